@@ -1,0 +1,1 @@
+//! A bencode codec that keeps spans: strict or lenient, with limits, and errors that say where.

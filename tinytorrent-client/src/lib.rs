@@ -1,0 +1,1 @@
+//! A BitTorrent client on tokio, composed of the tinytorrent crates.

@@ -1,0 +1,1 @@
+//! Worlds of BitTorrent swarms in virtual time, with faulty links, disks and peers.

@@ -1,0 +1,1 @@
+//! BitTorrent content on disk: positioned I/O, verification, resume data; blocking, no runtime.

@@ -1,0 +1,1 @@
+//! BitTorrent trackers over UDP and HTTP: codecs for both ends, exchange and schedule machines.

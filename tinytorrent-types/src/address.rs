@@ -1,0 +1,159 @@
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// What an [`AddressFilter`] says of an address, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AddressVerdict {
+    /// Worth a connection.
+    Usable,
+    /// Port 0 cannot be connected to.
+    PortZero,
+    /// `0.0.0.0` or `::`.
+    Unspecified,
+    /// A group address, or the broadcast address.
+    Multicast,
+    /// One of our own.
+    Own,
+    /// Not routed on the public internet, and bogons are refused.
+    Bogon,
+}
+
+/// Decides which addresses told by strangers are worth a connection.
+///
+/// Peers from trackers, PEX, the DHT and magnets pass this one filter. An address is judged in
+/// its canonical form, so an IPv4-mapped one counts as IPv4.
+///
+/// ```
+/// use tinytorrent_types::{AddressFilter, AddressVerdict};
+///
+/// let filter = AddressFilter::new();
+/// assert_eq!(filter.judge("192.0.2.1:6881".parse()?), AddressVerdict::Usable);
+/// assert_eq!(filter.judge("192.0.2.1:0".parse()?), AddressVerdict::PortZero);
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct AddressFilter {
+    refuse_bogons: bool,
+    own: Vec<SocketAddr>,
+}
+
+impl AddressFilter {
+    /// Refuses what no peer can have; private and loopback addresses pass.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether to refuse addresses that are not routed on the public internet: private, loopback,
+    /// link-local, shared and reserved ranges. Default: no, for LANs and tests.
+    pub fn refuse_bogons(&mut self, refuse: bool) -> &mut Self {
+        self.refuse_bogons = refuse;
+        self
+    }
+
+    /// Adds an address at which we listen ourselves, as others see it.
+    pub fn add_own(&mut self, address: SocketAddr) -> &mut Self {
+        let address = canonical(address);
+        if !self.own.contains(&address) {
+            self.own.push(address);
+        }
+        self
+    }
+
+    /// Whether the address is worth a connection, and if not, why.
+    pub fn judge(&self, address: SocketAddr) -> AddressVerdict {
+        let address = canonical(address);
+        let ip = address.ip();
+        if address.port() == 0 {
+            AddressVerdict::PortZero
+        } else if ip.is_unspecified() {
+            AddressVerdict::Unspecified
+        } else if ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) {
+            AddressVerdict::Multicast
+        } else if self.own.contains(&address) {
+            AddressVerdict::Own
+        } else if self.refuse_bogons && is_bogon(ip) {
+            AddressVerdict::Bogon
+        } else {
+            AddressVerdict::Usable
+        }
+    }
+
+    /// Whether [`judge`](Self::judge) says [`AddressVerdict::Usable`].
+    pub fn allows(&self, address: SocketAddr) -> bool {
+        self.judge(address) == AddressVerdict::Usable
+    }
+}
+
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// Ranges of the IANA special-purpose registries that the public internet does not route.
+fn is_bogon(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let [a, b, c, _] = ip.octets();
+            ip.is_private()
+                || ip.is_loopback()
+                || ip.is_link_local()
+                || ip.is_documentation()
+                || a == 0
+                || a >= 240
+                || (a == 100 && b & 0xc0 == 64)
+                || (a == 198 && b & 0xfe == 18)
+                || (a == 192 && b == 0 && c == 0)
+        }
+        IpAddr::V6(ip) => {
+            let [first, second, ..] = ip.segments();
+            ip.is_loopback()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local()
+                || (first == 0x2001 && second == 0xdb8)
+                || (first == 0x0100 && ip.segments()[1..4] == [0, 0, 0])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(filter: &AddressFilter, address: &str) -> AddressVerdict {
+        filter.judge(address.parse().unwrap())
+    }
+
+    #[test]
+    fn what_no_peer_can_have_is_refused() {
+        let filter = AddressFilter::new();
+        assert_eq!(judge(&filter, "1.2.3.4:0"), AddressVerdict::PortZero);
+        assert_eq!(judge(&filter, "0.0.0.0:1"), AddressVerdict::Unspecified);
+        assert_eq!(judge(&filter, "[::]:1"), AddressVerdict::Unspecified);
+        assert_eq!(judge(&filter, "[::ffff:0.0.0.0]:1"), AddressVerdict::Unspecified);
+        assert_eq!(judge(&filter, "239.1.1.1:1"), AddressVerdict::Multicast);
+        assert_eq!(judge(&filter, "255.255.255.255:1"), AddressVerdict::Multicast);
+        assert_eq!(judge(&filter, "[ff02::1]:1"), AddressVerdict::Multicast);
+        assert_eq!(judge(&filter, "127.0.0.1:1"), AddressVerdict::Usable);
+    }
+
+    #[test]
+    fn our_own_address_is_refused_in_either_form() {
+        let mut filter = AddressFilter::new();
+        filter.add_own("127.0.0.1:6881".parse().unwrap());
+        assert_eq!(judge(&filter, "127.0.0.1:6881"), AddressVerdict::Own);
+        assert_eq!(judge(&filter, "[::ffff:127.0.0.1]:6881"), AddressVerdict::Own);
+        assert_eq!(judge(&filter, "127.0.0.1:6882"), AddressVerdict::Usable);
+    }
+
+    #[test]
+    fn bogons_are_refused_on_request_only() {
+        let mut strict = AddressFilter::new();
+        strict.refuse_bogons(true);
+        for bogon in ["10.0.0.1:1", "127.0.0.1:1", "100.64.0.1:1", "[fe80::1]:1", "[fd00::1]:1"] {
+            assert_eq!(judge(&strict, bogon), AddressVerdict::Bogon, "{bogon}");
+            assert_eq!(judge(&AddressFilter::new(), bogon), AddressVerdict::Usable, "{bogon}");
+        }
+        assert_eq!(judge(&strict, "8.8.8.8:1"), AddressVerdict::Usable);
+        assert_eq!(judge(&strict, "[2606:4700::1]:1"), AddressVerdict::Usable);
+    }
+}

@@ -1,0 +1,280 @@
+use core::fmt;
+
+/// The customary unit of requests: 16 KiB (BEP 3, "request").
+pub const BLOCK_LENGTH: u32 = 16 * 1024;
+
+/// How a torrent's content is cut into pieces and blocks.
+///
+/// Only a geometry makes a [`PieceIndex`] or a [`BlockInfo`], so that one which is held is in
+/// range: numbers from a peer pass [`piece`](Self::piece) or [`block`](Self::block) first.
+///
+/// ```
+/// use tinytorrent_types::Geometry;
+///
+/// let geometry = Geometry::new(40_000, 32_768)?;
+/// let last = geometry.piece(1).unwrap();
+/// assert_eq!(geometry.piece_length(last), 40_000 - 32_768);
+/// assert!(geometry.piece(2).is_none());
+/// # Ok::<(), tinytorrent_types::GeometryError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Geometry {
+    total_length: u64,
+    piece_length: u32,
+    piece_count: u32,
+}
+
+/// Why there is no such geometry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GeometryError {
+    /// Pieces of no length.
+    PieceLengthZero,
+    /// More pieces than an index on the wire can tell apart.
+    TooManyPieces {
+        /// The count that the lengths amount to.
+        count: u64,
+    },
+}
+
+impl Geometry {
+    /// Content of `total_length` bytes in pieces of `piece_length` bytes, the last one shorter
+    /// where the division leaves a rest. Content of no bytes has no pieces.
+    ///
+    /// # Errors
+    /// A piece length of zero, or more than 2^31 pieces.
+    pub const fn new(total_length: u64, piece_length: u32) -> Result<Self, GeometryError> {
+        if piece_length == 0 {
+            return Err(GeometryError::PieceLengthZero);
+        }
+        let count = total_length.div_ceil(piece_length as u64);
+        if count > MAX_PIECES {
+            return Err(GeometryError::TooManyPieces { count });
+        }
+        Ok(Self { total_length, piece_length, piece_count: count as u32 })
+    }
+
+    /// Bytes of the whole content.
+    pub const fn total_length(&self) -> u64 {
+        self.total_length
+    }
+
+    /// Bytes of every piece but the last, which may be shorter.
+    pub const fn nominal_piece_length(&self) -> u32 {
+        self.piece_length
+    }
+
+    /// Number of pieces.
+    pub const fn piece_count(&self) -> u32 {
+        self.piece_count
+    }
+
+    /// The piece with this index, if there is one.
+    pub const fn piece(&self, index: u32) -> Option<PieceIndex> {
+        if index < self.piece_count { Some(PieceIndex(index)) } else { None }
+    }
+
+    /// Every piece, in order.
+    pub fn pieces(
+        &self,
+    ) -> impl ExactSizeIterator<Item = PieceIndex> + DoubleEndedIterator + use<> {
+        (0..self.piece_count).map(PieceIndex)
+    }
+
+    /// Bytes of this piece.
+    pub const fn piece_length(&self, piece: PieceIndex) -> u32 {
+        let rest = self.total_length - self.piece_offset(piece);
+        if rest < self.piece_length as u64 { rest as u32 } else { self.piece_length }
+    }
+
+    /// Where this piece begins in the content, in bytes.
+    pub const fn piece_offset(&self, piece: PieceIndex) -> u64 {
+        piece.0 as u64 * self.piece_length as u64
+    }
+
+    /// The piece that holds this byte of the content.
+    pub const fn piece_at(&self, offset: u64) -> Option<PieceIndex> {
+        if offset < self.total_length {
+            Some(PieceIndex((offset / self.piece_length as u64) as u32))
+        } else {
+            None
+        }
+    }
+
+    /// Number of blocks of this piece, each [`BLOCK_LENGTH`] long but for the last one.
+    pub const fn block_count(&self, piece: PieceIndex) -> u32 {
+        self.piece_length(piece).div_ceil(BLOCK_LENGTH)
+    }
+
+    /// The block with this number within its piece.
+    pub const fn nth_block(&self, piece: PieceIndex, number: u32) -> Option<BlockInfo> {
+        if number >= self.block_count(piece) {
+            return None;
+        }
+        let begin = number * BLOCK_LENGTH;
+        let rest = self.piece_length(piece) - begin;
+        let length = if rest < BLOCK_LENGTH { rest } else { BLOCK_LENGTH };
+        Some(BlockInfo { piece, begin, length })
+    }
+
+    /// Every block of a piece, in order.
+    pub fn blocks(&self, piece: PieceIndex) -> impl Iterator<Item = BlockInfo> + use<> {
+        let geometry = *self;
+        (0..).map_while(move |number| geometry.nth_block(piece, number))
+    }
+
+    /// A range of a piece as a peer names it, at any alignment; `None` unless it lies inside that
+    /// very piece and is not empty.
+    pub const fn block(&self, index: u32, begin: u32, length: u32) -> Option<BlockInfo> {
+        let Some(piece) = self.piece(index) else { return None };
+        let end = begin as u64 + length as u64;
+        if length == 0 || end > self.piece_length(piece) as u64 {
+            return None;
+        }
+        Some(BlockInfo { piece, begin, length })
+    }
+
+    /// Where this block begins in the content, in bytes.
+    pub const fn block_offset(&self, block: BlockInfo) -> u64 {
+        self.piece_offset(block.piece) + block.begin as u64
+    }
+}
+
+/// The index of a piece that exists. Made by [`Geometry`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PieceIndex(u32);
+
+impl PieceIndex {
+    /// The number as it stands in messages.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// The number for indexing tables that have an entry for each piece.
+    pub const fn as_usize(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl fmt::Display for PieceIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A range of a piece that exists, the unit of requests. Made by [`Geometry`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlockInfo {
+    piece: PieceIndex,
+    begin: u32,
+    length: u32,
+}
+
+impl BlockInfo {
+    /// The piece it lies in.
+    pub const fn piece(&self) -> PieceIndex {
+        self.piece
+    }
+
+    /// Offset within the piece, in bytes.
+    pub const fn begin(&self) -> u32 {
+        self.begin
+    }
+
+    /// Length in bytes; never zero.
+    pub const fn length(&self) -> u32 {
+        self.length
+    }
+
+    /// Offset within the piece of the byte after the last one.
+    pub const fn end(&self) -> u32 {
+        self.begin + self.length
+    }
+
+    /// The number of the block within its piece, for blocks on the customary grid.
+    pub const fn number(&self) -> u32 {
+        self.begin / BLOCK_LENGTH
+    }
+}
+
+impl fmt::Display for BlockInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}+{}", self.piece, self.begin, self.length)
+    }
+}
+
+/// As many as an index that somebody may hold in a signed 32-bit integer can name.
+const MAX_PIECES: u64 = 1 << 31;
+
+impl fmt::Display for GeometryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GeometryError::PieceLengthZero => f.write_str("the piece length is zero"),
+            GeometryError::TooManyPieces { count } => {
+                write!(f, "{count} pieces are more than {MAX_PIECES}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for GeometryError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_even_division_has_a_full_last_piece() {
+        let geometry = Geometry::new(4 * 32_768, 32_768).unwrap();
+        assert_eq!(geometry.piece_count(), 4);
+        assert_eq!(geometry.piece_length(geometry.piece(3).unwrap()), 32_768);
+    }
+
+    #[test]
+    fn pieces_and_blocks_cover_the_content_exactly() {
+        for (total, length) in [(0, 1), (1, 1), (100_000, 30_000), (100_000, 16_384), (99, 100)] {
+            let geometry = Geometry::new(total, length).unwrap();
+            let mut at = 0;
+            for piece in geometry.pieces() {
+                for block in geometry.blocks(piece) {
+                    assert_eq!(geometry.block_offset(block), at);
+                    assert!(block.length() > 0 && block.length() <= BLOCK_LENGTH);
+                    at += u64::from(block.length());
+                }
+            }
+            assert_eq!(at, total);
+        }
+    }
+
+    #[test]
+    fn a_block_must_lie_inside_its_own_piece() {
+        let geometry = Geometry::new(40_000, 32_768).unwrap();
+        assert!(geometry.block(0, 32_767, 1).is_some());
+        assert!(geometry.block(0, 32_767, 2).is_none());
+        assert!(geometry.block(1, 0, 7_232).is_some());
+        assert!(geometry.block(1, 0, 7_233).is_none());
+        assert!(geometry.block(0, 0, 0).is_none());
+        assert!(geometry.block(2, 0, 1).is_none());
+        assert!(geometry.block(0, u32::MAX, u32::MAX).is_none());
+    }
+
+    #[test]
+    fn hostile_lengths_are_refused() {
+        assert_eq!(Geometry::new(1, 0), Err(GeometryError::PieceLengthZero));
+        assert!(Geometry::new(1 << 31, 1).is_ok());
+        assert_eq!(
+            Geometry::new((1 << 31) + 1, 1),
+            Err(GeometryError::TooManyPieces { count: (1 << 31) + 1 })
+        );
+        assert!(Geometry::new(u64::MAX, 1).is_err());
+    }
+
+    #[test]
+    fn every_byte_is_in_one_piece() {
+        let geometry = Geometry::new(100, 30).unwrap();
+        assert_eq!(geometry.piece_at(29).unwrap().get(), 0);
+        assert_eq!(geometry.piece_at(30).unwrap().get(), 1);
+        assert_eq!(geometry.piece_at(99).unwrap().get(), 3);
+        assert_eq!(geometry.piece_at(100), None);
+    }
+}
