@@ -1,1 +1,44 @@
 //! What the example programs share: options, output, exit codes.
+//!
+//! Every program in `examples/` is a small `main` over these modules and one of the libraries:
+//!
+//! ```no_run
+//! use clap::Parser;
+//! use tinytorrent_examples::{Common, Failure, Outcome, run};
+//!
+//! /// What the program does, in a line.
+//! #[derive(Parser)]
+//! struct Options {
+//!     #[command(flatten)]
+//!     common: Common,
+//! }
+//!
+//! fn main() -> Outcome {
+//!     let options = Options::parse();
+//!     run(&options.common, || {
+//!         let out = options.common.output();
+//!         out.say("words for people; with --json they are left out");
+//!         out.event(&serde_json::json!({ "event": "done" }));
+//!         Ok::<(), Failure>(())
+//!     })
+//! }
+//! ```
+
+mod common;
+mod exit;
+pub mod hex;
+mod interrupt;
+mod network;
+mod output;
+mod selection;
+mod size;
+mod source;
+
+pub use common::Common;
+pub use exit::{Failure, Outcome, run};
+pub use interrupt::interrupted;
+pub use network::{Encryption, NetworkOptions};
+pub use output::{Mode, Output};
+pub use selection::{Selection, SelectionError};
+pub use size::{SizeError, format_duration, format_size, parse_rate, parse_size};
+pub use source::{MAX_TORRENT_BYTES, Source, read_torrent_file};

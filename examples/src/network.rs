@@ -1,0 +1,115 @@
+use std::net::SocketAddr;
+
+use clap::{Args, ValueEnum};
+
+use crate::{parse_rate, parse_size};
+
+/// How far connections are encrypted (MSE/PE).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Encryption {
+    /// Plain connections only, both ways
+    Off,
+    /// Encrypted where the peer can, plain where it cannot
+    #[default]
+    Prefer,
+    /// Encrypted connections only, both ways
+    Require,
+}
+
+/// The options of the programs that talk to peers.
+#[derive(Debug, Clone, Args)]
+pub struct NetworkOptions {
+    /// One more tracker (repeatable)
+    #[arg(long = "tracker", value_name = "URL")]
+    pub trackers: Vec<String>,
+
+    /// Where to accept peers; port 0 picks a free one
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
+
+    /// Ask no tracker
+    #[arg(long)]
+    pub no_trackers: bool,
+
+    /// Leave the distributed hash table out
+    #[arg(long)]
+    pub no_dht: bool,
+
+    /// Leave out the search for peers in the local network
+    #[arg(long)]
+    pub no_lsd: bool,
+
+    /// Leave the exchange of peers between peers out
+    #[arg(long)]
+    pub no_pex: bool,
+
+    /// Leave the UDP transport out
+    #[arg(long)]
+    pub no_utp: bool,
+
+    /// Leave web seeds out
+    #[arg(long)]
+    pub no_web_seeds: bool,
+
+    /// Whether connections are encrypted
+    #[arg(long, value_enum, default_value_t, value_name = "POLICY")]
+    pub encryption: Encryption,
+
+    /// Most bytes a second to receive, such as 2MiB
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    pub limit_down: Option<u64>,
+
+    /// Most bytes a second to send, such as 512KiB
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    pub limit_up: Option<u64>,
+
+    /// Most peers at a time
+    #[arg(long, value_name = "N")]
+    pub max_peers: Option<usize>,
+
+    /// Most memory for payload under way, such as 64MiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub memory: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Options {
+        #[command(flatten)]
+        network: NetworkOptions,
+    }
+
+    fn parse(words: &[&str]) -> Result<NetworkOptions, clap::Error> {
+        let words = std::iter::once("program").chain(words.iter().copied());
+        Options::try_parse_from(words).map(|options| options.network)
+    }
+
+    #[test]
+    fn every_source_and_transport_can_be_left_out() {
+        let all = "--no-trackers --no-dht --no-lsd --no-pex --no-utp --no-web-seeds";
+        let network = parse(&all.split(' ').collect::<Vec<_>>()).expect("all are options");
+        assert!(network.no_trackers && network.no_dht && network.no_lsd);
+        assert!(network.no_pex && network.no_utp && network.no_web_seeds);
+    }
+
+    #[test]
+    fn encryption_is_preferred_unless_said_otherwise() {
+        assert_eq!(parse(&[]).unwrap().encryption, Encryption::Prefer);
+        assert_eq!(parse(&["--encryption", "off"]).unwrap().encryption, Encryption::Off);
+        assert_eq!(parse(&["--encryption", "require"]).unwrap().encryption, Encryption::Require);
+        assert!(parse(&["--encryption", "maybe"]).is_err());
+    }
+
+    #[test]
+    fn limits_take_units() {
+        let network = parse(&["--limit-down", "2MiB", "--memory", "64MiB"]).unwrap();
+        assert_eq!(network.limit_down, Some(2 << 20));
+        assert_eq!(network.memory, Some(64 << 20));
+        assert_eq!(network.limit_up, None);
+    }
+}
