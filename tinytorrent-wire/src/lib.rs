@@ -1,1 +1,46 @@
 //! The BitTorrent peer wire protocol: handshakes, messages, extensions, and what is legal when.
+//!
+//! Pure: no sockets, no clock, no chance. Bytes go in, [`Message`]s come out, and back.
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use tinytorrent_types::{PeerId, WireInfoHash};
+//! use tinytorrent_wire::{Decoder, Handshake, Message, Reserved};
+//!
+//! # let mut received = BytesMut::new();
+//! # let peer = Handshake {
+//! #     reserved: Reserved::ours(),
+//! #     info_hash: WireInfoHash::from_bytes([7; 20]),
+//! #     peer_id: PeerId::generate(*b"abcdefghijkl"),
+//! # };
+//! # peer.encode(&mut received);
+//! # Message::Unchoke.encode(&mut received);
+//! // 1. Whatever the socket gives goes into a buffer; first the handshake comes out of it.
+//! let Some(handshake) = Handshake::decode(&mut received)? else {
+//!     return Ok(()); // read more
+//! };
+//! let features = Reserved::ours().intersection(handshake.reserved);
+//!
+//! // 2. From then on, messages.
+//! let mut decoder = Decoder::new();
+//! for message in decoder.split_frames(&mut received) {
+//!     match message? {
+//!         Message::Unchoke => println!("{} lets us ask", handshake.peer_id),
+//!         Message::Piece(piece) => println!("{} bytes, not copied", piece.data.len()),
+//!         other => println!("{}", other.name()),
+//!     }
+//! }
+//! # assert!(!features.is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod decode;
+mod encode;
+mod handshake;
+mod message;
+mod reserved;
+
+pub use decode::{DecodeError, DecodeErrorKind, Decoder, Frames};
+pub use handshake::{Handshake, HandshakeError, HandshakeOpening};
+pub use message::{Extended, HashRequest, Hashes, Message, Piece, PieceHeader, Request};
+pub use reserved::{Feature, Reserved};

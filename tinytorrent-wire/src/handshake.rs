@@ -1,0 +1,141 @@
+use bytes::{Buf, BufMut, BytesMut};
+use thiserror::Error;
+use tinytorrent_types::{PeerId, WireInfoHash};
+
+use crate::Reserved;
+
+/// The first 68 bytes of each direction of a connection (BEP 3, "peer protocol").
+///
+/// The two halves can be read apart: [`HandshakeOpening`] has the hash before the id is there.
+///
+/// ```
+/// use tinytorrent_types::{PeerId, WireInfoHash};
+/// use tinytorrent_wire::{Handshake, HandshakeOpening, Reserved};
+///
+/// let ours = Handshake {
+///     reserved: Reserved::ours(),
+///     info_hash: WireInfoHash::from_bytes([7; 20]),
+///     peer_id: PeerId::generate(*b"abcdefghijkl"),
+/// };
+/// let bytes = ours.to_bytes();
+/// assert_eq!(Handshake::parse(&bytes[..60])?, None);
+/// let opening = HandshakeOpening::parse(&bytes[..60])?.unwrap();
+/// assert_eq!(opening.info_hash, ours.info_hash);
+/// assert_eq!(Handshake::parse(&bytes)?, Some(ours));
+/// # Ok::<(), tinytorrent_wire::HandshakeError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Handshake {
+    /// What the sender can do beyond BEP 3.
+    pub reserved: Reserved,
+    /// The torrent that is meant.
+    pub info_hash: WireInfoHash,
+    /// How the sender calls itself.
+    pub peer_id: PeerId,
+}
+
+impl Handshake {
+    /// Bytes on the wire.
+    pub const LENGTH: usize = 68;
+
+    /// The bytes to send.
+    pub fn to_bytes(&self) -> [u8; Self::LENGTH] {
+        let mut bytes = [0; Self::LENGTH];
+        bytes[..20].copy_from_slice(PROTOCOL);
+        bytes[20..28].copy_from_slice(&self.reserved.to_bytes());
+        bytes[28..48].copy_from_slice(self.info_hash.as_bytes());
+        bytes[48..].copy_from_slice(self.peer_id.as_bytes());
+        bytes
+    }
+
+    /// Appends the bytes to send.
+    pub fn encode(&self, out: &mut impl BufMut) {
+        out.put_slice(&self.to_bytes());
+    }
+
+    /// Reads a handshake at the front of what has arrived; `None` while it is not all there.
+    ///
+    /// # Errors
+    /// The first byte that is not of this protocol, even before the rest is there.
+    pub fn parse(bytes: &[u8]) -> Result<Option<Self>, HandshakeError> {
+        let Some(opening) = HandshakeOpening::parse(bytes)? else { return Ok(None) };
+        let Some(peer_id) = array_at::<20>(bytes, HandshakeOpening::LENGTH) else {
+            return Ok(None);
+        };
+        Ok(Some(opening.with_peer_id(PeerId::from_bytes(peer_id))))
+    }
+
+    /// As [`parse`](Self::parse), and takes the handshake out of the buffer when it is all there.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn decode(buffer: &mut BytesMut) -> Result<Option<Self>, HandshakeError> {
+        let parsed = Self::parse(buffer)?;
+        if parsed.is_some() {
+            buffer.advance(Self::LENGTH);
+        }
+        Ok(parsed)
+    }
+}
+
+/// A handshake up to the info-hash: enough to find the torrent and to answer.
+///
+/// A peer may hold back its id until it has been answered, and the NAT checks of some trackers
+/// never send one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct HandshakeOpening {
+    /// What the sender can do beyond BEP 3.
+    pub reserved: Reserved,
+    /// The torrent that is meant.
+    pub info_hash: WireInfoHash,
+}
+
+impl HandshakeOpening {
+    /// Bytes on the wire, up to the peer id.
+    pub const LENGTH: usize = 48;
+
+    /// Reads the opening at the front of what has arrived; `None` while it is not all there.
+    /// Takes nothing from the buffer: the id that follows completes it.
+    ///
+    /// # Errors
+    /// The first byte that is not of this protocol, even before the rest is there. It may be
+    /// the start of an encrypted connection.
+    pub fn parse(bytes: &[u8]) -> Result<Option<Self>, HandshakeError> {
+        if let Some(offset) = bytes.iter().zip(PROTOCOL).position(|(found, due)| found != due) {
+            return Err(HandshakeError::Protocol { offset, found: bytes[offset] });
+        }
+        let (Some(reserved), Some(info_hash)) = (array_at(bytes, 20), array_at(bytes, 28)) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            reserved: Reserved::from_bytes(reserved),
+            info_hash: WireInfoHash::from_bytes(info_hash),
+        }))
+    }
+
+    /// The whole handshake.
+    pub const fn with_peer_id(self, peer_id: PeerId) -> Handshake {
+        Handshake { reserved: self.reserved, info_hash: self.info_hash, peer_id }
+    }
+}
+
+/// Why bytes are not the start of a handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// The peer speaks another protocol, or an encrypted one.
+    #[error("byte {offset} of the handshake is 0x{found:02x}, which is not BitTorrent")]
+    Protocol {
+        /// Offset from the start of the connection, in bytes.
+        offset: usize,
+        /// What stands there.
+        found: u8,
+    },
+}
+
+/// The length of the name, then the name.
+const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";
+
+fn array_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..at + N)?.try_into().ok()
+}
