@@ -13,7 +13,7 @@ pub fn encode(bytes: &[u8]) -> String {
 
 /// The bytes that digits of either case stand for; `None` for an odd count or anything else.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || text.len() % 2 != 0 {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) {
         return None;
     }
     let digit = |character: u8| char::from(character).to_digit(16);
