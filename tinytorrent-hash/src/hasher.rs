@@ -1,0 +1,103 @@
+//! The incremental hashers, one message each, and the one-shot functions.
+
+use std::fmt;
+
+use crate::{
+    algorithm::{Sha1Algorithm, Sha256Algorithm},
+    lanes::Lanes,
+    message::Core,
+};
+
+macro_rules! hasher {
+    ($name:ident, $algorithm:ty, $size:literal, $update_many:ident, $finalize_many:ident) => {
+        impl $name {
+            /// The state before the first byte.
+            pub const fn new() -> Self {
+                Self { core: Core::new() }
+            }
+
+            /// Adds bytes to the message.
+            pub fn update(&mut self, data: &[u8]) {
+                self.core.update(data);
+            }
+
+            /// Ends the message.
+            pub fn finalize(self) -> [u8; $size] {
+                self.core.finalize()
+            }
+
+            /// Adds one slice to each of many messages, side by side in lanes.
+            ///
+            /// Any number of messages and any lengths; a lane goes on to the next pair when its
+            /// slice ends. Lanes pay when many slices are about as long as each other.
+            pub fn update_many<'a>(feeds: impl IntoIterator<Item = (&'a mut Self, &'a [u8])>) {
+                Lanes::new().$update_many(feeds);
+            }
+
+            /// Ends many messages, side by side in lanes; the hashes are in the order given.
+            pub fn finalize_many(hashers: impl IntoIterator<Item = Self>) -> Vec<[u8; $size]> {
+                Lanes::new().$finalize_many(hashers)
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+/// SHA-1 of one message, fed piecemeal: the hash of a v1 piece (BEP 3).
+///
+/// ```
+/// use tinytorrent_hash::{Sha1, sha1};
+///
+/// let mut hasher = Sha1::new();
+/// hasher.update(b"one ");
+/// hasher.update(b"message");
+/// assert_eq!(hasher.finalize(), sha1(b"one message"));
+/// ```
+#[derive(Clone)]
+pub struct Sha1 {
+    pub(crate) core: Core<Sha1Algorithm>,
+}
+
+hasher!(Sha1, Sha1Algorithm, 20, sha1_update, sha1_finalize);
+
+/// SHA-256 of one message, fed piecemeal: the hash of a v2 block (BEP 52).
+///
+/// ```
+/// use tinytorrent_hash::{Sha256, sha256};
+///
+/// let mut hasher = Sha256::new();
+/// hasher.update(b"one ");
+/// hasher.update(b"message");
+/// assert_eq!(hasher.finalize(), sha256(b"one message"));
+/// ```
+#[derive(Clone)]
+pub struct Sha256 {
+    pub(crate) core: Core<Sha256Algorithm>,
+}
+
+hasher!(Sha256, Sha256Algorithm, 32, sha256_update, sha256_finalize);
+
+/// SHA-1 of one message.
+pub fn sha1(message: &[u8]) -> [u8; 20] {
+    let mut hasher = Sha1::new();
+    hasher.update(message);
+    hasher.finalize()
+}
+
+/// SHA-256 of one message.
+pub fn sha256(message: &[u8]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(message);
+    hasher.finalize()
+}

@@ -1,0 +1,138 @@
+//! Many messages at once.
+
+use std::iter;
+
+use crate::{
+    algorithm::{Algorithm, Block, Sha1Algorithm, Sha256Algorithm},
+    engine,
+    hasher::{Sha1, Sha256},
+    kernel::Kernel,
+    message::{AsCore, Core, Feed},
+};
+
+/// Hashes many messages at once with the kernels of this processor.
+///
+/// The free functions of this crate use [`Lanes::new`], which picks the kernel that was measured
+/// to be fastest for the number of messages at hand. [`Lanes::with_kernel`] insists on one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lanes {
+    kernel: Option<Kernel>,
+}
+
+macro_rules! many {
+    ($algorithm:ty, $hasher:ident, $size:literal,
+     $many:ident, $scattered:ident, $update:ident, $finalize:ident) => {
+        /// Hashes each message; see the free function of the same name.
+        ///
+        /// # Panics
+        ///
+        /// If `hashes` is not as long as `messages`.
+        pub fn $many<M: AsRef<[u8]>>(self, messages: &[M], hashes: &mut [[u8; $size]]) {
+            assert_eq!(messages.len(), hashes.len(), "one hash for each message");
+            let feeds = messages
+                .iter()
+                .map(|message| Feed::last(Core::new(), iter::once(message.as_ref())));
+            self.run(feeds, |place, core: Core<$algorithm>| {
+                hashes[place] = <$algorithm>::digest(&core.chain);
+            });
+        }
+
+        /// Hashes each message, a list of slices; see the free function of the same name.
+        ///
+        /// # Panics
+        ///
+        /// If `hashes` is not as long as `messages`.
+        pub fn $scattered<M, S>(self, messages: &[M], hashes: &mut [[u8; $size]])
+        where
+            M: AsRef<[S]>,
+            S: AsRef<[u8]>,
+        {
+            assert_eq!(messages.len(), hashes.len(), "one hash for each message");
+            let feeds = messages
+                .iter()
+                .map(|message| Feed::last(Core::new(), message.as_ref().iter().map(S::as_ref)));
+            self.run(feeds, |place, core: Core<$algorithm>| {
+                hashes[place] = <$algorithm>::digest(&core.chain);
+            });
+        }
+
+        /// Adds one slice to each of many messages; see the hasher's `update_many`.
+        pub fn $update<'a>(self, feeds: impl IntoIterator<Item = (&'a mut $hasher, &'a [u8])>) {
+            let feeds = feeds
+                .into_iter()
+                .map(|(hasher, slice)| Feed::open(&mut hasher.core, iter::once(slice)));
+            self.run(feeds, |_, _| ());
+        }
+
+        /// Ends many messages; see the hasher's `finalize_many`.
+        pub fn $finalize(self, hashers: impl IntoIterator<Item = $hasher>) -> Vec<[u8; $size]> {
+            let mut hashes = Vec::new();
+            let feeds = hashers.into_iter().map(|hasher| Feed::last(hasher.core, iter::empty()));
+            self.run(feeds, |place, core: Core<$algorithm>| {
+                if hashes.len() <= place {
+                    hashes.resize(place + 1, [0; $size]);
+                }
+                hashes[place] = <$algorithm>::digest(&core.chain);
+            });
+            hashes
+        }
+    };
+}
+
+impl Lanes {
+    /// The kernel is chosen anew for each step, by the number of messages at hand.
+    pub const fn new() -> Self {
+        Self { kernel: None }
+    }
+
+    /// Only `kernel` is used, however few messages there are; for tests and benchmarks.
+    ///
+    /// `None` if this processor cannot run it.
+    pub fn with_kernel(kernel: Kernel) -> Option<Self> {
+        kernel.is_available().then_some(Self { kernel: Some(kernel) })
+    }
+
+    many!(Sha1Algorithm, Sha1, 20, sha1_many, sha1_scattered, sha1_update, sha1_finalize);
+    many!(
+        Sha256Algorithm,
+        Sha256,
+        32,
+        sha256_many,
+        sha256_scattered,
+        sha256_update,
+        sha256_finalize
+    );
+
+    /// Hashes each pair of 32-byte hashes; see the free function of the same name.
+    ///
+    /// # Panics
+    ///
+    /// If `parents` is not half as long as `children`.
+    pub fn sha256_pairs(self, children: &[[u8; 32]], parents: &mut [[u8; 32]]) {
+        let (pairs, odd) = children.as_chunks::<2>();
+        assert!(odd.is_empty() && pairs.len() == parents.len(), "one parent for each two children");
+        let feeds =
+            pairs.iter().map(|pair| Feed::last(Core::new(), iter::once(pair.as_flattened())));
+        self.run(feeds, |place, core: Core<Sha256Algorithm>| {
+            parents[place] = Sha256Algorithm::digest(&core.chain);
+        });
+    }
+
+    fn run<'a, A, C, I>(
+        self,
+        feeds: impl IntoIterator<Item = Feed<'a, C, I>>,
+        finished: impl FnMut(usize, C),
+    ) where
+        A: Algorithm,
+        C: AsCore<Algorithm = A>,
+        I: Iterator<Item = &'a [u8]>,
+    {
+        let compress = |chains: &mut [A::Chain], runs: &[&[Block]]| {
+            for (chain, run) in chains.iter_mut().zip(runs) {
+                A::compress(chain, run);
+            }
+        };
+        let lanes = self.kernel.map_or(engine::MAX_LANES, Kernel::lanes);
+        engine::run(lanes, compress, feeds, finished);
+    }
+}

@@ -1,0 +1,164 @@
+//! The state of one message and its way into whole blocks.
+
+use crate::algorithm::{Algorithm, Block};
+
+/// The chaining value, the bytes that do not fill a block yet, and the length so far.
+#[derive(Clone)]
+pub(crate) struct Core<A: Algorithm> {
+    pub(crate) chain: A::Chain,
+    /// Two blocks, since padding may need both. Between calls less than one is filled.
+    buffer: [u8; 128],
+    filled: usize,
+    /// Bytes seen, modulo 2^64 (2^61 is the limit of the standard).
+    length: u64,
+}
+
+impl<A: Algorithm> Core<A> {
+    pub(crate) const fn new() -> Self {
+        Self { chain: A::INITIAL, buffer: [0; 128], filled: 0, length: 0 }
+    }
+
+    pub(crate) fn update(&mut self, mut data: &[u8]) {
+        self.length = self.length.wrapping_add(data.len() as u64);
+        if self.filled > 0 {
+            data = self.absorb(data);
+            if self.filled < 64 {
+                return;
+            }
+            self.compress_buffer();
+        }
+        let (blocks, rest) = data.as_chunks();
+        A::compress(&mut self.chain, blocks);
+        self.absorb(rest);
+    }
+
+    pub(crate) fn finalize(mut self) -> A::Digest {
+        self.pad();
+        self.compress_buffer();
+        A::digest(&self.chain)
+    }
+
+    fn compress_buffer(&mut self) {
+        let (blocks, _) = self.buffer[..self.filled].as_chunks();
+        A::compress(&mut self.chain, blocks);
+        self.filled = 0;
+    }
+
+    /// Moves bytes into the buffer until it holds a block; returns those that found no room.
+    fn absorb<'a>(&mut self, data: &'a [u8]) -> &'a [u8] {
+        let (taken, rest) = data.split_at(data.len().min(64 - self.filled));
+        self.buffer[self.filled..][..taken.len()].copy_from_slice(taken);
+        self.filled += taken.len();
+        rest
+    }
+
+    /// Ends the message: a one bit, zeros, and the length in bits (FIPS 180-4, section 5.1.1).
+    fn pad(&mut self) {
+        let end = if self.filled < 56 { 64 } else { 128 };
+        self.buffer[self.filled] = 0x80;
+        self.buffer[self.filled + 1..end - 8].fill(0);
+        self.buffer[end - 8..end].copy_from_slice(&self.length.wrapping_mul(8).to_be_bytes());
+        self.filled = end;
+    }
+}
+
+/// A message on its way through a lane: its state, and the slices still to come.
+pub(crate) struct Feed<'a, C, I> {
+    pub(crate) core: C,
+    slices: I,
+    rest: &'a [u8],
+    ending: Ending,
+}
+
+/// What follows the last slice.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// More slices in a later call.
+    Open,
+    /// The padding.
+    Pad,
+    /// Nothing, the padding is in the buffer or compressed.
+    Padded,
+}
+
+impl<'a, C: AsCore, I: Iterator<Item = &'a [u8]>> Feed<'a, C, I> {
+    /// Slices to be added to a message that goes on later.
+    pub(crate) fn open(core: C, slices: I) -> Self {
+        Self { core, slices, rest: &[], ending: Ending::Open }
+    }
+
+    /// The last slices of a message.
+    pub(crate) fn last(core: C, slices: I) -> Self {
+        Self { core, slices, rest: &[], ending: Ending::Pad }
+    }
+
+    /// The whole blocks that lie in one run of memory, in the buffer or in a slice.
+    pub(crate) fn blocks(&self) -> &[Block] {
+        let core = self.core.core();
+        match core.filled {
+            0 => self.rest.as_chunks().0,
+            filled => core.buffer[..filled].as_chunks().0,
+        }
+    }
+
+    /// Leaves behind `count` blocks of [`blocks`](Self::blocks), which have been compressed.
+    pub(crate) fn advance(&mut self, count: usize) {
+        let core = self.core.core_mut();
+        if core.filled == 0 {
+            self.rest = &self.rest[count * 64..];
+        } else {
+            core.buffer.copy_within(count * 64..core.filled, 0);
+            core.filled -= count * 64;
+        }
+    }
+
+    /// Goes on until there are whole blocks to compress; false when the slices are at their end.
+    pub(crate) fn prepare(&mut self) -> bool {
+        while self.blocks().is_empty() {
+            let core = self.core.core_mut();
+            if !self.rest.is_empty() {
+                self.rest = core.absorb(self.rest);
+            } else if let Some(slice) = self.slices.next() {
+                core.length = core.length.wrapping_add(slice.len() as u64);
+                self.rest = slice;
+            } else if self.ending == Ending::Pad {
+                core.pad();
+                self.ending = Ending::Padded;
+            } else {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// A state that a lane owns, or borrows from a hasher.
+pub(crate) trait AsCore {
+    type Algorithm: Algorithm;
+    fn core(&self) -> &Core<Self::Algorithm>;
+    fn core_mut(&mut self) -> &mut Core<Self::Algorithm>;
+}
+
+impl<A: Algorithm> AsCore for Core<A> {
+    type Algorithm = A;
+
+    fn core(&self) -> &Core<A> {
+        self
+    }
+
+    fn core_mut(&mut self) -> &mut Core<A> {
+        self
+    }
+}
+
+impl<A: Algorithm> AsCore for &mut Core<A> {
+    type Algorithm = A;
+
+    fn core(&self) -> &Core<A> {
+        self
+    }
+
+    fn core_mut(&mut self) -> &mut Core<A> {
+        self
+    }
+}
