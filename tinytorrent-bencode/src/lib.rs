@@ -1,1 +1,102 @@
 //! A bencode codec that keeps spans: strict or lenient, with limits, and errors that say where.
+//!
+//! [`decode`] turns borrowed bytes into a [`Document`]: one flat table of eight-byte tokens, made in
+//! one pass without recursion. [`Node`]s are cheap cursors into it; strings, keys and raw spans are
+//! slices of the input and outlive the document.
+//!
+//! ```
+//! use tinytorrent_bencode::{self as bencode, MaybeNode};
+//!
+//! # fn main() -> Result<(), bencode::Error> {
+//! let input = b"d4:infod5:filesld6:lengthi42e4:pathl1:aeeeee";
+//! let doc = bencode::decode(input)?;
+//!
+//! // Optional: a chain of lookups ends in `None` wherever a step is missing or of another kind.
+//! let file = doc.get("info").get("files").index(0);
+//! assert_eq!(file.get("length").as_u64(), Some(42));
+//! assert_eq!(file.get("md5sum").as_bytes(), None);
+//!
+//! // Required: the error names the byte offset and the key path.
+//! let info = doc.root().require("info")?;
+//! let error = info.require("name").unwrap_err();
+//! assert_eq!(error.to_string(), "key `name` is missing, at byte 7 in `info`");
+//!
+//! // The exact bytes of a value, for the info-hash.
+//! assert_eq!(info.raw(), &input[7..input.len() - 1]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What is on the wire is not always canonical: [`Options::lenient`] reads what is deployed and lists
+//! each [`Deviation`]. [`Options::decode_prefix`] reads a value with bytes after it.
+//!
+//! To write, [`encode`] has a builder that needs no tree, and [`Value`] is the owned tree; both are
+//! canonical by construction.
+//!
+//! ```
+//! use tinytorrent_bencode::encode;
+//!
+//! let mut out = Vec::new();
+//! encode::dict(&mut out, |d| {
+//!     d.bytes("y", "q");
+//!     d.dict("a", |d| d.integer("port", 6881));
+//! });
+//! assert_eq!(out, b"d1:ad4:porti6881ee1:y1:qe");
+//! ```
+//!
+//! # Features
+//!
+//! - `std` (default): passed on to the dependencies. Without it the crate is `no_std` with `alloc`.
+
+#![no_std]
+
+extern crate alloc;
+
+#[cfg(test)]
+extern crate std;
+
+mod decode;
+mod deviation;
+mod document;
+pub mod encode;
+mod error;
+mod grammar;
+mod integer;
+mod maybe;
+mod node;
+mod options;
+mod path;
+mod raw;
+mod token;
+mod value;
+
+pub use deviation::{Deviation, DeviationKind};
+pub use document::{Document, Prefix};
+pub use error::{Error, ErrorKind, NotBencode};
+pub use integer::Integer;
+pub use maybe::MaybeNode;
+pub use node::{Dict, List, Node};
+pub use options::Options;
+pub use path::{KeyPath, PathElement};
+pub use raw::Raw;
+pub use token::Kind;
+pub use value::Value;
+
+/// Decodes one canonical value that fills the whole input, within the default [limits](Options).
+///
+/// # Errors
+///
+/// [`Error`] with kind, byte offset and key path when the input is not bencode, not canonical, or
+/// exceeds a limit.
+pub fn decode(input: &[u8]) -> Result<Document<'_>, Error> {
+    Options::strict().decode(input)
+}
+
+/// Decodes one value as deployed software writes them, within the default [limits](Options).
+///
+/// # Errors
+///
+/// [`Error`] when the input is not bencode at all or exceeds a limit.
+pub fn decode_lenient(input: &[u8]) -> Result<Document<'_>, Error> {
+    Options::lenient().decode(input)
+}

@@ -1,0 +1,74 @@
+//! The decoded document.
+
+use alloc::vec::Vec;
+
+use crate::deviation::Noted;
+use crate::token::Token;
+use crate::{Deviation, KeyPath, Node};
+
+/// A decoded value: a flat table of tokens over the borrowed input.
+///
+/// Eight bytes for each key and value, eight more for each list and dictionary. Nothing in it nests, so
+/// dropping it takes no stack.
+#[derive(Debug, Clone)]
+pub struct Document<'a> {
+    pub(crate) input: &'a [u8],
+    pub(crate) tape: Vec<Token>,
+    pub(crate) noted: Vec<Noted>,
+    pub(crate) deviation_count: usize,
+}
+
+impl<'a> Document<'a> {
+    /// The outermost value.
+    pub fn root(&self) -> Node<'_, 'a> {
+        Node::new(self, 0)
+    }
+
+    /// [`Node::get`] of the root.
+    #[inline]
+    pub fn get(&self, key: impl AsRef<[u8]>) -> Option<Node<'_, 'a>> {
+        self.root().get(key)
+    }
+
+    /// The exact bytes of the value, without those that follow it.
+    pub fn raw(&self) -> &'a [u8] {
+        self.root().raw()
+    }
+
+    /// What lenient reading let pass, in the order of the input, up to
+    /// [`Options::max_deviations`](crate::Options::max_deviations).
+    pub fn deviations(&self) -> impl Iterator<Item = Deviation> + '_ {
+        self.noted.iter().map(|noted| Deviation {
+            kind: noted.kind,
+            offset: noted.offset,
+            path: KeyPath::of_token(self.input, &self.tape, noted.token),
+        })
+    }
+
+    /// How many deviations there are in all.
+    pub fn deviation_count(&self) -> usize {
+        self.deviation_count
+    }
+
+    /// Whether the input is canonical bencode, so that encoding it again gives the same bytes.
+    pub fn is_canonical(&self) -> bool {
+        self.deviation_count == 0
+    }
+
+    /// How many keys and values there are.
+    pub fn node_count(&self) -> usize {
+        self.tape.iter().filter(|token| token.tag() != Token::END).count()
+    }
+}
+
+/// What [`Options::decode_prefix`](crate::Options::decode_prefix) found.
+#[derive(Debug, Clone)]
+pub enum Prefix<'a> {
+    /// A value, and how many bytes it took.
+    Complete(Document<'a>, usize),
+    /// The start of a value.
+    Incomplete {
+        /// The least number of bytes to come that could complete it, at least 1.
+        needed: usize,
+    },
+}

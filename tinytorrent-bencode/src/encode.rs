@@ -1,0 +1,258 @@
+//! Writing bencode without a tree: canonical by construction, into the caller's buffer.
+//!
+//! Lists and dictionaries are closures, so they always end. Keys are best added in ascending order of
+//! their bytes; keys added out of order are sorted when the dictionary ends, and of a key added twice
+//! the last value stays.
+//!
+//! ```
+//! use tinytorrent_bencode::{decode, encode};
+//!
+//! let doc = decode(b"d4:infod6:lengthi1eee").unwrap();
+//! let mut out = Vec::new();
+//! encode::dict(&mut out, |d| {
+//!     d.bytes("announce", "http://tracker.example/announce");
+//!     d.raw("info", &doc.get("info").unwrap().to_raw());
+//!     d.list("nodes", |l| {
+//!         l.list(|l| {
+//!             l.bytes("router.example");
+//!             l.integer(6881);
+//!         });
+//!     });
+//! });
+//! assert!(decode(&out).is_ok());
+//! ```
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use crate::{Integer, Raw, Value};
+
+/// Appends a dictionary.
+pub fn dict<R>(out: &mut Vec<u8>, fill: impl FnOnce(&mut DictEncoder<'_>) -> R) -> R {
+    let mut encoder = DictEncoder::begin(out);
+    let result = fill(&mut encoder);
+    encoder.end();
+    result
+}
+
+/// Appends a list.
+pub fn list<R>(out: &mut Vec<u8>, fill: impl FnOnce(&mut ListEncoder<'_>) -> R) -> R {
+    out.push(b'l');
+    let result = fill(&mut ListEncoder { out });
+    out.push(b'e');
+    result
+}
+
+/// Appends a string.
+pub fn bytes(out: &mut Vec<u8>, bytes: impl AsRef<[u8]>) {
+    let bytes = bytes.as_ref();
+    out.reserve(bytes.len() + 8);
+    number(out, bytes.len() as u64, false);
+    out.push(b':');
+    out.extend_from_slice(bytes);
+}
+
+/// Appends an integer of any size.
+pub fn integer(out: &mut Vec<u8>, integer: impl Into<Integer>) {
+    out.push(b'i');
+    integer.into().write(out);
+    out.push(b'e');
+}
+
+/// Appends a value that is encoded already, as it is.
+pub fn raw(out: &mut Vec<u8>, raw: &Raw<'_>) {
+    out.extend_from_slice(raw.as_bytes());
+}
+
+/// Appends an owned value.
+pub fn value(out: &mut Vec<u8>, value: &Value) {
+    value.encode_into(out);
+}
+
+/// Writes the values of a list.
+#[derive(Debug)]
+pub struct ListEncoder<'out> {
+    out: &'out mut Vec<u8>,
+}
+
+impl ListEncoder<'_> {
+    /// Adds a string.
+    pub fn bytes(&mut self, value: impl AsRef<[u8]>) {
+        bytes(self.out, value);
+    }
+
+    /// Adds an integer.
+    pub fn integer(&mut self, value: impl Into<Integer>) {
+        integer(self.out, value);
+    }
+
+    /// Adds a value that is encoded already.
+    pub fn raw(&mut self, value: &Raw<'_>) {
+        raw(self.out, value);
+    }
+
+    /// Adds an owned value.
+    pub fn value(&mut self, value: &Value) {
+        value.encode_into(self.out);
+    }
+
+    /// Adds a list.
+    pub fn list<R>(&mut self, fill: impl FnOnce(&mut ListEncoder<'_>) -> R) -> R {
+        list(self.out, fill)
+    }
+
+    /// Adds a dictionary.
+    pub fn dict<R>(&mut self, fill: impl FnOnce(&mut DictEncoder<'_>) -> R) -> R {
+        dict(self.out, fill)
+    }
+}
+
+/// Writes the keys and values of a dictionary.
+#[derive(Debug)]
+pub struct DictEncoder<'out> {
+    out: &'out mut Vec<u8>,
+    /// Where the first key starts.
+    start: usize,
+    /// The content of the last key in `out`; empty and at `start` before the first.
+    last_key: Option<Range<usize>>,
+    /// A key came that was not greater than the one before it.
+    unsorted: bool,
+}
+
+impl<'out> DictEncoder<'out> {
+    pub(crate) fn begin(out: &'out mut Vec<u8>) -> Self {
+        out.push(b'd');
+        let start = out.len();
+        Self { out, start, last_key: None, unsorted: false }
+    }
+
+    /// Adds a string.
+    pub fn bytes(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        bytes(self.key(key.as_ref()), value);
+    }
+
+    /// Adds an integer.
+    pub fn integer(&mut self, key: impl AsRef<[u8]>, value: impl Into<Integer>) {
+        integer(self.key(key.as_ref()), value);
+    }
+
+    /// Adds a value that is encoded already.
+    pub fn raw(&mut self, key: impl AsRef<[u8]>, value: &Raw<'_>) {
+        raw(self.key(key.as_ref()), value);
+    }
+
+    /// Adds an owned value.
+    pub fn value(&mut self, key: impl AsRef<[u8]>, value: &Value) {
+        value.encode_into(self.key(key.as_ref()));
+    }
+
+    /// Adds a list.
+    pub fn list<R>(
+        &mut self,
+        key: impl AsRef<[u8]>,
+        fill: impl FnOnce(&mut ListEncoder<'_>) -> R,
+    ) -> R {
+        list(self.key(key.as_ref()), fill)
+    }
+
+    /// Adds a dictionary.
+    pub fn dict<R>(
+        &mut self,
+        key: impl AsRef<[u8]>,
+        fill: impl FnOnce(&mut DictEncoder<'_>) -> R,
+    ) -> R {
+        dict(self.key(key.as_ref()), fill)
+    }
+
+    /// Appends a key, after which exactly one value must be appended to the buffer returned.
+    pub(crate) fn key(&mut self, key: &[u8]) -> &mut Vec<u8> {
+        if self.last_key.as_ref().is_some_and(|last| self.out[last.clone()] >= *key) {
+            self.unsorted = true;
+        }
+        bytes(self.out, key);
+        self.last_key = Some(self.out.len() - key.len()..self.out.len());
+        self.out
+    }
+
+    pub(crate) fn end(self) {
+        if self.unsorted {
+            sort_entries(self.out, self.start);
+        }
+        self.out.push(b'e');
+    }
+}
+
+/// Sorts the entries that fill `out` from `start`, and keeps the last of those with equal keys.
+#[cold]
+fn sort_entries(out: &mut Vec<u8>, start: usize) {
+    let mut entries: Vec<(Range<usize>, Range<usize>)> = Vec::new();
+    let mut next = start;
+    while next < out.len() {
+        let key = string_at(out, next);
+        let end = value_end(out, key.end);
+        entries.push((key, next..end));
+        next = end;
+    }
+    // Stable, so the last of equal keys comes last of them.
+    entries.sort_by(|(a, _), (b, _)| out[a.clone()].cmp(&out[b.clone()]));
+    let mut sorted = Vec::with_capacity(out.len() - start);
+    for (position, (key, entry)) in entries.iter().enumerate() {
+        let next = entries.get(position + 1);
+        if next.is_none_or(|(next, _)| out[next.clone()] != out[key.clone()]) {
+            sorted.extend_from_slice(&out[entry.clone()]);
+        }
+    }
+    out.truncate(start);
+    out.extend_from_slice(&sorted);
+}
+
+/// The content of the string that starts at `start` of bencode we wrote ourselves.
+fn string_at(out: &[u8], start: usize) -> Range<usize> {
+    let (mut length, mut next) = (0, start);
+    while out[next] != b':' {
+        length = length * 10 + usize::from(out[next] - b'0');
+        next += 1;
+    }
+    next + 1..next + 1 + length
+}
+
+/// Where the value ends that starts at `start` of bencode we wrote ourselves.
+fn value_end(out: &[u8], start: usize) -> usize {
+    let (mut depth, mut next) = (0usize, start);
+    loop {
+        match out[next] {
+            b'l' | b'd' => (depth, next) = (depth + 1, next + 1),
+            b'e' => (depth, next) = (depth - 1, next + 1),
+            b'i' => {
+                while out[next] != b'e' {
+                    next += 1;
+                }
+                next += 1;
+            }
+            _ => next = string_at(out, next).end,
+        }
+        if depth == 0 {
+            return next;
+        }
+    }
+}
+
+/// Appends the decimal digits of a number.
+pub(crate) fn number(out: &mut Vec<u8>, mut magnitude: u64, negative: bool) {
+    // 2^64 has 20 digits.
+    let mut digits = [0; 21];
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (magnitude % 10) as u8;
+        magnitude /= 10;
+        if magnitude == 0 {
+            break;
+        }
+    }
+    if negative {
+        start -= 1;
+        digits[start] = b'-';
+    }
+    out.extend_from_slice(&digits[start..]);
+}

@@ -1,0 +1,294 @@
+//! Cursors into a document.
+
+use alloc::string::String;
+use core::{fmt, str};
+
+use crate::token::Token;
+use crate::{Document, Error, ErrorKind, Integer, KeyPath, Kind, Raw, grammar};
+
+/// One value of a [`Document`]: a cursor, as cheap to copy as a slice.
+///
+/// `as_…` answers `None` for another kind of value, for what may be missing or odd; `to_…` and
+/// [`require`](Self::require) answer an [`Error`] with offset and key path, for what must be there.
+/// Lookups on `Option<Node>` chain through [`MaybeNode`](crate::MaybeNode).
+///
+/// `'a` is the lifetime of the input: slices outlive the document.
+#[derive(Clone, Copy)]
+pub struct Node<'doc, 'a> {
+    doc: &'doc Document<'a>,
+    index: usize,
+}
+
+impl<'doc, 'a> Node<'doc, 'a> {
+    pub(crate) fn new(doc: &'doc Document<'a>, index: usize) -> Self {
+        Self { doc, index }
+    }
+
+    #[inline]
+    fn token(&self) -> Token {
+        self.doc.tape[self.index]
+    }
+
+    /// What it is.
+    #[inline]
+    pub fn kind(&self) -> Kind {
+        self.token().kind()
+    }
+
+    /// Where it starts, in bytes from the start of the input.
+    #[inline]
+    pub fn offset(&self) -> usize {
+        self.token().start()
+    }
+
+    /// The way to it from the root. Takes time in proportion to what comes before it.
+    pub fn path(&self) -> KeyPath {
+        KeyPath::of_token(self.doc.input, &self.doc.tape, self.index)
+    }
+
+    /// Its exact bytes in the input.
+    #[inline]
+    pub fn raw(&self) -> &'a [u8] {
+        &self.doc.input[self.token().start()..self.end()]
+    }
+
+    /// Its exact bytes, to be embedded in what is [encoded](crate::encode).
+    pub fn to_raw(&self) -> Raw<'a> {
+        Raw::trusted(self.raw())
+    }
+
+    #[inline]
+    fn end(&self) -> usize {
+        let token = self.token();
+        if token.is_container() {
+            self.doc.tape[self.index + token.width() - 1].start() + 1
+        } else {
+            self.doc.tape[self.index + 1].start()
+        }
+    }
+
+    /// The bytes of a string.
+    #[inline]
+    pub fn as_bytes(&self) -> Option<&'a [u8]> {
+        let token = self.token();
+        (token.tag() == Token::STRING).then(|| {
+            let start = token.start() + token.number() as usize;
+            &self.doc.input[start..self.doc.tape[self.index + 1].start()]
+        })
+    }
+
+    /// The text of a string that is UTF-8.
+    #[inline]
+    pub fn as_str(&self) -> Option<&'a str> {
+        self.as_bytes().and_then(|bytes| str::from_utf8(bytes).ok())
+    }
+
+    /// The sign and digits of an integer as written, whatever its size.
+    #[inline]
+    pub fn as_digits(&self) -> Option<&'a [u8]> {
+        (self.token().tag() == Token::INTEGER).then(|| {
+            let raw = self.raw();
+            &raw[1..raw.len() - 1]
+        })
+    }
+
+    /// An integer of -2^63 to 2^63 - 1.
+    #[inline]
+    pub fn as_i64(&self) -> Option<i64> {
+        let digits = self.as_digits()?;
+        match digits {
+            [b'-', digits @ ..] => 0i64.checked_sub_unsigned(grammar::number(digits)?),
+            digits => grammar::number(digits)?.try_into().ok(),
+        }
+    }
+
+    /// An integer of 0 to 2^64 - 1.
+    #[inline]
+    pub fn as_u64(&self) -> Option<u64> {
+        match self.as_digits()? {
+            [b'-', digits @ ..] => (grammar::number(digits)? == 0).then_some(0),
+            digits => grammar::number(digits),
+        }
+    }
+
+    /// An integer of any size.
+    pub fn as_integer(&self) -> Option<Integer> {
+        self.as_digits().map(Integer::from_digits)
+    }
+
+    /// An integer as a flag: any number but 0 is true, as libtorrent reads `private`.
+    pub fn as_bool(&self) -> Option<bool> {
+        self.as_digits().map(|digits| digits.iter().any(|digit| matches!(digit, b'1'..=b'9')))
+    }
+
+    /// The value of a key; `None` if this is no dictionary or has no such key.
+    ///
+    /// Right whatever the order of the keys; of equal keys it finds the first. Takes time in proportion
+    /// to the number of keys: to visit many, iterate over [`dict`](Self::dict).
+    #[inline]
+    pub fn get(&self, key: impl AsRef<[u8]>) -> Option<Node<'doc, 'a>> {
+        let key = key.as_ref();
+        self.dict().find(|(found, _)| *found == key).map(|(_, value)| value)
+    }
+
+    /// The value at a position of a list, from 0; `None` if this is no list or is shorter.
+    ///
+    /// Takes time in proportion to the position: to visit all, iterate over [`list`](Self::list).
+    #[inline]
+    pub fn index(&self, position: usize) -> Option<Node<'doc, 'a>> {
+        self.list().nth(position)
+    }
+
+    /// The values of a list in order; none if this is no list.
+    #[inline]
+    pub fn list(&self) -> List<'doc, 'a> {
+        List { doc: self.doc, range: self.children(Token::LIST) }
+    }
+
+    /// The keys and values of a dictionary in the order of the input; none if this is no dictionary.
+    #[inline]
+    pub fn dict(&self) -> Dict<'doc, 'a> {
+        Dict { doc: self.doc, range: self.children(Token::DICT) }
+    }
+
+    #[inline]
+    fn children(&self, tag: u32) -> (usize, usize) {
+        let token = self.token();
+        if token.tag() == tag { (self.index + 1, self.index + token.width() - 1) } else { (0, 0) }
+    }
+
+    /// The value of a key that must be there.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WrongKind`] if this is no dictionary, [`ErrorKind::MissingKey`] if the key is missing.
+    pub fn require(&self, key: impl AsRef<[u8]>) -> Result<Node<'doc, 'a>, Error> {
+        let key = key.as_ref();
+        self.to_dict()?;
+        self.get(key).ok_or_else(|| {
+            self.error(ErrorKind::MissingKey(String::from_utf8_lossy(key).into_owned()))
+        })
+    }
+
+    /// The bytes of a string.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WrongKind`].
+    pub fn to_bytes(&self) -> Result<&'a [u8], Error> {
+        self.as_bytes().ok_or_else(|| self.wrong_kind(Kind::String))
+    }
+
+    /// The text of a string.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WrongKind`], [`ErrorKind::NotUtf8`].
+    pub fn to_str(&self) -> Result<&'a str, Error> {
+        str::from_utf8(self.to_bytes()?).map_err(|_| self.error(ErrorKind::NotUtf8))
+    }
+
+    /// An integer.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WrongKind`], [`ErrorKind::OutOfRange`].
+    pub fn to_i64(&self) -> Result<i64, Error> {
+        self.as_i64().ok_or_else(|| self.not_an_integer_of("i64"))
+    }
+
+    /// An integer that is not negative.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WrongKind`], [`ErrorKind::OutOfRange`].
+    pub fn to_u64(&self) -> Result<u64, Error> {
+        self.as_u64().ok_or_else(|| self.not_an_integer_of("u64"))
+    }
+
+    /// The values of a list.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WrongKind`].
+    pub fn to_list(&self) -> Result<List<'doc, 'a>, Error> {
+        if self.kind() == Kind::List { Ok(self.list()) } else { Err(self.wrong_kind(Kind::List)) }
+    }
+
+    /// The keys and values of a dictionary.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WrongKind`].
+    pub fn to_dict(&self) -> Result<Dict<'doc, 'a>, Error> {
+        if self.kind() == Kind::Dict { Ok(self.dict()) } else { Err(self.wrong_kind(Kind::Dict)) }
+    }
+
+    /// An error at the place of this value.
+    pub fn error(&self, kind: ErrorKind) -> Error {
+        Error::new(kind, self.offset(), self.path())
+    }
+
+    fn wrong_kind(&self, expected: Kind) -> Error {
+        self.error(ErrorKind::WrongKind { expected, found: self.kind() })
+    }
+
+    fn not_an_integer_of(&self, name: &'static str) -> Error {
+        if self.kind() == Kind::Integer {
+            self.error(ErrorKind::OutOfRange(name))
+        } else {
+            self.wrong_kind(Kind::Integer)
+        }
+    }
+}
+
+impl fmt::Debug for Node<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Node({} at {})", self.kind(), self.offset())
+    }
+}
+
+/// The values of a list, in order.
+#[derive(Debug, Clone)]
+pub struct List<'doc, 'a> {
+    doc: &'doc Document<'a>,
+    range: (usize, usize),
+}
+
+impl<'doc, 'a> Iterator for List<'doc, 'a> {
+    type Item = Node<'doc, 'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let (index, end) = self.range;
+        if index >= end {
+            return None;
+        }
+        self.range.0 = index + self.doc.tape[index].width();
+        Some(Node::new(self.doc, index))
+    }
+}
+
+/// The keys and values of a dictionary, in the order of the input.
+#[derive(Debug, Clone)]
+pub struct Dict<'doc, 'a> {
+    doc: &'doc Document<'a>,
+    range: (usize, usize),
+}
+
+impl<'doc, 'a> Iterator for Dict<'doc, 'a> {
+    type Item = (&'a [u8], Node<'doc, 'a>);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let (index, end) = self.range;
+        if index >= end {
+            return None;
+        }
+        let tape = &self.doc.tape;
+        let (key, value) = (tape[index], tape[index + 1]);
+        self.range.0 = index + 1 + value.width();
+        let key = &self.doc.input[key.start() + key.number() as usize..value.start()];
+        Some((key, Node::new(self.doc, index + 1)))
+    }
+}

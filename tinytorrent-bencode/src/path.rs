@@ -1,0 +1,120 @@
+//! Key paths: where in a document, in words a person can follow.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::token::{NO_PARENT, Token};
+
+/// The way from the root to a value, shown as `info.files[3].path[1]`.
+///
+/// The root's path is empty. Keys are cut after 64 bytes, so that a path stays short whatever the input.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct KeyPath {
+    elements: Vec<PathElement>,
+}
+
+/// One step of a [`KeyPath`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum PathElement {
+    /// Into a dictionary, by key (at most its first 64 bytes).
+    Key(Vec<u8>),
+    /// Into a list, by position from 0.
+    Index(usize),
+}
+
+/// Long enough for every key in the BEPs, short enough for a log line.
+const MAX_KEY_BYTES: usize = 64;
+
+impl KeyPath {
+    /// The steps, from the root.
+    pub fn elements(&self) -> &[PathElement] {
+        &self.elements
+    }
+
+    /// Whether this is the root.
+    pub fn is_empty(&self) -> bool {
+        self.elements.is_empty()
+    }
+
+    pub(crate) fn push_key(&mut self, key: &[u8]) {
+        self.elements.push(PathElement::Key(key[..key.len().min(MAX_KEY_BYTES)].to_vec()));
+    }
+
+    /// The path of a token in a finished tape, or in the closed part of one.
+    pub(crate) fn of_token(input: &[u8], tape: &[Token], index: usize) -> Self {
+        let mut path = Self::default();
+        let mut parent = 0;
+        while parent != index {
+            parent = path.step(input, tape, parent, index);
+        }
+        path
+    }
+
+    /// The path of what comes next in an unfinished tape whose innermost open container is `open`.
+    pub(crate) fn of_next(input: &[u8], tape: &[Token], open: u32) -> Self {
+        let mut chain = Vec::new();
+        let mut container = open;
+        while container != NO_PARENT {
+            chain.push(container as usize);
+            container = tape[container as usize].number();
+        }
+        let mut path = Self::default();
+        for (step, &parent) in chain.iter().enumerate().rev() {
+            let target = if step == 0 { tape.len() } else { chain[step - 1] };
+            path.step(input, tape, parent, target);
+        }
+        path
+    }
+
+    /// The path of the innermost open container of an unfinished tape.
+    pub(crate) fn of_container(input: &[u8], tape: &[Token], open: u32) -> Self {
+        if open == NO_PARENT {
+            return Self::default();
+        }
+        let parent = tape[open as usize].number();
+        Self::of_next(input, &tape[..open as usize], parent)
+    }
+
+    /// Appends the step from `parent` to the child that is or holds `target`, and returns that child.
+    fn step(&mut self, input: &[u8], tape: &[Token], parent: usize, target: usize) -> usize {
+        let is_dict = tape[parent].tag() == Token::DICT;
+        let (mut child, mut position) = (parent + 1, 0);
+        while child < target {
+            let next = child + tape[child].width();
+            if next > target {
+                break;
+            }
+            (child, position) = (next, position + 1);
+        }
+        if !is_dict {
+            self.elements.push(PathElement::Index(position));
+        } else if position % 2 == 1 {
+            self.push_key(string(input, tape, child - 1));
+        } else if child < tape.len() && tape[child].tag() == Token::STRING {
+            self.push_key(string(input, tape, child));
+        }
+        child
+    }
+}
+
+/// The content of the string token at `index`, whose end may not be known yet.
+fn string<'a>(input: &'a [u8], tape: &[Token], index: usize) -> &'a [u8] {
+    let start = tape[index].start() + tape[index].number() as usize;
+    match tape.get(index + 1) {
+        Some(next) => &input[start..next.start()],
+        None => crate::grammar::content(&input[tape[index].start()..]),
+    }
+}
+
+impl fmt::Display for KeyPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, element) in self.elements.iter().enumerate() {
+            match element {
+                PathElement::Key(key) if position == 0 => write!(f, "{}", key.escape_ascii())?,
+                PathElement::Key(key) => write!(f, ".{}", key.escape_ascii())?,
+                PathElement::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}
