@@ -1,0 +1,131 @@
+use core::fmt;
+
+use crate::path::SafePath;
+
+/// The position of a file in its torrent, pad files counted (BEP 47; BEP 53 counts the same way).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileIndex(u32);
+
+impl FileIndex {
+    pub(crate) const fn new(index: u32) -> Self {
+        Self(index)
+    }
+
+    /// The number as `inspect` prints it and a magnet's `so` names it.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// The number for indexing tables that have an entry for each file.
+    pub const fn as_usize(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl fmt::Display for FileIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One file of a [`Layout`](crate::Layout).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct File<'a> {
+    /// Its position among the files.
+    pub index: FileIndex,
+    /// Where its first byte lies in the content.
+    pub offset: u64,
+    /// Its length in bytes; symlinks and empty files have none.
+    pub length: u64,
+    /// What BEP 47 says of it.
+    pub attributes: FileAttributes,
+    /// Where it goes, below the folder of the download. Pad files have one as well, which nobody
+    /// should write.
+    pub path: SafePath<'a>,
+    /// Where a symlink leads, below the same folder.
+    pub link_target: Option<SafePath<'a>>,
+}
+
+impl File<'_> {
+    /// Whether it is padding: zeros that are neither written nor requested, but served.
+    pub fn is_pad(&self) -> bool {
+        self.attributes.is_pad()
+    }
+}
+
+/// The `attr` of a file (BEP 47).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct FileAttributes(u8);
+
+const PAD: u8 = 1;
+const EXECUTABLE: u8 = 2;
+const HIDDEN: u8 = 4;
+const SYMLINK: u8 = 8;
+
+impl FileAttributes {
+    /// No attribute.
+    pub const NONE: Self = Self(0);
+    /// `p`: padding.
+    pub const PAD: Self = Self(PAD);
+    /// `x`: may be run.
+    pub const EXECUTABLE: Self = Self(EXECUTABLE);
+    /// `h`: hidden where the system can hide files.
+    pub const HIDDEN: Self = Self(HIDDEN);
+    /// `l`: a symbolic link.
+    pub const SYMLINK: Self = Self(SYMLINK);
+
+    /// Reads the letters of `attr`, in any order; unknown ones mean nothing.
+    pub fn from_letters(letters: &[u8]) -> Self {
+        let bit = |letter: &u8| match letter {
+            b'p' => PAD,
+            b'x' => EXECUTABLE,
+            b'h' => HIDDEN,
+            b'l' => SYMLINK,
+            _ => 0,
+        };
+        Self(letters.iter().map(bit).fold(0, |all, bit| all | bit))
+    }
+
+    /// The letters of `attr`, sorted.
+    pub fn to_letters(self) -> String {
+        let letters = [(HIDDEN, 'h'), (SYMLINK, 'l'), (PAD, 'p'), (EXECUTABLE, 'x')];
+        letters.into_iter().filter(|(bit, _)| self.0 & bit != 0).map(|(_, letter)| letter).collect()
+    }
+
+    /// All attributes of both.
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The attributes that are not in `other`.
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether it is padding.
+    pub const fn is_pad(self) -> bool {
+        self.0 & PAD != 0
+    }
+
+    /// Whether it may be run.
+    pub const fn is_executable(self) -> bool {
+        self.0 & EXECUTABLE != 0
+    }
+
+    /// Whether it is hidden.
+    pub const fn is_hidden(self) -> bool {
+        self.0 & HIDDEN != 0
+    }
+
+    /// Whether it is a symbolic link.
+    pub const fn is_symlink(self) -> bool {
+        self.0 & SYMLINK != 0
+    }
+}
+
+impl fmt::Debug for FileAttributes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FileAttributes({})", self.to_letters())
+    }
+}

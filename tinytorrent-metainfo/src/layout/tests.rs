@@ -1,0 +1,132 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn layout(piece_length: u32, lengths: &[u64]) -> Layout {
+    let mut builder = Layout::builder(piece_length);
+    for (number, &length) in lengths.iter().enumerate() {
+        builder.file(["t".to_owned(), format!("f{number}")], length);
+    }
+    builder.build().unwrap()
+}
+
+fn parts(spans: Spans<'_>) -> Vec<(u32, u64, u64)> {
+    spans.map(|span| (span.file.get(), span.offset, span.length)).collect()
+}
+
+// M-17, M-19, BEP 3
+#[test]
+fn empty_files_have_no_part_and_hide_no_neighbour() {
+    let layout = layout(10, &[0, 0, 7, 0, 0, 5, 0]);
+    assert_eq!(parts(layout.spans(0, 12)), [(2, 0, 7), (5, 0, 5)]);
+    assert_eq!(parts(layout.spans(6, 2)), [(2, 6, 1), (5, 0, 1)]);
+    assert_eq!(parts(layout.spans(7, 1)), [(5, 0, 1)]);
+    let pieces = |file: u32| layout.file_pieces(layout.file(file).unwrap().index).count();
+    assert_eq!([0, 2, 3, 5, 6].map(pieces), [0, 1, 0, 2, 0]);
+}
+
+// M-18
+#[test]
+fn content_of_no_bytes_has_files_but_no_pieces() {
+    let layout = layout(16_384, &[0, 0]);
+    assert_eq!((layout.file_count(), layout.geometry().piece_count()), (2, 0));
+    assert_eq!(parts(layout.spans(0, 1)), []);
+    assert_eq!(parts(Layout::builder(1).build().unwrap().spans(0, u64::MAX)), []);
+}
+
+#[test]
+fn ranges_beyond_the_content_are_clipped() {
+    let layout = layout(10, &[7, 5]);
+    assert_eq!(parts(layout.spans(11, u64::MAX)), [(1, 4, 1)]);
+    assert_eq!(parts(layout.spans(12, 1)), []);
+    assert_eq!(parts(layout.spans(u64::MAX, u64::MAX)), []);
+    assert_eq!(parts(layout.spans(3, 0)), []);
+}
+
+// M-14, BEP 3
+#[test]
+fn a_full_last_piece_is_not_followed_by_an_empty_one() {
+    let layout = layout(10, &[20]);
+    let pieces: Vec<u32> =
+        layout.file_pieces(layout.file(0).unwrap().index).map(PieceIndex::get).collect();
+    assert_eq!(pieces, [0, 1]);
+}
+
+// M-40, BEP 47
+#[test]
+fn padding_at_the_end_of_a_piece_is_no_payload() {
+    let mut builder = Layout::builder(10);
+    builder.file(["t", "a"], 13).pad(7).file(["t", "b"], 0).file(["t", "c"], 4).pad(20);
+    let layout = builder.build().unwrap();
+    let payload = |piece: u32| layout.payload_length(layout.geometry().piece(piece).unwrap());
+    assert_eq!([0, 1, 2, 3, 4].map(payload), [10, 3, 4, 0, 0]);
+    let pads: Vec<bool> = layout.spans(12, 10).map(|span| span.is_pad).collect();
+    assert_eq!(pads, [false, true, false]);
+}
+
+// M-16
+#[test]
+fn lengths_that_overflow_are_refused() {
+    let mut builder = Layout::builder(1 << 30);
+    builder.file(["t", "a"], i64::MAX as u64).file(["t", "b"], 1);
+    assert_eq!(builder.build(), Err(LayoutError::TotalLength { file: 1 }));
+    let mut builder = Layout::builder(1 << 30);
+    builder.file(["t"], u64::MAX);
+    assert_eq!(builder.build(), Err(LayoutError::TotalLength { file: 0 }));
+}
+
+// M-20, M-28, M-41
+#[test]
+fn only_padding_may_do_without_a_path() {
+    let mut builder = Layout::builder(1);
+    builder.file::<[&str; 0]>([], 1);
+    assert_eq!(builder.build(), Err(LayoutError::EmptyPath { file: 0 }));
+    let mut builder = Layout::builder(1);
+    builder.file(vec!["a"; MAX_DEPTH as usize], 1).file(vec!["b"; MAX_DEPTH as usize + 1], 1);
+    assert_eq!(builder.build(), Err(LayoutError::TooDeep { file: 1 }));
+    let mut builder = Layout::builder(1);
+    builder.pad(3);
+    assert_eq!(builder.build().unwrap().file(0).unwrap().path.to_string(), ".pad/3");
+}
+
+#[test]
+fn a_hundred_thousand_files_are_found_by_search() {
+    let lengths: Vec<u64> = (0..100_000).map(|number| number % 7).collect();
+    let layout = layout(16_384, &lengths);
+    let mut offset = 0;
+    for (number, &length) in lengths.iter().enumerate().filter(|(_, length)| **length > 0) {
+        assert_eq!(parts(layout.spans(offset, length)), [(number as u32, 0, length)]);
+        offset += length;
+    }
+}
+
+proptest! {
+    #[test]
+    fn spans_are_what_a_walk_over_all_bytes_finds(
+        lengths in prop::collection::vec(prop_oneof![Just(0_u64), 0..40_u64], 0..20),
+        offset in 0..400_u64,
+        length in 0..400_u64,
+        piece_length in 1..50_u32,
+    ) {
+        let layout = layout(piece_length, &lengths);
+        let bytes: Vec<(u32, u64)> = lengths
+            .iter()
+            .enumerate()
+            .flat_map(|(file, &length)| (0..length).map(move |at| (file as u32, at)))
+            .collect();
+        let walked: Vec<(u32, u64)> = layout
+            .spans(offset, length)
+            .flat_map(|span| (0..span.length).map(move |at| (span.file.get(), span.offset + at)))
+            .collect();
+        let expected: Vec<(u32, u64)> =
+            bytes.iter().copied().skip(offset as usize).take(length as usize).collect();
+        prop_assert_eq!(walked, expected);
+        for file in layout.files() {
+            let holding: Vec<u32> = layout.geometry().pieces().filter(|&piece| {
+                layout.piece_spans(piece).any(|span| span.file == file.index)
+            }).map(PieceIndex::get).collect();
+            let pieces: Vec<u32> = layout.file_pieces(file.index).map(PieceIndex::get).collect();
+            prop_assert_eq!(pieces, holding);
+        }
+    }
+}

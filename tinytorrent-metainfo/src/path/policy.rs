@@ -1,0 +1,120 @@
+use core::fmt;
+
+use crate::layout::FileIndex;
+
+/// How names from a torrent become names on disk.
+///
+/// Whatever the policy, the path that comes out is relative, has no element that is empty, `.` or
+/// `..`, and no separator or NUL within an element (BEP 52, "file tree": sanitise for traversal).
+/// On Windows its own rules are added to each policy. Files that would share a path, and a file
+/// in the place of a folder, are told apart by a number, as libtorrent does: `a.txt`, `a.1.txt`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum PathPolicy {
+    /// The same names everywhere: what any of Linux, macOS and Windows forbids or mistakes is
+    /// replaced, and names that differ only in case or normalisation count as equal.
+    #[default]
+    Portable,
+    /// Names as POSIX allows them: only separators, NUL, invalid UTF-8, invisible and direction
+    /// controls, and elements beyond 255 bytes are changed. Case tells names apart.
+    Posix,
+    /// Names as Windows allows them.
+    Windows,
+    /// The rules of [`Portable`](Self::Portable), but a name that would have to change is an error.
+    Reject,
+    /// As [`Posix`](Self::Posix), but bytes that are no UTF-8, and invisible characters, stay. On
+    /// systems whose names are text this is [`Posix`](Self::Posix).
+    KeepBytes,
+}
+
+impl PathPolicy {
+    /// Whether Windows' forbidden characters, reserved names and trailing dots are changed.
+    pub(crate) const fn obeys_windows(self) -> bool {
+        cfg!(windows) || !matches!(self, Self::Posix | Self::KeepBytes)
+    }
+
+    /// Whether case and normalisation tell no names apart.
+    pub(crate) const fn folds(self) -> bool {
+        cfg!(any(windows, target_vendor = "apple")) || self.obeys_windows()
+    }
+
+    pub(crate) const fn keeps_bytes(self) -> bool {
+        cfg!(unix) && matches!(self, Self::KeepBytes)
+    }
+}
+
+/// A path that is not on disk as the torrent has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PathChange {
+    /// The file whose path it is.
+    pub file: FileIndex,
+    /// The elements as the torrent has them, joined with `/`; what is no text is shown as `%XX`.
+    pub original: String,
+    /// The path that will be used.
+    pub written: String,
+    /// Why, each reason once.
+    pub kinds: Vec<PathChangeKind>,
+}
+
+/// Why a path had to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum PathChangeKind {
+    /// An element without a character.
+    Empty,
+    /// `.` or `..`.
+    Traversal,
+    /// A separator or a drive's colon within an element.
+    Separator,
+    /// A control character, NUL included.
+    Control,
+    /// A character that Windows forbids.
+    Forbidden,
+    /// Invisible characters, or such as turn the direction of writing.
+    Invisible,
+    /// Bytes that are no UTF-8, or an overlong form of it.
+    NotUtf8,
+    /// A device's name on Windows.
+    Reserved,
+    /// A dot or blank at the end, which Windows drops.
+    TrailingDot,
+    /// An element beyond 255 bytes.
+    TooLong,
+    /// Another file or folder has this path, on some file system at least.
+    Collision,
+}
+
+impl PathChangeKind {
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Empty,
+        Self::Traversal,
+        Self::Separator,
+        Self::Control,
+        Self::Forbidden,
+        Self::Invisible,
+        Self::NotUtf8,
+        Self::Reserved,
+        Self::TrailingDot,
+        Self::TooLong,
+        Self::Collision,
+    ];
+}
+
+impl fmt::Display for PathChangeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "empty element",
+            Self::Traversal => "`.` or `..`",
+            Self::Separator => "separator within an element",
+            Self::Control => "control character",
+            Self::Forbidden => "character that Windows forbids",
+            Self::Invisible => "invisible character",
+            Self::NotUtf8 => "not UTF-8",
+            Self::Reserved => "reserved name of Windows",
+            Self::TrailingDot => "dot or blank at the end",
+            Self::TooLong => "element longer than 255 bytes",
+            Self::Collision => "path of another file",
+        })
+    }
+}
