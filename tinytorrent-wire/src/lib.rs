@@ -34,12 +34,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod allowed_fast;
 mod decode;
 mod encode;
+pub mod extension;
 mod handshake;
 mod message;
+pub mod metadata;
 mod reserved;
 
+pub use allowed_fast::allowed_fast_set;
 pub use decode::{DecodeError, DecodeErrorKind, Decoder, Frames};
 pub use handshake::{Handshake, HandshakeError, HandshakeOpening};
 pub use message::{Extended, HashRequest, Hashes, Message, Piece, PieceHeader, Request};

@@ -1,0 +1,110 @@
+use std::net::{IpAddr, Ipv4Addr};
+
+use tinytorrent_types::WireInfoHash;
+
+/// The pieces that a peer at this address may download while choked (BEP 6, "Allowed Fast Set
+/// Generation"): the same for every sender, so that asking more of us gains nobody more.
+///
+/// `count` is what BEP 6 calls *k*, 10 by custom; a torrent of fewer pieces gives them all.
+/// `sha1` hashes; it is an argument because nothing else here needs it. Only IPv4 has a set: for
+/// an IPv6 address there is none, for a mapped one there is.
+///
+/// ```
+/// # fn sha1(bytes: &[u8]) -> [u8; 20] {
+/// #     let mut sum = [0; 20];
+/// #     bytes.iter().enumerate().for_each(|(at, b)| sum[at % 20] = b.wrapping_mul(31) ^ at as u8);
+/// #     sum
+/// # }
+/// use tinytorrent_types::WireInfoHash;
+/// use tinytorrent_wire::allowed_fast_set;
+///
+/// let hash = WireInfoHash::from_bytes([0xaa; 20]);
+/// let set = allowed_fast_set("80.4.4.200".parse()?, hash, 1313, 10, sha1);
+/// assert_eq!(set.len(), 10);
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+pub fn allowed_fast_set(
+    peer: IpAddr,
+    info_hash: WireInfoHash,
+    piece_count: u32,
+    count: u32,
+    sha1: impl Fn(&[u8]) -> [u8; 20],
+) -> Vec<u32> {
+    let IpAddr::V4(address) = peer.to_canonical() else { return Vec::new() };
+    if count >= piece_count {
+        // The chain would find them all in the end, but could take for ever.
+        return (0..piece_count).collect();
+    }
+    let mut set = Vec::with_capacity(count as usize);
+    let mut hash = sha1(&seed(address, info_hash));
+    // Each round gives five numbers. A set that is much smaller than the torrent fills in a few;
+    // the bound is for a set nearly as large, where the last numbers come late.
+    for _ in 0..MAX_ROUNDS {
+        for word in hash.chunks_exact(4) {
+            let index = word.iter().fold(0_u32, |sum, &byte| sum << 8 | u32::from(byte));
+            let index = index % piece_count;
+            if set.len() < count as usize && !set.contains(&index) {
+                set.push(index);
+            }
+        }
+        if set.len() == count as usize {
+            break;
+        }
+        hash = sha1(&hash);
+    }
+    set
+}
+
+/// One set for each /24, lest many addresses of one network get many sets.
+fn seed(address: Ipv4Addr, info_hash: WireInfoHash) -> [u8; 24] {
+    let mut seed = [0; 24];
+    seed[..3].copy_from_slice(&address.octets()[..3]);
+    seed[4..].copy_from_slice(info_hash.as_bytes());
+    seed
+}
+
+/// 5,000 numbers. A hash that gives fewer than `count` different ones among them is no hash.
+const MAX_ROUNDS: u32 = 1000;
+
+#[cfg(test)]
+mod tests {
+    use sha1::{Digest, Sha1};
+
+    use super::*;
+
+    fn set(address: &str, piece_count: u32, count: u32) -> Vec<u32> {
+        let hash = WireInfoHash::from_bytes([0xaa; 20]);
+        let sha1 = |bytes: &[u8]| Sha1::digest(bytes).into();
+        allowed_fast_set(address.parse().unwrap(), hash, piece_count, count, sha1)
+    }
+
+    /// W-43: the vectors in the text of BEP 6.
+    #[test]
+    fn allowed_fast_set_is_the_one_of_bep_6() {
+        let seven = [1059, 431, 808, 1217, 287, 376, 1188];
+        assert_eq!(set("80.4.4.200", 1313, 7), seven);
+        let nine = [1059, 431, 808, 1217, 287, 376, 1188, 353, 508];
+        assert_eq!(set("80.4.4.200", 1313, 9), nine);
+    }
+
+    /// W-43, BEP 6, step 1.
+    #[test]
+    fn one_network_has_one_set() {
+        assert_eq!(set("80.4.4.1", 1313, 9), set("80.4.4.200", 1313, 9));
+        assert_eq!(set("::ffff:80.4.4.1", 1313, 9), set("80.4.4.200", 1313, 9));
+        assert_ne!(set("80.4.5.200", 1313, 9), set("80.4.4.200", 1313, 9));
+    }
+
+    /// W-43, BEP 6: "we currently have no provisions for IPv6".
+    #[test]
+    fn ipv6_has_no_set() {
+        assert_eq!(set("2001:db8::1", 1313, 9), []);
+    }
+
+    #[test]
+    fn a_small_torrent_is_given_whole() {
+        assert_eq!(set("80.4.4.200", 3, 10), [0, 1, 2]);
+        assert_eq!(set("80.4.4.200", 0, 10), []);
+        assert_eq!(set("80.4.4.200", 11, 10).len(), 10);
+    }
+}

@@ -1,0 +1,472 @@
+//! Gathers the info dictionary of a magnet link from several peers (BEP 9).
+
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+
+mod attempt;
+
+use attempt::Attempt;
+
+/// Metadata travels in blocks of 16 KiB, the last one shorter (BEP 9).
+pub const BLOCK_LENGTH: u32 = 16 * 1024;
+
+/// Gathers metadata from several peers at once, and finds out who lied.
+///
+/// Peers disagree about the size, lie about it, or send wrong bytes; none of them can stand in
+/// the way of the honest ones:
+///
+/// - each announced size has an attempt of its own;
+/// - memory grows with what has come, not with what was announced;
+/// - when an attempt fails the check against the info-hash, its contributors are suspects, and
+///   from then on each is tried alone: one that fails alone is proven guilty;
+/// - a silent peer loses its requests to others after a while, a stalled attempt its place.
+///
+/// It reads no clock and knows no hash: the caller gives the time, and checks what
+/// [`poll_complete`](Self::poll_complete) hands out. `P` is how the caller names peers.
+///
+/// ```
+/// use std::time::Instant;
+/// use tinytorrent_wire::metadata::{Config, MetadataAssembly};
+///
+/// let now = Instant::now();
+/// let info = b"d4:name1:x6:lengthi1e12:piece lengthi1e6:pieces20:aaaaaaaaaaaaaaaaaaaae";
+/// let mut assembly = MetadataAssembly::new(Config::default());
+///
+/// // 1. A peer's extended handshake has `ut_metadata` and `metadata_size`.
+/// assembly.add_peer(now, "peer", info.len() as u64)?;
+///
+/// // 2. Send the requests there are; do so again after each call.
+/// while let Some((peer, block)) = assembly.poll_request(now) {
+///     assert_eq!((peer, block), ("peer", 0));
+/// }
+///
+/// // 3. Hand in the answers.
+/// assembly.handle_data(now, "peer", 0, Some(info.len() as u64), info);
+///
+/// // 4. Check what is complete against the info-hash, and say how it went.
+/// while let Some(complete) = assembly.poll_complete() {
+///     let is_right = complete.bytes == info; // hash it here
+///     assembly.handle_verdict(now, complete, is_right);
+/// }
+/// assert!(assembly.is_done());
+/// # Ok::<(), tinytorrent_wire::metadata::SizeRefused>(())
+/// ```
+#[derive(Debug)]
+pub struct MetadataAssembly<P> {
+    config: Config,
+    peers: Vec<Peer<P>>,
+    attempts: Vec<Attempt<P>>,
+    /// Complete attempts, to be handed out.
+    complete: Vec<Complete<P>>,
+    /// Size and only peer of the attempts that wait for their verdict, handed out or not.
+    checking: Vec<(u32, Option<P>)>,
+    /// Sizes whose common attempt failed the check: only solo attempts from then on.
+    failed_sizes: Vec<u32>,
+    done: bool,
+}
+
+#[derive(Debug)]
+struct Peer<P> {
+    key: P,
+    size: u32,
+    /// Not to be asked before: it rejected a request, or was silent.
+    rests_until: Option<Instant>,
+    /// Contributed to an attempt that failed.
+    is_suspect: bool,
+    /// Proven to send wrong bytes.
+    is_guilty: bool,
+    requests: Vec<(u32, Instant)>,
+}
+
+/// Metadata that has come in whole, to be checked against the info-hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complete<P> {
+    /// The bytes of the info dictionary, if nobody lied.
+    pub bytes: Vec<u8>,
+    /// Who sent them. If they are wrong and there is one only, it is guilty.
+    pub contributors: Vec<P>,
+    /// The only peer they were asked for from, if it was one.
+    only: Option<P>,
+}
+
+/// What became of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DataOutcome {
+    /// Kept.
+    Stored,
+    /// It is in place already; another peer was faster.
+    Duplicate,
+    /// This peer was not asked for this block. Ignored.
+    Unasked,
+    /// The block has the wrong length, or the total size is another one than was announced.
+    /// Dropped; the peer rests.
+    WrongSize,
+}
+
+/// A size that is not worth asking for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("metadata of {announced} bytes, where between 1 and {limit} are allowed")]
+pub struct SizeRefused {
+    /// What the peer announced.
+    pub announced: u64,
+    /// The most that is allowed.
+    pub limit: u32,
+}
+
+/// Limits of a [`MetadataAssembly`].
+///
+/// # Defaults
+/// - [`max_size`](Self::max_size): 32 MiB
+/// - [`requests_per_peer`](Self::requests_per_peer): 2
+/// - [`request_timeout`](Self::request_timeout): 10 s
+/// - [`reject_rest`](Self::reject_rest): 60 s
+/// - [`attempt_timeout`](Self::attempt_timeout): 5 min
+/// - [`max_attempts`](Self::max_attempts): 8
+#[derive(Debug, Clone)]
+pub struct Config {
+    max_size: u32,
+    requests_per_peer: usize,
+    request_timeout: Duration,
+    reject_rest: Duration,
+    attempt_timeout: Duration,
+    max_attempts: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_size: 32 << 20,
+            requests_per_peer: 2,
+            request_timeout: Duration::from_secs(10),
+            reject_rest: Duration::from_secs(60),
+            attempt_timeout: Duration::from_secs(300),
+            max_attempts: 8,
+        }
+    }
+}
+
+impl Config {
+    /// The largest metadata to accept, in bytes. Default 32 MiB, more than any torrent that is
+    /// known to be in use. At most this much is held for each attempt.
+    pub fn max_size(&mut self, bytes: u32) -> &mut Self {
+        self.max_size = bytes;
+        self
+    }
+
+    /// Requests to have open with one peer. Default 2: enough to keep it busy, few enough not to
+    /// look like a flood.
+    pub fn requests_per_peer(&mut self, count: usize) -> &mut Self {
+        self.requests_per_peer = count.max(1);
+        self
+    }
+
+    /// How long a request may stay open before the peer rests and others are asked. Default 10 s.
+    pub fn request_timeout(&mut self, timeout: Duration) -> &mut Self {
+        self.request_timeout = timeout;
+        self
+    }
+
+    /// How long a peer rests that rejected a request or was silent. Default 60 s, as deployed
+    /// clients do.
+    pub fn reject_rest(&mut self, rest: Duration) -> &mut Self {
+        self.reject_rest = rest;
+        self
+    }
+
+    /// How long one attempt may take before its place is given to another. Default 5 minutes.
+    pub fn attempt_timeout(&mut self, timeout: Duration) -> &mut Self {
+        self.attempt_timeout = timeout;
+        self
+    }
+
+    /// Attempts under way at once, each of which may hold [`max_size`](Self::max_size) bytes.
+    /// Default 8.
+    pub fn max_attempts(&mut self, count: usize) -> &mut Self {
+        self.max_attempts = count.max(1);
+        self
+    }
+}
+
+impl<P: Copy + Eq> MetadataAssembly<P> {
+    /// Nobody to ask yet.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            peers: Vec::new(),
+            attempts: Vec::new(),
+            complete: Vec::new(),
+            checking: Vec::new(),
+            failed_sizes: Vec::new(),
+            done: false,
+        }
+    }
+
+    /// A peer says that it has metadata of this size: `metadata_size` of its extended handshake,
+    /// with a `ut_metadata` that is not 0. Said again with another size, the new one holds.
+    ///
+    /// # Errors
+    /// The size is 0 or over the limit; the peer is not asked.
+    pub fn add_peer(&mut self, now: Instant, peer: P, announced: u64) -> Result<(), SizeRefused> {
+        let limit = self.config.max_size;
+        let size = u32::try_from(announced)
+            .ok()
+            .filter(|&size| size > 0 && size <= limit)
+            .ok_or(SizeRefused { announced, limit })?;
+        if let Some(known) = self.peers.iter().find(|known| known.key == peer) {
+            if known.size == size {
+                return Ok(());
+            }
+            // A guilty peer stays guilty under another size.
+            let guilty = known.is_guilty;
+            self.remove_peer(peer);
+            self.push_peer(peer, size, guilty);
+        } else {
+            self.push_peer(peer, size, false);
+        }
+        self.expire(now);
+        Ok(())
+    }
+
+    fn push_peer(&mut self, key: P, size: u32, is_guilty: bool) {
+        let requests = Vec::new();
+        let peer = Peer { key, size, rests_until: None, is_suspect: false, is_guilty, requests };
+        self.peers.push(peer);
+    }
+
+    /// The peer has gone. What it sent stays until it is checked.
+    pub fn remove_peer(&mut self, peer: P) {
+        let Some(at) = self.peers.iter().position(|known| known.key == peer) else { return };
+        let gone = self.peers.swap_remove(at);
+        self.attempts.retain(|attempt| attempt.only != Some(peer));
+        for (block, _) in gone.requests {
+            take_back(&mut self.attempts, gone.size, peer, block);
+        }
+    }
+
+    /// The next request to send: a peer, and the number of the block. Can give something new
+    /// after any other call, and when [`poll_timeout`](Self::poll_timeout) has passed.
+    pub fn poll_request(&mut self, now: Instant) -> Option<(P, u32)> {
+        if self.done {
+            return None;
+        }
+        self.expire(now);
+        for at in 0..self.peers.len() {
+            if let Some(block) = self.request_from(now, at) {
+                return Some((self.peers[at].key, block));
+            }
+        }
+        None
+    }
+
+    /// The next request to send to this very peer.
+    pub fn next_request(&mut self, now: Instant, peer: P) -> Option<u32> {
+        if self.done {
+            return None;
+        }
+        self.expire(now);
+        let at = self.peers.iter().position(|known| known.key == peer)?;
+        self.request_from(now, at)
+    }
+
+    fn request_from(&mut self, now: Instant, at: usize) -> Option<u32> {
+        let peer = &self.peers[at];
+        let is_busy = peer.requests.len() >= self.config.requests_per_peer;
+        let is_resting = peer.rests_until.is_some_and(|until| now < until);
+        if peer.is_guilty || is_busy || is_resting {
+            return None;
+        }
+        let key = peer.key;
+        let attempt = self.attempt_for(now, at)?;
+        let block = attempt.next_block(key)?;
+        attempt.ask(key, block);
+        self.peers[at].requests.push((block, now));
+        Some(block)
+    }
+
+    /// The attempt this peer may contribute to, made if there is room for one more.
+    fn attempt_for(&mut self, now: Instant, at: usize) -> Option<&mut Attempt<P>> {
+        let peer = &self.peers[at];
+        let (key, size) = (peer.key, peer.size);
+        let is_alone = peer.is_suspect || self.failed_sizes.contains(&size);
+        let only = is_alone.then_some(key);
+        let found = self.attempts.iter().position(|one| one.size == size && one.only == only);
+        if let Some(at) = found {
+            return self.attempts.get_mut(at);
+        }
+        if self.checking.contains(&(size, only)) || !self.make_room(now) {
+            return None;
+        }
+        self.attempts.push(Attempt::new(now, size, only, self.config.attempt_timeout));
+        self.attempts.last_mut()
+    }
+
+    /// Whether one more attempt may begin; one that has not moved on for long makes way for it.
+    fn make_room(&mut self, now: Instant) -> bool {
+        if self.attempts.len() < self.config.max_attempts {
+            return true;
+        }
+        let stalest = self.attempts.iter().enumerate().min_by_key(|(_, one)| one.last_progress);
+        let Some((at, stalest)) = stalest else { return false };
+        if now.saturating_duration_since(stalest.last_progress) < 2 * self.config.request_timeout {
+            return false;
+        }
+        self.give_up(now, at);
+        true
+    }
+
+    /// A `data` message came. `total_size` is what it says of the whole.
+    pub fn handle_data(
+        &mut self,
+        now: Instant,
+        peer: P,
+        block: u32,
+        total_size: Option<u64>,
+        data: &[u8],
+    ) -> DataOutcome {
+        let Some(from) = self.peers.iter_mut().find(|known| known.key == peer) else {
+            return DataOutcome::Unasked;
+        };
+        let Some(open) = from.requests.iter().position(|&(asked, _)| asked == block) else {
+            return DataOutcome::Unasked;
+        };
+        from.requests.swap_remove(open);
+        let size = from.size;
+        let attempt = self
+            .attempts
+            .iter_mut()
+            .filter(|attempt| attempt.size == size && attempt.is_open_to(peer))
+            .max_by_key(|attempt| attempt.only.is_some());
+        let Some(attempt) = attempt else { return DataOutcome::Duplicate };
+        attempt.unask(peer, block);
+        let is_sized = attempt.block_length(block) == u32::try_from(data.len()).ok()
+            && total_size.is_none_or(|total| total == u64::from(size));
+        if !is_sized {
+            from.rests_until = Some(now + self.config.reject_rest);
+            return DataOutcome::WrongSize;
+        }
+        if !attempt.store(now, peer, block, data) {
+            return DataOutcome::Duplicate;
+        }
+        self.collect_complete();
+        DataOutcome::Stored
+    }
+
+    /// A `reject` message came: the peer rests, others are asked.
+    pub fn handle_reject(&mut self, now: Instant, peer: P, block: u32) {
+        let Some(from) = self.peers.iter_mut().find(|known| known.key == peer) else { return };
+        let Some(open) = from.requests.iter().position(|&(asked, _)| asked == block) else {
+            return;
+        };
+        from.requests.swap_remove(open);
+        from.rests_until = Some(now + self.config.reject_rest);
+        take_back(&mut self.attempts, from.size, peer, block);
+    }
+
+    /// Metadata that has come in whole. Check it against the info-hash, then say how it went with
+    /// [`handle_verdict`](Self::handle_verdict). Can give something new after
+    /// [`handle_data`](Self::handle_data).
+    pub fn poll_complete(&mut self) -> Option<Complete<P>> {
+        self.complete.pop()
+    }
+
+    /// Whether the bytes were those of the info-hash. If so, all is done; else the contributors
+    /// are suspects, to be tried alone, or guilty if alone already. The guilty are returned.
+    pub fn handle_verdict(&mut self, now: Instant, of: Complete<P>, is_right: bool) -> Vec<P> {
+        if is_right {
+            self.done = true;
+            self.attempts.clear();
+            self.complete.clear();
+            return Vec::new();
+        }
+        let size = of.bytes.len() as u32;
+        self.checking.retain(|&checked| checked != (size, of.only));
+        if of.contributors.len() > 1 && !self.failed_sizes.contains(&size) {
+            self.failed_sizes.push(size);
+        }
+        let is_proof = of.contributors.len() == 1;
+        for peer in self.peers.iter_mut().filter(|peer| of.contributors.contains(&peer.key)) {
+            peer.is_suspect = true;
+            peer.is_guilty |= is_proof;
+        }
+        self.expire(now);
+        if is_proof { of.contributors } else { Vec::new() }
+    }
+
+    /// When to call [`poll_request`](Self::poll_request) again though nothing has come.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.done {
+            return None;
+        }
+        let timeout = self.config.request_timeout;
+        let requests = self.peers.iter().flat_map(|peer| &peer.requests);
+        let requests = requests.map(|&(_, asked)| asked + timeout);
+        let rests = self.peers.iter().filter(|peer| !peer.is_guilty).filter_map(|p| p.rests_until);
+        let attempts = self.attempts.iter().map(|attempt| attempt.deadline);
+        requests.chain(rests).chain(attempts).min()
+    }
+
+    /// Whether the right bytes have been found.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// Blocks that are here, and blocks in all, of the attempt that has come furthest.
+    pub fn progress(&self) -> Option<(usize, usize)> {
+        let furthest = self.attempts.iter().max_by_key(|attempt| attempt.blocks_here())?;
+        Some((furthest.blocks_here(), furthest.block_count()))
+    }
+
+    fn collect_complete(&mut self) {
+        let complete = self.attempts.extract_if(.., |attempt| attempt.is_complete());
+        for attempt in complete {
+            for peer in self.peers.iter_mut() {
+                if peer.size == attempt.size && attempt.is_open_to(peer.key) {
+                    peer.requests.clear();
+                }
+            }
+            let only = attempt.only;
+            self.checking.push((attempt.size, only));
+            let (bytes, contributors) = attempt.into_parts();
+            self.complete.push(Complete { bytes, contributors, only });
+        }
+    }
+
+    /// Takes back requests that were not answered in time, ends rests and stalled attempts.
+    fn expire(&mut self, now: Instant) {
+        for peer in &mut self.peers {
+            if peer.rests_until.is_some_and(|until| until <= now) {
+                peer.rests_until = None;
+            }
+            let timeout = self.config.request_timeout;
+            let late = peer.requests.extract_if(.., |(_, asked)| *asked + timeout <= now);
+            for (block, _) in late {
+                peer.rests_until = Some(now + self.config.reject_rest);
+                take_back(&mut self.attempts, peer.size, peer.key, block);
+            }
+        }
+        self.attempts.retain(|attempt| !attempt.is_idle());
+        while let Some(at) = self.attempts.iter().position(|attempt| attempt.deadline <= now) {
+            self.give_up(now, at);
+        }
+    }
+
+    /// Drops an attempt; those who were to complete it rest, lest they begin it anew at once.
+    fn give_up(&mut self, now: Instant, at: usize) {
+        let attempt = self.attempts.swap_remove(at);
+        for peer in &mut self.peers {
+            if peer.size == attempt.size && attempt.is_open_to(peer.key) {
+                peer.requests.clear();
+                peer.rests_until = Some(now + self.config.reject_rest);
+            }
+        }
+    }
+}
+
+/// This peer is not going to answer for this block.
+fn take_back<P: Copy + Eq>(attempts: &mut [Attempt<P>], size: u32, peer: P, block: u32) {
+    for attempt in attempts.iter_mut().filter(|attempt| attempt.size == size) {
+        attempt.unask(peer, block);
+    }
+}
