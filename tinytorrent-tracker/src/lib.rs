@@ -1,1 +1,52 @@
-//! BitTorrent trackers over UDP and HTTP: codecs for both ends, exchange and schedule machines.
+//! BitTorrent trackers over UDP and HTTP, for both ends.
+//!
+//! | you build | you need | here |
+//! |---|---|---|
+//! | a client | when to tell which tracker what | [`Schedule`] |
+//! | a client without tokio | UDP with retransmission and connection ids, as a machine | [`udp::Exchange`] |
+//! | a tracker, a proxy, a test | datagrams and queries, read and written | [`udp`], [`http`] |
+//! | a client on tokio | announce and scrape, done | `client::TrackerClient` (feature `client`) |
+//! | a LAN, a demo, a test | a tracker | `server::TrackerServer` (feature `server`) |
+//!
+//! Without features this crate opens no socket, reads no clock and rolls no dice: time is an
+//! argument, chance is a seed.
+//!
+//! The one rule of the machines: after putting something in, take everything out.
+//!
+//! ```
+//! use std::time::Instant;
+//! use tinytorrent_tracker::{AnnounceRequest, AnnounceResponse, Schedule, ScheduleConfig};
+//! use tinytorrent_types::{PeerId, WireInfoHash};
+//!
+//! # fn perform(_: &tinytorrent_tracker::TrackerUrl, _: AnnounceRequest)
+//! #     -> Result<AnnounceResponse, tinytorrent_tracker::Failure> { Ok(Default::default()) }
+//! let torrent = WireInfoHash::from_bytes([1; 20]);
+//! let ourselves = PeerId::generate(*b"abcdefghijkl");
+//! let tiers = [["http://tracker.example/announce"]];
+//! let mut schedule = Schedule::new(ScheduleConfig::new(1), tiers, Instant::now());
+//! // Whenever `schedule.poll_timeout()` has come:
+//! while let Some(announce) = schedule.poll_announce(Instant::now()) {
+//!     let mut request = AnnounceRequest::new(torrent, ourselves, 6881, 0x1234_5678);
+//!     announce.apply_to(&mut request);
+//!     let outcome = perform(&announce.url, request);
+//!     schedule.handle_outcome(Instant::now(), announce.id, outcome.as_ref());
+//! }
+//! ```
+
+mod announce;
+mod failure;
+mod schedule;
+mod scrape;
+mod tracker_url;
+pub mod udp;
+
+pub use announce::{
+    AnnounceEvent, AnnounceRequest, AnnounceResponse, Dropped, NamedPeer, Peer, UNKNOWN_LEFT,
+};
+pub use failure::{Deviation, Failure, Refusal, RetryIn};
+pub use schedule::{
+    AnnounceId, AnnounceMode, OutcomeEffect, Schedule, ScheduleConfig, ScheduledAnnounce,
+    TrackerId, TrackerState, TrackerStatus,
+};
+pub use scrape::{ScrapeResponse, SwarmCounts};
+pub use tracker_url::{Scheme, TrackerUrl, UrlError, UrlErrorKind};

@@ -1,0 +1,306 @@
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tinytorrent_types::{AddressFilter, AddressVerdict, PeerId, WireInfoHash};
+
+use crate::Deviation;
+
+/// What `left` says while nobody knows how much is left, before a magnet has its metadata.
+///
+/// Trackers need the parameter and some refuse -1 and anything above `i64::MAX`; zero would make
+/// us a seed. One block is what libtorrent says too.
+pub const UNKNOWN_LEFT: u64 = 16 * 1024;
+
+/// What a client tells a tracker about itself and one torrent (BEP 3, BEP 15).
+///
+/// The same value is sent over UDP and HTTP; [`new`](Self::new) fills in what most want, the
+/// fields are open for the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnnounceRequest {
+    /// Which torrent. A hybrid announces twice, see [`hybrid`](Self::hybrid).
+    pub info_hash: WireInfoHash,
+    /// Who we are, for this run.
+    pub peer_id: PeerId,
+    /// The port at which we accept peers; not the source port of the request.
+    pub port: u16,
+    /// Bytes of payload sent since `started`.
+    pub uploaded: u64,
+    /// Bytes of payload received since `started`, without what was on the disk before.
+    pub downloaded: u64,
+    /// Bytes of the whole torrent that are still missing; `None` if nobody knows yet, and then
+    /// [`UNKNOWN_LEFT`] is sent.
+    pub left: Option<u64>,
+    /// What happened.
+    pub event: AnnounceEvent,
+    /// Peers wanted; `None` leaves it to the tracker.
+    pub num_want: Option<u32>,
+    /// The same 32 bits of chance for both families and the whole run of a torrent, so that the
+    /// tracker can tell that two addresses are one peer (BEP 7, BEP 15).
+    pub key: u32,
+    /// An address to publish instead of the source of the request; only if the user asks for it,
+    /// and IPv4 only over UDP.
+    pub ip: Option<IpAddr>,
+    /// The last `tracker id` that this tracker gave, to be sent back; HTTP only.
+    pub tracker_id: Option<Vec<u8>>,
+}
+
+impl AnnounceRequest {
+    /// A regular announce without numbers: nothing up, nothing down, left unknown.
+    pub fn new(info_hash: WireInfoHash, peer_id: PeerId, port: u16, key: u32) -> Self {
+        Self {
+            info_hash,
+            peer_id,
+            port,
+            key,
+            uploaded: 0,
+            downloaded: 0,
+            left: None,
+            event: AnnounceEvent::None,
+            num_want: None,
+            ip: None,
+            tracker_id: None,
+        }
+    }
+
+    /// The second announce of a hybrid torrent, under its other hash. It carries no transfer, so
+    /// that a tracker which knows both swarms as one does not count it twice.
+    pub fn hybrid(&self, other: WireInfoHash) -> Self {
+        Self { info_hash: other, uploaded: 0, downloaded: 0, ..self.clone() }
+    }
+
+    /// The number that stands for `left` on the wire.
+    pub fn left_on_wire(&self) -> u64 {
+        self.left.unwrap_or(UNKNOWN_LEFT)
+    }
+}
+
+/// Why a client announces (BEP 3; `Paused` is BEP 21).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum AnnounceEvent {
+    /// The interval has passed, or peers are short.
+    #[default]
+    None,
+    /// The first announce to this tracker.
+    Started,
+    /// The last piece has come; not sent if nothing was missing at the start.
+    Completed,
+    /// The last announce.
+    Stopped,
+    /// A partial seed says in every announce that it wants no more (BEP 21). HTTP only: BEP 15
+    /// has no number for it, so a UDP announce says `None`.
+    Paused,
+}
+
+impl AnnounceEvent {
+    /// The value of the `event` parameter; none for a regular announce.
+    pub const fn as_str(self) -> Option<&'static str> {
+        match self {
+            AnnounceEvent::None => None,
+            AnnounceEvent::Started => Some("started"),
+            AnnounceEvent::Completed => Some("completed"),
+            AnnounceEvent::Stopped => Some("stopped"),
+            AnnounceEvent::Paused => Some("paused"),
+        }
+    }
+}
+
+/// What a tracker answered, whatever it speaks. Everything is optional: trackers leave out what
+/// they like.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AnnounceResponse {
+    /// Other peers of the swarm, as the tracker gave them: unfiltered, in its order.
+    pub peers: Vec<Peer>,
+    /// Peers that the tracker named by a host name (BEP 3 allows it); somebody must resolve them.
+    pub named_peers: Vec<NamedPeer>,
+    /// How long to wait until the next regular announce. Unclamped; [`Schedule`](crate::Schedule)
+    /// clamps.
+    pub interval: Option<Duration>,
+    /// How long to wait at least, even if peers are short.
+    pub min_interval: Option<Duration>,
+    /// Peers that have everything.
+    pub seeders: Option<u32>,
+    /// Peers that do not.
+    pub leechers: Option<u32>,
+    /// How many peers have ever completed.
+    pub downloaded: Option<u32>,
+    /// To be sent back with the next announce to this tracker.
+    pub tracker_id: Option<Vec<u8>>,
+    /// Our address as the tracker sees it (BEP 24).
+    pub external_ip: Option<IpAddr>,
+    /// A message for the user; the response is good all the same.
+    pub warning: Option<String>,
+    /// Where the tracker strayed from the rules without harm.
+    pub deviations: Vec<Deviation>,
+}
+
+impl AnnounceResponse {
+    /// Adds what another announce of the same torrent to the same tracker brought: over the other
+    /// family, or under the other hash of a hybrid. Peers are united, counts are the larger ones,
+    /// waits the longer ones.
+    pub fn merge(&mut self, other: AnnounceResponse) {
+        let known: std::collections::HashSet<SocketAddr> =
+            self.peers.iter().map(|peer| peer.address).collect();
+        self.peers.extend(other.peers.into_iter().filter(|peer| !known.contains(&peer.address)));
+        self.named_peers.extend(other.named_peers);
+        self.interval = self.interval.max(other.interval);
+        self.min_interval = self.min_interval.max(other.min_interval);
+        self.seeders = self.seeders.max(other.seeders);
+        self.leechers = self.leechers.max(other.leechers);
+        self.downloaded = self.downloaded.max(other.downloaded);
+        self.tracker_id = self.tracker_id.take().or(other.tracker_id);
+        self.external_ip = self.external_ip.or(other.external_ip);
+        self.warning = self.warning.take().or(other.warning);
+        self.deviations.extend(other.deviations);
+    }
+
+    /// Keeps the peers worth a connection and says what was dropped and why. `own` is our peer
+    /// id: trackers send us back to ourselves. Add [`external_ip`](Self::external_ip) with our
+    /// port to the filter's own addresses to catch that in compact replies too.
+    pub fn retain_usable(&mut self, filter: &AddressFilter, own: PeerId) -> Dropped {
+        let mut dropped = Dropped::default();
+        self.peers.retain(|peer| {
+            let verdict = match filter.judge(peer.address) {
+                AddressVerdict::Usable if peer.id == Some(own) => AddressVerdict::Own,
+                verdict => verdict,
+            };
+            dropped.count(verdict);
+            verdict == AddressVerdict::Usable
+        });
+        dropped
+    }
+}
+
+/// A peer, by address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Peer {
+    /// Where it listens. An IPv4 address that came mapped into IPv6 is IPv4 here.
+    pub address: SocketAddr,
+    /// Its id, if the tracker told.
+    pub id: Option<PeerId>,
+}
+
+/// A peer, by host name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NamedPeer {
+    /// The host name, as the tracker wrote it.
+    pub host: String,
+    /// The port at which it listens.
+    pub port: u16,
+    /// Its id, if the tracker told.
+    pub id: Option<PeerId>,
+}
+
+/// How many peers [`AnnounceResponse::retain_usable`] dropped, by reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Dropped {
+    /// Port 0.
+    pub port_zero: u32,
+    /// `0.0.0.0` or `::`.
+    pub unspecified: u32,
+    /// Group or broadcast addresses.
+    pub multicast: u32,
+    /// Ourselves, by address or by peer id.
+    pub own: u32,
+    /// Not routed on the public internet, if the filter refuses these.
+    pub bogon: u32,
+    /// For any other reason the filter has.
+    pub other: u32,
+}
+
+impl Dropped {
+    /// The sum over all reasons.
+    pub fn total(&self) -> u32 {
+        let Self { port_zero, unspecified, multicast, own, bogon, other } = *self;
+        port_zero + unspecified + multicast + own + bogon + other
+    }
+
+    fn count(&mut self, verdict: AddressVerdict) {
+        match verdict {
+            AddressVerdict::Usable => {}
+            AddressVerdict::PortZero => self.port_zero += 1,
+            AddressVerdict::Unspecified => self.unspecified += 1,
+            AddressVerdict::Multicast => self.multicast += 1,
+            AddressVerdict::Own => self.own += 1,
+            AddressVerdict::Bogon => self.bogon += 1,
+            _ => self.other += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(address: &str) -> Peer {
+        Peer { address: address.parse().unwrap(), id: None }
+    }
+
+    /// U-25, T-13
+    #[test]
+    fn peers_nobody_can_reach_and_ourselves_are_dropped_and_counted() {
+        let own = PeerId::from_bytes([9; 20]);
+        let mut filter = AddressFilter::new();
+        filter.add_own("192.0.2.7:6881".parse().unwrap());
+        let mut response = AnnounceResponse {
+            peers: vec![
+                peer("192.0.2.1:0"),
+                peer("0.0.0.0:1"),
+                peer("[::]:1"),
+                peer("224.0.0.1:1"),
+                peer("192.0.2.7:6881"),
+                Peer { id: Some(own), ..peer("192.0.2.8:6881") },
+                peer("192.0.2.9:6881"),
+            ],
+            ..Default::default()
+        };
+        let dropped = response.retain_usable(&filter, own);
+        assert_eq!(response.peers, [peer("192.0.2.9:6881")]);
+        assert_eq!(
+            (dropped.port_zero, dropped.unspecified, dropped.multicast, dropped.own),
+            (1, 2, 1, 2)
+        );
+        assert_eq!(dropped.total(), 6);
+    }
+
+    /// H-41
+    #[test]
+    fn two_answers_of_one_swarm_become_one_without_counting_twice() {
+        let mut first = AnnounceResponse {
+            peers: vec![peer("192.0.2.1:1"), peer("192.0.2.2:1")],
+            interval: Some(Duration::from_secs(900)),
+            seeders: Some(3),
+            ..Default::default()
+        };
+        first.merge(AnnounceResponse {
+            peers: vec![peer("192.0.2.2:1"), peer("[2001:db8::1]:1")],
+            interval: Some(Duration::from_secs(1800)),
+            seeders: Some(2),
+            leechers: Some(1),
+            ..Default::default()
+        });
+        assert_eq!(first.peers.len(), 3);
+        assert_eq!(first.interval, Some(Duration::from_secs(1800)));
+        assert_eq!((first.seeders, first.leechers), (Some(3), Some(1)));
+    }
+
+    /// H-41
+    #[test]
+    fn the_second_announce_of_a_hybrid_counts_no_bytes_again() {
+        let hash = WireInfoHash::from_bytes([1; 20]);
+        let mut first = AnnounceRequest::new(hash, PeerId::from_bytes([2; 20]), 6881, 7);
+        (first.uploaded, first.downloaded, first.left) = (10, 20, Some(30));
+        let second = first.hybrid(WireInfoHash::from_bytes([3; 20]));
+        assert_eq!((second.uploaded, second.downloaded, second.left), (0, 0, Some(30)));
+        assert_eq!((second.peer_id, second.key), (first.peer_id, first.key));
+    }
+
+    /// H-20
+    #[test]
+    fn unknown_left_is_a_positive_number() {
+        let hash = WireInfoHash::from_bytes([1; 20]);
+        let request = AnnounceRequest::new(hash, PeerId::from_bytes([2; 20]), 6881, 7);
+        assert!(request.left_on_wire() > 0 && request.left_on_wire() < i64::MAX as u64);
+    }
+}

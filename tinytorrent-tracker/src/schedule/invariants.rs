@@ -1,0 +1,34 @@
+use std::collections::HashSet;
+
+use super::{AnnounceMode, Phase, Schedule};
+
+impl Schedule {
+    /// Checks what must hold between any two calls, for tests, simulators and fuzzers.
+    ///
+    /// # Panics
+    /// If something does not hold: a bug of ours.
+    pub fn check_invariants(&self) {
+        let members: Vec<_> = self.lanes.iter().flat_map(|lane| lane.order()).collect();
+        let distinct: HashSet<_> = members.iter().collect();
+        assert_eq!(members.len(), self.trackers.len(), "every tracker is in a lane");
+        assert_eq!(members.len(), distinct.len(), "no tracker is in two");
+        if self.config.mode() == AnnounceMode::OneTracker {
+            assert!(self.lanes.len() <= 1);
+        }
+        for lane in &self.lanes {
+            let in_flight =
+                |id: &super::TrackerId| self.trackers[id.0 as usize].in_flight.is_some();
+            match (self.phase, lane.asking) {
+                (Phase::Running, Some(asking)) => {
+                    assert_eq!(lane.order().filter(in_flight).collect::<Vec<_>>(), [asking]);
+                }
+                (Phase::Running, None) => assert_eq!(lane.order().filter(in_flight).count(), 0),
+                (_, asking) => assert_eq!(asking, None),
+            }
+            assert!(lane.current.is_none_or(|current| lane.contains(current)));
+        }
+        if self.phase == Phase::Running {
+            assert!(self.trackers.iter().all(|tracker| !tracker.is_stop_due()));
+        }
+    }
+}

@@ -1,0 +1,63 @@
+use std::time::Instant;
+
+use rand::Rng;
+use rand::seq::SliceRandom;
+
+use super::TrackerId;
+
+/// Trackers of which one at a time is announced to: all of a torrent, those of a tier, or those
+/// of a host, as the mode has it.
+#[derive(Debug)]
+pub(super) struct Lane {
+    /// By number of tier, ascending.
+    tiers: Vec<(u32, Vec<TrackerId>)>,
+    /// When the next round begins, first tier first.
+    pub(super) due: Instant,
+    /// Who is being asked.
+    pub(super) asking: Option<TrackerId>,
+    /// Who answered last.
+    pub(super) current: Option<TrackerId>,
+}
+
+impl Lane {
+    pub(super) fn new(tier: u32, id: TrackerId, now: Instant) -> Self {
+        Self { tiers: vec![(tier, vec![id])], due: now, asking: None, current: None }
+    }
+
+    pub(super) fn add(&mut self, tier: u32, id: TrackerId) {
+        match self.tiers.binary_search_by_key(&tier, |(number, _)| *number) {
+            Ok(at) => self.tiers[at].1.push(id),
+            Err(at) => self.tiers.insert(at, (tier, vec![id])),
+        }
+    }
+
+    /// BEP 12: "the list will be shuffled when first read".
+    pub(super) fn shuffle(&mut self, rng: &mut impl Rng) {
+        for (_, tier) in &mut self.tiers {
+            tier.shuffle(rng);
+        }
+    }
+
+    /// BEP 12: "if a connection with a tracker is successful, it will be moved to the front of
+    /// the tier". The order of the others stays.
+    pub(super) fn promote(&mut self, id: TrackerId) {
+        for (_, tier) in &mut self.tiers {
+            if let Some(at) = tier.iter().position(|member| *member == id) {
+                tier[..=at].rotate_right(1);
+            }
+        }
+    }
+
+    /// First tier first.
+    pub(super) fn order(&self) -> impl Iterator<Item = TrackerId> + '_ {
+        self.tiers.iter().flat_map(|(_, tier)| tier.iter().copied())
+    }
+
+    pub(super) fn has_tier(&self, tier: u32) -> bool {
+        self.tiers.iter().any(|(number, _)| *number == tier)
+    }
+
+    pub(super) fn contains(&self, id: TrackerId) -> bool {
+        self.order().any(|member| member == id)
+    }
+}

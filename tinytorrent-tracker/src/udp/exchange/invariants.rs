@@ -1,0 +1,54 @@
+use super::endpoint::Connection;
+use super::{Exchange, Phase, Timer, Transaction};
+
+impl Exchange {
+    /// Checks what must hold between any two calls, for tests, simulators and fuzzers.
+    ///
+    /// # Panics
+    /// If something does not hold: a bug of ours.
+    pub fn check_invariants(&self) {
+        self.check_requests();
+        self.check_endpoints();
+        let asking = self
+            .endpoints
+            .values()
+            .filter(|endpoint| matches!(endpoint.connection, Connection::Asking { .. }));
+        assert_eq!(
+            self.transactions.len(),
+            self.pending.len() + asking.count(),
+            "a transaction for each request and each connect, and no other"
+        );
+    }
+
+    fn check_requests(&self) {
+        for (id, pending) in &self.pending {
+            let owner = self.transactions.get(&pending.transaction_id);
+            assert_eq!(owner, Some(&Transaction::Request(*id)));
+            let deadline = pending.deadline.expect("a request has a deadline");
+            assert!(self.timers.contains(&(deadline, Timer::Retransmit(*id))));
+            assert!(pending.retransmits <= self.config.max_retransmits);
+            let endpoint = &self.endpoints[&pending.address];
+            assert_eq!(endpoint.waiting.contains(id), pending.phase == Phase::Waiting);
+        }
+        let retransmits = self.timers.iter().filter(|(_, t)| matches!(t, Timer::Retransmit(_)));
+        assert_eq!(retransmits.count(), self.pending.len());
+    }
+
+    fn check_endpoints(&self) {
+        for (address, endpoint) in &self.endpoints {
+            let requests = self.pending.values().filter(|pending| pending.address == *address);
+            assert_eq!(endpoint.requests, requests.count());
+            assert!(!endpoint.is_idle(), "nobody needs the endpoint {address}");
+            match endpoint.connection {
+                Connection::Asking { transaction_id, .. } => {
+                    assert!(!endpoint.waiting.is_empty(), "nobody waits for the connection");
+                    let owner = self.transactions.get(&transaction_id);
+                    assert_eq!(owner, Some(&Transaction::Connect(*address)));
+                }
+                Connection::None | Connection::Open { .. } => {
+                    assert!(endpoint.waiting.is_empty(), "who waits has asked");
+                }
+            }
+        }
+    }
+}

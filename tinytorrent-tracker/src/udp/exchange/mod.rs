@@ -1,0 +1,355 @@
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use tinytorrent_types::WireInfoHash;
+
+use super::{MAX_SCRAPE_HASHES, Request, RequestBody};
+use crate::AnnounceRequest;
+
+mod config;
+mod endpoint;
+mod invariants;
+mod pending;
+mod receive;
+
+pub use config::{ExchangeConfig, ExchangeError, ExchangeStats, Reply, RequestId};
+use endpoint::{Connection, Endpoint};
+use pending::{Body, Pending, Phase};
+
+/// All conversations with UDP trackers over one socket (BEP 15), without the socket and the clock.
+///
+/// Many trackers and torrents share it; replies find their request by the tracker's address and
+/// the transaction id. A request asks for a connection id if there is no fresh one, requests to
+/// one tracker at a time share that question, and whatever is lost is sent again after
+/// 15 · 2^n seconds, where n rises over connect and request alike.
+///
+/// Use one machine for each socket, and so for each family: a connection id is bound to the
+/// address it was given to.
+///
+/// ```text
+///            fresh id                       reply
+///  start ───────────────▶ sent ──────────────────────────────▶ outcome
+///    │                     │ ▲ again after 15·2^n                 ▲
+///    │ no fresh id         │ │                                    │
+///    ▼                     ▼ │ connect reply                      │
+///  waiting for an id ◀─────┘─┘    (n exhausted, refused) ─────────┘
+///    └─ connect again after 15·2^n
+/// ```
+///
+/// 1. `start_announce`, `start_scrape`, `handle_datagram` and `handle_timeout` put something in.
+/// 2. After each, drain `poll_transmit` and `poll_outcome`.
+/// 3. Sleep until `poll_timeout`, then `handle_timeout`.
+///
+/// ```
+/// use std::time::Instant;
+/// use tinytorrent_tracker::AnnounceRequest;
+/// use tinytorrent_tracker::udp::{Exchange, ExchangeConfig};
+/// use tinytorrent_types::{PeerId, WireInfoHash};
+///
+/// let mut exchange = Exchange::new(ExchangeConfig::new([7; 32]));
+/// let now = Instant::now();
+/// let torrent = WireInfoHash::from_bytes([1; 20]);
+/// let request = AnnounceRequest::new(torrent, PeerId::generate(*b"abcdefghijkl"), 6881, 99);
+/// let id = exchange.start_announce(now, "127.0.0.1:6969".parse()?, &request, b"/announce");
+///
+/// let mut datagram = Vec::new();
+/// while let Some(tracker) = exchange.poll_transmit(&mut datagram) {
+///     // socket.send_to(&datagram, tracker)
+///     assert_eq!(datagram.len(), 16);
+/// }
+/// // exchange.handle_datagram(now, from, &received);
+/// while let Some((id, outcome)) = exchange.poll_outcome() {
+///     println!("{id:?}: {outcome:?}");
+/// }
+/// let wake_at = exchange.poll_timeout();
+/// # assert!(wake_at.is_some());
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+#[derive(Debug)]
+pub struct Exchange {
+    config: ExchangeConfig,
+    rng: StdRng,
+    next_id: u64,
+    pending: HashMap<RequestId, Pending>,
+    /// By canonical address; one exists while a request is pending there or its id is fresh.
+    endpoints: HashMap<SocketAddr, Endpoint>,
+    /// Every transaction id that an answer may still come for.
+    transactions: HashMap<u32, Transaction>,
+    timers: BTreeSet<(Instant, Timer)>,
+    transmits: VecDeque<Transaction>,
+    outcomes: VecDeque<(RequestId, Result<Reply, ExchangeError>)>,
+    stats: ExchangeStats,
+}
+
+impl Exchange {
+    /// A machine without requests.
+    pub fn new(config: ExchangeConfig) -> Self {
+        Self {
+            rng: StdRng::from_seed(config.seed),
+            config,
+            next_id: 0,
+            pending: HashMap::new(),
+            endpoints: HashMap::new(),
+            transactions: HashMap::new(),
+            timers: BTreeSet::new(),
+            transmits: VecDeque::new(),
+            outcomes: VecDeque::new(),
+            stats: ExchangeStats::default(),
+        }
+    }
+
+    /// Announces to the tracker at this address. `path_and_query` of its URL go along (BEP 41).
+    pub fn start_announce(
+        &mut self,
+        now: Instant,
+        tracker: SocketAddr,
+        request: &AnnounceRequest,
+        path_and_query: &[u8],
+    ) -> RequestId {
+        let body = Body::Announce { announce: request.into(), url: path_and_query.to_vec() };
+        self.start(now, tracker, body)
+    }
+
+    /// Asks the tracker at this address for the size of swarms. The first
+    /// [`MAX_SCRAPE_HASHES`] hashes are taken; ask for the others in further requests.
+    pub fn start_scrape(
+        &mut self,
+        now: Instant,
+        tracker: SocketAddr,
+        info_hashes: &[WireInfoHash],
+    ) -> RequestId {
+        let taken = &info_hashes[..info_hashes.len().min(MAX_SCRAPE_HASHES)];
+        self.start(now, tracker, Body::Scrape(taken.to_vec()))
+    }
+
+    /// Forgets a request: no more datagrams, no outcome. Nothing happens if it is over.
+    pub fn cancel(&mut self, id: RequestId) {
+        self.remove(id);
+    }
+
+    /// Writes the next datagram into `out`, cleared first, and says where it goes.
+    ///
+    /// Can give more after `start_*`, `handle_datagram` and `handle_timeout`.
+    pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> Option<SocketAddr> {
+        while let Some(next) = self.transmits.pop_front() {
+            out.clear();
+            let target = match next {
+                Transaction::Connect(address) => self.write_connect(address, out),
+                Transaction::Request(id) => self.write_request(id, out),
+            };
+            if target.is_some() {
+                self.stats.sent += 1;
+                return target;
+            }
+        }
+        None
+    }
+
+    /// The next request that is over.
+    ///
+    /// Can give more after `handle_datagram` and `handle_timeout`.
+    pub fn poll_outcome(&mut self) -> Option<(RequestId, Result<Reply, ExchangeError>)> {
+        self.outcomes.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout); changes with every other call.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Sends again what got no answer, gives up on what never will. Calls too early or too often
+    /// change nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(&(at, timer)) = self.timers.first()
+            && at <= now
+        {
+            self.timers.remove(&(at, timer));
+            match timer {
+                Timer::Retransmit(id) => self.on_retransmit(now, id),
+                Timer::ForgetConnection(address) => self.on_forget(now, address),
+            }
+        }
+    }
+
+    /// What came and went so far.
+    pub fn stats(&self) -> ExchangeStats {
+        self.stats
+    }
+
+    /// Requests without an outcome.
+    pub fn pending_requests(&self) -> usize {
+        self.pending.len()
+    }
+
+    fn start(&mut self, now: Instant, tracker: SocketAddr, body: Body) -> RequestId {
+        let id = RequestId(self.next_id);
+        self.next_id += 1;
+        let transaction_id = self.new_transaction(Transaction::Request(id));
+        let pending = Pending::new(tracker, body, transaction_id);
+        self.endpoints.entry(pending.address).or_default().requests += 1;
+        self.pending.insert(id, pending);
+        self.advance(now, id);
+        id
+    }
+
+    /// Sends the request if there is a fresh connection id, or else sees to it that one comes;
+    /// sets the deadline for its current n.
+    fn advance(&mut self, now: Instant, id: RequestId) {
+        let Some(pending) = self.pending.get_mut(&id) else { return };
+        let Some(endpoint) = self.endpoints.get_mut(&pending.address) else { return };
+        if endpoint.fresh_connection(now).is_some() {
+            pending.phase = Phase::Sent;
+            self.transmits.push_back(Transaction::Request(id));
+        } else {
+            pending.phase = Phase::Waiting;
+            endpoint.waiting.insert(id);
+            let address = pending.address;
+            self.ask_for_connection(now, address);
+        }
+        self.arm(now, id);
+    }
+
+    /// One question for a connection id serves all who wait for it, and is not repeated before
+    /// the first time-out has passed, however many they are.
+    fn ask_for_connection(&mut self, now: Instant, address: SocketAddr) {
+        let first_timeout = self.config.timeout(0);
+        let Some(endpoint) = self.endpoints.get_mut(&address) else { return };
+        match &mut endpoint.connection {
+            Connection::Asking { asked_at, .. } if now < *asked_at + first_timeout => return,
+            Connection::Asking { asked_at, .. } => *asked_at = now,
+            Connection::None | Connection::Open { .. } => {
+                let transaction_id = self.new_transaction(Transaction::Connect(address));
+                if let Some(endpoint) = self.endpoints.get_mut(&address) {
+                    endpoint.connection = Connection::Asking { transaction_id, asked_at: now };
+                }
+            }
+        }
+        self.transmits.push_back(Transaction::Connect(address));
+    }
+
+    fn arm(&mut self, now: Instant, id: RequestId) {
+        let Some(pending) = self.pending.get_mut(&id) else { return };
+        if let Some(old) = pending.deadline.take() {
+            self.timers.remove(&(old, Timer::Retransmit(id)));
+        }
+        let deadline = now + self.config.timeout(pending.retransmits);
+        pending.deadline = Some(deadline);
+        self.timers.insert((deadline, Timer::Retransmit(id)));
+    }
+
+    fn on_retransmit(&mut self, now: Instant, id: RequestId) {
+        let Some(pending) = self.pending.get_mut(&id) else { return };
+        pending.deadline = None;
+        if pending.retransmits >= self.config.max_retransmits {
+            let error = pending.timed_out();
+            self.finish(id, Err(error));
+        } else {
+            pending.retransmits += 1;
+            self.advance(now, id);
+        }
+    }
+
+    fn on_forget(&mut self, now: Instant, address: SocketAddr) {
+        if let Some(endpoint) = self.endpoints.get_mut(&address)
+            && endpoint.fresh_connection(now).is_none()
+            && matches!(endpoint.connection, Connection::Open { .. })
+        {
+            endpoint.connection = Connection::None;
+        }
+        self.drop_if_idle(address);
+    }
+
+    fn finish(&mut self, id: RequestId, outcome: Result<Reply, ExchangeError>) {
+        if self.remove(id) {
+            self.outcomes.push_back((id, outcome));
+        }
+    }
+
+    fn remove(&mut self, id: RequestId) -> bool {
+        let Some(pending) = self.pending.remove(&id) else { return false };
+        self.transactions.remove(&pending.transaction_id);
+        if let Some(deadline) = pending.deadline {
+            self.timers.remove(&(deadline, Timer::Retransmit(id)));
+        }
+        if let Some(endpoint) = self.endpoints.get_mut(&pending.address) {
+            endpoint.requests -= 1;
+            endpoint.waiting.remove(&id);
+            if endpoint.waiting.is_empty()
+                && let Connection::Asking { transaction_id, .. } = endpoint.connection
+            {
+                endpoint.connection = Connection::None;
+                self.transactions.remove(&transaction_id);
+            }
+        }
+        self.drop_if_idle(pending.address);
+        true
+    }
+
+    fn drop_if_idle(&mut self, address: SocketAddr) {
+        if self.endpoints.get(&address).is_some_and(Endpoint::is_idle) {
+            self.endpoints.remove(&address);
+        }
+    }
+
+    fn new_transaction(&mut self, owner: Transaction) -> u32 {
+        loop {
+            let id = self.rng.next_u32();
+            if let std::collections::hash_map::Entry::Vacant(free) = self.transactions.entry(id) {
+                free.insert(owner);
+                return id;
+            }
+        }
+    }
+
+    fn write_connect(&self, address: SocketAddr, out: &mut Vec<u8>) -> Option<SocketAddr> {
+        let endpoint = self.endpoints.get(&address)?;
+        let Connection::Asking { transaction_id, .. } = endpoint.connection else { return None };
+        Request { transaction_id, body: RequestBody::Connect }.write(out);
+        let waiting = endpoint.waiting.first()?;
+        self.pending.get(waiting).map(|pending| pending.target)
+    }
+
+    fn write_request(&self, id: RequestId, out: &mut Vec<u8>) -> Option<SocketAddr> {
+        let pending = self.pending.get(&id)?;
+        let Connection::Open { id, .. } = self.endpoints.get(&pending.address)?.connection else {
+            return None;
+        };
+        pending.write(id, out);
+        Some(pending.target)
+    }
+}
+
+/// Who a transaction id belongs to, and whose datagram is to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Transaction {
+    Connect(SocketAddr),
+    Request(RequestId),
+}
+
+/// What happens at a deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// No answer came to a request, or to the connect it waits for.
+    Retransmit(RequestId),
+    /// A connection id grows too old.
+    ForgetConnection(SocketAddr),
+}
+
+/// How long a client may use a connection id (BEP 15, "UDP connections / spoofing").
+const CONNECTION_LIFE: Duration = Duration::from_secs(60);
+
+/// The same address has one form here, however a dual-stack socket shows it.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match (address.ip().to_canonical(), address) {
+        (std::net::IpAddr::V6(ip), SocketAddr::V6(full)) => {
+            SocketAddr::V6(std::net::SocketAddrV6::new(ip, full.port(), 0, full.scope_id()))
+        }
+        (ip, _) => SocketAddr::new(ip, address.port()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
