@@ -1,0 +1,90 @@
+//! Other people's programs among themselves: what fails here is the harness, not our programs.
+
+use crate::support::aria2::Aria2;
+use crate::support::content::Content;
+use crate::support::libtorrent::Libtorrent;
+use crate::support::need::{Need, need};
+use crate::support::opentracker::Opentracker;
+use crate::support::scene::{Scene, Source};
+use crate::support::tracker::RecordingTracker;
+use crate::support::transmission::Transmission;
+use crate::support::wire_seeder::{Manner, WireSeeder};
+
+#[test]
+fn aria2_fetches_from_libtorrent() {
+    need!(Need::Aria2, Need::Libtorrent, Need::Opentracker);
+    let mut scene = Scene::new(Content::small_multi());
+    let tracker = Opentracker::start(&scene);
+    scene.announce_to(&[&tracker.http()]);
+    let _seeder = Libtorrent::seed(&scene, "127.0.0.1");
+    let dir = scene.room("leech");
+    Aria2::leech(&scene, Source::Magnet, &dir, "127.0.0.1").wait_complete();
+    scene.assert_complete(&dir);
+}
+
+#[test]
+fn transmission_fetches_from_libtorrent() {
+    need!(Need::Transmission, Need::Libtorrent, Need::Opentracker);
+    let mut scene = Scene::new(Content::small_single());
+    let tracker = Opentracker::start(&scene);
+    scene.announce_to(&[&tracker.udp()]);
+    let dir = scene.room("leech");
+    let mut leecher = Transmission::leech(&scene, Source::Torrent, &dir, "127.0.0.1");
+    let _seeder = Libtorrent::seed(&scene, "127.0.0.1");
+    leecher.wait_complete();
+    scene.assert_complete(&dir);
+}
+
+#[test]
+fn libtorrent_fetches_from_transmission_over_ipv6() {
+    need!(Need::Transmission, Need::Libtorrent);
+    let scene = Scene::new(Content::small_multi());
+    let seeder = Transmission::seed(&scene, "::1");
+    let dir = scene.room("leech");
+    Libtorrent::leech(&scene, Source::Magnet, &dir, "::1", &[seeder.address]).wait_complete();
+    scene.assert_complete(&dir);
+}
+
+#[test]
+fn libtorrent_fetches_from_aria2_that_a_recording_tracker_tells_of() {
+    need!(Need::Aria2, Need::Libtorrent);
+    for host in ["127.0.0.1", "::1"] {
+        let mut scene = Scene::new(Content::small_single());
+        let seeder = Aria2::seed(&scene, host);
+        let tracker = RecordingTracker::start(host, &[seeder.address]);
+        scene.announce_to(&[&tracker.udp(), &tracker.http()]);
+        let dir = scene.room("leech");
+        Libtorrent::leech(&scene, Source::Torrent, &dir, host, &[]).wait_complete();
+        scene.assert_complete(&dir);
+        let announce = &tracker.announces()[0];
+        assert_eq!(announce.event, "started");
+        assert_eq!(announce.info_hash, scene.content.info_hash());
+        assert_eq!(announce.left, scene.content.size());
+    }
+}
+
+#[test]
+fn libtorrent_fetches_from_the_honest_wire_seeder() {
+    need!(Need::Python, Need::Libtorrent);
+    let scene = Scene::new(Content::small_multi());
+    let mut seeder = WireSeeder::start(&scene, "127.0.0.1", Manner::Honest);
+    let dir = scene.room("leech");
+    let peers = [seeder.address];
+    Libtorrent::leech(&scene, Source::Torrent, &dir, "127.0.0.1", &peers).wait_complete();
+    scene.assert_complete(&dir);
+    assert!(seeder.served() >= scene.content.size());
+}
+
+#[test]
+fn corrupting_wire_seeder_is_told_by_failed_hashes() {
+    need!(Need::Python, Need::Libtorrent);
+    let scene = Scene::new(Content::small_single());
+    let honest = WireSeeder::with_rate(&scene, "127.0.0.1", Manner::Honest, 1 << 20);
+    let corrupt = WireSeeder::start(&scene, "127.0.0.2", Manner::Corrupt);
+    let dir = scene.room("leech");
+    let peers = [honest.address, corrupt.address];
+    let mut leecher = Libtorrent::leech(&scene, Source::Torrent, &dir, "127.0.0.1", &peers);
+    leecher.wait_complete();
+    scene.assert_complete(&dir);
+    assert!(leecher.alerts().contains("hash_failed_alert"), "it corrupts something");
+}

@@ -1,0 +1,138 @@
+//! The small programs, against what other people's programs say.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::START;
+use crate::support::content::Content;
+use crate::support::libtorrent::Libtorrent;
+use crate::support::need::{Need, need, on_path};
+use crate::support::opentracker::Opentracker;
+use crate::support::ours::Ours;
+use crate::support::scene::{Scene, Source};
+use crate::support::transmission::Transmission;
+
+/// Runs an example that must succeed and returns all that it printed on stdout.
+fn run(name: &str, scene: &Scene, words: &[&str]) -> String {
+    let mut program = Ours::run(name, scene, words);
+    let status = program.wait(START);
+    assert!(status.success(), "{name}: {status}: {}", program.stderr());
+    program.events().iter().map(|event| event.to_string() + "\n").collect()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("temporary paths are text")
+}
+
+#[test]
+fn inspect_tells_the_info_hash_that_libtorrent_tells() {
+    need!(Need::Example("inspect"), Need::Libtorrent);
+    for content in [Content::small_single(), Content::small_multi()] {
+        let scene = Scene::new(content);
+        let told = run("inspect", &scene, &[text(&scene.torrent())]);
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(told["version"], "v1");
+        assert_eq!(told["info_hash_v1"], scene.content.info_hash_hex().as_str());
+        assert_eq!(told["total_size"], scene.content.size());
+        let code =
+            "import libtorrent, sys; print(libtorrent.torrent_info(sys.argv[1]).info_hash())";
+        let theirs = Command::new(crate::support::need::PYTHON)
+            .args(["-c", code, text(&scene.torrent())])
+            .output()
+            .unwrap();
+        let theirs = String::from_utf8_lossy(&theirs.stdout);
+        assert_eq!(told["info_hash_v1"], theirs.trim());
+    }
+}
+
+#[test]
+fn create_makes_the_info_hash_that_mktorrent_makes() {
+    need!(Need::Example("create"), Need::Mktorrent);
+    for content in [Content::small_single(), Content::small_multi()] {
+        let scene = Scene::new(content);
+        let path = scene.seed_dir().join(&scene.content.name);
+        let (ours, theirs) = (scene.path().join("ours.torrent"), scene.path().join("mk.torrent"));
+        let words = [text(&path), "--output", text(&ours), "--piece-length", "64KiB"];
+        run("create", &scene, &words);
+        let mktorrent = Command::new(on_path("mktorrent").expect("asked for above"))
+            .args(["-l", "16", "-a", "http://x/a", "-o", text(&theirs), text(&path)])
+            .output()
+            .unwrap();
+        assert!(mktorrent.status.success());
+        let hash_of = |torrent: &Path| {
+            let told = run("inspect", &scene, &[text(torrent)]);
+            let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+            told["info_hash_v1"].clone()
+        };
+        assert!(hash_of(&ours).is_string());
+        if scene.content.files.len() == 1 {
+            // The order of many files is for each maker to choose.
+            assert_eq!(hash_of(&ours), hash_of(&theirs));
+            assert_eq!(hash_of(&ours), scene.content.info_hash_hex().as_str());
+        }
+    }
+}
+
+#[test]
+fn created_torrent_is_seeded_and_fetched_by_libtorrent() {
+    need!(Need::Example("create"), Need::Libtorrent);
+    let scene = Scene::new(Content::small_multi());
+    let path = scene.seed_dir().join(&scene.content.name);
+    run("create", &scene, &[text(&path), "--output", text(&scene.torrent())]);
+    let seeder = Libtorrent::seed(&scene, "127.0.0.1");
+    let dir = scene.room("leech");
+    let peers = [seeder.address];
+    Libtorrent::leech(&scene, Source::Torrent, &dir, "127.0.0.1", &peers).wait_complete();
+    scene.assert_complete(&dir);
+}
+
+#[test]
+fn verify_names_the_damaged_file() {
+    need!(Need::Example("verify"));
+    let scene = Scene::new(Content::small_multi());
+    let (torrent, dir) = (scene.torrent(), scene.seed_dir());
+    run("verify", &scene, &[text(&torrent), text(&dir)]);
+    let (damaged, _) = &scene.content.files[0];
+    let mut bytes = std::fs::read(dir.join(damaged)).unwrap();
+    bytes[500_000] ^= 1;
+    std::fs::write(dir.join(damaged), &bytes).unwrap();
+    let mut verify = Ours::run("verify", &scene, &[text(&torrent), text(&dir)]);
+    assert_eq!(verify.wait(START).code(), Some(1));
+    let told: String = verify.events().iter().map(ToString::to_string).collect();
+    let all = told + &verify.stderr();
+    assert!(all.contains("first.bin"), "{all}");
+    assert!(!all.contains("z.txt"), "{all}");
+    assert_eq!(std::fs::read(dir.join(damaged)).unwrap(), bytes, "it never writes");
+}
+
+#[test]
+fn announce_and_scrape_find_the_seeder_of_opentracker() {
+    need!(Need::Example("announce"), Need::Example("scrape"));
+    need!(Need::Libtorrent, Need::Opentracker);
+    let mut scene = Scene::new(Content::small_single());
+    let tracker = Opentracker::start(&scene);
+    scene.announce_to(&[&tracker.http()]);
+    let mut seeder = Libtorrent::seed(&scene, "127.0.0.1");
+    seeder.wait_announced();
+    let hash = scene.content.info_hash_hex();
+    for url in [tracker.udp(), tracker.http()] {
+        let told = run("announce", &scene, &[&hash, "--tracker", &url, "--event", "none"]);
+        let port = seeder.address.port().to_string();
+        assert!(told.contains(&port), "{url}: the seeder's port {port} is not in {told}");
+        let told = run("scrape", &scene, &[&hash, "--tracker", &url]);
+        assert!(told.contains("\"seeders\":1"), "{url}: {told}");
+    }
+}
+
+#[test]
+fn handshake_tells_the_name_of_the_client() {
+    need!(Need::Example("handshake"), Need::Libtorrent, Need::Transmission);
+    let scene = Scene::new(Content::small_single());
+    let hash = scene.content.info_hash_hex();
+    let libtorrent = Libtorrent::seed(&scene, "127.0.0.1");
+    let transmission = Transmission::seed(&scene, "::1");
+    let told = run("handshake", &scene, &[&libtorrent.address.to_string(), &hash]);
+    assert!(told.to_lowercase().contains("libtorrent"), "{told}");
+    let told = run("handshake", &scene, &[&transmission.address.to_string(), &hash]);
+    assert!(told.contains("Transmission"), "{told}");
+}

@@ -1,0 +1,73 @@
+//! libtorrent through its Python binding.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use super::need::PYTHON;
+use super::process::Process;
+use super::scene::{Scene, Source};
+use super::{COMPLETE, START, net, script};
+
+/// A libtorrent session with one torrent.
+pub struct Libtorrent {
+    /// Where it accepts peers.
+    pub address: SocketAddr,
+    process: Process,
+}
+
+impl Libtorrent {
+    /// A seeder on this host, ready to serve.
+    pub fn seed(scene: &Scene, host: &str) -> Self {
+        let torrent = scene.source(Source::Torrent);
+        let mut words = vec!["--torrent", &torrent];
+        let mut seeder = Self::spawn("seed", &mut words, &scene.seed_dir(), scene, host);
+        seeder.process.wait_for_line("READY", START);
+        net::wait_listening(seeder.address.port(), START);
+        seeder
+    }
+
+    /// Waits until a tracker has answered its announce.
+    pub fn wait_announced(&mut self) {
+        let answered = |out: &str| out.contains("tracker_reply_alert").then_some(());
+        self.process.wait_for("answer of a tracker", START, answered);
+    }
+
+    /// A leecher on this host that dials `peers` besides those its trackers tell it of.
+    pub fn leech(
+        scene: &Scene,
+        source: Source,
+        dir: &Path,
+        host: &str,
+        peers: &[SocketAddr],
+    ) -> Self {
+        let text = scene.source(source);
+        let peers: Vec<String> = peers.iter().map(SocketAddr::to_string).collect();
+        let mut words = match source {
+            Source::Torrent => vec!["--torrent", text.as_str()],
+            Source::Magnet => vec!["--magnet", text.as_str()],
+        };
+        words.extend(peers.iter().flat_map(|peer| ["--peer", peer.as_str()]));
+        Self::spawn("leech", &mut words, dir, scene, host)
+    }
+
+    /// Waits until the leecher has all of the content on its disk.
+    pub fn wait_complete(&mut self) {
+        let status = self.process.wait(COMPLETE);
+        assert!(status.success(), "libtorrent: {status}");
+    }
+
+    /// Its alerts, a line each.
+    pub fn alerts(&self) -> String {
+        self.process.stdout()
+    }
+
+    fn spawn(role: &str, words: &mut Vec<&str>, dir: &Path, scene: &Scene, host: &str) -> Self {
+        let address = net::free_address(host);
+        let mut command = Command::new(PYTHON);
+        command.arg(script("lt_peer.py")).arg(role).args(words);
+        command.arg("--dir").arg(dir).args(["--listen", &address.to_string()]);
+        let name = format!("libtorrent-{role}-{}", address.port());
+        Self { address, process: Process::spawn(&name, &command, scene.path()) }
+    }
+}

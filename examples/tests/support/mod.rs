@@ -1,0 +1,32 @@
+//! Real peers and trackers on loopback, and the content they exchange.
+//!
+//! Every process is ended by its id when its guard is dropped, ports are picked free, and all that
+//! is written lies in a temporary folder. A test that needs a program which is missing says so on
+//! stderr and passes, unless `TINYTORRENT_INTEROP=require` is set, as `.ci/run` does.
+
+pub mod aria2;
+pub mod content;
+pub mod libtorrent;
+pub mod need;
+pub mod net;
+pub mod opentracker;
+pub mod ours;
+pub mod process;
+pub mod scene;
+pub mod tracker;
+pub mod transmission;
+pub mod wire_seeder;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long a program may take to start and check a few MiB of content.
+pub const START: Duration = Duration::from_secs(60);
+
+/// How long a download of a few MiB may take. transmission alone waits up to 30 s on timers.
+pub const COMPLETE: Duration = Duration::from_secs(150);
+
+/// A script that plays a peer.
+pub fn script(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests/support/peers", name].iter().collect()
+}

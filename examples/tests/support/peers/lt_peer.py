@@ -1,0 +1,109 @@
+"""One libtorrent session with one torrent, on loopback.
+
+    lt_peer.py seed|leech --torrent FILE|--magnet URI --dir DIR --listen HOST:PORT
+               [--peer HOST:PORT]… [--encryption off|require]
+
+`seed` prints READY when all of the content has been checked and the port listens, and serves
+until it is ended. `leech` prints DONE and exits 0 when the content is complete and flushed.
+Whatever could leave loopback (DHT, LSD, UPnP) is off, and so is uTP. When its standard input
+closes it ends, so that it never outlives whoever started it.
+"""
+
+import argparse
+import os
+import sys
+import threading
+import time
+
+import libtorrent as lt
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("role", choices=["seed", "leech"])
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--torrent")
+    source.add_argument("--magnet")
+    parser.add_argument("--dir", required=True)
+    parser.add_argument("--listen", required=True)
+    parser.add_argument("--peer", action="append", default=[])
+    parser.add_argument("--encryption", choices=["off", "require"], default="off")
+    return parser.parse_args()
+
+
+def settings(options):
+    policy = lt.enc_policy.forced if options.encryption == "require" else lt.enc_policy.disabled
+    return {
+        "alert_mask": lt.alert.category_t.status_notification
+        | lt.alert.category_t.storage_notification
+        | lt.alert.category_t.tracker_notification
+        | lt.alert.category_t.error_notification
+        | lt.alert.category_t.peer_notification,
+        "listen_interfaces": options.listen,
+        "enable_dht": False,
+        "enable_lsd": False,
+        "enable_upnp": False,
+        "enable_natpmp": False,
+        "enable_incoming_utp": False,
+        "enable_outgoing_utp": False,
+        "in_enc_policy": int(policy),
+        "out_enc_policy": int(policy),
+        "allow_multiple_connections_per_ip": True,
+        "seeding_outgoing_connections": True,
+        "min_reconnect_time": 1,
+        # Tests announce more often than an interval apart.
+        "min_announce_interval": 1,
+    }
+
+
+def add(session, options):
+    if options.magnet:
+        params = lt.parse_magnet_uri(options.magnet)
+    else:
+        params = lt.add_torrent_params()
+        params.ti = lt.torrent_info(options.torrent)
+    params.save_path = options.dir
+    params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
+    return session.add_torrent(params)
+
+
+def dial(handle, peers):
+    for peer in peers:
+        host, _, port = peer.rpartition(":")
+        handle.connect_peer((host.strip("[]"), int(port)))
+
+
+def end_with_stdin():
+    sys.stdin.read()
+    os._exit(3)
+
+
+def main():
+    options = arguments()
+    threading.Thread(target=end_with_stdin, daemon=True).start()
+    session = lt.session(settings(options))
+    handle = add(session, options)
+    dial(handle, options.peer)
+    ready = flushing = False
+    redial = time.monotonic() + 1
+    while True:
+        session.wait_for_alert(200)
+        for alert in session.pop_alerts():
+            print(type(alert).__name__, alert.message(), flush=True)
+            if isinstance(alert, lt.cache_flushed_alert) and flushing:
+                print("DONE", flush=True)
+                os._exit(0)
+        status = handle.status()
+        if options.role == "seed":
+            if not ready and status.is_seeding and session.is_listening():
+                ready = True
+                print("READY", flush=True)
+        elif status.is_finished and status.has_metadata and not flushing:
+            flushing = True
+            handle.flush_cache()
+        if options.peer and time.monotonic() > redial and not handle.get_peer_info():
+            dial(handle, options.peer)
+            redial = time.monotonic() + 1
+
+
+main()

@@ -1,0 +1,148 @@
+//! transmission-daemon, driven over its RPC.
+//!
+//! It refuses loopback addresses that a tracker tells it of, so as a leecher it waits for the
+//! seeder to dial; the tracker tells the seeder where.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::process::Process;
+use super::scene::{Scene, Source};
+use super::{COMPLETE, START, net};
+
+/// `status` of a torrent that is complete and served.
+const SEEDING: u64 = 6;
+
+/// A daemon with one torrent.
+pub struct Transmission {
+    /// Where it accepts peers.
+    pub address: SocketAddr,
+    rpc: SocketAddr,
+    process: Process,
+}
+
+impl Transmission {
+    /// A seeder on this host that has checked the content.
+    pub fn seed(scene: &Scene, host: &str) -> Self {
+        let mut seeder = Self::spawn("seed", &scene.seed_dir(), scene, host);
+        seeder.add(&scene.source(Source::Torrent));
+        seeder.wait_until("seeding", START, |torrent| {
+            torrent["status"] == SEEDING && torrent["percentDone"] == 1
+        });
+        seeder
+    }
+
+    /// A leecher on this host, which has announced itself to the torrent's trackers.
+    pub fn leech(scene: &Scene, source: Source, dir: &Path, host: &str) -> Self {
+        let mut leecher = Self::spawn("leech", dir, scene, host);
+        leecher.add(&scene.source(source));
+        leecher.wait_until("announce", START, |torrent| {
+            torrent["trackerStats"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(|one| one["lastAnnounceSucceeded"] == true))
+        });
+        leecher
+    }
+
+    /// Waits until the leecher has all of the content on its disk.
+    pub fn wait_complete(&mut self) {
+        self.wait_until("completion", COMPLETE, |torrent| {
+            torrent["status"] == SEEDING && torrent["percentDone"] == 1
+        });
+        // It writes blocks behind its own back, and surely when it stops.
+        self.call("session-close", json!({}));
+        self.process.wait(START);
+    }
+
+    fn spawn(role: &str, dir: &Path, scene: &Scene, host: &str) -> Self {
+        let address = net::free_address(host);
+        let rpc = net::free_address("127.0.0.1");
+        let config = scene.room(&format!("transmission-{role}"));
+        let settings = settings(address.port(), rpc.port(), dir);
+        fs::write(config.join("settings.json"), settings.to_string()).unwrap();
+        let mut command = Command::new("transmission-daemon");
+        command.args(["--foreground", "--log-info", "--config-dir"]).arg(&config);
+        let name = format!("transmission-{role}-{}", address.port());
+        let process = Process::spawn(&name, &command, scene.path());
+        net::wait_listening(rpc.port(), START);
+        net::wait_listening(address.port(), START);
+        Self { address, rpc, process }
+    }
+
+    fn add(&mut self, source: &str) {
+        let answer = self.call("torrent-add", json!({ "filename": source }));
+        assert_eq!(answer["result"], "success", "transmission refuses {source}: {answer}");
+    }
+
+    fn wait_until(&mut self, what: &str, patience: Duration, reached: impl Fn(&Value) -> bool) {
+        let fields = ["status", "percentDone", "errorString", "trackerStats", "peers"];
+        let deadline = Instant::now() + patience;
+        loop {
+            let answer = self.call("torrent-get", json!({ "fields": fields }));
+            let torrent = &answer["arguments"]["torrents"][0];
+            if reached(torrent) {
+                return;
+            }
+            assert!(self.process.is_running(), "transmission ended before {what}");
+            assert!(Instant::now() < deadline, "transmission: no {what}: {torrent:#}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// One request; the session id that guards the RPC is fetched anew each time.
+    fn call(&self, method: &str, arguments: Value) -> Value {
+        let body = json!({ "method": method, "arguments": arguments }).to_string();
+        let refused = self.post(&body, "");
+        let id = refused
+            .lines()
+            .find_map(|line| line.strip_prefix("X-Transmission-Session-Id: "))
+            .expect("the daemon tells its session id when it is missing");
+        let answer = self.post(&body, id);
+        let (_, body) = answer.split_once("\r\n\r\n").expect("an answer has a head and a body");
+        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
+    }
+
+    fn post(&self, body: &str, session: &str) -> String {
+        let mut stream = TcpStream::connect(self.rpc).expect("the RPC listens");
+        stream.set_read_timeout(Some(START)).unwrap();
+        let head = format!(
+            "POST /transmission/rpc HTTP/1.0\r\nX-Transmission-Session-Id: {session}\r\n\
+             Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all((head + body).as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+fn settings(peer_port: u16, rpc_port: u16, dir: &Path) -> Value {
+    json!({
+        "bind-address-ipv4": Ipv4Addr::LOCALHOST,
+        "bind-address-ipv6": "::1",
+        "peer-port": peer_port,
+        "rpc-bind-address": Ipv4Addr::LOCALHOST,
+        "rpc-port": rpc_port,
+        "rpc-whitelist-enabled": false,
+        "rpc-host-whitelist-enabled": false,
+        "download-dir": dir,
+        "dht-enabled": false,
+        "lpd-enabled": false,
+        "pex-enabled": false,
+        "utp-enabled": false,
+        "port-forwarding-enabled": false,
+        "encryption": 0,
+        "speed-limit-up-enabled": false,
+        "speed-limit-down-enabled": false,
+        "ratio-limit-enabled": false,
+        "start-added-torrents": true,
+        "message-level": 2,
+    })
+}
