@@ -154,6 +154,16 @@ pub struct Frames {
 }
 
 impl Frames {
+    /// Whether there is no message and no error left to be read.
+    pub fn is_empty(&self) -> bool {
+        self.at == self.bytes.len() && self.failure.is_none()
+    }
+
+    /// Whether the frame after these broke the framing, so that the stream cannot be read on.
+    pub fn ends_in_error(&self) -> bool {
+        self.failure.is_some()
+    }
+
     fn fail(&mut self, kind: DecodeErrorKind) -> DecodeError {
         let offset = self.start + self.at as u64;
         self.at = self.bytes.len();
@@ -204,7 +214,7 @@ pub struct DecodeError {
 #[non_exhaustive]
 pub enum DecodeErrorKind {
     /// Longer than [`Decoder::max_frame_length`].
-    #[error("a message of {length} bytes is over the limit of {limit}")]
+    #[error("message of {length} bytes is over the limit of {limit}")]
     FrameTooLong {
         /// What the prefix claims.
         length: u32,
@@ -212,7 +222,7 @@ pub enum DecodeErrorKind {
         limit: u32,
     },
     /// A message of fixed size has another one.
-    #[error("a {message} message of {found} bytes where {expected} were due")]
+    #[error("{message} message of {found} bytes where {expected} were due")]
     WrongLength {
         /// Name of the message.
         message: &'static str,
@@ -222,7 +232,7 @@ pub enum DecodeErrorKind {
         found: usize,
     },
     /// A message ends before its fixed part does, or has no content where it must have some.
-    #[error("a {message} message of {found} bytes where {least} or more were due")]
+    #[error("{message} message of {found} bytes where {least} or more were due")]
     TooShort {
         /// Name of the message.
         message: &'static str,
@@ -232,7 +242,7 @@ pub enum DecodeErrorKind {
         found: usize,
     },
     /// The hashes of a `hashes` message are not 32 bytes each.
-    #[error("a hashes message whose {found} bytes of hashes are no multiple of 32")]
+    #[error("hashes message whose {found} bytes of hashes are no multiple of 32")]
     RaggedHashes {
         /// Bytes after the fixed part.
         found: usize,
