@@ -35,6 +35,7 @@
 
 mod announce;
 mod failure;
+pub mod http;
 mod schedule;
 mod scrape;
 mod tracker_url;

@@ -1,0 +1,18 @@
+//! HTTP trackers (BEP 3, 7, 21, 23, 24, 31, 48): queries and replies, written and read.
+//!
+//! Only the text of the request target and the bytes of the body; a connection is the caller's,
+//! or `client`'s.
+
+mod peers;
+mod percent;
+mod query;
+mod request_target;
+mod response;
+mod scrape;
+mod write;
+
+pub use query::{AnnounceQuery, QueryError, ScrapeQuery};
+pub use request_target::{announce_target, scrape_target};
+pub use response::{ResponseError, read_announce};
+pub use scrape::read_scrape;
+pub use write::{PeerFormat, write_announce, write_refusal, write_scrape};

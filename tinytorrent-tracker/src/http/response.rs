@@ -1,0 +1,147 @@
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tinytorrent_bencode::{self as bencode, Document, Node, Options};
+
+use super::peers::read_peers;
+use crate::failure::printable;
+use crate::{AnnounceResponse, Deviation, Refusal, RetryIn};
+
+/// Why a body is no answer to an announce or a scrape.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResponseError {
+    /// The tracker refused: `failure reason`.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The body is not bencode: an HTML page, say, of a login or of a web site that is no tracker.
+    #[error("{error}; the body begins with {start:?}")]
+    NotBencode {
+        /// What is wrong, and where.
+        error: bencode::Error,
+        /// The first bytes of the body, made printable.
+        start: String,
+    },
+    /// The body is empty.
+    #[error("the body is empty")]
+    Empty,
+    /// The body is bencode, but no dictionary.
+    #[error("the body is bencode, but no dictionary")]
+    NotADictionary,
+}
+
+/// Reads the body of an answer to an announce, as trackers write it: in either peer format, with
+/// any key missing, unsorted, and with bytes after the end. What is off is listed in
+/// [`AnnounceResponse::deviations`].
+///
+/// # Errors
+/// A refusal, or a body that is no dictionary. Trackers refuse with any HTTP status, so read the
+/// body whatever the status says.
+///
+/// ```
+/// use tinytorrent_tracker::http::read_announce;
+///
+/// let body = b"d8:intervali1800e5:peers6:\x7f\x00\x00\x01\x1a\xe1e";
+/// let response = read_announce(body)?;
+/// assert_eq!(response.interval.unwrap().as_secs(), 1800);
+/// assert_eq!(response.peers[0].address.to_string(), "127.0.0.1:6881");
+/// # Ok::<(), tinytorrent_tracker::http::ResponseError>(())
+/// ```
+pub fn read_announce(body: &[u8]) -> Result<AnnounceResponse, ResponseError> {
+    let document = read_dictionary(body)?;
+    let root = document.root();
+    let mut response = AnnounceResponse {
+        deviations: deviations_of(&document),
+        warning: root.get("warning message").and_then(|node| node.as_bytes()).map(printable),
+        seeders: count(root, "complete"),
+        leechers: count(root, "incomplete"),
+        downloaded: count(root, "downloaded"),
+        tracker_id: root.get("tracker id").and_then(|node| node.as_bytes()).map(<[u8]>::to_vec),
+        ..AnnounceResponse::default()
+    };
+    response.interval = seconds(root, "interval", &mut response.deviations);
+    response.min_interval = seconds(root, "min interval", &mut response.deviations);
+    response.external_ip = external_ip(root, &mut response.deviations);
+    read_peers(root, &mut response);
+    if response.interval.is_none() {
+        response.deviations.push(Deviation::new("interval", "is missing or no number"));
+    }
+    Ok(response)
+}
+
+/// Decodes, checks the shape, and takes a refusal for the error it is.
+pub(super) fn read_dictionary(body: &[u8]) -> Result<Document<'_>, ResponseError> {
+    if body.is_empty() {
+        return Err(ResponseError::Empty);
+    }
+    let document = Options::lenient().decode(body).map_err(|error| ResponseError::NotBencode {
+        error,
+        start: printable(&body[..body.len().min(SHOWN)]),
+    })?;
+    let root = document.root();
+    if root.kind() != bencode::Kind::Dict {
+        return Err(ResponseError::NotADictionary);
+    }
+    if let Some(reason) = root.get("failure reason") {
+        let reason = reason.as_bytes().map_or_else(|| "no reason given".into(), printable);
+        let retry_in = root.get("retry in").and_then(retry_in);
+        return Err(Refusal { reason, retry_in }.into());
+    }
+    Ok(document)
+}
+
+pub(super) fn deviations_of(document: &Document<'_>) -> Vec<Deviation> {
+    let convert = |found: bencode::Deviation| {
+        Deviation::new(found.path.to_string(), found.kind.to_string()).at_offset(found.offset)
+    };
+    document.deviations().map(convert).collect()
+}
+
+/// A number that is not negative; some trackers write -1 for what they do not know, and some
+/// write numbers as strings.
+pub(super) fn number(node: Node<'_, '_>) -> Option<u64> {
+    node.as_u64().or_else(|| std::str::from_utf8(node.as_bytes()?).ok()?.trim().parse().ok())
+}
+
+pub(super) fn count(dictionary: Node<'_, '_>, key: &str) -> Option<u32> {
+    let number = number(dictionary.get(key)?)?;
+    Some(u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+fn seconds(root: Node<'_, '_>, key: &str, deviations: &mut Vec<Deviation>) -> Option<Duration> {
+    let node = root.get(key)?;
+    if node.as_u64().is_none() {
+        let what = "is no positive integer";
+        deviations.push(Deviation::new(key, what).at_offset(node.offset()));
+    }
+    number(node).map(Duration::from_secs)
+}
+
+/// The text of BEP 31 says integer, its examples are strings: both are read.
+fn retry_in(node: Node<'_, '_>) -> Option<RetryIn> {
+    if node.as_bytes().is_some_and(|text| text.trim_ascii().eq_ignore_ascii_case(b"never")) {
+        return Some(RetryIn::Never);
+    }
+    let minutes = number(node)?;
+    Some(RetryIn::After(Duration::from_secs(minutes.saturating_mul(60))))
+}
+
+/// BEP 24: 4 or 16 raw bytes. Some trackers write text.
+fn external_ip(root: Node<'_, '_>, deviations: &mut Vec<Deviation>) -> Option<IpAddr> {
+    let node = root.get("external ip")?;
+    let bytes = node.as_bytes()?;
+    let raw = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    let raw = raw.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from));
+    if let Ok(ip) = raw {
+        return Some(ip.to_canonical());
+    }
+    deviations
+        .push(Deviation::new("external ip", "is not 4 or 16 bytes long").at_offset(node.offset()));
+    std::str::from_utf8(bytes).ok()?.parse().ok()
+}
+
+/// Enough to recognise a page, short enough for a log line.
+const SHOWN: usize = 80;
+
+#[cfg(test)]
+mod tests;
