@@ -1,0 +1,75 @@
+use std::time::Duration;
+
+/// Limits of a [`MetadataAssembly`](super::MetadataAssembly).
+///
+/// # Defaults
+/// - [`max_size`](Self::max_size): 32 MiB
+/// - [`requests_per_peer`](Self::requests_per_peer): 2
+/// - [`request_timeout`](Self::request_timeout): 10 s
+/// - [`reject_rest`](Self::reject_rest): 60 s
+/// - [`attempt_timeout`](Self::attempt_timeout): 5 min
+/// - [`max_attempts`](Self::max_attempts): 8
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub(super) max_size: u32,
+    pub(super) requests_per_peer: usize,
+    pub(super) request_timeout: Duration,
+    pub(super) reject_rest: Duration,
+    pub(super) attempt_timeout: Duration,
+    pub(super) max_attempts: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_size: 32 << 20,
+            requests_per_peer: 2,
+            request_timeout: Duration::from_secs(10),
+            reject_rest: Duration::from_secs(60),
+            attempt_timeout: Duration::from_secs(300),
+            max_attempts: 8,
+        }
+    }
+}
+
+impl Config {
+    /// The largest metadata to accept, in bytes. Default 32 MiB, more than any torrent that is
+    /// known to be in use. At most this much is held for each attempt.
+    pub fn max_size(&mut self, bytes: u32) -> &mut Self {
+        self.max_size = bytes;
+        self
+    }
+
+    /// Requests to have open with one peer. Default 2: enough to keep it busy, few enough not to
+    /// look like a flood.
+    pub fn requests_per_peer(&mut self, count: usize) -> &mut Self {
+        self.requests_per_peer = count.max(1);
+        self
+    }
+
+    /// How long a request may stay open before the peer rests and others are asked. Default 10 s.
+    pub fn request_timeout(&mut self, timeout: Duration) -> &mut Self {
+        self.request_timeout = timeout;
+        self
+    }
+
+    /// How long a peer rests that rejected a request or was silent. Default 60 s, as deployed
+    /// clients do.
+    pub fn reject_rest(&mut self, rest: Duration) -> &mut Self {
+        self.reject_rest = rest;
+        self
+    }
+
+    /// How long one attempt may take before its place is given to another. Default 5 minutes.
+    pub fn attempt_timeout(&mut self, timeout: Duration) -> &mut Self {
+        self.attempt_timeout = timeout;
+        self
+    }
+
+    /// Attempts under way at once, each of which may hold [`max_size`](Self::max_size) bytes.
+    /// Default 8.
+    pub fn max_attempts(&mut self, count: usize) -> &mut Self {
+        self.max_attempts = count.max(1);
+        self
+    }
+}

@@ -1,0 +1,314 @@
+//! Metadata from several peers, some of whom lie, stall or disagree (BEP 9).
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use tinytorrent_wire::metadata::{BLOCK_LENGTH, Config, DataOutcome, MetadataAssembly};
+
+type Assembly = MetadataAssembly<u32>;
+
+const BLOCK: usize = BLOCK_LENGTH as usize;
+
+fn info(length: usize) -> Vec<u8> {
+    (0..length).map(|at| (at * 7 + at / 251) as u8).collect()
+}
+
+fn block_of(info: &[u8], block: u32) -> &[u8] {
+    let begin = block as usize * BLOCK;
+    &info[begin..info.len().min(begin + BLOCK)]
+}
+
+/// The tests' only clock: it stands still unless moved.
+fn start() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "any instant will do as the first one")]
+    Instant::now()
+}
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+fn requests(assembly: &mut Assembly, now: Instant) -> Vec<(u32, u32)> {
+    std::iter::from_fn(|| assembly.poll_request(now)).collect()
+}
+
+fn verify(assembly: &mut Assembly, now: Instant, right: &[u8]) -> Vec<u32> {
+    let mut guilty = Vec::new();
+    while let Some(complete) = assembly.poll_complete() {
+        let is_right = complete.bytes == right;
+        guilty.extend(assembly.handle_verdict(now, complete, is_right));
+    }
+    guilty
+}
+
+/// 16 KiB, the last one shorter.
+#[test]
+fn blocks_make_the_whole() {
+    let (now, info) = (start(), info(2 * BLOCK + 5));
+    let mut assembly = Assembly::new(Config::default());
+    assembly.add_peer(now, 1, info.len() as u64).unwrap();
+    while let Some((peer, block)) = assembly.poll_request(now) {
+        let data = block_of(&info, block);
+        let outcome = assembly.handle_data(now, peer, block, Some(info.len() as u64), data);
+        assert_eq!(outcome, DataOutcome::Stored);
+    }
+    let complete = assembly.poll_complete().unwrap();
+    assert_eq!((&complete.bytes, &complete.contributors), (&info, &vec![1]));
+    assert!(!assembly.is_done());
+    assert!(assembly.handle_verdict(now, complete, true).is_empty());
+    assert!(assembly.is_done() && assembly.poll_timeout().is_none());
+}
+
+#[test]
+fn several_peers_are_asked_for_different_blocks() {
+    let now = start();
+    let mut assembly = Assembly::new(Config::default());
+    for peer in 0..3 {
+        assembly.add_peer(now, peer, 6 * u64::from(BLOCK_LENGTH)).unwrap();
+    }
+    let mut blocks: Vec<_> = requests(&mut assembly, now).iter().map(|(_, block)| *block).collect();
+    blocks.sort_unstable();
+    assert_eq!(blocks, [0, 1, 2, 3, 4, 5]);
+}
+
+/// what a peer says of the size is bounded.
+#[test]
+fn absurd_sizes_are_refused() {
+    let now = start();
+    let mut config = Config::default();
+    config.max_size(1000);
+    let mut assembly = Assembly::new(config);
+    for size in [0, 1001, u64::MAX] {
+        assert_eq!(assembly.add_peer(now, 1, size).unwrap_err().announced, size);
+    }
+    assert_eq!(requests(&mut assembly, now), []);
+    assembly.add_peer(now, 1, 1000).unwrap();
+    assert_eq!(requests(&mut assembly, now), [(1, 0)]);
+}
+
+///
+#[test]
+fn data_that_was_not_asked_for_is_ignored() {
+    let (now, info) = (start(), info(BLOCK));
+    let mut assembly = Assembly::new(Config::default());
+    assembly.add_peer(now, 1, info.len() as u64).unwrap();
+    assert_eq!(assembly.handle_data(now, 1, 0, None, &info), DataOutcome::Unasked);
+    assert_eq!(requests(&mut assembly, now), [(1, 0)]);
+    assert_eq!(assembly.handle_data(now, 2, 0, None, &info), DataOutcome::Unasked);
+    assert_eq!(assembly.handle_data(now, 1, 1, None, &info), DataOutcome::Unasked);
+    assert_eq!(assembly.handle_data(now, 1, 0, None, &info), DataOutcome::Stored);
+    assert_eq!(assembly.handle_data(now, 1, 0, None, &info), DataOutcome::Unasked);
+}
+
+/// of another length, or of another whole.
+#[test]
+fn data_of_a_wrong_size_is_dropped() {
+    let (now, info) = (start(), info(BLOCK + 5));
+    for (block, data, total) in
+        [(0, &info[1..BLOCK], None), (1, &info[..BLOCK], None), (1, &info[BLOCK..], Some(9))]
+    {
+        let mut assembly = Assembly::new(Config::default());
+        assembly.add_peer(now, 1, info.len() as u64).unwrap();
+        assert_eq!(requests(&mut assembly, now).len(), 2);
+        let outcome = assembly.handle_data(now, 1, block, total, data);
+        assert_eq!(outcome, DataOutcome::WrongSize);
+        assembly.add_peer(now, 2, info.len() as u64).unwrap();
+        assert!(requests(&mut assembly, now).contains(&(2, block)), "another is asked");
+    }
+}
+
+/// about a minute.
+#[test]
+fn a_peer_that_rejects_rests_while_others_are_asked() {
+    let now = start();
+    let mut assembly = Assembly::new(Config::default());
+    assembly.add_peer(now, 1, 10).unwrap();
+    assert_eq!(requests(&mut assembly, now), [(1, 0)]);
+    assembly.handle_reject(now, 1, 0);
+    assert_eq!(requests(&mut assembly, now + seconds(59)), []);
+    assembly.add_peer(now, 2, 10).unwrap();
+    assert_eq!(requests(&mut assembly, now + seconds(59)), [(2, 0)]);
+    assert_eq!(requests(&mut assembly, now + seconds(60)), [(1, 0)]);
+}
+
+#[test]
+fn a_reject_of_nothing_changes_nothing() {
+    let now = start();
+    let mut assembly = Assembly::new(Config::default());
+    assembly.add_peer(now, 1, 10).unwrap();
+    assembly.handle_reject(now, 1, 0);
+    assembly.handle_reject(now, 9, 0);
+    assert_eq!(requests(&mut assembly, now), [(1, 0)]);
+}
+
+#[test]
+fn a_silent_peer_loses_its_request_to_another() {
+    let now = start();
+    let mut assembly = Assembly::new(Config::default());
+    assembly.add_peer(now, 1, 10).unwrap();
+    assert_eq!(requests(&mut assembly, now), [(1, 0)]);
+    let later = assembly.poll_timeout().unwrap();
+    assert_eq!(later, now + seconds(10));
+    assert_eq!(requests(&mut assembly, later), []);
+    assembly.add_peer(later, 2, 10).unwrap();
+    assert_eq!(requests(&mut assembly, later), [(2, 0)]);
+}
+
+/// A spurious wake-up changes nothing.
+#[test]
+fn asking_again_gives_nothing_new() {
+    let now = start();
+    let mut assembly = Assembly::new(Config::default());
+    assembly.add_peer(now, 1, 10).unwrap();
+    assert_eq!(requests(&mut assembly, now).len(), 1);
+    assert_eq!(requests(&mut assembly, now), []);
+    assert_eq!(assembly.next_request(now + seconds(9), 1), None);
+}
+
+/// each size has its own buffer, so that a liar does not block the honest.
+#[test]
+fn sizes_that_differ_do_not_mix() {
+    let (now, info) = (start(), info(BLOCK + 5));
+    let mut assembly = Assembly::new(Config::default());
+    assembly.add_peer(now, 1, 7).unwrap();
+    assembly.add_peer(now, 2, info.len() as u64).unwrap();
+    assert_eq!(requests(&mut assembly, now), [(1, 0), (2, 0), (2, 1)]);
+    assembly.handle_data(now, 1, 0, Some(7), &[0; 7]);
+    assert_eq!(verify(&mut assembly, now, &info), [1]);
+    for block in [0, 1] {
+        assembly.handle_data(now, 2, block, None, block_of(&info, block));
+    }
+    assert_eq!(verify(&mut assembly, now, &info), []);
+    assert!(assembly.is_done());
+}
+
+/// a peer that failed alone is proven guilty, and asked no more, whatever it says then.
+#[test]
+fn a_lone_liar_is_guilty() {
+    let (now, info) = (start(), info(5));
+    let mut assembly = Assembly::new(Config::default());
+    assembly.add_peer(now, 1, 5).unwrap();
+    assert_eq!(requests(&mut assembly, now), [(1, 0)]);
+    assembly.handle_data(now, 1, 0, None, b"wrong");
+    assert_eq!(verify(&mut assembly, now, &info), [1]);
+    assembly.add_peer(now, 1, 6).unwrap();
+    assert_eq!(requests(&mut assembly, now + seconds(1000)), []);
+}
+
+/// after a failure of many, each is tried alone, and the liar found.
+#[test]
+fn a_liar_among_others_is_found() {
+    let (now, info) = (start(), info(4 * BLOCK));
+    let mut assembly = Assembly::new(Config::default());
+    let mut guilty = Vec::new();
+    for peer in 1..=3 {
+        assembly.add_peer(now, peer, info.len() as u64).unwrap();
+    }
+    let mut rounds = 0;
+    while !assembly.is_done() {
+        rounds += 1;
+        assert!(rounds < 10, "a liar stands in the way");
+        for (peer, block) in requests(&mut assembly, now) {
+            let mut data = block_of(&info, block).to_vec();
+            data[0] ^= u8::from(peer == 2);
+            assembly.handle_data(now, peer, block, None, &data);
+        }
+        guilty.extend(verify(&mut assembly, now, &info));
+    }
+    assert!(guilty.is_empty() || guilty == [2]);
+}
+
+#[test]
+fn a_gone_peers_requests_go_to_another() {
+    let now = start();
+    let mut assembly = Assembly::new(Config::default());
+    assembly.add_peer(now, 1, 10).unwrap();
+    assert_eq!(requests(&mut assembly, now), [(1, 0)]);
+    assembly.remove_peer(1);
+    assembly.remove_peer(1);
+    assembly.add_peer(now, 2, 10).unwrap();
+    assert_eq!(requests(&mut assembly, now), [(2, 0)]);
+}
+
+/// Attempts are bounded, and those that do not move make way.
+#[test]
+fn stalled_attempts_make_way() {
+    let (now, info) = (start(), info(BLOCK + 1));
+    let mut config = Config::default();
+    config.max_attempts(2);
+    let mut assembly = Assembly::new(config);
+    // Two liars send one block each and then nothing.
+    for liar in [1, 2] {
+        assembly.add_peer(now, liar, 2 * u64::from(BLOCK_LENGTH) + u64::from(liar)).unwrap();
+    }
+    for (peer, block) in requests(&mut assembly, now) {
+        if block == 0 {
+            assembly.handle_data(now, peer, 0, None, &[0; BLOCK]);
+        }
+    }
+    assembly.add_peer(now, 3, info.len() as u64).unwrap();
+    assert!(requests(&mut assembly, now).iter().all(|(peer, _)| *peer != 3), "no room yet");
+    let later = now + seconds(20);
+    let asked = requests(&mut assembly, later);
+    assert!(asked.contains(&(3, 0)) && asked.contains(&(3, 1)), "{asked:?}");
+}
+
+proptest! {
+    /// Whatever liars do, an honest peer that answers brings the metadata in.
+    #[test]
+    fn one_honest_peer_is_enough(
+        blocks in 1..6_usize,
+        extra in 1..100_usize,
+        liars in proptest::collection::vec(0..5_u8, 0..6),
+        honest in 0..6_usize,
+        choices in proptest::collection::vec(any::<u8>(), 500),
+    ) {
+        let info = info(blocks * BLOCK - extra);
+        let mut kinds: Vec<Option<u8>> = liars.into_iter().map(Some).collect();
+        kinds.insert(honest.min(kinds.len()), None);
+        let mut now = start();
+        let mut assembly = Assembly::new(Config::default());
+        for (peer, kind) in (0..).zip(&kinds) {
+            // Kind 4 lies about the size.
+            let size = info.len() + usize::from(*kind == Some(4)) * (1 + peer as usize % 2);
+            assembly.add_peer(now, peer, size as u64).unwrap();
+        }
+        let mut queue: VecDeque<(u32, u32)> = VecDeque::new();
+        for choice in choices {
+            queue.extend(requests(&mut assembly, now));
+            let Some((peer, block)) = queue.remove(choice as usize % queue.len().max(1)) else {
+                now = assembly.poll_timeout().map_or(now, |at| at.max(now));
+                continue;
+            };
+            let begin = block as usize * BLOCK;
+            match kinds[peer as usize] {
+                None => {
+                    let data = block_of(&info, block);
+                    assembly.handle_data(now, peer, block, Some(info.len() as u64), data);
+                }
+                Some(0) => {} // silent
+                Some(1) => assembly.handle_reject(now, peer, block),
+                Some(2) => {
+                    // wrong bytes
+                    let wrong = vec![choice; info.len().min(begin + BLOCK) - begin];
+                    assembly.handle_data(now, peer, block, None, &wrong);
+                }
+                Some(3) => {
+                    assembly.handle_data(now, peer, block, None, &[0; 3]);
+                }
+                Some(_) => {
+                    let end = (info.len() + 1 + peer as usize % 2).min(begin + BLOCK);
+                    let wrong = vec![choice; end - begin];
+                    assembly.handle_data(now, peer, block, None, &wrong);
+                }
+            }
+            let guilty = verify(&mut assembly, now, &info);
+            prop_assert!(!guilty.contains(&(honest.min(kinds.len() - 1) as u32)));
+            if assembly.is_done() {
+                break;
+            }
+        }
+        prop_assert!(assembly.is_done(), "{:?}", assembly);
+    }
+}
