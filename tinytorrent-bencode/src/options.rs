@@ -82,9 +82,10 @@ impl Options {
 
     /// How many digits an integer or a string length may have.
     ///
-    /// Default 256, which is beyond every number in the BEPs. At most 2^20.
+    /// Default 256, which is beyond every number in the BEPs. At least 20, so that each 64-bit integer
+    /// fits; at most 2^20.
     pub fn max_digits(&mut self, digits: usize) -> &mut Self {
-        self.max_digits = digits.min(1 << 20);
+        self.max_digits = digits.clamp(20, 1 << 20);
         self
     }
 

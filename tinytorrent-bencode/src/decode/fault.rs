@@ -1,0 +1,133 @@
+//! What is wrong, where, and what could mend it.
+
+use nom::error::Error as NomError;
+
+use super::Decoder;
+use crate::token::NO_PARENT;
+use crate::{DeviationKind, Error, ErrorKind, KeyPath, Kind, NotBencode, grammar};
+
+/// `0:`, `le` and `de` are the shortest values.
+const LEAST_VALUE: usize = 2;
+
+/// The least number of bytes that could complete a token which the input cuts off.
+fn token_needs(token: &[u8]) -> usize {
+    match token {
+        [b'i'] | [b'i', b'-'] => 2,
+        [b'i', ..] => 1,
+        digits => grammar::number(digits)
+            .and_then(|count| usize::try_from(count).ok()?.checked_add(1))
+            .unwrap_or(usize::MAX),
+    }
+}
+
+/// An error whose path is not known yet.
+pub(super) struct Fault {
+    pub(super) kind: ErrorKind,
+    pub(super) offset: usize,
+    /// It is in a key, so that a value is still to come.
+    in_key: bool,
+}
+
+impl Fault {
+    pub(super) fn new(kind: ErrorKind, offset: usize) -> Self {
+        Self { kind, offset, in_key: false }
+    }
+
+    pub(super) fn of_key(mut self) -> Self {
+        if let ErrorKind::UnexpectedEnd { needed, .. } = &mut self.kind {
+            *needed = needed.saturating_add(LEAST_VALUE);
+        }
+        self.in_key = true;
+        self
+    }
+}
+
+impl Decoder<'_, '_> {
+    /// What nom's refusal of the token at `at` means.
+    #[cold]
+    pub(super) fn broken(
+        &self,
+        at: usize,
+        error: nom::Err<NomError<&[u8]>>,
+        inside: Kind,
+    ) -> Fault {
+        let rest = match error {
+            nom::Err::Error(error) | nom::Err::Failure(error) => error.input,
+            nom::Err::Incomplete(_) => &[],
+        };
+        let Some(found) = rest.first() else {
+            return self.unexpected_end(at, Some(inside), token_needs(&self.input[at..]));
+        };
+        let expected =
+            if inside == Kind::String { "a digit or `:`" } else { "a digit, `-` or `e`" };
+        let kind = ErrorKind::UnexpectedByte { found: *found, expected };
+        Fault::new(kind, self.input.len() - rest.len())
+    }
+
+    #[cold]
+    pub(super) fn unexpected_end(&self, at: usize, inside: Option<Kind>, needed: usize) -> Fault {
+        let needed = needed.saturating_add(self.depth);
+        Fault::new(ErrorKind::UnexpectedEnd { inside, needed }, at)
+    }
+
+    /// Why there is no value at `at`.
+    #[cold]
+    pub(super) fn no_value(&self, at: usize, found: Option<u8>) -> Fault {
+        let awaited_by_key = self.open != NO_PARENT && !self.in_list();
+        match found {
+            None if self.open == NO_PARENT => self.unexpected_end(at, None, LEAST_VALUE),
+            None => self.unterminated(if awaited_by_key { LEAST_VALUE } else { 0 }),
+            Some(found) if self.open == NO_PARENT => {
+                let kind = ErrorKind::NotBencode(NotBencode::new(self.input, found));
+                Fault::new(kind, at)
+            }
+            Some(b'e') if awaited_by_key => Fault::new(ErrorKind::KeyWithoutValue, at),
+            Some(found) => {
+                let kind = ErrorKind::UnexpectedByte { found, expected: "a value" };
+                Fault::new(kind, at)
+            }
+        }
+    }
+
+    /// Why there is no key at `at`.
+    #[cold]
+    pub(super) fn no_key(&self, at: usize, found: Option<u8>) -> Fault {
+        let kind = match found {
+            None => return self.unterminated(0),
+            Some(b'i' | b'l' | b'd') => ErrorKind::KeyNotString,
+            Some(found) => ErrorKind::UnexpectedByte { found, expected: "a key or `e`" },
+        };
+        Fault::new(kind, at)
+    }
+
+    /// The input ends in the innermost container, not within a token of it.
+    fn unterminated(&self, needed: usize) -> Fault {
+        let container = self.tape[self.open as usize];
+        self.unexpected_end(container.start(), Some(container.kind()), needed)
+    }
+
+    /// The least number of bytes to come that could mend a fault; `None` if none can.
+    pub(super) fn needed(&self, fault: &Fault) -> Option<u64> {
+        match fault.kind {
+            ErrorKind::UnexpectedEnd { needed, .. } => Some(needed as u64),
+            ErrorKind::StringTooLong { declared, available } => {
+                let after = if fault.in_key { LEAST_VALUE } else { 0 } + self.depth;
+                Some((declared - available as u64).saturating_add(after as u64))
+            }
+            _ => None,
+        }
+    }
+
+    #[cold]
+    pub(super) fn error(&self, fault: Fault) -> Error {
+        let path = match fault.kind {
+            // The end of an unterminated container has no place in it.
+            ErrorKind::UnexpectedEnd { inside: Some(Kind::List | Kind::Dict), .. } => {
+                KeyPath::of_container(self.input, &self.tape, self.open)
+            }
+            ErrorKind::NotCanonical(DeviationKind::TrailingBytes { .. }) => KeyPath::default(),
+            _ => KeyPath::of_next(self.input, &self.tape, self.open),
+        };
+        Error::new(fault.kind, fault.offset, path)
+    }
+}
