@@ -1,9 +1,20 @@
 //! Torrent files and magnet links, v1, v2 and hybrid: read, create, lay out, verify.
 
+mod error;
+mod info;
 mod layout;
+pub mod merkle;
+mod metainfo;
+mod options;
 mod path;
+mod warning;
 
+pub use error::{Error, ErrorKind};
+pub use info::{Info, Version};
 pub use layout::{
     File, FileAttributes, FileIndex, FileSpan, Layout, LayoutBuilder, LayoutError, MAX_DEPTH, Spans,
 };
+pub use metainfo::{Metainfo, Node, PieceHash};
+pub use options::ReadOptions;
 pub use path::{PathChange, PathChangeKind, PathPolicy, SafePath};
+pub use warning::{Warning, WarningKind};

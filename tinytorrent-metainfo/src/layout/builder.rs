@@ -14,6 +14,8 @@ pub struct LayoutBuilder {
     piece_length: u32,
     policy: PathPolicy,
     seed: Vec<u8>,
+    root: Vec<u8>,
+    root_change: Option<PathChange>,
     starts: Vec<u64>,
     total: u64,
     attributes: Vec<FileAttributes>,
@@ -65,6 +67,14 @@ pub enum LayoutError {
         /// What is wrong with it, or the first of more reasons.
         kind: PathChangeKind,
     },
+    /// As [`PathRejected`](Self::PathRejected), for the name of the folder that holds all files.
+    #[error("the name {original:?} is refused: {kind}")]
+    NameRejected {
+        /// The name as the torrent has it.
+        original: String,
+        /// What is wrong with it, or the first of more reasons.
+        kind: PathChangeKind,
+    },
     /// So many paths collide that telling them apart would take too long.
     #[error("too many files share a path")]
     TooManyCollisions,
@@ -79,6 +89,8 @@ impl LayoutBuilder {
             piece_length,
             policy: PathPolicy::default(),
             seed: Vec::new(),
+            root: Vec::new(),
+            root_change: None,
             starts: Vec::new(),
             total: 0,
             attributes: Vec::new(),
@@ -98,7 +110,21 @@ impl LayoutBuilder {
         self
     }
 
-    /// Adds a file of `length` bytes; the path begins with the torrent's name.
+    /// Puts all files below a folder of this name. Set it before the first file, after the policy.
+    pub fn root(&mut self, name: impl AsRef<[u8]>) -> &mut Self {
+        let name = name.as_ref();
+        self.root.clear();
+        let kinds = path::sanitise(name, self.policy, &mut self.root);
+        self.root_change = (!kinds.is_empty()).then(|| PathChange {
+            file: None,
+            original: escape(name),
+            written: String::from_utf8_lossy(&self.root).into_owned(),
+            kinds: kinds.to_vec(),
+        });
+        self
+    }
+
+    /// Adds a file of `length` bytes.
     pub fn file<P>(&mut self, path: P, length: u64) -> &mut Self
     where
         P: IntoIterator,
@@ -126,7 +152,7 @@ impl LayoutBuilder {
         self.file_with::<[&[u8]; 0]>([], length, FileAttributes::PAD)
     }
 
-    /// Adds a symbolic link to `target`, a path below the same folder as all others (BEP 47). A
+    /// Adds a symbolic link to `target`, a path from the [`root`](Self::root) on (BEP 47). A
     /// target with an element that is empty, `.` or `..`, or that is the link itself, is dropped
     /// and leaves an empty file.
     pub fn symlink<P, T>(&mut self, path: P, target: T, attributes: FileAttributes) -> &mut Self
@@ -185,14 +211,15 @@ impl LayoutBuilder {
         self.seed = seed.to_vec();
     }
 
-    pub(crate) fn reserve(&mut self, files: usize, path_bytes: usize) {
+    pub(crate) fn reserve(&mut self, files: usize) {
         self.starts.reserve(files + 1);
         self.attributes.reserve(files);
-        self.paths = PathArena::with_capacity(path_bytes, files);
+        self.paths.reserve(files);
     }
 
-    pub(crate) fn total(&self) -> u64 {
-        self.total
+    /// Whether the path that is being added is not as it was given.
+    pub(crate) fn has_changed(&self) -> bool {
+        !self.kinds.is_empty()
     }
 
     pub(crate) fn file_count(&self) -> u32 {
@@ -208,6 +235,9 @@ impl LayoutBuilder {
         if self.elements > 1 {
             self.paths.open().push(b'/');
             self.original.push(b'/');
+        } else if !self.root.is_empty() {
+            self.paths.open().extend_from_slice(&self.root);
+            self.paths.open().push(b'/');
         }
         self.original.extend_from_slice(raw);
         self.kinds.merge(path::sanitise(raw, self.policy, self.paths.open()));
@@ -236,22 +266,23 @@ impl LayoutBuilder {
         self.kinds = Kinds::default();
     }
 
-    /// Completes the symlink whose path was pushed.
-    pub(crate) fn end_symlink<T>(&mut self, target: T, attributes: FileAttributes)
+    /// Completes the symlink whose path was pushed. Answers whether its target is usable.
+    pub(crate) fn end_symlink<T>(&mut self, target: T, attributes: FileAttributes) -> bool
     where
         T: IntoIterator,
         T::Item: AsRef<[u8]>,
     {
         let file = self.file_count();
         let target = self.sanitise_target(target);
-        let attributes = match target {
-            Some(_) => attributes.with(FileAttributes::SYMLINK),
-            None => attributes.without(FileAttributes::SYMLINK),
-        };
+        let is_usable = target.is_some();
+        let attributes = attributes.without(FileAttributes::SYMLINK.with(FileAttributes::PAD));
         if let Some(target) = target {
             self.links.push((FileIndex::new(file), target));
+            self.end_file(0, attributes.with(FileAttributes::SYMLINK));
+        } else {
+            self.end_file(0, attributes);
         }
-        self.end_file(0, attributes.without(FileAttributes::PAD));
+        is_usable
     }
 
     /// The target as it will be found on disk; `None` for one that is not plainly below the root.
@@ -261,18 +292,21 @@ impl LayoutBuilder {
         T::Item: AsRef<[u8]>,
     {
         let mut arena = PathArena::default();
+        arena.open().extend_from_slice(&self.root);
+        let mut is_empty = true;
         for (at, element) in target.into_iter().enumerate() {
             let element = element.as_ref();
             if matches!(element, b"" | b"." | b"..") || at >= MAX_DEPTH as usize {
                 return None;
             }
-            if at > 0 {
+            if !arena.opened().is_empty() {
                 arena.open().push(b'/');
             }
             path::sanitise(element, self.policy, arena.open());
+            is_empty = false;
         }
         let is_own = arena.opened() == self.paths.opened();
-        (!arena.opened().is_empty() && !is_own && arena.close()).then_some(arena)
+        (!is_empty && !is_own && arena.close()).then_some(arena)
     }
 
     fn check_file(
@@ -302,6 +336,10 @@ impl LayoutBuilder {
 
     /// Brings together what the policy changed and what collisions changed.
     fn report(&self, resolved: &Resolved) -> Result<Vec<PathChange>, LayoutError> {
+        if let (PathPolicy::Reject, Some(change)) = (self.policy, &self.root_change) {
+            let (original, kind) = (change.original.clone(), change.kinds[0]);
+            return Err(LayoutError::NameRejected { original, kind });
+        }
         if let (PathPolicy::Reject, Some((file, path))) = (self.policy, resolved.renamed.first()) {
             let kind = PathChangeKind::Collision;
             return Err(LayoutError::PathRejected { file: *file, original: escape(path), kind });
@@ -315,12 +353,12 @@ impl LayoutBuilder {
             entry.1.add(PathChangeKind::Collision);
         }
         let change = |(file, (original, kinds)): (u32, (String, Kinds))| PathChange {
-            file: FileIndex::new(file),
+            file: Some(FileIndex::new(file)),
             original,
             written: resolved.paths.get(file as usize).to_string_lossy().into_owned(),
             kinds: kinds.to_vec(),
         };
-        Ok(found.into_iter().map(change).collect())
+        Ok(self.root_change.clone().into_iter().chain(found.into_iter().map(change)).collect())
     }
 }
 

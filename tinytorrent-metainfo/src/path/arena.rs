@@ -83,8 +83,8 @@ pub(crate) struct PathArena {
 }
 
 impl PathArena {
-    pub(crate) fn with_capacity(bytes: usize, paths: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(paths) }
+    pub(crate) fn reserve(&mut self, paths: usize) {
+        self.ends.reserve(paths);
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -47,8 +47,8 @@ impl PathPolicy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PathChange {
-    /// The file whose path it is.
-    pub file: FileIndex,
+    /// The file whose path it is; `None` for the folder that holds them all.
+    pub file: Option<FileIndex>,
     /// The elements as the torrent has them, joined with `/`; what is no text is shown as `%XX`.
     pub original: String,
     /// The path that will be used.

@@ -1,0 +1,174 @@
+//! `file tree` (BEP 52).
+
+use tinytorrent_bencode::{Dict, Node};
+
+use super::keys::FileKeys;
+use super::read::{Files, Reader, length, missing};
+use super::v1::{attributes, end_symlink};
+use crate::error::{Error, ErrorKind};
+use crate::layout::{LayoutBuilder, LayoutError, MAX_DEPTH};
+use crate::warning::Report;
+
+/// Reads the tree depth first, in the order of the dictionaries, and fills up each file to a
+/// piece's border with padding: that is where the pieces of the next file begin.
+pub(super) fn read(
+    reader: &mut Reader<'_, '_, '_>,
+    piece_length: u32,
+    name: &[u8],
+) -> Result<Files, Error> {
+    let tree = reader.node.require("file tree")?;
+    let is_single_file = reader.keys.files.is_none() && is_one_file(tree)?;
+    let mut builder = reader.builder(piece_length);
+    if !is_single_file {
+        builder.root(name);
+    }
+    let mut walk = Walk {
+        builder,
+        roots: Vec::new(),
+        changed: Vec::new(),
+        info_offset: reader.node.offset(),
+        piece_length: piece_length.into(),
+    };
+    walk.tree(tree, reader.report)?;
+    let Walk { builder, mut roots, changed, .. } = walk;
+    if builder.file_count() == 0 {
+        return Err(Error::at(&tree, ErrorKind::EmptyFiles));
+    }
+    let built = reader.build(builder, tree, |file| {
+        let at = changed.binary_search_by_key(&file.get(), |(file, _)| *file).ok()?;
+        Some(changed[at].1)
+    })?;
+    roots.shrink_to_fit();
+    Ok(Files { built, roots, is_single_file })
+}
+
+/// Checks that both halves of a hybrid mean the same (BEP 52, "upgrade path"), and puts them
+/// together: the layout is the one of v1, where padding is spelled out.
+pub(super) fn unite(
+    node: Node<'_, '_>,
+    mut from_v1: Files,
+    from_tree: &Files,
+) -> Result<Files, Error> {
+    let (v1, tree) = (&from_v1.built.0, &from_tree.built.0);
+    let mut roots = vec![0; v1.file_count() as usize];
+    let mut theirs = tree.files().filter(|file| !file.is_pad());
+    for ours in v1.files().filter(|file| !file.is_pad()) {
+        let agree = theirs.next().filter(|theirs| {
+            ours.path == theirs.path
+                && ours.length == theirs.length
+                && ours.link_target == theirs.link_target
+                && (ours.offset == theirs.offset || ours.length == 0)
+        });
+        let Some(theirs) = agree else {
+            let file = ours.index.get();
+            return Err(Error::at(&node, ErrorKind::HybridMismatch { file }));
+        };
+        roots[ours.index.as_usize()] = from_tree.roots[theirs.index.as_usize()];
+    }
+    if theirs.next().is_some() {
+        let file = v1.file_count();
+        return Err(Error::at(&node, ErrorKind::HybridMismatch { file }));
+    }
+    from_v1.roots = roots;
+    Ok(from_v1)
+}
+
+/// Whether the tree's only entry is a file (BEP 52, "interpreting paths").
+fn is_one_file(tree: Node<'_, '_>) -> Result<bool, Error> {
+    let mut entries = tree.to_dict()?;
+    let first = entries.next();
+    Ok(first.is_some_and(|(_, entry)| is_file(entry)) && entries.next().is_none())
+}
+
+fn is_file(entry: Node<'_, '_>) -> bool {
+    entry.dict().next().is_some_and(|(key, _)| key.is_empty())
+}
+
+/// A walk over a tree without recursion.
+struct Walk<'doc, 'a> {
+    builder: LayoutBuilder,
+    /// Offset of each file's root in the info dictionary, 0 for none.
+    roots: Vec<u32>,
+    /// Where the files stand whose path had to change.
+    changed: Vec<(u32, Node<'doc, 'a>)>,
+    info_offset: usize,
+    piece_length: u64,
+}
+
+impl<'doc, 'a> Walk<'doc, 'a> {
+    fn tree(&mut self, tree: Node<'doc, 'a>, report: &mut Report) -> Result<(), Error> {
+        // The folders that are open, and the names on the way to each but the first.
+        let mut open: Vec<Dict<'doc, 'a>> = vec![tree.to_dict()?];
+        let mut names: Vec<&'a [u8]> = Vec::new();
+        while let Some(folder) = open.last_mut() {
+            let Some((name, entry)) = folder.next() else {
+                open.pop();
+                names.pop();
+                continue;
+            };
+            let mut entries = entry.to_dict()?;
+            if name.is_empty() {
+                return Err(Error::at(&entry, ErrorKind::FileTree));
+            }
+            if open.len() > MAX_DEPTH as usize {
+                let file = self.builder.file_count();
+                return Err(Error::at(&entry, LayoutError::TooDeep { file }));
+            }
+            if !is_file(entry) {
+                names.push(name);
+                open.push(entries);
+                continue;
+            }
+            let file = entries.next().map(|(_, file)| file);
+            let (Some(file), None) = (file, entries.next()) else {
+                return Err(Error::at(&entry, ErrorKind::FileTree));
+            };
+            names.iter().for_each(|name| self.builder.push_element(name));
+            self.builder.push_element(name);
+            self.file(entry, file, report)?;
+        }
+        Ok(())
+    }
+
+    /// Completes the file whose path was pushed.
+    fn file(
+        &mut self,
+        entry: Node<'doc, 'a>,
+        file: Node<'doc, 'a>,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        file.to_dict()?;
+        let keys = FileKeys::of(file);
+        let attributes = attributes(keys.attr, report)?;
+        if attributes.is_pad() {
+            return Err(Error::at(&file, ErrorKind::PadInTree));
+        }
+        if self.builder.has_changed() {
+            self.changed.push((self.builder.file_count(), entry));
+        }
+        if attributes.is_symlink() {
+            self.roots.push(0);
+            return end_symlink(file, &keys, attributes, &mut self.builder, report);
+        }
+        let length = length(&keys.length.ok_or_else(|| missing(&file, "length"))?)?;
+        self.roots.push(if length > 0 { self.root(file, &keys)? } else { 0 });
+        self.builder.end_file(length, attributes);
+        let rest = length % self.piece_length;
+        if rest > 0 {
+            self.builder.pad(self.piece_length - rest);
+            self.roots.push(0);
+        }
+        Ok(())
+    }
+
+    fn root(&self, file: Node<'_, '_>, keys: &FileKeys<'_, '_>) -> Result<u32, Error> {
+        let error = || Error::at(&keys.pieces_root.unwrap_or(file), ErrorKind::PiecesRoot);
+        let node = keys.pieces_root.ok_or_else(error)?;
+        let root = node.as_bytes().ok_or_else(error)?;
+        if root.len() != 32 || root.iter().all(|&byte| byte == 0) {
+            return Err(error());
+        }
+        let end = node.offset() + node.raw().len() - self.info_offset;
+        u32::try_from(end - 32).map_err(|_| error())
+    }
+}

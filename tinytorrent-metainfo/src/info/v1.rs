@@ -1,0 +1,137 @@
+//! `length` and `files` (BEP 3, BEP 47).
+
+use tinytorrent_bencode::{Kind, Node};
+
+use super::keys::FileKeys;
+use super::read::{Files, Reader, length, missing};
+use crate::error::{Error, ErrorKind};
+use crate::layout::{FileAttributes, LayoutBuilder};
+use crate::warning::{Report, WarningKind};
+
+pub(super) fn read(
+    reader: &mut Reader<'_, '_, '_>,
+    piece_length: u32,
+    name: &[u8],
+) -> Result<Files, Error> {
+    let kind = match (reader.keys.length, reader.keys.files) {
+        (Some(node), None) => return read_length(reader, node, piece_length, name),
+        (None, Some(node)) => return read_files(reader, node, piece_length, name),
+        (None, None) => ErrorKind::NoFiles,
+        (Some(_), Some(_)) => ErrorKind::LengthAndFiles,
+    };
+    Err(Error::at(&reader.node, kind))
+}
+
+/// One file, whose name is the torrent's.
+fn read_length<'doc, 'a>(
+    reader: &mut Reader<'_, 'doc, 'a>,
+    node: Node<'doc, 'a>,
+    piece_length: u32,
+    name: &[u8],
+) -> Result<Files, Error> {
+    let mut builder = reader.builder(piece_length);
+    let attributes = attributes(reader.keys.attr, reader.report)?;
+    let lone = FileAttributes::SYMLINK.with(FileAttributes::PAD);
+    builder.file_with([name], length(&node)?, attributes.without(lone));
+    let at = reader.keys.name;
+    let built = reader.build(builder, node, |_| at)?;
+    Ok(Files { built, roots: Vec::new(), is_single_file: true })
+}
+
+/// Any number of files, in a folder of the torrent's name, even if there is but one.
+fn read_files<'doc, 'a>(
+    reader: &mut Reader<'_, 'doc, 'a>,
+    node: Node<'doc, 'a>,
+    piece_length: u32,
+    name: &[u8],
+) -> Result<Files, Error> {
+    let files = node.to_list()?;
+    let mut builder = reader.builder(piece_length);
+    builder.root(name).reserve(files.clone().count());
+    for file in files {
+        read_file(file, &mut builder, reader.report)?;
+    }
+    if builder.file_count() == 0 {
+        return Err(Error::at(&node, ErrorKind::EmptyFiles));
+    }
+    let built = reader.build(builder, node, |file| {
+        let file = node.index(file.as_usize())?;
+        FileKeys::of(file).path.or(Some(file))
+    })?;
+    Ok(Files { built, roots: Vec::new(), is_single_file: false })
+}
+
+fn read_file(
+    node: Node<'_, '_>,
+    builder: &mut LayoutBuilder,
+    report: &mut Report,
+) -> Result<(), Error> {
+    node.to_dict()?;
+    let keys = FileKeys::of(node);
+    let mut attributes = attributes(keys.attr, report)?;
+    if push_path(node, &keys, builder, attributes.is_pad())? {
+        attributes = attributes.with(FileAttributes::PAD);
+    }
+    if attributes.is_symlink() {
+        return end_symlink(node, &keys, attributes, builder, report);
+    }
+    let length = length(&keys.length.ok_or_else(|| missing(&node, "length"))?)?;
+    builder.end_file(length, attributes);
+    Ok(())
+}
+
+/// Hands on the elements of the path, those that are surely UTF-8 if there are such. Answers
+/// whether the name is one that BitComet gives to padding.
+fn push_path(
+    file: Node<'_, '_>,
+    keys: &FileKeys<'_, '_>,
+    builder: &mut LayoutBuilder,
+    is_pad: bool,
+) -> Result<bool, Error> {
+    let usable = |node: &Node<'_, '_>| {
+        node.list().next().is_some() && node.list().all(|element| element.as_str().is_some())
+    };
+    let Some(path) = keys.path_utf8.filter(usable).or(keys.path) else {
+        return if is_pad { Ok(false) } else { Err(missing(&file, "path")) };
+    };
+    let mut is_bitcomet_pad = false;
+    for element in path.to_list()? {
+        let element = element.to_bytes()?;
+        is_bitcomet_pad |= element.starts_with(b"_____padding_file_");
+        builder.push_element(element);
+    }
+    Ok(is_bitcomet_pad)
+}
+
+pub(super) fn attributes(
+    node: Option<Node<'_, '_>>,
+    report: &mut Report,
+) -> Result<FileAttributes, Error> {
+    let Some(node) = node else { return Ok(FileAttributes::NONE) };
+    let Some(letters) = node.as_bytes() else {
+        report.deviate(&node, WarningKind::WrongKind(Kind::String))?;
+        return Ok(FileAttributes::NONE);
+    };
+    Ok(FileAttributes::from_letters(letters))
+}
+
+/// A symlink has no content, whatever its length says (BEP 47).
+pub(super) fn end_symlink(
+    node: Node<'_, '_>,
+    keys: &FileKeys<'_, '_>,
+    attributes: FileAttributes,
+    builder: &mut LayoutBuilder,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let Some(target) = keys.symlink_path else {
+        report.deviate(&node, WarningKind::Symlink)?;
+        builder.end_symlink::<[&[u8]; 0]>([], attributes);
+        return Ok(());
+    };
+    let elements = target.to_list()?.map(|node| node.to_bytes());
+    let elements = elements.collect::<Result<Vec<_>, _>>()?;
+    if !builder.end_symlink(elements, attributes) {
+        report.deviate(&target, WarningKind::Symlink)?;
+    }
+    Ok(())
+}

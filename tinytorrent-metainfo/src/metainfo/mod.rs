@@ -1,0 +1,169 @@
+//! The torrent file: the info dictionary and what stands around it.
+
+mod edit;
+mod layers;
+mod read;
+mod trackers;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tinytorrent_types::{InfoHashV1, InfoHashes, PieceIndex};
+
+use crate::warning::{Warning, Warnings};
+use crate::{Error, FileIndex, Info, Layout, ReadOptions};
+
+pub use layers::PieceHash;
+pub(crate) use layers::PieceLayers;
+pub(crate) use read::read;
+
+/// A torrent file (BEP 3 "metainfo files", BEP 5, 12, 17, 19, 38, 52).
+///
+/// ```
+/// use tinytorrent_metainfo::Metainfo;
+///
+/// let bytes = b"d8:announce22:http://tracker.example4:infod6:lengthi20000e4:name5:a.bin\
+///     12:piece lengthi16384e6:pieces40:ABCDEFGHIJKLMNOPQRSTABCDEFGHIJKLMNOPQRSTee";
+/// let metainfo = Metainfo::from_bytes(bytes)?;
+///
+/// assert_eq!(metainfo.trackers(), [["http://tracker.example"]]);
+/// let info = metainfo.info();
+/// let last = info.geometry().piece(1).unwrap();
+/// assert_eq!(info.geometry().piece_length(last), 20_000 - 16_384);
+/// assert_eq!(info.piece_hash(last).unwrap(), *b"ABCDEFGHIJKLMNOPQRST");
+/// assert_eq!(info.layout().file(0).unwrap().path.to_string(), "a.bin");
+/// # Ok::<(), tinytorrent_metainfo::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metainfo {
+    info: Arc<Info>,
+    /// All keys but `info` and `piece layers`, with the bytes of their values.
+    root: BTreeMap<Vec<u8>, Vec<u8>>,
+    layers: PieceLayers,
+    trackers: Vec<Vec<String>>,
+    web_seeds: Vec<String>,
+    http_seeds: Vec<String>,
+    nodes: Vec<Node>,
+    comment: Option<String>,
+    created_by: Option<String>,
+    creation_date: Option<i64>,
+    similar: Vec<InfoHashV1>,
+    collections: Vec<String>,
+    warnings: Warnings,
+}
+
+/// A node of the DHT to start from (BEP 5, "torrent file extensions").
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Node {
+    /// An IP address or a name.
+    pub host: String,
+    /// Its UDP port.
+    pub port: u16,
+}
+
+impl Metainfo {
+    /// Reads a torrent file strictly: nothing that the BEPs do not allow.
+    ///
+    /// # Errors
+    /// What is wrong, with byte offset and key path.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        ReadOptions::strict().read(bytes)
+    }
+
+    /// Reads a torrent file as they are found in the wild; [`warnings`](Self::warnings) says what
+    /// was forgiven.
+    ///
+    /// # Errors
+    /// What is wrong, with byte offset and key path.
+    pub fn from_bytes_lenient(bytes: &[u8]) -> Result<Self, Error> {
+        ReadOptions::lenient().read(bytes)
+    }
+
+    /// What the info-hash covers.
+    pub fn info(&self) -> &Arc<Info> {
+        &self.info
+    }
+
+    /// The identity of the torrent.
+    pub fn hashes(&self) -> InfoHashes {
+        self.info.hashes()
+    }
+
+    /// Where each byte of the content lies.
+    pub fn layout(&self) -> &Layout {
+        self.info.layout()
+    }
+
+    /// Tracker URLs in tiers (BEP 12): `announce-list` if it holds any, or else `announce`.
+    pub fn trackers(&self) -> &[Vec<String>] {
+        &self.trackers
+    }
+
+    /// Web seeds after BEP 19, `url-list`. Of a multi-file torrent each ends in `/`.
+    pub fn web_seeds(&self) -> &[String] {
+        &self.web_seeds
+    }
+
+    /// Web seeds after BEP 17, `httpseeds`: another protocol than [`web_seeds`](Self::web_seeds).
+    pub fn http_seeds(&self) -> &[String] {
+        &self.http_seeds
+    }
+
+    /// Nodes of the DHT to start from.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// What the creator has to say.
+    pub fn comment(&self) -> Option<&str> {
+        self.comment.as_deref()
+    }
+
+    /// The program that made it.
+    pub fn created_by(&self) -> Option<&str> {
+        self.created_by.as_deref()
+    }
+
+    /// When it was made, in seconds since 1970; before if negative.
+    pub fn creation_date(&self) -> Option<i64> {
+        self.creation_date
+    }
+
+    /// Torrents that likely share files with this one, within `info` and beside it (BEP 38).
+    pub fn similar(&self) -> impl Iterator<Item = InfoHashV1> {
+        self.info.similar().iter().chain(&self.similar).copied()
+    }
+
+    /// Groups of torrents that likely share files, within `info` and beside it (BEP 38).
+    pub fn collections(&self) -> impl Iterator<Item = &str> {
+        self.info.collections().iter().chain(&self.collections).map(String::as_str)
+    }
+
+    /// The exact bytes of the value of a key beside `info`, known or not. Not for `piece layers`.
+    pub fn raw_value(&self, key: impl AsRef<[u8]>) -> Option<&[u8]> {
+        self.root.get(key.as_ref()).map(Vec::as_slice)
+    }
+
+    /// The hashes of a file's pieces, in order (BEP 52 "piece layers"). `None` in a v1 torrent, for
+    /// a file no larger than a piece, and if the torrent lacks them.
+    pub fn piece_layer(&self, file: FileIndex) -> Option<&[[u8; 32]]> {
+        self.layers.get(&self.info.pieces_root(file)?)
+    }
+
+    /// What a piece of a v2 torrent hashes to (BEP 52). `None` in a v1 torrent, and if the torrent
+    /// lacks the piece layer.
+    pub fn piece_hash_v2(&self, piece: PieceIndex) -> Option<PieceHash> {
+        self.layers.piece_hash(&self.info, piece)
+    }
+
+    /// What reading got over, in the order of the file; see
+    /// [`ReadOptions::max_warnings`] for how many are kept.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings.list
+    }
+
+    /// How many warnings there are in all, kept or not.
+    pub fn warning_count(&self) -> usize {
+        self.warnings.count
+    }
+}

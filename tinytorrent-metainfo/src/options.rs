@@ -1,0 +1,127 @@
+use std::sync::Arc;
+
+use tinytorrent_bencode as bencode;
+
+use crate::{Error, Info, Metainfo, PathPolicy, info, metainfo};
+
+/// How to read torrents: mode, path policy and limits.
+///
+/// Strict reading takes what the BEPs allow and nothing else; lenient reading takes what is
+/// deployed, and says what it forgave in [`Metainfo::warnings`].
+///
+/// # Defaults
+///
+/// | option | default |
+/// |---|---|
+/// | mode | strict |
+/// | [`path_policy`](Self::path_policy) | [`PathPolicy::Portable`] |
+/// | [`max_bytes`](Self::max_bytes) | 128 MiB |
+/// | [`max_depth`](Self::max_depth) | 210 |
+/// | [`max_nodes`](Self::max_nodes) | 3,000,000 |
+/// | [`max_pieces`](Self::max_pieces) | 2^21 |
+/// | [`max_warnings`](Self::max_warnings) | 100 |
+///
+/// ```
+/// use tinytorrent_metainfo::{PathPolicy, ReadOptions};
+///
+/// let mut options = ReadOptions::lenient();
+/// options.path_policy(PathPolicy::Posix);
+/// // Bytes follow the value, which lenient reading forgives.
+/// let torrent = b"d4:infod6:lengthi1e4:name3:a:b12:piece lengthi16384e\
+///     6:pieces20:ABCDEFGHIJKLMNOPQRSTee\n";
+/// let metainfo = options.read(torrent)?;
+/// assert_eq!(metainfo.info().name(), "a:b");
+/// assert_eq!(metainfo.warnings().len(), 1);
+/// # Ok::<(), tinytorrent_metainfo::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ReadOptions {
+    pub(crate) lenient: bool,
+    pub(crate) policy: PathPolicy,
+    pub(crate) max_pieces: u32,
+    pub(crate) max_warnings: usize,
+    bencode: bencode::Options,
+}
+
+impl ReadOptions {
+    /// Takes what the BEPs allow and nothing else.
+    pub fn strict() -> Self {
+        Self::new(false, bencode::Options::strict())
+    }
+
+    /// Takes what is deployed, and keeps a list of what was forgiven.
+    pub fn lenient() -> Self {
+        Self::new(true, bencode::Options::lenient())
+    }
+
+    fn new(lenient: bool, mut bencode: bencode::Options) -> Self {
+        bencode.max_bytes(128 << 20).max_depth(210);
+        let policy = PathPolicy::default();
+        Self { lenient, policy, max_pieces: 1 << 21, max_warnings: 100, bencode }
+    }
+
+    /// How names become paths. Default: [`PathPolicy::Portable`].
+    pub fn path_policy(&mut self, policy: PathPolicy) -> &mut Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Bytes of a torrent at most. Default: 128 MiB, twice what 2^21 pieces and their v2 hashes
+    /// take.
+    pub fn max_bytes(&mut self, bytes: usize) -> &mut Self {
+        self.bencode.max_bytes(bytes);
+        self
+    }
+
+    /// Lists and dictionaries within each other at most. Default: 210, room for file trees of
+    /// [`MAX_DEPTH`](crate::MAX_DEPTH) folders; reading needs no stack.
+    pub fn max_depth(&mut self, depth: usize) -> &mut Self {
+        self.bencode.max_depth(depth);
+        self
+    }
+
+    /// Keys and values at most. Default: 3,000,000, as libtorrent; each costs 8 bytes while
+    /// reading. Enough for 400,000 files.
+    pub fn max_nodes(&mut self, nodes: usize) -> &mut Self {
+        self.bencode.max_nodes(nodes);
+        self
+    }
+
+    /// Pieces at most. Default: 2^21, as libtorrent. More cost memory for bitfields and for what is
+    /// known of each piece.
+    pub fn max_pieces(&mut self, pieces: u32) -> &mut Self {
+        self.max_pieces = pieces;
+        self
+    }
+
+    /// Warnings that are kept; the others are counted. Default: 100.
+    pub fn max_warnings(&mut self, warnings: usize) -> &mut Self {
+        self.max_warnings = warnings;
+        self.bencode.max_deviations(warnings);
+        self
+    }
+
+    /// Reads a torrent file.
+    ///
+    /// # Errors
+    /// What is wrong, with byte offset and key path.
+    pub fn read(&self, bytes: &[u8]) -> Result<Metainfo, Error> {
+        metainfo::read(&self.bencode.decode(bytes)?, self)
+    }
+
+    /// Reads a bare info dictionary, as peers send it for a magnet link (BEP 9). What it says goes
+    /// through the same checks.
+    ///
+    /// # Errors
+    /// What is wrong, with byte offset and key path.
+    pub fn read_info(&self, bytes: &[u8]) -> Result<Arc<Info>, Error> {
+        let document = self.bencode.decode(bytes)?;
+        info::read_bare(&document, self).map(Arc::new)
+    }
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self::strict()
+    }
+}
