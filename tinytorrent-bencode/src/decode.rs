@@ -49,6 +49,9 @@ pub(crate) fn prefix<'a>(options: &Options, input: &'a [u8]) -> Result<Prefix<'a
     }
 }
 
+/// Unused tokens that a document may keep: 32 KiB, below which giving memory back is not worth it.
+const MAX_SPARE: usize = 4096;
+
 struct Decoder<'a, 'o> {
     options: &'o Options,
     input: &'a [u8],
@@ -234,6 +237,7 @@ impl<'a, 'o> Decoder<'a, 'o> {
         }
     }
 
+    /// Cuts off what no number in a document should need.
     fn check_digits(&self, digits: &[u8], at: usize) -> Result<(), Fault> {
         if digits.len() > self.options.max_digits {
             let kind = ErrorKind::TooManyDigits { limit: self.options.max_digits };
@@ -244,6 +248,9 @@ impl<'a, 'o> Decoder<'a, 'o> {
 
     fn finish(mut self) -> Document<'a> {
         self.noted.sort_by_key(|noted| noted.offset);
+        if self.tape.capacity() - self.tape.len() > MAX_SPARE {
+            self.tape.shrink_to_fit();
+        }
         Document {
             input: self.input,
             tape: self.tape,

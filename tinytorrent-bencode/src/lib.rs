@@ -28,7 +28,8 @@
 //! ```
 //!
 //! What is on the wire is not always canonical: [`Options::lenient`] reads what is deployed and lists
-//! each [`Deviation`]. [`Options::decode_prefix`] reads a value with bytes after it.
+//! each [`Deviation`]. [`Options::decode_prefix`] reads a value with bytes after it, [`Scanner`] finds
+//! the end of one that arrives in parts.
 //!
 //! To write, [`encode`] has a builder that needs no tree, and [`Value`] is the owned tree; both are
 //! canonical by construction.
@@ -67,6 +68,7 @@ mod node;
 mod options;
 mod path;
 mod raw;
+mod scan;
 mod token;
 mod value;
 
@@ -79,6 +81,7 @@ pub use node::{Dict, List, Node};
 pub use options::Options;
 pub use path::{KeyPath, PathElement};
 pub use raw::Raw;
+pub use scan::{Scan, Scanner};
 pub use token::Kind;
 pub use value::Value;
 

@@ -56,6 +56,12 @@ impl Decoder<'_, '_> {
             nom::Err::Incomplete(_) => &[],
         };
         let Some(found) = rest.first() else {
+            // The sign or colon and the first letter are not digits.
+            if let Err(fault) =
+                self.check_digits(&self.input[at + 2.min(self.input.len() - at)..], at)
+            {
+                return fault;
+            }
             return self.unexpected_end(at, Some(inside), token_needs(&self.input[at..]));
         };
         let expected =

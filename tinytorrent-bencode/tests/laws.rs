@@ -1,0 +1,162 @@
+//! Laws that hold for every input, stated against a naive decoder.
+
+mod support;
+
+use proptest::prelude::*;
+use tinytorrent_bencode::{
+    ErrorKind, MaybeNode, Node, Options, PathElement, Prefix, Raw, Scan, Scanner, Value, decode,
+    decode_lenient, encode,
+};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..Default::default() })]
+
+    // B-24
+    #[test]
+    fn encoded_value_decodes_to_itself(value in support::value()) {
+        let bytes = value.encode();
+        let doc = decode(&bytes).unwrap();
+        prop_assert_eq!(doc.raw(), &bytes);
+        prop_assert_eq!(doc.root().to_value().unwrap(), value);
+    }
+
+    // B-24
+    #[test]
+    fn strict_accepts_exactly_what_the_encoder_writes(bytes in support::bytes()) {
+        let canonical = support::parse(&bytes, 0)
+            .filter(|parsed| parsed.canonical && parsed.end == bytes.len());
+        let decoded = decode(&bytes).map(|doc| doc.root().to_value().unwrap());
+        prop_assert_eq!(decoded.as_ref().ok(), canonical.as_ref().map(|parsed| &parsed.value));
+        if let Ok(value) = decoded {
+            prop_assert_eq!(value.encode(), bytes);
+        }
+    }
+
+    // B-01, B-02, B-06, B-14, B-15, B-18
+    #[test]
+    fn lenient_accepts_all_of_the_grammar_and_notes_what_strict_refuses(
+        bytes in support::bytes(),
+    ) {
+        let parsed = support::parse(&bytes, 0);
+        let Ok(doc) = decode_lenient(&bytes) else {
+            prop_assert!(parsed.is_none());
+            return Ok(());
+        };
+        let parsed = parsed.unwrap();
+        prop_assert_eq!(doc.root().to_value().unwrap(), parsed.value.clone());
+        prop_assert_eq!(doc.raw(), &bytes[..parsed.end]);
+        prop_assert_eq!(doc.is_canonical(), parsed.canonical && parsed.end == bytes.len());
+        prop_assert_eq!(doc.is_canonical(), decode(&bytes).is_ok());
+        prop_assert_eq!(doc.deviations().count(), doc.deviation_count().min(100));
+        if let Err(error) = decode(&bytes) {
+            let ErrorKind::NotCanonical(kind) = *error.kind() else {
+                return Err(TestCaseError::fail(error.to_string()));
+            };
+            let wanted = (kind, error.offset());
+            prop_assert!(doc.deviations().any(|noted| (noted.kind, noted.offset) == wanted));
+        }
+    }
+
+    // B-18, B-27
+    #[test]
+    fn prefix_is_complete_at_its_end_and_never_asks_for_too_much(
+        value in support::value(),
+        rest in prop::collection::vec(any::<u8>(), 0..4),
+    ) {
+        let bytes = value.encode();
+        let long = [&bytes[..], &rest].concat();
+        let options = Options::strict();
+        let Ok(Prefix::Complete(doc, used)) = options.decode_prefix(&long) else {
+            return Err(TestCaseError::fail("a whole value is complete"));
+        };
+        prop_assert_eq!((used, doc.raw()), (bytes.len(), &bytes[..]));
+        for cut in 0..bytes.len() {
+            let Ok(Prefix::Incomplete { needed }) = options.decode_prefix(&bytes[..cut]) else {
+                return Err(TestCaseError::fail(format!("{cut} bytes are the start of a value")));
+            };
+            prop_assert!((1..=bytes.len() - cut).contains(&needed), "{} at {}", needed, cut);
+        }
+    }
+
+    // B-27
+    #[test]
+    fn scanner_finds_the_end_however_the_stream_is_cut(
+        value in support::value(),
+        cuts in prop::collection::vec(1usize..9, 1..20),
+    ) {
+        let bytes = value.encode();
+        let stream = [&bytes[..], b"rest"].concat();
+        let mut scanner = Scanner::new(&Options::strict());
+        let mut at = 0;
+        for length in cuts.iter().cycle() {
+            let part = &stream[at..stream.len().min(at + length)];
+            match scanner.feed(part).unwrap() {
+                Scan::Complete { used } => {
+                    prop_assert_eq!(at + used, bytes.len());
+                    break;
+                }
+                Scan::Incomplete { needed } => {
+                    at += part.len();
+                    prop_assert!((1..=bytes.len() - at).contains(&needed));
+                }
+            }
+        }
+    }
+
+    // B-27
+    #[test]
+    fn scanner_accepts_what_lenient_reading_accepts(bytes in support::bytes()) {
+        let mut scanner = Scanner::new(&Options::lenient());
+        let scan = scanner.feed(&bytes);
+        if let Ok(Prefix::Complete(_, used)) = Options::lenient().decode_prefix(&bytes) {
+            prop_assert_eq!(scan, Ok(Scan::Complete { used }));
+        } else if scan.is_err() {
+            prop_assert!(Options::lenient().decode_prefix(&bytes).is_err());
+        }
+    }
+
+    // B-22, B-23
+    #[test]
+    fn raw_span_and_path_of_each_node_lead_back_to_it(value in support::value()) {
+        let bytes = value.encode();
+        let doc = decode(&bytes).unwrap();
+        let mut pending = vec![doc.root()];
+        while let Some(node) = pending.pop() {
+            let value = node.to_value().unwrap();
+            prop_assert_eq!(node.raw(), value.encode());
+            prop_assert_eq!(&bytes[node.offset()..][..node.raw().len()], node.raw());
+            let found = node.path().elements().iter().fold(Some(doc.root()), follow).unwrap();
+            prop_assert_eq!(found.offset(), node.offset());
+            pending.extend(node.list());
+            pending.extend(node.dict().map(|(_, node)| node));
+        }
+    }
+
+    // B-24
+    #[test]
+    fn builder_writes_the_same_in_any_order_of_keys(
+        entries in prop::collection::btree_map("[a-c]{0,3}", support::value(), 0..6),
+        order in any::<u64>(),
+    ) {
+        let mut shuffled: Vec<_> = entries.iter().collect();
+        shuffled.sort_by_key(|(key, _)| key.bytes().fold(order, |sum, byte| {
+            (sum ^ u64::from(byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        }));
+        let mut out = Vec::new();
+        encode::dict(&mut out, |d| {
+            for (key, value) in shuffled {
+                let bytes = value.encode();
+                d.raw(key, &Raw::new(&bytes).unwrap());
+            }
+        });
+        let tree = entries.into_iter().map(|(key, value)| (key.into_bytes(), value));
+        prop_assert_eq!(out, Value::Dict(tree.collect()).encode());
+    }
+}
+
+fn follow<'d, 'a>(node: Option<Node<'d, 'a>>, step: &PathElement) -> Option<Node<'d, 'a>> {
+    match step {
+        PathElement::Key(key) => node.get(key),
+        PathElement::Index(position) => node.index(*position),
+    }
+}
