@@ -34,6 +34,8 @@
 //! ```
 
 mod announce;
+#[cfg(feature = "client")]
+pub mod client;
 mod failure;
 pub mod http;
 mod schedule;

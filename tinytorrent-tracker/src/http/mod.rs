@@ -11,6 +11,8 @@ mod response;
 mod scrape;
 mod write;
 
+#[cfg(feature = "client")]
+pub(crate) use percent::decode as percent_decode;
 pub use query::{AnnounceQuery, QueryError, ScrapeQuery};
 pub use request_target::{announce_target, scrape_target};
 pub use response::{ResponseError, read_announce};

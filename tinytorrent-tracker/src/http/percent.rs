@@ -16,7 +16,7 @@ pub(super) fn encode(bytes: &[u8], out: &mut String) {
 }
 
 /// What is no escape stays as it is; a `+` is a plus.
-pub(super) fn decode(text: &str) -> Vec<u8> {
+pub(crate) fn decode(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {

@@ -1,0 +1,210 @@
+//! Announce and scrape on tokio.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tinytorrent_types::compact::Family;
+use tinytorrent_types::{InfoHashes, WireInfoHash};
+use tokio::time::{Instant, timeout_at};
+
+use crate::{AnnounceRequest, AnnounceResponse, Scheme, ScrapeResponse, TrackerUrl, http};
+
+mod body;
+mod config;
+mod connect;
+mod error;
+mod fetch;
+mod resolve;
+mod tls;
+mod udp;
+
+pub use config::{ClientConfig, Families};
+pub use error::{Error, ErrorKind, Phase};
+pub use fetch::Fetched;
+
+/// Speaks to trackers over UDP, HTTP and HTTPS, over IPv4 and IPv6.
+///
+/// One socket for each family carries all UDP trackers and torrents. Dropping the future of a
+/// call cancels it. A clone is the same client.
+///
+/// ```no_run
+/// use tinytorrent_tracker::AnnounceRequest;
+/// use tinytorrent_tracker::client::{ClientConfig, TrackerClient};
+/// use tinytorrent_types::{PeerId, WireInfoHash};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let client = TrackerClient::new(ClientConfig::default());
+/// let torrent = WireInfoHash::from_bytes([1; 20]);
+/// let request = AnnounceRequest::new(torrent, PeerId::generate(*b"abcdefghijkl"), 6881, 7);
+/// let response = client.announce(&"udp://tracker.example:6969".parse()?, &request).await?;
+/// println!("{} peers", response.peers.len());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct TrackerClient {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: ClientConfig,
+    tls: tls::Tls,
+    udp: udp::Sockets,
+}
+
+impl TrackerClient {
+    /// A client; opens nothing before it is used.
+    pub fn new(config: ClientConfig) -> Self {
+        let udp = udp::Sockets::new(&config);
+        let tls = tls::Tls::new(config.verifies_certificates);
+        Self { shared: Arc::new(Shared { config, tls, udp }) }
+    }
+
+    /// Announces, over each family that is there, and merges what comes (BEP 7): one that
+    /// succeeds is enough.
+    ///
+    /// # Errors
+    /// If no family brought an answer; the error is that of the one that got furthest.
+    pub async fn announce(
+        &self,
+        url: &TrackerUrl,
+        request: &AnnounceRequest,
+    ) -> Result<AnnounceResponse, Error> {
+        let deadline = self.deadline();
+        let addresses = self.resolve(url, deadline).await?;
+        let one = async |family| match url.scheme() {
+            Scheme::Udp => self.announce_udp(url, request, &addresses, family, deadline).await,
+            Scheme::Http | Scheme::Https => {
+                let target = http::announce_target(url, request);
+                let body = self.get_tracker(url, &target, &addresses, family, deadline).await?;
+                body.parse(url, http::read_announce)
+            }
+        };
+        let v4 = has(&addresses, Family::V4).then(|| one(Family::V4));
+        let v6 = has(&addresses, Family::V6).then(|| one(Family::V6));
+        let (first, second) = both(v4, v6).await;
+        let mut response = first.ok_or_else(|| no_address(url))??;
+        if let Some(second) = second {
+            response.merge(second);
+        }
+        Ok(response)
+    }
+
+    /// Announces a torrent under each of its hashes: once, or twice for a hybrid (BEP 52). The
+    /// transfer is counted once. `request` is that of the first hash.
+    ///
+    /// # Errors
+    /// If no hash brought an answer.
+    pub async fn announce_all_hashes(
+        &self,
+        url: &TrackerUrl,
+        hashes: &InfoHashes,
+        request: &AnnounceRequest,
+    ) -> Result<AnnounceResponse, Error> {
+        let mut wire = hashes.wire_hashes();
+        let first = wire.next().map(|info_hash| AnnounceRequest { info_hash, ..request.clone() });
+        let second = wire.next().map(|info_hash| request.hybrid(info_hash));
+        let first = first.as_ref().map(|request| self.announce(url, request));
+        let second = second.as_ref().map(|request| self.announce(url, request));
+        let (first, second) = tokio::join!(maybe(first), maybe(second));
+        let (mut response, other) = match (first, second) {
+            (Some(Ok(response)), other) => (response, other.and_then(Result::ok)),
+            (_, Some(Ok(other))) => (other, None),
+            (Some(Err(error)), _) | (None, Some(Err(error))) => return Err(error),
+            (None, None) => return Err(no_address(url)),
+        };
+        if let Some(other) = other {
+            response.merge(other);
+        }
+        Ok(response)
+    }
+
+    /// Asks for the size of swarms, over the first family that answers. `url` is the announce
+    /// URL. UDP trackers are asked in batches of 74.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotScrapable`] if the URL has no scrape URL beside it (BEP 48), and what
+    /// else can happen.
+    pub async fn scrape(
+        &self,
+        url: &TrackerUrl,
+        info_hashes: &[WireInfoHash],
+    ) -> Result<ScrapeResponse, Error> {
+        let deadline = self.deadline();
+        let not_scrapable = || Error::new(url, Phase::Url, ErrorKind::NotScrapable);
+        let scrape_url = url.to_scrape().ok_or_else(not_scrapable)?;
+        let addresses = self.resolve(&scrape_url, deadline).await?;
+        let mut outcome = Err(no_address(url));
+        for family in [Family::V4, Family::V6] {
+            if outcome.is_err() && has(&addresses, family) {
+                outcome = match url.scheme() {
+                    Scheme::Udp => {
+                        self.scrape_udp(url, info_hashes, &addresses, family, deadline).await
+                    }
+                    Scheme::Http | Scheme::Https => {
+                        let target = http::scrape_target(&scrape_url, info_hashes);
+                        self.get_tracker(&scrape_url, &target, &addresses, family, deadline)
+                            .await
+                            .and_then(|body| body.parse(&scrape_url, http::read_scrape))
+                    }
+                };
+            }
+        }
+        outcome
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.shared.config.request_timeout
+    }
+}
+
+fn has(addresses: &[SocketAddr], family: Family) -> bool {
+    addresses.iter().any(|address| Family::of(address.ip()) == family)
+}
+
+fn no_address(url: &TrackerUrl) -> Error {
+    Error::new(url, Phase::Resolve, ErrorKind::NoAddress)
+}
+
+async fn maybe<T>(future: Option<impl Future<Output = T>>) -> Option<T> {
+    match future {
+        Some(future) => Some(future.await),
+        None => None,
+    }
+}
+
+/// Runs both. After the first success the other has a little time left, in proportion, and is
+/// then dropped: a family that is broken must not cost the peers of the one that works.
+async fn both<T, E>(
+    first: Option<impl Future<Output = Result<T, E>>>,
+    second: Option<impl Future<Output = Result<T, E>>>,
+) -> (Option<Result<T, E>>, Option<T>) {
+    let (first, second) = match (first, second) {
+        (Some(first), Some(second)) => (first, second),
+        (first, second) => return (maybe(first).await.or(maybe(second).await), None),
+    };
+    let begun = Instant::now();
+    let (mut first, mut second) = (std::pin::pin!(first), std::pin::pin!(second));
+    let grace = || {
+        Instant::now()
+            + (begun.elapsed() * 4).clamp(Duration::from_millis(500), Duration::from_secs(5))
+    };
+    let (early, late) = tokio::select! {
+        outcome = &mut first => match outcome {
+            Ok(_) => (outcome, timeout_at(grace(), second).await.ok()),
+            Err(_) => (outcome, Some(second.await)),
+        },
+        outcome = &mut second => match outcome {
+            Ok(_) => (outcome, timeout_at(grace(), first).await.ok()),
+            Err(_) => (outcome, Some(first.await)),
+        },
+    };
+    match (early, late) {
+        (Ok(early), late) => (Some(Ok(early)), late.and_then(Result::ok)),
+        (Err(_), Some(Ok(late))) => (Some(Ok(late)), None),
+        (Err(error), _) => (Some(Err(error)), None),
+    }
+}
