@@ -42,3 +42,8 @@ pub use output::{Mode, Output};
 pub use selection::{Selection, SelectionError};
 pub use size::{SizeError, format_duration, format_size, parse_rate, parse_size};
 pub use source::{MAX_TORRENT_BYTES, Source, read_torrent_file};
+
+/// The examples of the README are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
