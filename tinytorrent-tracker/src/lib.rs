@@ -40,6 +40,8 @@ mod failure;
 pub mod http;
 mod schedule;
 mod scrape;
+#[cfg(feature = "server")]
+pub mod server;
 mod tracker_url;
 pub mod udp;
 

@@ -1,0 +1,80 @@
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::time::Instant;
+
+/// Connection ids that need no memory (BEP 15, "UDP connections / spoofing"): the low 16 bits are
+/// the second of issue, the high 48 a keyed hash of that second and the address.
+///
+/// To forge one, somebody who cannot read the replies has to guess 48 bits within two minutes: at
+/// a million datagrams a second that succeeds once in nine years. SipHash with keys of chance is
+/// made for this.
+#[derive(Debug)]
+pub(super) struct ConnectionIds {
+    keys: RandomState,
+    begun: Instant,
+}
+
+impl ConnectionIds {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { keys: RandomState::new(), begun: now }
+    }
+
+    pub(super) fn issue(&self, now: Instant, ip: IpAddr) -> u64 {
+        self.at(self.second(now), ip)
+    }
+
+    /// Whether the id was issued to this address within the last two minutes.
+    pub(super) fn is_valid(&self, now: Instant, ip: IpAddr, id: u64) -> bool {
+        let now = self.second(now);
+        let age = now.wrapping_sub(id) & SECOND_MASK;
+        age <= LIFE_SECONDS && age <= now && self.at(now - age, ip) == id
+    }
+
+    fn at(&self, second: u64, ip: IpAddr) -> u64 {
+        self.keys.hash_one((second, ip.to_canonical())) & !SECOND_MASK | second & SECOND_MASK
+    }
+
+    fn second(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.begun).as_secs()
+    }
+}
+
+const SECOND_MASK: u64 = 0xffff;
+
+/// BEP 15: "trackers should accept the connection ID until two minutes after it has been send".
+const LIFE_SECONDS: u64 = 120;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// U-04, BEP 15 "UDP connections / spoofing"
+    #[test]
+    fn an_id_is_good_for_two_minutes_and_for_its_address_only() {
+        let begun = Instant::now();
+        let ids = ConnectionIds::new(begun);
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        let (ip, other): (IpAddr, IpAddr) =
+            ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        for issued in [0, 1, 65_535, 65_536, 1_000_000] {
+            let id = ids.issue(at(issued), ip);
+            assert!(ids.is_valid(at(issued), ip, id));
+            assert!(ids.is_valid(at(issued + 120), ip, id));
+            assert!(!ids.is_valid(at(issued + 121), ip, id));
+            assert!(!ids.is_valid(at(issued + 65_536), ip, id));
+            assert!(!ids.is_valid(at(issued), other, id));
+            assert!(!ids.is_valid(at(issued), ip, id ^ 1 << 40));
+        }
+        assert!(!ids.is_valid(at(5), ip, 0));
+    }
+
+    #[test]
+    fn a_mapped_address_is_the_same_address() {
+        let now = Instant::now();
+        let ids = ConnectionIds::new(now);
+        let id = ids.issue(now, "::ffff:192.0.2.1".parse().unwrap());
+        assert!(ids.is_valid(now, "192.0.2.1".parse().unwrap(), id));
+    }
+}

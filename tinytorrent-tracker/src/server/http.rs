@@ -1,0 +1,151 @@
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::CONTENT_TYPE;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::Shared;
+use crate::Refusal;
+use crate::http::{
+    AnnounceQuery, PeerFormat, QueryError, ScrapeQuery, write_announce, write_refusal, write_scrape,
+};
+
+/// Accepts connections until `shutdown` says so, then lets those that are open end.
+pub(super) async fn serve(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    permits: Arc<Semaphore>,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let accept = async {
+            let permit = permits.clone().acquire_owned().await.ok()?;
+            Some((listener.accept().await, permit))
+        };
+        let accepted = tokio::select! {
+            accepted = accept => accepted,
+            _ = shutdown.changed() => break,
+        };
+        match accepted {
+            Some((Ok((stream, from)), permit)) => {
+                let (shared, shutdown) = (shared.clone(), shutdown.clone());
+                connections.spawn(async move {
+                    serve_connection(stream, from.ip(), shared, shutdown).await;
+                    drop(permit);
+                });
+            }
+            // Out of file descriptors, say: those that are open will end.
+            Some((Err(_), _)) => tokio::time::sleep(Duration::from_millis(100)).await,
+            None => break,
+        }
+    }
+    while connections.join_next().await.is_some() {}
+}
+
+async fn serve_connection(
+    stream: TcpStream,
+    from: IpAddr,
+    shared: Arc<Shared>,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    let service = service_fn(|request| {
+        let response = respond(&shared, Instant::now(), from, &request);
+        async { Ok::<_, Infallible>(response) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_REQUEST)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let mut ends = false;
+    loop {
+        tokio::select! {
+            // The client's mistakes are the client's to notice.
+            _ = &mut connection => return,
+            _ = shutdown.changed(), if !ends => {
+                ends = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+fn respond(
+    shared: &Shared,
+    now: Instant,
+    from: IpAddr,
+    request: &Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    let query = request.uri().query().unwrap_or_default();
+    let mut body = Vec::new();
+    let last = request.uri().path().rsplit('/').next().unwrap_or_default();
+    let outcome = match last {
+        "announce" => announce(shared, now, from, query, &mut body),
+        "scrape" => scrape(shared, query, &mut body),
+        _ => return reply(StatusCode::NOT_FOUND, "this is a tracker: /announce, /scrape\n".into()),
+    };
+    if let Err(refusal) = outcome {
+        write_refusal(&refusal, &mut body);
+    }
+    reply(StatusCode::OK, body.into())
+}
+
+fn announce(
+    shared: &Shared,
+    now: Instant,
+    from: IpAddr,
+    query: &str,
+    body: &mut Vec<u8>,
+) -> Result<(), Refusal> {
+    let query = AnnounceQuery::read(query).map_err(refusal)?;
+    let response = shared.swarms().announce(now, from, &query.request, true)?;
+    let format = match query.compact {
+        Some(false) => PeerFormat::Dictionaries { no_peer_id: query.no_peer_id },
+        Some(true) | None => PeerFormat::Compact,
+    };
+    write_announce(&response, format, body);
+    Ok(())
+}
+
+fn scrape(shared: &Shared, query: &str, body: &mut Vec<u8>) -> Result<(), Refusal> {
+    let query = ScrapeQuery::read(query).map_err(refusal)?;
+    let response = match query.info_hashes.as_slice() {
+        [] => shared.swarms().scrape_all()?,
+        hashes => shared.swarms().scrape(hashes),
+    };
+    write_scrape(&response, body);
+    Ok(())
+}
+
+fn refusal(error: QueryError) -> Refusal {
+    Refusal { reason: error.to_string(), retry_in: None }
+}
+
+fn reply(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("text/plain"));
+    response
+}
+
+/// A client that needs longer to say what it wants blocks others.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Room for a scrape of a hundred hashes.
+const MAX_REQUEST: usize = 16 * 1024;

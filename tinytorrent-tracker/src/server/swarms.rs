@@ -1,0 +1,170 @@
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use tinytorrent_types::WireInfoHash;
+use tinytorrent_types::compact::Family;
+
+use super::ServerConfig;
+use super::swarm::{Member, SWEEP, Swarm};
+use crate::{
+    AnnounceEvent, AnnounceRequest, AnnounceResponse, Refusal, ScrapeResponse, SwarmCounts,
+};
+
+/// All that a tracker knows, without sockets and clock: who was here when, and what they said.
+#[derive(Debug)]
+pub struct Swarms {
+    config: ServerConfig,
+    swarms: HashMap<WireInfoHash, Swarm>,
+    rng: StdRng,
+    swept_at: Instant,
+}
+
+impl Swarms {
+    /// A tracker that knows nothing yet. The seed decides which peers are given to whom.
+    pub fn new(config: ServerConfig, seed: u64, now: Instant) -> Self {
+        let rng = StdRng::seed_from_u64(seed);
+        Self { config, swarms: HashMap::new(), rng, swept_at: now }
+    }
+
+    /// Takes an announce that came from this address. Peers of its own family come first;
+    /// `both_families` adds those of the other where there is room, which a UDP reply cannot hold.
+    ///
+    /// # Errors
+    /// A port of 0, or one torrent too many.
+    pub fn announce(
+        &mut self,
+        now: Instant,
+        from: IpAddr,
+        request: &AnnounceRequest,
+        both_families: bool,
+    ) -> Result<AnnounceResponse, Refusal> {
+        self.sweep(now);
+        let ip = request.ip.filter(|_| self.config.trusts_ip_parameter).unwrap_or(from);
+        let address = SocketAddr::new(ip.to_canonical(), request.port);
+        if request.port == 0 {
+            return Err(refusal("port 0 cannot be connected to"));
+        }
+        if request.event == AnnounceEvent::Stopped {
+            return Ok(self.on_stopped(request.info_hash, address));
+        }
+        let is_full = self.swarms.len() >= self.config.max_torrents;
+        if is_full && !self.swarms.contains_key(&request.info_hash) {
+            return Err(refusal("this tracker knows as many torrents as it can"));
+        }
+        let chance = self.rng.next_u64();
+        let swarm = self.swarms.entry(request.info_hash).or_default();
+        if request.event == AnnounceEvent::Completed {
+            swarm.complete(address);
+        }
+        let is_seed = request.left == Some(0);
+        let member = Member {
+            address,
+            id: request.peer_id,
+            is_seed,
+            is_paused: request.event == AnnounceEvent::Paused && !is_seed,
+            seen_at: now,
+        };
+        swarm.insert(member, self.config.max_swarm);
+        let wanted = request.num_want.map_or(self.config.default_peers, |count| count as usize);
+        let wanted = wanted.min(self.config.max_peers);
+        let family = Family::of(address.ip());
+        let mut response = self.response(request.info_hash);
+        if let Some(swarm) = self.swarms.get(&request.info_hash) {
+            response.peers.extend(swarm.sample(family, wanted, address, chance));
+            if both_families {
+                let room = wanted - response.peers.len();
+                response.peers.extend(swarm.sample(other(family), room, address, chance));
+            }
+        }
+        response.external_ip = Some(from.to_canonical());
+        Ok(response)
+    }
+
+    /// Answers a scrape. Swarms that are not known are left out.
+    pub fn scrape(&self, info_hashes: &[WireInfoHash]) -> ScrapeResponse {
+        let known = |hash: &WireInfoHash| Some((*hash, self.counts(*hash)?));
+        ScrapeResponse {
+            files: info_hashes.iter().filter_map(known).collect(),
+            ..ScrapeResponse::default()
+        }
+    }
+
+    /// The counts of every swarm, if that is allowed.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn scrape_all(&self) -> Result<ScrapeResponse, Refusal> {
+        if !self.config.allows_full_scrape {
+            return Err(refusal("a scrape needs an info_hash"));
+        }
+        let files = self.swarms.iter().map(|(hash, swarm)| (*hash, swarm.counts())).collect();
+        Ok(ScrapeResponse { files, ..ScrapeResponse::default() })
+    }
+
+    /// The counts of one swarm; `None` if it is not known.
+    pub fn counts(&self, info_hash: WireInfoHash) -> Option<SwarmCounts> {
+        self.swarms.get(&info_hash).map(Swarm::counts)
+    }
+
+    /// Torrents known now.
+    pub fn torrents(&self) -> usize {
+        self.swarms.len()
+    }
+
+    /// Checks what must hold between any two calls, for tests and fuzzers.
+    ///
+    /// # Panics
+    /// If something does not hold: a bug of ours.
+    pub fn check_invariants(&self) {
+        assert!(self.swarms.len() <= self.config.max_torrents);
+        self.swarms.values().for_each(Swarm::check_invariants);
+    }
+
+    fn on_stopped(&mut self, info_hash: WireInfoHash, address: SocketAddr) -> AnnounceResponse {
+        if let Some(swarm) = self.swarms.get_mut(&info_hash) {
+            swarm.remove(address);
+        }
+        self.response(info_hash)
+    }
+
+    fn response(&self, info_hash: WireInfoHash) -> AnnounceResponse {
+        let counts = self.counts(info_hash).unwrap_or_default();
+        AnnounceResponse {
+            interval: Some(self.config.interval),
+            min_interval: Some(self.config.min_interval.min(self.config.interval)),
+            seeders: counts.seeders.or(Some(0)),
+            leechers: counts.leechers.or(Some(0)),
+            downloaded: counts.completed.or(Some(0)),
+            ..AnnounceResponse::default()
+        }
+    }
+
+    /// Forgets who has not been heard of for too long; at most once a minute.
+    fn sweep(&mut self, now: Instant) {
+        if now < self.swept_at + SWEEP {
+            return;
+        }
+        self.swept_at = now;
+        if let Some(oldest) = now.checked_sub(self.config.lifetime()) {
+            self.swarms.values_mut().for_each(|swarm| swarm.forget_before(oldest));
+        }
+        self.swarms.retain(|_, swarm| !swarm.is_empty());
+    }
+}
+
+fn other(family: Family) -> Family {
+    match family {
+        Family::V4 => Family::V6,
+        Family::V6 => Family::V4,
+    }
+}
+
+fn refusal(reason: &str) -> Refusal {
+    Refusal { reason: reason.to_owned(), retry_in: None }
+}
+
+#[cfg(test)]
+mod tests;

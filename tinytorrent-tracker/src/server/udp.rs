@@ -1,0 +1,90 @@
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use tinytorrent_types::compact::{self, Family};
+use tokio::net::UdpSocket;
+
+use super::Shared;
+use crate::udp::{Announce, MAX_DATAGRAM, Request, RequestBody, Response, ResponseBody};
+use crate::{AnnounceRequest, Refusal};
+
+/// Answers datagrams until the task is ended.
+pub(super) async fn serve(socket: UdpSocket, shared: std::sync::Arc<Shared>) {
+    let (mut buffer, mut reply) = (vec![0; MAX_DATAGRAM], Vec::new());
+    loop {
+        let Ok((length, from)) = socket.recv_from(&mut buffer).await else { continue };
+        reply.clear();
+        answer(&shared, Instant::now(), from, &buffer[..length], &mut reply);
+        if !reply.is_empty() {
+            // A client that cannot be reached, or a full buffer: it will ask again.
+            let _ = socket.try_send_to(&reply, from);
+        }
+    }
+}
+
+/// Writes the reply to a datagram; nothing if it deserves none.
+fn answer(shared: &Shared, now: Instant, from: SocketAddr, datagram: &[u8], out: &mut Vec<u8>) {
+    let Ok(request) = Request::read(datagram) else { return };
+    let ip = from.ip();
+    let mut reply = |body| Response { transaction_id: request.transaction_id, body }.write(out);
+    let connection_id = match &request.body {
+        RequestBody::Connect => {
+            let connection_id = shared.connection_ids.issue(now, ip);
+            return reply(ResponseBody::Connect { connection_id });
+        }
+        RequestBody::Announce { connection_id, .. } | RequestBody::Scrape { connection_id, .. } => {
+            *connection_id
+        }
+    };
+    if !shared.connection_ids.is_valid(now, ip, connection_id) {
+        // Shorter than the request, so nothing is amplified to a forged source.
+        return reply(ResponseBody::Error { message: b"connection id mismatch" });
+    }
+    match &request.body {
+        RequestBody::Connect => {}
+        RequestBody::Announce { announce, .. } => {
+            let outcome = shared.swarms().announce(now, ip, &to_request(announce), false);
+            match outcome {
+                Ok(response) => {
+                    let mut peers = Vec::with_capacity(response.peers.len() * 18);
+                    let family = Family::of(ip);
+                    let own = response.peers.iter().map(|peer| peer.address);
+                    own.filter(|address| Family::of(address.ip()) == family)
+                        .for_each(|address| compact::write(address, &mut peers));
+                    reply(ResponseBody::Announce {
+                        interval: response.interval.map_or(0, |i| i.as_secs() as i32),
+                        leechers: response.leechers.unwrap_or(0),
+                        seeders: response.seeders.unwrap_or(0),
+                        peers: &peers,
+                    });
+                }
+                Err(Refusal { reason, .. }) => {
+                    reply(ResponseBody::Error { message: reason.as_bytes() });
+                }
+            }
+        }
+        RequestBody::Scrape { .. } => {
+            let swarms = shared.swarms();
+            let mut packed = Vec::new();
+            for hash in request.body.scrape_hashes() {
+                let counts = swarms.counts(hash).unwrap_or_default();
+                for number in [counts.seeders, counts.completed, counts.leechers] {
+                    packed.extend_from_slice(&number.unwrap_or(0).to_be_bytes());
+                }
+            }
+            drop(swarms);
+            reply(ResponseBody::Scrape { counts: &packed });
+        }
+    }
+}
+
+fn to_request(announce: &Announce) -> AnnounceRequest {
+    let Announce { info_hash, peer_id, port, key, .. } = *announce;
+    let mut request = AnnounceRequest::new(info_hash, peer_id, port, key);
+    (request.uploaded, request.downloaded) = (announce.uploaded, announce.downloaded);
+    request.left = Some(announce.left);
+    request.event = announce.event;
+    request.num_want = u32::try_from(announce.num_want).ok();
+    request.ip = (!announce.ip.is_unspecified()).then_some(announce.ip.into());
+    request
+}

@@ -1,0 +1,115 @@
+//! Our client and our server, over real sockets on loopback.
+#![cfg(all(feature = "client", feature = "server"))]
+
+use std::net::SocketAddr;
+
+use tinytorrent_tracker::client::{ClientConfig, TrackerClient};
+use tinytorrent_tracker::server::{ServerConfig, TrackerServer};
+use tinytorrent_tracker::{AnnounceEvent, AnnounceRequest, TrackerUrl};
+use tinytorrent_types::{InfoHashV1, InfoHashV2, InfoHashes, PeerId, WireInfoHash};
+
+async fn server() -> TrackerServer {
+    let loopback: Vec<SocketAddr> =
+        ["127.0.0.1:0", "[::1]:0"].iter().map(|address| address.parse().unwrap()).collect();
+    TrackerServer::bind(ServerConfig::default(), &loopback, &loopback).await.unwrap()
+}
+
+fn client() -> TrackerClient {
+    TrackerClient::new(ClientConfig::default())
+}
+
+fn hash(byte: u8) -> WireInfoHash {
+    WireInfoHash::from_bytes([byte; 20])
+}
+
+fn peer(number: u8, event: AnnounceEvent, left: u64) -> AnnounceRequest {
+    let port = 6880 + u16::from(number);
+    let mut request =
+        AnnounceRequest::new(hash(1), PeerId::from_bytes([number; 20]), port, u32::from(number));
+    (request.event, request.left) = (event, Some(left));
+    request
+}
+
+fn urls(server: &TrackerServer) -> Vec<TrackerUrl> {
+    server.announce_urls().iter().map(|url| url.parse().unwrap()).collect()
+}
+
+/// U-19, U-21, U-39, H-06: over UDP and HTTP, IPv4 and IPv6
+#[tokio::test]
+async fn peers_find_each_other_over_every_transport_and_family() {
+    let (server, client) = (server().await, client());
+    for url in urls(&server) {
+        client.announce(&url, &peer(1, AnnounceEvent::Started, 0)).await.unwrap();
+        let response = client.announce(&url, &peer(2, AnnounceEvent::Started, 5)).await.unwrap();
+        let found: Vec<_> = response.peers.iter().map(|peer| peer.address).collect();
+        let expected = if url.host() == "[::1]" { "[::1]:6881" } else { "127.0.0.1:6881" };
+        assert!(found.contains(&expected.parse().unwrap()), "{url}: {found:?}");
+        assert!(
+            !found.iter().any(|address| address.port() == 6882 && address.to_string() == expected)
+        );
+        assert!(response.seeders >= Some(1) && response.leechers >= Some(1), "{url}");
+        assert_eq!(response.interval.unwrap().as_secs(), 1800);
+    }
+    server.shutdown().await;
+}
+
+/// U-15, H-23, T-07: the life of a peer as the tracker counts it
+#[tokio::test]
+async fn started_completed_and_stopped_move_the_counts() {
+    let (server, client) = (server().await, client());
+    for (number, url) in urls(&server).into_iter().enumerate() {
+        let of_torrent = |event, left| {
+            let info_hash = hash(100 + number as u8);
+            AnnounceRequest { info_hash, ..peer(7, event, left) }
+        };
+        let info_hash = of_torrent(AnnounceEvent::None, 0).info_hash;
+        for (event, left, counts) in [
+            (AnnounceEvent::Started, 9, Some((0, 1, 0))),
+            (AnnounceEvent::None, 5, Some((0, 1, 0))),
+            (AnnounceEvent::Completed, 0, Some((1, 0, 1))),
+            (AnnounceEvent::Stopped, 0, Some((0, 0, 1))),
+        ] {
+            client.announce(&url, &of_torrent(event, left)).await.unwrap();
+            let scrape = client.scrape(&url, &[info_hash]).await.unwrap();
+            let found = scrape.get(info_hash).map(|counts| {
+                (counts.seeders.unwrap(), counts.leechers.unwrap(), counts.completed.unwrap())
+            });
+            assert_eq!(found, counts, "{url} after {event:?}");
+        }
+    }
+    server.shutdown().await;
+}
+
+/// U-29, U-30, H-37
+#[tokio::test]
+async fn two_hundred_hashes_are_scraped_in_batches() {
+    let (server, client) = (server().await, client());
+    let hashes: Vec<WireInfoHash> = (0..200).map(hash).collect();
+    let url: TrackerUrl = server.announce_urls()[0].parse().unwrap();
+    let seed = AnnounceRequest { info_hash: hash(150), ..peer(1, AnnounceEvent::Started, 0) };
+    client.announce(&url, &seed).await.unwrap();
+    let response = client.scrape(&url, &hashes).await.unwrap();
+    assert_eq!(response.files.len(), 200);
+    assert_eq!(response.get(hash(150)).unwrap().seeders, Some(1));
+    assert_eq!(response.get(hash(151)).unwrap().seeders, Some(0));
+    server.shutdown().await;
+}
+
+/// H-41, BEP 52
+#[tokio::test]
+async fn a_hybrid_is_announced_under_both_hashes() {
+    let (server, client) = (server().await, client());
+    let v2 = InfoHashV2::from_bytes([9; 32]);
+    let hashes = InfoHashes::from_both(InfoHashV1::from_bytes([8; 20]), v2);
+    let url: TrackerUrl = server.announce_urls()[0].parse().unwrap();
+    for (number, info_hash) in [(1, hash(8)), (2, hash(9))] {
+        let other = AnnounceRequest { info_hash, ..peer(number, AnnounceEvent::Started, 0) };
+        client.announce(&url, &other).await.unwrap();
+    }
+    let ours = AnnounceRequest { info_hash: hash(8), ..peer(3, AnnounceEvent::Started, 5) };
+    let response = client.announce_all_hashes(&url, &hashes, &ours).await.unwrap();
+    let mut ports: Vec<_> = response.peers.iter().map(|peer| peer.address.port()).collect();
+    ports.sort_unstable();
+    assert_eq!(ports, [6881, 6882]);
+    server.shutdown().await;
+}
