@@ -231,7 +231,7 @@ pub enum DecodeErrorKind {
         /// Bytes that came, with the id.
         found: usize,
     },
-    /// A message ends before its fixed part does, or has no content where it must have some.
+    /// A message ends before its fixed part does.
     #[error("{message} message of {found} bytes where {least} or more were due")]
     TooShort {
         /// Name of the message.
@@ -306,8 +306,7 @@ fn wrong_length(id: u8, found: usize) -> Option<DecodeErrorKind> {
 fn check_payload(body: &[u8]) -> Result<(), DecodeErrorKind> {
     let found = body.len();
     let (message, least) = match body[0] {
-        // A block of no bytes answers no request (W-38).
-        id::PIECE => ("piece", 10),
+        id::PIECE => ("piece", 9),
         id::EXTENDED => ("extended", 2),
         id::HASHES => ("hashes", 1 + HashRequest::LENGTH),
         _ => return Ok(()),

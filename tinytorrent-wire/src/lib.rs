@@ -39,12 +39,15 @@ mod decode;
 mod encode;
 pub mod extension;
 mod handshake;
+mod hash_request;
 mod message;
 pub mod metadata;
 mod reserved;
+pub mod session;
 
 pub use allowed_fast::allowed_fast_set;
 pub use decode::{DecodeError, DecodeErrorKind, Decoder, Frames};
 pub use handshake::{Handshake, HandshakeError, HandshakeOpening};
+pub use hash_request::HashRequestError;
 pub use message::{Extended, HashRequest, Hashes, Message, Piece, PieceHeader, Request};
 pub use reserved::{Feature, Reserved};

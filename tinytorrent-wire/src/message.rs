@@ -117,7 +117,8 @@ pub struct Piece {
     pub index: u32,
     /// Offset within the piece, in bytes.
     pub begin: u32,
-    /// The content; a slice of the buffer it arrived in, never empty when decoded.
+    /// The content; a slice of the buffer it arrived in. Empty it answers nothing, but BitComet is
+    /// known to reject requests in this way.
     pub data: Bytes,
 }
 

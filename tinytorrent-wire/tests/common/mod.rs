@@ -1,6 +1,6 @@
 //! Messages of every kind, for property tests.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tinytorrent_wire::{Extended, HashRequest, Hashes, Message, Piece, Request};
@@ -27,12 +27,6 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
         }),
         (unknown_id(), payload(0)).prop_map(|(id, payload)| Message::Unknown { id, payload }),
     ]
-}
-
-pub(crate) fn encoded(messages: &[Message]) -> BytesMut {
-    let mut out = BytesMut::new();
-    messages.iter().for_each(|message| message.encode(&mut out));
-    out
 }
 
 fn bare() -> impl Strategy<Value = Message> {

@@ -1,0 +1,201 @@
+//! What is legal when: the conversation of two peers, judged message by message.
+
+use tinytorrent_types::{Bitfield, Geometry};
+
+use crate::extension::ExtendedHandshake;
+use crate::{Feature, Message, Request, Reserved};
+
+mod announced;
+mod config;
+mod greeting;
+mod half;
+mod judge;
+mod requests;
+mod rule;
+mod verdict;
+
+pub use config::Config;
+pub use greeting::{GreetingError, check_greeting};
+use half::Half;
+use requests::State;
+pub use rule::{Rule, Violation};
+pub use verdict::{Ignored, Refusal, Side, Verdict};
+
+/// A conversation after its handshakes: who chokes whom, what is asked and not answered, and
+/// whether the next message is legal.
+///
+/// Both directions go through it: [`handle_received`](Self::handle_received) for what comes in,
+/// [`handle_sent`](Self::handle_sent) for what goes out. It judges both by the same rules, so it
+/// serves a client, which acts on the verdicts; a test tool, which reports violations; or a proxy.
+/// It knows no time: keep-alives and time-outs are the caller's.
+///
+/// ```
+/// use tinytorrent_types::Geometry;
+/// use tinytorrent_wire::session::{Config, Refusal, Session, Verdict};
+/// use tinytorrent_wire::{Message, Request, Reserved};
+///
+/// let (ours, theirs) = (Reserved::ours(), Reserved::ours());
+/// let mut session = Session::new(ours, theirs, Config::lenient());
+/// session.learn_geometry(Geometry::new(100_000, 32_768)?)?;
+///
+/// // 1. Whatever is sent is told.
+/// session.handle_sent(&Message::HaveAll)?;
+///
+/// // 2. Whatever comes in is judged before it is acted upon.
+/// session.handle_received(&Message::HaveNone)?;
+/// let request = Request { index: 0, begin: 0, length: 16_384 };
+/// let verdict = session.handle_received(&Message::Request(request))?;
+/// assert_eq!(verdict, Verdict::Refuse(Refusal::Choked));
+///
+/// // 3. A refused request still needs its one answer.
+/// session.handle_sent(&Message::Reject(request))?;
+/// assert_eq!(session.peer_requests().count(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Session {
+    features: Reserved,
+    config: Config,
+    geometry: Option<Geometry>,
+    ours: Half,
+    theirs: Half,
+    /// `reqq` of the peer.
+    peer_request_queue: usize,
+}
+
+impl Session {
+    /// A conversation whose handshakes bore these bits. What both have set is agreed upon.
+    pub fn new(ours: Reserved, theirs: Reserved, config: Config) -> Self {
+        Self {
+            features: ours.intersection(theirs),
+            config,
+            geometry: None,
+            ours: Half::default(),
+            theirs: Half::default(),
+            peer_request_queue: DEFAULT_REQUEST_QUEUE,
+        }
+    }
+
+    /// What both sides can do.
+    pub fn features(&self) -> Reserved {
+        self.features
+    }
+
+    /// The metadata is known: what was said before is checked now.
+    ///
+    /// # Errors
+    /// A bitfield of another length, or a piece that there is not. When lenient, spare bits pass.
+    pub fn learn_geometry(&mut self, geometry: Geometry) -> Result<(), Violation> {
+        self.geometry = Some(geometry);
+        for (from, half) in [(Side::Us, &mut self.ours), (Side::Peer, &mut self.theirs)] {
+            if let Err((message, rule)) = half.announced.learn(&geometry)
+                && (self.config.is_strict || rule.is_always_fatal())
+            {
+                return Err(Violation { from, message, rule });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over what a handshake of the extension protocol says of requests.
+    pub fn handle_extended_handshake(&mut self, handshake: &ExtendedHandshake) {
+        if let Some(count) = handshake.request_queue {
+            // A queue of no requests would make the peer useless; nobody means it.
+            self.peer_request_queue = (count as usize).max(1);
+        }
+    }
+
+    /// Judges a message of the peer.
+    ///
+    /// # Errors
+    /// It breaks a rule: close the connection.
+    pub fn handle_received(&mut self, message: &Message) -> Result<Verdict, Violation> {
+        self.judge(Side::Peer, message)
+    }
+
+    /// Judges a message of ours, and remembers it.
+    ///
+    /// # Errors
+    /// It breaks a rule: do not send it. It is not remembered, but for what it asked.
+    pub fn handle_sent(&mut self, message: &Message) -> Result<Verdict, Violation> {
+        self.judge(Side::Us, message)
+    }
+
+    /// `lt_donthave` came from, or went to, the other side (BEP 54). Gives the requests that will
+    /// not be answered any more; with the fast extension each is rejected instead.
+    pub fn handle_dont_have(&mut self, from: Side, index: u32) -> Vec<Request> {
+        let is_fast = self.features.contains(Feature::Fast);
+        let geometry = self.geometry;
+        let (own, other) = self.halves(from);
+        own.announced.dont_have(index, geometry.as_ref());
+        if is_fast { Vec::new() } else { other.requests.void(Some(index)) }
+    }
+
+    /// Whether this side chokes the other.
+    pub fn is_choking(&self, side: Side) -> bool {
+        self.half(side).is_choking
+    }
+
+    /// Whether this side is interested in what the other has.
+    pub fn is_interested(&self, side: Side) -> bool {
+        self.half(side).is_interested
+    }
+
+    /// The pieces that this side says it has; `None` until the metadata is known.
+    pub fn pieces(&self, side: Side) -> Option<&Bitfield> {
+        self.half(side).announced.pieces()
+    }
+
+    /// Requests of the peer that we have yet to answer, oldest first.
+    pub fn peer_requests(&self) -> impl Iterator<Item = Request> + '_ {
+        self.theirs.requests.iter().map(|(request, _)| request)
+    }
+
+    /// Requests of ours that the peer has yet to answer, oldest first.
+    pub fn our_requests(&self) -> impl Iterator<Item = Request> + '_ {
+        self.ours.requests.iter().map(|(request, _)| request)
+    }
+
+    /// How many more requests the peer takes: its `reqq`, 250 if it did not say (BEP 10), less
+    /// those that are open.
+    pub fn request_room(&self) -> usize {
+        self.peer_request_queue.saturating_sub(self.ours.requests.len())
+    }
+
+    /// Requests of the peer to answer with a reject, once we have sent our choke: all that are
+    /// open but for allowed-fast pieces, and those that were refused or cancelled (BEP 6).
+    pub fn requests_to_reject(&self) -> impl Iterator<Item = Request> + '_ {
+        let is_fast = self.features.contains(Feature::Fast);
+        let is_allowed =
+            |index| self.ours.allowed_fast.iter().any(|&(allowed, _)| allowed == index);
+        let is_lost = move |&(request, state): &(Request, State)| {
+            is_fast && (state != State::Open || self.ours.is_choking && !is_allowed(request.index))
+        };
+        self.theirs.requests.iter().filter(is_lost).map(|(request, _)| request)
+    }
+
+    /// Whether we may ask for blocks of this piece now.
+    pub fn may_request(&self, index: u32) -> bool {
+        let is_fast = self.theirs.allowed_fast.iter().any(|&(allowed, _)| allowed == index);
+        let is_there = self.pieces(Side::Peer).is_some_and(|pieces| pieces.get(index));
+        is_there && self.request_room() > 0 && (!self.theirs.is_choking || is_fast)
+    }
+
+    fn half(&self, side: Side) -> &Half {
+        match side {
+            Side::Us => &self.ours,
+            Side::Peer => &self.theirs,
+        }
+    }
+
+    /// The half of the sender, and the other one.
+    fn halves(&mut self, from: Side) -> (&mut Half, &mut Half) {
+        match from {
+            Side::Us => (&mut self.ours, &mut self.theirs),
+            Side::Peer => (&mut self.theirs, &mut self.ours),
+        }
+    }
+}
+
+/// BEP 10, `reqq`: "The default in in libtorrent is 250."
+const DEFAULT_REQUEST_QUEUE: usize = 250;

@@ -1,0 +1,68 @@
+/// How a [`Session`](super::Session) judges.
+///
+/// # Defaults
+/// - lenient
+/// - [`max_request_length`](Self::max_request_length): 128 KiB
+/// - [`max_outstanding`](Self::max_outstanding): 2,000
+/// - [`max_refused`](Self::max_refused): 300
+/// - [`fast_allowance`](Self::fast_allowance): 3
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub(super) is_strict: bool,
+    pub(super) max_request_length: u32,
+    pub(super) max_outstanding: usize,
+    pub(super) max_refused: usize,
+    pub(super) fast_allowance: u32,
+}
+
+impl Config {
+    /// Bears with what deployed clients do, as far as it does no harm. For clients.
+    pub fn lenient() -> Self {
+        Self {
+            is_strict: false,
+            max_request_length: 128 * 1024,
+            max_outstanding: 2000,
+            max_refused: 300,
+            fast_allowance: 3,
+        }
+    }
+
+    /// Every breach of a BEP is a violation. For tests of other clients.
+    pub fn strict() -> Self {
+        Self { is_strict: true, ..Self::lenient() }
+    }
+
+    /// The longest request to serve, in bytes. Default 128 KiB: BEP 3 has 16 KiB, but larger ones
+    /// are seen. More lets a peer make us read more at once.
+    pub fn max_request_length(&mut self, bytes: u32) -> &mut Self {
+        self.max_request_length = bytes;
+        self
+    }
+
+    /// How many requests one side may have open; those beyond are refused. Default 2,000, as
+    /// libtorrent. Announce it as `reqq`.
+    pub fn max_outstanding(&mut self, count: usize) -> &mut Self {
+        self.max_outstanding = count;
+        self
+    }
+
+    /// How many requests in a row that cannot be served make a flood. Default 300: the requests
+    /// that are under way when a peer is choked, on a fast line.
+    pub fn max_refused(&mut self, count: usize) -> &mut Self {
+        self.max_refused = count;
+        self
+    }
+
+    /// How many times the length of an allowed-fast piece may be requested while choked.
+    /// Default 3, as libtorrent.
+    pub fn fast_allowance(&mut self, times: u32) -> &mut Self {
+        self.fast_allowance = times;
+        self
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::lenient()
+    }
+}

@@ -1,0 +1,199 @@
+use super::announced::Added;
+use super::half::{exists, judge_hashes, judge_piece};
+use super::requests::State;
+use super::{Ignored, Refusal, Rule, Session, Side, Verdict, Violation};
+use crate::{Feature, Message, Request};
+
+impl Session {
+    pub(super) fn judge(&mut self, from: Side, message: &Message) -> Result<Verdict, Violation> {
+        let judged = match self.judge_order(from, message) {
+            Ok(()) => self.judge_content(from, message),
+            Err(breach) => Err(breach),
+        };
+        judged.or_else(|Breach { rule, verdict }| {
+            if self.config.is_strict || rule.is_always_fatal() {
+                Err(Violation { from, message: message.name(), rule })
+            } else {
+                Ok(verdict)
+            }
+        })
+    }
+
+    /// Whether it may be sent at all, and now.
+    fn judge_order(&mut self, from: Side, message: &Message) -> Result<(), Breach> {
+        let agreed = |feature| self.features.contains(feature);
+        if message.is_fast() && !agreed(Feature::Fast) {
+            return Err(Breach::ignored(Rule::FastAgreed));
+        }
+        match message {
+            // They may precede anything, and do.
+            Message::KeepAlive => return Ok(()),
+            Message::Extended(_) if !agreed(Feature::Extended) => {
+                return Err(Breach::ignored(Rule::ExtendedAgreed));
+            }
+            Message::Extended(extended) if extended.id == 0 => return Ok(()),
+            Message::Port(_) if !agreed(Feature::Dht) => {
+                return Err(Breach::ignored(Rule::DhtAgreed));
+            }
+            Message::HashRequest(_) | Message::Hashes(_) | Message::HashReject(_)
+                if !agreed(Feature::V2) =>
+            {
+                return Err(Breach::ignored(Rule::V2Agreed));
+            }
+            _ => {}
+        }
+        self.judge_availability(from, message)
+    }
+
+    /// Whether what its sender has comes first and once. W-15, W-20, W-40.
+    fn judge_availability(&mut self, from: Side, message: &Message) -> Result<(), Breach> {
+        let is_fast = self.features.contains(Feature::Fast);
+        let is_strict = self.config.is_strict;
+        let (own, _) = self.halves(from);
+        let states = matches!(message, Message::Bitfield(_) | Message::HaveAll | Message::HaveNone);
+        let was_under_way = std::mem::replace(&mut own.is_under_way, true);
+        if states && own.announced.is_stated {
+            return Err(Breach::ignored(Rule::AvailabilityOnce));
+        }
+        if states && was_under_way && is_strict {
+            return Err(Breach::ignored(Rule::AvailabilityNotLate));
+        }
+        if !states && !was_under_way && is_fast && is_strict {
+            return Err(Breach::ignored(Rule::AvailabilityFirst));
+        }
+        Ok(())
+    }
+
+    fn judge_content(&mut self, from: Side, message: &Message) -> Result<Verdict, Breach> {
+        let geometry = self.geometry;
+        let is_fast = self.features.contains(Feature::Fast);
+        let (own, other) = self.halves(from);
+        match message {
+            Message::KeepAlive | Message::Extended(_) | Message::Port(_) => {}
+            Message::Choke => {
+                own.is_choking = true;
+                if !is_fast {
+                    return Ok(void(other.requests.void(None)));
+                }
+            }
+            Message::Unchoke => {
+                own.is_choking = false;
+                other.refused = 0;
+            }
+            Message::Interested => own.is_interested = true,
+            Message::NotInterested => own.is_interested = false,
+            Message::Have(index) => match own.announced.have(*index, geometry.as_ref()) {
+                Added::New => {}
+                Added::Known => return Ok(Verdict::Ignore(Ignored::Known)),
+                Added::Breach(rule) => return Err(Breach::ignored(rule)),
+            },
+            Message::Bitfield(bits) => {
+                let stated = own.announced.bits(bits, geometry.as_ref());
+                stated.map_err(|rule| Breach { rule, verdict: Verdict::Legal })?;
+            }
+            Message::HaveAll => own.announced.all(),
+            Message::HaveNone => own.announced.none(),
+            Message::Request(request) => return self.judge_request(from, *request),
+            Message::Piece(piece) => return judge_piece(&mut other.requests, piece, is_fast),
+            Message::Cancel(request) => {
+                if !own.requests.cancel(*request, is_fast) {
+                    return Ok(Verdict::Ignore(Ignored::NothingToCancel));
+                }
+            }
+            Message::Reject(request) => {
+                if !other.requests.take(*request) {
+                    return Err(Breach::ignored(Rule::RejectRequested));
+                }
+            }
+            Message::Suggest(index) if !exists(geometry, *index) => {
+                return Ok(Verdict::Ignore(Ignored::NoSuchPiece));
+            }
+            Message::Suggest(_) => {}
+            Message::AllowedFast(index) => return Ok(own.allow_fast(*index, geometry)),
+            Message::HashRequest(request) => return own.ask_hashes(request),
+            Message::Hashes(hashes) => return judge_hashes(other, hashes),
+            Message::HashReject(request) => {
+                if !other.answer_hashes(request) {
+                    return Err(Breach::ignored(Rule::HashesRequested));
+                }
+            }
+            Message::Unknown { .. } => return Ok(Verdict::Ignore(Ignored::Unknown)),
+        }
+        Ok(Verdict::Legal)
+    }
+
+    fn judge_request(&mut self, from: Side, request: Request) -> Result<Verdict, Breach> {
+        let is_fast = self.features.contains(Feature::Fast);
+        let refusal = self.refusal(from, request);
+        let (max_outstanding, max_refused) = (self.config.max_outstanding, self.config.max_refused);
+        let (own, _) = self.halves(from);
+        let Some(refusal) = refusal else {
+            own.refused = 0;
+            own.requests.push(request, State::Open);
+            return Ok(Verdict::Legal);
+        };
+        own.refused += 1;
+        if own.refused > max_refused && refusal != Refusal::QueueFull
+            || own.requests.len() >= 2 * max_outstanding.max(1)
+        {
+            return Err(Breach::ignored(Rule::NoRequestFlood));
+        }
+        if is_fast {
+            // BEP 6: it has to be answered all the same.
+            own.requests.push(request, State::Refused);
+        }
+        match refusal {
+            Refusal::Tolerated(rule) => Err(Breach { rule, verdict: Verdict::Refuse(refusal) }),
+            _ => Ok(Verdict::Refuse(refusal)),
+        }
+    }
+
+    /// Why the request cannot be served, if it cannot.
+    fn refusal(&mut self, from: Side, request: Request) -> Option<Refusal> {
+        let Request { index, begin, length } = request;
+        let Some(geometry) = self.geometry else { return Some(Refusal::NoMetadata) };
+        if length == 0 {
+            return Some(Refusal::Tolerated(Rule::RequestNotEmpty));
+        }
+        if length > self.config.max_request_length {
+            return Some(Refusal::Tolerated(Rule::RequestNotTooLong));
+        }
+        let Some(block) = geometry.block(index, begin, length) else {
+            return Some(Refusal::Tolerated(Rule::RequestInRange));
+        };
+        let allowance =
+            u64::from(self.config.fast_allowance) * u64::from(geometry.piece_length(block.piece()));
+        let max_outstanding = self.config.max_outstanding;
+        let (own, other) = self.halves(from);
+        if !other.announced.pieces().is_some_and(|pieces| pieces.contains(block.piece())) {
+            return Some(Refusal::PieceMissing);
+        }
+        if own.requests.len() >= max_outstanding {
+            return Some(Refusal::QueueFull);
+        }
+        if !other.is_choking {
+            return None;
+        }
+        let Some((_, used)) = other.allowed_fast.iter_mut().find(|(fast, _)| *fast == index) else {
+            return Some(Refusal::Choked);
+        };
+        *used += u64::from(length);
+        (*used > allowance).then_some(Refusal::FastUsedUp)
+    }
+}
+
+/// A rule broken, and how to take the message when that is let pass.
+pub(super) struct Breach {
+    pub(super) rule: Rule,
+    pub(super) verdict: Verdict,
+}
+
+impl Breach {
+    pub(super) fn ignored(rule: Rule) -> Self {
+        Self { rule, verdict: Verdict::Ignore(Ignored::Tolerated(rule)) }
+    }
+}
+
+fn void(requests: Vec<Request>) -> Verdict {
+    if requests.is_empty() { Verdict::Legal } else { Verdict::Void(requests) }
+}
