@@ -61,6 +61,12 @@ impl Layout {
         self.geometry.total_length()
     }
 
+    /// Bytes of all files but pad files: what there is to have.
+    pub fn payload_length_total(&self) -> u64 {
+        let lengths = self.files().filter(|file| !file.is_pad()).map(|file| file.length);
+        lengths.sum()
+    }
+
     /// Number of files, empty and pad files included.
     pub fn file_count(&self) -> u32 {
         // The builder admits no more than `u32::MAX` files.

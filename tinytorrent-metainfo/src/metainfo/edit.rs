@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tinytorrent_bencode::encode;
 
-use super::{Metainfo, Node, PieceLayers};
-use crate::Info;
+use super::{Metainfo, PieceLayers};
 use crate::warning::Warnings;
+use crate::{HostPort, Info};
 
 /// What can change without making another torrent. The info dictionary's bytes stay as they are.
 impl Metainfo {
@@ -70,14 +70,14 @@ impl Metainfo {
     }
 
     /// Replaces the nodes of the DHT to start from (BEP 5).
-    pub fn set_nodes(&mut self, nodes: Vec<Node>) -> &mut Self {
+    pub fn set_nodes(&mut self, nodes: Vec<HostPort>) -> &mut Self {
         let value = (!nodes.is_empty()).then(|| {
             let mut out = Vec::new();
             encode::list(&mut out, |list| {
                 for node in &nodes {
                     list.list(|pair| {
-                        pair.bytes(&node.host);
-                        pair.integer(u64::from(node.port));
+                        pair.bytes(node.host());
+                        pair.integer(u64::from(node.port()));
                     });
                 }
             });

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tinytorrent_types::{InfoHashV1, InfoHashes, PieceIndex};
 
 use crate::warning::{Warning, Warnings};
-use crate::{Error, FileIndex, Info, Layout, ReadOptions};
+use crate::{Error, FileIndex, HostPort, Info, Layout, ReadOptions};
 
 pub use layers::PieceHash;
 pub(crate) use layers::PieceLayers;
@@ -43,22 +43,13 @@ pub struct Metainfo {
     trackers: Vec<Vec<String>>,
     web_seeds: Vec<String>,
     http_seeds: Vec<String>,
-    nodes: Vec<Node>,
+    nodes: Vec<HostPort>,
     comment: Option<String>,
     created_by: Option<String>,
     creation_date: Option<i64>,
     similar: Vec<InfoHashV1>,
     collections: Vec<String>,
     warnings: Warnings,
-}
-
-/// A node of the DHT to start from (BEP 5, "torrent file extensions").
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Node {
-    /// An IP address or a name.
-    pub host: String,
-    /// Its UDP port.
-    pub port: u16,
 }
 
 impl Metainfo {
@@ -109,8 +100,8 @@ impl Metainfo {
         &self.http_seeds
     }
 
-    /// Nodes of the DHT to start from.
-    pub fn nodes(&self) -> &[Node] {
+    /// Nodes of the DHT to start from (BEP 5, "torrent file extensions").
+    pub fn nodes(&self) -> &[HostPort] {
         &self.nodes
     }
 

@@ -2,17 +2,16 @@
 
 use std::collections::HashSet;
 
-use tinytorrent_bencode::{Kind, Node as BencodeNode};
+use tinytorrent_bencode::{Kind, Node};
 
-use super::Node;
-use crate::Error;
 use crate::warning::{Report, WarningKind};
+use crate::{Error, HostPort};
 
 /// BEP 12: `announce-list` where it holds a URL, or else `announce`. Of a URL that occurs again the
 /// first place counts.
 pub(super) fn trackers(
-    announce: Option<BencodeNode<'_, '_>>,
-    announce_list: Option<BencodeNode<'_, '_>>,
+    announce: Option<Node<'_, '_>>,
+    announce_list: Option<Node<'_, '_>>,
     report: &mut Report,
 ) -> Result<Vec<Vec<String>>, Error> {
     let mut seen = HashSet::new();
@@ -36,7 +35,7 @@ pub(super) fn trackers(
 }
 
 /// A tier is a list; software that writes a flat list of URLs exists (lenient).
-fn tier(node: BencodeNode<'_, '_>, report: &mut Report) -> Result<Vec<String>, Error> {
+fn tier(node: Node<'_, '_>, report: &mut Report) -> Result<Vec<String>, Error> {
     match node.kind() {
         Kind::List => node.list().filter_map(|node| url(node, report).transpose()).collect(),
         Kind::String => {
@@ -51,10 +50,7 @@ fn tier(node: BencodeNode<'_, '_>, report: &mut Report) -> Result<Vec<String>, E
 }
 
 /// A list of URLs, or one alone, or an empty string for none (BEP 19). Each counts once.
-pub(super) fn urls(
-    node: Option<BencodeNode<'_, '_>>,
-    report: &mut Report,
-) -> Result<Vec<String>, Error> {
+pub(super) fn urls(node: Option<Node<'_, '_>>, report: &mut Report) -> Result<Vec<String>, Error> {
     let Some(node) = node else { return Ok(Vec::new()) };
     let mut seen = HashSet::new();
     let mut urls: Vec<String> = match node.kind() {
@@ -74,7 +70,7 @@ pub(super) fn urls(
 }
 
 /// Text without the blanks around it. Whether somebody knows its scheme is not asked here.
-fn url(node: BencodeNode<'_, '_>, report: &mut Report) -> Result<Option<String>, Error> {
+fn url(node: Node<'_, '_>, report: &mut Report) -> Result<Option<String>, Error> {
     let url = node.as_str().map(str::trim).filter(|url| !url.is_empty());
     if url.is_none() {
         report.deviate(&node, WarningKind::NotUrl)?;
@@ -84,9 +80,9 @@ fn url(node: BencodeNode<'_, '_>, report: &mut Report) -> Result<Option<String>,
 
 /// BEP 5, "torrent file extensions": pairs of host and port.
 pub(super) fn nodes(
-    node: Option<BencodeNode<'_, '_>>,
+    node: Option<Node<'_, '_>>,
     report: &mut Report,
-) -> Result<Vec<Node>, Error> {
+) -> Result<Vec<HostPort>, Error> {
     let Some(node) = node else { return Ok(Vec::new()) };
     if node.kind() != Kind::List {
         report.deviate(&node, WarningKind::WrongKind(Kind::List))?;
@@ -101,8 +97,7 @@ pub(super) fn nodes(
     Ok(nodes)
 }
 
-fn host_and_port(entry: BencodeNode<'_, '_>) -> Option<Node> {
-    let host = entry.index(0)?.as_str().filter(|host| !host.is_empty())?;
-    let port = u16::try_from(entry.index(1)?.as_u64()?).ok().filter(|&port| port > 0)?;
-    Some(Node { host: host.to_owned(), port })
+fn host_and_port(entry: Node<'_, '_>) -> Option<HostPort> {
+    let port = u16::try_from(entry.index(1)?.as_u64()?).ok()?;
+    HostPort::new(entry.index(0)?.as_str()?, port)
 }

@@ -1,0 +1,176 @@
+//! Magnet links (BEP 9 "magnet URI format", BEP 53).
+
+mod escape;
+mod read;
+mod selection;
+
+use core::fmt;
+use std::str::FromStr;
+
+use tinytorrent_types::InfoHashes;
+
+use crate::{HostPort, Metainfo};
+
+pub use selection::FileSelection;
+
+/// A magnet link: the identity of a torrent, and where to ask for it.
+///
+/// Reading takes links as they are pasted from web pages: blanks around, `&amp;` for `&`, bad
+/// escapes, unknown parameters. Writing gives the same value when it is read again.
+///
+/// ```
+/// use tinytorrent_metainfo::Magnet;
+///
+/// let magnet: Magnet = "magnet:?xt=urn:btih:dd8255ecdc7ca55fb0bbf81323d87062db1f6d1c\
+///     &dn=Big+Buck+Bunny&tr=udp%3A%2F%2Ftracker.example%3A6969&so=0,2-4".parse()?;
+/// assert_eq!(magnet.name.as_deref(), Some("Big Buck Bunny"));
+/// assert_eq!(magnet.trackers, ["udp://tracker.example:6969"]);
+/// assert!(magnet.selection.contains(3) && !magnet.selection.contains(1));
+/// assert_eq!(magnet.to_string().parse::<Magnet>()?, magnet);
+/// # Ok::<(), tinytorrent_metainfo::MagnetError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Magnet {
+    /// `xt`: which torrent.
+    pub hashes: InfoHashes,
+    /// `dn`: a name to show until the metadata is there. From a stranger: no path.
+    pub name: Option<String>,
+    /// `xl`: the length of the content in bytes, a hint at most.
+    pub length: Option<u64>,
+    /// `tr`: trackers, each a tier of its own.
+    pub trackers: Vec<String>,
+    /// `ws`: web seeds (BEP 19).
+    pub web_seeds: Vec<String>,
+    /// `xs`: where a torrent file may be found.
+    pub exact_sources: Vec<String>,
+    /// `as`: where the content may be found.
+    pub acceptable_sources: Vec<String>,
+    /// `x.pe`: peers to connect to. From a stranger: pass them through an address filter.
+    pub peers: Vec<HostPort>,
+    /// `dht`: nodes of the DHT to start from.
+    pub nodes: Vec<HostPort>,
+    /// `so`: the files to download, all if there is none (BEP 53).
+    pub selection: FileSelection,
+}
+
+/// Why a text is no magnet link that we can use.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MagnetError {
+    /// It does not begin with `magnet:?`.
+    #[error("a magnet link begins with `magnet:?`")]
+    Scheme,
+    /// It is longer than [`Magnet::MAX_LENGTH`].
+    #[error("a magnet link of {found} bytes, the limit is {}", Magnet::MAX_LENGTH)]
+    TooLong {
+        /// Its length in bytes.
+        found: usize,
+    },
+    /// No `xt` names a torrent; other networks' hashes are no use to us.
+    #[error("no `xt` with `urn:btih:` or `urn:btmh:`")]
+    NoInfoHash,
+    /// A `btih` that is neither 40 hexadecimal digits nor 32 of base32 (BEP 9).
+    #[error("a btih of {found} characters, 40 or 32 were due")]
+    HashLength {
+        /// Characters that are there.
+        found: usize,
+    },
+    /// A digit of a hash is none.
+    #[error("`{hash}` is no hash")]
+    HashDigits {
+        /// The hash as it is written.
+        hash: String,
+    },
+    /// A `btmh` with another multihash than SHA-256, code `1220` (BEP 9).
+    #[error("multihash `{multihash}` is not supported, only `1220` and 64 digits")]
+    UnsupportedMultihash {
+        /// The multihash as it is written.
+        multihash: String,
+    },
+    /// Two different hashes of the same kind.
+    #[error("two different info-hashes")]
+    Conflict,
+}
+
+impl Magnet {
+    /// Bytes of a link at most: room for some ten thousand trackers.
+    pub const MAX_LENGTH: usize = 1 << 20;
+
+    /// Trackers, web seeds, sources, peers or nodes at most; others are dropped.
+    pub const MAX_ENTRIES: usize = 10_000;
+
+    /// A link that says no more than which torrent is meant.
+    pub fn new(hashes: InfoHashes) -> Self {
+        Self {
+            hashes,
+            name: None,
+            length: None,
+            trackers: Vec::new(),
+            web_seeds: Vec::new(),
+            exact_sources: Vec::new(),
+            acceptable_sources: Vec::new(),
+            peers: Vec::new(),
+            nodes: Vec::new(),
+            selection: FileSelection::default(),
+        }
+    }
+}
+
+impl From<&Metainfo> for Magnet {
+    /// The link to a torrent: hashes, name, length, trackers, web seeds.
+    fn from(metainfo: &Metainfo) -> Self {
+        Self {
+            name: Some(metainfo.info().name().to_owned()),
+            length: Some(metainfo.layout().payload_length_total()),
+            trackers: metainfo.trackers().iter().flatten().cloned().collect(),
+            web_seeds: metainfo.web_seeds().to_vec(),
+            nodes: metainfo.nodes().to_vec(),
+            ..Self::new(metainfo.hashes())
+        }
+    }
+}
+
+impl FromStr for Magnet {
+    type Err = MagnetError;
+
+    fn from_str(text: &str) -> Result<Self, MagnetError> {
+        read::read(text)
+    }
+}
+
+impl fmt::Display for Magnet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("magnet:?xt=urn:")?;
+        match (self.hashes.v1(), self.hashes.v2()) {
+            (Some(v1), Some(v2)) => write!(f, "btih:{v1}&xt=urn:btmh:1220{v2}")?,
+            (Some(v1), None) => write!(f, "btih:{v1}")?,
+            (None, Some(v2)) => write!(f, "btmh:1220{v2}")?,
+            (None, None) => unreachable!("an identity has a hash"),
+        }
+        if let Some(name) = &self.name {
+            write!(f, "&dn={}", escape::Escaped(name))?;
+        }
+        if let Some(length) = self.length {
+            write!(f, "&xl={length}")?;
+        }
+        let urls = [
+            ("tr", &self.trackers),
+            ("ws", &self.web_seeds),
+            ("xs", &self.exact_sources),
+            ("as", &self.acceptable_sources),
+        ];
+        for (key, urls) in urls {
+            urls.iter().try_for_each(|url| write!(f, "&{key}={}", escape::Escaped(url)))?;
+        }
+        self.peers.iter().try_for_each(|peer| write!(f, "&x.pe={peer}"))?;
+        self.nodes.iter().try_for_each(|node| write!(f, "&dht={node}"))?;
+        if !self.selection.is_empty() {
+            write!(f, "&so={}", self.selection)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+use tinytorrent_types::{InfoHashV1, InfoHashV2, InfoHashes};
+
+use super::escape::{base32, unescape};
+use super::{FileSelection, Magnet, MagnetError};
+
+pub(super) fn read(text: &str) -> Result<Magnet, MagnetError> {
+    let text = text.trim();
+    if text.len() > Magnet::MAX_LENGTH {
+        return Err(MagnetError::TooLong { found: text.len() });
+    }
+    let start = text.get(..SCHEME.len()).filter(|start| start.eq_ignore_ascii_case(SCHEME));
+    let query = &text[start.ok_or(MagnetError::Scheme)?.len()..];
+    let hashes = read_hashes(query)?;
+    let mut magnet = Magnet::new(hashes);
+    parameters(query).for_each(|(key, value)| read_parameter(&mut magnet, &key, value));
+    Ok(magnet)
+}
+
+const SCHEME: &str = "magnet:?";
+
+/// Keys in lower case without their number (`tr.1` is `tr`), and values as they are written.
+///
+/// Web pages write `&amp;` for `&`; what follows one is a parameter all the same.
+fn parameters(query: &str) -> impl Iterator<Item = (String, &str)> {
+    query.split('&').map(|part| part.strip_prefix("amp;").unwrap_or(part)).filter_map(|part| {
+        let (key, value) = part.split_once('=')?;
+        let key = unescape(key).to_ascii_lowercase();
+        let key = match key.rsplit_once('.') {
+            Some((key, number)) if is_number(number) => key.to_owned(),
+            _ => key,
+        };
+        Some((key, value.trim()))
+    })
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// All that an `xt` can say, of any number of them.
+fn read_hashes(query: &str) -> Result<InfoHashes, MagnetError> {
+    let (mut v1, mut v2, mut unsupported) = (None, None, None);
+    for (_, value) in parameters(query).filter(|(key, _)| key == "xt") {
+        let topic = unescape(value);
+        if let Some(hash) = without_prefix(&topic, "urn:btih:") {
+            unite(&mut v1, read_btih(hash)?)?;
+        } else if let Some(multihash) = without_prefix(&topic, "urn:btmh:") {
+            match multihash.strip_prefix("1220").filter(|hash| hash.len() == 64) {
+                Some(hash) => unite(&mut v2, read_btmh(hash)?)?,
+                None => unsupported = Some(multihash.to_owned()),
+            }
+        }
+    }
+    InfoHashes::new(v1, v2).ok_or(match unsupported {
+        Some(multihash) => MagnetError::UnsupportedMultihash { multihash },
+        None => MagnetError::NoInfoHash,
+    })
+}
+
+fn without_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let start = text.get(..prefix.len())?;
+    start.eq_ignore_ascii_case(prefix).then(|| text[prefix.len()..].trim())
+}
+
+fn unite<H: PartialEq>(slot: &mut Option<H>, hash: H) -> Result<(), MagnetError> {
+    match slot {
+        Some(known) if *known != hash => Err(MagnetError::Conflict),
+        _ => {
+            *slot = Some(hash);
+            Ok(())
+        }
+    }
+}
+
+fn read_btih(hash: &str) -> Result<InfoHashV1, MagnetError> {
+    let digits = || MagnetError::HashDigits { hash: hash.to_owned() };
+    match hash.len() {
+        40 => hash.parse().map_err(|_| digits()),
+        32 => base32(hash).map(InfoHashV1::from_bytes).ok_or_else(digits),
+        _ => Err(MagnetError::HashLength { found: hash.chars().count() }),
+    }
+}
+
+fn read_btmh(hash: &str) -> Result<InfoHashV2, MagnetError> {
+    hash.parse().map_err(|_| MagnetError::HashDigits { hash: hash.to_owned() })
+}
+
+/// One parameter but `xt`; what cannot be used is left out.
+fn read_parameter(magnet: &mut Magnet, key: &str, value: &str) {
+    match key {
+        "dn" if magnet.name.is_none() => {
+            let name = unescape(&value.replace('+', " "));
+            magnet.name = (!name.is_empty()).then_some(name);
+        }
+        "xl" => magnet.length = magnet.length.or(value.parse().ok()),
+        "tr" => add_url(&mut magnet.trackers, value),
+        "ws" => add_url(&mut magnet.web_seeds, value),
+        "xs" => add_url(&mut magnet.exact_sources, value),
+        "as" => add_url(&mut magnet.acceptable_sources, value),
+        "x.pe" => add(&mut magnet.peers, unescape(value).parse().ok()),
+        "dht" => add(&mut magnet.nodes, unescape(value).parse().ok()),
+        "so" => {
+            let more = FileSelection::from_text(&unescape(value));
+            magnet.selection = magnet.selection.union(&more);
+        }
+        _ => {}
+    }
+}
+
+/// Blanks and words are no URLs; whether somebody knows the scheme is not asked here.
+fn add_url(urls: &mut Vec<String>, value: &str) {
+    let url = unescape(value);
+    let url = url.trim();
+    let has_scheme = url.split_once(':').is_some_and(|(scheme, rest)| {
+        let is_scheme =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+        !rest.is_empty()
+            && scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.bytes().all(is_scheme)
+    });
+    add(urls, has_scheme.then(|| url.to_owned()));
+}
+
+/// Linear in what is there already only for the first hundred, so that no link takes long.
+fn add<T: PartialEq>(list: &mut Vec<T>, item: Option<T>) {
+    let Some(item) = item else { return };
+    let recent = list.len().saturating_sub(100);
+    if list.len() < Magnet::MAX_ENTRIES && !list[recent..].contains(&item) {
+        list.push(item);
+    }
+}

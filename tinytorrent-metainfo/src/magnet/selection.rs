@@ -1,0 +1,75 @@
+use core::fmt;
+use core::ops::RangeInclusive;
+
+/// Files by index, as ranges (BEP 53). Nothing grows with the width of a range.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FileSelection {
+    /// Ascending, with a gap between each two.
+    ranges: Vec<RangeInclusive<u32>>,
+}
+
+impl FileSelection {
+    /// The files of these ranges; those that end before they start count for nothing.
+    pub fn new(ranges: impl IntoIterator<Item = RangeInclusive<u32>>) -> Self {
+        let mut ranges: Vec<_> = ranges.into_iter().filter(|range| !range.is_empty()).collect();
+        ranges.sort_by_key(|range| *range.start());
+        let mut merged: Vec<RangeInclusive<u32>> = Vec::new();
+        for range in ranges {
+            match merged.last_mut() {
+                Some(last) if *range.start() <= last.end().saturating_add(1) => {
+                    *last = *last.start()..=*last.end().max(range.end());
+                }
+                _ => merged.push(range),
+            }
+        }
+        Self { ranges: merged }
+    }
+
+    /// Reads `0,2,4-6`; parts that make no sense are left out.
+    pub fn from_text(text: &str) -> Self {
+        Self::new(text.split(',').take(super::Magnet::MAX_ENTRIES).filter_map(range))
+    }
+
+    /// Whether no file is named, which in a magnet link means all.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// Whether the file with this index is named.
+    pub fn contains(&self, index: u32) -> bool {
+        let at = self.ranges.partition_point(|range| *range.end() < index);
+        self.ranges.get(at).is_some_and(|range| range.contains(&index))
+    }
+
+    /// The ranges, ascending and apart.
+    pub fn ranges(&self) -> &[RangeInclusive<u32>] {
+        &self.ranges
+    }
+
+    /// The files that either names: what a link adds to a torrent that is there already.
+    pub fn union(&self, other: &Self) -> Self {
+        Self::new(self.ranges.iter().chain(&other.ranges).cloned())
+    }
+}
+
+fn range(part: &str) -> Option<RangeInclusive<u32>> {
+    let number = |text: &str| {
+        let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        is_plain.then(|| text.parse::<u32>().ok()).flatten()
+    };
+    let (first, last) = part.split_once('-').unwrap_or((part, part));
+    Some(number(first)?..=number(last)?)
+}
+
+impl fmt::Display for FileSelection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, range) in self.ranges.iter().enumerate() {
+            let comma = if at > 0 { "," } else { "" };
+            match (range.start(), range.end()) {
+                (first, last) if first == last => write!(f, "{comma}{first}")?,
+                (first, last) => write!(f, "{comma}{first}-{last}")?,
+            }
+        }
+        Ok(())
+    }
+}
