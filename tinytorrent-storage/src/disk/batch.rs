@@ -1,0 +1,177 @@
+//! Writes and hashes a batch of pieces. Runs on a worker, without a lock.
+
+use bytes::Bytes;
+use tinytorrent_hash::{Sha1, sha1_many};
+use tinytorrent_types::{BLOCK_LENGTH, PieceIndex};
+
+use super::{BlockDigest, Content, piece::Feed, piece::PieceWork};
+use crate::{StorageError, resume::BlockRange};
+
+/// What became of one piece of a batch.
+pub(super) struct Done {
+    pub(super) work: PieceWork,
+    pub(super) result: Result<Progress, StorageError>,
+}
+
+pub(super) enum Progress {
+    /// Written and hashed as far as it goes; more is to come.
+    Partial,
+    Verified(Vec<BlockDigest>),
+    Failed(Vec<BlockDigest>),
+}
+
+/// Writes all, then hashes side by side what can be hashed, then judges what is complete.
+///
+/// Writing comes first: a kill during the hashing loses nothing then, and a piece that turns out
+/// wrong is written over later, as it is still missing.
+pub(super) fn run(content: &Content, works: Vec<PieceWork>, sync_before_have: bool) -> Vec<Done> {
+    let mut hashing: Vec<Hashing> = works
+        .into_iter()
+        .map(|mut work| {
+            let error = write(content, &work).err();
+            Hashing { feeds: std::mem::take(&mut work.feeds).into_iter(), work, next: None, error }
+        })
+        .collect();
+    hash(content, &mut hashing);
+    judge(content, hashing, sync_before_have)
+}
+
+/// What the journal has to know: blocks of unfinished pieces.
+pub(super) fn written_ranges(done: &[Done]) -> Vec<BlockRange> {
+    let partial = done.iter().filter(|done| matches!(done.result, Ok(Progress::Partial)));
+    partial
+        .flat_map(|done| {
+            done.work.runs.iter().map(|run| BlockRange {
+                piece: done.work.piece,
+                first: run.first,
+                count: run.blocks.len() as u32,
+            })
+        })
+        .collect()
+}
+
+struct Hashing {
+    work: PieceWork,
+    feeds: std::vec::IntoIter<Feed>,
+    /// What is hashed in this round.
+    next: Option<Bytes>,
+    error: Option<StorageError>,
+}
+
+fn write(content: &Content, work: &PieceWork) -> Result<(), StorageError> {
+    let geometry = content.storage.geometry();
+    let mut runs = work.runs.iter();
+    runs.try_for_each(|run| content.storage.write(run.offset(&geometry, work.piece), &run.blocks))
+}
+
+/// One block of each piece in each round, so that as many lanes are in use as there are pieces.
+fn hash(content: &Content, hashing: &mut [Hashing]) {
+    loop {
+        for piece in hashing.iter_mut().filter(|piece| piece.error.is_none()) {
+            if let Err(error) = piece.advance(content) {
+                piece.next = None;
+                piece.error = Some(error);
+            }
+        }
+        let mut feeds = hashing
+            .iter_mut()
+            .filter_map(|piece| Some((&mut piece.work.hasher, piece.next.as_deref()?)))
+            .peekable();
+        if feeds.peek().is_none() {
+            return;
+        }
+        Sha1::update_many(feeds);
+    }
+}
+
+impl Hashing {
+    fn advance(&mut self, content: &Content) -> Result<(), StorageError> {
+        self.next = match self.feeds.next() {
+            Some(Feed::Memory(data)) => Some(data),
+            Some(Feed::Disk(number)) => Some(self.read_back(content, number)?),
+            None => None,
+        };
+        Ok(())
+    }
+
+    /// Reads a block from disk, with those after it that are to be read too.
+    fn read_back(&mut self, content: &Content, number: u32) -> Result<Bytes, StorageError> {
+        let mut count = 1;
+        while count < READ_BACK && matches!(self.feeds.as_slice().first(), Some(Feed::Disk(_))) {
+            self.feeds.next();
+            count += 1;
+        }
+        read_blocks(content, self.work.piece, number, count).map(Bytes::from)
+    }
+}
+
+fn judge(content: &Content, hashing: Vec<Hashing>, sync_before_have: bool) -> Vec<Done> {
+    let mut complete = Vec::new();
+    let mut done = Vec::new();
+    for mut piece in hashing {
+        match piece.error {
+            Some(error) => done.push(Done { work: piece.work, result: Err(error) }),
+            None if piece.work.finish.is_some() => {
+                let hasher = std::mem::take(&mut piece.work.hasher);
+                complete.push((piece.work, hasher));
+            }
+            None => done.push(Done { work: piece.work, result: Ok(Progress::Partial) }),
+        }
+    }
+    let (works, hashers): (Vec<_>, Vec<_>) = complete.into_iter().unzip();
+    let hashes = Sha1::finalize_many(hashers);
+    for (work, hash) in works.into_iter().zip(hashes) {
+        let result = judge_one(content, &work, &hash, sync_before_have);
+        done.push(Done { work, result });
+    }
+    done
+}
+
+fn judge_one(
+    content: &Content,
+    work: &PieceWork,
+    hash: &[u8; 20],
+    sync_before_have: bool,
+) -> Result<Progress, StorageError> {
+    if !content.hashes.matches(work.piece, hash) {
+        return digests(content, work.piece).map(Progress::Failed);
+    }
+    if sync_before_have {
+        content.storage.sync()?;
+    }
+    let wanted = work.finish.is_some_and(|finish| finish.digests);
+    let digests = if wanted { digests(content, work.piece)? } else { Vec::new() };
+    Ok(Progress::Verified(digests))
+}
+
+/// The digest of each block of a piece that is on disk.
+fn digests(content: &Content, piece: PieceIndex) -> Result<Vec<BlockDigest>, StorageError> {
+    let block_count = content.storage.geometry().block_count(piece);
+    let mut digests = Vec::with_capacity(block_count as usize);
+    for first in (0..block_count).step_by(READ_BACK as usize) {
+        let count = READ_BACK.min(block_count - first);
+        let data = read_blocks(content, piece, first, count)?;
+        let blocks: Vec<&[u8]> = data.chunks(BLOCK_LENGTH as usize).collect();
+        let mut hashes = vec![[0; 20]; blocks.len()];
+        sha1_many(&blocks, &mut hashes);
+        digests.extend(hashes.into_iter().map(BlockDigest));
+    }
+    Ok(digests)
+}
+
+fn read_blocks(
+    content: &Content,
+    piece: PieceIndex,
+    first: u32,
+    count: u32,
+) -> Result<Vec<u8>, StorageError> {
+    let geometry = content.storage.geometry();
+    let begin = first * BLOCK_LENGTH;
+    let length = (count * BLOCK_LENGTH).min(geometry.piece_length(piece) - begin);
+    let mut data = vec![0; length as usize];
+    content.storage.read(geometry.piece_offset(piece) + u64::from(begin), &mut data)?;
+    Ok(data)
+}
+
+/// Blocks that are read back at once: 256 KiB.
+const READ_BACK: u32 = 16;

@@ -1,0 +1,269 @@
+//! The data plane: blocks in, verified pieces out, and blocks for others.
+
+mod batch;
+mod completion;
+mod options;
+mod piece;
+mod pins;
+mod reads;
+mod shared;
+mod torrent;
+mod worker;
+
+use std::{
+    fmt, io,
+    sync::{Arc, atomic::AtomicU64},
+    thread::JoinHandle,
+};
+
+use bytes::Bytes;
+use tinytorrent_types::{BlockInfo, PieceIndex};
+
+use crate::{
+    PieceHashes, Storage,
+    resume::{Counters, Journal, Recovered},
+};
+use shared::Shared;
+
+pub use completion::{BlockDigest, Completion, NotStored, VerifyOptions};
+pub use options::DiskOptions;
+
+/// Threads that write, hash and read for any number of torrents, within one budget of memory.
+///
+/// Nothing here waits for the disk but [`shutdown`](Self::shutdown), so that it can be called from
+/// an event loop. What became of a job is told to the function given to [`add`](Self::add), which
+/// is called from the threads and should only pass it on: send it into a channel, say.
+///
+/// Received blocks stay the slices they came as: nothing copies them but the kernel. Several
+/// blocks that lie together are written in one call, before they are hashed; pieces that are
+/// complete or filled from their start are hashed side by side in lanes. A written and hashed
+/// block leaves memory.
+///
+/// ```
+/// use std::sync::{Arc, mpsc};
+/// use tinytorrent_hash::sha1;
+/// use tinytorrent_metainfo::Layout;
+/// use tinytorrent_storage::{
+///     Completion, Disk, DiskOptions, PieceHashes, Recovered, Storage, StorageOptions,
+///     TorrentOptions, VerifyOptions,
+/// };
+/// use tinytorrent_types::{InfoHashV1, InfoHashes};
+///
+/// let content = vec![7; 40_000];
+/// let mut builder = Layout::builder(32_768);
+/// builder.file(["file"], 40_000);
+/// let layout = Arc::new(builder.build()?);
+/// let hashes = PieceHashes::from_v1(content.chunks(32_768).map(sha1));
+/// let identity = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
+/// let folder = tempfile::tempdir()?;
+/// let storage = Storage::open(layout, identity, folder.path(), &StorageOptions::default())?;
+///
+/// let disk = Disk::new(&DiskOptions::default())?;
+/// let (sender, completions) = mpsc::channel();
+/// let torrent = disk.add(
+///     Arc::new(storage),
+///     hashes,
+///     Recovered::nothing(2),
+///     &TorrentOptions::default(),
+///     move |completion| drop(sender.send(completion)),
+/// );
+///
+/// let geometry = torrent.storage().geometry();
+/// for piece in geometry.pieces() {
+///     for block in geometry.blocks(piece) {
+///         let begin = geometry.block_offset(block) as usize;
+///         let data = content[begin..begin + block.length() as usize].to_vec();
+///         torrent.store(block, data.into())?;
+///     }
+///     torrent.verify(piece, VerifyOptions::default());
+///     let Completion::PieceVerified { piece: verified, .. } = completions.recv()? else { panic!() };
+///     assert_eq!(verified, piece);
+/// }
+///
+/// torrent.read(geometry.block(1, 0, 100).unwrap(), 42);
+/// let Completion::BlockRead { tag: 42, data, .. } = completions.recv()? else { panic!() };
+/// assert_eq!(data, content[32_768..32_868]);
+/// disk.shutdown();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Disk {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// One torrent's side of a [`Disk`].
+///
+/// Dropping it writes what it still holds, in the background, and ends its jobs; make a
+/// [`checkpoint`](Self::checkpoint) and wait for its completion to have a record of it all.
+pub struct TorrentDisk {
+    shared: Arc<Shared>,
+    content: Arc<Content>,
+}
+
+/// How a [`Disk`] treats one torrent.
+///
+/// # Defaults
+/// - [`keep_record`](Self::keep_record): yes
+#[derive(Debug, Clone)]
+pub struct TorrentOptions {
+    keep_record: bool,
+}
+
+/// What workers need of a torrent.
+pub(crate) struct Content {
+    id: u64,
+    storage: Arc<Storage>,
+    hashes: PieceHashes,
+    /// `None`: no record is kept.
+    journal: Option<Journal>,
+    unstored: AtomicU64,
+    on_completion: Box<dyn Fn(Completion) + Send + Sync>,
+}
+
+impl TorrentOptions {
+    /// Whether a resume record and a journal are kept beside the content. Default: yes.
+    pub fn keep_record(&mut self, keep: bool) -> &mut Self {
+        self.keep_record = keep;
+        self
+    }
+}
+
+impl Default for TorrentOptions {
+    fn default() -> Self {
+        Self { keep_record: true }
+    }
+}
+
+impl Disk {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// The system gives no threads.
+    pub fn new(options: &DiskOptions) -> io::Result<Self> {
+        let shared = Arc::new(Shared::new(options.clone()));
+        let mut disk = Self { shared, threads: Vec::new() };
+        for number in 0..options.threads {
+            let shared = Arc::clone(&disk.shared);
+            let thread = std::thread::Builder::new()
+                .name(format!("disk {number}"))
+                .spawn(move || worker::run(&shared))?;
+            disk.threads.push(thread);
+        }
+        Ok(disk)
+    }
+
+    /// Adds a torrent, with what [`recover`](crate::recover) found of it. `on_completion` is
+    /// called from the threads, for one completion after the other or several at once.
+    pub fn add(
+        &self,
+        storage: Arc<Storage>,
+        hashes: PieceHashes,
+        recovered: Recovered,
+        options: &TorrentOptions,
+        on_completion: impl Fn(Completion) + Send + Sync + 'static,
+    ) -> TorrentDisk {
+        let journal = options.keep_record.then(|| storage.journal());
+        let content = Arc::new(Content {
+            id: self.shared.next_id(),
+            storage,
+            hashes,
+            journal,
+            unstored: AtomicU64::new(0),
+            on_completion: Box::new(on_completion),
+        });
+        self.shared.add(Arc::clone(&content), recovered);
+        TorrentDisk { shared: Arc::clone(&self.shared), content }
+    }
+
+    /// Bytes of blocks that were taken in and are not written yet, of all torrents.
+    pub fn unstored_bytes(&self) -> u64 {
+        self.shared.unstored_bytes()
+    }
+
+    /// Bytes of memory that received blocks keep alive, at most, of all torrents.
+    pub fn held_bytes(&self) -> u64 {
+        self.shared.held_bytes()
+    }
+
+    /// Writes all that is held, ends the threads and waits for them. Completions are told until
+    /// then. Dropping the disk does the same without waiting.
+    pub fn shutdown(mut self) {
+        self.shared.stop();
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has said so on stderr.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        self.shared.stop();
+    }
+}
+
+impl TorrentDisk {
+    /// The content.
+    pub fn storage(&self) -> &Arc<Storage> {
+        &self.content.storage
+    }
+
+    /// Takes in a received block of a piece that is not verified yet.
+    ///
+    /// # Errors
+    /// See [`NotStored`]; the block is dropped.
+    pub fn store(&self, block: BlockInfo, data: Bytes) -> Result<(), NotStored> {
+        self.shared.store(&self.content, block, data)
+    }
+
+    /// Asks for the verification of a piece of which all blocks were stored. Ends as
+    /// [`Completion::PieceVerified`], [`Completion::PieceFailed`] or
+    /// [`Completion::PieceUnstored`].
+    pub fn verify(&self, piece: PieceIndex, options: VerifyOptions) {
+        self.shared.verify(&self.content, piece, options);
+    }
+
+    /// Asks for a block of a verified piece. Ends as [`Completion::BlockRead`] or
+    /// [`Completion::BlockUnread`] with the same tag, unless it is cancelled.
+    ///
+    /// Requests made shortly after each other are served together, and those for neighbouring
+    /// blocks are read from disk at once.
+    pub fn read(&self, block: BlockInfo, tag: u64) {
+        self.shared.read(&self.content, block, tag);
+    }
+
+    /// Drops the read requests that no worker has begun and for which `is_unwanted` says so: a
+    /// peer was choked or has left.
+    pub fn cancel_reads(&self, is_unwanted: impl FnMut(BlockInfo, u64) -> bool) {
+        self.shared.cancel_reads(&self.content, is_unwanted);
+    }
+
+    /// Writes all that is held, brings it to the medium and saves a resume record. Ends as
+    /// [`Completion::Checkpointed`] or [`Completion::NotCheckpointed`]; one that is asked for
+    /// before another has begun takes its place.
+    pub fn checkpoint(&self, counters: Counters) {
+        self.shared.checkpoint(&self.content, counters);
+    }
+
+    /// Bytes of blocks of this torrent that were taken in and are not written yet. Above some
+    /// budget, ask peers for no more: the disk is the limit.
+    pub fn unstored_bytes(&self) -> u64 {
+        self.content.unstored.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+impl Drop for TorrentDisk {
+    fn drop(&mut self) {
+        self.shared.close(&self.content);
+    }
+}
+
+impl fmt::Debug for TorrentDisk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TorrentDisk")
+            .field("identity", &self.content.storage.identity())
+            .field("unstored_bytes", &self.unstored_bytes())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,153 @@
+//! Serves uploads: whole runs are read and kept for the requests that follow.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::{Bytes, BytesMut};
+use tinytorrent_types::{BlockInfo, PieceIndex};
+
+use super::{Completion, Content, torrent::ReadRequest};
+use crate::StorageError;
+
+/// Bytes that are read together when requests follow each other. Reading it from the page cache
+/// takes about as long as eight calls for single blocks.
+const RUN: u32 = 256 << 10;
+
+/// Runs that were read lately, for all torrents together.
+#[derive(Debug)]
+pub(super) struct ReadCache {
+    limit: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    runs: HashMap<RunKey, Entry>,
+    clock: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    data: Bytes,
+    used: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct RunKey {
+    torrent: u64,
+    piece: PieceIndex,
+    number: u32,
+}
+
+impl ReadCache {
+    pub(super) fn new(bytes: u64) -> Self {
+        let limit = usize::try_from(bytes / u64::from(RUN)).unwrap_or(usize::MAX);
+        Self { limit, state: Mutex::default() }
+    }
+
+    /// Reads all that is asked for; `done` gets each block at once.
+    pub(super) fn serve(
+        &self,
+        content: &Content,
+        requests: Vec<ReadRequest>,
+        mut done: impl FnMut(Completion),
+    ) {
+        let mut companions: HashMap<(PieceIndex, u32), u32> = HashMap::new();
+        for request in &requests {
+            *companions.entry(run_of(request.block)).or_default() += 1;
+        }
+        for ReadRequest { block, tag } in requests {
+            let count = companions.get(&run_of(block)).copied().unwrap_or(1);
+            done(match self.read(content, block, count > 1) {
+                Ok(data) => Completion::BlockRead { tag, block, data },
+                Err(error) => Completion::BlockUnread { tag, block, error },
+            });
+        }
+    }
+
+    /// Forgets a piece whose data changed.
+    pub(super) fn forget(&self, torrent: u64, piece: PieceIndex) {
+        self.lock().runs.retain(|key, _| (key.torrent, key.piece) != (torrent, piece));
+    }
+
+    pub(super) fn forget_torrent(&self, torrent: u64) {
+        self.lock().runs.retain(|key, _| key.torrent != torrent);
+    }
+
+    fn read(
+        &self,
+        content: &Content,
+        block: BlockInfo,
+        has_companions: bool,
+    ) -> Result<Bytes, StorageError> {
+        let (piece, number) = run_of(block);
+        let key = RunKey { torrent: content.id, piece, number };
+        let is_within = block.end() - number * RUN <= RUN;
+        if !is_within || self.limit == 0 {
+            return read(content, block, BytesMut::new());
+        }
+        if let Some(data) = self.find(key) {
+            return Ok(slice(&data, block));
+        }
+        // The first block of a run announces the rest: peers ask for a piece in order.
+        if !has_companions && !block.begin().is_multiple_of(RUN) {
+            return read(content, block, BytesMut::new());
+        }
+        let length = content.storage.geometry().piece_length(piece) - number * RUN;
+        let run = content.storage.geometry().block(piece.get(), number * RUN, length.min(RUN));
+        let Some(run) = run else { return read(content, block, BytesMut::new()) };
+        let data = read(content, run, self.make_room())?;
+        let part = slice(&data, block);
+        self.insert(key, data);
+        Ok(part)
+    }
+
+    fn find(&self, key: RunKey) -> Option<Bytes> {
+        let mut state = self.lock();
+        state.clock += 1;
+        let clock = state.clock;
+        let entry = state.runs.get_mut(&key)?;
+        entry.used = clock;
+        Some(entry.data.clone())
+    }
+
+    /// Evicts if the cache is full. Gives the memory for the next run: that of the evicted one,
+    /// unless a peer is still being sent some of it.
+    fn make_room(&self) -> BytesMut {
+        let mut state = self.lock();
+        if state.runs.len() < self.limit {
+            return BytesMut::new();
+        }
+        let oldest = state.runs.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key);
+        let evicted = oldest.and_then(|oldest| state.runs.remove(&oldest));
+        drop(state);
+        evicted.and_then(|entry| entry.data.try_into_mut().ok()).unwrap_or_default()
+    }
+
+    fn insert(&self, key: RunKey, data: Bytes) {
+        let mut state = self.lock();
+        let used = state.clock;
+        state.runs.insert(key, Entry { data, used });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn run_of(block: BlockInfo) -> (PieceIndex, u32) {
+    (block.piece(), block.begin() / RUN)
+}
+
+fn slice(run: &Bytes, block: BlockInfo) -> Bytes {
+    let begin = (block.begin() % RUN) as usize;
+    run.slice(begin..begin + block.length() as usize)
+}
+
+fn read(content: &Content, block: BlockInfo, mut buffer: BytesMut) -> Result<Bytes, StorageError> {
+    buffer.resize(block.length() as usize, 0);
+    content.storage.read_block(block, &mut buffer)?;
+    Ok(buffer.freeze())
+}

@@ -1,0 +1,300 @@
+//! What handles and workers share: the torrents' queues, under one lock that is never held during
+//! I/O.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use bytes::Bytes;
+use tinytorrent_types::{BlockInfo, PieceIndex};
+
+use super::{
+    Completion, Content, DiskOptions, NotStored, VerifyOptions,
+    options::batch_bytes,
+    pins::Pins,
+    reads::ReadCache,
+    torrent::{Batch, ReadRequest, Torrent},
+};
+use crate::{
+    StorageError,
+    resume::{Counters, Recovered},
+};
+
+pub(super) struct Shared {
+    pub(super) options: DiskOptions,
+    pub(super) cache: ReadCache,
+    next_id: AtomicU64,
+    unstored: AtomicU64,
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+pub(super) struct State {
+    pub(super) torrents: HashMap<u64, Torrent>,
+    pub(super) pins: Pins,
+    /// Torrents with something to do now or later; each takes its turn.
+    active: VecDeque<u64>,
+    memory: u64,
+    idle_workers: usize,
+    is_stopping: bool,
+}
+
+pub(super) enum Job {
+    Store { content: Arc<Content>, batch: Batch },
+    Read { content: Arc<Content>, requests: Vec<ReadRequest> },
+    Checkpoint { content: Arc<Content>, counters: Counters },
+}
+
+impl Shared {
+    pub(super) fn new(options: DiskOptions) -> Self {
+        let state = State {
+            torrents: HashMap::new(),
+            pins: Pins::new(options.receive_buffer),
+            active: VecDeque::new(),
+            memory: options.memory,
+            idle_workers: 0,
+            is_stopping: false,
+        };
+        Self {
+            cache: ReadCache::new(options.read_cache),
+            options,
+            next_id: AtomicU64::new(0),
+            unstored: AtomicU64::new(0),
+            state: Mutex::new(state),
+            wake: Condvar::new(),
+        }
+    }
+
+    pub(super) fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn add(&self, content: Arc<Content>, recovered: Recovered) {
+        let total = content.storage.geometry().total_length();
+        let batch = batch_bytes(total, self.options.memory);
+        let id = content.id;
+        self.lock().torrents.insert(id, Torrent::new(content, recovered, batch));
+    }
+
+    pub(super) fn store(
+        &self,
+        content: &Content,
+        block: BlockInfo,
+        data: Bytes,
+    ) -> Result<(), NotStored> {
+        let length = data.len() as u64;
+        let now = Instant::now();
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        if state.is_stopping {
+            return Err(NotStored::Stopped);
+        }
+        let Some(torrent) = state.torrents.get_mut(&content.id) else {
+            return Err(NotStored::Stopped);
+        };
+        torrent.store(now, block, data, &mut state.pins)?;
+        content.unstored.fetch_add(length, Ordering::Relaxed);
+        self.unstored.fetch_add(length, Ordering::Relaxed);
+        self.woken(guard, content.id, now);
+        Ok(())
+    }
+
+    pub(super) fn verify(&self, content: &Content, piece: PieceIndex, options: VerifyOptions) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let Some(torrent) = state.torrents.get_mut(&content.id) else { return };
+        if torrent.have().contains(piece) {
+            return;
+        }
+        match torrent.verify(now, piece, options) {
+            Ok(()) => self.woken(state, content.id, now),
+            Err(missing) => {
+                drop(state);
+                let error = StorageError::IncompletePiece { missing };
+                (content.on_completion)(Completion::PieceUnstored { piece, error });
+            }
+        }
+    }
+
+    pub(super) fn read(&self, content: &Content, block: BlockInfo, tag: u64) {
+        let mut state = self.lock();
+        let Some(torrent) = state.torrents.get_mut(&content.id) else { return };
+        torrent.reads.push_back(ReadRequest { block, tag });
+        self.woken(state, content.id, Instant::now());
+    }
+
+    pub(super) fn cancel_reads(
+        &self,
+        content: &Content,
+        mut is_unwanted: impl FnMut(BlockInfo, u64) -> bool,
+    ) {
+        if let Some(torrent) = self.lock().torrents.get_mut(&content.id) {
+            torrent.reads.retain(|request| !is_unwanted(request.block, request.tag));
+        }
+    }
+
+    pub(super) fn checkpoint(&self, content: &Content, counters: Counters) {
+        let mut state = self.lock();
+        let Some(torrent) = state.torrents.get_mut(&content.id) else { return };
+        torrent.request_checkpoint(counters);
+        self.woken(state, content.id, Instant::now());
+    }
+
+    pub(super) fn close(&self, content: &Content) {
+        let mut state = self.lock();
+        let Some(torrent) = state.torrents.get_mut(&content.id) else { return };
+        torrent.is_closed = true;
+        torrent.reads.clear();
+        self.woken(state, content.id, Instant::now());
+    }
+
+    pub(super) fn stop(&self) {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        state.is_stopping = true;
+        for (&id, torrent) in &mut state.torrents {
+            torrent.is_closed = true;
+            if !std::mem::replace(&mut torrent.is_active, true) {
+                state.active.push_back(id);
+            }
+        }
+        drop(guard);
+        self.wake.notify_all();
+    }
+
+    pub(super) fn unstored_bytes(&self) -> u64 {
+        self.unstored.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn held_bytes(&self) -> u64 {
+        self.lock().pins.charge()
+    }
+
+    /// These bytes are written, or dropped.
+    pub(super) fn stored(&self, content: &Content, bytes: u64) {
+        content.unstored.fetch_sub(bytes, Ordering::Relaxed);
+        self.unstored.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Waits for a job; `None` when there will be no more.
+    pub(super) fn next_job(&self) -> Option<Job> {
+        let mut state = self.lock();
+        loop {
+            let now = Instant::now();
+            let (job, forgotten) = state.take_job(now);
+            for torrent in forgotten {
+                self.cache.forget_torrent(torrent);
+            }
+            if job.is_some() {
+                return job;
+            }
+            if state.is_stopping && state.torrents.is_empty() {
+                drop(state);
+                // Others may be waiting for what will not come.
+                self.wake.notify_all();
+                return None;
+            }
+            let deadline = state.deadline();
+            state.idle_workers += 1;
+            state = match deadline {
+                None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let time = deadline.saturating_duration_since(now);
+                    let woken = self.wake.wait_timeout(state, time);
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+            state.idle_workers -= 1;
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something came for the torrent: wakes a worker if it is due, or begins to be waited for.
+    pub(super) fn woken(&self, mut guard: MutexGuard<'_, State>, id: u64, now: Instant) {
+        let state = &mut *guard;
+        let is_pressed = state.is_pressed();
+        let Some(torrent) = state.torrents.get_mut(&id) else { return };
+        let is_new = !std::mem::replace(&mut torrent.is_active, true);
+        let is_due = !torrent.reads.is_empty()
+            || torrent.is_due(now, is_pressed)
+            || torrent.is_closed
+            || torrent.has_checkpoint();
+        if is_new {
+            state.active.push_back(id);
+        }
+        let has_idle = state.idle_workers > 0;
+        drop(guard);
+        if has_idle && (is_new || is_due) {
+            self.wake.notify_one();
+        }
+    }
+}
+
+impl State {
+    /// The next job, each torrent in its turn. Also gives the torrents that were removed.
+    fn take_job(&mut self, now: Instant) -> (Option<Job>, Vec<u64>) {
+        let mut removed = Vec::new();
+        let is_pressed = self.is_pressed();
+        for _ in 0..self.active.len() {
+            let Some(id) = self.active.pop_front() else { break };
+            let Some(torrent) = self.torrents.get_mut(&id) else { continue };
+            if let Some(job) = job_of(torrent, now, is_pressed) {
+                self.active.push_back(id);
+                return (Some(job), removed);
+            }
+            if !torrent.is_idle() {
+                self.active.push_back(id);
+                continue;
+            }
+            torrent.is_active = false;
+            if torrent.is_closed
+                && let Some(mut torrent) = self.torrents.remove(&id)
+            {
+                torrent.release_all(&mut self.pins);
+                removed.push(id);
+            }
+        }
+        (None, removed)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let active = self.active.iter().filter_map(|id| self.torrents.get(id));
+        active.filter_map(Torrent::deadline).min()
+    }
+
+    /// Whether blocks keep more than three quarters of the budget alive.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.pins.charge() > self.memory / 4 * 3
+    }
+}
+
+fn job_of(torrent: &mut Torrent, now: Instant, is_pressed: bool) -> Option<Job> {
+    let content = Arc::clone(&torrent.content);
+    if !torrent.reads.is_empty() {
+        let count = torrent.reads.len().min(MAX_READS);
+        return Some(Job::Read { content, requests: torrent.reads.drain(..count).collect() });
+    }
+    if let Some(batch) = torrent.take_batch(now, is_pressed) {
+        return Some(Job::Store { content, batch });
+    }
+    let counters = torrent.take_checkpoint()?;
+    Some(Job::Checkpoint { content, counters })
+}
+
+/// Requests that one worker takes at once: 4 MiB.
+const MAX_READS: usize = 256;
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("options", &self.options).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,398 @@
+//! What one torrent has in memory and what is due to be done for it. Reads no clock and does no
+//! I/O.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use tinytorrent_types::{BLOCK_LENGTH, Bitfield, BlockInfo, PieceIndex};
+
+use super::{
+    Content, NotStored, VerifyOptions,
+    options::{FULL_LANES, HOLD, LINGER},
+    piece::{Piece, PieceWork},
+    pins::Pins,
+};
+use crate::resume::{Counters, PartialPiece, Recovered};
+
+pub(super) struct Torrent {
+    pub(super) content: Arc<Content>,
+    /// Pieces between their first block and their verification.
+    pieces: HashMap<PieceIndex, Piece>,
+    have: Bitfield,
+    /// Pieces to be verified that no worker has, and when the first of them came.
+    complete: VecDeque<PieceIndex>,
+    complete_since: Option<Instant>,
+    last_complete: Option<Instant>,
+    /// Pieces with blocks that are in memory only.
+    dirty: Vec<PieceIndex>,
+    /// Bytes in memory only that no worker has.
+    waiting: u64,
+    /// When the first block came that is still in memory.
+    held_since: Option<Instant>,
+    batch_bytes: u64,
+    drains: usize,
+    pub(super) reads: VecDeque<ReadRequest>,
+    checkpoint: Option<Counters>,
+    is_checkpointing: bool,
+    pub(super) is_closed: bool,
+    pub(super) is_active: bool,
+}
+
+pub(super) struct ReadRequest {
+    pub(super) block: BlockInfo,
+    pub(super) tag: u64,
+}
+
+/// A batch for one worker.
+pub(super) struct Batch {
+    pub(super) works: Vec<PieceWork>,
+    /// Whether what is written may stay in memory until it is hashed.
+    pub(super) keep: bool,
+}
+
+/// How a piece of a batch ended.
+pub(super) enum Ending {
+    Unfinished,
+    Verified,
+    /// It was wrong, or could not be written or read.
+    Forgotten,
+}
+
+impl Torrent {
+    pub(super) fn new(content: Arc<Content>, recovered: Recovered, batch_bytes: u64) -> Self {
+        let geometry = content.storage.geometry();
+        let mut pieces = HashMap::new();
+        for PartialPiece { piece, blocks } in &recovered.partial {
+            if !recovered.have.contains(*piece) {
+                pieces.insert(*piece, Piece::recovered(&geometry, *piece, blocks));
+            }
+        }
+        Self {
+            content,
+            pieces,
+            have: recovered.have,
+            complete: VecDeque::new(),
+            complete_since: None,
+            last_complete: None,
+            dirty: Vec::new(),
+            waiting: 0,
+            held_since: None,
+            batch_bytes,
+            drains: 0,
+            reads: VecDeque::new(),
+            checkpoint: None,
+            is_checkpointing: false,
+            is_closed: false,
+            is_active: false,
+        }
+    }
+
+    /// Takes in a block.
+    pub(super) fn store(
+        &mut self,
+        now: Instant,
+        block: BlockInfo,
+        data: Bytes,
+        pins: &mut Pins,
+    ) -> Result<(), NotStored> {
+        let geometry = self.content.storage.geometry();
+        let piece = block.piece();
+        let is_block = block.begin().is_multiple_of(BLOCK_LENGTH)
+            && geometry.nth_block(piece, block.number()) == Some(block)
+            && data.len() == block.length() as usize;
+        if !is_block {
+            return Err(NotStored::NotABlock);
+        }
+        if self.have.contains(piece) {
+            return Err(NotStored::Duplicate);
+        }
+        let entry = self.pieces.entry(piece).or_insert_with(|| Piece::new(&geometry, piece));
+        if !entry.hold(block.number(), data.clone()) {
+            return Err(NotStored::Duplicate);
+        }
+        pins.hold(&data);
+        self.waiting += data.len() as u64;
+        self.held_since.get_or_insert(now);
+        // Mostly the last one is the same piece; a second mention is found when it is taken.
+        if self.dirty.last() != Some(&piece) {
+            self.dirty.push(piece);
+        }
+        Ok(())
+    }
+
+    /// Asks for the verification of a piece; otherwise says how many blocks there are none of.
+    pub(super) fn verify(
+        &mut self,
+        now: Instant,
+        piece: PieceIndex,
+        options: VerifyOptions,
+    ) -> Result<(), u32> {
+        let geometry = self.content.storage.geometry();
+        let Some(entry) = self.pieces.get_mut(&piece) else {
+            return Err(geometry.block_count(piece));
+        };
+        if entry.missing() > 0 {
+            return Err(entry.missing());
+        }
+        let is_waiting = entry.is_asked();
+        entry.ask(options);
+        if !entry.is_busy() && !is_waiting {
+            self.push_complete(now, piece);
+        }
+        Ok(())
+    }
+
+    pub(super) fn request_checkpoint(&mut self, counters: Counters) {
+        self.checkpoint = Some(counters);
+    }
+
+    /// The next batch, if one is due. `is_pressed`: memory is short.
+    pub(super) fn take_batch(&mut self, now: Instant, is_pressed: bool) -> Option<Batch> {
+        // One worker at a time lets pieces come together for the lanes; more only if it lags.
+        let is_due = self.is_due(now, is_pressed);
+        if !is_due || (self.drains > 0 && !self.is_lagging()) {
+            return None;
+        }
+        let is_aged = self.is_aged(now);
+        let mut batch = Batch { works: Vec::new(), keep: !is_aged && !is_pressed };
+        let mut bytes = 0;
+        while bytes < MAX_BATCH
+            && let Some(piece) = self.complete.pop_front()
+        {
+            bytes += self.take_work(piece, &mut batch);
+        }
+        if self.complete.is_empty() {
+            self.complete_since = None;
+        }
+        let take_partial = is_aged || is_pressed || self.wants_flush() || self.is_full();
+        if take_partial {
+            self.take_dirty(bytes, &mut batch);
+        }
+        if is_aged || is_pressed {
+            self.take_kept(&mut batch);
+        }
+        if self.waiting == 0 {
+            self.held_since = None;
+        } else if is_aged {
+            // What is left is with a worker, or beyond this batch.
+            self.held_since = Some(now);
+        }
+        if batch.works.is_empty() {
+            return None;
+        }
+        self.drains += 1;
+        Some(batch)
+    }
+
+    /// Takes back a piece of a batch. Gives the bytes that are written or dropped with that.
+    pub(super) fn settle(
+        &mut self,
+        now: Instant,
+        work: PieceWork,
+        keep: bool,
+        ending: Ending,
+        pins: &mut Pins,
+    ) -> u64 {
+        let piece = work.piece;
+        let bytes = work.unwritten();
+        let Some(entry) = self.pieces.get_mut(&piece) else { return bytes };
+        match ending {
+            Ending::Unfinished => {
+                entry.settle(work, keep, |data| pins.release(data));
+                if entry.in_memory().next().is_some() {
+                    self.held_since.get_or_insert(now);
+                }
+                if entry.is_asked() {
+                    self.push_complete(now, piece);
+                }
+                bytes
+            }
+            Ending::Verified => {
+                self.have.insert(piece);
+                self.forget(piece, bytes, pins)
+            }
+            Ending::Forgotten => self.forget(piece, bytes, pins),
+        }
+    }
+
+    pub(super) fn end_batch(&mut self) {
+        self.drains -= 1;
+    }
+
+    /// Whether a piece of this torrent had blocks of an earlier run.
+    pub(super) fn is_recovered(&self, piece: PieceIndex) -> bool {
+        self.pieces.get(&piece).is_some_and(Piece::is_recovered)
+    }
+
+    /// The checkpoint that can be made now: when everything stored before is written.
+    pub(super) fn take_checkpoint(&mut self) -> Option<Counters> {
+        if self.drains > 0 || self.waiting > 0 || self.is_checkpointing {
+            return None;
+        }
+        let counters = self.checkpoint.take()?;
+        self.is_checkpointing = true;
+        Some(counters)
+    }
+
+    pub(super) fn end_checkpoint(&mut self) {
+        self.is_checkpointing = false;
+    }
+
+    pub(super) fn has_checkpoint(&self) -> bool {
+        self.checkpoint.is_some()
+    }
+
+    pub(super) fn have(&self) -> &Bitfield {
+        &self.have
+    }
+
+    /// Unfinished pieces with blocks on disk, in order.
+    pub(super) fn partial(&self) -> Vec<PartialPiece> {
+        let mut partial: Vec<_> = self
+            .pieces
+            .iter()
+            .map(|(&piece, entry)| PartialPiece { piece, blocks: entry.stored().collect() })
+            .filter(|partial| !partial.blocks.is_empty())
+            .collect();
+        partial.sort_unstable_by_key(|partial| partial.piece);
+        partial
+    }
+
+    /// When [`take_batch`](Self::take_batch) has to be tried again, if nothing else happens.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        if self.drains > 0 {
+            // The worker that is at it looks again when it is done.
+            return None;
+        }
+        let complete = self.complete_since.map(|since| since + LINGER);
+        let held = self.held_since.map(|since| since + HOLD);
+        complete.into_iter().chain(held).min()
+    }
+
+    /// Whether there is nothing to do and nothing to come.
+    pub(super) fn is_idle(&self) -> bool {
+        self.drains == 0
+            && self.waiting == 0
+            && self.held_since.is_none()
+            && self.complete.is_empty()
+            && self.reads.is_empty()
+            && self.checkpoint.is_none()
+            && !self.is_checkpointing
+    }
+
+    /// Lets go of all memory; for a torrent that is removed when all is written.
+    pub(super) fn release_all(&mut self, pins: &mut Pins) {
+        for piece in self.pieces.values() {
+            piece.in_memory().for_each(|data| pins.release(data));
+        }
+        self.pieces.clear();
+    }
+
+    /// Whether a worker should be woken for what came just now.
+    pub(super) fn is_due(&self, now: Instant, is_pressed: bool) -> bool {
+        let waits = |since: Option<Instant>, time: Duration| {
+            since.is_some_and(|since| now.duration_since(since) >= time)
+        };
+        self.is_full()
+            || self.complete.len() >= FULL_LANES
+            || (!self.complete.is_empty() && (self.is_last() || self.wants_flush()))
+            || waits(self.complete_since, LINGER)
+            || waits(self.held_since, HOLD)
+            || (self.waiting > 0 && self.wants_flush())
+            || ((is_pressed || self.is_closed) && self.held_since.is_some())
+    }
+
+    fn is_full(&self) -> bool {
+        self.waiting >= self.batch_bytes
+    }
+
+    fn is_aged(&self, now: Instant) -> bool {
+        let is_old = |since| now.duration_since(since) >= HOLD;
+        self.held_since.is_some_and(|since| self.is_closed || is_old(since))
+    }
+
+    /// Whether a second worker is of use.
+    fn is_lagging(&self) -> bool {
+        self.complete.len() >= FULL_LANES || self.waiting >= 2 * self.batch_bytes
+    }
+
+    /// Whether the complete pieces are all that is missing.
+    fn is_last(&self) -> bool {
+        let missing = self.have.piece_count() - self.have.count();
+        self.complete.len() as u32 >= missing
+    }
+
+    fn wants_flush(&self) -> bool {
+        self.is_closed || self.checkpoint.is_some()
+    }
+
+    /// Pieces that come slowly have no reason to wait for each other.
+    fn push_complete(&mut self, now: Instant, piece: PieceIndex) {
+        self.complete.push_back(piece);
+        let is_quick = self.last_complete.is_some_and(|last| now.duration_since(last) < 2 * LINGER);
+        let since = if is_quick { Some(now) } else { now.checked_sub(LINGER) };
+        self.last_complete = Some(now);
+        self.complete_since = self.complete_since.or(since.or(Some(now)));
+    }
+
+    fn take_work(&mut self, piece: PieceIndex, batch: &mut Batch) -> u64 {
+        let Some(entry) = self.pieces.get_mut(&piece).filter(|entry| !entry.is_busy()) else {
+            return 0;
+        };
+        let work = entry.take_work(piece);
+        let bytes = work.unwritten();
+        self.waiting -= bytes;
+        batch.works.push(work);
+        // Pieces that are only hashed cost about as much as those that are written too.
+        bytes.max(u64::from(BLOCK_LENGTH))
+    }
+
+    fn take_dirty(&mut self, mut bytes: u64, batch: &mut Batch) {
+        let mut left = Vec::new();
+        for piece in std::mem::take(&mut self.dirty) {
+            match self.pieces.get(&piece) {
+                // Verified, forgotten, or in this batch already.
+                None => {}
+                Some(entry) if entry.is_busy() || bytes >= MAX_BATCH => {
+                    let is_mine = batch.works.iter().any(|work| work.piece == piece);
+                    if !is_mine && left.last() != Some(&piece) {
+                        left.push(piece);
+                    }
+                }
+                Some(_) => bytes += self.take_work(piece, batch),
+            }
+        }
+        self.dirty.extend(left);
+    }
+
+    /// Unfinished pieces that hold blocks only to hash them later: those leave memory.
+    fn take_kept(&mut self, batch: &mut Batch) {
+        let kept: Vec<_> = self
+            .pieces
+            .iter()
+            .filter(|(_, entry)| !entry.is_busy() && entry.in_memory().next().is_some())
+            .map(|(&piece, _)| piece)
+            .collect();
+        for piece in kept {
+            self.take_work(piece, batch);
+        }
+    }
+
+    /// Gives the bytes that were in memory only, those in a worker's hand included.
+    fn forget(&mut self, piece: PieceIndex, in_hand: u64, pins: &mut Pins) -> u64 {
+        let Some(entry) = self.pieces.remove(&piece) else { return in_hand };
+        entry.in_memory().for_each(|data| pins.release(data));
+        let held = entry.held();
+        // Blocks may have come while a worker had the others.
+        self.waiting -= held.saturating_sub(in_hand);
+        self.complete.retain(|&complete| complete != piece);
+        held
+    }
+}
+
+/// A worker takes no more at once, so that it is back for others soon: some milliseconds.
+const MAX_BATCH: u64 = 8 << 20;

@@ -1,0 +1,124 @@
+//! What a thread of the disk does: takes a job, does it without the lock, says what became of it.
+
+use std::time::Instant;
+
+use super::{
+    Completion, Content,
+    batch::{self, Done, Progress},
+    shared::{Job, Shared},
+    torrent::{Batch, Ending},
+};
+use crate::{
+    StorageError,
+    resume::{BlockRange, Counters, ResumeRecord},
+};
+
+pub(super) fn run(shared: &Shared) {
+    while let Some(job) = shared.next_job() {
+        match job {
+            Job::Store { content, batch } => store(shared, &content, batch),
+            Job::Read { content, requests } => {
+                shared.cache.serve(&content, requests, &content.on_completion);
+            }
+            Job::Checkpoint { content, counters } => checkpoint(shared, &content, counters),
+        }
+    }
+}
+
+fn store(shared: &Shared, content: &Content, batch: Batch) {
+    let keep = batch.keep;
+    let done = batch::run(content, batch.works, shared.options.sync_before_have);
+    let mut ranges = batch::written_ranges(&done);
+    let completions = settle(shared, content, done, keep);
+    let discarded = completions.iter().filter_map(|completion| match completion {
+        Completion::PieceFailed { piece, .. } | Completion::PieceUnstored { piece, .. } => {
+            Some(BlockRange { piece: *piece, first: 0, count: 0 })
+        }
+        _ => None,
+    });
+    ranges.extend(discarded);
+    note(shared, content, &ranges);
+    completions.into_iter().for_each(&content.on_completion);
+}
+
+fn settle(shared: &Shared, content: &Content, done: Vec<Done>, keep: bool) -> Vec<Completion> {
+    let now = Instant::now();
+    let mut completions = Vec::new();
+    let mut guard = shared.lock();
+    let state = &mut *guard;
+    let keep = keep && !state.is_pressed();
+    let Some(torrent) = state.torrents.get_mut(&content.id) else { return completions };
+    for Done { work, result } in done {
+        let piece = work.piece;
+        let is_recovered = torrent.is_recovered(piece);
+        let (ending, completion) = match result {
+            Ok(Progress::Partial) => (Ending::Unfinished, None),
+            Ok(Progress::Verified(digests)) => {
+                (Ending::Verified, Some(Completion::PieceVerified { piece, digests }))
+            }
+            Ok(Progress::Failed(digests)) => {
+                let failed = Completion::PieceFailed { piece, digests, is_recovered };
+                (Ending::Forgotten, Some(failed))
+            }
+            Err(error) => (Ending::Forgotten, Some(Completion::PieceUnstored { piece, error })),
+        };
+        let bytes = torrent.settle(now, work, keep, ending, &mut state.pins);
+        shared.stored(content, bytes);
+        if completion.is_some() {
+            shared.cache.forget(content.id, piece);
+        }
+        completions.extend(completion);
+    }
+    torrent.end_batch();
+    shared.woken(guard, content.id, now);
+    completions
+}
+
+/// Has the journal know of blocks of unfinished pieces.
+fn note(shared: &Shared, content: &Content, ranges: &[BlockRange]) {
+    let Some(journal) = &content.journal else { return };
+    let root = content.storage.root();
+    journal.append(root, ranges);
+    if journal.is_long() {
+        let partial = || {
+            let state = shared.lock();
+            state.torrents.get(&content.id).map(|torrent| torrent.partial()).unwrap_or_default()
+        };
+        // Its absence costs progress after a kill, and nothing else.
+        let _ = journal.rewrite(root, partial);
+    }
+}
+
+fn checkpoint(shared: &Shared, content: &Content, counters: Counters) {
+    let completion = match record(shared, content, counters) {
+        Ok(()) => Completion::Checkpointed,
+        Err(error) => Completion::NotCheckpointed { error },
+    };
+    let mut state = shared.lock();
+    if let Some(torrent) = state.torrents.get_mut(&content.id) {
+        torrent.end_checkpoint();
+    }
+    shared.woken(state, content.id, Instant::now());
+    (content.on_completion)(completion);
+}
+
+/// The order matters: a file that is written to after its stamp was taken is checked by the next
+/// run, and the pieces that are claimed are those that are on the medium (S-18).
+fn record(shared: &Shared, content: &Content, counters: Counters) -> Result<(), StorageError> {
+    let storage = &content.storage;
+    let Some(journal) = &content.journal else { return storage.sync() };
+    let stamps = storage.stamps()?;
+    let (have, partial) = {
+        let state = shared.lock();
+        let Some(torrent) = state.torrents.get(&content.id) else { return Ok(()) };
+        (torrent.have().clone(), torrent.partial())
+    };
+    storage.sync()?;
+    let identity = storage.identity();
+    ResumeRecord { identity, have, partial, counters, stamps }.save(storage)?;
+    // The record may be short of blocks that were written meanwhile, so they go to the journal.
+    journal.rewrite(storage.root(), || {
+        let state = shared.lock();
+        state.torrents.get(&content.id).map(|torrent| torrent.partial()).unwrap_or_default()
+    })
+}

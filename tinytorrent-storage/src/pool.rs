@@ -1,0 +1,197 @@
+use std::{
+    collections::HashMap,
+    fs::File,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::{StorageError, root::Access};
+
+/// A budget of open files, shared by as many storages as hold it.
+///
+/// Files are opened when they are first needed, and the least recently used one is closed when
+/// the budget is spent (S-11). A file that some thread is using at that moment is closed when the
+/// thread is done, so at most one descriptor for each thread comes on top, and one for each root.
+#[derive(Debug)]
+pub struct FilePool {
+    limit: usize,
+    next_storage: AtomicU64,
+    state: Mutex<State>,
+}
+
+/// Which file of which storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct FileKey {
+    pub(crate) storage: u64,
+    pub(crate) file: u32,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    open: HashMap<FileKey, Entry>,
+    clock: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    file: Arc<File>,
+    access: Access,
+    used: u64,
+}
+
+impl FilePool {
+    /// A pool of at most `limit` files, at least one.
+    ///
+    /// A client needs descriptors for its peers as well, out of a limit that is often 1024 and on
+    /// some systems 256. More cost nothing but descriptors; fewer cost an `open` each time a file
+    /// comes up again.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            limit: limit.max(1),
+            next_storage: AtomicU64::new(0),
+            state: Mutex::new(State::default()),
+        }
+    }
+
+    /// How many files are open at this moment.
+    pub fn open_files(&self) -> usize {
+        self.lock().open.len()
+    }
+
+    pub(crate) fn register(&self) -> u64 {
+        self.next_storage.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The file, opened by `open` unless it is open with that access already.
+    pub(crate) fn get(
+        &self,
+        key: FileKey,
+        access: Access,
+        open: impl FnOnce() -> Result<File, StorageError>,
+    ) -> Result<Arc<File>, StorageError> {
+        if let Some(file) = self.lock().find(key, access) {
+            return Ok(file);
+        }
+        let file = Arc::new(open()?);
+        let closed = self.lock().insert(key, Arc::clone(&file), access, self.limit);
+        // Closing may take the system a while: not under the lock.
+        drop(closed);
+        Ok(file)
+    }
+
+    /// Closes one file, or all of a storage.
+    pub(crate) fn close(&self, storage: u64, file: Option<u32>) {
+        let mut state = self.lock();
+        let closed: Vec<_> = match file {
+            Some(file) => state.open.remove(&FileKey { storage, file }).into_iter().collect(),
+            None => state
+                .open
+                .extract_if(|key, _| key.storage == storage)
+                .map(|(_, entry)| entry)
+                .collect(),
+        };
+        drop(state);
+        drop(closed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code that can panic runs under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for FilePool {
+    /// 128 files.
+    fn default() -> Self {
+        Self::new(128)
+    }
+}
+
+impl State {
+    fn find(&mut self, key: FileKey, access: Access) -> Option<Arc<File>> {
+        self.clock += 1;
+        let entry = self.open.get_mut(&key)?;
+        if access == Access::Write && entry.access == Access::Read {
+            return None;
+        }
+        entry.used = self.clock;
+        Some(Arc::clone(&entry.file))
+    }
+
+    fn insert(
+        &mut self,
+        key: FileKey,
+        file: Arc<File>,
+        access: Access,
+        limit: usize,
+    ) -> Vec<Option<Entry>> {
+        let used = self.clock;
+        let mut closed = vec![self.open.insert(key, Entry { file, access, used })];
+        while self.open.len() > limit {
+            // A look at each costs less than the `open` that brought us here.
+            let oldest = self.open.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key);
+            closed.push(oldest.and_then(|oldest| self.open.remove(&oldest)));
+        }
+        closed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(file: u32) -> FileKey {
+        FileKey { storage: 0, file }
+    }
+
+    fn get(pool: &FilePool, file: u32) -> bool {
+        let mut opened = false;
+        pool.get(key(file), Access::Read, || {
+            opened = true;
+            Ok(tempfile::tempfile().unwrap())
+        })
+        .unwrap();
+        opened
+    }
+
+    // S-11.
+    #[test]
+    fn the_least_recently_used_file_is_closed() {
+        let pool = FilePool::new(2);
+        assert!(get(&pool, 1) && get(&pool, 2));
+        assert!(!get(&pool, 1));
+        assert!(get(&pool, 3));
+        assert_eq!(pool.open_files(), 2);
+        assert!(!get(&pool, 1));
+        assert!(get(&pool, 2));
+    }
+
+    #[test]
+    fn a_file_open_for_reading_is_opened_anew_for_writing() {
+        let pool = FilePool::new(2);
+        assert!(get(&pool, 1));
+        let mut opened = false;
+        let open = || {
+            opened = true;
+            Ok(tempfile::tempfile().unwrap())
+        };
+        pool.get(key(1), Access::Write, open).unwrap();
+        assert!(opened);
+        assert!(!get(&pool, 1));
+        assert_eq!(pool.open_files(), 1);
+    }
+
+    #[test]
+    fn closing_a_storage_leaves_the_files_of_others() {
+        let pool = FilePool::new(8);
+        get(&pool, 1);
+        let other = FileKey { storage: 1, file: 1 };
+        pool.get(other, Access::Read, || Ok(tempfile::tempfile().unwrap())).unwrap();
+        pool.close(0, None);
+        assert_eq!(pool.open_files(), 1);
+        pool.close(1, Some(1));
+        assert_eq!(pool.open_files(), 0);
+    }
+}

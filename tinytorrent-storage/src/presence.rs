@@ -1,0 +1,120 @@
+//! What the file system knows of data without reading it: sizes, holes, room.
+
+use std::{fs::File, io};
+
+/// What of a range is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Presence {
+    /// Some of it is beyond the end of a file, or the file does not exist.
+    Absent,
+    /// Nothing of it is on disk, and nothing needs to be.
+    Padding,
+    /// It reads as zeros that nobody wrote.
+    Hole,
+    /// Some of it was written.
+    Data,
+}
+
+impl Presence {
+    /// Of two ranges together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        if self == Presence::Absent || other == Presence::Absent {
+            Presence::Absent
+        } else {
+            self.max(other)
+        }
+    }
+}
+
+/// What of `offset..offset + length` is in the file.
+pub(crate) fn of_range(file: &File, offset: u64, length: u64) -> io::Result<Presence> {
+    let end = offset + length;
+    if file.metadata()?.len() < end {
+        return Ok(Presence::Absent);
+    }
+    Ok(match next_data(file, offset)? {
+        Some(data) if data < end => Presence::Data,
+        _ => Presence::Hole,
+    })
+}
+
+/// Where data begins at or after `offset`; `None` if there is none before the end of the file. A
+/// file system that does not know has data everywhere.
+#[cfg(any(target_os = "linux", target_os = "freebsd", target_os = "macos"))]
+fn next_data(file: &File, offset: u64) -> io::Result<Option<u64>> {
+    use rustix::io::Errno;
+    match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(offset)) {
+        Ok(at) => Ok(Some(at)),
+        Err(Errno::NXIO) => Ok(None),
+        Err(Errno::INVAL | Errno::NOTSUP | Errno::NOTTY) => Ok(Some(offset)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "freebsd", target_os = "macos")))]
+fn next_data(_: &File, offset: u64) -> io::Result<Option<u64>> {
+    Ok(Some(offset))
+}
+
+/// Reserves room for a file of this length. Where the file system cannot, nothing is done.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+pub(crate) fn reserve(file: &File, length: u64) -> io::Result<()> {
+    use rustix::{fs::FallocateFlags, io::Errno};
+    loop {
+        return match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length) {
+            Err(Errno::INTR) => continue,
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::NODEV) => Ok(()),
+            other => Ok(other?),
+        };
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+pub(crate) fn reserve(file: &File, length: u64) -> io::Result<()> {
+    if file.metadata()?.len() < length { file.set_len(length) } else { Ok(()) }
+}
+
+/// Tells the system that this range will be read soon. Only advice: nothing depends on it.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+pub(crate) fn will_need(file: &File, offset: u64, length: u64) {
+    let length = std::num::NonZeroU64::new(length);
+    let _ = rustix::fs::fadvise(file, offset, length, rustix::fs::Advice::WillNeed);
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+pub(crate) fn will_need(_: &File, _: u64, _: u64) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_absent_part_makes_the_whole_absent() {
+        use Presence::{Absent, Data, Hole, Padding};
+        for (one, other, both) in [
+            (Absent, Data, Absent),
+            (Hole, Data, Data),
+            (Hole, Hole, Hole),
+            (Padding, Hole, Hole),
+            (Padding, Data, Data),
+            (Padding, Padding, Padding),
+            (Padding, Absent, Absent),
+        ] {
+            assert_eq!(one.and(other), both, "{one:?} and {other:?}");
+            assert_eq!(other.and(one), both, "{other:?} and {one:?}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_hole_is_told_from_data() {
+        use std::os::unix::fs::FileExt;
+        let file = tempfile::tempfile().unwrap();
+        file.write_at(b"data", 1 << 20).unwrap();
+        assert_eq!(of_range(&file, 0, 65_536).unwrap(), Presence::Hole);
+        assert_eq!(of_range(&file, 0, (1 << 20) + 1).unwrap(), Presence::Data);
+        assert_eq!(of_range(&file, 1 << 20, 4).unwrap(), Presence::Data);
+        assert_eq!(of_range(&file, 1 << 20, 5).unwrap(), Presence::Absent);
+        assert_eq!(of_range(&file, 1 << 21, 1).unwrap(), Presence::Absent);
+    }
+}

@@ -1,0 +1,351 @@
+//! Which blocks of unfinished pieces were written since the last record.
+//!
+//! A file of fixed entries that only grows, one `write` for each batch of blocks, after the blocks
+//! themselves. Nobody syncs it: after a kill the system has it all; after a power failure it may
+//! claim blocks that never reached the disk, which the hash of their piece will tell.
+
+use std::{
+    fs::File,
+    io::Write,
+    sync::{Mutex, PoisonError},
+};
+
+use tinytorrent_types::{Geometry, InfoHashes, PieceIndex};
+
+use crate::{
+    Operation, Storage, StorageError,
+    resume::PartialPiece,
+    root::{Access, Root},
+    vectored,
+};
+
+/// Neighbouring blocks of one piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BlockRange {
+    pub(crate) piece: PieceIndex,
+    pub(crate) first: u32,
+    /// Zero: all blocks of the piece were discarded.
+    pub(crate) count: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct Journal {
+    name: String,
+    header: [u8; HEADER],
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    /// Opened with the first entry, so that a seeder leaves no file.
+    #[default]
+    Closed,
+    Open {
+        file: File,
+        length: u64,
+    },
+    /// Could not be written: the disk may be full. Tried again after the next checkpoint.
+    Broken,
+}
+
+impl Journal {
+    pub(crate) fn new(identity: &InfoHashes) -> Self {
+        let wire = identity.to_wire();
+        let mut header = [0; HEADER];
+        header[..8].copy_from_slice(MAGIC);
+        header[8..28].copy_from_slice(wire.as_bytes());
+        let check = checksum(&header[..28]);
+        header[28..].copy_from_slice(&check);
+        Self { name: format!(".{wire}.tinytorrent-journal"), header, state: Mutex::default() }
+    }
+
+    /// Adds what was written. A journal that cannot be written costs progress after a kill, and
+    /// nothing else, so there is no error.
+    pub(crate) fn append(&self, root: &Root, ranges: &[BlockRange]) {
+        if ranges.is_empty() {
+            return;
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*state, State::Closed) {
+            *state = self.open(root).unwrap_or(State::Broken);
+        }
+        let State::Open { file, length } = &mut *state else { return };
+        let entries: Vec<u8> = ranges.iter().flat_map(|range| encode(*range)).collect();
+        match vectored::write_all_at(file, &mut [std::io::IoSlice::new(&entries)], *length) {
+            Ok(()) => *length += entries.len() as u64,
+            Err(_) => *state = State::Broken,
+        }
+    }
+
+    /// Whether it has grown so long that it should be written anew.
+    pub(crate) fn is_long(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(*state, State::Open { length, .. } if length > LONG)
+    }
+
+    /// Replaces all entries by the pieces that `partial` tells of. Nothing is appended meanwhile,
+    /// so that what it tells cannot be out of date.
+    pub(crate) fn rewrite(
+        &self,
+        root: &Root,
+        partial: impl FnOnce() -> Vec<PartialPiece>,
+    ) -> Result<(), StorageError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = State::Closed;
+        let partial = partial();
+        if partial.is_empty() {
+            return root.remove(std::iter::once(self.name.as_bytes()));
+        }
+        let mut bytes = self.header.to_vec();
+        bytes.extend(partial.iter().flat_map(ranges_of).flat_map(encode));
+        replace(root, &self.name, &bytes, false)
+    }
+
+    /// What is claimed in the file, piece by piece; nothing if there is none, or it is of another
+    /// torrent. Entries from the first broken one on are left out.
+    pub(crate) fn load(&self, root: &Root, geometry: &Geometry) -> Vec<PartialPiece> {
+        let Ok(mut file) = root.file(std::iter::once(self.name.as_bytes()), Access::Read) else {
+            return Vec::new();
+        };
+        let mut bytes = Vec::new();
+        let limit = LONGEST;
+        if std::io::Read::read_to_end(&mut std::io::Read::take(&mut file, limit), &mut bytes)
+            .is_err()
+        {
+            return Vec::new();
+        }
+        match bytes.split_first_chunk() {
+            Some((header, entries)) if *header == self.header => collect(geometry, entries),
+            _ => Vec::new(),
+        }
+    }
+
+    fn open(&self, root: &Root) -> Result<State, StorageError> {
+        let file = root.file(std::iter::once(self.name.as_bytes()), Access::Write)?;
+        let io = |source| StorageError::io(Operation::Write, root.path().join(&self.name), source);
+        let length = file.metadata().map_err(io)?.len();
+        let mut header = [0; HEADER];
+        let is_ours = vectored::read_at(&file, &mut header, 0).map_err(io)? == HEADER
+            && header == self.header;
+        if !is_ours {
+            file.set_len(0).map_err(io)?;
+            vectored::write_all_at(&file, &mut [std::io::IoSlice::new(&self.header)], 0)
+                .map_err(io)?;
+            return Ok(State::Open { file, length: HEADER as u64 });
+        }
+        // An entry that a kill cut short is written over.
+        let whole = (length - HEADER as u64) / ENTRY as u64 * ENTRY as u64;
+        Ok(State::Open { file, length: HEADER as u64 + whole })
+    }
+}
+
+/// Writes a file beside the one of this name and puts it in its place, so that a kill or a full
+/// disk leaves the old one.
+pub(super) fn replace(
+    root: &Root,
+    name: &str,
+    bytes: &[u8],
+    sync: bool,
+) -> Result<(), StorageError> {
+    let draft = format!("{name}.new");
+    root.remove(std::iter::once(draft.as_bytes()))?;
+    let written = write_draft(root, &draft, bytes, sync).and_then(|()| root.rename(&draft, name));
+    if written.is_err() {
+        // It is of no use to anybody; why it failed matters more than whether this does.
+        let _ = root.remove(std::iter::once(draft.as_bytes()));
+    }
+    written?;
+    if sync { root.sync_entries() } else { Ok(()) }
+}
+
+fn write_draft(root: &Root, draft: &str, bytes: &[u8], sync: bool) -> Result<(), StorageError> {
+    let mut file = root.file(std::iter::once(draft.as_bytes()), Access::Write)?;
+    let path = || root.path().join(draft);
+    file.write_all(bytes).map_err(|error| StorageError::io(Operation::Write, path(), error))?;
+    if sync {
+        file.sync_all().map_err(|error| StorageError::io(Operation::Sync, path(), error))?;
+    }
+    Ok(())
+}
+
+fn encode(range: BlockRange) -> [u8; ENTRY] {
+    let mut entry = [0; ENTRY];
+    entry[..4].copy_from_slice(&range.piece.get().to_be_bytes());
+    entry[4..8].copy_from_slice(&range.first.to_be_bytes());
+    entry[8..12].copy_from_slice(&range.count.to_be_bytes());
+    let check = checksum(&entry[..12]);
+    entry[12..].copy_from_slice(&check);
+    entry
+}
+
+fn decode(geometry: &Geometry, entry: &[u8; ENTRY]) -> Option<BlockRange> {
+    let number = |at: usize| u32::from_be_bytes([0, 1, 2, 3].map(|byte| entry[at + byte]));
+    let piece = geometry.piece(number(0))?;
+    let (first, count) = (number(4), number(8));
+    let is_within = first.checked_add(count).is_some_and(|end| end <= geometry.block_count(piece));
+    let is_whole = entry[12..] == checksum(&entry[..12]);
+    (is_within && is_whole).then_some(BlockRange { piece, first, count })
+}
+
+fn collect(geometry: &Geometry, entries: &[u8]) -> Vec<PartialPiece> {
+    let mut pieces = std::collections::BTreeMap::<PieceIndex, Vec<u32>>::new();
+    for entry in entries.as_chunks().0 {
+        let Some(range) = decode(geometry, entry) else { break };
+        if range.count == 0 {
+            pieces.remove(&range.piece);
+        } else {
+            let blocks = pieces.entry(range.piece).or_default();
+            blocks.extend(range.first..range.first + range.count);
+            // Only damage or malice repeats blocks; they must not fill memory.
+            if blocks.len() > 2 * geometry.block_count(range.piece) as usize {
+                tidy(blocks);
+            }
+        }
+    }
+    let tidied = pieces.into_iter().map(|(piece, mut blocks)| {
+        tidy(&mut blocks);
+        PartialPiece { piece, blocks }
+    });
+    tidied.collect()
+}
+
+fn tidy(blocks: &mut Vec<u32>) {
+    blocks.sort_unstable();
+    blocks.dedup();
+}
+
+/// Neighbouring blocks as one range.
+fn ranges_of(partial: &PartialPiece) -> Vec<BlockRange> {
+    let mut ranges: Vec<BlockRange> = Vec::new();
+    for &block in &partial.blocks {
+        match ranges.last_mut() {
+            Some(range) if range.first + range.count == block => range.count += 1,
+            _ => ranges.push(BlockRange { piece: partial.piece, first: block, count: 1 }),
+        }
+    }
+    ranges
+}
+
+/// Four bytes of a hash: enough to tell an entry that was cut or never reached the disk.
+fn checksum(bytes: &[u8]) -> [u8; 4] {
+    let [a, b, c, d, ..] = tinytorrent_hash::sha1(bytes);
+    [a, b, c, d]
+}
+
+/// Name, version 1, end of line: what a `file` command shows.
+const MAGIC: &[u8; 8] = b"ttjrnl1\n";
+const HEADER: usize = 32;
+const ENTRY: usize = 16;
+
+/// 65,536 entries.
+const LONG: u64 = 1 << 20;
+
+/// What is read at most: a journal is written anew long before.
+const LONGEST: u64 = 16 << 20;
+
+impl Storage {
+    /// The journal of this content.
+    pub(crate) fn journal(&self) -> Journal {
+        Journal::new(&self.identity())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tinytorrent_types::InfoHashV1;
+
+    use super::*;
+
+    const ROOT_ACCESS: Access = Access::Write;
+
+    struct World {
+        folder: tempfile::TempDir,
+        root: Root,
+        geometry: Geometry,
+        journal: Journal,
+    }
+
+    fn world() -> World {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::open(folder.path(), ROOT_ACCESS).unwrap();
+        let geometry = Geometry::new(10 * 65_536, 65_536).unwrap();
+        World { folder, root, geometry, journal: Journal::new(&identity(1)) }
+    }
+
+    fn identity(byte: u8) -> InfoHashes {
+        InfoHashes::from_v1(InfoHashV1::from_bytes([byte; 20]))
+    }
+
+    fn range(geometry: &Geometry, piece: u32, first: u32, count: u32) -> BlockRange {
+        BlockRange { piece: geometry.piece(piece).unwrap(), first, count }
+    }
+
+    fn claims(world: &World) -> Vec<(u32, Vec<u32>)> {
+        let journal = Journal::new(&identity(1));
+        let loaded = journal.load(&world.root, &world.geometry);
+        loaded.into_iter().map(|partial| (partial.piece.get(), partial.blocks)).collect()
+    }
+
+    // S-18.
+    #[test]
+    fn what_was_appended_is_found_and_what_was_discarded_is_not() {
+        let world = world();
+        let entry = |piece, first, count| range(&world.geometry, piece, first, count);
+        world.journal.append(&world.root, &[entry(7, 1, 2), entry(2, 0, 1)]);
+        world.journal.append(&world.root, &[entry(7, 0, 2), entry(3, 0, 4)]);
+        world.journal.append(&world.root, &[entry(3, 0, 0)]);
+        assert_eq!(claims(&world), [(2, vec![0]), (7, vec![0, 1, 2])]);
+    }
+
+    // S-18.
+    #[test]
+    fn a_journal_cut_anywhere_claims_its_whole_entries() {
+        let world = world();
+        let entry = |piece| range(&world.geometry, piece, 0, 1);
+        world.journal.append(&world.root, &[entry(0), entry(1), entry(2)]);
+        let path = world.folder.path().join(&world.journal.name);
+        let whole = std::fs::read(&path).unwrap();
+        for cut in 0..whole.len() {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            assert_eq!(claims(&world).len(), cut.saturating_sub(HEADER) / ENTRY);
+            Journal::new(&identity(1)).append(&world.root, &[entry(9)]);
+            assert_eq!(claims(&world).last(), Some(&(9, vec![0])), "the next run goes on");
+        }
+    }
+
+    #[test]
+    fn a_damaged_entry_ends_the_claims() {
+        let world = world();
+        let entry = |piece| range(&world.geometry, piece, 0, 1);
+        world.journal.append(&world.root, &[entry(0), entry(1), entry(2)]);
+        let path = world.folder.path().join(&world.journal.name);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[HEADER + ENTRY + 3] ^= 4;
+        std::fs::write(&path, &bytes).unwrap();
+        assert_eq!(claims(&world), [(0, vec![0])]);
+    }
+
+    // S-17.
+    #[test]
+    fn the_journal_of_another_torrent_claims_nothing() {
+        let world = world();
+        let other = Journal { name: world.journal.name.clone(), ..Journal::new(&identity(2)) };
+        other.append(&world.root, &[range(&world.geometry, 0, 0, 4)]);
+        assert!(claims(&world).is_empty());
+        world.journal.append(&world.root, &[range(&world.geometry, 1, 0, 1)]);
+        assert_eq!(claims(&world), [(1, vec![0])]);
+    }
+
+    #[test]
+    fn rewriting_keeps_the_claims_and_none_remove_the_file() {
+        let world = world();
+        world.journal.append(&world.root, &[range(&world.geometry, 4, 0, 1)]);
+        let partial = PartialPiece { piece: world.geometry.piece(5).unwrap(), blocks: vec![0, 2] };
+        world.journal.rewrite(&world.root, || vec![partial]).unwrap();
+        assert_eq!(claims(&world), [(5, vec![0, 2])]);
+        world.journal.append(&world.root, &[range(&world.geometry, 5, 1, 1)]);
+        assert_eq!(claims(&world), [(5, vec![0, 1, 2])]);
+        world.journal.rewrite(&world.root, Vec::new).unwrap();
+        assert_eq!(std::fs::read_dir(world.folder.path()).unwrap().count(), 0);
+    }
+}

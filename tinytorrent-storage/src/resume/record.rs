@@ -1,0 +1,312 @@
+use std::io::Read;
+
+use tinytorrent_hash::sha1;
+use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashV2, InfoHashes};
+
+use super::{Counters, PartialPiece, journal::replace};
+use crate::{FileStamp, Storage, StorageError, root::Access};
+
+/// What a run leaves for the next one: which pieces are on disk, and how the files looked then.
+///
+/// It is kept beside the content, in `.<info-hash>.tinytorrent-resume` in the root folder, so that
+/// it goes where the content goes. All numbers are big-endian:
+///
+/// | bytes | what |
+/// |---|---|
+/// | 8 | `ttresum1`: the format and its version |
+/// | 1, 20, 32 | which info-hashes there are (1: v1, 2: v2), and both, zeros for one there is not |
+/// | 8, 4, 4 | total length, piece length, number of files |
+/// | 5 × 8 | the [`Counters`] |
+/// | ⌈pieces / 8⌉ | the pieces that are on disk, as in a `bitfield` message |
+/// | 21 a file | 1 if it exists, then size, seconds and nanoseconds of its time of change |
+/// | 4 | number of partial pieces |
+/// | 4 + ⌈blocks / 8⌉ each | a partial piece and its blocks, first block first |
+/// | 20 | SHA-1 of all before |
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ResumeRecord {
+    /// The torrent it is of.
+    pub identity: InfoHashes,
+    /// Pieces that are on the medium and right.
+    pub have: Bitfield,
+    /// Unfinished pieces with blocks on disk.
+    pub partial: Vec<PartialPiece>,
+    /// Totals.
+    pub counters: Counters,
+    /// How each file looked, in the torrent's order; `None` for one that did not exist.
+    pub stamps: Vec<Option<FileStamp>>,
+}
+
+/// Why bytes are no resume record of a torrent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// Not a record, or one of a version we do not know.
+    #[error("not a resume record of a known version")]
+    UnknownFormat,
+    /// It ends early, or the checksum is not that of the rest.
+    #[error("the resume record is damaged")]
+    Damaged,
+    /// It is of a torrent with another info-hash or another shape.
+    #[error("the resume record is of another torrent")]
+    OtherTorrent,
+}
+
+impl ResumeRecord {
+    /// The record as it is kept.
+    pub fn to_bytes(&self, geometry: &Geometry) -> Vec<u8> {
+        let mut bytes = header(&self.identity, geometry, self.stamps.len() as u32);
+        for counter in self.counters.to_array() {
+            bytes.extend(counter.to_be_bytes());
+        }
+        bytes.extend(self.have.as_bytes());
+        for stamp in &self.stamps {
+            let is_there = u8::from(stamp.is_some());
+            let stamp = stamp.unwrap_or(FileStamp { size: 0, seconds: 0, nanoseconds: 0 });
+            bytes.push(is_there);
+            bytes.extend(stamp.size.to_be_bytes());
+            bytes.extend(stamp.seconds.to_be_bytes());
+            bytes.extend(stamp.nanoseconds.to_be_bytes());
+        }
+        bytes.extend((self.partial.len() as u32).to_be_bytes());
+        for partial in &self.partial {
+            bytes.extend(partial.piece.get().to_be_bytes());
+            let start = bytes.len();
+            bytes.resize(start + geometry.block_count(partial.piece).div_ceil(8) as usize, 0);
+            for block in &partial.blocks {
+                bytes[start + (block / 8) as usize] |= 0x80 >> (block % 8);
+            }
+        }
+        let check = sha1(&bytes);
+        bytes.extend(check);
+        bytes
+    }
+
+    /// Reads a record of this torrent.
+    ///
+    /// # Errors
+    /// See [`RecordError`]; a caller has lost nothing but progress.
+    pub fn from_bytes(
+        bytes: &[u8],
+        identity: &InfoHashes,
+        geometry: &Geometry,
+        file_count: u32,
+    ) -> Result<Self, RecordError> {
+        if !bytes.starts_with(MAGIC) {
+            return Err(RecordError::UnknownFormat);
+        }
+        let (body, check) = bytes.split_last_chunk().ok_or(RecordError::Damaged)?;
+        if sha1(body) != *check {
+            return Err(RecordError::Damaged);
+        }
+        let header = header(identity, geometry, file_count);
+        let rest = body.strip_prefix(&header[..]).ok_or(RecordError::OtherTorrent)?;
+        // From here on the bytes are what somebody wrote; lengths are checked all the same.
+        Fields { rest, geometry }.read(identity, file_count).ok_or(RecordError::Damaged)
+    }
+
+    /// Brings the record to the medium in place of the one before: a kill, a power failure or a
+    /// full disk leaves one or the other, whole.
+    ///
+    /// # Errors
+    /// The system refuses; the record before it, if any, still stands.
+    pub fn save(&self, storage: &Storage) -> Result<(), StorageError> {
+        let bytes = self.to_bytes(&storage.geometry());
+        replace(storage.root(), &file_name(&self.identity), &bytes, true)
+    }
+
+    /// The record of this content. One that is absent, damaged or of another torrent is none:
+    /// there is then more to check, and no reason to fail.
+    pub fn load(storage: &Storage) -> Option<Self> {
+        let (geometry, file_count) = (storage.geometry(), storage.layout().file_count());
+        let name = file_name(&storage.identity());
+        let file = storage.root().file(std::iter::once(name.as_bytes()), Access::Read).ok()?;
+        let mut bytes = Vec::new();
+        file.take(longest(&geometry, file_count)).read_to_end(&mut bytes).ok()?;
+        Self::from_bytes(&bytes, &storage.identity(), &geometry, file_count).ok()
+    }
+
+    /// Removes the record and the journal of this content.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn remove(storage: &Storage) -> Result<(), StorageError> {
+        let name = file_name(&storage.identity());
+        storage.root().remove(std::iter::once(name.as_bytes()))?;
+        storage.journal().rewrite(storage.root(), Vec::new)
+    }
+}
+
+impl Counters {
+    fn to_array(self) -> [u64; 5] {
+        [self.downloaded, self.uploaded, self.wasted, self.active_seconds, self.seeding_seconds]
+    }
+
+    fn from_array(numbers: [u64; 5]) -> Self {
+        let [downloaded, uploaded, wasted, active_seconds, seeding_seconds] = numbers;
+        Self { downloaded, uploaded, wasted, active_seconds, seeding_seconds }
+    }
+}
+
+struct Fields<'a> {
+    rest: &'a [u8],
+    geometry: &'a Geometry,
+}
+
+impl Fields<'_> {
+    fn read(mut self, identity: &InfoHashes, file_count: u32) -> Option<ResumeRecord> {
+        let mut counters = [0; 5];
+        for counter in &mut counters {
+            *counter = u64::from_be_bytes(self.array()?);
+        }
+        let piece_count = self.geometry.piece_count();
+        let have = self.bytes(Bitfield::byte_length(piece_count))?;
+        let have = Bitfield::from_bytes(have, piece_count).ok()?;
+        let stamps = (0..file_count).map(|_| self.stamp()).collect::<Option<Vec<_>>>()?;
+        let partial_count = u32::from_be_bytes(self.array()?);
+        let partial = (0..partial_count).map(|_| self.partial()).collect::<Option<Vec<_>>>()?;
+        let is_all = self.rest.is_empty();
+        is_all.then_some(ResumeRecord {
+            identity: *identity,
+            have,
+            partial,
+            counters: Counters::from_array(counters),
+            stamps,
+        })
+    }
+
+    fn stamp(&mut self) -> Option<Option<FileStamp>> {
+        let [is_there] = self.array()?;
+        let stamp = FileStamp {
+            size: u64::from_be_bytes(self.array()?),
+            seconds: i64::from_be_bytes(self.array()?),
+            nanoseconds: u32::from_be_bytes(self.array()?),
+        };
+        Some((is_there == 1).then_some(stamp))
+    }
+
+    fn partial(&mut self) -> Option<PartialPiece> {
+        let piece = self.geometry.piece(u32::from_be_bytes(self.array()?))?;
+        let block_count = self.geometry.block_count(piece);
+        let bits = self.bytes(block_count.div_ceil(8) as usize)?;
+        let is_set = |block: &u32| bits[(block / 8) as usize] & 0x80 >> (block % 8) != 0;
+        Some(PartialPiece { piece, blocks: (0..block_count).filter(is_set).collect() })
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (array, rest) = self.rest.split_first_chunk()?;
+        self.rest = rest;
+        Some(*array)
+    }
+
+    fn bytes(&mut self, length: usize) -> Option<&[u8]> {
+        let (bytes, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some(bytes)
+    }
+}
+
+fn header(identity: &InfoHashes, geometry: &Geometry, file_count: u32) -> Vec<u8> {
+    let (v1, v2) = (identity.v1(), identity.v2());
+    let mut bytes = MAGIC.to_vec();
+    bytes.push(u8::from(v1.is_some()) | u8::from(v2.is_some()) << 1);
+    bytes.extend(v1.unwrap_or(InfoHashV1::from_bytes([0; 20])).as_bytes());
+    bytes.extend(v2.unwrap_or(InfoHashV2::from_bytes([0; 32])).as_bytes());
+    bytes.extend(geometry.total_length().to_be_bytes());
+    bytes.extend(geometry.nominal_piece_length().to_be_bytes());
+    bytes.extend(file_count.to_be_bytes());
+    bytes
+}
+
+fn file_name(identity: &InfoHashes) -> String {
+    format!(".{}.tinytorrent-resume", identity.to_wire())
+}
+
+/// No record of this torrent is longer, however many pieces are partial.
+fn longest(geometry: &Geometry, file_count: u32) -> u64 {
+    let pieces = u64::from(geometry.piece_count());
+    let bits = geometry.total_length() / u64::from(tinytorrent_types::BLOCK_LENGTH) / 8;
+    256 + pieces * 6 + bits + u64::from(file_count) * 21
+}
+
+const MAGIC: &[u8; 8] = b"ttresum1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn geometry() -> Geometry {
+        Geometry::new(20 * 65_536 - 5, 65_536).unwrap()
+    }
+
+    fn record() -> ResumeRecord {
+        let geometry = geometry();
+        let mut have = Bitfield::new(20);
+        have.insert(geometry.piece(3).unwrap());
+        let last = geometry.piece(19).unwrap();
+        ResumeRecord {
+            identity: InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20])),
+            have,
+            partial: vec![PartialPiece { piece: last, blocks: vec![1, 3] }],
+            counters: Counters::from_array([1, 2, 3, 4, 5]),
+            stamps: vec![Some(FileStamp { size: 9, seconds: -5, nanoseconds: 999_999_999 }), None],
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Result<ResumeRecord, RecordError> {
+        ResumeRecord::from_bytes(bytes, &record().identity, &geometry(), 2)
+    }
+
+    // S-16.
+    #[test]
+    fn a_record_round_trips() {
+        assert_eq!(read(&record().to_bytes(&geometry())), Ok(record()));
+    }
+
+    // S-16: a full disk may cut a record anywhere.
+    #[test]
+    fn a_record_cut_anywhere_is_none() {
+        let bytes = record().to_bytes(&geometry());
+        for cut in 0..bytes.len() {
+            assert!(read(&bytes[..cut]).is_err(), "{cut}");
+        }
+    }
+
+    // S-16.
+    #[test]
+    fn a_record_with_any_bit_flipped_is_none() {
+        let bytes = record().to_bytes(&geometry());
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(read(&damaged).is_err(), "{bit}");
+        }
+    }
+
+    // S-17.
+    #[test]
+    fn the_record_of_another_torrent_is_refused() {
+        let bytes = record().to_bytes(&geometry());
+        let other = InfoHashes::from_v1(InfoHashV1::from_bytes([8; 20]));
+        let same = record().identity;
+        let reshaped = Geometry::new(20 * 65_536 - 6, 65_536).unwrap();
+        for (identity, geometry, files) in
+            [(other, geometry(), 2), (same, reshaped, 2), (same, geometry(), 3)]
+        {
+            let refused = ResumeRecord::from_bytes(&bytes, &identity, &geometry, files);
+            assert_eq!(refused, Err(RecordError::OtherTorrent));
+        }
+    }
+
+    #[test]
+    fn a_hostile_count_allocates_nothing() {
+        let geometry = geometry();
+        let mut body = record().to_bytes(&geometry);
+        let end = body.len() - 20 - 5 - 4;
+        body.truncate(end);
+        body.extend(u32::MAX.to_be_bytes());
+        let check = sha1(&body);
+        body.extend(check);
+        assert_eq!(read(&body), Err(RecordError::Damaged));
+    }
+}

@@ -1,0 +1,182 @@
+use std::{collections::BTreeMap, ops::ControlFlow};
+
+use tinytorrent_metainfo::FileIndex;
+use tinytorrent_types::{Bitfield, BlockInfo, PieceIndex};
+
+use super::{PartialPiece, Recovered, ResumeRecord};
+use crate::{FileStamp, PieceHashes, Storage, StorageError, VerifyProgress, verify};
+
+/// How to [`recover`].
+///
+/// # Defaults
+/// - [`threads`](Self::threads): as many as there are processors, at most 4
+/// - [`ignore_record`](Self::ignore_record): no
+#[derive(Debug, Clone)]
+pub struct RecoverOptions {
+    threads: usize,
+    ignore_record: bool,
+}
+
+impl RecoverOptions {
+    /// Threads that check what the record does not vouch for.
+    pub fn threads(&mut self, threads: usize) -> &mut Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Whether to check everything that is on disk, record or not.
+    pub fn ignore_record(&mut self, ignore: bool) -> &mut Self {
+        self.ignore_record = ignore;
+        self
+    }
+}
+
+impl Default for RecoverOptions {
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { threads: processors.min(4), ignore_record: false }
+    }
+}
+
+/// Finds what earlier runs have left on disk.
+///
+/// The record's claims hold for files whose size and time of change are as they were. Every piece
+/// of any other file that has data on disk is checked, which finds what was written after the
+/// record, and blocks of unfinished pieces are found through the record and the journal (S-16,
+/// S-18). What was killed loses what was in its memory, and nothing else.
+///
+/// `None` if `progress` ended it.
+///
+/// # Errors
+/// The system refuses, or something else stands where a file should. Files that are absent or too
+/// short are no error, nor are records that are absent or damaged.
+pub fn recover(
+    storage: &Storage,
+    hashes: &PieceHashes,
+    options: &RecoverOptions,
+    progress: impl FnMut(VerifyProgress) -> ControlFlow<()> + Send,
+) -> Result<Option<Recovered>, StorageError> {
+    let geometry = storage.geometry();
+    let record = ResumeRecord::load(storage).filter(|_| !options.ignore_record);
+    let files = Files::look(storage, record.as_ref())?;
+
+    let mut recovered = Recovered::nothing(geometry.piece_count());
+    let mut unsure = Bitfield::new(geometry.piece_count());
+    for piece in geometry.pieces() {
+        match files.claim(storage, piece) {
+            Claim::Absent => {}
+            Claim::Changed => _ = unsure.insert(piece),
+            Claim::Unchanged => {
+                if record.as_ref().is_some_and(|record| record.have.contains(piece)) {
+                    recovered.have.insert(piece);
+                }
+            }
+        }
+    }
+    let claims = claims(storage, record.as_ref(), &files);
+    for (&piece, blocks) in &claims {
+        // Stopped between the last block and the hash.
+        if blocks.len() == geometry.block_count(piece) as usize && !recovered.have.contains(piece) {
+            unsure.insert(piece);
+        }
+    }
+    let verified = verify(storage, hashes, &unsure, options.threads, progress);
+    if verified.is_cancelled {
+        return Ok(None);
+    }
+    if let Some((_, error)) = verified.first_error {
+        return Err(error);
+    }
+    for piece in verified.have.iter().filter_map(|index| geometry.piece(index)) {
+        recovered.have.insert(piece);
+    }
+    if let Some(record) = &record {
+        recovered.counters = record.counters;
+    }
+    // A piece of which all blocks are there was checked: it is right, or has to come anew.
+    let is_partial = |piece: PieceIndex, blocks: &[u32]| {
+        !recovered.have.contains(piece) && blocks.len() < geometry.block_count(piece) as usize
+    };
+    recovered.partial = claims
+        .into_iter()
+        .filter(|(piece, blocks)| is_partial(*piece, blocks))
+        .map(|(piece, blocks)| PartialPiece { piece, blocks })
+        .collect();
+    Ok(Some(recovered))
+}
+
+/// How the files look, and whether they look as they did.
+struct Files {
+    stamps: Vec<Option<FileStamp>>,
+    is_unchanged: Vec<bool>,
+}
+
+enum Claim {
+    /// A file of the piece does not exist.
+    Absent,
+    /// A file of the piece is not as the record knows it.
+    Changed,
+    Unchanged,
+}
+
+impl Files {
+    fn look(storage: &Storage, record: Option<&ResumeRecord>) -> Result<Self, StorageError> {
+        let stamps = storage.stamps()?;
+        let is_unchanged = match record {
+            Some(record) => {
+                stamps.iter().zip(&record.stamps).map(|(now, then)| now == then).collect()
+            }
+            None => vec![false; stamps.len()],
+        };
+        Ok(Self { stamps, is_unchanged })
+    }
+
+    fn claim(&self, storage: &Storage, piece: PieceIndex) -> Claim {
+        let mut claim = Claim::Unchanged;
+        for span in storage.layout().piece_spans(piece).filter(|span| !span.is_pad) {
+            let is_elsewhere = storage.is_in_parts(span.file);
+            if self.size(span.file) < span.offset + 1 && !is_elsewhere {
+                return Claim::Absent;
+            }
+            if is_elsewhere || !self.is_unchanged[span.file.as_usize()] {
+                claim = Claim::Changed;
+            }
+        }
+        claim
+    }
+
+    fn size(&self, file: FileIndex) -> u64 {
+        self.stamps[file.as_usize()].map_or(0, |stamp| stamp.size)
+    }
+
+    /// Whether all files of the block reach so far.
+    fn may_have(&self, storage: &Storage, block: BlockInfo) -> bool {
+        storage.layout().block_spans(block).filter(|span| !span.is_pad).all(|span| {
+            storage.is_in_parts(span.file) || self.size(span.file) >= span.offset + span.length
+        })
+    }
+}
+
+/// Blocks that were written, by the record and by the journal, as far as the files reach.
+fn claims(
+    storage: &Storage,
+    record: Option<&ResumeRecord>,
+    files: &Files,
+) -> BTreeMap<PieceIndex, Vec<u32>> {
+    let geometry = storage.geometry();
+    let journal = storage.journal().load(storage.root(), &geometry);
+    let of_record = record.map_or(&[][..], |record| &record.partial);
+    let mut pieces = BTreeMap::<PieceIndex, Vec<u32>>::new();
+    for claim in of_record.iter().chain(&journal) {
+        pieces.entry(claim.piece).or_default().extend(&claim.blocks);
+    }
+    for (&piece, blocks) in &mut pieces {
+        blocks.sort_unstable();
+        blocks.dedup();
+        blocks.retain(|&number| {
+            geometry.nth_block(piece, number).is_some_and(|block| files.may_have(storage, block))
+        });
+    }
+    pieces.retain(|_, blocks| !blocks.is_empty());
+    pieces
+}

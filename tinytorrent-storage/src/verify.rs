@@ -1,0 +1,270 @@
+use std::{
+    ops::ControlFlow,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use tinytorrent_hash::Sha1;
+use tinytorrent_types::{Bitfield, PieceIndex};
+
+use crate::{PieceHashes, Storage, StorageError, presence::Presence};
+
+/// How far a [`verify`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerifyProgress {
+    /// Pieces that were looked at.
+    pub pieces_done: u32,
+    /// Pieces that are to be looked at.
+    pub pieces_total: u32,
+    /// Bytes of those that were looked at.
+    pub bytes_done: u64,
+}
+
+/// What a [`verify`] found.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Verified {
+    /// Pieces that are on disk and right.
+    pub have: Bitfield,
+    /// Pieces that were looked at and are not on disk at all: in no file, or never written.
+    pub absent: Bitfield,
+    /// The first piece that could not be read, and why. Such pieces are not in `have`.
+    pub first_error: Option<(PieceIndex, StorageError)>,
+    /// Whether it was ended early; then the pieces it did not come to are not in `have`.
+    pub is_cancelled: bool,
+}
+
+/// Looks which of the pieces are on disk and right, on so many threads, at least one.
+///
+/// Pieces are hashed side by side in lanes and read in slices that stay in the cache; what was
+/// never written is not read. After each batch `progress` is told how far it is and can end it
+/// (S-19). Never writes.
+///
+/// Two at a time on one disk only keep its head moving; run one after the other.
+pub fn verify(
+    storage: &Storage,
+    hashes: &PieceHashes,
+    pieces: &Bitfield,
+    threads: usize,
+    progress: impl FnMut(VerifyProgress) -> ControlFlow<()> + Send,
+) -> Verified {
+    let geometry = storage.geometry();
+    let pieces: Vec<PieceIndex> = pieces.iter().filter_map(|index| geometry.piece(index)).collect();
+    let threads = threads.max(1);
+    let batch = pieces.len().div_ceil(threads).clamp(1, LANES);
+    let shared = Shared {
+        storage,
+        hashes,
+        batches: pieces.chunks(batch).collect(),
+        next: AtomicUsize::new(0),
+        is_cancelled: AtomicBool::new(false),
+        found: Mutex::new(Found {
+            have: Bitfield::new(geometry.piece_count()),
+            absent: Bitfield::new(geometry.piece_count()),
+            first_error: None,
+            done: VerifyProgress {
+                pieces_done: 0,
+                pieces_total: pieces.len() as u32,
+                bytes_done: 0,
+            },
+            progress,
+        }),
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.min(shared.batches.len()) {
+            scope.spawn(|| shared.work());
+        }
+        shared.work();
+    });
+    let found = shared.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Verified {
+        have: found.have,
+        absent: found.absent,
+        first_error: found.first_error,
+        is_cancelled: shared.is_cancelled.into_inner(),
+    }
+}
+
+struct Shared<'a, F> {
+    storage: &'a Storage,
+    hashes: &'a PieceHashes,
+    batches: Vec<&'a [PieceIndex]>,
+    next: AtomicUsize,
+    is_cancelled: AtomicBool,
+    found: Mutex<Found<F>>,
+}
+
+struct Found<F> {
+    have: Bitfield,
+    absent: Bitfield,
+    first_error: Option<(PieceIndex, StorageError)>,
+    done: VerifyProgress,
+    progress: F,
+}
+
+enum Verdict {
+    Right,
+    Wrong,
+    Absent,
+    Unreadable(StorageError),
+}
+
+/// One of the pieces that are hashed side by side.
+struct Lane {
+    piece: PieceIndex,
+    hasher: Sha1,
+    read: u32,
+    buffer: Vec<u8>,
+    error: Option<StorageError>,
+}
+
+impl<F: FnMut(VerifyProgress) -> ControlFlow<()> + Send> Shared<'_, F> {
+    fn work(&self) {
+        let mut buffers = vec![Vec::new(); LANES];
+        let mut zeros = Zeros::default();
+        while !self.is_cancelled.load(Ordering::Relaxed) {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(batch) = self.batches.get(number) else { return };
+            if let Some(next) = self.batches.get(number + 1) {
+                self.announce(next);
+            }
+            let verdicts = self.judge(batch, &mut buffers, &mut zeros);
+            self.report(verdicts);
+        }
+    }
+
+    /// Has the system read ahead: 16 places of a file at once look like chance to it.
+    fn announce(&self, batch: &[PieceIndex]) {
+        for &piece in batch {
+            let geometry = self.storage.geometry();
+            let length = u64::from(geometry.piece_length(piece));
+            self.storage.will_need(geometry.piece_offset(piece), length);
+        }
+    }
+
+    fn judge(
+        &self,
+        batch: &[PieceIndex],
+        buffers: &mut Vec<Vec<u8>>,
+        zeros: &mut Zeros,
+    ) -> Vec<(PieceIndex, Verdict)> {
+        let mut verdicts = Vec::with_capacity(batch.len());
+        let mut lanes = Vec::with_capacity(batch.len());
+        for &piece in batch {
+            match self.storage.presence(piece) {
+                Ok(Presence::Data) => {
+                    let buffer = buffers.pop().unwrap_or_default();
+                    lanes.push(Lane { piece, hasher: Sha1::new(), read: 0, buffer, error: None });
+                }
+                Ok(Presence::Absent) => verdicts.push((piece, Verdict::Absent)),
+                Ok(Presence::Hole | Presence::Padding) => {
+                    let length = self.storage.geometry().piece_length(piece);
+                    let is_right = self.hashes.matches(piece, &zeros.hash(length));
+                    let verdict = if is_right { Verdict::Right } else { Verdict::Absent };
+                    verdicts.push((piece, verdict));
+                }
+                Err(error) => verdicts.push((piece, Verdict::Unreadable(error))),
+            }
+        }
+        self.hash(&mut lanes);
+        for lane in lanes {
+            let hash = lane.hasher.finalize();
+            verdicts.push((
+                lane.piece,
+                match lane.error {
+                    Some(error) => Verdict::Unreadable(error),
+                    None if self.hashes.matches(lane.piece, &hash) => Verdict::Right,
+                    None => Verdict::Wrong,
+                },
+            ));
+            buffers.push(lane.buffer);
+        }
+        verdicts
+    }
+
+    fn hash(&self, lanes: &mut [Lane]) {
+        loop {
+            for lane in &mut *lanes {
+                lane.read_slice(self.storage);
+            }
+            let mut feeds = lanes
+                .iter_mut()
+                .filter(|lane| !lane.buffer.is_empty())
+                .map(|lane| (&mut lane.hasher, &lane.buffer[..]))
+                .peekable();
+            if feeds.peek().is_none() {
+                return;
+            }
+            Sha1::update_many(feeds);
+        }
+    }
+
+    fn report(&self, verdicts: Vec<(PieceIndex, Verdict)>) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        for (piece, verdict) in verdicts {
+            found.done.pieces_done += 1;
+            found.done.bytes_done += u64::from(self.storage.geometry().piece_length(piece));
+            match verdict {
+                Verdict::Right => _ = found.have.insert(piece),
+                Verdict::Absent => _ = found.absent.insert(piece),
+                Verdict::Wrong => {}
+                Verdict::Unreadable(error) => _ = found.first_error.get_or_insert((piece, error)),
+            }
+        }
+        let done = found.done;
+        if (found.progress)(done).is_break() {
+            self.is_cancelled.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Lane {
+    /// Reads the next slice; none is left after the last, or after an error.
+    fn read_slice(&mut self, storage: &Storage) {
+        let geometry = storage.geometry();
+        let left = geometry.piece_length(self.piece) - self.read;
+        let length = if self.error.is_some() { 0 } else { left.min(SLICE) };
+        self.buffer.resize(length as usize, 0);
+        if length == 0 {
+            return;
+        }
+        let offset = geometry.piece_offset(self.piece) + u64::from(self.read);
+        match storage.read(offset, &mut self.buffer) {
+            Ok(()) => self.read += length,
+            Err(error) => {
+                self.buffer.clear();
+                self.error = Some(error);
+            }
+        }
+    }
+}
+
+/// Hashes of zeros, each made once: all pieces have one length, but for the last.
+#[derive(Default)]
+struct Zeros(Vec<(u32, [u8; 20])>);
+
+impl Zeros {
+    fn hash(&mut self, length: u32) -> [u8; 20] {
+        if let Some((_, hash)) = self.0.iter().find(|(known, _)| *known == length) {
+            return *hash;
+        }
+        let mut hasher = Sha1::new();
+        let zeros = [0; 16_384];
+        for begin in (0..length).step_by(zeros.len()) {
+            hasher.update(&zeros[..zeros.len().min((length - begin) as usize)]);
+        }
+        let hash = hasher.finalize();
+        self.0.push((length, hash));
+        hash
+    }
+}
+
+/// As many lanes as the widest kernel has.
+const LANES: usize = 16;
+
+/// Sixteen of these fit a second-level cache of 512 KiB and up, and one is long enough for the
+/// call to cost little.
+const SLICE: u32 = 32 << 10;
