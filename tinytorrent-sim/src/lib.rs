@@ -1,1 +1,28 @@
-//! Worlds of BitTorrent swarms in virtual time, with faulty links, disks and peers.
+//! Worlds of BitTorrent swarms in virtual time: links with a delay, slow uplinks, liars.
+//!
+//! Hours of a swarm pass in milliseconds, and the same world always tells the same story. Content
+//! is not moved: a block is right or wrong by what its sender is, which is all that the engine
+//! ever learns of it.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tinytorrent_sim::World;
+//! use tinytorrent_types::Geometry;
+//!
+//! let geometry = Geometry::new(10 << 20, 1 << 18)?;
+//! let mut world = World::new();
+//! let seed = world.add(geometry, "all", |_| {});
+//! let leech = world.add(geometry, "none", |config| {
+//!     config.download_limit(Some(1 << 20));
+//! });
+//! world.introduce(leech, &[seed]);
+//! assert!(world.run(Duration::from_secs(60), World::all_finished));
+//! assert!(world.elapsed() > Duration::from_secs(8));
+//! # Ok::<(), tinytorrent_types::GeometryError>(())
+//! ```
+
+mod node;
+mod world;
+
+pub use node::{Behaviour, Quality, Simulated};
+pub use world::{Node, World, address_of, hashes, info, peer_id};

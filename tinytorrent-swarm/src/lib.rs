@@ -1,1 +1,89 @@
-//! The BitTorrent engine without I/O: picking, pipelining, choking, blame; time and chance are arguments.
+//! The BitTorrent engine, without I/O.
+//!
+//! [`Swarm`] decides everything that a client decides about one torrent: whom to connect to, what
+//! to ask of whom, whom to serve, whom to ban, when to announce. It does nothing: sockets, disk,
+//! clock and chance stay with the caller, and so do the bytes of the content.
+//!
+//! ```text
+//!    sockets ──messages──▶ ┌───────┐ ──Action──▶ sockets, disk, trackers
+//!    disk ──verdicts─────▶ │ Swarm │ ──Event───▶ the application
+//!    trackers ──peers────▶ └───────┘ ──poll_timeout──▶ the clock
+//! ```
+//!
+//! What it takes care of: rarest first with random ties, end game, pipelines that follow each
+//! peer's rate (BEP 3), the fast extension (BEP 6), metadata from peers (BEP 9), tit for tat and
+//! optimistic unchokes, blame by block, back-off, time-outs, rate limits, announces (BEP 12).
+//! What it leaves to you: connecting and shaking hands, framing (`tinytorrent-wire`), storing
+//! and hashing blocks, talking to trackers.
+//!
+//! # The loop
+//!
+//! **After every call that takes `now`: drain the actions, drain the events, sleep until
+//! `poll_timeout`.**
+//!
+//! ```
+//! use std::time::Instant;
+//! use tinytorrent_swarm::{Action, BlockVerdict, Config, Content, Input, PeerSource, Swarm};
+//! use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
+//!
+//! let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
+//! let id = PeerId::generate(*b"abcdefghijkl");
+//! let now = Instant::now();
+//! let mut swarm = Swarm::new(now, Config::new(hashes, id, 42));
+//!
+//! // 1. Say what the content is and what of it is there.
+//! let geometry = Geometry::new(1 << 20, 1 << 18)?;
+//! swarm.handle_input(now, Input::ContentReady(Content {
+//!     geometry,
+//!     have: Bitfield::new(geometry.piece_count()),
+//!     wanted: Bitfield::full(geometry.piece_count()),
+//!     partial: Vec::new(),
+//!     info: Default::default(),
+//!     is_private: false,
+//! }));
+//!
+//! // 2. Tell it what happens.
+//! let addresses = vec!["192.0.2.1:6881".parse()?];
+//! swarm.handle_input(now, Input::PeersFound { source: PeerSource::User, addresses });
+//!
+//! // 3. Do what it says.
+//! while let Some(action) = swarm.poll_action() {
+//!     match action {
+//!         Action::Connect { peer, address } => {
+//!             // connect, shake hands with `swarm.handshake()`, then say how it went
+//!             let reason = format!("{address} is for documentation only");
+//!             swarm.handle_input(now, Input::ConnectFailed { peer, reason });
+//!         }
+//!         _ => {}
+//!     }
+//! }
+//! while let Some(event) = swarm.poll_event() {
+//!     println!("{event:?}");
+//! }
+//!
+//! // 4. Come back in time.
+//! let _wake_up = swarm.poll_timeout();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Same seed and same inputs, same outputs: a session that was recorded can be replayed.
+
+mod announce;
+mod choke;
+mod config;
+mod contract;
+mod key;
+mod limiter;
+mod peer;
+mod peer_book;
+mod piece;
+mod rate;
+mod swarm;
+mod timers;
+
+pub use announce::{AnnounceOutcome, AnnounceTask};
+pub use config::Config;
+pub use contract::{Action, BlockVerdict, Content, Event, Input, LeaveReason, PeerSource, Stats};
+pub use key::PeerKey;
+pub use piece::BlockDigest;
+pub use swarm::Swarm;

@@ -1,0 +1,102 @@
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use bytes::Bytes;
+use tinytorrent_swarm::{AnnounceTask, Event, LeaveReason, PeerKey, Swarm};
+use tinytorrent_types::{BlockInfo, Geometry};
+use tinytorrent_wire::Message;
+
+use crate::Node;
+
+/// A swarm in its world, and all that was seen of it.
+#[derive(Debug)]
+pub struct Simulated {
+    /// The engine.
+    pub swarm: Swarm,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The shape of the content.
+    pub geometry: Geometry,
+    /// All it told its application.
+    pub events: Vec<Event>,
+    /// What it does to others.
+    pub behaviour: Behaviour,
+    /// The blocks that its disk holds.
+    pub received: HashMap<BlockInfo, Quality>,
+    /// All it told its trackers.
+    pub announces: Vec<AnnounceTask>,
+    /// Peers that its tracker tells of.
+    pub tracker_peers: Vec<SocketAddr>,
+    /// Whom it left, and why.
+    pub disconnected: Vec<(SocketAddr, LeaveReason)>,
+    /// All it said to peers.
+    pub sent: Vec<(SocketAddr, Message)>,
+    /// What it takes for the info dictionary.
+    pub info: Bytes,
+    pub(crate) links: HashMap<PeerKey, Link>,
+    /// When all that was handed to its uplink is out.
+    pub(crate) uplink_free: Instant,
+}
+
+/// What a node does to others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Behaviour {
+    /// What the engine says.
+    Honest,
+    /// Sends wrong bytes in every n-th block.
+    Corrupt(u32),
+    /// Takes requests and answers none.
+    Stalls,
+    /// Cannot be connected to.
+    Unreachable,
+    /// Claims to have metadata, and sends garbage.
+    LiesAboutMetadata,
+}
+
+/// Of a block: whether it is right.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Quality {
+    /// As the torrent has it.
+    Right,
+    /// Something else, of this sender's making.
+    Wrong(u8),
+}
+
+impl Simulated {
+    pub(crate) fn quality(&self, block: BlockInfo) -> Quality {
+        let position = block.piece().get() * 64 + block.number();
+        match self.behaviour {
+            Behaviour::Corrupt(every) if position.is_multiple_of(every) => {
+                Quality::Wrong(self.address.ip().to_string().bytes().last().unwrap_or(1))
+            }
+            _ => Quality::Right,
+        }
+    }
+
+    /// Peers that were banned.
+    pub fn banned(&self) -> Vec<SocketAddr> {
+        let banned = self.events.iter().filter_map(|event| match event {
+            Event::PeerBanned { address, .. } => Some(*address),
+            _ => None,
+        });
+        banned.collect()
+    }
+
+    /// Whether it told its application of something like this.
+    pub fn has_event(&self, wanted: impl Fn(&Event) -> bool) -> bool {
+        self.events.iter().any(wanted)
+    }
+
+    /// Messages sent of one kind.
+    pub fn count_sent(&self, name: &str) -> usize {
+        self.sent.iter().filter(|(_, message)| message.name() == name).count()
+    }
+}
+
+/// The far end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link {
+    pub(crate) to: Node,
+    pub(crate) their_key: Option<PeerKey>,
+}

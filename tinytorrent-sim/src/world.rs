@@ -1,0 +1,418 @@
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tinytorrent_swarm::{
+    Action, AnnounceOutcome, AnnounceTask, BlockDigest, BlockVerdict, Config, Content, Input,
+    PeerKey, PeerSource, Swarm,
+};
+use tinytorrent_tracker::{AnnounceResponse, Peer};
+use tinytorrent_types::{
+    Bitfield, BlockInfo, Geometry, InfoHashV1, InfoHashes, PeerId, PieceIndex,
+};
+use tinytorrent_wire::{Handshake, Message, PieceHeader};
+
+use crate::node::Link;
+use crate::{Behaviour, Quality, Simulated};
+
+/// Which of the nodes.
+pub type Node = usize;
+
+/// Some swarms, the links between them, and the one clock.
+#[derive(Debug)]
+pub struct World {
+    /// The instant that all nodes live in.
+    pub now: Instant,
+    /// When it began.
+    pub start: Instant,
+    /// The swarms, by [`Node`].
+    pub nodes: Vec<Simulated>,
+    /// What will happen, in order of time and then of cause.
+    queue: BTreeMap<(Instant, u64), (Node, Happening)>,
+    sequence: u64,
+    /// One way, on every link.
+    pub latency: Duration,
+    /// Bytes a second from each node, over all its links.
+    pub uplink: u64,
+}
+
+#[derive(Debug)]
+enum Happening {
+    Dialled { from: Node, from_key: PeerKey, handshake: Handshake },
+    Answered { key: PeerKey, their_key: PeerKey, handshake: Handshake },
+    Refused { key: PeerKey },
+    Arrives { key: PeerKey, message: Message },
+    Block { key: PeerKey, block: BlockInfo, quality: Quality },
+    Served { key: PeerKey, block: BlockInfo },
+    Closed { key: PeerKey },
+    Verdict { piece: PieceIndex, digests: bool },
+    Stored { bytes: u64 },
+    Metadata { info: Bytes },
+    Tracker(AnnounceTask),
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl World {
+    /// No node yet.
+    pub fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            now,
+            start: now,
+            nodes: Vec::new(),
+            queue: BTreeMap::new(),
+            sequence: 0,
+            latency: Duration::from_millis(20),
+            uplink: 10_000_000,
+        }
+    }
+
+    /// A node that knows the content and has these pieces of it, one character each: `#` or `.`;
+    /// or all, or none.
+    pub fn add(&mut self, geometry: Geometry, have: &str, tune: impl FnOnce(&mut Config)) -> Node {
+        let node = self.add_unready(geometry, tune);
+        let count = geometry.piece_count();
+        let mut field = Bitfield::new(count);
+        for piece in geometry.pieces() {
+            let wanted = match have {
+                "all" => true,
+                "none" => false,
+                pieces => pieces.as_bytes()[piece.as_usize()] == b'#',
+            };
+            if wanted {
+                field.insert(piece);
+            }
+        }
+        self.ready(node, field);
+        node
+    }
+
+    /// A node that does not know the content yet.
+    pub fn add_unready(&mut self, geometry: Geometry, tune: impl FnOnce(&mut Config)) -> Node {
+        let node = self.nodes.len();
+        let mut config = Config::new(hashes(), peer_id(node), 1_000 + node as u64);
+        config.listen_port(6881);
+        tune(&mut config);
+        self.nodes.push(Simulated {
+            swarm: Swarm::new(self.now, config),
+            address: address_of(node),
+            geometry,
+            events: Vec::new(),
+            behaviour: Behaviour::Honest,
+            received: HashMap::new(),
+            announces: Vec::new(),
+            tracker_peers: Vec::new(),
+            disconnected: Vec::new(),
+            sent: Vec::new(),
+            info: info(),
+            links: HashMap::new(),
+            uplink_free: self.now,
+        });
+        self.settle(node);
+        node
+    }
+
+    /// Tells a node what the content is, and what it has of it.
+    pub fn ready(&mut self, node: Node, have: Bitfield) {
+        let geometry = self.nodes[node].geometry;
+        let content = Content {
+            geometry,
+            have,
+            wanted: Bitfield::full(geometry.piece_count()),
+            partial: Vec::new(),
+            info: self.nodes[node].info.clone(),
+            is_private: false,
+        };
+        self.input(node, Input::ContentReady(content));
+    }
+
+    /// Tells a node where others are.
+    pub fn introduce(&mut self, node: Node, to: &[Node]) {
+        let addresses = to.iter().map(|&node| address_of(node)).collect();
+        self.input(node, Input::PeersFound { source: PeerSource::Tracker, addresses });
+    }
+
+    /// Something happens to a node.
+    pub fn input(&mut self, node: Node, input: Input) {
+        let now = self.now;
+        self.nodes[node].swarm.handle_input(now, input);
+        self.settle(node);
+    }
+
+    /// Does something with a node's swarm, and what follows from it.
+    pub fn with(&mut self, node: Node, act: impl FnOnce(&mut Swarm, Instant)) {
+        let now = self.now;
+        act(&mut self.nodes[node].swarm, now);
+        self.settle(node);
+    }
+
+    /// Runs until nothing is to happen any more, or until the time is up. `true` if `until`.
+    pub fn run(&mut self, limit: Duration, mut until: impl FnMut(&World) -> bool) -> bool {
+        let end = self.now + limit;
+        let mut steps_at_once = 0;
+        loop {
+            if until(self) {
+                return true;
+            }
+            let before = self.now;
+            if !self.step(end) {
+                return false;
+            }
+            steps_at_once = if self.now == before { steps_at_once + 1 } else { 0 };
+            assert!(steps_at_once < 100_000, "the world does not get on");
+        }
+    }
+
+    /// Does what is next. `false` if nothing is, before the end.
+    pub fn step(&mut self, end: Instant) -> bool {
+        let next = self.queue.first_key_value().map(|((at, _), _)| *at);
+        let timeouts = self.nodes.iter().enumerate();
+        let timeout = timeouts.filter_map(|(n, s)| Some((s.swarm.poll_timeout()?, n))).min();
+        let at = [next, timeout.map(|(at, _)| at)].into_iter().flatten().min();
+        let Some(at) = at.filter(|&at| at <= end) else {
+            self.now = end;
+            return false;
+        };
+        self.now = self.now.max(at);
+        if let Some((_, node)) = timeout.filter(|(due, _)| *due <= at) {
+            let now = self.now;
+            self.nodes[node].swarm.handle_timeout(now);
+            self.settle(node);
+        } else if let Some((_, (node, happening))) = self.queue.pop_first() {
+            self.happen(node, happening);
+        }
+        true
+    }
+
+    /// Whether every node has what it wants.
+    pub fn all_finished(&self) -> bool {
+        self.nodes.iter().all(|node| node.swarm.is_finished())
+    }
+
+    /// How long the world has run.
+    pub fn elapsed(&self) -> Duration {
+        self.now - self.start
+    }
+
+    fn later(&mut self, delay: Duration, node: Node, happening: Happening) {
+        self.at(self.now + delay, node, happening);
+    }
+
+    fn at(&mut self, at: Instant, node: Node, happening: Happening) {
+        self.sequence += 1;
+        self.queue.insert((at, self.sequence), (node, happening));
+    }
+
+    fn happen(&mut self, node: Node, happening: Happening) {
+        let now = self.now;
+        match happening {
+            Happening::Dialled { from, from_key, handshake } => {
+                let unreachable = self.nodes[node].behaviour == Behaviour::Unreachable;
+                let caller = self.nodes[from].address;
+                let swarm = &mut self.nodes[node].swarm;
+                let accepted = if unreachable { None } else { swarm.accept(now, caller) };
+                let Some(key) = accepted else {
+                    return self.later(self.latency, from, Happening::Refused { key: from_key });
+                };
+                let answer = swarm.handshake();
+                self.nodes[node].links.insert(key, Link { to: from, their_key: Some(from_key) });
+                let answered =
+                    Happening::Answered { key: from_key, their_key: key, handshake: answer };
+                self.later(self.latency, from, answered);
+                self.input(node, Input::HandshakeCompleted { peer: key, handshake });
+            }
+            Happening::Answered { key, their_key, handshake } => {
+                match self.nodes[node].links.get_mut(&key) {
+                    Some(link) => link.their_key = Some(their_key),
+                    None => return,
+                }
+                self.input(node, Input::HandshakeCompleted { peer: key, handshake });
+            }
+            Happening::Refused { key } => {
+                self.nodes[node].links.remove(&key);
+                self.input(node, Input::ConnectFailed { peer: key, reason: "refused".into() });
+            }
+            Happening::Arrives { key, message } => {
+                if self.nodes[node].links.contains_key(&key) {
+                    self.input(node, Input::MessageReceived { peer: key, message });
+                }
+            }
+            Happening::Block { key, block, quality } => self.block(node, key, block, quality),
+            Happening::Served { key, block } => {
+                if let Some(link) = self.nodes[node].links.get(&key).copied() {
+                    let quality = self.nodes[node].quality(block);
+                    if let Some(key) = link.their_key {
+                        self.later(self.latency, link.to, Happening::Block { key, block, quality });
+                    }
+                    self.input(node, Input::BlockServed { peer: key, block, sent: true });
+                }
+            }
+            Happening::Closed { key } => {
+                if self.nodes[node].links.remove(&key).is_some() {
+                    self.input(node, Input::ConnectionClosed { peer: key, reason: "gone".into() });
+                }
+            }
+            Happening::Verdict { piece, digests } => self.verdict(node, piece, digests),
+            Happening::Stored { bytes } => self.input(node, Input::BlocksStored { bytes }),
+            Happening::Metadata { info } => {
+                if info == self.nodes[node].info {
+                    let count = self.nodes[node].geometry.piece_count();
+                    self.ready(node, Bitfield::new(count));
+                } else {
+                    self.input(node, Input::MetadataRefused);
+                }
+            }
+            Happening::Tracker(task) => {
+                let peers = self.nodes[node].tracker_peers.iter();
+                let mut response = AnnounceResponse::default();
+                response.peers = peers.map(|&address| Peer { address, id: None }).collect();
+                response.interval = Some(Duration::from_secs(1_800));
+                let outcome = AnnounceOutcome { id: task.id, result: Ok(response) };
+                self.input(node, Input::Announced(outcome));
+            }
+        }
+    }
+
+    fn block(&mut self, node: Node, key: PeerKey, block: BlockInfo, quality: Quality) {
+        if !self.nodes[node].links.contains_key(&key) {
+            return;
+        }
+        let (now, index) = (self.now, block.piece().get());
+        let header = PieceHeader { index, begin: block.begin(), length: block.length() };
+        if let BlockVerdict::Store(block) = self.nodes[node].swarm.handle_block(now, key, header) {
+            self.nodes[node].received.insert(block, quality);
+            let bytes = u64::from(block.length());
+            self.later(Duration::from_millis(1), node, Happening::Stored { bytes });
+        }
+        self.settle(node);
+    }
+
+    fn verdict(&mut self, node: Node, piece: PieceIndex, digests: bool) {
+        let simulated = &mut self.nodes[node];
+        let geometry = simulated.geometry;
+        let qualities: Vec<_> = geometry
+            .blocks(piece)
+            .map(|block| *simulated.received.get(&block).expect("every block came before"))
+            .collect();
+        let is_right = qualities.iter().all(|quality| *quality == Quality::Right);
+        let digest = |quality: &Quality| -> BlockDigest {
+            match quality {
+                Quality::Right => [0; 20],
+                Quality::Wrong(by) => [*by; 20],
+            }
+        };
+        let all: Vec<BlockDigest> = qualities.iter().map(digest).collect();
+        let input = if is_right {
+            Input::PieceVerified { piece, digests: if digests { all } else { Vec::new() } }
+        } else {
+            for block in geometry.blocks(piece) {
+                simulated.received.remove(&block);
+            }
+            Input::PieceFailed { piece, digests: all }
+        };
+        self.input(node, input);
+    }
+
+    fn settle(&mut self, node: Node) {
+        while let Some(action) = self.nodes[node].swarm.poll_action() {
+            self.act(node, action);
+        }
+        while let Some(event) = self.nodes[node].swarm.poll_event() {
+            self.nodes[node].events.push(event);
+        }
+        self.nodes[node].swarm.check_invariants();
+    }
+
+    fn act(&mut self, node: Node, action: Action) {
+        match action {
+            Action::Connect { peer, address } => {
+                let handshake = self.nodes[node].swarm.handshake();
+                match self.nodes.iter().position(|other| other.address == address) {
+                    Some(to) => {
+                        self.nodes[node].links.insert(peer, Link { to, their_key: None });
+                        let dialled = Happening::Dialled { from: node, from_key: peer, handshake };
+                        self.later(self.latency, to, dialled);
+                    }
+                    None => self.later(self.latency, node, Happening::Refused { key: peer }),
+                }
+            }
+            Action::Send { peer, message } => self.send(node, peer, message),
+            Action::ServeBlock { peer, block } => {
+                if self.nodes[node].behaviour == Behaviour::Stalls {
+                    return;
+                }
+                let cost = Duration::from_secs_f64(block.length() as f64 / self.uplink as f64);
+                let simulated = &mut self.nodes[node];
+                simulated.uplink_free = simulated.uplink_free.max(self.now) + cost;
+                let at = simulated.uplink_free;
+                self.at(at, node, Happening::Served { key: peer, block });
+            }
+            Action::VerifyPiece { piece, digests } => {
+                self.later(Duration::from_millis(2), node, Happening::Verdict { piece, digests });
+            }
+            Action::CheckMetadata { info } => {
+                self.later(Duration::from_millis(2), node, Happening::Metadata { info });
+            }
+            Action::Announce(task) => {
+                self.nodes[node].announces.push(task.clone());
+                self.later(self.latency, node, Happening::Tracker(task));
+            }
+            Action::Disconnect { peer, reason } => {
+                if let Some(link) = self.nodes[node].links.remove(&peer) {
+                    let address = self.nodes[link.to].address;
+                    self.nodes[node].disconnected.push((address, reason));
+                    if let Some(key) = link.their_key {
+                        self.later(self.latency, link.to, Happening::Closed { key });
+                    }
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, node: Node, peer: PeerKey, mut message: Message) {
+        let Some(link) = self.nodes[node].links.get(&peer).copied() else { return };
+        let address = self.nodes[link.to].address;
+        if self.nodes[node].behaviour == Behaviour::LiesAboutMetadata
+            && let Message::Extended(extended) = &mut message
+            && extended.id != 0
+        {
+            let mut lie = extended.payload.to_vec();
+            if let Some(last) = lie.last_mut() {
+                *last ^= 0x55;
+            }
+            extended.payload = lie.into();
+        }
+        self.nodes[node].sent.push((address, message.clone()));
+        if let Some(key) = link.their_key {
+            self.later(self.latency, link.to, Happening::Arrives { key, message });
+        }
+    }
+}
+
+/// The id of a node.
+pub fn peer_id(node: Node) -> PeerId {
+    let mut id = *b"-XX0000-000000000000";
+    id[12..].copy_from_slice(&(node as u64).to_be_bytes());
+    PeerId::from_bytes(id)
+}
+
+/// The torrent of this world.
+pub fn hashes() -> InfoHashes {
+    InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]))
+}
+
+/// Where a node listens.
+pub fn address_of(node: Node) -> SocketAddr {
+    SocketAddr::from(([10, 0, (node >> 8) as u8, node as u8], 6881))
+}
+
+/// Something of more than one block that stands for an info dictionary.
+pub fn info() -> Bytes {
+    Bytes::from((0..40_000_u32).map(|n| (n / 8) as u8).collect::<Vec<_>>())
+}

@@ -1,0 +1,201 @@
+use std::time::{Duration, Instant};
+
+use rand::{Rng, RngExt};
+
+use crate::PeerKey;
+
+/// How often slots are given anew. Less often than TCP needs to get up to speed (BEP 3,
+/// "choking": ten seconds).
+pub(crate) const ROUND: Duration = Duration::from_secs(10);
+
+/// Rounds that an optimistic unchoke lasts: 30 seconds (BEP 3).
+pub(crate) const OPTIMISTIC_ROUNDS: u32 = 3;
+
+/// A peer that wants something of us, in figures.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Applicant {
+    pub(crate) key: PeerKey,
+    /// What it sends us, in bytes a second.
+    pub(crate) gives: u64,
+    /// It has stopped sending us what we asked for.
+    pub(crate) is_snubbing: bool,
+    /// When it was let in, if it is in.
+    pub(crate) unchoked_since: Option<Instant>,
+    /// When it was last in.
+    pub(crate) last_unchoked: Option<Instant>,
+    /// When it connected.
+    pub(crate) joined: Instant,
+}
+
+/// Whom to serve in the coming round: the best for `slots - 1`, and one at random.
+///
+/// While we download, the best are those who give us most: tit for tat (BEP 3). Once we have
+/// everything, the slots go round: who has been served for a while makes room for who has waited
+/// longest. `optimistic` is kept unless `rotate`.
+pub(crate) fn choose(
+    now: Instant,
+    mut applicants: Vec<Applicant>,
+    slots: usize,
+    is_seeding: bool,
+    optimistic: Option<PeerKey>,
+    rotate: bool,
+    chance: &mut impl Rng,
+) -> Choice {
+    if applicants.len() <= slots {
+        let unchoked = applicants.iter().map(|applicant| applicant.key).collect();
+        return Choice { unchoked, optimistic: None };
+    }
+    if is_seeding {
+        applicants.sort_by_key(|applicant| applicant.turn(now));
+        let unchoked = applicants.iter().take(slots).map(|applicant| applicant.key).collect();
+        return Choice { unchoked, optimistic: None };
+    }
+    applicants.sort_by_key(|a| (a.is_snubbing, std::cmp::Reverse(a.gives), a.key));
+    let regular = slots.saturating_sub(1);
+    let mut unchoked: Vec<_> = applicants.iter().take(regular).map(|a| a.key).collect();
+    let rest = &applicants[regular.min(applicants.len())..];
+    let kept = optimistic.filter(|key| !rotate && rest.iter().any(|a| a.key == *key));
+    let optimistic = kept.or_else(|| lottery(now, rest, optimistic, chance));
+    if slots > 0 {
+        unchoked.extend(optimistic);
+    }
+    Choice { unchoked, optimistic }
+}
+
+/// What [`choose`] chose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub(crate) unchoked: Vec<PeerKey>,
+    pub(crate) optimistic: Option<PeerKey>,
+}
+
+/// One of the others at random; a peer that came lately has three tickets (BEP 3).
+fn lottery(
+    now: Instant,
+    rest: &[Applicant],
+    last: Option<PeerKey>,
+    chance: &mut impl Rng,
+) -> Option<PeerKey> {
+    let tickets = |applicant: &&Applicant| {
+        let is_new = now.saturating_duration_since(applicant.joined) < NEW;
+        std::iter::repeat_n(applicant.key, if is_new { 3 } else { 1 })
+    };
+    let others = || rest.iter().filter(|applicant| Some(applicant.key) != last);
+    let count = others().flat_map(|a| tickets(&a)).count();
+    if count == 0 {
+        return last.filter(|key| rest.iter().any(|applicant| applicant.key == *key));
+    }
+    others().flat_map(|a| tickets(&a)).nth(chance.random_range(0..count))
+}
+
+/// How long a peer counts as new.
+const NEW: Duration = Duration::from_secs(60);
+
+/// How long a seed serves one peer before others have their turn.
+const TURN: Duration = Duration::from_secs(60);
+
+impl Applicant {
+    /// Its place in a seed's queue: those in their turn, those who wait by their patience, and
+    /// last those whose turn is over.
+    fn turn(&self, now: Instant) -> (u8, Option<Instant>, Instant, PeerKey) {
+        match self.unchoked_since {
+            Some(since) if now.saturating_duration_since(since) < TURN => {
+                (0, Some(since), self.joined, self.key)
+            }
+            Some(since) => (2, Some(since), self.joined, self.key),
+            None => (1, self.last_unchoked, self.joined, self.key),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::*;
+
+    fn applicant(slot: u32, gives: u64, now: Instant) -> Applicant {
+        Applicant {
+            key: PeerKey::new(slot, 0),
+            gives,
+            is_snubbing: false,
+            unchoked_since: None,
+            last_unchoked: None,
+            joined: now,
+        }
+    }
+
+    fn slots_of(choice: &Choice) -> Vec<usize> {
+        choice.unchoked.iter().map(|key| key.slot()).collect()
+    }
+
+    #[test]
+    fn who_gives_most_is_served_and_who_snubs_is_not() {
+        let (now, mut chance) = (Instant::now(), StdRng::seed_from_u64(1));
+        let mut applicants: Vec<_> = (0..6).map(|n| applicant(n, u64::from(n), now)).collect();
+        applicants[5].is_snubbing = true;
+        let choice = choose(now, applicants, 3, false, None, true, &mut chance);
+        assert_eq!(slots_of(&choice)[..2], [4, 3]);
+        assert_eq!(choice.unchoked.len(), 3);
+        assert_eq!(choice.unchoked.last().copied(), choice.optimistic);
+    }
+
+    #[test]
+    fn all_are_served_where_there_is_room() {
+        let (now, mut chance) = (Instant::now(), StdRng::seed_from_u64(1));
+        let applicants = (0..4).map(|n| applicant(n, 0, now)).collect();
+        assert_eq!(choose(now, applicants, 4, false, None, true, &mut chance).unchoked.len(), 4);
+    }
+
+    #[test]
+    fn the_optimistic_one_stays_until_it_is_time_and_then_changes() {
+        let (now, mut chance) = (Instant::now(), StdRng::seed_from_u64(1));
+        let applicants: Vec<_> = (0..6).map(|n| applicant(n, 0, now)).collect();
+        let first = choose(now, applicants.clone(), 2, false, None, true, &mut chance).optimistic;
+        let kept = choose(now, applicants.clone(), 2, false, first, false, &mut chance).optimistic;
+        let next = choose(now, applicants, 2, false, first, true, &mut chance).optimistic;
+        assert_eq!(first, kept);
+        assert_ne!(first, next);
+    }
+
+    #[test]
+    fn new_peers_win_the_lottery_three_times_as_often() {
+        let (now, mut chance) = (Instant::now(), StdRng::seed_from_u64(7));
+        let mut rest = vec![applicant(0, 0, now), applicant(1, 0, now)];
+        let later = now + 2 * NEW;
+        rest[1].joined = later;
+        let mut wins = [0; 2];
+        for _ in 0..4_000 {
+            wins[lottery(later, &rest, None, &mut chance).unwrap().slot()] += 1;
+        }
+        let ratio = f64::from(wins[1]) / f64::from(wins[0]);
+        assert!((2.7..3.3).contains(&ratio), "{ratio}");
+    }
+
+    #[test]
+    fn at_a_seed_nobody_waits_longer_than_the_queue_is() {
+        let (start, mut chance) = (Instant::now(), StdRng::seed_from_u64(1));
+        let mut peers: Vec<_> = (0..10).map(|n| applicant(n, 0, start)).collect();
+        let mut last_served: BTreeMap<PeerKey, Instant> = BTreeMap::new();
+        // Ten peers, three slots: the fourth turn reaches everybody, ties cost one more.
+        let longest = 5 * TURN;
+        for round in 0..600 {
+            let now = start + ROUND * round;
+            let choice = choose(now, peers.clone(), 3, true, None, false, &mut chance);
+            assert_eq!(choice.unchoked.len(), 3);
+            for peer in &mut peers {
+                if choice.unchoked.contains(&peer.key) {
+                    peer.unchoked_since.get_or_insert(now);
+                    last_served.insert(peer.key, now);
+                } else if peer.unchoked_since.take().is_some() {
+                    peer.last_unchoked = Some(now);
+                }
+                let waited = now - last_served.get(&peer.key).copied().unwrap_or(start);
+                assert!(waited <= longest, "{} waited {waited:?}", peer.key);
+            }
+        }
+    }
+}

@@ -1,0 +1,296 @@
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tinytorrent_types::{BLOCK_LENGTH, Bitfield, BlockInfo, PeerId, PieceIndex};
+use tinytorrent_wire::extension::TheirExtensions;
+
+use crate::config::{self, FIRST_WINDOW, LEAST_WINDOW, PIPELINE_SECONDS, QUICK_PIECE};
+use crate::piece::PeerPieces;
+use crate::rate::RateMeter;
+
+/// One connection, from the decision to make it until its end.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    pub(crate) is_incoming: bool,
+    /// `None` until the handshakes are through.
+    pub(crate) id: Option<PeerId>,
+    pub(crate) joined: Instant,
+    pub(crate) fast: bool,
+    pub(crate) extended: bool,
+    pub(crate) extensions: TheirExtensions,
+    /// Where it listens, as far as we know: where a connection to it could be made.
+    pub(crate) listens_at: Option<SocketAddr>,
+
+    pub(crate) pieces: Pieces,
+    /// Pieces that it has and we want.
+    pub(crate) interesting: u32,
+    pub(crate) am_interested: bool,
+    pub(crate) am_choked: bool,
+    pub(crate) is_interested: bool,
+    pub(crate) is_choked: bool,
+    pub(crate) is_upload_only: bool,
+    pub(crate) has_spoken: bool,
+
+    pub(crate) requests: Requests,
+    pub(crate) uploads: Uploads,
+    pub(crate) download: RateMeter,
+    pub(crate) upload: RateMeter,
+    pub(crate) unchoked_since: Option<Instant>,
+    pub(crate) last_unchoked: Option<Instant>,
+
+    pub(crate) last_received: Instant,
+    pub(crate) last_sent: Instant,
+    /// The earliest entry of this peer in the timers.
+    pub(crate) armed: Option<Instant>,
+    pub(crate) is_hungry: bool,
+    pub(crate) bad_requests: u32,
+}
+
+/// What we know of a peer's pieces.
+#[derive(Debug)]
+pub(crate) enum Pieces {
+    /// Nobody knows yet how many there are: what it said, to be read later.
+    Early { field: Option<EarlyField>, haves: Vec<u32> },
+    /// Proven against the geometry.
+    Known(PeerPieces),
+}
+
+/// What a peer said it has, before the metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum EarlyField {
+    Bitfield(Bytes),
+    All,
+    None,
+}
+
+/// Haves to remember of one peer before the metadata is known.
+const MAX_EARLY_HAVES: usize = 1 << 14;
+
+/// What we asked of a peer.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    /// In the order in which they were sent, which is the order of most answers.
+    pub(crate) outstanding: VecDeque<BlockInfo>,
+    /// Taken back by us or voided by a choke; the answer may be on its way.
+    abandoned: VecDeque<BlockInfo>,
+    pub(crate) reqq: u32,
+    window: u32,
+    pub(crate) current: Option<PieceIndex>,
+    pub(crate) searched: Option<u64>,
+    /// Pieces we may ask for while choked (BEP 6).
+    pub(crate) allowed_fast: Vec<PieceIndex>,
+    /// When a block came, or the first request of a row went out.
+    pub(crate) last_progress: Instant,
+    pub(crate) snubs: u32,
+    has_rate: bool,
+    /// Since the last block.
+    pub(crate) rejects: u32,
+}
+
+/// Requests whose late answers are forgiven.
+const MAX_ABANDONED: usize = 1_024;
+
+/// What a peer asked of us.
+#[derive(Debug, Default)]
+pub(crate) struct Uploads {
+    pub(crate) queue: VecDeque<BlockInfo>,
+    /// With the driver.
+    pub(crate) serving: Vec<BlockInfo>,
+    pub(crate) serving_bytes: u64,
+    pub(crate) is_waiting: bool,
+}
+
+impl Peer {
+    pub(crate) fn new(now: Instant, address: SocketAddr, is_incoming: bool) -> Self {
+        Self {
+            address,
+            is_incoming,
+            id: None,
+            joined: now,
+            fast: false,
+            extended: false,
+            extensions: TheirExtensions::default(),
+            listens_at: (!is_incoming).then_some(address),
+            pieces: Pieces::Early { field: None, haves: Vec::new() },
+            interesting: 0,
+            am_interested: false,
+            am_choked: true,
+            is_interested: false,
+            is_choked: true,
+            is_upload_only: false,
+            has_spoken: false,
+            requests: Requests::new(now),
+            uploads: Uploads::default(),
+            download: RateMeter::new(),
+            upload: RateMeter::new(),
+            unchoked_since: None,
+            last_unchoked: None,
+            last_received: now,
+            last_sent: now,
+            armed: None,
+            is_hungry: false,
+            bad_requests: 0,
+        }
+    }
+
+    /// Whether both handshakes are through.
+    pub(crate) fn is_live(&self) -> bool {
+        self.id.is_some()
+    }
+
+    /// Its pieces, once the geometry is known.
+    pub(crate) fn pieces(&self) -> Option<&PeerPieces> {
+        match &self.pieces {
+            Pieces::Known(pieces) => Some(pieces),
+            Pieces::Early { .. } => None,
+        }
+    }
+
+    pub(crate) fn is_seed(&self) -> bool {
+        match &self.pieces {
+            Pieces::Known(pieces) => pieces.is_seed(),
+            Pieces::Early { field, .. } => *field == Some(EarlyField::All),
+        }
+    }
+
+    /// Whether it can give nothing more to us: it stopped answering what it was asked.
+    pub(crate) fn is_snubbing(&self) -> bool {
+        self.requests.snubs > 0
+    }
+
+    /// How many requests to have under way.
+    pub(crate) fn window(&mut self, now: Instant, max_requests: u32) -> usize {
+        if self.is_snubbing() {
+            return 1;
+        }
+        let most = self.requests.reqq.min(max_requests).max(1);
+        let rate = self.download.bytes_per_second(now);
+        let requests = &mut self.requests;
+        if rate > 0 {
+            requests.has_rate = true;
+            let wanted = rate * PIPELINE_SECONDS / u64::from(BLOCK_LENGTH);
+            requests.window = u32::try_from(wanted).unwrap_or(u32::MAX).max(LEAST_WINDOW);
+        }
+        requests.window.min(most) as usize
+    }
+
+    /// How long it will take to send what it was asked for, as far as its past tells.
+    pub(crate) fn drain_time(&mut self, now: Instant) -> Duration {
+        if self.requests.outstanding.is_empty() {
+            return Duration::ZERO;
+        }
+        let rate = self.download.bytes_per_second(now).max(1) as f64;
+        let bytes = self.requests.outstanding.len() as f64 * f64::from(BLOCK_LENGTH);
+        let silence = now.saturating_duration_since(self.requests.last_progress);
+        let by_rate = if self.requests.has_rate { bytes / rate } else { 0.0 };
+        Duration::from_secs_f64(by_rate.min(1e6)).max(silence)
+    }
+
+    /// Whether it is worth a piece of its own.
+    pub(crate) fn is_quick(&mut self, now: Instant, piece_length: u32) -> bool {
+        self.download.bytes_per_second(now).saturating_mul(QUICK_PIECE) >= u64::from(piece_length)
+    }
+
+    /// When something is due with this peer if nothing else happens.
+    pub(crate) fn deadline(&self) -> Instant {
+        let silence = self.last_received + config::MAX_SILENCE;
+        let keep_alive = self.last_sent + config::KEEP_ALIVE;
+        let snub = (!self.requests.outstanding.is_empty())
+            .then(|| self.requests.last_progress + config::SNUB);
+        silence.min(keep_alive).min(snub.unwrap_or(silence))
+    }
+}
+
+impl Pieces {
+    /// Remembers a `have` that cannot be read yet.
+    pub(crate) fn remember_have(haves: &mut Vec<u32>, index: u32) {
+        if haves.len() < MAX_EARLY_HAVES {
+            haves.push(index);
+        }
+    }
+
+    /// Reads what was remembered. `None` if it cannot be right.
+    pub(crate) fn resolve(&self, geometry: &tinytorrent_types::Geometry) -> Option<PeerPieces> {
+        let count = geometry.piece_count();
+        let Pieces::Early { field, haves } = self else { return None };
+        let mut pieces = match field {
+            Some(EarlyField::All) => PeerPieces::from(Bitfield::full(count)),
+            Some(EarlyField::Bitfield(bytes)) => {
+                PeerPieces::from(Bitfield::from_bytes_lenient(bytes, count).ok()?)
+            }
+            Some(EarlyField::None) | None => PeerPieces::none(count),
+        };
+        for index in haves {
+            pieces.insert(geometry.piece(*index)?);
+        }
+        Some(pieces)
+    }
+}
+
+impl Requests {
+    fn new(now: Instant) -> Self {
+        Self {
+            outstanding: VecDeque::new(),
+            abandoned: VecDeque::new(),
+            reqq: config::DEFAULT_REQQ,
+            window: FIRST_WINDOW,
+            current: None,
+            searched: None,
+            allowed_fast: Vec::new(),
+            last_progress: now,
+            snubs: 0,
+            has_rate: false,
+            rejects: 0,
+        }
+    }
+
+    /// A request went out.
+    pub(crate) fn sent(&mut self, now: Instant, block: BlockInfo) {
+        if self.outstanding.is_empty() {
+            self.last_progress = now;
+        }
+        self.outstanding.push_back(block);
+    }
+
+    /// A block came. Gives whether it was asked for, be it taken back since.
+    pub(crate) fn answered(&mut self, now: Instant, block: BlockInfo) -> bool {
+        if !self.take(block) && !self.forget(block) {
+            return false;
+        }
+        self.last_progress = now;
+        self.snubs = 0;
+        self.rejects = 0;
+        if !self.has_rate {
+            // As TCP does at its start: what came through lets twice as much go out.
+            self.window = self.window.saturating_add(1);
+        }
+        true
+    }
+
+    /// Takes a request out of those under way. `true` if it was among them.
+    pub(crate) fn take(&mut self, block: BlockInfo) -> bool {
+        if self.outstanding.front() == Some(&block) {
+            self.outstanding.pop_front();
+            return true;
+        }
+        let at = self.outstanding.iter().position(|asked| *asked == block);
+        at.and_then(|at| self.outstanding.remove(at)).is_some()
+    }
+
+    /// A request is taken back; its answer may still come.
+    pub(crate) fn abandon(&mut self, block: BlockInfo) {
+        if self.abandoned.len() == MAX_ABANDONED {
+            self.abandoned.pop_front();
+        }
+        self.abandoned.push_back(block);
+    }
+
+    /// Takes a request out of those taken back.
+    pub(crate) fn forget(&mut self, block: BlockInfo) -> bool {
+        let at = self.abandoned.iter().position(|asked| *asked == block);
+        at.and_then(|at| self.abandoned.remove(at)).is_some()
+    }
+}

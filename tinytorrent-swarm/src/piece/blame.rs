@@ -1,0 +1,140 @@
+use std::collections::BTreeMap;
+
+use tinytorrent_types::PieceIndex;
+
+use super::Sender;
+use crate::PeerKey;
+
+/// The SHA-1 of one block, by which a bad block is told from the right one.
+pub type BlockDigest = [u8; 20];
+
+/// Peers that are guilty beyond doubt, or only suspected.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Suspects {
+    /// Sent a block that differs from the verified one, or a whole bad piece alone.
+    pub(crate) guilty: Vec<PeerKey>,
+}
+
+/// Finds out who sent the bad blocks of pieces that failed (S-05).
+///
+/// A piece from one peer that fails is proof. A piece from several is kept in mind, by the
+/// digests of its blocks, until it arrives right; whoever sent another block than the right one
+/// is guilty. Nobody is punished for having shared a piece with a liar.
+#[derive(Debug, Default)]
+pub(crate) struct Blame {
+    attempts: BTreeMap<PieceIndex, Vec<Attempt>>,
+}
+
+#[derive(Debug)]
+struct Attempt {
+    senders: Vec<Sender>,
+    digests: Vec<BlockDigest>,
+}
+
+/// Failures of one piece to keep in mind. More come only from ever new liars, who will be caught
+/// by the attempts that are kept of them.
+const MAX_ATTEMPTS: usize = 8;
+
+/// Pieces with failures to keep in mind: 16 MiB pieces times this many digests is about 5 MiB.
+const MAX_PIECES: usize = 32;
+
+impl Blame {
+    /// A piece failed. `digests` may be empty when the disk does not know them.
+    pub(crate) fn piece_failed(
+        &mut self,
+        piece: PieceIndex,
+        senders: Vec<Sender>,
+        digests: Vec<BlockDigest>,
+    ) -> Suspects {
+        if let Some(only) = only_sender(&senders) {
+            return Suspects { guilty: vec![only] };
+        }
+        let is_known = self.attempts.contains_key(&piece);
+        if digests.len() == senders.len() && (is_known || self.attempts.len() < MAX_PIECES) {
+            let attempts = self.attempts.entry(piece).or_default();
+            if attempts.len() < MAX_ATTEMPTS {
+                attempts.push(Attempt { senders, digests });
+            }
+        }
+        Suspects::default()
+    }
+
+    /// Whether the digests of this piece are wanted when it arrives right.
+    pub(crate) fn wants_digests(&self, piece: PieceIndex) -> bool {
+        self.attempts.contains_key(&piece)
+    }
+
+    /// Whether the peer had a part in a failure of this piece.
+    pub(crate) fn is_suspect(&self, piece: PieceIndex, peer: PeerKey) -> bool {
+        self.attempts
+            .get(&piece)
+            .is_some_and(|attempts| attempts.iter().any(|a| a.senders.contains(&Some(peer))))
+    }
+
+    /// The piece arrived right, and these are its blocks.
+    pub(crate) fn piece_verified(&mut self, piece: PieceIndex, right: &[BlockDigest]) -> Suspects {
+        let mut suspects = Suspects::default();
+        for attempt in self.attempts.remove(&piece).unwrap_or_default() {
+            for ((sender, digest), right) in attempt.senders.iter().zip(&attempt.digests).zip(right)
+            {
+                if let Some(sender) = sender
+                    && digest != right
+                    && !suspects.guilty.contains(sender)
+                {
+                    suspects.guilty.push(*sender);
+                }
+            }
+        }
+        suspects
+    }
+}
+
+/// The peer that sent every block, if one did.
+fn only_sender(senders: &[Sender]) -> Option<PeerKey> {
+    let first = (*senders.first()?)?;
+    senders.iter().all(|sender| *sender == Some(first)).then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use tinytorrent_types::Geometry;
+
+    use super::*;
+
+    const RIGHT: [BlockDigest; 3] = [[1; 20], [2; 20], [3; 20]];
+
+    fn piece() -> PieceIndex {
+        Geometry::new(48 << 10, 48 << 10).unwrap().piece(0).unwrap()
+    }
+
+    fn peer(slot: u32) -> PeerKey {
+        PeerKey::new(slot, 1)
+    }
+
+    #[test]
+    fn a_bad_piece_from_one_peer_is_proof() {
+        let suspects = Blame::default().piece_failed(piece(), vec![Some(peer(7)); 3], vec![]);
+        assert_eq!(suspects.guilty, [peer(7)]);
+    }
+
+    #[test]
+    fn only_the_sender_of_the_bad_block_is_guilty() {
+        let mut blame = Blame::default();
+        let senders = vec![Some(peer(1)), Some(peer(2)), Some(peer(1))];
+        let sent = vec![RIGHT[0], [9; 20], RIGHT[2]];
+        assert_eq!(blame.piece_failed(piece(), senders, sent), Suspects::default());
+        assert!(blame.wants_digests(piece()));
+        assert!(blame.is_suspect(piece(), peer(1)));
+        assert_eq!(blame.piece_verified(piece(), &RIGHT).guilty, [peer(2)]);
+        assert!(!blame.wants_digests(piece()));
+    }
+
+    #[test]
+    fn blocks_found_on_the_disk_blame_nobody() {
+        let mut blame = Blame::default();
+        let senders = vec![None, Some(peer(1)), Some(peer(1))];
+        let sent = vec![[9; 20], RIGHT[1], RIGHT[2]];
+        assert_eq!(blame.piece_failed(piece(), senders, sent), Suspects::default());
+        assert_eq!(blame.piece_verified(piece(), &RIGHT), Suspects::default());
+    }
+}

@@ -1,0 +1,377 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tinytorrent_types::{Bitfield, BlockInfo, Geometry, PieceIndex};
+
+use super::download::{Download, Received, Sender, is_on_grid};
+use super::rarity::Rarity;
+use super::{Blame, PeerPieces};
+use crate::PeerKey;
+
+/// Decides which block to ask a peer for next, and remembers who was asked for what.
+///
+/// A piece is in one of five places, and only its place decides what happens to it:
+///
+/// ```text
+///  unwanted     startable ──▶ download ──▶ verifying ──▶ have
+///                   ▲            │  ▲          │
+///                   └─untouched──┘  └──failed──┘
+/// ```
+#[derive(Debug)]
+pub(crate) struct Picker {
+    geometry: Geometry,
+    have: Bitfield,
+    wanted: Bitfield,
+    rarity: Rarity,
+    downloads: BTreeMap<PieceIndex, Download>,
+    /// The downloads with a free block.
+    open: BTreeSet<PieceIndex>,
+    verifying: BTreeMap<PieceIndex, Vec<Sender>>,
+    have_bytes: u64,
+    wanted_missing: u32,
+    sequential: bool,
+    chance: StdRng,
+}
+
+/// What the picker needs to know of the peer that is to be asked.
+#[derive(Debug)]
+pub(crate) struct PickerPeer<'a> {
+    pub(crate) key: PeerKey,
+    pub(crate) pieces: &'a PeerPieces,
+    /// The piece it was asked for last.
+    pub(crate) current: &'a mut Option<PieceIndex>,
+    /// The state of the startable pieces when a search among them was in vain.
+    pub(crate) searched: &'a mut Option<u64>,
+    /// Quick enough to fetch a piece alone in little time.
+    pub(crate) is_quick: bool,
+    /// Only pieces allowed while choked (BEP 6).
+    pub(crate) only: Option<&'a [PieceIndex]>,
+}
+
+/// What a block that arrived is to us.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// Wanted. If another was asked for it too, that one can save itself the trouble.
+    Accepted { other: Option<PeerKey>, is_last: bool },
+    /// Not needed any more, or never was.
+    Unwanted,
+}
+
+/// The first pieces are random ones, so that there is soon something to trade (BEP 3, S-22).
+const RANDOM_FIRST: u32 = 4;
+
+/// A peer goes on with the next piece inside stretches of this many bytes, where that costs no
+/// rarity: seeds read and we write in longer runs.
+const STRETCH: u64 = 4 << 20;
+
+impl Picker {
+    pub(crate) fn new(
+        geometry: Geometry,
+        have: Bitfield,
+        wanted: Bitfield,
+        sequential: bool,
+        seed: u64,
+    ) -> Self {
+        let mut picker = Self {
+            rarity: Rarity::new(geometry.piece_count()),
+            have_bytes: 0,
+            wanted_missing: 0,
+            downloads: BTreeMap::new(),
+            open: BTreeSet::new(),
+            verifying: BTreeMap::new(),
+            chance: StdRng::seed_from_u64(seed),
+            geometry,
+            have,
+            wanted,
+            sequential,
+        };
+        for piece in geometry.pieces() {
+            if picker.have.contains(piece) {
+                picker.have_bytes += u64::from(geometry.piece_length(piece));
+            } else if picker.wanted.contains(piece) {
+                picker.wanted_missing += 1;
+                picker.rarity.insert(piece, &mut picker.chance);
+            }
+        }
+        picker
+    }
+
+    pub(crate) fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// The verified pieces.
+    pub(crate) fn have(&self) -> &Bitfield {
+        &self.have
+    }
+
+    /// Bytes of the verified pieces.
+    pub(crate) fn have_bytes(&self) -> u64 {
+        self.have_bytes
+    }
+
+    /// Whether every wanted piece is verified.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.wanted_missing == 0
+    }
+
+    /// How many wanted pieces are not verified.
+    pub(crate) fn missing(&self) -> u32 {
+        self.wanted_missing
+    }
+
+    /// Whether this piece is wanted and not verified yet.
+    pub(crate) fn wants(&self, piece: PieceIndex) -> bool {
+        self.wanted.contains(piece) && !self.have.contains(piece)
+    }
+
+    pub(crate) fn add_peer(&mut self, pieces: &PeerPieces) {
+        self.rarity.add_peer(pieces, &self.geometry, &mut self.chance);
+    }
+
+    pub(crate) fn remove_peer(&mut self, pieces: &PeerPieces) {
+        self.rarity.remove_peer(pieces, &self.geometry, &mut self.chance);
+    }
+
+    /// One peer's pieces change by one; `change` says whether they did.
+    pub(crate) fn peer_gained(&mut self, pieces: &mut PeerPieces, piece: PieceIndex) -> bool {
+        if !pieces.insert(piece) {
+            return false;
+        }
+        if pieces.is_seed() {
+            // It was counted piece by piece; from now on it is counted once.
+            let mut before = Bitfield::full(self.geometry.piece_count());
+            before.remove(piece);
+            self.rarity.remove_peer(&PeerPieces::Some(before), &self.geometry, &mut self.chance);
+            self.rarity.add_peer(pieces, &self.geometry, &mut self.chance);
+        } else {
+            self.rarity.add_have(piece, &mut self.chance);
+        }
+        true
+    }
+
+    /// Some block is on the disk already, from an earlier run.
+    pub(crate) fn recover(&mut self, block: BlockInfo) {
+        let piece = block.piece();
+        if !is_on_grid(block, &self.geometry) {
+            return;
+        }
+        if self.rarity.contains(piece) {
+            self.start(piece, None);
+        }
+        if let Some(download) = self.downloads.get_mut(&piece) {
+            download.receive(None, block);
+            self.settle(piece);
+        }
+    }
+
+    /// Pieces of which every block was recovered, to be verified at once.
+    pub(crate) fn recovered_pieces(&mut self) -> Vec<PieceIndex> {
+        let complete: Vec<_> =
+            self.downloads.values().filter(|d| d.is_complete()).map(Download::piece).collect();
+        complete.iter().for_each(|&piece| self.begin_verifying(piece));
+        complete
+    }
+
+    /// The next block to ask this peer for; it counts as asked from now on.
+    pub(crate) fn pick(&mut self, mut peer: PickerPeer<'_>, blame: &Blame) -> Option<BlockInfo> {
+        let piece = self.choose(&mut peer, blame);
+        if let Some(piece) = piece {
+            *peer.current = Some(piece);
+            let download = self.downloads.get_mut(&piece)?;
+            let block = download.request_free(peer.key, &self.geometry);
+            self.settle(piece);
+            return block;
+        }
+        None
+    }
+
+    /// Whether this block may be asked of another peer, who has its piece, instead.
+    pub(crate) fn reassign(&mut self, block: BlockInfo, to: PeerKey) -> bool {
+        self.downloads.get_mut(&block.piece()).is_some_and(|download| download.reassign(block, to))
+    }
+
+    fn choose(&mut self, peer: &mut PickerPeer<'_>, blame: &Blame) -> Option<PieceIndex> {
+        if let Some(current) = *peer.current
+            && self.open.contains(&current)
+            && peer.may_have(current)
+            && self.downloads.get(&current).is_some_and(|d| d.lead == Some(peer.key))
+        {
+            return Some(current);
+        }
+        let left_over = |download: &Download| match download.lead {
+            Some(lead) => lead == peer.key || (!peer.is_quick && !download.single_source),
+            None => !(download.single_source && blame.is_suspect(download.piece(), peer.key)),
+        };
+        let found = self.open_piece(peer, left_over).or_else(|| self.start_piece(peer));
+        found.or_else(|| self.open_piece(peer, |d| !d.single_source || d.lead.is_none())).inspect(
+            |piece| {
+                if let Some(download) = self.downloads.get_mut(piece) {
+                    download.lead.get_or_insert(peer.key);
+                }
+            },
+        )
+    }
+
+    fn open_piece(
+        &self,
+        peer: &PickerPeer<'_>,
+        fits: impl Fn(&Download) -> bool,
+    ) -> Option<PieceIndex> {
+        let mut open = self.open.iter().copied();
+        open.find(|piece| peer.may_have(*piece) && self.downloads.get(piece).is_some_and(&fits))
+    }
+
+    fn start_piece(&mut self, peer: &mut PickerPeer<'_>) -> Option<PieceIndex> {
+        if self.rarity.is_empty() {
+            return None;
+        }
+        let piece = if let Some(only) = peer.only {
+            let mut startable = only.iter().copied().filter(|&p| self.rarity.contains(p));
+            startable.find(|&piece| peer.pieces.contains(piece))?
+        } else {
+            if *peer.searched == Some(self.rarity.generation()) {
+                return None;
+            }
+            let best = self.best_startable(peer);
+            *peer.searched = best.is_none().then_some(self.rarity.generation());
+            best?
+        };
+        self.start(piece, Some(peer.key));
+        Some(piece)
+    }
+
+    fn best_startable(&mut self, peer: &PickerPeer<'_>) -> Option<PieceIndex> {
+        if self.sequential {
+            return self.rarity.first(peer.pieces, &self.geometry);
+        }
+        if let Some(next) = self.next_in_stretch(peer) {
+            return Some(next);
+        }
+        if self.have.count() < RANDOM_FIRST {
+            return self.rarity.random(peer.pieces, &mut self.chance);
+        }
+        self.rarity.rarest(peer.pieces)
+    }
+
+    fn next_in_stretch(&self, peer: &PickerPeer<'_>) -> Option<PieceIndex> {
+        let next = self.geometry.piece((*peer.current)?.get() + 1)?;
+        let is_new_stretch = self.geometry.piece_offset(next) % STRETCH
+            < u64::from(self.geometry.nominal_piece_length());
+        (!is_new_stretch
+            && self.rarity.contains(next)
+            && peer.pieces.contains(next)
+            && self.rarity.is_among_rarest(next))
+        .then_some(next)
+    }
+
+    /// The peer will not send this block after all.
+    pub(crate) fn release(&mut self, peer: PeerKey, block: BlockInfo) {
+        if let Some(download) = self.downloads.get_mut(&block.piece()) {
+            download.release(peer, block);
+            self.settle(block.piece());
+        }
+    }
+
+    /// Others may take over what this peer started: it left, or it stalls.
+    pub(crate) fn drop_lead(&mut self, peer: PeerKey) {
+        for download in self.downloads.values_mut() {
+            if download.lead == Some(peer) {
+                download.lead = None;
+            }
+        }
+    }
+
+    /// A block arrived whole.
+    pub(crate) fn receive(&mut self, peer: PeerKey, block: BlockInfo) -> Arrival {
+        let piece = block.piece();
+        if self.rarity.contains(piece) {
+            self.start(piece, None); // late: its request was taken back, and the piece let go
+        }
+        let Some(download) = self.downloads.get_mut(&piece) else { return Arrival::Unwanted };
+        let Some(Received { other }) = download.receive(Some(peer), block) else {
+            return Arrival::Unwanted;
+        };
+        let is_last = download.is_complete();
+        self.settle(piece);
+        if is_last {
+            self.begin_verifying(piece);
+        }
+        Arrival::Accepted { other, is_last }
+    }
+
+    /// The piece is right and on the disk. Gives whether that is news.
+    pub(crate) fn verified(&mut self, piece: PieceIndex) -> bool {
+        if self.verifying.remove(&piece).is_none() || !self.have.insert(piece) {
+            return false;
+        }
+        self.have_bytes += u64::from(self.geometry.piece_length(piece));
+        self.wanted_missing -= u32::from(self.wanted.contains(piece));
+        true
+    }
+
+    /// The piece is wrong, or could not be stored. Gives who sent its blocks, if it was awaited.
+    pub(crate) fn failed(&mut self, piece: PieceIndex) -> Option<Vec<Sender>> {
+        let senders = self.verifying.remove(&piece)?;
+        let mut download = Download::new(piece, &self.geometry);
+        download.single_source = true;
+        self.downloads.insert(piece, download);
+        self.open.insert(piece);
+        Some(senders)
+    }
+
+    fn start(&mut self, piece: PieceIndex, lead: Option<PeerKey>) {
+        self.rarity.remove(piece);
+        let mut download = Download::new(piece, &self.geometry);
+        download.lead = lead;
+        self.downloads.insert(piece, download);
+        self.open.insert(piece);
+    }
+
+    fn begin_verifying(&mut self, piece: PieceIndex) {
+        if let Some(download) = self.downloads.remove(&piece) {
+            self.open.remove(&piece);
+            self.verifying.insert(piece, download.senders());
+        }
+    }
+
+    /// Puts a download where its state says it belongs.
+    fn settle(&mut self, piece: PieceIndex) {
+        let Some(download) = self.downloads.get(&piece) else { return };
+        if download.is_untouched() && !download.single_source {
+            self.downloads.remove(&piece);
+            self.open.remove(&piece);
+            self.rarity.insert(piece, &mut self.chance);
+        } else if download.has_free() {
+            self.open.insert(piece);
+        } else {
+            self.open.remove(&piece);
+        }
+    }
+
+    pub(crate) fn check_invariants(&self) {
+        self.rarity.check_invariants();
+        let mut missing = 0;
+        for piece in self.geometry.pieces() {
+            let places = u32::from(self.have.contains(piece))
+                + u32::from(self.rarity.contains(piece))
+                + u32::from(self.downloads.contains_key(&piece))
+                + u32::from(self.verifying.contains_key(&piece));
+            assert!(places <= 1, "piece {piece} is in {places} places");
+            assert!(places == 1 || !self.wanted.contains(piece), "piece {piece} is lost");
+            missing += u32::from(self.wants(piece));
+        }
+        assert_eq!(missing, self.wanted_missing);
+        for (piece, download) in &self.downloads {
+            download.check_invariants();
+            assert_eq!(self.open.contains(piece), download.has_free());
+        }
+    }
+}
+
+impl PickerPeer<'_> {
+    fn may_have(&self, piece: PieceIndex) -> bool {
+        self.pieces.contains(piece) && self.only.is_none_or(|only| only.contains(&piece))
+    }
+}

@@ -1,0 +1,344 @@
+//! Blocks: asking, receiving, verdicts.
+
+use std::time::{Duration, Instant};
+
+use tinytorrent_types::{BLOCK_LENGTH, BlockInfo, PieceIndex};
+use tinytorrent_wire::{Message, PieceHeader, Request};
+
+use super::messages::request_of;
+use super::{Stage, Swarm};
+use crate::PeerKey;
+use crate::contract::{Action, BlockVerdict, Event, block_of};
+use crate::peer::Pieces;
+use crate::piece::{Arrival, BlockDigest, PickerPeer};
+
+/// In the end game, a peer with fewer requests than this takes over from the slowest.
+const IDLE_BELOW: usize = 4;
+
+/// What a peer will have sent in this time is left to it.
+const STEAL_AFTER: Duration = Duration::from_millis(500);
+
+/// Of the slowest peer's requests, how many to look at for one that another peer can take over.
+const STEAL_AMONG: usize = 64;
+
+impl Swarm {
+    pub(super) fn on_block(&mut self, key: PeerKey, header: PieceHeader) -> BlockVerdict {
+        let now = self.now;
+        let length = u64::from(header.length);
+        let (Some(peer), Some(picker)) = (self.peers.get_mut(key), &mut self.picker) else {
+            self.wasted += length;
+            return BlockVerdict::Discard;
+        };
+        peer.last_received = now;
+        let Some(block) = block_of(picker.geometry(), header) else {
+            self.violation(key, "block outside of the torrent (BEP 3)");
+            return BlockVerdict::Discard;
+        };
+        if !peer.requests.answered(now, block) {
+            self.wasted += length;
+            if peer.fast {
+                self.violation(key, "block that was not asked for (BEP 6)");
+            }
+            return BlockVerdict::Discard;
+        }
+        peer.download.add(now, length);
+        let arrival = picker.receive(key, block);
+        self.make_hungry(key);
+        match arrival {
+            Arrival::Unwanted => {
+                self.wasted += length;
+                BlockVerdict::Discard
+            }
+            Arrival::Accepted { other, is_last } => {
+                self.down.add(now, length);
+                self.unstored += length;
+                if let Some(other) = other {
+                    self.take_back(other, block);
+                }
+                if is_last {
+                    self.verify(block.piece());
+                }
+                BlockVerdict::Store(block)
+            }
+        }
+    }
+
+    pub(super) fn verify(&mut self, piece: PieceIndex) {
+        let digests = self.blame.wants_digests(piece);
+        self.actions.push_back(Action::VerifyPiece { piece, digests });
+    }
+
+    pub(super) fn on_choke(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        peer.am_choked = true;
+        if peer.fast {
+            return; // BEP 6: each request will still be answered, by a block or a reject
+        }
+        // BEP 3: all are void. What was on its way already is still welcome.
+        self.take_back_quietly(key);
+    }
+
+    pub(super) fn on_unchoke(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        peer.am_choked = false;
+        self.make_hungry(key);
+    }
+
+    pub(super) fn on_reject(&mut self, key: PeerKey, request: Request) {
+        let (Some(peer), Some(picker)) = (self.peers.get_mut(key), &mut self.picker) else {
+            return;
+        };
+        let Some(block) = block_of(picker.geometry(), request.into()) else {
+            return self.violation(key, "reject outside of the torrent (BEP 6)");
+        };
+        if peer.requests.take(block) {
+            picker.release(key, block);
+            peer.requests.allowed_fast.retain(|piece| *piece != block.piece());
+            peer.requests.current = None;
+            peer.requests.rejects += 1;
+            if peer.requests.rejects > MAX_REJECTS {
+                return self.violation(key, "endless rejects");
+            }
+            self.make_hungry(key);
+            self.wake_idle();
+        } else if !peer.requests.forget(block) {
+            self.violation(key, "reject of what was not asked for (BEP 6)");
+        }
+    }
+
+    /// Asks again what a stalled peer was asked, of others.
+    pub(super) fn take_back_requests(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.get(key) else { return };
+        let blocks: Vec<_> = peer.requests.outstanding.iter().copied().collect();
+        for block in blocks {
+            self.send(key, Message::Cancel(request_of(block)));
+        }
+        self.take_back_quietly(key);
+        self.make_hungry(key);
+    }
+
+    fn take_back_quietly(&mut self, key: PeerKey) {
+        let (Some(peer), Some(picker)) = (self.peers.get_mut(key), &mut self.picker) else {
+            return;
+        };
+        for block in std::mem::take(&mut peer.requests.outstanding) {
+            picker.release(key, block);
+            peer.requests.abandon(block);
+        }
+        peer.requests.current = None;
+        picker.drop_lead(key);
+        self.is_idle = true;
+        self.wake_idle();
+    }
+
+    /// Another peer was quicker with this block.
+    fn take_back(&mut self, key: PeerKey, block: BlockInfo) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        if peer.requests.take(block) {
+            peer.requests.abandon(block);
+            self.send(key, Message::Cancel(request_of(block)));
+            self.make_hungry(key);
+        }
+    }
+
+    pub(super) fn on_blocks_stored(&mut self, bytes: u64) {
+        let was_over = self.unstored >= self.config.store_budget;
+        self.unstored = self.unstored.saturating_sub(bytes);
+        if was_over && self.unstored < self.config.store_budget {
+            self.feed_waiting();
+        }
+    }
+
+    pub(super) fn on_piece_verified(&mut self, piece: PieceIndex, digests: &[BlockDigest]) {
+        let Some(picker) = &mut self.picker else { return };
+        let was_wanted = picker.wants(piece);
+        if !picker.verified(piece) {
+            return;
+        }
+        let is_finished = picker.is_finished();
+        self.events.push_back(Event::PieceCompleted { piece });
+        for guilty in self.blame.piece_verified(piece, digests).guilty {
+            self.ban(guilty, piece);
+        }
+        self.tell_have(piece, was_wanted);
+        if is_finished && matches!(self.stage, Stage::Running) {
+            self.stage = Stage::Finished;
+            self.events.push_back(Event::Finished);
+            self.trackers
+                .set_complete(self.now, self.picker.as_ref().is_some_and(|p| p.have().is_full()));
+            self.poll_trackers();
+            self.leave_seeds();
+        }
+    }
+
+    /// Tells those who lack the piece that we have it, and loses interest where it was the last.
+    fn tell_have(&mut self, piece: PieceIndex, was_wanted: bool) {
+        for key in self.live_peers() {
+            let Some(peer) = self.peers.get_mut(key) else { continue };
+            let Pieces::Known(pieces) = &peer.pieces else { continue };
+            if pieces.contains(piece) {
+                peer.interesting -= u32::from(was_wanted);
+                self.update_interest(key);
+            } else {
+                self.send(key, Message::Have(piece.get()));
+            }
+        }
+    }
+
+    pub(super) fn on_piece_failed(&mut self, piece: PieceIndex, digests: Vec<BlockDigest>) {
+        let Some(picker) = &mut self.picker else { return };
+        let Some(senders) = picker.failed(piece) else { return };
+        let length = picker.geometry().piece_length(piece);
+        self.wasted += u64::from(length);
+        self.hash_failures += 1;
+        self.events.push_back(Event::PieceFailed { piece });
+        for guilty in self.blame.piece_failed(piece, senders, digests).guilty {
+            self.ban(guilty, piece);
+        }
+        self.is_idle = true;
+        self.wake_idle();
+    }
+
+    /// Notes that the peer may be asked for more, once the batch is through.
+    pub(super) fn make_hungry(&mut self, key: PeerKey) {
+        if let Some(peer) = self.peers.get_mut(key)
+            && !peer.is_hungry
+        {
+            peer.is_hungry = true;
+            self.hungry.push(key);
+        }
+    }
+
+    /// Something can be asked for again: those who found nothing may look once more.
+    pub(super) fn wake_idle(&mut self) {
+        if std::mem::take(&mut self.is_idle) {
+            self.feed_waiting();
+        }
+    }
+
+    /// Everybody may be asked for more: a limit has gone.
+    pub(super) fn feed_waiting(&mut self) {
+        for key in self.live_peers() {
+            self.make_hungry(key);
+        }
+    }
+
+    /// Asks the hungry for as much as they can take.
+    pub(super) fn feed_hungry(&mut self) {
+        let mut hungry = std::mem::take(&mut self.hungry);
+        for key in hungry.drain(..) {
+            if let Some(peer) = self.peers.get_mut(key) {
+                peer.is_hungry = false;
+                self.feed(key);
+            }
+        }
+        if self.hungry.is_empty() {
+            self.hungry = hungry; // keeps the allocation
+        }
+    }
+
+    fn feed(&mut self, key: PeerKey) {
+        let now = self.now;
+        let (Some(peer), Some(picker)) = (self.peers.get_mut(key), &mut self.picker) else {
+            return;
+        };
+        let only = match (peer.am_choked, peer.fast && !peer.requests.allowed_fast.is_empty()) {
+            (false, _) => None,
+            (true, true) => Some(peer.requests.allowed_fast.clone()),
+            (true, false) => return,
+        };
+        if !peer.am_interested || !self.is_running {
+            return;
+        }
+        let window = peer.window(now, self.config.max_requests);
+        let is_quick = peer.is_quick(now, picker.geometry().nominal_piece_length());
+        let was_waiting_for_none = peer.requests.outstanding.is_empty();
+        let (mut sent, mut is_idle) = (false, false);
+        while peer.requests.outstanding.len() < window && self.unstored < self.config.store_budget {
+            if !self.download_limit.take(now, u64::from(BLOCK_LENGTH)) {
+                break;
+            }
+            let Pieces::Known(pieces) = &peer.pieces else { break };
+            let asked = PickerPeer {
+                key,
+                pieces,
+                current: &mut peer.requests.current,
+                searched: &mut peer.requests.searched,
+                is_quick,
+                only: only.as_deref(),
+            };
+            let Some(block) = picker.pick(asked, &self.blame) else {
+                self.download_limit.give_back(u64::from(BLOCK_LENGTH));
+                is_idle = true;
+                break;
+            };
+            peer.requests.sent(now, block);
+            let message = Message::Request(request_of(block));
+            self.actions.push_back(Action::Send { peer: key, message });
+            sent = true;
+        }
+        if sent {
+            peer.last_sent = now;
+        }
+        if sent && was_waiting_for_none {
+            self.arm(key);
+        }
+        if is_idle {
+            self.is_idle = true;
+            self.steal_for(key);
+        }
+    }
+
+    /// The end game (BEP 3): nothing is left to ask for, but what others are slow to send. Takes
+    /// over the last requests of whoever will take longest; that peer gets a cancel.
+    fn steal_for(&mut self, thief: PeerKey) {
+        while let Some(peer) = self.peers.get(thief)
+            && !peer.am_choked
+            && peer.requests.outstanding.len() < IDLE_BELOW
+        {
+            let Some((victim, block)) = self.loot(thief) else { return };
+            let Some(picker) = &mut self.picker else { return };
+            if !picker.reassign(block, thief) {
+                return;
+            }
+            self.take_back(victim, block);
+            let Some(peer) = self.peers.get_mut(thief) else { return };
+            peer.requests.sent(self.now, block);
+            self.send(thief, Message::Request(request_of(block)));
+            self.arm(thief);
+        }
+    }
+
+    /// The slowest peer, and the last of its requests that the thief can take over.
+    fn loot(&mut self, thief: PeerKey) -> Option<(PeerKey, BlockInfo)> {
+        let now = self.now;
+        let pieces = self.peers.get(thief)?.pieces()?.clone();
+        let own = self.peers.get_mut(thief).map(|peer| peer.drain_time(now))?;
+        let others = self.peers.iter_mut().filter(|(key, _)| *key != thief);
+        let owing = others.filter(|(_, peer)| !peer.requests.outstanding.is_empty());
+        let (wait, victim) = owing.map(|(key, peer)| (peer.drain_time(now), key)).max()?;
+        if wait <= STEAL_AFTER.max(2 * own) {
+            // Whether it keeps its promise shows a little later.
+            self.steal_at.get_or_insert(now + STEAL_AFTER);
+            return None;
+        }
+        let outstanding = &self.peers.get(victim)?.requests.outstanding;
+        let mut last = outstanding.iter().rev().take(STEAL_AMONG);
+        let block = *last.find(|block| pieces.contains(block.piece()))?;
+        Some((victim, block))
+    }
+
+    /// When to look again whether somebody became slow.
+    pub(super) fn steal_due(&self) -> Option<Instant> {
+        self.steal_at
+    }
+
+    pub(super) fn steal_again(&mut self) {
+        if self.steal_at.take_if(|at| *at <= self.now).is_some() {
+            self.feed_waiting();
+        }
+    }
+}
+
+/// Rejects without a block between them. A peer that chokes rejects a window full at most.
+const MAX_REJECTS: u32 = 4_000;

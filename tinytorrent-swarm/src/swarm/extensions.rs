@@ -1,0 +1,192 @@
+//! The extension protocol: handshakes (BEP 10), metadata both ways (BEP 9).
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use tinytorrent_types::PeerId;
+use tinytorrent_wire::Extended;
+use tinytorrent_wire::extension::{
+    ExtendedHandshake, Extension, ExtensionMessage, MetadataMessage, OurExtensions,
+};
+use tinytorrent_wire::metadata::DataOutcome;
+
+use super::messages::metadata_block;
+use super::{Stage, Swarm};
+use crate::PeerKey;
+use crate::config::MAX_QUEUED_REQUESTS;
+use crate::contract::{Action, Event, LeaveReason};
+use crate::peer::Peer;
+
+/// What we want to receive.
+pub(super) fn ours() -> OurExtensions {
+    OurExtensions::new([Extension::Metadata, Extension::DontHave, Extension::UploadOnly])
+}
+
+impl Swarm {
+    pub(super) fn send_extended_handshake(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.get(key) else { return };
+        let mut handshake = ExtendedHandshake::new(&self.our_extensions);
+        handshake.client = Some(self.config.client.clone().into_bytes());
+        handshake.listen_port = self.config.listen_port;
+        handshake.your_ip = Some(peer.address.ip().to_canonical());
+        handshake.request_queue = Some(MAX_QUEUED_REQUESTS as u32);
+        handshake.metadata_size = Some(self.info.len() as u64).filter(|&size| size > 0);
+        handshake.upload_only = self.is_finished().then_some(true);
+        self.send(key, handshake.to_message().into());
+    }
+
+    pub(super) fn on_extended(&mut self, key: PeerKey, extended: &Extended) {
+        if !self.peers.get(key).is_some_and(|peer| peer.extended) {
+            return self.violation(key, "extended message without the extension protocol (BEP 10)");
+        }
+        // What cannot be read is ignored: peers of every make send odd things here.
+        let Ok(message) = self.our_extensions.read(extended) else { return };
+        match message {
+            ExtensionMessage::Handshake(handshake) => self.on_extended_handshake(key, &handshake),
+            ExtensionMessage::Metadata(message) => self.on_metadata(key, message),
+            ExtensionMessage::DontHave(index) => self.on_dont_have(key, index),
+            ExtensionMessage::UploadOnly(is_upload_only) => {
+                self.on_upload_only(key, is_upload_only);
+            }
+            ExtensionMessage::PeerExchange(_)
+            | ExtensionMessage::Holepunch(_)
+            | ExtensionMessage::Other(..)
+            | ExtensionMessage::NotOurs { .. } => {}
+        }
+    }
+
+    fn on_extended_handshake(&mut self, key: PeerKey, handshake: &ExtendedHandshake) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        peer.extensions.update(handshake);
+        if let Some(reqq) = handshake.request_queue {
+            peer.requests.reqq = reqq.max(1);
+        }
+        if let Some(port) = handshake.listen_port
+            && peer.is_incoming
+        {
+            peer.listens_at = Some(SocketAddr::new(peer.address.ip(), port));
+        }
+        if let (Stage::Metadata { assembly, .. }, Some(size)) =
+            (&mut self.stage, handshake.metadata_size)
+            && peer.extensions.id(Extension::Metadata).is_some()
+        {
+            // A size that is refused makes the peer useless for the metadata, no more.
+            let _ = assembly.add_peer(self.now, key, size);
+            self.request_metadata();
+        }
+        if let Some(is_upload_only) = handshake.upload_only {
+            self.on_upload_only(key, is_upload_only);
+        }
+        self.make_hungry(key);
+    }
+
+    fn on_upload_only(&mut self, key: PeerKey, is_upload_only: bool) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        peer.is_upload_only = is_upload_only;
+        if is_upload_only && self.have().is_some_and(|have| have.is_full()) {
+            self.disconnect(key, LeaveReason::Useless);
+        }
+    }
+
+    fn on_metadata(&mut self, key: PeerKey, message: MetadataMessage) {
+        let now = self.now;
+        match (message, &mut self.stage) {
+            (MetadataMessage::Request { block }, _) => self.serve_metadata(key, block),
+            (
+                MetadataMessage::Data { block, total_size, data },
+                Stage::Metadata { assembly, .. },
+            ) => {
+                let outcome = assembly.handle_data(now, key, block, total_size, &data);
+                if outcome == DataOutcome::Stored {
+                    self.tell_metadata_progress();
+                }
+                self.check_metadata();
+                self.request_metadata();
+            }
+            (MetadataMessage::Reject { block }, Stage::Metadata { assembly, .. }) => {
+                assembly.handle_reject(now, key, block);
+                self.request_metadata();
+            }
+            _ => {}
+        }
+    }
+
+    fn serve_metadata(&mut self, key: PeerKey, block: u32) {
+        let Some(id) = self.peers.get(key).and_then(|p| p.extensions.id(Extension::Metadata))
+        else {
+            return;
+        };
+        let answer = match metadata_block(&self.info, block) {
+            Some(data) => {
+                MetadataMessage::Data { block, total_size: Some(self.info.len() as u64), data }
+            }
+            None => MetadataMessage::Reject { block },
+        };
+        self.send(key, answer.to_message(id).into());
+    }
+
+    fn tell_metadata_progress(&mut self) {
+        if let Stage::Metadata { assembly, .. } = &self.stage
+            && let Some((bytes, total)) = assembly.progress()
+        {
+            self.events
+                .push_back(Event::MetadataProgress { bytes: bytes as u64, total: total as u64 });
+        }
+    }
+
+    /// Asks whoever has metadata for the blocks that are due.
+    pub(super) fn request_metadata(&mut self) {
+        let Stage::Metadata { assembly, .. } = &mut self.stage else { return };
+        let mut requests = Vec::new();
+        while let Some((key, block)) = assembly.poll_request(self.now) {
+            let id = self.peers.get(key).and_then(|p| p.extensions.id(Extension::Metadata));
+            match id {
+                Some(id) => requests.push((key, ExtensionMessage::request_metadata(id, block))),
+                None => assembly.remove_peer(key),
+            }
+        }
+        for (key, request) in requests {
+            self.send(key, request.into());
+        }
+    }
+
+    /// Hands what is complete to whoever can hash it, one at a time.
+    fn check_metadata(&mut self) {
+        let Stage::Metadata { assembly, checking } = &mut self.stage else { return };
+        if checking.is_none()
+            && let Some(complete) = assembly.poll_complete()
+        {
+            let info = Bytes::copy_from_slice(&complete.bytes);
+            *checking = Some(complete);
+            self.actions.push_back(Action::CheckMetadata { info });
+        }
+    }
+
+    pub(super) fn on_metadata_refused(&mut self) {
+        let Stage::Metadata { assembly, checking } = &mut self.stage else { return };
+        let Some(complete) = checking.take() else { return };
+        for guilty in assembly.handle_verdict(self.now, complete, false) {
+            self.ban_liar(guilty);
+        }
+        self.check_metadata();
+        self.request_metadata();
+    }
+
+    /// A peer sent metadata that is not what the info-hash names, all by itself.
+    fn ban_liar(&mut self, key: PeerKey) {
+        let liar = self.peers.get(key).map(|peer: &Peer| (peer.address, peer.id));
+        if let Some((address, id)) = liar {
+            self.book.ban(address, id as Option<PeerId>);
+            self.disconnect(key, LeaveReason::Banned);
+        }
+    }
+
+    /// The metadata proved right: its stage is over.
+    pub(super) fn settle_metadata(&mut self) {
+        if let Stage::Metadata { assembly, checking } = &mut self.stage
+            && let Some(complete) = checking.take()
+        {
+            assembly.handle_verdict(self.now, complete, true);
+        }
+    }
+}

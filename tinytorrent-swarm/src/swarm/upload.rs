@@ -1,0 +1,225 @@
+//! What others want of us: choking, requests, serving.
+
+use std::time::Instant;
+
+use tinytorrent_types::BlockInfo;
+use tinytorrent_wire::{Message, Request};
+
+use super::Swarm;
+use super::messages::request_of;
+use crate::PeerKey;
+use crate::choke::{self, Applicant};
+use crate::config::{MAX_BAD_REQUESTS, MAX_QUEUED_REQUESTS, MAX_SERVED_BLOCK, SERVING_WINDOW};
+use crate::contract::{Action, block_of};
+use crate::peer::Peer;
+
+/// The rounds of choking.
+#[derive(Debug)]
+pub(super) struct Choke {
+    next_round: Instant,
+    round: u32,
+    optimistic: Option<PeerKey>,
+    /// Somebody is interested, so rounds mean something.
+    is_awake: bool,
+}
+
+impl Choke {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { next_round: now + choke::ROUND, round: 0, optimistic: None, is_awake: false }
+    }
+
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.is_awake.then_some(self.next_round)
+    }
+
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.due().is_some_and(|due| due <= now)
+    }
+}
+
+impl Swarm {
+    pub(super) fn on_interested(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        if !std::mem::replace(&mut peer.is_interested, true) {
+            self.fill_slots();
+        }
+    }
+
+    pub(super) fn on_not_interested(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        if std::mem::replace(&mut peer.is_interested, false) {
+            self.set_choked(key, true);
+            self.fill_slots();
+        }
+    }
+
+    /// Gives free slots to those who wait longest, without waiting for the next round.
+    pub(super) fn fill_slots(&mut self) {
+        let is_served = |peer: &Peer| peer.is_interested && !peer.is_choked;
+        let served = self.peers.iter().filter(|(_, peer)| is_served(peer)).count();
+        let waits = |peer: &Peer| peer.is_live() && peer.is_interested && peer.is_choked;
+        let mut waiting: Vec<_> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| waits(peer))
+            .map(|(key, peer)| (peer.last_unchoked, peer.joined, key))
+            .collect();
+        waiting.sort();
+        for (.., key) in waiting.into_iter().take(self.config.upload_slots.saturating_sub(served)) {
+            self.set_choked(key, false);
+        }
+        self.wake_choker();
+    }
+
+    fn wake_choker(&mut self) {
+        let is_awake = self.peers.iter().any(|(_, peer)| peer.is_live() && peer.is_interested);
+        if is_awake && !self.choke.is_awake {
+            self.choke.next_round = self.now + choke::ROUND;
+        }
+        self.choke.is_awake = is_awake;
+    }
+
+    /// A new round: slots are given anew (BEP 3, "choking").
+    pub(super) fn rechoke_round(&mut self) {
+        let now = self.now;
+        self.choke.next_round = now + choke::ROUND;
+        self.choke.round += 1;
+        let rotate = self.choke.round.is_multiple_of(choke::OPTIMISTIC_ROUNDS);
+        let interested = self.peers.iter_mut().filter(|(_, p)| p.is_live() && p.is_interested);
+        let applicants: Vec<_> = interested
+            .map(|(key, peer)| Applicant {
+                key,
+                gives: peer.download.bytes_per_second(now),
+                is_snubbing: peer.is_snubbing(),
+                unchoked_since: peer.unchoked_since,
+                last_unchoked: peer.last_unchoked,
+                joined: peer.joined,
+            })
+            .collect();
+        let is_seeding = self.is_finished();
+        let choice = choke::choose(
+            now,
+            applicants,
+            self.config.upload_slots,
+            is_seeding,
+            self.choke.optimistic,
+            rotate,
+            &mut self.chance,
+        );
+        self.choke.optimistic = choice.optimistic;
+        for key in self.live_peers() {
+            self.set_choked(key, !choice.unchoked.contains(&key));
+        }
+        self.wake_choker();
+    }
+
+    fn set_choked(&mut self, key: PeerKey, choked: bool) {
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        if peer.is_choked == choked {
+            return;
+        }
+        peer.is_choked = choked;
+        if choked {
+            peer.unchoked_since = None;
+            peer.last_unchoked = Some(now);
+            let dropped = std::mem::take(&mut peer.uploads.queue);
+            let fast = peer.fast;
+            self.send(key, Message::Choke);
+            // BEP 6: choke first, then reject each request that waits. BEP 3: they are void.
+            for block in dropped.into_iter().filter(|_| fast) {
+                self.send(key, Message::Reject(request_of(block)));
+            }
+        } else {
+            peer.unchoked_since = Some(now);
+            self.send(key, Message::Unchoke);
+        }
+    }
+
+    pub(super) fn on_request(&mut self, key: PeerKey, request: Request) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let block = self.picker.as_ref().and_then(|picker| {
+            let block = block_of(picker.geometry(), request.into())?;
+            (block.length() <= MAX_SERVED_BLOCK && picker.have().contains(block.piece()))
+                .then_some(block)
+        });
+        let Some(block) = block else {
+            peer.bad_requests += 1;
+            if peer.bad_requests > MAX_BAD_REQUESTS {
+                return self.violation(key, "endless requests for what nobody has (BEP 3)");
+            }
+            return self.refuse(key, request);
+        };
+        if peer.is_choked || peer.uploads.queue.len() >= MAX_QUEUED_REQUESTS {
+            return self.refuse(key, request);
+        }
+        peer.uploads.queue.push_back(block);
+        self.serve(key);
+    }
+
+    /// Answers a request that will not be met, where there is a word for it (BEP 6).
+    fn refuse(&mut self, key: PeerKey, request: Request) {
+        if self.peers.get(key).is_some_and(|peer| peer.fast) {
+            self.send(key, Message::Reject(request));
+        }
+    }
+
+    pub(super) fn on_cancel(&mut self, key: PeerKey, request: Request) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let queue = &mut peer.uploads.queue;
+        let at = queue.iter().position(|block| request_of(*block) == request);
+        // What is with the driver already is answered by the block itself.
+        if at.and_then(|at| queue.remove(at)).is_some() {
+            self.refuse(key, request);
+        }
+    }
+
+    /// Hands blocks to the driver as far as it has room for this peer.
+    fn serve(&mut self, key: PeerKey) {
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        while peer.uploads.serving_bytes < SERVING_WINDOW
+            && let Some(&block) = peer.uploads.queue.front()
+        {
+            if !self.upload_limit.take(now, block.length().into()) {
+                peer.uploads.is_waiting = true;
+                return;
+            }
+            peer.uploads.queue.pop_front();
+            peer.uploads.serving.push(block);
+            peer.uploads.serving_bytes += u64::from(block.length());
+            peer.last_sent = now;
+            self.actions.push_back(Action::ServeBlock { peer: key, block });
+        }
+    }
+
+    pub(super) fn serve_waiting(&mut self) {
+        for key in self.live_peers() {
+            let Some(peer) = self.peers.get_mut(key) else { continue };
+            if std::mem::take(&mut peer.uploads.is_waiting) {
+                self.serve(key);
+            }
+        }
+    }
+
+    pub(super) fn on_block_served(&mut self, key: PeerKey, block: BlockInfo, sent: bool) {
+        let now = self.now;
+        let length = u64::from(block.length());
+        if sent {
+            self.up.add(now, length);
+        }
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let at = peer.uploads.serving.iter().position(|serving| *serving == block);
+        if at.map(|at| peer.uploads.serving.remove(at)).is_none() {
+            return;
+        }
+        peer.uploads.serving_bytes -= length;
+        peer.last_sent = now;
+        if sent {
+            peer.upload.add(now, length);
+        } else {
+            self.refuse(key, request_of(block));
+        }
+        self.serve(key);
+    }
+}

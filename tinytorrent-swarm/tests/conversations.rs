@@ -1,0 +1,463 @@
+//! One swarm and peers played by the test: we say this, it must say that.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tinytorrent_swarm::{
+    Action, BlockVerdict, Config, Content, Event, Input, LeaveReason, PeerKey, PeerSource, Swarm,
+};
+use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
+use tinytorrent_wire::{Feature, Handshake, Message, PieceHeader, Request, Reserved};
+
+const BLOCK: u32 = 16_384;
+
+struct Play {
+    swarm: Swarm,
+    now: Instant,
+    geometry: Geometry,
+    actions: Vec<Action>,
+    peers: u8,
+}
+
+impl Play {
+    /// Eight pieces of 512 KiB; we have them all, or none.
+    fn new(have_all: bool, tune: impl FnOnce(&mut Config)) -> Self {
+        let geometry = Geometry::new(8 << 19, 1 << 19).unwrap();
+        let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
+        let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 42);
+        tune(&mut config);
+        let now = Instant::now();
+        let swarm = Swarm::new(now, config);
+        let mut play = Self { swarm, now, geometry, actions: Vec::new(), peers: 0 };
+        let count = geometry.piece_count();
+        play.tell(Input::ContentReady(Content {
+            geometry,
+            have: if have_all { Bitfield::full(count) } else { Bitfield::new(count) },
+            wanted: Bitfield::full(count),
+            partial: Vec::new(),
+            info: tinytorrent_sim::info(),
+            is_private: false,
+        }));
+        play
+    }
+
+    /// A peer connects to us and shakes hands.
+    fn join(&mut self, features: &[Feature]) -> PeerKey {
+        self.peers += 1;
+        let address = SocketAddr::from(([10, 0, 0, self.peers], 5_000));
+        let peer = self.swarm.accept(self.now, address).expect("there is room");
+        let reserved = features.iter().fold(Reserved::empty(), |all, one| all.with(*one));
+        let peer_id = PeerId::from_bytes([100 + self.peers; 20]);
+        let info_hash = self.swarm.handshake().info_hash;
+        self.tell(Input::HandshakeCompleted {
+            peer,
+            handshake: Handshake { reserved, info_hash, peer_id },
+        });
+        peer
+    }
+
+    fn tell(&mut self, input: Input) {
+        self.swarm.handle_input(self.now, input);
+        self.drain();
+    }
+
+    fn say(&mut self, peer: PeerKey, message: Message) {
+        self.tell(Input::MessageReceived { peer, message });
+    }
+
+    fn block(&mut self, peer: PeerKey, request: Request) -> BlockVerdict {
+        let verdict = self.swarm.handle_block(self.now, peer, PieceHeader::from(request));
+        self.drain();
+        verdict
+    }
+
+    fn wait(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(at) = self.swarm.poll_timeout().filter(|&at| at <= end) {
+            self.now = self.now.max(at);
+            self.swarm.handle_timeout(self.now);
+            self.drain();
+        }
+        self.now = end;
+    }
+
+    fn drain(&mut self) {
+        while let Some(action) = self.swarm.poll_action() {
+            self.actions.push(action);
+        }
+        while self.swarm.poll_event().is_some() {}
+        self.swarm.check_invariants();
+    }
+
+    /// What was said to the peer since the last look.
+    fn heard(&mut self, by: PeerKey) -> Vec<Message> {
+        let mut heard = Vec::new();
+        self.actions.retain(|action| match action {
+            Action::Send { peer, message } if *peer == by => {
+                heard.push(message.clone());
+                false
+            }
+            _ => true,
+        });
+        heard
+    }
+
+    fn left(&self, who: PeerKey) -> Option<&LeaveReason> {
+        self.actions.iter().find_map(|action| match action {
+            Action::Disconnect { peer, reason } if *peer == who => Some(reason),
+            _ => None,
+        })
+    }
+
+    fn served(&self) -> usize {
+        self.actions.iter().filter(|action| matches!(action, Action::ServeBlock { .. })).count()
+    }
+}
+
+fn request(index: u32, number: u32) -> Request {
+    Request { index, begin: number * BLOCK, length: BLOCK }
+}
+
+fn requests(messages: &[Message]) -> Vec<Request> {
+    let requests = messages.iter().filter_map(|message| match message {
+        Message::Request(request) => Some(*request),
+        _ => None,
+    });
+    requests.collect()
+}
+
+#[test]
+fn the_first_words_fit_the_features_of_the_peer() {
+    // W-40, W-08, W-16
+    let mut seed = Play::new(true, |_| {});
+    let (fast, plain) = (seed.join(&[Feature::Fast]), seed.join(&[]));
+    assert_eq!(seed.heard(fast), [Message::HaveAll]);
+    assert_eq!(seed.heard(plain), [Message::Bitfield(vec![0xff].into())]);
+    let mut leech = Play::new(false, |_| {});
+    let (fast, plain) = (leech.join(&[Feature::Fast]), leech.join(&[]));
+    assert_eq!(leech.heard(fast), [Message::HaveNone]);
+    assert_eq!(leech.heard(plain), []);
+    let extended = leech.join(&[Feature::Extended]);
+    assert!(matches!(leech.heard(extended)[..], [Message::Extended(_)]));
+}
+
+#[test]
+fn a_choke_rejects_what_waits_and_every_request_has_one_answer() {
+    // W-34, W-35
+    let mut play = Play::new(true, |config| {
+        config.upload_slots(1);
+    });
+    let first = play.join(&[Feature::Fast]);
+    play.say(first, Message::Interested);
+    assert_eq!(play.heard(first), [Message::HaveAll, Message::Unchoke]);
+    let asked: Vec<_> = (0..4).flat_map(|p| (0..32).map(move |n| request(p, n))).collect();
+    for request in &asked {
+        play.say(first, Message::Request(*request));
+    }
+    let served = play.served();
+    assert!(served > 0 && served < asked.len(), "the driver is handed a window: {served}");
+    let second = play.join(&[Feature::Fast]);
+    play.say(second, Message::Interested);
+    play.wait(Duration::from_secs(80));
+    let heard = play.heard(first);
+    assert_eq!(heard[0], Message::Choke);
+    let rejects: Vec<_> = asked[served..].iter().map(|r| Message::Reject(*r)).collect();
+    assert_eq!(heard[1..], rejects);
+    assert_eq!(play.served(), served);
+    assert!(play.heard(second).contains(&Message::Unchoke));
+}
+
+#[test]
+fn a_choke_without_the_fast_extension_voids_in_silence() {
+    // W-32
+    let mut play = Play::new(true, |config| {
+        config.upload_slots(1);
+    });
+    let first = play.join(&[]);
+    play.say(first, Message::Interested);
+    for number in 0..128 {
+        play.say(first, Message::Request(request(number / 32, number % 32)));
+    }
+    let second = play.join(&[]);
+    play.say(second, Message::Interested);
+    play.heard(first);
+    play.wait(Duration::from_secs(80));
+    assert_eq!(play.heard(first), [Message::Choke]);
+}
+
+#[test]
+fn a_cancelled_request_is_rejected_and_an_unknown_cancel_ignored() {
+    // W-36
+    let mut play = Play::new(true, |_| {});
+    let peer = play.join(&[Feature::Fast]);
+    play.say(peer, Message::Interested);
+    for number in 0..128 {
+        play.say(peer, Message::Request(request(number / 32, number % 32)));
+    }
+    play.heard(peer);
+    play.say(peer, Message::Cancel(request(3, 31)));
+    play.say(peer, Message::Cancel(request(7, 0)));
+    assert_eq!(play.heard(peer), [Message::Reject(request(3, 31))]);
+}
+
+#[test]
+fn odd_ranges_are_served_and_impossible_ones_refused() {
+    // W-26, W-27, W-28, W-29
+    let mut play = Play::new(true, |_| {});
+    let peer = play.join(&[Feature::Fast]);
+    play.say(peer, Message::Interested);
+    play.heard(peer);
+    let odd = Request { index: 1, begin: 5, length: 7_000 };
+    let long = Request { index: 1, begin: 0, length: 128 * 1024 };
+    for fine in [odd, long] {
+        play.say(peer, Message::Request(fine));
+    }
+    assert_eq!(play.served(), 2);
+    let bad = [
+        Request { index: 1, begin: 0, length: 128 * 1024 + 1 },
+        Request { index: 1, begin: 0, length: 0 },
+        Request { index: 1, begin: (1 << 19) - 1, length: 2 },
+        Request { index: 8, begin: 0, length: BLOCK },
+        Request { index: u32::MAX, begin: u32::MAX, length: u32::MAX },
+    ];
+    for refused in bad {
+        play.say(peer, Message::Request(refused));
+        assert_eq!(play.heard(peer), [Message::Reject(refused)]);
+    }
+    assert_eq!((play.served(), play.left(peer)), (2, None));
+}
+
+#[test]
+fn endless_bad_requests_end_in_a_disconnect() {
+    let mut play = Play::new(false, |_| {});
+    let peer = play.join(&[Feature::Fast]);
+    for _ in 0..400 {
+        play.say(peer, Message::Request(request(0, 0)));
+    }
+    assert!(matches!(play.left(peer), Some(LeaveReason::Violation(_))));
+}
+
+#[test]
+fn fast_messages_without_the_bit_end_the_connection() {
+    // W-39, BEP 6
+    let (r, have) = (request(0, 0), 3);
+    let fast = [
+        Message::HaveAll,
+        Message::HaveNone,
+        Message::Suggest(have),
+        Message::AllowedFast(have),
+        Message::Reject(r),
+    ];
+    for message in fast {
+        let mut play = Play::new(false, |_| {});
+        let peer = play.join(&[]);
+        play.say(peer, message);
+        assert!(matches!(play.left(peer), Some(LeaveReason::Violation(_))));
+    }
+}
+
+#[test]
+fn a_piece_that_does_not_exist_ends_the_connection() {
+    // W-22
+    let mut play = Play::new(false, |_| {});
+    let peer = play.join(&[Feature::Fast]);
+    play.say(peer, Message::Have(8));
+    assert!(matches!(play.left(peer), Some(LeaveReason::Violation(_))));
+}
+
+#[test]
+fn a_bitfield_of_another_length_ends_the_connection_and_spare_bits_do_not() {
+    // W-17, W-19
+    let mut play = Play::new(false, |_| {});
+    let (short, long) = (play.join(&[]), play.join(&[]));
+    play.say(short, Message::Bitfield(vec![].into()));
+    play.say(long, Message::Bitfield(vec![0xff, 0].into()));
+    for peer in [short, long] {
+        assert!(matches!(play.left(peer), Some(LeaveReason::Violation(_))));
+    }
+}
+
+#[test]
+fn a_second_bitfield_is_not_counted_twice() {
+    // W-20; the invariants are checked after every step
+    let mut play = Play::new(false, |_| {});
+    let peer = play.join(&[]);
+    play.say(peer, Message::Bitfield(vec![0b1010_0000].into()));
+    play.say(peer, Message::Bitfield(vec![0b1010_0000].into()));
+    play.say(peer, Message::Have(0));
+    assert_eq!(play.left(peer), None);
+}
+
+#[test]
+fn interest_is_kept_up_while_choked() {
+    // W-24, W-25
+    let mut play = Play::new(false, |_| {});
+    let peer = play.join(&[]);
+    play.say(peer, Message::Have(2));
+    assert_eq!(play.heard(peer), [Message::Interested]);
+    play.say(peer, Message::Have(3));
+    assert_eq!(play.heard(peer), []);
+}
+
+/// A leech and an unchoking seed with these features; gives what the seed was asked.
+fn leech_and_seed(features: &[Feature]) -> (Play, PeerKey, Vec<Request>) {
+    let mut play = Play::new(false, |_| {});
+    let peer = play.join(features);
+    play.say(peer, Message::Bitfield(vec![0xff].into()));
+    play.say(peer, Message::Unchoke);
+    let asked = requests(&play.heard(peer));
+    assert!(asked.len() >= 4);
+    (play, peer, asked)
+}
+
+#[test]
+fn a_block_that_nobody_asked_for_is_never_stored() {
+    // W-37: closes under the fast extension, is ignored without it.
+    let (mut play, peer, _) = leech_and_seed(&[]);
+    assert_eq!(play.block(peer, Request { index: 0, begin: 1, length: 9 }), BlockVerdict::Discard);
+    assert_eq!(play.left(peer), None);
+    let (mut play, peer, _) = leech_and_seed(&[Feature::Fast]);
+    assert_eq!(play.block(peer, Request { index: 0, begin: 1, length: 9 }), BlockVerdict::Discard);
+    assert!(matches!(play.left(peer), Some(LeaveReason::Violation(_))));
+}
+
+#[test]
+fn a_block_counts_once() {
+    let (mut play, peer, asked) = leech_and_seed(&[]);
+    assert!(matches!(play.block(peer, asked[0]), BlockVerdict::Store(_)));
+    assert_eq!(play.block(peer, asked[0]), BlockVerdict::Discard);
+    assert_eq!(play.swarm.stats(play.now).wasted, u64::from(BLOCK));
+}
+
+#[test]
+fn a_choke_voids_requests_without_fast_and_keeps_them_with_it() {
+    // W-32, W-33
+    let (mut play, peer, asked) = leech_and_seed(&[]);
+    play.say(peer, Message::Choke);
+    // Late, but on its way when the choke was sent.
+    assert!(matches!(play.block(peer, asked[0]), BlockVerdict::Store(_)));
+    play.say(peer, Message::Unchoke);
+    assert!(requests(&play.heard(peer)).contains(&asked[1]));
+    let (mut play, peer, asked) = leech_and_seed(&[Feature::Fast]);
+    play.say(peer, Message::Choke);
+    play.say(peer, Message::Unchoke);
+    assert!(!requests(&play.heard(peer)).contains(&asked[1]));
+    play.say(peer, Message::Reject(asked[1]));
+    assert!(requests(&play.heard(peer)).contains(&asked[1]));
+}
+
+#[test]
+fn a_reject_of_what_was_not_asked_ends_the_connection() {
+    // W-39
+    let (mut play, peer, asked) = leech_and_seed(&[Feature::Fast]);
+    let other = asked.iter().map(|r| (r.index + 1) % 8).next().unwrap();
+    play.say(peer, Message::Reject(request(other, 31)));
+    assert!(matches!(play.left(peer), Some(LeaveReason::Violation(_))));
+}
+
+#[test]
+fn allowed_fast_pieces_are_asked_while_choked() {
+    // W-42
+    let mut play = Play::new(false, |_| {});
+    let peer = play.join(&[Feature::Fast]);
+    play.say(peer, Message::HaveAll);
+    play.heard(peer);
+    play.say(peer, Message::AllowedFast(99));
+    assert_eq!(play.heard(peer), []);
+    play.say(peer, Message::AllowedFast(5));
+    let asked = requests(&play.heard(peer));
+    assert!(!asked.is_empty() && asked.iter().all(|request| request.index == 5));
+}
+
+#[test]
+fn requests_stay_within_the_peers_queue() {
+    // W-31: 250 when it does not say.
+    let (mut play, peer, mut asked) = leech_and_seed(&[]);
+    let mut most = asked.len();
+    for _ in 0..200 {
+        play.now += Duration::from_millis(1);
+        let Some(next) = asked.pop() else { break };
+        play.block(peer, next);
+        asked.extend(requests(&play.heard(peer)));
+        most = most.max(asked.len());
+    }
+    assert!(most > 16 && most <= 250, "{most}");
+}
+
+#[test]
+fn a_full_disk_queue_stops_the_asking_until_it_drains() {
+    let mut play = Play::new(false, |config| {
+        config.store_budget(u64::from(4 * BLOCK));
+    });
+    let peer = play.join(&[]);
+    play.say(peer, Message::Bitfield(vec![0xff].into()));
+    play.say(peer, Message::Unchoke);
+    let asked = requests(&play.heard(peer));
+    for request in &asked[..4] {
+        play.block(peer, *request);
+    }
+    play.heard(peer);
+    for request in &asked[4..] {
+        assert!(matches!(play.block(peer, *request), BlockVerdict::Store(_)));
+    }
+    assert_eq!(play.heard(peer), []);
+    play.tell(Input::BlocksStored { bytes: asked.len() as u64 * u64::from(BLOCK) });
+    assert!(!requests(&play.heard(peer)).is_empty());
+}
+
+#[test]
+fn banned_peers_are_refused_when_they_come_back() {
+    let (mut play, peer, asked) = leech_and_seed(&[]);
+    let mut asked = asked;
+    let piece = play.geometry.piece(asked[0].index).unwrap();
+    while play.actions.iter().all(|action| !matches!(action, Action::VerifyPiece { .. })) {
+        let next = asked.remove(0);
+        play.block(peer, next);
+        asked.extend(requests(&play.heard(peer)));
+    }
+    let digests = vec![[9; 20]; 32];
+    play.tell(Input::PieceFailed { piece, digests });
+    assert_eq!(play.left(peer), Some(&LeaveReason::Banned));
+    assert_eq!(play.swarm.accept(play.now, SocketAddr::from(([10, 0, 0, 1], 5_001))), None);
+}
+
+#[test]
+fn peers_by_exchange_are_refused_in_private_torrents() {
+    // BEP 27, X-24, S-29
+    let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
+    let now = Instant::now();
+    let mut swarm = Swarm::new(now, Config::new(hashes, PeerId::from_bytes([1; 20]), 42));
+    let content = Content {
+        geometry: Geometry::new(10, 10).unwrap(),
+        have: Bitfield::new(1),
+        wanted: Bitfield::full(1),
+        partial: Vec::new(),
+        info: Default::default(),
+        is_private: true,
+    };
+    swarm.handle_input(now, Input::ContentReady(content));
+    let addresses = vec!["192.0.2.1:1".parse().unwrap()];
+    for source in [PeerSource::Exchange, PeerSource::Magnet] {
+        swarm.handle_input(now, Input::PeersFound { source, addresses: addresses.clone() });
+        assert_eq!(swarm.poll_action(), None);
+    }
+    swarm.handle_input(now, Input::PeersFound { source: PeerSource::Tracker, addresses });
+    assert!(matches!(swarm.poll_action(), Some(Action::Connect { .. })));
+}
+
+#[test]
+fn a_failed_connection_is_told_and_not_repeated_at_once() {
+    // S-28
+    let mut play = Play::new(false, |_| {});
+    let addresses = vec!["192.0.2.1:1".parse().unwrap()];
+    play.tell(Input::PeersFound { source: PeerSource::Tracker, addresses });
+    let Some(Action::Connect { peer, .. }) = play.actions.pop() else { panic!("it connects") };
+    play.swarm.handle_input(play.now, Input::ConnectFailed { peer, reason: "refused".into() });
+    let told = std::iter::from_fn(|| play.swarm.poll_event());
+    assert_eq!(told.filter(|event| matches!(event, Event::PeerLeft { .. })).count(), 1);
+    assert_eq!(play.swarm.poll_action(), None);
+    play.wait(Duration::from_secs(4));
+    assert!(play.actions.is_empty());
+    play.wait(Duration::from_secs(2));
+    assert!(matches!(play.actions[..], [Action::Connect { .. }]));
+}

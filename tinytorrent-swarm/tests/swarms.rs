@@ -1,0 +1,323 @@
+//! Swarms that talk to each other on a clock of their own.
+
+use std::time::Duration;
+
+use tinytorrent_sim::{Behaviour, World, address_of};
+use tinytorrent_swarm::{Event, Input, LeaveReason};
+use tinytorrent_tracker::AnnounceEvent;
+use tinytorrent_types::{Bitfield, Geometry};
+use tinytorrent_wire::Message;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// 32 pieces of 64 KiB, the last one shorter.
+fn geometry() -> Geometry {
+    Geometry::new(32 * 65_536 - 20_000, 65_536).unwrap()
+}
+
+#[test]
+fn a_leecher_gets_everything_from_a_seed() {
+    let mut world = World::new();
+    let seed = world.add(geometry(), "all", |_| {});
+    let leech = world.add(geometry(), "none", |_| {});
+    world.introduce(leech, &[seed]);
+    assert!(world.run(MINUTE, World::all_finished));
+    let stats = world.nodes[leech].swarm.stats(world.now);
+    assert_eq!(stats.downloaded, geometry().total_length());
+    assert_eq!((stats.wasted, stats.left), (0, 0));
+    assert!(world.nodes[leech].has_event(|event| *event == Event::Finished));
+}
+
+#[test]
+fn a_seed_that_comes_to_us_serves_as_well() {
+    let mut world = World::new();
+    let leech = world.add(geometry(), "none", |_| {});
+    let seed = world.add(geometry(), "all", |_| {});
+    world.introduce(seed, &[leech]);
+    assert!(world.run(MINUTE, World::all_finished));
+}
+
+#[test]
+fn two_halves_make_two_wholes() {
+    let mut world = World::new();
+    let a = world.add(geometry(), "################................", |_| {});
+    let b = world.add(geometry(), "................################", |_| {});
+    world.introduce(a, &[b]);
+    assert!(world.run(MINUTE, World::all_finished));
+    assert_eq!(world.nodes[a].swarm.stats(world.now).wasted, 0);
+}
+
+#[test]
+fn both_ends_dial_at_once_and_one_connection_stays() {
+    // W-56
+    let mut world = World::new();
+    let a = world.add(geometry(), "################................", |_| {});
+    let b = world.add(geometry(), "................################", |_| {});
+    world.introduce(a, &[b]);
+    world.introduce(b, &[a]);
+    world.run(Duration::from_millis(100), |_| false);
+    for node in [a, b] {
+        assert_eq!(world.nodes[node].swarm.stats(world.now).peers, 1);
+    }
+    assert!(world.run(MINUTE, World::all_finished));
+}
+
+#[test]
+fn a_crowd_of_leechers_feeds_itself() {
+    let mut world = World::new();
+    let seed = world.add(geometry(), "all", |_| {});
+    let crowd: Vec<_> = (0..12).map(|_| world.add(geometry(), "none", |_| {})).collect();
+    for &node in &crowd {
+        let mut others = crowd.clone();
+        others.retain(|&other| other != node);
+        others.push(seed);
+        world.introduce(node, &others);
+    }
+    assert!(world.run(10 * MINUTE, World::all_finished));
+    let from_seed = world.nodes[seed].swarm.stats(world.now).uploaded;
+    assert!(from_seed < 8 * geometry().total_length(), "the crowd shares: {from_seed}");
+}
+
+#[test]
+fn the_liars_are_banned_and_the_honest_are_not() {
+    // S-05: one honest and two corrupting seeds.
+    let mut world = World::new();
+    let honest = world.add(geometry(), "all", |_| {});
+    let liars = [3, 5].map(|every| {
+        let liar = world.add(geometry(), "all", |_| {});
+        world.nodes[liar].behaviour = Behaviour::Corrupt(every);
+        liar
+    });
+    let leech = world.add(geometry(), "none", |_| {});
+    world.introduce(leech, &[honest, liars[0], liars[1]]);
+    assert!(world.run(5 * MINUTE, |world| world.nodes[leech].swarm.is_finished()));
+    let mut banned = world.nodes[leech].banned();
+    banned.sort();
+    banned.dedup();
+    assert_eq!(banned, liars.map(address_of));
+    assert!(world.nodes[leech].swarm.stats(world.now).hash_failures > 0);
+}
+
+#[test]
+fn a_stalled_peer_does_not_hold_up_the_rest() {
+    // S-07
+    let mut world = World::new();
+    let stalled = world.add(geometry(), "all", |_| {});
+    world.nodes[stalled].behaviour = Behaviour::Stalls;
+    let honest = world.add(geometry(), "all", |_| {});
+    let leech = world.add(geometry(), "none", |_| {});
+    world.introduce(leech, &[stalled, honest]);
+    assert!(world.run(MINUTE, |world| world.nodes[leech].swarm.is_finished()));
+    assert!(world.elapsed() < Duration::from_secs(30), "the end game helps: {:?}", world.elapsed());
+}
+
+#[test]
+fn what_a_lone_stalled_peer_owes_is_asked_of_the_next() {
+    let mut world = World::new();
+    let stalled = world.add(geometry(), "all", |_| {});
+    world.nodes[stalled].behaviour = Behaviour::Stalls;
+    let leech = world.add(geometry(), "none", |_| {});
+    world.introduce(leech, &[stalled]);
+    world.run(Duration::from_secs(45), |_| false);
+    let honest = world.add(geometry(), "all", |_| {});
+    world.introduce(leech, &[honest]);
+    assert!(world.run(MINUTE, |world| world.nodes[leech].swarm.is_finished()));
+}
+
+#[test]
+fn metadata_comes_from_peers_and_nobody_is_dropped_for_it() {
+    // the bitfield said before the metadata counts after it.
+    let mut world = World::new();
+    let seed = world.add(geometry(), "all", |_| {});
+    let magnet = world.add_unready(geometry(), |config| {
+        config.needs_metadata(true);
+    });
+    world.introduce(magnet, &[seed]);
+    assert!(world.run(MINUTE, |world| world.nodes[magnet].swarm.is_finished()));
+    let joined = world.nodes[magnet].events.iter();
+    assert_eq!(joined.filter(|event| matches!(event, Event::PeerJoined { .. })).count(), 1);
+}
+
+#[test]
+fn a_liar_about_metadata_does_not_keep_a_magnet_from_resolving() {
+    //
+    let mut world = World::new();
+    let liar = world.add(geometry(), "all", |_| {});
+    world.nodes[liar].behaviour = Behaviour::LiesAboutMetadata;
+    let honest = world.add(geometry(), "all", |_| {});
+    let magnet = world.add_unready(geometry(), |config| {
+        config.needs_metadata(true);
+    });
+    world.introduce(magnet, &[liar, honest]);
+    assert!(world.run(5 * MINUTE, |world| world.nodes[magnet].swarm.is_finished()));
+}
+
+#[test]
+fn choked_peer_is_not_asked() {
+    let mut world = World::new();
+    let seed = world.add(geometry(), "all", |config| {
+        config.upload_slots(0);
+    });
+    let leech = world.add(geometry(), "none", |_| {});
+    world.introduce(leech, &[seed]);
+    world.run(MINUTE, |_| false);
+    assert_eq!(world.nodes[leech].count_sent("interested"), 1);
+    assert_eq!(world.nodes[leech].count_sent("request"), 0);
+}
+
+#[test]
+fn leechers_that_queue_for_one_slot_all_finish() {
+    let mut world = World::new();
+    world.uplink = 20_000;
+    let seed = world.add(geometry(), "all", |config| {
+        config.upload_slots(1);
+    });
+    let crowd: Vec<_> = (0..3).map(|_| world.add(geometry(), "none", |_| {})).collect();
+    for &node in &crowd {
+        world.introduce(node, &[seed]);
+    }
+    assert!(world.run(60 * MINUTE, World::all_finished));
+    assert!(world.nodes[seed].count_sent("choke") > 3, "the slot goes round");
+    for &node in &crowd {
+        let stats = world.nodes[node].swarm.stats(world.now);
+        assert_eq!((stats.downloaded, stats.wasted), (geometry().total_length(), 0));
+    }
+}
+
+#[test]
+fn the_tracker_hears_started_completed_and_stopped_once() {
+    // T-07, H-23
+    let mut world = World::new();
+    let seed = world.add(geometry(), "all", |_| {});
+    let leech = world.add_unready(geometry(), |config| {
+        config.trackers(vec![vec!["udp://192.0.2.9:6969/announce".into()]]);
+    });
+    world.nodes[leech].tracker_peers = vec![address_of(seed)];
+    world.ready(leech, Bitfield::new(geometry().piece_count()));
+    assert!(world.run(MINUTE, |world| world.nodes[leech].swarm.is_finished()));
+    world.run(Duration::from_secs(1), |_| false);
+    world.with(leech, |swarm, now| swarm.stop(now));
+    assert!(world.run(MINUTE, |world| world.nodes[leech].swarm.is_stopped()));
+    let announces = &world.nodes[leech].announces;
+    let events: Vec<_> = announces.iter().map(|task| task.request.event).collect();
+    use AnnounceEvent::{Completed, Started, Stopped};
+    assert_eq!(events, [Started, Completed, Stopped]);
+    assert_eq!(announces[0].request.left, Some(geometry().total_length()));
+    assert_eq!(announces[1].request.left, Some(0));
+    assert_eq!(announces[1].request.downloaded, geometry().total_length());
+}
+
+#[test]
+fn two_seeds_have_nothing_for_each_other() {
+    // W-52
+    let mut world = World::new();
+    let a = world.add(geometry(), "all", |_| {});
+    let b = world.add(geometry(), "all", |_| {});
+    world.introduce(a, &[b]);
+    world.run(Duration::from_secs(1), |_| false);
+    let reasons = |node: usize| world.nodes[node].disconnected.iter().map(|(_, r)| r.clone());
+    let all: Vec<_> = reasons(a).chain(reasons(b)).collect();
+    assert!(!all.is_empty() && all.iter().all(|reason| *reason == LeaveReason::Useless));
+}
+
+#[test]
+fn a_connection_to_ourselves_is_closed_and_not_tried_again() {
+    // W-04
+    let mut world = World::new();
+    let node = world.add(geometry(), "none", |_| {});
+    world.introduce(node, &[node]);
+    world.run(10 * MINUTE, |_| false);
+    let left = &world.nodes[node].disconnected;
+    assert!(left.iter().all(|(_, reason)| *reason == LeaveReason::OurselvesFound));
+    assert!((1..=2).contains(&left.len()), "{left:?}");
+}
+
+#[test]
+fn a_silent_peer_is_left_and_a_living_one_kept() {
+    // W-11: both ends send keep-alives, so nobody is left.
+    let mut world = World::new();
+    let a = world.add(geometry(), "none", |_| {});
+    let b = world.add(geometry(), "none", |_| {});
+    world.introduce(a, &[b]);
+    world.run(30 * MINUTE, |_| false);
+    assert_eq!(world.nodes[a].swarm.stats(world.now).peers, 1);
+    assert!(world.nodes[a].count_sent("keep-alive") >= 10);
+}
+
+#[test]
+fn a_rate_limit_holds() {
+    let mut world = World::new();
+    let seed = world.add(geometry(), "all", |_| {});
+    let leech = world.add(geometry(), "none", |config| {
+        config.download_limit(Some(100_000));
+    });
+    world.introduce(leech, &[seed]);
+    assert!(world.run(5 * MINUTE, |world| world.nodes[leech].swarm.is_finished()));
+    let rate = geometry().total_length() as f64 / world.elapsed().as_secs_f64();
+    assert!((80_000.0..=110_000.0).contains(&rate), "{rate}");
+}
+
+#[test]
+fn the_end_game_wastes_little() {
+    // S-06
+    let mut world = World::new();
+    let geometry = Geometry::new(24 << 20, 1 << 18).unwrap();
+    let seeds: Vec<_> = (0..8).map(|_| world.add(geometry, "all", |_| {})).collect();
+    let leech = world.add(geometry, "none", |_| {});
+    world.introduce(leech, &seeds);
+    assert!(world.run(5 * MINUTE, |world| world.nodes[leech].swarm.is_finished()));
+    let stats = world.nodes[leech].swarm.stats(world.now);
+    assert!(stats.wasted * 100 < stats.downloaded, "{} wasted", stats.wasted);
+}
+
+#[test]
+fn an_unreachable_peer_costs_nothing_but_its_own_place() {
+    let mut world = World::new();
+    let dead: Vec<_> = (0..5)
+        .map(|_| {
+            let dead = world.add(geometry(), "all", |_| {});
+            world.nodes[dead].behaviour = Behaviour::Unreachable;
+            dead
+        })
+        .collect();
+    let seed = world.add(geometry(), "all", |_| {});
+    let leech = world.add(geometry(), "none", |_| {});
+    world.introduce(leech, &dead);
+    world.introduce(leech, &[seed]);
+    assert!(world.run(MINUTE, |world| world.nodes[leech].swarm.is_finished()));
+    assert!(world.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_disk_that_fails_pauses_the_torrent() {
+    // S-13
+    let mut world = World::new();
+    let seed = world.add(geometry(), "all", |_| {});
+    let leech = world.add(geometry(), "none", |_| {});
+    world.introduce(leech, &[seed]);
+    world.run(Duration::from_millis(200), |_| false);
+    world.input(leech, Input::DiskFailed { reason: "no space left on device".into() });
+    world.run(MINUTE, |_| false);
+    assert!(world.nodes[leech].has_event(|event| matches!(event, Event::Paused { .. })));
+    assert_eq!(world.nodes[leech].swarm.stats(world.now).peers, 0);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_story() {
+    let story = || {
+        let mut world = World::new();
+        let seed = world.add(geometry(), "all", |_| {});
+        let crowd: Vec<_> = (0..3).map(|_| world.add(geometry(), "none", |_| {})).collect();
+        for &node in &crowd {
+            world.introduce(node, &[seed]);
+        }
+        assert!(world.run(10 * MINUTE, World::all_finished));
+        let requests =
+            world.nodes[crowd[0]].sent.iter().filter_map(|(to, message)| match message {
+                Message::Request(request) => Some((*to, *request)),
+                _ => None,
+            });
+        (requests.collect::<Vec<_>>(), world.elapsed())
+    };
+    assert_eq!(story(), story());
+}
