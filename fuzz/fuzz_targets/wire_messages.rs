@@ -1,0 +1,38 @@
+//! However a stream is cut, the messages are the same, and they are written as they were read.
+#![no_main]
+
+use bytes::BytesMut;
+use libfuzzer_sys::fuzz_target;
+use tinytorrent_wire::{DecodeError, Decoder, Message};
+
+fuzz_target!(|input: (u8, &[u8])| {
+    let (cut, stream) = input;
+    let whole = read(stream, stream.len().max(1));
+    let pieces = read(stream, usize::from(cut).max(1));
+    assert_eq!(whole, pieces);
+    let (messages, _) = whole;
+    let mut written = BytesMut::new();
+    for message in &messages {
+        message.encode(&mut written);
+    }
+    let again = read(&written, written.len().max(1));
+    assert_eq!(again, (messages, None));
+});
+
+/// All messages of a stream that arrives so many bytes at a time, and what was wrong with it.
+fn read(stream: &[u8], step: usize) -> (Vec<Message>, Option<DecodeError>) {
+    let mut decoder = Decoder::new();
+    let mut buffer = BytesMut::new();
+    let mut messages = Vec::new();
+    for arrived in stream.chunks(step) {
+        buffer.extend_from_slice(arrived);
+        loop {
+            match decoder.decode(&mut buffer) {
+                Ok(Some(message)) => messages.push(message),
+                Ok(None) => break,
+                Err(error) => return (messages, Some(error)),
+            }
+        }
+    }
+    (messages, None)
+}
