@@ -1,5 +1,7 @@
 //! Torrent files and magnet links, v1, v2 and hybrid: read, create, lay out, verify.
 
+mod content;
+mod create;
 mod error;
 mod host_port;
 mod info;
@@ -9,8 +11,11 @@ pub mod merkle;
 mod metainfo;
 mod options;
 mod path;
+mod verify;
 mod warning;
 
+pub use content::{Observer, Progress};
+pub use create::{CreateError, CreateOptions};
 pub use error::{Error, ErrorKind};
 pub use host_port::{HostPort, HostPortError};
 pub use info::{Info, Version};
@@ -21,4 +26,5 @@ pub use magnet::{FileSelection, Magnet, MagnetError};
 pub use metainfo::{Metainfo, PieceHash};
 pub use options::ReadOptions;
 pub use path::{PathChange, PathChangeKind, PathPolicy, SafePath};
+pub use verify::{FileFault, FileFaultKind, VerifyError, VerifyOptions, VerifyReport};
 pub use warning::{Warning, WarningKind};

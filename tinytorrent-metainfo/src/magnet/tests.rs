@@ -54,7 +54,7 @@ fn btih_is_hex_or_base32_and_nothing_else() {
     for (hash, error) in [
         ("abc", MagnetError::HashLength { found: 3 }),
         ("", MagnetError::HashLength { found: 0 }),
-        (&V2[..], MagnetError::HashLength { found: 64 }),
+        (V2, MagnetError::HashLength { found: 64 }),
         (&V1.replace('d', "g"), MagnetError::HashDigits { hash: V1.replace('d', "g") }),
         (&base32.replace('A', "1"), MagnetError::HashDigits { hash: base32.replace('A', "1") }),
     ] {

@@ -1,6 +1,6 @@
 //! `piece layers` (BEP 52).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use tinytorrent_bencode::Node;
 use tinytorrent_types::PieceIndex;
@@ -56,13 +56,12 @@ impl PieceLayers {
         Ok(layers)
     }
 
-    /// Of layers that were computed from the content; sorts them by root.
-    pub(crate) fn from_computed(mut computed: Vec<([u8; 32], Vec<[u8; 32]>)>) -> Self {
-        computed.sort();
-        computed.dedup();
+    /// Of layers that were computed from the content.
+    pub(crate) fn from_computed(computed: BTreeMap<[u8; 32], Vec<[u8; 32]>>) -> Self {
         let mut layers = Self::default();
         for (root, hashes) in computed {
             layers.hashes.extend(hashes);
+            // Less than 2^31 pieces have less than 2^32 hashes.
             layers.layers.push((root, layers.hashes.len() as u32));
         }
         layers

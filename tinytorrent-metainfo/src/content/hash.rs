@@ -1,0 +1,221 @@
+use core::ops::{ControlFlow, Range};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use tinytorrent_hash::{Sha1, sha256_many};
+use tinytorrent_types::{BLOCK_LENGTH, Geometry, PieceIndex};
+
+use super::files::{Fault, Files};
+use super::{Locate, Observer, Progress};
+use crate::{Layout, Version, merkle};
+
+/// Hashes all pieces of a content.
+///
+/// Pieces are hashed side by side, in lanes of vector registers, and a slice of each at a time, so
+/// that what was read is still in the cache when it is hashed: a big read costs as much as the
+/// hashing itself.
+pub(crate) struct Hashing<'a> {
+    pub(crate) layout: &'a Layout,
+    pub(crate) version: Version,
+    pub(crate) locate: Locate<'a>,
+    pub(crate) threads: usize,
+    pub(crate) observer: Observer<'a>,
+}
+
+/// What a piece hashes to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Digest {
+    pub(crate) sha1: Option<[u8; 20]>,
+    /// The root over the blocks of the piece, or of the file if that is smaller (BEP 52).
+    pub(crate) root: Option<[u8; 32]>,
+}
+
+/// Pieces side by side: the lanes of AVX-512.
+const LANES: u32 = 16;
+
+/// Bytes of a piece that are read at a time. With all lanes 512 KiB, half of a common L2 cache.
+const SLICE: u32 = 2 * BLOCK_LENGTH;
+
+impl Hashing<'_> {
+    /// Hands each piece to `sink`, in any order and from any thread. `false` if the observer ended
+    /// it before all were through.
+    pub(crate) fn run(&self, sink: &(dyn Fn(PieceIndex, Result<Digest, Fault>) + Sync)) -> bool {
+        let shared = Shared::default();
+        thread::scope(|scope| {
+            let workers = self.threads.clamp(1, MAX_THREADS).min(self.group_count() as usize);
+            for _ in 1..workers {
+                scope.spawn(|| self.work(&shared, sink));
+            }
+            self.work(&shared, sink);
+        });
+        !shared.is_cancelled.into_inner()
+    }
+
+    fn work(&self, shared: &Shared, sink: &(dyn Fn(PieceIndex, Result<Digest, Fault>) + Sync)) {
+        let mut worker = Worker::new(self);
+        while !shared.is_cancelled.load(Ordering::Relaxed) {
+            let group = shared.next_group.fetch_add(1, Ordering::Relaxed);
+            if group >= self.group_count() {
+                return;
+            }
+            let first = group as u32 * LANES;
+            let last = self.geometry().piece_count().min(first.saturating_add(LANES));
+            worker.group(first..last, sink);
+            let done = worker.bytes + shared.done.fetch_add(worker.bytes, Ordering::Relaxed);
+            worker.bytes = 0;
+            let total = self.layout.total_length();
+            if let ControlFlow::Break(()) = (self.observer)(Progress { done, total }) {
+                shared.is_cancelled.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn geometry(&self) -> Geometry {
+        self.layout.geometry()
+    }
+
+    fn group_count(&self) -> u64 {
+        self.geometry().piece_count().div_ceil(LANES).into()
+    }
+}
+
+/// More would only wait for memory.
+const MAX_THREADS: usize = 64;
+
+#[derive(Default)]
+struct Shared {
+    next_group: AtomicU64,
+    done: AtomicU64,
+    is_cancelled: AtomicBool,
+}
+
+/// One thread's part.
+struct Worker<'a> {
+    hashing: &'a Hashing<'a>,
+    files: Files<'a>,
+    buffer: Vec<u8>,
+    lanes: Vec<Lane>,
+    bytes: u64,
+}
+
+/// A piece under way.
+struct Lane {
+    piece: PieceIndex,
+    sha1: Sha1,
+    leaves: Vec<merkle::Hash>,
+    fault: Option<Fault>,
+    /// Bytes of the slice that was read.
+    filled: usize,
+}
+
+impl<'a> Worker<'a> {
+    fn new(hashing: &'a Hashing<'a>) -> Self {
+        let slice = SLICE.min(hashing.geometry().nominal_piece_length()) as usize;
+        Self {
+            hashing,
+            files: Files::new(hashing.layout, hashing.locate),
+            buffer: vec![0; slice * LANES as usize],
+            lanes: Vec::with_capacity(LANES as usize),
+            bytes: 0,
+        }
+    }
+
+    fn group(
+        &mut self,
+        pieces: Range<u32>,
+        sink: &(dyn Fn(PieceIndex, Result<Digest, Fault>) + Sync),
+    ) {
+        let geometry = self.hashing.geometry();
+        self.lanes.extend(pieces.filter_map(|piece| geometry.piece(piece)).map(Lane::new));
+        let slice = self.buffer.len() as u32 / LANES;
+        let mut begin = 0;
+        while begin < geometry.nominal_piece_length() {
+            self.read(begin, slice);
+            self.hash(begin, slice);
+            begin += slice;
+        }
+        self.finish(sink);
+    }
+
+    fn read(&mut self, begin: u32, slice: u32) {
+        let geometry = self.hashing.geometry();
+        let buffers = self.buffer.chunks_exact_mut(slice as usize);
+        for (lane, buffer) in self.lanes.iter_mut().zip(buffers) {
+            let rest = geometry.piece_length(lane.piece).saturating_sub(begin);
+            lane.filled = rest.min(slice) as usize;
+            self.bytes += lane.filled as u64;
+            if lane.fault.is_some() {
+                continue;
+            }
+            let offset = geometry.piece_offset(lane.piece) + u64::from(begin);
+            lane.fault = self.files.read(offset, &mut buffer[..lane.filled]).err();
+        }
+    }
+
+    fn hash(&mut self, begin: u32, slice: u32) {
+        let buffers = self.buffer.chunks_exact(slice as usize);
+        if self.hashing.version.has_v1() {
+            let lanes = self.lanes.iter_mut().zip(buffers.clone());
+            Sha1::update_many(lanes.map(|(lane, buffer)| (&mut lane.sha1, &buffer[..lane.filled])));
+        }
+        if self.hashing.version.has_v2() {
+            self.hash_leaves(begin, slice);
+        }
+    }
+
+    /// Leaves cover the file, and none of the padding behind it.
+    fn hash_leaves(&mut self, begin: u32, slice: u32) {
+        let mut blocks: Vec<&[u8]> = Vec::with_capacity(self.lanes.len() * 2);
+        let mut counts = Vec::with_capacity(self.lanes.len());
+        for (lane, buffer) in self.lanes.iter().zip(self.buffer.chunks_exact(slice as usize)) {
+            let payload = self.hashing.layout.payload_length(lane.piece).saturating_sub(begin);
+            let payload = lane.filled.min(payload as usize);
+            let before = blocks.len();
+            blocks.extend(buffer[..payload].chunks(BLOCK_LENGTH as usize));
+            counts.push(blocks.len() - before);
+        }
+        let mut leaves = vec![[0; 32]; blocks.len()];
+        sha256_many(&blocks, &mut leaves);
+        let mut leaves = leaves.into_iter();
+        for (lane, count) in self.lanes.iter_mut().zip(counts) {
+            lane.leaves.extend(leaves.by_ref().take(count));
+        }
+    }
+
+    fn finish(&mut self, sink: &(dyn Fn(PieceIndex, Result<Digest, Fault>) + Sync)) {
+        let Hashing { layout, version, .. } = self.hashing;
+        let mut hashers = Vec::with_capacity(self.lanes.len());
+        let mut rest = Vec::with_capacity(self.lanes.len());
+        for lane in self.lanes.drain(..) {
+            hashers.push(lane.sha1);
+            rest.push((lane.piece, lane.leaves, lane.fault));
+        }
+        let hashes = Sha1::finalize_many(hashers);
+        for ((piece, leaves, fault), sha1) in rest.into_iter().zip(hashes) {
+            let outcome = match fault {
+                Some(fault) => Err(fault),
+                None => Ok(Digest {
+                    sha1: version.has_v1().then_some(sha1),
+                    root: version.has_v2().then(|| root(layout, piece, &leaves)).flatten(),
+                }),
+            };
+            sink(piece, outcome);
+        }
+    }
+}
+
+impl Lane {
+    fn new(piece: PieceIndex) -> Self {
+        Self { piece, sha1: Sha1::new(), leaves: Vec::new(), fault: None, filled: 0 }
+    }
+}
+
+/// The root over a piece, as wide as the piece, or as the file if that is smaller. `None` for a
+/// piece that is all padding.
+fn root(layout: &Layout, piece: PieceIndex, leaves: &[merkle::Hash]) -> Option<merkle::Hash> {
+    let file = layout.file(layout.piece_spans(piece).find(|span| !span.is_pad)?.file.get())?;
+    let piece_length = layout.geometry().nominal_piece_length();
+    let is_small = file.length <= piece_length.into();
+    let width = if is_small { leaves.len() } else { merkle::leaves_per_piece(piece_length) };
+    Some(merkle::root(leaves, width))
+}

@@ -1,0 +1,210 @@
+//! Torrents of what is on disk, and what is on disk held against them.
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use tinytorrent_metainfo::{
+    CreateError, CreateOptions, FileFaultKind, Metainfo, Progress, VerifyError, VerifyOptions,
+    VerifyReport, Version,
+};
+
+const VERSIONS: [Version; 3] = [Version::V1, Version::V2, Version::Hybrid];
+
+fn go_on(_: Progress) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+/// Bytes that differ from place to place.
+fn bytes(length: usize, seed: u64) -> Vec<u8> {
+    let step = |state: &u64| {
+        Some(state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407))
+    };
+    std::iter::successors(Some(seed), step).take(length).map(|state| (state >> 56) as u8).collect()
+}
+
+/// A folder with files that share pieces, fill them, or are empty.
+fn content(folder: &Path) {
+    for (number, (path, length)) in [
+        ("album/a.bin", 40_000),
+        ("album/b/empty", 0),
+        ("album/b/exact", 65_536),
+        ("album/b.txt", 100),
+        ("album/c/d/large", 200_001),
+        ("album/z", 16_384),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes(length, number as u64)).unwrap();
+    }
+}
+
+fn create(path: &Path, version: Version) -> Metainfo {
+    let mut options = CreateOptions::new();
+    options.version(version).piece_length(32_768).unwrap();
+    options.create(path, &go_on).unwrap()
+}
+
+fn verify(metainfo: &Metainfo, folder: &Path) -> VerifyReport {
+    VerifyOptions::new().verify(metainfo, folder, &go_on).unwrap()
+}
+
+#[test]
+fn what_was_created_reads_back_and_verifies() {
+    let folder = tempfile::tempdir().unwrap();
+    content(folder.path());
+    for version in VERSIONS {
+        let metainfo = create(&folder.path().join("album"), version);
+        let read = Metainfo::from_bytes(&metainfo.to_bytes()).unwrap();
+        assert_eq!(read, metainfo);
+        assert_eq!((read.info().version(), read.info().is_single_file()), (version, false));
+        let report = verify(&read, folder.path());
+        assert!(report.is_complete() && report.faults().is_empty(), "{version:?}: {report:?}");
+        let two = VerifyOptions::new().threads(2).verify(&read, folder.path(), &go_on).unwrap();
+        assert_eq!(two, report);
+    }
+}
+
+// M-05, M-06, BEP 3
+#[test]
+fn a_file_and_a_folder_of_one_file_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("files")).unwrap();
+    fs::write(folder.path().join("files/only"), bytes(40_000, 1)).unwrap();
+    let of_folder = create(&folder.path().join("files"), Version::V1);
+    assert!(!of_folder.info().is_single_file());
+    assert_eq!(of_folder.layout().file(0).unwrap().path.to_string(), "files/only");
+    assert!(verify(&of_folder, folder.path()).is_complete());
+
+    let other = tempfile::tempdir().unwrap();
+    fs::write(other.path().join("files"), bytes(40_000, 1)).unwrap();
+    let of_file = create(&other.path().join("files"), Version::V1);
+    assert!(of_file.info().is_single_file());
+    assert_eq!(of_file.layout().file(0).unwrap().path.to_string(), "files");
+    assert!(verify(&of_file, other.path()).is_complete());
+    assert_ne!(of_file.hashes(), of_folder.hashes());
+    assert_eq!(of_file.info().piece_hashes(), of_folder.info().piece_hashes());
+}
+
+#[test]
+fn damage_is_found_where_it_is() {
+    for version in VERSIONS {
+        let folder = tempfile::tempdir().unwrap();
+        content(folder.path());
+        let metainfo = create(&folder.path().join("album"), version);
+        let large = folder.path().join("album/c/d/large");
+        let mut damaged = fs::read(&large).unwrap();
+        damaged[100_000] ^= 1;
+        fs::write(&large, damaged).unwrap();
+        let report = verify(&metainfo, folder.path());
+        let [fault] = report.faults() else { panic!("{version:?}: {report:?}") };
+        let file = metainfo.layout().file(fault.file.get()).unwrap();
+        assert_eq!(file.path.to_string(), "album/c/d/large");
+        assert_eq!(fault.kind, FileFaultKind::Wrong);
+        assert_eq!(fault.pieces, [((file.offset + 100_000) / 32_768) as u32]);
+        assert_eq!(report.pieces().count(), report.pieces().piece_count() - 1);
+    }
+}
+
+#[test]
+fn missing_short_and_long_files_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    content(folder.path());
+    let metainfo = create(&folder.path().join("album"), Version::Hybrid);
+    fs::remove_file(folder.path().join("album/a.bin")).unwrap();
+    fs::remove_file(folder.path().join("album/b/empty")).unwrap();
+    fs::write(folder.path().join("album/b/exact"), bytes(65_535, 2)).unwrap();
+    let mut long = fs::read(folder.path().join("album/z")).unwrap();
+    long.push(0);
+    fs::write(folder.path().join("album/z"), long).unwrap();
+    let report = verify(&metainfo, folder.path());
+    let found: Vec<(String, FileFaultKind, usize)> = report
+        .faults()
+        .iter()
+        .map(|fault| {
+            let path = metainfo.layout().file(fault.file.get()).unwrap().path.to_string();
+            (path, fault.kind, fault.pieces.len())
+        })
+        .collect();
+    let expected = [
+        ("album/a.bin", FileFaultKind::Missing, 2),
+        ("album/b/empty", FileFaultKind::Missing, 0),
+        ("album/b/exact", FileFaultKind::Short, 1),
+        ("album/z", FileFaultKind::Long, 0),
+    ];
+    assert_eq!(found, expected.map(|(path, kind, pieces)| (path.to_owned(), kind, pieces)));
+}
+
+// V-21
+#[test]
+fn without_piece_layers_a_file_is_right_as_a_whole_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    content(folder.path());
+    let metainfo = create(&folder.path().join("album"), Version::V2);
+    let bare = Metainfo::from_info(metainfo.info().clone());
+    assert!(verify(&bare, folder.path()).is_complete());
+    let large = folder.path().join("album/c/d/large");
+    let mut damaged = fs::read(&large).unwrap();
+    damaged[0] ^= 1;
+    fs::write(&large, damaged).unwrap();
+    let report = verify(&bare, folder.path());
+    assert_eq!(report.faults().len(), 1);
+    assert_eq!(report.faults()[0].pieces.len(), 200_001_usize.div_ceil(32_768));
+}
+
+#[test]
+fn more_threads_make_the_same_torrent() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large");
+    fs::write(&path, bytes(3_000_000, 3)).unwrap();
+    for version in VERSIONS {
+        let mut options = CreateOptions::new();
+        options.version(version);
+        let one = options.create(&path, &go_on).unwrap();
+        let four = options.threads(4).create(&path, &go_on).unwrap();
+        assert_eq!(one.to_bytes(), four.to_bytes());
+    }
+}
+
+#[test]
+fn the_observer_ends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large");
+    fs::write(&path, bytes(3_000_000, 3)).unwrap();
+    let metainfo = create(&path, Version::V1);
+    let stop = |progress: Progress| {
+        assert!(progress.done > 0 && progress.total == 3_000_000);
+        ControlFlow::Break(())
+    };
+    let created = CreateOptions::new().create(&path, &stop);
+    assert!(matches!(created, Err(CreateError::Cancelled)));
+    let verified = VerifyOptions::new().verify(&metainfo, folder.path(), &stop);
+    assert!(matches!(verified, Err(VerifyError::Cancelled)));
+}
+
+// M-18
+#[test]
+fn nothing_makes_no_torrent() {
+    let folder = tempfile::tempdir().unwrap();
+    let go_on: tinytorrent_metainfo::Observer<'_> = &go_on;
+    let created = CreateOptions::new().create(folder.path(), go_on);
+    assert!(matches!(created, Err(CreateError::NoContent { .. })));
+    fs::write(folder.path().join("empty"), []).unwrap();
+    let created = CreateOptions::new().create(folder.path(), go_on);
+    assert!(matches!(created, Err(CreateError::NoContent { .. })));
+    let created = CreateOptions::new().create(&folder.path().join("none"), go_on);
+    assert!(matches!(created, Err(CreateError::Io { .. })));
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_lead_back_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    content(folder.path());
+    std::os::unix::fs::symlink(folder.path(), folder.path().join("album/back")).unwrap();
+    let created = CreateOptions::new().create(&folder.path().join("album"), &go_on);
+    assert!(matches!(created, Err(CreateError::Loop { .. })), "{created:?}");
+}
