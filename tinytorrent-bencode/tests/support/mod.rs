@@ -23,14 +23,14 @@ pub(crate) fn parse(input: &[u8], start: usize) -> Option<Parsed> {
             if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
                 return None;
             }
-            // Inputs here have no integer beyond 127 bits.
-            let number: i128 = text.parse().ok()?;
-            let canonical = number.to_string() == text;
-            let value = tinytorrent_bencode::decode(format!("i{number}e").as_bytes())
-                .unwrap()
-                .root()
-                .to_value()
-                .unwrap();
+            let number = match digits.trim_start_matches('0') {
+                "" => "0".to_owned(),
+                rest => text[..text.len() - digits.len()].to_owned() + rest,
+            };
+            let canonical = number == text;
+            let canonical_bytes = format!("i{number}e").into_bytes();
+            let doc = tinytorrent_bencode::decode(&canonical_bytes).unwrap();
+            let value = doc.root().to_value().unwrap();
             Some(Parsed { value, end: end + 1, canonical })
         }
         b'l' => {
