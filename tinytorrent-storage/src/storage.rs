@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
-use tinytorrent_metainfo::{FileIndex, FileSpan, Layout};
+use tinytorrent_metainfo::{FileIndex, FileSpan, Info, Layout};
 use tinytorrent_types::{BlockInfo, Geometry, InfoHashes, PieceIndex};
 
 use crate::{
@@ -49,7 +49,7 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct Storage {
-    layout: Arc<Layout>,
+    shape: Shape,
     identity: InfoHashes,
     root: Root,
     options: StorageOptions,
@@ -59,6 +59,13 @@ pub struct Storage {
     placement: RwLock<Placement>,
     /// Written since the last [`sync`](Storage::sync).
     unsynced: Mutex<BTreeSet<Target>>,
+}
+
+/// Who owns the layout: with 100,000 files it is too large for a second one.
+#[derive(Debug)]
+enum Shape {
+    Layout(Arc<Layout>),
+    Info(Arc<Info>),
 }
 
 /// How a [`Storage`] treats the file system.
@@ -127,6 +134,28 @@ impl Storage {
         root: &Path,
         options: &StorageOptions,
     ) -> Result<Self, StorageError> {
+        Self::with_shape(Shape::Layout(layout), identity, root, options)
+    }
+
+    /// Opens the content of a torrent whose info dictionary is at hand; see [`open`](Self::open).
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn for_info(
+        info: Arc<Info>,
+        root: &Path,
+        options: &StorageOptions,
+    ) -> Result<Self, StorageError> {
+        let identity = info.hashes();
+        Self::with_shape(Shape::Info(info), identity, root, options)
+    }
+
+    fn with_shape(
+        shape: Shape,
+        identity: InfoHashes,
+        root: &Path,
+        options: &StorageOptions,
+    ) -> Result<Self, StorageError> {
         let access = if options.read_only { Access::Read } else { Access::Write };
         let pool = options.file_pool.clone().unwrap_or_default();
         Ok(Self {
@@ -135,20 +164,23 @@ impl Storage {
             unsynced: Mutex::default(),
             id: pool.register(),
             options: options.clone(),
-            layout,
+            shape,
             identity,
             pool,
         })
     }
 
     /// The files and their places.
-    pub fn layout(&self) -> &Arc<Layout> {
-        &self.layout
+    pub fn layout(&self) -> &Layout {
+        match &self.shape {
+            Shape::Layout(layout) => layout,
+            Shape::Info(info) => info.layout(),
+        }
     }
 
     /// How the content is cut into pieces and blocks.
     pub fn geometry(&self) -> Geometry {
-        self.layout.geometry()
+        self.layout().geometry()
     }
 
     /// The torrent this is the content of.
@@ -163,7 +195,7 @@ impl Storage {
 
     /// Where a file is on disk; `None` for padding and beyond the last file.
     pub fn file_path(&self, file: FileIndex) -> Option<PathBuf> {
-        let file = self.layout.file(file.get()).filter(|file| !file.is_pad())?;
+        let file = self.layout().file(file.get()).filter(|file| !file.is_pad())?;
         Some(file.path.below(self.root.path()))
     }
 
@@ -177,7 +209,7 @@ impl Storage {
             return Ok(());
         }
         let placement = self.placement.read().unwrap_or_else(PoisonError::into_inner);
-        for file in self.layout.files() {
+        for file in self.layout().files() {
             let is_ours = !file.is_pad() && file.link_target.is_none();
             if !is_ours || !placement.is_in_file(file.index) {
                 continue;
@@ -205,7 +237,7 @@ impl Storage {
         self.check_range(offset, length)?;
         let mut rest = Rest { slices, used: 0 };
         let placement = self.placement.read().unwrap_or_else(PoisonError::into_inner);
-        for span in self.layout.spans(offset, length) {
+        for span in self.layout().spans(offset, length) {
             let mut part = rest.take(span.length as usize);
             if !span.is_pad {
                 self.write_span(&placement, span, &mut part)?;
@@ -223,7 +255,7 @@ impl Storage {
         self.check_range(offset, buffer.len() as u64)?;
         let placement = self.placement.read().unwrap_or_else(PoisonError::into_inner);
         let mut rest = buffer;
-        for span in self.layout.spans(offset, rest.len() as u64) {
+        for span in self.layout().spans(offset, rest.len() as u64) {
             let (part, after) = rest.split_at_mut(span.length as usize);
             rest = after;
             if span.is_pad {
@@ -271,7 +303,7 @@ impl Storage {
     /// # Errors
     /// The system refuses, or a link is in the way.
     pub fn stamp(&self, file: FileIndex) -> Result<Option<FileStamp>, StorageError> {
-        match self.layout.file(file.get()) {
+        match self.layout().file(file.get()) {
             Some(file) => self.root.stamp(file.path.elements()),
             None => Ok(None),
         }
@@ -279,7 +311,7 @@ impl Storage {
 
     /// [`stamp`](Self::stamp) of each file in the torrent's order; none for padding.
     pub(crate) fn stamps(&self) -> Result<Vec<Option<FileStamp>>, StorageError> {
-        self.layout
+        self.layout()
             .files()
             .map(|file| match file.is_pad() {
                 true => Ok(None),
@@ -297,7 +329,7 @@ impl Storage {
     /// Tells the system that this range will be read soon.
     pub(crate) fn will_need(&self, offset: u64, length: u64) {
         let placement = self.placement.read().unwrap_or_else(PoisonError::into_inner);
-        for span in self.layout.spans(offset, length).filter(|span| !span.is_pad) {
+        for span in self.layout().spans(offset, length).filter(|span| !span.is_pad) {
             let (target, offset) = self.place(&placement, span);
             if let Ok(file) = self.open_target(target, Access::Read) {
                 presence::will_need(&file, offset, span.length);
@@ -309,7 +341,7 @@ impl Storage {
     pub(crate) fn presence(&self, piece: PieceIndex) -> Result<Presence, StorageError> {
         let placement = self.placement.read().unwrap_or_else(PoisonError::into_inner);
         let mut found = Presence::Padding;
-        for span in self.layout.piece_spans(piece).filter(|span| !span.is_pad) {
+        for span in self.layout().piece_spans(piece).filter(|span| !span.is_pad) {
             let (target, offset) = self.place(&placement, span);
             let of_span = match self.open_target(target, Access::Read) {
                 Ok(file) => presence::of_range(&file, offset, span.length).map_err(|source| {
@@ -376,7 +408,7 @@ impl Storage {
         if placement.is_in_file(span.file) {
             return (Target::File(span.file.get()), span.offset);
         }
-        let start = self.layout.file(span.file.get()).map_or(0, |file| file.offset);
+        let start = self.layout().file(span.file.get()).map_or(0, |file| file.offset);
         (Target::Parts, start + span.offset)
     }
 
@@ -393,8 +425,11 @@ impl Storage {
     }
 
     fn open_file(&self, index: u32, access: Access) -> Result<File, StorageError> {
-        let Some(entry) = self.layout.file(index) else {
-            return Err(StorageError::OutOfRange { offset: self.layout.total_length(), length: 0 });
+        let Some(entry) = self.layout().file(index) else {
+            return Err(StorageError::OutOfRange {
+                offset: self.layout().total_length(),
+                length: 0,
+            });
         };
         let file = self.root.file(entry.path.elements(), access)?;
         if access == Access::Write && self.options.truncate_longer {
@@ -421,7 +456,7 @@ impl Storage {
     fn target_path(&self, target: Target) -> PathBuf {
         match target {
             Target::File(index) => self
-                .layout
+                .layout()
                 .file(index)
                 .map_or_else(PathBuf::new, |file| file.path.below(self.root.path())),
             Target::Parts => self.root.path().join(self.parts_name()),
@@ -434,7 +469,7 @@ impl Storage {
 
     fn check_range(&self, offset: u64, length: u64) -> Result<(), StorageError> {
         let is_within =
-            offset.checked_add(length).is_some_and(|end| end <= self.layout.total_length());
+            offset.checked_add(length).is_some_and(|end| end <= self.layout().total_length());
         if is_within { Ok(()) } else { Err(StorageError::OutOfRange { offset, length }) }
     }
 }

@@ -65,7 +65,7 @@ pub fn recover(
     for piece in geometry.pieces() {
         match files.claim(storage, piece) {
             Claim::Absent => {}
-            Claim::Changed => _ = unsure.insert(piece),
+            Claim::Changed | Claim::Padding => _ = unsure.insert(piece),
             Claim::Unchanged => {
                 if record.as_ref().is_some_and(|record| record.have.contains(piece)) {
                     recovered.have.insert(piece);
@@ -117,6 +117,8 @@ enum Claim {
     /// A file of the piece is not as the record knows it.
     Changed,
     Unchanged,
+    /// No file has anything of it.
+    Padding,
 }
 
 impl Files {
@@ -132,8 +134,11 @@ impl Files {
     }
 
     fn claim(&self, storage: &Storage, piece: PieceIndex) -> Claim {
-        let mut claim = Claim::Unchanged;
+        let mut claim = Claim::Padding;
         for span in storage.layout().piece_spans(piece).filter(|span| !span.is_pad) {
+            if matches!(claim, Claim::Padding) {
+                claim = Claim::Unchanged;
+            }
             let is_elsewhere = storage.is_in_parts(span.file);
             if self.size(span.file) < span.offset + 1 && !is_elsewhere {
                 return Claim::Absent;

@@ -1,0 +1,311 @@
+//! What a run leaves is found by the next one, however it ended.
+
+mod common;
+
+use std::{ops::ControlFlow, sync::Arc};
+
+use common::{World, assert_verified};
+use tinytorrent_storage::{
+    Completion, Counters, Disk, DiskOptions, RecoverOptions, Recovered, ResumeRecord, Storage,
+    StorageOptions, VerifyOptions, verify,
+};
+use tinytorrent_types::Bitfield;
+
+const PIECE: u32 = 65_536;
+
+fn world() -> World {
+    World::new(PIECE, &[("t/a", 300_000, false), ("t/b", 100_000, false), ("t/c", 7, false)])
+}
+
+fn disk() -> Disk {
+    Disk::new(&DiskOptions::default()).unwrap()
+}
+
+fn pieces(have: &Bitfield) -> Vec<u32> {
+    have.iter().collect()
+}
+
+/// Pieces 0 and 2 whole, three blocks of piece 3, and a checkpoint.
+fn half_done(world: &World) {
+    let disk = disk();
+    let session = world.join(&disk, Recovered::nothing(world.geometry().piece_count()));
+    for index in [0, 2] {
+        session.store_piece(index);
+        assert_verified(session.verify(index), index);
+    }
+    for at in [0, 1, 3] {
+        session.store(world.blocks(world.piece(3))[at]);
+    }
+    session.torrent.checkpoint(Counters { downloaded: 5, uploaded: 6, ..Counters::default() });
+    assert!(matches!(session.next(), Completion::Checkpointed));
+    disk.shutdown();
+}
+
+// S-16, S-27.
+#[test]
+fn a_clean_stop_is_found_without_reading_the_content() {
+    let world = world();
+    half_done(&world);
+    // Were it read, this piece would be found wrong: same size, same time.
+    let path = world.path().join("t/a");
+    let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
+    let mut data = world.file("t/a");
+    data[0] ^= 1;
+    std::fs::write(&path, data).unwrap();
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified(modified).unwrap();
+
+    let recovered = world.recover();
+    assert_eq!(pieces(&recovered.have), [0, 2]);
+    assert_eq!((recovered.counters.downloaded, recovered.counters.uploaded), (5, 6));
+    assert_eq!(recovered.partial.len(), 1);
+    assert_eq!(recovered.partial[0].piece.get(), 3);
+    assert_eq!(recovered.partial[0].blocks, [0, 1, 3]);
+}
+
+// S-16: qBittorrent#13199.
+#[test]
+fn a_file_that_was_touched_is_checked_and_the_others_are_not() {
+    let world = world();
+    half_done(&world);
+    let mut data = world.file("t/a");
+    data[0] ^= 1;
+    std::fs::write(world.path().join("t/a"), data).unwrap();
+    assert_eq!(pieces(&world.recover().have), [2]);
+}
+
+// S-18: as after a kill, the record knows nothing of what came after it.
+#[test]
+fn pieces_and_blocks_written_after_the_record_are_found() {
+    let world = world();
+    half_done(&world);
+    let record = record_path(&world);
+    let old = std::fs::read(&record).unwrap();
+
+    let disk = disk();
+    let session = world.join(&disk, world.recover());
+    session.store(world.blocks(world.piece(3))[2]);
+    assert_verified(session.verify(3), 3);
+    session.store(world.blocks(world.piece(4))[1]);
+    drop(session);
+    disk.shutdown();
+    std::fs::write(&record, old).unwrap();
+
+    let recovered = world.recover();
+    assert_eq!(pieces(&recovered.have), [0, 2, 3]);
+    let partial: Vec<_> =
+        recovered.partial.iter().map(|one| (one.piece.get(), one.blocks.clone())).collect();
+    assert_eq!(partial, [(4, vec![1])]);
+}
+
+// S-16: a record that a full disk cut is none.
+#[test]
+fn a_damaged_record_costs_a_check_and_nothing_else() {
+    let world = world();
+    half_done(&world);
+    let record = std::fs::read(record_path(&world)).unwrap();
+    for cut in [0, 10, record.len() / 2, record.len() - 1] {
+        std::fs::write(record_path(&world), &record[..cut]).unwrap();
+        assert_eq!(pieces(&world.recover().have), [0, 2]);
+    }
+    std::fs::remove_file(record_path(&world)).unwrap();
+    assert_eq!(pieces(&world.recover().have), [0, 2]);
+}
+
+#[test]
+fn a_finished_piece_that_nobody_verified_is_found() {
+    let world = world();
+    let disk = disk();
+    let session = world.join(&disk, Recovered::nothing(7));
+    session.store_piece(1);
+    session.checkpoint();
+    disk.shutdown();
+    assert_eq!(pieces(&world.recover().have), [1]);
+}
+
+// S-05, S-18: the block may never have reached the disk.
+#[test]
+fn a_piece_that_fails_with_recovered_blocks_blames_nobody() {
+    let world = world();
+    half_done(&world);
+    let disk = disk();
+    let session = world.join(&disk, world.recover());
+    session.store_wrong(world.blocks(world.piece(3))[2]);
+    let Completion::PieceFailed { is_recovered, .. } = session.verify(3) else {
+        panic!("a wrong block")
+    };
+    assert!(is_recovered);
+    session.store_piece(3);
+    assert_verified(session.verify(3), 3);
+    session.store_piece(4);
+    assert_verified(session.verify(4), 4);
+    disk.shutdown();
+}
+
+// S-18.
+#[test]
+fn blocks_of_a_piece_that_failed_are_not_found_again() {
+    let world = world();
+    let disk = disk();
+    let session = world.join(&disk, Recovered::nothing(7));
+    session.store_wrong(world.blocks(world.piece(0))[0]);
+    session.checkpoint();
+    for at in 1..4 {
+        session.store(world.blocks(world.piece(0))[at]);
+    }
+    assert!(matches!(session.verify(0), Completion::PieceFailed { .. }));
+    drop(session);
+    disk.shutdown();
+    std::fs::remove_file(record_path(&world)).unwrap();
+    let recovered = world.recover();
+    assert!(recovered.have.is_empty() && recovered.partial.is_empty());
+}
+
+// S-15: shorter files have missing data; that is no error.
+#[test]
+fn a_file_that_was_cut_lacks_what_was_cut() {
+    let world = world();
+    half_done(&world);
+    let file = std::fs::File::options().write(true).open(world.path().join("t/a")).unwrap();
+    file.set_len(u64::from(PIECE) + 5).unwrap();
+    let recovered = world.recover();
+    assert_eq!(pieces(&recovered.have), [0]);
+    assert!(recovered.partial.is_empty(), "its blocks are gone: {:?}", recovered.partial);
+    std::fs::remove_file(world.path().join("t/a")).unwrap();
+    assert!(world.recover().have.is_empty());
+}
+
+// S-15.
+#[test]
+fn a_longer_file_is_kept_or_cut_by_policy() {
+    for truncate in [false, true] {
+        let world = world();
+        let long = [&world.content[..300_000], b"more"].concat();
+        std::fs::create_dir(world.path().join("t")).unwrap();
+        std::fs::write(world.path().join("t/a"), &long).unwrap();
+        assert_eq!(pieces(&world.recover().have), [0, 1, 2, 3]);
+        let storage = world.storage_with(StorageOptions::default().truncate_longer(truncate));
+        storage.write(0, &[&world.content[..1]]).unwrap();
+        assert_eq!(world.file("t/a").len(), if truncate { 300_000 } else { 300_004 });
+    }
+}
+
+// S-19.
+#[test]
+fn a_check_tells_how_far_it_is_and_can_be_ended() {
+    let world = World::new(16_384, &[("file", 100 * 16_384, false)]);
+    world.storage().write(0, &[&world.content]).unwrap();
+    let all = Bitfield::full(100);
+    let mut seen = Vec::new();
+    let found = verify(&world.storage(), &world.hashes, &all, 2, |progress| {
+        seen.push(progress.pieces_done);
+        ControlFlow::Continue(())
+    });
+    assert!(found.have.is_full() && !found.is_cancelled && found.first_error.is_none());
+    assert!(seen.is_sorted() && seen.last() == Some(&100));
+
+    let found = verify(&world.storage(), &world.hashes, &all, 1, |_| ControlFlow::Break(()));
+    assert!(found.is_cancelled && !found.have.is_full());
+    let options = RecoverOptions::default();
+    let ended = tinytorrent_storage::recover(&world.storage(), &world.hashes, &options, |_| {
+        ControlFlow::Break(())
+    });
+    assert_eq!(ended.unwrap(), None);
+}
+
+#[test]
+fn a_check_tells_wrong_from_absent_and_looks_only_where_it_is_told() {
+    let world = World::new(16_384, &[("a", 40_000, false), ("b", 40_000, false)]);
+    let mut content = world.content.clone();
+    content[20_000] ^= 1;
+    world.storage().write(0, &[&content[..40_000]]).unwrap();
+    let all = Bitfield::full(5);
+    let found = verify(&world.storage(), &world.hashes, &all, 1, |_| ControlFlow::Continue(()));
+    assert_eq!(pieces(&found.have), [0]);
+    assert_eq!(pieces(&found.absent), [2, 3, 4]);
+    let none = Bitfield::new(5);
+    let found = verify(&world.storage(), &world.hashes, &none, 1, |_| ControlFlow::Continue(()));
+    assert!(found.have.is_empty() && found.absent.is_empty());
+}
+
+#[test]
+fn a_hole_counts_as_zeros_where_zeros_are_right() {
+    let mut world = World::new(PIECE, &[("file", 4 * u64::from(PIECE), false)]);
+    world.content[PIECE as usize..3 * PIECE as usize].fill(0);
+    let chunks = world.content.chunks(PIECE as usize);
+    world.hashes = tinytorrent_storage::PieceHashes::from_v1(chunks.map(tinytorrent_hash::sha1));
+    world.storage().write(3 * u64::from(PIECE), &[&world.content[3 * PIECE as usize..]]).unwrap();
+    assert_eq!(pieces(&world.recover().have), [1, 2, 3]);
+}
+
+#[test]
+fn checking_writes_nothing() {
+    let world = world();
+    let storage = world.storage_with(StorageOptions::default().read_only(true));
+    storage.prepare().unwrap();
+    let all = Bitfield::full(7);
+    verify(&storage, &world.hashes, &all, 2, |_| ControlFlow::Continue(()));
+    assert!(storage.write(0, &[b"x"]).is_err());
+    assert_eq!(std::fs::read_dir(world.path()).unwrap().count(), 0);
+    let absent = world.path().join("absent");
+    let options = StorageOptions::default().read_only(true).clone();
+    let opened = Storage::open(Arc::clone(&world.layout), world.identity(), &absent, &options);
+    assert!(opened.is_err() && !absent.exists());
+}
+
+// S-17.
+#[test]
+fn the_record_of_another_torrent_is_not_used() {
+    let world = world();
+    half_done(&world);
+    let other = World::new(PIECE, &[("t/a", 300_000, false), ("t/b", 100_007, false)]);
+    std::fs::copy(record_path(&world), other.path().join(record_name(&world))).unwrap();
+    assert!(ResumeRecord::load(&other.storage()).is_none());
+    assert!(other.recover().have.is_empty());
+}
+
+#[test]
+fn removing_the_record_leaves_only_the_content() {
+    let world = world();
+    half_done(&world);
+    ResumeRecord::remove(&world.storage()).unwrap();
+    let left: Vec<_> = std::fs::read_dir(world.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn a_checkpoint_during_a_download_claims_what_is_written() {
+    let world = World::new(PIECE, &[("file", 40 * u64::from(PIECE), false)]);
+    let disk = disk();
+    let session = world.join(&disk, Recovered::nothing(40));
+    for index in 0..40 {
+        session.store_piece(index);
+        session.torrent.verify(world.piece(index), VerifyOptions::default());
+        if index % 10 == 5 {
+            session.torrent.checkpoint(Counters::default());
+        }
+    }
+    let mut verified = 0;
+    while verified < 40 {
+        match session.next() {
+            Completion::PieceVerified { .. } => verified += 1,
+            Completion::Checkpointed => {
+                let record = ResumeRecord::load(&world.storage()).unwrap();
+                let found = verify(&world.storage(), &world.hashes, &record.have, 1, |_| {
+                    ControlFlow::Continue(())
+                });
+                assert_eq!(found.have, record.have);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    disk.shutdown();
+}
+
+fn record_name(world: &World) -> String {
+    format!(".{}.tinytorrent-resume", world.identity().to_wire())
+}
+
+fn record_path(world: &World) -> std::path::PathBuf {
+    world.path().join(record_name(world))
+}
