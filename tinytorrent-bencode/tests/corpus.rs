@@ -1,4 +1,5 @@
 //! Torrents as they are met, when the corpus is there.
+#![allow(clippy::disallowed_methods, reason = "tests read files")]
 
 use std::fs;
 use std::path::Path;

@@ -68,6 +68,8 @@
 //!
 //! Same seed and same inputs, same outputs: a session that was recorded can be replayed.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests need a first instant"))]
+
 mod announce;
 mod choke;
 mod config;

@@ -1,4 +1,5 @@
 //! One swarm and peers played by the test: we say this, it must say that.
+#![allow(clippy::disallowed_methods, reason = "tests need a first instant")]
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
