@@ -1,5 +1,7 @@
 //! What a hash function of the MD4 family is to this crate: a chaining value and a compression.
 
+use crate::kernel::{self, Kernel, Plan};
+
 /// The unit both functions compress: 64 bytes.
 pub(crate) type Block = [u8; 64];
 
@@ -14,6 +16,16 @@ pub(crate) trait Algorithm: Copy + 'static {
 
     /// Compresses blocks of one message, one after the other.
     fn compress(chain: &mut Self::Chain, blocks: &[Block]);
+
+    /// Compresses as many blocks of each message as the shortest run has, side by side.
+    ///
+    /// # Panics
+    ///
+    /// If the processor cannot run `kernel`, or it has fewer lanes than there are messages.
+    fn compress_lanes(kernel: Kernel, chains: &mut [Self::Chain], runs: &[&[Block]]);
+
+    /// The kernels that are fastest on this processor.
+    fn plan() -> Plan;
 
     /// The chaining value as the big-endian bytes of the finished hash.
     fn digest(chain: &Self::Chain) -> Self::Digest;
@@ -30,6 +42,14 @@ impl Algorithm for Sha1Algorithm {
 
     fn compress(chain: &mut [u32; 5], blocks: &[Block]) {
         sha1::block_api::compress(chain, blocks);
+    }
+
+    fn compress_lanes(kernel: Kernel, chains: &mut [[u32; 5]], runs: &[&[Block]]) {
+        kernel.sha1(chains, runs);
+    }
+
+    fn plan() -> Plan {
+        kernel::sha1_plan()
     }
 
     fn digest(chain: &[u32; 5]) -> [u8; 20] {
@@ -59,6 +79,14 @@ impl Algorithm for Sha256Algorithm {
 
     fn compress(chain: &mut [u32; 8], blocks: &[Block]) {
         sha2::block_api::compress256(chain, blocks);
+    }
+
+    fn compress_lanes(kernel: Kernel, chains: &mut [[u32; 8]], runs: &[&[Block]]) {
+        kernel.sha256(chains, runs);
+    }
+
+    fn plan() -> Plan {
+        kernel::sha256_plan()
     }
 
     fn digest(chain: &[u32; 8]) -> [u8; 32] {

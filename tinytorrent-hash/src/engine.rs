@@ -2,6 +2,7 @@
 
 use crate::{
     algorithm::{Algorithm, Block},
+    kernel::Kernel,
     message::{AsCore, Feed},
 };
 
@@ -10,8 +11,7 @@ pub(crate) const MAX_LANES: usize = 16;
 
 /// Runs all feeds to their ends and hands each back, with its place in the iteration.
 pub(crate) fn run<'a, A, C, I>(
-    lanes: usize,
-    compress: impl Fn(&mut [A::Chain], &[&[Block]]),
+    plan: &[(Kernel, usize)],
     feeds: impl IntoIterator<Item = Feed<'a, C, I>>,
     mut finished: impl FnMut(usize, C),
 ) where
@@ -19,6 +19,7 @@ pub(crate) fn run<'a, A, C, I>(
     A: Algorithm,
     I: Iterator<Item = &'a [u8]>,
 {
+    let lanes = plan[0].0.lanes();
     let mut waiting = feeds.into_iter().enumerate();
     let mut chains = [A::INITIAL; MAX_LANES];
     let mut busy: Vec<(usize, Feed<'a, C, I>)> = Vec::with_capacity(lanes);
@@ -35,7 +36,7 @@ pub(crate) fn run<'a, A, C, I>(
         if busy.is_empty() {
             return;
         }
-        let count = step(&mut chains[..busy.len()], &busy, &compress);
+        let count = step(plan, &mut chains[..busy.len()], &busy);
         for lane in (0..busy.len()).rev() {
             let feed = &mut busy[lane].1;
             feed.advance(count);
@@ -51,24 +52,37 @@ pub(crate) fn run<'a, A, C, I>(
 
 /// Compresses what all busy lanes have in common, and says how many blocks that was.
 fn step<'a, A, C, I>(
-    chains: &mut [A::Chain],
+    plan: &[(Kernel, usize)],
+    mut chains: &mut [A::Chain],
     busy: &[(usize, Feed<'a, C, I>)],
-    compress: impl Fn(&mut [A::Chain], &[&[Block]]),
 ) -> usize
 where
-    C: AsCore<Algorithm = A>,
     A: Algorithm,
+    C: AsCore<Algorithm = A>,
     I: Iterator<Item = &'a [u8]>,
 {
     let mut runs: [&[Block]; MAX_LANES] = [&[]; MAX_LANES];
     for (run, (_, feed)) in runs.iter_mut().zip(busy) {
         *run = feed.blocks();
     }
-    let runs = &mut runs[..busy.len()];
-    let count = runs.iter().map(|run| run.len()).min().unwrap_or(0);
-    for run in runs.iter_mut() {
+    let count = runs[..busy.len()].iter().map(|run| run.len()).min().unwrap_or(0);
+    for run in &mut runs[..busy.len()] {
         *run = &run[..count];
     }
-    compress(chains, runs);
+    let mut runs = &runs[..busy.len()];
+    while !chains.is_empty() {
+        let kernel = choose(plan, chains.len());
+        let now = chains.len().min(kernel.lanes());
+        let (chains_now, chains_left) = chains.split_at_mut(now);
+        let (runs_now, runs_left) = runs.split_at(now);
+        A::compress_lanes(kernel, chains_now, runs_now);
+        (chains, runs) = (chains_left, runs_left);
+    }
     count
+}
+
+/// The first kernel of the plan that pays for this many messages.
+fn choose(plan: &[(Kernel, usize)], messages: usize) -> Kernel {
+    let pays = plan.iter().find(|(_, least)| messages >= *least);
+    pays.map_or(Kernel::Single, |(kernel, _)| *kernel)
 }

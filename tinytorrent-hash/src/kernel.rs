@@ -1,29 +1,140 @@
 //! The kernels, and which of them this processor can run.
 
+use crate::algorithm::{Algorithm, Block, Sha1Algorithm, Sha256Algorithm};
+
+#[cfg(target_arch = "x86_64")]
+use crate::kernels::{avx2, avx512, avx512_half, sha_ni};
+
 /// A way to compress blocks.
+///
+/// Those of x86-64 exist on all processors as names; [`is_available`](Kernel::is_available) tells
+/// whether this one can run them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kernel {
     /// One message at a time, as the `sha1` and `sha2` crates do: with SHA-NI or the like where
     /// the processor has it, in plain code elsewhere.
     Single,
+    /// Up to four messages side by side with SHA-NI (x86-64).
+    ShaNi,
+    /// Eight messages in the 256-bit registers of AVX2 (x86-64).
+    Avx2,
+    /// Eight messages in 256-bit registers with the instructions of AVX-512VL (x86-64).
+    Avx512Half,
+    /// Sixteen messages in the 512-bit registers of AVX-512F (x86-64).
+    Avx512,
 }
 
 impl Kernel {
     /// All kernels, those of other processors included.
-    pub const ALL: &[Kernel] = &[Kernel::Single];
+    pub const ALL: &[Kernel] =
+        &[Kernel::Single, Kernel::ShaNi, Kernel::Avx2, Kernel::Avx512Half, Kernel::Avx512];
 
     /// Whether this processor can run it.
+    #[cfg(target_arch = "x86_64")]
     pub fn is_available(self) -> bool {
         match self {
             Kernel::Single => true,
+            Kernel::ShaNi => {
+                is_x86_feature_detected!("sha")
+                    && is_x86_feature_detected!("sse2")
+                    && is_x86_feature_detected!("ssse3")
+                    && is_x86_feature_detected!("sse4.1")
+            }
+            Kernel::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("movbe"),
+            Kernel::Avx512Half => {
+                is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("movbe")
+            }
+            Kernel::Avx512 => {
+                is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("movbe")
+            }
         }
+    }
+
+    /// Whether this processor can run it.
+    #[cfg(not(target_arch = "x86_64"))]
+    pub fn is_available(self) -> bool {
+        self == Kernel::Single
     }
 
     /// How many messages it compresses at once.
     pub const fn lanes(self) -> usize {
         match self {
             Kernel::Single => 1,
+            Kernel::ShaNi => 4,
+            Kernel::Avx2 | Kernel::Avx512Half => 8,
+            Kernel::Avx512 => 16,
         }
     }
 }
+
+/// Which kernels to use, widest first, each with the number of messages from which it pays.
+pub(crate) type Plan = &'static [(Kernel, usize)];
+
+/// The plan that was fastest for SHA-1, see `docs/performance/hash.md`.
+pub(crate) fn sha1_plan() -> Plan {
+    use Kernel::{Avx2, Avx512, Avx512Half, ShaNi, Single};
+    let [sha_ni, avx2, half, full] = [ShaNi, Avx2, Avx512Half, Avx512].map(Kernel::is_available);
+    match (sha_ni, avx2, half && full) {
+        (true, _, true) => &[(Avx512, 12), (Avx512Half, 5), (ShaNi, 2), (Single, 1)],
+        (true, _, false) => &[(ShaNi, 2), (Single, 1)],
+        (false, _, true) => &[(Avx512, 9), (Avx512Half, 2), (Single, 1)],
+        (false, true, false) => &[(Avx2, 2), (Single, 1)],
+        (false, false, false) => &[(Single, 1)],
+    }
+}
+
+/// The plan that was fastest for SHA-256, see `docs/performance/hash.md`.
+///
+/// Four messages with SHA-NI are as fast as sixteen with AVX-512, and more often at hand.
+pub(crate) fn sha256_plan() -> Plan {
+    use Kernel::{Avx2, Avx512, Avx512Half, ShaNi, Single};
+    let [sha_ni, avx2, half, full] = [ShaNi, Avx2, Avx512Half, Avx512].map(Kernel::is_available);
+    match (sha_ni, avx2, half && full) {
+        (true, _, _) => &[(ShaNi, 2), (Single, 1)],
+        (false, _, true) => &[(Avx512, 9), (Avx512Half, 2), (Single, 1)],
+        (false, true, false) => &[(Avx2, 3), (Single, 1)],
+        (false, false, false) => &[(Single, 1)],
+    }
+}
+
+macro_rules! dispatch {
+    ($name:ident, $algorithm:ty) => {
+        impl Kernel {
+            /// As many blocks of each message as the shortest run has.
+            ///
+            /// # Panics
+            ///
+            /// If the processor cannot run the kernel, or there are more messages than lanes.
+            #[cfg_attr(target_arch = "x86_64", allow(unsafe_code))]
+            pub(crate) fn $name(
+                self,
+                chains: &mut [<$algorithm as Algorithm>::Chain],
+                runs: &[&[Block]],
+            ) {
+                assert!(self.is_available(), "{self:?} needs another processor");
+                // SAFETY: the processor has the features, the line above makes sure of it.
+                #[cfg(target_arch = "x86_64")]
+                unsafe {
+                    match self {
+                        Kernel::Single => {}
+                        Kernel::ShaNi => return sha_ni::$name(chains, runs),
+                        Kernel::Avx2 => return avx2::$name(chains, runs),
+                        Kernel::Avx512Half => return avx512_half::$name(chains, runs),
+                        Kernel::Avx512 => return avx512::$name(chains, runs),
+                    }
+                }
+                let count = runs.iter().map(|run| run.len()).min().unwrap_or(0);
+                for (chain, run) in chains.iter_mut().zip(runs) {
+                    <$algorithm>::compress(chain, &run[..count]);
+                }
+            }
+        }
+    };
+}
+
+dispatch!(sha1, Sha1Algorithm);
+dispatch!(sha256, Sha256Algorithm);

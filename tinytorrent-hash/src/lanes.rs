@@ -3,7 +3,7 @@
 use std::iter;
 
 use crate::{
-    algorithm::{Algorithm, Block, Sha1Algorithm, Sha256Algorithm},
+    algorithm::{Algorithm, Sha1Algorithm, Sha256Algorithm},
     engine,
     hasher::{Sha1, Sha256},
     kernel::Kernel,
@@ -127,12 +127,8 @@ impl Lanes {
         C: AsCore<Algorithm = A>,
         I: Iterator<Item = &'a [u8]>,
     {
-        let compress = |chains: &mut [A::Chain], runs: &[&[Block]]| {
-            for (chain, run) in chains.iter_mut().zip(runs) {
-                A::compress(chain, run);
-            }
-        };
-        let lanes = self.kernel.map_or(engine::MAX_LANES, Kernel::lanes);
-        engine::run(lanes, compress, feeds, finished);
+        let forced = self.kernel.map(|kernel| [(kernel, 1)]);
+        let plan = forced.as_ref().map_or(A::plan(), |plan| plan.as_slice());
+        engine::run(plan, feeds, finished);
     }
 }

@@ -9,7 +9,7 @@
 //!
 //! | at hand | SHA-1 (BEP 3) | SHA-256 (BEP 52) |
 //! |---|---|---|
-//! | one message | [`sha1`] | [`sha256`] |
+//! | one message | [`sha1()`] | [`sha256()`] |
 //! | one message, piecemeal | [`Sha1`] | [`Sha256`] |
 //! | many messages in memory | [`sha1_many`] | [`sha256_many`] |
 //! | many messages, each a list of slices | [`sha1_scattered`] | [`sha256_scattered`] |
@@ -40,6 +40,8 @@ mod algorithm;
 mod engine;
 mod hasher;
 mod kernel;
+#[cfg(target_arch = "x86_64")]
+mod kernels;
 mod lanes;
 mod message;
 

@@ -39,7 +39,7 @@ fn bytes(seed: u64, length: usize) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 96 }))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 48 }))]
 
     #[test]
     fn many_messages_hash_as_one_by_one(messages in vec(message(), 0..40)) {
