@@ -1,0 +1,220 @@
+//! The data plane at the speed of memory: what the disk side of a download, an upload and a check
+//! costs when the network costs nothing.
+//!
+//! `cargo bench -p tinytorrent-benches --bench storage`; `TMPDIR` says on which file system.
+//! `floor` is the least a client without lanes can do: hash each piece, write it, with one thread.
+
+use std::{
+    hint::black_box,
+    ops::ControlFlow,
+    os::unix::fs::FileExt,
+    sync::{
+        Arc,
+        mpsc::{self, Receiver},
+    },
+};
+
+use bytes::Bytes;
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use tinytorrent_hash::sha1;
+use tinytorrent_metainfo::Layout;
+use tinytorrent_storage::{
+    Completion, Disk, DiskOptions, PieceHashes, Recovered, Storage, StorageOptions, TorrentDisk,
+    TorrentOptions, VerifyOptions, verify,
+};
+use tinytorrent_types::{BLOCK_LENGTH, Bitfield, BlockInfo, InfoHashV1, InfoHashes};
+
+const TOTAL: usize = 256 << 20;
+
+/// What the client receives into.
+const BUFFER: usize = 256 << 10;
+
+struct World {
+    layout: Arc<Layout>,
+    content: Bytes,
+    hashes: PieceHashes,
+}
+
+impl World {
+    fn new(piece_length: u32, file_length: usize) -> Self {
+        let mut builder = Layout::builder(piece_length);
+        for file in 0..TOTAL.div_ceil(file_length) {
+            let name = format!("{}/{}", file / 1000, file % 1000);
+            builder.file(name.split('/'), file_length.min(TOTAL - file * file_length) as u64);
+        }
+        let content = noise(TOTAL);
+        let hashes = PieceHashes::from_v1(content.chunks(piece_length as usize).map(sha1));
+        Self { layout: Arc::new(builder.build().unwrap()), content: content.into(), hashes }
+    }
+
+    fn storage(&self, folder: &tempfile::TempDir) -> Arc<Storage> {
+        let identity = InfoHashes::from_v1(InfoHashV1::from_bytes([1; 20]));
+        let layout = Arc::clone(&self.layout);
+        let options = StorageOptions::default();
+        Arc::new(Storage::open(layout, identity, folder.path(), &options).unwrap())
+    }
+
+    fn data(&self, block: BlockInfo) -> Bytes {
+        let begin = self.layout.geometry().block_offset(block) as usize;
+        self.content.slice(begin..begin + block.length() as usize)
+    }
+
+    fn join(&self, disk: &Disk, storage: Arc<Storage>) -> (TorrentDisk, Receiver<Completion>) {
+        let (sender, receiver) = mpsc::channel();
+        let recovered = Recovered::nothing(self.layout.geometry().piece_count());
+        let options = TorrentOptions::default();
+        let torrent = disk.add(storage, self.hashes.clone(), recovered, &options, move |done| {
+            let _ = sender.send(done);
+        });
+        (torrent, receiver)
+    }
+
+    /// All blocks, as so many peers would send them that each have a piece in hand.
+    fn download(&self, peers: usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::new(DiskOptions::default().receive_buffer(BUFFER)).unwrap();
+        let (torrent, completions) = self.join(&disk, self.storage(&folder));
+        let geometry = self.layout.geometry();
+        let mut done = 0;
+        let mut pieces = geometry.pieces();
+        let mut left = geometry.piece_count();
+        while left > 0 {
+            let group: Vec<_> = pieces.by_ref().take(peers).collect();
+            for number in 0..geometry.block_count(group[0]) {
+                for &piece in &group {
+                    if let Some(block) = geometry.nth_block(piece, number) {
+                        torrent.store(block, self.data(block)).unwrap();
+                    }
+                }
+                // As the engine does: no more than a budget is on the way to the disk.
+                while torrent.unstored_bytes() > 16 << 20 {
+                    std::thread::yield_now();
+                }
+            }
+            for &piece in &group {
+                torrent.verify(piece, VerifyOptions::default());
+            }
+            left -= group.len() as u32;
+        }
+        while done < geometry.piece_count() {
+            let completion = completions.recv().unwrap();
+            assert!(matches!(completion, Completion::PieceVerified { .. }), "{completion:?}");
+            done += 1;
+        }
+        disk.shutdown();
+    }
+
+    fn floor(&self, piece_length: usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = std::fs::File::create(folder.path().join("file")).unwrap();
+        for (number, piece) in self.content.chunks(piece_length).enumerate() {
+            black_box(sha1(piece));
+            file.write_all_at(piece, (number * piece_length) as u64).unwrap();
+        }
+    }
+}
+
+fn download(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("download");
+    group.throughput(Throughput::Bytes(TOTAL as u64)).sample_size(10);
+    for (name, piece_length) in [("256 KiB", 256 << 10), ("4 MiB", 4 << 20)] {
+        let world = World::new(piece_length, TOTAL);
+        group.bench_function(format!("floor, pieces of {name}"), |bencher| {
+            bencher.iter(|| world.floor(piece_length as usize));
+        });
+        for peers in [1, 16] {
+            let title = format!("pieces of {name}, {peers} peers");
+            group.bench_function(title, |bencher| bencher.iter(|| world.download(peers)));
+        }
+    }
+    let many = World::new(256 << 10, 16 << 10);
+    group.bench_function("16,384 files", |bencher| bencher.iter(|| many.download(1)));
+}
+
+fn upload(criterion: &mut Criterion) {
+    let world = World::new(256 << 10, TOTAL);
+    let folder = tempfile::tempdir().unwrap();
+    let storage = world.storage(&folder);
+    storage.write(0, &[&world.content]).unwrap();
+    let geometry = world.layout.geometry();
+    let blocks: Vec<_> = geometry.pieces().flat_map(|piece| geometry.blocks(piece)).collect();
+
+    let mut group = criterion.benchmark_group("upload");
+    group.throughput(Throughput::Bytes(TOTAL as u64)).sample_size(10);
+    group.bench_function("floor: one read for each block", |bencher| {
+        let file = std::fs::File::open(folder.path().join("0/0")).unwrap();
+        bencher.iter(|| {
+            for &block in &blocks {
+                let mut buffer = vec![0; BLOCK_LENGTH as usize];
+                file.read_exact_at(&mut buffer, geometry.block_offset(block)).unwrap();
+                black_box(Bytes::from(buffer));
+            }
+        });
+    });
+    let disk = Disk::new(&DiskOptions::default()).unwrap();
+    let (torrent, completions) = world.join(&disk, storage);
+    for window in [1, 64] {
+        group.bench_function(format!("{window} requests at a time"), |bencher| {
+            bencher.iter(|| {
+                for requests in blocks.chunks(window) {
+                    requests.iter().for_each(|&block| torrent.read(block, 0));
+                    for _ in requests {
+                        black_box(completions.recv().unwrap());
+                    }
+                }
+            });
+        });
+    }
+    drop(group);
+    disk.shutdown();
+}
+
+fn check(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("check");
+    group.throughput(Throughput::Bytes(TOTAL as u64)).sample_size(10);
+    for (name, piece_length) in [("256 KiB", 256 << 10), ("4 MiB", 4 << 20)] {
+        let world = World::new(piece_length, TOTAL);
+        let folder = tempfile::tempdir().unwrap();
+        let storage = world.storage(&folder);
+        storage.write(0, &[&world.content]).unwrap();
+        let all = Bitfield::full(world.layout.geometry().piece_count());
+        for threads in [1, 2] {
+            group.bench_function(format!("pieces of {name}, {threads} threads"), |bencher| {
+                bencher.iter(|| {
+                    let go_on = |_| ControlFlow::Continue(());
+                    let found = verify(&storage, &world.hashes, &all, threads, go_on);
+                    assert!(found.have.is_full());
+                });
+            });
+        }
+    }
+    let empty = tempfile::tempdir().unwrap();
+    let world = World::new(256 << 10, TOTAL);
+    let storage = world.storage(&empty);
+    let last = &world.content[TOTAL - 1..];
+    storage.write(TOTAL as u64 - 1, &[last]).unwrap();
+    let all = Bitfield::full(world.layout.geometry().piece_count());
+    group.bench_function("a file that is all hole", |bencher| {
+        bencher.iter_batched(
+            || (),
+            |()| verify(&storage, &world.hashes, &all, 1, |_| ControlFlow::Continue(())),
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut bytes = Vec::with_capacity(length);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend(state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+criterion_group!(benches, download, upload, check);
+criterion_main!(benches);
