@@ -1,5 +1,11 @@
 //! Announce and scrape on tokio.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this module is a driver: it owns the clock and the sockets"
+)]
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;

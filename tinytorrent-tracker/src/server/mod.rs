@@ -1,5 +1,11 @@
 //! A small tracker in memory, for LANs, demos and tests.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this module is a driver: it owns the clock and the sockets"
+)]
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,1 +1,176 @@
+#![allow(clippy::disallowed_methods, reason = "tests may begin at any instant")]
 
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tinytorrent_types::PeerId;
+
+use super::*;
+use crate::RetryIn;
+
+fn hash(byte: u8) -> WireInfoHash {
+    WireInfoHash::from_bytes([byte; 20])
+}
+
+fn request(torrent: u8, port: u16, event: AnnounceEvent, left: u64) -> AnnounceRequest {
+    let mut request =
+        AnnounceRequest::new(hash(torrent), PeerId::from_bytes([torrent; 20]), port, 1);
+    (request.event, request.left) = (event, Some(left));
+    request
+}
+
+fn swarms(configure: impl FnOnce(&mut ServerConfig)) -> (Swarms, Instant) {
+    let mut config = ServerConfig::default();
+    configure(&mut config);
+    let now = Instant::now();
+    (Swarms::new(config, 1, now), now)
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+/// How many peers the tracker gives to a newcomer.
+fn given(swarms: &mut Swarms, now: Instant, num_want: Option<u32>) -> usize {
+    let mut newcomer = request(1, 60_000, AnnounceEvent::Started, 5);
+    newcomer.num_want = num_want;
+    let response = swarms.announce(now, ip("203.0.113.1"), &newcomer, false).unwrap();
+    let stopped = request(1, 60_000, AnnounceEvent::Stopped, 5);
+    swarms.announce(now, ip("203.0.113.1"), &stopped, false).unwrap();
+    response.peers.len()
+}
+
+#[test]
+fn peers_are_given_as_many_as_wanted_within_the_limits() {
+    let (mut swarms, now) = swarms(|config| {
+        config.peers(3, 5);
+    });
+    for port in 1..=10 {
+        let peer = request(1, port, AnnounceEvent::Started, 5);
+        swarms.announce(now, ip("192.0.2.1"), &peer, false).unwrap();
+    }
+    assert_eq!(given(&mut swarms, now, None), 3);
+    assert_eq!(given(&mut swarms, now, Some(4)), 4);
+    assert_eq!(given(&mut swarms, now, Some(1000)), 5);
+    assert_eq!(given(&mut swarms, now, Some(0)), 0);
+}
+
+#[test]
+fn who_asks_is_not_given_to_itself() {
+    let (mut swarms, now) = swarms(|_| {});
+    for _ in 0..2 {
+        let ours = request(1, 6881, AnnounceEvent::None, 5);
+        let response = swarms.announce(now, ip("192.0.2.1"), &ours, true).unwrap();
+        assert_eq!(response.peers, []);
+        assert_eq!(response.leechers, Some(1));
+    }
+}
+
+/// U-21, H-10
+#[test]
+fn families_are_kept_apart_and_http_gives_both() {
+    let (mut swarms, now) = swarms(|_| {});
+    let peer = |port| request(1, port, AnnounceEvent::Started, 5);
+    swarms.announce(now, ip("192.0.2.1"), &peer(1), false).unwrap();
+    swarms.announce(now, ip("2001:db8::1"), &peer(1), false).unwrap();
+    let over_udp = swarms.announce(now, ip("192.0.2.2"), &peer(2), false).unwrap();
+    assert!(over_udp.peers.iter().all(|peer| peer.address.is_ipv4()) && over_udp.peers.len() == 1);
+    let over_http = swarms.announce(now, ip("2001:db8::2"), &peer(2), true).unwrap();
+    assert_eq!(over_http.peers.len(), 3);
+    assert!(over_http.peers[0].address.is_ipv6());
+    let mapped = swarms.announce(now, ip("::ffff:192.0.2.3"), &peer(3), false).unwrap();
+    assert_eq!(mapped.peers.len(), 2);
+}
+
+#[test]
+fn a_peer_that_left_without_a_word_is_forgotten() {
+    let (mut swarms, now) = swarms(|config| {
+        config.interval(Duration::from_secs(600));
+    });
+    let peer = request(1, 1, AnnounceEvent::Started, 0);
+    swarms.announce(now, ip("192.0.2.1"), &peer, false).unwrap();
+    let other = |at| (request(2, 1, AnnounceEvent::None, 5), now + Duration::from_secs(at));
+    for (at, torrents) in [(1000, 2), (1300, 1)] {
+        let (request, now) = other(at);
+        swarms.announce(now, ip("192.0.2.2"), &request, false).unwrap();
+        swarms.check_invariants();
+        assert_eq!(swarms.torrents(), torrents, "after {at} s");
+    }
+}
+
+#[test]
+fn memory_is_limited_in_torrents_and_in_peers() {
+    let (mut swarms, now) = swarms(|config| {
+        config.max_torrents(2).max_swarm(3);
+    });
+    for port in 1..=10 {
+        let peer = request(1, port, AnnounceEvent::Started, 5);
+        swarms.announce(now, ip("192.0.2.1"), &peer, false).unwrap();
+        swarms.check_invariants();
+    }
+    assert_eq!(swarms.counts(hash(1)).unwrap().leechers, Some(3));
+    let of = |torrent| request(torrent, 1, AnnounceEvent::Started, 5);
+    assert!(swarms.announce(now, ip("192.0.2.1"), &of(2), false).is_ok());
+    assert!(swarms.announce(now, ip("192.0.2.1"), &of(3), false).is_err());
+    assert!(swarms.announce(now, ip("192.0.2.1"), &of(2), false).is_ok());
+}
+
+#[test]
+fn the_ip_parameter_is_believed_on_request_only() {
+    for trusts in [false, true] {
+        let (mut swarms, now) = swarms(|config| {
+            config.trust_ip_parameter(trusts);
+        });
+        let mut forged = request(1, 80, AnnounceEvent::Started, 5);
+        forged.ip = Some(ip("198.51.100.1"));
+        swarms.announce(now, ip("192.0.2.1"), &forged, false).unwrap();
+        let other = request(1, 81, AnnounceEvent::Started, 5);
+        let response = swarms.announce(now, ip("192.0.2.2"), &other, false).unwrap();
+        let expected = if trusts { "198.51.100.1:80" } else { "192.0.2.1:80" };
+        assert_eq!(response.peers[0].address, expected.parse().unwrap());
+    }
+}
+
+/// BEP 21, "Tracker Scrapes"
+#[test]
+fn a_partial_seed_is_a_leecher_and_no_downloader() {
+    let (mut swarms, now) = swarms(|_| {});
+    let paused = request(1, 1, AnnounceEvent::Paused, 5);
+    swarms.announce(now, ip("192.0.2.1"), &paused, true).unwrap();
+    let counts = swarms.counts(hash(1)).unwrap();
+    assert_eq!((counts.leechers, counts.downloaders), (Some(1), Some(0)));
+    let error = swarms.scrape_all().unwrap_err();
+    assert_eq!(error.retry_in, None::<RetryIn>);
+}
+
+#[test]
+fn a_port_nobody_can_connect_to_is_refused() {
+    let (mut swarms, now) = swarms(|_| {});
+    let peer = request(1, 0, AnnounceEvent::Started, 5);
+    assert!(swarms.announce(now, ip("192.0.2.1"), &peer, false).is_err());
+    assert_eq!(swarms.torrents(), 0);
+}
+
+proptest! {
+    #[test]
+    fn counts_hold_whatever_is_announced(
+        announces in prop::collection::vec((0u8..3, 0u8..6, 1u16..4, 0u8..5, 0u64..2, 0u64..2000), 0..200),
+    ) {
+        let (mut swarms, mut now) = swarms(|config| {
+            config.max_swarm(4).interval(Duration::from_secs(900));
+        });
+        for (torrent, host, port, event, left, wait) in announces {
+            now += Duration::from_secs(wait);
+            let event = [
+                AnnounceEvent::None, AnnounceEvent::Started, AnnounceEvent::Completed,
+                AnnounceEvent::Stopped, AnnounceEvent::Paused,
+            ][usize::from(event)];
+            let from = if host < 3 { [192, 0, 2, host].into() } else { ip(&format!("2001:db8::{host}")) };
+            let request = request(torrent, port, event, left);
+            let response = swarms.announce(now, from, &request, true).unwrap();
+            let own = SocketAddr::new(from, port);
+            prop_assert!(response.peers.iter().all(|peer| peer.address != own));
+            swarms.check_invariants();
+        }
+    }
+}
