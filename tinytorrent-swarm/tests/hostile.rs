@@ -1,0 +1,338 @@
+//! Whatever peers, disk and clock do, in any order: the parts never contradict each other.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use tinytorrent_swarm::{Action, BlockVerdict, Config, Content, Input, PeerKey, PeerSource, Swarm};
+use tinytorrent_types::{
+    Bitfield, BlockInfo, Geometry, InfoHashV1, InfoHashes, PeerId, PieceIndex,
+};
+use tinytorrent_wire::{Extended, Feature, Handshake, Message, PieceHeader, Request, Reserved};
+
+#[derive(Debug, Clone)]
+enum Step {
+    Join {
+        fast: bool,
+        extended: bool,
+        id: u8,
+    },
+    Say {
+        peer: usize,
+        message: Message,
+    },
+    /// A block that was asked for, if any was.
+    Answer {
+        peer: usize,
+        nth: usize,
+    },
+    /// A block out of the blue.
+    Block {
+        peer: usize,
+        header: PieceHeader,
+    },
+    Verdict {
+        is_right: bool,
+    },
+    Serve {
+        is_sent: bool,
+    },
+    Store,
+    Wait {
+        millis: u64,
+    },
+    Leave {
+        peer: usize,
+    },
+    Found {
+        host: u8,
+    },
+    Limit {
+        bytes: Option<u64>,
+    },
+    Pause,
+    Resume,
+    DiskFails,
+}
+
+fn number() -> impl Strategy<Value = u32> {
+    prop_oneof![4 => 0..6_u32, 1 => any::<u32>()]
+}
+
+fn range() -> impl Strategy<Value = Request> {
+    let grid = (0..6_u32, 0..4_u32).prop_map(|(index, n)| Request {
+        index,
+        begin: n * 16_384,
+        length: 16_384,
+    });
+    let odd = (number(), number(), number()).prop_map(|(index, begin, length)| Request {
+        index,
+        begin,
+        length,
+    });
+    prop_oneof![4 => grid, 1 => odd]
+}
+
+fn message() -> impl Strategy<Value = Message> {
+    let bytes = || prop::collection::vec(any::<u8>(), 0..4).prop_map(Bytes::from);
+    let info = tinytorrent_sim::info();
+    let metadata = (0..3_u8, 0..4_usize).prop_map(move |(kind, block)| {
+        let mut payload =
+            format!("d8:msg_typei{kind}e5:piecei{block}e10:total_sizei40000ee").into_bytes();
+        if kind == 1 {
+            payload.extend_from_slice(
+                &info[(block * 16_384).min(info.len())..(block * 16_384 + 16_384).min(info.len())],
+            );
+        }
+        Message::Extended(Extended { id: 1, payload: payload.into() })
+    });
+    let handshake = (0..3_u8, 0..50_000_u32).prop_map(|(id, size)| {
+        let payload = format!("d1:md11:ut_metadatai{id}ee13:metadata_sizei{size}e1:pi9e4:reqqi5ee");
+        Message::Extended(Extended { id: 0, payload: payload.into() })
+    });
+    prop_oneof![
+        1 => Just(Message::KeepAlive),
+        3 => Just(Message::Choke),
+        6 => Just(Message::Unchoke),
+        3 => Just(Message::Interested),
+        1 => Just(Message::NotInterested),
+        6 => number().prop_map(Message::Have),
+        2 => bytes().prop_map(Message::Bitfield),
+        4 => Just(Message::HaveAll),
+        1 => Just(Message::HaveNone),
+        6 => range().prop_map(Message::Request),
+        2 => range().prop_map(Message::Cancel),
+        2 => range().prop_map(Message::Reject),
+        2 => number().prop_map(Message::AllowedFast),
+        1 => number().prop_map(Message::Suggest),
+        1 => metadata,
+        2 => handshake,
+        1 => (0..5_u8, bytes()).prop_map(|(id, payload)| Message::Extended(Extended { id, payload })),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (any::<bool>(), any::<bool>(), 0..8_u8)
+            .prop_map(|(fast, extended, id)| Step::Join { fast, extended, id }),
+        20 => (0..6_usize, message()).prop_map(|(peer, message)| Step::Say { peer, message }),
+        20 => (0..6_usize, 0..40_usize).prop_map(|(peer, nth)| Step::Answer { peer, nth }),
+        1 => (0..6_usize, range()).prop_map(|(peer, r)| Step::Block { peer, header: r.into() }),
+        6 => prop::bool::weighted(0.7).prop_map(|is_right| Step::Verdict { is_right }),
+        4 => any::<bool>().prop_map(|is_sent| Step::Serve { is_sent }),
+        4 => Just(Step::Store),
+        3 => prop_oneof![0..100_u64, 0..50_000_u64].prop_map(|millis| Step::Wait { millis }),
+        1 => (0..6_usize).prop_map(|peer| Step::Leave { peer }),
+        1 => (0..6_u8).prop_map(|host| Step::Found { host }),
+        1 => prop::option::of(0..100_000_u64).prop_map(|bytes| Step::Limit { bytes }),
+        1 => Just(Step::Pause),
+        2 => Just(Step::Resume),
+        1 => Just(Step::DiskFails),
+    ]
+}
+
+struct Stage {
+    swarm: Swarm,
+    now: Instant,
+    geometry: Geometry,
+    peers: Vec<PeerKey>,
+    asked: Vec<(PeerKey, Request)>,
+    verify: Vec<PieceIndex>,
+    serve: Vec<(PeerKey, BlockInfo)>,
+    unstored: u64,
+    joined: u8,
+}
+
+impl Stage {
+    fn new(needs_metadata: bool, sequential: bool) -> Self {
+        let geometry = Geometry::new(5 * 49_152 + 20_000, 49_152).unwrap();
+        let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
+        let now = Instant::now();
+        let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 42);
+        config.max_peers(5).upload_slots(2).store_budget(100_000);
+        config.needs_metadata(needs_metadata).sequential(sequential);
+        config.trackers(vec![vec!["udp://192.0.2.1:1/a".into()], vec!["not a url".into()]]);
+        let swarm = Swarm::new(now, config);
+        let mut stage = Self {
+            swarm,
+            now,
+            geometry,
+            peers: Vec::new(),
+            asked: Vec::new(),
+            verify: Vec::new(),
+            serve: Vec::new(),
+            unstored: 0,
+            joined: 0,
+        };
+        if !needs_metadata {
+            stage.ready();
+        }
+        stage
+    }
+
+    fn ready(&mut self) {
+        let count = self.geometry.piece_count();
+        let mut have = Bitfield::new(count);
+        have.insert(self.geometry.piece(1).unwrap());
+        let content = Content {
+            geometry: self.geometry,
+            have,
+            wanted: Bitfield::full(count),
+            partial: self.geometry.blocks(self.geometry.piece(2).unwrap()).skip(1).collect(),
+            info: tinytorrent_sim::info(),
+            is_private: false,
+        };
+        self.swarm.handle_input(self.now, Input::ContentReady(content));
+    }
+
+    fn step(&mut self, step: Step) {
+        let now = self.now;
+        match step {
+            Step::Join { fast, extended, id } => self.join(fast, extended, id),
+            Step::Say { peer, message } => {
+                if let Some(&peer) = self.peers.get(peer) {
+                    self.swarm.handle_input(now, Input::MessageReceived { peer, message });
+                }
+            }
+            Step::Answer { peer, nth } => {
+                let Some(&peer) = self.peers.get(peer) else { return };
+                let mut own = self.asked.iter().enumerate().filter(|(_, (by, _))| *by == peer);
+                if let Some((at, (_, request))) = own.nth(nth % 8) {
+                    let header = PieceHeader::from(*request);
+                    self.asked.remove(at);
+                    self.block(peer, header);
+                }
+            }
+            Step::Block { peer, header } => {
+                if let Some(&peer) = self.peers.get(peer) {
+                    self.block(peer, header);
+                }
+            }
+            Step::Verdict { is_right } => {
+                let Some(piece) = self.verify.pop() else { return };
+                let digests =
+                    vec![[u8::from(is_right); 20]; self.geometry.block_count(piece) as usize];
+                let input = if is_right {
+                    Input::PieceVerified { piece, digests }
+                } else {
+                    Input::PieceFailed { piece, digests }
+                };
+                self.swarm.handle_input(now, input);
+            }
+            Step::Serve { is_sent } => {
+                let Some((peer, block)) = self.serve.pop() else { return };
+                self.swarm.handle_input(now, Input::BlockServed { peer, block, sent: is_sent });
+            }
+            Step::Store => {
+                let bytes = std::mem::take(&mut self.unstored);
+                self.swarm.handle_input(now, Input::BlocksStored { bytes });
+            }
+            Step::Wait { millis } => self.wait(Duration::from_millis(millis)),
+            Step::Leave { peer } => {
+                if let Some(&peer) = self.peers.get(peer) {
+                    let reason = "gone".into();
+                    self.swarm.handle_input(now, Input::ConnectionClosed { peer, reason });
+                }
+            }
+            Step::Found { host } => {
+                let addresses = vec![SocketAddr::from(([10, 1, 0, host], 1))];
+                let source = PeerSource::Tracker;
+                self.swarm.handle_input(now, Input::PeersFound { source, addresses });
+            }
+            Step::Limit { bytes } => {
+                self.swarm.set_download_limit(now, bytes);
+                self.swarm.set_upload_limit(now, bytes);
+            }
+            Step::Pause => self.swarm.pause(now),
+            Step::Resume => self.swarm.resume(now),
+            Step::DiskFails => {
+                self.swarm.handle_input(now, Input::DiskFailed { reason: "full".into() });
+            }
+        }
+    }
+
+    fn join(&mut self, fast: bool, extended: bool, id: u8) {
+        self.joined = self.joined.wrapping_add(1);
+        let address = SocketAddr::from(([10, 0, 0, self.joined], 5_000));
+        let Some(peer) = self.swarm.accept(self.now, address) else { return };
+        let mut reserved = Reserved::empty();
+        for (has, feature) in [(fast, Feature::Fast), (extended, Feature::Extended)] {
+            reserved = if has { reserved.with(feature) } else { reserved };
+        }
+        let info_hash = self.swarm.handshake().info_hash;
+        let handshake = Handshake { reserved, info_hash, peer_id: PeerId::from_bytes([id; 20]) };
+        self.swarm.handle_input(self.now, Input::HandshakeCompleted { peer, handshake });
+        self.peers.push(peer);
+        if self.peers.len() > 6 {
+            self.peers.remove(0);
+        }
+    }
+
+    fn block(&mut self, peer: PeerKey, header: PieceHeader) {
+        if let BlockVerdict::Store(block) = self.swarm.handle_block(self.now, peer, header) {
+            self.unstored += u64::from(block.length());
+        }
+    }
+
+    fn wait(&mut self, time: Duration) {
+        let end = self.now + time;
+        let mut turns = 0;
+        while let Some(at) = self.swarm.poll_timeout().filter(|&at| at <= end) {
+            self.now = self.now.max(at);
+            self.swarm.handle_timeout(self.now);
+            self.drain();
+            turns += 1;
+            assert!(turns < 10_000, "time-outs come without end");
+        }
+        self.now = end;
+    }
+
+    fn drain(&mut self) {
+        while let Some(action) = self.swarm.poll_action() {
+            match action {
+                Action::Send { peer, message: Message::Request(request) } => {
+                    self.asked.push((peer, request));
+                }
+                Action::Send { peer, message: Message::Cancel(request) } => {
+                    self.asked.retain(|asked| *asked != (peer, request));
+                }
+                Action::VerifyPiece { piece, .. } => self.verify.push(piece),
+                Action::ServeBlock { peer, block } => self.serve.push((peer, block)),
+                Action::CheckMetadata { info } if info == tinytorrent_sim::info() => self.ready(),
+                Action::CheckMetadata { .. } => {
+                    self.swarm.handle_input(self.now, Input::MetadataRefused);
+                }
+                Action::Connect { peer, .. } => {
+                    let reason = "refused".into();
+                    self.swarm.handle_input(self.now, Input::ConnectFailed { peer, reason });
+                }
+                Action::Disconnect { peer, .. } => {
+                    self.asked.retain(|(by, _)| *by != peer);
+                    self.peers.retain(|known| *known != peer);
+                }
+                Action::Send { .. } | Action::Announce(_) => {}
+            }
+        }
+        while self.swarm.poll_event().is_some() {}
+        self.swarm.check_invariants();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn the_parts_never_contradict_each_other(
+        needs_metadata: bool,
+        sequential: bool,
+        steps in prop::collection::vec(step(), 0..300),
+    ) {
+        let mut stage = Stage::new(needs_metadata, sequential);
+        stage.drain();
+        for step in steps {
+            stage.step(step);
+            stage.drain();
+        }
+    }
+}
