@@ -24,6 +24,7 @@
 //! }
 //! ```
 
+mod cancel;
 mod common;
 mod exit;
 pub mod hex;
@@ -34,6 +35,7 @@ mod selection;
 mod size;
 mod source;
 
+pub use cancel::interrupt_flag;
 pub use common::Common;
 pub use exit::{Failure, Outcome, run};
 pub use interrupt::interrupted;

@@ -1,0 +1,186 @@
+//! Makes a .torrent from a file or folder.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Parser;
+use serde_json::json;
+use tinytorrent_examples::{
+    Common, Failure, Outcome, Output, format_size, interrupt_flag, parse_size, run,
+};
+use tinytorrent_metainfo::{
+    CreateError, CreateOptions, HostPort, Magnet, Metainfo, Progress, Version,
+};
+
+/// Makes a .torrent from a file or folder.
+///
+/// Files come in the order of their paths, so that the same content and options give the same bytes
+/// on every machine, but for the date.
+#[derive(Parser)]
+#[command(version)]
+struct Options {
+    /// The file or folder
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+
+    /// Where to write the torrent
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+
+    /// A tracker, in a tier of its own (repeatable)
+    #[arg(long = "tracker", value_name = "URL")]
+    trackers: Vec<String>,
+
+    /// Trackers that make a tier, after those of --tracker (repeatable)
+    #[arg(long = "tier", value_name = "URL,URL")]
+    tiers: Vec<String>,
+
+    /// SHA-1 pieces, which every client knows (the default)
+    #[arg(long, conflicts_with_all = ["v2", "hybrid"])]
+    v1: bool,
+
+    /// SHA-256 merkle trees (BEP 52)
+    #[arg(long, conflicts_with = "hybrid")]
+    v2: bool,
+
+    /// Both, for clients of either kind
+    #[arg(long)]
+    hybrid: bool,
+
+    /// Bytes of a piece, such as 256KiB: a power of two; by default at most 2,048 pieces
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    piece_length: Option<u64>,
+
+    /// Peers come from the trackers only
+    #[arg(long)]
+    private: bool,
+
+    /// A text that gives the torrent an info-hash of its own
+    #[arg(long, value_name = "TEXT")]
+    source: Option<String>,
+
+    /// What to say about it
+    #[arg(long, value_name = "TEXT")]
+    comment: Option<String>,
+
+    /// Where the content can be had over HTTP (repeatable)
+    #[arg(long = "web-seed", value_name = "URL")]
+    web_seeds: Vec<String>,
+
+    /// A node of the distributed hash table to start from (repeatable)
+    #[arg(long = "node", value_name = "HOST:PORT")]
+    nodes: Vec<HostPort>,
+
+    /// The name in the torrent, in place of the file's or folder's own
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+
+    /// Leave the date out, so that nothing but content and options counts
+    #[arg(long)]
+    no_creation_date: bool,
+
+    /// Threads that read and hash
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    threads: usize,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+fn main() -> Outcome {
+    let options = Options::parse();
+    run(&options.common, || {
+        let out = options.common.output();
+        let metainfo = create(&options, out)?;
+        write(&options.output, &metainfo.to_bytes())?;
+        tell(&options, out, &metainfo);
+        Ok(())
+    })
+}
+
+fn create(options: &Options, out: Output) -> Result<Metainfo, Failure> {
+    let bar = out.progress_bar(0);
+    let flag = interrupt_flag();
+    let observer = |progress: Progress| {
+        bar.set_length(progress.total);
+        bar.set_position(progress.done);
+        if flag.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    let created = creation(options)?.create(&options.path, &observer);
+    bar.finish_and_clear();
+    created.map_err(|error| match error {
+        CreateError::Cancelled => Failure::Interrupted,
+        error => Failure::could_not(format!("no torrent of {}", options.path.display()), &error),
+    })
+}
+
+fn creation(options: &Options) -> Result<CreateOptions, Failure> {
+    let mut creation = CreateOptions::new();
+    creation.version(match (options.v2, options.hybrid) {
+        (true, _) => Version::V2,
+        (_, true) => Version::Hybrid,
+        _ => Version::V1,
+    });
+    if let Some(bytes) = options.piece_length {
+        let invalid = |error| Failure::invalid_input("--piece-length", &error);
+        creation.piece_length(bytes).map_err(invalid)?;
+    }
+    creation.private(options.private).threads(options.threads).created_by(CREATED_BY);
+    options.trackers.iter().for_each(|url| _ = creation.tracker(url));
+    options.tiers.iter().for_each(|urls| _ = creation.tier(urls.split(',')));
+    options.web_seeds.iter().for_each(|url| _ = creation.web_seed(url));
+    options.nodes.iter().for_each(|node| _ = creation.node(node.clone()));
+    options.source.iter().for_each(|source| _ = creation.source(source));
+    options.comment.iter().for_each(|comment| _ = creation.comment(comment));
+    options.name.iter().for_each(|name| _ = creation.name(name));
+    if !options.no_creation_date {
+        creation.creation_date(now());
+    }
+    Ok(creation)
+}
+
+const CREATED_BY: &str = concat!("tinytorrent ", env!("CARGO_PKG_VERSION"));
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or_default()
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let failed = |error| Failure::could_not(format!("cannot write {}", path.display()), &error);
+    std::fs::write(path, bytes).map_err(failed)
+}
+
+fn tell(options: &Options, out: Output, metainfo: &Metainfo) {
+    let (hashes, geometry) = (metainfo.hashes(), metainfo.info().geometry());
+    let magnet = Magnet::from(metainfo).to_string();
+    let v1 = hashes.v1().map(|hash| hash.to_string());
+    let v2 = hashes.v2().map(|hash| hash.to_string());
+    out.say(format!(
+        "{}: {} in {} pieces of {}",
+        options.output.display(),
+        format_size(metainfo.layout().payload_length_total()),
+        geometry.piece_count(),
+        format_size(geometry.nominal_piece_length().into()),
+    ));
+    v1.iter().for_each(|hash| out.say(format!("info-hash v1: {hash}")));
+    v2.iter().for_each(|hash| out.say(format!("info-hash v2: {hash}")));
+    out.say(&magnet);
+    out.event(&json!({
+        "event": "created",
+        "path": options.output.to_string_lossy(),
+        "name": metainfo.info().name(),
+        "info_hash_v1": v1,
+        "info_hash_v2": v2,
+        "total_size": metainfo.layout().total_length(),
+        "piece_length": geometry.nominal_piece_length(),
+        "piece_count": geometry.piece_count(),
+        "magnet": magnet,
+    }));
+}
