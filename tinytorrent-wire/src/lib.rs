@@ -42,6 +42,8 @@ mod handshake;
 mod hash_request;
 mod message;
 pub mod metadata;
+#[cfg(feature = "mse")]
+pub mod mse;
 mod reserved;
 pub mod session;
 

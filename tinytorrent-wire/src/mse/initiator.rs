@@ -1,0 +1,175 @@
+use bytes::{Buf, BufMut, BytesMut};
+use tinytorrent_types::WireInfoHash;
+
+use super::exchange::PrivateKey;
+use super::rc4::Rc4;
+use super::{
+    Chance, Cipher, Config, KEY_LENGTH, MAX_PADDING, MseError, Negotiated, Step, VERIFICATION,
+    find_mark, is_plain,
+};
+
+/// The end that connects, and knows which torrent it wants.
+///
+/// After each [`handle_received`](Self::handle_received), send what
+/// [`poll_transmit`](Self::poll_transmit) gives.
+#[derive(Debug)]
+pub struct Initiator {
+    torrent: WireInfoHash,
+    config: Config,
+    state: State,
+    /// What to say at once, before the answer: the handshake of BEP 3.
+    initial: Vec<u8>,
+    out: BytesMut,
+}
+
+/// ```text
+/// PublicKey ──their key──▶ Mark ──ENCRYPT(VC)──▶ Selection ──padding──▶ Done
+/// ```
+enum State {
+    /// Waits for the peer's public key.
+    PublicKey(PrivateKey),
+    /// Looks for the verification constant behind the padding.
+    Mark { send: Rc4, receive: Rc4, mark: [u8; 8] },
+    /// Waits for the method and the length of more padding.
+    Selection { send: Rc4, receive: Rc4 },
+    /// Waits for the end of the padding.
+    Padding { send: Rc4, receive: Rc4, selected: u32, left: usize },
+    /// Done, or failed.
+    Over,
+}
+
+impl Initiator {
+    /// Begins, with something to send. `initial` goes along in the second step, encrypted, which
+    /// saves a round trip: the handshake of BEP 3, as a rule. At most 65,535 bytes of it do.
+    pub fn new(torrent: WireInfoHash, config: Config, chance: Chance, initial: &[u8]) -> Self {
+        let key = PrivateKey::new(&chance.private_key);
+        let mut out = BytesMut::with_capacity(KEY_LENGTH + chance.padding.len());
+        out.put_slice(&key.public_key());
+        out.put_slice(&chance.padding);
+        let initial = initial[..initial.len().min(usize::from(u16::MAX))].to_vec();
+        Self { torrent, config, state: State::PublicKey(key), initial, out }
+    }
+
+    /// Appends what is to be sent now.
+    pub fn poll_transmit(&mut self, out: &mut BytesMut) {
+        out.unsplit(self.out.split());
+    }
+
+    /// Takes what has come in out of the buffer. When done, what is left in it is the start of
+    /// the peer's stream, decrypted.
+    ///
+    /// # Errors
+    /// See [`MseError`]. After an error, or when done, it takes nothing more.
+    pub fn handle_received(&mut self, received: &mut BytesMut) -> Result<Step, MseError> {
+        loop {
+            let state = std::mem::replace(&mut self.state, State::Over);
+            let (next, is_stuck) = match state {
+                State::PublicKey(key) => match is_plain(received) {
+                    Some(true) => return Ok(Step::Plain),
+                    _ => self.handle_public_key(key, received)?,
+                },
+                State::Mark { send, receive, mark } => find(send, receive, mark, received)?,
+                State::Selection { send, receive } => selection(send, receive, received)?,
+                State::Padding { send, mut receive, selected, left } => {
+                    let part = left.min(received.len());
+                    receive.apply(&mut received.split_to(part));
+                    if part == left {
+                        return self.finish(send, receive, selected, received);
+                    }
+                    (State::Padding { send, receive, selected, left: left - part }, true)
+                }
+                State::Over => return Ok(Step::NeedMore),
+            };
+            self.state = next;
+            if is_stuck {
+                return Ok(Step::NeedMore);
+            }
+        }
+    }
+
+    /// Their key, then ours: the torrent hidden, the offer, and what we say at once.
+    fn handle_public_key(
+        &mut self,
+        key: PrivateKey,
+        received: &mut BytesMut,
+    ) -> Result<(State, bool), MseError> {
+        let Some(theirs) = received.first_chunk::<KEY_LENGTH>() else {
+            return Ok((State::PublicKey(key), true));
+        };
+        let secret = key.agree(theirs)?;
+        received.advance(KEY_LENGTH);
+        let mut send = secret.initiator_cipher(self.torrent);
+        let receive = secret.responder_cipher(self.torrent);
+        self.out.put_slice(&secret.sync_mark());
+        self.out.put_slice(&secret.obfuscate(self.torrent.into()));
+        let start = self.out.len();
+        self.out.put_slice(&VERIFICATION);
+        self.out.put_u32(self.config.allowed);
+        // Padding of the second step is reserved, and of no length in all clients.
+        self.out.put_u16(0);
+        self.out.put_u16(self.initial.len() as u16);
+        self.out.put_slice(&self.initial);
+        send.apply(&mut self.out[start..]);
+        let mut mark = VERIFICATION;
+        receive.clone().apply(&mut mark);
+        Ok((State::Mark { send, receive, mark }, false))
+    }
+
+    fn finish(
+        &mut self,
+        send: Rc4,
+        receive: Rc4,
+        selected: u32,
+        received: &mut BytesMut,
+    ) -> Result<Step, MseError> {
+        let method = self.config.accept(selected)?;
+        let mut receive = Cipher::new(method, receive);
+        receive.apply(received);
+        let send = Cipher::new(method, send);
+        Ok(Step::Done(Box::new(Negotiated { torrent: self.torrent, method, receive, send })))
+    }
+}
+
+fn find(
+    send: Rc4,
+    mut receive: Rc4,
+    mark: [u8; 8],
+    received: &mut BytesMut,
+) -> Result<(State, bool), MseError> {
+    let Some(at) = find_mark(received, &mark)? else {
+        return Ok((State::Mark { send, receive, mark }, true));
+    };
+    received.advance(at);
+    receive.apply(&mut received.split_to(mark.len()));
+    Ok((State::Selection { send, receive }, false))
+}
+
+fn selection(
+    send: Rc4,
+    mut receive: Rc4,
+    received: &mut BytesMut,
+) -> Result<(State, bool), MseError> {
+    if received.len() < 6 {
+        return Ok((State::Selection { send, receive }, true));
+    }
+    let mut fields = received.split_to(6);
+    receive.apply(&mut fields);
+    let selected = fields.get_u32();
+    let length = fields.get_u16();
+    if usize::from(length) > MAX_PADDING {
+        return Err(MseError::PaddingTooLong { length });
+    }
+    Ok((State::Padding { send, receive, selected, left: length.into() }, false))
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            State::PublicKey(_) => "PublicKey",
+            State::Mark { .. } => "Mark",
+            State::Selection { .. } => "Selection",
+            State::Padding { .. } => "Padding",
+            State::Over => "Over",
+        })
+    }
+}

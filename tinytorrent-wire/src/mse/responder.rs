@@ -1,0 +1,208 @@
+use bytes::{Buf, BufMut, BytesMut};
+use tinytorrent_types::WireInfoHash;
+
+use super::exchange::{PrivateKey, Secret};
+use super::rc4::Rc4;
+use super::{
+    Chance, Cipher, Config, KEY_LENGTH, MAX_PADDING, Method, MseError, Negotiated, ObfuscatedHash,
+    Step, VERIFICATION, find_mark, is_plain,
+};
+
+/// The end that accepts. It learns which torrent is meant, if it has it.
+///
+/// After each [`handle_received`](Self::handle_received), send what
+/// [`poll_transmit`](Self::poll_transmit) gives.
+#[derive(Debug)]
+pub struct Responder {
+    config: Config,
+    padding: Vec<u8>,
+    state: State,
+    out: BytesMut,
+}
+
+/// ```text
+/// PublicKey ──their key──▶ Mark ──HASH('req1', S)──▶ Torrent ──▶ Padding ──▶ Initial ──▶ Done
+/// ```
+enum State {
+    /// Waits for the peer's public key.
+    PublicKey(PrivateKey),
+    /// Looks for the hash of the secret behind the padding.
+    Mark(Secret),
+    /// Waits for the torrent and the offer.
+    Torrent(Secret),
+    /// Waits for the end of more padding, and the length of what is said at once.
+    Padding { agreed: Agreed, length: usize },
+    /// Waits for what is said at once.
+    Initial { agreed: Agreed, length: usize },
+    /// Done, or failed.
+    Over,
+}
+
+/// What is known once the torrent is.
+struct Agreed {
+    torrent: WireInfoHash,
+    method: Method,
+    send: Rc4,
+    receive: Rc4,
+}
+
+impl Responder {
+    /// Waits for the peer to begin. It may turn out to speak plain BitTorrent.
+    pub fn new(config: Config, chance: Chance) -> Self {
+        let state = State::PublicKey(PrivateKey::new(&chance.private_key));
+        Self { config, padding: chance.padding, state, out: BytesMut::new() }
+    }
+
+    /// Appends what is to be sent now.
+    pub fn poll_transmit(&mut self, out: &mut BytesMut) {
+        out.unsplit(self.out.split());
+    }
+
+    /// Takes what has come in out of the buffer. `find` names the torrent that an obfuscated hash
+    /// stands for, if there is such a one. When done, what is left in the buffer is the peer's
+    /// stream from its start, decrypted.
+    ///
+    /// # Errors
+    /// See [`MseError`]. After an error, or when done, it takes nothing more.
+    pub fn handle_received(
+        &mut self,
+        received: &mut BytesMut,
+        mut find: impl FnMut(&ObfuscatedHash) -> Option<WireInfoHash>,
+    ) -> Result<Step, MseError> {
+        loop {
+            let state = std::mem::replace(&mut self.state, State::Over);
+            let (next, is_stuck) = match state {
+                State::PublicKey(key) => match is_plain(received) {
+                    Some(true) => return Ok(Step::Plain),
+                    _ => self.handle_public_key(key, received)?,
+                },
+                State::Mark(secret) => match find_mark(received, &secret.sync_mark())? {
+                    Some(at) => {
+                        received.advance(at + 20);
+                        (State::Torrent(secret), false)
+                    }
+                    None => (State::Mark(secret), true),
+                },
+                State::Torrent(secret) => self.handle_torrent(secret, received, &mut find)?,
+                State::Padding { agreed, length } => padding(agreed, length, received),
+                State::Initial { agreed, length } if received.len() < length => {
+                    (State::Initial { agreed, length }, true)
+                }
+                State::Initial { agreed, length } => {
+                    return Ok(self.finish(agreed, length, received));
+                }
+                State::Over => return Ok(Step::NeedMore),
+            };
+            self.state = next;
+            if is_stuck {
+                return Ok(Step::NeedMore);
+            }
+        }
+    }
+
+    /// [`handle_received`](Self::handle_received), then [`poll_transmit`](Self::poll_transmit).
+    ///
+    /// # Errors
+    /// As [`handle_received`](Self::handle_received).
+    pub fn handle_received_and_transmit(
+        &mut self,
+        received: &mut BytesMut,
+        find: impl FnMut(&ObfuscatedHash) -> Option<WireInfoHash>,
+        out: &mut BytesMut,
+    ) -> Result<Step, MseError> {
+        let step = self.handle_received(received, find);
+        self.poll_transmit(out);
+        step
+    }
+
+    fn handle_public_key(
+        &mut self,
+        key: PrivateKey,
+        received: &mut BytesMut,
+    ) -> Result<(State, bool), MseError> {
+        let Some(theirs) = received.first_chunk::<KEY_LENGTH>() else {
+            return Ok((State::PublicKey(key), true));
+        };
+        let secret = key.agree(theirs)?;
+        received.advance(KEY_LENGTH);
+        self.out.put_slice(&key.public_key());
+        self.out.put_slice(&self.padding);
+        Ok((State::Mark(secret), false))
+    }
+
+    /// The torrent, hidden; then, encrypted for it, the offer.
+    fn handle_torrent(
+        &mut self,
+        secret: Secret,
+        received: &mut BytesMut,
+        find: &mut impl FnMut(&ObfuscatedHash) -> Option<WireInfoHash>,
+    ) -> Result<(State, bool), MseError> {
+        if received.len() < TORRENT_LENGTH {
+            return Ok((State::Torrent(secret), true));
+        }
+        let mut fields = received.split_to(TORRENT_LENGTH);
+        let mut hidden = [0; 20];
+        fields.copy_to_slice(&mut hidden);
+        let torrent = find(&secret.reveal(hidden)).ok_or(MseError::UnknownTorrent)?;
+        let mut receive = secret.initiator_cipher(torrent);
+        receive.apply(&mut fields);
+        let mut verification = [0xff; 8];
+        fields.copy_to_slice(&mut verification);
+        if verification != VERIFICATION {
+            return Err(MseError::Verification);
+        }
+        let method = self.config.select(fields.get_u32())?;
+        let length = fields.get_u16();
+        if usize::from(length) > MAX_PADDING {
+            return Err(MseError::PaddingTooLong { length });
+        }
+        let send = secret.responder_cipher(torrent);
+        let agreed = Agreed { torrent, method, send, receive };
+        Ok((State::Padding { agreed, length: length.into() }, false))
+    }
+
+    /// Says what was selected, and decrypts what the peer said at once and after.
+    fn finish(&mut self, agreed: Agreed, length: usize, received: &mut BytesMut) -> Step {
+        let Agreed { torrent, method, mut send, mut receive } = agreed;
+        let start = self.out.len();
+        self.out.put_slice(&VERIFICATION);
+        self.out.put_u32(method.bit());
+        // Padding of the second step is reserved, and of no length in all clients.
+        self.out.put_u16(0);
+        send.apply(&mut self.out[start..]);
+        let (initial, rest) = received.split_at_mut(length);
+        receive.apply(initial);
+        let mut receive = Cipher::new(method, receive);
+        receive.apply(rest);
+        let send = Cipher::new(method, send);
+        Step::Done(Box::new(Negotiated { torrent, method, receive, send }))
+    }
+}
+
+/// The rest of the padding, and two bytes of length behind it.
+fn padding(mut agreed: Agreed, length: usize, received: &mut BytesMut) -> (State, bool) {
+    if received.len() < length + 2 {
+        return (State::Padding { agreed, length }, true);
+    }
+    let mut fields = received.split_to(length + 2);
+    agreed.receive.apply(&mut fields);
+    fields.advance(length);
+    let length = fields.get_u16().into();
+    (State::Initial { agreed, length }, false)
+}
+
+/// The torrent, the verification constant, the offer, the length of the padding.
+const TORRENT_LENGTH: usize = 20 + 8 + 4 + 2;
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            State::PublicKey(_) => "PublicKey",
+            State::Mark(_) => "Mark",
+            State::Torrent(_) => "Torrent",
+            State::Padding { .. } => "Padding",
+            State::Initial { .. } => "Initial",
+            State::Over => "Over",
+        })
+    }
+}
