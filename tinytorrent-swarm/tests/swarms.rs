@@ -208,6 +208,19 @@ fn the_tracker_hears_started_completed_and_stopped_once() {
 }
 
 #[test]
+fn the_tracker_is_asked_again_when_nobody_is_left() {
+    // T-12
+    let mut world = World::new();
+    let leech = world.add(geometry(), "none", |config| {
+        config.trackers(vec![vec!["udp://192.0.2.9:6969/announce".into()]]);
+    });
+    world.run(12 * MINUTE, |_| false);
+    // The tracker said half an hour.
+    let announces = world.nodes[leech].announces.len();
+    assert!((2..=4).contains(&announces), "{announces} announces in twelve lonely minutes");
+}
+
+#[test]
 fn two_seeds_have_nothing_for_each_other() {
     // W-52
     let mut world = World::new();

@@ -64,6 +64,9 @@ impl Swarm {
             self.arm(peer);
             self.actions.push_back(Action::Connect { peer, address });
         }
+        if self.is_running && self.peers.len() == 0 && !self.is_finished() {
+            self.trackers.request_more_peers(self.now);
+        }
     }
 
     pub(super) fn on_handshake(&mut self, key: PeerKey, handshake: Handshake) {

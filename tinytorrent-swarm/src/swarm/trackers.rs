@@ -69,6 +69,13 @@ impl Trackers {
         }
     }
 
+    /// Nobody is left to download from.
+    pub(super) fn request_more_peers(&mut self, now: Instant) {
+        if let Some(schedule) = &mut self.schedule {
+            schedule.request_more_peers(now);
+        }
+    }
+
     pub(super) fn stop(&mut self, now: Instant) {
         if let Some(schedule) = &mut self.schedule {
             schedule.stop(now);
