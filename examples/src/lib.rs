@@ -26,22 +26,32 @@
 
 mod cancel;
 mod common;
+pub mod demo;
 mod exit;
 pub mod hex;
+mod identity;
 mod interrupt;
+mod load;
 mod network;
 mod output;
 mod selection;
+mod session;
 mod size;
 mod source;
 
 pub use cancel::interrupt_flag;
 pub use common::Common;
 pub use exit::{Failure, Outcome, run};
+pub use identity::Identity;
 pub use interrupt::interrupted;
+pub use load::load;
 pub use network::{Encryption, NetworkOptions};
 pub use output::{Mode, Output};
 pub use selection::{Selection, SelectionError};
+pub use session::{
+    Reporter, apply_network, follow, hashes_json, report, start_client, tell_finished,
+    tell_listening,
+};
 pub use size::{SizeError, format_duration, format_size, parse_rate, parse_size};
 pub use source::{MAX_TORRENT_BYTES, Source, read_torrent_file};
 

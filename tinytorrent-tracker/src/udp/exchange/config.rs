@@ -74,6 +74,13 @@ pub enum ExchangeError {
         /// The last action of a reply that had our transaction id and made no sense.
         unexpected_action: Option<u32>,
     },
+    /// A reply that ends before its first field; opentracker sends these for torrents that it
+    /// does not list.
+    #[error("the reply has {found} bytes only; perhaps the tracker does not list the torrent")]
+    CutShort {
+        /// Its length in bytes.
+        found: usize,
+    },
     /// More scrape entries than were asked for: nobody can tell which belongs to which.
     #[error("{found} scrape entries where {asked} were asked for")]
     TooManyEntries {

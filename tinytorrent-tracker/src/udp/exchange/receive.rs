@@ -124,6 +124,10 @@ impl Exchange {
                 self.note_unexpected(&[id], action);
                 false
             }
+            (Err(DatagramError::TooShort { found, .. }), _) => {
+                self.finish(id, Err(ExchangeError::CutShort { found }));
+                true
+            }
             (Err(_), _) => false,
         }
     }

@@ -320,6 +320,18 @@ fn short_datagrams_and_unexpected_actions_are_counted_and_the_wait_goes_on() {
     );
 }
 
+/// U-20
+#[test]
+fn an_announce_reply_without_its_fields_is_an_outcome_and_no_wait() {
+    let mut world = World::new();
+    world.announce(TRACKER);
+    let announce = world.connect(7)[0];
+    let datagram = [&[0, 0, 0, 1], &announce.transaction_id.to_be_bytes()[..]].concat();
+    world.exchange.handle_datagram(world.now, address(TRACKER), &datagram);
+    let (_, outcome) = world.outcome().unwrap();
+    assert_eq!(outcome, Err(ExchangeError::CutShort { found: 8 }));
+}
+
 /// U-16, U-17, U-35: what goes out over each family
 #[test]
 fn both_families_carry_the_same_key_and_only_ipv4_the_ip() {

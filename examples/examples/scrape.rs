@@ -1,0 +1,114 @@
+//! Asks a tracker how many peers swarms have.
+
+use std::time::Duration;
+
+use clap::Parser;
+use serde_json::json;
+use tinytorrent_examples::{Common, Failure, Identity, Outcome, Output, interrupted, run};
+use tinytorrent_tracker::client::{ClientConfig, TrackerClient};
+use tinytorrent_tracker::{SwarmCounts, TrackerUrl};
+use tinytorrent_types::WireInfoHash;
+use tokio::task::JoinSet;
+
+/// Asks a tracker how many peers swarms have: seeders, completed, leechers.
+///
+/// One request for many swarms, or one for each 74 over UDP. Exit code 0 if at least one tracker
+/// answered, 1 if none did.
+#[derive(Parser)]
+#[command(version)]
+struct Options {
+    /// A .torrent, a magnet link, or 40 or 64 hexadecimal digits (repeatable)
+    #[arg(value_name = "INFO_HASH|TORRENT", required = true)]
+    sources: Vec<String>,
+
+    /// The announce URL of the tracker (repeatable)
+    #[arg(long = "tracker", value_name = "URL", required = true)]
+    trackers: Vec<TrackerUrl>,
+
+    /// Give up after so long
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    timeout: u64,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+#[tokio::main]
+async fn main() -> Outcome {
+    let options = Options::parse();
+    options.common.start_logging();
+    let out = options.common.output();
+    let result = tokio::select! {
+        result = scrape(&options, out) => result,
+        _ = interrupted() => Err(Failure::Interrupted),
+    };
+    run(&options.common, || result)
+}
+
+async fn scrape(options: &Options, out: Output) -> Result<(), Failure> {
+    let mut hashes: Vec<WireInfoHash> = Vec::new();
+    for source in &options.sources {
+        for hash in Identity::read(source)?.hashes.wire_hashes() {
+            if !hashes.contains(&hash) {
+                hashes.push(hash);
+            }
+        }
+    }
+    let mut config = ClientConfig::default();
+    config.request_timeout(Duration::from_secs(options.timeout.max(1)));
+    let client = TrackerClient::new(config);
+    let mut scrapes = JoinSet::new();
+    for url in options.trackers.clone() {
+        let (client, hashes) = (client.clone(), hashes.clone());
+        scrapes.spawn(async move { (client.scrape(&url, &hashes).await, url) });
+    }
+    let mut last_error = None;
+    let mut answered = 0;
+    while let Some(finished) = scrapes.join_next().await {
+        match finished {
+            Ok((Ok(response), url)) => {
+                answered += 1;
+                let counts = |hash: &WireInfoHash| (*hash, response.get(*hash));
+                hashes.iter().map(counts).for_each(|(hash, counts)| tell(out, &url, hash, counts));
+            }
+            Ok((Err(error), url)) => {
+                let told = error.to_string();
+                out.event(&json!({ "event": "tracker", "tracker": url.to_string(), "ok": false, "error": told }));
+                if options.trackers.len() > 1 {
+                    out.say(&told);
+                }
+                last_error = Some(told);
+            }
+            Err(_) => {}
+        }
+    }
+    match last_error {
+        Some(error) if answered == 0 => Err(Failure::CouldNot(error)),
+        _ => Ok(()),
+    }
+}
+
+fn tell(out: Output, url: &TrackerUrl, hash: WireInfoHash, counts: Option<SwarmCounts>) {
+    let number = |count: Option<u32>| count.map_or_else(|| "?".to_owned(), |n| n.to_string());
+    out.say(match counts {
+        Some(counts) => format!(
+            "{hash}: {} seeders, {} completed, {} leechers ({url})",
+            number(counts.seeders),
+            number(counts.completed),
+            number(counts.leechers),
+        ),
+        None => format!("{hash}: not known ({url})"),
+    });
+    let found = counts.unwrap_or_default();
+    out.event(&json!({
+        "event": "swarm",
+        "tracker": url.to_string(),
+        "ok": true,
+        "info_hash": hash.to_string(),
+        "known": counts.is_some(),
+        "seeders": found.seeders,
+        "completed": found.completed,
+        "leechers": found.leechers,
+        "downloaders": found.downloaders,
+    }));
+}

@@ -1,0 +1,83 @@
+use std::convert::Infallible;
+
+use tinytorrent_metainfo::{Magnet, Metainfo};
+use tinytorrent_types::InfoHashes;
+
+use crate::{Failure, Source, read_torrent_file};
+
+/// What a tracker needs to know of a torrent, and which trackers there are.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Its info-hashes.
+    pub hashes: InfoHashes,
+    /// The URLs of its trackers, tiers in order.
+    pub trackers: Vec<String>,
+    /// Bytes of its content; `None` if only its hash is known.
+    pub length: Option<u64>,
+}
+
+impl Identity {
+    /// Reads it from a .torrent file, a magnet link or a bare info-hash.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::CouldNot`] when the file cannot be read, [`Failure::InvalidInput`] when it is
+    /// none of these.
+    pub fn read(text: &str) -> Result<Self, Failure> {
+        match text.parse().unwrap_or_else(|never: Infallible| match never {}) {
+            Source::File(path) => {
+                let bytes = read_torrent_file(&path)?;
+                let what = format!("{} is no torrent", path.display());
+                let metainfo = Metainfo::from_bytes_lenient(&bytes)
+                    .map_err(|error| Failure::invalid_input(what, &error))?;
+                Ok(Self::from(&metainfo))
+            }
+            Source::Magnet(link) => Self::of_magnet(&link),
+            Source::Url(url) => {
+                let what =
+                    format!("{url} is a URL; fetch the torrent first, or give its info-hash");
+                Err(Failure::InvalidInput(what))
+            }
+            bare => Self::of_magnet(&bare.bare_magnet().unwrap_or_default()),
+        }
+    }
+
+    fn of_magnet(link: &str) -> Result<Self, Failure> {
+        let magnet: Magnet = link
+            .parse()
+            .map_err(|error| Failure::invalid_input("no usable magnet link", &error))?;
+        Ok(Self { hashes: magnet.hashes, trackers: magnet.trackers, length: None })
+    }
+}
+
+impl From<&Metainfo> for Identity {
+    fn from(metainfo: &Metainfo) -> Self {
+        Self {
+            hashes: metainfo.hashes(),
+            trackers: metainfo.trackers().iter().flatten().cloned().collect(),
+            length: Some(metainfo.layout().payload_length_total()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_hash_and_a_magnet_name_a_torrent() {
+        let hash = "ab".repeat(20);
+        let bare = Identity::read(&hash).unwrap();
+        assert_eq!(bare.hashes.to_string(), hash);
+        assert_eq!((bare.trackers.len(), bare.length), (0, None));
+        let link = format!("magnet:?xt=urn:btih:{hash}&tr=udp%3A%2F%2Fh%3A1&tr=http%3A%2F%2Fh");
+        assert_eq!(Identity::read(&link).unwrap().trackers, ["udp://h:1", "http://h"]);
+    }
+
+    #[test]
+    fn what_names_no_torrent_is_told() {
+        assert_eq!(Identity::read("magnet:?dn=x").unwrap_err().code(), 2);
+        assert_eq!(Identity::read("http://h/x.torrent").unwrap_err().code(), 2);
+        assert_eq!(Identity::read("no/such/file.torrent").unwrap_err().code(), 1);
+    }
+}
