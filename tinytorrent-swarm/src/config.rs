@@ -195,3 +195,10 @@ pub(crate) const SERVING_WINDOW: u64 = 1 << 20;
 
 /// Requests for what nobody can have that a peer may make before it is sent away (LT does too).
 pub(crate) const MAX_BAD_REQUESTS: u32 = 300;
+
+/// Blocks that nobody asked for which a peer without the fast extension may send: more than can
+/// be on their way when we choke or cancel.
+pub(crate) const MAX_UNASKED: u32 = 2_000;
+
+/// How many times over a peer may fetch the metadata from us, and then some blocks more.
+pub(crate) const METADATA_TIMES: u64 = 4;

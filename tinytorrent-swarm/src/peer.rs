@@ -47,6 +47,10 @@ pub(crate) struct Peer {
     pub(crate) armed: Option<Instant>,
     pub(crate) is_hungry: bool,
     pub(crate) bad_requests: u32,
+    /// Blocks that it sent unasked.
+    pub(crate) unasked: u32,
+    /// Blocks of metadata that it was sent.
+    pub(crate) metadata_served: u64,
 }
 
 /// What we know of a peer's pieces.
@@ -133,6 +137,8 @@ impl Peer {
             armed: None,
             is_hungry: false,
             bad_requests: 0,
+            unasked: 0,
+            metadata_served: 0,
         }
     }
 

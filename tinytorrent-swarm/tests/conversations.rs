@@ -4,11 +4,12 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tinytorrent_swarm::{
     Action, BlockVerdict, Config, Content, Event, Input, LeaveReason, PeerKey, PeerSource, Swarm,
 };
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
-use tinytorrent_wire::{Feature, Handshake, Message, PieceHeader, Request, Reserved};
+use tinytorrent_wire::{Extended, Feature, Handshake, Message, PieceHeader, Request, Reserved};
 
 const BLOCK: u32 = 16_384;
 
@@ -320,6 +321,43 @@ fn a_block_that_nobody_asked_for_is_never_stored() {
     let (mut play, peer, _) = leech_and_seed(&[Feature::Fast]);
     assert_eq!(play.block(peer, Request { index: 0, begin: 1, length: 9 }), BlockVerdict::Discard);
     assert!(matches!(play.left(peer), Some(LeaveReason::Violation(_))));
+}
+
+#[test]
+fn a_flood_of_blocks_that_nobody_asked_for_ends() {
+    let (mut play, peer, _) = leech_and_seed(&[]);
+    for _ in 0..3_000 {
+        play.block(peer, Request { index: 0, begin: 1, length: 9 });
+    }
+    assert!(matches!(play.left(peer), Some(LeaveReason::Violation(_))));
+}
+
+#[test]
+fn metadata_is_served_whole_and_not_for_ever() {
+    //
+    let mut play = Play::new(true, |_| {});
+    let peer = play.join(&[Feature::Extended]);
+    let handshake = Bytes::from_static(b"d1:md11:ut_metadatai3eee");
+    play.say(peer, Message::Extended(Extended { id: 0, payload: handshake }));
+    play.heard(peer);
+    let mut answers = Vec::new();
+    for _ in 0..100 {
+        let payload = Bytes::from_static(b"d8:msg_typei0e5:piecei2ee");
+        play.say(peer, Message::Extended(Extended { id: 1, payload }));
+        answers.extend(play.heard(peer));
+    }
+    let is_data = |message: &&Message| match message {
+        Message::Extended(extended) => {
+            assert_eq!(extended.id, 3, "under the number that the peer announced");
+            extended.payload.starts_with(b"d8:msg_typei1e")
+        }
+        _ => false,
+    };
+    let Message::Extended(first) = &answers[0] else { panic!("an extended message") };
+    assert!(first.payload.ends_with(&tinytorrent_sim::info()[2 * 16_384..]));
+    assert_eq!(answers.len(), 100);
+    let served = answers.iter().filter(is_data).count();
+    assert!((8..60).contains(&served), "{served}");
 }
 
 #[test]

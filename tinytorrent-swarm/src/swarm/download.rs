@@ -8,6 +8,7 @@ use tinytorrent_wire::{Message, PieceHeader, Request};
 use super::messages::request_of;
 use super::{Stage, Swarm};
 use crate::PeerKey;
+use crate::config::MAX_UNASKED;
 use crate::contract::{Action, BlockVerdict, Event, block_of};
 use crate::peer::Pieces;
 use crate::piece::{Arrival, BlockDigest, PickerPeer};
@@ -25,21 +26,19 @@ impl Swarm {
     pub(super) fn on_block(&mut self, key: PeerKey, header: PieceHeader) -> BlockVerdict {
         let now = self.now;
         let length = u64::from(header.length);
-        let (Some(peer), Some(picker)) = (self.peers.get_mut(key), &mut self.picker) else {
-            self.wasted += length;
+        let Some(peer) = self.peers.get_mut(key).filter(|peer| peer.is_live()) else {
             return BlockVerdict::Discard;
         };
         peer.last_received = now;
+        let Some(picker) = &mut self.picker else {
+            return self.on_unasked_block(key, length);
+        };
         let Some(block) = block_of(picker.geometry(), header) else {
             self.violation(key, "block outside of the torrent (BEP 3)");
             return BlockVerdict::Discard;
         };
         if !peer.requests.answered(now, block) {
-            self.wasted += length;
-            if peer.fast {
-                self.violation(key, "block that was not asked for (BEP 6)");
-            }
-            return BlockVerdict::Discard;
+            return self.on_unasked_block(key, length);
         }
         peer.download.add(now, length);
         let arrival = picker.receive(key, block);
@@ -61,6 +60,20 @@ impl Swarm {
                 BlockVerdict::Store(block)
             }
         }
+    }
+
+    /// BEP 6 has such a peer left at once; without it, the block may be the late answer to a
+    /// request that a choke or a cancel has voided.
+    fn on_unasked_block(&mut self, key: PeerKey, length: u64) -> BlockVerdict {
+        self.wasted += length;
+        let Some(peer) = self.peers.get_mut(key) else { return BlockVerdict::Discard };
+        peer.unasked += 1;
+        if peer.fast {
+            self.violation(key, "block that was not asked for (BEP 6)");
+        } else if peer.unasked > MAX_UNASKED {
+            self.violation(key, "endless blocks that were not asked for");
+        }
+        BlockVerdict::Discard
     }
 
     pub(super) fn verify(&mut self, piece: PieceIndex) {

@@ -8,12 +8,12 @@ use tinytorrent_wire::Extended;
 use tinytorrent_wire::extension::{
     ExtendedHandshake, Extension, ExtensionMessage, MetadataMessage, OurExtensions,
 };
-use tinytorrent_wire::metadata::DataOutcome;
+use tinytorrent_wire::metadata::{self, DataOutcome};
 
 use super::messages::metadata_block;
 use super::{Stage, Swarm};
 use crate::PeerKey;
-use crate::config::MAX_QUEUED_REQUESTS;
+use crate::config::{MAX_QUEUED_REQUESTS, METADATA_TIMES};
 use crate::contract::{Action, Event, LeaveReason};
 use crate::peer::Peer;
 
@@ -112,12 +112,14 @@ impl Swarm {
     }
 
     fn serve_metadata(&mut self, key: PeerKey, block: u32) {
-        let Some(id) = self.peers.get(key).and_then(|p| p.extensions.id(Extension::Metadata))
-        else {
-            return;
-        };
-        let answer = match metadata_block(&self.info, block) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let Some(id) = peer.extensions.id(Extension::Metadata) else { return };
+        // whoever asks for it again and again is not after the metadata.
+        let blocks = self.info.len().div_ceil(metadata::BLOCK_LENGTH as usize) as u64;
+        let is_flooding = peer.metadata_served > METADATA_TIMES * (blocks + 8);
+        let answer = match metadata_block(&self.info, block).filter(|_| !is_flooding) {
             Some(data) => {
+                peer.metadata_served += 1;
                 MetadataMessage::Data { block, total_size: Some(self.info.len() as u64), data }
             }
             None => MetadataMessage::Reject { block },
