@@ -21,24 +21,24 @@ use tinytorrent_storage::{
 use tinytorrent_types::{BlockInfo, Geometry, InfoHashV1, InfoHashes, PieceIndex};
 
 /// A file of made-up content: its name, its length, and whether it is padding.
-pub type FileSpec = (&'static str, u64, bool);
+pub(crate) type FileSpec = (&'static str, u64, bool);
 
 /// A torrent, its content and a folder for it.
-pub struct World {
-    pub folder: tempfile::TempDir,
-    pub layout: Arc<Layout>,
-    pub content: Vec<u8>,
-    pub hashes: PieceHashes,
+pub(crate) struct World {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) layout: Arc<Layout>,
+    pub(crate) content: Vec<u8>,
+    pub(crate) hashes: PieceHashes,
 }
 
 impl World {
-    pub fn new(piece_length: u32, files: &[FileSpec]) -> Self {
+    pub(crate) fn new(piece_length: u32, files: &[FileSpec]) -> Self {
         let files: Vec<_> =
             files.iter().map(|&(name, length, is_pad)| (name.to_owned(), length, is_pad)).collect();
         Self::with_files(piece_length, &files)
     }
 
-    pub fn with_files(piece_length: u32, files: &[(String, u64, bool)]) -> Self {
+    pub(crate) fn with_files(piece_length: u32, files: &[(String, u64, bool)]) -> Self {
         let mut builder = Layout::builder(piece_length);
         let mut content = Vec::new();
         for (name, length, is_pad) in files {
@@ -55,45 +55,45 @@ impl World {
         Self { folder: tempfile::tempdir().unwrap(), layout, content, hashes }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn geometry(&self) -> Geometry {
+    pub(crate) fn geometry(&self) -> Geometry {
         self.layout.geometry()
     }
 
-    pub fn piece(&self, index: u32) -> PieceIndex {
+    pub(crate) fn piece(&self, index: u32) -> PieceIndex {
         self.geometry().piece(index).unwrap()
     }
 
-    pub fn identity(&self) -> InfoHashes {
+    pub(crate) fn identity(&self) -> InfoHashes {
         InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]))
     }
 
-    pub fn storage(&self) -> Arc<Storage> {
+    pub(crate) fn storage(&self) -> Arc<Storage> {
         self.storage_with(&StorageOptions::default())
     }
 
-    pub fn storage_with(&self, options: &StorageOptions) -> Arc<Storage> {
+    pub(crate) fn storage_with(&self, options: &StorageOptions) -> Arc<Storage> {
         let layout = Arc::clone(&self.layout);
         Arc::new(Storage::open(layout, self.identity(), self.path(), options).unwrap())
     }
 
-    pub fn block_data(&self, block: BlockInfo) -> Bytes {
+    pub(crate) fn block_data(&self, block: BlockInfo) -> Bytes {
         let begin = self.geometry().block_offset(block) as usize;
         Bytes::copy_from_slice(&self.content[begin..begin + block.length() as usize])
     }
 
-    pub fn blocks(&self, piece: PieceIndex) -> Vec<BlockInfo> {
+    pub(crate) fn blocks(&self, piece: PieceIndex) -> Vec<BlockInfo> {
         self.geometry().blocks(piece).collect()
     }
 
-    pub fn recover(&self) -> Recovered {
+    pub(crate) fn recover(&self) -> Recovered {
         self.recover_with(&RecoverOptions::default())
     }
 
-    pub fn recover_with(&self, options: &RecoverOptions) -> Recovered {
+    pub(crate) fn recover_with(&self, options: &RecoverOptions) -> Recovered {
         let go_on = |_| ControlFlow::Continue(());
         tinytorrent_storage::recover(&self.storage(), &self.hashes, options, go_on)
             .unwrap()
@@ -101,11 +101,11 @@ impl World {
     }
 
     /// Joins the disk as one that has what was recovered.
-    pub fn join(&self, disk: &Disk, recovered: Recovered) -> Session<'_> {
+    pub(crate) fn join(&self, disk: &Disk, recovered: Recovered) -> Session<'_> {
         self.join_storage(disk, self.storage(), recovered)
     }
 
-    pub fn join_storage(
+    pub(crate) fn join_storage(
         &self,
         disk: &Disk,
         storage: Arc<Storage>,
@@ -120,12 +120,12 @@ impl World {
     }
 
     /// What a file has on disk.
-    pub fn file(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn file(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.path().join(name)).unwrap()
     }
 
     /// Whether every file is as the torrent has it, and padding is nowhere.
-    pub fn assert_on_disk(&self) {
+    pub(crate) fn assert_on_disk(&self) {
         for file in self.layout.files() {
             let path = file.path.below(self.path());
             if file.is_pad() {
@@ -140,51 +140,51 @@ impl World {
 }
 
 /// A torrent on a disk.
-pub struct Session<'a> {
-    pub world: &'a World,
-    pub torrent: TorrentDisk,
-    pub completions: Receiver<Completion>,
+pub(crate) struct Session<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) torrent: TorrentDisk,
+    pub(crate) completions: Receiver<Completion>,
 }
 
 impl Session<'_> {
-    pub fn store(&self, block: BlockInfo) {
+    pub(crate) fn store(&self, block: BlockInfo) {
         self.torrent.store(block, self.world.block_data(block)).unwrap();
     }
 
-    pub fn store_wrong(&self, block: BlockInfo) {
+    pub(crate) fn store_wrong(&self, block: BlockInfo) {
         let mut data = self.world.block_data(block).to_vec();
         data[0] ^= 1;
         self.torrent.store(block, data.into()).unwrap();
     }
 
-    pub fn store_piece(&self, index: u32) {
+    pub(crate) fn store_piece(&self, index: u32) {
         let piece = self.world.piece(index);
         self.world.blocks(piece).into_iter().for_each(|block| self.store(block));
     }
 
-    pub fn verify(&self, index: u32) -> Completion {
+    pub(crate) fn verify(&self, index: u32) -> Completion {
         self.torrent.verify(self.world.piece(index), VerifyOptions::default());
         self.next()
     }
 
-    pub fn checkpoint(&self) {
+    pub(crate) fn checkpoint(&self) {
         self.torrent.checkpoint(tinytorrent_storage::Counters::default());
         assert!(matches!(self.next(), Completion::Checkpointed));
     }
 
     /// The next completion. The time is so long that only a hang meets it.
-    pub fn next(&self) -> Completion {
+    pub(crate) fn next(&self) -> Completion {
         self.completions.recv_timeout(Duration::from_secs(60)).unwrap()
     }
 }
 
-pub fn assert_verified(completion: Completion, index: u32) {
+pub(crate) fn assert_verified(completion: Completion, index: u32) {
     let Completion::PieceVerified { piece, .. } = completion else { panic!("{completion:?}") };
     assert_eq!(piece.get(), index);
 }
 
 /// Bytes that look like chance, the same for the same seed.
-pub fn noise(seed: u64, length: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
         state ^= state << 13;
