@@ -35,6 +35,8 @@
 //! ```
 
 mod allowed_fast;
+#[cfg(feature = "codec")]
+pub mod codec;
 mod decode;
 mod encode;
 pub mod extension;
@@ -44,6 +46,7 @@ mod message;
 pub mod metadata;
 #[cfg(feature = "mse")]
 pub mod mse;
+pub mod pex;
 mod reserved;
 pub mod session;
 
