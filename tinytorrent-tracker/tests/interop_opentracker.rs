@@ -1,0 +1,47 @@
+//! Against opentracker, over UDP and HTTP. Debian builds it for IPv4 and for listed torrents only.
+#![cfg(all(feature = "client", feature = "server", unix))]
+
+mod support;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Command;
+
+use support::process::{Process, free_port, is_installed, listening};
+use support::{client, hasty, story};
+use tinytorrent_tracker::client::ErrorKind;
+use tinytorrent_types::WireInfoHash;
+
+/// U-14, U-15, U-20, U-21, U-30, H-01, H-06, H-23, H-36
+#[tokio::test]
+async fn opentracker_tells_the_life_of_two_peers() {
+    if !is_installed("opentracker") {
+        println!("skipped: opentracker is not installed");
+        return;
+    }
+    let port = free_port();
+    let folder = tempfile::tempdir().unwrap();
+    let hashes = [[0xab; 20], [0x20; 20]].map(WireInfoHash::from_bytes);
+    let list = folder.path().join("whitelist");
+    std::fs::write(&list, hashes.map(|hash| format!("{hash}\n")).concat()).unwrap();
+    let mut command = Command::new("opentracker");
+    command.args(["-i", "127.0.0.1", "-p", &port.to_string(), "-P", &port.to_string()]);
+    command.args(["-u", "nobody", "-w"]).arg(&list).current_dir(folder.path());
+    let _process = Process::spawn(&mut command).unwrap();
+    assert!(listening(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await);
+
+    let client = client(hasty());
+    let urls = [format!("udp://127.0.0.1:{port}"), format!("http://127.0.0.1:{port}/announce")];
+    for (url, hash) in urls.iter().zip(hashes) {
+        story::two_peers(&client, &url.parse().unwrap(), hash).await;
+    }
+    let unlisted = support::request();
+    let unlisted = tinytorrent_tracker::AnnounceRequest {
+        info_hash: WireInfoHash::from_bytes([7; 20]),
+        ..unlisted
+    };
+    for url in urls {
+        let error = client.announce(&url.parse().unwrap(), &unlisted).await.unwrap_err();
+        let is_no = matches!(error.kind(), ErrorKind::Refused(_) | ErrorKind::Exchange(_));
+        assert!(is_no && !error.is_timeout(), "{error}");
+    }
+}
