@@ -174,11 +174,33 @@ impl<'out> DictEncoder<'out> {
         self.out
     }
 
-    pub(crate) fn end(self) {
+    /// Adds an entry whose value `write` appends; no entry if it appends nothing.
+    #[cfg(feature = "serde")]
+    pub(crate) fn try_entry<E>(
+        &mut self,
+        key: &[u8],
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let before = (self.out.len(), self.last_key.clone(), self.unsorted);
+        let out = self.key(key);
+        let value = out.len();
+        write(out)?;
+        if self.out.len() == value {
+            self.out.truncate(before.0);
+            (self.last_key, self.unsorted) = (before.1, before.2);
+        }
+        Ok(())
+    }
+}
+
+impl<'out> DictEncoder<'out> {
+    /// Ends the dictionary and gives back the buffer.
+    pub(crate) fn end(self) -> &'out mut Vec<u8> {
         if self.unsorted {
             sort_entries(self.out, self.start);
         }
         self.out.push(b'e');
+        self.out
     }
 }
 

@@ -74,7 +74,8 @@ impl fmt::Display for Integer {
     }
 }
 
-macro_rules! from_signed {
+/// Types that fit in `i64` on every machine.
+macro_rules! from_small {
     ($($type:ty)*) => {$(
         impl From<$type> for Integer {
             fn from(number: $type) -> Self {
@@ -84,7 +85,7 @@ macro_rules! from_signed {
     )*};
 }
 
-macro_rules! from_unsigned {
+macro_rules! from_large {
     ($($type:ty)*) => {$(
         impl From<$type> for Integer {
             fn from(number: $type) -> Self {
@@ -97,5 +98,5 @@ macro_rules! from_unsigned {
     )*};
 }
 
-from_signed!(i8 i16 i32 i64 isize);
-from_unsigned!(u8 u16 u32 u64 usize);
+from_small!(i8 i16 i32 i64 isize u8 u16 u32);
+from_large!(u64 usize i128 u128);

@@ -48,6 +48,7 @@
 //! # Features
 //!
 //! - `std` (default): passed on to the dependencies. Without it the crate is `no_std` with `alloc`.
+//! - `serde`: module `serde`, for types that derive `Serialize` and `Deserialize`.
 
 #![no_std]
 
@@ -69,6 +70,8 @@ mod options;
 mod path;
 mod raw;
 mod scan;
+#[cfg(feature = "serde")]
+pub mod serde;
 mod token;
 mod value;
 

@@ -24,6 +24,11 @@ impl<'doc, 'a> Node<'doc, 'a> {
         Self { doc, index }
     }
 
+    #[cfg(feature = "serde")]
+    pub(crate) fn is_in_canonical(&self) -> bool {
+        self.doc.is_canonical()
+    }
+
     #[inline]
     fn token(&self) -> Token {
         self.doc.tape[self.index]

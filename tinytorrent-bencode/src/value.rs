@@ -225,7 +225,7 @@ macro_rules! from_integers {
     )*};
 }
 
-from_integers!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize);
+from_integers!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize);
 
 impl Node<'_, '_> {
     /// A copy that owns its bytes. Of equal keys the first stays; integers become canonical.

@@ -9,7 +9,7 @@ use tinytorrent_bencode::{
 };
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..Default::default() })]
 
     // B-24
     #[test]
