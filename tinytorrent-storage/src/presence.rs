@@ -38,6 +38,12 @@ pub(crate) fn of_range(file: &File, offset: u64, length: u64) -> io::Result<Pres
     })
 }
 
+/// Whether some of `offset..offset + length` was written.
+pub(crate) fn touches_data(file: &File, offset: u64, length: u64) -> io::Result<bool> {
+    let is_within = offset < file.metadata()?.len();
+    Ok(is_within && next_data(file, offset)?.is_some_and(|data| data < offset + length))
+}
+
 /// Where data begins at or after `offset`; `None` if there is none before the end of the file. A
 /// file system that does not know has data everywhere.
 #[cfg(any(target_os = "linux", target_os = "freebsd", target_os = "macos"))]

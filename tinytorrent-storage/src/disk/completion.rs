@@ -7,6 +7,13 @@ use crate::StorageError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Completion {
+    /// So many bytes of stored blocks are written, or were dropped with a piece that failed:
+    /// they count in [`TorrentDisk::unstored_bytes`](super::TorrentDisk::unstored_bytes) no more.
+    /// Told once for each batch, before what became of its pieces.
+    BlocksWritten {
+        /// How many.
+        bytes: u64,
+    },
     /// The piece hashes right and all of it is written.
     PieceVerified {
         /// The piece.

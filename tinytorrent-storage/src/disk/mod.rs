@@ -76,13 +76,27 @@ pub use options::DiskOptions;
 ///         torrent.store(block, data.into())?;
 ///     }
 ///     torrent.verify(piece, VerifyOptions::default());
-///     let Completion::PieceVerified { piece: verified, .. } = completions.recv()? else { panic!() };
-///     assert_eq!(verified, piece);
 /// }
 ///
-/// torrent.read(geometry.block(1, 0, 100).unwrap(), 42);
-/// let Completion::BlockRead { tag: 42, data, .. } = completions.recv()? else { panic!() };
-/// assert_eq!(data, content[32_768..32_868]);
+/// let mut verified = 0;
+/// for completion in completions {
+///     match completion {
+///         Completion::BlocksWritten { .. } => {} // Peers may be asked for as many more.
+///         Completion::PieceVerified { piece, .. } => {
+///             verified += 1; // Others may be told of the piece, and ask for blocks of it.
+///             torrent.read(geometry.block(piece.get(), 0, 100).unwrap(), 42);
+///         }
+///         Completion::PieceFailed { .. } => panic!("somebody sent wrong data"),
+///         Completion::PieceUnstored { error, .. } => return Err(error.into()),
+///         Completion::BlockRead { tag: 42, data, .. } => {
+///             assert_eq!(data.len(), 100);
+///             if verified == 2 {
+///                 break;
+///             }
+///         }
+///         other => panic!("{other:?}"),
+///     }
+/// }
 /// disk.shutdown();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -246,10 +260,18 @@ impl TorrentDisk {
         self.shared.checkpoint(&self.content, counters);
     }
 
-    /// Bytes of blocks of this torrent that were taken in and are not written yet. Above some
-    /// budget, ask peers for no more: the disk is the limit.
+    /// Bytes of blocks of this torrent that were taken in and are not written yet. Above
+    /// [`unstored_limit`](Self::unstored_limit), ask peers for no more: the disk is the limit.
     pub fn unstored_bytes(&self) -> u64 {
         self.content.unstored.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// How many [`unstored_bytes`](Self::unstored_bytes) keep the disk busy. More are of no use,
+    /// and are what a kill costs: 1.5 % of the content, but at least 384 KiB and at most 24 MiB or
+    /// three eighths of the memory budget.
+    pub fn unstored_limit(&self) -> u64 {
+        let total = self.content.storage.geometry().total_length();
+        options::unstored_limit(options::batch_bytes(total, self.shared.options.memory))
     }
 }
 

@@ -77,6 +77,12 @@ pub(super) fn batch_bytes(total_length: u64, memory: u64) -> u64 {
     (total_length / 200).clamp(128 << 10, (memory / 8).clamp(128 << 10, 8 << 20))
 }
 
+/// How many unwritten bytes of a torrent keep the disk busy: a batch that is written, one that
+/// waits and one that comes in.
+pub(super) fn unstored_limit(batch_bytes: u64) -> u64 {
+    3 * batch_bytes
+}
+
 /// Complete pieces wait so long for others to be hashed with in lanes; only while pieces come
 /// quickly. At 100 MB/s that is a piece of 256 KiB.
 pub(super) const LINGER: Duration = Duration::from_millis(4);

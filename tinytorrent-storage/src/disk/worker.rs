@@ -44,6 +44,7 @@ fn store(shared: &Shared, content: &Content, batch: Batch) {
 fn settle(shared: &Shared, content: &Content, done: Vec<Done>, keep: bool) -> Vec<Completion> {
     let now = Instant::now();
     let mut completions = Vec::new();
+    let mut written = 0;
     let mut guard = shared.lock();
     let state = &mut *guard;
     let keep = keep && !state.is_pressed();
@@ -62,15 +63,18 @@ fn settle(shared: &Shared, content: &Content, done: Vec<Done>, keep: bool) -> Ve
             }
             Err(error) => (Ending::Forgotten, Some(Completion::PieceUnstored { piece, error })),
         };
-        let bytes = torrent.settle(now, work, keep, ending, &mut state.pins);
-        shared.stored(content, bytes);
+        written += torrent.settle(now, work, keep, ending, &mut state.pins);
         if completion.is_some() {
             shared.cache.forget(content.id, piece);
         }
         completions.extend(completion);
     }
     torrent.end_batch();
+    shared.stored(content, written);
     shared.woken(guard, content.id, now);
+    if written > 0 {
+        completions.insert(0, Completion::BlocksWritten { bytes: written });
+    }
     completions
 }
 

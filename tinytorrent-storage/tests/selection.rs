@@ -1,0 +1,124 @@
+//! Files that nobody wants.
+
+mod common;
+
+use common::{World, assert_verified};
+use tinytorrent_storage::{Disk, DiskOptions, Recovered, Storage};
+
+const PIECE: u32 = 32_768;
+const PARTS: &str = ".0707070707070707070707070707070707070707.tinytorrent-parts";
+
+/// Piece 1 ends `a` and begins `b`, piece 3 ends `b` and has all of `c` and the beginning of `d`.
+fn world() -> World {
+    World::new(
+        PIECE,
+        &[
+            ("t/a", 40_000, false),
+            ("t/b", 70_000, false),
+            ("t/c", 9, false),
+            ("t/d", 50_000, false),
+        ],
+    )
+}
+
+fn select(storage: &Storage, wanted: &[u32]) {
+    storage.select(|file| wanted.contains(&file.get())).unwrap();
+}
+
+fn names(world: &World) -> Vec<String> {
+    let entries = std::fs::read_dir(world.path().join("t")).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// All pieces of file `b`.
+fn download_b(world: &World) {
+    let disk = Disk::new(&DiskOptions::default()).unwrap();
+    let storage = world.storage();
+    select(&storage, &[1]);
+    storage.prepare().unwrap();
+    let session = world.join_storage(&disk, storage, Recovered::nothing(5));
+    for index in [1, 2, 3] {
+        session.store_piece(index);
+        assert_verified(session.verify(index), index);
+    }
+    session.checkpoint();
+    disk.shutdown();
+}
+
+// S-09.
+#[test]
+fn an_unwanted_file_is_not_created_for_its_share_of_a_wanted_piece() {
+    let world = world();
+    download_b(&world);
+    assert_eq!(names(&world), ["b"]);
+    assert_eq!(world.file("t/b"), world.content[40_000..110_000]);
+    assert!(world.path().join(PARTS).exists());
+}
+
+// S-04, S-09.
+#[test]
+fn pieces_that_reach_into_unwanted_files_are_served_and_found_again() {
+    let world = world();
+    download_b(&world);
+    let storage = world.storage();
+    select(&storage, &[1]);
+    let begin = PIECE as usize;
+    let mut piece = vec![0; begin];
+    storage.read(u64::from(PIECE), &mut piece).unwrap();
+    assert_eq!(piece, world.content[begin..2 * begin]);
+    let go_on = |_| std::ops::ControlFlow::Continue(());
+    let recovered =
+        tinytorrent_storage::recover(&storage, &world.hashes, &Default::default(), go_on);
+    assert_eq!(recovered.unwrap().unwrap().have.iter().collect::<Vec<_>>(), [1, 2, 3]);
+}
+
+// S-10.
+#[test]
+fn data_moves_out_of_the_part_file_when_its_file_becomes_wanted() {
+    let world = world();
+    download_b(&world);
+    let storage = world.storage();
+    select(&storage, &[1]);
+    select(&storage, &[0, 1]);
+    assert_eq!(names(&world), ["a", "b"]);
+    assert_eq!(world.file("t/a")[PIECE as usize..], world.content[PIECE as usize..40_000]);
+    assert!(world.path().join(PARTS).exists(), "c and d have data there");
+
+    select(&storage, &[0, 1, 2, 3]);
+    assert_eq!(world.file("t/c"), world.content[110_000..110_009]);
+    assert!(!world.path().join(PARTS).exists());
+    assert_eq!(world.recover().have.iter().collect::<Vec<_>>(), [1, 2, 3]);
+}
+
+// S-10: the choice may change between two runs.
+#[test]
+fn a_run_that_wants_more_than_the_one_before_finds_its_data() {
+    let world = world();
+    download_b(&world);
+    let storage = world.storage();
+    select(&storage, &[0, 1, 2, 3]);
+    assert_eq!(world.recover().have.iter().collect::<Vec<_>>(), [1, 2, 3]);
+}
+
+#[test]
+fn a_file_that_exists_stays_in_use_when_it_is_wanted_no_more() {
+    let world = world();
+    download_b(&world);
+    let storage = world.storage();
+    select(&storage, &[0]);
+    storage.write(40_000, &[b"new"]).unwrap();
+    assert_eq!(&world.file("t/b")[..3], b"new");
+}
+
+// S-09: nor is an empty file that nobody wants created.
+#[test]
+fn only_wanted_empty_files_are_created() {
+    let world = World::new(PIECE, &[("t/a", 0, false), ("t/b", 0, false), ("t/c", 5, false)]);
+    let storage = world.storage();
+    select(&storage, &[1]);
+    storage.prepare().unwrap();
+    assert_eq!(names(&world), ["b"]);
+}
