@@ -17,7 +17,7 @@ use rand::rngs::StdRng;
 use tinytorrent_types::{AddressFilter, Bitfield, PeerId};
 use tinytorrent_wire::extension::OurExtensions;
 use tinytorrent_wire::metadata::{Complete, MetadataAssembly};
-use tinytorrent_wire::{Handshake, Message, PieceHeader, Reserved};
+use tinytorrent_wire::{Feature, Handshake, Message, PieceHeader, Reserved};
 
 use crate::PeerKey;
 use crate::config::Config;
@@ -29,6 +29,10 @@ use crate::peer_book::PeerBook;
 use crate::piece::{Blame, Picker};
 use crate::rate::RateMeter;
 use crate::timers::Timers;
+
+/// What the engine speaks. libtorrent closes the connection when the v2 bit comes with a torrent
+/// that has no v2 info-hash.
+const RESERVED: Reserved = Reserved::empty().with(Feature::Extended).with(Feature::Fast);
 
 /// One torrent's engine: what happened goes in, what to do comes out.
 ///
@@ -149,7 +153,7 @@ impl Swarm {
     /// What we say in a handshake.
     pub fn handshake(&self) -> Handshake {
         Handshake {
-            reserved: Reserved::ours(),
+            reserved: RESERVED,
             info_hash: self.config.info_hashes.to_wire(),
             peer_id: self.config.peer_id,
         }

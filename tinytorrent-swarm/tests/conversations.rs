@@ -128,6 +128,14 @@ fn requests(messages: &[Message]) -> Vec<Request> {
     requests.collect()
 }
 
+/// libtorrent closes the connection when the v2 bit comes with a v1 torrent; the DHT bit asks for a
+/// port message (W-46).
+#[test]
+fn handshake_announces_only_what_is_spoken() {
+    let reserved = Play::new(false, |_| {}).swarm.handshake().reserved;
+    assert_eq!(reserved, Reserved::empty().with(Feature::Extended).with(Feature::Fast));
+}
+
 #[test]
 fn the_first_words_fit_the_features_of_the_peer() {
     // W-40, W-08, W-16

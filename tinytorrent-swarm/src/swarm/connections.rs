@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use tinytorrent_types::PeerId;
-use tinytorrent_wire::{Feature, Handshake, Message, Reserved};
+use tinytorrent_wire::{Feature, Handshake, Message};
 
-use super::{Stage, Swarm};
+use super::{RESERVED, Stage, Swarm};
 use crate::config::{KEEP_ALIVE, MAX_SILENCE, MAX_SNUBS, SNUB};
 use crate::contract::{Action, Event, LeaveReason, PeerSource};
 use crate::peer::Peer;
@@ -81,7 +81,7 @@ impl Swarm {
             }
             return self.disconnect(key, reason);
         }
-        let features = Reserved::ours().intersection(handshake.reserved);
+        let features = RESERVED.intersection(handshake.reserved);
         let Some(peer) = self.peers.get_mut(key) else { return };
         peer.id = Some(handshake.peer_id);
         peer.joined = self.now;
