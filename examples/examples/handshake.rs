@@ -75,6 +75,13 @@ async fn shake_hands(options: &Options, limit: Duration, out: Output) -> Result<
     Ok(())
 }
 
+/// What we announce. libtorrent closes the connection when the v2 bit comes with a torrent that has
+/// no v2 info-hash.
+fn reserved(torrent: &InfoHashes) -> Reserved {
+    let reserved = Reserved::ours().without(Feature::Dht);
+    if torrent.v2().is_some() { reserved } else { reserved.without(Feature::V2) }
+}
+
 struct Peer {
     address: SocketAddr,
     stream: TcpStream,
@@ -103,7 +110,7 @@ impl Peer {
     /// Sends our handshake and waits for the peer's.
     async fn greet(&mut self, torrent: &InfoHashes) -> Result<Handshake, Failure> {
         let ours = Handshake {
-            reserved: Reserved::ours().without(Feature::Dht),
+            reserved: reserved(torrent),
             info_hash: torrent.to_wire(),
             peer_id: PeerId::generate(rand::random()),
         };

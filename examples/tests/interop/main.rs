@@ -10,6 +10,7 @@ mod faults;
 mod harness;
 mod layout;
 mod leechers;
+mod our_tracker;
 mod resume;
 mod seeders;
 mod tools;

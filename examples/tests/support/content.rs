@@ -53,6 +53,12 @@ impl Content {
         )
     }
 
+    /// The same without the empty files, which transmission does not write.
+    pub fn without_empty_files(mut self) -> Self {
+        self.files.retain(|(_, bytes)| !bytes.is_empty());
+        self
+    }
+
     /// All bytes of all files.
     pub fn size(&self) -> u64 {
         self.files.iter().map(|(_, bytes)| bytes.len() as u64).sum()

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -107,7 +108,10 @@ impl Ours {
 
     fn spawn(name: &str, mut command: Command, scene: &Scene, words: &[&str]) -> Self {
         command.args(words).arg("--json").current_dir(scene.room("cwd"));
-        Self { process: Process::spawn(name, &command, scene.path()) }
+        // Several of one name may run in a scene.
+        static STARTED: AtomicU32 = AtomicU32::new(1);
+        let name = format!("{name}-{}", STARTED.fetch_add(1, Ordering::Relaxed));
+        Self { process: Process::spawn(&name, &command, scene.path()) }
     }
 }
 

@@ -38,7 +38,8 @@ def settings(options):
         | lt.alert.category_t.storage_notification
         | lt.alert.category_t.tracker_notification
         | lt.alert.category_t.error_notification
-        | lt.alert.category_t.peer_notification,
+        | lt.alert.category_t.peer_notification
+        | lt.alert.category_t.connect_notification,
         "listen_interfaces": options.listen,
         "enable_dht": False,
         "enable_lsd": False,
