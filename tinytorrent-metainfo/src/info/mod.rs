@@ -127,6 +127,12 @@ impl Info {
         if at == 0 { None } else { self.raw[at..at + 32].try_into().ok() }
     }
 
+    /// The files with this root: those alike share one. Takes time in proportion to the files.
+    pub fn files_with_root(&self, root: &[u8; 32]) -> impl Iterator<Item = FileIndex> {
+        let files = self.layout.files().map(|file| file.index);
+        files.filter(move |&file| self.pieces_root(file).is_some_and(|found| found == *root))
+    }
+
     /// Whether peers may come from its trackers only (BEP 27).
     pub fn is_private(&self) -> bool {
         self.is_private

@@ -74,7 +74,7 @@ impl Layout {
     }
 
     /// All files, in the order of the content.
-    pub fn files(&self) -> impl ExactSizeIterator<Item = File<'_>> + DoubleEndedIterator {
+    pub fn files(&self) -> impl ExactSizeIterator<Item = File<'_>> + DoubleEndedIterator + Clone {
         (0..self.file_count()).map(|index| self.view(index))
     }
 
