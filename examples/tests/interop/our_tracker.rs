@@ -90,7 +90,7 @@ fn aria2_finds_libtorrent_through_our_http_tracker() {
 /// transmission dials no loopback address: it has to be found.
 fn libtorrent_finds_transmission(url: impl Fn(&OurTracker) -> String) {
     let tracker = OurTracker::start();
-    let mut scene = Scene::new(Content::small_multi());
+    let mut scene = Scene::new(Content::small_single());
     scene.announce_to(&[&url(&tracker)]);
     let dir = scene.room("leech");
     let mut leecher = Transmission::leech(&scene, Source::Torrent, &dir, "127.0.0.1");
