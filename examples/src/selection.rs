@@ -2,6 +2,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use tinytorrent_metainfo::FileSelection;
+
 /// Files chosen by index, as `0,2-4`.
 ///
 /// It keeps ranges, never the indices within them, so `0-4294967295` costs no memory.
@@ -29,6 +31,13 @@ impl Selection {
     /// The chosen ones among `count` files, ascending.
     pub fn indices(&self, count: usize) -> Vec<usize> {
         (0..count).filter(|&index| self.contains(index)).collect()
+    }
+
+    /// The same, as the libraries take it.
+    pub fn to_files(&self) -> FileSelection {
+        let index = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
+        let ranges = self.ranges.iter();
+        FileSelection::new(ranges.map(|range| index(*range.start())..=index(*range.end())))
     }
 
     /// The first index that was asked for and does not exist among `count` files.

@@ -1,0 +1,152 @@
+//! Downloads a torrent; without a source, shows a whole download on this machine alone.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use tinytorrent_client::{Client, PeerAddress, Source as ClientSource, Torrent, TorrentOptions};
+use tinytorrent_examples::{
+    Common, Failure, NetworkOptions, Outcome, Reporter, Selection, Source, apply_network, demo,
+    follow, format_duration, format_size, interrupted, load, report, run, start_client,
+    tell_finished, tell_listening,
+};
+
+/// Download a torrent. Without SOURCE: show a whole download, with tracker, seeders and content
+/// of its own, on this machine alone
+#[derive(Parser)]
+#[command(name = "download", version)]
+struct Options {
+    /// A .torrent file, a magnet link, the URL of a .torrent, or an info-hash
+    source: Option<Source>,
+
+    /// Where the content goes
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    output: PathBuf,
+
+    /// A peer to connect to at once (repeatable)
+    #[arg(long = "peer", value_name = "HOST:PORT")]
+    peers: Vec<PeerAddress>,
+
+    /// Only these files, by index as `inspect` prints them, such as 0,2-4
+    #[arg(long, value_name = "FILES")]
+    select: Option<Selection>,
+
+    /// Fetch the pieces in order
+    #[arg(long)]
+    sequential: bool,
+
+    /// Ignore resume data, and keep none
+    #[arg(long)]
+    no_resume: bool,
+
+    /// Go on seeding when complete, until interrupted
+    #[arg(long)]
+    seed: bool,
+
+    /// Give up if not complete by then
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+
+    #[command(flatten)]
+    network: NetworkOptions,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+fn main() -> Outcome {
+    let options = Options::parse();
+    run(&options.common, || runtime()?.block_on(download(&options)))
+}
+
+/// One thread for all sockets; hashing and writing have theirs.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::could_not("cannot start the runtime", &error))
+}
+
+async fn download(options: &Options) -> Result<(), Failure> {
+    let out = options.common.output();
+    let mut interrupt = std::pin::pin!(interrupted());
+    let Some(source) = &options.source else {
+        return tokio::select! {
+            result = demo::run(out) => result,
+            _ = &mut interrupt => Err(Failure::Interrupted),
+        };
+    };
+    let started = Instant::now();
+    let client = start_client(&options.network)?;
+    let reporter = Reporter::new(out);
+    let source = tokio::select! {
+        source = load(source) => source?,
+        _ = &mut interrupt => return Err(Failure::Interrupted),
+    };
+    let torrent = add(&client, source, options)?;
+    tell_listening(&out, client.listen_addresses());
+    if let Some(info) = torrent.info() {
+        reporter.metadata(&info);
+    }
+    let ended = tokio::select! {
+        ended = complete(&torrent, &reporter, started, options) => ended,
+        _ = &mut interrupt => Err(Failure::Interrupted),
+    };
+    let stats = torrent.stop().await;
+    reporter.finish();
+    ended?;
+    tell_finished(&out, &torrent, &options.output, &stats, started.elapsed());
+    Ok(())
+}
+
+fn add(client: &Client, source: ClientSource, options: &Options) -> Result<Torrent, Failure> {
+    let mut torrent = TorrentOptions::new(&options.output);
+    torrent.sequential(options.sequential).resume(!options.no_resume);
+    for peer in &options.peers {
+        torrent.peer(peer.clone());
+    }
+    if let Some(selection) = &options.select {
+        torrent.files(selection.to_files());
+    }
+    apply_network(&mut torrent, &options.network);
+    client.add(source, torrent).map_err(|error| Failure::could_not("cannot add it", &error))
+}
+
+/// Waits until it is complete, and with `--seed` for ever.
+async fn complete(
+    torrent: &Torrent,
+    reporter: &Reporter,
+    started: Instant,
+    options: &Options,
+) -> Result<(), Failure> {
+    let seconds = options.timeout.map(Duration::from_secs);
+    let in_time = tokio::time::timeout(seconds.unwrap_or(Duration::MAX), follow(torrent, reporter));
+    match in_time.await {
+        Ok(followed) => followed?,
+        Err(_) => return Err(Failure::CouldNot(too_late(torrent, options).await)),
+    }
+    if options.seed {
+        let time = format_duration(started.elapsed());
+        reporter.say(format!("complete after {time}, seeding until interrupted"));
+        report(torrent, reporter).await?;
+    }
+    Ok(())
+}
+
+async fn too_late(torrent: &Torrent, options: &Options) -> String {
+    let stats = torrent.stats().await;
+    let seconds = options.timeout.unwrap_or_default();
+    let why = match (stats.known_peers, stats.peers) {
+        (0, _) => "no peer was found; give one with --peer, or a tracker with --tracker".to_owned(),
+        (known, 0) => format!("none of {known} known peers could be talked to"),
+        (_, peers) => format!("{peers} peers are connected"),
+    };
+    let have = format_size(stats.have_bytes);
+    match torrent.info() {
+        Some(_) => {
+            let total = format_size(stats.have_bytes + stats.left);
+            format!("not complete after {seconds} s: {have} of {total} are here, and {why}")
+        }
+        None => format!("no metadata after {seconds} s: {why}"),
+    }
+}

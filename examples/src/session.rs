@@ -1,0 +1,237 @@
+//! What the programs that drive a client share: its options, and telling what happens.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+use serde_json::json;
+use tinytorrent_client::{
+    Client, ClientOptions, Event, State, Stats, SwarmEvent, Torrent, TorrentError, TorrentOptions,
+};
+use tinytorrent_metainfo::Info;
+use tinytorrent_types::InfoHashes;
+use tokio::time::MissedTickBehavior;
+
+use crate::{Failure, NetworkOptions, Output, format_duration, format_size};
+
+/// Opens a client as the options say, and tells where it listens.
+///
+/// # Errors
+///
+/// When an address cannot be listened at.
+pub fn start_client(network: &NetworkOptions) -> Result<Client, Failure> {
+    let mut options = ClientOptions::default();
+    if let Some(address) = network.listen {
+        options.listen(address);
+    }
+    if let Some(memory) = network.memory {
+        options.memory(memory);
+    }
+    Client::start(options).map_err(|error| Failure::could_not("cannot start", &error))
+}
+
+/// Tells where the client listens.
+pub fn tell_listening(out: &Output, addresses: &[SocketAddr]) {
+    for address in addresses {
+        out.say(format!("listening at {address}"));
+        out.event(&json!({ "event": "listening", "addr": address.to_string() }));
+    }
+}
+
+/// Applies what the options say about a torrent.
+pub fn apply_network(options: &mut TorrentOptions, network: &NetworkOptions) {
+    options
+        .without_trackers(network.no_trackers)
+        .download_limit(network.limit_down)
+        .upload_limit(network.limit_up);
+    if !network.no_trackers {
+        for url in &network.trackers {
+            options.tracker(url);
+        }
+    }
+    if let Some(count) = network.max_peers {
+        options.max_peers(count);
+    }
+}
+
+/// The info-hashes as JSON has them: text, or null.
+pub fn hashes_json(hashes: &InfoHashes) -> [serde_json::Value; 2] {
+    let v1 = hashes.v1().map(|hash| hash.to_string());
+    let v2 = hashes.v2().map(|hash| hash.to_string());
+    [v1.into(), v2.into()]
+}
+
+/// Tells what happens to a torrent: in words with a progress bar, or as JSON.
+#[derive(Debug)]
+pub struct Reporter {
+    out: Output,
+    bar: ProgressBar,
+}
+
+impl Reporter {
+    /// A reporter that has told nothing yet.
+    pub fn new(out: Output) -> Self {
+        let bar = out.progress_bar(0);
+        Self { out, bar }
+    }
+
+    /// How often figures are worth telling.
+    pub fn interval(&self) -> Duration {
+        // A person sees a bar move; a program is promised a line each second.
+        if self.bar.is_hidden() { Duration::from_secs(1) } else { Duration::from_millis(100) }
+    }
+
+    /// Tells one event, if it is of interest.
+    pub fn event(&self, event: &Event) {
+        match event {
+            Event::MetadataReceived(info) => self.metadata(info),
+            Event::Checked { have, .. } if *have > 0 => {
+                self.say(format!("{} are there already", format_size(*have)));
+            }
+            Event::Swarm(SwarmEvent::PeerBanned { address, piece }) => {
+                self.bar.suspend(|| {
+                    tracing::warn!("banned {address}: it sent wrong data for piece {piece}");
+                });
+                let addr = address.to_string();
+                self.out.event(&json!({ "event": "banned", "addr": addr, "piece": piece.get() }));
+            }
+            Event::Swarm(SwarmEvent::TrackerFailed { url, reason }) => {
+                self.bar.suspend(|| tracing::info!("tracker {url}: {reason}"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells what the metadata says.
+    pub fn metadata(&self, info: &Info) {
+        let [v1, v2] = hashes_json(&info.hashes());
+        let total = info.geometry().total_length();
+        self.bar.set_length(total);
+        self.say(format!("{}: {}", info.name(), format_size(total)));
+        self.out.event(&json!({
+            "event": "metadata",
+            "name": info.name(),
+            "info_hash_v1": v1,
+            "info_hash_v2": v2,
+            "total": total,
+            "piece_length": info.geometry().nominal_piece_length(),
+            "piece_count": info.geometry().piece_count(),
+            "files": info.layout().file_count(),
+        }));
+    }
+
+    /// Tells the figures of the moment.
+    pub fn progress(&self, state: State, stats: &Stats) {
+        self.bar.set_position(stats.have_bytes);
+        self.bar.set_message(match state {
+            State::FetchingMetadata => format!("metadata, {} peers", stats.peers),
+            State::Checking => "checking".to_owned(),
+            _ => format!("{} peers", stats.peers),
+        });
+        self.out.event(&json!({
+            "event": "progress",
+            "bytes": stats.have_bytes,
+            "total": stats.have_bytes + stats.left,
+            "down_rate": stats.download_rate,
+            "up_rate": stats.upload_rate,
+            "peers": stats.peers,
+            "seeds": stats.seeds,
+        }));
+    }
+
+    /// A line for people, above the bar.
+    pub fn say(&self, line: impl AsRef<str>) {
+        self.bar.suspend(|| self.out.say(line));
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Tells what happens until every wanted piece is there.
+///
+/// # Errors
+///
+/// When the torrent fails, or its disk does.
+pub async fn follow(torrent: &Torrent, reporter: &Reporter) -> Result<(), Failure> {
+    let result = tokio::select! {
+        biased;
+        result = report(torrent, reporter) => result,
+        result = torrent.finished() => result.map_err(|error| could_not(&error)),
+    };
+    result?;
+    tell_progress(torrent, reporter).await;
+    Ok(())
+}
+
+/// Tells what happens for as long as the torrent runs.
+///
+/// # Errors
+///
+/// When the torrent fails, or its disk does.
+pub async fn report(torrent: &Torrent, reporter: &Reporter) -> Result<(), Failure> {
+    let mut events = torrent.events();
+    let mut tick = tokio::time::interval(reporter.interval());
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            event = events.next() => match event {
+                Some(Event::Swarm(SwarmEvent::Paused { reason })) => {
+                    return Err(Failure::CouldNot(reason));
+                }
+                Some(event) => reporter.event(&event),
+                None => return torrent.finished().await.map_err(|error| could_not(&error)),
+            },
+            _ = tick.tick() => tell_progress(torrent, reporter).await,
+        }
+    }
+}
+
+/// Tells the figures of the moment.
+async fn tell_progress(torrent: &Torrent, reporter: &Reporter) {
+    let stats = torrent.stats().await;
+    reporter.progress(torrent.state(), &stats);
+}
+
+fn could_not(error: &TorrentError) -> Failure {
+    Failure::could_not("it failed", error)
+}
+
+/// Tells the result of a download, in words and as the last event.
+pub fn tell_finished(
+    out: &Output,
+    torrent: &Torrent,
+    folder: &Path,
+    stats: &Stats,
+    took: Duration,
+) {
+    let [v1, v2] = hashes_json(&torrent.hashes());
+    let name = torrent.info().map(|info| info.name().to_owned()).unwrap_or_default();
+    let path = folder.join(name);
+    let rate = stats.downloaded as f64 / took.as_secs_f64().max(0.001);
+    out.say(format!(
+        "{}: {} verified in {}; received {} ({}/s), sent {}, wasted {}",
+        path.display(),
+        format_size(stats.have_bytes),
+        format_duration(took),
+        format_size(stats.downloaded),
+        format_size(rate as u64),
+        format_size(stats.uploaded),
+        format_size(stats.wasted),
+    ));
+    out.event(&json!({
+        "event": "finished",
+        "info_hash_v1": v1,
+        "info_hash_v2": v2,
+        "path": path.to_string_lossy(),
+        "bytes": stats.have_bytes,
+        "downloaded": stats.downloaded,
+        "uploaded": stats.uploaded,
+        "wasted": stats.wasted,
+        "hash_failures": stats.hash_failures,
+        "seconds": took.as_secs_f64(),
+    }));
+}

@@ -1,0 +1,35 @@
+use tinytorrent_swarm::PeerKey;
+use tinytorrent_wire::Decoder;
+use tokio::io::AsyncReadExt;
+use tokio::net::tcp::ReadHalf;
+
+use super::buffers::ReceiveBuffer;
+use super::{Notice, Owner};
+
+/// Reads as much as there is, and hands on all whole messages at once. Returns why it ended.
+pub(super) async fn run(
+    peer: PeerKey,
+    mut socket: ReadHalf<'_>,
+    mut received: ReceiveBuffer,
+    owner: &Owner,
+) -> String {
+    let mut decoder = Decoder::new();
+    loop {
+        // Messages may have come right behind the handshake, so decoding comes first.
+        let frames = decoder.split_frames(&mut received.bytes);
+        let is_broken = frames.ends_in_error();
+        if !frames.is_empty() && owner.send(Notice::Frames { peer, frames }).await.is_err() {
+            return "nobody owns it any more".into();
+        }
+        if is_broken {
+            // The owner meets the error after the messages before it, and hangs up.
+            std::future::pending::<()>().await;
+        }
+        received.make_room();
+        match socket.read_buf(&mut received.bytes).await {
+            Ok(0) => return "the other side closed it".into(),
+            Ok(_) => received.note_read(),
+            Err(error) => return error.to_string(),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::time::Duration;
+
+use bytes::Buf;
+use tinytorrent_swarm::PeerKey;
+use tinytorrent_types::BlockInfo;
+use tokio::io::AsyncWriteExt;
+use tokio::net::tcp::WriteHalf;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::outgoing::{Outgoing, Pending};
+use super::{Notice, Owner};
+
+/// Chunks of one write: a block is two, its header and its bytes, and half a megabyte is as much
+/// as a socket takes at once.
+const MAX_CHUNKS: usize = 64;
+
+/// How long a connection that is to end may take to write what was to be sent before.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Writes what the owner hands over, many chunks at once. Ends well when the owner lets go.
+pub(super) async fn run(
+    peer: PeerKey,
+    mut socket: WriteHalf<'_>,
+    mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
+    pending: &Pending,
+    owner: &Owner,
+) -> io::Result<()> {
+    let mut queue = Queue::default();
+    loop {
+        if queue.chunks.is_empty() {
+            let Some(first) = outgoing.recv().await else { break };
+            queue.chunks.push_back(first);
+        }
+        let is_last = outgoing.is_closed();
+        queue.fill(&mut outgoing);
+        if is_last {
+            break;
+        }
+        queue.write(&mut socket, pending).await?;
+        if !queue.served.is_empty() {
+            let blocks = std::mem::take(&mut queue.served);
+            // Without an owner there is nobody to serve for either.
+            let _ = owner.send(Notice::Served { peer, blocks }).await;
+        }
+    }
+    let rest = async {
+        while !queue.chunks.is_empty() {
+            queue.write(&mut socket, pending).await?;
+        }
+        socket.shutdown().await
+    };
+    timeout(LINGER, rest).await.unwrap_or(Ok(()))
+}
+
+#[derive(Default)]
+struct Queue {
+    chunks: VecDeque<Outgoing>,
+    /// Blocks whose last byte is out.
+    served: Vec<BlockInfo>,
+}
+
+impl Queue {
+    fn fill(&mut self, outgoing: &mut mpsc::UnboundedReceiver<Outgoing>) {
+        while let Ok(next) = outgoing.try_recv() {
+            self.chunks.push_back(next);
+        }
+    }
+
+    /// Writes as much as the socket takes.
+    async fn write(&mut self, socket: &mut WriteHalf<'_>, pending: &Pending) -> io::Result<()> {
+        let mut slices = [IoSlice::new(&[]); MAX_CHUNKS];
+        let count = self.chunks.len().min(MAX_CHUNKS);
+        for (slice, chunk) in slices.iter_mut().zip(&self.chunks) {
+            *slice = IoSlice::new(&chunk.bytes);
+        }
+        let written = socket.write_vectored(&slices[..count]).await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        pending.written(written);
+        self.advance(written);
+        Ok(())
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        while let Some(chunk) = self.chunks.front_mut() {
+            let part = written.min(chunk.bytes.len());
+            chunk.bytes.advance(part);
+            written -= part;
+            if !chunk.bytes.is_empty() {
+                return;
+            }
+            let done = self.chunks.pop_front();
+            self.served.extend(done.and_then(|chunk| chunk.served));
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What the engine wants done.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use tinytorrent_swarm::{Action, Event as SwarmEvent, PeerKey};
+use tinytorrent_wire::Handshake;
+use tokio::net::TcpStream;
+
+use super::Driver;
+use crate::Event;
+use crate::connection::buffers::ReceiveBuffer;
+use crate::connection::handshake::{self, GreetError};
+use crate::connection::{self, Link, Notice, Owner};
+use crate::listener::Stranger;
+use crate::torrent::State;
+
+impl Driver {
+    /// Does everything that the engine wants done, and passes on what it tells.
+    pub(super) fn act(&mut self) {
+        loop {
+            while let Some(action) = self.swarm.poll_action() {
+                self.perform(action);
+            }
+            let clogged = self.peers.flush();
+            if clogged.is_empty() {
+                break;
+            }
+            for peer in clogged {
+                self.hang_up(Instant::now(), peer, "it does not read what it is sent".into());
+            }
+        }
+        while let Some(event) = self.swarm.poll_event() {
+            self.on_event(event);
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Send { peer, message } => self.peers.send(peer, &message),
+            Action::Connect { peer, address } => self.connect(peer, address),
+            Action::Disconnect { peer, reason } => {
+                tracing::debug!(%peer, %reason, "disconnecting");
+                self.let_go(peer);
+            }
+            Action::ServeBlock { peer, block } => self.serve(peer, block),
+            Action::VerifyPiece { piece, digests } => self.verify(piece, digests),
+            Action::CheckMetadata { info } => self.check_metadata(info),
+            Action::Announce(task) => self.lookups.announce(&self.client, self.hashes, task),
+        }
+    }
+
+    fn on_event(&mut self, event: SwarmEvent) {
+        tracing::debug!(?event);
+        match &event {
+            SwarmEvent::Finished => self.set_state(State::Seeding),
+            SwarmEvent::Paused { .. } => self.set_state(State::Paused),
+            _ => {}
+        }
+        self.tell(Event::Swarm(event));
+    }
+
+    /// Connects and shakes hands, in a task of its own.
+    fn connect(&mut self, peer: PeerKey, address: SocketAddr) {
+        let ours = self.swarm.handshake();
+        let (link, outgoing, pending) = Link::new();
+        self.peers.insert(peer, link);
+        let owner = self.owner.clone();
+        let mut received = ReceiveBuffer::new(self.client.buffers.clone());
+        self.spawn(async move {
+            let made = async {
+                let mut stream = handshake::connect(address).await?;
+                let theirs = handshake::greet(&mut stream, ours, &mut received.bytes).await?;
+                Ok((stream, theirs))
+            };
+            if let Some(stream) = report(peer, made.await, &owner).await {
+                connection::run(peer, stream, received, outgoing, pending, owner).await;
+            }
+        });
+    }
+
+    /// Lets a stranger in, if the engine has room for it.
+    pub(super) fn admit(&mut self, stranger: Stranger) {
+        let Stranger { mut stream, address, received, info_hash } = stranger;
+        let Some(peer) = self.swarm.accept(Instant::now(), address) else { return };
+        // A hybrid answers by the name it was called.
+        let ours = Handshake { info_hash, ..self.swarm.handshake() };
+        let (link, outgoing, pending) = Link::new();
+        self.peers.insert(peer, link);
+        let owner = self.owner.clone();
+        let mut received = ReceiveBuffer::with(received, self.client.buffers.clone());
+        self.spawn(async move {
+            let answered = handshake::answer(&mut stream, ours, &mut received.bytes).await;
+            let made = answered.map(|theirs| (stream, theirs));
+            if let Some(stream) = report(peer, made, &owner).await {
+                connection::run(peer, stream, received, outgoing, pending, owner).await;
+            }
+        });
+    }
+
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        // Those that have ended are forgotten as new ones come.
+        while self.connections.try_join_next().is_some() {}
+        self.connections.spawn(task);
+    }
+}
+
+/// Tells the owner how the handshakes went.
+async fn report(
+    peer: PeerKey,
+    made: Result<(TcpStream, Handshake), GreetError>,
+    owner: &Owner,
+) -> Option<TcpStream> {
+    let (stream, notice) = match made {
+        Ok((stream, handshake)) => (Some(stream), Notice::Greeted { peer, handshake }),
+        Err(error) => (None, Notice::Failed { peer, reason: error.to_string() }),
+    };
+    owner.send(notice).await.ok().and(stream)
+}

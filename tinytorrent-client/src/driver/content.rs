@@ -1,0 +1,183 @@
+//! From the metadata to a content on the disk that the engine can work with.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use bytes::Bytes;
+use tinytorrent_metainfo::{FileSelection, Info, Layout, ReadOptions};
+use tinytorrent_storage::{
+    PieceHashes, RecoverOptions, Recovered, Storage, StorageError, StorageOptions, recover,
+};
+use tinytorrent_swarm::{Content, Input};
+use tinytorrent_types::{Bitfield, BlockInfo, InfoHashes};
+
+use super::Driver;
+use super::data::DataPlane;
+use super::lookups::Found;
+use crate::client::Shared;
+use crate::{Event, TorrentError, TorrentOptions};
+
+/// A content that has been looked at.
+pub(super) struct Opened {
+    info: Arc<Info>,
+    storage: Storage,
+    hashes: PieceHashes,
+    recovered: Recovered,
+}
+
+/// Why a content was not opened.
+pub(super) enum OpenFailure {
+    Error(TorrentError),
+    /// The torrent has ended meanwhile.
+    Cancelled,
+}
+
+impl Driver {
+    /// Hashes and reads what peers say is the info dictionary.
+    pub(super) fn check_metadata(&mut self, bytes: Bytes) {
+        let hashes = self.hashes;
+        self.lookups.work(move || Found::Metadata(read_info(&bytes, hashes)));
+    }
+
+    pub(super) fn on_metadata(&mut self, now: Instant, info: Option<Arc<Info>>) {
+        let Some(info) = info else {
+            return self.swarm.handle_input(now, Input::MetadataRefused);
+        };
+        self.status.send_modify(|status| status.info = Some(Arc::clone(&info)));
+        self.tell(Event::MetadataReceived(Arc::clone(&info)));
+        self.open(info);
+    }
+
+    /// Opens the folder of the content and looks what is there.
+    pub(super) fn open(&mut self, info: Arc<Info>) {
+        let client = Arc::clone(&self.client);
+        let options = self.options.clone();
+        let is_over = Arc::clone(&self.lookups.is_over);
+        self.set_state(self.running_state());
+        self.lookups.work(move || {
+            let opened = open(&client, &options, info, &is_over);
+            Found::Content(opened.map(Box::new))
+        });
+    }
+
+    pub(super) fn on_content(&mut self, now: Instant, opened: Result<Box<Opened>, OpenFailure>) {
+        let opened = match opened {
+            Ok(opened) => *opened,
+            Err(OpenFailure::Error(error)) => return self.fail(error),
+            Err(OpenFailure::Cancelled) => return,
+        };
+        match self.begin(now, opened) {
+            Ok(()) => {
+                self.set_state(self.running_state());
+                let stats = self.swarm.stats(now);
+                let have = stats.have_bytes;
+                self.tell(Event::Checked { have, total: have + stats.left });
+            }
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn begin(&mut self, now: Instant, opened: Opened) -> Result<(), TorrentError> {
+        let Opened { info, storage, hashes, recovered } = opened;
+        let geometry = info.geometry();
+        let blocks = recovered.partial.iter().flat_map(|partial| {
+            partial.blocks.iter().filter_map(|&number| geometry.nth_block(partial.piece, number))
+        });
+        let content = Content {
+            geometry,
+            have: recovered.have.clone(),
+            wanted: self.wanted(info.layout())?,
+            partial: blocks.collect::<Vec<BlockInfo>>(),
+            info: Bytes::copy_from_slice(info.bytes()),
+            is_private: info.is_private(),
+        };
+        let keeps_record = self.options.resume && !self.options.read_only;
+        self.data = Some(DataPlane::new(
+            &self.client.disk,
+            storage,
+            hashes,
+            recovered,
+            keeps_record,
+            self.completed.clone(),
+        ));
+        self.swarm.handle_input(now, Input::ContentReady(content));
+        Ok(())
+    }
+
+    /// The pieces that hold a byte of a selected file.
+    fn wanted(&self, layout: &Layout) -> Result<Bitfield, TorrentError> {
+        let piece_count = layout.geometry().piece_count();
+        let count = layout.file_count();
+        if let Some(range) = self.options.files.ranges().last()
+            && *range.end() >= count
+        {
+            return Err(TorrentError::NoSuchFile { index: *range.end(), count });
+        }
+        let files = [&self.options.files, &self.selection];
+        let Some(selection) = files.into_iter().find(|files| !files.is_empty()) else {
+            return Ok(Bitfield::full(piece_count));
+        };
+        Ok(pieces_of(layout, selection))
+    }
+}
+
+fn pieces_of(layout: &Layout, selection: &FileSelection) -> Bitfield {
+    let mut wanted = Bitfield::new(layout.geometry().piece_count());
+    for file in layout.files().filter(|file| selection.contains(file.index.get())) {
+        for piece in layout.file_pieces(file.index) {
+            wanted.insert(piece);
+        }
+    }
+    wanted
+}
+
+/// The info dictionary, if the bytes are the one that the hashes name (BEP 9, BEP 52).
+fn read_info(bytes: &[u8], hashes: InfoHashes) -> Option<Arc<Info>> {
+    let info = ReadOptions::lenient()
+        .read_info(bytes)
+        .inspect_err(|error| tracing::warn!(%error, "peers sent metadata that makes no sense"))
+        .ok()?;
+    let found = info.hashes();
+    let is_v1 = hashes.v1().is_none_or(|v1| found.v1() == Some(v1));
+    let is_v2 = hashes.v2().is_none_or(|v2| found.v2() == Some(v2));
+    (is_v1 && is_v2).then_some(info)
+}
+
+/// Opens and checks, which takes as long as reading what is there; for a thread of its own.
+fn open(
+    client: &Shared,
+    options: &TorrentOptions,
+    info: Arc<Info>,
+    is_over: &AtomicBool,
+) -> Result<Opened, OpenFailure> {
+    let Some(hashes) = info.piece_hashes() else {
+        let unsupported = TorrentError::Unsupported("a torrent of version 2 without version 1");
+        return Err(OpenFailure::Error(unsupported));
+    };
+    let hashes = PieceHashes::from_v1(hashes.iter().copied());
+    let mut storage_options = StorageOptions::default();
+    storage_options.read_only(options.read_only).file_pool(Arc::clone(&client.files));
+    let layout = Arc::new(info.layout().clone());
+    let storage = Storage::open(layout, info.hashes(), &options.folder, &storage_options)?;
+    storage.prepare()?;
+    let recovered = if options.assume_complete {
+        Recovered::with_pieces(Bitfield::full(info.geometry().piece_count()))
+    } else {
+        let mut recovering = RecoverOptions::default();
+        recovering.ignore_record(!options.resume);
+        recover(&storage, &hashes, &recovering, |_| match is_over.load(Ordering::Relaxed) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        })?
+        .ok_or(OpenFailure::Cancelled)?
+    };
+    Ok(Opened { info, storage, hashes, recovered })
+}
+
+impl From<StorageError> for OpenFailure {
+    fn from(error: StorageError) -> Self {
+        OpenFailure::Error(TorrentError::Storage(Arc::new(error)))
+    }
+}

@@ -1,0 +1,241 @@
+//! One task for each torrent: it owns the engine, tells it what happened and does what it says.
+
+mod actions;
+mod content;
+mod data;
+mod lookups;
+mod peers;
+mod start;
+mod stopping;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use data::DataPlane;
+use peers::Peers;
+pub(crate) use start::start;
+use stopping::Stopping;
+use tinytorrent_metainfo::FileSelection;
+use tinytorrent_storage::Completion;
+use tinytorrent_swarm::{BlockVerdict, Input, PeerKey, PeerSource, Swarm};
+use tinytorrent_types::InfoHashes;
+use tinytorrent_wire::{Frames, Message};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Sleep;
+
+use crate::client::Shared;
+use crate::connection::{Notice, Owner};
+use crate::listener::Stranger;
+use crate::torrent::{Command, State, Status};
+use crate::{Event, PeerAddress, TorrentError, TorrentOptions};
+
+/// Notices of one turn at most: enough to share the cost of a turn among many, few enough for
+/// the disk and the requests to follow while a fast connection never runs dry.
+const BATCH: usize = 32;
+
+/// How often to look how much the disk has written while the engine waits to know. A piece that
+/// is complete is told at once; this is for long pieces.
+const LOOK_AT_DISK: Duration = Duration::from_millis(10);
+
+/// Notices that wait for the owner at most. Each may hold a receive buffer.
+const WAITING_NOTICES: usize = 64;
+
+/// What the driver of a torrent holds.
+struct Driver {
+    client: Arc<Shared>,
+    options: TorrentOptions,
+    hashes: InfoHashes,
+    /// Files that the source names, for when the options name none.
+    selection: FileSelection,
+    /// Where the client sends strangers that ask for this torrent.
+    door: mpsc::Sender<Stranger>,
+    swarm: Swarm,
+    /// `None` until the content is known and looked at.
+    data: Option<DataPlane>,
+    /// For the disk to report to.
+    completed: mpsc::UnboundedSender<Completion>,
+    peers: Peers,
+    /// For connections to report to.
+    owner: Owner,
+    connections: JoinSet<()>,
+    lookups: lookups::Lookups,
+    events: broadcast::Sender<Event>,
+    status: watch::Sender<Status>,
+    stopping: Option<Stopping>,
+    /// When the resume data is written next, while the torrent runs.
+    save_at: Instant,
+    /// Bytes of verified pieces when it was written last.
+    saved_bytes: u64,
+    /// It is over, by this error.
+    failure: Option<TorrentError>,
+}
+
+/// The ways that lead into a driver.
+struct Inlets {
+    notices: mpsc::Receiver<Notice>,
+    strangers: mpsc::Receiver<Stranger>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    completions: mpsc::UnboundedReceiver<Completion>,
+    found: mpsc::UnboundedReceiver<lookups::Found>,
+}
+
+impl Driver {
+    /// Waits for something, tells the engine, does what it says; until the end.
+    async fn run(mut self, mut inlets: Inlets) {
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut completions = Vec::with_capacity(BATCH);
+        let mut alarm = std::pin::pin!(tokio::time::sleep(Default::default()));
+        self.act();
+        while !self.is_over() {
+            self.set_alarm(alarm.as_mut());
+            tokio::select! {
+                _ = inlets.notices.recv_many(&mut batch, BATCH) => {
+                    let now = Instant::now();
+                    batch.drain(..).for_each(|notice| self.on_notice(now, notice));
+                }
+                _ = inlets.completions.recv_many(&mut completions, BATCH) => {
+                    let now = Instant::now();
+                    completions.drain(..).for_each(|done| self.on_completion(now, done));
+                }
+                Some(found) = inlets.found.recv() => self.on_found(found),
+                Some(stranger) = inlets.strangers.recv() => self.admit(stranger),
+                command = inlets.commands.recv() => match command {
+                    Some(command) => self.on_command(command),
+                    // All handles are gone.
+                    None => break,
+                },
+                () = &mut alarm => {}
+            }
+            let now = Instant::now();
+            self.tell_stored(now);
+            self.swarm.handle_timeout(now);
+            self.save_in_time(now);
+            self.act();
+        }
+        self.end();
+    }
+
+    fn set_alarm(&self, alarm: std::pin::Pin<&mut Sleep>) {
+        let is_behind = self.data.as_ref().is_some_and(DataPlane::is_behind);
+        let look = is_behind.then(|| Instant::now() + LOOK_AT_DISK);
+        let wake_ups = [self.swarm.poll_timeout(), self.deadline(), self.next_save(), look];
+        // Without anything to wait for, an hour is as good as any.
+        let wake_up = wake_ups.into_iter().flatten().min();
+        let wake_up = wake_up.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+        if alarm.deadline() != wake_up.into() {
+            alarm.reset(wake_up.into());
+        }
+    }
+
+    fn on_notice(&mut self, now: Instant, notice: Notice) {
+        match notice {
+            Notice::Frames { peer, frames } => self.on_frames(now, peer, frames),
+            Notice::Served { peer, blocks } => {
+                for block in blocks {
+                    self.swarm.handle_input(now, Input::BlockServed { peer, block, sent: true });
+                }
+            }
+            Notice::Greeted { peer, handshake } => {
+                self.swarm.handle_input(now, Input::HandshakeCompleted { peer, handshake });
+            }
+            Notice::Failed { peer, reason } => {
+                self.let_go(peer);
+                self.swarm.handle_input(now, Input::ConnectFailed { peer, reason });
+            }
+            Notice::Closed { peer, reason } => self.hang_up(now, peer, reason),
+        }
+    }
+
+    fn on_frames(&mut self, now: Instant, peer: PeerKey, frames: Frames) {
+        for message in frames {
+            match message {
+                Ok(Message::Piece(piece)) => {
+                    let verdict = self.swarm.handle_block(now, peer, piece.header());
+                    if let BlockVerdict::Store(block) = verdict {
+                        self.store(block, piece.data);
+                    }
+                }
+                Ok(message) => {
+                    self.swarm.handle_input(now, Input::MessageReceived { peer, message });
+                }
+                Err(error) => self.hang_up(now, peer, error.to_string()),
+            }
+        }
+    }
+
+    fn hang_up(&mut self, now: Instant, peer: PeerKey, reason: String) {
+        self.let_go(peer);
+        self.swarm.handle_input(now, Input::ConnectionClosed { peer, reason });
+    }
+
+    fn let_go(&mut self, peer: PeerKey) {
+        self.peers.remove(peer);
+        self.cancel_reads(peer);
+    }
+
+    fn on_command(&mut self, command: Command) {
+        let now = Instant::now();
+        match command {
+            Command::AddPeers(peers) => self.add_peers(now, PeerSource::User, peers),
+            Command::AddTrackers(tiers) => self.swarm.add_trackers(now, tiers),
+            Command::Pause => {
+                self.swarm.pause(now);
+                self.set_state(State::Paused);
+            }
+            Command::Resume => {
+                self.swarm.resume(now);
+                self.set_state(self.running_state());
+            }
+            Command::SetDownloadLimit(limit) => self.swarm.set_download_limit(now, limit),
+            Command::SetUploadLimit(limit) => self.swarm.set_upload_limit(now, limit),
+            Command::Stats(answer) => {
+                // Who asked may have gone away.
+                let _ = answer.send(self.swarm.stats(now));
+            }
+            Command::Stop => self.begin_to_stop(now),
+        }
+    }
+
+    fn add_peers(&mut self, now: Instant, source: PeerSource, peers: Vec<PeerAddress>) {
+        let mut addresses = Vec::new();
+        for peer in peers {
+            match peer {
+                PeerAddress::Address(address) => addresses.push(address),
+                PeerAddress::Name(name) => {
+                    self.lookups.resolve(source, name.host().to_owned(), name.port());
+                }
+            }
+        }
+        self.swarm.handle_input(now, Input::PeersFound { source, addresses });
+    }
+
+    fn set_state(&self, state: State) {
+        self.status.send_if_modified(|status| {
+            std::mem::replace(&mut status.state, state) != state
+        });
+    }
+
+    /// The state of a torrent that is neither paused nor over.
+    fn running_state(&self) -> State {
+        if self.swarm.is_finished() {
+            State::Seeding
+        } else if self.data.is_some() {
+            State::Downloading
+        } else if self.status.borrow().info.is_some() {
+            State::Checking
+        } else {
+            State::FetchingMetadata
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // Without a listener, nobody needs to know.
+        let _ = self.events.send(event);
+    }
+
+    fn fail(&mut self, error: impl Into<TorrentError>) {
+        self.failure.get_or_insert(error.into());
+    }
+
+}

@@ -1,0 +1,91 @@
+use std::sync::Arc;
+use std::time::Instant;
+
+use tinytorrent_swarm::{Config, PeerSource, Swarm};
+use tinytorrent_types::InfoHashes;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::lookups::Lookups;
+use super::peers::Peers;
+use super::stopping::SAVE_INTERVAL;
+use super::{Driver, Inlets, WAITING_NOTICES};
+use crate::client::Shared;
+use crate::torrent::{State, Status};
+use crate::{AddError, Events, Source, Torrent, TorrentOptions};
+
+/// Strangers that wait for the owner at most: it takes them in within a turn.
+const WAITING_STRANGERS: usize = 32;
+
+/// Starts the task of a torrent.
+pub(crate) fn start(
+    client: Arc<Shared>,
+    mut source: Source,
+    options: TorrentOptions,
+) -> Result<Torrent, AddError> {
+    let hashes = source.hashes;
+    let (door, strangers) = mpsc::channel(WAITING_STRANGERS);
+    if !client.registry.add(hashes, &door) {
+        return Err(AddError::Duplicate(hashes));
+    }
+    let (owner, notices) = mpsc::channel(WAITING_NOTICES);
+    let (commander, commands) = mpsc::unbounded_channel();
+    let (completed, completions) = mpsc::unbounded_channel();
+    let (finder, found) = mpsc::unbounded_channel();
+    let (events, _) = broadcast::channel(Events::KEPT);
+    let (status, watched) = watch::channel(Status {
+        state: if source.info.is_some() { State::Checking } else { State::FetchingMetadata },
+        info: source.info.clone(),
+        error: None,
+        stats: Default::default(),
+    });
+    let torrent = Torrent::new(hashes, commander, events.downgrade(), watched);
+    let now = Instant::now();
+    let magnet_peers = std::mem::take(&mut source.peers);
+    let user_peers = options.peers.clone();
+    let mut driver = Driver {
+        swarm: Swarm::new(now, config(&client, &source, &options)),
+        hashes,
+        selection: source.selection,
+        door,
+        data: None,
+        completed,
+        peers: Peers::default(),
+        owner,
+        connections: JoinSet::new(),
+        lookups: Lookups::new(finder),
+        events,
+        status,
+        stopping: None,
+        save_at: now + SAVE_INTERVAL,
+        saved_bytes: 0,
+        failure: None,
+        client,
+        options,
+    };
+    driver.add_peers(now, PeerSource::Magnet, magnet_peers);
+    driver.add_peers(now, PeerSource::User, user_peers);
+    if let Some(info) = source.info {
+        driver.open(info);
+    }
+    tokio::spawn(driver.run(Inlets { notices, strangers, commands, completions, found }));
+    Ok(torrent)
+}
+
+fn config(client: &Shared, source: &Source, options: &TorrentOptions) -> Config {
+    let hashes: InfoHashes = source.hashes;
+    let mut config = Config::new(hashes, client.peer_id, rand::random());
+    let of_torrent = if options.without_trackers { &[][..] } else { &source.trackers };
+    config
+        .trackers([of_torrent, &options.trackers].concat())
+        .needs_metadata(source.info.is_none())
+        .max_peers(options.max_peers)
+        .sequential(options.sequential)
+        .download_limit(options.download_limit)
+        .upload_limit(options.upload_limit)
+        .store_budget(client.options.store_budget());
+    for address in &client.addresses {
+        config.listen_port(address.port()).own_address(*address);
+    }
+    config
+}

@@ -1,0 +1,71 @@
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use thiserror::Error;
+use tinytorrent_storage::StorageError;
+use tinytorrent_types::InfoHashes;
+
+use crate::listener::BindFailure;
+
+/// Why there is no client.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The address is in use, is not ours, or its port needs rights that we do not have. Listen
+    /// at another, or at port 0.
+    #[error("cannot listen at {address}: {source}")]
+    Listen {
+        /// Where to.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The runtime does not take a listening socket: it has no I/O, or no descriptor is left.
+    #[error("cannot use a listening socket: {0}")]
+    Socket(io::Error),
+    /// The system gives no threads for the disk.
+    #[error("cannot start the disk's threads: {0}")]
+    Threads(io::Error),
+}
+
+impl From<BindFailure> for ClientError {
+    fn from(BindFailure { address, source }: BindFailure) -> Self {
+        ClientError::Listen { address, source }
+    }
+}
+
+/// Why a torrent was not added.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AddError {
+    /// This client has a torrent with one of these hashes already. Stop that one first.
+    #[error("torrent {0} is there already")]
+    Duplicate(InfoHashes),
+}
+
+/// Why a torrent ended before its time. Cheap to clone.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum TorrentError {
+    /// The content cannot be read or written where it belongs.
+    #[error(transparent)]
+    Storage(#[from] Arc<StorageError>),
+    /// The disk failed while the torrent was running.
+    #[error("{0}")]
+    Disk(String),
+    /// Something that this version of the library does not do.
+    #[error("{0} is not supported yet")]
+    Unsupported(&'static str),
+    /// A file was selected that the torrent does not have.
+    #[error("there is no file {index}: the torrent has {count}")]
+    NoSuchFile {
+        /// The index that was asked for.
+        index: u32,
+        /// Files there are.
+        count: u32,
+    },
+    /// It was stopped, or its client was dropped.
+    #[error("the torrent was stopped")]
+    Stopped,
+}

@@ -1,0 +1,155 @@
+//! Where peers come to us: sockets, and strangers until they have named a torrent.
+
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{io, net};
+
+use bytes::BytesMut;
+use socket2::{Domain, Protocol, Socket, Type};
+use tinytorrent_types::WireInfoHash;
+use tinytorrent_wire::HandshakeOpening;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use crate::connection::handshake;
+use crate::registry::Registry;
+
+/// A connection from outside that has said which torrent it is about.
+#[derive(Debug)]
+pub(crate) struct Stranger {
+    pub(crate) stream: TcpStream,
+    pub(crate) address: SocketAddr,
+    /// What it has said so far, its [`HandshakeOpening`] at the front.
+    pub(crate) received: BytesMut,
+    /// The hash it named, one of those of the torrent.
+    pub(crate) info_hash: WireInfoHash,
+}
+
+/// Strangers at most that have not named a torrent yet. One more pushes out the one that has been
+/// silent for the longest, so that no number of silent ones keeps others out.
+const MAX_SILENT: usize = 128;
+
+/// How long not to accept when the system has no descriptor left for one more.
+const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
+
+/// The ports that are customary (BEP 3), tried in order.
+const CUSTOMARY_PORTS: std::ops::RangeInclusive<u16> = 6881..=6889;
+
+/// Connections that the system keeps for us until we accept them.
+const BACKLOG: i32 = 512;
+
+/// Binds the addresses, or where there are none a customary port, IPv6 and IPv4 at once.
+pub(crate) fn bind(addresses: &[SocketAddr]) -> Result<Vec<net::TcpListener>, BindFailure> {
+    if addresses.is_empty() {
+        return bind_anywhere().map(|socket| vec![socket]);
+    }
+    // On a socket of its own, IPv4 must not be taken by `[::]` as well.
+    let is_alone = addresses.len() == 1;
+    let bound = addresses.iter().map(|&address| {
+        bind_one(address, is_alone).map_err(|source| BindFailure { address, source })
+    });
+    bound.collect()
+}
+
+/// An address that could not be listened at.
+#[derive(Debug)]
+pub(crate) struct BindFailure {
+    pub(crate) address: SocketAddr,
+    pub(crate) source: io::Error,
+}
+
+fn bind_anywhere() -> Result<net::TcpListener, BindFailure> {
+    let at = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+    for port in CUSTOMARY_PORTS {
+        if let Ok(socket) = bind_one(at(port), true) {
+            return Ok(socket);
+        }
+    }
+    let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    // Without IPv6 in the system, IPv4 has to do.
+    bind_one(at(0), true)
+        .or_else(|_| bind_one(any, true))
+        .map_err(|source| BindFailure { address: any, source })
+}
+
+fn bind_one(address: SocketAddr, takes_ipv4: bool) -> io::Result<net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!takes_ipv4)?;
+    }
+    // A client that is started again must not wait for its old connections to be forgotten.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Accepts strangers for as long as it is polled.
+pub(crate) async fn run(listener: TcpListener, registry: Arc<Registry>) {
+    let mut silent = Silent::default();
+    loop {
+        match listener.accept().await {
+            Ok((stream, address)) => {
+                let registry = Arc::clone(&registry);
+                let task = tokio::spawn(async move { hear(stream, address, &registry).await });
+                silent.add(task.abort_handle());
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
+            }
+        }
+    }
+}
+
+/// Strangers that have not named a torrent yet, the earliest first.
+#[derive(Default)]
+struct Silent {
+    tasks: VecDeque<AbortHandle>,
+}
+
+impl Silent {
+    fn add(&mut self, task: AbortHandle) {
+        self.tasks.push_back(task);
+        if self.tasks.len() > MAX_SILENT {
+            self.tasks.retain(|task| !task.is_finished());
+        }
+        while self.tasks.len() > MAX_SILENT
+            && let Some(oldest) = self.tasks.pop_front()
+        {
+            oldest.abort();
+        }
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// Hears which torrent a stranger wants, and sends it there.
+async fn hear(mut stream: TcpStream, address: SocketAddr, registry: &Registry) {
+    let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+    let mut received = BytesMut::with_capacity(HandshakeOpening::LENGTH * 4);
+    let opening = match handshake::opening(&mut stream, &mut received).await {
+        Ok(opening) => opening,
+        Err(error) => return tracing::debug!(%address, %error, "a stranger made no sense"),
+    };
+    let info_hash = opening.info_hash;
+    let Some(torrent) = registry.find(info_hash) else {
+        return tracing::debug!(%address, %info_hash, "a stranger asks for a torrent we do not have");
+    };
+    if let Err(error) = stream.set_nodelay(true) {
+        return tracing::debug!(%address, %error, "a stranger has left");
+    }
+    let stranger = Stranger { stream, address, received, info_hash };
+    if let Err(mpsc::error::TrySendError::Full(_)) = torrent.try_send(stranger) {
+        tracing::debug!(%address, "too many strangers at a time");
+    }
+}

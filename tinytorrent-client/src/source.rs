@@ -1,0 +1,124 @@
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use tinytorrent_metainfo::{FileSelection, HostPort, HostPortError, Info, Magnet, Metainfo};
+use tinytorrent_types::InfoHashes;
+
+/// What is known of a torrent when it is added: a [`Metainfo`], a [`Magnet`], or the bare
+/// [`InfoHashes`].
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub(crate) hashes: InfoHashes,
+    pub(crate) info: Option<Arc<Info>>,
+    pub(crate) trackers: Vec<Vec<String>>,
+    pub(crate) peers: Vec<PeerAddress>,
+    pub(crate) selection: FileSelection,
+}
+
+impl Source {
+    /// The identity of the torrent.
+    pub fn hashes(&self) -> InfoHashes {
+        self.hashes
+    }
+}
+
+impl From<&Metainfo> for Source {
+    fn from(metainfo: &Metainfo) -> Self {
+        Self {
+            info: Some(Arc::clone(metainfo.info())),
+            trackers: metainfo.trackers().to_vec(),
+            ..Self::from(metainfo.hashes())
+        }
+    }
+}
+
+impl From<&Magnet> for Source {
+    fn from(magnet: &Magnet) -> Self {
+        Self {
+            // Each `tr` is a tier of its own (BEP 9).
+            trackers: magnet.trackers.iter().map(|url| vec![url.clone()]).collect(),
+            peers: magnet.peers.iter().cloned().map(PeerAddress::from).collect(),
+            selection: magnet.selection.clone(),
+            ..Self::from(magnet.hashes)
+        }
+    }
+}
+
+impl From<InfoHashes> for Source {
+    /// Everything but the hashes has to come from peers, and peers from
+    /// [`TorrentOptions`](crate::TorrentOptions).
+    fn from(hashes: InfoHashes) -> Self {
+        Self {
+            hashes,
+            info: None,
+            trackers: Vec::new(),
+            peers: Vec::new(),
+            selection: FileSelection::default(),
+        }
+    }
+}
+
+/// Where a peer is said to be.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum PeerAddress {
+    /// An address.
+    Address(SocketAddr),
+    /// A name that has to be resolved, and a port.
+    Name(HostPort),
+}
+
+impl From<SocketAddr> for PeerAddress {
+    fn from(address: SocketAddr) -> Self {
+        PeerAddress::Address(address)
+    }
+}
+
+impl From<HostPort> for PeerAddress {
+    fn from(host_port: HostPort) -> Self {
+        match host_port.ip() {
+            Some(ip) => PeerAddress::Address(SocketAddr::new(ip, host_port.port())),
+            None => PeerAddress::Name(host_port),
+        }
+    }
+}
+
+impl FromStr for PeerAddress {
+    type Err = HostPortError;
+
+    /// `HOST:PORT`, where the host is a name, an IPv4 address, or an IPv6 address in brackets.
+    fn from_str(text: &str) -> Result<Self, HostPortError> {
+        text.parse().map(HostPort::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_are_named_by_address_or_host() {
+        let address = |text: &str| PeerAddress::Address(text.parse().unwrap());
+        for text in ["127.0.0.1:6881", "[::1]:6881"] {
+            assert_eq!(text.parse(), Ok(address(text)));
+        }
+        let name = "peer.example:1".parse::<PeerAddress>().unwrap();
+        assert!(matches!(name, PeerAddress::Name(_)));
+        assert!("::1:6881".parse::<PeerAddress>().is_err());
+    }
+
+    // G-18: peers of the link are tried; BEP 53: its selection counts.
+    #[test]
+    fn a_magnet_brings_trackers_peers_and_selection() {
+        let hash = "dd8255ecdc7ca55fb0bbf81323d87062db1f6d1c";
+        let link = format!(
+            "magnet:?xt=urn:btih:{hash}&tr=udp://a:1&tr=http://b/announce\
+             &x.pe=127.0.0.1:7&x.pe=peer.example:8&so=1-2"
+        );
+        let source = Source::from(&link.parse::<Magnet>().unwrap());
+        assert_eq!(source.trackers, [["udp://a:1"], ["http://b/announce"]]);
+        assert_eq!(source.peers.len(), 2);
+        assert!(source.info.is_none());
+        assert!(source.selection.contains(2) && !source.selection.contains(0));
+    }
+}
