@@ -40,8 +40,7 @@ impl<'a> Plan<'a> {
             builder.file(elements, file.length);
             sources.push(Some(at));
             let rest = file.length % u64::from(piece_length);
-            let is_last = at + 1 == content.files.len();
-            if rest > 0 && needs_padding(version, is_last) {
+            if rest > 0 && needs_padding(version, content.is_single_file) {
                 builder.pad(u64::from(piece_length) - rest);
                 sources.push(None);
             }
@@ -151,12 +150,13 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// v2 aligns files by rule; hybrids spell the padding out, but for the end, where none is needed.
-fn needs_padding(version: Version, is_last: bool) -> bool {
+/// v2 aligns files by rule; hybrids spell the padding out in `files`, also after the last file, as
+/// libtorrent does.
+fn needs_padding(version: Version, is_single_file: bool) -> bool {
     match version {
         Version::V1 => false,
         Version::V2 => true,
-        Version::Hybrid => !is_last,
+        Version::Hybrid => !is_single_file,
     }
 }
 

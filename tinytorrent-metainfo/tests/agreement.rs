@@ -1,0 +1,164 @@
+//! The same content and options make the same torrent as other programs make, where they are
+//! installed: `apt-get install mktorrent transmission-cli python3-libtorrent`, `cargo install imdl`.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::Command;
+
+use tinytorrent_metainfo::{CreateOptions, Metainfo, Progress, Version};
+
+const PIECE_LENGTH: u32 = 32_768;
+
+fn go_on(_: Progress) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+/// A folder with files in folders, some of them empty, and a file alone. No name sorts differently
+/// as a path than element by element: there the programs disagree with each other.
+fn content(folder: &Path) {
+    for (number, (path, length)) in [
+        ("album/one/a.bin", 40_000_usize),
+        ("album/one/b.bin", 65_536),
+        ("album/one/deep/er/c", 100_001),
+        ("album/two/empty", 0),
+        ("album/zero.txt", 5),
+        ("alone.bin", 200_000),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let bytes: Vec<u8> = (0..length).map(|at| (at * 7 + at / 251 + number) as u8).collect();
+        fs::write(path, bytes).unwrap();
+    }
+}
+
+fn ours(path: &Path, version: Version) -> Metainfo {
+    let mut options = CreateOptions::new();
+    options.version(version).piece_length(PIECE_LENGTH.into()).unwrap();
+    options.create(path, &go_on).unwrap()
+}
+
+/// Runs a program that writes `torrent`, and reads what it wrote. `None` if there is no such program.
+fn theirs(mut command: Command, torrent: &Path) -> Option<Metainfo> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = match command.output() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            println!("skipped: {name} is not installed");
+            return None;
+        }
+        output => output.unwrap(),
+    };
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    Some(Metainfo::from_bytes(&fs::read(torrent).unwrap()).unwrap())
+}
+
+/// Compares the torrents of a folder and of a file that another program makes.
+fn agree(version: Version, command: impl Fn(&Path, &Path) -> Command) {
+    let folder = tempfile::tempdir().unwrap();
+    content(folder.path());
+    for name in ["album", "alone.bin"] {
+        let (path, torrent) =
+            (folder.path().join(name), folder.path().join(format!("{name}.torrent")));
+        let Some(theirs) = theirs(command(&path, &torrent), &torrent) else { return };
+        let ours = ours(&path, version);
+        assert_eq!(
+            String::from_utf8_lossy(ours.info().bytes()),
+            String::from_utf8_lossy(theirs.info().bytes())
+        );
+        assert_eq!(ours.hashes(), theirs.hashes());
+    }
+}
+
+#[test]
+fn mktorrent_makes_the_same_torrent() {
+    agree(Version::V1, |path, torrent| {
+        let mut command = Command::new("mktorrent");
+        command.args(["-l", "15", "-a", "http://tracker.example/", "-o"]).arg(torrent).arg(path);
+        command
+    });
+}
+
+#[test]
+fn transmission_makes_the_same_pieces() {
+    let folder = tempfile::tempdir().unwrap();
+    content(folder.path());
+    for name in ["album", "alone.bin"] {
+        let (path, torrent) =
+            (folder.path().join(name), folder.path().join(format!("{name}.torrent")));
+        let mut command = Command::new("transmission-create");
+        command.args(["-s", "32", "-o"]).arg(&torrent).arg(&path);
+        let Some(theirs) = theirs(command, &torrent) else { return };
+        // It writes `private` in any case and leaves empty files out, so the info-hash differs.
+        let ours = ours(&path, Version::V1);
+        assert_eq!(ours.layout().total_length(), theirs.layout().total_length());
+        assert_eq!(ours.info().piece_hashes(), theirs.info().piece_hashes());
+    }
+}
+
+#[test]
+fn imdl_makes_the_same_torrent() {
+    agree(Version::V1, |path, torrent| {
+        let mut command = Command::new("imdl");
+        command.args(["torrent", "create", "--piece-length", "32KiB", "--force", "--input"]);
+        command.arg(path).arg("--output").arg(torrent);
+        command
+    });
+}
+
+/// Adds the files in our order, as libtorrent takes them from the disk in any; and gives them no
+/// attributes.
+const LIBTORRENT: &str = r#"
+import os, sys
+try:
+    import libtorrent as lt
+except ImportError:
+    sys.exit(77)
+path, torrent, version = sys.argv[1:]
+flags = {"V1": lt.create_torrent.v1_only, "V2": lt.create_torrent.v2_only, "Hybrid": 0}[version]
+found = []
+if os.path.isfile(path):
+    found.append((os.path.basename(path), os.path.getsize(path)))
+else:
+    for folder, _, names in os.walk(path):
+        for name in names:
+            full = os.path.join(folder, name)
+            found.append((os.path.relpath(full, os.path.dirname(path)), os.path.getsize(full)))
+files = lt.file_storage()
+for name, size in sorted(found, key=lambda entry: entry[0].split("/")):
+    files.add_file(name, size)
+made = lt.create_torrent(files, 32768, flags)
+lt.set_piece_hashes(made, os.path.dirname(path))
+open(torrent, "wb").write(lt.bencode(made.generate()))
+"#;
+
+fn libtorrent(version: Version) {
+    let python = Command::new("/usr/bin/python3").args(["-c", "import libtorrent"]).status();
+    if !python.is_ok_and(|status| status.success()) {
+        println!("skipped: python3-libtorrent is not installed");
+        return;
+    }
+    agree(version, |path, torrent| {
+        let mut command = Command::new("/usr/bin/python3");
+        command.args(["-c", LIBTORRENT]).arg(path).arg(torrent).arg(format!("{version:?}"));
+        command
+    });
+}
+
+#[test]
+fn libtorrent_makes_the_same_v1_torrent() {
+    libtorrent(Version::V1);
+}
+
+#[test]
+fn libtorrent_makes_the_same_v2_torrent() {
+    libtorrent(Version::V2);
+}
+
+#[test]
+fn libtorrent_makes_the_same_hybrid_torrent() {
+    libtorrent(Version::Hybrid);
+}
