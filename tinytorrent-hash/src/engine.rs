@@ -53,7 +53,7 @@ pub(crate) fn run<'a, A, C, I>(
 /// Compresses what all busy lanes have in common, and says how many blocks that was.
 fn step<'a, A, C, I>(
     plan: &[(Kernel, usize)],
-    mut chains: &mut [A::Chain],
+    chains: &mut [A::Chain],
     busy: &[(usize, Feed<'a, C, I>)],
 ) -> usize
 where
@@ -69,7 +69,16 @@ where
     for run in &mut runs[..busy.len()] {
         *run = &run[..count];
     }
-    let mut runs = &runs[..busy.len()];
+    compress::<A>(plan, chains, &runs[..busy.len()]);
+    count
+}
+
+/// Compresses runs of equal length, with the kernels that the plan has for so many.
+pub(crate) fn compress<A: Algorithm>(
+    plan: &[(Kernel, usize)],
+    mut chains: &mut [A::Chain],
+    mut runs: &[&[Block]],
+) {
     while !chains.is_empty() {
         let kernel = choose(plan, chains.len());
         let now = chains.len().min(kernel.lanes());
@@ -78,11 +87,66 @@ where
         A::compress_lanes(kernel, chains_now, runs_now);
         (chains, runs) = (chains_left, runs_left);
     }
-    count
 }
 
 /// The first kernel of the plan that pays for this many messages.
 fn choose(plan: &[(Kernel, usize)], messages: usize) -> Kernel {
     let pays = plan.iter().find(|(_, least)| messages >= *least);
     pays.map_or(Kernel::Single, |(kernel, _)| *kernel)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::iter;
+
+    use super::*;
+    use crate::{
+        algorithm::{Sha1Algorithm, Sha256Algorithm},
+        kernel,
+        message::Core,
+    };
+
+    #[test]
+    fn the_widest_kernel_has_no_more_lanes_than_the_engine() {
+        assert!(Kernel::ALL.iter().all(|kernel| kernel.lanes() <= MAX_LANES));
+    }
+
+    #[test]
+    fn a_kernel_that_does_not_pay_leaves_the_rest_to_the_next() {
+        let plan = [(Kernel::Avx512, 12), (Kernel::ShaNi, 2), (Kernel::Single, 1)];
+        let chosen = [16, 12, 11, 2, 1].map(|messages| choose(&plan, messages));
+        let expected =
+            [Kernel::Avx512, Kernel::Avx512, Kernel::ShaNi, Kernel::ShaNi, Kernel::Single];
+        assert_eq!(chosen, expected);
+    }
+
+    /// A lane takes the next message when its own ends, so messages that are asked for while one
+    /// long message goes on finish before it.
+    #[test]
+    fn a_short_message_does_not_wait_for_a_long_one() {
+        let long = [0; 64 * 100];
+        let messages = iter::once(&long[..]).chain(iter::repeat_n(&long[..64], 40));
+        let feeds =
+            messages.map(|message| Feed::last(Core::<Sha1Algorithm>::new(), iter::once(message)));
+        let mut order = Vec::new();
+        // Single has one lane; pairs keep the long message in a lane while the others pass.
+        let plan = if Kernel::ShaNi.is_available() { Kernel::ShaNi } else { Kernel::Single };
+        run(&[(plan, 1)], feeds, |place, _| order.push(place));
+        let expected = if plan == Kernel::Single { 0 } else { 40 };
+        assert_eq!(order.iter().position(|place| *place == 0), Some(expected));
+    }
+
+    #[test]
+    fn every_message_is_handed_back_once() {
+        for plan in [kernel::sha1_plan(), kernel::sha256_plan()] {
+            let message = [0; 1_000];
+            let feeds = (0..100).map(|i| {
+                Feed::last(Core::<Sha256Algorithm>::new(), iter::once(&message[..i * 10]))
+            });
+            let mut places = Vec::new();
+            run(plan, feeds, |place, _| places.push(place));
+            places.sort_unstable();
+            assert_eq!(places, (0..100).collect::<Vec<_>>());
+        }
+    }
 }

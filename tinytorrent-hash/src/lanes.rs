@@ -3,10 +3,10 @@
 use std::iter;
 
 use crate::{
-    algorithm::{Algorithm, Sha1Algorithm, Sha256Algorithm},
-    engine,
+    algorithm::{Algorithm, Block, Sha1Algorithm, Sha256Algorithm},
+    engine::{self, MAX_LANES},
     hasher::{Sha1, Sha256},
-    kernel::Kernel,
+    kernel::{self, Kernel},
     message::{AsCore, Core, Feed},
 };
 
@@ -111,11 +111,23 @@ impl Lanes {
     pub fn sha256_pairs(self, children: &[[u8; 32]], parents: &mut [[u8; 32]]) {
         let (pairs, odd) = children.as_chunks::<2>();
         assert!(odd.is_empty() && pairs.len() == parents.len(), "one parent for each two children");
-        let feeds =
-            pairs.iter().map(|pair| Feed::last(Core::new(), iter::once(pair.as_flattened())));
-        self.run(feeds, |place, core: Core<Sha256Algorithm>| {
-            parents[place] = Sha256Algorithm::digest(&core.chain);
-        });
+        let forced = self.kernel.map(|kernel| [(kernel, 1)]);
+        let plan = forced.as_ref().map_or(kernel::sha256_pairs_plan(), |plan| plan.as_slice());
+        let pairs = pairs.chunks(MAX_LANES).zip(parents.chunks_mut(MAX_LANES));
+        for (pairs, parents) in pairs {
+            let mut chains = [Sha256Algorithm::INITIAL; MAX_LANES];
+            let chains = &mut chains[..pairs.len()];
+            let mut runs: [&[Block]; MAX_LANES] = [&[]; MAX_LANES];
+            for (run, pair) in runs.iter_mut().zip(pairs) {
+                *run = pair.as_flattened().as_chunks().0;
+            }
+            engine::compress::<Sha256Algorithm>(plan, chains, &runs[..pairs.len()]);
+            let runs: [&[Block]; MAX_LANES] = [&[PAIR_PADDING]; MAX_LANES];
+            engine::compress::<Sha256Algorithm>(plan, chains, &runs[..pairs.len()]);
+            for (parent, chain) in parents.iter_mut().zip(chains) {
+                *parent = Sha256Algorithm::digest(chain);
+            }
+        }
     }
 
     fn run<'a, A, C, I>(
@@ -132,3 +144,11 @@ impl Lanes {
         engine::run(plan, feeds, finished);
     }
 }
+
+/// What follows a message of 64 bytes: a one bit, zeros, and 512, its length in bits.
+const PAIR_PADDING: Block = {
+    let mut block = [0; 64];
+    block[0] = 0x80;
+    block[62] = 2;
+    block
+};

@@ -61,14 +61,14 @@ macro_rules! sha1_rounds {
             };
         }
         macro_rules! five {
-                        ($f:ident, $t:expr) => {
-                            round!(a b c d e, $f, $t);
-                            round!(e a b c d, $f, $t + 1);
-                            round!(d e a b c, $f, $t + 2);
-                            round!(c d e a b, $f, $t + 3);
-                            round!(b c d e a, $f, $t + 4);
-                        };
-                    }
+                                ($f:ident, $t:expr) => {
+                                    round!(a b c d e, $f, $t);
+                                    round!(e a b c d, $f, $t + 1);
+                                    round!(d e a b c, $f, $t + 2);
+                                    round!(c d e a b, $f, $t + 3);
+                                    round!(b c d e a, $f, $t + 4);
+                                };
+                            }
         macro_rules! twenty {
             ($f:ident, $t:expr) => {
                 five!($f, $t);
@@ -123,17 +123,17 @@ macro_rules! sha256_rounds {
             };
         }
         macro_rules! eight {
-                        ($t:expr) => {
-                            round!(a b c d e f g h, $t);
-                            round!(h a b c d e f g, $t + 1);
-                            round!(g h a b c d e f, $t + 2);
-                            round!(f g h a b c d e, $t + 3);
-                            round!(e f g h a b c d, $t + 4);
-                            round!(d e f g h a b c, $t + 5);
-                            round!(c d e f g h a b, $t + 6);
-                            round!(b c d e f g h a, $t + 7);
-                        };
-                    }
+                                ($t:expr) => {
+                                    round!(a b c d e f g h, $t);
+                                    round!(h a b c d e f g, $t + 1);
+                                    round!(g h a b c d e f, $t + 2);
+                                    round!(f g h a b c d e, $t + 3);
+                                    round!(e f g h a b c d, $t + 4);
+                                    round!(d e f g h a b c, $t + 5);
+                                    round!(c d e f g h a b, $t + 6);
+                                    round!(b c d e f g h a, $t + 7);
+                                };
+                            }
         eight!(0);
         eight!(8);
         eight!(16);
@@ -303,5 +303,36 @@ impl<const LANES: usize> Staged<LANES> {
     const fn slot(lane: usize) -> usize {
         let (quarter, upper, odd) = (lane / 4, lane / 2 % 2, lane % 2);
         upper * LANES / 2 + 2 * quarter + odd
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slots<const LANES: usize>() -> Vec<usize> {
+        let mut slots: Vec<usize> = (0..LANES).map(Staged::<LANES>::slot).collect();
+        slots.sort_unstable();
+        slots
+    }
+
+    #[test]
+    fn each_lane_has_a_slot_of_its_own() {
+        assert_eq!(slots::<8>(), (0..8).collect::<Vec<_>>());
+        assert_eq!(slots::<16>(), (0..16).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_shortest_run_counts() {
+        let blocks = [[0; 64]; 5];
+        let (lanes, count) = fill_lanes::<8>(&[&blocks, &blocks[..3], &blocks[..4]]);
+        assert_eq!(count, 3);
+        assert!(lanes[3..].iter().all(|run| run.len() == 5));
+    }
+
+    #[test]
+    #[should_panic(expected = "3 messages in 2 lanes")]
+    fn more_messages_than_lanes_are_refused() {
+        fill_lanes::<2>(&[&[], &[], &[]]);
     }
 }
