@@ -247,6 +247,12 @@ impl TorrentDisk {
         self.shared.read(&self.content, block, tag);
     }
 
+    /// The block, if it is in memory because a neighbour was read lately: spares asking the
+    /// threads. Only for blocks of verified pieces, as for [`read`](Self::read).
+    pub fn read_cached(&self, block: BlockInfo) -> Option<Bytes> {
+        self.shared.cache.get(&self.content, block)
+    }
+
     /// Drops the read requests that no worker has begun and for which `is_unwanted` says so: a
     /// peer was choked or has left.
     pub fn cancel_reads(&self, is_unwanted: impl FnMut(BlockInfo, u64) -> bool) {
@@ -267,7 +273,7 @@ impl TorrentDisk {
     }
 
     /// How many [`unstored_bytes`](Self::unstored_bytes) keep the disk busy. More are of no use,
-    /// and are what a kill costs: 1.5 % of the content, but at least 384 KiB and at most 24 MiB or
+    /// and are what a kill costs: 1 % of the content, but at least 192 KiB and at most 24 MiB or
     /// three eighths of the memory budget.
     pub fn unstored_limit(&self) -> u64 {
         let total = self.content.storage.geometry().total_length();

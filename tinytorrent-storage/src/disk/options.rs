@@ -70,11 +70,11 @@ impl Default for DiskOptions {
     }
 }
 
-/// How many unwritten bytes of a torrent make a batch: a two-hundredth of the content, as that is
-/// what a kill costs at most, but no less than makes a decent write and no more than lanes can
-/// use and memory allows.
+/// How many unwritten bytes of a torrent make a batch: a three-hundredth of the content, as three
+/// batches are what a kill costs at most, but no less than makes a decent write and no more than
+/// lanes can use and memory allows.
 pub(super) fn batch_bytes(total_length: u64, memory: u64) -> u64 {
-    (total_length / 200).clamp(128 << 10, (memory / 8).clamp(128 << 10, 8 << 20))
+    (total_length / 300).clamp(64 << 10, (memory / 8).clamp(64 << 10, 8 << 20))
 }
 
 /// How many unwritten bytes of a torrent keep the disk busy: a batch that is written, one that

@@ -67,6 +67,14 @@ impl ReadCache {
         }
     }
 
+    /// The block, if its run is at hand.
+    pub(super) fn get(&self, content: &Content, block: BlockInfo) -> Option<Bytes> {
+        let (piece, number) = run_of(block);
+        let is_within = block.end() - number * RUN <= RUN;
+        let data = self.find(RunKey { torrent: content.id, piece, number })?;
+        is_within.then(|| slice(&data, block))
+    }
+
     /// Forgets a piece whose data changed.
     pub(super) fn forget(&self, torrent: u64, piece: PieceIndex) {
         self.lock().runs.retain(|key, _| (key.torrent, key.piece) != (torrent, piece));

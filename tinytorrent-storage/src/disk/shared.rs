@@ -277,21 +277,19 @@ impl State {
     }
 }
 
+/// What is to be done for the torrent next.
 fn job_of(torrent: &mut Torrent, now: Instant, is_pressed: bool) -> Option<Job> {
     let content = Arc::clone(&torrent.content);
-    if !torrent.reads.is_empty() {
-        let count = torrent.reads.len().min(MAX_READS);
-        return Some(Job::Read { content, requests: torrent.reads.drain(..count).collect() });
+    let requests = torrent.take_reads(now, is_pressed);
+    if !requests.is_empty() {
+        return Some(Job::Read { content, requests });
     }
-    if let Some(batch) = torrent.take_batch(now, is_pressed) {
-        return Some(Job::Store { content, batch });
+    if let Some(counters) = torrent.take_checkpoint() {
+        return Some(Job::Checkpoint { content, counters });
     }
-    let counters = torrent.take_checkpoint()?;
-    Some(Job::Checkpoint { content, counters })
+    let batch = torrent.take_batch(now, is_pressed)?;
+    Some(Job::Store { content, batch })
 }
-
-/// Requests that one worker takes at once: 4 MiB.
-const MAX_READS: usize = 256;
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -36,8 +36,10 @@ pub(super) struct Torrent {
     batch_bytes: u64,
     drains: usize,
     pub(super) reads: VecDeque<ReadRequest>,
-    checkpoint: Option<Counters>,
+    checkpoint: Checkpoint,
     is_checkpointing: bool,
+    /// Reads and writes take turns.
+    read_last: bool,
     pub(super) is_closed: bool,
     pub(super) is_active: bool,
 }
@@ -45,6 +47,16 @@ pub(super) struct Torrent {
 pub(super) struct ReadRequest {
     pub(super) block: BlockInfo,
     pub(super) tag: u64,
+}
+
+/// What is asked for, and how near it is.
+#[derive(Clone, Copy)]
+enum Checkpoint {
+    None,
+    /// What is held has to be written first.
+    Flushing(Counters),
+    /// Nothing that is held has to be waited for but what workers have in hand.
+    Ready(Counters),
 }
 
 /// A batch for one worker.
@@ -84,8 +96,9 @@ impl Torrent {
             batch_bytes,
             drains: 0,
             reads: VecDeque::new(),
-            checkpoint: None,
+            checkpoint: Checkpoint::None,
             is_checkpointing: false,
+            read_last: false,
             is_closed: false,
             is_active: false,
         }
@@ -147,20 +160,31 @@ impl Torrent {
     }
 
     pub(super) fn request_checkpoint(&mut self, counters: Counters) {
-        self.checkpoint = Some(counters);
+        self.checkpoint = Checkpoint::Flushing(counters);
+    }
+
+    /// Read requests, as many as one worker takes at once.
+    pub(super) fn take_reads(&mut self, now: Instant, is_pressed: bool) -> Vec<ReadRequest> {
+        if std::mem::take(&mut self.read_last) && self.is_due(now, is_pressed) {
+            return Vec::new();
+        }
+        let count = self.reads.len().min(MAX_READS);
+        self.read_last = count > 0;
+        self.reads.drain(..count).collect()
     }
 
     /// The next batch, if one is due. `is_pressed`: memory is short.
     pub(super) fn take_batch(&mut self, now: Instant, is_pressed: bool) -> Option<Batch> {
         // One worker at a time lets pieces come together for the lanes; more only if it lags.
-        let is_due = self.is_due(now, is_pressed);
-        if !is_due || (self.drains > 0 && !self.is_lagging()) {
+        let is_alone = self.drains == 0 || self.is_lagging();
+        if !is_alone || !self.is_due(now, is_pressed) || self.is_awaiting_checkpoint() {
             return None;
         }
-        let is_aged = self.is_aged(now);
+        let (is_aged, is_flush) = (self.is_aged(now), self.wants_flush());
         let mut batch = Batch { works: Vec::new(), keep: !is_aged && !is_pressed };
+        let limit = if is_flush { u64::MAX } else { MAX_BATCH };
         let mut bytes = 0;
-        while bytes < MAX_BATCH
+        while bytes < limit
             && let Some(piece) = self.complete.pop_front()
         {
             bytes += self.take_work(piece, &mut batch);
@@ -168,24 +192,32 @@ impl Torrent {
         if self.complete.is_empty() {
             self.complete_since = None;
         }
-        let take_partial = is_aged || is_pressed || self.wants_flush() || self.is_full();
-        if take_partial {
-            self.take_dirty(bytes, &mut batch);
+        if is_aged || is_pressed || is_flush || self.is_full() {
+            self.take_dirty(limit.saturating_sub(bytes), &mut batch);
         }
         if is_aged || is_pressed {
             self.take_kept(&mut batch);
         }
+        self.after_taking(now, is_aged);
+        if batch.works.is_empty() {
+            return None;
+        }
+        self.drains += 1;
+        Some(batch)
+    }
+
+    fn after_taking(&mut self, now: Instant, is_aged: bool) {
         if self.waiting == 0 {
             self.held_since = None;
         } else if is_aged {
             // What is left is with a worker, or beyond this batch.
             self.held_since = Some(now);
         }
-        if batch.works.is_empty() {
-            return None;
+        if let Checkpoint::Flushing(counters) = self.checkpoint
+            && self.waiting == 0
+        {
+            self.checkpoint = Checkpoint::Ready(counters);
         }
-        self.drains += 1;
-        Some(batch)
     }
 
     /// Takes back a piece of a batch. Gives the bytes that are written or dropped with that.
@@ -230,10 +262,15 @@ impl Torrent {
 
     /// The checkpoint that can be made now: when everything stored before is written.
     pub(super) fn take_checkpoint(&mut self) -> Option<Counters> {
-        if self.drains > 0 || self.waiting > 0 || self.is_checkpointing {
+        if self.drains > 0 || self.is_checkpointing {
             return None;
         }
-        let counters = self.checkpoint.take()?;
+        let counters = match self.checkpoint {
+            Checkpoint::Ready(counters) => counters,
+            Checkpoint::Flushing(counters) if self.waiting == 0 => counters,
+            Checkpoint::Flushing(_) | Checkpoint::None => return None,
+        };
+        self.checkpoint = Checkpoint::None;
         self.is_checkpointing = true;
         Some(counters)
     }
@@ -243,7 +280,7 @@ impl Torrent {
     }
 
     pub(super) fn has_checkpoint(&self) -> bool {
-        self.checkpoint.is_some()
+        !matches!(self.checkpoint, Checkpoint::None)
     }
 
     pub(super) fn have(&self) -> &Bitfield {
@@ -280,7 +317,7 @@ impl Torrent {
             && self.held_since.is_none()
             && self.complete.is_empty()
             && self.reads.is_empty()
-            && self.checkpoint.is_none()
+            && !self.has_checkpoint()
             && !self.is_checkpointing
     }
 
@@ -327,7 +364,12 @@ impl Torrent {
     }
 
     fn wants_flush(&self) -> bool {
-        self.is_closed || self.checkpoint.is_some()
+        self.is_closed || matches!(self.checkpoint, Checkpoint::Flushing(_))
+    }
+
+    /// Whether what comes now has to wait until the checkpoint has begun.
+    fn is_awaiting_checkpoint(&self) -> bool {
+        matches!(self.checkpoint, Checkpoint::Ready(_)) && !self.is_checkpointing
     }
 
     /// Pieces that come slowly have no reason to wait for each other.
@@ -351,13 +393,14 @@ impl Torrent {
         bytes.max(u64::from(BLOCK_LENGTH))
     }
 
-    fn take_dirty(&mut self, mut bytes: u64, batch: &mut Batch) {
+    fn take_dirty(&mut self, limit: u64, batch: &mut Batch) {
         let mut left = Vec::new();
+        let mut bytes = 0;
         for piece in std::mem::take(&mut self.dirty) {
             match self.pieces.get(&piece) {
                 // Verified, forgotten, or in this batch already.
                 None => {}
-                Some(entry) if entry.is_busy() || bytes >= MAX_BATCH => {
+                Some(entry) if entry.is_busy() || bytes >= limit => {
                     let is_mine = batch.works.iter().any(|work| work.piece == piece);
                     if !is_mine && left.last() != Some(&piece) {
                         left.push(piece);
@@ -396,3 +439,6 @@ impl Torrent {
 
 /// A worker takes no more at once, so that it is back for others soon: some milliseconds.
 const MAX_BATCH: u64 = 8 << 20;
+
+/// Requests that one worker takes at once: 4 MiB.
+const MAX_READS: usize = 256;

@@ -29,7 +29,7 @@ fn store(shared: &Shared, content: &Content, batch: Batch) {
     let keep = batch.keep;
     let done = batch::run(content, batch.works, shared.options.sync_before_have);
     let mut ranges = batch::written_ranges(&done);
-    let completions = settle(shared, content, done, keep);
+    let (written, completions) = settle(shared, content, done, keep);
     let discarded = completions.iter().filter_map(|completion| match completion {
         Completion::PieceFailed { piece, .. } | Completion::PieceUnstored { piece, .. } => {
             Some(BlockRange { piece: *piece, first: 0, count: 0 })
@@ -38,17 +38,30 @@ fn store(shared: &Shared, content: &Content, batch: Batch) {
     });
     ranges.extend(discarded);
     note(shared, content, &ranges);
+    // Only now are they safe from a kill.
+    shared.stored(content, written);
+    if written > 0 {
+        (content.on_completion)(Completion::BlocksWritten { bytes: written });
+    }
     completions.into_iter().for_each(&content.on_completion);
 }
 
-fn settle(shared: &Shared, content: &Content, done: Vec<Done>, keep: bool) -> Vec<Completion> {
+/// Gives the bytes that are written or dropped, and what became of the pieces.
+fn settle(
+    shared: &Shared,
+    content: &Content,
+    done: Vec<Done>,
+    keep: bool,
+) -> (u64, Vec<Completion>) {
     let now = Instant::now();
     let mut completions = Vec::new();
     let mut written = 0;
     let mut guard = shared.lock();
     let state = &mut *guard;
     let keep = keep && !state.is_pressed();
-    let Some(torrent) = state.torrents.get_mut(&content.id) else { return completions };
+    let Some(torrent) = state.torrents.get_mut(&content.id) else {
+        return (written, completions);
+    };
     for Done { work, result } in done {
         let piece = work.piece;
         let is_recovered = torrent.is_recovered(piece);
@@ -70,12 +83,8 @@ fn settle(shared: &Shared, content: &Content, done: Vec<Done>, keep: bool) -> Ve
         completions.extend(completion);
     }
     torrent.end_batch();
-    shared.stored(content, written);
     shared.woken(guard, content.id, now);
-    if written > 0 {
-        completions.insert(0, Completion::BlocksWritten { bytes: written });
-    }
-    completions
+    (written, completions)
 }
 
 /// Has the journal know of blocks of unfinished pieces.

@@ -25,7 +25,7 @@ pub(crate) type FileSpec = (&'static str, u64, bool);
 
 /// A torrent, its content and a folder for it.
 pub(crate) struct World {
-    pub(crate) folder: tempfile::TempDir,
+    folder: Folder,
     pub(crate) layout: Arc<Layout>,
     pub(crate) content: Vec<u8>,
     pub(crate) hashes: PieceHashes,
@@ -52,11 +52,20 @@ impl World {
         }
         let hashes = PieceHashes::from_v1(content.chunks(piece_length as usize).map(sha1));
         let layout = Arc::new(builder.build().unwrap());
-        Self { folder: tempfile::tempdir().unwrap(), layout, content, hashes }
+        Self { folder: Folder::Own(tempfile::tempdir().unwrap()), layout, content, hashes }
+    }
+
+    /// The same torrent in another folder, which stays.
+    pub(crate) fn at(mut self, folder: &Path) -> Self {
+        self.folder = Folder::Others(folder.to_owned());
+        self
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
+        match &self.folder {
+            Folder::Own(folder) => folder.path(),
+            Folder::Others(folder) => folder,
+        }
     }
 
     pub(crate) fn geometry(&self) -> Geometry {
@@ -139,6 +148,11 @@ impl World {
     }
 }
 
+enum Folder {
+    Own(tempfile::TempDir),
+    Others(std::path::PathBuf),
+}
+
 /// A torrent on a disk.
 pub(crate) struct Session<'a> {
     pub(crate) world: &'a World,
@@ -202,3 +216,27 @@ pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
     bytes.truncate(length);
     bytes
 }
+
+/// Runs one test of this file again in a process of its own, after some shell commands such as
+/// `ulimit`. `None` where there is no shell.
+pub(crate) fn in_child(test: &str, commands: &str, folder: &Path) -> Option<std::process::Command> {
+    if !cfg!(unix) {
+        eprintln!("skipped: {test} needs a shell");
+        return None;
+    }
+    let mut child = std::process::Command::new("/bin/sh");
+    child
+        .arg("-c")
+        .arg(format!("{commands}; exec \"$0\" --exact {test} --nocapture --test-threads 1"))
+        .arg(std::env::current_exe().unwrap())
+        .env(CHILD, folder)
+        .stdout(std::process::Stdio::null());
+    Some(child)
+}
+
+/// The folder that [`in_child`] was given, in the child.
+pub(crate) fn child_folder() -> Option<std::path::PathBuf> {
+    std::env::var_os(CHILD).map(Into::into)
+}
+
+const CHILD: &str = "TINYTORRENT_TEST_CHILD";
