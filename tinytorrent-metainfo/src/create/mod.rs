@@ -16,8 +16,9 @@ pub use error::CreateError;
 
 /// How to make a torrent.
 ///
-/// The same content and the same options give the same bytes, on every machine: files come in the
-/// order of their paths, compared element by element as bytes, and no clock is read.
+/// The same content and the same options give the same bytes, on every machine, and no clock is
+/// read. Files of a v1 torrent come in the order of their whole paths as bytes, as mktorrent and
+/// transmission have it; those of the others in the order of the file tree, element by element.
 ///
 /// # Defaults
 ///
@@ -182,7 +183,8 @@ impl CreateOptions {
     /// # Errors
     /// See [`CreateError`].
     pub fn create(&self, path: &Path, observer: Observer<'_>) -> Result<Metainfo, CreateError> {
-        let content = scan::scan(path)?;
+        let order = if self.version.has_v2() { scan::Order::Tree } else { scan::Order::Path };
+        let content = scan::scan(path, order)?;
         let name = self.name.clone().map_or(content.name.clone(), String::into_bytes);
         let total = content.files.iter().map(|file| file.length).sum();
         let piece_length = self.piece_length.unwrap_or(Self::default_piece_length(total));

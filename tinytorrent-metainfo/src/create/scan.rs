@@ -13,8 +13,17 @@ pub(super) struct Content {
     pub(super) root: PathBuf,
     /// One file, rather than a folder that may hold one.
     pub(super) is_single_file: bool,
-    /// In the order of their elements.
+    /// In the [`Order`] that was asked for.
     pub(super) files: Vec<Found>,
+}
+
+/// What comes first.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Order {
+    /// Paths as text, with `/` among the other characters: what mktorrent and transmission do.
+    Path,
+    /// Element by element: the order of a file tree (BEP 52).
+    Tree,
 }
 
 /// A file.
@@ -25,7 +34,7 @@ pub(super) struct Found {
     pub(super) length: u64,
 }
 
-pub(super) fn scan(root: &Path) -> Result<Content, CreateError> {
+pub(super) fn scan(root: &Path, order: Order) -> Result<Content, CreateError> {
     let metadata = fs::metadata(root).map_err(|error| CreateError::io(root, error))?;
     let is_single_file = metadata.is_file();
     let mut walk = Walk { files: Vec::new(), folders: Vec::new() };
@@ -34,7 +43,10 @@ pub(super) fn scan(root: &Path) -> Result<Content, CreateError> {
         walk.folder(&folder, &elements, ancestors)?;
     }
     let mut files = walk.files;
-    files.sort_by(|one, other| one.elements.cmp(&other.elements));
+    match order {
+        Order::Path => files.sort_by_cached_key(|file| file.elements.join(&b'/')),
+        Order::Tree => files.sort_by(|one, other| one.elements.cmp(&other.elements)),
+    }
     if files.iter().all(|file| file.length == 0) {
         return Err(CreateError::NoContent { path: root.to_owned() });
     }
