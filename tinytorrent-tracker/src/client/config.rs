@@ -1,12 +1,15 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use super::Proxy;
+
 /// Settings of a [`TrackerClient`](super::TrackerClient).
 ///
 /// # Defaults
 /// Both families, any local address; 10 s to connect, 20 s without a byte, 60 s for a whole
 /// request; BEP 15's own 15 s before a datagram is sent again; 1 MiB of body; 5 redirects, none
-/// from HTTPS to HTTP and none from a public address to a private one; certificates verified.
+/// from HTTPS to HTTP and none from a public address to a private one; certificates verified; no
+/// proxy.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
     pub(super) families: Families,
@@ -22,6 +25,7 @@ pub struct ClientConfig {
     pub(super) allows_private_redirects: bool,
     pub(super) verifies_certificates: bool,
     pub(super) user_agent: String,
+    pub(super) proxy: Option<Proxy>,
 }
 
 /// Over which families to speak to trackers.
@@ -52,6 +56,7 @@ impl Default for ClientConfig {
             allows_private_redirects: false,
             verifies_certificates: true,
             user_agent: concat!("tinytorrent/", env!("CARGO_PKG_VERSION")).to_owned(),
+            proxy: None,
         }
     }
 }
@@ -138,6 +143,13 @@ impl ClientConfig {
     /// `tinytorrent/` and the version. Empty sends no header.
     pub fn user_agent(&mut self, name: impl Into<String>) -> &mut Self {
         self.user_agent = name.into();
+        self
+    }
+
+    /// Through what to reach HTTP and HTTPS trackers. With a proxy, UDP trackers are not reached
+    /// at all, and the proxy looks up the hosts. Default: nothing.
+    pub fn proxy(&mut self, proxy: Option<Proxy>) -> &mut Self {
+        self.proxy = proxy;
         self
     }
 }

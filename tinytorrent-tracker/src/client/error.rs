@@ -25,6 +25,8 @@ pub enum Phase {
     Resolve,
     /// Opening a connection, or a socket.
     Connect,
+    /// Asking the proxy for a connection.
+    Proxy,
     /// Shaking hands over TLS.
     Tls,
     /// Sending, and waiting for the first byte.
@@ -45,6 +47,9 @@ pub enum ErrorKind {
     /// The URL cannot be used.
     #[error("{}", .0.kind)]
     Url(#[from] UrlError),
+    /// A UDP tracker, and a proxy that cannot reach it; nothing goes past the proxy.
+    #[error("udp trackers cannot be reached through the proxy")]
+    NotThroughProxy,
     /// The host has no address of a family that is allowed.
     #[error("the host has no usable address")]
     NoAddress,
@@ -154,6 +159,7 @@ impl fmt::Display for Phase {
             Phase::Url => "reading the url",
             Phase::Resolve => "looking up the host",
             Phase::Connect => "connecting",
+            Phase::Proxy => "asking the proxy",
             Phase::Tls => "shaking hands over tls",
             Phase::Request => "waiting for the answer",
             Phase::Read => "reading the body",

@@ -12,6 +12,7 @@ use tinytorrent_types::compact::Family;
 use tinytorrent_types::{AddressFilter, AddressVerdict};
 use tokio::time::{Instant, timeout_at};
 
+use super::basic_auth::basic_auth;
 use super::body::{Body, decompress};
 use super::connect::{Stream, within};
 use super::resolve::of_family;
@@ -36,7 +37,10 @@ impl TrackerClient {
     pub async fn fetch(&self, url: &str, max_bytes: usize) -> Result<Fetched, Error> {
         let url: TrackerUrl = url.parse().map_err(Error::url)?;
         let deadline = Instant::now() + self.shared.config.request_timeout;
-        let addresses = self.resolve(&url, deadline).await?;
+        let addresses = match self.shared.config.proxy {
+            Some(_) => Vec::new(),
+            None => self.resolve(&url, deadline).await?,
+        };
         let target = match url.path_and_query() {
             tail if tail.starts_with('/') => tail.to_owned(),
             tail => format!("/{tail}"),
@@ -49,18 +53,18 @@ impl TrackerClient {
         Ok(Fetched { body: body.bytes, url })
     }
 
-    /// Asks a tracker over one family.
+    /// Asks a tracker over one family, or through the proxy.
     pub(super) async fn get_tracker(
         &self,
         url: &TrackerUrl,
         target: &str,
         addresses: &[SocketAddr],
-        family: Family,
+        family: Option<Family>,
         deadline: Instant,
     ) -> Result<Body, Error> {
         let max_bytes = self.shared.config.max_body;
         let (url, target) = (url.clone(), target.to_owned());
-        let request = Get { url, target, max_bytes, family: Some(family) };
+        let request = Get { url, target, max_bytes, family };
         self.get(request, addresses.to_vec(), deadline).await.map(|(body, _)| body)
     }
 
@@ -84,7 +88,10 @@ impl TrackerClient {
             };
             let next = request.url.join(&location);
             let next = next.map_err(|error| Error::new(&request.url, Phase::Response, error))?;
-            addresses = self.resolve(&next, deadline).await?;
+            addresses = match config.proxy {
+                Some(_) => Vec::new(),
+                None => self.resolve(&next, deadline).await?,
+            };
             if let Some(family) = request.family {
                 addresses.retain(|address| Family::of(address.ip()) == family);
             }
@@ -99,17 +106,18 @@ impl TrackerClient {
         Err(Error::new(&request.url, Phase::Response, kind))
     }
 
-    fn check_redirect(
+    pub(super) fn check_redirect(
         &self,
         from: &TrackerUrl,
-        peer: SocketAddr,
+        peer: Option<SocketAddr>,
         to: &TrackerUrl,
         addresses: &[SocketAddr],
     ) -> Result<(), Error> {
         let config = &self.shared.config;
         let is_http = matches!(to.scheme(), Scheme::Http | Scheme::Https);
         let is_downgrade = from.scheme() == Scheme::Https && to.scheme() == Scheme::Http;
-        let turns_private = is_public(peer) && !addresses.iter().all(|address| is_public(*address));
+        let turns_private =
+            peer.is_some_and(is_public) && !addresses.iter().all(|address| is_public(*address));
         if !is_http
             || (is_downgrade && !config.allows_downgrade)
             || (turns_private && !config.allows_private_redirects)
@@ -231,43 +239,5 @@ fn is_public(address: SocketAddr) -> bool {
     AddressFilter::new().refuse_bogons(true).judge(address) == AddressVerdict::Usable
 }
 
-/// RFC 7617, with the user info as it stands in the URL, its percent-escapes undone.
-fn basic_auth(user_info: &str) -> String {
-    let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
-    let mut plain = crate::http::percent_decode(user);
-    plain.push(b':');
-    plain.extend(crate::http::percent_decode(password));
-    format!("Basic {}", base64(&plain))
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let word = [0, 1, 2].map(|at| u32::from(chunk.get(at).copied().unwrap_or(0)));
-        let word = word[0] << 16 | word[1] << 8 | word[2];
-        for at in 0..4 {
-            let is_padding = at > chunk.len();
-            let digit = (word >> (18 - 6 * at) & 63) as usize;
-            out.push(if is_padding { '=' } else { char::from(ALPHABET[digit]) });
-        }
-    }
-    out
-}
-
 /// More than any honest server sends.
 const MAX_HEADERS: usize = 100;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// H-04; RFC 7617 and RFC 4648 give the vectors
-    #[test]
-    fn user_info_becomes_basic_auth() {
-        assert_eq!(basic_auth("Aladdin:open%20sesame"), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
-        for (plain, coded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v")] {
-            assert_eq!(base64(plain.as_bytes()), coded);
-        }
-    }
-}

@@ -15,13 +15,17 @@ use tinytorrent_types::compact::Family;
 use tinytorrent_types::{InfoHashes, WireInfoHash};
 use tokio::time::{Instant, timeout_at};
 
-use crate::{AnnounceRequest, AnnounceResponse, Scheme, ScrapeResponse, TrackerUrl, http};
+use crate::{
+    AnnounceEvent, AnnounceRequest, AnnounceResponse, Scheme, ScrapeResponse, TrackerUrl, http,
+};
 
+mod basic_auth;
 mod body;
 mod config;
 mod connect;
 mod error;
 mod fetch;
+mod proxy;
 mod resolve;
 mod tls;
 mod udp;
@@ -29,6 +33,7 @@ mod udp;
 pub use config::{ClientConfig, Families};
 pub use error::{Error, ErrorKind, Phase};
 pub use fetch::Fetched;
+pub use proxy::Proxy;
 
 /// Speaks to trackers over UDP, HTTP and HTTPS, over IPv4 and IPv6.
 ///
@@ -59,6 +64,7 @@ struct Shared {
     config: ClientConfig,
     tls: tls::Tls,
     udp: udp::Sockets,
+    resolved: resolve::Resolved,
 }
 
 impl TrackerClient {
@@ -66,7 +72,9 @@ impl TrackerClient {
     pub fn new(config: ClientConfig) -> Self {
         let udp = udp::Sockets::new(&config);
         let tls = tls::Tls::new(config.verifies_certificates);
-        Self { shared: Arc::new(Shared { config, tls, udp }) }
+        Self {
+            shared: Arc::new(Shared { config, tls, udp, resolved: resolve::Resolved::default() }),
+        }
     }
 
     /// Announces, over each family that is there, and merges what comes (BEP 7): one that
@@ -80,13 +88,18 @@ impl TrackerClient {
         request: &AnnounceRequest,
     ) -> Result<AnnounceResponse, Error> {
         let deadline = self.deadline();
-        let addresses = self.resolve(url, deadline).await?;
+        if self.shared.config.proxy.is_some() {
+            return self.announce_http(url, request, &[], None, deadline).await;
+        }
+        let cache_only = request.event == AnnounceEvent::Stopped;
+        let addresses = match self.shared.resolved.get(url).filter(|_| cache_only) {
+            Some(addresses) => addresses,
+            None => self.resolve(url, deadline).await?,
+        };
         let one = async |family| match url.scheme() {
             Scheme::Udp => self.announce_udp(url, request, &addresses, family, deadline).await,
             Scheme::Http | Scheme::Https => {
-                let target = http::announce_target(url, request);
-                let body = self.get_tracker(url, &target, &addresses, family, deadline).await?;
-                body.parse(url, http::read_announce)
+                self.announce_http(url, request, &addresses, Some(family), deadline).await
             }
         };
         let v4 = has(&addresses, Family::V4).then(|| one(Family::V4));
@@ -142,6 +155,9 @@ impl TrackerClient {
         let deadline = self.deadline();
         let not_scrapable = || Error::new(url, Phase::Url, ErrorKind::NotScrapable);
         let scrape_url = url.to_scrape().ok_or_else(not_scrapable)?;
+        if self.shared.config.proxy.is_some() {
+            return self.scrape_http(&scrape_url, info_hashes, &[], None, deadline).await;
+        }
         let addresses = self.resolve(&scrape_url, deadline).await?;
         let mut outcome = Err(no_address(url));
         for family in [Family::V4, Family::V6] {
@@ -151,15 +167,51 @@ impl TrackerClient {
                         self.scrape_udp(url, info_hashes, &addresses, family, deadline).await
                     }
                     Scheme::Http | Scheme::Https => {
-                        let target = http::scrape_target(&scrape_url, info_hashes);
-                        self.get_tracker(&scrape_url, &target, &addresses, family, deadline)
+                        let family = Some(family);
+                        self.scrape_http(&scrape_url, info_hashes, &addresses, family, deadline)
                             .await
-                            .and_then(|body| body.parse(&scrape_url, http::read_scrape))
                     }
                 };
             }
         }
         outcome
+    }
+
+    async fn announce_http(
+        &self,
+        url: &TrackerUrl,
+        request: &AnnounceRequest,
+        addresses: &[SocketAddr],
+        family: Option<Family>,
+        deadline: Instant,
+    ) -> Result<AnnounceResponse, Error> {
+        self.check_proxy(url)?;
+        let target = http::announce_target(url, request);
+        let body = self.get_tracker(url, &target, addresses, family, deadline).await?;
+        body.parse(url, http::read_announce)
+    }
+
+    async fn scrape_http(
+        &self,
+        url: &TrackerUrl,
+        info_hashes: &[WireInfoHash],
+        addresses: &[SocketAddr],
+        family: Option<Family>,
+        deadline: Instant,
+    ) -> Result<ScrapeResponse, Error> {
+        self.check_proxy(url)?;
+        let target = http::scrape_target(url, info_hashes);
+        let body = self.get_tracker(url, &target, addresses, family, deadline).await?;
+        body.parse(url, http::read_scrape)
+    }
+
+    fn check_proxy(&self, url: &TrackerUrl) -> Result<(), Error> {
+        match (&self.shared.config.proxy, url.scheme()) {
+            (Some(_), Scheme::Udp) => {
+                Err(Error::new(url, Phase::Proxy, ErrorKind::NotThroughProxy))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn deadline(&self) -> Instant {
@@ -214,3 +266,6 @@ async fn both<T, E>(
         (Err(error), _) => (Some(Err(error)), None),
     }
 }
+
+#[cfg(all(test, feature = "server"))]
+mod tests;

@@ -1,4 +1,6 @@
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tinytorrent_types::compact::Family;
 use tokio::time::{Instant, timeout_at};
@@ -24,7 +26,11 @@ impl TrackerClient {
                 addresses.push(address);
             }
         }
-        if addresses.is_empty() { Err(no_address(url)) } else { Ok(addresses) }
+        if addresses.is_empty() {
+            return Err(no_address(url));
+        }
+        self.shared.resolved.put(url, &addresses);
+        Ok(addresses)
     }
 
     fn is_allowed(&self, address: SocketAddr) -> bool {
@@ -33,6 +39,36 @@ impl TrackerClient {
             Families::V4 => Family::of(address.ip()) == Family::V4,
             Families::V6 => Family::of(address.ip()) == Family::V6,
         }
+    }
+}
+
+/// What was found last, for the `stopped` of a program that ends: it must not wait for a resolver
+/// then.
+#[derive(Debug, Default)]
+pub(super) struct Resolved {
+    hosts: Mutex<HashMap<(String, u16), Vec<SocketAddr>>>,
+}
+
+impl Resolved {
+    pub(super) fn get(&self, url: &TrackerUrl) -> Option<Vec<SocketAddr>> {
+        self.lock().get(&(url.host().to_owned(), url.port())).cloned()
+    }
+
+    pub(super) fn put(&self, url: &TrackerUrl, addresses: &[SocketAddr]) {
+        let mut hosts = self.lock();
+        if hosts.len() >= MAX_HOSTS {
+            hosts.clear();
+        }
+        hosts.insert((url.host().to_owned(), url.port()), addresses.to_vec());
+    }
+
+    #[cfg(all(test, feature = "server"))]
+    pub(super) fn forget(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(String, u16), Vec<SocketAddr>>> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -47,3 +83,6 @@ pub(super) fn of_family(
 
 /// More addresses of one host than anybody waits for.
 const MAX_ADDRESSES: usize = 4;
+
+/// More trackers than anybody has; then it begins anew.
+const MAX_HOSTS: usize = 10_000;

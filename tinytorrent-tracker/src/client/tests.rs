@@ -1,0 +1,117 @@
+use std::future::{pending, ready};
+
+use tinytorrent_types::PeerId;
+use tokio::net::UdpSocket;
+
+use super::*;
+use crate::server::{ServerConfig, TrackerServer};
+
+fn request(event: AnnounceEvent) -> AnnounceRequest {
+    let hash = WireInfoHash::from_bytes([1; 20]);
+    let mut request = AnnounceRequest::new(hash, PeerId::from_bytes([2; 20]), 6881, 7);
+    (request.event, request.left) = (event, Some(5));
+    request
+}
+
+async fn server() -> TrackerServer {
+    let local = ["127.0.0.1:0".parse().unwrap()];
+    TrackerServer::bind(ServerConfig::default(), &local, &local).await.unwrap()
+}
+
+fn hasty() -> TrackerClient {
+    let mut config = ClientConfig::default();
+    config.udp_first_timeout(Duration::from_millis(100));
+    TrackerClient::new(config)
+}
+
+/// U-37
+#[tokio::test]
+async fn every_address_of_a_host_is_tried() {
+    let (server, client) = (server().await, hasty());
+    // Bound, so that nobody else answers there; it never answers itself.
+    let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let url: TrackerUrl = "udp://several.invalid:1".parse().unwrap();
+    let addresses = [silent.local_addr().unwrap(), server.udp_addresses()[0]];
+    let request = request(AnnounceEvent::Started);
+    let deadline = client.deadline();
+    let answer = client.announce_udp(&url, &request, &addresses, Family::V4, deadline).await;
+    assert_eq!(answer.unwrap().leechers, Some(1));
+
+    let closed = {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        listener.local_addr().unwrap()
+    };
+    let url: TrackerUrl = "http://several.invalid/announce".parse().unwrap();
+    let addresses = [closed, server.http_addresses()[0]];
+    let family = Some(Family::V4);
+    let answer = client.announce_http(&url, &request, &addresses, family, deadline).await;
+    assert_eq!(answer.unwrap().leechers, Some(1));
+}
+
+/// U-41
+#[tokio::test]
+async fn stopped_asks_no_resolver_if_the_address_is_known() {
+    let (server, client) = (server().await, hasty());
+    for (text, address) in [
+        ("udp://gone.invalid:1/announce", server.udp_addresses()[0]),
+        ("http://gone.invalid:1/announce", server.http_addresses()[0]),
+    ] {
+        let url: TrackerUrl = text.parse().unwrap();
+        let error = client.announce(&url, &request(AnnounceEvent::Stopped)).await.unwrap_err();
+        assert_eq!(error.phase(), Phase::Resolve);
+        client.shared.resolved.put(&url, &[address]);
+        client.announce(&url, &request(AnnounceEvent::Stopped)).await.unwrap();
+        let error = client.announce(&url, &request(AnnounceEvent::None)).await.unwrap_err();
+        assert_eq!(error.phase(), Phase::Resolve);
+        client.shared.resolved.forget();
+    }
+}
+
+/// U-38, BEP 7
+#[tokio::test]
+async fn one_family_that_succeeds_is_a_success() {
+    type Outcome = Result<u8, &'static str>;
+    let outcome = both(Some(ready(Err("v4"))), Some(ready(Ok(6)))).await;
+    assert_eq!(outcome, (Some(Ok(6)), None));
+    let outcome = both(Some(ready(Ok(4))), Some(ready(Err("v6")))).await;
+    assert_eq!(outcome, (Some(Ok(4)), None));
+    let outcome: (_, Option<u8>) = both(Some(ready(Err("v4"))), Some(ready(Err("v6")))).await;
+    assert!(matches!(outcome, (Some(Err(_)), None)));
+    let (first, second) = both(Some(ready(Outcome::Ok(4))), Some(ready(Ok(6)))).await;
+    let mut numbers = [first.unwrap().unwrap(), second.unwrap()];
+    numbers.sort_unstable();
+    assert_eq!(numbers, [4, 6]);
+    let alone = both(None::<std::future::Ready<Outcome>>, Some(ready(Ok(6)))).await;
+    assert_eq!(alone, (Some(Ok(6)), None));
+}
+
+/// U-38: a family that hangs costs little
+#[tokio::test]
+async fn a_family_that_hangs_does_not_hold_back_the_other() {
+    type Outcome = Result<u8, &'static str>;
+    let outcome = both(Some(pending::<Outcome>()), Some(ready(Ok(6)))).await;
+    assert_eq!(outcome, (Some(Ok(6)), None));
+}
+
+/// H-29
+#[tokio::test]
+async fn redirects_lead_neither_from_tls_to_plain_nor_from_public_to_private() {
+    let url = |text: &str| text.parse::<TrackerUrl>().unwrap();
+    let (http, https) = (url("http://a.example/"), url("https://a.example/"));
+    let public: SocketAddr = "8.8.8.8:80".parse().unwrap();
+    let private: SocketAddr = "192.168.1.1:80".parse().unwrap();
+    let allowed = |client: &TrackerClient, from: &TrackerUrl, peer, to: &TrackerUrl, address| {
+        client.check_redirect(from, Some(peer), to, &[address]).is_ok()
+    };
+    let strict = hasty();
+    assert!(allowed(&strict, &http, public, &https, public));
+    assert!(allowed(&strict, &http, private, &http, private));
+    assert!(!allowed(&strict, &https, public, &http, public));
+    assert!(!allowed(&strict, &http, public, &http, private));
+    assert!(!allowed(&strict, &http, public, &http, "[::1]:80".parse().unwrap()));
+    assert!(!allowed(&strict, &http, public, &url("udp://a.example:1"), public));
+    let mut config = ClientConfig::default();
+    config.allow_downgrade(true).allow_private_redirects(true);
+    let lax = TrackerClient::new(config);
+    assert!(allowed(&lax, &https, public, &http, private));
+}
