@@ -31,6 +31,8 @@ pub(super) struct Torrent {
     dirty: Vec<PieceIndex>,
     /// Bytes in memory only that no worker has.
     waiting: u64,
+    /// All bytes in memory: also those with a worker, and those that are written but not hashed.
+    in_memory: u64,
     /// When the first block came that is still in memory.
     held_since: Option<Instant>,
     batch_bytes: u64,
@@ -92,6 +94,7 @@ impl Torrent {
             last_complete: None,
             dirty: Vec::new(),
             waiting: 0,
+            in_memory: 0,
             held_since: None,
             batch_bytes,
             drains: 0,
@@ -129,6 +132,7 @@ impl Torrent {
         }
         pins.hold(&data);
         self.waiting += data.len() as u64;
+        self.in_memory += data.len() as u64;
         self.held_since.get_or_insert(now);
         // Mostly the last one is the same piece; a second mention is found when it is taken.
         if self.dirty.last() != Some(&piece) {
@@ -207,11 +211,9 @@ impl Torrent {
     }
 
     fn after_taking(&mut self, now: Instant, is_aged: bool) {
-        if self.waiting == 0 {
-            self.held_since = None;
-        } else if is_aged {
+        if is_aged {
             // What is left is with a worker, or beyond this batch.
-            self.held_since = Some(now);
+            self.held_since = (self.in_memory > 0).then_some(now);
         }
         if let Checkpoint::Flushing(counters) = self.checkpoint
             && self.waiting == 0
@@ -234,10 +236,11 @@ impl Torrent {
         let Some(entry) = self.pieces.get_mut(&piece) else { return bytes };
         match ending {
             Ending::Unfinished => {
-                entry.settle(work, keep, |data| pins.release(data));
-                if entry.in_memory().next().is_some() {
-                    self.held_since.get_or_insert(now);
-                }
+                let in_memory = &mut self.in_memory;
+                entry.settle(work, keep, |data| {
+                    pins.release(data);
+                    *in_memory -= data.len() as u64;
+                });
                 if entry.is_asked() {
                     self.push_complete(now, piece);
                 }
@@ -253,6 +256,9 @@ impl Torrent {
 
     pub(super) fn end_batch(&mut self) {
         self.drains -= 1;
+        if self.in_memory == 0 {
+            self.held_since = None;
+        }
     }
 
     /// Whether a piece of this torrent had blocks of an earlier run.
@@ -428,7 +434,10 @@ impl Torrent {
     /// Gives the bytes that were in memory only, those in a worker's hand included.
     fn forget(&mut self, piece: PieceIndex, in_hand: u64, pins: &mut Pins) -> u64 {
         let Some(entry) = self.pieces.remove(&piece) else { return in_hand };
-        entry.in_memory().for_each(|data| pins.release(data));
+        for data in entry.in_memory() {
+            pins.release(data);
+            self.in_memory -= data.len() as u64;
+        }
         let held = entry.held();
         // Blocks may have come while a worker had the others.
         self.waiting -= held.saturating_sub(in_hand);
@@ -442,3 +451,6 @@ const MAX_BATCH: u64 = 8 << 20;
 
 /// Requests that one worker takes at once: 4 MiB.
 const MAX_READS: usize = 256;
+
+#[cfg(test)]
+mod tests;
