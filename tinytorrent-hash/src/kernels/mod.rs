@@ -4,7 +4,8 @@
 //! those of the standard with vectors for words. They are macros because a function that uses
 //! vector instructions must name them in its attributes: each kernel expands the rounds with its
 //! own features and its own `add`, `choose`, `rotate` and so on. Expanded, they are safe code, and
-//! so is all access to messages; only moving arrays to and from registers is not.
+//! so is all access to messages; what is not are moves of arrays to and from registers, one
+//! volatile write, and an `asm!` without an instruction.
 
 #![allow(unsafe_code)]
 
@@ -40,6 +41,7 @@ const SHA256_CONSTANTS: [u32; 64] = [
 /// evaluated in each of the first 64 rounds, with `$step` for the number of the round. `pin`
 /// keeps all this in the order it is written in: left to itself, the compiler computes words far
 /// ahead and spills them.
+#[rustfmt::skip] // It moves the nested macros to the right each time.
 macro_rules! sha1_rounds {
     ($chain:ident, $words:ident, |$step:ident| $stage:expr) => {{
         let [mut a, mut b, mut c, mut d, mut e] = $chain;
@@ -61,14 +63,14 @@ macro_rules! sha1_rounds {
             };
         }
         macro_rules! five {
-                                ($f:ident, $t:expr) => {
-                                    round!(a b c d e, $f, $t);
-                                    round!(e a b c d, $f, $t + 1);
-                                    round!(d e a b c, $f, $t + 2);
-                                    round!(c d e a b, $f, $t + 3);
-                                    round!(b c d e a, $f, $t + 4);
-                                };
-                            }
+            ($f:ident, $t:expr) => {
+                round!(a b c d e, $f, $t);
+                round!(e a b c d, $f, $t + 1);
+                round!(d e a b c, $f, $t + 2);
+                round!(c d e a b, $f, $t + 3);
+                round!(b c d e a, $f, $t + 4);
+            };
+        }
         macro_rules! twenty {
             ($f:ident, $t:expr) => {
                 five!($f, $t);
@@ -91,6 +93,7 @@ macro_rules! sha1_rounds {
 ///
 /// `$chain` is eight vectors, `$words` sixteen; both are replaced. Words and `$stage` are as in
 /// [`sha1_rounds`], but there are 48 rounds that evaluate it.
+#[rustfmt::skip] // It moves the nested macros to the right each time.
 macro_rules! sha256_rounds {
     ($chain:ident, $words:ident, |$step:ident| $stage:expr) => {{
         let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = $chain;
@@ -123,17 +126,17 @@ macro_rules! sha256_rounds {
             };
         }
         macro_rules! eight {
-                                ($t:expr) => {
-                                    round!(a b c d e f g h, $t);
-                                    round!(h a b c d e f g, $t + 1);
-                                    round!(g h a b c d e f, $t + 2);
-                                    round!(f g h a b c d e, $t + 3);
-                                    round!(e f g h a b c d, $t + 4);
-                                    round!(d e f g h a b c, $t + 5);
-                                    round!(c d e f g h a b, $t + 6);
-                                    round!(b c d e f g h a, $t + 7);
-                                };
-                            }
+            ($t:expr) => {
+                round!(a b c d e f g h, $t);
+                round!(h a b c d e f g, $t + 1);
+                round!(g h a b c d e f, $t + 2);
+                round!(f g h a b c d e, $t + 3);
+                round!(e f g h a b c d, $t + 4);
+                round!(d e f g h a b c, $t + 5);
+                round!(c d e f g h a b, $t + 6);
+                round!(b c d e f g h a, $t + 7);
+            };
+        }
         eight!(0);
         eight!(8);
         eight!(16);
