@@ -56,12 +56,12 @@ fn interrupted_download_says_goodbye_and_goes_on() {
         scene.announce_to(&[&tracker.udp()]);
         let dir = scene.room("download");
         let words = ["--listen", "127.0.0.1:0"];
-        let mut first = Ours::download(&scene, Source::Magnet, &dir, &words);
+        let mut first = Ours::download(&scene, Source::Torrent, &dir, &words);
         wait_half(&mut first, size);
         first.signal(signal);
         assert_eq!(first.wait(START).code(), Some(130), "after SIG{signal}");
         assert_eq!(tracker.events(), ["started", "stopped"]);
-        let mut second = Ours::download(&scene, Source::Magnet, &dir, &words);
+        let mut second = Ours::download(&scene, Source::Torrent, &dir, &words);
         second.finish();
         scene.assert_complete(&dir);
         let twice = seeder.served() - size;
