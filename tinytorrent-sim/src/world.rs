@@ -31,6 +31,8 @@ pub struct World {
     /// What will happen, in order of time and then of cause.
     queue: BTreeMap<(Instant, u64), (Node, Happening)>,
     sequence: u64,
+    /// Whether the torrent is private.
+    pub is_private: bool,
     /// One way, on every link.
     pub latency: Duration,
     /// Bytes a second from each node, over all its links.
@@ -69,6 +71,7 @@ impl World {
             nodes: Vec::new(),
             queue: BTreeMap::new(),
             sequence: 0,
+            is_private: false,
             latency: Duration::from_millis(20),
             uplink: 10_000_000,
         }
@@ -128,7 +131,7 @@ impl World {
             wanted: Bitfield::full(geometry.piece_count()),
             partial: Vec::new(),
             info: self.nodes[node].info.clone(),
-            is_private: false,
+            is_private: self.is_private,
         };
         self.input(node, Input::ContentReady(content));
     }

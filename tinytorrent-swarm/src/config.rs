@@ -29,6 +29,7 @@ pub struct Config {
     pub(crate) upload_limit: Option<u64>,
     pub(crate) sequential: bool,
     pub(crate) needs_metadata: bool,
+    pub(crate) exchange: bool,
     pub(crate) max_metadata: u32,
     pub(crate) client: String,
 }
@@ -53,6 +54,7 @@ impl Config {
             upload_limit: None,
             sequential: false,
             needs_metadata: false,
+            exchange: true,
             max_metadata: 32 << 20,
             client: concat!("tinytorrent ", env!("CARGO_PKG_VERSION")).into(),
         }
@@ -137,6 +139,13 @@ impl Config {
     /// [`Input::ContentReady`](crate::Input::ContentReady).
     pub fn needs_metadata(&mut self, needs: bool) -> &mut Self {
         self.needs_metadata = needs;
+        self
+    }
+
+    /// Whether to tell peers of each other, and to listen to what they tell (BEP 11). Default:
+    /// yes; never in private torrents.
+    pub fn exchange(&mut self, exchange: bool) -> &mut Self {
+        self.exchange = exchange;
         self
     }
 

@@ -9,6 +9,7 @@ use tinytorrent_wire::extension::TheirExtensions;
 use crate::config::{self, FIRST_WINDOW, LEAST_WINDOW, PIPELINE_SECONDS, QUICK_PIECE};
 use crate::piece::PeerPieces;
 use crate::rate::RateMeter;
+use crate::swarm::exchange::Exchange;
 
 /// One connection, from the decision to make it until its end.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub(crate) struct Peer {
     pub(crate) armed: Option<Instant>,
     pub(crate) is_hungry: bool,
     pub(crate) bad_requests: u32,
+    /// What is exchanged with it of other peers.
+    pub(crate) exchange: Option<Exchange>,
     /// Blocks that it sent unasked.
     pub(crate) unasked: u32,
     /// Blocks of metadata that it was sent.
@@ -89,6 +92,8 @@ pub(crate) struct Requests {
     /// When a block came, or the first request of a row went out.
     pub(crate) last_progress: Instant,
     pub(crate) snubs: u32,
+    /// When others last took over what it was too slow to send.
+    pub(crate) robbed_at: Option<Instant>,
     has_rate: bool,
     /// Since the last block.
     pub(crate) rejects: u32,
@@ -137,6 +142,7 @@ impl Peer {
             armed: None,
             is_hungry: false,
             bad_requests: 0,
+            exchange: None,
             unasked: 0,
             metadata_served: 0,
         }
@@ -195,6 +201,16 @@ impl Peer {
         Duration::from_secs_f64(by_rate.min(1e6)).max(silence)
     }
 
+    /// How long it would take to send one block more than it was asked for.
+    pub(crate) fn time_for_one_more(&mut self, now: Instant) -> Duration {
+        if !self.requests.has_rate {
+            return Duration::ZERO;
+        }
+        let rate = self.download.bytes_per_second(now).max(1) as f64;
+        let bytes = (self.requests.outstanding.len() + 1) as f64 * f64::from(BLOCK_LENGTH);
+        Duration::from_secs_f64((bytes / rate).min(1e6))
+    }
+
     /// Whether it is worth a piece of its own.
     pub(crate) fn is_quick(&mut self, now: Instant, piece_length: u32) -> bool {
         self.download.bytes_per_second(now).saturating_mul(QUICK_PIECE) >= u64::from(piece_length)
@@ -206,7 +222,8 @@ impl Peer {
         let keep_alive = self.last_sent + config::KEEP_ALIVE;
         let snub = (!self.requests.outstanding.is_empty())
             .then(|| self.requests.last_progress + config::SNUB);
-        silence.min(keep_alive).min(snub.unwrap_or(silence))
+        let exchange = self.exchange.as_ref().map(|exchange| exchange.next);
+        silence.min(keep_alive).min(snub.unwrap_or(silence)).min(exchange.unwrap_or(silence))
     }
 }
 
@@ -248,6 +265,7 @@ impl Requests {
             allowed_fast: Vec::new(),
             last_progress: now,
             snubs: 0,
+            robbed_at: None,
             has_rate: false,
             rejects: 0,
         }

@@ -2,6 +2,7 @@
 
 mod connections;
 mod download;
+pub(crate) mod exchange;
 mod extensions;
 mod messages;
 mod trackers;
@@ -130,7 +131,7 @@ impl Swarm {
             book: PeerBook::new(filter),
             departed: VecDeque::new(),
             trackers: trackers::Trackers::new(now, &config),
-            our_extensions: extensions::ours(),
+            our_extensions: extensions::ours(&config),
             timers: Timers::default(),
             actions: VecDeque::new(),
             events: VecDeque::new(),

@@ -125,6 +125,23 @@ fn what_a_lone_stalled_peer_owes_is_asked_of_the_next() {
 }
 
 #[test]
+fn slow_peers_do_not_take_over_from_each_other_for_ever() {
+    let mut world = World::new();
+    let slow: Vec<_> = (0..3).map(|_| world.add(geometry(), "all", |_| {})).collect();
+    let leech = world.add(geometry(), "none", |_| {});
+    world.introduce(leech, &slow);
+    // They deliver for a while, and then fall silent all at once.
+    world.run(Duration::from_millis(200), |_| false);
+    for &node in &slow {
+        world.nodes[node].behaviour = Behaviour::Stalls;
+    }
+    world.run(5 * MINUTE, |_| false);
+    let honest = world.add(geometry(), "all", |_| {});
+    world.introduce(leech, &[honest]);
+    assert!(world.run(MINUTE, |world| world.nodes[leech].swarm.is_finished()));
+}
+
+#[test]
 fn metadata_comes_from_peers_and_nobody_is_dropped_for_it() {
     // the bitfield said before the metadata counts after it.
     let mut world = World::new();
@@ -170,7 +187,8 @@ fn leechers_that_queue_for_one_slot_all_finish() {
     let mut world = World::new();
     world.uplink = 20_000;
     let seed = world.add(geometry(), "all", |config| {
-        config.upload_slots(1);
+        // Nobody is to find another source.
+        config.upload_slots(1).exchange(false);
     });
     let crowd: Vec<_> = (0..3).map(|_| world.add(geometry(), "none", |_| {})).collect();
     for &node in &crowd {
@@ -218,6 +236,45 @@ fn the_tracker_is_asked_again_when_nobody_is_left() {
     // The tracker said half an hour.
     let announces = world.nodes[leech].announces.len();
     assert!((2..=4).contains(&announces), "{announces} announces in twelve lonely minutes");
+}
+
+#[test]
+fn peers_learn_of_each_other_from_a_common_one() {
+    //
+    let mut world = World::new();
+    world.uplink = 20_000;
+    let hub = world.add(geometry(), "all", |_| {});
+    let a = world.add(geometry(), "################................", |_| {});
+    let b = world.add(geometry(), "................################", |_| {});
+    world.introduce(a, &[hub]);
+    world.introduce(b, &[hub]);
+    let met = |world: &World| {
+        let joined = world.nodes[a].events.iter();
+        let others = joined.filter_map(|event| match event {
+            Event::PeerJoined { address, .. } => Some(address.ip()),
+            _ => None,
+        });
+        others.clone().any(|ip| ip == address_of(b).ip())
+    };
+    assert!(world.run(2 * MINUTE, met));
+}
+
+#[test]
+fn a_private_torrent_exchanges_nobody() {
+    // X-24, BEP 27
+    let mut world = World::new();
+    world.is_private = true;
+    world.uplink = 20_000;
+    let hub = world.add(geometry(), "all", |_| {});
+    let a = world.add(geometry(), "none", |_| {});
+    let b = world.add(geometry(), "none", |_| {});
+    world.introduce(a, &[hub]);
+    world.introduce(b, &[hub]);
+    world.run(3 * MINUTE, |_| false);
+    assert!(world.nodes[a].events.iter().all(|event| match event {
+        Event::PeerJoined { address, .. } => address.ip() == address_of(hub).ip(),
+        _ => true,
+    }));
 }
 
 #[test]

@@ -263,6 +263,11 @@ impl Swarm {
             self.take_back_requests(key);
         }
         if let Some(peer) = self.peers.get(key)
+            && peer.exchange.as_ref().is_some_and(|exchange| now >= exchange.next)
+        {
+            self.tell_peers(key);
+        }
+        if let Some(peer) = self.peers.get(key)
             && now >= peer.last_sent + KEEP_ALIVE
         {
             if peer.is_live() {

@@ -307,7 +307,10 @@ impl Swarm {
     fn steal_for(&mut self, thief: PeerKey) {
         while let Some(peer) = self.peers.get(thief)
             && !peer.am_choked
+            && !peer.is_snubbing()
             && peer.requests.outstanding.len() < IDLE_BELOW
+            // Whoever was found too slow does not rob others in turn.
+            && peer.requests.robbed_at.is_none_or(|at| self.now >= at + STEAL_AFTER)
         {
             let Some((victim, block)) = self.loot(thief) else { return };
             let Some(picker) = &mut self.picker else { return };
@@ -315,6 +318,9 @@ impl Swarm {
                 return;
             }
             self.take_back(victim, block);
+            if let Some(victim) = self.peers.get_mut(victim) {
+                victim.requests.robbed_at = Some(self.now);
+            }
             let Some(peer) = self.peers.get_mut(thief) else { return };
             peer.requests.sent(self.now, block);
             self.send(thief, Message::Request(request_of(block)));
@@ -326,7 +332,7 @@ impl Swarm {
     fn loot(&mut self, thief: PeerKey) -> Option<(PeerKey, BlockInfo)> {
         let now = self.now;
         let pieces = self.peers.get(thief)?.pieces()?.clone();
-        let own = self.peers.get_mut(thief).map(|peer| peer.drain_time(now))?;
+        let own = self.peers.get_mut(thief).map(|peer| peer.time_for_one_more(now))?;
         let others = self.peers.iter_mut().filter(|(key, _)| *key != thief);
         let owing = others.filter(|(_, peer)| !peer.requests.outstanding.is_empty());
         let (wait, victim) = owing.map(|(key, peer)| (peer.drain_time(now), key)).max()?;

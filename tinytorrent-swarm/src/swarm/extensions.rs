@@ -13,19 +13,25 @@ use tinytorrent_wire::metadata::{self, DataOutcome};
 use super::messages::metadata_block;
 use super::{Stage, Swarm};
 use crate::PeerKey;
-use crate::config::{MAX_QUEUED_REQUESTS, METADATA_TIMES};
+use crate::config::{Config, MAX_QUEUED_REQUESTS, METADATA_TIMES};
 use crate::contract::{Action, Event, LeaveReason};
 use crate::peer::Peer;
 
 /// What we want to receive.
-pub(super) fn ours() -> OurExtensions {
-    OurExtensions::new([Extension::Metadata, Extension::DontHave, Extension::UploadOnly])
+pub(super) fn ours(config: &Config) -> OurExtensions {
+    let always = [Extension::Metadata, Extension::DontHave, Extension::UploadOnly];
+    let exchange = config.exchange.then_some(Extension::PeerExchange);
+    OurExtensions::new(always.into_iter().chain(exchange))
 }
 
 impl Swarm {
     pub(super) fn send_extended_handshake(&mut self, key: PeerKey) {
         let Some(peer) = self.peers.get(key) else { return };
         let mut handshake = ExtendedHandshake::new(&self.our_extensions);
+        if self.is_private {
+            // It may have been announced before the metadata told (BEP 10: 0 takes it back).
+            handshake.disable(Extension::PeerExchange);
+        }
         handshake.client = Some(self.config.client.clone().into_bytes());
         handshake.listen_port = self.config.listen_port;
         handshake.your_ip = Some(peer.address.ip().to_canonical());
@@ -48,8 +54,8 @@ impl Swarm {
             ExtensionMessage::UploadOnly(is_upload_only) => {
                 self.on_upload_only(key, is_upload_only);
             }
-            ExtensionMessage::PeerExchange(_)
-            | ExtensionMessage::Holepunch(_)
+            ExtensionMessage::PeerExchange(message) => self.on_peer_exchange(key, &message),
+            ExtensionMessage::Holepunch(_)
             | ExtensionMessage::Other(..)
             | ExtensionMessage::NotOurs { .. } => {}
         }
@@ -74,6 +80,7 @@ impl Swarm {
             let _ = assembly.add_peer(self.now, key, size);
             self.request_metadata();
         }
+        self.begin_exchange(key);
         if let Some(is_upload_only) = handshake.upload_only {
             self.on_upload_only(key, is_upload_only);
         }

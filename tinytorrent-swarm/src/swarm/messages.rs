@@ -161,6 +161,7 @@ impl Swarm {
             self.events.push_back(Event::Finished);
         }
         for key in self.live_peers() {
+            self.begin_exchange(key);
             self.announce_content(key);
             self.resolve_pieces(key);
         }

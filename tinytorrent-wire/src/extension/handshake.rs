@@ -53,6 +53,16 @@ impl ExtendedHandshake {
         Self { extensions: ours.iter().map(named).collect(), ..Self::default() }
     }
 
+    /// Says that we no longer want to receive this extension (BEP 10: the number 0).
+    pub fn disable(&mut self, extension: super::Extension) -> &mut Self {
+        for (name, id) in &mut self.extensions {
+            if name == extension.name().as_bytes() {
+                *id = 0;
+            }
+        }
+        self
+    }
+
     /// Reads the payload of an extended message with id 0.
     ///
     /// Lenient, as many clients do not sort their keys: what is odd is passed over, and only a
