@@ -264,9 +264,10 @@ fn list<'doc, 'a>(
 
 /// A length in bytes.
 pub(super) fn length(node: &Node<'_, '_>) -> Result<u64, Error> {
-    match node.as_i64() {
-        Some(length) if length < 0 => Err(Error::at(node, ErrorKind::NegativeLength(length))),
-        _ => Ok(node.to_u64()?),
+    match (node.as_u64(), node.as_i64()) {
+        (Some(length), _) => Ok(length),
+        (None, Some(length)) => Err(Error::at(node, ErrorKind::NegativeLength(length))),
+        (None, None) => Ok(node.to_u64()?),
     }
 }
 

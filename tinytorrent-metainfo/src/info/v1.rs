@@ -47,7 +47,7 @@ fn read_files<'doc, 'a>(
 ) -> Result<Files, Error> {
     let files = node.to_list()?;
     let mut builder = reader.builder(piece_length);
-    builder.root(name).reserve(files.clone().count());
+    builder.root(name);
     for file in files {
         read_file(file, &mut builder, reader.report)?;
     }

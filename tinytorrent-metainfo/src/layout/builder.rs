@@ -22,7 +22,8 @@ pub struct LayoutBuilder {
     paths: PathArena,
     links: Vec<(FileIndex, PathArena)>,
     changed: Vec<(u32, String, Kinds)>,
-    /// Of the file that is being added: its path as given, its elements, what was changed.
+    /// Of the file that is being added: its path as given, if it had to change; its elements; what
+    /// was changed.
     original: Vec<u8>,
     elements: u32,
     kinds: Kinds,
@@ -211,12 +212,6 @@ impl LayoutBuilder {
         self.seed = seed.to_vec();
     }
 
-    pub(crate) fn reserve(&mut self, files: usize) {
-        self.starts.reserve(files + 1);
-        self.attributes.reserve(files);
-        self.paths.reserve(files);
-    }
-
     /// Whether the path that is being added is not as it was given.
     pub(crate) fn has_changed(&self) -> bool {
         !self.kinds.is_empty()
@@ -234,13 +229,29 @@ impl LayoutBuilder {
         }
         if self.elements > 1 {
             self.paths.open().push(b'/');
-            self.original.push(b'/');
         } else if !self.root.is_empty() {
             self.paths.open().extend_from_slice(&self.root);
             self.paths.open().push(b'/');
         }
+        let before = self.paths.opened().len();
+        let kinds = path::sanitise(raw, self.policy, self.paths.open());
+        self.remember_original(raw, before, kinds);
+        self.kinds.merge(kinds);
+    }
+
+    /// Keeps the path as it was given from the first change on. Until there it is what was written
+    /// (`before` bytes, with the root).
+    fn remember_original(&mut self, raw: &[u8], before: usize, kinds: Kinds) {
+        if self.kinds.is_empty() && kinds.is_empty() {
+            return;
+        }
+        if self.kinds.is_empty() {
+            let root = if self.root.is_empty() { 0 } else { self.root.len() + 1 };
+            self.original.extend_from_slice(&self.paths.opened()[root..before]);
+        } else {
+            self.original.push(b'/');
+        }
         self.original.extend_from_slice(raw);
-        self.kinds.merge(path::sanitise(raw, self.policy, self.paths.open()));
     }
 
     /// Completes the file whose path was pushed.

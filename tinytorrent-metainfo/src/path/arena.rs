@@ -83,10 +83,6 @@ pub(crate) struct PathArena {
 }
 
 impl PathArena {
-    pub(crate) fn reserve(&mut self, paths: usize) {
-        self.ends.reserve(paths);
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }

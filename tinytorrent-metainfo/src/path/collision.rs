@@ -31,12 +31,13 @@ pub(crate) fn resolve(
 ) -> Option<Resolved> {
     let count = paths.len();
     let mut taken = Taken::new(policy, seed, count);
-    for index in (0..count).filter(|&index| !exempt(index)) {
-        taken.add_folders(paths.get(index).as_bytes());
-    }
-    let clashes: Vec<usize> = (0..count)
-        .filter(|&index| !exempt(index) && !taken.claim(paths.get(index).as_bytes()))
+    // All folders have to be known before a file can take a path.
+    let hashes: Vec<Option<u64>> = (0..count)
+        .map(|index| (!exempt(index)).then(|| taken.add(paths.get(index).as_bytes())))
         .collect();
+    let clashes = hashes.into_iter().enumerate();
+    let clashes: Vec<usize> =
+        clashes.filter_map(|(index, hash)| (!taken.claim(hash?)).then_some(index)).collect();
     if clashes.is_empty() {
         return Some(Resolved { renamed: Vec::new(), paths });
     }
@@ -52,12 +53,13 @@ fn rename(paths: &PathArena, clashes: &[usize], taken: &mut Taken) -> Option<Vec
     let mut attempts = 10_000 + 4 * clashes.len();
     let mut rename_one = |index: usize| {
         let path = paths.get(index).as_bytes();
-        let number = numbers.entry(taken.hash(path)).or_default();
+        let number = numbers.entry(taken.names.path(path)).or_default();
         loop {
             attempts = attempts.checked_sub(1)?;
             *number += 1;
             let candidate = numbered(path, *number);
-            if taken.claim(&candidate) {
+            let hash = taken.names.path(&candidate);
+            if taken.claim(hash) {
                 return Some(candidate);
             }
         }
@@ -101,79 +103,113 @@ fn rebuild(paths: &PathArena, clashes: &[usize], renames: &[Vec<u8>]) -> Option<
 
 /// The hashes of all paths that are in use.
 struct Taken {
-    seeded: DefaultHasher,
-    folds: bool,
-    folded: Vec<u8>,
-    last_folder: Vec<u8>,
+    names: Names,
     folders: HashSet<u64, BuildHasherDefault<Identity>>,
     files: HashSet<u64, BuildHasherDefault<Identity>>,
 }
 
 impl Taken {
     fn new(policy: PathPolicy, seed: &[u8], count: usize) -> Self {
-        let mut seeded = DefaultHasher::new();
-        seeded.write(seed);
         Self {
-            seeded,
-            folds: policy.folds(),
-            folded: Vec::new(),
-            last_folder: Vec::new(),
+            names: Names::new(policy, seed),
             folders: HashSet::default(),
             files: HashSet::with_capacity_and_hasher(count, BuildHasherDefault::default()),
         }
     }
 
-    /// Marks every folder above the file. Neighbours mostly share theirs.
-    fn add_folders(&mut self, path: &[u8]) {
-        let Some(slash) = path.iter().rposition(|&byte| byte == b'/') else { return };
-        let mut folder = &path[..slash];
-        if folder == self.last_folder {
-            return;
-        }
-        self.last_folder.clear();
-        self.last_folder.extend_from_slice(folder);
-        loop {
-            let hash = self.hash(folder);
-            if !self.folders.insert(hash) {
-                return;
-            }
-            match folder.iter().rposition(|&byte| byte == b'/') {
-                Some(slash) => folder = &folder[..slash],
-                None => return,
-            }
-        }
+    /// Marks every folder above the file, and answers the file's hash.
+    fn add(&mut self, path: &[u8]) -> u64 {
+        let (folder, name) = split(path);
+        let folder = self.names.folder(folder, |hash| _ = self.folders.insert(hash));
+        self.names.hash(folder, name)
     }
 
     /// Takes the path for a file; `false` if a file or folder has it.
-    fn claim(&mut self, path: &[u8]) -> bool {
-        let hash = self.hash(path);
+    fn claim(&mut self, hash: u64) -> bool {
         !self.folders.contains(&hash) && self.files.insert(hash)
     }
+}
 
-    fn hash(&mut self, path: &[u8]) -> u64 {
+/// Hashes paths, name by name: that of a folder is the key for the names in it.
+struct Names {
+    seeded: DefaultHasher,
+    folds: bool,
+    folded: Vec<u8>,
+    /// The folder that was hashed last: neighbours mostly share it.
+    last_folder: Vec<u8>,
+    last_hash: Option<u64>,
+}
+
+impl Names {
+    fn new(policy: PathPolicy, seed: &[u8]) -> Self {
+        let mut seeded = DefaultHasher::new();
+        seeded.write(seed);
+        let (folded, last_folder) = (Vec::new(), Vec::new());
+        Self { seeded, folds: policy.folds(), folded, last_folder, last_hash: None }
+    }
+
+    /// The hash of a folder, and to `each` those of all folders down to it, if it is a new one.
+    fn folder(&mut self, folder: &[u8], mut each: impl FnMut(u64)) -> u64 {
+        if let Some(hash) = self.last_hash.filter(|_| folder == self.last_folder) {
+            return hash;
+        }
+        let mut hash = ROOT;
+        for name in folder.split(|&byte| byte == b'/').filter(|name| !name.is_empty()) {
+            hash = self.hash(hash, name);
+            each(hash);
+        }
+        self.last_folder.clear();
+        self.last_folder.extend_from_slice(folder);
+        self.last_hash = Some(hash);
+        hash
+    }
+
+    fn path(&mut self, path: &[u8]) -> u64 {
+        let (folder, name) = split(path);
+        let folder = self.folder(folder, |_| ());
+        self.hash(folder, name)
+    }
+
+    fn hash(&mut self, folder: u64, name: &[u8]) -> u64 {
         let mut hasher = self.seeded.clone();
+        hasher.write_u64(folder);
         if self.folds {
-            fold(path, &mut self.folded);
+            fold(name, &mut self.folded);
             hasher.write(&self.folded);
         } else {
-            hasher.write(path);
+            hasher.write(name);
         }
         hasher.finish()
     }
 }
 
+/// Stands for the hash of the folder around all paths.
+const ROOT: u64 = 0;
+
+/// The folder, without the slash behind it, and the name.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|&byte| byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (&[], path),
+    }
+}
+
 /// Brings what a file system may take for equal to the same bytes. Upper and then lower case
 /// comes close to full case folding, and errs towards equality.
-fn fold(path: &[u8], out: &mut Vec<u8>) {
+fn fold(name: &[u8], out: &mut Vec<u8>) {
     out.clear();
-    match std::str::from_utf8(path) {
-        Ok(text) if !text.is_ascii() => {
+    let text = if name.is_ascii() { None } else { std::str::from_utf8(name).ok() };
+    match text {
+        Some(text) => {
             let folded: String = text.nfd().flat_map(char::to_uppercase).collect();
             let folded: String = folded.nfd().flat_map(char::to_lowercase).nfd().collect();
             // A final sigma is the same letter.
             out.extend_from_slice(folded.replace('ς', "σ").as_bytes());
         }
-        _ => out.extend(path.iter().map(u8::to_ascii_lowercase)),
+        None => {
+            out.extend_from_slice(name);
+            out.make_ascii_lowercase();
+        }
     }
 }
 

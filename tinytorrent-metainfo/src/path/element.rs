@@ -67,7 +67,7 @@ pub(crate) fn sanitise(raw: &[u8], policy: PathPolicy, out: &mut Vec<u8>) -> Kin
 /// Whether every policy takes the element as it is: the common case, decided at a glance.
 fn is_plain(raw: &[u8]) -> bool {
     raw.len() <= MAX_ELEMENT
-        && raw.iter().all(|&byte| PLAIN[byte as usize])
+        && raw.iter().fold(true, |plain, &byte| plain & PLAIN[byte as usize])
         && raw.last().is_some_and(|&last| last != b'.' && last != b' ')
         && !is_reserved(raw)
 }
@@ -146,11 +146,10 @@ fn evade_reserved(out: &mut Vec<u8>, start: usize, kinds: &mut Kinds) {
 
 /// Whether Windows takes the name for a device, whatever its case and extension.
 fn is_reserved(name: &[u8]) -> bool {
-    // The cheapest test first: few names begin with one of these letters.
-    if !matches!(
-        name.first(),
-        Some(b'c' | b'C' | b'p' | b'P' | b'a' | b'A' | b'n' | b'N' | b'l' | b'L')
-    ) {
+    // The cheapest test first: nearly all names end here.
+    let [first, second, third, ..] = name else { return false };
+    let start = [first | 0x20, second | 0x20, third | 0x20];
+    if !matches!(&start, b"con" | b"prn" | b"aux" | b"nul" | b"com" | b"lpt" | b"clo") {
         return false;
     }
     let stem = name.split(|&byte| byte == b'.').next().unwrap_or_default();
