@@ -43,6 +43,7 @@ pub fn tell_listening(out: &Output, addresses: &[SocketAddr]) {
 pub fn apply_network(options: &mut TorrentOptions, network: &NetworkOptions) {
     options
         .without_trackers(network.no_trackers)
+        .exchange(!network.no_pex)
         .download_limit(network.limit_down)
         .upload_limit(network.limit_up);
     if !network.no_trackers {

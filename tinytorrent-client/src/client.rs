@@ -46,7 +46,8 @@ impl Client {
     /// # Panics
     /// Outside of a tokio runtime with I/O and time.
     pub fn start(options: ClientOptions) -> Result<Self, ClientError> {
-        let sockets = if options.accepts { listener::bind(&options.addresses)? } else { Vec::new() };
+        let sockets =
+            if options.accepts { listener::bind(&options.addresses)? } else { Vec::new() };
         let mut listeners = Vec::new();
         let mut addresses = Vec::new();
         let registry = Arc::<Registry>::default();

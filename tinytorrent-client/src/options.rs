@@ -17,6 +17,7 @@ pub struct TorrentOptions {
     pub(crate) without_trackers: bool,
     pub(crate) peers: Vec<PeerAddress>,
     pub(crate) files: FileSelection,
+    pub(crate) exchange: bool,
     pub(crate) sequential: bool,
     pub(crate) download_limit: Option<u64>,
     pub(crate) upload_limit: Option<u64>,
@@ -35,6 +36,7 @@ impl TorrentOptions {
             without_trackers: false,
             peers: Vec::new(),
             files: FileSelection::default(),
+            exchange: true,
             sequential: false,
             download_limit: None,
             upload_limit: None,
@@ -67,6 +69,13 @@ impl TorrentOptions {
     /// magnet link says, or else all, as for an empty selection.
     pub fn files(&mut self, files: FileSelection) -> &mut Self {
         self.files = files;
+        self
+    }
+
+    /// Whether peers and we tell each other of further peers (BEP 11). Default: yes; never in a
+    /// private torrent.
+    pub fn exchange(&mut self, exchange: bool) -> &mut Self {
+        self.exchange = exchange;
         self
     }
 

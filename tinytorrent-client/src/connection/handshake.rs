@@ -78,9 +78,7 @@ pub(crate) async fn answer(
     .await
 }
 
-async fn in_time<T>(
-    steps: impl Future<Output = Result<T, GreetError>>,
-) -> Result<T, GreetError> {
+async fn in_time<T>(steps: impl Future<Output = Result<T, GreetError>>) -> Result<T, GreetError> {
     timeout(SHAKE, steps).await.map_err(|_| GreetError::ShakeTimeout)?
 }
 

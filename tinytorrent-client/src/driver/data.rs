@@ -81,7 +81,8 @@ impl Driver {
     }
 
     pub(super) fn verify(&mut self, piece: PieceIndex, digests: bool) {
-        let options = if digests { VerifyOptions::with_digests() } else { VerifyOptions::default() };
+        let options =
+            if digests { VerifyOptions::with_digests() } else { VerifyOptions::default() };
         if let Some(plane) = &self.data {
             plane.disk.verify(piece, options);
         }

@@ -211,9 +211,7 @@ impl Driver {
     }
 
     fn set_state(&self, state: State) {
-        self.status.send_if_modified(|status| {
-            std::mem::replace(&mut status.state, state) != state
-        });
+        self.status.send_if_modified(|status| std::mem::replace(&mut status.state, state) != state);
     }
 
     /// The state of a torrent that is neither paused nor over.
@@ -237,5 +235,4 @@ impl Driver {
     fn fail(&mut self, error: impl Into<TorrentError>) {
         self.failure.get_or_insert(error.into());
     }
-
 }

@@ -81,6 +81,7 @@ fn config(client: &Shared, source: &Source, options: &TorrentOptions) -> Config 
         .needs_metadata(source.info.is_none())
         .max_peers(options.max_peers)
         .sequential(options.sequential)
+        .exchange(options.exchange)
         .download_limit(options.download_limit)
         .upload_limit(options.upload_limit)
         .store_budget(client.options.store_budget());

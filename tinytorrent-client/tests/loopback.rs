@@ -1,0 +1,219 @@
+//! Clients among themselves, over real sockets.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::{Scene, address, client, in_time};
+use tinytorrent_client::{
+    AddError, Event, Source, State, SwarmEvent, TorrentError, TorrentOptions,
+};
+use tinytorrent_metainfo::{FileSelection, Magnet};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+async fn is_downloaded_over(listen: &str, scene: Scene) {
+    let (seeder, leecher) = (client(listen), client(listen));
+    let _seed = scene.seed(&seeder).await;
+    let torrent = leecher.add(&scene.metainfo, scene.leech(&seeder)).unwrap();
+    in_time(torrent.finished()).await.unwrap();
+    assert_eq!(torrent.state(), State::Seeding);
+    let stats = in_time(torrent.stop()).await;
+    assert_eq!(stats.downloaded, scene.metainfo.layout().total_length());
+    assert_eq!((stats.left, stats.wasted, stats.hash_failures), (0, 0, 0));
+    scene.assert_complete();
+}
+
+#[tokio::test]
+async fn single_file_is_downloaded_over_ipv4() {
+    is_downloaded_over("127.0.0.1:0", Scene::single(500_001)).await;
+}
+
+#[tokio::test]
+async fn single_file_is_downloaded_over_ipv6() {
+    is_downloaded_over("[::1]:0", Scene::single(500_001)).await;
+}
+
+#[tokio::test]
+async fn files_that_share_pieces_are_downloaded() {
+    is_downloaded_over("127.0.0.1:0", Scene::multi()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn threads_of_the_runtime_make_no_difference() {
+    is_downloaded_over("127.0.0.1:0", Scene::single(3_000_000)).await;
+}
+
+// BEP 9: the metadata comes from the peer, and the peer is kept for the content.
+#[tokio::test]
+async fn magnet_link_is_enough() {
+    let scene = Scene::multi();
+    let (seeder, leecher) = (client("127.0.0.1:0"), client("127.0.0.1:0"));
+    let _seed = scene.seed(&seeder).await;
+    let magnet = Magnet::from(&scene.metainfo);
+    let torrent = leecher.add(&magnet, scene.leech(&seeder)).unwrap();
+    assert_eq!(torrent.state(), State::FetchingMetadata);
+    let mut events = torrent.events();
+    in_time(torrent.finished()).await.unwrap();
+    assert_eq!(torrent.info().unwrap().bytes(), scene.metainfo.info().bytes());
+    in_time(torrent.stop()).await;
+    scene.assert_complete();
+    let (mut joined, mut metadata) = (0, 0);
+    while let Some(event) = in_time(events.next()).await {
+        match event {
+            Event::Swarm(SwarmEvent::PeerJoined { .. }) => joined += 1,
+            Event::MetadataReceived(_) => metadata += 1,
+            _ => {}
+        }
+    }
+    assert_eq!((joined, metadata), (1, 1), "the peer was not dropped in between");
+}
+
+#[tokio::test]
+async fn seeder_can_come_to_the_leecher() {
+    let scene = Scene::single(200_000);
+    let (seeder, leecher) = (client("127.0.0.1:0"), client("127.0.0.1:0"));
+    let torrent = leecher.add(&scene.metainfo, TorrentOptions::new(scene.leech_dir())).unwrap();
+    let seed = scene.seed(&seeder).await;
+    seed.add_peers([address(&leecher).into()]);
+    in_time(torrent.finished()).await.unwrap();
+    scene.assert_complete();
+}
+
+// S-16: what is there and right is not fetched again.
+#[tokio::test]
+async fn download_goes_on_where_it_was_stopped() {
+    let scene = Scene::single(4_000_000);
+    let (seeder, leecher) = (client("127.0.0.1:0"), client("127.0.0.1:0"));
+    let _seed = scene.seed(&seeder).await;
+    let mut options = scene.leech(&seeder);
+    options.download_limit(Some(500_000));
+    let torrent = leecher.add(&scene.metainfo, options).unwrap();
+    let mut events = torrent.events();
+    let is_piece = |event: &Event| matches!(event, Event::Swarm(SwarmEvent::PieceCompleted { .. }));
+    while !is_piece(&in_time(events.next()).await.expect("pieces come before the end")) {}
+    let first = in_time(torrent.stop()).await;
+    assert!(first.left > 0, "it was stopped in the middle");
+
+    let again = leecher.add(&scene.metainfo, scene.leech(&seeder)).unwrap();
+    in_time(again.finished()).await.unwrap();
+    let second = in_time(again.stop()).await;
+    let total = scene.metainfo.layout().total_length();
+    assert!(second.downloaded + first.have_bytes <= total, "{first:?} {second:?}");
+    scene.assert_complete();
+}
+
+#[tokio::test]
+async fn only_selected_files_are_wanted() {
+    let scene = Scene::multi();
+    let (seeder, leecher) = (client("127.0.0.1:0"), client("127.0.0.1:0"));
+    let _seed = scene.seed(&seeder).await;
+    let mut options = scene.leech(&seeder);
+    options.files(FileSelection::new([0..=0]));
+    let torrent = leecher.add(&scene.metainfo, options).unwrap();
+    in_time(torrent.finished()).await.unwrap();
+    let stats = in_time(torrent.stop()).await;
+    assert!(stats.downloaded < scene.metainfo.layout().total_length());
+    let read = |folder: std::path::PathBuf| std::fs::read(folder.join("many/a")).unwrap();
+    assert!(read(scene.seed_dir()) == read(scene.leech_dir()));
+}
+
+#[tokio::test]
+async fn selection_beyond_the_files_is_an_error() {
+    let scene = Scene::multi();
+    let leecher = client("127.0.0.1:0");
+    let mut options = TorrentOptions::new(scene.leech_dir());
+    options.files(FileSelection::new([3..=9]));
+    let torrent = leecher.add(&scene.metainfo, options).unwrap();
+    let error = in_time(torrent.finished()).await.unwrap_err();
+    assert!(matches!(error, TorrentError::NoSuchFile { index: 9, count: 5 }), "{error}");
+    assert_eq!(torrent.state(), State::Failed);
+}
+
+#[tokio::test]
+async fn a_torrent_is_added_once_until_it_is_stopped() {
+    let scene = Scene::single(1);
+    let one = client("127.0.0.1:0");
+    let options = TorrentOptions::new(scene.leech_dir());
+    let torrent = one.add(&scene.metainfo, options.clone()).unwrap();
+    let again = one.add(&scene.metainfo, options.clone());
+    assert!(matches!(again, Err(AddError::Duplicate(_))));
+    in_time(torrent.stop()).await;
+    assert!(one.add(&scene.metainfo, options).is_ok());
+}
+
+#[tokio::test]
+async fn stopping_does_not_wait_for_a_silent_tracker() {
+    let scene = Scene::single(1);
+    // Accepts, and never says a word.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/announce", silent.local_addr().unwrap());
+    let one = client("127.0.0.1:0");
+    let mut options = TorrentOptions::new(scene.leech_dir());
+    options.tracker(url);
+    let torrent = one.add(&scene.metainfo, options).unwrap();
+    let _connection = in_time(silent.accept()).await.unwrap();
+    let begun = Instant::now();
+    in_time(torrent.stop()).await;
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(matches!(torrent.finished().await, Err(TorrentError::Stopped)));
+}
+
+#[tokio::test]
+async fn dropping_all_handles_ends_the_torrent() {
+    let scene = Scene::single(1);
+    let one = client("127.0.0.1:0");
+    let torrent = one.add(&scene.metainfo, TorrentOptions::new(scene.leech_dir())).unwrap();
+    let mut events = torrent.events();
+    drop(torrent);
+    while in_time(events.next()).await.is_some() {}
+    assert!(one.add(&scene.metainfo, TorrentOptions::new(scene.leech_dir())).is_ok());
+}
+
+// W-40: three garbage connections must not shut others out.
+#[tokio::test]
+async fn garbage_shuts_nobody_out() {
+    let scene = Scene::single(300_000);
+    let (seeder, leecher) = (client("127.0.0.1:0"), client("127.0.0.1:0"));
+    let _seed = scene.seed(&seeder).await;
+    let mut garbage = Vec::new();
+    for at in 0..200 {
+        let mut stream = TcpStream::connect(address(&seeder)).await.unwrap();
+        if at % 2 == 0 {
+            // May fail if it was pushed out already.
+            let _ = stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await;
+        }
+        garbage.push(stream);
+    }
+    let torrent = leecher.add(&scene.metainfo, scene.leech(&seeder)).unwrap();
+    in_time(torrent.finished()).await.unwrap();
+    scene.assert_complete();
+}
+
+#[tokio::test]
+async fn oversized_message_ends_the_connection() {
+    let scene = Scene::single(300_000);
+    let seeder = client("127.0.0.1:0");
+    let _seed = scene.seed(&seeder).await;
+    let mut stream = TcpStream::connect(address(&seeder)).await.unwrap();
+    let mut hello = b"\x13BitTorrent protocol\0\0\0\0\0\0\0\0".to_vec();
+    hello.extend(scene.metainfo.hashes().to_wire().as_bytes());
+    hello.extend(b"-XX0000-abcdefghijkl");
+    hello.extend(u32::MAX.to_be_bytes());
+    stream.write_all(&hello).await.unwrap();
+    let mut received = Vec::new();
+    // Reset or closed, but over.
+    let _ = in_time(stream.read_to_end(&mut received)).await;
+    assert_eq!(&received[..20], b"\x13BitTorrent protocol");
+}
+
+#[tokio::test]
+async fn bare_info_hash_is_a_source() {
+    let scene = Scene::single(100_000);
+    let (seeder, leecher) = (client("127.0.0.1:0"), client("127.0.0.1:0"));
+    let _seed = scene.seed(&seeder).await;
+    let source = Source::from(scene.metainfo.hashes());
+    let torrent = leecher.add(source, scene.leech(&seeder)).unwrap();
+    in_time(torrent.finished()).await.unwrap();
+    scene.assert_complete();
+}
