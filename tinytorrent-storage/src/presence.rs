@@ -65,13 +65,18 @@ fn next_data(_: &File, offset: u64) -> io::Result<Option<u64>> {
 /// Reserves room for a file of this length. Where the file system cannot, nothing is done.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 pub(crate) fn reserve(file: &File, length: u64) -> io::Result<()> {
-    use rustix::{fs::FallocateFlags, io::Errno};
+    reserve_with(|| rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, length))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn reserve_with(mut reserve: impl FnMut() -> rustix::io::Result<()>) -> io::Result<()> {
+    use rustix::io::Errno;
     loop {
-        return match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length) {
-            Err(Errno::INTR) => continue,
-            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::NODEV) => Ok(()),
-            other => Ok(other?),
-        };
+        match reserve() {
+            Err(Errno::INTR) => {}
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::NODEV) => return Ok(()),
+            other => return Ok(other?),
+        }
     }
 }
 
@@ -122,5 +127,17 @@ mod tests {
         assert_eq!(of_range(&file, 1 << 20, 4).unwrap(), Presence::Data);
         assert_eq!(of_range(&file, 1 << 20, 5).unwrap(), Presence::Absent);
         assert_eq!(of_range(&file, 1 << 21, 1).unwrap(), Presence::Absent);
+    }
+
+    // S-12: LT 2.0.9.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_system_that_cannot_reserve_is_used_without() {
+        use rustix::io::Errno;
+        let mut answers = vec![Err(Errno::OPNOTSUPP), Err(Errno::INTR)];
+        reserve_with(|| answers.pop().unwrap()).unwrap();
+        assert!(answers.is_empty());
+        let full = reserve_with(|| Err(Errno::NOSPC)).unwrap_err();
+        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
     }
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{World, assert_verified};
-use tinytorrent_storage::{Disk, DiskOptions, Recovered, Storage};
+use tinytorrent_storage::{Disk, DiskOptions, Recovered, Storage, StorageOptions};
 
 const PIECE: u32 = 32_768;
 const PARTS: &str = ".0707070707070707070707070707070707070707.tinytorrent-parts";
@@ -121,4 +121,44 @@ fn only_wanted_empty_files_are_created() {
     select(&storage, &[1]);
     storage.prepare().unwrap();
     assert_eq!(names(&world), ["b"]);
+}
+
+// S-10, S-21.
+#[test]
+fn a_choice_that_changes_during_writes_loses_none() {
+    let world = world();
+    let storage = world.storage();
+    select(&storage, &[1]);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for (at, part) in world.content.chunks(300).enumerate() {
+                storage.write(at as u64 * 300, &[part]).unwrap();
+            }
+        });
+        select(&storage, &[0, 1]);
+        select(&storage, &[0, 1, 2, 3]);
+        writer.join().unwrap();
+    });
+    world.assert_on_disk();
+    assert!(!world.path().join(PARTS).exists());
+}
+
+// S-12.
+#[cfg(target_os = "linux")]
+#[test]
+fn files_are_sparse_unless_room_is_reserved() {
+    use std::os::unix::fs::MetadataExt;
+    for preallocate in [false, true] {
+        let world = World::new(PIECE, &[("t/a", 8 << 20, false), ("t/b", 1 << 20, false)]);
+        let options = StorageOptions::default().preallocate(preallocate).clone();
+        let storage = world.storage_with(&options);
+        select(&storage, &[0]);
+        storage.prepare().unwrap();
+        storage.write((8 << 20) - 5, &[b"tail!"]).unwrap();
+        let file = std::fs::metadata(world.path().join("t/a")).unwrap();
+        assert_eq!(file.len(), 8 << 20);
+        let reserved = file.blocks() * 512;
+        assert_eq!(reserved >= 8 << 20, preallocate, "{reserved} bytes");
+        assert!(!world.path().join("t/b").exists());
+    }
 }

@@ -175,3 +175,44 @@ fn read_blocks(
 
 /// Blocks that are read back at once: 256 KiB.
 const READ_BACK: u32 = 16;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tinytorrent_metainfo::Layout;
+    use tinytorrent_types::{InfoHashV1, InfoHashes};
+
+    use super::*;
+    use crate::{PieceHashes, Storage, StorageOptions, disk::VerifyOptions, disk::piece::Piece};
+
+    // S-26.
+    #[test]
+    fn a_piece_is_on_the_medium_before_it_is_told_of_if_so_configured() {
+        for sync_before_have in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut builder = Layout::builder(BLOCK_LENGTH);
+            builder.file(["a"], 5).file(["b"], 5);
+            let layout = Arc::new(builder.build().unwrap());
+            let identity = InfoHashes::from_v1(InfoHashV1::from_bytes([1; 20]));
+            let options = StorageOptions::default();
+            let storage = Storage::open(layout, identity, folder.path(), &options).unwrap();
+            let geometry = storage.geometry();
+            let content = Content {
+                id: 0,
+                storage: Arc::new(storage),
+                hashes: PieceHashes::from_v1([tinytorrent_hash::sha1(b"aaaaabbbbb")]),
+                journal: None,
+                unstored: Default::default(),
+                on_completion: Box::new(|_| ()),
+            };
+            let index = geometry.piece(0).unwrap();
+            let mut piece = Piece::new(&geometry, index);
+            piece.hold(0, Bytes::from_static(b"aaaaabbbbb"));
+            piece.ask(VerifyOptions::default());
+            let done = run(&content, vec![piece.take_work(index)], sync_before_have);
+            assert!(matches!(done[0].result, Ok(Progress::Verified(_))));
+            assert_eq!(content.storage.unsynced_files(), if sync_before_have { 0 } else { 2 });
+        }
+    }
+}

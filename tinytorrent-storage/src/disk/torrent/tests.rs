@@ -1,9 +1,12 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 use tinytorrent_hash::Sha1;
 use tinytorrent_metainfo::Layout;
 use tinytorrent_types::{InfoHashV1, InfoHashes};
 
 use super::*;
+use crate::disk::options::HOLD;
 use crate::{PieceHashes, Storage, StorageOptions};
 
 /// Four blocks a piece.
@@ -223,6 +226,26 @@ fn a_piece_that_lacks_blocks_is_not_verified() {
     assert_eq!(world.verify(0), Err(4));
     world.store(0, 1).unwrap();
     assert_eq!(world.verify(0), Err(3));
+}
+
+// S-13.
+#[test]
+fn a_piece_that_was_lost_before_it_was_complete_is_told_of_once() {
+    let mut world = World::new();
+    (0..4).for_each(|number| world.store(0, number).unwrap());
+    world.pass(HOLD);
+    assert!(world.begin());
+    let batch = world.running.remove(0);
+    for work in batch.works {
+        world.unstored -=
+            world.torrent.settle(world.now, work, true, Ending::Forgotten, &mut world.pins);
+    }
+    world.torrent.end_batch();
+    assert_eq!(world.verify(0), Ok(()), "who asks has not heard of it yet");
+    assert_eq!(world.verify(0), Err(4));
+    world.store(0, 0).unwrap();
+    assert_eq!(world.verify(0), Err(3));
+    world.check_invariants();
 }
 
 #[derive(Debug, Clone)]

@@ -1,10 +1,12 @@
 //! What one torrent has in memory and what is due to be done for it. Reads no clock and does no
 //! I/O.
 
+mod due;
+
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -12,7 +14,7 @@ use tinytorrent_types::{BLOCK_LENGTH, Bitfield, BlockInfo, PieceIndex};
 
 use super::{
     Content, NotStored, VerifyOptions,
-    options::{FULL_LANES, HOLD, LINGER},
+    options::LINGER,
     piece::{Piece, PieceWork},
     pins::Pins,
 };
@@ -23,6 +25,9 @@ pub(super) struct Torrent {
     /// Pieces between their first block and their verification.
     pieces: HashMap<PieceIndex, Piece>,
     have: Bitfield,
+    /// Pieces that were forgotten because blocks could not be written, and not stored anew: who
+    /// asks to verify one has not heard of it yet.
+    unstored: HashSet<PieceIndex>,
     /// Pieces to be verified that no worker has, and when the first of them came.
     complete: VecDeque<PieceIndex>,
     complete_since: Option<Instant>,
@@ -89,6 +94,7 @@ impl Torrent {
             content,
             pieces,
             have: recovered.have,
+            unstored: HashSet::new(),
             complete: VecDeque::new(),
             complete_since: None,
             last_complete: None,
@@ -126,6 +132,9 @@ impl Torrent {
         if self.have.contains(piece) {
             return Err(NotStored::Duplicate);
         }
+        if !self.unstored.is_empty() {
+            self.unstored.remove(&piece);
+        }
         let entry = self.pieces.entry(piece).or_insert_with(|| Piece::new(&geometry, piece));
         if !entry.hold(block.number(), data.clone()) {
             return Err(NotStored::Duplicate);
@@ -141,7 +150,8 @@ impl Torrent {
         Ok(())
     }
 
-    /// Asks for the verification of a piece; otherwise says how many blocks there are none of.
+    /// Asks for the verification of a piece; otherwise says how many blocks there are none of. Of
+    /// a piece that was told to be lost, nothing more is told.
     pub(super) fn verify(
         &mut self,
         now: Instant,
@@ -149,6 +159,9 @@ impl Torrent {
         options: VerifyOptions,
     ) -> Result<(), u32> {
         let geometry = self.content.storage.geometry();
+        if self.unstored.remove(&piece) {
+            return Ok(());
+        }
         let Some(entry) = self.pieces.get_mut(&piece) else {
             return Err(geometry.block_count(piece));
         };
@@ -250,7 +263,13 @@ impl Torrent {
                 self.have.insert(piece);
                 self.forget(piece, bytes, pins)
             }
-            Ending::Forgotten => self.forget(piece, bytes, pins),
+            Ending::Forgotten => {
+                let is_asked = work.finish.is_some() || entry.is_asked();
+                if !is_asked {
+                    self.unstored.insert(piece);
+                }
+                self.forget(piece, bytes, pins)
+            }
         }
     }
 
@@ -305,17 +324,6 @@ impl Torrent {
         partial
     }
 
-    /// When [`take_batch`](Self::take_batch) has to be tried again, if nothing else happens.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        if self.drains > 0 {
-            // The worker that is at it looks again when it is done.
-            return None;
-        }
-        let complete = self.complete_since.map(|since| since + LINGER);
-        let held = self.held_since.map(|since| since + HOLD);
-        complete.into_iter().chain(held).min()
-    }
-
     /// Whether there is nothing to do and nothing to come.
     pub(super) fn is_idle(&self) -> bool {
         self.drains == 0
@@ -333,49 +341,6 @@ impl Torrent {
             piece.in_memory().for_each(|data| pins.release(data));
         }
         self.pieces.clear();
-    }
-
-    /// Whether a worker should be woken for what came just now.
-    pub(super) fn is_due(&self, now: Instant, is_pressed: bool) -> bool {
-        let waits = |since: Option<Instant>, time: Duration| {
-            since.is_some_and(|since| now.duration_since(since) >= time)
-        };
-        self.is_full()
-            || self.complete.len() >= FULL_LANES
-            || (!self.complete.is_empty() && (self.is_last() || self.wants_flush()))
-            || waits(self.complete_since, LINGER)
-            || waits(self.held_since, HOLD)
-            || (self.waiting > 0 && self.wants_flush())
-            || ((is_pressed || self.is_closed) && self.held_since.is_some())
-    }
-
-    fn is_full(&self) -> bool {
-        self.waiting >= self.batch_bytes
-    }
-
-    fn is_aged(&self, now: Instant) -> bool {
-        let is_old = |since| now.duration_since(since) >= HOLD;
-        self.held_since.is_some_and(|since| self.is_closed || is_old(since))
-    }
-
-    /// Whether a second worker is of use.
-    fn is_lagging(&self) -> bool {
-        self.complete.len() >= FULL_LANES || self.waiting >= 2 * self.batch_bytes
-    }
-
-    /// Whether the complete pieces are all that is missing.
-    fn is_last(&self) -> bool {
-        let missing = self.have.piece_count() - self.have.count();
-        self.complete.len() as u32 >= missing
-    }
-
-    fn wants_flush(&self) -> bool {
-        self.is_closed || matches!(self.checkpoint, Checkpoint::Flushing(_))
-    }
-
-    /// Whether what comes now has to wait until the checkpoint has begun.
-    fn is_awaiting_checkpoint(&self) -> bool {
-        matches!(self.checkpoint, Checkpoint::Ready(_)) && !self.is_checkpointing
     }
 
     /// Pieces that come slowly have no reason to wait for each other.

@@ -1,21 +1,25 @@
+mod io;
+mod options;
+mod selection;
+
 use std::{
     collections::BTreeSet,
-    fs::File,
-    io::IoSlice,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
-use tinytorrent_metainfo::{FileIndex, FileSpan, Info, Layout};
+use tinytorrent_metainfo::{FileIndex, Info, Layout};
 use tinytorrent_types::{BlockInfo, Geometry, InfoHashes, PieceIndex};
+
+use io::Rest;
+
+pub use options::StorageOptions;
 
 use crate::{
     FilePool, FileStamp, Operation, StorageError,
     parts::Placement,
-    pool::FileKey,
     presence::{self, Presence},
     root::{Access, Root},
-    vectored,
 };
 
 /// The content of one torrent in a folder: reads and writes ranges of it, wherever the borders of
@@ -68,58 +72,11 @@ enum Shape {
     Info(Arc<Info>),
 }
 
-/// How a [`Storage`] treats the file system.
-///
-/// # Defaults
-/// - [`read_only`](Self::read_only): no
-/// - [`preallocate`](Self::preallocate): no, files are sparse
-/// - [`truncate_longer`](Self::truncate_longer): no, they are kept as they are
-/// - [`file_pool`](Self::file_pool): one of its own, of 128 files
-#[derive(Debug, Clone, Default)]
-pub struct StorageOptions {
-    read_only: bool,
-    preallocate: bool,
-    truncate_longer: bool,
-    file_pool: Option<Arc<FilePool>>,
-}
-
 /// A file on disk: one of the torrent's, or the part file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Target {
     File(u32),
     Parts,
-}
-
-impl StorageOptions {
-    /// Whether writes fail and nothing is ever created. Default: no.
-    pub fn read_only(&mut self, read_only: bool) -> &mut Self {
-        self.read_only = read_only;
-        self
-    }
-
-    /// Whether [`Storage::prepare`] reserves room for wanted files. Default: no.
-    ///
-    /// It avoids fragments and finds out about a full disk at once. It costs the time to reserve,
-    /// which is long on file systems that have to write zeros, and holes no longer tell which
-    /// pieces are missing when there is no resume data. A file system that cannot do it is used
-    /// without.
-    pub fn preallocate(&mut self, preallocate: bool) -> &mut Self {
-        self.preallocate = preallocate;
-        self
-    }
-
-    /// Whether a file longer than the torrent's is cut when it is first written to. Default: no,
-    /// what is beyond the torrent's length stays as it is (S-15).
-    pub fn truncate_longer(&mut self, truncate: bool) -> &mut Self {
-        self.truncate_longer = truncate;
-        self
-    }
-
-    /// The budget of open files, shared with other storages. Default: one of its own.
-    pub fn file_pool(&mut self, pool: Arc<FilePool>) -> &mut Self {
-        self.file_pool = Some(pool);
-        self
-    }
 }
 
 impl Storage {
@@ -197,46 +154,6 @@ impl Storage {
     pub fn file_path(&self, file: FileIndex) -> Option<PathBuf> {
         let file = self.layout().file(file.get()).filter(|file| !file.is_pad())?;
         Some(file.path.below(self.root.path()))
-    }
-
-    /// Says which files are wanted; without it, all are. Call it before anything is written or
-    /// recovered, and again whenever the choice changes.
-    ///
-    /// A file that is not wanted is not created: what wanted pieces have of it goes to a part file
-    /// in the root, `.<info-hash>.tinytorrent-parts` (S-09). One that exists stays and is used as
-    /// it is. When a file becomes wanted, its data moves out of the part file, and I/O waits for
-    /// that (S-10). The part file goes when all files are wanted.
-    ///
-    /// # Errors
-    /// The system refuses; the choice is then as it was before.
-    pub fn select(&self, is_wanted: impl Fn(FileIndex) -> bool) -> Result<(), StorageError> {
-        let mut placement = self.placement.write().unwrap_or_else(PoisonError::into_inner);
-        let mut parted = Vec::new();
-        let mut moved = Vec::new();
-        // An earlier run may have left parts, too.
-        let may_move = !placement.is_all_in_files() || self.has_parts()?;
-        for file in self.layout().files().filter(|file| !file.is_pad()) {
-            let is_wanted = is_wanted(file.index);
-            if (is_wanted && !may_move) || self.root.stamp(file.path.elements())?.is_some() {
-                continue;
-            }
-            if is_wanted {
-                moved.push(file.index);
-            } else {
-                parted.push(file.index);
-            }
-        }
-        if !self.options.read_only {
-            moved.into_iter().try_for_each(|file| self.move_out_of_parts(file))?;
-            if parted.is_empty() {
-                self.pool.close(self.id, Some(PARTS_KEY));
-                self.root.remove(std::iter::once(self.parts_name().as_bytes()))?;
-                let mut unsynced = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
-                unsynced.remove(&Target::Parts);
-            }
-        }
-        *placement = Placement::with_parted(parted);
-        Ok(())
     }
 
     /// Creates what no write would: empty files that are wanted and, if so configured, room for
@@ -399,6 +316,11 @@ impl Storage {
         &self.root
     }
 
+    #[cfg(test)]
+    pub(crate) fn unsynced_files(&self) -> usize {
+        self.unsynced.lock().unwrap().len()
+    }
+
     fn sync_targets(&self, targets: &BTreeSet<Target>) -> Result<(), StorageError> {
         if targets.len() > SYNC_ONE_BY_ONE && self.root.sync_file_system()? {
             return Ok(());
@@ -410,160 +332,6 @@ impl Storage {
             })?;
         }
         Ok(())
-    }
-
-    fn write_span(
-        &self,
-        placement: &Placement,
-        span: FileSpan,
-        slices: &mut [IoSlice<'_>],
-    ) -> Result<(), StorageError> {
-        let (target, offset) = self.place(placement, span);
-        self.write_to(target, offset, slices)
-    }
-
-    fn write_to(
-        &self,
-        target: Target,
-        offset: u64,
-        slices: &mut [IoSlice<'_>],
-    ) -> Result<(), StorageError> {
-        let file = self.open_target(target, Access::Write)?;
-        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).insert(target);
-        vectored::write_all_at(&file, slices, offset)
-            .map_err(|source| StorageError::io(Operation::Write, self.target_path(target), source))
-    }
-
-    fn read_span(
-        &self,
-        placement: &Placement,
-        span: FileSpan,
-        buffer: &mut [u8],
-    ) -> Result<(), StorageError> {
-        let (target, offset) = self.place(placement, span);
-        let missing = |offset| StorageError::MissingData { path: self.target_path(target), offset };
-        let file = match self.open_target(target, Access::Read) {
-            Err(error) if error.is_not_found() => return Err(missing(offset)),
-            other => other?,
-        };
-        let count = vectored::read_at(&file, buffer, offset).map_err(|source| {
-            StorageError::io(Operation::Read, self.target_path(target), source)
-        })?;
-        if count < buffer.len() { Err(missing(offset + count as u64)) } else { Ok(()) }
-    }
-
-    /// Which file on disk has the span, and where.
-    fn place(&self, placement: &Placement, span: FileSpan) -> (Target, u64) {
-        if placement.is_in_file(span.file) {
-            return (Target::File(span.file.get()), span.offset);
-        }
-        let start = self.layout().file(span.file.get()).map_or(0, |file| file.offset);
-        (Target::Parts, start + span.offset)
-    }
-
-    fn has_parts(&self) -> Result<bool, StorageError> {
-        let stamp = self.root.stamp(std::iter::once(self.parts_name().as_bytes()))?;
-        Ok(stamp.is_some())
-    }
-
-    /// Copies what the part file has of a file to its own place. That can only be in the first
-    /// and the last of its pieces, as the others reach into no other file.
-    fn move_out_of_parts(&self, file: FileIndex) -> Result<(), StorageError> {
-        let parts = match self.open_target(Target::Parts, Access::Read) {
-            Err(error) if error.is_not_found() => return Ok(()),
-            other => other?,
-        };
-        let Some(entry) = self.layout().file(file.get()) else { return Ok(()) };
-        let mut pieces = self.layout().file_pieces(file);
-        let (first, last) = (pieces.next(), pieces.next_back());
-        for piece in first.into_iter().chain(last) {
-            let spans = self.layout().piece_spans(piece);
-            for span in spans.filter(|span| span.file == file) {
-                self.copy_from_parts(&parts, entry.offset, span)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn copy_from_parts(
-        &self,
-        parts: &File,
-        file_offset: u64,
-        span: FileSpan,
-    ) -> Result<(), StorageError> {
-        let examine =
-            |source| StorageError::io(Operation::Examine, self.target_path(Target::Parts), source);
-        let read =
-            |source| StorageError::io(Operation::Read, self.target_path(Target::Parts), source);
-        let (mut at, end) = (span.offset, span.offset + span.length);
-        while at < end {
-            let length = COPY.min(end - at);
-            let found = presence::touches_data(parts, file_offset + at, length).map_err(examine)?;
-            if found {
-                let mut buffer = vec![0; length as usize];
-                let count =
-                    vectored::read_at(parts, &mut buffer, file_offset + at).map_err(read)?;
-                let target = Target::File(span.file.get());
-                self.write_to(target, at, &mut [IoSlice::new(&buffer[..count])])?;
-            }
-            at += length;
-        }
-        Ok(())
-    }
-
-    fn open_target(&self, target: Target, access: Access) -> Result<Arc<File>, StorageError> {
-        let number = match target {
-            Target::File(file) => file,
-            Target::Parts => PARTS_KEY,
-        };
-        let key = FileKey { storage: self.id, file: number };
-        self.pool.get(key, access, || match target {
-            Target::File(file) => self.open_file(file, access),
-            Target::Parts => self.root.file(std::iter::once(self.parts_name().as_bytes()), access),
-        })
-    }
-
-    fn open_file(&self, index: u32, access: Access) -> Result<File, StorageError> {
-        let Some(entry) = self.layout().file(index) else {
-            return Err(StorageError::OutOfRange {
-                offset: self.layout().total_length(),
-                length: 0,
-            });
-        };
-        let file = self.root.file(entry.path.elements(), access)?;
-        if access == Access::Write && self.options.truncate_longer {
-            let io = |operation| {
-                move |source| {
-                    StorageError::io(operation, self.target_path(Target::File(index)), source)
-                }
-            };
-            if file.metadata().map_err(io(Operation::Examine))?.len() > entry.length {
-                file.set_len(entry.length).map_err(io(Operation::Allocate))?;
-            }
-        }
-        Ok(file)
-    }
-
-    fn reserve(&self, index: u32, length: u64) -> Result<(), StorageError> {
-        let target = Target::File(index);
-        let file = self.open_target(target, Access::Write)?;
-        presence::reserve(&file, length).map_err(|source| {
-            StorageError::io(Operation::Allocate, self.target_path(target), source)
-        })
-    }
-
-    fn target_path(&self, target: Target) -> PathBuf {
-        match target {
-            Target::File(index) => self
-                .layout()
-                .file(index)
-                .map_or_else(PathBuf::new, |file| file.path.below(self.root.path())),
-            Target::Parts => self.root.path().join(self.parts_name()),
-        }
-    }
-
-    fn parts_name(&self) -> String {
-        format!(".{}.tinytorrent-parts", self.identity.to_wire())
     }
 
     fn check_range(&self, offset: u64, length: u64) -> Result<(), StorageError> {
@@ -582,37 +350,6 @@ impl Drop for Storage {
 /// The part file's number in the pool; a layout has at most 2^31 files.
 const PARTS_KEY: u32 = u32::MAX;
 
-/// What is copied at once.
-const COPY: u64 = 64 << 10;
-
 /// From so many files on, syncing the whole file system costs less than syncing each: a guess, as
 /// one costs some milliseconds on a disk and the other depends on what else is written.
 const SYNC_ONE_BY_ONE: usize = 64;
-
-/// Slices that are used up from the front.
-struct Rest<'a, S> {
-    slices: &'a [S],
-    /// Bytes of the first slice that are used up.
-    used: usize,
-}
-
-impl<'a, S: AsRef<[u8]>> Rest<'a, S> {
-    /// The next `length` bytes.
-    fn take(&mut self, mut length: usize) -> Vec<IoSlice<'a>> {
-        let mut part = Vec::with_capacity(self.slices.len().min(length));
-        while let Some((first, after)) = self.slices.split_first()
-            && length > 0
-        {
-            let left = &first.as_ref()[self.used..];
-            let count = left.len().min(length);
-            part.push(IoSlice::new(&left[..count]));
-            length -= count;
-            if count == left.len() {
-                (self.slices, self.used) = (after, 0);
-            } else {
-                self.used += count;
-            }
-        }
-        part
-    }
-}

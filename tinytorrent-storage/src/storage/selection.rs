@@ -1,0 +1,103 @@
+//! Which files are wanted, and where the data of the others goes.
+
+use std::{fs::File, io::IoSlice, sync::PoisonError};
+
+use tinytorrent_metainfo::{FileIndex, FileSpan};
+
+use super::{PARTS_KEY, Storage, Target};
+use crate::{Operation, StorageError, parts::Placement, presence, root::Access, vectored};
+
+impl Storage {
+    /// Says which files are wanted; without it, all are. Call it before anything is written or
+    /// recovered, and again whenever the choice changes.
+    ///
+    /// A file that is not wanted is not created: what wanted pieces have of it goes to a part file
+    /// in the root, `.<info-hash>.tinytorrent-parts` (S-09). One that exists stays and is used as
+    /// it is. When a file becomes wanted, its data moves out of the part file, and I/O waits for
+    /// that (S-10). The part file goes when all files are wanted.
+    ///
+    /// # Errors
+    /// The system refuses; the choice is then as it was before.
+    pub fn select(&self, is_wanted: impl Fn(FileIndex) -> bool) -> Result<(), StorageError> {
+        let mut placement = self.placement.write().unwrap_or_else(PoisonError::into_inner);
+        let mut parted = Vec::new();
+        let mut moved = Vec::new();
+        // An earlier run may have left parts, too.
+        let may_move = !placement.is_all_in_files() || self.has_parts()?;
+        for file in self.layout().files().filter(|file| !file.is_pad()) {
+            let is_wanted = is_wanted(file.index);
+            if (is_wanted && !may_move) || self.root.stamp(file.path.elements())?.is_some() {
+                continue;
+            }
+            if is_wanted {
+                moved.push(file.index);
+            } else {
+                parted.push(file.index);
+            }
+        }
+        if !self.options.read_only {
+            moved.into_iter().try_for_each(|file| self.move_out_of_parts(file))?;
+            if parted.is_empty() {
+                self.pool.close(self.id, Some(PARTS_KEY));
+                self.root.remove(std::iter::once(self.parts_name().as_bytes()))?;
+                let mut unsynced = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
+                unsynced.remove(&Target::Parts);
+            }
+        }
+        *placement = Placement::with_parted(parted);
+        Ok(())
+    }
+
+    fn has_parts(&self) -> Result<bool, StorageError> {
+        let stamp = self.root.stamp(std::iter::once(self.parts_name().as_bytes()))?;
+        Ok(stamp.is_some())
+    }
+
+    /// Copies what the part file has of a file to its own place. That can only be in the first
+    /// and the last of its pieces, as the others reach into no other file.
+    fn move_out_of_parts(&self, file: FileIndex) -> Result<(), StorageError> {
+        let parts = match self.open_target(Target::Parts, Access::Read) {
+            Err(error) if error.is_not_found() => return Ok(()),
+            other => other?,
+        };
+        let Some(entry) = self.layout().file(file.get()) else { return Ok(()) };
+        let mut pieces = self.layout().file_pieces(file);
+        let (first, last) = (pieces.next(), pieces.next_back());
+        for piece in first.into_iter().chain(last) {
+            let spans = self.layout().piece_spans(piece);
+            for span in spans.filter(|span| span.file == file) {
+                self.copy_from_parts(&parts, entry.offset, span)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn copy_from_parts(
+        &self,
+        parts: &File,
+        file_offset: u64,
+        span: FileSpan,
+    ) -> Result<(), StorageError> {
+        let examine =
+            |source| StorageError::io(Operation::Examine, self.target_path(Target::Parts), source);
+        let read =
+            |source| StorageError::io(Operation::Read, self.target_path(Target::Parts), source);
+        let (mut at, end) = (span.offset, span.offset + span.length);
+        while at < end {
+            let length = COPY.min(end - at);
+            let found = presence::touches_data(parts, file_offset + at, length).map_err(examine)?;
+            if found {
+                let mut buffer = vec![0; length as usize];
+                let count =
+                    vectored::read_at(parts, &mut buffer, file_offset + at).map_err(read)?;
+                let target = Target::File(span.file.get());
+                self.write_to(target, at, &mut [IoSlice::new(&buffer[..count])])?;
+            }
+            at += length;
+        }
+        Ok(())
+    }
+}
+
+/// What is copied at once.
+const COPY: u64 = 64 << 10;
