@@ -225,6 +225,7 @@ fn tell_extended(out: Output, extended: &ExtendedHandshake) {
     }
     let said = known.iter().filter(|(_, value)| !value.is_null() && *value != json!([]));
     for (key, value) in said {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         out.say(format!("  {}: {value}", key.replace('_', " ")));
     }
     let mut event: serde_json::Map<_, _> =
