@@ -1,0 +1,57 @@
+//! Whatever two peers say, the accounts of their conversation are bounded, and what strict judging
+//! lets pass is taken in the same way by lenient judging.
+#![no_main]
+
+use bytes::BytesMut;
+use libfuzzer_sys::fuzz_target;
+use tinytorrent_types::Geometry;
+use tinytorrent_wire::session::{Config, Session, Side, Verdict, Violation};
+use tinytorrent_wire::{Decoder, Message, Reserved};
+
+const MAX_OUTSTANDING: usize = 5;
+
+fuzz_target!(|input: (u64, u8, &[u8])| {
+    let (reserved, learns_at, stream) = input;
+    let theirs = Reserved::from_bytes(reserved.to_be_bytes());
+    let session = |mut config: Config| {
+        config.max_outstanding(MAX_OUTSTANDING);
+        Session::new(Reserved::ours(), theirs, config)
+    };
+    let mut strict = Some(session(Config::strict()));
+    let mut lenient = session(Config::lenient());
+    let geometry = Geometry::new(3 * 32_768 - 1000, 32_768).unwrap();
+    let mut decoder = Decoder::new();
+    for (at, message) in decoder.split_frames(&mut BytesMut::from(stream)).enumerate() {
+        let Ok(message) = message else { return };
+        if at == usize::from(learns_at) {
+            strict = strict.take().filter(|_| true).and_then(|mut session| {
+                session.learn_geometry(geometry).is_ok().then_some(session)
+            });
+            if lenient.learn_geometry(geometry).is_err() {
+                return;
+            }
+        }
+        // Whose message it is must not depend on chance, and be both ways in any mixture.
+        let from = if message.encoded_length() % 3 == 0 { Side::Us } else { Side::Peer };
+        let leniently = judge(&mut lenient, from, &message);
+        if let Some(session) = &mut strict {
+            match judge(session, from, &message) {
+                Ok(verdict) => assert_eq!(leniently, Ok(verdict)),
+                Err(_) => strict = None,
+            }
+        }
+        if leniently.is_err() {
+            return;
+        }
+        assert!(lenient.our_requests().count() <= 2 * MAX_OUTSTANDING);
+        assert!(lenient.peer_requests().count() <= 2 * MAX_OUTSTANDING);
+        assert!(lenient.requests_to_reject().count() <= lenient.peer_requests().count());
+    }
+});
+
+fn judge(session: &mut Session, from: Side, message: &Message) -> Result<Verdict, Violation> {
+    match from {
+        Side::Us => session.handle_sent(message),
+        Side::Peer => session.handle_received(message),
+    }
+}
