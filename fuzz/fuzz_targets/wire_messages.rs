@@ -10,6 +10,15 @@ fuzz_target!(|input: (u8, &[u8])| {
     let whole = read(stream, stream.len().max(1));
     let pieces = read(stream, usize::from(cut).max(1));
     assert_eq!(whole, pieces);
+    let mut batched = Vec::new();
+    let mut failure = None;
+    for message in Decoder::new().split_frames(&mut BytesMut::from(stream)) {
+        match message {
+            Ok(message) => batched.push(message),
+            Err(error) => failure = Some(error),
+        }
+    }
+    assert_eq!(whole, (batched, failure));
     let (messages, _) = whole;
     let mut written = BytesMut::new();
     for message in &messages {

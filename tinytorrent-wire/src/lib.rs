@@ -2,6 +2,21 @@
 //!
 //! Pure: no sockets, no clock, no chance. Bytes go in, [`Message`]s come out, and back.
 //!
+//! | you have | you want | here |
+//! |---|---|---|
+//! | the first 68 bytes | who calls, for which torrent, and what both can do | [`Handshake`], [`Reserved`] |
+//! | a stream of bytes | messages, and blocks that are not copied | [`Decoder`] |
+//! | messages | bytes, the blocks beside them | [`Message::encode`], [`PieceHeader::to_frame`] |
+//! | a message of the extension protocol | what it says, under whose number | [`extension`] |
+//! | a conversation | whether the next message is legal, and what is owed | [`session`] |
+//! | a magnet link and some peers | the info dictionary, and who lied | [`metadata`] |
+//! | peers that come and go | what to tell others of them | [`pex`] |
+//! | a filter that dislikes BitTorrent | a stream that looks like noise | `mse`, with the feature of that name |
+//!
+//! It does not decide which block to ask for, whom to choke or when to connect: that is
+//! `tinytorrent-swarm`'s. Numbers in messages are what the peer wrote; only a
+//! [`Geometry`](tinytorrent_types::Geometry) makes an index of a piece out of them.
+//!
 //! ```
 //! use bytes::BytesMut;
 //! use tinytorrent_types::{PeerId, WireInfoHash};
@@ -33,6 +48,11 @@
 //! # assert!(!features.is_empty());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Features
+//!
+//! - `mse`: message stream encryption.
+//! - `codec`: the messages as a codec of `tokio-util`.
 
 mod allowed_fast;
 #[cfg(feature = "codec")]
