@@ -1,16 +1,28 @@
-//! Torrent files: no panic, the info-hash is stable, and what was saved reads as the same torrent.
+//! Torrent files: no panic, both ways of reading agree, the info-hash is stable, what was saved
+//! reads as the same torrent, and each byte of the content is in one file.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tinytorrent_metainfo::Metainfo;
+use tinytorrent_metainfo::{Info, Metainfo, ReadOptions};
 
 fuzz_target!(|input: &[u8]| {
+    let _ = Info::from_bytes(input);
+    let strict = Metainfo::from_bytes(input);
     let Ok(torrent) = Metainfo::from_bytes_lenient(input) else {
-        assert!(Metainfo::from_bytes(input).is_err());
+        assert!(strict.is_err());
         return;
     };
+    if let Ok(strict) = strict {
+        assert_eq!(strict, torrent);
+    }
     let saved = Metainfo::from_bytes_lenient(&torrent.to_bytes()).expect("what we save, we read");
-    assert_eq!(saved.hashes(), torrent.hashes());
-    let geometry = torrent.info().geometry();
-    assert_eq!(geometry.total_length(), torrent.layout().total_length());
+    assert_eq!((saved.hashes(), saved.layout()), (torrent.hashes(), torrent.layout()));
+    let bare = ReadOptions::lenient().read_info(torrent.info().bytes()).expect("peers send this");
+    assert_eq!((bare.hashes(), bare.layout()), (torrent.hashes(), torrent.layout()));
+    let layout = torrent.layout();
+    for piece in layout.geometry().pieces().take(64) {
+        let spans = layout.piece_spans(piece).map(|span| span.length).sum::<u64>();
+        assert_eq!(spans, u64::from(layout.geometry().piece_length(piece)));
+        assert!(u64::from(layout.payload_length(piece)) <= spans);
+    }
 });
