@@ -1,4 +1,66 @@
-//! Torrent files and magnet links, v1, v2 and hybrid: read, create, lay out, verify.
+//! Torrent files and magnet links, v1, v2 and hybrid: read, edit, create, lay out, verify.
+//!
+//! | at hand | wanted | here |
+//! |---|---|---|
+//! | the bytes of a .torrent | what is in it, checked | [`Metainfo`], with options [`ReadOptions`] |
+//! | an info dictionary from peers (BEP 9) | the same | [`Info`] |
+//! | a link from a web page | which torrent, and whom to ask | [`Magnet`] |
+//! | a range of the content, a piece, a block | files and offsets | [`Layout`] |
+//! | names from strangers | paths that are safe to write | [`PathPolicy`], [`SafePath`] |
+//! | a file or folder | a .torrent | [`CreateOptions`] |
+//! | a .torrent and a folder | which pieces are right | [`VerifyOptions`] |
+//! | hashes of a v2 file | its tree, layers, proofs | [`merkle`] |
+//!
+//! # The one rule
+//!
+//! Nothing from a torrent reaches the file system but through a [`SafePath`], which only a
+//! [`PathPolicy`] makes; and nothing but the bytes of the info dictionary makes an info-hash.
+//!
+//! # Strict and lenient
+//!
+//! [`Metainfo::from_bytes`] takes what the BEPs allow. [`Metainfo::from_bytes_lenient`] takes what
+//! is deployed, and [`Metainfo::warnings`] says what it forgave, each with its byte offset and key
+//! path. A client reads leniently; a tracker or an index that accepts uploads reads strictly.
+//!
+//! # From a torrent to bytes on disk
+//!
+//! ```
+//! use std::path::Path;
+//! use tinytorrent_metainfo::Metainfo;
+//!
+//! # let bytes = b"d4:infod5:filesld6:lengthi10e4:pathl1:aeed6:lengthi20e4:pathl2:..1:beee\
+//! #     4:name1:t12:piece lengthi16384e6:pieces20:ABCDEFGHIJKLMNOPQRSTee";
+//! // 1. Read it.
+//! let metainfo = Metainfo::from_bytes(bytes)?;
+//! let (info, layout) = (metainfo.info(), metainfo.layout());
+//!
+//! // 2. Show what it is, and what will not be written as it says.
+//! println!("{}: {} bytes", info.name(), layout.total_length());
+//! for change in info.path_changes() {
+//!     println!("{} becomes {}", change.original, change.written);
+//! }
+//!
+//! // 3. For each block that arrives: where it goes.
+//! for piece in info.geometry().pieces() {
+//!     for block in info.geometry().blocks(piece) {
+//!         for span in layout.block_spans(block).filter(|span| !span.is_pad) {
+//!             let file = layout.file(span.file.get()).unwrap();
+//!             let path = file.path.below(Path::new("/downloads"));
+//!             println!("{}: {} bytes at {}", path.display(), span.length, span.offset);
+//!         }
+//!     }
+//!     // 4. When all its blocks are there, its hash must be this one.
+//!     println!("{:02x?}", info.piece_hash(piece));
+//! }
+//! # assert_eq!(layout.file(1).unwrap().path.to_string(), "t/_/b");
+//! # Ok::<(), tinytorrent_metainfo::Error>(())
+//! ```
+//!
+//! # What it does not do
+//!
+//! Reading is pure: no clock, no randomness, no files. Only [`CreateOptions::create`] and
+//! [`VerifyOptions::verify`] touch the disk, and they only read. Downloading and storage are other
+//! crates' work.
 
 mod content;
 mod create;
