@@ -54,10 +54,11 @@ impl Driver {
     pub(super) fn open(&mut self, info: Arc<Info>) {
         let client = Arc::clone(&self.client);
         let options = self.options.clone();
+        let files = self.chosen_files().clone();
         let is_over = Arc::clone(&self.lookups.is_over);
         self.set_state(self.running_state());
         self.lookups.work(move || {
-            let opened = open(&client, &options, info, &is_over);
+            let opened = open(&client, &options, &files, info, &is_over);
             Found::Content(opened.map(Box::new))
         });
     }
@@ -115,11 +116,16 @@ impl Driver {
         {
             return Err(TorrentError::NoSuchFile { index: *range.end(), count });
         }
-        let files = [&self.options.files, &self.selection];
-        let Some(selection) = files.into_iter().find(|files| !files.is_empty()) else {
+        let files = self.chosen_files();
+        if files.is_empty() {
             return Ok(Bitfield::full(piece_count));
-        };
-        Ok(pieces_of(layout, selection))
+        }
+        Ok(pieces_of(layout, files))
+    }
+
+    /// The user's choice, or else the link's; empty for all files.
+    fn chosen_files(&self) -> &FileSelection {
+        if self.options.files.is_empty() { &self.selection } else { &self.options.files }
     }
 }
 
@@ -149,6 +155,7 @@ fn read_info(bytes: &[u8], hashes: InfoHashes) -> Option<Arc<Info>> {
 fn open(
     client: &Shared,
     options: &TorrentOptions,
+    files: &FileSelection,
     info: Arc<Info>,
     is_over: &AtomicBool,
 ) -> Result<Opened, OpenFailure> {
@@ -161,6 +168,7 @@ fn open(
     storage_options.read_only(options.read_only).file_pool(Arc::clone(&client.files));
     let layout = Arc::new(info.layout().clone());
     let storage = Storage::open(layout, info.hashes(), &options.folder, &storage_options)?;
+    storage.select(|file| files.is_empty() || files.contains(file.get()))?;
     storage.prepare()?;
     let recovered = if options.assume_complete {
         Recovered::with_pieces(Bitfield::full(info.geometry().piece_count()))
