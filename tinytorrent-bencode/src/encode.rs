@@ -47,9 +47,23 @@ pub fn list<R>(out: &mut Vec<u8>, fill: impl FnOnce(&mut ListEncoder<'_>) -> R) 
 pub fn bytes(out: &mut Vec<u8>, bytes: impl AsRef<[u8]>) {
     let bytes = bytes.as_ref();
     out.reserve(bytes.len() + 8);
-    number(out, bytes.len() as u64, false);
-    out.push(b':');
+    // Most strings are short, and two or three bytes cost less than a loop over digits.
+    match bytes.len() {
+        length @ 0..10 => out.extend_from_slice(&[digit(length), b':']),
+        length @ 10..100 => {
+            out.extend_from_slice(&[digit(length / 10), digit(length % 10), b':']);
+        }
+        length => {
+            number(out, length as u64, false);
+            out.push(b':');
+        }
+    }
     out.extend_from_slice(bytes);
+}
+
+/// The letter of a number below 10.
+const fn digit(number: usize) -> u8 {
+    b'0' + number as u8
 }
 
 /// Appends an integer of any size.

@@ -11,6 +11,18 @@ use tinytorrent_bencode::{
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..Default::default() })]
 
+    // B-31
+    #[test]
+    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..60), odd in support::bytes()) {
+        for input in [bytes, odd] {
+            for options in [Options::strict(), Options::lenient()] {
+                let error = options.decode(&input).map(|_| ()).err();
+                let _ = (options.decode_prefix(&input), Scanner::new(&options).feed(&input));
+                prop_assert!(error.is_none_or(|error| error.offset() <= input.len()));
+            }
+        }
+    }
+
     // B-24
     #[test]
     fn encoded_value_decodes_to_itself(value in support::value()) {
