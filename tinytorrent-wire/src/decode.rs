@@ -112,8 +112,9 @@ impl Decoder {
                 }
             }
         }
-        let frames =
-            Frames { bytes: buffer.split_to(end).freeze(), at: 0, start: self.offset, failure };
+        // To split off nothing would cost an allocation all the same.
+        let bytes = if end == 0 { Bytes::new() } else { buffer.split_to(end).freeze() };
+        let frames = Frames { bytes, at: 0, start: self.offset, failure };
         self.offset += end as u64;
         frames
     }

@@ -20,8 +20,8 @@ pub const BLOCK_LENGTH: u32 = 16 * 1024;
 ///
 /// - each announced size has an attempt of its own;
 /// - memory grows with what has come, not with what was announced;
-/// - when an attempt fails the check against the info-hash, its contributors are suspects, and
-///   from then on each is tried alone: one that fails alone is proven guilty;
+/// - when an attempt fails the check against the info-hash, all who name its size are suspects,
+///   and from then on each is tried alone: one that fails alone is proven guilty;
 /// - a silent peer loses its requests to others after a while, a stalled attempt its place.
 ///
 /// It reads no clock and knows no hash: the caller gives the time, and checks what
@@ -74,8 +74,6 @@ struct Peer<P> {
     size: u32,
     /// Not to be asked before: it rejected a request, or was silent.
     rests_until: Option<Instant>,
-    /// Contributed to an attempt that failed.
-    is_suspect: bool,
     /// Proven to send wrong bytes.
     is_guilty: bool,
     requests: Vec<(u32, Instant)>,
@@ -159,7 +157,7 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
 
     fn push_peer(&mut self, key: P, size: u32, is_guilty: bool) {
         let requests = Vec::new();
-        let peer = Peer { key, size, rests_until: None, is_suspect: false, is_guilty, requests };
+        let peer = Peer { key, size, rests_until: None, is_guilty, requests };
         self.peers.push(peer);
     }
 
@@ -217,8 +215,7 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
     fn attempt_for(&mut self, now: Instant, at: usize) -> Option<&mut Attempt<P>> {
         let peer = &self.peers[at];
         let (key, size) = (peer.key, peer.size);
-        let is_alone = peer.is_suspect || self.failed_sizes.contains(&size);
-        let only = is_alone.then_some(key);
+        let only = self.failed_sizes.contains(&size).then_some(key);
         let found = self.attempts.iter().position(|one| one.size == size && one.only == only);
         if let Some(at) = found {
             return self.attempts.get_mut(at);
@@ -300,7 +297,7 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
     }
 
     /// Whether the bytes were those of the info-hash. If so, all is done; else the contributors
-    /// are suspects, to be tried alone, or guilty if alone already. The guilty are returned.
+    /// are to be tried alone, or guilty if there is one only. The guilty are returned.
     pub fn handle_verdict(&mut self, now: Instant, of: Complete<P>, is_right: bool) -> Vec<P> {
         if is_right {
             self.done = true;
@@ -313,13 +310,12 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         if of.contributors.len() > 1 && !self.failed_sizes.contains(&size) {
             self.failed_sizes.push(size);
         }
-        let is_proof = of.contributors.len() == 1;
-        for peer in self.peers.iter_mut().filter(|peer| of.contributors.contains(&peer.key)) {
-            peer.is_suspect = true;
-            peer.is_guilty |= is_proof;
-        }
         self.expire(now);
-        if is_proof { of.contributors } else { Vec::new() }
+        let [liar] = of.contributors[..] else { return Vec::new() };
+        for peer in self.peers.iter_mut().filter(|peer| peer.key == liar) {
+            peer.is_guilty = true;
+        }
+        vec![liar]
     }
 
     /// When to call [`poll_request`](Self::poll_request) again though nothing has come.

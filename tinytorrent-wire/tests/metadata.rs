@@ -231,6 +231,19 @@ fn a_gone_peers_requests_go_to_another() {
     assert_eq!(requests(&mut assembly, now), [(2, 0)]);
 }
 
+/// whoever announces a size and then says nothing keeps its place for one request only.
+#[test]
+fn silence_keeps_no_place() {
+    let now = start();
+    let mut config = Config::default();
+    config.max_attempts(1);
+    let mut assembly = Assembly::new(config);
+    assembly.add_peer(now, 1, 7).unwrap();
+    assembly.add_peer(now, 2, 8).unwrap();
+    assert_eq!(requests(&mut assembly, now), [(1, 0)]);
+    assert_eq!(requests(&mut assembly, now + seconds(10)), [(2, 0)]);
+}
+
 /// Attempts are bounded, and those that do not move make way.
 #[test]
 fn stalled_attempts_make_way() {
