@@ -36,6 +36,7 @@
 mod announce;
 #[cfg(feature = "client")]
 pub mod client;
+mod dns_preferences;
 mod failure;
 pub mod http;
 mod schedule;
@@ -48,6 +49,7 @@ pub mod udp;
 pub use announce::{
     AnnounceEvent, AnnounceRequest, AnnounceResponse, Dropped, NamedPeer, Peer, UNKNOWN_LEFT,
 };
+pub use dns_preferences::DnsPreferences;
 pub use failure::{Deviation, Failure, Refusal, RetryIn};
 pub use schedule::{
     AnnounceId, AnnounceMode, OutcomeEffect, Schedule, ScheduleConfig, ScheduledAnnounce,

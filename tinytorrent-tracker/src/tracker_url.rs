@@ -125,6 +125,11 @@ impl TrackerUrl {
         Some(TrackerUrl { parts: Arc::new(parts) })
     }
 
+    /// The same host, path and query under another scheme and port.
+    pub(crate) fn at(&self, scheme: Scheme, port: u16) -> TrackerUrl {
+        TrackerUrl { parts: Arc::new(Parts { scheme, port, ..Parts::clone(&self.parts) }) }
+    }
+
     /// The URL that a redirect of this one means: absolute, or relative to it.
     ///
     /// # Errors

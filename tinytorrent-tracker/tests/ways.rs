@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use support::{BODY, Tracker, client, hasty, request, with_headers};
-use tinytorrent_tracker::client::{ClientConfig, ErrorKind, Phase, Proxy};
+use tinytorrent_tracker::client::{ClientConfig, ErrorKind, Families, Phase, Proxy};
 use tinytorrent_tracker::server::{ServerConfig, TrackerServer};
 use tinytorrent_tracker::{AnnounceRequest, TrackerUrl};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
@@ -202,6 +202,40 @@ async fn a_host_with_both_families_is_announced_to_over_both() {
         for server in [&v4, &v6] {
             let counts = server.with_swarms(|swarms| swarms.counts(request().info_hash));
             assert_eq!(counts.unwrap().leechers, Some(1), "{url}");
+        }
+    }
+}
+
+/// BEP 34
+#[tokio::test]
+async fn a_host_may_say_by_dns_where_its_tracker_is_and_that_it_has_none() {
+    let local = ["127.0.0.1:0".parse().unwrap()];
+    let server = TrackerServer::bind(ServerConfig::default(), &local, &[]).await.unwrap();
+    let port = server.udp_addresses()[0].port();
+    for (text, is_allowed) in
+        [(format!("BITTORRENT UDP:{port}"), true), ("BITTORRENT DENY ALL".to_owned(), false)]
+    {
+        let dns = Tracker::udp_with(move |_, mut datagram, from, socket| {
+            let text = text.clone();
+            async move {
+                (datagram[2], datagram[7]) = (0x81, 1);
+                datagram.extend(b"\xc0\x0c\0\x10\0\x01\0\0\0\x3c\0");
+                datagram.extend([text.len() as u8 + 1, text.len() as u8]);
+                datagram.extend(text.as_bytes());
+                socket.send_to(&datagram, from).await.unwrap();
+            }
+        })
+        .await;
+        let mut config = hasty();
+        config.dns_preferences(Some(dns.address)).families(Families::V4);
+        let url: TrackerUrl = "http://localhost:1/announce".parse().unwrap();
+        let outcome = client(config).announce(&url, &request()).await;
+        match is_allowed {
+            true => assert_eq!(outcome.unwrap().leechers, Some(1)),
+            false => {
+                let error = outcome.unwrap_err();
+                assert!(matches!(error.kind(), ErrorKind::DeniedByDns), "{error}");
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::Proxy;
@@ -26,6 +26,7 @@ pub struct ClientConfig {
     pub(super) verifies_certificates: bool,
     pub(super) user_agent: String,
     pub(super) proxy: Option<Proxy>,
+    pub(super) dns_server: Option<SocketAddr>,
 }
 
 /// Over which families to speak to trackers.
@@ -57,6 +58,7 @@ impl Default for ClientConfig {
             verifies_certificates: true,
             user_agent: concat!("tinytorrent/", env!("CARGO_PKG_VERSION")).to_owned(),
             proxy: None,
+            dns_server: None,
         }
     }
 }
@@ -150,6 +152,14 @@ impl ClientConfig {
     /// at all, and the proxy looks up the hosts. Default: nothing.
     pub fn proxy(&mut self, proxy: Option<Proxy>) -> &mut Self {
         self.proxy = proxy;
+        self
+    }
+
+    /// The DNS server to ask which trackers a host runs (BEP 34), and so whether preferences are
+    /// heeded at all: the standard library looks up no TXT records. Default: nobody is asked.
+    /// More costs a query for each announce; whoever answers for DNS can then forbid trackers.
+    pub fn dns_preferences(&mut self, server: Option<SocketAddr>) -> &mut Self {
+        self.dns_server = server;
         self
     }
 }

@@ -50,6 +50,9 @@ pub enum ErrorKind {
     /// A UDP tracker, and a proxy that cannot reach it; nothing goes past the proxy.
     #[error("udp trackers cannot be reached through the proxy")]
     NotThroughProxy,
+    /// The host says by DNS that it runs no tracker (BEP 34).
+    #[error("the host says that it runs no tracker")]
+    DeniedByDns,
     /// The host has no address of a family that is allowed.
     #[error("the host has no usable address")]
     NoAddress,

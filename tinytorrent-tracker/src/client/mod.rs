@@ -16,13 +16,15 @@ use tinytorrent_types::{InfoHashes, WireInfoHash};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    AnnounceEvent, AnnounceRequest, AnnounceResponse, Scheme, ScrapeResponse, TrackerUrl, http,
+    AnnounceEvent, AnnounceRequest, AnnounceResponse, DnsPreferences, Scheme, ScrapeResponse,
+    TrackerUrl, http,
 };
 
 mod basic_auth;
 mod body;
 mod config;
 mod connect;
+mod dns_txt;
 mod error;
 mod fetch;
 mod proxy;
@@ -91,6 +93,36 @@ impl TrackerClient {
         if self.shared.config.proxy.is_some() {
             return self.announce_http(url, request, &[], None, deadline).await;
         }
+        let mut outcome = Err(Error::new(url, Phase::Resolve, ErrorKind::DeniedByDns));
+        for url in self.preferred(url).await {
+            outcome = self.announce_at(&url, request, deadline).await;
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+
+    /// The URL, or those that its host prefers (BEP 34).
+    async fn preferred(&self, url: &TrackerUrl) -> Vec<TrackerUrl> {
+        let name = url.host_to_resolve();
+        let server = self.shared.config.dns_server;
+        let Some(server) = server.filter(|_| name.parse::<std::net::IpAddr>().is_err()) else {
+            return vec![url.clone()];
+        };
+        let records = dns_txt::look_up(server, name).await;
+        match DnsPreferences::read(records) {
+            Some(preferences) => preferences.apply(url),
+            None => vec![url.clone()],
+        }
+    }
+
+    async fn announce_at(
+        &self,
+        url: &TrackerUrl,
+        request: &AnnounceRequest,
+        deadline: Instant,
+    ) -> Result<AnnounceResponse, Error> {
         let cache_only = request.event == AnnounceEvent::Stopped;
         let addresses = match self.shared.resolved.get(url).filter(|_| cache_only) {
             Some(addresses) => addresses,
