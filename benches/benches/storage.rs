@@ -174,8 +174,9 @@ fn download(report: &Report) {
             report.case(&title, || world.download(peers));
         }
     }
-    let many = World::new(256 << 10, 16 << 10);
-    report.case("download, 16,384 files", || many.download(1));
+    // 100,000 files.
+    let many = World::new(256 << 10, TOTAL.div_ceil(100_000));
+    report.case("download, 100,000 files", || many.download(1));
 }
 
 fn upload(report: &Report) {
