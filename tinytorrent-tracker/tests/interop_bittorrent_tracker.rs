@@ -3,6 +3,7 @@
 //! It is installed below the target folder, once, unless `TINYTORRENT_NPM` names a folder that has
 //! it in `node_modules`.
 #![cfg(all(feature = "client", feature = "server"))]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a test is a driver too")]
 
 mod support;
 

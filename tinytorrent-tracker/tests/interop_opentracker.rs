@@ -1,5 +1,6 @@
 //! Against opentracker, over UDP and HTTP. Debian builds it for IPv4 and for listed torrents only.
 #![cfg(all(feature = "client", feature = "server", unix))]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a test is a driver too")]
 
 mod support;
 

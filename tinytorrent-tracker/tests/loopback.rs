@@ -1,5 +1,6 @@
 //! Our client and our server, over real sockets on loopback.
 #![cfg(all(feature = "client", feature = "server"))]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a test is a driver too")]
 
 use std::net::SocketAddr;
 

@@ -1,5 +1,6 @@
 //! Trackers that do what trackers do, and the right outcome for each.
 #![cfg(all(feature = "client", feature = "server"))]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a test is a driver too")]
 
 mod support;
 

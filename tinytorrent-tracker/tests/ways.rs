@@ -1,5 +1,6 @@
 //! Ways to a tracker: TLS, proxies, local addresses, both families.
 #![cfg(all(feature = "client", feature = "server"))]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a test is a driver too")]
 
 mod support;
 
