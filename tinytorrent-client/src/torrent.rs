@@ -168,8 +168,7 @@ impl Torrent {
         let is_over = |state| matches!(state, State::Stopped | State::Failed);
         // An error means that the task is gone: as good as stopped.
         let _ = status.wait_for(|status| is_over(status.state)).await;
-        let stats = self.shared.status.borrow().stats;
-        stats
+        self.shared.status.borrow().stats
     }
 
     fn send(&self, command: Command) {
