@@ -22,7 +22,9 @@
 //! assert!(merkle::verify(&root, leaves[2], 2, &proof));
 //! ```
 
-use tinytorrent_hash::{sha256_many, sha256_pairs};
+use std::sync::LazyLock;
+
+use tinytorrent_hash::{sha256, sha256_many, sha256_pairs};
 use tinytorrent_types::BLOCK_LENGTH;
 
 /// A node of a tree.
@@ -51,33 +53,24 @@ pub fn leaves(content: &[u8]) -> Vec<Hash> {
 /// `width` is rounded up to a power of two that has room for all; without a leaf it is that of a
 /// tree of padding.
 pub fn root(leaves: &[Hash], width: usize) -> Hash {
-    reduce(leaves, width, [0; 32])
+    reduce(leaves, width, 0)
 }
 
 /// The root over a layer, of which each hash covers `leaves_per_hash` leaves (BEP 52 "piece
 /// layers"). Hashes that only cover padding are left out of a layer; here they are put back.
 pub fn root_of_layer(layer: &[Hash], leaves_per_hash: usize) -> Hash {
-    reduce(layer, layer.len(), padding(leaves_per_hash))
+    reduce(layer, layer.len(), height(leaves_per_hash))
 }
 
 /// The root of a tree of this many leaves that are all beyond the end of the file.
 pub fn padding(leaves: usize) -> Hash {
-    let mut hash = [0; 32];
-    for _ in 0..height(leaves) {
-        hash = parent(&hash, &hash);
-    }
-    hash
+    PADDING[height(leaves)]
 }
 
 /// The layer whose hashes cover `leaves_per_hash` leaves each, without those that only cover
 /// padding.
 pub fn layer(leaves: &[Hash], leaves_per_hash: usize) -> Vec<Hash> {
-    let mut layer = leaves.to_vec();
-    let mut pad = [0; 32];
-    for _ in 0..height(leaves_per_hash) {
-        (layer, pad) = above(layer, pad);
-    }
-    layer
+    (0..height(leaves_per_hash)).fold(leaves.to_vec(), above)
 }
 
 /// The hashes beside the way from leaf `index` to the root of a tree of `width` leaves, from the
@@ -87,11 +80,11 @@ pub fn prove(leaves: &[Hash], width: usize, index: usize) -> Vec<Hash> {
     if index >= width {
         return Vec::new();
     }
-    let (mut layer, mut pad, mut index) = (leaves.to_vec(), [0; 32], index);
+    let (mut layer, mut index) = (leaves.to_vec(), index);
     let mut proof = Vec::with_capacity(height(width));
-    for _ in 0..height(width) {
-        proof.push(layer.get(index ^ 1).copied().unwrap_or(pad));
-        (layer, pad) = above(layer, pad);
+    for level in 0..height(width) {
+        proof.push(layer.get(index ^ 1).copied().unwrap_or(PADDING[level]));
+        layer = above(layer, level);
         index >>= 1;
     }
     proof
@@ -111,28 +104,38 @@ pub fn verify(root: &Hash, hash: Hash, index: usize, proof: &[Hash]) -> bool {
 
 /// The hash over two children.
 pub fn parent(left: &Hash, right: &Hash) -> Hash {
-    let mut parent = [[0; 32]];
-    sha256_pairs(&[*left, *right], &mut parent);
-    parent[0]
+    sha256([*left, *right].as_flattened())
 }
 
-fn reduce(hashes: &[Hash], width: usize, pad: Hash) -> Hash {
-    let (mut layer, mut pad) = (hashes.to_vec(), pad);
-    for _ in 0..height(width.max(hashes.len())) {
-        (layer, pad) = above(layer, pad);
-    }
-    layer.first().copied().unwrap_or(pad)
+/// The root over hashes that stand `level` layers above the leaves.
+fn reduce(hashes: &[Hash], width: usize, level: usize) -> Hash {
+    let top = level + height(width.max(hashes.len()));
+    let layer = (level..top).fold(hashes.to_vec(), above);
+    layer.first().copied().unwrap_or(PADDING[top])
 }
 
-/// One layer up, and the padding of that layer.
-fn above(mut layer: Vec<Hash>, pad: Hash) -> (Vec<Hash>, Hash) {
+/// The layer above one that stands `level` layers above the leaves.
+fn above(mut layer: Vec<Hash>, level: usize) -> Vec<Hash> {
     if layer.len() % 2 == 1 {
-        layer.push(pad);
+        layer.push(PADDING[level]);
+    }
+    if let [left, right] = layer[..] {
+        return vec![parent(&left, &right)];
     }
     let mut parents = vec![[0; 32]; layer.len() / 2];
     sha256_pairs(&layer, &mut parents);
-    (parents, parent(&pad, &pad))
+    parents
 }
+
+/// Roots of trees of padding, by the layers below them. Twice as many as a tree can have, for layers
+/// on top of layers.
+static PADDING: LazyLock<[Hash; 2 * usize::BITS as usize + 1]> = LazyLock::new(|| {
+    let mut padding = [[0; 32]; 2 * usize::BITS as usize + 1];
+    for level in 1..padding.len() {
+        padding[level] = parent(&padding[level - 1], &padding[level - 1]);
+    }
+    padding
+});
 
 /// Layers between this many leaves and their root.
 const fn height(leaves: usize) -> usize {

@@ -1,6 +1,7 @@
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasherDefault, DefaultHasher, Hasher};
+use std::hash::{BuildHasherDefault, Hasher};
 
+use tinytorrent_hash::sha1;
 use unicode_normalization::UnicodeNormalization;
 
 use super::element::{MAX_ELEMENT, shorten};
@@ -132,7 +133,7 @@ impl Taken {
 
 /// Hashes paths, name by name: that of a folder is the key for the names in it.
 struct Names {
-    seeded: DefaultHasher,
+    keys: [u64; 2],
     folds: bool,
     folded: Vec<u8>,
     /// The folder that was hashed last: neighbours mostly share it.
@@ -142,10 +143,13 @@ struct Names {
 
 impl Names {
     fn new(policy: PathPolicy, seed: &[u8]) -> Self {
-        let mut seeded = DefaultHasher::new();
-        seeded.write(seed);
+        let digest = sha1(seed);
+        // Eight of the twenty bytes each; odd, so that no product is all zero.
+        let key =
+            |at: usize| digest[at..at + 8].iter().fold(0, |key, &byte| key << 8 | u64::from(byte));
+        let keys = [key(0) | 1, key(8) | 1];
         let (folded, last_folder) = (Vec::new(), Vec::new());
-        Self { seeded, folds: policy.folds(), folded, last_folder, last_hash: None }
+        Self { keys, folds: policy.folds(), folded, last_folder, last_hash: None }
     }
 
     /// The hash of a folder, and to `each` those of all folders down to it, if it is a new one.
@@ -171,16 +175,42 @@ impl Names {
     }
 
     fn hash(&mut self, folder: u64, name: &[u8]) -> u64 {
-        let mut hasher = self.seeded.clone();
-        hasher.write_u64(folder);
-        if self.folds {
-            fold(name, &mut self.folded);
-            hasher.write(&self.folded);
-        } else {
-            hasher.write(name);
+        if !self.folds {
+            return mix_all(self.keys, folder, name, |word| word);
         }
-        hasher.finish()
+        if name.is_ascii() {
+            return mix_all(self.keys, folder, name, to_lowercase);
+        }
+        fold(name, &mut self.folded);
+        mix_all(self.keys, folder, &self.folded, to_lowercase)
     }
+}
+
+/// A hash of 64 bits by multiplication, eight bytes at a time. Nobody who does not know the keys can
+/// make names that share one, and the keys come from a hash that covers the names.
+fn mix_all(keys: [u64; 2], folder: u64, name: &[u8], fold: impl Fn(u64) -> u64) -> u64 {
+    let (words, rest) = name.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let start = mix(folder ^ keys[1], keys[0]) ^ name.len() as u64;
+    let words = words.iter().chain(std::iter::once(&last));
+    let hash = words.fold(start, |hash, word| mix(hash ^ fold(u64::from_le_bytes(*word)), keys[0]));
+    mix(hash, keys[1])
+}
+
+fn mix(word: u64, key: u64) -> u64 {
+    let product = u128::from(word) * u128::from(key);
+    product as u64 ^ (product >> 64) as u64
+}
+
+/// Eight characters of ASCII at once; bytes beyond ASCII stay.
+fn to_lowercase(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let low = word & (0x7f * ONES);
+    let from_a = low + (0x80 - b'A' as u64) * ONES;
+    let beyond_z = low + (0x80 - b'Z' as u64 - 1) * ONES;
+    let is_upper = from_a & !beyond_z & !word & (0x80 * ONES);
+    word | is_upper >> 2
 }
 
 /// Stands for the hash of the folder around all paths.
