@@ -9,7 +9,7 @@ use crate::{parse_rate, parse_size};
 pub enum Encryption {
     /// Plain connections only, both ways
     Off,
-    /// Encrypted where the peer can, plain where it cannot
+    /// As the peer wants: plain, and encrypted for those who refuse that
     #[default]
     Prefer,
     /// Encrypted connections only, both ways

@@ -7,7 +7,8 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 use serde_json::json;
 use tinytorrent_client::{
-    Client, ClientOptions, Event, State, Stats, SwarmEvent, Torrent, TorrentError, TorrentOptions,
+    Client, ClientOptions, Encryption, Event, State, Stats, SwarmEvent, Torrent, TorrentError,
+    TorrentOptions,
 };
 use tinytorrent_metainfo::Info;
 use tinytorrent_types::InfoHashes;
@@ -28,6 +29,11 @@ pub fn start_client(network: &NetworkOptions) -> Result<Client, Failure> {
     if let Some(memory) = network.memory {
         options.memory(memory);
     }
+    options.encryption(match network.encryption {
+        crate::Encryption::Off => Encryption::Off,
+        crate::Encryption::Prefer => Encryption::Prefer,
+        crate::Encryption::Require => Encryption::Require,
+    });
     Client::start(options).map_err(|error| Failure::could_not("cannot start", &error))
 }
 

@@ -54,7 +54,8 @@ impl Client {
         for socket in sockets {
             let listener = TcpListener::from_std(socket).map_err(ClientError::Socket)?;
             addresses.push(listener.local_addr().map_err(ClientError::Socket)?);
-            let task = tokio::spawn(listener::run(listener, Arc::clone(&registry)));
+            let task =
+                tokio::spawn(listener::run(listener, Arc::clone(&registry), options.encryption));
             listeners.push(task.abort_handle());
         }
         Ok(Self {

@@ -6,15 +6,29 @@ use tinytorrent_tracker::client::ClientConfig;
 
 use crate::connection::buffers::LARGE;
 
+/// Whether connections to peers hide what they are (message stream encryption).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Encryption {
+    /// They do not, and those that do are refused.
+    Off,
+    /// Whatever the other side wants: what comes is taken either way, and a peer that hangs up on
+    /// a plain handshake is asked again, hidden.
+    #[default]
+    Prefer,
+    /// All are hidden and encrypted with RC4, or they do not come about.
+    Require,
+}
+
 /// How a [`Client`](crate::Client) uses the machine.
 ///
 /// # Defaults
 /// - [`listen`](Self::listen): IPv6 and IPv4 at one of the customary ports 6881 to 6889, or at any
 ///   port if they are taken
-/// - [`memory`](Self::memory): 64 MiB
+/// - [`memory`](Self::memory): 48 MiB
 /// - [`open_files`](Self::open_files): 128
 /// - [`disk_threads`](Self::disk_threads): 2
 /// - [`stop_patience`](Self::stop_patience): 2 s
+/// - [`encryption`](Self::encryption): as the other side wants
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
     pub(crate) accepts: bool,
@@ -24,6 +38,7 @@ pub struct ClientOptions {
     pub(crate) disk_threads: usize,
     pub(crate) stop_patience: Duration,
     pub(crate) user_agent: Option<String>,
+    pub(crate) encryption: Encryption,
 }
 
 impl Default for ClientOptions {
@@ -31,11 +46,12 @@ impl Default for ClientOptions {
         Self {
             accepts: true,
             addresses: Vec::new(),
-            memory: 64 << 20,
+            memory: 48 << 20,
             open_files: 128,
             disk_threads: 2,
             stop_patience: Duration::from_secs(2),
             user_agent: None,
+            encryption: Encryption::default(),
         }
     }
 }
@@ -56,7 +72,7 @@ impl ClientOptions {
     }
 
     /// Bytes of content under way at most, received and not yet written or read and not yet sent.
-    /// Default: 64 MiB, at least 8 MiB. More rides out longer stalls of the disk; less makes
+    /// Default: 48 MiB, at least 8 MiB. More rides out longer stalls of the disk; less makes
     /// pieces that come out of order be read back for hashing.
     ///
     /// What connections and torrents cost besides is not in it: up to 256 KiB for each busy
@@ -82,6 +98,14 @@ impl ClientOptions {
     /// How long a torrent that is stopped waits for its trackers. Default: 2 s, at most 4 s.
     pub fn stop_patience(&mut self, patience: Duration) -> &mut Self {
         self.stop_patience = patience.min(Duration::from_secs(4));
+        self
+    }
+
+    /// Whether connections to peers hide what they are. Default: as the other side wants. It
+    /// keeps out of the way of filters; it is no security, as RC4 is broken and nobody proves
+    /// who they are.
+    pub fn encryption(&mut self, encryption: Encryption) -> &mut Self {
+        self.encryption = encryption;
         self
     }
 

@@ -10,17 +10,20 @@ use bytes::BytesMut;
 use socket2::{Domain, Protocol, Socket, Type};
 use tinytorrent_types::WireInfoHash;
 use tinytorrent_wire::HandshakeOpening;
+use tinytorrent_wire::mse::ObfuscatedHash;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use crate::Encryption;
+use crate::connection::channel::Channel;
 use crate::connection::handshake;
 use crate::registry::Registry;
 
 /// A connection from outside that has said which torrent it is about.
 #[derive(Debug)]
 pub(crate) struct Stranger {
-    pub(crate) stream: TcpStream,
+    pub(crate) channel: Channel,
     pub(crate) address: SocketAddr,
     /// What it has said so far, its [`HandshakeOpening`] at the front.
     pub(crate) received: BytesMut,
@@ -90,13 +93,15 @@ fn bind_one(address: SocketAddr, takes_ipv4: bool) -> io::Result<net::TcpListene
 }
 
 /// Accepts strangers for as long as it is polled.
-pub(crate) async fn run(listener: TcpListener, registry: Arc<Registry>) {
+pub(crate) async fn run(listener: TcpListener, registry: Arc<Registry>, encryption: Encryption) {
     let mut silent = Silent::default();
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
                 let registry = Arc::clone(&registry);
-                let task = tokio::spawn(async move { hear(stream, address, &registry).await });
+                let task = tokio::spawn(async move {
+                    hear(stream, address, &registry, encryption).await;
+                });
                 silent.add(task.abort_handle());
             }
             Err(error) => {
@@ -134,10 +139,12 @@ impl Drop for Silent {
 }
 
 /// Hears which torrent a stranger wants, and sends it there.
-async fn hear(mut stream: TcpStream, address: SocketAddr, registry: &Registry) {
+async fn hear(stream: TcpStream, address: SocketAddr, registry: &Registry, encryption: Encryption) {
     let address = SocketAddr::new(address.ip().to_canonical(), address.port());
     let mut received = BytesMut::with_capacity(HandshakeOpening::LENGTH * 4);
-    let opening = match handshake::opening(&mut stream, &mut received).await {
+    let mut channel = Channel::plain(stream);
+    let find = |hash: &ObfuscatedHash| registry.find_obfuscated(hash);
+    let opening = match handshake::opening(&mut channel, encryption, find, &mut received).await {
         Ok(opening) => opening,
         Err(error) => return tracing::debug!(%address, %error, "a stranger made no sense"),
     };
@@ -145,10 +152,10 @@ async fn hear(mut stream: TcpStream, address: SocketAddr, registry: &Registry) {
     let Some(torrent) = registry.find(info_hash) else {
         return tracing::debug!(%address, %info_hash, "a stranger asks for a torrent we do not have");
     };
-    if let Err(error) = stream.set_nodelay(true) {
+    if let Err(error) = channel.set_nodelay() {
         return tracing::debug!(%address, %error, "a stranger has left");
     }
-    let stranger = Stranger { stream, address, received, info_hash };
+    let stranger = Stranger { channel, address, received, info_hash };
     if let Err(mpsc::error::TrySendError::Full(_)) = torrent.try_send(stranger) {
         tracing::debug!(%address, "too many strangers at a time");
     }

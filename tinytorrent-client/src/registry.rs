@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tinytorrent_types::{InfoHashes, WireInfoHash};
+use tinytorrent_wire::mse::ObfuscatedHash;
 use tokio::sync::mpsc;
 
 use crate::listener::Stranger;
@@ -38,6 +39,12 @@ impl Registry {
     /// Where to send those who ask for this hash.
     pub(crate) fn find(&self, hash: WireInfoHash) -> Option<mpsc::Sender<Stranger>> {
         self.lock().get(&hash).cloned()
+    }
+
+    /// The torrent that somebody means who hides which one it is. For each torrent one hash is
+    /// computed, and only strangers that hide cost it.
+    pub(crate) fn find_obfuscated(&self, hash: &ObfuscatedHash) -> Option<WireInfoHash> {
+        self.lock().keys().copied().find(|torrent| ObfuscatedHash::from(*torrent) == *hash)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<WireInfoHash, mpsc::Sender<Stranger>>> {

@@ -170,7 +170,7 @@ async fn dropping_all_handles_ends_the_torrent() {
     assert!(one.add(&scene.metainfo, TorrentOptions::new(scene.leech_dir())).is_ok());
 }
 
-// W-40: three garbage connections must not shut others out.
+// S-28: half-open connections are capped, and the silent push each other out, not others.
 #[tokio::test]
 async fn garbage_shuts_nobody_out() {
     let scene = Scene::single(300_000);

@@ -1,10 +1,18 @@
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::BytesMut;
 
 /// Bytes of a large receive buffer: sixteen blocks with their headers fit into one read.
 pub(crate) const LARGE: usize = 256 * 1024;
+
+/// Bytes of a large receive buffer when many connections are busy. Each then receives less in one
+/// go, and a block that waits for the rest of its piece keeps less alive.
+const LARGE_OF_MANY: usize = 64 * 1024;
+
+/// Connections with large buffers that count as many.
+const MANY: usize = 8;
 
 /// A connection starts with this much. Most never receive more in one go, and a client may have
 /// hundreds of them.
@@ -22,29 +30,33 @@ pub(crate) struct BufferPool {
     retired: Arc<Mutex<VecDeque<BytesMut>>>,
     /// How many buffers are kept at most, in use or not.
     capacity: usize,
+    /// Connections that use large buffers.
+    users: Arc<AtomicUsize>,
 }
 
 impl BufferPool {
     /// Keeps at most about `bytes` of memory from being given back.
     pub(crate) fn new(bytes: u64) -> Self {
         let capacity = (bytes / LARGE as u64).clamp(2, 4096) as usize;
-        Self { retired: Arc::default(), capacity }
+        Self { retired: Arc::default(), capacity, users: Arc::default() }
     }
 
     /// An empty large buffer: the longest retired of those that nobody reads any more, or a new
     /// one.
     fn take(&self) -> BytesMut {
+        let is_many = self.users.load(Ordering::Relaxed) > MANY;
+        let size = if is_many { LARGE_OF_MANY } else { LARGE };
         let mut retired = self.lock();
         // Buffers become free about in the order they were retired in.
         for at in 0..retired.len().min(LOOK_AT) {
-            if retired[at].try_reclaim(LARGE)
+            if retired[at].try_reclaim(size)
                 && let Some(buffer) = retired.remove(at)
             {
                 return buffer;
             }
         }
         drop(retired);
-        BytesMut::with_capacity(LARGE)
+        BytesMut::with_capacity(size)
     }
 
     /// Takes a buffer of which slices may still be held.
@@ -108,6 +120,8 @@ impl ReceiveBuffer {
         let last = std::mem::replace(&mut self.bytes, next);
         if std::mem::replace(&mut self.is_large, true) {
             self.pool.retire(last);
+        } else {
+            self.pool.users.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -115,6 +129,7 @@ impl ReceiveBuffer {
 impl Drop for ReceiveBuffer {
     fn drop(&mut self) {
         if self.is_large {
+            self.pool.users.fetch_sub(1, Ordering::Relaxed);
             self.pool.retire(std::mem::take(&mut self.bytes));
         }
     }
@@ -177,6 +192,20 @@ mod tests {
             assert!(bytes.iter().all(|&byte| byte == turn), "overwritten");
         }
         assert!(pool.lock().len() <= 4, "the pool keeps more than its budget");
+    }
+
+    #[test]
+    fn many_connections_have_smaller_buffers() {
+        let pool = BufferPool::new(1 << 20);
+        let mut buffers: Vec<_> = (0..20).map(|_| ReceiveBuffer::new(pool.clone())).collect();
+        for buffer in &mut buffers {
+            fill(buffer);
+            buffer.make_room();
+        }
+        assert!(buffers[0].bytes.capacity() >= LARGE);
+        assert!(buffers[19].bytes.capacity() < LARGE);
+        drop(buffers);
+        assert_eq!(pool.users.load(Ordering::Relaxed), 0);
     }
 
     #[test]

@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use thiserror::Error;
+use tinytorrent_types::WireInfoHash;
+use tinytorrent_wire::mse::{MseError, ObfuscatedHash};
 use tinytorrent_wire::{Handshake, HandshakeError, HandshakeOpening};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use super::channel::Channel;
+use crate::Encryption;
 
 /// How long a connection may take to come about. Three SYNs' time, and what libtorrent waits.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -28,52 +32,108 @@ pub(crate) enum GreetError {
     WrongInfoHash,
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
+    #[error("not encrypted, where encryption is required")]
+    Plain,
+    #[error("its encryption failed: {0}")]
+    Encryption(MseError),
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-/// Connects.
-pub(crate) async fn connect(address: SocketAddr) -> Result<TcpStream, GreetError> {
+async fn connect(address: SocketAddr) -> Result<TcpStream, GreetError> {
     let connected = timeout(CONNECT, TcpStream::connect(address));
     let stream = connected.await.map_err(|_| GreetError::ConnectTimeout)??;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
-/// Shakes hands on a connection that we made. What came after the handshake stays in `received`.
-pub(crate) async fn greet(
-    stream: &mut TcpStream,
+/// Connects and shakes hands. What came after the handshake stays in `received`.
+///
+/// With [`Encryption::Prefer`] a peer that hangs up on a plain handshake is asked once more,
+/// hidden: plain costs nothing, and those who refuse it say so at once.
+pub(crate) async fn meet(
+    address: SocketAddr,
+    ours: Handshake,
+    encryption: Encryption,
+    received: &mut BytesMut,
+) -> Result<(Channel, Handshake), GreetError> {
+    let mut channel = Channel::plain(connect(address).await?);
+    if encryption == Encryption::Require {
+        let theirs = greet_hidden(&mut channel, ours, encryption, received).await?;
+        return Ok((channel, theirs));
+    }
+    match greet(&mut channel, ours, received).await {
+        Ok(theirs) => Ok((channel, theirs)),
+        Err(error) if encryption == Encryption::Prefer && error.may_want_encryption() => {
+            received.clear();
+            channel = Channel::plain(connect(address).await?);
+            let theirs = greet_hidden(&mut channel, ours, encryption, received).await?;
+            Ok((channel, theirs))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn greet(
+    channel: &mut Channel,
     ours: Handshake,
     received: &mut BytesMut,
 ) -> Result<Handshake, GreetError> {
     in_time(async {
-        stream.write_all(&ours.to_bytes()).await?;
-        let opening = read_opening(stream, received).await?;
-        if opening.info_hash != ours.info_hash {
-            return Err(GreetError::WrongInfoHash);
-        }
-        read_rest(stream, received).await
+        channel.write(&ours.to_bytes()).await?;
+        read_answer(channel, ours, received).await
     })
     .await
 }
 
-/// Reads a stranger's handshake as far as the info-hash.
+async fn greet_hidden(
+    channel: &mut Channel,
+    ours: Handshake,
+    encryption: Encryption,
+    received: &mut BytesMut,
+) -> Result<Handshake, GreetError> {
+    in_time(async {
+        channel.initiate(ours.info_hash, encryption, &ours.to_bytes(), received).await?;
+        read_answer(channel, ours, received).await
+    })
+    .await
+}
+
+async fn read_answer(
+    channel: &mut Channel,
+    ours: Handshake,
+    received: &mut BytesMut,
+) -> Result<Handshake, GreetError> {
+    let opening = read_opening(channel, received).await?;
+    if opening.info_hash != ours.info_hash {
+        return Err(GreetError::WrongInfoHash);
+    }
+    read_rest(channel, received).await
+}
+
+/// Reads a stranger's handshake as far as the info-hash, whether it is hidden or not.
 pub(crate) async fn opening(
-    stream: &mut TcpStream,
+    channel: &mut Channel,
+    encryption: Encryption,
+    find: impl Fn(&ObfuscatedHash) -> Option<WireInfoHash>,
     received: &mut BytesMut,
 ) -> Result<HandshakeOpening, GreetError> {
-    in_time(read_opening(stream, received)).await
+    in_time(async {
+        channel.respond(encryption, find, received).await?;
+        read_opening(channel, received).await
+    })
+    .await
 }
 
 /// Answers a stranger, and reads the rest of its handshake.
 pub(crate) async fn answer(
-    stream: &mut TcpStream,
+    channel: &mut Channel,
     ours: Handshake,
     received: &mut BytesMut,
 ) -> Result<Handshake, GreetError> {
     in_time(async {
-        stream.write_all(&ours.to_bytes()).await?;
-        read_rest(stream, received).await
+        channel.write(&ours.to_bytes()).await?;
+        read_rest(channel, received).await
     })
     .await
 }
@@ -83,29 +143,36 @@ async fn in_time<T>(steps: impl Future<Output = Result<T, GreetError>>) -> Resul
 }
 
 async fn read_opening(
-    stream: &mut TcpStream,
+    channel: &mut Channel,
     received: &mut BytesMut,
 ) -> Result<HandshakeOpening, GreetError> {
     loop {
         if let Some(opening) = HandshakeOpening::parse(received)? {
             return Ok(opening);
         }
-        read_more(stream, received).await?;
+        channel.read_more(received).await?;
     }
 }
 
 async fn read_rest(
-    stream: &mut TcpStream,
+    channel: &mut Channel,
     received: &mut BytesMut,
 ) -> Result<Handshake, GreetError> {
     loop {
         if let Some(handshake) = Handshake::decode(received)? {
             return Ok(handshake);
         }
-        read_more(stream, received).await?;
+        channel.read_more(received).await?;
     }
 }
 
-async fn read_more(stream: &mut TcpStream, received: &mut BytesMut) -> Result<(), GreetError> {
-    if stream.read_buf(received).await? == 0 { Err(GreetError::Closed) } else { Ok(()) }
+impl GreetError {
+    /// Whether a peer that wants encryption would end like this.
+    fn may_want_encryption(&self) -> bool {
+        match self {
+            GreetError::Closed => true,
+            GreetError::Io(error) => error.kind() == io::ErrorKind::ConnectionReset,
+            _ => false,
+        }
+    }
 }

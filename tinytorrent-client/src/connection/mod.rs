@@ -1,6 +1,7 @@
 //! One connection: a socket, its buffers, and nothing that decides.
 
 pub(crate) mod buffers;
+pub(crate) mod channel;
 pub(crate) mod handshake;
 mod outgoing;
 mod reader;
@@ -9,11 +10,11 @@ mod writer;
 use std::sync::Arc;
 
 use buffers::ReceiveBuffer;
+use channel::Channel;
 pub(crate) use outgoing::{Link, Outgoing};
 use tinytorrent_swarm::PeerKey;
 use tinytorrent_types::BlockInfo;
 use tinytorrent_wire::{Frames, Handshake};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 /// What connections tell the task that owns the torrent.
@@ -43,16 +44,17 @@ pub(crate) type Owner = mpsc::Sender<Notice>;
 /// when the socket fails, or when the other side closes.
 pub(crate) async fn run(
     peer: PeerKey,
-    mut stream: TcpStream,
+    channel: Channel,
     received: ReceiveBuffer,
     outgoing: mpsc::UnboundedReceiver<Outgoing>,
     pending: Arc<outgoing::Pending>,
     owner: Owner,
 ) {
+    let Channel { mut stream, receive, send } = channel;
     let (read, write) = stream.split();
     let reason = tokio::select! {
-        reason = reader::run(peer, read, received, &owner) => reason,
-        ended = writer::run(peer, write, outgoing, &pending, &owner) => match ended {
+        reason = reader::run(peer, read, receive, received, &owner) => reason,
+        ended = writer::run(peer, write, send, outgoing, &pending, &owner) => match ended {
             Ok(()) => return,
             Err(error) => error.to_string(),
         },

@@ -1,15 +1,18 @@
 use tinytorrent_swarm::PeerKey;
 use tinytorrent_wire::Decoder;
+use tinytorrent_wire::mse::Cipher;
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::ReadHalf;
 
 use super::buffers::ReceiveBuffer;
+use super::channel::decrypt;
 use super::{Notice, Owner};
 
 /// Reads as much as there is, and hands on all whole messages at once. Returns why it ended.
 pub(super) async fn run(
     peer: PeerKey,
     mut socket: ReadHalf<'_>,
+    mut cipher: Option<Cipher>,
     mut received: ReceiveBuffer,
     owner: &Owner,
 ) -> String {
@@ -26,9 +29,13 @@ pub(super) async fn run(
             std::future::pending::<()>().await;
         }
         received.make_room();
+        let before = received.bytes.len();
         match socket.read_buf(&mut received.bytes).await {
             Ok(0) => return "the other side closed it".into(),
-            Ok(_) => received.note_read(),
+            Ok(_) => {
+                decrypt(&mut cipher, &mut received.bytes, before);
+                received.note_read();
+            }
             Err(error) => return error.to_string(),
         }
     }

@@ -5,11 +5,13 @@ use std::time::Duration;
 use bytes::Buf;
 use tinytorrent_swarm::PeerKey;
 use tinytorrent_types::BlockInfo;
+use tinytorrent_wire::mse::Cipher;
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::WriteHalf;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::channel::encrypt;
 use super::outgoing::{Outgoing, Pending};
 use super::{Notice, Owner};
 
@@ -24,15 +26,16 @@ const LINGER: Duration = Duration::from_secs(2);
 pub(super) async fn run(
     peer: PeerKey,
     mut socket: WriteHalf<'_>,
+    cipher: Option<Cipher>,
     mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
     pending: &Pending,
     owner: &Owner,
 ) -> io::Result<()> {
-    let mut queue = Queue::default();
+    let mut queue = Queue { cipher, ..Queue::default() };
     loop {
         if queue.chunks.is_empty() {
             let Some(first) = outgoing.recv().await else { break };
-            queue.chunks.push_back(first);
+            queue.push(first);
         }
         let is_last = outgoing.is_closed();
         queue.fill(&mut outgoing);
@@ -57,6 +60,7 @@ pub(super) async fn run(
 
 #[derive(Default)]
 struct Queue {
+    cipher: Option<Cipher>,
     chunks: VecDeque<Outgoing>,
     /// Blocks whose last byte is out.
     served: Vec<BlockInfo>,
@@ -65,8 +69,13 @@ struct Queue {
 impl Queue {
     fn fill(&mut self, outgoing: &mut mpsc::UnboundedReceiver<Outgoing>) {
         while let Ok(next) = outgoing.try_recv() {
-            self.chunks.push_back(next);
+            self.push(next);
         }
+    }
+
+    fn push(&mut self, Outgoing { bytes, served }: Outgoing) {
+        let bytes = encrypt(&mut self.cipher, bytes);
+        self.chunks.push_back(Outgoing { bytes, served });
     }
 
     /// Writes as much as the socket takes.

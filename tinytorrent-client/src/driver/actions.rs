@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use tinytorrent_swarm::{Action, Event as SwarmEvent, PeerKey};
 use tinytorrent_wire::Handshake;
-use tokio::net::TcpStream;
 
 use super::Driver;
 use crate::Event;
 use crate::connection::buffers::ReceiveBuffer;
+use crate::connection::channel::Channel;
 use crate::connection::handshake::{self, GreetError};
 use crate::connection::{self, Link, Notice, Owner};
 use crate::listener::Stranger;
@@ -66,22 +66,19 @@ impl Driver {
         let (link, outgoing, pending) = Link::new();
         self.peers.insert(peer, link);
         let owner = self.owner.clone();
+        let encryption = self.client.options.encryption;
         let mut received = ReceiveBuffer::new(self.client.buffers.clone());
         self.spawn(async move {
-            let made = async {
-                let mut stream = handshake::connect(address).await?;
-                let theirs = handshake::greet(&mut stream, ours, &mut received.bytes).await?;
-                Ok((stream, theirs))
-            };
-            if let Some(stream) = report(peer, made.await, &owner).await {
-                connection::run(peer, stream, received, outgoing, pending, owner).await;
+            let made = handshake::meet(address, ours, encryption, &mut received.bytes).await;
+            if let Some(channel) = report(peer, made, &owner).await {
+                connection::run(peer, channel, received, outgoing, pending, owner).await;
             }
         });
     }
 
     /// Lets a stranger in, if the engine has room for it.
     pub(super) fn admit(&mut self, stranger: Stranger) {
-        let Stranger { mut stream, address, received, info_hash } = stranger;
+        let Stranger { mut channel, address, received, info_hash } = stranger;
         let Some(peer) = self.swarm.accept(Instant::now(), address) else { return };
         // A hybrid answers by the name it was called.
         let ours = Handshake { info_hash, ..self.swarm.handshake() };
@@ -90,10 +87,10 @@ impl Driver {
         let owner = self.owner.clone();
         let mut received = ReceiveBuffer::with(received, self.client.buffers.clone());
         self.spawn(async move {
-            let answered = handshake::answer(&mut stream, ours, &mut received.bytes).await;
-            let made = answered.map(|theirs| (stream, theirs));
-            if let Some(stream) = report(peer, made, &owner).await {
-                connection::run(peer, stream, received, outgoing, pending, owner).await;
+            let answered = handshake::answer(&mut channel, ours, &mut received.bytes).await;
+            let made = answered.map(|theirs| (channel, theirs));
+            if let Some(channel) = report(peer, made, &owner).await {
+                connection::run(peer, channel, received, outgoing, pending, owner).await;
             }
         });
     }
@@ -108,12 +105,12 @@ impl Driver {
 /// Tells the owner how the handshakes went.
 async fn report(
     peer: PeerKey,
-    made: Result<(TcpStream, Handshake), GreetError>,
+    made: Result<(Channel, Handshake), GreetError>,
     owner: &Owner,
-) -> Option<TcpStream> {
-    let (stream, notice) = match made {
-        Ok((stream, handshake)) => (Some(stream), Notice::Greeted { peer, handshake }),
+) -> Option<Channel> {
+    let (channel, notice) = match made {
+        Ok((channel, handshake)) => (Some(channel), Notice::Greeted { peer, handshake }),
         Err(error) => (None, Notice::Failed { peer, reason: error.to_string() }),
     };
-    owner.send(notice).await.ok().and(stream)
+    owner.send(notice).await.ok().and(channel)
 }

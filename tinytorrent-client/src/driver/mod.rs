@@ -39,7 +39,7 @@ const BATCH: usize = 32;
 const LOOK_AT_DISK: Duration = Duration::from_millis(10);
 
 /// Notices that wait for the owner at most. Each may hold a receive buffer.
-const WAITING_NOTICES: usize = 64;
+const WAITING_NOTICES: usize = 32;
 
 /// What the driver of a torrent holds.
 struct Driver {

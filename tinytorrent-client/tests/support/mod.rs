@@ -1,4 +1,5 @@
 //! Contents, torrents and clients on loopback.
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::fs;
 use std::net::SocketAddr;
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tinytorrent_client::{Client, ClientOptions, Torrent, TorrentOptions};
+use tinytorrent_client::{Client, ClientOptions, Encryption, Torrent, TorrentOptions};
 use tinytorrent_metainfo::{CreateOptions, Metainfo};
 
 /// Longer than anything takes on a machine that has other things to do.
@@ -92,6 +93,12 @@ impl Scene {
 pub fn client(listen: &str) -> Client {
     let mut options = ClientOptions::default();
     options.listen(listen.parse().unwrap());
+    Client::start(options).unwrap()
+}
+
+pub fn encrypting_client(encryption: Encryption) -> Client {
+    let mut options = ClientOptions::default();
+    options.listen("127.0.0.1:0".parse().unwrap()).encryption(encryption);
     Client::start(options).unwrap()
 }
 
