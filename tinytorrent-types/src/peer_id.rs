@@ -12,11 +12,11 @@ impl PeerId {
         Self(bytes)
     }
 
-    /// An id in Azureus style: `-TT0100-` followed by twelve bytes of chance, from the caller.
+    /// An id in Azureus style: `-TY0100-` followed by twelve bytes of chance, from the caller.
     ///
     /// One per run: trackers and peers take it for the identity of the client.
     pub fn generate(chance: [u8; 12]) -> Self {
-        let mut bytes = *b"-TT0100-............";
+        let mut bytes = *b"-TY0100-............";
         bytes[3..7].copy_from_slice(&version_digits());
         bytes[8..].copy_from_slice(&chance);
         Self(bytes)
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn ours_names_us_and_keeps_the_chance() {
         let id = PeerId::generate(*b"abcdefghijkl");
-        assert_eq!(&id.as_bytes()[..3], b"-TT");
+        assert_eq!(&id.as_bytes()[..3], b"-TY");
         assert_eq!(&id.as_bytes()[7..], b"-abcdefghijkl");
     }
 

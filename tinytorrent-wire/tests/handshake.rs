@@ -9,7 +9,7 @@ fn ours() -> Handshake {
     Handshake {
         reserved: Reserved::ours(),
         info_hash: WireInfoHash::from_bytes([0xaa; 20]),
-        peer_id: PeerId::from_bytes(*b"-TT0100-abcdefghijkl"),
+        peer_id: PeerId::from_bytes(*b"-TY0100-abcdefghijkl"),
     }
 }
 
@@ -19,7 +19,7 @@ fn handshake_has_the_layout_of_bep_3() {
     let mut expected = b"\x13BitTorrent protocol".to_vec();
     expected.extend_from_slice(&[0, 0, 0, 0, 0, 0x10, 0, 0x15]);
     expected.extend_from_slice(&[0xaa; 20]);
-    expected.extend_from_slice(b"-TT0100-abcdefghijkl");
+    expected.extend_from_slice(b"-TY0100-abcdefghijkl");
     assert_eq!(ours().to_bytes(), expected[..]);
     let mut out = Vec::new();
     ours().encode(&mut out);

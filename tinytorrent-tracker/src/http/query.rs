@@ -126,7 +126,7 @@ mod tests {
     use crate::TrackerUrl;
     use crate::http::{announce_target, scrape_target};
 
-    const GOOD: &str = "info_hash=aaaaaaaaaaaaaaaaaaa%FF&peer_id=-TT0100-abcdefghijkl&port=6881";
+    const GOOD: &str = "info_hash=aaaaaaaaaaaaaaaaaaa%FF&peer_id=-TY0100-abcdefghijkl&port=6881";
 
     #[test]
     fn what_must_be_there_is_asked_for_by_name() {

@@ -133,7 +133,7 @@ pub fn with_headers(headers: &str, body: &[u8]) -> Vec<u8> {
 pub fn request() -> AnnounceRequest {
     let mut request = AnnounceRequest::new(
         WireInfoHash::from_bytes([0xab; 20]),
-        PeerId::from_bytes(*b"-TT0100-abcdefghijkl"),
+        PeerId::from_bytes(*b"-TY0100-abcdefghijkl"),
         6881,
         0x1234_5678,
     );

@@ -18,7 +18,7 @@ pub async fn two_peers_seen(
 ) {
     let tell = async |number: u8, event, left| {
         let port = 7000 + u16::from(number);
-        let mut id = *b"-TT0100-abcdefghijk0";
+        let mut id = *b"-TY0100-abcdefghijk0";
         id[19] += number;
         let key = u32::from(number);
         let mut request = AnnounceRequest::new(info_hash, PeerId::from_bytes(id), port, key);

@@ -9,11 +9,7 @@ pub(super) fn read(id: &[u8; 20]) -> Option<ClientName> {
     let &[b'-', first, second, ..] = id else { return None };
     let code = [first, second];
     let at = CLIENTS.binary_search_by(|(known, ..)| (*known).cmp(&code)).ok()?;
-    let (_, mut name, format) = CLIENTS[at];
-    // TuoTu had the letters first; its versions began with 2.
-    if code == *b"TT" && id[3] == b'0' {
-        name = "tinytorrent";
-    }
+    let (_, name, format) = CLIENTS[at];
     Some(ClientName { name, version: Version::from_writer(|version| format(id, version)) })
 }
 
@@ -116,6 +112,7 @@ const CLIENTS: &[(&[u8; 2], &str, Format)] = &[
     (b"TS", "TorrentStorm", four),
     (b"TT", "TuoTu", three),
     (b"TX", "Tixati", four),
+    (b"TY", "tinytorrent", three),
     (b"UE", "\u{b5}Torrent Embedded", utorrent),
     (b"UL", "uLeecher", four),
     (b"UM", "\u{b5}Torrent Mac", utorrent),
