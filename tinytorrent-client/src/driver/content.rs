@@ -95,14 +95,18 @@ impl Driver {
             is_private: info.is_private(),
         };
         let keeps_record = self.options.resume && !self.options.read_only;
-        self.data = Some(DataPlane::new(
+        let plane = DataPlane::new(
             &self.client.disk,
             storage,
             hashes,
             recovered,
             keeps_record,
             self.completed.clone(),
-        ));
+        );
+        // More would not be written sooner, and would be lost by a kill.
+        let budget = plane.unstored_limit().min(self.client.options.store_budget());
+        self.swarm.set_store_budget(now, budget);
+        self.data = Some(plane);
         self.swarm.handle_input(now, Input::ContentReady(content));
         Ok(())
     }

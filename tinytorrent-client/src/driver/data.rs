@@ -47,6 +47,11 @@ impl DataPlane {
         Self { disk, untold: 0, reads: HashMap::new(), next_tag: 0, keeps_record, before }
     }
 
+    /// Bytes under way to the disk that keep it busy.
+    pub(super) fn unstored_limit(&self) -> u64 {
+        self.disk.unstored_limit()
+    }
+
     /// Bytes that have been written since this was asked last.
     fn stored(&mut self) -> u64 {
         let unstored = self.disk.unstored_bytes().min(self.untold);
