@@ -328,6 +328,13 @@ impl Swarm {
         self.serve_waiting();
     }
 
+    /// Bytes that the disk may owe us from now on before we stop asking peers for more.
+    pub fn set_store_budget(&mut self, now: Instant, bytes: u64) {
+        self.advance(now);
+        self.config.store_budget = bytes;
+        self.feed_waiting();
+    }
+
     /// One instant for a batch, and never an earlier one than before.
     fn advance(&mut self, now: Instant) {
         self.now = self.now.max(now);
