@@ -30,7 +30,7 @@ fn decoding(criterion: &mut Criterion<CpuTime>) {
         let mut group = criterion.benchmark_group(format!("decode/{name}"));
         group.throughput(Throughput::Bytes(input.len() as u64));
         group.bench_function("tinytorrent, strict", |b| {
-            b.iter(|| decode(black_box(&input)).unwrap())
+            b.iter(|| decode(black_box(&input)).unwrap());
         });
         let lenient = Options::lenient();
         group.bench_function("tinytorrent, lenient", |b| {
@@ -87,7 +87,7 @@ fn encoding(criterion: &mut Criterion<CpuTime>) {
 
         let tree = dyn_from_bytes::<ByteBuf<'_>>(&input).unwrap();
         group.bench_function("librqbit-bencode", |b| {
-            b.iter(|| write_with_librqbit(black_box(&tree)))
+            b.iter(|| write_with_librqbit(black_box(&tree)));
         });
 
         let tree = read_with_bendy(&input);

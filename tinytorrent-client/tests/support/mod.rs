@@ -1,5 +1,5 @@
 //! Contents, torrents and clients on loopback.
-#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 use std::fs;
 use std::net::SocketAddr;
