@@ -62,7 +62,9 @@
 //! [`VerifyOptions::verify`] touch the disk, and they only read. Downloading and storage are other
 //! crates' work.
 
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it reads files")]
 mod content;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it reads files")]
 mod create;
 mod error;
 mod host_port;
@@ -73,6 +75,7 @@ pub mod merkle;
 mod metainfo;
 mod options;
 mod path;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it reads files")]
 mod verify;
 mod warning;
 

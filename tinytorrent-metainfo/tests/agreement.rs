@@ -1,5 +1,6 @@
 //! The same content and options make the same torrent as other programs make, where they are
 //! installed: `apt-get install mktorrent transmission-cli python3-libtorrent`.
+#![allow(clippy::disallowed_methods, reason = "tests read files")]
 
 use std::fs;
 use std::io::ErrorKind;

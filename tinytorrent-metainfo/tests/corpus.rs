@@ -1,4 +1,5 @@
 //! Agreement with libtorrent over a corpus of real and broken torrents, where that is at hand.
+#![allow(clippy::disallowed_methods, reason = "tests read files")]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,5 @@
 //! Torrents of what is on disk, and what is on disk held against them.
+#![allow(clippy::disallowed_methods, reason = "tests read files")]
 
 use std::fs;
 use std::ops::ControlFlow;

@@ -1,4 +1,5 @@
 //! The rules of BEP 52 (CONFORMANCE D.3).
+#![allow(clippy::disallowed_methods, reason = "tests read files")]
 
 mod common;
 
