@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "`pub` in a test reads better and reaches nobody either way")]
 
 mod demo;
+mod encryption;
 mod faults;
 mod harness;
 mod layout;

@@ -9,6 +9,8 @@ use super::process::Process;
 use super::scene::{Scene, Source};
 use super::{COMPLETE, START, net, script};
 
+const ENCRYPTED: [&str; 2] = ["--encryption", "require"];
+
 /// A libtorrent session with one torrent.
 pub struct Libtorrent {
     /// Where it accepts peers.
@@ -17,11 +19,20 @@ pub struct Libtorrent {
 }
 
 impl Libtorrent {
-    /// A seeder on this host, ready to serve.
+    /// A seeder on this host, ready to serve, that speaks plainly only.
     pub fn seed(scene: &Scene, host: &str) -> Self {
+        Self::seed_with(scene, host, &[])
+    }
+
+    /// A seeder on this host, ready to serve, that speaks encrypted only.
+    pub fn seed_encrypted(scene: &Scene, host: &str) -> Self {
+        Self::seed_with(scene, host, &ENCRYPTED)
+    }
+
+    fn seed_with(scene: &Scene, host: &str, words: &[&str]) -> Self {
         let torrent = scene.source(Source::Torrent);
-        let mut words = vec!["--torrent", &torrent];
-        let mut seeder = Self::spawn("seed", &mut words, &scene.seed_dir(), scene, host);
+        let words = [&["--torrent", &torrent], words].concat();
+        let mut seeder = Self::spawn("seed", &words, &scene.seed_dir(), scene, host);
         seeder.process.wait_for_line("READY", START);
         net::wait_listening(seeder.address.port(), START);
         seeder
@@ -41,6 +52,28 @@ impl Libtorrent {
         host: &str,
         peers: &[SocketAddr],
     ) -> Self {
+        Self::leech_with(scene, source, dir, host, peers, &[])
+    }
+
+    /// The same, speaking encrypted only.
+    pub fn leech_encrypted(
+        scene: &Scene,
+        source: Source,
+        dir: &Path,
+        host: &str,
+        peers: &[SocketAddr],
+    ) -> Self {
+        Self::leech_with(scene, source, dir, host, peers, &ENCRYPTED)
+    }
+
+    fn leech_with(
+        scene: &Scene,
+        source: Source,
+        dir: &Path,
+        host: &str,
+        peers: &[SocketAddr],
+        more: &[&str],
+    ) -> Self {
         let text = scene.source(source);
         let peers: Vec<String> = peers.iter().map(SocketAddr::to_string).collect();
         let mut words = match source {
@@ -48,7 +81,8 @@ impl Libtorrent {
             Source::Magnet => vec!["--magnet", text.as_str()],
         };
         words.extend(peers.iter().flat_map(|peer| ["--peer", peer.as_str()]));
-        Self::spawn("leech", &mut words, dir, scene, host)
+        words.extend(more);
+        Self::spawn("leech", &words, dir, scene, host)
     }
 
     /// Waits until the leecher has all of the content on its disk.
@@ -62,7 +96,7 @@ impl Libtorrent {
         self.process.stdout()
     }
 
-    fn spawn(role: &str, words: &mut Vec<&str>, dir: &Path, scene: &Scene, host: &str) -> Self {
+    fn spawn(role: &str, words: &[&str], dir: &Path, scene: &Scene, host: &str) -> Self {
         let address = net::free_address(host);
         let mut command = Command::new(PYTHON);
         command.arg(script("lt_peer.py")).arg(role).args(words);

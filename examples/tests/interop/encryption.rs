@@ -1,0 +1,60 @@
+//! Connections that are encrypted (MSE/PE), with libtorrent at the other end.
+
+use crate::support::content::Content;
+use crate::support::libtorrent::Libtorrent;
+use crate::support::need::{Need, need};
+use crate::support::ours::Ours;
+use crate::support::scene::{Scene, Source};
+
+const DOWNLOAD: Need = Need::Example("download");
+const SEED: Need = Need::Example("seed");
+const HOST: &str = "127.0.0.1";
+
+/// Downloads from a libtorrent seeder, plain or encrypted, under a policy of ours.
+fn fetch(seeder: fn(&Scene, &str) -> Libtorrent, policy: &str) {
+    let scene = Scene::new(Content::small_single());
+    let seeder = seeder(&scene, HOST);
+    let dir = scene.room("download");
+    let peer = seeder.address.to_string();
+    let words = ["--peer", &peer, "--encryption", policy, "--listen", "127.0.0.1:0"];
+    Ours::download(&scene, Source::Magnet, &dir, &words).finish();
+    scene.assert_complete(&dir);
+}
+
+#[test]
+fn download_that_requires_encryption_fetches_from_libtorrent_that_does() {
+    need!(DOWNLOAD, Need::Libtorrent);
+    fetch(Libtorrent::seed_encrypted, "require");
+}
+
+#[test]
+fn download_that_prefers_encryption_fetches_from_libtorrent_that_requires_it() {
+    need!(DOWNLOAD, Need::Libtorrent);
+    fetch(Libtorrent::seed_encrypted, "prefer");
+}
+
+#[test]
+fn download_that_prefers_encryption_fetches_from_libtorrent_that_has_none() {
+    need!(DOWNLOAD, Need::Libtorrent);
+    fetch(Libtorrent::seed, "prefer");
+}
+
+#[test]
+fn download_without_encryption_fetches_from_libtorrent_that_has_none() {
+    need!(DOWNLOAD, Need::Libtorrent);
+    fetch(Libtorrent::seed, "off");
+}
+
+#[test]
+fn libtorrent_that_requires_encryption_fetches_from_seed() {
+    need!(SEED, Need::Libtorrent);
+    for policy in ["prefer", "require"] {
+        let scene = Scene::new(Content::small_multi());
+        let (_seed, address) = Ours::seed(&scene, HOST, &["--encryption", policy]);
+        let dir = scene.room("leech");
+        let mut leecher =
+            Libtorrent::leech_encrypted(&scene, Source::Magnet, &dir, HOST, &[address]);
+        leecher.wait_complete();
+        scene.assert_complete(&dir);
+    }
+}
