@@ -216,8 +216,11 @@ impl Swarm {
         let departed = || self.departed.iter().find(|(departed, ..)| *departed == key);
         let found = present.or_else(|| departed().map(|(_, address, id)| (*address, *id)));
         if let Some((address, id)) = found {
+            let is_news = !self.book.is_banned(address);
             self.book.ban(address, id);
-            self.events.push_back(Event::PeerBanned { address, piece });
+            if is_news {
+                self.events.push_back(Event::PeerBanned { address, piece });
+            }
             self.disconnect(key, LeaveReason::Banned);
         }
     }
