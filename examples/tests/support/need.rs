@@ -1,7 +1,7 @@
 //! Which programs a test needs, and what is said when one is missing.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
@@ -24,12 +24,13 @@ pub enum Need {
 impl Need {
     fn is_met(self) -> bool {
         static LIBTORRENT: OnceLock<bool> = OnceLock::new();
+        static PYTHON_RUNS: OnceLock<bool> = OnceLock::new();
         match self {
             Need::Aria2 => on_path("aria2c").is_some(),
             Need::Libtorrent => *LIBTORRENT.get_or_init(|| python_runs("import libtorrent")),
             Need::Mktorrent => on_path("mktorrent").is_some(),
             Need::Opentracker => on_path("opentracker").is_some(),
-            Need::Python => Path::new(PYTHON).exists(),
+            Need::Python => *PYTHON_RUNS.get_or_init(|| python_runs("import asyncio")),
             Need::Transmission => on_path("transmission-daemon").is_some(),
             Need::Example(name) => example(name).exists(),
         }
