@@ -44,6 +44,17 @@ fn store(shared: &Shared, content: &Content, batch: Batch) {
         (content.on_completion)(Completion::BlocksWritten { bytes: written });
     }
     completions.into_iter().for_each(&content.on_completion);
+    end(shared, content);
+}
+
+/// The batch counts as under way until all was told of it, so that a checkpoint's completion comes
+/// after those of what it holds.
+fn end(shared: &Shared, content: &Content) {
+    let mut state = shared.lock();
+    if let Some(torrent) = state.torrents.get_mut(&content.id) {
+        torrent.end_batch();
+    }
+    shared.woken(state, content.id, Instant::now());
 }
 
 /// Gives the bytes that are written or dropped, and what became of the pieces.
@@ -82,8 +93,6 @@ fn settle(
         }
         completions.extend(completion);
     }
-    torrent.end_batch();
-    shared.woken(guard, content.id, now);
     (written, completions)
 }
 

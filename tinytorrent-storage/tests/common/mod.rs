@@ -186,11 +186,15 @@ impl Session<'_> {
         assert!(matches!(self.next(), Completion::Checkpointed));
     }
 
-    /// The next completion that is about more than bytes. The time is so long that only a hang
-    /// meets it.
+    /// The next completion. The time is so long that only a hang meets it.
+    pub(crate) fn completion(&self) -> Completion {
+        self.completions.recv_timeout(Duration::from_secs(60)).unwrap()
+    }
+
+    /// The next completion that is about more than bytes.
     pub(crate) fn next(&self) -> Completion {
         loop {
-            let completion = self.completions.recv_timeout(Duration::from_secs(60)).unwrap();
+            let completion = self.completion();
             if !matches!(completion, Completion::BlocksWritten { .. }) {
                 return completion;
             }
