@@ -266,7 +266,7 @@ impl Swarm {
         };
         let limits = [&self.download_limit, &self.upload_limit].map(Limiter::wake_at);
         let connect = self.wants_connections().then(|| self.book.ready_at()).flatten();
-        let steal = self.steal_due();
+        let steal = self.steal_at;
         [self.timers.next(), self.choke.due(), metadata, connect, self.trackers.due(), steal]
             .into_iter()
             .chain(limits)

@@ -8,13 +8,6 @@ use crate::PeerKey;
 /// The SHA-1 of one block, by which a bad block is told from the right one.
 pub type BlockDigest = [u8; 20];
 
-/// Peers that are guilty beyond doubt, or only suspected.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Suspects {
-    /// Sent a block that differs from the verified one, or a whole bad piece alone.
-    pub(crate) guilty: Vec<PeerKey>,
-}
-
 /// Finds out who sent the bad blocks of pieces that failed (S-05).
 ///
 /// A piece from one peer that fails is proof. A piece from several is kept in mind, by the
@@ -39,15 +32,16 @@ const MAX_ATTEMPTS: usize = 8;
 const MAX_PIECES: usize = 32;
 
 impl Blame {
-    /// A piece failed. `digests` may be empty when the disk does not know them.
+    /// A piece failed; gives who is proven guilty by that alone. `digests` may be empty when the
+    /// disk does not know them.
     pub(crate) fn piece_failed(
         &mut self,
         piece: PieceIndex,
         senders: Vec<Sender>,
         digests: Vec<BlockDigest>,
-    ) -> Suspects {
+    ) -> Vec<PeerKey> {
         if let Some(only) = only_sender(&senders) {
-            return Suspects { guilty: vec![only] };
+            return vec![only];
         }
         let is_known = self.attempts.contains_key(&piece);
         if digests.len() == senders.len() && (is_known || self.attempts.len() < MAX_PIECES) {
@@ -56,7 +50,7 @@ impl Blame {
                 attempts.push(Attempt { senders, digests });
             }
         }
-        Suspects::default()
+        Vec::new()
     }
 
     /// Whether the digests of this piece are wanted when it arrives right.
@@ -71,21 +65,25 @@ impl Blame {
             .is_some_and(|attempts| attempts.iter().any(|a| a.senders.contains(&Some(peer))))
     }
 
-    /// The piece arrived right, and these are its blocks.
-    pub(crate) fn piece_verified(&mut self, piece: PieceIndex, right: &[BlockDigest]) -> Suspects {
-        let mut suspects = Suspects::default();
+    /// The piece arrived right, and these are its blocks; gives who sent others before.
+    pub(crate) fn piece_verified(
+        &mut self,
+        piece: PieceIndex,
+        right: &[BlockDigest],
+    ) -> Vec<PeerKey> {
+        let mut guilty = Vec::new();
         for attempt in self.attempts.remove(&piece).unwrap_or_default() {
             for ((sender, digest), right) in attempt.senders.iter().zip(&attempt.digests).zip(right)
             {
                 if let Some(sender) = sender
                     && digest != right
-                    && !suspects.guilty.contains(sender)
+                    && !guilty.contains(sender)
                 {
-                    suspects.guilty.push(*sender);
+                    guilty.push(*sender);
                 }
             }
         }
-        suspects
+        guilty
     }
 }
 
@@ -113,8 +111,8 @@ mod tests {
 
     #[test]
     fn a_bad_piece_from_one_peer_is_proof() {
-        let suspects = Blame::default().piece_failed(piece(), vec![Some(peer(7)); 3], vec![]);
-        assert_eq!(suspects.guilty, [peer(7)]);
+        let guilty = Blame::default().piece_failed(piece(), vec![Some(peer(7)); 3], vec![]);
+        assert_eq!(guilty, [peer(7)]);
     }
 
     #[test]
@@ -122,10 +120,10 @@ mod tests {
         let mut blame = Blame::default();
         let senders = vec![Some(peer(1)), Some(peer(2)), Some(peer(1))];
         let sent = vec![RIGHT[0], [9; 20], RIGHT[2]];
-        assert_eq!(blame.piece_failed(piece(), senders, sent), Suspects::default());
+        assert_eq!(blame.piece_failed(piece(), senders, sent), []);
         assert!(blame.wants_digests(piece()));
         assert!(blame.is_suspect(piece(), peer(1)));
-        assert_eq!(blame.piece_verified(piece(), &RIGHT).guilty, [peer(2)]);
+        assert_eq!(blame.piece_verified(piece(), &RIGHT), [peer(2)]);
         assert!(!blame.wants_digests(piece()));
     }
 
@@ -134,7 +132,7 @@ mod tests {
         let mut blame = Blame::default();
         let senders = vec![None, Some(peer(1)), Some(peer(1))];
         let sent = vec![[9; 20], RIGHT[1], RIGHT[2]];
-        assert_eq!(blame.piece_failed(piece(), senders, sent), Suspects::default());
-        assert_eq!(blame.piece_verified(piece(), &RIGHT), Suspects::default());
+        assert_eq!(blame.piece_failed(piece(), senders, sent), []);
+        assert_eq!(blame.piece_verified(piece(), &RIGHT), []);
     }
 }

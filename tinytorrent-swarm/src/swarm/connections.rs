@@ -217,12 +217,17 @@ impl Swarm {
         let found = present.or_else(|| departed().map(|(_, address, id)| (*address, *id)));
         if let Some((address, id)) = found {
             let is_news = !self.book.is_banned(address);
-            self.book.ban(address, id);
             if is_news {
                 self.events.push_back(Event::PeerBanned { address, piece });
             }
-            self.disconnect(key, LeaveReason::Banned);
+            self.banish(key, address, id);
         }
+    }
+
+    /// Leaves a peer for good.
+    pub(super) fn banish(&mut self, key: PeerKey, address: SocketAddr, id: Option<PeerId>) {
+        self.book.ban(address, id);
+        self.disconnect(key, LeaveReason::Banned);
     }
 
     /// Makes a place for a newcomer by leaving somebody who is of no use, if there is one.

@@ -1,6 +1,6 @@
 //! Blocks: asking, receiving, verdicts.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tinytorrent_types::{BLOCK_LENGTH, BlockInfo, PieceIndex};
 use tinytorrent_wire::{Message, PieceHeader, Request};
@@ -170,7 +170,7 @@ impl Swarm {
         }
         let is_finished = picker.is_finished();
         self.events.push_back(Event::PieceCompleted { piece });
-        for guilty in self.blame.piece_verified(piece, digests).guilty {
+        for guilty in self.blame.piece_verified(piece, digests) {
             self.ban(guilty, piece);
         }
         self.tell_have(piece, was_wanted);
@@ -205,7 +205,7 @@ impl Swarm {
         self.wasted += u64::from(length);
         self.hash_failures += 1;
         self.events.push_back(Event::PieceFailed { piece });
-        for guilty in self.blame.piece_failed(piece, senders, digests).guilty {
+        for guilty in self.blame.piece_failed(piece, senders, digests) {
             self.ban(guilty, piece);
         }
         self.is_idle = true;
@@ -345,11 +345,6 @@ impl Swarm {
         let mut last = outstanding.iter().rev().take(STEAL_AMONG);
         let block = *last.find(|block| pieces.contains(block.piece()))?;
         Some((victim, block))
-    }
-
-    /// When to look again whether somebody became slow.
-    pub(super) fn steal_due(&self) -> Option<Instant> {
-        self.steal_at
     }
 
     pub(super) fn steal_again(&mut self) {

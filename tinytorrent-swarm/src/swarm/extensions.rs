@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use tinytorrent_types::PeerId;
 use tinytorrent_wire::Extended;
 use tinytorrent_wire::extension::{
     ExtendedHandshake, Extension, ExtensionMessage, MetadataMessage, OurExtensions,
@@ -15,7 +14,6 @@ use super::{Stage, Swarm};
 use crate::PeerKey;
 use crate::config::{Config, MAX_QUEUED_REQUESTS, METADATA_TIMES};
 use crate::contract::{Action, Event, LeaveReason};
-use crate::peer::Peer;
 
 /// What we want to receive.
 pub(super) fn ours(config: &Config) -> OurExtensions {
@@ -183,10 +181,8 @@ impl Swarm {
 
     /// A peer sent metadata that is not what the info-hash names, all by itself.
     fn ban_liar(&mut self, key: PeerKey) {
-        let liar = self.peers.get(key).map(|peer: &Peer| (peer.address, peer.id));
-        if let Some((address, id)) = liar {
-            self.book.ban(address, id as Option<PeerId>);
-            self.disconnect(key, LeaveReason::Banned);
+        if let Some((address, id)) = self.peers.get(key).map(|peer| (peer.address, peer.id)) {
+            self.banish(key, address, id);
         }
     }
 
