@@ -75,16 +75,14 @@ fn libtorrent_fetches_from_the_honest_wire_seeder() {
     assert!(seeder.served() >= scene.content.size());
 }
 
+// Alone: next to an honest seeder, libtorrent may blame and ban that one too.
 #[test]
 fn corrupting_wire_seeder_is_told_by_failed_hashes() {
     need!(Need::Python, Need::Libtorrent);
     let scene = Scene::new(Content::small_single());
-    let honest = WireSeeder::with_rate(&scene, "127.0.0.1", Manner::Honest, 1 << 20);
-    let corrupt = WireSeeder::start(&scene, "127.0.0.2", Manner::Corrupt);
+    let corrupt = WireSeeder::start(&scene, "127.0.0.1", Manner::Corrupt);
     let dir = scene.room("leech");
-    let peers = [honest.address, corrupt.address];
+    let peers = [corrupt.address];
     let mut leecher = Libtorrent::leech(&scene, Source::Torrent, &dir, "127.0.0.1", &peers);
-    leecher.wait_complete();
-    scene.assert_complete(&dir);
-    assert!(leecher.alerts().contains("hash_failed_alert"), "it corrupts something");
+    leecher.wait_for_alert("hash_failed_alert");
 }

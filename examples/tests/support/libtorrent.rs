@@ -96,6 +96,11 @@ impl Libtorrent {
         self.process.stdout()
     }
 
+    /// Waits until it tells of this kind of alert.
+    pub fn wait_for_alert(&mut self, kind: &str) {
+        self.process.wait_for(kind, COMPLETE, |out| out.contains(kind).then_some(()));
+    }
+
     fn spawn(role: &str, words: &[&str], dir: &Path, scene: &Scene, host: &str) -> Self {
         let address = net::free_address(host);
         let mut command = Command::new(PYTHON);
