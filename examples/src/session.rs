@@ -204,7 +204,10 @@ async fn tell_progress(torrent: &Torrent, reporter: &Reporter) {
 }
 
 fn could_not(error: &TorrentError) -> Failure {
-    Failure::could_not("it failed", error)
+    match error {
+        TorrentError::Metadata(_) => Failure::invalid_input("no valid torrent", error),
+        _ => Failure::could_not("it failed", error),
+    }
 }
 
 /// Tells the result of a download, in words and as the last event.

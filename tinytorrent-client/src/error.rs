@@ -48,6 +48,10 @@ pub enum AddError {
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum TorrentError {
+    /// The metadata that the info-hash names is invalid. Whoever made the torrent is at fault; no
+    /// peer can help.
+    #[error("the info-hash names invalid metadata: {0}")]
+    Metadata(Arc<tinytorrent_metainfo::Error>),
     /// The content cannot be read or written where it belongs.
     #[error(transparent)]
     Storage(#[from] Arc<StorageError>),

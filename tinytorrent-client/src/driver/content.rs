@@ -34,6 +34,14 @@ pub(super) enum OpenFailure {
     Cancelled,
 }
 
+/// Why what peers sent is not the metadata of this torrent.
+pub(super) enum NoInfo {
+    /// It is something else. Other peers may have the right one.
+    NotNamed,
+    /// It is what the info-hash names, so nobody has a better one, and it is no torrent.
+    Invalid(Arc<tinytorrent_metainfo::Error>),
+}
+
 impl Driver {
     /// Hashes and reads what peers say is the info dictionary.
     pub(super) fn check_metadata(&mut self, bytes: Bytes) {
@@ -41,9 +49,11 @@ impl Driver {
         self.lookups.work(move || Found::Metadata(read_info(&bytes, hashes)));
     }
 
-    pub(super) fn on_metadata(&mut self, now: Instant, info: Option<Arc<Info>>) {
-        let Some(info) = info else {
-            return self.swarm.handle_input(now, Input::MetadataRefused);
+    pub(super) fn on_metadata(&mut self, now: Instant, info: Result<Arc<Info>, NoInfo>) {
+        let info = match info {
+            Ok(info) => info,
+            Err(NoInfo::NotNamed) => return self.swarm.handle_input(now, Input::MetadataRefused),
+            Err(NoInfo::Invalid(error)) => return self.fail(TorrentError::Metadata(error)),
         };
         self.status.send_modify(|status| status.info = Some(Arc::clone(&info)));
         self.tell(Event::MetadataReceived(Arc::clone(&info)));
@@ -144,15 +154,11 @@ fn pieces_of(layout: &Layout, selection: &FileSelection) -> Bitfield {
 }
 
 /// The info dictionary, if the bytes are the one that the hashes name (BEP 9, BEP 52).
-fn read_info(bytes: &[u8], hashes: InfoHashes) -> Option<Arc<Info>> {
-    let info = ReadOptions::lenient()
-        .read_info(bytes)
-        .inspect_err(|error| tracing::warn!(%error, "peers sent metadata that makes no sense"))
-        .ok()?;
-    let found = info.hashes();
-    let is_v1 = hashes.v1().is_none_or(|v1| found.v1() == Some(v1));
-    let is_v2 = hashes.v2().is_none_or(|v2| found.v2() == Some(v2));
-    (is_v1 && is_v2).then_some(info)
+fn read_info(bytes: &[u8], hashes: InfoHashes) -> Result<Arc<Info>, NoInfo> {
+    if !Info::is_named_by(bytes, &hashes) {
+        return Err(NoInfo::NotNamed);
+    }
+    ReadOptions::lenient().read_info(bytes).map_err(|error| NoInfo::Invalid(Arc::new(error)))
 }
 
 /// Opens and checks, which takes as long as reading what is there; for a thread of its own.

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::Driver;
-use super::content::{OpenFailure, Opened};
+use super::content::{NoInfo, OpenFailure, Opened};
 use crate::client::Shared;
 
 /// Names are given up on after this time; resolvers take 5 s for each of two tries.
@@ -28,7 +28,7 @@ const MAX_NAMED_PEERS: usize = 50;
 pub(super) enum Found {
     Addresses { source: PeerSource, addresses: Vec<SocketAddr> },
     Announced(AnnounceOutcome),
-    Metadata(Option<Arc<Info>>),
+    Metadata(Result<Arc<Info>, NoInfo>),
     Content(Result<Box<Opened>, OpenFailure>),
 }
 

@@ -9,6 +9,7 @@ use core::ops::Range;
 use std::sync::Arc;
 
 use tinytorrent_bencode as bencode;
+use tinytorrent_hash::{sha1, sha256};
 use tinytorrent_types::{Geometry, InfoHashV1, InfoHashes, PieceIndex};
 
 use crate::warning::{Warning, Warnings};
@@ -72,6 +73,14 @@ impl Info {
     /// What is wrong, with byte offset and key path.
     pub fn from_bytes(bytes: &[u8]) -> Result<Arc<Self>, Error> {
         ReadOptions::strict().read_info(bytes)
+    }
+
+    /// Whether the bytes are the info dictionary that these hashes name, all of them, whatever is
+    /// in it (BEP 9). Bytes that are, and that cannot be read, make the torrent itself invalid;
+    /// bytes that are not were somebody's mistake or lie.
+    pub fn is_named_by(bytes: &[u8], hashes: &InfoHashes) -> bool {
+        hashes.v1().is_none_or(|v1| *v1.as_bytes() == sha1(bytes))
+            && hashes.v2().is_none_or(|v2| *v2.as_bytes() == sha256(bytes))
     }
 
     /// The exact bytes of the dictionary: what the info-hash covers and what peers get (BEP 9).
