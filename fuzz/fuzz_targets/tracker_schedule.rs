@@ -31,6 +31,8 @@ fuzz_target!(|bytes: &[u8]| {
                     open.push(announce);
                     schedule.check_invariants();
                 }
+                let wake_up = schedule.poll_timeout();
+                assert!(wake_up.is_none_or(|at| at > now), "a driver would never sleep");
             }
             2 => now += Duration::from_secs(u64::from(argument) * 30),
             3 | 4 if !open.is_empty() => {

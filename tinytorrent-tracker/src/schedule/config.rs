@@ -6,7 +6,7 @@ use std::time::Duration;
 /// One tracker at a time (BEP 12), not private, incomplete, the tracker's own number of peers;
 /// intervals between 1 minute and 1 day, 30 minutes if the tracker gives none; 5 minutes between
 /// announces for want of peers if it gives no `min interval`; back-off from 5 s, times 2.5, to
-/// 1 hour; 5 s for `stopped`; an announce without outcome is lost after 10 minutes.
+/// 1 hour; 5 s for `stopped`; 15 s before the next tracker is tried too; an announce without outcome is lost after 10 minutes.
 #[derive(Debug, Clone)]
 pub struct ScheduleConfig {
     pub(super) seed: u64,
@@ -19,6 +19,7 @@ pub struct ScheduleConfig {
     pub(super) first_backoff: Duration,
     pub(super) max_backoff: Duration,
     pub(super) stop_timeout: Duration,
+    pub(super) overtake_after: Duration,
     pub(super) patience: Duration,
 }
 
@@ -48,6 +49,7 @@ impl ScheduleConfig {
             first_backoff: Duration::from_secs(5),
             max_backoff: Duration::from_secs(60 * 60),
             stop_timeout: Duration::from_secs(5),
+            overtake_after: Duration::from_secs(15),
             patience: Duration::from_secs(10 * 60),
         }
     }
@@ -107,11 +109,24 @@ impl ScheduleConfig {
         self
     }
 
+    /// For how long a tracker may leave its first announce unanswered before the next is asked
+    /// beside it, as BEP 12 has it for one that fails. Default: 15 s, the first time-out of BEP 15.
+    /// Only while no tracker has answered, and never for private torrents, which speak to one at a
+    /// time (BEP 27). More makes a dead tracker cost more; less asks two where one would do.
+    pub fn overtake_after(&mut self, time: Duration) -> &mut Self {
+        self.overtake_after = time;
+        self
+    }
+
     /// After how long an announce whose outcome nobody told counts as failed. Default: 10
     /// minutes, more than any driver should take.
     pub fn patience(&mut self, patience: Duration) -> &mut Self {
         self.patience = patience;
         self
+    }
+
+    pub(super) fn is_private(&self) -> bool {
+        self.is_private
     }
 
     pub(super) fn mode(&self) -> AnnounceMode {

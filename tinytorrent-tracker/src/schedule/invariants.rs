@@ -16,8 +16,10 @@ impl Schedule {
             assert!(self.lanes.len() <= 1);
         }
         for lane in &self.lanes {
-            let in_flight =
-                |id: &super::TrackerId| self.trackers[id.0 as usize].in_flight.is_some();
+            let in_flight = |id: &super::TrackerId| {
+                let in_flight = self.trackers[id.0 as usize].in_flight.as_ref();
+                in_flight.is_some_and(|in_flight| !in_flight.is_overtaken)
+            };
             match (self.phase, lane.asking) {
                 (Phase::Running, Some(asking)) => {
                     assert_eq!(lane.order().filter(in_flight).collect::<Vec<_>>(), [asking]);

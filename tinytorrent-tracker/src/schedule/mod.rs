@@ -18,7 +18,7 @@ pub use tracker::{TrackerState, TrackerStatus};
 /// When to tell which tracker what about one torrent, without a clock and without sockets.
 ///
 /// It keeps the tiers of BEP 12 (shuffled once, a tracker that answers moves to the front of its
-/// tier, a tier's turn comes when all before it failed), and it owns the events: `started` goes
+/// tier, a tier's turn comes when all before it failed or are slow to answer), and it owns the events: `started` goes
 /// first to each tracker and again until it is accepted, `completed` once to those who heard
 /// `started` while something was missing, `stopped` to all who know of us. Intervals are clamped,
 /// `min interval` is a floor, failures back off, `retry in` is obeyed (BEP 31).
@@ -214,7 +214,7 @@ impl Schedule {
     ) -> OutcomeEffect {
         let Some(in_flight) = self.take_in_flight(id) else { return OutcomeEffect::Stale };
         let effect = match outcome {
-            Ok(response) => self.on_answer(now, id.tracker, in_flight.event, response),
+            Ok(response) => self.on_answer(now, id.tracker, &in_flight, response),
             Err(failure) => self.on_failure(now, id.tracker, failure),
         };
         self.end_if_all_stopped();
@@ -319,14 +319,31 @@ impl Schedule {
     fn poll_running(&mut self, now: Instant) -> Option<ScheduledAnnounce> {
         self.give_up_on_lost(now);
         let (lane, id) = self.lanes.iter().enumerate().find_map(|(index, lane)| {
-            (lane.asking.is_none() && lane.due <= now)
+            (lane.due <= now && self.overtaken_at(lane).is_none_or(|at| at <= now))
                 .then(|| lane.order().find(|id| self.trackers[id.0 as usize].may_ask(now)))
                 .flatten()
                 .map(|id| (index, id))
         })?;
-        self.lanes[lane].asking = Some(id);
+        self.ask_instead(lane, Some(id));
         let event = self.trackers[id.0 as usize].next_event(self.is_partial_seed);
         Some(self.announce(now, id, event))
+    }
+
+    /// While no tracker has answered, one that is slow to is overtaken: the next is asked beside
+    /// it, as if it had failed, and its answer still counts. `None` if nobody is being asked.
+    fn overtaken_at(&self, lane: &Lane) -> Option<Instant> {
+        let in_flight = self.trackers[lane.asking?.0 as usize].in_flight.as_ref()?;
+        let may_overtake = lane.current.is_none() && !self.config.is_private();
+        Some(if may_overtake { in_flight.slow_at } else { in_flight.lost_at })
+    }
+
+    /// Who was being asked in the lane is not waited for any longer.
+    fn ask_instead(&mut self, lane: usize, id: Option<TrackerId>) {
+        let before = std::mem::replace(&mut self.lanes[lane].asking, id);
+        let before = before.and_then(|id| self.trackers[id.0 as usize].in_flight.as_mut());
+        if let Some(in_flight) = before {
+            in_flight.is_overtaken = true;
+        }
     }
 
     fn poll_stopping(&mut self, now: Instant, until: Instant) -> Option<ScheduledAnnounce> {
@@ -343,8 +360,13 @@ impl Schedule {
         let serial = self.next_serial;
         self.next_serial = self.next_serial.wrapping_add(1);
         let tracker = &mut self.trackers[id.0 as usize];
-        let lost_at = now + self.config.patience;
-        tracker.in_flight = Some(InFlight { serial, event, lost_at });
+        tracker.in_flight = Some(InFlight {
+            serial,
+            event,
+            slow_at: now + self.config.overtake_after,
+            lost_at: now + self.config.patience,
+            is_overtaken: false,
+        });
         ScheduledAnnounce {
             id: AnnounceId { tracker: id, serial },
             url: tracker.url.clone(),
@@ -363,19 +385,26 @@ impl Schedule {
         &mut self,
         now: Instant,
         id: TrackerId,
-        event: AnnounceEvent,
+        in_flight: &InFlight,
         response: &AnnounceResponse,
     ) -> OutcomeEffect {
         let tracker = &mut self.trackers[id.0 as usize];
-        let interval = tracker.on_answer(now, event, response, &self.config);
+        let interval = tracker.on_answer(now, in_flight.event, response, &self.config);
         let is_more_due = tracker.is_completed_due();
         if self.phase != Phase::Running {
-            tracker.on_late_answer(event);
+            tracker.on_late_answer(in_flight.event);
             return OutcomeEffect::Answered;
         }
-        let Some(lane) = self.lanes.iter_mut().find(|lane| lane.contains(id)) else {
+        let Some(index) = self.lanes.iter().position(|lane| lane.contains(id)) else {
             return OutcomeEffect::Answered;
         };
+        if in_flight.is_overtaken && self.lanes[index].current.is_some() {
+            return OutcomeEffect::Answered;
+        }
+        if self.lanes[index].asking != Some(id) {
+            self.ask_instead(index, None);
+        }
+        let lane = &mut self.lanes[index];
         lane.asking = None;
         lane.promote(id);
         lane.due = if is_more_due { now } else { now + interval };
@@ -406,13 +435,12 @@ impl Schedule {
     }
 
     fn wake_of(&self, lane: &Lane) -> Option<Instant> {
-        if let Some(asking) = lane.asking {
-            let in_flight = self.trackers[asking.0 as usize].in_flight.as_ref();
-            return in_flight.map(|in_flight| in_flight.lost_at);
-        }
-        let enabled = lane.order().map(|id| &self.trackers[id.0 as usize]);
-        let first = enabled.filter(|tracker| !tracker.is_disabled).map(|t| t.not_before).min()?;
-        Some(first.max(lane.due))
+        let members = || lane.order().map(|id| &self.trackers[id.0 as usize]);
+        let lost = members().filter_map(|t| Some(t.in_flight.as_ref()?.lost_at)).min();
+        let next = members().filter(|t| !t.is_disabled && t.in_flight.is_none());
+        let next = next.map(|tracker| tracker.not_before.max(lane.due)).min();
+        let next = next.map(|at| self.overtaken_at(lane).map_or(at, |free| free.max(at)));
+        lost.into_iter().chain(next).min()
     }
 
     fn end_if_all_stopped(&mut self) {

@@ -43,7 +43,10 @@ impl World {
     }
 
     fn poll_all(&mut self) -> Vec<ScheduledAnnounce> {
-        std::iter::from_fn(|| self.poll()).collect()
+        let announces = std::iter::from_fn(|| self.poll()).collect();
+        let wake_up = self.schedule.poll_timeout();
+        assert!(wake_up.is_none_or(|at| at > self.now), "who sleeps until then never sleeps");
+        announces
     }
 
     fn answer(&mut self, id: AnnounceId, response: &AnnounceResponse) -> OutcomeEffect {
@@ -101,6 +104,10 @@ fn every(seconds: u64) -> AnnounceResponse {
 
 fn default(_: &mut ScheduleConfig) {}
 
+fn private(config: &mut ScheduleConfig) {
+    config.private(true);
+}
+
 /// T-01, BEP 12 "Order of Processing"
 #[test]
 fn a_tier_is_shuffled_once_and_keeps_its_order() {
@@ -128,6 +135,60 @@ fn the_next_tier_has_its_turn_when_all_before_it_failed() {
     assert_eq!(order.len(), 4);
     assert!(order.starts_with("ab") || order.starts_with("ba"), "{order}");
     assert!(order.ends_with("cd"));
+}
+
+/// T-02, BEP 15 "Time outs": a tracker that is silent costs a quarter of a minute, not minutes.
+#[test]
+fn a_slow_tracker_is_overtaken_and_its_answer_still_counts() {
+    let mut world = World::new(&["a", "b", "c"], default);
+    let slow = world.poll_all().pop().unwrap();
+    assert_eq!(host(&slow), 'a');
+    assert_eq!(world.schedule.poll_timeout(), Some(world.begun + Duration::from_secs(15)));
+    world.at(15);
+    let next = world.poll_all();
+    assert_eq!(next.iter().map(host).collect::<String>(), "b");
+    assert_eq!(world.answer(next[0].id, &every(1800)), OutcomeEffect::Answered);
+    world.at(20);
+    assert_eq!(world.answer(slow.id, &every(60)), OutcomeEffect::Answered);
+    assert_eq!(world.schedule.poll_timeout(), Some(world.begun + Duration::from_secs(1815)));
+    world.schedule.stop(world.now);
+    let stopped: String = world.poll_all().iter().map(host).collect();
+    assert_eq!(stopped, "ab", "both know of us");
+}
+
+#[test]
+fn the_answer_of_one_that_was_overtaken_ends_the_search() {
+    let mut world = World::new(&["a", "b", "c"], default);
+    let slow = world.poll_all().pop().unwrap();
+    world.at(15);
+    let next = world.poll_all().pop().unwrap();
+    world.at(16);
+    assert_eq!(world.answer(slow.id, &every(1800)), OutcomeEffect::Answered);
+    world.at(40);
+    assert_eq!(world.poll_all(), [], "nobody else is asked");
+    assert_eq!(world.fail(next.id), OutcomeEffect::Failed);
+    assert_eq!(world.poll_all(), []);
+    assert_eq!(world.schedule.poll_timeout(), Some(world.begun + Duration::from_secs(1816)));
+}
+
+#[test]
+fn nobody_overtakes_once_a_tracker_has_answered() {
+    let mut world = World::new(&["a", "b"], default);
+    world.run(1799, "");
+    world.at(1800);
+    let regular = world.poll_all();
+    assert_eq!(regular.iter().map(host).collect::<String>(), "a");
+    world.at(1830);
+    assert_eq!(world.poll_all(), []);
+}
+
+/// T-05, BEP 27
+#[test]
+fn nobody_overtakes_in_a_private_torrent() {
+    let mut world = World::new(&["a", "b"], private);
+    assert_eq!(world.poll_all().len(), 1);
+    world.at(30);
+    assert_eq!(world.poll_all(), []);
 }
 
 /// T-02: "on the next announce, repeat in the same order"
@@ -495,7 +556,7 @@ fn the_tracker_id_is_kept_until_a_new_one_comes() {
 
 #[test]
 fn an_announce_whose_outcome_is_lost_does_not_stop_the_run() {
-    let mut world = World::new(&["a", "b"], default);
+    let mut world = World::new(&["a", "b"], private);
     let lost = world.poll().unwrap();
     assert_eq!(world.poll(), None);
     world.now = world.schedule.poll_timeout().unwrap();

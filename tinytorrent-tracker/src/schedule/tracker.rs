@@ -35,7 +35,12 @@ pub(super) struct Tracker {
 pub(super) struct InFlight {
     pub(super) serial: u32,
     pub(super) event: AnnounceEvent,
+    /// The next tracker is asked beside it from then on.
+    pub(super) slow_at: Instant,
+    /// It counts as failed from then on.
     pub(super) lost_at: Instant,
+    /// Its lane does not wait for it any longer.
+    pub(super) is_overtaken: bool,
 }
 
 /// Whether the tracker is to hear `completed`.
