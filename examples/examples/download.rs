@@ -123,7 +123,7 @@ async fn complete(
     let in_time = tokio::time::timeout(seconds.unwrap_or(Duration::MAX), follow(torrent, reporter));
     match in_time.await {
         Ok(followed) => followed?,
-        Err(_) => return Err(Failure::CouldNot(too_late(torrent, options).await)),
+        Err(_) => return Err(Failure::CouldNot(too_late(torrent, reporter, options).await)),
     }
     if options.seed {
         let time = format_duration(started.elapsed());
@@ -133,11 +133,14 @@ async fn complete(
     Ok(())
 }
 
-async fn too_late(torrent: &Torrent, options: &Options) -> String {
+async fn too_late(torrent: &Torrent, reporter: &Reporter, options: &Options) -> String {
     let stats = torrent.stats().await;
     let seconds = options.timeout.unwrap_or_default();
     let why = match (stats.known_peers, stats.peers) {
-        (0, _) => "no peer was found; give one with --peer, or a tracker with --tracker".to_owned(),
+        (0, _) => match reporter.tracker_failure() {
+            Some(failure) => format!("no peer was found; {failure}"),
+            None => "no peer was found; give one with --peer, or a tracker with --tracker".into(),
+        },
         (known, 0) => format!("none of {known} known peers could be talked to"),
         (_, peers) => format!("{peers} peers are connected"),
     };

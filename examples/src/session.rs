@@ -1,5 +1,6 @@
 //! What the programs that drive a client share: its options, and telling what happens.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -74,13 +75,19 @@ pub fn hashes_json(hashes: &InfoHashes) -> [serde_json::Value; 2] {
 pub struct Reporter {
     out: Output,
     bar: ProgressBar,
+    tracker_failure: RefCell<Option<String>>,
 }
 
 impl Reporter {
     /// A reporter that has told nothing yet.
     pub fn new(out: Output) -> Self {
         let bar = out.progress_bar(0);
-        Self { out, bar }
+        Self { out, bar, tracker_failure: RefCell::default() }
+    }
+
+    /// What the tracker that failed last said, with its URL.
+    pub fn tracker_failure(&self) -> Option<String> {
+        self.tracker_failure.borrow().clone()
     }
 
     /// How often figures are worth telling.
@@ -105,6 +112,8 @@ impl Reporter {
             }
             Event::Swarm(SwarmEvent::TrackerFailed { url, reason }) => {
                 self.bar.suspend(|| tracing::info!("tracker {url}: {reason}"));
+                self.out.event(&json!({ "event": "tracker_failed", "url": url, "error": reason }));
+                self.tracker_failure.replace(Some(format!("tracker {url}: {reason}")));
             }
             _ => {}
         }

@@ -99,6 +99,22 @@ fn next_tier_is_asked_when_the_first_is_dead() {
 }
 
 #[test]
+fn the_failure_of_a_tracker_is_told() {
+    need!(DOWNLOAD);
+    let mut scene = Scene::new(Content::small_single());
+    let dead = format!("http://127.0.0.1:{}/announce", free_port());
+    scene.announce_to(&[&dead]);
+    let dir = scene.room("download");
+    let words = ["--timeout", "2", "--listen", "127.0.0.1:0"];
+    let mut download = Ours::download(&scene, Source::Torrent, &dir, &words);
+    assert_eq!(download.wait(START).code(), Some(1));
+    let events = download.events();
+    let told = events.iter().find(|event| event["event"] == "tracker_failed").expect("told");
+    assert_eq!(told["url"], dead.as_str());
+    assert!(download.stderr().contains(&dead), "{}", download.stderr());
+}
+
+#[test]
 fn tracker_of_the_command_line_is_asked() {
     need!(DOWNLOAD, Need::Python);
     let scene = Scene::new(Content::small_single());
