@@ -132,6 +132,21 @@ impl StorageError {
         StorageError::Io { operation, path: path.into(), source }
     }
 
+    /// Whether the process or the system has no descriptors left.
+    #[cfg(unix)]
+    pub(crate) fn is_out_of_descriptors(&self) -> bool {
+        use rustix::io::Errno;
+        let StorageError::Io { source, .. } = self else { return false };
+        let code = source.raw_os_error();
+        [Errno::MFILE, Errno::NFILE].iter().any(|errno| code == Some(errno.raw_os_error()))
+    }
+
+    /// Other systems have descriptors as long as they have memory.
+    #[cfg(not(unix))]
+    pub(crate) fn is_out_of_descriptors(&self) -> bool {
+        false
+    }
+
     /// Whether a file or a folder on the way to it does not exist.
     pub(crate) fn is_not_found(&self) -> bool {
         match self {

@@ -69,12 +69,19 @@ impl FilePool {
         &self,
         key: FileKey,
         access: Access,
-        open: impl FnOnce() -> Result<File, StorageError>,
+        open: impl Fn() -> Result<File, StorageError>,
     ) -> Result<Arc<File>, StorageError> {
         if let Some(file) = self.lock().find(key, access) {
             return Ok(file);
         }
-        let file = Arc::new(open()?);
+        let file = loop {
+            match open() {
+                Ok(file) => break Arc::new(file),
+                // Others may take what is closed here, so that once need not be enough.
+                Err(error) if error.is_out_of_descriptors() && self.close_oldest_half() => {}
+                Err(error) => return Err(error),
+            }
+        };
         let closed = self.lock().insert(key, Arc::clone(&file), access, self.limit);
         // Closing may take the system a while: not under the lock.
         drop(closed);
@@ -94,6 +101,15 @@ impl FilePool {
         };
         drop(state);
         drop(closed);
+    }
+
+    /// Gives descriptors back to the system; `false` if there is none to give.
+    fn close_oldest_half(&self) -> bool {
+        let mut state = self.lock();
+        let keep = state.open.len() / 2;
+        let closed = state.shrink_to(keep);
+        drop(state);
+        !closed.is_empty()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -126,13 +142,21 @@ impl State {
         file: Arc<File>,
         access: Access,
         limit: usize,
-    ) -> Vec<Option<Entry>> {
+    ) -> Vec<Entry> {
         let used = self.clock;
-        let mut closed = vec![self.open.insert(key, Entry { file, access, used })];
+        let replaced = self.open.insert(key, Entry { file, access, used });
+        let mut closed = self.shrink_to(limit);
+        closed.extend(replaced);
+        closed
+    }
+
+    /// Takes out the least recently used until no more than `limit` are left.
+    fn shrink_to(&mut self, limit: usize) -> Vec<Entry> {
+        let mut closed = Vec::new();
         while self.open.len() > limit {
             // A look at each costs less than the `open` that brought us here.
             let oldest = self.open.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key);
-            closed.push(oldest.and_then(|oldest| self.open.remove(&oldest)));
+            closed.extend(oldest.and_then(|oldest| self.open.remove(&oldest)));
         }
         closed
     }
@@ -140,20 +164,24 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::io;
+
     use super::*;
+    use crate::Operation;
 
     fn key(file: u32) -> FileKey {
         FileKey { storage: 0, file }
     }
 
     fn get(pool: &FilePool, file: u32) -> bool {
-        let mut opened = false;
+        let opened = Cell::new(false);
         pool.get(key(file), Access::Read, || {
-            opened = true;
+            opened.set(true);
             Ok(tempfile::tempfile().unwrap())
         })
         .unwrap();
-        opened
+        opened.get()
     }
 
     // S-11.
@@ -172,15 +200,38 @@ mod tests {
     fn a_file_open_for_reading_is_opened_anew_for_writing() {
         let pool = FilePool::new(2);
         assert!(get(&pool, 1));
-        let mut opened = false;
+        let opened = Cell::new(false);
         let open = || {
-            opened = true;
+            opened.set(true);
             Ok(tempfile::tempfile().unwrap())
         };
         pool.get(key(1), Access::Write, open).unwrap();
-        assert!(opened);
+        assert!(opened.get());
         assert!(!get(&pool, 1));
         assert_eq!(pool.open_files(), 1);
+    }
+
+    // S-11, where others have taken the descriptors.
+    #[cfg(unix)]
+    #[test]
+    fn when_the_system_has_no_descriptors_left_files_are_closed() {
+        let pool = FilePool::new(8);
+        assert!((0..8).all(|file| get(&pool, file)));
+        // As a system would that has room for five, and for none.
+        let open = |room| {
+            let is_full = pool.open_files() >= room;
+            let full = || io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error());
+            match is_full {
+                true => Err(StorageError::io(Operation::Open, "file", full())),
+                false => Ok(tempfile::tempfile().unwrap()),
+            }
+        };
+        pool.get(key(8), Access::Read, || open(5)).unwrap();
+        assert_eq!(pool.open_files(), 5);
+        assert!(!get(&pool, 7), "the newest are kept");
+        let error = pool.get(key(9), Access::Read, || open(0)).unwrap_err();
+        assert!(error.is_out_of_descriptors());
+        assert_eq!(pool.open_files(), 0);
     }
 
     #[test]
