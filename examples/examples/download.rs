@@ -147,7 +147,7 @@ async fn too_late(torrent: &Torrent, reporter: &Reporter, options: &Options) -> 
     let have = format_size(stats.have_bytes);
     match torrent.info() {
         Some(_) => {
-            let total = format_size(stats.have_bytes + stats.left);
+            let total = format_size(stats.have_bytes + stats.wanted_left);
             format!("not complete after {seconds} s: {have} of {total} are here, and {why}")
         }
         None => format!("no metadata after {seconds} s: {why}"),

@@ -123,7 +123,6 @@ impl Reporter {
     pub fn metadata(&self, info: &Info) {
         let [v1, v2] = hashes_json(&info.hashes());
         let total = info.geometry().total_length();
-        self.bar.set_length(total);
         self.say(format!("{}: {}", info.name(), format_size(total)));
         self.out.event(&json!({
             "event": "metadata",
@@ -137,8 +136,16 @@ impl Reporter {
         }));
     }
 
-    /// Tells the figures of the moment.
-    pub fn progress(&self, state: State, stats: &Stats) {
+    /// Tells the figures of the moment. The total is of what will be there in the end, and null
+    /// until the metadata is.
+    pub fn progress(&self, torrent: &Torrent, stats: &Stats) {
+        let state = torrent.state();
+        let total = match state {
+            State::FetchingMetadata => None,
+            State::Checking => torrent.info().map(|info| info.geometry().total_length()),
+            _ => Some(stats.have_bytes + stats.wanted_left),
+        };
+        self.bar.set_length(total.unwrap_or_default());
         self.bar.set_position(stats.have_bytes);
         self.bar.set_message(match state {
             State::FetchingMetadata => format!("metadata, {} peers", stats.peers),
@@ -148,7 +155,7 @@ impl Reporter {
         self.out.event(&json!({
             "event": "progress",
             "bytes": stats.have_bytes,
-            "total": stats.have_bytes + stats.left,
+            "total": total,
             "down_rate": stats.download_rate,
             "up_rate": stats.upload_rate,
             "peers": stats.peers,
@@ -209,7 +216,7 @@ pub async fn report(torrent: &Torrent, reporter: &Reporter) -> Result<(), Failur
 /// Tells the figures of the moment.
 async fn tell_progress(torrent: &Torrent, reporter: &Reporter) {
     let stats = torrent.stats().await;
-    reporter.progress(torrent.state(), &stats);
+    reporter.progress(torrent, &stats);
 }
 
 fn could_not(error: &TorrentError) -> Failure {

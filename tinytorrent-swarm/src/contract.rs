@@ -303,6 +303,8 @@ pub struct Stats {
     pub have_bytes: u64,
     /// Bytes still missing of the whole torrent.
     pub left: u64,
+    /// Bytes still missing of the wanted pieces: `have_bytes` grows by so much until all is there.
+    pub wanted_left: u64,
 }
 
 impl std::fmt::Display for LeaveReason {

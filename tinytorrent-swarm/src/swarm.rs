@@ -193,6 +193,7 @@ impl Swarm {
             hash_failures: self.hash_failures,
             have_bytes,
             left: total - have_bytes,
+            wanted_left: self.picker.as_ref().map_or(0, Picker::wanted_left),
         }
     }
 

@@ -63,7 +63,12 @@ fn selected_files_are_written_and_the_others_are_not() {
     let dir = scene.room("download");
     let peer = seeder.address.to_string();
     let words = ["--peer", &peer, "--select", "0,2-3", "--listen", "127.0.0.1:0"];
-    Ours::download(&scene, Source::Torrent, &dir, &words).finish();
+    let mut download = Ours::download(&scene, Source::Torrent, &dir, &words);
+    download.finish();
+    let events = download.events();
+    let told = events.iter().rfind(|event| event["event"] == "progress").expect("progress");
+    assert_eq!(told["bytes"], told["total"], "the total is of what was asked for");
+    assert!(told["total"].as_u64().is_some_and(|total| total < scene.content.size()));
     for (path, bytes) in &scene.content.files {
         let chosen = ["0", "2", "3"].iter().any(|name| path.ends_with(name));
         if chosen {

@@ -30,6 +30,7 @@ pub(crate) struct Picker {
     verifying: BTreeMap<PieceIndex, Vec<Sender>>,
     have_bytes: u64,
     wanted_missing: u32,
+    wanted_left: u64,
     sequential: bool,
     chance: StdRng,
 }
@@ -77,6 +78,7 @@ impl Picker {
             rarity: Rarity::new(geometry.piece_count()),
             have_bytes: 0,
             wanted_missing: 0,
+            wanted_left: 0,
             downloads: BTreeMap::new(),
             open: BTreeSet::new(),
             verifying: BTreeMap::new(),
@@ -87,10 +89,12 @@ impl Picker {
             sequential,
         };
         for piece in geometry.pieces() {
+            let length = u64::from(geometry.piece_length(piece));
             if picker.have.contains(piece) {
-                picker.have_bytes += u64::from(geometry.piece_length(piece));
+                picker.have_bytes += length;
             } else if picker.wanted.contains(piece) {
                 picker.wanted_missing += 1;
+                picker.wanted_left += length;
                 picker.rarity.insert(piece, &mut picker.chance);
             }
         }
@@ -109,6 +113,11 @@ impl Picker {
     /// Bytes of the verified pieces.
     pub(crate) fn have_bytes(&self) -> u64 {
         self.have_bytes
+    }
+
+    /// Bytes of wanted pieces that are not verified.
+    pub(crate) fn wanted_left(&self) -> u64 {
+        self.wanted_left
     }
 
     /// Whether every wanted piece is verified.
@@ -306,8 +315,12 @@ impl Picker {
         if self.verifying.remove(&piece).is_none() || !self.have.insert(piece) {
             return false;
         }
-        self.have_bytes += u64::from(self.geometry.piece_length(piece));
-        self.wanted_missing -= u32::from(self.wanted.contains(piece));
+        let length = u64::from(self.geometry.piece_length(piece));
+        self.have_bytes += length;
+        if self.wanted.contains(piece) {
+            self.wanted_missing -= 1;
+            self.wanted_left -= length;
+        }
         true
     }
 
@@ -352,7 +365,7 @@ impl Picker {
 
     pub(crate) fn check_invariants(&self) {
         self.rarity.check_invariants();
-        let mut missing = 0;
+        let (mut missing, mut left) = (0, 0);
         for piece in self.geometry.pieces() {
             let places = u32::from(self.have.contains(piece))
                 + u32::from(self.rarity.contains(piece))
@@ -360,9 +373,12 @@ impl Picker {
                 + u32::from(self.verifying.contains_key(&piece));
             assert!(places <= 1, "piece {piece} is in {places} places");
             assert!(places == 1 || !self.wanted.contains(piece), "piece {piece} is lost");
-            missing += u32::from(self.wants(piece));
+            if self.wants(piece) {
+                missing += 1;
+                left += u64::from(self.geometry.piece_length(piece));
+            }
         }
-        assert_eq!(missing, self.wanted_missing);
+        assert_eq!((missing, left), (self.wanted_missing, self.wanted_left));
         for (piece, download) in &self.downloads {
             download.check_invariants();
             assert_eq!(self.open.contains(piece), download.has_free());
