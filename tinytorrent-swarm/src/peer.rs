@@ -109,6 +109,7 @@ pub(crate) struct Uploads {
     /// With the driver.
     pub(crate) serving: Vec<BlockInfo>,
     pub(crate) serving_bytes: u64,
+    /// It stands in line for the upload limit.
     pub(crate) is_waiting: bool,
 }
 

@@ -84,6 +84,10 @@ pub struct Swarm {
     choke: upload::Choke,
     download_limit: Limiter,
     upload_limit: Limiter,
+    /// Who had the last of what the download limit let through.
+    fed_last: Option<PeerKey>,
+    /// Those who wait for the upload limit, each once.
+    upload_line: VecDeque<PeerKey>,
     down: RateMeter,
     up: RateMeter,
     wasted: u64,
@@ -142,6 +146,8 @@ impl Swarm {
             choke: upload::Choke::new(now),
             download_limit: Limiter::new(config.download_limit),
             upload_limit: Limiter::new(config.upload_limit),
+            fed_last: None,
+            upload_line: VecDeque::new(),
             down: RateMeter::new(),
             up: RateMeter::new(),
             wasted: 0,
@@ -366,5 +372,11 @@ impl Swarm {
         }
         assert_eq!(self.live, self.peers.iter().filter(|(_, peer)| peer.is_live()).count());
         assert!(self.peers.len() <= self.config.max_peers.max(1) + 1);
+        let waiting = self.peers.iter().filter(|(_, peer)| peer.uploads.is_waiting);
+        let mut waiting: Vec<_> = waiting.map(|(key, _)| key).collect();
+        let mut line: Vec<_> = self.upload_line.iter().copied().collect();
+        waiting.sort();
+        line.sort();
+        assert_eq!(waiting, line, "who waits for the upload limit stands in line once");
     }
 }

@@ -327,6 +327,47 @@ fn a_rate_limit_holds() {
 }
 
 #[test]
+fn an_upload_limit_is_shared_fairly() {
+    // S-24
+    let mut world = World::new();
+    let seed = world.add(geometry(), "all", |config| {
+        config.upload_limit(Some(200_000));
+    });
+    let crowd: Vec<_> = (0..4)
+        .map(|_| {
+            world.add(geometry(), "none", |config| {
+                config.exchange(false);
+            })
+        })
+        .collect();
+    for &node in &crowd {
+        world.introduce(node, &[seed]);
+    }
+    world.run(Duration::from_secs(20), |_| false);
+    let got: Vec<_> =
+        crowd.iter().map(|&node| world.nodes[node].swarm.stats(world.now).downloaded).collect();
+    let (least, most) = (got.iter().min().unwrap(), got.iter().max().unwrap());
+    assert!(most - least <= 8 * 16_384, "{got:?}");
+    assert!((3_500_000..=4_400_000).contains(&got.iter().sum::<u64>()), "{got:?}");
+}
+
+#[test]
+fn a_download_limit_gives_each_peer_a_turn() {
+    // S-24
+    let mut world = World::new();
+    let seeds: Vec<_> = (0..4).map(|_| world.add(geometry(), "all", |_| {})).collect();
+    let leech = world.add(geometry(), "none", |config| {
+        config.download_limit(Some(200_000));
+    });
+    world.introduce(leech, &seeds);
+    assert!(world.run(MINUTE, |world| world.nodes[leech].swarm.is_finished()));
+    let gave: Vec<_> =
+        seeds.iter().map(|&node| world.nodes[node].swarm.stats(world.now).uploaded).collect();
+    let (least, most) = (gave.iter().min().unwrap(), gave.iter().max().unwrap());
+    assert!(most < &(2 * least), "{gave:?}");
+}
+
+#[test]
 fn the_end_game_wastes_little() {
     // S-06
     let mut world = World::new();

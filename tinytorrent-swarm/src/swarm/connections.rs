@@ -166,6 +166,9 @@ impl Swarm {
                 self.departed.pop_front();
             }
         }
+        if peer.uploads.is_waiting {
+            self.upload_line.retain(|&waiting| waiting != key);
+        }
         if let (Some(picker), Some(pieces)) = (&mut self.picker, peer.pieces()) {
             picker.remove_peer(pieces);
         }

@@ -229,9 +229,13 @@ impl Swarm {
         }
     }
 
-    /// Everybody may be asked for more: a limit has gone.
+    /// Everybody may be asked for more: a limit has gone. The turn is at the one behind whoever
+    /// had the last of what the rate limit let through (S-24).
     pub(super) fn feed_waiting(&mut self) {
-        for key in self.live_peers() {
+        let mut keys = self.live_peers();
+        let last = self.fed_last.and_then(|last| keys.iter().position(|&key| key == last));
+        keys.rotate_left(last.map_or(0, |at| at + 1));
+        for key in keys {
             self.make_hungry(key);
         }
     }
@@ -269,6 +273,9 @@ impl Swarm {
         let (mut sent, mut is_idle) = (false, false);
         while peer.requests.outstanding.len() < window && self.unstored < self.config.store_budget {
             if !self.download_limit.take(now, u64::from(BLOCK_LENGTH)) {
+                if sent {
+                    self.fed_last = Some(key);
+                }
                 break;
             }
             let Pieces::Known(pieces) = &peer.pieces else { break };

@@ -174,32 +174,59 @@ impl Swarm {
         }
     }
 
-    /// Hands blocks to the driver as far as it has room for this peer.
+    /// Hands blocks to the driver as far as it has room for this peer, and the limit for one more
+    /// of those that wait for it.
     fn serve(&mut self, key: PeerKey) {
-        let now = self.now;
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        while peer.uploads.serving_bytes < SERVING_WINDOW
-            && let Some(&block) = peer.uploads.queue.front()
-        {
-            if !self.upload_limit.take(now, block.length().into()) {
-                peer.uploads.is_waiting = true;
-                return;
+        while let Some(length) = self.next_upload(key) {
+            if !self.upload_line.is_empty() || !self.upload_limit.take(self.now, length) {
+                return self.stand_in_line(key);
             }
-            peer.uploads.queue.pop_front();
-            peer.uploads.serving.push(block);
-            peer.uploads.serving_bytes += u64::from(block.length());
-            peer.last_sent = now;
-            self.actions.push_back(Action::ServeBlock { peer: key, block });
+            self.serve_next(key);
         }
     }
 
+    /// The limit lets more through: a block for each peer in its turn (S-24).
     pub(super) fn serve_waiting(&mut self) {
-        for key in self.live_peers() {
-            let Some(peer) = self.peers.get_mut(key) else { continue };
-            if std::mem::take(&mut peer.uploads.is_waiting) {
-                self.serve(key);
+        while let Some(&key) = self.upload_line.front() {
+            let next = self.next_upload(key);
+            if next.is_some_and(|length| !self.upload_limit.take(self.now, length)) {
+                return;
+            }
+            self.upload_line.pop_front();
+            if let Some(peer) = self.peers.get_mut(key) {
+                peer.uploads.is_waiting = false;
+            }
+            if next.is_some() {
+                self.serve_next(key);
+                if self.next_upload(key).is_some() {
+                    self.stand_in_line(key);
+                }
             }
         }
+    }
+
+    fn stand_in_line(&mut self, key: PeerKey) {
+        if let Some(peer) = self.peers.get_mut(key)
+            && !std::mem::replace(&mut peer.uploads.is_waiting, true)
+        {
+            self.upload_line.push_back(key);
+        }
+    }
+
+    /// The length of the block that the peer is to get next, if the driver has room for it.
+    fn next_upload(&self, key: PeerKey) -> Option<u64> {
+        let uploads = &self.peers.get(key)?.uploads;
+        let block = uploads.queue.front()?;
+        (uploads.serving_bytes < SERVING_WINDOW).then_some(block.length().into())
+    }
+
+    fn serve_next(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let Some(block) = peer.uploads.queue.pop_front() else { return };
+        peer.uploads.serving.push(block);
+        peer.uploads.serving_bytes += u64::from(block.length());
+        peer.last_sent = self.now;
+        self.actions.push_back(Action::ServeBlock { peer: key, block });
     }
 
     pub(super) fn on_block_served(&mut self, key: PeerKey, block: BlockInfo, sent: bool) {
