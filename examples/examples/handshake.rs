@@ -61,8 +61,7 @@ async fn shake_hands(options: &Options, limit: Duration, out: Output) -> Result<
     let theirs = greeting.await.map_err(|_| timed_out("no handshake"))??;
     tell(out, &peer, &theirs);
 
-    let ours = Reserved::ours();
-    if !ours.intersection(theirs.reserved).contains(Feature::Extended) {
+    if !theirs.reserved.contains(Feature::Extended) {
         out.say("extended handshake: not spoken");
         return Ok(());
     }
@@ -75,11 +74,10 @@ async fn shake_hands(options: &Options, limit: Duration, out: Output) -> Result<
     Ok(())
 }
 
-/// What we announce. libtorrent closes the connection when the v2 bit comes with a torrent that has
-/// no v2 info-hash.
+/// What we announce: what a look at a peer needs.
 fn reserved(torrent: &InfoHashes) -> Reserved {
-    let reserved = Reserved::ours().without(Feature::Dht);
-    if torrent.v2().is_some() { reserved } else { reserved.without(Feature::V2) }
+    let ours = Reserved::from([Feature::Extended, Feature::Fast]);
+    if torrent.v2().is_some() { ours.with(Feature::V2) } else { ours }
 }
 
 struct Peer {

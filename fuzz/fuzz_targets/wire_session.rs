@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
 use tinytorrent_types::Geometry;
 use tinytorrent_wire::session::{Config, Session, Side, Verdict, Violation};
-use tinytorrent_wire::{Decoder, Message, Reserved};
+use tinytorrent_wire::{Decoder, Feature, Message, Reserved};
 
 const MAX_OUTSTANDING: usize = 5;
 
@@ -15,7 +15,7 @@ fuzz_target!(|input: (u64, u8, &[u8])| {
     let theirs = Reserved::from_bytes(reserved.to_be_bytes());
     let session = |mut config: Config| {
         config.max_outstanding(MAX_OUTSTANDING);
-        Session::new(Reserved::ours(), theirs, config)
+        Session::new(Reserved::from(Feature::ALL), theirs, config)
     };
     let mut strict = Some(session(Config::strict()));
     let mut lenient = session(Config::lenient());

@@ -10,10 +10,10 @@ use crate::Reserved;
 ///
 /// ```
 /// use tinytorrent_types::{PeerId, WireInfoHash};
-/// use tinytorrent_wire::{Handshake, HandshakeOpening, Reserved};
+/// use tinytorrent_wire::{Feature, Handshake, HandshakeOpening, Reserved};
 ///
 /// let ours = Handshake {
-///     reserved: Reserved::ours(),
+///     reserved: Reserved::from([Feature::Extended, Feature::Fast]),
 ///     info_hash: WireInfoHash::from_bytes([7; 20]),
 ///     peer_id: PeerId::generate(*b"abcdefghijkl"),
 /// };

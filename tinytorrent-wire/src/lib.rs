@@ -20,11 +20,12 @@
 //! ```
 //! use bytes::BytesMut;
 //! use tinytorrent_types::{PeerId, WireInfoHash};
-//! use tinytorrent_wire::{Decoder, Handshake, Message, Reserved};
+//! use tinytorrent_wire::{Decoder, Feature, Handshake, Message, Reserved};
 //!
+//! let ours = Reserved::from([Feature::Extended, Feature::Fast]); // what you speak, no more
 //! # let mut received = BytesMut::new();
 //! # let peer = Handshake {
-//! #     reserved: Reserved::ours(),
+//! #     reserved: ours,
 //! #     info_hash: WireInfoHash::from_bytes([7; 20]),
 //! #     peer_id: PeerId::generate(*b"abcdefghijkl"),
 //! # };
@@ -34,7 +35,7 @@
 //! let Some(handshake) = Handshake::decode(&mut received)? else {
 //!     return Ok(()); // read more
 //! };
-//! let features = Reserved::ours().intersection(handshake.reserved);
+//! let features = ours.intersection(handshake.reserved);
 //!
 //! // 2. From then on, messages.
 //! let mut decoder = Decoder::new();

@@ -17,6 +17,8 @@ pub enum Feature {
     /// `[5] & 0x03`: which of BEP 10 and Azureus' messaging is preferred, two bits.
     AzureusPreference,
     /// `[7] & 0x10`: the peer may be upgraded to BitTorrent v2, BEP 52.
+    ///
+    /// Only for a torrent that has a v2 info-hash: libtorrent hangs up on a v1 torrent with it.
     V2,
     /// `[7] & 0x08`: traversal of address translation, an abandoned proposal.
     NatTraversal,
@@ -24,7 +26,8 @@ pub enum Feature {
     Fast,
     /// `[7] & 0x02`: the peer exchange of XBT.
     XbtPeerExchange,
-    /// `[7] & 0x01`: a DHT node runs beside the peer, BEP 5.
+    /// `[7] & 0x01`: a DHT node runs beside the peer, BEP 5. The other end waits for a `port`
+    /// message then.
     Dht,
 }
 
@@ -88,10 +91,13 @@ impl fmt::Display for Feature {
 /// Bits without a name are kept, compared and printed, and never a reason to refuse a peer
 /// (BEP 4). A feature is in use only if both ends set it: [`intersection`](Self::intersection).
 ///
+/// A bit is a promise, so there is no set to begin with but the empty one: name what yours does,
+/// and no more.
+///
 /// ```
 /// use tinytorrent_wire::{Feature, Reserved};
 ///
-/// let ours = Reserved::ours();
+/// let ours = Reserved::from([Feature::Extended, Feature::Fast]);
 /// let theirs = Reserved::from_bytes([0, 0, 0, 0, 0, 0x10, 0x40, 0x01]);
 /// assert_eq!(theirs.to_string(), "extended, dht, unknown 0000000000004000");
 /// let both = ours.intersection(theirs);
@@ -104,18 +110,6 @@ impl Reserved {
     /// No bit set.
     pub const fn empty() -> Self {
         Self(0)
-    }
-
-    /// What an up-to-date client announces: the extension protocol, fast extension, DHT and v2.
-    ///
-    /// Take away with [`without`](Self::without) what yours does not do; send no bit for a thing
-    /// that you do not speak.
-    pub const fn ours() -> Self {
-        Self::empty()
-            .with(Feature::Extended)
-            .with(Feature::Fast)
-            .with(Feature::Dht)
-            .with(Feature::V2)
     }
 
     /// Takes the bytes as they stand in a handshake.
@@ -165,6 +159,19 @@ impl Reserved {
     /// Whether no bit is set.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
+    }
+}
+
+/// What the sender does beyond BEP 3.
+impl FromIterator<Feature> for Reserved {
+    fn from_iter<I: IntoIterator<Item = Feature>>(features: I) -> Self {
+        features.into_iter().fold(Self::empty(), Self::with)
+    }
+}
+
+impl<const N: usize> From<[Feature; N]> for Reserved {
+    fn from(features: [Feature; N]) -> Self {
+        features.into_iter().collect()
     }
 }
 
@@ -222,9 +229,9 @@ mod tests {
             expected[byte] = bits;
             assert_eq!(Reserved::empty().with(feature).to_bytes(), expected, "{feature}");
             assert!(Reserved::from_bytes(expected).contains(feature));
-            assert!(
-                Reserved::ours().with(feature).without(feature).features().all(|f| f != feature)
-            );
+            let others: Reserved = Feature::ALL.into_iter().filter(|&f| f != feature).collect();
+            assert_eq!(Reserved::from(Feature::ALL).without(feature), others);
+            assert!(!others.contains(feature));
         }
     }
 
@@ -258,10 +265,22 @@ mod tests {
         assert_eq!(all.to_bytes(), [0xff; 8]);
     }
 
+    /// W-05: no bit is set that nobody asked for.
+    #[test]
+    fn a_set_has_the_features_that_were_named_and_no_others() {
+        assert_eq!(Reserved::default(), Reserved::empty());
+        assert_eq!(Reserved::empty().to_bytes(), [0; 8]);
+        let ours = Reserved::from([Feature::Fast, Feature::Extended, Feature::Fast]);
+        assert_eq!(ours, Reserved::empty().with(Feature::Extended).with(Feature::Fast));
+        assert_eq!(ours.to_bytes(), [0, 0, 0, 0, 0, 0x10, 0, 0x04]);
+        assert_eq!(ours.features().collect::<Reserved>(), ours);
+    }
+
     /// W-08, BEP 6, BEP 10.
     #[test]
     fn a_feature_is_on_only_if_both_sides_set_it() {
-        let (ours, theirs) = (Reserved::ours(), hex("0000000000100001"));
+        let ours = Reserved::from([Feature::Extended, Feature::Fast, Feature::Dht, Feature::V2]);
+        let theirs = hex("0000000000100001");
         let both = ours.intersection(theirs);
         assert_eq!(both, theirs.intersection(ours));
         assert!(both.contains(Feature::Extended) && both.contains(Feature::Dht));

@@ -32,9 +32,10 @@ pub use verdict::{Ignored, Refusal, Side, Verdict};
 /// ```
 /// use tinytorrent_types::Geometry;
 /// use tinytorrent_wire::session::{Config, Refusal, Session, Verdict};
-/// use tinytorrent_wire::{Message, Request, Reserved};
+/// use tinytorrent_wire::{Feature, Message, Request, Reserved};
 ///
-/// let (ours, theirs) = (Reserved::ours(), Reserved::ours());
+/// let ours = Reserved::from([Feature::Extended, Feature::Fast]);
+/// let theirs = ours; // as their handshake said
 /// let mut session = Session::new(ours, theirs, Config::lenient());
 /// session.learn_geometry(Geometry::new(100_000, 32_768)?)?;
 ///

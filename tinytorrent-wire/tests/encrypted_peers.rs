@@ -89,7 +89,7 @@ impl Scene {
 
     fn handshake(&self) -> Handshake {
         Handshake {
-            reserved: Reserved::ours().without(Feature::Dht).without(Feature::V2),
+            reserved: Reserved::from([Feature::Extended, Feature::Fast]),
             info_hash: self.wire_hash(),
             peer_id: PeerId::generate(*b"abcdefghijkl"),
         }

