@@ -1,10 +1,14 @@
-//! Connections that are encrypted (MSE/PE), with libtorrent at the other end.
+//! Connections that are encrypted (MSE/PE), with libtorrent and transmission at the other end.
+
+use std::net::SocketAddr;
 
 use crate::support::content::Content;
 use crate::support::libtorrent::Libtorrent;
 use crate::support::need::{Need, need};
+use crate::support::opentracker::Opentracker;
 use crate::support::ours::Ours;
 use crate::support::scene::{Scene, Source};
+use crate::support::transmission::Transmission;
 
 const DOWNLOAD: Need = Need::Example("download");
 const SEED: Need = Need::Example("seed");
@@ -14,10 +18,21 @@ const HOST: &str = "127.0.0.1";
 fn fetch(seeder: fn(&Scene, &str) -> Libtorrent, policy: &str) {
     let scene = Scene::new(Content::small_single());
     let seeder = seeder(&scene, HOST);
+    fetch_from(&scene, seeder.address, policy);
+}
+
+/// The same from a transmission seeder.
+fn fetch_from_transmission(seeder: fn(&Scene, &str) -> Transmission, policy: &str) {
+    let scene = Scene::new(Content::small_single());
+    let seeder = seeder(&scene, HOST);
+    fetch_from(&scene, seeder.address, policy);
+}
+
+fn fetch_from(scene: &Scene, peer: SocketAddr, policy: &str) {
     let dir = scene.room("download");
-    let peer = seeder.address.to_string();
+    let peer = peer.to_string();
     let words = ["--peer", &peer, "--encryption", policy, "--listen", "127.0.0.1:0"];
-    Ours::download(&scene, Source::Magnet, &dir, &words).finish();
+    Ours::download(scene, Source::Magnet, &dir, &words).finish();
     scene.assert_complete(&dir);
 }
 
@@ -57,4 +72,46 @@ fn libtorrent_that_requires_encryption_fetches_from_seed() {
         leecher.wait_complete();
         scene.assert_complete(&dir);
     }
+}
+
+#[test]
+fn download_that_requires_encryption_fetches_from_transmission_that_does() {
+    need!(DOWNLOAD, Need::Transmission);
+    fetch_from_transmission(Transmission::seed_encrypted, "require");
+}
+
+#[test]
+fn download_that_prefers_encryption_fetches_from_transmission_that_requires_it() {
+    need!(DOWNLOAD, Need::Transmission);
+    fetch_from_transmission(Transmission::seed_encrypted, "prefer");
+}
+
+#[test]
+fn download_that_requires_encryption_fetches_from_transmission_that_prefers_none() {
+    need!(DOWNLOAD, Need::Transmission);
+    fetch_from_transmission(Transmission::seed, "require");
+}
+
+/// transmission does not dial loopback: the tracker tells `seed` of it, and `seed` dials.
+fn transmission_that_requires_encryption_fetches(policy: &str) {
+    let mut scene = Scene::new(Content::small_single());
+    let tracker = Opentracker::start(&scene);
+    scene.announce_to(&[&tracker.udp()]);
+    let dir = scene.room("leech");
+    let mut leecher = Transmission::leech_encrypted(&scene, Source::Magnet, &dir, HOST);
+    let (_seed, _) = Ours::seed(&scene, HOST, &["--encryption", policy]);
+    leecher.wait_complete();
+    scene.assert_complete(&dir);
+}
+
+#[test]
+fn transmission_that_requires_encryption_fetches_from_seed_that_does() {
+    need!(SEED, Need::Transmission, Need::Opentracker);
+    transmission_that_requires_encryption_fetches("require");
+}
+
+#[test]
+fn transmission_that_requires_encryption_fetches_from_seed_that_prefers_it() {
+    need!(SEED, Need::Transmission, Need::Opentracker);
+    transmission_that_requires_encryption_fetches("prefer");
 }

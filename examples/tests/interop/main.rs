@@ -7,6 +7,7 @@
 
 mod demo;
 mod encryption;
+mod exchange;
 mod faults;
 mod harness;
 mod layout;

@@ -16,8 +16,23 @@ use super::process::Process;
 use super::scene::{Scene, Source};
 use super::{COMPLETE, START, net};
 
+/// `status` of a torrent that is being fetched.
+const DOWNLOADING: u64 = 4;
+
 /// `status` of a torrent that is complete and served.
 const SEEDING: u64 = 6;
+
+/// What a daemon is set to, beside what all are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Manner {
+    /// Plain connections are preferred, and encrypted ones served.
+    #[default]
+    Plain,
+    /// Encrypted connections only.
+    Encrypted,
+    /// Peers are told of each other.
+    Exchanging,
+}
 
 /// A daemon with one torrent.
 pub struct Transmission {
@@ -30,7 +45,16 @@ pub struct Transmission {
 impl Transmission {
     /// A seeder on this host that has checked the content.
     pub fn seed(scene: &Scene, host: &str) -> Self {
-        let mut seeder = Self::spawn("seed", &scene.seed_dir(), scene, host);
+        Self::seed_in(Manner::Plain, scene, host)
+    }
+
+    /// The same, speaking encrypted only.
+    pub fn seed_encrypted(scene: &Scene, host: &str) -> Self {
+        Self::seed_in(Manner::Encrypted, scene, host)
+    }
+
+    fn seed_in(manner: Manner, scene: &Scene, host: &str) -> Self {
+        let mut seeder = Self::spawn("seed", manner, &scene.seed_dir(), scene, host);
         seeder.add(&scene.source(Source::Torrent));
         seeder.wait_until("seeding", START, |torrent| {
             torrent["status"] == SEEDING && torrent["percentDone"] == 1
@@ -40,7 +64,24 @@ impl Transmission {
 
     /// A leecher on this host, which has announced itself to the torrent's trackers.
     pub fn leech(scene: &Scene, source: Source, dir: &Path, host: &str) -> Self {
-        let mut leecher = Self::spawn("leech", dir, scene, host);
+        Self::leech_in(Manner::Plain, scene, source, dir, host)
+    }
+
+    /// The same, speaking encrypted only.
+    pub fn leech_encrypted(scene: &Scene, source: Source, dir: &Path, host: &str) -> Self {
+        Self::leech_in(Manner::Encrypted, scene, source, dir, host)
+    }
+
+    /// A leecher on this host that waits for peers to come, and tells them of each other.
+    pub fn exchange(scene: &Scene, dir: &Path, host: &str) -> Self {
+        let mut leecher = Self::spawn("exchange", Manner::Exchanging, dir, scene, host);
+        leecher.add(&scene.source(Source::Torrent));
+        leecher.wait_until("start", START, |torrent| torrent["status"] == DOWNLOADING);
+        leecher
+    }
+
+    fn leech_in(manner: Manner, scene: &Scene, source: Source, dir: &Path, host: &str) -> Self {
+        let mut leecher = Self::spawn("leech", manner, dir, scene, host);
         leecher.add(&scene.source(source));
         leecher.wait_until("announce", START, |torrent| {
             torrent["trackerStats"]
@@ -60,11 +101,11 @@ impl Transmission {
         self.process.wait(START);
     }
 
-    fn spawn(role: &str, dir: &Path, scene: &Scene, host: &str) -> Self {
+    fn spawn(role: &str, manner: Manner, dir: &Path, scene: &Scene, host: &str) -> Self {
         let address = net::free_address(host);
         let rpc = net::free_address("127.0.0.1");
         let config = scene.room(&format!("transmission-{role}"));
-        let settings = settings(address.port(), rpc.port(), dir);
+        let settings = settings(manner, address.port(), rpc.port(), dir);
         fs::write(config.join("settings.json"), settings.to_string()).unwrap();
         let mut command = Command::new("transmission-daemon");
         command.args(["--foreground", "--log-info", "--config-dir"]).arg(&config);
@@ -123,7 +164,7 @@ impl Transmission {
     }
 }
 
-fn settings(peer_port: u16, rpc_port: u16, dir: &Path) -> Value {
+fn settings(manner: Manner, peer_port: u16, rpc_port: u16, dir: &Path) -> Value {
     json!({
         "bind-address-ipv4": Ipv4Addr::LOCALHOST,
         "bind-address-ipv6": "::1",
@@ -135,10 +176,10 @@ fn settings(peer_port: u16, rpc_port: u16, dir: &Path) -> Value {
         "download-dir": dir,
         "dht-enabled": false,
         "lpd-enabled": false,
-        "pex-enabled": false,
+        "pex-enabled": manner == Manner::Exchanging,
         "utp-enabled": false,
         "port-forwarding-enabled": false,
-        "encryption": 0,
+        "encryption": if manner == Manner::Encrypted { 2 } else { 0 },
         "speed-limit-up-enabled": false,
         "speed-limit-down-enabled": false,
         "ratio-limit-enabled": false,

@@ -1,6 +1,7 @@
 """A seeder that speaks the plain protocol of BEP 3 and misbehaves as told.
 
     wire_seeder.py --torrent FILE --dir DIR --listen HOST:PORT [--mode MODE] [--after N] [--rate N]
+                   [--dial HOST:PORT]
 
 MODE is what it does to the blocks it serves:
     honest   nothing
@@ -8,10 +9,13 @@ MODE is what it does to the blocks it serves:
     stall    goes silent after N blocks of a connection, and keeps the connection
     vanish   closes the listener and every connection for good after N blocks
     mute     accepts connections and never says a word
-`--rate` is in bytes a second over all connections; without it there is no limit.
+    aloof    never unchokes the first peer that it meets
+`--rate` is in bytes a second over all connections; without it there is no limit. `--dial` connects
+to a peer as well, from the host that it listens on, and tells it the port (BEP 10, `p`).
 
-Prints READY once it listens, and `served N open M` (bytes of payload, connections) each time
-another MiB has been sent and whenever a connection ends. When its standard input closes it ends. Standard library only.
+Prints READY once it listens, INTERESTED when the first peer is, which has read all that it was told
+by then, and `served N open M` (bytes of payload, connections) each time another MiB has been sent
+and whenever a connection ends. When its standard input closes it ends. Standard library only.
 """
 
 import argparse
@@ -22,7 +26,8 @@ import pathlib
 import struct
 import sys
 
-UNCHOKE, INTERESTED, BITFIELD, REQUEST, PIECE, CANCEL = 1, 2, 5, 6, 7, 8
+UNCHOKE, INTERESTED, BITFIELD, REQUEST, PIECE, CANCEL, EXTENDED = 1, 2, 5, 6, 7, 8, 20
+PROTOCOL = b"\x13BitTorrent protocol"
 
 
 def decode(data, at=0):
@@ -102,13 +107,14 @@ class Seeder:
         self.mode, self.after = options.mode, options.after
         self.pace = Pace(options.rate)
         self.served = self.blocks = 0
-        self.server = None
+        self.server = self.first = None
         self.writers = set()
 
-    async def serve(self, reader, writer):
+    async def serve(self, reader, writer, port=None):
         self.writers.add(writer)
+        self.first = self.first or writer
         try:
-            await self.converse(reader, writer)
+            await self.converse(reader, writer, port)
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
@@ -116,15 +122,30 @@ class Seeder:
             writer.close()
             self.tell()
 
-    async def converse(self, reader, writer):
+    async def dial(self, peer, host, port):
+        address = peer.rpartition(":")
+        connecting = asyncio.open_connection(
+            address[0].strip("[]"), int(address[2]), local_addr=(host, 0)
+        )
+        await self.serve(*await connecting, port)
+
+    async def converse(self, reader, writer, port):
+        """`port` is what to tell a peer that we dialed."""
         if self.mode == "mute":
             await reader.read()
             return
+        reserved = bytes([0, 0, 0, 0, 0, 0x10 if port else 0, 0, 0])
+        ours = PROTOCOL + reserved + self.content.info_hash + b"-WS0001-" + os.urandom(12)
+        if port:
+            writer.write(ours)
         theirs = await reader.readexactly(68)
-        if theirs[:20] != b"\x13BitTorrent protocol" or theirs[28:48] != self.content.info_hash:
+        if theirs[:20] != PROTOCOL or theirs[28:48] != self.content.info_hash:
             return
-        peer_id = b"-WS0001-" + os.urandom(12)
-        writer.write(theirs[:20] + bytes(8) + self.content.info_hash + peer_id)
+        if port:
+            handshake = b"d1:mde1:pi%dee" % port
+            writer.write(struct.pack(">IBB", 2 + len(handshake), EXTENDED, 0) + handshake)
+        else:
+            writer.write(ours)
         bits = self.content.bitfield()
         writer.write(struct.pack(">IB", 1 + len(bits), BITFIELD) + bits)
         sent = 0
@@ -133,7 +154,11 @@ class Seeder:
             message = await reader.readexactly(length)
             kind = message[0] if message else None
             if kind == INTERESTED:
-                writer.write(struct.pack(">IB", 1, UNCHOKE))
+                is_first = writer is self.first
+                if is_first:
+                    print("INTERESTED", flush=True)
+                if self.mode != "aloof" or not is_first:
+                    writer.write(struct.pack(">IB", 1, UNCHOKE))
             elif kind == REQUEST:
                 if self.mode == "stall" and sent >= self.after:
                     continue
@@ -169,10 +194,11 @@ def arguments():
     parser.add_argument("--torrent", required=True)
     parser.add_argument("--dir", required=True)
     parser.add_argument("--listen", required=True)
-    modes = ["honest", "corrupt", "stall", "vanish", "mute"]
+    modes = ["honest", "corrupt", "stall", "vanish", "mute", "aloof"]
     parser.add_argument("--mode", choices=modes, default="honest")
     parser.add_argument("--after", type=int, default=0)
     parser.add_argument("--rate", type=int, default=0)
+    parser.add_argument("--dial")
     return parser.parse_args()
 
 
@@ -180,8 +206,11 @@ async def main():
     options = arguments()
     seeder = Seeder(Content(options.torrent, options.dir), options)
     host, _, port = options.listen.rpartition(":")
-    seeder.server = await asyncio.start_server(seeder.serve, host.strip("[]"), int(port))
+    host, port = host.strip("[]"), int(port)
+    seeder.server = await asyncio.start_server(seeder.serve, host, port)
     print("READY", flush=True)
+    if options.dial:
+        dialed = asyncio.create_task(seeder.dial(options.dial, host, port))
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     os._exit(3)
 
