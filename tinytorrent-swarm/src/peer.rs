@@ -24,6 +24,8 @@ pub(crate) struct Peer {
     pub(crate) extensions: TheirExtensions,
     /// Where it listens, as far as we know: where a connection to it could be made.
     pub(crate) listens_at: Option<SocketAddr>,
+    /// When to leave one of two connections to it, if the other end has not by then.
+    pub(crate) choose_at: Option<Instant>,
 
     pub(crate) pieces: Pieces,
     /// Pieces that it has and we want.
@@ -124,6 +126,7 @@ impl Peer {
             extended: false,
             extensions: TheirExtensions::default(),
             listens_at: (!is_incoming).then_some(address),
+            choose_at: None,
             pieces: Pieces::Early { field: None, haves: Vec::new() },
             interesting: 0,
             am_interested: false,
@@ -152,6 +155,11 @@ impl Peer {
     /// Whether both handshakes are through.
     pub(crate) fn is_live(&self) -> bool {
         self.id.is_some()
+    }
+
+    /// Where we connected to, if it was we who did.
+    pub(crate) fn dialed(&self) -> Option<SocketAddr> {
+        (!self.is_incoming).then_some(self.address)
     }
 
     /// Its pieces, once the geometry is known.
@@ -224,7 +232,8 @@ impl Peer {
         let snub = (!self.requests.outstanding.is_empty())
             .then(|| self.requests.last_progress + config::SNUB);
         let exchange = self.exchange.as_ref().map(|exchange| exchange.next);
-        silence.min(keep_alive).min(snub.unwrap_or(silence)).min(exchange.unwrap_or(silence))
+        let due = [Some(silence), Some(keep_alive), snub, exchange, self.choose_at];
+        due.into_iter().flatten().min().unwrap_or(silence)
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod exchange;
 mod extensions;
 mod messages;
 mod trackers;
+mod twins;
 mod upload;
 
 use std::collections::VecDeque;

@@ -1,132 +1,19 @@
 //! One swarm and peers played by the test: we say this, it must say that.
 #![allow(clippy::disallowed_methods, reason = "tests need a first instant")]
 
+#[allow(dead_code, reason = "other tests use the rest")]
+mod play;
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use play::{BLOCK, Play, request, requests};
 use tinytorrent_swarm::{
     Action, BlockVerdict, Config, Content, Event, Input, LeaveReason, PeerKey, PeerSource, Swarm,
 };
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
-use tinytorrent_wire::{Extended, Feature, Handshake, Message, PieceHeader, Request, Reserved};
-
-const BLOCK: u32 = 16_384;
-
-struct Play {
-    swarm: Swarm,
-    now: Instant,
-    geometry: Geometry,
-    actions: Vec<Action>,
-    peers: u8,
-}
-
-impl Play {
-    /// Eight pieces of 512 KiB; we have them all, or none.
-    fn new(have_all: bool, tune: impl FnOnce(&mut Config)) -> Self {
-        let geometry = Geometry::new(8 << 19, 1 << 19).unwrap();
-        let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
-        let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 42);
-        tune(&mut config);
-        let now = Instant::now();
-        let swarm = Swarm::new(now, config);
-        let mut play = Self { swarm, now, geometry, actions: Vec::new(), peers: 0 };
-        let count = geometry.piece_count();
-        play.tell(Input::ContentReady(Content {
-            geometry,
-            have: if have_all { Bitfield::full(count) } else { Bitfield::new(count) },
-            wanted: Bitfield::full(count),
-            partial: Vec::new(),
-            info: tinytorrent_sim::info(),
-            is_private: false,
-        }));
-        play
-    }
-
-    /// A peer connects to us and shakes hands.
-    fn join(&mut self, features: &[Feature]) -> PeerKey {
-        self.peers += 1;
-        let address = SocketAddr::from(([10, 0, 0, self.peers], 5_000));
-        let peer = self.swarm.accept(self.now, address).expect("there is room");
-        let reserved = features.iter().fold(Reserved::empty(), |all, one| all.with(*one));
-        let peer_id = PeerId::from_bytes([100 + self.peers; 20]);
-        let info_hash = self.swarm.handshake().info_hash;
-        self.tell(Input::HandshakeCompleted {
-            peer,
-            handshake: Handshake { reserved, info_hash, peer_id },
-        });
-        peer
-    }
-
-    fn tell(&mut self, input: Input) {
-        self.swarm.handle_input(self.now, input);
-        self.drain();
-    }
-
-    fn say(&mut self, peer: PeerKey, message: Message) {
-        self.tell(Input::MessageReceived { peer, message });
-    }
-
-    fn block(&mut self, peer: PeerKey, request: Request) -> BlockVerdict {
-        let verdict = self.swarm.handle_block(self.now, peer, PieceHeader::from(request));
-        self.drain();
-        verdict
-    }
-
-    fn wait(&mut self, time: Duration) {
-        let end = self.now + time;
-        while let Some(at) = self.swarm.poll_timeout().filter(|&at| at <= end) {
-            self.now = self.now.max(at);
-            self.swarm.handle_timeout(self.now);
-            self.drain();
-        }
-        self.now = end;
-    }
-
-    fn drain(&mut self) {
-        while let Some(action) = self.swarm.poll_action() {
-            self.actions.push(action);
-        }
-        while self.swarm.poll_event().is_some() {}
-        self.swarm.check_invariants();
-    }
-
-    /// What was said to the peer since the last look.
-    fn heard(&mut self, by: PeerKey) -> Vec<Message> {
-        let mut heard = Vec::new();
-        self.actions.retain(|action| match action {
-            Action::Send { peer, message } if *peer == by => {
-                heard.push(message.clone());
-                false
-            }
-            _ => true,
-        });
-        heard
-    }
-
-    fn left(&self, who: PeerKey) -> Option<&LeaveReason> {
-        self.actions.iter().find_map(|action| match action {
-            Action::Disconnect { peer, reason } if *peer == who => Some(reason),
-            _ => None,
-        })
-    }
-
-    fn served(&self) -> usize {
-        self.actions.iter().filter(|action| matches!(action, Action::ServeBlock { .. })).count()
-    }
-}
-
-fn request(index: u32, number: u32) -> Request {
-    Request { index, begin: number * BLOCK, length: BLOCK }
-}
-
-fn requests(messages: &[Message]) -> Vec<Request> {
-    let requests = messages.iter().filter_map(|message| match message {
-        Message::Request(request) => Some(*request),
-        _ => None,
-    });
-    requests.collect()
-}
+use tinytorrent_wire::{Extended, Feature, Message, Request, Reserved};
 
 /// libtorrent closes the connection when the v2 bit comes with a v1 torrent; the DHT bit asks for a
 /// port message (W-46).
@@ -341,8 +228,56 @@ fn a_flood_of_blocks_that_nobody_asked_for_ends() {
 }
 
 #[test]
+fn metadata_that_is_not_complete_is_rejected() {
+    //
+    let mut play = Play::without_content(|config| {
+        config.needs_metadata(true);
+    });
+    let peer = play.join(&[Feature::Extended]);
+    play.say_extended(peer, b"d1:md11:ut_metadatai3ee13:metadata_sizei40000ee");
+    let heard = play.heard(peer);
+    let requests = b"d8:msg_typei0e";
+    let is_request = |message: &Message| match message {
+        Message::Extended(extended) => extended.payload.starts_with(requests),
+        _ => false,
+    };
+    assert!(heard.iter().any(is_request), "it wants the metadata itself: {heard:?}");
+    // All of it comes, but nobody has hashed it yet.
+    let info = tinytorrent_sim::info();
+    for (block, data) in info.chunks(16_384).enumerate() {
+        let head = format!("d8:msg_typei1e5:piecei{block}e10:total_sizei40000ee");
+        let payload = [head.as_bytes(), data].concat().into();
+        play.say(peer, Message::Extended(Extended { id: 1, payload }));
+    }
+    assert!(matches!(play.actions.last(), Some(Action::CheckMetadata { .. })));
+    let ask = |play: &mut Play, block: u32| {
+        play.heard(peer);
+        let payload = format!("d8:msg_typei0e5:piecei{block}ee").into();
+        play.say(peer, Message::Extended(Extended { id: 1, payload }));
+        play.heard(peer)
+    };
+    for block in [0, 2, 7] {
+        let payload = format!("d8:msg_typei2e5:piecei{block}ee").into();
+        assert_eq!(ask(&mut play, block), [Message::Extended(Extended { id: 3, payload })]);
+    }
+    // Once it has proved right it is served.
+    let count = play.geometry.piece_count();
+    play.tell(Input::ContentReady(Content {
+        geometry: play.geometry,
+        have: Bitfield::new(count),
+        wanted: Bitfield::full(count),
+        partial: Vec::new(),
+        info: info.clone(),
+        is_private: false,
+    }));
+    let answer = ask(&mut play, 2);
+    let [Message::Extended(data)] = &answer[..] else { panic!("{answer:?}") };
+    assert!(data.payload.ends_with(&info[2 * 16_384..]));
+}
+
+#[test]
 fn metadata_is_served_whole_and_not_for_ever() {
-    //
+    //
     let mut play = Play::new(true, |_| {});
     let peer = play.join(&[Feature::Extended]);
     let handshake = Bytes::from_static(b"d1:md11:ut_metadatai3eee");

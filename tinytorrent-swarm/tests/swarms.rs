@@ -51,15 +51,21 @@ fn two_halves_make_two_wholes() {
 fn both_ends_dial_at_once_and_one_connection_stays() {
     // W-56
     let mut world = World::new();
+    world.uplink = 50_000;
     let a = world.add(geometry(), "################................", |_| {});
     let b = world.add(geometry(), "................################", |_| {});
     world.introduce(a, &[b]);
     world.introduce(b, &[a]);
-    world.run(Duration::from_millis(100), |_| false);
+    world.run(Duration::from_secs(10), |_| false);
     for node in [a, b] {
         assert_eq!(world.nodes[node].swarm.stats(world.now).peers, 1);
     }
-    assert!(world.run(MINUTE, World::all_finished));
+    assert!(world.run(5 * MINUTE, World::all_finished));
+    let joined = |node: usize| {
+        let events = world.nodes[node].events.iter();
+        events.filter(|event| matches!(event, Event::PeerJoined { .. })).count()
+    };
+    assert_eq!([joined(a), joined(b)], [2, 2], "none is made anew");
 }
 
 #[test]

@@ -60,6 +60,9 @@ impl Swarm {
         let drop_seeds = self.is_finished();
         while self.wants_connections() {
             let Some(address) = self.book.next(self.now, drop_seeds) else { break };
+            if self.is_connected_to(address) {
+                continue; // it came to us; busy until that peer leaves
+            }
             let peer = self.peers.insert(Peer::new(self.now, address, false));
             self.arm(peer);
             self.actions.push_back(Action::Connect { peer, address });
@@ -72,11 +75,9 @@ impl Swarm {
     pub(super) fn on_handshake(&mut self, key: PeerKey, handshake: Handshake) {
         let Some(peer) = self.peers.get(key).filter(|peer| !peer.is_live()) else { return };
         let address = peer.address;
-        self.leave_older_twin(key, handshake.peer_id);
-        if let Some(reason) = self.objection(key, address, handshake.peer_id) {
-            if reason == LeaveReason::OurselvesFound
-                && !self.peers.get(key).is_some_and(|p| p.is_incoming)
-            {
+        let is_incoming = peer.is_incoming;
+        if let Some(reason) = self.objection(address, is_incoming, handshake.peer_id) {
+            if reason == LeaveReason::OurselvesFound && !is_incoming {
                 self.book.add_own(address);
             }
             return self.disconnect(key, reason);
@@ -90,6 +91,7 @@ impl Swarm {
         peer.extended = features.contains(Feature::Extended);
         let extended = peer.extended;
         self.live += 1;
+        self.meet_twin(key);
         self.events.push_back(Event::PeerJoined { peer: key, address, id: handshake.peer_id });
         self.send_have(key);
         if extended {
@@ -100,7 +102,7 @@ impl Swarm {
     }
 
     /// Why not to talk to a peer that gave this id.
-    fn objection(&self, key: PeerKey, address: SocketAddr, id: PeerId) -> Option<LeaveReason> {
+    fn objection(&self, address: SocketAddr, is_incoming: bool, id: PeerId) -> Option<LeaveReason> {
         if !self.is_running {
             return Some(LeaveReason::Stopped);
         }
@@ -110,24 +112,9 @@ impl Swarm {
         if self.book.is_banned(address) || self.book.is_banned_id(address, id) {
             return Some(LeaveReason::Banned);
         }
-        let is_twin = |(other, peer): &(PeerKey, &Peer)| *other != key && peer.id == Some(id);
-        self.peers.iter().find(is_twin).map(|_| LeaveReason::Duplicate)
-    }
-
-    /// Two connections of one pair of peers, made at the same time from both ends: both ends keep
-    /// the one that was made by the peer with the lower id (W-56). Leaves the other one if that
-    /// is the older.
-    fn leave_older_twin(&mut self, key: PeerKey, id: PeerId) {
-        let Some(is_incoming) = self.peers.get(key).map(|peer| peer.is_incoming) else { return };
-        let maker_is_lower =
-            if is_incoming { id < self.config.peer_id } else { self.config.peer_id < id };
-        let is_older = |(other, peer): &(PeerKey, &Peer)| {
-            *other != key && peer.id == Some(id) && peer.is_incoming != is_incoming
-        };
-        let older = self.peers.iter().find(is_older).map(|(older, _)| older);
-        if let Some(older) = older.filter(|_| maker_is_lower) {
-            self.disconnect(older, LeaveReason::Duplicate);
-        }
+        // One in the other direction was made at the same time: see `meet_twin`.
+        let is_again = |peer: &Peer| peer.id == Some(id) && peer.is_incoming == is_incoming;
+        self.peers.iter().any(|(_, peer)| is_again(peer)).then_some(LeaveReason::Duplicate)
     }
 
     /// Says what we have, the shortest way there is (BEP 3, BEP 6).
@@ -194,7 +181,14 @@ impl Swarm {
 
     /// Notes in the book how the visit ended.
     fn put_back(&mut self, peer: &Peer, reason: &LeaveReason) {
-        let (now, address) = (self.now, peer.address);
+        self.put_back_address(peer.address, peer, reason);
+        if let Some(address) = peer.listens_at.filter(|_| peer.is_incoming) {
+            self.put_back_address(address, peer, reason);
+        }
+    }
+
+    fn put_back_address(&mut self, address: SocketAddr, peer: &Peer, reason: &LeaveReason) {
+        let now = self.now;
         match reason {
             LeaveReason::ConnectFailed(_) | LeaveReason::Violation(_) | LeaveReason::Idle => {
                 self.book.failed(now, address);
@@ -262,6 +256,10 @@ impl Swarm {
             return; // an earlier reminder has taken its place
         }
         peer.armed = None;
+        if self.choose_twin(key) {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(key) else { return };
         if now >= peer.last_received + MAX_SILENCE {
             return self.disconnect(key, LeaveReason::Idle);
         }

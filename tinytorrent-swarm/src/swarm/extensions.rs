@@ -66,9 +66,9 @@ impl Swarm {
             peer.requests.reqq = reqq.max(1);
         }
         if let Some(port) = handshake.listen_port
-            && peer.is_incoming
+            && peer.listens_at.is_none()
         {
-            peer.listens_at = Some(SocketAddr::new(peer.address.ip(), port));
+            peer.listens_at = Some(SocketAddr::new(peer.address.ip().to_canonical(), port));
         }
         if let (Stage::Metadata { assembly, .. }, Some(size)) =
             (&mut self.stage, handshake.metadata_size)

@@ -1,0 +1,111 @@
+//! Whom we are connected to, and what they say of us.
+#![allow(clippy::disallowed_methods, reason = "tests need a first instant")]
+
+#[allow(dead_code, reason = "other tests use the rest")]
+mod play;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use play::Play;
+use tinytorrent_swarm::{Action, Input, LeaveReason, PeerKey};
+use tinytorrent_types::PeerId;
+use tinytorrent_wire::Feature;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Ours are `[1; 20]`.
+const LOWER: PeerId = PeerId::from_bytes([0; 20]);
+const HIGHER: PeerId = PeerId::from_bytes([9; 20]);
+
+/// Where the peer listens, and where it calls from.
+fn addresses() -> (SocketAddr, SocketAddr) {
+    (SocketAddr::from(([10, 0, 0, 1], 6881)), SocketAddr::from(([10, 0, 0, 1], 50_123)))
+}
+
+/// Both ends dial; the handshakes come in either order. Gives our connection and the peer's.
+fn twins(play: &mut Play, id: PeerId, ours_first: bool) -> (PeerKey, PeerKey) {
+    let (listens_at, calls_from) = addresses();
+    let ours = play.dial(listens_at);
+    if ours_first {
+        play.greet(ours, id, &[Feature::Extended]);
+    }
+    let theirs = play.join_from(calls_from, id, &[Feature::Extended]);
+    if !ours_first {
+        play.greet(ours, id, &[Feature::Extended]);
+    }
+    play.say_extended(theirs, b"d1:mde1:pi6881ee");
+    (ours, theirs)
+}
+
+fn dials(play: &Play) -> usize {
+    play.actions.iter().filter(|action| matches!(action, Action::Connect { .. })).count()
+}
+
+/// libtorrent compares listen ports, or ids, and transmission keeps what it had first: whatever
+/// the other end's rule is, it alone acts, and the connection that it keeps is not closed by us.
+#[test]
+fn of_two_connections_the_one_that_the_peer_keeps_stays() {
+    // W-56
+    for id in [LOWER, HIGHER] {
+        for (ours_first, closes_ours) in
+            [(true, true), (true, false), (false, true), (false, false)]
+        {
+            let mut play = Play::new(false, |_| {});
+            let (ours, theirs) = twins(&mut play, id, ours_first);
+            play.wait(Duration::from_secs(1));
+            assert_eq!((play.left(ours), play.left(theirs)), (None, None));
+            let closed = if closes_ours { ours } else { theirs };
+            play.tell(Input::ConnectionClosed { peer: closed, reason: "duplicate".into() });
+            play.wait(3 * MINUTE);
+            assert_eq!((play.left(ours), play.left(theirs)), (None, None));
+            assert_eq!(play.swarm.stats(play.now).peers, 1);
+            assert_eq!(dials(&play), 1, "the peer is there, be it that it came to us");
+        }
+    }
+}
+
+/// Two ends that wait for each other come to the same end, that of libtorrent's rule for ids.
+#[test]
+fn two_connections_that_the_peer_keeps_become_the_one_that_the_higher_id_made() {
+    // W-56
+    for ours_first in [true, false] {
+        for (id, ours_stays) in [(LOWER, true), (HIGHER, false)] {
+            let mut play = Play::new(false, |_| {});
+            let (ours, theirs) = twins(&mut play, id, ours_first);
+            play.wait(Duration::from_secs(6));
+            let (stays, goes) = if ours_stays { (ours, theirs) } else { (theirs, ours) };
+            assert_eq!(play.left(goes), Some(&LeaveReason::Duplicate));
+            play.wait(3 * MINUTE);
+            assert_eq!(play.left(stays), None);
+            assert_eq!(dials(&play), 1);
+        }
+    }
+}
+
+#[test]
+fn a_second_connection_in_the_same_direction_is_refused_at_once() {
+    // W-56
+    let mut play = Play::new(false, |_| {});
+    let (_, calls_from) = addresses();
+    let first = play.join_from(calls_from, HIGHER, &[]);
+    let second = play.join_from(SocketAddr::from(([10, 0, 0, 2], 50_124)), HIGHER, &[]);
+    assert_eq!(play.left(second), Some(&LeaveReason::Duplicate));
+    assert_eq!(play.left(first), None);
+}
+
+#[test]
+fn a_peer_that_came_to_us_is_not_dialed_until_it_has_left() {
+    //
+    let mut play = Play::new(false, |_| {});
+    let (listens_at, calls_from) = addresses();
+    let peer = play.join_from(calls_from, HIGHER, &[Feature::Extended]);
+    play.say_extended(peer, b"d1:mde1:pi6881ee");
+    let source = tinytorrent_swarm::PeerSource::Exchange;
+    play.tell(Input::PeersFound { source, addresses: vec![listens_at] });
+    play.wait(MINUTE);
+    assert_eq!(dials(&play), 0);
+    play.tell(Input::ConnectionClosed { peer, reason: "gone".into() });
+    play.wait(MINUTE);
+    assert_eq!(dials(&play), 1);
+}

@@ -1,0 +1,162 @@
+//! One swarm and peers played by the test: we say this, it must say that.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tinytorrent_swarm::{
+    Action, BlockVerdict, Config, Content, Event, Input, LeaveReason, PeerKey, PeerSource, Swarm,
+};
+use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
+use tinytorrent_wire::{Extended, Feature, Handshake, Message, PieceHeader, Request};
+
+pub(crate) const BLOCK: u32 = 16_384;
+
+pub(crate) struct Play {
+    pub(crate) swarm: Swarm,
+    pub(crate) now: Instant,
+    pub(crate) geometry: Geometry,
+    pub(crate) actions: Vec<Action>,
+    pub(crate) events: Vec<Event>,
+    peers: u8,
+}
+
+impl Play {
+    /// Eight pieces of 512 KiB; we have them all, or none.
+    pub(crate) fn new(have_all: bool, tune: impl FnOnce(&mut Config)) -> Self {
+        let mut play = Self::without_content(tune);
+        let count = play.geometry.piece_count();
+        play.tell(Input::ContentReady(Content {
+            geometry: play.geometry,
+            have: if have_all { Bitfield::full(count) } else { Bitfield::new(count) },
+            wanted: Bitfield::full(count),
+            partial: Vec::new(),
+            info: tinytorrent_sim::info(),
+            is_private: false,
+        }));
+        play
+    }
+
+    /// Nobody has told us of the content yet.
+    pub(crate) fn without_content(tune: impl FnOnce(&mut Config)) -> Self {
+        let geometry = Geometry::new(8 << 19, 1 << 19).unwrap();
+        let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
+        let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 42);
+        tune(&mut config);
+        let now = Instant::now();
+        let swarm = Swarm::new(now, config);
+        Self { swarm, now, geometry, actions: Vec::new(), events: Vec::new(), peers: 0 }
+    }
+
+    /// A peer connects to us and shakes hands.
+    pub(crate) fn join(&mut self, features: &[Feature]) -> PeerKey {
+        self.peers += 1;
+        let address = SocketAddr::from(([10, 0, 0, self.peers], 5_000));
+        self.join_from(address, PeerId::from_bytes([100 + self.peers; 20]), features)
+    }
+
+    /// A peer of this name connects to us and shakes hands.
+    pub(crate) fn join_from(
+        &mut self,
+        address: SocketAddr,
+        id: PeerId,
+        features: &[Feature],
+    ) -> PeerKey {
+        let peer = self.swarm.accept(self.now, address).expect("there is room");
+        self.greet(peer, id, features);
+        peer
+    }
+
+    /// We are told of a peer, and connect to it.
+    pub(crate) fn dial(&mut self, address: SocketAddr) -> PeerKey {
+        self.tell(Input::PeersFound { source: PeerSource::Tracker, addresses: vec![address] });
+        let dialed = self.actions.iter().find_map(|action| match action {
+            Action::Connect { peer, address: to } if *to == address => Some(*peer),
+            _ => None,
+        });
+        dialed.expect("it connects")
+    }
+
+    /// A peer shakes hands.
+    pub(crate) fn greet(&mut self, peer: PeerKey, peer_id: PeerId, features: &[Feature]) {
+        let reserved = features.iter().copied().collect();
+        let info_hash = self.swarm.handshake().info_hash;
+        let handshake = Handshake { reserved, info_hash, peer_id };
+        self.tell(Input::HandshakeCompleted { peer, handshake });
+    }
+
+    /// A handshake of the extension protocol comes.
+    pub(crate) fn say_extended(&mut self, peer: PeerKey, handshake: &'static [u8]) {
+        let payload = Bytes::from_static(handshake);
+        self.say(peer, Message::Extended(Extended { id: 0, payload }));
+    }
+
+    pub(crate) fn tell(&mut self, input: Input) {
+        self.swarm.handle_input(self.now, input);
+        self.drain();
+    }
+
+    pub(crate) fn say(&mut self, peer: PeerKey, message: Message) {
+        self.tell(Input::MessageReceived { peer, message });
+    }
+
+    pub(crate) fn block(&mut self, peer: PeerKey, request: Request) -> BlockVerdict {
+        let verdict = self.swarm.handle_block(self.now, peer, PieceHeader::from(request));
+        self.drain();
+        verdict
+    }
+
+    pub(crate) fn wait(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(at) = self.swarm.poll_timeout().filter(|&at| at <= end) {
+            self.now = self.now.max(at);
+            self.swarm.handle_timeout(self.now);
+            self.drain();
+        }
+        self.now = end;
+    }
+
+    fn drain(&mut self) {
+        while let Some(action) = self.swarm.poll_action() {
+            self.actions.push(action);
+        }
+        self.events.extend(std::iter::from_fn(|| self.swarm.poll_event()));
+        self.swarm.check_invariants();
+    }
+
+    /// What was said to the peer since the last look.
+    pub(crate) fn heard(&mut self, by: PeerKey) -> Vec<Message> {
+        let mut heard = Vec::new();
+        self.actions.retain(|action| match action {
+            Action::Send { peer, message } if *peer == by => {
+                heard.push(message.clone());
+                false
+            }
+            _ => true,
+        });
+        heard
+    }
+
+    pub(crate) fn left(&self, who: PeerKey) -> Option<&LeaveReason> {
+        self.actions.iter().find_map(|action| match action {
+            Action::Disconnect { peer, reason } if *peer == who => Some(reason),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn served(&self) -> usize {
+        self.actions.iter().filter(|action| matches!(action, Action::ServeBlock { .. })).count()
+    }
+}
+
+pub(crate) fn request(index: u32, number: u32) -> Request {
+    Request { index, begin: number * BLOCK, length: BLOCK }
+}
+
+pub(crate) fn requests(messages: &[Message]) -> Vec<Request> {
+    let requests = messages.iter().filter_map(|message| match message {
+        Message::Request(request) => Some(*request),
+        _ => None,
+    });
+    requests.collect()
+}
