@@ -1,6 +1,6 @@
 //! What goes into the engine and what comes out: plain data, to be logged, compared, replayed.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use tinytorrent_types::{Bitfield, BlockInfo, Geometry, PeerId, PieceIndex};
@@ -231,6 +231,11 @@ pub enum Event {
     },
     /// Every wanted piece is verified.
     Finished,
+    /// Enough peers agree that they see us at this address, or that it has become another one.
+    OwnAddressAgreed {
+        /// Our address on the public internet.
+        ip: IpAddr,
+    },
     /// A tracker answered.
     TrackerAnswered {
         /// Its URL.

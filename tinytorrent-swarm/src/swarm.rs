@@ -16,7 +16,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use tinytorrent_types::{AddressFilter, Bitfield, PeerId};
+use tinytorrent_types::{AddressFilter, AddressVotes, Bitfield, PeerId};
 use tinytorrent_wire::extension::OurExtensions;
 use tinytorrent_wire::metadata::{Complete, MetadataAssembly};
 use tinytorrent_wire::{Feature, Handshake, Message, PieceHeader, Reserved};
@@ -69,6 +69,8 @@ pub struct Swarm {
     book: PeerBook,
     /// Peers that left lately, so that what they sent can still be held against them.
     departed: VecDeque<(PeerKey, SocketAddr, Option<PeerId>)>,
+    /// What peers say our address is.
+    own_address: AddressVotes,
     trackers: trackers::Trackers,
     our_extensions: OurExtensions,
     timers: Timers,
@@ -135,6 +137,7 @@ impl Swarm {
             live: 0,
             book: PeerBook::new(filter),
             departed: VecDeque::new(),
+            own_address: AddressVotes::new(),
             trackers: trackers::Trackers::new(now, &config),
             our_extensions: extensions::ours(&config),
             timers: Timers::default(),

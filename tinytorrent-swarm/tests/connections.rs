@@ -4,11 +4,11 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod play;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use play::Play;
-use tinytorrent_swarm::{Action, Input, LeaveReason, PeerKey};
+use tinytorrent_swarm::{Action, Event, Input, LeaveReason, PeerKey};
 use tinytorrent_types::PeerId;
 use tinytorrent_wire::Feature;
 
@@ -108,4 +108,31 @@ fn a_peer_that_came_to_us_is_not_dialed_until_it_has_left() {
     play.tell(Input::ConnectionClosed { peer, reason: "gone".into() });
     play.wait(MINUTE);
     assert_eq!(dials(&play), 1);
+}
+
+#[test]
+fn our_address_is_what_peers_of_several_networks_agree_on() {
+    //
+    let mut play = Play::new(false, |_| {});
+    let told = |play: &Play| -> Vec<IpAddr> {
+        let told = play.events.iter().filter_map(|event| match event {
+            Event::OwnAddressAgreed { ip } => Some(*ip),
+            _ => None,
+        });
+        told.collect()
+    };
+    let mut says = |host: [u8; 4], handshake: &'static [u8]| {
+        let (address, id) = (SocketAddr::from((host, 6881)), PeerId::from_bytes([host[2]; 20]));
+        let peer = play.join_from(address, id, &[Feature::Extended]);
+        play.say_extended(peer, handshake);
+        told(&play)
+    };
+    let ours = b"d1:mde6:yourip4:\x08\x08\x04\x04e";
+    // The first one lies, and says it again in the voice of a neighbour.
+    says([20, 1, 11, 7], b"d1:mde6:yourip4:\x09\x09\x09\x09e");
+    says([20, 1, 11, 8], b"d1:mde6:yourip4:\x09\x09\x09\x09e");
+    assert!(says([20, 1, 12, 7], ours).is_empty());
+    assert!(says([20, 1, 13, 7], ours).is_empty());
+    assert_eq!(says([20, 1, 14, 7], ours), [IpAddr::from([8, 8, 4, 4])]);
+    assert_eq!(says([20, 1, 15, 7], ours).len(), 1, "it is told once");
 }

@@ -89,6 +89,11 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
+/// Whether a host can have this address on the public internet.
+pub(crate) fn is_public(ip: IpAddr) -> bool {
+    !ip.is_unspecified() && !ip.is_multicast() && !is_bogon(ip)
+}
+
 /// Ranges of the IANA special-purpose registries that the public internet does not route.
 fn is_bogon(ip: IpAddr) -> bool {
     match ip {

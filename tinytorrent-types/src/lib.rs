@@ -7,6 +7,7 @@
 //! | a peer id | the client's name | [`PeerId::client`] |
 //! | `peers`, `peers6`, `added`, a UDP announce reply | addresses | [`compact::peers`] |
 //! | addresses from strangers | those worth a connection | [`AddressFilter`] |
+//! | what peers say our address is | the one that enough of them agree on | [`AddressVotes`] |
 //! | a piece index or a request from a peer | one that is proven in range | [`Geometry`] |
 //! | which pieces somebody has | a set | [`Bitfield`] |
 //!
@@ -20,6 +21,7 @@ extern crate alloc;
 extern crate std;
 
 mod address;
+mod address_votes;
 mod bitfield;
 mod client_name;
 pub mod compact;
@@ -29,6 +31,7 @@ mod info_hash;
 mod peer_id;
 
 pub use address::{AddressFilter, AddressVerdict};
+pub use address_votes::AddressVotes;
 pub use bitfield::{Bitfield, BitfieldError};
 pub use client_name::ClientName;
 pub use geometry::{BLOCK_LENGTH, BlockInfo, Geometry, GeometryError, PieceIndex};

@@ -70,6 +70,10 @@ impl Swarm {
         {
             peer.listens_at = Some(SocketAddr::new(peer.address.ip().to_canonical(), port));
         }
+        let voter = peer.address.ip();
+        if let Some(ip) = handshake.your_ip.and_then(|ip| self.own_address.vote(voter, ip)) {
+            self.events.push_back(Event::OwnAddressAgreed { ip });
+        }
         if let (Stage::Metadata { assembly, .. }, Some(size)) =
             (&mut self.stage, handshake.metadata_size)
             && peer.extensions.id(Extension::Metadata).is_some()

@@ -1,0 +1,184 @@
+use alloc::collections::VecDeque;
+use core::net::IpAddr;
+
+use crate::address::is_public;
+
+/// Finds out our address on the public internet from what peers say it is.
+///
+/// Peers tell it in `yourip` of the extended handshake (BEP 10), DHT nodes in `ip` (BEP 42). Each
+/// is a hint, and any of them may lie: an address counts once [`QUORUM`](Self::QUORUM) networks
+/// name it, and more than half of those that were heard last. A network has one vote, its last,
+/// however many hosts of it speak: /24 of IPv4, /48 of IPv6.
+///
+/// ```
+/// use tinytorrent_types::AddressVotes;
+///
+/// let mut votes = AddressVotes::new();
+/// let ours = "8.8.4.4".parse()?;
+/// assert_eq!(votes.vote("1.2.3.4".parse()?, ours), None);
+/// assert_eq!(votes.vote("2.2.3.4".parse()?, ours), None);
+/// assert_eq!(votes.vote("3.2.3.4".parse()?, ours), Some(ours));
+/// # Ok::<(), core::net::AddrParseError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct AddressVotes {
+    ipv4: Poll,
+    ipv6: Poll,
+}
+
+impl AddressVotes {
+    /// How many networks must name an address. Three are not under one hand by chance, and are
+    /// met soon even in a small swarm.
+    pub const QUORUM: usize = 3;
+
+    /// How many networks are remembered for each family, the last ones: what they say of a new
+    /// address outvotes the old one as soon as half of them have spoken anew.
+    pub const KEPT: usize = 32;
+
+    /// Nobody has voted yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes in that `voter` sees us at `address`. Gives the address that is agreed upon when
+    /// that changes.
+    ///
+    /// What is said of addresses that are not public does not count, since a neighbour sees us
+    /// at another one; nor what is said in one family of the other.
+    pub fn vote(&mut self, voter: IpAddr, address: IpAddr) -> Option<IpAddr> {
+        let (voter, address) = (voter.to_canonical(), address.to_canonical());
+        if !is_public(address) || !is_public(voter) || voter.is_ipv4() != address.is_ipv4() {
+            return None;
+        }
+        let poll = if address.is_ipv4() { &mut self.ipv4 } else { &mut self.ipv6 };
+        poll.vote(network(voter), address)
+    }
+
+    /// Our IPv4 address, once it is agreed upon.
+    pub fn ipv4(&self) -> Option<IpAddr> {
+        self.ipv4.agreed
+    }
+
+    /// Our IPv6 address, once it is agreed upon.
+    pub fn ipv6(&self) -> Option<IpAddr> {
+        self.ipv6.agreed
+    }
+}
+
+/// What is said of our address in one family.
+#[derive(Debug, Clone, Default)]
+struct Poll {
+    /// Networks and what they say, the latest last.
+    votes: VecDeque<(u64, IpAddr)>,
+    agreed: Option<IpAddr>,
+}
+
+impl Poll {
+    fn vote(&mut self, network: u64, address: IpAddr) -> Option<IpAddr> {
+        self.votes.retain(|(other, _)| *other != network);
+        if self.votes.len() == AddressVotes::KEPT {
+            self.votes.pop_front();
+        }
+        self.votes.push_back((network, address));
+        // Only what was just said can have come to win.
+        let count = self.votes.iter().filter(|(_, said)| *said == address).count();
+        let wins = count >= AddressVotes::QUORUM && 2 * count > self.votes.len();
+        if !wins || self.agreed == Some(address) {
+            return None;
+        }
+        self.agreed = Some(address);
+        self.agreed
+    }
+}
+
+/// The network that a host is of, as far as one hand may hold all of it.
+fn network(host: IpAddr) -> u64 {
+    match host {
+        IpAddr::V4(ip) => u64::from(ip.to_bits() >> 8),
+        IpAddr::V6(ip) => (ip.to_bits() >> 80) as u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::{Ipv4Addr, Ipv6Addr};
+    use std::vec::Vec;
+
+    use super::*;
+
+    const OURS: IpAddr = IpAddr::V4(Ipv4Addr::new(8, 8, 4, 4));
+    const FALSE: IpAddr = IpAddr::V4(Ipv4Addr::new(9, 9, 9, 9));
+
+    /// A host of another network for each number.
+    fn voter(n: u8) -> IpAddr {
+        Ipv4Addr::new(20, 1, n, 7).into()
+    }
+
+    /// X-09.
+    #[test]
+    fn one_peer_alone_is_not_believed() {
+        let mut votes = AddressVotes::new();
+        for host in 0..100 {
+            assert_eq!(votes.vote(Ipv4Addr::new(20, 1, 1, host).into(), FALSE), None);
+        }
+        assert_eq!(votes.ipv4(), None);
+    }
+
+    /// X-09: and it is told once.
+    #[test]
+    fn an_address_counts_when_three_networks_name_it() {
+        let mut votes = AddressVotes::new();
+        let told: Vec<_> = (1..=9).filter_map(|n| votes.vote(voter(n), OURS)).collect();
+        assert_eq!(told, [OURS]);
+        assert_eq!(votes.ipv4(), Some(OURS));
+        assert_eq!(votes.ipv6(), None);
+    }
+
+    /// X-09.
+    #[test]
+    fn a_minority_of_liars_does_not_move_it() {
+        let mut votes = AddressVotes::new();
+        for n in 1..=10 {
+            votes.vote(voter(n), OURS);
+        }
+        for n in 11..=20 {
+            assert_eq!(votes.vote(voter(n), FALSE), None);
+        }
+        assert_eq!(votes.ipv4(), Some(OURS));
+    }
+
+    #[test]
+    fn an_address_that_changed_is_believed_in_time() {
+        let mut votes = AddressVotes::new();
+        for n in 1..=200 {
+            votes.vote(voter(n), OURS);
+        }
+        let told: Vec<_> = (1..=200).filter_map(|n| votes.vote(voter(n), FALSE)).collect();
+        assert_eq!(told, [FALSE]);
+    }
+
+    #[test]
+    fn neighbours_do_not_know_our_public_address() {
+        let mut votes = AddressVotes::new();
+        for n in 1..=9 {
+            let neighbour = Ipv4Addr::new(10, 0, n, 1).into();
+            assert_eq!(votes.vote(neighbour, OURS), None);
+            assert_eq!(votes.vote(voter(n), Ipv4Addr::new(192, 168, 1, 2).into()), None);
+            assert_eq!(votes.vote(voter(n), Ipv4Addr::UNSPECIFIED.into()), None);
+            assert_eq!(votes.vote(voter(n), Ipv6Addr::from_bits(0x2606 << 112).into()), None);
+        }
+    }
+
+    #[test]
+    fn families_are_counted_apart_and_mapped_addresses_as_ipv4() {
+        let mut votes = AddressVotes::new();
+        let six = IpAddr::V6(Ipv6Addr::from_bits((0x2606_4700 << 96) | 1));
+        for n in 1..=3_u8 {
+            let IpAddr::V4(four) = voter(n) else { unreachable!("voters are of IPv4") };
+            votes.vote(four.to_ipv6_mapped().into(), OURS);
+            let network = (0x2606_0000_u128 | u128::from(n)) << 96;
+            votes.vote(Ipv6Addr::from_bits(network).into(), six);
+        }
+        assert_eq!((votes.ipv4(), votes.ipv6()), (Some(OURS), Some(six)));
+    }
+}
