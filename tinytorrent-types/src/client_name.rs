@@ -114,6 +114,7 @@ mod tests {
             (b"-FL51FF-", "Folx 5.1"),
             (b"-LW0001-", "LimeWire"),
             (b"-TT210w-", "TuoTu 2.1.0"),
+            (b"-AB103S-", "AnyEvent::BitTorrent 1.0.3"),
         ];
         for (id, expected) in ids {
             assert_eq!(printed(id), *expected, "{}", id.escape_ascii());
@@ -178,6 +179,8 @@ mod tests {
             (b"Mbrst1-1-32e3c394b43", "Burst 1.1.3"),
             (b"DNA01000", "BitTorrent DNA 1.0"),
             (b"LIMEabc", "LimeWire"),
+            (b"MG-3abcd", "MediaGet 3"),
+            (b"zzzzzBTuga", "BTugaXP"),
             (b"QVOD0054", "QVOD 0054"),
             (b"AP0.70rc30-", "AllPeers 0.70rc30"),
             (b"btpd/131", "BT Protocol Daemon 131"),

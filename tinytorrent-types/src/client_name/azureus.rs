@@ -19,6 +19,7 @@ pub(super) fn read(id: &[u8; 20]) -> Option<ClientName> {
 /// Where they disagree, the client that is still in use has it.
 const CLIENTS: &[(&[u8; 2], &str, Format)] = &[
     (b"7T", "aTorrent", four),
+    (b"AB", "AnyEvent::BitTorrent", three),
     (b"AD", "Advanced Download Manager", three),
     (b"AG", "Ares", four),
     (b"AN", "Ares", four),
