@@ -246,6 +246,37 @@ fn have_all_before_the_metadata_makes_a_seed_after() {
     assert!(session.pieces(Side::Peer).unwrap().is_full());
 }
 
+/// in the order in which it was said.
+#[test]
+fn pieces_given_up_before_the_metadata_are_missing_after() {
+    let learned = |say: &dyn Fn(&mut Session)| {
+        let mut session = Session::new(OURS, OURS, Config::lenient());
+        say(&mut session);
+        session.learn_geometry(geometry()).unwrap();
+        session.pieces(Side::Peer).unwrap().iter().collect::<Vec<_>>()
+    };
+    let hear = |session: &mut Session, message| drop(session.handle_received(&message).unwrap());
+    let give_up = |session: &mut Session, index| drop(session.handle_dont_have(Side::Peer, index));
+    for stated in [Message::HaveAll, bits(0b1110_0000)] {
+        let after = learned(&|session| {
+            hear(session, stated.clone());
+            give_up(session, 1);
+            give_up(session, 2);
+            give_up(session, 99);
+            hear(session, Message::Have(2));
+        });
+        assert_eq!(after, [0, 2]);
+    }
+}
+
+#[test]
+fn metadata_that_is_learned_twice_changes_nothing() {
+    let mut session = fast(Config::strict());
+    session.handle_received(&Message::HaveAll).unwrap();
+    session.learn_geometry(geometry()).unwrap();
+    assert!(session.pieces(Side::Peer).unwrap().is_full());
+}
+
 /// W-19, BEP 3.
 #[test]
 fn spare_bits_are_masked_when_lenient() {

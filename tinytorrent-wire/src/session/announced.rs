@@ -14,15 +14,16 @@ pub(super) struct Announced {
 
 #[derive(Debug, Clone)]
 enum Pieces {
-    /// How many there are is not known.
-    Raw { all: bool, bits: Vec<u8>, haves: Vec<u32> },
+    /// How many there are is not known: what was said of all of them, and then of single ones,
+    /// which it has or has no more.
+    Raw { all: bool, bits: Vec<u8>, single: Vec<(u32, bool)> },
     /// How many there are is known.
     Known(Bitfield),
 }
 
 impl Default for Pieces {
     fn default() -> Self {
-        Pieces::Raw { all: false, bits: Vec::new(), haves: Vec::new() }
+        Pieces::Raw { all: false, bits: Vec::new(), single: Vec::new() }
     }
 }
 
@@ -37,7 +38,10 @@ impl Announced {
     pub(super) fn all(&mut self) {
         self.is_stated = true;
         match &mut self.pieces {
-            Pieces::Raw { all, .. } => *all = true,
+            Pieces::Raw { all, single, .. } => {
+                *all = true;
+                single.clear();
+            }
             Pieces::Known(set) => *set = Bitfield::full(set.piece_count()),
         }
     }
@@ -76,8 +80,8 @@ impl Announced {
                 Some(_) => Added::Known,
                 None => Added::Breach(Rule::HaveInRange),
             },
-            (Pieces::Raw { haves, .. }, _) if haves.len() < MAX_EARLY_HAVES => {
-                haves.push(index);
+            (Pieces::Raw { single, .. }, _) if single.len() < MAX_EARLY => {
+                single.push((index, true));
                 Added::New
             }
             _ => Added::Known,
@@ -90,11 +94,8 @@ impl Announced {
             (Pieces::Known(set), Some(piece)) => {
                 set.remove(piece);
             }
-            (Pieces::Raw { haves, bits, .. }, _) => {
-                haves.retain(|&have| have != index);
-                if let Some(byte) = bits.get_mut(index as usize / 8) {
-                    *byte &= !(0x80 >> (index % 8));
-                }
+            (Pieces::Raw { single, .. }, _) if single.len() < MAX_EARLY => {
+                single.push((index, false));
             }
             _ => {}
         }
@@ -102,15 +103,13 @@ impl Announced {
 
     /// Checks what came before the number of pieces was known.
     pub(super) fn learn(&mut self, geometry: &Geometry) -> Result<(), (&'static str, Rule)> {
-        let Pieces::Raw { all, bits, haves } = std::mem::take(&mut self.pieces) else {
-            return Ok(());
-        };
+        let Pieces::Raw { all, bits, single } = &self.pieces else { return Ok(()) };
         let count = geometry.piece_count();
         let mut breach = Ok(());
-        let mut set = if all { Bitfield::full(count) } else { Bitfield::new(count) };
+        let mut set = if *all { Bitfield::full(count) } else { Bitfield::new(count) };
         if !bits.is_empty() {
-            match Bitfield::from_bytes_lenient(&bits, count) {
-                Ok(stated) if stated.as_bytes() != bits => {
+            match Bitfield::from_bytes_lenient(bits, count) {
+                Ok(stated) if stated.as_bytes() != bits.as_slice() => {
                     breach = Err(("bitfield", Rule::SpareBitsZero));
                     set = stated;
                 }
@@ -118,12 +117,16 @@ impl Announced {
                 Err(_) => breach = Err(("bitfield", Rule::BitfieldLength)),
             }
         }
-        for index in haves {
-            match geometry.piece(index) {
-                Some(piece) => {
+        for &(index, has) in single {
+            match (geometry.piece(index), has) {
+                (Some(piece), true) => {
                     set.insert(piece);
                 }
-                None => breach = breach.and(Err(("have", Rule::HaveInRange))),
+                (Some(piece), false) => {
+                    set.remove(piece);
+                }
+                (None, true) => breach = breach.and(Err(("have", Rule::HaveInRange))),
+                (None, false) => {}
             }
         }
         self.pieces = Pieces::Known(set);
@@ -138,6 +141,6 @@ impl Announced {
     }
 }
 
-/// How many single pieces to remember before the metadata is known: some minutes' worth of a fast
-/// peer. What is over is forgotten, which makes the peer look poorer than it is, no more.
-const MAX_EARLY_HAVES: usize = 65_536;
+/// How much of single pieces to remember before the metadata is known: some minutes' worth of a
+/// fast peer. What is over is forgotten: a peer that looks poorer than it is, or has to reject.
+const MAX_EARLY: usize = 65_536;
