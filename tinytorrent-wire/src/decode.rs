@@ -7,7 +7,7 @@ mod error;
 mod parse;
 
 pub use error::{DecodeError, DecodeErrorKind};
-use parse::{check_payload, number, parse_fixed, parse_frequent, with_payload};
+use parse::{LONGEST_FREQUENT, check_payload, number, parse_fixed, parse_frequent, with_payload};
 
 /// Cuts a stream of bytes into [`Message`]s.
 ///
@@ -70,8 +70,8 @@ impl Decoder {
     /// The peer broke the framing. The stream cannot be read on: close the connection.
     #[inline]
     pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Message>, DecodeError> {
-        if let Some((message, length)) = parse_frequent(buffer)
-            && length - 4 <= self.max_frame_length as usize
+        if self.max_frame_length >= LONGEST_FREQUENT
+            && let Some((message, length)) = parse_frequent(buffer)
         {
             buffer.advance(length);
             self.offset += length as u64;

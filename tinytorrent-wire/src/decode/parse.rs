@@ -6,6 +6,9 @@ use super::DecodeErrorKind;
 use crate::message::id;
 use crate::{Extended, HashRequest, Hashes, Message, Piece, Request};
 
+/// The longest of the frames that [`parse_frequent`] reads, without its prefix.
+pub(super) const LONGEST_FREQUENT: u32 = 13;
+
 /// Reads a whole frame of the two kinds that come by the thousand, and gives its length. They are
 /// read without the detour over errors, which costs more than the reading.
 #[inline(always)]
