@@ -42,7 +42,7 @@ pub struct World {
 #[derive(Debug)]
 enum Happening {
     Dialled { from: Node, from_key: PeerKey, handshake: Handshake },
-    Answered { key: PeerKey, their_key: PeerKey, handshake: Handshake },
+    Answered { key: PeerKey, by: Node, their_key: PeerKey, handshake: Handshake },
     Refused { key: PeerKey },
     Arrives { key: PeerKey, message: Message },
     Block { key: PeerKey, block: BlockInfo, quality: Quality },
@@ -226,15 +226,22 @@ impl World {
                 };
                 let answer = swarm.handshake();
                 self.nodes[node].links.insert(key, Link { to: from, their_key: Some(from_key) });
-                let answered =
-                    Happening::Answered { key: from_key, their_key: key, handshake: answer };
+                let answered = Happening::Answered {
+                    key: from_key,
+                    by: node,
+                    their_key: key,
+                    handshake: answer,
+                };
                 self.later(self.latency, from, answered);
                 self.input(node, Input::HandshakeCompleted { peer: key, handshake });
             }
-            Happening::Answered { key, their_key, handshake } => {
+            Happening::Answered { key, by, their_key, handshake } => {
                 match self.nodes[node].links.get_mut(&key) {
                     Some(link) => link.their_key = Some(their_key),
-                    None => return,
+                    // It was left before it was answered.
+                    None => {
+                        return self.later(self.latency, by, Happening::Closed { key: their_key });
+                    }
                 }
                 self.input(node, Input::HandshakeCompleted { peer: key, handshake });
             }

@@ -405,6 +405,20 @@ fn an_unreachable_peer_costs_nothing_but_its_own_place() {
 }
 
 #[test]
+fn a_connection_that_is_left_before_its_answer_is_gone_at_both_ends() {
+    let mut world = World::new();
+    let a = world.add(geometry(), "none", |_| {});
+    let b = world.add(geometry(), "none", |_| {});
+    world.introduce(a, &[b]);
+    // The handshake is there, its answer on the way.
+    world.run(Duration::from_millis(30), |_| false);
+    assert_eq!(world.nodes[b].swarm.stats(world.now).peers, 1);
+    world.with(a, |swarm, now| swarm.pause(now));
+    world.run(Duration::from_secs(1), |_| false);
+    assert_eq!(world.nodes[b].swarm.stats(world.now).peers, 0);
+}
+
+#[test]
 fn a_disk_that_fails_pauses_the_torrent() {
     // S-13
     let mut world = World::new();
