@@ -148,8 +148,8 @@ impl ClientConfig {
         self
     }
 
-    /// Through what to reach HTTP and HTTPS trackers. With a proxy, UDP trackers are not reached
-    /// at all, and the proxy looks up the hosts. Default: nothing.
+    /// Through what to reach all trackers; see [`Proxy`] for what it can reach. The proxy looks up
+    /// the hosts and so decides over which family. Default: nothing.
     pub fn proxy(&mut self, proxy: Option<Proxy>) -> &mut Self {
         self.proxy = proxy;
         self

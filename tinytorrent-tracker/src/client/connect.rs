@@ -2,9 +2,10 @@ use std::io;
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout_at};
 
+use super::udp::Relay;
 use super::{Error, ErrorKind, Phase, Proxy, TrackerClient};
 use crate::{Scheme, TrackerUrl};
 
@@ -53,19 +54,40 @@ impl TrackerClient {
         url: &TrackerUrl,
         deadline: Instant,
     ) -> Result<TcpStream, Error> {
-        let limit = self.connect_deadline(deadline);
         let open = async {
-            let host = (proxy.url().host_to_resolve(), proxy.url().port());
-            let mut error = io::Error::other("the proxy has no address");
-            for address in tokio::net::lookup_host(host).await? {
-                match self.open_tcp(address).await {
-                    Ok(mut tcp) => return proxy.open(&mut tcp, url).await.map(|()| tcp),
-                    Err(failed) => error = failed,
-                }
-            }
-            Err(error)
+            let mut tcp = self.open_proxy(proxy).await?;
+            proxy.open(&mut tcp, url).await.map(|()| tcp)
         };
-        within(url, Phase::Proxy, limit, open).await
+        within(url, Phase::Proxy, self.connect_deadline(deadline), open).await
+    }
+
+    /// A connection to the proxy itself.
+    async fn open_proxy(&self, proxy: &Proxy) -> io::Result<TcpStream> {
+        let host = (proxy.url().host_to_resolve(), proxy.url().port());
+        let mut error = io::Error::other("the proxy has no address");
+        for address in tokio::net::lookup_host(host).await? {
+            match self.open_tcp(address).await {
+                Ok(tcp) => return Ok(tcp),
+                Err(failed) => error = failed,
+            }
+        }
+        Err(error)
+    }
+
+    /// Has the proxy relay datagrams.
+    pub(super) async fn open_relay(&self, proxy: &Proxy) -> Result<Relay, ErrorKind> {
+        if !proxy.may_relay() {
+            return Err(ErrorKind::NotThroughProxy);
+        }
+        let open = async {
+            let mut control = self.open_proxy(proxy).await?;
+            let relay = proxy.associate(&mut control).await?;
+            let socket = UdpSocket::bind(self.local(relay)).await?;
+            socket.connect(relay).await?;
+            Ok(Relay::new(control, socket))
+        };
+        let timeout = tokio::time::timeout(self.shared.config.connect_timeout, open);
+        timeout.await.unwrap_or(Err(ErrorKind::TimedOut))
     }
 
     async fn secure(
@@ -87,15 +109,24 @@ impl TrackerClient {
 
     /// From the configured local address, so that no request leaves by another way.
     async fn open_tcp(&self, address: SocketAddr) -> io::Result<TcpStream> {
-        let config = &self.shared.config;
-        let (socket, local): (_, SocketAddr) = match address {
-            SocketAddr::V4(_) => (TcpSocket::new_v4()?, (config.bind_v4, 0).into()),
-            SocketAddr::V6(_) => (TcpSocket::new_v6()?, (config.bind_v6, 0).into()),
+        let local = self.local(address);
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
         };
         if !local.ip().is_unspecified() {
             socket.bind(local)?;
         }
         socket.connect(address).await
+    }
+
+    /// Where to speak to this address from.
+    fn local(&self, remote: SocketAddr) -> SocketAddr {
+        let config = &self.shared.config;
+        match remote {
+            SocketAddr::V4(_) => (config.bind_v4, 0).into(),
+            SocketAddr::V6(_) => (config.bind_v6, 0).into(),
+        }
     }
 }
 

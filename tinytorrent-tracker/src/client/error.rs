@@ -25,7 +25,7 @@ pub enum Phase {
     Resolve,
     /// Opening a connection, or a socket.
     Connect,
-    /// Asking the proxy for a connection.
+    /// Asking the proxy for a connection, or to relay datagrams.
     Proxy,
     /// Shaking hands over TLS.
     Tls,
@@ -47,8 +47,8 @@ pub enum ErrorKind {
     /// The URL cannot be used.
     #[error("{}", .0.kind)]
     Url(#[from] UrlError),
-    /// A UDP tracker, and a proxy that cannot reach it; nothing goes past the proxy.
-    #[error("udp trackers cannot be reached through the proxy")]
+    /// A UDP tracker, and an HTTP proxy, which cannot reach it; nothing goes past the proxy.
+    #[error("udp trackers cannot be reached through an http proxy")]
     NotThroughProxy,
     /// The host says by DNS that it runs no tracker (BEP 34).
     #[error("the host says that it runs no tracker")]

@@ -29,6 +29,7 @@ mod error;
 mod fetch;
 mod proxy;
 mod resolve;
+mod socks5;
 mod tls;
 mod udp;
 
@@ -91,7 +92,7 @@ impl TrackerClient {
     ) -> Result<AnnounceResponse, Error> {
         let deadline = self.deadline();
         if self.shared.config.proxy.is_some() {
-            return self.announce_http(url, request, &[], None, deadline).await;
+            return self.announce_over(url, request, &[], None, deadline).await;
         }
         let mut outcome = Err(Error::new(url, Phase::Resolve, ErrorKind::DeniedByDns));
         for url in self.preferred(url).await {
@@ -128,12 +129,7 @@ impl TrackerClient {
             Some(addresses) => addresses,
             None => self.resolve(url, deadline).await?,
         };
-        let one = async |family| match url.scheme() {
-            Scheme::Udp => self.announce_udp(url, request, &addresses, family, deadline).await,
-            Scheme::Http | Scheme::Https => {
-                self.announce_http(url, request, &addresses, Some(family), deadline).await
-            }
-        };
+        let one = |family| self.announce_over(url, request, &addresses, Some(family), deadline);
         let v4 = has(&addresses, Family::V4).then(|| one(Family::V4));
         let v6 = has(&addresses, Family::V6).then(|| one(Family::V6));
         let (first, second) = both(v4, v6).await;
@@ -188,25 +184,51 @@ impl TrackerClient {
         let not_scrapable = || Error::new(url, Phase::Url, ErrorKind::NotScrapable);
         let scrape_url = url.to_scrape().ok_or_else(not_scrapable)?;
         if self.shared.config.proxy.is_some() {
-            return self.scrape_http(&scrape_url, info_hashes, &[], None, deadline).await;
+            return self.scrape_over(&scrape_url, info_hashes, &[], None, deadline).await;
         }
         let addresses = self.resolve(&scrape_url, deadline).await?;
         let mut outcome = Err(no_address(url));
         for family in [Family::V4, Family::V6] {
             if outcome.is_err() && has(&addresses, family) {
-                outcome = match url.scheme() {
-                    Scheme::Udp => {
-                        self.scrape_udp(url, info_hashes, &addresses, family, deadline).await
-                    }
-                    Scheme::Http | Scheme::Https => {
-                        let family = Some(family);
-                        self.scrape_http(&scrape_url, info_hashes, &addresses, family, deadline)
-                            .await
-                    }
-                };
+                let (url, family) = (&scrape_url, Some(family));
+                outcome = self.scrape_over(url, info_hashes, &addresses, family, deadline).await;
             }
         }
         outcome
+    }
+
+    /// Over one family, or through the proxy.
+    async fn announce_over(
+        &self,
+        url: &TrackerUrl,
+        request: &AnnounceRequest,
+        addresses: &[SocketAddr],
+        family: Option<Family>,
+        deadline: Instant,
+    ) -> Result<AnnounceResponse, Error> {
+        match url.scheme() {
+            Scheme::Udp => self.announce_udp(url, request, addresses, family, deadline).await,
+            Scheme::Http | Scheme::Https => {
+                self.announce_http(url, request, addresses, family, deadline).await
+            }
+        }
+    }
+
+    /// Over one family, or through the proxy. `url` is the scrape URL.
+    async fn scrape_over(
+        &self,
+        url: &TrackerUrl,
+        info_hashes: &[WireInfoHash],
+        addresses: &[SocketAddr],
+        family: Option<Family>,
+        deadline: Instant,
+    ) -> Result<ScrapeResponse, Error> {
+        match url.scheme() {
+            Scheme::Udp => self.scrape_udp(url, info_hashes, addresses, family, deadline).await,
+            Scheme::Http | Scheme::Https => {
+                self.scrape_http(url, info_hashes, addresses, family, deadline).await
+            }
+        }
     }
 
     async fn announce_http(
@@ -217,7 +239,6 @@ impl TrackerClient {
         family: Option<Family>,
         deadline: Instant,
     ) -> Result<AnnounceResponse, Error> {
-        self.check_proxy(url)?;
         let target = http::announce_target(url, request);
         let body = self.get_tracker(url, &target, addresses, family, deadline).await?;
         body.parse(url, http::read_announce)
@@ -231,19 +252,9 @@ impl TrackerClient {
         family: Option<Family>,
         deadline: Instant,
     ) -> Result<ScrapeResponse, Error> {
-        self.check_proxy(url)?;
         let target = http::scrape_target(url, info_hashes);
         let body = self.get_tracker(url, &target, addresses, family, deadline).await?;
         body.parse(url, http::read_scrape)
-    }
-
-    fn check_proxy(&self, url: &TrackerUrl) -> Result<(), Error> {
-        match (&self.shared.config.proxy, url.scheme()) {
-            (Some(_), Scheme::Udp) => {
-                Err(Error::new(url, Phase::Proxy, ErrorKind::NotThroughProxy))
-            }
-            _ => Ok(()),
-        }
     }
 
     fn deadline(&self) -> Instant {

@@ -1,18 +1,22 @@
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::str::FromStr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::basic_auth::basic_auth;
+use super::socks5::{self, Target};
 use crate::{TrackerUrl, UrlError, UrlErrorKind};
 
-/// A proxy for HTTP and HTTPS trackers: `http://[user:password@]host:port` or
-/// `socks5://[user:password@]host:port`.
+/// A proxy: `http://[user:password@]host:port` or `socks5://[user:password@]host:port`.
 ///
-/// It looks up the trackers' hosts, so nothing of them is asked of the local resolver, and UDP
-/// trackers, which it cannot reach, are refused rather than reached past it.
+/// It looks up the trackers' hosts, so nothing of them is asked of the local resolver. HTTP and
+/// HTTPS trackers are reached through either kind. UDP trackers are reached through SOCKS5, if the
+/// proxy relays datagrams (RFC 1928, `UDP ASSOCIATE`): one connection to it stays open for all of
+/// them, until none was asked for a minute. What the proxy cannot reach is refused; nothing ever
+/// goes past it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     kind: ProxyKind,
@@ -37,7 +41,23 @@ impl Proxy {
     pub(super) async fn open(&self, stream: &mut TcpStream, target: &TrackerUrl) -> io::Result<()> {
         match self.kind {
             ProxyKind::Http => self.open_http(stream, target).await,
-            ProxyKind::Socks5 => self.open_socks5(stream, target).await,
+            ProxyKind::Socks5 => {
+                let target = Target::of(target)?;
+                socks5::connect(stream, self.url.user_info(), &target).await
+            }
+        }
+    }
+
+    /// Whether there is a way to ask it for a relay of datagrams.
+    pub(super) fn may_relay(&self) -> bool {
+        self.kind == ProxyKind::Socks5
+    }
+
+    /// Has the proxy relay datagrams while this connection is open, and says where it takes them.
+    pub(super) async fn associate(&self, stream: &mut TcpStream) -> io::Result<SocketAddr> {
+        match self.kind {
+            ProxyKind::Http => Err(refused("has no way to relay datagrams")),
+            ProxyKind::Socks5 => socks5::associate(stream, self.url.user_info()).await,
         }
     }
 
@@ -63,73 +83,9 @@ impl Proxy {
         }
         Err(refused(&format!("says {}", crate::failure::printable(status))))
     }
-
-    async fn open_socks5(&self, stream: &mut TcpStream, target: &TrackerUrl) -> io::Result<()> {
-        let credentials = self.url.user_info();
-        let method = if credentials.is_some() { USER_AND_PASSWORD } else { NO_AUTHENTICATION };
-        stream.write_all(&[SOCKS5, 1, method]).await?;
-        let mut chosen = [0; 2];
-        stream.read_exact(&mut chosen).await?;
-        if chosen != [SOCKS5, method] {
-            return Err(refused("does not take our way to authenticate"));
-        }
-        if let Some(user_info) = credentials {
-            authenticate(stream, user_info).await?;
-        }
-        let mut request = vec![SOCKS5, CONNECT, 0];
-        write_address(target, &mut request)?;
-        stream.write_all(&request).await?;
-        let mut reply = [0; 4];
-        stream.read_exact(&mut reply).await?;
-        if reply[1] != 0 {
-            return Err(refused(&format!("cannot connect: reply {}", reply[1])));
-        }
-        let bound = match reply[3] {
-            IPV4 => 4,
-            IPV6 => 16,
-            DOMAIN => usize::from(stream.read_u8().await?),
-            _ => return Err(refused("answers with an unknown kind of address")),
-        };
-        stream.read_exact(&mut vec![0; bound + 2]).await.map(drop)
-    }
 }
 
-async fn authenticate(stream: &mut TcpStream, user_info: &str) -> io::Result<()> {
-    let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
-    let mut request = vec![1];
-    for text in [user, password] {
-        let text = crate::http::percent_decode(text);
-        request.push(u8::try_from(text.len()).map_err(|_| refused("takes no name so long"))?);
-        request.extend(text);
-    }
-    stream.write_all(&request).await?;
-    let mut reply = [0; 2];
-    stream.read_exact(&mut reply).await?;
-    if reply[1] == 0 { Ok(()) } else { Err(refused("does not know us")) }
-}
-
-fn write_address(target: &TrackerUrl, out: &mut Vec<u8>) -> io::Result<()> {
-    let host = target.host_to_resolve();
-    match host.parse() {
-        Ok(std::net::IpAddr::V4(ip)) => {
-            out.push(IPV4);
-            out.extend(ip.octets());
-        }
-        Ok(std::net::IpAddr::V6(ip)) => {
-            out.push(IPV6);
-            out.extend(ip.octets());
-        }
-        Err(_) => {
-            out.push(DOMAIN);
-            out.push(u8::try_from(host.len()).map_err(|_| refused("takes no host so long"))?);
-            out.extend(host.as_bytes());
-        }
-    }
-    out.extend(target.port().to_be_bytes());
-    Ok(())
-}
-
-fn refused(what: &str) -> io::Error {
+pub(super) fn refused(what: &str) -> io::Error {
     io::Error::other(format!("the proxy {what}"))
 }
 
@@ -159,14 +115,6 @@ impl fmt::Debug for Proxy {
         write!(f, "Proxy({:?} at {}:{})", self.kind, self.url.host(), self.url.port())
     }
 }
-
-const SOCKS5: u8 = 5;
-const NO_AUTHENTICATION: u8 = 0;
-const USER_AND_PASSWORD: u8 = 2;
-const CONNECT: u8 = 1;
-const IPV4: u8 = 1;
-const DOMAIN: u8 = 3;
-const IPV6: u8 = 4;
 
 /// More than any honest proxy sends.
 const MAX_HEAD: usize = 16 * 1024;

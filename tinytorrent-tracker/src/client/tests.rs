@@ -33,8 +33,8 @@ async fn every_address_of_a_host_is_tried() {
     let url: TrackerUrl = "udp://several.invalid:1".parse().unwrap();
     let addresses = [silent.local_addr().unwrap(), server.udp_addresses()[0]];
     let request = request(AnnounceEvent::Started);
-    let deadline = client.deadline();
-    let answer = client.announce_udp(&url, &request, &addresses, Family::V4, deadline).await;
+    let (family, deadline) = (Some(Family::V4), client.deadline());
+    let answer = client.announce_udp(&url, &request, &addresses, family, deadline).await;
     assert_eq!(answer.unwrap().leechers, Some(1));
 
     let closed = {
@@ -43,7 +43,6 @@ async fn every_address_of_a_host_is_tried() {
     };
     let url: TrackerUrl = "http://several.invalid/announce".parse().unwrap();
     let addresses = [closed, server.http_addresses()[0]];
-    let family = Some(Family::V4);
     let answer = client.announce_http(&url, &request, &addresses, family, deadline).await;
     assert_eq!(answer.unwrap().leechers, Some(1));
 }

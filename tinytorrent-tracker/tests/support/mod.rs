@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "`pub` in a test reads better and reaches nobody either way")]
 
 pub mod process;
+pub mod socks5;
 pub mod story;
 
 use std::future::Future;

@@ -19,9 +19,19 @@ impl Exchange {
     /// Never fails: what is too short, forged, late or senseless is counted, and the wait goes on
     /// (BEP 15, "UDP connections / spoofing").
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
-        let owner = Response::peek_transaction_id(datagram)
-            .and_then(|transaction_id| self.transactions.get(&transaction_id).copied());
-        let Some(owner) = owner else {
+        self.handle_datagram_over(now, from, Family::of(from.ip()), datagram)
+    }
+
+    /// The same where the address does not tell the family of the datagram: behind a proxy that
+    /// looks up names.
+    pub(crate) fn handle_datagram_over(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        family: Family,
+        datagram: &[u8],
+    ) -> bool {
+        let Some(owner) = self.owner_of(datagram) else {
             self.stats.stray += 1;
             return false;
         };
@@ -31,7 +41,7 @@ impl Exchange {
         }
         let taken = match owner {
             Transaction::Connect(address) => self.on_connect_reply(now, address, datagram),
-            Transaction::Request(id) => self.on_reply(now, id, from, datagram),
+            Transaction::Request(id) => self.on_reply(now, id, family, datagram),
         };
         if taken {
             self.stats.accepted += 1;
@@ -39,6 +49,17 @@ impl Exchange {
             self.stats.unexpected += 1;
         }
         true
+    }
+
+    /// The tracker whose reply this is, going by its transaction id alone.
+    #[cfg(feature = "client")]
+    pub(crate) fn tracker_of(&self, datagram: &[u8]) -> Option<SocketAddr> {
+        self.owner_of(datagram).and_then(|owner| self.address_of(owner))
+    }
+
+    fn owner_of(&self, datagram: &[u8]) -> Option<Transaction> {
+        let transaction_id = Response::peek_transaction_id(datagram)?;
+        self.transactions.get(&transaction_id).copied()
     }
 
     fn address_of(&self, owner: Transaction) -> Option<SocketAddr> {
@@ -87,14 +108,14 @@ impl Exchange {
         }
     }
 
-    fn on_reply(&mut self, now: Instant, id: RequestId, from: SocketAddr, datagram: &[u8]) -> bool {
+    fn on_reply(&mut self, now: Instant, id: RequestId, family: Family, datagram: &[u8]) -> bool {
         let Some(pending) = self.pending.get(&id) else { return false };
         match (Response::read(datagram), &pending.body) {
             (
                 Ok(Response { body: body @ ResponseBody::Announce { .. }, .. }),
                 Body::Announce { .. },
             ) => {
-                let response = announce_response(&body, Family::of(from.ip()));
+                let response = announce_response(&body, family);
                 self.finish(id, Ok(Reply::Announce(response)));
                 true
             }

@@ -1,0 +1,265 @@
+//! SOCKS5 (RFC 1928), with user and password as of RFC 1929.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::proxy::refused;
+use crate::TrackerUrl;
+
+/// Where a proxy is to connect or to send to; names are for the proxy to look up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Target {
+    Address(SocketAddr),
+    /// At most 255 bytes, and a port.
+    Name(String, u16),
+}
+
+impl Target {
+    pub(super) fn of(url: &TrackerUrl) -> io::Result<Self> {
+        let (host, port) = (url.host_to_resolve(), url.port());
+        match host.parse::<IpAddr>() {
+            Ok(ip) => Ok(Target::Address(SocketAddr::new(ip, port))),
+            Err(_) if host.len() <= MAX_NAME => Ok(Target::Name(host.to_owned(), port)),
+            Err(_) => Err(refused("takes no host so long")),
+        }
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        match self {
+            Target::Address(address) => address.port(),
+            Target::Name(_, port) => *port,
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Target::Address(SocketAddr::V4(address)) => {
+                out.push(IPV4);
+                out.extend(address.ip().octets());
+            }
+            Target::Address(SocketAddr::V6(address)) => {
+                out.push(IPV6);
+                out.extend(address.ip().octets());
+            }
+            Target::Name(name, _) => {
+                let name = &name.as_bytes()[..name.len().min(MAX_NAME)];
+                out.extend([DOMAIN, name.len() as u8]);
+                out.extend(name);
+            }
+        }
+        out.extend(self.port().to_be_bytes());
+    }
+
+    /// The target that these bytes begin with, and what follows.
+    fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (kind, rest) = bytes.split_first()?;
+        let (host, rest) = match *kind {
+            IPV4 => rest.split_at_checked(4)?,
+            IPV6 => rest.split_at_checked(16)?,
+            DOMAIN => {
+                let (length, rest) = rest.split_first()?;
+                rest.split_at_checked(usize::from(*length))?
+            }
+            _ => return None,
+        };
+        let (port, rest) = rest.split_first_chunk()?;
+        let port = u16::from_be_bytes(*port);
+        let ip = match *kind {
+            IPV4 => <[u8; 4]>::try_from(host).ok().map(IpAddr::from),
+            IPV6 => <[u8; 16]>::try_from(host).ok().map(IpAddr::from),
+            _ => None,
+        };
+        let target = match ip {
+            Some(ip) => Target::Address(SocketAddr::new(ip, port)),
+            None => Target::Name(String::from_utf8_lossy(host).into_owned(), port),
+        };
+        Some((target, rest))
+    }
+}
+
+/// Has the proxy connect this stream to the target (section 4, `CONNECT`).
+pub(super) async fn connect(
+    stream: &mut TcpStream,
+    user_info: Option<&str>,
+    target: &Target,
+) -> io::Result<()> {
+    greet(stream, user_info).await?;
+    request(stream, CONNECT, target).await.map(drop)
+}
+
+/// Has the proxy relay datagrams for as long as this stream is open (section 4,
+/// `UDP ASSOCIATE`), and says where they are to be sent.
+pub(super) async fn associate(
+    stream: &mut TcpStream,
+    user_info: Option<&str>,
+) -> io::Result<SocketAddr> {
+    greet(stream, user_info).await?;
+    // Zeros: we do not know yet from where we shall send.
+    let anywhere = Target::Address(([0, 0, 0, 0], 0).into());
+    match request(stream, UDP_ASSOCIATE, &anywhere).await? {
+        Target::Address(relay) if relay.port() == 0 => Err(refused("relays datagrams at no port")),
+        // Where we found the proxy, it means.
+        Target::Address(relay) if relay.ip().is_unspecified() => {
+            Ok(SocketAddr::new(stream.peer_addr()?.ip(), relay.port()))
+        }
+        Target::Address(relay) => Ok(relay),
+        Target::Name(..) => Err(refused("relays datagrams at a name instead of an address")),
+    }
+}
+
+/// Puts the header of a relayed datagram before it (section 7).
+pub(super) fn wrap(target: &Target, datagram: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    out.extend([0, 0, WHOLE]);
+    target.write(out);
+    out.extend_from_slice(datagram);
+}
+
+/// Who sent a relayed datagram, and its content. Fragments are dropped, as section 7 has it for
+/// those who do not put them together.
+pub(super) fn unwrap(relayed: &[u8]) -> Option<(Target, &[u8])> {
+    match relayed {
+        [_, _, WHOLE, rest @ ..] => Target::read(rest),
+        _ => None,
+    }
+}
+
+async fn greet(stream: &mut TcpStream, user_info: Option<&str>) -> io::Result<()> {
+    let method = if user_info.is_some() { USER_AND_PASSWORD } else { NO_AUTHENTICATION };
+    stream.write_all(&[VERSION, 1, method]).await?;
+    let mut chosen = [0; 2];
+    stream.read_exact(&mut chosen).await?;
+    if chosen != [VERSION, method] {
+        return Err(refused("does not take our way to authenticate"));
+    }
+    match user_info {
+        Some(user_info) => authenticate(stream, user_info).await,
+        None => Ok(()),
+    }
+}
+
+async fn authenticate(stream: &mut TcpStream, user_info: &str) -> io::Result<()> {
+    let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
+    let mut request = vec![1];
+    for text in [user, password] {
+        let text = crate::http::percent_decode(text);
+        request.push(u8::try_from(text.len()).map_err(|_| refused("takes no name so long"))?);
+        request.extend(text);
+    }
+    stream.write_all(&request).await?;
+    let mut reply = [0; 2];
+    stream.read_exact(&mut reply).await?;
+    if reply[1] == 0 { Ok(()) } else { Err(refused("does not know us")) }
+}
+
+/// Sends a request and returns the address that the proxy bound for it.
+async fn request(stream: &mut TcpStream, command: u8, target: &Target) -> io::Result<Target> {
+    let mut request = vec![VERSION, command, 0];
+    target.write(&mut request);
+    stream.write_all(&request).await?;
+    let mut head = [0; 4];
+    stream.read_exact(&mut head).await?;
+    let [version, reply, _, kind] = head;
+    if version != VERSION {
+        return Err(refused("does not speak socks5"));
+    }
+    if reply != 0 {
+        let what = if command == CONNECT { "connect" } else { "relay datagrams" };
+        return Err(refused(&format!("does not {what}: {}", reason(reply))));
+    }
+    // The length of a name, or the first byte of an address.
+    let first = stream.read_u8().await?;
+    let host = match kind {
+        IPV4 => 4,
+        IPV6 => 16,
+        DOMAIN => 1 + usize::from(first),
+        _ => return Err(refused("answers with an unknown kind of address")),
+    };
+    let mut bound = vec![0; 1 + host + 2];
+    (bound[0], bound[1]) = (kind, first);
+    stream.read_exact(&mut bound[2..]).await?;
+    Target::read(&bound).map(|(bound, _)| bound).ok_or_else(|| refused("answers nonsense"))
+}
+
+/// The meaning of a reply (section 6).
+fn reason(reply: u8) -> String {
+    let known = match reply {
+        1 => "general failure",
+        2 => "not allowed by its rules",
+        3 => "network unreachable",
+        4 => "host unreachable",
+        5 => "connection refused",
+        6 => "ttl expired",
+        7 => "command not supported",
+        8 => "address type not supported",
+        other => return format!("reply {other}"),
+    };
+    known.to_owned()
+}
+
+const VERSION: u8 = 5;
+const NO_AUTHENTICATION: u8 = 0;
+const USER_AND_PASSWORD: u8 = 2;
+const CONNECT: u8 = 1;
+const UDP_ASSOCIATE: u8 = 3;
+const IPV4: u8 = 1;
+const DOMAIN: u8 = 3;
+const IPV6: u8 = 4;
+
+/// The number of a datagram that is no fragment.
+const WHOLE: u8 = 0;
+
+/// What one byte can count.
+const MAX_NAME: usize = u8::MAX as usize;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// U-42, RFC 1928 section 7
+    #[test]
+    fn a_relayed_datagram_stands_behind_its_address() {
+        let mut out = Vec::new();
+        for (target, header) in [
+            (Target::Address("192.0.2.1:6969".parse().unwrap()), &b"\0\0\0\x01\xc0\0\x02\x01"[..]),
+            (
+                Target::Address("[2001:db8::1]:6969".parse().unwrap()),
+                b"\0\0\0\x04\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01",
+            ),
+            (Target::Name("a.example".into(), 6969), b"\0\0\0\x03\x09a.example"),
+        ] {
+            wrap(&target, b"datagram", &mut out);
+            assert_eq!(out, [header, b"\x1b\x39datagram"].concat());
+            assert_eq!(unwrap(&out), Some((target, &b"datagram"[..])));
+            for cut in 0..header.len() + 2 {
+                assert_eq!(unwrap(&out[..cut]), None, "{cut}");
+            }
+            out[2] = 1;
+            assert_eq!(unwrap(&out), None, "a fragment");
+        }
+    }
+
+    #[test]
+    fn a_host_longer_than_socks5_can_say_is_refused() {
+        let of = |labels: usize| {
+            let host = vec!["a"; labels].join(".");
+            Target::of(&format!("udp://{host}:1").parse().unwrap())
+        };
+        assert!(matches!(of(128).unwrap(), Target::Name(name, 1) if name.len() == 255));
+        assert!(of(129).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_unwrapped_without_a_panic(bytes: Vec<u8>) {
+            if let Some((_, datagram)) = unwrap(&bytes) {
+                prop_assert!(bytes.ends_with(datagram));
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+
+use tinytorrent_types::WireInfoHash;
+use tinytorrent_types::compact::Family;
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use super::super::ErrorKind;
+use super::super::socks5::Target;
+use super::Relay;
+use crate::AnnounceRequest;
+use crate::udp::{Exchange, MAX_DATAGRAM, Reply, RequestId};
+
+/// What to ask of which tracker, and who waits for the answer.
+#[derive(Debug)]
+pub(super) struct Command {
+    pub(super) tracker: Target,
+    pub(super) ask: Ask,
+    pub(super) answer: Answer,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Ask {
+    /// With path and query of the URL.
+    Announce(AnnounceRequest, Vec<u8>),
+    Scrape(Vec<WireInfoHash>),
+}
+
+pub(super) type Answer = oneshot::Sender<Result<Reply, ErrorKind>>;
+
+/// Owns a link and the machine that speaks over it. Ends when the client is gone; a relay also when
+/// it is not needed for now.
+pub(super) struct Driver {
+    link: Link,
+    exchange: Exchange,
+    commands: mpsc::UnboundedReceiver<Command>,
+    answers: HashMap<RequestId, (SocketAddr, Answer)>,
+    datagram: Vec<u8>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        link: Link,
+        exchange: Exchange,
+        commands: mpsc::UnboundedReceiver<Command>,
+    ) -> Self {
+        let (answers, datagram) = (HashMap::new(), Vec::new());
+        Self { link, exchange, commands, answers, datagram }
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut buffer = vec![0; MAX_DATAGRAM];
+        loop {
+            let wake = self.exchange.poll_timeout().map(Instant::from_std);
+            tokio::select! {
+                command = self.commands.recv() => match command {
+                    Some(command) => self.on_command(command),
+                    None => return,
+                },
+                received = self.link.receive(&mut buffer) => match received {
+                    Ok(Some((sender, datagram))) => self.on_datagram(sender, datagram),
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::debug!(%error, "the proxy has ended the relay");
+                        return;
+                    }
+                },
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {
+                    self.exchange.handle_timeout(std::time::Instant::now());
+                }
+            }
+            self.drain().await;
+            // Nothing is pending and no connection id is fresh: what comes next can begin anew.
+            if self.link.is_relayed() && self.exchange.poll_timeout().is_none() {
+                return;
+            }
+        }
+    }
+
+    fn on_datagram(&mut self, sender: Target, datagram: &[u8]) {
+        let family = match sender {
+            Target::Address(address) => Family::of(address.ip()),
+            // Of a proxy that repeats the name; most trackers have IPv4.
+            Target::Name(..) => Family::V4,
+        };
+        let asked = self.exchange.tracker_of(datagram);
+        if let Some(from) = self.link.sender(sender, asked) {
+            let now = std::time::Instant::now();
+            self.exchange.handle_datagram_over(now, from, family, datagram);
+        }
+    }
+
+    fn on_command(&mut self, command: Command) {
+        let now = std::time::Instant::now();
+        self.forget_cancelled();
+        let Command { tracker, ask, answer } = command;
+        let Some(tracker) = self.link.address_of(tracker) else {
+            let _ = answer.send(Err(ErrorKind::NoAddress));
+            return;
+        };
+        let id = match ask {
+            Ask::Announce(request, url) => {
+                self.exchange.start_announce(now, tracker, &request, &url)
+            }
+            Ask::Scrape(hashes) => self.exchange.start_scrape(now, tracker, &hashes),
+        };
+        self.answers.insert(id, (tracker, answer));
+    }
+
+    /// Sends what is to be sent and answers what is over.
+    async fn drain(&mut self) {
+        self.forget_cancelled();
+        while let Some(tracker) = self.exchange.poll_transmit(&mut self.datagram) {
+            if let Err(error) = self.link.send(&self.datagram, tracker).await {
+                self.on_send_error(tracker, &error);
+            }
+        }
+        while let Some((id, outcome)) = self.exchange.poll_outcome() {
+            if let Some((_, answer)) = self.answers.remove(&id) {
+                // Whoever asked may have gone away.
+                let _ = answer.send(outcome.map_err(ErrorKind::from));
+            }
+        }
+    }
+
+    /// No route, no address, not allowed: waiting would not help.
+    fn on_send_error(&mut self, tracker: SocketAddr, error: &io::Error) {
+        use io::ErrorKind::{ConnectionRefused, ConnectionReset, Interrupted, WouldBlock};
+        if matches!(error.kind(), ConnectionRefused | ConnectionReset | Interrupted | WouldBlock) {
+            return;
+        }
+        tracing::debug!(%tracker, %error, "cannot send to the tracker");
+        let failed = self.answers.extract_if(|_, (address, _)| *address == tracker);
+        for (id, (_, answer)) in failed {
+            self.exchange.cancel(id);
+            let error = io::Error::new(error.kind(), error.to_string());
+            let _ = answer.send(Err(error.into()));
+        }
+    }
+
+    fn forget_cancelled(&mut self) {
+        for (id, _) in self.answers.extract_if(|_, (_, answer)| answer.is_closed()) {
+            self.exchange.cancel(id);
+        }
+    }
+}
+
+/// How datagrams reach trackers.
+pub(super) enum Link {
+    Direct(UdpSocket),
+    Relayed(Relay),
+}
+
+impl Link {
+    fn is_relayed(&self) -> bool {
+        matches!(self, Link::Relayed(_))
+    }
+
+    fn address_of(&mut self, tracker: Target) -> Option<SocketAddr> {
+        match (self, tracker) {
+            (Link::Relayed(relay), tracker) => Some(relay.address_of(tracker)),
+            (Link::Direct(_), Target::Address(address)) => Some(address),
+            (Link::Direct(_), Target::Name(..)) => None,
+        }
+    }
+
+    async fn send(&mut self, datagram: &[u8], tracker: SocketAddr) -> io::Result<()> {
+        match self {
+            Link::Direct(socket) => socket.send_to(datagram, tracker).await.map(drop),
+            Link::Relayed(relay) => relay.send(datagram, tracker).await,
+        }
+    }
+
+    /// The next datagram, if it is one of ours; an error if there will be no more.
+    async fn receive<'a>(&self, buffer: &'a mut [u8]) -> io::Result<Option<(Target, &'a [u8])>> {
+        match self {
+            Link::Direct(socket) => match socket.recv_from(buffer).await {
+                Ok((length, from)) => Ok(Some((Target::Address(from), &buffer[..length]))),
+                // An ICMP error of some tracker surfaces here and is no reason to end.
+                Err(_) => Ok(None),
+            },
+            Link::Relayed(relay) => relay.receive(buffer).await,
+        }
+    }
+
+    fn sender(&self, sender: Target, asked: Option<SocketAddr>) -> Option<SocketAddr> {
+        match (self, sender) {
+            (Link::Relayed(relay), sender) => relay.sender(sender, asked),
+            (Link::Direct(_), Target::Address(address)) => Some(address),
+            (Link::Direct(_), Target::Name(..)) => None,
+        }
+    }
+}
