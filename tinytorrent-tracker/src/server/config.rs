@@ -62,7 +62,7 @@ impl ServerConfig {
     }
 
     /// Addresses to know of one torrent and family; the one not heard of for longest gives way.
-    /// Default: 10,000, a little over 1 MiB.
+    /// Default: 10,000, some 2 MiB.
     pub fn max_swarm(&mut self, count: usize) -> &mut Self {
         self.max_swarm = count.max(1);
         self

@@ -1,10 +1,12 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use tinytorrent_types::PeerId;
-use tinytorrent_types::compact::Family;
+use tinytorrent_types::compact::{self, Family};
 
+use super::ages::Ages;
 use crate::{Peer, SwarmCounts};
 
 /// The peers of one torrent, by family.
@@ -28,7 +30,7 @@ pub(super) struct Member {
 }
 
 impl Swarm {
-    /// Adds or renews a peer. At the limit, the one next in turn gives way.
+    /// Adds or renews a peer. At the limit, the one not heard of for longest gives way.
     pub(super) fn insert(&mut self, member: Member, limit: usize) {
         self.of_mut(Family::of(member.address.ip())).insert(member, limit);
     }
@@ -77,14 +79,34 @@ impl Swarm {
         except: SocketAddr,
         chance: u64,
     ) -> impl Iterator<Item = Peer> + '_ {
-        let list = match family {
-            Family::V4 => &self.v4.list,
-            Family::V6 => &self.v6.list,
-        };
-        let start = (chance % list.len().max(1) as u64) as usize;
-        let (before, after) = list.split_at(start);
-        let others = after.iter().chain(before).filter(move |member| member.address != except);
-        others.take(count).map(|member| Peer { address: member.address, id: Some(member.id) })
+        let members = self.of(family);
+        let places = members.others(count, except, chance).into_iter().flatten();
+        places
+            .map(|at| &members.list[at])
+            .map(|member| Peer { address: member.address, id: Some(member.id) })
+    }
+
+    /// The same peers in compact form, as a UDP reply holds them.
+    pub(super) fn sample_compact(
+        &self,
+        family: Family,
+        count: usize,
+        except: SocketAddr,
+        chance: u64,
+        out: &mut Vec<u8>,
+    ) {
+        let members = self.of(family);
+        for places in members.others(count, except, chance) {
+            let bytes = places.start * family.stride()..places.end * family.stride();
+            out.extend_from_slice(&members.compact[bytes]);
+        }
+    }
+
+    fn of(&self, family: Family) -> &Members {
+        match family {
+            Family::V4 => &self.v4,
+            Family::V6 => &self.v6,
+        }
     }
 
     fn of_mut(&mut self, family: Family) -> &mut Members {
@@ -95,39 +117,50 @@ impl Swarm {
     }
 
     pub(super) fn check_invariants(&self) {
-        for members in [&self.v4, &self.v6] {
+        for (members, family) in [(&self.v4, Family::V4), (&self.v6, Family::V6)] {
             assert_eq!(members.index.len(), members.list.len());
             for (at, member) in members.list.iter().enumerate() {
                 assert_eq!(members.index.get(&member.address), Some(&(at as u32)));
             }
+            let addresses = members.list.iter().map(|member| member.address);
+            assert!(compact::peers(&members.compact, family).eq(addresses));
+            let ages: Vec<_> =
+                members.ages.oldest_first().map(|at| members.list[at].seen_at).collect();
+            assert!(ages.len() == members.list.len() && ages.is_sorted());
             assert_eq!(members.seeds, members.list.iter().filter(|m| m.is_seed).count());
             assert_eq!(members.paused, members.list.iter().filter(|m| m.is_paused).count());
         }
     }
 }
 
-/// A list to draw from at a place of chance, and where in it each address stands.
+/// A list to draw from at a place of chance, where in it each address stands, and who has not been
+/// heard of for longest.
 #[derive(Debug, Default)]
 struct Members {
     list: Vec<Member>,
+    /// The addresses of the list, in its order, as replies have them.
+    compact: Vec<u8>,
     index: HashMap<SocketAddr, u32>,
+    ages: Ages,
     seeds: usize,
     paused: usize,
-    /// Whose turn it is to give way.
-    hand: usize,
 }
 
 impl Members {
     fn insert(&mut self, member: Member, limit: usize) {
         if let Some(&at) = self.index.get(&member.address) {
             let old = std::mem::replace(&mut self.list[at as usize], member);
+            self.ages.renew(at as usize);
             self.uncount(&old);
         } else {
-            if self.list.len() >= limit {
-                self.hand = (self.hand + 1) % self.list.len();
-                self.remove(self.list[self.hand].address);
+            while self.list.len() >= limit
+                && let Some(oldest) = self.ages.oldest()
+            {
+                self.remove(self.list[oldest].address);
             }
             self.index.insert(member.address, self.list.len() as u32);
+            compact::write(member.address, &mut self.compact);
+            self.ages.push();
             self.list.push(member);
         }
         self.seeds += usize::from(member.is_seed);
@@ -136,17 +169,44 @@ impl Members {
 
     fn remove(&mut self, address: SocketAddr) {
         let Some(at) = self.index.remove(&address) else { return };
-        let old = self.list.swap_remove(at as usize);
-        if let Some(moved) = self.list.get(at as usize) {
-            self.index.insert(moved.address, at);
+        let at = at as usize;
+        let old = self.list.swap_remove(at);
+        let stride = self.compact.len() / (self.list.len() + 1);
+        let last = self.list.len() * stride;
+        self.compact.copy_within(last.., at * stride);
+        self.compact.truncate(last);
+        self.ages.swap_remove(at);
+        if let Some(moved) = self.list.get(at) {
+            self.index.insert(moved.address, at as u32);
         }
         self.uncount(&old);
     }
 
-    fn forget_before(&mut self, oldest: Instant) {
-        let stale: Vec<SocketAddr> =
-            self.list.iter().filter(|m| m.seen_at < oldest).map(|m| m.address).collect();
-        stale.into_iter().for_each(|address| self.remove(address));
+    /// Takes time for those that are forgotten only.
+    fn forget_before(&mut self, earliest: Instant) {
+        while let Some(oldest) = self.ages.oldest()
+            && self.list[oldest].seen_at < earliest
+        {
+            self.remove(self.list[oldest].address);
+        }
+    }
+
+    /// The places of `count` members, once around from a place of chance, but for `except`.
+    fn others(&self, count: usize, except: SocketAddr, chance: u64) -> [Range<usize>; 4] {
+        let length = self.list.len();
+        let start = (chance % length.max(1) as u64) as usize;
+        let skipped = self.index.get(&except).map_or(length, |&at| at as usize);
+        let without = |range: Range<usize>| {
+            let hole = skipped.clamp(range.start, range.end);
+            [range.start..hole, (hole + usize::from(range.contains(&skipped)))..range.end]
+        };
+        let ([a, b], [c, d]) = (without(start..length), without(0..start));
+        let mut room = count;
+        [a, b, c, d].map(|range| {
+            let taken = range.len().min(room);
+            room -= taken;
+            range.start..range.start + taken
+        })
     }
 
     fn uncount(&mut self, old: &Member) {

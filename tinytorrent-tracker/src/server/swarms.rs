@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -41,6 +41,51 @@ impl Swarms {
         request: &AnnounceRequest,
         both_families: bool,
     ) -> Result<AnnounceResponse, Refusal> {
+        let mut response = self.response();
+        if let Some(heard) = self.hear(now, from, request)? {
+            let Heard { swarm, address, wanted, chance } = heard;
+            let family = Family::of(address.ip());
+            response.peers.extend(swarm.sample(family, wanted, address, chance));
+            if both_families {
+                let room = wanted - response.peers.len();
+                response.peers.extend(swarm.sample(other(family), room, address, chance));
+            }
+            response.external_ip = Some(from.to_canonical());
+        }
+        let counts = self.counts(request.info_hash).unwrap_or_default();
+        response.seeders = counts.seeders.or(Some(0));
+        response.leechers = counts.leechers.or(Some(0));
+        response.downloaded = counts.completed.or(Some(0));
+        Ok(response)
+    }
+
+    /// The same for a UDP reply, which has room for less: appends peers of the sender's family in
+    /// compact form, and tells interval and counts.
+    pub(super) fn announce_compact(
+        &mut self,
+        now: Instant,
+        from: IpAddr,
+        request: &AnnounceRequest,
+        out: &mut Vec<u8>,
+    ) -> Result<(Duration, SwarmCounts), Refusal> {
+        let interval = self.config.interval;
+        let counts = match self.hear(now, from, request)? {
+            Some(Heard { swarm, address, wanted, chance }) => {
+                swarm.sample_compact(Family::of(from), wanted, address, chance, out);
+                swarm.counts()
+            }
+            None => self.counts(request.info_hash).unwrap_or_default(),
+        };
+        Ok((interval, counts))
+    }
+
+    /// Notes what an announce says. `None` for a peer that leaves: it wants no others.
+    fn hear(
+        &mut self,
+        now: Instant,
+        from: IpAddr,
+        request: &AnnounceRequest,
+    ) -> Result<Option<Heard<'_>>, Refusal> {
         self.sweep(now);
         let ip = request.ip.filter(|_| self.config.trusts_ip_parameter).unwrap_or(from);
         let address = SocketAddr::new(ip.to_canonical(), request.port);
@@ -48,13 +93,15 @@ impl Swarms {
             return Err(refusal("port 0 cannot be connected to"));
         }
         if request.event == AnnounceEvent::Stopped {
-            return Ok(self.on_stopped(request.info_hash, address));
+            if let Some(swarm) = self.swarms.get_mut(&request.info_hash) {
+                swarm.remove(address);
+            }
+            return Ok(None);
         }
         let is_full = self.swarms.len() >= self.config.max_torrents;
         if is_full && !self.swarms.contains_key(&request.info_hash) {
             return Err(refusal("this tracker knows as many torrents as it can"));
         }
-        let chance = self.rng.next_u64();
         let swarm = self.swarms.entry(request.info_hash).or_default();
         if request.event == AnnounceEvent::Completed {
             swarm.complete(address);
@@ -70,17 +117,7 @@ impl Swarms {
         swarm.insert(member, self.config.max_swarm);
         let wanted = request.num_want.map_or(self.config.default_peers, |count| count as usize);
         let wanted = wanted.min(self.config.max_peers);
-        let family = Family::of(address.ip());
-        let mut response = self.response(request.info_hash);
-        if let Some(swarm) = self.swarms.get(&request.info_hash) {
-            response.peers.extend(swarm.sample(family, wanted, address, chance));
-            if both_families {
-                let room = wanted - response.peers.len();
-                response.peers.extend(swarm.sample(other(family), room, address, chance));
-            }
-        }
-        response.external_ip = Some(from.to_canonical());
-        Ok(response)
+        Ok(Some(Heard { swarm, address, wanted, chance: self.rng.next_u64() }))
     }
 
     /// Answers a scrape. Swarms that are not known are left out.
@@ -123,21 +160,10 @@ impl Swarms {
         self.swarms.values().for_each(Swarm::check_invariants);
     }
 
-    fn on_stopped(&mut self, info_hash: WireInfoHash, address: SocketAddr) -> AnnounceResponse {
-        if let Some(swarm) = self.swarms.get_mut(&info_hash) {
-            swarm.remove(address);
-        }
-        self.response(info_hash)
-    }
-
-    fn response(&self, info_hash: WireInfoHash) -> AnnounceResponse {
-        let counts = self.counts(info_hash).unwrap_or_default();
+    fn response(&self) -> AnnounceResponse {
         AnnounceResponse {
             interval: Some(self.config.interval),
             min_interval: Some(self.config.min_interval.min(self.config.interval)),
-            seeders: counts.seeders.or(Some(0)),
-            leechers: counts.leechers.or(Some(0)),
-            downloaded: counts.completed.or(Some(0)),
             ..AnnounceResponse::default()
         }
     }
@@ -153,6 +179,14 @@ impl Swarms {
         }
         self.swarms.retain(|_, swarm| !swarm.is_empty());
     }
+}
+
+/// A peer that stays, and what it may have.
+struct Heard<'a> {
+    swarm: &'a Swarm,
+    address: SocketAddr,
+    wanted: usize,
+    chance: u64,
 }
 
 fn other(family: Family) -> Family {

@@ -1,7 +1,6 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use tinytorrent_types::compact::{self, Family};
 use tokio::net::UdpSocket;
 
 use super::Shared;
@@ -10,11 +9,12 @@ use crate::{AnnounceRequest, Refusal};
 
 /// Answers datagrams until the task is ended.
 pub(super) async fn serve(socket: UdpSocket, shared: std::sync::Arc<Shared>) {
-    let (mut buffer, mut reply) = (vec![0; MAX_DATAGRAM], Vec::new());
+    let (mut buffer, mut packed, mut reply) = (vec![0; MAX_DATAGRAM], Vec::new(), Vec::new());
     loop {
         let Ok((length, from)) = socket.recv_from(&mut buffer).await else { continue };
+        packed.clear();
         reply.clear();
-        answer(&shared, Instant::now(), from, &buffer[..length], &mut reply);
+        answer(&shared, Instant::now(), from, &buffer[..length], &mut packed, &mut reply);
         if !reply.is_empty() {
             // A client that cannot be reached, or a full buffer: it will ask again.
             let _ = socket.try_send_to(&reply, from);
@@ -22,8 +22,15 @@ pub(super) async fn serve(socket: UdpSocket, shared: std::sync::Arc<Shared>) {
     }
 }
 
-/// Writes the reply to a datagram; nothing if it deserves none.
-fn answer(shared: &Shared, now: Instant, from: SocketAddr, datagram: &[u8], out: &mut Vec<u8>) {
+/// Writes the reply to a datagram; nothing if it deserves none. `packed` is scratch, and empty.
+fn answer(
+    shared: &Shared,
+    now: Instant,
+    from: SocketAddr,
+    datagram: &[u8],
+    packed: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+) {
     let Ok(request) = Request::read(datagram) else { return };
     let ip = from.ip();
     let mut reply = |body| Response { transaction_id: request.transaction_id, body }.write(out);
@@ -43,21 +50,15 @@ fn answer(shared: &Shared, now: Instant, from: SocketAddr, datagram: &[u8], out:
     match &request.body {
         RequestBody::Connect => {}
         RequestBody::Announce { announce, .. } => {
-            let outcome = shared.swarms().announce(now, ip, &to_request(announce), false);
+            let request = to_request(announce);
+            let outcome = shared.swarms().announce_compact(now, ip, &request, packed);
             match outcome {
-                Ok(response) => {
-                    let mut peers = Vec::with_capacity(response.peers.len() * 18);
-                    let family = Family::of(ip);
-                    let own = response.peers.iter().map(|peer| peer.address);
-                    own.filter(|address| Family::of(address.ip()) == family)
-                        .for_each(|address| compact::write(address, &mut peers));
-                    reply(ResponseBody::Announce {
-                        interval: response.interval.map_or(0, |i| i.as_secs() as i32),
-                        leechers: response.leechers.unwrap_or(0),
-                        seeders: response.seeders.unwrap_or(0),
-                        peers: &peers,
-                    });
-                }
+                Ok((interval, counts)) => reply(ResponseBody::Announce {
+                    interval: i32::try_from(interval.as_secs()).unwrap_or(i32::MAX),
+                    leechers: counts.leechers.unwrap_or(0),
+                    seeders: counts.seeders.unwrap_or(0),
+                    peers: packed,
+                }),
                 Err(Refusal { reason, .. }) => {
                     reply(ResponseBody::Error { message: reason.as_bytes() });
                 }
@@ -65,7 +66,6 @@ fn answer(shared: &Shared, now: Instant, from: SocketAddr, datagram: &[u8], out:
         }
         RequestBody::Scrape { .. } => {
             let swarms = shared.swarms();
-            let mut packed = Vec::new();
             for hash in request.body.scrape_hashes() {
                 let counts = swarms.counts(hash).unwrap_or_default();
                 for number in [counts.seeders, counts.completed, counts.leechers] {
@@ -73,7 +73,7 @@ fn answer(shared: &Shared, now: Instant, from: SocketAddr, datagram: &[u8], out:
                 }
             }
             drop(swarms);
-            reply(ResponseBody::Scrape { counts: &packed });
+            reply(ResponseBody::Scrape { counts: packed });
         }
     }
 }

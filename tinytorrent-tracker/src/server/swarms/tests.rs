@@ -115,6 +115,45 @@ fn memory_is_limited_in_torrents_and_in_peers() {
     assert!(swarms.announce(now, ip("192.0.2.1"), &of(2), false).is_ok());
 }
 
+/// `max_swarm` says so
+#[test]
+fn in_a_full_swarm_who_was_not_heard_of_for_longest_gives_way() {
+    let (mut swarms, now) = swarms(|config| {
+        config.max_swarm(3);
+    });
+    let at = |seconds| now + Duration::from_secs(seconds);
+    // The first comes back before the fourth arrives, so it is the second that has to go.
+    for (second, port) in [1, 2, 3, 1, 4].into_iter().enumerate() {
+        let peer = request(1, port, AnnounceEvent::None, 5);
+        swarms.announce(at(second as u64), ip("192.0.2.1"), &peer, false).unwrap();
+        swarms.check_invariants();
+    }
+    let other = AnnounceRequest { info_hash: hash(1), ..request(1, 9, AnnounceEvent::None, 5) };
+    let found = swarms.announce(at(9), ip("2001:db8::1"), &other, true).unwrap().peers;
+    let mut ports: Vec<_> = found.iter().map(|peer| peer.address.port()).collect();
+    ports.sort_unstable();
+    assert_eq!(ports, [1, 3, 4]);
+}
+
+#[test]
+fn a_udp_reply_has_the_peers_that_an_http_reply_has() {
+    let (mut over_udp, now) = swarms(|_| {});
+    let (mut over_http, _) = swarms(|_| {});
+    for port in 1..=20 {
+        let mut peer = request(1, port, AnnounceEvent::Started, u64::from(port % 3));
+        peer.num_want = Some(7);
+        let mut compact = Vec::new();
+        let from = ip(if port % 2 == 0 { "192.0.2.1" } else { "2001:db8::1" });
+        let (interval, counts) = over_udp.announce_compact(now, from, &peer, &mut compact).unwrap();
+        let response = over_http.announce(now, from, &peer, false).unwrap();
+        let peers = tinytorrent_types::compact::peers(&compact, Family::of(from));
+        assert!(peers.eq(response.peers.iter().map(|peer| peer.address)), "{port}");
+        assert_eq!(response.peers.len(), usize::min(7, usize::from(port - 1) / 2));
+        assert_eq!(Some(interval), response.interval);
+        assert_eq!((counts.seeders, counts.leechers), (response.seeders, response.leechers));
+    }
+}
+
 #[test]
 fn the_ip_parameter_is_believed_on_request_only() {
     for trusts in [false, true] {
