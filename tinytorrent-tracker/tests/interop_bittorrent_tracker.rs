@@ -1,7 +1,7 @@
 //! Against `bittorrent-tracker` from npm, over UDP and HTTP, on IPv4 and IPv6.
 //!
-//! It is installed below the target folder, once, unless `TINYTORRENT_NPM` names a folder that has
-//! it in `node_modules`.
+//! A test fetches nothing: `TINYTORRENT_NPM` names a folder that has the package in
+//! `node_modules`. `.ci/run` sees to that.
 #![cfg(all(feature = "client", feature = "server"))]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a test is a driver too")]
 
@@ -9,40 +9,33 @@ mod support;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use support::process::{Process, free_port, is_installed, listening};
+use support::process::{Process, free_port, is_installed, left_out, listening};
 use support::{client, hasty, story};
 use tinytorrent_types::WireInfoHash;
 
-/// The version the tests were written against.
-const PACKAGE: &str = "bittorrent-tracker@11";
-
+/// Ends when its standard input does, so even if the test was killed.
 const PROGRAM: &str = "
 import Server from './node_modules/bittorrent-tracker/server.js'
 const server = new Server({ udp: true, http: true, ws: false, stats: false })
-server.listen(Number(process.argv[2]))
+server.listen(Number(process.argv[1]))
+process.stdin.resume().on('end', () => process.exit())
 ";
 
-/// A folder with the package; `None` and a word about it if there is none to be had.
+/// The folder with the package; a word about it if there is none.
+///
+/// # Panics
+///
+/// When the folder was named and lacks it.
 fn package() -> Option<PathBuf> {
-    let own = std::env::var_os("TINYTORRENT_NPM").map(PathBuf::from);
-    let folder = own.unwrap_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("npm"));
-    if !is_installed("node") || !is_installed("npm") {
-        println!("skipped: node and npm are not installed");
+    let Some(folder) = std::env::var_os("TINYTORRENT_NPM").map(PathBuf::from) else {
+        left_out("TINYTORRENT_NPM is not set; CONTRIBUTING.md tells how to install the package");
         return None;
-    }
-    if !folder.join("node_modules/bittorrent-tracker/server.js").exists() {
-        std::fs::create_dir_all(&folder).unwrap();
-        let mut install = Command::new("npm");
-        install.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"]);
-        install.arg(&folder).arg(PACKAGE).stdout(Stdio::null()).stderr(Stdio::null());
-        if !install.status().is_ok_and(|status| status.success()) {
-            println!("skipped: npm cannot install {PACKAGE}");
-            return None;
-        }
-    }
-    Some(folder)
+    };
+    let server = folder.join("node_modules/bittorrent-tracker/server.js");
+    assert!(server.exists(), "TINYTORRENT_NPM is set, and there is no {}", server.display());
+    is_installed("node").then_some(folder)
 }
 
 /// U-14, U-15, U-20, U-21, U-30, H-01, H-06, H-10, H-23, H-36
@@ -50,9 +43,9 @@ fn package() -> Option<PathBuf> {
 async fn bittorrent_tracker_tells_the_life_of_two_peers_on_both_families() {
     let Some(folder) = package() else { return };
     let port = free_port();
-    std::fs::write(folder.join("tracker.mjs"), PROGRAM).unwrap();
     let mut command = Command::new("node");
-    command.arg("tracker.mjs").arg(port.to_string()).current_dir(&folder);
+    command.args(["--input-type=module", "--eval", PROGRAM]).arg(port.to_string());
+    command.current_dir(&folder);
     let _process = Process::spawn(&mut command).unwrap();
     assert!(listening(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await);
 

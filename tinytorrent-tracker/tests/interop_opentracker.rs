@@ -16,7 +16,6 @@ use tinytorrent_types::WireInfoHash;
 #[tokio::test]
 async fn opentracker_tells_the_life_of_two_peers() {
     if !is_installed("opentracker") {
-        println!("skipped: opentracker is not installed");
         return;
     }
     let port = free_port();

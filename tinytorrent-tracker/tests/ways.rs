@@ -7,6 +7,7 @@ mod support;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use support::process::left_out;
 use support::{BODY, Tracker, client, hasty, request, with_headers};
 use tinytorrent_tracker::client::{ClientConfig, ErrorKind, Families, Phase, Proxy};
 use tinytorrent_tracker::server::{ServerConfig, TrackerServer};
@@ -175,7 +176,7 @@ async fn a_host_with_both_families_is_announced_to_over_both() {
     let hosts = tokio::net::lookup_host("localhost:1").await.map(|found| found.collect::<Vec<_>>());
     let hosts = hosts.unwrap_or_default();
     if !(hosts.iter().any(SocketAddr::is_ipv4) && hosts.iter().any(SocketAddr::is_ipv6)) {
-        println!("skipped: localhost has not both families here");
+        left_out("localhost has not both families here");
         return;
     }
     let first = ["127.0.0.1:0".parse().unwrap()];
@@ -185,7 +186,7 @@ async fn a_host_with_both_families_is_announced_to_over_both() {
         let (udp, http) =
             if scheme == "udp" { (&same_port[..], &[][..]) } else { (&[][..], &same_port[..]) };
         let Ok(v6) = TrackerServer::bind(ServerConfig::default(), udp, http).await else {
-            println!("skipped: port {} is taken on ::1", address.port());
+            left_out(&format!("port {} is taken on ::1", address.port()));
             continue;
         };
         let url: TrackerUrl =
