@@ -5,6 +5,7 @@ use tokio::net::UdpSocket;
 
 use super::*;
 use crate::server::{ServerConfig, TrackerServer};
+use crate::udp::{RequestBody, Response, ResponseBody};
 
 fn request(event: AnnounceEvent) -> AnnounceRequest {
     let hash = WireInfoHash::from_bytes([1; 20]);
@@ -113,4 +114,45 @@ async fn redirects_lead_neither_from_tls_to_plain_nor_from_public_to_private() {
     config.allow_downgrade(true).allow_private_redirects(true);
     let lax = TrackerClient::new(config);
     assert!(allowed(&lax, &https, public, &http, private));
+}
+
+/// A tracker that tells with what key it was announced to.
+fn tell_keys(socket: UdpSocket, keys: tokio::sync::mpsc::UnboundedSender<u32>) {
+    tokio::spawn(async move {
+        let mut buffer = [0; 2048];
+        while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
+            let request = crate::udp::Request::read(&buffer[..length]).unwrap();
+            let body = match request.body {
+                RequestBody::Announce { announce, .. } => {
+                    let _ = keys.send(announce.key);
+                    ResponseBody::Announce { interval: 9, leechers: 0, seeders: 0, peers: &[] }
+                }
+                _ => ResponseBody::Connect { connection_id: 7 },
+            };
+            let mut reply = Vec::new();
+            Response { transaction_id: request.transaction_id, body }.write(&mut reply);
+            let _ = socket.send_to(&reply, from).await;
+        }
+    });
+}
+
+/// U-17, U-38, BEP 7: whatever the resolver of this machine thinks of localhost
+#[tokio::test]
+async fn both_families_of_a_host_hear_the_same_key() {
+    let (sender, mut keys) = tokio::sync::mpsc::unbounded_channel();
+    let mut addresses = Vec::new();
+    for local in ["127.0.0.1:0", "[::1]:0"] {
+        let socket = UdpSocket::bind(local).await.unwrap();
+        addresses.push(socket.local_addr().unwrap());
+        tell_keys(socket, sender.clone());
+    }
+    let client = hasty();
+    let url: TrackerUrl = "udp://both.invalid:1".parse().unwrap();
+    client.shared.resolved.put(&url, &addresses);
+    // Only this one asks no resolver.
+    let mut stopped = request(AnnounceEvent::Stopped);
+    stopped.key = 0x1234_5678;
+    client.announce(&url, &stopped).await.unwrap();
+    assert_eq!(keys.recv().await, Some(0x1234_5678));
+    assert_eq!(keys.recv().await, Some(0x1234_5678));
 }
