@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
-use tinytorrent_examples::{Common, Failure, Identity, Outcome, Output, interrupted, run};
-use tinytorrent_tracker::client::{ClientConfig, Error, Families, TrackerClient};
+use tinytorrent_examples::{
+    Common, Failure, Identity, Outcome, Output, TrackerOptions, interrupted, none_answered, run,
+};
+use tinytorrent_tracker::client::TrackerClient;
 use tinytorrent_tracker::{AnnounceEvent, AnnounceRequest, AnnounceResponse, TrackerUrl};
 use tinytorrent_types::PeerId;
 use tokio::sync::Semaphore;
@@ -39,17 +41,8 @@ struct Options {
     #[arg(long, value_name = "N")]
     num_want: Option<u32>,
 
-    /// Announce over IPv4 only
-    #[arg(long, conflicts_with = "ipv6")]
-    ipv4: bool,
-
-    /// Announce over IPv6 only
-    #[arg(long)]
-    ipv6: bool,
-
-    /// Give up on a tracker after so long
-    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
-    timeout: u64,
+    #[command(flatten)]
+    how: TrackerOptions,
 
     #[command(flatten)]
     common: Common,
@@ -89,10 +82,14 @@ async fn main() -> Outcome {
 async fn announce(options: &Options, out: Output) -> Result<(), Failure> {
     let identity = Identity::read(&options.source)?;
     let (trackers, unusable) = trackers(options, &identity);
-    for error in &unusable {
-        tell_failure(out, &error.0, &error.1);
+    let asked = trackers.len() + unusable.len();
+    // The only failure is told on stderr.
+    let tells = asked > 1;
+    for (url, error) in &unusable {
+        tell_failure(out, url, error, tells);
     }
-    let client = TrackerClient::new(config(options));
+    let mut first_failure = unusable.into_iter().next().map(|(_, error)| error);
+    let client = TrackerClient::new(options.how.config());
     let permits = Arc::new(Semaphore::new(AT_ONCE));
     let request = request(options, &identity);
     let mut announces = JoinSet::new();
@@ -105,18 +102,26 @@ async fn announce(options: &Options, out: Output) -> Result<(), Failure> {
             (url, outcome)
         });
     }
-    let (asked, mut answered) = (announces.len() + unusable.len(), 0);
+    let mut answered = 0;
     while let Some(finished) = announces.join_next().await {
-        let Ok((url, outcome)) = finished else { continue };
-        answered += usize::from(outcome.is_ok());
-        tell(out, &url, &outcome);
+        match finished {
+            Ok((url, Ok(response))) => {
+                answered += 1;
+                tell(out, &url, &response);
+            }
+            Ok((url, Err(error))) => {
+                tell_failure(out, &url.to_string(), &error.to_string(), tells);
+                first_failure.get_or_insert_with(|| error.to_string());
+            }
+            Err(_) => {}
+        }
     }
     out.event(&json!({ "event": "finished", "trackers": asked, "answered": answered }));
-    match (asked, answered) {
-        (0, _) => {
+    match first_failure {
+        _ if asked == 0 => {
             Err(Failure::CouldNot("the torrent has no tracker; give one with --tracker".into()))
         }
-        (asked, 0) => Err(Failure::CouldNot(format!("none of {asked} trackers answered"))),
+        Some(first) if answered == 0 => Err(Failure::CouldNot(none_answered(&first, asked))),
         _ => Ok(()),
     }
 }
@@ -137,17 +142,6 @@ fn trackers(options: &Options, identity: &Identity) -> (Vec<TrackerUrl>, Vec<(St
     (usable, unusable)
 }
 
-fn config(options: &Options) -> ClientConfig {
-    let mut config = ClientConfig::default();
-    config.request_timeout(Duration::from_secs(options.timeout.max(1)));
-    config.families(match (options.ipv4, options.ipv6) {
-        (true, _) => Families::V4,
-        (_, true) => Families::V6,
-        _ => Families::Both,
-    });
-    config
-}
-
 fn request(options: &Options, identity: &Identity) -> AnnounceRequest {
     let peer_id = PeerId::generate(rand::random());
     let info_hash = identity.hashes.to_wire();
@@ -161,28 +155,27 @@ fn request(options: &Options, identity: &Identity) -> AnnounceRequest {
     request
 }
 
-fn tell(out: Output, url: &TrackerUrl, outcome: &Result<AnnounceResponse, Error>) {
-    match outcome {
-        Ok(response) => {
-            out.say(format!("{url}: {}", in_words(response)));
-            for peer in &response.peers {
-                out.say(format!("  {}", peer.address));
-            }
-            out.event(&as_json(url, response));
-        }
-        Err(error) => tell_failure(out, &url.to_string(), &error.to_string()),
-    }
+fn tell(out: Output, url: &TrackerUrl, response: &AnnounceResponse) {
+    out.say(format!("{url}: {}", in_words(response)));
+    let named = response.named_peers.iter().map(|peer| format!("{}:{}", peer.host, peer.port));
+    let peers = response.peers.iter().map(|peer| peer.address.to_string());
+    peers.chain(named).for_each(|peer| out.say(format!("  {peer}")));
+    out.event(&as_json(url, response));
 }
 
-fn tell_failure(out: Output, url: &str, error: &str) {
-    out.say(if error.contains(url) { error.to_owned() } else { format!("{url}: {error}") });
+fn tell_failure(out: Output, url: &str, error: &str, in_words: bool) {
+    if in_words {
+        out.say(if error.contains(url) { error.to_owned() } else { format!("{url}: {error}") });
+    }
     out.event(&json!({ "event": "tracker", "tracker": url, "ok": false, "error": error }));
 }
 
 fn in_words(response: &AnnounceResponse) -> String {
-    let mut parts = vec![format!("{} peers", response.peers.len() + response.named_peers.len())];
-    let counts = [(response.seeders, "seeders"), (response.leechers, "leechers")];
-    parts.extend(counts.iter().filter_map(|(count, what)| Some(format!("{} {what}", (*count)?))));
+    let plural = |count: u32, what| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let peers = response.peers.len() + response.named_peers.len();
+    let mut parts = vec![plural(peers as u32, "peer")];
+    let counts = [(response.seeders, "seeder"), (response.leechers, "leecher")];
+    parts.extend(counts.into_iter().filter_map(|(count, what)| Some(plural(count?, what))));
     let seconds = |wait: Option<Duration>| wait.map(|wait| wait.as_secs());
     parts.extend(seconds(response.interval).map(|s| format!("again in {s} s")));
     parts.extend(seconds(response.min_interval).map(|s| format!("in {s} s at the earliest")));

@@ -1,11 +1,11 @@
 //! Asks a tracker how many peers swarms have.
 
-use std::time::Duration;
-
 use clap::Parser;
 use serde_json::json;
-use tinytorrent_examples::{Common, Failure, Identity, Outcome, Output, interrupted, run};
-use tinytorrent_tracker::client::{ClientConfig, TrackerClient};
+use tinytorrent_examples::{
+    Common, Failure, Identity, Outcome, Output, TrackerOptions, interrupted, none_answered, run,
+};
+use tinytorrent_tracker::client::TrackerClient;
 use tinytorrent_tracker::{SwarmCounts, TrackerUrl};
 use tinytorrent_types::WireInfoHash;
 use tokio::task::JoinSet;
@@ -25,9 +25,8 @@ struct Options {
     #[arg(long = "tracker", value_name = "URL", required = true)]
     trackers: Vec<TrackerUrl>,
 
-    /// Give up after so long
-    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
-    timeout: u64,
+    #[command(flatten)]
+    how: TrackerOptions,
 
     #[command(flatten)]
     common: Common,
@@ -54,16 +53,13 @@ async fn scrape(options: &Options, out: Output) -> Result<(), Failure> {
             }
         }
     }
-    let mut config = ClientConfig::default();
-    config.request_timeout(Duration::from_secs(options.timeout.max(1)));
-    let client = TrackerClient::new(config);
+    let client = TrackerClient::new(options.how.config());
     let mut scrapes = JoinSet::new();
     for url in options.trackers.clone() {
         let (client, hashes) = (client.clone(), hashes.clone());
         scrapes.spawn(async move { (client.scrape(&url, &hashes).await, url) });
     }
-    let mut last_error = None;
-    let mut answered = 0;
+    let (asked, mut answered, mut first_failure) = (options.trackers.len(), 0, None);
     while let Some(finished) = scrapes.join_next().await {
         match finished {
             Ok((Ok(response), url)) => {
@@ -72,18 +68,22 @@ async fn scrape(options: &Options, out: Output) -> Result<(), Failure> {
                 hashes.iter().map(counts).for_each(|(hash, counts)| tell(out, &url, hash, counts));
             }
             Ok((Err(error), url)) => {
-                let told = error.to_string();
-                out.event(&json!({ "event": "tracker", "tracker": url.to_string(), "ok": false, "error": told }));
-                if options.trackers.len() > 1 {
-                    out.say(&told);
+                let (url, error) = (url.to_string(), error.to_string());
+                out.event(
+                    &json!({ "event": "tracker", "tracker": url, "ok": false, "error": error }),
+                );
+                // The only failure is told on stderr.
+                if asked > 1 {
+                    out.say(&error);
                 }
-                last_error = Some(told);
+                first_failure.get_or_insert(error);
             }
             Err(_) => {}
         }
     }
-    match last_error {
-        Some(error) if answered == 0 => Err(Failure::CouldNot(error)),
+    out.event(&json!({ "event": "finished", "trackers": asked, "answered": answered }));
+    match first_failure {
+        Some(first) if answered == 0 => Err(Failure::CouldNot(none_answered(&first, asked))),
         _ => Ok(()),
     }
 }

@@ -38,6 +38,7 @@ mod selection;
 mod session;
 mod size;
 mod source;
+mod trackers;
 
 pub use cancel::interrupt_flag;
 pub use common::Common;
@@ -54,6 +55,7 @@ pub use session::{
 };
 pub use size::{SizeError, format_duration, format_size, parse_rate, parse_size};
 pub use source::{MAX_TORRENT_BYTES, Source, read_torrent_file};
+pub use trackers::{TrackerOptions, none_answered};
 
 /// The examples of the README are compiled and run.
 #[cfg(doctest)]

@@ -84,3 +84,29 @@ pub(crate) fn printable(bytes: &[u8]) -> String {
 
 /// Enough for a sentence of any tracker, too little to flood a log.
 const MAX_TEXT: usize = 1_000;
+
+/// How a body begins that is not what was expected, with white space closed up: enough to
+/// recognise a page.
+pub(crate) fn beginning(body: &[u8]) -> String {
+    let start = String::from_utf8_lossy(&body[..body.len().min(SHOWN)]);
+    let words: Vec<&str> = start.split_whitespace().collect();
+    printable(words.join(" ").as_bytes())
+}
+
+/// Short enough for a log line.
+const SHOWN: usize = 160;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_of_a_page_is_one_readable_line() {
+        assert_eq!(
+            beginning(b"<html>\r\n\t<title>Log  in\x1b[0m"),
+            "<html> <title>Log in\u{fffd}[0m"
+        );
+        assert_eq!(beginning(&[b'x'; 1000]), "x".repeat(SHOWN));
+        assert_eq!(beginning(b""), "");
+    }
+}

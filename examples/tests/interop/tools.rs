@@ -7,9 +7,11 @@ use crate::support::START;
 use crate::support::content::Content;
 use crate::support::libtorrent::Libtorrent;
 use crate::support::need::{Need, need, on_path};
+use crate::support::net::free_port;
 use crate::support::opentracker::Opentracker;
 use crate::support::ours::Ours;
 use crate::support::scene::{Scene, Source};
+use crate::support::tracker::RecordingTracker;
 use crate::support::transmission::Transmission;
 
 /// Runs an example that must succeed and returns all that it printed on stdout.
@@ -121,6 +123,60 @@ fn announce_and_scrape_find_the_seeder_of_opentracker() {
         assert!(told.contains(&port), "{url}: the seeder's port {port} is not in {told}");
         let told = run("scrape", &scene, &[&hash, "--tracker", &url]);
         assert!(told.contains("\"seeders\":1"), "{url}: {told}");
+    }
+}
+
+/// One that answers twice, one that is not there, and one that hangs.
+#[test]
+fn each_tracker_of_an_announce_has_its_outcome_and_one_answer_is_enough() {
+    need!(Need::Example("announce"));
+    let scene = Scene::new(Content::small_single());
+    let hash = scene.content.info_hash_hex();
+    let tracker = RecordingTracker::start("127.0.0.1", &["127.0.0.1:7777".parse().unwrap()]);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let hanging = format!("http://{}/announce", silent.local_addr().unwrap());
+    let dead = format!("http://127.0.0.1:{}/announce", free_port());
+    let urls = [tracker.http(), tracker.udp(), dead, hanging];
+    let mut words = vec![hash.as_str(), "--timeout", "3"];
+    urls.iter().for_each(|url| words.extend(["--tracker", url]));
+    let mut announce = Ours::run("announce", &scene, &words);
+    assert!(announce.wait(START).success(), "{}", announce.stderr());
+    let mut events = announce.events();
+    let finished = events.pop().unwrap();
+    assert_eq!((&finished["trackers"], &finished["answered"]), (&4.into(), &2.into()));
+    for (url, is_ok) in urls.iter().zip([true, true, false, false]) {
+        let of_url = |event: &&serde_json::Value| event["tracker"] == url.as_str();
+        let told: Vec<_> = events.iter().filter(of_url).collect();
+        assert_eq!(told.len(), 1, "{url}: {events:?}");
+        assert_eq!(told[0]["ok"], is_ok, "{told:?}");
+        match is_ok {
+            true => assert_eq!(told[0]["peers"], serde_json::json!(["127.0.0.1:7777"])),
+            false => assert!(told[0]["error"].as_str().unwrap().contains(url), "{told:?}"),
+        }
+    }
+}
+
+#[test]
+fn trackers_that_all_fail_are_a_failure_with_its_cause_in_one_line() {
+    need!(Need::Example("announce"), Need::Example("scrape"));
+    let scene = Scene::new(Content::small_single());
+    let hash = scene.content.info_hash_hex();
+    let dead = format!("http://127.0.0.1:{}/announce", free_port());
+    for name in ["announce", "scrape"] {
+        for trackers in [&[dead.as_str()][..], &[dead.as_str(), "http://127.0.0.1:1/announce"]] {
+            let mut words = vec![hash.as_str(), "--quiet"];
+            trackers.iter().for_each(|url| words.extend(["--tracker", url]));
+            let mut program = Ours::run(name, &scene, &words);
+            assert_eq!(program.wait(START).code(), Some(1));
+            let told = program.stderr();
+            assert_eq!(told.lines().count(), 1, "{told}");
+            assert!(told.contains("127.0.0.1") && told.contains("connecting"), "{told}");
+            let failures = program.events().iter().filter(|e| e["event"] == "tracker").count();
+            assert_eq!(failures, trackers.len());
+            assert_eq!(program.events().last().unwrap()["event"], "failed");
+        }
+        let mut misused = Ours::run(name, &scene, &[&hash, "--tracker", &dead, "--timeout", "0"]);
+        assert_eq!(misused.wait(START).code(), Some(2));
     }
 }
 

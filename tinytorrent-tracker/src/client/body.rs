@@ -5,7 +5,7 @@ use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
 
 use super::{Error, ErrorKind, Phase};
 use crate::TrackerUrl;
-use crate::failure::printable;
+use crate::failure::beginning;
 use crate::http::ResponseError;
 
 /// The body of an HTTP response, decompressed, with its status.
@@ -33,8 +33,7 @@ impl Body {
     }
 
     pub(super) fn to_status(&self) -> ErrorKind {
-        let start = printable(&self.bytes[..self.bytes.len().min(SHOWN)]);
-        ErrorKind::Status { status: self.status, start }
+        ErrorKind::Status { status: self.status, start: beginning(&self.bytes) }
     }
 }
 
@@ -65,6 +64,3 @@ fn read_all(reader: impl Read, limit: usize) -> Result<Bytes, ErrorKind> {
 }
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-
-/// Enough to recognise a page, short enough for a log line.
-const SHOWN: usize = 80;

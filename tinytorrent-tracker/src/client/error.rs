@@ -54,7 +54,7 @@ pub enum ErrorKind {
     #[error("the host says that it runs no tracker")]
     DeniedByDns,
     /// The host has no address of a family that is allowed.
-    #[error("the host has no usable address")]
+    #[error("the host has no address of a family that is allowed")]
     NoAddress,
     /// The system said no.
     #[error(transparent)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 use tinytorrent_bencode::{self as bencode, Document, Node, Options};
 
 use super::peers::read_peers;
-use crate::failure::printable;
+use crate::failure::{beginning, printable};
 use crate::{AnnounceResponse, Deviation, Refusal, RetryIn};
 
 /// Why a body is no answer to an announce or a scrape.
@@ -74,10 +74,9 @@ pub(super) fn read_dictionary(body: &[u8]) -> Result<Document<'_>, ResponseError
     if body.is_empty() {
         return Err(ResponseError::Empty);
     }
-    let document = Options::lenient().decode(body).map_err(|error| ResponseError::NotBencode {
-        error,
-        start: printable(&body[..body.len().min(SHOWN)]),
-    })?;
+    let document = Options::lenient()
+        .decode(body)
+        .map_err(|error| ResponseError::NotBencode { error, start: beginning(body) })?;
     let root = document.root();
     if root.kind() != bencode::Kind::Dict {
         return Err(ResponseError::NotADictionary);
@@ -139,9 +138,6 @@ fn external_ip(root: Node<'_, '_>, deviations: &mut Vec<Deviation>) -> Option<Ip
         .push(Deviation::new("external ip", "is not 4 or 16 bytes long").at_offset(node.offset()));
     std::str::from_utf8(bytes).ok()?.parse().ok()
 }
-
-/// Enough to recognise a page, short enough for a log line.
-const SHOWN: usize = 80;
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,77 @@
+use std::time::Duration;
+
+use clap::Args;
+use tinytorrent_tracker::client::{ClientConfig, Families, Proxy};
+
+/// How trackers are spoken to, for the programs that ask them once.
+#[derive(Debug, Clone, Args)]
+pub struct TrackerOptions {
+    /// Speak to trackers over IPv4 only
+    #[arg(long, conflicts_with = "ipv6")]
+    pub ipv4: bool,
+
+    /// Speak to trackers over IPv6 only
+    #[arg(long)]
+    pub ipv6: bool,
+
+    /// Give up on a tracker after so long
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub timeout: u64,
+
+    /// Reach trackers through a proxy: socks5://HOST:PORT, or http://HOST:PORT for HTTP trackers
+    #[arg(long, value_name = "URL", conflicts_with_all = ["ipv4", "ipv6"])]
+    pub proxy: Option<Proxy>,
+}
+
+impl TrackerOptions {
+    /// The settings that these options mean.
+    pub fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::default();
+        config.request_timeout(Duration::from_secs(self.timeout));
+        config.proxy(self.proxy.clone());
+        config.families(match (self.ipv4, self.ipv6) {
+            (true, _) => Families::V4,
+            (_, true) => Families::V6,
+            _ => Families::Both,
+        });
+        config
+    }
+}
+
+/// What is left to say after each tracker has had its line: the one failure of all, if there was
+/// no answer. It names the first cause, which somebody who wants no lines has not seen.
+pub fn none_answered(first: &str, asked: usize) -> String {
+    match asked {
+        1 => first.to_owned(),
+        _ => format!("none of {asked} trackers answered; the first to fail: {first}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Options {
+        #[command(flatten)]
+        trackers: TrackerOptions,
+    }
+
+    #[test]
+    fn contradictions_and_nonsense_are_bad_usage() {
+        for words in [
+            "--ipv4 --ipv6",
+            "--timeout 0",
+            "--proxy ftp://h:1",
+            "--proxy h:1",
+            "--proxy socks5://h:1 --ipv6",
+        ] {
+            let words = std::iter::once("program").chain(words.split(' '));
+            assert!(Options::try_parse_from(words.clone()).is_err(), "{:?}", words.last());
+        }
+        let parsed = Options::try_parse_from(["program", "--proxy", "socks5://joe@h:1"]);
+        assert!(parsed.is_ok_and(|options| options.trackers.proxy.is_some()));
+    }
+}
