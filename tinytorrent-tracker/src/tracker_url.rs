@@ -150,7 +150,10 @@ impl TrackerUrl {
             _ => path.rfind('/').map_or("/", |slash| &path[..=slash]),
         };
         let (host, port) = (self.host(), self.port());
-        format!("{scheme}://{host}:{port}{base}{location}").parse()
+        let mut url: TrackerUrl = format!("{scheme}://{host}:{port}{base}{location}").parse()?;
+        // The same server asks for the same password.
+        Arc::make_mut(&mut url.parts).user_info.clone_from(&self.parts.user_info);
+        Ok(url)
     }
 }
 
@@ -374,6 +377,17 @@ mod tests {
         assert_eq!(joined("/b?y"), "http://h:81/b?y");
         assert_eq!(joined("b"), "http://h:81/a/b");
         assert_eq!(joined("?z=://"), "http://h:81/a/announce?z=://");
+    }
+
+    /// H-29
+    #[test]
+    fn a_password_follows_a_redirect_to_the_same_server_only() {
+        let base = url("http://joe:secret@h/announce");
+        let user_info = |to: &str| base.join(to).unwrap().user_info().map(str::to_owned);
+        assert_eq!(user_info("/b").as_deref(), Some("joe:secret"));
+        for elsewhere in ["//other/b", "http://other/b", "https://h/b"] {
+            assert_eq!(user_info(elsewhere), None, "{elsewhere}");
+        }
     }
 
     #[test]

@@ -116,8 +116,11 @@ impl TrackerClient {
         let config = &self.shared.config;
         let is_http = matches!(to.scheme(), Scheme::Http | Scheme::Https);
         let is_downgrade = from.scheme() == Scheme::Https && to.scheme() == Scheme::Http;
-        let turns_private =
-            peer.is_some_and(is_public) && !addresses.iter().all(|address| is_public(*address));
+        let turns_private = match peer {
+            Some(peer) => is_public(peer) && !addresses.iter().all(|address| is_public(*address)),
+            // Through a proxy names are not ours to look up, and addresses speak for themselves.
+            None => !is_private_literal(from) && is_private_literal(to),
+        };
         if !is_http
             || (is_downgrade && !config.allows_downgrade)
             || (turns_private && !config.allows_private_redirects)
@@ -237,6 +240,11 @@ enum Answer {
 
 fn is_public(address: SocketAddr) -> bool {
     AddressFilter::new().refuse_bogons(true).judge(address) == AddressVerdict::Usable
+}
+
+fn is_private_literal(url: &TrackerUrl) -> bool {
+    let ip = url.host_to_resolve().parse::<std::net::IpAddr>();
+    ip.is_ok_and(|ip| !is_public(SocketAddr::new(ip, url.port())))
 }
 
 /// More than any honest server sends.

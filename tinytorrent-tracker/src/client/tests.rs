@@ -110,6 +110,12 @@ async fn redirects_lead_neither_from_tls_to_plain_nor_from_public_to_private() {
     assert!(!allowed(&strict, &http, public, &http, private));
     assert!(!allowed(&strict, &http, public, &http, "[::1]:80".parse().unwrap()));
     assert!(!allowed(&strict, &http, public, &url("udp://a.example:1"), public));
+    let through_proxy =
+        |from: &TrackerUrl, to: &TrackerUrl| strict.check_redirect(from, None, to, &[]).is_ok();
+    assert!(through_proxy(&http, &https));
+    assert!(!through_proxy(&http, &url("http://127.0.0.1/")));
+    assert!(!through_proxy(&http, &url("http://[fd00::1]/")));
+    assert!(through_proxy(&url("http://10.0.0.1/"), &url("http://10.0.0.2/")));
     let mut config = ClientConfig::default();
     config.allow_downgrade(true).allow_private_redirects(true);
     let lax = TrackerClient::new(config);
