@@ -6,6 +6,7 @@ mod support;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use support::process::left_out;
 use support::{BODY, Tracker, client, hasty, request, with_headers};
@@ -76,6 +77,29 @@ async fn a_redirect_from_https_to_http_is_refused() {
     let mut config = unverified();
     config.allow_downgrade(true);
     assert!(client(config).announce(&url, &request()).await.is_ok());
+}
+
+/// Each in its phase, and within the time for a connection
+#[tokio::test]
+async fn a_handshake_or_a_proxy_that_hangs_is_timed_out() {
+    // The system takes the connections; nobody ever reads from them.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap();
+    for (proxy, url, phase) in [
+        (None, format!("https://{address}/announce"), Phase::Tls),
+        (Some("socks5"), "http://tracker.invalid/announce".to_owned(), Phase::Proxy),
+        (Some("socks5"), "udp://tracker.invalid:1".to_owned(), Phase::Proxy),
+        (Some("http"), "https://tracker.invalid/announce".to_owned(), Phase::Proxy),
+    ] {
+        let mut config = hasty();
+        config.connect_timeout(Duration::from_millis(200));
+        config.proxy(proxy.map(|kind| format!("{kind}://{address}").parse().unwrap()));
+        let url: TrackerUrl = url.parse().unwrap();
+        let error = client(config).announce(&url, &request()).await.unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+        assert_eq!(error.phase(), phase, "{error}");
+        assert!(error.to_string().contains(url.host()), "{error}");
+    }
 }
 
 /// A SOCKS5 proxy that knows joe, and looks up every host as this address.
@@ -222,12 +246,18 @@ async fn a_host_may_say_by_dns_where_its_tracker_is_and_that_it_has_none() {
         let mut config = hasty();
         config.dns_preferences(Some(dns.address)).families(Families::V4);
         let url: TrackerUrl = "http://localhost:1/announce".parse().unwrap();
-        let outcome = client(config).announce(&url, &request()).await;
+        let client = client(config);
+        let outcome = client.announce(&url, &request()).await;
+        let scrape = client.scrape(&url, &[request().info_hash]).await;
         match is_allowed {
-            true => assert_eq!(outcome.unwrap().leechers, Some(1)),
+            true => {
+                assert_eq!(outcome.unwrap().leechers, Some(1));
+                assert_eq!(scrape.unwrap().files[0].1.leechers, Some(1));
+            }
             false => {
-                let error = outcome.unwrap_err();
-                assert!(matches!(error.kind(), ErrorKind::DeniedByDns), "{error}");
+                for error in [outcome.unwrap_err(), scrape.unwrap_err()] {
+                    assert!(matches!(error.kind(), ErrorKind::DeniedByDns), "{error}");
+                }
             }
         }
     }

@@ -181,17 +181,32 @@ impl TrackerClient {
         info_hashes: &[WireInfoHash],
     ) -> Result<ScrapeResponse, Error> {
         let deadline = self.deadline();
-        let not_scrapable = || Error::new(url, Phase::Url, ErrorKind::NotScrapable);
-        let scrape_url = url.to_scrape().ok_or_else(not_scrapable)?;
         if self.shared.config.proxy.is_some() {
-            return self.scrape_over(&scrape_url, info_hashes, &[], None, deadline).await;
+            return self.scrape_over(&scrapable(url)?, info_hashes, &[], None, deadline).await;
         }
-        let addresses = self.resolve(&scrape_url, deadline).await?;
-        let mut outcome = Err(no_address(url));
+        let mut outcome = Err(Error::new(url, Phase::Resolve, ErrorKind::DeniedByDns));
+        for url in self.preferred(url).await {
+            outcome = self.scrape_at(&url, info_hashes, deadline).await;
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+
+    async fn scrape_at(
+        &self,
+        url: &TrackerUrl,
+        info_hashes: &[WireInfoHash],
+        deadline: Instant,
+    ) -> Result<ScrapeResponse, Error> {
+        let url = scrapable(url)?;
+        let addresses = self.resolve(&url, deadline).await?;
+        let mut outcome = Err(no_address(&url));
         for family in [Family::V4, Family::V6] {
             if outcome.is_err() && has(&addresses, family) {
-                let (url, family) = (&scrape_url, Some(family));
-                outcome = self.scrape_over(url, info_hashes, &addresses, family, deadline).await;
+                let family = Some(family);
+                outcome = self.scrape_over(&url, info_hashes, &addresses, family, deadline).await;
             }
         }
         outcome
@@ -268,6 +283,10 @@ fn has(addresses: &[SocketAddr], family: Family) -> bool {
 
 fn no_address(url: &TrackerUrl) -> Error {
     Error::new(url, Phase::Resolve, ErrorKind::NoAddress)
+}
+
+fn scrapable(url: &TrackerUrl) -> Result<TrackerUrl, Error> {
+    url.to_scrape().ok_or_else(|| Error::new(url, Phase::Url, ErrorKind::NotScrapable))
 }
 
 async fn maybe<T>(future: Option<impl Future<Output = T>>) -> Option<T> {
