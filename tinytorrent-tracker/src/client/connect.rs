@@ -63,15 +63,17 @@ impl TrackerClient {
 
     /// A connection to the proxy itself.
     async fn open_proxy(&self, proxy: &Proxy) -> io::Result<TcpStream> {
-        let host = (proxy.url().host_to_resolve(), proxy.url().port());
+        let (host, port) = (proxy.url().host_to_resolve(), proxy.url().port());
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("{host}:{port}: {error}"));
         let mut error = io::Error::other("the proxy has no address");
-        for address in tokio::net::lookup_host(host).await? {
+        for address in tokio::net::lookup_host((host, port)).await.map_err(named)? {
             match self.open_tcp(address).await {
                 Ok(tcp) => return Ok(tcp),
                 Err(failed) => error = failed,
             }
         }
-        Err(error)
+        Err(named(error))
     }
 
     /// Has the proxy relay datagrams.
