@@ -3,13 +3,15 @@ use std::time::Instant;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use crate::{AnnounceEvent, AnnounceRequest, AnnounceResponse, Failure, TrackerUrl, UrlError};
+use crate::{AnnounceEvent, AnnounceResponse, Failure, TrackerUrl, UrlError};
 
+mod announce;
 mod config;
 mod invariants;
 mod lane;
 mod tracker;
 
+pub use announce::{AnnounceId, OutcomeEffect, ScheduledAnnounce, TrackerId};
 pub use config::{AnnounceMode, ScheduleConfig};
 use lane::Lane;
 use tracker::{InFlight, Tracker};
@@ -54,69 +56,6 @@ pub struct Schedule {
     is_complete: bool,
     is_partial_seed: bool,
     next_serial: u32,
-}
-
-/// Names a tracker of one [`Schedule`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TrackerId(u32);
-
-/// Names an announce of one [`Schedule`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AnnounceId {
-    tracker: TrackerId,
-    serial: u32,
-}
-
-impl AnnounceId {
-    /// The tracker it goes to.
-    pub fn tracker(self) -> TrackerId {
-        self.tracker
-    }
-}
-
-/// An announce to be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScheduledAnnounce {
-    /// To be given back with the outcome.
-    pub id: AnnounceId,
-    /// Whom to tell.
-    pub url: TrackerUrl,
-    /// What to tell.
-    pub event: AnnounceEvent,
-    /// Peers wanted; `None` leaves it to the tracker.
-    pub num_want: Option<u32>,
-    /// What the tracker wants back of its last reply.
-    pub tracker_id: Option<Vec<u8>>,
-}
-
-impl ScheduledAnnounce {
-    /// Puts event, peers wanted and tracker id into a request; the rest is the caller's to fill,
-    /// at the moment of sending.
-    pub fn apply_to(&self, request: &mut AnnounceRequest) {
-        request.event = self.event;
-        request.num_want = self.num_want;
-        request.tracker_id = self.tracker_id.clone();
-    }
-}
-
-/// What an outcome meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OutcomeEffect {
-    /// It belongs to no announce under way; its peers are good all the same.
-    Stale,
-    /// The tracker goes on as the one of its lane.
-    Answered,
-    /// Another tracker has taken over from `from`. For a private torrent, all peers that came
-    /// from that one are to be dropped (BEP 27).
-    Switched {
-        /// The tracker that answered until now.
-        from: TrackerId,
-    },
-    /// It failed and will be tried again.
-    Failed,
-    /// It failed for good: the tracker said never (BEP 31).
-    Disabled,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
