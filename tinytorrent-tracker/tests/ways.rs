@@ -170,9 +170,12 @@ async fn an_http_proxy_is_asked_to_connect() {
 }
 
 #[test]
-fn a_proxy_of_another_kind_is_refused() {
-    let error = "ftp://h:1".parse::<Proxy>().unwrap_err();
-    assert!(error.to_string().contains("ftp"), "{error}");
+fn a_proxy_of_another_kind_or_without_a_port_is_refused() {
+    for (text, why) in [("ftp://joe:secret@h:1", "ftp"), ("socks5://joe:secret@h", "no port")] {
+        let error = text.parse::<Proxy>().unwrap_err().to_string();
+        assert!(error.contains(why) && error.contains("joe:…@h"), "{error}");
+        assert!(error.contains(text.split(':').next().unwrap()), "{error}");
+    }
 }
 
 /// H-27, BEP 7 "Announcing"

@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 
 use super::basic_auth::basic_auth;
 use super::socks5::{self, Target};
+use crate::tracker_url::shortened;
 use crate::{TrackerUrl, UrlError, UrlErrorKind};
 
 /// A proxy: `http://[user:password@]host:port` or `socks5://[user:password@]host:port`.
@@ -94,7 +95,7 @@ impl FromStr for Proxy {
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
         let unsupported = |scheme: &str| UrlError {
-            url: text.to_owned(),
+            url: shortened(text),
             kind: UrlErrorKind::UnsupportedScheme(scheme.to_owned()),
         };
         let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
@@ -105,7 +106,10 @@ impl FromStr for Proxy {
         };
         // A proxy has no port of its own: `udp` makes the parser ask for one.
         let url = format!("udp://{rest}").parse();
-        let url = url.map_err(|error: UrlError| UrlError { url: text.to_owned(), ..error })?;
+        let url = url.map_err(|error: UrlError| UrlError {
+            url: error.url.replacen("udp", scheme, 1),
+            ..error
+        })?;
         Ok(Self { kind, url })
     }
 }
