@@ -72,8 +72,9 @@ impl Relay {
         match asked.and_then(|asked| Some((asked, self.name_at(asked)?))) {
             Some((asked, name)) if name.port() == sender.port() => Some(asked),
             _ => match sender {
-                Target::Address(address) => Some(address),
-                Target::Name(..) => None,
+                // Port 0 stands for names here, and nobody can send from it.
+                Target::Address(address) if address.port() != 0 => Some(address),
+                Target::Address(_) | Target::Name(..) => None,
             },
         }
     }
