@@ -90,12 +90,15 @@ async fn scrape(options: &Options, out: Output) -> Result<(), Failure> {
 
 fn tell(out: Output, url: &TrackerUrl, hash: WireInfoHash, counts: Option<SwarmCounts>) {
     let number = |count: Option<u32>| count.map_or_else(|| "?".to_owned(), |n| n.to_string());
+    let plural = |count: Option<u32>| if count == Some(1) { "" } else { "s" };
     out.say(match counts {
         Some(counts) => format!(
-            "{hash}: {} seeders, {} completed, {} leechers ({url})",
+            "{hash}: {} seeder{}, {} completed, {} leecher{} ({url})",
             number(counts.seeders),
+            plural(counts.seeders),
             number(counts.completed),
             number(counts.leechers),
+            plural(counts.leechers),
         ),
         None => format!("{hash}: not known ({url})"),
     });
