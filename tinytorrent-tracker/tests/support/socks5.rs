@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -75,9 +76,13 @@ impl Socks5 {
 
     /// Waits until all that were asked for are over.
     pub async fn all_closed(&self) {
-        while self.counts.closed.load(Ordering::Relaxed) < self.opened() {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        for _ in 0..6000 {
+            if self.counts.closed.load(Ordering::Relaxed) == self.opened() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        panic!("an association stays open");
     }
 }
 
