@@ -40,8 +40,8 @@ pub use proxy::Proxy;
 
 /// Speaks to trackers over UDP, HTTP and HTTPS, over IPv4 and IPv6.
 ///
-/// One socket for each family carries all UDP trackers and torrents. Dropping the future of a
-/// call cancels it. A clone is the same client.
+/// One socket for each family carries all UDP trackers and torrents, or one relay of the
+/// [`Proxy`]. Dropping the future of a call cancels it. A clone is the same client.
 ///
 /// ```no_run
 /// use tinytorrent_tracker::AnnounceRequest;
