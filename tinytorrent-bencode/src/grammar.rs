@@ -20,9 +20,24 @@ pub(crate) fn integer(input: &[u8]) -> IResult<&[u8], &[u8]> {
 
 /// The digits of a length as a number, if it fits in 64 bits.
 pub(crate) fn number(digits: &[u8]) -> Option<u64> {
+    if digits.len() < 20 {
+        // No 19 digits exceed 64 bits.
+        return Some(digits.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')));
+    }
     digits
         .iter()
         .try_fold(0u64, |sum, digit| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+}
+
+/// The number in the last bytes of a window, all but `others` of which are digits.
+pub(crate) fn short_number(window: [u8; 8], others: usize) -> u64 {
+    // The first digit is in the lowest byte; zeros take the place of what stands before it.
+    let digits = u64::from_le_bytes(window) & 0x0f0f_0f0f_0f0f_0f0f;
+    let digits = digits >> (8 * others) << (8 * others);
+    // Neighbours make pairs of digits, these make fours, and these the whole.
+    let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    (fours * 10_000 + (fours >> 32)) & 0xffff_ffff
 }
 
 /// The content of a string known to be well-formed.

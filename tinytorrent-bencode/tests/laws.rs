@@ -32,6 +32,17 @@ proptest! {
         prop_assert_eq!(doc.root().to_value().unwrap(), value);
     }
 
+    // B-05
+    #[test]
+    fn integers_are_what_their_digits_say(number: u64, width in 0u32..64, before in "[a-z]{0,9}", zeros in 0usize..9) {
+        let number = number >> width;
+        let bytes = format!("l{}:{before}i{}{number}ei-{number}ee", before.len(), "0".repeat(zeros));
+        let doc = decode_lenient(bytes.as_bytes()).unwrap();
+        prop_assert_eq!(doc.root().index(1).as_u64(), Some(number));
+        prop_assert_eq!(doc.root().index(2).as_u64(), (number == 0).then_some(0));
+        prop_assert_eq!(doc.root().index(2).as_i64(), 0i64.checked_sub_unsigned(number));
+    }
+
     // B-24
     #[test]
     fn strict_accepts_exactly_what_the_encoder_writes(bytes in support::bytes()) {
