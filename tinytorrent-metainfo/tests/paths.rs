@@ -340,6 +340,34 @@ proptest! {
     }
 
     #[test]
+    fn a_path_is_written_the_same_whatever_came_before(
+        policy in policies(),
+        folders in prop::collection::vec(prop::collection::vec(elements(), 0..5), 1..20),
+    ) {
+        let path = |number: usize| {
+            let name = format!("file number {number}").into_bytes();
+            folders[number].iter().cloned().chain([name])
+        };
+        let build = |files: std::ops::Range<usize>| {
+            let mut builder = Layout::builder(1);
+            builder.policy(policy).root("con");
+            files.for_each(|number| _ = builder.file(path(number), 1));
+            builder.build_with_changes().unwrap()
+        };
+        let (all, all_changes) = build(0..folders.len());
+        for (number, file) in all.files().enumerate() {
+            let (alone, changes) = build(number..number + 1);
+            prop_assert_eq!(file.path, alone.file(0).unwrap().path);
+            let change = all_changes.iter().find(|change| change.file == Some(file.index));
+            let alone = changes.iter().find(|change| change.file.is_some());
+            prop_assert_eq!(
+                change.map(|change| (&change.original, &change.kinds)),
+                alone.map(|change| (&change.original, &change.kinds))
+            );
+        }
+    }
+
+    #[test]
     fn what_is_written_once_is_written_so_again(policy in policies(), path in prop::collection::vec(elements(), 1..4)) {
         let mut builder = Layout::builder(1);
         builder.policy(policy).file(&path, 1);

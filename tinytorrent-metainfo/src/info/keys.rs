@@ -11,6 +11,7 @@ macro_rules! keys {
         }
 
         impl<'doc, 'a> $name<'doc, 'a> {
+            #[inline(always)]
             pub(crate) fn of(dict: Node<'doc, 'a>) -> Self {
                 let mut found = Self::default();
                 for (key, value) in dict.dict() {

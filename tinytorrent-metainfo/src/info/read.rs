@@ -164,7 +164,7 @@ impl<'doc, 'a> Reader<'_, 'doc, 'a> {
     pub(super) fn builder(&self, piece_length: u32) -> LayoutBuilder {
         let mut builder = Layout::builder(piece_length);
         builder.policy(self.options.policy);
-        builder.seed(self.hashes.to_wire().as_bytes());
+        builder.paths().set_seed(self.hashes.to_wire().as_bytes());
         builder
     }
 
@@ -264,10 +264,12 @@ fn list<'doc, 'a>(
 
 /// A length in bytes.
 pub(super) fn length(node: &Node<'_, '_>) -> Result<u64, Error> {
-    match (node.as_u64(), node.as_i64()) {
-        (Some(length), _) => Ok(length),
-        (None, Some(length)) => Err(Error::at(node, ErrorKind::NegativeLength(length))),
-        (None, None) => Ok(node.to_u64()?),
+    if let Some(length) = node.as_u64() {
+        return Ok(length);
+    }
+    match node.as_i64() {
+        Some(length) => Err(Error::at(node, ErrorKind::NegativeLength(length))),
+        None => Ok(node.to_u64()?),
     }
 }
 

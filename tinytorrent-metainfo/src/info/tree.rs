@@ -97,13 +97,12 @@ struct Walk<'doc, 'a> {
 
 impl<'doc, 'a> Walk<'doc, 'a> {
     fn tree(&mut self, tree: Node<'doc, 'a>, report: &mut Report) -> Result<(), Error> {
-        // The folders that are open, and the names on the way to each but the first.
+        // The folders that are open, the outermost first.
         let mut open: Vec<Dict<'doc, 'a>> = vec![tree.to_dict()?];
-        let mut names: Vec<&'a [u8]> = Vec::new();
         while let Some(folder) = open.last_mut() {
             let Some((name, entry)) = folder.next() else {
                 open.pop();
-                names.pop();
+                self.builder.paths().leave();
                 continue;
             };
             let mut entries = entry.to_dict()?;
@@ -115,7 +114,7 @@ impl<'doc, 'a> Walk<'doc, 'a> {
                 return Err(Error::at(&entry, LayoutError::TooDeep { file }));
             }
             if !is_file(entry) {
-                names.push(name);
+                self.builder.paths().enter(name);
                 open.push(entries);
                 continue;
             }
@@ -123,8 +122,7 @@ impl<'doc, 'a> Walk<'doc, 'a> {
             let (Some(file), None) = (file, entries.next()) else {
                 return Err(Error::at(&entry, ErrorKind::FileTree));
             };
-            names.iter().for_each(|name| self.builder.push_element(name));
-            self.builder.push_element(name);
+            self.builder.paths().name(name);
             self.file(entry, file, report)?;
         }
         Ok(())
@@ -143,7 +141,7 @@ impl<'doc, 'a> Walk<'doc, 'a> {
         if attributes.is_pad() {
             return Err(Error::at(&file, ErrorKind::PadInTree));
         }
-        if self.builder.has_changed() {
+        if !self.builder.paths().kinds().is_empty() {
             self.changed.push((self.builder.file_count(), entry));
         }
         if attributes.is_symlink() {

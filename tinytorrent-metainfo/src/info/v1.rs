@@ -94,12 +94,18 @@ fn push_path(
     let Some(path) = keys.path_utf8.filter(usable).or(keys.path) else {
         return if is_pad { Ok(false) } else { Err(missing(&file, "path")) };
     };
-    let mut is_bitcomet_pad = false;
-    for element in path.to_list()? {
-        let element = element.to_bytes()?;
-        is_bitcomet_pad |= element.starts_with(b"_____padding_file_");
-        builder.push_element(element);
+    let paths = builder.paths();
+    paths.go_to_root();
+    let mut elements = path.to_list()?;
+    let Some(name) = elements.next() else { return Ok(false) };
+    let mut name = name.to_bytes()?;
+    let mut is_bitcomet_pad = name.starts_with(BITCOMET_PAD);
+    for next in elements {
+        paths.enter(name);
+        name = next.to_bytes()?;
+        is_bitcomet_pad |= name.starts_with(BITCOMET_PAD);
     }
+    paths.name(name);
     Ok(is_bitcomet_pad)
 }
 
@@ -135,3 +141,6 @@ pub(super) fn end_symlink(
     }
     Ok(())
 }
+
+/// What BitComet's names for padding begin with.
+const BITCOMET_PAD: &[u8] = b"_____padding_file_";

@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
-use std::io::Write as _;
 
-use tinytorrent_types::{Geometry, GeometryError};
+use tinytorrent_types::Geometry;
 
-use super::{FileAttributes, FileIndex, Layout};
-use crate::path::{self, Kinds, PathArena, PathChange, PathChangeKind, PathPolicy, Resolved};
+use super::{FileAttributes, FileIndex, Layout, LayoutError};
+use crate::path::{
+    Kinds, PathArena, PathBuilder, PathChange, PathChangeKind, PathPolicy, Resolved,
+};
 
 /// Collects the files of a [`Layout`] in the order of the content.
 ///
@@ -12,73 +13,14 @@ use crate::path::{self, Kinds, PathArena, PathChange, PathChangeKind, PathPolicy
 #[derive(Debug, Clone)]
 pub struct LayoutBuilder {
     piece_length: u32,
-    policy: PathPolicy,
-    seed: Vec<u8>,
-    root: Vec<u8>,
+    paths: PathBuilder,
     root_change: Option<PathChange>,
     starts: Vec<u64>,
     total: u64,
     attributes: Vec<FileAttributes>,
-    paths: PathArena,
     links: Vec<(FileIndex, PathArena)>,
     changed: Vec<(u32, String, Kinds)>,
-    /// Of the file that is being added: its path as given, if it had to change; its elements; what
-    /// was changed.
-    original: Vec<u8>,
-    elements: u32,
-    kinds: Kinds,
     error: Option<LayoutError>,
-}
-
-/// Why files make no layout.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LayoutError {
-    /// No piece length, or more pieces than can be told apart.
-    #[error("{0}")]
-    Geometry(#[from] GeometryError),
-    /// More than 2^31 files, or paths of more than 4 GiB.
-    #[error("too many files")]
-    TooManyFiles,
-    /// The lengths add up to more than 2^63 - 1 bytes.
-    #[error("the lengths up to file {file} exceed 2^63 - 1 bytes")]
-    TotalLength {
-        /// The file that went beyond.
-        file: u32,
-    },
-    /// A path without elements; only pad files may do without (BEP 3, BEP 47).
-    #[error("file {file} has no path")]
-    EmptyPath {
-        /// The file.
-        file: u32,
-    },
-    /// A path with more elements than [`MAX_DEPTH`].
-    #[error("the path of file {file} has more than {MAX_DEPTH} elements")]
-    TooDeep {
-        /// The file.
-        file: u32,
-    },
-    /// The policy is [`PathPolicy::Reject`] and a name would have to change.
-    #[error("the path of file {file}, {original:?}, is refused: {kind}")]
-    PathRejected {
-        /// The file.
-        file: u32,
-        /// Its path as the torrent has it.
-        original: String,
-        /// What is wrong with it, or the first of more reasons.
-        kind: PathChangeKind,
-    },
-    /// As [`PathRejected`](Self::PathRejected), for the name of the folder that holds all files.
-    #[error("the name {original:?} is refused: {kind}")]
-    NameRejected {
-        /// The name as the torrent has it.
-        original: String,
-        /// What is wrong with it, or the first of more reasons.
-        kind: PathChangeKind,
-    },
-    /// So many paths collide that telling them apart would take too long.
-    #[error("too many files share a path")]
-    TooManyCollisions,
 }
 
 /// Elements of a path at most, as libtorrent has it.
@@ -88,38 +30,34 @@ impl LayoutBuilder {
     pub(super) fn new(piece_length: u32) -> Self {
         Self {
             piece_length,
-            policy: PathPolicy::default(),
-            seed: Vec::new(),
-            root: Vec::new(),
+            paths: PathBuilder::new(),
             root_change: None,
             starts: Vec::new(),
             total: 0,
             attributes: Vec::new(),
-            paths: PathArena::default(),
             links: Vec::new(),
             changed: Vec::new(),
-            original: Vec::new(),
-            elements: 0,
-            kinds: Kinds::default(),
             error: None,
         }
     }
 
-    /// How names become paths. Set it before the first file. Default: [`PathPolicy::Portable`].
+    /// How names become paths. Set it before the root and the first file, after which it has no
+    /// effect. Default: [`PathPolicy::Portable`].
     pub fn policy(&mut self, policy: PathPolicy) -> &mut Self {
-        self.policy = policy;
+        if self.attributes.is_empty() {
+            self.paths.set_policy(policy);
+        }
         self
     }
 
     /// Puts all files below a folder of this name. Set it before the first file, after the policy.
     pub fn root(&mut self, name: impl AsRef<[u8]>) -> &mut Self {
         let name = name.as_ref();
-        self.root.clear();
-        let kinds = path::sanitise(name, self.policy, &mut self.root);
+        let kinds = self.paths.set_root(name);
         self.root_change = (!kinds.is_empty()).then(|| PathChange {
             file: None,
             original: escape(name),
-            written: String::from_utf8_lossy(&self.root).into_owned(),
+            written: String::from_utf8_lossy(self.paths.written_root()).into_owned(),
             kinds: kinds.to_vec(),
         });
         self
@@ -141,9 +79,7 @@ impl LayoutBuilder {
         P: IntoIterator,
         P::Item: AsRef<[u8]>,
     {
-        for element in path {
-            self.push_element(element.as_ref());
-        }
+        self.push_path(path);
         self.end_file(length, attributes.without(FileAttributes::SYMLINK));
         self
     }
@@ -163,9 +99,7 @@ impl LayoutBuilder {
         T: IntoIterator,
         T::Item: AsRef<[u8]>,
     {
-        for element in path {
-            self.push_element(element.as_ref());
-        }
+        self.push_path(path);
         self.end_symlink(target, attributes);
         self
     }
@@ -187,94 +121,65 @@ impl LayoutBuilder {
             return Err(error);
         }
         let geometry = Geometry::new(self.total, self.piece_length)?;
-        let attributes = std::mem::take(&mut self.attributes);
-        let paths = std::mem::take(&mut self.paths);
-        let is_pad = |index: usize| attributes[index].is_pad();
-        let resolved = path::resolve(paths, self.policy, &self.seed, is_pad)
-            .ok_or(LayoutError::TooManyCollisions)?;
-        let changes = self.report(&resolved)?;
+        let paths = std::mem::replace(&mut self.paths, PathBuilder::new());
+        let policy = paths.policy();
+        let resolved = paths.resolve().ok_or(LayoutError::TooManyCollisions)?;
+        let changes = self.report(&resolved, policy)?;
         self.starts.push(self.total);
         self.starts.shrink_to_fit();
-        let mut layout = Layout {
+        self.attributes.shrink_to_fit();
+        let layout = Layout {
             geometry,
             starts: self.starts,
-            attributes,
+            attributes: self.attributes,
             paths: resolved.paths,
             links: self.links,
         };
-        layout.attributes.shrink_to_fit();
-        layout.paths.shrink();
         Ok((layout, changes))
     }
 
-    /// What keys the comparison of paths, so that nobody can prepare for it.
-    pub(crate) fn seed(&mut self, seed: &[u8]) {
-        self.seed = seed.to_vec();
-    }
-
-    /// Whether the path that is being added is not as it was given.
-    pub(crate) fn has_changed(&self) -> bool {
-        !self.kinds.is_empty()
+    /// The paths, to which the path of the next file is added before the file is ended.
+    pub(crate) fn paths(&mut self) -> &mut PathBuilder {
+        &mut self.paths
     }
 
     pub(crate) fn file_count(&self) -> u32 {
         self.attributes.len() as u32
     }
 
-    /// Adds an element to the path of the file that [`end_file`](Self::end_file) will complete.
-    pub(crate) fn push_element(&mut self, raw: &[u8]) {
-        self.elements += 1;
-        if self.elements > MAX_DEPTH {
-            return;
+    fn push_path<P>(&mut self, path: P)
+    where
+        P: IntoIterator,
+        P::Item: AsRef<[u8]>,
+    {
+        let mut path = path.into_iter();
+        let Some(mut name) = path.next() else { return };
+        self.paths.go_to_root();
+        for next in path {
+            self.paths.enter(name.as_ref());
+            name = next;
         }
-        if self.elements > 1 {
-            self.paths.open().push(b'/');
-        } else if !self.root.is_empty() {
-            self.paths.open().extend_from_slice(&self.root);
-            self.paths.open().push(b'/');
-        }
-        let before = self.paths.opened().len();
-        let kinds = path::sanitise(raw, self.policy, self.paths.open());
-        self.remember_original(raw, before, kinds);
-        self.kinds.merge(kinds);
+        self.paths.name(name.as_ref());
     }
 
-    /// Keeps the path as it was given from the first change on. Until there it is what was written
-    /// (`before` bytes, with the root).
-    fn remember_original(&mut self, raw: &[u8], before: usize, kinds: Kinds) {
-        if self.kinds.is_empty() && kinds.is_empty() {
-            return;
-        }
-        if self.kinds.is_empty() {
-            let root = if self.root.is_empty() { 0 } else { self.root.len() + 1 };
-            self.original.extend_from_slice(&self.paths.opened()[root..before]);
-        } else {
-            self.original.push(b'/');
-        }
-        self.original.extend_from_slice(raw);
-    }
-
-    /// Completes the file whose path was pushed.
+    /// Completes the file whose path was added.
     pub(crate) fn end_file(&mut self, length: u64, attributes: FileAttributes) {
         let file = self.file_count();
         if let Err(error) = self.check_file(file, length, attributes) {
             self.error.get_or_insert(error);
         }
-        if self.elements == 0 {
-            let _ = write!(self.paths.open(), ".pad/{length}");
+        if self.paths.depth() == 0 {
+            self.paths.name_padding(length);
         }
-        if !self.kinds.is_empty() {
-            self.changed.push((file, escape(&self.original), self.kinds));
+        if !self.paths.kinds().is_empty() {
+            self.changed.push((file, escape(self.paths.original()), self.paths.kinds()));
         }
-        if !self.paths.close() {
+        if !self.paths.end(!attributes.is_pad()) {
             self.error.get_or_insert(LayoutError::TooManyFiles);
         }
         self.starts.push(self.total);
         self.attributes.push(attributes);
         self.total = self.total.saturating_add(length);
-        self.original.clear();
-        self.elements = 0;
-        self.kinds = Kinds::default();
     }
 
     /// Completes the symlink whose path was pushed. Answers whether its target is usable.
@@ -284,7 +189,7 @@ impl LayoutBuilder {
         T::Item: AsRef<[u8]>,
     {
         let file = self.file_count();
-        let target = self.sanitise_target(target);
+        let target = self.paths.target(target, MAX_DEPTH as usize);
         let is_usable = target.is_some();
         let attributes = attributes.without(FileAttributes::SYMLINK.with(FileAttributes::PAD));
         if let Some(target) = target {
@@ -296,30 +201,6 @@ impl LayoutBuilder {
         is_usable
     }
 
-    /// The target as it will be found on disk; `None` for one that is not plainly below the root.
-    fn sanitise_target<T>(&self, target: T) -> Option<PathArena>
-    where
-        T: IntoIterator,
-        T::Item: AsRef<[u8]>,
-    {
-        let mut arena = PathArena::default();
-        arena.open().extend_from_slice(&self.root);
-        let mut is_empty = true;
-        for (at, element) in target.into_iter().enumerate() {
-            let element = element.as_ref();
-            if matches!(element, b"" | b"." | b"..") || at >= MAX_DEPTH as usize {
-                return None;
-            }
-            if !arena.opened().is_empty() {
-                arena.open().push(b'/');
-            }
-            path::sanitise(element, self.policy, arena.open());
-            is_empty = false;
-        }
-        let is_own = arena.opened() == self.paths.opened();
-        (!is_empty && !is_own && arena.close()).then_some(arena)
-    }
-
     fn check_file(
         &self,
         file: u32,
@@ -329,29 +210,34 @@ impl LayoutBuilder {
         if file >= MAX_FILES {
             return Err(LayoutError::TooManyFiles);
         }
-        if self.elements > MAX_DEPTH {
+        if self.paths.depth() > MAX_DEPTH as usize {
             return Err(LayoutError::TooDeep { file });
         }
-        if self.elements == 0 && !attributes.is_pad() {
+        if self.paths.depth() == 0 && !attributes.is_pad() {
             return Err(LayoutError::EmptyPath { file });
         }
         if length > MAX_TOTAL || self.total > MAX_TOTAL - length {
             return Err(LayoutError::TotalLength { file });
         }
-        if let (PathPolicy::Reject, Some(kind)) = (self.policy, self.kinds.first()) {
-            let original = escape(&self.original);
+        let rejected = self.paths.kinds().first();
+        if let (PathPolicy::Reject, Some(kind)) = (self.paths.policy(), rejected) {
+            let original = escape(self.paths.original());
             return Err(LayoutError::PathRejected { file, original, kind });
         }
         Ok(())
     }
 
     /// Brings together what the policy changed and what collisions changed.
-    fn report(&self, resolved: &Resolved) -> Result<Vec<PathChange>, LayoutError> {
-        if let (PathPolicy::Reject, Some(change)) = (self.policy, &self.root_change) {
+    fn report(
+        &self,
+        resolved: &Resolved,
+        policy: PathPolicy,
+    ) -> Result<Vec<PathChange>, LayoutError> {
+        if let (PathPolicy::Reject, Some(change)) = (policy, &self.root_change) {
             let (original, kind) = (change.original.clone(), change.kinds[0]);
             return Err(LayoutError::NameRejected { original, kind });
         }
-        if let (PathPolicy::Reject, Some((file, path))) = (self.policy, resolved.renamed.first()) {
+        if let (PathPolicy::Reject, Some((file, path))) = (policy, resolved.renamed.first()) {
             let kind = PathChangeKind::Collision;
             return Err(LayoutError::PathRejected { file: *file, original: escape(path), kind });
         }

@@ -1,10 +1,12 @@
 //! Where each byte of the content lies: files, pieces, and the way from one to the other.
 
 mod builder;
+mod error;
 mod file;
 mod spans;
 
-pub use builder::{LayoutBuilder, LayoutError, MAX_DEPTH};
+pub use builder::{LayoutBuilder, MAX_DEPTH};
+pub use error::LayoutError;
 pub use file::{File, FileAttributes, FileIndex};
 pub use spans::{FileSpan, Spans};
 

@@ -103,6 +103,11 @@ impl PathArena {
         &self.bytes[self.ends.last().map_or(0, |&end| end as usize)..]
     }
 
+    /// What was written from this length of [`open`](Self::open) on.
+    pub(crate) fn opened_from(&self, start: usize) -> &[u8] {
+        &self.bytes[start..]
+    }
+
     /// Ends the path that was written; `false` if the arena is full (4 GiB).
     pub(crate) fn close(&mut self) -> bool {
         match u32::try_from(self.bytes.len()) {

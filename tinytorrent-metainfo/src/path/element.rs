@@ -1,3 +1,4 @@
+use super::words::{fold_words, is_odd};
 use super::{PathChangeKind, PathPolicy};
 
 /// A set of [`PathChangeKind`]s.
@@ -67,21 +68,10 @@ pub(crate) fn sanitise(raw: &[u8], policy: PathPolicy, out: &mut Vec<u8>) -> Kin
 /// Whether every policy takes the element as it is: the common case, decided at a glance.
 fn is_plain(raw: &[u8]) -> bool {
     raw.len() <= MAX_ELEMENT
-        && raw.iter().fold(true, |plain, &byte| plain & PLAIN[byte as usize])
+        && fold_words(raw, 0, |odd, word| odd | is_odd(word)) == 0
         && raw.last().is_some_and(|&last| last != b'.' && last != b' ')
         && !is_reserved(raw)
 }
-
-const PLAIN: [bool; 256] = {
-    let mut plain = [false; 256];
-    let mut byte = 0x20;
-    while byte < 0x7f {
-        plain[byte as usize] =
-            !matches!(byte, b'/' | b'\\' | b':' | b'<' | b'>' | b'"' | b'|' | b'?' | b'*');
-        byte += 1;
-    }
-    plain
-};
 
 /// Replaces or drops characters. Invalid UTF-8 gives one `_` a byte, overlong forms included, so
 /// that nothing hidden in them is ever decoded (BEP 52, "file tree").
@@ -148,8 +138,8 @@ fn evade_reserved(out: &mut Vec<u8>, start: usize, kinds: &mut Kinds) {
 fn is_reserved(name: &[u8]) -> bool {
     // The cheapest test first: nearly all names end here.
     let [first, second, third, ..] = name else { return false };
-    let start = [first | 0x20, second | 0x20, third | 0x20];
-    if !matches!(&start, b"con" | b"prn" | b"aux" | b"nul" | b"com" | b"lpt" | b"clo") {
+    let start = u32::from_le_bytes([*first, *second, *third, 0]) | 0x20_2020;
+    if !DEVICES.iter().fold(false, |found, device| found | (start == *device)) {
         return false;
     }
     let stem = name.split(|&byte| byte == b'.').next().unwrap_or_default();
@@ -163,6 +153,17 @@ fn is_reserved(name: &[u8]) -> bool {
         _ => false,
     }
 }
+
+/// What the names of devices start with.
+const DEVICES: [u32; 7] = [
+    u32::from_le_bytes(*b"con\0"),
+    u32::from_le_bytes(*b"prn\0"),
+    u32::from_le_bytes(*b"aux\0"),
+    u32::from_le_bytes(*b"nul\0"),
+    u32::from_le_bytes(*b"com\0"),
+    u32::from_le_bytes(*b"lpt\0"),
+    u32::from_le_bytes(*b"clo\0"),
+];
 
 /// `com` or `lpt` with a digit, of which Windows takes the superscripts ¹²³ for one as well.
 fn is_port(stem: &[u8]) -> bool {

@@ -1,0 +1,104 @@
+use tinytorrent_hash::sha1;
+use unicode_normalization::UnicodeNormalization;
+
+use super::PathPolicy;
+use super::words::{HIGH_BITS, fold_words, to_lowercase};
+
+/// Hashes paths, name by name: the hash of a folder is the start for the names in it.
+///
+/// Names that a file system may take for equal have the same hash. It is keyed with a seed, so that
+/// nobody can aim at it who does not know the seed.
+#[derive(Debug, Clone)]
+pub(super) struct Names {
+    keys: [u64; 2],
+    folds: bool,
+    folded: Vec<u8>,
+}
+
+impl Names {
+    /// The hash of the folder around all paths.
+    pub(super) const ROOT: u64 = 0;
+
+    pub(super) fn new(policy: PathPolicy, seed: &[u8]) -> Self {
+        let digest = sha1(seed);
+        // Eight of the twenty bytes each; odd, so that no product is all zero.
+        let key =
+            |at: usize| digest[at..at + 8].iter().fold(0, |key, &byte| key << 8 | u64::from(byte));
+        Self { keys: [key(0) | 1, key(8) | 1], folds: policy.folds(), folded: Vec::new() }
+    }
+
+    /// The hash of a name in the folder with this hash; never 0.
+    pub(super) fn hash(&mut self, folder: u64, name: &[u8]) -> u64 {
+        if !self.folds {
+            return mix_all(self.keys, folder, name, |word| word).0;
+        }
+        match mix_all(self.keys, folder, name, to_lowercase) {
+            (hash, true) => hash,
+            (_, false) => {
+                fold(name, &mut self.folded);
+                mix_all(self.keys, folder, &self.folded, to_lowercase).0
+            }
+        }
+    }
+
+    /// The hash of a path of names with slashes between them.
+    pub(super) fn path(&mut self, path: &[u8]) -> u64 {
+        path.split(|&byte| byte == b'/').fold(Self::ROOT, |folder, name| self.hash(folder, name))
+    }
+}
+
+/// A hash of 64 bits by multiplication, eight bytes at a time, and whether all of them are ASCII.
+/// Nobody who does not know the keys can make names that share one, and the keys come from a hash
+/// that covers the names.
+#[inline]
+fn mix_all(keys: [u64; 2], folder: u64, name: &[u8], fold: impl Fn(u64) -> u64) -> (u64, bool) {
+    let start = mix(folder ^ keys[1], keys[0]);
+    let (hash, seen) = fold_words(name, (start, 0), |(hash, seen), word| {
+        (mix(hash ^ fold(word), keys[0]), seen | word)
+    });
+    // Here the length cannot make up for what differs in a word.
+    (mix(hash ^ name.len() as u64, keys[1]).max(1), seen & HIGH_BITS == 0)
+}
+
+fn mix(word: u64, key: u64) -> u64 {
+    let product = u128::from(word) * u128::from(key);
+    product as u64 ^ (product >> 64) as u64
+}
+
+/// Brings what a file system may take for equal to the same bytes. Upper and then lower case
+/// comes close to full case folding, and errs towards equality.
+fn fold(name: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    let text = if name.is_ascii() { None } else { std::str::from_utf8(name).ok() };
+    match text {
+        Some(text) => {
+            let folded: String = text.nfd().flat_map(char::to_uppercase).collect();
+            let folded: String = folded.nfd().flat_map(char::to_lowercase).nfd().collect();
+            // A final sigma is the same letter.
+            out.extend_from_slice(folded.replace('ς', "σ").as_bytes());
+        }
+        None => {
+            out.extend_from_slice(name);
+            out.make_ascii_lowercase();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_alike_but_for_a_number_have_hashes_of_their_own() {
+        for policy in [PathPolicy::Portable, PathPolicy::KeepBytes] {
+            let mut names = Names::new(policy, b"seed");
+            let numbers = 0..50_000;
+            let all = numbers.flat_map(|n| [format!("a.{n}"), format!("{n}"), format!("{n} é")]);
+            let hashes: HashSet<u64> =
+                all.map(|name| names.hash(Names::ROOT, name.as_bytes())).collect();
+            assert_eq!(hashes.len(), 150_000);
+        }
+    }
+}
