@@ -61,17 +61,83 @@ fn create_makes_the_info_hash_that_mktorrent_makes() {
             .output()
             .unwrap();
         assert!(mktorrent.status.success());
-        let hash_of = |torrent: &Path| {
-            let told = run("inspect", &scene, &[text(torrent)]);
-            let told: serde_json::Value = serde_json::from_str(&told).unwrap();
-            told["info_hash_v1"].clone()
-        };
+        let hash_of = |torrent: &Path| hashes(&scene, torrent)[0].clone();
         assert!(hash_of(&ours).is_string());
         if scene.content.files.len() == 1 {
             // The order of many files is for each maker to choose.
             assert_eq!(hash_of(&ours), hash_of(&theirs));
             assert_eq!(hash_of(&ours), scene.content.info_hash_hex().as_str());
         }
+    }
+}
+
+/// The info-hashes that `inspect` tells of a torrent file.
+fn hashes(scene: &Scene, torrent: &Path) -> [serde_json::Value; 2] {
+    let told = run("inspect", scene, &[text(torrent)]);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    ["info_hash_v1", "info_hash_v2"].map(|key| told[key].clone())
+}
+
+/// Makes a torrent of the path in the second argument with pieces of 64 KiB; prints its v1 and v2
+/// info-hashes, zeros for none. The order of v1 files is for the maker to choose: they are sorted.
+const CREATE_WITH_LIBTORRENT: &str = r#"
+import libtorrent as lt, os, sys
+version, path = sys.argv[1:]
+flags = {"v1": lt.create_torrent.v1_only, "v2": lt.create_torrent.v2_only, "hybrid": 0}[version]
+parent, name = os.path.split(path)
+found = [os.path.join(at, file) for at, _, files in os.walk(path) for file in files] or [path]
+found = sorted((os.path.relpath(file, parent).split("/"), os.path.getsize(file)) for file in found)
+files = lt.file_storage()
+for elements, size in found:
+    files.add_file("/".join(elements), size)
+torrent = lt.create_torrent(files, 64 * 1024, flags)
+lt.set_piece_hashes(torrent, parent)
+info = lt.torrent_info(lt.bdecode(lt.bencode(torrent.generate())))
+print(info.info_hashes().v1, info.info_hashes().v2)
+"#;
+
+#[test]
+fn create_makes_the_info_hashes_that_libtorrent_makes() {
+    need!(Need::Example("create"), Need::Example("inspect"), Need::Libtorrent);
+    for content in [Content::small_single(), Content::small_multi()] {
+        let scene = Scene::new(content);
+        let path = scene.seed_dir().join(&scene.content.name);
+        for version in ["v1", "v2", "hybrid"] {
+            let ours = scene.path().join(version);
+            let option = format!("--{version}");
+            let words = [text(&path), "--output", text(&ours), "--piece-length", "64KiB", &option];
+            run("create", &scene, &words);
+            let theirs = Command::new(crate::support::need::PYTHON)
+                .args(["-c", CREATE_WITH_LIBTORRENT, version, text(&path)])
+                .output()
+                .unwrap();
+            assert!(theirs.status.success(), "{}", String::from_utf8_lossy(&theirs.stderr));
+            let theirs = String::from_utf8_lossy(&theirs.stdout);
+            let ours = hashes(&scene, &ours);
+            let or_zeros =
+                |hash: &serde_json::Value, len| hash.as_str().map_or("0".repeat(len), Into::into);
+            let ours = format!("{} {}", or_zeros(&ours[0], 40), or_zeros(&ours[1], 64));
+            assert_eq!(ours, theirs.trim(), "{version} of {}", scene.content.name);
+        }
+    }
+}
+
+#[test]
+fn create_makes_the_info_hash_that_imdl_makes() {
+    need!(Need::Example("create"), Need::Example("inspect"), Need::Imdl);
+    for content in [Content::small_single(), Content::small_multi()] {
+        let scene = Scene::new(content);
+        let path = scene.seed_dir().join(&scene.content.name);
+        let (ours, theirs) = (scene.path().join("ours.torrent"), scene.path().join("i.torrent"));
+        let words = [text(&path), "--output", text(&ours), "--piece-length", "64KiB"];
+        run("create", &scene, &words);
+        let imdl = Command::new(on_path("imdl").expect("asked for above"))
+            .args(["torrent", "create", "--piece-length", "64KiB", "--output", text(&theirs)])
+            .arg(&path)
+            .output()
+            .unwrap();
+        assert!(imdl.status.success(), "{}", String::from_utf8_lossy(&imdl.stderr));
+        assert_eq!(hashes(&scene, &ours), hashes(&scene, &theirs));
     }
 }
 
