@@ -52,6 +52,13 @@ pub(crate) fn prefix<'a>(options: &Options, input: &'a [u8]) -> Result<Prefix<'a
 /// Unused tokens that a document may keep: 32 KiB, below which giving memory back is not worth it.
 const MAX_SPARE: usize = 4096;
 
+/// Tokens at most for which there is room at first.
+const FIRST_ROOM: usize = 1024;
+
+/// Tokens for which there is room when a list or dictionary begins in a larger table. Most have fewer,
+/// so that the table grows here, and not where a token is pushed.
+const MIN_ROOM: usize = 32;
+
 struct Decoder<'a, 'o> {
     options: &'o Options,
     input: &'a [u8],
@@ -75,9 +82,8 @@ impl<'a, 'o> Decoder<'a, 'o> {
         Self {
             options,
             input,
-            // Between the density of a DHT message and that of a torrent with few files; large tables
-            // grow by doubling, which the allocator does without a copy.
-            tape: Vec::with_capacity((input.len() / 4 + 2).min(1024)),
+            // Between the density of a DHT message and that of a torrent with few files.
+            tape: Vec::with_capacity((input.len() / 4 + 2).min(FIRST_ROOM)),
             open: NO_PARENT,
             depth: 0,
             last_key: 0,
@@ -134,11 +140,25 @@ impl<'a, 'o> Decoder<'a, 'o> {
         Ok(())
     }
 
+    /// Makes room for the tokens to come, supposing that they are as dense as those before `at`, so
+    /// that a large table is seldom moved. What is in use bounds what is asked for.
+    #[cold]
+    fn grow(&mut self, at: usize) {
+        let count = self.tape.len();
+        let rest = (self.input.len() - at) as u64;
+        let expected = rest.saturating_mul(count as u64) / (at as u64 + 1);
+        let expected = usize::try_from(expected + expected / 16).unwrap_or(usize::MAX);
+        self.tape.reserve_exact(expected.clamp(count / 2 + MIN_ROOM, 7 * count + MIN_ROOM));
+    }
+
     #[inline]
     fn begin(&mut self, at: usize, tag: u32) -> Result<usize, Fault> {
         if self.depth >= self.options.max_depth {
             let kind = ErrorKind::TooDeep { limit: self.options.max_depth };
             return Err(Fault::new(kind, at));
+        }
+        if self.tape.capacity() - self.tape.len() < MIN_ROOM && self.tape.len() >= FIRST_ROOM / 2 {
+            self.grow(at);
         }
         let index = self.tape.len() as u32;
         self.push(at, tag, self.open)?;

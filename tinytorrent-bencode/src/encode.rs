@@ -46,7 +46,6 @@ pub fn list<R>(out: &mut Vec<u8>, fill: impl FnOnce(&mut ListEncoder<'_>) -> R) 
 /// Appends a string.
 pub fn bytes(out: &mut Vec<u8>, bytes: impl AsRef<[u8]>) {
     let bytes = bytes.as_ref();
-    out.reserve(bytes.len() + 8);
     // Most strings are short, and two or three bytes cost less than a loop over digits.
     match bytes.len() {
         length @ 0..10 => out.extend_from_slice(&[digit(length), b':']),
@@ -54,12 +53,18 @@ pub fn bytes(out: &mut Vec<u8>, bytes: impl AsRef<[u8]>) {
             out.extend_from_slice(&[digit(length / 10), digit(length % 10), b':']);
         }
         length => {
+            out.reserve(length + ROOM_AROUND);
             number(out, length as u64, false);
             out.push(b':');
         }
     }
     out.extend_from_slice(bytes);
 }
+
+/// Bytes beside a long string that mostly come with it: its length before it, and after it the ends
+/// of what is around it and a few short keys. Without room for them the last `e` of a torrent would
+/// move all of its hashes.
+const ROOM_AROUND: usize = 128;
 
 /// The letter of a number below 10.
 const fn digit(number: usize) -> u8 {

@@ -95,7 +95,7 @@ impl Value {
 
     /// The canonical encoding.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(128);
         self.encode_into(&mut out);
         out
     }
