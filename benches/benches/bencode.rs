@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bendy::decoding::FromBencode;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use librqbit_bencode::{BencodeValue, ByteBuf, dyn_from_bytes};
 use rustix::time::{ClockId, clock_gettime};
 use tinytorrent_bencode::{Options, decode};
@@ -78,11 +78,11 @@ fn encoding(criterion: &mut Criterion<CpuTime>) {
         assert_eq!(tree.encode(), input);
         group.bench_function("tinytorrent, tree", |b| b.iter(|| black_box(&tree).encode()));
         group.bench_function("tinytorrent, builder", |b| {
-            b.iter_batched_ref(
-                Vec::new,
-                |out| inputs::copy_through_builder(black_box(doc.root()), out),
-                BatchSize::SmallInput,
-            );
+            b.iter(|| {
+                let mut out = Vec::new();
+                inputs::copy_through_builder(black_box(doc.root()), &mut out);
+                out
+            });
         });
 
         let tree = dyn_from_bytes::<ByteBuf<'_>>(&input).unwrap();
