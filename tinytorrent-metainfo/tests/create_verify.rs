@@ -201,6 +201,24 @@ fn nothing_makes_no_torrent() {
 }
 
 #[cfg(unix)]
+// M-41
+#[test]
+fn names_that_mean_padding_are_refused_where_they_would_be_padding() {
+    let folder = tempfile::tempdir().unwrap();
+    content(folder.path());
+    let album = folder.path().join("album");
+    let name = album.join("_____padding_file_0_c");
+    fs::write(&name, bytes(77, 9)).unwrap();
+    for version in [Version::V1, Version::Hybrid] {
+        let mut options = CreateOptions::new();
+        let made = options.version(version).create(&album, &go_on);
+        assert!(matches!(made, Err(CreateError::Padding { path }) if path == name));
+    }
+    assert!(verify(&create(&album, Version::V2), folder.path()).is_complete());
+    // Alone it is no padding: there is nothing that it could fill up.
+    assert!(verify(&create(&name, Version::V1), &album).is_complete());
+}
+
 #[test]
 fn links_that_lead_back_are_refused() {
     let folder = tempfile::tempdir().unwrap();

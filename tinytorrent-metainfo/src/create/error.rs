@@ -28,6 +28,13 @@ pub enum CreateError {
         /// The file or folder.
         path: PathBuf,
     },
+    /// A name that readers of v1 take for padding, so that they would not ask for the content: leave
+    /// out what BitComet wrote, or make a v2 torrent.
+    #[error("the name of {} means padding in a torrent", path.display())]
+    Padding {
+        /// The file.
+        path: PathBuf,
+    },
     /// There is no file, or all are empty.
     #[error("{} holds no content", path.display())]
     NoContent {

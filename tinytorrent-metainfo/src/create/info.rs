@@ -8,6 +8,7 @@ use tinytorrent_bencode::encode::{self, DictEncoder, ListEncoder};
 use super::scan::{Content, Found};
 use super::{CreateError, CreateOptions};
 use crate::content::Digest;
+use crate::info::BITCOMET_PAD;
 use crate::metainfo::PieceLayers;
 use crate::{FileIndex, Layout, PathPolicy, Version, merkle};
 
@@ -35,6 +36,9 @@ impl<'a> Plan<'a> {
         builder.policy(PathPolicy::KeepBytes).root(name);
         let mut sources = Vec::new();
         for (at, file) in content.files.iter().enumerate() {
+            if version.has_v1() && file.elements.iter().any(|name| name.starts_with(BITCOMET_PAD)) {
+                return Err(CreateError::Padding { path: file.path.clone() });
+            }
             let stand_in = [name.to_vec()];
             let elements = if content.is_single_file { &stand_in } else { &file.elements[..] };
             builder.file(elements, file.length);

@@ -17,6 +17,7 @@ use crate::{Error, FileIndex, Layout, PathChange, ReadOptions};
 
 pub(crate) use keys::keys;
 pub(crate) use read::{collections, read, read_bare, similar, text};
+pub(crate) use v1::BITCOMET_PAD;
 
 /// An info dictionary: name, files, piece hashes, and the exact bytes that the info-hash covers
 /// (BEP 3, BEP 52).

@@ -142,5 +142,5 @@ pub(super) fn end_symlink(
     Ok(())
 }
 
-/// What BitComet's names for padding begin with.
-const BITCOMET_PAD: &[u8] = b"_____padding_file_";
+/// What BitComet's names for padding begin with, which has no attribute.
+pub(crate) const BITCOMET_PAD: &[u8] = b"_____padding_file_";
