@@ -63,7 +63,7 @@ impl Client {
                 peer_id: PeerId::generate(rand::random()),
                 addresses,
                 registry,
-                buffers: BufferPool::new(options.memory / 4),
+                buffers: BufferPool::new(options.receive_budget()),
                 files: Arc::new(FilePool::new(options.open_files)),
                 disk: Disk::new(&options.disk()).map_err(ClientError::Threads)?,
                 trackers: TrackerClient::new(options.trackers()),

@@ -131,6 +131,12 @@ impl ClientOptions {
         self.memory / 4
     }
 
+    /// Bytes of receive buffers that are full and wait for the disk. It comes under pressure at
+    /// half of that.
+    pub(crate) fn receive_budget(&self) -> u64 {
+        self.memory / 4 * 3
+    }
+
     pub(crate) fn trackers(&self) -> ClientConfig {
         let mut trackers = ClientConfig::default();
         if let Some(name) = &self.user_agent {

@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::BytesMut;
 
@@ -25,53 +26,84 @@ const WORTH_A_READ: usize = 32 * 1024;
 ///
 /// Fresh memory costs a page fault for each 4 KiB, about as much as it costs to copy a block out
 /// of the kernel; and what `malloc` gives back and takes again is out of our hands.
+///
+/// A buffer that a connection has filled lives on for as long as a block in it waits to be hashed
+/// or written. What lives so is limited: beyond the budget there are no new buffers, connections
+/// wait, and their peers with them. It cannot wait for ever, as the disk holds no block for longer
+/// than a second.
 #[derive(Debug, Clone)]
 pub(crate) struct BufferPool {
-    retired: Arc<Mutex<VecDeque<BytesMut>>>,
-    /// How many buffers are kept at most, in use or not.
-    capacity: usize,
+    retired: Arc<Mutex<Retired>>,
+    /// Bytes of retired buffers at most.
+    budget: usize,
     /// Connections that use large buffers.
     users: Arc<AtomicUsize>,
 }
 
+/// Filled buffers, the longest retired first, except that those found in use go to the end.
+#[derive(Debug, Default)]
+struct Retired {
+    buffers: VecDeque<Buffer>,
+    bytes: usize,
+}
+
+/// A large buffer; `bytes` may have been split off it, so that its length is told beside it.
+#[derive(Debug)]
+struct Buffer {
+    bytes: BytesMut,
+    length: usize,
+}
+
 impl BufferPool {
-    /// Keeps at most about `bytes` of memory from being given back.
-    pub(crate) fn new(bytes: u64) -> Self {
-        let capacity = (bytes / LARGE as u64).clamp(2, 4096) as usize;
-        Self { retired: Arc::default(), capacity, users: Arc::default() }
+    /// `budget`: bytes of buffers that are full and of which slices may be held.
+    pub(crate) fn new(budget: u64) -> Self {
+        let budget = usize::try_from(budget).unwrap_or(usize::MAX).max(2 * LARGE);
+        Self { retired: Arc::default(), budget, users: Arc::default() }
     }
 
-    /// An empty large buffer: the longest retired of those that nobody reads any more, or a new
-    /// one.
-    fn take(&self) -> BytesMut {
+    /// An empty large buffer: one that nobody reads any more, or a new one. `None` if the budget
+    /// is spent.
+    fn take(&self) -> Option<Buffer> {
         let is_many = self.users.load(Ordering::Relaxed) > MANY;
-        let size = if is_many { LARGE_OF_MANY } else { LARGE };
+        let length = if is_many { LARGE_OF_MANY } else { LARGE };
         let mut retired = self.lock();
-        // Buffers become free about in the order they were retired in.
-        for at in 0..retired.len().min(LOOK_AT) {
-            if retired[at].try_reclaim(size)
-                && let Some(buffer) = retired.remove(at)
-            {
-                return buffer;
-            }
+        if let Some(buffer) = retired.reclaim(length) {
+            return Some(buffer);
         }
+        let is_spent = retired.bytes >= self.budget;
         drop(retired);
-        BytesMut::with_capacity(size)
+        (!is_spent).then(|| Buffer { bytes: BytesMut::with_capacity(length), length })
     }
 
     /// Takes a buffer of which slices may still be held.
-    fn retire(&self, mut buffer: BytesMut) {
-        buffer.clear();
-        let mut retired = self.lock();
-        retired.push_back(buffer);
-        if retired.len() > self.capacity {
-            retired.pop_front();
-        }
+    fn retire(&self, mut buffer: Buffer) {
+        buffer.bytes.clear();
+        self.lock().push(buffer);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<BytesMut>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Retired> {
         // A list of buffers is right whatever happened to the holder of the lock.
         self.retired.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Retired {
+    fn push(&mut self, buffer: Buffer) {
+        self.bytes += buffer.length;
+        self.buffers.push_back(buffer);
+    }
+
+    fn reclaim(&mut self, length: usize) -> Option<Buffer> {
+        // Buffers become free about in the order they were retired in.
+        for _ in 0..self.buffers.len().min(LOOK_AT) {
+            let mut buffer = self.buffers.pop_front()?;
+            if buffer.bytes.try_reclaim(length) {
+                self.bytes -= buffer.length;
+                return Some(buffer);
+            }
+            self.buffers.push_back(buffer);
+        }
+        None
     }
 }
 
@@ -80,7 +112,8 @@ impl BufferPool {
 pub(crate) struct ReceiveBuffer {
     pub(crate) bytes: BytesMut,
     pool: BufferPool,
-    is_large: bool,
+    /// The length of the large buffer that `bytes` is of, if it is.
+    large: Option<usize>,
     /// The last read left no room.
     is_filled: bool,
 }
@@ -92,7 +125,7 @@ impl ReceiveBuffer {
 
     /// Goes on from what was received into another buffer.
     pub(crate) fn with(bytes: BytesMut, pool: BufferPool) -> Self {
-        Self { bytes, pool, is_large: false, is_filled: false }
+        Self { bytes, pool, large: None, is_filled: false }
     }
 
     /// To be called after each read: a read that leaves no room asks for a large buffer.
@@ -100,40 +133,49 @@ impl ReceiveBuffer {
         self.is_filled = self.bytes.len() == self.bytes.capacity();
     }
 
-    /// Makes room for the next read.
-    pub(crate) fn make_room(&mut self) {
-        let room = self.bytes.capacity() - self.bytes.len();
-        if !self.is_large && !self.is_filled {
-            // As long as little comes, a small buffer does.
-            self.bytes.reserve(SMALL / 2);
-        } else if room < WORTH_A_READ {
-            self.renew();
+    /// Makes room for the next read, as soon as there is memory for it.
+    pub(crate) async fn make_room(&mut self) {
+        while !self.try_make_room() {
+            tokio::time::sleep(MEMORY_PAUSE).await;
         }
     }
 
+    fn try_make_room(&mut self) -> bool {
+        let room = self.bytes.capacity() - self.bytes.len();
+        if self.large.is_none() && !self.is_filled {
+            // As long as little comes, a small buffer does.
+            self.bytes.reserve(SMALL / 2);
+            return true;
+        }
+        room >= WORTH_A_READ || self.renew()
+    }
+
     /// Goes on in another large buffer, with the start of a frame that is not all there.
-    fn renew(&mut self) {
-        let mut next = self.pool.take();
+    fn renew(&mut self) -> bool {
+        let Some(Buffer { bytes: mut next, length }) = self.pool.take() else { return false };
         // A frame may be longer than a large buffer; then it grows here as it arrives.
         next.reserve(self.bytes.len() + WORTH_A_READ);
         next.extend_from_slice(&self.bytes);
-        let last = std::mem::replace(&mut self.bytes, next);
-        if std::mem::replace(&mut self.is_large, true) {
-            self.pool.retire(last);
-        } else {
-            self.pool.users.fetch_add(1, Ordering::Relaxed);
+        let bytes = std::mem::replace(&mut self.bytes, next);
+        match self.large.replace(length) {
+            Some(length) => self.pool.retire(Buffer { bytes, length }),
+            None => drop(self.pool.users.fetch_add(1, Ordering::Relaxed)),
         }
+        true
     }
 }
 
 impl Drop for ReceiveBuffer {
     fn drop(&mut self) {
-        if self.is_large {
+        if let Some(length) = self.large {
             self.pool.users.fetch_sub(1, Ordering::Relaxed);
-            self.pool.retire(std::mem::take(&mut self.bytes));
+            self.pool.retire(Buffer { bytes: std::mem::take(&mut self.bytes), length });
         }
     }
 }
+
+/// How long to wait for memory before asking again: the disk writes a few MiB in it.
+const MEMORY_PAUSE: Duration = Duration::from_millis(2);
 
 /// How many retired buffers are asked before a new one is made.
 const LOOK_AT: usize = 16;
@@ -152,7 +194,7 @@ mod tests {
     fn a_quiet_connection_holds_little() {
         let mut buffer = ReceiveBuffer::new(BufferPool::new(1 << 20));
         for _ in 0..100 {
-            buffer.make_room();
+            assert!(buffer.try_make_room());
             buffer.bytes.extend_from_slice(&[0; 100]);
             buffer.note_read();
             let frames = buffer.bytes.split_to(100).freeze();
@@ -167,31 +209,39 @@ mod tests {
         let mut buffer = ReceiveBuffer::new(pool.clone());
         let mut seen = std::collections::HashSet::new();
         for _ in 0..20 {
-            buffer.make_room();
+            assert!(buffer.try_make_room());
             fill(&mut buffer);
             let frames = buffer.bytes.split().freeze();
             seen.insert(frames.as_ptr() as usize / LARGE);
         }
         // A buffer may lie across two multiples of its size.
-        assert!(pool.lock().len() <= 2, "{} buffers", pool.lock().len());
+        assert!(pool.lock().buffers.len() <= 2, "{:?}", pool.lock());
     }
 
     #[test]
-    fn a_buffer_in_use_is_left_alone() {
+    fn a_buffer_in_use_is_left_alone_and_the_budget_holds() {
         let pool = BufferPool::new(1 << 20);
         let mut buffer = ReceiveBuffer::new(pool.clone());
-        let mut held = Vec::new();
-        for turn in 0..8_u8 {
-            buffer.make_room();
+        let mut held = VecDeque::new();
+        // The first one is small, and none of the pool's.
+        fill(&mut buffer);
+        drop(buffer.bytes.split());
+        for turn in 0..100_u8 {
+            if !buffer.try_make_room() {
+                // No more than the budget waits, beside the buffer that is filled.
+                assert_eq!((pool.lock().bytes, held.len()), (1 << 20, 5));
+                held.pop_front();
+                assert!(buffer.try_make_room(), "one is free");
+            }
             let room = buffer.bytes.capacity() - buffer.bytes.len();
             buffer.bytes.extend(std::iter::repeat_n(turn, room));
             buffer.note_read();
-            held.push((turn, buffer.bytes.split().freeze()));
+            assert!(held.len() <= 5, "the budget, and the one that is filled");
+            held.push_back((turn, buffer.bytes.split().freeze()));
+            for (turn, bytes) in &held {
+                assert!(bytes.iter().all(|byte| byte == turn), "overwritten");
+            }
         }
-        for (turn, bytes) in held {
-            assert!(bytes.iter().all(|&byte| byte == turn), "overwritten");
-        }
-        assert!(pool.lock().len() <= 4, "the pool keeps more than its budget");
     }
 
     #[test]
@@ -200,7 +250,7 @@ mod tests {
         let mut buffers: Vec<_> = (0..20).map(|_| ReceiveBuffer::new(pool.clone())).collect();
         for buffer in &mut buffers {
             fill(buffer);
-            buffer.make_room();
+            assert!(buffer.try_make_room());
         }
         assert!(buffers[0].bytes.capacity() >= LARGE);
         assert!(buffers[19].bytes.capacity() < LARGE);
@@ -213,12 +263,12 @@ mod tests {
         let mut buffer = ReceiveBuffer::new(BufferPool::new(1 << 20));
         buffer.bytes.extend_from_slice(b"start");
         buffer.is_filled = true;
-        buffer.make_room();
+        assert!(buffer.try_make_room());
         assert_eq!(&buffer.bytes[..], b"start");
         fill(&mut buffer);
         let rest = buffer.bytes.len() - 3;
         let _frames = buffer.bytes.split_to(rest);
-        buffer.make_room();
+        assert!(buffer.try_make_room());
         assert_eq!(&buffer.bytes[..], &[7; 3]);
     }
 }

@@ -28,7 +28,7 @@ pub(super) async fn run(
             // The owner meets the error after the messages before it, and hangs up.
             std::future::pending::<()>().await;
         }
-        received.make_room();
+        received.make_room().await;
         let before = received.bytes.len();
         match socket.read_buf(&mut received.bytes).await {
             Ok(0) => return "the other side closed it".into(),
