@@ -84,7 +84,11 @@ pub enum ErrorKind {
     #[error("a dictionary key has no value")]
     KeyWithoutValue,
     /// The input ends inside the value that starts at the error's offset.
-    #[error("the input ends inside {}, at least {needed} more bytes are needed", what(*.inside))]
+    #[error(
+        "the input ends {} {}, at least {needed} more bytes are needed",
+        if .inside.is_some() { "inside" } else { "before" },
+        .inside.map_or("a value", what)
+    )]
     UnexpectedEnd {
         /// The innermost value that is not complete; `None` if nothing has begun.
         inside: Option<Kind>,
@@ -133,7 +137,7 @@ pub enum ErrorKind {
     #[error("key `{0}` is missing")]
     MissingKey(String),
     /// Access: a value of another kind than required.
-    #[error("expected {}, found {}", what(Some(*.expected)), what(Some(*.found)))]
+    #[error("expected {}, found {}", what(*.expected), what(*.found))]
     WrongKind {
         /// What was asked for.
         expected: Kind,
@@ -148,13 +152,12 @@ pub enum ErrorKind {
     NotUtf8,
 }
 
-fn what(kind: Option<Kind>) -> &'static str {
+fn what(kind: Kind) -> &'static str {
     match kind {
-        None => "nothing",
-        Some(Kind::String) => "a string",
-        Some(Kind::Integer) => "an integer",
-        Some(Kind::List) => "a list",
-        Some(Kind::Dict) => "a dictionary",
+        Kind::String => "a string",
+        Kind::Integer => "an integer",
+        Kind::List => "a list",
+        Kind::Dict => "a dictionary",
     }
 }
 

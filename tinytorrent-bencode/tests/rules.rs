@@ -222,6 +222,9 @@ fn unterminated_container_is_reported_at_its_start() {
     let dict = ErrorKind::UnexpectedEnd { inside: Some(Kind::Dict), needed: 3 };
     assert_eq!(refused(b"d1:a", 0), dict);
     assert_eq!(refused(b"", 0), ErrorKind::UnexpectedEnd { inside: None, needed: 2 });
+    let told = |inside| ErrorKind::UnexpectedEnd { inside, needed: 2 }.to_string();
+    assert_eq!(told(None), "the input ends before a value, at least 2 more bytes are needed");
+    assert!(told(Some(Kind::List)).starts_with("the input ends inside a list, "));
 }
 
 // B-18, BEP 9 "data"
