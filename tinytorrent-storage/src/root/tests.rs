@@ -39,6 +39,28 @@ fn a_link_is_followed_at_no_depth() {
     assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 1);
 }
 
+// S-20, S-21: whatever was opened before, the way is looked at anew.
+#[test]
+fn a_folder_that_was_moved_away_takes_no_file_with_it() {
+    let outside = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let root = Root::open(folder.path(), Access::Write).unwrap();
+    root.file(elements("a/b/first"), Access::Write).unwrap();
+    std::fs::rename(folder.path().join("a/b"), outside.path().join("b")).unwrap();
+    root.file(elements("a/b/second"), Access::Write).unwrap();
+    assert!(folder.path().join("a/b/second").is_file());
+    assert!(!outside.path().join("b/second").exists());
+    assert!(root.stamp(elements("a/b/first")).unwrap().is_none());
+
+    std::fs::remove_dir_all(folder.path().join("a")).unwrap();
+    symlink(outside.path(), folder.path().join("a")).unwrap();
+    for access in [Access::Read, Access::Write] {
+        let error = root.file(elements("a/b/first"), access).unwrap_err();
+        assert!(matches!(error, StorageError::SymbolicLink { .. }), "{error}");
+    }
+    assert!(root.stamp(elements("a/b/first")).is_err());
+}
+
 #[test]
 fn elements_that_lead_elsewhere_are_refused() {
     let folder = tempfile::tempdir().unwrap();

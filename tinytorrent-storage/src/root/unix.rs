@@ -12,7 +12,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, FileType, Mode, OFlags},
+    fs::{AtFlags, FileType, Mode, OFlags, Stat},
     io::Errno,
 };
 
@@ -29,17 +29,27 @@ impl Folder {
 
     pub(super) fn file<'a>(
         &self,
-        elements: impl DoubleEndedIterator<Item = &'a [u8]>,
+        elements: impl DoubleEndedIterator<Item = &'a [u8]> + Clone,
         access: Access,
     ) -> Result<File, Refusal> {
-        self.at_parent(elements, access, |folder, name, depth| {
-            // A pipe in the place of a file must not keep us waiting: `NONBLOCK`.
-            let common = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-            let flags = match access {
+        // A pipe in the place of a file must not keep us waiting: `NONBLOCK`.
+        let common = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let flags = common
+            | match access {
                 Access::Read => OFlags::RDONLY,
                 Access::Write => OFlags::RDWR | OFlags::CREATE,
             };
-            rustix::fs::openat(folder, name, common | flags, Mode::from_raw_mode(0o666))
+        let mode = Mode::from_raw_mode(0o666);
+        match self.open_at_once(elements.clone(), flags, mode) {
+            Ok(file) => return Ok(File::from(file)),
+            Err(Errno::NOENT) if access == Access::Read => {
+                return Err(Refusal::Io(Errno::NOENT.into()));
+            }
+            // Folders may have to be made, a link to be named.
+            Err(_) => {}
+        }
+        self.at_parent(elements, access, |folder, name, depth| {
+            rustix::fs::openat(folder, name, flags, mode)
                 .map(File::from)
                 .map_err(|error| refusal(folder, name, depth, error))
         })
@@ -57,17 +67,17 @@ impl Folder {
 
     pub(super) fn stamp<'a>(
         &self,
-        elements: impl DoubleEndedIterator<Item = &'a [u8]>,
+        elements: impl DoubleEndedIterator<Item = &'a [u8]> + Clone,
     ) -> Result<Option<FileStamp>, Refusal> {
+        let flags = EXAMINE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let at_once = self.open_at_once(elements.clone(), flags, Mode::empty());
+        if let Ok(stat) = at_once.and_then(rustix::fs::fstat) {
+            return Ok(stamp_of(&stat));
+        }
         self.at_parent(elements, Access::Read, |folder, name, depth| {
-            let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
-                .map_err(|error| refusal(folder, name, depth, error))?;
-            let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-            Ok(is_file.then_some(FileStamp {
-                size: stat.st_size as u64,
-                seconds: stat.st_mtime as i64,
-                nanoseconds: stat.st_mtime_nsec as u32,
-            }))
+            rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
+                .map(|stat| stamp_of(&stat))
+                .map_err(|error| refusal(folder, name, depth, error))
         })
     }
 
@@ -90,6 +100,38 @@ impl Folder {
         Ok(false)
     }
 
+    /// Opens what is there in one call of the system, where it can be told to follow no link on the
+    /// way; walking is several times as many. Any error means no more than that this is no way.
+    #[cfg(target_os = "linux")]
+    fn open_at_once<'a>(
+        &self,
+        elements: impl Iterator<Item = &'a [u8]>,
+        flags: OFlags,
+        mode: Mode,
+    ) -> Result<OwnedFd, Errno> {
+        use rustix::fs::ResolveFlags;
+
+        let mut path = Vec::with_capacity(256);
+        for element in elements {
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            path.extend_from_slice(element);
+        }
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        rustix::fs::openat2(&self.0, path.as_slice(), flags, mode, resolve)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn open_at_once<'a>(
+        &self,
+        _: impl Iterator<Item = &'a [u8]>,
+        _: OFlags,
+        _: Mode,
+    ) -> Result<OwnedFd, Errno> {
+        Err(Errno::NOSYS)
+    }
+
     /// Walks to the last element, whose folder is then at hand.
     fn at_parent<'a, T>(
         &self,
@@ -110,6 +152,22 @@ impl Folder {
         }
         act(folder.as_ref().unwrap_or(&self.0).as_fd(), last, depth)
     }
+}
+
+/// For what is only looked at.
+#[cfg(target_os = "linux")]
+const EXAMINE: OFlags = OFlags::PATH;
+#[cfg(not(target_os = "linux"))]
+const EXAMINE: OFlags = OFlags::RDONLY;
+
+#[allow(clippy::unnecessary_cast, reason = "systems have different types for times")]
+fn stamp_of(stat: &Stat) -> Option<FileStamp> {
+    let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    is_file.then_some(FileStamp {
+        size: stat.st_size as u64,
+        seconds: stat.st_mtime as i64,
+        nanoseconds: stat.st_mtime_nsec as u32,
+    })
 }
 
 fn open_folder(
