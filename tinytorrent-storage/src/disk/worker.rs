@@ -6,7 +6,7 @@ use super::{
     Completion, Content,
     batch::{self, Done, Progress},
     shared::{Job, Shared},
-    torrent::{Batch, Ending},
+    torrent::{Batch, Ending, Torrent},
 };
 use crate::{
     StorageError,
@@ -44,15 +44,16 @@ fn store(shared: &Shared, content: &Content, batch: Batch) {
         (content.on_completion)(Completion::BlocksWritten { bytes: written });
     }
     completions.into_iter().for_each(&content.on_completion);
-    end(shared, content);
+    // The batch counts as under way until all was told of it, so that a checkpoint's completion
+    // comes after those of what it holds.
+    end(shared, content, Torrent::end_batch);
 }
 
-/// The batch counts as under way until all was told of it, so that a checkpoint's completion comes
-/// after those of what it holds.
-fn end(shared: &Shared, content: &Content) {
+/// Notes the end of a job, and has the next one looked for.
+fn end(shared: &Shared, content: &Content, note: impl FnOnce(&mut Torrent)) {
     let mut state = shared.lock();
     if let Some(torrent) = state.torrents.get_mut(&content.id) {
-        torrent.end_batch();
+        note(torrent);
     }
     shared.woken(state, content.id, Instant::now());
 }
@@ -116,11 +117,7 @@ fn checkpoint(shared: &Shared, content: &Content, counters: Counters) {
         Ok(()) => Completion::Checkpointed,
         Err(error) => Completion::NotCheckpointed { error },
     };
-    let mut state = shared.lock();
-    if let Some(torrent) = state.torrents.get_mut(&content.id) {
-        torrent.end_checkpoint();
-    }
-    shared.woken(state, content.id, Instant::now());
+    end(shared, content, Torrent::end_checkpoint);
     (content.on_completion)(completion);
 }
 
