@@ -159,7 +159,9 @@ impl ReceiveBuffer {
         let bytes = std::mem::replace(&mut self.bytes, next);
         match self.large.replace(length) {
             Some(length) => self.pool.retire(Buffer { bytes, length }),
-            None => drop(self.pool.users.fetch_add(1, Ordering::Relaxed)),
+            None => {
+                self.pool.users.fetch_add(1, Ordering::Relaxed);
+            }
         }
         true
     }
