@@ -4,11 +4,14 @@
 //! exactly what is wrong. The stack of open containers lives in the tape: an open container's token
 //! holds its parent's index until it is closed.
 
+mod each;
 mod fault;
 mod order;
 
 use alloc::vec::Vec;
 
+pub(crate) use crate::decode::each::each;
+pub use crate::decode::each::{Known, Values};
 use crate::decode::fault::Fault;
 use crate::deviation::Noted;
 use crate::grammar;
@@ -22,7 +25,7 @@ pub(crate) fn whole<'a>(options: &Options, input: &'a [u8]) -> Result<Document<'
         return Err(Error::new(kind, 0, KeyPath::default()));
     }
     let mut decoder = Decoder::new(options, input);
-    let end = decoder.run().map_err(|fault| decoder.error(fault))?;
+    let end = decoder.run(0, keep).map_err(|fault| decoder.error(fault))?;
     if end < input.len() {
         let kind = DeviationKind::TrailingBytes { count: input.len() - end };
         decoder.note(kind, end, 0).map_err(|fault| decoder.error(fault))?;
@@ -34,7 +37,7 @@ pub(crate) fn whole<'a>(options: &Options, input: &'a [u8]) -> Result<Document<'
 pub(crate) fn prefix<'a>(options: &Options, input: &'a [u8]) -> Result<Prefix<'a>, Error> {
     let window = &input[..input.len().min(options.max_bytes)];
     let mut decoder = Decoder::new(options, window);
-    match decoder.run() {
+    match decoder.run(0, keep) {
         Ok(end) => Ok(Prefix::Complete(decoder.finish(), end)),
         Err(fault) => match decoder.needed(&fault) {
             Some(needed) if needed <= (options.max_bytes - window.len()) as u64 => {
@@ -58,6 +61,11 @@ const FIRST_ROOM: usize = 1024;
 /// Tokens for which there is room when a list or dictionary begins in a larger table. Most have fewer,
 /// so that the table grows here, and not where a token is pushed.
 const MIN_ROOM: usize = 32;
+
+/// Reads no list aside.
+fn keep(_: &mut Decoder<'_, '_>, _: usize) -> Result<Option<usize>, Fault> {
+    Ok(None)
+}
 
 struct Decoder<'a, 'o> {
     options: &'o Options,
@@ -94,14 +102,22 @@ impl<'a, 'o> Decoder<'a, 'o> {
         }
     }
 
-    /// Reads one value and returns where it ends.
-    fn run(&mut self) -> Result<usize, Fault> {
-        let mut at = 0;
+    /// Reads the value at `at` and returns where it ends. `aside` sees each list before it is read,
+    /// and may read it instead.
+    #[inline]
+    fn run(
+        &mut self,
+        mut at: usize,
+        mut aside: impl FnMut(&mut Self, usize) -> Result<Option<usize>, Fault>,
+    ) -> Result<usize, Fault> {
         loop {
             at = match self.input.get(at) {
                 Some(b'0'..=b'9') => self.string(at)?,
                 Some(b'i') => self.integer(at)?,
-                Some(b'l') => self.begin(at, Token::LIST)?,
+                Some(b'l') => match aside(self, at)? {
+                    Some(end) => end,
+                    None => self.begin(at, Token::LIST)?,
+                },
                 Some(b'd') => self.begin(at, Token::DICT)?,
                 Some(b'e') if self.in_list() => self.end(at)?,
                 found => return Err(self.no_value(at, found.copied())),

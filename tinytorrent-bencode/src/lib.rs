@@ -75,6 +75,7 @@ pub mod serde;
 mod token;
 mod value;
 
+pub use decode::{Known, Values};
 pub use deviation::{Deviation, DeviationKind};
 pub use document::{Document, Prefix};
 pub use error::{Error, ErrorKind, NotBencode};

@@ -1,7 +1,7 @@
 //! How to read: mode and limits.
 
 use crate::token::{MAX_BYTES, MAX_NODES};
-use crate::{Document, Error, Prefix, decode};
+use crate::{Document, Error, Prefix, Values, decode};
 
 /// Mode and limits of decoding.
 ///
@@ -104,6 +104,39 @@ impl Options {
     /// [`Error`] with kind, byte offset and key path.
     pub fn decode<'a>(&self, input: &'a [u8]) -> Result<Document<'a>, Error> {
         decode::whole(self, input)
+    }
+
+    /// Decodes canonical bencode without keeping the values of one list, which may be long: each is
+    /// handed on, in order, as a document of its own, and dropped.
+    ///
+    /// `path` leads to the list by keys. In the document that is returned it is there, with its bytes,
+    /// but has no values. Offsets count from the start of the input, paths from the value handed on.
+    /// Memory is bounded by the largest value and by what is around the list; the limits count all
+    /// values alike.
+    ///
+    /// `None` is for what [`decode`](Self::decode) refuses when strict, and after it no value that was
+    /// handed on may count: `decode` says what is wrong, or lists it when lenient.
+    ///
+    /// ```
+    /// use tinytorrent_bencode::{Document, Options};
+    ///
+    /// let input = b"d4:infod5:filesld6:lengthi1eed6:lengthi2eee4:name1:aee";
+    /// let mut total = 0;
+    /// let doc = Options::strict()
+    ///     .decode_each(input, &["info", "files"], |file: &Document<'_>| {
+    ///         total += file.get("length").and_then(|length| length.as_u64()).unwrap_or(0);
+    ///     })
+    ///     .unwrap();
+    /// assert_eq!(total, 3);
+    /// assert_eq!(doc.get("info").unwrap().get("name").unwrap().as_str(), Some("a"));
+    /// ```
+    pub fn decode_each<'a>(
+        &self,
+        input: &'a [u8],
+        path: &[&str],
+        mut each: impl Values<'a>,
+    ) -> Option<Document<'a>> {
+        decode::each(self, input, path, &mut each)
     }
 
     /// Decodes the value at the start of the input, whatever follows it.

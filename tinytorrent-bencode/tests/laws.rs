@@ -4,8 +4,8 @@ mod support;
 
 use proptest::prelude::*;
 use tinytorrent_bencode::{
-    ErrorKind, MaybeNode, Node, Options, PathElement, Prefix, Raw, Scan, Scanner, Value, decode,
-    decode_lenient, encode,
+    Document, ErrorKind, Kind, MaybeNode, Node, Options, PathElement, Prefix, Raw, Scan, Scanner,
+    Value, decode, decode_lenient, encode,
 };
 
 proptest! {
@@ -41,6 +41,40 @@ proptest! {
         prop_assert_eq!(doc.root().index(1).as_u64(), Some(number));
         prop_assert_eq!(doc.root().index(2).as_u64(), (number == 0).then_some(0));
         prop_assert_eq!(doc.root().index(2).as_i64(), 0i64.checked_sub_unsigned(number));
+    }
+
+    #[test]
+    fn values_of_a_list_are_the_same_when_handed_on(
+        before in support::value(),
+        values in prop::collection::vec(support::bytes(), 0..4),
+        after in support::value(),
+    ) {
+        let [before, values, after] = [before.encode(), values.concat(), after.encode()];
+        // Others are at paths that are alike: `a`, `b.a`, and `b` within another list.
+        let list: &[&[u8]] = &[b"l", &values, b"e"];
+        let parts: &[&[u8]] = &[b"d1:al", &before, b"e1:bd1:al", &before, b"e1:b", &list.concat(), b"e1:cld1:bl", &after, b"eeee"];
+        let input = parts.concat();
+        let mut handed_on = Vec::new();
+        let found = Options::lenient().decode_each(&input, &["b", "b"], |value: &Document<'_>| {
+            let value = value.root();
+            handed_on.push((value.offset(), value.raw().to_vec(), value.to_value().unwrap()));
+        });
+        let whole = decode(&input).ok();
+        prop_assert_eq!(found.is_some(), whole.is_some());
+        let (Some(found), Some(whole)) = (found, whole) else { return Ok(()) };
+        // Odd values may have ended the list, and be something else altogether.
+        let Some(list) = whole.get("b").get("b").filter(|list| list.kind() == Kind::List) else {
+            prop_assert_eq!(handed_on, []);
+            return Ok(());
+        };
+        let kept: Vec<_> = list.list().map(|value| (value.offset(), value.raw().to_vec(), value.to_value().unwrap())).collect();
+        prop_assert_eq!(handed_on, kept);
+        let emptied = found.get("b").get("b").unwrap();
+        prop_assert_eq!((emptied.list().count(), emptied.raw(), emptied.offset()), (0, list.raw(), list.offset()));
+        let others = |doc: &Document<'_>| -> Vec<_> {
+            doc.root().dict().filter(|(key, _)| *key != b"b").map(|(_, value)| value.to_value().unwrap()).collect()
+        };
+        prop_assert_eq!(others(&found), others(&whole));
     }
 
     // B-24
