@@ -50,7 +50,7 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fn check(layout: &Layout) {
-    let paths: HashSet<&[u8]> = layout.files().map(|file| file.path.as_bytes()).collect();
+    let paths: HashSet<Vec<u8>> = layout.files().map(|file| file.path.to_bytes()).collect();
     assert_eq!(paths.len(), layout.file_count() as usize, "each file has its own path");
     for file in layout.files() {
         for path in [Some(file.path), file.link_target].into_iter().flatten() {
@@ -61,7 +61,7 @@ fn check(layout: &Layout) {
             assert!(path.elements().all(|element| (1..=255).contains(&element.len())));
         }
         // No file is a folder on the way to another.
-        let path = file.path.as_bytes();
+        let path = file.path.to_bytes();
         let slashes = (0..path.len()).filter(|&at| path[at] == b'/');
         slashes.for_each(|slash| assert!(!paths.contains(&path[..slash])));
     }

@@ -90,6 +90,6 @@ pub use layout::{
 pub use magnet::{FileSelection, Magnet, MagnetError};
 pub use metainfo::{Metainfo, PieceHash};
 pub use options::ReadOptions;
-pub use path::{PathChange, PathChangeKind, PathPolicy, SafePath};
+pub use path::{Elements, PathChange, PathChangeKind, PathPolicy, SafePath};
 pub use verify::{FileFault, FileFaultKind, VerifyError, VerifyOptions, VerifyReport};
 pub use warning::{Warning, WarningKind};

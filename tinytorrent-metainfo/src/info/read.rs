@@ -164,7 +164,7 @@ impl<'doc, 'a> Reader<'_, 'doc, 'a> {
     pub(super) fn builder(&self, piece_length: u32) -> LayoutBuilder {
         let mut builder = Layout::builder(piece_length);
         builder.policy(self.options.policy);
-        builder.paths().set_seed(self.hashes.to_wire().as_bytes());
+        builder.set_seed(self.hashes.to_wire().as_bytes());
         builder
     }
 

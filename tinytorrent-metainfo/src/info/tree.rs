@@ -114,7 +114,7 @@ impl<'doc, 'a> Walk<'doc, 'a> {
                 return Err(Error::at(&entry, LayoutError::TooDeep { file }));
             }
             if !is_file(entry) {
-                self.builder.paths().enter(name);
+                self.builder.paths().enter_new(name);
                 open.push(entries);
                 continue;
             }

@@ -3,9 +3,7 @@ use std::collections::BTreeMap;
 use tinytorrent_types::Geometry;
 
 use super::{FileAttributes, FileIndex, Layout, LayoutError};
-use crate::path::{
-    Kinds, PathArena, PathBuilder, PathChange, PathChangeKind, PathPolicy, Resolved,
-};
+use crate::path::{Kinds, PathBuilder, PathChange, PathChangeKind, PathPolicy, Resolved};
 
 /// Collects the files of a [`Layout`] in the order of the content.
 ///
@@ -13,12 +11,13 @@ use crate::path::{
 #[derive(Debug, Clone)]
 pub struct LayoutBuilder {
     piece_length: u32,
+    seed: Vec<u8>,
     paths: PathBuilder,
     root_change: Option<PathChange>,
     starts: Vec<u64>,
     total: u64,
     attributes: Vec<FileAttributes>,
-    links: Vec<(FileIndex, PathArena)>,
+    links: Vec<FileIndex>,
     changed: Vec<(u32, String, Kinds)>,
     error: Option<LayoutError>,
 }
@@ -30,6 +29,7 @@ impl LayoutBuilder {
     pub(super) fn new(piece_length: u32) -> Self {
         Self {
             piece_length,
+            seed: Vec::new(),
             paths: PathBuilder::new(),
             root_change: None,
             starts: Vec::new(),
@@ -50,7 +50,7 @@ impl LayoutBuilder {
         self
     }
 
-    /// Puts all files below a folder of this name. Set it before the first file, after the policy.
+    /// Puts all files below a folder of this name. Set it after the policy.
     pub fn root(&mut self, name: impl AsRef<[u8]>) -> &mut Self {
         let name = name.as_ref();
         let kinds = self.paths.set_root(name);
@@ -123,7 +123,9 @@ impl LayoutBuilder {
         let geometry = Geometry::new(self.total, self.piece_length)?;
         let paths = std::mem::replace(&mut self.paths, PathBuilder::new());
         let policy = paths.policy();
-        let resolved = paths.resolve().ok_or(LayoutError::TooManyCollisions)?;
+        let is_written = |file: usize| !self.attributes[file].is_pad();
+        let resolved =
+            paths.resolve(&self.seed, is_written).ok_or(LayoutError::TooManyCollisions)?;
         let changes = self.report(&resolved, policy)?;
         self.starts.push(self.total);
         self.starts.shrink_to_fit();
@@ -147,6 +149,11 @@ impl LayoutBuilder {
         self.attributes.len() as u32
     }
 
+    /// What keys the comparison of paths, so that nobody can prepare for it.
+    pub(crate) fn set_seed(&mut self, seed: &[u8]) {
+        self.seed = seed.to_vec();
+    }
+
     fn push_path<P>(&mut self, path: P)
     where
         P: IntoIterator,
@@ -163,18 +170,16 @@ impl LayoutBuilder {
     }
 
     /// Completes the file whose path was added.
+    #[inline]
     pub(crate) fn end_file(&mut self, length: u64, attributes: FileAttributes) {
         let file = self.file_count();
         if let Err(error) = self.check_file(file, length, attributes) {
             self.error.get_or_insert(error);
         }
-        if self.paths.depth() == 0 {
-            self.paths.name_padding(length);
-        }
         if !self.paths.kinds().is_empty() {
             self.changed.push((file, escape(self.paths.original()), self.paths.kinds()));
         }
-        if !self.paths.end(!attributes.is_pad()) {
+        if !self.paths.end(length) {
             self.error.get_or_insert(LayoutError::TooManyFiles);
         }
         self.starts.push(self.total);
@@ -189,11 +194,10 @@ impl LayoutBuilder {
         T::Item: AsRef<[u8]>,
     {
         let file = self.file_count();
-        let target = self.paths.target(target, MAX_DEPTH as usize);
-        let is_usable = target.is_some();
+        let is_usable = self.paths.target(target, MAX_DEPTH as usize);
         let attributes = attributes.without(FileAttributes::SYMLINK.with(FileAttributes::PAD));
-        if let Some(target) = target {
-            self.links.push((FileIndex::new(file), target));
+        if is_usable {
+            self.links.push(FileIndex::new(file));
             self.end_file(0, attributes.with(FileAttributes::SYMLINK));
         } else {
             self.end_file(0, attributes);
@@ -201,6 +205,7 @@ impl LayoutBuilder {
         is_usable
     }
 
+    #[inline]
     fn check_file(
         &self,
         file: u32,
@@ -252,7 +257,7 @@ impl LayoutBuilder {
         let change = |(file, (original, kinds)): (u32, (String, Kinds))| PathChange {
             file: Some(FileIndex::new(file)),
             original,
-            written: resolved.paths.get(file as usize).to_string_lossy().into_owned(),
+            written: resolved.paths.get(file as usize).to_string_lossy(),
             kinds: kinds.to_vec(),
         };
         Ok(self.root_change.clone().into_iter().chain(found.into_iter().map(change)).collect())

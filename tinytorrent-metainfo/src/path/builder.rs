@@ -1,38 +1,38 @@
 use std::io::Write as _;
 
-use super::names::Names;
-use super::{Claims, Folder, Kinds, PathArena, PathPolicy, Resolved, sanitise};
+use super::folders::{FolderBuilder, Folders};
+use super::hasher::PathHasher;
+use super::paths::Names;
+use super::{Kinds, PathPolicy, Paths, Resolved, Way, resolve, sanitise};
 
-/// Collects the paths of files, in their order: where each begins, what it had to be changed to, and
-/// who else claims it.
+/// Collects the paths of files, in their order, and what they had to be changed to.
 #[derive(Debug, Clone)]
 pub(crate) struct PathBuilder {
     policy: PathPolicy,
-    seed: Vec<u8>,
-    names: Names,
-    folder: Folder,
-    claims: Claims,
-    arena: PathArena,
+    folders: FolderBuilder,
+    way: Way,
+    files: Names,
+    targets: Names,
     /// Of the file that is being added: where its name begins, if it has one; what was changed of
     /// its path; and, if anything was, its path as given.
     name: Option<usize>,
     kinds: Kinds,
     original: Vec<u8>,
+    is_full: bool,
 }
 
 impl PathBuilder {
     pub(crate) fn new() -> Self {
-        let policy = PathPolicy::default();
         Self {
-            policy,
-            seed: Vec::new(),
-            names: Names::new(policy, &[]),
-            folder: Folder::default(),
-            claims: Claims::default(),
-            arena: PathArena::default(),
+            policy: PathPolicy::default(),
+            folders: FolderBuilder::new(),
+            way: Way::default(),
+            files: Names::default(),
+            targets: Names::default(),
             name: None,
             kinds: Kinds::default(),
             original: Vec::new(),
+            is_full: false,
         }
     }
 
@@ -43,64 +43,55 @@ impl PathBuilder {
     /// How names are written and told apart. Before the first file only.
     pub(crate) fn set_policy(&mut self, policy: PathPolicy) {
         self.policy = policy;
-        self.rekey();
     }
 
-    /// What keys the comparison of paths. Before the first file only.
-    pub(crate) fn set_seed(&mut self, seed: &[u8]) {
-        self.seed = seed.to_vec();
-        self.rekey();
-    }
-
-    fn rekey(&mut self) {
-        self.names = Names::new(self.policy, &self.seed);
-        self.folder = Folder::root(self.written_root().to_vec().as_slice(), &mut self.names);
-    }
-
-    /// All files from here on are in a folder of this name. Answers what was changed of it.
+    /// All files are in a folder of this name. Answers what was changed of it.
     pub(crate) fn set_root(&mut self, name: &[u8]) -> Kinds {
         let mut written = Vec::new();
         let kinds = sanitise(name, self.policy, &mut written);
-        self.folder = Folder::root(&written, &mut self.names);
+        self.folders.set_root(&written);
         kinds
     }
 
     /// The folder around all files as it is written; empty if there is none.
     pub(crate) fn written_root(&self) -> &[u8] {
-        self.folder.written_root().strip_suffix(b"/").unwrap_or_default()
+        self.folders.root()
     }
 
     /// Goes back to the folder around all files.
     pub(crate) fn go_to_root(&mut self) {
-        self.folder.go_to_root();
+        self.way.go_to_root();
     }
 
     /// Goes to a folder in the present one.
     pub(crate) fn enter(&mut self, raw: &[u8]) {
-        self.folder.enter(raw, self.policy, &mut self.names);
+        self.is_full |= !self.way.enter(raw, self.policy, &mut self.folders);
+    }
+
+    /// Goes to a folder in the present one that was not entered before and will not be again.
+    pub(crate) fn enter_new(&mut self, raw: &[u8]) {
+        self.is_full |= !self.way.enter_new(raw, self.policy, &mut self.folders);
     }
 
     /// Goes to the folder around the present one.
     pub(crate) fn leave(&mut self) {
-        self.folder.leave();
+        self.way.leave();
     }
 
     /// The file that [`end`](Self::end) will complete has this name, in the present folder.
     pub(crate) fn name(&mut self, raw: &[u8]) {
-        let path = self.arena.open();
-        path.extend_from_slice(self.folder.written());
-        self.name = Some(path.len());
-        self.kinds = sanitise(raw, self.policy, path);
-        self.kinds.merge(self.folder.kinds());
+        self.name = Some(self.files.bytes.len());
+        self.kinds = sanitise(raw, self.policy, &mut self.files.bytes);
+        self.kinds.merge(self.way.kinds());
         if !self.kinds.is_empty() {
-            self.original.extend_from_slice(self.folder.raw());
+            self.original = self.way.raw(&self.folders);
             self.original.extend_from_slice(raw);
         }
     }
 
     /// Elements of the path that is being added, without the root.
     pub(crate) fn depth(&self) -> usize {
-        if self.name.is_some() { self.folder.depth() + 1 } else { 0 }
+        if self.name.is_some() { self.way.depth() + 1 } else { 0 }
     }
 
     /// What was changed of the path that is being added.
@@ -113,55 +104,70 @@ impl PathBuilder {
         &self.original
     }
 
-    /// Completes a path. One that is never written may clash with others. `false` if there is no
-    /// room for more.
-    pub(crate) fn end(&mut self, is_written: bool) -> bool {
-        match self.name.take().filter(|_| is_written) {
-            Some(start) => {
-                let name = self.arena.opened_from(start);
-                self.claims.file(&mut self.folder, name, &mut self.names);
+    /// Completes the path of a file; one without a name is padding of this length. `false` if there
+    /// is no room for more.
+    pub(crate) fn end(&mut self, length: u64) -> bool {
+        let folder = match self.name.take() {
+            Some(_) => Some(self.way.folder()),
+            None => {
+                let _ = write!(self.files.bytes, "{length}");
+                self.folders.within(Folders::TOP, b".pad")
             }
-            None => self.claims.exempt(),
+        };
+        if !self.kinds.is_empty() {
+            self.kinds = Kinds::default();
+            self.original.clear();
         }
-        self.kinds = Kinds::default();
-        self.original.clear();
-        self.arena.close()
+        !self.is_full && folder.is_some_and(|folder| self.files.close(folder))
     }
 
-    /// Names a file that has no name, and is never written.
-    pub(crate) fn name_padding(&mut self, length: u64) {
-        let _ = write!(self.arena.open(), ".pad/{length}");
-    }
-
-    /// The target of a symlink as it will be found on disk; `None` for one that is not plainly
-    /// below the root, or that is the path being added.
-    pub(crate) fn target<T>(&self, target: T, max_depth: usize) -> Option<PathArena>
+    /// The symlink that is being added leads here, from the root on. `false` if that is not plainly
+    /// below the root, or is the symlink itself.
+    pub(crate) fn target<T>(&mut self, target: T, max_depth: usize) -> bool
     where
         T: IntoIterator,
         T::Item: AsRef<[u8]>,
     {
-        let mut arena = PathArena::default();
-        arena.open().extend_from_slice(self.folder.written_root());
-        let mut is_empty = true;
-        for (at, element) in target.into_iter().enumerate() {
+        let (mut folder, mut depth) = (Folders::ROOT, 0);
+        let start = self.targets.bytes.len();
+        for element in target {
             let element = element.as_ref();
-            if matches!(element, b"" | b"." | b"..") || at >= max_depth {
-                return None;
+            if matches!(element, b"" | b"." | b"..") || depth >= max_depth {
+                self.targets.bytes.truncate(start);
+                return false;
             }
-            if !is_empty {
-                arena.open().push(b'/');
+            // What was the last element until now is a folder.
+            if depth > 0 {
+                let name = &self.targets.bytes[start..];
+                let Some(within) = self.folders.within(folder, name) else { return false };
+                folder = within;
+                self.targets.bytes.truncate(start);
             }
-            sanitise(element, self.policy, arena.open());
-            is_empty = false;
+            sanitise(element, self.policy, &mut self.targets.bytes);
+            depth += 1;
         }
-        let is_own = arena.opened() == self.arena.opened();
-        (!is_empty && !is_own && arena.close()).then_some(arena)
+        let name = &self.targets.bytes[start..];
+        let path = self.folders.path(folder, name);
+        let is_own = self.name.is_some_and(|start| {
+            path == self.folders.path(self.way.folder(), &self.files.bytes[start..])
+        });
+        let is_usable = depth > 0 && !is_own && self.targets.close(folder);
+        if !is_usable {
+            self.targets.bytes.truncate(start);
+        }
+        is_usable
     }
 
-    /// Gives each file a path of its own; see [`Claims::resolve`].
-    pub(crate) fn resolve(mut self) -> Option<Resolved> {
-        let mut resolved = self.claims.resolve(self.arena, &mut self.names)?;
-        resolved.paths.shrink();
-        Some(resolved)
+    /// Gives each file a path of its own; see [`resolve`]. The seed keys the comparison of paths.
+    pub(crate) fn resolve(
+        mut self,
+        seed: &[u8],
+        is_written: impl Fn(usize) -> bool,
+    ) -> Option<Resolved> {
+        self.files.shrink();
+        self.targets.shrink();
+        let folders = self.folders.finish();
+        let paths = Paths { folders, files: self.files, targets: self.targets };
+        resolve(paths, is_written, &mut PathHasher::new(self.policy, seed))
     }
 }

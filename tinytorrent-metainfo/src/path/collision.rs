@@ -1,27 +1,51 @@
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::num::NonZeroU64;
 
 use super::element::{MAX_ELEMENT, shorten};
-use super::names::Names;
-use super::{Folder, PathArena};
+use super::folders::Folders;
+use super::hasher::{Identity, PathHasher};
+use super::paths::Names;
+use super::{Paths, SafePath};
 
-/// What [`Claims::resolve`] found.
+/// What [`resolve`] found.
 #[derive(Debug)]
 pub(crate) struct Resolved {
     /// The files whose path had to change, ascending, with the path they had.
     pub(crate) renamed: Vec<(u32, Vec<u8>)>,
     /// All paths, no two alike.
-    pub(crate) paths: PathArena,
+    pub(crate) paths: Paths,
 }
 
-/// Who claims which path, so that each file gets one of its own.
+/// Gives each file a path of its own: the first in order keeps it, a later one gets a number, and so
+/// does a file in the place of a folder. What is never written may clash with others. `None` if it
+/// would take too long, which only paths made for the purpose bring about.
 ///
 /// Paths are compared by a hash of 64 bits, keyed so that nobody can aim at it; two that meet by
 /// chance cost one of them its name, not its safety.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Claims {
-    folders: Hashes,
+pub(super) fn resolve(
+    mut paths: Paths,
+    is_written: impl Fn(usize) -> bool,
+    hasher: &mut PathHasher,
+) -> Option<Resolved> {
+    let claims = Claims::of(&paths, is_written, hasher);
+    let clashes = claims.clashes();
+    if clashes.is_empty() {
+        return Some(Resolved { renamed: Vec::new(), paths });
+    }
+    let renames = claims.rename(&paths.files, &clashes, hasher)?;
+    let path = |&index: &usize| (index as u32, SafePath::to_bytes(paths.get(index)));
+    let renamed = clashes.iter().map(path).collect();
+    paths.files = rebuild(&paths.files, &clashes, &renames)?;
+    Some(Resolved { renamed, paths })
+}
+
+/// Who claims which path.
+struct Claims {
+    /// The hash of each folder.
+    folders: Vec<u64>,
+    /// The hashes of the folders that files are in.
+    claimed: Vec<u64>,
     /// The hash of each file's path; `None` for what is never written, and collides with nothing.
     files: Vec<Option<NonZeroU64>>,
 }
@@ -29,66 +53,72 @@ pub(super) struct Claims {
 type Hashes = HashSet<u64, BuildHasherDefault<Identity>>;
 
 impl Claims {
-    /// The next file has this name in this folder.
-    pub(super) fn file(&mut self, folder: &mut Folder, name: &[u8], names: &mut Names) {
-        folder.claim(|hash| _ = self.folders.insert(hash));
-        self.files.push(NonZeroU64::new(names.hash(folder.hash(), name)));
-    }
-
-    /// The next file is never written.
-    pub(super) fn exempt(&mut self) {
-        self.files.push(None);
-    }
-
-    /// Gives each file a path of its own: the first in order keeps it, a later one gets a number,
-    /// and so does a file in the place of a folder. `None` if that would take too long, which only
-    /// paths made for the purpose bring about.
-    pub(super) fn resolve(self, paths: PathArena, names: &mut Names) -> Option<Resolved> {
-        let clashes = self.clashes();
-        if clashes.is_empty() {
-            return Some(Resolved { renamed: Vec::new(), paths });
+    fn of(paths: &Paths, is_written: impl Fn(usize) -> bool, hasher: &mut PathHasher) -> Self {
+        let folders = &paths.folders;
+        let mut hashes = Vec::new();
+        for folder in folders.all() {
+            let around = folders.around(folder);
+            let hash = match around {
+                // The root is on the way to all, whatever its name.
+                Folders::TOP => PathHasher::ROOT,
+                _ => hasher.hash(hashes[around as usize], folders.name(folder)),
+            };
+            hashes.push(hash);
         }
-        let renames = self.rename(&paths, &clashes, names)?;
-        let rebuilt = rebuild(&paths, &clashes, &renames)?;
-        let before = |index: &usize| (*index as u32, paths.get(*index).as_bytes().to_vec());
-        Some(Resolved { renamed: clashes.iter().map(before).collect(), paths: rebuilt })
+        let mut claimed = Vec::new();
+        let mut is_claimed = vec![false; hashes.len()];
+        is_claimed[Folders::ROOT as usize] = true;
+        let mut claim = |index: usize| {
+            if !is_written(index) {
+                return None;
+            }
+            let own = paths.files.places[index].folder;
+            let mut folder = own;
+            while !is_claimed[folder as usize] {
+                is_claimed[folder as usize] = true;
+                claimed.push(hashes[folder as usize]);
+                folder = folders.around(folder);
+            }
+            NonZeroU64::new(hasher.hash(hashes[own as usize], paths.files.name(index)))
+        };
+        let files = (0..paths.files.len()).map(&mut claim).collect();
+        Self { folders: hashes, claimed, files }
     }
 
     /// The files that may not keep their paths.
     fn clashes(&self) -> Vec<usize> {
-        let mut sieve = Sieve::new(self.folders.len() + self.files.len());
-        self.folders.iter().for_each(|hash| sieve.add(*hash));
+        let mut sieve = Sieve::new(self.claimed.len() + self.files.len());
+        self.claimed.iter().for_each(|hash| sieve.add(*hash));
         self.files.iter().flatten().for_each(|hash| sieve.add(hash.get()));
         // Few are left, and only these have to be told apart for certain.
-        let mut taken = Hashes::default();
-        let mut is_clash = |hash: u64| {
-            sieve.may_repeat(hash) && (self.folders.contains(&hash) || !taken.insert(hash))
-        };
+        let repeat = |hash: &&u64| sieve.may_repeat(**hash);
+        let mut taken: Hashes = self.claimed.iter().filter(repeat).copied().collect();
+        let mut is_clash = |hash: u64| sieve.may_repeat(hash) && !taken.insert(hash);
         let clash =
             |(index, hash): (usize, &Option<NonZeroU64>)| is_clash((*hash)?.get()).then_some(index);
         self.files.iter().enumerate().filter_map(clash).collect()
     }
 
-    /// New paths for the files that clash, in their order.
+    /// New names for the files that clash, in their order.
     fn rename(
-        mut self,
-        paths: &PathArena,
+        self,
+        files: &Names,
         clashes: &[usize],
-        names: &mut Names,
+        hasher: &mut PathHasher,
     ) -> Option<Vec<Vec<u8>>> {
-        let mut numbers: HashMap<u64, u32> = HashMap::new();
+        let mut numbers: HashMap<NonZeroU64, u32> = HashMap::new();
         let mut attempts = 10_000 + 4 * clashes.len();
         // A path that is taken once is taken, whoever has it.
-        let mut taken = std::mem::take(&mut self.folders);
+        let mut taken: Hashes = self.claimed.into_iter().collect();
         taken.extend(self.files.iter().flatten().map(|hash| hash.get()));
         let mut rename_one = |index: usize| {
-            let path = paths.get(index).as_bytes();
-            let number = numbers.entry(names.path(path)).or_default();
+            let folder = self.folders[files.places[index].folder as usize];
+            let number = numbers.entry(self.files[index]?).or_default();
             loop {
                 attempts = attempts.checked_sub(1)?;
                 *number += 1;
-                let candidate = numbered(path, *number);
-                if taken.insert(names.path(&candidate)) {
+                let candidate = numbered(files.name(index), *number);
+                if taken.insert(hasher.hash(folder, &candidate)) {
                     return Some(candidate);
                 }
             }
@@ -97,33 +127,32 @@ impl Claims {
     }
 }
 
-/// `dir/a.txt` becomes `dir/a.1.txt`, cut where the element would grow too long.
-fn numbered(path: &[u8], number: u32) -> Vec<u8> {
-    let name = path.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
-    let dot = path[name..].iter().rposition(|&byte| byte == b'.').filter(|&dot| dot > 0);
-    let (stem, extension) = path.split_at(dot.map_or(path.len(), |dot| name + dot));
+/// `a.txt` becomes `a.1.txt`, cut where it would grow too long.
+fn numbered(name: &[u8], number: u32) -> Vec<u8> {
+    let dot = name.iter().rposition(|&byte| byte == b'.').filter(|&dot| dot > 0);
+    let (stem, extension) = name.split_at(dot.unwrap_or(name.len()));
     let number = format!(".{number}");
     // An extension that fills the name is none.
     let (stem, extension) = if extension.len() + number.len() < MAX_ELEMENT {
         (stem, extension)
     } else {
-        (path, &path[path.len()..])
+        (name, &name[name.len()..])
     };
     let mut renamed = stem.to_vec();
-    shorten(&mut renamed, name, MAX_ELEMENT - number.len() - extension.len());
+    shorten(&mut renamed, 0, MAX_ELEMENT - number.len() - extension.len());
     renamed.extend_from_slice(number.as_bytes());
     renamed.extend_from_slice(extension);
     renamed
 }
 
-fn rebuild(paths: &PathArena, clashes: &[usize], renames: &[Vec<u8>]) -> Option<PathArena> {
-    let mut rebuilt = PathArena::default();
+fn rebuild(files: &Names, clashes: &[usize], renames: &[Vec<u8>]) -> Option<Names> {
+    let mut rebuilt = Names::default();
     let mut renames = clashes.iter().copied().zip(renames).peekable();
-    for index in 0..paths.len() {
+    for (index, place) in files.places.iter().enumerate() {
         let renamed = renames.next_if(|(clash, _)| *clash == index);
-        let path = renamed.map_or(paths.get(index).as_bytes(), |(_, path)| path);
-        rebuilt.open().extend_from_slice(path);
-        if !rebuilt.close() {
+        let name = renamed.map_or(files.name(index), |(_, name)| name);
+        rebuilt.bytes.extend_from_slice(name);
+        if !rebuilt.close(place.folder) {
             return None;
         }
     }
@@ -166,21 +195,3 @@ impl Sieve {
 const SLOTS_PER_HASH: usize = 8;
 
 const SLOTS_PER_WORD: usize = 32;
-
-/// Hands on keys that are hashes already.
-#[derive(Default)]
-struct Identity(u64);
-
-impl Hasher for Identity {
-    fn write(&mut self, _: &[u8]) {
-        debug_assert!(false, "only hashes are keys");
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}

@@ -1,3 +1,5 @@
+use std::hash::Hasher;
+
 use tinytorrent_hash::sha1;
 use unicode_normalization::UnicodeNormalization;
 
@@ -9,13 +11,13 @@ use super::words::{HIGH_BITS, fold_words, to_lowercase};
 /// Names that a file system may take for equal have the same hash. It is keyed with a seed, so that
 /// nobody can aim at it who does not know the seed.
 #[derive(Debug, Clone)]
-pub(super) struct Names {
+pub(super) struct PathHasher {
     keys: [u64; 2],
     folds: bool,
     folded: Vec<u8>,
 }
 
-impl Names {
+impl PathHasher {
     /// The hash of the folder around all paths.
     pub(super) const ROOT: u64 = 0;
 
@@ -28,6 +30,7 @@ impl Names {
     }
 
     /// The hash of a name in the folder with this hash; never 0.
+    #[inline]
     pub(super) fn hash(&mut self, folder: u64, name: &[u8]) -> u64 {
         if !self.folds {
             return mix_all(self.keys, folder, name, |word| word).0;
@@ -40,18 +43,18 @@ impl Names {
             }
         }
     }
-
-    /// The hash of a path of names with slashes between them.
-    pub(super) fn path(&mut self, path: &[u8]) -> u64 {
-        path.split(|&byte| byte == b'/').fold(Self::ROOT, |folder, name| self.hash(folder, name))
-    }
 }
 
 /// A hash of 64 bits by multiplication, eight bytes at a time, and whether all of them are ASCII.
 /// Nobody who does not know the keys can make names that share one, and the keys come from a hash
 /// that covers the names.
 #[inline]
-fn mix_all(keys: [u64; 2], folder: u64, name: &[u8], fold: impl Fn(u64) -> u64) -> (u64, bool) {
+pub(super) fn mix_all(
+    keys: [u64; 2],
+    folder: u64,
+    name: &[u8],
+    fold: impl Fn(u64) -> u64,
+) -> (u64, bool) {
     let start = mix(folder ^ keys[1], keys[0]);
     let (hash, seen) = fold_words(name, (start, 0), |(hash, seen), word| {
         (mix(hash ^ fold(word), keys[0]), seen | word)
@@ -84,6 +87,24 @@ fn fold(name: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Hands on keys that are hashes already.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Identity(u64);
+
+impl Hasher for Identity {
+    fn write(&mut self, _: &[u8]) {
+        debug_assert!(false, "only hashes are keys");
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -93,11 +114,11 @@ mod tests {
     #[test]
     fn names_alike_but_for_a_number_have_hashes_of_their_own() {
         for policy in [PathPolicy::Portable, PathPolicy::KeepBytes] {
-            let mut names = Names::new(policy, b"seed");
+            let mut hasher = PathHasher::new(policy, b"seed");
             let numbers = 0..50_000;
             let all = numbers.flat_map(|n| [format!("a.{n}"), format!("{n}"), format!("{n} é")]);
             let hashes: HashSet<u64> =
-                all.map(|name| names.hash(Names::ROOT, name.as_bytes())).collect();
+                all.map(|name| hasher.hash(PathHasher::ROOT, name.as_bytes())).collect();
             assert_eq!(hashes.len(), 150_000);
         }
     }

@@ -1,0 +1,180 @@
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, BuildHasherDefault, RandomState};
+
+use super::SafePath;
+use super::hasher::{Identity, mix_all};
+
+/// A folder of a [`Folders`].
+pub(crate) type FolderId = u32;
+
+/// The folders of a torrent, each with the one around it: a path costs what its last element takes,
+/// however deep it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Folders {
+    /// The name of the folder around all files; empty if there is none.
+    root: Vec<u8>,
+    /// The names of the others, one after the other.
+    names: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    around: FolderId,
+    name_end: u32,
+}
+
+impl Folders {
+    /// Where the download goes: the only folder that is in no other.
+    pub(super) const TOP: FolderId = FolderId::MAX;
+
+    /// The folder around all files; the same as the top if it has no name.
+    pub(super) const ROOT: FolderId = 0;
+
+    fn new() -> Self {
+        let root = Entry { around: Self::TOP, name_end: 0 };
+        Self { root: Vec::new(), names: Vec::new(), entries: vec![root] }
+    }
+
+    pub(super) fn root(&self) -> &[u8] {
+        &self.root
+    }
+
+    /// All but the top, each after the one around it.
+    pub(super) fn all(&self) -> impl Iterator<Item = FolderId> + use<> {
+        0..self.entries.len() as FolderId
+    }
+
+    /// The folder around one that is not the top.
+    #[inline]
+    pub(super) fn around(&self, folder: FolderId) -> FolderId {
+        self.entries[folder as usize].around
+    }
+
+    /// The last element of one that is not the top.
+    #[inline]
+    pub(super) fn name(&self, folder: FolderId) -> &[u8] {
+        let Some(before) = (folder as usize).checked_sub(1) else { return &self.root };
+        let [start, end] = [before, before + 1].map(|at| self.entries[at].name_end as usize);
+        &self.names[start..end]
+    }
+
+    fn push(&mut self, around: FolderId, name: &[u8]) -> Option<FolderId> {
+        let name_end = u32::try_from(self.names.len() + name.len()).ok()?;
+        self.names.extend_from_slice(name);
+        self.entries.push(Entry { around, name_end });
+        Some(self.entries.len() as FolderId - 1)
+    }
+
+    fn shrink(&mut self) {
+        self.names.shrink_to_fit();
+        self.entries.shrink_to_fit();
+    }
+}
+
+/// Collects folders and knows those that are there.
+#[derive(Debug, Clone)]
+pub(super) struct FolderBuilder {
+    folders: Folders,
+    /// Those that are remembered, by the hash of the name and of the folder around it. Of those that
+    /// share one, the first.
+    known: HashMap<u64, FolderId, BuildHasherDefault<Identity>>,
+    /// Unknown to all, so that nobody can make names that share a hash.
+    keys: [u64; 2],
+}
+
+impl FolderBuilder {
+    pub(super) fn new() -> Self {
+        let random = RandomState::new();
+        let keys = [0, 1].map(|which| random.hash_one(which) | 1);
+        Self { folders: Folders::new(), known: HashMap::default(), keys }
+    }
+
+    pub(super) fn set_root(&mut self, name: &[u8]) {
+        self.folders.root = name.to_vec();
+    }
+
+    pub(super) fn root(&self) -> &[u8] {
+        self.folders.root()
+    }
+
+    /// The last element of a folder that is not the top.
+    pub(super) fn name(&self, folder: FolderId) -> &[u8] {
+        self.folders.name(folder)
+    }
+
+    /// The folder of this name in another, if it is remembered.
+    pub(super) fn find(&self, around: FolderId, name: &[u8]) -> Option<FolderId> {
+        let known = *self.known.get(&self.hash(around, name))?;
+        let is_it = self.folders.around(known) == around && self.folders.name(known) == name;
+        is_it.then_some(known)
+    }
+
+    /// Adds a folder of this name in another. `None` if there is no room for it (4 GiB of names).
+    pub(super) fn push(&mut self, around: FolderId, name: &[u8]) -> Option<FolderId> {
+        self.folders.push(around, name)
+    }
+
+    /// Makes a folder one that can be found.
+    pub(super) fn remember(&mut self, folder: FolderId) {
+        let hash = self.hash(self.folders.around(folder), self.folders.name(folder));
+        self.known.entry(hash).or_insert(folder);
+    }
+
+    /// The folder of this name in another, added if it is not remembered.
+    pub(super) fn within(&mut self, around: FolderId, name: &[u8]) -> Option<FolderId> {
+        let found = self.find(around, name);
+        found.or_else(|| self.push(around, name).inspect(|&folder| self.remember(folder)))
+    }
+
+    /// The path of a file of this name.
+    pub(super) fn path<'a>(&'a self, folder: FolderId, name: &'a [u8]) -> SafePath<'a> {
+        SafePath::new(&self.folders, folder, name)
+    }
+
+    #[inline]
+    fn hash(&self, around: FolderId, name: &[u8]) -> u64 {
+        mix_all(self.keys, around.into(), name, |word| word).0
+    }
+
+    pub(super) fn finish(mut self) -> Folders {
+        self.folders.shrink();
+        self.folders
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{PathBuilder, PathPolicy};
+
+    /// A file tree names a folder once, and may have a hundred of them above a hundred thousand files.
+    #[test]
+    fn a_path_costs_what_its_name_takes() {
+        let mut builder = PathBuilder::new();
+        builder.set_policy(PathPolicy::Portable);
+        let folder = [b'x'; 250];
+        (0..100).for_each(|_| builder.enter_new(&folder));
+        for number in 0..1_000 {
+            builder.name(format!("{number}").as_bytes());
+            assert!(builder.end(0));
+        }
+        let resolved = builder.resolve(b"", |_| true).unwrap();
+        assert_eq!(resolved.paths.folders.names.len(), 100 * folder.len());
+        assert_eq!(resolved.paths.get(999).to_bytes().len(), 100 * (folder.len() + 1) + 3);
+    }
+
+    #[test]
+    fn a_folder_that_is_left_and_entered_again_is_the_same() {
+        let mut builder = PathBuilder::new();
+        for folder in [["a", "b"], ["a", "c"], ["b", "a"], ["a", "b"]] {
+            builder.go_to_root();
+            folder.iter().for_each(|name| builder.enter(name.as_bytes()));
+            builder.name(b"file");
+            assert!(builder.end(0));
+        }
+        let resolved = builder.resolve(b"", |_| true).unwrap();
+        assert_eq!(resolved.paths.folders.names, b"abcba");
+        let renamed: Vec<u32> = resolved.renamed.iter().map(|(file, _)| *file).collect();
+        assert_eq!(renamed, [3]);
+    }
+}

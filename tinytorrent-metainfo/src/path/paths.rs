@@ -1,0 +1,89 @@
+use core::fmt;
+
+use super::SafePath;
+use super::folders::{FolderId, Folders};
+
+/// The paths of a torrent's files, in their order.
+#[derive(Clone)]
+pub(crate) struct Paths {
+    pub(super) folders: Folders,
+    pub(super) files: Names,
+    /// Where symlinks lead, in the order of the files that are some.
+    pub(super) targets: Names,
+}
+
+impl Paths {
+    /// Panics beyond the last path, as a slice does.
+    pub(crate) fn get(&self, file: usize) -> SafePath<'_> {
+        self.files.path(file, &self.folders)
+    }
+
+    /// Where the symlink leads that has this place among the symlinks.
+    pub(crate) fn target(&self, link: usize) -> SafePath<'_> {
+        self.targets.path(link, &self.folders)
+    }
+}
+
+impl Paths {
+    fn all(&self) -> [impl Iterator<Item = SafePath<'_>>; 2] {
+        [&self.files, &self.targets]
+            .map(|names| (0..names.len()).map(|index| names.path(index, &self.folders)))
+    }
+}
+
+/// Equal if the paths are, wherever their folders stand.
+impl PartialEq for Paths {
+    fn eq(&self, other: &Self) -> bool {
+        self.all().into_iter().zip(other.all()).all(|(ours, theirs)| ours.eq(theirs))
+    }
+}
+
+impl Eq for Paths {}
+
+impl fmt::Debug for Paths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.all().into_iter().flatten()).finish()
+    }
+}
+
+/// Names in one allocation, each in a folder.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Names {
+    pub(super) bytes: Vec<u8>,
+    pub(super) places: Vec<Place>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) folder: FolderId,
+    end: u32,
+}
+
+impl Names {
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    #[inline]
+    pub(super) fn name(&self, index: usize) -> &[u8] {
+        let start = index.checked_sub(1).map_or(0, |before| self.places[before].end);
+        &self.bytes[start as usize..self.places[index].end as usize]
+    }
+
+    fn path<'a>(&'a self, index: usize, folders: &'a Folders) -> SafePath<'a> {
+        SafePath::new(folders, self.places[index].folder, self.name(index))
+    }
+
+    /// Ends the name that was appended to the bytes; `false` if there is no room for it (4 GiB).
+    #[inline]
+    pub(super) fn close(&mut self, folder: FolderId) -> bool {
+        let Ok(end) = u32::try_from(self.bytes.len()) else { return false };
+        self.places.push(Place { folder, end });
+        true
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
+        self.places.shrink_to_fit();
+    }
+}

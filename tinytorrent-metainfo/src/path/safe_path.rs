@@ -1,0 +1,172 @@
+use core::cmp::Ordering;
+use core::fmt;
+use core::hash::{Hash, Hasher};
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use super::folders::{FolderId, Folders};
+use super::way::MAX_LEVELS;
+
+/// A relative path that is safe below the folder it is joined to.
+///
+/// It has at least one element; no element is empty, `.` or `..`, or holds a separator, NUL or
+/// anything else that could lead elsewhere on the system at hand. Only a [`crate::PathPolicy`]
+/// makes one. Paths are equal, and in order, as their elements are.
+#[derive(Clone, Copy)]
+pub struct SafePath<'a> {
+    folders: &'a Folders,
+    folder: FolderId,
+    name: &'a [u8],
+}
+
+impl<'a> SafePath<'a> {
+    pub(super) fn new(folders: &'a Folders, folder: FolderId, name: &'a [u8]) -> Self {
+        Self { folders, folder, name }
+    }
+
+    /// The elements, outermost first. They are UTF-8 unless the policy keeps bytes.
+    pub fn elements(self) -> Elements<'a> {
+        let mut way = [Folders::TOP; MAX_WAY];
+        let (mut start, mut folder) = (MAX_WAY, self.folder);
+        while folder != Folders::TOP && start > 0 {
+            start -= 1;
+            way[start] = folder;
+            folder = self.folders.around(folder);
+        }
+        if way.get(start) == Some(&Folders::ROOT) && self.folders.root().is_empty() {
+            start += 1;
+        }
+        Elements { folders: self.folders, way, start, end: MAX_WAY, name: Some(self.name) }
+    }
+
+    /// The last element: the file's own name.
+    pub fn file_name(self) -> &'a [u8] {
+        self.name
+    }
+
+    /// The elements joined with `/`.
+    pub fn to_bytes(self) -> Vec<u8> {
+        let mut path = Vec::new();
+        for element in self.elements() {
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            path.extend_from_slice(element);
+        }
+        path
+    }
+
+    /// The path for people, with a replacement character for what is no text.
+    pub fn to_string_lossy(self) -> String {
+        String::from_utf8_lossy(&self.to_bytes()).into_owned()
+    }
+
+    /// The path for the file system, relative.
+    pub fn to_path_buf(self) -> PathBuf {
+        self.elements().map(os_element).collect()
+    }
+
+    /// The path for the file system, below `root`.
+    pub fn below(self, root: &Path) -> PathBuf {
+        let mut path = root.to_owned();
+        path.extend(self.elements().map(os_element));
+        path
+    }
+}
+
+/// The elements of a [`SafePath`]; see [`SafePath::elements`].
+#[derive(Debug, Clone)]
+pub struct Elements<'a> {
+    folders: &'a Folders,
+    /// The folders on the way are those of `start..end`.
+    way: [FolderId; MAX_WAY],
+    start: usize,
+    end: usize,
+    name: Option<&'a [u8]>,
+}
+
+/// Folders on the way to a file at most, the root among them.
+const MAX_WAY: usize = MAX_LEVELS + 1;
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if self.start == self.end {
+            return self.name.take();
+        }
+        self.start += 1;
+        Some(self.folders.name(self.way[self.start - 1]))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let count = self.end - self.start + usize::from(self.name.is_some());
+        (count, Some(count))
+    }
+}
+
+impl DoubleEndedIterator for Elements<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        if self.name.is_some() || self.start == self.end {
+            return self.name.take();
+        }
+        self.end -= 1;
+        Some(self.folders.name(self.way[self.end]))
+    }
+}
+
+impl ExactSizeIterator for Elements<'_> {}
+
+#[cfg(unix)]
+fn os_element(element: &[u8]) -> Cow<'_, OsStr> {
+    use std::os::unix::ffi::OsStrExt;
+    Cow::Borrowed(OsStr::from_bytes(element))
+}
+
+#[cfg(not(unix))]
+fn os_element(element: &[u8]) -> Cow<'_, OsStr> {
+    // Elsewhere the policy lets nothing pass that is not UTF-8.
+    match String::from_utf8_lossy(element) {
+        Cow::Borrowed(text) => Cow::Borrowed(OsStr::new(text)),
+        Cow::Owned(text) => Cow::Owned(text.into()),
+    }
+}
+
+impl PartialEq for SafePath<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.elements().eq(other.elements())
+    }
+}
+
+impl Eq for SafePath<'_> {}
+
+impl PartialOrd for SafePath<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for SafePath<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.elements().cmp(other.elements())
+    }
+}
+
+impl Hash for SafePath<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.elements().for_each(|element| element.hash(state));
+    }
+}
+
+impl fmt::Display for SafePath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_string_lossy())
+    }
+}
+
+impl fmt::Debug for SafePath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SafePath({:?})", self.to_string_lossy())
+    }
+}
