@@ -30,7 +30,11 @@ criterion_group! {
 criterion_main!(benches);
 
 fn reading(criterion: &mut Criterion) {
-    for (name, input) in [("100,000 files", many_files()), ("200,000 pieces", many_pieces())] {
+    for (name, input) in [
+        ("100,000 files", many_files(false)),
+        ("100,000 files, scattered", many_files(true)),
+        ("200,000 pieces", many_pieces()),
+    ] {
         let mut group = criterion.benchmark_group(format!("read/{name}"));
         group.throughput(Throughput::Bytes(input.len() as u64));
         for (policy, what) in [(PathPolicy::Portable, "portable"), (PathPolicy::Posix, "posix")] {
@@ -139,8 +143,9 @@ fn write_content(path: &Path, length: u64) {
     }
 }
 
-/// Three folders deep, with lengths and names as they occur; 6 MB.
-fn many_files() -> Vec<u8> {
+/// Three folders deep, with lengths and names as they occur; 7 MB. Scattered, most files are in
+/// another folder than the file before.
+fn many_files(scattered: bool) -> Vec<u8> {
     let mut chance = Chance(42);
     let words = ["alpha", "beta", "gamma", "photo", "track", "lecture", "readme", "chapter"];
     let mut total = 0;
@@ -151,6 +156,7 @@ fn many_files() -> Vec<u8> {
             total += length;
             let mut word = || words[chance.next() as usize % words.len()];
             let (folder, name) = (word(), word());
+            let folder = if scattered { folder } else { "folder" };
             list.dict(|dict| {
                 dict.integer("length", length);
                 dict.list("path", |list| {

@@ -15,6 +15,11 @@ fuzz_target!(|input: &[u8]| {
     if let Ok(strict) = strict {
         assert_eq!(strict, torrent);
     }
+    // With a byte behind it, it is read by way of a table of all values.
+    let mut followed = input.to_vec();
+    followed.push(b'\n');
+    let followed = Metainfo::from_bytes_lenient(&followed).expect("that is forgiven");
+    assert_eq!(followed.info(), torrent.info());
     let saved = Metainfo::from_bytes_lenient(&torrent.to_bytes()).expect("what we save, we read");
     assert_eq!((saved.hashes(), saved.layout()), (torrent.hashes(), torrent.layout()));
     let bare = ReadOptions::lenient().read_info(torrent.info().bytes()).expect("peers send this");

@@ -98,6 +98,10 @@ impl Report {
         Self { lenient, limit, warnings: Vec::new(), count: 0 }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// Strict reading cannot accept this.
     pub(crate) fn deviate(&mut self, node: &Node<'_, '_>, kind: WarningKind) -> Result<(), Error> {
         if !self.lenient {

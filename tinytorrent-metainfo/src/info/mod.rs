@@ -1,5 +1,6 @@
 //! The info dictionary: what the info-hash covers.
 
+mod collected;
 mod keys;
 mod read;
 mod tree;
@@ -15,6 +16,7 @@ use tinytorrent_types::{Geometry, InfoHashV1, InfoHashes, PieceIndex};
 use crate::warning::{Warning, Warnings};
 use crate::{Error, FileIndex, Layout, PathChange, ReadOptions};
 
+pub(crate) use collected::Collected;
 pub(crate) use keys::keys;
 pub(crate) use read::{collections, read, read_bare, similar, text};
 pub(crate) use v1::BITCOMET_PAD;

@@ -3,7 +3,7 @@ use tinytorrent_hash::{sha1, sha256};
 use tinytorrent_types::{InfoHashV1, InfoHashV2, InfoHashes};
 
 use super::keys::InfoKeys;
-use super::{Info, Version, tree, v1};
+use super::{Collected, Info, Version, tree, v1};
 use crate::error::{Error, ErrorKind};
 use crate::layout::{Layout, LayoutBuilder};
 use crate::path::PathChange;
@@ -11,25 +11,31 @@ use crate::warning::{Report, WarningKind, Warnings};
 use crate::{FileIndex, ReadOptions};
 
 /// Reads an info dictionary that stands alone.
-pub(crate) fn read_bare(document: &Document<'_>, options: &ReadOptions) -> Result<Info, Error> {
+pub(crate) fn read_bare(
+    document: &Document<'_>,
+    collected: Option<Collected>,
+    options: &ReadOptions,
+) -> Result<Info, Error> {
     let mut report = Report::new(options.lenient, options.max_warnings);
     document.deviations().for_each(|deviation| report.deviation(deviation));
-    let mut info = read(document.root(), options, &mut report)?;
+    let mut info = read(document.root(), collected, options, &mut report)?;
     info.warnings = report.finish();
     Ok(info)
 }
 
-/// Reads the info dictionary at `node`.
+/// Reads the info dictionary at `node`, whose list of files may have been collected before.
 pub(crate) fn read(
     node: Node<'_, '_>,
+    collected: Option<Collected>,
     options: &ReadOptions,
     report: &mut Report,
 ) -> Result<Info, Error> {
     node.to_dict()?;
     let keys = InfoKeys::of(node);
     let version = version(node, &keys)?;
-    let hashes = hash(node.raw(), version);
-    let mut reader = Reader { node, keys, hashes, options, report };
+    let (sha1, collected) = collected.map(|files| files.finish(node.raw())).unzip();
+    let hashes = hash(node.raw(), version, sha1);
+    let mut reader = Reader { node, keys, hashes, collected, options, report };
     let piece_length = reader.piece_length(version)?;
     let name = reader.name()?;
     let files = reader.files(version, piece_length, &name)?;
@@ -78,8 +84,8 @@ fn version(node: Node<'_, '_>, keys: &InfoKeys<'_, '_>) -> Result<Version, Error
 }
 
 /// The only way to an info-hash: the bytes as they are (BEP 3, BEP 52 "infohash").
-fn hash(raw: &[u8], version: Version) -> InfoHashes {
-    let v1 = || InfoHashV1::from_bytes(sha1(raw));
+fn hash(raw: &[u8], version: Version, known: Option<[u8; 20]>) -> InfoHashes {
+    let v1 = || InfoHashV1::from_bytes(known.unwrap_or_else(|| sha1(raw)));
     let v2 = || InfoHashV2::from_bytes(sha256(raw));
     match version {
         Version::V1 => InfoHashes::from_v1(v1()),
@@ -107,6 +113,7 @@ pub(super) struct Reader<'r, 'doc, 'a> {
     pub(super) node: Node<'doc, 'a>,
     pub(super) keys: InfoKeys<'doc, 'a>,
     hashes: InfoHashes,
+    pub(super) collected: Option<LayoutBuilder>,
     options: &'r ReadOptions,
     pub(super) report: &'r mut Report,
 }
@@ -164,6 +171,12 @@ impl<'doc, 'a> Reader<'_, 'doc, 'a> {
     pub(super) fn builder(&self, piece_length: u32) -> LayoutBuilder {
         let mut builder = Layout::builder(piece_length);
         builder.policy(self.options.policy);
+        self.keyed(builder, piece_length)
+    }
+
+    /// The same, with files that were collected before anything else was known.
+    pub(super) fn keyed(&self, mut builder: LayoutBuilder, piece_length: u32) -> LayoutBuilder {
+        builder.set_piece_length(piece_length);
         builder.set_seed(self.hashes.to_wire().as_bytes());
         builder
     }

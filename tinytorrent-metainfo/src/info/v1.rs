@@ -46,7 +46,10 @@ fn read_files<'doc, 'a>(
     name: &[u8],
 ) -> Result<Files, Error> {
     let files = node.to_list()?;
-    let mut builder = reader.builder(piece_length);
+    let mut builder = match reader.collected.take() {
+        Some(collected) => reader.keyed(collected, piece_length),
+        None => reader.builder(piece_length),
+    };
     builder.root(name);
     for file in files {
         read_file(file, &mut builder, reader.report)?;
@@ -61,7 +64,7 @@ fn read_files<'doc, 'a>(
     Ok(Files { built, roots: Vec::new(), is_single_file: false })
 }
 
-fn read_file(
+pub(super) fn read_file(
     node: Node<'_, '_>,
     builder: &mut LayoutBuilder,
     report: &mut Report,

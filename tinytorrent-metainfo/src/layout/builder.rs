@@ -149,6 +149,11 @@ impl LayoutBuilder {
         self.attributes.len() as u32
     }
 
+    /// Bytes of a piece.
+    pub(crate) fn set_piece_length(&mut self, bytes: u32) {
+        self.piece_length = bytes;
+    }
+
     /// What keys the comparison of paths, so that nobody can prepare for it.
     pub(crate) fn set_seed(&mut self, seed: &[u8]) {
         self.seed = seed.to_vec();

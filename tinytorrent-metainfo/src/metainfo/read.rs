@@ -5,7 +5,7 @@ use tinytorrent_bencode::{Document, Node};
 
 use super::{Metainfo, PieceLayers, trackers};
 use crate::error::{Error, ErrorKind};
-use crate::info::{self, keys, text};
+use crate::info::{self, Collected, keys, text};
 use crate::warning::{Report, WarningKind};
 use crate::{Info, ReadOptions};
 
@@ -30,15 +30,19 @@ keys! {
     }
 }
 
-/// Reads a torrent file.
-pub(crate) fn read(document: &Document<'_>, options: &ReadOptions) -> Result<Metainfo, Error> {
+/// Reads a torrent file, whose list of files may have been collected before.
+pub(crate) fn read(
+    document: &Document<'_>,
+    collected: Option<Collected>,
+    options: &ReadOptions,
+) -> Result<Metainfo, Error> {
     let mut report = Report::new(options.lenient, options.max_warnings);
     document.deviations().for_each(|deviation| report.deviation(deviation));
     let root = document.root();
     root.to_dict()?;
     let keys = RootKeys::of(root);
     let info = info_node(root, &keys)?;
-    let info = info::read(info, options, &mut report)?;
+    let info = info::read(info, collected, options, &mut report)?;
     let layers = PieceLayers::read(keys.piece_layers, root, &info, &mut report)?;
     if let Some(private) = keys.private {
         report.note(&private, WarningKind::PrivateOutsideInfo);
