@@ -28,8 +28,9 @@
 //! ```
 //!
 //! What is on the wire is not always canonical: [`Options::lenient`] reads what is deployed and lists
-//! each [`Deviation`]. [`Options::decode_prefix`] reads a value with bytes after it, [`Scanner`] finds
-//! the end of one that arrives in parts.
+//! each [`Deviation`]. [`Options::decode_prefix`] reads a value with bytes after it,
+//! [`Options::decode_each`] one whose long list need not be kept, and [`Scanner`] finds the end of one
+//! that arrives in parts.
 //!
 //! To write, [`encode`] has a builder that needs no tree, and [`Value`] is the owned tree; both are
 //! canonical by construction.
