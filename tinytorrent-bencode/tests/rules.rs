@@ -1,7 +1,7 @@
 //! The rules of bencode, one test each.
 
 use tinytorrent_bencode::{
-    DeviationKind, Error, ErrorKind, Kind, MaybeNode, NotBencode, Options, Prefix, decode,
+    DeviationKind, Error, ErrorKind, Kind, MaybeNode, NotBencode, Options, Prefix, Scanner, decode,
     decode_lenient, encode,
 };
 
@@ -116,6 +116,24 @@ fn string_length_is_digits_only() {
     assert!(matches!(refused(b"l1 :ae", 2), ErrorKind::UnexpectedByte { found: b' ', .. }));
     assert!(matches!(refused(b"l+1:ae", 1), ErrorKind::UnexpectedByte { found: b'+', .. }));
     assert!(matches!(refused(b"-1:a", 0), ErrorKind::NotBencode(NotBencode::Byte(b'-'))));
+}
+
+// B-21
+#[test]
+fn digits_beyond_the_limit_are_not_waited_for() {
+    for before in ["", "i", "i-"] {
+        let start = |digits: usize| format!("{before}{}", "0".repeat(digits)).into_bytes();
+        let limit = Options::lenient();
+        let is_awaited = |digits: usize| {
+            let stream = start(digits);
+            limit.decode_prefix(&stream).map(|found| matches!(found, Prefix::Incomplete { .. }))
+        };
+        assert_eq!(is_awaited(256).ok(), Some(true), "{before}");
+        let refused = is_awaited(257).unwrap_err();
+        assert_eq!(*refused.kind(), ErrorKind::TooManyDigits { limit: 256 }, "{before}");
+        assert!(Scanner::new(&limit).feed(&start(256)).is_ok());
+        assert!(Scanner::new(&limit).feed(&start(257)).is_err());
+    }
 }
 
 // B-09, synapse#168

@@ -56,13 +56,13 @@ impl Decoder<'_, '_> {
             nom::Err::Incomplete(_) => &[],
         };
         let Some(found) = rest.first() else {
-            // The sign or colon and the first letter are not digits.
-            if let Err(fault) =
-                self.check_digits(&self.input[at + 2.min(self.input.len() - at)..], at)
-            {
+            let token = &self.input[at..];
+            let digits = token.strip_prefix(b"i").unwrap_or(token);
+            let digits = digits.strip_prefix(b"-").unwrap_or(digits);
+            if let Err(fault) = self.check_digits(digits, at) {
                 return fault;
             }
-            return self.unexpected_end(at, Some(inside), token_needs(&self.input[at..]));
+            return self.unexpected_end(at, Some(inside), token_needs(token));
         };
         let expected =
             if inside == Kind::String { "a digit or `:`" } else { "a digit, `-` or `e`" };
