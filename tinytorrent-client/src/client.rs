@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tinytorrent_storage::{Disk, FilePool};
+use tinytorrent_storage::{CheckTurns, Disk, FilePool};
 use tinytorrent_tracker::client::TrackerClient;
 use tinytorrent_types::PeerId;
 use tokio::net::TcpListener;
@@ -32,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) buffers: BufferPool,
     pub(crate) files: Arc<FilePool>,
+    pub(crate) checks: Arc<CheckTurns>,
     pub(crate) disk: Disk,
     pub(crate) trackers: TrackerClient,
     listeners: Vec<AbortHandle>,
@@ -65,6 +66,7 @@ impl Client {
                 registry,
                 buffers: BufferPool::new(options.receive_budget()),
                 files: Arc::new(FilePool::new(options.open_files)),
+                checks: Arc::<CheckTurns>::default(),
                 disk: Disk::new(&options.disk()).map_err(ClientError::Threads)?,
                 trackers: TrackerClient::new(options.trackers()),
                 listeners,

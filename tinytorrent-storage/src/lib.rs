@@ -112,6 +112,7 @@ mod presence;
 mod resume;
 mod root;
 mod storage;
+mod turns;
 mod vectored;
 mod verify;
 
@@ -128,5 +129,6 @@ pub use crate::{
     },
     root::FileStamp,
     storage::{Storage, StorageOptions},
+    turns::CheckTurns,
     verify::{Verified, VerifyProgress, verify},
 };

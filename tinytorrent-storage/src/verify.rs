@@ -43,7 +43,8 @@ pub struct Verified {
 /// never written is not read. After each batch `progress` is told how far it is and can end it
 /// (S-19). Never writes.
 ///
-/// Two at a time on one disk only keep its head moving; run one after the other.
+/// Two at a time on one disk only keep its head moving; [`CheckTurns`](crate::CheckTurns) puts those of
+/// [`recover`](crate::recover) one after the other.
 pub fn verify(
     storage: &Storage,
     hashes: &PieceHashes,

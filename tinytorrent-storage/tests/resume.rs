@@ -7,7 +7,7 @@ use std::{ops::ControlFlow, sync::Arc};
 use common::{World, assert_verified};
 use tinytorrent_storage::{
     Completion, Counters, Disk, DiskOptions, RecoverOptions, Recovered, ResumeRecord, Storage,
-    StorageOptions, VerifyOptions, verify,
+    StorageOptions, VerifyOptions, recover, verify,
 };
 use tinytorrent_types::Bitfield;
 
@@ -207,10 +207,49 @@ fn a_check_tells_how_far_it_is_and_can_be_ended() {
     let found = verify(&world.storage(), &world.hashes, &all, 1, |_| ControlFlow::Break(()));
     assert!(found.is_cancelled && !found.have.is_full());
     let options = RecoverOptions::default();
-    let ended = tinytorrent_storage::recover(&world.storage(), &world.hashes, &options, |_| {
-        ControlFlow::Break(())
-    });
+    let ended = recover(&world.storage(), &world.hashes, &options, |_| ControlFlow::Break(()));
     assert_eq!(ended.unwrap(), None);
+}
+
+// S-19.
+#[test]
+fn one_check_at_a_time_runs_on_a_disk() {
+    let worlds = [(); 2].map(|()| World::new(16_384, &[("file", 100 * 16_384, false)]));
+    for world in &worlds {
+        world.storage().write(0, &[&world.content]).unwrap();
+    }
+    let mut options = RecoverOptions::default();
+    options.threads(1).turns(Arc::default());
+    let check = |world: &World, progress: &mut (dyn FnMut(u32) -> ControlFlow<()> + Send)| {
+        recover(&world.storage(), &world.hashes, &options, |seen| progress(seen.pieces_done))
+    };
+    let (first, waiting) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut is_first = true;
+            let found = check(&worlds[0], &mut |_| {
+                // In the midst of it, until the other was seen to wait.
+                if std::mem::take(&mut is_first) {
+                    first.wait();
+                    waiting.wait();
+                }
+                ControlFlow::Continue(())
+            });
+            assert!(found.unwrap().unwrap().have.is_full());
+        });
+        first.wait();
+        // One that waits can be ended.
+        assert_eq!(check(&worlds[1], &mut |_| ControlFlow::Break(())).unwrap(), None);
+        let mut is_waiting = true;
+        let found = check(&worlds[1], &mut |done| {
+            if std::mem::take(&mut is_waiting) {
+                waiting.wait();
+                assert_eq!(done, 0);
+            }
+            ControlFlow::Continue(())
+        });
+        assert!(found.unwrap().unwrap().have.is_full());
+    });
 }
 
 #[test]

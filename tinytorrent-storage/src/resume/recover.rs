@@ -1,20 +1,22 @@
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use tinytorrent_metainfo::FileIndex;
 use tinytorrent_types::{Bitfield, BlockInfo, PieceIndex};
 
 use super::{PartialPiece, Recovered, ResumeRecord};
-use crate::{FileStamp, PieceHashes, Storage, StorageError, VerifyProgress, verify};
+use crate::{CheckTurns, FileStamp, PieceHashes, Storage, StorageError, VerifyProgress, verify};
 
 /// How to [`recover`].
 ///
 /// # Defaults
 /// - [`threads`](Self::threads): as many as there are processors, at most 4
 /// - [`ignore_record`](Self::ignore_record): no
+/// - [`turns`](Self::turns): none, it waits for nobody
 #[derive(Debug, Clone)]
 pub struct RecoverOptions {
     threads: usize,
     ignore_record: bool,
+    turns: Option<Arc<CheckTurns>>,
 }
 
 impl RecoverOptions {
@@ -29,12 +31,19 @@ impl RecoverOptions {
         self.ignore_record = ignore;
         self
     }
+
+    /// What is checked waits until nobody else with the same turns checks on the same disk (S-19);
+    /// what the record vouches for does not wait. Until then progress tells of no piece.
+    pub fn turns(&mut self, turns: Arc<CheckTurns>) -> &mut Self {
+        self.turns = Some(turns);
+        self
+    }
 }
 
 impl Default for RecoverOptions {
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { threads: processors.min(4), ignore_record: false }
+        Self { threads: processors.min(4), ignore_record: false, turns: None }
     }
 }
 
@@ -54,7 +63,7 @@ pub fn recover(
     storage: &Storage,
     hashes: &PieceHashes,
     options: &RecoverOptions,
-    progress: impl FnMut(VerifyProgress) -> ControlFlow<()> + Send,
+    mut progress: impl FnMut(VerifyProgress) -> ControlFlow<()> + Send,
 ) -> Result<Option<Recovered>, StorageError> {
     let geometry = storage.geometry();
     let record = ResumeRecord::load(storage).filter(|_| !options.ignore_record);
@@ -80,7 +89,17 @@ pub fn recover(
             unsure.insert(piece);
         }
     }
+    let turns = options.turns.as_ref().filter(|_| !unsure.is_empty());
+    let waiting = VerifyProgress { pieces_done: 0, pieces_total: unsure.count(), bytes_done: 0 };
+    let turn = match turns {
+        Some(turns) => match turns.wait(storage.root().disk(), || progress(waiting)) {
+            Some(turn) => Some(turn),
+            None => return Ok(None),
+        },
+        None => None,
+    };
     let verified = verify(storage, hashes, &unsure, options.threads, progress);
+    drop(turn);
     if verified.is_cancelled {
         return Ok(None);
     }

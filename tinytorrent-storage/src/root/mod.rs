@@ -52,6 +52,11 @@ impl Root {
         path
     }
 
+    /// The number that the system has for the disk it is on; all are one where that is not known.
+    pub(crate) fn disk(&self) -> u64 {
+        self.folder.disk().unwrap_or_default()
+    }
+
     /// Opens a regular file.
     pub(crate) fn file<'a>(
         &self,

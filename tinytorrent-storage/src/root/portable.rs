@@ -20,6 +20,10 @@ impl Folder {
         Ok(Self(path.to_owned()))
     }
 
+    pub(super) fn disk(&self) -> Option<u64> {
+        None
+    }
+
     pub(super) fn file<'a>(
         &self,
         elements: impl DoubleEndedIterator<Item = &'a [u8]>,

@@ -27,6 +27,12 @@ impl Folder {
         Ok(Self(rustix::fs::open(path, flags, Mode::empty())?))
     }
 
+    pub(super) fn disk(&self) -> Option<u64> {
+        // Some systems number their devices with fewer bits, or with a sign.
+        #[allow(clippy::unnecessary_cast)]
+        rustix::fs::fstat(&self.0).map(|stat| stat.st_dev as u64).ok()
+    }
+
     pub(super) fn file<'a>(
         &self,
         elements: impl DoubleEndedIterator<Item = &'a [u8]> + Clone,
