@@ -62,6 +62,7 @@ pub(crate) enum Command {
     AddTrackers(Vec<Vec<String>>),
     Pause,
     Resume,
+    SetUrgent(Vec<u32>),
     SetDownloadLimit(Option<u64>),
     SetUploadLimit(Option<u64>),
     Stats(oneshot::Sender<Stats>),
@@ -132,6 +133,15 @@ impl Torrent {
         self.send(Command::Resume);
     }
 
+    /// Pieces to fetch before all others, in this order: what a player will read next, say. They take
+    /// the place of those that were urgent before; an empty list goes back to the rarest first. Those
+    /// that are there or not wanted are left out, and so is what goes beyond 1,024.
+    ///
+    /// Which pieces a file has, [`Layout::file_pieces`](tinytorrent_metainfo::Layout::file_pieces) tells.
+    pub fn set_urgent(&self, pieces: impl IntoIterator<Item = u32>) {
+        self.send(Command::SetUrgent(pieces.into_iter().take(MAX_URGENT).collect()));
+    }
+
     /// Bytes of content a second to receive from now on; zero for none, `None` for no limit.
     pub fn set_download_limit(&self, bytes_per_second: Option<u64>) {
         self.send(Command::SetDownloadLimit(bytes_per_second));
@@ -176,3 +186,6 @@ impl Torrent {
         let _ = self.shared.commands.send(command);
     }
 }
+
+/// As many as the engine takes.
+const MAX_URGENT: usize = 1_024;

@@ -5,6 +5,7 @@ mod download;
 pub(crate) mod exchange;
 mod extensions;
 mod messages;
+mod steal;
 mod trackers;
 mod twins;
 mod upload;
@@ -28,7 +29,7 @@ use crate::key::Slab;
 use crate::limiter::Limiter;
 use crate::peer::Peer;
 use crate::peer_book::PeerBook;
-use crate::piece::{Blame, Picker};
+use crate::piece::{Blame, MAX_URGENT, Picker};
 use crate::rate::RateMeter;
 use crate::timers::Timers;
 
@@ -48,7 +49,8 @@ const RESERVED: Reserved = Reserved::empty().with(Feature::Extended).with(Featur
 /// - inputs: [`handle_input`](Self::handle_input), [`handle_block`](Self::handle_block),
 ///   [`handle_timeout`](Self::handle_timeout)
 /// - commands: [`accept`](Self::accept), [`pause`](Self::pause), [`resume`](Self::resume),
-///   [`stop`](Self::stop), [`set_download_limit`](Self::set_download_limit) …
+///   [`stop`](Self::stop), [`set_urgent`](Self::set_urgent),
+///   [`set_download_limit`](Self::set_download_limit) …
 /// - outputs: [`poll_action`](Self::poll_action), [`poll_event`](Self::poll_event),
 ///   [`poll_timeout`](Self::poll_timeout)
 #[derive(Debug)]
@@ -59,6 +61,8 @@ pub struct Swarm {
     stage: Stage,
     /// `Some` once the content is known.
     picker: Option<Picker>,
+    /// What was made urgent before.
+    urgent: Vec<u32>,
     /// The info dictionary, to be served to others.
     info: Bytes,
     is_private: bool,
@@ -129,6 +133,7 @@ impl Swarm {
             now,
             stage,
             picker: None,
+            urgent: Vec::new(),
             info: Bytes::new(),
             is_private: false,
             is_running: true,
@@ -337,6 +342,19 @@ impl Swarm {
         self.advance(now);
         self.upload_limit.set(bytes_per_second);
         self.serve_waiting();
+    }
+
+    /// Pieces to fetch before all others, in this order, from everybody who has them: what a player will
+    /// read next. They take the place of those that were urgent before; an empty list goes back to the
+    /// rarest first. Those that are there or not wanted are left out, and so is what goes beyond 1,024.
+    pub fn set_urgent(&mut self, now: Instant, pieces: impl IntoIterator<Item = u32>) {
+        self.advance(now);
+        let pieces = pieces.into_iter().take(MAX_URGENT);
+        match &mut self.picker {
+            Some(picker) => picker.set_urgent(pieces),
+            None => self.urgent = pieces.collect(),
+        }
+        self.feed_waiting();
     }
 
     /// Bytes that the disk may owe us from now on before we stop asking peers for more.

@@ -49,6 +49,9 @@ enum Step {
     Found {
         host: u8,
     },
+    Urgent {
+        pieces: Vec<u32>,
+    },
     Limit {
         bytes: Option<u64>,
     },
@@ -126,6 +129,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => prop_oneof![0..100_u64, 0..50_000_u64].prop_map(|millis| Step::Wait { millis }),
         1 => (0..6_usize).prop_map(|peer| Step::Leave { peer }),
         1 => (0..6_u8).prop_map(|host| Step::Found { host }),
+        1 => prop::collection::vec(0..8_u32, 0..4).prop_map(|pieces| Step::Urgent { pieces }),
         1 => prop::option::of(0..100_000_u64).prop_map(|bytes| Step::Limit { bytes }),
         1 => Just(Step::Pause),
         2 => Just(Step::Resume),
@@ -241,6 +245,7 @@ impl Stage {
                 let source = PeerSource::Tracker;
                 self.swarm.handle_input(now, Input::PeersFound { source, addresses });
             }
+            Step::Urgent { pieces } => self.swarm.set_urgent(now, pieces),
             Step::Limit { bytes } => {
                 self.swarm.set_download_limit(now, bytes);
                 self.swarm.set_upload_limit(now, bytes);

@@ -187,6 +187,7 @@ impl Driver {
                 self.swarm.resume(now);
                 self.set_state(self.running_state());
             }
+            Command::SetUrgent(pieces) => self.swarm.set_urgent(now, pieces),
             Command::SetDownloadLimit(limit) => self.swarm.set_download_limit(now, limit),
             Command::SetUploadLimit(limit) => self.swarm.set_upload_limit(now, limit),
             Command::Stats(answer) => {

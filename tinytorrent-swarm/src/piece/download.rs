@@ -1,5 +1,6 @@
 use tinytorrent_types::{BLOCK_LENGTH, BlockInfo, Geometry, PieceIndex};
 
+use super::Blame;
 use crate::PeerKey;
 
 /// Who sent a block. `None`: it was on the disk when we started, and blames nobody.
@@ -75,6 +76,24 @@ impl Download {
         self.blocks[self.cursor as usize] = Block::Requested(peer);
         self.free -= 1;
         geometry.nth_block(self.piece, self.cursor)
+    }
+
+    /// Whether a piece that has to come from one peer may come from this one.
+    pub(crate) fn is_for(&self, peer: PeerKey, blame: &Blame) -> bool {
+        self.lead.map_or_else(|| !blame.is_suspect(self.piece, peer), |lead| lead == peer)
+    }
+
+    /// The blocks that were asked for and have not come, and of whom. None of a piece that has to come
+    /// from one peer, as nobody else may be asked.
+    pub(crate) fn requests(
+        &self,
+        geometry: &Geometry,
+    ) -> impl Iterator<Item = (PeerKey, BlockInfo)> {
+        let blocks = if self.single_source { &[][..] } else { &self.blocks[..] };
+        blocks.iter().zip(0..).filter_map(|(block, number)| match block {
+            Block::Requested(peer) => Some((*peer, geometry.nth_block(self.piece, number)?)),
+            Block::Free | Block::Received(_) => None,
+        })
     }
 
     /// Another peer is asked instead of the one that was. `false` if nobody is awaited.

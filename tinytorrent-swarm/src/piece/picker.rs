@@ -20,11 +20,11 @@ use crate::PeerKey;
 /// ```
 #[derive(Debug)]
 pub(crate) struct Picker {
-    geometry: Geometry,
+    pub(super) geometry: Geometry,
     have: Bitfield,
     wanted: Bitfield,
-    rarity: Rarity,
-    downloads: BTreeMap<PieceIndex, Download>,
+    pub(super) rarity: Rarity,
+    pub(super) downloads: BTreeMap<PieceIndex, Download>,
     /// The downloads with a free block.
     open: BTreeSet<PieceIndex>,
     verifying: BTreeMap<PieceIndex, Vec<Sender>>,
@@ -32,6 +32,8 @@ pub(crate) struct Picker {
     wanted_missing: u32,
     wanted_left: u64,
     sequential: bool,
+    /// Wanted pieces that come before all others, in this order, none of them verified.
+    pub(super) urgent: Vec<PieceIndex>,
     chance: StdRng,
 }
 
@@ -79,6 +81,7 @@ impl Picker {
             have_bytes: 0,
             wanted_missing: 0,
             wanted_left: 0,
+            urgent: Vec::new(),
             downloads: BTreeMap::new(),
             open: BTreeSet::new(),
             verifying: BTreeMap::new(),
@@ -202,6 +205,11 @@ impl Picker {
     }
 
     fn choose(&mut self, peer: &mut PickerPeer<'_>, blame: &Blame) -> Option<PieceIndex> {
+        if !self.urgent.is_empty()
+            && let Some(piece) = self.urgent_piece(peer, blame)
+        {
+            return Some(piece);
+        }
         if let Some(current) = *peer.current
             && self.open.contains(&current)
             && peer.may_have(current)
@@ -320,6 +328,7 @@ impl Picker {
         if self.wanted.contains(piece) {
             self.wanted_missing -= 1;
             self.wanted_left -= length;
+            self.urgent.retain(|urgent| *urgent != piece);
         }
         true
     }
@@ -334,7 +343,7 @@ impl Picker {
         Some(senders)
     }
 
-    fn start(&mut self, piece: PieceIndex, lead: Option<PeerKey>) {
+    pub(super) fn start(&mut self, piece: PieceIndex, lead: Option<PeerKey>) {
         self.rarity.remove(piece);
         let mut download = Download::new(piece, &self.geometry);
         download.lead = lead;
@@ -379,6 +388,7 @@ impl Picker {
             }
         }
         assert_eq!((missing, left), (self.wanted_missing, self.wanted_left));
+        assert!(self.urgent.iter().all(|&piece| self.wants(piece)));
         for (piece, download) in &self.downloads {
             download.check_invariants();
             assert_eq!(self.open.contains(piece), download.has_free());
@@ -387,7 +397,7 @@ impl Picker {
 }
 
 impl PickerPeer<'_> {
-    fn may_have(&self, piece: PieceIndex) -> bool {
+    pub(super) fn may_have(&self, piece: PieceIndex) -> bool {
         self.pieces.contains(piece) && self.only.is_none_or(|only| only.contains(&piece))
     }
 }

@@ -1,7 +1,5 @@
 //! Blocks: asking, receiving, verdicts.
 
-use std::time::Duration;
-
 use tinytorrent_types::{BLOCK_LENGTH, BlockInfo, PieceIndex};
 use tinytorrent_wire::{Message, PieceHeader, Request};
 
@@ -12,15 +10,6 @@ use crate::config::MAX_UNASKED;
 use crate::contract::{Action, BlockVerdict, Event, block_of};
 use crate::peer::Pieces;
 use crate::piece::{Arrival, BlockDigest, PickerPeer};
-
-/// In the end game, a peer with fewer requests than this takes over from the slowest.
-const IDLE_BELOW: usize = 4;
-
-/// What a peer will have sent in this time is left to it.
-const STEAL_AFTER: Duration = Duration::from_millis(500);
-
-/// Of the slowest peer's requests, how many to look at for one that another peer can take over.
-const STEAL_AMONG: usize = 64;
 
 impl Swarm {
     pub(super) fn on_block(&mut self, key: PeerKey, header: PieceHeader) -> BlockVerdict {
@@ -145,7 +134,7 @@ impl Swarm {
     }
 
     /// Another peer was quicker with this block.
-    fn take_back(&mut self, key: PeerKey, block: BlockInfo) {
+    pub(super) fn take_back(&mut self, key: PeerKey, block: BlockInfo) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         if peer.requests.take(block) {
             peer.requests.abandon(block);
@@ -306,57 +295,8 @@ impl Swarm {
         if is_idle {
             self.is_idle = true;
             self.steal_for(key);
-        }
-    }
-
-    /// The end game (BEP 3): nothing is left to ask for, but what others are slow to send. Takes
-    /// over the last requests of whoever will take longest; that peer gets a cancel.
-    fn steal_for(&mut self, thief: PeerKey) {
-        while let Some(peer) = self.peers.get(thief)
-            && !peer.am_choked
-            && !peer.is_snubbing()
-            && peer.requests.outstanding.len() < IDLE_BELOW
-            // Whoever was found too slow does not rob others in turn.
-            && peer.requests.robbed_at.is_none_or(|at| self.now >= at + STEAL_AFTER)
-        {
-            let Some((victim, block)) = self.loot(thief) else { return };
-            let Some(picker) = &mut self.picker else { return };
-            if !picker.reassign(block, thief) {
-                return;
-            }
-            self.take_back(victim, block);
-            if let Some(victim) = self.peers.get_mut(victim) {
-                victim.requests.robbed_at = Some(self.now);
-            }
-            let Some(peer) = self.peers.get_mut(thief) else { return };
-            peer.requests.sent(self.now, block);
-            self.send(thief, Message::Request(request_of(block)));
-            self.arm(thief);
-        }
-    }
-
-    /// The slowest peer, and the last of its requests that the thief can take over.
-    fn loot(&mut self, thief: PeerKey) -> Option<(PeerKey, BlockInfo)> {
-        let now = self.now;
-        let pieces = self.peers.get(thief)?.pieces()?.clone();
-        let own = self.peers.get_mut(thief).map(|peer| peer.time_for_one_more(now))?;
-        let others = self.peers.iter_mut().filter(|(key, _)| *key != thief);
-        let owing = others.filter(|(_, peer)| !peer.requests.outstanding.is_empty());
-        let (wait, victim) = owing.map(|(key, peer)| (peer.drain_time(now), key)).max()?;
-        if wait <= STEAL_AFTER.max(2 * own) {
-            // Whether it keeps its promise shows a little later.
-            self.steal_at.get_or_insert(now + STEAL_AFTER);
-            return None;
-        }
-        let outstanding = &self.peers.get(victim)?.requests.outstanding;
-        let mut last = outstanding.iter().rev().take(STEAL_AMONG);
-        let block = *last.find(|block| pieces.contains(block.piece()))?;
-        Some((victim, block))
-    }
-
-    pub(super) fn steal_again(&mut self) {
-        if self.steal_at.take_if(|at| *at <= self.now).is_some() {
-            self.feed_waiting();
+        } else {
+            self.rescue_for(key);
         }
     }
 }

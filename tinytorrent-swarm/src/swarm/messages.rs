@@ -147,6 +147,7 @@ impl Swarm {
             Picker::new(geometry, have, wanted, self.config.sequential, self.config.seed);
         partial.into_iter().for_each(|block| picker.recover(block));
         let recovered = picker.recovered_pieces();
+        picker.set_urgent(std::mem::take(&mut self.urgent));
         let is_finished = picker.is_finished();
         self.settle_metadata();
         self.info = info;

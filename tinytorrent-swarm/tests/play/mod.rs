@@ -25,16 +25,21 @@ impl Play {
     /// Eight pieces of 512 KiB; we have them all, or none.
     pub(crate) fn new(have_all: bool, tune: impl FnOnce(&mut Config)) -> Self {
         let mut play = Self::without_content(tune);
-        let count = play.geometry.piece_count();
-        play.tell(Input::ContentReady(Content {
-            geometry: play.geometry,
+        play.open(have_all);
+        play
+    }
+
+    /// The content is known.
+    pub(crate) fn open(&mut self, have_all: bool) {
+        let count = self.geometry.piece_count();
+        self.tell(Input::ContentReady(Content {
+            geometry: self.geometry,
             have: if have_all { Bitfield::full(count) } else { Bitfield::new(count) },
             wanted: Bitfield::full(count),
             partial: Vec::new(),
             info: tinytorrent_sim::info(),
             is_private: false,
         }));
-        play
     }
 
     /// Nobody has told us of the content yet.

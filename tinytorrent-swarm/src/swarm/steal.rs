@@ -1,0 +1,109 @@
+//! Blocks that one peer was asked for and another will send sooner.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tinytorrent_types::BlockInfo;
+use tinytorrent_wire::Message;
+
+use super::Swarm;
+use super::messages::request_of;
+use crate::PeerKey;
+use crate::peer::Pieces;
+
+/// In the end game, a peer with fewer requests than this takes over from the slowest.
+const IDLE_BELOW: usize = 4;
+
+/// What a peer will have sent in this time is left to it.
+const STEAL_AFTER: Duration = Duration::from_millis(500);
+
+/// Of the slowest peer's requests, how many to look at for one that another peer can take over.
+const STEAL_AMONG: usize = 64;
+
+impl Swarm {
+    /// The end game (BEP 3): nothing is left to ask for, but what others are slow to send. Takes
+    /// over the last requests of whoever will take longest; that peer gets a cancel.
+    pub(super) fn steal_for(&mut self, thief: PeerKey) {
+        while let Some(peer) = self.peers.get(thief)
+            && peer.requests.outstanding.len() < IDLE_BELOW
+            && self.may_steal(thief)
+        {
+            let Some((victim, block)) = self.loot(thief) else { return };
+            if !self.take_over(thief, victim, block) {
+                return;
+            }
+        }
+    }
+
+    fn may_steal(&self, thief: PeerKey) -> bool {
+        self.peers.get(thief).is_some_and(|peer| {
+            !peer.am_choked
+                && !peer.is_snubbing()
+                // Whoever was found too slow does not rob others in turn.
+                && peer.requests.robbed_at.is_none_or(|at| self.now >= at + STEAL_AFTER)
+        })
+    }
+
+    /// Asks one peer for what another was asked. `false` if that may not be.
+    fn take_over(&mut self, thief: PeerKey, victim: PeerKey, block: BlockInfo) -> bool {
+        if !self.picker.as_mut().is_some_and(|picker| picker.reassign(block, thief)) {
+            return false;
+        }
+        self.take_back(victim, block);
+        if let Some(victim) = self.peers.get_mut(victim) {
+            victim.requests.robbed_at = Some(self.now);
+        }
+        if let Some(peer) = self.peers.get_mut(thief) {
+            peer.requests.sent(self.now, block);
+        }
+        self.send(thief, Message::Request(request_of(block)));
+        self.arm(thief);
+        true
+    }
+
+    /// Somebody waits for a piece (S-25), and the slowest of those who were asked for it would take
+    /// longer than this peer, with all that it has to send before: it is asked instead.
+    pub(super) fn rescue_for(&mut self, key: PeerKey) {
+        let now = self.now;
+        if !self.picker.as_ref().is_some_and(|picker| picker.has_urgent()) || !self.may_steal(key) {
+            return;
+        }
+        let (Some(picker), Some(peer)) = (&self.picker, self.peers.get_mut(key)) else { return };
+        let own = peer.time_for_one_more(now);
+        let Pieces::Known(pieces) = &peer.pieces else { return };
+        let awaited = picker.urgent_requests(pieces).filter(|(asked, _)| *asked != key);
+        let awaited: BTreeMap<PeerKey, BlockInfo> = awaited.collect();
+        let wait = |asked: &PeerKey| Some(self.peers.get_mut(*asked)?.drain_time(now));
+        let Some((wait, victim)) = awaited.keys().map(wait).zip(awaited.keys()).max() else {
+            return;
+        };
+        if wait > Some(STEAL_AFTER.max(own)) {
+            self.take_over(key, *victim, awaited[victim]);
+        }
+    }
+
+    /// The slowest peer, and the last of its requests that the thief can take over.
+    fn loot(&mut self, thief: PeerKey) -> Option<(PeerKey, BlockInfo)> {
+        let now = self.now;
+        let pieces = self.peers.get(thief)?.pieces()?.clone();
+        let own = self.peers.get_mut(thief).map(|peer| peer.time_for_one_more(now))?;
+        let others = self.peers.iter_mut().filter(|(key, _)| *key != thief);
+        let owing = others.filter(|(_, peer)| !peer.requests.outstanding.is_empty());
+        let (wait, victim) = owing.map(|(key, peer)| (peer.drain_time(now), key)).max()?;
+        if wait <= STEAL_AFTER.max(2 * own) {
+            // Whether it keeps its promise shows a little later.
+            self.steal_at.get_or_insert(now + STEAL_AFTER);
+            return None;
+        }
+        let outstanding = &self.peers.get(victim)?.requests.outstanding;
+        let mut last = outstanding.iter().rev().take(STEAL_AMONG);
+        let block = *last.find(|block| pieces.contains(block.piece()))?;
+        Some((victim, block))
+    }
+
+    pub(super) fn steal_again(&mut self) {
+        if self.steal_at.take_if(|at| *at <= self.now).is_some() {
+            self.feed_waiting();
+        }
+    }
+}
