@@ -79,7 +79,7 @@ pub(crate) fn sha1_plan() -> Plan {
     use Kernel::{Avx2, Avx512, Avx512Half, ShaNi, Single};
     let [sha_ni, avx2, half, full] = [ShaNi, Avx2, Avx512Half, Avx512].map(Kernel::is_available);
     match (sha_ni, avx2, half && full) {
-        (true, _, true) => &[(Avx512, 12), (Avx512Half, 5), (ShaNi, 2), (Single, 1)],
+        (true, _, true) => &[(Avx512, 9), (Avx512Half, 6), (ShaNi, 2), (Single, 1)],
         (true, _, false) => &[(ShaNi, 2), (Single, 1)],
         (false, _, true) => &[(Avx512, 9), (Avx512Half, 2), (Single, 1)],
         (false, true, false) => &[(Avx2, 2), (Single, 1)],
@@ -88,14 +88,11 @@ pub(crate) fn sha1_plan() -> Plan {
 }
 
 /// The plan that was fastest for SHA-256, see `docs/performance/hash.md`.
-///
-/// Four messages with SHA-NI are as fast as sixteen with AVX-512 on an idle core, and slower where
-/// another thread shares the core.
 pub(crate) fn sha256_plan() -> Plan {
     use Kernel::{Avx2, Avx512, Avx512Half, ShaNi, Single};
     let [sha_ni, avx2, half, full] = [ShaNi, Avx2, Avx512Half, Avx512].map(Kernel::is_available);
     match (sha_ni, avx2, half && full) {
-        (true, _, true) => &[(Avx512, 14), (ShaNi, 2), (Single, 1)],
+        (true, _, true) => &[(Avx512, 11), (ShaNi, 2), (Single, 1)],
         (true, _, false) => &[(ShaNi, 2), (Single, 1)],
         (false, _, true) => &[(Avx512, 9), (Avx512Half, 2), (Single, 1)],
         (false, true, false) => &[(Avx2, 3), (Single, 1)],

@@ -56,6 +56,12 @@ pub(super) fn add(a: Vector, b: Vector) -> Vector {
 
 #[inline]
 #[target_feature(enable = "avx2")]
+pub(super) fn sub(a: Vector, b: Vector) -> Vector {
+    _mm256_sub_epi32(a, b)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
 pub(super) fn xor(a: Vector, b: Vector) -> Vector {
     _mm256_xor_si256(a, b)
 }

@@ -56,6 +56,12 @@ fn add(a: Vector, b: Vector) -> Vector {
 
 #[inline]
 #[target_feature(enable = "avx512f")]
+fn sub(a: Vector, b: Vector) -> Vector {
+    _mm512_sub_epi32(a, b)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
 fn xor(a: Vector, b: Vector) -> Vector {
     _mm512_xor_si512(a, b)
 }

@@ -6,7 +6,7 @@ use std::arch::asm;
 use std::arch::x86_64::*;
 
 use super::{
-    avx2::{add, from_row, splat, to_row, unzip, xor},
+    avx2::{add, from_row, splat, sub, to_row, unzip, xor},
     *,
 };
 

@@ -9,7 +9,7 @@
 
 #![allow(unsafe_code)]
 
-use std::{hint::black_box, ops::Range, ptr};
+use std::{hint::black_box, ptr};
 
 use crate::algorithm::Block;
 
@@ -91,20 +91,31 @@ macro_rules! sha1_rounds {
 
 /// The compression of SHA-256 over one block of each lane (FIPS 180-4, section 6.2.2).
 ///
-/// `$chain` is eight vectors, `$words` sixteen; both are replaced. Words and `$stage` are as in
-/// [`sha1_rounds`], but there are 48 rounds that evaluate it.
+/// `$chain` is eight vectors and is replaced. `$words` has room for the words of all 64 rounds, and
+/// the first sixteen are there; each round computes the word for sixteen rounds later. `$stage` is
+/// evaluated in each round, with `$eight` for the number of the eight rounds it is in and `$step`
+/// for its place among them.
+///
+/// A loop over eight rounds fits the first-level instruction cache, which all 64 in a row do not,
+/// and words that stay in memory leave the registers to the rest. Rounds wait for each other, so
+/// that what decides is the way from `a` and `e` to the next ones: what is known early is added
+/// early, and `pin` keeps the compiler from adding in another order.
 #[rustfmt::skip] // It moves the nested macros to the right each time.
 macro_rules! sha256_rounds {
-    ($chain:ident, $words:ident, |$step:ident| $stage:expr) => {{
+    ($chain:ident, $words:ident, |$eight:ident, $step:ident| $stage:expr) => {{
         let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = $chain;
         let constants = black_box(&SHA256_CONSTANTS);
+        // Through memory they would come too late.
+        let mut recent = [$words[14], $words[15]];
         macro_rules! round {
-            ($a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident, $t:expr) => {
-                $h = add($h, add($words[$t % 16], splat(constants[$t])));
-                if $t < 48 {
-                    let $step = $t;
-                    $stage;
-                    let (early, late) = ($words[($t + 1) % 16], $words[($t + 14) % 16]);
+            ($a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident,
+             $number:ident, $place:expr, $is_mixing:expr) => {
+                let ($eight, $step, t) = ($number, $place, 8 * $number + $place);
+                let word = $words[t];
+                $h = add($h, add(word, splat(constants[t])));
+                $stage;
+                if $is_mixing {
+                    let (early, late) = ($words[t + 1], recent[$step % 2]);
                     let early = xor3(
                         rotate::<25, 7>(early),
                         rotate::<14, 18>(early),
@@ -115,36 +126,34 @@ macro_rules! sha256_rounds {
                         rotate::<13, 19>(late),
                         shift_right::<10>(late),
                     );
-                    let mixed = add(add($words[$t % 16], $words[($t + 9) % 16]), early);
-                    $words[$t % 16] = pin(add(mixed, late));
+                    let mixed = pin(add(add(word, $words[t + 9]), early));
+                    recent[$step % 2] = pin(add(mixed, late));
+                    $words[t + 16] = recent[$step % 2];
                 }
                 let upper = xor3(rotate::<26, 6>($e), rotate::<21, 11>($e), rotate::<7, 25>($e));
-                $h = add(add($h, choose($e, $f, $g)), upper);
-                $d = add($d, $h);
+                let before = $d;
+                $d = pin(add(pin(add(pin(add($d, $h)), choose($e, $f, $g))), upper));
+                // What was added to it is the first half of the new `a`.
                 let lower = xor3(rotate::<30, 2>($a), rotate::<19, 13>($a), rotate::<10, 22>($a));
-                $h = pin(add($h, add(majority($a, $b, $c), lower)));
+                $h = pin(add(pin(add(pin(sub($d, before)), majority($a, $b, $c))), lower));
             };
         }
-        macro_rules! eight {
-            ($t:expr) => {
-                round!(a b c d e f g h, $t);
-                round!(h a b c d e f g, $t + 1);
-                round!(g h a b c d e f, $t + 2);
-                round!(f g h a b c d e, $t + 3);
-                round!(e f g h a b c d, $t + 4);
-                round!(d e f g h a b c, $t + 5);
-                round!(c d e f g h a b, $t + 6);
-                round!(b c d e f g h a, $t + 7);
+        macro_rules! eights {
+            ($numbers:expr, $is_mixing:expr) => {
+                for number in $numbers {
+                    round!(a b c d e f g h, number, 0, $is_mixing);
+                    round!(h a b c d e f g, number, 1, $is_mixing);
+                    round!(g h a b c d e f, number, 2, $is_mixing);
+                    round!(f g h a b c d e, number, 3, $is_mixing);
+                    round!(e f g h a b c d, number, 4, $is_mixing);
+                    round!(d e f g h a b c, number, 5, $is_mixing);
+                    round!(c d e f g h a b, number, 6, $is_mixing);
+                    round!(b c d e f g h a, number, 7, $is_mixing);
+                }
             };
         }
-        eight!(0);
-        eight!(8);
-        eight!(16);
-        eight!(24);
-        eight!(32);
-        eight!(40);
-        eight!(48);
-        eight!(56);
+        eights!(0..6, true);
+        eights!(6..8, false);
         for (chain, worked) in $chain.iter_mut().zip([a, b, c, d, e, f, g, h]) {
             *chain = add(*chain, worked);
         }
@@ -167,9 +176,7 @@ macro_rules! lane_kernel {
             for i in 0..count {
                 let mut words = load_words(&staged);
                 let next = each_block(&lanes, (i + 1).min(count - 1));
-                sha1_rounds!(chain, words, |round| {
-                    staged.put(&next, round * $lanes / 8..(round + 1) * $lanes / 8)
-                });
+                sha1_rounds!(chain, words, |round| staged.put(&next, round / 8, round % 8));
             }
             store_chains(&chain, chains);
         }
@@ -184,12 +191,11 @@ macro_rules! lane_kernel {
                 return;
             }
             let mut staged = Staged::new(&each_block(&lanes, 0));
+            let mut words = [splat(0); 64];
             for i in 0..count {
-                let mut words = load_words(&staged);
+                words[..16].copy_from_slice(&load_words(&staged));
                 let next = each_block(&lanes, (i + 1).min(count - 1));
-                sha256_rounds!(chain, words, |round| {
-                    staged.put(&next, round * $lanes / 4..(round + 1) * $lanes / 4)
-                });
+                sha256_rounds!(chain, words, |eight, step| staged.put(&next, eight, step));
             }
             store_chains(&chain, chains);
         }
@@ -281,23 +287,26 @@ impl<const LANES: usize> Staged<LANES> {
     #[inline(always)]
     fn new(blocks: &[&Block; LANES]) -> Self {
         let mut staged = Self([[0; LANES]; 8]);
-        staged.put(blocks, 0..8 * LANES);
+        for eighth in 0..8 {
+            for step in 0..8 {
+                staged.put(blocks, eighth, step);
+            }
+        }
         staged
     }
 
-    /// Puts the pairs of words numbered `pairs` into place; lane by lane, so that memory is read
-    /// in order.
+    /// Puts an eighth of the lanes' pairs of words into place in eight steps; lane by lane, so that
+    /// memory is read in order.
     #[inline(always)]
-    fn put(&mut self, blocks: &[&Block; LANES], pairs: Range<usize>) {
-        for number in pairs {
-            let (lane, pair) = (number / 8, number % 8);
-            if lane < LANES {
-                let words = u64::from_be_bytes(blocks[lane].as_chunks().0[pair]);
-                let place = &mut self.0[pair][Self::slot(lane)];
-                // SAFETY: a reference is valid for writes. Without volatile, the compiler would
-                // gather the words in vector registers, which this is to keep free.
-                unsafe { ptr::write_volatile(place, words) };
-            }
+    fn put(&mut self, blocks: &[&Block; LANES], eighth: usize, step: usize) {
+        let count = LANES / 8;
+        for number in step * count..(step + 1) * count {
+            let (lane, pair) = (eighth * count + number / 8, number % 8);
+            let words = u64::from_be_bytes(blocks[lane].as_chunks().0[pair]);
+            let place = &mut self.0[pair][Self::slot(lane)];
+            // SAFETY: a reference is valid for writes. Without volatile, the compiler would
+            // gather the words in vector registers, which this is to keep free.
+            unsafe { ptr::write_volatile(place, words) };
         }
     }
 
