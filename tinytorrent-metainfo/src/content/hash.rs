@@ -13,7 +13,8 @@ use crate::{Layout, Version, merkle};
 ///
 /// Pieces are hashed side by side, in lanes of vector registers, and a slice of each at a time, so
 /// that what was read is still in the cache when it is hashed: a big read costs as much as the
-/// hashing itself.
+/// hashing itself. For v2 alone the blocks of one piece fill the lanes, and slices are longer, as
+/// reading in one place costs less than reading in many by turns.
 pub(crate) struct Hashing<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) version: Version,
@@ -30,11 +31,11 @@ pub(crate) struct Digest {
     pub(crate) root: Option<[u8; 32]>,
 }
 
-/// Pieces side by side: the lanes of AVX-512.
-const LANES: u32 = 16;
+/// Bytes that are read before they are hashed: half of a common second-level cache.
+const READ: u32 = 32 * BLOCK_LENGTH;
 
-/// Bytes of a piece that are read at a time. With all lanes 512 KiB, half of a common L2 cache.
-const SLICE: u32 = 2 * BLOCK_LENGTH;
+/// Pieces side by side where each is one message: the lanes of AVX-512.
+const LANES: u32 = 16;
 
 impl Hashing<'_> {
     /// Hands each piece to `sink`, in any order and from any thread. `false` if the observer ended
@@ -58,8 +59,8 @@ impl Hashing<'_> {
             if group >= self.group_count() {
                 return;
             }
-            let first = group as u32 * LANES;
-            let last = self.geometry().piece_count().min(first.saturating_add(LANES));
+            let first = group as u32 * self.lanes();
+            let last = self.geometry().piece_count().min(first.saturating_add(self.lanes()));
             worker.group(first..last, sink);
             let done = worker.bytes + shared.done.fetch_add(worker.bytes, Ordering::Relaxed);
             worker.bytes = 0;
@@ -75,7 +76,18 @@ impl Hashing<'_> {
     }
 
     fn group_count(&self) -> u64 {
-        self.geometry().piece_count().div_ceil(LANES).into()
+        self.geometry().piece_count().div_ceil(self.lanes()).into()
+    }
+
+    /// Bytes of a piece that are read at a time, at most.
+    fn slice(&self) -> u32 {
+        let slice = if self.version.has_v1() { READ / LANES } else { READ };
+        slice.min(self.geometry().nominal_piece_length())
+    }
+
+    /// Pieces side by side; no more for pieces below a block, which are not worth the memory.
+    fn lanes(&self) -> u32 {
+        READ / self.slice().max(BLOCK_LENGTH)
     }
 }
 
@@ -110,12 +122,11 @@ struct Lane {
 
 impl<'a> Worker<'a> {
     fn new(hashing: &'a Hashing<'a>) -> Self {
-        let slice = SLICE.min(hashing.geometry().nominal_piece_length()) as usize;
         Self {
             hashing,
             files: Files::new(hashing.layout, hashing.locate),
-            buffer: vec![0; slice * LANES as usize],
-            lanes: Vec::with_capacity(LANES as usize),
+            buffer: vec![0; READ as usize],
+            lanes: Vec::with_capacity(hashing.lanes() as usize),
             bytes: 0,
         }
     }
@@ -127,12 +138,10 @@ impl<'a> Worker<'a> {
     ) {
         let geometry = self.hashing.geometry();
         self.lanes.extend(pieces.filter_map(|piece| geometry.piece(piece)).map(Lane::new));
-        let slice = self.buffer.len() as u32 / LANES;
-        let mut begin = 0;
-        while begin < geometry.nominal_piece_length() {
+        let slice = self.hashing.slice();
+        for begin in (0..geometry.nominal_piece_length()).step_by(slice as usize) {
             self.read(begin, slice);
             self.hash(begin, slice);
-            begin += slice;
         }
         self.finish(sink);
     }
