@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tinytorrent_types::{InfoHashes, PeerId};
+use tinytorrent_types::{BLOCK_LENGTH, InfoHashes, PeerId};
 
 /// What a [`Swarm`](crate::Swarm) is told once, at the start.
 ///
@@ -201,6 +201,10 @@ pub(crate) const QUICK_PIECE: u64 = 20;
 /// Bytes handed to the driver for one peer and not written yet. Two of the largest socket
 /// buffers' worth would be waste; less than one would leave it dry.
 pub(crate) const SERVING_WINDOW: u64 = 1 << 20;
+
+/// Blocks handed to the driver for one peer and not written yet: as many whole ones as the window
+/// holds. Each costs a read, be it of one byte.
+pub(crate) const SERVING_BLOCKS: usize = (SERVING_WINDOW / BLOCK_LENGTH as u64) as usize;
 
 /// Requests for what nobody can have that a peer may make before it is sent away (LT does too).
 pub(crate) const MAX_BAD_REQUESTS: u32 = 300;

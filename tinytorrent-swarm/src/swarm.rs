@@ -390,6 +390,7 @@ impl Swarm {
                 let wanted = picker.geometry().pieces();
                 let count = wanted.filter(|&p| picker.wants(p) && pieces.contains(p)).count();
                 assert_eq!(count as u32, peer.interesting, "interest is counted");
+                picker.check_search(pieces, peer.requests.searched);
             }
         }
         assert_eq!(self.live, self.peers.iter().filter(|(_, peer)| peer.is_live()).count());

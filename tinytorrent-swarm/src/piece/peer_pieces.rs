@@ -6,9 +6,9 @@ use tinytorrent_types::{Bitfield, PieceIndex};
 /// ten pieces and of two million.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PeerPieces {
-    /// Every piece: `have all`, a full bitfield, or the last missing `have` (W-23).
+    /// Every piece: `have all`, or a full bitfield.
     All,
-    /// Some pieces, maybe none, never all of them.
+    /// Piece by piece: maybe none, and all of them after the last missing `have` (W-23).
     Some(Bitfield),
 }
 
@@ -28,7 +28,10 @@ impl PeerPieces {
 
     /// Whether the peer has them all.
     pub(crate) fn is_seed(&self) -> bool {
-        matches!(self, PeerPieces::All)
+        match self {
+            PeerPieces::All => true,
+            PeerPieces::Some(pieces) => pieces.is_full(),
+        }
     }
 
     #[cfg(test)]
@@ -42,21 +45,19 @@ impl PeerPieces {
 
     /// Takes note of a `have`. `true` if it is news.
     pub(crate) fn insert(&mut self, piece: PieceIndex) -> bool {
-        let PeerPieces::Some(pieces) = self else { return false };
-        let news = pieces.insert(piece);
-        if pieces.is_full() {
-            *self = PeerPieces::All;
+        match self {
+            PeerPieces::All => false,
+            PeerPieces::Some(pieces) => pieces.insert(piece),
         }
-        news
     }
 
-    /// Takes note of a piece that the peer no longer has (BEP 54). `true` if it had it.
-    pub(crate) fn remove(&mut self, piece: PieceIndex, piece_count: u32) -> bool {
-        if let PeerPieces::All = self {
-            *self = PeerPieces::Some(Bitfield::full(piece_count));
+    /// Takes note of a piece that the peer no longer has (BEP 54). `true` if it had it; `false` for
+    /// [`All`](Self::All), which is to be spelled out before.
+    pub(crate) fn remove(&mut self, piece: PieceIndex) -> bool {
+        match self {
+            PeerPieces::All => false,
+            PeerPieces::Some(pieces) => pieces.remove(piece),
         }
-        let PeerPieces::Some(pieces) = self else { return false };
-        pieces.remove(piece)
     }
 }
 
@@ -82,7 +83,8 @@ mod tests {
             assert!(!pieces.insert(piece));
         }
         assert!(pieces.is_seed());
-        assert!(pieces.remove(geometry.piece(1).unwrap(), 3));
+        assert!(pieces.remove(geometry.piece(1).unwrap()));
+        assert!(!pieces.is_seed());
         assert_eq!(pieces.count(3), 2);
     }
 }

@@ -1,3 +1,5 @@
+mod search;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand::SeedableRng;
@@ -44,7 +46,8 @@ pub(crate) struct PickerPeer<'a> {
     pub(crate) pieces: &'a PeerPieces,
     /// The piece it was asked for last.
     pub(crate) current: &'a mut Option<PieceIndex>,
-    /// The state of the startable pieces when a search among them was in vain.
+    /// The state of the startable pieces when a search among them was in vain, if one was since
+    /// the peer got one of them.
     pub(crate) searched: &'a mut Option<u64>,
     /// Quick enough to fetch a piece alone in little time.
     pub(crate) is_quick: bool,
@@ -60,13 +63,6 @@ pub(crate) enum Arrival {
     /// Not needed any more, or never was.
     Unwanted,
 }
-
-/// The first pieces are random ones, so that there is soon something to trade (BEP 3, S-22).
-const RANDOM_FIRST: u32 = 4;
-
-/// A peer goes on with the next piece inside stretches of this many bytes, where that costs no
-/// rarity: seeds read and we write in longer runs.
-const STRETCH: u64 = 4 << 20;
 
 impl Picker {
     pub(crate) fn new(
@@ -146,21 +142,33 @@ impl Picker {
         self.rarity.remove_peer(pieces, &self.geometry, &mut self.chance);
     }
 
-    /// One peer's pieces change by one; `change` says whether they did.
+    /// A peer has one piece more. `true` if that is news.
     pub(crate) fn peer_gained(&mut self, pieces: &mut PeerPieces, piece: PieceIndex) -> bool {
-        if !pieces.insert(piece) {
-            return false;
-        }
-        if pieces.is_seed() {
-            // It was counted piece by piece; from now on it is counted once.
-            let mut before = Bitfield::full(self.geometry.piece_count());
-            before.remove(piece);
-            self.rarity.remove_peer(&PeerPieces::Some(before), &self.geometry, &mut self.chance);
-            self.rarity.add_peer(pieces, &self.geometry, &mut self.chance);
-        } else {
+        let is_news = pieces.insert(piece);
+        if is_news {
             self.rarity.add_have(piece, &mut self.chance);
         }
-        true
+        is_news
+    }
+
+    /// A peer has one piece less. `true` if that is news.
+    pub(crate) fn peer_lost(&mut self, pieces: &mut PeerPieces, piece: PieceIndex) -> bool {
+        if let PeerPieces::All = pieces {
+            // Counted once until now, and piece by piece from now on: this walk is the only one.
+            self.remove_peer(pieces);
+            *pieces = PeerPieces::Some(Bitfield::full(self.geometry.piece_count()));
+            self.add_peer(pieces);
+        }
+        let is_news = pieces.remove(piece);
+        if is_news {
+            self.rarity.remove_have(piece, &mut self.chance);
+        }
+        is_news
+    }
+
+    /// Whether the piece may be started.
+    pub(crate) fn is_startable(&self, piece: PieceIndex) -> bool {
+        self.rarity.contains(piece)
     }
 
     /// Some block is on the disk already, from an earlier run.
@@ -238,49 +246,6 @@ impl Picker {
     ) -> Option<PieceIndex> {
         let mut open = self.open.iter().copied();
         open.find(|piece| peer.may_have(*piece) && self.downloads.get(piece).is_some_and(&fits))
-    }
-
-    fn start_piece(&mut self, peer: &mut PickerPeer<'_>) -> Option<PieceIndex> {
-        if self.rarity.is_empty() {
-            return None;
-        }
-        let piece = if let Some(only) = peer.only {
-            let mut startable = only.iter().copied().filter(|&p| self.rarity.contains(p));
-            startable.find(|&piece| peer.pieces.contains(piece))?
-        } else {
-            if *peer.searched == Some(self.rarity.generation()) {
-                return None;
-            }
-            let best = self.best_startable(peer);
-            *peer.searched = best.is_none().then_some(self.rarity.generation());
-            best?
-        };
-        self.start(piece, Some(peer.key));
-        Some(piece)
-    }
-
-    fn best_startable(&mut self, peer: &PickerPeer<'_>) -> Option<PieceIndex> {
-        if self.sequential {
-            return self.rarity.first(peer.pieces, &self.geometry);
-        }
-        if let Some(next) = self.next_in_stretch(peer) {
-            return Some(next);
-        }
-        if self.have.count() < RANDOM_FIRST {
-            return self.rarity.random(peer.pieces, &mut self.chance);
-        }
-        self.rarity.rarest(peer.pieces)
-    }
-
-    fn next_in_stretch(&self, peer: &PickerPeer<'_>) -> Option<PieceIndex> {
-        let next = self.geometry.piece((*peer.current)?.get() + 1)?;
-        let is_new_stretch = self.geometry.piece_offset(next) % STRETCH
-            < u64::from(self.geometry.nominal_piece_length());
-        (!is_new_stretch
-            && self.rarity.contains(next)
-            && peer.pieces.contains(next)
-            && self.rarity.is_among_rarest(next))
-        .then_some(next)
     }
 
     /// The peer will not send this block after all.

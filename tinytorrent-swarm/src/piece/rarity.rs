@@ -1,3 +1,5 @@
+use std::collections::VecDeque;
+
 use rand::{Rng, RngExt};
 use tinytorrent_types::{Geometry, PieceIndex};
 
@@ -20,11 +22,16 @@ pub(crate) struct Rarity {
     seeds: u32,
     /// Counts what has been put in, so that a search that found nothing need not be repeated.
     generation: u64,
+    /// What was put in lately, the latest last: all that such a search has to look at again.
+    recent: VecDeque<PieceIndex>,
     /// No piece before this one is in `order`.
     first: u32,
 }
 
 const ABSENT: u32 = u32::MAX;
+
+/// How many of the pieces put in to remember: more than one peer that leaves gives back.
+const MAX_RECENT: usize = 4_096;
 
 impl Rarity {
     /// No piece may be started yet.
@@ -36,6 +43,7 @@ impl Rarity {
             availability: vec![0; piece_count as usize],
             seeds: 0,
             generation: 0,
+            recent: VecDeque::new(),
             first: piece_count,
         }
     }
@@ -60,6 +68,10 @@ impl Rarity {
         self.put(hole, piece);
         self.shuffle_in(piece, chance);
         self.generation += 1;
+        if self.recent.len() == MAX_RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(piece);
         self.first = self.first.min(piece.get());
     }
 
@@ -92,6 +104,19 @@ impl Rarity {
     /// Changes whenever a piece is put in.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// The startable pieces among those put in since `generation`: all there can be for a peer for
+    /// whom nothing was found then. `None` if there were too many to know them.
+    pub(crate) fn put_in_since(&self, generation: u64) -> Option<impl Iterator<Item = PieceIndex>> {
+        let put_in = usize::try_from(self.generation - generation).ok()?;
+        let known = self.recent.len().checked_sub(put_in)?;
+        Some(self.recent.range(known..).copied().filter(|&piece| self.contains(piece)))
+    }
+
+    /// Where a startable piece stands in the order: rarest first.
+    pub(crate) fn place(&self, piece: PieceIndex) -> u32 {
+        self.places[piece.as_usize()]
     }
 
     /// Peers that have this piece.

@@ -79,6 +79,7 @@ impl Swarm {
             return self.violation(key, "bitfield or have of another torrent (BEP 3)");
         };
         peer.interesting = interesting(picker, &pieces);
+        peer.requests.searched = None;
         picker.add_peer(&pieces);
         peer.pieces = Pieces::Known(pieces);
         if self.is_pointless(key) {
@@ -101,7 +102,9 @@ impl Swarm {
         let Pieces::Known(pieces) = &mut peer.pieces else { return };
         if picker.peer_gained(pieces, piece) {
             peer.interesting += u32::from(picker.wants(piece));
-            peer.requests.searched = None;
+            if picker.is_startable(piece) {
+                peer.requests.searched = None;
+            }
             if self.is_pointless(key) {
                 return self.disconnect(key, crate::LeaveReason::Useless);
             }
@@ -117,10 +120,7 @@ impl Swarm {
         };
         let Some(piece) = picker.geometry().piece(index) else { return };
         let Pieces::Known(pieces) = &mut peer.pieces else { return };
-        let before = pieces.clone();
-        if pieces.remove(piece, picker.geometry().piece_count()) {
-            picker.remove_peer(&before);
-            picker.add_peer(pieces);
+        if picker.peer_lost(pieces, piece) {
             peer.interesting -= u32::from(picker.wants(piece));
             self.update_interest(key);
         }
@@ -163,8 +163,8 @@ impl Swarm {
         }
         for key in self.live_peers() {
             self.begin_exchange(key);
-            self.announce_content(key);
             self.resolve_pieces(key);
+            self.announce_content(key);
         }
         self.poll_trackers();
         self.connect_more();
@@ -176,10 +176,13 @@ impl Swarm {
         if peer.extended {
             self.send_extended_handshake(key);
         }
-        let have: Vec<u32> = self.have().map(|have| have.iter().collect()).unwrap_or_default();
+        let (Some(picker), Some(peer)) = (&self.picker, self.peers.get(key)) else { return };
+        let Some(pieces) = peer.pieces() else { return };
+        let have = picker.have().iter().filter_map(|index| picker.geometry().piece(index));
+        let news: Vec<PieceIndex> = have.filter(|&piece| !pieces.contains(piece)).collect();
         // The one bitfield of this connection is spent, or its time has passed.
-        for index in have {
-            self.send(key, Message::Have(index));
+        for piece in news {
+            self.send(key, Message::Have(piece.get()));
         }
     }
 

@@ -85,7 +85,6 @@ impl Swarm {
     /// The slowest peer, and the last of its requests that the thief can take over.
     fn loot(&mut self, thief: PeerKey) -> Option<(PeerKey, BlockInfo)> {
         let now = self.now;
-        let pieces = self.peers.get(thief)?.pieces()?.clone();
         let own = self.peers.get_mut(thief).map(|peer| peer.time_for_one_more(now))?;
         let others = self.peers.iter_mut().filter(|(key, _)| *key != thief);
         let owing = others.filter(|(_, peer)| !peer.requests.outstanding.is_empty());
@@ -95,6 +94,7 @@ impl Swarm {
             self.steal_at.get_or_insert(now + STEAL_AFTER);
             return None;
         }
+        let pieces = self.peers.get(thief)?.pieces()?;
         let outstanding = &self.peers.get(victim)?.requests.outstanding;
         let mut last = outstanding.iter().rev().take(STEAL_AMONG);
         let block = *last.find(|block| pieces.contains(block.piece()))?;

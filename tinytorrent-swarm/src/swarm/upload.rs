@@ -9,7 +9,9 @@ use super::Swarm;
 use super::messages::request_of;
 use crate::PeerKey;
 use crate::choke::{self, Applicant};
-use crate::config::{MAX_BAD_REQUESTS, MAX_QUEUED_REQUESTS, MAX_SERVED_BLOCK, SERVING_WINDOW};
+use crate::config::{
+    MAX_BAD_REQUESTS, MAX_QUEUED_REQUESTS, MAX_SERVED_BLOCK, SERVING_BLOCKS, SERVING_WINDOW,
+};
 use crate::contract::{Action, block_of};
 use crate::peer::Peer;
 
@@ -217,7 +219,9 @@ impl Swarm {
     fn next_upload(&self, key: PeerKey) -> Option<u64> {
         let uploads = &self.peers.get(key)?.uploads;
         let block = uploads.queue.front()?;
-        (uploads.serving_bytes < SERVING_WINDOW).then_some(block.length().into())
+        let has_room =
+            uploads.serving_bytes < SERVING_WINDOW && uploads.serving.len() < SERVING_BLOCKS;
+        has_room.then_some(block.length().into())
     }
 
     fn serve_next(&mut self, key: PeerKey) {

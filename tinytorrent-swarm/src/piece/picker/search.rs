@@ -1,0 +1,80 @@
+//! Which piece to start for a peer.
+
+use tinytorrent_types::PieceIndex;
+
+use super::{Picker, PickerPeer};
+use crate::piece::PeerPieces;
+
+/// The first pieces are random ones, so that there is soon something to trade (BEP 3, S-22).
+const RANDOM_FIRST: u32 = 4;
+
+/// A peer goes on with the next piece inside stretches of this many bytes, where that costs no
+/// rarity: seeds read and we write in longer runs.
+const STRETCH: u64 = 4 << 20;
+
+impl Picker {
+    pub(super) fn start_piece(&mut self, peer: &mut PickerPeer<'_>) -> Option<PieceIndex> {
+        if self.rarity.is_empty() {
+            return None;
+        }
+        let piece = if let Some(only) = peer.only {
+            let mut startable = only.iter().copied().filter(|&p| self.rarity.contains(p));
+            startable.find(|&piece| peer.pieces.contains(piece))?
+        } else {
+            let since = peer.searched.filter(|&since| self.rarity.put_in_since(since).is_some());
+            let best = match since {
+                Some(since) => self.best_since(peer, since),
+                None => self.best_startable(peer),
+            };
+            // What was found leaves what was known of the rest as it was.
+            *peer.searched = if best.is_some() { since } else { Some(self.rarity.generation()) };
+            best?
+        };
+        self.start(piece, Some(peer.key));
+        Some(piece)
+    }
+
+    /// The best of what was put in since a search in vain.
+    fn best_since(&self, peer: &PickerPeer<'_>, since: u64) -> Option<PieceIndex> {
+        let news = self.rarity.put_in_since(since)?.filter(|&piece| peer.pieces.contains(piece));
+        if self.sequential {
+            news.min()
+        } else {
+            news.min_by_key(|&piece| self.rarity.place(piece))
+        }
+    }
+
+    fn best_startable(&mut self, peer: &PickerPeer<'_>) -> Option<PieceIndex> {
+        if self.sequential {
+            return self.rarity.first(peer.pieces, &self.geometry);
+        }
+        if let Some(next) = self.next_in_stretch(peer) {
+            return Some(next);
+        }
+        if self.have.count() < RANDOM_FIRST {
+            return self.rarity.random(peer.pieces, &mut self.chance);
+        }
+        self.rarity.rarest(peer.pieces)
+    }
+
+    fn next_in_stretch(&self, peer: &PickerPeer<'_>) -> Option<PieceIndex> {
+        let next = self.geometry.piece((*peer.current)?.get() + 1)?;
+        let is_new_stretch = self.geometry.piece_offset(next) % STRETCH
+            < u64::from(self.geometry.nominal_piece_length());
+        (!is_new_stretch
+            && self.rarity.contains(next)
+            && peer.pieces.contains(next)
+            && self.rarity.is_among_rarest(next))
+        .then_some(next)
+    }
+
+    /// Panics if a search for this peer would find what it does not look at.
+    pub(crate) fn check_search(&self, pieces: &PeerPieces, searched: Option<u64>) {
+        let Some(news) = searched.and_then(|since| self.rarity.put_in_since(since)) else { return };
+        let news: Vec<_> = news.collect();
+        let startable = self.geometry.pieces().filter(|&piece| self.rarity.contains(piece));
+        for piece in startable.filter(|&piece| pieces.contains(piece)) {
+            assert!(news.contains(&piece), "piece {piece} is overlooked");
+        }
+    }
+}
