@@ -71,6 +71,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests need a first instant"))]
 
 mod announce;
+mod bans;
 mod choke;
 mod config;
 mod contract;

@@ -1,27 +1,31 @@
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::net::{IpAddr, SocketAddr};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tinytorrent_types::{AddressFilter, PeerId};
 
 use crate::PeerSource;
+use crate::bans::Bans;
 
 /// Every address that may be a peer: which to try next, and which never again.
 ///
 /// ```text
 ///   Waiting ──next──▶ Busy ──failed──▶ Waiting, later each time, then forgotten
 ///      ▲                │──left────▶ Waiting
-///      │                └──ban─────▶ Banned
+///      │                └──ban─────▶ forgotten, and not taken again
 ///    found
 /// ```
 #[derive(Debug)]
 pub(crate) struct PeerBook {
     entries: BTreeMap<SocketAddr, Entry>,
-    /// The waiting entries, by when and in which order they may be tried.
-    queue: BTreeSet<(Instant, u64, SocketAddr)>,
+    /// Entries of which other peers told.
+    exchanged: usize,
+    /// The waiting entries, by when they may be tried.
+    queue: BTreeSet<(Instant, Rank, SocketAddr)>,
+    /// Those that may be tried by now, in which order, and since when.
+    ready: BTreeSet<(Rank, Instant, SocketAddr)>,
     filter: AddressFilter,
-    banned_ips: HashSet<IpAddr>,
-    banned_ids: HashSet<(IpAddr, PeerId)>,
+    bans: Bans,
     /// A counter that chance is mixed into, to order entries that may be tried at once.
     found: u64,
     refused: u64,
@@ -37,13 +41,19 @@ struct Entry {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum State {
-    Waiting(Instant, u64),
+    Waiting(Instant, Rank),
     Busy,
-    Banned,
 }
+
+/// Whose word comes first, and an order among equals.
+type Rank = (u8, u64);
 
 /// Addresses to remember: each costs about 100 bytes, and a busy swarm refills it at any time.
 const MAX_ENTRIES: usize = 4_000;
+
+/// Those of them that other peers may tell: a single one can name so many that lead nowhere, and
+/// there must be room left for what trackers say.
+const MAX_EXCHANGED: usize = 2_000;
 
 /// Failures after which an address that a stranger told of is forgotten.
 const MAX_FAILURES: u32 = 5;
@@ -61,10 +71,11 @@ impl PeerBook {
     pub(crate) fn new(filter: AddressFilter) -> Self {
         Self {
             entries: BTreeMap::new(),
+            exchanged: 0,
             queue: BTreeSet::new(),
+            ready: BTreeSet::new(),
             filter,
-            banned_ips: HashSet::new(),
-            banned_ids: HashSet::new(),
+            bans: Bans::default(),
             found: 0,
             refused: 0,
         }
@@ -87,46 +98,69 @@ impl PeerBook {
         self.remove(canonical(address));
     }
 
+    /// Whoever is at this address says that it is us; that may be said at any number of addresses.
+    pub(crate) fn shun(&mut self, address: SocketAddr) {
+        self.remove(address);
+        self.bans.add_place(canonical(address));
+    }
+
     /// Remembers an address. `true` if it is news.
     pub(crate) fn add(&mut self, now: Instant, address: SocketAddr, source: PeerSource) -> bool {
         let address = canonical(address);
         if self.entries.contains_key(&address) {
+            self.confirm(address, source);
             return false;
         }
-        let is_welcome = self.filter.allows(address)
-            && !self.banned_ips.contains(&address.ip())
-            && self.entries.len() < MAX_ENTRIES;
-        if !is_welcome {
+        let has_room = match source {
+            PeerSource::User => true,
+            PeerSource::Exchange if self.exchanged >= MAX_EXCHANGED => false,
+            _ => self.entries.len() < MAX_ENTRIES,
+        };
+        if !has_room || !self.filter.allows(address) || self.bans.has_address(address) {
             self.refused += 1;
             return false;
         }
         let entry = Entry { source, failures: 0, state: State::Busy, is_seed: false };
         self.entries.insert(address, entry);
+        self.exchanged += usize::from(source == PeerSource::Exchange);
         self.wait(address, now);
         true
+    }
+
+    /// Somebody tells of an address that is known: whose word comes first counts.
+    fn confirm(&mut self, address: SocketAddr, source: PeerSource) {
+        let Some(entry) = self.entries.get_mut(&address) else { return };
+        if class(source) >= class(entry.source) {
+            return;
+        }
+        self.exchanged -= usize::from(entry.source == PeerSource::Exchange);
+        entry.source = source;
+        if let State::Waiting(at, _) = entry.state {
+            self.wait(address, at);
+        }
     }
 
     /// The next address to try, busy from now on. With `drop_seeds`, what is known to be a seed
     /// is forgotten instead.
     pub(crate) fn next(&mut self, now: Instant, drop_seeds: bool) -> Option<SocketAddr> {
-        loop {
-            let (at, _, address) = *self.queue.first()?;
-            if at > now {
-                return None;
-            }
-            if drop_seeds && self.entries.get(&address).is_some_and(|entry| entry.is_seed) {
-                self.remove(address);
-                continue;
-            }
-            self.queue.pop_first();
-            self.set_state(address, State::Busy);
-            return Some(address);
+        while self.queue.first().is_some_and(|(at, ..)| *at <= now) {
+            self.ready
+                .extend(self.queue.pop_first().map(|(at, rank, address)| (rank, at, address)));
         }
+        while let Some((.., address)) = self.ready.pop_first() {
+            self.set_state(address, State::Busy);
+            if !drop_seeds || !self.entries.get(&address).is_some_and(|entry| entry.is_seed) {
+                return Some(address);
+            }
+            self.remove(address);
+        }
+        None
     }
 
     /// When the next waiting address may be tried.
     pub(crate) fn ready_at(&self) -> Option<Instant> {
-        self.queue.first().map(|(at, ..)| *at)
+        let ready = self.ready.first().map(|(_, at, _)| *at);
+        ready.or_else(|| self.queue.first().map(|(at, ..)| *at))
     }
 
     /// A peer came to us: it is busy, and its address is not tried.
@@ -177,60 +211,47 @@ impl PeerBook {
     pub(crate) fn remove(&mut self, address: SocketAddr) {
         let address = canonical(address);
         self.dequeue(address);
-        if self.entries.get(&address).is_some_and(|entry| entry.state != State::Banned) {
-            self.entries.remove(&address);
+        if self.entries.remove(&address).is_some_and(|entry| entry.source == PeerSource::Exchange) {
+            self.exchanged -= 1;
         }
     }
 
     /// Never again, neither outgoing nor incoming.
-    ///
-    /// A whole IP address is banned only if it is not of this host, where many peers may live.
     pub(crate) fn ban(&mut self, address: SocketAddr, id: Option<PeerId>) {
         let address = canonical(address);
-        self.dequeue(address);
-        let banned = Entry {
-            source: PeerSource::Incoming,
-            failures: 0,
-            state: State::Banned,
-            is_seed: false,
-        };
-        self.entries.insert(address, banned);
-        if let Some(id) = id {
-            self.banned_ids.insert((address.ip(), id));
-        }
-        if !address.ip().is_loopback() {
-            self.banned_ips.insert(address.ip());
-        }
+        self.remove(address);
+        self.bans.add(address, id);
     }
 
     /// Whether nothing is to be had from this address.
     pub(crate) fn is_banned(&self, address: SocketAddr) -> bool {
-        let address = canonical(address);
-        self.banned_ips.contains(&address.ip())
-            || self.entries.get(&address).is_some_and(|entry| entry.state == State::Banned)
+        self.bans.has_address(canonical(address))
     }
 
     /// Whether a peer at this host goes by a name that is banned.
     pub(crate) fn is_banned_id(&self, address: SocketAddr, id: PeerId) -> bool {
-        self.banned_ids.contains(&(address.ip().to_canonical(), id))
+        self.bans.has_name(address.ip().to_canonical(), id)
     }
 
     fn wait(&mut self, address: SocketAddr, until: Instant) {
         let Some(entry) = self.entries.get(&address) else { return };
-        // The user's peers come first, the others in an order nobody outside can foresee.
+        // The user's peers come as they were told, the others in an order nobody can foresee.
         self.found += 1;
-        let rank = match entry.source {
+        let order = match entry.source {
             PeerSource::User => self.found,
-            _ => 1 << 63 | self.found.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 1,
+            _ => self.found.wrapping_mul(0x9e37_79b9_7f4a_7c15),
         };
+        let rank = (class(entry.source), order);
         self.dequeue(address);
         self.queue.insert((until, rank, address));
         self.set_state(address, State::Waiting(until, rank));
     }
 
     fn dequeue(&mut self, address: SocketAddr) {
-        if let Some(Entry { state: State::Waiting(at, rank), .. }) = self.entries.get(&address) {
-            self.queue.remove(&(*at, *rank, address));
+        if let Some(Entry { state: State::Waiting(at, rank), .. }) = self.entries.get(&address)
+            && !self.queue.remove(&(*at, *rank, address))
+        {
+            self.ready.remove(&(*rank, *at, address));
         }
     }
 
@@ -243,10 +264,22 @@ impl PeerBook {
     pub(crate) fn check_invariants(&self) {
         let waiting = self.entries.iter().filter_map(|(address, entry)| match entry.state {
             State::Waiting(at, rank) => Some((at, rank, *address)),
-            State::Busy | State::Banned => None,
+            State::Busy => None,
         });
         let waiting: BTreeSet<_> = waiting.collect();
-        assert_eq!(waiting, self.queue);
+        let ready = self.ready.iter().map(|&(rank, at, address)| (at, rank, address));
+        assert_eq!(waiting, self.queue.iter().copied().chain(ready).collect());
+        let exchanged = self.entries.values().filter(|e| e.source == PeerSource::Exchange);
+        assert_eq!(exchanged.count(), self.exchanged);
+    }
+}
+
+/// Whose word comes first: the user's, and other peers' last.
+fn class(source: PeerSource) -> u8 {
+    match source {
+        PeerSource::User => 0,
+        PeerSource::Tracker | PeerSource::Magnet | PeerSource::Incoming => 1,
+        PeerSource::Exchange => 2,
     }
 }
 
@@ -255,97 +288,4 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn address(n: u8) -> SocketAddr {
-        SocketAddr::from(([192, 0, 2, n], 6881))
-    }
-
-    fn book() -> PeerBook {
-        PeerBook::new(AddressFilter::new())
-    }
-
-    #[test]
-    fn each_address_is_tried_once_at_a_time() {
-        let (now, mut book) = (Instant::now(), book());
-        assert!(book.add(now, address(1), PeerSource::Tracker));
-        assert!(!book.add(now, address(1), PeerSource::Exchange));
-        assert_eq!(book.next(now, false), Some(address(1)));
-        assert_eq!(book.next(now, false), None);
-        book.check_invariants();
-    }
-
-    #[test]
-    fn the_users_peers_come_first() {
-        let (now, mut book) = (Instant::now(), book());
-        for n in 1..20 {
-            book.add(now, address(n), PeerSource::Tracker);
-        }
-        book.add(now, address(99), PeerSource::User);
-        assert_eq!(book.next(now, false), Some(address(99)));
-    }
-
-    #[test]
-    fn a_peer_that_refuses_is_tried_ever_less_and_then_forgotten() {
-        // S-28
-        let (mut now, mut book) = (Instant::now(), book());
-        book.add(now, address(1), PeerSource::Tracker);
-        let mut waits = Vec::new();
-        while book.len() > 0 {
-            assert_eq!(book.next(now, false), Some(address(1)));
-            book.failed(now, address(1));
-            book.check_invariants();
-            let Some(ready) = book.ready_at() else { break };
-            assert_eq!(book.next(now, false), None);
-            waits.push(ready - now);
-            now = ready;
-        }
-        assert_eq!(waits, [5, 10, 20, 40].map(Duration::from_secs));
-        book.add(now, address(2), PeerSource::User);
-        for _ in 0..100 {
-            now = book.ready_at().expect("the user's peer is never given up");
-            book.next(now, false);
-            book.failed(now, address(2));
-        }
-    }
-
-    #[test]
-    fn bad_and_own_addresses_are_refused_and_counted() {
-        let (now, mut book) = (Instant::now(), book());
-        book.add_own(address(1));
-        for bad in [address(1), SocketAddr::from(([1, 2, 3, 4], 0))] {
-            assert!(!book.add(now, bad, PeerSource::Exchange));
-        }
-        assert_eq!(book.refused(), 2);
-        assert_eq!(book.next(now, false), None);
-    }
-
-    #[test]
-    fn the_banned_stay_banned_in_either_direction() {
-        let (now, mut book) = (Instant::now(), book());
-        let id = PeerId::from_bytes([7; 20]);
-        book.add(now, address(1), PeerSource::Tracker);
-        book.ban(address(1), Some(id));
-        assert!(book.is_banned(address(1)));
-        assert!(!book.add(now, address(1), PeerSource::Tracker));
-        assert_eq!(book.next(now, false), None);
-        // Another port of the same host, but not another peer of this machine.
-        assert!(book.is_banned(SocketAddr::from(([192, 0, 2, 1], 9))));
-        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        book.ban(local(1), Some(id));
-        assert!(book.is_banned(local(1)) && !book.is_banned(local(2)));
-        assert!(book.is_banned_id(local(2), id));
-        book.check_invariants();
-    }
-
-    #[test]
-    fn the_book_has_an_end() {
-        let (now, mut book) = (Instant::now(), book());
-        for n in 0..20_000_u32 {
-            let [_, a, b, c] = n.to_be_bytes();
-            book.add(now, SocketAddr::from(([9, a, b, c], 1)), PeerSource::Exchange);
-        }
-        assert_eq!(book.len(), MAX_ENTRIES);
-    }
-}
+mod tests;

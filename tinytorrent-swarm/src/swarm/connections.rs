@@ -78,7 +78,7 @@ impl Swarm {
         let is_incoming = peer.is_incoming;
         if let Some(reason) = self.objection(address, is_incoming, handshake.peer_id) {
             if reason == LeaveReason::OurselvesFound && !is_incoming {
-                self.book.add_own(address);
+                self.book.shun(address);
             }
             return self.disconnect(key, reason);
         }

@@ -1,0 +1,123 @@
+use super::*;
+
+fn address(n: u8) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, n], 6881))
+}
+
+fn book() -> PeerBook {
+    PeerBook::new(AddressFilter::new())
+}
+
+#[test]
+fn each_address_is_tried_once_at_a_time() {
+    let (now, mut book) = (Instant::now(), book());
+    assert!(book.add(now, address(1), PeerSource::Tracker));
+    assert!(!book.add(now, address(1), PeerSource::Exchange));
+    assert_eq!(book.next(now, false), Some(address(1)));
+    assert_eq!(book.next(now, false), None);
+    book.check_invariants();
+}
+
+#[test]
+fn the_users_peers_come_first() {
+    let (now, mut book) = (Instant::now(), book());
+    for n in 1..20 {
+        book.add(now, address(n), PeerSource::Tracker);
+    }
+    book.add(now, address(99), PeerSource::User);
+    assert_eq!(book.next(now, false), Some(address(99)));
+}
+
+#[test]
+fn a_peer_that_refuses_is_tried_ever_less_and_then_forgotten() {
+    // S-28
+    let (mut now, mut book) = (Instant::now(), book());
+    book.add(now, address(1), PeerSource::Tracker);
+    let mut waits = Vec::new();
+    while book.len() > 0 {
+        assert_eq!(book.next(now, false), Some(address(1)));
+        book.failed(now, address(1));
+        book.check_invariants();
+        let Some(ready) = book.ready_at() else { break };
+        assert_eq!(book.next(now, false), None);
+        waits.push(ready - now);
+        now = ready;
+    }
+    assert_eq!(waits, [5, 10, 20, 40].map(Duration::from_secs));
+    book.add(now, address(2), PeerSource::User);
+    for _ in 0..100 {
+        now = book.ready_at().expect("the user's peer is never given up");
+        book.next(now, false);
+        book.failed(now, address(2));
+    }
+}
+
+#[test]
+fn bad_and_own_addresses_are_refused_and_counted() {
+    let (now, mut book) = (Instant::now(), book());
+    book.add_own(address(1));
+    for bad in [address(1), SocketAddr::from(([1, 2, 3, 4], 0))] {
+        assert!(!book.add(now, bad, PeerSource::Exchange));
+    }
+    assert_eq!(book.refused(), 2);
+    assert_eq!(book.next(now, false), None);
+}
+
+#[test]
+fn the_banned_stay_banned_in_either_direction() {
+    let (now, mut book) = (Instant::now(), book());
+    let id = PeerId::from_bytes([7; 20]);
+    book.add(now, address(1), PeerSource::Tracker);
+    book.ban(address(1), Some(id));
+    assert!(book.is_banned(address(1)));
+    assert!(!book.add(now, address(1), PeerSource::Tracker));
+    assert_eq!(book.next(now, false), None);
+    // Another port of the same host, but not another peer of this machine.
+    assert!(book.is_banned(SocketAddr::from(([192, 0, 2, 1], 9))));
+    let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+    book.ban(local(1), Some(id));
+    assert!(book.is_banned(local(1)) && !book.is_banned(local(2)));
+    assert!(book.is_banned_id(local(2), id));
+    book.check_invariants();
+}
+
+#[test]
+fn the_book_has_an_end() {
+    let (now, mut book) = (Instant::now(), book());
+    for n in 0..20_000_u32 {
+        let [_, a, b, c] = n.to_be_bytes();
+        book.add(now, SocketAddr::from(([9, a, b, c], 1)), PeerSource::Tracker);
+    }
+    assert_eq!(book.len(), MAX_ENTRIES);
+}
+
+#[test]
+fn what_peers_tell_leaves_room_for_the_tracker_and_waits_for_it() {
+    let (now, mut book) = (Instant::now(), book());
+    (1..=10).for_each(|n| _ = book.add(now, address(n), PeerSource::Exchange));
+    for n in 0..20_000_u32 {
+        let [_, a, b, c] = n.to_be_bytes();
+        book.add(now, SocketAddr::from(([9, a, b, c], 1)), PeerSource::Exchange);
+    }
+    let later = now + Duration::from_secs(1);
+    for n in 1..=50 {
+        // Be it that peers have told of it before.
+        let is_news = n > 10;
+        assert_eq!(book.add(later, address(n), PeerSource::Tracker), is_news);
+    }
+    book.check_invariants();
+    let tried: BTreeSet<_> = std::iter::from_fn(|| book.next(later, false)).take(50).collect();
+    assert_eq!(tried, (1..=50).map(address).collect());
+}
+
+#[test]
+fn the_banned_take_no_room_from_others() {
+    // S-28
+    let (now, mut book) = (Instant::now(), book());
+    for n in 0..20_000_u32 {
+        let [_, a, b, c] = n.to_be_bytes();
+        book.ban(SocketAddr::from(([9, a, b, c], 1)), None);
+    }
+    assert!(book.add(now, address(1), PeerSource::Tracker));
+    book.check_invariants();
+}
