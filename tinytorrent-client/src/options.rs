@@ -99,7 +99,7 @@ impl TorrentOptions {
     }
 
     /// Connections at most. Default: 100. Each costs a descriptor, and up to 256 KiB while it is
-    /// busy.
+    /// busy. One host gets half of them at most, unless it is ours.
     pub fn max_peers(&mut self, count: usize) -> &mut Self {
         self.max_peers = count;
         self

@@ -80,7 +80,8 @@ impl Config {
     }
 
     /// Connections at most, those under way included. Default: 100. More find more pieces and
-    /// cost memory for each; fewer may miss the quick ones.
+    /// cost memory for each; fewer may miss the quick ones. A host that is not ours gets half of
+    /// them at most, so that it cannot keep the others out.
     pub fn max_peers(&mut self, count: usize) -> &mut Self {
         self.max_peers = count;
         self

@@ -136,3 +136,20 @@ fn our_address_is_what_peers_of_several_networks_agree_on() {
     assert_eq!(says([20, 1, 14, 7], ours), [IpAddr::from([8, 8, 4, 4])]);
     assert_eq!(says([20, 1, 15, 7], ours).len(), 1, "it is told once");
 }
+
+#[test]
+fn one_host_takes_half_of_the_places_at_most() {
+    // S-28
+    let mut play = Play::new(false, |config| _ = config.max_peers(10));
+    let greedy = |port| SocketAddr::from(([10, 0, 1, 1], port));
+    for port in 1..=5 {
+        play.join_from(greedy(port), PeerId::from_bytes([50 + port as u8; 20]), &[]);
+    }
+    assert_eq!(play.swarm.accept(play.now, greedy(6)), None);
+    for _ in 0..4 {
+        play.join(&[]);
+    }
+    // On this host many may live.
+    let local = SocketAddr::from(([127, 0, 0, 1], 9));
+    assert!(play.swarm.accept(play.now, local).is_some());
+}

@@ -1,6 +1,6 @@
 //! Who is connected: candidates, handshakes, silence, ends.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use tinytorrent_types::PeerId;
@@ -23,7 +23,7 @@ impl Swarm {
     /// [`Input::ConnectFailed`](crate::Input::ConnectFailed).
     pub fn accept(&mut self, now: Instant, address: SocketAddr) -> Option<PeerKey> {
         self.advance(now);
-        if !self.is_running || self.book.is_banned(address) {
+        if !self.is_running || self.book.is_banned(address) || self.is_greedy(address.ip()) {
             return None;
         }
         if self.peers.len() >= self.config.max_peers && !self.make_room() {
@@ -33,6 +33,13 @@ impl Swarm {
         let peer = self.peers.insert(Peer::new(self.now, address, true));
         self.arm(peer);
         Some(peer)
+    }
+
+    /// Whether this host has as many places as one gets: half of them, lest it keep all others
+    /// out. Many peers may live on our own.
+    fn is_greedy(&self, host: IpAddr) -> bool {
+        let its = self.peers.iter().filter(|(_, peer)| peer.address.ip() == host);
+        !host.is_loopback() && its.count() >= self.config.max_peers.div_ceil(2)
     }
 
     pub(super) fn on_peers_found(&mut self, source: PeerSource, addresses: &[SocketAddr]) {
