@@ -443,3 +443,17 @@ fn a_failed_connection_is_told_and_not_repeated_at_once() {
     play.wait(Duration::from_secs(2));
     assert!(matches!(play.actions[..], [Action::Connect { .. }]));
 }
+
+#[test]
+fn a_flood_of_exchange_does_not_begin_anew_with_each_handshake() {
+    //
+    let mut play = Play::new(false, |_| {});
+    let peer = play.join(&[Feature::Extended]);
+    for _ in 0..10 {
+        play.say_extended(peer, b"d1:md6:ut_pexi0eee");
+        play.say_extended(peer, b"d1:md6:ut_pexi9eee");
+        let payload = Bytes::from_static(b"d5:added6:\x0a\x09\x08\x07\x00\x09e");
+        play.say(peer, Message::Extended(Extended { id: 4, payload }));
+    }
+    assert!(matches!(play.left(peer), Some(LeaveReason::Violation(_))));
+}

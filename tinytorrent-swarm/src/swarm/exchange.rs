@@ -31,13 +31,14 @@ impl Swarm {
         self.config.exchange && !self.is_private
     }
 
-    /// The peer said that it speaks `ut_pex`, or that it no longer does.
+    /// The peer said that it speaks `ut_pex`. What is known of the exchange outlives its taking
+    /// that back, lest it count its messages anew.
     pub(super) fn begin_exchange(&mut self, key: PeerKey) {
         let exchanges = self.exchanges();
         let Some(peer) = self.peers.get_mut(key) else { return };
-        if !exchanges || peer.extensions.id(Extension::PeerExchange).is_none() {
+        if !exchanges {
             peer.exchange = None;
-        } else if peer.exchange.is_none() {
+        } else if peer.exchange.is_none() && peer.extensions.id(Extension::PeerExchange).is_some() {
             let sender = PexSender::new(peer.listens_at.unwrap_or(peer.address));
             let next = self.now + FIRST;
             peer.exchange = Some(Exchange { sender, receiver: PexReceiver::new(), next });
@@ -63,12 +64,9 @@ impl Swarm {
         let connected: Vec<PexPeer> =
             self.peers.iter().filter_map(|(_, peer)| entry(peer)).collect();
         let Some(peer) = self.peers.get_mut(key) else { return };
-        let (Some(exchange), Some(id)) =
-            (&mut peer.exchange, peer.extensions.id(Extension::PeerExchange))
-        else {
-            return;
-        };
+        let Some(exchange) = &mut peer.exchange else { return };
         exchange.next = now + INTERVAL;
+        let Some(id) = peer.extensions.id(Extension::PeerExchange) else { return };
         if let Some(message) = exchange.sender.poll_message(now, connected) {
             self.send(key, message.to_message(id).into());
         }
