@@ -214,5 +214,9 @@ pub(crate) const MAX_BAD_REQUESTS: u32 = 300;
 /// be on their way when we choke or cancel.
 pub(crate) const MAX_UNASKED: u32 = 2_000;
 
+/// Blocks of metadata that a peer gets at one instant: 8 MiB, more than anybody asks for at once.
+/// They are copied, and nobody knows yet whether the peer reads them.
+pub(crate) const METADATA_AT_ONCE: u32 = 512;
+
 /// How many times over a peer may fetch the metadata from us, and then some blocks more.
 pub(crate) const METADATA_TIMES: u64 = 4;

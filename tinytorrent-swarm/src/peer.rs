@@ -56,6 +56,8 @@ pub(crate) struct Peer {
     pub(crate) unasked: u32,
     /// Blocks of metadata that it was sent.
     pub(crate) metadata_served: u64,
+    /// When it was last sent one, and how many at that instant.
+    pub(crate) metadata_burst: (Instant, u32),
 }
 
 /// What we know of a peer's pieces.
@@ -149,6 +151,7 @@ impl Peer {
             exchange: None,
             unasked: 0,
             metadata_served: 0,
+            metadata_burst: (now, 0),
         }
     }
 

@@ -457,3 +457,35 @@ fn a_flood_of_exchange_does_not_begin_anew_with_each_handshake() {
     }
     assert!(matches!(play.left(peer), Some(LeaveReason::Violation(_))));
 }
+
+#[test]
+fn metadata_is_served_in_portions_that_memory_can_bear() {
+    //
+    let mut play = Play::without_content(|_| {});
+    let count = play.geometry.piece_count();
+    play.tell(Input::ContentReady(Content {
+        geometry: play.geometry,
+        have: Bitfield::full(count),
+        wanted: Bitfield::full(count),
+        partial: Vec::new(),
+        info: Bytes::from(vec![0; 30 << 20]),
+        is_private: false,
+    }));
+    let peer = play.join(&[Feature::Extended]);
+    play.say_extended(peer, b"d1:md11:ut_metadatai3eee");
+    play.heard(peer);
+    let mut ask = || -> usize {
+        for block in 0..1_000 {
+            let payload = format!("d8:msg_typei0e5:piecei{block}ee").into();
+            play.say(peer, Message::Extended(Extended { id: 1, payload }));
+        }
+        let heard = play.heard(peer);
+        assert_eq!(heard.len(), 1_000, "every request is answered");
+        play.wait(Duration::from_millis(1));
+        heard
+            .iter()
+            .filter(|m| matches!(m, Message::Extended(e) if e.payload.len() > 16_384))
+            .count()
+    };
+    assert_eq!([ask(), ask()], [512, 512]);
+}

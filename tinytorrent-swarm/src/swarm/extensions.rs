@@ -12,7 +12,7 @@ use tinytorrent_wire::metadata::{self, DataOutcome};
 use super::messages::metadata_block;
 use super::{Stage, Swarm};
 use crate::PeerKey;
-use crate::config::{Config, MAX_QUEUED_REQUESTS, METADATA_TIMES};
+use crate::config::{Config, MAX_QUEUED_REQUESTS, METADATA_AT_ONCE, METADATA_TIMES};
 use crate::contract::{Action, Event, LeaveReason};
 
 /// What we want to receive.
@@ -125,10 +125,15 @@ impl Swarm {
         let Some(id) = peer.extensions.id(Extension::Metadata) else { return };
         // whoever asks for it again and again is not after the metadata.
         let blocks = self.info.len().div_ceil(metadata::BLOCK_LENGTH as usize) as u64;
-        let is_flooding = peer.metadata_served > METADATA_TIMES * (blocks + 8);
+        if peer.metadata_burst.0 != self.now {
+            peer.metadata_burst = (self.now, 0);
+        }
+        let is_flooding = peer.metadata_served > METADATA_TIMES * (blocks + 8)
+            || peer.metadata_burst.1 >= METADATA_AT_ONCE;
         let answer = match metadata_block(&self.info, block).filter(|_| !is_flooding) {
             Some(data) => {
                 peer.metadata_served += 1;
+                peer.metadata_burst.1 += 1;
                 MetadataMessage::Data { block, total_size: Some(self.info.len() as u64), data }
             }
             None => MetadataMessage::Reject { block },
