@@ -191,9 +191,15 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         self.attempts.last_mut()
     }
 
-    /// Whether one more attempt may begin; one that has not moved on for long makes way for it.
+    /// Whether one more attempt may begin; one whose size nobody names any more, or that has not
+    /// moved on for long, makes way for it.
     fn make_room(&mut self, now: Instant) -> bool {
         if self.attempts.len() < self.config.max_attempts {
+            return true;
+        }
+        let is_named = |attempt: &Attempt<P>| self.peers.iter().any(|p| p.size == attempt.size);
+        if let Some(at) = self.attempts.iter().position(|attempt| !is_named(attempt)) {
+            self.attempts.swap_remove(at);
             return true;
         }
         let stalest = self.attempts.iter().enumerate().min_by_key(|(_, one)| one.last_progress);

@@ -325,3 +325,25 @@ proptest! {
         prop_assert!(assembly.is_done(), "{:?}", assembly);
     }
 }
+
+/// one peer that names size after size, and sends a block of each, holds no place.
+#[test]
+fn sizes_that_nobody_names_any_more_make_way() {
+    let (mut now, info) = (start(), info(BLOCK + 7));
+    let mut config = Config::default();
+    config.max_attempts(4);
+    let mut assembly = Assembly::new(config);
+    for blocks in 2..20 {
+        now += seconds(1);
+        let size = blocks * u64::from(BLOCK_LENGTH);
+        assembly.add_peer(now, 66, size).unwrap();
+        let asked = assembly.next_request(now, 66).expect("there is room for the size it names");
+        assembly.handle_data(now, 66, asked, Some(size), &vec![0; BLOCK]);
+    }
+    assembly.add_peer(now, 1, info.len() as u64).unwrap();
+    while let Some(block) = assembly.next_request(now, 1) {
+        assembly.handle_data(now, 1, block, Some(info.len() as u64), block_of(&info, block));
+    }
+    verify(&mut assembly, now, &info);
+    assert!(assembly.is_done());
+}
