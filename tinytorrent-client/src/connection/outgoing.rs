@@ -36,6 +36,8 @@ pub(crate) struct Link {
     pending: Arc<Pending>,
     /// Messages of this turn.
     messages: BytesMut,
+    /// A message was left out, as too much waits for the peer to read.
+    is_clogged: bool,
 }
 
 impl Link {
@@ -43,13 +45,20 @@ impl Link {
     pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Outgoing>, Arc<Pending>) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let pending = Arc::<Pending>::default();
-        let link = Self { sender, pending: Arc::clone(&pending), messages: BytesMut::new() };
+        let messages = BytesMut::new();
+        let link = Self { sender, pending: Arc::clone(&pending), messages, is_clogged: false };
         (link, receiver, pending)
     }
 
-    /// Puts a message behind those of this turn. [`flush`](Self::flush) sends them.
+    /// Puts a message behind those of this turn. [`flush`](Self::flush) sends them. Once the link
+    /// is clogged it is left out: the connection is about to end.
     pub(crate) fn push(&mut self, message: &Message) {
-        message.encode(&mut self.messages);
+        let waiting = self.pending.0.load(Ordering::Relaxed) + self.messages.len();
+        if waiting > MAX_PENDING {
+            self.is_clogged = true;
+        } else {
+            message.encode(&mut self.messages);
+        }
     }
 
     /// Puts a block behind the messages of this turn.
@@ -74,12 +83,31 @@ impl Link {
 
     /// Whether the peer has not read for so long that more must not be kept for it.
     pub(crate) fn is_clogged(&self) -> bool {
-        self.pending.0.load(Ordering::Relaxed) > MAX_PENDING
+        self.is_clogged || self.pending.0.load(Ordering::Relaxed) > MAX_PENDING
     }
 
     fn hand_over(&self, outgoing: Outgoing) {
         self.pending.0.fetch_add(outgoing.bytes.len(), Ordering::Relaxed);
         // A connection that is over says so by its last notice.
         let _ = self.sender.send(outgoing);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_does_not_read_is_owed_no_more_than_the_limit() {
+        let (mut link, mut outgoing, _pending) = Link::new();
+        let payload = Bytes::from(vec![0; 16 * 1024]);
+        let message = Message::Extended(tinytorrent_wire::Extended { id: 1, payload });
+        // All in one turn.
+        (0..2_000).for_each(|_| link.push(&message));
+        link.flush();
+        assert!(link.is_clogged());
+        drop(link);
+        let waiting = std::iter::from_fn(|| outgoing.try_recv().ok()).map(|out| out.bytes.len());
+        assert!(waiting.sum::<usize>() <= MAX_PENDING + 17 * 1024);
     }
 }
