@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use tinytorrent_types::{BlockInfo, PieceIndex};
+use tinytorrent_types::{BLOCK_LENGTH, BlockInfo, PieceIndex};
 
 use super::{Completion, Content, torrent::ReadRequest};
 use crate::StorageError;
@@ -151,11 +151,34 @@ fn run_of(block: BlockInfo) -> (PieceIndex, u32) {
 
 fn slice(run: &Bytes, block: BlockInfo) -> Bytes {
     let begin = (block.begin() % RUN) as usize;
-    run.slice(begin..begin + block.length() as usize)
+    let range = begin..begin + block.length() as usize;
+    // A slice keeps the whole run in memory, which a few bytes are not worth.
+    if block.length() < BLOCK_LENGTH {
+        Bytes::copy_from_slice(&run[range])
+    } else {
+        run.slice(range)
+    }
 }
 
 fn read(content: &Content, block: BlockInfo, mut buffer: BytesMut) -> Result<Bytes, StorageError> {
     buffer.resize(block.length() as usize, 0);
     content.storage.read_block(block, &mut buffer)?;
     Ok(buffer.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use tinytorrent_types::Geometry;
+
+    use super::*;
+
+    #[test]
+    fn a_few_bytes_do_not_keep_a_run_in_memory() {
+        let geometry = Geometry::new(RUN.into(), RUN).unwrap();
+        let run = Bytes::from((0..RUN).map(|n| n as u8).collect::<Vec<_>>());
+        let part = |length| slice(&run, geometry.block(0, 300, length).unwrap());
+        let (few, whole) = (part(2), part(BLOCK_LENGTH));
+        assert_eq!((&few[..], whole.len()), (&[44, 45][..], 16_384));
+        assert!(few.is_unique() && !whole.is_unique());
+    }
 }
