@@ -19,9 +19,7 @@ impl Driver {
     /// Does everything that the engine wants done, and passes on what it tells.
     pub(super) fn act(&mut self) {
         loop {
-            while let Some(action) = self.swarm.poll_action() {
-                self.perform(action);
-            }
+            self.perform_all();
             let clogged = self.peers.flush();
             if clogged.is_empty() {
                 break;
@@ -32,6 +30,13 @@ impl Driver {
         }
         while let Some(event) = self.swarm.poll_event() {
             self.on_event(event);
+        }
+    }
+
+    /// Does what the engine wants done; messages wait for the end of the turn.
+    pub(super) fn perform_all(&mut self) {
+        while let Some(action) = self.swarm.poll_action() {
+            self.perform(action);
         }
     }
 

@@ -92,7 +92,12 @@ impl Driver {
             tokio::select! {
                 _ = inlets.notices.recv_many(&mut batch, BATCH) => {
                     let now = Instant::now();
-                    batch.drain(..).for_each(|notice| self.on_notice(now, notice));
+                    for notice in batch.drain(..) {
+                        self.on_notice(now, notice);
+                        // A few bytes of a message may call for an answer of many: what one read
+                        // calls for is done before the next is looked at.
+                        self.perform_all();
+                    }
                 }
                 _ = inlets.completions.recv_many(&mut completions, BATCH) => {
                     let now = Instant::now();
