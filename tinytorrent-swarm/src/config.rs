@@ -179,6 +179,10 @@ pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(100);
 /// Silence of a peer after which it is gone: twice the customary two minutes, for slack (W-11).
 pub(crate) const MAX_SILENCE: Duration = Duration::from_secs(240);
 
+/// How long a peer may read nothing of the blocks that it asked for: they wait in memory, and at
+/// 1 KiB a second the largest takes half of this.
+pub(crate) const MAX_UNREAD: Duration = Duration::from_secs(240);
+
 /// How long a peer that owes us blocks may send none before others are asked (S-07). Shorter
 /// than the customary minute: the end game has long helped itself by then, this is for the rest.
 pub(crate) const SNUB: Duration = Duration::from_secs(30);

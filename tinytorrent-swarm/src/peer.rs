@@ -113,6 +113,8 @@ pub(crate) struct Uploads {
     /// With the driver.
     pub(crate) serving: Vec<BlockInfo>,
     pub(crate) serving_bytes: u64,
+    /// When one of them was written, or the first of a row handed over.
+    pub(crate) last_progress: Option<Instant>,
     /// It stands in line for the upload limit.
     pub(crate) is_waiting: bool,
 }
@@ -178,6 +180,12 @@ impl Peer {
             Pieces::Known(pieces) => pieces.is_seed(),
             Pieces::Early { field, .. } => *field == Some(EarlyField::All),
         }
+    }
+
+    /// Whether it has long read nothing of what it asked for.
+    pub(crate) fn is_stuck(&self, now: Instant) -> bool {
+        let since = self.uploads.last_progress.filter(|_| !self.uploads.serving.is_empty());
+        since.is_some_and(|since| now >= since + config::MAX_UNREAD)
     }
 
     /// Whether it can give nothing more to us: it stopped answering what it was asked.

@@ -489,3 +489,24 @@ fn metadata_is_served_in_portions_that_memory_can_bear() {
     };
     assert_eq!([ask(), ask()], [512, 512]);
 }
+
+#[test]
+fn a_peer_that_reads_nothing_of_what_it_asked_for_is_left_and_a_slow_one_is_not() {
+    let minutes = |reads: bool| {
+        let mut play = Play::new(true, |_| {});
+        let peer = play.join(&[]);
+        play.say(peer, Message::Interested);
+        (0..20).for_each(|number| play.say(peer, Message::Request(request(0, number))));
+        (1..=15).find(|minute| {
+            play.wait(Duration::from_secs(60));
+            play.say(peer, Message::KeepAlive);
+            if reads && minute % 2 == 0 {
+                let block = play.geometry.block(0, (minute / 2 - 1) * BLOCK, BLOCK).unwrap();
+                play.tell(Input::BlockServed { peer, block, sent: true });
+            }
+            play.left(peer).is_some()
+        })
+    };
+    assert!((4..=8).contains(&minutes(false).unwrap()));
+    assert_eq!(minutes(true), None);
+}

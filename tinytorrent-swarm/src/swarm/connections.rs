@@ -267,7 +267,8 @@ impl Swarm {
             return;
         }
         let Some(peer) = self.peers.get_mut(key) else { return };
-        if now >= peer.last_received + MAX_SILENCE {
+        // Reminders come often enough for either.
+        if now >= peer.last_received + MAX_SILENCE || peer.is_stuck(now) {
             return self.disconnect(key, LeaveReason::Idle);
         }
         let is_owing = !peer.requests.outstanding.is_empty();

@@ -227,6 +227,9 @@ impl Swarm {
     fn serve_next(&mut self, key: PeerKey) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         let Some(block) = peer.uploads.queue.pop_front() else { return };
+        if peer.uploads.serving.is_empty() {
+            peer.uploads.last_progress = Some(self.now);
+        }
         peer.uploads.serving.push(block);
         peer.uploads.serving_bytes += u64::from(block.length());
         peer.last_sent = self.now;
@@ -245,6 +248,7 @@ impl Swarm {
             return;
         }
         peer.uploads.serving_bytes -= length;
+        peer.uploads.last_progress = Some(now);
         peer.last_sent = now;
         if sent {
             peer.upload.add(now, length);
