@@ -35,9 +35,9 @@ fuzz_target!(|input: &[u8]| {
             None => _ = builder.file(line.split(|&byte| byte == b'/'), 1),
         }
     }
-    let layout = match builder.build_with_changes() {
-        Ok((layout, changes)) => {
-            assert!(policy != PathPolicy::Reject || changes.is_empty());
+    let layout = match builder.build() {
+        Ok(layout) => {
+            assert!(policy != PathPolicy::Reject || layout.path_changes().len() == 0);
             layout
         }
         Err(LayoutError::PathRejected { .. } | LayoutError::NameRejected { .. }) => {

@@ -110,7 +110,7 @@ impl ReadOptions {
         let plain = self.collect(bytes, &["info", "files"], |document, files| {
             metainfo::read(document, Some(files), self)
         });
-        match plain.filter(|metainfo| metainfo.info().path_changes().is_empty()) {
+        match plain.filter(|metainfo| metainfo.info().path_changes().len() == 0) {
             Some(metainfo) => Ok(metainfo),
             None => metainfo::read(&self.bencode.decode(bytes)?, None, self),
         }
@@ -125,7 +125,7 @@ impl ReadOptions {
         let plain = self.collect(bytes, &["files"], |document, files| {
             info::read_bare(document, Some(files), self)
         });
-        let info = match plain.filter(|info| info.path_changes().is_empty()) {
+        let info = match plain.filter(|info| info.path_changes().len() == 0) {
             Some(info) => info,
             None => info::read_bare(&self.bencode.decode(bytes)?, None, self)?,
         };

@@ -3,7 +3,7 @@ use core::fmt;
 use tinytorrent_bencode::{Deviation, DeviationKind, KeyPath, Kind, Node};
 
 use crate::error::{Error, ErrorKind};
-use crate::path::{PathChange, PathChangeKind};
+use crate::path::PathChangeKind;
 
 /// Something in a torrent that is not as it should be, and that reading got over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,14 +128,14 @@ impl Report {
         }
     }
 
-    /// Whether the next one is kept.
-    pub(crate) fn has_room(&self) -> bool {
-        self.warnings.len() < self.limit
+    /// How many more are kept.
+    pub(crate) fn room(&self) -> usize {
+        self.limit - self.warnings.len()
     }
 
-    pub(crate) fn path_change(&mut self, node: &Node<'_, '_>, change: &PathChange) {
-        let (written, kinds) = (change.written.clone(), change.kinds.clone());
-        self.note(node, WarningKind::PathChanged { written, kinds });
+    /// Counts some that are not kept.
+    pub(crate) fn skip(&mut self, count: usize) {
+        self.count += count;
     }
 
     pub(crate) fn finish(mut self) -> Warnings {

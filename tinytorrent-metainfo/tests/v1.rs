@@ -118,7 +118,7 @@ fn names_that_are_no_text_stay_apart() {
     let files = [entry(b"\xe4.txt"), entry(b"\xf6.txt")];
     let read = both(&torrent(info_of_files(&files, 40_000), &[]));
     assert_eq!(paths(&read), ["folder/_.txt", "folder/_.1.txt"]);
-    let changes = read.info().path_changes();
+    let changes: Vec<_> = read.info().path_changes().collect();
     assert_eq!(changes[0].kinds, [PathChangeKind::NotUtf8]);
     assert_eq!(changes[1].kinds, [PathChangeKind::NotUtf8, PathChangeKind::Collision]);
     assert_eq!(changes[1].original, "%F6.txt");

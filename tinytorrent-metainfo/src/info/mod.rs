@@ -42,7 +42,6 @@ pub struct Info {
     source: Option<String>,
     similar: Vec<InfoHashV1>,
     collections: Vec<String>,
-    path_changes: Vec<PathChange>,
     warnings: Warnings,
 }
 
@@ -172,9 +171,11 @@ impl Info {
         Some(options.decode(&self.raw).ok()?.get(key)?.raw())
     }
 
-    /// The paths that are not used as the torrent has them.
-    pub fn path_changes(&self) -> &[PathChange] {
-        &self.path_changes
+    /// The paths that are not used as the torrent has them; see [`Layout::path_changes`].
+    pub fn path_changes(
+        &self,
+    ) -> impl ExactSizeIterator<Item = PathChange> + DoubleEndedIterator + Clone {
+        self.layout.path_changes()
     }
 
     /// What reading this dictionary alone got over, with offsets into it. Of one that came with a

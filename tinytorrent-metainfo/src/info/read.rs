@@ -6,9 +6,8 @@ use super::keys::InfoKeys;
 use super::{Collected, Info, Version, tree, v1};
 use crate::error::{Error, ErrorKind};
 use crate::layout::{Layout, LayoutBuilder};
-use crate::path::PathChange;
 use crate::warning::{Report, WarningKind, Warnings};
-use crate::{FileIndex, ReadOptions};
+use crate::{FileIndex, PathChange, ReadOptions};
 
 /// Reads an info dictionary that stands alone.
 pub(crate) fn read_bare(
@@ -39,7 +38,7 @@ pub(crate) fn read(
     let piece_length = reader.piece_length(version)?;
     let name = reader.name()?;
     let files = reader.files(version, piece_length, &name)?;
-    let (layout, path_changes) = files.built;
+    let layout = files.layout;
     let pieces = if version.has_v1() { Some(reader.pieces(&layout)?) } else { None };
     reader.check_content(&layout)?;
     Ok(Info {
@@ -55,7 +54,6 @@ pub(crate) fn read(
         source: reader.source()?,
         similar: similar(keys.similar, reader.report)?,
         collections: collections(keys.collections, reader.report)?,
-        path_changes,
         warnings: Warnings::default(),
     })
 }
@@ -103,7 +101,7 @@ fn written_name(layout: &Layout, name: &[u8]) -> String {
 
 /// What the files of a torrent amount to.
 pub(super) struct Files {
-    pub(super) built: (Layout, Vec<PathChange>),
+    pub(super) layout: Layout,
     pub(super) roots: Vec<u32>,
     pub(super) is_single_file: bool,
 }
@@ -187,22 +185,21 @@ impl<'doc, 'a> Reader<'_, 'doc, 'a> {
         builder: LayoutBuilder,
         files: Node<'doc, 'a>,
         at: impl Fn(FileIndex) -> Option<Node<'doc, 'a>>,
-    ) -> Result<(Layout, Vec<PathChange>), Error> {
-        let (layout, changes) =
-            builder.build_with_changes().map_err(|error| Error::at(&files, error))?;
+    ) -> Result<Layout, Error> {
+        let layout = builder.build().map_err(|error| Error::at(&files, error))?;
         let (count, limit) = (layout.geometry().piece_count(), self.options.max_pieces);
         if count > limit {
             return Err(Error::at(&files, ErrorKind::TooManyPieces { count, limit }));
         }
-        for change in &changes {
-            let node = match change.file {
-                None => self.keys.name,
-                Some(file) if self.report.has_room() => at(file),
-                Some(_) => None,
-            };
-            self.report.path_change(&node.unwrap_or(files), change);
+        let changes = layout.path_changes();
+        let kept = self.report.room().min(changes.len());
+        self.report.skip(changes.len() - kept);
+        for change in changes.take(kept) {
+            let node = change.file.map_or(self.keys.name, &at).unwrap_or(files);
+            let PathChange { written, kinds, .. } = change;
+            self.report.note(&node, WarningKind::PathChanged { written, kinds });
         }
-        Ok((layout, changes))
+        Ok(layout)
     }
 
     /// Where the SHA-1 hashes lie in the info dictionary.

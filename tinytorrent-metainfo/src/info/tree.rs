@@ -34,12 +34,12 @@ pub(super) fn read(
     if builder.file_count() == 0 {
         return Err(Error::at(&tree, ErrorKind::EmptyFiles));
     }
-    let built = reader.build(builder, tree, |file| {
+    let layout = reader.build(builder, tree, |file| {
         let at = changed.binary_search_by_key(&file.get(), |(file, _)| *file).ok()?;
         Some(changed[at].1)
     })?;
     roots.shrink_to_fit();
-    Ok(Files { built, roots, is_single_file })
+    Ok(Files { layout, roots, is_single_file })
 }
 
 /// Checks that both halves of a hybrid mean the same (BEP 52, "upgrade path"), and puts them
@@ -49,7 +49,7 @@ pub(super) fn unite(
     mut from_v1: Files,
     from_tree: &Files,
 ) -> Result<Files, Error> {
-    let (v1, tree) = (&from_v1.built.0, &from_tree.built.0);
+    let (v1, tree) = (&from_v1.layout, &from_tree.layout);
     let mut roots = vec![0; v1.file_count() as usize];
     let mut theirs = tree.files().filter(|file| !file.is_pad());
     for ours in v1.files().filter(|file| !file.is_pad()) {
@@ -141,7 +141,7 @@ impl<'doc, 'a> Walk<'doc, 'a> {
         if attributes.is_pad() {
             return Err(Error::at(&file, ErrorKind::PadInTree));
         }
-        if !self.builder.paths().kinds().is_empty() {
+        if self.builder.paths().is_changed() {
             self.changed.push((self.builder.file_count(), entry));
         }
         if attributes.is_symlink() {

@@ -34,8 +34,8 @@ fn read_length<'doc, 'a>(
     let lone = FileAttributes::SYMLINK.with(FileAttributes::PAD);
     builder.file_with([name], length(&node)?, attributes.without(lone));
     let at = reader.keys.name;
-    let built = reader.build(builder, node, |_| at)?;
-    Ok(Files { built, roots: Vec::new(), is_single_file: true })
+    let layout = reader.build(builder, node, |_| at)?;
+    Ok(Files { layout, roots: Vec::new(), is_single_file: true })
 }
 
 /// Any number of files, in a folder of the torrent's name, even if there is but one.
@@ -57,11 +57,11 @@ fn read_files<'doc, 'a>(
     if builder.file_count() == 0 {
         return Err(Error::at(&node, ErrorKind::EmptyFiles));
     }
-    let built = reader.build(builder, node, |file| {
+    let layout = reader.build(builder, node, |file| {
         let file = node.index(file.as_usize())?;
         FileKeys::of(file).path.or(Some(file))
     })?;
-    Ok(Files { built, roots: Vec::new(), is_single_file: false })
+    Ok(Files { layout, roots: Vec::new(), is_single_file: false })
 }
 
 pub(super) fn read_file(

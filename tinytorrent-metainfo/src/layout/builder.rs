@@ -1,9 +1,7 @@
-use std::collections::BTreeMap;
-
 use tinytorrent_types::Geometry;
 
 use super::{FileAttributes, FileIndex, Layout, LayoutError};
-use crate::path::{Kinds, PathBuilder, PathChange, PathChangeKind, PathPolicy, Resolved};
+use crate::path::{PathBuilder, PathPolicy};
 
 /// Collects the files of a [`Layout`] in the order of the content.
 ///
@@ -13,12 +11,10 @@ pub struct LayoutBuilder {
     piece_length: u32,
     seed: Vec<u8>,
     paths: PathBuilder,
-    root_change: Option<PathChange>,
     starts: Vec<u64>,
     total: u64,
     attributes: Vec<FileAttributes>,
     links: Vec<FileIndex>,
-    changed: Vec<(u32, String, Kinds)>,
     error: Option<LayoutError>,
 }
 
@@ -31,12 +27,10 @@ impl LayoutBuilder {
             piece_length,
             seed: Vec::new(),
             paths: PathBuilder::new(),
-            root_change: None,
             starts: Vec::new(),
             total: 0,
             attributes: Vec::new(),
             links: Vec::new(),
-            changed: Vec::new(),
             error: None,
         }
     }
@@ -52,14 +46,7 @@ impl LayoutBuilder {
 
     /// Puts all files below a folder of this name. Set it after the policy.
     pub fn root(&mut self, name: impl AsRef<[u8]>) -> &mut Self {
-        let name = name.as_ref();
-        let kinds = self.paths.set_root(name);
-        self.root_change = (!kinds.is_empty()).then(|| PathChange {
-            file: None,
-            original: escape(name),
-            written: String::from_utf8_lossy(self.paths.written_root()).into_owned(),
-            kinds: kinds.to_vec(),
-        });
+        self.paths.set_root(name.as_ref());
         self
     }
 
@@ -108,15 +95,7 @@ impl LayoutBuilder {
     ///
     /// # Errors
     /// See [`LayoutError`]: the first that was met.
-    pub fn build(self) -> Result<Layout, LayoutError> {
-        self.build_with_changes().map(|(layout, _)| layout)
-    }
-
-    /// The layout, and each path that is not as it was given.
-    ///
-    /// # Errors
-    /// As [`build`](Self::build).
-    pub fn build_with_changes(mut self) -> Result<(Layout, Vec<PathChange>), LayoutError> {
+    pub fn build(mut self) -> Result<Layout, LayoutError> {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
@@ -124,20 +103,24 @@ impl LayoutBuilder {
         let paths = std::mem::replace(&mut self.paths, PathBuilder::new());
         let policy = paths.policy();
         let is_written = |file: usize| !self.attributes[file].is_pad();
-        let resolved =
-            paths.resolve(&self.seed, is_written).ok_or(LayoutError::TooManyCollisions)?;
-        let changes = self.report(&resolved, policy)?;
+        let paths = paths.resolve(&self.seed, is_written).ok_or(LayoutError::TooManyCollisions)?;
+        if let (PathPolicy::Reject, Some(change)) = (policy, paths.changes().next()) {
+            let (original, kind) = (change.original, change.kinds[0]);
+            return Err(match change.file {
+                None => LayoutError::NameRejected { original, kind },
+                Some(file) => LayoutError::PathRejected { file: file.get(), original, kind },
+            });
+        }
         self.starts.push(self.total);
         self.starts.shrink_to_fit();
         self.attributes.shrink_to_fit();
-        let layout = Layout {
+        Ok(Layout {
             geometry,
             starts: self.starts,
             attributes: self.attributes,
-            paths: resolved.paths,
+            paths,
             links: self.links,
-        };
-        Ok((layout, changes))
+        })
     }
 
     /// The paths, to which the path of the next file is added before the file is ended.
@@ -178,11 +161,8 @@ impl LayoutBuilder {
     #[inline]
     pub(crate) fn end_file(&mut self, length: u64, attributes: FileAttributes) {
         let file = self.file_count();
-        if let Err(error) = self.check_file(file, length, attributes) {
-            self.error.get_or_insert(error);
-        }
-        if !self.paths.kinds().is_empty() {
-            self.changed.push((file, escape(self.paths.original()), self.paths.kinds()));
+        if self.error.is_none() {
+            self.error = self.check_file(file, length, attributes).err();
         }
         if !self.paths.end(length) {
             self.error.get_or_insert(LayoutError::TooManyFiles);
@@ -229,43 +209,12 @@ impl LayoutBuilder {
         if length > MAX_TOTAL || self.total > MAX_TOTAL - length {
             return Err(LayoutError::TotalLength { file });
         }
-        let rejected = self.paths.kinds().first();
-        if let (PathPolicy::Reject, Some(kind)) = (self.paths.policy(), rejected) {
-            let original = escape(self.paths.original());
-            return Err(LayoutError::PathRejected { file, original, kind });
+        if self.paths.policy() == PathPolicy::Reject
+            && let Some((kind, original)) = self.paths.change()
+        {
+            return Err(LayoutError::PathRejected { file, original: escape(&original), kind });
         }
         Ok(())
-    }
-
-    /// Brings together what the policy changed and what collisions changed.
-    fn report(
-        &self,
-        resolved: &Resolved,
-        policy: PathPolicy,
-    ) -> Result<Vec<PathChange>, LayoutError> {
-        if let (PathPolicy::Reject, Some(change)) = (policy, &self.root_change) {
-            let (original, kind) = (change.original.clone(), change.kinds[0]);
-            return Err(LayoutError::NameRejected { original, kind });
-        }
-        if let (PathPolicy::Reject, Some((file, path))) = (policy, resolved.renamed.first()) {
-            let kind = PathChangeKind::Collision;
-            return Err(LayoutError::PathRejected { file: *file, original: escape(path), kind });
-        }
-        let mut found: BTreeMap<u32, (String, Kinds)> = BTreeMap::new();
-        for (file, original, kinds) in &self.changed {
-            found.insert(*file, (original.clone(), *kinds));
-        }
-        for (file, path) in &resolved.renamed {
-            let entry = found.entry(*file).or_insert_with(|| (escape(path), Kinds::default()));
-            entry.1.add(PathChangeKind::Collision);
-        }
-        let change = |(file, (original, kinds)): (u32, (String, Kinds))| PathChange {
-            file: Some(FileIndex::new(file)),
-            original,
-            written: resolved.paths.get(file as usize).to_string_lossy(),
-            kinds: kinds.to_vec(),
-        };
-        Ok(self.root_change.clone().into_iter().chain(found.into_iter().map(change)).collect())
     }
 }
 

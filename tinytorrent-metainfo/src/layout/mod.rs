@@ -5,6 +5,7 @@ mod error;
 mod file;
 mod spans;
 
+pub(crate) use builder::escape;
 pub use builder::{LayoutBuilder, MAX_DEPTH};
 pub use error::LayoutError;
 pub use file::{File, FileAttributes, FileIndex};
@@ -12,7 +13,7 @@ pub use spans::{FileSpan, Spans};
 
 use tinytorrent_types::{BlockInfo, Geometry, PieceIndex};
 
-use crate::path::{Paths, SafePath};
+use crate::path::{PathChange, Paths, SafePath};
 
 /// The files of a torrent in the order of its content, with the paths they get on disk.
 ///
@@ -83,6 +84,14 @@ impl Layout {
     /// The file with this index; `None` beyond the last.
     pub fn file(&self, index: u32) -> Option<File<'_>> {
         (index < self.file_count()).then(|| self.view(index))
+    }
+
+    /// The paths that are not as they were given, in the order of the files; first of all the folder
+    /// around them. Each is put together when it is asked for: there may be many, and all of them long.
+    pub fn path_changes(
+        &self,
+    ) -> impl ExactSizeIterator<Item = PathChange> + DoubleEndedIterator + Clone {
+        self.paths.changes()
     }
 
     /// The files that `offset..offset + length` of the content touches, in order, with the part

@@ -1,9 +1,10 @@
 use std::io::Write as _;
+use std::mem;
 
 use super::folders::{FolderBuilder, Folders};
 use super::hasher::PathHasher;
 use super::paths::Names;
-use super::{Kinds, PathPolicy, Paths, Resolved, Way, resolve, sanitise};
+use super::{Changes, Kinds, PathChangeKind, PathPolicy, Paths, Way, resolve, sanitise};
 
 /// Collects the paths of files, in their order, and what they had to be changed to.
 #[derive(Debug, Clone)]
@@ -13,11 +14,12 @@ pub(crate) struct PathBuilder {
     way: Way,
     files: Names,
     targets: Names,
+    changes: Changes,
     /// Of the file that is being added: where its name begins, if it has one; what was changed of
-    /// its path; and, if anything was, its path as given.
+    /// its path; and, if anything was, its name as given.
     name: Option<usize>,
     kinds: Kinds,
-    original: Vec<u8>,
+    given: Box<[u8]>,
     is_full: bool,
 }
 
@@ -29,9 +31,10 @@ impl PathBuilder {
             way: Way::default(),
             files: Names::default(),
             targets: Names::default(),
+            changes: Changes::default(),
             name: None,
             kinds: Kinds::default(),
-            original: Vec::new(),
+            given: Box::default(),
             is_full: false,
         }
     }
@@ -45,17 +48,12 @@ impl PathBuilder {
         self.policy = policy;
     }
 
-    /// All files are in a folder of this name. Answers what was changed of it.
-    pub(crate) fn set_root(&mut self, name: &[u8]) -> Kinds {
+    /// All files are in a folder of this name.
+    pub(crate) fn set_root(&mut self, name: &[u8]) {
         let mut written = Vec::new();
         let kinds = sanitise(name, self.policy, &mut written);
         self.folders.set_root(&written);
-        kinds
-    }
-
-    /// The folder around all files as it is written; empty if there is none.
-    pub(crate) fn written_root(&self) -> &[u8] {
-        self.folders.root()
+        self.changes.root = (!kinds.is_empty()).then(|| (name.into(), kinds));
     }
 
     /// Goes back to the folder around all files.
@@ -84,8 +82,7 @@ impl PathBuilder {
         self.kinds = sanitise(raw, self.policy, &mut self.files.bytes);
         self.kinds.merge(self.way.kinds());
         if !self.kinds.is_empty() {
-            self.original = self.way.raw(&self.folders);
-            self.original.extend_from_slice(raw);
+            self.given = raw.into();
         }
     }
 
@@ -94,14 +91,19 @@ impl PathBuilder {
         if self.name.is_some() { self.way.depth() + 1 } else { 0 }
     }
 
-    /// What was changed of the path that is being added.
-    pub(crate) fn kinds(&self) -> Kinds {
-        self.kinds
+    /// Whether the path that is being added had to change.
+    pub(crate) fn is_changed(&self) -> bool {
+        !self.kinds.is_empty()
     }
 
-    /// The path that is being added as it was given, if anything of it was changed.
-    pub(crate) fn original(&self) -> &[u8] {
-        &self.original
+    /// What was changed of the path that is being added, or the first of more, and that path as it was
+    /// given.
+    pub(crate) fn change(&self) -> Option<(PathChangeKind, Vec<u8>)> {
+        let kind = self.kinds.first()?;
+        let mut original = Vec::new();
+        self.folders.write_given(self.way.folder(), &mut original);
+        original.extend_from_slice(&self.given);
+        Some((kind, original))
     }
 
     /// Completes the path of a file; one without a name is padding of this length. `false` if there
@@ -114,9 +116,9 @@ impl PathBuilder {
                 self.folders.within(Folders::TOP, b".pad")
             }
         };
-        if !self.kinds.is_empty() {
-            self.kinds = Kinds::default();
-            self.original.clear();
+        if self.is_changed() {
+            let (kinds, given) = (mem::take(&mut self.kinds), mem::take(&mut self.given));
+            self.changes.push(self.files.len(), kinds, given);
         }
         !self.is_full && folder.is_some_and(|folder| self.files.close(folder))
     }
@@ -163,11 +165,12 @@ impl PathBuilder {
         mut self,
         seed: &[u8],
         is_written: impl Fn(usize) -> bool,
-    ) -> Option<Resolved> {
+    ) -> Option<Paths> {
         self.files.shrink();
         self.targets.shrink();
         let folders = self.folders.finish();
-        let paths = Paths { folders, files: self.files, targets: self.targets };
+        let (files, targets, changes) = (self.files, self.targets, self.changes);
+        let paths = Paths { folders, files, targets, changes };
         resolve(paths, is_written, &mut PathHasher::new(self.policy, seed))
     }
 }

@@ -2,20 +2,11 @@ use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 use std::num::NonZeroU64;
 
+use super::Paths;
 use super::element::{MAX_ELEMENT, shorten};
 use super::folders::Folders;
 use super::hasher::{Identity, PathHasher};
 use super::paths::Names;
-use super::{Paths, SafePath};
-
-/// What [`resolve`] found.
-#[derive(Debug)]
-pub(crate) struct Resolved {
-    /// The files whose path had to change, ascending, with the path they had.
-    pub(crate) renamed: Vec<(u32, Vec<u8>)>,
-    /// All paths, no two alike.
-    pub(crate) paths: Paths,
-}
 
 /// Gives each file a path of its own: the first in order keeps it, a later one gets a number, and so
 /// does a file in the place of a folder. What is never written may clash with others. `None` if it
@@ -27,17 +18,16 @@ pub(super) fn resolve(
     mut paths: Paths,
     is_written: impl Fn(usize) -> bool,
     hasher: &mut PathHasher,
-) -> Option<Resolved> {
+) -> Option<Paths> {
     let claims = Claims::of(&paths, is_written, hasher);
     let clashes = claims.clashes();
     if clashes.is_empty() {
-        return Some(Resolved { renamed: Vec::new(), paths });
+        return Some(paths);
     }
     let renames = claims.rename(&paths.files, &clashes, hasher)?;
-    let path = |&index: &usize| (index as u32, SafePath::to_bytes(paths.get(index)));
-    let renamed = clashes.iter().map(path).collect();
+    paths.changes.add_collisions(&clashes, |index| paths.files.name(index));
     paths.files = rebuild(&paths.files, &clashes, &renames)?;
-    Some(Resolved { renamed, paths })
+    Some(paths)
 }
 
 /// Who claims which path.

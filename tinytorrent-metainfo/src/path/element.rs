@@ -6,6 +6,10 @@ use super::{PathChangeKind, PathPolicy};
 pub(crate) struct Kinds(u16);
 
 impl Kinds {
+    pub(super) fn of(kind: PathChangeKind) -> Self {
+        Self(1 << kind as u16)
+    }
+
     pub(crate) fn add(&mut self, kind: PathChangeKind) {
         self.0 |= 1 << kind as u16;
     }

@@ -16,6 +16,8 @@ pub(crate) struct Folders {
     /// The names of the others, one after the other.
     names: Vec<u8>,
     entries: Vec<Entry>,
+    /// The names as they were given of those that are written otherwise, ascending.
+    given: Vec<(FolderId, Box<[u8]>)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +35,7 @@ impl Folders {
 
     fn new() -> Self {
         let root = Entry { around: Self::TOP, name_end: 0 };
-        Self { root: Vec::new(), names: Vec::new(), entries: vec![root] }
+        Self { root: Vec::new(), names: Vec::new(), entries: vec![root], given: Vec::new() }
     }
 
     pub(super) fn root(&self) -> &[u8] {
@@ -59,6 +61,15 @@ impl Folders {
         &self.names[start..end]
     }
 
+    /// The last element as it was given.
+    #[inline]
+    pub(super) fn given_name(&self, folder: FolderId) -> &[u8] {
+        match self.given.binary_search_by_key(&folder, |(folder, _)| *folder) {
+            Ok(at) => &self.given[at].1,
+            Err(_) => self.name(folder),
+        }
+    }
+
     fn push(&mut self, around: FolderId, name: &[u8]) -> Option<FolderId> {
         let name_end = u32::try_from(self.names.len() + name.len()).ok()?;
         self.names.extend_from_slice(name);
@@ -66,9 +77,16 @@ impl Folders {
         Some(self.entries.len() as FolderId - 1)
     }
 
+    /// Bytes of the names that are written otherwise.
+    #[cfg(test)]
+    pub(super) fn given_length(&self) -> usize {
+        self.given.iter().map(|(_, name)| name.len()).sum()
+    }
+
     fn shrink(&mut self) {
         self.names.shrink_to_fit();
         self.entries.shrink_to_fit();
+        self.given.shrink_to_fit();
     }
 }
 
@@ -94,13 +112,15 @@ impl FolderBuilder {
         self.folders.root = name.to_vec();
     }
 
-    pub(super) fn root(&self) -> &[u8] {
-        self.folders.root()
+    /// The last element of a folder that is not the top, as it was given.
+    #[inline]
+    pub(super) fn given_name(&self, folder: FolderId) -> &[u8] {
+        self.folders.given_name(folder)
     }
 
-    /// The last element of a folder that is not the top.
-    pub(super) fn name(&self, folder: FolderId) -> &[u8] {
-        self.folders.name(folder)
+    /// Appends the way to a folder; see [`Folders::write_given`].
+    pub(super) fn write_given(&self, folder: FolderId, out: &mut Vec<u8>) {
+        self.folders.write_given(folder, out);
     }
 
     /// The folder of this name in another, if it is remembered.
@@ -115,8 +135,24 @@ impl FolderBuilder {
         self.folders.push(around, name)
     }
 
-    /// Makes a folder one that can be found.
+    /// The same, of a folder that was given another name.
+    pub(super) fn push_changed(
+        &mut self,
+        around: FolderId,
+        name: &[u8],
+        given: &[u8],
+    ) -> Option<FolderId> {
+        let folder = self.push(around, name)?;
+        self.folders.given.push((folder, given.into()));
+        Some(folder)
+    }
+
+    /// Makes a folder one that can be found, unless it was given another name: who looks for the one
+    /// that is written means another folder.
     pub(super) fn remember(&mut self, folder: FolderId) {
+        if self.folders.given.last().is_some_and(|(changed, _)| *changed == folder) {
+            return;
+        }
         let hash = self.hash(self.folders.around(folder), self.folders.name(folder));
         self.known.entry(hash).or_insert(folder);
     }
@@ -158,9 +194,9 @@ mod tests {
             builder.name(format!("{number}").as_bytes());
             assert!(builder.end(0));
         }
-        let resolved = builder.resolve(b"", |_| true).unwrap();
-        assert_eq!(resolved.paths.folders.names.len(), 100 * folder.len());
-        assert_eq!(resolved.paths.get(999).to_bytes().len(), 100 * (folder.len() + 1) + 3);
+        let paths = builder.resolve(b"", |_| true).unwrap();
+        assert_eq!(paths.folders.names.len(), 100 * folder.len());
+        assert_eq!(paths.get(999).to_bytes().len(), 100 * (folder.len() + 1) + 3);
     }
 
     #[test]
@@ -172,9 +208,10 @@ mod tests {
             builder.name(b"file");
             assert!(builder.end(0));
         }
-        let resolved = builder.resolve(b"", |_| true).unwrap();
-        assert_eq!(resolved.paths.folders.names, b"abcba");
-        let renamed: Vec<u32> = resolved.renamed.iter().map(|(file, _)| *file).collect();
+        let paths = builder.resolve(b"", |_| true).unwrap();
+        assert_eq!(paths.folders.names, b"abcba");
+        let renamed: Vec<u32> =
+            paths.changes().filter_map(|change| Some(change.file?.get())).collect();
         assert_eq!(renamed, [3]);
     }
 }

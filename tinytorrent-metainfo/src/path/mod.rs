@@ -1,6 +1,7 @@
 //! What may reach the file system: relative paths that have passed a policy.
 
 mod builder;
+mod changes;
 mod collision;
 mod element;
 mod folders;
@@ -15,10 +16,9 @@ pub use policy::{PathChange, PathChangeKind, PathPolicy};
 pub use safe_path::{Elements, SafePath};
 
 pub(crate) use builder::PathBuilder;
-pub(crate) use collision::Resolved;
-pub(crate) use element::Kinds;
 pub(crate) use paths::Paths;
 
+use changes::Changes;
 use collision::resolve;
-use element::sanitise;
+use element::{Kinds, sanitise};
 use way::Way;

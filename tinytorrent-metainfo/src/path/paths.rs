@@ -1,7 +1,7 @@
 use core::fmt;
 
-use super::SafePath;
 use super::folders::{FolderId, Folders};
+use super::{Changes, SafePath};
 
 /// The paths of a torrent's files, in their order.
 #[derive(Clone)]
@@ -10,6 +10,7 @@ pub(crate) struct Paths {
     pub(super) files: Names,
     /// Where symlinks lead, in the order of the files that are some.
     pub(super) targets: Names,
+    pub(super) changes: Changes,
 }
 
 impl Paths {
@@ -31,7 +32,7 @@ impl Paths {
     }
 }
 
-/// Equal if the paths are, wherever their folders stand.
+/// Equal if the paths are, wherever their folders stand and whatever they were before.
 impl PartialEq for Paths {
     fn eq(&self, other: &Self) -> bool {
         self.all().into_iter().zip(other.all()).all(|(ours, theirs)| ours.eq(theirs))

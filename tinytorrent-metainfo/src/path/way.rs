@@ -16,19 +16,11 @@ pub(super) struct Way {
     written: Vec<u8>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 struct Level {
     folder: FolderId,
-    /// Its name as the torrent has it, if that is not as it is written.
-    raw: Option<Box<[u8]>>,
     /// What was changed on the way down to it.
     kinds: Kinds,
-}
-
-impl Level {
-    fn raw<'a>(&'a self, folders: &'a FolderBuilder) -> &'a [u8] {
-        self.raw.as_deref().unwrap_or_else(|| folders.name(self.folder))
-    }
 }
 
 impl Way {
@@ -50,7 +42,7 @@ impl Way {
         folders: &mut FolderBuilder,
     ) -> bool {
         if let Some(next) = self.levels.get(self.depth)
-            && next.raw(folders) == raw
+            && folders.given_name(next.folder) == raw
         {
             self.depth += 1;
             return true;
@@ -65,7 +57,7 @@ impl Way {
         };
         self.depth += 1;
         if self.depth <= MAX_LEVELS {
-            self.levels.push(Level { folder, raw: None, kinds });
+            self.levels.push(Level { folder, kinds });
         }
         true
     }
@@ -86,9 +78,11 @@ impl Way {
         self.written.clear();
         let changed = sanitise(raw, policy, &mut self.written);
         kinds.merge(changed);
-        let raw = (!changed.is_empty()).then(|| raw.into());
-        let folder = folders.push(around, &self.written);
-        self.levels.extend(folder.map(|folder| Level { folder, raw, kinds }));
+        let folder = match changed.is_empty() {
+            true => folders.push(around, &self.written),
+            false => folders.push_changed(around, &self.written, raw),
+        };
+        self.levels.extend(folder.map(|folder| Level { folder, kinds }));
         folder.is_some()
     }
 
@@ -106,12 +100,6 @@ impl Way {
     /// Where it leads.
     pub(super) fn folder(&self) -> FolderId {
         self.levels().last().map_or(Folders::ROOT, |level| level.folder)
-    }
-
-    /// The way as the torrent has it, without the root, with a slash behind each element.
-    pub(super) fn raw(&self, folders: &FolderBuilder) -> Vec<u8> {
-        let levels = self.levels().iter();
-        levels.flat_map(|level| [level.raw(folders), b"/"]).flatten().copied().collect()
     }
 
     /// What was changed on it, below the root.

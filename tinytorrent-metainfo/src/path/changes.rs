@@ -1,0 +1,146 @@
+use super::folders::Folders;
+use super::{Kinds, PathChange, PathChangeKind, Paths};
+use crate::layout::{FileIndex, escape};
+
+/// What is not on disk as the torrent has it, but for the folders, which know it of themselves.
+///
+/// Of a file it is only the name: any number of files may be below a folder whose name had to change,
+/// and their paths are put together when somebody asks for them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Changes {
+    /// The name of the folder around all files as it was given, and what was changed of it.
+    pub(super) root: Option<(Box<[u8]>, Kinds)>,
+    /// By file, ascending.
+    files: Vec<Changed>,
+}
+
+#[derive(Debug, Clone)]
+struct Changed {
+    file: u32,
+    /// Of the whole path.
+    kinds: Kinds,
+    /// The name as it was given.
+    name: Box<[u8]>,
+}
+
+impl Changes {
+    /// Adds a file behind all others.
+    pub(super) fn push(&mut self, file: usize, kinds: Kinds, name: Box<[u8]>) {
+        self.files.push(Changed { file: file as u32, kinds, name });
+    }
+
+    /// These files, ascending, get another name than this because somebody else has their path.
+    pub(super) fn add_collisions<'a>(&mut self, files: &[usize], name: impl Fn(usize) -> &'a [u8]) {
+        let collision = Kinds::of(PathChangeKind::Collision);
+        let known = self.files.len();
+        for &file in files {
+            let place = self.files[..known].binary_search_by_key(&(file as u32), |c| c.file);
+            match place {
+                Ok(at) => self.files[at].kinds.merge(collision),
+                Err(_) => self.push(file, collision, name(file).into()),
+            }
+        }
+        self.files.sort_by_key(|changed| changed.file);
+        self.files.shrink_to_fit();
+    }
+}
+
+impl Paths {
+    /// All changes in the order of the files, the folder around them first.
+    pub(crate) fn changes(
+        &self,
+    ) -> impl ExactSizeIterator<Item = PathChange> + DoubleEndedIterator + Clone {
+        let Changes { root, files } = &self.changes;
+        let count = usize::from(root.is_some()) + files.len();
+        (0..count).map(move |at| match (root, at.checked_sub(usize::from(root.is_some()))) {
+            (Some((name, kinds)), None) => PathChange {
+                file: None,
+                original: escape(name),
+                written: String::from_utf8_lossy(self.folders.root()).into_owned(),
+                kinds: kinds.to_vec(),
+            },
+            (_, file) => self.change(&files[file.unwrap_or_default()]),
+        })
+    }
+
+    fn change(&self, changed: &Changed) -> PathChange {
+        let file = changed.file as usize;
+        let mut original = Vec::new();
+        self.folders.write_given(self.files.places[file].folder, &mut original);
+        original.extend_from_slice(&changed.name);
+        PathChange {
+            file: Some(FileIndex::new(changed.file)),
+            original: escape(&original),
+            written: self.get(file).to_string_lossy(),
+            kinds: changed.kinds.to_vec(),
+        }
+    }
+}
+
+impl Folders {
+    /// Appends the way to a folder as it was given, without the root, with a slash behind each element.
+    pub(super) fn write_given(&self, mut folder: u32, out: &mut Vec<u8>) {
+        let mut way = Vec::new();
+        while !matches!(folder, Self::ROOT | Self::TOP) {
+            way.push(folder);
+            folder = self.around(folder);
+        }
+        for folder in way.into_iter().rev() {
+            out.extend_from_slice(self.given_name(folder));
+            out.push(b'/');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{PathBuilder, PathPolicy};
+
+    /// A file tree names a folder once, and may have a hundred of them above a hundred thousand files.
+    #[test]
+    fn a_change_costs_what_the_names_take() {
+        let mut builder = PathBuilder::new();
+        builder.set_policy(PathPolicy::Portable);
+        let folder = [&[b'x'; 250][..], b":"].concat();
+        (0..100).for_each(|_| builder.enter_new(&folder));
+        for name in ["a:", "b", "B"].into_iter().cycle().take(999) {
+            builder.name(name.as_bytes());
+            assert!(builder.end(0));
+        }
+        let paths = builder.resolve(b"", |_| true).unwrap();
+        let names: usize = paths.changes.files.iter().map(|changed| changed.name.len()).sum();
+        assert_eq!((names, paths.folders.given_length()), (333 * 4, 100 * folder.len()));
+
+        let last = paths.changes().next_back().unwrap();
+        assert_eq!((paths.changes().len(), last.original.len()), (999, 100 * 252 + 1));
+        assert!(last.original.starts_with(str::from_utf8(&folder).unwrap()));
+        assert!(last.original.ends_with("x:/B") && last.written.ends_with("x_/B.665"));
+    }
+
+    #[test]
+    fn each_path_is_told_as_it_was_given() {
+        let mut builder = PathBuilder::new();
+        builder.set_policy(PathPolicy::Portable);
+        builder.set_root(b"top.");
+        let given = ["a:/x", "a_/x", "a_/y", "a_/con", "a:/x:", "c/A", "c/a", "c/b"];
+        for path in given {
+            let (folder, name) = path.split_once('/').unwrap();
+            builder.go_to_root();
+            builder.enter(folder.as_bytes());
+            builder.name(name.as_bytes());
+            assert!(builder.end(0));
+        }
+        let paths = builder.resolve(b"", |_| true).unwrap();
+        let told: Vec<_> =
+            paths.changes().map(|change| (change.original, change.written)).collect();
+        let expected = [
+            ("top.", "top"),
+            ("a:/x", "top/a_/x"),
+            ("a_/x", "top/a_/x.1"),
+            ("a_/con", "top/a_/_con"),
+            ("a:/x:", "top/a_/x_"),
+            ("c/a", "top/c/a.1"),
+        ];
+        assert_eq!(told, expected.map(|(original, written)| (original.into(), written.into())));
+    }
+}
