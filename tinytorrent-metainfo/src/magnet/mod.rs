@@ -85,7 +85,7 @@ pub enum MagnetError {
     /// A `btmh` with another multihash than SHA-256, code `1220` (BEP 9).
     #[error("multihash `{multihash}` is not supported, only `1220` and 64 digits")]
     UnsupportedMultihash {
-        /// The multihash as it is written.
+        /// The multihash as it is written, or how it begins.
         multihash: String,
     },
     /// Two different hashes of the same kind.
@@ -97,7 +97,7 @@ impl Magnet {
     /// Bytes of a link at most: room for some ten thousand trackers.
     pub const MAX_LENGTH: usize = 1 << 20;
 
-    /// Trackers, web seeds, sources, peers or nodes at most; others are dropped.
+    /// Trackers, web seeds, sources, peers, nodes or ranges of files at most; others are dropped.
     pub const MAX_ENTRIES: usize = 10_000;
 
     /// A link that says no more than which torrent is meant.

@@ -13,6 +13,7 @@ pub(super) fn read(text: &str) -> Result<Magnet, MagnetError> {
     let hashes = read_hashes(query)?;
     let mut magnet = Magnet::new(hashes);
     parameters(query).for_each(|(key, value)| read_parameter(&mut magnet, &key, value));
+    magnet.selection = read_selection(query);
     Ok(magnet)
 }
 
@@ -47,7 +48,7 @@ fn read_hashes(query: &str) -> Result<InfoHashes, MagnetError> {
         } else if let Some(multihash) = without_prefix(&topic, "urn:btmh:") {
             match multihash.strip_prefix("1220").filter(|hash| hash.len() == 64) {
                 Some(hash) => unite(&mut v2, read_btmh(hash)?)?,
-                None => unsupported = Some(multihash.to_owned()),
+                None => unsupported = Some(multihash.chars().take(MAX_SHOWN).collect()),
             }
         }
     }
@@ -56,6 +57,9 @@ fn read_hashes(query: &str) -> Result<InfoHashes, MagnetError> {
         None => MagnetError::NoInfoHash,
     })
 }
+
+/// Characters of a hash that an error shows: enough for any that is in use.
+const MAX_SHOWN: usize = 200;
 
 fn without_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let start = text.get(..prefix.len())?;
@@ -85,7 +89,14 @@ fn read_btmh(hash: &str) -> Result<InfoHashV2, MagnetError> {
     hash.parse().map_err(|_| MagnetError::HashDigits { hash: hash.to_owned() })
 }
 
-/// One parameter but `xt`; what cannot be used is left out.
+/// The files that any `so` names. They are put together once: a link has room for a hundred thousand.
+fn read_selection(query: &str) -> FileSelection {
+    let texts = parameters(query).filter(|(key, _)| key == "so");
+    let ranges = texts.flat_map(|(_, value)| FileSelection::ranges_of(&unescape(value)));
+    FileSelection::new(ranges.take(Magnet::MAX_ENTRIES))
+}
+
+/// One parameter but `xt` and `so`; what cannot be used is left out.
 fn read_parameter(magnet: &mut Magnet, key: &str, value: &str) {
     match key {
         "dn" if magnet.name.is_none() => {
@@ -99,10 +110,6 @@ fn read_parameter(magnet: &mut Magnet, key: &str, value: &str) {
         "as" => add_url(&mut magnet.acceptable_sources, value),
         "x.pe" => add(&mut magnet.peers, unescape(value).parse().ok()),
         "dht" => add(&mut magnet.nodes, unescape(value).parse().ok()),
-        "so" => {
-            let more = FileSelection::from_text(&unescape(value));
-            magnet.selection = magnet.selection.union(&more);
-        }
         _ => {}
     }
 }

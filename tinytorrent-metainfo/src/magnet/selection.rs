@@ -27,7 +27,12 @@ impl FileSelection {
 
     /// Reads `0,2,4-6`; parts that make no sense are left out.
     pub fn from_text(text: &str) -> Self {
-        Self::new(text.split(',').take(super::Magnet::MAX_ENTRIES).filter_map(range))
+        Self::new(Self::ranges_of(text))
+    }
+
+    /// The same ranges as they stand there.
+    pub(super) fn ranges_of(text: &str) -> Vec<RangeInclusive<u32>> {
+        text.split(',').take(super::Magnet::MAX_ENTRIES).filter_map(range).collect()
     }
 
     /// Whether no file is named, which in a magnet link means all.

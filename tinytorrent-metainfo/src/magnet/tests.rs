@@ -158,6 +158,15 @@ fn length_and_entries_are_limited() {
     assert_eq!(with_hash(&many).trackers.len(), Magnet::MAX_ENTRIES);
 }
 
+// G-11, G-16
+#[test]
+fn a_link_that_names_files_one_by_one_is_limited_and_read_back() {
+    let many: String = (0..110_000).map(|file| format!("&so={}", 2 * file)).collect();
+    let magnet = with_hash(&many);
+    assert_eq!(magnet.selection.ranges().len(), Magnet::MAX_ENTRIES);
+    assert_eq!(read(&magnet.to_string()), magnet);
+}
+
 proptest! {
     #[test]
     fn no_text_panics(text in any::<String>(), query in "[a-z.=&%+0-9:,\\-é]{0,80}") {
