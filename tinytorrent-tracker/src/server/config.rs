@@ -5,7 +5,7 @@ use std::time::Duration;
 /// # Defaults
 /// 30 minutes between announces, at least 1 minute; a peer is forgotten after twice the interval;
 /// 50 peers to who does not say how many, 200 at most; 10,000 torrents of at most 10,000
-/// addresses; 256 HTTP connections; the `ip` parameter ignored; no scrape of everything.
+/// addresses, 1,000,000 in all; 256 HTTP connections; the `ip` parameter ignored; no scrape of everything.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
     pub(super) interval: Duration,
@@ -14,6 +14,7 @@ pub struct ServerConfig {
     pub(super) max_peers: usize,
     pub(super) max_torrents: usize,
     pub(super) max_swarm: usize,
+    pub(super) max_addresses: usize,
     pub(super) max_connections: usize,
     pub(super) trusts_ip_parameter: bool,
     pub(super) allows_full_scrape: bool,
@@ -28,6 +29,7 @@ impl Default for ServerConfig {
             max_peers: 200,
             max_torrents: 10_000,
             max_swarm: 10_000,
+            max_addresses: 1_000_000,
             max_connections: 256,
             trusts_ip_parameter: false,
             allows_full_scrape: false,
@@ -65,6 +67,14 @@ impl ServerConfig {
     /// Default: 10,000, some 2 MiB.
     pub fn max_swarm(&mut self, count: usize) -> &mut Self {
         self.max_swarm = count.max(1);
+        self
+    }
+
+    /// Addresses to know of all torrents. Beyond that the one of the same torrent and family gives way
+    /// that was not heard of for longest; if there is none, the announce is refused. Default:
+    /// 1,000,000, some 200 MiB.
+    pub fn max_addresses(&mut self, count: usize) -> &mut Self {
+        self.max_addresses = count;
         self
     }
 

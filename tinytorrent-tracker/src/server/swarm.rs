@@ -54,7 +54,16 @@ impl Swarm {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.v4.list.is_empty() && self.v6.list.is_empty()
+        self.len() == 0
+    }
+
+    /// Addresses of both families.
+    pub(super) fn len(&self) -> usize {
+        self.v4.list.len() + self.v6.list.len()
+    }
+
+    pub(super) fn len_of(&self, family: Family) -> usize {
+        self.of(family).list.len()
     }
 
     /// Addresses, not peers: who announces over both families counts twice.

@@ -18,6 +18,8 @@ use crate::{
 pub struct Swarms {
     config: ServerConfig,
     swarms: HashMap<WireInfoHash, Swarm>,
+    /// Addresses in all swarms.
+    addresses: usize,
     rng: StdRng,
     swept_at: Instant,
 }
@@ -26,14 +28,14 @@ impl Swarms {
     /// A tracker that knows nothing yet. The seed decides which peers are given to whom.
     pub fn new(config: ServerConfig, seed: u64, now: Instant) -> Self {
         let rng = StdRng::seed_from_u64(seed);
-        Self { config, swarms: HashMap::new(), rng, swept_at: now }
+        Self { config, swarms: HashMap::new(), addresses: 0, rng, swept_at: now }
     }
 
     /// Takes an announce that came from this address. Peers of its own family come first;
     /// `both_families` adds those of the other where there is room, which a UDP reply cannot hold.
     ///
     /// # Errors
-    /// A port of 0, or one torrent too many.
+    /// A port of 0, or one torrent or peer too many.
     pub fn announce(
         &mut self,
         now: Instant,
@@ -94,7 +96,9 @@ impl Swarms {
         }
         if request.event == AnnounceEvent::Stopped {
             if let Some(swarm) = self.swarms.get_mut(&request.info_hash) {
+                let before = swarm.len();
                 swarm.remove(address);
+                self.addresses -= before - swarm.len();
             }
             return Ok(None);
         }
@@ -102,6 +106,8 @@ impl Swarms {
         if is_full && !self.swarms.contains_key(&request.info_hash) {
             return Err(refusal("this tracker knows as many torrents as it can"));
         }
+        let limit = self.limit(request.info_hash, Family::of(address.ip()));
+        let limit = limit.ok_or_else(|| refusal("this tracker knows as many peers as it can"))?;
         let swarm = self.swarms.entry(request.info_hash).or_default();
         if request.event == AnnounceEvent::Completed {
             swarm.complete(address);
@@ -114,10 +120,21 @@ impl Swarms {
             is_paused: request.event == AnnounceEvent::Paused && !is_seed,
             seen_at: now,
         };
-        swarm.insert(member, self.config.max_swarm);
+        let before = swarm.len();
+        swarm.insert(member, limit);
+        self.addresses = self.addresses - before + swarm.len();
         let wanted = request.num_want.map_or(self.config.default_peers, |count| count as usize);
         let wanted = wanted.min(self.config.max_peers);
         Ok(Some(Heard { swarm, address, wanted, chance: self.rng.next_u64() }))
+    }
+
+    /// How many addresses of a family a swarm may have; `None` if there is room for none.
+    fn limit(&self, info_hash: WireInfoHash, family: Family) -> Option<usize> {
+        if self.addresses < self.config.max_addresses {
+            return Some(self.config.max_swarm);
+        }
+        let known = self.swarms.get(&info_hash).map_or(0, |swarm| swarm.len_of(family));
+        (known > 0).then_some(known)
     }
 
     /// Answers a scrape. Swarms that are not known are left out.
@@ -158,6 +175,8 @@ impl Swarms {
     pub fn check_invariants(&self) {
         assert!(self.swarms.len() <= self.config.max_torrents);
         self.swarms.values().for_each(Swarm::check_invariants);
+        assert_eq!(self.addresses, self.swarms.values().map(Swarm::len).sum::<usize>());
+        assert!(self.addresses <= self.config.max_addresses);
     }
 
     fn response(&self) -> AnnounceResponse {
@@ -176,6 +195,7 @@ impl Swarms {
         self.swept_at = now;
         if let Some(oldest) = now.checked_sub(self.config.lifetime()) {
             self.swarms.values_mut().for_each(|swarm| swarm.forget_before(oldest));
+            self.addresses = self.swarms.values().map(Swarm::len).sum();
         }
         self.swarms.retain(|_, swarm| !swarm.is_empty());
     }

@@ -115,6 +115,30 @@ fn memory_is_limited_in_torrents_and_in_peers() {
     assert!(swarms.announce(now, ip("192.0.2.1"), &of(2), false).is_ok());
 }
 
+/// Ten thousand full swarms would take 20 GiB, and one client can fill them.
+#[test]
+fn memory_is_limited_over_all_torrents() {
+    let (mut swarms, now) = swarms(|config| {
+        config.max_addresses(3);
+    });
+    let mut announce = |torrent, from, port, event| {
+        let said = swarms.announce(now, ip(from), &request(torrent, port, event, 5), false);
+        swarms.check_invariants();
+        said.map(|response| response.leechers)
+    };
+    use AnnounceEvent::{Started, Stopped};
+    assert_eq!(announce(1, "192.0.2.1", 1, Started), Ok(Some(1)));
+    assert_eq!(announce(1, "192.0.2.1", 2, Started), Ok(Some(2)));
+    assert_eq!(announce(2, "192.0.2.1", 1, Started), Ok(Some(1)));
+    // Who comes to a swarm takes the place of another, who is there stays.
+    assert_eq!(announce(1, "192.0.2.1", 3, Started), Ok(Some(2)));
+    assert_eq!(announce(2, "192.0.2.1", 1, Started), Ok(Some(1)));
+    assert!(announce(3, "192.0.2.1", 1, Started).is_err());
+    assert!(announce(1, "2001:db8::1", 1, Started).is_err());
+    assert_eq!(announce(2, "192.0.2.1", 1, Stopped), Ok(Some(0)));
+    assert_eq!(announce(3, "192.0.2.1", 1, Started), Ok(Some(1)));
+}
+
 /// `max_swarm` says so
 #[test]
 fn in_a_full_swarm_who_was_not_heard_of_for_longest_gives_way() {
