@@ -11,7 +11,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -56,7 +57,7 @@ pub(super) async fn serve(
 }
 
 async fn serve_connection(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     from: IpAddr,
     shared: Arc<Shared>,
     mut shutdown: watch::Receiver<bool>,
@@ -71,17 +72,14 @@ async fn serve_connection(
         .max_buf_size(MAX_REQUEST)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
-    let mut ends = false;
-    loop {
-        tokio::select! {
-            // The client's mistakes are the client's to notice.
-            _ = &mut connection => return,
-            _ = shutdown.changed(), if !ends => {
-                ends = true;
-                connection.as_mut().graceful_shutdown();
-            }
-        }
+    tokio::select! {
+        // The client's mistakes are the client's to notice.
+        _ = &mut connection => return,
+        _ = shutdown.changed() => {}
+        () = tokio::time::sleep(CONNECTION_LIFE) => {}
     }
+    connection.as_mut().graceful_shutdown();
+    let _ = tokio::time::timeout(HEADER_TIMEOUT, connection).await;
 }
 
 fn respond(
@@ -147,5 +145,37 @@ fn reply(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
 /// A client that needs longer to say what it wants blocks others.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a client may keep a connection for more requests. One that does not read its answers blocks
+/// others too, and nothing else ends that.
+const CONNECTION_LIFE: Duration = Duration::from_secs(30);
+
 /// Room for a scrape of a hundred hashes.
 const MAX_REQUEST: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::io::AsyncWriteExt;
+
+    use super::super::{ConnectionIds, ServerConfig, Swarms};
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_read_its_answers_holds_no_connection_for_ever() {
+        let now = Instant::now();
+        let swarms = Mutex::new(Swarms::new(ServerConfig::default(), 1, now));
+        let shared = Arc::new(Shared { swarms, connection_ids: ConnectionIds::new(now) });
+        let (_running, shutdown) = watch::channel(false);
+        let (mut client, server) = tokio::io::duplex(64);
+        let from = IpAddr::from([192, 0, 2, 1]);
+        let served = tokio::spawn(serve_connection(server, from, shared, shutdown));
+        let asked = async {
+            while client.write_all(b"GET /scrape HTTP/1.1\r\nHost: x\r\n\r\n").await.is_ok() {}
+        };
+        // The clock of the test goes on by itself when all are waiting.
+        let hour = Duration::from_secs(3600);
+        assert!(tokio::time::timeout(hour, asked).await.is_ok());
+        assert!(tokio::time::timeout(hour, served).await.is_ok());
+    }
+}
