@@ -90,12 +90,12 @@ impl Schedule {
             is_partial_seed: false,
             next_serial: 0,
         };
-        for (tier, urls) in tiers.into_iter().enumerate() {
-            for url in urls {
-                match url.as_ref().parse() {
-                    Ok(url) => drop(schedule.add_tracker(now, tier as u32, url)),
-                    Err(error) => schedule.rejected.push(error),
-                }
+        let tiers = tiers.into_iter().zip(0..);
+        let urls = tiers.flat_map(|(urls, tier)| urls.into_iter().map(move |url| (url, tier)));
+        for (url, tier) in urls.take(MAX_URLS) {
+            match url.as_ref().parse() {
+                Ok(url) => drop(schedule.add_tracker(now, tier, url)),
+                Err(error) => schedule.rejected.push(error),
             }
         }
         for lane in &mut schedule.lanes {
@@ -111,7 +111,7 @@ impl Schedule {
 
     /// Adds a tracker at the end of a tier; tiers count from 0. `None` if it is there already.
     pub fn add_tracker(&mut self, now: Instant, tier: u32, url: TrackerUrl) -> Option<TrackerId> {
-        if self.trackers.iter().any(|known| known.url == url) || self.trackers.len() >= MAX_TRACKERS
+        if self.trackers.len() >= MAX_TRACKERS || self.trackers.iter().any(|known| known.url == url)
         {
             return None;
         }
@@ -392,6 +392,9 @@ impl Schedule {
 
 /// Far beyond any honest torrent; each costs a few hundred bytes and a look now and then.
 const MAX_TRACKERS: usize = 1_000;
+
+/// What a torrent says of trackers is looked at so far: room for many that are no use.
+const MAX_URLS: usize = 10 * MAX_TRACKERS;
 
 #[cfg(test)]
 mod tests;

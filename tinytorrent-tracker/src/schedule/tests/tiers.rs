@@ -178,6 +178,21 @@ fn urls_that_differ_in_case_of_the_host_or_the_default_port_only_are_one() {
     assert_eq!(schedule.rejected().len(), 2);
 }
 
+/// A torrent has room for a million.
+#[test]
+fn a_flood_of_trackers_is_not_looked_at() {
+    for (prefix, trackers, rejected) in [("udp://h:1/", 1_000, 0), ("wss://h:1/", 0, 10_000)] {
+        let looked_at = std::cell::Cell::new(0);
+        let urls = (0..1_000_000).map(|number| {
+            looked_at.set(looked_at.get() + 1);
+            [format!("{prefix}{number}")]
+        });
+        let schedule = Schedule::new(ScheduleConfig::new(1), urls, Instant::now());
+        let counts = (schedule.trackers().count(), schedule.rejected().len(), looked_at.get());
+        assert_eq!(counts, (trackers, rejected, 10_000));
+    }
+}
+
 #[test]
 fn a_tracker_can_be_added_on_the_way() {
     let mut world = World::new(&[], default);
