@@ -56,11 +56,11 @@ pub fn read_announce(body: &[u8]) -> Result<AnnounceResponse, ResponseError> {
         seeders: count(root, "complete"),
         leechers: count(root, "incomplete"),
         downloaded: count(root, "downloaded"),
-        tracker_id: root.get("tracker id").and_then(|node| node.as_bytes()).map(<[u8]>::to_vec),
         ..AnnounceResponse::default()
     };
     response.interval = seconds(root, "interval", &mut response.deviations);
     response.min_interval = seconds(root, "min interval", &mut response.deviations);
+    response.tracker_id = tracker_id(root, &mut response.deviations);
     response.external_ip = external_ip(root, &mut response.deviations);
     read_peers(root, &mut response);
     if response.interval.is_none() {
@@ -126,6 +126,18 @@ fn retry_in(node: Node<'_, '_>) -> Option<RetryIn> {
 }
 
 /// BEP 24: 4 or 16 raw bytes. Some trackers write text.
+/// It is kept, and sent back in the request line, so that it must not be of any length.
+fn tracker_id(root: Node<'_, '_>, deviations: &mut Vec<Deviation>) -> Option<Vec<u8>> {
+    let node = root.get("tracker id")?;
+    let id = node.as_bytes()?;
+    if id.len() > MAX_TRACKER_ID {
+        let what = format!("is longer than {MAX_TRACKER_ID} bytes and was left out");
+        deviations.push(Deviation::new("tracker id", what).at_offset(node.offset()));
+        return None;
+    }
+    Some(id.to_vec())
+}
+
 fn external_ip(root: Node<'_, '_>, deviations: &mut Vec<Deviation>) -> Option<IpAddr> {
     let node = root.get("external ip")?;
     let bytes = node.as_bytes()?;
@@ -138,6 +150,9 @@ fn external_ip(root: Node<'_, '_>, deviations: &mut Vec<Deviation>) -> Option<Ip
         .push(Deviation::new("external ip", "is not 4 or 16 bytes long").at_offset(node.offset()));
     std::str::from_utf8(bytes).ok()?.parse().ok()
 }
+
+/// Servers take request lines of about 8 KiB, in which a byte may take three.
+const MAX_TRACKER_ID: usize = 2 * 1024;
 
 #[cfg(test)]
 mod tests;

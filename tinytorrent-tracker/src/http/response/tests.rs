@@ -127,6 +127,17 @@ fn tracker_id_is_bytes_and_external_ip_is_raw() {
     assert_eq!(read(b"d11:external ip3:abce").external_ip, None);
 }
 
+/// It comes back in the request line, which servers do not take at any length.
+#[test]
+fn a_tracker_id_that_no_server_could_take_back_is_left_out() {
+    let body =
+        |length: usize| format!("d8:intervali9e10:tracker id{length}:{}e", "x".repeat(length));
+    let response = read(body(2048).as_bytes());
+    assert_eq!((response.tracker_id.unwrap().len(), response.deviations.len()), (2048, 0));
+    let response = read(body(2049).as_bytes());
+    assert_eq!((response.tracker_id, response.deviations.len()), (None, 1));
+}
+
 /// H-19
 #[test]
 fn counts_are_optional_and_minus_one_is_unknown() {
