@@ -20,10 +20,10 @@ pub fn read_scrape(body: &[u8]) -> Result<ScrapeResponse, ResponseError> {
         response.deviations.push(Deviation::new("files", "is missing"));
         return Ok(response);
     };
+    let mut skipped = 0;
     for (key, file) in files.dict() {
         let Ok(hash) = WireInfoHash::try_from(key) else {
-            let what = format!("a key of {} bytes, not 20", key.len());
-            response.deviations.push(Deviation::new("files", what).at_offset(file.offset()));
+            skipped += 1;
             continue;
         };
         let counts = SwarmCounts {
@@ -33,6 +33,10 @@ pub fn read_scrape(body: &[u8]) -> Result<ScrapeResponse, ResponseError> {
             downloaders: count(file, "downloaders"),
         };
         response.files.push((hash, counts));
+    }
+    if skipped > 0 {
+        let what = format!("{skipped} keys that are not of 20 bytes");
+        response.deviations.push(Deviation::new("files", what).at_offset(files.offset()));
     }
     Ok(response)
 }
@@ -60,8 +64,8 @@ mod tests {
 
     /// H-36
     #[test]
-    fn a_key_that_is_no_hash_is_skipped_and_told() {
-        let body = b"d5:filesd3:abcd8:completei1ee20:xxxxxxxxxxxxxxxxxxxxd8:completei2eeee";
+    fn keys_that_are_no_hashes_are_skipped_and_told_together() {
+        let body = b"d5:filesd3:abcd8:completei1ee3:abdde20:xxxxxxxxxxxxxxxxxxxxd8:completei2eeee";
         let response = read_scrape(body).unwrap();
         assert_eq!(response.files.len(), 1);
         assert_eq!(response.deviations.len(), 1);
