@@ -52,7 +52,10 @@ pub(super) fn decompress(
         "deflate" => read_all(ZlibDecoder::new(&bytes[..]), limit)
             .or_else(|_| read_all(DeflateDecoder::new(&bytes[..]), limit)),
         "" | "identity" | "gzip" | "x-gzip" => Ok(bytes),
-        unknown => Err(ErrorKind::Compression(format!("unknown content encoding {unknown:?}"))),
+        unknown => {
+            let unknown = beginning(unknown.as_bytes());
+            Err(ErrorKind::Compression(format!("unknown content encoding {unknown:?}")))
+        }
     }
 }
 
