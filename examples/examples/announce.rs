@@ -126,13 +126,14 @@ async fn announce(options: &Options, out: Output) -> Result<(), Failure> {
     }
 }
 
-/// Those to announce to, and those whose URLs cannot be used.
+/// Those to announce to, and those whose URLs cannot be used. Of a torrent with more than
+/// [`MAX_TRACKERS`] only the first are looked at.
 fn trackers(options: &Options, identity: &Identity) -> (Vec<TrackerUrl>, Vec<(String, String)>) {
     if !options.trackers.is_empty() {
         return (options.trackers.clone(), Vec::new());
     }
     let (mut usable, mut unusable) = (Vec::new(), Vec::new());
-    for text in &identity.trackers {
+    for text in identity.trackers.iter().take(MAX_TRACKERS) {
         match text.parse() {
             Ok(url) if !usable.contains(&url) => usable.push(url),
             Ok(_) => {}
@@ -206,3 +207,6 @@ fn as_json(url: &TrackerUrl, response: &AnnounceResponse) -> Value {
 
 /// Announces at once; a torrent may name a thousand trackers.
 const AT_ONCE: usize = 64;
+
+/// Far beyond any honest torrent; one of 64 MiB has room for a million.
+const MAX_TRACKERS: usize = 1_000;

@@ -93,12 +93,13 @@ fn tell_torrent(out: Output, metainfo: &Metainfo) {
     if metainfo.warning_count() > warnings.len() {
         out.say(format!("and {} more warnings", metainfo.warning_count() - warnings.len()));
     }
-    out.event(&torrent_to_json(metainfo));
+    let files = layout.files().map(|file| file_to_json(metainfo, &file));
+    out.event_with_list(&torrent_to_json(metainfo), "files", files);
 }
 
+/// All but the files.
 fn torrent_to_json(metainfo: &Metainfo) -> Value {
     let (info, layout) = (metainfo.info(), metainfo.layout());
-    let files = layout.files().map(|file| file_to_json(metainfo, &file)).collect::<Vec<_>>();
     let warnings = metainfo.warnings().iter().map(|warning| {
         json!({
             "offset": warning.offset,
@@ -115,7 +116,6 @@ fn torrent_to_json(metainfo: &Metainfo) -> Value {
         "piece_length": info.geometry().nominal_piece_length(),
         "piece_count": info.geometry().piece_count(),
         "private": info.is_private(),
-        "files": files,
         "trackers": metainfo.trackers(),
         "web_seeds": metainfo.web_seeds(),
         "http_seeds": metainfo.http_seeds(),

@@ -90,15 +90,15 @@ fn tell(out: Output, metainfo: &Metainfo, report: &VerifyReport) {
     }
     let (good, count) = (report.pieces().count(), report.pieces().piece_count());
     out.say(format!("{good} of {count} pieces are right"));
-    let faults: Vec<Value> = report.faults().iter().map(|fault| to_json(metainfo, fault)).collect();
-    out.event(&json!({
+    let verified = json!({
         "event": "verified",
         "complete": report.is_complete(),
         "pieces_right": good,
         "piece_count": count,
         "total_size": metainfo.layout().total_length(),
-        "faults": faults,
-    }));
+    });
+    let faults = report.faults().iter().map(|fault| to_json(metainfo, fault));
+    out.event_with_list(&verified, "faults", faults);
 }
 
 fn to_json(metainfo: &Metainfo, fault: &FileFault) -> Value {

@@ -45,6 +45,20 @@ impl Output {
         }
     }
 
+    /// The same, with a list under one more key. Its items are made and written one by one: a small
+    /// torrent can have paths that fill gigabytes.
+    pub fn event_with_list(
+        &self,
+        event: &Value,
+        key: &str,
+        items: impl IntoIterator<Item = Value>,
+    ) {
+        if self.mode == Mode::Json {
+            let mut stdout = io::BufWriter::new(io::stdout().lock());
+            let _ = write_with_list(&mut stdout, event, key, items).and_then(|()| stdout.flush());
+        }
+    }
+
     /// A bar over `total` bytes on stderr, drawn only for a person at a terminal.
     ///
     /// Use [`ProgressBar::suspend`] or [`ProgressBar::println`] to print while it stands.
@@ -69,9 +83,40 @@ fn write_line(line: &str) {
     let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
 }
 
+/// Writes an object that has keys, with one more of a list.
+fn write_with_list(
+    out: &mut impl Write,
+    event: &Value,
+    key: &str,
+    items: impl IntoIterator<Item = Value>,
+) -> io::Result<()> {
+    let event = event.to_string();
+    let open = event.strip_suffix('}').unwrap_or(&event);
+    write!(out, "{open},{}:[", Value::from(key))?;
+    for (at, item) in items.into_iter().enumerate() {
+        let comma = if at > 0 { "," } else { "" };
+        write!(out, "{comma}{item}")?;
+    }
+    writeln!(out, "]}}")
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_list_is_written_item_by_item_as_if_it_were_there() {
+        for items in [vec![], vec![json!(1)], vec![json!({ "a": "}" }), json!("b")]] {
+            let mut out = Vec::new();
+            let event = json!({ "event": "x", "y": [{}] });
+            write_with_list(&mut out, &event, "a \"list\"", items.clone()).unwrap();
+            let read: Value = serde_json::from_slice(&out).unwrap();
+            assert_eq!(read, json!({ "event": "x", "y": [{}], "a \"list\"": items }));
+            assert!(out.ends_with(b"}\n"));
+        }
+    }
 
     #[test]
     fn bar_is_hidden_from_programs() {
