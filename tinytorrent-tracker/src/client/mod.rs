@@ -129,7 +129,9 @@ impl TrackerClient {
             Some(addresses) => addresses,
             None => self.resolve(url, deadline).await?,
         };
-        let one = |family| self.announce_over(url, request, &addresses, Some(family), deadline);
+        // Boxed, as each of those that hold one on the way would have room for it.
+        let one =
+            |family| Box::pin(self.announce_over(url, request, &addresses, Some(family), deadline));
         let v4 = has(&addresses, Family::V4).then(|| one(Family::V4));
         let v6 = has(&addresses, Family::V6).then(|| one(Family::V6));
         let (first, second) = both(v4, v6).await;
@@ -154,8 +156,9 @@ impl TrackerClient {
         let mut wire = hashes.wire_hashes();
         let first = wire.next().map(|info_hash| AnnounceRequest { info_hash, ..request.clone() });
         let second = wire.next().map(|info_hash| request.hybrid(info_hash));
-        let first = first.as_ref().map(|request| self.announce(url, request));
-        let second = second.as_ref().map(|request| self.announce(url, request));
+        // As in `announce_at`.
+        let first = first.as_ref().map(|request| Box::pin(self.announce(url, request)));
+        let second = second.as_ref().map(|request| Box::pin(self.announce(url, request)));
         let (first, second) = tokio::join!(maybe(first), maybe(second));
         let (mut response, other) = match (first, second) {
             (Some(Ok(response)), other) => (response, other.and_then(Result::ok)),

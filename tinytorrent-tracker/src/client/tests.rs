@@ -1,6 +1,6 @@
 use std::future::{pending, ready};
 
-use tinytorrent_types::PeerId;
+use tinytorrent_types::{InfoHashV1, InfoHashV2, PeerId};
 use tokio::net::UdpSocket;
 
 use super::*;
@@ -161,4 +161,16 @@ async fn both_families_of_a_host_hear_the_same_key() {
     client.announce(&url, &stopped).await.unwrap();
     assert_eq!(keys.recv().await, Some(0x1234_5678));
     assert_eq!(keys.recv().await, Some(0x1234_5678));
+}
+
+/// A torrent may have a thousand of them under way.
+#[tokio::test]
+async fn an_announce_that_waits_takes_little_room() {
+    let (client, url) = (hasty(), "udp://h.invalid:1".parse().unwrap());
+    let request = request(AnnounceEvent::Started);
+    let (v1, v2) = (InfoHashV1::from_bytes([1; 20]), InfoHashV2::from_bytes([2; 32]));
+    let hashes = InfoHashes::from_both(v1, v2);
+    let one = size_of_val(&client.announce(&url, &request));
+    let both = size_of_val(&client.announce_all_hashes(&url, &hashes, &request));
+    assert!(one < 16 * 1024 && both < 4 * 1024, "{one} {both}");
 }
