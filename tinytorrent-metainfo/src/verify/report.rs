@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -63,7 +63,7 @@ impl VerifyReport {
 pub(super) struct Findings<'a> {
     metainfo: &'a Metainfo,
     pieces: Bitfield,
-    bad: Vec<PieceIndex>,
+    bad: BTreeSet<PieceIndex>,
     kinds: BTreeMap<FileIndex, FileFaultKind>,
     pending: BTreeMap<PieceIndex, merkle::Hash>,
 }
@@ -73,7 +73,7 @@ impl<'a> Findings<'a> {
         Self {
             metainfo,
             pieces: Bitfield::new(metainfo.info().geometry().piece_count()),
-            bad: Vec::new(),
+            bad: BTreeSet::new(),
             kinds: BTreeMap::new(),
             pending: BTreeMap::new(),
         }
@@ -93,13 +93,12 @@ impl<'a> Findings<'a> {
             Verdict::Short(file) => _ = self.kinds.entry(file).or_insert(FileFaultKind::Short),
             Verdict::Wrong => {}
         }
-        self.bad.push(piece);
+        self.bad.insert(piece);
     }
 
     pub(super) fn finish(mut self, folder: &Path) -> VerifyReport {
         self.decide_pending();
         self.look_at_lengths(folder);
-        self.bad.sort_unstable();
         let mut pieces: BTreeMap<FileIndex, Vec<u32>> = BTreeMap::new();
         for &piece in &self.bad {
             for span in self.metainfo.layout().piece_spans(piece).filter(|span| !span.is_pad) {
@@ -130,8 +129,8 @@ impl<'a> Findings<'a> {
             for piece in pieces {
                 if is_right {
                     self.pieces.insert(piece);
-                } else if !self.bad.contains(&piece) {
-                    self.bad.push(piece);
+                } else {
+                    self.bad.insert(piece);
                 }
             }
         }
