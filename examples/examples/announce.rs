@@ -132,6 +132,12 @@ fn trackers(options: &Options, identity: &Identity) -> (Vec<TrackerUrl>, Vec<(St
     if !options.trackers.is_empty() {
         return (options.trackers.clone(), Vec::new());
     }
+    let beyond = identity.trackers.len().saturating_sub(MAX_TRACKERS);
+    if beyond > 0 {
+        tracing::warn!(
+            "{beyond} trackers of the torrent are not asked, beyond the first {MAX_TRACKERS}"
+        );
+    }
     let (mut usable, mut unusable) = (Vec::new(), Vec::new());
     for text in identity.trackers.iter().take(MAX_TRACKERS) {
         match text.parse() {
