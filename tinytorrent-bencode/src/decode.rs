@@ -148,8 +148,7 @@ impl<'a, 'o> Decoder<'a, 'o> {
     #[inline]
     fn push(&mut self, at: usize, tag: u32, number: u32) -> Result<(), Fault> {
         if self.nodes_left == 0 {
-            let kind = ErrorKind::TooManyNodes { limit: self.options.max_nodes };
-            return Err(Fault::new(kind, at));
+            return Err(self.too_many_nodes(at));
         }
         self.nodes_left -= 1;
         self.tape.push(Token::new(at, tag, number));
@@ -170,8 +169,7 @@ impl<'a, 'o> Decoder<'a, 'o> {
     #[inline]
     fn begin(&mut self, at: usize, tag: u32) -> Result<usize, Fault> {
         if self.depth >= self.options.max_depth {
-            let kind = ErrorKind::TooDeep { limit: self.options.max_depth };
-            return Err(Fault::new(kind, at));
+            return Err(self.too_deep(at));
         }
         if self.tape.capacity() - self.tape.len() < MIN_ROOM && self.tape.len() >= FIRST_ROOM / 2 {
             self.grow(at);

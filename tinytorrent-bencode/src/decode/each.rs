@@ -5,7 +5,7 @@ use core::mem;
 
 use super::{Decoder, Fault, keep};
 use crate::token::{NO_PARENT, Token};
-use crate::{Document, ErrorKind, Options};
+use crate::{Document, Options};
 
 /// What [`Options::decode_each`] hands the values of a list to.
 ///
@@ -96,8 +96,7 @@ impl<'a> Decoder<'a, '_> {
         each: &mut impl Values<'a>,
     ) -> Result<usize, Fault> {
         if self.depth >= self.options.max_depth {
-            let kind = ErrorKind::TooDeep { limit: self.options.max_depth };
-            return Err(Fault::new(kind, at));
+            return Err(self.too_deep(at));
         }
         each.begin(self.tape.get(self.open as usize).map_or(at, |dict| dict.start()));
         self.push(at, Token::LIST, 2)?;
@@ -128,12 +127,10 @@ impl<'a> Decoder<'a, '_> {
             return Err(self.unexpected_end(at, None, known.bytes));
         }
         if known.depth > self.options.max_depth - self.depth - 1 {
-            let kind = ErrorKind::TooDeep { limit: self.options.max_depth };
-            return Err(Fault::new(kind, at));
+            return Err(self.too_deep(at));
         }
         let Some(left) = self.nodes_left.checked_sub(known.nodes) else {
-            let kind = ErrorKind::TooManyNodes { limit: self.options.max_nodes };
-            return Err(Fault::new(kind, at));
+            return Err(self.too_many_nodes(at));
         };
         self.nodes_left = left;
         Ok(known.bytes)

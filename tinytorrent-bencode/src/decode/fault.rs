@@ -43,6 +43,18 @@ impl Fault {
 }
 
 impl Decoder<'_, '_> {
+    /// A list or dictionary at `at` is within as many others as there may be.
+    #[cold]
+    pub(super) fn too_deep(&self, at: usize) -> Fault {
+        Fault::new(ErrorKind::TooDeep { limit: self.options.max_depth }, at)
+    }
+
+    /// There are as many keys and values before `at` as there may be.
+    #[cold]
+    pub(super) fn too_many_nodes(&self, at: usize) -> Fault {
+        Fault::new(ErrorKind::TooManyNodes { limit: self.options.max_nodes }, at)
+    }
+
     /// What nom's refusal of the token at `at` means.
     #[cold]
     pub(super) fn broken(
