@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use tinytorrent_metainfo::Info;
-use tinytorrent_swarm::Stats;
+use tinytorrent_swarm::{Stats, Swarm};
 use tinytorrent_types::InfoHashes;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -139,7 +139,7 @@ impl Torrent {
     ///
     /// Which pieces a file has, [`Layout::file_pieces`](tinytorrent_metainfo::Layout::file_pieces) tells.
     pub fn set_urgent(&self, pieces: impl IntoIterator<Item = u32>) {
-        self.send(Command::SetUrgent(pieces.into_iter().take(MAX_URGENT).collect()));
+        self.send(Command::SetUrgent(pieces.into_iter().take(Swarm::MAX_URGENT).collect()));
     }
 
     /// Bytes of content a second to receive from now on; zero for none, `None` for no limit.
@@ -186,6 +186,3 @@ impl Torrent {
         let _ = self.shared.commands.send(command);
     }
 }
-
-/// As many as the engine takes.
-const MAX_URGENT: usize = 1_024;

@@ -12,4 +12,3 @@ pub use blame::BlockDigest;
 pub(crate) use download::Sender;
 pub(crate) use peer_pieces::PeerPieces;
 pub(crate) use picker::{Arrival, Picker, PickerPeer};
-pub(crate) use urgent::MAX_URGENT;

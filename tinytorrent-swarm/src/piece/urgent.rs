@@ -5,9 +5,6 @@ use tinytorrent_types::{BlockInfo, PieceIndex};
 use super::{Blame, PeerPieces, Picker, PickerPeer};
 use crate::PeerKey;
 
-/// Pieces of a list that are looked at: what is fetched costs a walk over them.
-pub(crate) const MAX_URGENT: usize = 1_024;
-
 /// Of the urgent pieces that are missing, how many are fetched side by side.
 const AT_ONCE: usize = 64;
 

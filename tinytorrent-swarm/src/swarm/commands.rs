@@ -4,9 +4,12 @@ use std::time::Instant;
 
 use super::Swarm;
 use crate::contract::LeaveReason;
-use crate::piece::MAX_URGENT;
 
 impl Swarm {
+    /// Pieces that can be [urgent](Self::set_urgent) at once: each that is verified costs a walk over
+    /// them.
+    pub const MAX_URGENT: usize = 1_024;
+
     /// Leaves all peers and tells the trackers `stopped`. [`resume`](Self::resume) goes on.
     pub fn pause(&mut self, now: Instant) {
         self.advance(now);
@@ -50,10 +53,11 @@ impl Swarm {
 
     /// Pieces to fetch before all others, in this order, from everybody who has them: what a player will
     /// read next. They take the place of those that were urgent before; an empty list goes back to the
-    /// rarest first. Those that are there or not wanted are left out, and so is what goes beyond 1,024.
+    /// rarest first. Those that are there or not wanted are left out, and so is what goes beyond
+    /// [`MAX_URGENT`](Self::MAX_URGENT).
     pub fn set_urgent(&mut self, now: Instant, pieces: impl IntoIterator<Item = u32>) {
         self.advance(now);
-        let pieces = pieces.into_iter().take(MAX_URGENT);
+        let pieces = pieces.into_iter().take(Self::MAX_URGENT);
         match &mut self.picker {
             Some(picker) => picker.set_urgent(pieces),
             None => self.urgent = pieces.collect(),
