@@ -91,13 +91,10 @@ pub fn recover(
     }
     let turns = options.turns.as_ref().filter(|_| !unsure.is_empty());
     let waiting = VerifyProgress { pieces_done: 0, pieces_total: unsure.count(), bytes_done: 0 };
-    let turn = match turns {
-        Some(turns) => match turns.wait(storage.root().disk(), || progress(waiting)) {
-            Some(turn) => Some(turn),
-            None => return Ok(None),
-        },
-        None => None,
-    };
+    let turn = turns.map(|turns| turns.wait(storage.root().disk(), || progress(waiting)));
+    if let Some(None) = turn {
+        return Ok(None);
+    }
     let verified = verify(storage, hashes, &unsure, options.threads, progress);
     drop(turn);
     if verified.is_cancelled {
