@@ -100,10 +100,7 @@ impl PathBuilder {
     /// given.
     pub(crate) fn change(&self) -> Option<(PathChangeKind, Vec<u8>)> {
         let kind = self.kinds.first()?;
-        let mut original = Vec::new();
-        self.folders.write_given(self.way.folder(), &mut original);
-        original.extend_from_slice(&self.given);
-        Some((kind, original))
+        Some((kind, self.folders.given_path(self.way.folder(), &self.given)))
     }
 
     /// Completes the path of a file; one without a name is padding of this length. `false` if there

@@ -1,4 +1,4 @@
-use super::folders::Folders;
+use super::folders::{FolderId, Folders};
 use super::{Kinds, PathChange, PathChangeKind, Paths};
 use crate::layout::{FileIndex, escape};
 
@@ -65,9 +65,7 @@ impl Paths {
 
     fn change(&self, changed: &Changed) -> PathChange {
         let file = changed.file as usize;
-        let mut original = Vec::new();
-        self.folders.write_given(self.files.places[file].folder, &mut original);
-        original.extend_from_slice(&changed.name);
+        let original = self.folders.given_path(self.files.places[file].folder, &changed.name);
         PathChange {
             file: Some(FileIndex::new(changed.file)),
             original: escape(&original),
@@ -78,17 +76,20 @@ impl Paths {
 }
 
 impl Folders {
-    /// Appends the way to a folder as it was given, without the root, with a slash behind each element.
-    pub(super) fn write_given(&self, mut folder: u32, out: &mut Vec<u8>) {
+    /// The path of a file of this name as it was given, without the root.
+    pub(super) fn given_path(&self, mut folder: FolderId, name: &[u8]) -> Vec<u8> {
         let mut way = Vec::new();
         while !matches!(folder, Self::ROOT | Self::TOP) {
             way.push(folder);
             folder = self.around(folder);
         }
+        let mut path = Vec::new();
         for folder in way.into_iter().rev() {
-            out.extend_from_slice(self.given_name(folder));
-            out.push(b'/');
+            path.extend_from_slice(self.given_name(folder));
+            path.push(b'/');
         }
+        path.extend_from_slice(name);
+        path
     }
 }
 

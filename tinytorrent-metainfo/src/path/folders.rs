@@ -118,9 +118,9 @@ impl FolderBuilder {
         self.folders.given_name(folder)
     }
 
-    /// Appends the way to a folder; see [`Folders::write_given`].
-    pub(super) fn write_given(&self, folder: FolderId, out: &mut Vec<u8>) {
-        self.folders.write_given(folder, out);
+    /// The path of a file of this name as it was given, without the root.
+    pub(super) fn given_path(&self, folder: FolderId, name: &[u8]) -> Vec<u8> {
+        self.folders.given_path(folder, name)
     }
 
     /// The folder of this name in another, if it is remembered.

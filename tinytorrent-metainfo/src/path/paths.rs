@@ -23,9 +23,7 @@ impl Paths {
     pub(crate) fn target(&self, link: usize) -> SafePath<'_> {
         self.targets.path(link, &self.folders)
     }
-}
 
-impl Paths {
     fn all(&self) -> [impl Iterator<Item = SafePath<'_>>; 2] {
         [&self.files, &self.targets]
             .map(|names| (0..names.len()).map(|index| names.path(index, &self.folders)))
