@@ -67,6 +67,16 @@ fn keep(_: &mut Decoder<'_, '_>, _: usize) -> Result<Option<usize>, Fault> {
     Ok(None)
 }
 
+/// Counts the digits with which a word begins, without a branch: how many there are cannot be predicted.
+#[inline]
+fn leading_digits(word: [u8; 8]) -> usize {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    // The digits are 0 to 9 now, the sum's high bit is set for all else; a carry goes to later bytes only.
+    let less = u64::from_le_bytes(word) ^ (EACH * 0x30);
+    let others = (less | less.wrapping_add(EACH * (0x80 - 10))) & (EACH * 0x80);
+    others.trailing_zeros() as usize / 8
+}
+
 struct Decoder<'a, 'o> {
     options: &'o Options,
     input: &'a [u8],
@@ -140,12 +150,12 @@ impl<'a, 'o> Decoder<'a, 'o> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn in_list(&self) -> bool {
         self.open != NO_PARENT && self.tape[self.open as usize].tag() == Token::LIST
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, at: usize, tag: u32, number: u32) -> Result<(), Fault> {
         if self.nodes_left == 0 {
             return Err(self.too_many_nodes(at));
@@ -166,7 +176,7 @@ impl<'a, 'o> Decoder<'a, 'o> {
         self.tape.reserve_exact(expected.clamp(count / 2 + MIN_ROOM, 7 * count + MIN_ROOM));
     }
 
-    #[inline]
+    #[inline(always)]
     fn begin(&mut self, at: usize, tag: u32) -> Result<usize, Fault> {
         if self.depth >= self.options.max_depth {
             return Err(self.too_deep(at));
@@ -182,7 +192,7 @@ impl<'a, 'o> Decoder<'a, 'o> {
         Ok(at + 1)
     }
 
-    #[inline]
+    #[inline(always)]
     fn end(&mut self, at: usize) -> Result<usize, Fault> {
         let index = self.open;
         self.tape.push(Token::new(at, Token::END, 0));
@@ -200,7 +210,7 @@ impl<'a, 'o> Decoder<'a, 'o> {
         Ok(at + 1)
     }
 
-    #[inline]
+    #[inline(always)]
     fn string(&mut self, at: usize) -> Result<usize, Fault> {
         let (header, count) = match self.input[at..] {
             [ones, b':', ..] => (2, u64::from(ones - b'0')),
@@ -236,17 +246,18 @@ impl<'a, 'o> Decoder<'a, 'o> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn integer(&mut self, at: usize) -> Result<usize, Fault> {
         // A canonical integer that is not negative and of at most 18 digits; `i0e` goes the long way.
-        if let Some(b'1'..=b'9') = self.input.get(at + 1) {
-            let mut end = at + 2;
-            while end < at + 20 && matches!(self.input.get(end), Some(b'0'..=b'9')) {
-                end += 1;
+        let rest = &self.input[at + 1..];
+        if let [b'1'..=b'9', ..] = rest {
+            let mut digits = rest.first_chunk().map_or(0, |word| leading_digits(*word));
+            while digits < 19 && matches!(rest.get(digits), Some(b'0'..=b'9')) {
+                digits += 1;
             }
-            if self.input.get(end) == Some(&b'e') {
+            if rest.get(digits) == Some(&b'e') {
                 self.push(at, Token::INTEGER, 0)?;
-                return Ok(end + 1);
+                return Ok(at + 1 + digits + 1);
             }
         }
         self.odd_integer(at)

@@ -211,6 +211,26 @@ proptest! {
     }
 }
 
+// B-05
+#[test]
+fn integer_ends_at_the_first_byte_that_is_no_digit() {
+    for digits in 1..=20 {
+        for byte in 0..=u8::MAX {
+            for next in [&b""[..], b"10:0123456789"] {
+                let number = &"98765432109876543210".as_bytes()[..digits];
+                let input = [b"li", number, &[byte], b"e", next, b"e"].concat();
+                let found = decode(&input).map(|doc| doc.root().index(0).raw().unwrap().len());
+                match byte {
+                    b'0'..=b'9' => assert_eq!(found.unwrap(), digits + 3),
+                    // The list ends as well, where more follows.
+                    b'e' => assert_eq!(found.unwrap_err().offset(), digits + 4),
+                    _ => assert_eq!(found.unwrap_err().offset(), digits + 2, "{byte}"),
+                }
+            }
+        }
+    }
+}
+
 fn follow<'d, 'a>(node: Option<Node<'d, 'a>>, step: &PathElement) -> Option<Node<'d, 'a>> {
     match step {
         PathElement::Key(key) => node.get(key),

@@ -9,6 +9,7 @@ use crate::{DeviationKind, ErrorKind};
 
 impl<'a> Decoder<'a, '_> {
     /// Reads a key and judges its place among the others.
+    #[inline(always)]
     pub(super) fn key(&mut self, at: usize) -> Result<usize, Fault> {
         let previous = self.last_key as usize;
         let index = self.tape.len();
