@@ -19,14 +19,14 @@ struct Busy {
 }
 
 impl Busy {
-    fn new(geometry: Geometry, seeds: u16) -> Self {
+    fn new(geometry: &Geometry, seeds: u16) -> Self {
         let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
         let now = Instant::now();
         let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 42);
         config.max_peers(500);
         let mut swarm = Swarm::new(now, config);
         let content = Content {
-            geometry,
+            geometry: geometry.clone(),
             have: Bitfield::new(geometry.piece_count()),
             wanted: Bitfield::full(geometry.piece_count()),
             partial: Vec::new(),
@@ -102,7 +102,7 @@ fn blocks(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(geometry.total_length() / 16_384));
         let name = format!("{seeds} seeds, {pieces} pieces of {} KiB", length >> 10);
         group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
-            let setup = || Busy::new(geometry, seeds);
+            let setup = || Busy::new(&geometry, seeds);
             bencher.iter_batched(setup, |mut busy| busy.finish(), BatchSize::LargeInput);
         });
     }

@@ -25,9 +25,9 @@ fuzz_target!(|input: (u64, u8, &[u8])| {
         let Ok(message) = message else { return };
         if at == usize::from(learns_at) {
             strict = strict.take().filter(|_| true).and_then(|mut session| {
-                session.learn_geometry(geometry).is_ok().then_some(session)
+                session.learn_geometry(geometry.clone()).is_ok().then_some(session)
             });
-            if lenient.learn_geometry(geometry).is_err() {
+            if lenient.learn_geometry(geometry.clone()).is_err() {
                 return;
             }
         }

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use tinytorrent_metainfo::{FileSelection, HostPort, HostPortError, Info, Magnet, Metainfo};
+use tinytorrent_metainfo::{FileSelection, HostPort, HostPortError, Magnet, Metainfo};
 use tinytorrent_types::InfoHashes;
 
 /// What is known of a torrent when it is added: a [`Metainfo`], a [`Magnet`], or the bare
@@ -10,7 +10,7 @@ use tinytorrent_types::InfoHashes;
 #[derive(Debug, Clone)]
 pub struct Source {
     pub(crate) hashes: InfoHashes,
-    pub(crate) info: Option<Arc<Info>>,
+    pub(crate) metainfo: Option<Arc<Metainfo>>,
     pub(crate) trackers: Vec<Vec<String>>,
     pub(crate) peers: Vec<PeerAddress>,
     pub(crate) selection: FileSelection,
@@ -26,8 +26,8 @@ impl Source {
 impl From<&Metainfo> for Source {
     fn from(metainfo: &Metainfo) -> Self {
         Self {
-            info: Some(Arc::clone(metainfo.info())),
             trackers: metainfo.trackers().to_vec(),
+            metainfo: Some(Arc::new(metainfo.clone())),
             ..Self::from(metainfo.hashes())
         }
     }
@@ -51,7 +51,7 @@ impl From<InfoHashes> for Source {
     fn from(hashes: InfoHashes) -> Self {
         Self {
             hashes,
-            info: None,
+            metainfo: None,
             trackers: Vec::new(),
             peers: Vec::new(),
             selection: FileSelection::default(),
@@ -118,7 +118,7 @@ mod tests {
         let source = Source::from(&link.parse::<Magnet>().unwrap());
         assert_eq!(source.trackers, [["udp://a:1"], ["http://b/announce"]]);
         assert_eq!(source.peers.len(), 2);
-        assert!(source.info.is_none());
+        assert!(source.metainfo.is_none());
         assert!(source.selection.contains(2) && !source.selection.contains(0));
     }
 }

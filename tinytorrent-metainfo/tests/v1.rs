@@ -155,7 +155,8 @@ fn v1_pieces_may_have_any_length() {
     assert_eq!(geometry.piece_count(), 5);
     assert_eq!(geometry.piece_length(geometry.piece(4).unwrap()), 4);
     let full = info(&[("length", Some(i(32_768))), ("pieces", Some(s([7; 40])))]);
-    let geometry = both(&torrent(full, &[])).info().geometry();
+    let read = both(&torrent(full, &[]));
+    let geometry = read.info().geometry();
     assert_eq!(geometry.piece_length(geometry.piece(1).unwrap()), 16_384);
 }
 

@@ -232,8 +232,12 @@ fn files_begin_at_the_border_of_a_piece() {
     let files = layout.files().filter(|file| file.length > 0 && !file.is_pad());
     assert!(files.clone().all(|file| file.offset % 16_384 == 0));
     assert_eq!(files.map(|file| file.offset / 16_384).collect::<Vec<_>>(), [0, 1, 4]);
-    let payload = |piece: u32| layout.payload_length(layout.geometry().piece(piece).unwrap());
+    let geometry = layout.geometry();
+    let payload = |piece: u32| layout.payload_length(geometry.piece(piece).unwrap());
     assert_eq!([0, 1, 2, 3, 4].map(payload), [5, 16_384, 16_384, 100, 16_384]);
+    assert!(geometry.pieces().all(|piece| geometry.piece_length(piece) == payload(piece.get())));
+    assert_eq!(geometry.total_length(), layout.payload_length_total());
+    assert_eq!(layout.total_length(), 5 * 16_384);
 }
 
 /// A hybrid of two files with padding between, as its two halves.

@@ -11,7 +11,7 @@
 //!
 //! let geometry = Geometry::new(10 << 20, 1 << 18)?;
 //! let mut world = World::new();
-//! let seed = world.add(geometry, "all", |_| {});
+//! let seed = world.add(geometry.clone(), "all", |_| {});
 //! let leech = world.add(geometry, "none", |config| {
 //!     config.download_limit(Some(1 << 20));
 //! });

@@ -80,9 +80,7 @@ impl World {
     /// A node that knows the content and has these pieces of it, one character each: `#` or `.`;
     /// or all, or none.
     pub fn add(&mut self, geometry: Geometry, have: &str, tune: impl FnOnce(&mut Config)) -> Node {
-        let node = self.add_unready(geometry, tune);
-        let count = geometry.piece_count();
-        let mut field = Bitfield::new(count);
+        let mut field = Bitfield::new(geometry.piece_count());
         for piece in geometry.pieces() {
             let wanted = match have {
                 "all" => true,
@@ -93,6 +91,7 @@ impl World {
                 field.insert(piece);
             }
         }
+        let node = self.add_unready(geometry, tune);
         self.ready(node, field);
         node
     }
@@ -124,11 +123,11 @@ impl World {
 
     /// Tells a node what the content is, and what it has of it.
     pub fn ready(&mut self, node: Node, have: Bitfield) {
-        let geometry = self.nodes[node].geometry;
+        let geometry = self.nodes[node].geometry.clone();
         let content = Content {
-            geometry,
             have,
             wanted: Bitfield::full(geometry.piece_count()),
+            geometry,
             partial: Vec::new(),
             info: self.nodes[node].info.clone(),
             is_private: self.is_private,
@@ -306,7 +305,7 @@ impl World {
 
     fn verdict(&mut self, node: Node, piece: PieceIndex, digests: bool) {
         let simulated = &mut self.nodes[node];
-        let geometry = simulated.geometry;
+        let geometry = simulated.geometry.clone();
         let qualities: Vec<_> = geometry
             .blocks(piece)
             .map(|block| *simulated.received.get(&block).expect("every block came before"))

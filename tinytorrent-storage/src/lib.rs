@@ -105,6 +105,7 @@
 
 mod disk;
 mod error;
+mod hasher;
 mod hashes;
 mod parts;
 mod pool;

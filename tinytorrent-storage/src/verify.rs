@@ -6,10 +6,9 @@ use std::{
     },
 };
 
-use tinytorrent_hash::Sha1;
 use tinytorrent_types::{Bitfield, PieceIndex};
 
-use crate::{PieceHashes, Storage, StorageError, presence::Presence};
+use crate::{PieceHashes, Storage, StorageError, hasher::PieceHasher, presence::Presence};
 
 /// How far a [`verify`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +115,7 @@ enum Verdict {
 /// One of the pieces that are hashed side by side.
 struct Lane {
     piece: PieceIndex,
-    hasher: Sha1,
+    hasher: PieceHasher,
     read: u32,
     buffer: Vec<u8>,
     error: Option<StorageError>,
@@ -158,26 +157,29 @@ impl<F: FnMut(VerifyProgress) -> ControlFlow<()> + Send> Shared<'_, F> {
             match self.storage.presence(piece) {
                 Ok(Presence::Data) => {
                     let buffer = buffers.pop().unwrap_or_default();
-                    lanes.push(Lane { piece, hasher: Sha1::new(), read: 0, buffer, error: None });
+                    let hasher = self.hashes.hasher();
+                    lanes.push(Lane { piece, hasher, read: 0, buffer, error: None });
                 }
                 Ok(Presence::Absent) => verdicts.push((piece, Verdict::Absent)),
                 Ok(Presence::Hole | Presence::Padding) => {
                     let length = self.storage.geometry().piece_length(piece);
-                    let is_right = self.hashes.matches(piece, &zeros.hash(length));
-                    let verdict = if is_right { Verdict::Right } else { Verdict::Absent };
+                    let hasher = zeros.hasher(self.hashes, length);
+                    let is_right = self.hashes.judge(vec![(piece, hasher)]);
+                    let verdict = if is_right == [true] { Verdict::Right } else { Verdict::Absent };
                     verdicts.push((piece, verdict));
                 }
                 Err(error) => verdicts.push((piece, Verdict::Unreadable(error))),
             }
         }
         self.hash(&mut lanes);
-        for lane in lanes {
-            let hash = lane.hasher.finalize();
+        let hashed = lanes.iter_mut().map(|lane| (lane.piece, std::mem::take(&mut lane.hasher)));
+        let are_right = self.hashes.judge(hashed.collect());
+        for (lane, is_right) in lanes.into_iter().zip(are_right) {
             verdicts.push((
                 lane.piece,
                 match lane.error {
                     Some(error) => Verdict::Unreadable(error),
-                    None if self.hashes.matches(lane.piece, &hash) => Verdict::Right,
+                    None if is_right => Verdict::Right,
                     None => Verdict::Wrong,
                 },
             ));
@@ -194,12 +196,12 @@ impl<F: FnMut(VerifyProgress) -> ControlFlow<()> + Send> Shared<'_, F> {
             let mut feeds = lanes
                 .iter_mut()
                 .filter(|lane| !lane.buffer.is_empty())
-                .map(|lane| (&mut lane.hasher, &lane.buffer[..]))
+                .map(|lane| (&mut lane.hasher, std::slice::from_ref(&lane.buffer)))
                 .peekable();
             if feeds.peek().is_none() {
                 return;
             }
-            Sha1::update_many(feeds);
+            PieceHasher::update_many(feeds);
         }
     }
 
@@ -243,25 +245,30 @@ impl Lane {
     }
 }
 
-/// Hashes of zeros, each made once: all pieces have one length, but for the last.
+/// Zeros that were hashed, of each length once: most pieces have the same.
 #[derive(Default)]
-struct Zeros(Vec<(u32, [u8; 20])>);
+struct Zeros(Vec<(u32, PieceHasher)>);
 
 impl Zeros {
-    fn hash(&mut self, length: u32) -> [u8; 20] {
-        if let Some((_, hash)) = self.0.iter().find(|(known, _)| *known == length) {
-            return *hash;
+    fn hasher(&mut self, hashes: &PieceHashes, length: u32) -> PieceHasher {
+        if let Some((_, hasher)) = self.0.iter().find(|(known, _)| *known == length) {
+            return hasher.clone();
         }
-        let mut hasher = Sha1::new();
-        let zeros = [0; 16_384];
+        let mut hasher = hashes.hasher();
+        let zeros = vec![0; SLICE as usize];
         for begin in (0..length).step_by(zeros.len()) {
-            hasher.update(&zeros[..zeros.len().min((length - begin) as usize)]);
+            let slice = &zeros[..zeros.len().min((length - begin) as usize)];
+            PieceHasher::update_many([(&mut hasher, &[slice][..])].into_iter());
         }
-        let hash = hasher.finalize();
-        self.0.push((length, hash));
-        hash
+        if self.0.len() < MAX_ZEROS {
+            self.0.push((length, hasher.clone()));
+        }
+        hasher
     }
 }
+
+/// The last piece of each file of a v2 torrent may have a length of its own.
+const MAX_ZEROS: usize = 8;
 
 /// As many lanes as the widest kernel has.
 const LANES: usize = 16;

@@ -34,9 +34,9 @@
 //! // 1. Say what the content is and what of it is there.
 //! let geometry = Geometry::new(1 << 20, 1 << 18)?;
 //! swarm.handle_input(now, Input::ContentReady(Content {
-//!     geometry,
 //!     have: Bitfield::new(geometry.piece_count()),
 //!     wanted: Bitfield::full(geometry.piece_count()),
+//!     geometry,
 //!     partial: Vec::new(),
 //!     info: Default::default(),
 //!     is_private: false,

@@ -263,7 +263,7 @@ fn metadata_that_is_not_complete_is_rejected() {
     // Once it has proved right it is served.
     let count = play.geometry.piece_count();
     play.tell(Input::ContentReady(Content {
-        geometry: play.geometry,
+        geometry: play.geometry.clone(),
         have: Bitfield::new(count),
         wanted: Bitfield::full(count),
         partial: Vec::new(),
@@ -464,7 +464,7 @@ fn metadata_is_served_in_portions_that_memory_can_bear() {
     let mut play = Play::without_content(|_| {});
     let count = play.geometry.piece_count();
     play.tell(Input::ContentReady(Content {
-        geometry: play.geometry,
+        geometry: play.geometry.clone(),
         have: Bitfield::full(count),
         wanted: Bitfield::full(count),
         partial: Vec::new(),

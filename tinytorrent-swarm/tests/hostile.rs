@@ -181,7 +181,7 @@ impl Stage {
         let mut have = Bitfield::new(count);
         have.insert(self.geometry.piece(1).unwrap());
         let content = Content {
-            geometry: self.geometry,
+            geometry: self.geometry.clone(),
             have,
             wanted: Bitfield::full(count),
             partial: self.geometry.blocks(self.geometry.piece(2).unwrap()).skip(1).collect(),

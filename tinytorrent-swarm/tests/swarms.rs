@@ -28,6 +28,20 @@ fn a_leecher_gets_everything_from_a_seed() {
     assert!(world.nodes[leech].has_event(|event| *event == Event::Finished));
 }
 
+// V-15: no request goes beyond the end of a file.
+#[test]
+fn pieces_that_end_with_their_file_are_asked_for_to_their_end() {
+    let geometry = Geometry::aligned([5, 100_001, 65_536, 16_385, 400_000], 65_536).unwrap();
+    let mut world = World::new();
+    let seed = world.add(geometry.clone(), "all", |_| {});
+    let leech = world.add(geometry.clone(), "none", |_| {});
+    world.introduce(leech, &[seed]);
+    assert!(world.run(MINUTE, World::all_finished));
+    let stats = world.nodes[leech].swarm.stats(world.now);
+    assert_eq!(stats.downloaded, geometry.total_length());
+    assert_eq!((stats.have_bytes, stats.left), (5 + 100_001 + 65_536 + 16_385 + 400_000, 0));
+}
+
 #[test]
 fn a_seed_that_comes_to_us_serves_as_well() {
     let mut world = World::new();
@@ -378,7 +392,7 @@ fn the_end_game_wastes_little() {
     // S-06
     let mut world = World::new();
     let geometry = Geometry::new(24 << 20, 1 << 18).unwrap();
-    let seeds: Vec<_> = (0..8).map(|_| world.add(geometry, "all", |_| {})).collect();
+    let seeds: Vec<_> = (0..8).map(|_| world.add(geometry.clone(), "all", |_| {})).collect();
     let leech = world.add(geometry, "none", |_| {});
     world.introduce(leech, &seeds);
     assert!(world.run(5 * MINUTE, |world| world.nodes[leech].swarm.is_finished()));

@@ -87,9 +87,9 @@ impl Session {
     /// # Errors
     /// A bitfield of another length, or a piece that there is not. When lenient, spare bits pass.
     pub fn learn_geometry(&mut self, geometry: Geometry) -> Result<(), Violation> {
-        self.geometry = Some(geometry);
+        let geometry = self.geometry.insert(geometry);
         for (from, half) in [(Side::Us, &mut self.ours), (Side::Peer, &mut self.theirs)] {
-            if let Err((message, rule)) = half.announced.learn(&geometry)
+            if let Err((message, rule)) = half.announced.learn(geometry)
                 && (self.config.is_strict || rule.is_always_fatal())
             {
                 return Err(Violation { from, message, rule });
@@ -126,9 +126,8 @@ impl Session {
     /// not be answered any more; with the fast extension each is rejected instead.
     pub fn handle_dont_have(&mut self, from: Side, index: u32) -> Vec<Request> {
         let is_fast = self.features.contains(Feature::Fast);
-        let geometry = self.geometry;
-        let (own, other) = self.halves(from);
-        own.announced.dont_have(index, geometry.as_ref());
+        let (own, other, geometry) = self.parts(from);
+        own.announced.dont_have(index, geometry);
         if is_fast { Vec::new() } else { other.requests.void(Some(index)) }
     }
 
@@ -191,9 +190,16 @@ impl Session {
 
     /// The half of the sender, and the other one.
     fn halves(&mut self, from: Side) -> (&mut Half, &mut Half) {
+        let (own, other, _) = self.parts(from);
+        (own, other)
+    }
+
+    /// The same, and what is known of the content.
+    fn parts(&mut self, from: Side) -> (&mut Half, &mut Half, Option<&Geometry>) {
+        let geometry = self.geometry.as_ref();
         match from {
-            Side::Us => (&mut self.ours, &mut self.theirs),
-            Side::Peer => (&mut self.theirs, &mut self.ours),
+            Side::Us => (&mut self.ours, &mut self.theirs, geometry),
+            Side::Peer => (&mut self.theirs, &mut self.ours, geometry),
         }
     }
 }

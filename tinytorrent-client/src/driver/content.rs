@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
-use tinytorrent_metainfo::{FileSelection, Info, Layout, ReadOptions};
+use tinytorrent_metainfo::{FileSelection, Info, Layout, Metainfo, ReadOptions};
 use tinytorrent_storage::{
     PieceHashes, RecoverOptions, Recovered, Storage, StorageError, StorageOptions, recover,
 };
@@ -21,7 +21,7 @@ use crate::{Event, TorrentError, TorrentOptions};
 
 /// A content that has been looked at.
 pub(super) struct Opened {
-    info: Arc<Info>,
+    metainfo: Arc<Metainfo>,
     storage: Storage,
     hashes: PieceHashes,
     recovered: Recovered,
@@ -57,18 +57,18 @@ impl Driver {
         };
         self.status.send_modify(|status| status.info = Some(Arc::clone(&info)));
         self.tell(Event::MetadataReceived(Arc::clone(&info)));
-        self.open(info);
+        self.open(Arc::new(Metainfo::from_info(info)));
     }
 
     /// Opens the folder of the content and looks what is there.
-    pub(super) fn open(&mut self, info: Arc<Info>) {
+    pub(super) fn open(&mut self, metainfo: Arc<Metainfo>) {
         let client = Arc::clone(&self.client);
         let options = self.options.clone();
         let files = self.chosen_files().clone();
         let is_over = Arc::clone(&self.lookups.is_over);
         self.set_state(self.running_state());
         self.lookups.work(move || {
-            let opened = open(&client, &options, &files, info, &is_over);
+            let opened = open(&client, &options, &files, metainfo, &is_over);
             Found::Content(opened.map(Box::new))
         });
     }
@@ -91,13 +91,14 @@ impl Driver {
     }
 
     fn begin(&mut self, now: Instant, opened: Opened) -> Result<(), TorrentError> {
-        let Opened { info, storage, hashes, recovered } = opened;
+        let Opened { metainfo, storage, hashes, recovered } = opened;
+        let info = metainfo.info();
         let geometry = info.geometry();
         let blocks = recovered.partial.iter().flat_map(|partial| {
             partial.blocks.iter().filter_map(|&number| geometry.nth_block(partial.piece, number))
         });
         let content = Content {
-            geometry,
+            geometry: geometry.clone(),
             have: recovered.have.clone(),
             wanted: self.wanted(info.layout())?,
             partial: blocks.collect::<Vec<BlockInfo>>(),
@@ -166,14 +167,14 @@ fn open(
     client: &Shared,
     options: &TorrentOptions,
     files: &FileSelection,
-    info: Arc<Info>,
+    metainfo: Arc<Metainfo>,
     is_over: &AtomicBool,
 ) -> Result<Opened, OpenFailure> {
-    let Some(hashes) = info.piece_hashes() else {
-        let unsupported = TorrentError::Unsupported("a torrent of version 2 without version 1");
+    let Some(hashes) = PieceHashes::from_metainfo(&metainfo) else {
+        let unsupported = TorrentError::Unsupported("a v2 torrent without its piece layers");
         return Err(OpenFailure::Error(unsupported));
     };
-    let hashes = PieceHashes::from_v1(hashes.iter().copied());
+    let info = metainfo.info();
     let mut storage_options = StorageOptions::default();
     storage_options.read_only(options.read_only).file_pool(Arc::clone(&client.files));
     let layout = Arc::new(info.layout().clone());
@@ -191,7 +192,7 @@ fn open(
         })?
         .ok_or(OpenFailure::Cancelled)?
     };
-    Ok(Opened { info, storage, hashes, recovered })
+    Ok(Opened { metainfo, storage, hashes, recovered })
 }
 
 impl From<StorageError> for OpenFailure {

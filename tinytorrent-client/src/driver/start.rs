@@ -34,8 +34,8 @@ pub(crate) fn start(
     let (finder, found) = mpsc::unbounded_channel();
     let (events, _) = broadcast::channel(Events::KEPT);
     let (status, watched) = watch::channel(Status {
-        state: if source.info.is_some() { State::Checking } else { State::FetchingMetadata },
-        info: source.info.clone(),
+        state: if source.metainfo.is_some() { State::Checking } else { State::FetchingMetadata },
+        info: source.metainfo.as_ref().map(|metainfo| Arc::clone(metainfo.info())),
         error: None,
         stats: Default::default(),
     });
@@ -65,8 +65,8 @@ pub(crate) fn start(
     };
     driver.add_peers(now, PeerSource::Magnet, magnet_peers);
     driver.add_peers(now, PeerSource::User, user_peers);
-    if let Some(info) = source.info {
-        driver.open(info);
+    if let Some(metainfo) = source.metainfo {
+        driver.open(metainfo);
     }
     tokio::spawn(driver.run(Inlets { notices, strangers, commands, completions, found }));
     Ok(torrent)
@@ -78,7 +78,7 @@ fn config(client: &Shared, source: &Source, options: &TorrentOptions) -> Config 
     let of_torrent = if options.without_trackers { &[][..] } else { &source.trackers };
     config
         .trackers([of_torrent, &options.trackers].concat())
-        .needs_metadata(source.info.is_none())
+        .needs_metadata(source.metainfo.is_none())
         .max_peers(options.max_peers)
         .sequential(options.sequential)
         .exchange(options.exchange)

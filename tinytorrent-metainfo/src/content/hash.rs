@@ -64,14 +64,14 @@ impl Hashing<'_> {
             worker.group(first..last, sink);
             let done = worker.bytes + shared.done.fetch_add(worker.bytes, Ordering::Relaxed);
             worker.bytes = 0;
-            let total = self.layout.total_length();
+            let total = self.geometry().total_length();
             if let ControlFlow::Break(()) = (self.observer)(Progress { done, total }) {
                 shared.is_cancelled.store(true, Ordering::Relaxed);
             }
         }
     }
 
-    fn geometry(&self) -> Geometry {
+    fn geometry(&self) -> &Geometry {
         self.layout.geometry()
     }
 

@@ -117,7 +117,7 @@ impl Info {
     }
 
     /// How the content is cut into pieces and blocks.
-    pub fn geometry(&self) -> Geometry {
+    pub fn geometry(&self) -> &Geometry {
         self.layout.geometry()
     }
 

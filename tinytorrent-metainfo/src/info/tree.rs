@@ -9,8 +9,7 @@ use crate::error::{Error, ErrorKind};
 use crate::layout::{LayoutBuilder, LayoutError, MAX_DEPTH};
 use crate::warning::Report;
 
-/// Reads the tree depth first, in the order of the dictionaries, and fills up each file to a
-/// piece's border with padding: that is where the pieces of the next file begin.
+/// Reads the tree depth first, in the order of the dictionaries. Each file begins with a piece.
 pub(super) fn read(
     reader: &mut Reader<'_, '_, '_>,
     piece_length: u32,
@@ -19,16 +18,12 @@ pub(super) fn read(
     let tree = reader.node.require("file tree")?;
     let is_single_file = reader.keys.files.is_none() && is_one_file(tree)?;
     let mut builder = reader.builder(piece_length);
+    builder.aligned();
     if !is_single_file {
         builder.root(name);
     }
-    let mut walk = Walk {
-        builder,
-        roots: Vec::new(),
-        changed: Vec::new(),
-        info_offset: reader.node.offset(),
-        piece_length: piece_length.into(),
-    };
+    let mut walk =
+        Walk { builder, roots: Vec::new(), changed: Vec::new(), info_offset: reader.node.offset() };
     walk.tree(tree, reader.report)?;
     let Walk { builder, mut roots, changed, .. } = walk;
     if builder.file_count() == 0 {
@@ -92,7 +87,6 @@ struct Walk<'doc, 'a> {
     /// Where the files stand whose path had to change.
     changed: Vec<(u32, Node<'doc, 'a>)>,
     info_offset: usize,
-    piece_length: u64,
 }
 
 impl<'doc, 'a> Walk<'doc, 'a> {
@@ -151,11 +145,8 @@ impl<'doc, 'a> Walk<'doc, 'a> {
         let length = length(&keys.length.ok_or_else(|| missing(&file, "length"))?)?;
         self.roots.push(if length > 0 { self.root(file, &keys)? } else { 0 });
         self.builder.end_file(length, attributes);
-        let rest = length % self.piece_length;
-        if rest > 0 {
-            self.builder.pad(self.piece_length - rest);
-            self.roots.push(0);
-        }
+        // Padding has no root.
+        self.roots.resize(self.builder.file_count() as usize, 0);
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-use tinytorrent_types::Geometry;
+use tinytorrent_types::{Geometry, GeometryError};
 
 use super::{FileAttributes, FileIndex, Layout, LayoutError};
 use crate::path::{PathBuilder, PathPolicy};
@@ -9,6 +9,7 @@ use crate::path::{PathBuilder, PathPolicy};
 #[derive(Debug, Clone)]
 pub struct LayoutBuilder {
     piece_length: u32,
+    is_aligned: bool,
     seed: Vec<u8>,
     paths: PathBuilder,
     starts: Vec<u64>,
@@ -25,6 +26,7 @@ impl LayoutBuilder {
     pub(super) fn new(piece_length: u32) -> Self {
         Self {
             piece_length,
+            is_aligned: false,
             seed: Vec::new(),
             paths: PathBuilder::new(),
             starts: Vec::new(),
@@ -41,6 +43,14 @@ impl LayoutBuilder {
         if self.attributes.is_empty() {
             self.paths.set_policy(policy);
         }
+        self
+    }
+
+    /// Has each file begin with a piece of its own, as in a v2 torrent (BEP 52): what does not end with a
+    /// piece is followed by padding, which belongs to no piece. After the first file it has no
+    /// effect.
+    pub fn aligned(&mut self) -> &mut Self {
+        self.is_aligned |= self.attributes.is_empty();
         self
     }
 
@@ -99,7 +109,7 @@ impl LayoutBuilder {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        let geometry = Geometry::new(self.total, self.piece_length)?;
+        let geometry = self.geometry()?;
         let paths = std::mem::replace(&mut self.paths, PathBuilder::new());
         let policy = paths.policy();
         let is_written = |file: usize| !self.attributes[file].is_pad();
@@ -121,6 +131,16 @@ impl LayoutBuilder {
             paths,
             links: self.links,
         })
+    }
+
+    fn geometry(&self) -> Result<Geometry, GeometryError> {
+        if !self.is_aligned {
+            return Geometry::new(self.total, self.piece_length);
+        }
+        let ends = self.starts.iter().skip(1).copied().chain([self.total]);
+        let lengths = self.starts.iter().zip(ends).map(|(start, end)| end - start);
+        let files = self.attributes.iter().zip(lengths).filter(|(file, _)| !file.is_pad());
+        Geometry::aligned(files.map(|(_, length)| length), self.piece_length)
     }
 
     /// The paths, to which the path of the next file is added before the file is ended.
@@ -170,6 +190,10 @@ impl LayoutBuilder {
         self.starts.push(self.total);
         self.attributes.push(attributes);
         self.total = self.total.saturating_add(length);
+        let rest = length.checked_rem(self.piece_length.into()).unwrap_or(0);
+        if self.is_aligned && rest > 0 && !attributes.is_pad() {
+            self.pad(u64::from(self.piece_length) - rest);
+        }
     }
 
     /// Completes the symlink whose path was pushed. Answers whether its target is usable.

@@ -55,13 +55,14 @@ impl Layout {
     }
 
     /// How the content is cut into pieces and blocks.
-    pub fn geometry(&self) -> Geometry {
-        self.geometry
+    pub fn geometry(&self) -> &Geometry {
+        &self.geometry
     }
 
-    /// Bytes of the whole content, pad files included.
+    /// Bytes of all files, pad files included.
     pub fn total_length(&self) -> u64 {
-        self.geometry.total_length()
+        // The builder puts the total at the end.
+        self.starts.last().copied().unwrap_or(0)
     }
 
     /// Bytes of all files but pad files: what there is to have.
@@ -134,10 +135,8 @@ impl Layout {
     }
 
     /// Bytes of a piece before its trailing padding: all that has to come from peers, as padding
-    /// is known to be zero (BEP 47). Never more than [`Geometry::piece_length`]; zero for a piece
-    /// of padding alone.
-    ///
-    /// In a v2 torrent the last piece of each file ends here on the wire (BEP 52).
+    /// is known to be zero (BEP 47). Never more than [`Geometry::piece_length`], which in a v2 torrent
+    /// it always is; zero for a piece of padding alone.
     pub fn payload_length(&self, piece: PieceIndex) -> u32 {
         let begin = self.geometry.piece_offset(piece);
         let mut end = begin + u64::from(self.geometry.piece_length(piece));

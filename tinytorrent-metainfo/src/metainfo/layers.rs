@@ -86,6 +86,10 @@ impl PieceLayers {
         &self.hashes[start..self.layers[at].1 as usize]
     }
 
+    pub(crate) fn are_complete(&self, info: &Info) -> bool {
+        wanted(info).keys().all(|root| self.get(root).is_some())
+    }
+
     pub(crate) fn piece_hash(&self, info: &Info, piece: PieceIndex) -> Option<PieceHash> {
         let layout = info.layout();
         let span = layout.piece_spans(piece).next()?;

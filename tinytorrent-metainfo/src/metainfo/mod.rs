@@ -141,6 +141,12 @@ impl Metainfo {
         self.layers.get(&self.info.pieces_root(file)?)
     }
 
+    /// Whether no piece layer is missing: nothing else is needed to verify a v2 torrent, alone or as the
+    /// half of a hybrid one.
+    pub fn has_all_piece_layers(&self) -> bool {
+        self.layers.are_complete(&self.info)
+    }
+
     /// What a piece of a v2 torrent hashes to (BEP 52). `None` in a v1 torrent, and if the torrent
     /// lacks the piece layer.
     pub fn piece_hash_v2(&self, piece: PieceIndex) -> Option<PieceHash> {

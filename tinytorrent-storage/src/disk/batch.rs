@@ -1,11 +1,11 @@
 //! Writes and hashes a batch of pieces. Runs on a worker, without a lock.
 
 use bytes::Bytes;
-use tinytorrent_hash::{Sha1, sha1_many};
+use tinytorrent_hash::sha1_many;
 use tinytorrent_types::{BLOCK_LENGTH, PieceIndex};
 
 use super::{BlockDigest, Content, piece::Feed, piece::PieceWork};
-use crate::{StorageError, resume::BlockRange};
+use crate::{StorageError, hasher::PieceHasher, resume::BlockRange};
 
 /// What became of one piece of a batch.
 pub(super) struct Done {
@@ -29,7 +29,8 @@ pub(super) fn run(content: &Content, works: Vec<PieceWork>, sync_before_have: bo
         .into_iter()
         .map(|mut work| {
             let error = write(content, &work).err();
-            Hashing { feeds: std::mem::take(&mut work.feeds).into_iter(), work, next: None, error }
+            let feeds = std::mem::take(&mut work.feeds).into_iter();
+            Hashing { feeds, work, next: Vec::new(), error }
         })
         .collect();
     hash(content, &mut hashing);
@@ -54,43 +55,53 @@ struct Hashing {
     work: PieceWork,
     feeds: std::vec::IntoIter<Feed>,
     /// What is hashed in this round.
-    next: Option<Bytes>,
+    next: Vec<Bytes>,
     error: Option<StorageError>,
 }
 
 fn write(content: &Content, work: &PieceWork) -> Result<(), StorageError> {
     let geometry = content.storage.geometry();
     let mut runs = work.runs.iter();
-    runs.try_for_each(|run| content.storage.write(run.offset(&geometry, work.piece), &run.blocks))
+    runs.try_for_each(|run| content.storage.write(run.offset(geometry, work.piece), &run.blocks))
 }
 
-/// One block of each piece in each round, so that as many lanes are in use as there are pieces.
+/// A few blocks of each piece in each round: those of SHA-1 use as many lanes as there are pieces, those of
+/// trees as many as there are blocks.
 fn hash(content: &Content, hashing: &mut [Hashing]) {
     loop {
         for piece in hashing.iter_mut().filter(|piece| piece.error.is_none()) {
             if let Err(error) = piece.advance(content) {
-                piece.next = None;
+                piece.next.clear();
                 piece.error = Some(error);
             }
         }
         let mut feeds = hashing
             .iter_mut()
-            .filter_map(|piece| Some((&mut piece.work.hasher, piece.next.as_deref()?)))
+            .filter(|piece| !piece.next.is_empty())
+            .map(|piece| (&mut piece.work.hasher, &piece.next[..]))
             .peekable();
         if feeds.peek().is_none() {
             return;
         }
-        Sha1::update_many(feeds);
+        PieceHasher::update_many(feeds);
     }
 }
 
 impl Hashing {
     fn advance(&mut self, content: &Content) -> Result<(), StorageError> {
-        self.next = match self.feeds.next() {
-            Some(Feed::Memory(data)) => Some(data),
-            Some(Feed::Disk(number)) => Some(self.read_back(content, number)?),
-            None => None,
-        };
+        self.next.clear();
+        while self.next.len() < ROUND {
+            match self.feeds.next() {
+                Some(Feed::Memory(data)) => self.next.push(data),
+                // As much as a round is read back at once.
+                Some(Feed::Disk(number)) => {
+                    let data = self.read_back(content, number)?;
+                    self.next.push(data);
+                    break;
+                }
+                None => break,
+            }
+        }
         Ok(())
     }
 
@@ -113,15 +124,16 @@ fn judge(content: &Content, hashing: Vec<Hashing>, sync_before_have: bool) -> Ve
             Some(error) => done.push(Done { work: piece.work, result: Err(error) }),
             None if piece.work.finish.is_some() => {
                 let hasher = std::mem::take(&mut piece.work.hasher);
-                complete.push((piece.work, hasher));
+                let index = piece.work.piece;
+                complete.push((piece.work, (index, hasher)));
             }
             None => done.push(Done { work: piece.work, result: Ok(Progress::Partial) }),
         }
     }
     let (works, hashers): (Vec<_>, Vec<_>) = complete.into_iter().unzip();
-    let hashes = Sha1::finalize_many(hashers);
-    for (work, hash) in works.into_iter().zip(hashes) {
-        let result = judge_one(content, &work, &hash, sync_before_have);
+    let verdicts = content.hashes.judge(hashers);
+    for (work, is_right) in works.into_iter().zip(verdicts) {
+        let result = judge_one(content, &work, is_right, sync_before_have);
         done.push(Done { work, result });
     }
     done
@@ -130,10 +142,10 @@ fn judge(content: &Content, hashing: Vec<Hashing>, sync_before_have: bool) -> Ve
 fn judge_one(
     content: &Content,
     work: &PieceWork,
-    hash: &[u8; 20],
+    is_right: bool,
     sync_before_have: bool,
 ) -> Result<Progress, StorageError> {
-    if !content.hashes.matches(work.piece, hash) {
+    if !is_right {
         return digests(content, work.piece).map(Progress::Failed);
     }
     if sync_before_have {
@@ -173,8 +185,11 @@ fn read_blocks(
     Ok(data)
 }
 
+/// Blocks of a piece that are hashed in a round, as many as the widest kernel has lanes.
+const ROUND: usize = 16;
+
 /// Blocks that are read back at once: 256 KiB.
-const READ_BACK: u32 = 16;
+const READ_BACK: u32 = ROUND as u32;
 
 #[cfg(test)]
 mod tests {
@@ -197,7 +212,7 @@ mod tests {
             let identity = InfoHashes::from_v1(InfoHashV1::from_bytes([1; 20]));
             let options = StorageOptions::default();
             let storage = Storage::open(layout, identity, folder.path(), &options).unwrap();
-            let geometry = storage.geometry();
+            let geometry = storage.geometry().clone();
             let content = Content {
                 id: 0,
                 storage: Arc::new(storage),
@@ -207,7 +222,7 @@ mod tests {
                 on_completion: Box::new(|_| ()),
             };
             let index = geometry.piece(0).unwrap();
-            let mut piece = Piece::new(&geometry, index);
+            let mut piece = Piece::new(&geometry, index, content.hashes.hasher());
             piece.hold(0, Bytes::from_static(b"aaaaabbbbb"));
             piece.ask(VerifyOptions::default());
             let done = run(&content, vec![piece.take_work(index)], sync_before_have);

@@ -1,10 +1,10 @@
 //! One piece between its first block and its verification.
 
 use bytes::Bytes;
-use tinytorrent_hash::Sha1;
 use tinytorrent_types::{BLOCK_LENGTH, Geometry, PieceIndex};
 
 use super::VerifyOptions;
+use crate::hasher::PieceHasher;
 
 /// A piece that is not verified yet. Blocks are written as soon as enough have come together and
 /// hashed as soon as all before them are; one that is written and hashed leaves memory.
@@ -12,7 +12,7 @@ pub(super) struct Piece {
     slots: Vec<Slot>,
     missing: u32,
     /// Has seen the blocks before `hashed`.
-    hasher: Sha1,
+    hasher: PieceHasher,
     hashed: u32,
     asked: Option<VerifyOptions>,
     /// A worker has it in hand.
@@ -36,7 +36,7 @@ enum Slot {
 pub(super) struct PieceWork {
     pub(super) piece: PieceIndex,
     pub(super) runs: Vec<Run>,
-    pub(super) hasher: Sha1,
+    pub(super) hasher: PieceHasher,
     /// What is to be hashed, in order.
     pub(super) feeds: Vec<Feed>,
     /// How many blocks the hasher will have seen.
@@ -58,12 +58,12 @@ pub(super) enum Feed {
 }
 
 impl Piece {
-    pub(super) fn new(geometry: &Geometry, piece: PieceIndex) -> Self {
+    pub(super) fn new(geometry: &Geometry, piece: PieceIndex, hasher: PieceHasher) -> Self {
         let count = geometry.block_count(piece);
         Self {
             slots: vec![Slot::Missing; count as usize],
             missing: count,
-            hasher: Sha1::new(),
+            hasher,
             hashed: 0,
             asked: None,
             is_busy: false,
@@ -72,8 +72,13 @@ impl Piece {
     }
 
     /// A piece of which an earlier run has written some blocks.
-    pub(super) fn recovered(geometry: &Geometry, piece: PieceIndex, blocks: &[u32]) -> Self {
-        let mut recovered = Self::new(geometry, piece);
+    pub(super) fn recovered(
+        geometry: &Geometry,
+        piece: PieceIndex,
+        hasher: PieceHasher,
+        blocks: &[u32],
+    ) -> Self {
+        let mut recovered = Self::new(geometry, piece, hasher);
         for &block in blocks {
             if let Some(slot @ Slot::Missing) = recovered.slots.get_mut(block as usize) {
                 *slot = Slot::Stored;
@@ -220,7 +225,8 @@ mod tests {
 
     fn piece() -> (Geometry, PieceIndex) {
         let geometry = Geometry::new(4 * 16_384, 4 * 16_384).unwrap();
-        (geometry, geometry.piece(0).unwrap())
+        let piece = geometry.piece(0).unwrap();
+        (geometry, piece)
     }
 
     fn data(number: u8) -> Bytes {
@@ -236,7 +242,7 @@ mod tests {
     #[test]
     fn neighbouring_blocks_are_written_together_and_only_once() {
         let (geometry, index) = piece();
-        let mut piece = Piece::new(&geometry, index);
+        let mut piece = Piece::new(&geometry, index, PieceHasher::default());
         for number in [3, 0, 1] {
             assert!(piece.hold(number, data(number as u8)));
             assert!(!piece.hold(number, data(9)), "the first of two stays");
@@ -259,7 +265,7 @@ mod tests {
     #[test]
     fn what_left_memory_unhashed_is_read_back_at_the_end_only() {
         let (geometry, index) = piece();
-        let mut piece = Piece::recovered(&geometry, index, &[1, 7]);
+        let mut piece = Piece::recovered(&geometry, index, PieceHasher::default(), &[1, 7]);
         piece.hold(0, data(0));
         piece.hold(3, data(3));
         let work = piece.take_work(index);
@@ -277,7 +283,7 @@ mod tests {
     #[test]
     fn a_block_that_comes_while_others_are_written_is_not_lost() {
         let (geometry, index) = piece();
-        let mut piece = Piece::new(&geometry, index);
+        let mut piece = Piece::new(&geometry, index, PieceHasher::default());
         piece.hold(0, data(0));
         let work = piece.take_work(index);
         piece.hold(1, data(1));

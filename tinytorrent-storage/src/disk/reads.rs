@@ -103,8 +103,10 @@ impl ReadCache {
         if !has_companions && !block.begin().is_multiple_of(RUN) {
             return read(content, block, BytesMut::new());
         }
-        let length = content.storage.geometry().piece_length(piece) - number * RUN;
-        let run = content.storage.geometry().block(piece.get(), number * RUN, length.min(RUN));
+        // Some peers ask for the gap behind a file as well.
+        let geometry = content.storage.geometry();
+        let length = geometry.padded_length(piece) - number * RUN;
+        let run = geometry.block(piece.get(), number * RUN, length.min(RUN));
         let Some(run) = run else { return read(content, block, BytesMut::new()) };
         let data = read(content, run, self.make_room())?;
         let part = slice(&data, block);

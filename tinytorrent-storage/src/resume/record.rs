@@ -111,7 +111,7 @@ impl ResumeRecord {
     /// # Errors
     /// The system refuses; the record before it, if any, still stands.
     pub fn save(&self, storage: &Storage) -> Result<(), StorageError> {
-        let bytes = self.to_bytes(&storage.geometry());
+        let bytes = self.to_bytes(storage.geometry());
         replace(storage.root(), &file_name(&self.identity), &bytes, true)
     }
 
@@ -122,8 +122,8 @@ impl ResumeRecord {
         let name = file_name(&storage.identity());
         let file = storage.root().file(std::iter::once(name.as_bytes()), Access::Read).ok()?;
         let mut bytes = Vec::new();
-        file.take(longest(&geometry, file_count)).read_to_end(&mut bytes).ok()?;
-        Self::from_bytes(&bytes, &storage.identity(), &geometry, file_count).ok()
+        file.take(longest(geometry, file_count)).read_to_end(&mut bytes).ok()?;
+        Self::from_bytes(&bytes, &storage.identity(), geometry, file_count).ok()
     }
 
     /// Removes the record and the journal of this content.

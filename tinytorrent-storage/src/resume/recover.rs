@@ -185,7 +185,7 @@ fn claims(
     files: &Files,
 ) -> BTreeMap<PieceIndex, Vec<u32>> {
     let geometry = storage.geometry();
-    let journal = storage.journal().load(storage.root(), &geometry);
+    let journal = storage.journal().load(storage.root(), geometry);
     let of_record = record.map_or(&[][..], |record| &record.partial);
     let mut pieces = BTreeMap::<PieceIndex, Vec<u32>>::new();
     for claim in of_record.iter().chain(&journal) {

@@ -136,7 +136,7 @@ impl Storage {
     }
 
     /// How the content is cut into pieces and blocks.
-    pub fn geometry(&self) -> Geometry {
+    pub fn geometry(&self) -> &Geometry {
         self.layout().geometry()
     }
 

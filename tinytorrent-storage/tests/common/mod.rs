@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use tinytorrent_hash::sha1;
-use tinytorrent_metainfo::Layout;
+use tinytorrent_metainfo::{CreateOptions, Layout, Version};
 use tinytorrent_storage::{
     Completion, Disk, PieceHashes, RecoverOptions, Recovered, Storage, StorageOptions, TorrentDisk,
     TorrentOptions, VerifyOptions,
@@ -55,6 +55,29 @@ impl World {
         Self { folder: Folder::Own(tempfile::tempdir().unwrap()), layout, content, hashes }
     }
 
+    /// A v2 torrent with these files, which come in the order of their names.
+    pub(crate) fn v2(piece_length: u32, files: &[(&str, Vec<u8>)]) -> Self {
+        let source = tempfile::tempdir().unwrap();
+        for (name, data) in files {
+            let path = source.path().join("torrent").join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, data).unwrap();
+        }
+        let mut options = CreateOptions::new();
+        options.version(Version::V2).piece_length(piece_length.into()).unwrap();
+        let path = source.path().join("torrent");
+        let metainfo = options.create(&path, &|_| ControlFlow::Continue(())).unwrap();
+        let layout = Arc::new(metainfo.layout().clone());
+        let mut content = Vec::new();
+        for (_, data) in files {
+            content.extend(data);
+            content.resize(content.len().next_multiple_of(piece_length as usize), 0);
+        }
+        assert_eq!(content.len() as u64, layout.total_length());
+        let hashes = PieceHashes::from_metainfo(&Arc::new(metainfo)).unwrap();
+        Self { folder: Folder::Own(tempfile::tempdir().unwrap()), layout, content, hashes }
+    }
+
     /// The same torrent in another folder, which stays.
     pub(crate) fn at(mut self, folder: &Path) -> Self {
         self.folder = Folder::Others(folder.to_owned());
@@ -68,7 +91,7 @@ impl World {
         }
     }
 
-    pub(crate) fn geometry(&self) -> Geometry {
+    pub(crate) fn geometry(&self) -> &Geometry {
         self.layout.geometry()
     }
 

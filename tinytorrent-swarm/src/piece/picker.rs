@@ -87,8 +87,8 @@ impl Picker {
             wanted,
             sequential,
         };
-        for piece in geometry.pieces() {
-            let length = u64::from(geometry.piece_length(piece));
+        for piece in picker.geometry.pieces() {
+            let length = u64::from(picker.geometry.piece_length(piece));
             if picker.have.contains(piece) {
                 picker.have_bytes += length;
             } else if picker.wanted.contains(piece) {

@@ -12,8 +12,7 @@ impl Picker {
     /// These pieces are fetched before all others, the first one first, and those of before are not
     /// any more (S-25). Others than the missing ones that are wanted are left out.
     pub(crate) fn set_urgent(&mut self, pieces: impl IntoIterator<Item = u32>) {
-        let geometry = self.geometry;
-        let pieces = pieces.into_iter().filter_map(|index| geometry.piece(index));
+        let pieces = pieces.into_iter().filter_map(|index| self.geometry.piece(index));
         self.urgent = pieces.filter(|&piece| self.wants(piece)).collect();
     }
 

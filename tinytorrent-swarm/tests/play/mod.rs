@@ -33,7 +33,7 @@ impl Play {
     pub(crate) fn open(&mut self, have_all: bool) {
         let count = self.geometry.piece_count();
         self.tell(Input::ContentReady(Content {
-            geometry: self.geometry,
+            geometry: self.geometry.clone(),
             have: if have_all { Bitfield::full(count) } else { Bitfield::new(count) },
             wanted: Bitfield::full(count),
             partial: Vec::new(),

@@ -39,7 +39,7 @@ impl Default for Half {
 }
 
 impl Half {
-    pub(super) fn allow_fast(&mut self, index: u32, geometry: Option<Geometry>) -> Verdict {
+    pub(super) fn allow_fast(&mut self, index: u32, geometry: Option<&Geometry>) -> Verdict {
         if !exists(geometry, index) {
             return Verdict::Ignore(Ignored::NoSuchPiece);
         }
@@ -98,7 +98,7 @@ pub(super) fn judge_hashes(asker: &mut Half, hashes: &Hashes) -> Result<Verdict,
 }
 
 /// Whether there is such a piece, as far as is known.
-pub(super) fn exists(geometry: Option<Geometry>, index: u32) -> bool {
+pub(super) fn exists(geometry: Option<&Geometry>, index: u32) -> bool {
     geometry.is_none_or(|geometry| geometry.piece(index).is_some())
 }
 

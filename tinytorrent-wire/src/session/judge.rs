@@ -65,9 +65,8 @@ impl Session {
     }
 
     fn judge_content(&mut self, from: Side, message: &Message) -> Result<Verdict, Breach> {
-        let geometry = self.geometry;
         let is_fast = self.features.contains(Feature::Fast);
-        let (own, other) = self.halves(from);
+        let (own, other, geometry) = self.parts(from);
         match message {
             Message::KeepAlive | Message::Extended(_) | Message::Port(_) => {}
             Message::Choke => {
@@ -82,13 +81,13 @@ impl Session {
             }
             Message::Interested => own.is_interested = true,
             Message::NotInterested => own.is_interested = false,
-            Message::Have(index) => match own.announced.have(*index, geometry.as_ref()) {
+            Message::Have(index) => match own.announced.have(*index, geometry) {
                 Added::New => {}
                 Added::Known => return Ok(Verdict::Ignore(Ignored::Known)),
                 Added::Breach(rule) => return Err(Breach::ignored(rule)),
             },
             Message::Bitfield(bits) => {
-                let stated = own.announced.bits(bits, geometry.as_ref());
+                let stated = own.announced.bits(bits, geometry);
                 stated.map_err(|rule| Breach { rule, verdict: Verdict::Legal })?;
             }
             Message::HaveAll => own.announced.all(),
@@ -151,7 +150,7 @@ impl Session {
     /// Why the request cannot be served, if it cannot.
     fn refusal(&mut self, from: Side, request: Request) -> Option<Refusal> {
         let Request { index, begin, length } = request;
-        let Some(geometry) = self.geometry else { return Some(Refusal::NoMetadata) };
+        let Some(geometry) = &self.geometry else { return Some(Refusal::NoMetadata) };
         if length == 0 {
             return Some(Refusal::Tolerated(Rule::RequestNotEmpty));
         }

@@ -87,7 +87,8 @@ impl Torrent {
         let mut pieces = HashMap::new();
         for PartialPiece { piece, blocks } in &recovered.partial {
             if !recovered.have.contains(*piece) {
-                pieces.insert(*piece, Piece::recovered(&geometry, *piece, blocks));
+                let hasher = content.hashes.hasher();
+                pieces.insert(*piece, Piece::recovered(geometry, *piece, hasher, blocks));
             }
         }
         Self {
@@ -135,7 +136,9 @@ impl Torrent {
         if !self.unstored.is_empty() {
             self.unstored.remove(&piece);
         }
-        let entry = self.pieces.entry(piece).or_insert_with(|| Piece::new(&geometry, piece));
+        let hashes = &self.content.hashes;
+        let new = || Piece::new(geometry, piece, hashes.hasher());
+        let entry = self.pieces.entry(piece).or_insert_with(new);
         if !entry.hold(block.number(), data.clone()) {
             return Err(NotStored::Duplicate);
         }

@@ -1,13 +1,12 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tinytorrent_hash::Sha1;
 use tinytorrent_metainfo::Layout;
 use tinytorrent_types::{InfoHashV1, InfoHashes};
 
 use super::*;
 use crate::disk::options::HOLD;
-use crate::{PieceHashes, Storage, StorageOptions};
+use crate::{PieceHashes, Storage, StorageOptions, hasher::PieceHasher};
 
 /// Four blocks a piece.
 const PIECE: u32 = 4 * BLOCK_LENGTH;
@@ -89,7 +88,7 @@ impl World {
         let batch = self.running.remove(0);
         let count = batch.works.len();
         for mut work in batch.works {
-            work.hasher = Sha1::new();
+            work.hasher = PieceHasher::default();
             let ending = match (work.finish, is_right) {
                 (None, _) => Ending::Unfinished,
                 (Some(_), true) => Ending::Verified,
