@@ -9,6 +9,7 @@
 //! | names from strangers | paths that are safe to write | [`PathPolicy`], [`SafePath`] |
 //! | a file or folder | a .torrent | [`CreateOptions`] |
 //! | a .torrent and a folder | which pieces are right | [`VerifyOptions`] |
+//! | a v2 torrent without its piece layers | the layers, part by part from peers, proven | [`LayerAssembly`], [`LayerProofs`] |
 //! | hashes of a v2 file | its tree, layers, proofs | [`merkle`] |
 //!
 //! # The one rule
@@ -88,7 +89,7 @@ pub use layout::{
     File, FileAttributes, FileIndex, FileSpan, Layout, LayoutBuilder, LayoutError, MAX_DEPTH, Spans,
 };
 pub use magnet::{FileSelection, Magnet, MagnetError};
-pub use metainfo::{Metainfo, PieceHash};
+pub use metainfo::{LayerAssembly, LayerPart, LayerProofs, Metainfo, PieceHash};
 pub use options::ReadOptions;
 pub use path::{Elements, PathChange, PathChangeKind, PathPolicy, SafePath};
 pub use verify::{FileFault, FileFaultKind, VerifyError, VerifyOptions, VerifyReport};

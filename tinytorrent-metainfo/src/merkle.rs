@@ -77,17 +77,35 @@ pub fn layer(leaves: &[Hash], leaves_per_hash: usize) -> Vec<Hash> {
 /// bottom up. Empty if there is no such leaf.
 pub fn prove(leaves: &[Hash], width: usize, index: usize) -> Vec<Hash> {
     let width = width.max(leaves.len()).next_power_of_two();
-    if index >= width {
-        return Vec::new();
-    }
-    let (mut layer, mut index) = (leaves.to_vec(), index);
-    let mut proof = Vec::with_capacity(height(width));
-    for level in 0..height(width) {
-        proof.push(layer.get(index ^ 1).copied().unwrap_or(PADDING[level]));
-        layer = above(layer, level);
+    if index >= width { Vec::new() } else { beside(leaves, 0, width, index, 1) }
+}
+
+/// The hashes beside the way from `first..first + count` of a layer to the root of its `width` hashes,
+/// from the bottom up. The layer stands `level` layers above the leaves; `count` and `width` are powers
+/// of two, `first` a multiple of `count`.
+pub(crate) fn beside(
+    layer: &[Hash],
+    level: usize,
+    width: usize,
+    first: usize,
+    count: usize,
+) -> Vec<Hash> {
+    let bottom = height(count);
+    let mut layer = (0..bottom).fold(layer.to_vec(), |layer, up| above(layer, level + up));
+    let mut index = first >> bottom;
+    let mut proof = Vec::with_capacity(height(width).saturating_sub(bottom));
+    for up in bottom..height(width) {
+        proof.push(layer.get(index ^ 1).copied().unwrap_or(PADDING[level + up]));
+        layer = above(layer, level + up);
         index >>= 1;
     }
     proof
+}
+
+/// The root over `width` hashes, of which those that are not given cover padding alone. They stand
+/// `level` layers above the leaves.
+pub(crate) fn root_of_part(hashes: &[Hash], level: usize, width: usize) -> Hash {
+    reduce(hashes, width, level)
 }
 
 /// Whether `proof` leads from the hash at `index` of its layer to the root.
@@ -138,6 +156,6 @@ static PADDING: LazyLock<[Hash; 2 * usize::BITS as usize + 1]> = LazyLock::new(|
 });
 
 /// Layers between this many leaves and their root.
-const fn height(leaves: usize) -> usize {
+pub(crate) const fn height(leaves: usize) -> usize {
     leaves.next_power_of_two().trailing_zeros() as usize
 }

@@ -145,13 +145,14 @@ impl PieceLayers {
 }
 
 /// A layer that a torrent must have.
-struct Wanted {
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
     /// The first file with this root.
-    file: u32,
-    hash_count: u64,
+    pub(super) file: u32,
+    pub(super) hash_count: u64,
 }
 
-fn wanted(info: &Info) -> HashMap<[u8; 32], Wanted> {
+pub(super) fn wanted(info: &Info) -> HashMap<[u8; 32], Wanted> {
     let mut wanted = HashMap::new();
     if !info.version().has_v2() {
         return wanted;

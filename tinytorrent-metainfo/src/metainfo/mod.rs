@@ -2,6 +2,7 @@
 
 mod edit;
 mod layers;
+mod parts;
 mod read;
 mod trackers;
 
@@ -15,6 +16,7 @@ use crate::{Error, FileIndex, HostPort, Info, Layout, ReadOptions};
 
 pub use layers::PieceHash;
 pub(crate) use layers::PieceLayers;
+pub use parts::{LayerAssembly, LayerPart, LayerProofs};
 pub(crate) use read::read;
 
 /// A torrent file (BEP 3 "metainfo files", BEP 5, 12, 17, 19, 38, 52).
