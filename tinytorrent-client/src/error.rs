@@ -58,9 +58,6 @@ pub enum TorrentError {
     /// The disk failed while the torrent was running.
     #[error("{0}")]
     Disk(String),
-    /// Something that this version of the library does not do.
-    #[error("{0} is not supported yet")]
-    Unsupported(&'static str),
     /// A file was selected that the torrent does not have.
     #[error("there is no file {index}: the torrent has {count}")]
     NoSuchFile {

@@ -369,6 +369,14 @@ impl World {
             Action::CheckMetadata { info } => {
                 self.later(Duration::from_millis(2), node, Happening::Metadata { info });
             }
+            // There are no hashes here: whoever asks is refused, and whatever comes is wrong.
+            Action::ReadHashes { peer, request } => {
+                self.input(node, Input::HashesRead { peer, request, hashes: None });
+            }
+            Action::CheckHashes { peer, hashes } => {
+                let request = hashes.request;
+                self.input(node, Input::HashesChecked { peer, request, is_right: false });
+            }
             Action::Announce(task) => {
                 self.nodes[node].announces.push(task.clone());
                 self.later(self.latency, node, Happening::Tracker(task));

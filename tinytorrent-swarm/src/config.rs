@@ -222,5 +222,8 @@ pub(crate) const MAX_UNASKED: u32 = 2_000;
 /// They are copied, and nobody knows yet whether the peer reads them.
 pub(crate) const METADATA_AT_ONCE: u32 = 512;
 
+/// How many times over a peer may fetch the hashes of all pieces from us.
+pub(crate) const HASH_TIMES: u64 = 4;
+
 /// How many times over a peer may fetch the metadata from us, and then some blocks more.
 pub(crate) const METADATA_TIMES: u64 = 4;

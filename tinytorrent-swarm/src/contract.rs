@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use tinytorrent_types::{Bitfield, BlockInfo, Geometry, PeerId, PieceIndex};
-use tinytorrent_wire::{Handshake, Message, PieceHeader};
+use tinytorrent_wire::{Handshake, HashRequest, Hashes, Message, PieceHeader};
 
 use crate::piece::BlockDigest;
 use crate::{AnnounceOutcome, AnnounceTask, PeerKey};
@@ -84,6 +84,28 @@ pub enum Input {
     },
     /// The metadata of an [`Action::CheckMetadata`] is not what the info-hash names.
     MetadataRefused,
+    /// The metadata of a v2 torrent is right, and these hashes are needed before the content can be
+    /// looked at (BEP 52, "piece layers"). They come one by one with [`Action::CheckHashes`].
+    HashesNeeded(Vec<HashRequest>),
+    /// The result of an [`Action::CheckHashes`]. Once all are right, [`Input::ContentReady`] is to
+    /// follow.
+    HashesChecked {
+        /// Who sent them.
+        peer: PeerKey,
+        /// Which ones.
+        request: HashRequest,
+        /// Whether they lead to their root.
+        is_right: bool,
+    },
+    /// The result of an [`Action::ReadHashes`].
+    HashesRead {
+        /// Who asked.
+        peer: PeerKey,
+        /// For what.
+        request: HashRequest,
+        /// The hashes, then those of the proof, 32 bytes each; `None` if they are not known.
+        hashes: Option<Bytes>,
+    },
     /// The content is known and has been looked at: the download can begin, or the seeding.
     ContentReady(Content),
     /// The result of an [`Action::Announce`].
@@ -156,11 +178,25 @@ pub enum Action {
         /// Whether the digests of its blocks are wanted even if it is right.
         digests: bool,
     },
-    /// Hash and parse what should be the info dictionary, then tell [`Input::ContentReady`] or
-    /// [`Input::MetadataRefused`].
+    /// Hash and parse what should be the info dictionary, then tell [`Input::ContentReady`],
+    /// [`Input::HashesNeeded`] or [`Input::MetadataRefused`].
     CheckMetadata {
         /// As the peers sent it.
         info: Bytes,
+    },
+    /// See whether hashes lead to their root, then tell [`Input::HashesChecked`].
+    CheckHashes {
+        /// Who sent them.
+        peer: PeerKey,
+        /// As many as were asked for, with their proof.
+        hashes: Box<Hashes>,
+    },
+    /// Look up hashes that a peer wants, then tell [`Input::HashesRead`].
+    ReadHashes {
+        /// Who wants them.
+        peer: PeerKey,
+        /// Which ones; a range that there can be.
+        request: HashRequest,
     },
     /// Talk to a tracker, then tell [`Input::Announced`].
     Announce(AnnounceTask),

@@ -54,6 +54,8 @@ pub(crate) struct Peer {
     pub(crate) exchange: Option<Exchange>,
     /// Blocks that it sent unasked.
     pub(crate) unasked: u32,
+    /// Hashes that it asked for.
+    pub(crate) hashes_served: u64,
     /// Blocks of metadata that it was sent.
     pub(crate) metadata_served: u64,
     /// When it was last sent one, and how many at that instant.
@@ -152,6 +154,7 @@ impl Peer {
             bad_requests: 0,
             exchange: None,
             unasked: 0,
+            hashes_served: 0,
             metadata_served: 0,
             metadata_burst: (now, 0),
         }
@@ -172,6 +175,15 @@ impl Peer {
         match &self.pieces {
             Pieces::Known(pieces) => Some(pieces),
             Pieces::Early { .. } => None,
+        }
+    }
+
+    /// Whether it says that it has something, before anybody knows what.
+    pub(crate) fn has_any(&self) -> bool {
+        match &self.pieces {
+            Pieces::Known(_) => true,
+            Pieces::Early { field: Some(EarlyField::All | EarlyField::Bitfield(_)), .. } => true,
+            Pieces::Early { haves, .. } => !haves.is_empty(),
         }
     }
 

@@ -5,6 +5,7 @@ mod connections;
 mod download;
 pub(crate) mod exchange;
 mod extensions;
+mod hashes;
 mod messages;
 mod steal;
 mod trackers;
@@ -26,6 +27,7 @@ use tinytorrent_wire::{Feature, Handshake, Message, PieceHeader, Reserved};
 use crate::PeerKey;
 use crate::config::Config;
 use crate::contract::{Action, BlockVerdict, Event, Input, LeaveReason, Stats};
+use crate::hash_fetch::HashFetch;
 use crate::key::Slab;
 use crate::limiter::Limiter;
 use crate::peer::Peer;
@@ -108,6 +110,8 @@ pub struct Swarm {
 enum Stage {
     /// The info dictionary is being fetched (BEP 9).
     Metadata { assembly: Box<MetadataAssembly<PeerKey>>, checking: Option<Complete<PeerKey>> },
+    /// The piece layers of a v2 torrent are being fetched (BEP 52).
+    Hashes(Box<HashFetch>),
     /// Somebody outside looks at what is on the disk.
     Waiting,
     /// The content is known: `picker` is there.
@@ -235,6 +239,13 @@ impl Swarm {
                 self.pause(now);
             }
             Input::MetadataRefused => self.on_metadata_refused(),
+            Input::HashesNeeded(requests) => self.on_hashes_needed(requests),
+            Input::HashesChecked { peer, request, is_right } => {
+                self.on_hashes_checked(peer, &request, is_right);
+            }
+            Input::HashesRead { peer, request, hashes } => {
+                self.on_hashes_read(peer, request, hashes);
+            }
             Input::ContentReady(content) => self.on_content_ready(content),
             Input::Announced(outcome) => self.on_announced(outcome),
         }
@@ -269,6 +280,7 @@ impl Swarm {
         }
         self.steal_again();
         self.request_metadata();
+        self.request_hashes();
         self.poll_trackers();
         self.connect_more();
     }
@@ -277,14 +289,15 @@ impl Swarm {
     ///
     /// May change after any call that takes `now`, and after [`poll_action`](Self::poll_action).
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let metadata = match &self.stage {
+        let fetch = match &self.stage {
             Stage::Metadata { assembly, .. } => assembly.poll_timeout(),
+            Stage::Hashes(fetch) => fetch.poll_timeout(self.now),
             Stage::Waiting | Stage::Running | Stage::Finished => None,
         };
         let limits = [&self.download_limit, &self.upload_limit].map(Limiter::wake_at);
         let connect = self.wants_connections().then(|| self.book.ready_at()).flatten();
         let steal = self.steal_at;
-        [self.timers.next(), self.choke.due(), metadata, connect, self.trackers.due(), steal]
+        [self.timers.next(), self.choke.due(), fetch, connect, self.trackers.due(), steal]
             .into_iter()
             .chain(limits)
             .flatten()

@@ -10,7 +10,9 @@ use tinytorrent_swarm::{Action, BlockVerdict, Config, Content, Input, PeerKey, P
 use tinytorrent_types::{
     Bitfield, BlockInfo, Geometry, InfoHashV1, InfoHashes, PeerId, PieceIndex,
 };
-use tinytorrent_wire::{Extended, Feature, Handshake, Message, PieceHeader, Request, Reserved};
+use tinytorrent_wire::{
+    Extended, Feature, Handshake, HashRequest, Hashes, Message, PieceHeader, Request, Reserved,
+};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -78,6 +80,23 @@ fn range() -> impl Strategy<Value = Request> {
     prop_oneof![4 => grid, 1 => odd]
 }
 
+fn hash_request(index: u32) -> HashRequest {
+    HashRequest { pieces_root: [3; 32], base_layer: 0, index, length: 2, proof_layers: 1 }
+}
+
+/// Of hashes, right ones with a proof and wrong ones with none.
+fn hash_message() -> impl Strategy<Value = Message> {
+    let request = (0..4_u32).prop_map(|at| hash_request(2 * at));
+    (request, 0..4_u8).prop_map(|(request, kind)| match kind {
+        0 => Message::HashRequest(request),
+        1 => Message::HashReject(request),
+        kind => {
+            let hashes = Bytes::from(vec![kind; 96 * usize::from(kind - 2)]);
+            Message::Hashes(Box::new(Hashes { request, hashes }))
+        }
+    })
+}
+
 fn message() -> impl Strategy<Value = Message> {
     let bytes = || prop::collection::vec(any::<u8>(), 0..4).prop_map(Bytes::from);
     let info = tinytorrent_sim::info();
@@ -112,6 +131,7 @@ fn message() -> impl Strategy<Value = Message> {
         1 => number().prop_map(Message::Suggest),
         1 => metadata,
         2 => handshake,
+        4 => hash_message(),
         1 => (0..5_u8, bytes()).prop_map(|(id, payload)| Message::Extended(Extended { id, payload })),
     ]
 }
@@ -145,6 +165,8 @@ struct Stage {
     asked: Vec<(PeerKey, Request)>,
     verify: Vec<PieceIndex>,
     serve: Vec<(PeerKey, BlockInfo)>,
+    /// Hashes that are needed before the content is ready.
+    hashes: Vec<HashRequest>,
     unstored: u64,
     joined: u8,
 }
@@ -167,6 +189,7 @@ impl Stage {
             asked: Vec::new(),
             verify: Vec::new(),
             serve: Vec::new(),
+            hashes: (0..3).map(|at| hash_request(2 * at)).collect(),
             unstored: 0,
             joined: 0,
         };
@@ -305,7 +328,24 @@ impl Stage {
                 }
                 Action::VerifyPiece { piece, .. } => self.verify.push(piece),
                 Action::ServeBlock { peer, block } => self.serve.push((peer, block)),
-                Action::CheckMetadata { info } if info == tinytorrent_sim::info() => self.ready(),
+                Action::CheckMetadata { info } if info == tinytorrent_sim::info() => {
+                    let needed = Input::HashesNeeded(self.hashes.clone());
+                    self.swarm.handle_input(self.now, needed);
+                }
+                Action::CheckHashes { peer, hashes } => {
+                    let (request, is_right) = (hashes.request, !hashes.hashes.is_empty());
+                    let checked = Input::HashesChecked { peer, request, is_right };
+                    self.swarm.handle_input(self.now, checked);
+                    self.hashes.retain(|needed| !is_right || *needed != request);
+                    if self.hashes.is_empty() {
+                        self.ready();
+                    }
+                }
+                Action::ReadHashes { peer, request } => {
+                    let hashes = (request.index > 0).then(|| Bytes::from(vec![1; 96]));
+                    let read = Input::HashesRead { peer, request, hashes };
+                    self.swarm.handle_input(self.now, read);
+                }
                 Action::CheckMetadata { .. } => {
                     self.swarm.handle_input(self.now, Input::MetadataRefused);
                 }

@@ -51,6 +51,8 @@ impl Driver {
             Action::ServeBlock { peer, block } => self.serve(peer, block),
             Action::VerifyPiece { piece, digests } => self.verify(piece, digests),
             Action::CheckMetadata { info } => self.check_metadata(info),
+            Action::CheckHashes { peer, hashes } => self.check_hashes(peer, &hashes),
+            Action::ReadHashes { peer, request } => self.read_hashes(peer, request),
             Action::Announce(task) => self.lookups.announce(&self.client, self.hashes, task),
         }
     }

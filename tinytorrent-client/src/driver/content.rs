@@ -60,15 +60,18 @@ impl Driver {
         self.open(Arc::new(Metainfo::from_info(info)));
     }
 
-    /// Opens the folder of the content and looks what is there.
+    /// Opens the folder of the content and looks what is there, once all hashes are known.
     pub(super) fn open(&mut self, metainfo: Arc<Metainfo>) {
+        let Some(hashes) = PieceHashes::from_metainfo(&metainfo) else {
+            return self.fetch_layers(&metainfo);
+        };
         let client = Arc::clone(&self.client);
         let options = self.options.clone();
         let files = self.chosen_files().clone();
         let is_over = Arc::clone(&self.lookups.is_over);
         self.set_state(self.running_state());
         self.lookups.work(move || {
-            let opened = open(&client, &options, &files, metainfo, &is_over);
+            let opened = open(&client, &options, &files, metainfo, hashes, &is_over);
             Found::Content(opened.map(Box::new))
         });
     }
@@ -92,6 +95,7 @@ impl Driver {
 
     fn begin(&mut self, now: Instant, opened: Opened) -> Result<(), TorrentError> {
         let Opened { metainfo, storage, hashes, recovered } = opened;
+        self.keep_layers(&metainfo);
         let info = metainfo.info();
         let geometry = info.geometry();
         let blocks = recovered.partial.iter().flat_map(|partial| {
@@ -168,12 +172,9 @@ fn open(
     options: &TorrentOptions,
     files: &FileSelection,
     metainfo: Arc<Metainfo>,
+    hashes: PieceHashes,
     is_over: &AtomicBool,
 ) -> Result<Opened, OpenFailure> {
-    let Some(hashes) = PieceHashes::from_metainfo(&metainfo) else {
-        let unsupported = TorrentError::Unsupported("a v2 torrent without its piece layers");
-        return Err(OpenFailure::Error(unsupported));
-    };
     let info = metainfo.info();
     let mut storage_options = StorageOptions::default();
     storage_options.read_only(options.read_only).file_pool(Arc::clone(&client.files));

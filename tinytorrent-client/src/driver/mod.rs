@@ -3,6 +3,7 @@
 mod actions;
 mod content;
 mod data;
+mod hashes;
 mod lookups;
 mod peers;
 mod start;
@@ -51,6 +52,7 @@ struct Driver {
     /// Where the client sends strangers that ask for this torrent.
     door: mpsc::Sender<Stranger>,
     swarm: Swarm,
+    layers: hashes::Layers,
     /// `None` until the content is known and looked at.
     data: Option<DataPlane>,
     /// For the disk to report to.
@@ -226,7 +228,7 @@ impl Driver {
             State::Seeding
         } else if self.data.is_some() {
             State::Downloading
-        } else if self.status.borrow().info.is_some() {
+        } else if self.status.borrow().info.is_some() && !self.is_fetching_layers() {
             State::Checking
         } else {
             State::FetchingMetadata

@@ -6,6 +6,7 @@ use tinytorrent_types::InfoHashes;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::hashes::Layers;
 use super::lookups::Lookups;
 use super::peers::Peers;
 use super::stopping::SAVE_INTERVAL;
@@ -48,6 +49,7 @@ pub(crate) fn start(
         hashes,
         selection: source.selection,
         door,
+        layers: Layers::None,
         data: None,
         completed,
         peers: Peers::default(),

@@ -176,6 +176,9 @@ impl Swarm {
         if let Stage::Metadata { assembly, .. } = &mut self.stage {
             assembly.remove_peer(key);
         }
+        if let Stage::Hashes(fetch) = &mut self.stage {
+            fetch.remove_peer(key);
+        }
         self.put_back(&peer, &reason);
         if !peer.is_choked {
             self.fill_slots();
@@ -183,6 +186,7 @@ impl Swarm {
         self.events.push_back(Event::PeerLeft { peer: key, address: peer.address, reason });
         self.wake_idle();
         self.request_metadata();
+        self.request_hashes();
         self.connect_more();
     }
 

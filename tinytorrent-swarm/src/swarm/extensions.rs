@@ -188,8 +188,8 @@ impl Swarm {
         self.request_metadata();
     }
 
-    /// A peer sent metadata that is not what the info-hash names, all by itself.
-    fn ban_liar(&mut self, key: PeerKey) {
+    /// A peer sent metadata or hashes that are not what the info-hash names, all by itself.
+    pub(super) fn ban_liar(&mut self, key: PeerKey) {
         if let Some((address, id)) = self.peers.get(key).map(|peer| (peer.address, peer.id)) {
             self.banish(key, address, id);
         }

@@ -38,12 +38,10 @@ impl Swarm {
                 self.on_block(key, piece.header());
             }
             // Advice that a rarest-first picker has no use for, and BEPs to come.
-            Message::Suggest(_)
-            | Message::Port(_)
-            | Message::Hashes(_)
-            | Message::HashReject(_)
-            | Message::Unknown { .. } => {}
-            Message::HashRequest(request) => self.send(key, Message::HashReject(request)),
+            Message::Suggest(_) | Message::Port(_) | Message::Unknown { .. } => {}
+            Message::HashRequest(request) => self.on_hash_request(key, request),
+            Message::Hashes(hashes) => self.on_hashes(key, hashes),
+            Message::HashReject(request) => self.on_hash_reject(key, &request),
         }
     }
 
@@ -65,6 +63,7 @@ impl Swarm {
         peer.pieces = Pieces::Early { field: Some(field), haves: Vec::new() };
         peer.interesting = 0;
         self.resolve_pieces(key);
+        self.request_hashes();
     }
 
     /// Reads what the peer said of its pieces, if the geometry is known.
@@ -94,7 +93,7 @@ impl Swarm {
             if let Pieces::Early { haves, .. } = &mut peer.pieces {
                 Pieces::remember_have(haves, index);
             }
-            return;
+            return self.request_hashes();
         };
         let Some(piece) = picker.geometry().piece(index) else {
             return self.violation(key, "have of a piece that does not exist (BEP 3)");

@@ -1,0 +1,217 @@
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use tinytorrent_wire::HashRequest;
+
+use crate::PeerKey;
+
+/// Hashes that have to come from peers before the content can be looked at: whom to ask for which of
+/// them (BEP 52, "hash request").
+#[derive(Debug)]
+pub(crate) struct HashFetch {
+    /// What nobody is asked for.
+    free: VecDeque<HashRequest>,
+    asked: Vec<Asked>,
+    /// Peers that did not answer lately.
+    resting: HashMap<PeerKey, Rest>,
+}
+
+#[derive(Debug)]
+struct Asked {
+    peer: PeerKey,
+    request: HashRequest,
+    /// When to ask somebody else; `None` while the answer is looked at.
+    until: Option<Instant>,
+}
+
+#[derive(Debug, Default)]
+struct Rest {
+    until: Option<Instant>,
+    /// How often in a row.
+    times: u32,
+}
+
+impl HashFetch {
+    pub(crate) fn new(requests: Vec<HashRequest>) -> Self {
+        Self { free: requests.into(), asked: Vec::new(), resting: HashMap::new() }
+    }
+
+    /// Whom of these peers to ask next, and for what.
+    pub(crate) fn poll_request(
+        &mut self,
+        now: Instant,
+        peers: &[PeerKey],
+    ) -> Option<(PeerKey, HashRequest)> {
+        if self.free.is_empty() {
+            return None;
+        }
+        let asked = |peer| self.asked.iter().filter(|asked| asked.peer == peer).count();
+        let rests = |peer| self.resting.get(peer).and_then(|rest| rest.until) > Some(now);
+        let awake = peers.iter().filter(|peer| !rests(peer)).map(|&peer| (asked(peer), peer));
+        let (_, peer) = awake.filter(|(asked, _)| *asked < AT_ONCE).min()?;
+        let request = self.free.pop_front()?;
+        self.asked.push(Asked { peer, request, until: Some(now + PATIENCE) });
+        Some((peer, request))
+    }
+
+    /// An answer came. `false` if it was not awaited, else somebody has to look at it.
+    pub(crate) fn handle_hashes(&mut self, peer: PeerKey, request: &HashRequest) -> bool {
+        let awaited = self
+            .asked
+            .iter_mut()
+            .find(|asked| asked.peer == peer && asked.request == *request && asked.until.is_some());
+        awaited.is_some_and(|asked| asked.until.take().is_some())
+    }
+
+    /// An answer was looked at. If it is wrong, others are asked.
+    pub(crate) fn handle_checked(&mut self, peer: PeerKey, request: &HashRequest, is_right: bool) {
+        let Some(request) = self.take(peer, request) else { return };
+        if is_right {
+            self.resting.remove(&peer);
+        } else {
+            self.free.push_back(request);
+        }
+    }
+
+    /// The peer will not answer.
+    pub(crate) fn handle_reject(&mut self, now: Instant, peer: PeerKey, request: &HashRequest) {
+        if let Some(request) = self.take(peer, request) {
+            self.free.push_back(request);
+            self.rest(now, peer);
+        }
+    }
+
+    /// The peer is gone.
+    pub(crate) fn remove_peer(&mut self, peer: PeerKey) {
+        self.give_back(|asked| asked.peer == peer);
+        self.resting.remove(&peer);
+    }
+
+    /// Gives up on answers that are overdue.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        for peer in self.give_back(|asked| asked.until.is_some_and(|until| until <= now)) {
+            self.rest(now, peer);
+        }
+    }
+
+    /// When something changes by itself.
+    pub(crate) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        let answers = self.asked.iter().filter_map(|asked| asked.until);
+        let is_waiting = !self.free.is_empty();
+        let rests = self.resting.values().filter(|_| is_waiting).filter_map(|rest| rest.until);
+        answers.chain(rests.filter(|until| *until > now)).min()
+    }
+
+    fn take(&mut self, peer: PeerKey, request: &HashRequest) -> Option<HashRequest> {
+        let is_it = |asked: &Asked| asked.peer == peer && asked.request == *request;
+        let at = self.asked.iter().position(is_it)?;
+        Some(self.asked.swap_remove(at).request)
+    }
+
+    /// Frees what these were asked for, and tells who they are.
+    fn give_back(&mut self, mut is_over: impl FnMut(&Asked) -> bool) -> Vec<PeerKey> {
+        let over: Vec<Asked> = self.asked.extract_if(.., |asked| is_over(asked)).collect();
+        self.free.extend(over.iter().map(|asked| asked.request));
+        over.into_iter().map(|asked| asked.peer).collect()
+    }
+
+    /// Leaves a peer in peace for a while, which doubles.
+    fn rest(&mut self, now: Instant, peer: PeerKey) {
+        let rest = self.resting.entry(peer).or_default();
+        rest.until = Some(now + FIRST_REST * 2u32.pow(rest.times.min(MAX_DOUBLINGS)));
+        rest.times = rest.times.saturating_add(1);
+    }
+}
+
+/// Requests under way to one peer. libtorrent has two.
+const AT_ONCE: usize = 2;
+
+/// How long a peer may take for an answer, of 16 KiB.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A peer that has no answer to one request may have one to the next, or once it has more pieces.
+const FIRST_REST: Duration = Duration::from_millis(500);
+
+/// The longest rest is half a minute.
+const MAX_DOUBLINGS: u32 = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(index: u32) -> HashRequest {
+        let length = 512;
+        HashRequest { pieces_root: [1; 32], base_layer: 2, index, length, proof_layers: 9 }
+    }
+
+    fn peers(count: u32) -> Vec<PeerKey> {
+        (0..count).map(|slot| PeerKey::new(slot, 0)).collect()
+    }
+
+    fn fetch(count: u32) -> HashFetch {
+        HashFetch::new((0..count).map(|at| request(at * 512)).collect())
+    }
+
+    fn poll_all(fetch: &mut HashFetch, now: Instant, peers: &[PeerKey]) -> Vec<(PeerKey, u32)> {
+        let polled = std::iter::from_fn(|| fetch.poll_request(now, peers));
+        polled.map(|(peer, request)| (peer, request.index / 512)).collect()
+    }
+
+    #[test]
+    fn requests_are_spread_and_few_at_once() {
+        let (now, peers) = (Instant::now(), peers(2));
+        let mut fetch = fetch(5);
+        let (a, b) = (peers[0], peers[1]);
+        assert_eq!(poll_all(&mut fetch, now, &peers), [(a, 0), (b, 1), (a, 2), (b, 3)]);
+        assert!(fetch.handle_hashes(b, &request(512)));
+        assert!(!fetch.handle_hashes(b, &request(512)), "once");
+        assert!(!fetch.handle_hashes(a, &request(512)), "it was not asked");
+        assert_eq!(poll_all(&mut fetch, now, &peers), [], "it is not looked at yet");
+        fetch.handle_checked(b, &request(512), true);
+        assert_eq!(poll_all(&mut fetch, now, &peers), [(b, 4)]);
+    }
+
+    #[test]
+    fn what_one_rejects_is_asked_of_another() {
+        let (now, peers) = (Instant::now(), peers(2));
+        let mut fetch = fetch(1);
+        assert_eq!(poll_all(&mut fetch, now, &peers), [(peers[0], 0)]);
+        fetch.handle_reject(now, peers[0], &request(0));
+        assert_eq!(poll_all(&mut fetch, now, &peers), [(peers[1], 0)]);
+        fetch.handle_reject(now, peers[1], &request(0));
+        assert_eq!(poll_all(&mut fetch, now, &peers), []);
+        let wake = fetch.poll_timeout(now).unwrap();
+        assert_eq!(wake, now + FIRST_REST);
+        assert_eq!(poll_all(&mut fetch, wake, &peers), [(peers[0], 0)]);
+        fetch.handle_reject(wake, peers[0], &request(0));
+        assert_eq!(poll_all(&mut fetch, wake + FIRST_REST, &peers[..1]), [], "twice as long");
+    }
+
+    #[test]
+    fn silent_and_departed_peers_hold_nothing_up() {
+        let (now, peers) = (Instant::now(), peers(3));
+        let mut fetch = fetch(2);
+        assert_eq!(poll_all(&mut fetch, now, &peers[..2]).len(), 2);
+        fetch.remove_peer(peers[0]);
+        assert_eq!(poll_all(&mut fetch, now, &peers[2..]), [(peers[2], 0)]);
+        let overdue = fetch.poll_timeout(now).unwrap();
+        assert_eq!(overdue, now + PATIENCE);
+        fetch.handle_timeout(now);
+        assert_eq!(poll_all(&mut fetch, now, &peers), []);
+        fetch.handle_timeout(overdue);
+        assert_eq!(poll_all(&mut fetch, overdue, &peers[..1]), [(peers[0], 1), (peers[0], 0)]);
+        assert!(!fetch.handle_hashes(peers[1], &request(512)), "too late");
+    }
+
+    #[test]
+    fn a_wrong_answer_is_asked_for_again() {
+        let (now, peers) = (Instant::now(), peers(2));
+        let mut fetch = fetch(1);
+        assert_eq!(poll_all(&mut fetch, now, &peers[..1]), [(peers[0], 0)]);
+        assert!(fetch.handle_hashes(peers[0], &request(0)));
+        assert_eq!(fetch.poll_timeout(now), None, "whoever looks at it takes the time it takes");
+        fetch.handle_checked(peers[0], &request(0), false);
+        fetch.remove_peer(peers[0]);
+        assert_eq!(poll_all(&mut fetch, now, &peers[1..]), [(peers[1], 0)]);
+    }
+}
