@@ -1,20 +1,17 @@
+mod happening;
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tinytorrent_swarm::{
-    Action, AnnounceOutcome, AnnounceTask, BlockDigest, BlockVerdict, Config, Content, Input,
-    PeerKey, PeerSource, Swarm,
-};
-use tinytorrent_tracker::{AnnounceResponse, Peer};
-use tinytorrent_types::{
-    Bitfield, BlockInfo, Geometry, InfoHashV1, InfoHashes, PeerId, PieceIndex,
-};
-use tinytorrent_wire::{Handshake, Message, PieceHeader};
+use tinytorrent_swarm::{Action, Config, Content, Input, PeerKey, PeerSource, Swarm};
+use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
+use tinytorrent_wire::Message;
 
+use self::happening::Happening;
 use crate::node::Link;
-use crate::{Behaviour, Quality, Simulated};
+use crate::{Behaviour, Simulated};
 
 /// Which of the nodes.
 pub type Node = usize;
@@ -37,21 +34,6 @@ pub struct World {
     pub latency: Duration,
     /// Bytes a second from each node, over all its links.
     pub uplink: u64,
-}
-
-#[derive(Debug)]
-enum Happening {
-    Dialled { from: Node, from_key: PeerKey, handshake: Handshake },
-    Answered { key: PeerKey, by: Node, their_key: PeerKey, handshake: Handshake },
-    Refused { key: PeerKey },
-    Arrives { key: PeerKey, message: Message },
-    Block { key: PeerKey, block: BlockInfo, quality: Quality },
-    Served { key: PeerKey, block: BlockInfo },
-    Closed { key: PeerKey },
-    Verdict { piece: PieceIndex, digests: bool },
-    Stored { bytes: u64 },
-    Metadata { info: Bytes },
-    Tracker(AnnounceTask),
 }
 
 impl Default for World {
@@ -210,123 +192,6 @@ impl World {
     fn at(&mut self, at: Instant, node: Node, happening: Happening) {
         self.sequence += 1;
         self.queue.insert((at, self.sequence), (node, happening));
-    }
-
-    fn happen(&mut self, node: Node, happening: Happening) {
-        let now = self.now;
-        match happening {
-            Happening::Dialled { from, from_key, handshake } => {
-                let unreachable = self.nodes[node].behaviour == Behaviour::Unreachable;
-                let caller = self.nodes[from].address;
-                let swarm = &mut self.nodes[node].swarm;
-                let accepted = if unreachable { None } else { swarm.accept(now, caller) };
-                let Some(key) = accepted else {
-                    return self.later(self.latency, from, Happening::Refused { key: from_key });
-                };
-                let answer = swarm.handshake();
-                self.nodes[node].links.insert(key, Link { to: from, their_key: Some(from_key) });
-                let answered = Happening::Answered {
-                    key: from_key,
-                    by: node,
-                    their_key: key,
-                    handshake: answer,
-                };
-                self.later(self.latency, from, answered);
-                self.input(node, Input::HandshakeCompleted { peer: key, handshake });
-            }
-            Happening::Answered { key, by, their_key, handshake } => {
-                match self.nodes[node].links.get_mut(&key) {
-                    Some(link) => link.their_key = Some(their_key),
-                    // It was left before it was answered.
-                    None => {
-                        return self.later(self.latency, by, Happening::Closed { key: their_key });
-                    }
-                }
-                self.input(node, Input::HandshakeCompleted { peer: key, handshake });
-            }
-            Happening::Refused { key } => {
-                self.nodes[node].links.remove(&key);
-                self.input(node, Input::ConnectFailed { peer: key, reason: "refused".into() });
-            }
-            Happening::Arrives { key, message } => {
-                if self.nodes[node].links.contains_key(&key) {
-                    self.input(node, Input::MessageReceived { peer: key, message });
-                }
-            }
-            Happening::Block { key, block, quality } => self.block(node, key, block, quality),
-            Happening::Served { key, block } => {
-                if let Some(link) = self.nodes[node].links.get(&key).copied() {
-                    let quality = self.nodes[node].quality(block);
-                    if let Some(key) = link.their_key {
-                        self.later(self.latency, link.to, Happening::Block { key, block, quality });
-                    }
-                    self.input(node, Input::BlockServed { peer: key, block, sent: true });
-                }
-            }
-            Happening::Closed { key } => {
-                if self.nodes[node].links.remove(&key).is_some() {
-                    self.input(node, Input::ConnectionClosed { peer: key, reason: "gone".into() });
-                }
-            }
-            Happening::Verdict { piece, digests } => self.verdict(node, piece, digests),
-            Happening::Stored { bytes } => self.input(node, Input::BlocksStored { bytes }),
-            Happening::Metadata { info } => {
-                if info == self.nodes[node].info {
-                    let count = self.nodes[node].geometry.piece_count();
-                    self.ready(node, Bitfield::new(count));
-                } else {
-                    self.input(node, Input::MetadataRefused);
-                }
-            }
-            Happening::Tracker(task) => {
-                let peers = self.nodes[node].tracker_peers.iter();
-                let mut response = AnnounceResponse::default();
-                response.peers = peers.map(|&address| Peer { address, id: None }).collect();
-                response.interval = Some(Duration::from_secs(1_800));
-                let outcome = AnnounceOutcome { id: task.id, result: Ok(response) };
-                self.input(node, Input::Announced(outcome));
-            }
-        }
-    }
-
-    fn block(&mut self, node: Node, key: PeerKey, block: BlockInfo, quality: Quality) {
-        if !self.nodes[node].links.contains_key(&key) {
-            return;
-        }
-        let (now, index) = (self.now, block.piece().get());
-        let header = PieceHeader { index, begin: block.begin(), length: block.length() };
-        if let BlockVerdict::Store(block) = self.nodes[node].swarm.handle_block(now, key, header) {
-            self.nodes[node].received.insert(block, quality);
-            let bytes = u64::from(block.length());
-            self.later(Duration::from_millis(1), node, Happening::Stored { bytes });
-        }
-        self.settle(node);
-    }
-
-    fn verdict(&mut self, node: Node, piece: PieceIndex, digests: bool) {
-        let simulated = &mut self.nodes[node];
-        let geometry = simulated.geometry.clone();
-        let qualities: Vec<_> = geometry
-            .blocks(piece)
-            .map(|block| *simulated.received.get(&block).expect("every block came before"))
-            .collect();
-        let is_right = qualities.iter().all(|quality| *quality == Quality::Right);
-        let digest = |quality: &Quality| -> BlockDigest {
-            match quality {
-                Quality::Right => [0; 20],
-                Quality::Wrong(by) => [*by; 20],
-            }
-        };
-        let all: Vec<BlockDigest> = qualities.iter().map(digest).collect();
-        let input = if is_right {
-            Input::PieceVerified { piece, digests: if digests { all } else { Vec::new() } }
-        } else {
-            for block in geometry.blocks(piece) {
-                simulated.received.remove(&block);
-            }
-            Input::PieceFailed { piece, digests: all }
-        };
-        self.input(node, input);
     }
 
     fn settle(&mut self, node: Node) {

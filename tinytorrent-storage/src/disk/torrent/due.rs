@@ -54,9 +54,4 @@ impl Torrent {
     pub(super) fn wants_flush(&self) -> bool {
         self.is_closed || matches!(self.checkpoint, Checkpoint::Flushing(_))
     }
-
-    /// Whether what comes now has to wait until the checkpoint has begun.
-    pub(super) fn is_awaiting_checkpoint(&self) -> bool {
-        matches!(self.checkpoint, Checkpoint::Ready(_)) && !self.is_checkpointing
-    }
 }

@@ -1,6 +1,7 @@
 //! What one torrent has in memory and what is due to be done for it. Reads no clock and does no
 //! I/O.
 
+mod checkpoint;
 mod due;
 
 use std::{
@@ -12,13 +13,14 @@ use std::{
 use bytes::Bytes;
 use tinytorrent_types::{BLOCK_LENGTH, Bitfield, BlockInfo, PieceIndex};
 
+use self::checkpoint::Checkpoint;
 use super::{
     Content, NotStored, VerifyOptions,
     options::LINGER,
     piece::{Piece, PieceWork},
     pins::Pins,
 };
-use crate::resume::{Counters, PartialPiece, Recovered};
+use crate::resume::{PartialPiece, Recovered};
 
 pub(super) struct Torrent {
     pub(super) content: Arc<Content>,
@@ -54,16 +56,6 @@ pub(super) struct Torrent {
 pub(super) struct ReadRequest {
     pub(super) block: BlockInfo,
     pub(super) tag: u64,
-}
-
-/// What is asked for, and how near it is.
-#[derive(Clone, Copy)]
-enum Checkpoint {
-    None,
-    /// What is held has to be written first.
-    Flushing(Counters),
-    /// Nothing that is held has to be waited for but what workers have in hand.
-    Ready(Counters),
 }
 
 /// A batch for one worker.
@@ -179,10 +171,6 @@ impl Torrent {
         Ok(())
     }
 
-    pub(super) fn request_checkpoint(&mut self, counters: Counters) {
-        self.checkpoint = Checkpoint::Flushing(counters);
-    }
-
     /// Read requests, as many as one worker takes at once.
     pub(super) fn take_reads(&mut self, now: Instant, is_pressed: bool) -> Vec<ReadRequest> {
         if std::mem::take(&mut self.read_last) && self.is_due(now, is_pressed) {
@@ -286,29 +274,6 @@ impl Torrent {
     /// Whether a piece of this torrent had blocks of an earlier run.
     pub(super) fn is_recovered(&self, piece: PieceIndex) -> bool {
         self.pieces.get(&piece).is_some_and(Piece::is_recovered)
-    }
-
-    /// The checkpoint that can be made now: when everything stored before is written.
-    pub(super) fn take_checkpoint(&mut self) -> Option<Counters> {
-        if self.drains > 0 || self.is_checkpointing {
-            return None;
-        }
-        let counters = match self.checkpoint {
-            Checkpoint::Ready(counters) => counters,
-            Checkpoint::Flushing(counters) if self.waiting == 0 => counters,
-            Checkpoint::Flushing(_) | Checkpoint::None => return None,
-        };
-        self.checkpoint = Checkpoint::None;
-        self.is_checkpointing = true;
-        Some(counters)
-    }
-
-    pub(super) fn end_checkpoint(&mut self) {
-        self.is_checkpointing = false;
-    }
-
-    pub(super) fn has_checkpoint(&self) -> bool {
-        !matches!(self.checkpoint, Checkpoint::None)
     }
 
     pub(super) fn have(&self) -> &Bitfield {

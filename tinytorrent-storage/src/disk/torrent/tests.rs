@@ -6,7 +6,7 @@ use tinytorrent_types::{InfoHashV1, InfoHashes};
 
 use super::*;
 use crate::disk::options::HOLD;
-use crate::{PieceHashes, Storage, StorageOptions, hasher::PieceHasher};
+use crate::{Counters, PieceHashes, Storage, StorageOptions, hasher::PieceHasher};
 
 /// Four blocks a piece.
 const PIECE: u32 = 4 * BLOCK_LENGTH;
