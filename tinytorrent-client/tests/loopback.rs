@@ -8,7 +8,7 @@ use support::{Scene, address, client, in_time};
 use tinytorrent_client::{
     AddError, Event, Source, State, SwarmEvent, TorrentError, TorrentOptions,
 };
-use tinytorrent_metainfo::{FileSelection, Magnet};
+use tinytorrent_metainfo::{FileSelection, Magnet, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -19,7 +19,7 @@ async fn is_downloaded_over(listen: &str, scene: Scene) {
     in_time(torrent.finished()).await.unwrap();
     assert_eq!(torrent.state(), State::Seeding);
     let stats = in_time(torrent.stop()).await;
-    assert_eq!(stats.downloaded, scene.metainfo.layout().total_length());
+    assert_eq!(stats.downloaded, scene.metainfo.info().geometry().total_length());
     assert_eq!((stats.left, stats.wasted, stats.hash_failures), (0, 0, 0));
     scene.assert_complete();
 }
@@ -37,6 +37,14 @@ async fn single_file_is_downloaded_over_ipv6() {
 #[tokio::test]
 async fn files_that_share_pieces_are_downloaded() {
     is_downloaded_over("127.0.0.1:0", Scene::multi()).await;
+}
+
+// V-15: what lies between the files of v2 is no content.
+#[tokio::test]
+async fn pieces_that_end_with_their_file_are_downloaded() {
+    for version in [Version::V2, Version::Hybrid] {
+        is_downloaded_over("127.0.0.1:0", Scene::short_pieces(version)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -67,6 +75,20 @@ async fn magnet_link_is_enough() {
         }
     }
     assert_eq!((joined, metadata), (1, 1), "the peer was not dropped in between");
+}
+
+// V-21: the hashes of pieces come from the peer as well.
+#[tokio::test]
+async fn magnet_link_of_v2_is_enough() {
+    let scene = Scene::short_pieces(Version::V2);
+    let (seeder, leecher) = (client("127.0.0.1:0"), client("127.0.0.1:0"));
+    let _seed = scene.seed(&seeder).await;
+    let magnet = Magnet::from(&scene.metainfo);
+    let torrent = leecher.add(&magnet, scene.leech(&seeder)).unwrap();
+    in_time(torrent.finished()).await.unwrap();
+    let stats = in_time(torrent.stop()).await;
+    assert_eq!((stats.left, stats.hash_failures), (0, 0));
+    scene.assert_complete();
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tinytorrent_client::{Client, ClientOptions, Encryption, Torrent, TorrentOptions};
-use tinytorrent_metainfo::{CreateOptions, Metainfo};
+use tinytorrent_metainfo::{CreateOptions, Metainfo, Version};
 
 /// Longer than anything takes on a machine that has other things to do.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,6 +23,11 @@ pub struct Scene {
 impl Scene {
     /// Files below a folder `name`, or one file if `files` is empty.
     pub fn new(name: &str, files: &[(&str, usize)]) -> Self {
+        Self::of_version(Version::V1, name, files)
+    }
+
+    /// The same, with a torrent of this version.
+    pub fn of_version(version: Version, name: &str, files: &[(&str, usize)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let content = folder.path().join("seed").join(name);
         for (at, (path, size)) in files.iter().enumerate() {
@@ -31,7 +36,7 @@ impl Scene {
             fs::write(path, noise(*size, at as u64)).unwrap();
         }
         let mut options = CreateOptions::new();
-        options.piece_length(32 << 10).unwrap();
+        options.version(version).piece_length(32 << 10).unwrap();
         let metainfo = options.create(&content, &|_| ControlFlow::Continue(())).unwrap();
         Self { folder, metainfo }
     }
@@ -55,6 +60,19 @@ impl Scene {
             "many",
             &[("a", 100_001), ("b/empty", 0), ("b/c/d", 1), ("e", 200_000), ("f", 33)],
         )
+    }
+
+    /// Files whose last pieces end in the first block, within a block, and nowhere short.
+    pub fn short_pieces(version: Version) -> Self {
+        let files = [
+            ("a bit", 33),
+            ("b/empty", 0),
+            ("b/c/a piece", 32 << 10),
+            ("b/c/a piece and a bit", (32 << 10) + 1),
+            ("many pieces", 300_001),
+            ("z", 100_000),
+        ];
+        Self::of_version(version, "short pieces", &files)
     }
 
     pub fn seed_dir(&self) -> PathBuf {
