@@ -1,7 +1,7 @@
 //! Peers that lie, stall or vanish, and input that is wrong.
 
 use crate::support::START;
-use crate::support::content::Content;
+use crate::support::content::{Content, Version};
 use crate::support::need::{Need, need};
 use crate::support::ours::Ours;
 use crate::support::scene::{Scene, Source};
@@ -13,7 +13,18 @@ const DOWNLOAD: Need = Need::Example("download");
 #[test]
 fn corrupting_seeders_are_banned_by_name_and_the_honest_one_is_not() {
     need!(DOWNLOAD, Need::Python);
-    let scene = Scene::new(Content::single("corrupted", 16 << 20));
+    download_despite_corruption(Content::single("corrupted", 16 << 20));
+}
+
+#[test]
+fn corrupting_seeders_of_v2_are_banned_by_name_and_the_honest_one_is_not() {
+    need!(DOWNLOAD, Need::Python);
+    let files = [("a", 6_000_001), ("b", 1), ("c", 5_000_000), ("d", 5_000_003)];
+    download_despite_corruption(Content::multi("corrupted", &files).of_version(Version::V2));
+}
+
+fn download_despite_corruption(content: Content) {
+    let scene = Scene::new(content);
     let honest = WireSeeder::with_rate(&scene, "127.0.0.1", Manner::Honest, 4 << 20);
     let first = WireSeeder::start(&scene, "127.0.0.2", Manner::Corrupt);
     let second = WireSeeder::start(&scene, "127.0.0.3", Manner::Corrupt);

@@ -1,7 +1,7 @@
 //! Other people's programs among themselves: what fails here is the harness, not our programs.
 
 use crate::support::aria2::Aria2;
-use crate::support::content::Content;
+use crate::support::content::{Content, Version};
 use crate::support::libtorrent::Libtorrent;
 use crate::support::need::{Need, need};
 use crate::support::opentracker::Opentracker;
@@ -66,13 +66,15 @@ fn libtorrent_fetches_from_aria2_that_a_recording_tracker_tells_of() {
 #[test]
 fn libtorrent_fetches_from_the_honest_wire_seeder() {
     need!(Need::Python, Need::Libtorrent);
-    let scene = Scene::new(Content::small_multi());
-    let mut seeder = WireSeeder::start(&scene, "127.0.0.1", Manner::Honest);
-    let dir = scene.room("leech");
-    let peers = [seeder.address];
-    Libtorrent::leech(&scene, Source::Torrent, &dir, "127.0.0.1", &peers).wait_complete();
-    scene.assert_complete(&dir);
-    assert!(seeder.served() >= scene.content.size());
+    for content in [Content::small_multi(), Content::short_pieces(Version::V2)] {
+        let scene = Scene::new(content);
+        let mut seeder = WireSeeder::start(&scene, "127.0.0.1", Manner::Honest);
+        let dir = scene.room("leech");
+        let peers = [seeder.address];
+        Libtorrent::leech(&scene, Source::Torrent, &dir, "127.0.0.1", &peers).wait_complete();
+        scene.assert_complete(&dir);
+        assert!(seeder.served() >= scene.content.size());
+    }
 }
 
 // Alone: next to an honest seeder, libtorrent may blame and ban that one too.

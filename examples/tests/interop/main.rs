@@ -17,6 +17,7 @@ mod resume;
 mod seeders;
 mod tools;
 mod trackers;
+mod v2;
 
 #[path = "../support/mod.rs"]
 mod support;

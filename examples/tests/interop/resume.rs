@@ -1,6 +1,6 @@
 //! Downloads that are cut short and go on.
 
-use crate::support::content::Content;
+use crate::support::content::{Content, Version};
 use crate::support::need::{Need, need};
 use crate::support::ours::Ours;
 use crate::support::scene::{Scene, Source};
@@ -28,7 +28,17 @@ fn wait_half(download: &mut Ours, size: u64) {
 #[test]
 fn killed_download_goes_on_and_fetches_hardly_anything_twice() {
     need!(DOWNLOAD, Need::Python);
-    let scene = Scene::new(content());
+    kill_and_go_on(content());
+}
+
+#[test]
+fn killed_download_of_v2_goes_on_and_fetches_hardly_anything_twice() {
+    need!(DOWNLOAD, Need::Python);
+    kill_and_go_on(content().of_version(Version::V2));
+}
+
+fn kill_and_go_on(content: Content) {
+    let scene = Scene::new(content);
     let size = scene.content.size();
     // The seeder sets the pace, so that next to nothing waits in the kernel when the kill comes.
     let mut seeder = WireSeeder::with_rate(&scene, "127.0.0.1", Manner::Honest, 16 << 20);

@@ -1,9 +1,21 @@
 //! Content to exchange, and its torrent, made without any of the libraries under test.
 
+mod v2;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use sha1::{Digest, Sha1};
+use sha2::Sha256;
+
+/// What a torrent says of its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    V1,
+    V2,
+    /// Both, with padding such that they mean the same pieces.
+    Hybrid,
+}
 
 /// Files made of pseudo-random bytes.
 pub struct Content {
@@ -15,13 +27,14 @@ pub struct Content {
     pub has_file_list: bool,
     /// In bytes.
     pub piece_length: usize,
+    version: Version,
 }
 
 impl Content {
     /// One file; the torrent has a `length`.
     pub fn single(name: &str, size: usize) -> Self {
         let files = vec![(name.into(), noise(size, 1))];
-        Self { name: name.to_owned(), files, has_file_list: false, piece_length: 64 << 10 }
+        Self::new(name, files, false)
     }
 
     /// Files below a folder; the torrent has a `files` list.
@@ -30,7 +43,19 @@ impl Content {
             (Path::new(name).join(path), noise(*size, 2 + at as u64))
         };
         let files = files.iter().enumerate().map(file).collect();
-        Self { name: name.to_owned(), files, has_file_list: true, piece_length: 64 << 10 }
+        Self::new(name, files, true)
+    }
+
+    fn new(name: &str, files: Vec<(PathBuf, Vec<u8>)>, has_file_list: bool) -> Self {
+        let (piece_length, version) = (64 << 10, Version::V1);
+        Self { name: name.to_owned(), files, has_file_list, piece_length, version }
+    }
+
+    /// The same files in a torrent of this version, in the order of v2.
+    pub fn of_version(mut self, version: Version) -> Self {
+        self.version = version;
+        self.files.sort();
+        self
     }
 
     /// A few MiB in one file, the last piece and the last block short.
@@ -51,6 +76,20 @@ impl Content {
                 ("z.txt", 77),
             ],
         )
+    }
+
+    /// Files that end in the first block of a piece, at its border, right behind it, and within.
+    pub fn short_pieces(version: Version) -> Self {
+        let files = [
+            ("a bit", 5_000),
+            ("b/empty", 0),
+            ("b/c/a piece", 64 << 10),
+            ("b/c/a piece and a bit", (64 << 10) + 1),
+            ("b/many pieces", 3_000_001),
+            ("two pieces", 128 << 10),
+            ("z", 200_000),
+        ];
+        Self::multi("short pieces", &files).of_version(version)
     }
 
     /// The same without the empty files, which transmission does not write.
@@ -87,14 +126,24 @@ impl Content {
         })
     }
 
-    /// The SHA-1 of the info dictionary.
+    /// The info-hash that peers and trackers are told: of v1 if there is one, or else the beginning
+    /// of that of v2.
     pub fn info_hash(&self) -> [u8; 20] {
-        Sha1::digest(self.info()).into()
+        match self.version {
+            Version::V1 | Version::Hybrid => Sha1::digest(self.info()).into(),
+            Version::V2 => std::array::from_fn(|at| Sha256::digest(self.info())[at]),
+        }
     }
 
-    /// The info-hash as lower-case hexadecimal digits.
+    /// The same as lower-case hexadecimal digits.
     pub fn info_hash_hex(&self) -> String {
         tinytorrent_examples::hex::encode(&self.info_hash())
+    }
+
+    /// The info-hashes of v1 and v2, those that the torrent has.
+    pub fn info_hashes_hex(&self) -> [Option<String>; 2] {
+        let v2 = || tinytorrent_examples::hex::encode(&Sha256::digest(self.info()));
+        [self.has_v1().then(|| self.info_hash_hex()), self.has_v2().then(v2)]
     }
 
     /// A .torrent with one tracker a tier.
@@ -111,6 +160,11 @@ impl Content {
         }
         out.extend(string("info"));
         out.extend(self.info());
+        if self.has_v2() {
+            out.extend(string("piece layers"));
+            let files = self.files.iter().map(|(_, bytes)| &bytes[..]);
+            out.extend(v2::piece_layers(files, self.piece_length));
+        }
         out.push(b'e');
         out
     }
@@ -121,39 +175,98 @@ impl Content {
             url::form_urlencoded::byte_serialize(url.as_bytes()).collect()
         };
         let tr: String = trackers.iter().map(|url| format!("&tr={}", escape(url))).collect();
-        format!("magnet:?xt=urn:btih:{}{tr}", self.info_hash_hex())
+        let [v1, v2] = self.info_hashes_hex();
+        let topics = [
+            v1.map(|hash| format!("xt=urn:btih:{hash}")),
+            v2.map(|hash| format!("xt=urn:btmh:1220{hash}")),
+        ];
+        let topics: Vec<String> = topics.into_iter().flatten().collect();
+        format!("magnet:?{}{tr}", topics.join("&"))
+    }
+
+    fn has_v1(&self) -> bool {
+        self.version != Version::V2
+    }
+
+    fn has_v2(&self) -> bool {
+        self.version != Version::V1
     }
 
     fn info(&self) -> Vec<u8> {
         let mut out = b"d".to_vec();
-        if self.has_file_list {
-            out.extend(string("files"));
-            out.push(b'l');
-            out.extend(self.files.iter().flat_map(|(path, bytes)| self.file(path, bytes)));
-            out.push(b'e');
-        } else {
-            out.extend(string("length"));
-            out.extend(format!("i{}e", self.size()).bytes());
+        if self.has_v2() {
+            out.extend(string("file tree"));
+            out.extend(self.file_tree());
+        }
+        if self.has_v1() {
+            out.extend(self.files_or_length());
+        }
+        if self.has_v2() {
+            out.extend(b"12:meta versioni2e");
         }
         out.extend(string("name"));
         out.extend(string(&self.name));
         out.extend(string("piece length"));
         out.extend(format!("i{}e", self.piece_length).bytes());
-        out.extend(string("pieces"));
-        let whole: Vec<u8> = self.files.iter().flat_map(|(_, bytes)| bytes).copied().collect();
-        let pieces = whole.chunks(self.piece_length).map(Sha1::digest);
-        out.extend(bytes(&pieces.flatten().collect::<Vec<u8>>()));
+        if self.has_v1() {
+            out.extend(string("pieces"));
+            let with_padding = |(path, bytes): &(PathBuf, Vec<u8>)| {
+                [&bytes[..], &vec![0; self.padding(path, bytes)]].concat()
+            };
+            let whole: Vec<u8> = self.files.iter().flat_map(with_padding).collect();
+            let pieces = whole.chunks(self.piece_length).map(Sha1::digest);
+            out.extend(bytes(&pieces.flatten().collect::<Vec<u8>>()));
+        }
         out.push(b'e');
         out
     }
 
+    fn files_or_length(&self) -> Vec<u8> {
+        if !self.has_file_list {
+            return format!("6:lengthi{}e", self.size()).into_bytes();
+        }
+        let files = self.files.iter().flat_map(|(path, bytes)| self.file(path, bytes));
+        [b"5:filesl".to_vec(), files.collect(), b"e".to_vec()].concat()
+    }
+
+    /// An entry of `files`, and one of the padding behind it if there is some (BEP 47).
     fn file(&self, path: &Path, content: &[u8]) -> Vec<u8> {
-        let inner = path.strip_prefix(&self.name).expect("files lie below the torrent's name");
-        let parts = inner.iter().flat_map(|part| string(part.to_str().expect("names are text")));
+        let parts = self.inner(path).iter();
+        let parts = parts.flat_map(|part| string(part.to_str().expect("names are text")));
         let mut out = format!("d6:lengthi{}e4:pathl", content.len()).into_bytes();
         out.extend(parts);
         out.extend(b"ee");
+        let padding = self.padding(path, content);
+        if padding > 0 {
+            out.extend(format!("d4:attr1:p6:lengthi{padding}e4:pathl4:.pad").bytes());
+            out.extend(string(&padding.to_string()));
+            out.extend(b"ee");
+        }
         out
+    }
+
+    /// How many zeros stand behind a file of a hybrid.
+    fn padding(&self, path: &Path, content: &[u8]) -> usize {
+        let is_last = self.files.last().is_some_and(|(last, _)| last == path);
+        match self.version {
+            Version::Hybrid if !is_last => {
+                content.len().next_multiple_of(self.piece_length) - content.len()
+            }
+            _ => 0,
+        }
+    }
+
+    fn file_tree(&self) -> Vec<u8> {
+        let files = self.files.iter().map(|(path, bytes)| (self.inner(path), &bytes[..]));
+        v2::file_tree(&files.collect::<Vec<_>>())
+    }
+
+    /// The path below the torrent's name, or that name for a file alone.
+    fn inner<'a>(&self, path: &'a Path) -> &'a Path {
+        match self.has_file_list {
+            true => path.strip_prefix(&self.name).expect("files lie below the torrent's name"),
+            false => path,
+        }
     }
 }
 

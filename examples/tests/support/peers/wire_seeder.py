@@ -1,5 +1,7 @@
 """A seeder that speaks the plain protocol of BEP 3 and misbehaves as told.
 
+It serves torrents of v1 and of v2, and hybrids by their v2 half.
+
     wire_seeder.py --torrent FILE --dir DIR --listen HOST:PORT [--mode MODE] [--after N] [--rate N]
                    [--dial HOST:PORT]
 
@@ -61,19 +63,37 @@ def info_span(data):
     raise ValueError("no info dictionary")
 
 
+def paths(tree, folder=()):
+    """The paths of a file tree (BEP 52), in its order."""
+    for name, entry in tree.items():
+        if name:
+            yield from paths(entry, (*folder, os.fsdecode(name)))
+        else:
+            yield folder
+
+
 class Content:
     def __init__(self, torrent, directory):
         span = info_span(pathlib.Path(torrent).read_bytes())
         info, _ = decode(span)
-        self.info_hash = hashlib.sha1(span).digest()
         self.piece_length = info[b"piece length"]
-        self.piece_count = len(info[b"pieces"]) // 20
         root = pathlib.Path(directory) / os.fsdecode(info[b"name"])
-        if b"files" in info:
-            parts = [root.joinpath(*map(os.fsdecode, file[b"path"])) for file in info[b"files"]]
+        if b"file tree" in info:
+            self.info_hash = hashlib.sha256(span).digest()[:20]
+            folder = root if root.is_dir() else root.parent
+            parts = [folder.joinpath(*path) for path in paths(info[b"file tree"])]
+            self.data = b"".join(self.padded(part) for part in parts)
         else:
-            parts = [root]
-        self.data = b"".join(part.read_bytes() for part in parts)
+            self.info_hash = hashlib.sha1(span).digest()
+            files = info.get(b"files", [{b"path": []}])
+            parts = [root.joinpath(*map(os.fsdecode, file[b"path"])) for file in files]
+            self.data = b"".join(part.read_bytes() for part in parts)
+        self.piece_count = -(-len(self.data) // self.piece_length)
+
+    def padded(self, path):
+        """The bytes of a file of v2, and zeros to the border of a piece."""
+        data = path.read_bytes()
+        return data + bytes(-len(data) % self.piece_length)
 
     def bitfield(self):
         size = (self.piece_count + 7) // 8
