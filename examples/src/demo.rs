@@ -42,7 +42,7 @@ pub async fn run(out: Output) -> Result<(), Failure> {
     let content = seeds.join("tinytorrent demo");
     make_content(&content).map_err(|error| no_room(&error))?;
     let metainfo = make_torrent(&content, &urls)?;
-    let total = metainfo.info().geometry().total_length();
+    let total = metainfo.info().geometry().total_payload();
     let files = metainfo.layout().file_count();
     let took = made.elapsed().as_secs_f64();
     out.say(format!(

@@ -122,7 +122,7 @@ impl Reporter {
     /// Tells what the metadata says.
     pub fn metadata(&self, info: &Info) {
         let [v1, v2] = hashes_json(&info.hashes());
-        let total = info.geometry().total_length();
+        let total = info.geometry().total_payload();
         self.say(format!("{}: {}", info.name(), format_size(total)));
         self.out.event(&json!({
             "event": "metadata",
@@ -142,7 +142,7 @@ impl Reporter {
         let state = torrent.state();
         let total = match state {
             State::FetchingMetadata => None,
-            State::Checking => torrent.info().map(|info| info.geometry().total_length()),
+            State::Checking => torrent.info().map(|info| info.geometry().total_payload()),
             _ => Some(stats.have_bytes + stats.wanted_left),
         };
         self.bar.set_length(total.unwrap_or_default());

@@ -19,7 +19,11 @@ async fn is_downloaded_over(listen: &str, scene: Scene) {
     in_time(torrent.finished()).await.unwrap();
     assert_eq!(torrent.state(), State::Seeding);
     let stats = in_time(torrent.stop()).await;
-    assert_eq!(stats.downloaded, scene.metainfo.info().geometry().total_length());
+    let geometry = scene.metainfo.info().geometry();
+    let blocks = geometry.pieces().flat_map(|piece| geometry.blocks(piece));
+    let asked_for: u64 = blocks.map(|block| u64::from(block.length())).sum();
+    assert_eq!(stats.downloaded, asked_for);
+    assert_eq!(stats.have_bytes, scene.metainfo.layout().payload_length_total());
     assert_eq!((stats.left, stats.wasted, stats.hash_failures), (0, 0, 0));
     scene.assert_complete();
 }

@@ -199,7 +199,7 @@ impl Swarm {
     pub fn stats(&mut self, now: Instant) -> Stats {
         let live = || self.peers.iter().filter(|(_, peer)| peer.is_live());
         let (peers, seeds) = (live().count(), live().filter(|(_, peer)| peer.is_seed()).count());
-        let total = self.picker.as_ref().map_or(0, |picker| picker.geometry().total_length());
+        let total = self.picker.as_ref().map_or(0, |picker| picker.geometry().total_payload());
         let have_bytes = self.picker.as_ref().map_or(0, Picker::have_bytes);
         Stats {
             downloaded: self.down.total(),

@@ -1,8 +1,10 @@
+mod block;
 mod ends;
 
 use alloc::sync::Arc;
 use core::fmt;
 
+pub use block::{BlockInfo, PieceIndex};
 use ends::Ends;
 
 /// The customary unit of requests: 16 KiB (BEP 3, "request").
@@ -37,15 +39,20 @@ pub const BLOCK_LENGTH: u32 = 16 * 1024;
 /// # Ok::<(), tinytorrent_types::GeometryError>(())
 /// ```
 ///
-/// Cheap to clone. A look at a piece of an aligned geometry takes `O(log files)`.
+/// v1 and hybrid torrents may fill the end of a piece with padding instead, which is part of the piece
+/// and consists of zeros; see [`padded`](Self::padded).
+///
+/// Cheap to clone. A look at a piece takes `O(log files)` where there are gaps or padding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Geometry {
     /// Where the last piece ends, and the gap behind it.
     end: u64,
     piece_length: u32,
     piece_count: u32,
-    /// The pieces before a gap, if there is any.
+    /// The pieces whose content ends early, if there is any.
     ends: Option<Arc<Ends>>,
+    /// What follows there is no part of the piece.
+    has_gaps: bool,
 }
 
 /// Why there is no such geometry.
@@ -75,7 +82,13 @@ impl Geometry {
         if count > MAX_PIECES {
             return Err(GeometryError::TooManyPieces { count });
         }
-        Ok(Self { end: total_length, piece_length, piece_count: count as u32, ends: None })
+        Ok(Self {
+            end: total_length,
+            piece_length,
+            piece_count: count as u32,
+            ends: None,
+            has_gaps: false,
+        })
     }
 
     /// Files of these lengths, each of which begins with a piece of its own (BEP 52). Empty files have
@@ -103,12 +116,38 @@ impl Geometry {
         }
         geometry.end = u64::from(geometry.piece_count) * u64::from(piece_length);
         geometry.ends = (!ends.is_empty()).then(|| Arc::new(ends));
+        geometry.has_gaps = geometry.ends.is_some();
         Ok(geometry)
+    }
+
+    /// The same content, where these pieces end with so many bytes of padding (BEP 47): it counts, and
+    /// is served, but is known without asking for it. What is no padding has one byte at least.
+    ///
+    /// Pieces come in order. Those that there are not, or that are said to consist of padding
+    /// alone, are left out.
+    #[must_use]
+    pub fn padded(mut self, padding: impl IntoIterator<Item = (u32, u32)>) -> Self {
+        let mut ends = Ends::default();
+        for (index, padding) in padding {
+            let Some(piece) = self.piece(index) else { continue };
+            let payload = self.padded_length(piece).saturating_sub(padding);
+            if payload > 0 && padding > 0 {
+                ends.push(piece, payload, padding);
+            }
+        }
+        self.ends = (!ends.is_empty()).then(|| Arc::new(ends));
+        self.has_gaps = false;
+        self
     }
 
     /// Bytes of the whole content: of all pieces together.
     pub fn total_length(&self) -> u64 {
-        self.end - self.ends.as_ref().map_or(0, |ends| ends.gaps())
+        if self.has_gaps { self.total_payload() } else { self.end }
+    }
+
+    /// Bytes of the whole content without the padding at the end of pieces.
+    pub fn total_payload(&self) -> u64 {
+        self.end - self.ends.as_ref().map_or(0, |ends| ends.missing())
     }
 
     /// Bytes of every piece but the last one, or in a v2 torrent the last one of each file, which may
@@ -136,12 +175,17 @@ impl Geometry {
 
     /// Bytes of this piece.
     pub fn piece_length(&self, piece: PieceIndex) -> u32 {
+        if self.has_gaps { self.payload_length(piece) } else { self.padded_length(piece) }
+    }
+
+    /// Bytes of this piece without the padding at its end: what has to come from peers.
+    pub fn payload_length(&self, piece: PieceIndex) -> u32 {
         let short = self.ends.as_ref().and_then(|ends| ends.length(piece));
         short.unwrap_or_else(|| self.padded_length(piece))
     }
 
     /// Bytes from the start of this piece to that of the next one, or to the end: its length and the
-    /// gap behind it.
+    /// gap behind it, if there is one.
     pub const fn padded_length(&self, piece: PieceIndex) -> u32 {
         let rest = self.end - self.piece_offset(piece);
         if rest < self.piece_length as u64 { rest as u32 } else { self.piece_length }
@@ -161,26 +205,27 @@ impl Geometry {
         }
     }
 
-    /// Number of blocks of this piece, each [`BLOCK_LENGTH`] long but for the last one.
+    /// Number of blocks of this piece, each [`BLOCK_LENGTH`] long but for the last one. Those of padding
+    /// alone do not count.
     pub fn block_count(&self, piece: PieceIndex) -> u32 {
-        self.piece_length(piece).div_ceil(BLOCK_LENGTH)
+        self.payload_length(piece).div_ceil(BLOCK_LENGTH)
     }
 
     /// The block with this number within its piece.
     pub fn nth_block(&self, piece: PieceIndex, number: u32) -> Option<BlockInfo> {
-        let begin = number.checked_mul(BLOCK_LENGTH)?;
-        let rest = self.piece_length(piece).checked_sub(begin)?;
-        let length = rest.min(BLOCK_LENGTH);
-        (length > 0).then_some(BlockInfo { piece, begin, length })
+        (number < self.block_count(piece)).then(|| self.block_at(piece, number * BLOCK_LENGTH))
     }
 
     /// Every block of a piece, in order.
-    pub fn blocks(&self, piece: PieceIndex) -> impl Iterator<Item = BlockInfo> + use<> {
-        let length = self.piece_length(piece);
-        (0..length).step_by(BLOCK_LENGTH as usize).map(move |begin| {
-            let length = BLOCK_LENGTH.min(length - begin);
-            BlockInfo { piece, begin, length }
-        })
+    pub fn blocks(&self, piece: PieceIndex) -> impl Iterator<Item = BlockInfo> {
+        let begins = (0..self.block_count(piece)).map(|number| number * BLOCK_LENGTH);
+        begins.map(move |begin| self.block_at(piece, begin))
+    }
+
+    /// A block that begins in the piece. It may end with padding, for which no peer is too strict.
+    fn block_at(&self, piece: PieceIndex, begin: u32) -> BlockInfo {
+        let length = BLOCK_LENGTH.min(self.piece_length(piece) - begin);
+        BlockInfo { piece, begin, length }
     }
 
     /// A range of a piece as a peer names it, at any alignment; `None` unless it lies inside that
@@ -200,69 +245,6 @@ impl Geometry {
     /// Where this block begins, in bytes; see [`piece_offset`](Self::piece_offset).
     pub const fn block_offset(&self, block: BlockInfo) -> u64 {
         self.piece_offset(block.piece) + block.begin as u64
-    }
-}
-
-/// The index of a piece that exists. Made by [`Geometry`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PieceIndex(u32);
-
-impl PieceIndex {
-    /// The number as it stands in messages.
-    pub const fn get(self) -> u32 {
-        self.0
-    }
-
-    /// The number for indexing tables that have an entry for each piece.
-    pub const fn as_usize(self) -> usize {
-        self.0 as usize
-    }
-}
-
-impl fmt::Display for PieceIndex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// A range of a piece that exists, the unit of requests. Made by [`Geometry`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BlockInfo {
-    piece: PieceIndex,
-    begin: u32,
-    length: u32,
-}
-
-impl BlockInfo {
-    /// The piece it lies in.
-    pub const fn piece(&self) -> PieceIndex {
-        self.piece
-    }
-
-    /// Offset within the piece, in bytes.
-    pub const fn begin(&self) -> u32 {
-        self.begin
-    }
-
-    /// Length in bytes; never zero.
-    pub const fn length(&self) -> u32 {
-        self.length
-    }
-
-    /// Offset within the piece of the byte after the last one.
-    pub const fn end(&self) -> u32 {
-        self.begin + self.length
-    }
-
-    /// The number of the block within its piece, for blocks on the customary grid.
-    pub const fn number(&self) -> u32 {
-        self.begin / BLOCK_LENGTH
-    }
-}
-
-impl fmt::Display for BlockInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}+{}", self.piece, self.begin, self.length)
     }
 }
 
@@ -338,6 +320,30 @@ mod tests {
         }
         let whole = Geometry::aligned([65_536, 32_768], 32_768).unwrap();
         assert_eq!(whole, Geometry::new(98_304, 32_768).unwrap());
+    }
+
+    #[test]
+    fn padding_is_part_of_its_piece_and_no_block_of_it() {
+        let whole = Geometry::new(4 * 65_536 - 1000, 65_536).unwrap();
+        let padding = [(0, 65_531), (1, 30_000), (3, 64_000), (2, 70_000), (9, 1)];
+        let padded = whole.clone().padded(padding);
+        let piece = |index| padded.piece(index).unwrap();
+        assert_eq!([0, 1, 2, 3].map(|n| padded.payload_length(piece(n))), [5, 35_536, 65_536, 536]);
+        assert_eq!([0, 1, 2, 3].map(|n| padded.block_count(piece(n))), [1, 3, 4, 1]);
+        assert_eq!(padded.total_length(), whole.total_length());
+        assert_eq!(padded.total_payload(), 5 + 35_536 + 65_536 + 536);
+        for piece in whole.pieces() {
+            assert_eq!(padded.piece_length(piece), whole.piece_length(piece));
+            assert!(
+                padded
+                    .blocks(piece)
+                    .eq(whole.blocks(piece).take(padded.block_count(piece) as usize))
+            );
+            assert!(padded.blocks(piece).eq((0..).map_while(|n| padded.nth_block(piece, n))));
+        }
+        // It is served as what it is.
+        assert!(padded.block(0, 49_152, 16_384).is_some());
+        assert_eq!(whole.clone().padded([]), whole);
     }
 
     #[test]

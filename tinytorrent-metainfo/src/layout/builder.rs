@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use tinytorrent_types::{Geometry, GeometryError};
 
 use super::{FileAttributes, FileIndex, Layout, LayoutError};
@@ -135,12 +137,33 @@ impl LayoutBuilder {
 
     fn geometry(&self) -> Result<Geometry, GeometryError> {
         if !self.is_aligned {
-            return Geometry::new(self.total, self.piece_length);
+            let geometry = Geometry::new(self.total, self.piece_length)?;
+            return Ok(geometry.padded(self.padding()));
         }
+        let files = self.spans().filter(|(_, file)| !file.is_pad());
+        Geometry::aligned(files.map(|(span, _)| span.end - span.start), self.piece_length)
+    }
+
+    fn spans(&self) -> impl Iterator<Item = (Range<u64>, FileAttributes)> {
         let ends = self.starts.iter().skip(1).copied().chain([self.total]);
-        let lengths = self.starts.iter().zip(ends).map(|(start, end)| end - start);
-        let files = self.attributes.iter().zip(lengths).filter(|(file, _)| !file.is_pad());
-        Geometry::aligned(files.map(|(_, length)| length), self.piece_length)
+        let spans = self.starts.iter().zip(ends).map(|(&start, end)| start..end);
+        spans.zip(self.attributes.iter().copied())
+    }
+
+    /// The pieces that end with padding, and its length there.
+    fn padding(&self) -> impl Iterator<Item = (u32, u32)> {
+        let length = u64::from(self.piece_length);
+        let mut start = None;
+        let files = self.spans().filter(|(span, _)| !span.is_empty());
+        files.filter_map(move |(span, file)| {
+            // Several may follow each other.
+            start = file.is_pad().then(|| start.unwrap_or(span.start));
+            let start = start?;
+            let piece = start / length;
+            let end = ((piece + 1) * length).min(self.total);
+            // There are no more than 2^31 pieces, or there would be no geometry.
+            (span.end >= end).then(|| (piece as u32, (end - start) as u32))
+        })
     }
 
     /// The paths, to which the path of the next file is added before the file is ended.

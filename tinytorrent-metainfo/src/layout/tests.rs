@@ -64,6 +64,20 @@ fn padding_at_the_end_of_a_piece_is_no_payload() {
     assert_eq!(pads, [false, true, false]);
 }
 
+// M-40: what ends with padding is asked for up to there, and a piece of padding alone as any other.
+#[test]
+fn padding_is_not_asked_for() {
+    let mut builder = Layout::builder(65_536);
+    builder.file(["t", "a"], 5).pad(65_531).file(["t", "b"], 70_000).pad(1_000).file(["t", "e"], 0);
+    builder.pad(60_072).file(["t", "c"], 9).pad(70_000);
+    let layout = builder.build().unwrap();
+    let geometry = layout.geometry();
+    let blocks = |piece: u32| geometry.block_count(geometry.piece(piece).unwrap());
+    assert_eq!([0, 1, 2, 3, 4].map(blocks), [1, 4, 1, 1, 1]);
+    assert_eq!(geometry.total_length(), layout.total_length());
+    assert_eq!(geometry.total_payload(), 5 + 70_000 + 9 + 4_473);
+}
+
 // M-16
 #[test]
 fn lengths_that_overflow_are_refused() {
@@ -101,6 +115,25 @@ fn a_hundred_thousand_files_are_found_by_search() {
 }
 
 proptest! {
+    // M-40
+    #[test]
+    fn geometry_knows_where_padding_begins(
+        files in prop::collection::vec((prop_oneof![Just(0_u64), 0..40_u64], any::<bool>()), 0..20),
+        piece_length in 1..50_u32,
+    ) {
+        let mut builder = Layout::builder(piece_length);
+        for (number, (length, is_pad)) in files.into_iter().enumerate() {
+            if is_pad { builder.pad(length) } else { builder.file([format!("f{number}")], length) };
+        }
+        let layout = builder.build().unwrap();
+        let geometry = layout.geometry();
+        for piece in geometry.pieces() {
+            let payload = layout.payload_length(piece);
+            let expected = if payload == 0 { geometry.piece_length(piece) } else { payload };
+            prop_assert_eq!(geometry.payload_length(piece), expected);
+        }
+    }
+
     #[test]
     fn spans_are_what_a_walk_over_all_bytes_finds(
         lengths in prop::collection::vec(prop_oneof![Just(0_u64), 0..40_u64], 0..20),

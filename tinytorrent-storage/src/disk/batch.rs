@@ -30,7 +30,8 @@ pub(super) fn run(content: &Content, works: Vec<PieceWork>, sync_before_have: bo
         .map(|mut work| {
             let error = write(content, &work).err();
             let feeds = std::mem::take(&mut work.feeds).into_iter();
-            Hashing { feeds, work, next: Vec::new(), error }
+            let padding = if work.finish.is_some() { padding(content, work.piece) } else { 0 };
+            Hashing { feeds, work, padding, next: Vec::new(), error }
         })
         .collect();
     hash(content, &mut hashing);
@@ -54,6 +55,8 @@ pub(super) fn written_ranges(done: &[Done]) -> Vec<BlockRange> {
 struct Hashing {
     work: PieceWork,
     feeds: std::vec::IntoIter<Feed>,
+    /// Bytes of padding to hash after them, when that is all.
+    padding: u32,
     /// What is hashed in this round.
     next: Vec<Bytes>,
     error: Option<StorageError>,
@@ -99,7 +102,12 @@ impl Hashing {
                     self.next.push(data);
                     break;
                 }
-                None => break,
+                None if self.padding == 0 => break,
+                None => {
+                    let length = self.padding.min(BLOCK_LENGTH);
+                    self.next.push(Bytes::from_static(&ZEROS).slice(..length as usize));
+                    self.padding -= length;
+                }
             }
         }
         Ok(())
@@ -155,6 +163,16 @@ fn judge_one(
     let digests = if wanted { digests(content, work.piece)? } else { Vec::new() };
     Ok(Progress::Verified(digests))
 }
+
+/// Bytes of a piece behind its last block.
+fn padding(content: &Content, piece: PieceIndex) -> u32 {
+    let geometry = content.storage.geometry();
+    geometry
+        .piece_length(piece)
+        .saturating_sub(geometry.block_count(piece).saturating_mul(BLOCK_LENGTH))
+}
+
+static ZEROS: [u8; BLOCK_LENGTH as usize] = [0; BLOCK_LENGTH as usize];
 
 /// The digest of each block of a piece that is on disk.
 fn digests(content: &Content, piece: PieceIndex) -> Result<Vec<BlockDigest>, StorageError> {

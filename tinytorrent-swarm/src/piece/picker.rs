@@ -88,7 +88,7 @@ impl Picker {
             sequential,
         };
         for piece in picker.geometry.pieces() {
-            let length = u64::from(picker.geometry.piece_length(piece));
+            let length = u64::from(picker.geometry.payload_length(piece));
             if picker.have.contains(piece) {
                 picker.have_bytes += length;
             } else if picker.wanted.contains(piece) {
@@ -288,7 +288,7 @@ impl Picker {
         if self.verifying.remove(&piece).is_none() || !self.have.insert(piece) {
             return false;
         }
-        let length = u64::from(self.geometry.piece_length(piece));
+        let length = u64::from(self.geometry.payload_length(piece));
         self.have_bytes += length;
         if self.wanted.contains(piece) {
             self.wanted_missing -= 1;
@@ -349,7 +349,7 @@ impl Picker {
             assert!(places == 1 || !self.wanted.contains(piece), "piece {piece} is lost");
             if self.wants(piece) {
                 missing += 1;
-                left += u64::from(self.geometry.piece_length(piece));
+                left += u64::from(self.geometry.payload_length(piece));
             }
         }
         assert_eq!((missing, left), (self.wanted_missing, self.wanted_left));

@@ -116,7 +116,7 @@ impl Swarm {
 
     pub(super) fn poll_trackers(&mut self) {
         let Some(schedule) = &mut self.trackers.schedule else { return };
-        let left = self.picker.as_ref().map(|p| p.geometry().total_length() - p.have_bytes());
+        let left = self.picker.as_ref().map(|p| p.geometry().total_payload() - p.have_bytes());
         while let Some(announce) = schedule.poll_announce(self.now) {
             let config = &self.config;
             let mut request = AnnounceRequest::new(

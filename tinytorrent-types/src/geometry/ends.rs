@@ -2,28 +2,30 @@ use alloc::vec::Vec;
 
 use super::PieceIndex;
 
-/// The pieces that are shorter than the rest, with a gap behind each.
+/// The pieces whose content ends before the next piece begins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Ends {
-    /// Pieces and their lengths, in order.
+    /// Pieces and the lengths of their content, in order.
     short: Vec<(PieceIndex, u32)>,
-    gaps: u64,
+    missing: u64,
 }
 
 impl Ends {
-    /// Adds a piece after those that are there.
-    pub(super) fn push(&mut self, piece: PieceIndex, length: u32, gap: u32) {
-        self.short.push((piece, length));
-        self.gaps += u64::from(gap);
+    /// Adds a piece after those that are there; others are left out.
+    pub(super) fn push(&mut self, piece: PieceIndex, length: u32, missing: u32) {
+        if self.short.last().is_none_or(|(last, _)| *last < piece) {
+            self.short.push((piece, length));
+            self.missing += u64::from(missing);
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.short.is_empty()
     }
 
-    /// Bytes of all gaps.
-    pub(super) fn gaps(&self) -> u64 {
-        self.gaps
+    /// Bytes of all that follows such contents.
+    pub(super) fn missing(&self) -> u64 {
+        self.missing
     }
 
     pub(super) fn length(&self, piece: PieceIndex) -> Option<u32> {

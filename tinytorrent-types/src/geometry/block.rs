@@ -1,0 +1,66 @@
+use core::fmt;
+
+use super::BLOCK_LENGTH;
+
+/// The index of a piece that exists. Made by [`Geometry`](super::Geometry).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PieceIndex(pub(super) u32);
+
+impl PieceIndex {
+    /// The number as it stands in messages.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// The number for indexing tables that have an entry for each piece.
+    pub const fn as_usize(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl fmt::Display for PieceIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A range of a piece that exists, the unit of requests. Made by [`Geometry`](super::Geometry).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlockInfo {
+    pub(super) piece: PieceIndex,
+    pub(super) begin: u32,
+    pub(super) length: u32,
+}
+
+impl BlockInfo {
+    /// The piece it lies in.
+    pub const fn piece(&self) -> PieceIndex {
+        self.piece
+    }
+
+    /// Offset within the piece, in bytes.
+    pub const fn begin(&self) -> u32 {
+        self.begin
+    }
+
+    /// Length in bytes; never zero.
+    pub const fn length(&self) -> u32 {
+        self.length
+    }
+
+    /// Offset within the piece of the byte after the last one.
+    pub const fn end(&self) -> u32 {
+        self.begin + self.length
+    }
+
+    /// The number of the block within its piece, for blocks on the customary grid.
+    pub const fn number(&self) -> u32 {
+        self.begin / BLOCK_LENGTH
+    }
+}
+
+impl fmt::Display for BlockInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}+{}", self.piece, self.begin, self.length)
+    }
+}
