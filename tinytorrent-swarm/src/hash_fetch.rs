@@ -1,4 +1,5 @@
-use std::collections::{HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use tinytorrent_wire::HashRequest;
@@ -36,22 +37,39 @@ impl HashFetch {
         Self { free: requests.into(), asked: Vec::new(), resting: HashMap::new() }
     }
 
-    /// Whom of these peers to ask next, and for what.
-    pub(crate) fn poll_request(
+    /// Whom of these peers to ask next, and for what. Those that answered come before those that did
+    /// not, of which there may be enough to keep all questions among themselves.
+    pub(crate) fn poll_requests(
         &mut self,
         now: Instant,
         peers: &[PeerKey],
-    ) -> Option<(PeerKey, HashRequest)> {
+    ) -> Vec<(PeerKey, HashRequest)> {
+        let mut requests = Vec::new();
         if self.free.is_empty() {
-            return None;
+            return requests;
         }
-        let asked = |peer| self.asked.iter().filter(|asked| asked.peer == peer).count();
-        let rests = |peer| self.resting.get(peer).and_then(|rest| rest.until) > Some(now);
-        let awake = peers.iter().filter(|peer| !rests(peer)).map(|&peer| (asked(peer), peer));
-        let (_, peer) = awake.filter(|(asked, _)| *asked < AT_ONCE).min()?;
-        let request = self.free.pop_front()?;
-        self.asked.push(Asked { peer, request, until: Some(now + PATIENCE) });
-        Some((peer, request))
+        let mut busy = HashMap::<PeerKey, usize>::new();
+        for asked in &self.asked {
+            *busy.entry(asked.peer).or_default() += 1;
+        }
+        let ranks = peers.iter().filter_map(|&peer| {
+            let rest = self.resting.get(&peer);
+            let is_awake = rest.and_then(|rest| rest.until) <= Some(now);
+            let asked = busy.get(&peer).copied().unwrap_or(0);
+            let is_free = is_awake && asked < AT_ONCE;
+            is_free.then_some(Reverse((rest.map_or(0, |rest| rest.times), asked, peer)))
+        });
+        let mut ranks: BinaryHeap<_> = ranks.collect();
+        while let Some(Reverse((times, asked, peer))) = ranks.pop()
+            && let Some(request) = self.free.pop_front()
+        {
+            self.asked.push(Asked { peer, request, until: Some(now + PATIENCE) });
+            requests.push((peer, request));
+            if asked + 1 < AT_ONCE {
+                ranks.push(Reverse((times, asked + 1, peer)));
+            }
+        }
+        requests
     }
 
     /// An answer came. `false` if it was not awaited, else somebody has to look at it.
@@ -73,12 +91,17 @@ impl HashFetch {
         }
     }
 
-    /// The peer will not answer.
-    pub(crate) fn handle_reject(&mut self, now: Instant, peer: PeerKey, request: &HashRequest) {
-        if let Some(request) = self.take(peer, request) {
-            self.free.push_back(request);
-            self.rest(now, peer);
-        }
+    /// The peer will not answer. `false` if it was not asked.
+    pub(crate) fn handle_reject(
+        &mut self,
+        now: Instant,
+        peer: PeerKey,
+        request: &HashRequest,
+    ) -> bool {
+        let Some(request) = self.take(peer, request) else { return false };
+        self.free.push_back(request);
+        self.rest(now, peer);
+        true
     }
 
     /// The peer is gone.
@@ -153,7 +176,7 @@ mod tests {
     }
 
     fn poll_all(fetch: &mut HashFetch, now: Instant, peers: &[PeerKey]) -> Vec<(PeerKey, u32)> {
-        let polled = std::iter::from_fn(|| fetch.poll_request(now, peers));
+        let polled = fetch.poll_requests(now, peers).into_iter();
         polled.map(|(peer, request)| (peer, request.index / 512)).collect()
     }
 
@@ -201,6 +224,20 @@ mod tests {
         fetch.handle_timeout(overdue);
         assert_eq!(poll_all(&mut fetch, overdue, &peers[..1]), [(peers[0], 1), (peers[0], 0)]);
         assert!(!fetch.handle_hashes(peers[1], &request(512)), "too late");
+    }
+
+    #[test]
+    fn peers_that_never_answer_do_not_keep_the_question_among_themselves() {
+        let (mut now, peers) = (Instant::now(), peers(6));
+        let (silent, honest) = (&peers[..5], peers[5]);
+        let mut fetch = fetch(1);
+        let mut asked = Vec::new();
+        while asked.last() != Some(&honest) {
+            asked.extend(poll_all(&mut fetch, now, &peers).iter().map(|(peer, _)| *peer));
+            assert!(asked.len() <= silent.len() + 1, "{asked:?}");
+            now = fetch.poll_timeout(now).unwrap();
+            fetch.handle_timeout(now);
+        }
     }
 
     #[test]

@@ -29,8 +29,9 @@ impl Swarm {
 
     pub(super) fn on_hash_reject(&mut self, key: PeerKey, request: &HashRequest) {
         let Stage::Hashes(fetch) = &mut self.stage else { return };
-        fetch.handle_reject(self.now, key, request);
-        self.request_hashes();
+        if fetch.handle_reject(self.now, key, request) {
+            self.request_hashes();
+        }
     }
 
     pub(super) fn on_hashes_checked(
@@ -54,9 +55,7 @@ impl Swarm {
         fetch.handle_timeout(self.now);
         let can_have = self.peers.iter().filter(|(_, peer)| peer.is_live() && peer.has_any());
         let peers: Vec<PeerKey> = can_have.map(|(key, _)| key).collect();
-        let requests: Vec<_> =
-            std::iter::from_fn(|| fetch.poll_request(self.now, &peers)).collect();
-        for (key, request) in requests {
+        for (key, request) in fetch.poll_requests(self.now, &peers) {
             self.send(key, Message::HashRequest(request));
         }
     }
