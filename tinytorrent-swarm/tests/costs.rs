@@ -8,7 +8,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tinytorrent_swarm::{Action, Config, Content, Input, PeerKey, Swarm};
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
-use tinytorrent_wire::{Extended, Feature, Handshake, Message, Request, Reserved};
+use tinytorrent_wire::{Extended, Feature, Handshake, HashRequest, Message, Request, Reserved};
 
 /// Two blocks.
 const PIECE: u32 = 32 << 10;
@@ -17,6 +17,8 @@ const PIECE: u32 = 32 << 10;
 const PIECES: u32 = 1 << 18;
 
 const HALF: u32 = PIECES / 2;
+
+const MAX_PEERS: usize = 200;
 
 /// A swarm whose actions are counted, not kept.
 struct Large {
@@ -33,7 +35,7 @@ impl Large {
         let now = Instant::now();
         let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
         let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 42);
-        config.sequential(true).max_peers(200);
+        config.sequential(true).max_peers(MAX_PEERS);
         let swarm = Swarm::new(now, config);
         Self { swarm, now, requested: 0, served: 0, haves: 0, peers: 0 }
     }
@@ -183,4 +185,25 @@ fn seeds_are_not_told_what_we_have_when_the_content_comes() {
     large.say(leech, Message::HaveNone);
     large.content_comes();
     assert_eq!(large.haves, HALF as usize);
+}
+
+#[test]
+fn words_of_peers_do_not_have_all_peers_looked_at_for_hashes() {
+    let mut large = Large::new();
+    let request = |at| HashRequest {
+        pieces_root: [1; 32],
+        base_layer: 2,
+        index: 512 * at,
+        length: 512,
+        proof_layers: 20,
+    };
+    large.tell(Input::HashesNeeded((0..PIECES).map(request).collect()));
+    let peers: Vec<_> = (0..MAX_PEERS).map(|_| large.join(&[])).collect();
+    for &peer in &peers {
+        large.say(peer, Message::Have(0));
+    }
+    for at in 0..PIECES {
+        large.say(peers[at as usize % MAX_PEERS], Message::Have(1));
+        large.say(peers[0], Message::HashReject(request(PIECES - 1)));
+    }
 }

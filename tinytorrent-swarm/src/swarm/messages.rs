@@ -90,10 +90,14 @@ impl Swarm {
     fn on_have(&mut self, key: PeerKey, index: u32) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         let Some(picker) = &mut self.picker else {
+            let had_any = peer.has_any();
             if let Pieces::Early { haves, .. } = &mut peer.pieces {
                 Pieces::remember_have(haves, index);
             }
-            return self.request_hashes();
+            if !had_any {
+                self.request_hashes();
+            }
+            return;
         };
         let Some(piece) = picker.geometry().piece(index) else {
             return self.violation(key, "have of a piece that does not exist (BEP 3)");
