@@ -222,6 +222,9 @@ pub(crate) const MAX_UNASKED: u32 = 2_000;
 /// They are copied, and nobody knows yet whether the peer reads them.
 pub(crate) const METADATA_AT_ONCE: u32 = 512;
 
+/// Hashes that a peer gets at one instant: 8 MiB, for the same reasons.
+pub(crate) const HASHES_AT_ONCE: u64 = 1 << 18;
+
 /// How many times over a peer may fetch the hashes of all pieces from us.
 pub(crate) const HASH_TIMES: u64 = 4;
 

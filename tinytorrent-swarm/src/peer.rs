@@ -56,6 +56,8 @@ pub(crate) struct Peer {
     pub(crate) unasked: u32,
     /// Hashes that it asked for.
     pub(crate) hashes_served: u64,
+    /// When it last asked for some, and for how many at that instant.
+    pub(crate) hashes_burst: (Instant, u64),
     /// Blocks of metadata that it was sent.
     pub(crate) metadata_served: u64,
     /// When it was last sent one, and how many at that instant.
@@ -155,6 +157,7 @@ impl Peer {
             exchange: None,
             unasked: 0,
             hashes_served: 0,
+            hashes_burst: (now, 0),
             metadata_served: 0,
             metadata_burst: (now, 0),
         }

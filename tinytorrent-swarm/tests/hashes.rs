@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use play::Play;
 use tinytorrent_swarm::{Action, Input, LeaveReason, PeerKey};
+use tinytorrent_types::Geometry;
 use tinytorrent_wire::{HashRequest, Hashes, Message};
 
 fn request(at: u32) -> HashRequest {
@@ -131,4 +132,24 @@ fn requests_for_hashes_are_all_answered_and_not_for_ever() {
     }
     assert!((60..100).contains(&reads), "{reads}");
     assert_eq!(rejects, reads.div_ceil(2) + 200 - reads);
+}
+
+#[test]
+fn hashes_are_served_in_portions_that_memory_can_bear() {
+    let mut play = Play::without_content(|_| {});
+    play.geometry = Geometry::new(1 << 30, 1 << 14).unwrap();
+    play.open(true);
+    let peer = play.join(&[]);
+    play.heard(peer);
+    let large = HashRequest { length: 8192, ..request(0) };
+    let mut ask = || {
+        (0..40).for_each(|_| play.say(peer, Message::HashRequest(large)));
+        let rejects = play.heard(peer).len();
+        let reads = play.actions.drain(..).filter(|a| matches!(a, Action::ReadHashes { .. }));
+        let reads = reads.count();
+        assert_eq!(reads + rejects, 40, "every request is answered");
+        play.wait(Duration::from_millis(1));
+        reads
+    };
+    assert_eq!([ask(), ask()], [32, 32]);
 }
