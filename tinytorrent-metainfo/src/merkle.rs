@@ -77,29 +77,28 @@ pub fn layer(leaves: &[Hash], leaves_per_hash: usize) -> Vec<Hash> {
 /// bottom up. Empty if there is no such leaf.
 pub fn prove(leaves: &[Hash], width: usize, index: usize) -> Vec<Hash> {
     let width = width.max(leaves.len()).next_power_of_two();
-    if index >= width { Vec::new() } else { beside(leaves, 0, width, index, 1) }
+    if index >= width { Vec::new() } else { beside(&layers(leaves, 0, width), 0, index, 1) }
 }
 
-/// The hashes beside the way from `first..first + count` of a layer to the root of its `width` hashes,
-/// from the bottom up. The layer stands `level` layers above the leaves; `count` and `width` are powers
-/// of two, `first` a multiple of `count`.
-pub(crate) fn beside(
-    layer: &[Hash],
-    level: usize,
-    width: usize,
-    first: usize,
-    count: usize,
-) -> Vec<Hash> {
-    let bottom = height(count);
-    let mut layer = (0..bottom).fold(layer.to_vec(), |layer, up| above(layer, level + up));
-    let mut index = first >> bottom;
-    let mut proof = Vec::with_capacity(height(width).saturating_sub(bottom));
-    for up in bottom..height(width) {
-        proof.push(layer.get(index ^ 1).copied().unwrap_or(PADDING[level + up]));
-        layer = above(layer, level + up);
-        index >>= 1;
+/// A layer of `width` hashes and those above it, without the root. It stands `level` layers above the
+/// leaves; `width` is a power of two.
+pub(crate) fn layers(layer: &[Hash], level: usize, width: usize) -> Vec<Vec<Hash>> {
+    let mut layers = Vec::with_capacity(height(width));
+    let mut layer = layer.to_vec();
+    for up in 0..height(width) {
+        let next = above(layer.clone(), level + up);
+        layers.push(std::mem::replace(&mut layer, next));
     }
-    proof
+    layers
+}
+
+/// The hashes beside the way from `first..first + count` of the lowest layer to the root, from the
+/// bottom up. That layer stands `level` layers above the leaves; `count` is a power of two, `first` a
+/// multiple of it.
+pub(crate) fn beside(layers: &[Vec<Hash>], level: usize, first: usize, count: usize) -> Vec<Hash> {
+    let way = layers.iter().enumerate().skip(height(count));
+    way.map(|(up, layer)| layer.get((first >> up) ^ 1).copied().unwrap_or(PADDING[level + up]))
+        .collect()
 }
 
 /// The root over `width` hashes, of which those that are not given cover padding alone. They stand

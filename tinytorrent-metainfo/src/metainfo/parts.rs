@@ -127,13 +127,14 @@ impl LayerAssembly {
 
 /// Answers what peers ask of the piece layers of a torrent.
 ///
-/// The first question about a file takes time in proportion to its layer, others to a small part.
+/// The first question about a file takes time in proportion to its layer, others to what they ask for
+/// and 512 hashes at most.
 #[derive(Debug, Clone)]
 pub struct LayerProofs {
     metainfo: Arc<Metainfo>,
     base_layer: u32,
-    /// Of each file that was asked for: the layer whose hashes cover 512 pieces.
-    tops: HashMap<[u8; 32], Vec<Hash>>,
+    /// Of each file that was asked for: the layer whose hashes cover 512 pieces, and those above.
+    tops: HashMap<[u8; 32], Vec<Vec<Hash>>>,
 }
 
 impl LayerProofs {
@@ -165,10 +166,11 @@ impl LayerProofs {
         if length < step {
             let start = first - first % step;
             let around = &layer[start..layer.len().min(start + step)];
-            proof = merkle::beside(around, level, step, first - start, length);
+            let layers = merkle::layers(around, level, step);
+            proof = merkle::beside(&layers, level, first - start, length);
         }
         let (above, height) = (length.div_ceil(step), level + merkle::height(step));
-        proof.extend(merkle::beside(tops, height, width / step, first / step, above));
+        proof.extend(merkle::beside(tops, height, first / step, above));
         if part.proof_length() > proof.len() {
             return None;
         }
@@ -187,9 +189,11 @@ fn base_layer(metainfo: &Metainfo) -> u32 {
     merkle::height(merkle::leaves_per_piece(piece_length)) as u32
 }
 
-fn tops(layer: &[Hash], level: usize) -> Vec<Hash> {
-    let step = layer.len().next_power_of_two().min(PART as usize);
-    layer.chunks(step).map(|part| merkle::root_of_part(part, level, step)).collect()
+fn tops(layer: &[Hash], level: usize) -> Vec<Vec<Hash>> {
+    let width = layer.len().next_power_of_two();
+    let step = width.min(PART as usize);
+    let roots = layer.chunks(step).map(|part| merkle::root_of_part(part, level, step));
+    merkle::layers(&roots.collect::<Vec<_>>(), level + merkle::height(step), width / step)
 }
 
 /// Hashes that are asked for at once: BEP 52 would not have more.
