@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use common::{both, d, i, s, torrent};
 use sha2::{Digest, Sha256};
-use tinytorrent_metainfo::{LayerAssembly, LayerPart, LayerProofs, Metainfo};
+use tinytorrent_metainfo::{LayerAssembly, LayerPart, LayerProofs, Metainfo, ReadOptions};
 
 type Hash = [u8; 32];
 
@@ -55,24 +55,27 @@ impl Tree {
     }
 }
 
-/// A torrent with one file for each tree.
-fn metainfo(trees: &[Tree]) -> Metainfo {
+/// An info dictionary with one file for each tree.
+fn info(trees: &[Tree]) -> Vec<u8> {
     let file = |tree: &Tree| {
         let length = i(tree.piece_length * tree.pieces as i128 - 7);
         d([("", d([("length", length), ("pieces root", s(tree.root()))]))])
     };
     let names: Vec<String> = (0..trees.len()).map(|at| format!("{at:02}")).collect();
     let files = names.iter().zip(trees).map(|(name, tree)| (name.as_str(), file(tree)));
-    let info = d([
+    d([
         ("file tree", d(files)),
         ("meta version", i(2)),
         ("name", s("name")),
         ("piece length", i(trees[0].piece_length)),
-    ]);
+    ])
+}
+
+fn metainfo(trees: &[Tree]) -> Metainfo {
     let layers = trees.iter().filter(|tree| tree.pieces > 1);
     let layers: BTreeMap<Hash, Vec<u8>> =
         layers.map(|tree| (tree.root(), s(tree.layers[0][..tree.pieces].as_flattened()))).collect();
-    both(&torrent(info, &[("piece layers", d(layers))]))
+    both(&torrent(info(trees), &[("piece layers", d(layers))]))
 }
 
 fn trees(base_layer: u32) -> Vec<Tree> {
@@ -175,6 +178,21 @@ fn a_wrong_hash_anywhere_is_refused() {
     }
     assert_eq!(assembly.missing().collect::<Vec<_>>(), missing);
     assert!(assembly.finish().is_none());
+}
+
+// A tree may prove hashes beyond the end of its file that are none of padding: such a layer is not the
+// one of the file, and nobody whom we gave it to could prove it.
+#[test]
+fn what_is_beyond_the_end_of_a_file_is_padding() {
+    for pieces in [3, 600] {
+        let mut tree = Tree::new(pieces + 1, 1, 1);
+        tree.pieces = pieces;
+        let info = ReadOptions::strict().read_info(&info(std::slice::from_ref(&tree))).unwrap();
+        let mut assembly = LayerAssembly::new(Metainfo::from_info(info));
+        let last = assembly.missing().last().unwrap();
+        let answer = tree.answer(last.index, last.length, last.proof_layers);
+        assert!(!assembly.add(&last, &answer));
+    }
 }
 
 // V-20: files alike share a layer, which is asked for once.

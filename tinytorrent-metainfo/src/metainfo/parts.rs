@@ -83,14 +83,18 @@ impl LayerAssembly {
             return false;
         }
         let (hashes, proof) = hashes.split_at(length);
-        let above = merkle::root_of_layer(hashes, 1 << self.base_layer);
-        if !merkle::verify(&part.root, above, part.index as usize / length, proof) {
-            return false;
-        }
         // What is beyond the end of the file is no part of a layer.
         let count = (layer.hash_count - u64::from(part.index)).min(length as u64) as usize;
+        let (hashes, beyond) = hashes.split_at(count);
+        let padding = merkle::padding(1 << self.base_layer);
+        let above = merkle::root_of_part(hashes, self.base_layer as usize, length);
+        if beyond.iter().any(|hash| *hash != padding)
+            || !merkle::verify(&part.root, above, part.index as usize / length, proof)
+        {
+            return false;
+        }
         let key = (part.root, part.index);
-        if self.parts.insert(key, hashes[..count].to_vec()).is_none() {
+        if self.parts.insert(key, hashes.to_vec()).is_none() {
             self.missing -= 1;
         }
         true
