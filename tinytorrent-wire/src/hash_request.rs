@@ -12,12 +12,15 @@ impl HashRequest {
 
     /// Checks what can be checked without the torrent (BEP 52, "hash request").
     ///
+    /// BEP 52 would have a length of 2 at least; of one piece behind the last 512 of a file libtorrent
+    /// asks for the hash alone.
+    ///
     /// # Errors
-    /// A length that is no power of two, or below 2 or above [`MAX_LENGTH`](Self::MAX_LENGTH); an
-    /// index that is no multiple of the length; layers beyond those of any tree.
+    /// A length that is no power of two, or above [`MAX_LENGTH`](Self::MAX_LENGTH); an index that is no
+    /// multiple of the length; layers beyond those of any tree.
     pub fn validate(&self) -> Result<(), HashRequestError> {
         let Self { length, index, .. } = *self;
-        if !(2..=Self::MAX_LENGTH).contains(&length) || !length.is_power_of_two() {
+        if length > Self::MAX_LENGTH || !length.is_power_of_two() {
             return Err(HashRequestError::Length { length });
         }
         if !index.is_multiple_of(length) {
@@ -33,8 +36,9 @@ impl HashRequest {
     /// How many hashes answer a valid request: those asked for, and one for each layer of proof
     /// that they do not cover themselves.
     pub fn hash_count(&self) -> u32 {
-        let covered = self.length.max(1).ilog2().saturating_sub(1);
-        self.length.saturating_add(self.proof_layers.saturating_sub(covered))
+        let covered = self.length.max(1).ilog2();
+        let proof = self.proof_layers.saturating_add(1).saturating_sub(covered);
+        self.length.saturating_add(proof)
     }
 }
 
@@ -42,7 +46,7 @@ impl HashRequest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum HashRequestError {
-    /// Not a power of two from 2 to 8192.
+    /// Not a power of two up to 8192.
     #[error("{length} hashes cannot be asked for at once")]
     Length {
         /// How many hashes are asked for.
@@ -75,18 +79,20 @@ mod tests {
         HashRequest { pieces_root: [0; 32], base_layer, index, length, proof_layers }
     }
 
-    /// W-49, BEP 52: a power of two, 2 or more; the index is a multiple of it, 0 included.
+    /// W-49, BEP 52: a power of two; the index is a multiple of it, 0 included.
     #[test]
     fn hash_requests_have_a_power_of_two() {
-        for length in [2, 4, 512, 1024, 8192] {
+        for length in [1, 2, 4, 512, 1024, 8192] {
             for index in [0, length, 3 * length] {
                 assert_eq!(request(0, index, length, 3).validate(), Ok(()));
             }
+        }
+        for length in [2, 4, 512, 1024, 8192] {
             let index = length / 2;
             let error = HashRequestError::Index { index, length };
             assert_eq!(request(0, index, length, 0).validate(), Err(error));
         }
-        for length in [0, 1, 3, 511, 16_384, u32::MAX] {
+        for length in [0, 3, 511, 16_384, u32::MAX] {
             let error = HashRequestError::Length { length };
             assert_eq!(request(0, 0, length, 0).validate(), Err(error));
         }
@@ -96,9 +102,17 @@ mod tests {
     /// W-48, BEP 52: the first log2(length) - 1 layers of proof are covered by the hashes.
     #[test]
     fn hashes_cover_the_lower_layers_of_their_proof() {
-        for (length, proof_layers, count) in
-            [(2, 0, 2), (2, 1, 3), (2, 5, 7), (4, 1, 4), (4, 2, 5), (512, 8, 512), (512, 10, 514)]
-        {
+        for (length, proof_layers, count) in [
+            (1, 0, 2),
+            (1, 9, 11),
+            (2, 0, 2),
+            (2, 1, 3),
+            (2, 5, 7),
+            (4, 1, 4),
+            (4, 2, 5),
+            (512, 8, 512),
+            (512, 10, 514),
+        ] {
             assert_eq!(request(0, 0, length, proof_layers).hash_count(), count);
         }
     }

@@ -674,6 +674,9 @@ fn hashes_answer_a_request_for_hashes() {
     let odd = Message::HashRequest(HashRequest { length: 3, ..hash_request() });
     let refused = Verdict::Refuse(Refusal::Tolerated(rule));
     breach(|config| served(fast(config)), &odd, rule, Some(refused));
+    // libtorrent asks for the last hash of a file alone.
+    let single = Message::HashRequest(HashRequest { length: 1, ..hash_request() });
+    breach(|config| served(fast(config)), &single, rule, Some(Verdict::Legal));
 }
 
 /// Our own slips are found by the same rules.

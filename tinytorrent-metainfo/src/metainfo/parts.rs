@@ -16,7 +16,8 @@ pub struct LayerPart {
     pub base_layer: u32,
     /// The first hash. A multiple of `length`.
     pub index: u32,
-    /// How many hashes, those beyond the end of the file included. A power of two, 2 at least.
+    /// How many hashes, those beyond the end of the file included. A power of two: 2 at least in BEP 52,
+    /// 1 too from libtorrent.
     pub length: u32,
     /// Layers of proof, from the one of the hashes on. The first ones follow from the hashes
     /// themselves and are not sent.
@@ -156,7 +157,7 @@ impl LayerProofs {
         let (first, length) = (part.index as usize, part.length as usize);
         let is_part = part.base_layer == self.base_layer
             && length.is_power_of_two()
-            && (2..=MAX_LENGTH).contains(&length)
+            && length <= MAX_LENGTH
             && first.is_multiple_of(length)
             && first < layer.len()
             && length <= width;

@@ -59,6 +59,9 @@ impl Half {
         let rule = Rule::HashRequestShape;
         let verdict = Verdict::Refuse(Refusal::Tolerated(rule));
         request.validate().map_err(|_| Breach { rule, verdict })?;
+        if request.length < 2 {
+            return Err(Breach { rule, verdict: Verdict::Legal });
+        }
         Ok(Verdict::Legal)
     }
 
