@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use tinytorrent_types::{BLOCK_LENGTH, BlockInfo, PieceIndex};
+use tinytorrent_types::{BLOCK_LENGTH, BlockInfo, Geometry, PieceIndex};
 
 use super::{Completion, Content, torrent::ReadRequest};
 use crate::StorageError;
@@ -70,9 +70,8 @@ impl ReadCache {
     /// The block, if its run is at hand.
     pub(super) fn get(&self, content: &Content, block: BlockInfo) -> Option<Bytes> {
         let (piece, number) = run_of(block);
-        let is_within = block.end() - number * RUN <= RUN;
-        let data = self.find(RunKey { torrent: content.id, piece, number })?;
-        is_within.then(|| slice(&data, block))
+        let key = RunKey { torrent: content.id, piece, number };
+        self.find(key, block).map(|data| slice(&data, block))
     }
 
     /// Forgets a piece whose data changed.
@@ -96,17 +95,14 @@ impl ReadCache {
         if !is_within || self.limit == 0 {
             return read(content, block, BytesMut::new());
         }
-        if let Some(data) = self.find(key) {
+        if let Some(data) = self.find(key, block) {
             return Ok(slice(&data, block));
         }
         // The first block of a run announces the rest: peers ask for a piece in order.
         if !has_companions && !block.begin().is_multiple_of(RUN) {
             return read(content, block, BytesMut::new());
         }
-        // Some peers ask for the gap behind a file as well.
-        let geometry = content.storage.geometry();
-        let length = geometry.padded_length(piece) - number * RUN;
-        let run = geometry.block(piece.get(), number * RUN, length.min(RUN));
+        let run = run_around(content.storage.geometry(), block);
         let Some(run) = run else { return read(content, block, BytesMut::new()) };
         let data = read(content, run, self.make_room())?;
         let part = slice(&data, block);
@@ -114,11 +110,13 @@ impl ReadCache {
         Ok(part)
     }
 
-    fn find(&self, key: RunKey) -> Option<Bytes> {
+    /// The run, if it is there and has all of the block.
+    fn find(&self, key: RunKey, block: BlockInfo) -> Option<Bytes> {
+        let end = (block.end() - key.number * RUN) as usize;
         let mut state = self.lock();
         state.clock += 1;
         let clock = state.clock;
-        let entry = state.runs.get_mut(&key)?;
+        let entry = state.runs.get_mut(&key).filter(|entry| end <= entry.data.len())?;
         entry.used = clock;
         Some(entry.data.clone())
     }
@@ -151,6 +149,16 @@ fn run_of(block: BlockInfo) -> (PieceIndex, u32) {
     (block.piece(), block.begin() / RUN)
 }
 
+/// All of the run of a block. What is behind the last block of a piece, padding or a gap, is read only if
+/// it is asked for.
+fn run_around(geometry: &Geometry, block: BlockInfo) -> Option<BlockInfo> {
+    let (piece, number) = run_of(block);
+    let padded = geometry.padded_length(piece);
+    let last = geometry.nth_block(piece, geometry.block_count(piece).saturating_sub(1));
+    let end = last.map(|last| last.end()).filter(|&end| block.end() <= end).unwrap_or(padded);
+    geometry.block(piece.get(), number * RUN, RUN.min(end - number * RUN))
+}
+
 fn slice(run: &Bytes, block: BlockInfo) -> Bytes {
     let begin = (block.begin() % RUN) as usize;
     let range = begin..begin + block.length() as usize;
@@ -170,9 +178,23 @@ fn read(content: &Content, block: BlockInfo, mut buffer: BytesMut) -> Result<Byt
 
 #[cfg(test)]
 mod tests {
-    use tinytorrent_types::Geometry;
-
     use super::*;
+
+    #[test]
+    fn what_is_behind_a_file_takes_no_room_unless_it_is_asked_for() {
+        let geometry = Geometry::aligned([5, u64::from(RUN) + 7], 4 * RUN).unwrap();
+        let run = |piece, begin, length| {
+            run_around(&geometry, geometry.block(piece, begin, length).unwrap()).unwrap().length()
+        };
+        assert_eq!(run(0, 0, 5), 5);
+        assert_eq!(run(0, 0, 6), RUN);
+        assert_eq!(run(0, BLOCK_LENGTH, 5), RUN);
+        assert_eq!([run(1, 9, 1), run(1, RUN, 7), run(1, RUN, 8)], [RUN, 7, RUN]);
+        let geometry = Geometry::new(2 * u64::from(RUN), RUN).unwrap().padded([(0, RUN - 5)]);
+        let run = |length| run_around(&geometry, geometry.block(0, 0, length).unwrap()).unwrap();
+        assert_eq!(run(BLOCK_LENGTH).length(), BLOCK_LENGTH);
+        assert_eq!(run(BLOCK_LENGTH + 1).length(), RUN);
+    }
 
     #[test]
     fn a_few_bytes_do_not_keep_a_run_in_memory() {
