@@ -20,7 +20,7 @@ pub struct Torrent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum State {
-    /// The info dictionary is being fetched from peers (BEP 9).
+    /// The info dictionary is being fetched from peers (BEP 9), or piece layers are (BEP 52).
     FetchingMetadata,
     /// What is on the disk is being looked at.
     Checking,

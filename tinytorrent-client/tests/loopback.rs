@@ -243,3 +243,19 @@ async fn bare_info_hash_is_a_source() {
     in_time(torrent.finished()).await.unwrap();
     scene.assert_complete();
 }
+
+#[tokio::test]
+async fn a_torrent_that_is_paused_while_it_is_looked_at_stays_paused() {
+    let scene = Scene::multi();
+    let leecher = client("127.0.0.1:0");
+    let torrent = leecher.add(&scene.metainfo, TorrentOptions::new(scene.leech_dir())).unwrap();
+    let mut events = torrent.events();
+    torrent.pause();
+    while !matches!(in_time(events.next()).await, Some(Event::Checked { .. })) {}
+    assert_eq!(torrent.state(), State::Paused);
+    torrent.resume();
+    let seeder = client("127.0.0.1:0");
+    let _seed = scene.seed(&seeder).await;
+    torrent.add_peers([address(&seeder).into()]);
+    in_time(torrent.finished()).await.unwrap();
+}

@@ -190,6 +190,11 @@ impl Swarm {
         matches!(self.stage, Stage::Finished)
     }
 
+    /// Whether it was paused, or stopped, and not resumed.
+    pub fn is_paused(&self) -> bool {
+        !self.is_running
+    }
+
     /// After [`stop`](Self::stop): whether the trackers have been told, or have had their chance.
     pub fn is_stopped(&self) -> bool {
         !self.is_running && self.trackers.is_stopped()

@@ -13,7 +13,6 @@ use crate::connection::channel::Channel;
 use crate::connection::handshake::{self, GreetError};
 use crate::connection::{self, Link, Notice, Owner};
 use crate::listener::Stranger;
-use crate::torrent::State;
 
 impl Driver {
     /// Does everything that the engine wants done, and passes on what it tells.
@@ -60,8 +59,7 @@ impl Driver {
     fn on_event(&mut self, event: SwarmEvent) {
         tracing::debug!(?event);
         match &event {
-            SwarmEvent::Finished => self.set_state(State::Seeding),
-            SwarmEvent::Paused { .. } => self.set_state(State::Paused),
+            SwarmEvent::Finished | SwarmEvent::Paused { .. } => self.update_state(),
             _ => {}
         }
         self.tell(Event::Swarm(event));

@@ -69,7 +69,7 @@ impl Driver {
         let options = self.options.clone();
         let files = self.chosen_files().clone();
         let is_over = Arc::clone(&self.lookups.is_over);
-        self.set_state(self.running_state());
+        self.update_state();
         self.lookups.work(move || {
             let opened = open(&client, &options, &files, metainfo, hashes, &is_over);
             Found::Content(opened.map(Box::new))
@@ -84,7 +84,7 @@ impl Driver {
         };
         match self.begin(now, opened) {
             Ok(()) => {
-                self.set_state(self.running_state());
+                self.update_state();
                 let stats = self.swarm.stats(now);
                 let have = stats.have_bytes;
                 self.tell(Event::Checked { have, total: have + stats.left });

@@ -9,7 +9,6 @@ use tinytorrent_swarm::{Input, PeerKey};
 use tinytorrent_wire::{HashRequest, Hashes};
 
 use super::Driver;
-use crate::torrent::State;
 
 /// What is known of the piece layers.
 pub(super) enum Layers {
@@ -27,7 +26,7 @@ impl Driver {
         let assembly = LayerAssembly::new(metainfo.clone());
         let requests = assembly.missing().map(request_of).collect();
         self.layers = Layers::Fetching(Box::new(assembly));
-        self.set_state(State::FetchingMetadata);
+        self.update_state();
         self.swarm.handle_input(Instant::now(), Input::HashesNeeded(requests));
     }
 

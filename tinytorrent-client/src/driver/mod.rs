@@ -188,11 +188,11 @@ impl Driver {
             Command::AddTrackers(tiers) => self.swarm.add_trackers(now, tiers),
             Command::Pause => {
                 self.swarm.pause(now);
-                self.set_state(State::Paused);
+                self.update_state();
             }
             Command::Resume => {
                 self.swarm.resume(now);
-                self.set_state(self.running_state());
+                self.update_state();
             }
             Command::SetUrgent(pieces) => self.swarm.set_urgent(now, pieces),
             Command::SetDownloadLimit(limit) => self.swarm.set_download_limit(now, limit),
@@ -218,13 +218,17 @@ impl Driver {
         self.swarm.handle_input(now, Input::PeersFound { source, addresses });
     }
 
-    fn set_state(&self, state: State) {
+    /// Shows the state that the torrent is in.
+    fn update_state(&self) {
+        let state = self.state();
         self.status.send_if_modified(|status| std::mem::replace(&mut status.state, state) != state);
     }
 
-    /// The state of a torrent that is neither paused nor over.
-    fn running_state(&self) -> State {
-        if self.swarm.is_finished() {
+    /// The state of a torrent that is not over.
+    fn state(&self) -> State {
+        if self.swarm.is_paused() && self.stopping.is_none() {
+            State::Paused
+        } else if self.swarm.is_finished() {
             State::Seeding
         } else if self.data.is_some() {
             State::Downloading
