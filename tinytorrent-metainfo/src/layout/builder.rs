@@ -49,8 +49,8 @@ impl LayoutBuilder {
     }
 
     /// Has each file begin with a piece of its own, as in a v2 torrent (BEP 52): what does not end with a
-    /// piece is followed by padding, which belongs to no piece. After the first file it has no
-    /// effect.
+    /// piece is followed by padding, which belongs to no piece. There is no other: pad files are left
+    /// out. After the first file it has no effect.
     pub fn aligned(&mut self) -> &mut Self {
         self.is_aligned |= self.attributes.is_empty();
         self
@@ -78,8 +78,10 @@ impl LayoutBuilder {
         P: IntoIterator,
         P::Item: AsRef<[u8]>,
     {
-        self.push_path(path);
-        self.end_file(length, attributes.without(FileAttributes::SYMLINK));
+        if !(self.is_aligned && attributes.is_pad()) {
+            self.push_path(path);
+            self.end_file(length, attributes.without(FileAttributes::SYMLINK));
+        }
         self
     }
 
@@ -215,7 +217,7 @@ impl LayoutBuilder {
         self.total = self.total.saturating_add(length);
         let rest = length.checked_rem(self.piece_length.into()).unwrap_or(0);
         if self.is_aligned && rest > 0 && !attributes.is_pad() {
-            self.pad(u64::from(self.piece_length) - rest);
+            self.end_file(u64::from(self.piece_length) - rest, FileAttributes::PAD);
         }
     }
 

@@ -114,6 +114,22 @@ fn a_hundred_thousand_files_are_found_by_search() {
     }
 }
 
+// BEP 52: where files are aligned there is no other padding, which would move the files behind it.
+#[test]
+fn each_file_of_an_aligned_layout_begins_with_a_piece() {
+    let mut builder = Layout::builder(65_536);
+    builder.aligned().pad(7).file(["a"], 5).file_with(["pad"], 70_000, FileAttributes::PAD);
+    builder.file(["b"], 65_536).file(["c"], 0).pad(0).file(["d"], 1);
+    let layout = builder.build().unwrap();
+    let geometry = layout.geometry();
+    for (piece, name, length) in [(0, "a", 5), (1, "b", 65_536), (2, "d", 1)] {
+        let spans: Vec<_> = layout.piece_spans(geometry.piece(piece).unwrap()).collect();
+        let [span] = spans[..] else { panic!("{spans:?}") };
+        assert_eq!(layout.file(span.file.get()).unwrap().path.to_string(), name);
+        assert_eq!((span.offset, span.length), (0, length));
+    }
+}
+
 proptest! {
     // M-40
     #[test]
