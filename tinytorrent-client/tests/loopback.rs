@@ -2,13 +2,14 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use support::{Scene, address, client, in_time};
 use tinytorrent_client::{
     AddError, Event, Source, State, SwarmEvent, TorrentError, TorrentOptions,
 };
-use tinytorrent_metainfo::{FileSelection, Magnet, Version};
+use tinytorrent_metainfo::{FileSelection, Magnet, Metainfo, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -258,4 +259,24 @@ async fn a_torrent_that_is_paused_while_it_is_looked_at_stays_paused() {
     let _seed = scene.seed(&seeder).await;
     torrent.add_peers([address(&seeder).into()]);
     in_time(torrent.finished()).await.unwrap();
+}
+
+// V-21: a torrent file may lack them as well.
+#[tokio::test]
+async fn piece_layers_are_waited_for_through_a_pause_and_a_stop() {
+    let scene = Scene::short_pieces(Version::V2);
+    let bare = Metainfo::from_info(Arc::clone(scene.metainfo.info()));
+    let (seeder, leecher) = (client("127.0.0.1:0"), client("127.0.0.1:0"));
+    let _seed = scene.seed(&seeder).await;
+    let alone = || TorrentOptions::new(scene.leech_dir());
+    let torrent = leecher.add(&bare, alone()).unwrap();
+    torrent.pause();
+    torrent.resume();
+    assert_eq!(torrent.state(), State::FetchingMetadata);
+    in_time(torrent.stop()).await;
+    let torrent = leecher.add(&bare, alone()).unwrap();
+    torrent.add_peers([address(&seeder).into()]);
+    in_time(torrent.finished()).await.unwrap();
+    in_time(torrent.stop()).await;
+    scene.assert_complete();
 }
