@@ -63,7 +63,8 @@ impl HashFetch {
         while let Some(Reverse((times, asked, peer))) = ranks.pop()
             && let Some(request) = self.free.pop_front()
         {
-            self.asked.push(Asked { peer, request, until: Some(now + PATIENCE) });
+            let patience = PATIENCE * 2u32.pow(times.min(MAX_PATIENCE_DOUBLINGS));
+            self.asked.push(Asked { peer, request, until: Some(now + patience) });
             requests.push((peer, request));
             if asked + 1 < AT_ONCE {
                 ranks.push(Reverse((times, asked + 1, peer)));
@@ -152,6 +153,9 @@ const AT_ONCE: usize = 2;
 /// How long a peer may take for an answer, of 16 KiB.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// One that did not make it in time gets twice the time, and then once more.
+const MAX_PATIENCE_DOUBLINGS: u32 = 2;
+
 /// A peer that has no answer to one request may have one to the next, or once it has more pieces.
 const FIRST_REST: Duration = Duration::from_millis(500);
 
@@ -237,6 +241,30 @@ mod tests {
             assert!(asked.len() <= silent.len() + 1, "{asked:?}");
             now = fetch.poll_timeout(now).unwrap();
             fetch.handle_timeout(now);
+        }
+    }
+
+    #[test]
+    fn a_slow_peer_is_given_the_time_that_it_takes() {
+        let (start, peers) = (Instant::now(), peers(1));
+        let (mut now, mut fetch) = (start, fetch(20));
+        // It sends one answer after the other, 25 s each.
+        let (mut queue, mut sent_at) = (VecDeque::new(), start);
+        let mut right = 0;
+        while right < 20 {
+            fetch.handle_timeout(now);
+            if queue.is_empty() {
+                sent_at = now + Duration::from_secs(25);
+            }
+            queue.extend(fetch.poll_requests(now, &peers).into_iter().map(|(_, request)| request));
+            now = fetch.poll_timeout(now).map_or(sent_at, |at| at.min(sent_at));
+            if now == sent_at {
+                let request = queue.pop_front().unwrap();
+                right += u32::from(fetch.handle_hashes(peers[0], &request));
+                fetch.handle_checked(peers[0], &request, true);
+                sent_at += Duration::from_secs(25);
+            }
+            assert!(now < start + Duration::from_secs(2_000), "{right} in half an hour");
         }
     }
 
