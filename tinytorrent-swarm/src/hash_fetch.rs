@@ -32,6 +32,24 @@ struct Rest {
     times: u32,
 }
 
+/// What a peer is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Load {
+    requests: usize,
+    hashes: u32,
+}
+
+impl Load {
+    fn add(&mut self, request: &HashRequest) {
+        self.requests += 1;
+        self.hashes = self.hashes.saturating_add(request.length);
+    }
+
+    fn has_room(self) -> bool {
+        self.requests < AT_ONCE && self.hashes < HASHES_AT_ONCE
+    }
+}
+
 impl HashFetch {
     pub(crate) fn new(requests: Vec<HashRequest>) -> Self {
         Self { free: requests.into(), asked: Vec::new(), resting: HashMap::new() }
@@ -48,26 +66,27 @@ impl HashFetch {
         if self.free.is_empty() {
             return requests;
         }
-        let mut busy = HashMap::<PeerKey, usize>::new();
+        let mut loads = HashMap::<PeerKey, Load>::new();
         for asked in &self.asked {
-            *busy.entry(asked.peer).or_default() += 1;
+            loads.entry(asked.peer).or_default().add(&asked.request);
         }
         let ranks = peers.iter().filter_map(|&peer| {
             let rest = self.resting.get(&peer);
             let is_awake = rest.and_then(|rest| rest.until) <= Some(now);
-            let asked = busy.get(&peer).copied().unwrap_or(0);
-            let is_free = is_awake && asked < AT_ONCE;
-            is_free.then_some(Reverse((rest.map_or(0, |rest| rest.times), asked, peer)))
+            let load = loads.get(&peer).copied().unwrap_or_default();
+            let is_free = is_awake && load.has_room();
+            is_free.then_some(Reverse((rest.map_or(0, |rest| rest.times), load, peer)))
         });
         let mut ranks: BinaryHeap<_> = ranks.collect();
-        while let Some(Reverse((times, asked, peer))) = ranks.pop()
+        while let Some(Reverse((times, mut load, peer))) = ranks.pop()
             && let Some(request) = self.free.pop_front()
         {
             let patience = PATIENCE * 2u32.pow(times.min(MAX_PATIENCE_DOUBLINGS));
             self.asked.push(Asked { peer, request, until: Some(now + patience) });
             requests.push((peer, request));
-            if asked + 1 < AT_ONCE {
-                ranks.push(Reverse((times, asked + 1, peer)));
+            load.add(&request);
+            if load.has_room() {
+                ranks.push(Reverse((times, load, peer)));
             }
         }
         requests
@@ -147,8 +166,11 @@ impl HashFetch {
     }
 }
 
-/// Requests under way to one peer. libtorrent has two.
-const AT_ONCE: usize = 2;
+/// Requests under way to one peer: many files of few pieces need many, and each takes a round trip.
+const AT_ONCE: usize = 32;
+
+/// Hashes under way to one peer: the largest requests come two at once, as libtorrent has it.
+const HASHES_AT_ONCE: u32 = 2 * HashRequest::CUSTOMARY_LENGTH;
 
 /// How long a peer may take for an answer, of 16 KiB.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -196,6 +218,17 @@ mod tests {
         assert_eq!(poll_all(&mut fetch, now, &peers), [], "it is not looked at yet");
         fetch.handle_checked(b, &request(512), true);
         assert_eq!(poll_all(&mut fetch, now, &peers), [(b, 4)]);
+    }
+
+    #[test]
+    fn small_requests_share_a_round_trip() {
+        let (now, peers) = (Instant::now(), peers(1));
+        let small = |index| HashRequest { length: 4, ..request(index) };
+        let mut fetch = HashFetch::new((0..100).map(small).collect());
+        assert_eq!(poll_all(&mut fetch, now, &peers).len(), 32);
+        assert!(fetch.handle_hashes(peers[0], &small(3)));
+        fetch.handle_checked(peers[0], &small(3), true);
+        assert_eq!(poll_all(&mut fetch, now, &peers).len(), 1);
     }
 
     #[test]
