@@ -138,6 +138,8 @@ fn messages_of_a_feature_need_both_sides() {
     breach(bare, &Message::Port(6881), Rule::DhtAgreed, tolerated(Rule::DhtAgreed));
     let hashes = Message::HashRequest(hash_request());
     breach(bare, &hashes, Rule::V2Agreed, tolerated(Rule::V2Agreed));
+    let mut by_v2_hash = bare(Config::strict().by_v2_hash(true).clone());
+    assert_eq!(by_v2_hash.handle_received(&hashes), Ok(Verdict::Legal), "the hash says it all");
     let mut session = fast(Config::strict());
     session.handle_received(&Message::HaveNone).unwrap();
     for message in [extended, Message::Port(6881), hashes] {

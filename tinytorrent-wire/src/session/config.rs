@@ -6,6 +6,7 @@
 /// - [`max_outstanding`](Self::max_outstanding): 2,000
 /// - [`max_refused`](Self::max_refused): 300
 /// - [`fast_allowance`](Self::fast_allowance): 3
+/// - [`by_v2_hash`](Self::by_v2_hash): no
 #[derive(Debug, Clone)]
 pub struct Config {
     pub(super) is_strict: bool,
@@ -13,6 +14,7 @@ pub struct Config {
     pub(super) max_outstanding: usize,
     pub(super) max_refused: usize,
     pub(super) fast_allowance: u32,
+    pub(super) is_by_v2_hash: bool,
 }
 
 impl Config {
@@ -24,6 +26,7 @@ impl Config {
             max_outstanding: 2000,
             max_refused: 300,
             fast_allowance: 3,
+            is_by_v2_hash: false,
         }
     }
 
@@ -57,6 +60,13 @@ impl Config {
     /// Default 3, as libtorrent.
     pub fn fast_allowance(&mut self, times: u32) -> &mut Self {
         self.fast_allowance = times;
+        self
+    }
+
+    /// Whether the handshakes name the torrent by its v2 info-hash. Then both sides speak of hashes
+    /// without a bit for it, which only upgrades a hybrid that is named by its v1 info-hash (BEP 52).
+    pub fn by_v2_hash(&mut self, is_by_v2_hash: bool) -> &mut Self {
+        self.is_by_v2_hash = is_by_v2_hash;
         self
     }
 }

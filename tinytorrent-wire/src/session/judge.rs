@@ -36,7 +36,7 @@ impl Session {
                 return Err(Breach::ignored(Rule::DhtAgreed));
             }
             Message::HashRequest(_) | Message::Hashes(_) | Message::HashReject(_)
-                if !agreed(Feature::V2) =>
+                if !self.config.is_by_v2_hash && !agreed(Feature::V2) =>
             {
                 return Err(Breach::ignored(Rule::V2Agreed));
             }
