@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use tinytorrent_metainfo::Info;
+use tinytorrent_metainfo::{Info, Metainfo};
 use tinytorrent_swarm::{Stats, Swarm};
 use tinytorrent_types::InfoHashes;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -49,7 +49,7 @@ struct Shared {
 #[derive(Debug, Clone)]
 pub(crate) struct Status {
     pub(crate) state: State,
-    pub(crate) info: Option<Arc<Info>>,
+    pub(crate) metainfo: Option<Arc<Metainfo>>,
     pub(crate) error: Option<TorrentError>,
     /// The figures at the end.
     pub(crate) stats: Stats,
@@ -86,7 +86,14 @@ impl Torrent {
 
     /// The metadata, if it is there: given at the start, or since fetched from peers.
     pub fn info(&self) -> Option<Arc<Info>> {
-        self.shared.status.borrow().info.clone()
+        self.metainfo().map(|metainfo| Arc::clone(metainfo.info()))
+    }
+
+    /// The torrent file, as far as it is known: what was given at the start, or the metadata since fetched
+    /// from peers, with the piece layers of a v2 torrent once they are there. Saved, it spares the
+    /// next run the peers that have them; trackers of a magnet link are not in it.
+    pub fn metainfo(&self) -> Option<Arc<Metainfo>> {
+        self.shared.status.borrow().metainfo.clone()
     }
 
     /// How far it is at this moment.

@@ -90,7 +90,12 @@ async fn magnet_link_of_v2_is_enough() {
     let _seed = scene.seed(&seeder).await;
     let magnet = Magnet::from(&scene.metainfo);
     let torrent = leecher.add(&magnet, scene.leech(&seeder)).unwrap();
+    assert!(torrent.metainfo().is_none());
     in_time(torrent.finished()).await.unwrap();
+    // What is saved needs no peer the next time.
+    let saved = torrent.metainfo().unwrap().to_bytes();
+    let saved = Metainfo::from_bytes(&saved).unwrap();
+    assert!(saved.info() == scene.metainfo.info() && saved.has_all_piece_layers());
     let stats = in_time(torrent.stop()).await;
     assert_eq!((stats.left, stats.hash_failures), (0, 0));
     scene.assert_complete();

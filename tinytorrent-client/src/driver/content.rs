@@ -55,9 +55,15 @@ impl Driver {
             Err(NoInfo::NotNamed) => return self.swarm.handle_input(now, Input::MetadataRefused),
             Err(NoInfo::Invalid(error)) => return self.fail(TorrentError::Metadata(error)),
         };
-        self.status.send_modify(|status| status.info = Some(Arc::clone(&info)));
-        self.tell(Event::MetadataReceived(Arc::clone(&info)));
-        self.open(Arc::new(Metainfo::from_info(info)));
+        let metainfo = Arc::new(Metainfo::from_info(Arc::clone(&info)));
+        self.keep_metainfo(&metainfo);
+        self.tell(Event::MetadataReceived(info));
+        self.open(metainfo);
+    }
+
+    /// Shows it to the application.
+    pub(super) fn keep_metainfo(&self, metainfo: &Arc<Metainfo>) {
+        self.status.send_modify(|status| status.metainfo = Some(Arc::clone(metainfo)));
     }
 
     /// Opens the folder of the content and looks what is there, once all hashes are known.

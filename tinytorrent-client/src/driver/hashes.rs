@@ -46,8 +46,9 @@ impl Driver {
         self.swarm.handle_input(Instant::now(), checked);
         if is_complete && let Layers::Fetching(assembly) = self.take_layers() {
             // A complete one has a torrent.
-            if let Some(metainfo) = assembly.finish() {
-                self.open(Arc::new(metainfo));
+            if let Some(metainfo) = assembly.finish().map(Arc::new) {
+                self.keep_metainfo(&metainfo);
+                self.open(metainfo);
             }
         }
     }

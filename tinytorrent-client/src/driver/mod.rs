@@ -232,7 +232,7 @@ impl Driver {
             State::Seeding
         } else if self.data.is_some() {
             State::Downloading
-        } else if self.status.borrow().info.is_some() && !self.is_fetching_layers() {
+        } else if self.status.borrow().metainfo.is_some() && !self.is_fetching_layers() {
             State::Checking
         } else {
             State::FetchingMetadata

@@ -36,7 +36,7 @@ pub(crate) fn start(
     let (events, _) = broadcast::channel(Events::KEPT);
     let (status, watched) = watch::channel(Status {
         state: if source.metainfo.is_some() { State::Checking } else { State::FetchingMetadata },
-        info: source.metainfo.as_ref().map(|metainfo| Arc::clone(metainfo.info())),
+        metainfo: source.metainfo.clone(),
         error: None,
         stats: Default::default(),
     });
