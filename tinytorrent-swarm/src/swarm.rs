@@ -70,6 +70,8 @@ pub struct Swarm {
     info: Bytes,
     is_private: bool,
     is_running: bool,
+    /// It does not run again.
+    is_ended: bool,
     blame: Blame,
     peers: Slab<Peer>,
     live: usize,
@@ -142,6 +144,7 @@ impl Swarm {
             info: Bytes::new(),
             is_private: false,
             is_running: true,
+            is_ended: false,
             blame: Blame::default(),
             peers: Slab::new(),
             live: 0,

@@ -433,6 +433,21 @@ fn a_connection_that_is_left_before_its_answer_is_gone_at_both_ends() {
 }
 
 #[test]
+fn what_was_stopped_is_not_resumed() {
+    for is_stopped in [false, true] {
+        let mut world = World::new();
+        let seed = world.add(geometry(), "all", |_| {});
+        let leech = world.add(geometry(), "none", |_| {});
+        world.introduce(leech, &[seed]);
+        world.with(leech, |swarm, now| if is_stopped { swarm.stop(now) } else { swarm.pause(now) });
+        world.run(MINUTE, |_| false);
+        world.with(leech, |swarm, now| swarm.resume(now));
+        assert_eq!(world.run(MINUTE, World::all_finished), !is_stopped);
+        assert_eq!(world.nodes[leech].swarm.is_stopped(), is_stopped);
+    }
+}
+
+#[test]
 fn a_disk_that_fails_pauses_the_torrent() {
     // S-13
     let mut world = World::new();

@@ -22,9 +22,12 @@ impl Swarm {
         self.poll_trackers();
     }
 
-    /// Goes on after a [`pause`](Self::pause).
+    /// Goes on after a [`pause`](Self::pause); nothing follows a [`stop`](Self::stop).
     pub fn resume(&mut self, now: Instant) {
         self.advance(now);
+        if self.is_ended {
+            return;
+        }
         self.is_running = true;
         self.trackers.restart(now);
         self.poll_trackers();
@@ -34,6 +37,7 @@ impl Swarm {
     /// Ends the torrent: as [`pause`](Self::pause), for good. Go on driving until
     /// [`is_stopped`](Self::is_stopped), so that the trackers hear of it.
     pub fn stop(&mut self, now: Instant) {
+        self.is_ended = true;
         self.pause(now);
     }
 
