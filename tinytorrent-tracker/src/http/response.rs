@@ -125,7 +125,6 @@ fn retry_in(node: Node<'_, '_>) -> Option<RetryIn> {
     Some(RetryIn::After(Duration::from_secs(minutes.saturating_mul(60))))
 }
 
-/// BEP 24: 4 or 16 raw bytes. Some trackers write text.
 /// It is kept, and sent back in the request line, so that it must not be of any length.
 fn tracker_id(root: Node<'_, '_>, deviations: &mut Vec<Deviation>) -> Option<Vec<u8>> {
     let node = root.get("tracker id")?;
@@ -138,6 +137,7 @@ fn tracker_id(root: Node<'_, '_>, deviations: &mut Vec<Deviation>) -> Option<Vec
     Some(id.to_vec())
 }
 
+/// BEP 24: 4 or 16 raw bytes. Some trackers write text.
 fn external_ip(root: Node<'_, '_>, deviations: &mut Vec<Deviation>) -> Option<IpAddr> {
     let node = root.get("external ip")?;
     let bytes = node.as_bytes()?;
