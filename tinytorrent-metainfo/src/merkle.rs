@@ -101,12 +101,6 @@ pub(crate) fn beside(layers: &[Vec<Hash>], level: usize, first: usize, count: us
         .collect()
 }
 
-/// The root over `width` hashes, of which those that are not given cover padding alone. They stand
-/// `level` layers above the leaves.
-pub(crate) fn root_of_part(hashes: &[Hash], level: usize, width: usize) -> Hash {
-    reduce(hashes, width, level)
-}
-
 /// Whether `proof` leads from the hash at `index` of its layer to the root.
 pub fn verify(root: &Hash, hash: Hash, index: usize, proof: &[Hash]) -> bool {
     if proof.len() < usize::BITS as usize && index >> proof.len() != 0 {
@@ -124,8 +118,9 @@ pub fn parent(left: &Hash, right: &Hash) -> Hash {
     sha256([*left, *right].as_flattened())
 }
 
-/// The root over hashes that stand `level` layers above the leaves.
-fn reduce(hashes: &[Hash], width: usize, level: usize) -> Hash {
+/// The root over `width` hashes that stand `level` layers above the leaves. Those that are not given
+/// cover padding alone.
+pub(crate) fn reduce(hashes: &[Hash], width: usize, level: usize) -> Hash {
     let top = level + height(width.max(hashes.len()));
     let layer = (level..top).fold(hashes.to_vec(), above);
     layer.first().copied().unwrap_or(PADDING[top])

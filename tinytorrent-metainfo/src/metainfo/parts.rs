@@ -47,7 +47,8 @@ pub struct LayerAssembly {
     wanted: HashMap<[u8; 32], Wanted>,
     /// What came, by root and index.
     parts: BTreeMap<([u8; 32], u32), Vec<Hash>>,
-    missing: u64,
+    /// How many there are.
+    count: u64,
 }
 
 impl LayerAssembly {
@@ -56,9 +57,9 @@ impl LayerAssembly {
         let mut wanted = wanted(&metainfo.info);
         wanted.retain(|root, _| metainfo.layers.get(root).is_none());
         let base_layer = base_layer(&metainfo);
-        let parts = wanted.values().map(|layer| layer.hash_count.div_ceil(PART.into()));
-        let missing = parts.sum();
-        Self { metainfo, base_layer, wanted, parts: BTreeMap::new(), missing }
+        let counts = wanted.values().map(|layer| layer.hash_count.div_ceil(PART.into()));
+        let count = counts.sum();
+        Self { metainfo, base_layer, wanted, parts: BTreeMap::new(), count }
     }
 
     /// The parts that have not come, each of 512 hashes at most, in the order of the files.
@@ -88,22 +89,19 @@ impl LayerAssembly {
         let count = (layer.hash_count - u64::from(part.index)).min(length as u64) as usize;
         let (hashes, beyond) = hashes.split_at(count);
         let padding = merkle::padding(1 << self.base_layer);
-        let above = merkle::root_of_part(hashes, self.base_layer as usize, length);
+        let above = merkle::reduce(hashes, length, self.base_layer as usize);
         if beyond.iter().any(|hash| *hash != padding)
             || !merkle::verify(&part.root, above, part.index as usize / length, proof)
         {
             return false;
         }
-        let key = (part.root, part.index);
-        if self.parts.insert(key, hashes.to_vec()).is_none() {
-            self.missing -= 1;
-        }
+        self.parts.insert((part.root, part.index), hashes.to_vec());
         true
     }
 
     /// Whether nothing is missing.
     pub fn is_complete(&self) -> bool {
-        self.missing == 0
+        self.parts.len() as u64 == self.count
     }
 
     /// The torrent with its layers; `None` if one is not complete.
@@ -197,7 +195,7 @@ fn base_layer(metainfo: &Metainfo) -> u32 {
 fn tops(layer: &[Hash], level: usize) -> Vec<Vec<Hash>> {
     let width = layer.len().next_power_of_two();
     let step = width.min(PART as usize);
-    let roots = layer.chunks(step).map(|part| merkle::root_of_part(part, level, step));
+    let roots = layer.chunks(step).map(|part| merkle::reduce(part, step, level));
     merkle::layers(&roots.collect::<Vec<_>>(), level + merkle::height(step), width / step)
 }
 
