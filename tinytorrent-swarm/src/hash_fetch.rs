@@ -25,6 +25,12 @@ struct Asked {
     until: Option<Instant>,
 }
 
+impl Asked {
+    fn is(&self, peer: PeerKey, request: &HashRequest) -> bool {
+        self.peer == peer && self.request == *request
+    }
+}
+
 #[derive(Debug, Default)]
 struct Rest {
     until: Option<Instant>,
@@ -94,11 +100,8 @@ impl HashFetch {
 
     /// An answer came. `false` if it was not awaited, else somebody has to look at it.
     pub(crate) fn handle_hashes(&mut self, peer: PeerKey, request: &HashRequest) -> bool {
-        let awaited = self
-            .asked
-            .iter_mut()
-            .find(|asked| asked.peer == peer && asked.request == *request && asked.until.is_some());
-        awaited.is_some_and(|asked| asked.until.take().is_some())
+        let asked = self.asked.iter_mut().find(|asked| asked.is(peer, request));
+        asked.is_some_and(|asked| asked.until.take().is_some())
     }
 
     /// An answer was looked at. If it is wrong, others are asked.
@@ -146,8 +149,7 @@ impl HashFetch {
     }
 
     fn take(&mut self, peer: PeerKey, request: &HashRequest) -> Option<HashRequest> {
-        let is_it = |asked: &Asked| asked.peer == peer && asked.request == *request;
-        let at = self.asked.iter().position(is_it)?;
+        let at = self.asked.iter().position(|asked| asked.is(peer, request))?;
         Some(self.asked.swap_remove(at).request)
     }
 
