@@ -11,8 +11,10 @@ use tinytorrent_wire::{HashRequest, Hashes};
 use super::Driver;
 
 /// What is known of the piece layers.
+#[derive(Default)]
 pub(super) enum Layers {
     /// Nothing, or that there are none.
+    #[default]
     None,
     /// They are being fetched.
     Fetching(Box<LayerAssembly>),
@@ -44,12 +46,12 @@ impl Driver {
         let request = hashes.request;
         let checked = Input::HashesChecked { peer, request, is_right };
         self.swarm.handle_input(Instant::now(), checked);
-        if is_complete && let Layers::Fetching(assembly) = self.take_layers() {
-            // A complete one has a torrent.
-            if let Some(metainfo) = assembly.finish().map(Arc::new) {
-                self.keep_metainfo(&metainfo);
-                self.open(metainfo);
-            }
+        if is_complete
+            && let Layers::Fetching(assembly) = std::mem::take(&mut self.layers)
+            && let Some(metainfo) = assembly.finish().map(Arc::new)
+        {
+            self.keep_metainfo(&metainfo);
+            self.open(metainfo);
         }
     }
 
@@ -64,10 +66,6 @@ impl Driver {
 
     pub(super) fn is_fetching_layers(&self) -> bool {
         matches!(self.layers, Layers::Fetching(_))
-    }
-
-    fn take_layers(&mut self) -> Layers {
-        std::mem::replace(&mut self.layers, Layers::None)
     }
 }
 
