@@ -211,6 +211,11 @@ impl Geometry {
         self.payload_length(piece).div_ceil(BLOCK_LENGTH)
     }
 
+    /// Bytes of a piece up to the end of its last block: all but the padding behind that.
+    pub fn blocks_length(&self, piece: PieceIndex) -> u32 {
+        self.block_count(piece).saturating_mul(BLOCK_LENGTH).min(self.piece_length(piece))
+    }
+
     /// The block with this number within its piece.
     pub fn nth_block(&self, piece: PieceIndex, number: u32) -> Option<BlockInfo> {
         (number < self.block_count(piece)).then(|| self.block_at(piece, number * BLOCK_LENGTH))

@@ -30,7 +30,9 @@ pub(super) fn run(content: &Content, works: Vec<PieceWork>, sync_before_have: bo
         .map(|mut work| {
             let error = write(content, &work).err();
             let feeds = std::mem::take(&mut work.feeds).into_iter();
-            let padding = if work.finish.is_some() { padding(content, work.piece) } else { 0 };
+            let geometry = content.storage.geometry();
+            let behind = geometry.piece_length(work.piece) - geometry.blocks_length(work.piece);
+            let padding = if work.finish.is_some() { behind } else { 0 };
             Hashing { feeds, work, padding, next: Vec::new(), error }
         })
         .collect();
@@ -162,14 +164,6 @@ fn judge_one(
     let wanted = work.finish.is_some_and(|finish| finish.digests);
     let digests = if wanted { digests(content, work.piece)? } else { Vec::new() };
     Ok(Progress::Verified(digests))
-}
-
-/// Bytes of a piece behind its last block.
-fn padding(content: &Content, piece: PieceIndex) -> u32 {
-    let geometry = content.storage.geometry();
-    geometry
-        .piece_length(piece)
-        .saturating_sub(geometry.block_count(piece).saturating_mul(BLOCK_LENGTH))
 }
 
 static ZEROS: [u8; BLOCK_LENGTH as usize] = [0; BLOCK_LENGTH as usize];

@@ -153,9 +153,8 @@ fn run_of(block: BlockInfo) -> (PieceIndex, u32) {
 /// it is asked for.
 fn run_around(geometry: &Geometry, block: BlockInfo) -> Option<BlockInfo> {
     let (piece, number) = run_of(block);
-    let padded = geometry.padded_length(piece);
-    let last = geometry.nth_block(piece, geometry.block_count(piece).saturating_sub(1));
-    let end = last.map(|last| last.end()).filter(|&end| block.end() <= end).unwrap_or(padded);
+    let blocks = geometry.blocks_length(piece);
+    let end = if block.end() <= blocks { blocks } else { geometry.padded_length(piece) };
     geometry.block(piece.get(), number * RUN, RUN.min(end - number * RUN))
 }
 

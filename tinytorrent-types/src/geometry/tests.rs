@@ -45,6 +45,7 @@ fn aligned_files_have_pieces_of_their_own() {
             assert!(blocks.iter().copied().eq((0..).map_while(|n| geometry.nth_block(piece, n))));
             assert_eq!(blocks.len(), geometry.block_count(piece) as usize);
             assert_eq!(blocks.last().unwrap().end(), geometry.piece_length(piece));
+            assert_eq!(geometry.blocks_length(piece), geometry.piece_length(piece));
             assert_eq!(geometry.piece_at(geometry.piece_offset(piece)), Some(piece));
         }
     }
@@ -68,6 +69,7 @@ fn padding_is_part_of_its_piece_and_no_block_of_it() {
             padded.blocks(piece).eq(whole.blocks(piece).take(padded.block_count(piece) as usize))
         );
         assert!(padded.blocks(piece).eq((0..).map_while(|n| padded.nth_block(piece, n))));
+        assert_eq!(padded.blocks(piece).last().unwrap().end(), padded.blocks_length(piece));
     }
     // It is served as what it is.
     assert!(padded.block(0, 49_152, 16_384).is_some());
