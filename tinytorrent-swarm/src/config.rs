@@ -220,7 +220,7 @@ pub(crate) const MAX_UNASKED: u32 = 2_000;
 
 /// Blocks of metadata that a peer gets at one instant: 8 MiB, more than anybody asks for at once.
 /// They are copied, and nobody knows yet whether the peer reads them.
-pub(crate) const METADATA_AT_ONCE: u32 = 512;
+pub(crate) const METADATA_AT_ONCE: u64 = 512;
 
 /// Hashes that a peer gets at one instant: 8 MiB, for the same reasons.
 pub(crate) const HASHES_AT_ONCE: u64 = 1 << 18;

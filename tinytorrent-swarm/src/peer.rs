@@ -55,13 +55,37 @@ pub(crate) struct Peer {
     /// Blocks that it sent unasked.
     pub(crate) unasked: u32,
     /// Hashes that it asked for.
-    pub(crate) hashes_served: u64,
-    /// When it last asked for some, and for how many at that instant.
-    pub(crate) hashes_burst: (Instant, u64),
+    pub(crate) hashes: Portions,
     /// Blocks of metadata that it was sent.
-    pub(crate) metadata_served: u64,
-    /// When it was last sent one, and how many at that instant.
-    pub(crate) metadata_burst: (Instant, u32),
+    pub(crate) metadata: Portions,
+}
+
+/// What a peer had of something that it may not have for ever, nor all at once.
+#[derive(Debug)]
+pub(crate) struct Portions {
+    all: u64,
+    /// The last time, and how much at that instant.
+    last: Instant,
+    at_once: u64,
+}
+
+impl Portions {
+    fn new(now: Instant) -> Self {
+        Self { all: 0, last: now, at_once: 0 }
+    }
+
+    /// Whether it may have more, if it may have so much in all and at one instant.
+    pub(crate) fn has_room(&self, now: Instant, all: u64, at_once: u64) -> bool {
+        self.all < all && (self.last != now || self.at_once < at_once)
+    }
+
+    pub(crate) fn add(&mut self, now: Instant, count: u64) {
+        if self.last != now {
+            (self.last, self.at_once) = (now, 0);
+        }
+        self.all += count;
+        self.at_once += count;
+    }
 }
 
 /// What we know of a peer's pieces.
@@ -156,10 +180,8 @@ impl Peer {
             bad_requests: 0,
             exchange: None,
             unasked: 0,
-            hashes_served: 0,
-            hashes_burst: (now, 0),
-            metadata_served: 0,
-            metadata_burst: (now, 0),
+            hashes: Portions::new(now),
+            metadata: Portions::new(now),
         }
     }
 

@@ -261,15 +261,7 @@ fn metadata_that_is_not_complete_is_rejected() {
         assert_eq!(ask(&mut play, block), [Message::Extended(Extended { id: 3, payload })]);
     }
     // Once it has proved right it is served.
-    let count = play.geometry.piece_count();
-    play.tell(Input::ContentReady(Content {
-        geometry: play.geometry.clone(),
-        have: Bitfield::new(count),
-        wanted: Bitfield::full(count),
-        partial: Vec::new(),
-        info: info.clone(),
-        is_private: false,
-    }));
+    play.open(false);
     let answer = ask(&mut play, 2);
     let [Message::Extended(data)] = &answer[..] else { panic!("{answer:?}") };
     assert!(data.payload.ends_with(&info[2 * 16_384..]));

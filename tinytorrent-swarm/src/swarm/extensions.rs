@@ -125,15 +125,11 @@ impl Swarm {
         let Some(id) = peer.extensions.id(Extension::Metadata) else { return };
         // whoever asks for it again and again is not after the metadata.
         let blocks = self.info.len().div_ceil(metadata::BLOCK_LENGTH as usize) as u64;
-        if peer.metadata_burst.0 != self.now {
-            peer.metadata_burst = (self.now, 0);
-        }
-        let is_flooding = peer.metadata_served > METADATA_TIMES * (blocks + 8)
-            || peer.metadata_burst.1 >= METADATA_AT_ONCE;
-        let answer = match metadata_block(&self.info, block).filter(|_| !is_flooding) {
+        let limit = METADATA_TIMES * (blocks + 8) + 1;
+        let is_fair = peer.metadata.has_room(self.now, limit, METADATA_AT_ONCE);
+        let answer = match metadata_block(&self.info, block).filter(|_| is_fair) {
             Some(data) => {
-                peer.metadata_served += 1;
-                peer.metadata_burst.1 += 1;
+                peer.metadata.add(self.now, 1);
                 MetadataMessage::Data { block, total_size: Some(self.info.len() as u64), data }
             }
             None => MetadataMessage::Reject { block },

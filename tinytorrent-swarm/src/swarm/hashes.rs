@@ -65,17 +65,12 @@ impl Swarm {
         let pieces = self.picker.as_ref().map(|picker| picker.geometry().piece_count());
         // Whoever asks for all of them again and again is not after the hashes.
         let limit = HASH_TIMES * 2 * u64::from(pieces.unwrap_or(0).next_power_of_two());
-        if peer.hashes_burst.0 != self.now {
-            peer.hashes_burst = (self.now, 0);
-        }
-        let is_fair = pieces.is_some()
-            && peer.hashes_served < limit + u64::from(FREE_HASHES)
-            && peer.hashes_burst.1 < HASHES_AT_ONCE;
+        let limit = limit + u64::from(FREE_HASHES);
+        let is_fair = pieces.is_some() && peer.hashes.has_room(self.now, limit, HASHES_AT_ONCE);
         if !is_fair || request.validate().is_err() {
             return self.send(key, Message::HashReject(request));
         }
-        peer.hashes_served += u64::from(request.hash_count());
-        peer.hashes_burst.1 += u64::from(request.hash_count());
+        peer.hashes.add(self.now, request.hash_count().into());
         self.actions.push_back(Action::ReadHashes { peer: key, request });
     }
 
