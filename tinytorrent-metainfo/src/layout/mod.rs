@@ -138,16 +138,8 @@ impl Layout {
     /// is known to be zero (BEP 47). Never more than [`Geometry::piece_length`], which in a v2 torrent
     /// it always is; zero for a piece of padding alone.
     pub fn payload_length(&self, piece: PieceIndex) -> u32 {
-        let begin = self.geometry.piece_offset(piece);
-        let mut end = begin + u64::from(self.geometry.piece_length(piece));
-        while end > begin {
-            let last = self.starts.partition_point(|&start| start < end) - 1;
-            if !self.attributes[last].is_pad() {
-                break;
-            }
-            end = self.starts[last].max(begin);
-        }
-        (end - begin) as u32
+        let has_payload = self.piece_spans(piece).any(|span| !span.is_pad);
+        if has_payload { self.geometry.payload_length(piece) } else { 0 }
     }
 
     fn nominal_piece_length(&self) -> u32 {

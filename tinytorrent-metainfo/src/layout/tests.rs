@@ -138,13 +138,17 @@ proptest! {
         piece_length in 1..50_u32,
     ) {
         let mut builder = Layout::builder(piece_length);
+        let mut are_pads = Vec::new();
         for (number, (length, is_pad)) in files.into_iter().enumerate() {
             if is_pad { builder.pad(length) } else { builder.file([format!("f{number}")], length) };
+            are_pads.resize(are_pads.len() + length as usize, is_pad);
         }
         let layout = builder.build().unwrap();
         let geometry = layout.geometry();
-        for piece in geometry.pieces() {
-            let payload = layout.payload_length(piece);
+        for (piece, are_pads) in geometry.pieces().zip(are_pads.chunks(piece_length as usize)) {
+            let last = are_pads.iter().rposition(|is_pad| !is_pad);
+            let payload = last.map_or(0, |last| last as u32 + 1);
+            prop_assert_eq!(layout.payload_length(piece), payload);
             let expected = if payload == 0 { geometry.piece_length(piece) } else { payload };
             prop_assert_eq!(geometry.payload_length(piece), expected);
         }
