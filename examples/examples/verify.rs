@@ -56,9 +56,10 @@ fn read(options: &Options) -> Result<Metainfo, Failure> {
 }
 
 fn verify(options: &Options, out: Output, metainfo: &Metainfo) -> Result<VerifyReport, Failure> {
-    let bar = out.progress_bar(metainfo.layout().total_length());
+    let bar = out.progress_bar(0);
     let flag = interrupt_flag();
     let observer = |progress: Progress| {
+        bar.set_length(progress.total);
         bar.set_position(progress.done);
         if flag.load(Ordering::Relaxed) {
             ControlFlow::Break(())

@@ -34,6 +34,12 @@ impl<'a> Plan<'a> {
         let mut builder = Layout::builder(piece_length);
         // These paths are for counting only; what is read lies at the paths that were found.
         builder.policy(PathPolicy::KeepBytes).root(name);
+        if version == Version::V2 {
+            builder.aligned();
+        }
+        // v2 aligns files by rule; hybrids spell the padding out in `files`, also after the last file, as
+        // libtorrent does.
+        let is_padded = version == Version::Hybrid && !content.is_single_file;
         let mut sources = Vec::new();
         for (at, file) in content.files.iter().enumerate() {
             if version.has_v1() && file.elements.iter().any(|name| name.starts_with(BITCOMET_PAD)) {
@@ -44,10 +50,10 @@ impl<'a> Plan<'a> {
             builder.file(elements, file.length);
             sources.push(Some(at));
             let rest = file.length % u64::from(piece_length);
-            if rest > 0 && needs_padding(version, content.is_single_file) {
+            if rest > 0 && is_padded {
                 builder.pad(u64::from(piece_length) - rest);
-                sources.push(None);
             }
+            sources.resize(builder.file_count() as usize, None);
         }
         let layout = builder.build()?;
         Ok(Self { content, name, version, piece_length, layout, sources })
@@ -151,16 +157,6 @@ impl<'a> Plan<'a> {
         });
         let roots = roots.collect();
         (roots, PieceLayers::from_computed(layers))
-    }
-}
-
-/// v2 aligns files by rule; hybrids spell the padding out in `files`, also after the last file, as
-/// libtorrent does.
-fn needs_padding(version: Version, is_single_file: bool) -> bool {
-    match version {
-        Version::V1 => false,
-        Version::V2 => true,
-        Version::Hybrid => !is_single_file,
     }
 }
 
