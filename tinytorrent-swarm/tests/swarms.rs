@@ -118,6 +118,19 @@ fn the_liars_are_banned_and_the_honest_are_not() {
 }
 
 #[test]
+fn padding_that_nobody_sent_is_not_wasted() {
+    let geometry = Geometry::new(65_536, 65_536).unwrap().padded([(0, 40_000)]);
+    let mut world = World::new();
+    let liar = world.add(geometry.clone(), "all", |_| {});
+    world.nodes[liar].behaviour = Behaviour::Corrupt(1);
+    let leech = world.add(geometry, "none", |_| {});
+    world.introduce(leech, &[liar]);
+    world.run(MINUTE, |world| !world.nodes[leech].banned().is_empty());
+    let stats = world.nodes[leech].swarm.stats(world.now);
+    assert_eq!((stats.wasted, stats.downloaded), (2 * 16_384, 2 * 16_384));
+}
+
+#[test]
 fn a_stalled_peer_does_not_hold_up_the_rest() {
     // S-07
     let mut world = World::new();

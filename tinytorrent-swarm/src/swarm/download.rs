@@ -190,7 +190,7 @@ impl Swarm {
     pub(super) fn on_piece_failed(&mut self, piece: PieceIndex, digests: Vec<BlockDigest>) {
         let Some(picker) = &mut self.picker else { return };
         let Some(senders) = picker.failed(piece) else { return };
-        let length = picker.geometry().piece_length(piece);
+        let length = picker.geometry().blocks_length(piece);
         self.wasted += u64::from(length);
         self.hash_failures += 1;
         self.events.push_back(Event::PieceFailed { piece });
