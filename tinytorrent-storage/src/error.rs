@@ -4,6 +4,7 @@ use std::{
 };
 
 use thiserror::Error;
+use tinytorrent_folder::{self as folder, ErrorKind, Operation};
 
 /// Why content could not be read or written.
 #[derive(Debug, Error)]
@@ -58,30 +59,6 @@ pub enum StorageError {
         /// How many blocks there are none of.
         missing: u32,
     },
-}
-
-/// What was tried when the operating system refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Operation {
-    /// Opening a file or a folder.
-    Open,
-    /// Creating a file or a folder.
-    Create,
-    /// Reading.
-    Read,
-    /// Writing.
-    Write,
-    /// Bringing what was written to the medium.
-    Sync,
-    /// Asking for size and times.
-    Examine,
-    /// Setting the size, or reserving room.
-    Allocate,
-    /// Renaming.
-    Rename,
-    /// Removing.
-    Remove,
 }
 
 /// What a user can do about a [`StorageError`].
@@ -150,7 +127,9 @@ impl StorageError {
     /// Whether a file or a folder on the way to it does not exist.
     pub(crate) fn is_not_found(&self) -> bool {
         match self {
-            StorageError::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            StorageError::Io { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+            }
             StorageError::MissingData { .. } => true,
             _ => false,
         }
@@ -170,19 +149,15 @@ fn io_fault(error: &io::Error) -> Fault {
     }
 }
 
-impl std::fmt::Display for Operation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Operation::Open => "open",
-            Operation::Create => "create",
-            Operation::Read => "read",
-            Operation::Write => "write",
-            Operation::Sync => "sync",
-            Operation::Examine => "examine",
-            Operation::Allocate => "allocate",
-            Operation::Rename => "rename",
-            Operation::Remove => "remove",
-        })
+impl From<folder::Error> for StorageError {
+    fn from(error: folder::Error) -> Self {
+        let (path, kind) = error.into_parts();
+        match kind {
+            ErrorKind::Io { operation, source } => StorageError::Io { operation, path, source },
+            ErrorKind::Link => StorageError::SymbolicLink { path },
+            ErrorKind::NotAFile => StorageError::NotAFile { path },
+            _ => StorageError::io(Operation::Open, path, io::ErrorKind::InvalidInput.into()),
+        }
     }
 }
 

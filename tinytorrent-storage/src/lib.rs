@@ -111,24 +111,24 @@ mod parts;
 mod pool;
 mod presence;
 mod resume;
-mod root;
 mod storage;
 mod turns;
 mod vectored;
 mod verify;
+
+pub use tinytorrent_folder::{FileStamp, Operation};
 
 pub use crate::{
     disk::{
         BlockDigest, Completion, Disk, DiskOptions, NotStored, TorrentDisk, TorrentOptions,
         VerifyOptions,
     },
-    error::{Fault, Operation, StorageError},
+    error::{Fault, StorageError},
     hashes::PieceHashes,
     pool::FilePool,
     resume::{
         Counters, PartialPiece, RecordError, RecoverOptions, Recovered, ResumeRecord, recover,
     },
-    root::FileStamp,
     storage::{Storage, StorageOptions},
     turns::CheckTurns,
     verify::{Verified, VerifyProgress, verify},

@@ -7,7 +7,7 @@ use std::{
     },
 };
 
-use crate::{StorageError, root::Access};
+use crate::StorageError;
 
 /// A budget of open files, shared by as many storages as hold it.
 ///
@@ -19,6 +19,14 @@ pub struct FilePool {
     limit: usize,
     next_storage: AtomicU64,
     state: Mutex<State>,
+}
+
+/// The purpose that a file is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    /// Reading too. The file and its folders are created where they are missing.
+    Write,
 }
 
 /// Which file of which storage.

@@ -10,14 +10,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use tinytorrent_folder::{Folder, Mode};
 use tinytorrent_types::{Geometry, InfoHashes, PieceIndex};
 
-use crate::{
-    Operation, Storage, StorageError,
-    resume::PartialPiece,
-    root::{Access, Root},
-    vectored,
-};
+use crate::{Operation, Storage, StorageError, resume::PartialPiece, vectored};
 
 /// Neighbouring blocks of one piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +57,7 @@ impl Journal {
 
     /// Adds what was written. A journal that cannot be written costs progress after a kill, and
     /// nothing else, so there is no error.
-    pub(crate) fn append(&self, root: &Root, ranges: &[BlockRange]) {
+    pub(crate) fn append(&self, root: &Folder, ranges: &[BlockRange]) {
         if ranges.is_empty() {
             return;
         }
@@ -87,14 +83,14 @@ impl Journal {
     /// so that what it tells cannot be out of date.
     pub(crate) fn rewrite(
         &self,
-        root: &Root,
+        root: &Folder,
         partial: impl FnOnce() -> Vec<PartialPiece>,
     ) -> Result<(), StorageError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         *state = State::Closed;
         let partial = partial();
         if partial.is_empty() {
-            return root.remove(std::iter::once(self.name.as_bytes()));
+            return Ok(root.remove([self.name.as_bytes()])?);
         }
         let mut bytes = self.header.to_vec();
         bytes.extend(partial.iter().flat_map(ranges_of).flat_map(encode));
@@ -103,8 +99,8 @@ impl Journal {
 
     /// What is claimed in the file, piece by piece; nothing if there is none, or it is of another
     /// torrent. Entries from the first broken one on are left out.
-    pub(crate) fn load(&self, root: &Root, geometry: &Geometry) -> Vec<PartialPiece> {
-        let Ok(mut file) = root.file(std::iter::once(self.name.as_bytes()), Access::Read) else {
+    pub(crate) fn load(&self, root: &Folder, geometry: &Geometry) -> Vec<PartialPiece> {
+        let Ok(mut file) = root.open_file([self.name.as_bytes()]) else {
             return Vec::new();
         };
         let mut bytes = Vec::new();
@@ -120,8 +116,8 @@ impl Journal {
         }
     }
 
-    fn open(&self, root: &Root) -> Result<State, StorageError> {
-        let file = root.file(std::iter::once(self.name.as_bytes()), Access::Write)?;
+    fn open(&self, root: &Folder) -> Result<State, StorageError> {
+        let file = root.create_file([self.name.as_bytes()], Mode::Data)?;
         let io = |source| StorageError::io(Operation::Write, root.path().join(&self.name), source);
         let length = file.metadata().map_err(io)?.len();
         let mut header = [0; HEADER];
@@ -142,24 +138,28 @@ impl Journal {
 /// Writes a file beside the one of this name and puts it in its place, so that a kill or a full
 /// disk leaves the old one.
 pub(super) fn replace(
-    root: &Root,
+    root: &Folder,
     name: &str,
     bytes: &[u8],
     sync: bool,
 ) -> Result<(), StorageError> {
     let draft = format!("{name}.new");
-    root.remove(std::iter::once(draft.as_bytes()))?;
-    let written = write_draft(root, &draft, bytes, sync).and_then(|()| root.rename(&draft, name));
+    root.remove([draft.as_bytes()])?;
+    let written =
+        write_draft(root, &draft, bytes, sync).and_then(|()| Ok(root.rename(&draft, name)?));
     if written.is_err() {
         // It is of no use to anybody; why it failed matters more than whether this does.
-        let _ = root.remove(std::iter::once(draft.as_bytes()));
+        let _ = root.remove([draft.as_bytes()]);
     }
     written?;
-    if sync { root.sync_entries() } else { Ok(()) }
+    if sync {
+        root.sync_entries()?;
+    }
+    Ok(())
 }
 
-fn write_draft(root: &Root, draft: &str, bytes: &[u8], sync: bool) -> Result<(), StorageError> {
-    let mut file = root.file(std::iter::once(draft.as_bytes()), Access::Write)?;
+fn write_draft(root: &Folder, draft: &str, bytes: &[u8], sync: bool) -> Result<(), StorageError> {
+    let mut file = root.create_file([draft.as_bytes()], Mode::Data)?;
     let path = || root.path().join(draft);
     file.write_all(bytes).map_err(|error| StorageError::io(Operation::Write, path(), error))?;
     if sync {
@@ -256,18 +256,16 @@ mod tests {
 
     use super::*;
 
-    const ROOT_ACCESS: Access = Access::Write;
-
     struct World {
         folder: tempfile::TempDir,
-        root: Root,
+        root: Folder,
         geometry: Geometry,
         journal: Journal,
     }
 
     fn world() -> World {
         let folder = tempfile::tempdir().unwrap();
-        let root = Root::open(folder.path(), ROOT_ACCESS).unwrap();
+        let root = Folder::create(folder.path()).unwrap();
         let geometry = Geometry::new(10 * 65_536, 65_536).unwrap();
         World { folder, root, geometry, journal: Journal::new(&identity(1)) }
     }

@@ -4,7 +4,7 @@ use tinytorrent_hash::sha1;
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashV2, InfoHashes};
 
 use super::{Counters, PartialPiece, journal::replace};
-use crate::{FileStamp, Storage, StorageError, root::Access};
+use crate::{FileStamp, Storage, StorageError};
 
 /// What a run leaves for the next one: which pieces are on disk, and how the files looked then.
 ///
@@ -120,7 +120,7 @@ impl ResumeRecord {
     pub fn load(storage: &Storage) -> Option<Self> {
         let (geometry, file_count) = (storage.geometry(), storage.layout().file_count());
         let name = file_name(&storage.identity());
-        let file = storage.root().file(std::iter::once(name.as_bytes()), Access::Read).ok()?;
+        let file = storage.root().open_file([name.as_bytes()]).ok()?;
         let mut bytes = Vec::new();
         file.take(longest(geometry, file_count)).read_to_end(&mut bytes).ok()?;
         Self::from_bytes(&bytes, &storage.identity(), geometry, file_count).ok()
@@ -132,7 +132,7 @@ impl ResumeRecord {
     /// The system refuses.
     pub fn remove(storage: &Storage) -> Result<(), StorageError> {
         let name = file_name(&storage.identity());
-        storage.root().remove(std::iter::once(name.as_bytes()))?;
+        storage.root().remove([name.as_bytes()])?;
         storage.journal().rewrite(storage.root(), Vec::new)
     }
 }

@@ -91,7 +91,7 @@ pub fn recover(
     }
     let turns = options.turns.as_ref().filter(|_| !unsure.is_empty());
     let waiting = VerifyProgress { pieces_done: 0, pieces_total: unsure.count(), bytes_done: 0 };
-    let turn = turns.map(|turns| turns.wait(storage.root().disk(), || progress(waiting)));
+    let turn = turns.map(|turns| turns.wait(storage.disk(), || progress(waiting)));
     if let Some(None) = turn {
         return Ok(None);
     }

@@ -7,11 +7,15 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
+use tinytorrent_folder::{Elements, Mode};
 use tinytorrent_metainfo::FileSpan;
 
 use super::{PARTS_KEY, Storage, Target};
 use crate::{
-    Operation, StorageError, parts::Placement, pool::FileKey, presence, root::Access, vectored,
+    Operation, StorageError,
+    parts::Placement,
+    pool::{Access, FileKey},
+    presence, vectored,
 };
 
 impl Storage {
@@ -76,7 +80,7 @@ impl Storage {
         let key = FileKey { storage: self.id, file: number };
         self.pool.get(key, access, || match target {
             Target::File(file) => self.open_file(file, access),
-            Target::Parts => self.root.file(std::iter::once(self.parts_name().as_bytes()), access),
+            Target::Parts => self.open_path([self.parts_name().as_bytes()], access),
         })
     }
 
@@ -87,7 +91,7 @@ impl Storage {
                 length: 0,
             });
         };
-        let file = self.root.file(entry.path.elements(), access)?;
+        let file = self.open_path(entry.path.elements(), access)?;
         if access == Access::Write && self.options.truncate_longer {
             let io = |operation| {
                 move |source| {
@@ -99,6 +103,17 @@ impl Storage {
             }
         }
         Ok(file)
+    }
+
+    fn open_path<'a>(
+        &self,
+        elements: impl Elements<'a>,
+        access: Access,
+    ) -> Result<File, StorageError> {
+        Ok(match access {
+            Access::Read => self.root.open_file(elements)?,
+            Access::Write => self.root.create_file(elements, Mode::Data)?,
+        })
     }
 
     pub(super) fn reserve(&self, index: u32, length: u64) -> Result<(), StorageError> {

@@ -8,6 +8,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
+use tinytorrent_folder::Folder;
 use tinytorrent_metainfo::{FileIndex, Info, Layout};
 use tinytorrent_types::{BlockInfo, Geometry, InfoHashes, PieceIndex};
 
@@ -18,8 +19,8 @@ pub use options::StorageOptions;
 use crate::{
     FilePool, FileStamp, Operation, StorageError,
     parts::Placement,
+    pool::Access,
     presence::{self, Presence},
-    root::{Access, Root},
 };
 
 /// The content of one torrent in a folder: reads and writes ranges of it, wherever the borders of
@@ -55,7 +56,7 @@ use crate::{
 pub struct Storage {
     shape: Shape,
     identity: InfoHashes,
-    root: Root,
+    root: Folder,
     options: StorageOptions,
     pool: Arc<FilePool>,
     id: u64,
@@ -113,10 +114,9 @@ impl Storage {
         root: &Path,
         options: &StorageOptions,
     ) -> Result<Self, StorageError> {
-        let access = if options.read_only { Access::Read } else { Access::Write };
         let pool = options.file_pool.clone().unwrap_or_default();
         Ok(Self {
-            root: Root::open(root, access)?,
+            root: if options.read_only { Folder::open(root)? } else { Folder::create(root)? },
             placement: RwLock::new(Placement::all_in_files()),
             unsynced: Mutex::default(),
             id: pool.register(),
@@ -261,7 +261,7 @@ impl Storage {
     /// The system refuses, or a link is in the way.
     pub fn stamp(&self, file: FileIndex) -> Result<Option<FileStamp>, StorageError> {
         match self.layout().file(file.get()) {
-            Some(file) => self.root.stamp(file.path.elements()),
+            Some(file) => Ok(self.root.stamp(file.path.elements())?),
             None => Ok(None),
         }
     }
@@ -272,7 +272,7 @@ impl Storage {
             .files()
             .map(|file| match file.is_pad() {
                 true => Ok(None),
-                false => self.root.stamp(file.path.elements()),
+                false => Ok(self.root.stamp(file.path.elements())?),
             })
             .collect()
     }
@@ -312,7 +312,12 @@ impl Storage {
         Ok(found)
     }
 
-    pub(crate) fn root(&self) -> &Root {
+    /// The number that the system has for the disk; all are one where that is not known.
+    pub(crate) fn disk(&self) -> u64 {
+        self.root.disk().unwrap_or_default()
+    }
+
+    pub(crate) fn root(&self) -> &Folder {
         &self.root
     }
 

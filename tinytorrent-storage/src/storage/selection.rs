@@ -5,7 +5,7 @@ use std::{fs::File, io::IoSlice, sync::PoisonError};
 use tinytorrent_metainfo::{FileIndex, FileSpan};
 
 use super::{PARTS_KEY, Storage, Target};
-use crate::{Operation, StorageError, parts::Placement, presence, root::Access, vectored};
+use crate::{Operation, StorageError, parts::Placement, pool::Access, presence, vectored};
 
 impl Storage {
     /// Says which files are wanted; without it, all are. Call it before anything is written or
@@ -39,7 +39,7 @@ impl Storage {
             moved.into_iter().try_for_each(|file| self.move_out_of_parts(file))?;
             if parted.is_empty() {
                 self.pool.close(self.id, Some(PARTS_KEY));
-                self.root.remove(std::iter::once(self.parts_name().as_bytes()))?;
+                self.root.remove([self.parts_name().as_bytes()])?;
                 let mut unsynced = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
                 unsynced.remove(&Target::Parts);
             }
@@ -49,7 +49,7 @@ impl Storage {
     }
 
     fn has_parts(&self) -> Result<bool, StorageError> {
-        let stamp = self.root.stamp(std::iter::once(self.parts_name().as_bytes()))?;
+        let stamp = self.root.stamp([self.parts_name().as_bytes()])?;
         Ok(stamp.is_some())
     }
 
