@@ -37,7 +37,7 @@ fn reading(criterion: &mut Criterion) {
     ] {
         let mut group = criterion.benchmark_group(format!("read/{name}"));
         group.throughput(Throughput::Bytes(input.len() as u64));
-        for (policy, what) in [(PathPolicy::Portable, "portable"), (PathPolicy::Posix, "posix")] {
+        for (policy, what) in [(PathPolicy::Portable, "portable"), (PathPolicy::System, "system")] {
             let mut options = ReadOptions::strict();
             options.path_policy(policy);
             group.bench_function(format!("tinytorrent, {what} paths"), |b| {

@@ -35,7 +35,7 @@ fuzz_target!(|input: &[u8]| {
         created => created.expect("what is there can be read"),
     };
     let bytes = created.to_bytes();
-    let read = ReadOptions::strict().path_policy(PathPolicy::KeepBytes).read(&bytes);
+    let read = ReadOptions::strict().path_policy(PathPolicy::System).read(&bytes);
     let read = read.expect("what we make, we read");
     assert_eq!(read.hashes(), created.hashes());
     assert_eq!(read.to_bytes(), bytes);

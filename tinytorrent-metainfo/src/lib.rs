@@ -67,6 +67,8 @@
 mod content;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it reads files")]
 mod create;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it asks the disk")]
+mod disk_paths;
 mod error;
 mod host_port;
 mod info;
@@ -82,6 +84,7 @@ mod warning;
 
 pub use content::{Observer, Progress};
 pub use create::{CreateError, CreateOptions};
+pub use disk_paths::{DiskPaths, Trying};
 pub use error::{Error, ErrorKind};
 pub use host_port::{HostPort, HostPortError};
 pub use info::{Info, Version};

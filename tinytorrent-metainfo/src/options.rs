@@ -15,7 +15,7 @@ use crate::{Error, Info, Metainfo, PathPolicy, info, metainfo};
 /// | option | default |
 /// |---|---|
 /// | mode | strict |
-/// | [`path_policy`](Self::path_policy) | [`PathPolicy::Portable`] |
+/// | [`path_policy`](Self::path_policy) | [`PathPolicy::System`] |
 /// | [`max_bytes`](Self::max_bytes) | 128 MiB |
 /// | [`max_depth`](Self::max_depth) | 210 |
 /// | [`max_nodes`](Self::max_nodes) | 3,000,000 |
@@ -26,13 +26,13 @@ use crate::{Error, Info, Metainfo, PathPolicy, info, metainfo};
 /// use tinytorrent_metainfo::{PathPolicy, ReadOptions};
 ///
 /// let mut options = ReadOptions::lenient();
-/// options.path_policy(PathPolicy::Posix);
-/// // Bytes follow the value, which lenient reading forgives.
+/// options.path_policy(PathPolicy::Portable);
+/// // Bytes follow the value, which lenient reading forgives, and Windows takes no `:`.
 /// let torrent = b"d4:infod6:lengthi1e4:name3:a:b12:piece lengthi16384e\
 ///     6:pieces20:ABCDEFGHIJKLMNOPQRSTee\n";
 /// let metainfo = options.read(torrent)?;
-/// assert_eq!(metainfo.info().name(), "a:b");
-/// assert_eq!(metainfo.warnings().len(), 1);
+/// assert_eq!(metainfo.info().name(), "a_b");
+/// assert_eq!(metainfo.warnings().len(), 2);
 /// # Ok::<(), tinytorrent_metainfo::Error>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -61,7 +61,7 @@ impl ReadOptions {
         Self { lenient, policy, max_pieces: 1 << 21, max_warnings: 100, bencode }
     }
 
-    /// How names become paths. Default: [`PathPolicy::Portable`].
+    /// How names become paths. Default: [`PathPolicy::System`].
     pub fn path_policy(&mut self, policy: PathPolicy) -> &mut Self {
         self.policy = policy;
         self

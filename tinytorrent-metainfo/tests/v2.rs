@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::ops::ControlFlow;
 
-use common::{both, d, i, l, lenient, paths, refused, refused_kind, s, strings, torrent};
+use common::{both, d, i, l, lenient, paths, portable, refused, refused_kind, s, strings, torrent};
 use sha2::{Digest, Sha256};
 use tinytorrent_metainfo::{
     CreateOptions, ErrorKind, Info, LayoutError, Magnet, Metainfo, Progress, VerifyError,
@@ -371,9 +371,10 @@ fn files_come_depth_first_in_the_order_of_the_tree() {
         ("c", file()),
     ]);
     let expected = ["name/B", "name/b/a/q", "name/b/z", "name/b.txt", "name/c"];
+    assert_eq!(paths(&both(&v2(tree.clone()))), expected);
     // On a file system that folds case, `b` cannot be a folder and `B` a file.
     let expected = expected.map(|path| path.replace("name/B", "name/B.1"));
-    assert_eq!(paths(&both(&v2(tree))), expected);
+    assert_eq!(paths(&portable(&v2(tree))), expected);
 }
 
 // V-22, M-28, B-20

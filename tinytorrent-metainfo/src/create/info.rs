@@ -33,7 +33,7 @@ impl<'a> Plan<'a> {
         let version = options.version;
         let mut builder = Layout::builder(piece_length);
         // These paths are for counting only; what is read lies at the paths that were found.
-        builder.policy(PathPolicy::KeepBytes).root(name);
+        builder.policy(PathPolicy::System).root(name);
         if version == Version::V2 {
             builder.aligned();
         }

@@ -100,7 +100,8 @@ impl Info {
         self.version
     }
 
-    /// The name as it is used on disk: of the file, or of the folder around the files.
+    /// The name of the file, or of the folder around the files, under the path policy and as text: what
+    /// is no UTF-8 is replaced. On disk it is the first element of the [`layout`](Self::layout)'s paths.
     pub fn name(&self) -> &str {
         &self.name
     }

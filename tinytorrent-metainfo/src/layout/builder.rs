@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use tinytorrent_types::{Geometry, GeometryError};
 
-use super::{FileAttributes, FileIndex, Layout, LayoutError};
+use super::{FileAttributes, FileIndex, Layout, LayoutError, refuse_changes};
 use crate::path::{PathBuilder, PathPolicy};
 
 /// Collects the files of a [`Layout`] in the order of the content.
@@ -40,7 +40,7 @@ impl LayoutBuilder {
     }
 
     /// How names become paths. Set it before the root and the first file, after which it has no
-    /// effect. Default: [`PathPolicy::Portable`].
+    /// effect. Default: [`PathPolicy::System`].
     pub fn policy(&mut self, policy: PathPolicy) -> &mut Self {
         if self.attributes.is_empty() {
             self.paths.set_policy(policy);
@@ -115,16 +115,9 @@ impl LayoutBuilder {
         }
         let geometry = self.geometry()?;
         let paths = std::mem::replace(&mut self.paths, PathBuilder::new());
-        let policy = paths.policy();
         let is_written = |file: usize| !self.attributes[file].is_pad();
         let paths = paths.resolve(&self.seed, is_written).ok_or(LayoutError::TooManyCollisions)?;
-        if let (PathPolicy::Reject, Some(change)) = (policy, paths.changes().next()) {
-            let (original, kind) = (change.original, change.kinds[0]);
-            return Err(match change.file {
-                None => LayoutError::NameRejected { original, kind },
-                Some(file) => LayoutError::PathRejected { file: file.get(), original, kind },
-            });
-        }
+        refuse_changes(&paths)?;
         self.starts.push(self.total);
         self.starts.shrink_to_fit();
         self.attributes.shrink_to_fit();
@@ -258,7 +251,7 @@ impl LayoutBuilder {
         if length > MAX_TOTAL || self.total > MAX_TOTAL - length {
             return Err(LayoutError::TotalLength { file });
         }
-        if self.paths.policy() == PathPolicy::Reject
+        if self.paths.policy() == PathPolicy::Exact
             && let Some((kind, original)) = self.paths.change()
         {
             return Err(LayoutError::PathRejected { file, original: escape(&original), kind });

@@ -31,7 +31,7 @@ pub enum LayoutError {
         /// The file.
         file: u32,
     },
-    /// The policy is [`PathPolicy::Reject`](crate::PathPolicy::Reject) and a name would have to change.
+    /// The policy is [`PathPolicy::Exact`](crate::PathPolicy::Exact) and a name would have to change.
     #[error("the path of file {file}, {original:?}, is refused: {kind}")]
     PathRejected {
         /// The file.

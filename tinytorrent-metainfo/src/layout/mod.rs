@@ -13,7 +13,7 @@ pub use spans::{FileSpan, Spans};
 
 use tinytorrent_types::{BlockInfo, Geometry, PieceIndex};
 
-use crate::path::{PathChange, Paths, SafePath};
+use crate::path::{PathChange, PathPolicy, Paths, SafePath};
 
 /// The files of a torrent in the order of its content, with the paths they get on disk.
 ///
@@ -95,6 +95,37 @@ impl Layout {
         self.paths.changes()
     }
 
+    /// The policy that made the paths.
+    pub fn path_policy(&self) -> PathPolicy {
+        self.paths.policy()
+    }
+
+    /// The same files under the paths that another policy makes of their names.
+    ///
+    /// Names that the first policy changed are taken as they were given; where links lead, as it is
+    /// written.
+    ///
+    /// # Errors
+    /// [`LayoutError::TooManyCollisions`], and of [`PathPolicy::Exact`] a refusal.
+    pub fn with_policy(&self, policy: PathPolicy) -> Result<Self, LayoutError> {
+        let links = self.links.iter().map(|link| link.as_usize());
+        let is_written = |file: usize| !self.attributes[file].is_pad();
+        let paths = self.paths.under(policy, links, is_written);
+        let paths = paths.ok_or(LayoutError::TooManyCollisions)?;
+        refuse_changes(&paths)?;
+        Ok(Self {
+            geometry: self.geometry.clone(),
+            starts: self.starts.clone(),
+            attributes: self.attributes.clone(),
+            links: self.links.clone(),
+            paths,
+        })
+    }
+
+    pub(crate) fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
     /// The files that `offset..offset + length` of the content touches, in order, with the part
     /// of each. Empty files have no part; what lies beyond the content is left out.
     pub fn spans(&self, offset: u64, length: u64) -> Spans<'_> {
@@ -163,6 +194,18 @@ impl Layout {
     fn link_target(&self, file: FileIndex) -> Option<SafePath<'_>> {
         self.links.binary_search(&file).ok().map(|link| self.paths.target(link))
     }
+}
+
+/// [`PathPolicy::Exact`] takes no path that is not as it was given.
+fn refuse_changes(paths: &Paths) -> Result<(), LayoutError> {
+    let (PathPolicy::Exact, Some(change)) = (paths.policy(), paths.changes().next()) else {
+        return Ok(());
+    };
+    let (original, kind) = (change.original, change.kinds[0]);
+    Err(match change.file {
+        None => LayoutError::NameRejected { original, kind },
+        Some(file) => LayoutError::PathRejected { file: file.get(), original, kind },
+    })
 }
 
 #[cfg(test)]

@@ -166,8 +166,8 @@ impl PathBuilder {
         self.files.shrink();
         self.targets.shrink();
         let folders = self.folders.finish();
-        let (files, targets, changes) = (self.files, self.targets, self.changes);
-        let paths = Paths { folders, files, targets, changes };
-        resolve(paths, is_written, &mut PathHasher::new(self.policy, seed))
+        let (policy, files, targets) = (self.policy, self.files, self.targets);
+        let paths = Paths { policy, folders, files, targets, changes: self.changes };
+        resolve(paths, is_written, &mut PathHasher::new(policy, seed))
     }
 }

@@ -29,6 +29,22 @@ impl Changes {
         self.files.push(Changed { file: file as u32, kinds, name });
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.root.is_none() && self.files.is_empty()
+    }
+
+    /// The name that a file was given, if its path had to change.
+    pub(super) fn given_name(&self, file: usize) -> Option<&[u8]> {
+        let at = self.files.binary_search_by_key(&file, |changed| changed.file as usize).ok()?;
+        Some(&self.files[at].name)
+    }
+
+    /// The changes of a file's path; none for one that is as it was given.
+    pub(super) fn kinds(&self, file: usize) -> Kinds {
+        let at = self.files.binary_search_by_key(&file, |changed| changed.file as usize);
+        at.map_or(Kinds::default(), |at| self.files[at].kinds)
+    }
+
     /// These files, ascending, get another name than this because somebody else has their path.
     pub(super) fn add_collisions<'a>(&mut self, files: &[usize], name: impl Fn(usize) -> &'a [u8]) {
         let collision = Kinds::of(PathChangeKind::Collision);
@@ -77,14 +93,9 @@ impl Paths {
 
 impl Folders {
     /// The path of a file of this name as it was given, without the root.
-    pub(super) fn given_path(&self, mut folder: FolderId, name: &[u8]) -> Vec<u8> {
-        let mut way = Vec::new();
-        while !matches!(folder, Self::ROOT | Self::TOP) {
-            way.push(folder);
-            folder = self.around(folder);
-        }
+    pub(super) fn given_path(&self, folder: FolderId, name: &[u8]) -> Vec<u8> {
         let mut path = Vec::new();
-        for folder in way.into_iter().rev() {
+        for folder in self.way_to(folder) {
             path.extend_from_slice(self.given_name(folder));
             path.push(b'/');
         }

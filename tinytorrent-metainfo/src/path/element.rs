@@ -14,6 +14,10 @@ impl Kinds {
         self.0 |= 1 << kind as u16;
     }
 
+    pub(crate) fn remove(&mut self, kind: PathChangeKind) {
+        self.0 &= !(1 << kind as u16);
+    }
+
     pub(crate) fn merge(&mut self, other: Kinds) {
         self.0 |= other.0;
     }
@@ -40,7 +44,7 @@ const MAX_EXTENSION: usize = 16;
 
 /// Appends one element to `out` as the policy wants it, and says what was changed.
 pub(crate) fn sanitise(raw: &[u8], policy: PathPolicy, out: &mut Vec<u8>) -> Kinds {
-    if is_plain(raw) {
+    if is_plain(raw) || (policy.keeps_bytes() && is_held_by_unix(raw)) {
         out.extend_from_slice(raw);
         return Kinds::default();
     }
@@ -77,6 +81,13 @@ fn is_plain(raw: &[u8]) -> bool {
         && !is_reserved(raw)
 }
 
+/// Whether Linux and its like hold the element as it is.
+fn is_held_by_unix(raw: &[u8]) -> bool {
+    !matches!(raw, b"" | b"." | b"..")
+        && raw.len() <= MAX_ELEMENT
+        && !raw.iter().any(|&byte| byte == 0 || byte == b'/')
+}
+
 /// Replaces or drops characters. Invalid UTF-8 gives one `_` a byte, overlong forms included, so
 /// that nothing hidden in them is ever decoded (BEP 52, "file tree").
 fn filter(raw: &[u8], policy: PathPolicy, out: &mut Vec<u8>, kinds: &mut Kinds) {
@@ -111,9 +122,10 @@ fn judge(character: char, policy: PathPolicy) -> Option<PathChangeKind> {
         '<' | '>' | '"' | '|' | '?' | '*' if policy.obeys_windows() => {
             Some(PathChangeKind::Forbidden)
         }
-        _ if policy.keeps_bytes() => None,
+        '\u{1}'..='\u{1f}' if policy.obeys_windows() => Some(PathChangeKind::Control),
+        _ if !policy.shows_all() => None,
         // A terminal obeys these; no name needs them.
-        '\u{1}'..='\u{1f}' | '\u{7f}'..='\u{9f}' => Some(PathChangeKind::Control),
+        '\u{7f}'..='\u{9f}' => Some(PathChangeKind::Control),
         '\u{61c}'
         | '\u{200b}'..='\u{200f}'
         | '\u{202a}'..='\u{202e}'

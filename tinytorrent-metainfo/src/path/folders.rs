@@ -70,6 +70,24 @@ impl Folders {
         }
     }
 
+    /// The folders on the way to one, itself included, outermost first; without the root.
+    pub(super) fn way_to(&self, mut folder: FolderId) -> impl Iterator<Item = FolderId> + use<> {
+        let mut way = Vec::new();
+        while !matches!(folder, Self::ROOT | Self::TOP) {
+            way.push(folder);
+            folder = self.around(folder);
+        }
+        way.into_iter().rev()
+    }
+
+    /// Whether a folder is the root or below it; padding without a path is beside it.
+    pub(super) fn is_in_root(&self, mut folder: FolderId) -> bool {
+        while !matches!(folder, Self::ROOT | Self::TOP) {
+            folder = self.around(folder);
+        }
+        folder == Self::ROOT
+    }
+
     fn push(&mut self, around: FolderId, name: &[u8]) -> Option<FolderId> {
         let name_end = u32::try_from(self.names.len() + name.len()).ok()?;
         self.names.extend_from_slice(name);

@@ -9,6 +9,7 @@ mod hasher;
 mod paths;
 mod policy;
 mod safe_path;
+mod under;
 mod way;
 mod words;
 

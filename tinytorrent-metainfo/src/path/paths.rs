@@ -1,11 +1,12 @@
 use core::fmt;
 
 use super::folders::{FolderId, Folders};
-use super::{Changes, SafePath};
+use super::{Changes, PathPolicy, SafePath};
 
 /// The paths of a torrent's files, in their order.
 #[derive(Clone)]
 pub(crate) struct Paths {
+    pub(super) policy: PathPolicy,
     pub(super) folders: Folders,
     pub(super) files: Names,
     /// Where symlinks lead, in the order of the files that are some.
@@ -22,6 +23,11 @@ impl Paths {
     /// Where the symlink leads that has this place among the symlinks.
     pub(crate) fn target(&self, link: usize) -> SafePath<'_> {
         self.targets.path(link, &self.folders)
+    }
+
+    /// The policy that made them.
+    pub(crate) fn policy(&self) -> PathPolicy {
+        self.policy
     }
 
     fn all(&self) -> [impl Iterator<Item = SafePath<'_>>; 2] {

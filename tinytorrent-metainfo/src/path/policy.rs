@@ -2,44 +2,54 @@ use core::fmt;
 
 use crate::layout::FileIndex;
 
-/// How names from a torrent become names on disk.
+/// The rules by which names from a torrent become names on disk.
 ///
 /// Whatever the policy, the path that comes out is relative, has no element that is empty, `.` or
 /// `..`, and no separator or NUL within an element (BEP 52, "file tree": sanitise for traversal).
-/// On Windows its own rules are added to each policy. Files that would share a path, and a file
-/// in the place of a folder, are told apart by a number, as libtorrent does: `a.txt`, `a.1.txt`.
+/// Files that would share a path, and a file in the place of a folder, are told apart by a number, as
+/// libtorrent does: `a.txt`, `a.1.txt`.
+///
+/// A policy is not all that decides on a name: a disk may hold fewer names than its system, and content
+/// may be there under other names; see [`DiskPaths`](crate::DiskPaths).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum PathPolicy {
-    /// The same names everywhere: what any of Linux, macOS and Windows forbids or mistakes is
-    /// replaced, and names that differ only in case or normalisation count as equal.
+    /// The torrent's own names, wherever this system can hold them. On Unix only separators, NUL and
+    /// what is beyond 255 bytes of an element are changed (and bytes that are no UTF-8 on Apple's); on
+    /// Windows also what Windows forbids. Names that differ in case are different names.
     #[default]
+    System,
+    /// The same names everywhere: what any of Linux, macOS and Windows forbids or mistakes is replaced,
+    /// invisible characters and such as turn the direction of writing go, and names that differ only
+    /// in case or normalisation count as equal.
     Portable,
-    /// Names as POSIX allows them: only separators, NUL, invalid UTF-8, invisible and direction
-    /// controls, and elements beyond 255 bytes are changed. Case tells names apart.
-    Posix,
-    /// Names as Windows allows them.
-    Windows,
-    /// The rules of [`Portable`](Self::Portable), but a name that would have to change is an error.
-    Reject,
-    /// As [`Posix`](Self::Posix), but bytes that are no UTF-8, and invisible characters, stay. On
-    /// systems whose names are text this is [`Posix`](Self::Posix).
-    KeepBytes,
+    /// The rules of [`System`](Self::System), but a name that would have to change is an error.
+    Exact,
 }
 
 impl PathPolicy {
+    const fn is_portable(self) -> bool {
+        matches!(self, Self::Portable)
+    }
+
     /// Whether Windows' forbidden characters, reserved names and trailing dots are changed.
     pub(crate) const fn obeys_windows(self) -> bool {
-        cfg!(windows) || !matches!(self, Self::Posix | Self::KeepBytes)
+        cfg!(windows) || self.is_portable()
     }
 
     /// Whether case and normalisation tell no names apart.
     pub(crate) const fn folds(self) -> bool {
-        cfg!(any(windows, target_vendor = "apple")) || self.obeys_windows()
+        self.is_portable()
     }
 
+    /// Whether characters that nobody sees, and controls that a system holds, are changed.
+    pub(crate) const fn shows_all(self) -> bool {
+        self.is_portable()
+    }
+
+    /// Whether bytes that are no UTF-8 stay.
     pub(crate) const fn keeps_bytes(self) -> bool {
-        cfg!(unix) && matches!(self, Self::KeepBytes)
+        cfg!(all(unix, not(target_vendor = "apple"))) && !self.is_portable()
     }
 }
 

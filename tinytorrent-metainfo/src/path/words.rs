@@ -49,7 +49,7 @@ const fn is(word: u64, letter: u8, ignored: u8) -> u64 {
     !(from(differs, 1) | differs) & HIGH_BITS
 }
 
-/// Whether a byte is not plain: of all policies some may change it. Of ASCII these are the controls
+/// Whether a byte is not plain: some policy may change it. Of ASCII these are the controls
 /// and `" * / : < > ? \ |`; that `;` and `=` count as well saves time.
 #[inline]
 pub(super) const fn is_odd(word: u64) -> u64 {

@@ -1,7 +1,9 @@
 //! Bencode by hand, so that tests say exactly what is in a torrent, right or wrong.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use tinytorrent_metainfo::{Error, ErrorKind, Metainfo, WarningKind};
+pub(crate) mod exfat;
+
+use tinytorrent_metainfo::{Error, ErrorKind, Metainfo, PathPolicy, ReadOptions, WarningKind};
 
 /// A string.
 pub(crate) fn s(bytes: impl AsRef<[u8]>) -> Vec<u8> {
@@ -75,6 +77,12 @@ pub(crate) fn both(bytes: &[u8]) -> Metainfo {
     let lenient = Metainfo::from_bytes_lenient(bytes).unwrap();
     assert_eq!(strict, lenient, "lenient reading of a strict torrent is the same");
     strict
+}
+
+/// The torrent with names that every system can hold.
+pub(crate) fn portable(bytes: &[u8]) -> Metainfo {
+    let mut options = ReadOptions::lenient();
+    options.path_policy(PathPolicy::Portable).read(bytes).unwrap()
 }
 
 /// What lenient reading makes of a torrent that strict reading refuses, and the first warning.

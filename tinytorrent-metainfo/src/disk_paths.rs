@@ -1,0 +1,245 @@
+//! The paths of files in one folder, where content may lie and names may be held that no policy
+//! knows of.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+
+use tinytorrent_folder::{Folder, Trial};
+
+use crate::{File, FileIndex, Layout, PathPolicy, SafePath};
+
+/// The path that each file of a layout has in one folder.
+///
+/// It is the layout's own, but for two cases, in which it is the one of another [`PathPolicy`]:
+///
+/// - *Content is there.* Files that exist under the torrent's own names are used under
+///   [`PathPolicy::Portable`] too; and where there are none, but files under the portable names, those
+///   are used under [`PathPolicy::System`].
+/// - *The disk does not hold the names.* A disk may refuse characters that its system admits (FAT on
+///   Linux), or take names for equal that differ in case or normalisation (ext4 folders with case
+///   folding, most disks of macOS). The disk is asked, by a [`Trial`].
+///
+/// The answer is for all files: those whose names a portable policy would rewrite have their own names
+/// or the portable ones, all of them, and so it is with those whose names differ in case alone. Under
+/// [`PathPolicy::Exact`] portable names are never looked for, and a file that is
+/// [`renamed`](Self::renamed) is one that the disk cannot hold.
+#[derive(Debug, Clone, Default)]
+pub struct DiskPaths {
+    other: Option<Box<Other>>,
+}
+
+#[derive(Debug, Clone)]
+struct Other {
+    layout: Layout,
+    /// The files that have their path from this layout, ascending.
+    files: Vec<FileIndex>,
+}
+
+/// Permission to ask the disk what names it holds, which takes files that are created and removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trying {
+    /// Content is looked for, and nothing is created.
+    Never,
+    /// The disk is asked if files are missing whose names it might not hold.
+    IfMissing,
+}
+
+impl DiskPaths {
+    /// The paths of the layout, whatever the folder.
+    pub fn as_laid_out() -> Self {
+        Self::default()
+    }
+
+    /// Finds out the paths in this folder.
+    ///
+    /// It costs what reading the paths has cost, and of a file whose name a portable policy would
+    /// change a few calls of the system.
+    pub fn find(layout: &Layout, folder: &Folder, trying: Trying) -> Self {
+        let policy = layout.path_policy();
+        let other = match policy {
+            PathPolicy::Portable => PathPolicy::System,
+            PathPolicy::System | PathPolicy::Exact => PathPolicy::Portable,
+        };
+        let Ok(other) = layout.with_policy(other) else { return Self::default() };
+        if layout.paths().are_as_given() && other.paths().are_as_given() {
+            return Self::default();
+        }
+        let (own, portable) = match policy {
+            PathPolicy::Portable => (&other, layout),
+            PathPolicy::System | PathPolicy::Exact => (layout, &other),
+        };
+        let names = Names { own, portable, folder };
+        let files = match policy {
+            PathPolicy::Portable => names.files_with_own_names(),
+            PathPolicy::System | PathPolicy::Exact => names.files_with_portable_names(trying),
+        };
+        if files.is_empty() {
+            Self::default()
+        } else {
+            Self { other: Some(Box::new(Other { layout: other, files })) }
+        }
+    }
+
+    /// The path of a file of the layout that they were found for.
+    pub fn path<'a>(&'a self, file: &File<'a>) -> SafePath<'a> {
+        let Some(other) = &self.other else { return file.path };
+        let is_of_other = other.files.binary_search(&file.index).is_ok();
+        let found = if is_of_other { other.layout.file(file.index.get()) } else { None };
+        found.map_or(file.path, |found| found.path)
+    }
+
+    /// The files whose path is not the layout's, ascending.
+    pub fn renamed(&self) -> &[FileIndex] {
+        self.other.as_ref().map_or(&[], |other| &other.files)
+    }
+}
+
+/// The two names of each file.
+struct Names<'a> {
+    own: &'a Layout,
+    portable: &'a Layout,
+    folder: &'a Folder,
+}
+
+/// The files of which it matters, by why their names differ.
+struct Groups {
+    /// The portable name is a rewritten one.
+    rewritten: Vec<u32>,
+    /// The portable name has a number, as another file's own name is alike.
+    numbered: Vec<u32>,
+}
+
+/// The names under which the files of a group exist.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Own,
+    Portable,
+    None,
+}
+
+impl Names<'_> {
+    fn files_with_own_names(&self) -> Vec<FileIndex> {
+        let Groups { rewritten, numbered } = self.groups();
+        let mut files = Vec::new();
+        let has_own = self.find(&rewritten, false) == Found::Own;
+        if has_own {
+            files.extend(rewritten.iter().copied());
+        }
+        if (has_own || rewritten.is_empty()) && self.find(&numbered, true) == Found::Own {
+            files.extend(numbered);
+        }
+        sorted(files)
+    }
+
+    fn files_with_portable_names(&self, trying: Trying) -> Vec<FileIndex> {
+        let Groups { rewritten, numbered } = self.groups();
+        let found = [self.find(&rewritten, false), self.find(&numbered, true)];
+        let found = match self.own.path_policy() {
+            PathPolicy::Exact => {
+                found.map(|found| if found == Found::Own { found } else { Found::None })
+            }
+            PathPolicy::System | PathPolicy::Portable => found,
+        };
+        let has_question = |group: &[u32], found| !group.is_empty() && found == Found::None;
+        let asks = has_question(&rewritten, found[0]) || has_question(&numbered, found[1]);
+        let trial =
+            (asks && trying == Trying::IfMissing).then(|| Trial::new(self.folder).ok()).flatten();
+        let is_rewritten = match found[0] {
+            Found::Own => false,
+            Found::Portable => true,
+            Found::None => trial.as_ref().is_some_and(|trial| !self.are_held(&rewritten, trial)),
+        };
+        let is_numbered = is_rewritten
+            || match found[1] {
+                Found::Own => false,
+                Found::Portable => true,
+                Found::None if numbered.is_empty() => false,
+                Found::None => trial.as_ref().is_some_and(|trial| !trial.tells_alike_apart()),
+            };
+        let mut files = if is_rewritten { rewritten } else { Vec::new() };
+        if is_numbered {
+            files.extend(numbered);
+        }
+        sorted(files)
+    }
+
+    fn groups(&self) -> Groups {
+        let differs = |file: &File<'_>| {
+            let portable = self.portable.file(file.index.get());
+            !file.is_pad() && portable.is_some_and(|portable| portable.path != file.path)
+        };
+        let differing = self.own.files().filter(differs).map(|file| file.index.get());
+        let (rewritten, numbered) =
+            differing.partition(|&file| self.portable.paths().is_rewritten(file as usize));
+        Groups { rewritten, numbered }
+    }
+
+    /// Where files of a group are, the own names first. Of names that are alike the disk may find one
+    /// by the other, so that only the list of their folder tells.
+    fn find(&self, group: &[u32], are_alike: bool) -> Found {
+        let mut lists = Lists { folder: self.folder, known: HashMap::new() };
+        let mut exists = |layout: &Layout, file: u32, are_alike: bool| {
+            let Some(file) = layout.file(file) else { return false };
+            match are_alike {
+                true => lists.has(file.path),
+                false => matches!(self.folder.stamp(file.path.elements()), Ok(Some(_))),
+            }
+        };
+        if group.iter().any(|&file| exists(self.own, file, are_alike)) {
+            return Found::Own;
+        }
+        let has_portable = group.iter().any(|&file| exists(self.portable, file, false));
+        if has_portable { Found::Portable } else { Found::None }
+    }
+
+    /// Whether the disk holds the own names of these files, element by element.
+    fn are_held(&self, group: &[u32], trial: &Trial<'_>) -> bool {
+        let mut tried: HashSet<&[u8]> = HashSet::new();
+        group.iter().all(|&file| {
+            let [own, portable] = [self.own, self.portable].map(|layout| layout.file(file));
+            let (Some(own), Some(portable)) = (own, portable) else { return true };
+            let mut pairs = own.path.elements().zip(portable.path.elements());
+            pairs.all(|(own, portable)| own == portable || !tried.insert(own) || trial.holds(own))
+        })
+    }
+}
+
+fn sorted(mut files: Vec<u32>) -> Vec<FileIndex> {
+    files.sort_unstable();
+    files.into_iter().map(FileIndex::new).collect()
+}
+
+/// The names in folders, each folder listed once.
+struct Lists<'a> {
+    folder: &'a Folder,
+    known: HashMap<Vec<u8>, HashSet<Vec<u8>>>,
+}
+
+impl Lists<'_> {
+    /// Whether each element is listed as it is written.
+    fn has(&mut self, path: SafePath<'_>) -> bool {
+        let mut above = Vec::new();
+        path.elements().enumerate().all(|(depth, element)| {
+            if !self.known.contains_key(&above) {
+                let elements: Vec<&[u8]> = path.elements().take(depth).collect();
+                let entries = self.folder.entries(elements).unwrap_or_default();
+                let names = entries.iter().map(|entry| bytes(&entry.name).to_vec()).collect();
+                self.known.insert(above.clone(), names);
+            }
+            let is_listed = self.known.get(&above).is_some_and(|names| names.contains(element));
+            above.extend_from_slice(element);
+            above.push(b'/');
+            is_listed
+        })
+    }
+}
+
+#[cfg(unix)]
+fn bytes(name: &OsStr) -> &[u8] {
+    std::os::unix::ffi::OsStrExt::as_bytes(name)
+}
+
+#[cfg(not(unix))]
+fn bytes(name: &OsStr) -> &[u8] {
+    name.to_str().map_or(&[], str::as_bytes)
+}
