@@ -13,9 +13,10 @@ use tinytorrent_metainfo::{
     FileFault, FileFaultKind, Metainfo, Progress, VerifyError, VerifyOptions, VerifyReport,
 };
 
-/// Holds content on disk against a .torrent.
+/// Compares content on disk with a .torrent.
 ///
-/// Exit code 0 if every piece is right, 1 if one is missing or wrong, 2 if the torrent is invalid.
+/// Exit code 0 if every file is there, as long as it should be, and every piece is right; 1 if not, 2
+/// if the torrent is invalid. Symbolic links are followed, as `create` does.
 #[derive(Parser)]
 #[command(version)]
 struct Options {
@@ -68,7 +69,8 @@ fn verify(options: &Options, out: Output, metainfo: &Metainfo) -> Result<VerifyR
         }
     };
     let mut verification = VerifyOptions::new();
-    let report = verification.threads(options.threads).verify(metainfo, &options.folder, &observer);
+    verification.threads(options.threads).follow_links(true);
+    let report = verification.verify(metainfo, &options.folder, &observer);
     bar.finish_and_clear();
     report.map_err(|error| match error {
         VerifyError::Cancelled => Failure::Interrupted,
@@ -81,13 +83,16 @@ fn verify(options: &Options, out: Output, metainfo: &Metainfo) -> Result<VerifyR
 
 fn incomplete(report: &VerifyReport) -> Failure {
     let count = report.pieces().piece_count();
-    let bad = count - report.pieces().count();
-    Failure::CouldNot(format!("{bad} of {count} pieces are missing or wrong"))
+    match (count - report.pieces().count(), report.faults().len()) {
+        (0, 1) => Failure::CouldNot("a file is not as it should be".to_owned()),
+        (0, files) => Failure::CouldNot(format!("{files} files are not as they should be")),
+        (bad, _) => Failure::CouldNot(format!("{bad} of {count} pieces are missing or wrong")),
+    }
 }
 
 fn tell(out: Output, metainfo: &Metainfo, report: &VerifyReport) {
     for fault in report.faults() {
-        out.say(format!("{}: {}", path(metainfo, fault), describe(fault)));
+        out.say(format!("{}: {}", fault.path.display(), describe(fault)));
     }
     let (good, count) = (report.pieces().count(), report.pieces().piece_count());
     out.say(format!("{good} of {count} pieces are right"));
@@ -98,38 +103,37 @@ fn tell(out: Output, metainfo: &Metainfo, report: &VerifyReport) {
         "piece_count": count,
         "total_size": metainfo.layout().total_length(),
     });
-    let faults = report.faults().iter().map(|fault| to_json(metainfo, fault));
+    let faults = report.faults().iter().map(to_json);
     out.event_with_list(&verified, "faults", faults);
 }
 
-fn to_json(metainfo: &Metainfo, fault: &FileFault) -> Value {
+fn to_json(fault: &FileFault) -> Value {
     json!({
         "index": fault.file.get(),
-        "path": path(metainfo, fault),
+        "path": fault.path.to_string_lossy(),
         "what": word(fault.kind),
         "pieces": fault.pieces,
     })
 }
 
-fn path(metainfo: &Metainfo, fault: &FileFault) -> String {
-    let file = metainfo.layout().file(fault.file.get());
-    file.map(|file| file.path.to_string()).unwrap_or_default()
-}
-
 fn describe(fault: &FileFault) -> String {
-    let word = word(fault.kind);
+    let kind = fault.kind;
     match fault.pieces.len() {
-        0 => word.to_owned(),
-        1 => format!("{word}, piece {}", fault.pieces[0]),
-        _ => format!("{word}, pieces {}", ranges(&fault.pieces)),
+        0 => kind.to_string(),
+        1 => format!("{kind}, piece {}", fault.pieces[0]),
+        _ => format!("{kind}, pieces {}", ranges(&fault.pieces)),
     }
 }
+
+/// The kind for programs: a word that stays.
 
 fn word(kind: FileFaultKind) -> &'static str {
     match kind {
         FileFaultKind::Missing => "missing",
         FileFaultKind::Short => "too short",
         FileFaultKind::Long => "too long",
+        FileFaultKind::Link => "link",
+        FileFaultKind::Unreadable(_) => "unreadable",
         _ => "wrong",
     }
 }

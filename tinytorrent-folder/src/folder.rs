@@ -113,7 +113,7 @@ impl Folder {
         let elements = elements.into_iter();
         let file = check(elements.clone())
             .and_then(|()| open(&self.handle, elements.clone()))
-            .map_err(|refusal| self.explain(refusal, Operation::Open, elements.clone()))?;
+            .map_err(|refusal| self.explain_open(refusal, elements.clone()))?;
         let metadata = file.metadata().map_err(|source| {
             Error::io(Operation::Examine, self.path_of(elements.clone()), source)
         })?;
@@ -216,6 +216,24 @@ impl Folder {
 
     pub(crate) fn handle(&self) -> &system::Folder {
         &self.handle
+    }
+
+    /// A socket, or a device without a driver, cannot be opened, for reasons of which none says so.
+    fn explain_open<'a>(
+        &self,
+        refusal: Refusal,
+        elements: impl DoubleEndedIterator<Item = &'a [u8]> + Clone,
+    ) -> Error {
+        let is_other = |error: &std::io::Error| {
+            let stamp = self.handle.stamp(elements.clone(), self.follows_links);
+            !is_absence(error) && matches!(stamp, Ok(None))
+        };
+        match &refusal {
+            Refusal::Io(error) if is_other(error) => {
+                Error::new(self.path_of(elements), ErrorKind::NotAFile)
+            }
+            _ => self.explain(refusal, Operation::Open, elements),
+        }
     }
 
     fn explain<'a>(

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 
 use tinytorrent_folder::{Folder, Trial};
 
-use crate::{File, FileIndex, Layout, PathPolicy, SafePath};
+use crate::{File, FileIndex, Layout, LinkTarget, PathPolicy, SafePath};
 
 /// The path that each file of a layout has in one folder.
 ///
@@ -86,6 +86,15 @@ impl DiskPaths {
         let is_of_other = other.files.binary_search(&file.index).is_ok();
         let found = if is_of_other { other.layout.file(file.index.get()) } else { None };
         found.map_or(file.path, |found| found.path)
+    }
+
+    /// The place that a symlink of the layout leads to; `None` for other files.
+    pub fn link_target(&self, layout: &Layout, file: &File<'_>) -> Option<LinkTarget> {
+        let target = file.link_target?;
+        let mut renamed = self.renamed().iter().filter_map(|index| layout.file(index.get()));
+        let is_target = renamed.find(|file| file.path == target);
+        let target = is_target.map_or(target, |file| self.path(&file));
+        Some(LinkTarget::new(self.path(file), target))
     }
 
     /// The files whose path is not the layout's, ascending.

@@ -73,6 +73,7 @@ mod error;
 mod host_port;
 mod info;
 mod layout;
+mod link_target;
 mod magnet;
 pub mod merkle;
 mod metainfo;
@@ -91,6 +92,7 @@ pub use info::{Info, Version};
 pub use layout::{
     File, FileAttributes, FileIndex, FileSpan, Layout, LayoutBuilder, LayoutError, MAX_DEPTH, Spans,
 };
+pub use link_target::LinkTarget;
 pub use magnet::{FileSelection, Magnet, MagnetError};
 pub use metainfo::{LayerAssembly, LayerPart, LayerProofs, Metainfo, PieceHash};
 pub use options::ReadOptions;

@@ -98,7 +98,7 @@ fn elements_that_lead_elsewhere_are_refused() {
 }
 
 #[test]
-fn a_pipe_or_a_folder_in_the_place_of_a_file_is_an_error_at_once() {
+fn a_pipe_a_socket_or_a_folder_in_the_place_of_a_file_is_an_error_at_once() {
     let place = tempfile::tempdir().unwrap();
     let folder = Folder::create(place.path()).unwrap();
     std::fs::create_dir(place.path().join("folder")).unwrap();
@@ -106,9 +106,11 @@ fn a_pipe_or_a_folder_in_the_place_of_a_file_is_an_error_at_once() {
     let permissions = rustix::fs::Mode::from_raw_mode(0o600);
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, permissions, 0)
         .unwrap();
-    for path in ["folder", "pipe"] {
+    std::os::unix::net::UnixListener::bind(place.path().join("socket")).unwrap();
+    for path in ["folder", "pipe", "socket"] {
         for opened in open_both(&folder, path) {
-            assert!(!opened.unwrap_err().is_not_found());
+            let error = opened.unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::NotAFile), "{error}");
         }
         assert_eq!(folder.stamp(elements(path)).unwrap(), None);
     }

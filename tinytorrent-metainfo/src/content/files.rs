@@ -1,13 +1,14 @@
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+
+use tinytorrent_folder as folder;
 
 use crate::{FileIndex, FileSpan, Layout};
 
-/// Finds the file on disk.
-pub(crate) type Locate<'a> = &'a (dyn Fn(FileIndex) -> PathBuf + Sync);
+/// Opens a file of the layout on disk.
+pub(crate) type Open<'a> = &'a (dyn Fn(FileIndex) -> Result<File, FaultKind> + Sync);
 
-/// Why a part of the content could not be read.
+/// The reason why a part of the content could not be read.
 #[derive(Debug)]
 pub(crate) struct Fault {
     pub(crate) file: FileIndex,
@@ -16,28 +17,43 @@ pub(crate) struct Fault {
 
 #[derive(Debug)]
 pub(crate) enum FaultKind {
-    /// There is no such file.
+    /// There is no such file, but perhaps something else.
     Missing,
+    /// A symbolic link stands in its place or on the way to it, and is not followed.
+    Link,
     /// The file ends before the part.
     Short,
-    /// The system says no.
+    /// The system refused.
     Io(io::Error),
+}
+
+impl From<folder::Error> for FaultKind {
+    fn from(error: folder::Error) -> Self {
+        if error.is_not_found() {
+            return Self::Missing;
+        }
+        match error.into_parts().1 {
+            folder::ErrorKind::Link => Self::Link,
+            folder::ErrorKind::Io { source, .. } => Self::Io(source),
+            _ => Self::Missing,
+        }
+    }
 }
 
 /// Reads ranges of the content, with few files open at a time.
 pub(crate) struct Files<'a> {
     layout: &'a Layout,
-    locate: Locate<'a>,
-    /// The files that were used last, the last one at the end. `None` is a file that is missing.
-    open: Vec<(FileIndex, Option<File>)>,
+    open: Open<'a>,
+    /// The files that were used last, the last one at the end.
+    opened: Vec<(FileIndex, File)>,
 }
 
 /// Enough for the lanes to be in different files each, far below any limit.
 const MAX_OPEN: usize = 32;
 
 impl<'a> Files<'a> {
-    pub(crate) fn new(layout: &'a Layout, locate: Locate<'a>) -> Self {
-        Self { layout, locate, open: Vec::with_capacity(MAX_OPEN) }
+    pub(crate) fn new(layout: &'a Layout, open: Open<'a>) -> Self {
+        Self { layout, open, opened: Vec::with_capacity(MAX_OPEN) }
     }
 
     /// Fills the buffer from this offset of the content on. Padding is zero.
@@ -57,46 +73,32 @@ impl<'a> Files<'a> {
 
     fn read_span(&mut self, span: FileSpan, part: &mut [u8]) -> Result<(), Fault> {
         let fault = |kind| Fault { file: span.file, kind };
-        let file = match self.file(span.file) {
-            Ok(Some(file)) => file,
-            Ok(None) => return Err(fault(FaultKind::Missing)),
-            Err(error) => return Err(fault(FaultKind::Io(error))),
-        };
+        let file = self.file(span.file).map_err(fault)?;
         read_exact_at(file, part, span.offset).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => fault(FaultKind::Short),
             _ => fault(FaultKind::Io(error)),
         })
     }
 
-    fn file(&mut self, index: FileIndex) -> io::Result<Option<&File>> {
-        match self.open.iter().rposition(|(open, _)| *open == index) {
+    fn file(&mut self, index: FileIndex) -> Result<&File, FaultKind> {
+        match self.opened.iter().rposition(|(opened, _)| *opened == index) {
             Some(at) => {
                 // The one in use moves to the end; mostly it is there.
-                let last = self.open.len() - 1;
+                let last = self.opened.len() - 1;
                 if at != last {
-                    self.open[at..].rotate_left(1);
+                    self.opened[at..].rotate_left(1);
                 }
             }
             None => {
-                let file = open((self.locate)(index))?;
-                if self.open.len() == MAX_OPEN {
-                    self.open.remove(0);
+                let file = (self.open)(index)?;
+                if self.opened.len() == MAX_OPEN {
+                    self.opened.remove(0);
                 }
-                self.open.push((index, file));
+                self.opened.push((index, file));
             }
         }
-        Ok(self.open.last().and_then(|(_, file)| file.as_ref()))
-    }
-}
-
-fn open(path: PathBuf) -> io::Result<Option<File>> {
-    use io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
-    let not_a_file = |file: &File| file.metadata().map(|metadata| !metadata.is_file());
-    match File::open(path) {
-        Ok(file) if not_a_file(&file)? => Ok(None),
-        Ok(file) => Ok(Some(file)),
-        Err(error) if matches!(error.kind(), NotFound | NotADirectory | IsADirectory) => Ok(None),
-        Err(error) => Err(error),
+        // Either arm has put it at the end.
+        self.opened.last().map(|(_, file)| file).ok_or(FaultKind::Missing)
     }
 }
 

@@ -6,7 +6,7 @@ use tinytorrent_hash::{Sha1, sha256_many};
 use tinytorrent_types::{BLOCK_LENGTH, Geometry, PieceIndex};
 
 use super::files::{Fault, Files};
-use super::{Locate, Observer, Progress};
+use super::{Observer, Open, Progress};
 use crate::{Layout, Version, merkle};
 
 /// Hashes all pieces of a content.
@@ -18,7 +18,7 @@ use crate::{Layout, Version, merkle};
 pub(crate) struct Hashing<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) version: Version,
-    pub(crate) locate: Locate<'a>,
+    pub(crate) open: Open<'a>,
     pub(crate) threads: usize,
     pub(crate) observer: Observer<'a>,
 }
@@ -124,7 +124,7 @@ impl<'a> Worker<'a> {
     fn new(hashing: &'a Hashing<'a>) -> Self {
         Self {
             hashing,
-            files: Files::new(hashing.layout, hashing.locate),
+            files: Files::new(hashing.layout, hashing.open),
             buffer: vec![0; READ as usize],
             lanes: Vec::with_capacity(hashing.lanes() as usize),
             bytes: 0,

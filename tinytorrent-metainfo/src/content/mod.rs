@@ -3,7 +3,7 @@
 mod files;
 mod hash;
 
-pub(crate) use files::{Fault, FaultKind, Locate};
+pub(crate) use files::{Fault, FaultKind, Open};
 pub(crate) use hash::{Digest, Hashing};
 
 use core::ops::ControlFlow;

@@ -71,7 +71,7 @@ impl CreateError {
 
     pub(super) fn content(path: PathBuf, kind: FaultKind) -> Self {
         match kind {
-            FaultKind::Missing | FaultKind::Short => Self::Changed { path },
+            FaultKind::Missing | FaultKind::Link | FaultKind::Short => Self::Changed { path },
             FaultKind::Io(source) => Self::Io { path, source },
         }
     }

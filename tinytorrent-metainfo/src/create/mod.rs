@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 use tinytorrent_types::PieceIndex;
 
-use crate::content::{Digest, Fault, Hashing, Observer};
+use crate::content::{Digest, Fault, FaultKind, Hashing, Observer};
 use crate::{HostPort, Info, Metainfo, ReadOptions, Version};
 
 pub use error::CreateError;
@@ -206,7 +206,7 @@ impl CreateOptions {
         let hashing = Hashing {
             layout: &plan.layout,
             version: self.version,
-            locate: &|file| plan.path(file),
+            open: &|file| std::fs::File::open(plan.path(file)).map_err(FaultKind::Io),
             threads: self.threads,
             observer: &|progress| {
                 let has_failed = state.lock().is_ok_and(|state| state.1.is_some());

@@ -1,5 +1,6 @@
-//! Holding content against a torrent.
+//! Comparing content on disk with a torrent.
 
+mod judge;
 mod report;
 
 use core::ops::ControlFlow;
@@ -7,17 +8,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use tinytorrent_types::PieceIndex;
+use tinytorrent_folder::{self as folder, Folder};
 
-use crate::content::{Digest, Fault, FaultKind, Hashing, Observer};
-use crate::metainfo::PieceHash;
-use crate::{FileIndex, Metainfo, merkle};
+use crate::content::{FaultKind, Hashing, Observer};
+use crate::{DiskPaths, FileIndex, Metainfo, Trying};
 
 pub use report::{FileFault, FileFaultKind, VerifyReport};
 
+use judge::{Inconsistent, Verdict, judge};
 use report::Findings;
 
-/// How to verify.
+/// The way to verify content.
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -39,21 +40,26 @@ use report::Findings;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Defaults
+/// - [`threads`](Self::threads): one
+/// - [`follow_links`](Self::follow_links): no
 #[derive(Debug, Clone)]
 pub struct VerifyOptions {
     threads: usize,
+    follow_links: bool,
 }
 
-/// Why nothing can be said about the content.
+/// The reason why nothing can be said about the content.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
-    /// The system refused to read a file that is there.
-    #[error("cannot read {}: {source}", path.display())]
-    Io {
-        /// The file.
+    /// The folder cannot be opened.
+    #[error("cannot open {}: {source}", path.display())]
+    Folder {
+        /// The folder.
         path: PathBuf,
-        /// What the system says.
+        /// The system's reason.
         source: io::Error,
     },
     /// A piece has the SHA-1 that a hybrid torrent says, but not the merkle root, or the other way
@@ -69,41 +75,49 @@ pub enum VerifyError {
 }
 
 impl VerifyOptions {
-    /// One thread.
+    /// The defaults.
     pub fn new() -> Self {
-        Self { threads: 1 }
+        Self { threads: 1, follow_links: false }
     }
 
-    /// Threads that read and hash. Default: 1. More than two or three wait for memory.
+    /// Threads that read and hash. More than two or three wait for memory.
     pub fn threads(&mut self, threads: usize) -> &mut Self {
         self.threads = threads;
         self
     }
 
+    /// Whether symbolic links below the folder are followed, wherever they lead. For content that the
+    /// user has put together himself; what a stranger's torrent has made may lead anywhere.
+    pub fn follow_links(&mut self, follow: bool) -> &mut Self {
+        self.follow_links = follow;
+        self
+    }
+
     /// Reads what lies below `folder`, the one that holds the torrent's [name](crate::Info::name),
-    /// and holds each piece against its hash. Nothing is written.
+    /// and compares each piece with its hash. Nothing is written, and nothing is waited for: a pipe in
+    /// the place of a file counts as missing. Files have the names that [`DiskPaths`] finds.
     ///
     /// Memory is a megabyte a thread, and 32 bytes for each piece of a file whose piece layer the
     /// torrent lacks.
     ///
     /// # Errors
-    /// See [`VerifyError`]. Content that is missing or wrong is no error but a finding.
+    /// See [`VerifyError`]. Content that is missing, wrong or unreadable is no error but a finding.
     pub fn verify(
         &self,
         metainfo: &Metainfo,
         folder: &Path,
         observer: Observer<'_>,
     ) -> Result<VerifyReport, VerifyError> {
-        let layout = metainfo.layout();
-        let locate = |file: FileIndex| {
-            let path = layout.file(file.get()).map(|file| file.path);
-            path.map_or_else(|| folder.to_owned(), |path| path.below(folder))
-        };
-        let state = Mutex::new((Findings::new(metainfo), None));
+        let mut folder = Folder::open(folder)?;
+        folder.follow_links(self.follow_links);
+        let paths = DiskPaths::find(metainfo.layout(), &folder, Trying::Never);
+        let content = Content { metainfo, folder, paths };
+        let open = |file| content.open(file);
+        let state = Mutex::new((Findings::new(&content), None));
         let hashing = Hashing {
-            layout,
+            layout: metainfo.layout(),
             version: metainfo.info().version(),
-            locate: &locate,
+            open: &open,
             threads: self.threads,
             observer: &|progress| {
                 let has_failed = state.lock().is_ok_and(|state| state.1.is_some());
@@ -116,15 +130,15 @@ impl VerifyOptions {
             let Ok(mut state) = state.lock() else { return };
             match judged {
                 Ok(verdict) => state.0.note(piece, verdict),
-                Err(failure) => state.1 = state.1.take().or(Some(failure)),
+                Err(Inconsistent) => state.1 = state.1.or(Some(piece)),
             }
         });
-        let (findings, failure) = state.into_inner().unwrap_or_else(|poison| poison.into_inner());
-        match failure {
-            Some(Failure::Io(file, source)) => Err(VerifyError::Io { path: locate(file), source }),
-            Some(Failure::Inconsistent(piece)) => Err(VerifyError::Inconsistent { piece }),
+        let (findings, inconsistent) =
+            state.into_inner().unwrap_or_else(|poison| poison.into_inner());
+        match inconsistent {
+            Some(piece) => Err(VerifyError::Inconsistent { piece: piece.get() }),
             None if !is_done => Err(VerifyError::Cancelled),
-            None => Ok(findings.finish(folder)),
+            None => Ok(findings.finish()),
         }
     }
 }
@@ -135,40 +149,27 @@ impl Default for VerifyOptions {
     }
 }
 
-/// What to think of a piece.
-pub(crate) enum Verdict {
-    Right,
-    Wrong,
-    /// Not to be decided before its file is through: the hash, of a file without piece layer.
-    Pending(merkle::Hash),
-    Missing(FileIndex),
-    Short(FileIndex),
+impl From<folder::Error> for VerifyError {
+    fn from(error: folder::Error) -> Self {
+        let (path, kind) = error.into_parts();
+        let source = match kind {
+            folder::ErrorKind::Io { source, .. } => source,
+            _ => io::ErrorKind::NotADirectory.into(),
+        };
+        Self::Folder { path, source }
+    }
 }
 
-enum Failure {
-    Io(FileIndex, io::Error),
-    Inconsistent(u32),
+/// What is on disk of a torrent.
+struct Content<'a> {
+    metainfo: &'a Metainfo,
+    folder: Folder,
+    paths: DiskPaths,
 }
 
-fn judge(
-    metainfo: &Metainfo,
-    piece: PieceIndex,
-    outcome: Result<Digest, Fault>,
-) -> Result<Verdict, Failure> {
-    let digest = match outcome {
-        Ok(digest) => digest,
-        Err(Fault { file, kind: FaultKind::Missing }) => return Ok(Verdict::Missing(file)),
-        Err(Fault { file, kind: FaultKind::Short }) => return Ok(Verdict::Short(file)),
-        Err(Fault { file, kind: FaultKind::Io(error) }) => return Err(Failure::Io(file, error)),
-    };
-    let v1 = digest.sha1.map(|sha1| metainfo.info().piece_hash(piece) == Some(sha1));
-    let known = metainfo.piece_hash_v2(piece).map(|PieceHash { hash, .. }| hash);
-    match (v1, digest.root.map(|root| known.map(|known| known == root).ok_or(root))) {
-        (Some(v1), Some(Ok(v2))) if v1 != v2 => Err(Failure::Inconsistent(piece.get())),
-        (Some(false), _) | (_, Some(Ok(false))) => Ok(Verdict::Wrong),
-        (Some(true), _) | (_, Some(Ok(true))) => Ok(Verdict::Right),
-        (None, Some(Err(root))) => Ok(Verdict::Pending(root)),
-        // All padding, of a v2 torrent: there is nothing that could be wrong.
-        (None, None) => Ok(Verdict::Right),
+impl Content<'_> {
+    fn open(&self, file: FileIndex) -> Result<std::fs::File, FaultKind> {
+        let file = self.metainfo.layout().file(file.get()).ok_or(FaultKind::Missing)?;
+        Ok(self.folder.open_file(self.paths.path(&file).elements())?)
     }
 }

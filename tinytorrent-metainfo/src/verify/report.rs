@@ -1,13 +1,16 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
 
+use tinytorrent_folder as folder;
 use tinytorrent_types::{Bitfield, PieceIndex};
 
-use super::Verdict;
-use crate::{FileIndex, Metainfo, merkle};
+use super::{Content, Verdict};
+use crate::content::FaultKind;
+use crate::{File, FileIndex, merkle};
 
-/// What was found on disk.
+/// The state of content on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifyReport {
     pieces: Bitfield,
@@ -20,24 +23,31 @@ pub struct VerifyReport {
 pub struct FileFault {
     /// The file.
     pub file: FileIndex,
-    /// What is wrong with it.
+    /// Its path below the folder.
+    pub path: PathBuf,
+    /// The fault.
     pub kind: FileFaultKind,
     /// Its pieces that are wrong or cannot be read, ascending; pieces are shared between v1 files,
     /// so the fault may lie in a neighbour.
     pub pieces: Vec<u32>,
 }
 
-/// What is wrong with a file.
+/// The kinds of [`FileFault`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FileFaultKind {
-    /// It is not there, or no file.
+    /// There is no such file, but perhaps a folder, a pipe or a device. Of a symbolic link (BEP 47):
+    /// there is none.
     Missing,
+    /// A symbolic link stands in its place or on the way to it, and was not followed.
+    Link,
     /// It ends too early.
     Short,
     /// It is longer than it should be; no piece is wrong for that.
     Long,
-    /// It holds pieces that are wrong.
+    /// The system refused to read it, for this reason.
+    Unreadable(io::ErrorKind),
+    /// It holds pieces that are wrong. Of a symbolic link: it leads elsewhere.
     Wrong,
 }
 
@@ -47,13 +57,13 @@ impl VerifyReport {
         &self.pieces
     }
 
-    /// Whether every piece is right.
+    /// Whether every piece is right, and every file as it should be.
     pub fn is_complete(&self) -> bool {
-        self.pieces.is_full()
+        self.pieces.is_full() && self.faults.is_empty()
     }
 
-    /// The files that are not as they should be, in order. Empty files count if they are missing,
-    /// although no piece is wrong then.
+    /// The files that are not as they should be, in order. Files count that are too long, and empty
+    /// ones that are missing, although no piece is wrong then.
     pub fn faults(&self) -> &[FileFault] {
         &self.faults
     }
@@ -61,7 +71,7 @@ impl VerifyReport {
 
 /// What is known while pieces are being hashed.
 pub(super) struct Findings<'a> {
-    metainfo: &'a Metainfo,
+    content: &'a Content<'a>,
     pieces: Bitfield,
     bad: BTreeSet<PieceIndex>,
     kinds: BTreeMap<FileIndex, FileFaultKind>,
@@ -69,10 +79,10 @@ pub(super) struct Findings<'a> {
 }
 
 impl<'a> Findings<'a> {
-    pub(super) fn new(metainfo: &'a Metainfo) -> Self {
+    pub(super) fn new(content: &'a Content<'a>) -> Self {
         Self {
-            metainfo,
-            pieces: Bitfield::new(metainfo.info().geometry().piece_count()),
+            content,
+            pieces: Bitfield::new(content.metainfo.info().geometry().piece_count()),
             bad: BTreeSet::new(),
             kinds: BTreeMap::new(),
             pending: BTreeMap::new(),
@@ -90,24 +100,36 @@ impl<'a> Findings<'a> {
                 return;
             }
             Verdict::Missing(file) => _ = self.kinds.insert(file, FileFaultKind::Missing),
+            Verdict::Link(file) => _ = self.kinds.insert(file, FileFaultKind::Link),
+            Verdict::Unreadable(file, reason) => {
+                self.kinds.insert(file, FileFaultKind::Unreadable(reason));
+            }
             Verdict::Short(file) => _ = self.kinds.entry(file).or_insert(FileFaultKind::Short),
             Verdict::Wrong => {}
         }
         self.bad.insert(piece);
     }
 
-    pub(super) fn finish(mut self, folder: &Path) -> VerifyReport {
+    pub(super) fn finish(mut self) -> VerifyReport {
         self.decide_pending();
-        self.look_at_lengths(folder);
+        let layout = self.content.metainfo.layout();
+        for file in layout.files().filter(|file| !file.is_pad()) {
+            if !self.kinds.contains_key(&file.index)
+                && let Some(kind) = self.content.look_at(&file)
+            {
+                self.kinds.insert(file.index, kind);
+            }
+        }
         let mut pieces: BTreeMap<FileIndex, Vec<u32>> = BTreeMap::new();
         for &piece in &self.bad {
-            for span in self.metainfo.layout().piece_spans(piece).filter(|span| !span.is_pad) {
+            for span in layout.piece_spans(piece).filter(|span| !span.is_pad) {
                 pieces.entry(span.file).or_default().push(piece.get());
                 self.kinds.entry(span.file).or_insert(FileFaultKind::Wrong);
             }
         }
         let fault = |(file, kind)| FileFault {
             file,
+            path: self.content.path(file),
             kind,
             pieces: pieces.remove(&file).unwrap_or_default(),
         };
@@ -116,7 +138,8 @@ impl<'a> Findings<'a> {
 
     /// Files whose torrent lacks their piece layer are right as a whole or not at all.
     fn decide_pending(&mut self) {
-        let (info, layout) = (self.metainfo.info(), self.metainfo.layout());
+        let metainfo = self.content.metainfo;
+        let (info, layout) = (metainfo.info(), metainfo.layout());
         let leaves = merkle::leaves_per_piece(info.geometry().nominal_piece_length());
         while let Some((&first, _)) = self.pending.first_key_value() {
             let span = layout.piece_spans(first).find(|span| !span.is_pad);
@@ -135,21 +158,59 @@ impl<'a> Findings<'a> {
             }
         }
     }
+}
 
-    /// What no piece tells: empty files that are missing, and files that go on too long.
-    fn look_at_lengths(&mut self, folder: &Path) {
-        for file in self.metainfo.layout().files() {
-            if file.is_pad() || file.attributes.is_symlink() || self.kinds.contains_key(&file.index)
-            {
-                continue;
-            }
-            match fs::metadata(file.path.below(folder)) {
-                Ok(found) if found.is_file() && found.len() > file.length => {
-                    self.kinds.insert(file.index, FileFaultKind::Long);
-                }
-                Ok(found) if found.is_file() => {}
-                _ => _ = self.kinds.insert(file.index, FileFaultKind::Missing),
-            }
+impl Content<'_> {
+    fn path(&self, file: FileIndex) -> PathBuf {
+        let file = self.metainfo.layout().file(file.get());
+        file.map(|file| self.paths.path(&file).to_path_buf()).unwrap_or_default()
+    }
+
+    /// What no piece tells of a file: an empty one that is missing, one that goes on too long, a link.
+    fn look_at(&self, file: &File<'_>) -> Option<FileFaultKind> {
+        if let Some(target) = self.paths.link_target(self.metainfo.layout(), file) {
+            return match self.folder.link_target(self.paths.path(file).elements()) {
+                Ok(Some(found)) if target.is_named_by(&found) => None,
+                Ok(Some(_)) => Some(FileFaultKind::Wrong),
+                Ok(None) => Some(FileFaultKind::Missing),
+                Err(error) => Some(FileFaultKind::of(error)),
+            };
         }
+        match self.folder.stamp(self.paths.path(file).elements()) {
+            Ok(Some(stamp)) => (stamp.size > file.length).then_some(FileFaultKind::Long),
+            // Opening tells what stands there instead.
+            Ok(None) => self.open(file.index).err().map(FileFaultKind::from),
+            Err(error) => Some(FileFaultKind::of(error)),
+        }
+    }
+}
+
+impl FileFaultKind {
+    fn of(error: folder::Error) -> Self {
+        FaultKind::from(error).into()
+    }
+}
+
+impl From<FaultKind> for FileFaultKind {
+    fn from(kind: FaultKind) -> Self {
+        match kind {
+            FaultKind::Missing => Self::Missing,
+            FaultKind::Link => Self::Link,
+            FaultKind::Short => Self::Short,
+            FaultKind::Io(error) => Self::Unreadable(error.kind()),
+        }
+    }
+}
+
+impl fmt::Display for FileFaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "missing",
+            Self::Link => "a symbolic link, which is not followed",
+            Self::Short => "too short",
+            Self::Long => "too long",
+            Self::Unreadable(reason) => return write!(f, "cannot be read: {reason}"),
+            Self::Wrong => "wrong",
+        })
     }
 }

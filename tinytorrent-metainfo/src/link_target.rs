@@ -1,0 +1,106 @@
+use std::path::{Component, Path, PathBuf};
+
+use crate::SafePath;
+
+/// The place that a symbolic link of a torrent leads to (BEP 47), seen from the link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkTarget {
+    /// The folder that the link is in, and the place, both from the folder of the download on.
+    link_folder: Vec<Vec<u8>>,
+    target: Vec<Vec<u8>>,
+}
+
+impl LinkTarget {
+    pub(crate) fn new(link: SafePath<'_>, target: SafePath<'_>) -> Self {
+        let mut link_folder: Vec<Vec<u8>> = link.elements().map(<[u8]>::to_vec).collect();
+        link_folder.pop();
+        Self { link_folder, target: target.elements().map(<[u8]>::to_vec).collect() }
+    }
+
+    /// The target to write to the link: relative, and never above the folder of the download.
+    pub fn to_path_buf(&self) -> PathBuf {
+        let shared = self.link_folder.iter().zip(&self.target).take_while(|(a, b)| a == b).count();
+        // What the link leads to is no folder that it is in, or else its own name remains.
+        let shared = shared.min(self.target.len().saturating_sub(1));
+        let up = (shared..self.link_folder.len()).map(|_| "..".into());
+        let down = self.target[shared..].iter().map(|element| os_string(element));
+        up.chain(down).collect::<PathBuf>()
+    }
+
+    /// Whether a link with this target leads to the place, however the target is spelled. Absolute
+    /// targets never do.
+    pub fn is_named_by(&self, found: &Path) -> bool {
+        let mut place = self.link_folder.clone();
+        for component in found.components() {
+            match component {
+                Component::Normal(name) => place.push(bytes(name)),
+                Component::CurDir => {}
+                Component::ParentDir if place.pop().is_some() => {}
+                Component::ParentDir | Component::RootDir | Component::Prefix(_) => return false,
+            }
+        }
+        place == self.target
+    }
+}
+
+#[cfg(unix)]
+fn os_string(element: &[u8]) -> std::ffi::OsString {
+    std::os::unix::ffi::OsStringExt::from_vec(element.to_vec())
+}
+
+#[cfg(unix)]
+fn bytes(name: &std::ffi::OsStr) -> Vec<u8> {
+    std::os::unix::ffi::OsStrExt::as_bytes(name).to_vec()
+}
+
+#[cfg(not(unix))]
+fn os_string(element: &[u8]) -> std::ffi::OsString {
+    String::from_utf8_lossy(element).into_owned().into()
+}
+
+#[cfg(not(unix))]
+fn bytes(name: &std::ffi::OsStr) -> Vec<u8> {
+    name.to_string_lossy().into_owned().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FileAttributes, Layout};
+
+    fn target(link: &str, target: &str) -> LinkTarget {
+        let mut builder = Layout::builder(1);
+        builder.file(["x"], 1).symlink(link.split('/'), target.split('/'), FileAttributes::NONE);
+        let layout = builder.build().unwrap();
+        let file = layout.file(1).unwrap();
+        LinkTarget::new(file.path, file.link_target.unwrap())
+    }
+
+    #[test]
+    fn a_target_is_relative_to_its_link() {
+        for (link, to, written) in [
+            ("l", "a", "a"),
+            ("l", "d/a", "d/a"),
+            ("d/l", "d/a", "a"),
+            ("d/l", "a", "../a"),
+            ("d/e/l", "d/f/a", "../f/a"),
+            ("d/e/l", "d", "../../d"),
+            ("d/e/l", "d/e", "../e"),
+        ] {
+            let target = target(link, to);
+            assert_eq!(target.to_path_buf(), Path::new(written), "{link} to {to}");
+            assert!(target.is_named_by(Path::new(written)), "{link} to {to}");
+        }
+    }
+
+    #[test]
+    fn a_target_may_be_spelled_in_other_ways() {
+        let target = target("top/d/l", "top/a");
+        for found in ["../a", "./../a", "../d/../a", "../../top/a", "..//a"] {
+            assert!(target.is_named_by(Path::new(found)), "{found}");
+        }
+        for found in ["a", "../b", "/top/a", "../../../top/a", "", "../a/b"] {
+            assert!(!target.is_named_by(Path::new(found)), "{found}");
+        }
+    }
+}

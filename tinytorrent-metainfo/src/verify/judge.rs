@@ -1,0 +1,50 @@
+use std::io;
+
+use tinytorrent_types::PieceIndex;
+
+use crate::content::{Digest, Fault, FaultKind};
+use crate::metainfo::PieceHash;
+use crate::{FileIndex, Metainfo, merkle};
+
+/// The state of a piece.
+pub(super) enum Verdict {
+    Right,
+    Wrong,
+    /// Not to be decided before its file is through: the hash, of a file without piece layer.
+    Pending(merkle::Hash),
+    Missing(FileIndex),
+    Link(FileIndex),
+    Short(FileIndex),
+    Unreadable(FileIndex, io::ErrorKind),
+}
+
+/// The two hashes of a hybrid's piece belong to different contents.
+pub(super) struct Inconsistent;
+
+pub(super) fn judge(
+    metainfo: &Metainfo,
+    piece: PieceIndex,
+    outcome: Result<Digest, Fault>,
+) -> Result<Verdict, Inconsistent> {
+    let digest = match outcome {
+        Ok(digest) => digest,
+        Err(Fault { file, kind }) => {
+            return Ok(match kind {
+                FaultKind::Missing => Verdict::Missing(file),
+                FaultKind::Link => Verdict::Link(file),
+                FaultKind::Short => Verdict::Short(file),
+                FaultKind::Io(error) => Verdict::Unreadable(file, error.kind()),
+            });
+        }
+    };
+    let v1 = digest.sha1.map(|sha1| metainfo.info().piece_hash(piece) == Some(sha1));
+    let known = metainfo.piece_hash_v2(piece).map(|PieceHash { hash, .. }| hash);
+    match (v1, digest.root.map(|root| known.map(|known| known == root).ok_or(root))) {
+        (Some(v1), Some(Ok(v2))) if v1 != v2 => Err(Inconsistent),
+        (Some(false), _) | (_, Some(Ok(false))) => Ok(Verdict::Wrong),
+        (Some(true), _) | (_, Some(Ok(true))) => Ok(Verdict::Right),
+        (None, Some(Err(root))) => Ok(Verdict::Pending(root)),
+        // All padding, of a v2 torrent: there is nothing that could be wrong.
+        (None, None) => Ok(Verdict::Right),
+    }
+}
