@@ -105,7 +105,7 @@ fn links_are_named_unless_they_are_to_be_followed() {
 #[test]
 fn every_bad_file_is_named() {
     let (place, metainfo) = scene();
-    fs::set_permissions(place.path().join("top/a"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(place.path().join("top/a"), fs::Permissions::from_mode(0o000)).unwrap();
     fs::write(place.path().join("top/b"), [3; 50_000]).unwrap();
     if fs::read(place.path().join("top/a")).is_ok() {
         return; // This is root.
