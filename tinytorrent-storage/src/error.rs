@@ -33,6 +33,12 @@ pub enum StorageError {
         /// What stands there.
         path: PathBuf,
     },
+    /// The disk does not hold the name, or takes another's for equal, and no other name is wanted.
+    #[error("the disk cannot hold the name of {}", path.display())]
+    NameNotHeld {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is absent, or ends before the data that was asked for.
     #[error("{} has no data at byte {offset}", path.display())]
     MissingData {
@@ -84,7 +90,9 @@ impl StorageError {
     pub fn fault(&self) -> Fault {
         match self {
             StorageError::Io { source, .. } => io_fault(source),
-            StorageError::SymbolicLink { .. } | StorageError::NotAFile { .. } => Fault::Obstructed,
+            StorageError::SymbolicLink { .. }
+            | StorageError::NotAFile { .. }
+            | StorageError::NameNotHeld { .. } => Fault::Obstructed,
             StorageError::MissingData { .. } => Fault::Missing,
             StorageError::OutOfRange { .. }
             | StorageError::ReadOnly
@@ -98,6 +106,7 @@ impl StorageError {
             StorageError::Io { path, .. }
             | StorageError::SymbolicLink { path }
             | StorageError::NotAFile { path }
+            | StorageError::NameNotHeld { path }
             | StorageError::MissingData { path, .. } => Some(path),
             StorageError::OutOfRange { .. }
             | StorageError::ReadOnly

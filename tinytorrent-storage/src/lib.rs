@@ -129,7 +129,7 @@ pub use crate::{
     resume::{
         Counters, PartialPiece, RecordError, RecoverOptions, Recovered, ResumeRecord, recover,
     },
-    storage::{Storage, StorageOptions},
+    storage::{Misfit, Storage, StorageOptions},
     turns::CheckTurns,
     verify::{Verified, VerifyProgress, verify},
 };

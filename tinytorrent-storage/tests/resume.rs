@@ -177,17 +177,21 @@ fn a_file_that_was_cut_lacks_what_was_cut() {
 
 // S-15.
 #[test]
-fn a_longer_file_is_kept_or_cut_by_policy() {
-    for truncate in [false, true] {
-        let world = world();
-        let long = [&world.content[..300_000], b"more"].concat();
-        std::fs::create_dir(world.path().join("t")).unwrap();
-        std::fs::write(world.path().join("t/a"), &long).unwrap();
-        assert_eq!(pieces(&world.recover().have), [0, 1, 2, 3]);
-        let storage = world.storage_with(StorageOptions::default().truncate_longer(truncate));
-        storage.write(0, &[&world.content[..1]]).unwrap();
-        assert_eq!(world.file("t/a").len(), if truncate { 300_000 } else { 300_004 });
-    }
+fn a_longer_file_is_kept_until_it_is_to_be_cut() {
+    let world = world();
+    let long = [&world.content[..300_000], b"more"].concat();
+    std::fs::create_dir(world.path().join("t")).unwrap();
+    std::fs::write(world.path().join("t/a"), &long).unwrap();
+    assert_eq!(pieces(&world.recover().have), [0, 1, 2, 3]);
+    let storage = world.storage();
+    storage.write(0, &[&world.content[..1]]).unwrap();
+    assert_eq!(world.file("t/a"), long);
+    let longer: Vec<_> = storage.misfits().unwrap();
+    let longer = longer.into_iter().find(|misfit| misfit.is_longer()).unwrap();
+    assert_eq!((longer.file.get(), longer.size, longer.length), (0, Some(300_004), 300_000));
+    storage.cut(longer.file).unwrap();
+    assert_eq!(world.file("t/a"), long[..300_000]);
+    assert!(!storage.misfits().unwrap().iter().any(|misfit| misfit.is_longer()));
 }
 
 // S-19.

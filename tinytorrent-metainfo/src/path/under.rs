@@ -15,7 +15,9 @@ impl Paths {
     ) -> Option<Self> {
         let mut builder = PathBuilder::new();
         builder.set_policy(policy);
-        builder.set_root(self.given_root());
+        if !self.folders.root().is_empty() {
+            builder.set_root(self.given_root());
+        }
         let mut links = links.enumerate().peekable();
         for file in 0..self.files.len() {
             self.hand_over(file, &mut builder);

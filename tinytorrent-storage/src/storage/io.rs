@@ -80,7 +80,7 @@ impl Storage {
         let key = FileKey { storage: self.id, file: number };
         self.pool.get(key, access, || match target {
             Target::File(file) => self.open_file(file, access),
-            Target::Parts => self.open_path([self.parts_name().as_bytes()], access),
+            Target::Parts => self.open_path([self.parts_name().as_bytes()], access, Mode::Data),
         })
     }
 
@@ -91,28 +91,22 @@ impl Storage {
                 length: 0,
             });
         };
-        let file = self.open_path(entry.path.elements(), access)?;
-        if access == Access::Write && self.options.truncate_longer {
-            let io = |operation| {
-                move |source| {
-                    StorageError::io(operation, self.target_path(Target::File(index)), source)
-                }
-            };
-            if file.metadata().map_err(io(Operation::Examine))?.len() > entry.length {
-                file.set_len(entry.length).map_err(io(Operation::Allocate))?;
-            }
-        }
-        Ok(file)
+        let mode = match entry.attributes.is_executable() {
+            true => Mode::Executable,
+            false => Mode::Data,
+        };
+        self.open_path(self.path(&entry).elements(), access, mode)
     }
 
     fn open_path<'a>(
         &self,
         elements: impl Elements<'a>,
         access: Access,
+        mode: Mode,
     ) -> Result<File, StorageError> {
         Ok(match access {
             Access::Read => self.root.open_file(elements)?,
-            Access::Write => self.root.create_file(elements, Mode::Data)?,
+            Access::Write => self.root.create_file(elements, mode)?,
         })
     }
 
@@ -129,7 +123,7 @@ impl Storage {
             Target::File(index) => self
                 .layout()
                 .file(index)
-                .map_or_else(PathBuf::new, |file| file.path.below(self.root.path())),
+                .map_or_else(PathBuf::new, |file| self.path(&file).below(self.root.path())),
             Target::Parts => self.root.path().join(self.parts_name()),
         }
     }

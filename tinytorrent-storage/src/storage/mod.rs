@@ -1,4 +1,6 @@
 mod io;
+mod links;
+mod misfits;
 mod options;
 mod selection;
 
@@ -9,11 +11,14 @@ use std::{
 };
 
 use tinytorrent_folder::Folder;
-use tinytorrent_metainfo::{FileIndex, Info, Layout};
+use tinytorrent_metainfo::{
+    DiskPaths, File, FileIndex, Info, Layout, PathPolicy, SafePath, Trying,
+};
 use tinytorrent_types::{BlockInfo, Geometry, InfoHashes, PieceIndex};
 
 use io::Rest;
 
+pub use misfits::Misfit;
 pub use options::StorageOptions;
 
 use crate::{
@@ -29,7 +34,11 @@ use crate::{
 /// - Nothing is created before it is written to; files are sparse unless
 ///   [`StorageOptions::preallocate`] says otherwise (S-12).
 /// - Writes to padding go nowhere and reads of it give zeros (BEP 47).
-/// - No symbolic link below the root is followed, ever.
+/// - Files have the names that [`DiskPaths`] finds for the root: those of the layout, unless content is
+///   there under others, or the disk does not hold them.
+/// - No symbolic link below the root is followed, unless [`StorageOptions::follow_links`] says so for a
+///   storage that is read-only.
+/// - Content that is complete is never opened for writing.
 /// - Files share the [`FilePool`]'s budget of descriptors.
 ///
 /// All methods block and may be called from many threads at once. Ranges that overlap while one
@@ -57,6 +66,7 @@ pub struct Storage {
     shape: Shape,
     identity: InfoHashes,
     root: Folder,
+    paths: DiskPaths,
     options: StorageOptions,
     pool: Arc<FilePool>,
     id: u64,
@@ -85,7 +95,8 @@ impl Storage {
     /// is the folder that holds the torrent's name, not the one that bears it.
     ///
     /// # Errors
-    /// The root cannot be created or opened.
+    /// The root cannot be created or opened, or its disk does not hold a name that
+    /// [`PathPolicy::Exact`] would have it hold.
     pub fn open(
         layout: Arc<Layout>,
         identity: InfoHashes,
@@ -115,8 +126,10 @@ impl Storage {
         options: &StorageOptions,
     ) -> Result<Self, StorageError> {
         let pool = options.file_pool.clone().unwrap_or_default();
+        let (root, paths) = open_root(shape.layout(), root, options)?;
         Ok(Self {
-            root: if options.read_only { Folder::open(root)? } else { Folder::create(root)? },
+            root,
+            paths,
             placement: RwLock::new(Placement::all_in_files()),
             unsynced: Mutex::default(),
             id: pool.register(),
@@ -129,10 +142,7 @@ impl Storage {
 
     /// The files and their places.
     pub fn layout(&self) -> &Layout {
-        match &self.shape {
-            Shape::Layout(layout) => layout,
-            Shape::Info(info) => info.layout(),
-        }
+        self.shape.layout()
     }
 
     /// How the content is cut into pieces and blocks.
@@ -153,26 +163,41 @@ impl Storage {
     /// Where a file is on disk; `None` for padding and beyond the last file.
     pub fn file_path(&self, file: FileIndex) -> Option<PathBuf> {
         let file = self.layout().file(file.get()).filter(|file| !file.is_pad())?;
-        Some(file.path.below(self.root.path()))
+        Some(self.path(&file).below(self.root.path()))
     }
 
-    /// Creates what no write would: empty files that are wanted and, if so configured, room for
-    /// the others. Does nothing for a read-only storage.
+    /// The files that are not at the path that the layout has for them, and where they are.
+    pub fn renamed_files(&self) -> impl Iterator<Item = (FileIndex, SafePath<'_>)> {
+        let renamed = self.paths.renamed().iter();
+        renamed.filter_map(|&index| Some((index, self.path(&self.layout().file(index.get())?))))
+    }
+
+    /// The path of a file below the root.
+    fn path<'a>(&'a self, file: &File<'a>) -> SafePath<'a> {
+        self.paths.path(file)
+    }
+
+    /// Creates what no write would and what is missing: empty files that are wanted, symbolic links (BEP
+    /// 47) and, if so configured, room for the others. Nothing that exists is changed. Does nothing for
+    /// a read-only storage.
     ///
     /// # Errors
-    /// A file cannot be created, or there is no room.
+    /// A file or a link cannot be created, or there is no room.
     pub fn prepare(&self) -> Result<(), StorageError> {
         if self.options.read_only {
             return Ok(());
         }
         let placement = self.placement.read().unwrap_or_else(PoisonError::into_inner);
         for file in self.layout().files() {
-            let is_ours = !file.is_pad() && file.link_target.is_none();
-            if !is_ours || !placement.is_in_file(file.index) {
+            if file.is_pad() || !placement.is_in_file(file.index) {
                 continue;
             }
-            if file.length == 0 {
-                self.open_target(Target::File(file.index.get()), Access::Write)?;
+            if file.link_target.is_some() {
+                self.create_link(&file)?;
+            } else if file.length == 0 {
+                if self.root.stamp(self.path(&file).elements())?.is_none() {
+                    self.open_target(Target::File(file.index.get()), Access::Write)?;
+                }
             } else if self.options.preallocate {
                 self.reserve(file.index.get(), file.length)?;
             }
@@ -261,7 +286,7 @@ impl Storage {
     /// The system refuses, or a link is in the way.
     pub fn stamp(&self, file: FileIndex) -> Result<Option<FileStamp>, StorageError> {
         match self.layout().file(file.get()) {
-            Some(file) => Ok(self.root.stamp(file.path.elements())?),
+            Some(file) => Ok(self.root.stamp(self.path(&file).elements())?),
             None => Ok(None),
         }
     }
@@ -272,7 +297,7 @@ impl Storage {
             .files()
             .map(|file| match file.is_pad() {
                 true => Ok(None),
-                false => Ok(self.root.stamp(file.path.elements())?),
+                false => Ok(self.root.stamp(self.path(&file).elements())?),
             })
             .collect()
     }
@@ -343,6 +368,38 @@ impl Storage {
         let is_within =
             offset.checked_add(length).is_some_and(|end| end <= self.layout().total_length());
         if is_within { Ok(()) } else { Err(StorageError::OutOfRange { offset, length }) }
+    }
+}
+
+impl Shape {
+    fn layout(&self) -> &Layout {
+        match self {
+            Shape::Layout(layout) => layout,
+            Shape::Info(info) => info.layout(),
+        }
+    }
+}
+
+/// Opens the root, and finds out the paths below it.
+fn open_root(
+    layout: &Layout,
+    root: &Path,
+    options: &StorageOptions,
+) -> Result<(Folder, DiskPaths), StorageError> {
+    if options.read_only {
+        let mut root = Folder::open(root)?;
+        root.follow_links(options.follow_links);
+        let paths = DiskPaths::find(layout, &root, Trying::Never);
+        return Ok((root, paths));
+    }
+    let root = Folder::create(root)?;
+    let paths = DiskPaths::find(layout, &root, Trying::IfMissing);
+    let renamed = paths.renamed().first().and_then(|file| layout.file(file.get()));
+    match renamed {
+        Some(file) if layout.path_policy() == PathPolicy::Exact => {
+            Err(StorageError::NameNotHeld { path: file.path.below(root.path()) })
+        }
+        _ => Ok((root, paths)),
     }
 }
 

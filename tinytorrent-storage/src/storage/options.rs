@@ -7,13 +7,13 @@ use crate::FilePool;
 /// # Defaults
 /// - [`read_only`](Self::read_only): no
 /// - [`preallocate`](Self::preallocate): no, files are sparse
-/// - [`truncate_longer`](Self::truncate_longer): no, they are kept as they are
+/// - [`follow_links`](Self::follow_links): no
 /// - [`file_pool`](Self::file_pool): one of its own, of 128 files
 #[derive(Debug, Clone, Default)]
 pub struct StorageOptions {
     pub(super) read_only: bool,
     pub(super) preallocate: bool,
-    pub(super) truncate_longer: bool,
+    pub(super) follow_links: bool,
     pub(super) file_pool: Option<Arc<FilePool>>,
 }
 
@@ -35,10 +35,13 @@ impl StorageOptions {
         self
     }
 
-    /// Whether a file longer than the torrent's is cut when it is first written to. Default: no,
-    /// what is beyond the torrent's length stays as it is (S-15).
-    pub fn truncate_longer(&mut self, truncate: bool) -> &mut Self {
-        self.truncate_longer = truncate;
+    /// Whether symbolic links below the root are followed, wherever they lead, if the storage is
+    /// [`read_only`](Self::read_only). Default: no.
+    ///
+    /// For content that the user has put together himself. What a stranger's torrent has made may lead
+    /// anywhere (S-20).
+    pub fn follow_links(&mut self, follow: bool) -> &mut Self {
+        self.follow_links = follow;
         self
     }
 

@@ -26,7 +26,7 @@ impl Storage {
         let may_move = !placement.is_all_in_files() || self.has_parts()?;
         for file in self.layout().files().filter(|file| !file.is_pad()) {
             let is_wanted = is_wanted(file.index);
-            if (is_wanted && !may_move) || self.root.stamp(file.path.elements())?.is_some() {
+            if (is_wanted && !may_move) || self.root.stamp(self.path(&file).elements())?.is_some() {
                 continue;
             }
             if is_wanted {
@@ -38,13 +38,20 @@ impl Storage {
         if !self.options.read_only {
             moved.into_iter().try_for_each(|file| self.move_out_of_parts(file))?;
             if parted.is_empty() {
-                self.pool.close(self.id, Some(PARTS_KEY));
-                self.root.remove([self.parts_name().as_bytes()])?;
-                let mut unsynced = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
-                unsynced.remove(&Target::Parts);
+                self.remove_parts()?;
             }
         }
         *placement = Placement::with_parted(parted);
+        Ok(())
+    }
+
+    fn remove_parts(&self) -> Result<(), StorageError> {
+        self.pool.close(self.id, Some(PARTS_KEY));
+        // On a medium that is read-only, removing what is not there is an error as well.
+        if self.has_parts()? {
+            self.root.remove([self.parts_name().as_bytes()])?;
+        }
+        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).remove(&Target::Parts);
         Ok(())
     }
 

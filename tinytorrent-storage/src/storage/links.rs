@@ -1,0 +1,38 @@
+use std::io;
+
+use tinytorrent_folder::{Error, ErrorKind};
+use tinytorrent_metainfo::File;
+
+use super::Storage;
+use crate::StorageError;
+
+impl Storage {
+    /// Makes a symbolic link of the torrent (BEP 47), unless something stands in its place: relative,
+    /// and to a place below the root. A system without links, or a disk, goes without.
+    pub(super) fn create_link(&self, file: &File<'_>) -> Result<(), StorageError> {
+        let Some(target) = self.paths.link_target(self.layout(), file) else { return Ok(()) };
+        let path = self.path(file);
+        if self.root.stamp(path.elements())?.is_some()
+            || self.root.link_target(path.elements())?.is_some()
+        {
+            return Ok(());
+        }
+        match self.root.create_link(path.elements(), &target.to_path_buf()) {
+            Err(error) if !is_without_links(&error) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_without_links(error: &Error) -> bool {
+    let ErrorKind::Io { source, .. } = error.kind() else { return false };
+    // Linux says `EPERM` of FAT and its like.
+    matches!(source.kind(), io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied)
+        && source.raw_os_error() != Some(ACCESS_DENIED)
+}
+
+/// `EACCES`: the user may not write there, which is another matter.
+#[cfg(unix)]
+const ACCESS_DENIED: i32 = rustix::io::Errno::ACCESS.raw_os_error();
+#[cfg(not(unix))]
+const ACCESS_DENIED: i32 = 5;
