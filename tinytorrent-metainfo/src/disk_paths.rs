@@ -6,7 +6,8 @@ use std::ffi::OsStr;
 
 use tinytorrent_folder::{Folder, Trial};
 
-use crate::{File, FileIndex, Layout, LinkTarget, PathPolicy, SafePath};
+use crate::layout::escape;
+use crate::{File, FileIndex, Layout, LinkTarget, PathChange, PathPolicy, SafePath};
 
 /// The path that each file of a layout has in one folder.
 ///
@@ -95,6 +96,32 @@ impl DiskPaths {
         let is_target = renamed.find(|file| file.path == target);
         let target = is_target.map_or(target, |file| self.path(&file));
         Some(LinkTarget::new(self.path(file), target))
+    }
+
+    /// The files whose path on disk is not the one that the torrent has, in order, with the reasons.
+    /// Each change is put together when it is asked for: there may be many, and all of them long.
+    pub fn changes<'a>(&'a self, layout: &'a Layout) -> impl Iterator<Item = PathChange> + 'a {
+        let is_all_same = layout.paths().are_as_given() && self.renamed().is_empty();
+        let files = layout.files().filter(move |file| !is_all_same && !file.is_pad());
+        files.filter_map(|file| self.change(layout, &file))
+    }
+
+    fn change(&self, layout: &Layout, file: &File<'_>) -> Option<PathChange> {
+        let (index, written) = (file.index.as_usize(), self.path(file).to_bytes());
+        let given = layout.paths().given(index);
+        if given == written {
+            return None;
+        }
+        let mut kinds = layout.paths().kinds(index);
+        if let (Some(other), Ok(_)) = (&self.other, self.renamed().binary_search(&file.index)) {
+            kinds = other.layout.paths().kinds(index);
+        }
+        Some(PathChange {
+            file: Some(file.index),
+            original: escape(&given),
+            written: String::from_utf8_lossy(&written).into_owned(),
+            kinds: kinds.to_vec(),
+        })
     }
 
     /// The files whose path is not the layout's, ascending.

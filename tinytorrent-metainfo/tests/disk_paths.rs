@@ -54,6 +54,29 @@ fn on_a_disk_that_holds_them_names_are_those_of_the_torrent() {
 }
 
 #[test]
+fn changes_tell_of_what_is_on_disk() {
+    let place = tempfile::tempdir().unwrap();
+    let changes = |policy, there: &[&str]| -> Vec<(String, String)> {
+        there.iter().for_each(|path| put(place.path(), path));
+        let layout = layout(policy, "a: b", &["what?", "..", "Foo", "foo"]);
+        let folder = Folder::open(place.path()).unwrap();
+        let paths = DiskPaths::find(&layout, &folder, Trying::Never);
+        paths.changes(&layout).map(|change| (change.original, change.written)).collect()
+    };
+    let pair = |one: &str, other: &str| (one.to_owned(), other.to_owned());
+    assert_eq!(changes(PathPolicy::System, &[]), [pair("a: b/..", "a: b/_")]);
+    let portable = [
+        pair("a: b/what?", "a_ b/what_"),
+        pair("a: b/..", "a_ b/_"),
+        pair("a: b/Foo", "a_ b/Foo"),
+        pair("a: b/foo", "a_ b/foo.1"),
+    ];
+    assert_eq!(changes(PathPolicy::Portable, &[]), portable);
+    assert_eq!(changes(PathPolicy::System, &["a_ b/what_"]), portable);
+    assert_eq!(changes(PathPolicy::Portable, &["a: b/what?"]), [pair("a: b/..", "a: b/_")]);
+}
+
+#[test]
 fn content_under_portable_names_is_used() {
     let layout = layout(PathPolicy::System, "a: b", &ODD);
     let portable = ["a_ b/what_.txt", "a_ b/Foo", "a_ b/foo.1"];

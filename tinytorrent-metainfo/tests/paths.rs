@@ -195,7 +195,7 @@ fn each_change_is_reported_with_its_place() {
     let changes: Vec<_> = read.info().path_changes().collect();
     assert_eq!(
         (changes[0].original.as_str(), changes[0].written.as_str()),
-        ("a/con", "folder/a/_con")
+        ("folder/a/con", "folder/a/_con")
     );
     assert_eq!(changes[1].kinds, [PathChangeKind::Collision]);
     let warnings: Vec<String> =

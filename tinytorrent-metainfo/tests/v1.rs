@@ -132,7 +132,7 @@ fn names_that_are_no_text_stay_apart() {
     let changes: Vec<_> = read.info().path_changes().collect();
     assert_eq!(changes[0].kinds, [PathChangeKind::NotUtf8]);
     assert_eq!(changes[1].kinds, [PathChangeKind::NotUtf8, PathChangeKind::Collision]);
-    assert_eq!(changes[1].original, "%F6.txt");
+    assert_eq!(changes[1].original, "folder/%F6.txt");
 }
 
 // M-11

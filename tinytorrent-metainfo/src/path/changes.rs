@@ -81,13 +81,34 @@ impl Paths {
 
     fn change(&self, changed: &Changed) -> PathChange {
         let file = changed.file as usize;
-        let original = self.folders.given_path(self.files.places[file].folder, &changed.name);
         PathChange {
             file: Some(FileIndex::new(changed.file)),
-            original: escape(&original),
+            original: escape(&self.given(file)),
             written: self.get(file).to_string_lossy(),
             kinds: changed.kinds.to_vec(),
         }
+    }
+
+    /// The path of a file as it was given, the folder around all files included.
+    pub(crate) fn given(&self, file: usize) -> Vec<u8> {
+        let folder = self.files.places[file].folder;
+        let name = self.changes.given_name(file).unwrap_or(self.files.name(file));
+        let mut path = Vec::new();
+        if self.folders.is_in_root(folder) && !self.given_root().is_empty() {
+            path.extend_from_slice(self.given_root());
+            path.push(b'/');
+        }
+        path.extend(self.folders.given_path(folder, name));
+        path
+    }
+
+    /// The reasons why a file's path had to change.
+    pub(crate) fn kinds(&self, file: usize) -> Kinds {
+        let mut kinds = self.changes.kinds(file);
+        if let Some((_, of_root)) = &self.changes.root {
+            kinds.merge(*of_root);
+        }
+        kinds
     }
 }
 
@@ -147,11 +168,11 @@ mod tests {
             paths.changes().map(|change| (change.original, change.written)).collect();
         let expected = [
             ("top.", "top"),
-            ("a:/x", "top/a_/x"),
-            ("a_/x", "top/a_/x.1"),
-            ("a_/con", "top/a_/_con"),
-            ("a:/x:", "top/a_/x_"),
-            ("c/a", "top/c/a.1"),
+            ("top./a:/x", "top/a_/x"),
+            ("top./a_/x", "top/a_/x.1"),
+            ("top./a_/con", "top/a_/_con"),
+            ("top./a:/x:", "top/a_/x_"),
+            ("top./c/a", "top/c/a.1"),
         ];
         assert_eq!(told, expected.map(|(original, written)| (original.into(), written.into())));
     }

@@ -59,9 +59,9 @@ impl PathPolicy {
 pub struct PathChange {
     /// The file whose path it is; `None` for the folder that holds them all.
     pub file: Option<FileIndex>,
-    /// The elements as the torrent has them, joined with `/`; what is no text is shown as `%XX`.
+    /// The path as the torrent has it, joined with `/`; what is no text is shown as `%XX`.
     pub original: String,
-    /// The path that will be used.
+    /// The path that is used.
     pub written: String,
     /// Why, each reason once.
     pub kinds: Vec<PathChangeKind>,

@@ -45,7 +45,7 @@ impl Paths {
         !kinds.is_empty() || self.changes.root.is_some()
     }
 
-    fn given_root(&self) -> &[u8] {
+    pub(super) fn given_root(&self) -> &[u8] {
         self.changes.root.as_ref().map_or(self.folders.root(), |(name, _)| name)
     }
 

@@ -12,7 +12,7 @@ use std::{
 
 use tinytorrent_folder::Folder;
 use tinytorrent_metainfo::{
-    DiskPaths, File, FileIndex, Info, Layout, PathPolicy, SafePath, Trying,
+    DiskPaths, File, FileIndex, Info, Layout, PathChange, PathPolicy, SafePath, Trying,
 };
 use tinytorrent_types::{BlockInfo, Geometry, InfoHashes, PieceIndex};
 
@@ -166,10 +166,9 @@ impl Storage {
         Some(self.path(&file).below(self.root.path()))
     }
 
-    /// The files that are not at the path that the layout has for them, and where they are.
-    pub fn renamed_files(&self) -> impl Iterator<Item = (FileIndex, SafePath<'_>)> {
-        let renamed = self.paths.renamed().iter();
-        renamed.filter_map(|&index| Some((index, self.path(&self.layout().file(index.get())?))))
+    /// The files whose path is not the one that the torrent has, in order.
+    pub fn path_changes(&self) -> impl Iterator<Item = PathChange> {
+        self.paths.changes(self.layout())
     }
 
     /// The path of a file below the root.
