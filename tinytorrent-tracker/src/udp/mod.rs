@@ -8,7 +8,7 @@ mod response;
 pub use exchange::{Exchange, ExchangeConfig, ExchangeError, ExchangeStats, Reply, RequestId};
 pub use options::{url_data, write_url_data};
 pub use request::{Announce, Request, RequestBody};
-pub use response::{Response, ResponseBody};
+pub use response::{Response, ResponseBody, known_count};
 
 /// The largest payload of a UDP datagram; buffers of this size lose nothing.
 pub const MAX_DATAGRAM: usize = 65_535;

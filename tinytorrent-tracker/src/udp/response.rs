@@ -24,9 +24,9 @@ pub enum ResponseBody<'a> {
     Announce {
         /// Seconds to wait; negative from trackers that do not know better.
         interval: i32,
-        /// Peers that miss something.
+        /// Peers that miss something; -1 from trackers that do not know, see [`known_count`].
         leechers: u32,
-        /// Peers that miss nothing.
+        /// Peers that miss nothing; -1 from trackers that do not know.
         seeders: u32,
         /// Compact peers: 6 bytes each if the datagram came over IPv4, 18 if over IPv6.
         peers: &'a [u8],
@@ -122,9 +122,9 @@ impl<'a> ResponseBody<'a> {
         packed.as_chunks::<SCRAPE_ENTRY>().0.iter().map(|entry| {
             let number = |at: usize| u32::from_be_bytes([0, 1, 2, 3].map(|i| entry[at + i]));
             SwarmCounts {
-                seeders: Some(number(0)),
-                completed: Some(number(4)),
-                leechers: Some(number(8)),
+                seeders: known_count(number(0)),
+                completed: known_count(number(4)),
+                leechers: known_count(number(8)),
                 downloaders: None,
             }
         })
@@ -139,6 +139,12 @@ impl<'a> ResponseBody<'a> {
             ResponseBody::Error { .. } => ACTION_ERROR,
         }
     }
+}
+
+/// A count of a reply; `None` if it is negative as the 32-bit integer that BEP 15 has, which is
+/// what trackers write that do not count.
+pub fn known_count(count: u32) -> Option<u32> {
+    u32::try_from(count.cast_signed()).ok()
 }
 
 fn read_announce<'a>(mut fields: Fields<'a>) -> Option<ResponseBody<'a>> {
@@ -207,6 +213,17 @@ mod tests {
         assert_eq!(
             (counts[0].seeders, counts[0].completed, counts[0].leechers),
             (Some(1), Some(2), Some(3))
+        );
+    }
+
+    /// H-19 over UDP
+    #[test]
+    fn a_negative_count_is_not_known() {
+        let reply = b"\0\0\0\x02\0\0\0\x07\xff\xff\xff\xff\x7f\xff\xff\xff\x80\0\0\0";
+        let counts = Response::read(reply).unwrap().body.counts().next().unwrap();
+        assert_eq!(
+            (counts.seeders, counts.completed, counts.leechers),
+            (None, Some(0x7fff_ffff), None)
         );
     }
 

@@ -9,7 +9,7 @@ use super::{
     CONNECTION_LIFE, Exchange, ExchangeError, Reply, RequestId, Timer, Transaction, canonical,
 };
 use crate::failure::printable;
-use crate::udp::{DatagramError, Response, ResponseBody};
+use crate::udp::{DatagramError, Response, ResponseBody, known_count};
 use crate::{AnnounceResponse, Deviation, Peer, Refusal, ScrapeResponse};
 
 impl Exchange {
@@ -195,8 +195,8 @@ fn announce_response(body: &ResponseBody<'_>, family: Family) -> AnnounceRespons
         Ok(seconds) => response.interval = Some(Duration::from_secs(seconds)),
         Err(_) => response.deviations.push(Deviation::new("interval", "is negative").at_offset(8)),
     }
-    response.seeders = Some(seeders);
-    response.leechers = Some(leechers);
+    response.seeders = known_count(seeders);
+    response.leechers = known_count(leechers);
     let peers = body.peers(family);
     if !peers.remainder().is_empty() {
         let what = format!("{} bytes after the last whole peer", peers.remainder().len());
