@@ -1,23 +1,50 @@
 use std::net::{IpAddr, SocketAddr};
 
-use tinytorrent_bencode::Node;
+use tinytorrent_bencode::{Kind, Node};
 use tinytorrent_types::PeerId;
 use tinytorrent_types::compact::{self, Family};
 
-use super::response::number;
+use super::response::{ResponseError, number, wrong_type};
 use crate::{AnnounceResponse, Deviation, NamedPeer, Peer};
 
 /// Reads `peers` and `peers6`, each compact or as dictionaries (BEP 3, 7, 23), each optional.
-pub(super) fn read_peers(root: Node<'_, '_>, response: &mut AnnounceResponse) {
-    for (key, family) in [("peers", Family::V4), ("peers6", Family::V6)] {
-        let Some(node) = root.get(key) else { continue };
-        if let Some(packed) = node.as_bytes() {
-            read_compact(key, node.offset(), packed, family, response);
-        } else {
-            read_dictionaries(node, response);
+///
+/// # Errors
+/// [`ResponseError::WrongType`] for `peers` that are neither, and for `peers6` that are neither and
+/// stand alone. Beside good `peers` they are a deviation.
+pub(super) fn read_peers(
+    root: Node<'_, '_>,
+    response: &mut AnnounceResponse,
+) -> Result<(), ResponseError> {
+    read_family("peers", Family::V4, root, response)?;
+    match read_family("peers6", Family::V6, root, response) {
+        Err(error) if root.get("peers").is_some() => {
+            response.deviations.push(Deviation::new("peers6", error.to_string()));
+            Ok(())
         }
+        outcome => outcome,
     }
 }
+
+fn read_family(
+    key: &'static str,
+    family: Family,
+    root: Node<'_, '_>,
+    response: &mut AnnounceResponse,
+) -> Result<(), ResponseError> {
+    let Some(node) = root.get(key) else { return Ok(()) };
+    let is_usable = match (node.as_bytes(), node.kind()) {
+        (Some(packed), _) => {
+            read_compact(key, node.offset(), packed, family, response);
+            true
+        }
+        (None, Kind::List) => read_dictionaries(key, node, response),
+        (None, _) => false,
+    };
+    if is_usable { Ok(()) } else { Err(wrong_type(key, EXPECTED, node)) }
+}
+
+const EXPECTED: &str = "a string or a list of dictionaries with ip and port";
 
 fn read_compact(
     key: &str,
@@ -35,28 +62,36 @@ fn read_compact(
     response.peers.extend(peers.map(|address| peer(address.ip(), address.port(), None)));
 }
 
-fn read_dictionaries(list: Node<'_, '_>, response: &mut AnnounceResponse) {
-    let mut skipped = 0;
+/// Skips what is no peer. `false` if there are entries and none of them is one.
+fn read_dictionaries(key: &str, list: Node<'_, '_>, response: &mut AnnounceResponse) -> bool {
+    let (mut read, mut skipped) = (0, 0);
     for entry in list.list() {
-        let parts = entry.get("ip").and_then(|ip| ip.as_str()).zip(port(entry));
-        let Some((host, port)) = parts else {
+        if read_dictionary(entry, response).is_some() {
+            read += 1;
+        } else {
             skipped += 1;
-            continue;
-        };
-        let id = entry.get("peer id").and_then(|id| id.as_bytes()?.try_into().ok());
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        match bare.parse::<IpAddr>() {
-            Ok(ip) => response.peers.push(peer(ip, port, id)),
-            Err(_) if is_host_name(host) => {
-                response.named_peers.push(NamedPeer { host: host.to_owned(), port, id });
-            }
-            Err(_) => skipped += 1,
         }
     }
     if skipped > 0 {
         let what = format!("{skipped} entries without a usable ip and port");
-        response.deviations.push(Deviation::new("peers", what).at_offset(list.offset()));
+        response.deviations.push(Deviation::new(key, what).at_offset(list.offset()));
     }
+    read > 0 || skipped == 0
+}
+
+fn read_dictionary(entry: Node<'_, '_>, response: &mut AnnounceResponse) -> Option<()> {
+    let host = entry.get("ip")?.as_str()?;
+    let port = port(entry)?;
+    let id = entry.get("peer id").and_then(|id| id.as_bytes()?.try_into().ok());
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    match bare.parse::<IpAddr>() {
+        Ok(ip) => response.peers.push(peer(ip, port, id)),
+        Err(_) if is_host_name(host) => {
+            response.named_peers.push(NamedPeer { host: host.to_owned(), port, id });
+        }
+        Err(_) => return None,
+    }
+    Some(())
 }
 
 fn peer(ip: IpAddr, port: u16, id: Option<PeerId>) -> Peer {

@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tinytorrent_bencode::{self as bencode, Document, Node, Options};
+use tinytorrent_bencode::{self as bencode, Document, Kind, Node, Options};
 
 use super::peers::read_peers;
 use crate::failure::{beginning, printable};
@@ -28,6 +28,18 @@ pub enum ResponseError {
     /// The body is bencode, but no dictionary.
     #[error("the body is bencode, but no dictionary")]
     NotADictionary,
+    /// A value without which the answer says nothing has a type that it cannot have.
+    #[error("`{key}` is a value of type {found} where {expected} belongs, at byte {offset}")]
+    WrongType {
+        /// The key of the value.
+        key: &'static str,
+        /// The type that it can have.
+        expected: &'static str,
+        /// The type that it has.
+        found: Kind,
+        /// The offset of the value in the body, in bytes.
+        offset: usize,
+    },
 }
 
 /// Reads the body of an answer to an announce, as trackers write it: in either peer format, with
@@ -35,8 +47,9 @@ pub enum ResponseError {
 /// [`AnnounceResponse::deviations`].
 ///
 /// # Errors
-/// A refusal, or a body that is no dictionary. Trackers refuse with any HTTP status, so read the
-/// body whatever the status says.
+/// A refusal, a body that is no dictionary, or peers or an interval of a type that they cannot
+/// have: something answered there, but no tracker that works. Trackers refuse with any HTTP status,
+/// so read the body whatever the status says.
 ///
 /// ```
 /// use tinytorrent_tracker::http::read_announce;
@@ -51,18 +64,18 @@ pub fn read_announce(body: &[u8]) -> Result<AnnounceResponse, ResponseError> {
     let document = read_dictionary(body)?;
     let root = document.root();
     let mut response = AnnounceResponse {
-        deviations: deviations_of(&document),
+        deviations: deviations_of(body, &document),
         warning: root.get("warning message").and_then(|node| node.as_bytes()).map(printable),
         seeders: count(root, "complete"),
         leechers: count(root, "incomplete"),
         downloaded: count(root, "downloaded"),
         ..AnnounceResponse::default()
     };
-    response.interval = seconds(root, "interval", &mut response.deviations);
+    response.interval = interval(root, &mut response.deviations)?;
     response.min_interval = seconds(root, "min interval", &mut response.deviations);
     response.tracker_id = tracker_id(root, &mut response.deviations);
     response.external_ip = external_ip(root, &mut response.deviations);
-    read_peers(root, &mut response);
+    read_peers(root, &mut response)?;
     if response.interval.is_none() {
         response.deviations.push(Deviation::new("interval", "is missing or no number"));
     }
@@ -71,6 +84,7 @@ pub fn read_announce(body: &[u8]) -> Result<AnnounceResponse, ResponseError> {
 
 /// Decodes, checks the shape, and takes a refusal for the error it is.
 pub(super) fn read_dictionary(body: &[u8]) -> Result<Document<'_>, ResponseError> {
+    let body = without_blanks(body);
     if body.is_empty() {
         return Err(ResponseError::Empty);
     }
@@ -78,7 +92,7 @@ pub(super) fn read_dictionary(body: &[u8]) -> Result<Document<'_>, ResponseError
         .decode(body)
         .map_err(|error| ResponseError::NotBencode { error, start: beginning(body) })?;
     let root = document.root();
-    if root.kind() != bencode::Kind::Dict {
+    if root.kind() != Kind::Dict {
         return Err(ResponseError::NotADictionary);
     }
     if let Some(reason) = root.get("failure reason") {
@@ -89,11 +103,21 @@ pub(super) fn read_dictionary(body: &[u8]) -> Result<Document<'_>, ResponseError
     Ok(document)
 }
 
-pub(super) fn deviations_of(document: &Document<'_>) -> Vec<Deviation> {
+/// The body behind a byte order mark and blank lines, which scripts send before their own output
+/// without knowing. Offsets in errors and deviations count from there.
+fn without_blanks(body: &[u8]) -> &[u8] {
+    body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body).trim_ascii_start()
+}
+
+pub(super) fn deviations_of(body: &[u8], document: &Document<'_>) -> Vec<Deviation> {
+    let blanks = body.len() - without_blanks(body).len();
+    let before = (blanks > 0).then(|| {
+        Deviation::new("answer", format!("{blanks} bytes of blanks before it")).at_offset(0)
+    });
     let convert = |found: bencode::Deviation| {
         Deviation::new(found.path.to_string(), found.kind.to_string()).at_offset(found.offset)
     };
-    document.deviations().map(convert).collect()
+    before.into_iter().chain(document.deviations().map(convert)).collect()
 }
 
 /// A number that is not negative; some trackers write -1 for what they do not know, and some
@@ -114,6 +138,34 @@ fn seconds(root: Node<'_, '_>, key: &str, deviations: &mut Vec<Deviation>) -> Op
         deviations.push(Deviation::new(key, what).at_offset(node.offset()));
     }
     number(node).map(Duration::from_secs)
+}
+
+/// Some trackers write it as a string. What is a number and makes no sense, is left to the
+/// schedule's default; what is none shows that this is no answer to an announce.
+fn interval(
+    root: Node<'_, '_>,
+    deviations: &mut Vec<Deviation>,
+) -> Result<Option<Duration>, ResponseError> {
+    match root.get("interval") {
+        Some(node) if !is_number(node) => Err(wrong_type("interval", "an integer", node)),
+        _ => Ok(seconds(root, "interval", deviations)),
+    }
+}
+
+/// Whether a value is a number, negative or too large ones and such in strings included.
+fn is_number(node: Node<'_, '_>) -> bool {
+    let Some(text) = node.as_bytes() else { return node.kind() == Kind::Integer };
+    let text = text.trim_ascii();
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+}
+
+pub(super) fn wrong_type(
+    key: &'static str,
+    expected: &'static str,
+    node: Node<'_, '_>,
+) -> ResponseError {
+    ResponseError::WrongType { key, expected, found: node.kind(), offset: node.offset() }
 }
 
 /// The text of BEP 31 says integer, its examples are strings: both are read.
@@ -150,6 +202,8 @@ fn external_ip(root: Node<'_, '_>, deviations: &mut Vec<Deviation>) -> Option<Ip
         .push(Deviation::new("external ip", "is not 4 or 16 bytes long").at_offset(node.offset()));
     std::str::from_utf8(bytes).ok()?.parse().ok()
 }
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Servers take request lines of about 8 KiB, in which a byte may take three.
 const MAX_TRACKER_ID: usize = 2 * 1024;

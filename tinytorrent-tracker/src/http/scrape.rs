@@ -1,18 +1,19 @@
+use tinytorrent_bencode::Kind;
 use tinytorrent_types::WireInfoHash;
 
 use super::ResponseError;
-use super::response::{count, deviations_of, read_dictionary};
+use super::response::{count, deviations_of, read_dictionary, wrong_type};
 use crate::{Deviation, ScrapeResponse, SwarmCounts};
 
 /// Reads the body of an answer to a scrape (BEP 48, BEP 21).
 ///
 /// # Errors
-/// A refusal, or a body that is no dictionary.
+/// A refusal, a body that is no dictionary, or `files` that are none.
 pub fn read_scrape(body: &[u8]) -> Result<ScrapeResponse, ResponseError> {
     let document = read_dictionary(body)?;
     let root = document.root();
     let mut response =
-        ScrapeResponse { deviations: deviations_of(&document), ..ScrapeResponse::default() };
+        ScrapeResponse { deviations: deviations_of(body, &document), ..ScrapeResponse::default() };
     if let Some(flags) = root.get("flags") {
         response.min_request_interval = count(flags, "min_request_interval");
     }
@@ -20,6 +21,11 @@ pub fn read_scrape(body: &[u8]) -> Result<ScrapeResponse, ResponseError> {
         response.deviations.push(Deviation::new("files", "is missing"));
         return Ok(response);
     };
+    // Some languages have one type for both, which is a list when it is empty.
+    let is_empty_list = files.kind() == Kind::List && files.list().next().is_none();
+    if files.kind() != Kind::Dict && !is_empty_list {
+        return Err(wrong_type("files", "a dictionary", files));
+    }
     let mut skipped = 0;
     for (key, file) in files.dict() {
         let Ok(hash) = WireInfoHash::try_from(key) else {
@@ -69,6 +75,18 @@ mod tests {
         let response = read_scrape(body).unwrap();
         assert_eq!(response.files.len(), 1);
         assert_eq!(response.deviations.len(), 1);
+    }
+
+    /// H-36
+    #[test]
+    fn files_that_are_no_dictionary_are_no_answer() {
+        for bad in ["i5e", "0:", "3:abc", "li1ee"] {
+            let error = read_scrape(format!("d5:files{bad}e").as_bytes()).unwrap_err();
+            assert!(matches!(error, ResponseError::WrongType { key: "files", .. }), "{error}");
+        }
+        for empty in ["de", "le"] {
+            assert_eq!(read_scrape(format!("d5:files{empty}e").as_bytes()).unwrap().files, []);
+        }
     }
 
     /// H-37

@@ -48,6 +48,35 @@ fn a_dictionary_peer_may_be_v6_mapped_or_named_and_a_bad_one_costs_itself_only()
     assert!(response.deviations.iter().any(|deviation| deviation.what.starts_with("4 entries")));
 }
 
+/// H-08
+#[test]
+fn peers_that_are_neither_bytes_nor_dictionaries_are_no_answer() {
+    let bad_peers = [
+        "i5e",
+        "de",
+        "d2:ip9:192.0.2.14:porti1ee",
+        "l3:abce",
+        "li5ei6ee",
+        "lld2:ip0:eee",
+        "ld2:ip3:a b4:porti1eee",
+        "ld4:porti1eee",
+    ];
+    for bad in bad_peers {
+        for key in ["5:peers", "6:peers6"] {
+            let error = read_announce(format!("d8:intervali1e{key}{bad}e").as_bytes()).unwrap_err();
+            let wrong = matches!(error, ResponseError::WrongType { key: "peers" | "peers6", .. });
+            assert!(wrong, "{key} {bad}: {error}");
+        }
+        // Beside good ones they cost themselves only.
+        let both = format!("d8:intervali1e5:peers6:abcdef6:peers6{bad}e");
+        let response = read(both.as_bytes());
+        assert_eq!((response.peers.len(), response.deviations.is_empty()), (1, false), "{bad}");
+    }
+    for none in ["0:", "le"] {
+        assert!(read(format!("d8:intervali1e5:peers{none}e").as_bytes()).peers.is_empty());
+    }
+}
+
 /// H-09
 #[test]
 fn a_remainder_of_compact_peers_is_told_and_costs_no_peer() {
@@ -106,6 +135,34 @@ fn an_interval_may_be_missing_negative_huge_or_a_string() {
     assert_eq!(interval("8:interval4:1800"), Some(Duration::from_secs(1800)));
     assert_eq!(interval("8:intervali0e"), Some(Duration::ZERO));
     assert_eq!(interval("8:intervali99999999999999999999e"), None);
+    assert_eq!(interval("8:interval2:-5"), None);
+    assert_eq!(interval("8:interval4: 90 "), Some(Duration::from_secs(90)));
+}
+
+/// H-15
+#[test]
+fn an_interval_that_is_no_number_is_no_answer() {
+    for bad in ["le", "de", "0:", "4:soon", "li1800ee"] {
+        let error = read_announce(format!("d8:interval{bad}5:peers0:e").as_bytes()).unwrap_err();
+        assert!(
+            matches!(error, ResponseError::WrongType { key: "interval", .. }),
+            "{bad}: {error}"
+        );
+    }
+    // The floor is advice.
+    let response = read(b"d8:intervali9e12:min intervalle5:peers0:e");
+    assert_eq!((response.min_interval, response.deviations.len()), (None, 1));
+}
+
+/// H-12
+#[test]
+fn blanks_and_a_byte_order_mark_before_the_answer_are_skipped() {
+    for before in ["\u{feff}", "\r\n \t", "\u{feff}\n"] {
+        let body = [before.as_bytes(), b"d8:intervali9e5:peers6:abcdefe"].concat();
+        let response = read(&body);
+        assert_eq!((response.peers.len(), response.deviations.len()), (1, 1), "{before:?}");
+        assert_eq!(read_announce(before.as_bytes()), Err(ResponseError::Empty));
+    }
 }
 
 /// H-16
