@@ -21,6 +21,11 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 /// An HTTPS tracker with a certificate that nobody vouches for; gives everybody these bytes.
 async fn https_sending(bytes: Vec<u8>) -> SocketAddr {
+    https_ending(bytes, true).await
+}
+
+/// The same, which may close the connection without saying so over TLS.
+async fn https_ending(bytes: Vec<u8>, says_goodbye: bool) -> SocketAddr {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
@@ -40,7 +45,10 @@ async fn https_sending(bytes: Vec<u8>) -> SocketAddr {
             let mut head = [0; 4096];
             let _ = stream.read(&mut head).await;
             let _ = stream.write_all(&bytes).await;
-            let _ = stream.shutdown().await;
+            let _ = stream.flush().await;
+            if says_goodbye {
+                let _ = stream.shutdown().await;
+            }
         }
     });
     address
@@ -62,6 +70,22 @@ async fn a_certificate_nobody_vouches_for_is_an_error_unless_the_user_insists() 
     assert!(error.to_string().contains("localhost"), "{error}");
     let response = client(unverified()).announce(&url, &request()).await.unwrap();
     assert_eq!(response.peers.len(), 1);
+}
+
+/// H-31: the end of the connection is the end of the body, and TLS calls it an error
+#[tokio::test]
+async fn an_answer_over_tls_is_whole_though_the_connection_just_ends() {
+    let answer = [b"HTTP/1.1 200 OK\r\n\r\n", BODY].concat();
+    for says_goodbye in [true, false] {
+        let address = https_ending(answer.clone(), says_goodbye).await;
+        let url: TrackerUrl = format!("https://{address}/announce").parse().unwrap();
+        let response = client(unverified()).announce(&url, &request()).await.unwrap();
+        assert_eq!(response.peers.len(), 1);
+    }
+    let address = https_ending(answer[..40].to_vec(), false).await;
+    let url: TrackerUrl = format!("https://{address}/announce").parse().unwrap();
+    let error = client(unverified()).announce(&url, &request()).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Http(_)), "{error}");
 }
 
 /// H-29

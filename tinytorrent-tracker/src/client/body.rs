@@ -1,7 +1,4 @@
-use std::io::Read;
-
 use bytes::Bytes;
-use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
 
 use super::{Error, ErrorKind, Phase};
 use crate::TrackerUrl;
@@ -13,57 +10,45 @@ use crate::http::ResponseError;
 pub(super) struct Body {
     pub(super) status: u16,
     pub(super) bytes: Bytes,
+    /// What kept the body from coming to its end.
+    ///
+    /// Servers announce lengths that are not those of the body, leave out the last chunk, or close
+    /// a TLS connection without saying so, all after the last byte of the answer. Bencode says
+    /// itself where it ends, so the bytes are worth a look.
+    pub(super) cut_short: Option<Error>,
 }
 
 impl Body {
-    /// Reads it whatever the status says, since trackers refuse with any; only if it makes no
-    /// sense the status is the better explanation.
+    /// Reads it whatever the status says, since trackers refuse with any. If it makes no sense,
+    /// what cut it short is the better explanation, and then the status.
     pub(super) fn parse<T>(
-        &self,
+        self,
         url: &TrackerUrl,
         read: impl FnOnce(&[u8]) -> Result<T, ResponseError>,
     ) -> Result<T, Error> {
-        let kind = match read(&self.bytes) {
-            Ok(response) => return Ok(response),
-            Err(error @ ResponseError::Refused(_)) => error.into(),
-            Err(_) if !(200..300).contains(&self.status) => self.to_status(),
-            Err(error) => error.into(),
+        let kind = match (read(&self.bytes), self.cut_short) {
+            (Ok(response), _) => return Ok(response),
+            (Err(error @ ResponseError::Refused(_)), _) => error.into(),
+            (Err(_), Some(cut_short)) => return Err(cut_short),
+            (Err(_), None) if !is_success(self.status) => status_kind(self.status, &self.bytes),
+            (Err(error), None) => error.into(),
         };
         Err(Error::new(url, Phase::Response, kind))
     }
 
-    pub(super) fn to_status(&self) -> ErrorKind {
-        ErrorKind::Status { status: self.status, start: beginning(&self.bytes) }
-    }
-}
-
-/// Decompresses by the header, and gzip also unasked: some trackers forget to say so.
-pub(super) fn decompress(
-    bytes: Bytes,
-    encoding: Option<&str>,
-    limit: usize,
-) -> Result<Bytes, ErrorKind> {
-    let encoding = encoding.unwrap_or_default().trim().to_ascii_lowercase();
-    if bytes.starts_with(&GZIP_MAGIC) {
-        return read_all(GzDecoder::new(&bytes[..]), limit);
-    }
-    match encoding.as_str() {
-        // The name means zlib, and some servers send bare deflate.
-        "deflate" => read_all(ZlibDecoder::new(&bytes[..]), limit)
-            .or_else(|_| read_all(DeflateDecoder::new(&bytes[..]), limit)),
-        "" | "identity" | "gzip" | "x-gzip" => Ok(bytes),
-        unknown => {
-            let unknown = beginning(unknown.as_bytes());
-            Err(ErrorKind::Compression(format!("unknown content encoding {unknown:?}")))
+    /// The error that the status is, unless it means success.
+    pub(super) fn check_status(&self, url: &TrackerUrl) -> Result<(), Error> {
+        if is_success(self.status) {
+            return Ok(());
         }
+        Err(Error::new(url, Phase::Response, status_kind(self.status, &self.bytes)))
     }
 }
 
-fn read_all(reader: impl Read, limit: usize) -> Result<Bytes, ErrorKind> {
-    let mut out = Vec::new();
-    let mut bounded = reader.take(limit as u64 + 1);
-    bounded.read_to_end(&mut out).map_err(|error| ErrorKind::Compression(error.to_string()))?;
-    if out.len() > limit { Err(ErrorKind::BodyTooLarge(limit)) } else { Ok(out.into()) }
+fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
 }
 
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+fn status_kind(status: u16, body: &[u8]) -> ErrorKind {
+    ErrorKind::Status { status, start: beginning(body) }
+}

@@ -106,7 +106,7 @@ impl TrackerClient {
     }
 
     fn connect_deadline(&self, deadline: Instant) -> Instant {
-        deadline.min(Instant::now() + self.shared.config.connect_timeout)
+        deadline.min(super::after(self.shared.config.connect_timeout))
     }
 
     /// From the configured local address, so that no request leaves by another way.

@@ -73,7 +73,7 @@ pub enum ErrorKind {
     /// The body is larger than the limit, in bytes.
     #[error("the body is larger than {0} bytes")]
     BodyTooLarge(usize),
-    /// The body says that it is compressed, and is not, or not in a way we know.
+    /// The body is compressed, and the compressed bytes are damaged or end early.
     #[error("the body cannot be decompressed: {0}")]
     Compression(String),
     /// More redirects than allowed.

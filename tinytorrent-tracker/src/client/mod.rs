@@ -24,10 +24,13 @@ mod basic_auth;
 mod body;
 mod config;
 mod connect;
+mod content_coding;
 mod dns_txt;
 mod error;
+mod exchange;
 mod fetch;
 mod proxy;
+mod redirect;
 mod resolve;
 mod socks5;
 mod tls;
@@ -276,8 +279,13 @@ impl TrackerClient {
     }
 
     fn deadline(&self) -> Instant {
-        Instant::now() + self.shared.config.request_timeout
+        after(self.shared.config.request_timeout)
     }
+}
+
+/// The instant that is so far away, whatever the caller may have configured.
+fn after(timeout: Duration) -> Instant {
+    Instant::now() + timeout.min(FAR)
 }
 
 fn has(addresses: &[SocketAddr], family: Family) -> bool {
@@ -331,6 +339,9 @@ async fn both<T, E>(
         (Err(error), _) => (Some(Err(error)), None),
     }
 }
+
+/// Longer than anybody waits, and within what an instant can hold.
+const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 #[cfg(all(test, feature = "server"))]
 mod tests;

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+mod join;
 mod parse;
 
 #[cfg(feature = "client")]
@@ -132,32 +133,6 @@ impl TrackerUrl {
     pub(crate) fn at(&self, scheme: Scheme, port: u16) -> TrackerUrl {
         TrackerUrl { parts: Arc::new(Parts { scheme, port, ..Parts::clone(&self.parts) }) }
     }
-
-    /// The URL that a redirect of this one means: absolute, or relative to it.
-    ///
-    /// # Errors
-    /// What is no URL of a tracker.
-    pub fn join(&self, location: &str) -> Result<TrackerUrl, UrlError> {
-        if has_scheme(location) {
-            return location.parse();
-        }
-        let scheme = self.scheme().as_str();
-        if let Some(rest) = location.strip_prefix("//") {
-            return format!("{scheme}://{rest}").parse();
-        }
-        let whole = self.path_and_query();
-        let path = &whole[..whole.find('?').unwrap_or(whole.len())];
-        let base = match location.as_bytes().first() {
-            Some(b'/') => "",
-            Some(b'?') => path,
-            _ => path.rfind('/').map_or("/", |slash| &path[..=slash]),
-        };
-        let (host, port) = (self.host(), self.port());
-        let mut url: TrackerUrl = format!("{scheme}://{host}:{port}{base}{location}").parse()?;
-        // The same server asks for the same password.
-        Arc::make_mut(&mut url.parts).user_info.clone_from(&self.parts.user_info);
-        Ok(url)
-    }
 }
 
 /// The whole URL, but for the password.
@@ -180,12 +155,6 @@ impl fmt::Debug for TrackerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TrackerUrl({self})")
     }
-}
-
-fn has_scheme(text: &str) -> bool {
-    text.split_once("://").is_some_and(|(scheme, _)| {
-        !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    })
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ impl TrackerClient {
         let mut addresses = of_family(addresses, family).peekable();
         while let Some(address) = addresses.next() {
             let patience = if addresses.peek().is_some() {
-                deadline.min(Instant::now() + self.shared.config.udp_first_timeout)
+                deadline.min(super::after(self.shared.config.udp_first_timeout))
             } else {
                 deadline
             };

@@ -1,0 +1,163 @@
+use std::pin::pin;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::header::{self, HeaderMap};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tinytorrent_types::compact::Family;
+use tokio::time::{Instant, timeout_at};
+
+use super::basic_auth::basic_auth;
+use super::body::Body;
+use super::connect::{Stream, within};
+use super::{Error, ErrorKind, Phase, TrackerClient, content_coding, redirect};
+use crate::TrackerUrl;
+
+/// A request for one resource.
+pub(super) struct Get {
+    pub(super) url: TrackerUrl,
+    /// Path and query, as they stand in the request line.
+    pub(super) target: String,
+    pub(super) max_bytes: usize,
+    /// Over which family; `None` for any.
+    pub(super) family: Option<Family>,
+}
+
+/// What a server answers to one request.
+pub(super) enum Answer {
+    Body(Body),
+    /// The `Location` of a redirect.
+    Redirect(String),
+}
+
+impl TrackerClient {
+    /// One request and its response over a fresh connection.
+    pub(super) async fn exchange(
+        &self,
+        get: &Get,
+        stream: Box<dyn Stream>,
+        deadline: Instant,
+    ) -> Result<Answer, Error> {
+        let handshake = lenient_http().handshake(TokioIo::new(stream));
+        let (mut sender, connection) =
+            within(&get.url, Phase::Request, deadline, handshake).await?;
+        let request = self.build(get)?;
+        let mut connection = pin!(connection);
+        let mut conversation = pin!(async {
+            let limit = self.read_deadline(deadline);
+            let response =
+                within(&get.url, Phase::Request, limit, sender.send_request(request)).await?;
+            self.read_answer(get, response, deadline).await
+        });
+        let mut is_open = true;
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut conversation => return answer,
+                // Its error reaches the conversation too, with a better place.
+                _ = &mut connection, if is_open => is_open = false,
+            }
+        }
+    }
+
+    fn build(&self, get: &Get) -> Result<Request<Empty<Bytes>>, Error> {
+        let url = &get.url;
+        let host = if url.has_default_port() {
+            url.host().to_owned()
+        } else {
+            format!("{}:{}", url.host(), url.port())
+        };
+        let mut request = Request::get(&get.target)
+            .header(header::HOST, host)
+            .header(header::ACCEPT_ENCODING, "gzip, deflate")
+            .header(header::CONNECTION, "close");
+        let user_agent = &self.shared.config.user_agent;
+        if !user_agent.is_empty() {
+            request = request.header(header::USER_AGENT, user_agent);
+        }
+        if let Some(user_info) = url.user_info() {
+            request = request.header(header::AUTHORIZATION, basic_auth(user_info));
+        }
+        request
+            .body(Empty::new())
+            .map_err(|error| Error::new(url, Phase::Request, std::io::Error::other(error)))
+    }
+
+    async fn read_answer(
+        &self,
+        get: &Get,
+        response: Response<Incoming>,
+        deadline: Instant,
+    ) -> Result<Answer, Error> {
+        let status = response.status();
+        if let Some(location) = redirect::location(status, response.headers()) {
+            return Ok(Answer::Redirect(location));
+        }
+        let encodings = content_encodings(response.headers());
+        let (bytes, cut_short) = self.read_body(get, response.into_body(), deadline).await?;
+        match (content_coding::decode(bytes, &encodings, get.max_bytes), cut_short) {
+            (Ok(bytes), cut_short) => {
+                Ok(Answer::Body(Body { status: status.as_u16(), bytes, cut_short }))
+            }
+            (Err(ErrorKind::Compression(_)), Some(cut_short)) => Err(cut_short),
+            (Err(kind), _) => Err(Error::new(&get.url, Phase::Read, kind)),
+        }
+    }
+
+    /// The bytes of a body, and what ended it before it was over.
+    async fn read_body(
+        &self,
+        get: &Get,
+        mut incoming: Incoming,
+        deadline: Instant,
+    ) -> Result<(Bytes, Option<Error>), Error> {
+        let failed = |kind| Error::new(&get.url, Phase::Read, kind);
+        let mut bytes = BytesMut::new();
+        let cut_short = loop {
+            let frame = match timeout_at(self.read_deadline(deadline), incoming.frame()).await {
+                Ok(Some(Ok(frame))) => frame,
+                Ok(None) => break None,
+                Ok(Some(Err(error))) => break Some(failed(error.into())),
+                Err(_) => break Some(failed(ErrorKind::TimedOut)),
+            };
+            // The other frames are trailers, which say nothing to us.
+            let Ok(data) = frame.into_data() else { continue };
+            if bytes.len() + data.len() > get.max_bytes {
+                return Err(failed(ErrorKind::BodyTooLarge(get.max_bytes)));
+            }
+            bytes.extend_from_slice(&data);
+        };
+        match cut_short {
+            Some(error) if bytes.is_empty() => Err(error),
+            cut_short => Ok((bytes.freeze(), cut_short)),
+        }
+    }
+
+    fn read_deadline(&self, deadline: Instant) -> Instant {
+        deadline.min(super::after(self.shared.config.read_timeout))
+    }
+}
+
+/// HTTP/1 as browsers read it: many trackers are a script that writes its own headers.
+fn lenient_http() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .max_headers(MAX_HEADERS)
+        .allow_spaces_after_header_name_in_responses(true)
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .ignore_invalid_headers_in_responses(true);
+    builder
+}
+
+/// All codings that were named, in the order of their application.
+fn content_encodings(headers: &HeaderMap) -> String {
+    let lines = headers.get_all(header::CONTENT_ENCODING);
+    let lines: Vec<&str> = lines.iter().filter_map(|line| line.to_str().ok()).collect();
+    lines.join(",")
+}
+
+/// More than any honest server sends.
+const MAX_HEADERS: usize = 100;
