@@ -136,8 +136,9 @@ fn processor_time(process: u32, counts: impl Fn(&str) -> bool) -> Duration {
 }
 
 fn announce(torrent: u16, port: u16) -> AnnounceRequest {
-    let mut request =
-        AnnounceRequest::new(hash(torrent), PeerId::from_bytes([3; 20]), port.max(1), 9);
+    let mut id = [3; 20];
+    id[..2].copy_from_slice(&port.to_be_bytes());
+    let mut request = AnnounceRequest::new(hash(torrent), PeerId::from_bytes(id), port.max(1), 9);
     (request.event, request.left) = (AnnounceEvent::Started, Some(5));
     // Trackers differ in how many they give unasked.
     request.num_want = Some(50);

@@ -81,6 +81,36 @@ async fn started_completed_and_stopped_move_the_counts() {
     server.shutdown().await;
 }
 
+/// BEP 7: over UDP and HTTP, IPv4 and IPv6
+#[tokio::test]
+async fn a_peer_is_one_peer_over_every_transport_and_family() {
+    let (server, client) = (server().await, client());
+    for _ in 0..2 {
+        for url in urls(&server) {
+            let response = client.announce(&url, &peer(7, AnnounceEvent::None, 5)).await.unwrap();
+            assert_eq!((response.peers.len(), response.leechers), (0, Some(1)), "{url}");
+            let scrape = client.scrape(&url, &[hash(1)]).await.unwrap();
+            assert_eq!(scrape.get(hash(1)).unwrap().leechers, Some(1), "{url}");
+        }
+    }
+    server.shutdown().await;
+}
+
+/// BEP 48
+#[tokio::test]
+async fn an_unknown_torrent_is_scraped_as_empty() {
+    let (server, client) = (server().await, client());
+    for url in urls(&server) {
+        let scrape = client.scrape(&url, &[hash(200), hash(100)]).await.unwrap();
+        for torrent in [hash(100), hash(200)] {
+            let counts = scrape.get(torrent).unwrap();
+            assert_eq!((counts.seeders, counts.leechers), (Some(0), Some(0)), "{url}");
+            assert_eq!(counts.completed, Some(0), "{url}");
+        }
+    }
+    server.shutdown().await;
+}
+
 /// U-29, U-30, H-37
 #[tokio::test]
 async fn two_hundred_hashes_are_scraped_in_batches() {

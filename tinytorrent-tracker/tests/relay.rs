@@ -7,7 +7,7 @@ mod support;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use support::socks5::{Behaviour, Socks5};
-use support::{PEER, Tracker, client, hasty, honest, request};
+use support::{PEER, Tracker, client, hasty, honest, other_request, request};
 use tinytorrent_tracker::client::{ErrorKind, Phase, Proxy, TrackerClient};
 use tinytorrent_tracker::server::{ServerConfig, TrackerServer};
 use tinytorrent_tracker::{AnnounceRequest, TrackerUrl};
@@ -40,7 +40,7 @@ async fn udp_trackers_are_reached_through_the_relay_of_a_socks5_proxy() {
             for url in [server.announce_urls()[0].clone(), by_name] {
                 let url: TrackerUrl = url.parse().unwrap();
                 client.announce(&url, &request()).await.unwrap();
-                let other = AnnounceRequest { port: 7777, ..request() };
+                let other = other_request();
                 let found = client.announce(&url, &other).await.unwrap().peers;
                 let expected = SocketAddr::new(tracker_ip, 6881);
                 assert!(found.iter().any(|peer| peer.address == expected), "{url}: {found:?}");

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use support::process::left_out;
-use support::{BODY, Tracker, client, hasty, request, with_headers};
+use support::{BODY, Tracker, client, hasty, other_request, request, with_headers};
+use tinytorrent_tracker::TrackerUrl;
 use tinytorrent_tracker::client::{ClientConfig, ErrorKind, Families, Phase, Proxy};
 use tinytorrent_tracker::server::{ServerConfig, TrackerServer};
-use tinytorrent_tracker::{AnnounceRequest, TrackerUrl};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -214,7 +214,7 @@ async fn requests_leave_from_the_local_address_that_was_chosen() {
     for url in server.announce_urls() {
         let url = url.parse().unwrap();
         bound.announce(&url, &request()).await.unwrap();
-        let other = AnnounceRequest { port: 7777, ..request() };
+        let other = other_request();
         let found = free.announce(&url, &other).await.unwrap().peers;
         let expected: SocketAddr = "127.0.0.2:6881".parse().unwrap();
         assert!(found.iter().any(|peer| peer.address == expected), "{url}: {found:?}");

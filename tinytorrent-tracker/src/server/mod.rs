@@ -19,9 +19,12 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 mod ages;
+mod around;
 mod config;
 mod connection_id;
 mod http;
+mod members;
+mod roles;
 mod swarm;
 mod swarms;
 mod udp;

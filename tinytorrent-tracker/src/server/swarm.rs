@@ -1,56 +1,72 @@
-use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use tinytorrent_types::PeerId;
 use tinytorrent_types::compact::{self, Family};
 
-use super::ages::Ages;
-use crate::{Peer, SwarmCounts};
+use super::around::{around, slices};
+use super::members::{Member, Members};
+use super::roles::Roles;
+use crate::SwarmCounts;
 
-/// The peers of one torrent, by family.
+/// The peers of one torrent: their addresses by family, and who is who.
 #[derive(Debug, Default)]
 pub(super) struct Swarm {
-    v4: Members,
-    v6: Members,
+    v4: Addresses,
+    v6: Addresses,
+    roles: Roles,
     /// How many `completed` were heard.
     completed: u32,
 }
 
-/// What is known of a peer.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Member {
-    pub(super) address: SocketAddr,
-    pub(super) id: PeerId,
-    pub(super) is_seed: bool,
-    /// A partial seed: misses something and wants nothing (BEP 21).
-    pub(super) is_paused: bool,
-    pub(super) seen_at: Instant,
+/// Addresses of one family. Seeds are kept apart, as they are not given to seeds.
+#[derive(Debug, Default)]
+struct Addresses {
+    seeds: Members,
+    leechers: Members,
 }
 
 impl Swarm {
-    /// Adds or renews a peer. At the limit, the one not heard of for longest gives way.
+    /// Adds or renews an address. At the limit, the one not heard of for longest gives way.
     pub(super) fn insert(&mut self, member: Member, limit: usize) {
-        self.of_mut(Family::of(member.address.ip())).insert(member, limit);
+        let addresses = self.of_mut(Family::of(member.address.ip()));
+        if let Some(old) = addresses.renew(member) {
+            self.roles.replace(&old, &member);
+            return;
+        }
+        let mut evicted = Vec::new();
+        while addresses.len() >= limit
+            && let Some(oldest) = addresses.remove_oldest()
+        {
+            evicted.push(oldest);
+        }
+        addresses.of_role_mut(member.is_seed).push(member);
+        evicted.iter().for_each(|old| self.roles.remove(old));
+        self.roles.add(&member);
     }
 
     pub(super) fn remove(&mut self, address: SocketAddr) {
-        self.of_mut(Family::of(address.ip())).remove(address);
+        if let Some(old) = self.of_mut(Family::of(address.ip())).remove(address) {
+            self.roles.remove(&old);
+        }
     }
 
-    /// Counts a `completed`, unless the peer was a seed already.
-    pub(super) fn complete(&mut self, address: SocketAddr) {
-        let members = self.of_mut(Family::of(address.ip()));
-        let known = members.index.get(&address).map(|&at| members.list[at as usize].is_seed);
-        if known == Some(false) {
+    /// Counts a `completed`, once for a peer that was not a seed already: it comes from each of its
+    /// addresses.
+    pub(super) fn complete(&mut self, member: &Member) {
+        if self.roles.is_leeching(member.id) {
             self.completed = self.completed.saturating_add(1);
         }
     }
 
-    pub(super) fn forget_before(&mut self, oldest: Instant) {
-        self.v4.forget_before(oldest);
-        self.v6.forget_before(oldest);
+    /// Takes time for those that are forgotten only.
+    pub(super) fn forget_before(&mut self, earliest: Instant) {
+        for addresses in [&mut self.v4, &mut self.v6] {
+            while addresses.oldest().is_some_and(|oldest| oldest.seen_at < earliest)
+                && let Some(old) = addresses.remove_oldest()
+            {
+                self.roles.remove(&old);
+            }
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -59,66 +75,74 @@ impl Swarm {
 
     /// Addresses of both families.
     pub(super) fn len(&self) -> usize {
-        self.v4.list.len() + self.v6.list.len()
+        self.v4.len() + self.v6.len()
     }
 
     pub(super) fn len_of(&self, family: Family) -> usize {
-        self.of(family).list.len()
+        self.of(family).len()
     }
 
-    /// Addresses, not peers: who announces over both families counts twice.
+    /// Peers, not addresses.
     pub(super) fn counts(&self) -> SwarmCounts {
-        let (v4, v6) = (&self.v4, &self.v6);
-        let all = v4.list.len() + v6.list.len();
-        let seeds = v4.seeds + v6.seeds;
-        let paused = v4.paused + v6.paused;
+        let roles = &self.roles;
+        let leechers = roles.peers() - roles.seeds();
         SwarmCounts {
-            seeders: Some(seeds as u32),
-            leechers: Some((all - seeds) as u32),
+            seeders: Some(roles.seeds()),
+            leechers: Some(leechers),
             completed: Some(self.completed),
-            downloaders: Some((all - seeds - paused) as u32),
+            downloaders: Some(leechers - roles.paused()),
         }
     }
 
-    /// Up to `count` peers of a family, without `except`, beginning at a place of chance.
-    pub(super) fn sample(
-        &self,
+    /// The addresses of a family that are of use to a member: of other peers, and to a seed only
+    /// those that are none. Once around from a place that `chance` decides.
+    pub(super) fn others<'a>(
+        &'a self,
         family: Family,
-        count: usize,
-        except: SocketAddr,
+        member: &'a Member,
         chance: u64,
-    ) -> impl Iterator<Item = Peer> + '_ {
-        let members = self.of(family);
-        let places = members.others(count, except, chance).into_iter().flatten();
-        places
-            .map(|at| &members.list[at])
-            .map(|member| Peer { address: member.address, id: Some(member.id) })
+    ) -> impl Iterator<Item = &'a Member> {
+        let lists = self.of(family).given_to(member, Members::as_slice);
+        let length = lists[0].len() + lists[1].len();
+        let start = place(chance, length);
+        let (late, early) = (slices(lists, start..length), slices(lists, 0..start));
+        late.into_iter().chain(early).flatten().filter(|other| other.id != member.id)
     }
 
-    /// The same peers in compact form, as a UDP reply holds them.
-    pub(super) fn sample_compact(
+    /// Appends the first `count` of [`others`](Self::others) in compact form.
+    pub(super) fn write_others(
         &self,
         family: Family,
+        member: &Member,
         count: usize,
-        except: SocketAddr,
         chance: u64,
         out: &mut Vec<u8>,
     ) {
-        let members = self.of(family);
-        for places in members.others(count, except, chance) {
-            let bytes = places.start * family.stride()..places.end * family.stride();
-            out.extend_from_slice(&members.compact[bytes]);
+        let known = u32::from(Family::of(member.address.ip()) == family);
+        if self.roles.addresses(member.id, family) > known {
+            let others = self.others(family, member, chance).take(count);
+            return others.for_each(|other| compact::write(other.address, out));
+        }
+        // One address at most is left out, and what is around it can be copied.
+        let addresses = self.of(family);
+        let packed = addresses.given_to(member, Members::compact);
+        let (stride, seeds) = (family.stride(), packed[0].len() / family.stride());
+        let length = seeds + addresses.leechers.len();
+        let own = addresses.leechers.place_of(member.address).map(|at| seeds + at);
+        for places in around(length, place(chance, length), own, count) {
+            let parts = slices(packed, places.start * stride..places.end * stride);
+            parts.into_iter().for_each(|part| out.extend_from_slice(part));
         }
     }
 
-    fn of(&self, family: Family) -> &Members {
+    fn of(&self, family: Family) -> &Addresses {
         match family {
             Family::V4 => &self.v4,
             Family::V6 => &self.v6,
         }
     }
 
-    fn of_mut(&mut self, family: Family) -> &mut Members {
+    fn of_mut(&mut self, family: Family) -> &mut Addresses {
         match family {
             Family::V4 => &mut self.v4,
             Family::V6 => &mut self.v6,
@@ -126,102 +150,70 @@ impl Swarm {
     }
 
     pub(super) fn check_invariants(&self) {
-        for (members, family) in [(&self.v4, Family::V4), (&self.v6, Family::V6)] {
-            assert_eq!(members.index.len(), members.list.len());
-            for (at, member) in members.list.iter().enumerate() {
-                assert_eq!(members.index.get(&member.address), Some(&(at as u32)));
+        let mut all = Vec::new();
+        for (addresses, family) in [(&self.v4, Family::V4), (&self.v6, Family::V6)] {
+            for (members, is_seed) in [(&addresses.seeds, true), (&addresses.leechers, false)] {
+                members.check_invariants(family);
+                let is_right = |member: &Member| {
+                    member.is_seed == is_seed && Family::of(member.address.ip()) == family
+                };
+                assert!(members.as_slice().iter().all(is_right));
+                all.extend(members.as_slice());
             }
-            let addresses = members.list.iter().map(|member| member.address);
-            assert!(compact::peers(&members.compact, family).eq(addresses));
-            let ages: Vec<_> =
-                members.ages.oldest_first().map(|at| members.list[at].seen_at).collect();
-            assert!(ages.len() == members.list.len() && ages.is_sorted());
-            assert_eq!(members.seeds, members.list.iter().filter(|m| m.is_seed).count());
-            assert_eq!(members.paused, members.list.iter().filter(|m| m.is_paused).count());
+            let both = |seed: &Member| addresses.leechers.place_of(seed.address).is_some();
+            assert!(!addresses.seeds.as_slice().iter().any(both));
         }
+        self.roles.check_invariants(&all);
     }
 }
 
-/// A list to draw from at a place of chance, where in it each address stands, and who has not been
-/// heard of for longest.
-#[derive(Debug, Default)]
-struct Members {
-    list: Vec<Member>,
-    /// The addresses of the list, in its order, as replies have them.
-    compact: Vec<u8>,
-    index: HashMap<SocketAddr, u32>,
-    ages: Ages,
-    seeds: usize,
-    paused: usize,
-}
-
-impl Members {
-    fn insert(&mut self, member: Member, limit: usize) {
-        if let Some(&at) = self.index.get(&member.address) {
-            let old = std::mem::replace(&mut self.list[at as usize], member);
-            self.ages.renew(at as usize);
-            self.uncount(&old);
-        } else {
-            while self.list.len() >= limit
-                && let Some(oldest) = self.ages.oldest()
-            {
-                self.remove(self.list[oldest].address);
-            }
-            self.index.insert(member.address, self.list.len() as u32);
-            compact::write(member.address, &mut self.compact);
-            self.ages.push();
-            self.list.push(member);
-        }
-        self.seeds += usize::from(member.is_seed);
-        self.paused += usize::from(member.is_paused);
+impl Addresses {
+    fn len(&self) -> usize {
+        self.seeds.len() + self.leechers.len()
     }
 
-    fn remove(&mut self, address: SocketAddr) {
-        let Some(at) = self.index.remove(&address) else { return };
-        let at = at as usize;
-        let old = self.list.swap_remove(at);
-        let stride = self.compact.len() / (self.list.len() + 1);
-        let last = self.list.len() * stride;
-        self.compact.copy_within(last.., at * stride);
-        self.compact.truncate(last);
-        self.ages.swap_remove(at);
-        if let Some(moved) = self.list.get(at) {
-            self.index.insert(moved.address, at as u32);
-        }
-        self.uncount(&old);
+    fn of_role_mut(&mut self, is_seed: bool) -> &mut Members {
+        if is_seed { &mut self.seeds } else { &mut self.leechers }
     }
 
-    /// Takes time for those that are forgotten only.
-    fn forget_before(&mut self, earliest: Instant) {
-        while let Some(oldest) = self.ages.oldest()
-            && self.list[oldest].seen_at < earliest
-        {
-            self.remove(self.list[oldest].address);
-        }
+    /// What there is of the members that may be given to this one.
+    fn given_to<'a, T>(
+        &'a self,
+        member: &Member,
+        read: impl Fn(&'a Members) -> &'a [T],
+    ) -> [&'a [T]; 2] {
+        let seeds = if member.is_seed { &[] } else { read(&self.seeds) };
+        [seeds, read(&self.leechers)]
     }
 
-    /// The places of `count` members, once around from a place of chance, but for `except`.
-    fn others(&self, count: usize, except: SocketAddr, chance: u64) -> [Range<usize>; 4] {
-        let length = self.list.len();
-        let start = (chance % length.max(1) as u64) as usize;
-        let skipped = self.index.get(&except).map_or(length, |&at| at as usize);
-        let without = |range: Range<usize>| {
-            let hole = skipped.clamp(range.start, range.end);
-            [range.start..hole, (hole + usize::from(range.contains(&skipped)))..range.end]
-        };
-        let ([a, b], [c, d]) = (without(start..length), without(0..start));
-        let mut room = count;
-        [a, b, c, d].map(|range| {
-            let taken = range.len().min(room);
-            room -= taken;
-            range.start..range.start + taken
+    /// Puts a member in the place of the one with its address, and returns that one.
+    fn renew(&mut self, member: Member) -> Option<Member> {
+        let renewed = self.of_role_mut(member.is_seed).renew(member);
+        renewed.or_else(|| {
+            let old = self.of_role_mut(!member.is_seed).remove(member.address)?;
+            self.of_role_mut(member.is_seed).push(member);
+            Some(old)
         })
     }
 
-    fn uncount(&mut self, old: &Member) {
-        self.seeds -= usize::from(old.is_seed);
-        self.paused -= usize::from(old.is_paused);
+    fn remove(&mut self, address: SocketAddr) -> Option<Member> {
+        self.seeds.remove(address).or_else(|| self.leechers.remove(address))
     }
+
+    fn oldest(&self) -> Option<&Member> {
+        let oldest = [self.seeds.oldest(), self.leechers.oldest()];
+        oldest.into_iter().flatten().min_by_key(|member| member.seen_at)
+    }
+
+    fn remove_oldest(&mut self) -> Option<Member> {
+        let address = self.oldest()?.address;
+        self.remove(address)
+    }
+}
+
+/// A place in a list of this length.
+fn place(chance: u64, length: usize) -> usize {
+    (chance % length.max(1) as u64) as usize
 }
 
 /// How often a tracker looks for peers that left without a word.

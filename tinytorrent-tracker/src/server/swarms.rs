@@ -8,9 +8,10 @@ use tinytorrent_types::WireInfoHash;
 use tinytorrent_types::compact::Family;
 
 use super::ServerConfig;
-use super::swarm::{Member, SWEEP, Swarm};
+use super::members::Member;
+use super::swarm::{SWEEP, Swarm};
 use crate::{
-    AnnounceEvent, AnnounceRequest, AnnounceResponse, Refusal, ScrapeResponse, SwarmCounts,
+    AnnounceEvent, AnnounceRequest, AnnounceResponse, Peer, Refusal, ScrapeResponse, SwarmCounts,
 };
 
 /// All that a tracker knows, without sockets and clock: who was here when, and what they said.
@@ -44,20 +45,18 @@ impl Swarms {
         both_families: bool,
     ) -> Result<AnnounceResponse, Refusal> {
         let mut response = self.response();
-        if let Some(heard) = self.hear(now, from, request)? {
-            let Heard { swarm, address, wanted, chance } = heard;
-            let family = Family::of(address.ip());
-            response.peers.extend(swarm.sample(family, wanted, address, chance));
-            if both_families {
-                let room = wanted - response.peers.len();
-                response.peers.extend(swarm.sample(other(family), room, address, chance));
-            }
+        if let Some(Heard { swarm, member, wanted, chance }) = self.hear(now, from, request)? {
+            let family = Family::of(member.address.ip());
+            let own = swarm.others(family, &member, chance);
+            let further = both_families.then(|| swarm.others(other(family), &member, chance));
+            let peers = own.chain(further.into_iter().flatten()).take(wanted);
+            response.peers.extend(peers.map(to_peer));
             response.external_ip = Some(from.to_canonical());
         }
-        let counts = self.counts(request.info_hash).unwrap_or_default();
-        response.seeders = counts.seeders.or(Some(0));
-        response.leechers = counts.leechers.or(Some(0));
-        response.downloaded = counts.completed.or(Some(0));
+        let counts = self.counts(request.info_hash).unwrap_or_else(nobody);
+        response.seeders = counts.seeders;
+        response.leechers = counts.leechers;
+        response.downloaded = counts.completed;
         Ok(response)
     }
 
@@ -72,11 +71,11 @@ impl Swarms {
     ) -> Result<(Duration, SwarmCounts), Refusal> {
         let interval = self.config.interval;
         let counts = match self.hear(now, from, request)? {
-            Some(Heard { swarm, address, wanted, chance }) => {
-                swarm.sample_compact(Family::of(from), wanted, address, chance, out);
+            Some(Heard { swarm, member, wanted, chance }) => {
+                swarm.write_others(Family::of(from), &member, wanted, chance, out);
                 swarm.counts()
             }
-            None => self.counts(request.info_hash).unwrap_or_default(),
+            None => self.counts(request.info_hash).unwrap_or_else(nobody),
         };
         Ok((interval, counts))
     }
@@ -108,10 +107,6 @@ impl Swarms {
         }
         let limit = self.limit(request.info_hash, Family::of(address.ip()));
         let limit = limit.ok_or_else(|| refusal("this tracker knows as many peers as it can"))?;
-        let swarm = self.swarms.entry(request.info_hash).or_default();
-        if request.event == AnnounceEvent::Completed {
-            swarm.complete(address);
-        }
         let is_seed = request.left == Some(0);
         let member = Member {
             address,
@@ -120,12 +115,16 @@ impl Swarms {
             is_paused: request.event == AnnounceEvent::Paused && !is_seed,
             seen_at: now,
         };
+        let swarm = self.swarms.entry(request.info_hash).or_default();
+        if request.event == AnnounceEvent::Completed {
+            swarm.complete(&member);
+        }
         let before = swarm.len();
         swarm.insert(member, limit);
         self.addresses = self.addresses - before + swarm.len();
         let wanted = request.num_want.map_or(self.config.default_peers, |count| count as usize);
         let wanted = wanted.min(self.config.max_peers);
-        Ok(Some(Heard { swarm, address, wanted, chance: self.rng.next_u64() }))
+        Ok(Some(Heard { swarm, member, wanted, chance: self.rng.next_u64() }))
     }
 
     /// How many addresses of a family a swarm may have; `None` if there is room for none.
@@ -137,11 +136,12 @@ impl Swarms {
         (known > 0).then_some(known)
     }
 
-    /// Answers a scrape. Swarms that are not known are left out.
+    /// Answers a scrape. A swarm that is not known has no peers, as over UDP, where a reply has an
+    /// entry for each hash that was asked for.
     pub fn scrape(&self, info_hashes: &[WireInfoHash]) -> ScrapeResponse {
-        let known = |hash: &WireInfoHash| Some((*hash, self.counts(*hash)?));
+        let counts = |hash: &WireInfoHash| (*hash, self.counts(*hash).unwrap_or_else(nobody));
         ScrapeResponse {
-            files: info_hashes.iter().filter_map(known).collect(),
+            files: info_hashes.iter().map(counts).collect(),
             ..ScrapeResponse::default()
         }
     }
@@ -204,7 +204,7 @@ impl Swarms {
 /// A peer that stays, and what it may have.
 struct Heard<'a> {
     swarm: &'a Swarm,
-    address: SocketAddr,
+    member: Member,
     wanted: usize,
     chance: u64,
 }
@@ -214,6 +214,15 @@ fn other(family: Family) -> Family {
         Family::V4 => Family::V6,
         Family::V6 => Family::V4,
     }
+}
+
+fn to_peer(member: &Member) -> Peer {
+    Peer { address: member.address, id: Some(member.id) }
+}
+
+/// The counts of a swarm without peers.
+fn nobody() -> SwarmCounts {
+    Swarm::default().counts()
 }
 
 fn refusal(reason: &str) -> Refusal {

@@ -142,6 +142,12 @@ pub fn request() -> AnnounceRequest {
     request
 }
 
+/// The same from another peer.
+pub fn other_request() -> AnnounceRequest {
+    let peer_id = PeerId::from_bytes(*b"-TY0100-lkjihgfedcba");
+    AnnounceRequest { peer_id, port: 7777, ..request() }
+}
+
 /// Sends datagrams again after milliseconds, and is patient otherwise: machines are busy.
 pub fn hasty() -> ClientConfig {
     let mut config = ClientConfig::default();

@@ -12,9 +12,11 @@ fn hash(byte: u8) -> WireInfoHash {
     WireInfoHash::from_bytes([byte; 20])
 }
 
+/// From a peer that is known by its port.
 fn request(torrent: u8, port: u16, event: AnnounceEvent, left: u64) -> AnnounceRequest {
-    let mut request =
-        AnnounceRequest::new(hash(torrent), PeerId::from_bytes([torrent; 20]), port, 1);
+    let mut id = [b'x'; 20];
+    id[..2].copy_from_slice(&port.to_be_bytes());
+    let mut request = AnnounceRequest::new(hash(torrent), PeerId::from_bytes(id), port, 1);
     (request.event, request.left) = (event, Some(left));
     request
 }
@@ -72,14 +74,97 @@ fn families_are_kept_apart_and_http_gives_both() {
     let (mut swarms, now) = swarms(|_| {});
     let peer = |port| request(1, port, AnnounceEvent::Started, 5);
     swarms.announce(now, ip("192.0.2.1"), &peer(1), false).unwrap();
-    swarms.announce(now, ip("2001:db8::1"), &peer(1), false).unwrap();
+    swarms.announce(now, ip("2001:db8::1"), &peer(4), false).unwrap();
     let over_udp = swarms.announce(now, ip("192.0.2.2"), &peer(2), false).unwrap();
     assert!(over_udp.peers.iter().all(|peer| peer.address.is_ipv4()) && over_udp.peers.len() == 1);
-    let over_http = swarms.announce(now, ip("2001:db8::2"), &peer(2), true).unwrap();
+    let over_http = swarms.announce(now, ip("2001:db8::2"), &peer(5), true).unwrap();
     assert_eq!(over_http.peers.len(), 3);
     assert!(over_http.peers[0].address.is_ipv6());
     let mapped = swarms.announce(now, ip("::ffff:192.0.2.3"), &peer(3), false).unwrap();
     assert_eq!(mapped.peers.len(), 2);
+}
+
+/// BEP 7
+#[test]
+fn a_peer_of_both_families_counts_once_and_is_not_given_to_itself() {
+    let (mut swarms, now) = swarms(|_| {});
+    let mut both = |port, event, left| {
+        let mut last = None;
+        for from in ["192.0.2.1", "2001:db8::1"] {
+            let request = request(1, port, event, left);
+            let response = swarms.announce(now, ip(from), &request, true).unwrap();
+            swarms.check_invariants();
+            last = Some(response);
+        }
+        last.unwrap()
+    };
+    use AnnounceEvent::{Completed, Started, Stopped};
+    let counts = |response: &AnnounceResponse| {
+        (response.seeders.unwrap(), response.leechers.unwrap(), response.downloaded.unwrap())
+    };
+    let alone = both(1, Started, 5);
+    assert_eq!((alone.peers.len(), counts(&alone)), (0, (0, 1, 0)));
+    let other = both(2, Started, 5);
+    assert_eq!((other.peers.len(), counts(&other)), (2, (0, 2, 0)));
+    let complete = both(1, Completed, 0);
+    assert_eq!((complete.peers.len(), counts(&complete)), (2, (1, 1, 1)));
+    assert_eq!(counts(&both(1, Stopped, 0)), (0, 1, 1));
+    assert_eq!(counts(&both(2, AnnounceEvent::None, 5)), (0, 1, 1));
+}
+
+/// A peer whose port or address has changed is still that peer.
+#[test]
+fn an_old_address_of_a_peer_is_not_given_to_it_nor_counted() {
+    let (mut swarms, now) = swarms(|_| {});
+    let before = request(1, 1, AnnounceEvent::Started, 5);
+    swarms.announce(now, ip("192.0.2.1"), &before, true).unwrap();
+    let moved = AnnounceRequest { port: 2, ..before };
+    for from in ["192.0.2.1", "192.0.2.2"] {
+        let response = swarms.announce(now, ip(from), &moved, true).unwrap();
+        assert_eq!((response.peers.len(), response.leechers), (0, Some(1)));
+        let mut compact = Vec::new();
+        swarms.announce_compact(now, ip(from), &moved, &mut compact).unwrap();
+        assert!(compact.is_empty());
+    }
+}
+
+#[test]
+fn seeds_are_given_no_seeds() {
+    let (mut swarms, now) = swarms(|_| {});
+    let mut given = |port, event, left| {
+        let peer = request(1, port, event, left);
+        let response = swarms.announce(now, ip("192.0.2.1"), &peer, true).unwrap();
+        swarms.check_invariants();
+        let mut ports: Vec<_> = response.peers.iter().map(|peer| peer.address.port()).collect();
+        ports.sort_unstable();
+        let mut compact = Vec::new();
+        swarms.announce_compact(now, ip("192.0.2.1"), &peer, &mut compact).unwrap();
+        assert_eq!(compact.len() / 6, ports.len());
+        ports
+    };
+    use AnnounceEvent::{Completed, Started};
+    assert_eq!(given(1, Started, 0), [0; 0]);
+    assert_eq!(given(2, Started, 0), [0; 0]);
+    assert_eq!(given(3, Started, 5), [1, 2]);
+    assert_eq!(given(1, AnnounceEvent::None, 0), [3]);
+    assert_eq!(given(4, Started, 5), [1, 2, 3]);
+    assert_eq!(given(3, Completed, 0), [4]);
+    assert_eq!(given(4, AnnounceEvent::None, 5), [1, 2, 3]);
+    // Who misses something again, after a check of its content say, is given seeds again.
+    assert_eq!(given(3, AnnounceEvent::None, 5), [1, 2, 4]);
+}
+
+/// BEP 48, and what a UDP reply has no other way to say
+#[test]
+fn an_unknown_swarm_is_scraped_as_empty() {
+    let (swarms, _) = swarms(|_| {});
+    let response = swarms.scrape(&[hash(1), hash(2)]);
+    for torrent in [1, 2] {
+        let counts = response.get(hash(torrent)).unwrap();
+        assert_eq!((counts.seeders, counts.leechers), (Some(0), Some(0)));
+        assert_eq!((counts.completed, counts.downloaders), (Some(0), Some(0)));
+    }
+    assert_eq!(swarms.counts(hash(1)), None);
 }
 
 #[test]
@@ -160,25 +245,6 @@ fn in_a_full_swarm_who_was_not_heard_of_for_longest_gives_way() {
 }
 
 #[test]
-fn a_udp_reply_has_the_peers_that_an_http_reply_has() {
-    let (mut over_udp, now) = swarms(|_| {});
-    let (mut over_http, _) = swarms(|_| {});
-    for port in 1..=20 {
-        let mut peer = request(1, port, AnnounceEvent::Started, u64::from(port % 3));
-        peer.num_want = Some(7);
-        let mut compact = Vec::new();
-        let from = ip(if port % 2 == 0 { "192.0.2.1" } else { "2001:db8::1" });
-        let (interval, counts) = over_udp.announce_compact(now, from, &peer, &mut compact).unwrap();
-        let response = over_http.announce(now, from, &peer, false).unwrap();
-        let peers = tinytorrent_types::compact::peers(&compact, Family::of(from));
-        assert!(peers.eq(response.peers.iter().map(|peer| peer.address)), "{port}");
-        assert_eq!(response.peers.len(), usize::min(7, usize::from(port - 1) / 2));
-        assert_eq!(Some(interval), response.interval);
-        assert_eq!((counts.seeders, counts.leechers), (response.seeders, response.leechers));
-    }
-}
-
-#[test]
 fn the_ip_parameter_is_believed_on_request_only() {
     for trusts in [false, true] {
         let (mut swarms, now) = swarms(|config| {
@@ -215,6 +281,31 @@ fn a_port_nobody_can_connect_to_is_refused() {
 }
 
 proptest! {
+    /// The list that is read member by member is the specification of the one that is copied.
+    #[test]
+    fn a_udp_reply_has_the_peers_that_an_http_reply_has(
+        announces in prop::collection::vec((0u8..4, 1u16..5, 0u8..8, 0u64..2, 0u32..9), 0..60),
+    ) {
+        let (mut over_udp, now) = swarms(|_| {});
+        let (mut over_http, _) = swarms(|_| {});
+        for (host, port, id, left, wanted) in announces {
+            let mut peer = request(1, port, AnnounceEvent::Started, left);
+            peer.peer_id = PeerId::from_bytes([id; 20]);
+            peer.num_want = Some(wanted);
+            let from = [ip("192.0.2.1"), ip("192.0.2.2"), ip("2001:db8::1"), ip("2001:db8::2")];
+            let from = from[usize::from(host)];
+            let mut compact = Vec::new();
+            let (interval, counts) =
+                over_udp.announce_compact(now, from, &peer, &mut compact).unwrap();
+            let response = over_http.announce(now, from, &peer, false).unwrap();
+            let peers = tinytorrent_types::compact::peers(&compact, Family::of(from));
+            prop_assert!(peers.eq(response.peers.iter().map(|peer| peer.address)));
+            prop_assert_eq!(Some(interval), response.interval);
+            prop_assert_eq!((counts.seeders, counts.leechers), (response.seeders, response.leechers));
+            over_udp.check_invariants();
+        }
+    }
+
     #[test]
     fn counts_hold_whatever_is_announced(
         announces in prop::collection::vec((0u8..3, 0u8..6, 1u16..4, 0u8..5, 0u64..2, 0u64..2000), 0..200),
@@ -231,8 +322,8 @@ proptest! {
             let from = if host < 3 { [192, 0, 2, host].into() } else { ip(&format!("2001:db8::{host}")) };
             let request = request(torrent, port, event, left);
             let response = swarms.announce(now, from, &request, true).unwrap();
-            let own = SocketAddr::new(from, port);
-            prop_assert!(response.peers.iter().all(|peer| peer.address != own));
+            let own = request.peer_id;
+            prop_assert!(response.peers.iter().all(|peer| peer.id != Some(own)));
             swarms.check_invariants();
         }
     }

@@ -1,0 +1,62 @@
+use std::ops::Range;
+
+/// The places of up to `count` entries of a list, once around from `start`, but for `hole`.
+pub(super) fn around(
+    length: usize,
+    start: usize,
+    hole: Option<usize>,
+    count: usize,
+) -> [Range<usize>; 4] {
+    let hole = hole.unwrap_or(length);
+    let without_hole = |range: Range<usize>| {
+        let cut = hole.clamp(range.start, range.end);
+        [range.start..cut, (cut + usize::from(range.contains(&hole)))..range.end]
+    };
+    let ([a, b], [c, d]) = (without_hole(start..length), without_hole(0..start));
+    let mut room = count;
+    [a, b, c, d].map(|range| {
+        let taken = range.len().min(room);
+        room -= taken;
+        range.start..range.start + taken
+    })
+}
+
+/// A range of two slices that stand one behind the other.
+pub(super) fn slices<T>([first, second]: [&[T]; 2], range: Range<usize>) -> [&[T]; 2] {
+    let cut = |slice: &[T], before: usize| {
+        let within = |at: usize| at.saturating_sub(before).min(slice.len());
+        within(range.start)..within(range.end)
+    };
+    [&first[cut(first, 0)], &second[cut(second, first.len())]]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Stepping through the list is the specification.
+        #[test]
+        fn ranges_are_the_steps_once_around_the_list(
+            length in 0usize..20, start in 0usize..20, hole in prop::option::of(0usize..20),
+            count in 0usize..25,
+        ) {
+            let start = start % length.max(1);
+            let steps = (start..length).chain(0..start).filter(|at| Some(*at) != hole).take(count);
+            let ranges = around(length, start, hole, count).into_iter().flatten();
+            prop_assert_eq!(ranges.collect::<Vec<_>>(), steps.collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn two_slices_are_read_as_one(
+            first: Vec<u8>, second: Vec<u8>, start: prop::sample::Index, end: prop::sample::Index,
+        ) {
+            let whole = [&first[..], &second].concat();
+            let (start, end) = (start.index(whole.len() + 1), end.index(whole.len() + 1));
+            let range = start.min(end)..start.max(end);
+            prop_assert_eq!(slices([&first, &second], range.clone()).concat(), &whole[range]);
+        }
+    }
+}

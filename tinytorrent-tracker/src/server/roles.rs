@@ -1,0 +1,151 @@
+use std::collections::HashMap;
+
+use tinytorrent_types::PeerId;
+use tinytorrent_types::compact::Family;
+
+use super::members::Member;
+
+/// The peers of a swarm by id, and how many have which role.
+///
+/// A peer with several addresses, one of each family say, is one peer (BEP 7). It is a seed as soon
+/// as one of them says so, since the others may still wait for their next announce.
+#[derive(Debug, Default)]
+pub(super) struct Roles {
+    peers: HashMap<PeerId, Presence>,
+    seeds: u32,
+    paused: u32,
+}
+
+/// The number of addresses of one peer, by family and by what was said from there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Presence {
+    v4: u32,
+    v6: u32,
+    seeds: u32,
+    paused: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Seed,
+    Paused,
+    Leecher,
+}
+
+impl Roles {
+    /// Peers, each counted once.
+    pub(super) fn peers(&self) -> u32 {
+        self.peers.len() as u32
+    }
+
+    /// Peers that have everything.
+    pub(super) fn seeds(&self) -> u32 {
+        self.seeds
+    }
+
+    /// Partial seeds (BEP 21).
+    pub(super) fn paused(&self) -> u32 {
+        self.paused
+    }
+
+    /// Whether this peer is known, and misses something.
+    pub(super) fn is_leeching(&self, id: PeerId) -> bool {
+        self.peers.get(&id).is_some_and(|presence| presence.role() != Role::Seed)
+    }
+
+    /// Addresses of this peer in one family.
+    pub(super) fn addresses(&self, id: PeerId, family: Family) -> u32 {
+        self.peers.get(&id).map_or(0, |presence| match family {
+            Family::V4 => presence.v4,
+            Family::V6 => presence.v6,
+        })
+    }
+
+    pub(super) fn add(&mut self, member: &Member) {
+        self.change(member.id, |presence| presence.add(member));
+    }
+
+    /// Takes a member back that was added.
+    pub(super) fn remove(&mut self, member: &Member) {
+        self.change(member.id, |presence| presence.remove(member));
+    }
+
+    /// The same as removing one and adding the other.
+    pub(super) fn replace(&mut self, old: &Member, new: &Member) {
+        let said = |member: &Member| (member.id, member.is_seed, member.is_paused);
+        if said(old) != said(new) {
+            self.remove(old);
+            self.add(new);
+        }
+    }
+
+    fn change(&mut self, id: PeerId, change: impl FnOnce(&mut Presence)) {
+        let presence = self.peers.entry(id).or_default();
+        let before = presence.role();
+        let was_there = presence.addresses() > 0;
+        change(presence);
+        let after = presence.role();
+        let is_there = presence.addresses() > 0;
+        if !is_there {
+            self.peers.remove(&id);
+        }
+        if was_there && let Some(count) = self.count(before) {
+            *count -= 1;
+        }
+        if is_there && let Some(count) = self.count(after) {
+            *count += 1;
+        }
+    }
+
+    fn count(&mut self, role: Role) -> Option<&mut u32> {
+        match role {
+            Role::Seed => Some(&mut self.seeds),
+            Role::Paused => Some(&mut self.paused),
+            Role::Leecher => None,
+        }
+    }
+
+    pub(super) fn check_invariants(&self, members: &[&Member]) {
+        let mut counted = Roles::default();
+        members.iter().for_each(|member| counted.add(member));
+        assert_eq!((self.seeds, self.paused), (counted.seeds, counted.paused));
+        assert_eq!(self.peers.len(), counted.peers.len());
+        for (id, found) in &self.peers {
+            let expected = counted.peers.get(id).copied().unwrap_or_default();
+            assert!(found.addresses() > 0 && *found == expected);
+        }
+    }
+}
+
+impl Presence {
+    fn addresses(&self) -> u32 {
+        self.v4 + self.v6
+    }
+
+    fn of_mut(&mut self, member: &Member) -> &mut u32 {
+        match Family::of(member.address.ip()) {
+            Family::V4 => &mut self.v4,
+            Family::V6 => &mut self.v6,
+        }
+    }
+
+    fn role(self) -> Role {
+        match self {
+            Self { seeds: 1.., .. } => Role::Seed,
+            Self { paused: 1.., .. } => Role::Paused,
+            _ => Role::Leecher,
+        }
+    }
+
+    fn add(&mut self, member: &Member) {
+        *self.of_mut(member) += 1;
+        self.seeds += u32::from(member.is_seed);
+        self.paused += u32::from(member.is_paused);
+    }
+
+    fn remove(&mut self, member: &Member) {
+        *self.of_mut(member) -= 1;
+        self.seeds -= u32::from(member.is_seed);
+        self.paused -= u32::from(member.is_paused);
+    }
+}
