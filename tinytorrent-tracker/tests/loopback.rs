@@ -8,6 +8,8 @@ use tinytorrent_tracker::client::{ClientConfig, TrackerClient};
 use tinytorrent_tracker::server::{ServerConfig, TrackerServer};
 use tinytorrent_tracker::{AnnounceEvent, AnnounceRequest, TrackerUrl};
 use tinytorrent_types::{InfoHashV1, InfoHashV2, InfoHashes, PeerId, WireInfoHash};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 async fn server() -> TrackerServer {
     let loopback: Vec<SocketAddr> =
@@ -107,6 +109,30 @@ async fn an_unknown_torrent_is_scraped_as_empty() {
             assert_eq!((counts.seeders, counts.leechers), (Some(0), Some(0)), "{url}");
             assert_eq!(counts.completed, Some(0), "{url}");
         }
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn nonsense_is_refused_with_a_reason() {
+    let server = server().await;
+    let (one, two) = ("a".repeat(20), "b".repeat(20));
+    let good = format!("/announce?info_hash={one}&peer_id={two}&port=6881&left=5");
+    for (more, reason) in [
+        (format!("&info_hash={two}"), "14:failure reason33:info_hash is given more than once"),
+        ("&compact=maybe".to_owned(), "14:failure reason18:compact is invalid"),
+        ("&numwant=many".to_owned(), "14:failure reason18:numwant is invalid"),
+        ("&event=arrived".to_owned(), "14:failure reason16:event is invalid"),
+        ("&event=&numwant=-1&compact=0".to_owned(), "8:interval"),
+    ] {
+        let mut stream = TcpStream::connect(server.http_addresses()[0]).await.unwrap();
+        let request = format!("GET {good}{more} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{more}: {answer}");
+        assert!(answer.contains(reason), "{more}: {answer}");
     }
     server.shutdown().await;
 }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use tinytorrent_types::{PeerId, WireInfoHash};
@@ -33,23 +34,24 @@ pub enum QueryError {
     /// A value that cannot be.
     #[error("{0} is invalid")]
     Invalid(&'static str),
+    /// A key whose value names one thing, given more than once.
+    #[error("{0} is given more than once")]
+    Repeated(&'static str),
 }
 
 impl AnnounceQuery {
-    /// Reads what stands after the `?`. Unknown keys are ignored, of a repeated key the first
-    /// counts, numbers that are missing are 0.
+    /// Reads what stands after the `?`. Unknown keys are ignored, numbers that are missing are 0, and
+    /// of a repeated key the first counts: announce URLs carry keys of their own.
     ///
     /// # Errors
-    /// No `info_hash`, `peer_id` or `port`, or a value that cannot be read.
+    /// No `info_hash`, `peer_id` or `port`, several `info_hash` or `peer_id`, or a value that cannot
+    /// be read.
     pub fn read(query: &str) -> Result<Self, QueryError> {
         let find =
             |key: &str| pairs(query).find(|(found, _)| *found == key).map(|(_, value)| value);
-        let number = |key: &'static str| match find(key) {
-            None | Some("") => Ok(None),
-            Some(digits) => digits.parse::<u64>().map(Some).map_err(|_| QueryError::Invalid(key)),
-        };
-        let hash = twenty("info_hash", find("info_hash"))?;
-        let peer_id = twenty("peer_id", find("peer_id"))?;
+        let number = |key: &'static str| find(key).map_or(Ok(None), |value| number(key, value));
+        let hash = twenty("info_hash", only(query, "info_hash")?)?;
+        let peer_id = twenty("peer_id", only(query, "peer_id")?)?;
         let port = number("port")?.ok_or(QueryError::Missing("port"))?;
         let port = u16::try_from(port).map_err(|_| QueryError::Invalid("port"))?;
         let key = find("key").map_or(0, opaque_key);
@@ -62,13 +64,13 @@ impl AnnounceQuery {
         request.uploaded = number("uploaded")?.unwrap_or(0);
         request.downloaded = number("downloaded")?.unwrap_or(0);
         request.left = number("left")?;
-        request.event = event_of(find("event").unwrap_or_default());
-        request.num_want = find("numwant").and_then(|count| count.parse().ok());
+        request.event = find("event").map_or(Ok(AnnounceEvent::None), event_of)?;
+        request.num_want = find("numwant").map_or(Ok(None), num_want)?;
         request.ip = find("ip").and_then(address);
         request.tracker_id = find("trackerid").map(percent::decode);
         Ok(Self {
             request,
-            compact: find("compact").map(|value| value != "0"),
+            compact: find("compact").map(compact).transpose()?,
             no_peer_id: find("no_peer_id").is_some_and(|value| value != "0"),
         })
     }
@@ -92,6 +94,51 @@ fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
     query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
+/// The value of a key that must not be repeated.
+fn only<'a>(query: &'a str, key: &'static str) -> Result<Option<&'a str>, QueryError> {
+    let mut values = pairs(query).filter(|(found, _)| *found == key).map(|(_, value)| value);
+    match (values.next(), values.next()) {
+        (_, Some(_)) => Err(QueryError::Repeated(key)),
+        (value, None) => Ok(value),
+    }
+}
+
+/// A value that is text, which may be escaped as any other.
+fn text(value: &str) -> Cow<'_, str> {
+    if value.contains('%') {
+        Cow::Owned(String::from_utf8_lossy(&percent::decode(value)).into_owned())
+    } else {
+        Cow::Borrowed(value)
+    }
+}
+
+fn number(key: &'static str, value: &str) -> Result<Option<u64>, QueryError> {
+    match &*text(value) {
+        "" => Ok(None),
+        digits => digits.parse().map(Some).map_err(|_| QueryError::Invalid(key)),
+    }
+}
+
+/// Any negative number leaves it to the tracker, as over UDP (BEP 15), and any other is a wish.
+fn num_want(value: &str) -> Result<Option<u32>, QueryError> {
+    let value = text(value);
+    let digits = value.strip_prefix('-').unwrap_or(&value);
+    if !value.is_empty() && (digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit())) {
+        return Err(QueryError::Invalid("numwant"));
+    }
+    let is_wish = digits.len() == value.len() && !value.is_empty();
+    Ok(is_wish.then(|| digits.parse().unwrap_or(u32::MAX)))
+}
+
+/// BEP 23 has 0 and 1.
+fn compact(value: &str) -> Result<bool, QueryError> {
+    match &*text(value) {
+        "0" => Ok(false),
+        "1" => Ok(true),
+        _ => Err(QueryError::Invalid("compact")),
+    }
+}
+
 fn twenty(key: &'static str, value: Option<&str>) -> Result<[u8; 20], QueryError> {
     let value = value.ok_or(QueryError::Missing(key))?;
     percent::decode(value).try_into().map_err(|_| QueryError::Invalid(key))
@@ -101,13 +148,15 @@ fn address(text: &str) -> Option<IpAddr> {
     String::from_utf8(percent::decode(text)).ok()?.parse().ok()
 }
 
-fn event_of(text: &str) -> AnnounceEvent {
-    match text {
-        "started" => AnnounceEvent::Started,
-        "completed" => AnnounceEvent::Completed,
-        "stopped" => AnnounceEvent::Stopped,
-        "paused" => AnnounceEvent::Paused,
-        _ => AnnounceEvent::None,
+/// BEP 3; `paused` is BEP 21.
+fn event_of(value: &str) -> Result<AnnounceEvent, QueryError> {
+    match &*text(value) {
+        "started" => Ok(AnnounceEvent::Started),
+        "completed" => Ok(AnnounceEvent::Completed),
+        "stopped" => Ok(AnnounceEvent::Stopped),
+        "paused" => Ok(AnnounceEvent::Paused),
+        "" => Ok(AnnounceEvent::None),
+        _ => Err(QueryError::Invalid("event")),
     }
 }
 
@@ -153,6 +202,39 @@ mod tests {
         let query = query.unwrap();
         assert_eq!((query.compact, query.no_peer_id), (Some(false), true));
         assert_eq!(query.request.num_want, None);
+    }
+
+    /// H-02: a value may be escaped
+    #[test]
+    fn nonsense_is_refused_by_name() {
+        let read = |more: &str| AnnounceQuery::read(&format!("{GOOD}&{more}"));
+        for (key, values) in [
+            ("compact", ["", "2", "yes", "-1", "11", "%00"]),
+            ("numwant", ["all", "-", "5x", "+5", "0x5", "--5"]),
+            ("event", ["start", "Started", "none", "5", "started,stopped", "%ff"]),
+            ("left", ["x", "-1", "1.5", "1e3", " 1", "%20"]),
+        ] {
+            for value in values {
+                let outcome = read(&format!("{key}={value}"));
+                assert_eq!(outcome.unwrap_err(), QueryError::Invalid(key), "{value:?}");
+            }
+        }
+        let good = read("compact=%31&event=st%61rted&numwant=&left=").unwrap();
+        assert_eq!((good.compact, good.request.event), (Some(true), AnnounceEvent::Started));
+        assert_eq!((good.request.num_want, good.request.left), (None, None));
+        let large = read("numwant=99999999999999999999&event=").unwrap().request;
+        assert_eq!((large.num_want, large.event), (Some(u32::MAX), AnnounceEvent::None));
+    }
+
+    #[test]
+    fn an_announce_is_for_one_torrent_and_one_peer() {
+        for (key, value) in [("info_hash", "a".repeat(20)), ("peer_id", "b".repeat(20))] {
+            let twice = AnnounceQuery::read(&format!("{GOOD}&{key}={value}"));
+            assert_eq!(twice, Err(QueryError::Repeated(key)));
+        }
+        // In the URL of the tracker and behind it.
+        let twice = AnnounceQuery::read(&format!("port=1&compact=1&{GOOD}&compact=1")).unwrap();
+        assert_eq!(twice.request.port, 1);
     }
 
     proptest! {
