@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 
 use clap::{Args, ValueEnum};
+use tinytorrent_tracker::{TrackerUrl, UrlError};
 
 use crate::{parse_rate, parse_size};
 
@@ -20,7 +21,7 @@ pub enum Encryption {
 #[derive(Debug, Clone, Args)]
 pub struct NetworkOptions {
     /// One more tracker (repeatable)
-    #[arg(long = "tracker", value_name = "URL")]
+    #[arg(long = "tracker", value_name = "URL", value_parser = parse_tracker)]
     pub trackers: Vec<String>,
 
     /// Where to accept peers; port 0 picks a free one
@@ -72,6 +73,12 @@ pub struct NetworkOptions {
     pub memory: Option<u64>,
 }
 
+/// The URL as it was given, if it is one of a tracker that can be announced to. Only the text has
+/// the password.
+fn parse_tracker(text: &str) -> Result<String, UrlError> {
+    text.parse::<TrackerUrl>().map(|_| text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -103,6 +110,16 @@ mod tests {
         assert_eq!(parse(&["--encryption", "off"]).unwrap().encryption, Encryption::Off);
         assert_eq!(parse(&["--encryption", "require"]).unwrap().encryption, Encryption::Require);
         assert!(parse(&["--encryption", "maybe"]).is_err());
+    }
+
+    // U-36: a UDP tracker has no default port.
+    #[test]
+    fn url_of_no_tracker_is_bad_usage() {
+        let password = "http://joe:secret@h/announce?x=%2f";
+        assert_eq!(parse(&["--tracker", password]).unwrap().trackers, [password]);
+        for bad in ["", "foo", "udp://h/announce", "wss://h/", "http://", "http://h:0/", "h:80"] {
+            assert!(parse(&["--tracker", bad]).is_err(), "{bad:?}");
+        }
     }
 
     #[test]
