@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 use tinytorrent_examples::{
-    Common, Failure, Identity, Outcome, Output, TrackerOptions, interrupted, none_answered, run,
+    Common, Failure, Identity, Outcome, Output, TrackerOptions, block_on, interrupted,
+    none_answered, run,
 };
 use tinytorrent_tracker::client::TrackerClient;
 use tinytorrent_tracker::{AnnounceEvent, AnnounceRequest, AnnounceResponse, TrackerUrl};
@@ -67,16 +68,17 @@ impl From<Event> for AnnounceEvent {
     }
 }
 
-#[tokio::main]
-async fn main() -> Outcome {
+fn main() -> Outcome {
     let options = Options::parse();
-    options.common.start_logging();
     let out = options.common.output();
-    let result = tokio::select! {
-        result = announce(&options, out) => result,
-        _ = interrupted() => Err(Failure::Interrupted),
-    };
-    run(&options.common, || result)
+    run(&options.common, || {
+        block_on(async {
+            tokio::select! {
+                result = announce(&options, out) => result,
+                _ = interrupted() => Err(Failure::Interrupted),
+            }
+        })
+    })
 }
 
 async fn announce(options: &Options, out: Output) -> Result<(), Failure> {

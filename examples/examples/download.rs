@@ -1,15 +1,16 @@
 //! Downloads a torrent; without a source, shows a whole download on this machine alone.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Parser;
 use tinytorrent_client::{Client, PeerAddress, Source as ClientSource, Torrent, TorrentOptions};
 use tinytorrent_examples::{
-    Common, Failure, NetworkOptions, Outcome, Reporter, Selection, Source, apply_network, demo,
-    follow, format_duration, format_size, interrupted, load, report, run, start_client,
-    tell_finished, tell_listening,
+    Common, Deadline, Failure, NetworkOptions, Outcome, Reporter, Selection, Source, apply_network,
+    block_on, demo, follow, format_duration, format_size, interrupted, load, report, run,
+    start_client, tell_finished, tell_listening,
 };
+use tinytorrent_tracker::TrackerUrl;
 
 /// Download a torrent. Without SOURCE: show a whole download, with tracker, seeders and content
 /// of its own, on this machine alone
@@ -43,7 +44,7 @@ struct Options {
     #[arg(long)]
     seed: bool,
 
-    /// Give up if not complete by then
+    /// Give up if not complete so long after the start
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
 
@@ -55,32 +56,28 @@ struct Options {
 }
 
 fn main() -> Outcome {
+    let started = Instant::now();
     let options = Options::parse();
-    run(&options.common, || runtime()?.block_on(download(&options)))
+    run(&options.common, || block_on(download(&options, started)))
 }
 
-/// One thread for all sockets; hashing and writing have theirs.
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::could_not("cannot start the runtime", &error))
-}
-
-async fn download(options: &Options) -> Result<(), Failure> {
+async fn download(options: &Options, started: Instant) -> Result<(), Failure> {
     let out = options.common.output();
+    let deadline = Deadline::new(started, options.timeout);
     let mut interrupt = std::pin::pin!(interrupted());
+    let late = |what: &str| {
+        Failure::CouldNot(format!("not complete after {} s: {what}", deadline.seconds()))
+    };
     let Some(source) = &options.source else {
         return tokio::select! {
-            result = demo::run(out) => result,
+            result = deadline.limit(demo::run(out)) => result.ok_or_else(|| late("the demo still runs"))?,
             _ = &mut interrupt => Err(Failure::Interrupted),
         };
     };
-    let started = Instant::now();
     let client = start_client(&options.network)?;
     let reporter = Reporter::new(out);
     let source = tokio::select! {
-        source = load(source) => source?,
+        loaded = deadline.limit(load(source)) => loaded.ok_or_else(|| late(&not_loaded(source)))??,
         _ = &mut interrupt => return Err(Failure::Interrupted),
     };
     let torrent = add(&client, source, options)?;
@@ -89,7 +86,7 @@ async fn download(options: &Options) -> Result<(), Failure> {
         reporter.metadata(&info);
     }
     let ended = tokio::select! {
-        ended = complete(&torrent, &reporter, started, options) => ended,
+        ended = complete(&torrent, &reporter, started, deadline, options) => ended,
         _ = &mut interrupt => Err(Failure::Interrupted),
     };
     let stats = torrent.stop().await;
@@ -97,6 +94,17 @@ async fn download(options: &Options) -> Result<(), Failure> {
     ended?;
     tell_finished(&out, &torrent, &options.output, &stats, started.elapsed());
     Ok(())
+}
+
+fn not_loaded(source: &Source) -> String {
+    match source {
+        // As it is shown elsewhere, without the password.
+        Source::Url(url) => url.as_str().parse::<TrackerUrl>().map_or_else(
+            |error| error.to_string(),
+            |url| format!("{url} has not sent the whole torrent"),
+        ),
+        _ => "the torrent has not been read".to_owned(),
+    }
 }
 
 fn add(client: &Client, source: ClientSource, options: &Options) -> Result<Torrent, Failure> {
@@ -117,13 +125,12 @@ async fn complete(
     torrent: &Torrent,
     reporter: &Reporter,
     started: Instant,
+    deadline: Deadline,
     options: &Options,
 ) -> Result<(), Failure> {
-    let seconds = options.timeout.map(Duration::from_secs);
-    let in_time = tokio::time::timeout(seconds.unwrap_or(Duration::MAX), follow(torrent, reporter));
-    match in_time.await {
-        Ok(followed) => followed?,
-        Err(_) => return Err(Failure::CouldNot(too_late(torrent, reporter, options).await)),
+    match deadline.limit(follow(torrent, reporter)).await {
+        Some(followed) => followed?,
+        None => return Err(Failure::CouldNot(too_late(torrent, reporter, deadline).await)),
     }
     if options.seed {
         let time = format_duration(started.elapsed());
@@ -133,9 +140,9 @@ async fn complete(
     Ok(())
 }
 
-async fn too_late(torrent: &Torrent, reporter: &Reporter, options: &Options) -> String {
+async fn too_late(torrent: &Torrent, reporter: &Reporter, deadline: Deadline) -> String {
     let stats = torrent.stats().await;
-    let seconds = options.timeout.unwrap_or_default();
+    let seconds = deadline.seconds();
     let why = match (stats.known_peers, stats.peers) {
         (0, _) => match reporter.tracker_failure() {
             Some(failure) => format!("no peer was found; {failure}"),

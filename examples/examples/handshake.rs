@@ -6,7 +6,9 @@ use std::time::Duration;
 use bytes::BytesMut;
 use clap::Parser;
 use serde_json::{Value, json};
-use tinytorrent_examples::{Common, Failure, Identity, Outcome, Output, interrupted, run};
+use tinytorrent_examples::{
+    Common, Failure, Identity, Outcome, Output, block_on, interrupted, run,
+};
 use tinytorrent_types::{InfoHashes, PeerId};
 use tinytorrent_wire::extension::{ExtendedHandshake, Extension, ExtensionMessage, OurExtensions};
 use tinytorrent_wire::session::check_greeting;
@@ -35,17 +37,18 @@ struct Options {
     common: Common,
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Outcome {
+fn main() -> Outcome {
     let options = Options::parse();
-    options.common.start_logging();
     let out = options.common.output();
     let limit = Duration::from_secs(options.timeout.max(1));
-    let result = tokio::select! {
-        result = shake_hands(&options, limit, out) => result,
-        _ = interrupted() => Err(Failure::Interrupted),
-    };
-    run(&options.common, || result)
+    run(&options.common, || {
+        block_on(async {
+            tokio::select! {
+                result = shake_hands(&options, limit, out) => result,
+                _ = interrupted() => Err(Failure::Interrupted),
+            }
+        })
+    })
 }
 
 /// One time limit for all: the name, the connection, the handshake.

@@ -3,7 +3,8 @@
 use clap::Parser;
 use serde_json::json;
 use tinytorrent_examples::{
-    Common, Failure, Identity, Outcome, Output, TrackerOptions, interrupted, none_answered, run,
+    Common, Failure, Identity, Outcome, Output, TrackerOptions, block_on, interrupted,
+    none_answered, run,
 };
 use tinytorrent_tracker::client::TrackerClient;
 use tinytorrent_tracker::{SwarmCounts, TrackerUrl};
@@ -32,16 +33,17 @@ struct Options {
     common: Common,
 }
 
-#[tokio::main]
-async fn main() -> Outcome {
+fn main() -> Outcome {
     let options = Options::parse();
-    options.common.start_logging();
     let out = options.common.output();
-    let result = tokio::select! {
-        result = scrape(&options, out) => result,
-        _ = interrupted() => Err(Failure::Interrupted),
-    };
-    run(&options.common, || result)
+    run(&options.common, || {
+        block_on(async {
+            tokio::select! {
+                result = scrape(&options, out) => result,
+                _ = interrupted() => Err(Failure::Interrupted),
+            }
+        })
+    })
 }
 
 async fn scrape(options: &Options, out: Output) -> Result<(), Failure> {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Parser;
 use tinytorrent_client::{Client, Event, Torrent, TorrentOptions};
 use tinytorrent_examples::{
-    Common, Failure, NetworkOptions, Outcome, Output, Reporter, Source, apply_network, format_size,
-    interrupted, load, report, run, start_client, tell_listening,
+    Common, Failure, NetworkOptions, Outcome, Output, Reporter, Source, apply_network, block_on,
+    format_size, interrupted, load, report, run, start_client, tell_listening,
 };
 
 /// Seed a torrent's content, verified first, until interrupted
@@ -32,12 +32,7 @@ struct Options {
 
 fn main() -> Outcome {
     let options = Options::parse();
-    run(&options.common, || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime =
-            runtime.map_err(|error| Failure::could_not("cannot start the runtime", &error))?;
-        runtime.block_on(seed(&options))
-    })
+    run(&options.common, || block_on(seed(&options)))
 }
 
 async fn seed(options: &Options) -> Result<(), Failure> {

@@ -34,6 +34,7 @@ mod interrupt;
 mod load;
 mod network;
 mod output;
+mod runtime;
 mod selection;
 mod session;
 mod size;
@@ -48,6 +49,7 @@ pub use interrupt::interrupted;
 pub use load::load;
 pub use network::{Encryption, NetworkOptions};
 pub use output::{Mode, Output};
+pub use runtime::{Deadline, block_on};
 pub use selection::{Selection, SelectionError};
 pub use session::{
     Reporter, apply_network, follow, hashes_json, report, start_client, tell_finished,

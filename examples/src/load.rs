@@ -39,7 +39,7 @@ async fn fetch(url: &str) -> Result<ClientSource, Failure> {
     let cannot_fetch = |error: &Error| Failure::could_not("cannot fetch the torrent", error);
     match client.fetch(url, limit).await.map_err(|error| cannot_fetch(&error))? {
         Fetched::Magnet(link) => parse_magnet(&link),
-        Fetched::File { body, cut_short, .. } => {
+        Fetched::File { body, url, cut_short, .. } => {
             let body = without_blanks(&body);
             let parsed = parse_torrent(body, &format!("{url} is no torrent"));
             // What is a whole torrent counts, whatever the server had announced.
@@ -68,4 +68,64 @@ fn parse_magnet(link: &str) -> Result<ClientSource, Failure> {
     let magnet: Magnet =
         link.parse().map_err(|error| Failure::invalid_input("no usable magnet link", &error))?;
     Ok(ClientSource::from(&magnet))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    const TORRENT: &[u8] = b"d4:infod6:lengthi3e4:name1:a12:piece lengthi16384e\
+        6:pieces20:aaaaaaaaaaaaaaaaaaaaee";
+
+    /// Loads from a server that gives this answer once.
+    async fn load_from(head: &str, body: &[u8]) -> Result<ClientSource, Failure> {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        let url = format!("http://{}/x.torrent", listener.local_addr().expect("it is bound"));
+        let answer = [head.as_bytes(), b"\r\n\r\n", body].concat();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept()?;
+            // The request fits one segment, and what it says does not matter.
+            _ = stream.read(&mut [0; 4096])?;
+            stream.write_all(&answer)
+        });
+        let source = url.parse().unwrap_or_else(|never| match never {});
+        let loaded = load(&source).await;
+        server.join().expect("no panic").expect("the client reads the answer");
+        loaded
+    }
+
+    fn code(loaded: Result<ClientSource, Failure>) -> u8 {
+        loaded.err().map_or(0, |failure| failure.code())
+    }
+
+    #[tokio::test]
+    async fn torrent_is_taken_as_servers_send_it() {
+        assert_eq!(code(load_from("HTTP/1.0 200 OK", TORRENT).await), 0);
+        let with_mark = ["\u{feff}\n".as_bytes(), TORRENT].concat();
+        assert_eq!(code(load_from("HTTP/1.1 200 OK", &with_mark).await), 0);
+        let too_long = "HTTP/1.1 200 OK\r\nContent-Length: 9999";
+        assert_eq!(code(load_from(too_long, TORRENT).await), 0);
+    }
+
+    #[tokio::test]
+    async fn fault_is_that_of_the_server_or_of_the_input() {
+        let cut = load_from("HTTP/1.1 200 OK\r\nContent-Length: 9999", &TORRENT[..30]).await;
+        assert_eq!(code(cut), 1);
+        assert_eq!(code(load_from("HTTP/1.1 200 OK", b"<html>log in</html>").await), 2);
+        assert_eq!(code(load_from("HTTP/1.1 404 Not Found", TORRENT).await), 1);
+    }
+
+    #[tokio::test]
+    async fn redirect_to_a_magnet_link_is_followed() {
+        let location = |link: &str| format!("HTTP/1.1 302 Found\r\nLocation: {link}");
+        let link = format!("magnet:?xt=urn:btih:{}&dn=\u{e4}", "ab".repeat(20));
+        let expected = ClientSource::from(&link.parse::<Magnet>().expect("a link"));
+        let loaded = load_from(&location(&link), b"").await.expect("a link");
+        assert_eq!(format!("{loaded:?}"), format!("{expected:?}"));
+        assert_eq!(code(load_from(&location("magnet:?xt=urn:btih:short"), b"").await), 2);
+        assert_eq!(code(load_from(&location("ftp://127.0.0.1/x"), b"").await), 1);
+    }
 }

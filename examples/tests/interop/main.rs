@@ -18,6 +18,7 @@ mod seeders;
 mod tools;
 mod trackers;
 mod v2;
+mod web;
 
 #[path = "../support/mod.rs"]
 mod support;
