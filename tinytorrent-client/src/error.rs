@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use thiserror::Error;
+use tinytorrent_metainfo::LayoutError;
 use tinytorrent_storage::StorageError;
 use tinytorrent_types::InfoHashes;
 
@@ -58,6 +59,10 @@ pub enum TorrentError {
     /// The disk failed while the torrent was running.
     #[error("{0}")]
     Disk(String),
+    /// [`PathPolicy::Exact`](tinytorrent_metainfo::PathPolicy::Exact) is wanted, and a name would have
+    /// to change.
+    #[error(transparent)]
+    Names(#[from] LayoutError),
     /// A file was selected that the torrent does not have.
     #[error("there is no file {index}: the torrent has {count}")]
     NoSuchFile {

@@ -1,6 +1,7 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use tinytorrent_metainfo::Info;
+use tinytorrent_metainfo::{Info, PathChange};
 use tokio::sync::broadcast;
 
 use crate::TorrentError;
@@ -18,6 +19,27 @@ pub enum Event {
         /// Bytes of all pieces.
         total: u64,
     },
+    /// Files have other paths on disk than in the torrent, as the system or the disk does not hold
+    /// those, or as content was there under others. Comes before [`Checked`](Self::Checked).
+    PathsChanged {
+        /// The changes, [`MAX_PATH_CHANGES`](Self::MAX_PATH_CHANGES) of them at most.
+        changes: Arc<[PathChange]>,
+        /// Changes in all.
+        count: usize,
+    },
+    /// A wanted file was longer than its torrent says. It is cut once all that is wanted is there and
+    /// right, before the end of the download is told; where nothing is written, it is told before
+    /// [`Checked`](Self::Checked) and stays as it is.
+    LongerFile {
+        /// The file on disk.
+        path: PathBuf,
+        /// Bytes that it had.
+        size: u64,
+        /// Bytes that it has in the torrent.
+        length: u64,
+        /// Whether it has been cut.
+        is_cut: bool,
+    },
     /// What the engine tells: pieces, peers, trackers.
     Swarm(tinytorrent_swarm::Event),
     /// The torrent ended by a failure.
@@ -26,6 +48,11 @@ pub enum Event {
     Stopped,
     /// So many events came faster than they were received, and are lost.
     Missed(u64),
+}
+
+impl Event {
+    /// Path changes of which one event tells; there may be one for each file.
+    pub const MAX_PATH_CHANGES: usize = 100;
 }
 
 /// The events of a torrent from the moment of asking for them on.

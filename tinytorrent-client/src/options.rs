@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use tinytorrent_metainfo::FileSelection;
+use tinytorrent_metainfo::{FileSelection, PathPolicy};
 
 use crate::PeerAddress;
 
@@ -8,6 +8,7 @@ use crate::PeerAddress;
 ///
 /// # Defaults
 /// - everything is downloaded, rarest pieces first, without limits of rate
+/// - [`names`](Self::names): the torrent's own, wherever the disk holds them
 /// - [`resume`](Self::resume): yes
 /// - [`max_peers`](Self::max_peers): 100
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub struct TorrentOptions {
     pub(crate) resume: bool,
     pub(crate) assume_complete: bool,
     pub(crate) read_only: bool,
+    pub(crate) follow_links: bool,
+    pub(crate) names: PathPolicy,
 }
 
 impl TorrentOptions {
@@ -44,6 +47,8 @@ impl TorrentOptions {
             resume: true,
             assume_complete: false,
             read_only: false,
+            follow_links: false,
+            names: PathPolicy::default(),
         }
     }
 
@@ -112,8 +117,9 @@ impl TorrentOptions {
         self
     }
 
-    /// Whether to believe, without looking, that all of the content is there. Default: no. A
-    /// seeder of a content that is not right will be banned by its peers.
+    /// Whether to believe that the content is right without hashing it. Default: no. Files that are
+    /// missing or too short are an error all the same. A seeder of a content that is not right will be
+    /// banned by its peers.
     pub fn assume_complete(&mut self, assume: bool) -> &mut Self {
         self.assume_complete = assume;
         self
@@ -122,6 +128,21 @@ impl TorrentOptions {
     /// Whether nothing is ever written. Default: no.
     pub fn read_only(&mut self, read_only: bool) -> &mut Self {
         self.read_only = read_only;
+        self
+    }
+
+    /// Whether symbolic links below the torrent's name are followed, wherever they lead, if it is
+    /// [`read_only`](Self::read_only). Default: no. For content that the user has put together himself.
+    pub fn follow_links(&mut self, follow: bool) -> &mut Self {
+        self.follow_links = follow;
+        self
+    }
+
+    /// The names of files on disk. Default: [`PathPolicy::System`]. Content that is there under the
+    /// torrent's own names is used under each policy; see
+    /// [`DiskPaths`](tinytorrent_metainfo::DiskPaths).
+    pub fn names(&mut self, policy: PathPolicy) -> &mut Self {
+        self.names = policy;
         self
     }
 }

@@ -59,6 +59,8 @@ impl Driver {
     fn on_event(&mut self, event: SwarmEvent) {
         tracing::debug!(?event);
         match &event {
+            // It is told once what is too long has been cut.
+            SwarmEvent::Finished if self.begin_to_cut() => return,
             SwarmEvent::Finished | SwarmEvent::Paused { .. } => self.update_state(),
             _ => {}
         }

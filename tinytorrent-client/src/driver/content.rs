@@ -6,15 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
-use tinytorrent_metainfo::{FileSelection, Info, Layout, Metainfo, ReadOptions};
+use tinytorrent_metainfo::{
+    FileIndex, FileSelection, Info, Layout, Metainfo, PathChange, ReadOptions,
+};
 use tinytorrent_storage::{
-    PieceHashes, RecoverOptions, Recovered, Storage, StorageError, StorageOptions, recover,
+    Misfit, PieceHashes, RecoverOptions, Recovered, Storage, StorageError, StorageOptions, recover,
 };
 use tinytorrent_swarm::{Content, Input};
 use tinytorrent_types::{Bitfield, BlockInfo, InfoHashes};
 
 use super::Driver;
 use super::data::DataPlane;
+use super::longer::{self, Longer};
 use super::lookups::Found;
 use crate::client::Shared;
 use crate::{Event, TorrentError, TorrentOptions};
@@ -23,6 +26,8 @@ use crate::{Event, TorrentError, TorrentOptions};
 pub(super) struct Opened {
     metainfo: Arc<Metainfo>,
     storage: Storage,
+    /// Wanted files that are too long.
+    longer: Vec<Misfit>,
     hashes: PieceHashes,
     recovered: Recovered,
 }
@@ -88,6 +93,7 @@ impl Driver {
             Err(OpenFailure::Error(error)) => return self.fail(error),
             Err(OpenFailure::Cancelled) => return,
         };
+        self.tell_of_files(&opened);
         match self.begin(now, opened) {
             Ok(()) => {
                 self.update_state();
@@ -99,8 +105,27 @@ impl Driver {
         }
     }
 
+    /// Tells of what is not as the torrent says.
+    fn tell_of_files(&self, opened: &Opened) {
+        let storage = &opened.storage;
+        let mut changes = storage.path_changes();
+        let first: Arc<[PathChange]> = changes.by_ref().take(Event::MAX_PATH_CHANGES).collect();
+        let count = first.len() + changes.count();
+        if count > 0 {
+            self.tell(Event::PathsChanged { changes: first, count });
+        }
+        if self.options.read_only {
+            for misfit in &opened.longer {
+                self.tell(longer::event(storage, *misfit, false));
+            }
+        }
+    }
+
     fn begin(&mut self, now: Instant, opened: Opened) -> Result<(), TorrentError> {
-        let Opened { metainfo, storage, hashes, recovered } = opened;
+        let Opened { metainfo, storage, longer, hashes, recovered } = opened;
+        if !self.options.read_only {
+            self.longer = Longer::new(longer);
+        }
         self.keep_layers(&metainfo);
         let info = metainfo.info();
         let geometry = info.geometry();
@@ -182,13 +207,19 @@ fn open(
     is_over: &AtomicBool,
 ) -> Result<Opened, OpenFailure> {
     let info = metainfo.info();
-    let mut storage_options = StorageOptions::default();
-    storage_options.read_only(options.read_only).file_pool(Arc::clone(&client.files));
-    let layout = Arc::new(info.layout().clone());
-    let storage = Storage::open(layout, info.hashes(), &options.folder, &storage_options)?;
-    storage.select(|file| files.is_empty() || files.contains(file.get()))?;
+    let storage = open_storage(client, options, info)?;
+    let is_wanted = |file: FileIndex| files.is_empty() || files.contains(file.get());
+    storage.select(is_wanted)?;
     storage.prepare()?;
+    let mut misfits = storage.misfits()?;
+    misfits.retain(|misfit| is_wanted(misfit.file));
+    let (longer, lacking): (Vec<_>, Vec<_>) = misfits.into_iter().partition(Misfit::is_longer);
     let recovered = if options.assume_complete {
+        if let Some(misfit) = lacking.first() {
+            let path = storage.file_path(misfit.file).unwrap_or_default();
+            let offset = misfit.size.unwrap_or_default();
+            return Err(StorageError::MissingData { path, offset }.into());
+        }
         Recovered::with_pieces(Bitfield::full(info.geometry().piece_count()))
     } else {
         let mut recovering = RecoverOptions::default();
@@ -199,7 +230,30 @@ fn open(
         })?
         .ok_or(OpenFailure::Cancelled)?
     };
-    Ok(Opened { metainfo, storage, hashes, recovered })
+    Ok(Opened { metainfo, storage, longer, hashes, recovered })
+}
+
+fn open_storage(
+    client: &Shared,
+    options: &TorrentOptions,
+    info: &Arc<Info>,
+) -> Result<Storage, OpenFailure> {
+    let mut storage = StorageOptions::default();
+    storage
+        .read_only(options.read_only)
+        .follow_links(options.follow_links)
+        .file_pool(Arc::clone(&client.files));
+    if info.layout().path_policy() == options.names {
+        return Ok(Storage::for_info(Arc::clone(info), &options.folder, &storage)?);
+    }
+    let layout = info.layout().with_policy(options.names).map_err(TorrentError::from)?;
+    Ok(Storage::open(Arc::new(layout), info.hashes(), &options.folder, &storage)?)
+}
+
+impl From<TorrentError> for OpenFailure {
+    fn from(error: TorrentError) -> Self {
+        OpenFailure::Error(error)
+    }
 }
 
 impl From<StorageError> for OpenFailure {

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use tinytorrent_storage::{
-    Completion, Counters, Disk, PieceHashes, Recovered, Storage, TorrentDisk, TorrentOptions,
-    VerifyOptions,
+    Completion, Counters, Disk, Fault, PieceHashes, Recovered, Storage, StorageError, TorrentDisk,
+    TorrentOptions, VerifyOptions,
 };
 use tinytorrent_swarm::{Input, PeerKey, Stats};
 use tinytorrent_types::{BlockInfo, PieceIndex};
@@ -45,6 +45,10 @@ impl DataPlane {
             let _ = completed.send(completion);
         });
         Self { disk, untold: 0, reads: HashMap::new(), next_tag: 0, keeps_record, before }
+    }
+
+    pub(super) fn storage(&self) -> &Arc<Storage> {
+        self.disk.storage()
     }
 
     /// Bytes under way to the disk that keep it busy.
@@ -147,13 +151,22 @@ impl Driver {
             }
             Completion::Checkpointed => return self.on_saved(),
             Completion::NotCheckpointed { error } => {
-                tracing::warn!(%error, "the resume data was not saved");
+                self.tell_unsaved(&error);
                 return self.on_saved();
             }
             // Nothing else that the disk may tell one day concerns the engine.
             _ => return,
         };
         self.swarm.handle_input(now, input);
+    }
+
+    fn tell_unsaved(&self, error: &StorageError) {
+        // Content that is complete lies on media that nobody can write to, and stays right.
+        if error.fault() == Fault::Denied && self.swarm.is_finished() {
+            tracing::info!(%error, "the resume data was not saved");
+        } else {
+            tracing::warn!(%error, "the resume data was not saved");
+        }
     }
 
     fn on_read(&mut self, tag: u64, block: BlockInfo, data: Bytes) {

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::Driver;
 use super::content::{NoInfo, OpenFailure, Opened};
+use crate::Event;
 use crate::client::Shared;
 
 /// Names are given up on after this time; resolvers take 5 s for each of two tries.
@@ -26,10 +27,15 @@ const MAX_NAMED_PEERS: usize = 50;
 
 /// What a task has found out.
 pub(super) enum Found {
-    Addresses { source: PeerSource, addresses: Vec<SocketAddr> },
+    Addresses {
+        source: PeerSource,
+        addresses: Vec<SocketAddr>,
+    },
     Announced(AnnounceOutcome),
     Metadata(Result<Arc<Info>, NoInfo>),
     Content(Result<Box<Opened>, OpenFailure>),
+    /// Files that were too long have been cut.
+    Cut(Vec<Event>),
 }
 
 /// Tasks that look something up.
@@ -124,6 +130,7 @@ impl Driver {
             }
             Found::Metadata(info) => self.on_metadata(now, info),
             Found::Content(opened) => self.on_content(now, opened),
+            Found::Cut(files) => self.on_cut(files),
         }
     }
 

@@ -4,6 +4,7 @@ mod actions;
 mod content;
 mod data;
 mod hashes;
+mod longer;
 mod lookups;
 mod peers;
 mod start;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use data::DataPlane;
+use longer::Longer;
 use peers::Peers;
 pub(crate) use start::start;
 use stopping::Stopping;
@@ -53,6 +55,7 @@ struct Driver {
     door: mpsc::Sender<Stranger>,
     swarm: Swarm,
     layers: hashes::Layers,
+    longer: Longer,
     /// `None` until the content is known and looked at.
     data: Option<DataPlane>,
     /// For the disk to report to.
@@ -228,7 +231,7 @@ impl Driver {
     fn state(&self) -> State {
         if self.swarm.is_paused() && self.stopping.is_none() {
             State::Paused
-        } else if self.swarm.is_finished() {
+        } else if self.swarm.is_finished() && !self.longer.is_cutting() {
             State::Seeding
         } else if self.data.is_some() {
             State::Downloading

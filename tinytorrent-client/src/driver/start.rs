@@ -7,6 +7,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::hashes::Layers;
+use super::longer::Longer;
 use super::lookups::Lookups;
 use super::peers::Peers;
 use super::stopping::SAVE_INTERVAL;
@@ -50,6 +51,7 @@ pub(crate) fn start(
         selection: source.selection,
         door,
         layers: Layers::None,
+        longer: Longer::default(),
         data: None,
         completed,
         peers: Peers::default(),
