@@ -43,5 +43,5 @@ mod trial;
 pub use entry::{Entry, EntryKind};
 pub use error::{Error, ErrorKind, Operation};
 pub use folder::{Elements, Folder, Mode};
-pub use stamp::FileStamp;
+pub use stamp::{FileStamp, FileTime};
 pub use trial::Trial;

@@ -116,7 +116,7 @@ mod turns;
 mod vectored;
 mod verify;
 
-pub use tinytorrent_folder::{FileStamp, Operation};
+pub use tinytorrent_folder::{FileStamp, FileTime, Operation};
 
 pub use crate::{
     disk::{

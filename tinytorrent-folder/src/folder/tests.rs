@@ -1,7 +1,7 @@
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use super::*;
-use crate::EntryKind;
+use crate::{EntryKind, FileStamp};
 
 fn elements(path: &str) -> impl Elements<'_> + Clone {
     path.split('/').map(str::as_bytes)
@@ -200,4 +200,38 @@ fn a_new_file_may_be_run_if_it_is_to_be() {
         let permissions = file.metadata().unwrap().permissions().mode();
         assert_eq!(permissions & 0o100 != 0, is_executable, "{name} {permissions:o}");
     }
+}
+
+// S-16: a backup that is restored brings its times along.
+#[test]
+fn a_file_that_was_replaced_has_another_stamp_although_size_and_time_are_the_same() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = Folder::open(place.path()).unwrap();
+    for name in ["old", "new"] {
+        std::fs::write(place.path().join(name), name).unwrap();
+        let file = folder.create_file(elements(name), Mode::Data).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH).unwrap();
+    }
+    let old = folder.stamp(elements("old")).unwrap().unwrap();
+    folder.rename("new", "old").unwrap();
+    let new = folder.stamp(elements("old")).unwrap().unwrap();
+    assert_eq!((old.size, old.modified), (new.size, new.modified));
+    assert_ne!(old.inode, new.inode);
+}
+
+// S-16: the system has times in steps of some milliseconds, so it may take several writes.
+#[test]
+fn a_write_shows_in_the_stamp_although_the_time_of_the_content_was_set_back() {
+    use std::os::unix::fs::FileExt as _;
+    let place = tempfile::tempdir().unwrap();
+    let folder = Folder::open(place.path()).unwrap();
+    let file = folder.create_file(elements("a"), Mode::Data).unwrap();
+    let write = |byte: u8| {
+        file.write_all_at(&[byte], 0).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH).unwrap();
+        folder.stamp(elements("a")).unwrap().unwrap()
+    };
+    let before = write(1);
+    let after = std::iter::repeat_with(|| write(2)).find(|after| after.changed != before.changed);
+    assert_eq!(after, Some(FileStamp { changed: after.unwrap().changed, ..before }));
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::Refusal;
-use crate::{Entry, EntryKind, FileStamp, Mode};
+use crate::{Entry, EntryKind, FileStamp, FileTime, Mode};
 
 #[derive(Debug)]
 pub(crate) struct Folder(PathBuf);
@@ -69,8 +69,12 @@ impl Folder {
         let since = since.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Ok(Some(FileStamp {
             size: found.len(),
-            seconds: since.as_secs() as i64,
-            nanoseconds: since.subsec_nanos(),
+            modified: FileTime {
+                seconds: since.as_secs() as i64,
+                nanoseconds: since.subsec_nanos(),
+            },
+            changed: None,
+            inode: None,
         }))
     }
 

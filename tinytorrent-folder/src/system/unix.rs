@@ -17,7 +17,7 @@ use rustix::{
 };
 
 use super::Refusal;
-use crate::{Entry, EntryKind, FileStamp, Mode};
+use crate::{Entry, EntryKind, FileStamp, FileTime, Mode};
 
 #[derive(Debug)]
 pub(crate) struct Folder(OwnedFd);
@@ -267,13 +267,20 @@ fn is_link(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::Symlink
 }
 
-#[allow(clippy::unnecessary_cast, reason = "systems have different types for times")]
+#[allow(clippy::unnecessary_cast, reason = "systems have different types for these")]
 fn stamp_of(stat: &Stat) -> Option<FileStamp> {
     let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
     is_file.then_some(FileStamp {
         size: stat.st_size as u64,
-        seconds: stat.st_mtime as i64,
-        nanoseconds: stat.st_mtime_nsec as u32,
+        modified: FileTime {
+            seconds: stat.st_mtime as i64,
+            nanoseconds: stat.st_mtime_nsec as u32,
+        },
+        changed: Some(FileTime {
+            seconds: stat.st_ctime as i64,
+            nanoseconds: stat.st_ctime_nsec as u32,
+        }),
+        inode: Some(stat.st_ino as u64),
     })
 }
 

@@ -4,7 +4,7 @@ use tinytorrent_hash::sha1;
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashV2, InfoHashes};
 
 use super::{Counters, PartialPiece, journal::replace};
-use crate::{FileStamp, Storage, StorageError};
+use crate::{FileStamp, FileTime, Storage, StorageError};
 
 /// What a run leaves for the next one: which pieces are on disk, and how the files looked then.
 ///
@@ -62,11 +62,12 @@ impl ResumeRecord {
         bytes.extend(self.have.as_bytes());
         for stamp in &self.stamps {
             let is_there = u8::from(stamp.is_some());
-            let stamp = stamp.unwrap_or(FileStamp { size: 0, seconds: 0, nanoseconds: 0 });
+            let none = FileTime { seconds: 0, nanoseconds: 0 };
+            let (size, modified) = stamp.map_or((0, none), |stamp| (stamp.size, stamp.modified));
             bytes.push(is_there);
-            bytes.extend(stamp.size.to_be_bytes());
-            bytes.extend(stamp.seconds.to_be_bytes());
-            bytes.extend(stamp.nanoseconds.to_be_bytes());
+            bytes.extend(size.to_be_bytes());
+            bytes.extend(modified.seconds.to_be_bytes());
+            bytes.extend(modified.nanoseconds.to_be_bytes());
         }
         bytes.extend((self.partial.len() as u32).to_be_bytes());
         for partial in &self.partial {
@@ -179,8 +180,12 @@ impl Fields<'_> {
         let [is_there] = self.array()?;
         let stamp = FileStamp {
             size: u64::from_be_bytes(self.array()?),
-            seconds: i64::from_be_bytes(self.array()?),
-            nanoseconds: u32::from_be_bytes(self.array()?),
+            modified: FileTime {
+                seconds: i64::from_be_bytes(self.array()?),
+                nanoseconds: u32::from_be_bytes(self.array()?),
+            },
+            changed: None,
+            inode: None,
         };
         Some((is_there == 1).then_some(stamp))
     }
@@ -249,7 +254,15 @@ mod tests {
             have,
             partial: vec![PartialPiece { piece: last, blocks: vec![1, 3] }],
             counters: Counters::from_array([1, 2, 3, 4, 5]),
-            stamps: vec![Some(FileStamp { size: 9, seconds: -5, nanoseconds: 999_999_999 }), None],
+            stamps: vec![
+                Some(FileStamp {
+                    size: 9,
+                    modified: FileTime { seconds: -5, nanoseconds: 999_999_999 },
+                    changed: None,
+                    inode: None,
+                }),
+                None,
+            ],
         }
     }
 

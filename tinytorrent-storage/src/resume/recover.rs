@@ -142,7 +142,15 @@ impl Files {
         let stamps = storage.stamps()?;
         let is_unchanged = match record {
             Some(record) => {
-                stamps.iter().zip(&record.stamps).map(|(now, then)| now == then).collect()
+                let known = |stamp: &Option<FileStamp>| {
+                    stamp.map(|stamp| FileStamp { changed: None, inode: None, ..stamp })
+                };
+                stamps
+                    .iter()
+                    .map(known)
+                    .zip(&record.stamps)
+                    .map(|(now, then)| now == *then)
+                    .collect()
             }
             None => vec![false; stamps.len()],
         };

@@ -279,7 +279,7 @@ impl Storage {
         self.pool.close(self.id, None);
     }
 
-    /// Size and time of change of a file; `None` if there is none.
+    /// Stamp of a file, by which a later change is known; `None` if there is none.
     ///
     /// # Errors
     /// The system refuses, or a link is in the way.
