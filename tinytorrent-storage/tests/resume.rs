@@ -6,8 +6,8 @@ use std::{ops::ControlFlow, sync::Arc};
 
 use common::{World, assert_verified};
 use tinytorrent_storage::{
-    Completion, Counters, Disk, DiskOptions, RecoverOptions, Recovered, ResumeRecord, Storage,
-    StorageOptions, VerifyOptions, recover, verify,
+    Completion, Counters, Disk, DiskOptions, PieceHashes, RecoverOptions, Recovered, ResumeRecord,
+    Storage, StorageOptions, VerifyOptions, recover, verify,
 };
 use tinytorrent_types::Bitfield;
 
@@ -41,20 +41,22 @@ fn half_done(world: &World) {
     disk.shutdown();
 }
 
+/// All of the content, and a checkpoint.
+fn all_done(world: &World) {
+    world.storage().write(0, &[&world.content]).unwrap();
+    let disk = disk();
+    let all = Bitfield::full(world.geometry().piece_count());
+    world.join(&disk, Recovered::with_pieces(all)).checkpoint();
+    disk.shutdown();
+}
+
 // S-16, S-27.
 #[test]
 fn a_clean_stop_is_found_without_reading_the_content() {
-    let world = world();
+    let mut world = world();
     half_done(&world);
-    // Were it read, this piece would be found wrong: same size, same time.
-    let path = world.path().join("t/a");
-    let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
-    let mut data = world.file("t/a");
-    data[0] ^= 1;
-    std::fs::write(&path, data).unwrap();
-    let file = std::fs::File::options().write(true).open(&path).unwrap();
-    file.set_modified(modified).unwrap();
-
+    // Were they read, all pieces would be found wrong.
+    world.hashes = PieceHashes::from_v1([[0; 20]; 7]);
     let recovered = world.recover();
     assert_eq!(pieces(&recovered.have), [0, 2]);
     assert_eq!((recovered.counters.downloaded, recovered.counters.uploaded), (5, 6));
@@ -72,6 +74,106 @@ fn a_file_that_was_touched_is_checked_and_the_others_are_not() {
     data[0] ^= 1;
     std::fs::write(world.path().join("t/a"), data).unwrap();
     assert_eq!(pieces(&world.recover().have), [2]);
+}
+
+/// Damages a file as `cp`, `dd` and `touch -r` would: same size, same time. The system has times in
+/// steps of some milliseconds; only a later step tells a write from one that the record knows.
+#[cfg(unix)]
+fn damage_unseen(world: &World, name: &str) {
+    let path = world.path().join(name);
+    let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
+    let mut data = world.file(name);
+    data[0] ^= 1;
+    let before = stamp(world, name);
+    while stamp(world, name).changed == before.changed {
+        std::fs::write(&path, &data).unwrap();
+        std::fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+    }
+    let after = stamp(world, name);
+    assert_eq!((after.size, after.modified), (before.size, before.modified));
+}
+
+#[cfg(unix)]
+fn stamp(world: &World, name: &str) -> tinytorrent_storage::FileStamp {
+    let is_it = |file: &tinytorrent_metainfo::File<'_>| file.path.to_string() == name;
+    let file = world.layout.files().find(is_it).unwrap().index;
+    world.storage().stamp(file).unwrap().unwrap()
+}
+
+// S-16: rqbit#228.
+#[cfg(unix)]
+#[test]
+fn content_that_was_damaged_in_place_is_checked_although_its_time_was_set_back() {
+    let world = world();
+    half_done(&world);
+    damage_unseen(&world, "t/a");
+    assert_eq!(pieces(&world.recover().have), [2]);
+}
+
+// S-16: `cp -p`, or a backup.
+#[cfg(unix)]
+#[test]
+fn content_that_was_replaced_is_checked_although_size_and_time_are_the_same() {
+    let world = world();
+    half_done(&world);
+    let (path, copy) = (world.path().join("t/a"), world.path().join("copy"));
+    let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
+    let mut data = world.file("t/a");
+    data[0] ^= 1;
+    std::fs::write(&copy, data).unwrap();
+    std::fs::File::options().write(true).open(&copy).unwrap().set_modified(modified).unwrap();
+    std::fs::rename(&copy, &path).unwrap();
+    assert_eq!(pieces(&world.recover().have), [2]);
+}
+
+// S-16: such as a change of rights, or an inode that the file system did not keep.
+#[cfg(unix)]
+#[test]
+fn a_change_that_is_harmless_costs_a_check_of_that_file_and_nothing_else() {
+    let world = world();
+    all_done(&world);
+    let mut record = ResumeRecord::load(&world.storage()).unwrap();
+    record.stamps[1].as_mut().unwrap().inode = None;
+    record.save(&world.storage()).unwrap();
+    let mut checked = 0;
+    let options = RecoverOptions::default();
+    let found = recover(&world.storage(), &world.hashes, &options, |progress| {
+        checked = progress.pieces_total;
+        ControlFlow::Continue(())
+    });
+    assert!(found.unwrap().unwrap().have.is_full());
+    let of_file = world.layout.file_pieces(world.layout.file(1).unwrap().index);
+    assert_eq!(checked, of_file.count() as u32);
+}
+
+// S-16: nothing is believed that was recorded by less than is known now.
+#[cfg(unix)]
+#[test]
+fn a_record_of_the_first_version_has_its_content_checked() {
+    let world = world();
+    half_done(&world);
+    let record = std::fs::read(record_path(&world)).unwrap();
+    std::fs::write(record_path(&world), as_version_1(&record, 3)).unwrap();
+    damage_unseen(&world, "t/a");
+    let recovered = world.recover();
+    assert_eq!(pieces(&recovered.have), [2]);
+    assert_eq!(recovered.counters.downloaded, 5);
+    assert_eq!(recovered.partial.len(), 1);
+}
+
+/// The record as the first version had it: stamps end after the time of modification.
+fn as_version_1(record: &[u8], file_count: usize) -> Vec<u8> {
+    let before = 8 + 1 + 20 + 32 + 16 + 5 * 8 + 1;
+    let (stamps, rest) = record[before..record.len() - 20].split_at(file_count * 41);
+    let mut old = [b"ttresum1", &record[8..before]].concat();
+    for stamp in stamps.chunks(41) {
+        old.push(stamp[0] & 1);
+        old.extend(&stamp[1..21]);
+    }
+    old.extend(rest);
+    let check = tinytorrent_hash::sha1(&old);
+    old.extend(check);
+    old
 }
 
 // S-18: as after a kill, the record knows nothing of what came after it.

@@ -3,6 +3,7 @@
 mod journal;
 mod record;
 mod recover;
+mod stamp;
 
 use tinytorrent_types::{Bitfield, PieceIndex};
 

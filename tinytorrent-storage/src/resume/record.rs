@@ -3,8 +3,8 @@ use std::io::Read;
 use tinytorrent_hash::sha1;
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashV2, InfoHashes};
 
-use super::{Counters, PartialPiece, journal::replace};
-use crate::{FileStamp, FileTime, Storage, StorageError};
+use super::{Counters, PartialPiece, journal::replace, stamp};
+use crate::{FileStamp, Storage, StorageError};
 
 /// What a run leaves for the next one: which pieces are on disk, and how the files looked then.
 ///
@@ -13,15 +13,18 @@ use crate::{FileStamp, FileTime, Storage, StorageError};
 ///
 /// | bytes | what |
 /// |---|---|
-/// | 8 | `ttresum1`: the format and its version |
+/// | 8 | `ttresum2`: the format and its version |
 /// | 1, 20, 32 | which info-hashes there are (1: v1, 2: v2), and both, zeros for one there is not |
 /// | 8, 4, 4 | total length, piece length, number of files |
 /// | 5 × 8 | the [`Counters`] |
 /// | ⌈pieces / 8⌉ | the pieces that are on disk, as in a `bitfield` message |
-/// | 21 a file | 1 if it exists, then size, seconds and nanoseconds of its time of change |
+/// | 41 a file | which parts of its [`FileStamp`] there are (1: any, 2: `changed`, 4: `inode`), then size, both times as seconds and nanoseconds, and inode; zeros for what there is not |
 /// | 4 | number of partial pieces |
 /// | 4 + ⌈blocks / 8⌉ each | a partial piece and its blocks, first block first |
 /// | 20 | SHA-1 of all before |
+///
+/// Records of version 1 are read, too. Their stamps end after `modified`; where a file has more than
+/// that, it does not look as it did, and is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResumeRecord {
@@ -55,19 +58,14 @@ pub enum RecordError {
 impl ResumeRecord {
     /// The record as it is kept.
     pub fn to_bytes(&self, geometry: &Geometry) -> Vec<u8> {
-        let mut bytes = header(&self.identity, geometry, self.stamps.len() as u32);
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(shape(&self.identity, geometry, self.stamps.len() as u32));
         for counter in self.counters.to_array() {
             bytes.extend(counter.to_be_bytes());
         }
         bytes.extend(self.have.as_bytes());
         for stamp in &self.stamps {
-            let is_there = u8::from(stamp.is_some());
-            let none = FileTime { seconds: 0, nanoseconds: 0 };
-            let (size, modified) = stamp.map_or((0, none), |stamp| (stamp.size, stamp.modified));
-            bytes.push(is_there);
-            bytes.extend(size.to_be_bytes());
-            bytes.extend(modified.seconds.to_be_bytes());
-            bytes.extend(modified.nanoseconds.to_be_bytes());
+            bytes.extend(stamp::encode(*stamp));
         }
         bytes.extend((self.partial.len() as u32).to_be_bytes());
         for partial in &self.partial {
@@ -93,17 +91,20 @@ impl ResumeRecord {
         geometry: &Geometry,
         file_count: u32,
     ) -> Result<Self, RecordError> {
-        if !bytes.starts_with(MAGIC) {
+        let is_version_1 = bytes.starts_with(MAGIC_1);
+        if !is_version_1 && !bytes.starts_with(MAGIC) {
             return Err(RecordError::UnknownFormat);
         }
         let (body, check) = bytes.split_last_chunk().ok_or(RecordError::Damaged)?;
         if sha1(body) != *check {
             return Err(RecordError::Damaged);
         }
-        let header = header(identity, geometry, file_count);
-        let rest = body.strip_prefix(&header[..]).ok_or(RecordError::OtherTorrent)?;
+        let shape = shape(identity, geometry, file_count);
+        let body = body.get(MAGIC.len()..).ok_or(RecordError::Damaged)?;
+        let rest = body.strip_prefix(&shape[..]).ok_or(RecordError::OtherTorrent)?;
         // From here on the bytes are what somebody wrote; lengths are checked all the same.
-        Fields { rest, geometry }.read(identity, file_count).ok_or(RecordError::Damaged)
+        let fields = Fields { rest, geometry, is_version_1 };
+        fields.read(identity, file_count).ok_or(RecordError::Damaged)
     }
 
     /// Brings the record to the medium in place of the one before: a kill, a power failure or a
@@ -152,6 +153,7 @@ impl Counters {
 struct Fields<'a> {
     rest: &'a [u8],
     geometry: &'a Geometry,
+    is_version_1: bool,
 }
 
 impl Fields<'_> {
@@ -177,17 +179,11 @@ impl Fields<'_> {
     }
 
     fn stamp(&mut self) -> Option<Option<FileStamp>> {
-        let [is_there] = self.array()?;
-        let stamp = FileStamp {
-            size: u64::from_be_bytes(self.array()?),
-            modified: FileTime {
-                seconds: i64::from_be_bytes(self.array()?),
-                nanoseconds: u32::from_be_bytes(self.array()?),
-            },
-            changed: None,
-            inode: None,
-        };
-        Some((is_there == 1).then_some(stamp))
+        // Zeros make what version 1 leaves out absent.
+        let length = if self.is_version_1 { stamp::LENGTH_1 } else { stamp::LENGTH };
+        let mut bytes = [0; stamp::LENGTH];
+        bytes[..length].copy_from_slice(self.bytes(length)?);
+        Some(stamp::decode(&bytes))
     }
 
     fn partial(&mut self) -> Option<PartialPiece> {
@@ -211,10 +207,10 @@ impl Fields<'_> {
     }
 }
 
-fn header(identity: &InfoHashes, geometry: &Geometry, file_count: u32) -> Vec<u8> {
+/// What a record is of.
+fn shape(identity: &InfoHashes, geometry: &Geometry, file_count: u32) -> Vec<u8> {
     let (v1, v2) = (identity.v1(), identity.v2());
-    let mut bytes = MAGIC.to_vec();
-    bytes.push(u8::from(v1.is_some()) | u8::from(v2.is_some()) << 1);
+    let mut bytes = vec![u8::from(v1.is_some()) | u8::from(v2.is_some()) << 1];
     bytes.extend(v1.unwrap_or(InfoHashV1::from_bytes([0; 20])).as_bytes());
     bytes.extend(v2.unwrap_or(InfoHashV2::from_bytes([0; 32])).as_bytes());
     bytes.extend(geometry.total_length().to_be_bytes());
@@ -231,14 +227,16 @@ fn file_name(identity: &InfoHashes) -> String {
 fn longest(geometry: &Geometry, file_count: u32) -> u64 {
     let pieces = u64::from(geometry.piece_count());
     let bits = geometry.total_length() / u64::from(tinytorrent_types::BLOCK_LENGTH) / 8;
-    256 + pieces * 6 + bits + u64::from(file_count) * 21
+    256 + pieces * 6 + bits + u64::from(file_count) * stamp::LENGTH as u64
 }
 
-const MAGIC: &[u8; 8] = b"ttresum1";
+const MAGIC: &[u8; 8] = b"ttresum2";
+const MAGIC_1: &[u8; 8] = b"ttresum1";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::FileTime;
 
     fn geometry() -> Geometry {
         Geometry::new(20 * 65_536 - 5, 65_536).unwrap()
@@ -258,8 +256,8 @@ mod tests {
                 Some(FileStamp {
                     size: 9,
                     modified: FileTime { seconds: -5, nanoseconds: 999_999_999 },
-                    changed: None,
-                    inode: None,
+                    changed: Some(FileTime { seconds: 6, nanoseconds: 7 }),
+                    inode: Some(u64::MAX),
                 }),
                 None,
             ],
@@ -274,6 +272,30 @@ mod tests {
     #[test]
     fn a_record_round_trips() {
         assert_eq!(read(&record().to_bytes(&geometry())), Ok(record()));
+    }
+
+    // S-16: a user who updates the program keeps counters and blocks.
+    #[test]
+    fn a_record_of_the_first_version_is_read() {
+        let body = [
+            &b"ttresum1\x01"[..],
+            &[7; 20],
+            &[0; 32],
+            &(20_u64 * 65_536 - 5).to_be_bytes(),
+            &[0, 1, 0, 0, 0, 0, 0, 2],
+            &[1_u64, 2, 3, 4, 5].map(u64::to_be_bytes).concat(),
+            &[0x10, 0, 0],
+            &[1, 0, 0, 0, 0, 0, 0, 0, 9],
+            &(-5_i64).to_be_bytes(),
+            &999_999_999_u32.to_be_bytes(),
+            &[0; 21],
+            &[0, 0, 0, 1, 0, 0, 0, 19, 0x50],
+        ];
+        let body = body.concat();
+        let mut expected = record();
+        let stamp = expected.stamps[0].as_mut().unwrap();
+        (stamp.changed, stamp.inode) = (None, None);
+        assert_eq!(read(&[&body[..], &sha1(&body)].concat()), Ok(expected));
     }
 
     // S-16: a full disk may cut a record anywhere.

@@ -49,10 +49,10 @@ impl Default for RecoverOptions {
 
 /// Finds what earlier runs have left on disk.
 ///
-/// The record's claims hold for files whose size and time of change are as they were. Every piece
-/// of any other file that has data on disk is checked, which finds what was written after the
-/// record, and blocks of unfinished pieces are found through the record and the journal (S-16,
-/// S-18). What was killed loses what was in its memory, and nothing else.
+/// The record's claims hold for files whose [`FileStamp`] is as it was. Every piece of any other
+/// file that has data on disk is checked, which finds what was written after the record, and blocks
+/// of unfinished pieces are found through the record and the journal (S-16, S-18). What was killed
+/// loses what was in its memory, and nothing else.
 ///
 /// `None` if `progress` ended it.
 ///
@@ -142,15 +142,7 @@ impl Files {
         let stamps = storage.stamps()?;
         let is_unchanged = match record {
             Some(record) => {
-                let known = |stamp: &Option<FileStamp>| {
-                    stamp.map(|stamp| FileStamp { changed: None, inode: None, ..stamp })
-                };
-                stamps
-                    .iter()
-                    .map(known)
-                    .zip(&record.stamps)
-                    .map(|(now, then)| now == *then)
-                    .collect()
+                stamps.iter().zip(&record.stamps).map(|(now, then)| now == then).collect()
             }
             None => vec![false; stamps.len()],
         };
