@@ -1,5 +1,6 @@
 //! What survives the end of a run.
 
+mod files;
 mod journal;
 mod record;
 mod recover;

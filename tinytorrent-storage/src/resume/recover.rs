@@ -1,10 +1,12 @@
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
-use tinytorrent_metainfo::FileIndex;
-use tinytorrent_types::{Bitfield, BlockInfo, PieceIndex};
+use tinytorrent_types::{Bitfield, PieceIndex};
 
-use super::{PartialPiece, Recovered, ResumeRecord};
-use crate::{CheckTurns, FileStamp, PieceHashes, Storage, StorageError, VerifyProgress, verify};
+use super::{
+    PartialPiece, Recovered, ResumeRecord,
+    files::{Claim, Files},
+};
+use crate::{CheckTurns, PieceHashes, Storage, StorageError, VerifyProgress, verify};
 
 /// How to [`recover`].
 ///
@@ -119,63 +121,6 @@ pub fn recover(
         .map(|(piece, blocks)| PartialPiece { piece, blocks })
         .collect();
     Ok(Some(recovered))
-}
-
-/// How the files look, and whether they look as they did.
-struct Files {
-    stamps: Vec<Option<FileStamp>>,
-    is_unchanged: Vec<bool>,
-}
-
-enum Claim {
-    /// A file of the piece does not exist.
-    Absent,
-    /// A file of the piece is not as the record knows it.
-    Changed,
-    Unchanged,
-    /// No file has anything of it.
-    Padding,
-}
-
-impl Files {
-    fn look(storage: &Storage, record: Option<&ResumeRecord>) -> Result<Self, StorageError> {
-        let stamps = storage.stamps()?;
-        let is_unchanged = match record {
-            Some(record) => {
-                stamps.iter().zip(&record.stamps).map(|(now, then)| now == then).collect()
-            }
-            None => vec![false; stamps.len()],
-        };
-        Ok(Self { stamps, is_unchanged })
-    }
-
-    fn claim(&self, storage: &Storage, piece: PieceIndex) -> Claim {
-        let mut claim = Claim::Padding;
-        for span in storage.layout().piece_spans(piece).filter(|span| !span.is_pad) {
-            if matches!(claim, Claim::Padding) {
-                claim = Claim::Unchanged;
-            }
-            let is_elsewhere = storage.is_in_parts(span.file);
-            if self.size(span.file) < span.offset + 1 && !is_elsewhere {
-                return Claim::Absent;
-            }
-            if is_elsewhere || !self.is_unchanged[span.file.as_usize()] {
-                claim = Claim::Changed;
-            }
-        }
-        claim
-    }
-
-    fn size(&self, file: FileIndex) -> u64 {
-        self.stamps[file.as_usize()].map_or(0, |stamp| stamp.size)
-    }
-
-    /// Whether all files of the block reach so far.
-    fn may_have(&self, storage: &Storage, block: BlockInfo) -> bool {
-        storage.layout().block_spans(block).filter(|span| !span.is_pad).all(|span| {
-            storage.is_in_parts(span.file) || self.size(span.file) >= span.offset + span.length
-        })
-    }
 }
 
 /// Blocks that were written, by the record and by the journal, as far as the files reach.

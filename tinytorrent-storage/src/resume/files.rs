@@ -1,0 +1,67 @@
+//! What the files on disk say of the record's claims, without being read.
+
+use tinytorrent_metainfo::FileIndex;
+use tinytorrent_types::{BlockInfo, PieceIndex};
+
+use super::ResumeRecord;
+use crate::{FileStamp, Storage, StorageError};
+
+/// How the files look, and whether they look as they did.
+pub(super) struct Files {
+    stamps: Vec<Option<FileStamp>>,
+    is_unchanged: Vec<bool>,
+}
+
+pub(super) enum Claim {
+    /// A file of the piece does not exist.
+    Absent,
+    /// A file of the piece is not as the record knows it.
+    Changed,
+    Unchanged,
+    /// No file has anything of it.
+    Padding,
+}
+
+impl Files {
+    pub(super) fn look(
+        storage: &Storage,
+        record: Option<&ResumeRecord>,
+    ) -> Result<Self, StorageError> {
+        let stamps = storage.stamps()?;
+        let is_unchanged = match record {
+            Some(record) => {
+                stamps.iter().zip(&record.stamps).map(|(now, then)| now == then).collect()
+            }
+            None => vec![false; stamps.len()],
+        };
+        Ok(Self { stamps, is_unchanged })
+    }
+
+    pub(super) fn claim(&self, storage: &Storage, piece: PieceIndex) -> Claim {
+        let mut claim = Claim::Padding;
+        for span in storage.layout().piece_spans(piece).filter(|span| !span.is_pad) {
+            if matches!(claim, Claim::Padding) {
+                claim = Claim::Unchanged;
+            }
+            let is_elsewhere = storage.is_in_parts(span.file);
+            if self.size(span.file) < span.offset + 1 && !is_elsewhere {
+                return Claim::Absent;
+            }
+            if is_elsewhere || !self.is_unchanged[span.file.as_usize()] {
+                claim = Claim::Changed;
+            }
+        }
+        claim
+    }
+
+    fn size(&self, file: FileIndex) -> u64 {
+        self.stamps[file.as_usize()].map_or(0, |stamp| stamp.size)
+    }
+
+    /// Whether all files of the block reach so far.
+    pub(super) fn may_have(&self, storage: &Storage, block: BlockInfo) -> bool {
+        storage.layout().block_spans(block).filter(|span| !span.is_pad).all(|span| {
+            storage.is_in_parts(span.file) || self.size(span.file) >= span.offset + span.length
+        })
+    }
+}
