@@ -57,7 +57,7 @@ fn a_clean_stop_is_found_without_reading_the_content() {
     half_done(&world);
     // Were they read, all pieces would be found wrong.
     world.hashes = PieceHashes::from_v1([[0; 20]; 7]);
-    let recovered = world.recover();
+    let recovered = world.recover_with(RecoverOptions::default().sample_bytes(0));
     assert_eq!(pieces(&recovered.have), [0, 2]);
     assert_eq!((recovered.counters.downloaded, recovered.counters.uploaded), (5, 6));
     assert_eq!(recovered.partial.len(), 1);
@@ -159,6 +159,57 @@ fn a_record_of_the_first_version_has_its_content_checked() {
     assert_eq!(pieces(&recovered.have), [2]);
     assert_eq!(recovered.counters.downloaded, 5);
     assert_eq!(recovered.partial.len(), 1);
+}
+
+/// Three files of 100 pieces, of which these pieces are damaged in a way that no stamp shows.
+fn rotten(damaged: impl IntoIterator<Item = usize>) -> World {
+    let length = 100 * 16_384;
+    let world =
+        World::new(16_384, &[("a", length, false), ("b", length, false), ("c", length, false)]);
+    let mut content = world.content.clone();
+    damaged.into_iter().for_each(|piece| content[piece * 16_384] ^= 1);
+    world.storage().write(0, &[&content]).unwrap();
+    let disk = disk();
+    world.join(&disk, Recovered::with_pieces(Bitfield::full(300))).checkpoint();
+    disk.shutdown();
+    world
+}
+
+// S-16: rqbit#235. A disk fails, or the system has neither inodes nor times that none can set.
+#[test]
+fn a_file_of_which_a_sample_is_wrong_is_checked_as_a_whole() {
+    let world = rotten(100..199);
+    let mut checked = 0;
+    let options = RecoverOptions::default();
+    let found = recover(&world.storage(), &world.hashes, &options, |progress| {
+        checked = progress.pieces_total;
+        ControlFlow::Continue(())
+    });
+    let expected: Vec<u32> = (0..100).chain(199..300).collect();
+    assert_eq!(pieces(&found.unwrap().unwrap().have), expected);
+    assert_eq!(checked, 100, "the other files are believed");
+}
+
+// S-16: the sample need not have come to the damage in the third.
+#[test]
+fn content_of_which_several_files_are_wrong_is_checked_as_a_whole() {
+    let world = rotten((0..200).chain([250]));
+    for seed in 0..4 {
+        let expected: Vec<u32> = (200..250).chain(251..300).collect();
+        let recovered = world.recover_with(RecoverOptions::default().seed(seed));
+        assert_eq!(pieces(&recovered.have), expected);
+    }
+}
+
+#[test]
+fn a_right_sample_leaves_the_rest_unread() {
+    let world = rotten([]);
+    let options = RecoverOptions::default();
+    let found = recover(&world.storage(), &world.hashes, &options, |progress| {
+        assert_eq!(progress.pieces_total, 0);
+        ControlFlow::Continue(())
+    });
+    assert!(found.unwrap().unwrap().have.is_full());
 }
 
 /// The record as the first version had it: stamps end after the time of modification.

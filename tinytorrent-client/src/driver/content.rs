@@ -223,7 +223,10 @@ fn open(
         Recovered::with_pieces(Bitfield::full(info.geometry().piece_count()))
     } else {
         let mut recovering = RecoverOptions::default();
-        recovering.ignore_record(!options.resume).turns(Arc::clone(&client.checks));
+        recovering
+            .ignore_record(!options.resume)
+            .turns(Arc::clone(&client.checks))
+            .seed(rand::random());
         recover(&storage, &hashes, &recovering, |_| match is_over.load(Ordering::Relaxed) {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),

@@ -54,6 +54,25 @@ impl Files {
         claim
     }
 
+    /// The files that exist, have data and look as they did.
+    pub(super) fn unchanged<'a>(
+        &'a self,
+        storage: &'a Storage,
+    ) -> impl Iterator<Item = FileIndex> + 'a {
+        let files = storage.layout().files().map(|file| file.index);
+        files.filter(|file| self.is_unchanged[file.as_usize()] && self.size(*file) > 0)
+    }
+
+    /// Takes a file for changed, however it looks.
+    pub(super) fn doubt(&mut self, file: FileIndex) {
+        self.is_unchanged[file.as_usize()] = false;
+    }
+
+    /// Takes all files for changed.
+    pub(super) fn doubt_all(&mut self) {
+        self.is_unchanged.fill(false);
+    }
+
     fn size(&self, file: FileIndex) -> u64 {
         self.stamps[file.as_usize()].map_or(0, |stamp| stamp.size)
     }

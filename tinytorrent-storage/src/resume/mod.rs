@@ -4,6 +4,7 @@ mod files;
 mod journal;
 mod record;
 mod recover;
+mod sample;
 mod stamp;
 
 use tinytorrent_types::{Bitfield, PieceIndex};
