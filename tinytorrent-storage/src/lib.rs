@@ -40,8 +40,9 @@
 //! # Files beside the content
 //! In the root folder, named after the info-hash, so that they go where the content goes:
 //! `.<hash>.tinytorrent-resume` is the [`ResumeRecord`] of the last checkpoint,
-//! `.<hash>.tinytorrent-journal` names blocks of unfinished pieces that were written since, and
-//! `.<hash>.tinytorrent-parts` has what wanted pieces have of unwanted files
+//! `.<hash>.tinytorrent-journal` names blocks of unfinished pieces that were written since,
+//! `.<hash>.tinytorrent-metadata` is the [`MetadataFile`] of a torrent that began without a torrent
+//! file, and `.<hash>.tinytorrent-parts` has what wanted pieces have of unwanted files
 //! ([`Storage::select`]).
 //!
 //! # A whole run
@@ -127,7 +128,8 @@ pub use crate::{
     hashes::PieceHashes,
     pool::FilePool,
     resume::{
-        Counters, PartialPiece, RecordError, RecoverOptions, Recovered, ResumeRecord, recover,
+        Counters, MetadataFile, PartialPiece, RecordError, RecoverOptions, Recovered, ResumeRecord,
+        recover,
     },
     storage::{Misfit, Storage, StorageOptions},
     turns::CheckTurns,

@@ -16,6 +16,12 @@ impl Metainfo {
         Self::with_layers(info, PieceLayers::default())
     }
 
+    /// The part of it that the info-hash proves: the info dictionary and the piece layers, without
+    /// what stands beside them.
+    pub fn to_proven(&self) -> Self {
+        Self::with_layers(Arc::clone(&self.info), self.layers.clone())
+    }
+
     pub(crate) fn with_layers(info: Arc<Info>, layers: PieceLayers) -> Self {
         Self {
             info,

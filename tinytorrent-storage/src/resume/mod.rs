@@ -2,6 +2,7 @@
 
 mod files;
 mod journal;
+mod metadata;
 mod record;
 mod recover;
 mod sample;
@@ -10,6 +11,7 @@ mod stamp;
 use tinytorrent_types::{Bitfield, PieceIndex};
 
 pub(crate) use journal::{BlockRange, Journal};
+pub use metadata::MetadataFile;
 pub use record::{RecordError, ResumeRecord};
 pub use recover::{RecoverOptions, recover};
 

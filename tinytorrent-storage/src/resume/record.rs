@@ -3,7 +3,7 @@ use std::io::Read;
 use tinytorrent_hash::sha1;
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashV2, InfoHashes};
 
-use super::{Counters, PartialPiece, journal::replace, stamp};
+use super::{Counters, PartialPiece, journal::replace, metadata, stamp};
 use crate::{FileStamp, Storage, StorageError};
 
 /// What a run leaves for the next one: which pieces are on disk, and how the files looked then.
@@ -128,13 +128,14 @@ impl ResumeRecord {
         Self::from_bytes(&bytes, &storage.identity(), geometry, file_count).ok()
     }
 
-    /// Removes the record and the journal of this content.
+    /// Removes the record and the journal of this content, and the [`MetadataFile`] if there is one.
     ///
     /// # Errors
     /// The system refuses.
     pub fn remove(storage: &Storage) -> Result<(), StorageError> {
         let name = file_name(&storage.identity());
         storage.root().remove([name.as_bytes()])?;
+        metadata::remove_all(storage.root(), &storage.identity())?;
         storage.journal().rewrite(storage.root(), Vec::new)
     }
 }
