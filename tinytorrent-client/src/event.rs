@@ -10,7 +10,8 @@ use crate::TorrentError;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
-    /// The metadata of a magnet link is here, and is what the info-hash names.
+    /// The metadata of a magnet link is here, from peers or from an earlier run, and is what the
+    /// info-hash names.
     MetadataReceived(Arc<Info>),
     /// What is on the disk has been looked at. The torrent begins to download, or to seed.
     Checked {

@@ -111,7 +111,7 @@ impl TorrentOptions {
     }
 
     /// Whether resume data is used and kept. Default: yes. Without it, what is on the disk is
-    /// hashed each time.
+    /// hashed each time, and the metadata of a magnet link is fetched from peers each time.
     pub fn resume(&mut self, resume: bool) -> &mut Self {
         self.resume = resume;
         self

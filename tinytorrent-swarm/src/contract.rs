@@ -84,8 +84,9 @@ pub enum Input {
     },
     /// The metadata of an [`Action::CheckMetadata`] is not what the info-hash names.
     MetadataRefused,
-    /// The metadata of a v2 torrent is right, and these hashes are needed before the content can be
-    /// looked at (BEP 52, "piece layers"). They come one by one with [`Action::CheckHashes`].
+    /// The metadata is known and right, so that no peer is asked for it any more. These hashes, of a v2
+    /// torrent, are needed before the content can be looked at (BEP 52, "piece layers"); there may be
+    /// none. They come one by one with [`Action::CheckHashes`].
     HashesNeeded(Vec<HashRequest>),
     /// The result of an [`Action::CheckHashes`]. Once all are right, [`Input::ContentReady`] is to
     /// follow.

@@ -51,18 +51,34 @@ impl Driver {
     /// Hashes and reads what peers say is the info dictionary.
     pub(super) fn check_metadata(&mut self, bytes: Bytes) {
         let hashes = self.hashes;
-        self.lookups.work(move || Found::Metadata(read_info(&bytes, hashes)));
+        let kept = self.kept.clone();
+        self.lookups.work(move || {
+            let info = read_info(&bytes, hashes);
+            if let (Ok(info), Some(kept)) = (&info, kept) {
+                // Before anybody is told of it: whatever happens next, peers are not asked again.
+                kept.save(&Metainfo::from_info(Arc::clone(info)));
+            }
+            Found::Metadata(info)
+        });
     }
 
     pub(super) fn on_metadata(&mut self, now: Instant, info: Result<Arc<Info>, NoInfo>) {
+        if self.knows_metadata() {
+            return; // an earlier run had kept it, which was found meanwhile
+        }
         let info = match info {
             Ok(info) => info,
             Err(NoInfo::NotNamed) => return self.swarm.handle_input(now, Input::MetadataRefused),
             Err(NoInfo::Invalid(error)) => return self.fail(TorrentError::Metadata(error)),
         };
-        let metainfo = Arc::new(Metainfo::from_info(Arc::clone(&info)));
+        self.begin_with(Metainfo::from_info(info));
+    }
+
+    /// Goes on from the metadata of a torrent that began without it.
+    pub(super) fn begin_with(&mut self, metainfo: Metainfo) {
+        let metainfo = Arc::new(metainfo);
         self.keep_metainfo(&metainfo);
-        self.tell(Event::MetadataReceived(info));
+        self.tell(Event::MetadataReceived(Arc::clone(metainfo.info())));
         self.open(metainfo);
     }
 
@@ -194,7 +210,12 @@ fn read_info(bytes: &[u8], hashes: InfoHashes) -> Result<Arc<Info>, NoInfo> {
     if !Info::is_named_by(bytes, &hashes) {
         return Err(NoInfo::NotNamed);
     }
-    ReadOptions::lenient().read_info(bytes).map_err(|error| NoInfo::Invalid(Arc::new(error)))
+    read_options().read_info(bytes).map_err(|error| NoInfo::Invalid(Arc::new(error)))
+}
+
+/// The way to read what has to be taken as it is: nobody has a better one.
+pub(super) fn read_options() -> ReadOptions {
+    ReadOptions::lenient()
 }
 
 /// Opens and checks, which takes as long as reading what is there; for a thread of its own.

@@ -9,6 +9,7 @@ use tinytorrent_swarm::{Input, PeerKey};
 use tinytorrent_wire::{HashRequest, Hashes};
 
 use super::Driver;
+use super::lookups::Found;
 
 /// What is known of the piece layers.
 #[derive(Default)]
@@ -42,17 +43,52 @@ impl Driver {
         let Layers::Fetching(assembly) = &mut self.layers else { return };
         let (list, rest) = hashes.hashes.as_chunks();
         let is_right = rest.is_empty() && assembly.add(&part_of(&hashes.request), list);
-        let is_complete = assembly.is_complete();
         let request = hashes.request;
         let checked = Input::HashesChecked { peer, request, is_right };
         self.swarm.handle_input(Instant::now(), checked);
-        if is_complete
-            && let Layers::Fetching(assembly) = std::mem::take(&mut self.layers)
-            && let Some(metainfo) = assembly.finish().map(Arc::new)
-        {
-            self.keep_metainfo(&metainfo);
-            self.open(metainfo);
+        if let Some(metainfo) = self.finish_layers() {
+            let kept = self.kept.clone();
+            self.lookups.work(move || {
+                if let Some(kept) = kept {
+                    kept.save(&metainfo);
+                }
+                Found::Layers(metainfo)
+            });
         }
+    }
+
+    /// Takes in what an earlier run kept of the layers that are being fetched.
+    pub(super) fn fill_layers(&mut self, now: Instant, kept: Metainfo) {
+        let Layers::Fetching(assembly) = &mut self.layers else { return };
+        let mut proofs = LayerProofs::new(Arc::new(kept));
+        let missing: Vec<LayerPart> = assembly.missing().collect();
+        for part in missing {
+            if let Some(hashes) = proofs.hashes(&part) {
+                assembly.add(&part, &hashes);
+            }
+        }
+        let requests = assembly.missing().map(request_of).collect();
+        self.swarm.handle_input(now, Input::HashesNeeded(requests));
+        if let Some(metainfo) = self.finish_layers() {
+            self.on_layers(metainfo);
+        }
+    }
+
+    /// The torrent with all its piece layers, once none is missing any more.
+    fn finish_layers(&mut self) -> Option<Arc<Metainfo>> {
+        match &self.layers {
+            Layers::Fetching(assembly) if assembly.is_complete() => {}
+            _ => return None,
+        }
+        match std::mem::take(&mut self.layers) {
+            Layers::Fetching(assembly) => assembly.finish().map(Arc::new),
+            Layers::None | Layers::Known(_) => None,
+        }
+    }
+
+    pub(super) fn on_layers(&mut self, metainfo: Arc<Metainfo>) {
+        self.keep_metainfo(&metainfo);
+        self.open(metainfo);
     }
 
     pub(super) fn read_hashes(&mut self, peer: PeerKey, request: HashRequest) {

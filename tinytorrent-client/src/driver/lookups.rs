@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tinytorrent_metainfo::Info;
+use tinytorrent_metainfo::{Info, Metainfo};
 use tinytorrent_swarm::{AnnounceOutcome, AnnounceTask, Input, PeerSource};
 use tinytorrent_tracker::{AnnounceResponse, Failure};
 use tinytorrent_types::InfoHashes;
@@ -16,8 +16,8 @@ use tokio::time::timeout;
 
 use super::Driver;
 use super::content::{NoInfo, OpenFailure, Opened};
-use crate::Event;
 use crate::client::Shared;
+use crate::{Event, PeerAddress};
 
 /// Names are given up on after this time; resolvers take 5 s for each of two tries.
 const RESOLVE: Duration = Duration::from_secs(10);
@@ -32,7 +32,13 @@ pub(super) enum Found {
         addresses: Vec<SocketAddr>,
     },
     Announced(AnnounceOutcome),
+    /// What an earlier run kept, and the peers of the magnet link.
+    Kept {
+        metainfo: Option<Box<Metainfo>>,
+        link_peers: Vec<PeerAddress>,
+    },
     Metadata(Result<Arc<Info>, NoInfo>),
+    Layers(Arc<Metainfo>),
     Content(Result<Box<Opened>, OpenFailure>),
     /// Files that were too long have been cut.
     Cut(Vec<Event>),
@@ -128,7 +134,9 @@ impl Driver {
                 }
                 self.swarm.handle_input(now, Input::Announced(outcome));
             }
+            Found::Kept { metainfo, link_peers } => self.on_kept(now, metainfo, link_peers),
             Found::Metadata(info) => self.on_metadata(now, info),
+            Found::Layers(metainfo) => self.on_layers(metainfo),
             Found::Content(opened) => self.on_content(now, opened),
             Found::Cut(files) => self.on_cut(files),
         }

@@ -4,6 +4,7 @@ mod actions;
 mod content;
 mod data;
 mod hashes;
+mod kept;
 mod longer;
 mod lookups;
 mod peers;
@@ -55,6 +56,8 @@ struct Driver {
     door: mpsc::Sender<Stranger>,
     swarm: Swarm,
     layers: hashes::Layers,
+    /// `None` if resume data is neither used nor kept.
+    kept: Option<kept::Kept>,
     longer: Longer,
     /// `None` until the content is known and looked at.
     data: Option<DataPlane>,

@@ -7,6 +7,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::hashes::Layers;
+use super::kept::Kept;
 use super::longer::Longer;
 use super::lookups::Lookups;
 use super::peers::Peers;
@@ -51,6 +52,7 @@ pub(crate) fn start(
         selection: source.selection,
         door,
         layers: Layers::None,
+        kept: Kept::new(&options, hashes),
         longer: Longer::default(),
         data: None,
         completed,
@@ -67,11 +69,11 @@ pub(crate) fn start(
         client,
         options,
     };
-    driver.add_peers(now, PeerSource::Magnet, magnet_peers);
     driver.add_peers(now, PeerSource::User, user_peers);
     if let Some(metainfo) = source.metainfo {
         driver.open(metainfo);
     }
+    driver.look_for_kept(now, magnet_peers);
     tokio::spawn(driver.run(Inlets { notices, strangers, commands, completions, found }));
     Ok(torrent)
 }

@@ -43,11 +43,21 @@ impl Scene {
 
     /// One file.
     pub fn single(size: usize) -> Self {
+        Self::of_one_file(size, CreateOptions::new())
+    }
+
+    /// One file, and a torrent whose peers come from trackers alone (BEP 27).
+    pub fn private() -> Self {
+        let mut options = CreateOptions::new();
+        options.private(true);
+        Self::of_one_file(100_000, options)
+    }
+
+    fn of_one_file(size: usize, mut options: CreateOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let seed = folder.path().join("seed");
         fs::create_dir_all(&seed).unwrap();
         fs::write(seed.join("one.bin"), noise(size, 7)).unwrap();
-        let mut options = CreateOptions::new();
         options.piece_length(32 << 10).unwrap();
         let content = seed.join("one.bin");
         let metainfo = options.create(&content, &|_| ControlFlow::Continue(())).unwrap();
