@@ -55,6 +55,23 @@ fn kill_and_go_on(content: Content) {
     assert!(twice < size / 50, "{twice} bytes of {size} were fetched twice");
 }
 
+// S-18: webtorrent#361.
+#[test]
+fn killed_magnet_goes_on_without_a_peer_that_has_its_metadata() {
+    need!(DOWNLOAD, Need::Example("seed"), Need::Python);
+    let scene = Scene::new(content());
+    let (mut seed, address) = Ours::seed(&scene, "127.0.0.1", &[]);
+    let dir = scene.room("download");
+    let mut first = Ours::download_from(&scene, Source::Magnet, &dir, &[address]);
+    first.wait_for_event("metadata", START);
+    first.kill();
+    seed.kill();
+    // This one has the content and nothing else.
+    let wire = WireSeeder::start(&scene, "127.0.0.1", Manner::Honest);
+    Ours::download_from(&scene, Source::Magnet, &dir, &[wire.address]).finish();
+    scene.assert_complete(&dir);
+}
+
 #[test]
 fn interrupted_download_says_goodbye_and_goes_on() {
     need!(DOWNLOAD, Need::Python);
