@@ -27,9 +27,12 @@ fuzz_target!(|input: &[u8]| {
     options.piece_length(16 << 10 << (version / 6 % 3)).expect("a power of two");
     let created = match options.create(&root, &go_on) {
         Err(CreateError::NoContent { .. } | CreateError::Layout(_)) => return,
-        Err(CreateError::Padding { path }) => {
-            let path = path.as_os_str().as_bytes();
-            assert!(path.windows(18).any(|name| name == b"_____padding_file_"));
+        Err(CreateError::Refused(refusals)) => {
+            for refusal in refusals.list() {
+                let path = refusal.path.as_os_str().as_bytes();
+                let is_padding = path.windows(18).any(|name| name == b"_____padding_file_");
+                assert!(is_padding || std::str::from_utf8(path).is_err(), "{refusal:?}");
+            }
             return;
         }
         created => created.expect("what is there can be read"),

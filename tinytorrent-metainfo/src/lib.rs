@@ -84,7 +84,10 @@ mod verify;
 mod warning;
 
 pub use content::{Observer, Progress};
-pub use create::{CreateError, CreateOptions};
+pub use create::{
+    CreateError, CreateNote, CreateNoteKind, CreateOptions, CreatePlan, LinkPolicy, NameFault,
+    OutputConflict, Refusal, RefusalReason, Refusals,
+};
 pub use disk_paths::{DiskPaths, Trying};
 pub use error::{Error, ErrorKind};
 pub use host_port::{HostPort, HostPortError};

@@ -5,63 +5,54 @@ use std::path::PathBuf;
 
 use tinytorrent_bencode::encode::{self, DictEncoder, ListEncoder};
 
-use super::scan::{Content, Found};
-use super::{CreateError, CreateOptions};
+use super::content::{Content, Found, Item, Order, check_name};
+use super::scan::elements;
+use super::{CreateError, CreateOptions, RefusalReason, Refusals, tree};
 use crate::content::Digest;
 use crate::info::BITCOMET_PAD;
 use crate::metainfo::PieceLayers;
-use crate::{FileIndex, Layout, PathPolicy, Version, merkle};
+use crate::{FileAttributes, FileIndex, Layout, PathPolicy, Version, merkle};
 
 /// Where everything goes, before anything is hashed.
-pub(super) struct Plan<'a> {
-    content: &'a Content,
-    name: &'a [u8],
-    version: Version,
-    piece_length: u32,
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) content: Content,
+    pub(super) name: String,
+    pub(super) version: Version,
+    pub(super) piece_length: u32,
     pub(super) layout: Layout,
-    /// For each file of the layout the one on disk; `None` for padding.
+    /// For each file of the layout the one that was found; `None` for padding.
     sources: Vec<Option<usize>>,
 }
 
-impl<'a> Plan<'a> {
-    pub(super) fn new(
-        options: &CreateOptions,
-        content: &'a Content,
-        name: &'a [u8],
-        piece_length: u32,
-    ) -> Result<Self, CreateError> {
+impl Draft {
+    pub(super) fn new(options: &CreateOptions, mut content: Content) -> Result<Self, CreateError> {
         let version = options.version;
-        let mut builder = Layout::builder(piece_length);
-        // These paths are for counting only; what is read lies at the paths that were found.
-        builder.policy(PathPolicy::System).root(name);
-        if version == Version::V2 {
-            builder.aligned();
+        let name = options.name.clone().map_or_else(|| content.name(), Ok)?;
+        check_name(&name)?;
+        content.sort(if version.has_v2() { Order::Tree } else { Order::Path });
+        if content.total_length() == 0 {
+            return Err(CreateError::NoContent { path: content.root });
         }
-        // v2 aligns files by rule; hybrids spell the padding out in `files`, also after the last file, as
-        // libtorrent does.
-        let is_padded = version == Version::Hybrid && !content.is_single_file;
-        let mut sources = Vec::new();
-        for (at, file) in content.files.iter().enumerate() {
-            if version.has_v1() && file.elements.iter().any(|name| name.starts_with(BITCOMET_PAD)) {
-                return Err(CreateError::Padding { path: file.path.clone() });
-            }
-            let stand_in = [name.to_vec()];
-            let elements = if content.is_single_file { &stand_in } else { &file.elements[..] };
-            builder.file(elements, file.length);
-            sources.push(Some(at));
-            let rest = file.length % u64::from(piece_length);
-            if rest > 0 && is_padded {
-                builder.pad(u64::from(piece_length) - rest);
-            }
-            sources.resize(builder.file_count() as usize, None);
+        if version.has_v1() && !content.is_single_file {
+            refuse_padding(&content)?;
         }
-        let layout = builder.build()?;
+        let piece_length = options
+            .piece_length
+            .unwrap_or(CreateOptions::default_piece_length(content.total_length()));
+        let (layout, sources) = lay_out(&content, &name, version, piece_length)?;
         Ok(Self { content, name, version, piece_length, layout, sources })
     }
 
-    pub(super) fn path(&self, file: FileIndex) -> PathBuf {
+    /// The file that was found for one of the layout; `None` for padding.
+    pub(super) fn found(&self, file: FileIndex) -> Option<&Found> {
         let source = self.sources.get(file.as_usize()).copied().flatten();
-        source.map_or_else(|| self.content.root.clone(), |at| self.content.files[at].path.clone())
+        source.map(|at| &self.content.found[at])
+    }
+
+    pub(super) fn path(&self, file: FileIndex) -> PathBuf {
+        let found = self.found(file);
+        found.map_or_else(|| self.content.root.clone(), |found| self.content.path_of(found))
     }
 
     /// The info dictionary, and the piece layers beside it.
@@ -71,26 +62,49 @@ impl<'a> Plan<'a> {
         digests: &[Digest],
     ) -> (Vec<u8>, PieceLayers) {
         let (roots, layers) = self.trees(digests);
+        let hashes: Vec<[u8; 20]> = digests.iter().filter_map(|digest| digest.sha1).collect();
+        (self.encode_info(options, hashes.as_flattened(), &roots), layers)
+    }
+
+    /// The info dictionary as it will be but for the hashes.
+    pub(super) fn encode_unhashed(&self, options: &CreateOptions) -> Vec<u8> {
+        let pieces = vec![0; self.layout.geometry().piece_count() as usize * 20];
+        let root = |found: &Found| (found.length() > 0).then_some([1; 32]);
+        let roots: Vec<_> = self.content.found.iter().map(root).collect();
+        self.encode_info(options, &pieces, &roots)
+    }
+
+    fn encode_info(
+        &self,
+        options: &CreateOptions,
+        pieces: &[u8],
+        roots: &[Option<merkle::Hash>],
+    ) -> Vec<u8> {
+        let lone = self.content.found.first().filter(|_| self.content.is_single_file);
+        let v1 = self.version.has_v1();
         let mut out = Vec::new();
         encode::dict(&mut out, |dict| {
+            if lone.is_some_and(Found::is_executable) {
+                dict.bytes("attr", "x");
+            }
             if self.version.has_v2() {
-                dict.dict("file tree", |dict| self.file_tree(dict, &roots));
+                dict.dict("file tree", |dict| match lone {
+                    Some(file) => tree::leaf(dict, &self.name, file, roots[0]),
+                    None => tree::root(dict, &self.content.found, roots),
+                });
             }
-            if self.version.has_v1() && !self.content.is_single_file {
-                dict.list("files", |list| self.files(list));
-            }
-            if self.version.has_v1() && self.content.is_single_file {
-                dict.integer("length", self.content.files[0].length);
+            match lone {
+                Some(file) if v1 => dict.integer("length", file.length()),
+                None if v1 => dict.list("files", |list| self.files(list)),
+                _ => {}
             }
             if self.version.has_v2() {
                 dict.integer("meta version", 2);
             }
-            dict.bytes("name", self.name);
+            dict.bytes("name", &self.name);
             dict.integer("piece length", u64::from(self.piece_length));
-            if self.version.has_v1() {
-                let hashes: Vec<[u8; 20]> =
-                    digests.iter().filter_map(|digest| digest.sha1).collect();
-                dict.bytes("pieces", hashes.as_flattened());
+            if v1 {
+                dict.bytes("pieces", pieces);
             }
             if options.is_private {
                 dict.integer("private", 1);
@@ -99,18 +113,18 @@ impl<'a> Plan<'a> {
                 dict.bytes("source", source);
             }
         });
-        (out, layers)
+        out
     }
 
     /// BEP 3 "files", with padding as BEP 47 recommends it.
     fn files(&self, list: &mut ListEncoder<'_>) {
         for (file, source) in self.layout.files().zip(&self.sources) {
-            list.dict(|dict| match source {
-                Some(at) => {
-                    dict.integer("length", file.length);
-                    dict.list("path", |list| {
-                        self.content.files[*at].elements.iter().for_each(|name| list.bytes(name));
-                    });
+            list.dict(|dict| match source.map(|at| &self.content.found[at]) {
+                Some(found) => {
+                    attributes(dict, found);
+                    dict.integer("length", found.length());
+                    dict.list("path", |list| found.elements().for_each(|name| list.bytes(name)));
+                    symlink_path(dict, found);
                 }
                 None => {
                     dict.bytes("attr", "p");
@@ -124,19 +138,10 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// BEP 52 "file tree". Files are in the order of the tree already, so one pass is enough.
-    fn file_tree(&self, dict: &mut DictEncoder<'_>, roots: &[Option<merkle::Hash>]) {
-        if self.content.is_single_file {
-            return leaf(dict, self.name, &self.content.files[0], roots[0]);
-        }
-        let files: Vec<_> = self.content.files.iter().zip(roots.iter().copied()).collect();
-        folder(dict, &files, 0);
-    }
-
     /// The root of each file on disk, and the layers of those larger than a piece.
     fn trees(&self, digests: &[Digest]) -> (Vec<Option<merkle::Hash>>, PieceLayers) {
         if !self.version.has_v2() {
-            return (vec![None; self.content.files.len()], PieceLayers::default());
+            return (vec![None; self.content.found.len()], PieceLayers::default());
         }
         let mut layers = BTreeMap::new();
         let files = self.layout.files().filter(|file| !file.is_pad());
@@ -160,27 +165,66 @@ impl<'a> Plan<'a> {
     }
 }
 
-type Entry<'a> = (&'a Found, Option<merkle::Hash>);
-
-/// One folder of the tree. The depth is that of the paths, which the layout has limited.
-fn folder(dict: &mut DictEncoder<'_>, files: &[Entry<'_>], depth: usize) {
-    for group in files.chunk_by(|(one, _), (other, _)| one.elements[depth] == other.elements[depth])
-    {
-        let name = &group[0].0.elements[depth];
-        match group {
-            [(file, root)] if file.elements.len() == depth + 1 => leaf(dict, name, file, *root),
-            _ => dict.dict(name, |dict| folder(dict, group, depth + 1)),
+fn lay_out(
+    content: &Content,
+    name: &str,
+    version: Version,
+    piece_length: u32,
+) -> Result<(Layout, Vec<Option<usize>>), CreateError> {
+    let mut builder = Layout::builder(piece_length);
+    // These paths are for counting only; what is read lies at the paths that were found.
+    builder.policy(PathPolicy::System).root(name);
+    if version == Version::V2 {
+        builder.aligned();
+    }
+    // v2 aligns files by rule; hybrids spell the padding out in `files`, also after the last file, as
+    // libtorrent does.
+    let is_padded = version == Version::Hybrid && !content.is_single_file;
+    let mut sources = Vec::new();
+    for (at, found) in content.found.iter().enumerate() {
+        match &found.item {
+            Item::Link(target) => {
+                builder.symlink(found.elements(), elements(target), FileAttributes::NONE);
+            }
+            Item::File(source) if content.is_single_file => {
+                builder.file([name], source.length);
+            }
+            Item::File(source) => {
+                builder.file(found.elements(), source.length);
+            }
         }
+        sources.push(Some(at));
+        let rest = found.length() % u64::from(piece_length);
+        if rest > 0 && is_padded {
+            builder.pad(u64::from(piece_length) - rest);
+        }
+        sources.resize(builder.file_count() as usize, None);
+    }
+    Ok((builder.build()?, sources))
+}
+
+fn refuse_padding(content: &Content) -> Result<(), CreateError> {
+    let mut refusals = Refusals::default();
+    for found in &content.found {
+        if found.elements().any(|name| name.starts_with(BITCOMET_PAD)) {
+            refusals.push(content.path_of(found), RefusalReason::Padding);
+        }
+    }
+    refusals.into_result()
+}
+
+/// BEP 47 "attr".
+pub(super) fn attributes(dict: &mut DictEncoder<'_>, found: &Found) {
+    match &found.item {
+        Item::Link(_) => dict.bytes("attr", "l"),
+        Item::File(source) if source.is_executable => dict.bytes("attr", "x"),
+        Item::File(_) => {}
     }
 }
 
-fn leaf(dict: &mut DictEncoder<'_>, name: &[u8], file: &Found, root: Option<merkle::Hash>) {
-    dict.dict(name, |dict| {
-        dict.dict("", |dict| {
-            dict.integer("length", file.length);
-            if let Some(root) = root {
-                dict.bytes("pieces root", root);
-            }
-        });
-    });
+/// BEP 47 "symlink path".
+pub(super) fn symlink_path(dict: &mut DictEncoder<'_>, found: &Found) {
+    if let Item::Link(target) = &found.item {
+        dict.list("symlink path", |list| elements(target).for_each(|name| list.bytes(name)));
+    }
 }

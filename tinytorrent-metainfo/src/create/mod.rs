@@ -1,18 +1,24 @@
 //! Making torrents from what is on disk.
 
+mod content;
 mod error;
 mod info;
+mod links;
+mod note;
+mod plan;
 mod scan;
+mod source;
+mod tree;
 
 use std::path::Path;
-use std::sync::Mutex;
 
-use tinytorrent_types::PieceIndex;
+use crate::content::Observer;
+use crate::{HostPort, Metainfo, Version};
 
-use crate::content::{Digest, Fault, FaultKind, Hashing, Observer};
-use crate::{HostPort, Info, Metainfo, ReadOptions, Version};
-
-pub use error::CreateError;
+pub use error::{CreateError, NameFault, Refusal, RefusalReason, Refusals};
+pub use links::LinkPolicy;
+pub use note::{CreateNote, CreateNoteKind};
+pub use plan::{CreatePlan, OutputConflict};
 
 /// How to make a torrent.
 ///
@@ -27,6 +33,7 @@ pub use error::CreateError;
 /// | [`version`](Self::version) | v1 |
 /// | [`piece_length`](Self::piece_length) | by the size of the content: [`default_piece_length`](Self::default_piece_length) |
 /// | [`name`](Self::name) | of the file or folder |
+/// | [`links`](Self::links) | [`LinkPolicy::Keep`] |
 /// | [`threads`](Self::threads) | 1 |
 /// | all others | left out |
 ///
@@ -54,6 +61,7 @@ pub struct CreateOptions {
     version: Version,
     piece_length: Option<u32>,
     name: Option<String>,
+    links: LinkPolicy,
     is_private: bool,
     source: Option<String>,
     threads: usize,
@@ -72,6 +80,7 @@ impl CreateOptions {
             version: Version::V1,
             piece_length: None,
             name: None,
+            links: LinkPolicy::default(),
             is_private: false,
             source: None,
             threads: 1,
@@ -100,9 +109,16 @@ impl CreateOptions {
         Ok(self)
     }
 
-    /// The name within the torrent, in place of the file's or folder's own.
+    /// The name within the torrent, in place of the file's or folder's own. It has to be one that a
+    /// file can have; see [`NameFault`].
     pub fn name(&mut self, name: impl Into<String>) -> &mut Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// The treatment of symbolic links below the folder.
+    pub fn links(&mut self, links: LinkPolicy) -> &mut Self {
+        self.links = links;
         self
     }
 
@@ -175,58 +191,25 @@ impl CreateOptions {
         length
     }
 
-    /// Reads and hashes the file or folder at `path`.
+    /// Finds what a torrent of the file or folder at `path` will hold, and makes sure that all of it can
+    /// be read. Nothing is hashed yet.
     ///
-    /// Symbolic links are followed. Memory is a megabyte a thread and the hashes, whatever the size
-    /// of the content.
+    /// Executable bits are kept (BEP 47). Pipes, sockets and devices are left out, and so are empty
+    /// folders; see [`CreatePlan::notes`].
+    ///
+    /// # Errors
+    /// See [`CreateError`].
+    pub fn plan(&self, path: &Path) -> Result<CreatePlan, CreateError> {
+        CreatePlan::new(self.clone(), path)
+    }
+
+    /// Reads and hashes the file or folder at `path`: [`plan`](Self::plan) and
+    /// [`CreatePlan::create`] in one.
     ///
     /// # Errors
     /// See [`CreateError`].
     pub fn create(&self, path: &Path, observer: Observer<'_>) -> Result<Metainfo, CreateError> {
-        let order = if self.version.has_v2() { scan::Order::Tree } else { scan::Order::Path };
-        let content = scan::scan(path, order)?;
-        let name = self.name.clone().map_or(content.name.clone(), String::into_bytes);
-        let total = content.files.iter().map(|file| file.length).sum();
-        let piece_length = self.piece_length.unwrap_or(Self::default_piece_length(total));
-        let plan = info::Plan::new(self, &content, &name, piece_length)?;
-        let digests = self.hash(&plan, observer)?;
-        let (info, layers) = plan.encode(self, &digests);
-        let mut metainfo = Metainfo::with_layers(read_back(&info)?, layers);
-        self.describe(&mut metainfo);
-        Ok(metainfo)
-    }
-
-    fn hash(
-        &self,
-        plan: &info::Plan<'_>,
-        observer: Observer<'_>,
-    ) -> Result<Vec<Digest>, CreateError> {
-        let count = plan.layout.geometry().piece_count() as usize;
-        let state = Mutex::new((vec![Digest::default(); count], None));
-        let hashing = Hashing {
-            layout: &plan.layout,
-            version: self.version,
-            open: &|file| std::fs::File::open(plan.path(file)).map_err(FaultKind::Io),
-            threads: self.threads,
-            observer: &|progress| {
-                let has_failed = state.lock().is_ok_and(|state| state.1.is_some());
-                if has_failed { core::ops::ControlFlow::Break(()) } else { observer(progress) }
-            },
-        };
-        let is_done = hashing.run(&|piece: PieceIndex, outcome: Result<Digest, Fault>| {
-            // A thread that panics ends the scope, so nobody sees a poisoned lock.
-            let Ok(mut state) = state.lock() else { return };
-            match outcome {
-                Ok(digest) => state.0[piece.as_usize()] = digest,
-                Err(fault) => state.1 = state.1.take().or(Some(fault)),
-            }
-        });
-        let (digests, fault) = state.into_inner().unwrap_or_default();
-        match fault {
-            Some(fault) => Err(CreateError::content(plan.path(fault.file), fault.kind)),
-            None if !is_done => Err(CreateError::Cancelled),
-            None => Ok(digests),
-        }
+        self.plan(path)?.create(observer)
     }
 
     fn describe(&self, metainfo: &mut Metainfo) {
@@ -244,13 +227,6 @@ impl Default for CreateOptions {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// What we write is read as strictly as anything from elsewhere.
-fn read_back(info: &[u8]) -> Result<std::sync::Arc<Info>, CreateError> {
-    let mut options = ReadOptions::strict();
-    options.max_pieces(u32::MAX).max_bytes(usize::MAX).max_nodes(usize::MAX);
-    options.read_info(info).map_err(CreateError::Unreadable)
 }
 
 /// The limits of all deployed readers together.

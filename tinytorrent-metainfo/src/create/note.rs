@@ -1,0 +1,70 @@
+use std::fmt;
+use std::path::PathBuf;
+
+/// Something about a torrent that is to be made which its maker should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CreateNote {
+    /// The kind of thing.
+    pub kind: CreateNoteKind,
+    /// The first [`MAX_PATHS`](Self::MAX_PATHS) files, folders or links that it is about.
+    pub paths: Vec<PathBuf>,
+    /// The number of all.
+    pub count: usize,
+}
+
+/// The kinds of [`CreateNote`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum CreateNoteKind {
+    /// Folders without any file, which no torrent can hold.
+    EmptyFolders,
+    /// Links that were left out, as [`LinkPolicy::Skip`](crate::LinkPolicy::Skip) says.
+    SkippedLinks,
+    /// Pipes, sockets and devices, which have no content and are left out.
+    SpecialFiles,
+    /// Names that not every system can hold, or that some take for equal, such as `con`, or `a` beside
+    /// `A`: downloaders there get other names.
+    UnportableNames,
+}
+
+impl CreateNote {
+    /// Paths that are kept.
+    pub const MAX_PATHS: usize = 5;
+
+    pub(super) fn new(kind: CreateNoteKind) -> Self {
+        Self { kind, paths: Vec::new(), count: 0 }
+    }
+
+    pub(super) fn push(&mut self, path: impl FnOnce() -> PathBuf) {
+        self.count += 1;
+        if self.paths.len() < Self::MAX_PATHS {
+            self.paths.push(path());
+        }
+    }
+}
+
+impl fmt::Display for CreateNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.kind)?;
+        for (at, path) in self.paths.iter().enumerate() {
+            let separator = if at > 0 { ", " } else { "" };
+            write!(f, "{separator}{}", path.display())?;
+        }
+        match self.count - self.paths.len() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+impl fmt::Display for CreateNoteKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::EmptyFolders => "empty folders are not part of a torrent",
+            Self::SkippedLinks => "links were left out",
+            Self::SpecialFiles => "pipes, sockets and devices were left out",
+            Self::UnportableNames => "names that not every system can hold",
+        })
+    }
+}

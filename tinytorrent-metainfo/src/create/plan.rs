@@ -1,0 +1,213 @@
+use core::ops::ControlFlow;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Mutex;
+
+use tinytorrent_types::PieceIndex;
+
+use super::content::Found;
+use super::info::Draft;
+use super::note::{CreateNote, CreateNoteKind};
+use super::scan::scan;
+use super::source::{Identity, Source};
+use super::{CreateError, CreateOptions};
+use crate::content::{Digest, Fault, FaultKind, Hashing, Observer};
+use crate::{FileIndex, Info, Metainfo, PathPolicy, ReadOptions};
+
+/// A torrent that is to be made: the files are found and can be read, nothing is hashed yet.
+///
+/// It is the place to stop at before hours of hashing: to show what is left out, and to make sure
+/// that the torrent file can be written to its place and destroys nothing there.
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use tinytorrent_metainfo::{CreateOptions, OutputConflict};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("a.bin");
+/// std::fs::write(&path, [7; 100_000])?;
+/// let plan = CreateOptions::new().plan(&path)?;
+/// for note in plan.notes() {
+///     eprintln!("{note}");
+/// }
+/// assert_eq!(plan.output_conflict(&path)?, Some(OutputConflict::Source));
+/// let metainfo = plan.create(&|_| ControlFlow::Continue(()))?;
+/// # assert_eq!(metainfo.info().name(), "a.bin");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct CreatePlan {
+    options: CreateOptions,
+    draft: Draft,
+    notes: Vec<CreateNote>,
+}
+
+/// The reason why a torrent file must not be written to a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OutputConflict {
+    /// It is one of the files that the torrent is made of, perhaps under another name.
+    Source,
+    /// It lies in the folder that the torrent is made of, or in one that a link in there leads to: the
+    /// folder would not be what the torrent was made of.
+    InsideFolder,
+}
+
+impl CreatePlan {
+    pub(super) fn new(options: CreateOptions, path: &Path) -> Result<Self, CreateError> {
+        let mut draft = Draft::new(&options, scan(path, options.links)?)?;
+        let info = draft.encode_unhashed(&options);
+        // Everything but the hashes is known: what no reader would take is found now.
+        read_back(&info, PathPolicy::default())?;
+        let mut notes = std::mem::take(&mut draft.content.notes);
+        notes.extend(unportable_names(&draft, &info));
+        Ok(Self { options, draft, notes })
+    }
+
+    /// The name that the torrent will have.
+    pub fn name(&self) -> &str {
+        &self.draft.name
+    }
+
+    /// Bytes of all files.
+    pub fn total_length(&self) -> u64 {
+        self.draft.content.total_length()
+    }
+
+    /// Bytes of a piece.
+    pub fn piece_length(&self) -> u32 {
+        self.draft.piece_length
+    }
+
+    /// What will not be in the torrent, or may be different elsewhere; at most one note of a kind.
+    pub fn notes(&self) -> &[CreateNote] {
+        &self.notes
+    }
+
+    /// The reason why the torrent file must not be written to `output`, if there is one. Links, hard
+    /// links and other spellings of a name are seen through, as files are compared by what the system
+    /// knows them by.
+    ///
+    /// # Errors
+    /// The system says nothing about `output` or about the folder that it is in.
+    pub fn output_conflict(&self, output: &Path) -> io::Result<Option<OutputConflict>> {
+        match fs::metadata(output) {
+            Ok(metadata) if self.is_source(&Identity::of(output, &metadata)) => {
+                return Ok(Some(OutputConflict::Source));
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let content = &self.draft.content;
+        if content.is_single_file {
+            return Ok(None);
+        }
+        let parent = match output.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        let parent = fs::canonicalize(parent)?;
+        for folder in std::iter::once(&content.root).chain(&content.linked_folders) {
+            if parent.starts_with(fs::canonicalize(folder)?) {
+                return Ok(Some(OutputConflict::InsideFolder));
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_source(&self, identity: &Identity) -> bool {
+        self.sources().any(|(_, source)| source.identity == *identity)
+    }
+
+    /// Reads and hashes the files.
+    ///
+    /// Memory is a megabyte a thread and the hashes, whatever the size of the content.
+    ///
+    /// # Errors
+    /// See [`CreateError`]: a file cannot be read, was changed since it was found, or the observer ends
+    /// it.
+    pub fn create(&self, observer: Observer<'_>) -> Result<Metainfo, CreateError> {
+        let digests = self.hash(observer)?;
+        self.check_unchanged()?;
+        let (info, layers) = self.draft.encode(&self.options, &digests);
+        let info = read_back(&info, PathPolicy::default())?;
+        let mut metainfo = Metainfo::with_layers(info, layers);
+        self.options.describe(&mut metainfo);
+        Ok(metainfo)
+    }
+
+    fn hash(&self, observer: Observer<'_>) -> Result<Vec<Digest>, CreateError> {
+        let layout = &self.draft.layout;
+        let count = layout.geometry().piece_count() as usize;
+        let state = Mutex::new((vec![Digest::default(); count], None));
+        let hashing = Hashing {
+            layout,
+            version: self.options.version,
+            open: &|file| self.open(file),
+            threads: self.options.threads,
+            observer: &|progress| {
+                let has_failed = state.lock().is_ok_and(|state| state.1.is_some());
+                if has_failed { ControlFlow::Break(()) } else { observer(progress) }
+            },
+        };
+        let is_done = hashing.run(&|piece: PieceIndex, outcome: Result<Digest, Fault>| {
+            // A thread that panics ends the scope, so nobody sees a poisoned lock.
+            let Ok(mut state) = state.lock() else { return };
+            match outcome {
+                Ok(digest) => state.0[piece.as_usize()] = digest,
+                Err(fault) => state.1 = state.1.take().or(Some(fault)),
+            }
+        });
+        let (digests, fault) = state.into_inner().unwrap_or_default();
+        match fault {
+            Some(fault) => Err(CreateError::content(self.draft.path(fault.file), fault.kind)),
+            None if !is_done => Err(CreateError::Cancelled),
+            None => Ok(digests),
+        }
+    }
+
+    fn open(&self, file: FileIndex) -> Result<fs::File, FaultKind> {
+        let found = self.draft.found(file).ok_or(FaultKind::Missing)?;
+        Ok(self.draft.content.folder.open_file(found.elements())?)
+    }
+
+    /// Makes sure that all files are as they were when they were found. Hashing alone sees no more than
+    /// that a file became shorter.
+    fn check_unchanged(&self) -> Result<(), CreateError> {
+        let content = &self.draft.content;
+        for (found, source) in self.sources() {
+            let now = Source::examine(&content.folder, &found.path);
+            if !now.is_ok_and(|now| now == *source) {
+                return Err(CreateError::Changed { path: content.path_of(found) });
+            }
+        }
+        Ok(())
+    }
+
+    fn sources(&self) -> impl Iterator<Item = (&Found, &Source)> {
+        self.draft.content.found.iter().filter_map(|found| Some((found, found.source()?)))
+    }
+}
+
+/// What we write is read as strictly as anything from elsewhere.
+fn read_back(info: &[u8], policy: PathPolicy) -> Result<std::sync::Arc<Info>, CreateError> {
+    let mut options = ReadOptions::strict();
+    options.path_policy(policy).read_info(info).map_err(CreateError::Unreadable)
+}
+
+/// The names that would have to change for some system. That there are too many to tell apart there
+/// is no reason not to make the torrent.
+fn unportable_names(draft: &Draft, info: &[u8]) -> Option<CreateNote> {
+    let info = read_back(info, PathPolicy::Portable).ok()?;
+    let mut note = CreateNote::new(CreateNoteKind::UnportableNames);
+    for change in info.path_changes() {
+        note.push(|| match change.file {
+            Some(file) => draft.path(file),
+            None => draft.content.root.clone(),
+        });
+    }
+    (note.count > 0).then_some(note)
+}

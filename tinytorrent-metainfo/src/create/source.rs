@@ -1,0 +1,65 @@
+use std::fs::Metadata;
+use std::path::Path;
+use std::time::SystemTime;
+
+use tinytorrent_folder::Folder;
+
+use super::RefusalReason;
+use super::scan::elements;
+
+/// A file as it was found. One that compares unequal later was changed in between.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Source {
+    pub(super) length: u64,
+    pub(super) is_executable: bool,
+    pub(super) identity: Identity,
+    modified: Option<SystemTime>,
+}
+
+/// The marks by which the system tells files apart, whatever names they have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity(System);
+
+#[cfg(unix)]
+type System = (u64, u64);
+#[cfg(not(unix))]
+type System = Option<std::path::PathBuf>;
+
+impl Source {
+    /// Opens the file, which proves that it can be read, and asks the system about it.
+    pub(super) fn examine(folder: &Folder, path: &[u8]) -> Result<Self, RefusalReason> {
+        let file = folder.open_file(elements(path))?;
+        let metadata = file.metadata().map_err(RefusalReason::Io)?;
+        Ok(Self {
+            length: metadata.len(),
+            is_executable: is_executable(&metadata),
+            identity: Identity::of(&folder.path_of(elements(path)), &metadata),
+            modified: metadata.modified().ok(),
+        })
+    }
+}
+
+impl Identity {
+    #[cfg(unix)]
+    pub(super) fn of(_: &Path, metadata: &Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        Self((metadata.dev(), metadata.ino()))
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn of(path: &Path, _: &Metadata) -> Self {
+        Self(std::fs::canonicalize(path).ok())
+    }
+}
+
+/// As libtorrent has it: whether the owner may run it.
+#[cfg(unix)]
+fn is_executable(metadata: &Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    metadata.permissions().mode() & 0o100 != 0
+}
+
+#[cfg(not(unix))]
+fn is_executable(_: &Metadata) -> bool {
+    false
+}
