@@ -42,9 +42,7 @@ fuzz_target!(|input: &[u8]| {
     let read = read.expect("what we make, we read");
     assert_eq!(read.hashes(), created.hashes());
     assert_eq!(read.to_bytes(), bytes);
-    // A v2 torrent of one file does not know the folder around it.
-    let content = if read.info().is_single_file() { &root } else { &folder.0 };
-    let report = VerifyOptions::new().verify(&read, content, &go_on).expect("it can be read");
+    let report = VerifyOptions::new().verify(&read, &folder.0, &go_on).expect("it can be read");
     assert!(report.is_complete() && report.faults().is_empty(), "{report:?}");
 });
 

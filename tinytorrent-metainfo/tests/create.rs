@@ -79,6 +79,20 @@ fn note(plan: &CreatePlan, kind: CreateNoteKind) -> (usize, Vec<&Path>) {
         .unwrap_or_default()
 }
 
+// V-09, V-08
+#[test]
+fn a_folder_of_one_file_stays_a_folder_in_every_version() {
+    for name in ["track.flac", ".pad", ".a", "d/e"] {
+        let (place, album) = album(&[(name, 50_000)]);
+        for version in VERSIONS {
+            let metainfo = create(&album, version, LinkPolicy::Keep);
+            assert!(!metainfo.info().is_single_file(), "{version:?}");
+            assert_eq!(entries(&metainfo)[0].0, format!("album/{name}"));
+            assert!(is_complete(&metainfo, place.path()), "{version:?} of {name}");
+        }
+    }
+}
+
 // M-43
 #[test]
 fn links_are_kept_as_links() {

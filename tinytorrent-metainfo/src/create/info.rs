@@ -90,7 +90,7 @@ impl Draft {
             if self.version.has_v2() {
                 dict.dict("file tree", |dict| match lone {
                     Some(file) => tree::leaf(dict, &self.name, file, roots[0]),
-                    None => tree::root(dict, &self.content.found, roots),
+                    None => tree::root(dict, &self.content.found, roots, self.version),
                 });
             }
             match lone {

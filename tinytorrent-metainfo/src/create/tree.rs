@@ -4,16 +4,27 @@ use tinytorrent_bencode::encode::DictEncoder;
 
 use super::content::Found;
 use super::info::{attributes, symlink_path};
-use crate::merkle;
+use crate::{Version, merkle};
 
 /// The tree of a folder. Files are in the order of the tree already, so one pass is enough.
-pub(super) fn root(dict: &mut DictEncoder<'_>, found: &[Found], roots: &[Option<merkle::Hash>]) {
+pub(super) fn root(
+    dict: &mut DictEncoder<'_>,
+    found: &[Found],
+    roots: &[Option<merkle::Hash>],
+    version: Version,
+) {
     let entries: Vec<Entry<'_>> = found
         .iter()
         .zip(roots.iter().copied())
         .map(|(found, root)| (found.elements().collect(), found, root))
         .collect();
-    folder(dict, &entries, 0);
+    match &entries[..] {
+        // Readers of a hybrid know from `files` that there is a folder.
+        [(elements, found, root)] if version == Version::V2 && elements.len() == 1 => {
+            beside_nothing(dict, elements[0], |dict| leaf(dict, elements[0], found, *root));
+        }
+        entries => folder(dict, entries, 0),
+    }
 }
 
 type Entry<'a> = (Vec<&'a [u8]>, &'a Found, Option<merkle::Hash>);
@@ -28,6 +39,28 @@ fn folder(dict: &mut DictEncoder<'_>, files: &[Entry<'_>], depth: usize) {
         } else {
             dict.dict(name, |dict| folder(dict, group, depth + 1));
         }
+    }
+}
+
+/// Puts the only file of a folder beside an empty folder.
+///
+/// BEP 52, "interpreting paths", takes a tree of one file for a torrent of a single file, and has no
+/// word for a folder that holds one. An empty folder has no meaning for readers (V-08), and with it
+/// the tree has two entries: this library and libtorrent then put the file into a folder of the
+/// torrent's name. See `docs/decisions/0013-v2-folder-of-one-file.md`.
+fn beside_nothing(
+    dict: &mut DictEncoder<'_>,
+    name: &[u8],
+    leaf: impl FnOnce(&mut DictEncoder<'_>),
+) {
+    let nothing = if name == b".pad" { ".pad.0" } else { ".pad" };
+    let is_first = nothing.as_bytes() < name;
+    if is_first {
+        dict.dict(nothing, |_| ());
+    }
+    leaf(dict);
+    if !is_first {
+        dict.dict(nothing, |_| ());
     }
 }
 
