@@ -1,5 +1,5 @@
 //! Torrents of what is on disk, and what is on disk held against them.
-#![allow(clippy::disallowed_methods, reason = "tests read files")]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests read files")]
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -184,6 +184,24 @@ fn the_observer_ends_it() {
     assert!(matches!(created, Err(CreateError::Cancelled)));
     let verified = VerifyOptions::new().verify(&metainfo, folder.path(), &stop);
     assert!(matches!(verified, Err(VerifyError::Cancelled)));
+}
+
+#[test]
+fn the_observer_ends_it_within_a_group_of_large_pieces() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sparse");
+    fs::write(&path, []).unwrap();
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
+    for version in VERSIONS {
+        let mut options = CreateOptions::new();
+        options.version(version).piece_length(256 << 20).unwrap();
+        let stop = |progress: Progress| {
+            assert!(progress.done <= 64 << 20, "{} bytes before the first word", progress.done);
+            ControlFlow::Break(())
+        };
+        let created = options.create(&path, &stop);
+        assert!(matches!(created, Err(CreateError::Cancelled)));
+    }
 }
 
 // M-18

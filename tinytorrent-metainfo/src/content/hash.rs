@@ -53,7 +53,7 @@ impl Hashing<'_> {
     }
 
     fn work(&self, shared: &Shared, sink: &(dyn Fn(PieceIndex, Result<Digest, Fault>) + Sync)) {
-        let mut worker = Worker::new(self);
+        let mut worker = Worker::new(self, shared);
         while !shared.is_cancelled.load(Ordering::Relaxed) {
             let group = shared.next_group.fetch_add(1, Ordering::Relaxed);
             if group >= self.group_count() {
@@ -62,12 +62,6 @@ impl Hashing<'_> {
             let first = group as u32 * self.lanes();
             let last = self.geometry().piece_count().min(first.saturating_add(self.lanes()));
             worker.group(first..last, sink);
-            let done = worker.bytes + shared.done.fetch_add(worker.bytes, Ordering::Relaxed);
-            worker.bytes = 0;
-            let total = self.geometry().total_length();
-            if let ControlFlow::Break(()) = (self.observer)(Progress { done, total }) {
-                shared.is_cancelled.store(true, Ordering::Relaxed);
-            }
         }
     }
 
@@ -94,6 +88,10 @@ impl Hashing<'_> {
 /// More would only wait for memory.
 const MAX_THREADS: usize = 64;
 
+/// Bytes after which the observer is told of progress, and can end it: a moment, for any disk, and
+/// seldom enough to cost nothing. Groups of large pieces have gigabytes.
+const REPORT: u64 = 8 << 20;
+
 #[derive(Default)]
 struct Shared {
     next_group: AtomicU64,
@@ -104,9 +102,11 @@ struct Shared {
 /// One thread's part.
 struct Worker<'a> {
     hashing: &'a Hashing<'a>,
+    shared: &'a Shared,
     files: Files<'a>,
     buffer: Vec<u8>,
     lanes: Vec<Lane>,
+    /// Bytes that the observer was not told of.
     bytes: u64,
 }
 
@@ -121,9 +121,10 @@ struct Lane {
 }
 
 impl<'a> Worker<'a> {
-    fn new(hashing: &'a Hashing<'a>) -> Self {
+    fn new(hashing: &'a Hashing<'a>, shared: &'a Shared) -> Self {
         Self {
             hashing,
+            shared,
             files: Files::new(hashing.layout, hashing.open),
             buffer: vec![0; READ as usize],
             lanes: Vec::with_capacity(hashing.lanes() as usize),
@@ -142,8 +143,24 @@ impl<'a> Worker<'a> {
         for begin in (0..geometry.nominal_piece_length()).step_by(slice as usize) {
             self.read(begin, slice);
             self.hash(begin, slice);
+            if self.bytes >= REPORT {
+                self.report();
+            }
+            if self.shared.is_cancelled.load(Ordering::Relaxed) {
+                return self.lanes.clear();
+            }
         }
         self.finish(sink);
+        self.report();
+    }
+
+    fn report(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        let done = bytes + self.shared.done.fetch_add(bytes, Ordering::Relaxed);
+        let total = self.hashing.geometry().total_length();
+        if let ControlFlow::Break(()) = (self.hashing.observer)(Progress { done, total }) {
+            self.shared.is_cancelled.store(true, Ordering::Relaxed);
+        }
     }
 
     fn read(&mut self, begin: u32, slice: u32) {
