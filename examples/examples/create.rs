@@ -1,23 +1,26 @@
 //! Makes a .torrent from a file or folder.
 
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::Parser;
-use serde_json::json;
+use clap::{Parser, ValueEnum};
+use serde_json::{Value, json};
 use tinytorrent_examples::{
-    Common, Failure, Outcome, Output, format_size, interrupt_flag, parse_size, run,
+    Common, Failure, Mode, NewFile, Outcome, Output, format_size, interrupt_flag, parse_size, run,
 };
 use tinytorrent_metainfo::{
-    CreateError, CreateOptions, HostPort, Magnet, Metainfo, Progress, Version,
+    CreateError, CreateNote, CreateNoteKind, CreateOptions, CreatePlan, HostPort, LinkPolicy,
+    Magnet, Metainfo, OutputConflict, Progress, Version,
 };
 
 /// Makes a .torrent from a file or folder.
 ///
 /// Files come in the order of their paths, so that the same content and options give the same bytes
-/// on every machine, but for the date.
+/// on every machine, but for the date. Pipes, sockets, devices and empty folders are left out, which is
+/// said; whatever else cannot be part of a torrent is named before anything is hashed.
 #[derive(Parser)]
 #[command(version)]
 struct Options {
@@ -25,9 +28,13 @@ struct Options {
     #[arg(value_name = "PATH")]
     path: PathBuf,
 
-    /// Where to write the torrent
+    /// Where to write the torrent, outside of the folder that it is made of; - is standard output
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
+
+    /// Replace FILE if it exists; never one of the files that the torrent is made of
+    #[arg(long)]
+    force: bool,
 
     /// A tracker, in a tier of its own (repeatable)
     #[arg(long = "tracker", value_name = "URL")]
@@ -77,6 +84,11 @@ struct Options {
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 
+    /// Symbolic links below PATH: links in the torrent too, which must stay inside the folder; the
+    /// content that they lead to; or nothing
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Links::Keep)]
+    links: Links,
+
     /// Leave the date out, so that nothing but content and options counts
     #[arg(long)]
     no_creation_date: bool,
@@ -89,18 +101,68 @@ struct Options {
     common: Common,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Links {
+    Follow,
+    Keep,
+    Skip,
+}
+
 fn main() -> Outcome {
     let options = Options::parse();
     run(&options.common, || {
-        let out = options.common.output();
-        let metainfo = create(&options, out)?;
-        write(&options.output, &metainfo.to_bytes())?;
-        tell(&options, out, &metainfo);
+        let out =
+            if is_stdout(&options.output) { quiet(&options)? } else { options.common.output() };
+        let plan = creation(&options)?.plan(&options.path).map_err(|e| explain(&options, e))?;
+        let output = open_output(&options, &plan)?;
+        if !options.common.quiet {
+            plan.notes().iter().for_each(say_note);
+        }
+        let metainfo = create(&options, out, &plan)?;
+        write(output.as_ref(), &metainfo.to_bytes())?;
+        tell(&options, out, &plan, &metainfo);
         Ok(())
     })
 }
 
-fn create(options: &Options, out: Output) -> Result<Metainfo, Failure> {
+/// Says something on stderr, on one line whatever the names in it.
+fn say_note(note: &CreateNote) {
+    let text = note.to_string().replace(char::is_control, "\u{fffd}");
+    eprintln!("note: {text}");
+}
+
+fn is_stdout(output: &Path) -> bool {
+    output == Path::new("-") || output == Path::new("/dev/stdout")
+}
+
+/// Standard output is for the torrent alone.
+fn quiet(options: &Options) -> Result<Output, Failure> {
+    match options.common.json {
+        true => Err(Failure::InvalidInput("--json and a torrent on standard output".to_owned())),
+        false => Ok(Output::new(Mode::Quiet)),
+    }
+}
+
+/// Makes sure that the torrent can be written, and destroys nothing, before anything is hashed.
+fn open_output(options: &Options, plan: &CreatePlan) -> Result<Option<NewFile>, Failure> {
+    if is_stdout(&options.output) {
+        return Ok(None);
+    }
+    let refuse = |reason: &str| {
+        Err(Failure::CouldNot(format!("cannot write {}: {reason}", options.output.display())))
+    };
+    match plan.output_conflict(&options.output) {
+        Ok(Some(OutputConflict::Source)) => refuse("it is one of the files of the torrent"),
+        Ok(Some(_)) => refuse("it lies in the folder of the torrent; write it elsewhere"),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Failure::could_not(format!("cannot write {}", options.output.display()), &error))
+        }
+        // What is not there is named where the file is tried.
+        Ok(None) | Err(_) => NewFile::at(&options.output, options.force).map(Some),
+    }
+}
+
+fn create(options: &Options, out: Output, plan: &CreatePlan) -> Result<Metainfo, Failure> {
     let bar = out.progress_bar(0);
     let flag = interrupt_flag();
     let observer = |progress: Progress| {
@@ -112,12 +174,20 @@ fn create(options: &Options, out: Output) -> Result<Metainfo, Failure> {
             ControlFlow::Continue(())
         }
     };
-    let created = creation(options)?.create(&options.path, &observer);
+    let created = plan.create(&observer);
     bar.finish_and_clear();
-    created.map_err(|error| match error {
+    created.map_err(|error| explain(options, error))
+}
+
+fn explain(options: &Options, error: CreateError) -> Failure {
+    match error {
         CreateError::Cancelled => Failure::Interrupted,
+        CreateError::Name { .. } if options.name.is_some() => {
+            Failure::invalid_input("--name", &error)
+        }
+        CreateError::Name { .. } => Failure::could_not("--name is needed", &error),
         error => Failure::could_not(format!("no torrent of {}", options.path.display()), &error),
-    })
+    }
 }
 
 fn creation(options: &Options) -> Result<CreateOptions, Failure> {
@@ -139,6 +209,11 @@ fn creation(options: &Options) -> Result<CreateOptions, Failure> {
     options.source.iter().for_each(|source| _ = creation.source(source));
     options.comment.iter().for_each(|comment| _ = creation.comment(comment));
     options.name.iter().for_each(|name| _ = creation.name(name));
+    creation.links(match options.links {
+        Links::Follow => LinkPolicy::Follow,
+        Links::Keep => LinkPolicy::Keep,
+        Links::Skip => LinkPolicy::Skip,
+    });
     if !options.no_creation_date {
         creation.creation_date(now());
     }
@@ -152,12 +227,16 @@ fn now() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or_default()
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let failed = |error| Failure::could_not(format!("cannot write {}", path.display()), &error);
-    std::fs::write(path, bytes).map_err(failed)
+fn write(output: Option<&NewFile>, bytes: &[u8]) -> Result<(), Failure> {
+    let Some(file) = output else {
+        let mut stdout = io::stdout().lock();
+        let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+        return written.map_err(|error| Failure::could_not("cannot write the torrent", &error));
+    };
+    file.write(bytes)
 }
 
-fn tell(options: &Options, out: Output, metainfo: &Metainfo) {
+fn tell(options: &Options, out: Output, plan: &CreatePlan, metainfo: &Metainfo) {
     let (hashes, geometry) = (metainfo.hashes(), metainfo.info().geometry());
     let magnet = Magnet::from(metainfo).to_string();
     let v1 = hashes.v1().map(|hash| hash.to_string());
@@ -182,5 +261,18 @@ fn tell(options: &Options, out: Output, metainfo: &Metainfo) {
         "piece_length": geometry.nominal_piece_length(),
         "piece_count": geometry.piece_count(),
         "magnet": magnet,
+        "notes": plan.notes().iter().map(note_json).collect::<Vec<_>>(),
     }));
+}
+
+fn note_json(note: &CreateNote) -> Value {
+    let what = match note.kind {
+        CreateNoteKind::EmptyFolders => "empty_folders",
+        CreateNoteKind::SkippedLinks => "skipped_links",
+        CreateNoteKind::SpecialFiles => "special_files",
+        CreateNoteKind::UnportableNames => "unportable_names",
+        _ => "other",
+    };
+    let paths: Vec<_> = note.paths.iter().map(|path| path.to_string_lossy()).collect();
+    json!({ "what": what, "count": note.count, "paths": paths })
 }

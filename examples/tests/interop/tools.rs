@@ -146,7 +146,7 @@ fn created_torrent_is_seeded_and_fetched_by_libtorrent() {
     need!(Need::Example("create"), Need::Libtorrent);
     let scene = Scene::new(Content::small_multi());
     let path = scene.seed_dir().join(&scene.content.name);
-    run("create", &scene, &[text(&path), "--output", text(&scene.torrent())]);
+    run("create", &scene, &[text(&path), "--output", text(&scene.torrent()), "--force"]);
     let seeder = Libtorrent::seed(&scene, "127.0.0.1");
     let dir = scene.room("leech");
     let peers = [seeder.address];
