@@ -60,8 +60,8 @@ impl CreatePlan {
     pub(super) fn new(options: CreateOptions, path: &Path) -> Result<Self, CreateError> {
         let mut draft = Draft::new(&options, scan(path, options.links)?)?;
         let info = draft.encode_unhashed(&options);
-        // Everything but the hashes is known: what no reader would take is found now.
-        read_back(&info, PathPolicy::default())?;
+        // Everything but the hashes is known: what no reader would take, or take as it is, is found now.
+        read_back(&info, PathPolicy::Exact)?;
         let mut notes = std::mem::take(&mut draft.content.notes);
         notes.extend(unportable_names(&draft, &info));
         Ok(Self { options, draft, notes })
