@@ -127,10 +127,17 @@ lt.set_piece_hashes(made, os.path.dirname(path))
 open(torrent, "wb").write(lt.bencode(made.generate()))
 "#;
 
-fn libtorrent(version: Version) {
+fn has_libtorrent() -> bool {
     let python = Command::new("/usr/bin/python3").args(["-c", "import libtorrent"]).status();
-    if !python.is_ok_and(|status| status.success()) {
+    let is_there = python.is_ok_and(|status| status.success());
+    if !is_there {
         println!("skipped: python3-libtorrent is not installed");
+    }
+    is_there
+}
+
+fn libtorrent(version: Version) {
+    if !has_libtorrent() {
         return;
     }
     agree(version, |path, torrent| {
@@ -153,4 +160,74 @@ fn libtorrent_makes_the_same_v2_torrent() {
 #[test]
 fn libtorrent_makes_the_same_hybrid_torrent() {
     libtorrent(Version::Hybrid);
+}
+
+/// Prints each file that is no padding: path, size, attributes as BEP 47 has them, target of a link.
+const READ_WITH_LIBTORRENT: &str = r#"
+import libtorrent as lt, sys
+files = lt.torrent_info(sys.argv[1]).files()
+for i in range(files.num_files()):
+    flags = files.file_flags(i)
+    if flags & 1 == 0:
+        letters = ("l" if flags & 8 else "") + ("x" if flags & 4 else "")
+        print(files.file_path(i), files.file_size(i), letters, files.symlink(i) if flags & 8 else "")
+"#;
+
+fn libtorrent_reads(made: &Metainfo, place: &Path) -> Vec<String> {
+    let torrent = place.join("made.torrent");
+    fs::write(&torrent, made.to_bytes()).unwrap();
+    let mut python = Command::new("/usr/bin/python3");
+    let output = python.args(["-c", READ_WITH_LIBTORRENT]).arg(&torrent).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).lines().map(|line| line.trim().to_owned()).collect()
+}
+
+// M-39, M-43
+#[cfg(unix)]
+#[test]
+fn libtorrent_reads_links_and_executable_bits_as_we_do() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    if !has_libtorrent() {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    content(place.path());
+    let album = place.path().join("album");
+    fs::set_permissions(album.join("zero.txt"), fs::Permissions::from_mode(0o755)).unwrap();
+    symlink("../zero.txt", album.join("one/link")).unwrap();
+    symlink("one/deep", album.join("way")).unwrap();
+    for version in [Version::V1, Version::V2, Version::Hybrid] {
+        let made = ours(&album, version);
+        let read = libtorrent_reads(&made, place.path());
+        let files = made.layout().files().filter(|file| !file.is_pad());
+        let told = files.map(|file| {
+            let target = file.link_target.map(|target| target.to_string()).unwrap_or_default();
+            let letters = file.attributes.to_letters();
+            format!("{} {} {letters} {target}", file.path, file.length).trim().to_owned()
+        });
+        assert_eq!(read, told.collect::<Vec<_>>(), "{version:?}");
+        assert!(read.contains(&"album/zero.txt 5 x".to_owned()), "{read:?}");
+        assert!(read.contains(&"album/one/link 0 l album/zero.txt".to_owned()), "{read:?}");
+    }
+}
+
+// V-08, V-09
+#[test]
+fn libtorrent_finds_the_only_file_of_a_folder_in_the_folder() {
+    if !has_libtorrent() {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let album = place.path().join("album");
+    fs::create_dir(&album).unwrap();
+    for name in ["track.flac", ".a", ".pad.0"] {
+        let path = album.join(name);
+        fs::write(&path, [7; 50_000]).unwrap();
+        for version in [Version::V1, Version::V2, Version::Hybrid] {
+            let read = libtorrent_reads(&ours(&album, version), place.path());
+            assert_eq!(read, [format!("album/{name} 50000")], "{version:?}");
+        }
+        fs::remove_file(path).unwrap();
+    }
 }
