@@ -268,6 +268,7 @@ fn tell(options: &Options, out: Output, plan: &CreatePlan, metainfo: &Metainfo) 
 fn note_json(note: &CreateNote) -> Value {
     let what = match note.kind {
         CreateNoteKind::EmptyFolders => "empty_folders",
+        CreateNoteKind::FollowedLinks => "followed_links",
         CreateNoteKind::SkippedLinks => "skipped_links",
         CreateNoteKind::SpecialFiles => "special_files",
         CreateNoteKind::UnportableNames => "unportable_names",

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use libfuzzer_sys::fuzz_target;
 use tinytorrent_metainfo::{
-    CreateError, CreateOptions, PathPolicy, Progress, ReadOptions, VerifyOptions, Version,
+    CreateError, CreateOptions, PathPolicy, Progress, ReadOptions, RefusalReason, VerifyOptions,
+    Version,
 };
 
 fuzz_target!(|input: &[u8]| {
@@ -30,8 +31,15 @@ fuzz_target!(|input: &[u8]| {
         Err(CreateError::Refused(refusals)) => {
             for refusal in refusals.list() {
                 let path = refusal.path.as_os_str().as_bytes();
-                let is_padding = path.windows(18).any(|name| name == b"_____padding_file_");
-                assert!(is_padding || std::str::from_utf8(path).is_err(), "{refusal:?}");
+                let is_right = match refusal.reason {
+                    RefusalReason::NotUtf8 => std::str::from_utf8(path).is_err(),
+                    RefusalReason::Padding => {
+                        path.windows(18).any(|name| name == b"_____padding_file_")
+                    }
+                    RefusalReason::TooDeep => refusal.path.components().count() > 100,
+                    _ => false,
+                };
+                assert!(is_right, "{refusal:?}");
             }
             return;
         }

@@ -146,7 +146,29 @@ fn followed_links_are_what_they_lead_to() {
         let names: Vec<String> = entries(&metainfo).into_iter().map(|(name, ..)| name).collect();
         assert_eq!(names, ["a", "b/x", "l", "ld/x", "o"].map(|name| format!("album/{name}")));
         assert!(entries(&metainfo).iter().all(|(_, letters, _)| letters.is_empty()));
+        let mut verification = VerifyOptions::new();
+        let report = verification.follow_links(true).verify(&metainfo, place.path(), &go_on);
+        assert!(report.unwrap().is_complete(), "{version:?}");
     }
+    let plan = plan(&album, LinkPolicy::Follow).unwrap();
+    let links = ["l", "ld", "o"].map(|name| album.join(name));
+    let links = links.iter().map(PathBuf::as_path).collect();
+    assert_eq!(note(&plan, CreateNoteKind::FollowedLinks), (3, links));
+}
+
+#[test]
+fn a_link_in_the_place_of_the_content_is_followed_and_noted() {
+    let (place, album) = album(&[("a", 5)]);
+    for (target, link) in [("album", "other"), ("album/a", "file")] {
+        let link = place.path().join(link);
+        symlink(target, &link).unwrap();
+        for links in [LinkPolicy::Keep, LinkPolicy::Follow, LinkPolicy::Skip] {
+            let plan = plan(&link, links).unwrap();
+            assert_eq!(plan.name(), link.file_name().unwrap());
+            assert_eq!(note(&plan, CreateNoteKind::FollowedLinks), (1, vec![&*link]));
+        }
+    }
+    assert!(plan(&album, LinkPolicy::Keep).unwrap().notes().is_empty());
 }
 
 #[test]

@@ -1,11 +1,10 @@
 use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tinytorrent_folder::Folder;
 
 use super::note::CreateNote;
-use super::scan::{elements, path_of};
 use super::source::Source;
 use super::{CreateError, NameFault};
 
@@ -125,3 +124,16 @@ pub(super) fn check_name(name: &str) -> Result<(), CreateError> {
 
 /// Bytes of a name that common file systems hold.
 const MAX_NAME: usize = 255;
+
+/// The elements of a path that is joined with `/`; none of an empty one.
+pub(super) fn elements(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> + Clone {
+    path.split(|&byte| byte == b'/').filter(|element| !element.is_empty())
+}
+
+/// The path of something below the root, for people and for the system.
+pub(super) fn path_of(root: &Path, path: &[u8]) -> PathBuf {
+    let mut all = root.to_owned();
+    // Whatever is no UTF-8 was refused.
+    all.extend(elements(path).map(String::from_utf8_lossy).map(|element| element.into_owned()));
+    all
+}

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use tinytorrent_bencode::encode::{self, DictEncoder, ListEncoder};
 
-use super::content::{Content, Found, Item, Order, check_name};
-use super::scan::elements;
+use super::content::{Content, Found, Item, Order, check_name, elements};
 use super::{CreateError, CreateOptions, RefusalReason, Refusals, tree};
 use crate::content::Digest;
 use crate::info::BITCOMET_PAD;

@@ -9,6 +9,7 @@ mod plan;
 mod scan;
 mod source;
 mod tree;
+mod walk;
 
 use std::path::Path;
 

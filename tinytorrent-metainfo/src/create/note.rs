@@ -19,6 +19,9 @@ pub struct CreateNote {
 pub enum CreateNoteKind {
     /// Folders without any file, which no torrent can hold.
     EmptyFolders,
+    /// Links that stand for the content that they lead to, among them one in the place of the folder or
+    /// file itself. They have to be followed as well when the content is verified and seeded from here.
+    FollowedLinks,
     /// Links that were left out, as [`LinkPolicy::Skip`](crate::LinkPolicy::Skip) says.
     SkippedLinks,
     /// Pipes, sockets and devices, which have no content and are left out.
@@ -62,6 +65,7 @@ impl fmt::Display for CreateNoteKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::EmptyFolders => "empty folders are not part of a torrent",
+            Self::FollowedLinks => "links to follow in seeding from here too",
             Self::SkippedLinks => "links were left out",
             Self::SpecialFiles => "pipes, sockets and devices were left out",
             Self::UnportableNames => "names that not every system can hold",

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use tinytorrent_folder::Folder;
 
 use super::RefusalReason;
-use super::scan::elements;
+use super::content::elements;
 
 /// A file as it was found. One that compares unequal later was changed in between.
 #[derive(Debug, Clone, PartialEq, Eq)]
