@@ -165,12 +165,11 @@ impl Layout {
         pieces
     }
 
-    /// Bytes of a piece before its trailing padding: all that has to come from peers, as padding
-    /// is known to be zero (BEP 47). Never more than [`Geometry::piece_length`], which in a v2 torrent
-    /// it always is; zero for a piece of padding alone.
+    /// Bytes of a piece before its trailing padding, as [`Geometry::payload_length`] has them: all that
+    /// has to come from peers, since padding is known to be zero (BEP 47). In a v2 torrent this is the
+    /// length of the piece. A piece of padding alone comes from peers like any other, whole.
     pub fn payload_length(&self, piece: PieceIndex) -> u32 {
-        let has_payload = self.piece_spans(piece).any(|span| !span.is_pad);
-        if has_payload { self.geometry.payload_length(piece) } else { 0 }
+        self.geometry.payload_length(piece)
     }
 
     fn nominal_piece_length(&self) -> u32 {
