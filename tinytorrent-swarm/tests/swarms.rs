@@ -185,6 +185,10 @@ fn metadata_comes_from_peers_and_nobody_is_dropped_for_it() {
     assert!(world.run(MINUTE, |world| world.nodes[magnet].swarm.is_finished()));
     let joined = world.nodes[magnet].events.iter();
     assert_eq!(joined.filter(|event| matches!(event, Event::PeerJoined { .. })).count(), 1);
+    let progress = |bytes| Event::MetadataProgress { bytes, total: 40_000 };
+    for bytes in [16_384, 2 * 16_384] {
+        assert!(world.nodes[magnet].has_event(|event| *event == progress(bytes)));
+    }
 }
 
 #[test]

@@ -306,10 +306,10 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         self.done
     }
 
-    /// Blocks that are here, and blocks in all, of the attempt that has come furthest.
-    pub fn progress(&self) -> Option<(usize, usize)> {
-        let furthest = self.attempts.iter().max_by_key(|attempt| attempt.blocks_here())?;
-        Some((furthest.blocks_here(), furthest.block_count()))
+    /// Bytes that are here, and bytes in all, of the attempt that has come furthest.
+    pub fn progress(&self) -> Option<(u32, u32)> {
+        let furthest = self.attempts.iter().max_by_key(|attempt| attempt.bytes_here())?;
+        Some((furthest.bytes_here(), furthest.size))
     }
 
     fn collect_complete(&mut self) {

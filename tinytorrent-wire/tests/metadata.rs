@@ -61,6 +61,24 @@ fn blocks_make_the_whole() {
 }
 
 #[test]
+fn progress_is_told_in_bytes() {
+    let (now, info) = (start(), info(2 * BLOCK + 5));
+    let mut assembly = Assembly::new(Config::default());
+    assert_eq!(assembly.progress(), None);
+    for peer in [1, 2] {
+        assembly.add_peer(now, peer, info.len() as u64).unwrap();
+    }
+    let mut here = 0;
+    for (peer, block) in requests(&mut assembly, now).into_iter().rev().take(2) {
+        let data = block_of(&info, block);
+        assembly.handle_data(now, peer, block, None, data);
+        here += data.len() as u32;
+        assert_eq!(assembly.progress(), Some((here, info.len() as u32)));
+    }
+    assert!(here > 0);
+}
+
+#[test]
 fn several_peers_are_asked_for_different_blocks() {
     let now = start();
     let mut assembly = Assembly::new(Config::default());

@@ -141,8 +141,8 @@ impl Swarm {
         if let Stage::Metadata { assembly, .. } = &self.stage
             && let Some((bytes, total)) = assembly.progress()
         {
-            self.events
-                .push_back(Event::MetadataProgress { bytes: bytes as u64, total: total as u64 });
+            let (bytes, total) = (bytes.into(), total.into());
+            self.events.push_back(Event::MetadataProgress { bytes, total });
         }
     }
 

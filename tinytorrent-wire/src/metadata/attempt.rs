@@ -15,6 +15,8 @@ pub(super) struct Attempt<P> {
     pub(super) last_progress: Instant,
     slots: Vec<Slot<P>>,
     missing: usize,
+    /// Bytes of the slots that are `Here`.
+    here: u32,
 }
 
 #[derive(Debug)]
@@ -34,6 +36,7 @@ impl<P: Copy + Eq> Attempt<P> {
             last_progress: now,
             slots: slots.take(count).collect(),
             missing: count,
+            here: 0,
         }
     }
 
@@ -74,6 +77,8 @@ impl<P: Copy + Eq> Attempt<P> {
             Some(slot @ Slot::Missing { .. }) => {
                 *slot = Slot::Here { from: peer, bytes: bytes.into() };
                 self.missing -= 1;
+                // A block is no longer than its place (`block_length`), and the size fits.
+                self.here += bytes.len() as u32;
                 self.last_progress = now;
                 true
             }
@@ -90,17 +95,14 @@ impl<P: Copy + Eq> Attempt<P> {
         self.slots.iter().all(|slot| matches!(slot, Slot::Missing { asked } if asked.is_empty()))
     }
 
-    pub(super) fn blocks_here(&self) -> usize {
-        self.slots.len() - self.missing
-    }
-
-    pub(super) fn block_count(&self) -> usize {
-        self.slots.len()
+    /// Bytes of the blocks that are here.
+    pub(super) fn bytes_here(&self) -> u32 {
+        self.here
     }
 
     /// All bytes in order, and who sent some of them.
     pub(super) fn into_parts(self) -> (Vec<u8>, Vec<P>) {
-        let mut whole = Vec::with_capacity(self.blocks_here() * BLOCK_LENGTH as usize);
+        let mut whole = Vec::with_capacity(self.here as usize);
         let mut contributors = Vec::new();
         for slot in self.slots {
             if let Slot::Here { from, bytes } = slot {
