@@ -22,6 +22,8 @@ pub struct Simulated {
     pub events: Vec<Event>,
     /// What it does to others.
     pub behaviour: Behaviour,
+    /// Blocks that it has served.
+    pub served: u32,
     /// The blocks that its disk holds.
     pub received: HashMap<BlockInfo, Quality>,
     /// All it told its trackers.
@@ -48,10 +50,46 @@ pub enum Behaviour {
     Corrupt(u32),
     /// Takes requests and answers none.
     Stalls,
+    /// Serves so many blocks, and answers nothing from then on.
+    StallsAfter(u32),
+    /// Serves one block in so many seconds.
+    Trickles(u32),
+    /// Rejects every request (BEP 6).
+    Rejects,
+    /// Chokes as soon as it is asked, answers nothing, and unchokes a moment later.
+    Flaps,
+    /// Chokes as soon as it is asked, and owes what it was asked for from then on.
+    ChokesOwing,
+    /// Closes the connection as soon as it is asked.
+    Leaves,
+    /// Shakes hands and says nothing.
+    Silent,
+    /// Takes connections and makes them, and never shakes hands.
+    NeverGreets,
     /// Cannot be connected to.
     Unreachable,
     /// Claims to have metadata, and sends garbage.
     LiesAboutMetadata,
+}
+
+impl Behaviour {
+    /// Ways in which a peer that says it has everything keeps others from getting it.
+    pub const ATTACKS: [Self; 14] = [
+        Self::Corrupt(1),
+        Self::Corrupt(3),
+        Self::Corrupt(16),
+        Self::Stalls,
+        Self::StallsAfter(1),
+        Self::StallsAfter(7),
+        Self::Trickles(9),
+        Self::Rejects,
+        Self::Flaps,
+        Self::ChokesOwing,
+        Self::Leaves,
+        Self::Silent,
+        Self::NeverGreets,
+        Self::Unreachable,
+    ];
 }
 
 /// Of a block: whether it is right.

@@ -1,4 +1,5 @@
 mod happening;
+mod serving;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -90,6 +91,7 @@ impl World {
             geometry,
             events: Vec::new(),
             behaviour: Behaviour::Honest,
+            served: 0,
             received: HashMap::new(),
             announces: Vec::new(),
             tracker_peers: Vec::new(),
@@ -218,16 +220,7 @@ impl World {
                 }
             }
             Action::Send { peer, message } => self.send(node, peer, message),
-            Action::ServeBlock { peer, block } => {
-                if self.nodes[node].behaviour == Behaviour::Stalls {
-                    return;
-                }
-                let cost = Duration::from_secs_f64(block.length() as f64 / self.uplink as f64);
-                let simulated = &mut self.nodes[node];
-                simulated.uplink_free = simulated.uplink_free.max(self.now) + cost;
-                let at = simulated.uplink_free;
-                self.at(at, node, Happening::Served { key: peer, block });
-            }
+            Action::ServeBlock { peer, block } => self.serve(node, peer, block),
             Action::VerifyPiece { piece, digests } => {
                 self.later(Duration::from_millis(2), node, Happening::Verdict { piece, digests });
             }
@@ -261,6 +254,9 @@ impl World {
     fn send(&mut self, node: Node, peer: PeerKey, mut message: Message) {
         let Some(link) = self.nodes[node].links.get(&peer).copied() else { return };
         let address = self.nodes[link.to].address;
+        if self.nodes[node].behaviour == Behaviour::Silent {
+            return;
+        }
         if self.nodes[node].behaviour == Behaviour::LiesAboutMetadata
             && let Message::Extended(extended) = &mut message
             && extended.id != 0

@@ -14,41 +14,75 @@ use crate::{Behaviour, Quality};
 
 #[derive(Debug)]
 pub(super) enum Happening {
-    Dialled { from: Node, from_key: PeerKey, handshake: Handshake },
-    Answered { key: PeerKey, by: Node, their_key: PeerKey, handshake: Handshake },
-    Refused { key: PeerKey },
-    Arrives { key: PeerKey, message: Message },
-    Block { key: PeerKey, block: BlockInfo, quality: Quality },
-    Served { key: PeerKey, block: BlockInfo },
-    Closed { key: PeerKey },
-    Verdict { piece: PieceIndex, digests: bool },
-    Stored { bytes: u64 },
-    Metadata { info: Bytes },
+    Dialled {
+        from: Node,
+        from_key: PeerKey,
+        handshake: Handshake,
+    },
+    Answered {
+        key: PeerKey,
+        by: Node,
+        their_key: PeerKey,
+        handshake: Handshake,
+    },
+    Refused {
+        key: PeerKey,
+    },
+    Arrives {
+        key: PeerKey,
+        message: Message,
+    },
+    Block {
+        key: PeerKey,
+        block: BlockInfo,
+        quality: Quality,
+    },
+    Served {
+        key: PeerKey,
+        block: BlockInfo,
+    },
+    Closed {
+        key: PeerKey,
+    },
+    /// It closes the connection by itself.
+    Leaves {
+        key: PeerKey,
+    },
+    /// It sends a message of which its engine knows nothing.
+    Sends {
+        key: PeerKey,
+        message: Message,
+    },
+    /// Its engine is told that a block was sent, which was not.
+    Pretends {
+        key: PeerKey,
+        block: BlockInfo,
+    },
+    /// No handshake came in time.
+    TimedOut {
+        key: PeerKey,
+    },
+    Verdict {
+        piece: PieceIndex,
+        digests: bool,
+    },
+    Stored {
+        bytes: u64,
+    },
+    Metadata {
+        info: Bytes,
+    },
     Tracker(AnnounceTask),
 }
 
+/// How long a node waits for a handshake.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 impl World {
     pub(super) fn happen(&mut self, node: Node, happening: Happening) {
-        let now = self.now;
         match happening {
             Happening::Dialled { from, from_key, handshake } => {
-                let unreachable = self.nodes[node].behaviour == Behaviour::Unreachable;
-                let caller = self.nodes[from].address;
-                let swarm = &mut self.nodes[node].swarm;
-                let accepted = if unreachable { None } else { swarm.accept(now, caller) };
-                let Some(key) = accepted else {
-                    return self.later(self.latency, from, Happening::Refused { key: from_key });
-                };
-                let answer = swarm.handshake();
-                self.nodes[node].links.insert(key, Link { to: from, their_key: Some(from_key) });
-                let answered = Happening::Answered {
-                    key: from_key,
-                    by: node,
-                    their_key: key,
-                    handshake: answer,
-                };
-                self.later(self.latency, from, answered);
-                self.input(node, Input::HandshakeCompleted { peer: key, handshake });
+                self.dialled(node, from, from_key, handshake);
             }
             Happening::Answered { key, by, their_key, handshake } => {
                 match self.nodes[node].links.get_mut(&key) {
@@ -84,6 +118,22 @@ impl World {
                     self.input(node, Input::ConnectionClosed { peer: key, reason: "gone".into() });
                 }
             }
+            Happening::Leaves { key } => {
+                let Some(link) = self.nodes[node].links.remove(&key) else { return };
+                if let Some(key) = link.their_key {
+                    self.later(self.latency, link.to, Happening::Closed { key });
+                }
+                self.input(node, Input::ConnectionClosed { peer: key, reason: "left".into() });
+            }
+            Happening::Sends { key, message } => self.send(node, key, message),
+            Happening::Pretends { key, block } => {
+                self.input(node, Input::BlockServed { peer: key, block, sent: true });
+            }
+            Happening::TimedOut { key } => {
+                self.nodes[node].links.remove(&key);
+                let reason = "no handshake came in time".into();
+                self.input(node, Input::ConnectFailed { peer: key, reason });
+            }
             Happening::Verdict { piece, digests } => self.verdict(node, piece, digests),
             Happening::Stored { bytes } => self.input(node, Input::BlocksStored { bytes }),
             Happening::Metadata { info } => {
@@ -103,6 +153,35 @@ impl World {
                 self.input(node, Input::Announced(outcome));
             }
         }
+    }
+
+    /// Somebody connects to a node, and has sent its handshake if it ever does.
+    fn dialled(&mut self, node: Node, from: Node, from_key: PeerKey, handshake: Handshake) {
+        let now = self.now;
+        let refused = Happening::Refused { key: from_key };
+        match self.nodes[node].behaviour {
+            Behaviour::Unreachable => return self.later(self.latency, from, refused),
+            Behaviour::NeverGreets => {
+                return self.later(PATIENCE, from, Happening::TimedOut { key: from_key });
+            }
+            _ => {}
+        }
+        let caller = self.nodes[from].address;
+        let swarm = &mut self.nodes[node].swarm;
+        let Some(key) = swarm.accept(now, caller) else {
+            return self.later(self.latency, from, refused);
+        };
+        let answer = swarm.handshake();
+        if self.nodes[from].behaviour == Behaviour::NeverGreets {
+            self.settle(node);
+            self.later(PATIENCE, node, Happening::TimedOut { key });
+            return self.later(PATIENCE, from, Happening::TimedOut { key: from_key });
+        }
+        self.nodes[node].links.insert(key, Link { to: from, their_key: Some(from_key) });
+        let answered =
+            Happening::Answered { key: from_key, by: node, their_key: key, handshake: answer };
+        self.later(self.latency, from, answered);
+        self.input(node, Input::HandshakeCompleted { peer: key, handshake });
     }
 
     fn block(&mut self, node: Node, key: PeerKey, block: BlockInfo, quality: Quality) {

@@ -1,0 +1,68 @@
+//! How nodes serve what they are asked for, or fail to.
+
+use std::time::Duration;
+
+use tinytorrent_swarm::PeerKey;
+use tinytorrent_types::BlockInfo;
+use tinytorrent_wire::{Message, Request};
+
+use super::happening::Happening;
+use super::{Node, World};
+use crate::Behaviour;
+
+/// How long a node that flaps stays choked.
+const FLAP: Duration = Duration::from_millis(50);
+
+impl World {
+    /// Does with a request what the node does with requests.
+    pub(super) fn serve(&mut self, node: Node, key: PeerKey, block: BlockInfo) {
+        let cost = Duration::from_secs_f64(f64::from(block.length()) / self.uplink as f64);
+        match self.nodes[node].behaviour {
+            Behaviour::Stalls => {}
+            Behaviour::StallsAfter(count) if self.nodes[node].served >= count => {}
+            Behaviour::Rejects => {
+                let request = Request {
+                    index: block.piece().get(),
+                    begin: block.begin(),
+                    length: block.length(),
+                };
+                self.send(node, key, Message::Reject(request));
+                self.pretend_served(node, key, block);
+            }
+            Behaviour::ChokesOwing => {
+                self.send(node, key, Message::Choke);
+                self.pretend_served(node, key, block);
+            }
+            Behaviour::Flaps => {
+                self.send(node, key, Message::Choke);
+                self.later(FLAP, node, Happening::Sends { key, message: Message::Unchoke });
+                self.pretend_served(node, key, block);
+            }
+            Behaviour::Leaves => self.later(Duration::ZERO, node, Happening::Leaves { key }),
+            Behaviour::Trickles(seconds) => {
+                self.upload(node, key, block, Duration::from_secs(seconds.into()));
+            }
+            Behaviour::Honest
+            | Behaviour::Corrupt(_)
+            | Behaviour::StallsAfter(_)
+            | Behaviour::Silent
+            | Behaviour::NeverGreets
+            | Behaviour::Unreachable
+            | Behaviour::LiesAboutMetadata => self.upload(node, key, block, cost),
+        }
+    }
+
+    /// Sends a block behind all that waits for the uplink, which it takes so long.
+    fn upload(&mut self, node: Node, key: PeerKey, block: BlockInfo, cost: Duration) {
+        let simulated = &mut self.nodes[node];
+        simulated.served += 1;
+        simulated.uplink_free = simulated.uplink_free.max(self.now) + cost;
+        let at = simulated.uplink_free;
+        self.at(at, node, Happening::Served { key, block });
+    }
+
+    /// Has the node's engine go on as if it had served the block.
+    fn pretend_served(&mut self, node: Node, key: PeerKey, block: BlockInfo) {
+        self.later(Duration::ZERO, node, Happening::Pretends { key, block });
+    }
+}
