@@ -75,6 +75,7 @@ mod bans;
 mod choke;
 mod config;
 mod contract;
+mod credit;
 mod hash_fetch;
 mod key;
 mod limiter;

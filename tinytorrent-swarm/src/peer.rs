@@ -7,6 +7,7 @@ use tinytorrent_types::{BLOCK_LENGTH, Bitfield, BlockInfo, PeerId, PieceIndex};
 use tinytorrent_wire::extension::TheirExtensions;
 
 use crate::config::{self, FIRST_WINDOW, LEAST_WINDOW, PIPELINE_SECONDS, QUICK_PIECE};
+use crate::credit::Credit;
 use crate::piece::PeerPieces;
 use crate::rate::RateMeter;
 use crate::swarm::exchange::Exchange;
@@ -126,9 +127,12 @@ pub(crate) struct Requests {
     pub(crate) snubs: u32,
     /// When others last took over what it was too slow to send.
     pub(crate) robbed_at: Option<Instant>,
+    pub(crate) credit: Credit,
     has_rate: bool,
     /// Since the last block.
     pub(crate) rejects: u32,
+    /// Requests that were under way at the last choke, and may be rejected for it (BEP 6).
+    excused: usize,
 }
 
 /// Requests whose late answers are forgiven.
@@ -230,9 +234,16 @@ impl Peer {
         self.requests.snubs > 0
     }
 
+    /// The order in which peers are asked for what several could give: those that have failed last,
+    /// and before them those that were asked and have not given anything yet.
+    pub(crate) fn standing(&self) -> (bool, bool) {
+        let is_untried = self.download.total() == 0;
+        (self.requests.credit.is_failing(), is_untried && !self.requests.outstanding.is_empty())
+    }
+
     /// How many requests to have under way.
     pub(crate) fn window(&mut self, now: Instant, max_requests: u32) -> usize {
-        if self.is_snubbing() {
+        if self.is_snubbing() || self.requests.credit.is_failing() {
             return 1;
         }
         let most = self.requests.reqq.min(max_requests).max(1);
@@ -258,6 +269,11 @@ impl Peer {
         Duration::from_secs_f64(by_rate.min(1e6)).max(silence)
     }
 
+    /// Whether it owes blocks and has sent none for at least so long.
+    pub(crate) fn is_silent_for(&self, now: Instant, time: Duration) -> bool {
+        !self.requests.outstanding.is_empty() && now >= self.requests.last_progress + time
+    }
+
     /// How long it would take to send one block more than it was asked for.
     pub(crate) fn time_for_one_more(&mut self, now: Instant) -> Duration {
         if !self.requests.has_rate {
@@ -280,7 +296,8 @@ impl Peer {
         let snub = (!self.requests.outstanding.is_empty())
             .then(|| self.requests.last_progress + config::SNUB);
         let exchange = self.exchange.as_ref().map(|exchange| exchange.next);
-        let due = [Some(silence), Some(keep_alive), snub, exchange, self.choose_at];
+        let rest = self.requests.credit.rests_until();
+        let due = [Some(silence), Some(keep_alive), snub, exchange, self.choose_at, rest];
         due.into_iter().flatten().min().unwrap_or(silence)
     }
 }
@@ -324,9 +341,24 @@ impl Requests {
             last_progress: now,
             snubs: 0,
             robbed_at: None,
+            credit: Credit::default(),
             has_rate: false,
             rejects: 0,
+            excused: 0,
         }
+    }
+
+    /// The peer chokes: what is under way may be rejected from now on.
+    pub(crate) fn choked(&mut self) {
+        self.excused = self.outstanding.len();
+    }
+
+    /// The peer rejects a request. Gives whether a choke excuses that.
+    pub(crate) fn rejected(&mut self) -> bool {
+        self.rejects += 1;
+        let is_excused = self.excused > 0;
+        self.excused -= usize::from(is_excused);
+        is_excused
     }
 
     /// A request went out.
@@ -345,6 +377,7 @@ impl Requests {
         self.last_progress = now;
         self.snubs = 0;
         self.rejects = 0;
+        self.credit.restore();
         if !self.has_rate {
             // As TCP does at its start: what came through lets twice as much go out.
             self.window = self.window.saturating_add(1);

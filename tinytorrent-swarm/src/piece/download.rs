@@ -83,24 +83,28 @@ impl Download {
         self.lead.map_or_else(|| !blame.is_suspect(self.piece, peer), |lead| lead == peer)
     }
 
-    /// The blocks that were asked for and have not come, and of whom. None of a piece that has to come
-    /// from one peer, as nobody else may be asked.
+    /// The blocks that were asked for and have not come, and of whom.
     pub(crate) fn requests(
         &self,
         geometry: &Geometry,
     ) -> impl Iterator<Item = (PeerKey, BlockInfo)> {
-        let blocks = if self.single_source { &[][..] } else { &self.blocks[..] };
-        blocks.iter().zip(0..).filter_map(|(block, number)| match block {
+        self.blocks.iter().zip(0..).filter_map(|(block, number)| match block {
             Block::Requested(peer) => Some((*peer, geometry.nth_block(self.piece, number)?)),
             Block::Free | Block::Received(_) => None,
         })
     }
 
     /// Another peer is asked instead of the one that was. `false` if nobody is awaited.
+    ///
+    /// Of a piece that has to come from one peer, what is left has to come from the other then: a peer
+    /// that does not send it proves nothing.
     pub(crate) fn reassign(&mut self, block: BlockInfo, to: PeerKey) -> bool {
         match self.blocks.get_mut(block.number() as usize) {
-            Some(Block::Requested(asked)) if !self.single_source => {
+            Some(Block::Requested(asked)) => {
                 *asked = to;
+                if self.single_source {
+                    self.lead = Some(to);
+                }
                 true
             }
             _ => false,
@@ -166,4 +170,25 @@ pub(crate) struct Received {
 pub(crate) fn is_on_grid(block: BlockInfo, geometry: &Geometry) -> bool {
     block.begin().is_multiple_of(BLOCK_LENGTH)
         && geometry.nth_block(block.piece(), block.number()) == Some(block)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_passes_to_the_peer_that_takes_over() {
+        let geometry = Geometry::new(3 << 14, 3 << 14).unwrap();
+        let (first, second) = (PeerKey::new(1, 0), PeerKey::new(2, 0));
+        let mut download = Download::new(geometry.piece(0).unwrap(), &geometry);
+        download.single_source = true;
+        download.lead = Some(first);
+        let block = download.request_free(first, &geometry).unwrap();
+        assert!(download.reassign(block, second));
+        assert_eq!(download.lead, Some(second));
+        assert!(download.single_source, "what is left comes from one peer all the same");
+        download.receive(Some(second), block);
+        assert!(!download.reassign(block, first), "it is not awaited any more");
+        download.check_invariants();
+    }
 }

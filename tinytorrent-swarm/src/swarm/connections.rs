@@ -275,13 +275,16 @@ impl Swarm {
         if now >= peer.last_received + MAX_SILENCE || peer.is_stuck(now) {
             return self.disconnect(key, LeaveReason::Idle);
         }
-        let is_owing = !peer.requests.outstanding.is_empty();
-        if is_owing && now >= peer.requests.last_progress + SNUB {
+        let rest_is_over = peer.requests.credit.end_rest(now);
+        if peer.is_silent_for(now, SNUB) {
             peer.requests.snubs += 1;
             if peer.requests.snubs >= MAX_SNUBS {
                 return self.disconnect(key, LeaveReason::Idle);
             }
             self.take_back_requests(key);
+        }
+        if rest_is_over {
+            self.make_hungry(key);
         }
         if let Some(peer) = self.peers.get(key)
             && peer.exchange.as_ref().is_some_and(|exchange| now >= exchange.next)

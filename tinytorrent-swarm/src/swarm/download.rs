@@ -8,7 +8,7 @@ use super::{Stage, Swarm};
 use crate::PeerKey;
 use crate::config::MAX_UNASKED;
 use crate::contract::{Action, BlockVerdict, Event, block_of};
-use crate::peer::Pieces;
+use crate::peer::{Peer, Pieces};
 use crate::piece::{Arrival, BlockDigest, PickerPeer};
 
 impl Swarm {
@@ -73,6 +73,7 @@ impl Swarm {
     pub(super) fn on_choke(&mut self, key: PeerKey) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         peer.am_choked = true;
+        peer.requests.choked();
         if peer.fast {
             return; // BEP 6: each request will still be answered, by a block or a reject
         }
@@ -97,14 +98,30 @@ impl Swarm {
             picker.release(key, block);
             peer.requests.allowed_fast.retain(|piece| *piece != block.piece());
             peer.requests.current = None;
-            peer.requests.rejects += 1;
+            let is_excused = peer.requests.rejected();
             if peer.requests.rejects > MAX_REJECTS {
                 return self.violation(key, "endless rejects");
+            }
+            if !is_excused {
+                self.note_failure(key);
             }
             self.make_hungry(key);
             self.wake_idle();
         } else if !peer.requests.forget(block) {
             self.violation(key, "reject of what was not asked for (BEP 6)");
+        }
+    }
+
+    /// The peer fails to give what it was asked for: others come first for a while.
+    pub(super) fn note_failure(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        if peer.requests.credit.fail(self.now) {
+            peer.requests.current = None;
+            if let Some(picker) = &mut self.picker {
+                picker.drop_lead(key);
+            }
+            self.is_idle = true;
+            self.arm(key);
         }
     }
 
@@ -232,6 +249,10 @@ impl Swarm {
     /// Asks the hungry for as much as they can take.
     pub(super) fn feed_hungry(&mut self) {
         let mut hungry = std::mem::take(&mut self.hungry);
+        if hungry.len() > 1 {
+            // What somebody failed to give goes first to a peer that has given something.
+            hungry.sort_by_cached_key(|&key| self.peers.get(key).map(Peer::standing));
+        }
         for key in hungry.drain(..) {
             if let Some(peer) = self.peers.get_mut(key) {
                 peer.is_hungry = false;
@@ -253,7 +274,7 @@ impl Swarm {
             (true, true) => Some(peer.requests.allowed_fast.clone()),
             (true, false) => return,
         };
-        if !peer.am_interested || !self.is_running {
+        if !peer.am_interested || !self.is_running || peer.requests.credit.is_resting(now) {
             return;
         }
         let window = peer.window(now, self.config.max_requests);

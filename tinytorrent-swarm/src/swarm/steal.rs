@@ -17,7 +17,10 @@ const IDLE_BELOW: usize = 4;
 /// What a peer will have sent in this time is left to it.
 const STEAL_AFTER: Duration = Duration::from_millis(500);
 
-/// Of the slowest peer's requests, how many to look at for one that another peer can take over.
+/// The same, where the other peer failed lately itself: it comes after those that did not.
+const STEAL_AFTER_FAILURE: Duration = Duration::from_secs(2);
+
+/// Of the requests of a slow peer, how many to look at for one that another peer can take over.
 const STEAL_AMONG: usize = 64;
 
 impl Swarm {
@@ -26,8 +29,11 @@ impl Swarm {
     pub(super) fn steal_for(&mut self, thief: PeerKey) {
         while let Some(peer) = self.peers.get(thief)
             && peer.requests.outstanding.len() < IDLE_BELOW
-            && self.may_steal(thief)
         {
+            if !self.may_steal(thief) {
+                self.steal_at.get_or_insert(self.now + STEAL_AFTER);
+                return;
+            }
             let Some((victim, block)) = self.loot(thief) else { return };
             if !self.take_over(thief, victim, block) {
                 return;
@@ -39,6 +45,7 @@ impl Swarm {
         self.peers.get(thief).is_some_and(|peer| {
             !peer.am_choked
                 && !peer.is_snubbing()
+                && !peer.requests.credit.is_resting(self.now)
                 // Whoever was found too slow does not rob others in turn.
                 && peer.requests.robbed_at.is_none_or(|at| self.now >= at + STEAL_AFTER)
         })
@@ -48,6 +55,11 @@ impl Swarm {
     fn take_over(&mut self, thief: PeerKey, victim: PeerKey, block: BlockInfo) -> bool {
         if !self.picker.as_mut().is_some_and(|picker| picker.reassign(block, thief)) {
             return false;
+        }
+        let is_silent =
+            self.peers.get(victim).is_some_and(|peer| peer.is_silent_for(self.now, STEAL_AFTER));
+        if is_silent {
+            self.note_failure(victim);
         }
         self.take_back(victim, block);
         if let Some(victim) = self.peers.get_mut(victim) {
@@ -82,23 +94,32 @@ impl Swarm {
         }
     }
 
-    /// The slowest peer, and the last of its requests that the thief can take over.
+    /// The slowest peer that was asked for something which the thief can send sooner, and the last of
+    /// such requests.
     fn loot(&mut self, thief: PeerKey) -> Option<(PeerKey, BlockInfo)> {
         let now = self.now;
-        let own = self.peers.get_mut(thief).map(|peer| peer.time_for_one_more(now))?;
+        let peer = self.peers.get_mut(thief)?;
+        let is_failing = peer.requests.credit.is_failing();
+        let patience = if is_failing { STEAL_AFTER_FAILURE } else { STEAL_AFTER };
+        let patience = patience.max(2 * peer.time_for_one_more(now));
         let others = self.peers.iter_mut().filter(|(key, _)| *key != thief);
         let owing = others.filter(|(_, peer)| !peer.requests.outstanding.is_empty());
-        let (wait, victim) = owing.map(|(key, peer)| (peer.drain_time(now), key)).max()?;
-        if wait <= STEAL_AFTER.max(2 * own) {
-            // Whether it keeps its promise shows a little later.
-            self.steal_at.get_or_insert(now + STEAL_AFTER);
-            return None;
-        }
+        let mut owing: Vec<_> = owing.map(|(key, peer)| (peer.drain_time(now), key)).collect();
+        owing.sort_unstable_by(|a, b| b.cmp(a));
         let pieces = self.peers.get(thief)?.pieces()?;
-        let outstanding = &self.peers.get(victim)?.requests.outstanding;
-        let mut last = outstanding.iter().rev().take(STEAL_AMONG);
-        let block = *last.find(|block| pieces.contains(block.piece()))?;
-        Some((victim, block))
+        for (wait, victim) in owing {
+            if wait <= patience {
+                // Whether it keeps its promise, and the quicker ones do, shows a little later.
+                self.steal_at.get_or_insert(now + STEAL_AFTER);
+                break;
+            }
+            let outstanding = &self.peers.get(victim)?.requests.outstanding;
+            let mut last = outstanding.iter().rev().take(STEAL_AMONG);
+            if let Some(block) = last.find(|block| pieces.contains(block.piece())) {
+                return Some((victim, *block));
+            }
+        }
+        None
     }
 
     pub(super) fn steal_again(&mut self) {
