@@ -62,6 +62,8 @@ pub enum Behaviour {
     ChokesOwing,
     /// Closes the connection as soon as it is asked.
     Leaves,
+    /// Is interested, and asks for nothing.
+    AsksNothing,
     /// Shakes hands and says nothing.
     Silent,
     /// Takes connections and makes them, and never shakes hands.

@@ -254,8 +254,9 @@ impl World {
     fn send(&mut self, node: Node, peer: PeerKey, mut message: Message) {
         let Some(link) = self.nodes[node].links.get(&peer).copied() else { return };
         let address = self.nodes[link.to].address;
-        if self.nodes[node].behaviour == Behaviour::Silent {
-            return;
+        match (self.nodes[node].behaviour, &message) {
+            (Behaviour::Silent, _) | (Behaviour::AsksNothing, Message::Request(_)) => return,
+            _ => {}
         }
         if self.nodes[node].behaviour == Behaviour::LiesAboutMetadata
             && let Message::Extended(extended) = &mut message

@@ -1,8 +1,10 @@
+use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
 use rand::{Rng, RngExt};
 
 use crate::PeerKey;
+use crate::slot::Slot;
 
 /// How often slots are given anew. Less often than TCP needs to get up to speed (BEP 3,
 /// "choking": ten seconds).
@@ -19,10 +21,10 @@ pub(crate) struct Applicant {
     pub(crate) gives: u64,
     /// It has stopped sending us what we asked for.
     pub(crate) is_snubbing: bool,
-    /// When it was let in, if it is in.
-    pub(crate) unchoked_since: Option<Instant>,
-    /// When it was last in.
-    pub(crate) last_unchoked: Option<Instant>,
+    /// The slot that it has, or had.
+    pub(crate) slot: Slot,
+    /// It has a slot, and has made no use of it for a while.
+    pub(crate) wastes_slot: bool,
     /// When it connected.
     pub(crate) joined: Instant,
 }
@@ -31,7 +33,7 @@ pub(crate) struct Applicant {
 ///
 /// While we download, the best are those who give us most: tit for tat (BEP 3). Once we have
 /// everything, the slots go round: who has been served for a while makes room for who has waited
-/// longest. `optimistic` is kept unless `rotate`.
+/// longest. `optimistic` is kept unless `rotate`. Peers that make no use of their slot come last.
 pub(crate) fn choose(
     now: Instant,
     mut applicants: Vec<Applicant>,
@@ -50,11 +52,12 @@ pub(crate) fn choose(
         let unchoked = applicants.iter().take(slots).map(|applicant| applicant.key).collect();
         return Choice { unchoked, optimistic: None };
     }
-    applicants.sort_by_key(|a| (a.is_snubbing, std::cmp::Reverse(a.gives), a.key));
+    applicants.sort_by_key(Applicant::merit);
     let regular = slots.saturating_sub(1);
     let mut unchoked: Vec<_> = applicants.iter().take(regular).map(|a| a.key).collect();
     let rest = &applicants[regular.min(applicants.len())..];
-    let kept = optimistic.filter(|key| !rotate && rest.iter().any(|a| a.key == *key));
+    let is_kept = |a: &Applicant| Some(a.key) == optimistic && !a.is_idle();
+    let kept = optimistic.filter(|_| !rotate && rest.iter().any(is_kept));
     let optimistic = kept.or_else(|| lottery(now, rest, optimistic, chance));
     if slots > 0 {
         unchoked.extend(optimistic);
@@ -69,7 +72,8 @@ pub(crate) struct Choice {
     pub(crate) optimistic: Option<PeerKey>,
 }
 
-/// One of the others at random; a peer that came lately has three tickets (BEP 3).
+/// One of the others at random; a peer that came lately has three tickets (BEP 3). Those that made
+/// nothing of their last slot have none, while there are others.
 fn lottery(
     now: Instant,
     rest: &[Applicant],
@@ -80,7 +84,9 @@ fn lottery(
         let is_new = now.saturating_duration_since(applicant.joined) < NEW;
         std::iter::repeat_n(applicant.key, if is_new { 3 } else { 1 })
     };
-    let others = || rest.iter().filter(|applicant| Some(applicant.key) != last);
+    let all = || rest.iter().filter(|applicant| Some(applicant.key) != last);
+    let is_for_all = all().all(Applicant::is_idle);
+    let others = || all().filter(|applicant| is_for_all || !applicant.is_idle());
     let count = others().flat_map(|a| tickets(&a)).count();
     if count == 0 {
         return last.filter(|key| rest.iter().any(|applicant| applicant.key == *key));
@@ -95,15 +101,27 @@ const NEW: Duration = Duration::from_secs(60);
 const TURN: Duration = Duration::from_secs(60);
 
 impl Applicant {
+    /// Its place while we download: those that give most come first. Of equals, those that used
+    /// their last slot come before those that did not, the longest ago first.
+    fn merit(&self) -> (bool, bool, Reverse<u64>, Option<Instant>, PeerKey) {
+        (self.is_snubbing, self.wastes_slot, Reverse(self.gives), self.slot.wasted_at(), self.key)
+    }
+
+    /// Whether it makes nothing of its slot, or made nothing of its last one.
+    fn is_idle(&self) -> bool {
+        self.wastes_slot || self.slot.wasted_at().is_some()
+    }
+
     /// Its place in a seed's queue: those in their turn, those who wait by their patience, and
     /// last those whose turn is over.
     fn turn(&self, now: Instant) -> (u8, Option<Instant>, Instant, PeerKey) {
-        match self.unchoked_since {
+        match self.slot.held_since() {
+            Some(since) if self.wastes_slot => (2, Some(since), self.joined, self.key),
             Some(since) if now.saturating_duration_since(since) < TURN => {
                 (0, Some(since), self.joined, self.key)
             }
             Some(since) => (2, Some(since), self.joined, self.key),
-            None => (1, self.last_unchoked, self.joined, self.key),
+            None => (1, self.slot.taken_at(), self.joined, self.key),
         }
     }
 }
@@ -122,8 +140,8 @@ mod tests {
             key: PeerKey::new(slot, 0),
             gives,
             is_snubbing: false,
-            unchoked_since: None,
-            last_unchoked: None,
+            slot: Slot::default(),
+            wastes_slot: false,
             joined: now,
         }
     }
@@ -141,6 +159,28 @@ mod tests {
         assert_eq!(slots_of(&choice)[..2], [4, 3]);
         assert_eq!(choice.unchoked.len(), 3);
         assert_eq!(choice.unchoked.last().copied(), choice.optimistic);
+    }
+
+    #[test]
+    fn who_makes_nothing_of_a_slot_comes_last() {
+        let (start, mut chance) = (Instant::now(), StdRng::seed_from_u64(1));
+        let now = start + ROUND;
+        let mut applicants: Vec<_> = (0..6).map(|n| applicant(n, 0, start)).collect();
+        applicants[0].slot.give(start);
+        applicants[0].wastes_slot = true;
+        for applicant in &mut applicants[1..4] {
+            applicant.slot.give(start);
+            applicant.slot.take(now);
+        }
+        for is_seeding in [false, true] {
+            for optimistic in [None, Some(applicants[1].key)] {
+                let applicants = applicants.clone();
+                let choice = choose(now, applicants, 2, is_seeding, optimistic, false, &mut chance);
+                let mut slots = slots_of(&choice);
+                slots.sort_unstable();
+                assert_eq!(slots, [4, 5]);
+            }
+        }
     }
 
     #[test]
@@ -188,10 +228,13 @@ mod tests {
             assert_eq!(choice.unchoked.len(), 3);
             for peer in &mut peers {
                 if choice.unchoked.contains(&peer.key) {
-                    peer.unchoked_since.get_or_insert(now);
+                    if !peer.slot.is_held() {
+                        peer.slot.give(now);
+                    }
+                    peer.slot.note_use(now);
                     last_served.insert(peer.key, now);
-                } else if peer.unchoked_since.take().is_some() {
-                    peer.last_unchoked = Some(now);
+                } else if peer.slot.is_held() {
+                    peer.slot.take(now);
                 }
                 let waited = now - last_served.get(&peer.key).copied().unwrap_or(start);
                 assert!(waited <= longest, "{} waited {waited:?}", peer.key);

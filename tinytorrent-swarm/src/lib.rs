@@ -83,6 +83,7 @@ mod peer;
 mod peer_book;
 mod piece;
 mod rate;
+mod slot;
 mod swarm;
 mod timers;
 

@@ -10,6 +10,7 @@ use crate::config::{self, FIRST_WINDOW, LEAST_WINDOW, PIPELINE_SECONDS, QUICK_PI
 use crate::credit::Credit;
 use crate::piece::PeerPieces;
 use crate::rate::RateMeter;
+use crate::slot::Slot;
 use crate::swarm::exchange::Exchange;
 
 /// One connection, from the decision to make it until its end.
@@ -34,7 +35,6 @@ pub(crate) struct Peer {
     pub(crate) am_interested: bool,
     pub(crate) am_choked: bool,
     pub(crate) is_interested: bool,
-    pub(crate) is_choked: bool,
     pub(crate) is_upload_only: bool,
     pub(crate) has_spoken: bool,
 
@@ -42,8 +42,7 @@ pub(crate) struct Peer {
     pub(crate) uploads: Uploads,
     pub(crate) download: RateMeter,
     pub(crate) upload: RateMeter,
-    pub(crate) unchoked_since: Option<Instant>,
-    pub(crate) last_unchoked: Option<Instant>,
+    pub(crate) slot: Slot,
 
     pub(crate) last_received: Instant,
     pub(crate) last_sent: Instant,
@@ -168,15 +167,13 @@ impl Peer {
             am_interested: false,
             am_choked: true,
             is_interested: false,
-            is_choked: true,
             is_upload_only: false,
             has_spoken: false,
             requests: Requests::new(now),
             uploads: Uploads::default(),
             download: RateMeter::new(),
             upload: RateMeter::new(),
-            unchoked_since: None,
-            last_unchoked: None,
+            slot: Slot::default(),
             last_received: now,
             last_sent: now,
             armed: None,
@@ -227,6 +224,16 @@ impl Peer {
     pub(crate) fn is_stuck(&self, now: Instant) -> bool {
         let since = self.uploads.last_progress.filter(|_| !self.uploads.serving.is_empty());
         since.is_some_and(|since| now >= since + config::MAX_UNREAD)
+    }
+
+    /// Whether it has a slot of ours that it makes no use of: nothing of what it asked for is left, or
+    /// it reads nothing of that.
+    pub(crate) fn wastes_slot(&self, now: Instant) -> bool {
+        let uploads = &self.uploads;
+        let is_unread = !uploads.serving.is_empty()
+            && uploads.last_progress.is_some_and(|at| now >= at + config::SNUB);
+        let is_done = uploads.serving.is_empty() && uploads.queue.is_empty();
+        self.slot.is_held() && (is_unread || (is_done && self.slot.is_idle(now)))
     }
 
     /// Whether it can give nothing more to us: it stopped answering what it was asked.

@@ -277,9 +277,7 @@ impl Swarm {
         while let Some((at, peer)) = self.timers.pop_due(now) {
             self.on_reminder(at, peer);
         }
-        if self.choke.is_due(now) {
-            self.rechoke_round();
-        }
+        self.choke_in_time();
         if self.download_limit.is_ready(now) {
             self.feed_waiting();
         }

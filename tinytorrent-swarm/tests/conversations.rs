@@ -55,7 +55,8 @@ fn a_choke_rejects_what_waits_and_every_request_has_one_answer() {
     assert!(served > 0 && served < asked.len(), "the driver is handed a window: {served}");
     let second = play.join(&[Feature::Fast]);
     play.say(second, Message::Interested);
-    play.wait(Duration::from_secs(80));
+    // It reads nothing for half a minute, and another waits.
+    play.wait(Duration::from_secs(35));
     let heard = play.heard(first);
     assert_eq!(heard[0], Message::Choke);
     let rejects: Vec<_> = asked[served..].iter().map(|r| Message::Reject(*r)).collect();
@@ -78,7 +79,8 @@ fn a_choke_without_the_fast_extension_voids_in_silence() {
     let second = play.join(&[]);
     play.say(second, Message::Interested);
     play.heard(first);
-    play.wait(Duration::from_secs(80));
+    // It reads nothing for half a minute, and another waits.
+    play.wait(Duration::from_secs(35));
     assert_eq!(play.heard(first), [Message::Choke]);
 }
 

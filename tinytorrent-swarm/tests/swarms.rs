@@ -238,6 +238,36 @@ fn leechers_that_queue_for_one_slot_all_finish() {
     }
 }
 
+/// Of a crowd that is interested and asks for nothing, one peer that asks is served all the same.
+fn is_served_in_a_crowd_that_asks_for_nothing(have: &str) {
+    let mut world = World::new();
+    let source = world.add(geometry(), have, |config| _ = config.exchange(false));
+    let join = |world: &mut World| {
+        let node = world.add(geometry(), "none", |config| _ = config.exchange(false));
+        world.introduce(node, &[source]);
+        node
+    };
+    for _ in 0..30 {
+        let idle = join(&mut world);
+        world.nodes[idle].behaviour = Behaviour::AsksNothing;
+    }
+    world.run(Duration::from_secs(1), |_| false);
+    let honest = join(&mut world);
+    let begins = world.now;
+    let downloads = |world: &World| !world.nodes[honest].received.is_empty();
+    assert!(world.run(Duration::from_secs(15), downloads), "{have}");
+    let has_half = |world: &World| world.nodes[honest].swarm.have().unwrap().count() >= 16;
+    assert!(world.run(Duration::from_secs(15), has_half), "{have}");
+    assert!(world.now - begins < Duration::from_secs(20));
+}
+
+#[test]
+fn who_asks_gets_a_slot_of_those_who_do_not() {
+    // S-23
+    is_served_in_a_crowd_that_asks_for_nothing("all");
+    is_served_in_a_crowd_that_asks_for_nothing("################................");
+}
+
 #[test]
 fn the_tracker_hears_started_completed_and_stopped_once() {
     // T-07, H-23

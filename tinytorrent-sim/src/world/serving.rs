@@ -45,6 +45,7 @@ impl World {
             Behaviour::Honest
             | Behaviour::Corrupt(_)
             | Behaviour::StallsAfter(_)
+            | Behaviour::AsksNothing
             | Behaviour::Silent
             | Behaviour::NeverGreets
             | Behaviour::Unreachable

@@ -180,7 +180,7 @@ impl Swarm {
             fetch.remove_peer(key);
         }
         self.put_back(&peer, &reason);
-        if !peer.is_choked {
+        if peer.slot.is_held() {
             self.fill_slots();
         }
         self.events.push_back(Event::PeerLeft { peer: key, address: peer.address, reason });

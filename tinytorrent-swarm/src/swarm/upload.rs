@@ -14,6 +14,7 @@ use crate::config::{
 };
 use crate::contract::{Action, block_of};
 use crate::peer::Peer;
+use crate::slot::MAX_IDLE;
 
 /// The rounds of choking.
 #[derive(Debug)]
@@ -23,19 +24,24 @@ pub(super) struct Choke {
     optimistic: Option<PeerKey>,
     /// Somebody is interested, so rounds mean something.
     is_awake: bool,
+    /// When to look for slots that are not used, while others wait for one.
+    look_at: Option<Instant>,
 }
 
 impl Choke {
     pub(super) fn new(now: Instant) -> Self {
-        Self { next_round: now + choke::ROUND, round: 0, optimistic: None, is_awake: false }
+        Self {
+            next_round: now + choke::ROUND,
+            round: 0,
+            optimistic: None,
+            is_awake: false,
+            look_at: None,
+        }
     }
 
     pub(super) fn due(&self) -> Option<Instant> {
-        self.is_awake.then_some(self.next_round)
-    }
-
-    pub(super) fn is_due(&self, now: Instant) -> bool {
-        self.due().is_some_and(|due| due <= now)
+        let round = self.is_awake.then_some(self.next_round);
+        round.into_iter().chain(self.look_at).min()
     }
 }
 
@@ -57,18 +63,26 @@ impl Swarm {
 
     /// Gives free slots to those who wait longest, without waiting for the next round.
     pub(super) fn fill_slots(&mut self) {
-        let is_served = |peer: &Peer| peer.is_interested && !peer.is_choked;
+        let is_served = |peer: &Peer| peer.is_interested && peer.slot.is_held();
         let served = self.peers.iter().filter(|(_, peer)| is_served(peer)).count();
-        let waits = |peer: &Peer| peer.is_live() && peer.is_interested && peer.is_choked;
+        let waits = |peer: &Peer| peer.is_live() && peer.is_interested && !peer.slot.is_held();
         let mut waiting: Vec<_> = self
             .peers
             .iter()
             .filter(|(_, peer)| waits(peer))
-            .map(|(key, peer)| (peer.last_unchoked, peer.joined, key))
+            .map(|(key, peer)| (peer.slot.taken_at(), peer.joined, key))
             .collect();
         waiting.sort();
-        for (.., key) in waiting.into_iter().take(self.config.upload_slots.saturating_sub(served)) {
+        let free = self.config.upload_slots.saturating_sub(served).min(waiting.len());
+        for (.., key) in waiting.drain(..free) {
             self.set_choked(key, false);
+        }
+        // Those that made nothing of a slot wait for a round, lest slots go to and fro among them.
+        let may_ask = |key| self.peers.get(key).is_some_and(|p| p.slot.wasted_at().is_none());
+        if waiting.iter().any(|&(.., key)| may_ask(key)) {
+            self.choke.look_at.get_or_insert(self.now + MAX_IDLE);
+        } else {
+            self.choke.look_at = None;
         }
         self.wake_choker();
     }
@@ -81,8 +95,29 @@ impl Swarm {
         self.choke.is_awake = is_awake;
     }
 
+    /// Does what is due: a round, or a look for slots that are not used.
+    pub(super) fn choke_in_time(&mut self) {
+        let now = self.now;
+        if self.choke.is_awake && self.choke.next_round <= now {
+            self.rechoke_round();
+        }
+        if self.choke.look_at.take_if(|at| *at <= now).is_some() {
+            self.take_unused_slots();
+        }
+    }
+
+    /// Others wait: slots go from peers that ask for nothing to those who may.
+    fn take_unused_slots(&mut self) {
+        let wasting = self.peers.iter().filter(|(_, peer)| peer.wastes_slot(self.now));
+        let wasting: Vec<_> = wasting.map(|(key, _)| key).collect();
+        for key in wasting {
+            self.set_choked(key, true);
+        }
+        self.fill_slots();
+    }
+
     /// A new round: slots are given anew (BEP 3, "choking").
-    pub(super) fn rechoke_round(&mut self) {
+    fn rechoke_round(&mut self) {
         let now = self.now;
         self.choke.next_round = now + choke::ROUND;
         self.choke.round += 1;
@@ -93,8 +128,8 @@ impl Swarm {
                 key,
                 gives: peer.download.bytes_per_second(now),
                 is_snubbing: peer.is_snubbing(),
-                unchoked_since: peer.unchoked_since,
-                last_unchoked: peer.last_unchoked,
+                slot: peer.slot,
+                wastes_slot: peer.wastes_slot(now),
                 joined: peer.joined,
             })
             .collect();
@@ -118,13 +153,11 @@ impl Swarm {
     fn set_choked(&mut self, key: PeerKey, choked: bool) {
         let now = self.now;
         let Some(peer) = self.peers.get_mut(key) else { return };
-        if peer.is_choked == choked {
+        if peer.slot.is_held() != choked {
             return;
         }
-        peer.is_choked = choked;
         if choked {
-            peer.unchoked_since = None;
-            peer.last_unchoked = Some(now);
+            peer.slot.take(now);
             let dropped = std::mem::take(&mut peer.uploads.queue);
             let fast = peer.fast;
             self.send(key, Message::Choke);
@@ -133,7 +166,7 @@ impl Swarm {
                 self.send(key, Message::Reject(request_of(block)));
             }
         } else {
-            peer.unchoked_since = Some(now);
+            peer.slot.give(now);
             self.send(key, Message::Unchoke);
         }
     }
@@ -152,9 +185,10 @@ impl Swarm {
             }
             return self.refuse(key, request);
         };
-        if peer.is_choked || peer.uploads.queue.len() >= MAX_QUEUED_REQUESTS {
+        if !peer.slot.is_held() || peer.uploads.queue.len() >= MAX_QUEUED_REQUESTS {
             return self.refuse(key, request);
         }
+        peer.slot.note_use(self.now);
         peer.uploads.queue.push_back(block);
         self.serve(key);
     }
@@ -251,6 +285,7 @@ impl Swarm {
         peer.uploads.last_progress = Some(now);
         peer.last_sent = now;
         if sent {
+            peer.slot.note_use(now);
             peer.upload.add(now, length);
         } else {
             self.refuse(key, request_of(block));
