@@ -32,8 +32,9 @@ pub(crate) struct Stranger {
 }
 
 /// Strangers at most that have not named a torrent yet. One more pushes out the one that has been
-/// silent for the longest, so that no number of silent ones keeps others out.
-const MAX_SILENT: usize = 128;
+/// silent for the longest, so that no number of silent ones keeps others out. As many as may come
+/// at once when a swarm begins, and half of the descriptors that a process customarily has.
+const MAX_SILENT: usize = 512;
 
 /// How long not to accept when the system has no descriptor left for one more.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
@@ -41,8 +42,9 @@ const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
 /// The ports that are customary (BEP 3), tried in order.
 const CUSTOMARY_PORTS: std::ops::RangeInclusive<u16> = 6881..=6889;
 
-/// Connections that the system keeps for us until we accept them.
-const BACKLOG: i32 = 512;
+/// Connections that the system keeps for us until we accept them. It may keep fewer: Linux has a limit
+/// of 4096 by default, others of 128.
+const BACKLOG: i32 = 1024;
 
 /// Binds the addresses, or where there are none a customary port, IPv6 and IPv4 at once.
 pub(crate) fn bind(addresses: &[SocketAddr]) -> Result<Vec<net::TcpListener>, BindFailure> {
@@ -106,6 +108,8 @@ pub(crate) async fn run(listener: TcpListener, registry: Arc<Registry>, encrypti
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
+                // A descriptor may be all that lacks.
+                silent.push_out();
                 tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
             }
         }
@@ -124,10 +128,17 @@ impl Silent {
         if self.tasks.len() > MAX_SILENT {
             self.tasks.retain(|task| !task.is_finished());
         }
-        while self.tasks.len() > MAX_SILENT
-            && let Some(oldest) = self.tasks.pop_front()
-        {
-            oldest.abort();
+        while self.tasks.len() > MAX_SILENT {
+            self.push_out();
+        }
+    }
+
+    /// Closes the connection that has been silent for the longest.
+    fn push_out(&mut self) {
+        while let Some(oldest) = self.tasks.pop_front() {
+            if !oldest.is_finished() {
+                return oldest.abort();
+            }
         }
     }
 }
@@ -158,5 +169,22 @@ async fn hear(stream: TcpStream, address: SocketAddr, registry: &Registry, encry
     let stranger = Stranger { channel, address, received, info_hash };
     if let Err(mpsc::error::TrySendError::Full(_)) = torrent.try_send(stranger) {
         tracing::debug!(%address, "too many strangers at a time");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // S-28
+    #[tokio::test]
+    async fn the_longest_silent_is_pushed_out_and_no_other() {
+        let mut silent = Silent::default();
+        let tasks: Vec<_> =
+            (0..=MAX_SILENT).map(|_| tokio::spawn(std::future::pending::<()>())).collect();
+        tasks.iter().for_each(|task| silent.add(task.abort_handle()));
+        let mut tasks = tasks.into_iter();
+        assert!(tasks.next().unwrap().await.unwrap_err().is_cancelled());
+        assert!(tasks.all(|task| !task.is_finished()));
     }
 }

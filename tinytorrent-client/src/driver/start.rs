@@ -17,8 +17,9 @@ use crate::client::Shared;
 use crate::torrent::{State, Status};
 use crate::{AddError, Events, Source, Torrent, TorrentOptions};
 
-/// Strangers that wait for the owner at most: it takes them in within a turn.
-const WAITING_STRANGERS: usize = 32;
+/// Strangers that wait for the owner at most, if it has places for so many. Each holds a socket and
+/// little else.
+const MAX_WAITING_STRANGERS: usize = 1 << 14;
 
 /// Starts the task of a torrent.
 pub(crate) fn start(
@@ -27,7 +28,9 @@ pub(crate) fn start(
     options: TorrentOptions,
 ) -> Result<Torrent, AddError> {
     let hashes = source.hashes;
-    let (door, strangers) = mpsc::channel(WAITING_STRANGERS);
+    // A crowd that comes at once is let in as far as there are places.
+    let waiting = options.max_peers.clamp(1, MAX_WAITING_STRANGERS);
+    let (door, strangers) = mpsc::channel(waiting);
     if !client.registry.add(hashes, &door) {
         return Err(AddError::Duplicate(hashes));
     }

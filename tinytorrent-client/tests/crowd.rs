@@ -1,0 +1,82 @@
+//! Peers that come to us many at once.
+
+mod support;
+
+use std::net::SocketAddr;
+
+use support::{Scene, address, client, in_time};
+use tinytorrent_client::TorrentOptions;
+use tinytorrent_metainfo::Metainfo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// A swarm that begins. Both ends are in this process, which has 1024 descriptors by custom.
+const CROWD: usize = 480;
+
+const HANDSHAKE: usize = 68;
+
+/// All are there before the first one says a word.
+async fn gather(to: SocketAddr, count: usize) -> Vec<TcpStream> {
+    let mut crowd = Vec::new();
+    for _ in 0..count {
+        crowd.push(in_time(TcpStream::connect(to)).await.unwrap());
+    }
+    crowd
+}
+
+/// The handshake of a seed, and its bitfield.
+fn hello(metainfo: &Metainfo, number: usize) -> Vec<u8> {
+    let mut hello = b"\x13BitTorrent protocol\0\0\0\0\0\0\0\0".to_vec();
+    hello.extend(metainfo.hashes().to_wire().as_bytes());
+    hello.extend(format!("-XX0000-{number:012}").into_bytes());
+    hello.extend(b"\0\0\0\x02\x05\x80");
+    hello
+}
+
+/// Everybody speaks, and only then the answers are read. Gives those that were let in.
+async fn greet(crowd: Vec<TcpStream>, metainfo: &Metainfo, first: usize) -> Vec<TcpStream> {
+    let mut greeting = Vec::new();
+    for (number, mut stream) in crowd.into_iter().enumerate() {
+        // It fails if the other end has closed already.
+        let said = stream.write_all(&hello(metainfo, first + number)).await;
+        greeting.extend(said.is_ok().then_some(stream));
+    }
+    let mut admitted = Vec::new();
+    for mut stream in greeting {
+        // The handshake, and `interested`: it is a place that is worth keeping.
+        let mut answer = [0; HANDSHAKE + 5];
+        if in_time(stream.read_exact(&mut answer)).await.is_ok() {
+            assert!(answer.starts_with(b"\x13BitTorrent protocol"));
+            assert_eq!(answer[HANDSHAKE..], *b"\0\0\0\x01\x02");
+            admitted.push(stream);
+        }
+    }
+    admitted
+}
+
+// S-28
+#[tokio::test]
+async fn a_crowd_that_comes_at_once_is_let_in() {
+    let scene = Scene::single(1);
+    let leecher = client("127.0.0.1:0");
+    let mut options = TorrentOptions::new(scene.leech_dir());
+    options.max_peers(CROWD);
+    let _torrent = leecher.add(&scene.metainfo, options).unwrap();
+    let crowd = gather(address(&leecher), CROWD).await;
+    assert_eq!(greet(crowd, &scene.metainfo, 0).await.len(), CROWD);
+}
+
+// S-28
+#[tokio::test]
+async fn of_a_crowd_as_many_are_let_in_as_there_are_places() {
+    let scene = Scene::single(1);
+    let leecher = client("127.0.0.1:0");
+    let mut options = TorrentOptions::new(scene.leech_dir());
+    options.max_peers(40);
+    let _torrent = leecher.add(&scene.metainfo, options).unwrap();
+    let crowd = gather(address(&leecher), 100).await;
+    let admitted = greet(crowd, &scene.metainfo, 0).await;
+    assert_eq!(admitted.len(), 40);
+    let others = gather(address(&leecher), 60).await;
+    assert_eq!(greet(others, &scene.metainfo, 100).await.len(), 0, "all places are taken");
+}
