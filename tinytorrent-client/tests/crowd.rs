@@ -5,7 +5,7 @@ mod support;
 use std::net::SocketAddr;
 
 use support::{Scene, address, client, in_time};
-use tinytorrent_client::TorrentOptions;
+use tinytorrent_client::{Event, SwarmEvent, TorrentOptions};
 use tinytorrent_metainfo::Metainfo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -79,4 +79,30 @@ async fn of_a_crowd_as_many_are_let_in_as_there_are_places() {
     assert_eq!(admitted.len(), 40);
     let others = gather(address(&leecher), 60).await;
     assert_eq!(greet(others, &scene.metainfo, 100).await.len(), 0, "all places are taken");
+}
+
+// W-56: of both connections the same one goes at either end; none is made anew.
+#[tokio::test]
+async fn clients_that_dial_each_other_keep_one_connection() {
+    let scene = Scene::single(300_000);
+    let (seeder, leecher) = (client("127.0.0.1:0"), client("127.0.0.1:0"));
+    let seed = scene.seed(&seeder).await;
+    seed.set_upload_limit(Some(200_000));
+    let torrent = leecher.add(&scene.metainfo, TorrentOptions::new(scene.leech_dir())).unwrap();
+    let mut events = torrent.events();
+    while !matches!(in_time(events.next()).await, Some(Event::Checked { .. })) {}
+    torrent.add_peers([address(&seeder).into()]);
+    seed.add_peers([address(&leecher).into()]);
+    let (mut joined, mut left) = (0, 0);
+    loop {
+        match in_time(events.next()).await.unwrap() {
+            Event::Swarm(SwarmEvent::PeerJoined { .. }) => joined += 1,
+            Event::Swarm(SwarmEvent::PeerLeft { .. }) => left += 1,
+            Event::Swarm(SwarmEvent::Finished) => break,
+            _ => {}
+        }
+    }
+    // A dial that the other end has closed before it was answered joins nothing.
+    assert!((1..=2).contains(&joined) && left <= 1, "{joined} joined, {left} left");
+    scene.assert_complete();
 }

@@ -191,6 +191,18 @@ impl Peer {
         self.id.is_some()
     }
 
+    /// Whether it has this id, and is at the host of this address. The id alone is a claim that
+    /// anybody can make.
+    pub(crate) fn is(&self, id: PeerId, address: SocketAddr) -> bool {
+        let host = |address: SocketAddr| address.ip().to_canonical();
+        self.id == Some(id) && host(self.address) == host(address)
+    }
+
+    /// Whether it has the id and the host of another.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        other.id.is_some_and(|id| self.is(id, other.address))
+    }
+
     /// Where we connected to, if it was we who did.
     pub(crate) fn dialed(&self) -> Option<SocketAddr> {
         (!self.is_incoming).then_some(self.address)

@@ -83,13 +83,80 @@ fn two_connections_that_the_peer_keeps_become_the_one_that_the_higher_id_made() 
     }
 }
 
+/// Ids of our own make: the first three bytes are the client's.
+fn of_our_make(rest: u8) -> PeerId {
+    let mut id = [rest; 20];
+    id[..3].copy_from_slice(&[1; 3]);
+    PeerId::from_bytes(id)
+}
+
+#[test]
+fn of_two_connections_to_our_own_make_one_goes_at_once() {
+    // W-56
+    for ours_first in [true, false] {
+        for (id, ours_stays) in [(of_our_make(0), true), (of_our_make(9), false)] {
+            let mut play = Play::new(false, |_| {});
+            let (ours, theirs) = twins(&mut play, id, ours_first);
+            let (stays, goes) = if ours_stays { (ours, theirs) } else { (theirs, ours) };
+            assert_eq!(play.left(goes), Some(&LeaveReason::Duplicate));
+            play.wait(3 * MINUTE);
+            assert_eq!(play.left(stays), None);
+            assert_eq!(dials(&play), 1);
+        }
+    }
+}
+
+#[test]
+fn an_id_alone_closes_nothing() {
+    // W-56
+    let elsewhere = SocketAddr::from(([10, 0, 0, 2], 50_123));
+    for id in [LOWER, HIGHER, of_our_make(0), of_our_make(9)] {
+        for honest_first in [true, false] {
+            let mut play = Play::new(false, |_| {});
+            let join = |play: &mut Play, is_honest: bool| {
+                let (listens_at, _) = addresses();
+                let peer = if is_honest {
+                    let peer = play.dial(listens_at);
+                    play.greet(peer, id, &[Feature::Extended]);
+                    peer
+                } else {
+                    play.join_from(elsewhere, id, &[Feature::Extended])
+                };
+                play.say_extended(peer, b"d1:mde1:pi6881ee");
+                peer
+            };
+            let first = join(&mut play, honest_first);
+            let second = join(&mut play, !honest_first);
+            play.wait(3 * MINUTE);
+            assert_eq!((play.left(first), play.left(second)), (None, None));
+        }
+    }
+}
+
+#[test]
+fn a_late_second_connection_does_not_end_the_first() {
+    // W-56
+    for id in [LOWER, HIGHER, of_our_make(0), of_our_make(9)] {
+        let mut play = Play::new(false, |_| {});
+        let (listens_at, calls_from) = addresses();
+        let first = play.dial(listens_at);
+        play.greet(first, id, &[Feature::Extended]);
+        play.wait(MINUTE);
+        let second = play.join_from(calls_from, id, &[Feature::Extended]);
+        play.say_extended(second, b"d1:mde1:pi6881ee");
+        play.wait(MINUTE);
+        assert_eq!(play.left(first), None);
+        assert_eq!(play.left(second), Some(&LeaveReason::Duplicate));
+    }
+}
+
 #[test]
 fn a_second_connection_in_the_same_direction_is_refused_at_once() {
     // W-56
     let mut play = Play::new(false, |_| {});
     let (_, calls_from) = addresses();
     let first = play.join_from(calls_from, HIGHER, &[]);
-    let second = play.join_from(SocketAddr::from(([10, 0, 0, 2], 50_124)), HIGHER, &[]);
+    let second = play.join_from(SocketAddr::from(([10, 0, 0, 1], 50_124)), HIGHER, &[]);
     assert_eq!(play.left(second), Some(&LeaveReason::Duplicate));
     assert_eq!(play.left(first), None);
 }

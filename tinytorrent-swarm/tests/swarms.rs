@@ -70,7 +70,8 @@ fn both_ends_dial_at_once_and_one_connection_stays() {
     let b = world.add(geometry(), "................################", |_| {});
     world.introduce(a, &[b]);
     world.introduce(b, &[a]);
-    world.run(Duration::from_secs(10), |_| false);
+    // A round trip for the handshakes, and a way for what the peers say of themselves.
+    world.run(Duration::from_millis(100), |_| false);
     for node in [a, b] {
         assert_eq!(world.nodes[node].swarm.stats(world.now).peers, 1);
     }
@@ -80,6 +81,24 @@ fn both_ends_dial_at_once_and_one_connection_stays() {
         events.filter(|event| matches!(event, Event::PeerJoined { .. })).count()
     };
     assert_eq!([joined(a), joined(b)], [2, 2], "none is made anew");
+}
+
+#[test]
+fn a_seed_that_dials_those_who_dial_it_counts_each_once() {
+    // W-56
+    let mut world = World::new();
+    world.uplink = 50_000;
+    let seed = world.add(geometry(), "all", |_| {});
+    let crowd: Vec<_> = (0..12).map(|_| world.add(geometry(), "none", |_| {})).collect();
+    for &node in &crowd {
+        world.introduce(node, &[seed]);
+    }
+    world.introduce(seed, &crowd);
+    world.run(Duration::from_millis(100), |_| false);
+    assert_eq!(world.nodes[seed].swarm.stats(world.now).peers, 12);
+    for &node in &crowd {
+        assert_eq!(world.nodes[node].swarm.stats(world.now).peers, 1);
+    }
 }
 
 #[test]

@@ -98,13 +98,13 @@ impl Swarm {
         peer.extended = features.contains(Feature::Extended);
         let extended = peer.extended;
         self.live += 1;
-        self.meet_twin(key);
         self.events.push_back(Event::PeerJoined { peer: key, address, id: handshake.peer_id });
         self.send_have(key);
         if extended {
             self.send_extended_handshake(key);
         }
         self.resolve_pieces(key);
+        self.meet_twin(key);
         self.arm(key);
     }
 
@@ -120,7 +120,7 @@ impl Swarm {
             return Some(LeaveReason::Banned);
         }
         // One in the other direction was made at the same time: see `meet_twin`.
-        let is_again = |peer: &Peer| peer.id == Some(id) && peer.is_incoming == is_incoming;
+        let is_again = |peer: &Peer| peer.is(id, address) && peer.is_incoming == is_incoming;
         self.peers.iter().any(|(_, peer)| is_again(peer)).then_some(LeaveReason::Duplicate)
     }
 

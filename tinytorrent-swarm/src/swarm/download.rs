@@ -251,7 +251,7 @@ impl Swarm {
         let mut hungry = std::mem::take(&mut self.hungry);
         if hungry.len() > 1 {
             // What somebody failed to give goes first to a peer that has given something.
-            hungry.sort_by_cached_key(|&key| self.peers.get(key).map(Peer::standing));
+            hungry.sort_by_key(|&key| self.peers.get(key).map(Peer::standing));
         }
         for key in hungry.drain(..) {
             if let Some(peer) = self.peers.get_mut(key) {

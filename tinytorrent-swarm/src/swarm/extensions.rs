@@ -65,11 +65,13 @@ impl Swarm {
         if let Some(reqq) = handshake.request_queue {
             peer.requests.reqq = reqq.max(1);
         }
-        if let Some(port) = handshake.listen_port
-            && peer.listens_at.is_none()
-        {
-            peer.listens_at = Some(SocketAddr::new(peer.address.ip().to_canonical(), port));
+        if let Some(port) = handshake.listen_port {
+            let told = SocketAddr::new(peer.address.ip().to_canonical(), port);
+            if *peer.listens_at.get_or_insert(told) == told {
+                self.meet_told_twin(key);
+            }
         }
+        let Some(peer) = self.peers.get_mut(key) else { return };
         let voter = peer.address.ip();
         if let Some(ip) = handshake.your_ip.and_then(|ip| self.own_address.vote(voter, ip)) {
             self.events.push_back(Event::OwnAddressAgreed { ip });
