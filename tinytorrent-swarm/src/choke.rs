@@ -52,7 +52,7 @@ pub(crate) fn choose(
         let unchoked = applicants.iter().take(slots).map(|applicant| applicant.key).collect();
         return Choice { unchoked, optimistic: None };
     }
-    applicants.sort_by_key(Applicant::merit);
+    applicants.sort_by_key(|applicant| applicant.merit(now));
     let regular = slots.saturating_sub(1);
     let mut unchoked: Vec<_> = applicants.iter().take(regular).map(|a| a.key).collect();
     let rest = &applicants[regular.min(applicants.len())..];
@@ -102,9 +102,10 @@ const TURN: Duration = Duration::from_secs(60);
 
 impl Applicant {
     /// Its place while we download: those that give most come first. Of equals, those that used
-    /// their last slot come before those that did not, the longest ago first.
-    fn merit(&self) -> (bool, bool, Reverse<u64>, Option<Instant>, PeerKey) {
-        (self.is_snubbing, self.wastes_slot, Reverse(self.gives), self.slot.wasted_at(), self.key)
+    /// their last slot come before those that did not, and each in its turn.
+    fn merit(&self, now: Instant) -> impl Ord + use<> {
+        let gives = Reverse(self.gives);
+        (self.is_snubbing, self.wastes_slot, gives, self.slot.wasted_at(), self.turn(now))
     }
 
     /// Whether it makes nothing of its slot, or made nothing of its last one.
@@ -112,7 +113,7 @@ impl Applicant {
         self.wastes_slot || self.slot.wasted_at().is_some()
     }
 
-    /// Its place in a seed's queue: those in their turn, those who wait by their patience, and
+    /// Its place in a seed's queue, or among equals: those in their turn, those who wait by their patience, and
     /// last those whose turn is over.
     fn turn(&self, now: Instant) -> (u8, Option<Instant>, Instant, PeerKey) {
         match self.slot.held_since() {
@@ -181,6 +182,29 @@ mod tests {
                 assert_eq!(slots, [4, 5]);
             }
         }
+    }
+
+    #[test]
+    fn of_those_who_give_nothing_all_have_their_turn() {
+        let (start, mut chance) = (Instant::now(), StdRng::seed_from_u64(1));
+        let mut peers: Vec<_> = (0..6).map(|n| applicant(n, 0, start)).collect();
+        let mut served = std::collections::BTreeSet::new();
+        for round in 0..30 {
+            let now = start + ROUND * round;
+            // Nobody is lucky: the turns alone have to do.
+            let choice =
+                choose(now, peers.clone(), 3, false, Some(peers[0].key), false, &mut chance);
+            for peer in &mut peers {
+                match (choice.unchoked[..2].contains(&peer.key), peer.slot.is_held()) {
+                    (true, false) => peer.slot.give(now),
+                    (false, true) => peer.slot.take(now),
+                    _ => {}
+                }
+                peer.slot.note_use(now);
+            }
+            served.extend(choice.unchoked[..2].iter().copied());
+        }
+        assert_eq!(served.len(), 6);
     }
 
     #[test]

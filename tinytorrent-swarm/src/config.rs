@@ -95,7 +95,7 @@ impl Config {
     }
 
     /// Peers served at a time, the optimistic one included. Default: 8. More share the uplink
-    /// into thinner streams.
+    /// into thinner streams. A peer that asks for nothing makes room for one that waits.
     pub fn upload_slots(&mut self, count: usize) -> &mut Self {
         self.upload_slots = count;
         self

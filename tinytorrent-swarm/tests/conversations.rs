@@ -323,6 +323,45 @@ fn a_choke_voids_requests_without_fast_and_keeps_them_with_it() {
 }
 
 #[test]
+fn what_one_peer_rejects_goes_to_another_first() {
+    // S-07
+    let (mut play, first, asked) = leech_and_seed(&[Feature::Fast]);
+    let second = play.join(&[Feature::Fast]);
+    play.say(second, Message::HaveAll);
+    play.say(second, Message::Unchoke);
+    let second_asked = requests(&play.heard(second));
+    for request in &asked {
+        play.say(first, Message::Reject(*request));
+    }
+    assert_eq!(requests(&play.heard(first)), []);
+    // The other has its hands full, and takes them as soon as it can.
+    let (mut taken, mut waiting) = (Vec::new(), second_asked);
+    while let Some(request) = waiting.pop() {
+        taken.push(request);
+        play.block(second, request);
+        waiting.extend(requests(&play.heard(second)));
+    }
+    assert!(asked.iter().all(|request| taken.contains(request)));
+}
+
+#[test]
+fn a_peer_that_rejects_all_is_asked_ever_less() {
+    let (mut play, peer, asked) = leech_and_seed(&[Feature::Fast]);
+    let mut waiting = asked;
+    let mut count = 0;
+    for _ in 0..3_600 {
+        for request in std::mem::take(&mut waiting) {
+            play.say(peer, Message::Reject(request));
+            count += 1;
+        }
+        play.wait(Duration::from_secs(1));
+        waiting = requests(&play.heard(peer));
+    }
+    assert!((60..150).contains(&count), "{count} requests in an hour");
+    assert_eq!(play.left(peer), None);
+}
+
+#[test]
 fn a_reject_of_what_was_not_asked_ends_the_connection() {
     // W-39
     let (mut play, peer, asked) = leech_and_seed(&[Feature::Fast]);

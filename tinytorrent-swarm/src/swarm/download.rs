@@ -132,6 +132,7 @@ impl Swarm {
         for block in blocks {
             self.send(key, Message::Cancel(request_of(block)));
         }
+        self.note_failure(key);
         self.take_back_quietly(key);
         self.make_hungry(key);
     }

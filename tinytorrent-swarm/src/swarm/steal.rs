@@ -20,8 +20,11 @@ const STEAL_AFTER: Duration = Duration::from_millis(500);
 /// The same, where the other peer failed lately itself: it comes after those that did not.
 const STEAL_AFTER_FAILURE: Duration = Duration::from_secs(2);
 
-/// Of the requests of a slow peer, how many to look at for one that another peer can take over.
+/// Of the requests of one slow peer, how many to look at for one that another peer can take over.
 const STEAL_AMONG: usize = 64;
+
+/// The same, of all slow peers: each look has a search in the pieces of the other peer.
+const STEAL_AMONG_ALL: usize = 512;
 
 impl Swarm {
     /// The end game (BEP 3): nothing is left to ask for, but what others are slow to send. Takes
@@ -107,6 +110,7 @@ impl Swarm {
         let mut owing: Vec<_> = owing.map(|(key, peer)| (peer.drain_time(now), key)).collect();
         owing.sort_unstable_by(|a, b| b.cmp(a));
         let pieces = self.peers.get(thief)?.pieces()?;
+        let mut looks = STEAL_AMONG_ALL;
         for (wait, victim) in owing {
             if wait <= patience {
                 // Whether it keeps its promise, and the quicker ones do, shows a little later.
@@ -114,7 +118,8 @@ impl Swarm {
                 break;
             }
             let outstanding = &self.peers.get(victim)?.requests.outstanding;
-            let mut last = outstanding.iter().rev().take(STEAL_AMONG);
+            let mut last = outstanding.iter().rev().take(STEAL_AMONG.min(looks));
+            looks -= last.len();
             if let Some(block) = last.find(|block| pieces.contains(block.piece())) {
                 return Some((victim, *block));
             }
