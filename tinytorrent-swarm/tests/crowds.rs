@@ -64,3 +64,25 @@ fn no_crowd_of_attackers_holds_up_a_download() {
         assert!(took < Some(LIMIT) && took.is_some(), "{took:?}, {seed}: {:?}", crowd.attackers);
     }
 }
+
+/// Twelve attackers of one kind, all known before the honest seed, and 8 s of its uplink.
+#[test]
+fn attackers_of_one_kind_take_no_more_than_a_few_seconds() {
+    // S-05, S-07
+    for attack in Behaviour::ATTACKS {
+        let geometry = Geometry::new(4 << 20, 256 << 10).unwrap();
+        let mut world = World::new();
+        world.uplink = 500_000;
+        let leech = world.add(geometry.clone(), "none", |config| _ = config.exchange(false));
+        let seeds: Vec<_> = (0..=ATTACKERS)
+            .map(|_| world.add(geometry.clone(), "all", |config| _ = config.exchange(false)))
+            .collect();
+        for &seed in &seeds[..ATTACKERS] {
+            world.nodes[seed].behaviour = attack;
+        }
+        world.introduce(leech, &seeds);
+        let limit = Duration::from_secs(12);
+        let is_complete = |world: &World| world.nodes[leech].swarm.is_finished();
+        assert!(world.run(limit, is_complete), "{attack:?}");
+    }
+}
