@@ -33,11 +33,14 @@ impl Swarm {
         while let Some(peer) = self.peers.get(thief)
             && peer.requests.outstanding.len() < IDLE_BELOW
         {
-            if !self.may_steal(thief) {
+            if peer.requests.was_robbed_within(self.now, STEAL_AFTER) {
                 self.steal_at.get_or_insert(self.now + STEAL_AFTER);
                 return;
             }
-            let Some((victim, block)) = self.loot(thief) else { return };
+            if !self.may_steal(thief) {
+                return;
+            }
+            let Some((victim, block)) = self.slow_request(thief) else { return };
             if !self.take_over(thief, victim, block) {
                 return;
             }
@@ -50,7 +53,7 @@ impl Swarm {
                 && !peer.is_snubbing()
                 && !peer.requests.credit.is_resting(self.now)
                 // Whoever was found too slow does not rob others in turn.
-                && peer.requests.robbed_at.is_none_or(|at| self.now >= at + STEAL_AFTER)
+                && !peer.requests.was_robbed_within(self.now, STEAL_AFTER)
         })
     }
 
@@ -99,7 +102,7 @@ impl Swarm {
 
     /// The slowest peer that was asked for something which the thief can send sooner, and the last of
     /// such requests.
-    fn loot(&mut self, thief: PeerKey) -> Option<(PeerKey, BlockInfo)> {
+    fn slow_request(&mut self, thief: PeerKey) -> Option<(PeerKey, BlockInfo)> {
         let now = self.now;
         let peer = self.peers.get_mut(thief)?;
         let is_failing = peer.requests.credit.is_failing();
