@@ -6,9 +6,9 @@ use std::time::Instant;
 use clap::Parser;
 use tinytorrent_client::{Client, PeerAddress, Source as ClientSource, Torrent, TorrentOptions};
 use tinytorrent_examples::{
-    Common, Deadline, Failure, NetworkOptions, Outcome, Reporter, Selection, Source, apply_network,
-    block_on, demo, follow, format_duration, format_size, interrupted, load, report, run,
-    start_client, tell_finished, tell_listening,
+    Common, Deadline, Failure, Names, NetworkOptions, Outcome, Reporter, Selection, Source,
+    apply_network, block_on, demo, follow, format_duration, format_size, interrupted, load, report,
+    run, start_client, tell_finished, tell_listening,
 };
 use tinytorrent_tracker::TrackerUrl;
 
@@ -31,6 +31,10 @@ struct Options {
     /// Only these files, by index as `inspect` prints them, such as 0,2-4
     #[arg(long, value_name = "FILES")]
     select: Option<Selection>,
+
+    /// Names on disk; content that is there under the torrent's own names is used in any case
+    #[arg(long, value_enum, default_value_t, value_name = "NAMES")]
+    names: Names,
 
     /// Fetch the pieces in order
     #[arg(long)]
@@ -109,7 +113,7 @@ fn not_loaded(source: &Source) -> String {
 
 fn add(client: &Client, source: ClientSource, options: &Options) -> Result<Torrent, Failure> {
     let mut torrent = TorrentOptions::new(&options.output);
-    torrent.sequential(options.sequential).resume(!options.no_resume);
+    torrent.sequential(options.sequential).resume(!options.no_resume).names(options.names.into());
     for peer in &options.peers {
         torrent.peer(peer.clone());
     }

@@ -9,7 +9,8 @@ use tinytorrent_examples::{
     format_size, interrupted, load, report, run, start_client, tell_listening,
 };
 
-/// Seed a torrent's content, verified first, until interrupted
+/// Seed a torrent's content, verified first, until interrupted. Nothing is written, and symbolic links
+/// are followed
 #[derive(Parser)]
 #[command(name = "seed", version)]
 struct Options {
@@ -19,7 +20,7 @@ struct Options {
     /// The folder that holds the torrent's file or folder
     content_dir: PathBuf,
 
-    /// Believe that the content is right without looking
+    /// Believe that the content is right, if its files are there and long enough
     #[arg(long)]
     no_verify: bool,
 
@@ -41,7 +42,7 @@ async fn seed(options: &Options) -> Result<(), Failure> {
     let source = load(&Source::File(options.torrent.clone())).await?;
     let client = start_client(&options.network)?;
     let mut torrent = TorrentOptions::new(&options.content_dir);
-    torrent.read_only(true).resume(false).assume_complete(options.no_verify);
+    torrent.read_only(true).resume(false).assume_complete(options.no_verify).follow_links(true);
     apply_network(&mut torrent, &options.network);
     let torrent =
         client.add(source, torrent).map_err(|error| Failure::could_not("cannot add it", &error))?;
@@ -56,6 +57,7 @@ async fn seed(options: &Options) -> Result<(), Failure> {
 
 /// Serves until the torrent fails.
 async fn serve(client: &Client, torrent: &Torrent, out: &Output) -> Result<(), Failure> {
+    let reporter = Reporter::new(*out);
     let mut events = torrent.events();
     while let Some(event) = events.next().await {
         match event {
@@ -70,8 +72,9 @@ async fn serve(client: &Client, torrent: &Torrent, out: &Output) -> Result<(), F
                 tell_listening(out, client.listen_addresses());
                 break;
             }
+            Event::LongerFile { .. } => reporter.event(&event),
             _ => {}
         }
     }
-    report(torrent, &Reporter::new(*out)).await
+    report(torrent, &reporter).await
 }

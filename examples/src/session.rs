@@ -11,7 +11,7 @@ use tinytorrent_client::{
     Client, ClientOptions, Encryption, Event, State, Stats, SwarmEvent, Torrent, TorrentError,
     TorrentOptions,
 };
-use tinytorrent_metainfo::Info;
+use tinytorrent_metainfo::{Info, PathChange};
 use tinytorrent_types::InfoHashes;
 use tokio::time::MissedTickBehavior;
 
@@ -103,6 +103,10 @@ impl Reporter {
             Event::Checked { have, .. } if *have > 0 => {
                 self.say(format!("{} are there already", format_size(*have)));
             }
+            Event::PathsChanged { changes, count } => self.paths(changes, *count),
+            Event::LongerFile { path, size, length, is_cut } => {
+                self.longer_file(path, *size, *length, *is_cut);
+            }
             Event::Swarm(SwarmEvent::PeerBanned { address, piece }) => {
                 self.bar.suspend(|| {
                     tracing::warn!("banned {address}: it sent wrong data for piece {piece}");
@@ -117,6 +121,29 @@ impl Reporter {
             }
             _ => {}
         }
+    }
+
+    /// Tells which files are not where the torrent says.
+    fn paths(&self, changes: &[PathChange], count: usize) {
+        for PathChange { original, written, .. } in changes {
+            self.say(format!("{original} is {written} on disk"));
+            self.out.event(&json!({ "event": "renamed", "original": original, "path": written }));
+        }
+        if count > changes.len() {
+            self.say(format!("and {} more", count - changes.len()));
+        }
+    }
+
+    fn longer_file(&self, path: &Path, size: u64, length: u64, is_cut: bool) {
+        let done = if is_cut { "was cut" } else { "is too long" };
+        self.say(format!("{} {done}: {size} bytes, of which {length} count", path.display()));
+        self.out.event(&json!({
+            "event": "longer_file",
+            "path": path.to_string_lossy(),
+            "size": size,
+            "length": length,
+            "cut": is_cut,
+        }));
     }
 
     /// Tells what the metadata says.
@@ -235,8 +262,7 @@ pub fn tell_finished(
     took: Duration,
 ) {
     let [v1, v2] = hashes_json(&torrent.hashes());
-    let name = torrent.info().map(|info| info.name().to_owned()).unwrap_or_default();
-    let path = folder.join(name);
+    let path = torrent.content_path().unwrap_or_else(|| folder.to_owned());
     let rate = stats.downloaded as f64 / took.as_secs_f64().max(0.001);
     out.say(format!(
         "{}: {} verified in {}; received {} ({}/s), sent {}, wasted {}",

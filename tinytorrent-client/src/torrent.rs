@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tinytorrent_metainfo::{Info, Metainfo};
@@ -50,6 +51,7 @@ struct Shared {
 pub(crate) struct Status {
     pub(crate) state: State,
     pub(crate) metainfo: Option<Arc<Metainfo>>,
+    pub(crate) content_path: Option<PathBuf>,
     pub(crate) error: Option<TorrentError>,
     /// The figures at the end.
     pub(crate) stats: Stats,
@@ -87,6 +89,12 @@ impl Torrent {
     /// The metadata, if it is there: given at the start, or since fetched from peers.
     pub fn info(&self) -> Option<Arc<Info>> {
         self.metainfo().map(|metainfo| Arc::clone(metainfo.info()))
+    }
+
+    /// The file or the folder on disk that bears the torrent's name; `None` until the content has been
+    /// looked at.
+    pub fn content_path(&self) -> Option<PathBuf> {
+        self.shared.status.borrow().content_path.clone()
     }
 
     /// The torrent file, as far as it is known: what was given at the start, or the metadata since fetched

@@ -10,7 +10,7 @@ use tinytorrent_metainfo::{
     FileIndex, FileSelection, Info, Layout, Metainfo, PathChange, ReadOptions,
 };
 use tinytorrent_storage::{
-    Misfit, PieceHashes, RecoverOptions, Recovered, Storage, StorageError, StorageOptions, recover,
+    PieceHashes, RecoverOptions, Recovered, Storage, StorageError, StorageOptions, recover,
 };
 use tinytorrent_swarm::{Content, Input};
 use tinytorrent_types::{Bitfield, BlockInfo, InfoHashes};
@@ -26,8 +26,6 @@ use crate::{Event, TorrentError, TorrentOptions};
 pub(super) struct Opened {
     metainfo: Arc<Metainfo>,
     storage: Storage,
-    /// Wanted files that are too long.
-    longer: Vec<Misfit>,
     hashes: PieceHashes,
     recovered: Recovered,
 }
@@ -124,6 +122,7 @@ impl Driver {
     /// Tells of what is not as the torrent says.
     fn tell_of_files(&self, opened: &Opened) {
         let storage = &opened.storage;
+        self.status.send_modify(|status| status.content_path = storage.content_path());
         let mut changes = storage.path_changes();
         let first: Arc<[PathChange]> = changes.by_ref().take(Event::MAX_PATH_CHANGES).collect();
         let count = first.len() + changes.count();
@@ -131,16 +130,16 @@ impl Driver {
             self.tell(Event::PathsChanged { changes: first, count });
         }
         if self.options.read_only {
-            for misfit in &opened.longer {
+            for misfit in &opened.recovered.longer {
                 self.tell(longer::event(storage, *misfit, false));
             }
         }
     }
 
     fn begin(&mut self, now: Instant, opened: Opened) -> Result<(), TorrentError> {
-        let Opened { metainfo, storage, longer, hashes, recovered } = opened;
+        let Opened { metainfo, storage, hashes, mut recovered } = opened;
         if !self.options.read_only {
-            self.longer = Longer::new(longer);
+            self.longer = Longer::new(std::mem::take(&mut recovered.longer));
         }
         self.keep_layers(&metainfo);
         let info = metainfo.info();
@@ -232,16 +231,8 @@ fn open(
     let is_wanted = |file: FileIndex| files.is_empty() || files.contains(file.get());
     storage.select(is_wanted)?;
     storage.prepare()?;
-    let mut misfits = storage.misfits()?;
-    misfits.retain(|misfit| is_wanted(misfit.file));
-    let (longer, lacking): (Vec<_>, Vec<_>) = misfits.into_iter().partition(Misfit::is_longer);
-    let recovered = if options.assume_complete {
-        if let Some(misfit) = lacking.first() {
-            let path = storage.file_path(misfit.file).unwrap_or_default();
-            let offset = misfit.size.unwrap_or_default();
-            return Err(StorageError::MissingData { path, offset }.into());
-        }
-        Recovered::with_pieces(Bitfield::full(info.geometry().piece_count()))
+    let mut recovered = if options.assume_complete {
+        assume_complete(&storage)?
     } else {
         let mut recovering = RecoverOptions::default();
         recovering
@@ -254,7 +245,22 @@ fn open(
         })?
         .ok_or(OpenFailure::Cancelled)?
     };
-    Ok(Opened { metainfo, storage, longer, hashes, recovered })
+    recovered.longer.retain(|misfit| is_wanted(misfit.file));
+    Ok(Opened { metainfo, storage, hashes, recovered })
+}
+
+/// Believes that the content is right, after a look whether its files are there.
+fn assume_complete(storage: &Storage) -> Result<Recovered, OpenFailure> {
+    let misfits = storage.misfits()?;
+    if let Some(lacking) = misfits.iter().find(|misfit| !misfit.is_longer()) {
+        let path = storage.file_path(lacking.file).unwrap_or_default();
+        let offset = lacking.size.unwrap_or_default();
+        return Err(StorageError::MissingData { path, offset }.into());
+    }
+    let all = Bitfield::full(storage.geometry().piece_count());
+    let mut recovered = Recovered::with_pieces(all);
+    recovered.longer = misfits;
+    Ok(recovered)
 }
 
 fn open_storage(

@@ -42,6 +42,7 @@ pub(crate) fn start(
     let (status, watched) = watch::channel(Status {
         state: if source.metainfo.is_some() { State::Checking } else { State::FetchingMetadata },
         metainfo: source.metainfo.clone(),
+        content_path: None,
         error: None,
         stats: Default::default(),
     });

@@ -4,7 +4,7 @@ use tinytorrent_metainfo::FileIndex;
 use tinytorrent_types::{BlockInfo, PieceIndex};
 
 use super::ResumeRecord;
-use crate::{FileStamp, Storage, StorageError};
+use crate::{FileStamp, Misfit, Storage, StorageError};
 
 /// How the files look, and whether they look as they did.
 pub(super) struct Files {
@@ -35,6 +35,13 @@ impl Files {
             None => vec![false; stamps.len()],
         };
         Ok(Self { stamps, is_unchanged })
+    }
+
+    /// The files that are longer than their torrent says.
+    pub(super) fn longer(&self, storage: &Storage) -> Vec<Misfit> {
+        let mut misfits = storage.misfits_among(&self.stamps);
+        misfits.retain(Misfit::is_longer);
+        misfits
     }
 
     pub(super) fn claim(&self, storage: &Storage, piece: PieceIndex) -> Claim {

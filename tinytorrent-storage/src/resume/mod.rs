@@ -10,6 +10,8 @@ mod stamp;
 
 use tinytorrent_types::{Bitfield, PieceIndex};
 
+use crate::Misfit;
+
 pub(crate) use journal::{BlockRange, Journal};
 pub use metadata::MetadataFile;
 pub use record::{RecordError, ResumeRecord};
@@ -26,6 +28,8 @@ pub struct Recovered {
     pub partial: Vec<PartialPiece>,
     /// What the record counted; zeros if there was none.
     pub counters: Counters,
+    /// Files that are longer than their torrent says, wanted or not.
+    pub longer: Vec<Misfit>,
 }
 
 impl Recovered {
@@ -36,7 +40,7 @@ impl Recovered {
 
     /// These pieces, and no others: after a [`verify`](crate::verify()), say.
     pub fn with_pieces(have: Bitfield) -> Self {
-        Self { have, partial: Vec::new(), counters: Counters::default() }
+        Self { have, partial: Vec::new(), counters: Counters::default(), longer: Vec::new() }
     }
 }
 

@@ -109,6 +109,7 @@ pub fn recover(
     }
 
     let mut recovered = Recovered::nothing(geometry.piece_count());
+    recovered.longer = files.longer(storage);
     let mut unsure = Bitfield::new(geometry.piece_count());
     for piece in geometry.pieces() {
         match files.claim(storage, piece) {

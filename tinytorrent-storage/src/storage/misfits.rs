@@ -3,7 +3,7 @@ use std::sync::PoisonError;
 use tinytorrent_metainfo::{File, FileIndex};
 
 use super::{Storage, Target};
-use crate::{Operation, StorageError, pool::Access};
+use crate::{FileStamp, Operation, StorageError, pool::Access};
 
 /// A file whose size is not the one that the torrent says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,18 +31,20 @@ impl Storage {
     /// # Errors
     /// The system refuses, or a link is in the way.
     pub fn misfits(&self) -> Result<Vec<Misfit>, StorageError> {
+        Ok(self.misfits_among(&self.stamps()?))
+    }
+
+    /// The same, by stamps of all files.
+    pub(crate) fn misfits_among(&self, stamps: &[Option<FileStamp>]) -> Vec<Misfit> {
         let placement = self.placement.read().unwrap_or_else(PoisonError::into_inner);
-        let mut misfits = Vec::new();
-        for file in self.layout().files() {
-            if !is_plain(&file) || !placement.is_in_file(file.index) {
-                continue;
-            }
-            let size = self.root.stamp(self.path(&file).elements())?.map(|stamp| stamp.size);
-            if size != Some(file.length) {
-                misfits.push(Misfit { file: file.index, size, length: file.length });
-            }
-        }
-        Ok(misfits)
+        let files = self.layout().files().zip(stamps);
+        let files = files.filter(|(file, _)| is_plain(file) && placement.is_in_file(file.index));
+        let misfit = |(file, stamp): (File<'_>, &Option<FileStamp>)| {
+            let size = stamp.map(|stamp| stamp.size);
+            let misfit = Misfit { file: file.index, size, length: file.length };
+            (size != Some(file.length)).then_some(misfit)
+        };
+        files.filter_map(misfit).collect()
     }
 
     /// Cuts a file that is longer than its torrent says (S-15). Only a file that is otherwise complete

@@ -160,6 +160,13 @@ impl Storage {
         self.root.path()
     }
 
+    /// The file or the folder on disk that bears the torrent's name; `None` if there are no files.
+    pub fn content_path(&self) -> Option<PathBuf> {
+        let file = self.layout().files().find(|file| !file.is_pad())?;
+        let path = self.path(&file).to_path_buf();
+        Some(self.root.path().join(path.components().next()?))
+    }
+
     /// Where a file is on disk; `None` for padding and beyond the last file.
     pub fn file_path(&self, file: FileIndex) -> Option<PathBuf> {
         let file = self.layout().file(file.get()).filter(|file| !file.is_pad())?;
