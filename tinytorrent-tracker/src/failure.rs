@@ -1,6 +1,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use tinytorrent_types::Printable;
+
 /// A tracker understood the request and refused it (`failure reason`, or action 3 over UDP).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the tracker refused: {reason}")]
@@ -71,15 +73,12 @@ impl fmt::Display for Deviation {
     }
 }
 
-/// Text of a tracker for people: lossy UTF-8, without a closing NUL, and with control characters
-/// replaced, so that it can go to a terminal and into a log.
+/// Text of a tracker for people: lossy UTF-8, without a closing NUL, at most 1,000 characters, and
+/// harmless to a terminal and a log.
 pub(crate) fn printable(bytes: &[u8]) -> String {
     let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-    String::from_utf8_lossy(&bytes[..end])
-        .chars()
-        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
-        .take(MAX_TEXT)
-        .collect()
+    let text: String = String::from_utf8_lossy(&bytes[..end]).chars().take(MAX_TEXT).collect();
+    Printable(&text).to_string()
 }
 
 /// Enough for a sentence of any tracker, too little to flood a log.

@@ -8,6 +8,7 @@
 //! | `peers`, `peers6`, `added`, a UDP announce reply | addresses | [`compact::peers`] |
 //! | addresses from strangers | those worth a connection | [`AddressFilter`] |
 //! | what peers say our address is | the one that enough of them agree on | [`AddressVotes`] |
+//! | text from strangers | a line that is safe to show | [`Printable`] |
 //! | a piece index or a request from a peer | one that is proven in range | [`Geometry`] |
 //! | which pieces somebody has | a set | [`Bitfield`] |
 //!
@@ -29,6 +30,7 @@ mod geometry;
 mod hex;
 mod info_hash;
 mod peer_id;
+mod printable;
 
 pub use address::{AddressFilter, AddressVerdict};
 pub use address_votes::AddressVotes;
@@ -38,3 +40,4 @@ pub use geometry::{BLOCK_LENGTH, BlockInfo, Geometry, GeometryError, PieceIndex}
 pub use hex::HexError;
 pub use info_hash::{InfoHashV1, InfoHashV2, InfoHashes, WireInfoHash};
 pub use peer_id::PeerId;
+pub use printable::{Printable, is_printable};

@@ -2,6 +2,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bytes::Bytes;
 use tinytorrent_bencode::{Node, Options, Raw, encode};
+use tinytorrent_types::Printable;
 
 use super::{ExtensionError, OurExtensions};
 use crate::Extended;
@@ -155,8 +156,8 @@ impl ExtendedHandshake {
     /// a terminal, is replaced; at most 64 characters.
     pub fn client_name(&self) -> Option<String> {
         let text = String::from_utf8_lossy(self.client.as_deref()?);
-        let safe = text.chars().take(MAX_NAME).map(|c| if is_printable(c) { c } else { REPLACED });
-        Some(safe.collect())
+        let text: String = text.chars().take(MAX_NAME).collect();
+        Some(Printable(&text).to_string())
     }
 }
 
@@ -179,14 +180,6 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
 fn positive<N: PartialOrd + Default>(number: &N) -> bool {
     *number > N::default()
 }
-
-/// Neither a control character nor one that turns the direction of the text or has no width.
-fn is_printable(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-const REPLACED: char = '\u{fffd}';
 
 /// Long enough for every client's name; the rest is noise in a log.
 const MAX_NAME: usize = 64;
