@@ -1,6 +1,7 @@
 //! Magnet links (BEP 9 "magnet URI format", BEP 53).
 
 mod escape;
+mod pasted;
 mod read;
 mod selection;
 
@@ -15,8 +16,10 @@ pub use selection::FileSelection;
 
 /// A magnet link: the identity of a torrent, and where to ask for it.
 ///
-/// Reading takes links as they are pasted from web pages: blanks around, `&amp;` for `&`, bad
-/// escapes, unknown parameters. Writing gives the same value when it is read again.
+/// Reading takes links as they are pasted from web pages and mails, and as desktops hand them on:
+/// blanks, quotes and text around them, `&amp;` or `&#38;` for `&`, `magnet:///?`, links that are
+/// escaped as a whole, bad escapes, unknown parameters. Writing gives the same value when it is read
+/// again.
 ///
 /// ```
 /// use tinytorrent_metainfo::Magnet;
@@ -99,6 +102,14 @@ impl Magnet {
 
     /// Trackers, web seeds, sources, peers, nodes or ranges of files at most; others are dropped.
     pub const MAX_ENTRIES: usize = 10_000;
+
+    /// A link to the torrent of a bare info-hash: 40 hexadecimal digits or 32 of base32 for v1, 64 or
+    /// a multihash of 68 that begins with `1220` for v2, in either case. `None` for other text.
+    ///
+    /// Not part of parsing, as a file may have such a name.
+    pub fn from_info_hash(text: &str) -> Option<Self> {
+        read::read_info_hash(text).map(Self::new)
+    }
 
     /// A link that says no more than which torrent is meant.
     pub fn new(hashes: InfoHashes) -> Self {

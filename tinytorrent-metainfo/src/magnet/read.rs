@@ -1,15 +1,24 @@
 use tinytorrent_types::{InfoHashV1, InfoHashV2, InfoHashes};
 
 use super::escape::{base32, unescape};
-use super::{FileSelection, Magnet, MagnetError};
+use super::{FileSelection, Magnet, MagnetError, pasted};
 
 pub(super) fn read(text: &str) -> Result<Magnet, MagnetError> {
-    let text = text.trim();
     if text.len() > Magnet::MAX_LENGTH {
         return Err(MagnetError::TooLong { found: text.len() });
     }
-    let start = text.get(..SCHEME.len()).filter(|start| start.eq_ignore_ascii_case(SCHEME));
-    let query = &text[start.ok_or(MagnetError::Scheme)?.len()..];
+    let mut error = MagnetError::Scheme;
+    for link in pasted::candidates(text) {
+        match read_link(&link) {
+            Ok(magnet) => return Ok(magnet),
+            Err(last) => error = last,
+        }
+    }
+    Err(error)
+}
+
+fn read_link(link: &str) -> Result<Magnet, MagnetError> {
+    let query = &pasted::query(link).ok_or(MagnetError::Scheme)?;
     let hashes = read_hashes(query)?;
     let mut magnet = Magnet::new(hashes);
     parameters(query).for_each(|(key, value)| read_parameter(&mut magnet, &key, value));
@@ -17,13 +26,22 @@ pub(super) fn read(text: &str) -> Result<Magnet, MagnetError> {
     Ok(magnet)
 }
 
-const SCHEME: &str = "magnet:?";
+/// What a bare info-hash means, however it is written.
+pub(super) fn read_info_hash(text: &str) -> Option<InfoHashes> {
+    match text.len() {
+        32 | 40 => read_btih(text).ok().map(InfoHashes::from_v1),
+        64 => text.parse().ok().map(InfoHashes::from_v2),
+        68 => text.strip_prefix(SHA256)?.parse().ok().map(InfoHashes::from_v2),
+        _ => None,
+    }
+}
+
+/// What the multihash of a SHA-256 begins with: its code, and its length of 32 bytes.
+const SHA256: &str = "1220";
 
 /// Keys in lower case without their number (`tr.1` is `tr`), and values as they are written.
-///
-/// Web pages write `&amp;` for `&`; what follows one is a parameter all the same.
 fn parameters(query: &str) -> impl Iterator<Item = (String, &str)> {
-    query.split('&').map(|part| part.strip_prefix("amp;").unwrap_or(part)).filter_map(|part| {
+    query.split('&').filter_map(|part| {
         let (key, value) = part.split_once('=')?;
         let key = unescape(key).to_ascii_lowercase();
         let key = match key.rsplit_once('.') {
@@ -34,6 +52,11 @@ fn parameters(query: &str) -> impl Iterator<Item = (String, &str)> {
     })
 }
 
+/// A value as far as it goes: unlike a name, it has no blanks, but text may follow the link.
+fn word(value: &str) -> &str {
+    value.split(|c: char| c.is_whitespace() || c == '"').next().unwrap_or_default()
+}
+
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -42,11 +65,11 @@ fn is_number(text: &str) -> bool {
 fn read_hashes(query: &str) -> Result<InfoHashes, MagnetError> {
     let (mut v1, mut v2, mut unsupported) = (None, None, None);
     for (_, value) in parameters(query).filter(|(key, _)| key == "xt") {
-        let topic = unescape(value);
+        let topic = unescape(word(value));
         if let Some(hash) = without_prefix(&topic, "urn:btih:") {
             unite(&mut v1, read_btih(hash)?)?;
         } else if let Some(multihash) = without_prefix(&topic, "urn:btmh:") {
-            match multihash.strip_prefix("1220").filter(|hash| hash.len() == 64) {
+            match multihash.strip_prefix(SHA256).filter(|hash| hash.len() == 64) {
                 Some(hash) => unite(&mut v2, read_btmh(hash)?)?,
                 None => unsupported = Some(multihash.chars().take(MAX_SHOWN).collect()),
             }
@@ -92,17 +115,18 @@ fn read_btmh(hash: &str) -> Result<InfoHashV2, MagnetError> {
 /// The files that any `so` names. They are put together once: a link has room for a hundred thousand.
 fn read_selection(query: &str) -> FileSelection {
     let texts = parameters(query).filter(|(key, _)| key == "so");
-    let ranges = texts.flat_map(|(_, value)| FileSelection::ranges_of(&unescape(value)));
+    let ranges = texts.flat_map(|(_, value)| FileSelection::ranges_of(&unescape(word(value))));
     FileSelection::new(ranges.take(Magnet::MAX_ENTRIES))
 }
 
 /// One parameter but `xt` and `so`; what cannot be used is left out.
 fn read_parameter(magnet: &mut Magnet, key: &str, value: &str) {
+    if key == "dn" && magnet.name.is_none() {
+        let name = unescape(&value.replace('+', " "));
+        magnet.name = (!name.is_empty()).then_some(name);
+    }
+    let value = word(value);
     match key {
-        "dn" if magnet.name.is_none() => {
-            let name = unescape(&value.replace('+', " "));
-            magnet.name = (!name.is_empty()).then_some(name);
-        }
         "xl" => magnet.length = magnet.length.or(value.parse().ok()),
         "tr" => add_url(&mut magnet.trackers, value),
         "ws" => add_url(&mut magnet.web_seeds, value),

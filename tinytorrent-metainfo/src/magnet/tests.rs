@@ -108,6 +108,87 @@ fn trackers_keep_their_order_and_survive_a_web_page() {
     assert_eq!(magnet.trackers, ["udp://b:1", "http://a/x?y=1"]);
 }
 
+// G-09
+#[test]
+fn what_pages_and_desktops_do_to_a_link_is_undone() {
+    let clean = with_hash("&dn=a%20b&tr=udp%3A%2F%2Fh%3A1&tr=udp%3A%2F%2Fh%3A2");
+    let link = clean.to_string();
+    let query = link.strip_prefix("magnet:?").unwrap();
+    let escaped = escape::Escaped(&link).to_string();
+    let twice = escape::Escaped(&escaped).to_string();
+    for pasted in [
+        format!(" \u{feff}{link}\r\n\t"),
+        format!("<{link}>"),
+        format!("\"{link}\""),
+        format!("({link})"),
+        format!("'{link}"),
+        link.replace('&', "&amp;"),
+        link.replace('&', "&amp;amp;"),
+        link.replace('&', "&#38;"),
+        link.replace('&', "&#038;"),
+        link.replace('&', "&#x26;"),
+        link.replace('&', "&amp;#X26;"),
+        link.replace('&', "\\u0026"),
+        link.replace('&', "&#38;").replace('=', "&#61;").replace(':', "&colon;"),
+        format!("magnet:///?{query}"),
+        format!("magnet://?{query}"),
+        format!("MAGNET:/?{query}"),
+        format!("magnet:///%3F{query}"),
+        format!("magnet:%3f{query}"),
+        format!("magnet%3A?{query}"),
+        format!("magnet:?{}", escape::Escaped(query)),
+        format!("magnet:///%3F{}", escape::Escaped(query)),
+        escaped.replace("%26", "%26amp%3B"),
+        escaped.to_lowercase(),
+        escaped,
+        twice,
+        format!("{link} Download now"),
+        format!("{link}\">Download</a>"),
+        format!("{link}\nDownload it now"),
+        format!("{link}\n\n{link}"),
+        format!("{link}\n{}", link.replace("btih:d", "btih:e")),
+        format!("{}\n  {}\r\n{}", &link[..30], &link[30..70], &link[70..]),
+        link.replace("&dn", "\n&dn"),
+    ] {
+        assert_eq!(pasted.parse().as_ref(), Ok(&clean), "{pasted}");
+    }
+    let lone = format!("magnet:?xt=urn:btih:{V1}");
+    for text in [" text", "\ntext", "\ntext and more", "\"", "&amp;", "\n\n", "</a>"] {
+        assert_eq!(read(&format!("{lone}{text}")), with_hash(""), "{text}");
+    }
+    for text in ["magnet:", "magnet:///", "magnet:%", "magnet%3A", "magnets:?xt=1", "&#109;", "<"] {
+        assert_eq!(text.parse::<Magnet>(), Err(MagnetError::Scheme), "{text}");
+    }
+}
+
+// G-08, G-09
+#[test]
+fn a_name_keeps_its_blanks_and_its_own_entities() {
+    let magnet = with_hash("&dn=Tom & Jerry%20%26amp%3B &lt;1&amp;tr=udp://h:1");
+    assert_eq!((magnet.name.as_deref(), magnet.trackers.len()), (Some("Tom"), 1));
+    assert_eq!(with_hash("&dn=a b%26amp%3Bc").name.as_deref(), Some("a b&amp;c"));
+}
+
+// G-03, G-04, G-14
+#[test]
+fn a_bare_info_hash_is_no_link_but_means_one() {
+    let v1 = read(&format!("magnet:?xt=urn:btih:{V1}"));
+    let base32 = "3WBFL3G4PSSV7MF37AJSHWDQMLNR63I4";
+    for text in [V1, &V1.to_uppercase(), base32, &base32.to_lowercase()] {
+        assert_eq!(Magnet::from_info_hash(text), Some(v1.clone()), "{text}");
+        assert_eq!(text.parse::<Magnet>(), Err(MagnetError::Scheme));
+    }
+    let v2 = read(&format!("magnet:?xt=urn:btmh:1220{V2}"));
+    for text in [V2, &V2.to_uppercase(), &format!("1220{V2}")] {
+        assert_eq!(Magnet::from_info_hash(text), Some(v2.clone()), "{text}");
+    }
+    for text in
+        ["", "abc", &V1[1..], &base32.replace('A', "1"), &format!("1114{V2}"), &"é".repeat(20)]
+    {
+        assert_eq!(Magnet::from_info_hash(text), None, "{text}");
+    }
+}
+
 // G-10, G-17
 #[test]
 fn sources_peers_and_nodes_are_read() {
@@ -167,12 +248,57 @@ fn a_link_that_names_files_one_by_one_is_limited_and_read_back() {
     assert_eq!(read(&magnet.to_string()), magnet);
 }
 
+/// What links are made of, and what becomes of it.
+const MANGLED: [&str; 29] = [
+    "magnet:",
+    "magnet%3A",
+    "?",
+    "%3F",
+    "//",
+    "&",
+    "&amp;",
+    "&#38;",
+    "&#x26;",
+    "&colon;",
+    ";",
+    "=",
+    "%3D",
+    "dn=",
+    "tr=http://h/",
+    "xt=urn:btih:",
+    V1,
+    "x.pe=h:1",
+    "so=1",
+    "xl=5",
+    "a",
+    "é",
+    " ",
+    "\n",
+    "<",
+    "\"",
+    "%",
+    "%25",
+    "\u{feff}",
+];
+
 proptest! {
     #[test]
     fn no_text_panics(text in any::<String>(), query in "[a-z.=&%+0-9:,\\-é]{0,80}") {
         let _ = text.parse::<Magnet>();
         let _ = format!("magnet:?{query}").parse::<Magnet>();
         let _ = format!("magnet:?xt=urn:btih:{V1}&{query}").parse::<Magnet>();
+    }
+
+    // G-09, G-15
+    #[test]
+    fn what_is_made_of_a_mangled_link_is_written_and_read_back(
+        parts in prop::collection::vec(prop::sample::select(MANGLED.to_vec()), 0..20),
+    ) {
+        for link in [parts.concat(), format!("magnet:?xt=urn:btih:{V1}{}", parts.concat())] {
+            if let Ok(magnet) = link.parse::<Magnet>() {
+                prop_assert_eq!(magnet.to_string().parse(), Ok(magnet), "{}", link);
+            }
+        }
     }
 
     // G-15
