@@ -76,7 +76,10 @@ pub enum ErrorKind {
     /// `meta version` is beyond 2: newer software is needed (BEP 52).
     #[error("the torrent is of version {0}, which is newer than version 2")]
     TooNew(i64),
-    /// `meta version` without `file tree`, or the other way round, or another version than 2.
+    /// `meta version` is below 1, which no version ever was (BEP 52).
+    #[error("there is no `meta version` {0}")]
+    NoSuchVersion(i64),
+    /// `meta version` 2 without `file tree`, or the other way round (BEP 52).
     #[error("`meta version` 2 and `file tree` belong together")]
     VersionMismatch,
     /// A torrent with a merkle tree after BEP 30, which BEP 52 replaced.

@@ -37,6 +37,10 @@ pub enum WarningKind {
     /// Harmless: an optional value makes no sense and was ignored.
     #[error("ignored, as it makes no sense")]
     Nonsense,
+    /// A v2 torrent has `length` or `files` without `pieces`, or the other way round: too little for a
+    /// hybrid torrent, and ignored (BEP 52, "upgrade path").
+    #[error("the keys of v1 are incomplete: a hybrid torrent has `pieces` and `length` or `files`")]
+    IncompleteV1,
     /// `name` is missing, empty or a dot; the info-hash stands in.
     #[error("the torrent has no usable name, its info-hash stands in")]
     NoName,

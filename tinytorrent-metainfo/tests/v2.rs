@@ -9,8 +9,8 @@ use std::ops::ControlFlow;
 use common::{both, d, i, l, lenient, paths, portable, refused, refused_kind, s, strings, torrent};
 use sha2::{Digest, Sha256};
 use tinytorrent_metainfo::{
-    CreateOptions, ErrorKind, Info, LayoutError, Magnet, Metainfo, Progress, VerifyError,
-    VerifyOptions, Version, WarningKind, merkle,
+    CreateOptions, ErrorKind, Info, LayoutError, Magnet, Metainfo, Progress, ReadOptions,
+    VerifyError, VerifyOptions, Version, WarningKind, merkle,
 };
 
 const PIECE: i128 = 16_384;
@@ -65,16 +65,46 @@ fn a_newer_version_is_named_whatever_else_is_wrong() {
 #[test]
 fn version_and_tree_belong_together() {
     let tree = || d([("a", small(5, 1))]);
-    for changes in [
-        ("meta version", None),
-        ("file tree", None),
-        ("meta version", Some(i(1))),
-        ("meta version", Some(i(-2))),
-    ] {
+    for changes in [("meta version", None), ("file tree", None), ("meta version", Some(i(1)))] {
         let kind = refused_kind(&torrent(info_with(tree(), &[changes]), &[]));
         assert_eq!(kind, ErrorKind::VersionMismatch);
     }
+    for version in [0, -1, i64::MIN] {
+        let number = ("meta version", Some(i(version.into())));
+        for tree in [("file tree", Some(tree())), ("file tree", None)] {
+            let bytes = torrent(info_with(d::<&str>([]), &[tree, number.clone()]), &[]);
+            assert_eq!(refused_kind(&bytes), ErrorKind::NoSuchVersion(version));
+        }
+    }
     assert_eq!(both(&v2(tree())).info().version(), Version::V2);
+}
+
+// V-05, V-09, BEP 52 "upgrade path"
+#[test]
+fn a_part_of_v1_makes_no_hybrid_torrent() {
+    let files = || Some(l([common::file(5, &["b"])]));
+    for part in [
+        &[("length", Some(i(5)))][..],
+        &[("length", Some(i(70_000)))],
+        &[("files", files())],
+        &[("length", Some(i(5))), ("files", files())],
+        &[("pieces", Some(s([7; 20])))],
+        &[("pieces", Some(s("")))],
+    ] {
+        let dict = info_with(d([("a", small(5, 1))]), part);
+        let bytes = torrent(dict.clone(), &[("piece layers", d::<&str>([]))]);
+        let (read, warning) = common::lenient(&bytes);
+        assert_eq!(warning, WarningKind::IncompleteV1);
+        assert_eq!(read.warnings()[0].path.to_string(), format!("info.{}", part[0].0));
+        let error = Metainfo::from_bytes(&bytes).unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Strict(WarningKind::IncompleteV1));
+        let info = read.info();
+        assert_eq!((info.version(), info.hashes().v1()), (Version::V2, None));
+        assert!(info.is_single_file() && info.piece_hashes().is_none());
+        assert_eq!(common::paths(&read)[0], "a");
+        let bare = ReadOptions::lenient().read_info(&dict).unwrap();
+        assert_eq!((bare.hashes(), bare.layout()), (info.hashes(), info.layout()));
+    }
 }
 
 // V-03, BEP 52 "piece length"

@@ -30,8 +30,12 @@ pub(crate) fn read(
     report: &mut Report,
 ) -> Result<Info, Error> {
     node.to_dict()?;
-    let keys = InfoKeys::of(node);
-    let version = version(node, &keys)?;
+    let mut keys = InfoKeys::of(node);
+    let version = version(node, &keys, report)?;
+    if !version.has_v1() {
+        // Without the rest they say nothing about the files.
+        (keys.length, keys.files, keys.pieces) = (None, None, None);
+    }
     let (sha1, collected) = collected.map(|files| files.finish(node.raw())).unzip();
     let hashes = hash(node.raw(), version, sha1);
     let mut reader = Reader { node, keys, hashes, collected, options, report };
@@ -59,26 +63,42 @@ pub(crate) fn read(
 }
 
 /// What kind of torrent it is, before anything else is looked at (BEP 52, "meta version").
-fn version(node: Node<'_, '_>, keys: &InfoKeys<'_, '_>) -> Result<Version, Error> {
+fn version(
+    node: Node<'_, '_>,
+    keys: &InfoKeys<'_, '_>,
+    report: &mut Report,
+) -> Result<Version, Error> {
     let meta_version = keys.meta_version.map(|node| node.to_i64()).transpose()?;
-    if let (Some(found @ 3..), Some(node)) = (meta_version, keys.meta_version) {
-        return Err(Error::at(&node, ErrorKind::TooNew(found)));
+    if let (Some(found), Some(node)) = (meta_version, keys.meta_version) {
+        match found {
+            ..=0 => return Err(Error::at(&node, ErrorKind::NoSuchVersion(found))),
+            1..=2 => {}
+            3.. => return Err(Error::at(&node, ErrorKind::TooNew(found))),
+        }
     }
     let has_v2 = match (meta_version, keys.file_tree) {
         (Some(2), Some(_)) => true,
         (None | Some(1), None) => false,
         _ => return Err(Error::at(&node, ErrorKind::VersionMismatch)),
     };
-    // A hybrid torrent has the hashes of both; a v2 torrent may not have a part of v1.
-    let has_v1 = keys.length.is_some() || keys.files.is_some() || keys.pieces.is_some();
-    match (has_v1, has_v2) {
-        _ if keys.root_hash.is_some() && keys.pieces.is_none() && !has_v2 => {
+    if !has_v2 {
+        let is_merkle = keys.root_hash.is_some() && keys.pieces.is_none();
+        return if is_merkle {
             Err(Error::at(&node, ErrorKind::MerkleV1))
-        }
-        (_, false) => Ok(Version::V1),
-        (false, true) => Ok(Version::V2),
-        (true, true) => Ok(Version::Hybrid),
+        } else {
+            Ok(Version::V1)
+        };
     }
+    // A hybrid torrent has the hashes of both; a v2 torrent may not have a part of v1.
+    let files = keys.length.or(keys.files);
+    match (files, keys.pieces) {
+        (Some(_), Some(_)) => return Ok(Version::Hybrid),
+        (Some(part), None) | (None, Some(part)) => {
+            report.deviate(&part, WarningKind::IncompleteV1)?;
+        }
+        (None, None) => {}
+    }
+    Ok(Version::V2)
 }
 
 /// The only way to an info-hash: the bytes as they are (BEP 3, BEP 52 "infohash").
