@@ -70,7 +70,17 @@ pub enum ErrorKind {
     /// The files make no layout, or a path is refused.
     #[error("{0}")]
     Layout(#[from] LayoutError),
-    /// A torrent file that holds a magnet link. Read that instead.
+    /// Two files have one path, or a file has that of a folder (BEP 3); strict reading alone refuses
+    /// that. Lenient reading gives the later one another name.
+    #[error("file {file} has the path of file {of}, or of a folder around it")]
+    SamePath {
+        /// The later file.
+        file: u32,
+        /// The file whose path it is, or leads through it.
+        of: u32,
+    },
+    /// A torrent file that holds a magnet link, in `magnet-uri` as rtorrent takes it, or in
+    /// `magnet-info` as transmission up to 3.0 wrote it. Read that instead.
     #[error("this file only holds a magnet link: {0}")]
     IsMagnet(String),
     /// `meta version` is beyond 2: newer software is needed (BEP 52).

@@ -106,6 +106,10 @@ impl Report {
         self.count == 0
     }
 
+    pub(crate) fn is_lenient(&self) -> bool {
+        self.lenient
+    }
+
     /// Strict reading cannot accept this.
     pub(crate) fn deviate(&mut self, node: &Node<'_, '_>, kind: WarningKind) -> Result<(), Error> {
         if !self.lenient {

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::collections::HashSet;
+
 use common::{
     both, d, file, i, info, info_of_files, l, lenient, paths, portable, refused, refused_kind, s,
     strings, torrent,
@@ -486,6 +488,37 @@ fn a_magnet_in_a_file_is_named() {
     let link = "magnet:?xt=urn:btih:dd8255ecdc7ca55fb0bbf81323d87062db1f6d1c";
     let bytes = d([("magnet-uri", s(link))]);
     assert_eq!(refused_kind(&bytes), ErrorKind::IsMagnet(link.to_owned()));
+}
+
+// M-27, BEP 3
+#[test]
+fn strict_reading_refuses_two_files_of_one_path() {
+    let files = |paths: &[&[&str]]| {
+        let files: Vec<_> = paths.iter().map(|path| file(10, path)).collect();
+        torrent(info_of_files(&files, 10 * paths.len()), &[])
+    };
+    for (paths, file, of) in [
+        (&[&["a"][..], &["b"], &["a"]][..], 2, 0),
+        (&[&["x", "a"], &["x", "a"]], 1, 0),
+        (&[&["a"], &["a", "b"]], 1, 0),
+        (&[&["a", "b", "c"], &["a!"], &["a", "b"], &["a", "bc"]], 2, 0),
+    ] {
+        let bytes = files(paths);
+        let error = Metainfo::from_bytes(&bytes).unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::SamePath { file, of }, "{paths:?}");
+        assert_eq!(error.path().to_string(), format!("info.files[{file}]"));
+        let read = Metainfo::from_bytes_lenient(&bytes).unwrap();
+        let names: HashSet<String> = common::paths(&read).into_iter().collect();
+        assert_eq!(names.len(), paths.len(), "lenient reading tells them apart");
+    }
+    // Paths that some file system may mix up are not one path.
+    let alike = files(&[&["a"], &["A"], &["b:"], &["b?"], &["a b", "c"], &["a b."]]);
+    assert!(Metainfo::from_bytes(&alike).is_ok());
+    let pads = ["p", "p"]
+        .map(|attr| d([("attr", s(attr)), ("length", i(5)), ("path", strings([".pad", "5"]))]));
+    let named = file(10, &["con"]);
+    let bytes = torrent(info_of_files(&[&pads[..], &[named]].concat(), 20), &[]);
+    assert!(Metainfo::from_bytes(&bytes).is_ok(), "padding is never written");
 }
 
 // B-30

@@ -5,7 +5,7 @@ use tinytorrent_bencode::{Kind, Node};
 use super::keys::FileKeys;
 use super::read::{Files, Reader, length, missing};
 use crate::error::{Error, ErrorKind};
-use crate::layout::{FileAttributes, LayoutBuilder};
+use crate::layout::{FileAttributes, Layout, LayoutBuilder};
 use crate::warning::{Report, WarningKind};
 
 pub(super) fn read(
@@ -61,7 +61,32 @@ fn read_files<'doc, 'a>(
         let file = node.index(file.as_usize())?;
         FileKeys::of(file).path.or(Some(file))
     })?;
+    // Of paths that differ no file had to give way to another.
+    if !reader.report.is_lenient() && layout.path_changes().len() > 0 {
+        check_paths(node, &layout)?;
+    }
     Ok(Files { layout, roots: Vec::new(), is_single_file: false })
+}
+
+/// Refuses two files of one path, and a file in the place of a folder (BEP 3 "path").
+///
+/// In the order of their bytes the first path that begins with another comes right behind it.
+fn check_paths(files: Node<'_, '_>, layout: &Layout) -> Result<(), Error> {
+    let mut paths = Vec::new();
+    for (file, node) in layout.files().zip(files.list()).filter(|(file, _)| !file.is_pad()) {
+        let path = used_path(&FileKeys::of(node)).and_then(|path| path.raw().strip_suffix(b"e"));
+        paths.extend(path.map(|path| (path, file.index.get(), node)));
+    }
+    paths.sort_unstable_by_key(|(path, file, _)| (*path, *file));
+    for pair in paths.windows(2) {
+        let [(first, ..), (second, ..)] = pair else { continue };
+        if second.starts_with(first) {
+            let [earlier, later] = if pair[0].1 < pair[1].1 { [0, 1] } else { [1, 0] };
+            let (_, file, node) = pair[later];
+            return Err(Error::at(&node, ErrorKind::SamePath { file, of: pair[earlier].1 }));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn read_file(
@@ -91,10 +116,7 @@ fn push_path(
     builder: &mut LayoutBuilder,
     is_pad: bool,
 ) -> Result<bool, Error> {
-    let usable = |node: &Node<'_, '_>| {
-        node.list().next().is_some() && node.list().all(|element| element.as_str().is_some())
-    };
-    let Some(path) = keys.path_utf8.filter(usable).or(keys.path) else {
+    let Some(path) = used_path(keys) else {
         return if is_pad { Ok(false) } else { Err(missing(&file, "path")) };
     };
     let paths = builder.paths();
@@ -110,6 +132,14 @@ fn push_path(
     }
     paths.name(name);
     Ok(is_bitcomet_pad)
+}
+
+/// `path.utf-8` where it is what it says, or else `path`.
+fn used_path<'doc, 'a>(keys: &FileKeys<'doc, 'a>) -> Option<Node<'doc, 'a>> {
+    let usable = |node: &Node<'_, '_>| {
+        node.list().next().is_some() && node.list().all(|element| element.as_str().is_some())
+    };
+    keys.path_utf8.filter(usable).or(keys.path)
 }
 
 pub(super) fn attributes(
