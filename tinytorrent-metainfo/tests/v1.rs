@@ -10,8 +10,10 @@ use common::{
 };
 use sha1::{Digest, Sha1};
 use tinytorrent_metainfo::{
-    ErrorKind, Info, LayoutError, Metainfo, PathChangeKind, ReadOptions, Version, WarningKind,
+    ErrorKind, Info, LayoutError, Magnet, Metainfo, PathChangeKind, ReadOptions, Version,
+    WarningKind,
 };
+use tinytorrent_types::InfoHashV1;
 
 fn tiers(metainfo: &Metainfo) -> Vec<Vec<&str>> {
     metainfo.trackers().iter().map(|tier| tier.iter().map(String::as_str).collect()).collect()
@@ -313,8 +315,12 @@ fn web_seeds_come_in_every_shape() {
     );
     assert!(seeds(info(&[]), s("")).is_empty() && seeds(info(&[]), i(1)).is_empty());
     both(&torrent(info(&[]), &[("url-list", s(""))]));
-    let folder = || info_of_files(&[file(40_000, &["x"])], 40_000);
+    let folder = || info_of_files(&[file(39_999, &["x"]), file(1, &["y"])], 40_000);
     assert_eq!(seeds(folder(), strings(["http://a", "http://a/"])), ["http://a/"]);
+    // libtorrent's url_seed_multi_single_file: the URL of the file, or of the folder around it.
+    let one = || info_of_files(&[file(40_000, &["foo", "bar"])], 40_000);
+    let urls = ["http://a/folder/foo/bar", "http://a/"];
+    assert_eq!(seeds(one(), strings(urls)), urls);
 }
 
 // M-34, BEP 17
@@ -488,6 +494,24 @@ fn a_magnet_in_a_file_is_named() {
     let link = "magnet:?xt=urn:btih:dd8255ecdc7ca55fb0bbf81323d87062db1f6d1c";
     let bytes = d([("magnet-uri", s(link))]);
     assert_eq!(refused_kind(&bytes), ErrorKind::IsMagnet(link.to_owned()));
+    // As transmission keeps a link until it has the metadata.
+    let hash = link[20..].parse::<InfoHashV1>().unwrap();
+    let magnet = || d([("display-name", s("a+b é")), ("info_hash", s(hash.as_bytes()))]);
+    let bytes = d([
+        ("announce-list", l([strings(["udp://a:1"]), strings(["udp://b:1", ""])])),
+        ("magnet-info", magnet()),
+        ("url-list", strings(["http://w/x"])),
+    ]);
+    let ErrorKind::IsMagnet(found) = refused_kind(&bytes) else { panic!("no magnet link") };
+    let found: Magnet = found.parse().unwrap();
+    assert_eq!((found.hashes.v1(), found.name.as_deref()), (Some(hash), Some("a b é")));
+    assert_eq!(found.trackers, ["udp://a:1", "udp://b:1"]);
+    assert_eq!(found.web_seeds, ["http://w/x"]);
+    // Metadata that is there counts, and a hash that is none does not.
+    let whole = both(&torrent(info(&[]), &[("magnet-info", magnet())]));
+    assert_eq!(whole.info().name(), "a.bin");
+    let short = d([("magnet-info", d([("info_hash", s("x"))]))]);
+    assert!(matches!(refused_kind(&short), ErrorKind::Bencode(_)));
 }
 
 // M-27, BEP 3

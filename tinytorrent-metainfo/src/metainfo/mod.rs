@@ -5,6 +5,7 @@ mod layers;
 mod parts;
 mod read;
 mod trackers;
+mod wrapped;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -92,7 +93,9 @@ impl Metainfo {
         &self.trackers
     }
 
-    /// Web seeds after BEP 19, `url-list`. Of a multi-file torrent each ends in `/`.
+    /// Web seeds after BEP 19, `url-list`. Of a torrent of several files each ends in `/`. Of a torrent
+    /// of one file, in a folder or not, one that ends in `/` is the folder around it, and any other the
+    /// file itself.
     pub fn web_seeds(&self) -> &[String] {
         &self.web_seeds
     }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use tinytorrent_bencode::{Document, Node};
 
-use super::{Metainfo, PieceLayers, trackers};
+use super::{Metainfo, PieceLayers, trackers, wrapped};
 use crate::error::{Error, ErrorKind};
 use crate::info::{self, Collected, keys, text};
 use crate::warning::{Report, WarningKind};
@@ -21,6 +21,7 @@ keys! {
         creation_date: b"creation date",
         httpseeds: b"httpseeds",
         info: b"info",
+        magnet_info: b"magnet-info",
         magnet_uri: b"magnet-uri",
         nodes: b"nodes",
         piece_layers: b"piece layers",
@@ -68,20 +69,24 @@ fn info_node<'doc, 'a>(
     root: Node<'doc, 'a>,
     keys: &RootKeys<'doc, 'a>,
 ) -> Result<Node<'doc, 'a>, Error> {
-    match (keys.info, keys.magnet_uri.and_then(|node| node.as_str())) {
-        (None, Some(magnet)) => Err(Error::at(&root, ErrorKind::IsMagnet(magnet.to_owned()))),
-        (info, _) => Ok(info.map_or_else(|| root.require("info"), Ok)?),
+    if let Some(info) = keys.info {
+        return Ok(info);
+    }
+    match wrapped::magnet(keys) {
+        Some(magnet) => Err(Error::at(&root, ErrorKind::IsMagnet(magnet))),
+        None => Ok(root.require("info")?),
     }
 }
 
-/// Web seeds of a multi-file torrent are folders, with or without the slash (BEP 19).
+/// Web seeds of several files are folders, with or without the slash (BEP 19). Of one file in a folder
+/// the URL may be that of the file: libtorrent and transmission leave it as it is.
 fn web_seeds(
     node: Option<Node<'_, '_>>,
     info: &Info,
     report: &mut Report,
 ) -> Result<Vec<String>, Error> {
     let mut urls = trackers::urls(node, report)?;
-    if !info.is_single_file() {
+    if info.layout().files().filter(|file| !file.is_pad()).nth(1).is_some() {
         urls.iter_mut().filter(|url| !url.ends_with('/')).for_each(|url| url.push('/'));
         let mut seen = std::collections::HashSet::new();
         urls.retain(|url| seen.insert(url.clone()));
