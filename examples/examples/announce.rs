@@ -8,7 +8,7 @@ use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 use tinytorrent_examples::{
     Common, Failure, Identity, Outcome, Output, TrackerOptions, block_on, interrupted,
-    none_answered, run,
+    none_answered, run, start,
 };
 use tinytorrent_tracker::client::TrackerClient;
 use tinytorrent_tracker::{AnnounceEvent, AnnounceRequest, AnnounceResponse, TrackerUrl};
@@ -69,7 +69,7 @@ impl From<Event> for AnnounceEvent {
 }
 
 fn main() -> Outcome {
-    let options = Options::parse();
+    let options: Options = start();
     let out = options.common.output();
     run(&options.common, || {
         block_on(async {

@@ -10,6 +10,7 @@ use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 use tinytorrent_examples::{
     Common, Failure, Mode, NewFile, Outcome, Output, format_size, interrupt_flag, parse_size, run,
+    say_on_stderr, start,
 };
 use tinytorrent_metainfo::{
     CreateError, CreateNote, CreateNoteKind, CreateOptions, CreatePlan, HostPort, LinkPolicy,
@@ -109,26 +110,20 @@ enum Links {
 }
 
 fn main() -> Outcome {
-    let options = Options::parse();
+    let options: Options = start();
     run(&options.common, || {
         let out =
             if is_stdout(&options.output) { quiet(&options)? } else { options.common.output() };
         let plan = creation(&options)?.plan(&options.path).map_err(|e| explain(&options, e))?;
         let output = open_output(&options, &plan)?;
         if !options.common.quiet {
-            plan.notes().iter().for_each(say_note);
+            plan.notes().iter().for_each(|note| say_on_stderr("note", note));
         }
         let metainfo = create(&options, out, &plan)?;
         write(output.as_ref(), &metainfo.to_bytes())?;
         tell(&options, out, &plan, &metainfo);
         Ok(())
     })
-}
-
-/// Says something on stderr, on one line whatever the names in it.
-fn say_note(note: &CreateNote) {
-    let text = note.to_string().replace(char::is_control, "\u{fffd}");
-    eprintln!("note: {text}");
 }
 
 fn is_stdout(output: &Path) -> bool {

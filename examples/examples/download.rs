@@ -8,7 +8,7 @@ use tinytorrent_client::{Client, PeerAddress, Source as ClientSource, Torrent, T
 use tinytorrent_examples::{
     Common, Deadline, Failure, Names, NetworkOptions, Outcome, Reporter, Selection, Source,
     apply_network, block_on, demo, follow, format_duration, format_size, interrupted, load, report,
-    run, start_client, tell_finished, tell_listening,
+    run, start, start_client, tell_finished, tell_listening,
 };
 use tinytorrent_tracker::TrackerUrl;
 
@@ -61,7 +61,7 @@ struct Options {
 
 fn main() -> Outcome {
     let started = Instant::now();
-    let options = Options::parse();
+    let options: Options = start();
     run(&options.common, || block_on(download(&options, started)))
 }
 

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use clap::Parser;
 use serde_json::{Value, json};
 use tinytorrent_examples::{
-    Common, Failure, Identity, Outcome, Output, block_on, interrupted, run,
+    Common, Failure, Identity, Outcome, Output, block_on, interrupted, run, start,
 };
 use tinytorrent_types::{InfoHashes, PeerId};
 use tinytorrent_wire::extension::{ExtendedHandshake, Extension, ExtensionMessage, OurExtensions};
@@ -38,7 +38,7 @@ struct Options {
 }
 
 fn main() -> Outcome {
-    let options = Options::parse();
+    let options: Options = start();
     let out = options.common.output();
     let limit = Duration::from_secs(options.timeout.max(1));
     run(&options.common, || {
@@ -202,13 +202,13 @@ fn tell(out: Output, peer: &Peer, theirs: &Handshake) {
 }
 
 fn tell_extended(out: Output, extended: &ExtendedHandshake) {
-    let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).escape_debug().to_string();
+    let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut extensions: Vec<_> =
         extended.extensions.iter().map(|(name, id)| (lossy(name), *id)).collect();
     extensions.sort();
     let unknown: Vec<_> = extended.unknown.iter().map(|(key, _)| lossy(key)).collect();
     let known: [(&str, Value); 11] = [
-        ("client", json!(extended.client_name())),
+        ("client", json!(extended.client.as_deref().map(lossy))),
         ("listen_port", json!(extended.listen_port)),
         ("your_ip", json!(extended.your_ip)),
         ("ipv4", json!(extended.ipv4)),

@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::Parser;
 use serde_json::{Value, json};
 use tinytorrent_examples::{
-    Common, Failure, Outcome, Output, Source, format_size, hex, read_torrent_file, run,
+    Common, Failure, Outcome, Output, Source, format_size, hex, read_torrent_file, run, start,
 };
 use tinytorrent_metainfo::{Error, File, HostPort, Magnet, Metainfo, SafePath, Version};
 use tinytorrent_types::InfoHashes;
@@ -31,7 +31,7 @@ struct Options {
 }
 
 fn main() -> Outcome {
-    let options = Options::parse();
+    let options: Options = start();
     run(&options.common, || {
         let out = options.common.output();
         match options.source.parse().unwrap_or_else(|never: Infallible| match never {}) {
@@ -77,7 +77,8 @@ fn tell_torrent(out: Output, metainfo: &Metainfo) {
         out.say("private: yes");
     }
     say_some(out, "source", info.source());
-    say_some(out, "comment", metainfo.comment());
+    // A comment may have lines, and each line of ours begins with what it is about.
+    say_some(out, "comment", metainfo.comment().map(one_line).as_deref());
     say_some(out, "created by", metainfo.created_by());
     for (tier, urls) in metainfo.trackers().iter().enumerate() {
         out.say(format!("trackers, tier {tier}: {}", urls.join(" ")));
@@ -213,6 +214,10 @@ fn magnet_to_json(magnet: &Magnet) -> Value {
 fn say_hashes(out: Output, hashes: InfoHashes) {
     hashes.v1().iter().for_each(|hash| out.say(format!("info-hash v1: {hash}")));
     hashes.v2().iter().for_each(|hash| out.say(format!("info-hash v2: {hash}")));
+}
+
+fn one_line(text: &str) -> String {
+    text.lines().collect::<Vec<_>>().join(" ")
 }
 
 fn say_some(out: Output, what: &str, value: Option<&str>) {

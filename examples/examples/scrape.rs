@@ -4,7 +4,7 @@ use clap::Parser;
 use serde_json::json;
 use tinytorrent_examples::{
     Common, Failure, Identity, Outcome, Output, TrackerOptions, block_on, interrupted,
-    none_answered, run,
+    none_answered, run, start,
 };
 use tinytorrent_tracker::client::TrackerClient;
 use tinytorrent_tracker::{SwarmCounts, TrackerUrl};
@@ -34,7 +34,7 @@ struct Options {
 }
 
 fn main() -> Outcome {
-    let options = Options::parse();
+    let options: Options = start();
     let out = options.common.output();
     run(&options.common, || {
         block_on(async {

@@ -6,7 +6,7 @@ use clap::Parser;
 use tinytorrent_client::{Client, Event, Torrent, TorrentOptions};
 use tinytorrent_examples::{
     Common, Failure, NetworkOptions, Outcome, Output, Reporter, Source, apply_network, block_on,
-    format_size, interrupted, load, report, run, start_client, tell_listening,
+    format_size, interrupted, load, report, run, start, start_client, tell_listening,
 };
 
 /// Seed a torrent's content, verified first, until interrupted. Nothing is written, and symbolic links
@@ -32,7 +32,7 @@ struct Options {
 }
 
 fn main() -> Outcome {
-    let options = Options::parse();
+    let options: Options = start();
     run(&options.common, || block_on(seed(&options)))
 }
 

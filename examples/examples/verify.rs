@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use clap::Parser;
 use serde_json::{Value, json};
 use tinytorrent_examples::{
-    Common, Failure, Outcome, Output, interrupt_flag, read_torrent_file, run,
+    Common, Failure, Outcome, Output, interrupt_flag, read_torrent_file, run, start,
 };
 use tinytorrent_metainfo::{
     FileFault, FileFaultKind, Metainfo, Progress, VerifyError, VerifyOptions, VerifyReport,
@@ -37,7 +37,7 @@ struct Options {
 }
 
 fn main() -> Outcome {
-    let options = Options::parse();
+    let options: Options = start();
     run(&options.common, || {
         let out = options.common.output();
         let metainfo = read(&options)?;

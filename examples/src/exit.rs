@@ -1,6 +1,9 @@
 use std::error::Error;
 use std::fmt;
+use std::io::{self, Write};
 use std::process::{ExitCode, Termination};
+
+use tinytorrent_types::Printable;
 
 use crate::Common;
 
@@ -62,24 +65,31 @@ impl Termination for Outcome {
         match self.0 {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => {
-                eprintln!("error: {failure}");
+                say_on_stderr("error", &failure);
                 ExitCode::from(failure.code())
             }
         }
     }
 }
 
+/// Writes a line to stderr, harmless to a terminal whatever it quotes.
+pub fn say_on_stderr(label: &str, what: &impl fmt::Display) {
+    // There is nowhere to tell that stderr cannot be written; the exit code is left.
+    let _ = writeln!(io::stderr(), "{label}: {}", Printable(&what.to_string()));
+}
+
 /// Starts logging and runs a program.
 ///
-/// With `--json` a failure is told on stdout as well, as `{"event":"failed","error":…}`.
+/// With `--json` a failure is told on stdout as well, as `{"event":"failed","error":…}`. Output that
+/// could not be written is a failure too.
 pub fn run(common: &Common, program: impl FnOnce() -> Result<(), Failure>) -> Outcome {
     common.start_logging();
+    let out = common.output();
     let result = program();
     if let Err(failure) = &result {
-        let told = serde_json::json!({ "event": "failed", "error": failure.to_string() });
-        common.output().event(&told);
+        out.event(&serde_json::json!({ "event": "failed", "error": failure.to_string() }));
     }
-    Outcome(result)
+    Outcome(result.and_then(|()| out.check()))
 }
 
 /// The error and its sources on one line; a source whose words the text has already is left out.

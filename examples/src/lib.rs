@@ -4,7 +4,7 @@
 //!
 //! ```no_run
 //! use clap::Parser;
-//! use tinytorrent_examples::{Common, Failure, Outcome, run};
+//! use tinytorrent_examples::{Common, Failure, Outcome, run, start};
 //!
 //! /// What the program does, in a line.
 //! #[derive(Parser)]
@@ -14,7 +14,7 @@
 //! }
 //!
 //! fn main() -> Outcome {
-//!     let options = Options::parse();
+//!     let options: Options = start();
 //!     run(&options.common, || {
 //!         let out = options.common.output();
 //!         out.say("words for people; with --json they are left out");
@@ -41,11 +41,12 @@ mod selection;
 mod session;
 mod size;
 mod source;
+mod start;
 mod trackers;
 
 pub use cancel::interrupt_flag;
 pub use common::Common;
-pub use exit::{Failure, Outcome, run};
+pub use exit::{Failure, Outcome, run, say_on_stderr};
 pub use identity::Identity;
 pub use interrupt::interrupted;
 pub use load::load;
@@ -61,6 +62,7 @@ pub use session::{
 };
 pub use size::{SizeError, format_duration, format_size, parse_rate, parse_size};
 pub use source::{MAX_TORRENT_BYTES, Source, read_torrent_file};
+pub use start::start;
 pub use trackers::{TrackerOptions, none_answered};
 
 /// The examples of the README are compiled and run.

@@ -1,7 +1,11 @@
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
+use tinytorrent_types::{Printable, is_printable};
+
+use crate::Failure;
 
 /// Who reads the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,16 +36,19 @@ impl Output {
     }
 
     /// A line for people; nothing with `--json` or `--quiet`.
+    ///
+    /// It may hold names and words of strangers: what a terminal would obey is replaced here, so that
+    /// nobody who makes a line has to think of it.
     pub fn say(&self, line: impl AsRef<str>) {
         if self.mode == Mode::Words {
-            write_line(line.as_ref());
+            write_out(|out| writeln!(out, "{}", Printable(line.as_ref())));
         }
     }
 
-    /// A line for programs; nothing without `--json`.
+    /// A line for programs, with all text as it is, if escaped; nothing without `--json`.
     pub fn event(&self, event: &Value) {
         if self.mode == Mode::Json {
-            write_line(&event.to_string());
+            write_out(|out| writeln!(out, "{}", to_json(event)));
         }
     }
 
@@ -54,8 +61,24 @@ impl Output {
         items: impl IntoIterator<Item = Value>,
     ) {
         if self.mode == Mode::Json {
-            let mut stdout = io::BufWriter::new(io::stdout().lock());
-            let _ = write_with_list(&mut stdout, event, key, items).and_then(|()| stdout.flush());
+            write_out(|out| write_with_list(out, event, key, items));
+        }
+    }
+
+    /// Whether all that was told could be written so far.
+    ///
+    /// A reader that wanted no more, as `head` does, is no error: nothing else is written, and the
+    /// program goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::CouldNot`] when a disk is full, say.
+    pub fn check(&self) -> Result<(), Failure> {
+        match TROUBLE.get() {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::could_not("cannot write the output", error))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -77,27 +100,56 @@ impl Output {
     }
 }
 
-/// A reader that has gone away is no fault of ours, and no reason to panic as `println!` does.
-fn write_line(line: &str) {
-    let mut stdout = io::stdout().lock();
-    let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+/// The first error of writing to stdout, after which nothing is written there any more. There is one
+/// stdout, whoever holds an [`Output`].
+static TROUBLE: OnceLock<io::Error> = OnceLock::new();
+
+/// Writes to stdout at once, and keeps an error for [`Output::check`].
+fn write_out(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+    if TROUBLE.get().is_some() {
+        return;
+    }
+    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    if let Err(error) = write(&mut stdout).and_then(|()| stdout.flush()) {
+        // What is left in the buffer would be tried again.
+        let _ = stdout.into_parts();
+        let _ = TROUBLE.set(error);
+    }
 }
 
 /// Writes an object that has keys, with one more of a list.
 fn write_with_list(
-    out: &mut impl Write,
+    out: &mut dyn Write,
     event: &Value,
     key: &str,
     items: impl IntoIterator<Item = Value>,
 ) -> io::Result<()> {
-    let event = event.to_string();
+    let event = to_json(event);
     let open = event.strip_suffix('}').unwrap_or(&event);
     write!(out, "{open},{}:[", Value::from(key))?;
     for (at, item) in items.into_iter().enumerate() {
         let comma = if at > 0 { "," } else { "" };
-        write!(out, "{comma}{item}")?;
+        write!(out, "{comma}{}", to_json(&item))?;
     }
     writeln!(out, "]}}")
+}
+
+/// JSON that is harmless to a terminal: what one would obey is within strings only, and escaped there.
+fn to_json(value: &Value) -> String {
+    let json = value.to_string();
+    if json.chars().all(is_printable) {
+        return json;
+    }
+    let mut escaped = String::new();
+    for character in json.chars() {
+        if is_printable(character) {
+            escaped.push(character);
+        } else {
+            let units = character.encode_utf16(&mut [0; 2]).to_vec();
+            escaped.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    escaped
 }
 
 #[cfg(test)]
@@ -116,6 +168,15 @@ mod tests {
             assert_eq!(read, json!({ "event": "x", "y": [{}], "a \"list\"": items }));
             assert!(out.ends_with(b"}\n"));
         }
+    }
+
+    #[test]
+    fn json_is_harmless_and_means_the_same() {
+        let evil = json!({ "\u{9b}": ["\u{7f}\u{202e}a\n\\", "\u{e0041}\u{200b}👍"] });
+        let text = to_json(&evil);
+        assert!(text.chars().all(is_printable), "{text}");
+        assert!(text.contains("\\udb40\\udc41") && text.contains('👍'), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), evil);
     }
 
     #[test]

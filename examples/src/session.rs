@@ -205,7 +205,7 @@ impl Reporter {
 ///
 /// # Errors
 ///
-/// When the torrent fails, or its disk does.
+/// When the torrent fails, or its disk does, or the output cannot be written.
 pub async fn follow(torrent: &Torrent, reporter: &Reporter) -> Result<(), Failure> {
     let result = tokio::select! {
         biased;
@@ -221,7 +221,7 @@ pub async fn follow(torrent: &Torrent, reporter: &Reporter) -> Result<(), Failur
 ///
 /// # Errors
 ///
-/// When the torrent fails, or its disk does.
+/// When the torrent fails, or its disk does, or the output cannot be written.
 pub async fn report(torrent: &Torrent, reporter: &Reporter) -> Result<(), Failure> {
     let mut events = torrent.events();
     let mut tick = tokio::time::interval(reporter.interval());
@@ -235,7 +235,10 @@ pub async fn report(torrent: &Torrent, reporter: &Reporter) -> Result<(), Failur
                 Some(event) => reporter.event(&event),
                 None => return torrent.finished().await.map_err(|error| could_not(&error)),
             },
-            _ = tick.tick() => tell_progress(torrent, reporter).await,
+            _ = tick.tick() => {
+                tell_progress(torrent, reporter).await;
+                reporter.out.check()?;
+            }
         }
     }
 }
