@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 use tinytorrent_examples::{
-    Common, Failure, Identity, Outcome, Output, TrackerOptions, block_on, interrupted,
+    Common, Failure, Identity, Outcome, Output, Source, TrackerOptions, block_on, interrupted,
     none_answered, run, start,
 };
 use tinytorrent_tracker::client::TrackerClient;
@@ -22,9 +22,9 @@ use tokio::task::JoinSet;
 #[derive(Parser)]
 #[command(version)]
 struct Options {
-    /// A .torrent, a magnet link, or 40 or 64 hexadecimal digits
+    /// A .torrent, a magnet link, or an info-hash
     #[arg(value_name = "TORRENT|MAGNET|INFO_HASH")]
-    source: String,
+    source: Source,
 
     /// Announce to this tracker instead of those of the torrent (repeatable)
     #[arg(long = "tracker", value_name = "URL")]

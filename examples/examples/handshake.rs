@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use clap::Parser;
 use serde_json::{Value, json};
 use tinytorrent_examples::{
-    Common, Failure, Identity, Outcome, Output, block_on, interrupted, run, start,
+    Common, Failure, Identity, Outcome, Output, Source, block_on, interrupted, run, start,
 };
 use tinytorrent_types::{InfoHashes, PeerId};
 use tinytorrent_wire::extension::{ExtendedHandshake, Extension, ExtensionMessage, OurExtensions};
@@ -25,9 +25,9 @@ struct Options {
     #[arg(value_name = "HOST:PORT")]
     peer: String,
 
-    /// The torrent to ask for: 40 or 64 hexadecimal digits, a magnet link or a .torrent
+    /// The torrent to ask for: an info-hash, a magnet link or a .torrent
     #[arg(value_name = "INFO_HASH|TORRENT")]
-    source: String,
+    source: Source,
 
     /// Give up after so long
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]

@@ -1,6 +1,5 @@
 //! Shows what is in a .torrent or a magnet link.
 
-use std::convert::Infallible;
 use std::path::Path;
 
 use clap::Parser;
@@ -8,7 +7,7 @@ use serde_json::{Value, json};
 use tinytorrent_examples::{
     Common, Failure, Outcome, Output, Source, format_size, hex, read_torrent_file, run, start,
 };
-use tinytorrent_metainfo::{Error, File, HostPort, Magnet, Metainfo, SafePath, Version};
+use tinytorrent_metainfo::{Error, ErrorKind, File, HostPort, Magnet, Metainfo, SafePath, Version};
 use tinytorrent_types::InfoHashes;
 
 /// Shows what is in a .torrent or a magnet link.
@@ -20,7 +19,7 @@ use tinytorrent_types::InfoHashes;
 struct Options {
     /// A .torrent or a magnet link
     #[arg(value_name = "TORRENT|MAGNET")]
-    source: String,
+    source: Source,
 
     /// Accept what is deployed, and list what is wrong with it
     #[arg(long)]
@@ -34,12 +33,12 @@ fn main() -> Outcome {
     let options: Options = start();
     run(&options.common, || {
         let out = options.common.output();
-        match options.source.parse().unwrap_or_else(|never: Infallible| match never {}) {
-            Source::File(path) => inspect_file(&path, options.lenient, out),
+        match &options.source {
+            Source::File(path) => inspect_file(path, options.lenient, out),
             Source::Url(_) => Err(Failure::InvalidInput(
                 "inspect reads files and magnet links; fetch the torrent first".to_owned(),
             )),
-            Source::Magnet(link) => inspect_magnet(&link, out),
+            Source::Magnet(link) => inspect_magnet(link, out),
             source => inspect_magnet(&source.bare_magnet().unwrap_or_default(), out),
         }
     })
@@ -56,8 +55,13 @@ fn inspect_file(path: &Path, lenient: bool, out: Output) -> Result<(), Failure> 
         Ok(_) => strict.clone(),
         Err(_) => Metainfo::from_bytes_lenient(&bytes),
     };
-    if let Ok(metainfo) = &shown {
-        tell_torrent(out, metainfo);
+    match &shown {
+        Ok(metainfo) => tell_torrent(out, metainfo),
+        Err(error) => {
+            if let ErrorKind::IsMagnet(link) = error.kind() {
+                return inspect_magnet(link, out);
+            }
+        }
     }
     if lenient { shown.map(drop).map_err(invalid) } else { strict.map(drop).map_err(invalid) }
 }

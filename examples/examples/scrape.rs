@@ -3,7 +3,7 @@
 use clap::Parser;
 use serde_json::json;
 use tinytorrent_examples::{
-    Common, Failure, Identity, Outcome, Output, TrackerOptions, block_on, interrupted,
+    Common, Failure, Identity, Outcome, Output, Source, TrackerOptions, block_on, interrupted,
     none_answered, run, start,
 };
 use tinytorrent_tracker::client::TrackerClient;
@@ -18,9 +18,9 @@ use tokio::task::JoinSet;
 #[derive(Parser)]
 #[command(version)]
 struct Options {
-    /// A .torrent, a magnet link, or 40 or 64 hexadecimal digits (repeatable)
+    /// A .torrent, a magnet link, or an info-hash (repeatable)
     #[arg(value_name = "INFO_HASH|TORRENT", required = true)]
-    sources: Vec<String>,
+    sources: Vec<Source>,
 
     /// The announce URL of the tracker (repeatable)
     #[arg(long = "tracker", value_name = "URL", required = true)]

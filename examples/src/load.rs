@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use tinytorrent_client::Source as ClientSource;
-use tinytorrent_metainfo::{Magnet, Metainfo};
+use tinytorrent_metainfo::{ErrorKind, Magnet, Metainfo};
 use tinytorrent_tracker::client::{ClientConfig, Error, Fetched, TrackerClient};
 
 use crate::{Failure, MAX_TORRENT_BYTES, Source, read_torrent_file};
@@ -56,8 +56,13 @@ fn without_blanks(body: &[u8]) -> &[u8] {
 }
 
 fn parse_torrent(bytes: &[u8], what: &str) -> Result<ClientSource, Failure> {
-    let metainfo = Metainfo::from_bytes_lenient(bytes)
-        .map_err(|error| Failure::invalid_input(what, &error))?;
+    let metainfo = match Metainfo::from_bytes_lenient(bytes) {
+        Ok(metainfo) => metainfo,
+        Err(error) => match error.kind() {
+            ErrorKind::IsMagnet(link) => return parse_magnet(link),
+            _ => return Err(Failure::invalid_input(what, &error)),
+        },
+    };
     for warning in metainfo.warnings() {
         tracing::info!("{warning}");
     }

@@ -1,9 +1,11 @@
 use std::convert::Infallible;
-use std::io::Read;
+use std::ffi::OsString;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use tinytorrent_types::{InfoHashV1, InfoHashV2};
+use tinytorrent_metainfo::{Magnet, MagnetError};
+use tinytorrent_types::{InfoHashV1, InfoHashV2, is_printable};
 use url::Url;
 
 use crate::Failure;
@@ -20,9 +22,9 @@ pub enum Source {
     Magnet(String),
     /// Where a .torrent can be fetched, over http or https.
     Url(Url),
-    /// 40 hexadecimal digits.
+    /// 40 hexadecimal digits, or 32 of base32.
     InfoHashV1(InfoHashV1),
-    /// 64 hexadecimal digits.
+    /// 64 hexadecimal digits, or a multihash of 68.
     InfoHashV2(InfoHashV2),
 }
 
@@ -40,22 +42,38 @@ impl Source {
 
 /// Never fails: what looks like nothing else is the path of a file.
 ///
-/// A file that is named by 40 digits is reached as `./…`.
+/// Blanks, quotes and brackets around what was pasted count for nothing. A file that is named by an
+/// info-hash is reached as `./…`.
 impl FromStr for Source {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(if has_scheme(text, "magnet:") {
-            Source::Magnet(text.to_owned())
-        } else if let Some(url) = parse_url(text) {
+        let pasted = text.trim_matches(|c: char| is_around(c) || "<>\"'".contains(c));
+        Ok(if is_magnet(text, pasted) {
+            Source::Magnet(text.trim_matches(is_around).to_owned())
+        } else if let Some(url) = parse_url(pasted) {
             Source::Url(url)
-        } else if let Ok(hash) = text.parse() {
-            Source::InfoHashV1(hash)
-        } else if let Ok(hash) = text.parse() {
-            Source::InfoHashV2(hash)
+        } else if let Some(hashes) = Magnet::from_info_hash(pasted).map(|magnet| magnet.hashes) {
+            match (hashes.v1(), hashes.v2()) {
+                (Some(hash), _) => Source::InfoHashV1(hash),
+                (None, Some(hash)) => Source::InfoHashV2(hash),
+                (None, None) => Source::File(text.into()),
+            }
         } else {
             Source::File(text.into())
         })
+    }
+}
+
+/// An argument of the command line; bytes that are no UTF-8 can only be those of a path, or of the
+/// name in a magnet link.
+impl From<OsString> for Source {
+    fn from(argument: OsString) -> Self {
+        let source = argument.to_string_lossy().parse();
+        match source.unwrap_or_else(|never: Infallible| match never {}) {
+            Source::File(_) => Source::File(argument.into()),
+            other => other,
+        }
     }
 }
 
@@ -67,7 +85,7 @@ impl FromStr for Source {
 /// large to be a torrent.
 pub fn read_torrent_file(path: &Path) -> Result<Vec<u8>, Failure> {
     let could_not = |error| Failure::could_not(format!("cannot read {}", path.display()), &error);
-    let file = std::fs::File::open(path).map_err(could_not)?;
+    let file = open(path).map_err(could_not)?;
     let mut bytes = Vec::new();
     file.take(MAX_TORRENT_BYTES + 1).read_to_end(&mut bytes).map_err(could_not)?;
     if bytes.len() as u64 > MAX_TORRENT_BYTES {
@@ -76,6 +94,27 @@ pub fn read_torrent_file(path: &Path) -> Result<Vec<u8>, Failure> {
         return Err(Failure::InvalidInput(format!("{path} is no torrent: larger than {limit}")));
     }
     Ok(bytes)
+}
+
+/// Opens the file of this path, or if there is none, that of the path without the blanks around it.
+fn open(path: &Path) -> io::Result<std::fs::File> {
+    let trimmed = path.to_str().map(|path| path.trim_matches(is_around));
+    std::fs::File::open(path).or_else(|error| match trimmed {
+        Some(other) if error.kind() == io::ErrorKind::NotFound && Path::new(other) != path => {
+            std::fs::File::open(other).map_err(|_| error)
+        }
+        _ => Err(error),
+    })
+}
+
+/// Blanks, line breaks, byte order marks and the like.
+fn is_around(character: char) -> bool {
+    character.is_whitespace() || !is_printable(character)
+}
+
+/// Whether it is one, usable or not.
+fn is_magnet(text: &str, pasted: &str) -> bool {
+    has_scheme(pasted, "magnet:") || !matches!(text.parse::<Magnet>(), Err(MagnetError::Scheme))
 }
 
 fn has_scheme(text: &str, scheme: &str) -> bool {
@@ -102,9 +141,56 @@ mod tests {
         assert!(matches!(source("https://example.org/a.torrent"), Source::Url(_)));
         assert!(matches!(source(&"aB".repeat(20)), Source::InfoHashV1(_)));
         assert!(matches!(source(&"aB".repeat(32)), Source::InfoHashV2(_)));
+        let base32 = "3WBFL3G4PSSV7MF37AJSHWDQMLNR63I4";
+        assert!(matches!(source(base32), Source::InfoHashV1(_)));
+        assert_eq!(source(&base32.to_lowercase()), source(base32));
+        assert_eq!(source(&format!("1220{}", "ab".repeat(32))), source(&"ab".repeat(32)));
         for path in ["a.torrent", "./magnet", "", "é", "ftp://x/y", &"ab".repeat(19)] {
             assert_eq!(source(path), Source::File(path.into()), "{path:?}");
         }
+    }
+
+    #[test]
+    fn what_was_pasted_around_counts_for_nothing() {
+        let link = format!("magnet:?xt=urn:btih:{}", "ab".repeat(20));
+        for plain in [&link, "https://h/a.torrent", &"ab".repeat(20), &"ab".repeat(32)] {
+            for (before, after) in [
+                (" ", ""),
+                ("\n", "\r\n"),
+                ("\u{feff}", " "),
+                ("<", ">"),
+                ("\"", "\""),
+                ("\u{200b}", ""),
+            ] {
+                let pasted = source(&format!("{before}{plain}{after}"));
+                let is_file = matches!(pasted, Source::File(_));
+                assert!(!is_file && pasted.bare_magnet() == source(plain).bare_magnet(), "{plain}");
+            }
+        }
+        let escaped = "magnet%3A%3Fxt%3Durn%3Abtih%3A".to_owned() + &"ab".repeat(20);
+        assert!(matches!(source(&escaped), Source::Magnet(_)));
+        // A file may have blanks around its name.
+        assert_eq!(source(" a.torrent\n"), Source::File(" a.torrent\n".into()));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.torrent");
+        std::fs::write(&path, "x").unwrap();
+        let pasted = format!(" {}\n", path.display());
+        assert_eq!(read_torrent_file(Path::new(&pasted)).unwrap(), b"x");
+        let other = format!("{} ", path.display());
+        std::fs::write(&other, "y").unwrap();
+        assert_eq!(read_torrent_file(Path::new(&other)).unwrap(), b"y");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_needs_no_utf8() {
+        use std::os::unix::ffi::OsStringExt;
+
+        let bytes = b"caf\xe9.torrent";
+        let path = OsString::from_vec(bytes.to_vec());
+        assert_eq!(Source::from(path.clone()), Source::File(path.into()));
+        let link = [b"magnet:?xt=urn:btih:", &b"ab".repeat(20)[..], b"&dn=caf\xe9"].concat();
+        assert!(matches!(Source::from(OsString::from_vec(link)), Source::Magnet(_)));
     }
 
     // G-14: a helper takes a bare info-hash, the parser of magnet links does not.

@@ -1,8 +1,9 @@
 //! What a person sees of strangers' words, and how the programs end where they cannot write.
 #![cfg(target_os = "linux")]
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -125,6 +126,83 @@ fn errors_that_quote_strangers_are_harmless() {
         assert_harmless(name, &shown.stderr);
         assert_harmless(name, &shown.stdout);
     }
+}
+
+#[test]
+fn what_was_pasted_around_a_source_counts_for_nothing() {
+    let link = format!("magnet:?xt=urn:btih:{HASH}");
+    let base32 = "ZHQVOY7XELZD5GFCTXWN7LRUDOMNKMCW";
+    let multihash = format!("1220{}", "ab".repeat(32));
+    for source in [&link, HASH, base32, &base32.to_lowercase(), &"ab".repeat(32), &multihash] {
+        for pasted in [
+            source.to_owned(),
+            format!(" {source}"),
+            format!("\n{source}\r\n"),
+            format!("\u{feff}{source}"),
+            format!("<{source}>"),
+            format!("\"{source}\""),
+        ] {
+            let shown = run("inspect", &[pasted.as_str(), "--json"]);
+            assert_eq!(shown.status.code(), Some(0), "{pasted:?}");
+            let json: serde_json::Value = serde_json::from_slice(&shown.stdout).expect("JSON");
+            let hash = &json[if json["version"] == "v1" { "info_hash_v1" } else { "info_hash_v2" }];
+            assert!(hash == HASH || *hash == *"ab".repeat(32), "{pasted:?}: {hash}");
+        }
+    }
+}
+
+#[test]
+fn a_magnet_in_a_file_is_followed() {
+    let scene = Scene::new();
+    let uri = format!("magnet:?xt=urn:btih:{HASH}");
+    let uri = [b"d10:magnet-uri".to_vec(), text(uri), b"e".to_vec()].concat();
+    let hash: Vec<u8> =
+        (0..20).map(|at| u8::from_str_radix(&HASH[2 * at..2 * at + 2], 16).unwrap()).collect();
+    let info = [b"d11:magnet-infod9:info_hash".to_vec(), text(hash), b"ee".to_vec()].concat();
+    for (name, bytes) in [("uri", uri), ("info", info)] {
+        let path = scene.file(name, &bytes);
+        let shown = run("inspect", &[path]);
+        assert_eq!(shown.status.code(), Some(0), "{name}");
+        assert!(String::from_utf8_lossy(&shown.stdout).contains(HASH), "{name}");
+    }
+}
+
+#[test]
+fn paths_need_no_utf8() {
+    let scene = Scene::new();
+    let name = |name: &[u8]| OsString::from_vec(name.to_vec());
+    let content = scene.file(name(b"caf\xe9.bin"), &[1; 100_000]);
+    let made = scene.path().join(name(b"caf\xe9.torrent"));
+    let words = |words: &[&OsStr]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    let create = words(&[
+        content.as_os_str(),
+        "--name".as_ref(),
+        "n".as_ref(),
+        "-o".as_ref(),
+        made.as_os_str(),
+    ]);
+    assert_eq!(run("create", &create).status.code(), Some(0));
+    let folder = scene.path().join(name(b"\xff"));
+    fs::create_dir(&folder).unwrap();
+    fs::rename(&content, folder.join("n")).unwrap();
+    let paths = words(&[made.as_os_str(), folder.as_os_str()]);
+    assert_eq!(run("verify", &paths).status.code(), Some(0));
+    let shown = run("inspect", &paths[..1]);
+    assert_eq!(shown.status.code(), Some(0), "{}", String::from_utf8_lossy(&shown.stderr));
+    for (name, more) in [("announce", &[][..]), ("scrape", &["--tracker", "udp://127.0.0.1:9"])] {
+        let more = [&["--timeout", "1"], more].concat();
+        let words = [&paths[..1], &more.iter().map(OsString::from).collect::<Vec<_>>()].concat();
+        let failed = String::from_utf8_lossy(&run(name, &words).stderr).into_owned();
+        assert!(failed.contains("tracker") || failed.contains("127.0.0.1"), "{name}: {failed}");
+    }
+    let mut download = words(&[made.as_os_str(), "--output".as_ref(), folder.as_os_str()]);
+    let rest = ["--json", "--listen", "127.0.0.1:0", "--timeout", "60"];
+    download.extend(rest.iter().map(OsString::from));
+    let shown = run("download", &download);
+    assert_eq!(shown.status.code(), Some(0), "{}", String::from_utf8_lossy(&shown.stderr));
+    let last = String::from_utf8_lossy(&shown.stdout).lines().last().unwrap_or_default().to_owned();
+    let last: serde_json::Value = serde_json::from_str(&last).expect("JSON");
+    assert!(last["path"].as_str().is_some_and(|path| path.ends_with("\u{fffd}/n")), "{last}");
 }
 
 #[test]
