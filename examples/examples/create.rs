@@ -9,8 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 use tinytorrent_examples::{
-    Common, Failure, Mode, NewFile, Outcome, Output, format_size, interrupt_flag, parse_size, run,
-    say_on_stderr, start,
+    Common, Failure, Mode, NewFile, Outcome, Output, format_size, interrupt_flag, parse_size,
+    parse_tier, parse_tracker, parse_web_seed, run, say_on_stderr, start,
 };
 use tinytorrent_metainfo::{
     CreateError, CreateNote, CreateNoteKind, CreateOptions, CreatePlan, HostPort, LinkPolicy,
@@ -38,12 +38,12 @@ struct Options {
     force: bool,
 
     /// A tracker, in a tier of its own (repeatable)
-    #[arg(long = "tracker", value_name = "URL")]
+    #[arg(long = "tracker", value_name = "URL", value_parser = parse_tracker)]
     trackers: Vec<String>,
 
     /// Trackers that make a tier, after those of --tracker (repeatable)
-    #[arg(long = "tier", value_name = "URL,URL")]
-    tiers: Vec<String>,
+    #[arg(long = "tier", value_name = "URL,URL", value_parser = parse_tier)]
+    tiers: Vec<Vec<String>>,
 
     /// SHA-1 pieces, which every client knows (the default)
     #[arg(long, conflicts_with_all = ["v2", "hybrid"])]
@@ -74,7 +74,7 @@ struct Options {
     comment: Option<String>,
 
     /// Where the content can be had over HTTP (repeatable)
-    #[arg(long = "web-seed", value_name = "URL")]
+    #[arg(long = "web-seed", value_name = "URL", value_parser = parse_web_seed)]
     web_seeds: Vec<String>,
 
     /// A node of the distributed hash table to start from (repeatable)
@@ -198,7 +198,7 @@ fn creation(options: &Options) -> Result<CreateOptions, Failure> {
     }
     creation.private(options.private).threads(options.threads).created_by(CREATED_BY);
     options.trackers.iter().for_each(|url| _ = creation.tracker(url));
-    options.tiers.iter().for_each(|urls| _ = creation.tier(urls.split(',')));
+    options.tiers.iter().for_each(|urls| _ = creation.tier(urls));
     options.web_seeds.iter().for_each(|url| _ = creation.web_seed(url));
     options.nodes.iter().for_each(|node| _ = creation.node(node.clone()));
     options.source.iter().for_each(|source| _ = creation.source(source));

@@ -43,6 +43,7 @@ mod size;
 mod source;
 mod start;
 mod trackers;
+mod urls;
 
 pub use cancel::interrupt_flag;
 pub use common::Common;
@@ -64,6 +65,7 @@ pub use size::{SizeError, format_duration, format_size, parse_rate, parse_size};
 pub use source::{MAX_TORRENT_BYTES, Source, read_torrent_file};
 pub use start::start;
 pub use trackers::{TrackerOptions, none_answered};
+pub use urls::{WebSeedError, parse_tier, parse_tracker, parse_web_seed};
 
 /// The examples of the README are compiled and run.
 #[cfg(doctest)]

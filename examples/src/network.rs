@@ -1,9 +1,8 @@
 use std::net::SocketAddr;
 
 use clap::{Args, ValueEnum};
-use tinytorrent_tracker::{TrackerUrl, UrlError};
 
-use crate::{parse_rate, parse_size};
+use crate::{parse_rate, parse_size, parse_tracker};
 
 /// How far connections are encrypted (MSE/PE).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -71,12 +70,6 @@ pub struct NetworkOptions {
     /// Most memory for payload under way, such as 64MiB
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub memory: Option<u64>,
-}
-
-/// The URL as it was given, if it is one of a tracker that can be announced to. Only the text has
-/// the password.
-fn parse_tracker(text: &str) -> Result<String, UrlError> {
-    text.parse::<TrackerUrl>().map(|_| text.to_owned())
 }
 
 #[cfg(test)]

@@ -116,6 +116,7 @@ fn errors_that_quote_strangers_are_harmless() {
         ("inspect", vec![format!("magnet:?xt=urn:btih:\u{9b}31m\x1b[31m{}", "x".repeat(30))]),
         ("scrape", vec![HASH.into(), "--tracker".into(), "\x1b[31m\u{202e}".into()]),
         ("announce", vec![HASH.into(), "--tracker".into(), "udp://\x1b[31m\u{202e}/".into()]),
+        ("create", vec!["x".into(), "-o".into(), "y".into(), "--web-seed".into(), EVIL.into()]),
         ("create", vec!["x".into(), "--\x1b[31mfoo".into()]),
         ("announce", vec![path.display().to_string(), "--timeout".into(), "1".into()]),
         ("verify", vec![path.display().to_string(), scene.path().display().to_string()]),
@@ -282,4 +283,27 @@ fn a_file_size_limit_is_an_error_that_is_told() {
     assert_eq!(download.status.code(), Some(1), "{download:?}");
     let told = String::from_utf8_lossy(&download.stderr).to_lowercase();
     assert!(told.contains("too large"), "{download:?}");
+}
+
+#[test]
+fn urls_that_nobody_can_use_make_no_torrent() {
+    let scene = Scene::new();
+    let content = scene.file("n", &[7; 20_000]);
+    let made = scene.path().join("t.torrent");
+    for (option, url) in [
+        ("--tracker", ""),
+        ("--tracker", "foo"),
+        ("--tracker", "udp://host/announce"),
+        ("--tier", "udp://h:1,foo"),
+        ("--web-seed", "foo"),
+        ("--web-seed", "udp://h:1"),
+    ] {
+        let words =
+            [content.as_os_str(), "-o".as_ref(), made.as_os_str(), option.as_ref(), url.as_ref()];
+        let shown = run("create", &words);
+        assert_eq!(shown.status.code(), Some(2), "{option} {url}");
+        let told = String::from_utf8_lossy(&shown.stderr).into_owned();
+        assert!(told.contains(option) && told.contains(url.rsplit(',').next().unwrap()), "{told}");
+        assert!(!made.exists());
+    }
 }
