@@ -31,11 +31,11 @@ pub struct NetworkOptions {
     #[arg(long)]
     pub no_trackers: bool,
 
-    /// Leave the distributed hash table out
+    /// Leave the distributed hash table out (not yet: there is none)
     #[arg(long)]
     pub no_dht: bool,
 
-    /// Leave out the search for peers in the local network
+    /// Leave out the search for peers in the local network (not yet: there is none)
     #[arg(long)]
     pub no_lsd: bool,
 
@@ -43,11 +43,11 @@ pub struct NetworkOptions {
     #[arg(long)]
     pub no_pex: bool,
 
-    /// Leave the UDP transport out
+    /// Leave the UDP transport out (not yet: there is none)
     #[arg(long)]
     pub no_utp: bool,
 
-    /// Leave web seeds out
+    /// Leave web seeds out (not yet: none is used)
     #[arg(long)]
     pub no_web_seeds: bool,
 
@@ -95,6 +95,19 @@ mod tests {
         let network = parse(&all.split(' ').collect::<Vec<_>>()).expect("all are options");
         assert!(network.no_trackers && network.no_dht && network.no_lsd);
         assert!(network.no_pex && network.no_utp && network.no_web_seeds);
+    }
+
+    #[test]
+    fn options_with_nothing_behind_them_say_so() {
+        use clap::CommandFactory;
+
+        let command = Options::command();
+        for argument in command.get_arguments() {
+            let name = argument.get_long().unwrap_or_default();
+            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            let absent = ["no-dht", "no-lsd", "no-utp", "no-web-seeds"].contains(&name);
+            assert_eq!(help.contains("not yet"), absent, "--{name}: {help}");
+        }
     }
 
     #[test]
