@@ -126,7 +126,6 @@ fn describe(fault: &FileFault) -> String {
 }
 
 /// The kind for programs: a word that stays.
-
 fn word(kind: FileFaultKind) -> &'static str {
     match kind {
         FileFaultKind::Missing => "missing",
