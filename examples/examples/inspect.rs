@@ -5,9 +5,12 @@ use std::path::Path;
 use clap::Parser;
 use serde_json::{Value, json};
 use tinytorrent_examples::{
-    Common, Failure, Outcome, Output, Source, format_size, hex, read_torrent_file, run, start,
+    Common, Failure, Names, Outcome, Output, Source, format_size, hex, read_torrent_file, run,
+    start,
 };
-use tinytorrent_metainfo::{Error, ErrorKind, File, HostPort, Magnet, Metainfo, SafePath, Version};
+use tinytorrent_metainfo::{
+    Error, ErrorKind, File, HostPort, Magnet, Metainfo, ReadOptions, SafePath, Version,
+};
 use tinytorrent_types::InfoHashes;
 
 /// Shows what is in a .torrent or a magnet link.
@@ -25,6 +28,10 @@ struct Options {
     #[arg(long)]
     lenient: bool,
 
+    /// Names on disk, whose changes are listed
+    #[arg(long, value_enum, default_value_t, value_name = "NAMES")]
+    names: Names,
+
     #[command(flatten)]
     common: Common,
 }
@@ -34,7 +41,7 @@ fn main() -> Outcome {
     run(&options.common, || {
         let out = options.common.output();
         match &options.source {
-            Source::File(path) => inspect_file(path, options.lenient, out),
+            Source::File(path) => inspect_file(path, &options, out),
             Source::Url(_) => Err(Failure::InvalidInput(
                 "inspect reads files and magnet links; fetch the torrent first".to_owned(),
             )),
@@ -44,16 +51,17 @@ fn main() -> Outcome {
     })
 }
 
-fn inspect_file(path: &Path, lenient: bool, out: Output) -> Result<(), Failure> {
+fn inspect_file(path: &Path, options: &Options, out: Output) -> Result<(), Failure> {
     let bytes = read_torrent_file(path)?;
     let invalid = |error: Error| {
         Failure::invalid_input(format!("{} is no valid torrent", path.display()), &error)
     };
-    let strict = Metainfo::from_bytes(&bytes);
+    let policy = options.names.into();
+    let strict = ReadOptions::strict().path_policy(policy).read(&bytes);
     // Lenient reading alone finds all that is wrong.
     let shown = match &strict {
         Ok(_) => strict.clone(),
-        Err(_) => Metainfo::from_bytes_lenient(&bytes),
+        Err(_) => ReadOptions::lenient().path_policy(policy).read(&bytes),
     };
     match &shown {
         Ok(metainfo) => tell_torrent(out, metainfo),
@@ -63,7 +71,11 @@ fn inspect_file(path: &Path, lenient: bool, out: Output) -> Result<(), Failure> 
             }
         }
     }
-    if lenient { shown.map(drop).map_err(invalid) } else { strict.map(drop).map_err(invalid) }
+    if options.lenient {
+        shown.map(drop).map_err(invalid)
+    } else {
+        strict.map(drop).map_err(invalid)
+    }
 }
 
 fn tell_torrent(out: Output, metainfo: &Metainfo) {
