@@ -87,7 +87,7 @@ impl Config {
         self
     }
 
-    /// Connections under way at most. Default: 30. More make a quicker start, and more noise for
+    /// Connections at most that we are making at a time. Default: 30. More make a quicker start, and more noise for
     /// home routers.
     pub fn max_connecting(&mut self, count: usize) -> &mut Self {
         self.max_connecting = count;

@@ -220,3 +220,19 @@ fn one_host_takes_half_of_the_places_at_most() {
     let local = SocketAddr::from(([127, 0, 0, 1], 9));
     assert!(play.swarm.accept(play.now, local).is_some());
 }
+
+#[test]
+fn strangers_that_never_shake_hands_do_not_keep_us_from_dialing() {
+    // S-28
+    let mut play = Play::new(false, |config| _ = config.max_connecting(5));
+    for host in 1..=20 {
+        let stranger = SocketAddr::from(([10, 0, 2, host], 50_000));
+        assert!(play.swarm.accept(play.now, stranger).is_some());
+    }
+    for host in 1..=9 {
+        let addresses = vec![SocketAddr::from(([10, 0, 3, host], 6881))];
+        let source = tinytorrent_swarm::PeerSource::Tracker;
+        play.tell(Input::PeersFound { source, addresses });
+    }
+    assert_eq!(dials(&play), 5);
+}

@@ -57,10 +57,19 @@ impl Swarm {
     }
 
     pub(super) fn wants_connections(&self) -> bool {
-        let connecting = self.peers.len() - self.live;
         self.is_running
             && self.peers.len() < self.config.max_peers
-            && connecting < self.config.max_connecting
+            && self.may_dial(self.config.max_connecting)
+    }
+
+    /// Whether fewer of our own dials than this are under way. Connections that came to us and have not
+    /// shaken hands do not count: anybody can make them.
+    fn may_dial(&self, limit: usize) -> bool {
+        // Without many of either there is no need to tell them apart.
+        self.peers.len() - self.live < limit || {
+            let is_dial = |peer: &Peer| !peer.is_live() && !peer.is_incoming;
+            self.peers.iter().filter(|(_, peer)| is_dial(peer)).count() < limit
+        }
     }
 
     pub(super) fn connect_more(&mut self) {
