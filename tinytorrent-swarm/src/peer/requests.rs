@@ -121,3 +121,42 @@ impl Requests {
 
 /// Requests whose late answers are forgiven.
 const MAX_ABANDONED: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use tinytorrent_types::Geometry;
+
+    use super::*;
+
+    fn blocks() -> Vec<BlockInfo> {
+        let geometry = Geometry::new(4 << 14, 4 << 14).unwrap();
+        geometry.blocks(geometry.piece(0).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_choke_excuses_rejects_of_what_was_under_way() {
+        // W-34
+        let (now, blocks) = (Instant::now(), blocks());
+        let mut requests = Requests::new(now);
+        blocks[..2].iter().for_each(|&block| requests.sent(now, block));
+        requests.choked();
+        requests.sent(now, blocks[2]);
+        let excused = blocks[..3].iter().map(|&block| requests.take(block) && requests.rejected());
+        assert_eq!(excused.collect::<Vec<_>>(), [true, true, false]);
+    }
+
+    #[test]
+    fn a_block_ends_what_was_held_against_the_peer() {
+        let (now, blocks) = (Instant::now(), blocks());
+        let mut requests = Requests::new(now);
+        requests.sent(now, blocks[0]);
+        assert!(requests.credit.fail(now));
+        requests.rejected();
+        // Taken back, and on its way all the same.
+        assert!(requests.take(blocks[0]));
+        requests.abandon(blocks[0]);
+        assert!(requests.answered(now, blocks[0]));
+        assert!(!requests.credit.is_failing() && requests.rejects == 0);
+        assert!(!requests.answered(now, blocks[0]), "once");
+    }
+}
