@@ -65,7 +65,7 @@ impl fmt::Display for CreateNoteKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::EmptyFolders => "empty folders are not part of a torrent",
-            Self::FollowedLinks => "links to follow in seeding from here too",
+            Self::FollowedLinks => "links were followed",
             Self::SkippedLinks => "links were left out",
             Self::SpecialFiles => "pipes, sockets and devices were left out",
             Self::UnportableNames => "names that not every system can hold",
