@@ -208,6 +208,18 @@ fn chance(seed: u8) -> Chance {
 }
 
 impl Stream {
+    /// Connects as soon as the peer is ready; until then it hangs up or does not listen.
+    fn connect_when_ready(scene: &Scene, to: SocketAddr, config: &Config) -> (Self, Negotiated) {
+        let started = Instant::now();
+        loop {
+            if let Some(connected) = Stream::connect(scene, to, config.clone()) {
+                return connected;
+            }
+            assert!(started.elapsed() < PATIENCE, "the peer does not accept us");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
     /// Connects and says our handshake at once; `None` if the peer is not ready yet.
     fn connect(scene: &Scene, to: SocketAddr, config: Config) -> Option<(Self, Negotiated)> {
         let mut socket = TcpStream::connect(to).ok()?;
@@ -379,7 +391,7 @@ fn libtorrent_serves_us_encrypted() {
     ] {
         let scene = Scene::new();
         let peer = libtorrent(&scene, level, None);
-        let (stream, negotiated) = Stream::connect(&scene, peer.address, config).unwrap();
+        let (stream, negotiated) = Stream::connect_when_ready(&scene, peer.address, &config);
         assert_eq!(negotiated.method, method, "{level}");
         fetch_all(&scene, stream);
     }
@@ -413,15 +425,7 @@ fn transmission_serves_us_encrypted() {
     }
     let scene = Scene::new();
     let peer = transmission(&scene);
-    let started = Instant::now();
-    let (stream, negotiated) = loop {
-        // It hangs up until it has added the torrent.
-        if let Some(connected) = Stream::connect(&scene, peer.address, Config::default()) {
-            break connected;
-        }
-        assert!(started.elapsed() < PATIENCE, "transmission does not accept us");
-        std::thread::sleep(Duration::from_millis(200));
-    };
+    let (stream, negotiated) = Stream::connect_when_ready(&scene, peer.address, &Config::default());
     assert_eq!(negotiated.method, Method::Rc4);
     fetch_all(&scene, stream);
 }
