@@ -5,6 +5,8 @@
 //! tries number 17 again.
 #![cfg(unix)]
 
+#[path = "../../../tinytorrent-metainfo/tests/common/exfat.rs"]
+mod exfat;
 mod names;
 mod random;
 mod tree;
@@ -208,6 +210,52 @@ fn hold_programs(tree: &Tree, option: &str, expected: &[tree::Entry]) -> Result<
         None => Ok(()),
         Some(entry) => Err(format!("inspect does not list {entry:?}: {told}")),
     }
+}
+
+// M-25, M-27
+#[test]
+fn content_of_generated_folders_is_stored_on_a_disk_that_holds_other_names() {
+    let Some(disk) = exfat::Exfat::mount() else { return };
+    let (from, count) = (number("TREES_FROM", 0), number("TREES", 250).div_ceil(4));
+    let mut renamed = 0;
+    for seed in from..from + count {
+        let mut random = Random::new(seed);
+        let place = tempfile::tempdir().unwrap();
+        let tree = Tree::grow(place.path(), &mut random);
+        let mut options = CreateOptions::new();
+        options.version(*random.choose(&VERSIONS)).links(LinkPolicy::Skip);
+        let Ok(made) = options.create(&tree.path(), &go_on) else { continue };
+        let there = tempfile::tempdir_in(disk.path()).unwrap();
+        let copied = copy(&made, tree.parent(), there.path());
+        renamed += copied.unwrap_or_else(|wrong| panic!("tree {seed}: {wrong}"));
+        let held = verifies(&made, there.path(), false)
+            .and_then(|()| is_seeded(made, there.path(), false));
+        held.unwrap_or_else(|wrong| panic!("tree {seed}: {wrong}"));
+    }
+    assert!(
+        renamed * 4 > count as usize,
+        "many have names that this disk does not hold: {renamed}"
+    );
+}
+
+/// Stores the content of one folder in another, and counts the files that have other names there.
+fn copy(metainfo: &Metainfo, from: &Path, to: &Path) -> Result<usize, String> {
+    let open = |place, read_only| {
+        let mut options = StorageOptions::default();
+        options.read_only(read_only);
+        Storage::for_info(metainfo.info().clone(), place, &options)
+    };
+    let copy = || {
+        let (from, to) = (open(from, true)?, open(to, false)?);
+        to.prepare()?;
+        for piece in from.geometry().pieces() {
+            let mut data = vec![0; from.geometry().piece_length(piece) as usize];
+            from.read(from.geometry().piece_offset(piece), &mut data)?;
+            to.write(from.geometry().piece_offset(piece), &[data])?;
+        }
+        Ok(to.path_changes().count())
+    };
+    copy().map_err(|error: tinytorrent_storage::StorageError| format!("copy: {error}"))
 }
 
 #[test]
