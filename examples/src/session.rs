@@ -126,7 +126,7 @@ impl Reporter {
     /// Tells which files are not where the torrent says.
     fn paths(&self, changes: &[PathChange], count: usize) {
         for PathChange { original, written, .. } in changes {
-            self.say(format!("{original} is {written} on disk"));
+            self.say(format!("`{original}` is `{written}` on disk"));
             self.out.event(&json!({ "event": "renamed", "original": original, "path": written }));
         }
         if count > changes.len() {
