@@ -80,6 +80,15 @@ fn every_named_test_exists() {
     assert!(wrong.is_empty(), "\n{wrong}");
 }
 
+// Without libtest the attribute takes the function away, and nobody would miss it.
+#[test]
+fn no_test_of_the_interop_suite_is_left_to_libtest() {
+    for source in files_below(&root().join("examples/tests/interop"), "rs") {
+        let text = fs::read_to_string(&source).unwrap();
+        assert!(!text.contains("#[test]"), "{}: list it in `tests!` instead", source.display());
+    }
+}
+
 #[test]
 fn index_counts_what_the_parts_say() {
     let index = root().join("docs/conformance.md");
@@ -188,10 +197,11 @@ fn tests_of_all_sources() -> BTreeMap<String, BTreeSet<String>> {
     tests
 }
 
-/// Functions below a `#[test]` of any kind, with nothing but attributes and comments between.
+/// Functions below a `#[test]` of any kind, with nothing but attributes and comments between, and
+/// those of a `tests!` list, by which a suite with a runner of its own names them.
 fn tests_of(source: &str) -> Vec<String> {
     let mut is_test = false;
-    let mut tests = Vec::new();
+    let mut tests = listed_tests(source).map(str::to_owned).collect::<Vec<_>>();
     for line in source.lines().map(str::trim) {
         if line.starts_with("#[") && line.contains("test") {
             is_test = true;
@@ -205,6 +215,12 @@ fn tests_of(source: &str) -> Vec<String> {
         }
     }
     tests
+}
+
+fn listed_tests(source: &str) -> impl Iterator<Item = &str> {
+    let lists = source.split("\ntests![").skip(1);
+    let inner = lists.map(|rest| rest.split_once("];").map_or("", |(inner, _)| inner));
+    inner.flat_map(|inner| inner.split(',')).map(str::trim).filter(|name| !name.is_empty())
 }
 
 fn function_name(line: &str) -> Option<&str> {

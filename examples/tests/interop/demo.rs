@@ -4,9 +4,11 @@ use crate::support::COMPLETE;
 use crate::support::content::Content;
 use crate::support::need::{Need, need};
 use crate::support::ours::Ours;
+use crate::support::runner::tests;
 use crate::support::scene::Scene;
 
-#[test]
+tests![download_without_a_source_shows_a_whole_download,];
+
 fn download_without_a_source_shows_a_whole_download() {
     need!(Need::Example("download"));
     let scene = Scene::new(Content::single("unused", 1));

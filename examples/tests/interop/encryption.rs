@@ -7,8 +7,22 @@ use crate::support::libtorrent::Libtorrent;
 use crate::support::need::{Need, need};
 use crate::support::opentracker::Opentracker;
 use crate::support::ours::Ours;
+use crate::support::runner::tests;
 use crate::support::scene::{Scene, Source};
 use crate::support::transmission::Transmission;
+
+tests![
+    download_that_requires_encryption_fetches_from_libtorrent_that_does,
+    download_that_prefers_encryption_fetches_from_libtorrent_that_requires_it,
+    download_that_prefers_encryption_fetches_from_libtorrent_that_has_none,
+    download_without_encryption_fetches_from_libtorrent_that_has_none,
+    libtorrent_that_requires_encryption_fetches_from_seed,
+    download_that_requires_encryption_fetches_from_transmission_that_does,
+    download_that_prefers_encryption_fetches_from_transmission_that_requires_it,
+    download_that_requires_encryption_fetches_from_transmission_that_prefers_none,
+    transmission_that_requires_encryption_fetches_from_seed_that_does,
+    transmission_that_requires_encryption_fetches_from_seed_that_prefers_it,
+];
 
 const DOWNLOAD: Need = Need::Example("download");
 const SEED: Need = Need::Example("seed");
@@ -36,31 +50,26 @@ fn fetch_from(scene: &Scene, peer: SocketAddr, policy: &str) {
     scene.assert_complete(&dir);
 }
 
-#[test]
 fn download_that_requires_encryption_fetches_from_libtorrent_that_does() {
     need!(DOWNLOAD, Need::Libtorrent);
     fetch(Libtorrent::seed_encrypted, "require");
 }
 
-#[test]
 fn download_that_prefers_encryption_fetches_from_libtorrent_that_requires_it() {
     need!(DOWNLOAD, Need::Libtorrent);
     fetch(Libtorrent::seed_encrypted, "prefer");
 }
 
-#[test]
 fn download_that_prefers_encryption_fetches_from_libtorrent_that_has_none() {
     need!(DOWNLOAD, Need::Libtorrent);
     fetch(Libtorrent::seed, "prefer");
 }
 
-#[test]
 fn download_without_encryption_fetches_from_libtorrent_that_has_none() {
     need!(DOWNLOAD, Need::Libtorrent);
     fetch(Libtorrent::seed, "off");
 }
 
-#[test]
 fn libtorrent_that_requires_encryption_fetches_from_seed() {
     need!(SEED, Need::Libtorrent);
     for policy in ["prefer", "require"] {
@@ -74,19 +83,16 @@ fn libtorrent_that_requires_encryption_fetches_from_seed() {
     }
 }
 
-#[test]
 fn download_that_requires_encryption_fetches_from_transmission_that_does() {
     need!(DOWNLOAD, Need::Transmission);
     fetch_from_transmission(Transmission::seed_encrypted, "require");
 }
 
-#[test]
 fn download_that_prefers_encryption_fetches_from_transmission_that_requires_it() {
     need!(DOWNLOAD, Need::Transmission);
     fetch_from_transmission(Transmission::seed_encrypted, "prefer");
 }
 
-#[test]
 fn download_that_requires_encryption_fetches_from_transmission_that_prefers_none() {
     need!(DOWNLOAD, Need::Transmission);
     fetch_from_transmission(Transmission::seed, "require");
@@ -104,13 +110,11 @@ fn transmission_that_requires_encryption_fetches(policy: &str) {
     scene.assert_complete(&dir);
 }
 
-#[test]
 fn transmission_that_requires_encryption_fetches_from_seed_that_does() {
     need!(SEED, Need::Transmission, Need::Opentracker);
     transmission_that_requires_encryption_fetches("require");
 }
 
-#[test]
 fn transmission_that_requires_encryption_fetches_from_seed_that_prefers_it() {
     need!(SEED, Need::Transmission, Need::Opentracker);
     transmission_that_requires_encryption_fetches("prefer");

@@ -8,14 +8,20 @@ use crate::support::content::Content;
 use crate::support::libtorrent::Libtorrent;
 use crate::support::need::{Need, need};
 use crate::support::ours::Ours;
+use crate::support::runner::tests;
 use crate::support::scene::{Scene, Source};
 use crate::support::transmission::Transmission;
 use crate::support::wire_seeder::{Manner, WireSeeder};
 
+tests![
+    download_learns_of_a_seeder_from_libtorrent,
+    libtorrent_learns_of_a_seeder_from_download,
+    download_learns_of_a_seeder_from_transmission,
+];
+
 const DOWNLOAD: Need = Need::Example("download");
 const HOST: &str = "127.0.0.1";
 
-#[test]
 fn download_learns_of_a_seeder_from_libtorrent() {
     need!(DOWNLOAD, Need::Python, Need::Libtorrent);
     let scene = Scene::new(Content::small_single());
@@ -28,7 +34,6 @@ fn download_learns_of_a_seeder_from_libtorrent() {
     scene.assert_complete(&dir);
 }
 
-#[test]
 fn libtorrent_learns_of_a_seeder_from_download() {
     need!(DOWNLOAD, Need::Python, Need::Libtorrent);
     let scene = Scene::new(Content::small_single());
@@ -45,7 +50,6 @@ fn libtorrent_learns_of_a_seeder_from_download() {
 
 // The other way round cannot be seen on one machine: transmission takes no loopback address from
 // a peer. It tells peers of each other by their hosts alone, hence the other host.
-#[test]
 fn download_learns_of_a_seeder_from_transmission() {
     need!(DOWNLOAD, Need::Python, Need::Transmission);
     let scene = Scene::new(Content::small_single());

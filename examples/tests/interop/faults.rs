@@ -4,19 +4,27 @@ use crate::support::START;
 use crate::support::content::{Content, Version};
 use crate::support::need::{Need, need};
 use crate::support::ours::Ours;
+use crate::support::runner::tests;
 use crate::support::scene::{Scene, Source};
 use crate::support::wire_seeder::{Manner, WireSeeder};
+
+tests![
+    corrupting_seeders_are_banned_by_name_and_the_honest_one_is_not,
+    corrupting_seeders_of_v2_are_banned_by_name_and_the_honest_one_is_not,
+    download_survives_peers_that_stall,
+    download_survives_peers_that_vanish,
+    download_gives_up_when_its_time_is_over,
+    invalid_input_is_told_by_exit_code_2_and_missing_input_by_1,
+];
 
 const DOWNLOAD: Need = Need::Example("download");
 
 // S-05
-#[test]
 fn corrupting_seeders_are_banned_by_name_and_the_honest_one_is_not() {
     need!(DOWNLOAD, Need::Python);
     download_despite_corruption(Content::single("corrupted", 16 << 20));
 }
 
-#[test]
 fn corrupting_seeders_of_v2_are_banned_by_name_and_the_honest_one_is_not() {
     need!(DOWNLOAD, Need::Python);
     let files = [("a", 6_000_001), ("b", 1), ("c", 5_000_000), ("d", 5_000_003)];
@@ -44,7 +52,6 @@ fn download_despite_corruption(content: Content) {
     assert!(!banned(honest.address), "the honest seeder was banned:\n{all}");
 }
 
-#[test]
 fn download_survives_peers_that_stall() {
     need!(DOWNLOAD, Need::Python);
     let scene = Scene::new(Content::single("stalled", 8 << 20));
@@ -57,7 +64,6 @@ fn download_survives_peers_that_stall() {
     scene.assert_complete(&dir);
 }
 
-#[test]
 fn download_survives_peers_that_vanish() {
     need!(DOWNLOAD, Need::Python);
     let scene = Scene::new(Content::single("vanished", 8 << 20));
@@ -71,7 +77,6 @@ fn download_survives_peers_that_vanish() {
     scene.assert_complete(&dir);
 }
 
-#[test]
 fn download_gives_up_when_its_time_is_over() {
     need!(DOWNLOAD);
     let scene = Scene::new(Content::small_single());
@@ -85,7 +90,6 @@ fn download_gives_up_when_its_time_is_over() {
     assert_eq!(download.stderr().lines().count(), 1, "{}", download.stderr());
 }
 
-#[test]
 fn invalid_input_is_told_by_exit_code_2_and_missing_input_by_1() {
     need!(DOWNLOAD);
     let scene = Scene::new(Content::small_single());

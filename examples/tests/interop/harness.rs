@@ -5,12 +5,22 @@ use crate::support::content::{Content, Version};
 use crate::support::libtorrent::Libtorrent;
 use crate::support::need::{Need, need};
 use crate::support::opentracker::Opentracker;
+use crate::support::runner::{Words, tests};
 use crate::support::scene::{Scene, Source};
 use crate::support::tracker::RecordingTracker;
 use crate::support::transmission::Transmission;
 use crate::support::wire_seeder::{Manner, WireSeeder};
 
-#[test]
+tests![
+    words_of_the_command_line_choose_tests,
+    aria2_fetches_from_libtorrent,
+    transmission_fetches_from_libtorrent,
+    libtorrent_fetches_from_transmission_over_ipv6,
+    libtorrent_fetches_from_aria2_that_a_recording_tracker_tells_of,
+    libtorrent_fetches_from_the_honest_wire_seeder,
+    corrupting_wire_seeder_is_told_by_failed_hashes,
+];
+
 fn aria2_fetches_from_libtorrent() {
     need!(Need::Aria2, Need::Libtorrent, Need::Opentracker);
     let mut scene = Scene::new(Content::small_multi());
@@ -22,7 +32,6 @@ fn aria2_fetches_from_libtorrent() {
     scene.assert_complete(&dir);
 }
 
-#[test]
 fn transmission_fetches_from_libtorrent() {
     need!(Need::Transmission, Need::Libtorrent, Need::Opentracker);
     let mut scene = Scene::new(Content::small_single());
@@ -35,7 +44,6 @@ fn transmission_fetches_from_libtorrent() {
     scene.assert_complete(&dir);
 }
 
-#[test]
 fn libtorrent_fetches_from_transmission_over_ipv6() {
     need!(Need::Transmission, Need::Libtorrent);
     let scene = Scene::new(Content::small_multi());
@@ -45,7 +53,6 @@ fn libtorrent_fetches_from_transmission_over_ipv6() {
     scene.assert_complete(&dir);
 }
 
-#[test]
 fn libtorrent_fetches_from_aria2_that_a_recording_tracker_tells_of() {
     need!(Need::Aria2, Need::Libtorrent);
     for host in ["127.0.0.1", "::1"] {
@@ -63,7 +70,6 @@ fn libtorrent_fetches_from_aria2_that_a_recording_tracker_tells_of() {
     }
 }
 
-#[test]
 fn libtorrent_fetches_from_the_honest_wire_seeder() {
     need!(Need::Python, Need::Libtorrent);
     for content in [Content::small_multi(), Content::short_pieces(Version::V2)] {
@@ -78,7 +84,6 @@ fn libtorrent_fetches_from_the_honest_wire_seeder() {
 }
 
 // Alone: next to an honest seeder, libtorrent may blame and ban that one too.
-#[test]
 fn corrupting_wire_seeder_is_told_by_failed_hashes() {
     need!(Need::Python, Need::Libtorrent);
     let scene = Scene::new(Content::small_single());
@@ -87,4 +92,20 @@ fn corrupting_wire_seeder_is_told_by_failed_hashes() {
     let peers = [corrupt.address];
     let mut leecher = Libtorrent::leech(&scene, Source::Torrent, &dir, "127.0.0.1", &peers);
     leecher.wait_for_alert("hash_failed_alert");
+}
+
+fn words_of_the_command_line_choose_tests() {
+    let chosen = |words: &[&str], name: &str| {
+        let words = Words::parse(words.iter().map(|word| (*word).to_owned()));
+        words.expect("the words are known").choose(name)
+    };
+    assert!(chosen(&[], "a::b"));
+    assert!(chosen(&["x", "::b", "--nocapture"], "a::b"));
+    assert!(!chosen(&["x"], "a::b"));
+    assert!(!chosen(&["b", "--exact"], "a::b"));
+    assert!(!chosen(&["--skip=b", "--test-threads", "1"], "a::b"));
+    assert!(!chosen(&["--ignored"], "a::b"), "no test is always left out");
+    for wrong in ["--skip", "--no-such-option", "--test-threads=0"] {
+        assert!(Words::parse(std::iter::once(wrong.to_owned())).is_err(), "{wrong}");
+    }
 }

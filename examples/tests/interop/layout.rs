@@ -3,8 +3,17 @@
 use crate::support::content::Content;
 use crate::support::need::{Need, need};
 use crate::support::ours::Ours;
+use crate::support::runner::tests;
 use crate::support::scene::{Scene, Source};
 use crate::support::wire_seeder::{Manner, WireSeeder};
+
+tests![
+    single_file_named_files_is_a_file,
+    file_list_below_a_folder_named_files_is_a_folder,
+    file_list_of_one_is_a_file_in_a_folder,
+    empty_files_and_files_that_share_a_piece_are_written,
+    selected_files_are_written_and_the_others_are_not,
+];
 
 const DOWNLOAD: Need = Need::Example("download");
 
@@ -23,27 +32,23 @@ fn check(content: fn() -> Content) {
 }
 
 // M-04, M-05
-#[test]
 fn single_file_named_files_is_a_file() {
     need!(DOWNLOAD, Need::Python);
     check(|| Content::single("files", 100_000));
 }
 
-#[test]
 fn file_list_below_a_folder_named_files_is_a_folder() {
     need!(DOWNLOAD, Need::Python);
     check(|| Content::multi("files", &[("files", 100_000), ("length", 50_000)]));
 }
 
 // M-06
-#[test]
 fn file_list_of_one_is_a_file_in_a_folder() {
     need!(DOWNLOAD, Need::Python);
     check(|| Content::multi("name", &[("name", 100_000)]));
 }
 
 // M-17, M-19, S-01
-#[test]
 fn empty_files_and_files_that_share_a_piece_are_written() {
     need!(DOWNLOAD, Need::Python);
     check(|| {
@@ -52,7 +57,6 @@ fn empty_files_and_files_that_share_a_piece_are_written() {
     });
 }
 
-#[test]
 fn selected_files_are_written_and_the_others_are_not() {
     need!(DOWNLOAD, Need::Python);
     let scene = Scene::new(Content::multi(

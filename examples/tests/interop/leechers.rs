@@ -6,15 +6,28 @@ use crate::support::libtorrent::Libtorrent;
 use crate::support::need::{Need, need};
 use crate::support::opentracker::Opentracker;
 use crate::support::ours::Ours;
+use crate::support::runner::tests;
 use crate::support::scene::{Scene, Source};
 use crate::support::tracker::RecordingTracker;
 use crate::support::transmission::Transmission;
 use crate::support::{COMPLETE, START};
 
+tests![
+    libtorrent_fetches_a_single_file_from_seed,
+    libtorrent_fetches_many_files_by_magnet_from_seed_over_ipv6,
+    aria2_fetches_many_files_by_magnet_from_seed,
+    aria2_fetches_a_single_file_from_seed_over_ipv6,
+    transmission_fetches_many_files_from_seed,
+    transmission_fetches_a_single_file_by_magnet_from_seed,
+    transmission_fetches_many_files_from_seed_over_ipv6,
+    leechers_of_three_clients_complete_from_one_seed,
+    download_fetches_from_a_download_that_goes_on_seeding,
+    seed_refuses_content_that_is_not_the_torrents,
+];
+
 const DOWNLOAD: Need = Need::Example("download");
 const SEED: Need = Need::Example("seed");
 
-#[test]
 fn libtorrent_fetches_a_single_file_from_seed() {
     need!(SEED, Need::Libtorrent);
     let scene = Scene::new(Content::small_single());
@@ -26,7 +39,6 @@ fn libtorrent_fetches_a_single_file_from_seed() {
     assert!(!leecher.alerts().contains("hash_failed"), "seed sent something wrong");
 }
 
-#[test]
 fn libtorrent_fetches_many_files_by_magnet_from_seed_over_ipv6() {
     need!(SEED, Need::Libtorrent);
     let scene = Scene::new(Content::small_multi());
@@ -36,7 +48,6 @@ fn libtorrent_fetches_many_files_by_magnet_from_seed_over_ipv6() {
     scene.assert_complete(&dir);
 }
 
-#[test]
 fn aria2_fetches_many_files_by_magnet_from_seed() {
     need!(SEED, Need::Aria2, Need::Opentracker);
     let mut scene = Scene::new(Content::small_multi());
@@ -48,7 +59,6 @@ fn aria2_fetches_many_files_by_magnet_from_seed() {
     scene.assert_complete(&dir);
 }
 
-#[test]
 fn aria2_fetches_a_single_file_from_seed_over_ipv6() {
     need!(SEED, Need::Aria2);
     let mut scene = Scene::new(Content::small_single());
@@ -72,19 +82,16 @@ fn transmission_fetches(content: Content, source: Source) {
     scene.assert_complete(&dir);
 }
 
-#[test]
 fn transmission_fetches_many_files_from_seed() {
     need!(SEED, Need::Transmission, Need::Opentracker);
     transmission_fetches(Content::small_multi().without_empty_files(), Source::Torrent);
 }
 
-#[test]
 fn transmission_fetches_a_single_file_by_magnet_from_seed() {
     need!(SEED, Need::Transmission, Need::Opentracker);
     transmission_fetches(Content::small_single(), Source::Magnet);
 }
 
-#[test]
 fn transmission_fetches_many_files_from_seed_over_ipv6() {
     need!(SEED, Need::Transmission);
     let mut scene = Scene::new(Content::small_multi().without_empty_files());
@@ -99,7 +106,6 @@ fn transmission_fetches_many_files_from_seed_over_ipv6() {
     scene.assert_complete(&dir);
 }
 
-#[test]
 fn leechers_of_three_clients_complete_from_one_seed() {
     need!(SEED, DOWNLOAD, Need::Aria2, Need::Libtorrent, Need::Opentracker);
     let mut scene = Scene::new(Content::small_multi());
@@ -118,7 +124,6 @@ fn leechers_of_three_clients_complete_from_one_seed() {
     rooms.iter().for_each(|room| scene.assert_complete(room));
 }
 
-#[test]
 fn download_fetches_from_a_download_that_goes_on_seeding() {
     need!(SEED, DOWNLOAD);
     let scene = Scene::new(Content::small_multi());
@@ -138,7 +143,6 @@ fn download_fetches_from_a_download_that_goes_on_seeding() {
     scene.assert_complete(&second);
 }
 
-#[test]
 fn seed_refuses_content_that_is_not_the_torrents() {
     need!(SEED);
     let scene = Scene::new(Content::small_single());

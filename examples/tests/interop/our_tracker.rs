@@ -9,8 +9,18 @@ use crate::support::aria2::Aria2;
 use crate::support::content::Content;
 use crate::support::libtorrent::Libtorrent;
 use crate::support::need::{Need, need};
+use crate::support::runner::tests;
 use crate::support::scene::{Scene, Source};
 use crate::support::transmission::Transmission;
+
+tests![
+    libtorrent_finds_libtorrent_through_our_udp_tracker,
+    libtorrent_finds_libtorrent_through_our_udp_tracker_over_ipv6,
+    libtorrent_finds_libtorrent_through_our_http_tracker_over_ipv6,
+    aria2_finds_libtorrent_through_our_http_tracker,
+    libtorrent_finds_transmission_through_our_udp_tracker,
+    libtorrent_finds_transmission_through_our_http_tracker,
+];
 
 /// Our tracker with a runtime of its own, on both families.
 struct OurTracker {
@@ -56,25 +66,21 @@ fn libtorrent_to_libtorrent(host: &str, url: impl Fn(&OurTracker) -> String) {
     assert_eq!(tracker.torrents(), 1);
 }
 
-#[test]
 fn libtorrent_finds_libtorrent_through_our_udp_tracker() {
     need!(Need::Libtorrent);
     libtorrent_to_libtorrent("127.0.0.1", |tracker| tracker.udp(V4));
 }
 
-#[test]
 fn libtorrent_finds_libtorrent_through_our_udp_tracker_over_ipv6() {
     need!(Need::Libtorrent);
     libtorrent_to_libtorrent("::1", |tracker| tracker.udp(V6));
 }
 
-#[test]
 fn libtorrent_finds_libtorrent_through_our_http_tracker_over_ipv6() {
     need!(Need::Libtorrent);
     libtorrent_to_libtorrent("::1", |tracker| tracker.http(V6));
 }
 
-#[test]
 fn aria2_finds_libtorrent_through_our_http_tracker() {
     need!(Need::Libtorrent, Need::Aria2);
     let tracker = OurTracker::start();
@@ -99,13 +105,11 @@ fn libtorrent_finds_transmission(url: impl Fn(&OurTracker) -> String) {
     scene.assert_complete(&dir);
 }
 
-#[test]
 fn libtorrent_finds_transmission_through_our_udp_tracker() {
     need!(Need::Libtorrent, Need::Transmission);
     libtorrent_finds_transmission(|tracker| tracker.udp(V4));
 }
 
-#[test]
 fn libtorrent_finds_transmission_through_our_http_tracker() {
     need!(Need::Libtorrent, Need::Transmission);
     libtorrent_finds_transmission(|tracker| tracker.http(V4));

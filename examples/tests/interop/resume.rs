@@ -3,10 +3,20 @@
 use crate::support::content::{Content, Version};
 use crate::support::need::{Need, need};
 use crate::support::ours::Ours;
+use crate::support::runner::tests;
 use crate::support::scene::{Scene, Source};
 use crate::support::tracker::RecordingTracker;
 use crate::support::wire_seeder::{Manner, WireSeeder};
 use crate::support::{COMPLETE, START};
+
+tests![
+    killed_magnet_goes_on_without_a_peer_that_has_its_metadata,
+    killed_download_goes_on_and_fetches_hardly_anything_twice,
+    killed_download_of_v2_goes_on_and_fetches_hardly_anything_twice,
+    interrupted_download_says_goodbye_and_goes_on,
+    complete_download_fetches_nothing_when_started_again,
+    damage_between_two_runs_is_mended_without_resume_data,
+];
 
 const DOWNLOAD: Need = Need::Example("download");
 
@@ -25,13 +35,11 @@ fn wait_half(download: &mut Ours, size: u64) {
 }
 
 // S-18
-#[test]
 fn killed_download_goes_on_and_fetches_hardly_anything_twice() {
     need!(DOWNLOAD, Need::Python);
     kill_and_go_on(content());
 }
 
-#[test]
 fn killed_download_of_v2_goes_on_and_fetches_hardly_anything_twice() {
     need!(DOWNLOAD, Need::Python);
     kill_and_go_on(content().of_version(Version::V2));
@@ -56,7 +64,6 @@ fn kill_and_go_on(content: Content) {
 }
 
 // S-18: webtorrent#361.
-#[test]
 fn killed_magnet_goes_on_without_a_peer_that_has_its_metadata() {
     need!(DOWNLOAD, Need::Example("seed"), Need::Python);
     let scene = Scene::new(content());
@@ -72,7 +79,6 @@ fn killed_magnet_goes_on_without_a_peer_that_has_its_metadata() {
     scene.assert_complete(&dir);
 }
 
-#[test]
 fn interrupted_download_says_goodbye_and_goes_on() {
     need!(DOWNLOAD, Need::Python);
     for signal in ["INT", "TERM"] {
@@ -96,7 +102,6 @@ fn interrupted_download_says_goodbye_and_goes_on() {
     }
 }
 
-#[test]
 fn complete_download_fetches_nothing_when_started_again() {
     need!(DOWNLOAD, Need::Python);
     let scene = Scene::new(Content::small_multi());
@@ -109,7 +114,6 @@ fn complete_download_fetches_nothing_when_started_again() {
     assert_eq!(seeder.served(), once);
 }
 
-#[test]
 fn damage_between_two_runs_is_mended_without_resume_data() {
     need!(DOWNLOAD, Need::Python);
     let scene = Scene::new(Content::small_single());

@@ -7,8 +7,19 @@ use crate::support::content::Content;
 use crate::support::libtorrent::Libtorrent;
 use crate::support::need::{Need, need};
 use crate::support::ours::Ours;
+use crate::support::runner::tests;
 use crate::support::scene::{Scene, Source};
 use crate::support::transmission::Transmission;
+
+tests![
+    download_fetches_a_single_file_from_libtorrent,
+    download_fetches_many_files_by_magnet_from_libtorrent_over_ipv6,
+    download_fetches_many_files_from_transmission,
+    download_fetches_a_single_file_by_magnet_from_transmission_over_ipv6,
+    download_fetches_many_files_from_aria2_over_ipv6,
+    download_fetches_a_single_file_by_magnet_from_aria2,
+    download_fetches_from_three_clients_at_once,
+];
 
 const DOWNLOAD: Need = Need::Example("download");
 
@@ -22,7 +33,6 @@ fn fetch(scene: &Scene, source: Source, peer: SocketAddr) {
     assert_eq!(finished["hash_failures"], 0);
 }
 
-#[test]
 fn download_fetches_a_single_file_from_libtorrent() {
     need!(DOWNLOAD, Need::Libtorrent);
     let scene = Scene::new(Content::small_single());
@@ -30,7 +40,6 @@ fn download_fetches_a_single_file_from_libtorrent() {
     fetch(&scene, Source::Torrent, seeder.address);
 }
 
-#[test]
 fn download_fetches_many_files_by_magnet_from_libtorrent_over_ipv6() {
     need!(DOWNLOAD, Need::Libtorrent);
     let scene = Scene::new(Content::small_multi());
@@ -38,7 +47,6 @@ fn download_fetches_many_files_by_magnet_from_libtorrent_over_ipv6() {
     fetch(&scene, Source::Magnet, seeder.address);
 }
 
-#[test]
 fn download_fetches_many_files_from_transmission() {
     need!(DOWNLOAD, Need::Transmission);
     let scene = Scene::new(Content::small_multi());
@@ -46,7 +54,6 @@ fn download_fetches_many_files_from_transmission() {
     fetch(&scene, Source::Torrent, seeder.address);
 }
 
-#[test]
 fn download_fetches_a_single_file_by_magnet_from_transmission_over_ipv6() {
     need!(DOWNLOAD, Need::Transmission);
     let scene = Scene::new(Content::small_single());
@@ -54,7 +61,6 @@ fn download_fetches_a_single_file_by_magnet_from_transmission_over_ipv6() {
     fetch(&scene, Source::Magnet, seeder.address);
 }
 
-#[test]
 fn download_fetches_many_files_from_aria2_over_ipv6() {
     need!(DOWNLOAD, Need::Aria2);
     let scene = Scene::new(Content::small_multi());
@@ -62,7 +68,6 @@ fn download_fetches_many_files_from_aria2_over_ipv6() {
     fetch(&scene, Source::Torrent, seeder.address);
 }
 
-#[test]
 fn download_fetches_a_single_file_by_magnet_from_aria2() {
     need!(DOWNLOAD, Need::Aria2);
     let scene = Scene::new(Content::small_single());
@@ -70,7 +75,6 @@ fn download_fetches_a_single_file_by_magnet_from_aria2() {
     fetch(&scene, Source::Magnet, seeder.address);
 }
 
-#[test]
 fn download_fetches_from_three_clients_at_once() {
     need!(DOWNLOAD, Need::Aria2, Need::Libtorrent, Need::Transmission);
     let mut content = Content::single("from three", 48 << 20);

@@ -10,9 +10,23 @@ use crate::support::need::{Need, need, on_path};
 use crate::support::net::free_port;
 use crate::support::opentracker::Opentracker;
 use crate::support::ours::Ours;
+use crate::support::runner::tests;
 use crate::support::scene::{Scene, Source};
 use crate::support::tracker::RecordingTracker;
 use crate::support::transmission::Transmission;
+
+tests![
+    inspect_tells_the_info_hash_that_libtorrent_tells,
+    create_makes_the_info_hash_that_mktorrent_makes,
+    create_makes_the_info_hashes_that_libtorrent_makes,
+    create_makes_the_info_hash_that_imdl_makes,
+    created_torrent_is_seeded_and_fetched_by_libtorrent,
+    verify_names_the_damaged_file,
+    announce_and_scrape_find_the_seeder_of_opentracker,
+    each_tracker_of_an_announce_has_its_outcome_and_one_answer_is_enough,
+    trackers_that_all_fail_are_a_failure_with_its_cause_in_one_line,
+    handshake_tells_the_name_of_the_client,
+];
 
 /// Runs an example that must succeed and returns all that it printed on stdout.
 fn run(name: &str, scene: &Scene, words: &[&str]) -> String {
@@ -26,7 +40,6 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("temporary paths are text")
 }
 
-#[test]
 fn inspect_tells_the_info_hash_that_libtorrent_tells() {
     need!(Need::Example("inspect"), Need::Libtorrent);
     for content in [Content::small_single(), Content::small_multi()] {
@@ -47,7 +60,6 @@ fn inspect_tells_the_info_hash_that_libtorrent_tells() {
     }
 }
 
-#[test]
 fn create_makes_the_info_hash_that_mktorrent_makes() {
     need!(Need::Example("create"), Need::Mktorrent);
     for content in [Content::small_single(), Content::small_multi()] {
@@ -96,7 +108,6 @@ info = lt.torrent_info(lt.bdecode(lt.bencode(torrent.generate())))
 print(info.info_hashes().v1, info.info_hashes().v2)
 "#;
 
-#[test]
 fn create_makes_the_info_hashes_that_libtorrent_makes() {
     need!(Need::Example("create"), Need::Example("inspect"), Need::Libtorrent);
     for content in [Content::small_single(), Content::small_multi()] {
@@ -122,7 +133,6 @@ fn create_makes_the_info_hashes_that_libtorrent_makes() {
     }
 }
 
-#[test]
 fn create_makes_the_info_hash_that_imdl_makes() {
     need!(Need::Example("create"), Need::Example("inspect"), Need::Imdl);
     for content in [Content::small_single(), Content::small_multi()] {
@@ -141,7 +151,6 @@ fn create_makes_the_info_hash_that_imdl_makes() {
     }
 }
 
-#[test]
 fn created_torrent_is_seeded_and_fetched_by_libtorrent() {
     need!(Need::Example("create"), Need::Libtorrent);
     let scene = Scene::new(Content::small_multi());
@@ -154,7 +163,6 @@ fn created_torrent_is_seeded_and_fetched_by_libtorrent() {
     scene.assert_complete(&dir);
 }
 
-#[test]
 fn verify_names_the_damaged_file() {
     need!(Need::Example("verify"));
     let scene = Scene::new(Content::small_multi());
@@ -173,7 +181,6 @@ fn verify_names_the_damaged_file() {
     assert_eq!(std::fs::read(dir.join(damaged)).unwrap(), bytes, "it never writes");
 }
 
-#[test]
 fn announce_and_scrape_find_the_seeder_of_opentracker() {
     need!(Need::Example("announce"), Need::Example("scrape"));
     need!(Need::Libtorrent, Need::Opentracker);
@@ -193,7 +200,6 @@ fn announce_and_scrape_find_the_seeder_of_opentracker() {
 }
 
 /// One that answers twice, one that is not there, and one that hangs.
-#[test]
 fn each_tracker_of_an_announce_has_its_outcome_and_one_answer_is_enough() {
     need!(Need::Example("announce"));
     let scene = Scene::new(Content::small_single());
@@ -222,7 +228,6 @@ fn each_tracker_of_an_announce_has_its_outcome_and_one_answer_is_enough() {
     }
 }
 
-#[test]
 fn trackers_that_all_fail_are_a_failure_with_its_cause_in_one_line() {
     need!(Need::Example("announce"), Need::Example("scrape"));
     let scene = Scene::new(Content::small_single());
@@ -246,7 +251,6 @@ fn trackers_that_all_fail_are_a_failure_with_its_cause_in_one_line() {
     }
 }
 
-#[test]
 fn handshake_tells_the_name_of_the_client() {
     need!(Need::Example("handshake"), Need::Libtorrent, Need::Transmission);
     let scene = Scene::new(Content::small_single());

@@ -6,10 +6,25 @@ use crate::support::need::{Need, need};
 use crate::support::net::free_port;
 use crate::support::opentracker::Opentracker;
 use crate::support::ours::Ours;
+use crate::support::runner::tests;
 use crate::support::scene::{Scene, Source};
 use crate::support::tracker::RecordingTracker;
 use crate::support::wire_seeder::{Manner, WireSeeder};
 use crate::support::{COMPLETE, START};
+
+tests![
+    peers_of_opentracker_are_found_over_udp,
+    peers_of_opentracker_are_found_over_http,
+    started_completed_and_stopped_are_told_once_over_http,
+    started_completed_and_stopped_are_told_once_over_udp,
+    http_tracker_is_reached_over_ipv6,
+    udp_tracker_is_reached_over_ipv6,
+    next_tier_is_asked_when_the_first_is_dead,
+    the_failure_of_a_tracker_is_told,
+    tracker_of_the_command_line_is_asked,
+    no_tracker_is_asked_when_they_are_left_out,
+    seed_tells_started_and_stopped_and_never_completed,
+];
 
 const DOWNLOAD: Need = Need::Example("download");
 const SEED: Need = Need::Example("seed");
@@ -22,7 +37,6 @@ fn download(scene: &Scene, source: Source, words: &[&str]) {
     scene.assert_complete(&dir);
 }
 
-#[test]
 fn peers_of_opentracker_are_found_over_udp() {
     need!(DOWNLOAD, Need::Libtorrent, Need::Opentracker);
     let mut scene = Scene::new(Content::small_single());
@@ -32,7 +46,6 @@ fn peers_of_opentracker_are_found_over_udp() {
     download(&scene, Source::Torrent, &LISTEN);
 }
 
-#[test]
 fn peers_of_opentracker_are_found_over_http() {
     need!(DOWNLOAD, Need::Libtorrent, Need::Opentracker);
     let mut scene = Scene::new(Content::small_multi());
@@ -63,31 +76,26 @@ fn check_events(host: &str, url: impl Fn(&RecordingTracker) -> String) {
 }
 
 // H-21, H-22, H-23
-#[test]
 fn started_completed_and_stopped_are_told_once_over_http() {
     need!(DOWNLOAD, Need::Python);
     check_events("127.0.0.1", RecordingTracker::http);
 }
 
-#[test]
 fn started_completed_and_stopped_are_told_once_over_udp() {
     need!(DOWNLOAD, Need::Python);
     check_events("127.0.0.1", RecordingTracker::udp);
 }
 
-#[test]
 fn http_tracker_is_reached_over_ipv6() {
     need!(DOWNLOAD, Need::Python);
     check_events("::1", RecordingTracker::http);
 }
 
-#[test]
 fn udp_tracker_is_reached_over_ipv6() {
     need!(DOWNLOAD, Need::Python);
     check_events("::1", RecordingTracker::udp);
 }
 
-#[test]
 fn next_tier_is_asked_when_the_first_is_dead() {
     need!(DOWNLOAD, Need::Python);
     let mut scene = Scene::new(Content::small_single());
@@ -98,7 +106,6 @@ fn next_tier_is_asked_when_the_first_is_dead() {
     download(&scene, Source::Torrent, &LISTEN);
 }
 
-#[test]
 fn the_failure_of_a_tracker_is_told() {
     need!(DOWNLOAD);
     let mut scene = Scene::new(Content::small_single());
@@ -114,7 +121,6 @@ fn the_failure_of_a_tracker_is_told() {
     assert!(download.stderr().contains(&dead), "{}", download.stderr());
 }
 
-#[test]
 fn tracker_of_the_command_line_is_asked() {
     need!(DOWNLOAD, Need::Python);
     let scene = Scene::new(Content::small_single());
@@ -124,7 +130,6 @@ fn tracker_of_the_command_line_is_asked() {
     download(&scene, Source::Torrent, &["--tracker", &url, "--listen", "127.0.0.1:0"]);
 }
 
-#[test]
 fn no_tracker_is_asked_when_they_are_left_out() {
     need!(DOWNLOAD, Need::Python);
     let mut scene = Scene::new(Content::small_single());
@@ -138,7 +143,6 @@ fn no_tracker_is_asked_when_they_are_left_out() {
 }
 
 // H-23: completed is not told by who was complete at the start.
-#[test]
 fn seed_tells_started_and_stopped_and_never_completed() {
     need!(SEED);
     let mut scene = Scene::new(Content::small_single());

@@ -6,7 +6,24 @@ use crate::support::content::{Content, Version};
 use crate::support::libtorrent::Libtorrent;
 use crate::support::need::{Need, need};
 use crate::support::ours::Ours;
+use crate::support::runner::tests;
 use crate::support::scene::{Scene, Source};
+
+tests![
+    download_fetches_files_of_v2_from_libtorrent,
+    download_fetches_files_of_v2_from_libtorrent_over_ipv6,
+    download_fetches_a_single_file_of_v2_from_libtorrent,
+    libtorrent_fetches_files_of_v2_from_seed,
+    libtorrent_fetches_files_of_v2_from_seed_over_ipv6,
+    libtorrent_fetches_a_single_file_of_v2_from_seed,
+    download_fetches_v2_from_seed,
+    download_fetches_v2_by_magnet_from_libtorrent,
+    libtorrent_fetches_v2_by_magnet_from_seed,
+    download_fetches_v2_by_magnet_from_seed,
+    download_fetches_a_hybrid_from_libtorrent,
+    libtorrent_fetches_a_hybrid_from_seed,
+    download_fetches_a_hybrid_from_seed,
+];
 
 const DOWNLOAD: Need = Need::Example("download");
 const SEED: Need = Need::Example("seed");
@@ -60,44 +77,37 @@ fn hybrid() -> Content {
     Content::short_pieces(Version::Hybrid)
 }
 
-#[test]
 fn download_fetches_files_of_v2_from_libtorrent() {
     need!(DOWNLOAD, Need::Libtorrent);
     download_from_libtorrent(short_pieces(), Source::Torrent, "127.0.0.1");
 }
 
-#[test]
 fn download_fetches_files_of_v2_from_libtorrent_over_ipv6() {
     need!(DOWNLOAD, Need::Libtorrent);
     download_from_libtorrent(short_pieces(), Source::Torrent, "::1");
 }
 
-#[test]
 fn download_fetches_a_single_file_of_v2_from_libtorrent() {
     need!(DOWNLOAD, Need::Libtorrent);
     download_from_libtorrent(single(), Source::Torrent, "127.0.0.1");
 }
 
 // libtorrent 2.0.8 asks for the gaps behind files, and gives up on those who refuse.
-#[test]
 fn libtorrent_fetches_files_of_v2_from_seed() {
     need!(SEED, Need::Libtorrent);
     libtorrent_fetches_from_seed(short_pieces(), Source::Torrent, "127.0.0.1");
 }
 
-#[test]
 fn libtorrent_fetches_files_of_v2_from_seed_over_ipv6() {
     need!(SEED, Need::Libtorrent);
     libtorrent_fetches_from_seed(short_pieces(), Source::Torrent, "::1");
 }
 
-#[test]
 fn libtorrent_fetches_a_single_file_of_v2_from_seed() {
     need!(SEED, Need::Libtorrent);
     libtorrent_fetches_from_seed(single(), Source::Torrent, "127.0.0.1");
 }
 
-#[test]
 fn download_fetches_v2_from_seed() {
     need!(SEED, DOWNLOAD);
     for content in [short_pieces(), single()] {
@@ -108,7 +118,6 @@ fn download_fetches_v2_from_seed() {
 }
 
 // The piece layers of a magnet link come from peers.
-#[test]
 fn download_fetches_v2_by_magnet_from_libtorrent() {
     need!(DOWNLOAD, Need::Libtorrent);
     for (content, host) in [(short_pieces(), "127.0.0.1"), (many_pieces(), "::1")] {
@@ -116,7 +125,6 @@ fn download_fetches_v2_by_magnet_from_libtorrent() {
     }
 }
 
-#[test]
 fn libtorrent_fetches_v2_by_magnet_from_seed() {
     need!(SEED, Need::Libtorrent);
     for (content, host) in [(short_pieces(), "127.0.0.1"), (many_pieces(), "::1")] {
@@ -124,7 +132,6 @@ fn libtorrent_fetches_v2_by_magnet_from_seed() {
     }
 }
 
-#[test]
 fn download_fetches_v2_by_magnet_from_seed() {
     need!(SEED, DOWNLOAD);
     for content in [short_pieces(), many_pieces()] {
@@ -134,7 +141,6 @@ fn download_fetches_v2_by_magnet_from_seed() {
     }
 }
 
-#[test]
 fn download_fetches_a_hybrid_from_libtorrent() {
     need!(DOWNLOAD, Need::Libtorrent);
     for source in [Source::Torrent, Source::Magnet] {
@@ -142,7 +148,6 @@ fn download_fetches_a_hybrid_from_libtorrent() {
     }
 }
 
-#[test]
 fn libtorrent_fetches_a_hybrid_from_seed() {
     need!(SEED, Need::Libtorrent);
     for source in [Source::Torrent, Source::Magnet] {
@@ -150,7 +155,6 @@ fn libtorrent_fetches_a_hybrid_from_seed() {
     }
 }
 
-#[test]
 fn download_fetches_a_hybrid_from_seed() {
     need!(SEED, DOWNLOAD);
     let scene = Scene::new(hybrid());

@@ -8,7 +8,13 @@ use crate::support::START;
 use crate::support::content::Content;
 use crate::support::need::{Need, need};
 use crate::support::ours::Ours;
+use crate::support::runner::tests;
 use crate::support::scene::Scene;
+
+tests![
+    silent_and_trickling_servers_end_with_the_timeout,
+    url_that_leads_to_a_magnet_link_is_downloaded,
+];
 
 /// The URL of a server that does this with each connection, until the test ends.
 fn serve(answer: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + 'static) -> String {
@@ -26,7 +32,6 @@ fn serve(answer: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + 'static
     url
 }
 
-#[test]
 fn silent_and_trickling_servers_end_with_the_timeout() {
     need!(Need::Example("download"));
     let scene = Scene::new(Content::small_single());
@@ -47,7 +52,6 @@ fn silent_and_trickling_servers_end_with_the_timeout() {
     }
 }
 
-#[test]
 fn url_that_leads_to_a_magnet_link_is_downloaded() {
     need!(Need::Example("download"), Need::Example("seed"));
     let scene = Scene::new(Content::small_single());

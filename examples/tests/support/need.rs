@@ -1,18 +1,19 @@
 //! Which programs a test needs, and what is said when one is missing.
 
-use std::io::Write;
+use std::fmt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+
+use super::runner::leave_out;
 
 /// Python of the system: python3-libtorrent is a package of it.
 pub const PYTHON: &str = "/usr/bin/python3";
 
 /// Something that must be on the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     Aria2,
-    /// No package of the system, so that it is never required.
     Imdl,
     Libtorrent,
     Mktorrent,
@@ -39,40 +40,57 @@ impl Need {
         }
     }
 
-    fn remedy(self) -> String {
-        let package = match self {
+    /// Whether a test may do without where all of it is required: no package of the system has it.
+    fn is_optional(self) -> bool {
+        self == Need::Imdl
+    }
+
+    /// The name that it is installed or built by.
+    fn package(self) -> &'static str {
+        match self {
             Need::Aria2 => "aria2",
-            Need::Imdl => return "imdl is not installed: cargo install imdl".to_owned(),
+            Need::Imdl => "imdl",
             Need::Libtorrent => "python3-libtorrent",
             Need::Mktorrent => "mktorrent",
             Need::Opentracker => "opentracker",
             Need::Python => "python3",
             Need::Transmission => "transmission-daemon",
+            Need::Example(name) => name,
+        }
+    }
+
+    /// The command that brings it.
+    pub fn remedy(self) -> String {
+        let package = self.package();
+        match self {
+            Need::Imdl => format!("cargo install {package}"),
             Need::Example(name) => {
-                return format!(
-                    "the example `{name}` is not built: cargo build -p tinytorrent-examples --example {name}"
-                );
+                format!("cargo build -p tinytorrent-examples --example {name}")
             }
-        };
-        format!("{package} is not installed: apt-get install {package}")
+            _ => format!("apt-get install {package}"),
+        }
     }
 }
 
-/// Whether all of it is there. If not, tells why the test that asks is left out.
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Need::Example(name) => write!(f, "the example `{name}` is not built"),
+            _ => write!(f, "{} is not installed", self.package()),
+        }
+    }
+}
+
+/// Leaves the test out if something that it needs is missing.
 ///
 /// # Panics
 ///
 /// When something is missing and `TINYTORRENT_INTEROP=require` is set.
-pub fn have(needs: &[Need]) -> bool {
-    let Some(missing) = needs.iter().find(|need| !need.is_met()) else { return true };
-    let remedy = missing.remedy();
+pub fn need_all(needs: &[Need]) {
+    let Some(missing) = needs.iter().find(|need| !need.is_met()) else { return };
     let required = std::env::var("TINYTORRENT_INTEROP").is_ok_and(|value| value == "require");
-    assert!(!required || *missing == Need::Imdl, "{remedy}");
-    let thread = std::thread::current();
-    let test = thread.name().unwrap_or("a test");
-    // Not `eprintln!`, which the test harness keeps to itself when a test passes.
-    let _ = writeln!(std::io::stderr(), "left out: {test}: {remedy}");
-    false
+    assert!(!required || missing.is_optional(), "{missing}: {}", missing.remedy());
+    leave_out(*missing);
 }
 
 /// Where a program is, as the shell would find it.
@@ -96,12 +114,10 @@ fn python_runs(code: &str) -> bool {
     python.status().is_ok_and(|status| status.success())
 }
 
-/// Leaves the test if something that it needs is missing.
+/// Leaves the test out if something that it needs is missing.
 macro_rules! need {
     ($($need:expr),+ $(,)?) => {
-        if !$crate::support::need::have(&[$($need),+]) {
-            return;
-        }
+        $crate::support::need::need_all(&[$($need),+])
     };
 }
 pub(crate) use need;
