@@ -20,6 +20,8 @@ mod layout;
 #[cfg(target_os = "linux")]
 mod leechers;
 #[cfg(target_os = "linux")]
+mod others;
+#[cfg(target_os = "linux")]
 mod our_tracker;
 #[cfg(target_os = "linux")]
 mod resume;
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         harness::TESTS,
         layout::TESTS,
         leechers::TESTS,
+        others::TESTS,
         our_tracker::TESTS,
         resume::TESTS,
         seeders::TESTS,

@@ -112,6 +112,27 @@ impl Content {
         }
     }
 
+    /// Writes the padding of a hybrid below `folder`, as a client does that takes it for content.
+    pub fn write_padding_to(&self, folder: &Path) {
+        for padding in self.paddings().map(|(_, padding)| padding) {
+            let path = folder.join(&self.name).join(".pad").join(padding.to_string());
+            fs::create_dir_all(path.parent().expect("a file lies in a folder")).unwrap();
+            fs::write(path, vec![0; padding]).unwrap();
+        }
+    }
+
+    /// How many bytes of content are in pieces that end with padding.
+    pub fn bytes_beside_padding(&self) -> u64 {
+        self.paddings().map(|(bytes, _)| (bytes.len() % self.piece_length) as u64).sum()
+    }
+
+    /// The files that padding follows, and how much of it.
+    fn paddings(&self) -> impl Iterator<Item = (&[u8], usize)> {
+        let padded = |(path, bytes): &'_ (PathBuf, Vec<u8>)| self.padding(path, bytes);
+        let files = self.files.iter().map(move |file| (&file.1[..], padded(file)));
+        files.filter(|(_, padding)| *padding > 0)
+    }
+
     /// What is wrong with a copy of the content below `folder`.
     pub fn difference(&self, folder: &Path) -> Option<String> {
         self.files.iter().find_map(|(path, bytes)| match fs::read(folder.join(path)) {

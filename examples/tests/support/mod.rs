@@ -5,17 +5,22 @@
 //! counted as ignored, unless `TINYTORRENT_INTEROP=require` is set, as `.ci/run` does.
 
 pub mod aria2;
+pub mod client;
 pub mod content;
+pub mod lftp;
 pub mod libtorrent;
 pub mod need;
 pub mod net;
 pub mod opentracker;
 pub mod ours;
 pub mod process;
+pub mod qbittorrent;
+pub mod rtorrent;
 pub mod runner;
 pub mod scene;
 pub mod tracker;
 pub mod transmission;
+pub mod webtorrent;
 pub mod wire_seeder;
 
 use std::path::PathBuf;

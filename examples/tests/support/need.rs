@@ -10,16 +10,24 @@ use super::runner::leave_out;
 /// Python of the system: python3-libtorrent is a package of it.
 pub const PYTHON: &str = "/usr/bin/python3";
 
+/// WebTorrent as a library; pinned, so that a new release breaks nothing here. `.ci/run` has it too.
+const WEBTORRENT: &str = "webtorrent@1.9.7";
+
 /// Something that must be on the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     Aria2,
     Imdl,
+    Lftp,
     Libtorrent,
     Mktorrent,
     Opentracker,
     Python,
+    Qbittorrent,
+    Rtorrent,
     Transmission,
+    /// From npm, in the folder that `TINYTORRENT_NPM` names.
+    Webtorrent,
     /// One of the example programs, built beside the test.
     Example(&'static str),
 }
@@ -31,18 +39,26 @@ impl Need {
         match self {
             Need::Aria2 => on_path("aria2c").is_some(),
             Need::Imdl => on_path("imdl").is_some(),
+            Need::Lftp => on_path("lftp").is_some(),
             Need::Libtorrent => *LIBTORRENT.get_or_init(|| python_runs("import libtorrent")),
             Need::Mktorrent => on_path("mktorrent").is_some(),
             Need::Opentracker => on_path("opentracker").is_some(),
             Need::Python => *PYTHON_RUNS.get_or_init(|| python_runs("import asyncio")),
+            Need::Qbittorrent => on_path("qbittorrent-nox").is_some(),
+            Need::Rtorrent => on_path("rtorrent").is_some(),
             Need::Transmission => on_path("transmission-daemon").is_some(),
+            Need::Webtorrent => node_module("webtorrent").is_some(),
             Need::Example(name) => example(name).exists(),
         }
     }
 
     /// Whether a test may do without where all of it is required: no package of the system has it.
     fn is_optional(self) -> bool {
-        self == Need::Imdl
+        match self {
+            Need::Imdl => true,
+            Need::Webtorrent => std::env::var_os("TINYTORRENT_NPM").is_none(),
+            _ => false,
+        }
     }
 
     /// The name that it is installed or built by.
@@ -50,11 +66,15 @@ impl Need {
         match self {
             Need::Aria2 => "aria2",
             Need::Imdl => "imdl",
+            Need::Lftp => "lftp",
             Need::Libtorrent => "python3-libtorrent",
             Need::Mktorrent => "mktorrent",
             Need::Opentracker => "opentracker",
             Need::Python => "python3",
+            Need::Qbittorrent => "qbittorrent-nox",
+            Need::Rtorrent => "rtorrent",
             Need::Transmission => "transmission-daemon",
+            Need::Webtorrent => WEBTORRENT,
             Need::Example(name) => name,
         }
     }
@@ -64,6 +84,10 @@ impl Need {
         let package = self.package();
         match self {
             Need::Imdl => format!("cargo install {package}"),
+            Need::Webtorrent => format!(
+                "npm install --ignore-scripts --prefix target/npm {package} && \
+                 export TINYTORRENT_NPM=$PWD/target/npm"
+            ),
             Need::Example(name) => {
                 format!("cargo build -p tinytorrent-examples --example {name}")
             }
@@ -91,6 +115,13 @@ pub fn need_all(needs: &[Need]) {
     let required = std::env::var("TINYTORRENT_INTEROP").is_ok_and(|value| value == "require");
     assert!(!required || missing.is_optional(), "{missing}: {}", missing.remedy());
     leave_out(*missing);
+}
+
+/// The folder of a package that npm has installed where `TINYTORRENT_NPM` says.
+pub fn node_module(name: &str) -> Option<PathBuf> {
+    on_path("node")?;
+    let folder = PathBuf::from(std::env::var_os("TINYTORRENT_NPM")?);
+    Some(folder.join("node_modules").join(name)).filter(|module| module.is_dir())
 }
 
 /// Where a program is, as the shell would find it.
