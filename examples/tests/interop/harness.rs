@@ -1,5 +1,7 @@
 //! Other people's programs among themselves: what fails here is the harness, not our programs.
 
+use std::path::Path;
+
 use crate::support::aria2::Aria2;
 use crate::support::content::{Content, Version};
 use crate::support::libtorrent::Libtorrent;
@@ -12,6 +14,7 @@ use crate::support::transmission::Transmission;
 use crate::support::wire_seeder::{Manner, WireSeeder};
 
 tests![
+    what_tests_need_is_installed_by_ci_and_named_to_contributors,
     words_of_the_command_line_choose_tests,
     aria2_fetches_from_libtorrent,
     transmission_fetches_from_libtorrent,
@@ -107,5 +110,15 @@ fn words_of_the_command_line_choose_tests() {
     assert!(!chosen(&["--ignored"], "a::b"), "no test is always left out");
     for wrong in ["--skip", "--no-such-option", "--test-threads=0"] {
         assert!(Words::parse(std::iter::once(wrong.to_owned())).is_err(), "{wrong}");
+    }
+}
+
+fn what_tests_need_is_installed_by_ci_and_named_to_contributors() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace is around it");
+    for file in [".ci/run", "CONTRIBUTING.md"] {
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        for package in Need::REQUIRED.map(Need::package) {
+            assert!(text.contains(package), "{file} lacks {package}");
+        }
     }
 }

@@ -33,6 +33,20 @@ pub enum Need {
 }
 
 impl Need {
+    /// All that is installed where nothing may be left out.
+    pub const REQUIRED: [Self; 10] = [
+        Need::Aria2,
+        Need::Lftp,
+        Need::Libtorrent,
+        Need::Mktorrent,
+        Need::Opentracker,
+        Need::Python,
+        Need::Qbittorrent,
+        Need::Rtorrent,
+        Need::Transmission,
+        Need::Webtorrent,
+    ];
+
     fn is_met(self) -> bool {
         static LIBTORRENT: OnceLock<bool> = OnceLock::new();
         static PYTHON_RUNS: OnceLock<bool> = OnceLock::new();
@@ -62,7 +76,7 @@ impl Need {
     }
 
     /// The name that it is installed or built by.
-    fn package(self) -> &'static str {
+    pub fn package(self) -> &'static str {
         match self {
             Need::Aria2 => "aria2",
             Need::Imdl => "imdl",
