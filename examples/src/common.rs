@@ -1,12 +1,6 @@
 use clap::{ArgAction, Args};
-use tinytorrent_types::Printable;
-use tracing::field::Field;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::field::MakeExt;
-use tracing_subscriber::fmt::FormatFields;
-use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
-use crate::{Mode, Output};
+use crate::{Mode, Output, logging};
 
 /// The options that every program has.
 #[derive(Debug, Clone, Args)]
@@ -38,42 +32,18 @@ impl Common {
     ///
     /// A second call changes nothing.
     pub fn start_logging(&self) {
-        let filter = match self.verbose {
-            0 => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")),
-            1 => EnvFilter::new("info"),
-            2 => EnvFilter::new("debug"),
-            _ => EnvFilter::new("trace"),
+        let directives = match self.verbose {
+            0 => std::env::var("RUST_LOG").unwrap_or_default(),
+            1 => "info".to_owned(),
+            2 => "debug".to_owned(),
+            _ => "trace".to_owned(),
         };
-        // It fails only when a subscriber is set already, as documented above.
-        let _ = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .fmt_fields(printable_fields())
-            .with_writer(std::io::stderr)
-            // It would panic where stderr is full.
-            .log_internal_errors(false)
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-            .try_init();
+        logging::start(if directives.is_empty() { "warn" } else { &directives });
     }
-}
-
-/// Fields as they are usually shown, without what a terminal would obey: peers and trackers have a say
-/// in many of them.
-fn printable_fields() -> impl for<'writer> FormatFields<'writer> + Send + Sync + 'static {
-    let show = |out: &mut Writer<'_>, field: &Field, value: &dyn std::fmt::Debug| {
-        let text = format!("{value:?}");
-        match field.name() {
-            "message" => write!(out, "{}", Printable(&text)),
-            name => write!(out, "{name}={}", Printable(&text)),
-        }
-    };
-    debug_fn(show).delimited(" ")
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
     use clap::Parser;
 
     use super::*;
@@ -87,40 +57,6 @@ mod tests {
     fn parse(words: &[&str]) -> Common {
         let words = std::iter::once("program").chain(words.iter().copied());
         Options::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).common
-    }
-
-    /// A log that can be read.
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn logs_of_strangers_words_are_harmless() {
-        let log = Log::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .fmt_fields(printable_fields())
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .finish();
-        tracing::subscriber::with_default(subscriber, || {
-            let evil = "a\x1b[31m\u{9b}\u{202e}\nb";
-            tracing::warn!(name = %evil, url = ?evil, "it says {evil}");
-        });
-        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-        let line = text.strip_suffix('\n').unwrap();
-        assert!(line.chars().all(tinytorrent_types::is_printable), "{line:?}");
-        let shown = "it says a\u{fffd}[31m\u{fffd}\u{fffd}\u{fffd}b name=a\u{fffd}[31m";
-        assert!(line.contains(shown), "{line:?}");
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub mod hex;
 mod identity;
 mod interrupt;
 mod load;
+mod logging;
 mod names;
 mod network;
 mod new_file;
