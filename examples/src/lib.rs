@@ -32,7 +32,6 @@ pub mod hex;
 mod identity;
 mod interrupt;
 mod load;
-mod logging;
 mod names;
 mod network;
 mod new_file;
