@@ -65,7 +65,7 @@ impl Output {
         }
     }
 
-    /// Whether all that was told could be written so far.
+    /// `true` if all output so far could be written.
     ///
     /// A reader that wanted no more, as `head` does, is no error: nothing else is written, and the
     /// program goes on.

@@ -9,7 +9,7 @@ use crate::Failure;
 ///
 /// # Errors
 ///
-/// What the program returns, and when there are no resources for a runtime.
+/// Errors of the program, and a lack of resources for a runtime.
 pub fn block_on<T>(program: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =

@@ -112,7 +112,7 @@ fn is_around(character: char) -> bool {
     character.is_whitespace() || !is_printable(character)
 }
 
-/// Whether it is one, usable or not.
+/// `true` if it is one, usable or not.
 fn is_magnet(text: &str, pasted: &str) -> bool {
     has_scheme(pasted, "magnet:") || !matches!(text.parse::<Magnet>(), Err(MagnetError::Scheme))
 }

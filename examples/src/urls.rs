@@ -9,7 +9,7 @@ use url::{ParseError, Url};
 ///
 /// # Errors
 ///
-/// What is wrong with it: no scheme, one other than `http`, `https` and `udp`, no host, or no port
+/// The fault: no scheme, one other than `http`, `https` and `udp`, no host, or no port
 /// where there is no default.
 pub fn parse_tracker(text: &str) -> Result<String, UrlError> {
     text.parse::<TrackerUrl>().map(|_| text.trim().to_owned())
@@ -19,7 +19,7 @@ pub fn parse_tracker(text: &str) -> Result<String, UrlError> {
 ///
 /// # Errors
 ///
-/// What is wrong with the first that is none; see [`parse_tracker`].
+/// The fault of the first that is none; see [`parse_tracker`].
 pub fn parse_tier(text: &str) -> Result<Vec<String>, UrlError> {
     text.split(',').map(parse_tracker).collect()
 }

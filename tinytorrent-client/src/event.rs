@@ -38,7 +38,7 @@ pub enum Event {
         size: u64,
         /// Bytes that it has in the torrent.
         length: u64,
-        /// Whether it has been cut.
+        /// `true` if it has been cut.
         is_cut: bool,
     },
     /// What the engine tells: pieces, peers, trackers.

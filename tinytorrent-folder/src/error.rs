@@ -83,7 +83,7 @@ impl Error {
         (self.path, self.kind)
     }
 
-    /// Whether the file does not exist: it is missing, a folder on the way to it is, or a file stands in
+    /// `true` if the file does not exist: it is missing, a folder on the way to it is, or a file stands in
     /// the place of that folder.
     pub fn is_not_found(&self) -> bool {
         matches!(&self.kind, ErrorKind::Io { source, .. } if is_absence(source))

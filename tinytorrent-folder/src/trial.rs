@@ -36,7 +36,7 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// Whether a file of this name can be created and is found again.
+    /// `true` if a file of this name can be created and is found again.
     pub fn holds(&self, name: &[u8]) -> bool {
         let path = [name].into_iter();
         let is_held = self.scratch.create_file(path.clone(), Mode::Data).is_ok();
@@ -48,7 +48,7 @@ impl<'a> Trial<'a> {
         is_found
     }
 
-    /// Whether names that differ only in case, in Unicode normalisation or in full case folding (`ß`
+    /// `true` if names that differ only in case, in Unicode normalisation or in full case folding (`ß`
     /// and `ss`) are different names.
     pub fn tells_alike_apart(&self) -> bool {
         let name = ["Aé", "aß"];

@@ -210,7 +210,7 @@ impl Names<'_> {
         Groups { rewritten, numbered }
     }
 
-    /// Where files of a group are, the own names first. Of names that are alike the disk may find one
+    /// Looks for files of a group, under their own names first. Of names that are alike the disk may find one
     /// by the other, so that only the list of their folder tells.
     fn find(&self, group: &[u32], are_alike: bool) -> Found {
         let mut lists = Lists { folder: self.folder, known: HashMap::new() };
@@ -228,7 +228,7 @@ impl Names<'_> {
         if has_portable { Found::Portable } else { Found::None }
     }
 
-    /// Whether the disk holds the own names of these files, element by element.
+    /// `true` if the disk holds the own names of these files, element by element.
     fn are_held(&self, group: &[u32], trial: &Trial<'_>) -> bool {
         let mut tried: HashSet<&[u8]> = HashSet::new();
         group.iter().all(|&file| {
@@ -252,7 +252,7 @@ struct Lists<'a> {
 }
 
 impl Lists<'_> {
-    /// Whether each element is listed as it is written.
+    /// `true` if each element is listed as it is written.
     fn has(&mut self, path: SafePath<'_>) -> bool {
         let mut above = Vec::new();
         path.elements().enumerate().all(|(depth, element)| {

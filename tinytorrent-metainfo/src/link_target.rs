@@ -27,7 +27,7 @@ impl LinkTarget {
         up.chain(down).collect::<PathBuf>()
     }
 
-    /// Whether a link with this target leads to the place, however the target is spelled. Absolute
+    /// `true` if a link with this target leads to the place, however the target is spelled. Absolute
     /// targets never do.
     pub fn is_named_by(&self, found: &Path) -> bool {
         let mut place = self.link_folder.clone();

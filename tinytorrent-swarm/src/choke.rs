@@ -108,7 +108,7 @@ impl Applicant {
         (self.is_snubbing, self.wastes_slot, gives, self.slot.wasted_at(), self.turn(now))
     }
 
-    /// Whether it makes nothing of its slot, or made nothing of its last one.
+    /// `true` if it makes nothing of its slot, or made nothing of its last one.
     fn is_idle(&self) -> bool {
         self.wastes_slot || self.slot.wasted_at().is_some()
     }

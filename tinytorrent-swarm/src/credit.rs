@@ -37,12 +37,12 @@ impl Credit {
         *self = Self::default();
     }
 
-    /// Whether the peer has failed and has sent no block since.
+    /// `true` if the peer has failed and has sent no block since.
     pub(crate) fn is_failing(&self) -> bool {
         self.failures > 0
     }
 
-    /// Whether the peer is not to be asked for now.
+    /// `true` if the peer is not to be asked for now.
     pub(crate) fn is_resting(&self, now: Instant) -> bool {
         self.rests_until.is_some_and(|until| now < until)
     }

@@ -164,14 +164,14 @@ impl Peer {
         self.id.is_some()
     }
 
-    /// Whether it has this id, and is at the host of this address. The id alone is a claim that
+    /// `true` if it has this id, and is at the host of this address. The id alone is a claim that
     /// anybody can make.
     pub(crate) fn is(&self, id: PeerId, address: SocketAddr) -> bool {
         let host = |address: SocketAddr| address.ip().to_canonical();
         self.id == Some(id) && host(self.address) == host(address)
     }
 
-    /// Whether it has the id and the host of another.
+    /// `true` if it has the id and the host of another.
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         other.id.is_some_and(|id| self.is(id, other.address))
     }
@@ -211,7 +211,7 @@ impl Peer {
         since.is_some_and(|since| now >= since + config::MAX_UNREAD)
     }
 
-    /// Whether it has a slot of ours that it makes no use of: nothing of what it asked for is left, or
+    /// `true` if it has a slot of ours that it makes no use of: nothing of what it asked for is left, or
     /// it reads nothing of that.
     pub(crate) fn wastes_slot(&self, now: Instant) -> bool {
         let uploads = &self.uploads;
@@ -261,7 +261,7 @@ impl Peer {
         Duration::from_secs_f64(by_rate.min(1e6)).max(silence)
     }
 
-    /// Whether it owes blocks and has sent none for at least so long.
+    /// `true` if it owes blocks and has sent none for at least so long.
     pub(crate) fn is_silent_for(&self, now: Instant, time: Duration) -> bool {
         !self.requests.outstanding.is_empty() && now >= self.requests.last_progress + time
     }

@@ -13,12 +13,12 @@ pub(crate) struct Slot {
     used: Option<Instant>,
 }
 
-/// How long a slot may go unused. A peer that was waiting for it asks within a round trip; more than
+/// Longest time that a slot may go unused. A peer that was waiting for it asks within a round trip; more than
 /// two of the slowest links leave time for a peer that is busy.
 pub(crate) const MAX_IDLE: Duration = Duration::from_secs(4);
 
 impl Slot {
-    /// Whether the peer has a slot: it is unchoked.
+    /// `true` if the peer has a slot: it is unchoked.
     pub(crate) fn is_held(&self) -> bool {
         self.given.is_some()
     }
@@ -56,7 +56,7 @@ impl Slot {
         self.wasted = None;
     }
 
-    /// Whether the peer has a slot and has long made no use of it.
+    /// `true` if the peer has a slot and has long made no use of it.
     pub(crate) fn is_idle(&self, now: Instant) -> bool {
         self.given
             .is_some_and(|given| now >= self.used.map_or(given, |used| used.max(given)) + MAX_IDLE)

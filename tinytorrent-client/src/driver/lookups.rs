@@ -32,7 +32,7 @@ pub(super) enum Found {
         addresses: Vec<SocketAddr>,
     },
     Announced(AnnounceOutcome),
-    /// What an earlier run kept, and the peers of the magnet link.
+    /// Metadata that an earlier run kept, and the peers of the magnet link.
     Kept {
         metainfo: Option<Box<Metainfo>>,
         link_peers: Vec<PeerAddress>,

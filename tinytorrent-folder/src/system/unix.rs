@@ -22,7 +22,7 @@ use crate::{Entry, EntryKind, FileStamp, FileTime, Mode};
 #[derive(Debug)]
 pub(crate) struct Folder(OwnedFd);
 
-/// What happens to a folder that is missing on the way to a file.
+/// The treatment of a folder that is missing on the way to a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Missing {
     Create,

@@ -110,7 +110,7 @@ pub(super) fn bytes(name: &OsStr) -> Option<Vec<u8>> {
     name.to_str().map(|name| name.as_bytes().to_vec())
 }
 
-/// Whether the name can be that of a file or folder on disk.
+/// `true` if the name can be that of a file or folder on disk.
 pub(super) fn check_name(name: &str) -> Result<(), CreateError> {
     let fault = match name {
         "" => NameFault::Empty,

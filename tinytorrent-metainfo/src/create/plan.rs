@@ -82,7 +82,7 @@ impl CreatePlan {
         self.draft.piece_length
     }
 
-    /// What will not be in the torrent, or may be different elsewhere; at most one note of a kind.
+    /// Things that will not be in the torrent, or may be different elsewhere; at most one note of a kind.
     pub fn notes(&self) -> &[CreateNote] {
         &self.notes
     }

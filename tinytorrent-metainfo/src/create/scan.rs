@@ -71,7 +71,7 @@ fn open(path: &Path) -> Result<Folder, CreateError> {
     })
 }
 
-/// Whether the path itself is a link, which is followed whatever the policy.
+/// `true` if the path itself is a link, which is followed whatever the policy.
 pub(super) fn is_link(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink())
 }

@@ -40,7 +40,7 @@ struct FolderMet {
     path: Vec<u8>,
     parent: usize,
     depth: u32,
-    /// Whether the torrent has something that lies below it.
+    /// `true` if the torrent has something that lies below it.
     is_used: bool,
 }
 
@@ -183,7 +183,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Whether a folder is this one or one of those that hold it.
+    /// `true` if a folder is this one or one of those that hold it.
     fn is_on_the_way(&self, mut at: usize, target: Identity) -> bool {
         loop {
             let path = self.path_of(&self.folders[at].path);

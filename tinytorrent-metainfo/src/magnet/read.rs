@@ -26,7 +26,7 @@ fn read_link(link: &str) -> Result<Magnet, MagnetError> {
     Ok(magnet)
 }
 
-/// What a bare info-hash means, however it is written.
+/// The identity that a bare info-hash stands for, however it is written.
 pub(super) fn read_info_hash(text: &str) -> Option<InfoHashes> {
     match text.len() {
         32 | 40 => read_btih(text).ok().map(InfoHashes::from_v1),
@@ -36,7 +36,7 @@ pub(super) fn read_info_hash(text: &str) -> Option<InfoHashes> {
     }
 }
 
-/// What the multihash of a SHA-256 begins with: its code, and its length of 32 bytes.
+/// Prefix of the multihash of a SHA-256: its code, and its length of 32 bytes.
 const SHA256: &str = "1220";
 
 /// Keys in lower case without their number (`tr.1` is `tr`), and values as they are written.

@@ -10,7 +10,7 @@ use crate::info::keys;
 use crate::warning::Report;
 
 keys! {
-    /// What transmission up to 3.0 knows of a magnet link whose metadata it does not have.
+    /// The form in which transmission up to 3.0 keeps a magnet link whose metadata it does not have.
     MagnetKeys {
         announce: b"announce",
         announce_list: b"announce-list",

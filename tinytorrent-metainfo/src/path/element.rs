@@ -81,7 +81,7 @@ fn is_plain(raw: &[u8]) -> bool {
         && !is_reserved(raw)
 }
 
-/// Whether Linux and its like hold the element as it is.
+/// `true` if Linux and its like hold the element as it is.
 fn is_held_by_unix(raw: &[u8]) -> bool {
     !matches!(raw, b"" | b"." | b"..")
         && raw.len() <= MAX_ELEMENT

@@ -80,7 +80,7 @@ impl Folders {
         way.into_iter().rev()
     }
 
-    /// Whether a folder is the root or below it; padding without a path is beside it.
+    /// `true` if a folder is the root or below it; padding without a path is beside it.
     pub(super) fn is_in_root(&self, mut folder: FolderId) -> bool {
         while !matches!(folder, Self::ROOT | Self::TOP) {
             folder = self.around(folder);

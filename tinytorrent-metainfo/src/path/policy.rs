@@ -42,12 +42,12 @@ impl PathPolicy {
         self.is_portable()
     }
 
-    /// Whether characters that nobody sees, and controls that a system holds, are changed.
+    /// `true` if characters that nobody sees, and controls that a system holds, are changed.
     pub(crate) const fn shows_all(self) -> bool {
         self.is_portable()
     }
 
-    /// Whether bytes that are no UTF-8 stay.
+    /// `true` if bytes that are no UTF-8 stay.
     pub(crate) const fn keeps_bytes(self) -> bool {
         cfg!(all(unix, not(target_vendor = "apple"))) && !self.is_portable()
     }

@@ -33,12 +33,12 @@ impl Paths {
         builder.resolve(&seed(), is_written)
     }
 
-    /// Whether every path is as it was given.
+    /// `true` if every path is as it was given.
     pub(crate) fn are_as_given(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// Whether the file got another path for other reasons than that somebody else has its own.
+    /// `true` if the file got another path for other reasons than that somebody else has its own.
     pub(crate) fn is_rewritten(&self, file: usize) -> bool {
         let mut kinds = self.changes.kinds(file);
         kinds.remove(PathChangeKind::Collision);

@@ -86,7 +86,7 @@ impl VerifyOptions {
         self
     }
 
-    /// Whether symbolic links below the folder are followed, wherever they lead. For content that the
+    /// Follows symbolic links below the folder, wherever they lead. For content that the
     /// user has put together himself; what a stranger's torrent has made may lead anywhere.
     pub fn follow_links(&mut self, follow: bool) -> &mut Self {
         self.follow_links = follow;
@@ -160,7 +160,7 @@ impl From<folder::Error> for VerifyError {
     }
 }
 
-/// What is on disk of a torrent.
+/// The files of a torrent on disk.
 struct Content<'a> {
     metainfo: &'a Metainfo,
     folder: Folder,

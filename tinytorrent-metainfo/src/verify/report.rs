@@ -57,7 +57,7 @@ impl VerifyReport {
         &self.pieces
     }
 
-    /// Whether every piece is right, and every file as it should be.
+    /// `true` if every piece is right, and every file as it should be.
     pub fn is_complete(&self) -> bool {
         self.pieces.is_full() && self.faults.is_empty()
     }
@@ -166,7 +166,7 @@ impl Content<'_> {
         file.map(|file| self.paths.path(&file).to_path_buf()).unwrap_or_default()
     }
 
-    /// What no piece tells of a file: an empty one that is missing, one that goes on too long, a link.
+    /// Faults that no piece tells of: an empty one that is missing, one that goes on too long, a link.
     fn look_at(&self, file: &File<'_>) -> Option<FileFaultKind> {
         if let Some(target) = self.paths.link_target(self.metainfo.layout(), file) {
             return match self.folder.link_target(self.paths.path(file).elements()) {

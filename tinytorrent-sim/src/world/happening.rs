@@ -75,7 +75,7 @@ pub(super) enum Happening {
     Tracker(AnnounceTask),
 }
 
-/// How long a node waits for a handshake.
+/// Time that a node waits for a handshake.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl World {

@@ -10,7 +10,7 @@ use super::happening::Happening;
 use super::{Node, World};
 use crate::Behaviour;
 
-/// How long a node that flaps stays choked.
+/// Time that a node that flaps stays choked.
 const FLAP: Duration = Duration::from_millis(50);
 
 impl World {

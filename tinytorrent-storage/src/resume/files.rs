@@ -6,7 +6,7 @@ use tinytorrent_types::{BlockInfo, PieceIndex};
 use super::ResumeRecord;
 use crate::{FileStamp, Misfit, Storage, StorageError};
 
-/// How the files look, and whether they look as they did.
+/// The stamps of the files now, and which are as they were recorded.
 pub(super) struct Files {
     stamps: Vec<Option<FileStamp>>,
     is_unchanged: Vec<bool>,
@@ -84,7 +84,7 @@ impl Files {
         self.stamps[file.as_usize()].map_or(0, |stamp| stamp.size)
     }
 
-    /// Whether all files of the block reach so far.
+    /// `true` if all files of the block reach so far.
     pub(super) fn may_have(&self, storage: &Storage, block: BlockInfo) -> bool {
         storage.layout().block_spans(block).filter(|span| !span.is_pad).all(|span| {
             storage.is_in_parts(span.file) || self.size(span.file) >= span.offset + span.length

@@ -208,7 +208,7 @@ impl Fields<'_> {
     }
 }
 
-/// What a record is of.
+/// The torrent that a record belongs to, as bytes.
 fn shape(identity: &InfoHashes, geometry: &Geometry, file_count: u32) -> Vec<u8> {
     let (v1, v2) = (identity.v1(), identity.v2());
     let mut bytes = vec![u8::from(v1.is_some()) | u8::from(v2.is_some()) << 1];

@@ -104,7 +104,7 @@ impl Sample {
     }
 }
 
-/// What a sample may still cost.
+/// The budget that is left for a sample.
 struct Room {
     bytes: u64,
     parts: usize,

@@ -95,7 +95,7 @@ impl Storage {
             true => Mode::Executable,
             false => Mode::Data,
         };
-        self.open_path(self.path(&entry).elements(), access, mode)
+        self.open_path(self.place.path(&entry).elements(), access, mode)
     }
 
     fn open_path<'a>(
@@ -105,8 +105,8 @@ impl Storage {
         mode: Mode,
     ) -> Result<File, StorageError> {
         Ok(match access {
-            Access::Read => self.root.open_file(elements)?,
-            Access::Write => self.root.create_file(elements, mode)?,
+            Access::Read => self.root().open_file(elements)?,
+            Access::Write => self.root().create_file(elements, mode)?,
         })
     }
 
@@ -123,8 +123,8 @@ impl Storage {
             Target::File(index) => self
                 .layout()
                 .file(index)
-                .map_or_else(PathBuf::new, |file| self.path(&file).below(self.root.path())),
-            Target::Parts => self.root.path().join(self.parts_name()),
+                .map_or_else(PathBuf::new, |file| self.place.full_path(&file)),
+            Target::Parts => self.root().path().join(self.parts_name()),
         }
     }
 

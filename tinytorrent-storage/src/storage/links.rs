@@ -10,14 +10,14 @@ impl Storage {
     /// Makes a symbolic link of the torrent (BEP 47), unless something stands in its place: relative,
     /// and to a place below the root. A system without links, or a disk, goes without.
     pub(super) fn create_link(&self, file: &File<'_>) -> Result<(), StorageError> {
-        let Some(target) = self.paths.link_target(self.layout(), file) else { return Ok(()) };
-        let path = self.path(file);
-        if self.root.stamp(path.elements())?.is_some()
-            || self.root.link_target(path.elements())?.is_some()
+        let Some(target) = self.place.link_target(file) else { return Ok(()) };
+        let path = self.place.path(file);
+        if self.root().stamp(path.elements())?.is_some()
+            || self.root().link_target(path.elements())?.is_some()
         {
             return Ok(());
         }
-        match self.root.create_link(path.elements(), &target.to_path_buf()) {
+        match self.root().create_link(path.elements(), &target.to_path_buf()) {
             Err(error) if !is_without_links(&error) => Err(error.into()),
             _ => Ok(()),
         }

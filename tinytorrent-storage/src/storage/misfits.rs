@@ -18,7 +18,7 @@ pub struct Misfit {
 }
 
 impl Misfit {
-    /// Whether bytes follow that are not of the torrent.
+    /// `true` if bytes follow that are not of the torrent.
     pub fn is_longer(&self) -> bool {
         self.size.is_some_and(|size| size > self.length)
     }
@@ -70,7 +70,7 @@ impl Storage {
     }
 }
 
-/// Whether it is a file with content of its own.
+/// `true` if it is a file with content of its own.
 fn is_plain(file: &File<'_>) -> bool {
     !file.is_pad() && file.link_target.is_none()
 }

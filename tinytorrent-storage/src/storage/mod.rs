@@ -2,6 +2,7 @@ mod io;
 mod links;
 mod misfits;
 mod options;
+mod place;
 mod selection;
 
 use std::{
@@ -11,12 +12,11 @@ use std::{
 };
 
 use tinytorrent_folder::Folder;
-use tinytorrent_metainfo::{
-    DiskPaths, File, FileIndex, Info, Layout, PathChange, PathPolicy, SafePath, Trying,
-};
+use tinytorrent_metainfo::{FileIndex, Info, Layout, PathChange};
 use tinytorrent_types::{BlockInfo, Geometry, InfoHashes, PieceIndex};
 
 use io::Rest;
+use place::{Place, Shape};
 
 pub use misfits::Misfit;
 pub use options::StorageOptions;
@@ -34,7 +34,7 @@ use crate::{
 /// - Nothing is created before it is written to; files are sparse unless
 ///   [`StorageOptions::preallocate`] says otherwise (S-12).
 /// - Writes to padding go nowhere and reads of it give zeros (BEP 47).
-/// - Files have the names that [`DiskPaths`] finds for the root: those of the layout, unless content is
+/// - Files have the names that [`DiskPaths`](tinytorrent_metainfo::DiskPaths) finds for the root: those of the layout, unless content is
 ///   there under others, or the disk does not hold them.
 /// - No symbolic link below the root is followed, unless [`StorageOptions::follow_links`] says so for a
 ///   storage that is read-only.
@@ -63,10 +63,8 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct Storage {
-    shape: Shape,
+    place: Place,
     identity: InfoHashes,
-    root: Folder,
-    paths: DiskPaths,
     options: StorageOptions,
     pool: Arc<FilePool>,
     id: u64,
@@ -74,13 +72,6 @@ pub struct Storage {
     placement: RwLock<Placement>,
     /// Written since the last [`sync`](Storage::sync).
     unsynced: Mutex<BTreeSet<Target>>,
-}
-
-/// Who owns the layout: with 100,000 files it is too large for a second one.
-#[derive(Debug)]
-enum Shape {
-    Layout(Arc<Layout>),
-    Info(Arc<Info>),
 }
 
 /// A file on disk: one of the torrent's, or the part file.
@@ -96,7 +87,7 @@ impl Storage {
     ///
     /// # Errors
     /// The root cannot be created or opened, or its disk does not hold a name that
-    /// [`PathPolicy::Exact`] would have it hold.
+    /// [`PathPolicy::Exact`](tinytorrent_metainfo::PathPolicy::Exact) would have it hold.
     pub fn open(
         layout: Arc<Layout>,
         identity: InfoHashes,
@@ -126,15 +117,12 @@ impl Storage {
         options: &StorageOptions,
     ) -> Result<Self, StorageError> {
         let pool = options.file_pool.clone().unwrap_or_default();
-        let (root, paths) = open_root(shape.layout(), root, options)?;
         Ok(Self {
-            root,
-            paths,
+            place: Place::open(shape, root, options)?,
             placement: RwLock::new(Placement::all_in_files()),
             unsynced: Mutex::default(),
             id: pool.register(),
             options: options.clone(),
-            shape,
             identity,
             pool,
         })
@@ -142,7 +130,7 @@ impl Storage {
 
     /// The files and their places.
     pub fn layout(&self) -> &Layout {
-        self.shape.layout()
+        self.place.layout()
     }
 
     /// How the content is cut into pieces and blocks.
@@ -157,30 +145,23 @@ impl Storage {
 
     /// The folder that holds the content.
     pub fn root_path(&self) -> &Path {
-        self.root.path()
+        self.root().path()
     }
 
     /// The file or the folder on disk that bears the torrent's name; `None` if there are no files.
     pub fn content_path(&self) -> Option<PathBuf> {
-        let file = self.layout().files().find(|file| !file.is_pad())?;
-        let path = self.path(&file).to_path_buf();
-        Some(self.root.path().join(path.components().next()?))
+        self.place.content_path()
     }
 
     /// Where a file is on disk; `None` for padding and beyond the last file.
     pub fn file_path(&self, file: FileIndex) -> Option<PathBuf> {
         let file = self.layout().file(file.get()).filter(|file| !file.is_pad())?;
-        Some(self.path(&file).below(self.root.path()))
+        Some(self.place.full_path(&file))
     }
 
     /// The files whose path is not the one that the torrent has, in order.
     pub fn path_changes(&self) -> impl Iterator<Item = PathChange> {
-        self.paths.changes(self.layout())
-    }
-
-    /// The path of a file below the root.
-    fn path<'a>(&'a self, file: &File<'a>) -> SafePath<'a> {
-        self.paths.path(file)
+        self.place.changes()
     }
 
     /// Creates what no write would and what is missing: empty files that are wanted, symbolic links (BEP
@@ -201,7 +182,7 @@ impl Storage {
             if file.link_target.is_some() {
                 self.create_link(&file)?;
             } else if file.length == 0 {
-                if self.root.stamp(self.path(&file).elements())?.is_none() {
+                if self.place.stamp(&file)?.is_none() {
                     self.open_target(Target::File(file.index.get()), Access::Write)?;
                 }
             } else if self.options.preallocate {
@@ -292,7 +273,7 @@ impl Storage {
     /// The system refuses, or a link is in the way.
     pub fn stamp(&self, file: FileIndex) -> Result<Option<FileStamp>, StorageError> {
         match self.layout().file(file.get()) {
-            Some(file) => Ok(self.root.stamp(self.path(&file).elements())?),
+            Some(file) => self.place.stamp(&file),
             None => Ok(None),
         }
     }
@@ -303,7 +284,7 @@ impl Storage {
             .files()
             .map(|file| match file.is_pad() {
                 true => Ok(None),
-                false => Ok(self.root.stamp(self.path(&file).elements())?),
+                false => self.place.stamp(&file),
             })
             .collect()
     }
@@ -345,11 +326,11 @@ impl Storage {
 
     /// The number that the system has for the disk; all are one where that is not known.
     pub(crate) fn disk(&self) -> u64 {
-        self.root.disk().unwrap_or_default()
+        self.root().disk().unwrap_or_default()
     }
 
     pub(crate) fn root(&self) -> &Folder {
-        &self.root
+        self.place.root()
     }
 
     #[cfg(test)]
@@ -358,7 +339,7 @@ impl Storage {
     }
 
     fn sync_targets(&self, targets: &BTreeSet<Target>) -> Result<(), StorageError> {
-        if targets.len() > SYNC_ONE_BY_ONE && self.root.sync_file_system()? {
+        if targets.len() > SYNC_ONE_BY_ONE && self.root().sync_file_system()? {
             return Ok(());
         }
         for &target in targets {
@@ -374,38 +355,6 @@ impl Storage {
         let is_within =
             offset.checked_add(length).is_some_and(|end| end <= self.layout().total_length());
         if is_within { Ok(()) } else { Err(StorageError::OutOfRange { offset, length }) }
-    }
-}
-
-impl Shape {
-    fn layout(&self) -> &Layout {
-        match self {
-            Shape::Layout(layout) => layout,
-            Shape::Info(info) => info.layout(),
-        }
-    }
-}
-
-/// Opens the root, and finds out the paths below it.
-fn open_root(
-    layout: &Layout,
-    root: &Path,
-    options: &StorageOptions,
-) -> Result<(Folder, DiskPaths), StorageError> {
-    if options.read_only {
-        let mut root = Folder::open(root)?;
-        root.follow_links(options.follow_links);
-        let paths = DiskPaths::find(layout, &root, Trying::Never);
-        return Ok((root, paths));
-    }
-    let root = Folder::create(root)?;
-    let paths = DiskPaths::find(layout, &root, Trying::IfMissing);
-    let renamed = paths.renamed().first().and_then(|file| layout.file(file.get()));
-    match renamed {
-        Some(file) if layout.path_policy() == PathPolicy::Exact => {
-            Err(StorageError::NameNotHeld { path: file.path.below(root.path()) })
-        }
-        _ => Ok((root, paths)),
     }
 }
 

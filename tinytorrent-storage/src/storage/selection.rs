@@ -26,7 +26,7 @@ impl Storage {
         let may_move = !placement.is_all_in_files() || self.has_parts()?;
         for file in self.layout().files().filter(|file| !file.is_pad()) {
             let is_wanted = is_wanted(file.index);
-            if (is_wanted && !may_move) || self.root.stamp(self.path(&file).elements())?.is_some() {
+            if (is_wanted && !may_move) || self.place.stamp(&file)?.is_some() {
                 continue;
             }
             if is_wanted {
@@ -49,14 +49,14 @@ impl Storage {
         self.pool.close(self.id, Some(PARTS_KEY));
         // On a medium that is read-only, removing what is not there is an error as well.
         if self.has_parts()? {
-            self.root.remove([self.parts_name().as_bytes()])?;
+            self.root().remove([self.parts_name().as_bytes()])?;
         }
         self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).remove(&Target::Parts);
         Ok(())
     }
 
     fn has_parts(&self) -> Result<bool, StorageError> {
-        let stamp = self.root.stamp([self.parts_name().as_bytes()])?;
+        let stamp = self.root().stamp([self.parts_name().as_bytes()])?;
         Ok(stamp.is_some())
     }
 

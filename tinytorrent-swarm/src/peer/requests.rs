@@ -99,7 +99,7 @@ impl Requests {
         at.and_then(|at| self.outstanding.remove(at)).is_some()
     }
 
-    /// Whether others took over what it was too slow to send, not longer ago than this.
+    /// `true` if others took over what it was too slow to send, not longer ago than this.
     pub(crate) fn was_robbed_within(&self, now: Instant, time: Duration) -> bool {
         self.robbed_at.is_some_and(|at| now < at + time)
     }

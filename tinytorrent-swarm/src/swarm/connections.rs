@@ -62,7 +62,7 @@ impl Swarm {
             && self.may_dial(self.config.max_connecting)
     }
 
-    /// Whether fewer of our own dials than this are under way. Connections that came to us and have not
+    /// `true` if fewer of our own dials than this are under way. Connections that came to us and have not
     /// shaken hands do not count: anybody can make them.
     fn may_dial(&self, limit: usize) -> bool {
         // Without many of either there is no need to tell them apart.

@@ -1,0 +1,104 @@
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tinytorrent_folder::Folder;
+use tinytorrent_metainfo::{
+    DiskPaths, File, Info, Layout, LinkTarget, PathChange, PathPolicy, SafePath, Trying,
+};
+
+use super::StorageOptions;
+use crate::{FileStamp, StorageError};
+
+/// The files of a torrent in their folder: which they are, and under which names.
+#[derive(Debug)]
+pub(super) struct Place {
+    shape: Shape,
+    root: Folder,
+    paths: DiskPaths,
+}
+
+/// The owner of the layout: with 100,000 files it is too large for a second one.
+#[derive(Debug)]
+pub(super) enum Shape {
+    Layout(Arc<Layout>),
+    Info(Arc<Info>),
+}
+
+impl Place {
+    pub(super) fn open(
+        shape: Shape,
+        root: &Path,
+        options: &StorageOptions,
+    ) -> Result<Self, StorageError> {
+        if options.read_only {
+            let mut root = Folder::open(root)?;
+            root.follow_links(options.follow_links);
+            let paths = DiskPaths::find(shape.layout(), &root, Trying::Never);
+            return Ok(Self { shape, root, paths });
+        }
+        let root = Folder::create(root)?;
+        let paths = DiskPaths::find(shape.layout(), &root, Trying::IfMissing);
+        let place = Self { shape, root, paths };
+        place.refuse_renamed()?;
+        Ok(place)
+    }
+
+    /// [`PathPolicy::Exact`] takes no other name, and none is possible here.
+    fn refuse_renamed(&self) -> Result<(), StorageError> {
+        let layout = self.layout();
+        let renamed = self.paths.renamed().first().and_then(|file| layout.file(file.get()));
+        match renamed {
+            Some(file) if layout.path_policy() == PathPolicy::Exact => {
+                Err(StorageError::NameNotHeld { path: file.path.below(self.root.path()) })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn layout(&self) -> &Layout {
+        self.shape.layout()
+    }
+
+    pub(super) fn root(&self) -> &Folder {
+        &self.root
+    }
+
+    /// The path of a file below the root.
+    pub(super) fn path<'a>(&'a self, file: &File<'a>) -> SafePath<'a> {
+        self.paths.path(file)
+    }
+
+    pub(super) fn full_path(&self, file: &File<'_>) -> PathBuf {
+        self.path(file).below(self.root.path())
+    }
+
+    pub(super) fn link_target(&self, file: &File<'_>) -> Option<LinkTarget> {
+        self.paths.link_target(self.layout(), file)
+    }
+
+    pub(super) fn changes(&self) -> impl Iterator<Item = PathChange> {
+        self.paths.changes(self.layout())
+    }
+
+    pub(super) fn stamp(&self, file: &File<'_>) -> Result<Option<FileStamp>, StorageError> {
+        Ok(self.root.stamp(self.path(file).elements())?)
+    }
+
+    /// The file or the folder that bears the torrent's name.
+    pub(super) fn content_path(&self) -> Option<PathBuf> {
+        let file = self.layout().files().find(|file| !file.is_pad())?;
+        let path = self.path(&file).to_path_buf();
+        Some(self.root.path().join(path.components().next()?))
+    }
+}
+
+impl Shape {
+    fn layout(&self) -> &Layout {
+        match self {
+            Shape::Layout(layout) => layout,
+            Shape::Info(info) => info.layout(),
+        }
+    }
+}
