@@ -209,10 +209,10 @@ fn chance(seed: u8) -> Chance {
 
 impl Stream {
     /// Connects as soon as the peer is ready; until then it hangs up or does not listen.
-    fn connect_when_ready(scene: &Scene, to: SocketAddr, config: &Config) -> (Self, Negotiated) {
+    fn connect_when_ready(scene: &Scene, to: SocketAddr, config: Config) -> (Self, Negotiated) {
         let started = Instant::now();
         loop {
-            if let Some(connected) = Stream::connect(scene, to, config.clone()) {
+            if let Some(connected) = Stream::connect(scene, to, config) {
                 return connected;
             }
             assert!(started.elapsed() < PATIENCE, "the peer does not accept us");
@@ -391,7 +391,7 @@ fn libtorrent_serves_us_encrypted() {
     ] {
         let scene = Scene::new();
         let peer = libtorrent(&scene, level, None);
-        let (stream, negotiated) = Stream::connect_when_ready(&scene, peer.address, &config);
+        let (stream, negotiated) = Stream::connect_when_ready(&scene, peer.address, config);
         assert_eq!(negotiated.method, method, "{level}");
         fetch_all(&scene, stream);
     }
@@ -425,7 +425,7 @@ fn transmission_serves_us_encrypted() {
     }
     let scene = Scene::new();
     let peer = transmission(&scene);
-    let (stream, negotiated) = Stream::connect_when_ready(&scene, peer.address, &Config::default());
+    let (stream, negotiated) = Stream::connect_when_ready(&scene, peer.address, Config::default());
     assert_eq!(negotiated.method, Method::Rc4);
     fetch_all(&scene, stream);
 }

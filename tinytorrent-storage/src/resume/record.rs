@@ -128,7 +128,7 @@ impl ResumeRecord {
         Self::from_bytes(&bytes, &storage.identity(), geometry, file_count).ok()
     }
 
-    /// Removes the record and the journal of this content, and the [`MetadataFile`] if there is one.
+    /// Removes the record and the journal of this content, and the [`MetadataFile`](super::MetadataFile) if there is one.
     ///
     /// # Errors
     /// The system refuses.

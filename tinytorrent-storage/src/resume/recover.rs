@@ -77,7 +77,7 @@ impl Default for RecoverOptions {
 
 /// Finds what earlier runs have left on disk.
 ///
-/// The record's claims hold for files whose [`FileStamp`] is as it was. Every piece of any other
+/// The record's claims hold for files whose [`FileStamp`](crate::FileStamp) is as it was. Every piece of any other
 /// file that has data on disk is checked, which finds what was written after the record, and blocks
 /// of unfinished pieces are found through the record and the journal (S-16, S-18). What was killed
 /// loses what was in its memory, and nothing else.
