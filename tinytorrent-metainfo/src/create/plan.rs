@@ -179,8 +179,7 @@ impl CreatePlan {
     fn check_unchanged(&self) -> Result<(), CreateError> {
         let content = &self.draft.content;
         for (found, source) in self.sources() {
-            let now = Source::examine(&content.folder, &found.path);
-            if !now.is_ok_and(|now| now == *source) {
+            if !source.is_unchanged(&content.folder, &found.path) {
                 return Err(CreateError::Changed { path: content.path_of(found) });
             }
         }

@@ -1,4 +1,4 @@
-use std::fs::Metadata;
+use std::fs::{self, Metadata};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -30,12 +30,27 @@ impl Source {
     pub(super) fn examine(folder: &Folder, path: &[u8]) -> Result<Self, RefusalReason> {
         let file = folder.open_file(elements(path))?;
         let metadata = file.metadata().map_err(RefusalReason::Io)?;
-        Ok(Self {
+        Ok(Self::of(&folder.path_of(elements(path)), &metadata))
+    }
+
+    /// `true` if the file is as it was found. One call of the system tells, where opening each file of
+    /// many again takes several.
+    pub(super) fn is_unchanged(&self, folder: &Folder, path: &[u8]) -> bool {
+        let full = folder.path_of(elements(path));
+        match fs::metadata(&full) {
+            Ok(metadata) => Self::of(&full, &metadata) == *self,
+            // The path may be longer than the system takes at once.
+            Err(_) => Self::examine(folder, path).is_ok_and(|now| now == *self),
+        }
+    }
+
+    fn of(path: &Path, metadata: &Metadata) -> Self {
+        Self {
             length: metadata.len(),
-            is_executable: is_executable(&metadata),
-            identity: Identity::of(&folder.path_of(elements(path)), &metadata),
+            is_executable: is_executable(metadata),
+            identity: Identity::of(path, metadata),
             modified: metadata.modified().ok(),
-        })
+        }
     }
 }
 
