@@ -157,7 +157,7 @@ impl Folder {
     ) -> Result<PathBuf, Refusal> {
         let mut path = self.0.clone();
         for (depth, element) in elements.enumerate() {
-            path.push(os_element(element).as_ref());
+            path.push(&*os_element(element));
             match fs::symlink_metadata(&path) {
                 Ok(found) if found.is_symlink() && !follow => return Err(Refusal::Link { depth }),
                 Ok(_) => {}
@@ -175,7 +175,7 @@ impl Folder {
     ) -> Result<PathBuf, Refusal> {
         let last = elements.next_back().ok_or(Refusal::InvalidPath)?;
         let mut path = self.check(elements, false)?;
-        path.push(os_element(last).as_ref());
+        path.push(&*os_element(last));
         Ok(path)
     }
 }
