@@ -15,7 +15,8 @@ use crate::{File, FileIndex, Layout, LinkTarget, PathChange, PathPolicy, SafePat
 ///
 /// - *Content is there.* Files that exist under the torrent's own names are used under
 ///   [`PathPolicy::Portable`] too; and where there are none, but files under the portable names, those
-///   are used under [`PathPolicy::System`].
+///   are used under [`PathPolicy::System`]. Where files may be written, one of these has to be as long as
+///   the torrent says: another is not of the torrent, and would be written over.
 /// - *The disk does not hold the names.* A disk may refuse characters that its system admits (FAT on
 ///   Linux), or take names for equal that differ in case or normalisation (ext4 folders with case
 ///   folding, most disks of macOS). The disk is asked, by a [`Trial`].
@@ -69,10 +70,10 @@ impl DiskPaths {
             PathPolicy::Portable => (&other, layout),
             PathPolicy::System | PathPolicy::Exact => (layout, &other),
         };
-        let names = Names { own, portable, folder };
+        let names = Names { own, portable, folder, trying };
         let files = match policy {
             PathPolicy::Portable => names.files_with_own_names(),
-            PathPolicy::System | PathPolicy::Exact => names.files_with_portable_names(trying),
+            PathPolicy::System | PathPolicy::Exact => names.files_with_portable_names(),
         };
         if files.is_empty() {
             Self::default()
@@ -135,6 +136,7 @@ struct Names<'a> {
     own: &'a Layout,
     portable: &'a Layout,
     folder: &'a Folder,
+    trying: Trying,
 }
 
 /// The files of which it matters, by why their names differ.
@@ -167,7 +169,7 @@ impl Names<'_> {
         sorted(files)
     }
 
-    fn files_with_portable_names(&self, trying: Trying) -> Vec<FileIndex> {
+    fn files_with_portable_names(&self) -> Vec<FileIndex> {
         let Groups { rewritten, numbered } = self.groups();
         let found = [self.find(&rewritten, false), self.find(&numbered, true)];
         let found = match self.own.path_policy() {
@@ -178,8 +180,9 @@ impl Names<'_> {
         };
         let has_question = |group: &[u32], found| !group.is_empty() && found == Found::None;
         let asks = has_question(&rewritten, found[0]) || has_question(&numbered, found[1]);
-        let trial =
-            (asks && trying == Trying::IfMissing).then(|| Trial::new(self.folder).ok()).flatten();
+        let trial = (asks && self.trying == Trying::IfMissing)
+            .then(|| Trial::new(self.folder).ok())
+            .flatten();
         let is_rewritten = match found[0] {
             Found::Own => false,
             Found::Portable => true,
@@ -224,8 +227,17 @@ impl Names<'_> {
         if group.iter().any(|&file| exists(self.own, file, are_alike)) {
             return Found::Own;
         }
-        let has_portable = group.iter().any(|&file| exists(self.portable, file, false));
+        let has_portable = group.iter().any(|&file| self.is_portable_there(file));
         if has_portable { Found::Portable } else { Found::None }
+    }
+
+    fn is_portable_there(&self, file: u32) -> bool {
+        let Some(file) = self.portable.file(file) else { return false };
+        let Ok(Some(stamp)) = self.folder.stamp(file.path.elements()) else { return false };
+        match self.trying {
+            Trying::Never => true,
+            Trying::IfMissing => stamp.size == file.length && file.length > 0,
+        }
     }
 
     /// `true` if the disk holds the own names of these files, element by element.

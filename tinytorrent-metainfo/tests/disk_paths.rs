@@ -24,9 +24,13 @@ fn layout(policy: PathPolicy, root: &str, files: &[&str]) -> Layout {
 }
 
 fn put(folder: &Path, path: &str) {
+    try_put(folder, path).unwrap();
+}
+
+fn try_put(folder: &Path, path: &str) -> std::io::Result<()> {
     let path = folder.join(path);
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(path, b"x").unwrap();
+    std::fs::create_dir_all(path.parent().unwrap())?;
+    std::fs::write(path, b"x")
 }
 
 /// The paths in a folder that has these files.
@@ -83,6 +87,18 @@ fn content_under_portable_names_is_used() {
     for there in portable {
         assert_eq!(found(&layout, &[there], Trying::IfMissing), portable);
     }
+}
+
+#[test]
+fn a_file_that_happens_to_have_a_portable_name_is_not_written_over() {
+    let layout = layout(PathPolicy::System, "-", &["what?", "empty?"]);
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("what_"), b"the user's").unwrap();
+    std::fs::write(place.path().join("empty_"), b"").unwrap();
+    let own = ["what?", "empty?"];
+    assert_eq!(found_in(&layout, place.path(), Trying::IfMissing), own);
+    // Where nothing is written, it may be content that is damaged.
+    assert_eq!(found_in(&layout, place.path(), Trying::Never), ["what_", "empty_"]);
 }
 
 #[test]
@@ -180,7 +196,8 @@ proptest! {
         let place = tempfile::tempdir().unwrap();
         for (at, index) in there.iter().enumerate() {
             let path = layouts[at % 2].file(index.index(files.len()) as u32).unwrap().path;
-            put(place.path(), &path.to_string());
+            // One may be a folder on the way to another, as they are of different layouts.
+            let _ = try_put(place.path(), &path.to_string());
         }
         for layout in &layouts {
             let mut paths = found_in(layout, place.path(), Trying::IfMissing);
