@@ -26,6 +26,8 @@ use crate::{Event, TorrentError, TorrentOptions};
 pub(super) struct Opened {
     metainfo: Arc<Metainfo>,
     storage: Storage,
+    /// The first changes of paths, and how many there are.
+    path_changes: (Arc<[PathChange]>, usize),
     hashes: PieceHashes,
     recovered: Recovered,
 }
@@ -123,11 +125,9 @@ impl Driver {
     fn tell_of_files(&self, opened: &Opened) {
         let storage = &opened.storage;
         self.status.send_modify(|status| status.content_path = storage.content_path());
-        let mut changes = storage.path_changes();
-        let first: Arc<[PathChange]> = changes.by_ref().take(Event::MAX_PATH_CHANGES).collect();
-        let count = first.len() + changes.count();
+        let (changes, count) = opened.path_changes.clone();
         if count > 0 {
-            self.tell(Event::PathsChanged { changes: first, count });
+            self.tell(Event::PathsChanged { changes, count });
         }
         if self.options.read_only {
             for misfit in &opened.recovered.longer {
@@ -137,7 +137,7 @@ impl Driver {
     }
 
     fn begin(&mut self, now: Instant, opened: Opened) -> Result<(), TorrentError> {
-        let Opened { metainfo, storage, hashes, mut recovered } = opened;
+        let Opened { metainfo, storage, hashes, mut recovered, .. } = opened;
         if !self.options.read_only {
             self.longer = Longer::new(std::mem::take(&mut recovered.longer));
         }
@@ -246,7 +246,16 @@ fn open(
         .ok_or(OpenFailure::Cancelled)?
     };
     recovered.longer.retain(|misfit| is_wanted(misfit.file));
-    Ok(Opened { metainfo, storage, hashes, recovered })
+    let path_changes = path_changes(&storage);
+    Ok(Opened { metainfo, storage, path_changes, hashes, recovered })
+}
+
+/// All changes are put together to count them, which may be many.
+fn path_changes(storage: &Storage) -> (Arc<[PathChange]>, usize) {
+    let mut changes = storage.path_changes();
+    let first: Arc<[PathChange]> = changes.by_ref().take(Event::MAX_PATH_CHANGES).collect();
+    let count = first.len() + changes.count();
+    (first, count)
 }
 
 /// Believes that the content is right, after a look whether its files are there.
