@@ -2,11 +2,11 @@
 //! knows of.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsStr;
 
 use tinytorrent_folder::{Folder, Trial};
 
 use crate::layout::escape;
+use crate::path::os_bytes;
 use crate::{File, FileIndex, Layout, LinkTarget, PathChange, PathPolicy, SafePath};
 
 /// The path that each file of a layout has in one folder.
@@ -271,8 +271,9 @@ impl Lists<'_> {
             if !self.known.contains_key(&above) {
                 let elements: Vec<&[u8]> = path.elements().take(depth).collect();
                 let entries = self.folder.entries(elements).unwrap_or_default();
-                let names = entries.iter().map(|entry| bytes(&entry.name).to_vec()).collect();
-                self.known.insert(above.clone(), names);
+                let names =
+                    entries.iter().filter_map(|entry| os_bytes(&entry.name)).map(<[u8]>::to_vec);
+                self.known.insert(above.clone(), names.collect());
             }
             let is_listed = self.known.get(&above).is_some_and(|names| names.contains(element));
             above.extend_from_slice(element);
@@ -280,14 +281,4 @@ impl Lists<'_> {
             is_listed
         })
     }
-}
-
-#[cfg(unix)]
-fn bytes(name: &OsStr) -> &[u8] {
-    std::os::unix::ffi::OsStrExt::as_bytes(name)
-}
-
-#[cfg(not(unix))]
-fn bytes(name: &OsStr) -> &[u8] {
-    name.to_str().map_or(&[], str::as_bytes)
 }

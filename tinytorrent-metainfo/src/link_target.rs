@@ -1,6 +1,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::SafePath;
+use crate::path::{os_bytes, os_element};
 
 /// The place that a symbolic link of a torrent leads to (BEP 47), seen from the link.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,9 +23,9 @@ impl LinkTarget {
         let shared = self.link_folder.iter().zip(&self.target).take_while(|(a, b)| a == b).count();
         // What the link leads to is no folder that it is in, or else its own name remains.
         let shared = shared.min(self.target.len().saturating_sub(1));
-        let up = (shared..self.link_folder.len()).map(|_| "..".into());
-        let down = self.target[shared..].iter().map(|element| os_string(element));
-        up.chain(down).collect::<PathBuf>()
+        let up = (shared..self.link_folder.len()).map(|_| &b".."[..]);
+        let down = self.target[shared..].iter().map(Vec::as_slice);
+        up.chain(down).map(os_element).collect()
     }
 
     /// `true` if a link with this target leads to the place, however the target is spelled. Absolute
@@ -33,7 +34,10 @@ impl LinkTarget {
         let mut place = self.link_folder.clone();
         for component in found.components() {
             match component {
-                Component::Normal(name) => place.push(bytes(name)),
+                Component::Normal(name) => match os_bytes(name) {
+                    Some(name) => place.push(name.to_vec()),
+                    None => return false,
+                },
                 Component::CurDir => {}
                 Component::ParentDir if place.pop().is_some() => {}
                 Component::ParentDir | Component::RootDir | Component::Prefix(_) => return false,
@@ -41,26 +45,6 @@ impl LinkTarget {
         }
         place == self.target
     }
-}
-
-#[cfg(unix)]
-fn os_string(element: &[u8]) -> std::ffi::OsString {
-    std::os::unix::ffi::OsStringExt::from_vec(element.to_vec())
-}
-
-#[cfg(unix)]
-fn bytes(name: &std::ffi::OsStr) -> Vec<u8> {
-    std::os::unix::ffi::OsStrExt::as_bytes(name).to_vec()
-}
-
-#[cfg(not(unix))]
-fn os_string(element: &[u8]) -> std::ffi::OsString {
-    String::from_utf8_lossy(element).into_owned().into()
-}
-
-#[cfg(not(unix))]
-fn bytes(name: &std::ffi::OsStr) -> Vec<u8> {
-    name.to_string_lossy().into_owned().into_bytes()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use tinytorrent_folder::Folder;
 use super::note::CreateNote;
 use super::source::Source;
 use super::{CreateError, NameFault};
+use crate::path::os_element;
 
 /// Everything that a torrent will hold.
 #[derive(Debug)]
@@ -102,14 +103,6 @@ impl Found {
     }
 }
 
-/// A name as bytes; `None` for one that is no text on a system whose names are text.
-pub(super) fn bytes(name: &OsStr) -> Option<Vec<u8>> {
-    #[cfg(unix)]
-    return Some(std::os::unix::ffi::OsStrExt::as_bytes(name).to_vec());
-    #[cfg(not(unix))]
-    name.to_str().map(|name| name.as_bytes().to_vec())
-}
-
 /// `true` if the name can be that of a file or folder on disk.
 pub(super) fn check_name(name: &str) -> Result<(), CreateError> {
     let fault = match name {
@@ -133,7 +126,6 @@ pub(super) fn elements(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> + 
 /// The path of something below the root, for people and for the system.
 pub(super) fn path_of(root: &Path, path: &[u8]) -> PathBuf {
     let mut all = root.to_owned();
-    // Whatever is no UTF-8 was refused.
-    all.extend(elements(path).map(String::from_utf8_lossy).map(|element| element.into_owned()));
+    all.extend(elements(path).map(os_element));
     all
 }

@@ -6,11 +6,12 @@ use std::path::Path;
 
 use tinytorrent_folder::Folder;
 
-use super::content::{Content, Found, Item, bytes};
+use super::content::{Content, Found, Item};
 use super::note::{CreateNote, CreateNoteKind};
 use super::source::Source;
 use super::walk::{Walk, Walked};
 use super::{CreateError, LinkPolicy, RefusalReason};
+use crate::path::os_bytes;
 
 /// Finds what a torrent of `path` will hold, in no order.
 pub(super) fn scan(path: &Path, links: LinkPolicy) -> Result<Content, CreateError> {
@@ -32,8 +33,8 @@ fn scan_file(path: &Path) -> Result<Content, CreateError> {
         return Err(CreateError::NotAFile { path: path.to_owned() });
     };
     let folder = open(parent)?;
-    let name = bytes(name).ok_or_else(|| failed(io::ErrorKind::InvalidFilename.into()))?;
-    let source = Source::examine(&folder, &name).map_err(|reason| match reason {
+    let name = os_bytes(name).ok_or_else(|| failed(io::ErrorKind::InvalidFilename.into()))?;
+    let source = Source::examine(&folder, name).map_err(|reason| match reason {
         RefusalReason::Io(error) => failed(error),
         reason => failed(io::Error::other(reason.to_string())),
     })?;

@@ -18,6 +18,7 @@ pub use safe_path::{Elements, SafePath};
 
 pub(crate) use builder::PathBuilder;
 pub(crate) use paths::Paths;
+pub(crate) use safe_path::{os_bytes, os_element};
 
 use changes::Changes;
 use collision::resolve;

@@ -119,18 +119,30 @@ impl DoubleEndedIterator for Elements<'_> {
 impl ExactSizeIterator for Elements<'_> {}
 
 #[cfg(unix)]
-fn os_element(element: &[u8]) -> Cow<'_, OsStr> {
+pub(crate) fn os_element(element: &[u8]) -> Cow<'_, OsStr> {
     use std::os::unix::ffi::OsStrExt;
     Cow::Borrowed(OsStr::from_bytes(element))
 }
 
 #[cfg(not(unix))]
-fn os_element(element: &[u8]) -> Cow<'_, OsStr> {
+pub(crate) fn os_element(element: &[u8]) -> Cow<'_, OsStr> {
     // Elsewhere the policy lets nothing pass that is not UTF-8.
     match String::from_utf8_lossy(element) {
         Cow::Borrowed(text) => Cow::Borrowed(OsStr::new(text)),
         Cow::Owned(text) => Cow::Owned(text.into()),
     }
+}
+
+/// The bytes of a name of the file system, as a torrent has them; `None` for one that is no text on a
+/// system whose names are text.
+#[cfg(unix)]
+pub(crate) fn os_bytes(name: &OsStr) -> Option<&[u8]> {
+    Some(std::os::unix::ffi::OsStrExt::as_bytes(name))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn os_bytes(name: &OsStr) -> Option<&[u8]> {
+    name.to_str().map(str::as_bytes)
 }
 
 impl PartialEq for SafePath<'_> {
