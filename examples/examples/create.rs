@@ -29,7 +29,7 @@ struct Options {
     #[arg(value_name = "PATH")]
     path: PathBuf,
 
-    /// Where to write the torrent, outside of the folder that it is made of; - is standard output
+    /// File to write the torrent to, outside of the folder that it is made of; - is standard output
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
 

@@ -15,7 +15,7 @@ const OPTIONS: &str = "--no-conf --enable-dht=false --enable-dht6=false --bt-ena
 
 /// An aria2 process with one torrent.
 pub struct Aria2 {
-    /// Where it accepts peers.
+    /// The address at which it accepts peers.
     pub address: SocketAddr,
     process: Process,
 }

@@ -10,7 +10,7 @@ use super::scene::{Scene, Source};
 
 /// A BitTorrent client of others. It learns of peers from trackers, or is dialled.
 pub trait OtherClient: Sized {
-    /// What must be installed.
+    /// The programs and packages that must be installed.
     const NEED: Need;
 
     /// A seeder on the loopback of IPv4 that has checked the scene's content and listens.
@@ -19,7 +19,7 @@ pub trait OtherClient: Sized {
     /// A leecher on the loopback of IPv4; the torrent must name a tracker.
     fn leech(scene: &Scene, source: Source, dir: &Path) -> Self;
 
-    /// Where it accepts peers.
+    /// The address at which it accepts peers.
     fn address(&self) -> SocketAddr;
 
     /// Waits until the leecher says that it is complete.

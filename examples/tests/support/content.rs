@@ -121,7 +121,7 @@ impl Content {
         }
     }
 
-    /// How many bytes of content are in pieces that end with padding.
+    /// Bytes of content in pieces that end with padding.
     pub fn bytes_beside_padding(&self) -> u64 {
         self.paddings().map(|(bytes, _)| (bytes.len() % self.piece_length) as u64).sum()
     }

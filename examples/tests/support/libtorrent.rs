@@ -13,7 +13,7 @@ const ENCRYPTED: [&str; 2] = ["--encryption", "require"];
 
 /// A libtorrent session with one torrent.
 pub struct Libtorrent {
-    /// Where it accepts peers.
+    /// The address at which it accepts peers.
     pub address: SocketAddr,
     process: Process,
 }

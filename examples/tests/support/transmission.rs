@@ -36,7 +36,7 @@ enum Manner {
 
 /// A daemon with one torrent.
 pub struct Transmission {
-    /// Where it accepts peers.
+    /// The address at which it accepts peers.
     pub address: SocketAddr,
     rpc: SocketAddr,
     process: Process,

@@ -26,7 +26,7 @@ pub enum Manner {
 
 /// A seeder of the plain protocol.
 pub struct WireSeeder {
-    /// Where it accepts peers.
+    /// The address at which it accepts peers.
     pub address: SocketAddr,
     process: Process,
 }
