@@ -1,22 +1,25 @@
-//! What is legal when: the conversation of two peers, judged message by message.
+//! The one rulebook: the conversation of two peers, judged message by message.
 
-use tinytorrent_types::{Bitfield, Geometry};
+use tinytorrent_types::Geometry;
 
 use crate::extension::ExtendedHandshake;
-use crate::{Feature, Message, Request, Reserved};
+use crate::{Feature, Message, PieceHeader, Request, Reserved};
 
 mod announced;
 mod config;
 mod greeting;
 mod half;
 mod judge;
+mod pieces;
 mod requests;
 mod rule;
 mod verdict;
 
+use announced::Removed;
 pub use config::Config;
 pub use greeting::{GreetingError, check_greeting};
 use half::Half;
+pub use pieces::Pieces;
 use requests::State;
 pub use rule::{Rule, Violation};
 pub use verdict::{Ignored, Refusal, Side, Verdict};
@@ -77,7 +80,7 @@ impl Session {
         }
     }
 
-    /// What both sides can do.
+    /// Features that both sides have.
     pub fn features(&self) -> Reserved {
         self.features
     }
@@ -98,7 +101,7 @@ impl Session {
         Ok(())
     }
 
-    /// Takes over what a handshake of the extension protocol says of requests.
+    /// Takes over the length of the peer's request queue from its extended handshake.
     pub fn handle_extended_handshake(&mut self, handshake: &ExtendedHandshake) {
         if let Some(count) = handshake.request_queue {
             // A queue of no requests would make the peer useless; nobody means it.
@@ -122,48 +125,109 @@ impl Session {
         self.judge(Side::Us, message)
     }
 
-    /// `lt_donthave` came from, or went to, the other side (BEP 54). Gives the requests that will
-    /// not be answered any more; with the fast extension each is rejected instead.
-    pub fn handle_dont_have(&mut self, from: Side, index: u32) -> Vec<Request> {
-        let is_fast = self.features.contains(Feature::Fast);
-        let (own, other, geometry) = self.parts(from);
-        own.announced.dont_have(index, geometry);
-        if is_fast { Vec::new() } else { other.requests.void(Some(index)) }
+    /// Judges the header of a block of the peer, whose bytes stay with the caller.
+    ///
+    /// # Errors
+    /// As [`handle_received`](Self::handle_received).
+    pub fn handle_received_block(&mut self, block: PieceHeader) -> Result<Verdict, Violation> {
+        self.judge_block(Side::Peer, block)
     }
 
-    /// Whether this side chokes the other.
+    /// Judges the header of a block of ours, and remembers it.
+    ///
+    /// # Errors
+    /// As [`handle_sent`](Self::handle_sent).
+    pub fn handle_sent_block(&mut self, block: PieceHeader) -> Result<Verdict, Violation> {
+        self.judge_block(Side::Us, block)
+    }
+
+    /// Takes in a `lt_donthave` of this side (BEP 54). Requests for the piece are void without the
+    /// fast extension; with it, each is rejected instead.
+    pub fn handle_dont_have(&mut self, from: Side, index: u32) -> Verdict {
+        let is_fast = self.features.contains(Feature::Fast);
+        let (own, other, geometry) = self.parts(from);
+        match own.announced.dont_have(index, geometry) {
+            Removed::NoSuchPiece => Verdict::Ignore(Ignored::NoSuchPiece),
+            Removed::Missing => Verdict::Ignore(Ignored::Known),
+            Removed::Gone if is_fast => Verdict::Legal,
+            Removed::Gone => judge::void(other.requests.void(Some(index))),
+        }
+    }
+
+    /// Begins to answer the oldest open request of the peer: neither a choke nor a cancel withdraws it
+    /// any more. It counts until its block or its reject is sent.
+    pub fn begin_answer(&mut self) -> Option<Request> {
+        self.theirs.requests.begin()
+    }
+
+    /// Requests of the peer whose answer has begun.
+    pub fn begun_answers(&self) -> &[Request] {
+        self.theirs.requests.begun()
+    }
+
+    /// The oldest open request of the peer whose answer has not begun.
+    pub fn next_request(&self) -> Option<Request> {
+        self.theirs.requests.open().next()
+    }
+
+    /// Returns true if this side chokes the other.
     pub fn is_choking(&self, side: Side) -> bool {
         self.half(side).is_choking
     }
 
-    /// Whether this side is interested in what the other has.
+    /// Returns true if this side is interested in pieces of the other.
     pub fn is_interested(&self, side: Side) -> bool {
         self.half(side).is_interested
     }
 
     /// The pieces that this side says it has; `None` until the metadata is known.
-    pub fn pieces(&self, side: Side) -> Option<&Bitfield> {
+    pub fn pieces(&self, side: Side) -> Option<&Pieces> {
         self.half(side).announced.pieces()
     }
 
-    /// Requests of the peer that we have yet to answer, oldest first.
+    /// Returns true if this side announced some piece, even before the metadata tells which.
+    pub fn has_any(&self, side: Side) -> bool {
+        self.half(side).announced.has_any()
+    }
+
+    /// Returns true once this side has sent `bitfield`, `have all` or `have none`.
+    pub fn has_stated_pieces(&self, side: Side) -> bool {
+        self.half(side).announced.is_stated
+    }
+
+    /// Pieces that this side lets the other have while choked (BEP 6).
+    pub fn allowed_fast(&self, side: Side) -> impl Iterator<Item = u32> + '_ {
+        self.half(side).allowed_fast.iter().map(|&(index, _)| index)
+    }
+
+    /// Requests of the peer that we have yet to answer.
     pub fn peer_requests(&self) -> impl Iterator<Item = Request> + '_ {
-        self.theirs.requests.iter().map(|(request, _)| request)
+        self.theirs.requests.iter()
     }
 
-    /// Requests of ours that the peer has yet to answer, oldest first.
+    /// Requests of ours that the peer has yet to answer, cancelled ones included; oldest first.
     pub fn our_requests(&self) -> impl Iterator<Item = Request> + '_ {
-        self.ours.requests.iter().map(|(request, _)| request)
+        self.ours.requests.iter()
     }
 
-    /// How many more requests the peer takes: its `reqq`, 250 if it did not say (BEP 10), less
-    /// those that are open.
+    /// Requests of ours that were not cancelled, oldest first.
+    pub fn open_requests(&self) -> impl DoubleEndedIterator<Item = Request> + '_ {
+        self.ours.requests.open()
+    }
+
+    /// Number of [`open_requests`](Self::open_requests).
+    pub fn open_request_count(&self) -> usize {
+        self.ours.requests.open_count()
+    }
+
+    /// Further requests that the peer takes: its `reqq`, 250 if it did not say (BEP 10), less those
+    /// that it has yet to answer.
     pub fn request_room(&self) -> usize {
         self.peer_request_queue.saturating_sub(self.ours.requests.len())
     }
 
-    /// Requests of the peer to answer with a reject, once we have sent our choke: all that are
-    /// open but for allowed-fast pieces, and those that were refused or cancelled (BEP 6).
+    /// Requests of the peer to answer with a reject, once we have sent our choke: all whose answer has
+    /// not begun but for allowed-fast pieces, and those that were refused or cancelled (BEP 6).
     pub fn requests_to_reject(&self) -> impl Iterator<Item = Request> + '_ {
         let is_fast = self.features.contains(Feature::Fast);
         let is_allowed =
@@ -171,10 +235,10 @@ impl Session {
         let is_lost = move |&(request, state): &(Request, State)| {
             is_fast && (state != State::Open || self.ours.is_choking && !is_allowed(request.index))
         };
-        self.theirs.requests.iter().filter(is_lost).map(|(request, _)| request)
+        self.theirs.requests.waiting().filter(is_lost).map(|(request, _)| request)
     }
 
-    /// Whether we may ask for blocks of this piece now.
+    /// Returns true if we may ask for blocks of this piece now.
     pub fn may_request(&self, index: u32) -> bool {
         let is_fast = self.theirs.allowed_fast.iter().any(|&(allowed, _)| allowed == index);
         let is_there = self.pieces(Side::Peer).is_some_and(|pieces| pieces.get(index));

@@ -135,7 +135,7 @@ fn messages_of_a_feature_need_both_sides() {
     let bare = |config| with_features(Reserved::empty(), config);
     let extended = Message::Extended(Extended { id: 0, payload: Bytes::from_static(b"de") });
     breach(bare, &extended, Rule::ExtendedAgreed, tolerated(Rule::ExtendedAgreed));
-    breach(bare, &Message::Port(6881), Rule::DhtAgreed, tolerated(Rule::DhtAgreed));
+    breach(bare, &Message::Port(6881), Rule::DhtAgreed, Some(Verdict::Legal));
     let hashes = Message::HashRequest(hash_request());
     breach(bare, &hashes, Rule::V2Agreed, tolerated(Rule::V2Agreed));
     let mut by_v2_hash = bare(Config::strict().by_v2_hash(true).clone());
@@ -320,7 +320,10 @@ fn dont_have_takes_a_piece_back_and_voids_its_requests() {
             session.handle_sent(&Message::Request(request(index, 0))).unwrap();
         }
         let void = session.handle_dont_have(Side::Peer, 0);
-        assert_eq!(void, if is_fast { vec![] } else { vec![request(0, 0)] });
+        let voided = Verdict::Void(vec![request(0, 0)]);
+        assert_eq!(void, if is_fast { Verdict::Legal } else { voided });
+        let again = session.handle_dont_have(Side::Peer, 0);
+        assert_eq!(again, Verdict::Ignore(Ignored::Known));
         assert!(!session.may_request(0) && session.may_request(1));
     }
 }
@@ -436,7 +439,9 @@ fn choke_without_fast_voids_our_requests() {
     assert_eq!(choked, Ok(Verdict::Void(asked.to_vec())));
     assert_eq!(session.our_requests().count(), 0);
     let late = session.handle_received(&block(asked[0]));
-    assert_eq!(late, Ok(Verdict::Ignore(Ignored::Late)), "it was under way");
+    assert_eq!(late, Ok(Verdict::Legal), "it was under way");
+    let again = session.handle_received(&block(asked[0]));
+    assert_eq!(again, Ok(Verdict::Ignore(Ignored::Late)), "once");
 }
 
 /// W-33, BEP 6: with fast, each request stays until its answer.
@@ -495,7 +500,10 @@ fn every_request_gets_one_answer_under_fast() {
     }
     session.handle_received(&Message::Cancel(asked[0])).unwrap();
     assert_eq!(session.peer_requests().count(), 2, "the cancelled one is owed an answer");
-    assert_eq!(session.handle_sent(&Message::Reject(asked[0])), Ok(Verdict::Legal));
+    assert_eq!(
+        session.handle_sent(&Message::Reject(asked[0])),
+        Ok(Verdict::Ignore(Ignored::Withdrawn))
+    );
     assert_eq!(session.handle_sent(&block(asked[1])), Ok(Verdict::Legal));
     for answer in [Message::Reject(asked[0]), block(asked[1])] {
         assert!(session.handle_sent(&answer).is_err(), "once is enough");
@@ -525,10 +533,16 @@ fn cancel_withdraws_a_request() {
 #[test]
 fn unrequested_piece_closes_a_fast_connection() {
     let rule = Rule::PieceRequested;
-    breach(|config| served(fast(config)), &block(request(0, 0)), rule, tolerated(rule));
-    let mut session = served(plain(Config::strict()));
-    let late = session.handle_received(&block(request(0, 0)));
-    assert_eq!(late, Ok(Verdict::Ignore(Ignored::Late)));
+    breach(|config| served(fast(config)), &block(request(0, 0)), rule, None);
+    let mut config = Config::strict();
+    config.max_unasked(3);
+    let mut session = served(plain(config));
+    for _ in 0..3 {
+        let late = session.handle_received(&block(request(0, 0)));
+        assert_eq!(late, Ok(Verdict::Ignore(Ignored::Late)));
+    }
+    let flood = session.handle_received_block(request(0, 0).into());
+    assert_eq!(flood.unwrap_err().rule, Rule::NoBlockFlood);
 }
 
 /// W-38: the block is the one that was asked for, and no longer.
@@ -542,7 +556,7 @@ fn piece_matches_an_outstanding_request() {
         session
     };
     for wrong in [request(1, 0), request(0, 1), Request { length: BLOCK_LENGTH + 1, ..asked }] {
-        breach(asking, &block(wrong), Rule::PieceRequested, tolerated(Rule::PieceRequested));
+        breach(asking, &block(wrong), Rule::PieceRequested, None);
     }
     let void = Some(Verdict::Void(vec![asked]));
     let short = Request { length: BLOCK_LENGTH - 1, ..asked };
@@ -558,7 +572,75 @@ fn piece_matches_an_outstanding_request() {
 fn reject_of_what_was_not_asked_is_a_breach() {
     let rule = Rule::RejectRequested;
     let message = Message::Reject(request(0, 0));
-    breach(|config| served(fast(config)), &message, rule, tolerated(rule));
+    breach(|config| served(fast(config)), &message, rule, None);
+}
+
+/// W-36, BEP 6: a reject answers a cancelled request as well as an open one.
+#[test]
+fn reject_of_a_cancelled_request_is_its_answer() {
+    let mut session = served(fast(Config::strict()));
+    session.handle_sent(&Message::HaveNone).unwrap();
+    for begin in [0, BLOCK_LENGTH] {
+        session.handle_sent(&Message::Request(request(0, begin))).unwrap();
+    }
+    session.handle_sent(&Message::Cancel(request(0, 0))).unwrap();
+    assert_eq!(session.open_requests().collect::<Vec<_>>(), [request(0, BLOCK_LENGTH)]);
+    assert_eq!(session.request_room(), 248, "the peer may have both in its queue");
+    let answer = session.handle_received(&Message::Reject(request(0, 0)));
+    assert_eq!(answer, Ok(Verdict::Ignore(Ignored::Withdrawn)));
+    let again = session.handle_received(&Message::Reject(request(0, 0)));
+    assert_eq!(again.unwrap_err().rule, Rule::RejectRequested);
+}
+
+/// A peer that rejects all that it is asked keeps us busy for nothing.
+#[test]
+fn endless_rejects_are_a_flood() {
+    let mut config = Config::lenient();
+    config.max_rejects(3);
+    let mut session = served(fast(config));
+    let mut round = |answer: &dyn Fn(Request) -> Message| {
+        session.handle_sent(&Message::Request(request(0, 0))).unwrap();
+        session.handle_received(&answer(request(0, 0)))
+    };
+    for _ in 0..2 {
+        for _ in 0..3 {
+            assert_eq!(round(&Message::Reject), Ok(Verdict::Legal));
+        }
+        assert_eq!(round(&block), Ok(Verdict::Legal));
+    }
+    assert!((0..3).all(|_| round(&Message::Reject).is_ok()));
+    assert_eq!(round(&Message::Reject).unwrap_err().rule, Rule::NoRejectFlood);
+}
+
+/// BEP 6: a peer may take its word back; asking again and again would be of no use.
+#[test]
+fn rejected_piece_is_not_allowed_fast_any_more() {
+    let mut session = fast(Config::strict());
+    session.handle_received(&Message::HaveAll).unwrap();
+    session.handle_received(&Message::AllowedFast(1)).unwrap();
+    session.handle_sent(&Message::HaveNone).unwrap();
+    session.handle_sent(&Message::Request(request(1, 0))).unwrap();
+    assert!(session.may_request(1));
+    session.handle_received(&Message::Reject(request(1, 0))).unwrap();
+    assert!(!session.may_request(1));
+}
+
+/// W-34, W-36: what is on its way to the peer is answered by the block itself.
+#[test]
+fn answer_that_has_begun_is_neither_cancelled_nor_rejected() {
+    let mut session = serving(fast(Config::strict()));
+    session.handle_received(&Message::HaveNone).unwrap();
+    for begin in [0, BLOCK_LENGTH] {
+        session.handle_received(&Message::Request(request(0, begin))).unwrap();
+    }
+    assert_eq!(session.begin_answer(), Some(request(0, 0)));
+    assert_eq!(session.next_request(), Some(request(0, BLOCK_LENGTH)));
+    let cancel = session.handle_received(&Message::Cancel(request(0, 0)));
+    assert_eq!(cancel, Ok(Verdict::Ignore(Ignored::NothingToCancel)));
+    session.handle_sent(&Message::Choke).unwrap();
+    assert_eq!(session.requests_to_reject().collect::<Vec<_>>(), [request(0, BLOCK_LENGTH)]);
+    assert_eq!(session.handle_sent_block(request(0, 0).into()), Ok(Verdict::Legal));
+    assert!(session.begun_answers().is_empty());
 }
 
 /// W-42, BEP 6: neither a claim to have it, nor one to believe about pieces that are not.
@@ -611,9 +693,16 @@ fn requests_in_flight_at_a_choke_are_tolerated() {
     let mut session = serving(plain(Config::lenient()));
     session.handle_sent(&Message::Choke).unwrap();
     let message = Message::Request(request(0, 0));
-    for _ in 0..300 {
+    // As many as a peer may have open.
+    for _ in 0..2_000 {
         let asked = session.handle_received(&message);
         assert_eq!(asked, Ok(Verdict::Refuse(Refusal::Choked)));
+    }
+    assert_eq!(session.handle_received(&message).unwrap_err().rule, Rule::NoRequestFlood);
+    let mut session = plain(Config::lenient());
+    for _ in 0..300 {
+        let asked = session.handle_received(&message);
+        assert_eq!(asked, Ok(Verdict::Refuse(Refusal::PieceMissing)));
     }
     assert_eq!(session.handle_received(&message).unwrap_err().rule, Rule::NoRequestFlood);
     let mut session = serving(plain(Config::lenient()));

@@ -1,48 +1,56 @@
 use bytes::Bytes;
-use tinytorrent_types::{Bitfield, BitfieldError, Geometry};
+use tinytorrent_types::{Bitfield, Geometry};
 
-use super::Rule;
+use super::{Pieces, Rule};
 
-/// Which pieces one side says it has. Before the metadata is known it is kept as it came, and
+/// The pieces that one side says it has. Before the metadata is known they are kept as they came, and
 /// checked when the number of pieces is learned.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Announced {
     /// `bitfield`, `have all` or `have none` has come.
     pub(super) is_stated: bool,
-    pieces: Pieces,
+    pieces: Stated,
 }
 
 #[derive(Debug, Clone)]
-enum Pieces {
-    /// How many there are is not known: what was said of all of them, and then of single ones,
-    /// which it has or has no more.
+enum Stated {
+    /// Before the number of pieces is known: the statement about all of them, and those about single
+    /// ones after it, which the side has or has no more.
     Raw { all: bool, bits: Vec<u8>, single: Vec<(u32, bool)> },
-    /// How many there are is known.
-    Known(Bitfield),
+    /// Checked against the number of pieces.
+    Known(Pieces),
 }
 
-impl Default for Pieces {
+impl Default for Stated {
     fn default() -> Self {
-        Pieces::Raw { all: false, bits: Vec::new(), single: Vec::new() }
+        Stated::Raw { all: false, bits: Vec::new(), single: Vec::new() }
     }
 }
 
-/// What a message added to what was known.
+/// The effect of a `have`.
 pub(super) enum Added {
     New,
     Known,
     Breach(Rule),
 }
 
+/// The effect of a `lt_donthave`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Removed {
+    Gone,
+    Missing,
+    NoSuchPiece,
+}
+
 impl Announced {
-    pub(super) fn all(&mut self) {
+    pub(super) fn all(&mut self, geometry: Option<&Geometry>) {
         self.is_stated = true;
         match &mut self.pieces {
-            Pieces::Raw { all, single, .. } => {
+            Stated::Raw { all, single, .. } => {
                 *all = true;
                 single.clear();
             }
-            Pieces::Known(set) => *set = Bitfield::full(set.piece_count()),
+            Stated::Known(set) => *set = Pieces::all(geometry.map_or(0, Geometry::piece_count)),
         }
     }
 
@@ -52,35 +60,32 @@ impl Announced {
 
     /// Pieces said one by one before a late bitfield stay.
     pub(super) fn bits(&mut self, bits: &Bytes, geometry: Option<&Geometry>) -> Result<(), Rule> {
-        let (Pieces::Known(set), Some(geometry)) = (&mut self.pieces, geometry) else {
+        let (Stated::Known(set), Some(geometry)) = (&mut self.pieces, geometry) else {
             self.is_stated = true;
-            if let Pieces::Raw { bits: kept, .. } = &mut self.pieces {
+            if let Stated::Raw { bits: kept, .. } = &mut self.pieces {
                 *kept = bits.to_vec();
             }
             return Ok(());
         };
-        let mut stated = Bitfield::from_bytes_lenient(bits, set.piece_count())
-            .map_err(|_| Rule::BitfieldLength)?;
+        let count = geometry.piece_count();
+        let stated = Bitfield::from_bytes_lenient(bits, count).map_err(|_| Rule::BitfieldLength)?;
         self.is_stated = true;
-        let is_exact = Bitfield::from_bytes(bits, set.piece_count());
-        set.iter().filter_map(|index| geometry.piece(index)).for_each(|piece| {
-            stated.insert(piece);
-        });
-        *set = stated;
-        match is_exact {
-            Err(BitfieldError::SpareBits) => Err(Rule::SpareBitsZero),
-            _ => Ok(()),
+        let has_spare_bits = stated.as_bytes() != &bits[..];
+        let before = std::mem::replace(set, Pieces::from(stated));
+        for piece in before.iter().filter_map(|index| geometry.piece(index)) {
+            set.insert(piece);
         }
+        if has_spare_bits { Err(Rule::SpareBitsZero) } else { Ok(()) }
     }
 
     pub(super) fn have(&mut self, index: u32, geometry: Option<&Geometry>) -> Added {
         match (&mut self.pieces, geometry) {
-            (Pieces::Known(set), Some(geometry)) => match geometry.piece(index) {
+            (Stated::Known(set), Some(geometry)) => match geometry.piece(index) {
                 Some(piece) if set.insert(piece) => Added::New,
                 Some(_) => Added::Known,
                 None => Added::Breach(Rule::HaveInRange),
             },
-            (Pieces::Raw { single, .. }, _) if single.len() < MAX_EARLY => {
+            (Stated::Raw { single, .. }, _) if single.len() < MAX_EARLY => {
                 single.push((index, true));
                 Added::New
             }
@@ -88,22 +93,33 @@ impl Announced {
         }
     }
 
-    /// One piece less, by `lt_donthave`.
-    pub(super) fn dont_have(&mut self, index: u32, geometry: Option<&Geometry>) {
-        match (&mut self.pieces, geometry.and_then(|geometry| geometry.piece(index))) {
-            (Pieces::Known(set), Some(piece)) => {
-                set.remove(piece);
-            }
-            (Pieces::Raw { single, .. }, _) if single.len() < MAX_EARLY => {
+    /// Takes a piece back, by `lt_donthave`.
+    pub(super) fn dont_have(&mut self, index: u32, geometry: Option<&Geometry>) -> Removed {
+        match (&mut self.pieces, geometry) {
+            (Stated::Known(set), Some(geometry)) => match geometry.piece(index) {
+                Some(piece) if set.remove(piece) => Removed::Gone,
+                Some(_) => Removed::Missing,
+                None => Removed::NoSuchPiece,
+            },
+            (Stated::Raw { single, .. }, _) if single.len() < MAX_EARLY => {
                 single.push((index, false));
+                Removed::Gone
             }
-            _ => {}
+            _ => Removed::Missing,
+        }
+    }
+
+    /// Returns true if something was announced, before the number of pieces is known.
+    pub(super) fn has_any(&self) -> bool {
+        match &self.pieces {
+            Stated::Known(set) => !set.is_empty(),
+            Stated::Raw { all, bits, single } => *all || !bits.is_empty() || !single.is_empty(),
         }
     }
 
     /// Checks what came before the number of pieces was known.
     pub(super) fn learn(&mut self, geometry: &Geometry) -> Result<(), (&'static str, Rule)> {
-        let Pieces::Raw { all, bits, single } = &self.pieces else { return Ok(()) };
+        let Stated::Raw { all, bits, single } = &self.pieces else { return Ok(()) };
         let count = geometry.piece_count();
         let mut breach = Ok(());
         let mut set = if *all { Bitfield::full(count) } else { Bitfield::new(count) };
@@ -129,18 +145,18 @@ impl Announced {
                 (None, false) => {}
             }
         }
-        self.pieces = Pieces::Known(set);
+        self.pieces = Stated::Known(Pieces::from(set));
         breach
     }
 
-    pub(super) fn pieces(&self) -> Option<&Bitfield> {
+    pub(super) fn pieces(&self) -> Option<&Pieces> {
         match &self.pieces {
-            Pieces::Known(set) => Some(set),
-            Pieces::Raw { .. } => None,
+            Stated::Known(set) => Some(set),
+            Stated::Raw { .. } => None,
         }
     }
 }
 
-/// How much of single pieces to remember before the metadata is known: some minutes' worth of a
-/// fast peer. What is over is forgotten: a peer that looks poorer than it is, or has to reject.
-const MAX_EARLY: usize = 65_536;
+/// Single pieces to remember before the metadata is known, of 8 bytes each: some minutes' worth of a
+/// fast peer. Those beyond are forgotten, and the peer looks poorer than it is, or has to reject.
+const MAX_EARLY: usize = 1 << 14;

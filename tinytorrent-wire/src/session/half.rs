@@ -2,11 +2,11 @@ use tinytorrent_types::Geometry;
 
 use super::announced::Announced;
 use super::judge::Breach;
-use super::requests::{Answer, Requests};
+use super::requests::{Answer, Requests, State};
 use super::{Ignored, Refusal, Rule, Verdict};
-use crate::{HashRequest, Hashes, Piece};
+use crate::{HashRequest, Hashes, PieceHeader, Request};
 
-/// What one side has said.
+/// The state of one side of a conversation.
 #[derive(Debug, Clone)]
 pub(super) struct Half {
     pub(super) is_choking: bool,
@@ -20,6 +20,10 @@ pub(super) struct Half {
     /// Pieces that it lets the other have while choked, and the bytes asked for of each.
     pub(super) allowed_fast: Vec<(u32, u64)>,
     pub(super) hash_requests: Vec<HashRequest>,
+    /// Blocks received that answer nothing, without the fast extension.
+    pub(super) unasked: usize,
+    /// Rejects received since the last block.
+    pub(super) rejects: usize,
 }
 
 /// W-24, BEP 3: "Connections start out choked and not interested."
@@ -34,6 +38,8 @@ impl Default for Half {
             refused: 0,
             allowed_fast: Vec::new(),
             hash_requests: Vec::new(),
+            unasked: 0,
+            rejects: 0,
         }
     }
 }
@@ -49,6 +55,55 @@ impl Half {
         }
         self.allowed_fast.push((index, 0));
         Verdict::Legal
+    }
+
+    /// Takes in the answer to a request: a block (W-37, W-38).
+    pub(super) fn receive_block(
+        &mut self,
+        block: PieceHeader,
+        is_fast: bool,
+        max_unasked: usize,
+    ) -> Result<Verdict, Breach> {
+        self.rejects = 0;
+        match self.requests.answer(block) {
+            Answer::Exact => Ok(Verdict::Legal),
+            Answer::Short(request) => {
+                let rule = if block.length == 0 { Rule::PieceNotEmpty } else { Rule::PieceLength };
+                Err(Breach { rule, verdict: Verdict::Void(vec![request]) })
+            }
+            Answer::None if is_fast => Err(Breach::ignored(Rule::PieceRequested)),
+            Answer::None => {
+                self.unasked += 1;
+                if self.unasked > max_unasked {
+                    return Err(Breach::ignored(Rule::NoBlockFlood));
+                }
+                Ok(Verdict::Ignore(Ignored::Late))
+            }
+        }
+    }
+
+    /// Takes in the answer to a request: a reject (W-39). `other` is the side that rejects.
+    pub(super) fn receive_reject(
+        &mut self,
+        other: &mut Half,
+        request: Request,
+        max_rejects: usize,
+    ) -> Result<Verdict, Breach> {
+        let Some(state) = self.requests.take(request) else {
+            return Err(Breach::ignored(Rule::RejectRequested));
+        };
+        self.rejects += 1;
+        if self.rejects > max_rejects {
+            return Err(Breach::ignored(Rule::NoRejectFlood));
+        }
+        if other.is_choking {
+            // BEP 6 lets a peer take its word back, and asking again would be of no use.
+            other.allowed_fast.retain(|&(allowed, _)| allowed != request.index);
+        }
+        match state {
+            State::Open | State::Refused => Ok(Verdict::Legal),
+            State::Cancelled => Ok(Verdict::Ignore(Ignored::Withdrawn)),
+        }
     }
 
     pub(super) fn ask_hashes(&mut self, request: &HashRequest) -> Result<Verdict, Breach> {
@@ -71,24 +126,7 @@ impl Half {
     }
 }
 
-/// W-37, W-38: whether a block answers a request.
-pub(super) fn judge_piece(
-    requests: &mut Requests,
-    piece: &Piece,
-    is_fast: bool,
-) -> Result<Verdict, Breach> {
-    match requests.answer(piece.header()) {
-        Answer::Exact => Ok(Verdict::Legal),
-        Answer::Short(request) => {
-            let rule = if piece.data.is_empty() { Rule::PieceNotEmpty } else { Rule::PieceLength };
-            Err(Breach { rule, verdict: Verdict::Void(vec![request]) })
-        }
-        Answer::None if is_fast => Err(Breach::ignored(Rule::PieceRequested)),
-        Answer::None => Ok(Verdict::Ignore(Ignored::Late)),
-    }
-}
-
-/// W-48: whether hashes answer a request.
+/// Takes in hashes that answer a request (W-48).
 pub(super) fn judge_hashes(asker: &mut Half, hashes: &Hashes) -> Result<Verdict, Breach> {
     if !asker.answer_hashes(&hashes.request) {
         return Err(Breach::ignored(Rule::HashesRequested));
@@ -100,7 +138,7 @@ pub(super) fn judge_hashes(asker: &mut Half, hashes: &Hashes) -> Result<Verdict,
     Ok(Verdict::Legal)
 }
 
-/// Whether there is such a piece, as far as is known.
+/// Returns true if there is such a piece, as far as is known.
 pub(super) fn exists(geometry: Option<&Geometry>, index: u32) -> bool {
     geometry.is_none_or(|geometry| geometry.piece(index).is_some())
 }

@@ -1,8 +1,8 @@
 use super::announced::Added;
-use super::half::{exists, judge_hashes, judge_piece};
+use super::half::{exists, judge_hashes};
 use super::requests::State;
 use super::{Ignored, Refusal, Rule, Session, Side, Verdict, Violation};
-use crate::{Feature, Message, Request};
+use crate::{Feature, Message, PieceHeader, Request};
 
 impl Session {
     pub(super) fn judge(&mut self, from: Side, message: &Message) -> Result<Verdict, Violation> {
@@ -10,16 +10,39 @@ impl Session {
             Ok(()) => self.judge_content(from, message),
             Err(breach) => Err(breach),
         };
+        self.pass(from, message.name(), judged)
+    }
+
+    pub(super) fn judge_block(
+        &mut self,
+        from: Side,
+        block: PieceHeader,
+    ) -> Result<Verdict, Violation> {
+        let is_fast = self.features.contains(Feature::Fast);
+        let max_unasked = self.config.max_unasked;
+        let (own, other) = self.halves(from);
+        own.is_under_way = true;
+        let judged = other.receive_block(block, is_fast, max_unasked);
+        self.pass(from, "piece", judged)
+    }
+
+    /// Lets a breach pass that is borne with.
+    fn pass(
+        &self,
+        from: Side,
+        message: &'static str,
+        judged: Result<Verdict, Breach>,
+    ) -> Result<Verdict, Violation> {
         judged.or_else(|Breach { rule, verdict }| {
             if self.config.is_strict || rule.is_always_fatal() {
-                Err(Violation { from, message: message.name(), rule })
+                Err(Violation { from, message, rule })
             } else {
                 Ok(verdict)
             }
         })
     }
 
-    /// Whether it may be sent at all, and now.
+    /// Checks that it may be sent at all, and now.
     fn judge_order(&mut self, from: Side, message: &Message) -> Result<(), Breach> {
         let agreed = |feature| self.features.contains(feature);
         if message.is_fast() && !agreed(Feature::Fast) {
@@ -33,7 +56,8 @@ impl Session {
             }
             Message::Extended(extended) if extended.id == 0 => return Ok(()),
             Message::Port(_) if !agreed(Feature::Dht) => {
-                return Err(Breach::ignored(Rule::DhtAgreed));
+                // It does no harm, and names a node of the DHT all the same.
+                return Err(Breach { rule: Rule::DhtAgreed, verdict: Verdict::Legal });
             }
             Message::HashRequest(_) | Message::Hashes(_) | Message::HashReject(_)
                 if !self.config.is_by_v2_hash && !agreed(Feature::V2) =>
@@ -45,7 +69,7 @@ impl Session {
         self.judge_availability(from, message)
     }
 
-    /// Whether what its sender has comes first and once. W-15, W-20, W-40.
+    /// Checks that the announcement of all pieces comes first and once (W-15, W-20, W-40).
     fn judge_availability(&mut self, from: Side, message: &Message) -> Result<(), Breach> {
         let is_fast = self.features.contains(Feature::Fast);
         let is_strict = self.config.is_strict;
@@ -66,6 +90,7 @@ impl Session {
 
     fn judge_content(&mut self, from: Side, message: &Message) -> Result<Verdict, Breach> {
         let is_fast = self.features.contains(Feature::Fast);
+        let (max_unasked, max_rejects) = (self.config.max_unasked, self.config.max_rejects);
         let (own, other, geometry) = self.parts(from);
         match message {
             Message::KeepAlive | Message::Extended(_) | Message::Port(_) => {}
@@ -90,19 +115,19 @@ impl Session {
                 let stated = own.announced.bits(bits, geometry);
                 stated.map_err(|rule| Breach { rule, verdict: Verdict::Legal })?;
             }
-            Message::HaveAll => own.announced.all(),
+            Message::HaveAll => own.announced.all(geometry),
             Message::HaveNone => own.announced.none(),
             Message::Request(request) => return self.judge_request(from, *request),
-            Message::Piece(piece) => return judge_piece(&mut other.requests, piece, is_fast),
+            Message::Piece(piece) => {
+                return other.receive_block(piece.header(), is_fast, max_unasked);
+            }
             Message::Cancel(request) => {
                 if !own.requests.cancel(*request, is_fast) {
                     return Ok(Verdict::Ignore(Ignored::NothingToCancel));
                 }
             }
             Message::Reject(request) => {
-                if !other.requests.take(*request) {
-                    return Err(Breach::ignored(Rule::RejectRequested));
-                }
+                return other.receive_reject(own, *request, max_rejects);
             }
             Message::Suggest(index) if !exists(geometry, *index) => {
                 return Ok(Verdict::Ignore(Ignored::NoSuchPiece));
@@ -132,9 +157,12 @@ impl Session {
             return Ok(Verdict::Legal);
         };
         own.refused += 1;
-        if own.refused > max_refused && refusal != Refusal::QueueFull
-            || own.requests.len() >= 2 * max_outstanding.max(1)
-        {
+        let limit = match refusal {
+            // As many as there may be under way when the choke goes out (W-47).
+            Refusal::Choked | Refusal::QueueFull => max_refused.max(max_outstanding),
+            _ => max_refused,
+        };
+        if own.refused > limit || own.requests.len() >= 2 * max_outstanding.max(1) {
             return Err(Breach::ignored(Rule::NoRequestFlood));
         }
         if is_fast {
@@ -147,7 +175,7 @@ impl Session {
         }
     }
 
-    /// Why the request cannot be served, if it cannot.
+    /// The reason why the request cannot be served, if there is one.
     fn refusal(&mut self, from: Side, request: Request) -> Option<Refusal> {
         let Request { index, begin, length } = request;
         let Some(geometry) = &self.geometry else { return Some(Refusal::NoMetadata) };
@@ -193,6 +221,6 @@ impl Breach {
     }
 }
 
-fn void(requests: Vec<Request>) -> Verdict {
+pub(super) fn void(requests: Vec<Request>) -> Verdict {
     if requests.is_empty() { Verdict::Legal } else { Verdict::Void(requests) }
 }

@@ -2,12 +2,27 @@ use std::collections::VecDeque;
 
 use crate::{PieceHeader, Request};
 
-/// Requests of one side that the other has yet to answer, oldest first.
+/// The requests of one side that the other has yet to answer, oldest first.
+///
+/// ```text
+///   Open ──begin──▶ being answered ──┬─▶ gone
+///     │ cancel, refuse               │ (block or reject)
+///     ▼                              │
+///   Cancelled, Refused ──────────────┘   only with the fast extension: an answer is due in any case
+///
+///   Open ──choke, cancel──▶ late         only without it: the answer may be under way all the same
+/// ```
 ///
 /// Answers come in about the order of the requests, so the search from the front is short.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Requests {
-    open: VecDeque<Entry>,
+    queue: VecDeque<Entry>,
+    /// Entries of `queue` that are [`State::Open`].
+    open: usize,
+    /// Requests whose answer has begun, which a choke or a cancel does not withdraw any more.
+    begun: Vec<Request>,
+    /// Requests that were voided without a word, [`MAX_LATE`] at most.
+    late: VecDeque<Request>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +31,7 @@ struct Entry {
     state: State,
 }
 
-/// Why an answer is due. With the fast extension one is due in every state.
+/// The reason why an answer is due. With the fast extension one is due in every state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     /// To be served.
@@ -27,73 +42,183 @@ pub(super) enum State {
     Refused,
 }
 
-/// What a block answers.
+/// The request that a block answers.
 pub(super) enum Answer {
+    /// One that is due, or was until a choke or a cancel.
     Exact,
-    /// The block is shorter than the request.
+    /// One that is longer than the block.
     Short(Request),
     None,
 }
 
 impl Requests {
+    /// Requests without an answer.
     pub(super) fn len(&self) -> usize {
-        self.open.len()
+        self.queue.len() + self.begun.len()
+    }
+
+    /// Requests that are neither cancelled nor refused, and whose answer has not begun.
+    pub(super) fn open_count(&self) -> usize {
+        self.open
     }
 
     pub(super) fn push(&mut self, request: Request, state: State) {
-        self.open.push_back(Entry { request, state });
+        self.open += usize::from(state == State::Open);
+        self.queue.push_back(Entry { request, state });
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Request, State)> + '_ {
-        self.open.iter().map(|entry| (entry.request, entry.state))
+    /// All without an answer, those that have begun first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Request> + '_ {
+        self.begun.iter().copied().chain(self.queue.iter().map(|entry| entry.request))
     }
 
-    /// Takes out the request that a reject answers.
-    pub(super) fn take(&mut self, request: Request) -> bool {
-        let found = self.open.iter().position(|entry| entry.request == request);
-        found.is_some_and(|at| self.open.remove(at).is_some())
+    /// Those whose answer has not begun.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (Request, State)> + '_ {
+        self.queue.iter().map(|entry| (entry.request, entry.state))
+    }
+
+    /// Those that are open.
+    pub(super) fn open(&self) -> impl DoubleEndedIterator<Item = Request> + '_ {
+        self.queue.iter().filter(|entry| entry.state == State::Open).map(|entry| entry.request)
+    }
+
+    /// Those whose answer has begun.
+    pub(super) fn begun(&self) -> &[Request] {
+        &self.begun
+    }
+
+    /// Begins to answer the oldest open request.
+    pub(super) fn begin(&mut self) -> Option<Request> {
+        let at = self.queue.iter().position(|entry| entry.state == State::Open)?;
+        let request = self.remove(at)?.request;
+        self.begun.push(request);
+        Some(request)
+    }
+
+    /// Takes out the request that a reject answers. Gives its state.
+    pub(super) fn take(&mut self, request: Request) -> Option<State> {
+        if let Some(at) = self.begun.iter().position(|begun| *begun == request) {
+            self.begun.remove(at);
+            return Some(State::Open);
+        }
+        let at = self.queue.iter().position(|entry| entry.request == request)?;
+        self.remove(at).map(|entry| entry.state)
     }
 
     /// Takes out the request that a block answers.
     pub(super) fn answer(&mut self, block: PieceHeader) -> Answer {
-        if self.take(block.request()) {
+        let request = block.request();
+        if self.take(request).is_some() {
+            return Answer::Exact;
+        }
+        if let Some(at) = self.late.iter().position(|late| *late == request) {
+            self.late.remove(at);
             return Answer::Exact;
         }
         let covers = |entry: &Entry| {
             (entry.request.index, entry.request.begin) == (block.index, block.begin)
                 && entry.request.length > block.length
         };
-        match self.open.iter().position(covers).and_then(|at| self.open.remove(at)) {
+        match self.queue.iter().position(covers).and_then(|at| self.remove(at)) {
             Some(entry) => Answer::Short(entry.request),
             None => Answer::None,
         }
     }
 
-    /// Withdraws a request: it goes at once, or stays until its answer. `false` if there is none.
+    /// Withdraws a request that is open: it stays until its answer, or its answer may be late.
+    /// Returns false if there is none.
     pub(super) fn cancel(&mut self, request: Request, answer_is_due: bool) -> bool {
-        if !answer_is_due {
-            return self.take(request);
+        let is_open = |entry: &Entry| entry.request == request && entry.state == State::Open;
+        let Some(at) = self.queue.iter().position(is_open) else { return false };
+        if answer_is_due {
+            self.open -= 1;
+            self.queue[at].state = State::Cancelled;
+        } else {
+            self.remove(at);
+            self.note_late(request);
         }
-        let is_open = |entry: &&mut Entry| entry.request == request && entry.state == State::Open;
-        match self.open.iter_mut().find(is_open) {
-            Some(entry) => {
-                entry.state = State::Cancelled;
-                true
-            }
-            None => false,
-        }
+        true
     }
 
-    /// Takes out all that lie in the piece, or all there are.
+    /// Takes out all that lie in the piece, or all there are; their answers may be late. Gives those
+    /// that were open.
     pub(super) fn void(&mut self, piece: Option<u32>) -> Vec<Request> {
         let mut void = Vec::new();
-        self.open.retain(|entry| {
+        self.queue.retain(|entry| {
             let stays = piece.is_some_and(|piece| entry.request.index != piece);
-            if !stays {
+            if !stays && entry.state == State::Open {
                 void.push(entry.request);
             }
             stays
         });
+        self.open -= void.len();
+        void.iter().for_each(|request| self.note_late(*request));
         void
+    }
+
+    fn note_late(&mut self, request: Request) {
+        if self.late.len() == MAX_LATE {
+            self.late.pop_front();
+        }
+        self.late.push_back(request);
+    }
+
+    fn remove(&mut self, at: usize) -> Option<Entry> {
+        // The front is where most are, and costs least.
+        let entry = if at == 0 { self.queue.pop_front() } else { self.queue.remove(at) }?;
+        self.open -= usize::from(entry.state == State::Open);
+        Some(entry)
+    }
+}
+
+/// Voided requests whose late answers are recognized: more than are under way on the longest and
+/// fastest links.
+const MAX_LATE: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(begin: u32) -> Request {
+        Request { index: 0, begin, length: 10 }
+    }
+
+    fn three() -> Requests {
+        let mut requests = Requests::default();
+        (0..3).for_each(|begin| requests.push(request(begin), State::Open));
+        requests
+    }
+
+    #[test]
+    fn an_answer_that_has_begun_is_not_withdrawn() {
+        let mut requests = three();
+        assert_eq!(requests.begin(), Some(request(0)));
+        assert!(!requests.cancel(request(0), true));
+        assert_eq!(requests.void(None), [request(1), request(2)]);
+        assert_eq!((requests.len(), requests.open_count()), (1, 0));
+        assert_eq!(requests.take(request(0)), Some(State::Open));
+        assert_eq!(requests.take(request(0)), None, "once");
+    }
+
+    #[test]
+    fn what_was_voided_may_come_late_once() {
+        let mut requests = three();
+        assert!(requests.cancel(request(1), false));
+        requests.void(None);
+        for begin in 0..3 {
+            let header = PieceHeader::from(request(begin));
+            assert!(matches!(requests.answer(header), Answer::Exact));
+            assert!(matches!(requests.answer(header), Answer::None));
+        }
+    }
+
+    #[test]
+    fn a_cancelled_request_is_not_open_and_not_gone() {
+        let mut requests = three();
+        assert!(requests.cancel(request(0), true) && !requests.cancel(request(0), true));
+        assert_eq!(requests.open().collect::<Vec<_>>(), [request(1), request(2)]);
+        assert_eq!((requests.len(), requests.open_count()), (3, 2));
+        assert_eq!(requests.begin(), Some(request(1)));
+        assert_eq!(requests.take(request(0)), Some(State::Cancelled));
     }
 }

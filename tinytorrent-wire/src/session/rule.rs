@@ -38,12 +38,18 @@ pub enum Rule {
     NoRequestFlood,
     /// A block answers a request.
     PieceRequested,
+    /// Without the fast extension, blocks that answer nothing end some time after a choke.
+    NoBlockFlood,
     /// A block has the length that was requested.
     PieceLength,
     /// A block has content.
     PieceNotEmpty,
     /// A reject answers a request.
     RejectRequested,
+    /// Requests are not all rejected: a block comes between so many rejects.
+    NoRejectFlood,
+    /// Messages of the peer exchange come a minute apart.
+    NoExchangeFlood,
     /// A request for hashes is of a power of two, from a multiple of it.
     HashRequestShape,
     /// `hashes` and `hash reject` answer a request for hashes.
@@ -58,7 +64,7 @@ impl Rule {
         format!("{self:?}")
     }
 
-    /// Where the rule stands.
+    /// The BEP that has the rule, and the section.
     pub const fn reference(self) -> &'static str {
         match self {
             Rule::FastAgreed => "BEP 6",
@@ -74,21 +80,31 @@ impl Rule {
                 "BEP 3, \"request\""
             }
             Rule::NoRequestFlood => "BEP 6, \"reject request\"",
-            Rule::PieceRequested => "BEP 6, \"modifications to semantics\"",
+            Rule::PieceRequested | Rule::NoBlockFlood => "BEP 6, \"modifications to semantics\"",
             Rule::PieceLength | Rule::PieceNotEmpty => "BEP 3, \"piece\"",
-            Rule::RejectRequested => "BEP 6, \"reject request\"",
+            Rule::RejectRequested | Rule::NoRejectFlood => "BEP 6, \"reject request\"",
+            Rule::NoExchangeFlood => "BEP 11, \"rate limit\"",
             Rule::HashRequestShape | Rule::HashesRequested | Rule::HashesLength => {
                 "BEP 52, \"hash request\""
             }
         }
     }
 
-    /// Whether a breach ends the conversation even when reading leniently: because a BEP leaves no
-    /// choice, or because what follows could not be made sense of.
+    /// Returns true if a breach ends the conversation even when reading leniently: because a BEP leaves
+    /// no choice, because what follows could not be made sense of, or because the peer would keep us
+    /// busy for nothing.
     pub const fn is_always_fatal(self) -> bool {
         matches!(
             self,
-            Rule::FastAgreed | Rule::BitfieldLength | Rule::HaveInRange | Rule::NoRequestFlood
+            Rule::FastAgreed
+                | Rule::BitfieldLength
+                | Rule::HaveInRange
+                | Rule::NoRequestFlood
+                | Rule::PieceRequested
+                | Rule::NoBlockFlood
+                | Rule::RejectRequested
+                | Rule::NoRejectFlood
+                | Rule::NoExchangeFlood
         )
     }
 
@@ -109,9 +125,12 @@ impl Rule {
             Rule::RequestInRange => "it must lie inside one piece",
             Rule::NoRequestFlood => "too many requests that cannot be served",
             Rule::PieceRequested => "nobody asked for this block",
+            Rule::NoBlockFlood => "too many blocks that nobody asked for",
             Rule::PieceLength => "the block has another length than was asked for",
             Rule::PieceNotEmpty => "the block has no content",
             Rule::RejectRequested => "it rejects what nobody asked for",
+            Rule::NoRejectFlood => "too many rejects without a block between them",
+            Rule::NoExchangeFlood => "peer exchange comes too often",
             Rule::HashRequestShape => "such a range of hashes cannot be asked for",
             Rule::HashesRequested => "nobody asked for these hashes",
             Rule::HashesLength => "the number of hashes is wrong",
@@ -129,7 +148,7 @@ impl fmt::Display for Rule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("{message} from {from}: {rule}")]
 pub struct Violation {
-    /// Who sent it.
+    /// The side that sent it.
     pub from: Side,
     /// The name of the message.
     pub message: &'static str,

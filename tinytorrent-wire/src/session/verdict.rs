@@ -3,7 +3,7 @@ use std::fmt;
 use super::Rule;
 use crate::Request;
 
-/// Who sent a message.
+/// One of the two sides of a conversation: the sender of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
     /// We did.
@@ -21,7 +21,7 @@ impl fmt::Display for Side {
     }
 }
 
-/// How to take a message that breaks no rule, or none that matters.
+/// The way to take a message that breaks no rule, or none that matters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Act on it.
@@ -35,7 +35,7 @@ pub enum Verdict {
     Refuse(Refusal),
 }
 
-/// Why a message has no effect.
+/// The reason why a message has no effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ignored {
@@ -43,9 +43,11 @@ pub enum Ignored {
     Tolerated(Rule),
     /// It says nothing new.
     Known,
-    /// A block that is no longer wanted: after a choke or a cancel, without the fast extension.
+    /// A block that answers nothing, without the fast extension: a late one, at best.
     Late,
-    /// A cancel of what is not open.
+    /// A reject of a request that was cancelled: the answer that was due (BEP 6).
+    Withdrawn,
+    /// A cancel of what is not open, or whose answer has begun.
     NothingToCancel,
     /// Advice about a piece that does not exist.
     NoSuchPiece,
@@ -53,7 +55,7 @@ pub enum Ignored {
     Unknown,
 }
 
-/// Why a request is not served.
+/// The reason why a request is not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
