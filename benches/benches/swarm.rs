@@ -63,11 +63,6 @@ impl Busy {
                 Action::Send { peer, message: Message::Request(request) } => {
                     self.asked.push_back((peer, request));
                 }
-                Action::VerifyPiece { piece, .. } => {
-                    self.verified += 1;
-                    let verified = Input::PieceVerified { piece, digests: Vec::new() };
-                    self.swarm.handle_input(self.now, verified);
-                }
                 _ => {}
             }
         }
@@ -82,12 +77,16 @@ impl Busy {
             for _ in 0..16 {
                 let Some((peer, request)) = self.asked.pop_front() else { break };
                 let header = PieceHeader::from(request);
-                if let BlockVerdict::Store(block) = self.swarm.handle_block(self.now, peer, header)
-                {
-                    stored += u64::from(block.length());
+                let verdict = self.swarm.handle_block(self.now, peer, header);
+                stored += verdict.block().map_or(0, |block| u64::from(block.length()));
+                if let BlockVerdict::StoreLast { block, .. } = verdict {
+                    self.verified += 1;
+                    let (piece, digests) = (block.piece(), Vec::new());
+                    let verified = Input::PieceVerified { piece, digests };
+                    self.swarm.handle_input(self.now, verified);
                 }
             }
-            self.swarm.handle_input(self.now, Input::BlocksStored { bytes: stored });
+            self.swarm.handle_input(self.now, Input::BlocksWritten { bytes: stored });
             self.drain();
         }
         self.verified

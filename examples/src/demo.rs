@@ -105,8 +105,8 @@ async fn seed(metainfo: &Metainfo, folder: &Path, url: &str) -> Result<(Client, 
     while let Some(event) = events.next().await {
         match event {
             Event::Swarm(SwarmEvent::TrackerAnswered { .. }) => return Ok((client, torrent)),
-            Event::Swarm(SwarmEvent::TrackerFailed { url, reason }) => {
-                return Err(Failure::CouldNot(format!("tracker {url}: {reason}")));
+            Event::Swarm(SwarmEvent::TrackerFailed { url, failure }) => {
+                return Err(Failure::CouldNot(format!("tracker {url}: {failure}")));
             }
             _ => {}
         }

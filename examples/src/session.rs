@@ -114,10 +114,11 @@ impl Reporter {
                 let addr = address.to_string();
                 self.out.event(&json!({ "event": "banned", "addr": addr, "piece": piece.get() }));
             }
-            Event::Swarm(SwarmEvent::TrackerFailed { url, reason }) => {
-                self.bar.suspend(|| tracing::info!("tracker {url}: {reason}"));
-                self.out.event(&json!({ "event": "tracker_failed", "url": url, "error": reason }));
-                self.tracker_failure.replace(Some(format!("tracker {url}: {reason}")));
+            Event::Swarm(SwarmEvent::TrackerFailed { url, failure }) => {
+                self.bar.suspend(|| tracing::info!("tracker {url}: {failure}"));
+                let (url, error) = (url.to_string(), failure.to_string());
+                self.out.event(&json!({ "event": "tracker_failed", "url": url, "error": error }));
+                self.tracker_failure.replace(Some(format!("tracker {url}: {error}")));
             }
             _ => {}
         }
@@ -229,8 +230,8 @@ pub async fn report(torrent: &Torrent, reporter: &Reporter) -> Result<(), Failur
     loop {
         tokio::select! {
             event = events.next() => match event {
-                Some(Event::Swarm(SwarmEvent::Paused { reason })) => {
-                    return Err(Failure::CouldNot(reason));
+                Some(Event::Swarm(SwarmEvent::Paused { error })) => {
+                    return Err(Failure::CouldNot(error.to_string()));
                 }
                 Some(event) => reporter.event(&event),
                 None => return torrent.finished().await.map_err(|error| could_not(&error)),

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tinytorrent_swarm::{Action, Config, Content, Input, PeerKey, PeerSource, Swarm};
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
-use tinytorrent_wire::Message;
+use tinytorrent_wire::{Handshake, Message};
 
-use self::happening::Happening;
+use self::happening::{HASHING, Happening};
 use crate::node::Link;
 use crate::{Behaviour, Simulated};
 
@@ -208,8 +208,9 @@ impl World {
 
     fn act(&mut self, node: Node, action: Action) {
         match action {
-            Action::Connect { peer, address } => {
-                let handshake = self.nodes[node].swarm.handshake();
+            Action::Connect { peer, address, info_hash } => {
+                let ours = self.nodes[node].swarm.handshake();
+                let handshake = Handshake { info_hash, ..ours };
                 match self.nodes.iter().position(|other| other.address == address) {
                     Some(to) => {
                         self.nodes[node].links.insert(peer, Link { to, their_key: None });
@@ -222,7 +223,7 @@ impl World {
             Action::Send { peer, message } => self.send(node, peer, message),
             Action::ServeBlock { peer, block } => self.serve(node, peer, block),
             Action::VerifyPiece { piece, digests } => {
-                self.later(Duration::from_millis(2), node, Happening::Verdict { piece, digests });
+                self.later(HASHING, node, Happening::Verdict { piece, digests });
             }
             Action::CheckMetadata { info } => {
                 self.later(Duration::from_millis(2), node, Happening::Metadata { info });

@@ -3,19 +3,19 @@ use tinytorrent_tracker::{AnnounceId, AnnounceRequest, AnnounceResponse, Failure
 /// One announce to one tracker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnnounceTask {
-    /// To be given back with the outcome.
+    /// The id to give back with the outcome.
     pub id: AnnounceId,
-    /// Where to.
+    /// The tracker.
     pub url: TrackerUrl,
-    /// What to say. A hybrid has a second one, under its other hash, to be made of this one.
+    /// The announce. A hybrid has a second one, under its other hash, to be made of this one.
     pub request: AnnounceRequest,
 }
 
-/// What became of an [`AnnounceTask`].
+/// The outcome of an [`AnnounceTask`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnnounceOutcome {
-    /// As in the task.
+    /// The id of the task.
     pub id: AnnounceId,
-    /// What the tracker said, or why it said nothing.
+    /// The answer of the tracker, or the reason why there is none.
     pub result: Result<AnnounceResponse, Failure>,
 }

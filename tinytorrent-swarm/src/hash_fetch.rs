@@ -6,11 +6,11 @@ use tinytorrent_wire::HashRequest;
 
 use crate::PeerKey;
 
-/// Hashes that have to come from peers before the content can be looked at: whom to ask for which of
-/// them (BEP 52, "hash request").
+/// The fetching of hashes that have to come from peers before the content can be looked at (BEP 52,
+/// "hash request"): the requests, and the peers to ask for them.
 #[derive(Debug)]
 pub(crate) struct HashFetch {
-    /// What nobody is asked for.
+    /// Requests that are not in flight.
     free: VecDeque<HashRequest>,
     asked: Vec<Asked>,
     /// Peers that did not answer lately.
@@ -38,7 +38,7 @@ struct Rest {
     times: u32,
 }
 
-/// What a peer is asked for.
+/// The requests in flight to one peer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Load {
     requests: usize,
@@ -61,7 +61,7 @@ impl HashFetch {
         Self { free: requests.into(), asked: Vec::new(), resting: HashMap::new() }
     }
 
-    /// Whom of these peers to ask next, and for what. Those that answered come before those that did
+    /// The next requests, and the peers among these to send them to. Those that answered come before those that did
     /// not, of which there may be enough to keep all questions among themselves.
     pub(crate) fn poll_requests(
         &mut self,
@@ -169,7 +169,7 @@ impl HashFetch {
 }
 
 /// Requests under way to one peer: many files of few pieces need many, and each takes a round trip.
-const AT_ONCE: usize = 32;
+pub(crate) const AT_ONCE: usize = 32;
 
 /// Hashes under way to one peer: the largest requests come two at once, as libtorrent has it.
 const HASHES_AT_ONCE: u32 = 2 * HashRequest::CUSTOMARY_LENGTH;

@@ -26,69 +26,15 @@ impl fmt::Display for PeerKey {
     }
 }
 
-/// A table of connections, addressed by [`PeerKey`].
-#[derive(Debug)]
-pub(crate) struct Slab<T> {
-    entries: Vec<(u32, Option<T>)>,
-    vacant: Vec<u32>,
-    occupied: usize,
-}
-
-impl<T> Slab<T> {
-    pub(crate) const fn new() -> Self {
-        Self { entries: Vec::new(), vacant: Vec::new(), occupied: 0 }
+impl PeerKey {
+    /// The key as one number, to name a request to the disk by, say.
+    pub const fn to_bits(self) -> u64 {
+        (self.slot as u64) << 32 | self.generation as u64
     }
 
-    pub(crate) fn insert(&mut self, value: T) -> PeerKey {
-        self.occupied += 1;
-        if let Some(slot) = self.vacant.pop() {
-            let (generation, entry) = &mut self.entries[slot as usize];
-            *generation = generation.wrapping_add(1);
-            *entry = Some(value);
-            return PeerKey::new(slot, *generation);
-        }
-        self.entries.push((0, Some(value)));
-        PeerKey::new(self.entries.len() as u32 - 1, 0)
-    }
-
-    pub(crate) fn remove(&mut self, key: PeerKey) -> Option<T> {
-        let (generation, entry) = self.entries.get_mut(key.slot())?;
-        let value = if *generation == key.generation { entry.take() } else { None };
-        if value.is_some() {
-            self.vacant.push(key.slot);
-            self.occupied -= 1;
-        }
-        value
-    }
-
-    pub(crate) fn get(&self, key: PeerKey) -> Option<&T> {
-        let (generation, entry) = self.entries.get(key.slot())?;
-        entry.as_ref().filter(|_| *generation == key.generation)
-    }
-
-    pub(crate) fn get_mut(&mut self, key: PeerKey) -> Option<&mut T> {
-        let (generation, entry) = self.entries.get_mut(key.slot())?;
-        entry.as_mut().filter(|_| *generation == key.generation)
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.occupied
-    }
-
-    pub(crate) fn keys(&self) -> impl Iterator<Item = PeerKey> + '_ {
-        self.iter().map(|(key, _)| key)
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (PeerKey, &T)> {
-        self.entries.iter().enumerate().filter_map(|(slot, (generation, entry))| {
-            Some((PeerKey::new(slot as u32, *generation), entry.as_ref()?))
-        })
-    }
-
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (PeerKey, &mut T)> {
-        self.entries.iter_mut().enumerate().filter_map(|(slot, (generation, entry))| {
-            Some((PeerKey::new(slot as u32, *generation), entry.as_mut()?))
-        })
+    /// The key of a number that [`to_bits`](Self::to_bits) gave.
+    pub const fn from_bits(bits: u64) -> Self {
+        Self { slot: (bits >> 32) as u32, generation: bits as u32 }
     }
 }
 
@@ -97,14 +43,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_old_key_does_not_reach_the_successor() {
-        let mut slab = Slab::new();
-        let first = slab.insert('a');
-        assert_eq!(slab.remove(first), Some('a'));
-        let second = slab.insert('b');
-        assert_eq!(first.slot(), second.slot());
-        assert_eq!((slab.get(first), slab.get(second)), (None, Some(&'b')));
-        assert_eq!(slab.remove(first), None);
-        assert_eq!(slab.len(), 1);
+    fn a_key_and_its_number_are_the_same() {
+        for key in [PeerKey::new(0, 0), PeerKey::new(7, u32::MAX), PeerKey::new(u32::MAX, 1)] {
+            assert_eq!(PeerKey::from_bits(key.to_bits()), key);
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! The BitTorrent engine, without I/O.
 //!
-//! [`Swarm`] decides everything that a client decides about one torrent: whom to connect to, what
-//! to ask of whom, whom to serve, whom to ban, when to announce. It does nothing: sockets, disk,
-//! clock and chance stay with the caller, and so do the bytes of the content.
+//! [`Swarm`] decides everything that a client decides about one torrent: connections, requests, the
+//! peers to serve and to ban, announces. It does nothing: sockets, disk, clock and randomness stay with
+//! the caller, and so do the bytes of the content.
 //!
 //! ```text
 //!    sockets ──messages──▶ ┌───────┐ ──Action──▶ sockets, disk, trackers
@@ -23,7 +23,7 @@
 //!
 //! ```
 //! use std::time::Instant;
-//! use tinytorrent_swarm::{Action, BlockVerdict, Config, Content, Input, PeerSource, Swarm};
+//! use tinytorrent_swarm::{Action, Config, ConnectionError, Content, Input, PeerSource, Swarm};
 //! use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
 //!
 //! let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
@@ -49,10 +49,11 @@
 //! // 3. Do what it says.
 //! while let Some(action) = swarm.poll_action() {
 //!     match action {
-//!         Action::Connect { peer, address } => {
-//!             // connect, shake hands with `swarm.handshake()`, then say how it went
-//!             let reason = format!("{address} is for documentation only");
-//!             swarm.handle_input(now, Input::ConnectFailed { peer, reason });
+//!         Action::Connect { peer, address, info_hash } => {
+//!             // Connect, shake hands with `swarm.handshake()`, then say how it went.
+//!             println!("{address} is for documentation only; {info_hash} is not asked for there");
+//!             let error = ConnectionError::TimedOut;
+//!             swarm.handle_input(now, Input::ConnectFailed { peer, error });
 //!         }
 //!         _ => {}
 //!     }
@@ -70,26 +71,37 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests need a first instant"))]
 
+mod allowed_fast;
 mod announce;
-mod bans;
-mod choke;
 mod config;
 mod contract;
-mod credit;
+mod download;
+mod exchange;
+mod extensions;
 mod hash_fetch;
+mod hashes;
 mod key;
 mod limiter;
+mod metadata;
+mod outbox;
 mod peer;
-mod peer_book;
+mod peers;
 mod piece;
 mod rate;
-mod slot;
+mod roster;
+mod slab;
+mod stage;
 mod swarm;
 mod timers;
+mod trackers;
+mod upload;
 
 pub use announce::{AnnounceOutcome, AnnounceTask};
 pub use config::Config;
-pub use contract::{Action, BlockVerdict, Content, Event, Input, LeaveReason, PeerSource, Stats};
+pub use contract::{
+    Action, BlockVerdict, ConnectionError, Content, DiskError, Event, Input, LeaveReason,
+    PeerSource, Stats,
+};
 pub use key::PeerKey;
 pub use piece::BlockDigest;
 pub use swarm::Swarm;

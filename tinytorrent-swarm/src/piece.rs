@@ -1,14 +1,15 @@
-//! Pieces: which are wanted, which are rare, which are under way, who sent what.
+//! The pieces of the content: wanted, rare, being fetched, and the senders of their blocks.
 
 mod blame;
 mod download;
-mod peer_pieces;
 mod picker;
 mod rarity;
+mod search;
 mod urgent;
 
 pub(crate) use blame::Blame;
 pub use blame::BlockDigest;
 pub(crate) use download::Sender;
-pub(crate) use peer_pieces::PeerPieces;
 pub(crate) use picker::{Arrival, Picker, PickerPeer};
+pub(crate) use search::Search;
+pub(crate) use tinytorrent_wire::session::Pieces;

@@ -1,48 +1,36 @@
-//! The composer: routes what happens to the part whose concern it is.
+//! The composer: hands each input to the part whose concern it is, and acts on what comes back.
 
 mod commands;
 mod connections;
-mod download;
-pub(crate) mod exchange;
-mod extensions;
-mod hashes;
 mod messages;
-mod steal;
-mod trackers;
-mod twins;
-mod upload;
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::Instant;
 
-use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use tinytorrent_types::{AddressFilter, AddressVotes, Bitfield, PeerId};
-use tinytorrent_wire::extension::OurExtensions;
-use tinytorrent_wire::metadata::{Complete, MetadataAssembly};
-use tinytorrent_wire::{Feature, Handshake, Message, PieceHeader, Reserved};
+use tinytorrent_types::Bitfield;
+use tinytorrent_wire::session::{Session, Verdict};
+use tinytorrent_wire::{Feature, Handshake, PieceHeader, Reserved};
 
 use crate::PeerKey;
-use crate::config::Config;
-use crate::contract::{Action, BlockVerdict, Event, Input, LeaveReason, Stats};
+use crate::config::{Config, MAX_QUEUED_REQUESTS};
+use crate::contract::{Action, BlockVerdict, Content, Event, Input, LeaveReason, Stats};
+use crate::download::Download;
+use crate::extensions::Extensions;
 use crate::hash_fetch::HashFetch;
-use crate::key::Slab;
-use crate::limiter::Limiter;
-use crate::peer::Peer;
-use crate::peer_book::PeerBook;
-use crate::piece::{Blame, Picker};
-use crate::rate::RateMeter;
-use crate::timers::Timers;
-
-/// What the engine speaks. libtorrent closes the connection when the v2 bit comes with a torrent
-/// that has no v2 info-hash.
-const RESERVED: Reserved = Reserved::empty().with(Feature::Extended).with(Feature::Fast);
+use crate::metadata::MetadataFetch;
+use crate::outbox::Outbox;
+use crate::peers::Peers;
+use crate::piece::{BlockDigest, Picker};
+use crate::roster::Roster;
+use crate::stage::{Loaded, Stage};
+use crate::trackers::{Progress, Trackers};
+use crate::upload::Upload;
+use crate::{allowed_fast, exchange, extensions, hashes};
 
 /// One torrent's engine: what happened goes in, what to do comes out.
 ///
-/// It decides everything and does nothing: no socket, no file, no clock, no chance of its own.
+/// It decides everything and does nothing: no socket, no file, no clock, no randomness of its own.
 /// One task owns it and drives it. **The rule: after every call that takes `now`, drain
 /// [`poll_action`](Self::poll_action) and [`poll_event`](Self::poll_event) until they are empty,
 /// then sleep until [`poll_timeout`](Self::poll_timeout) or the next input.**
@@ -61,123 +49,66 @@ pub struct Swarm {
     config: Config,
     /// The latest instant that was given. It never goes back.
     now: Instant,
+    run: Run,
     stage: Stage,
-    /// `Some` once the content is known.
-    picker: Option<Picker>,
-    /// What was made urgent before.
+    /// Pieces that were made urgent before the content was known.
     urgent: Vec<u32>,
-    /// The info dictionary, to be served to others.
-    info: Bytes,
-    is_private: bool,
-    is_running: bool,
-    /// It does not run again.
-    is_ended: bool,
-    blame: Blame,
-    peers: Slab<Peer>,
-    live: usize,
-    book: PeerBook,
-    /// Peers that left lately, so that what they sent can still be held against them.
-    departed: VecDeque<(PeerKey, SocketAddr, Option<PeerId>)>,
-    /// What peers say our address is.
-    own_address: AddressVotes,
-    trackers: trackers::Trackers,
-    our_extensions: OurExtensions,
-    timers: Timers,
-    actions: VecDeque<Action>,
-    events: VecDeque<Event>,
-    /// Peers that could be asked for more.
-    hungry: Vec<PeerKey>,
-    /// Some peer with room found nothing to be asked for.
-    is_idle: bool,
-    /// In the end game: when to look whether somebody became slow.
-    steal_at: Option<Instant>,
-    /// Bytes of blocks accepted that the disk has not taken on.
-    unstored: u64,
-    choke: upload::Choke,
-    download_limit: Limiter,
-    upload_limit: Limiter,
-    /// Who had the last of what the download limit let through.
-    fed_last: Option<PeerKey>,
-    /// Those who wait for the upload limit, each once.
-    upload_line: VecDeque<PeerKey>,
-    down: RateMeter,
-    up: RateMeter,
-    wasted: u64,
-    hash_failures: u32,
-    chance: StdRng,
+    peers: Peers,
+    roster: Roster,
+    download: Download,
+    upload: Upload,
+    trackers: Trackers,
+    extensions: Extensions,
+    out: Outbox,
 }
 
-/// How far the torrent is.
-#[derive(Debug)]
-enum Stage {
-    /// The info dictionary is being fetched (BEP 9).
-    Metadata { assembly: Box<MetadataAssembly<PeerKey>>, checking: Option<Complete<PeerKey>> },
-    /// The piece layers of a v2 torrent are being fetched (BEP 52).
-    Hashes(Box<HashFetch>),
-    /// Somebody outside looks at what is on the disk.
-    Waiting,
-    /// The content is known: `picker` is there.
+/// The will of the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Run {
     Running,
-    /// As `Running`, and every wanted piece is verified.
-    Finished,
+    /// Until it is resumed.
+    Paused,
+    /// For good.
+    Ended,
 }
 
 impl Swarm {
     /// A swarm that knows nobody yet. Tell it [`Input::ContentReady`] and [`Input::PeersFound`].
     pub fn new(now: Instant, config: Config) -> Self {
-        let mut filter = AddressFilter::new();
-        for own in &config.own_addresses {
-            filter.add_own(*own);
-        }
-        let stage = if config.needs_metadata {
-            let mut limits = tinytorrent_wire::metadata::Config::default();
-            limits.max_size(config.max_metadata);
-            Stage::Metadata { assembly: Box::new(MetadataAssembly::new(limits)), checking: None }
-        } else {
-            Stage::Waiting
-        };
+        let chance = StdRng::seed_from_u64(config.seed ^ 0x7377_6172_6d21);
         Self {
             now,
-            stage,
-            picker: None,
+            run: Run::Running,
+            stage: if config.needs_metadata {
+                Stage::Metadata(Box::new(MetadataFetch::new(config.max_metadata)))
+            } else {
+                Stage::Checking
+            },
             urgent: Vec::new(),
-            info: Bytes::new(),
-            is_private: false,
-            is_running: true,
-            is_ended: false,
-            blame: Blame::default(),
-            peers: Slab::new(),
-            live: 0,
-            book: PeerBook::new(filter),
-            departed: VecDeque::new(),
-            own_address: AddressVotes::new(),
-            trackers: trackers::Trackers::new(now, &config),
-            our_extensions: extensions::ours(&config),
-            timers: Timers::default(),
-            actions: VecDeque::new(),
-            events: VecDeque::new(),
-            hungry: Vec::new(),
-            is_idle: false,
-            steal_at: None,
-            unstored: 0,
-            choke: upload::Choke::new(now),
-            download_limit: Limiter::new(config.download_limit),
-            upload_limit: Limiter::new(config.upload_limit),
-            fed_last: None,
-            upload_line: VecDeque::new(),
-            down: RateMeter::new(),
-            up: RateMeter::new(),
-            wasted: 0,
-            hash_failures: 0,
-            chance: StdRng::seed_from_u64(config.seed ^ 0x7377_6172_6d21),
+            peers: Peers::new(),
+            roster: Roster::new(&config),
+            download: Download::new(&config),
+            upload: Upload::new(now, &config, chance),
+            trackers: Trackers::new(now, &config),
+            extensions: Extensions::new(&config),
+            out: Outbox::default(),
             config,
         }
     }
 
-    /// What we say in a handshake.
+    /// Our handshake. Of a hybrid torrent it names the v1 info-hash.
     pub fn handshake(&self) -> Handshake {
+        let mut reserved = Reserved::from([Feature::Extended, Feature::Fast]);
+        // libtorrent closes the connection when the v2 bit comes with a torrent that has no v2
+        // info-hash.
+        if self.config.info_hashes.v2().is_some() {
+            reserved = reserved.with(Feature::V2);
+        }
+        if self.config.dht_port.is_some() {
+            reserved = reserved.with(Feature::Dht);
+        }
         Handshake {
-            reserved: RESERVED,
+            reserved,
             info_hash: self.config.info_hashes.to_wire(),
             peer_id: self.config.peer_id,
         }
@@ -185,43 +116,42 @@ impl Swarm {
 
     /// The verified pieces; `None` until the content is known.
     pub fn have(&self) -> Option<&Bitfield> {
-        self.picker.as_ref().map(Picker::have)
+        self.stage.have()
     }
 
-    /// Whether every wanted piece is verified.
+    /// Returns true if every wanted piece is verified.
     pub fn is_finished(&self) -> bool {
-        matches!(self.stage, Stage::Finished)
+        self.stage.is_finished()
     }
 
-    /// Whether it was paused, or stopped, and not resumed.
+    /// Returns true if it was paused, or stopped, and not resumed.
     pub fn is_paused(&self) -> bool {
-        !self.is_running
+        self.run != Run::Running
     }
 
-    /// After [`stop`](Self::stop): whether the trackers have been told, or have had their chance.
+    /// After [`stop`](Self::stop): returns true if the trackers have been told, or have had their chance.
     pub fn is_stopped(&self) -> bool {
-        !self.is_running && self.trackers.is_stopped()
+        self.is_paused() && self.trackers.is_stopped()
     }
 
     /// Figures of the moment.
     pub fn stats(&mut self, now: Instant) -> Stats {
-        let live = || self.peers.iter().filter(|(_, peer)| peer.is_live());
-        let (peers, seeds) = (live().count(), live().filter(|(_, peer)| peer.is_seed()).count());
-        let total = self.picker.as_ref().map_or(0, |picker| picker.geometry().total_payload());
-        let have_bytes = self.picker.as_ref().map_or(0, Picker::have_bytes);
+        let picker = self.stage.picker();
+        let total = picker.map_or(0, |picker| picker.geometry().total_payload());
+        let have_bytes = picker.map_or(0, Picker::have_bytes);
         Stats {
-            downloaded: self.down.total(),
-            uploaded: self.up.total(),
-            wasted: self.wasted,
-            download_rate: self.down.bytes_per_second(now),
-            upload_rate: self.up.bytes_per_second(now),
-            peers: peers as u32,
-            seeds: seeds as u32,
-            known_peers: self.book.len() as u32,
-            hash_failures: self.hash_failures,
+            downloaded: self.download.total(),
+            uploaded: self.upload.total(),
+            wasted: self.download.wasted(),
+            download_rate: self.download.bytes_per_second(now),
+            upload_rate: self.upload.bytes_per_second(now),
+            peers: self.peers.iter().count() as u32,
+            seeds: self.peers.iter().filter(|peer| peer.is_seed()).count() as u32,
+            known_peers: self.roster.known() as u32,
+            hash_failures: self.download.hash_failures(),
             have_bytes,
             left: total - have_bytes,
-            wanted_left: self.picker.as_ref().map_or(0, Picker::wanted_left),
+            wanted_left: picker.map_or(0, Picker::wanted_left),
         }
     }
 
@@ -230,29 +160,48 @@ impl Swarm {
         self.advance(now);
         match input {
             Input::PeersFound { source, addresses } => self.on_peers_found(source, &addresses),
-            Input::ConnectFailed { peer, reason } => {
-                self.forget_peer(peer, LeaveReason::ConnectFailed(reason));
+            Input::ConnectFailed { peer, error } => {
+                self.forget(peer, LeaveReason::ConnectFailed(error));
             }
             Input::HandshakeCompleted { peer, handshake } => self.on_handshake(peer, handshake),
             Input::MessageReceived { peer, message } => self.on_message(peer, message),
-            Input::ConnectionClosed { peer, reason } => {
-                self.forget_peer(peer, LeaveReason::Closed(reason));
+            Input::ConnectionClosed { peer, error } => {
+                self.forget(peer, LeaveReason::Closed(error));
             }
-            Input::BlockServed { peer, block, sent } => self.on_block_served(peer, block, sent),
-            Input::BlocksStored { bytes } => self.on_blocks_stored(bytes),
+            Input::BlockServed { peer, block, sent } => {
+                if let Some(peer) = self.peers.get_mut(peer) {
+                    self.upload.on_block_served(self.now, peer, &mut self.out, block, sent);
+                }
+            }
+            Input::BlocksWritten { bytes } => self.download.on_written(bytes),
             Input::PieceVerified { piece, digests } => self.on_piece_verified(piece, &digests),
             Input::PieceFailed { piece, digests } => self.on_piece_failed(piece, digests),
-            Input::DiskFailed { reason } => {
-                self.events.push_back(Event::Paused { reason });
+            Input::DiskFailed { error } => {
+                self.out.tell(Event::Paused { error });
                 self.pause(now);
             }
+            Input::PieceLost { piece } => self.on_piece_lost(piece),
             Input::MetadataRefused => self.on_metadata_refused(),
-            Input::HashesNeeded(requests) => self.on_hashes_needed(requests),
+            Input::HashesNeeded(requests) => {
+                if self.stage.picker().is_none() {
+                    self.stage = Stage::Hashes(Box::new(HashFetch::new(requests)));
+                    self.fetch();
+                }
+            }
             Input::HashesChecked { peer, request, is_right } => {
-                self.on_hashes_checked(peer, &request, is_right);
+                if let Stage::Hashes(fetch) = &mut self.stage {
+                    fetch.handle_checked(peer, &request, is_right);
+                    if !is_right {
+                        // A part is proven by itself: nobody else can be at fault.
+                        self.ban(peer);
+                    }
+                    self.fetch();
+                }
             }
             Input::HashesRead { peer, request, hashes } => {
-                self.on_hashes_read(peer, request, hashes);
+                if let Some(peer) = self.peers.get_mut(peer) {
+                    hashes::on_read(self.now, peer, &mut self.out, request, hashes);
+                }
             }
             Input::ContentReady(content) => self.on_content_ready(content),
             Input::Announced(outcome) => self.on_announced(outcome),
@@ -260,7 +209,10 @@ impl Swarm {
     }
 
     /// Takes in the header of a `piece` message; the bytes stay with the caller, who acts on the
-    /// verdict at once. The hot path: constant time, no allocation.
+    /// verdict at once.
+    ///
+    /// The hot path: the time does not grow with the number of peers or pieces, and nothing is
+    /// allocated but for a new piece now and then (`benches/swarm`).
     pub fn handle_block(
         &mut self,
         now: Instant,
@@ -271,56 +223,79 @@ impl Swarm {
         self.on_block(peer, header)
     }
 
+    fn on_block(&mut self, key: PeerKey, header: PieceHeader) -> BlockVerdict {
+        let (now, length) = (self.now, u64::from(header.length));
+        let Some(peer) = self.peers.get_mut(key) else { return BlockVerdict::Discard };
+        peer.timing.last_received = now;
+        let judged = peer.session.handle_received_block(header);
+        if let (Ok(Verdict::Legal), Some(picker)) = (&judged, self.stage.picker_mut())
+            && let Some(block) = peer.block_of(header)
+        {
+            let received = self.download.on_block(now, peer, picker, block);
+            if let Some(other) = received.other.and_then(|other| self.peers.get_mut(other)) {
+                self.download.take_back(now, other, &mut self.out, block);
+            }
+            return received.verdict;
+        }
+        self.download.on_waste(length);
+        match judged {
+            Err(violation) => self.leave(key, LeaveReason::Violation(violation)),
+            // A block that is too short is as good as a reject.
+            Ok(Verdict::Void(requests)) => {
+                if let Some(picker) = self.stage.picker_mut() {
+                    for request in requests {
+                        self.download.on_reject(now, peer, picker, &mut self.out, request);
+                    }
+                }
+            }
+            Ok(Verdict::Legal | Verdict::Ignore(_) | Verdict::Refuse(_)) => {}
+        }
+        BlockVerdict::Discard
+    }
+
     /// Time has passed. Calls that come too early change nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
-        while let Some((at, peer)) = self.timers.pop_due(now) {
+        while let Some((at, peer)) = self.out.timers.pop_due(now) {
             self.on_reminder(at, peer);
         }
-        self.choke_in_time();
-        if self.download_limit.is_ready(now) {
-            self.feed_waiting();
-        }
-        if self.upload_limit.is_ready(now) {
-            self.serve_waiting();
-        }
-        self.steal_again();
-        self.request_metadata();
-        self.request_hashes();
-        self.poll_trackers();
-        self.connect_more();
+        let is_seeding = self.stage.is_finished();
+        self.upload.handle_timeout(now, &mut self.peers, &mut self.out, is_seeding);
+        self.download.handle_timeout(now);
+        self.fetch();
+        self.announce();
+        self.dial();
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout), if nothing happens before.
+    /// The instant at which to call [`handle_timeout`](Self::handle_timeout), if nothing happens before.
     ///
     /// May change after any call that takes `now`, and after [`poll_action`](Self::poll_action).
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let fetch = match &self.stage {
-            Stage::Metadata { assembly, .. } => assembly.poll_timeout(),
-            Stage::Hashes(fetch) => fetch.poll_timeout(self.now),
-            Stage::Waiting | Stage::Running | Stage::Finished => None,
-        };
-        let limits = [&self.download_limit, &self.upload_limit].map(Limiter::wake_at);
-        let connect = self.wants_connections().then(|| self.book.ready_at()).flatten();
-        let steal = self.steal_at;
-        [self.timers.next(), self.choke.due(), fetch, connect, self.trackers.due(), steal]
-            .into_iter()
-            .chain(limits)
-            .flatten()
-            .min()
+        let is_running = self.run == Run::Running;
+        let due = [
+            self.out.timers.next(),
+            self.upload.poll_timeout(),
+            self.download.poll_timeout(),
+            self.stage.poll_timeout(self.now),
+            self.trackers.poll_timeout(),
+            is_running.then(|| self.roster.ready_at(&self.peers)).flatten(),
+        ];
+        due.into_iter().flatten().min()
     }
 
     /// The next thing to do. Drain it after every input.
     pub fn poll_action(&mut self) -> Option<Action> {
-        if self.actions.is_empty() {
-            self.feed_hungry();
+        if self.out.has_no_action()
+            && let Some(picker) = self.stage.picker_mut()
+        {
+            self.download.refill(self.now, &mut self.peers, picker, &mut self.out);
         }
-        self.actions.pop_front()
+        self.out.poll_action()
     }
 
     /// The next thing to know. Drain it after every input.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        self.out.poll_event()
     }
 
     /// One instant for a batch, and never an earlier one than before.
@@ -328,37 +303,109 @@ impl Swarm {
         self.now = self.now.max(now);
     }
 
-    fn send(&mut self, peer: PeerKey, message: Message) {
-        if let Some(state) = self.peers.get_mut(peer) {
-            state.last_sent = self.now;
-            self.actions.push_back(Action::Send { peer, message });
+    /// Asks peers for metadata or hashes that are due.
+    fn fetch(&mut self) {
+        self.stage.fetch(self.now, &mut self.peers, &mut self.out);
+    }
+
+    /// Sends the announces that are due.
+    fn announce(&mut self) {
+        let left = |picker: &Picker| picker.geometry().total_payload() - picker.have_bytes();
+        let progress = Progress {
+            uploaded: self.upload.total(),
+            downloaded: self.download.total(),
+            left: self.stage.picker().map(left),
+        };
+        self.trackers.announce(self.now, progress, &mut self.out);
+    }
+
+    /// A session by the rules that we keep.
+    fn session(&self, ours: Reserved, theirs: &Handshake) -> Session {
+        let is_v2 = |v2: tinytorrent_types::InfoHashV2| v2.to_wire() == theirs.info_hash;
+        let mut rules = tinytorrent_wire::session::Config::lenient();
+        rules
+            .max_outstanding(MAX_QUEUED_REQUESTS)
+            .by_v2_hash(self.config.info_hashes.v2().is_some_and(is_v2));
+        Session::new(ours, theirs.reserved, rules)
+    }
+
+    /// The content is known: what the peers said before can be read, and nobody is dropped.
+    fn on_content_ready(&mut self, content: Content) {
+        if self.stage.picker().is_some() {
+            return;
+        }
+        let Content { geometry, have, wanted, partial, info, is_private } = content;
+        let Config { sequential, seed, .. } = self.config;
+        let mut picker = Picker::new(geometry, have, wanted, sequential, seed);
+        partial.into_iter().for_each(|block| picker.recover(block));
+        self.download.verify(picker.recovered_pieces(), &mut self.out);
+        picker.set_urgent(std::mem::take(&mut self.urgent));
+        self.trackers.begin(self.now, picker.have().is_full(), is_private);
+        if picker.is_finished() {
+            self.out.tell(Event::Finished);
+        }
+        self.stage = Stage::Loaded(Box::new(Loaded { picker, info, is_private }));
+        for key in self.peers.iter().map(|peer| peer.key).collect::<Vec<_>>() {
+            self.on_content_for(key);
+        }
+        self.announce();
+        self.dial();
+    }
+
+    fn on_piece_verified(&mut self, piece: tinytorrent_types::PieceIndex, digests: &[BlockDigest]) {
+        let Some(picker) = self.stage.picker_mut() else { return };
+        let was_finished = picker.is_finished();
+        let (now, peers, out) = (self.now, &mut self.peers, &mut self.out);
+        let verified = self.download.on_verified(now, peers, picker, out, piece, digests);
+        let Some(guilty) = verified else { return };
+        guilty.into_iter().for_each(|guilty| self.ban_for(guilty, piece));
+        if self.stage.is_finished() && !was_finished {
+            self.on_finished();
         }
     }
 
-    fn live_peers(&self) -> Vec<PeerKey> {
-        self.peers.iter().filter(|(_, peer)| peer.is_live()).map(|(key, _)| key).collect()
+    fn on_finished(&mut self) {
+        let now = self.now;
+        self.out.tell(Event::Finished);
+        self.trackers.set_complete(now, self.stage.is_full());
+        self.announce();
+        for peer in self.peers.iter_mut() {
+            extensions::send_upload_only(now, peer, &mut self.out);
+        }
+        self.leave_seeds();
+    }
+
+    fn on_piece_failed(&mut self, piece: tinytorrent_types::PieceIndex, digests: Vec<BlockDigest>) {
+        let Some(picker) = self.stage.picker_mut() else { return };
+        let guilty = self.download.on_failed(picker, &mut self.out, piece, digests);
+        guilty.into_iter().for_each(|guilty| self.ban_for(guilty, piece));
+    }
+
+    fn on_piece_lost(&mut self, piece: tinytorrent_types::PieceIndex) {
+        let Some(picker) = self.stage.picker_mut() else { return };
+        if picker.lose(piece) {
+            self.out.tell(Event::PieceLost { piece });
+            for peer in self.peers.iter_mut() {
+                extensions::send_dont_have(self.now, peer, &mut self.out, piece);
+            }
+        }
+    }
+
+    fn on_metadata_refused(&mut self) {
+        let Stage::Metadata(fetch) = &mut self.stage else { return };
+        for liar in fetch.on_refused(self.now, &mut self.out) {
+            self.ban(liar);
+        }
+        self.fetch();
     }
 
     /// Panics if the parts contradict each other. For tests, fuzzers and simulations.
     pub fn check_invariants(&self) {
-        self.book.check_invariants();
-        if let Some(picker) = &self.picker {
-            picker.check_invariants();
-            for (_, peer) in self.peers.iter() {
-                let Some(pieces) = peer.pieces() else { continue };
-                let wanted = picker.geometry().pieces();
-                let count = wanted.filter(|&p| picker.wants(p) && pieces.contains(p)).count();
-                assert_eq!(count as u32, peer.interesting, "interest is counted");
-                picker.check_search(pieces, peer.requests.searched);
-            }
+        self.peers.check_invariants();
+        self.roster.check_invariants(&self.peers);
+        self.upload.check_invariants(&self.peers);
+        if let Some(picker) = self.stage.picker() {
+            self.download.check_invariants(&self.peers, picker);
         }
-        assert_eq!(self.live, self.peers.iter().filter(|(_, peer)| peer.is_live()).count());
-        assert!(self.peers.len() <= self.config.max_peers.max(1) + 1);
-        let waiting = self.peers.iter().filter(|(_, peer)| peer.uploads.is_waiting);
-        let mut waiting: Vec<_> = waiting.map(|(key, _)| key).collect();
-        let mut line: Vec<_> = self.upload_line.iter().copied().collect();
-        waiting.sort();
-        line.sort();
-        assert_eq!(waiting, line, "who waits for the upload limit stands in line once");
     }
 }

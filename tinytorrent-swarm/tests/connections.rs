@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use play::Play;
-use tinytorrent_swarm::{Action, Event, Input, LeaveReason, PeerKey};
+use tinytorrent_swarm::{Action, ConnectionError, Event, Input, LeaveReason, PeerKey};
 use tinytorrent_types::PeerId;
 use tinytorrent_wire::Feature;
 
@@ -56,7 +56,7 @@ fn of_two_connections_the_one_that_the_peer_keeps_stays() {
             play.wait(Duration::from_secs(1));
             assert_eq!((play.left(ours), play.left(theirs)), (None, None));
             let closed = if closes_ours { ours } else { theirs };
-            play.tell(Input::ConnectionClosed { peer: closed, reason: "duplicate".into() });
+            play.tell(Input::ConnectionClosed { peer: closed, error: ConnectionError::Closed });
             play.wait(3 * MINUTE);
             assert_eq!((play.left(ours), play.left(theirs)), (None, None));
             assert_eq!(play.swarm.stats(play.now).peers, 1);
@@ -172,7 +172,7 @@ fn a_peer_that_came_to_us_is_not_dialed_until_it_has_left() {
     play.tell(Input::PeersFound { source, addresses: vec![listens_at] });
     play.wait(MINUTE);
     assert_eq!(dials(&play), 0);
-    play.tell(Input::ConnectionClosed { peer, reason: "gone".into() });
+    play.tell(Input::ConnectionClosed { peer, error: ConnectionError::Closed });
     play.wait(MINUTE);
     assert_eq!(dials(&play), 1);
 }

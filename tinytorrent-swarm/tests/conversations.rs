@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use play::{BLOCK, Play, request, requests};
 use tinytorrent_swarm::{
-    Action, BlockVerdict, Config, Content, Event, Input, LeaveReason, PeerKey, PeerSource, Swarm,
+    Action, BlockVerdict, Config, ConnectionError, Content, Event, Input, LeaveReason, PeerKey,
+    PeerSource, Swarm,
 };
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
 use tinytorrent_wire::{Extended, Feature, Message, Request, Reserved};
@@ -416,7 +417,7 @@ fn a_full_disk_queue_stops_the_asking_until_it_drains() {
         assert!(matches!(play.block(peer, *request), BlockVerdict::Store(_)));
     }
     assert_eq!(play.heard(peer), []);
-    play.tell(Input::BlocksStored { bytes: asked.len() as u64 * u64::from(BLOCK) });
+    play.tell(Input::BlocksWritten { bytes: asked.len() as u64 * u64::from(BLOCK) });
     assert!(!requests(&play.heard(peer)).is_empty());
 }
 
@@ -425,9 +426,7 @@ fn banned_peers_are_refused_when_they_come_back() {
     let (mut play, peer, asked) = leech_and_seed(&[]);
     let mut asked = asked;
     let piece = play.geometry.piece(asked[0].index).unwrap();
-    while play.actions.iter().all(|action| !matches!(action, Action::VerifyPiece { .. })) {
-        let next = asked.remove(0);
-        play.block(peer, next);
+    while !matches!(play.block(peer, asked.remove(0)), BlockVerdict::StoreLast { .. }) {
         asked.extend(requests(&play.heard(peer)));
     }
     let digests = vec![[9; 20]; 32];
@@ -467,7 +466,8 @@ fn a_failed_connection_is_told_and_not_repeated_at_once() {
     let addresses = vec!["192.0.2.1:1".parse().unwrap()];
     play.tell(Input::PeersFound { source: PeerSource::Tracker, addresses });
     let Some(Action::Connect { peer, .. }) = play.actions.pop() else { panic!("it connects") };
-    play.swarm.handle_input(play.now, Input::ConnectFailed { peer, reason: "refused".into() });
+    play.swarm
+        .handle_input(play.now, Input::ConnectFailed { peer, error: ConnectionError::TimedOut });
     let told = std::iter::from_fn(|| play.swarm.poll_event());
     assert_eq!(told.filter(|event| matches!(event, Event::PeerLeft { .. })).count(), 1);
     assert_eq!(play.swarm.poll_action(), None);

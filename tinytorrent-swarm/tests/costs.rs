@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use tinytorrent_swarm::{Action, Config, Content, Input, PeerKey, Swarm};
-use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
+use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashV2, InfoHashes, PeerId};
 use tinytorrent_wire::{Extended, Feature, Handshake, HashRequest, Message, Request, Reserved};
 
 /// Two blocks.
@@ -33,7 +33,8 @@ struct Large {
 impl Large {
     fn new() -> Self {
         let now = Instant::now();
-        let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
+        let hashes =
+            InfoHashes::from_both(InfoHashV1::from_bytes([7; 20]), InfoHashV2::from_bytes([8; 32]));
         let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 42);
         config.sequential(true).max_peers(MAX_PEERS);
         let swarm = Swarm::new(now, config);
@@ -198,7 +199,7 @@ fn words_of_peers_do_not_have_all_peers_looked_at_for_hashes() {
         proof_layers: 20,
     };
     large.tell(Input::HashesNeeded((0..PIECES).map(request).collect()));
-    let peers: Vec<_> = (0..MAX_PEERS).map(|_| large.join(&[])).collect();
+    let peers: Vec<_> = (0..MAX_PEERS).map(|_| large.join(&[Feature::V2])).collect();
     for &peer in &peers {
         large.say(peer, Message::Have(0));
     }

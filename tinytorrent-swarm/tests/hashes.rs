@@ -8,9 +8,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use play::Play;
-use tinytorrent_swarm::{Action, Input, LeaveReason, PeerKey};
-use tinytorrent_types::Geometry;
-use tinytorrent_wire::{HashRequest, Hashes, Message};
+use tinytorrent_swarm::{Action, ConnectionError, Input, LeaveReason, PeerKey};
+use tinytorrent_types::{Geometry, InfoHashV1, InfoHashV2, InfoHashes};
+use tinytorrent_wire::{Feature, HashRequest, Hashes, Message};
+
+fn hybrid() -> InfoHashes {
+    InfoHashes::from_both(InfoHashV1::from_bytes([7; 20]), InfoHashV2::from_bytes([8; 32]))
+}
 
 fn request(at: u32) -> HashRequest {
     let length = 512;
@@ -33,7 +37,7 @@ fn asked(play: &mut Play, peer: PeerKey) -> Vec<u32> {
 }
 
 fn lacking(count: u32) -> Play {
-    let mut play = Play::without_content(|_| {});
+    let mut play = Play::of(hybrid(), |_| {});
     play.tell(Input::HashesNeeded((0..count).map(request).collect()));
     play
 }
@@ -47,7 +51,7 @@ fn to_check(play: &Play) -> usize {
 #[test]
 fn hashes_are_asked_of_those_who_have_something() {
     let mut play = lacking(3);
-    let [seed, partial, newcomer] = [(); 3].map(|()| play.join(&[]));
+    let [seed, partial, newcomer] = [(); 3].map(|()| play.join(&[Feature::V2]));
     assert_eq!(asked(&mut play, seed), [], "it has said nothing yet");
     play.say(seed, Message::Bitfield(Bytes::from_static(&[0xff])));
     assert_eq!(asked(&mut play, seed), [0, 1]);
@@ -69,7 +73,7 @@ fn hashes_are_asked_of_those_who_have_something() {
 #[test]
 fn refusals_silence_and_departures_send_the_question_to_others() {
     let mut play = lacking(2);
-    let [first, second] = [(); 2].map(|()| play.join(&[]));
+    let [first, second] = [(); 2].map(|()| play.join(&[Feature::V2]));
     play.say(first, Message::Bitfield(Bytes::from_static(&[0xff])));
     assert_eq!(asked(&mut play, first), [0, 1]);
     play.say(second, Message::Bitfield(Bytes::from_static(&[0xff])));
@@ -77,7 +81,7 @@ fn refusals_silence_and_departures_send_the_question_to_others() {
     assert_eq!(asked(&mut play, second), [0]);
     play.wait(Duration::from_secs(25));
     assert!(asked(&mut play, second).contains(&1), "the first one said nothing to this");
-    play.tell(Input::ConnectionClosed { peer: second, reason: "gone".into() });
+    play.tell(Input::ConnectionClosed { peer: second, error: ConnectionError::Closed });
     play.wait(Duration::from_secs(5));
     let mut again = asked(&mut play, first);
     again.sort_unstable();
@@ -88,7 +92,7 @@ fn refusals_silence_and_departures_send_the_question_to_others() {
 #[test]
 fn whoever_sends_wrong_hashes_is_banned_and_others_are_asked() {
     let mut play = lacking(1);
-    let [liar, honest] = [(); 2].map(|()| play.join(&[]));
+    let [liar, honest] = [(); 2].map(|()| play.join(&[Feature::V2]));
     for peer in [liar, honest] {
         play.say(peer, Message::Bitfield(Bytes::from_static(&[0xff])));
     }
@@ -103,8 +107,8 @@ fn whoever_sends_wrong_hashes_is_banned_and_others_are_asked() {
 // W-48, W-49
 #[test]
 fn requests_for_hashes_are_all_answered_and_not_for_ever() {
-    let mut play = Play::without_content(|_| {});
-    let peer = play.join(&[]);
+    let mut play = Play::of(hybrid(), |_| {});
+    let peer = play.join(&[Feature::V2]);
     play.say(peer, Message::HashRequest(request(0)));
     assert_eq!(play.heard(peer), [Message::HashReject(request(0))], "nothing is known yet");
     play.open(true);
@@ -136,10 +140,10 @@ fn requests_for_hashes_are_all_answered_and_not_for_ever() {
 
 #[test]
 fn hashes_are_served_in_portions_that_memory_can_bear() {
-    let mut play = Play::without_content(|_| {});
+    let mut play = Play::of(hybrid(), |_| {});
     play.geometry = Geometry::new(1 << 30, 1 << 14).unwrap();
     play.open(true);
-    let peer = play.join(&[]);
+    let peer = play.join(&[Feature::V2]);
     play.heard(peer);
     let large = HashRequest { length: 8192, ..request(0) };
     let mut ask = || {

@@ -1,14 +1,18 @@
 //! Whatever peers, disk and clock do, in any order: the parts never contradict each other.
 #![allow(clippy::disallowed_methods, reason = "a story begins at some instant")]
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use tinytorrent_swarm::{Action, BlockVerdict, Config, Content, Input, PeerKey, PeerSource, Swarm};
+use tinytorrent_swarm::{
+    Action, BlockVerdict, Config, ConnectionError, Content, DiskError, Input, PeerKey, PeerSource,
+    Swarm,
+};
 use tinytorrent_types::{
-    Bitfield, BlockInfo, Geometry, InfoHashV1, InfoHashes, PeerId, PieceIndex,
+    Bitfield, BlockInfo, Geometry, InfoHashV1, InfoHashV2, InfoHashes, PeerId, PieceIndex,
 };
 use tinytorrent_wire::{
     Extended, Feature, Handshake, HashRequest, Hashes, Message, PieceHeader, Request, Reserved,
@@ -174,7 +178,8 @@ struct Stage {
 impl Stage {
     fn new(needs_metadata: bool, sequential: bool) -> Self {
         let geometry = Geometry::new(5 * 49_152 + 20_000, 49_152).unwrap();
-        let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
+        let hashes =
+            InfoHashes::from_both(InfoHashV1::from_bytes([7; 20]), InfoHashV2::from_bytes([8; 32]));
         let now = Instant::now();
         let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 42);
         config.max_peers(5).upload_slots(2).store_budget(100_000);
@@ -254,13 +259,13 @@ impl Stage {
             }
             Step::Store => {
                 let bytes = std::mem::take(&mut self.unstored);
-                self.swarm.handle_input(now, Input::BlocksStored { bytes });
+                self.swarm.handle_input(now, Input::BlocksWritten { bytes });
             }
             Step::Wait { millis } => self.wait(Duration::from_millis(millis)),
             Step::Leave { peer } => {
                 if let Some(&peer) = self.peers.get(peer) {
-                    let reason = "gone".into();
-                    self.swarm.handle_input(now, Input::ConnectionClosed { peer, reason });
+                    let error = ConnectionError::Closed;
+                    self.swarm.handle_input(now, Input::ConnectionClosed { peer, error });
                 }
             }
             Step::Found { host } => {
@@ -276,7 +281,12 @@ impl Stage {
             Step::Pause => self.swarm.pause(now),
             Step::Resume => self.swarm.resume(now),
             Step::DiskFails => {
-                self.swarm.handle_input(now, Input::DiskFailed { reason: "full".into() });
+                self.swarm.handle_input(
+                    now,
+                    Input::DiskFailed {
+                        error: DiskError { kind: ErrorKind::StorageFull, message: "full".into() },
+                    },
+                );
             }
         }
     }
@@ -285,7 +295,7 @@ impl Stage {
         self.joined = self.joined.wrapping_add(1);
         let address = SocketAddr::from(([10, 0, 0, self.joined], 5_000));
         let Some(peer) = self.swarm.accept(self.now, address) else { return };
-        let mut reserved = Reserved::empty();
+        let mut reserved = Reserved::empty().with(Feature::V2);
         for (has, feature) in [(fast, Feature::Fast), (extended, Feature::Extended)] {
             reserved = if has { reserved.with(feature) } else { reserved };
         }
@@ -299,8 +309,10 @@ impl Stage {
     }
 
     fn block(&mut self, peer: PeerKey, header: PieceHeader) {
-        if let BlockVerdict::Store(block) = self.swarm.handle_block(self.now, peer, header) {
-            self.unstored += u64::from(block.length());
+        let verdict = self.swarm.handle_block(self.now, peer, header);
+        self.unstored += verdict.block().map_or(0, |block| u64::from(block.length()));
+        if let BlockVerdict::StoreLast { block, .. } = verdict {
+            self.verify.push(block.piece());
         }
     }
 
@@ -350,8 +362,8 @@ impl Stage {
                     self.swarm.handle_input(self.now, Input::MetadataRefused);
                 }
                 Action::Connect { peer, .. } => {
-                    let reason = "refused".into();
-                    self.swarm.handle_input(self.now, Input::ConnectFailed { peer, reason });
+                    let error = ConnectionError::Closed;
+                    self.swarm.handle_input(self.now, Input::ConnectFailed { peer, error });
                 }
                 Action::Disconnect { peer, .. } => {
                     self.asked.retain(|(by, _)| *by != peer);

@@ -1,9 +1,10 @@
 //! Swarms that talk to each other on a clock of their own.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use tinytorrent_sim::{Behaviour, World, address_of};
-use tinytorrent_swarm::{Event, Input, LeaveReason};
+use tinytorrent_swarm::{DiskError, Event, Input, LeaveReason};
 use tinytorrent_tracker::AnnounceEvent;
 use tinytorrent_types::{Bitfield, Geometry};
 use tinytorrent_wire::Message;
@@ -226,15 +227,19 @@ fn a_liar_about_metadata_does_not_keep_a_magnet_from_resolving() {
 
 #[test]
 fn choked_peer_is_not_asked() {
+    // W-43, W-44: but for the pieces that it allows fast.
     let mut world = World::new();
-    let seed = world.add(geometry(), "all", |config| {
+    let geometry = Geometry::new(64 << 15, 1 << 15).unwrap();
+    let seed = world.add(geometry.clone(), "all", |config| {
         config.upload_slots(0);
     });
-    let leech = world.add(geometry(), "none", |_| {});
+    let leech = world.add(geometry, "none", |_| {});
     world.introduce(leech, &[seed]);
     world.run(MINUTE, |_| false);
     assert_eq!(world.nodes[leech].count_sent("interested"), 1);
-    assert_eq!(world.nodes[leech].count_sent("request"), 0);
+    assert_eq!(world.nodes[seed].count_sent("allowed fast"), 10);
+    assert_eq!(world.nodes[leech].count_sent("request"), 20, "two blocks of each of the ten");
+    assert_eq!(world.nodes[leech].swarm.have().map(Bitfield::count), Some(10));
 }
 
 #[test]
@@ -521,7 +526,8 @@ fn a_disk_that_fails_pauses_the_torrent() {
     let leech = world.add(geometry(), "none", |_| {});
     world.introduce(leech, &[seed]);
     world.run(Duration::from_millis(200), |_| false);
-    world.input(leech, Input::DiskFailed { reason: "no space left on device".into() });
+    let full = DiskError { kind: ErrorKind::StorageFull, message: "no space left".into() };
+    world.input(leech, Input::DiskFailed { error: full });
     world.run(MINUTE, |_| false);
     assert!(world.nodes[leech].has_event(|event| matches!(event, Event::Paused { .. })));
     assert_eq!(world.nodes[leech].swarm.stats(world.now).peers, 0);

@@ -7,7 +7,7 @@ mod play;
 use std::time::Duration;
 
 use play::{Play, request, requests};
-use tinytorrent_swarm::{BlockVerdict, Input, PeerKey};
+use tinytorrent_swarm::{Input, PeerKey};
 use tinytorrent_wire::{Feature, Message, Request};
 
 /// A peer that has everything, and what it was asked for so far.
@@ -41,8 +41,8 @@ impl Seed {
             let next = self.asked[self.sent];
             self.sent += 1;
             play.now += Duration::from_millis(20);
-            if let BlockVerdict::Store(block) = play.block(self.key, next) {
-                play.tell(Input::BlocksStored { bytes: block.length().into() });
+            if let Some(block) = play.block(self.key, next).block() {
+                play.tell(Input::BlocksWritten { bytes: block.length().into() });
             }
             news.extend(self.listen(play));
         }
@@ -52,7 +52,7 @@ impl Seed {
 
 fn urgent(play: &mut Play, pieces: &[u32]) {
     play.swarm.set_urgent(play.now, pieces.iter().copied());
-    play.tell(Input::BlocksStored { bytes: 0 });
+    play.tell(Input::BlocksWritten { bytes: 0 });
 }
 
 /// All 32 blocks of a piece.

@@ -101,6 +101,21 @@ impl Session {
         Ok(())
     }
 
+    /// Requests for hashes that may be sent before one of those that were is answered.
+    pub fn hash_request_room(&self) -> usize {
+        half::MAX_HASH_REQUESTS.saturating_sub(self.ours.hash_requests.len())
+    }
+
+    /// Returns true if the two sides may speak of hashes (BEP 52).
+    pub fn speaks_v2(&self) -> bool {
+        self.config.is_by_v2_hash || self.features.contains(Feature::V2)
+    }
+
+    /// The geometry, once the metadata is known.
+    pub fn geometry(&self) -> Option<&Geometry> {
+        self.geometry.as_ref()
+    }
+
     /// Takes over the length of the peer's request queue from its extended handshake.
     pub fn handle_extended_handshake(&mut self, handshake: &ExtendedHandshake) {
         if let Some(count) = handshake.request_queue {
@@ -160,6 +175,13 @@ impl Session {
         self.theirs.requests.begin()
     }
 
+    /// Forgets a request of the peer that cannot be met, where there is no word to say so: without the
+    /// fast extension.
+    pub fn drop_answer(&mut self, request: Request) {
+        debug_assert!(!self.features.contains(Feature::Fast), "a reject is due");
+        self.theirs.requests.take(request);
+    }
+
     /// Requests of the peer whose answer has begun.
     pub fn begun_answers(&self) -> &[Request] {
         self.theirs.requests.begun()
@@ -190,6 +212,11 @@ impl Session {
         self.half(side).announced.has_any()
     }
 
+    /// Returns true if this side said `have all` before the metadata was known.
+    pub fn has_stated_all(&self, side: Side) -> bool {
+        self.half(side).announced.has_stated_all()
+    }
+
     /// Returns true once this side has sent `bitfield`, `have all` or `have none`.
     pub fn has_stated_pieces(&self, side: Side) -> bool {
         self.half(side).announced.is_stated
@@ -203,6 +230,11 @@ impl Session {
     /// Requests of the peer that we have yet to answer.
     pub fn peer_requests(&self) -> impl Iterator<Item = Request> + '_ {
         self.theirs.requests.iter()
+    }
+
+    /// Requests of the peer whose answer has not begun, oldest first.
+    pub fn waiting_requests(&self) -> impl Iterator<Item = Request> + '_ {
+        self.theirs.requests.waiting().map(|(request, _)| request)
     }
 
     /// Requests of ours that the peer has yet to answer, cancelled ones included; oldest first.

@@ -756,7 +756,7 @@ fn hashes_answer_a_request_for_hashes() {
     let reject = Message::HashReject(hash_request());
     assert_eq!(asking(Config::strict()).handle_received(&reject), Ok(Verdict::Legal));
     let rule = Rule::HashesLength;
-    breach(asking, &answer(hash_request(), 4), rule, tolerated(rule));
+    breach(asking, &answer(hash_request(), 4), rule, None);
     let other = HashRequest { index: 8, ..hash_request() };
     let rule = Rule::HashesRequested;
     breach(asking, &answer(other, 5), rule, tolerated(rule));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use thiserror::Error;
+use tinytorrent_swarm::ConnectionError;
 use tinytorrent_types::WireInfoHash;
 use tinytorrent_wire::mse::{MseError, ObfuscatedHash};
 use tinytorrent_wire::{Handshake, HandshakeError, HandshakeOpening};
@@ -28,8 +29,6 @@ pub(crate) enum GreetError {
     ShakeTimeout,
     #[error("closed before its handshake was through")]
     Closed,
-    #[error("its handshake is for another torrent")]
-    WrongInfoHash,
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
     #[error("not encrypted, where encryption is required")]
@@ -81,7 +80,7 @@ async fn greet(
 ) -> Result<Handshake, GreetError> {
     in_time(async {
         channel.write(&ours.to_bytes()).await?;
-        read_answer(channel, ours, received).await
+        read_rest(channel, received).await
     })
     .await
 }
@@ -94,21 +93,9 @@ async fn greet_hidden(
 ) -> Result<Handshake, GreetError> {
     in_time(async {
         channel.initiate(ours.info_hash, encryption, &ours.to_bytes(), received).await?;
-        read_answer(channel, ours, received).await
+        read_rest(channel, received).await
     })
     .await
-}
-
-async fn read_answer(
-    channel: &mut Channel,
-    ours: Handshake,
-    received: &mut BytesMut,
-) -> Result<Handshake, GreetError> {
-    let opening = read_opening(channel, received).await?;
-    if opening.info_hash != ours.info_hash {
-        return Err(GreetError::WrongInfoHash);
-    }
-    read_rest(channel, received).await
 }
 
 /// Reads a stranger's handshake as far as the info-hash, whether it is hidden or not.
@@ -154,6 +141,7 @@ async fn read_opening(
     }
 }
 
+/// Reads a whole handshake. Whether it is for the right torrent is for the engine to judge.
 async fn read_rest(
     channel: &mut Channel,
     received: &mut BytesMut,
@@ -173,6 +161,18 @@ impl GreetError {
             GreetError::Closed => true,
             GreetError::Io(error) => error.kind() == io::ErrorKind::ConnectionReset,
             _ => false,
+        }
+    }
+}
+
+impl From<GreetError> for ConnectionError {
+    fn from(error: GreetError) -> Self {
+        match error {
+            GreetError::ConnectTimeout | GreetError::ShakeTimeout => ConnectionError::TimedOut,
+            GreetError::Closed => ConnectionError::Closed,
+            GreetError::Handshake(error) => ConnectionError::Handshake(error),
+            GreetError::Plain | GreetError::Encryption(_) => ConnectionError::Encryption,
+            GreetError::Io(error) => error.into(),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use buffers::ReceiveBuffer;
 use channel::Channel;
 pub(crate) use outgoing::{Link, Outgoing};
-use tinytorrent_swarm::PeerKey;
+use tinytorrent_swarm::{ConnectionError, PeerKey};
 use tinytorrent_types::BlockInfo;
 use tinytorrent_wire::{Frames, Handshake};
 use tokio::sync::mpsc;
@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 #[derive(Debug)]
 pub(crate) enum Notice {
     /// It could not be made, or the handshake failed.
-    Failed { peer: PeerKey, reason: String },
+    Failed { peer: PeerKey, error: ConnectionError },
     /// Both handshakes are through.
     Greeted { peer: PeerKey, handshake: Handshake },
     /// All whole messages of one read.
@@ -32,7 +32,7 @@ pub(crate) enum Notice {
     /// These blocks have been written.
     Served { peer: PeerKey, blocks: Vec<BlockInfo> },
     /// The connection is over.
-    Closed { peer: PeerKey, reason: String },
+    Closed { peer: PeerKey, error: ConnectionError },
 }
 
 /// The way from connections to their owner.
@@ -52,13 +52,13 @@ pub(crate) async fn run(
 ) {
     let Channel { mut stream, receive, send } = channel;
     let (read, write) = stream.split();
-    let reason = tokio::select! {
-        reason = reader::run(peer, read, receive, received, &owner) => reason,
+    let error = tokio::select! {
+        error = reader::run(peer, read, receive, received, &owner) => error,
         ended = writer::run(peer, write, send, outgoing, &pending, &owner) => match ended {
             Ok(()) => return,
-            Err(error) => error.to_string(),
+            Err(error) => error.into(),
         },
     };
     // The owner may be gone; then nobody wants to know.
-    let _ = owner.send(Notice::Closed { peer, reason }).await;
+    let _ = owner.send(Notice::Closed { peer, error }).await;
 }

@@ -1,4 +1,4 @@
-use tinytorrent_swarm::PeerKey;
+use tinytorrent_swarm::{ConnectionError, PeerKey};
 use tinytorrent_wire::Decoder;
 use tinytorrent_wire::mse::Cipher;
 use tokio::io::AsyncReadExt;
@@ -15,14 +15,14 @@ pub(super) async fn run(
     mut cipher: Option<Cipher>,
     mut received: ReceiveBuffer,
     owner: &Owner,
-) -> String {
+) -> ConnectionError {
     let mut decoder = Decoder::new();
     loop {
         // Messages may have come right behind the handshake, so decoding comes first.
         let frames = decoder.split_frames(&mut received.bytes);
         let is_broken = frames.ends_in_error();
         if !frames.is_empty() && owner.send(Notice::Frames { peer, frames }).await.is_err() {
-            return "nobody owns it any more".into();
+            return ConnectionError::Abandoned;
         }
         if is_broken {
             // The owner meets the error after the messages before it, and hangs up.
@@ -31,12 +31,12 @@ pub(super) async fn run(
         received.make_room().await;
         let before = received.bytes.len();
         match socket.read_buf(&mut received.bytes).await {
-            Ok(0) => return "the other side closed it".into(),
+            Ok(0) => return ConnectionError::Closed,
             Ok(_) => {
                 decrypt(&mut cipher, &mut received.bytes, before);
                 received.note_read();
             }
-            Err(error) => return error.to_string(),
+            Err(error) => return error.into(),
         }
     }
 }

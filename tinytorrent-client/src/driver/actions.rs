@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use tinytorrent_swarm::{Action, Event as SwarmEvent, PeerKey};
+use tinytorrent_swarm::{Action, ConnectionError, Event as SwarmEvent, PeerKey};
+use tinytorrent_types::WireInfoHash;
 use tinytorrent_wire::Handshake;
 
 use super::Driver;
@@ -24,7 +25,7 @@ impl Driver {
                 break;
             }
             for peer in clogged {
-                self.hang_up(Instant::now(), peer, "it does not read what it is sent".into());
+                self.hang_up(Instant::now(), peer, ConnectionError::Unread);
             }
         }
         while let Some(event) = self.swarm.poll_event() {
@@ -42,7 +43,7 @@ impl Driver {
     fn perform(&mut self, action: Action) {
         match action {
             Action::Send { peer, message } => self.peers.send(peer, &message),
-            Action::Connect { peer, address } => self.connect(peer, address),
+            Action::Connect { peer, address, info_hash } => self.connect(peer, address, info_hash),
             Action::Disconnect { peer, reason } => {
                 tracing::debug!(%peer, %reason, "disconnecting");
                 self.let_go(peer);
@@ -68,8 +69,8 @@ impl Driver {
     }
 
     /// Connects and shakes hands, in a task of its own.
-    fn connect(&mut self, peer: PeerKey, address: SocketAddr) {
-        let ours = self.swarm.handshake();
+    fn connect(&mut self, peer: PeerKey, address: SocketAddr, info_hash: WireInfoHash) {
+        let ours = Handshake { info_hash, ..self.swarm.handshake() };
         let (link, outgoing, pending) = Link::new();
         self.peers.insert(peer, link);
         let owner = self.owner.clone();
@@ -117,7 +118,7 @@ async fn report(
 ) -> Option<Channel> {
     let (channel, notice) = match made {
         Ok((channel, handshake)) => (Some(channel), Notice::Greeted { peer, handshake }),
-        Err(error) => (None, Notice::Failed { peer, reason: error.to_string() }),
+        Err(error) => (None, Notice::Failed { peer, error: error.into() }),
     };
     owner.send(notice).await.ok().and(channel)
 }

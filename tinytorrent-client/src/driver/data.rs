@@ -1,6 +1,7 @@
 //! The way of the content: from connections to the disk, and back.
 
-use std::collections::HashMap;
+use std::error::Error;
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,7 +10,7 @@ use tinytorrent_storage::{
     Completion, Counters, Disk, Fault, PieceHashes, Recovered, Storage, StorageError, TorrentDisk,
     TorrentOptions, VerifyOptions,
 };
-use tinytorrent_swarm::{Input, PeerKey, Stats};
+use tinytorrent_swarm::{BlockVerdict, DiskError, Input, PeerKey, Stats};
 use tinytorrent_types::{BlockInfo, PieceIndex};
 use tokio::sync::mpsc;
 
@@ -18,11 +19,6 @@ use super::Driver;
 /// A torrent's side of the disk, and what is under way there.
 pub(super) struct DataPlane {
     disk: TorrentDisk,
-    /// Bytes handed to the disk of which the engine does not know yet that they are stored.
-    untold: u64,
-    /// For whom blocks are being read, by the tag of the request.
-    reads: HashMap<u64, PeerKey>,
-    next_tag: u64,
     keeps_record: bool,
     /// Counters of the runs before this one.
     before: Counters,
@@ -44,7 +40,7 @@ impl DataPlane {
             // Without a driver there is nobody to tell.
             let _ = completed.send(completion);
         });
-        Self { disk, untold: 0, reads: HashMap::new(), next_tag: 0, keeps_record, before }
+        Self { disk, keeps_record, before }
     }
 
     pub(super) fn storage(&self) -> &Arc<Storage> {
@@ -55,41 +51,27 @@ impl DataPlane {
     pub(super) fn unstored_limit(&self) -> u64 {
         self.disk.unstored_limit()
     }
-
-    /// Bytes that have been written since this was asked last.
-    fn stored(&mut self) -> u64 {
-        let unstored = self.disk.unstored_bytes().min(self.untold);
-        let stored = self.untold - unstored;
-        self.untold = unstored;
-        stored
-    }
-
-    /// Whether the disk has bytes of which the engine waits to hear, and which come without a
-    /// word when they are written.
-    pub(super) fn is_behind(&self) -> bool {
-        self.untold > 0
-    }
 }
 
 impl Driver {
-    /// Gives a block that was received to the disk.
-    pub(super) fn store(&mut self, block: BlockInfo, data: Bytes) {
-        let Some(plane) = &mut self.data else { return };
-        plane.untold += u64::from(block.length());
-        if let Err(error) = plane.disk.store(block, data) {
-            tracing::error!(%block, %error, "the disk does not take a block that the engine does");
+    /// Gives a block that was received to the disk, if the engine wants it.
+    pub(super) fn store(&mut self, verdict: BlockVerdict, data: Bytes) {
+        let Some(plane) = &self.data else { return };
+        let stored = match verdict {
+            BlockVerdict::Store(block) => plane.disk.store(block, data),
+            BlockVerdict::StoreLast { block, digests } => {
+                let stored = plane.disk.store(block, data);
+                self.verify(block.piece(), digests);
+                stored
+            }
+            BlockVerdict::Discard => return,
+        };
+        if let Err(error) = stored {
+            tracing::error!(?verdict, %error, "the disk does not take a block that the engine does");
         }
     }
 
-    /// Tells the engine what has been written meanwhile.
-    pub(super) fn tell_stored(&mut self, now: Instant) {
-        let bytes = self.data.as_mut().map_or(0, DataPlane::stored);
-        if bytes > 0 {
-            self.swarm.handle_input(now, Input::BlocksStored { bytes });
-        }
-    }
-
-    pub(super) fn verify(&mut self, piece: PieceIndex, digests: bool) {
+    pub(super) fn verify(&self, piece: PieceIndex, digests: bool) {
         let options =
             if digests { VerifyOptions::with_digests() } else { VerifyOptions::default() };
         if let Some(plane) = &self.data {
@@ -97,21 +79,19 @@ impl Driver {
         }
     }
 
-    /// Begins to read a block for a peer.
+    /// Sends a block to a peer, or begins to read it.
     pub(super) fn serve(&mut self, peer: PeerKey, block: BlockInfo) {
-        let Some(plane) = &mut self.data else { return };
-        let tag = plane.next_tag;
-        plane.next_tag += 1;
-        plane.reads.insert(tag, peer);
-        plane.disk.read(block, tag);
+        let Some(plane) = &self.data else { return };
+        match plane.disk.read_cached(block) {
+            Some(data) => self.peers.send_block(peer, block, data),
+            None => plane.disk.read(block, peer.to_bits()),
+        }
     }
 
     /// Forgets what was to be read for a peer that is gone.
-    pub(super) fn cancel_reads(&mut self, peer: PeerKey) {
-        let Some(plane) = &mut self.data else { return };
-        if plane.reads.values().any(|&reader| reader == peer) {
-            plane.reads.retain(|_, &mut reader| reader != peer);
-            plane.disk.cancel_reads(|_, tag| !plane.reads.contains_key(&tag));
+    pub(super) fn cancel_reads(&self, peer: PeerKey) {
+        if let Some(plane) = &self.data {
+            plane.disk.cancel_reads(|_, tag| tag == peer.to_bits());
         }
     }
 
@@ -140,14 +120,17 @@ impl Driver {
                 Input::PieceFailed { piece, digests }
             }
             Completion::PieceUnstored { error, .. } => {
-                Input::DiskFailed { reason: error.to_string() }
+                Input::DiskFailed { error: disk_error(&error) }
             }
-            Completion::BlockRead { tag, block, data } => return self.on_read(tag, block, data),
+            Completion::BlocksWritten { bytes } => Input::BlocksWritten { bytes },
+            Completion::BlockRead { tag, block, data } => {
+                return self.peers.send_block(PeerKey::from_bits(tag), block, data);
+            }
             Completion::BlockUnread { tag, block, error } => {
                 tracing::warn!(%block, %error, "cannot serve a block");
-                let peer = self.data.as_mut().and_then(|plane| plane.reads.remove(&tag));
-                let Some(peer) = peer else { return };
-                Input::BlockServed { peer, block, sent: false }
+                let peer = PeerKey::from_bits(tag);
+                self.swarm.handle_input(now, Input::BlockServed { peer, block, sent: false });
+                Input::PieceLost { piece: block.piece() }
             }
             Completion::Checkpointed => return self.on_saved(),
             Completion::NotCheckpointed { error } => {
@@ -168,11 +151,10 @@ impl Driver {
             tracing::warn!(%error, "the resume data was not saved");
         }
     }
+}
 
-    fn on_read(&mut self, tag: u64, block: BlockInfo, data: Bytes) {
-        let peer = self.data.as_mut().and_then(|plane| plane.reads.remove(&tag));
-        if let Some(peer) = peer {
-            self.peers.send_block(peer, block, data);
-        }
-    }
+fn disk_error(error: &StorageError) -> DiskError {
+    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    let kind = source.map_or(io::ErrorKind::Other, io::Error::kind);
+    DiskError { kind, message: error.to_string() }
 }

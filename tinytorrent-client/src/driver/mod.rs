@@ -21,7 +21,7 @@ pub(crate) use start::start;
 use stopping::Stopping;
 use tinytorrent_metainfo::FileSelection;
 use tinytorrent_storage::Completion;
-use tinytorrent_swarm::{BlockVerdict, Input, PeerKey, PeerSource, Swarm};
+use tinytorrent_swarm::{ConnectionError, Input, PeerKey, PeerSource, Swarm};
 use tinytorrent_types::InfoHashes;
 use tinytorrent_wire::{Frames, Message};
 use tokio::sync::{broadcast, mpsc, watch};
@@ -37,10 +37,6 @@ use crate::{Event, PeerAddress, TorrentError, TorrentOptions};
 /// Notices of one turn at most: enough to share the cost of a turn among many, few enough for
 /// the disk and the requests to follow while a fast connection never runs dry.
 const BATCH: usize = 32;
-
-/// How often to look how much the disk has written while the engine waits to know. A piece that
-/// is complete is told at once; this is for long pieces.
-const LOOK_AT_DISK: Duration = Duration::from_millis(10);
 
 /// Notices that wait for the owner at most. Each may hold a receive buffer.
 const WAITING_NOTICES: usize = 32;
@@ -121,7 +117,6 @@ impl Driver {
                 () = &mut alarm => {}
             }
             let now = Instant::now();
-            self.tell_stored(now);
             self.swarm.handle_timeout(now);
             self.save_in_time(now);
             self.act();
@@ -130,9 +125,7 @@ impl Driver {
     }
 
     fn set_alarm(&self, alarm: std::pin::Pin<&mut Sleep>) {
-        let is_behind = self.data.as_ref().is_some_and(DataPlane::is_behind);
-        let look = is_behind.then(|| Instant::now() + LOOK_AT_DISK);
-        let wake_ups = [self.swarm.poll_timeout(), self.deadline(), self.next_save(), look];
+        let wake_ups = [self.swarm.poll_timeout(), self.deadline(), self.next_save()];
         // Without anything to wait for, an hour is as good as any.
         let wake_up = wake_ups.into_iter().flatten().min();
         let wake_up = wake_up.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
@@ -152,11 +145,11 @@ impl Driver {
             Notice::Greeted { peer, handshake } => {
                 self.swarm.handle_input(now, Input::HandshakeCompleted { peer, handshake });
             }
-            Notice::Failed { peer, reason } => {
+            Notice::Failed { peer, error } => {
                 self.let_go(peer);
-                self.swarm.handle_input(now, Input::ConnectFailed { peer, reason });
+                self.swarm.handle_input(now, Input::ConnectFailed { peer, error });
             }
-            Notice::Closed { peer, reason } => self.hang_up(now, peer, reason),
+            Notice::Closed { peer, error } => self.hang_up(now, peer, error),
         }
     }
 
@@ -165,21 +158,19 @@ impl Driver {
             match message {
                 Ok(Message::Piece(piece)) => {
                     let verdict = self.swarm.handle_block(now, peer, piece.header());
-                    if let BlockVerdict::Store(block) = verdict {
-                        self.store(block, piece.data);
-                    }
+                    self.store(verdict, piece.data);
                 }
                 Ok(message) => {
                     self.swarm.handle_input(now, Input::MessageReceived { peer, message });
                 }
-                Err(error) => self.hang_up(now, peer, error.to_string()),
+                Err(error) => self.hang_up(now, peer, ConnectionError::Framing(error)),
             }
         }
     }
 
-    fn hang_up(&mut self, now: Instant, peer: PeerKey, reason: String) {
+    fn hang_up(&mut self, now: Instant, peer: PeerKey, error: ConnectionError) {
         self.let_go(peer);
-        self.swarm.handle_input(now, Input::ConnectionClosed { peer, reason });
+        self.swarm.handle_input(now, Input::ConnectionClosed { peer, error });
     }
 
     fn let_go(&mut self, peer: PeerKey) {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tinytorrent_swarm::{AnnounceOutcome, AnnounceTask, BlockDigest, BlockVerdict, Input, PeerKey};
+use tinytorrent_swarm::{
+    AnnounceOutcome, AnnounceTask, BlockDigest, BlockVerdict, ConnectionError, Input, PeerKey,
+};
 use tinytorrent_tracker::{AnnounceResponse, Peer};
 use tinytorrent_types::{Bitfield, BlockInfo, PieceIndex};
 use tinytorrent_wire::{Handshake, Message, PieceHeader};
@@ -66,7 +68,7 @@ pub(super) enum Happening {
         piece: PieceIndex,
         digests: bool,
     },
-    Stored {
+    Written {
         bytes: u64,
     },
     Metadata {
@@ -74,6 +76,12 @@ pub(super) enum Happening {
     },
     Tracker(AnnounceTask),
 }
+
+/// Time that a disk takes to write a block.
+const WRITING: Duration = Duration::from_millis(1);
+
+/// Time that a disk takes to hash a piece.
+pub(super) const HASHING: Duration = Duration::from_millis(2);
 
 /// Time that a node waits for a handshake.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -96,7 +104,8 @@ impl World {
             }
             Happening::Refused { key } => {
                 self.nodes[node].links.remove(&key);
-                self.input(node, Input::ConnectFailed { peer: key, reason: "refused".into() });
+                let error = ConnectionError::Io(std::io::ErrorKind::ConnectionRefused);
+                self.input(node, Input::ConnectFailed { peer: key, error });
             }
             Happening::Arrives { key, message } => {
                 if self.nodes[node].links.contains_key(&key) {
@@ -115,7 +124,8 @@ impl World {
             }
             Happening::Closed { key } => {
                 if self.nodes[node].links.remove(&key).is_some() {
-                    self.input(node, Input::ConnectionClosed { peer: key, reason: "gone".into() });
+                    let error = ConnectionError::Closed;
+                    self.input(node, Input::ConnectionClosed { peer: key, error });
                 }
             }
             Happening::Leaves { key } => {
@@ -123,7 +133,8 @@ impl World {
                 if let Some(key) = link.their_key {
                     self.later(self.latency, link.to, Happening::Closed { key });
                 }
-                self.input(node, Input::ConnectionClosed { peer: key, reason: "left".into() });
+                let error = ConnectionError::Closed;
+                self.input(node, Input::ConnectionClosed { peer: key, error });
             }
             Happening::Sends { key, message } => self.send(node, key, message),
             Happening::Pretends { key, block } => {
@@ -131,11 +142,11 @@ impl World {
             }
             Happening::TimedOut { key } => {
                 self.nodes[node].links.remove(&key);
-                let reason = "no handshake came in time".into();
-                self.input(node, Input::ConnectFailed { peer: key, reason });
+                let error = ConnectionError::TimedOut;
+                self.input(node, Input::ConnectFailed { peer: key, error });
             }
             Happening::Verdict { piece, digests } => self.verdict(node, piece, digests),
-            Happening::Stored { bytes } => self.input(node, Input::BlocksStored { bytes }),
+            Happening::Written { bytes } => self.input(node, Input::BlocksWritten { bytes }),
             Happening::Metadata { info } => {
                 if info == self.nodes[node].info {
                     let count = self.nodes[node].geometry.piece_count();
@@ -190,10 +201,19 @@ impl World {
         }
         let (now, index) = (self.now, block.piece().get());
         let header = PieceHeader { index, begin: block.begin(), length: block.length() };
-        if let BlockVerdict::Store(block) = self.nodes[node].swarm.handle_block(now, key, header) {
+        let (stored, verify) = match self.nodes[node].swarm.handle_block(now, key, header) {
+            BlockVerdict::Store(block) => (Some(block), None),
+            BlockVerdict::StoreLast { block, digests } => (Some(block), Some(digests)),
+            BlockVerdict::Discard => (None, None),
+        };
+        if let Some(block) = stored {
             self.nodes[node].received.insert(block, quality);
             let bytes = u64::from(block.length());
-            self.later(Duration::from_millis(1), node, Happening::Stored { bytes });
+            self.later(WRITING, node, Happening::Written { bytes });
+        }
+        if let Some(digests) = verify {
+            let piece = block.piece();
+            self.later(HASHING, node, Happening::Verdict { piece, digests });
         }
         self.settle(node);
     }

@@ -83,6 +83,11 @@ impl Download {
         self.lead.map_or_else(|| !blame.is_suspect(self.piece, peer), |lead| lead == peer)
     }
 
+    /// Returns true if this peer is the one that was asked for the block.
+    pub(crate) fn is_requested(&self, peer: PeerKey, block: BlockInfo) -> bool {
+        self.blocks.get(block.number() as usize) == Some(&Block::Requested(peer))
+    }
+
     /// The blocks that were asked for and have not come, and of whom.
     pub(crate) fn requests(
         &self,

@@ -8,7 +8,7 @@ use tinytorrent_types::{Bitfield, BlockInfo, Geometry, PieceIndex};
 
 use super::download::{Download, Received, Sender, is_on_grid};
 use super::rarity::Rarity;
-use super::{Blame, PeerPieces};
+use super::{Blame, Pieces, Search};
 use crate::PeerKey;
 
 /// Decides which block to ask a peer for next, and remembers who was asked for what.
@@ -39,23 +39,19 @@ pub(crate) struct Picker {
     chance: StdRng,
 }
 
-/// What the picker needs to know of the peer that is to be asked.
+/// The peer that is to be asked, as the picker sees it.
 #[derive(Debug)]
 pub(crate) struct PickerPeer<'a> {
     pub(crate) key: PeerKey,
-    pub(crate) pieces: &'a PeerPieces,
-    /// The piece it was asked for last.
-    pub(crate) current: &'a mut Option<PieceIndex>,
-    /// The state of the startable pieces when a search among them was in vain, if one was since
-    /// the peer got one of them.
-    pub(crate) searched: &'a mut Option<u64>,
+    pub(crate) pieces: &'a Pieces,
+    pub(crate) search: &'a mut Search,
     /// Quick enough to fetch a piece alone in little time.
     pub(crate) is_quick: bool,
-    /// Only pieces allowed while choked (BEP 6).
+    /// The only pieces it may be asked for, while it chokes us (BEP 6).
     pub(crate) only: Option<&'a [PieceIndex]>,
 }
 
-/// What a block that arrived is to us.
+/// The use of a block that arrived.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
     /// Wanted. If another was asked for it too, that one can save itself the trouble.
@@ -124,46 +120,44 @@ impl Picker {
         self.wanted_missing == 0
     }
 
-    /// How many wanted pieces are not verified.
-    pub(crate) fn missing(&self) -> u32 {
-        self.wanted_missing
-    }
-
     /// Whether this piece is wanted and not verified yet.
     pub(crate) fn wants(&self, piece: PieceIndex) -> bool {
         self.wanted.contains(piece) && !self.have.contains(piece)
     }
 
-    pub(crate) fn add_peer(&mut self, pieces: &PeerPieces) {
+    /// Number of these pieces that are wanted and not verified yet.
+    pub(crate) fn count_wanted(&self, pieces: &Pieces) -> u32 {
+        match pieces {
+            Pieces::All { .. } => self.wanted_missing,
+            Pieces::Some(some) => {
+                let pieces = some.iter().filter_map(|index| self.geometry.piece(index));
+                pieces.filter(|&piece| self.wants(piece)).count() as u32
+            }
+        }
+    }
+
+    pub(crate) fn add_peer(&mut self, pieces: &Pieces) {
         self.rarity.add_peer(pieces, &self.geometry, &mut self.chance);
     }
 
-    pub(crate) fn remove_peer(&mut self, pieces: &PeerPieces) {
+    pub(crate) fn remove_peer(&mut self, pieces: &Pieces) {
         self.rarity.remove_peer(pieces, &self.geometry, &mut self.chance);
     }
 
-    /// A peer has one piece more. `true` if that is news.
-    pub(crate) fn peer_gained(&mut self, pieces: &mut PeerPieces, piece: PieceIndex) -> bool {
-        let is_news = pieces.insert(piece);
-        if is_news {
-            self.rarity.add_have(piece, &mut self.chance);
-        }
-        is_news
+    /// A peer announced a piece that it did not have before.
+    pub(crate) fn peer_gained(&mut self, piece: PieceIndex) {
+        self.rarity.add_have(piece, &mut self.chance);
     }
 
-    /// A peer has one piece less. `true` if that is news.
-    pub(crate) fn peer_lost(&mut self, pieces: &mut PeerPieces, piece: PieceIndex) -> bool {
-        if let PeerPieces::All = pieces {
+    /// A peer gave up a piece (BEP 54), and has these left. `was_seed`: it counted as one that has all.
+    pub(crate) fn peer_lost(&mut self, left: &Pieces, piece: PieceIndex, was_seed: bool) {
+        if was_seed {
             // Counted once until now, and piece by piece from now on: this walk is the only one.
-            self.remove_peer(pieces);
-            *pieces = PeerPieces::Some(Bitfield::full(self.geometry.piece_count()));
-            self.add_peer(pieces);
-        }
-        let is_news = pieces.remove(piece);
-        if is_news {
+            self.remove_peer(&Pieces::all(self.geometry.piece_count()));
+            self.add_peer(left);
+        } else {
             self.rarity.remove_have(piece, &mut self.chance);
         }
-        is_news
     }
 
     /// Whether the piece may be started.
@@ -198,7 +192,7 @@ impl Picker {
     pub(crate) fn pick(&mut self, mut peer: PickerPeer<'_>, blame: &Blame) -> Option<BlockInfo> {
         let piece = self.choose(&mut peer, blame);
         if let Some(piece) = piece {
-            *peer.current = Some(piece);
+            peer.search.current = Some(piece);
             let download = self.downloads.get_mut(&piece)?;
             let block = download.request_free(peer.key, &self.geometry);
             self.settle(piece);
@@ -212,13 +206,30 @@ impl Picker {
         self.downloads.get_mut(&block.piece()).is_some_and(|download| download.reassign(block, to))
     }
 
+    /// Returns true if this peer is the one that was asked for the block.
+    pub(crate) fn is_requested(&self, peer: PeerKey, block: BlockInfo) -> bool {
+        let download = self.downloads.get(&block.piece());
+        download.is_some_and(|download| download.is_requested(peer, block))
+    }
+
+    /// A verified piece cannot be read any more. It is not wanted again. Returns false if it was not
+    /// verified.
+    pub(crate) fn lose(&mut self, piece: PieceIndex) -> bool {
+        let was_there = self.have.remove(piece);
+        if was_there {
+            self.wanted.remove(piece);
+            self.have_bytes -= u64::from(self.geometry.payload_length(piece));
+        }
+        was_there
+    }
+
     fn choose(&mut self, peer: &mut PickerPeer<'_>, blame: &Blame) -> Option<PieceIndex> {
         if !self.urgent.is_empty()
             && let Some(piece) = self.urgent_piece(peer, blame)
         {
             return Some(piece);
         }
-        if let Some(current) = *peer.current
+        if let Some(current) = peer.search.current
             && self.open.contains(&current)
             && peer.may_have(current)
             && self.downloads.get(&current).is_some_and(|d| d.lead == Some(peer.key))

@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 use rand::{Rng, RngExt};
 use tinytorrent_types::{Geometry, PieceIndex};
 
-use super::PeerPieces;
+use super::Pieces;
 
 /// The pieces that may be started, rarest first, equals in random order (S-22).
 ///
@@ -126,15 +126,10 @@ impl Rarity {
     }
 
     /// Counts the pieces of a peer that came.
-    pub(crate) fn add_peer(
-        &mut self,
-        pieces: &PeerPieces,
-        geometry: &Geometry,
-        chance: &mut impl Rng,
-    ) {
+    pub(crate) fn add_peer(&mut self, pieces: &Pieces, geometry: &Geometry, chance: &mut impl Rng) {
         match pieces {
-            PeerPieces::All => self.seeds += 1,
-            PeerPieces::Some(some) => some
+            Pieces::All { .. } => self.seeds += 1,
+            Pieces::Some(some) => some
                 .iter()
                 .filter_map(|index| geometry.piece(index))
                 .for_each(|piece| self.add_have(piece, chance)),
@@ -144,13 +139,13 @@ impl Rarity {
     /// Discounts the pieces of a peer that left.
     pub(crate) fn remove_peer(
         &mut self,
-        pieces: &PeerPieces,
+        pieces: &Pieces,
         geometry: &Geometry,
         chance: &mut impl Rng,
     ) {
         match pieces {
-            PeerPieces::All => self.seeds -= 1,
-            PeerPieces::Some(some) => some
+            Pieces::All { .. } => self.seeds -= 1,
+            Pieces::Some(some) => some
                 .iter()
                 .filter_map(|index| geometry.piece(index))
                 .for_each(|piece| self.remove_have(piece, chance)),
@@ -184,12 +179,12 @@ impl Rarity {
     }
 
     /// The rarest startable piece that the peer has.
-    pub(crate) fn rarest(&self, peer: &PeerPieces) -> Option<PieceIndex> {
+    pub(crate) fn rarest(&self, peer: &Pieces) -> Option<PieceIndex> {
         self.order.iter().copied().find(|&piece| peer.contains(piece))
     }
 
     /// Any startable piece that the peer has: a random one, or near to it.
-    pub(crate) fn random(&self, peer: &PeerPieces, chance: &mut impl Rng) -> Option<PieceIndex> {
+    pub(crate) fn random(&self, peer: &Pieces, chance: &mut impl Rng) -> Option<PieceIndex> {
         if self.order.is_empty() {
             return None;
         }
@@ -198,7 +193,7 @@ impl Rarity {
     }
 
     /// The first startable piece that the peer has, in the order of the content.
-    pub(crate) fn first(&mut self, peer: &PeerPieces, geometry: &Geometry) -> Option<PieceIndex> {
+    pub(crate) fn first(&mut self, peer: &Pieces, geometry: &Geometry) -> Option<PieceIndex> {
         while let Some(piece) = geometry.piece(self.first)
             && !self.contains(piece)
         {
@@ -315,7 +310,7 @@ mod tests {
                 rarity.check_invariants();
                 let least = geometry.pieces().filter(|&p| rarity.contains(p))
                     .map(|p| rarity.availability(p)).min();
-                let picked = rarity.rarest(&PeerPieces::All).map(|p| rarity.availability(p));
+                let picked = rarity.rarest(&Pieces::all(PIECES)).map(|p| rarity.availability(p));
                 prop_assert_eq!(picked, least);
             }
         }
@@ -343,7 +338,7 @@ mod tests {
             let mut chance = StdRng::seed_from_u64(seed);
             let mut rarity = Rarity::new(PIECES);
             geometry().pieces().for_each(|piece| rarity.insert(piece, &mut chance));
-            rarity.rarest(&PeerPieces::All).unwrap()
+            rarity.rarest(&Pieces::all(PIECES)).unwrap()
         };
         let firsts: std::collections::HashSet<_> = (0..100).map(first_of).collect();
         assert!(firsts.len() > 6);

@@ -2,7 +2,7 @@
 
 use tinytorrent_types::{BlockInfo, PieceIndex};
 
-use super::{Blame, PeerPieces, Picker, PickerPeer};
+use super::{Blame, Picker, PickerPeer, Pieces};
 use crate::PeerKey;
 
 /// Of the urgent pieces that are missing, how many are fetched side by side.
@@ -48,7 +48,7 @@ impl Picker {
     /// who was asked; none if a peer with these pieces could not send them instead.
     pub(crate) fn urgent_requests(
         &self,
-        pieces: &PeerPieces,
+        pieces: &Pieces,
     ) -> impl Iterator<Item = (PeerKey, BlockInfo)> {
         let downloads = self.urgent.iter().take(AT_ONCE).filter_map(|p| self.downloads.get(p));
         let first = downloads.into_iter().find(|download| !download.has_free());

@@ -1,232 +1,292 @@
-//! What peers say, but for requests and blocks.
+//! Messages of peers: judged by the rulebook, handed to the parts.
 
-use bytes::Bytes;
-use tinytorrent_types::{Bitfield, PieceIndex};
-use tinytorrent_wire::{Message, Request};
+use std::net::SocketAddr;
+use std::time::Instant;
 
-use super::{Stage, Swarm};
+use tinytorrent_wire::extension::{ExtendedHandshake, ExtensionMessage, MetadataMessage};
+use tinytorrent_wire::session::{Side, Verdict};
+use tinytorrent_wire::{Extended, Message};
+
+use super::{Swarm, exchange, hashes};
 use crate::PeerKey;
-use crate::contract::{Content, Event};
-use crate::peer::{EarlyField, Pieces};
-use crate::piece::{PeerPieces, Picker};
+use crate::contract::{Action, Event, LeaveReason, PeerSource};
+use crate::download::Download;
+use crate::metadata;
+use crate::outbox::Outbox;
+use crate::peer::Peer;
+use crate::piece::{Picker, Pieces};
+use crate::stage::Stage;
+
+/// The consequence of a message for the swarm beyond the peer that sent it.
+#[derive(Debug, PartialEq)]
+enum Then {
+    Nothing,
+    /// All pieces of the peer are to be counted anew.
+    CountPieces,
+    /// Slots may be given.
+    FillSlots,
+    /// Metadata or hashes may be asked for.
+    Fetch,
+    Leave(LeaveReason),
+    /// A message of the extension protocol is to be read.
+    Extend(Extended),
+}
 
 impl Swarm {
     pub(super) fn on_message(&mut self, key: PeerKey, message: Message) {
         let now = self.now;
-        let Some(peer) = self.peers.get_mut(key).filter(|peer| peer.is_live()) else { return };
-        peer.last_received = now;
-        if message.is_fast() && !peer.fast {
-            return self.violation(key, "fast message without the fast extension (BEP 6)");
+        if let Message::Piece(piece) = message {
+            // It belongs to `handle_block`; a caller that sends it here has lost the bytes.
+            self.on_block(key, piece.header());
+            return;
         }
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        peer.timing.last_received = now;
+        let had_any = peer.session.has_any(Side::Peer);
+        let was_interested = peer.is_interested();
+        let states_pieces =
+            matches!(message, Message::Bitfield(_) | Message::HaveAll | Message::HaveNone);
+        // What it said before piece by piece was counted; a second statement is none (W-20).
+        let is_counted = states_pieces && !peer.session.has_stated_pieces(Side::Peer);
+        if is_counted && let (Some(picker), Some(pieces)) = (self.stage.picker_mut(), peer.pieces())
+        {
+            picker.remove_peer(pieces);
+        }
+        let verdict = match peer.session.handle_received(&message) {
+            Ok(verdict) => verdict,
+            Err(violation) => {
+                if is_counted {
+                    self.count_pieces(key);
+                }
+                return self.leave(key, LeaveReason::Violation(violation));
+            }
+        };
+        if let Verdict::Ignore(_) = verdict {
+            return;
+        }
+        let (out, picker) = (&mut self.out, self.stage.picker_mut());
+        let then = match message {
+            Message::KeepAlive | Message::Piece(_) | Message::Unknown { .. } => Then::Nothing,
+            Message::Choke => {
+                let void = if let Verdict::Void(void) = verdict { void } else { Vec::new() };
+                if let Some(picker) = picker {
+                    self.download.on_choke(peer, picker, &void);
+                }
+                Then::Nothing
+            }
+            Message::Unchoke | Message::AllowedFast(_) => {
+                self.download.has_room(peer);
+                Then::Nothing
+            }
+            Message::Interested if was_interested => Then::Nothing,
+            Message::Interested => Then::FillSlots,
+            Message::NotInterested if !was_interested => Then::Nothing,
+            Message::NotInterested => {
+                self.upload.on_not_interested(now, peer, out);
+                Then::FillSlots
+            }
+            Message::Have(index) => match picker {
+                Some(picker) => on_have(now, peer, picker, &mut self.download, out, index),
+                None if had_any => Then::Nothing,
+                None => Then::Fetch,
+            },
+            Message::Bitfield(_) | Message::HaveAll | Message::HaveNone => Then::CountPieces,
+            Message::Request(request) => {
+                self.upload.on_request(now, peer, out, request, verdict);
+                Then::Nothing
+            }
+            Message::Cancel(request) => {
+                self.upload.on_cancel(now, peer, out, request);
+                Then::Nothing
+            }
+            Message::Reject(request) => {
+                if let Some(picker) = picker {
+                    self.download.on_reject(now, peer, picker, out, request);
+                }
+                Then::Nothing
+            }
+            Message::Suggest(index) => {
+                if let Some(piece) = picker.and_then(|picker| picker.geometry().piece(index)) {
+                    peer.pipeline.search.suggest(piece);
+                    self.download.has_room(peer);
+                }
+                Then::Nothing
+            }
+            Message::Port(port) => {
+                let address = SocketAddr::new(peer.contact.address.ip().to_canonical(), port);
+                out.tell_if((port != 0).then_some(Event::DhtNodeFound { address }));
+                Then::Nothing
+            }
+            Message::Extended(extended) => Then::Extend(extended),
+            Message::HashRequest(request) => {
+                let pieces = picker.map(|picker| picker.geometry().piece_count());
+                hashes::on_request(now, peer, out, request, &verdict, pieces);
+                Then::Nothing
+            }
+            Message::Hashes(hashes) => {
+                if let Stage::Hashes(fetch) = &mut self.stage
+                    && fetch.handle_hashes(key, &hashes.request)
+                {
+                    out.act(Action::CheckHashes { peer: key, hashes });
+                }
+                Then::Nothing
+            }
+            Message::HashReject(request) => {
+                if let Stage::Hashes(fetch) = &mut self.stage
+                    && fetch.handle_reject(now, key, &request)
+                {
+                    Then::Fetch
+                } else {
+                    Then::Nothing
+                }
+            }
+        };
+        self.follow(key, then);
+    }
+
+    fn follow(&mut self, key: PeerKey, then: Then) {
+        match then {
+            Then::Nothing => {}
+            Then::CountPieces => {
+                self.count_pieces(key);
+                self.send_allowed_fast(key);
+                self.fetch();
+            }
+            Then::FillSlots => {
+                self.upload.fill_slots(self.now, &mut self.peers, &mut self.out);
+            }
+            Then::Fetch => self.fetch(),
+            Then::Leave(reason) => self.leave(key, reason),
+            Then::Extend(extended) => {
+                let then = self.on_extended(key, &extended);
+                // An extended message calls for no other.
+                debug_assert!(!matches!(then, Then::Extend(_)));
+                self.follow(key, then);
+            }
+        }
+    }
+
+    /// A peer threw a piece away (BEP 54).
+    fn on_dont_have(&mut self, key: PeerKey, index: u32) -> Then {
+        let Some(peer) = self.peers.get_mut(key) else { return Then::Nothing };
+        let was_seed = matches!(peer.pieces(), Some(Pieces::All { .. }));
+        let verdict = peer.session.handle_dont_have(Side::Peer, index);
+        let Some(picker) = self.stage.picker_mut() else { return Then::Nothing };
+        let (Some(pieces), Some(piece)) = (peer.pieces(), picker.geometry().piece(index)) else {
+            return Then::Nothing;
+        };
+        if let Verdict::Ignore(_) = verdict {
+            return Then::Nothing;
+        }
+        picker.peer_lost(pieces, piece, was_seed);
+        peer.pipeline.interesting -= u32::from(picker.wants(piece));
+        if let Verdict::Void(void) = verdict {
+            self.download.release(peer, picker, &void);
+        }
+        self.download.update_interest(self.now, peer, &mut self.out);
+        Then::Nothing
+    }
+
+    fn on_extended(&mut self, key: PeerKey, extended: &Extended) -> Then {
+        // What cannot be read is ignored: peers of every make send odd things here.
+        let Ok(message) = self.extensions.ours.read(extended) else { return Then::Nothing };
+        let now = self.now;
         match message {
-            Message::KeepAlive => {}
-            Message::Choke => self.on_choke(key),
-            Message::Unchoke => self.on_unchoke(key),
-            Message::Interested => self.on_interested(key),
-            Message::NotInterested => self.on_not_interested(key),
-            Message::Have(index) => self.on_have(key, index),
-            Message::Bitfield(bytes) => self.on_field(key, EarlyField::Bitfield(bytes)),
-            Message::HaveAll => self.on_field(key, EarlyField::All),
-            Message::HaveNone => self.on_field(key, EarlyField::None),
-            Message::Request(request) => self.on_request(key, request),
-            Message::Cancel(request) => self.on_cancel(key, request),
-            Message::Reject(request) => self.on_reject(key, request),
-            Message::AllowedFast(index) => self.on_allowed_fast(key, index),
-            Message::Extended(extended) => self.on_extended(key, &extended),
-            // It belongs to `handle_block`; whoever sends it here has lost the bytes.
-            Message::Piece(piece) => {
-                self.on_block(key, piece.header());
+            ExtensionMessage::Handshake(handshake) => self.on_extended_handshake(key, &handshake),
+            ExtensionMessage::Metadata(message) => self.on_metadata(key, message),
+            ExtensionMessage::DontHave(index) => self.on_dont_have(key, index),
+            ExtensionMessage::UploadOnly(is_upload_only) => {
+                self.on_upload_only(key, is_upload_only)
             }
-            // Advice that a rarest-first picker has no use for, and BEPs to come.
-            Message::Suggest(_) | Message::Port(_) | Message::Unknown { .. } => {}
-            Message::HashRequest(request) => self.on_hash_request(key, request),
-            Message::Hashes(hashes) => self.on_hashes(key, hashes),
-            Message::HashReject(request) => self.on_hash_reject(key, &request),
+            ExtensionMessage::PeerExchange(message) => {
+                let is_allowed = self.extensions.may_exchange(self.stage.is_private());
+                let Some(peer) = self.peers.get_mut(key).filter(|_| is_allowed) else {
+                    return Then::Nothing;
+                };
+                match exchange::receive(now, peer, &message) {
+                    Ok(addresses) => self.on_peers_found(PeerSource::Exchange, &addresses),
+                    Err(violation) => return Then::Leave(LeaveReason::Violation(violation)),
+                }
+                Then::Nothing
+            }
+            ExtensionMessage::Holepunch(_)
+            | ExtensionMessage::Other(..)
+            | ExtensionMessage::NotOurs { .. } => Then::Nothing,
         }
     }
 
-    /// `bitfield`, `have all` or `have none`: once, before any other word about pieces (BEP 3,
-    /// BEP 6).
-    fn on_field(&mut self, key: PeerKey, field: EarlyField) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        if std::mem::replace(&mut peer.has_spoken, true) {
-            // A second one would count its pieces twice; some clients send it late (W-20).
-            return;
+    fn on_extended_handshake(&mut self, key: PeerKey, handshake: &ExtendedHandshake) -> Then {
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(key) else { return Then::Nothing };
+        peer.extensions.update(handshake);
+        peer.session.handle_extended_handshake(handshake);
+        let voter = peer.contact.address.ip();
+        if let Some(ip) = handshake.your_ip.and_then(|ip| self.roster.vote(voter, ip)) {
+            self.out.tell(Event::OwnAddressAgreed { ip });
         }
-        if let Pieces::Known(known) = &peer.pieces
-            && let Some(picker) = &mut self.picker
+        if let Stage::Metadata(fetch) = &mut self.stage {
+            fetch.add_peer(now, peer, handshake.metadata_size);
+        }
+        let is_allowed = self.extensions.may_exchange(self.stage.is_private());
+        exchange::begin(now, peer, &mut self.out, is_allowed);
+        self.download.has_room(peer);
+        if let Some(port) = handshake.listen_port
+            && let Some(twin) = self.roster.listens_at(&mut self.peers, key, port)
         {
-            picker.remove_peer(known);
-            let count = picker.geometry().piece_count();
-            picker.add_peer(&PeerPieces::none(count));
+            self.leave(twin, LeaveReason::Duplicate);
         }
-        peer.pieces = Pieces::Early { field: Some(field), haves: Vec::new() };
-        peer.interesting = 0;
-        self.resolve_pieces(key);
-        self.request_hashes();
-    }
-
-    /// Reads what the peer said of its pieces, if the geometry is known.
-    pub(super) fn resolve_pieces(&mut self, key: PeerKey) {
-        let (Some(picker), Some(peer)) = (&mut self.picker, self.peers.get_mut(key)) else {
-            return;
-        };
-        if peer.pieces().is_some() {
-            return;
-        }
-        let Some(pieces) = peer.pieces.resolve(picker.geometry()) else {
-            return self.violation(key, "bitfield or have of another torrent (BEP 3)");
-        };
-        peer.interesting = interesting(picker, &pieces);
-        peer.requests.searched = None;
-        picker.add_peer(&pieces);
-        peer.pieces = Pieces::Known(pieces);
-        if self.is_pointless(key) {
-            return self.disconnect(key, crate::LeaveReason::Useless);
-        }
-        self.update_interest(key);
-    }
-
-    fn on_have(&mut self, key: PeerKey, index: u32) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        let Some(picker) = &mut self.picker else {
-            let had_any = peer.has_any();
-            if let Pieces::Early { haves, .. } = &mut peer.pieces {
-                Pieces::remember_have(haves, index);
-            }
-            if !had_any {
-                self.request_hashes();
-            }
-            return;
-        };
-        let Some(piece) = picker.geometry().piece(index) else {
-            return self.violation(key, "have of a piece that does not exist (BEP 3)");
-        };
-        let Pieces::Known(pieces) = &mut peer.pieces else { return };
-        if picker.peer_gained(pieces, piece) {
-            peer.interesting += u32::from(picker.wants(piece));
-            if picker.is_startable(piece) {
-                peer.requests.searched = None;
-            }
-            if self.is_pointless(key) {
-                return self.disconnect(key, crate::LeaveReason::Useless);
-            }
-            self.update_interest(key);
-            self.make_hungry(key);
-        }
-    }
-
-    /// BEP 54: the peer threw a piece away.
-    pub(super) fn on_dont_have(&mut self, key: PeerKey, index: u32) {
-        let (Some(picker), Some(peer)) = (&mut self.picker, self.peers.get_mut(key)) else {
-            return;
-        };
-        let Some(piece) = picker.geometry().piece(index) else { return };
-        let Pieces::Known(pieces) = &mut peer.pieces else { return };
-        if picker.peer_lost(pieces, piece) {
-            peer.interesting -= u32::from(picker.wants(piece));
-            self.update_interest(key);
-        }
-    }
-
-    /// Says whether we want something, when that changes (W-25).
-    pub(super) fn update_interest(&mut self, key: PeerKey) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        let wants = peer.interesting > 0;
-        if wants != peer.am_interested {
-            peer.am_interested = wants;
-            self.send(key, if wants { Message::Interested } else { Message::NotInterested });
-            self.make_hungry(key);
-        }
-    }
-
-    /// The content is known: what the peers said before can be read, and nobody is dropped.
-    pub(super) fn on_content_ready(&mut self, content: Content) {
-        if self.picker.is_some() {
-            return;
-        }
-        let Content { geometry, have, wanted, partial, info, is_private } = content;
-        let mut picker =
-            Picker::new(geometry, have, wanted, self.config.sequential, self.config.seed);
-        partial.into_iter().for_each(|block| picker.recover(block));
-        let recovered = picker.recovered_pieces();
-        picker.set_urgent(std::mem::take(&mut self.urgent));
-        let is_finished = picker.is_finished();
-        self.settle_metadata();
-        self.info = info;
-        self.is_private = is_private;
-        self.trackers.begin(self.now, picker.have().is_full(), is_private);
-        self.picker = Some(picker);
-        self.stage = if is_finished { Stage::Finished } else { Stage::Running };
-        for piece in recovered {
-            self.verify(piece);
-        }
-        if is_finished {
-            self.events.push_back(Event::Finished);
-        }
-        for key in self.live_peers() {
-            self.begin_exchange(key);
-            self.resolve_pieces(key);
-            self.announce_content(key);
-        }
-        self.poll_trackers();
-        self.connect_more();
-    }
-
-    /// Tells a peer that was there before the content what we have of it.
-    fn announce_content(&mut self, key: PeerKey) {
-        let Some(peer) = self.peers.get(key) else { return };
-        if peer.extended {
-            self.send_extended_handshake(key);
-        }
-        let (Some(picker), Some(peer)) = (&self.picker, self.peers.get(key)) else { return };
-        let Some(pieces) = peer.pieces() else { return };
-        let have = picker.have().iter().filter_map(|index| picker.geometry().piece(index));
-        let news: Vec<PieceIndex> = have.filter(|&piece| !pieces.contains(piece)).collect();
-        // The one bitfield of this connection is spent, or its time has passed.
-        for piece in news {
-            self.send(key, Message::Have(piece.get()));
-        }
-    }
-
-    pub(super) fn on_allowed_fast(&mut self, key: PeerKey, index: u32) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        let piece = self.picker.as_ref().and_then(|picker| picker.geometry().piece(index));
-        // BEP 6: a piece that does not exist is ignored (W-42).
-        if let Some(piece) = piece
-            && peer.requests.allowed_fast.len() < MAX_ALLOWED_FAST
-            && !peer.requests.allowed_fast.contains(&piece)
+        if let Some(is_upload_only) = handshake.upload_only
+            && let Then::Leave(reason) = self.on_upload_only(key, is_upload_only)
         {
-            peer.requests.allowed_fast.push(piece);
-            self.make_hungry(key);
+            return Then::Leave(reason);
+        }
+        Then::Fetch
+    }
+
+    fn on_upload_only(&mut self, key: PeerKey, is_upload_only: bool) -> Then {
+        let Some(peer) = self.peers.get_mut(key) else { return Then::Nothing };
+        peer.is_upload_only = is_upload_only;
+        if is_upload_only && self.stage.is_full() {
+            Then::Leave(LeaveReason::Useless)
+        } else {
+            Then::Nothing
         }
     }
-}
 
-/// Sets are of ten by custom; more are a way to make us keep lists.
-const MAX_ALLOWED_FAST: usize = 64;
-
-/// How many of these pieces we want.
-fn interesting(picker: &Picker, pieces: &PeerPieces) -> u32 {
-    let wanted = |piece: &PieceIndex| picker.wants(*piece);
-    match pieces {
-        PeerPieces::All => picker.missing(),
-        PeerPieces::Some(some) => count(some, picker, wanted),
+    fn on_metadata(&mut self, key: PeerKey, message: MetadataMessage) -> Then {
+        if let MetadataMessage::Request { block } = message {
+            let info = self.stage.loaded().map(|loaded| loaded.info.clone()).unwrap_or_default();
+            if let Some(peer) = self.peers.get_mut(key) {
+                metadata::serve(self.now, peer, &mut self.out, &info, block);
+            }
+            return Then::Nothing;
+        }
+        if let Stage::Metadata(fetch) = &mut self.stage {
+            fetch.on_message(self.now, key, message, &mut self.out);
+        }
+        Then::Fetch
     }
 }
 
-fn count(some: &Bitfield, picker: &Picker, wanted: impl Fn(&PieceIndex) -> bool) -> u32 {
-    some.iter().filter_map(|index| picker.geometry().piece(index)).filter(wanted).count() as u32
-}
-
-/// A range as a message names it.
-pub(super) fn request_of(block: tinytorrent_types::BlockInfo) -> Request {
-    Request { index: block.piece().get(), begin: block.begin(), length: block.length() }
-}
-
-/// Metadata in blocks of 16 KiB (BEP 9).
-pub(super) fn metadata_block(info: &Bytes, block: u32) -> Option<Bytes> {
-    let length = tinytorrent_wire::metadata::BLOCK_LENGTH as usize;
-    let start = (block as usize).checked_mul(length).filter(|&start| start < info.len())?;
-    Some(info.slice(start..info.len().min(start + length)))
+/// A peer has a piece that it did not have before.
+fn on_have(
+    now: Instant,
+    peer: &mut Peer,
+    picker: &mut Picker,
+    download: &mut Download,
+    out: &mut Outbox,
+    index: u32,
+) -> Then {
+    let Some(piece) = picker.geometry().piece(index) else { return Then::Nothing };
+    picker.peer_gained(piece);
+    peer.pipeline.interesting += u32::from(picker.wants(piece));
+    if picker.is_startable(piece) {
+        peer.pipeline.search.searched = None;
+    }
+    if peer.is_seed() && picker.have().is_full() {
+        return Then::Leave(LeaveReason::Useless);
+    }
+    download.update_interest(now, peer, out);
+    download.has_room(peer);
+    Then::Nothing
 }

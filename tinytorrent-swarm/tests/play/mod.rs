@@ -44,8 +44,12 @@ impl Play {
 
     /// Nobody has told us of the content yet.
     pub(crate) fn without_content(tune: impl FnOnce(&mut Config)) -> Self {
+        Self::of(InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20])), tune)
+    }
+
+    /// The torrent of these hashes; nobody has told us of the content yet.
+    pub(crate) fn of(hashes: InfoHashes, tune: impl FnOnce(&mut Config)) -> Self {
         let geometry = Geometry::new(8 << 19, 1 << 19).unwrap();
-        let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
         let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 42);
         tune(&mut config);
         let now = Instant::now();
@@ -76,7 +80,7 @@ impl Play {
     pub(crate) fn dial(&mut self, address: SocketAddr) -> PeerKey {
         self.tell(Input::PeersFound { source: PeerSource::Tracker, addresses: vec![address] });
         let dialed = self.actions.iter().find_map(|action| match action {
-            Action::Connect { peer, address: to } if *to == address => Some(*peer),
+            Action::Connect { peer, address: to, .. } if *to == address => Some(*peer),
             _ => None,
         });
         dialed.expect("it connects")

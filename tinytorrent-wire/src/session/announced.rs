@@ -109,6 +109,11 @@ impl Announced {
         }
     }
 
+    /// Returns true if all pieces were announced before their number is known.
+    pub(super) fn has_stated_all(&self) -> bool {
+        matches!(self.pieces, Stated::Raw { all: true, .. })
+    }
+
     /// Returns true if something was announced, before the number of pieces is known.
     pub(super) fn has_any(&self) -> bool {
         match &self.pieces {

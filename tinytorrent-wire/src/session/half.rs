@@ -147,4 +147,4 @@ pub(super) fn exists(geometry: Option<&Geometry>, index: u32) -> bool {
 const MAX_ALLOWED_FAST: usize = 128;
 
 /// Requests for hashes to remember; a client asks for a few at a time.
-const MAX_HASH_REQUESTS: usize = 256;
+pub(super) const MAX_HASH_REQUESTS: usize = 256;

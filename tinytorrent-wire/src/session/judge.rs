@@ -60,7 +60,7 @@ impl Session {
                 return Err(Breach { rule: Rule::DhtAgreed, verdict: Verdict::Legal });
             }
             Message::HashRequest(_) | Message::Hashes(_) | Message::HashReject(_)
-                if !self.config.is_by_v2_hash && !agreed(Feature::V2) =>
+                if !self.speaks_v2() =>
             {
                 return Err(Breach::ignored(Rule::V2Agreed));
             }

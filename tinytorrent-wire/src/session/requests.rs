@@ -95,19 +95,31 @@ impl Requests {
         Some(request)
     }
 
-    /// Takes out the request that a reject answers. Gives its state.
+    /// Takes out the request that a reject answers. Gives its state. Where the same block was requested
+    /// again after a cancel, the reject answers what was cancelled.
     pub(super) fn take(&mut self, request: Request) -> Option<State> {
         if let Some(at) = self.begun.iter().position(|begun| *begun == request) {
             self.begun.remove(at);
             return Some(State::Open);
         }
-        let at = self.queue.iter().position(|entry| entry.request == request)?;
+        let at = self.find(request, |state| state != State::Open);
+        let at = at.or_else(|| self.find(request, |state| state == State::Open))?;
         self.remove(at).map(|entry| entry.state)
     }
 
-    /// Takes out the request that a block answers.
+    fn find(&self, request: Request, is_fit: impl Fn(State) -> bool) -> Option<usize> {
+        self.queue.iter().position(|entry| entry.request == request && is_fit(entry.state))
+    }
+
+    /// Takes out the request that a block answers. Where the same block was requested again after a
+    /// cancel, it answers what is open.
     pub(super) fn answer(&mut self, block: PieceHeader) -> Answer {
         let request = block.request();
+        let is_open = |state| state == State::Open;
+        if let Some(at) = self.find(request, is_open) {
+            self.remove(at);
+            return Answer::Exact;
+        }
         if self.take(request).is_some() {
             return Answer::Exact;
         }
@@ -210,6 +222,19 @@ mod tests {
             assert!(matches!(requests.answer(header), Answer::Exact));
             assert!(matches!(requests.answer(header), Answer::None));
         }
+    }
+
+    #[test]
+    fn a_block_answers_the_open_one_of_two_and_a_reject_the_other() {
+        let mut requests = three();
+        assert!(requests.cancel(request(0), true));
+        requests.push(request(0), State::Open);
+        let mut again = requests.clone();
+        assert!(matches!(requests.answer(request(0).into()), Answer::Exact));
+        assert_eq!(requests.take(request(0)), Some(State::Cancelled));
+        assert_eq!(again.take(request(0)), Some(State::Cancelled));
+        assert!(matches!(again.answer(request(0).into()), Answer::Exact));
+        assert_eq!((requests.open_count(), again.open_count()), (2, 2));
     }
 
     #[test]

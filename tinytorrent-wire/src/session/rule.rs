@@ -105,6 +105,7 @@ impl Rule {
                 | Rule::RejectRequested
                 | Rule::NoRejectFlood
                 | Rule::NoExchangeFlood
+                | Rule::HashesLength
         )
     }
 

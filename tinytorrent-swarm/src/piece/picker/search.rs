@@ -3,7 +3,7 @@
 use tinytorrent_types::PieceIndex;
 
 use super::{Picker, PickerPeer};
-use crate::piece::PeerPieces;
+use crate::piece::Pieces;
 
 /// The first pieces are random ones, so that there is soon something to trade (BEP 3, S-22).
 const RANDOM_FIRST: u32 = 4;
@@ -20,18 +20,32 @@ impl Picker {
         let piece = if let Some(only) = peer.only {
             let mut startable = only.iter().copied().filter(|&p| self.rarity.contains(p));
             startable.find(|&piece| peer.pieces.contains(piece))?
+        } else if let Some(suggested) = self.suggested(peer) {
+            suggested
         } else {
-            let since = peer.searched.filter(|&since| self.rarity.put_in_since(since).is_some());
+            let since =
+                peer.search.searched.filter(|&since| self.rarity.put_in_since(since).is_some());
             let best = match since {
                 Some(since) => self.best_since(peer, since),
                 None => self.best_startable(peer),
             };
             // What was found leaves what was known of the rest as it was.
-            *peer.searched = if best.is_some() { since } else { Some(self.rarity.generation()) };
+            peer.search.searched =
+                if best.is_some() { since } else { Some(self.rarity.generation()) };
             best?
         };
         self.start(piece, Some(peer.key));
         Some(piece)
+    }
+
+    /// A piece that the peer wants to be asked for: it may have it in memory (BEP 6).
+    fn suggested(&self, peer: &mut PickerPeer<'_>) -> Option<PieceIndex> {
+        if self.sequential {
+            return None;
+        }
+        let pieces = peer.pieces;
+        let fits = |piece| self.rarity.contains(piece) && pieces.contains(piece);
+        peer.search.take_suggestion(|piece| self.wants(piece), fits)
     }
 
     /// The best of what was put in since a search in vain.
@@ -58,7 +72,7 @@ impl Picker {
     }
 
     fn next_in_stretch(&self, peer: &PickerPeer<'_>) -> Option<PieceIndex> {
-        let next = self.geometry.piece((*peer.current)?.get() + 1)?;
+        let next = self.geometry.piece(peer.search.current?.get() + 1)?;
         let is_new_stretch = self.geometry.piece_offset(next) % STRETCH
             < u64::from(self.geometry.nominal_piece_length());
         (!is_new_stretch
@@ -69,7 +83,7 @@ impl Picker {
     }
 
     /// Panics if a search for this peer would find what it does not look at.
-    pub(crate) fn check_search(&self, pieces: &PeerPieces, searched: Option<u64>) {
+    pub(crate) fn check_search(&self, pieces: &Pieces, searched: Option<u64>) {
         let Some(news) = searched.and_then(|since| self.rarity.put_in_since(since)) else { return };
         let news: Vec<_> = news.collect();
         let startable = self.geometry.pieces().filter(|&piece| self.rarity.contains(piece));

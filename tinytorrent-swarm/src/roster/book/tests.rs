@@ -8,12 +8,16 @@ fn book() -> PeerBook {
     PeerBook::new(AddressFilter::new())
 }
 
+fn next(book: &mut PeerBook, now: Instant) -> Option<SocketAddr> {
+    book.next(now, false).map(|candidate| candidate.address)
+}
+
 #[test]
 fn each_address_is_tried_once_at_a_time() {
     let (now, mut book) = (Instant::now(), book());
     assert!(book.add(now, address(1), PeerSource::Tracker));
     assert!(!book.add(now, address(1), PeerSource::Exchange));
-    assert_eq!(book.next(now, false), Some(address(1)));
+    assert_eq!(next(&mut book, now), Some(address(1)));
     assert_eq!(book.next(now, false), None);
     book.check_invariants();
 }
@@ -25,7 +29,7 @@ fn the_users_peers_come_first() {
         book.add(now, address(n), PeerSource::Tracker);
     }
     book.add(now, address(99), PeerSource::User);
-    assert_eq!(book.next(now, false), Some(address(99)));
+    assert_eq!(next(&mut book, now), Some(address(99)));
 }
 
 #[test]
@@ -35,7 +39,7 @@ fn a_peer_that_refuses_is_tried_ever_less_and_then_forgotten() {
     book.add(now, address(1), PeerSource::Tracker);
     let mut waits = Vec::new();
     while book.len() > 0 {
-        assert_eq!(book.next(now, false), Some(address(1)));
+        assert_eq!(next(&mut book, now), Some(address(1)));
         book.failed(now, address(1));
         book.check_invariants();
         let Some(ready) = book.ready_at() else { break };
@@ -106,7 +110,7 @@ fn what_peers_tell_leaves_room_for_the_tracker_and_waits_for_it() {
         assert_eq!(book.add(later, address(n), PeerSource::Tracker), is_news);
     }
     book.check_invariants();
-    let tried: BTreeSet<_> = std::iter::from_fn(|| book.next(later, false)).take(50).collect();
+    let tried: BTreeSet<_> = std::iter::from_fn(|| next(&mut book, later)).take(50).collect();
     assert_eq!(tried, (1..=50).map(address).collect());
 }
 
@@ -120,4 +124,29 @@ fn the_banned_take_no_room_from_others() {
     }
     assert!(book.add(now, address(1), PeerSource::Tracker));
     book.check_invariants();
+}
+
+#[test]
+fn addresses_come_by_canonical_priority_once_our_own_is_known() {
+    // BEP 40; without an address of our own the order is one that nobody can foresee.
+    let (now, mut book) = (Instant::now(), book());
+    let own = SocketAddr::from(([198, 51, 100, 7], 6881));
+    book.set_own(own);
+    (1..=50).for_each(|n| _ = book.add(now, address(n), PeerSource::Tracker));
+    let order: Vec<_> = std::iter::from_fn(|| next(&mut book, now)).collect();
+    let priorities: Vec<_> = order.iter().map(|&peer| priority(own, peer)).collect();
+    assert!(priorities.is_sorted_by(|a, b| a >= b) && order.len() == 50);
+    book.check_invariants();
+}
+
+#[test]
+fn the_hash_that_a_peer_knows_is_remembered() {
+    let (now, mut book) = (Instant::now(), book());
+    let hash = WireInfoHash::from_bytes([7; 20]);
+    book.add(now, address(1), PeerSource::Tracker);
+    assert_eq!(book.next(now, false).and_then(|candidate| candidate.known_as), None);
+    book.greeted(address(1), hash);
+    book.left(now, address(1), false);
+    let later = now + Duration::from_secs(60);
+    assert_eq!(book.next(later, false).and_then(|candidate| candidate.known_as), Some(hash));
 }

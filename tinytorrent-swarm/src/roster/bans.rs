@@ -3,7 +3,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use tinytorrent_types::PeerId;
 
-/// Who proved to send what is wrong, and where only we ourselves are: the last [`MAX_BANS`].
+/// Peers that proved to send wrong data, and addresses at which we are ourselves: the last [`MAX_BANS`].
 ///
 /// A whole IP address is banned unless it is of this host, where many peers may live; there it is
 /// the port. In either case the name is banned as well, for that host.
@@ -21,8 +21,8 @@ enum Banned {
     Name(IpAddr, PeerId),
 }
 
-/// Bans to remember, each of about 100 bytes. Who has thousands of addresses can always come from
-/// one more, and must not fill memory with them.
+/// Bans to remember, each of about 100 bytes. An attacker with thousands of addresses can always come
+/// from one more, and must not fill memory with them.
 const MAX_BANS: usize = 8_000;
 
 impl Bans {

@@ -1,15 +1,15 @@
 use std::time::{Duration, Instant};
 
-/// The upload slot of a peer: since when it has one, and what it makes of it.
+/// The upload slot of a peer, and the use it makes of it.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Slot {
-    /// When it was given, if the peer has it.
+    /// The instant at which it was given, if the peer has it.
     given: Option<Instant>,
-    /// When the last one was taken back.
+    /// The instant at which the last one was taken back.
     taken: Option<Instant>,
-    /// When the last one was taken back without having been used, unless one was used since.
+    /// The instant at which the last one was taken back without having been used, unless one was used since.
     wasted: Option<Instant>,
-    /// When the peer last asked for something, or read what it had asked for.
+    /// The last request, or the last block that was sent.
     used: Option<Instant>,
 }
 
@@ -23,17 +23,17 @@ impl Slot {
         self.given.is_some()
     }
 
-    /// When the slot was given, if the peer has one.
+    /// The instant at which the slot was given, if the peer has one.
     pub(crate) fn held_since(&self) -> Option<Instant> {
         self.given
     }
 
-    /// When the peer last lost a slot.
+    /// The instant at which the peer last lost a slot.
     pub(crate) fn taken_at(&self) -> Option<Instant> {
         self.taken
     }
 
-    /// When the peer last lost a slot that it had not used.
+    /// The instant at which the peer last lost a slot that it had not used.
     pub(crate) fn wasted_at(&self) -> Option<Instant> {
         self.wasted
     }

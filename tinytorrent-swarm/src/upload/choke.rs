@@ -3,21 +3,14 @@ use std::time::{Duration, Instant};
 
 use rand::{Rng, RngExt};
 
+use super::Slot;
 use crate::PeerKey;
-use crate::slot::Slot;
-
-/// How often slots are given anew. Less often than TCP needs to get up to speed (BEP 3,
-/// "choking": ten seconds).
-pub(crate) const ROUND: Duration = Duration::from_secs(10);
-
-/// Rounds that an optimistic unchoke lasts: 30 seconds (BEP 3).
-pub(crate) const OPTIMISTIC_ROUNDS: u32 = 3;
 
 /// A peer that wants something of us, in figures.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Applicant {
     pub(crate) key: PeerKey,
-    /// What it sends us, in bytes a second.
+    /// Bytes a second that it sends us.
     pub(crate) gives: u64,
     /// It has stopped sending us what we asked for.
     pub(crate) is_snubbing: bool,
@@ -29,7 +22,7 @@ pub(crate) struct Applicant {
     pub(crate) joined: Instant,
 }
 
-/// Whom to serve in the coming round: the best for `slots - 1`, and one at random.
+/// Chooses the peers to serve in the coming round: the best for `slots - 1`, and one at random.
 ///
 /// While we download, the best are those who give us most: tit for tat (BEP 3). Once we have
 /// everything, the slots go round: who has been served for a while makes room for who has waited
@@ -65,7 +58,7 @@ pub(crate) fn choose(
     Choice { unchoked, optimistic }
 }
 
-/// What [`choose`] chose.
+/// The choice of [`choose`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Choice {
     pub(crate) unchoked: Vec<PeerKey>,
@@ -113,7 +106,7 @@ impl Applicant {
         self.wastes_slot || self.slot.wasted_at().is_some()
     }
 
-    /// Its place in a seed's queue, or among equals: those in their turn, those who wait by their patience, and
+    /// Its place in a seed's queue, or among equals: those in their turn, those that wait, the longest first, and
     /// last those whose turn is over.
     fn turn(&self, now: Instant) -> (u8, Option<Instant>, Instant, PeerKey) {
         match self.slot.held_since() {
@@ -134,6 +127,7 @@ mod tests {
     use rand::SeedableRng;
     use rand::rngs::StdRng;
 
+    use super::super::rounds::ROUND;
     use super::*;
 
     fn applicant(slot: u32, gives: u64, now: Instant) -> Applicant {

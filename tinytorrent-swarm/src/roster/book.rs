@@ -2,12 +2,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use tinytorrent_types::{AddressFilter, PeerId};
+use tinytorrent_types::{AddressFilter, PeerId, WireInfoHash};
 
+use super::bans::Bans;
+use super::priority::priority;
 use crate::PeerSource;
-use crate::bans::Bans;
 
-/// Every address that may be a peer: which to try next, and which never again.
+/// Every address that may be a peer, in the order in which to try them, and those never to be tried
+/// again.
 ///
 /// ```text
 ///   Waiting ──next──▶ Busy ──failed──▶ Waiting, later each time, then forgotten
@@ -26,9 +28,21 @@ pub(crate) struct PeerBook {
     ready: BTreeSet<(Rank, Instant, SocketAddr)>,
     filter: AddressFilter,
     bans: Bans,
-    /// A counter that chance is mixed into, to order entries that may be tried at once.
+    /// Our own address in each family, once it is known: it orders those of peers (BEP 40).
+    own: [Option<SocketAddr>; 2],
+    /// A counter that is scrambled, to order entries where BEP 40 cannot.
     found: u64,
     refused: u64,
+}
+
+/// An address to try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub(crate) address: SocketAddr,
+    /// The hash by which the peer knew the torrent at the last visit.
+    pub(crate) known_as: Option<WireInfoHash>,
+    /// Visits that came to nothing since it proved useful.
+    pub(crate) failures: u32,
 }
 
 #[derive(Debug)]
@@ -37,6 +51,7 @@ struct Entry {
     failures: u32,
     state: State,
     is_seed: bool,
+    known_as: Option<WireInfoHash>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,7 +60,7 @@ enum State {
     Busy,
 }
 
-/// Whose word comes first, and an order among equals.
+/// The class of the source, and an order among equals; low ones come first.
 type Rank = (u8, u64);
 
 /// Addresses to remember: each costs about 100 bytes, and a busy swarm refills it at any time.
@@ -76,6 +91,7 @@ impl PeerBook {
             ready: BTreeSet::new(),
             filter,
             bans: Bans::default(),
+            own: [None; 2],
             found: 0,
             refused: 0,
         }
@@ -120,7 +136,8 @@ impl PeerBook {
             self.refused += 1;
             return false;
         }
-        let entry = Entry { source, failures: 0, state: State::Busy, is_seed: false };
+        let entry =
+            Entry { source, failures: 0, state: State::Busy, is_seed: false, known_as: None };
         self.entries.insert(address, entry);
         self.exchanged += usize::from(source == PeerSource::Exchange);
         self.wait(address, now);
@@ -142,22 +159,24 @@ impl PeerBook {
 
     /// The next address to try, busy from now on. With `drop_seeds`, what is known to be a seed
     /// is forgotten instead.
-    pub(crate) fn next(&mut self, now: Instant, drop_seeds: bool) -> Option<SocketAddr> {
+    pub(crate) fn next(&mut self, now: Instant, drop_seeds: bool) -> Option<Candidate> {
         while self.queue.first().is_some_and(|(at, ..)| *at <= now) {
             self.ready
                 .extend(self.queue.pop_first().map(|(at, rank, address)| (rank, at, address)));
         }
         while let Some((.., address)) = self.ready.pop_first() {
             self.set_state(address, State::Busy);
-            if !drop_seeds || !self.entries.get(&address).is_some_and(|entry| entry.is_seed) {
-                return Some(address);
+            let Some(entry) = self.entries.get(&address) else { continue };
+            if !drop_seeds || !entry.is_seed {
+                let Entry { known_as, failures, .. } = *entry;
+                return Some(Candidate { address, known_as, failures });
             }
             self.remove(address);
         }
         None
     }
 
-    /// When the next waiting address may be tried.
+    /// The instant from which the next waiting address may be tried.
     pub(crate) fn ready_at(&self) -> Option<Instant> {
         let ready = self.ready.first().map(|(_, at, _)| *at);
         ready.or_else(|| self.queue.first().map(|(at, ..)| *at))
@@ -207,6 +226,19 @@ impl PeerBook {
         }
     }
 
+    /// A peer shook hands about the torrent of this hash.
+    pub(crate) fn greeted(&mut self, address: SocketAddr, hash: WireInfoHash) {
+        if let Some(entry) = self.entries.get_mut(&canonical(address)) {
+            entry.known_as = Some(hash);
+        }
+    }
+
+    /// Others see us at this address: from now on it orders the addresses that are told or come back.
+    pub(crate) fn set_own(&mut self, address: SocketAddr) {
+        let address = canonical(address);
+        self.own[usize::from(address.is_ipv6())] = Some(address);
+    }
+
     /// The connection will not be tried again, for it leads nowhere useful.
     pub(crate) fn remove(&mut self, address: SocketAddr) {
         let address = canonical(address);
@@ -235,11 +267,14 @@ impl PeerBook {
 
     fn wait(&mut self, address: SocketAddr, until: Instant) {
         let Some(entry) = self.entries.get(&address) else { return };
-        // The user's peers come as they were told, the others in an order nobody can foresee.
         self.found += 1;
-        let order = match entry.source {
-            PeerSource::User => self.found,
-            _ => self.found.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        let own = self.own[usize::from(address.is_ipv6())];
+        let order = match (entry.source, own.and_then(|own| priority(own, address))) {
+            // The user's peers come as they were told.
+            (PeerSource::User, _) => self.found,
+            (_, Some(priority)) => u64::from(u32::MAX - priority),
+            // An order that nobody can foresee does as well, at our end.
+            (_, None) => self.found.wrapping_mul(0x9e37_79b9_7f4a_7c15),
         };
         let rank = (class(entry.source), order);
         self.dequeue(address);
@@ -274,7 +309,7 @@ impl PeerBook {
     }
 }
 
-/// Whose word comes first: the user's, and other peers' last.
+/// The rank of a source: the user first, other peers last.
 fn class(source: PeerSource) -> u8 {
     match source {
         PeerSource::User => 0,

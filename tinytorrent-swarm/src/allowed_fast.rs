@@ -1,0 +1,77 @@
+//! Pieces that peers may have while we choke them (BEP 6, "allowed fast").
+
+use std::time::Instant;
+
+use tinytorrent_types::{Bitfield, WireInfoHash};
+use tinytorrent_wire::session::{Pieces, Side};
+use tinytorrent_wire::{Message, allowed_fast_set};
+
+use crate::outbox::Outbox;
+use crate::peer::Peer;
+
+/// Pieces of a set (BEP 6: *k*, "10"), and the number of pieces with which a peer is none that starts.
+const SET: u32 = 10;
+
+/// Sends the set to a peer that has next to nothing to trade, once it has said what it has. Of the set,
+/// the pieces that we have not are left out: they could not be served.
+pub(crate) fn send(
+    now: Instant,
+    peer: &mut Peer,
+    out: &mut Outbox,
+    have: &Bitfield,
+    info_hash: WireInfoHash,
+) {
+    let is_starting = peer.pieces().is_some_and(|pieces| pieces.count() < SET);
+    let was_sent = peer.session.allowed_fast(Side::Us).next().is_some();
+    let has_spoken = peer.session.has_stated_pieces(Side::Peer);
+    if !peer.is_fast() || !has_spoken || !is_starting || was_sent || have.is_empty() {
+        return;
+    }
+    let address = peer.contact.address.ip();
+    let sha1 = tinytorrent_hash::sha1;
+    let set = allowed_fast_set(address, info_hash, have.piece_count(), SET, sha1);
+    let lacks =
+        |peer: &Peer, index| !peer.pieces().is_some_and(|pieces: &Pieces| pieces.get(index));
+    for index in set.into_iter().filter(|&index| have.get(index)) {
+        if lacks(peer, index) {
+            out.send(now, peer, Message::AllowedFast(index));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tinytorrent_types::Geometry;
+
+    use super::*;
+    use crate::peer::testing::{leech, peer};
+
+    const HASH: WireInfoHash = WireInfoHash::from_bytes([7; 20]);
+
+    fn allowed(peer: &mut Peer, have: &Bitfield) -> usize {
+        let (now, mut out) = (Instant::now(), Outbox::default());
+        send(now, peer, &mut out, have, HASH);
+        let messages = out.take_messages(peer.key);
+        messages.iter().filter(|message| matches!(message, Message::AllowedFast(_))).count()
+    }
+
+    /// W-43, BEP 6.
+    #[test]
+    fn a_peer_that_starts_gets_the_set_once() {
+        let now = Instant::now();
+        let geometry = Geometry::new(100, 1).unwrap();
+        let (full, empty) = (Bitfield::full(100), Bitfield::new(100));
+        let mut starting = leech(now, 1, &geometry);
+        assert_eq!(allowed(&mut starting, &empty), 0, "nothing to serve");
+        assert_eq!(allowed(&mut starting, &full), 10);
+        assert_eq!(allowed(&mut starting, &full), 0, "once");
+        let mut advanced = leech(now, 2, &geometry);
+        for index in 0..10 {
+            advanced.session.handle_received(&Message::Have(index)).unwrap();
+        }
+        assert_eq!(allowed(&mut advanced, &full), 0, "it has something to trade");
+        let mut silent = peer(now, 3);
+        silent.session.learn_geometry(geometry).unwrap();
+        assert_eq!(allowed(&mut silent, &full), 0, "it has not said what it has");
+    }
+}

@@ -1,0 +1,153 @@
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use tinytorrent_types::{Bitfield, BlockInfo, Geometry, PieceIndex};
+use tinytorrent_wire::{Handshake, HashRequest, Message};
+
+use super::{ConnectionError, DiskError};
+use crate::piece::BlockDigest;
+use crate::{AnnounceOutcome, PeerKey};
+
+/// Something that happened outside.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// Addresses that may be peers. They are filtered and remembered, not connected to at once.
+    PeersFound {
+        /// The source.
+        source: PeerSource,
+        /// As they were told; bad ones are dropped and counted.
+        addresses: Vec<SocketAddr>,
+    },
+    /// An [`Action::Connect`](crate::Action::Connect) came to nothing, or its handshake did.
+    ConnectFailed {
+        /// The connection that was tried.
+        peer: PeerKey,
+        /// The reason; it comes back in [`Event::PeerLeft`](crate::Event::PeerLeft).
+        error: ConnectionError,
+    },
+    /// Both handshakes are through: of an [`Action::Connect`](crate::Action::Connect), or of a connection that
+    /// [`Swarm::accept`](crate::Swarm::accept) let in. From now on messages flow.
+    HandshakeCompleted {
+        /// The connection.
+        peer: PeerKey,
+        /// The handshake of the peer.
+        handshake: Handshake,
+    },
+    /// Any message but `piece`, which goes to [`Swarm::handle_block`](crate::Swarm::handle_block).
+    MessageReceived {
+        /// The sender.
+        peer: PeerKey,
+        /// The message.
+        message: Message,
+    },
+    /// The connection is gone, or the peer broke the framing.
+    ConnectionClosed {
+        /// The connection.
+        peer: PeerKey,
+        /// The reason.
+        error: ConnectionError,
+    },
+    /// A block of an [`Action::ServeBlock`](crate::Action::ServeBlock) went out, or could not be read (`sent: false`).
+    BlockServed {
+        /// The receiver.
+        peer: PeerKey,
+        /// The block.
+        block: BlockInfo,
+        /// True if the peer has been sent it.
+        sent: bool,
+    },
+    /// So many bytes of blocks are written, or dropped since their piece failed. Until then they count
+    /// against [`Config::store_budget`](crate::Config::store_budget).
+    BlocksWritten {
+        /// Bytes of blocks, as accepted by [`BlockVerdict`](crate::BlockVerdict).
+        bytes: u64,
+    },
+    /// A piece that was to be verified is right, and it is on the disk.
+    PieceVerified {
+        /// The piece.
+        piece: PieceIndex,
+        /// SHA-1 of each block, in order, if they were asked for; else empty.
+        digests: Vec<BlockDigest>,
+    },
+    /// A piece that was to be verified is wrong, and has been thrown away.
+    PieceFailed {
+        /// The piece.
+        piece: PieceIndex,
+        /// SHA-1 of each block, in order.
+        digests: Vec<BlockDigest>,
+    },
+    /// The disk cannot be written or read. The torrent pauses; what was not verified is lost.
+    DiskFailed {
+        /// The failure.
+        error: DiskError,
+    },
+    /// A verified piece cannot be read any more. It is neither served nor fetched again, and peers are
+    /// told so (BEP 54): somebody may have taken the file away on purpose.
+    PieceLost {
+        /// The piece.
+        piece: PieceIndex,
+    },
+    /// The metadata of an [`Action::CheckMetadata`](crate::Action::CheckMetadata) is not what the info-hash names.
+    MetadataRefused,
+    /// The metadata is known and right, so that no peer is asked for it any more. These hashes, of a v2
+    /// torrent, are needed before the content can be looked at (BEP 52, "piece layers"); there may be
+    /// none. They come one by one with [`Action::CheckHashes`](crate::Action::CheckHashes).
+    HashesNeeded(Vec<HashRequest>),
+    /// The result of an [`Action::CheckHashes`](crate::Action::CheckHashes). Once all are right, [`Input::ContentReady`] is to
+    /// follow.
+    HashesChecked {
+        /// The sender.
+        peer: PeerKey,
+        /// The range of hashes.
+        request: HashRequest,
+        /// True if they lead to their root.
+        is_right: bool,
+    },
+    /// The result of an [`Action::ReadHashes`](crate::Action::ReadHashes).
+    HashesRead {
+        /// The peer that asked.
+        peer: PeerKey,
+        /// The range of hashes.
+        request: HashRequest,
+        /// The hashes, then those of the proof, 32 bytes each; `None` if they are not known.
+        hashes: Option<Bytes>,
+    },
+    /// The content is known and has been looked at: the download can begin, or the seeding.
+    ContentReady(Content),
+    /// The result of an [`Action::Announce`](crate::Action::Announce).
+    Announced(AnnounceOutcome),
+}
+
+/// The content of a torrent, and what of it is there already.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Content {
+    /// Its pieces.
+    pub geometry: Geometry,
+    /// The verified pieces.
+    pub have: Bitfield,
+    /// The pieces to download. Pieces beyond them are served if we have them.
+    pub wanted: Bitfield,
+    /// Blocks of unfinished pieces that are on the disk, unverified.
+    pub partial: Vec<BlockInfo>,
+    /// The bytes of the info dictionary, exactly as hashed, to serve to those who have a magnet
+    /// link only (BEP 9).
+    pub info: Bytes,
+    /// True if peers may come from trackers only (BEP 27).
+    pub is_private: bool,
+}
+
+/// The source of a peer's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PeerSource {
+    /// The user. Never refused for being private or odd.
+    User,
+    /// A tracker.
+    Tracker,
+    /// Another peer (BEP 11).
+    Exchange,
+    /// The link itself (`x.pe`).
+    Magnet,
+    /// It came to us.
+    Incoming,
+}

@@ -1,0 +1,101 @@
+use std::fmt;
+use std::io;
+
+use thiserror::Error;
+use tinytorrent_wire::session::Violation;
+use tinytorrent_wire::{DecodeError, HandshakeError};
+
+/// The reason why a connection ended, or never came to be.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum LeaveReason {
+    /// It could not be made.
+    #[error("could not be connected to: {0}")]
+    ConnectFailed(ConnectionError),
+    /// The other side closed it, or it broke.
+    #[error("closed: {0}")]
+    Closed(ConnectionError),
+    /// The peer broke a rule of the protocol.
+    #[error("broke the protocol: {0}")]
+    Violation(Violation),
+    /// The peer answered for another torrent.
+    #[error("means another torrent")]
+    WrongTorrent,
+    /// The peer sent wrong pieces, metadata or hashes.
+    #[error("sent wrong pieces")]
+    Banned,
+    /// Nothing came for too long.
+    #[error("said nothing for too long")]
+    Idle,
+    /// It is ourselves.
+    #[error("is ourselves")]
+    OurselvesFound,
+    /// There is another connection to the same peer.
+    #[error("is connected already")]
+    Duplicate,
+    /// Neither side has anything for the other.
+    #[error("has nothing for us, nor we for it")]
+    Useless,
+    /// There is no room for it.
+    #[error("found no room")]
+    Crowded,
+    /// The torrent is paused or gone.
+    #[error("torrent stopped")]
+    Stopped,
+}
+
+/// The failure of a connection, as the driver saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConnectionError {
+    /// The system reports an error: the connection was refused, reset, not allowed…
+    #[error("{0}")]
+    Io(io::ErrorKind),
+    /// The peer closed the connection.
+    #[error("the other side closed it")]
+    Closed,
+    /// The connection or the handshake took too long.
+    #[error("no answer in time")]
+    TimedOut,
+    /// The peer speaks another protocol.
+    #[error("{0}")]
+    Handshake(HandshakeError),
+    /// The peer means another torrent.
+    #[error("the peer means another torrent")]
+    WrongTorrent,
+    /// The encryption could not be agreed upon, or the peer does not encrypt and has to.
+    #[error("the encryption failed")]
+    Encryption,
+    /// The peer broke the framing of messages.
+    #[error("{0}")]
+    Framing(DecodeError),
+    /// The peer does not read what it is sent.
+    #[error("it does not read what it is sent")]
+    Unread,
+    /// Nothing is left that could own the connection.
+    #[error("the torrent is gone")]
+    Abandoned,
+}
+
+impl From<io::Error> for ConnectionError {
+    fn from(error: io::Error) -> Self {
+        ConnectionError::Io(error.kind())
+    }
+}
+
+/// The failure of a disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskError {
+    /// The kind of failure, as the system reports it.
+    pub kind: io::ErrorKind,
+    /// The failure in words, with the path.
+    pub message: String,
+}
+
+impl fmt::Display for DiskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for DiskError {}

@@ -1,0 +1,28 @@
+/// Figures of the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Bytes of blocks accepted from peers since the start.
+    pub downloaded: u64,
+    /// Bytes of blocks sent to peers since the start.
+    pub uploaded: u64,
+    /// Bytes of blocks that were received and not needed, or failed.
+    pub wasted: u64,
+    /// Bytes a second now.
+    pub download_rate: u64,
+    /// Bytes a second now.
+    pub upload_rate: u64,
+    /// Peers whose handshakes are through.
+    pub peers: u32,
+    /// Those of them that have everything.
+    pub seeds: u32,
+    /// Addresses known to us.
+    pub known_peers: u32,
+    /// Pieces that failed their hash.
+    pub hash_failures: u32,
+    /// Bytes of verified pieces.
+    pub have_bytes: u64,
+    /// Bytes still missing of the whole torrent.
+    pub left: u64,
+    /// Bytes still missing of the wanted pieces: `have_bytes` grows by so much until all is there.
+    pub wanted_left: u64,
+}

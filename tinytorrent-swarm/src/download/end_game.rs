@@ -1,0 +1,180 @@
+//! Blocks that one peer was asked for and another will send sooner.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use tinytorrent_types::BlockInfo;
+use tinytorrent_wire::Message;
+
+use super::Download;
+use crate::PeerKey;
+use crate::outbox::Outbox;
+use crate::peer::{Peer, request_of};
+use crate::peers::Peers;
+use crate::piece::Picker;
+
+/// The end game (BEP 3): when to look again whether somebody became slow.
+#[derive(Debug, Default)]
+pub(super) struct EndGame {
+    look_at: Option<Instant>,
+}
+
+/// In the end game, a peer with fewer requests than this takes over from the slowest.
+const IDLE_BELOW: usize = 4;
+
+/// What a peer will have sent in this time is left to it.
+const STEAL_AFTER: Duration = Duration::from_millis(500);
+
+/// The same, where the other peer failed lately itself: it comes after those that did not.
+const STEAL_AFTER_FAILURE: Duration = Duration::from_secs(2);
+
+/// Requests of one slow peer to look at for one that another peer can take over.
+const STEAL_AMONG: usize = 64;
+
+/// The same, of all slow peers: each look has a search in the pieces of the other peer.
+const STEAL_AMONG_ALL: usize = 512;
+
+impl EndGame {
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.look_at
+    }
+
+    /// Returns true, once, when it is time to look again.
+    pub(super) fn is_due(&mut self, now: Instant) -> bool {
+        self.look_at.take_if(|at| *at <= now).is_some()
+    }
+
+    fn look_again(&mut self, now: Instant) {
+        self.look_at.get_or_insert(now + STEAL_AFTER);
+    }
+
+    /// The slowest peer that was asked for something which `thief` can send sooner, and the last of
+    /// such requests.
+    fn slow_request(
+        &mut self,
+        now: Instant,
+        peers: &mut Peers,
+        thief: PeerKey,
+    ) -> Option<(PeerKey, BlockInfo)> {
+        let peer = peers.get_mut(thief)?;
+        let is_failing = peer.pipeline.credit.is_failing();
+        let patience = if is_failing { STEAL_AFTER_FAILURE } else { STEAL_AFTER };
+        let patience = patience.max(2 * peer.time_for_one_more(now));
+        let others = peers.iter_mut().filter(|peer| peer.key != thief);
+        let owing = others.filter(|peer| peer.requested_count() > 0);
+        let mut owing: Vec<_> = owing.map(|peer| (peer.drain_time(now), peer.key)).collect();
+        owing.sort_unstable_by(|a, b| b.cmp(a));
+        let pieces = peers.get(thief)?.pieces()?;
+        let mut looks = STEAL_AMONG_ALL;
+        for (wait, victim) in owing {
+            if wait <= patience {
+                // Whether it keeps its promise, and the quicker ones do, shows a little later.
+                self.look_again(now);
+                break;
+            }
+            let victim_peer = peers.get(victim)?;
+            let among = STEAL_AMONG.min(looks);
+            looks -= victim_peer.requested_count().min(among);
+            let mut last = victim_peer.requested().rev().take(among);
+            if let Some(block) = last.find(|block| pieces.contains(block.piece())) {
+                return Some((victim, block));
+            }
+        }
+        None
+    }
+}
+
+impl Download {
+    /// Nothing is left to ask for, but what others are slow to send: takes over the last requests of
+    /// the peer that will take longest, which gets a cancel.
+    pub(super) fn steal_for(
+        &mut self,
+        now: Instant,
+        thief: PeerKey,
+        peers: &mut Peers,
+        picker: &mut Picker,
+        out: &mut Outbox,
+    ) {
+        while let Some(peer) = peers.get(thief)
+            && peer.requested_count() < IDLE_BELOW
+        {
+            if peer.pipeline.was_overtaken_within(now, STEAL_AFTER) {
+                return self.end_game.look_again(now);
+            }
+            if !may_steal(now, peer) {
+                return;
+            }
+            let slow = self.end_game.slow_request(now, peers, thief);
+            let Some((victim, block)) = slow else { return };
+            if !self.take_over(now, thief, victim, block, peers, picker, out) {
+                return;
+            }
+        }
+    }
+
+    /// Somebody waits for a piece (S-25), and the slowest of those who were asked for it would take
+    /// longer than this peer, with all that it has to send before: it is asked instead.
+    pub(super) fn rescue_for(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        peers: &mut Peers,
+        picker: &mut Picker,
+        out: &mut Outbox,
+    ) {
+        if !picker.has_urgent() {
+            return;
+        }
+        let Some(peer) = peers.get_mut(key).filter(|peer| may_steal(now, peer)) else { return };
+        let own = peer.time_for_one_more(now);
+        let Some(pieces) = peer.pieces() else { return };
+        let awaited = picker.urgent_requests(pieces).filter(|(asked, _)| *asked != key);
+        let awaited: BTreeMap<PeerKey, BlockInfo> = awaited.collect();
+        let wait = |asked: &PeerKey| Some(peers.get_mut(*asked)?.drain_time(now));
+        let slowest = awaited.keys().map(wait).zip(awaited.keys()).max();
+        let Some((wait, victim)) = slowest else { return };
+        if wait > Some(STEAL_AFTER.max(own)) {
+            self.take_over(now, key, *victim, awaited[victim], peers, picker, out);
+        }
+    }
+
+    /// Asks one peer for what another was asked. Returns false if that may not be.
+    #[expect(clippy::too_many_arguments, reason = "two peers, and all that a request touches")]
+    fn take_over(
+        &mut self,
+        now: Instant,
+        thief: PeerKey,
+        victim: PeerKey,
+        block: BlockInfo,
+        peers: &mut Peers,
+        picker: &mut Picker,
+        out: &mut Outbox,
+    ) -> bool {
+        // The peer's queue is full, or it chokes: the rulebook has no place for the request.
+        let may_ask = |peer: &Peer| peer.session.may_request(block.piece().get());
+        if !peers.get(thief).is_some_and(may_ask) || !picker.reassign(block, thief) {
+            return false;
+        }
+        if let Some(peer) = peers.get_mut(victim) {
+            if peer.is_silent_for(now, STEAL_AFTER) {
+                self.note_failure(now, peer, picker, out);
+            }
+            self.take_back(now, peer, out, block);
+            peer.pipeline.note_overtaken(now);
+        }
+        if let Some(peer) = peers.get_mut(thief) {
+            peer.pipeline.note_request(now, peer.session.open_request_count());
+            out.send(now, peer, Message::Request(request_of(block)));
+            out.arm(peer);
+        }
+        true
+    }
+}
+
+fn may_steal(now: Instant, peer: &Peer) -> bool {
+    !peer.chokes_us()
+        && !peer.pipeline.is_snubbing()
+        && !peer.pipeline.credit.is_resting(now)
+        // A peer that was found too slow does not take over from others in turn.
+        && !peer.pipeline.was_overtaken_within(now, STEAL_AFTER)
+}

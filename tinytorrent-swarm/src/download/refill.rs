@@ -1,0 +1,154 @@
+use crate::PeerKey;
+use crate::peer::Peer;
+use crate::peers::Peers;
+
+/// Peers that may be asked for more, once the batch of inputs is through.
+#[derive(Debug, Default)]
+pub(super) struct Refill {
+    /// Each once.
+    queue: Vec<PeerKey>,
+    /// All peers, those in the queue first.
+    takes_all: bool,
+    /// Some peer with room found nothing to be asked for.
+    is_idle: bool,
+    /// The peer that had the last of what the download limit let through.
+    limited: Option<PeerKey>,
+}
+
+impl Refill {
+    /// Puts a peer in.
+    pub(super) fn add(&mut self, peer: &mut Peer) {
+        if !std::mem::replace(&mut peer.pipeline.is_queued, true) {
+            self.queue.push(peer.key);
+        }
+    }
+
+    /// Puts all peers in: a limit has gone.
+    pub(super) fn add_all(&mut self) {
+        self.takes_all = true;
+    }
+
+    /// Notes that a peer with room found nothing to be asked for.
+    pub(super) fn note_idle(&mut self) {
+        self.is_idle = true;
+    }
+
+    /// Something can be asked for again: those that found nothing may look once more.
+    pub(super) fn wake_idle(&mut self) {
+        self.takes_all |= std::mem::take(&mut self.is_idle);
+    }
+
+    /// The same, for blocks that were requested of one peer and are free for all.
+    pub(super) fn wake_after_release(&mut self) {
+        self.is_idle = true;
+        self.wake_idle();
+    }
+
+    /// Notes the peer that had the last of what the download limit let through.
+    pub(super) fn note_limited(&mut self, peer: PeerKey) {
+        self.limited = Some(peer);
+    }
+
+    /// Takes out all, in the order in which to ask them. The turn is at the one behind the peer that
+    /// had the last of what the limit let through (S-24), and blocks that somebody failed to give go
+    /// first to a peer that has given something.
+    pub(super) fn take(&mut self, peers: &mut Peers) -> Vec<PeerKey> {
+        if std::mem::take(&mut self.takes_all) {
+            let mut all: Vec<PeerKey> = peers.iter().map(|peer| peer.key).collect();
+            let last = self.limited.and_then(|last| all.iter().position(|&key| key == last));
+            all.rotate_left(last.map_or(0, |at| at + 1));
+            for key in all {
+                if let Some(peer) = peers.get_mut(key) {
+                    self.add(peer);
+                }
+            }
+        }
+        let mut queue = std::mem::take(&mut self.queue);
+        if queue.len() > 1 {
+            queue.sort_by_key(|&key| peers.get(key).map(Peer::standing));
+        }
+        queue
+    }
+
+    /// Takes back a queue that is done, for its memory.
+    pub(super) fn recycle(&mut self, mut queue: Vec<PeerKey>) {
+        if self.queue.is_empty() {
+            queue.clear();
+            self.queue = queue;
+        }
+    }
+
+    /// Returns true if there is nobody to be asked.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty() && !self.takes_all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::peer::testing::peer;
+
+    fn four() -> (Peers, Vec<PeerKey>) {
+        let now = Instant::now();
+        let peers = Peers::of((0..4).map(|slot| peer(now, slot)));
+        let keys = peers.keys().collect();
+        (peers, keys)
+    }
+
+    fn taken(refill: &mut Refill, peers: &mut Peers) -> Vec<usize> {
+        let queue = refill.take(peers);
+        let slots = queue.iter().map(|key| key.slot()).collect();
+        for key in &queue {
+            peers.get_mut(*key).unwrap().pipeline.is_queued = false;
+        }
+        refill.recycle(queue);
+        slots
+    }
+
+    #[test]
+    fn each_peer_is_in_the_queue_once() {
+        let (mut peers, keys) = four();
+        let mut refill = Refill::default();
+        for at in [2, 1, 2] {
+            refill.add(peers.get_mut(keys[at]).unwrap());
+        }
+        assert_eq!(taken(&mut refill, &mut peers), [2, 1]);
+        refill.add(peers.get_mut(keys[3]).unwrap());
+        refill.add_all();
+        assert_eq!(taken(&mut refill, &mut peers), [3, 0, 1, 2]);
+        assert!(refill.is_empty());
+    }
+
+    #[test]
+    fn the_turn_goes_on_behind_the_last_one_that_the_limit_served() {
+        // S-24
+        let (mut peers, keys) = four();
+        let mut refill = Refill::default();
+        refill.note_limited(keys[1]);
+        refill.add_all();
+        assert_eq!(taken(&mut refill, &mut peers), [2, 3, 0, 1]);
+    }
+
+    #[test]
+    fn peers_that_failed_come_last() {
+        let (mut peers, keys) = four();
+        let mut refill = Refill::default();
+        peers.get_mut(keys[0]).unwrap().pipeline.credit.fail(Instant::now());
+        refill.add_all();
+        assert_eq!(taken(&mut refill, &mut peers), [1, 2, 3, 0]);
+    }
+
+    #[test]
+    fn only_those_that_found_nothing_are_woken() {
+        let (mut peers, _) = four();
+        let mut refill = Refill::default();
+        refill.wake_idle();
+        assert!(taken(&mut refill, &mut peers).is_empty());
+        refill.note_idle();
+        refill.wake_idle();
+        assert_eq!(taken(&mut refill, &mut peers).len(), 4);
+    }
+}

@@ -1,0 +1,68 @@
+//! Pieces that were hashed: right, wrong, or lost again.
+
+use std::time::Instant;
+
+use tinytorrent_types::PieceIndex;
+use tinytorrent_wire::Message;
+
+use super::Download;
+use crate::PeerKey;
+use crate::contract::{Action, Event};
+use crate::outbox::Outbox;
+use crate::peers::Peers;
+use crate::piece::{BlockDigest, Picker};
+
+impl Download {
+    /// Asks for the verification of pieces that were on the disk when we started.
+    pub(crate) fn verify(&self, pieces: Vec<PieceIndex>, out: &mut Outbox) {
+        for piece in pieces {
+            let digests = self.blame.wants_digests(piece);
+            out.act(Action::VerifyPiece { piece, digests });
+        }
+    }
+
+    /// A piece is right and on the disk. Returns the peers that are proven to have sent wrong blocks of
+    /// it before, or `None` if nobody waited for it.
+    pub(crate) fn on_verified(
+        &mut self,
+        now: Instant,
+        peers: &mut Peers,
+        picker: &mut Picker,
+        out: &mut Outbox,
+        piece: PieceIndex,
+        digests: &[BlockDigest],
+    ) -> Option<Vec<PeerKey>> {
+        let was_wanted = picker.wants(piece);
+        if !picker.verified(piece) {
+            return None;
+        }
+        out.tell(Event::PieceCompleted { piece });
+        // Those that lack the piece are told, and where it was the last one of interest, that is told.
+        for peer in peers.iter_mut() {
+            let Some(pieces) = peer.pieces() else { continue };
+            if pieces.contains(piece) {
+                peer.pipeline.interesting -= u32::from(was_wanted);
+                self.update_interest(now, peer, out);
+            } else {
+                out.send(now, peer, Message::Have(piece.get()));
+            }
+        }
+        Some(self.blame.piece_verified(piece, digests))
+    }
+
+    /// A piece is wrong. Returns the peers that are proven guilty.
+    pub(crate) fn on_failed(
+        &mut self,
+        picker: &mut Picker,
+        out: &mut Outbox,
+        piece: PieceIndex,
+        digests: Vec<BlockDigest>,
+    ) -> Vec<PeerKey> {
+        let Some(senders) = picker.failed(piece) else { return Vec::new() };
+        self.wasted += u64::from(picker.geometry().blocks_length(piece));
+        self.hash_failures += 1;
+        out.tell(Event::PieceFailed { piece });
+        self.refill.wake_after_release();
+        self.blame.piece_failed(piece, senders, digests)
+    }
+}

@@ -1,0 +1,139 @@
+//! Peer exchange: telling peers of each other (BEP 11).
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tinytorrent_wire::extension::{Extension, PexFlags, PexMessage, PexPeer};
+use tinytorrent_wire::pex::{PexReceiver, PexSender};
+use tinytorrent_wire::session::{Rule, Side, Violation};
+
+use crate::PeerKey;
+use crate::outbox::Outbox;
+use crate::peer::Peer;
+use crate::peers::Peers;
+
+/// The state of the exchange with one peer: the addresses that it was told, and how much it tells.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    sender: PexSender,
+    receiver: PexReceiver,
+    /// When the peer is told of others next.
+    pub(crate) next: Instant,
+}
+
+/// The first message waits until the connections of a start have settled.
+const FIRST: Duration = Duration::from_secs(5);
+
+/// BEP 11: no more than one message a minute.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+impl Exchange {
+    fn new(now: Instant, peer: SocketAddr) -> Self {
+        let (sender, receiver) = (PexSender::new(peer), PexReceiver::new());
+        Self { sender, receiver, next: now + FIRST }
+    }
+}
+
+/// Begins to exchange with a peer that speaks `ut_pex`, if the torrent allows it. The state outlives
+/// the peer's taking that back, lest it count its messages anew.
+pub(crate) fn begin(now: Instant, peer: &mut Peer, out: &mut Outbox, is_allowed: bool) {
+    if !is_allowed {
+        peer.exchange = None;
+    } else if peer.exchange.is_none() && peer.extensions.id(Extension::PeerExchange).is_some() {
+        let address = peer.contact.listens_at.unwrap_or(peer.contact.address);
+        peer.exchange = Some(Exchange::new(now, address));
+        out.arm(peer);
+    }
+}
+
+/// Takes in the addresses that a peer tells of.
+///
+/// # Errors
+/// It tells far more often than it may.
+pub(crate) fn receive(
+    now: Instant,
+    peer: &mut Peer,
+    message: &PexMessage,
+) -> Result<Vec<SocketAddr>, Violation> {
+    let Some(exchange) = &mut peer.exchange else { return Ok(Vec::new()) };
+    let rule = Rule::NoExchangeFlood;
+    let flood = |_| Violation { from: Side::Peer, message: "extended", rule };
+    let told = exchange.receiver.handle_message(now, message).map_err(flood)?;
+    Ok(told.iter().map(|peer| peer.address).collect())
+}
+
+/// Tells a peer whom we have met since the last time, if it is time.
+pub(crate) fn send(now: Instant, peers: &mut Peers, key: PeerKey, out: &mut Outbox) {
+    let is_due = |peer: &Peer| peer.exchange.as_ref().is_some_and(|exchange| now >= exchange.next);
+    if !peers.get(key).is_some_and(is_due) {
+        return;
+    }
+    let connected: Vec<PexPeer> = peers.iter().filter_map(entry).collect();
+    let Some(peer) = peers.get_mut(key) else { return };
+    let Some(exchange) = &mut peer.exchange else { return };
+    exchange.next = now + INTERVAL;
+    let Some(id) = peer.extensions.id(Extension::PeerExchange) else { return };
+    if let Some(message) = exchange.sender.poll_message(now, connected) {
+        out.send(now, peer, message.to_message(id).into());
+    }
+}
+
+/// The entry of a peer, if it is known where it listens.
+fn entry(peer: &Peer) -> Option<PexPeer> {
+    let address = peer.contact.listens_at?;
+    let mut flags = PexFlags::default();
+    if peer.is_seed() || peer.is_upload_only {
+        flags = flags.with(PexFlags::UPLOAD_ONLY);
+    }
+    if !peer.contact.is_incoming {
+        flags = flags.with(PexFlags::REACHABLE);
+    }
+    Some(PexPeer { address, flags })
+}
+
+#[cfg(test)]
+mod tests {
+    use tinytorrent_wire::Message;
+    use tinytorrent_wire::extension::{ExtendedHandshake, OurExtensions};
+
+    use super::*;
+    use crate::peer::testing::peer;
+
+    fn exchanging(now: Instant) -> (Peers, Vec<PeerKey>, Outbox) {
+        let mut out = Outbox::default();
+        let all = (0..3).map(|slot| {
+            let mut peer = peer(now, slot);
+            let theirs = OurExtensions::new([Extension::PeerExchange]);
+            peer.extensions.update(&ExtendedHandshake::new(&theirs));
+            begin(now, &mut peer, &mut out, true);
+            peer
+        });
+        let peers = Peers::of(all.collect::<Vec<_>>());
+        let keys = peers.keys().collect();
+        (peers, keys, out)
+    }
+
+    #[test]
+    fn a_peer_is_told_of_the_others_once_a_minute() {
+        //
+        let now = Instant::now();
+        let (mut peers, keys, mut out) = exchanging(now);
+        send(now, &mut peers, keys[0], &mut out);
+        assert!(out.take_messages(keys[0]).is_empty(), "not before a start has settled");
+        send(now + FIRST, &mut peers, keys[0], &mut out);
+        assert!(matches!(out.take_messages(keys[0])[..], [Message::Extended(_)]));
+        send(now + FIRST, &mut peers, keys[0], &mut out);
+        assert!(out.take_messages(keys[0]).is_empty());
+        assert_eq!(peers.get(keys[0]).unwrap().deadline(), now + FIRST + INTERVAL);
+    }
+
+    #[test]
+    fn a_torrent_that_turns_out_private_stops_to_exchange() {
+        let now = Instant::now();
+        let (mut peers, keys, mut out) = exchanging(now);
+        let peer = peers.get_mut(keys[0]).unwrap();
+        begin(now, peer, &mut out, false);
+        assert!(peer.exchange.is_none());
+        assert_eq!(receive(now, peer, &PexMessage::default()), Ok(Vec::new()));
+    }
+}

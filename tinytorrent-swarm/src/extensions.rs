@@ -1,0 +1,157 @@
+//! The extension protocol: our handshake, and the short messages about ourselves (BEP 10, 21, 54).
+
+use std::time::Instant;
+
+use tinytorrent_types::PieceIndex;
+use tinytorrent_wire::extension::{ExtendedHandshake, Extension, ExtensionMessage, OurExtensions};
+use tinytorrent_wire::session::Side;
+use tinytorrent_wire::{Message, Request};
+
+use crate::config::{Config, MAX_QUEUED_REQUESTS};
+use crate::outbox::Outbox;
+use crate::peer::Peer;
+
+/// The extensions that we speak, and what we say of ourselves.
+#[derive(Debug)]
+pub(crate) struct Extensions {
+    pub(crate) ours: OurExtensions,
+    client: String,
+    listen_port: Option<u16>,
+    /// Peers are told of each other, unless the torrent is private (BEP 11).
+    exchanges: bool,
+}
+
+/// The state of the torrent, as peers are told of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct About {
+    pub(crate) is_private: bool,
+    /// Length of the info dictionary in bytes, once it is known.
+    pub(crate) metadata_size: Option<u64>,
+    /// Every wanted piece is here.
+    pub(crate) is_upload_only: bool,
+}
+
+impl Extensions {
+    pub(crate) fn new(config: &Config) -> Self {
+        let always = [Extension::Metadata, Extension::DontHave, Extension::UploadOnly];
+        let exchange = config.exchange.then_some(Extension::PeerExchange);
+        Self {
+            ours: OurExtensions::new(always.into_iter().chain(exchange)),
+            client: config.client.clone(),
+            listen_port: config.listen_port,
+            exchanges: config.exchange,
+        }
+    }
+
+    /// Returns true if peers may be told of each other.
+    pub(crate) fn may_exchange(&self, is_private: bool) -> bool {
+        // BEP 27: a private torrent's peers come from its trackers alone.
+        self.exchanges && !is_private
+    }
+
+    /// Sends our handshake, or what has changed of it.
+    pub(crate) fn send_handshake(
+        &self,
+        now: Instant,
+        peer: &mut Peer,
+        out: &mut Outbox,
+        about: About,
+    ) {
+        if !peer.is_extended() {
+            return;
+        }
+        let mut handshake = ExtendedHandshake::new(&self.ours);
+        if about.is_private {
+            // It may have been announced before the metadata told (BEP 10: 0 takes it back).
+            handshake.disable(Extension::PeerExchange);
+        }
+        handshake.client = Some(self.client.clone().into_bytes());
+        handshake.listen_port = self.listen_port;
+        handshake.your_ip = Some(peer.contact.address.ip().to_canonical());
+        handshake.request_queue = Some(MAX_QUEUED_REQUESTS as u32);
+        handshake.metadata_size = about.metadata_size;
+        handshake.upload_only = about.is_upload_only.then_some(true);
+        out.send(now, peer, handshake.to_message().into());
+    }
+}
+
+/// Tells a peer that we download nothing any more (BEP 21), if it understands.
+pub(crate) fn send_upload_only(now: Instant, peer: &mut Peer, out: &mut Outbox) {
+    if let Some(id) = peer.extensions.id(Extension::UploadOnly) {
+        out.send(now, peer, ExtensionMessage::upload_only(id, true).into());
+    }
+}
+
+/// Tells a peer that we do not have a piece any more (BEP 54), if it understands and was told that we
+/// have it.
+pub(crate) fn send_dont_have(now: Instant, peer: &mut Peer, out: &mut Outbox, piece: PieceIndex) {
+    let was_told =
+        |peer: &Peer| peer.session.pieces(Side::Us).is_some_and(|pieces| pieces.contains(piece));
+    let Some(id) = peer.extensions.id(Extension::DontHave).filter(|_| was_told(peer)) else {
+        return;
+    };
+    peer.session.handle_dont_have(Side::Us, piece.get());
+    let message: Message = ExtensionMessage::dont_have(id, piece.get()).into();
+    out.send(now, peer, message);
+    // With the fast extension, requests for it are still to be answered; without it, none is left.
+    let is_lost = |request: &Request| request.index == piece.get();
+    let lost: Vec<_> = peer.session.waiting_requests().filter(is_lost).collect();
+    for request in lost {
+        out.send(now, peer, Message::Reject(request));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tinytorrent_types::{Geometry, InfoHashV1, InfoHashes, PeerId};
+
+    use super::*;
+    use crate::peer::testing::leech;
+
+    fn extensions() -> Extensions {
+        let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
+        let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 1);
+        config.client("test 1").listen_port(6881);
+        Extensions::new(&config)
+    }
+
+    fn listener(now: Instant) -> Peer {
+        let geometry = Geometry::new(4 << 14, 1 << 14).unwrap();
+        let mut peer = leech(now, 1, &geometry);
+        let theirs = OurExtensions::new([Extension::DontHave, Extension::UploadOnly]);
+        peer.extensions.update(&ExtendedHandshake::new(&theirs));
+        peer
+    }
+
+    #[test]
+    fn the_handshake_says_what_is_known() {
+        let (now, mut out) = (Instant::now(), Outbox::default());
+        let mut peer = listener(now);
+        let about = About { is_private: false, metadata_size: Some(99), is_upload_only: true };
+        extensions().send_handshake(now, &mut peer, &mut out, about);
+        let [Message::Extended(extended)] = &out.take_messages(peer.key)[..] else { panic!() };
+        let said = ExtendedHandshake::parse(&extended.payload).unwrap();
+        assert_eq!(said.client_name().as_deref(), Some("test 1"));
+        assert_eq!((said.metadata_size, said.upload_only), (Some(99), Some(true)));
+        assert_eq!((said.listen_port, said.request_queue), (Some(6881), Some(2000)));
+    }
+
+    /// BEP 54, BEP 6.
+    #[test]
+    fn a_piece_that_is_lost_is_taken_back_and_its_requests_are_rejected() {
+        let (now, mut out) = (Instant::now(), Outbox::default());
+        let mut peer = listener(now);
+        out.send(now, &mut peer, Message::Unchoke);
+        let request = tinytorrent_wire::Request { index: 2, begin: 0, length: 1 << 14 };
+        peer.session.handle_received(&Message::Request(request)).unwrap();
+        out.take_actions();
+        let piece = peer.session.geometry().unwrap().piece(2).unwrap();
+        send_dont_have(now, &mut peer, &mut out, piece);
+        let said = out.take_messages(peer.key);
+        assert!(
+            matches!(said[..], [Message::Extended(_), Message::Reject(lost)] if lost == request)
+        );
+        send_dont_have(now, &mut peer, &mut out, piece);
+        assert!(out.take_messages(peer.key).is_empty(), "once");
+    }
+}

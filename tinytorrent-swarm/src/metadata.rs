@@ -1,0 +1,202 @@
+//! The info dictionary: from peers, for a magnet link, and for peers (BEP 9).
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use tinytorrent_wire::extension::{Extension, ExtensionMessage, MetadataMessage};
+use tinytorrent_wire::metadata::{BLOCK_LENGTH, Complete, Config, DataOutcome, MetadataAssembly};
+
+use crate::PeerKey;
+use crate::contract::{Action, Event};
+use crate::outbox::Outbox;
+use crate::peer::Peer;
+use crate::peers::Peers;
+
+/// The info dictionary while it is being fetched.
+#[derive(Debug)]
+pub(crate) struct MetadataFetch {
+    assembly: MetadataAssembly<PeerKey>,
+    /// A complete one that is with somebody who can hash it; one at a time.
+    checking: Option<Complete<PeerKey>>,
+}
+
+/// Blocks of metadata that a peer gets at one instant: 8 MiB, more than anybody asks for at once.
+/// They are copied, and nobody knows yet whether the peer reads them.
+const AT_ONCE: u64 = 512;
+
+/// Times over that a peer may fetch the metadata from us, and then some blocks more.
+const TIMES: u64 = 4;
+
+/// The blocks beyond: a torrent of one block is asked for more often than a large one.
+const SPARE_BLOCKS: u64 = 8;
+
+impl MetadataFetch {
+    pub(crate) fn new(max_size: u32) -> Self {
+        let mut limits = Config::default();
+        limits.max_size(max_size);
+        Self { assembly: MetadataAssembly::new(limits), checking: None }
+    }
+
+    /// The next instant at which a request is due.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.assembly.poll_timeout()
+    }
+
+    /// A peer tells the size of the metadata.
+    pub(crate) fn add_peer(&mut self, now: Instant, peer: &Peer, size: Option<u64>) {
+        if let Some(size) = size
+            && peer.extensions.id(Extension::Metadata).is_some()
+        {
+            // A size that is refused makes the peer useless for the metadata, no more.
+            let _ = self.assembly.add_peer(now, peer.key, size);
+        }
+    }
+
+    /// A peer is gone.
+    pub(crate) fn remove_peer(&mut self, peer: PeerKey) {
+        self.assembly.remove_peer(peer);
+    }
+
+    /// Takes in a message of a peer; a request is none of its business.
+    pub(crate) fn on_message(
+        &mut self,
+        now: Instant,
+        peer: PeerKey,
+        message: MetadataMessage,
+        out: &mut Outbox,
+    ) {
+        match message {
+            MetadataMessage::Data { block, total_size, data } => {
+                let outcome = self.assembly.handle_data(now, peer, block, total_size, &data);
+                if outcome == DataOutcome::Stored {
+                    self.tell_progress(out);
+                }
+                self.check(out);
+            }
+            MetadataMessage::Reject { block } => self.assembly.handle_reject(now, peer, block),
+            MetadataMessage::Request { .. } | MetadataMessage::Unknown { .. } => {}
+        }
+    }
+
+    fn tell_progress(&self, out: &mut Outbox) {
+        if let Some((bytes, total)) = self.assembly.progress() {
+            out.tell(Event::MetadataProgress { bytes: bytes.into(), total: total.into() });
+        }
+    }
+
+    /// Hands what is complete to somebody who can hash it.
+    fn check(&mut self, out: &mut Outbox) {
+        if self.checking.is_none()
+            && let Some(complete) = self.assembly.poll_complete()
+        {
+            let info = Bytes::copy_from_slice(&complete.bytes);
+            self.checking = Some(complete);
+            out.act(Action::CheckMetadata { info });
+        }
+    }
+
+    /// Asks peers for the blocks that are due.
+    pub(crate) fn request(&mut self, now: Instant, peers: &mut Peers, out: &mut Outbox) {
+        while let Some((key, block)) = self.assembly.poll_request(now) {
+            let id = peers.get(key).and_then(|peer| peer.extensions.id(Extension::Metadata));
+            match (id, peers.get_mut(key)) {
+                (Some(id), Some(peer)) => {
+                    out.send(now, peer, ExtensionMessage::request_metadata(id, block).into());
+                }
+                _ => self.assembly.remove_peer(key),
+            }
+        }
+    }
+
+    /// What was checked is not what the info-hash names. Returns the peers that sent all of it.
+    pub(crate) fn on_refused(&mut self, now: Instant, out: &mut Outbox) -> Vec<PeerKey> {
+        let Some(complete) = self.checking.take() else { return Vec::new() };
+        let liars = self.assembly.handle_verdict(now, complete, false);
+        self.check(out);
+        liars
+    }
+}
+
+/// Answers a request for a block of the metadata.
+pub(crate) fn serve(now: Instant, peer: &mut Peer, out: &mut Outbox, info: &Bytes, block: u32) {
+    let Some(id) = peer.extensions.id(Extension::Metadata) else { return };
+    // a peer that asks for it again and again is not after the metadata.
+    let blocks = info.len().div_ceil(BLOCK_LENGTH as usize) as u64;
+    let limit = TIMES * (blocks + SPARE_BLOCKS) + 1;
+    let is_fair = peer.rations.metadata.has_room(now, limit, AT_ONCE);
+    let answer = match block_of(info, block).filter(|_| is_fair) {
+        Some(data) => {
+            peer.rations.metadata.add(now, 1);
+            MetadataMessage::Data { block, total_size: Some(info.len() as u64), data }
+        }
+        None => MetadataMessage::Reject { block },
+    };
+    out.send(now, peer, answer.to_message(id).into());
+}
+
+/// A block of 16 KiB, the last one shorter (BEP 9).
+fn block_of(info: &Bytes, block: u32) -> Option<Bytes> {
+    let length = BLOCK_LENGTH as usize;
+    let start = (block as usize).checked_mul(length).filter(|&start| start < info.len())?;
+    Some(info.slice(start..info.len().min(start + length)))
+}
+
+#[cfg(test)]
+mod tests {
+    use tinytorrent_wire::Message;
+    use tinytorrent_wire::extension::{ExtendedHandshake, OurExtensions};
+
+    use super::*;
+    use crate::peer::testing::peer;
+
+    fn with_metadata(now: Instant, slot: u32) -> Peer {
+        let mut peer = peer(now, slot);
+        let theirs = OurExtensions::new([Extension::Metadata]);
+        peer.extensions.update(&ExtendedHandshake::new(&theirs));
+        peer
+    }
+
+    #[test]
+    fn blocks_come_from_peers_and_the_whole_is_checked_once() {
+        let (now, mut out) = (Instant::now(), Outbox::default());
+        let mut peers = Peers::of([with_metadata(now, 0)]);
+        let key = peers.keys().next().unwrap();
+        let mut fetch = MetadataFetch::new(1 << 20);
+        fetch.add_peer(now, peers.get(key).unwrap(), Some(100));
+        fetch.request(now, &mut peers, &mut out);
+        assert!(matches!(out.take_messages(key)[..], [Message::Extended(_)]));
+        let data = Bytes::from(vec![7; 100]);
+        let whole = MetadataMessage::Data { block: 0, total_size: Some(100), data: data.clone() };
+        fetch.on_message(now, key, whole, &mut out);
+        assert_eq!(out.take_actions(), [Action::CheckMetadata { info: data }]);
+        assert_eq!(fetch.on_refused(now, &mut out), [key], "it sent all of it");
+    }
+
+    #[test]
+    fn a_peer_gets_the_metadata_some_times_over_and_not_for_ever() {
+        //
+        let (now, mut out) = (Instant::now(), Outbox::default());
+        let (mut peer, info) = (with_metadata(now, 0), Bytes::from(vec![1; 20_000]));
+        for _ in 0..2 {
+            serve(now, &mut peer, &mut out, &info, 1);
+        }
+        for block in [2, u32::MAX] {
+            serve(now, &mut peer, &mut out, &info, block);
+        }
+        assert_eq!(
+            out.take_messages(peer.key).len(),
+            4,
+            "each is answered, by a reject if need be"
+        );
+        (0..1_000).for_each(|_| serve(now, &mut peer, &mut out, &info, 0));
+        let bytes: usize = out
+            .take_messages(peer.key)
+            .iter()
+            .map(|message| match message {
+                Message::Extended(extended) => extended.payload.len(),
+                _ => 0,
+            })
+            .sum();
+        assert!(bytes < 1_000_000, "{bytes}");
+    }
+}

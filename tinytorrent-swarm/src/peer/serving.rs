@@ -1,0 +1,92 @@
+use std::time::{Duration, Instant};
+
+use tinytorrent_types::BLOCK_LENGTH;
+
+use crate::rate::RateMeter;
+use crate::upload::Slot;
+
+/// Our answers to the requests of one peer. The requests themselves are in its session.
+#[derive(Debug, Default)]
+pub(crate) struct Serving {
+    pub(crate) slot: Slot,
+    /// Bytes of the blocks that the driver has and the peer has not been sent.
+    bytes: u64,
+    /// The last block that was sent, or the first of a row that was handed over.
+    last_progress: Option<Instant>,
+    /// The peer stands in line for the upload limit.
+    pub(crate) is_waiting: bool,
+    /// Bytes that the peer was sent.
+    pub(crate) meter: RateMeter,
+}
+
+/// Bytes handed to the driver for one peer and not written yet. Two of the largest socket
+/// buffers' worth would be waste; less than one would leave it dry.
+pub(crate) const SERVING_WINDOW: u64 = 1 << 20;
+
+/// Blocks handed to the driver for one peer and not written yet: as many whole ones as the window
+/// holds. Each costs a read, be it of one byte.
+pub(crate) const SERVING_BLOCKS: usize = (SERVING_WINDOW / BLOCK_LENGTH as u64) as usize;
+
+/// Longest time that a peer may read nothing of the blocks that it asked for: they wait in memory,
+/// and at 1 KiB a second the largest takes half of this.
+pub(super) const MAX_UNREAD: Duration = Duration::from_secs(240);
+
+impl Serving {
+    /// Returns true if the driver has room for a block, beside so many that it has.
+    pub(crate) fn has_room(&self, begun: usize) -> bool {
+        self.bytes < SERVING_WINDOW && begun < SERVING_BLOCKS
+    }
+
+    /// Notes that a block is handed to the driver, beside so many that it has.
+    pub(crate) fn note_begun(&mut self, now: Instant, begun: usize, bytes: u64) {
+        if begun == 0 {
+            self.last_progress = Some(now);
+        }
+        self.bytes += bytes;
+    }
+
+    /// Notes that a block was sent, or could not be.
+    pub(crate) fn note_ended(&mut self, now: Instant, bytes: u64, is_sent: bool) {
+        self.bytes -= bytes;
+        self.last_progress = Some(now);
+        if is_sent {
+            self.slot.note_use(now);
+            self.meter.add(now, bytes);
+        }
+    }
+
+    /// Returns true if the last progress is at least so long ago.
+    pub(super) fn is_unread_for(&self, now: Instant, time: Duration) -> bool {
+        self.last_progress.is_some_and(|at| now >= at + time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_of_a_byte_take_as_many_places_as_whole_ones() {
+        let now = Instant::now();
+        let mut serving = Serving::default();
+        let begun = (0..).take_while(|&begun| {
+            let has_room = serving.has_room(begun);
+            serving.note_begun(now, begun, 1);
+            has_room
+        });
+        assert_eq!(begun.count(), SERVING_BLOCKS);
+    }
+
+    #[test]
+    fn unread_time_counts_from_the_last_block_that_went_out() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let mut serving = Serving::default();
+        assert!(!serving.is_unread_for(now + 1_000 * second, second), "nothing was handed over");
+        serving.note_begun(now, 0, 10);
+        serving.note_begun(now + 9 * second, 1, 10);
+        assert!(serving.is_unread_for(now + 10 * second, 10 * second));
+        serving.note_ended(now + 10 * second, 10, true);
+        assert!(!serving.is_unread_for(now + 19 * second, 10 * second));
+        assert_eq!((serving.bytes, serving.meter.total()), (10, 10));
+    }
+}

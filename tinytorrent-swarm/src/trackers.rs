@@ -1,0 +1,216 @@
+use std::time::Instant;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tinytorrent_tracker::{
+    AnnounceId, AnnounceRequest, AnnounceResponse, Failure, Schedule, ScheduleConfig, TrackerUrl,
+};
+use tinytorrent_types::{InfoHashes, PeerId};
+
+use crate::announce::AnnounceTask;
+use crate::config::Config;
+use crate::contract::Action;
+use crate::outbox::Outbox;
+
+/// The announces to trackers: the schedule, and what is said in each.
+#[derive(Debug)]
+pub(crate) struct Trackers {
+    hashes: InfoHashes,
+    peer_id: PeerId,
+    listen_port: Option<u16>,
+    tiers: Vec<Vec<String>>,
+    seed: u64,
+    /// The same for the whole run, so that trackers know us on another address (BEP 7).
+    key: u32,
+    /// `None` until the content is known: the first announce says what is left. A magnet link
+    /// cannot wait for that, as it needs peers to know.
+    schedule: Option<Schedule>,
+}
+
+/// Bytes as trackers are told of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Progress {
+    pub(crate) uploaded: u64,
+    pub(crate) downloaded: u64,
+    /// `None` as long as the content is not known.
+    pub(crate) left: Option<u64>,
+}
+
+impl Trackers {
+    pub(crate) fn new(now: Instant, config: &Config) -> Self {
+        let mut chance = StdRng::seed_from_u64(config.seed ^ 0x7472_6163_6b65_7273);
+        let mut trackers = Self {
+            hashes: config.info_hashes,
+            peer_id: config.peer_id,
+            listen_port: config.listen_port,
+            tiers: config.trackers.clone(),
+            seed: chance.random(),
+            key: chance.random(),
+            schedule: None,
+        };
+        if config.needs_metadata {
+            trackers.begin(now, false, false);
+        }
+        trackers
+    }
+
+    /// Starts to announce, unless that was done.
+    pub(crate) fn begin(&mut self, now: Instant, is_complete: bool, is_private: bool) {
+        if self.schedule.is_none() {
+            let mut config = ScheduleConfig::new(self.seed);
+            config.complete(is_complete).private(is_private);
+            self.schedule = Some(Schedule::new(config, &self.tiers, now));
+        }
+    }
+
+    /// Adds trackers, each tier after those that are there.
+    pub(crate) fn add(&mut self, now: Instant, tiers: Vec<Vec<String>>) {
+        let first = self.tiers.len();
+        if let Some(schedule) = &mut self.schedule {
+            for (at, tier) in tiers.iter().enumerate() {
+                for url in tier.iter().filter_map(|url| url.parse().ok()) {
+                    schedule.add_tracker(now, (first + at) as u32, url);
+                }
+            }
+        }
+        self.tiers.extend(tiers);
+    }
+
+    /// Every wanted piece is here; `is_full` if every piece is.
+    pub(crate) fn set_complete(&mut self, now: Instant, is_full: bool) {
+        if let Some(schedule) = &mut self.schedule {
+            // A partial seed has not completed the torrent (BEP 21).
+            if is_full { schedule.set_complete(now) } else { schedule.set_partial_seed(true) }
+        }
+    }
+
+    /// Nobody is left to download from.
+    pub(crate) fn request_more_peers(&mut self, now: Instant) {
+        if let Some(schedule) = &mut self.schedule {
+            schedule.request_more_peers(now);
+        }
+    }
+
+    /// Asks the trackers for peers as soon as they allow.
+    pub(crate) fn reannounce(&mut self, now: Instant) {
+        if let Some(schedule) = &mut self.schedule {
+            schedule.reannounce(now);
+        }
+    }
+
+    /// Announces that we stop.
+    pub(crate) fn stop(&mut self, now: Instant) {
+        if let Some(schedule) = &mut self.schedule {
+            schedule.stop(now);
+        }
+    }
+
+    /// Announces that we start again.
+    pub(crate) fn restart(&mut self, now: Instant) {
+        if let Some(schedule) = &mut self.schedule {
+            schedule.start(now);
+        }
+    }
+
+    /// Returns true if all trackers have been told that we stop, or have had their chance.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.schedule.as_ref().is_none_or(Schedule::is_stopped)
+    }
+
+    /// The instant at which the next announce is due.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.schedule.as_ref().and_then(Schedule::poll_timeout)
+    }
+
+    /// Sends the announces that are due.
+    pub(crate) fn announce(&mut self, now: Instant, progress: Progress, out: &mut Outbox) {
+        let Some(schedule) = &mut self.schedule else { return };
+        while let Some(announce) = schedule.poll_announce(now) {
+            let mut request = AnnounceRequest::new(
+                self.hashes.to_wire(),
+                self.peer_id,
+                self.listen_port.unwrap_or(0),
+                self.key,
+            );
+            request.uploaded = progress.uploaded;
+            request.downloaded = progress.downloaded;
+            request.left = progress.left;
+            announce.apply_to(&mut request);
+            let task = AnnounceTask { id: announce.id, url: announce.url, request };
+            out.act(Action::Announce(task));
+        }
+    }
+
+    /// Takes in the outcome of an announce. Returns the tracker that it was for.
+    pub(crate) fn on_announced(
+        &mut self,
+        now: Instant,
+        id: AnnounceId,
+        result: Result<&AnnounceResponse, &Failure>,
+    ) -> Option<TrackerUrl> {
+        let schedule = self.schedule.as_mut()?;
+        let url = schedule.tracker(id.tracker()).map(|tracker| tracker.url.clone());
+        schedule.handle_outcome(now, id, result);
+        url
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tinytorrent_types::InfoHashV1;
+
+    use super::*;
+
+    const PROGRESS: Progress = Progress { uploaded: 3, downloaded: 2, left: Some(1) };
+
+    fn trackers(needs_metadata: bool) -> (Instant, Trackers) {
+        let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
+        let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 42);
+        config
+            .trackers(vec![vec!["http://one.example/announce".into()]])
+            .needs_metadata(needs_metadata)
+            .listen_port(6881);
+        let now = Instant::now();
+        (now, Trackers::new(now, &config))
+    }
+
+    fn announced(out: &mut Outbox) -> Vec<AnnounceTask> {
+        let tasks = out.take_actions().into_iter().filter_map(|action| match action {
+            Action::Announce(task) => Some(task),
+            _ => None,
+        });
+        tasks.collect()
+    }
+
+    #[test]
+    fn a_torrent_file_is_announced_once_it_is_known_what_is_left() {
+        let ((now, mut trackers), mut out) = (trackers(false), Outbox::default());
+        trackers.announce(now, PROGRESS, &mut out);
+        assert!(announced(&mut out).is_empty() && trackers.is_stopped());
+        trackers.begin(now, false, false);
+        trackers.announce(now, PROGRESS, &mut out);
+        let tasks = announced(&mut out);
+        let request = &tasks[0].request;
+        assert_eq!((request.uploaded, request.downloaded, request.left), (3, 2, Some(1)));
+        assert_eq!((tasks.len(), request.port), (1, 6881));
+    }
+
+    #[test]
+    fn a_link_is_announced_at_once() {
+        let ((now, mut trackers), mut out) = (trackers(true), Outbox::default());
+        trackers.announce(now, Progress { left: None, ..PROGRESS }, &mut out);
+        assert_eq!(announced(&mut out).len(), 1);
+        assert!(!trackers.is_stopped());
+    }
+
+    #[test]
+    fn an_outcome_names_its_tracker() {
+        let ((now, mut trackers), mut out) = (trackers(true), Outbox::default());
+        trackers.announce(now, PROGRESS, &mut out);
+        let task = announced(&mut out).remove(0);
+        let failure = Failure::Failed("no answer".into());
+        let url = trackers.on_announced(now, task.id, Err(&failure));
+        assert_eq!(url, Some(task.url));
+        assert!(trackers.poll_timeout() > Some(now), "it is tried again");
+    }
+}
