@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use tinytorrent_folder::{Folder, Trial};
 
-use crate::layout::escape;
+use crate::escape::escape;
 use crate::path::os_bytes;
 use crate::{File, FileIndex, Layout, LinkTarget, PathChange, PathPolicy, SafePath};
 

@@ -70,6 +70,8 @@ mod create;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it asks the disk")]
 mod disk_paths;
 mod error;
+mod escape;
+mod file_index;
 mod host_port;
 mod info;
 mod layout;
@@ -79,6 +81,7 @@ pub mod merkle;
 mod metainfo;
 mod options;
 mod path;
+mod report;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it reads files")]
 mod verify;
 mod warning;
@@ -90,10 +93,11 @@ pub use create::{
 };
 pub use disk_paths::{DiskPaths, Trying};
 pub use error::{Error, ErrorKind};
+pub use file_index::FileIndex;
 pub use host_port::{HostPort, HostPortError};
 pub use info::{Info, Version};
 pub use layout::{
-    File, FileAttributes, FileIndex, FileSpan, Layout, LayoutBuilder, LayoutError, MAX_DEPTH, Spans,
+    File, FileAttributes, FileSpan, Layout, LayoutBuilder, LayoutError, MAX_DEPTH, Spans,
 };
 pub use link_target::LinkTarget;
 pub use magnet::{FileSelection, Magnet, MagnetError};

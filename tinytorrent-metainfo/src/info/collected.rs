@@ -6,7 +6,7 @@ use tinytorrent_hash::{Sha1, sha1};
 use super::v1::{BITCOMET_PAD, read_file};
 use crate::ReadOptions;
 use crate::layout::{FileAttributes, Layout, LayoutBuilder};
-use crate::warning::Report;
+use crate::report::Report;
 
 /// The entries of `files`, as long as there is nothing to say of them.
 ///

@@ -13,7 +13,8 @@ use tinytorrent_bencode as bencode;
 use tinytorrent_hash::{sha1, sha256};
 use tinytorrent_types::{Geometry, InfoHashV1, InfoHashes, PieceIndex};
 
-use crate::warning::{Warning, Warnings};
+use crate::report::Warnings;
+use crate::warning::Warning;
 use crate::{Error, FileIndex, Layout, PathChange, ReadOptions};
 
 pub(crate) use collected::Collected;

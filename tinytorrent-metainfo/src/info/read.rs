@@ -6,7 +6,8 @@ use super::keys::InfoKeys;
 use super::{Collected, Info, Version, tree, v1};
 use crate::error::{Error, ErrorKind};
 use crate::layout::{Layout, LayoutBuilder};
-use crate::warning::{Report, WarningKind, Warnings};
+use crate::report::{Report, Warnings};
+use crate::warning::WarningKind;
 use crate::{FileIndex, PathChange, ReadOptions};
 
 /// Reads an info dictionary that stands alone.

@@ -7,7 +7,7 @@ use super::read::{Files, Reader, length, missing};
 use super::v1::{attributes, end_symlink};
 use crate::error::{Error, ErrorKind};
 use crate::layout::{LayoutBuilder, LayoutError, MAX_DEPTH};
-use crate::warning::Report;
+use crate::report::Report;
 
 /// Reads the tree depth first, in the order of the dictionaries. Each file begins with a piece.
 pub(super) fn read(

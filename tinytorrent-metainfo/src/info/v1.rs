@@ -6,7 +6,8 @@ use super::keys::FileKeys;
 use super::read::{Files, Reader, length, missing};
 use crate::error::{Error, ErrorKind};
 use crate::layout::{FileAttributes, Layout, LayoutBuilder};
-use crate::warning::{Report, WarningKind};
+use crate::report::Report;
+use crate::warning::WarningKind;
 
 pub(super) fn read(
     reader: &mut Reader<'_, '_, '_>,

@@ -2,7 +2,10 @@ use std::ops::Range;
 
 use tinytorrent_types::{Geometry, GeometryError};
 
-use super::{FileAttributes, FileIndex, Layout, LayoutError, refuse_changes};
+use super::limits::{MAX_DEPTH, MAX_FILES, MAX_TOTAL};
+use super::{FileAttributes, Layout, LayoutError, refuse_changes};
+use crate::FileIndex;
+use crate::escape::escape;
 use crate::path::{PathBuilder, PathPolicy};
 
 /// Collects the files of a [`Layout`] in the order of the content.
@@ -20,9 +23,6 @@ pub struct LayoutBuilder {
     links: Vec<FileIndex>,
     error: Option<LayoutError>,
 }
-
-/// Elements of a path at most, as libtorrent has it.
-pub const MAX_DEPTH: u32 = 100;
 
 impl LayoutBuilder {
     pub(super) fn new(piece_length: u32) -> Self {
@@ -259,30 +259,3 @@ impl LayoutBuilder {
         Ok(())
     }
 }
-
-/// Raw bytes for people: text as it is, controls and what is no text as `%XX`.
-pub(crate) fn escape(raw: &[u8]) -> String {
-    let mut text = String::with_capacity(raw.len());
-    for chunk in raw.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            if character.is_control() {
-                let _ = core::fmt::Write::write_fmt(
-                    &mut text,
-                    format_args!("%{:02X}", character as u32),
-                );
-            } else {
-                text.push(character);
-            }
-        }
-        for byte in chunk.invalid() {
-            let _ = core::fmt::Write::write_fmt(&mut text, format_args!("%{byte:02X}"));
-        }
-    }
-    text
-}
-
-/// As many as indices of 31 bits can tell apart; a torrent file would be 60 GiB.
-const MAX_FILES: u32 = 1 << 31;
-
-/// What file systems and `off_t` can address.
-const MAX_TOTAL: u64 = i64::MAX as u64;

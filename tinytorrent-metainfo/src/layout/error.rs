@@ -1,6 +1,6 @@
 use tinytorrent_types::GeometryError;
 
-use super::MAX_DEPTH;
+use super::limits::MAX_DEPTH;
 use crate::path::PathChangeKind;
 
 /// Why files make no layout.

@@ -3,16 +3,18 @@
 mod builder;
 mod error;
 mod file;
+mod limits;
 mod spans;
 
-pub(crate) use builder::escape;
-pub use builder::{LayoutBuilder, MAX_DEPTH};
+pub use builder::LayoutBuilder;
 pub use error::LayoutError;
-pub use file::{File, FileAttributes, FileIndex};
+pub use file::{File, FileAttributes};
+pub use limits::MAX_DEPTH;
 pub use spans::{FileSpan, Spans};
 
 use tinytorrent_types::{BlockInfo, Geometry, PieceIndex};
 
+use crate::FileIndex;
 use crate::path::{PathChange, PathPolicy, Paths, SafePath};
 
 /// The files of a torrent in the order of its content, with the paths they get on disk.

@@ -1,4 +1,5 @@
-use super::{FileIndex, Layout};
+use super::Layout;
+use crate::FileIndex;
 
 /// A part of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tinytorrent_bencode::encode;
 
 use super::{Metainfo, PieceLayers};
-use crate::warning::Warnings;
+use crate::report::Warnings;
 use crate::{HostPort, Info};
 
 /// What can change without making another torrent. The info dictionary's bytes stay as they are.

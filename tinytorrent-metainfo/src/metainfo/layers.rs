@@ -7,7 +7,8 @@ use tinytorrent_types::PieceIndex;
 
 use crate::error::{Error, ErrorKind};
 use crate::merkle;
-use crate::warning::{Report, WarningKind};
+use crate::report::Report;
+use crate::warning::WarningKind;
 use crate::{Info, Layout};
 
 /// The layers of all files that are larger than a piece, by root: files alike share one.

@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use tinytorrent_types::{InfoHashV1, InfoHashes, PieceIndex};
 
-use crate::warning::{Warning, Warnings};
+use crate::report::Warnings;
+use crate::warning::Warning;
 use crate::{Error, FileIndex, HostPort, Info, Layout, ReadOptions};
 
 pub use layers::PieceHash;

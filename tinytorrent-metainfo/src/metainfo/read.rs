@@ -6,7 +6,8 @@ use tinytorrent_bencode::{Document, Node};
 use super::{Metainfo, PieceLayers, trackers, wrapped};
 use crate::error::{Error, ErrorKind};
 use crate::info::{self, Collected, keys, text};
-use crate::warning::{Report, WarningKind};
+use crate::report::Report;
+use crate::warning::WarningKind;
 use crate::{Info, ReadOptions};
 
 keys! {

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use tinytorrent_bencode::{Kind, Node};
 
-use crate::warning::{Report, WarningKind};
+use crate::report::Report;
+use crate::warning::WarningKind;
 use crate::{Error, HostPort};
 
 /// BEP 12: `announce-list` where it holds a URL, or else `announce`. Of a URL that occurs again the

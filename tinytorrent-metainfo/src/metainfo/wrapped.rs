@@ -7,7 +7,7 @@ use super::read::RootKeys;
 use super::trackers;
 use crate::Magnet;
 use crate::info::keys;
-use crate::warning::Report;
+use crate::report::Report;
 
 keys! {
     /// The form in which transmission up to 3.0 keeps a magnet link whose metadata it does not have.

@@ -1,10 +1,15 @@
 use std::io::Write as _;
 use std::mem;
 
-use super::folders::{FolderBuilder, Folders};
+use super::changes::Changes;
+use super::collision::resolve;
+use super::element::{Kinds, sanitise};
+use super::folders::{FolderBuilder, FolderId, Folders};
 use super::hasher::PathHasher;
-use super::paths::Names;
-use super::{Changes, Kinds, PathChangeKind, PathPolicy, Paths, Way, resolve, sanitise};
+use super::paths::{Names, Paths};
+use super::policy::{PathChangeKind, PathPolicy};
+use super::safe_path::SafePath;
+use super::way::Way;
 
 /// Collects the paths of files, in their order, and what they had to be changed to.
 #[derive(Debug, Clone)]
@@ -146,15 +151,19 @@ impl PathBuilder {
             depth += 1;
         }
         let name = &self.targets.bytes[start..];
-        let path = self.folders.path(folder, name);
-        let is_own = self.name.is_some_and(|start| {
-            path == self.folders.path(self.way.folder(), &self.files.bytes[start..])
-        });
+        let path = self.path(folder, name);
+        let is_own = self
+            .name
+            .is_some_and(|start| path == self.path(self.way.folder(), &self.files.bytes[start..]));
         let is_usable = depth > 0 && !is_own && self.targets.close(folder);
         if !is_usable {
             self.targets.bytes.truncate(start);
         }
         is_usable
+    }
+
+    fn path<'a>(&'a self, folder: FolderId, name: &'a [u8]) -> SafePath<'a> {
+        SafePath::new(self.folders.folders(), folder, name)
     }
 
     /// Gives each file a path of its own; see [`resolve`]. The seed keys the comparison of paths.

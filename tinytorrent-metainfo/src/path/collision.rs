@@ -2,11 +2,10 @@ use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 use std::num::NonZeroU64;
 
-use super::Paths;
 use super::element::{MAX_ELEMENT, shorten};
 use super::folders::Folders;
 use super::hasher::{Identity, PathHasher};
-use super::paths::Names;
+use super::paths::{Names, Paths};
 
 /// Gives each file a path of its own: the first in order keeps it, a later one gets a number, and so
 /// does a file in the place of a folder. What is never written may clash with others. `None` if it

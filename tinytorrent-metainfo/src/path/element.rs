@@ -1,5 +1,5 @@
+use super::policy::{PathChangeKind, PathPolicy};
 use super::words::{fold_words, is_odd};
-use super::{PathChangeKind, PathPolicy};
 
 /// A set of [`PathChangeKind`]s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,7 +1,6 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, BuildHasherDefault, RandomState};
 
-use super::SafePath;
 use super::hasher::{Identity, mix_all};
 
 /// A folder of a [`Folders`].
@@ -78,6 +77,17 @@ impl Folders {
             folder = self.around(folder);
         }
         way.into_iter().rev()
+    }
+
+    /// The path of a file of this name as it was given, without the root.
+    pub(super) fn given_path(&self, folder: FolderId, name: &[u8]) -> Vec<u8> {
+        let mut path = Vec::new();
+        for folder in self.way_to(folder) {
+            path.extend_from_slice(self.given_name(folder));
+            path.push(b'/');
+        }
+        path.extend_from_slice(name);
+        path
     }
 
     /// `true` if a folder is the root or below it; padding without a path is beside it.
@@ -181,9 +191,9 @@ impl FolderBuilder {
         found.or_else(|| self.push(around, name).inspect(|&folder| self.remember(folder)))
     }
 
-    /// The path of a file of this name.
-    pub(super) fn path<'a>(&'a self, folder: FolderId, name: &'a [u8]) -> SafePath<'a> {
-        SafePath::new(&self.folders, folder, name)
+    /// The folders that are there.
+    pub(super) fn folders(&self) -> &Folders {
+        &self.folders
     }
 
     #[inline]

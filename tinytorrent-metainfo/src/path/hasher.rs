@@ -3,7 +3,7 @@ use std::hash::Hasher;
 use tinytorrent_hash::sha1;
 use unicode_normalization::UnicodeNormalization;
 
-use super::PathPolicy;
+use super::policy::PathPolicy;
 use super::words::{HIGH_BITS, fold_words, to_lowercase};
 
 /// Hashes paths, name by name: the hash of a folder is the start for the names in it.

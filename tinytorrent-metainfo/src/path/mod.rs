@@ -5,6 +5,7 @@ mod changes;
 mod collision;
 mod element;
 mod folders;
+mod given;
 mod hasher;
 mod paths;
 mod policy;
@@ -19,8 +20,3 @@ pub use safe_path::{Elements, SafePath};
 pub(crate) use builder::PathBuilder;
 pub(crate) use paths::Paths;
 pub(crate) use safe_path::{os_bytes, os_element};
-
-use changes::Changes;
-use collision::resolve;
-use element::{Kinds, sanitise};
-use way::Way;

@@ -1,7 +1,9 @@
 use core::fmt;
 
+use super::changes::Changes;
 use super::folders::{FolderId, Folders};
-use super::{Changes, PathPolicy, SafePath};
+use super::policy::PathPolicy;
+use super::safe_path::SafePath;
 
 /// The paths of a torrent's files, in their order.
 #[derive(Clone)]

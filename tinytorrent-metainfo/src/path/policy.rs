@@ -1,6 +1,6 @@
 use core::fmt;
 
-use crate::layout::FileIndex;
+use crate::FileIndex;
 
 /// The rules by which names from a torrent become names on disk.
 ///

@@ -1,7 +1,9 @@
 use std::hash::{BuildHasher as _, RandomState};
 
+use super::builder::PathBuilder;
+use super::paths::Paths;
+use super::policy::{PathChangeKind, PathPolicy};
 use super::way::MAX_LEVELS;
-use super::{PathBuilder, PathChangeKind, PathPolicy, Paths};
 
 impl Paths {
     /// The paths that another policy makes of the same names. `links` are the files that are symlinks,

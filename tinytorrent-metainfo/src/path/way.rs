@@ -1,5 +1,6 @@
+use super::element::{Kinds, sanitise};
 use super::folders::{FolderBuilder, FolderId, Folders};
-use super::{Kinds, PathPolicy, sanitise};
+use super::policy::PathPolicy;
 
 /// The way to the folder that files are added to.
 ///

@@ -1,0 +1,27 @@
+use core::fmt;
+
+/// The position of a file in its torrent, pad files counted (BEP 47; BEP 53 counts the same way).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileIndex(u32);
+
+impl FileIndex {
+    pub(crate) const fn new(index: u32) -> Self {
+        Self(index)
+    }
+
+    /// The number as `inspect` prints it and a magnet's `so` names it.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// The number for indexing tables that have an entry for each file.
+    pub const fn as_usize(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl fmt::Display for FileIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
