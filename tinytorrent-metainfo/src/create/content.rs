@@ -1,13 +1,13 @@
 use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tinytorrent_folder::Folder;
 
+use super::joined::{elements, path_of};
 use super::note::CreateNote;
 use super::source::Source;
 use super::{CreateError, NameFault};
-use crate::path::os_element;
 
 /// Everything that a torrent will hold.
 #[derive(Debug)]
@@ -117,15 +117,3 @@ pub(super) fn check_name(name: &str) -> Result<(), CreateError> {
 
 /// Bytes of a name that common file systems hold.
 const MAX_NAME: usize = 255;
-
-/// The elements of a path that is joined with `/`; none of an empty one.
-pub(super) fn elements(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> + Clone {
-    path.split(|&byte| byte == b'/').filter(|element| !element.is_empty())
-}
-
-/// The path of something below the root, for people and for the system.
-pub(super) fn path_of(root: &Path, path: &[u8]) -> PathBuf {
-    let mut all = root.to_owned();
-    all.extend(elements(path).map(os_element));
-    all
-}

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use tinytorrent_bencode::encode::{self, DictEncoder, ListEncoder};
+use tinytorrent_bencode::encode::{self, ListEncoder};
 
-use super::content::{Content, Found, Item, Order, check_name, elements};
+use super::attributes::{attributes, symlink_path};
+use super::content::{Content, Found, Item, Order, check_name};
+use super::joined::elements;
 use super::{CreateError, CreateOptions, RefusalReason, Refusals, tree};
 use crate::content::Digest;
 use crate::info::BITCOMET_PAD;
@@ -210,20 +212,4 @@ fn refuse_padding(content: &Content) -> Result<(), CreateError> {
         }
     }
     refusals.into_result()
-}
-
-/// BEP 47 "attr".
-pub(super) fn attributes(dict: &mut DictEncoder<'_>, found: &Found) {
-    match &found.item {
-        Item::Link(_) => dict.bytes("attr", "l"),
-        Item::File(source) if source.is_executable => dict.bytes("attr", "x"),
-        Item::File(_) => {}
-    }
-}
-
-/// BEP 47 "symlink path".
-pub(super) fn symlink_path(dict: &mut DictEncoder<'_>, found: &Found) {
-    if let Item::Link(target) = &found.item {
-        dict.list("symlink path", |list| elements(target).for_each(|name| list.bytes(name)));
-    }
 }

@@ -1,8 +1,10 @@
 //! Making torrents from what is on disk.
 
+mod attributes;
 mod content;
 mod error;
 mod info;
+mod joined;
 mod links;
 mod note;
 mod plan;

@@ -8,7 +8,7 @@ use tinytorrent_folder::Folder;
 
 use super::content::{Content, Found, Item};
 use super::note::{CreateNote, CreateNoteKind};
-use super::source::Source;
+use super::source::{Source, is_link};
 use super::walk::{Walk, Walked};
 use super::{CreateError, LinkPolicy, RefusalReason};
 use crate::path::os_bytes;
@@ -70,9 +70,4 @@ fn open(path: &Path) -> Result<Folder, CreateError> {
             kind => CreateError::Io { path, source: io::Error::other(kind.to_string()) },
         }
     })
-}
-
-/// `true` if the path itself is a link, which is followed whatever the policy.
-pub(super) fn is_link(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink())
 }

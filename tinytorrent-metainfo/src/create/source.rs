@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use tinytorrent_folder::Folder;
 
 use super::RefusalReason;
-use super::content::elements;
+use super::joined::elements;
 
 /// A file as it was found. One that compares unequal later was changed in between.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,4 +77,9 @@ fn is_executable(metadata: &Metadata) -> bool {
 #[cfg(not(unix))]
 fn is_executable(_: &Metadata) -> bool {
     false
+}
+
+/// `true` if the path itself is a link, which is followed whatever the policy.
+pub(super) fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink())
 }

@@ -2,8 +2,8 @@
 
 use tinytorrent_bencode::encode::DictEncoder;
 
+use super::attributes::{attributes, symlink_path};
 use super::content::Found;
-use super::info::{attributes, symlink_path};
 use crate::{Version, merkle};
 
 /// The tree of a folder. Files are in the order of the tree already, so one pass is enough.

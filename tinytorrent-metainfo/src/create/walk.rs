@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use tinytorrent_folder::{EntryKind, Folder};
 
-use super::content::{Found, Item, elements, path_of};
+use super::content::{Found, Item};
+use super::joined::{elements, path_of};
 use super::links::target_from_root;
 use super::note::{CreateNote, CreateNoteKind};
-use super::scan::is_link;
-use super::source::{Identity, Source};
+use super::source::{Identity, Source, is_link};
 use super::{CreateError, LinkPolicy, RefusalReason, Refusals};
 use crate::{LayoutError, MAX_DEPTH};
 

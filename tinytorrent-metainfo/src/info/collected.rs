@@ -4,9 +4,9 @@ use tinytorrent_bencode::{Document, Known, Values};
 use tinytorrent_hash::{Sha1, sha1};
 
 use super::v1::{BITCOMET_PAD, read_file};
-use crate::ReadOptions;
 use crate::layout::{FileAttributes, Layout, LayoutBuilder};
 use crate::report::Report;
+use crate::{Error, ReadOptions};
 
 /// The entries of `files`, as long as there is nothing to say of them.
 ///
@@ -24,7 +24,7 @@ pub(crate) struct Collected {
 }
 
 impl Collected {
-    pub(crate) fn new(options: &ReadOptions) -> Self {
+    fn new(options: &ReadOptions) -> Self {
         let mut builder = Layout::builder(1);
         builder.policy(options.policy);
         let report = Report::new(false, 0);
@@ -32,8 +32,22 @@ impl Collected {
         Self { builder, report, is_plain: true, hash, way: Vec::new(), ends: Vec::new() }
     }
 
+    /// Reads a torrent whose files give no reason for a warning, without a table of all its values.
+    /// `files` is the key path of the list of files. `None` if something may be wrong with it: only a
+    /// table has the places of errors and warnings.
+    pub(crate) fn read_plain<T>(
+        options: &ReadOptions,
+        bytes: &[u8],
+        files: &[&str],
+        read: impl FnOnce(&Document<'_>, Self) -> Result<T, Error>,
+    ) -> Option<T> {
+        let mut collected = Self::new(options);
+        let document = options.bencode.decode_each(bytes, files, &mut collected)?;
+        if collected.is_plain() { read(&document, collected).ok() } else { None }
+    }
+
     /// Whether there is nothing to say of any file.
-    pub(crate) fn is_plain(&self) -> bool {
+    fn is_plain(&self) -> bool {
         self.is_plain && self.report.is_empty()
     }
 

@@ -2,7 +2,9 @@
 
 mod collected;
 mod keys;
+mod optional;
 mod read;
+mod reader;
 mod tree;
 mod v1;
 
@@ -19,7 +21,8 @@ use crate::{Error, FileIndex, Layout, PathChange, ReadOptions};
 
 pub(crate) use collected::Collected;
 pub(crate) use keys::keys;
-pub(crate) use read::{collections, read, read_bare, similar, text};
+pub(crate) use optional::{collections, similar, text};
+pub(crate) use read::read;
 pub(crate) use v1::BITCOMET_PAD;
 
 /// An info dictionary: name, files, piece hashes, and the exact bytes that the info-hash covers

@@ -3,7 +3,7 @@
 use tinytorrent_bencode::{Dict, Node};
 
 use super::keys::FileKeys;
-use super::read::{Files, Reader, length, missing};
+use super::reader::{Files, Reader, length, missing};
 use super::v1::{attributes, end_symlink};
 use crate::error::{Error, ErrorKind};
 use crate::layout::{LayoutBuilder, LayoutError, MAX_DEPTH};

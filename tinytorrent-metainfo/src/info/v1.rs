@@ -3,7 +3,7 @@
 use tinytorrent_bencode::{Kind, Node};
 
 use super::keys::FileKeys;
-use super::read::{Files, Reader, length, missing};
+use super::reader::{Files, Reader, length, missing};
 use crate::error::{Error, ErrorKind};
 use crate::layout::{FileAttributes, Layout, LayoutBuilder};
 use crate::report::Report;

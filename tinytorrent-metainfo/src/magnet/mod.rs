@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use tinytorrent_types::InfoHashes;
 
-use crate::{HostPort, Metainfo};
+use crate::HostPort;
 
 pub use selection::FileSelection;
 
@@ -124,20 +124,6 @@ impl Magnet {
             peers: Vec::new(),
             nodes: Vec::new(),
             selection: FileSelection::default(),
-        }
-    }
-}
-
-impl From<&Metainfo> for Magnet {
-    /// The link to a torrent: hashes, name, length, trackers, web seeds.
-    fn from(metainfo: &Metainfo) -> Self {
-        Self {
-            name: Some(metainfo.info().name().to_owned()),
-            length: Some(metainfo.layout().payload_length_total()),
-            trackers: metainfo.trackers().iter().flatten().cloned().collect(),
-            web_seeds: metainfo.web_seeds().to_vec(),
-            nodes: metainfo.nodes().to_vec(),
-            ..Self::new(metainfo.hashes())
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The torrent file: the info dictionary and what stands around it.
 
 mod edit;
+mod keys;
 mod layers;
+mod magnet;
 mod parts;
 mod read;
 mod trackers;
@@ -19,7 +21,6 @@ use crate::{Error, FileIndex, HostPort, Info, Layout, ReadOptions};
 pub use layers::PieceHash;
 pub(crate) use layers::PieceLayers;
 pub use parts::{LayerAssembly, LayerPart, LayerProofs};
-pub(crate) use read::read;
 
 /// A torrent file (BEP 3 "metainfo files", BEP 5, 12, 17, 19, 38, 52).
 ///

@@ -3,37 +3,32 @@ use std::sync::Arc;
 
 use tinytorrent_bencode::{Document, Node};
 
+use super::keys::RootKeys;
 use super::{Metainfo, PieceLayers, trackers, wrapped};
 use crate::error::{Error, ErrorKind};
-use crate::info::{self, Collected, keys, text};
+use crate::info::{self, Collected, text};
 use crate::report::Report;
 use crate::warning::WarningKind;
 use crate::{Info, ReadOptions};
 
-keys! {
-    /// The outermost dictionary of a torrent file.
-    RootKeys {
-        announce: b"announce",
-        announce_list: b"announce-list",
-        collections: b"collections",
-        comment: b"comment",
-        comment_utf8: b"comment.utf-8",
-        created_by: b"created by",
-        creation_date: b"creation date",
-        httpseeds: b"httpseeds",
-        info: b"info",
-        magnet_info: b"magnet-info",
-        magnet_uri: b"magnet-uri",
-        nodes: b"nodes",
-        piece_layers: b"piece layers",
-        private: b"private",
-        similar: b"similar",
-        url_list: b"url-list",
+impl ReadOptions {
+    /// Reads a torrent file.
+    ///
+    /// # Errors
+    /// What is wrong, with byte offset and key path.
+    pub fn read(&self, bytes: &[u8]) -> Result<Metainfo, Error> {
+        let plain = Collected::read_plain(self, bytes, &["info", "files"], |document, files| {
+            read(document, Some(files), self)
+        });
+        match plain.filter(|metainfo| metainfo.info().path_changes().len() == 0) {
+            Some(metainfo) => Ok(metainfo),
+            None => read(&self.bencode.decode(bytes)?, None, self),
+        }
     }
 }
 
 /// Reads a torrent file, whose list of files may have been collected before.
-pub(crate) fn read(
+fn read(
     document: &Document<'_>,
     collected: Option<Collected>,
     options: &ReadOptions,
@@ -113,4 +108,75 @@ fn others(root: Node<'_, '_>) -> BTreeMap<Vec<u8>, Vec<u8>> {
         others.entry(key.to_vec()).or_insert_with(|| value.raw().to_vec());
     }
     others
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn string(bytes: &str) -> String {
+        format!("{}:{bytes}", bytes.len())
+    }
+
+    /// An entry of `files`, of parts that are chosen from these.
+    fn entry(
+        names: &[&'static str],
+        lengths: &[&'static str],
+        attributes: &[&'static str],
+        more: &[&'static str],
+    ) -> impl Strategy<Value = String> + use<> {
+        let name = prop::sample::select(names.to_vec()).prop_map(string);
+        let path = prop::collection::vec(name, 1..5);
+        let [lengths, attributes, more] = [lengths, attributes, more].map(<[_]>::to_vec);
+        let parts = (path, [lengths, attributes, more].map(prop::sample::select));
+        parts.prop_map(|(path, [length, attributes, more])| {
+            format!("d{attributes}6:lengthi{length}e4:pathl{}e{more}e", path.concat())
+        })
+    }
+
+    fn entries() -> impl Strategy<Value = Vec<String>> {
+        let tame = entry(
+            &["a", "b", "c", "c.flac", "1:a", "a name of more than eight bytes"],
+            &["0", "7", "40000", "12345678"],
+            &["", "", "4:attr1:x", "4:attr1:p"],
+            &["", "", "10:path.utf-8l1:ae"],
+        );
+        let wild = entry(
+            &["A", "con", "..", "", "_____padding_file_0", "\u{202e}"],
+            &["0", "12345678901234567", "123456789012345678", "-1", "007", ""],
+            &["", "4:attr1:l", "4:attri1e"],
+            &["", "6:md5sum1:x", "6:pathly0:"],
+        );
+        let mixed = prop_oneof![9 => tame, 1 => wild];
+        prop::collection::vec(mixed, 0..12)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn a_torrent_is_the_same_with_and_without_a_table(
+            entries in entries(),
+            odd in prop::option::weighted(0.2, (any::<prop::sample::Index>(), any::<u8>())),
+            depth in 3..8_usize,
+            nodes in 10..200_usize,
+        ) {
+            let files = format!("5:filesl{}e4:name3:top12:piece lengthi268435456e6:pieces20:ABCDEFGHIJKLMNOPQRST", entries.concat());
+            let mut bytes = format!("d4:infod{files}ee").into_bytes();
+            if let Some((at, byte)) = odd {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            for mut options in [ReadOptions::strict(), ReadOptions::lenient()] {
+                for (depth, nodes) in [(100, 100_000), (depth, nodes)] {
+                    options.max_depth(depth).max_nodes(nodes);
+                    let table = options.bencode.decode(&bytes).map_err(Error::from);
+                    let table = table.and_then(|document| read(&document, None, &options));
+                    prop_assert_eq!(format!("{:?}", options.read(&bytes)), format!("{table:?}"));
+                }
+            }
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use tinytorrent_bencode::Node;
 use tinytorrent_types::{InfoHashV1, InfoHashes};
 
-use super::read::RootKeys;
+use super::keys::RootKeys;
 use super::trackers;
 use crate::Magnet;
 use crate::info::keys;

@@ -1,5 +1,7 @@
 //! Comparing content on disk with a torrent.
 
+mod content;
+mod fault;
 mod judge;
 mod report;
 
@@ -10,12 +12,14 @@ use std::sync::Mutex;
 
 use tinytorrent_folder::{self as folder, Folder};
 
-use crate::content::{FaultKind, Hashing, Observer};
-use crate::{DiskPaths, FileIndex, Metainfo, Trying};
+use crate::content::{Hashing, Observer};
+use crate::{DiskPaths, Metainfo, Trying};
 
-pub use report::{FileFault, FileFaultKind, VerifyReport};
+pub use fault::{FileFault, FileFaultKind};
+pub use report::VerifyReport;
 
-use judge::{Inconsistent, Verdict, judge};
+use content::Content;
+use judge::{Inconsistent, judge};
 use report::Findings;
 
 /// The way to verify content.
@@ -157,19 +161,5 @@ impl From<folder::Error> for VerifyError {
             _ => io::ErrorKind::NotADirectory.into(),
         };
         Self::Folder { path, source }
-    }
-}
-
-/// The files of a torrent on disk.
-struct Content<'a> {
-    metainfo: &'a Metainfo,
-    folder: Folder,
-    paths: DiskPaths,
-}
-
-impl Content<'_> {
-    fn open(&self, file: FileIndex) -> Result<std::fs::File, FaultKind> {
-        let file = self.metainfo.layout().file(file.get()).ok_or(FaultKind::Missing)?;
-        Ok(self.folder.open_file(self.paths.path(&file).elements())?)
     }
 }

@@ -1,54 +1,17 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::io;
-use std::path::PathBuf;
 
-use tinytorrent_folder as folder;
 use tinytorrent_types::{Bitfield, PieceIndex};
 
-use super::{Content, Verdict};
-use crate::content::FaultKind;
-use crate::{File, FileIndex, merkle};
+use super::content::Content;
+use super::fault::{FileFault, FileFaultKind};
+use super::judge::Verdict;
+use crate::{FileIndex, merkle};
 
 /// The state of content on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifyReport {
     pieces: Bitfield,
     faults: Vec<FileFault>,
-}
-
-/// A file that is not as the torrent says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct FileFault {
-    /// The file.
-    pub file: FileIndex,
-    /// Its path below the folder.
-    pub path: PathBuf,
-    /// The fault.
-    pub kind: FileFaultKind,
-    /// Its pieces that are wrong or cannot be read, ascending; pieces are shared between v1 files,
-    /// so the fault may lie in a neighbour.
-    pub pieces: Vec<u32>,
-}
-
-/// The kinds of [`FileFault`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FileFaultKind {
-    /// There is no such file, but perhaps a folder, a pipe or a device. Of a symbolic link (BEP 47):
-    /// there is none.
-    Missing,
-    /// A symbolic link stands in its place or on the way to it, and was not followed.
-    Link,
-    /// It ends too early.
-    Short,
-    /// It is longer than it should be; no piece is wrong for that.
-    Long,
-    /// The system refused to read it, for this reason.
-    Unreadable(io::ErrorKind),
-    /// It holds pieces that are wrong. Of a symbolic link: it leads elsewhere.
-    Wrong,
 }
 
 impl VerifyReport {
@@ -157,60 +120,5 @@ impl<'a> Findings<'a> {
                 }
             }
         }
-    }
-}
-
-impl Content<'_> {
-    fn path(&self, file: FileIndex) -> PathBuf {
-        let file = self.metainfo.layout().file(file.get());
-        file.map(|file| self.paths.path(&file).to_path_buf()).unwrap_or_default()
-    }
-
-    /// Faults that no piece tells of: an empty one that is missing, one that goes on too long, a link.
-    fn look_at(&self, file: &File<'_>) -> Option<FileFaultKind> {
-        if let Some(target) = self.paths.link_target(self.metainfo.layout(), file) {
-            return match self.folder.link_target(self.paths.path(file).elements()) {
-                Ok(Some(found)) if target.is_named_by(&found) => None,
-                Ok(Some(_)) => Some(FileFaultKind::Wrong),
-                Ok(None) => Some(FileFaultKind::Missing),
-                Err(error) => Some(FileFaultKind::of(error)),
-            };
-        }
-        match self.folder.stamp(self.paths.path(file).elements()) {
-            Ok(Some(stamp)) => (stamp.size > file.length).then_some(FileFaultKind::Long),
-            // Opening tells what stands there instead.
-            Ok(None) => self.open(file.index).err().map(FileFaultKind::from),
-            Err(error) => Some(FileFaultKind::of(error)),
-        }
-    }
-}
-
-impl FileFaultKind {
-    fn of(error: folder::Error) -> Self {
-        FaultKind::from(error).into()
-    }
-}
-
-impl From<FaultKind> for FileFaultKind {
-    fn from(kind: FaultKind) -> Self {
-        match kind {
-            FaultKind::Missing => Self::Missing,
-            FaultKind::Link => Self::Link,
-            FaultKind::Short => Self::Short,
-            FaultKind::Io(error) => Self::Unreadable(error.kind()),
-        }
-    }
-}
-
-impl fmt::Display for FileFaultKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Missing => "missing",
-            Self::Link => "a symbolic link, which is not followed",
-            Self::Short => "too short",
-            Self::Long => "too long",
-            Self::Unreadable(reason) => return write!(f, "cannot be read: {reason}"),
-            Self::Wrong => "wrong",
-        })
     }
 }

@@ -1,0 +1,17 @@
+//! Paths below the root of a torrent, elements joined with `/`.
+
+use std::path::{Path, PathBuf};
+
+use crate::path::os_element;
+
+/// The elements of a path that is joined with `/`; none of an empty one.
+pub(super) fn elements(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> + Clone {
+    path.split(|&byte| byte == b'/').filter(|element| !element.is_empty())
+}
+
+/// The path of something below the root, for people and for the system.
+pub(super) fn path_of(root: &Path, path: &[u8]) -> PathBuf {
+    let mut all = root.to_owned();
+    all.extend(elements(path).map(os_element));
+    all
+}

@@ -1,0 +1,54 @@
+//! Optional values of an info dictionary, and of the dictionary around it.
+
+use tinytorrent_bencode::{Kind, Node};
+use tinytorrent_types::InfoHashV1;
+
+use crate::error::Error;
+use crate::report::Report;
+use crate::warning::WarningKind;
+
+/// The text of an optional string; what is no UTF-8 is replaced, for display (BEP 3 names no
+/// charset, and torrents have all of them).
+pub(crate) fn text(
+    node: Option<Node<'_, '_>>,
+    report: &mut Report,
+) -> Result<Option<String>, Error> {
+    let Some(node) = node else { return Ok(None) };
+    let Some(bytes) = node.as_bytes() else {
+        report.deviate(&node, WarningKind::WrongKind(Kind::String))?;
+        return Ok(None);
+    };
+    Ok(Some(String::from_utf8_lossy(bytes).into_owned()))
+}
+
+/// BEP 38, "similar": entries of another length than 20 bytes are skipped.
+pub(crate) fn similar(
+    node: Option<Node<'_, '_>>,
+    report: &mut Report,
+) -> Result<Vec<InfoHashV1>, Error> {
+    let Some(node) = list(node, report)? else { return Ok(Vec::new()) };
+    let hash = |node: Node<'_, '_>| InfoHashV1::try_from(node.as_bytes()?).ok();
+    Ok(node.list().filter_map(hash).collect())
+}
+
+/// BEP 38, "collections": entries that are no strings are skipped.
+pub(crate) fn collections(
+    node: Option<Node<'_, '_>>,
+    report: &mut Report,
+) -> Result<Vec<String>, Error> {
+    let Some(node) = list(node, report)? else { return Ok(Vec::new()) };
+    let name = |node: Node<'_, '_>| Some(String::from_utf8_lossy(node.as_bytes()?).into_owned());
+    Ok(node.list().filter_map(name).collect())
+}
+
+fn list<'doc, 'a>(
+    node: Option<Node<'doc, 'a>>,
+    report: &mut Report,
+) -> Result<Option<Node<'doc, 'a>>, Error> {
+    let Some(node) = node else { return Ok(None) };
+    if node.kind() != Kind::List {
+        report.deviate(&node, WarningKind::WrongKind(Kind::List))?;
+        return Ok(None);
+    }
+    Ok(Some(node))
+}

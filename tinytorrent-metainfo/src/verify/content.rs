@@ -1,0 +1,45 @@
+use std::fs;
+use std::path::PathBuf;
+
+use tinytorrent_folder::Folder;
+
+use super::fault::FileFaultKind;
+use crate::content::FaultKind;
+use crate::{DiskPaths, File, FileIndex, Metainfo};
+
+/// The files of a torrent on disk.
+pub(super) struct Content<'a> {
+    pub(super) metainfo: &'a Metainfo,
+    pub(super) folder: Folder,
+    pub(super) paths: DiskPaths,
+}
+
+impl Content<'_> {
+    pub(super) fn open(&self, file: FileIndex) -> Result<fs::File, FaultKind> {
+        let file = self.metainfo.layout().file(file.get()).ok_or(FaultKind::Missing)?;
+        Ok(self.folder.open_file(self.paths.path(&file).elements())?)
+    }
+
+    pub(super) fn path(&self, file: FileIndex) -> PathBuf {
+        let file = self.metainfo.layout().file(file.get());
+        file.map(|file| self.paths.path(&file).to_path_buf()).unwrap_or_default()
+    }
+
+    /// Faults that no piece tells of: an empty one that is missing, one that goes on too long, a link.
+    pub(super) fn look_at(&self, file: &File<'_>) -> Option<FileFaultKind> {
+        if let Some(target) = self.paths.link_target(self.metainfo.layout(), file) {
+            return match self.folder.link_target(self.paths.path(file).elements()) {
+                Ok(Some(found)) if target.is_named_by(&found) => None,
+                Ok(Some(_)) => Some(FileFaultKind::Wrong),
+                Ok(None) => Some(FileFaultKind::Missing),
+                Err(error) => Some(FileFaultKind::of(error)),
+            };
+        }
+        match self.folder.stamp(self.paths.path(file).elements()) {
+            Ok(Some(stamp)) => (stamp.size > file.length).then_some(FileFaultKind::Long),
+            // Opening tells what stands there instead.
+            Ok(None) => self.open(file.index).err().map(FileFaultKind::from),
+            Err(error) => Some(FileFaultKind::of(error)),
+        }
+    }
+}
