@@ -4,7 +4,7 @@ use std::{
 };
 
 use crate::{
-    Entry, Error, ErrorKind, FileStamp, Operation,
+    Entry, Error, ErrorKind, FileStamp, Mode, Operation,
     error::is_absence,
     system::{self, Refusal},
 };
@@ -28,15 +28,6 @@ pub trait Elements<'a>:
 impl<'a, T> Elements<'a> for T where
     T: IntoIterator<Item = &'a [u8], IntoIter: DoubleEndedIterator + Clone>
 {
-}
-
-/// The permissions of a file that is created, before the umask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// Reading and writing.
-    Data,
-    /// Running as well.
-    Executable,
 }
 
 impl Folder {

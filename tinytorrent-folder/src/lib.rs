@@ -36,12 +36,14 @@
 mod entry;
 mod error;
 mod folder;
+mod mode;
 mod stamp;
 mod system;
 mod trial;
 
 pub use entry::{Entry, EntryKind};
 pub use error::{Error, ErrorKind, Operation};
-pub use folder::{Elements, Folder, Mode};
+pub use folder::{Elements, Folder};
+pub use mode::Mode;
 pub use stamp::{FileStamp, FileTime};
 pub use trial::Trial;
