@@ -3,11 +3,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{
-    Entry, Error, ErrorKind, FileStamp, Mode, Operation,
-    error::is_absence,
-    system::{self, Refusal},
-};
+// `super`: tests compile this file a second time, above another `system`.
+use super::system::{self, Refusal};
+use crate::{Entry, Error, ErrorKind, FileStamp, Mode, Operation, error::is_absence};
 
 /// A folder, and the files below it.
 ///
@@ -263,4 +261,5 @@ fn check_each<'a>(mut elements: impl Iterator<Item = &'a [u8]>) -> Result<(), Re
 }
 
 #[cfg(all(test, unix))]
+#[path = "folder/tests.rs"]
 mod tests;

@@ -37,6 +37,8 @@ mod entry;
 mod error;
 mod folder;
 mod mode;
+#[cfg(all(test, unix))]
+mod on_portable;
 mod stamp;
 mod system;
 mod trial;

@@ -1,17 +1,21 @@
-//! The calls of the system, and what they refuse.
+//! The calls of the system, and their refusals.
 
-#[cfg_attr(unix, path = "system/unix.rs")]
-#[cfg_attr(not(unix), path = "system/portable.rs")]
-mod calls;
+#[cfg(any(not(unix), test))]
+pub(crate) mod portable;
+#[cfg(unix)]
+mod unix;
 
-pub(crate) use calls::{Folder, os_element};
+#[cfg(not(unix))]
+pub(crate) use portable::{Folder, os_element};
+#[cfg(unix)]
+pub(crate) use unix::{Folder, os_element};
 
-/// A reason without the path, which the caller knows.
+/// The reason of a call that failed, without the path, which the caller knows.
 pub(crate) enum Refusal {
+    /// An error of the operating system.
     Io(std::io::Error),
     /// The element at this depth is a link.
-    Link {
-        depth: usize,
-    },
+    Link { depth: usize },
+    /// An element is not the name of an entry.
     InvalidPath,
 }

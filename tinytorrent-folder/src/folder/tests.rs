@@ -1,7 +1,7 @@
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 
 use super::*;
-use crate::{EntryKind, FileStamp};
+use crate::{EntryKind, FileTime};
 
 fn elements(path: &str) -> impl Elements<'_> + Clone {
     path.split('/').map(str::as_bytes)
@@ -138,22 +138,6 @@ fn a_file_in_the_place_of_a_folder_has_no_files_below_it() {
     assert_eq!(std::fs::read(place.path().join("a")).unwrap(), b"file");
 }
 
-/// Linux takes no path of more than 4,096 bytes at once.
-#[test]
-fn a_path_may_be_longer_than_the_system_takes() {
-    let place = tempfile::tempdir().unwrap();
-    let folder = Folder::open(place.path()).unwrap();
-    let name = "x".repeat(200);
-    let path = [name.as_str(); 40].join("/");
-    drop(folder.create_file(elements(&path), Mode::Data).unwrap());
-    folder.open_file(elements(&path)).unwrap();
-    assert_eq!(folder.stamp(elements(&path)).unwrap().unwrap().size, 0);
-    let (parent, _) = path.rsplit_once('/').unwrap();
-    assert_eq!(folder.entries(elements(parent)).unwrap().len(), 1);
-    folder.remove(elements(&path)).unwrap();
-    assert_eq!(folder.entries(elements(parent)).unwrap(), []);
-}
-
 #[test]
 fn entries_are_told_by_their_kinds() {
     let place = tempfile::tempdir().unwrap();
@@ -188,50 +172,41 @@ fn a_link_is_read_and_never_replaces_anything() {
 }
 
 #[test]
-fn a_new_file_may_be_run_if_it_is_to_be() {
+fn a_link_is_removed_and_not_the_file_it_leads_to() {
     let place = tempfile::tempdir().unwrap();
     let folder = Folder::open(place.path()).unwrap();
-    for (name, mode, is_executable) in [
-        ("data", Mode::Data, false),
-        ("run", Mode::Executable, true),
-        ("data", Mode::Executable, false),
-    ] {
-        let file = folder.create_file(elements(name), mode).unwrap();
-        let permissions = file.metadata().unwrap().permissions().mode();
-        assert_eq!(permissions & 0o100 != 0, is_executable, "{name} {permissions:o}");
-    }
+    folder.create_file(elements("file"), Mode::Data).unwrap();
+    folder.create_link(elements("link"), Path::new("file")).unwrap();
+    folder.remove(elements("link")).unwrap();
+    assert_eq!(folder.link_target(elements("link")).unwrap(), None);
+    assert!(folder.stamp(elements("file")).unwrap().is_some());
 }
 
-// S-16: a backup that is restored brings its times along.
 #[test]
-fn a_file_that_was_replaced_has_another_stamp_although_size_and_time_are_the_same() {
+fn a_rename_replaces_a_file() {
     let place = tempfile::tempdir().unwrap();
     let folder = Folder::open(place.path()).unwrap();
     for name in ["old", "new"] {
         std::fs::write(place.path().join(name), name).unwrap();
-        let file = folder.create_file(elements(name), Mode::Data).unwrap();
-        file.set_modified(std::time::UNIX_EPOCH).unwrap();
     }
-    let old = folder.stamp(elements("old")).unwrap().unwrap();
     folder.rename("new", "old").unwrap();
-    let new = folder.stamp(elements("old")).unwrap().unwrap();
-    assert_eq!((old.size, old.modified), (new.size, new.modified));
-    assert_ne!(old.inode, new.inode);
+    folder.sync_entries().unwrap();
+    folder.sync_file_system().unwrap();
+    assert_eq!(std::fs::read(place.path().join("old")).unwrap(), b"new");
+    let error = folder.rename("new", "old").unwrap_err();
+    assert!(error.is_not_found() && error.path() == place.path().join("new"));
+    assert_eq!(folder.disk(), Folder::open(place.path()).unwrap().disk());
 }
 
-// S-16: the system has times in steps of some milliseconds, so it may take several writes.
 #[test]
-fn a_write_shows_in_the_stamp_although_the_time_of_the_content_was_set_back() {
-    use std::os::unix::fs::FileExt as _;
+fn a_time_before_1970_counts_its_nanoseconds_forwards() {
     let place = tempfile::tempdir().unwrap();
     let folder = Folder::open(place.path()).unwrap();
     let file = folder.create_file(elements("a"), Mode::Data).unwrap();
-    let write = |byte: u8| {
-        file.write_all_at(&[byte], 0).unwrap();
-        file.set_modified(std::time::UNIX_EPOCH).unwrap();
-        folder.stamp(elements("a")).unwrap().unwrap()
-    };
-    let before = write(1);
-    let after = std::iter::repeat_with(|| write(2)).find(|after| after.changed != before.changed);
-    assert_eq!(after, Some(FileStamp { changed: after.unwrap().changed, ..before }));
+    for (milliseconds, seconds, nanoseconds) in [(1_500, -2, 500_000_000), (1_000, -1, 0)] {
+        let time = std::time::UNIX_EPOCH - std::time::Duration::from_millis(milliseconds);
+        file.set_modified(time).unwrap();
+        let stamp = folder.stamp(elements("a")).unwrap().unwrap();
+        assert_eq!(stamp.modified, FileTime { seconds, nanoseconds });
+    }
 }

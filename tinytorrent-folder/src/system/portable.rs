@@ -1,5 +1,7 @@
-//! Looks at each element before it opens the file. Somebody who can write to the folder could
-//! put a link there in between; Windows lets administrators alone make links, by default.
+//! The calls for systems that are not Unix. Each element is examined before the file is opened.
+//!
+//! A program that can write to the folder could put a link there in between. On Windows only
+//! administrators can make links, by default.
 
 use std::{
     borrow::Cow,
@@ -7,6 +9,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io,
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use super::Refusal;
@@ -32,7 +35,9 @@ impl Folder {
         elements: impl Iterator<Item = &'a [u8]>,
         follow: bool,
     ) -> Result<File, Refusal> {
-        File::open(self.check(elements, follow)?).map_err(Refusal::Io)
+        let path = self.check(elements, follow)?;
+        refuse_special(&path)?;
+        File::open(path).map_err(Refusal::Io)
     }
 
     pub(crate) fn create_file<'a>(
@@ -41,6 +46,7 @@ impl Folder {
         _: Mode,
     ) -> Result<File, Refusal> {
         let path = self.check(elements, false)?;
+        refuse_special(&path)?;
         create_parent(&path)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
@@ -49,9 +55,9 @@ impl Folder {
 
     pub(crate) fn remove<'a>(
         &self,
-        elements: impl Iterator<Item = &'a [u8]>,
+        elements: impl DoubleEndedIterator<Item = &'a [u8]>,
     ) -> Result<(), Refusal> {
-        fs::remove_file(self.check(elements, false)?).map_err(Refusal::Io)
+        fs::remove_file(self.check_parent(elements)?).map_err(Refusal::Io)
     }
 
     pub(crate) fn stamp<'a>(
@@ -65,17 +71,8 @@ impl Folder {
         if !found.is_file() {
             return Ok(None);
         }
-        let since = found.modified().map_err(Refusal::Io)?;
-        let since = since.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Ok(Some(FileStamp {
-            size: found.len(),
-            modified: FileTime {
-                seconds: since.as_secs() as i64,
-                nanoseconds: since.subsec_nanos(),
-            },
-            changed: None,
-            inode: None,
-        }))
+        let modified = file_time(found.modified().map_err(Refusal::Io)?);
+        Ok(Some(FileStamp { size: found.len(), modified, changed: None, inode: None }))
     }
 
     pub(crate) fn entries<'a>(
@@ -108,7 +105,6 @@ impl Folder {
         }
     }
 
-    #[cfg(windows)]
     pub(crate) fn create_link<'a>(
         &self,
         elements: impl DoubleEndedIterator<Item = &'a [u8]>,
@@ -116,16 +112,7 @@ impl Folder {
     ) -> Result<(), Refusal> {
         let path = self.check_parent(elements)?;
         create_parent(&path)?;
-        std::os::windows::fs::symlink_file(target, path).map_err(Refusal::Io)
-    }
-
-    #[cfg(not(windows))]
-    pub(crate) fn create_link<'a>(
-        &self,
-        _: impl DoubleEndedIterator<Item = &'a [u8]>,
-        _: &Path,
-    ) -> Result<(), Refusal> {
-        Err(Refusal::Io(io::ErrorKind::Unsupported.into()))
+        symlink(target, &path).map_err(Refusal::Io)
     }
 
     pub(crate) fn create_folder(&self, name: &str) -> io::Result<Self> {
@@ -157,7 +144,7 @@ impl Folder {
     ) -> Result<PathBuf, Refusal> {
         let mut path = self.0.clone();
         for (depth, element) in elements.enumerate() {
-            path.push(&*os_element(element));
+            path.push(name_of(element)?);
             match fs::symlink_metadata(&path) {
                 Ok(found) if found.is_symlink() && !follow => return Err(Refusal::Link { depth }),
                 Ok(_) => {}
@@ -168,14 +155,14 @@ impl Folder {
         Ok(path)
     }
 
-    /// All but the last element is checked, which may be a link.
+    /// Checks all elements but the last, which may be a link.
     fn check_parent<'a>(
         &self,
         mut elements: impl DoubleEndedIterator<Item = &'a [u8]>,
     ) -> Result<PathBuf, Refusal> {
         let last = elements.next_back().ok_or(Refusal::InvalidPath)?;
         let mut path = self.check(elements, false)?;
-        path.push(&*os_element(last));
+        path.push(name_of(last)?);
         Ok(path)
     }
 }
@@ -184,10 +171,87 @@ fn create_parent(path: &Path) -> Result<(), Refusal> {
     path.parent().map_or(Ok(()), fs::create_dir_all).map_err(Refusal::Io)
 }
 
-/// Here names are text.
+#[cfg(windows)]
+fn symlink(target: &Path, link: &Path) -> io::Result<()> {
+    std::os::windows::fs::symlink_file(target, link)
+}
+
+#[cfg(unix)]
+fn symlink(target: &Path, link: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(target, link)
+}
+
+#[cfg(not(any(unix, windows)))]
+fn symlink(_: &Path, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Refuses a pipe or a device, which could keep the program waiting as soon as it is opened.
+fn refuse_special(path: &Path) -> Result<(), Refusal> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(Refusal::Io(io::ErrorKind::InvalidInput.into())),
+        _ => Ok(()),
+    }
+}
+
+fn file_time(time: SystemTime) -> FileTime {
+    let seconds = |duration: Duration| duration.as_secs() as i64;
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => FileTime { seconds: seconds(since), nanoseconds: since.subsec_nanos() },
+        Err(error) => {
+            let before = error.duration();
+            // The nanoseconds count forwards from the whole second before.
+            match before.subsec_nanos() {
+                0 => FileTime { seconds: -seconds(before), nanoseconds: 0 },
+                part => {
+                    FileTime { seconds: -seconds(before) - 1, nanoseconds: 1_000_000_000 - part }
+                }
+            }
+        }
+    }
+}
+
+/// The element as a name of the system.
+fn name_of(element: &[u8]) -> Result<&str, Refusal> {
+    let is_elsewhere = |byte: &u8| matches!(byte, b'\\' | b':');
+    match str::from_utf8(element) {
+        // Windows takes `\` for a separator, `c:` for a drive, and `a:b` for a stream of `a`.
+        Ok(name) if !element.iter().any(is_elsewhere) => Ok(name),
+        _ => Err(Refusal::InvalidPath),
+    }
+}
+
+/// An element for display, where names are text: other bytes are replaced.
 pub(crate) fn os_element(element: &[u8]) -> Cow<'_, std::ffi::OsStr> {
     match String::from_utf8_lossy(element) {
         Cow::Borrowed(text) => Cow::Borrowed(text.as_ref()),
         Cow::Owned(text) => Cow::Owned(OsString::from(text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `\` and `:` lead elsewhere on Windows, and bytes that are no text would become another name.
+    #[test]
+    fn an_element_that_is_no_single_name_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(place.path()).unwrap();
+        for name in [&b"a\\b"[..], b"c:", b"c:a", b"a:b", b"\xff"] {
+            let path = [name].into_iter();
+            let refusals = [
+                folder.open_file(path.clone(), false).err(),
+                folder.create_file(path.clone(), Mode::Data).err(),
+                folder.stamp(path.clone(), false).err(),
+                folder.link_target(path.clone()).err(),
+                folder.create_link(path.clone(), Path::new("a")).err(),
+                folder.remove(path).err(),
+            ];
+            for refusal in refusals {
+                assert!(matches!(refusal, Some(Refusal::InvalidPath)), "{name:?}");
+            }
+        }
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
     }
 }

@@ -333,3 +333,6 @@ fn refusal(above: BorrowedFd<'_>, name: &OsStr, depth: usize, error: Errno) -> R
 pub(crate) fn os_element(element: &[u8]) -> &OsStr {
     OsStr::from_bytes(element)
 }
+
+#[cfg(test)]
+mod tests;
