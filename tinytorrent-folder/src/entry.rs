@@ -6,11 +6,11 @@ use std::ffi::OsString;
 pub struct Entry {
     /// The name as the file system has it.
     pub name: OsString,
-    /// The kind of thing that bears the name.
+    /// The kind of the entry.
     pub kind: EntryKind,
 }
 
-/// The kind of thing that a name stands for.
+/// The kind of an [`Entry`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EntryKind {
@@ -18,7 +18,7 @@ pub enum EntryKind {
     File,
     /// A folder.
     Folder,
-    /// A symbolic link, wherever it leads.
+    /// A symbolic link to anything, or to nothing.
     Link,
     /// A pipe, a socket, a device.
     Other,

@@ -3,7 +3,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Why a file below a [`Folder`](crate::Folder) could not be reached.
+/// A failed access to a file below a [`Folder`](crate::Folder), with the path.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", self.describe())]
 pub struct Error {
@@ -24,13 +24,13 @@ pub enum ErrorKind {
         /// The system's reason.
         source: io::Error,
     },
-    /// A symbolic link stands where a file or a folder belongs; it may lead out of the folder.
+    /// A symbolic link is in the place of a file or a folder; it may lead out of the folder.
     #[error("a symbolic link, which is not followed")]
     Link,
-    /// Something that is no regular file stands where a file belongs: a folder, a pipe, a device.
+    /// A folder, a pipe, a socket or a device is in the place of a file.
     #[error("not a regular file")]
     NotAFile,
-    /// An element is empty, `.` or `..`, or holds a separator or NUL; or there is no element.
+    /// An element is empty, `.` or `..`, or has a separator or NUL; or the path has no element.
     #[error("not a path below a folder")]
     InvalidPath,
 }
@@ -47,11 +47,11 @@ pub enum Operation {
     Read,
     /// Writing.
     Write,
-    /// Bringing what was written to the medium.
+    /// Flushing written data to the medium.
     Sync,
-    /// Asking for size and times.
+    /// Reading size and times.
     Examine,
-    /// Setting the size, or reserving room.
+    /// Setting the size, or reserving space.
     Allocate,
     /// Renaming.
     Rename,
@@ -68,7 +68,7 @@ impl Error {
         Self::new(path, ErrorKind::Io { operation, source })
     }
 
-    /// The file, folder or link that it is about.
+    /// The file, folder or link that could not be reached.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -83,8 +83,8 @@ impl Error {
         (self.path, self.kind)
     }
 
-    /// `true` if the file does not exist: it is missing, a folder on the way to it is, or a file stands in
-    /// the place of that folder.
+    /// Returns true if the file does not exist: it is missing, a folder of its path is missing, or a file
+    /// is in the place of such a folder.
     pub fn is_not_found(&self) -> bool {
         matches!(&self.kind, ErrorKind::Io { source, .. } if is_absence(source))
     }

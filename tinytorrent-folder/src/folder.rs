@@ -32,19 +32,19 @@ impl Folder {
     /// Opens a folder that exists.
     ///
     /// # Errors
-    /// It does not exist, is no folder, or the system refuses.
+    /// It does not exist, is not a folder, or the system refuses.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let handle = system::Folder::open(path)
             .map_err(|source| Error::io(Operation::Open, path, source))?;
         Ok(Self { path: path.to_owned(), handle, follows_links: false })
     }
 
-    /// Opens a folder, which is created with those above it where they are missing.
+    /// Opens a folder. If it is missing it is created, with its parents.
     ///
     /// # Errors
-    /// It cannot be created, is no folder, or the system refuses.
+    /// It cannot be created, is not a folder, or the system refuses.
     pub fn create(path: &Path) -> Result<Self, Error> {
-        // On a medium that is read-only, `mkdir` of a folder that exists is an error as well.
+        // On a read-only medium `mkdir` fails even for a folder that exists.
         if !path.is_dir() {
             std::fs::create_dir_all(path)
                 .map_err(|source| Error::io(Operation::Create, path, source))?;
@@ -52,26 +52,27 @@ impl Folder {
         Self::open(path)
     }
 
-    /// Follows symbolic links when files are read, wherever they lead. Writing, creating and removing
-    /// never do.
+    /// Follows symbolic links to anywhere when files are read. Writing, creating and removing never
+    /// follow one.
     pub fn follow_links(&mut self, follow: bool) -> &mut Self {
         self.follows_links = follow;
         self
     }
 
-    /// The path it was opened by.
+    /// The path that the folder was opened with.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The path of something below it, for people; what is no text is replaced.
+    /// The path of an entry below the folder, for display. Where names are text, bytes that are not UTF-8
+    /// are replaced.
     pub fn path_of<'a>(&self, elements: impl Elements<'a>) -> PathBuf {
         let mut path = self.path.clone();
         path.extend(elements.into_iter().map(system::os_element));
         path
     }
 
-    /// The number that the system has for the disk it is on, where that is known.
+    /// The system's number of the disk that the folder is on, where there is one.
     pub fn disk(&self) -> Option<u64> {
         self.handle.disk()
     }
@@ -79,22 +80,24 @@ impl Folder {
     /// Opens a regular file for reading.
     ///
     /// # Errors
-    /// The file is missing ([`Error::is_not_found`]), something else stands in its place or on the way
-    /// to it, or the system refuses.
+    /// The file is missing ([`Error::is_not_found`]), something else is in its place or in the place of a
+    /// folder of its path, or the system refuses.
     pub fn open_file<'a>(&self, elements: impl Elements<'a>) -> Result<File, Error> {
-        self.regular(elements, |handle, elements| handle.open_file(elements, self.follows_links))
+        self.open_regular(elements, |handle, elements| {
+            handle.open_file(elements, self.follows_links)
+        })
     }
 
-    /// Opens a regular file for reading and writing. The file and the folders on the way to it are
-    /// created where they are missing; a file that exists keeps its content and its permissions.
+    /// Opens a regular file for reading and writing. The file and the folders of its path are created
+    /// where they are missing; a file that exists keeps its content and its permissions.
     ///
     /// # Errors
-    /// Something else stands in its place or on the way to it, or the system refuses.
+    /// Something else is in its place or in the place of a folder of its path, or the system refuses.
     pub fn create_file<'a>(&self, elements: impl Elements<'a>, mode: Mode) -> Result<File, Error> {
-        self.regular(elements, |handle, elements| handle.create_file(elements, mode))
+        self.open_regular(elements, |handle, elements| handle.create_file(elements, mode))
     }
 
-    fn regular<'a, I: DoubleEndedIterator<Item = &'a [u8]> + Clone>(
+    fn open_regular<'a, I: DoubleEndedIterator<Item = &'a [u8]> + Clone>(
         &self,
         elements: impl Elements<'a, IntoIter = I>,
         open: impl FnOnce(&system::Folder, I) -> Result<File, Refusal>,
@@ -102,7 +105,8 @@ impl Folder {
         let elements = elements.into_iter();
         let file = check(elements.clone())
             .and_then(|()| open(&self.handle, elements.clone()))
-            .map_err(|refusal| self.explain_open(refusal, elements.clone()))?;
+            .map_err(|refusal| self.open_error(refusal, elements.clone()))?;
+        // The type is read from the open file: a path could lead to another file by now.
         let metadata = file.metadata().map_err(|source| {
             Error::io(Operation::Examine, self.path_of(elements.clone()), source)
         })?;
@@ -112,17 +116,17 @@ impl Folder {
         Ok(file)
     }
 
-    /// The stamp of a regular file; `None` if there is none, but perhaps something else.
+    /// The stamp of a regular file; `None` if the entry is missing or of another kind.
     ///
     /// # Errors
-    /// A link stands on the way or in the place of the file, or the system refuses.
+    /// A link is in the place of the file or of a folder of its path, or the system refuses.
     pub fn stamp<'a>(&self, elements: impl Elements<'a>) -> Result<Option<FileStamp>, Error> {
         let elements = elements.into_iter();
         let stamp = check(elements.clone())
             .and_then(|()| self.handle.stamp(elements.clone(), self.follows_links));
         match stamp {
             Err(Refusal::Io(error)) if is_absence(&error) => Ok(None),
-            stamp => stamp.map_err(|refusal| self.explain(refusal, Operation::Examine, elements)),
+            stamp => stamp.map_err(|refusal| self.error(refusal, Operation::Examine, elements)),
         }
     }
 
@@ -130,39 +134,39 @@ impl Folder {
     /// `.` and `..` are left out.
     ///
     /// # Errors
-    /// The folder is missing ([`Error::is_not_found`]), a link stands on the way, or the system refuses.
+    /// The folder is missing ([`Error::is_not_found`]), it or a folder of its path is a link, or the
+    /// system refuses.
     pub fn entries<'a>(&self, elements: impl Elements<'a>) -> Result<Vec<Entry>, Error> {
         let elements = elements.into_iter();
         check_each(elements.clone())
             .and_then(|()| self.handle.entries(elements.clone(), self.follows_links))
-            .map_err(|refusal| self.explain(refusal, Operation::Read, elements))
+            .map_err(|refusal| self.error(refusal, Operation::Read, elements))
     }
 
-    /// The target of a symbolic link as it stands there; `None` if there is none, but perhaps
-    /// something else.
+    /// The target of a symbolic link, unchanged; `None` if the entry is missing or of another kind.
     ///
     /// # Errors
-    /// A link stands on the way, or the system refuses.
+    /// A folder of its path is a link, or the system refuses.
     pub fn link_target<'a>(&self, elements: impl Elements<'a>) -> Result<Option<PathBuf>, Error> {
         let elements = elements.into_iter();
         match check(elements.clone()).and_then(|()| self.handle.link_target(elements.clone())) {
             Err(Refusal::Io(error)) if is_absence(&error) => Ok(None),
-            target => target.map_err(|refusal| self.explain(refusal, Operation::Read, elements)),
+            target => target.map_err(|refusal| self.error(refusal, Operation::Read, elements)),
         }
     }
 
-    /// Creates a symbolic link with this target, and the folders on the way to it.
+    /// Creates a symbolic link with this target, and the folders of its path.
     ///
     /// # Errors
-    /// Something stands in its place, or the system refuses or has no links.
+    /// An entry of this name exists, or the system refuses or has no links.
     pub fn create_link<'a>(&self, elements: impl Elements<'a>, target: &Path) -> Result<(), Error> {
         let elements = elements.into_iter();
         check(elements.clone())
             .and_then(|()| self.handle.create_link(elements.clone(), target))
-            .map_err(|refusal| self.explain(refusal, Operation::Create, elements))
+            .map_err(|refusal| self.error(refusal, Operation::Create, elements))
     }
 
-    /// Renames one file of the folder itself to another, replacing that one.
+    /// Renames a file that is directly in the folder, and replaces the file of the new name.
     ///
     /// # Errors
     /// The system refuses.
@@ -172,19 +176,19 @@ impl Folder {
             .map_err(|source| Error::io(Operation::Rename, self.path.join(from), source))
     }
 
-    /// Removes a file, if it exists.
+    /// Removes a file or a link, if it exists.
     ///
     /// # Errors
-    /// A link stands on the way, or the system refuses.
+    /// A folder of its path is a link, or the system refuses.
     pub fn remove<'a>(&self, elements: impl Elements<'a>) -> Result<(), Error> {
         let elements = elements.into_iter();
         match check(elements.clone()).and_then(|()| self.handle.remove(elements.clone())) {
             Err(Refusal::Io(error)) if is_absence(&error) => Ok(()),
-            result => result.map_err(|refusal| self.explain(refusal, Operation::Remove, elements)),
+            result => result.map_err(|refusal| self.error(refusal, Operation::Remove, elements)),
         }
     }
 
-    /// Brings new and renamed entries of the folder itself to the medium.
+    /// Flushes the list of the folder's own entries to the medium, so that new names survive a crash.
     ///
     /// # Errors
     /// The system refuses.
@@ -192,8 +196,8 @@ impl Folder {
         self.handle.sync().map_err(|source| Error::io(Operation::Sync, &self.path, source))
     }
 
-    /// Brings all that was written to the folder's file system to the medium; `false` where the system
-    /// cannot do that.
+    /// Flushes everything written to the folder's file system to the medium. Returns false where the
+    /// system has no such call.
     ///
     /// # Errors
     /// The system refuses.
@@ -207,12 +211,14 @@ impl Folder {
         &self.handle
     }
 
-    /// A socket, or a device without a driver, cannot be opened, for reasons of which none says so.
-    fn explain_open<'a>(
+    /// The error of a failed open.
+    fn open_error<'a>(
         &self,
         refusal: Refusal,
         elements: impl DoubleEndedIterator<Item = &'a [u8]> + Clone,
     ) -> Error {
+        // Sockets and devices without a driver fail to open, each system with other errors, so the
+        // kind of the entry decides.
         let is_other = |error: &std::io::Error| {
             let stamp = self.handle.stamp(elements.clone(), self.follows_links);
             !is_absence(error) && matches!(stamp, Ok(None))
@@ -221,16 +227,17 @@ impl Folder {
             Refusal::Io(error) if is_other(error) => {
                 Error::new(self.path_of(elements), ErrorKind::NotAFile)
             }
-            _ => self.explain(refusal, Operation::Open, elements),
+            _ => self.error(refusal, Operation::Open, elements),
         }
     }
 
-    fn explain<'a>(
+    fn error<'a>(
         &self,
         refusal: Refusal,
         operation: Operation,
         elements: impl Iterator<Item = &'a [u8]>,
     ) -> Error {
+        // A link is named by its own path: the first elements up to it.
         let path = |count| {
             let mut path = self.path.clone();
             path.extend(elements.take(count).map(system::os_element));
@@ -251,7 +258,8 @@ fn check<'a>(elements: impl Iterator<Item = &'a [u8]> + Clone) -> Result<(), Ref
     check_each(elements)
 }
 
-/// A caller should have made sure of it; this is the second lock on the same door.
+/// Checks that each element is a plain name. Callers pass sanitised paths; this check holds if one of
+/// them has a bug.
 fn check_each<'a>(mut elements: impl Iterator<Item = &'a [u8]>) -> Result<(), Refusal> {
     let is_plain = |element: &[u8]| {
         !matches!(element, b"" | b"." | b"..")

@@ -1,22 +1,21 @@
-//! Files below a folder, opened element by element: the only way from a path that a stranger chose
-//! to the file system.
+//! Files below a folder, opened element by element, so that a path from a stranger's torrent stays
+//! inside the folder.
 //!
 //! ```text
 //!   elements of a path ──▶ Folder ──▶ a regular file, opened below the descriptor of each folder
 //!                            │         before it; a link, a pipe or a device is an error
-//!                            └──────▶ stamps, entries, links, what names the disk can hold
+//!                            └──────▶ stamps, entries, links, trials of names
 //! ```
 //!
-//! # What is promised
-//! - Nothing outside the folder is reached: no element is `..`, empty or has a separator, and no
-//!   symbolic link below the folder is followed. [`Folder::follow_links`] lifts the second for reading,
-//!   for content of the user's own.
-//! - Nothing is waited for: a named pipe where a file should be is an error at once.
-//! - The length of a path is no limit: where the system takes no path of more than `PATH_MAX` bytes,
-//!   its elements are walked one by one.
-//! - Opening to read creates nothing.
+//! # Promises
+//! - Nothing outside the folder is reached. An element that is `..` or empty, or has a separator, is an
+//!   error. No symbolic link below the folder is followed, unless [`Folder::follow_links`] allows it for
+//!   reading content of the user's own.
+//! - No call blocks on another program: a named pipe in the place of a file is an error at once.
+//! - A path may be longer than `PATH_MAX`: its elements are then opened one by one.
+//! - Opening a file for reading creates nothing.
 //!
-//! The folder itself is the user's choice and may be a link.
+//! The folder itself may be a link, as the user chose it.
 //!
 //! ```
 //! use std::io::Write as _;
@@ -30,8 +29,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What it does not do
-//! It knows nothing of torrents, keeps no file open, and has no cache.
+//! # Limits
+//! The crate knows nothing of torrents, keeps no file open, and has no cache.
 
 mod entry;
 mod error;

@@ -1,8 +1,8 @@
 /// The permissions of a file that is created, before the umask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
-    /// Reading and writing.
+    /// Permission to read and write.
     Data,
-    /// Running as well.
+    /// Permission to read, write and run.
     Executable,
 }

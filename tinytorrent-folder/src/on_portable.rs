@@ -1,5 +1,5 @@
-//! [`Folder`] and [`Trial`](trial::Trial) above the implementation for systems that are not Unix: their
-//! tests are one suite for two implementations.
+//! [`Folder`] and [`Trial`](trial::Trial) compiled once more, above the implementation for systems that
+//! are not Unix. So their tests are one suite for both implementations.
 
 #![allow(
     clippy::duplicate_mod,

@@ -1,26 +1,26 @@
-/// The marks by which a changed file is known.
+/// Size, times and number of a file. If they are the same as before, the file is taken for unchanged.
 ///
-/// A program can set [`modified`](Self::modified) to what it was before, as `touch -r`, `cp -p` and
-/// backups do. No program can set [`changed`](Self::changed), and a file that was put in the place
-/// of another has another [`inode`](Self::inode).
+/// Programs can set [`modified`](Self::modified) back, as `touch -r`, `cp -p` and backups do. No
+/// program can set [`changed`](Self::changed), and a file that replaced another has another
+/// [`inode`](Self::inode).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FileStamp {
     /// Size in bytes.
     pub size: u64,
-    /// Time of the last change of the content, or what a program set it to.
+    /// Time of the last change of the content, or a time that a program has set.
     pub modified: FileTime,
     /// Time of the last change of the content, the attributes or the links; `None` on systems that
-    /// keep none.
+    /// do not keep it.
     pub changed: Option<FileTime>,
-    /// Number of the file in its file system; `None` on systems that have none.
+    /// Number of the file in its file system; `None` on systems without such numbers.
     pub inode: Option<u64>,
 }
 
-/// A time that a file system keeps.
+/// A time in the precision of file systems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FileTime {
     /// Seconds since 1970; negative before.
     pub seconds: i64,
-    /// The nanoseconds beside them.
+    /// Nanoseconds after that second.
     pub nanoseconds: u32,
 }

@@ -1,4 +1,4 @@
-//! The calls of the system, and their refusals.
+//! System calls, in one implementation for Unix and one for other systems.
 
 #[cfg(any(not(unix), test))]
 pub(crate) mod portable;
@@ -10,12 +10,12 @@ pub(crate) use portable::{Folder, os_element};
 #[cfg(unix)]
 pub(crate) use unix::{Folder, os_element};
 
-/// The reason of a call that failed, without the path, which the caller knows.
+/// The reason of a failed call. The caller adds the path.
 pub(crate) enum Refusal {
     /// An error of the operating system.
     Io(std::io::Error),
     /// The element at this depth is a link.
     Link { depth: usize },
-    /// An element is not the name of an entry.
+    /// An element cannot be the name of an entry.
     InvalidPath,
 }

@@ -7,11 +7,11 @@ use std::{
 use super::{Folder, system};
 use crate::{Error, Mode, Operation};
 
-/// A scratch folder in which the disk is asked what names it holds.
+/// A scratch folder for trials: names that can be created in it can be created in its parent.
 ///
-/// File systems differ in the characters they refuse and in the names they take for equal, one folder
-/// may differ from another, and none of it can be asked for but by doing. The scratch folder goes when
-/// the trial is dropped.
+/// File systems differ in the characters that they refuse and in the names that they take for equal, and
+/// so may folders of one file system. No system call reports this, so files have to be created. The
+/// scratch folder is removed when the trial is dropped.
 pub struct Trial<'a> {
     folder: &'a Folder,
     name: String,
@@ -19,17 +19,17 @@ pub struct Trial<'a> {
 }
 
 impl<'a> Trial<'a> {
-    /// Begins a trial in this folder.
+    /// Creates the scratch folder in this folder.
     ///
     /// # Errors
-    /// Nothing can be created in the folder.
+    /// The system refuses to create it.
     pub fn new(folder: &'a Folder) -> Result<Self, Error> {
         loop {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
             let name = format!(".tinytorrent-trial-{}-{number}", std::process::id());
             match folder.handle().create_folder(&name) {
                 Ok(scratch) => return Ok(Self { folder, name, scratch }),
-                // A run that was killed has left it.
+                // A process that had this id was killed and left its folder behind.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
                     return Err(Error::io(Operation::Create, folder.path().join(name), error));
@@ -38,31 +38,33 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// `true` if a file of this name can be created and is found again.
+    /// Returns true if a file of this name can be created and is found again.
     pub fn holds(&self, name: &[u8]) -> bool {
         let path = [name].into_iter();
         let is_held = self.scratch.create_file(path.clone(), Mode::Data).is_ok();
         let is_found = is_held && self.is_found(name);
         if is_held {
-            // What is left of it goes with the folder, or stays where neither can be removed.
+            // A file that cannot be removed does not change the answer.
             let _ = self.scratch.remove(path);
         }
         is_found
     }
 
-    /// `true` if names that differ only in case, in Unicode normalisation or in full case folding (`ß`
-    /// and `ss`) are different names.
-    pub fn tells_alike_apart(&self) -> bool {
-        let name = ["Aé", "aß"];
-        let alike = [&["aé", "AÉ", "Ae\u{301}"][..], &["ass", "aẞ"]];
-        name.into_iter().zip(alike).all(|(name, alike)| {
+    /// Returns true if names that differ only in case, in Unicode normalisation or in full case folding
+    /// (`ß` and `ss`) are different names.
+    pub fn distinguishes_similar_names(&self) -> bool {
+        // Case and normalisation with one name, full case folding with the other: some file systems
+        // fold without it.
+        let names = ["Aé", "aß"];
+        let similar = [&["aé", "AÉ", "Ae\u{301}"][..], &["ass", "aẞ"]];
+        names.into_iter().zip(similar).all(|(name, similar)| {
             let path = [name.as_bytes()].into_iter();
             let is_held = self.scratch.create_file(path.clone(), Mode::Data).is_ok();
-            let is_apart = !alike.iter().any(|other| self.is_found(other.as_bytes()));
+            let is_distinct = !similar.iter().any(|other| self.is_found(other.as_bytes()));
             if is_held {
                 let _ = self.scratch.remove(path);
             }
-            is_held && is_apart
+            is_held && is_distinct
         })
     }
 
@@ -73,6 +75,7 @@ impl<'a> Trial<'a> {
 
 impl Drop for Trial<'_> {
     fn drop(&mut self) {
+        // An error can be returned to no caller, and a later trial takes another name.
         let _ = self.folder.handle().remove_folder(&self.name);
     }
 }
@@ -83,7 +86,7 @@ impl fmt::Debug for Trial<'_> {
     }
 }
 
-/// Trials may run side by side in one folder.
+/// The number of the next trial of this process, as several may run in one folder at a time.
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 #[cfg(test)]
@@ -96,7 +99,7 @@ mod tests {
         let folder = Folder::open(place.path()).unwrap();
         let [one, two] = [(); 2].map(|()| Trial::new(&folder).unwrap());
         assert!(one.holds(b"a") && two.holds(b"a"));
-        one.tells_alike_apart();
+        one.distinguishes_similar_names();
         assert!(!one.holds(&[b'x'; 3000]), "no disk holds a name of 3,000 bytes");
         drop((one, two));
         assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);

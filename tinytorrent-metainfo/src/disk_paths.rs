@@ -193,7 +193,9 @@ impl Names<'_> {
                 Found::Own => false,
                 Found::Portable => true,
                 Found::None if numbered.is_empty() => false,
-                Found::None => trial.as_ref().is_some_and(|trial| !trial.tells_alike_apart()),
+                Found::None => {
+                    trial.as_ref().is_some_and(|trial| !trial.distinguishes_similar_names())
+                }
             };
         let mut files = if is_rewritten { rewritten } else { Vec::new() };
         if is_numbered {

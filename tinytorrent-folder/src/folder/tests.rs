@@ -7,7 +7,7 @@ fn elements(path: &str) -> impl Elements<'_> + Clone {
     path.split('/').map(str::as_bytes)
 }
 
-/// Opens the file to read it, and to write it.
+/// The results of opening the file for reading and for writing.
 fn open_both(folder: &Folder, path: &str) -> [Result<File, Error>; 2] {
     [folder.open_file(elements(path)), folder.create_file(elements(path), Mode::Data)]
 }
@@ -60,7 +60,7 @@ fn links_are_followed_to_read_where_the_user_asks_for_it() {
     assert!(folder.remove(elements("away/file")).is_err());
 }
 
-// S-20, S-21: whatever was opened before, the way is looked at anew.
+// S-20, S-21: each call examines the whole path again, whatever was opened before.
 #[test]
 fn a_folder_that_was_moved_away_takes_no_file_with_it() {
     let outside = tempfile::tempdir().unwrap();

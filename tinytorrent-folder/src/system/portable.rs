@@ -215,7 +215,7 @@ fn file_time(time: SystemTime) -> FileTime {
 fn name_of(element: &[u8]) -> Result<&str, Refusal> {
     let is_elsewhere = |byte: &u8| matches!(byte, b'\\' | b':');
     match str::from_utf8(element) {
-        // Windows takes `\` for a separator, `c:` for a drive, and `a:b` for a stream of `a`.
+        // On Windows `\` is a separator, `c:` a drive, and `a:b` a stream of the file `a`.
         Ok(name) if !element.iter().any(is_elsewhere) => Ok(name),
         _ => Err(Refusal::InvalidPath),
     }

@@ -1,4 +1,4 @@
-//! Each element is opened below the descriptor of the one before.
+//! The calls for Unix. Each element is opened relative to the descriptor of its parent folder.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -22,7 +22,7 @@ use crate::{Entry, EntryKind, FileStamp, FileTime, Mode};
 #[derive(Debug)]
 pub(crate) struct Folder(OwnedFd);
 
-/// The treatment of a folder that is missing on the way to a file.
+/// The treatment of a folder of the path that is missing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Missing {
     Create,
@@ -48,8 +48,10 @@ impl Folder {
         let flags = FILE | OFlags::RDONLY | no_follow(follow);
         match self.open_at_once(elements.clone(), flags, Permissions::empty(), follow) {
             Ok(file) => return Ok(File::from(file)),
+            // Missing files are common while content is looked for, and need no second walk.
             Err(Errno::NOENT) => return Err(Refusal::Io(Errno::NOENT.into())),
-            // There may be a link to be named, or a path too long to be taken at once.
+            // The path may be too long for one call; or an element is a link, and the error needs its
+            // depth.
             Err(_) => {}
         }
         self.at_parent(elements, Missing::Fail, follow, |folder, name, depth| {
@@ -72,7 +74,7 @@ impl Folder {
         if let Ok(file) = self.open_at_once(elements.clone(), flags, permissions, false) {
             return Ok(File::from(file));
         }
-        // Folders may have to be made.
+        // Folders of the path may be missing.
         self.at_parent(elements, Missing::Create, false, |folder, name, depth| {
             rustix::fs::openat(folder, name, flags, permissions)
                 .map(File::from)
@@ -114,6 +116,7 @@ impl Folder {
         follow: bool,
     ) -> Result<Vec<Entry>, Refusal> {
         let folder = if elements.clone().next().is_none() {
+            // Reading moves a position that a copy of the descriptor would share: `.` is opened anew.
             rustix::fs::openat(&self.0, ".", FOLDER, Permissions::empty())
                 .map_err(|error| Refusal::Io(error.into()))?
         } else {
@@ -159,14 +162,14 @@ impl Folder {
         })
     }
 
-    /// A new folder of the folder itself.
+    /// Creates a folder directly in this one.
     pub(crate) fn create_folder(&self, name: &str) -> io::Result<Self> {
         rustix::fs::mkdirat(&self.0, name, Permissions::from_raw_mode(0o777))?;
         let flags = FOLDER | OFlags::NOFOLLOW;
         Ok(Self(rustix::fs::openat(&self.0, name, flags, Permissions::empty())?))
     }
 
-    /// Removes an empty folder of the folder itself.
+    /// Removes an empty folder that is directly in this one.
     pub(crate) fn remove_folder(&self, name: &str) -> io::Result<()> {
         Ok(rustix::fs::unlinkat(&self.0, name, AtFlags::REMOVEDIR)?)
     }
@@ -190,8 +193,8 @@ impl Folder {
         Ok(false)
     }
 
-    /// Opens what is there in one call of the system, where it can be told to follow no link on the
-    /// way; walking is several times as many. Any error means no more than that this is no way.
+    /// Opens the whole path in one system call, which checks for links itself (`openat2`). Opening
+    /// element by element takes several. After an error the caller has to try that way.
     #[cfg(target_os = "linux")]
     fn open_at_once<'a>(
         &self,
@@ -210,6 +213,7 @@ impl Folder {
             path.extend_from_slice(element);
         }
         let resolve = match follow {
+            // A link that the user wants to follow may lead out of the folder.
             true => ResolveFlags::empty(),
             false => ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
         };
@@ -224,10 +228,12 @@ impl Folder {
         _: Permissions,
         _: bool,
     ) -> Result<OwnedFd, Errno> {
+        // The caller then opens element by element, as on a Linux before 5.6.
         Err(Errno::NOSYS)
     }
 
-    /// Walks to the last element, whose folder is then at hand.
+    /// Opens the folders of the path one by one, and runs `act` in the last of them, with the last
+    /// element and its depth.
     fn at_parent<'a, T>(
         &self,
         elements: impl DoubleEndedIterator<Item = &'a [u8]>,
@@ -250,10 +256,11 @@ impl Folder {
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// A pipe in the place of a file must not keep us waiting: `NONBLOCK`.
+/// Flags of every file. Opening a named pipe would block without `NONBLOCK`, which has no effect on
+/// regular files.
 const FILE: OFlags = OFlags::CLOEXEC.union(OFlags::NONBLOCK);
 
-/// For what is only looked at.
+/// Flags to open an entry for its metadata alone.
 #[cfg(target_os = "linux")]
 const EXAMINE: OFlags = OFlags::PATH;
 #[cfg(not(target_os = "linux"))]
@@ -284,14 +291,18 @@ fn stamp_of(stat: &Stat) -> Option<FileStamp> {
     })
 }
 
-fn kind_of(folder: BorrowedFd<'_>, name: &OsStr, told: FileType) -> rustix::io::Result<EntryKind> {
-    let found = match told {
-        // Some file systems do not say it in the list.
+fn kind_of(
+    folder: BorrowedFd<'_>,
+    name: &OsStr,
+    listed: FileType,
+) -> rustix::io::Result<EntryKind> {
+    let found = match listed {
+        // Some file systems leave the type out of the list.
         FileType::Unknown => {
             let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
             FileType::from_raw_mode(stat.st_mode)
         }
-        told => told,
+        listed => listed,
     };
     Ok(match found {
         FileType::RegularFile => EntryKind::File,
@@ -312,7 +323,7 @@ fn open_folder(
     let opened = match open() {
         Err(Errno::NOENT) if missing == Missing::Create => {
             match rustix::fs::mkdirat(above, name, Permissions::from_raw_mode(0o777)) {
-                // Another thread may have been faster.
+                // Another thread may have created it in the meantime.
                 Ok(()) | Err(Errno::EXIST) => open(),
                 Err(error) => Err(error),
             }
@@ -322,8 +333,9 @@ fn open_folder(
     opened.map_err(|error| refusal(above, name, depth, error))
 }
 
-/// Systems say `ELOOP`, `ENOTDIR` or `EMLINK` of a link; this tells it from other reasons.
+/// The reason of an error: a link, or the error itself.
 fn refusal(above: BorrowedFd<'_>, name: &OsStr, depth: usize, error: Errno) -> Refusal {
+    // Systems report a link as `ELOOP`, `ENOTDIR` or `EMLINK`, and each of these has other causes too.
     let is_link = matches!(error, Errno::LOOP | Errno::NOTDIR | Errno::MLINK)
         && rustix::fs::statat(above, name, AtFlags::SYMLINK_NOFOLLOW)
             .is_ok_and(|stat| is_link(&stat));

@@ -1,4 +1,4 @@
-//! Promises that only the implementation for Unix makes; the others are in `folder/tests.rs`.
+//! Tests of what only the implementation for Unix promises. The other tests are in `folder/tests.rs`.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -83,5 +83,5 @@ fn names_that_linux_holds_are_held_by_its_own_file_systems() {
     for name in [&b"what?"[..], b"a:b", b"con", b"a.", b"a ", b"\xff", b"\x01", b"a\\b"] {
         assert!(trial.holds(name), "{name:?}");
     }
-    assert!(trial.tells_alike_apart());
+    assert!(trial.distinguishes_similar_names());
 }
