@@ -63,7 +63,7 @@ impl DiskPaths {
             PathPolicy::System | PathPolicy::Exact => PathPolicy::Portable,
         };
         let Ok(other) = layout.with_policy(other) else { return Self::default() };
-        if layout.paths().are_as_given() && other.paths().are_as_given() {
+        if layout.paths().are_unchanged() && other.paths().are_unchanged() {
             return Self::default();
         }
         let (own, portable) = match policy {
@@ -102,14 +102,14 @@ impl DiskPaths {
     /// The files whose path on disk is not the one that the torrent has, in order, with the reasons.
     /// Each change is put together when it is asked for: there may be many, and all of them long.
     pub fn changes<'a>(&'a self, layout: &'a Layout) -> impl Iterator<Item = PathChange> + 'a {
-        let is_all_same = layout.paths().are_as_given() && self.renamed().is_empty();
+        let is_all_same = layout.paths().are_unchanged() && self.renamed().is_empty();
         let files = layout.files().filter(move |file| !is_all_same && !file.is_pad());
         files.filter_map(|file| self.change(layout, &file))
     }
 
     fn change(&self, layout: &Layout, file: &File<'_>) -> Option<PathChange> {
         let (index, written) = (file.index.as_usize(), self.path(file).to_bytes());
-        let given = layout.paths().given(index);
+        let given = layout.paths().given_path(index);
         if given == written {
             return None;
         }

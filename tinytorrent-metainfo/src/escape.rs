@@ -1,4 +1,4 @@
-/// Raw bytes for people: text as it is, controls and what is no text as `%XX`.
+/// Raw bytes for display: UTF-8 unchanged, control characters and other bytes as `%XX`.
 pub(crate) fn escape(raw: &[u8]) -> String {
     let mut text = String::with_capacity(raw.len());
     for chunk in raw.utf8_chunks() {

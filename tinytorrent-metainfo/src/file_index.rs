@@ -1,6 +1,6 @@
 use core::fmt;
 
-/// The position of a file in its torrent, pad files counted (BEP 47; BEP 53 counts the same way).
+/// The position of a file in its torrent, with pad files counted (BEP 47; BEP 53 counts the same way).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileIndex(u32);
 
@@ -9,12 +9,12 @@ impl FileIndex {
         Self(index)
     }
 
-    /// The number as `inspect` prints it and a magnet's `so` names it.
+    /// The number, as in the `so` of a magnet link.
     pub const fn get(self) -> u32 {
         self.0
     }
 
-    /// The number for indexing tables that have an entry for each file.
+    /// The number as an index into a table with an entry for each file.
     pub const fn as_usize(self) -> usize {
         self.0 as usize
     }

@@ -1,27 +1,28 @@
 //! Torrent files and magnet links, v1, v2 and hybrid: read, edit, create, lay out, verify.
 //!
-//! | at hand | wanted | here |
+//! | input | output | type |
 //! |---|---|---|
-//! | the bytes of a .torrent | what is in it, checked | [`Metainfo`], with options [`ReadOptions`] |
+//! | the bytes of a .torrent | its parts, checked | [`Metainfo`], with options [`ReadOptions`] |
 //! | an info dictionary from peers (BEP 9) | the same | [`Info`] |
-//! | a link from a web page | which torrent, and whom to ask | [`Magnet`] |
+//! | a link from a web page | info-hashes, trackers, peers | [`Magnet`] |
 //! | a range of the content, a piece, a block | files and offsets | [`Layout`] |
 //! | names from strangers | paths that are safe to write | [`PathPolicy`], [`SafePath`] |
 //! | a file or folder | a .torrent | [`CreateOptions`] |
-//! | a .torrent and a folder | which pieces are right | [`VerifyOptions`] |
-//! | a v2 torrent without its piece layers | the layers, part by part from peers, proven | [`LayerAssembly`], [`LayerProofs`] |
+//! | a .torrent and a folder | the pieces that are right | [`VerifyOptions`] |
+//! | a v2 torrent without its piece layers | the layers from peers, proven part by part | [`LayerAssembly`], [`LayerProofs`] |
 //! | hashes of a v2 file | its tree, layers, proofs | [`merkle`] |
 //!
 //! # The one rule
 //!
-//! Nothing from a torrent reaches the file system but through a [`SafePath`], which only a
-//! [`PathPolicy`] makes; and nothing but the bytes of the info dictionary makes an info-hash.
+//! A name from a torrent reaches the file system only as a [`SafePath`], which only a [`PathPolicy`]
+//! makes. An info-hash is made only from the bytes of the info dictionary as they were read.
 //!
 //! # Strict and lenient
 //!
-//! [`Metainfo::from_bytes`] takes what the BEPs allow. [`Metainfo::from_bytes_lenient`] takes what
-//! is deployed, and [`Metainfo::warnings`] says what it forgave, each with its byte offset and key
-//! path. A client reads leniently; a tracker or an index that accepts uploads reads strictly.
+//! [`Metainfo::from_bytes`] accepts torrents that the BEPs allow. [`Metainfo::from_bytes_lenient`]
+//! accepts the torrents in circulation, and lists their faults in [`Metainfo::warnings`], each with its
+//! byte offset and key path. A client reads leniently; a tracker or an index that accepts uploads reads
+//! strictly.
 //!
 //! # From a torrent to bytes on disk
 //!
@@ -35,13 +36,13 @@
 //! let metainfo = Metainfo::from_bytes(bytes)?;
 //! let (info, layout) = (metainfo.info(), metainfo.layout());
 //!
-//! // 2. Show what it is, and what will not be written as it says.
+//! // 2. Show its name and size, and the paths that will differ on disk.
 //! println!("{}: {} bytes", info.name(), layout.total_length());
 //! for change in info.path_changes() {
 //!     println!("{} becomes {}", change.original, change.written);
 //! }
 //!
-//! // 3. For each block that arrives: where it goes.
+//! // 3. Find the places of each block that arrives.
 //! for piece in info.geometry().pieces() {
 //!     for block in info.geometry().blocks(piece) {
 //!         for span in layout.block_spans(block).filter(|span| !span.is_pad) {
@@ -50,24 +51,24 @@
 //!             println!("{}: {} bytes at {}", path.display(), span.length, span.offset);
 //!         }
 //!     }
-//!     // 4. When all its blocks are there, its hash must be this one.
+//!     // 4. Compare the hash of the whole piece with this one.
 //!     println!("{:02x?}", info.piece_hash(piece));
 //! }
 //! # assert_eq!(layout.file(1).unwrap().path.to_string(), "t/_/b");
 //! # Ok::<(), tinytorrent_metainfo::Error>(())
 //! ```
 //!
-//! # What it does not do
+//! # Limits
 //!
-//! Reading is pure: no clock, no randomness, no files. Only [`CreateOptions::create`] and
-//! [`VerifyOptions::verify`] touch the disk, and they only read. Downloading and storage are other
-//! crates' work.
+//! Reading is pure: no clock, no randomness, no files. Creation and verification read the disk;
+//! [`DiskPaths`] creates and removes files if it is allowed to. Downloading and storage are in other
+//! crates.
 
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it reads files")]
 mod content;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it reads files")]
 mod create;
-#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it asks the disk")]
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it examines files")]
 mod disk_paths;
 mod error;
 mod escape;

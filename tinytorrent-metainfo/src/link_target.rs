@@ -3,11 +3,12 @@ use std::path::{Component, Path, PathBuf};
 use crate::SafePath;
 use crate::path::{os_bytes, os_element};
 
-/// The place that a symbolic link of a torrent leads to (BEP 47), seen from the link.
+/// The target of a symbolic link of a torrent (BEP 47), relative to the link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkTarget {
-    /// The folder that the link is in, and the place, both from the folder of the download on.
+    /// The folder of the link, as a path below the folder of the download.
     link_folder: Vec<Vec<u8>>,
+    /// The target, as a path below the same folder.
     target: Vec<Vec<u8>>,
 }
 
@@ -18,19 +19,22 @@ impl LinkTarget {
         Self { link_folder, target: target.elements().map(<[u8]>::to_vec).collect() }
     }
 
-    /// The target to write to the link: relative, and never above the folder of the download.
+    /// The target to store in the link: relative, and never above the folder of the download.
     pub fn to_path_buf(&self) -> PathBuf {
         let shared = self.link_folder.iter().zip(&self.target).take_while(|(a, b)| a == b).count();
-        // What the link leads to is no folder that it is in, or else its own name remains.
+        // A target that is a folder around the link keeps its name: `../d`, not `..`, so that the path
+        // is never empty.
         let shared = shared.min(self.target.len().saturating_sub(1));
         let up = (shared..self.link_folder.len()).map(|_| &b".."[..]);
         let down = self.target[shared..].iter().map(Vec::as_slice);
         up.chain(down).map(os_element).collect()
     }
 
-    /// `true` if a link with this target leads to the place, however the target is spelled. Absolute
-    /// targets never do.
+    /// Returns true if a link that stores `found` leads to this target. Other spellings of the same path
+    /// count; absolute paths do not.
     pub fn is_named_by(&self, found: &Path) -> bool {
+        // The path is resolved as text, without the disk: it may not exist there, and links on the way
+        // are never followed.
         let mut place = self.link_folder.clone();
         for component in found.components() {
             match component {

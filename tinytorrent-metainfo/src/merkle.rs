@@ -1,8 +1,8 @@
-//! The merkle trees of BEP 52: leaves, layers, roots and proofs. Usable alone.
+//! The merkle trees of BEP 52: leaves, layers, roots and proofs.
 //!
-//! A leaf is the SHA-256 of a block of 16 KiB, the last one of what is left; a node is the SHA-256
-//! of its two children. A tree has a power of two of leaves, and those beyond the end of the file
-//! are 32 zero bytes, not hashes of anything.
+//! A leaf is the SHA-256 of a block of 16 KiB, or of the shorter last block. An inner node is the
+//! SHA-256 of its two children. A tree has a power of two of leaves; those beyond the end of the file
+//! are 32 zero bytes, not hashes.
 //!
 //! ```text
 //!              root
@@ -27,21 +27,21 @@ use std::sync::LazyLock;
 use tinytorrent_hash::{sha256, sha256_many, sha256_pairs};
 use tinytorrent_types::BLOCK_LENGTH;
 
-/// A node of a tree.
+/// A leaf or inner node of a tree.
 pub type Hash = [u8; 32];
 
-/// Leaves of a file of this many bytes, padding not counted.
+/// The number of leaves of a file of this many bytes, without padding.
 pub const fn leaf_count(length: u64) -> usize {
     length.div_ceil(BLOCK_LENGTH as u64) as usize
 }
 
-/// Leaves that a piece of this many bytes has room for; 1 at least.
+/// The number of leaves of a full piece of this many bytes; at least 1.
 pub const fn leaves_per_piece(piece_length: u32) -> usize {
     let count = leaf_count(piece_length as u64);
     if count == 0 { 1 } else { count }
 }
 
-/// The leaves of a file, or of a part that begins at a block's border.
+/// The leaves of a file, or of a part of one that begins with a block.
 pub fn leaves(content: &[u8]) -> Vec<Hash> {
     let blocks: Vec<&[u8]> = content.chunks(BLOCK_LENGTH as usize).collect();
     let mut leaves = vec![[0; 32]; blocks.len()];
@@ -49,85 +49,90 @@ pub fn leaves(content: &[u8]) -> Vec<Hash> {
     leaves
 }
 
-/// The root over `width` leaves, of which those that are not given are zero (BEP 52 "pieces root").
-/// `width` is rounded up to a power of two that has room for all; without a leaf it is that of a
-/// tree of padding.
+/// The root over `width` leaves. Leaves that are not given are zero (BEP 52 "pieces root"). `width` is
+/// rounded up to a power of two that is enough for all leaves given.
 pub fn root(leaves: &[Hash], width: usize) -> Hash {
     reduce(leaves, width, 0)
 }
 
-/// The root over a layer, of which each hash covers `leaves_per_hash` leaves (BEP 52 "piece
-/// layers"). Hashes that only cover padding are left out of a layer; here they are put back.
+/// The root over a layer in which each hash covers `leaves_per_hash` leaves (BEP 52 "piece layers").
+/// Hashes that cover only padding are missing from a layer, and are added here.
 pub fn root_of_layer(layer: &[Hash], leaves_per_hash: usize) -> Hash {
     reduce(layer, layer.len(), height(leaves_per_hash))
 }
 
-/// The root of a tree of this many leaves that are all beyond the end of the file.
+/// The root of a tree of this many leaves, all beyond the end of the file.
 pub fn padding(leaves: usize) -> Hash {
     PADDING[height(leaves)]
 }
 
-/// The layer whose hashes cover `leaves_per_hash` leaves each, without those that only cover
-/// padding.
+/// The layer whose hashes cover `leaves_per_hash` leaves each, without hashes that cover only padding.
 pub fn layer(leaves: &[Hash], leaves_per_hash: usize) -> Vec<Hash> {
-    (0..height(leaves_per_hash)).fold(leaves.to_vec(), above)
+    (0..height(leaves_per_hash)).fold(leaves.to_vec(), layer_above)
 }
 
-/// The hashes beside the way from leaf `index` to the root of a tree of `width` leaves, from the
-/// bottom up. Empty if there is no such leaf.
+/// The proof of leaf `index` in a tree of `width` leaves: the sibling of each node between the leaf and
+/// the root, from the bottom up. Empty if there is no such leaf.
 pub fn prove(leaves: &[Hash], width: usize, index: usize) -> Vec<Hash> {
     let width = width.max(leaves.len()).next_power_of_two();
-    if index >= width { Vec::new() } else { beside(&layers(leaves, 0, width), 0, index, 1) }
+    if index >= width { Vec::new() } else { siblings(&layers(leaves, 0, width), 0, index, 1) }
 }
 
-/// A layer of `width` hashes and those above it, without the root. It stands `level` layers above the
-/// leaves; `width` is a power of two.
+/// A layer of `width` hashes that is `level` layers above the leaves, and the layers above it, without
+/// the root. `width` is a power of two.
 pub(crate) fn layers(layer: &[Hash], level: usize, width: usize) -> Vec<Vec<Hash>> {
     let mut layers = Vec::with_capacity(height(width));
     let mut layer = layer.to_vec();
     for up in 0..height(width) {
-        let next = above(layer.clone(), level + up);
+        let next = layer_above(layer.clone(), level + up);
         layers.push(std::mem::replace(&mut layer, next));
     }
     layers
 }
 
-/// The hashes beside the way from `first..first + count` of the lowest layer to the root, from the
-/// bottom up. That layer stands `level` layers above the leaves; `count` is a power of two, `first` a
-/// multiple of it.
-pub(crate) fn beside(layers: &[Vec<Hash>], level: usize, first: usize, count: usize) -> Vec<Hash> {
-    let way = layers.iter().enumerate().skip(height(count));
-    way.map(|(up, layer)| layer.get((first >> up) ^ 1).copied().unwrap_or(PADDING[level + up]))
+/// The proof of the hashes `first..first + count` of the lowest layer, from the bottom up. That layer
+/// is `level` layers above the leaves. `count` is a power of two, and `first` a multiple of it.
+pub(crate) fn siblings(
+    layers: &[Vec<Hash>],
+    level: usize,
+    first: usize,
+    count: usize,
+) -> Vec<Hash> {
+    // The lowest layers of the proof follow from the hashes themselves.
+    let needed = layers.iter().enumerate().skip(height(count));
+    needed
+        .map(|(up, layer)| layer.get((first >> up) ^ 1).copied().unwrap_or(PADDING[level + up]))
         .collect()
 }
 
-/// Whether `proof` leads from the hash at `index` of its layer to the root.
+/// Returns true if `proof` leads from the hash at `index` of its layer to the root.
 pub fn verify(root: &Hash, hash: Hash, index: usize, proof: &[Hash]) -> bool {
+    // An index beyond the width of the layer would prove as another one, its low bits alone.
     if proof.len() < usize::BITS as usize && index >> proof.len() != 0 {
         return false;
     }
-    let climb = |(hash, index): (Hash, usize), beside: &Hash| {
-        let above = if index & 1 == 0 { parent(&hash, beside) } else { parent(beside, &hash) };
+    let climb = |(hash, index): (Hash, usize), sibling: &Hash| {
+        let above = if index & 1 == 0 { parent(&hash, sibling) } else { parent(sibling, &hash) };
         (above, index >> 1)
     };
     proof.iter().fold((hash, index), climb).0 == *root
 }
 
-/// The hash over two children.
+/// The hash of an inner node with these children.
 pub fn parent(left: &Hash, right: &Hash) -> Hash {
     sha256([*left, *right].as_flattened())
 }
 
-/// The root over `width` hashes that stand `level` layers above the leaves. Those that are not given
-/// cover padding alone.
+/// The root over `width` hashes that are `level` layers above the leaves. Hashes that are not given
+/// cover only padding.
 pub(crate) fn reduce(hashes: &[Hash], width: usize, level: usize) -> Hash {
     let top = level + height(width.max(hashes.len()));
-    let layer = (level..top).fold(hashes.to_vec(), above);
+    let layer = (level..top).fold(hashes.to_vec(), layer_above);
     layer.first().copied().unwrap_or(PADDING[top])
 }
 
-/// The layer above one that stands `level` layers above the leaves.
-fn above(mut layer: Vec<Hash>, level: usize) -> Vec<Hash> {
+/// The layer above one that is `level` layers above the leaves.
+fn layer_above(mut layer: Vec<Hash>, level: usize) -> Vec<Hash> {
     if layer.len() % 2 == 1 {
         layer.push(PADDING[level]);
     }
@@ -139,8 +144,8 @@ fn above(mut layer: Vec<Hash>, level: usize) -> Vec<Hash> {
     parents
 }
 
-/// Roots of trees of padding, by the layers below them. Twice as many as a tree can have, for layers
-/// on top of layers.
+/// Roots of trees of padding, by their height. Twice as many as the bits of an index, since the height
+/// of a layer and the height above it are added.
 static PADDING: LazyLock<[Hash; 2 * usize::BITS as usize + 1]> = LazyLock::new(|| {
     let mut padding = [[0; 32]; 2 * usize::BITS as usize + 1];
     for level in 1..padding.len() {
@@ -149,7 +154,7 @@ static PADDING: LazyLock<[Hash; 2 * usize::BITS as usize + 1]> = LazyLock::new(|
     padding
 });
 
-/// Layers between this many leaves and their root.
+/// The number of layers between this many leaves and their root.
 pub(crate) const fn height(leaves: usize) -> usize {
     leaves.next_power_of_two().trailing_zeros() as usize
 }

@@ -2,10 +2,10 @@ use tinytorrent_bencode as bencode;
 
 use crate::PathPolicy;
 
-/// How to read torrents: mode, path policy and limits.
+/// Settings of reading torrents: mode, path policy and limits.
 ///
-/// Strict reading takes what the BEPs allow and nothing else; lenient reading takes what is
-/// deployed, and says what it forgave in [`Metainfo::warnings`](crate::Metainfo::warnings).
+/// Strict reading accepts only torrents that the BEPs allow. Lenient reading accepts the torrents in
+/// circulation, and lists their faults in [`Metainfo::warnings`](crate::Metainfo::warnings).
 ///
 /// # Defaults
 ///
@@ -24,7 +24,7 @@ use crate::PathPolicy;
 ///
 /// let mut options = ReadOptions::lenient();
 /// options.path_policy(PathPolicy::Portable);
-/// // Bytes follow the value, which lenient reading forgives, and Windows takes no `:`.
+/// // Lenient reading accepts bytes behind the value; Windows does not accept a `:`.
 /// let torrent = b"d4:infod6:lengthi1e4:name3:a:b12:piece lengthi16384e\
 ///     6:pieces20:ABCDEFGHIJKLMNOPQRSTee\n";
 /// let metainfo = options.read(torrent)?;
@@ -42,12 +42,12 @@ pub struct ReadOptions {
 }
 
 impl ReadOptions {
-    /// Takes what the BEPs allow and nothing else.
+    /// Accepts only torrents that the BEPs allow.
     pub fn strict() -> Self {
         Self::new(false, bencode::Options::strict())
     }
 
-    /// Takes what is deployed, and keeps a list of what was forgiven.
+    /// Accepts the torrents in circulation, and collects their faults as warnings.
     pub fn lenient() -> Self {
         Self::new(true, bencode::Options::lenient())
     }
@@ -58,35 +58,34 @@ impl ReadOptions {
         Self { lenient, policy, max_pieces: 1 << 21, max_warnings: 100, bencode }
     }
 
-    /// How names become paths. Default: [`PathPolicy::System`].
+    /// The rules by which names become paths. Default: [`PathPolicy::System`].
     pub fn path_policy(&mut self, policy: PathPolicy) -> &mut Self {
         self.policy = policy;
         self
     }
 
-    /// Bytes of a torrent at most. Default: 128 MiB, twice what 2^21 pieces and their v2 hashes
-    /// take.
+    /// Bytes of a torrent at most. Default: 128 MiB, twice the size of 2^21 pieces with v2 hashes.
     pub fn max_bytes(&mut self, bytes: usize) -> &mut Self {
         self.bencode.max_bytes(bytes);
         self
     }
 
-    /// Lists and dictionaries within each other at most. Default: 210, room for file trees of
-    /// [`MAX_DEPTH`](crate::MAX_DEPTH) folders; reading needs no stack.
+    /// Depth of nested lists and dictionaries at most. Default: 210, enough for file trees of
+    /// [`MAX_DEPTH`](crate::MAX_DEPTH) folders. Reading does not recurse, so more is safe.
     pub fn max_depth(&mut self, depth: usize) -> &mut Self {
         self.bencode.max_depth(depth);
         self
     }
 
-    /// Keys and values at most. Default: 3,000,000, as libtorrent; each costs 8 bytes while
-    /// reading. Enough for 400,000 files.
+    /// Keys and values at most. Default: 3,000,000 as in libtorrent, enough for 400,000 files. Each
+    /// costs 8 bytes during reading.
     pub fn max_nodes(&mut self, nodes: usize) -> &mut Self {
         self.bencode.max_nodes(nodes);
         self
     }
 
-    /// Pieces at most. Default: 2^21, as libtorrent. More cost memory for bitfields and for what is
-    /// known of each piece.
+    /// Pieces at most. Default: 2^21 as in libtorrent. More cost memory for bitfields and for the state
+    /// of each piece.
     pub fn max_pieces(&mut self, pieces: u32) -> &mut Self {
         self.max_pieces = pieces;
         self

@@ -3,7 +3,8 @@ use tinytorrent_bencode::{Deviation, Node};
 use crate::error::{Error, ErrorKind};
 use crate::warning::{Warning, WarningKind};
 
-/// Takes what reading gets over: lenient reading keeps it, strict reading ends.
+/// The faults that reading has found so far. Lenient reading collects them; strict reading ends at the
+/// first that is not harmless.
 #[derive(Debug)]
 pub(crate) struct Report {
     lenient: bool,
@@ -25,7 +26,7 @@ impl Report {
         self.lenient
     }
 
-    /// Strict reading cannot accept this.
+    /// Reports a fault that strict reading refuses.
     pub(crate) fn deviate(&mut self, node: &Node<'_, '_>, kind: WarningKind) -> Result<(), Error> {
         if !self.lenient {
             return Err(Error::at(node, ErrorKind::Strict(kind)));
@@ -34,10 +35,10 @@ impl Report {
         Ok(())
     }
 
-    /// Either reading can live with this.
+    /// Reports a harmless fault.
     pub(crate) fn note(&mut self, node: &Node<'_, '_>, kind: WarningKind) {
         self.count += 1;
-        // Finding the key path takes time, so only those that are kept get one.
+        // Finding a key path takes time, so only faults that are kept get one.
         if self.warnings.len() < self.limit {
             self.warnings.push(Warning { kind, offset: node.offset(), path: node.path() });
         }
@@ -51,13 +52,13 @@ impl Report {
         }
     }
 
-    /// How many more are kept.
-    pub(crate) fn room(&self) -> usize {
+    /// The number of faults that can still be kept.
+    pub(crate) fn remaining(&self) -> usize {
         self.limit - self.warnings.len()
     }
 
-    /// Counts some that are not kept.
-    pub(crate) fn skip(&mut self, count: usize) {
+    /// Counts faults that are not kept.
+    pub(crate) fn count_only(&mut self, count: usize) {
         self.count += count;
     }
 
@@ -67,7 +68,7 @@ impl Report {
     }
 }
 
-/// All that reading got over, as far as it was kept.
+/// The faults of a torrent: the first of them, and the number of all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Warnings {
     pub(crate) list: Vec<Warning>,

@@ -4,15 +4,15 @@ use tinytorrent_bencode::{DeviationKind, KeyPath, Kind};
 
 use crate::path::PathChangeKind;
 
-/// Something in a torrent that is not as it should be, and that reading got over.
+/// A fault of a torrent that lenient reading accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Warning {
-    /// What it is.
+    /// The kind of the fault.
     pub kind: WarningKind,
-    /// Where, in bytes from the start of what was read.
+    /// The place of the fault, in bytes from the start of the input.
     pub offset: usize,
-    /// In which value.
+    /// The path of the value.
     pub path: KeyPath,
 }
 
@@ -23,11 +23,11 @@ impl fmt::Display for Warning {
     }
 }
 
-/// What reading got over. Strict reading refuses all but those marked as harmless.
+/// The kinds of [`Warning`]. Strict reading refuses all but those marked as harmless.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WarningKind {
-    /// Not canonical bencode.
+    /// The bencode is not canonical.
     #[error("{0}")]
     Bencode(DeviationKind),
     /// An optional key holds another kind of value and was ignored.
@@ -36,38 +36,38 @@ pub enum WarningKind {
     /// Harmless: an optional value makes no sense and was ignored.
     #[error("ignored, as it makes no sense")]
     Nonsense,
-    /// A v2 torrent has `length` or `files` without `pieces`, or the other way round: too little for a
-    /// hybrid torrent, and ignored (BEP 52, "upgrade path").
+    /// A v2 torrent has `length` or `files` without `pieces`, or the other way round. That is not enough
+    /// for a hybrid torrent, so these keys were ignored (BEP 52, "upgrade path").
     #[error("the keys of v1 are incomplete: a hybrid torrent has `pieces` and `length` or `files`")]
     IncompleteV1,
-    /// `name` is missing, empty or a dot; the info-hash stands in.
-    #[error("the torrent has no usable name, its info-hash stands in")]
+    /// `name` is missing, empty, `.` or `..`; the info-hash is used as the name.
+    #[error("the torrent has no usable name, its info-hash is used instead")]
     NoName,
     /// All files are empty.
     #[error("the torrent has no content")]
     NoContent,
-    /// Harmless: a path will not be written as the torrent has it.
+    /// Harmless: a path on disk differs from the one in the torrent.
     #[error("written as {written:?}: {}", list(.kinds))]
     PathChanged {
-        /// The path that is used.
+        /// The path on disk.
         written: String,
-        /// Why.
+        /// The reasons.
         kinds: Vec<PathChangeKind>,
     },
     /// A symlink without a target below the root became an empty file (BEP 47).
     #[error("a symlink without a usable target, kept as an empty file")]
     Symlink,
-    /// A blank URL, or one that is no text, was dropped.
-    #[error("dropped, as it is no url")]
+    /// A URL is blank or not UTF-8, and was dropped.
+    #[error("dropped, as it is not a url")]
     NotUrl,
-    /// `announce-list` holds URLs where it should hold tiers; each became a tier.
-    #[error("a tracker outside of a tier, taken as a tier of its own")]
+    /// `announce-list` has a URL in the place of a tier; it became a tier of its own.
+    #[error("a tracker outside of a tier, read as a tier of its own")]
     FlatTier,
-    /// An entry of `nodes` is no host and port, and was dropped.
-    #[error("dropped, as it is no host and port")]
+    /// An entry of `nodes` is not a pair of host and port, and was dropped.
+    #[error("dropped, as it is not a host and a port")]
     NotNode,
-    /// Harmless: `private` only counts within `info` (BEP 27).
-    #[error("`private` outside of `info` means nothing")]
+    /// Harmless: `private` has a meaning only within `info` (BEP 27).
+    #[error("`private` outside of `info` has no meaning")]
     PrivateOutsideInfo,
     /// A file larger than a piece has no piece layer; its hashes have to come from peers (BEP 52).
     #[error("the piece layer of file {file} is missing")]
@@ -75,11 +75,11 @@ pub enum WarningKind {
         /// The file.
         file: u32,
     },
-    /// A piece layer does not hash to the root it is filed under, and counts as missing (BEP 52).
+    /// A piece layer does not hash to the root that is its key, and counts as missing (BEP 52).
     #[error("a piece layer does not hash to its root")]
     PieceLayerHash,
     /// A piece layer that belongs to no file was ignored (BEP 52).
-    #[error("a piece layer of no file")]
+    #[error("a piece layer that belongs to no file")]
     PieceLayerUnknown,
 }
 

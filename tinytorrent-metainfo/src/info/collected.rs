@@ -102,7 +102,7 @@ impl<'a> Values<'a> for &mut Collected {
             return None;
         }
         let paths = self.builder.paths();
-        paths.name(name);
+        paths.set_name(name);
         // The dictionary, two keys, the length and the list, beside the elements of the path.
         let nodes = 5 + paths.depth();
         self.builder.end_file(length, FileAttributes::NONE);

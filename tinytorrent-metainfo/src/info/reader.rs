@@ -101,8 +101,8 @@ impl<'r, 'doc, 'a> Reader<'r, 'doc, 'a> {
             return Err(Error::at(&files, ErrorKind::TooManyPieces { count, limit }));
         }
         let changes = layout.path_changes();
-        let kept = self.report.room().min(changes.len());
-        self.report.skip(changes.len() - kept);
+        let kept = self.report.remaining().min(changes.len());
+        self.report.count_only(changes.len() - kept);
         for change in changes.take(kept) {
             let node = change.file.map_or(self.keys.name, &at).unwrap_or(files);
             let PathChange { written, kinds, .. } = change;

@@ -116,7 +116,7 @@ impl<'doc, 'a> Walk<'doc, 'a> {
             let (Some(file), None) = (file, entries.next()) else {
                 return Err(Error::at(&entry, ErrorKind::FileTree));
             };
-            self.builder.paths().name(name);
+            self.builder.paths().set_name(name);
             self.file(entry, file, report)?;
         }
         Ok(())

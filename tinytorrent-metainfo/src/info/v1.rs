@@ -131,7 +131,7 @@ fn push_path(
         name = next.to_bytes()?;
         is_bitcomet_pad |= name.starts_with(BITCOMET_PAD);
     }
-    paths.name(name);
+    paths.set_name(name);
     Ok(is_bitcomet_pad)
 }
 

@@ -192,7 +192,7 @@ impl LayoutBuilder {
             self.paths.enter(name.as_ref());
             name = next;
         }
-        self.paths.name(name.as_ref());
+        self.paths.set_name(name.as_ref());
     }
 
     /// Completes the file whose path was added.
@@ -202,7 +202,7 @@ impl LayoutBuilder {
         if self.error.is_none() {
             self.error = self.check_file(file, length, attributes).err();
         }
-        if !self.paths.end(length) {
+        if !self.paths.end_file(length) {
             self.error.get_or_insert(LayoutError::TooManyFiles);
         }
         self.starts.push(self.total);
@@ -221,7 +221,7 @@ impl LayoutBuilder {
         T::Item: AsRef<[u8]>,
     {
         let file = self.file_count();
-        let is_usable = self.paths.target(target, MAX_DEPTH as usize);
+        let is_usable = self.paths.add_target(target, MAX_DEPTH as usize);
         let attributes = attributes.without(FileAttributes::SYMLINK.with(FileAttributes::PAD));
         if is_usable {
             self.links.push(FileIndex::new(file));
@@ -252,7 +252,7 @@ impl LayoutBuilder {
             return Err(LayoutError::TotalLength { file });
         }
         if self.paths.policy() == PathPolicy::Exact
-            && let Some((kind, original)) = self.paths.change()
+            && let Some((kind, original)) = self.paths.first_change()
         {
             return Err(LayoutError::PathRejected { file, original: escape(&original), kind });
         }

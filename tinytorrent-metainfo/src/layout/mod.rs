@@ -112,7 +112,7 @@ impl Layout {
     pub fn with_policy(&self, policy: PathPolicy) -> Result<Self, LayoutError> {
         let links = self.links.iter().map(|link| link.as_usize());
         let is_written = |file: usize| !self.attributes[file].is_pad();
-        let paths = self.paths.under(policy, links, is_written);
+        let paths = self.paths.with_policy(policy, links, is_written);
         let paths = paths.ok_or(LayoutError::TooManyCollisions)?;
         refuse_changes(&paths)?;
         Ok(Self {

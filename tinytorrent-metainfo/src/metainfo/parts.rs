@@ -170,10 +170,10 @@ impl LayerProofs {
             let start = first - first % step;
             let around = &layer[start..layer.len().min(start + step)];
             let layers = merkle::layers(around, level, step);
-            proof = merkle::beside(&layers, level, first - start, length);
+            proof = merkle::siblings(&layers, level, first - start, length);
         }
         let (above, height) = (length.div_ceil(step), level + merkle::height(step));
-        proof.extend(merkle::beside(tops, height, first / step, above));
+        proof.extend(merkle::siblings(tops, height, first / step, above));
         if part.proof_length() > proof.len() {
             return None;
         }

@@ -3,28 +3,31 @@ use std::mem;
 
 use super::changes::Changes;
 use super::collision::resolve;
+use super::cursor::Cursor;
 use super::element::{Kinds, sanitise};
 use super::folders::{FolderBuilder, FolderId, Folders};
 use super::hasher::PathHasher;
 use super::paths::{Names, Paths};
 use super::policy::{PathChangeKind, PathPolicy};
 use super::safe_path::SafePath;
-use super::way::Way;
 
-/// Collects the paths of files, in their order, and what they had to be changed to.
+/// A builder of [`Paths`]: takes names as the torrent has them, in the order of the files, and sanitises
+/// them.
 #[derive(Debug, Clone)]
 pub(crate) struct PathBuilder {
     policy: PathPolicy,
     folders: FolderBuilder,
-    way: Way,
+    cursor: Cursor,
     files: Names,
     targets: Names,
     changes: Changes,
-    /// Of the file that is being added: where its name begins, if it has one; what was changed of
-    /// its path; and, if anything was, its name as given.
+    /// The start of the name of the file that is being added, if it has one.
     name: Option<usize>,
+    /// The changes of that file's path.
     kinds: Kinds,
+    /// That file's name in the torrent; empty if its path did not change.
     given: Box<[u8]>,
+    /// True if the names take more than 4 GiB.
     is_full: bool,
 }
 
@@ -33,7 +36,7 @@ impl PathBuilder {
         Self {
             policy: PathPolicy::default(),
             folders: FolderBuilder::new(),
-            way: Way::default(),
+            cursor: Cursor::default(),
             files: Names::default(),
             targets: Names::default(),
             changes: Changes::default(),
@@ -48,12 +51,12 @@ impl PathBuilder {
         self.policy
     }
 
-    /// How names are written and told apart. Before the first file only.
+    /// Sets the rules for names. It has to be called before the root and the first file.
     pub(crate) fn set_policy(&mut self, policy: PathPolicy) {
         self.policy = policy;
     }
 
-    /// All files are in a folder of this name.
+    /// Puts all files into a folder of this name.
     pub(crate) fn set_root(&mut self, name: &[u8]) {
         let mut written = Vec::new();
         let kinds = sanitise(name, self.policy, &mut written);
@@ -61,61 +64,62 @@ impl PathBuilder {
         self.changes.root = (!kinds.is_empty()).then(|| (name.into(), kinds));
     }
 
-    /// Goes back to the folder around all files.
+    /// Goes to the root.
     pub(crate) fn go_to_root(&mut self) {
-        self.way.go_to_root();
+        self.cursor.go_to_root();
     }
 
-    /// Goes to a folder in the present one.
+    /// Goes to a subfolder of the current folder.
     pub(crate) fn enter(&mut self, raw: &[u8]) {
-        self.is_full |= !self.way.enter(raw, self.policy, &mut self.folders);
+        self.is_full |= !self.cursor.enter(raw, self.policy, &mut self.folders);
     }
 
-    /// Goes to a folder in the present one that was not entered before and will not be again.
+    /// Goes to a new subfolder of the current folder, which is never entered again. A file tree has each
+    /// folder once, so a search for it is not needed.
     pub(crate) fn enter_new(&mut self, raw: &[u8]) {
-        self.is_full |= !self.way.enter_new(raw, self.policy, &mut self.folders);
+        self.is_full |= !self.cursor.enter_new(raw, self.policy, &mut self.folders);
     }
 
-    /// Goes to the folder around the present one.
+    /// Goes to the parent of the current folder.
     pub(crate) fn leave(&mut self) {
-        self.way.leave();
+        self.cursor.leave();
     }
 
-    /// The file that [`end`](Self::end) will complete has this name, in the present folder.
-    pub(crate) fn name(&mut self, raw: &[u8]) {
+    /// Names the next file, which is in the current folder. [`end_file`](Self::end_file) completes it.
+    pub(crate) fn set_name(&mut self, raw: &[u8]) {
         self.name = Some(self.files.bytes.len());
         self.kinds = sanitise(raw, self.policy, &mut self.files.bytes);
-        self.kinds.merge(self.way.kinds());
+        self.kinds.merge(self.cursor.kinds());
         if !self.kinds.is_empty() {
             self.given = raw.into();
         }
     }
 
-    /// Elements of the path that is being added, without the root.
+    /// The number of elements of the next file's path, without the root; 0 if it has no name.
     pub(crate) fn depth(&self) -> usize {
-        if self.name.is_some() { self.way.depth() + 1 } else { 0 }
+        if self.name.is_some() { self.cursor.depth() + 1 } else { 0 }
     }
 
-    /// Whether the path that is being added had to change.
+    /// Returns true if the path of the next file had to change.
     pub(crate) fn is_changed(&self) -> bool {
         !self.kinds.is_empty()
     }
 
-    /// What was changed of the path that is being added, or the first of more, and that path as it was
-    /// given.
-    pub(crate) fn change(&self) -> Option<(PathChangeKind, Vec<u8>)> {
+    /// The first change of the next file's path, and that path as the torrent has it.
+    pub(crate) fn first_change(&self) -> Option<(PathChangeKind, Vec<u8>)> {
         let kind = self.kinds.first()?;
-        Some((kind, self.folders.given_path(self.way.folder(), &self.given)))
+        Some((kind, self.folders.given_path(self.cursor.folder(), &self.given)))
     }
 
-    /// Completes the path of a file; one without a name is padding of this length. `false` if there
-    /// is no room for more.
-    pub(crate) fn end(&mut self, length: u64) -> bool {
+    /// Completes the path of the next file. A file without a name is padding of this length. Returns
+    /// false if all names together take more than 4 GiB.
+    pub(crate) fn end_file(&mut self, length: u64) -> bool {
         let folder = match self.name.take() {
-            Some(_) => Some(self.way.folder()),
+            Some(_) => Some(self.cursor.folder()),
             None => {
+                // BEP 47 recommends `.pad/LENGTH` for padding. A vector takes every write.
                 let _ = write!(self.files.bytes, "{length}");
-                self.folders.within(Folders::TOP, b".pad")
+                self.folders.find_or_add(Folders::TOP, b".pad")
             }
         };
         if self.is_changed() {
@@ -125,9 +129,9 @@ impl PathBuilder {
         !self.is_full && folder.is_some_and(|folder| self.files.close(folder))
     }
 
-    /// The symlink that is being added leads here, from the root on. `false` if that is not plainly
-    /// below the root, or is the symlink itself.
-    pub(crate) fn target<T>(&mut self, target: T, max_depth: usize) -> bool
+    /// Sets the target of the next file, which is a symlink, as a path below the root. Returns false if
+    /// an element leads elsewhere, or if the target is the symlink itself.
+    pub(crate) fn add_target<T>(&mut self, target: T, max_depth: usize) -> bool
     where
         T: IntoIterator,
         T::Item: AsRef<[u8]>,
@@ -140,10 +144,10 @@ impl PathBuilder {
                 self.targets.bytes.truncate(start);
                 return false;
             }
-            // What was the last element until now is a folder.
+            // Another element follows, so the previous one is a folder.
             if depth > 0 {
                 let name = &self.targets.bytes[start..];
-                let Some(within) = self.folders.within(folder, name) else { return false };
+                let Some(within) = self.folders.find_or_add(folder, name) else { return false };
                 folder = within;
                 self.targets.bytes.truncate(start);
             }
@@ -152,9 +156,9 @@ impl PathBuilder {
         }
         let name = &self.targets.bytes[start..];
         let path = self.path(folder, name);
-        let is_own = self
-            .name
-            .is_some_and(|start| path == self.path(self.way.folder(), &self.files.bytes[start..]));
+        let is_own = self.name.is_some_and(|start| {
+            path == self.path(self.cursor.folder(), &self.files.bytes[start..])
+        });
         let is_usable = depth > 0 && !is_own && self.targets.close(folder);
         if !is_usable {
             self.targets.bytes.truncate(start);
@@ -166,7 +170,8 @@ impl PathBuilder {
         SafePath::new(self.folders.folders(), folder, name)
     }
 
-    /// Gives each file a path of its own; see [`resolve`]. The seed keys the comparison of paths.
+    /// Finishes the paths and gives each file a path of its own; see [`resolve`]. The seed keys the
+    /// hashes of paths.
     pub(crate) fn resolve(
         mut self,
         seed: &[u8],

@@ -7,12 +7,12 @@ use super::folders::Folders;
 use super::hasher::{Identity, PathHasher};
 use super::paths::{Names, Paths};
 
-/// Gives each file a path of its own: the first in order keeps it, a later one gets a number, and so
-/// does a file in the place of a folder. What is never written may clash with others. `None` if it
-/// would take too long, which only paths made for the purpose bring about.
+/// Gives each file a path of its own. Of files with the same path the first keeps it, and the others get
+/// a number; a file with the path of a folder gets one too. Files that are never written may collide.
+/// `None` if it would take too long, which happens only with paths made for the purpose.
 ///
-/// Paths are compared by a hash of 64 bits, keyed so that nobody can aim at it; two that meet by
-/// chance cost one of them its name, not its safety.
+/// Paths are compared by a keyed hash of 64 bits, for which nobody can prepare a collision. Two paths
+/// with the same hash by accident are safe: one of them gets a number without need.
 pub(super) fn resolve(
     mut paths: Paths,
     is_written: impl Fn(usize) -> bool,
@@ -29,13 +29,13 @@ pub(super) fn resolve(
     Some(paths)
 }
 
-/// Who claims which path.
+/// The paths that are in use, as hashes.
 struct Claims {
     /// The hash of each folder.
     folders: Vec<u64>,
-    /// The hashes of the folders that files are in.
+    /// The hashes of folders that have a file which is written, but for the root.
     claimed: Vec<u64>,
-    /// The hash of each file's path; `None` for what is never written, and collides with nothing.
+    /// The hash of each file's path; `None` for a file that is never written.
     files: Vec<Option<NonZeroU64>>,
 }
 
@@ -46,11 +46,11 @@ impl Claims {
         let folders = &paths.folders;
         let mut hashes = Vec::new();
         for folder in folders.all() {
-            let around = folders.around(folder);
-            let hash = match around {
-                // The root is on the way to all, whatever its name.
+            let parent = folders.parent(folder);
+            let hash = match parent {
+                // All paths begin with the root, so its name makes no difference.
                 Folders::TOP => PathHasher::ROOT,
-                _ => hasher.hash(hashes[around as usize], folders.name(folder)),
+                _ => hasher.hash(hashes[parent as usize], folders.name(folder)),
             };
             hashes.push(hash);
         }
@@ -66,7 +66,7 @@ impl Claims {
             while !is_claimed[folder as usize] {
                 is_claimed[folder as usize] = true;
                 claimed.push(hashes[folder as usize]);
-                folder = folders.around(folder);
+                folder = folders.parent(folder);
             }
             NonZeroU64::new(hasher.hash(hashes[own as usize], paths.files.name(index)))
         };
@@ -74,12 +74,13 @@ impl Claims {
         Self { folders: hashes, claimed, files }
     }
 
-    /// The files that may not keep their paths.
+    /// The files that cannot keep their paths.
     fn clashes(&self) -> Vec<usize> {
+        // Few hashes repeat. A filter for them fits in a cache, a set of all hashes may not.
         let mut sieve = Sieve::new(self.claimed.len() + self.files.len());
         self.claimed.iter().for_each(|hash| sieve.add(*hash));
         self.files.iter().flatten().for_each(|hash| sieve.add(hash.get()));
-        // Few are left, and only these have to be told apart for certain.
+        // The sieve leaves few hashes, which a set compares for certain.
         let repeat = |hash: &&u64| sieve.may_repeat(**hash);
         let mut taken: Hashes = self.claimed.iter().filter(repeat).copied().collect();
         let mut is_clash = |hash: u64| sieve.may_repeat(hash) && !taken.insert(hash);
@@ -97,13 +98,15 @@ impl Claims {
     ) -> Option<Vec<Vec<u8>>> {
         let mut numbers: HashMap<NonZeroU64, u32> = HashMap::new();
         let mut attempts = 10_000 + 4 * clashes.len();
-        // A path that is taken once is taken, whoever has it.
+        // A new name must differ from the old names of the other renamed files too: these are used by
+        // the first file of each clash.
         let mut taken: Hashes = self.claimed.into_iter().collect();
         taken.extend(self.files.iter().flatten().map(|hash| hash.get()));
         let mut rename_one = |index: usize| {
             let folder = self.folders[files.places[index].folder as usize];
             let number = numbers.entry(self.files[index]?).or_default();
             loop {
+                // Paths made for the purpose could use up the numbers of a name.
                 attempts = attempts.checked_sub(1)?;
                 *number += 1;
                 let candidate = numbered(files.name(index), *number);
@@ -116,12 +119,12 @@ impl Claims {
     }
 }
 
-/// `a.txt` becomes `a.1.txt`, cut where it would grow too long.
+/// The name with a number before its extension (`a.1.txt`), shortened if it would be too long.
 fn numbered(name: &[u8], number: u32) -> Vec<u8> {
     let dot = name.iter().rposition(|&byte| byte == b'.').filter(|&dot| dot > 0);
     let (stem, extension) = name.split_at(dot.unwrap_or(name.len()));
     let number = format!(".{number}");
-    // An extension that fills the name is none.
+    // An extension that leaves no room for the number is cut like the rest of the name.
     let (stem, extension) = if extension.len() + number.len() < MAX_ELEMENT {
         (stem, extension)
     } else {
@@ -149,15 +152,15 @@ fn rebuild(files: &Names, clashes: &[usize], renames: &[Vec<u8>]) -> Option<Name
     Some(rebuilt)
 }
 
-/// Tells most hashes that occur once from those that may occur more often, in the size of a cache.
+/// A filter for hashes that occur more than once. It lets some others pass, and fits in a cache.
 struct Sieve {
-    /// Two bits a slot: it was hit, it was hit again.
+    /// Slots of two bits each: hit once, hit again.
     slots: Vec<u64>,
     mask: u64,
 }
 
 impl Sieve {
-    /// For this many hashes.
+    /// Creates a filter for this many hashes.
     fn new(count: usize) -> Self {
         let words = (count * SLOTS_PER_HASH).div_ceil(SLOTS_PER_WORD).next_power_of_two();
         Self { slots: vec![0; words], mask: words as u64 - 1 }
@@ -169,18 +172,20 @@ impl Sieve {
         self.slots[word] |= (hits << 1 | 1) << shift;
     }
 
-    /// `false` if no two of the hashes that were added equal this one.
+    /// Returns false if this hash was added at most once.
     fn may_repeat(&self, hash: u64) -> bool {
         let (word, shift) = self.slot(hash);
         self.slots[word] >> shift & 2 != 0
     }
 
+    /// The word and the shift of a hash's slot.
     fn slot(&self, hash: u64) -> (usize, u32) {
         ((hash >> 5 & self.mask) as usize, (hash as u32 & 31) * 2)
     }
 }
 
-/// One hash in nine, or fewer, meets another by chance.
+/// With eight, at most one hash in nine shares its slot by accident.
 const SLOTS_PER_HASH: usize = 8;
 
+/// Slots of two bits in a word of 64.
 const SLOTS_PER_WORD: usize = 32;

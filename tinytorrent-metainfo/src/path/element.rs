@@ -1,5 +1,5 @@
 use super::policy::{PathChangeKind, PathPolicy};
-use super::words::{fold_words, is_odd};
+use super::words::{fold_words, odd_bytes};
 
 /// A set of [`PathChangeKind`]s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,16 +35,16 @@ impl Kinds {
     }
 }
 
-/// Bytes of an element at most: the limit of ext4, APFS and NTFS alike for ASCII, and stricter
-/// than NTFS's for the rest.
+/// Bytes of an element at most. It is the limit of ext4, APFS and NTFS for ASCII; for other text NTFS
+/// would allow more.
 pub(crate) const MAX_ELEMENT: usize = 255;
 
-/// Bytes of an ending that survives a cut; longer ones are no file name extension.
+/// Bytes of an extension that a shortened name keeps; a longer one is hardly an extension.
 const MAX_EXTENSION: usize = 16;
 
-/// Appends one element to `out` as the policy wants it, and says what was changed.
+/// Appends one element to `out`, changed as the policy requires, and returns the changes.
 pub(crate) fn sanitise(raw: &[u8], policy: PathPolicy, out: &mut Vec<u8>) -> Kinds {
-    if is_plain(raw) || (policy.keeps_bytes() && is_held_by_unix(raw)) {
+    if is_plain(raw) || (policy.keeps_non_utf8() && is_held_by_unix(raw)) {
         out.extend_from_slice(raw);
         return Kinds::default();
     }
@@ -57,15 +57,17 @@ pub(crate) fn sanitise(raw: &[u8], policy: PathPolicy, out: &mut Vec<u8>) -> Kin
     }
     if policy.obeys_windows() {
         trim(out, start, &mut kinds);
-        evade_reserved(out, start, &mut kinds);
+        escape_reserved(out, start, &mut kinds);
     }
     if out.len() - start > MAX_ELEMENT {
         kinds.add(PathChangeKind::TooLong);
         shorten(out, start, MAX_ELEMENT);
+        // The cut may have uncovered a dot or blank.
         if policy.obeys_windows() {
             trim(out, start, &mut kinds);
         }
     }
+    // Dropping invisible characters may leave nothing, or dots.
     if matches!(&out[start..], b"" | b"." | b"..") {
         out.truncate(start);
         out.push(b'_');
@@ -73,27 +75,28 @@ pub(crate) fn sanitise(raw: &[u8], policy: PathPolicy, out: &mut Vec<u8>) -> Kin
     kinds
 }
 
-/// Whether every policy takes the element as it is: the common case, decided at a glance.
+/// Returns true if every policy keeps the element, which is the common case and found quickly. False
+/// means that it has to be examined.
 fn is_plain(raw: &[u8]) -> bool {
     raw.len() <= MAX_ELEMENT
-        && fold_words(raw, 0, |odd, word| odd | is_odd(word)) == 0
+        && fold_words(raw, 0, |odd, word| odd | odd_bytes(word)) == 0
         && raw.last().is_some_and(|&last| last != b'.' && last != b' ')
         && !is_reserved(raw)
 }
 
-/// `true` if Linux and its like hold the element as it is.
+/// Returns true if a Unix file system can hold the element.
 fn is_held_by_unix(raw: &[u8]) -> bool {
     !matches!(raw, b"" | b"." | b"..")
         && raw.len() <= MAX_ELEMENT
         && !raw.iter().any(|&byte| byte == 0 || byte == b'/')
 }
 
-/// Replaces or drops characters. Invalid UTF-8 gives one `_` a byte, overlong forms included, so
-/// that nothing hidden in them is ever decoded (BEP 52, "file tree").
+/// Replaces or drops characters. Each byte of invalid UTF-8 becomes `_`. That includes overlong forms,
+/// so a separator that is hidden in one is never decoded (BEP 52, "file tree").
 fn filter(raw: &[u8], policy: PathPolicy, out: &mut Vec<u8>, kinds: &mut Kinds) {
     for chunk in raw.utf8_chunks() {
         for character in chunk.valid().chars() {
-            match judge(character, policy) {
+            match reason_to_change(character, policy) {
                 None => {
                     let mut buffer = [0; 4];
                     out.extend_from_slice(character.encode_utf8(&mut buffer).as_bytes());
@@ -105,7 +108,7 @@ fn filter(raw: &[u8], policy: PathPolicy, out: &mut Vec<u8>, kinds: &mut Kinds) 
                 }
             }
         }
-        if policy.keeps_bytes() {
+        if policy.keeps_non_utf8() {
             out.extend_from_slice(chunk.invalid());
         } else if !chunk.invalid().is_empty() {
             kinds.add(PathChangeKind::NotUtf8);
@@ -114,7 +117,8 @@ fn filter(raw: &[u8], policy: PathPolicy, out: &mut Vec<u8>, kinds: &mut Kinds) 
     }
 }
 
-fn judge(character: char, policy: PathPolicy) -> Option<PathChangeKind> {
+/// The reason to replace or drop a character, if there is one.
+fn reason_to_change(character: char, policy: PathPolicy) -> Option<PathChangeKind> {
     match character {
         '/' => Some(PathChangeKind::Separator),
         '\0' => Some(PathChangeKind::Control),
@@ -123,8 +127,8 @@ fn judge(character: char, policy: PathPolicy) -> Option<PathChangeKind> {
             Some(PathChangeKind::Forbidden)
         }
         '\u{1}'..='\u{1f}' if policy.obeys_windows() => Some(PathChangeKind::Control),
-        _ if !policy.shows_all() => None,
-        // A terminal obeys these; no name needs them.
+        _ if !policy.drops_invisible() => None,
+        // Terminals interpret the C1 controls, and no name needs them.
         '\u{7f}'..='\u{9f}' => Some(PathChangeKind::Control),
         '\u{61c}'
         | '\u{200b}'..='\u{200f}'
@@ -136,6 +140,7 @@ fn judge(character: char, policy: PathPolicy) -> Option<PathChangeKind> {
     }
 }
 
+/// Removes dots and blanks from the end, as Windows does.
 fn trim(out: &mut Vec<u8>, start: usize, kinds: &mut Kinds) {
     while out.len() > start && matches!(out.last(), Some(b'.' | b' ')) {
         out.pop();
@@ -143,16 +148,17 @@ fn trim(out: &mut Vec<u8>, start: usize, kinds: &mut Kinds) {
     }
 }
 
-fn evade_reserved(out: &mut Vec<u8>, start: usize, kinds: &mut Kinds) {
+/// Puts `_` before a name that Windows reserves.
+fn escape_reserved(out: &mut Vec<u8>, start: usize, kinds: &mut Kinds) {
     if is_reserved(&out[start..]) {
         kinds.add(PathChangeKind::Reserved);
         out.insert(start, b'_');
     }
 }
 
-/// Whether Windows takes the name for a device, whatever its case and extension.
+/// Returns true if Windows takes the name for a device, with any case and extension.
 fn is_reserved(name: &[u8]) -> bool {
-    // The cheapest test first: nearly all names end here.
+    // A comparison of the first three letters is cheap and rules out nearly all names.
     let [first, second, third, ..] = name else { return false };
     let start = u32::from_le_bytes([*first, *second, *third, 0]) | 0x20_2020;
     if !DEVICES.iter().fold(false, |found, device| found | (start == *device)) {
@@ -160,17 +166,17 @@ fn is_reserved(name: &[u8]) -> bool {
     }
     let stem = name.split(|&byte| byte == b'.').next().unwrap_or_default();
     let stem = stem.trim_ascii_end();
-    let is = |device: &[u8]| stem.eq_ignore_ascii_case(device);
+    let is_device = |device: &[u8]| stem.eq_ignore_ascii_case(device);
     match stem.len() {
-        3 => is(b"con") || is(b"prn") || is(b"aux") || is(b"nul"),
+        3 => is_device(b"con") || is_device(b"prn") || is_device(b"aux") || is_device(b"nul"),
         4..=5 => is_port(stem),
-        6 => is(b"conin$") || is(b"clock$"),
-        7 => is(b"conout$"),
+        6 => is_device(b"conin$") || is_device(b"clock$"),
+        7 => is_device(b"conout$"),
         _ => false,
     }
 }
 
-/// What the names of devices start with.
+/// The first three letters of the names of devices.
 const DEVICES: [u32; 7] = [
     u32::from_le_bytes(*b"con\0"),
     u32::from_le_bytes(*b"prn\0"),
@@ -181,15 +187,15 @@ const DEVICES: [u32; 7] = [
     u32::from_le_bytes(*b"clo\0"),
 ];
 
-/// `com` or `lpt` with a digit, of which Windows takes the superscripts ¹²³ for one as well.
+/// Returns true for `com` or `lpt` with a digit. Windows counts the superscripts ¹²³ as digits.
 fn is_port(stem: &[u8]) -> bool {
     let (port, digit) = stem.split_at(3);
     (port.eq_ignore_ascii_case(b"com") || port.eq_ignore_ascii_case(b"lpt"))
         && matches!(digit, [b'0'..=b'9'] | [0xc2, 0xb9 | 0xb2 | 0xb3])
 }
 
-/// Cuts the element that begins at `start` to at most `limit` bytes, between characters, and
-/// keeps its extension if that is a short one.
+/// Shortens the element that begins at `start` to at most `limit` bytes, between characters. A short
+/// extension is kept.
 pub(super) fn shorten(out: &mut Vec<u8>, start: usize, limit: usize) {
     let element = &out[start..];
     if element.len() <= limit {
@@ -200,6 +206,7 @@ pub(super) fn shorten(out: &mut Vec<u8>, start: usize, limit: usize) {
     });
     let extension = dot.map(|dot| element[dot..].to_vec()).unwrap_or_default();
     let mut keep = limit - extension.len();
+    // Bytes 10xxxxxx continue a character of UTF-8.
     while keep > 0 && element[keep] & 0xc0 == 0x80 {
         keep -= 1;
     }

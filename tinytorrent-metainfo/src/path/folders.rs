@@ -6,34 +6,34 @@ use super::hasher::{Identity, mix_all};
 /// A folder of a [`Folders`].
 pub(crate) type FolderId = u32;
 
-/// The folders of a torrent, each with the one around it: a path costs what its last element takes,
-/// however deep it is.
+/// The folders of a torrent as a tree in which each folder has its parent. So a path of any depth takes
+/// only the memory of its last element.
 #[derive(Debug, Clone)]
 pub(crate) struct Folders {
-    /// The name of the folder around all files; empty if there is none.
+    /// The name of the root; empty if it has none.
     root: Vec<u8>,
-    /// The names of the others, one after the other.
+    /// The names of the other folders, without separators.
     names: Vec<u8>,
     entries: Vec<Entry>,
-    /// The names as they were given of those that are written otherwise, ascending.
+    /// The names in the torrent of folders whose name on disk differs, ascending.
     given: Vec<(FolderId, Box<[u8]>)>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    around: FolderId,
+    parent: FolderId,
     name_end: u32,
 }
 
 impl Folders {
-    /// Where the download goes: the only folder that is in no other.
+    /// The folder of the download, the only one without a parent.
     pub(super) const TOP: FolderId = FolderId::MAX;
 
-    /// The folder around all files; the same as the top if it has no name.
+    /// The folder of the torrent, which has all files; the same as the top if it has no name.
     pub(super) const ROOT: FolderId = 0;
 
     fn new() -> Self {
-        let root = Entry { around: Self::TOP, name_end: 0 };
+        let root = Entry { parent: Self::TOP, name_end: 0 };
         Self { root: Vec::new(), names: Vec::new(), entries: vec![root], given: Vec::new() }
     }
 
@@ -41,18 +41,18 @@ impl Folders {
         &self.root
     }
 
-    /// All but the top, each after the one around it.
+    /// All folders but the top, each after its parent.
     pub(super) fn all(&self) -> impl Iterator<Item = FolderId> + use<> {
         0..self.entries.len() as FolderId
     }
 
-    /// The folder around one that is not the top.
+    /// The parent of a folder that is not the top.
     #[inline]
-    pub(super) fn around(&self, folder: FolderId) -> FolderId {
-        self.entries[folder as usize].around
+    pub(super) fn parent(&self, folder: FolderId) -> FolderId {
+        self.entries[folder as usize].parent
     }
 
-    /// The last element of one that is not the top.
+    /// The name on disk of a folder that is not the top.
     #[inline]
     pub(super) fn name(&self, folder: FolderId) -> &[u8] {
         let Some(before) = (folder as usize).checked_sub(1) else { return &self.root };
@@ -60,7 +60,7 @@ impl Folders {
         &self.names[start..end]
     }
 
-    /// The last element as it was given.
+    /// The name in the torrent of a folder that is not the top.
     #[inline]
     pub(super) fn given_name(&self, folder: FolderId) -> &[u8] {
         match self.given.binary_search_by_key(&folder, |(folder, _)| *folder) {
@@ -69,20 +69,23 @@ impl Folders {
         }
     }
 
-    /// The folders on the way to one, itself included, outermost first; without the root.
-    pub(super) fn way_to(&self, mut folder: FolderId) -> impl Iterator<Item = FolderId> + use<> {
+    /// The folders of the path to a folder, itself included, outermost first; without the root.
+    pub(super) fn folders_to(
+        &self,
+        mut folder: FolderId,
+    ) -> impl Iterator<Item = FolderId> + use<> {
         let mut way = Vec::new();
         while !matches!(folder, Self::ROOT | Self::TOP) {
             way.push(folder);
-            folder = self.around(folder);
+            folder = self.parent(folder);
         }
         way.into_iter().rev()
     }
 
-    /// The path of a file of this name as it was given, without the root.
+    /// The path in the torrent of a file of this name, without the root.
     pub(super) fn given_path(&self, folder: FolderId, name: &[u8]) -> Vec<u8> {
         let mut path = Vec::new();
-        for folder in self.way_to(folder) {
+        for folder in self.folders_to(folder) {
             path.extend_from_slice(self.given_name(folder));
             path.push(b'/');
         }
@@ -90,22 +93,22 @@ impl Folders {
         path
     }
 
-    /// `true` if a folder is the root or below it; padding without a path is beside it.
+    /// Returns true if a folder is the root or below it. Only padding without a path is elsewhere.
     pub(super) fn is_in_root(&self, mut folder: FolderId) -> bool {
         while !matches!(folder, Self::ROOT | Self::TOP) {
-            folder = self.around(folder);
+            folder = self.parent(folder);
         }
         folder == Self::ROOT
     }
 
-    fn push(&mut self, around: FolderId, name: &[u8]) -> Option<FolderId> {
+    fn push(&mut self, parent: FolderId, name: &[u8]) -> Option<FolderId> {
         let name_end = u32::try_from(self.names.len() + name.len()).ok()?;
         self.names.extend_from_slice(name);
-        self.entries.push(Entry { around, name_end });
+        self.entries.push(Entry { parent, name_end });
         Some(self.entries.len() as FolderId - 1)
     }
 
-    /// Bytes of the names that are written otherwise.
+    /// Bytes of the names in the torrent that differ on disk.
     #[cfg(test)]
     pub(super) fn given_length(&self) -> usize {
         self.given.iter().map(|(_, name)| name.len()).sum()
@@ -118,14 +121,14 @@ impl Folders {
     }
 }
 
-/// Collects folders and knows those that are there.
+/// A builder of [`Folders`], with an index of their names.
 #[derive(Debug, Clone)]
 pub(super) struct FolderBuilder {
     folders: Folders,
-    /// Those that are remembered, by the hash of the name and of the folder around it. Of those that
-    /// share one, the first.
+    /// The index: folders by the hash of their name and parent. Of folders with the same hash it has the
+    /// first.
     known: HashMap<u64, FolderId, BuildHasherDefault<Identity>>,
-    /// Unknown to all, so that nobody can make names that share a hash.
+    /// Random keys of the hash, so that nobody can prepare names with the same hash.
     keys: [u64; 2],
 }
 
@@ -140,65 +143,65 @@ impl FolderBuilder {
         self.folders.root = name.to_vec();
     }
 
-    /// The last element of a folder that is not the top, as it was given.
+    /// The name in the torrent of a folder that is not the top.
     #[inline]
     pub(super) fn given_name(&self, folder: FolderId) -> &[u8] {
         self.folders.given_name(folder)
     }
 
-    /// The path of a file of this name as it was given, without the root.
+    /// The path in the torrent of a file of this name, without the root.
     pub(super) fn given_path(&self, folder: FolderId, name: &[u8]) -> Vec<u8> {
         self.folders.given_path(folder, name)
     }
 
-    /// The folder of this name in another, if it is remembered.
-    pub(super) fn find(&self, around: FolderId, name: &[u8]) -> Option<FolderId> {
-        let known = *self.known.get(&self.hash(around, name))?;
-        let is_it = self.folders.around(known) == around && self.folders.name(known) == name;
+    /// The subfolder of this name, if it is in the index.
+    pub(super) fn find(&self, parent: FolderId, name: &[u8]) -> Option<FolderId> {
+        let known = *self.known.get(&self.hash(parent, name))?;
+        let is_it = self.folders.parent(known) == parent && self.folders.name(known) == name;
         is_it.then_some(known)
     }
 
-    /// Adds a folder of this name in another. `None` if there is no room for it (4 GiB of names).
-    pub(super) fn push(&mut self, around: FolderId, name: &[u8]) -> Option<FolderId> {
-        self.folders.push(around, name)
+    /// Adds a subfolder. `None` if all names together would take more than 4 GiB.
+    pub(super) fn push(&mut self, parent: FolderId, name: &[u8]) -> Option<FolderId> {
+        self.folders.push(parent, name)
     }
 
-    /// The same, of a folder that was given another name.
+    /// Adds a subfolder whose name in the torrent differs from the one on disk.
     pub(super) fn push_changed(
         &mut self,
-        around: FolderId,
+        parent: FolderId,
         name: &[u8],
         given: &[u8],
     ) -> Option<FolderId> {
-        let folder = self.push(around, name)?;
+        let folder = self.push(parent, name)?;
         self.folders.given.push((folder, given.into()));
         Some(folder)
     }
 
-    /// Makes a folder one that can be found, unless it was given another name: who looks for the one
-    /// that is written means another folder.
+    /// Adds a folder to the index, unless its name had to change.
     pub(super) fn remember(&mut self, folder: FolderId) {
+        // A torrent that also has a folder of the new name means another folder by it.
         if self.folders.given.last().is_some_and(|(changed, _)| *changed == folder) {
             return;
         }
-        let hash = self.hash(self.folders.around(folder), self.folders.name(folder));
+        let hash = self.hash(self.folders.parent(folder), self.folders.name(folder));
         self.known.entry(hash).or_insert(folder);
     }
 
-    /// The folder of this name in another, added if it is not remembered.
-    pub(super) fn within(&mut self, around: FolderId, name: &[u8]) -> Option<FolderId> {
-        let found = self.find(around, name);
-        found.or_else(|| self.push(around, name).inspect(|&folder| self.remember(folder)))
+    /// The subfolder of this name, which is added if it is not in the index.
+    pub(super) fn find_or_add(&mut self, parent: FolderId, name: &[u8]) -> Option<FolderId> {
+        let found = self.find(parent, name);
+        found.or_else(|| self.push(parent, name).inspect(|&folder| self.remember(folder)))
     }
 
-    /// The folders that are there.
+    /// The folders that were added so far.
     pub(super) fn folders(&self) -> &Folders {
         &self.folders
     }
 
     #[inline]
-    fn hash(&self, around: FolderId, name: &[u8]) -> u64 {
-        mix_all(self.keys, around.into(), name, |word| word).0
+    fn hash(&self, parent: FolderId, name: &[u8]) -> u64 {
+        mix_all(self.keys, parent.into(), name, |word| word).0
     }
 
     pub(super) fn finish(mut self) -> Folders {
@@ -211,7 +214,7 @@ impl FolderBuilder {
 mod tests {
     use super::super::{PathBuilder, PathPolicy};
 
-    /// A file tree names a folder once, and may have a hundred of them above a hundred thousand files.
+    /// A file tree has each folder once, and a hundred of them may be above a hundred thousand files.
     #[test]
     fn a_path_costs_what_its_name_takes() {
         let mut builder = PathBuilder::new();
@@ -219,8 +222,8 @@ mod tests {
         let folder = [b'x'; 250];
         (0..100).for_each(|_| builder.enter_new(&folder));
         for number in 0..1_000 {
-            builder.name(format!("{number}").as_bytes());
-            assert!(builder.end(0));
+            builder.set_name(format!("{number}").as_bytes());
+            assert!(builder.end_file(0));
         }
         let paths = builder.resolve(b"", |_| true).unwrap();
         assert_eq!(paths.folders.names.len(), 100 * folder.len());
@@ -233,8 +236,8 @@ mod tests {
         for folder in [["a", "b"], ["a", "c"], ["b", "a"], ["a", "b"]] {
             builder.go_to_root();
             folder.iter().for_each(|name| builder.enter(name.as_bytes()));
-            builder.name(b"file");
-            assert!(builder.end(0));
+            builder.set_name(b"file");
+            assert!(builder.end_file(0));
         }
         let paths = builder.resolve(b"", |_| true).unwrap();
         assert_eq!(paths.folders.names, b"abcba");

@@ -6,7 +6,7 @@ use crate::FileIndex;
 use crate::escape::escape;
 
 impl Paths {
-    /// All changes in the order of the files, the folder around them first.
+    /// All changes: of the root, then of the files in their order.
     pub(crate) fn changes(
         &self,
     ) -> impl ExactSizeIterator<Item = PathChange> + DoubleEndedIterator + Clone {
@@ -27,14 +27,14 @@ impl Paths {
         let file = changed.file as usize;
         PathChange {
             file: Some(FileIndex::new(changed.file)),
-            original: escape(&self.given(file)),
+            original: escape(&self.given_path(file)),
             written: self.get(file).to_string_lossy(),
             kinds: changed.kinds.to_vec(),
         }
     }
 
-    /// The path of a file as it was given, the folder around all files included.
-    pub(crate) fn given(&self, file: usize) -> Vec<u8> {
+    /// The path of a file as the torrent has it, with the root.
+    pub(crate) fn given_path(&self, file: usize) -> Vec<u8> {
         let folder = self.files.places[file].folder;
         let name = self.changes.given_name(file).unwrap_or(self.files.name(file));
         let mut path = Vec::new();
@@ -46,7 +46,7 @@ impl Paths {
         path
     }
 
-    /// The reasons why a file's path had to change.
+    /// The changes of a file's path, with those of the root.
     pub(crate) fn kinds(&self, file: usize) -> Kinds {
         let mut kinds = self.changes.kinds(file);
         if let Some((_, of_root)) = &self.changes.root {
@@ -60,7 +60,7 @@ impl Paths {
 mod tests {
     use super::super::{PathBuilder, PathPolicy};
 
-    /// A file tree names a folder once, and may have a hundred of them above a hundred thousand files.
+    /// A file tree has each folder once, and a hundred of them may be above a hundred thousand files.
     #[test]
     fn a_change_costs_what_the_names_take() {
         let mut builder = PathBuilder::new();
@@ -68,8 +68,8 @@ mod tests {
         let folder = [&[b'x'; 250][..], b":"].concat();
         (0..100).for_each(|_| builder.enter_new(&folder));
         for name in ["a:", "b", "B"].into_iter().cycle().take(999) {
-            builder.name(name.as_bytes());
-            assert!(builder.end(0));
+            builder.set_name(name.as_bytes());
+            assert!(builder.end_file(0));
         }
         let paths = builder.resolve(b"", |_| true).unwrap();
         let names: usize = paths.changes.files.iter().map(|changed| changed.name.len()).sum();
@@ -91,8 +91,8 @@ mod tests {
             let (folder, name) = path.split_once('/').unwrap();
             builder.go_to_root();
             builder.enter(folder.as_bytes());
-            builder.name(name.as_bytes());
-            assert!(builder.end(0));
+            builder.set_name(name.as_bytes());
+            assert!(builder.end_file(0));
         }
         let paths = builder.resolve(b"", |_| true).unwrap();
         let told: Vec<_> =

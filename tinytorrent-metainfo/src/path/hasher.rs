@@ -6,10 +6,10 @@ use unicode_normalization::UnicodeNormalization;
 use super::policy::PathPolicy;
 use super::words::{HIGH_BITS, fold_words, to_lowercase};
 
-/// Hashes paths, name by name: the hash of a folder is the start for the names in it.
+/// A keyed hash of paths, name by name: the hash of a folder is the start for the names in it.
 ///
-/// Names that a file system may take for equal have the same hash. It is keyed with a seed, so that
-/// nobody can aim at it who does not know the seed.
+/// Names that a file system may take for equal have the same hash. Without the seed nobody can prepare
+/// other names with the same hash.
 #[derive(Debug, Clone)]
 pub(super) struct PathHasher {
     keys: [u64; 2],
@@ -18,15 +18,15 @@ pub(super) struct PathHasher {
 }
 
 impl PathHasher {
-    /// The hash of the folder around all paths.
+    /// The hash of the root.
     pub(super) const ROOT: u64 = 0;
 
     pub(super) fn new(policy: PathPolicy, seed: &[u8]) -> Self {
         let digest = sha1(seed);
-        // Eight of the twenty bytes each; odd, so that no product is all zero.
+        // Each key has eight of the twenty bytes. It is odd, so that only a zero has a product of zero.
         let key =
             |at: usize| digest[at..at + 8].iter().fold(0, |key, &byte| key << 8 | u64::from(byte));
-        Self { keys: [key(0) | 1, key(8) | 1], folds: policy.folds(), folded: Vec::new() }
+        Self { keys: [key(0) | 1, key(8) | 1], folds: policy.ignores_case(), folded: Vec::new() }
     }
 
     /// The hash of a name in the folder with this hash; never 0.
@@ -37,6 +37,7 @@ impl PathHasher {
         }
         match mix_all(self.keys, folder, name, to_lowercase) {
             (hash, true) => hash,
+            // Case and normalisation beyond ASCII need tables.
             (_, false) => {
                 fold(name, &mut self.folded);
                 mix_all(self.keys, folder, &self.folded, to_lowercase).0
@@ -45,9 +46,10 @@ impl PathHasher {
     }
 }
 
-/// A hash of 64 bits by multiplication, eight bytes at a time, and whether all of them are ASCII.
-/// Nobody who does not know the keys can make names that share one, and the keys come from a hash
-/// that covers the names.
+/// The hash of a name by multiplication, eight bytes at a time, and `true` if all bytes are ASCII.
+///
+/// Only a writer who knows the keys can make names with the same hash. The keys are derived from an
+/// info-hash that covers the names, so a change of a name changes the keys.
 #[inline]
 pub(super) fn mix_all(
     keys: [u64; 2],
@@ -59,25 +61,28 @@ pub(super) fn mix_all(
     let (hash, seen) = fold_words(name, (start, 0), |(hash, seen), word| {
         (mix(hash ^ fold(word), keys[0]), seen | word)
     });
-    // Here the length cannot make up for what differs in a word.
+    // Names of different lengths may have the same words. Mixed in last, under the other key, the
+    // length cannot cancel a difference between words.
     (mix(hash ^ name.len() as u64, keys[1]).max(1), seen & HIGH_BITS == 0)
 }
 
+/// The product of both, its upper half folded into the lower.
 fn mix(word: u64, key: u64) -> u64 {
     let product = u128::from(word) * u128::from(key);
     product as u64 ^ (product >> 64) as u64
 }
 
-/// Brings what a file system may take for equal to the same bytes. Upper and then lower case
-/// comes close to full case folding, and errs towards equality.
+/// Writes the same bytes to `out` for all names that a file system may take for equal.
 fn fold(name: &[u8], out: &mut Vec<u8>) {
     out.clear();
     let text = if name.is_ascii() { None } else { std::str::from_utf8(name).ok() };
     match text {
         Some(text) => {
+            // Upper case followed by lower case is close to full case folding. Where it differs, it
+            // takes more names for equal, which is safe.
             let folded: String = text.nfd().flat_map(char::to_uppercase).collect();
             let folded: String = folded.nfd().flat_map(char::to_lowercase).nfd().collect();
-            // A final sigma is the same letter.
+            // A sigma at the end of a word has a lower case of its own.
             out.extend_from_slice(folded.replace('ς', "σ").as_bytes());
         }
         None => {
@@ -87,7 +92,7 @@ fn fold(name: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Hands on keys that are hashes already.
+/// A hasher for keys that are hashes already.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Identity(u64);
 

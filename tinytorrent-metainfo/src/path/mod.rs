@@ -1,8 +1,9 @@
-//! What may reach the file system: relative paths that have passed a policy.
+//! Paths that may reach the file system: relative, and sanitised by a policy.
 
 mod builder;
 mod changes;
 mod collision;
+mod cursor;
 mod element;
 mod folders;
 mod given;
@@ -10,8 +11,7 @@ mod hasher;
 mod paths;
 mod policy;
 mod safe_path;
-mod under;
-mod way;
+mod with_policy;
 mod words;
 
 pub use policy::{PathChange, PathChangeKind, PathPolicy};

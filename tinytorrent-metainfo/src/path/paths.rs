@@ -11,23 +11,26 @@ pub(crate) struct Paths {
     pub(super) policy: PathPolicy,
     pub(super) folders: Folders,
     pub(super) files: Names,
-    /// Where symlinks lead, in the order of the files that are some.
+    /// The targets of the symlinks, in the order of the files.
     pub(super) targets: Names,
     pub(super) changes: Changes,
 }
 
 impl Paths {
-    /// Panics beyond the last path, as a slice does.
+    /// The path of a file.
+    ///
+    /// # Panics
+    /// There is no such file.
     pub(crate) fn get(&self, file: usize) -> SafePath<'_> {
         self.files.path(file, &self.folders)
     }
 
-    /// Where the symlink leads that has this place among the symlinks.
+    /// The target of the symlink with this position among the symlinks.
     pub(crate) fn target(&self, link: usize) -> SafePath<'_> {
         self.targets.path(link, &self.folders)
     }
 
-    /// The policy that made them.
+    /// The policy of the paths.
     pub(crate) fn policy(&self) -> PathPolicy {
         self.policy
     }
@@ -38,7 +41,7 @@ impl Paths {
     }
 }
 
-/// Equal if the paths are, wherever their folders stand and whatever they were before.
+/// Paths are equal if all elements are. The order of folders and the names in the torrent do not count.
 impl PartialEq for Paths {
     fn eq(&self, other: &Self) -> bool {
         self.all().into_iter().zip(other.all()).all(|(ours, theirs)| ours.eq(theirs))
@@ -53,7 +56,7 @@ impl fmt::Debug for Paths {
     }
 }
 
-/// Names in one allocation, each in a folder.
+/// Names of files in one allocation, each with its folder.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Names {
     pub(super) bytes: Vec<u8>,
@@ -81,7 +84,8 @@ impl Names {
         SafePath::new(folders, self.places[index].folder, self.name(index))
     }
 
-    /// Ends the name that was appended to the bytes; `false` if there is no room for it (4 GiB).
+    /// Ends the name that was appended to `bytes`. Returns false if all names together take more than
+    /// 4 GiB.
     #[inline]
     pub(super) fn close(&mut self, folder: FolderId) -> bool {
         let Ok(end) = u32::try_from(self.bytes.len()) else { return false };

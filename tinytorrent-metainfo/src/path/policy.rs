@@ -4,24 +4,23 @@ use crate::FileIndex;
 
 /// The rules by which names from a torrent become names on disk.
 ///
-/// Whatever the policy, the path that comes out is relative, has no element that is empty, `.` or
-/// `..`, and no separator or NUL within an element (BEP 52, "file tree": sanitise for traversal).
-/// Files that would share a path, and a file in the place of a folder, are told apart by a number, as
-/// libtorrent does: `a.txt`, `a.1.txt`.
+/// Under every policy a path is relative, no element is empty, `.` or `..`, and no element has a
+/// separator or NUL (BEP 52, "file tree": sanitise for traversal). Files with the same path, and a file
+/// with the path of a folder, get a number as in libtorrent: `a.txt`, `a.1.txt`.
 ///
-/// A policy is not all that decides on a name: a disk may hold fewer names than its system, and content
-/// may be there under other names; see [`DiskPaths`](crate::DiskPaths).
+/// The name on disk may still differ: a disk may hold fewer names than its system allows, and content
+/// may exist under other names. See [`DiskPaths`](crate::DiskPaths).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum PathPolicy {
-    /// The torrent's own names, wherever this system can hold them. On Unix only separators, NUL and
-    /// what is beyond 255 bytes of an element are changed (and bytes that are no UTF-8 on Apple's); on
-    /// Windows also what Windows forbids. Names that differ in case are different names.
+    /// The torrent's own names, if this system can hold them. On Unix only separators, NUL and elements
+    /// of more than 255 bytes are changed, and on Apple's systems bytes that are not UTF-8. On Windows
+    /// names that Windows forbids are changed too. Names that differ in case are different names.
     #[default]
     System,
-    /// The same names everywhere: what any of Linux, macOS and Windows forbids or mistakes is replaced,
-    /// invisible characters and such as turn the direction of writing go, and names that differ only
-    /// in case or normalisation count as equal.
+    /// The same names on every system. Characters and names that Linux, macOS or Windows forbids are
+    /// replaced, invisible characters and those that change the direction of writing are dropped, and
+    /// names that differ only in case or normalisation count as equal.
     Portable,
     /// The rules of [`System`](Self::System), but a name that would have to change is an error.
     Exact,
@@ -32,46 +31,48 @@ impl PathPolicy {
         matches!(self, Self::Portable)
     }
 
-    /// Whether Windows' forbidden characters, reserved names and trailing dots are changed.
+    /// True if names that Windows forbids, reserves or trims are changed.
     pub(crate) const fn obeys_windows(self) -> bool {
         cfg!(windows) || self.is_portable()
     }
 
-    /// Whether case and normalisation tell no names apart.
-    pub(crate) const fn folds(self) -> bool {
+    /// True if names that differ only in case or normalisation count as equal.
+    pub(crate) const fn ignores_case(self) -> bool {
         self.is_portable()
     }
 
-    /// `true` if characters that nobody sees, and controls that a system holds, are changed.
-    pub(crate) const fn shows_all(self) -> bool {
+    /// True if invisible characters are dropped, and control characters are replaced even where the
+    /// system allows them.
+    pub(crate) const fn drops_invisible(self) -> bool {
         self.is_portable()
     }
 
-    /// `true` if bytes that are no UTF-8 stay.
-    pub(crate) const fn keeps_bytes(self) -> bool {
+    /// True if bytes that are not UTF-8 are kept.
+    pub(crate) const fn keeps_non_utf8(self) -> bool {
+        // File names on Apple's systems are UTF-8, unlike on other Unix systems.
         cfg!(all(unix, not(target_vendor = "apple"))) && !self.is_portable()
     }
 }
 
-/// A path that is not on disk as the torrent has it.
+/// A path that differs between the torrent and the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PathChange {
-    /// The file whose path it is; `None` for the folder that holds them all.
+    /// The file; `None` for the folder of the torrent.
     pub file: Option<FileIndex>,
-    /// The path as the torrent has it, joined with `/`; what is no text is shown as `%XX`.
+    /// The path in the torrent, joined with `/`. Bytes that are not UTF-8 are shown as `%XX`.
     pub original: String,
-    /// The path that is used.
+    /// The path on disk.
     pub written: String,
-    /// Why, each reason once.
+    /// The reasons, each once.
     pub kinds: Vec<PathChangeKind>,
 }
 
-/// Why a path had to change.
+/// A reason to change a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum PathChangeKind {
-    /// An element without a character.
+    /// An empty element.
     Empty,
     /// `.` or `..`.
     Traversal,
@@ -81,17 +82,17 @@ pub enum PathChangeKind {
     Control,
     /// A character that Windows forbids.
     Forbidden,
-    /// Invisible characters, or such as turn the direction of writing.
+    /// An invisible character, or one that changes the direction of writing.
     Invisible,
-    /// Bytes that are no UTF-8, or an overlong form of it.
+    /// Bytes that are not UTF-8, overlong forms included.
     NotUtf8,
-    /// A device's name on Windows.
+    /// The name of a device on Windows.
     Reserved,
-    /// A dot or blank at the end, which Windows drops.
+    /// A dot or blank at the end, which Windows removes.
     TrailingDot,
-    /// An element beyond 255 bytes.
+    /// An element of more than 255 bytes.
     TooLong,
-    /// Another file or folder has this path, on some file system at least.
+    /// Another file or folder has the same path, at least on some file systems.
     Collision,
 }
 

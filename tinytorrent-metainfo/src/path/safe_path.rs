@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use super::cursor::MAX_LEVELS;
 use super::folders::{FolderId, Folders};
-use super::way::MAX_LEVELS;
 
-/// A relative path that is safe below the folder it is joined to.
+/// A relative path that stays below the folder it is joined to.
 ///
-/// It has at least one element; no element is empty, `.` or `..`, or holds a separator, NUL or
-/// anything else that could lead elsewhere on the system at hand. Only a [`crate::PathPolicy`]
-/// makes one. Paths are equal, and in order, as their elements are.
+/// It has at least one element. No element is empty, `.` or `..`, or has a separator, NUL or another
+/// character that could lead elsewhere on this system. Only a [`crate::PathPolicy`] makes one. Paths are
+/// compared element by element.
 #[derive(Clone, Copy)]
 pub struct SafePath<'a> {
     folders: &'a Folders,
@@ -25,22 +25,25 @@ impl<'a> SafePath<'a> {
         Self { folders, folder, name }
     }
 
-    /// The elements, outermost first. They are UTF-8 unless the policy keeps bytes.
+    /// The elements, outermost first. They are UTF-8, but under [`PathPolicy::System`](crate::PathPolicy)
+    /// on Unix they may be other bytes too.
     pub fn elements(self) -> Elements<'a> {
+        // Folders know their parents, so the path is filled in from its end.
         let mut way = [Folders::TOP; MAX_WAY];
         let (mut start, mut folder) = (MAX_WAY, self.folder);
         while folder != Folders::TOP && start > 0 {
             start -= 1;
             way[start] = folder;
-            folder = self.folders.around(folder);
+            folder = self.folders.parent(folder);
         }
+        // A root without a name is the folder of the download itself.
         if way.get(start) == Some(&Folders::ROOT) && self.folders.root().is_empty() {
             start += 1;
         }
         Elements { folders: self.folders, way, start, end: MAX_WAY, name: Some(self.name) }
     }
 
-    /// The last element: the file's own name.
+    /// The last element, which is the name of the file.
     pub fn file_name(self) -> &'a [u8] {
         self.name
     }
@@ -57,17 +60,17 @@ impl<'a> SafePath<'a> {
         path
     }
 
-    /// The path for people, with a replacement character for what is no text.
+    /// The path for display, with a replacement character for bytes that are not UTF-8.
     pub fn to_string_lossy(self) -> String {
         String::from_utf8_lossy(&self.to_bytes()).into_owned()
     }
 
-    /// The path for the file system, relative.
+    /// The relative path for the file system.
     pub fn to_path_buf(self) -> PathBuf {
         self.elements().map(os_element).collect()
     }
 
-    /// The path for the file system, below `root`.
+    /// The path below `root` for the file system.
     pub fn below(self, root: &Path) -> PathBuf {
         let mut path = root.to_owned();
         path.extend(self.elements().map(os_element));
@@ -79,14 +82,14 @@ impl<'a> SafePath<'a> {
 #[derive(Debug, Clone)]
 pub struct Elements<'a> {
     folders: &'a Folders,
-    /// The folders on the way are those of `start..end`.
+    /// The folders of the path that are left are those of `start..end`.
     way: [FolderId; MAX_WAY],
     start: usize,
     end: usize,
     name: Option<&'a [u8]>,
 }
 
-/// Folders on the way to a file at most, the root among them.
+/// Folders of a path at most, with the root.
 const MAX_WAY: usize = MAX_LEVELS + 1;
 
 impl<'a> Iterator for Elements<'a> {
@@ -126,15 +129,15 @@ pub(crate) fn os_element(element: &[u8]) -> Cow<'_, OsStr> {
 
 #[cfg(not(unix))]
 pub(crate) fn os_element(element: &[u8]) -> Cow<'_, OsStr> {
-    // Elsewhere the policy lets nothing pass that is not UTF-8.
+    // On these systems every policy replaces bytes that are not UTF-8.
     match String::from_utf8_lossy(element) {
         Cow::Borrowed(text) => Cow::Borrowed(OsStr::new(text)),
         Cow::Owned(text) => Cow::Owned(text.into()),
     }
 }
 
-/// The bytes of a name of the file system, as a torrent has them; `None` for one that is no text on a
-/// system whose names are text.
+/// The bytes of a name from the file system. `None` if names are text on this system, and this one is
+/// not.
 #[cfg(unix)]
 pub(crate) fn os_bytes(name: &OsStr) -> Option<&[u8]> {
     Some(std::os::unix::ffi::OsStrExt::as_bytes(name))

@@ -1,15 +1,15 @@
 use std::hash::{BuildHasher as _, RandomState};
 
 use super::builder::PathBuilder;
+use super::cursor::MAX_LEVELS;
 use super::paths::Paths;
 use super::policy::{PathChangeKind, PathPolicy};
-use super::way::MAX_LEVELS;
 
 impl Paths {
-    /// The paths that another policy makes of the same names. `links` are the files that are symlinks,
-    /// and what is never written may clash with others. `None` where that would take too long, or
-    /// would make a link lead to itself.
-    pub(crate) fn under(
+    /// The paths of the same names under another policy. `links` are the files that are symlinks; files
+    /// that are never written may collide with others. `None` if it would take too long, or if a link
+    /// would lead to itself.
+    pub(crate) fn with_policy(
         &self,
         policy: PathPolicy,
         links: impl Iterator<Item = usize>,
@@ -22,25 +22,25 @@ impl Paths {
         }
         let mut links = links.enumerate().peekable();
         for file in 0..self.files.len() {
-            self.hand_over(file, &mut builder);
+            self.add_given(file, &mut builder);
             if let Some((link, _)) = links.next_if(|(_, of)| *of == file)
-                && !builder.target(self.target_below_root(link), MAX_LEVELS)
+                && !builder.add_target(self.target_below_root(link), MAX_LEVELS)
             {
                 return None;
             }
-            if !builder.end(0) {
+            if !builder.end_file(0) {
                 return None;
             }
         }
         builder.resolve(&seed(), is_written)
     }
 
-    /// `true` if every path is as it was given.
-    pub(crate) fn are_as_given(&self) -> bool {
+    /// Returns true if every path is the one in the torrent.
+    pub(crate) fn are_unchanged(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// `true` if the file got another path for other reasons than that somebody else has its own.
+    /// Returns true if the path of a file was changed for another reason than a collision.
     pub(crate) fn is_rewritten(&self, file: usize) -> bool {
         let mut kinds = self.changes.kinds(file);
         kinds.remove(PathChangeKind::Collision);
@@ -51,27 +51,28 @@ impl Paths {
         self.changes.root.as_ref().map_or(self.folders.root(), |(name, _)| name)
     }
 
-    /// Adds the path of a file as it was given to a builder.
-    fn hand_over(&self, file: usize, builder: &mut PathBuilder) {
+    /// Adds the path that a file has in the torrent to a builder.
+    fn add_given(&self, file: usize, builder: &mut PathBuilder) {
         let folder = self.files.places[file].folder;
+        // Padding without a path gets a name from the builder.
         if !self.folders.is_in_root(folder) {
             return;
         }
         builder.go_to_root();
-        for folder in self.folders.way_to(folder) {
+        for folder in self.folders.folders_to(folder) {
             builder.enter(self.folders.given_name(folder));
         }
-        builder.name(self.changes.given_name(file).unwrap_or(self.files.name(file)));
+        builder.set_name(self.changes.given_name(file).unwrap_or(self.files.name(file)));
     }
 
     fn target_below_root(&self, link: usize) -> impl Iterator<Item = &[u8]> {
-        let folders = self.folders.way_to(self.targets.places[link].folder);
+        let folders = self.folders.folders_to(self.targets.places[link].folder);
         let name = self.targets.name(link);
         folders.map(|folder| self.folders.name(folder)).chain([name])
     }
 }
 
-/// Nobody can make names that share a hash who does not know it.
+/// A random seed, so that nobody can prepare names with the same hash.
 fn seed() -> [u8; 8] {
     RandomState::new().hash_one(0).to_ne_bytes()
 }

@@ -2,40 +2,40 @@ use super::element::{Kinds, sanitise};
 use super::folders::{FolderBuilder, FolderId, Folders};
 use super::policy::PathPolicy;
 
-/// The way to the folder that files are added to.
+/// The current folder of a [`PathBuilder`](super::builder::PathBuilder), with its parents.
 ///
-/// Most files of a torrent share their folder with the file before, so it remembers the way there:
-/// an element that was in the same place on the way to the file before is not looked at again.
+/// Most files of a torrent are in the folder of the previous file. So the folders of the previous path
+/// are kept, and an element that is the same as before is not sanitised again.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Way {
-    /// The folders within each other below the root: down to the present one, and then those that
-    /// were below it last.
+pub(super) struct Cursor {
+    /// The folders from below the root to the current one, followed by those of the previous path.
     levels: Vec<Level>,
-    /// How many of the levels lead to the present folder, and how many would, if all were kept.
+    /// The depth of the current folder: the number of levels that lead to it. It may be larger than
+    /// their count, as levels beyond `MAX_LEVELS` are not kept.
     depth: usize,
-    /// The element that is entered, as it is written.
+    /// A buffer for the sanitised name of a folder.
     written: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Level {
     folder: FolderId,
-    /// What was changed on the way down to it.
+    /// The changes of its path.
     kinds: Kinds,
 }
 
-impl Way {
+impl Cursor {
     pub(super) fn go_to_root(&mut self) {
         self.depth = 0;
     }
 
-    /// Goes to the folder around this one, unless this is the root.
+    /// Goes to the parent of the current folder; the root stays.
     pub(super) fn leave(&mut self) {
         self.depth = self.depth.saturating_sub(1);
     }
 
-    /// Goes to a folder in this one; beyond `MAX_LEVELS` it only counts. `false` if there is no room
-    /// for more folders.
+    /// Goes to a subfolder. Beyond `MAX_LEVELS` it only counts the depth. Returns false if all names of
+    /// folders take more than 4 GiB.
     pub(super) fn enter(
         &mut self,
         raw: &[u8],
@@ -49,9 +49,9 @@ impl Way {
             return true;
         }
         self.levels.truncate(self.depth);
-        // What is written already would be written the same again.
-        let (around, kinds) = self.last();
-        let Some(folder) = folders.find(around, raw) else {
+        // A folder of this name in the same parent has been sanitised before.
+        let (parent, kinds) = self.last();
+        let Some(folder) = folders.find(parent, raw) else {
             let has_room = self.enter_new(raw, policy, folders);
             folders.remember(self.folder());
             return has_room;
@@ -63,7 +63,7 @@ impl Way {
         true
     }
 
-    /// The same, for one that was not entered before and will not be again.
+    /// Goes to a new subfolder, without a search for one of the same name.
     pub(super) fn enter_new(
         &mut self,
         raw: &[u8],
@@ -75,35 +75,35 @@ impl Way {
         if self.depth > MAX_LEVELS {
             return true;
         }
-        let (around, mut kinds) = self.last();
+        let (parent, mut kinds) = self.last();
         self.written.clear();
         let changed = sanitise(raw, policy, &mut self.written);
         kinds.merge(changed);
         let folder = match changed.is_empty() {
-            true => folders.push(around, &self.written),
-            false => folders.push_changed(around, &self.written, raw),
+            true => folders.push(parent, &self.written),
+            false => folders.push_changed(parent, &self.written, raw),
         };
         self.levels.extend(folder.map(|folder| Level { folder, kinds }));
         folder.is_some()
     }
 
-    /// The innermost folder that is kept, and what was changed on the way to it.
+    /// The innermost folder that is kept, and the changes of its path.
     fn last(&self) -> (FolderId, Kinds) {
         let root = (Folders::ROOT, Kinds::default());
         self.levels.last().map_or(root, |level| (level.folder, level.kinds))
     }
 
-    /// How deep it is below the root.
+    /// The depth of the current folder below the root.
     pub(super) fn depth(&self) -> usize {
         self.depth
     }
 
-    /// Where it leads.
+    /// The current folder, or the innermost of its parents that is kept.
     pub(super) fn folder(&self) -> FolderId {
         self.levels().last().map_or(Folders::ROOT, |level| level.folder)
     }
 
-    /// What was changed on it, below the root.
+    /// The changes of its path, without those of the root.
     pub(super) fn kinds(&self) -> Kinds {
         self.levels().last().map_or(Kinds::default(), |level| level.kinds)
     }
@@ -113,5 +113,5 @@ impl Way {
     }
 }
 
-/// More than a layout admits.
+/// Folders of a path that are kept: more than the depth that a layout accepts.
 pub(super) const MAX_LEVELS: usize = 128;
