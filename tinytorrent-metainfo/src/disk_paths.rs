@@ -1,5 +1,4 @@
-//! The paths of files in one folder, where content may lie and names may be held that no policy
-//! knows of.
+//! The paths of files in one folder, which depend on the content and on the disk that are there.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,22 +8,21 @@ use crate::escape::escape;
 use crate::path::os_bytes;
 use crate::{File, FileIndex, Layout, LinkTarget, PathChange, PathPolicy, SafePath};
 
-/// The path that each file of a layout has in one folder.
+/// The path of each file of a layout in one folder.
 ///
-/// It is the layout's own, but for two cases, in which it is the one of another [`PathPolicy`]:
+/// A file has the path of the layout, or, in two cases, the path under another [`PathPolicy`]:
 ///
-/// - *Content is there.* Files that exist under the torrent's own names are used under
-///   [`PathPolicy::Portable`] too; and where there are none, but files under the portable names, those
-///   are used under [`PathPolicy::System`]. Where files may be written, one of these has to be as long as
-///   the torrent says: another is not of the torrent, and would be written over.
-/// - *The disk does not hold the names.* A disk may refuse characters that its system admits (FAT on
+/// - *Content exists under other names.* Under [`PathPolicy::Portable`], files that exist under the
+///   torrent's own names are used. Under [`PathPolicy::System`], files that exist under the portable
+///   names are used, if none exist under their own. If files may be written, one of them must have the
+///   right length: otherwise they may be files of something else, which must not be overwritten.
+/// - *The disk does not hold the names.* A disk may refuse characters that its system allows (FAT on
 ///   Linux), or take names for equal that differ in case or normalisation (ext4 folders with case
-///   folding, most disks of macOS). The disk is asked, by a [`Trial`].
+///   folding, most disks of macOS). A [`Trial`] finds out.
 ///
-/// The answer is for all files: those whose names a portable policy would rewrite have their own names
-/// or the portable ones, all of them, and so it is with those whose names differ in case alone. Under
-/// [`PathPolicy::Exact`] portable names are never looked for, and a file that is
-/// [`renamed`](Self::renamed) is one that the disk cannot hold.
+/// Files are renamed in two groups, each as a whole: those whose names a portable policy would rewrite,
+/// and those whose names only differ in case. Under [`PathPolicy::Exact`] no search is made for portable
+/// names, and a file that is [`renamed`](Self::renamed) cannot be held by the disk.
 #[derive(Debug, Clone, Default)]
 pub struct DiskPaths {
     other: Option<Box<Other>>,
@@ -33,35 +31,36 @@ pub struct DiskPaths {
 #[derive(Debug, Clone)]
 struct Other {
     layout: Layout,
-    /// The files that have their path from this layout, ascending.
+    /// The files whose path is in this layout, ascending.
     files: Vec<FileIndex>,
 }
 
-/// Permission to ask the disk what names it holds, which takes files that are created and removed.
+/// Permission for trials of names, in which files are created and removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trying {
-    /// Content is looked for, and nothing is created.
+    /// No trial: nothing is created.
     Never,
-    /// The disk is asked if files are missing whose names it might not hold.
+    /// A trial, if files are missing whose names the disk may not hold.
     IfMissing,
 }
 
 impl DiskPaths {
-    /// The paths of the layout, whatever the folder.
+    /// The paths of the layout itself.
     pub fn as_laid_out() -> Self {
         Self::default()
     }
 
-    /// Finds out the paths in this folder.
+    /// Finds the paths in this folder.
     ///
-    /// It costs what reading the paths has cost, and of a file whose name a portable policy would
-    /// change a few calls of the system.
+    /// It takes as long as reading the paths from the torrent, and a few system calls for each file whose
+    /// name a portable policy would change.
     pub fn find(layout: &Layout, folder: &Folder, trying: Trying) -> Self {
         let policy = layout.path_policy();
         let other = match policy {
             PathPolicy::Portable => PathPolicy::System,
             PathPolicy::System | PathPolicy::Exact => PathPolicy::Portable,
         };
+        // Names that cannot be sanitised in reasonable time stay as they are.
         let Ok(other) = layout.with_policy(other) else { return Self::default() };
         if layout.paths().are_unchanged() && other.paths().are_unchanged() {
             return Self::default();
@@ -82,7 +81,7 @@ impl DiskPaths {
         }
     }
 
-    /// The path of a file of the layout that they were found for.
+    /// The path of a file, which is one of the layout given to [`find`](Self::find).
     pub fn path<'a>(&'a self, file: &File<'a>) -> SafePath<'a> {
         let Some(other) = &self.other else { return file.path };
         let is_of_other = other.files.binary_search(&file.index).is_ok();
@@ -90,17 +89,18 @@ impl DiskPaths {
         found.map_or(file.path, |found| found.path)
     }
 
-    /// The place that a symlink of the layout leads to; `None` for other files.
+    /// The target of a symlink of the layout; `None` for other files.
     pub fn link_target(&self, layout: &Layout, file: &File<'_>) -> Option<LinkTarget> {
         let target = file.link_target?;
+        // A link to a renamed file leads to its new name.
         let mut renamed = self.renamed().iter().filter_map(|index| layout.file(index.get()));
         let is_target = renamed.find(|file| file.path == target);
         let target = is_target.map_or(target, |file| self.path(&file));
         Some(LinkTarget::new(self.path(file), target))
     }
 
-    /// The files whose path on disk is not the one that the torrent has, in order, with the reasons.
-    /// Each change is put together when it is asked for: there may be many, and all of them long.
+    /// The files whose path on disk differs from the one in the torrent, in order, with the reasons. Each
+    /// change is built on request, as there may be many long ones.
     pub fn changes<'a>(&'a self, layout: &'a Layout) -> impl Iterator<Item = PathChange> + 'a {
         let is_all_same = layout.paths().are_unchanged() && self.renamed().is_empty();
         let files = layout.files().filter(move |file| !is_all_same && !file.is_pad());
@@ -125,13 +125,13 @@ impl DiskPaths {
         })
     }
 
-    /// The files whose path is not the layout's, ascending.
+    /// The files whose path differs from the one in the layout, ascending.
     pub fn renamed(&self) -> &[FileIndex] {
         self.other.as_ref().map_or(&[], |other| &other.files)
     }
 }
 
-/// The two names of each file.
+/// The two layouts between which the files of a folder decide.
 struct Names<'a> {
     own: &'a Layout,
     portable: &'a Layout,
@@ -139,11 +139,11 @@ struct Names<'a> {
     trying: Trying,
 }
 
-/// The files of which it matters, by why their names differ.
+/// The files whose two paths differ, by the reason.
 struct Groups {
-    /// The portable name is a rewritten one.
+    /// Files whose portable name was sanitised.
     rewritten: Vec<u32>,
-    /// The portable name has a number, as another file's own name is alike.
+    /// Files whose portable name only has a number, because another file has a similar name.
     numbered: Vec<u32>,
 }
 
@@ -163,6 +163,7 @@ impl Names<'_> {
         if has_own {
             files.extend(rewritten.iter().copied());
         }
+        // The folder of a numbered file may be rewritten, and stays the same for all files in it.
         if (has_own || rewritten.is_empty()) && self.find(&numbered, true) == Found::Own {
             files.extend(numbered);
         }
@@ -178,9 +179,10 @@ impl Names<'_> {
             }
             PathPolicy::System | PathPolicy::Portable => found,
         };
-        let has_question = |group: &[u32], found| !group.is_empty() && found == Found::None;
-        let asks = has_question(&rewritten, found[0]) || has_question(&numbered, found[1]);
-        let trial = (asks && self.trying == Trying::IfMissing)
+        // A trial creates files, so it is made only if it can decide something.
+        let is_undecided = |group: &[u32], found| !group.is_empty() && found == Found::None;
+        let needs_trial = is_undecided(&rewritten, found[0]) || is_undecided(&numbered, found[1]);
+        let trial = (needs_trial && self.trying == Trying::IfMissing)
             .then(|| Trial::new(self.folder).ok())
             .flatten();
         let is_rewritten = match found[0] {
@@ -215,34 +217,37 @@ impl Names<'_> {
         Groups { rewritten, numbered }
     }
 
-    /// Looks for files of a group, under their own names first. Of names that are alike the disk may find one
-    /// by the other, so that only the list of their folder tells.
-    fn find(&self, group: &[u32], are_alike: bool) -> Found {
+    /// Searches for files of a group, under their own names first. `are_similar` is true for names that
+    /// only differ in case or normalisation.
+    fn find(&self, group: &[u32], are_similar: bool) -> Found {
         let mut lists = Lists { folder: self.folder, known: HashMap::new() };
-        let mut exists = |layout: &Layout, file: u32, are_alike: bool| {
+        let mut exists = |layout: &Layout, file: u32, are_similar: bool| {
             let Some(file) = layout.file(file) else { return false };
-            match are_alike {
+            match are_similar {
+                // A disk that takes them for equal would find one file by the name of the other; the list
+                // of the folder has the real name.
                 true => lists.has(file.path),
                 false => matches!(self.folder.stamp(file.path.elements()), Ok(Some(_))),
             }
         };
-        if group.iter().any(|&file| exists(self.own, file, are_alike)) {
+        if group.iter().any(|&file| exists(self.own, file, are_similar)) {
             return Found::Own;
         }
-        let has_portable = group.iter().any(|&file| self.is_portable_there(file));
+        let has_portable = group.iter().any(|&file| self.exists_as_portable(file));
         if has_portable { Found::Portable } else { Found::None }
     }
 
-    fn is_portable_there(&self, file: u32) -> bool {
+    fn exists_as_portable(&self, file: u32) -> bool {
         let Some(file) = self.portable.file(file) else { return false };
         let Ok(Some(stamp)) = self.folder.stamp(file.path.elements()) else { return false };
         match self.trying {
             Trying::Never => true,
+            // Any empty file would match an empty one.
             Trying::IfMissing => stamp.size == file.length && file.length > 0,
         }
     }
 
-    /// `true` if the disk holds the own names of these files, element by element.
+    /// Returns true if the disk holds each element of the own paths of these files.
     fn are_held(&self, group: &[u32], trial: &Trial<'_>) -> bool {
         let mut tried: HashSet<&[u8]> = HashSet::new();
         group.iter().all(|&file| {
@@ -259,14 +264,14 @@ fn sorted(mut files: Vec<u32>) -> Vec<FileIndex> {
     files.into_iter().map(FileIndex::new).collect()
 }
 
-/// The names in folders, each folder listed once.
+/// Lists of the names in folders. Each folder is read once.
 struct Lists<'a> {
     folder: &'a Folder,
     known: HashMap<Vec<u8>, HashSet<Vec<u8>>>,
 }
 
 impl Lists<'_> {
-    /// `true` if each element is listed as it is written.
+    /// Returns true if the list of its folder has each element with exactly these bytes.
     fn has(&mut self, path: SafePath<'_>) -> bool {
         let mut above = Vec::new();
         path.elements().enumerate().all(|(depth, element)| {

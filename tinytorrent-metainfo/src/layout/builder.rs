@@ -8,9 +8,9 @@ use crate::FileIndex;
 use crate::escape::escape;
 use crate::path::{PathBuilder, PathPolicy};
 
-/// Collects the files of a [`Layout`] in the order of the content.
+/// A builder of [`Layout`]: takes the files in the order of the content.
 ///
-/// Paths are taken as a torrent has them and pass the [`PathPolicy`] on the way in.
+/// Paths are given as a torrent has them. The [`PathPolicy`] sanitises them.
 #[derive(Debug, Clone)]
 pub struct LayoutBuilder {
     piece_length: u32,
@@ -39,8 +39,8 @@ impl LayoutBuilder {
         }
     }
 
-    /// How names become paths. Set it before the root and the first file, after which it has no
-    /// effect. Default: [`PathPolicy::System`].
+    /// Sets the rules by which names become paths. Call it before [`root`](Self::root); after the first
+    /// file it has no effect. Default: [`PathPolicy::System`].
     pub fn policy(&mut self, policy: PathPolicy) -> &mut Self {
         if self.attributes.is_empty() {
             self.paths.set_policy(policy);
@@ -48,15 +48,15 @@ impl LayoutBuilder {
         self
     }
 
-    /// Has each file begin with a piece of its own, as in a v2 torrent (BEP 52): what does not end with a
-    /// piece is followed by padding, which belongs to no piece. There is no other: pad files are left
-    /// out. After the first file it has no effect.
+    /// Begins a new piece with each file, as in a v2 torrent (BEP 52). A file that does not end with a
+    /// full piece is followed by padding, which belongs to no piece. Pad files that are added are left
+    /// out. After the first file this method has no effect.
     pub fn aligned(&mut self) -> &mut Self {
         self.is_aligned |= self.attributes.is_empty();
         self
     }
 
-    /// Puts all files below a folder of this name. Set it after the policy.
+    /// Puts all files into a folder of this name. Call it after [`policy`](Self::policy).
     pub fn root(&mut self, name: impl AsRef<[u8]>) -> &mut Self {
         self.paths.set_root(name.as_ref());
         self
@@ -71,8 +71,8 @@ impl LayoutBuilder {
         self.file_with(path, length, FileAttributes::NONE)
     }
 
-    /// Adds a file with attributes. A pad file's path may be empty; a symlink is added by
-    /// [`symlink`](Self::symlink), here its attribute is dropped (BEP 47).
+    /// Adds a file with attributes. The path of a pad file may be empty. The attribute of a symlink is
+    /// dropped: [`symlink`](Self::symlink) adds those (BEP 47).
     pub fn file_with<P>(&mut self, path: P, length: u64, attributes: FileAttributes) -> &mut Self
     where
         P: IntoIterator,
@@ -90,9 +90,9 @@ impl LayoutBuilder {
         self.file_with::<[&[u8]; 0]>([], length, FileAttributes::PAD)
     }
 
-    /// Adds a symbolic link to `target`, a path from the [`root`](Self::root) on (BEP 47). A
-    /// target with an element that is empty, `.` or `..`, or that is the link itself, is dropped
-    /// and leaves an empty file.
+    /// Adds a symbolic link to `target`, which is a path below the [`root`](Self::root) (BEP 47). An
+    /// empty file is added instead if an element of the target is empty, `.` or `..`, or if the target is
+    /// the link itself.
     pub fn symlink<P, T>(&mut self, path: P, target: T, attributes: FileAttributes) -> &mut Self
     where
         P: IntoIterator,
@@ -105,10 +105,10 @@ impl LayoutBuilder {
         self
     }
 
-    /// The layout, if the files make one.
+    /// Finishes the layout.
     ///
     /// # Errors
-    /// See [`LayoutError`]: the first that was met.
+    /// The first error of the files; see [`LayoutError`].
     pub fn build(mut self) -> Result<Layout, LayoutError> {
         if let Some(error) = self.error.take() {
             return Err(error);
@@ -139,29 +139,30 @@ impl LayoutBuilder {
         Geometry::aligned(files.map(|(span, _)| span.end - span.start), self.piece_length)
     }
 
+    /// The range of each file in the content, with its attributes.
     fn spans(&self) -> impl Iterator<Item = (Range<u64>, FileAttributes)> {
         let ends = self.starts.iter().skip(1).copied().chain([self.total]);
         let spans = self.starts.iter().zip(ends).map(|(&start, end)| start..end);
         spans.zip(self.attributes.iter().copied())
     }
 
-    /// The pieces that end with padding, and its length there.
+    /// The pieces that end with padding, each with the length of that padding.
     fn padding(&self) -> impl Iterator<Item = (u32, u32)> {
         let length = u64::from(self.piece_length);
         let mut start = None;
         let files = self.spans().filter(|(span, _)| !span.is_empty());
         files.filter_map(move |(span, file)| {
-            // Several may follow each other.
+            // Pad files in a row are one padding.
             start = file.is_pad().then(|| start.unwrap_or(span.start));
             let start = start?;
             let piece = start / length;
             let end = ((piece + 1) * length).min(self.total);
-            // There are no more than 2^31 pieces, or there would be no geometry.
+            // The geometry exists, so the pieces are at most 2^31.
             (span.end >= end).then(|| (piece as u32, (end - start) as u32))
         })
     }
 
-    /// The paths, to which the path of the next file is added before the file is ended.
+    /// The builder of paths. The path of a file is added to it before [`end_file`](Self::end_file).
     pub(crate) fn paths(&mut self) -> &mut PathBuilder {
         &mut self.paths
     }
@@ -170,12 +171,13 @@ impl LayoutBuilder {
         self.attributes.len() as u32
     }
 
-    /// Bytes of a piece.
+    /// Sets the length of a piece, which may be known only after the files.
     pub(crate) fn set_piece_length(&mut self, bytes: u32) {
         self.piece_length = bytes;
     }
 
-    /// What keys the comparison of paths, so that nobody can prepare for it.
+    /// Sets the seed of the hashes of paths. It should depend on the torrent, so that nobody can prepare
+    /// collisions.
     pub(crate) fn set_seed(&mut self, seed: &[u8]) {
         self.seed = seed.to_vec();
     }
@@ -195,7 +197,7 @@ impl LayoutBuilder {
         self.paths.set_name(name.as_ref());
     }
 
-    /// Completes the file whose path was added.
+    /// Completes the file whose path was added, with the padding behind it if files are aligned.
     #[inline]
     pub(crate) fn end_file(&mut self, length: u64, attributes: FileAttributes) {
         let file = self.file_count();
@@ -214,7 +216,8 @@ impl LayoutBuilder {
         }
     }
 
-    /// Completes the symlink whose path was pushed. Answers whether its target is usable.
+    /// Completes the symlink whose path was added. Returns false if its target is not usable, and adds
+    /// an empty file instead.
     pub(crate) fn end_symlink<T>(&mut self, target: T, attributes: FileAttributes) -> bool
     where
         T: IntoIterator,
@@ -222,6 +225,7 @@ impl LayoutBuilder {
     {
         let file = self.file_count();
         let is_usable = self.paths.add_target(target, MAX_DEPTH as usize);
+        // A link with the attribute of padding would be left out on disk.
         let attributes = attributes.without(FileAttributes::SYMLINK.with(FileAttributes::PAD));
         if is_usable {
             self.links.push(FileIndex::new(file));

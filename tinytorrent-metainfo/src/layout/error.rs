@@ -3,29 +3,29 @@ use tinytorrent_types::GeometryError;
 use super::limits::MAX_DEPTH;
 use crate::path::PathChangeKind;
 
-/// Why files make no layout.
+/// An error of files that cannot be laid out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LayoutError {
-    /// No piece length, or more pieces than can be told apart.
+    /// The piece length is 0, or there are more pieces than indices.
     #[error("{0}")]
     Geometry(#[from] GeometryError),
-    /// More than 2^31 files, or paths of more than 4 GiB.
+    /// There are more than 2^31 files, or the names take more than 4 GiB.
     #[error("too many files")]
     TooManyFiles,
     /// The lengths add up to more than 2^63 - 1 bytes.
     #[error("the lengths up to file {file} exceed 2^63 - 1 bytes")]
     TotalLength {
-        /// The file that went beyond.
+        /// The first file beyond the limit.
         file: u32,
     },
-    /// A path without elements; only pad files may do without (BEP 3, BEP 47).
+    /// A path has no element, which is allowed for pad files alone (BEP 3, BEP 47).
     #[error("file {file} has no path")]
     EmptyPath {
         /// The file.
         file: u32,
     },
-    /// A path with more elements than [`MAX_DEPTH`].
+    /// A path has more elements than [`MAX_DEPTH`].
     #[error("the path of file {file} has more than {MAX_DEPTH} elements")]
     TooDeep {
         /// The file.
@@ -36,20 +36,21 @@ pub enum LayoutError {
     PathRejected {
         /// The file.
         file: u32,
-        /// Its path as the torrent has it.
+        /// The path in the torrent.
         original: String,
-        /// What is wrong with it, or the first of more reasons.
+        /// The first reason to change it.
         kind: PathChangeKind,
     },
-    /// As [`PathRejected`](Self::PathRejected), for the name of the folder that holds all files.
+    /// The policy is [`PathPolicy::Exact`](crate::PathPolicy::Exact) and the name of the torrent's folder
+    /// would have to change.
     #[error("the name {original:?} is refused: {kind}")]
     NameRejected {
-        /// The name as the torrent has it.
+        /// The name in the torrent.
         original: String,
-        /// What is wrong with it, or the first of more reasons.
+        /// The first reason to change it.
         kind: PathChangeKind,
     },
-    /// So many paths collide that telling them apart would take too long.
+    /// So many paths collide that finding other names would take too long.
     #[error("too many files share a path")]
     TooManyCollisions,
 }

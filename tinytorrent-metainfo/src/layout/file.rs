@@ -7,23 +7,22 @@ use crate::path::SafePath;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct File<'a> {
-    /// Its position among the files.
+    /// The position among the files.
     pub index: FileIndex,
-    /// Where its first byte lies in the content.
+    /// The offset of the first byte in the content.
     pub offset: u64,
-    /// Its length in bytes; symlinks and empty files have none.
+    /// The length in bytes; 0 for symlinks and empty files.
     pub length: u64,
-    /// What BEP 47 says of it.
+    /// The attributes of BEP 47.
     pub attributes: FileAttributes,
-    /// Where it goes, below the folder of the download. Pad files have one as well, which nobody
-    /// should write.
+    /// The path below the folder of the download. Pad files have one too, but are not written.
     pub path: SafePath<'a>,
-    /// Where a symlink leads, below the same folder.
+    /// The target of a symlink, below the same folder.
     pub link_target: Option<SafePath<'a>>,
 }
 
 impl File<'_> {
-    /// Whether it is padding: zeros that are neither written nor requested, but served.
+    /// Returns true if the file is padding: zeros that are served, but neither written nor requested.
     pub fn is_pad(&self) -> bool {
         self.attributes.is_pad()
     }
@@ -41,16 +40,16 @@ const SYMLINK: u8 = 8;
 impl FileAttributes {
     /// No attribute.
     pub const NONE: Self = Self(0);
-    /// `p`: padding.
+    /// `p`: the file is padding.
     pub const PAD: Self = Self(PAD);
-    /// `x`: may be run.
+    /// `x`: the file may be run.
     pub const EXECUTABLE: Self = Self(EXECUTABLE);
-    /// `h`: hidden where the system can hide files.
+    /// `h`: the file is hidden, if the system can hide files.
     pub const HIDDEN: Self = Self(HIDDEN);
-    /// `l`: a symbolic link.
+    /// `l`: the file is a symbolic link.
     pub const SYMLINK: Self = Self(SYMLINK);
 
-    /// Reads the letters of `attr`, in any order; unknown ones mean nothing.
+    /// Reads the letters of `attr`, in any order. Unknown letters are ignored.
     pub fn from_letters(letters: &[u8]) -> Self {
         let bit = |letter: &u8| match letter {
             b'p' => PAD,
@@ -68,32 +67,32 @@ impl FileAttributes {
         letters.into_iter().filter(|(bit, _)| self.0 & bit != 0).map(|(_, letter)| letter).collect()
     }
 
-    /// All attributes of both.
+    /// The attributes that are in `self` or `other`.
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// The attributes that are not in `other`.
+    /// The attributes that are in `self` and not in `other`.
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// Whether it is padding.
+    /// Returns true for padding.
     pub const fn is_pad(self) -> bool {
         self.0 & PAD != 0
     }
 
-    /// Whether it may be run.
+    /// Returns true for a file that may be run.
     pub const fn is_executable(self) -> bool {
         self.0 & EXECUTABLE != 0
     }
 
-    /// Whether it is hidden.
+    /// Returns true for a hidden file.
     pub const fn is_hidden(self) -> bool {
         self.0 & HIDDEN != 0
     }
 
-    /// Whether it is a symbolic link.
+    /// Returns true for a symbolic link.
     pub const fn is_symlink(self) -> bool {
         self.0 & SYMLINK != 0
     }

@@ -1,4 +1,4 @@
-//! Where each byte of the content lies: files, pieces, and the way from one to the other.
+//! The layout of the content: files, pieces, and the conversion between them.
 
 mod builder;
 mod error;
@@ -17,14 +17,15 @@ use tinytorrent_types::{BlockInfo, Geometry, PieceIndex};
 use crate::FileIndex;
 use crate::path::{PathChange, PathPolicy, Paths, SafePath};
 
-/// The files of a torrent in the order of its content, with the paths they get on disk.
+/// The files of a torrent in the order of its content, with their paths on disk.
 ///
-/// Content is the concatenation of all files, empty and pad files included (BEP 3, BEP 47). Every
-/// path has passed a [`PathPolicy`](crate::PathPolicy): it is relative, stays below the folder it
-/// is joined to, and no two files share one. For a multi-file torrent it begins with the
-/// torrent's name.
+/// The content is the concatenation of all files, empty and pad files included (BEP 3, BEP 47). Every
+/// path is sanitised by a [`PathPolicy`](crate::PathPolicy): it is relative, stays below the folder it
+/// is joined to, and belongs to one file alone. In a multi-file torrent it begins with the torrent's
+/// name.
 ///
-/// A lookup costs `O(log files)`; a file costs about 17 bytes and its name, a folder 8 and its name.
+/// A lookup takes `O(log files)`. A file takes about 17 bytes and its name, a folder 8 bytes and its
+/// name.
 ///
 /// ```
 /// use tinytorrent_metainfo::Layout;
@@ -51,12 +52,12 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Begins a layout of pieces of this many bytes.
+    /// Creates a builder, with pieces of this many bytes.
     pub fn builder(piece_length: u32) -> LayoutBuilder {
         LayoutBuilder::new(piece_length)
     }
 
-    /// How the content is cut into pieces and blocks.
+    /// The division of the content into pieces and blocks.
     pub fn geometry(&self) -> &Geometry {
         &self.geometry
     }
@@ -67,13 +68,13 @@ impl Layout {
         self.starts.last().copied().unwrap_or(0)
     }
 
-    /// Bytes of all files but pad files: what there is to have.
+    /// Bytes of all files but pad files.
     pub fn payload_length_total(&self) -> u64 {
         let lengths = self.files().filter(|file| !file.is_pad()).map(|file| file.length);
         lengths.sum()
     }
 
-    /// Number of files, empty and pad files included.
+    /// The number of files, empty and pad files included.
     pub fn file_count(&self) -> u32 {
         // The builder admits no more than `u32::MAX` files.
         self.attributes.len() as u32
@@ -89,26 +90,26 @@ impl Layout {
         (index < self.file_count()).then(|| self.view(index))
     }
 
-    /// The paths that are not as they were given, in the order of the files; first of all the folder
-    /// around them. Each is put together when it is asked for: there may be many, and all of them long.
+    /// The paths that differ from those in the torrent: first the folder of the torrent, then the files
+    /// in their order. Each is built on request, as there may be many long ones.
     pub fn path_changes(
         &self,
     ) -> impl ExactSizeIterator<Item = PathChange> + DoubleEndedIterator + Clone {
         self.paths.changes()
     }
 
-    /// The policy that made the paths.
+    /// The policy of the paths.
     pub fn path_policy(&self) -> PathPolicy {
         self.paths.policy()
     }
 
-    /// The same files under the paths that another policy makes of their names.
+    /// The same files with paths under another policy.
     ///
-    /// Names that the first policy changed are taken as they were given; where links lead, as it is
-    /// written.
+    /// Names are sanitised anew from those in the torrent. Targets of links are not: they are taken as
+    /// this policy has written them.
     ///
     /// # Errors
-    /// [`LayoutError::TooManyCollisions`], and of [`PathPolicy::Exact`] a refusal.
+    /// [`LayoutError::TooManyCollisions`]; and under [`PathPolicy::Exact`] a refused name or path.
     pub fn with_policy(&self, policy: PathPolicy) -> Result<Self, LayoutError> {
         let links = self.links.iter().map(|link| link.as_usize());
         let is_written = |file: usize| !self.attributes[file].is_pad();
@@ -128,12 +129,12 @@ impl Layout {
         &self.paths
     }
 
-    /// The files that `offset..offset + length` of the content touches, in order, with the part
-    /// of each. Empty files have no part; what lies beyond the content is left out.
+    /// The parts of files that make up `offset..offset + length` of the content, in order. Empty files
+    /// have no part. A range beyond the content is cut at its end.
     pub fn spans(&self, offset: u64, length: u64) -> Spans<'_> {
         let end = offset.saturating_add(length).min(self.total_length());
-        // The last file that starts at or before `offset` is the one with bytes there: empty
-        // files that start at the same offset come before it.
+        // The last file that starts at or before `offset` has the byte there: empty files with the
+        // same start come before it.
         let file = self.starts.partition_point(|&start| start <= offset).saturating_sub(1);
         Spans::new(self, file, offset, end)
     }
@@ -148,8 +149,8 @@ impl Layout {
         self.spans(self.geometry.piece_offset(piece), self.geometry.piece_length(piece).into())
     }
 
-    /// The pieces that hold a byte of this file, in order; none for an empty file or one that
-    /// another layout has.
+    /// The pieces that have a byte of this file, in order; none for an empty file or for the index of a
+    /// file that does not exist.
     pub fn file_pieces(
         &self,
         file: FileIndex,
@@ -167,9 +168,9 @@ impl Layout {
         pieces
     }
 
-    /// Bytes of a piece before its trailing padding, as [`Geometry::payload_length`] has them: all that
-    /// has to come from peers, since padding is known to be zero (BEP 47). In a v2 torrent this is the
-    /// length of the piece. A piece of padding alone comes from peers like any other, whole.
+    /// Bytes of a piece without the padding at its end; see [`Geometry::payload_length`]. Only these
+    /// have to come from peers, as padding is zero (BEP 47). In a v2 torrent it is the length of the
+    /// piece. A piece that is all padding counts whole, and is requested like any other.
     pub fn payload_length(&self, piece: PieceIndex) -> u32 {
         self.geometry.payload_length(piece)
     }
@@ -197,8 +198,9 @@ impl Layout {
     }
 }
 
-/// [`PathPolicy::Exact`] takes no path that is not as it was given.
+/// Refuses a changed path under [`PathPolicy::Exact`].
 fn refuse_changes(paths: &Paths) -> Result<(), LayoutError> {
+    // The builder has checked names one by one; collisions are known only at the end.
     let (PathPolicy::Exact, Some(change)) = (paths.policy(), paths.changes().next()) else {
         return Ok(());
     };

@@ -1,20 +1,20 @@
 use super::Layout;
 use crate::FileIndex;
 
-/// A part of a file.
+/// A part of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileSpan {
     /// The file.
     pub file: FileIndex,
-    /// Where the part begins in the file, in bytes.
+    /// The start of the part in the file, in bytes.
     pub offset: u64,
-    /// Bytes of the part; never zero.
+    /// The length of the part in bytes; never zero.
     pub length: u64,
-    /// Whether the file is padding: its bytes are zero and on no disk (BEP 47).
+    /// True if the file is padding: its bytes are zero, and not on disk (BEP 47).
     pub is_pad: bool,
 }
 
-/// The parts of files that make up a range of the content; see [`Layout::spans`].
+/// An iterator over the parts of files that make up a range of the content; see [`Layout::spans`].
 #[derive(Debug, Clone)]
 pub struct Spans<'a> {
     layout: &'a Layout,
@@ -37,8 +37,8 @@ impl Iterator for Spans<'_> {
             return None;
         }
         let starts = &self.layout.starts;
-        // `at` is below the total, so some file from here on ends beyond it. A run of empty files
-        // is crossed by search, as a torrent may have millions of them.
+        // `at` is below the total, so one of the files from here on ends beyond it. A search skips empty
+        // files, of which a torrent may have millions in a row.
         if starts[self.file + 1] <= self.at {
             self.file += starts[self.file..].partition_point(|&start| start <= self.at) - 1;
         }

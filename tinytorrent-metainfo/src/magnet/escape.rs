@@ -1,6 +1,6 @@
 use core::fmt;
 
-/// Shows text with all but unreserved characters as `%XX` (RFC 3986, 2.3).
+/// A text, displayed with all but unreserved characters as `%XX` (RFC 3986, 2.3).
 pub(super) struct Escaped<'a>(pub(super) &'a str);
 
 impl fmt::Display for Escaped<'_> {
@@ -17,7 +17,8 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Text without escapes. What looks like an escape and is none stays; what is no UTF-8 is replaced.
+/// The text without escapes. A `%` that begins no escape stays, and bytes that are not UTF-8 are
+/// replaced.
 pub(super) fn unescape(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -42,13 +43,13 @@ fn digit(character: u8) -> Option<u8> {
     char::from(character).to_digit(16).map(|digit| digit as u8)
 }
 
-/// 20 bytes from 32 characters of base32 in either case (RFC 4648, 6).
+/// Decodes 32 characters of base32, in upper or lower case, to 20 bytes (RFC 4648, 6).
 pub(super) fn base32(text: &str) -> Option<[u8; 20]> {
     if text.len() != 32 {
         return None;
     }
     let mut bytes = [0; 20];
-    // Eight characters are five bytes.
+    // Eight characters of five bits each are five bytes.
     for (characters, bytes) in text.as_bytes().chunks(8).zip(bytes.chunks_mut(5)) {
         let mut bits = 0_u64;
         for character in characters {

@@ -14,12 +14,12 @@ use crate::HostPort;
 
 pub use selection::FileSelection;
 
-/// A magnet link: the identity of a torrent, and where to ask for it.
+/// A magnet link: the info-hashes of a torrent, with trackers, peers and other sources.
 ///
-/// Reading takes links as they are pasted from web pages and mails, and as desktops hand them on:
-/// blanks, quotes and text around them, `&amp;` or `&#38;` for `&`, `magnet:///?`, links that are
-/// escaped as a whole, bad escapes, unknown parameters. Writing gives the same value when it is read
-/// again.
+/// Reading accepts links as they are pasted from web pages and mails, and as desktops pass them to
+/// programs: with blanks, quotes and text around them, `&amp;` or `&#38;` for `&`, `magnet:///?`, links
+/// that are escaped as a whole, bad escapes, unknown parameters. A link that is written and read again
+/// is the same.
 ///
 /// ```
 /// use tinytorrent_metainfo::Magnet;
@@ -35,21 +35,22 @@ pub use selection::FileSelection;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Magnet {
-    /// `xt`: which torrent.
+    /// `xt`: the info-hashes of the torrent.
     pub hashes: InfoHashes,
-    /// `dn`: a name to show until the metadata is there. From a stranger: no path.
+    /// `dn`: a name to show until the metadata is there. It comes from a stranger and is not sanitised
+    /// for use as a path.
     pub name: Option<String>,
-    /// `xl`: the length of the content in bytes, a hint at most.
+    /// `xl`: the length of the content in bytes. It is a hint and may be wrong.
     pub length: Option<u64>,
     /// `tr`: trackers, each a tier of its own.
     pub trackers: Vec<String>,
     /// `ws`: web seeds (BEP 19).
     pub web_seeds: Vec<String>,
-    /// `xs`: where a torrent file may be found.
+    /// `xs`: URLs of the torrent file.
     pub exact_sources: Vec<String>,
-    /// `as`: where the content may be found.
+    /// `as`: URLs of the content.
     pub acceptable_sources: Vec<String>,
-    /// `x.pe`: peers to connect to. From a stranger: pass them through an address filter.
+    /// `x.pe`: peers to connect to. They come from a stranger and should pass an address filter.
     pub peers: Vec<HostPort>,
     /// `dht`: nodes of the DHT to start from.
     pub nodes: Vec<HostPort>,
@@ -57,61 +58,62 @@ pub struct Magnet {
     pub selection: FileSelection,
 }
 
-/// Why a text is no magnet link that we can use.
+/// An error of a text that is not a usable magnet link.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MagnetError {
-    /// It does not begin with `magnet:?`.
+    /// The text does not begin with `magnet:?`.
     #[error("a magnet link begins with `magnet:?`")]
     Scheme,
-    /// It is longer than [`Magnet::MAX_LENGTH`].
+    /// The text is longer than [`Magnet::MAX_LENGTH`].
     #[error("a magnet link of {found} bytes, the limit is {}", Magnet::MAX_LENGTH)]
     TooLong {
         /// Its length in bytes.
         found: usize,
     },
-    /// No `xt` names a torrent; other networks' hashes are no use to us.
+    /// No `xt` has an info-hash. Hashes of other networks do not count.
     #[error("no `xt` with `urn:btih:` or `urn:btmh:`")]
     NoInfoHash,
-    /// A `btih` that is neither 40 hexadecimal digits nor 32 of base32 (BEP 9).
-    #[error("a btih of {found} characters, 40 or 32 were due")]
+    /// A `btih` has neither 40 hexadecimal digits nor 32 of base32 (BEP 9).
+    #[error("a btih of {found} characters, 40 or 32 were expected")]
     HashLength {
-        /// Characters that are there.
+        /// The length of the `btih` in characters.
         found: usize,
     },
-    /// A digit of a hash is none.
-    #[error("`{hash}` is no hash")]
+    /// A hash has a character that is not a digit of its notation.
+    #[error("`{hash}` is not a hash")]
     HashDigits {
-        /// The hash as it is written.
+        /// The hash in the link.
         hash: String,
     },
-    /// A `btmh` with another multihash than SHA-256, code `1220` (BEP 9).
+    /// The multihash of a `btmh` is not SHA-256, code `1220` (BEP 9).
     #[error("multihash `{multihash}` is not supported, only `1220` and 64 digits")]
     UnsupportedMultihash {
-        /// The multihash as it is written, or how it begins.
+        /// The multihash in the link, or its beginning.
         multihash: String,
     },
-    /// Two different hashes of the same kind.
+    /// The link has two different hashes of the same kind.
     #[error("two different info-hashes")]
     Conflict,
 }
 
 impl Magnet {
-    /// Bytes of a link at most: room for some ten thousand trackers.
+    /// Bytes of a link at most: enough for some ten thousand trackers.
     pub const MAX_LENGTH: usize = 1 << 20;
 
-    /// Trackers, web seeds, sources, peers, nodes or ranges of files at most; others are dropped.
+    /// Trackers, web seeds, sources, peers, nodes or ranges of files at most; more are dropped.
     pub const MAX_ENTRIES: usize = 10_000;
 
-    /// A link to the torrent of a bare info-hash: 40 hexadecimal digits or 32 of base32 for v1, 64 or
-    /// a multihash of 68 that begins with `1220` for v2, in either case. `None` for other text.
+    /// The link to the torrent with this info-hash: 40 hexadecimal digits or 32 of base32 for v1, 64
+    /// hexadecimal digits or a multihash of 68 that begins with `1220` for v2, in upper or lower case.
+    /// `None` for other text.
     ///
-    /// Not part of parsing, as a file may have such a name.
+    /// Parsing does not accept a bare info-hash, since it may also be the name of a file.
     pub fn from_info_hash(text: &str) -> Option<Self> {
         read::read_info_hash(text).map(Self::new)
     }
 
-    /// A link that says no more than which torrent is meant.
+    /// A link with info-hashes alone.
     pub fn new(hashes: InfoHashes) -> Self {
         Self {
             hashes,
@@ -143,7 +145,7 @@ impl fmt::Display for Magnet {
             (Some(v1), Some(v2)) => write!(f, "btih:{v1}&xt=urn:btmh:1220{v2}")?,
             (Some(v1), None) => write!(f, "btih:{v1}")?,
             (None, Some(v2)) => write!(f, "btmh:1220{v2}")?,
-            (None, None) => unreachable!("an identity has a hash"),
+            (None, None) => unreachable!("`InfoHashes` has at least one hash"),
         }
         if let Some(name) = &self.name {
             write!(f, "&dn={}", escape::Escaped(name))?;

@@ -1,10 +1,10 @@
-//! Links as web pages, mails and desktops leave them, brought back to what they were.
+//! Repair of links that web pages, mails and desktops have changed.
 //!
-//! | seen | from |
+//! | change | origin |
 //! |---|---|
-//! | blanks, byte order marks, quotes or angle brackets around the link | copying with the text around it |
+//! | blanks, byte order marks, quotes or angle brackets around the link | copies with text around the link |
 //! | `&amp;` `&#38;` `&#x26;`, once or twice | HTML, and `\u0026` from scripts |
-//! | `magnet:///?`, `magnet:///%3F` | desktops that take the link for the path of a file |
+//! | `magnet:///?`, `magnet:///%3F` | desktops that treat the link as the path of a file |
 //! | `magnet%3A%3Fxt%3D…` | links that were the parameter of another link |
 //! | a link on several lines | mails |
 
@@ -14,8 +14,8 @@ use tinytorrent_types::is_printable;
 
 use super::escape::unescape;
 
-/// The links that a text may mean, the likeliest first: all lines that look like one link, then the
-/// first line alone.
+/// The links that a text may contain, the likeliest first: all lines that look like one link, then only
+/// the first line.
 pub(super) fn candidates(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let text = unwrap(text);
     let mut lines = text.lines();
@@ -25,21 +25,22 @@ pub(super) fn candidates(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
     joined.into_iter().chain([Cow::Borrowed(trim(first))])
 }
 
-/// Text is words, and the rest of a link is one, unless it has another parameter.
+/// Returns true if a line can be the continuation of a link.
 fn continues_link(line: &str) -> bool {
     let is_another = scheme_length(line).is_some();
+    // A line of several words is text, unless it has parameters: names in links may have blanks.
     let is_word = !line.contains(char::is_whitespace);
     !line.is_empty() && !is_another && (is_word || line.contains('&') && line.contains('='))
 }
 
-/// The parameters of a link, with what stands between them as `&`; `None` if it is no magnet link.
+/// The parameters of a link, separated by `&`; `None` if it is not a magnet link.
 pub(super) fn query(link: &str) -> Option<String> {
-    // What follows is the page that the link stood on.
+    // A link has no angle brackets; HTML follows.
     let link = link.split(['<', '>']).next().unwrap_or_default();
     let link = without_entities(link.trim_end_matches(['"', '\'']));
     let mut rest = link[scheme_length(&link)?..].to_owned();
     for _ in 0..MAX_ROUNDS {
-        // A link has a parameter, unless all of it is escaped.
+        // Without a `=` the link is escaped as a whole.
         if rest.contains('=') || !rest.contains('%') {
             break;
         }
@@ -49,20 +50,20 @@ pub(super) fn query(link: &str) -> Option<String> {
     ["?", "%3F", "%3f"].iter().find_map(|mark| path.strip_prefix(mark)).map(str::to_owned)
 }
 
-/// Bytes that `magnet:` takes at the beginning of a link.
+/// The length of `magnet:`, escaped or not, at the beginning of a link.
 fn scheme_length(link: &str) -> Option<usize> {
     let begins =
         |scheme: &str| link.get(..scheme.len()).is_some_and(|it| it.eq_ignore_ascii_case(scheme));
     ["magnet:", "magnet%3A", "magnet%253A"].into_iter().find(|scheme| begins(scheme)).map(str::len)
 }
 
-/// Text without blanks and what nobody sees around it.
+/// The text without blanks and invisible characters around it.
 fn trim(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || !is_printable(c))
 }
 
-/// Text without blanks, quotes and brackets around it. A closing one belongs to the link if none was
-/// opened.
+/// The text without blanks, quotes and brackets around it. A closing bracket without an opening one is
+/// part of the link.
 fn unwrap(text: &str) -> &str {
     let mut text = trim(text);
     while let Some((open, close)) = PAIRS.iter().find(|(open, _)| text.starts_with(*open)) {
@@ -72,11 +73,13 @@ fn unwrap(text: &str) -> &str {
     text
 }
 
+/// Quotes and brackets around links.
 const PAIRS: [(char, char); 7] =
     [('<', '>'), ('"', '"'), ('\'', '\''), ('`', '`'), ('(', ')'), ('[', ']'), ('“', '”')];
 
-/// Text with the characters that entities stand for, and those that their entities stand for.
+/// The text with entities replaced by their characters.
 fn without_entities(text: &str) -> Cow<'_, str> {
+    // `&amp;amp;` was escaped twice.
     let mut text = Cow::Borrowed(text);
     for _ in 0..MAX_ROUNDS {
         match replace_entities(&text) {
@@ -87,7 +90,7 @@ fn without_entities(text: &str) -> Cow<'_, str> {
     text
 }
 
-/// Text with the characters that entities stand for; `None` if there are none.
+/// The text with entities replaced by their characters, once; `None` if it has no entities.
 fn replace_entities(text: &str) -> Option<String> {
     let mut out = String::new();
     let mut rest = text;
@@ -102,7 +105,7 @@ fn replace_entities(text: &str) -> Option<String> {
     (out.len() < text.len()).then_some(out)
 }
 
-/// The character that the entity at the beginning of a text stands for, and the bytes it takes.
+/// The character of the entity at the beginning of a text, and the length of the entity in bytes.
 fn entity(text: &str) -> Option<(char, usize)> {
     if let Some((_, character)) = SCRIPT.iter().find(|(escape, _)| text.starts_with(escape)) {
         return Some((*character, SCRIPT[0].0.len()));
@@ -117,7 +120,7 @@ fn entity(text: &str) -> Option<(char, usize)> {
     Some((number.and_then(char::from_u32).or_else(named)?, end + 1))
 }
 
-/// Entities of HTML for what has a meaning in links or around them.
+/// The entities of HTML for characters with a meaning in links or around them.
 const NAMED: [(&str, char); 10] = [
     ("amp", '&'),
     ("AMP", '&'),
@@ -131,10 +134,11 @@ const NAMED: [(&str, char); 10] = [
     ("percnt", '%'),
 ];
 
+/// Escapes of JavaScript for the separators of links; all have the same length.
 const SCRIPT: [(&str, char); 2] = [("\\u0026", '&'), ("\\u003d", '=')];
 
-/// `&#x0010FFFF;` and no more.
+/// Bytes of an entity at most: those of `&#x0010FFFF;`.
 const MAX_ENTITY: usize = 12;
 
-/// Text that was escaped more often has been through more programs than any link is worth.
+/// Rounds of escaping that are undone at most. It is a guess that bounds the time.
 const MAX_ROUNDS: usize = 3;

@@ -26,7 +26,7 @@ fn read_link(link: &str) -> Result<Magnet, MagnetError> {
     Ok(magnet)
 }
 
-/// The identity that a bare info-hash stands for, however it is written.
+/// Reads a bare info-hash in any of its notations.
 pub(super) fn read_info_hash(text: &str) -> Option<InfoHashes> {
     match text.len() {
         32 | 40 => read_btih(text).ok().map(InfoHashes::from_v1),
@@ -36,10 +36,11 @@ pub(super) fn read_info_hash(text: &str) -> Option<InfoHashes> {
     }
 }
 
-/// Prefix of the multihash of a SHA-256: its code, and its length of 32 bytes.
+/// The prefix of the multihash of a SHA-256: its code, and its length of 32 bytes.
 const SHA256: &str = "1220";
 
-/// Keys in lower case without their number (`tr.1` is `tr`), and values as they are written.
+/// The parameters of a link: keys in lower case without their number (`tr` for `tr.1`), and values with
+/// their escapes.
 fn parameters(query: &str) -> impl Iterator<Item = (String, &str)> {
     query.split('&').filter_map(|part| {
         let (key, value) = part.split_once('=')?;
@@ -52,8 +53,8 @@ fn parameters(query: &str) -> impl Iterator<Item = (String, &str)> {
     })
 }
 
-/// A value as far as it goes: unlike a name, it has no blanks, but text may follow the link.
-fn word(value: &str) -> &str {
+/// The value without the text that may follow the link. Values other than names have no blanks.
+fn first_word(value: &str) -> &str {
     value.split(|c: char| c.is_whitespace() || c == '"').next().unwrap_or_default()
 }
 
@@ -61,16 +62,16 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// All that an `xt` can say, of any number of them.
+/// The info-hashes of all `xt` together.
 fn read_hashes(query: &str) -> Result<InfoHashes, MagnetError> {
     let (mut v1, mut v2, mut unsupported) = (None, None, None);
     for (_, value) in parameters(query).filter(|(key, _)| key == "xt") {
-        let topic = unescape(word(value));
+        let topic = unescape(first_word(value));
         if let Some(hash) = without_prefix(&topic, "urn:btih:") {
-            unite(&mut v1, read_btih(hash)?)?;
+            set_once(&mut v1, read_btih(hash)?)?;
         } else if let Some(multihash) = without_prefix(&topic, "urn:btmh:") {
             match multihash.strip_prefix(SHA256).filter(|hash| hash.len() == 64) {
-                Some(hash) => unite(&mut v2, read_btmh(hash)?)?,
+                Some(hash) => set_once(&mut v2, read_btmh(hash)?)?,
                 None => unsupported = Some(multihash.chars().take(MAX_SHOWN).collect()),
             }
         }
@@ -81,7 +82,7 @@ fn read_hashes(query: &str) -> Result<InfoHashes, MagnetError> {
     })
 }
 
-/// Characters of a hash that an error shows: enough for any that is in use.
+/// Characters of a multihash that an error shows: more than any hash function in use has.
 const MAX_SHOWN: usize = 200;
 
 fn without_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
@@ -89,7 +90,8 @@ fn without_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     start.eq_ignore_ascii_case(prefix).then(|| text[prefix.len()..].trim())
 }
 
-fn unite<H: PartialEq>(slot: &mut Option<H>, hash: H) -> Result<(), MagnetError> {
+/// Sets a hash that may occur more than once, but only with one value.
+fn set_once<H: PartialEq>(slot: &mut Option<H>, hash: H) -> Result<(), MagnetError> {
     match slot {
         Some(known) if *known != hash => Err(MagnetError::Conflict),
         _ => {
@@ -112,20 +114,22 @@ fn read_btmh(hash: &str) -> Result<InfoHashV2, MagnetError> {
     hash.parse().map_err(|_| MagnetError::HashDigits { hash: hash.to_owned() })
 }
 
-/// The files that any `so` names. They are put together once: a link has room for a hundred thousand.
+/// The files of all `so` together.
 fn read_selection(query: &str) -> FileSelection {
+    // A link may have a hundred thousand of them, so they are merged once, not one by one.
     let texts = parameters(query).filter(|(key, _)| key == "so");
-    let ranges = texts.flat_map(|(_, value)| FileSelection::ranges_of(&unescape(word(value))));
+    let ranges =
+        texts.flat_map(|(_, value)| FileSelection::ranges_of(&unescape(first_word(value))));
     FileSelection::new(ranges.take(Magnet::MAX_ENTRIES))
 }
 
-/// One parameter but `xt` and `so`; what cannot be used is left out.
+/// Reads a parameter other than `xt` and `so`. Unusable values are left out.
 fn read_parameter(magnet: &mut Magnet, key: &str, value: &str) {
     if key == "dn" && magnet.name.is_none() {
         let name = unescape(&value.replace('+', " "));
         magnet.name = (!name.is_empty()).then_some(name);
     }
-    let value = word(value);
+    let value = first_word(value);
     match key {
         "xl" => magnet.length = magnet.length.or(value.parse().ok()),
         "tr" => add_url(&mut magnet.trackers, value),
@@ -138,7 +142,7 @@ fn read_parameter(magnet: &mut Magnet, key: &str, value: &str) {
     }
 }
 
-/// Blanks and words are no URLs; whether somebody knows the scheme is not asked here.
+/// Adds a value that is a URL of any scheme.
 fn add_url(urls: &mut Vec<String>, value: &str) {
     let url = unescape(value);
     let url = url.trim();
@@ -152,9 +156,10 @@ fn add_url(urls: &mut Vec<String>, value: &str) {
     add(urls, has_scheme.then(|| url.to_owned()));
 }
 
-/// Linear in what is there already only for the first hundred, so that no link takes long.
+/// Adds an item that is new to a list.
 fn add<T: PartialEq>(list: &mut Vec<T>, item: Option<T>) {
     let Some(item) = item else { return };
+    // A search of the whole list would take quadratic time for a link with many entries.
     let recent = list.len().saturating_sub(100);
     if list.len() < Magnet::MAX_ENTRIES && !list[recent..].contains(&item) {
         list.push(item);

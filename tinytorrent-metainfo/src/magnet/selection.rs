@@ -1,7 +1,7 @@
 use core::fmt;
 use core::ops::RangeInclusive;
 
-/// Files by index, as ranges (BEP 53). Nothing grows with the width of a range.
+/// A set of files by index, as ranges (BEP 53). A range takes the same memory whatever its width.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FileSelection {
     /// Ascending, with a gap between each two.
@@ -9,7 +9,7 @@ pub struct FileSelection {
 }
 
 impl FileSelection {
-    /// The files of these ranges; those that end before they start count for nothing.
+    /// The files of these ranges. A range that ends before its start is empty.
     pub fn new(ranges: impl IntoIterator<Item = RangeInclusive<u32>>) -> Self {
         let mut ranges: Vec<_> = ranges.into_iter().filter(|range| !range.is_empty()).collect();
         ranges.sort_by_key(|range| *range.start());
@@ -25,33 +25,33 @@ impl FileSelection {
         Self { ranges: merged }
     }
 
-    /// Reads `0,2,4-6`; parts that make no sense are left out.
+    /// Reads a list such as `0,2,4-6`. Parts that are neither a number nor a range are left out.
     pub fn from_text(text: &str) -> Self {
         Self::new(Self::ranges_of(text))
     }
 
-    /// The same ranges as they stand there.
+    /// The ranges of such a list, in its order.
     pub(super) fn ranges_of(text: &str) -> Vec<RangeInclusive<u32>> {
         text.split(',').take(super::Magnet::MAX_ENTRIES).filter_map(range).collect()
     }
 
-    /// Whether no file is named, which in a magnet link means all.
+    /// Returns true if no file is selected. In a magnet link this means all files.
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }
 
-    /// Whether the file with this index is named.
+    /// Returns true if the file with this index is selected.
     pub fn contains(&self, index: u32) -> bool {
         let at = self.ranges.partition_point(|range| *range.end() < index);
         self.ranges.get(at).is_some_and(|range| range.contains(&index))
     }
 
-    /// The ranges, ascending and apart.
+    /// The ranges, ascending, with a gap between each two.
     pub fn ranges(&self) -> &[RangeInclusive<u32>] {
         &self.ranges
     }
 
-    /// The files that either names: what a link adds to a torrent that is there already.
+    /// The files that are in either selection.
     pub fn union(&self, other: &Self) -> Self {
         Self::new(self.ranges.iter().chain(&other.ranges).cloned())
     }

@@ -248,7 +248,7 @@ fn a_link_that_names_files_one_by_one_is_limited_and_read_back() {
     assert_eq!(read(&magnet.to_string()), magnet);
 }
 
-/// What links are made of, and what becomes of it.
+/// The parts of links, in the forms that programs turn them into.
 const MANGLED: [&str; 29] = [
     "magnet:",
     "magnet%3A",

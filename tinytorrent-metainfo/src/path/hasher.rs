@@ -48,8 +48,8 @@ impl PathHasher {
 
 /// The hash of a name by multiplication, eight bytes at a time, and `true` if all bytes are ASCII.
 ///
-/// Only a writer who knows the keys can make names with the same hash. The keys are derived from an
-/// info-hash that covers the names, so a change of a name changes the keys.
+/// Only a writer who knows the keys can make names with the same hash. They are random, or derived from
+/// an info-hash that covers the names, so that a change of a name changes the keys.
 #[inline]
 pub(super) fn mix_all(
     keys: [u64; 2],
