@@ -1,4 +1,4 @@
-//! The files of v1, read while the torrent is decoded.
+//! The files of a v1 torrent, read during decoding.
 
 use tinytorrent_bencode::{Document, Known, Values};
 use tinytorrent_hash::{Sha1, sha1};
@@ -8,18 +8,18 @@ use crate::layout::{FileAttributes, Layout, LayoutBuilder};
 use crate::report::Report;
 use crate::{Error, ReadOptions};
 
-/// The entries of `files`, as long as there is nothing to say of them.
+/// The entries of `files`, as long as they give no reason for an error or a warning.
 ///
-/// Where there is, the torrent is read again from a table of all its values, which alone tells in which
-/// of them it is. Nearly all torrents do without, and without the memory for it.
+/// If one does, the torrent is read again from a table of all values, since only the table has the places
+/// of errors. Nearly all torrents are read without it, and need no memory for it.
 pub(crate) struct Collected {
     builder: LayoutBuilder,
     report: Report,
     is_plain: bool,
     hash: RunningHash,
-    /// The elements of the last entry's path but the name, as they stand in the torrent, and where
-    /// each of them ends.
-    way: Vec<u8>,
+    /// The folders of the previous path, as bencode.
+    folders: Vec<u8>,
+    /// The end of each folder in `folders`.
     ends: Vec<usize>,
 }
 
@@ -28,8 +28,8 @@ impl Collected {
         let mut builder = Layout::builder(1);
         builder.policy(options.policy);
         let report = Report::new(false, 0);
-        let hash = RunningHash::from(0);
-        Self { builder, report, is_plain: true, hash, way: Vec::new(), ends: Vec::new() }
+        let hash = RunningHash::starting_at(0);
+        Self { builder, report, is_plain: true, hash, folders: Vec::new(), ends: Vec::new() }
     }
 
     /// Reads a torrent whose files give no reason for a warning, without a table of all its values.
@@ -46,32 +46,33 @@ impl Collected {
         if collected.is_plain() { read(&document, collected).ok() } else { None }
     }
 
-    /// Whether there is nothing to say of any file.
+    /// Returns true if no file gave a reason for an error or a warning.
     fn is_plain(&self) -> bool {
         self.is_plain && self.report.is_empty()
     }
 
-    /// The SHA-1 of the info dictionary that the files are in, and the builder that has them.
+    /// The SHA-1 of the info dictionary, and the builder with its files.
     pub(super) fn finish(self, info: &[u8]) -> ([u8; 20], LayoutBuilder) {
         (self.hash.finish(info), self.builder)
     }
 
-    /// Goes the way of a path that follows, and answers its name and what is behind it.
-    fn path<'a>(&mut self, rest: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+    /// Reads the path at the beginning of `rest`, and enters its folders. Returns the name of the file
+    /// and the bytes after the path.
+    fn read_path<'a>(&mut self, rest: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
         let paths = self.builder.paths();
-        // Most of the way is that of the file before.
-        let same = common(rest, &self.way);
+        // Most files are in the same folders as the previous file.
+        let same = common(rest, &self.folders);
         while self.ends.pop_if(|end| *end > same).is_some() {
             paths.leave();
         }
-        self.way.truncate(self.ends.last().map_or(0, |&end| end));
-        let (mut name, mut after) = string(&rest[self.way.len()..])?;
+        self.folders.truncate(self.ends.last().map_or(0, |&end| end));
+        let (mut name, mut after) = string(&rest[self.folders.len()..])?;
         while after.first() != Some(&b'e') {
             if name.starts_with(BITCOMET_PAD) {
                 return None;
             }
-            self.way.extend_from_slice(&rest[self.way.len()..rest.len() - after.len()]);
-            self.ends.push(self.way.len());
+            self.folders.extend_from_slice(&rest[self.folders.len()..rest.len() - after.len()]);
+            self.ends.push(self.folders.len());
             paths.enter(name);
             (name, after) = string(after)?;
         }
@@ -81,7 +82,7 @@ impl Collected {
 
 impl<'a> Values<'a> for &mut Collected {
     fn begin(&mut self, dict: usize) {
-        self.hash = RunningHash::from(dict);
+        self.hash = RunningHash::starting_at(dict);
     }
 
     fn value(&mut self, value: &Document<'a>) {
@@ -91,44 +92,44 @@ impl<'a> Values<'a> for &mut Collected {
         self.ends.clear();
     }
 
-    /// An entry that has `length` and `path` and nothing else, as nearly all have.
+    /// Reads an entry that has only `length` and `path`, as nearly all have.
     fn known(&mut self, input: &'a [u8], at: usize) -> Option<Known> {
-        self.hash.up_to(at, input);
+        self.hash.advance_to(at, input);
         let rest = &input[at..];
         let (length, after) = number(rest.strip_prefix(b"d6:lengthi")?)?;
         let path = after.strip_prefix(b"e4:pathl")?;
-        let (name, after) = self.path(path)?;
+        let (name, after) = self.read_path(path)?;
         if name.starts_with(BITCOMET_PAD) {
             return None;
         }
         let paths = self.builder.paths();
         paths.set_name(name);
-        // The dictionary, two keys, the length and the list, beside the elements of the path.
+        // The dictionary, two keys, the length and the list, besides the elements of the path.
         let nodes = 5 + paths.depth();
         self.builder.end_file(length, FileAttributes::NONE);
         Some(Known { bytes: rest.len() - after.len(), nodes, depth: 2 })
     }
 }
 
-/// The SHA-1 of bytes of the input as far as they were read.
+/// The SHA-1 of the input up to the current position of the decoder.
 ///
-/// It is bound by its latency: the processor reads on meanwhile, which costs a third less time than one
-/// after the other.
+/// SHA-1 is limited by latency, so the processor decodes at the same time. That takes a third less time
+/// than hashing after decoding.
 struct RunningHash {
     hasher: Sha1,
     start: usize,
-    /// Bytes from there on that were hashed.
+    /// Bytes from the start that were hashed.
     done: usize,
 }
 
 impl RunningHash {
-    fn from(start: usize) -> Self {
+    fn starting_at(start: usize) -> Self {
         Self { hasher: Sha1::new(), start, done: 0 }
     }
 
-    /// Hashes the whole blocks that end here.
+    /// Hashes the whole blocks before `end`.
     #[inline]
-    fn up_to(&mut self, end: usize, input: &[u8]) {
+    fn advance_to(&mut self, end: usize, input: &[u8]) {
         let from = self.start + self.done;
         let blocks = end.saturating_sub(from) / SHA1_BLOCK * SHA1_BLOCK;
         if blocks > 0 {
@@ -137,7 +138,7 @@ impl RunningHash {
         }
     }
 
-    /// Hashes what is left of these bytes, the first of which was the first.
+    /// Hashes the rest of `bytes`, which begin at the start.
     fn finish(mut self, bytes: &[u8]) -> [u8; 20] {
         self.hasher.update(bytes.get(self.done..).unwrap_or_default());
         let hash = self.hasher.finalize();
@@ -146,13 +147,14 @@ impl RunningHash {
     }
 }
 
-/// In bytes (FIPS 180-4, section 5.2.1).
+/// Bytes of a block of SHA-1 (FIPS 180-4, section 5.2.1).
 const SHA1_BLOCK: usize = 64;
 
-/// How many bytes both begin with.
+/// The length of the common prefix of both.
 #[inline]
 fn common(one: &[u8], other: &[u8]) -> usize {
     let mut at = 0;
+    // Eight bytes at a time; the lowest bit that differs is in the first byte that does.
     while let (Some(one), Some(other)) = (one[at..].first_chunk(), other[at..].first_chunk()) {
         let differ = u64::from_le_bytes(*one) ^ u64::from_le_bytes(*other);
         if differ != 0 {
@@ -163,7 +165,7 @@ fn common(one: &[u8], other: &[u8]) -> usize {
     at + one[at..].iter().zip(&other[at..]).take_while(|(one, other)| one == other).count()
 }
 
-/// The canonical string that follows, of fewer than a hundred bytes, and what is behind it.
+/// Reads a canonical string of fewer than a hundred bytes. Returns it and the bytes after it.
 #[inline]
 fn string(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     match rest {
@@ -175,9 +177,10 @@ fn string(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     }
 }
 
-/// The digits of a canonical number below 10^16 that follow, and what is behind them.
+/// Reads the digits of a canonical number below 10^16. Returns it and the bytes after them.
 #[inline]
 fn number(rest: &[u8]) -> Option<(u64, &[u8])> {
+    // Sixteen digits cannot overflow; longer numbers are left to the table.
     let count = rest.iter().take(16).take_while(|digit| digit.is_ascii_digit()).count();
     let (digits, rest) = rest.split_at(count);
     let add = |number, digit: &u8| number * 10 + u64::from(digit - b'0');

@@ -1,7 +1,7 @@
 use tinytorrent_bencode::Node;
 
-/// The values of a dictionary under the keys that somebody asked for, found in one walk. Of equal
-/// keys the first counts.
+/// Defines a struct with the values of a dictionary under certain keys, found in one pass. The first of
+/// equal keys counts.
 macro_rules! keys {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $key:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -48,7 +48,7 @@ keys! {
 }
 
 keys! {
-    /// An entry of `files`, or what a file tree says of a file.
+    /// An entry of `files`, or the dictionary of a file in a file tree.
     FileKeys {
         attr: b"attr",
         length: b"length",

@@ -1,4 +1,4 @@
-//! The info dictionary: what the info-hash covers.
+//! The info dictionary, which the info-hash covers.
 
 mod collected;
 mod keys;
@@ -28,8 +28,8 @@ pub(crate) use v1::BITCOMET_PAD;
 /// An info dictionary: name, files, piece hashes, and the exact bytes that the info-hash covers
 /// (BEP 3, BEP 52).
 ///
-/// A value never changes: another info dictionary is another torrent. It keeps its bytes, as peers
-/// ask for them (BEP 9), and costs little beyond them; share it in the [`Arc`] it comes in.
+/// A value never changes, as another info dictionary is another torrent. It keeps its bytes, which peers
+/// request (BEP 9), and takes little memory beyond them. It is shared in the [`Arc`] it comes in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Info {
     raw: Box<[u8]>,
@@ -38,9 +38,9 @@ pub struct Info {
     name: String,
     is_single_file: bool,
     layout: Layout,
-    /// Where the v1 hashes lie in `raw`.
+    /// The range of the v1 hashes in `raw`.
     pieces: Option<Range<usize>>,
-    /// Of a v2 torrent: where each file's root lies in `raw`; 0 for a file without one.
+    /// The offset of each file's root in `raw`, 0 for none; empty in a v1 torrent.
     roots: Vec<u32>,
     is_private: bool,
     source: Option<String>,
@@ -49,24 +49,24 @@ pub struct Info {
     warnings: Warnings,
 }
 
-/// Which of the two formats a torrent has.
+/// The format of a torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Version {
-    /// SHA-1 over pieces that run across files (BEP 3).
+    /// Pieces across the borders of files, with a SHA-1 each (BEP 3).
     V1,
     /// A SHA-256 merkle tree for each file (BEP 52).
     V2,
-    /// Both, over the same files (BEP 52, "upgrade path").
+    /// Both formats, for the same files (BEP 52, "upgrade path").
     Hybrid,
 }
 
 impl Version {
-    /// Whether pieces have SHA-1 hashes.
+    /// Returns true if pieces have SHA-1 hashes.
     pub const fn has_v1(self) -> bool {
         matches!(self, Self::V1 | Self::Hybrid)
     }
 
-    /// Whether files have merkle trees.
+    /// Returns true if files have merkle trees.
     pub const fn has_v2(self) -> bool {
         matches!(self, Self::V2 | Self::Hybrid)
     }
@@ -76,52 +76,53 @@ impl Info {
     /// Reads a bare info dictionary strictly; see [`ReadOptions::read_info`].
     ///
     /// # Errors
-    /// What is wrong, with byte offset and key path.
+    /// The first error, with byte offset and key path.
     pub fn from_bytes(bytes: &[u8]) -> Result<Arc<Self>, Error> {
         ReadOptions::strict().read_info(bytes)
     }
 
-    /// Whether the bytes are the info dictionary that these hashes name, all of them, whatever is
-    /// in it (BEP 9). Bytes that are, and that cannot be read, make the torrent itself invalid;
-    /// bytes that are not were somebody's mistake or lie.
+    /// Returns true if the bytes have all these hashes, so that they are the info dictionary, readable
+    /// or not (BEP 9). If they are and cannot be read, the torrent itself is invalid. If they are not,
+    /// the peer that sent them was wrong.
     pub fn is_named_by(bytes: &[u8], hashes: &InfoHashes) -> bool {
         hashes.v1().is_none_or(|v1| *v1.as_bytes() == sha1(bytes))
             && hashes.v2().is_none_or(|v2| *v2.as_bytes() == sha256(bytes))
     }
 
-    /// The exact bytes of the dictionary: what the info-hash covers and what peers get (BEP 9).
+    /// The exact bytes of the dictionary, which the info-hash covers and peers get (BEP 9).
     pub fn bytes(&self) -> &[u8] {
         &self.raw
     }
 
-    /// The identity of the torrent, hashed from [`bytes`](Self::bytes).
+    /// The info-hashes, made from [`bytes`](Self::bytes).
     pub fn hashes(&self) -> InfoHashes {
         self.hashes
     }
 
-    /// v1, v2 or hybrid.
+    /// The format: v1, v2 or hybrid.
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// The name of the file, or of the folder around the files, under the path policy and as text: what
-    /// is no UTF-8 is replaced. On disk it is the first element of the [`layout`](Self::layout)'s paths.
+    /// The name of the file or folder for display: sanitised by the path policy, and with a replacement
+    /// character for bytes that are not UTF-8. The name on disk is the first element of the paths in
+    /// [`layout`](Self::layout).
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether the torrent is one file without a folder around it: `length` instead of `files`, or
-    /// a file tree of one file (BEP 3, BEP 52 "interpreting paths").
+    /// Returns true if the torrent is one file without a folder: it has `length` instead of `files`, or a
+    /// file tree of one file (BEP 3, BEP 52 "interpreting paths").
     pub fn is_single_file(&self) -> bool {
         self.is_single_file
     }
 
-    /// Where each byte of the content lies.
+    /// The files, and their places in the content.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// How the content is cut into pieces and blocks.
+    /// The division of the content into pieces and blocks.
     pub fn geometry(&self) -> &Geometry {
         self.layout.geometry()
     }
@@ -143,18 +144,20 @@ impl Info {
         if at == 0 { None } else { self.raw[at..at + 32].try_into().ok() }
     }
 
-    /// The files with this root: those alike share one. Takes time in proportion to the files.
+    /// The files with this root; files with the same content share one. It takes time in proportion to
+    /// the number of files.
     pub fn files_with_root(&self, root: &[u8; 32]) -> impl Iterator<Item = FileIndex> {
         let files = self.layout.files().map(|file| file.index);
         files.filter(move |&file| self.pieces_root(file).is_some_and(|found| found == *root))
     }
 
-    /// Whether peers may come from its trackers only (BEP 27).
+    /// Returns true if peers may come only from the trackers (BEP 27).
     pub fn is_private(&self) -> bool {
         self.is_private
     }
 
-    /// `source`: where the torrent comes from; trackers use it to give it a hash of its own.
+    /// `source`: the origin of the torrent. Trackers set it, so that the torrent has another info-hash
+    /// than the same content elsewhere.
     pub fn source(&self) -> Option<&str> {
         self.source.as_deref()
     }
@@ -169,22 +172,23 @@ impl Info {
         &self.collections
     }
 
-    /// The exact bytes of the value of a key, known or not; `None` if it is missing.
+    /// The exact bytes of the value of any key; `None` if it is missing.
     pub fn raw_value(&self, key: impl AsRef<[u8]>) -> Option<&[u8]> {
+        // The bytes were read before, perhaps with higher limits than the defaults.
         let mut options = bencode::Options::lenient();
         options.max_depth(usize::MAX).max_nodes(usize::MAX).max_bytes(usize::MAX).max_deviations(0);
         Some(options.decode(&self.raw).ok()?.get(key)?.raw())
     }
 
-    /// The paths that are not used as the torrent has them; see [`Layout::path_changes`].
+    /// The paths that differ from those in the torrent; see [`Layout::path_changes`].
     pub fn path_changes(
         &self,
     ) -> impl ExactSizeIterator<Item = PathChange> + DoubleEndedIterator + Clone {
         self.layout.path_changes()
     }
 
-    /// What reading this dictionary alone got over, with offsets into it. Of one that came with a
-    /// torrent file, see [`Metainfo::warnings`](crate::Metainfo::warnings).
+    /// The faults of a dictionary that was read alone, with offsets into it. For one from a torrent file
+    /// see [`Metainfo::warnings`](crate::Metainfo::warnings).
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings.list
     }

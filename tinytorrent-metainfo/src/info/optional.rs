@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::report::Report;
 use crate::warning::WarningKind;
 
-/// The text of an optional string; what is no UTF-8 is replaced, for display (BEP 3 names no
-/// charset, and torrents have all of them).
+/// Reads an optional string for display. Bytes that are not UTF-8 are replaced: BEP 3 requires UTF-8,
+/// but older torrents have other charsets.
 pub(crate) fn text(
     node: Option<Node<'_, '_>>,
     report: &mut Report,
@@ -21,7 +21,7 @@ pub(crate) fn text(
     Ok(Some(String::from_utf8_lossy(bytes).into_owned()))
 }
 
-/// BEP 38, "similar": entries of another length than 20 bytes are skipped.
+/// Reads `similar` (BEP 38). Entries that are not 20 bytes long are skipped.
 pub(crate) fn similar(
     node: Option<Node<'_, '_>>,
     report: &mut Report,
@@ -31,7 +31,7 @@ pub(crate) fn similar(
     Ok(node.list().filter_map(hash).collect())
 }
 
-/// BEP 38, "collections": entries that are no strings are skipped.
+/// Reads `collections` (BEP 38). Entries that are not strings are skipped.
 pub(crate) fn collections(
     node: Option<Node<'_, '_>>,
     report: &mut Report,

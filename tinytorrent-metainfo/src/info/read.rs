@@ -16,11 +16,11 @@ use crate::report::{Report, Warnings};
 use crate::warning::WarningKind;
 
 impl ReadOptions {
-    /// Reads a bare info dictionary, as peers send it for a magnet link (BEP 9). What it says goes
-    /// through the same checks.
+    /// Reads a bare info dictionary, as peers send it for a magnet link (BEP 9), with the same checks as
+    /// one in a torrent file.
     ///
     /// # Errors
-    /// What is wrong, with byte offset and key path.
+    /// The first error, with byte offset and key path.
     pub fn read_info(&self, bytes: &[u8]) -> Result<Arc<Info>, Error> {
         let plain = Collected::read_plain(self, bytes, &["files"], |document, files| {
             read_bare(document, Some(files), self)
@@ -33,7 +33,7 @@ impl ReadOptions {
     }
 }
 
-/// Reads an info dictionary that stands alone.
+/// Reads an info dictionary that is a document of its own.
 fn read_bare(
     document: &Document<'_>,
     collected: Option<Collected>,
@@ -46,7 +46,7 @@ fn read_bare(
     Ok(info)
 }
 
-/// Reads the info dictionary at `node`, whose list of files may have been collected before.
+/// Reads the info dictionary at `node`. The list of files may have been collected during decoding.
 pub(crate) fn read(
     node: Node<'_, '_>,
     collected: Option<Collected>,
@@ -57,7 +57,7 @@ pub(crate) fn read(
     let mut keys = InfoKeys::of(node);
     let version = version(node, &keys, report)?;
     if !version.has_v1() {
-        // Without the rest they say nothing about the files.
+        // A v2 torrent with some keys of v1 alone; see `version`.
         (keys.length, keys.files, keys.pieces) = (None, None, None);
     }
     let (sha1, collected) = collected.map(|files| files.finish(node.raw())).unzip();
@@ -86,7 +86,7 @@ pub(crate) fn read(
     })
 }
 
-/// What kind of torrent it is, before anything else is looked at (BEP 52, "meta version").
+/// The format, by the keys that are there. It is read before anything else (BEP 52, "meta version").
 fn version(
     node: Node<'_, '_>,
     keys: &InfoKeys<'_, '_>,
@@ -113,7 +113,7 @@ fn version(
             Ok(Version::V1)
         };
     }
-    // A hybrid torrent has the hashes of both; a v2 torrent may not have a part of v1.
+    // A hybrid torrent has files and hashes of v1; a v2 torrent must have neither.
     let files = keys.length.or(keys.files);
     match (files, keys.pieces) {
         (Some(_), Some(_)) => return Ok(Version::Hybrid),
@@ -125,7 +125,7 @@ fn version(
     Ok(Version::V2)
 }
 
-/// The files, by the structure that is there: `length`, `files` or `file tree` (BEP 3, BEP 52).
+/// Reads the files from `length`, `files` or `file tree` (BEP 3, BEP 52).
 fn files(
     reader: &mut Reader<'_, '_, '_>,
     version: Version,
@@ -139,11 +139,12 @@ fn files(
     let from_tree = tree::read(reader, length, name)?;
     match from_v1 {
         None => Ok(from_tree),
-        Some(from_v1) => tree::unite(reader.node, from_v1, &from_tree),
+        Some(from_v1) => tree::merge_hybrid(reader.node, from_v1, &from_tree),
     }
 }
 
-/// The only way to an info-hash: the bytes as they are (BEP 3, BEP 52 "infohash").
+/// Hashes the bytes of the dictionary as they were read (BEP 3, BEP 52 "infohash"). Info-hashes are made
+/// nowhere else.
 fn hash(raw: &[u8], version: Version, known: Option<[u8; 20]>) -> InfoHashes {
     let v1 = || InfoHashV1::from_bytes(known.unwrap_or_else(|| sha1(raw)));
     let v2 = || InfoHashV2::from_bytes(sha256(raw));
@@ -154,8 +155,9 @@ fn hash(raw: &[u8], version: Version, known: Option<[u8; 20]>) -> InfoHashes {
     }
 }
 
-/// What the layout made of the name: its first element.
+/// The sanitised name: the first element of each path.
 fn written_name(layout: &Layout, name: &[u8]) -> String {
+    // The path of padding may begin with `.pad` instead.
     let first = layout.files().find(|file| !file.is_pad()).map(|file| file.path);
     let first = first.and_then(|path| path.elements().next()).unwrap_or(name);
     String::from_utf8_lossy(first).into_owned()

@@ -10,14 +10,15 @@ use crate::report::Report;
 use crate::warning::WarningKind;
 use crate::{FileIndex, PathChange, ReadOptions};
 
-/// What the files of a torrent amount to.
+/// The files of an info dictionary.
 pub(super) struct Files {
     pub(super) layout: Layout,
+    /// The offset of each file's root in the info dictionary, 0 for none; empty in a v1 torrent.
     pub(super) roots: Vec<u32>,
     pub(super) is_single_file: bool,
 }
 
-/// One reading of an info dictionary.
+/// The state of reading an info dictionary.
 pub(super) struct Reader<'r, 'doc, 'a> {
     pub(super) node: Node<'doc, 'a>,
     pub(super) keys: InfoKeys<'doc, 'a>,
@@ -52,7 +53,7 @@ impl<'r, 'doc, 'a> Reader<'r, 'doc, 'a> {
         Ok(length)
     }
 
-    /// The name for the disk, not yet sanitised; never empty, never a dot.
+    /// The name before sanitising. It is never empty, `.` or `..`.
     pub(super) fn name(&mut self) -> Result<Vec<u8>, Error> {
         let utf8 = self.keys.name_utf8.and_then(|node| node.as_str());
         let utf8 = utf8.filter(|name| !name.is_empty()).map(str::as_bytes);
@@ -74,21 +75,22 @@ impl<'r, 'doc, 'a> Reader<'r, 'doc, 'a> {
         }
     }
 
-    /// A builder whose comparison of paths nobody can prepare for, as the hash covers all paths.
+    /// A builder for files of this torrent.
     pub(super) fn builder(&self, piece_length: u32) -> LayoutBuilder {
         let mut builder = Layout::builder(piece_length);
         builder.policy(self.options.policy);
-        self.keyed(builder, piece_length)
+        self.with_seed(builder, piece_length)
     }
 
-    /// The same, with files that were collected before anything else was known.
-    pub(super) fn keyed(&self, mut builder: LayoutBuilder, piece_length: u32) -> LayoutBuilder {
+    /// Sets the piece length and the seed of a builder, which may have files already.
+    pub(super) fn with_seed(&self, mut builder: LayoutBuilder, piece_length: u32) -> LayoutBuilder {
         builder.set_piece_length(piece_length);
+        // The info-hash covers all paths, so a change of a path changes the seed.
         builder.set_seed(self.hashes.to_wire().as_bytes());
         builder
     }
 
-    /// Builds, and notes each path that had to change. `at` finds the place of a file.
+    /// Builds the layout, and reports each path that had to change. `at` finds the node of a file.
     pub(super) fn build(
         &mut self,
         builder: LayoutBuilder,
@@ -101,6 +103,7 @@ impl<'r, 'doc, 'a> Reader<'r, 'doc, 'a> {
             return Err(Error::at(&files, ErrorKind::TooManyPieces { count, limit }));
         }
         let changes = layout.path_changes();
+        // Building a change and finding its node take time, so only those that are kept are built.
         let kept = self.report.remaining().min(changes.len());
         self.report.count_only(changes.len() - kept);
         for change in changes.take(kept) {
@@ -111,7 +114,7 @@ impl<'r, 'doc, 'a> Reader<'r, 'doc, 'a> {
         Ok(layout)
     }
 
-    /// Where the SHA-1 hashes lie in the info dictionary.
+    /// The range of the SHA-1 hashes in the info dictionary.
     pub(super) fn pieces(&self, layout: &Layout) -> Result<core::ops::Range<usize>, Error> {
         let node = self.node.require("pieces")?;
         let found = node.to_bytes()?.len();
@@ -119,6 +122,7 @@ impl<'r, 'doc, 'a> Reader<'r, 'doc, 'a> {
         if found as u64 != expected {
             return Err(Error::at(&node, ErrorKind::Pieces { expected, found }));
         }
+        // The hashes are the end of the encoded string, behind its length.
         let end = node.offset() + node.raw().len() - self.node.offset();
         Ok(end - found..end)
     }
@@ -135,7 +139,7 @@ impl<'r, 'doc, 'a> Reader<'r, 'doc, 'a> {
     }
 }
 
-/// A length in bytes.
+/// Reads a length in bytes.
 pub(super) fn length(node: &Node<'_, '_>) -> Result<u64, Error> {
     if let Some(length) = node.as_u64() {
         return Ok(length);
@@ -151,8 +155,8 @@ pub(super) fn missing(dict: &Node<'_, '_>, key: &str) -> Error {
     dict.error(BencodeError::MissingKey(key.to_owned())).into()
 }
 
-/// As libtorrent has it: 32,767 blocks. Larger pieces would not fit the counters of peers.
+/// The largest piece length: 32,767 blocks, as in libtorrent. Larger pieces do not fit its counters.
 const MAX_PIECE_LENGTH: u32 = 0x1fff_c000;
 
-/// BEP 52, "piece length".
+/// The smallest piece length of v2 (BEP 52, "piece length").
 const MIN_V2_PIECE_LENGTH: u32 = 16 * 1024;

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind};
 use crate::layout::{LayoutBuilder, LayoutError, MAX_DEPTH};
 use crate::report::Report;
 
-/// Reads the tree depth first, in the order of the dictionaries. Each file begins with a piece.
+/// Reads the tree depth first, in the order of the dictionaries. Each file begins a new piece.
 pub(super) fn read(
     reader: &mut Reader<'_, '_, '_>,
     piece_length: u32,
@@ -24,7 +24,7 @@ pub(super) fn read(
     }
     let mut walk =
         Walk { builder, roots: Vec::new(), changed: Vec::new(), info_offset: reader.node.offset() };
-    walk.tree(tree, reader.report)?;
+    walk.read(tree, reader.report)?;
     let Walk { builder, mut roots, changed, .. } = walk;
     if builder.file_count() == 0 {
         return Err(Error::at(&tree, ErrorKind::EmptyFiles));
@@ -37,9 +37,9 @@ pub(super) fn read(
     Ok(Files { layout, roots, is_single_file })
 }
 
-/// Checks that both halves of a hybrid mean the same (BEP 52, "upgrade path"), and puts them
-/// together: the layout is the one of v1, where padding is spelled out.
-pub(super) fn unite(
+/// Checks that both halves of a hybrid torrent have the same files (BEP 52, "upgrade path"), and merges
+/// them. The layout is the one of v1, in which padding is explicit.
+pub(super) fn merge_hybrid(
     node: Node<'_, '_>,
     mut from_v1: Files,
     from_tree: &Files,
@@ -52,6 +52,7 @@ pub(super) fn unite(
             ours.path == theirs.path
                 && ours.length == theirs.length
                 && ours.link_target == theirs.link_target
+                // Padding may come before or behind an empty file.
                 && (ours.offset == theirs.offset || ours.length == 0)
         });
         let Some(theirs) = agree else {
@@ -68,7 +69,7 @@ pub(super) fn unite(
     Ok(from_v1)
 }
 
-/// Whether the tree's only entry is a file (BEP 52, "interpreting paths").
+/// Returns true if the only entry of the tree is a file (BEP 52, "interpreting paths").
 fn is_one_file(tree: Node<'_, '_>) -> Result<bool, Error> {
     let mut entries = tree.to_dict()?;
     let first = entries.next();
@@ -79,19 +80,19 @@ fn is_file(entry: Node<'_, '_>) -> bool {
     entry.dict().next().is_some_and(|(key, _)| key.is_empty())
 }
 
-/// A walk over a tree without recursion.
+/// A walk over a file tree without recursion.
 struct Walk<'doc, 'a> {
     builder: LayoutBuilder,
-    /// Offset of each file's root in the info dictionary, 0 for none.
+    /// The offset of each file's root in the info dictionary, 0 for none.
     roots: Vec<u32>,
-    /// Where the files stand whose path had to change.
+    /// The files whose path had to change, with their nodes.
     changed: Vec<(u32, Node<'doc, 'a>)>,
     info_offset: usize,
 }
 
 impl<'doc, 'a> Walk<'doc, 'a> {
-    fn tree(&mut self, tree: Node<'doc, 'a>, report: &mut Report) -> Result<(), Error> {
-        // The folders that are open, the outermost first.
+    fn read(&mut self, tree: Node<'doc, 'a>, report: &mut Report) -> Result<(), Error> {
+        // The folders whose entries are being read, outermost first.
         let mut open: Vec<Dict<'doc, 'a>> = vec![tree.to_dict()?];
         while let Some(folder) = open.last_mut() {
             let Some((name, entry)) = folder.next() else {
@@ -117,13 +118,13 @@ impl<'doc, 'a> Walk<'doc, 'a> {
                 return Err(Error::at(&entry, ErrorKind::FileTree));
             };
             self.builder.paths().set_name(name);
-            self.file(entry, file, report)?;
+            self.read_file(entry, file, report)?;
         }
         Ok(())
     }
 
-    /// Completes the file whose path was pushed.
-    fn file(
+    /// Reads the dictionary of a file whose path was added.
+    fn read_file(
         &mut self,
         entry: Node<'doc, 'a>,
         file: Node<'doc, 'a>,
@@ -143,20 +144,21 @@ impl<'doc, 'a> Walk<'doc, 'a> {
             return end_symlink(file, &keys, attributes, &mut self.builder, report);
         }
         let length = length(&keys.length.ok_or_else(|| missing(&file, "length"))?)?;
-        self.roots.push(if length > 0 { self.root(file, &keys)? } else { 0 });
+        self.roots.push(if length > 0 { self.root_offset(file, &keys)? } else { 0 });
         self.builder.end_file(length, attributes);
-        // Padding has no root.
+        // Padding, which the builder has added, has no root.
         self.roots.resize(self.builder.file_count() as usize, 0);
         Ok(())
     }
 
-    fn root(&self, file: Node<'_, '_>, keys: &FileKeys<'_, '_>) -> Result<u32, Error> {
+    fn root_offset(&self, file: Node<'_, '_>, keys: &FileKeys<'_, '_>) -> Result<u32, Error> {
         let error = || Error::at(&keys.pieces_root.unwrap_or(file), ErrorKind::PiecesRoot);
         let node = keys.pieces_root.ok_or_else(error)?;
         let root = node.as_bytes().ok_or_else(error)?;
         if root.len() != 32 || root.iter().all(|&byte| byte == 0) {
             return Err(error());
         }
+        // The root is the end of the encoded string, behind its length.
         let end = node.offset() + node.raw().len() - self.info_offset;
         u32::try_from(end - 32).map_err(|_| error())
     }

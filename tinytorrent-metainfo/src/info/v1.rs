@@ -23,7 +23,7 @@ pub(super) fn read(
     Err(Error::at(&reader.node, kind))
 }
 
-/// One file, whose name is the torrent's.
+/// Reads a single file, which has the name of the torrent.
 fn read_length<'doc, 'a>(
     reader: &mut Reader<'_, 'doc, 'a>,
     node: Node<'doc, 'a>,
@@ -32,14 +32,15 @@ fn read_length<'doc, 'a>(
 ) -> Result<Files, Error> {
     let mut builder = reader.builder(piece_length);
     let attributes = attributes(reader.keys.attr, reader.report)?;
-    let lone = FileAttributes::SYMLINK.with(FileAttributes::PAD);
-    builder.file_with([name], length(&node)?, attributes.without(lone));
+    // A torrent of padding or of a link alone would have no content.
+    let without_content = FileAttributes::SYMLINK.with(FileAttributes::PAD);
+    builder.file_with([name], length(&node)?, attributes.without(without_content));
     let at = reader.keys.name;
     let layout = reader.build(builder, node, |_| at)?;
     Ok(Files { layout, roots: Vec::new(), is_single_file: true })
 }
 
-/// Any number of files, in a folder of the torrent's name, even if there is but one.
+/// Reads a list of files, which are in a folder of the torrent's name, even a single one.
 fn read_files<'doc, 'a>(
     reader: &mut Reader<'_, 'doc, 'a>,
     node: Node<'doc, 'a>,
@@ -48,7 +49,7 @@ fn read_files<'doc, 'a>(
 ) -> Result<Files, Error> {
     let files = node.to_list()?;
     let mut builder = match reader.collected.take() {
-        Some(collected) => reader.keyed(collected, piece_length),
+        Some(collected) => reader.with_seed(collected, piece_length),
         None => reader.builder(piece_length),
     };
     builder.root(name);
@@ -62,22 +63,22 @@ fn read_files<'doc, 'a>(
         let file = node.index(file.as_usize())?;
         FileKeys::of(file).path.or(Some(file))
     })?;
-    // Of paths that differ no file had to give way to another.
+    // Files with the same path are among the changed paths, so without changes there are none.
     if !reader.report.is_lenient() && layout.path_changes().len() > 0 {
         check_paths(node, &layout)?;
     }
     Ok(Files { layout, roots: Vec::new(), is_single_file: false })
 }
 
-/// Refuses two files of one path, and a file in the place of a folder (BEP 3 "path").
-///
-/// In the order of their bytes the first path that begins with another comes right behind it.
+/// Refuses two files with the same path, and a file with the path of a folder (BEP 3 "path").
 fn check_paths(files: Node<'_, '_>, layout: &Layout) -> Result<(), Error> {
     let mut paths = Vec::new();
     for (file, node) in layout.files().zip(files.list()).filter(|(file, _)| !file.is_pad()) {
         let path = used_path(&FileKeys::of(node)).and_then(|path| path.raw().strip_suffix(b"e"));
         paths.extend(path.map(|path| (path, file.index.get(), node)));
     }
+    // In the order of their bytes, a path that begins with another one comes right behind it or behind
+    // others that do.
     paths.sort_unstable_by_key(|(path, file, _)| (*path, *file));
     for pair in paths.windows(2) {
         let [(first, ..), (second, ..)] = pair else { continue };
@@ -90,6 +91,7 @@ fn check_paths(files: Node<'_, '_>, layout: &Layout) -> Result<(), Error> {
     Ok(())
 }
 
+/// Reads an entry of `files`.
 pub(super) fn read_file(
     node: Node<'_, '_>,
     builder: &mut LayoutBuilder,
@@ -109,8 +111,7 @@ pub(super) fn read_file(
     Ok(())
 }
 
-/// Hands on the elements of the path, those that are surely UTF-8 if there are such. Answers
-/// whether the name is one that BitComet gives to padding.
+/// Adds the path of a file to the builder. Returns true if it is a name that BitComet gives to padding.
 fn push_path(
     file: Node<'_, '_>,
     keys: &FileKeys<'_, '_>,
@@ -135,7 +136,7 @@ fn push_path(
     Ok(is_bitcomet_pad)
 }
 
-/// `path.utf-8` where it is what it says, or else `path`.
+/// The path that is used: `path.utf-8` if it is UTF-8, or `path`.
 fn used_path<'doc, 'a>(keys: &FileKeys<'doc, 'a>) -> Option<Node<'doc, 'a>> {
     let usable = |node: &Node<'_, '_>| {
         node.list().next().is_some() && node.list().all(|element| element.as_str().is_some())
@@ -143,6 +144,7 @@ fn used_path<'doc, 'a>(keys: &FileKeys<'doc, 'a>) -> Option<Node<'doc, 'a>> {
     keys.path_utf8.filter(usable).or(keys.path)
 }
 
+/// Reads `attr` (BEP 47).
 pub(super) fn attributes(
     node: Option<Node<'_, '_>>,
     report: &mut Report,
@@ -155,7 +157,7 @@ pub(super) fn attributes(
     Ok(FileAttributes::from_letters(letters))
 }
 
-/// A symlink has no content, whatever its length says (BEP 47).
+/// Completes a symlink. It has no content, and its `length` is ignored (BEP 47).
 pub(super) fn end_symlink(
     node: Node<'_, '_>,
     keys: &FileKeys<'_, '_>,
@@ -176,5 +178,5 @@ pub(super) fn end_symlink(
     Ok(())
 }
 
-/// What BitComet's names for padding begin with, which has no attribute.
+/// The beginning of the names that BitComet gives to padding, in place of an attribute.
 pub(crate) const BITCOMET_PAD: &[u8] = b"_____padding_file_";

@@ -1,4 +1,4 @@
-//! Changes around the info dictionary, and saving.
+//! Changes of the keys beside the info dictionary, and saving.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,15 +9,15 @@ use super::{Metainfo, PieceLayers};
 use crate::report::Warnings;
 use crate::{HostPort, Info};
 
-/// What can change without making another torrent. The info dictionary's bytes stay as they are.
+/// Changes that leave the info dictionary, and so the info-hash, as it is.
 impl Metainfo {
-    /// A torrent file around an info dictionary, as it comes from peers (BEP 9).
+    /// Creates a torrent file from an info dictionary, as peers send it (BEP 9).
     pub fn from_info(info: Arc<Info>) -> Self {
         Self::with_layers(info, PieceLayers::default())
     }
 
-    /// The part of it that the info-hash proves: the info dictionary and the piece layers, without
-    /// what stands beside them.
+    /// The torrent file with only the parts that the info-hash proves: the info dictionary and the piece
+    /// layers.
     pub fn to_proven(&self) -> Self {
         Self::with_layers(Arc::clone(&self.info), self.layers.clone())
     }
@@ -40,8 +40,8 @@ impl Metainfo {
         }
     }
 
-    /// Replaces all trackers. `announce` becomes the first of them; `announce-list` is written if
-    /// there are more (BEP 12).
+    /// Replaces all trackers. `announce` becomes the first of them. `announce-list` is written if there
+    /// are several (BEP 12).
     pub fn set_trackers(&mut self, tiers: Vec<Vec<String>>) -> &mut Self {
         self.trackers = tiers;
         self.trackers.retain(|tier| !tier.is_empty());
@@ -61,14 +61,14 @@ impl Metainfo {
         self
     }
 
-    /// Replaces the web seeds after BEP 19.
+    /// Replaces the web seeds of BEP 19.
     pub fn set_web_seeds(&mut self, urls: Vec<String>) -> &mut Self {
         self.put("url-list", list(&urls));
         self.web_seeds = urls;
         self
     }
 
-    /// Replaces the web seeds after BEP 17.
+    /// Replaces the web seeds of BEP 17.
     pub fn set_http_seeds(&mut self, urls: Vec<String>) -> &mut Self {
         self.put("httpseeds", list(&urls));
         self.http_seeds = urls;
@@ -94,22 +94,23 @@ impl Metainfo {
         self
     }
 
-    /// Replaces the comment, or takes it out.
+    /// Replaces the comment, or removes it.
     pub fn set_comment(&mut self, comment: Option<String>) -> &mut Self {
+        // Readers prefer it to `comment`, so the old text would stay visible.
         self.put("comment.utf-8", None);
         self.put("comment", comment.as_deref().map(bytes));
         self.comment = comment;
         self
     }
 
-    /// Replaces the name of the program, or takes it out.
+    /// Replaces the name of the program, or removes it.
     pub fn set_created_by(&mut self, program: Option<String>) -> &mut Self {
         self.put("created by", program.as_deref().map(bytes));
         self.created_by = program;
         self
     }
 
-    /// Replaces the date, in seconds since 1970, or takes it out.
+    /// Replaces the date, in seconds since 1970, or removes it.
     pub fn set_creation_date(&mut self, seconds: Option<i64>) -> &mut Self {
         let value = seconds.map(|seconds| {
             let mut out = Vec::new();
@@ -121,8 +122,8 @@ impl Metainfo {
         self
     }
 
-    /// The torrent file. The info dictionary is written as it was read, and so is every key that
-    /// was not set since; keys come in order, each once.
+    /// Encodes the torrent file. The info dictionary and every key that was not set since have the bytes
+    /// that were read. Keys are sorted, and each is written once.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut root: BTreeMap<&[u8], &[u8]> =
             self.root.iter().map(|(key, value)| (key.as_slice(), value.as_slice())).collect();
@@ -140,8 +141,9 @@ impl Metainfo {
         out
     }
 
-    /// BEP 52: v2 torrents have the dictionary even if it is empty.
+    /// The value of `piece layers`; `None` if the key is left out.
     fn encode_layers(&self) -> Option<Vec<u8>> {
+        // A v2 torrent has the dictionary even if it is empty (BEP 52).
         if self.layers.is_empty() && !self.info.version().has_v2() {
             return None;
         }

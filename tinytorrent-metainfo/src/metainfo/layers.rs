@@ -11,11 +11,11 @@ use crate::report::Report;
 use crate::warning::WarningKind;
 use crate::{Info, Layout};
 
-/// The layers of all files that are larger than a piece, by root: files alike share one.
+/// The layers of all files that are larger than a piece, by root. Files with the same content share one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct PieceLayers {
     hashes: Vec<[u8; 32]>,
-    /// Root, and the end of its layer in `hashes`; sorted by root.
+    /// Roots, each with the end of its layer in `hashes`; sorted by root.
     layers: Vec<([u8; 32], u32)>,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct PieceLayers {
 pub struct PieceHash {
     /// The hash.
     pub hash: [u8; 32],
-    /// Leaves below it, of 16 KiB each: those of a piece, or fewer if the file is smaller than one.
+    /// Leaves below it, of 16 KiB each: those of a piece, or fewer if the file is smaller than a piece.
     pub leaf_count: usize,
 }
 
@@ -37,32 +37,36 @@ impl PieceLayers {
         info: &Info,
         report: &mut Report,
     ) -> Result<Self, Error> {
-        let wanted = wanted(info);
+        let required = required_layers(info);
         let mut layers = Self::default();
         let Some(node) = node else {
-            return layers.check_all_there(&wanted, root, report).map(|()| layers);
+            return layers.check_all_there(&required, root, report).map(|()| layers);
         };
         let mut entries: Vec<(&[u8], Node<'_, '_>)> = node.to_dict()?.collect();
+        // A stable sort, so that the first of equal keys counts, as elsewhere.
         entries.sort_by_key(|(key, _)| *key);
         entries.dedup_by_key(|(key, _)| *key);
         for (key, layer) in entries {
-            let found = <[u8; 32]>::try_from(key).ok().and_then(|root| wanted.get_key_value(&root));
+            let found =
+                <[u8; 32]>::try_from(key).ok().and_then(|root| required.get_key_value(&root));
             match found {
-                Some((root, wanted)) => layers.add(root, wanted.hash_count, layer, info, report)?,
+                Some((root, required)) => {
+                    layers.add(root, required.hash_count, layer, info, report)?
+                }
                 None => report.deviate(&layer, WarningKind::PieceLayerUnknown)?,
             }
         }
         layers.hashes.shrink_to_fit();
-        layers.check_all_there(&wanted, node, report)?;
+        layers.check_all_there(&required, node, report)?;
         Ok(layers)
     }
 
-    /// Of layers that were computed from the content.
+    /// Creates layers from hashes that were computed or proven.
     pub(crate) fn from_computed(computed: BTreeMap<[u8; 32], Vec<[u8; 32]>>) -> Self {
         let mut layers = Self::default();
         for (root, hashes) in computed {
             layers.hashes.extend(hashes);
-            // Less than 2^31 pieces have less than 2^32 hashes.
+            // There are at most 2^31 pieces, each with one hash.
             layers.layers.push((root, layers.hashes.len() as u32));
         }
         layers
@@ -72,7 +76,7 @@ impl PieceLayers {
         self.layers.is_empty()
     }
 
-    /// Roots and layers in the order of the roots.
+    /// Roots with their layers, in the order of the roots.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8; 32], &[[u8; 32]])> {
         (0..self.layers.len()).map(|at| (&self.layers[at].0, self.at(at)))
     }
@@ -88,7 +92,7 @@ impl PieceLayers {
     }
 
     pub(crate) fn are_complete(&self, info: &Info) -> bool {
-        wanted(info).keys().all(|root| self.get(root).is_some())
+        required_layers(info).keys().all(|root| self.get(root).is_some())
     }
 
     pub(crate) fn piece_hash(&self, info: &Info, piece: PieceIndex) -> Option<PieceHash> {
@@ -125,19 +129,19 @@ impl PieceLayers {
             return report.deviate(&node, WarningKind::PieceLayerHash);
         }
         self.hashes.extend_from_slice(layer);
-        // The input has at most 4 GiB.
+        // Bencode of more than 4 GiB is refused, so the hashes are fewer than 2^32.
         self.layers.push((*root, self.hashes.len() as u32));
         Ok(())
     }
 
     fn check_all_there(
         &self,
-        wanted: &HashMap<[u8; 32], Wanted>,
+        required: &HashMap<[u8; 32], RequiredLayer>,
         node: Node<'_, '_>,
         report: &mut Report,
     ) -> Result<(), Error> {
-        let missing = wanted.iter().filter(|(root, _)| self.get(root).is_none());
-        let mut missing: Vec<u32> = missing.map(|(_, wanted)| wanted.file).collect();
+        let missing = required.iter().filter(|(root, _)| self.get(root).is_none());
+        let mut missing: Vec<u32> = missing.map(|(_, required)| required.file).collect();
         missing.sort_unstable();
         missing
             .into_iter()
@@ -145,27 +149,28 @@ impl PieceLayers {
     }
 }
 
-/// A layer that a torrent must have.
+/// A layer that a torrent has to have.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted {
+pub(super) struct RequiredLayer {
     /// The first file with this root.
     pub(super) file: u32,
     pub(super) hash_count: u64,
 }
 
-pub(super) fn wanted(info: &Info) -> HashMap<[u8; 32], Wanted> {
-    let mut wanted = HashMap::new();
+/// The layers that a torrent has to have, by root: those of files larger than a piece (BEP 52).
+pub(super) fn required_layers(info: &Info) -> HashMap<[u8; 32], RequiredLayer> {
+    let mut required = HashMap::new();
     if !info.version().has_v2() {
-        return wanted;
+        return required;
     }
     let layout: &Layout = info.layout();
     let piece_length = u64::from(layout.geometry().nominal_piece_length());
     for file in layout.files().filter(|file| file.length > piece_length) {
         if let Some(root) = info.pieces_root(file.index) {
             let hash_count = file.length.div_ceil(piece_length);
-            let entry = Wanted { file: file.index.get(), hash_count };
-            wanted.entry(root).or_insert(entry);
+            let entry = RequiredLayer { file: file.index.get(), hash_count };
+            required.entry(root).or_insert(entry);
         }
     }
-    wanted
+    required
 }

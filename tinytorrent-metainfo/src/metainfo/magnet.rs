@@ -2,7 +2,7 @@ use super::Metainfo;
 use crate::Magnet;
 
 impl From<&Metainfo> for Magnet {
-    /// The link to a torrent: hashes, name, length, trackers, web seeds.
+    /// The link to a torrent: hashes, name, length, trackers, web seeds, nodes.
     fn from(metainfo: &Metainfo) -> Self {
         Self {
             name: Some(metainfo.info().name().to_owned()),

@@ -1,4 +1,4 @@
-//! The torrent file: the info dictionary and what stands around it.
+//! The torrent file: the info dictionary and the keys beside it.
 
 mod edit;
 mod keys;
@@ -58,51 +58,50 @@ pub struct Metainfo {
 }
 
 impl Metainfo {
-    /// Reads a torrent file strictly: nothing that the BEPs do not allow.
+    /// Reads a torrent file strictly, as the BEPs allow it.
     ///
     /// # Errors
-    /// What is wrong, with byte offset and key path.
+    /// The first error, with byte offset and key path.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         ReadOptions::strict().read(bytes)
     }
 
-    /// Reads a torrent file as they are found in the wild; [`warnings`](Self::warnings) says what
-    /// was forgiven.
+    /// Reads a torrent file leniently. [`warnings`](Self::warnings) lists the faults that were accepted.
     ///
     /// # Errors
-    /// What is wrong, with byte offset and key path.
+    /// The first error, with byte offset and key path.
     pub fn from_bytes_lenient(bytes: &[u8]) -> Result<Self, Error> {
         ReadOptions::lenient().read(bytes)
     }
 
-    /// What the info-hash covers.
+    /// The info dictionary.
     pub fn info(&self) -> &Arc<Info> {
         &self.info
     }
 
-    /// The identity of the torrent.
+    /// The info-hashes, which identify the torrent.
     pub fn hashes(&self) -> InfoHashes {
         self.info.hashes()
     }
 
-    /// Where each byte of the content lies.
+    /// The files, and their places in the content.
     pub fn layout(&self) -> &Layout {
         self.info.layout()
     }
 
-    /// Tracker URLs in tiers (BEP 12): `announce-list` if it holds any, or else `announce`.
+    /// Tracker URLs in tiers (BEP 12): those of `announce-list`, or `announce` if it has none.
     pub fn trackers(&self) -> &[Vec<String>] {
         &self.trackers
     }
 
-    /// Web seeds after BEP 19, `url-list`. Of a torrent of several files each ends in `/`. Of a torrent
-    /// of one file, in a folder or not, one that ends in `/` is the folder around it, and any other the
-    /// file itself.
+    /// Web seeds of BEP 19, `url-list`. In a torrent of several files each URL ends in `/`. In a torrent
+    /// of one file, in a folder or not, a URL that ends in `/` is the folder of the file, and another is
+    /// the file itself.
     pub fn web_seeds(&self) -> &[String] {
         &self.web_seeds
     }
 
-    /// Web seeds after BEP 17, `httpseeds`: another protocol than [`web_seeds`](Self::web_seeds).
+    /// Web seeds of BEP 17, `httpseeds`: another protocol than [`web_seeds`](Self::web_seeds).
     pub fn http_seeds(&self) -> &[String] {
         &self.http_seeds
     }
@@ -112,17 +111,17 @@ impl Metainfo {
         &self.nodes
     }
 
-    /// What the creator has to say.
+    /// The comment of the creator.
     pub fn comment(&self) -> Option<&str> {
         self.comment.as_deref()
     }
 
-    /// The program that made it.
+    /// The program that created the torrent.
     pub fn created_by(&self) -> Option<&str> {
         self.created_by.as_deref()
     }
 
-    /// When it was made, in seconds since 1970; before if negative.
+    /// The date of creation in seconds since 1970; negative before.
     pub fn creation_date(&self) -> Option<i64> {
         self.creation_date
     }
@@ -137,7 +136,7 @@ impl Metainfo {
         self.info.collections().iter().chain(&self.collections).map(String::as_str)
     }
 
-    /// The exact bytes of the value of a key beside `info`, known or not. Not for `piece layers`.
+    /// The exact bytes of the value of any key beside `info` and `piece layers`.
     pub fn raw_value(&self, key: impl AsRef<[u8]>) -> Option<&[u8]> {
         self.root.get(key.as_ref()).map(Vec::as_slice)
     }
@@ -148,25 +147,25 @@ impl Metainfo {
         self.layers.get(&self.info.pieces_root(file)?)
     }
 
-    /// Whether no piece layer is missing: nothing else is needed to verify a v2 torrent, alone or as the
-    /// half of a hybrid one.
+    /// Returns true if no piece layer is missing. A v2 or hybrid torrent can then be verified by its
+    /// SHA-256 hashes without more data.
     pub fn has_all_piece_layers(&self) -> bool {
         self.layers.are_complete(&self.info)
     }
 
-    /// What a piece of a v2 torrent hashes to (BEP 52). `None` in a v1 torrent, and if the torrent
-    /// lacks the piece layer.
+    /// The hash of a piece of a v2 torrent (BEP 52). `None` in a v1 torrent, and if the torrent lacks
+    /// the piece layer.
     pub fn piece_hash_v2(&self, piece: PieceIndex) -> Option<PieceHash> {
         self.layers.piece_hash(&self.info, piece)
     }
 
-    /// What reading got over, in the order of the file; see
-    /// [`ReadOptions::max_warnings`] for how many are kept.
+    /// The faults that reading accepted, in the order of the file. The number of those that are kept is
+    /// limited by [`ReadOptions::max_warnings`].
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings.list
     }
 
-    /// How many warnings there are in all, kept or not.
+    /// The number of all warnings, kept or not.
     pub fn warning_count(&self) -> usize {
         self.warnings.count
     }

@@ -15,8 +15,9 @@ impl ReadOptions {
     /// Reads a torrent file.
     ///
     /// # Errors
-    /// What is wrong, with byte offset and key path.
+    /// The first error, with byte offset and key path.
     pub fn read(&self, bytes: &[u8]) -> Result<Metainfo, Error> {
+        // Paths that had to change are warnings, and need their places too.
         let plain = Collected::read_plain(self, bytes, &["info", "files"], |document, files| {
             read(document, Some(files), self)
         });
@@ -27,7 +28,7 @@ impl ReadOptions {
     }
 }
 
-/// Reads a torrent file, whose list of files may have been collected before.
+/// Reads a torrent file from a document. The list of files may have been collected during decoding.
 fn read(
     document: &Document<'_>,
     collected: Option<Collected>,
@@ -45,7 +46,7 @@ fn read(
         report.note(&private, WarningKind::PrivateOutsideInfo);
     }
     Ok(Metainfo {
-        root: others(root),
+        root: other_values(root),
         layers,
         trackers: trackers::trackers(keys.announce, keys.announce_list, &mut report)?,
         web_seeds: web_seeds(keys.url_list, &info, &mut report)?,
@@ -74,14 +75,15 @@ fn info_node<'doc, 'a>(
     }
 }
 
-/// Web seeds of several files are folders, with or without the slash (BEP 19). Of one file in a folder
-/// the URL may be that of the file: libtorrent and transmission leave it as it is.
+/// Reads `url-list`. With several files each URL is a folder, and gets a `/` at its end (BEP 19).
 fn web_seeds(
     node: Option<Node<'_, '_>>,
     info: &Info,
     report: &mut Report,
 ) -> Result<Vec<String>, Error> {
     let mut urls = trackers::urls(node, report)?;
+    // The URL of a single file in a folder may be the file itself, so it is kept, as in libtorrent and
+    // transmission.
     if info.layout().files().filter(|file| !file.is_pad()).nth(1).is_some() {
         urls.iter_mut().filter(|url| !url.ends_with('/')).for_each(|url| url.push('/'));
         let mut seen = std::collections::HashSet::new();
@@ -90,7 +92,7 @@ fn web_seeds(
     Ok(urls)
 }
 
-/// Dates come as text, as fractions, or beyond all time; none of that is worth a torrent.
+/// Reads `creation date`. A wrong date is a harmless fault: some programs write text or fractions.
 fn date(node: Option<Node<'_, '_>>, report: &mut Report) -> Option<i64> {
     let node = node?;
     let from_text = || node.as_str().and_then(|text| text.trim().parse().ok());
@@ -101,8 +103,8 @@ fn date(node: Option<Node<'_, '_>>, report: &mut Report) -> Option<i64> {
     date
 }
 
-/// Everything that is kept as it is. Of equal keys the first counts.
-fn others(root: Node<'_, '_>) -> BTreeMap<Vec<u8>, Vec<u8>> {
+/// The values of all keys but `info` and `piece layers`. The first of equal keys counts.
+fn other_values(root: Node<'_, '_>) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let mut others = BTreeMap::new();
     for (key, value) in root.dict().filter(|(key, _)| !matches!(*key, b"info" | b"piece layers")) {
         others.entry(key.to_vec()).or_insert_with(|| value.raw().to_vec());
@@ -120,7 +122,7 @@ mod tests {
         format!("{}:{bytes}", bytes.len())
     }
 
-    /// An entry of `files`, of parts that are chosen from these.
+    /// An entry of `files`, with parts from these lists.
     fn entry(
         names: &[&'static str],
         lengths: &[&'static str],

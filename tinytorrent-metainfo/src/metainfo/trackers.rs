@@ -8,8 +8,8 @@ use crate::report::Report;
 use crate::warning::WarningKind;
 use crate::{Error, HostPort};
 
-/// BEP 12: `announce-list` where it holds a URL, or else `announce`. Of a URL that occurs again the
-/// first place counts.
+/// Reads the tiers of `announce-list`, or `announce` if it has no URL (BEP 12). A URL that is repeated
+/// keeps its first place.
 pub(super) fn trackers(
     announce: Option<Node<'_, '_>>,
     announce_list: Option<Node<'_, '_>>,
@@ -35,10 +35,11 @@ pub(super) fn trackers(
     Ok(tiers)
 }
 
-/// A tier is a list; software that writes a flat list of URLs exists (lenient).
+/// Reads one tier.
 fn tier(node: Node<'_, '_>, report: &mut Report) -> Result<Vec<String>, Error> {
     match node.kind() {
         Kind::List => node.list().filter_map(|node| url(node, report).transpose()).collect(),
+        // Some programs write a flat list of URLs.
         Kind::String => {
             report.deviate(&node, WarningKind::FlatTier)?;
             Ok(url(node, report)?.into_iter().collect())
@@ -50,7 +51,7 @@ fn tier(node: Node<'_, '_>, report: &mut Report) -> Result<Vec<String>, Error> {
     }
 }
 
-/// A list of URLs, or one alone, or an empty string for none (BEP 19). Each counts once.
+/// Reads a list of URLs, a single URL, or an empty string, which is none (BEP 19). Each counts once.
 pub(super) fn urls(node: Option<Node<'_, '_>>, report: &mut Report) -> Result<Vec<String>, Error> {
     let Some(node) = node else { return Ok(Vec::new()) };
     let mut seen = HashSet::new();
@@ -70,7 +71,7 @@ pub(super) fn urls(node: Option<Node<'_, '_>>, report: &mut Report) -> Result<Ve
     Ok(urls)
 }
 
-/// Text without the blanks around it. Whether somebody knows its scheme is not asked here.
+/// Reads a URL of any scheme, without blanks around it.
 fn url(node: Node<'_, '_>, report: &mut Report) -> Result<Option<String>, Error> {
     let url = node.as_str().map(str::trim).filter(|url| !url.is_empty());
     if url.is_none() {
@@ -79,7 +80,7 @@ fn url(node: Node<'_, '_>, report: &mut Report) -> Result<Option<String>, Error>
     Ok(url.map(str::to_owned))
 }
 
-/// BEP 5, "torrent file extensions": pairs of host and port.
+/// Reads pairs of host and port (BEP 5, "torrent file extensions").
 pub(super) fn nodes(
     node: Option<Node<'_, '_>>,
     report: &mut Report,

@@ -1,4 +1,4 @@
-//! Magnet links in the form of torrent files.
+//! Magnet links that are stored as torrent files.
 
 use tinytorrent_bencode::Node;
 use tinytorrent_types::{InfoHashV1, InfoHashes};
@@ -10,7 +10,7 @@ use crate::info::keys;
 use crate::report::Report;
 
 keys! {
-    /// The form in which transmission up to 3.0 keeps a magnet link whose metadata it does not have.
+    /// The value of `magnet-info`, in which transmission up to 3.0 stores a magnet link.
     MagnetKeys {
         announce: b"announce",
         announce_list: b"announce-list",
@@ -19,8 +19,8 @@ keys! {
     }
 }
 
-/// The link in a file without an info dictionary: `magnet-uri`, a link as it is, or `magnet-info`, a
-/// dictionary with what a link says, whose trackers and web seeds stand beside it.
+/// The magnet link of a file without an info dictionary. `magnet-uri` is the link itself; `magnet-info`
+/// is a dictionary with its parts, with trackers and web seeds beside it.
 pub(super) fn magnet(keys: &RootKeys<'_, '_>) -> Option<String> {
     let uri = keys.magnet_uri.and_then(|node| node.as_str()).map(str::to_owned);
     uri.or_else(|| Some(from_info(keys.magnet_info?, keys)?.to_string()))
@@ -31,9 +31,9 @@ fn from_info(node: Node<'_, '_>, root: &RootKeys<'_, '_>) -> Option<Magnet> {
     let hash = InfoHashV1::try_from(keys.info_hash?.as_bytes()?).ok()?;
     let mut magnet = Magnet::new(InfoHashes::from_v1(hash));
     let name = keys.display_name.and_then(|node| node.as_str()).filter(|name| !name.is_empty());
-    // Transmission keeps the plus signs that stand for blanks in a link.
+    // Transmission stores the name with `+` for blanks, as in the link.
     magnet.name = name.map(|name| name.replace('+', " "));
-    // A link has no place for warnings.
+    // The result is a link, which cannot carry warnings.
     let mut unseen = Report::new(true, 0);
     for (announce, list) in
         [(root.announce, root.announce_list), (keys.announce, keys.announce_list)]
