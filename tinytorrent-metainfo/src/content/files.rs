@@ -5,23 +5,24 @@ use tinytorrent_folder as folder;
 
 use crate::{FileIndex, FileSpan, Layout};
 
-/// Opens a file of the layout on disk.
+/// A function that opens a file of the layout on disk.
 pub(crate) type Open<'a> = &'a (dyn Fn(FileIndex) -> Result<File, FaultKind> + Sync);
 
-/// The reason why a part of the content could not be read.
+/// An error while reading a part of the content.
 #[derive(Debug)]
 pub(crate) struct Fault {
     pub(crate) file: FileIndex,
     pub(crate) kind: FaultKind,
 }
 
+/// The kinds of [`Fault`].
 #[derive(Debug)]
 pub(crate) enum FaultKind {
-    /// There is no such file, but perhaps something else.
+    /// The file does not exist, or something that is not a file is in its place.
     Missing,
-    /// A symbolic link stands in its place or on the way to it, and is not followed.
+    /// A symbolic link is in the place of the file or of a folder of its path, and is not followed.
     Link,
-    /// The file ends before the part.
+    /// The file ends before the end of the part.
     Short,
     /// The system refused.
     Io(io::Error),
@@ -40,15 +41,16 @@ impl From<folder::Error> for FaultKind {
     }
 }
 
-/// Reads ranges of the content, with few files open at a time.
+/// A reader of ranges of the content, with a limited number of open files.
 pub(crate) struct Files<'a> {
     layout: &'a Layout,
     open: Open<'a>,
-    /// The files that were used last, the last one at the end.
+    /// The files used most recently, the last one at the end.
     opened: Vec<(FileIndex, File)>,
 }
 
-/// Enough for the lanes to be in different files each, far below any limit.
+/// Open files of a thread at most: enough for each lane to read another one, and far below the limits of
+/// systems.
 const MAX_OPEN: usize = 32;
 
 impl<'a> Files<'a> {
@@ -56,7 +58,7 @@ impl<'a> Files<'a> {
         Self { layout, open, opened: Vec::with_capacity(MAX_OPEN) }
     }
 
-    /// Fills the buffer from this offset of the content on. Padding is zero.
+    /// Fills the buffer with the content at this offset. Padding is zero.
     pub(crate) fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), Fault> {
         let mut rest = buffer;
         for span in self.layout.spans(offset, rest.len() as u64) {
@@ -83,7 +85,7 @@ impl<'a> Files<'a> {
     fn file(&mut self, index: FileIndex) -> Result<&File, FaultKind> {
         match self.opened.iter().rposition(|(opened, _)| *opened == index) {
             Some(at) => {
-                // The one in use moves to the end; mostly it is there.
+                // The file that is used moves to the end, where it mostly is already.
                 let last = self.opened.len() - 1;
                 if at != last {
                     self.opened[at..].rotate_left(1);
@@ -97,7 +99,7 @@ impl<'a> Files<'a> {
                 self.opened.push((index, file));
             }
         }
-        // Either arm has put it at the end.
+        // Both arms have put the file at the end.
         self.opened.last().map(|(_, file)| file).ok_or(FaultKind::Missing)
     }
 }
@@ -109,6 +111,7 @@ fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> 
 
 #[cfg(windows)]
 fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+    // `seek_read` may read less than it is asked for.
     while !buffer.is_empty() {
         match std::os::windows::fs::FileExt::seek_read(file, buffer, offset)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),

@@ -9,12 +9,12 @@ use super::files::{Fault, Files};
 use super::{Observer, Open, Progress};
 use crate::{Layout, Version, merkle};
 
-/// Hashes all pieces of a content.
+/// A task that hashes all pieces of a torrent's content.
 ///
-/// Pieces are hashed side by side, in lanes of vector registers, and a slice of each at a time, so
-/// that what was read is still in the cache when it is hashed: a big read costs as much as the
-/// hashing itself. For v2 alone the blocks of one piece fill the lanes, and slices are longer, as
-/// reading in one place costs less than reading in many by turns.
+/// Several pieces are hashed in parallel, in lanes of vector registers, and a slice of each at a time.
+/// So the data is still in the cache when it is hashed: reading it from memory again takes as long as
+/// the hashing. In a v2 torrent the blocks of one piece fill the lanes. Slices are longer there, as
+/// reading in one place is cheaper than reading in many places in turn.
 pub(crate) struct Hashing<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) version: Version,
@@ -23,36 +23,41 @@ pub(crate) struct Hashing<'a> {
     pub(crate) observer: Observer<'a>,
 }
 
-/// What a piece hashes to.
+/// The hashes of a piece: the SHA-1 of v1, the merkle root of v2.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Digest {
     pub(crate) sha1: Option<[u8; 20]>,
-    /// The root over the blocks of the piece, or of the file if that is smaller (BEP 52).
+    /// The root over the blocks of the piece, or over those of a file smaller than a piece (BEP 52).
     pub(crate) root: Option<[u8; 32]>,
 }
 
 /// Bytes that are read before they are hashed: half of a common second-level cache.
 const READ: u32 = 32 * BLOCK_LENGTH;
 
-/// Pieces side by side where each is one message: the lanes of AVX-512.
+/// Pieces in parallel if each is one message: the number of lanes of AVX-512.
 const LANES: u32 = 16;
 
 impl Hashing<'_> {
-    /// Hands each piece to `sink`, in any order and from any thread. `false` if the observer ended
-    /// it before all were through.
+    /// Calls `sink` with each piece, in any order and from any thread. Returns false if the observer
+    /// ended the task before the last piece.
     pub(crate) fn run(&self, sink: &(dyn Fn(PieceIndex, Result<Digest, Fault>) + Sync)) -> bool {
         let shared = Shared::default();
         thread::scope(|scope| {
             let workers = self.threads.clamp(1, MAX_THREADS).min(self.group_count() as usize);
             for _ in 1..workers {
-                scope.spawn(|| self.work(&shared, sink));
+                scope.spawn(|| self.hash_groups(&shared, sink));
             }
-            self.work(&shared, sink);
+            self.hash_groups(&shared, sink);
         });
         !shared.is_cancelled.into_inner()
     }
 
-    fn work(&self, shared: &Shared, sink: &(dyn Fn(PieceIndex, Result<Digest, Fault>) + Sync)) {
+    /// The loop of one thread: takes the next group of pieces and hashes it.
+    fn hash_groups(
+        &self,
+        shared: &Shared,
+        sink: &(dyn Fn(PieceIndex, Result<Digest, Fault>) + Sync),
+    ) {
         let mut worker = Worker::new(self, shared);
         while !shared.is_cancelled.load(Ordering::Relaxed) {
             let group = shared.next_group.fetch_add(1, Ordering::Relaxed);
@@ -61,7 +66,7 @@ impl Hashing<'_> {
             }
             let first = group as u32 * self.lanes();
             let last = self.geometry().piece_count().min(first.saturating_add(self.lanes()));
-            worker.group(first..last, sink);
+            worker.hash_group(first..last, sink);
         }
     }
 
@@ -73,25 +78,27 @@ impl Hashing<'_> {
         self.geometry().piece_count().div_ceil(self.lanes()).into()
     }
 
-    /// Bytes of a piece that are read at a time, at most.
+    /// Bytes of a piece that are read at a time at most.
     fn slice(&self) -> u32 {
         let slice = if self.version.has_v1() { READ / LANES } else { READ };
         slice.min(self.geometry().nominal_piece_length())
     }
 
-    /// Pieces side by side; no more for pieces below a block, which are not worth the memory.
+    /// The number of pieces that are hashed in parallel. Pieces smaller than a block get no more lanes,
+    /// as they are not worth the memory.
     fn lanes(&self) -> u32 {
         READ / self.slice().max(BLOCK_LENGTH)
     }
 }
 
-/// More would only wait for memory.
+/// Threads at most. More would only wait for memory.
 const MAX_THREADS: usize = 64;
 
-/// Bytes after which the observer is told of progress, and can end it: a moment, for any disk, and
-/// seldom enough to cost nothing. Groups of large pieces have gigabytes.
+/// Bytes between two calls of the observer, which can end the task. Every disk reads them in a moment,
+/// and the call takes no time in comparison. A group of large pieces would be gigabytes.
 const REPORT: u64 = 8 << 20;
 
+/// The state that all threads share.
 #[derive(Default)]
 struct Shared {
     next_group: AtomicU64,
@@ -99,24 +106,24 @@ struct Shared {
     is_cancelled: AtomicBool,
 }
 
-/// One thread's part.
+/// The state of one thread.
 struct Worker<'a> {
     hashing: &'a Hashing<'a>,
     shared: &'a Shared,
     files: Files<'a>,
     buffer: Vec<u8>,
     lanes: Vec<Lane>,
-    /// Bytes that the observer was not told of.
+    /// Bytes that were not yet reported to the observer.
     bytes: u64,
 }
 
-/// A piece under way.
+/// A piece that is being hashed.
 struct Lane {
     piece: PieceIndex,
     sha1: Sha1,
     leaves: Vec<merkle::Hash>,
     fault: Option<Fault>,
-    /// Bytes of the slice that was read.
+    /// Bytes of the current slice.
     filled: usize,
 }
 
@@ -132,7 +139,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn group(
+    /// Hashes a group of pieces, slice by slice.
+    fn hash_group(
         &mut self,
         pieces: Range<u32>,
         sink: &(dyn Fn(PieceIndex, Result<Digest, Fault>) + Sync),
@@ -169,6 +177,7 @@ impl<'a> Worker<'a> {
         for (lane, buffer) in self.lanes.iter_mut().zip(buffers) {
             let rest = geometry.piece_length(lane.piece).saturating_sub(begin);
             lane.filled = rest.min(slice) as usize;
+            // A piece that cannot be read counts as progress too.
             self.bytes += lane.filled as u64;
             if lane.fault.is_some() {
                 continue;
@@ -189,7 +198,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Leaves cover the file, and none of the padding behind it.
+    /// Adds the leaves of the current slices. Leaves cover the file, not the padding behind it.
     fn hash_leaves(&mut self, begin: u32, slice: u32) {
         let mut blocks: Vec<&[u8]> = Vec::with_capacity(self.lanes.len() * 2);
         let mut counts = Vec::with_capacity(self.lanes.len());
@@ -200,6 +209,7 @@ impl<'a> Worker<'a> {
             blocks.extend(buffer[..payload].chunks(BLOCK_LENGTH as usize));
             counts.push(blocks.len() - before);
         }
+        // The blocks of all lanes go into one call, which fills the vector registers best.
         let mut leaves = vec![[0; 32]; blocks.len()];
         sha256_many(&blocks, &mut leaves);
         let mut leaves = leaves.into_iter();
@@ -236,8 +246,8 @@ impl Lane {
     }
 }
 
-/// The root over a piece, as wide as the piece, or as the file if that is smaller. `None` for a
-/// piece that is all padding.
+/// The root over a piece, or over a file that is smaller than a piece. `None` for a piece that is all
+/// padding.
 fn root(layout: &Layout, piece: PieceIndex, leaves: &[merkle::Hash]) -> Option<merkle::Hash> {
     let file = layout.file(layout.piece_spans(piece).find(|span| !span.is_pad)?.file.get())?;
     let piece_length = layout.geometry().nominal_piece_length();

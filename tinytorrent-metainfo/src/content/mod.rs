@@ -1,4 +1,4 @@
-//! Content on disk: reading it piece by piece and hashing it, for creation and verification.
+//! Content on disk, read and hashed piece by piece for creation and verification.
 
 mod files;
 mod hash;
@@ -8,16 +8,16 @@ pub(crate) use hash::{Digest, Hashing};
 
 use core::ops::ControlFlow;
 
-/// How far a long task has come. It is told from time to time, from any of the task's threads;
-/// answering [`ControlFlow::Break`] ends the task soon.
+/// The progress of a long task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Bytes of the content that are dealt with.
+    /// Bytes of the content that are done.
     pub done: u64,
     /// Bytes of the whole content.
     pub total: u64,
 }
 
-/// Who is told of [`Progress`].
+/// A callback for [`Progress`]. It is called from time to time, from any of the task's threads. After
+/// it has returned [`ControlFlow::Break`] the task ends soon.
 pub type Observer<'a> = &'a (dyn Fn(Progress) -> ControlFlow<()> + Sync);

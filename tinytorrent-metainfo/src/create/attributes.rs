@@ -1,11 +1,11 @@
-//! The keys of BEP 47, which entries of `files` and of the file tree share.
+//! Keys of BEP 47 in entries of `files` and of the file tree.
 
 use tinytorrent_bencode::encode::DictEncoder;
 
 use super::content::{Found, Item};
 use super::joined::elements;
 
-/// BEP 47 "attr".
+/// Writes `attr` (BEP 47).
 pub(super) fn attributes(dict: &mut DictEncoder<'_>, found: &Found) {
     match &found.item {
         Item::Link(_) => dict.bytes("attr", "l"),
@@ -14,7 +14,7 @@ pub(super) fn attributes(dict: &mut DictEncoder<'_>, found: &Found) {
     }
 }
 
-/// BEP 47 "symlink path".
+/// Writes `symlink path` (BEP 47).
 pub(super) fn symlink_path(dict: &mut DictEncoder<'_>, found: &Found) {
     if let Item::Link(target) = &found.item {
         dict.list("symlink path", |list| elements(target).for_each(|name| list.bytes(name)));

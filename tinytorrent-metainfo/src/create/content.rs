@@ -9,17 +9,17 @@ use super::note::CreateNote;
 use super::source::Source;
 use super::{CreateError, NameFault};
 
-/// Everything that a torrent will hold.
+/// The files and links of a torrent that is to be created.
 #[derive(Debug)]
 pub(super) struct Content {
     /// The file or folder as it was given.
     pub(super) root: PathBuf,
-    /// One file, rather than a folder that may hold one.
+    /// True for a file, false for a folder, even of one file.
     pub(super) is_single_file: bool,
     /// The folder below which the paths of `found` are opened.
     pub(super) folder: Folder,
     pub(super) found: Vec<Found>,
-    /// The folders elsewhere that links led to.
+    /// The targets of followed links that are folders.
     pub(super) linked_folders: Vec<PathBuf>,
     pub(super) notes: Vec<CreateNote>,
 }
@@ -27,24 +27,26 @@ pub(super) struct Content {
 /// The order of the files.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Order {
-    /// Paths as text, with `/` among the other characters, as mktorrent and transmission have it.
+    /// Whole paths as bytes, in which `/` is one byte among others, as in mktorrent and transmission.
     Path,
-    /// Element by element: the order of a file tree (BEP 52).
+    /// Paths element by element, as in a file tree (BEP 52).
     Tree,
 }
 
 /// A file or link of a torrent.
 #[derive(Debug)]
 pub(super) struct Found {
-    /// From the folder on, elements joined with `/`.
+    /// The path below the folder, elements joined with `/`.
     pub(super) path: Box<[u8]>,
     pub(super) item: Item,
 }
 
+/// A file or a link.
 #[derive(Debug)]
 pub(super) enum Item {
+    /// A file, as it was when it was found.
     File(Source),
-    /// The target from the folder on, elements joined with `/`.
+    /// A link, with its target as a path below the folder, elements joined with `/`.
     Link(Box<[u8]>),
 }
 
@@ -60,12 +62,12 @@ impl Content {
         self.found.iter().map(Found::length).fold(0, u64::saturating_add)
     }
 
-    /// The path of a file for people and for the system.
+    /// The path of a file for display and for the system.
     pub(super) fn path_of(&self, found: &Found) -> PathBuf {
         if self.is_single_file { self.root.clone() } else { path_of(&self.root, &found.path) }
     }
 
-    /// The last element of the path, or of what it stands for (`.`, `..`).
+    /// The last element of the path, which is resolved if it ends in `.` or `..`.
     pub(super) fn name(&self) -> Result<String, CreateError> {
         let not_text = |name: &OsStr| CreateError::Name {
             name: name.to_string_lossy().into_owned(),
@@ -103,7 +105,7 @@ impl Found {
     }
 }
 
-/// `true` if the name can be that of a file or folder on disk.
+/// Checks that a text can be the name of a file or folder on disk.
 pub(super) fn check_name(name: &str) -> Result<(), CreateError> {
     let fault = match name {
         "" => NameFault::Empty,
@@ -115,5 +117,5 @@ pub(super) fn check_name(name: &str) -> Result<(), CreateError> {
     Err(CreateError::Name { name: name.to_owned(), fault })
 }
 
-/// Bytes of a name that common file systems hold.
+/// Bytes of a name at most, in common file systems.
 const MAX_NAME: usize = 255;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::content::FaultKind;
 use crate::{Error, LayoutError};
 
-/// Why no torrent could be made.
+/// An error of creating a torrent.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CreateError {
@@ -23,16 +23,16 @@ pub enum CreateError {
         /// The path as it was given.
         path: PathBuf,
     },
-    /// Files and folders that cannot be part of the torrent. They are found before anything is hashed.
+    /// Some files or folders cannot be part of a torrent. They are found before anything is hashed.
     #[error("{0}")]
     Refused(Refusals),
-    /// A file vanished or changed while it was read. Try again when nobody writes to it.
+    /// A file was removed or changed while it was read. Try again when no program writes to it.
     #[error("{} changed while it was read", path.display())]
     Changed {
         /// The file.
         path: PathBuf,
     },
-    /// The name of the torrent, given or taken from the path, cannot be that of a file or folder.
+    /// The name of the torrent, given or taken from the path, cannot be the name of a file or folder.
     #[error("the name {name:?} cannot be used: {fault}")]
     Name {
         /// The name, as text.
@@ -40,52 +40,52 @@ pub enum CreateError {
         /// The reason.
         fault: NameFault,
     },
-    /// There is no file, or all are empty.
+    /// The folder has no file, or all files are empty.
     #[error("{} holds no content", path.display())]
     NoContent {
         /// The file or folder.
         path: PathBuf,
     },
-    /// The piece length is no power of two from 16 KiB to 256 MiB.
-    #[error("a piece length of {found} is no power of two from 16384 to 268435456")]
+    /// The piece length is not a power of two from 16 KiB to 256 MiB.
+    #[error("a piece length of {found} is not a power of two from 16384 to 268435456")]
     PieceLength {
-        /// The piece length that was asked for, in bytes.
+        /// The piece length in the options, in bytes.
         found: u64,
     },
     /// The files are too many or too large for a torrent.
     #[error("no torrent can hold this: {0}")]
     Layout(#[from] LayoutError),
-    /// The torrent would break a limit of reading; larger pieces may help.
+    /// The torrent would exceed a limit of reading. Larger pieces may help.
     #[error("no torrent can hold this: {0}")]
     Unreadable(Error),
-    /// The observer ended it.
+    /// The observer ended the task.
     #[error("cancelled")]
     Cancelled,
 }
 
-/// The reason why a text cannot be the name of a torrent.
+/// A reason why a text cannot be the name of a torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameFault {
-    /// No character.
+    /// The text is empty.
     #[error("it is empty")]
     Empty,
-    /// `.` or `..`.
-    #[error("it stands for a folder on the way")]
+    /// The text is `.` or `..`.
+    #[error("it means the current folder or its parent")]
     Dots,
-    /// A `/` or NUL.
-    #[error("it holds a separator or NUL")]
+    /// The text has a `/` or NUL.
+    #[error("it has a separator or NUL")]
     Separator,
-    /// Beyond 255 bytes, which no common file system holds.
+    /// The text has more than 255 bytes, the limit of common file systems.
     #[error("it is longer than 255 bytes")]
     TooLong,
-    /// Bytes that are not UTF-8 (BEP 3 has all text in UTF-8).
+    /// The name of the file or folder is not UTF-8, as BEP 3 requires.
     #[error("it is not UTF-8")]
     NotUtf8,
 }
 
-/// Files and folders that cannot be part of a torrent, each with its reason: the first
-/// [`MAX`](Self::MAX), and the number of all.
+/// The first [`MAX`](Self::MAX) files and folders that cannot be part of a torrent, with reasons, and
+/// the number of all.
 #[derive(Debug, Default)]
 pub struct Refusals {
     list: Vec<Refusal>,
@@ -102,45 +102,45 @@ pub struct Refusal {
     pub reason: RefusalReason,
 }
 
-/// The reason why something cannot be part of a torrent.
+/// A reason why a file, folder or link cannot be part of a torrent.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RefusalReason {
     /// The system refused to read it.
     #[error("cannot be read: {0}")]
     Io(io::Error),
-    /// Its name, or the target of the link, is not UTF-8, as all text of a torrent has to be (BEP 3).
+    /// The name, or the target of the link, is not UTF-8, as BEP 3 requires.
     #[error("has a name that is not UTF-8; rename it")]
     NotUtf8,
-    /// It has a name that readers of v1 take for padding, so that they would not ask for the content:
-    /// leave out what BitComet wrote, or make a v2 torrent.
+    /// Readers of v1 take the name for padding, and would not request the content. Remove files that
+    /// BitComet wrote, or create a v2 torrent.
     #[error("has a name that means padding in a torrent")]
     Padding,
-    /// Its path has more than [`MAX_DEPTH`](crate::MAX_DEPTH) elements.
+    /// The path has more than [`MAX_DEPTH`](crate::MAX_DEPTH) elements.
     #[error("lies more than {} folders deep", crate::MAX_DEPTH)]
     TooDeep,
-    /// A link to a folder that holds the link.
-    #[error("is a link that leads back to a folder that holds it")]
+    /// The link leads to a folder that contains the link.
+    #[error("is a link to a folder that contains it")]
     Loop,
-    /// A link whose target does not exist.
-    #[error("is a link that leads nowhere")]
+    /// The target of the link does not exist.
+    #[error("is a link to a file that does not exist")]
     Dangling,
-    /// A link that a torrent cannot hold, as it is absolute, leads out of the folder or to the folder
-    /// itself (BEP 47).
+    /// The link is absolute, leads out of the folder or to the folder itself, so a torrent cannot have
+    /// it (BEP 47).
     #[error("is a link that leads out of the folder; follow or skip links")]
     Outside,
 }
 
 impl Refusals {
-    /// Entries that are kept. Enough to see a pattern, few enough for a screen.
+    /// Refusals that are kept: enough to see a pattern, few enough for a screen.
     pub const MAX: usize = 20;
 
-    /// The first of them, in the order in which they were met.
+    /// The first refusals, in the order in which they were found.
     pub fn list(&self) -> &[Refusal] {
         &self.list
     }
 
-    /// The number of all.
+    /// The number of all refusals.
     pub fn count(&self) -> usize {
         self.count
     }

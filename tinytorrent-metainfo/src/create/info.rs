@@ -1,4 +1,4 @@
-//! From files and hashes to the info dictionary.
+//! The info dictionary, made from files and their hashes.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use crate::info::BITCOMET_PAD;
 use crate::metainfo::PieceLayers;
 use crate::{FileAttributes, FileIndex, Layout, PathPolicy, Version, merkle};
 
-/// Where everything goes, before anything is hashed.
+/// A torrent before hashing: its files with their places in the content.
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) content: Content,
@@ -22,7 +22,7 @@ pub(super) struct Draft {
     pub(super) version: Version,
     pub(super) piece_length: u32,
     pub(super) layout: Layout,
-    /// For each file of the layout the one that was found; `None` for padding.
+    /// For each file of the layout its index in `content.found`; `None` for padding.
     sources: Vec<Option<usize>>,
 }
 
@@ -45,7 +45,7 @@ impl Draft {
         Ok(Self { content, name, version, piece_length, layout, sources })
     }
 
-    /// The file that was found for one of the layout; `None` for padding.
+    /// The file on disk for a file of the layout; `None` for padding.
     pub(super) fn found(&self, file: FileIndex) -> Option<&Found> {
         let source = self.sources.get(file.as_usize()).copied().flatten();
         source.map(|at| &self.content.found[at])
@@ -67,8 +67,9 @@ impl Draft {
         (self.encode_info(options, hashes.as_flattened(), &roots), layers)
     }
 
-    /// The info dictionary as it will be but for the hashes.
+    /// The info dictionary with made-up hashes, and otherwise as it will be.
     pub(super) fn encode_unhashed(&self, options: &CreateOptions) -> Vec<u8> {
+        // Strict reading refuses roots that are all zero.
         let pieces = vec![0; self.layout.geometry().piece_count() as usize * 20];
         let root = |found: &Found| (found.length() > 0).then_some([1; 32]);
         let roots: Vec<_> = self.content.found.iter().map(root).collect();
@@ -117,7 +118,7 @@ impl Draft {
         out
     }
 
-    /// BEP 3 "files", with padding as BEP 47 recommends it.
+    /// Writes `files` (BEP 3), with padding files as BEP 47 recommends them.
     fn files(&self, list: &mut ListEncoder<'_>) {
         for (file, source) in self.layout.files().zip(&self.sources) {
             list.dict(|dict| match source.map(|at| &self.content.found[at]) {
@@ -139,7 +140,7 @@ impl Draft {
         }
     }
 
-    /// The root of each file on disk, and the layers of those larger than a piece.
+    /// The root of each file, and the layers of files larger than a piece.
     fn trees(&self, digests: &[Digest]) -> (Vec<Option<merkle::Hash>>, PieceLayers) {
         if !self.version.has_v2() {
             return (vec![None; self.content.found.len()], PieceLayers::default());
@@ -173,13 +174,14 @@ fn lay_out(
     piece_length: u32,
 ) -> Result<(Layout, Vec<Option<usize>>), CreateError> {
     let mut builder = Layout::builder(piece_length);
-    // These paths are for counting only; what is read lies at the paths that were found.
+    // The layout is used for offsets. Files are opened by the paths in `content`, so sanitised names do
+    // no harm here.
     builder.policy(PathPolicy::System).root(name);
     if version == Version::V2 {
         builder.aligned();
     }
-    // v2 aligns files by rule; hybrids spell the padding out in `files`, also after the last file, as
-    // libtorrent does.
+    // The padding of a v2 torrent is implicit. A hybrid torrent has it in `files`, also behind the last
+    // file, as in libtorrent.
     let is_padded = version == Version::Hybrid && !content.is_single_file;
     let mut sources = Vec::new();
     for (at, found) in content.found.iter().enumerate() {
@@ -204,6 +206,7 @@ fn lay_out(
     Ok((builder.build()?, sources))
 }
 
+/// Refuses files whose names mean padding to readers of v1.
 fn refuse_padding(content: &Content) -> Result<(), CreateError> {
     let mut refusals = Refusals::default();
     for found in &content.found {

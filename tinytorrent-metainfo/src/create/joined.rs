@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use crate::path::os_element;
 
-/// The elements of a path that is joined with `/`; none of an empty one.
+/// The elements of a path that is joined with `/`; none for an empty path.
 pub(super) fn elements(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> + Clone {
     path.split(|&byte| byte == b'/').filter(|element| !element.is_empty())
 }
 
-/// The path of something below the root, for people and for the system.
+/// The path of an entry below the root, for display and for the system.
 pub(super) fn path_of(root: &Path, path: &[u8]) -> PathBuf {
     let mut all = root.to_owned();
     all.extend(elements(path).map(os_element));

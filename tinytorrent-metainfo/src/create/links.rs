@@ -1,31 +1,31 @@
-//! Symbolic links: what becomes of them, and the targets that a torrent can hold.
+//! Symbolic links: the choices for them, and the targets that a torrent can have.
 
 use std::path::Path;
 
 use super::RefusalReason;
 
-/// The treatment of symbolic links below the folder that a torrent is made of. A link in the place
-/// of the folder itself, or of a single file, is the user's choice and always followed.
+/// The treatment of symbolic links below the folder of a torrent. The path that the user gives may
+/// itself be a link, which is always followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum LinkPolicy {
-    /// The torrent has links as well (BEP 47). Those that lead out of the folder are errors. This is
-    /// the default, as the torrent is then a true picture of its folder: nothing from elsewhere comes
-    /// in unasked, and nobody needs to follow a link to verify or seed it.
+    /// Links become links of the torrent (BEP 47). Links out of the folder are errors. It is the
+    /// default, as the torrent is then the same as its folder: it has no content from elsewhere, and can
+    /// be verified and seeded without following links.
     #[default]
     Keep,
-    /// Links stand for the content that they lead to, inside the folder or elsewhere. Those that lead
-    /// nowhere, or back to a folder that holds them, are errors. Verifying and seeding such a torrent
-    /// from the same folder needs links to be followed as well.
+    /// Links are replaced by the content that they lead to, in the folder or elsewhere. A link without a
+    /// target, or to a folder that contains it, is an error. The folder can be verified and seeded only
+    /// if links are followed there too.
     Follow,
     /// Links are left out.
     Skip,
 }
 
-/// The target of a link as a path from the torrent's folder on, elements joined with `/` (BEP 47,
-/// "symlink path").
+/// The target of a link as a path below the torrent's folder, elements joined with `/` (BEP 47, "symlink
+/// path").
 ///
-/// `link` is the path of the link in the same form, `target` the text that the link holds.
+/// `link` is the path of the link in the same form, and `target` the text in the link.
 pub(super) fn target_from_root(link: &[u8], target: &Path) -> Result<Vec<u8>, RefusalReason> {
     let target = target.to_str().ok_or(RefusalReason::NotUtf8)?;
     if Path::new(target).is_absolute() {
@@ -37,7 +37,7 @@ pub(super) fn target_from_root(link: &[u8], target: &Path) -> Result<Vec<u8>, Re
     for element in target.split(std::path::is_separator) {
         match element {
             "" | "." => {}
-            // Behind an element that may itself be a link, `..` is not the folder before it.
+            // The element before it may itself be a link, and `..` the parent of another folder.
             ".." if !may_climb || elements.pop().is_none() => return Err(RefusalReason::Outside),
             ".." => {}
             element => {

@@ -1,4 +1,4 @@
-//! Making torrents from what is on disk.
+//! Creation of torrents from files on disk.
 
 mod attributes;
 mod content;
@@ -23,11 +23,11 @@ pub use links::LinkPolicy;
 pub use note::{CreateNote, CreateNoteKind};
 pub use plan::{CreatePlan, OutputConflict};
 
-/// How to make a torrent.
+/// Settings of a torrent that is to be created.
 ///
-/// The same content and the same options give the same bytes, on every machine, and no clock is
-/// read. Files of a v1 torrent come in the order of their whole paths as bytes, as mktorrent and
-/// transmission have it; those of the others in the order of the file tree, element by element.
+/// The same content and options give the same bytes on every machine; no clock is read. Files of a v1
+/// torrent are sorted by their whole paths as bytes, as in mktorrent and transmission. Files of other
+/// torrents are sorted element by element, which is the order of the file tree.
 ///
 /// # Defaults
 ///
@@ -77,7 +77,7 @@ pub struct CreateOptions {
 }
 
 impl CreateOptions {
-    /// A v1 torrent without trackers; see the type for all defaults.
+    /// Creates the default settings: a v1 torrent without trackers. See the type for all defaults.
     pub fn new() -> Self {
         Self {
             version: Version::V1,
@@ -96,24 +96,24 @@ impl CreateOptions {
         }
     }
 
-    /// Which format. Hybrid torrents reach peers of both kinds, and cost padding files.
+    /// The format. Hybrid torrents reach v1 and v2 peers, but need padding files.
     pub fn version(&mut self, version: Version) -> &mut Self {
         self.version = version;
         self
     }
 
-    /// Bytes of a piece. More makes a smaller torrent; less lets peers share sooner what they have.
+    /// Bytes of a piece. Larger pieces make a smaller torrent; smaller pieces can be shared sooner.
     ///
     /// # Errors
-    /// Not a power of two of 16 KiB to 256 MiB.
+    /// The length is not a power of two from 16 KiB to 256 MiB.
     pub fn piece_length(&mut self, bytes: u64) -> Result<&mut Self, CreateError> {
         let valid = u32::try_from(bytes).ok().filter(|&bytes| is_piece_length(bytes));
         self.piece_length = Some(valid.ok_or(CreateError::PieceLength { found: bytes })?);
         Ok(self)
     }
 
-    /// The name within the torrent, in place of the file's or folder's own. It has to be one that a
-    /// file can have; see [`NameFault`].
+    /// The name in the torrent, in place of that of the file or folder. It has to be a possible name of
+    /// a file; see [`NameFault`].
     pub fn name(&mut self, name: impl Into<String>) -> &mut Self {
         self.name = Some(name.into());
         self
@@ -125,67 +125,67 @@ impl CreateOptions {
         self
     }
 
-    /// Whether peers may come from the trackers only (BEP 27).
+    /// Restricts peers to those from the trackers (BEP 27).
     pub fn private(&mut self, is_private: bool) -> &mut Self {
         self.is_private = is_private;
         self
     }
 
-    /// `source`, which gives the torrent an info-hash of its own.
+    /// `source`, a text that gives the torrent another info-hash than the same content elsewhere.
     pub fn source(&mut self, source: impl Into<String>) -> &mut Self {
         self.source = Some(source.into());
         self
     }
 
-    /// Threads that read and hash. More than two or three wait for memory.
+    /// Threads that read and hash. More than two or three would wait for memory.
     pub fn threads(&mut self, threads: usize) -> &mut Self {
         self.threads = threads;
         self
     }
 
-    /// One more tracker, in a tier of its own.
+    /// Adds a tracker in a tier of its own.
     pub fn tracker(&mut self, url: impl Into<String>) -> &mut Self {
         self.tier([url])
     }
 
-    /// One more tier of trackers (BEP 12).
+    /// Adds a tier of trackers (BEP 12).
     pub fn tier(&mut self, urls: impl IntoIterator<Item = impl Into<String>>) -> &mut Self {
         self.tiers.push(urls.into_iter().map(Into::into).collect());
         self
     }
 
-    /// One more web seed (BEP 19).
+    /// Adds a web seed (BEP 19).
     pub fn web_seed(&mut self, url: impl Into<String>) -> &mut Self {
         self.web_seeds.push(url.into());
         self
     }
 
-    /// One more node of the DHT to start from (BEP 5).
+    /// Adds a node of the DHT to start from (BEP 5).
     pub fn node(&mut self, node: HostPort) -> &mut Self {
         self.nodes.push(node);
         self
     }
 
-    /// What to say about it.
+    /// The comment.
     pub fn comment(&mut self, comment: impl Into<String>) -> &mut Self {
         self.comment = Some(comment.into());
         self
     }
 
-    /// The program that makes it.
+    /// The name of the program that creates the torrent.
     pub fn created_by(&mut self, program: impl Into<String>) -> &mut Self {
         self.created_by = Some(program.into());
         self
     }
 
-    /// When it is made, in seconds since 1970.
+    /// The date of creation in seconds since 1970.
     pub fn creation_date(&mut self, seconds: i64) -> &mut Self {
         self.creation_date = Some(seconds);
         self
     }
 
-    /// The piece length that is chosen for content of this many bytes: the power of two that makes
-    /// at most 2,048 pieces, from 16 KiB to 16 MiB.
+    /// The default piece length for content of this many bytes: the smallest power of two from 16 KiB to
+    /// 16 MiB that makes at most 2,048 pieces.
     pub const fn default_piece_length(total: u64) -> u32 {
         let mut length = 16 * 1024;
         while length < 16 << 20 && total.div_ceil(length as u64) > 2048 {
@@ -194,11 +194,11 @@ impl CreateOptions {
         length
     }
 
-    /// Finds what a torrent of the file or folder at `path` will hold, and makes sure that all of it can
-    /// be read. Nothing is hashed yet.
+    /// Finds the files for a torrent of the file or folder at `path`, and checks that each can be read.
+    /// Nothing is hashed.
     ///
-    /// Executable bits are kept (BEP 47). Pipes, sockets and devices are left out, and so are empty
-    /// folders; see [`CreatePlan::notes`].
+    /// Executable bits are kept (BEP 47). Pipes, sockets, devices and empty folders are left out; see
+    /// [`CreatePlan::notes`].
     ///
     /// # Errors
     /// See [`CreateError`].
@@ -215,7 +215,8 @@ impl CreateOptions {
         self.plan(path)?.create(observer)
     }
 
-    fn describe(&self, metainfo: &mut Metainfo) {
+    /// Sets the keys beside the info dictionary.
+    fn set_outer_keys(&self, metainfo: &mut Metainfo) {
         metainfo
             .set_trackers(self.tiers.clone())
             .set_web_seeds(self.web_seeds.clone())
@@ -232,7 +233,7 @@ impl Default for CreateOptions {
     }
 }
 
-/// The limits of all deployed readers together.
+/// Returns true for a piece length that all readers in use accept.
 fn is_piece_length(bytes: u32) -> bool {
     bytes.is_power_of_two() && (16 << 10..=256 << 20).contains(&bytes)
 }

@@ -1,15 +1,15 @@
 use std::fmt;
 use std::path::PathBuf;
 
-/// Something about a torrent that is to be made which its maker should know.
+/// A difference between a torrent and its folder that the creator should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CreateNote {
-    /// The kind of thing.
+    /// The kind of difference.
     pub kind: CreateNoteKind,
-    /// The first [`MAX_PATHS`](Self::MAX_PATHS) files, folders or links that it is about.
+    /// The first [`MAX_PATHS`](Self::MAX_PATHS) files, folders or links of this kind.
     pub paths: Vec<PathBuf>,
-    /// The number of all.
+    /// The number of all of this kind.
     pub count: usize,
 }
 
@@ -17,22 +17,22 @@ pub struct CreateNote {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CreateNoteKind {
-    /// Folders without any file, which no torrent can hold.
+    /// Folders without a file, which a torrent cannot have.
     EmptyFolders,
-    /// Links that stand for the content that they lead to, among them one in the place of the folder or
-    /// file itself. They have to be followed as well when the content is verified and seeded from here.
+    /// Links that were replaced by the content that they lead to, and the path itself if it is a link.
+    /// They have to be followed to verify and seed the content from here.
     FollowedLinks,
-    /// Links that were left out, as [`LinkPolicy::Skip`](crate::LinkPolicy::Skip) says.
+    /// Links that were left out under [`LinkPolicy::Skip`](crate::LinkPolicy::Skip).
     SkippedLinks,
     /// Pipes, sockets and devices, which have no content and are left out.
     SpecialFiles,
-    /// Names that not every system can hold, or that some take for equal, such as `con`, or `a` beside
-    /// `A`: downloaders there get other names.
+    /// Names that some systems cannot hold, such as `con`, or take for equal, such as `a` and `A`. They
+    /// are changed on such systems.
     UnportableNames,
 }
 
 impl CreateNote {
-    /// Paths that are kept.
+    /// Paths that are kept at most.
     pub const MAX_PATHS: usize = 5;
 
     pub(super) fn new(kind: CreateNoteKind) -> Self {

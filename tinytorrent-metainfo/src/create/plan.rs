@@ -15,10 +15,10 @@ use super::{CreateError, CreateOptions};
 use crate::content::{Digest, Fault, FaultKind, Hashing, Observer};
 use crate::{FileIndex, Info, Metainfo, PathPolicy, ReadOptions};
 
-/// A torrent that is to be made: the files are found and can be read, nothing is hashed yet.
+/// A torrent that is to be created. Its files were found and can be read; nothing is hashed yet.
 ///
-/// It is the place to stop at before hours of hashing: to show what is left out, and to make sure
-/// that the torrent file can be written to its place and destroys nothing there.
+/// Hashing may take hours. Before it, a program can show the files that are left out, and check that the
+/// torrent file can be written without overwriting content.
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -45,14 +45,14 @@ pub struct CreatePlan {
     notes: Vec<CreateNote>,
 }
 
-/// The reason why a torrent file must not be written to a place.
+/// A reason why a torrent file must not be written to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OutputConflict {
-    /// It is one of the files that the torrent is made of, perhaps under another name.
+    /// The path is one of the files of the torrent, perhaps under another name.
     Source,
-    /// It lies in the folder that the torrent is made of, or in one that a link in there leads to: the
-    /// folder would not be what the torrent was made of.
+    /// The path is in the folder of the torrent, or in a folder that one of its links leads to. The
+    /// folder would then have a file that the torrent does not have.
     InsideFolder,
 }
 
@@ -60,14 +60,14 @@ impl CreatePlan {
     pub(super) fn new(options: CreateOptions, path: &Path) -> Result<Self, CreateError> {
         let mut draft = Draft::new(&options, scan(path, options.links)?)?;
         let info = draft.encode_unhashed(&options);
-        // Everything but the hashes is known: what no reader would take, or take as it is, is found now.
+        // Errors that do not depend on hashes are found now, not after hours of hashing.
         read_back(&info, PathPolicy::Exact)?;
         let mut notes = std::mem::take(&mut draft.content.notes);
         notes.extend(unportable_names(&draft, &info));
         Ok(Self { options, draft, notes })
     }
 
-    /// The name that the torrent will have.
+    /// The name of the torrent.
     pub fn name(&self) -> &str {
         &self.draft.name
     }
@@ -82,17 +82,16 @@ impl CreatePlan {
         self.draft.piece_length
     }
 
-    /// Things that will not be in the torrent, or may be different elsewhere; at most one note of a kind.
+    /// Differences between the torrent and the folder, at most one note of each kind.
     pub fn notes(&self) -> &[CreateNote] {
         &self.notes
     }
 
-    /// The reason why the torrent file must not be written to `output`, if there is one. Links, hard
-    /// links and other spellings of a name are seen through, as files are compared by what the system
-    /// knows them by.
+    /// The reason why the torrent file must not be written to `output`, if there is one. Files are
+    /// compared by their identity, so links, hard links and other spellings of a name are recognised.
     ///
     /// # Errors
-    /// The system says nothing about `output` or about the folder that it is in.
+    /// The system refuses to examine `output` or its folder.
     pub fn output_conflict(&self, output: &Path) -> io::Result<Option<OutputConflict>> {
         match fs::metadata(output) {
             Ok(metadata) if self.is_source(&Identity::of(output, &metadata)) => {
@@ -124,18 +123,18 @@ impl CreatePlan {
 
     /// Reads and hashes the files.
     ///
-    /// Memory is a megabyte a thread and the hashes, whatever the size of the content.
+    /// It takes a megabyte of memory for each thread, and that of the hashes.
     ///
     /// # Errors
-    /// See [`CreateError`]: a file cannot be read, was changed since it was found, or the observer ends
-    /// it.
+    /// See [`CreateError`]: a file cannot be read or was changed since it was found, or the observer
+    /// ends the task.
     pub fn create(&self, observer: Observer<'_>) -> Result<Metainfo, CreateError> {
         let digests = self.hash(observer)?;
         self.check_unchanged()?;
         let (info, layers) = self.draft.encode(&self.options, &digests);
         let info = read_back(&info, PathPolicy::default())?;
         let mut metainfo = Metainfo::with_layers(info, layers);
-        self.options.describe(&mut metainfo);
+        self.options.set_outer_keys(&mut metainfo);
         Ok(metainfo)
     }
 
@@ -154,7 +153,7 @@ impl CreatePlan {
             },
         };
         let is_done = hashing.run(&|piece: PieceIndex, outcome: Result<Digest, Fault>| {
-            // A thread that panics ends the scope, so nobody sees a poisoned lock.
+            // A panic of one thread ends the whole scope, so a poisoned lock needs no other treatment.
             let Ok(mut state) = state.lock() else { return };
             match outcome {
                 Ok(digest) => state.0[piece.as_usize()] = digest,
@@ -174,9 +173,9 @@ impl CreatePlan {
         Ok(self.draft.content.folder.open_file(found.elements())?)
     }
 
-    /// Makes sure that all files are as they were when they were found. Hashing alone sees no more than
-    /// that a file became shorter.
+    /// Checks that no file was changed since it was found.
     fn check_unchanged(&self) -> Result<(), CreateError> {
+        // Hashing notices only a file that became shorter.
         let content = &self.draft.content;
         for (found, source) in self.sources() {
             if !source.is_unchanged(&content.folder, &found.path) {
@@ -191,15 +190,15 @@ impl CreatePlan {
     }
 }
 
-/// What we write is read as strictly as anything from elsewhere.
+/// Reads the created info dictionary strictly, so that other readers accept it too.
 fn read_back(info: &[u8], policy: PathPolicy) -> Result<std::sync::Arc<Info>, CreateError> {
     let mut options = ReadOptions::strict();
     options.path_policy(policy).read_info(info).map_err(CreateError::Unreadable)
 }
 
-/// The names that would have to change for some system. That there are too many to tell apart there
-/// is no reason not to make the torrent.
+/// A note of the names that would have to change on some systems.
 fn unportable_names(draft: &Draft, info: &[u8]) -> Option<CreateNote> {
+    // With too many collisions there is no note: the torrent is fine on this system.
     let info = read_back(info, PathPolicy::Portable).ok()?;
     let mut note = CreateNote::new(CreateNoteKind::UnportableNames);
     for change in info.path_changes() {

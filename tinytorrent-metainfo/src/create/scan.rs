@@ -1,4 +1,4 @@
-//! The walk over what is on disk. Files are opened, to see that they can be, and not read.
+//! The search for the files of a torrent. Each file is opened as a check, but not read.
 
 use std::fs;
 use std::io;
@@ -13,7 +13,7 @@ use super::walk::{Walk, Walked};
 use super::{CreateError, LinkPolicy, RefusalReason};
 use crate::path::os_bytes;
 
-/// Finds what a torrent of `path` will hold, in no order.
+/// Finds the files and links for a torrent of `path`, in no order.
 pub(super) fn scan(path: &Path, links: LinkPolicy) -> Result<Content, CreateError> {
     let metadata = fs::metadata(path).map_err(|error| CreateError::io(path, error))?;
     if metadata.is_dir() {
@@ -25,9 +25,10 @@ pub(super) fn scan(path: &Path, links: LinkPolicy) -> Result<Content, CreateErro
     scan_file(path)
 }
 
-/// A single file is opened below its real folder, so that the path to it may have links.
+/// Finds a single file.
 fn scan_file(path: &Path) -> Result<Content, CreateError> {
     let failed = |error| CreateError::io(path, error);
+    // The user's path may have links, which are not followed below a `Folder`.
     let real = fs::canonicalize(path).map_err(failed)?;
     let (Some(parent), Some(name)) = (real.parent(), real.file_name()) else {
         return Err(CreateError::NotAFile { path: path.to_owned() });

@@ -7,7 +7,7 @@ use tinytorrent_folder::Folder;
 use super::RefusalReason;
 use super::joined::elements;
 
-/// A file as it was found. One that compares unequal later was changed in between.
+/// The state of a file when it was found. If it differs later, the file was changed in between.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Source {
     pub(super) length: u64,
@@ -16,30 +16,31 @@ pub(super) struct Source {
     modified: Option<SystemTime>,
 }
 
-/// The marks by which the system tells files apart, whatever names they have.
+/// The identity of a file, which is the same under all of its names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Identity(System);
 
+/// Device and inode; elsewhere the real path, if there is one.
 #[cfg(unix)]
 type System = (u64, u64);
 #[cfg(not(unix))]
 type System = Option<std::path::PathBuf>;
 
 impl Source {
-    /// Opens the file, which proves that it can be read, and asks the system about it.
+    /// Opens the file, to check that it can be read, and returns its state.
     pub(super) fn examine(folder: &Folder, path: &[u8]) -> Result<Self, RefusalReason> {
         let file = folder.open_file(elements(path))?;
         let metadata = file.metadata().map_err(RefusalReason::Io)?;
         Ok(Self::of(&folder.path_of(elements(path)), &metadata))
     }
 
-    /// `true` if the file is as it was found. One call of the system tells, where opening each file of
-    /// many again takes several.
+    /// Returns true if the file is in the same state as before.
     pub(super) fn is_unchanged(&self, folder: &Folder, path: &[u8]) -> bool {
+        // One system call is enough here; opening every file again would take several.
         let full = folder.path_of(elements(path));
         match fs::metadata(&full) {
             Ok(metadata) => Self::of(&full, &metadata) == *self,
-            // The path may be longer than the system takes at once.
+            // The path may be longer than the system accepts in one call.
             Err(_) => Self::examine(folder, path).is_ok_and(|now| now == *self),
         }
     }
@@ -67,7 +68,7 @@ impl Identity {
     }
 }
 
-/// As libtorrent has it: whether the owner may run it.
+/// Returns true if the owner may run the file, as in libtorrent.
 #[cfg(unix)]
 fn is_executable(metadata: &Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt;
@@ -79,7 +80,7 @@ fn is_executable(_: &Metadata) -> bool {
     false
 }
 
-/// `true` if the path itself is a link, which is followed whatever the policy.
+/// Returns true if the path itself is a link. It is followed under every policy.
 pub(super) fn is_link(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink())
 }

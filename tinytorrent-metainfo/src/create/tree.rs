@@ -6,7 +6,7 @@ use super::attributes::{attributes, symlink_path};
 use super::content::Found;
 use crate::{Version, merkle};
 
-/// The tree of a folder. Files are in the order of the tree already, so one pass is enough.
+/// Writes the tree of a folder. Its files are in the order of the tree, so one pass is enough.
 pub(super) fn root(
     dict: &mut DictEncoder<'_>,
     found: &[Found],
@@ -19,9 +19,9 @@ pub(super) fn root(
         .map(|(found, root)| (found.elements().collect(), found, root))
         .collect();
     match &entries[..] {
-        // Readers of a hybrid know from `files` that there is a folder.
+        // In a hybrid torrent `files` says that it is a folder.
         [(elements, found, root)] if version == Version::V2 && elements.len() == 1 => {
-            beside_nothing(dict, elements[0], |dict| leaf(dict, elements[0], found, *root));
+            with_empty_folder(dict, elements[0], |dict| leaf(dict, elements[0], found, *root));
         }
         entries => folder(dict, entries, 0),
     }
@@ -29,7 +29,7 @@ pub(super) fn root(
 
 type Entry<'a> = (Vec<&'a [u8]>, &'a Found, Option<merkle::Hash>);
 
-/// One folder of the tree. The depth is that of the paths, which the layout has limited.
+/// Writes one folder of the tree.
 fn folder(dict: &mut DictEncoder<'_>, files: &[Entry<'_>], depth: usize) {
     for group in files.chunk_by(|(one, ..), (other, ..)| one[depth] == other[depth]) {
         let (elements, found, root) = &group[0];
@@ -37,33 +37,35 @@ fn folder(dict: &mut DictEncoder<'_>, files: &[Entry<'_>], depth: usize) {
         if elements.len() == depth + 1 {
             leaf(dict, name, found, *root);
         } else {
+            // The layout has limited the depth of paths, so the recursion is limited too.
             dict.dict(name, |dict| folder(dict, group, depth + 1));
         }
     }
 }
 
-/// Puts the only file of a folder beside an empty folder.
+/// Writes the only file of a folder, and an empty folder beside it.
 ///
-/// BEP 52, "interpreting paths", takes a tree of one file for a torrent of a single file, and has no
-/// word for a folder that holds one. An empty folder has no meaning for readers (V-08), and with it
-/// the tree has two entries: this library and libtorrent then put the file into a folder of the
-/// torrent's name. See `docs/decisions/0013-v2-folder-of-one-file.md`.
-fn beside_nothing(
+/// In BEP 52, "interpreting paths", a tree of one file is a torrent of a single file, and a folder of one
+/// file cannot be written. Readers ignore an empty folder (V-08), but the tree then has two entries, so
+/// that this library and libtorrent put the file into a folder of the torrent's name. See
+/// `docs/decisions/0013-v2-folder-of-one-file.md`.
+fn with_empty_folder(
     dict: &mut DictEncoder<'_>,
     name: &[u8],
     leaf: impl FnOnce(&mut DictEncoder<'_>),
 ) {
-    let nothing = if name == b".pad" { ".pad.0" } else { ".pad" };
-    let is_first = nothing.as_bytes() < name;
+    let empty = if name == b".pad" { ".pad.0" } else { ".pad" };
+    let is_first = empty.as_bytes() < name;
     if is_first {
-        dict.dict(nothing, |_| ());
+        dict.dict(empty, |_| ());
     }
     leaf(dict);
     if !is_first {
-        dict.dict(nothing, |_| ());
+        dict.dict(empty, |_| ());
     }
 }
 
+/// Writes the entry of a file or link.
 pub(super) fn leaf(
     dict: &mut DictEncoder<'_>,
     name: impl AsRef<[u8]>,

@@ -12,17 +12,17 @@ use super::source::{Identity, Source, is_link};
 use super::{CreateError, LinkPolicy, RefusalReason, Refusals};
 use crate::{LayoutError, MAX_DEPTH};
 
-/// A walk without recursion.
+/// A walk over the entries of a folder without recursion.
 pub(super) struct Walk<'a> {
     folder: &'a Folder,
     root: &'a Path,
     links: LinkPolicy,
     found: Vec<Found>,
-    /// All folders that were met, each behind the one that holds it.
-    folders: Vec<FolderMet>,
-    /// The folders that are still to be read.
+    /// All folders that were found, each after its parent.
+    folders: Vec<FolderFound>,
+    /// Indices of the folders that are still to be read.
     pending: Vec<usize>,
-    /// The paths of the folders that links led to.
+    /// The paths of followed links that lead to folders.
     linked_folders: Vec<PathBuf>,
     refusals: Refusals,
     notes: [CreateNote; 4],
@@ -35,12 +35,13 @@ pub(super) struct Walked {
     pub(super) notes: Vec<CreateNote>,
 }
 
-struct FolderMet {
-    /// From the root on, elements joined with `/`; empty for the root itself.
+/// A folder that was found.
+struct FolderFound {
+    /// The path below the root, elements joined with `/`; empty for the root itself.
     path: Vec<u8>,
     parent: usize,
     depth: u32,
-    /// `true` if the torrent has something that lies below it.
+    /// True if the torrent has a file or link below it.
     is_used: bool,
 }
 
@@ -67,7 +68,7 @@ impl<'a> Walk<'a> {
             root,
             links,
             found: Vec::new(),
-            folders: vec![FolderMet { path: Vec::new(), parent: 0, depth: 0, is_used: true }],
+            folders: vec![FolderFound { path: Vec::new(), parent: 0, depth: 0, is_used: true }],
             pending: vec![0],
             linked_folders: Vec::new(),
             refusals: Refusals::default(),
@@ -78,7 +79,7 @@ impl<'a> Walk<'a> {
     /// Reads all folders.
     pub(super) fn run(mut self) -> Result<Walked, CreateError> {
         while let Some(at) = self.pending.pop() {
-            self.folder(at);
+            self.read_folder(at);
             if self.found.len() + self.folders.len() > MAX_ENTRIES {
                 return Err(LayoutError::TooManyFiles.into());
             }
@@ -91,7 +92,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads one folder.
-    fn folder(&mut self, at: usize) {
+    fn read_folder(&mut self, at: usize) {
         let entries = self.folder.entries(elements(&self.folders[at].path));
         let mut entries = match entries {
             Ok(entries) => entries,
@@ -100,8 +101,9 @@ impl<'a> Walk<'a> {
                 return self.refusals.push(path, error.into());
             }
         };
+        // Refusals and notes keep the first few, which should be the same each time.
         entries.sort_by(|one, other| one.name.cmp(&other.name));
-        let FolderMet { path: parent, depth, .. } = &self.folders[at];
+        let FolderFound { path: parent, depth, .. } = &self.folders[at];
         let (parent, depth) = (parent.clone(), depth + 1);
         for entry in entries {
             let Some(name) = entry.name.to_str() else {
@@ -114,13 +116,14 @@ impl<'a> Walk<'a> {
                 path.push(b'/');
             }
             path.extend_from_slice(name.as_bytes());
-            if let Err(reason) = self.entry(at, depth, &path, entry.kind) {
+            if let Err(reason) = self.add_entry(at, depth, &path, entry.kind) {
                 self.refusals.push(self.path_of(&path), reason);
             }
         }
     }
 
-    fn entry(
+    /// Treats one entry according to its kind and the policy for links.
+    fn add_entry(
         &mut self,
         parent: usize,
         depth: u32,
@@ -138,7 +141,7 @@ impl<'a> Walk<'a> {
             }
             _ if depth > MAX_DEPTH => Err(RefusalReason::TooDeep),
             EntryKind::Folder => {
-                self.enter(parent, depth, path);
+                self.add_folder(parent, depth, path);
                 Ok(())
             }
             EntryKind::Link if self.links == LinkPolicy::Keep => {
@@ -148,19 +151,19 @@ impl<'a> Walk<'a> {
                 self.add(parent, path, Item::Link(target.into()));
                 Ok(())
             }
-            EntryKind::Link => self.follow(parent, depth, path),
-            _ => self.file(parent, path),
+            EntryKind::Link => self.follow_link(parent, depth, path),
+            _ => self.add_file(parent, path),
         }
     }
 
-    fn file(&mut self, parent: usize, path: &[u8]) -> Result<(), RefusalReason> {
+    fn add_file(&mut self, parent: usize, path: &[u8]) -> Result<(), RefusalReason> {
         let source = Source::examine(self.folder, path)?;
         self.add(parent, path, Item::File(source));
         Ok(())
     }
 
-    /// Takes in what a link leads to.
-    fn follow(&mut self, parent: usize, depth: u32, path: &[u8]) -> Result<(), RefusalReason> {
+    /// Adds the file or folder that a link leads to.
+    fn follow_link(&mut self, parent: usize, depth: u32, path: &[u8]) -> Result<(), RefusalReason> {
         let link = self.path_of(path);
         let metadata = fs::metadata(&link).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => RefusalReason::Dangling,
@@ -168,23 +171,23 @@ impl<'a> Walk<'a> {
         })?;
         if metadata.is_file() {
             self.note(FOLLOWED, path);
-            return self.file(parent, path);
+            return self.add_file(parent, path);
         }
         if !metadata.is_dir() {
             self.note(SPECIAL, path);
             return Ok(());
         }
-        if self.is_on_the_way(parent, Identity::of(&link, &metadata)) {
+        if self.is_below(parent, Identity::of(&link, &metadata)) {
             return Err(RefusalReason::Loop);
         }
         self.note(FOLLOWED, path);
         self.linked_folders.push(link);
-        self.enter(parent, depth, path);
+        self.add_folder(parent, depth, path);
         Ok(())
     }
 
-    /// `true` if a folder is this one or one of those that hold it.
-    fn is_on_the_way(&self, mut at: usize, target: Identity) -> bool {
+    /// Returns true if a folder, or one of its parents, is the target.
+    fn is_below(&self, mut at: usize, target: Identity) -> bool {
         loop {
             let path = self.path_of(&self.folders[at].path);
             let is_same =
@@ -196,14 +199,15 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn enter(&mut self, parent: usize, depth: u32, path: &[u8]) {
+    fn add_folder(&mut self, parent: usize, depth: u32, path: &[u8]) {
         self.pending.push(self.folders.len());
-        self.folders.push(FolderMet { path: path.to_vec(), parent, depth, is_used: false });
+        self.folders.push(FolderFound { path: path.to_vec(), parent, depth, is_used: false });
     }
 
     fn add(&mut self, parent: usize, path: &[u8], item: Item) {
         self.found.push(Found { path: path.into(), item });
         let mut at = parent;
+        // A folder that is in use already has parents that are, too.
         while !std::mem::replace(&mut self.folders[at].is_used, true) {
             at = self.folders[at].parent;
         }
@@ -224,6 +228,6 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Files and folders at most: ten times what the default limits of reading take. Links that are
-/// followed can make a small disk look endless.
+/// Files and folders at most: ten times the default limits of reading. Followed links could make a small
+/// disk look endless.
 const MAX_ENTRIES: usize = 4_000_000;

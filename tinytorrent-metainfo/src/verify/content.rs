@@ -25,8 +25,9 @@ impl Content<'_> {
         file.map(|file| self.paths.path(&file).to_path_buf()).unwrap_or_default()
     }
 
-    /// Faults that no piece tells of: an empty one that is missing, one that goes on too long, a link.
-    pub(super) fn look_at(&self, file: &File<'_>) -> Option<FileFaultKind> {
+    /// The fault of a file that no piece shows: an empty file that is missing, a file that is too long, a
+    /// wrong link.
+    pub(super) fn fault_of(&self, file: &File<'_>) -> Option<FileFaultKind> {
         if let Some(target) = self.paths.link_target(self.metainfo.layout(), file) {
             return match self.folder.link_target(self.paths.path(file).elements()) {
                 Ok(Some(found)) if target.is_named_by(&found) => None,
@@ -37,7 +38,7 @@ impl Content<'_> {
         }
         match self.folder.stamp(self.paths.path(file).elements()) {
             Ok(Some(stamp)) => (stamp.size > file.length).then_some(FileFaultKind::Long),
-            // Opening tells what stands there instead.
+            // Opening the file again gives the reason.
             Ok(None) => self.open(file.index).err().map(FileFaultKind::from),
             Err(error) => Some(FileFaultKind::of(error)),
         }

@@ -7,18 +7,18 @@ use tinytorrent_folder as folder;
 use crate::FileIndex;
 use crate::content::FaultKind;
 
-/// A file that is not as the torrent says.
+/// A file that differs from the torrent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileFault {
     /// The file.
     pub file: FileIndex,
-    /// Its path below the folder.
+    /// The path below the folder.
     pub path: PathBuf,
-    /// The fault.
+    /// The kind of the fault.
     pub kind: FileFaultKind,
-    /// Its pieces that are wrong or cannot be read, ascending; pieces are shared between v1 files,
-    /// so the fault may lie in a neighbour.
+    /// Pieces of the file that are wrong or cannot be read, ascending. Files of v1 share pieces, so the
+    /// fault may be in another file.
     pub pieces: Vec<u32>,
 }
 
@@ -26,18 +26,18 @@ pub struct FileFault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FileFaultKind {
-    /// There is no such file, but perhaps a folder, a pipe or a device. Of a symbolic link (BEP 47):
-    /// there is none.
+    /// The file does not exist, or a folder, a pipe or a device is in its place. For a link of the
+    /// torrent (BEP 47): there is no link.
     Missing,
-    /// A symbolic link stands in its place or on the way to it, and was not followed.
+    /// A symbolic link is in the place of the file or of a folder of its path, and was not followed.
     Link,
-    /// It ends too early.
+    /// The file is too short.
     Short,
-    /// It is longer than it should be; no piece is wrong for that.
+    /// The file is too long. Its pieces may still be right.
     Long,
-    /// The system refused to read it, for this reason.
+    /// The system refused to read the file, for this reason.
     Unreadable(io::ErrorKind),
-    /// It holds pieces that are wrong. Of a symbolic link: it leads elsewhere.
+    /// The file has wrong pieces. For a link of the torrent: it leads elsewhere.
     Wrong,
 }
 

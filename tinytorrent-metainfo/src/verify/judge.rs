@@ -10,7 +10,7 @@ use crate::{FileIndex, Metainfo, merkle};
 pub(super) enum Verdict {
     Right,
     Wrong,
-    /// Not to be decided before its file is through: the hash, of a file without piece layer.
+    /// The hash of a piece whose file has no piece layer. It is decided when the whole file was hashed.
     Pending(merkle::Hash),
     Missing(FileIndex),
     Link(FileIndex),
@@ -18,9 +18,10 @@ pub(super) enum Verdict {
     Unreadable(FileIndex, io::ErrorKind),
 }
 
-/// The two hashes of a hybrid's piece belong to different contents.
+/// The error of a hybrid torrent whose two hashes of a piece belong to different contents.
 pub(super) struct Inconsistent;
 
+/// Compares the hashes of a piece with those of the torrent.
 pub(super) fn judge(
     metainfo: &Metainfo,
     piece: PieceIndex,
@@ -44,7 +45,7 @@ pub(super) fn judge(
         (Some(false), _) | (_, Some(Ok(false))) => Ok(Verdict::Wrong),
         (Some(true), _) | (_, Some(Ok(true))) => Ok(Verdict::Right),
         (None, Some(Err(root))) => Ok(Verdict::Pending(root)),
-        // All padding, of a v2 torrent: there is nothing that could be wrong.
+        // A piece of a v2 torrent that is all padding has no hash, and cannot be wrong.
         (None, None) => Ok(Verdict::Right),
     }
 }

@@ -1,4 +1,4 @@
-//! Comparing content on disk with a torrent.
+//! Verification of content on disk.
 
 mod content;
 mod fault;
@@ -22,7 +22,7 @@ use content::Content;
 use judge::{Inconsistent, judge};
 use report::Findings;
 
-/// The way to verify content.
+/// Settings of verifying content.
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -54,7 +54,7 @@ pub struct VerifyOptions {
     follow_links: bool,
 }
 
-/// The reason why nothing can be said about the content.
+/// An error of verifying, after which the state of the content is unknown.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
@@ -66,46 +66,47 @@ pub enum VerifyError {
         /// The system's reason.
         source: io::Error,
     },
-    /// A piece has the SHA-1 that a hybrid torrent says, but not the merkle root, or the other way
-    /// round: no content can be right (BEP 52, "upgrade path").
+    /// A piece matches only one of the two hashes in a hybrid torrent, so no content can match both
+    /// (BEP 52, "upgrade path").
     #[error("the v1 and v2 hashes of piece {piece} belong to different contents")]
     Inconsistent {
         /// The piece.
         piece: u32,
     },
-    /// The observer ended it.
+    /// The observer ended the task.
     #[error("cancelled")]
     Cancelled,
 }
 
 impl VerifyOptions {
-    /// The defaults.
+    /// Creates the default settings.
     pub fn new() -> Self {
         Self { threads: 1, follow_links: false }
     }
 
-    /// Threads that read and hash. More than two or three wait for memory.
+    /// Threads that read and hash. More than two or three would wait for memory.
     pub fn threads(&mut self, threads: usize) -> &mut Self {
         self.threads = threads;
         self
     }
 
-    /// Follows symbolic links below the folder, wherever they lead. For content that the
-    /// user has put together himself; what a stranger's torrent has made may lead anywhere.
+    /// Follows symbolic links below the folder, to anywhere. It is meant for content that the user has
+    /// put together: links from a stranger's torrent may lead to any file.
     pub fn follow_links(&mut self, follow: bool) -> &mut Self {
         self.follow_links = follow;
         self
     }
 
-    /// Reads what lies below `folder`, the one that holds the torrent's [name](crate::Info::name),
-    /// and compares each piece with its hash. Nothing is written, and nothing is waited for: a pipe in
-    /// the place of a file counts as missing. Files have the names that [`DiskPaths`] finds.
+    /// Reads the content below `folder`, which contains the torrent's [name](crate::Info::name), and
+    /// compares each piece with its hash. Nothing is written. A pipe in the place of a file counts as
+    /// missing, and is not read. Files have the paths that [`DiskPaths`] finds.
     ///
-    /// Memory is a megabyte a thread, and 32 bytes for each piece of a file whose piece layer the
-    /// torrent lacks.
+    /// It takes a megabyte of memory for each thread, and 32 bytes for each piece of a file whose piece
+    /// layer the torrent lacks.
     ///
     /// # Errors
-    /// See [`VerifyError`]. Content that is missing, wrong or unreadable is no error but a finding.
+    /// See [`VerifyError`]. Content that is missing, wrong or unreadable is not an error: the report
+    /// lists it.
     pub fn verify(
         &self,
         metainfo: &Metainfo,
@@ -130,7 +131,7 @@ impl VerifyOptions {
         };
         let is_done = hashing.run(&|piece, outcome| {
             let judged = judge(metainfo, piece, outcome);
-            // A thread that panics ends the scope, so nobody sees a poisoned lock.
+            // A panic of one thread ends the whole scope, so a poisoned lock needs no other treatment.
             let Ok(mut state) = state.lock() else { return };
             match judged {
                 Ok(verdict) => state.0.note(piece, verdict),

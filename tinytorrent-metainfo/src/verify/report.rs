@@ -20,19 +20,19 @@ impl VerifyReport {
         &self.pieces
     }
 
-    /// `true` if every piece is right, and every file as it should be.
+    /// Returns true if every piece is right, and no file has a fault.
     pub fn is_complete(&self) -> bool {
         self.pieces.is_full() && self.faults.is_empty()
     }
 
-    /// The files that are not as they should be, in order. Files count that are too long, and empty
-    /// ones that are missing, although no piece is wrong then.
+    /// The files that differ from the torrent, in order. A file that is too long, or an empty one that is
+    /// missing, is listed although its pieces are right.
     pub fn faults(&self) -> &[FileFault] {
         &self.faults
     }
 }
 
-/// What is known while pieces are being hashed.
+/// The findings while pieces are being hashed.
 pub(super) struct Findings<'a> {
     content: &'a Content<'a>,
     pieces: Bitfield,
@@ -78,7 +78,7 @@ impl<'a> Findings<'a> {
         let layout = self.content.metainfo.layout();
         for file in layout.files().filter(|file| !file.is_pad()) {
             if !self.kinds.contains_key(&file.index)
-                && let Some(kind) = self.content.look_at(&file)
+                && let Some(kind) = self.content.fault_of(&file)
             {
                 self.kinds.insert(file.index, kind);
             }
@@ -99,7 +99,8 @@ impl<'a> Findings<'a> {
         VerifyReport { faults: self.kinds.into_iter().map(fault).collect(), pieces: self.pieces }
     }
 
-    /// Files whose torrent lacks their piece layer are right as a whole or not at all.
+    /// Decides the pieces of files whose piece layer the torrent lacks. Only the root of the whole file
+    /// is known, so they are all right or all wrong.
     fn decide_pending(&mut self) {
         let metainfo = self.content.metainfo;
         let (info, layout) = (metainfo.info(), metainfo.layout());
