@@ -62,6 +62,7 @@ impl DiskPaths {
         };
         // Names that cannot be sanitised in reasonable time stay as they are.
         let Ok(other) = layout.with_policy(other) else { return Self::default() };
+        // Both policies keep all names, so the disk makes no difference.
         if layout.paths().are_unchanged() && other.paths().are_unchanged() {
             return Self::default();
         }
@@ -253,6 +254,7 @@ impl Names<'_> {
         group.iter().all(|&file| {
             let [own, portable] = [self.own, self.portable].map(|layout| layout.file(file));
             let (Some(own), Some(portable)) = (own, portable) else { return true };
+            // A policy changes elements, and never their number.
             let mut pairs = own.path.elements().zip(portable.path.elements());
             pairs.all(|(own, portable)| own == portable || !tried.insert(own) || trial.holds(own))
         })

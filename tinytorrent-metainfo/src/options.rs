@@ -94,6 +94,7 @@ impl ReadOptions {
     /// Warnings that are kept; the others are counted. Default: 100.
     pub fn max_warnings(&mut self, warnings: usize) -> &mut Self {
         self.max_warnings = warnings;
+        // Deviations of bencode become warnings, so more of them would be dropped later.
         self.bencode.max_deviations(warnings);
         self
     }

@@ -63,6 +63,7 @@ impl Report {
     }
 
     pub(crate) fn finish(mut self) -> Warnings {
+        // The deviations of bencode were reported before all others.
         self.warnings.sort_by_key(|warning| warning.offset);
         Warnings { list: self.warnings, count: self.count }
     }

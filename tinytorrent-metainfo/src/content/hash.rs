@@ -44,6 +44,7 @@ impl Hashing<'_> {
         let shared = Shared::default();
         thread::scope(|scope| {
             let workers = self.threads.clamp(1, MAX_THREADS).min(self.group_count() as usize);
+            // The calling thread is a worker too.
             for _ in 1..workers {
                 scope.spawn(|| self.hash_groups(&shared, sink));
             }
@@ -60,6 +61,7 @@ impl Hashing<'_> {
     ) {
         let mut worker = Worker::new(self, shared);
         while !shared.is_cancelled.load(Ordering::Relaxed) {
+            // The counter guards no other data, so its order with other memory does not matter.
             let group = shared.next_group.fetch_add(1, Ordering::Relaxed);
             if group >= self.group_count() {
                 return;
@@ -155,6 +157,7 @@ impl<'a> Worker<'a> {
                 self.report();
             }
             if self.shared.is_cancelled.load(Ordering::Relaxed) {
+                // Pieces that were not finished are not reported.
                 return self.lanes.clear();
             }
         }

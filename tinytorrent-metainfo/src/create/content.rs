@@ -59,6 +59,7 @@ impl Content {
     }
 
     pub(super) fn total_length(&self) -> u64 {
+        // The layout refuses a total that does not fit.
         self.found.iter().map(Found::length).fold(0, u64::saturating_add)
     }
 

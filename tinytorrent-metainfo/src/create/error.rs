@@ -186,6 +186,7 @@ impl CreateError {
 
     pub(super) fn content(path: PathBuf, kind: FaultKind) -> Self {
         match kind {
+            // The file was there, complete and no link, when it was found.
             FaultKind::Missing | FaultKind::Link | FaultKind::Short => Self::Changed { path },
             FaultKind::Io(source) => Self::Io { path, source },
         }

@@ -153,6 +153,7 @@ impl Draft {
                 pieces.filter_map(|piece| digests[piece.as_usize()].root).collect();
             match layer[..] {
                 [] => None,
+                // The hash of a single piece is the root of its file, and no layer is needed.
                 [root] => Some(root),
                 _ => {
                     let leaves = merkle::leaves_per_piece(self.piece_length);
@@ -201,6 +202,7 @@ fn lay_out(
         if rest > 0 && is_padded {
             builder.pad(u64::from(piece_length) - rest);
         }
+        // Padding, explicit or by alignment, has no file on disk.
         sources.resize(builder.file_count() as usize, None);
     }
     Ok((builder.build()?, sources))

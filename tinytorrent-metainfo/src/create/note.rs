@@ -1,11 +1,11 @@
 use std::fmt;
 use std::path::PathBuf;
 
-/// A difference between a torrent and its folder that the creator should know.
+/// A remark on the files of a torrent that is to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CreateNote {
-    /// The kind of difference.
+    /// The kind of the remark.
     pub kind: CreateNoteKind,
     /// The first [`MAX_PATHS`](Self::MAX_PATHS) files, folders or links of this kind.
     pub paths: Vec<PathBuf>,

@@ -82,7 +82,7 @@ impl CreatePlan {
         self.draft.piece_length
     }
 
-    /// Differences between the torrent and the folder, at most one note of each kind.
+    /// Remarks on the files, at most one of each kind.
     pub fn notes(&self) -> &[CreateNote] {
         &self.notes
     }
@@ -97,6 +97,7 @@ impl CreatePlan {
             Ok(metadata) if self.is_source(&Identity::of(output, &metadata)) => {
                 return Ok(Some(OutputConflict::Source));
             }
+            // A path that does not exist yet may still be in the folder.
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
@@ -105,6 +106,7 @@ impl CreatePlan {
             return Ok(None);
         }
         let parent = match output.parent() {
+            // `a.torrent` has an empty parent, which cannot be resolved.
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
@@ -148,6 +150,7 @@ impl CreatePlan {
             open: &|file| self.open(file),
             threads: self.options.threads,
             observer: &|progress| {
+                // After a fault the other threads need not go on.
                 let has_failed = state.lock().is_ok_and(|state| state.1.is_some());
                 if has_failed { ControlFlow::Break(()) } else { observer(progress) }
             },
@@ -157,6 +160,7 @@ impl CreatePlan {
             let Ok(mut state) = state.lock() else { return };
             match outcome {
                 Ok(digest) => state.0[piece.as_usize()] = digest,
+                // The first fault is the one that is returned.
                 Err(fault) => state.1 = state.1.take().or(Some(fault)),
             }
         });

@@ -15,6 +15,7 @@ use crate::path::os_bytes;
 
 /// Finds the files and links for a torrent of `path`, in no order.
 pub(super) fn scan(path: &Path, links: LinkPolicy) -> Result<Content, CreateError> {
+    // The user's own path may be a link, so it is followed.
     let metadata = fs::metadata(path).map_err(|error| CreateError::io(path, error))?;
     if metadata.is_dir() {
         return scan_folder(path, links);

@@ -131,6 +131,7 @@ impl<'a> Walk<'a> {
         kind: EntryKind,
     ) -> Result<(), RefusalReason> {
         match kind {
+            // Entries that are left out may be at any depth.
             EntryKind::Other => {
                 self.note(SPECIAL, path);
                 Ok(())

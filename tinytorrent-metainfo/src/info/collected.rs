@@ -25,8 +25,10 @@ pub(crate) struct Collected {
 
 impl Collected {
     fn new(options: &ReadOptions) -> Self {
+        // The piece length and the seed are set when they are known.
         let mut builder = Layout::builder(1);
         builder.policy(options.policy);
+        // A strict report, so that every fault is an error.
         let report = Report::new(false, 0);
         let hash = RunningHash::starting_at(0);
         Self { builder, report, is_plain: true, hash, folders: Vec::new(), ends: Vec::new() }
@@ -88,6 +90,7 @@ impl<'a> Values<'a> for &mut Collected {
     fn value(&mut self, value: &Document<'a>) {
         self.is_plain =
             self.is_plain && read_file(value.root(), &mut self.builder, &mut self.report).is_ok();
+        // The current folder is no longer the one in `folders`.
         self.builder.paths().go_to_root();
         self.ends.clear();
     }
@@ -96,6 +99,7 @@ impl<'a> Values<'a> for &mut Collected {
     fn known(&mut self, input: &'a [u8], at: usize) -> Option<Known> {
         self.hash.advance_to(at, input);
         let rest = &input[at..];
+        // Keys are sorted, so `length` comes before `path`. Entries with other keys go to `value`.
         let (length, after) = number(rest.strip_prefix(b"d6:lengthi")?)?;
         let path = after.strip_prefix(b"e4:pathl")?;
         let (name, after) = self.read_path(path)?;

@@ -141,6 +141,7 @@ impl Info {
     /// The root of a file's merkle tree; `None` in a v1 torrent, and for a file without content.
     pub fn pieces_root(&self, file: FileIndex) -> Option<[u8; 32]> {
         let at = *self.roots.get(file.as_usize())? as usize;
+        // Offset 0 is the `d` of the dictionary, so it is free to mean none.
         if at == 0 { None } else { self.raw[at..at + 32].try_into().ok() }
     }
 

@@ -44,6 +44,7 @@ impl<'r, 'doc, 'a> Reader<'r, 'doc, 'a> {
         let node = self.node.require("piece length")?;
         let found = node.to_i64()?;
         let error = |expected| Error::at(&node, ErrorKind::PieceLength { found, expected });
+        // A length below zero is out of range as well.
         let length = u32::try_from(found).ok().filter(|&length| length <= MAX_PIECE_LENGTH);
         let length = length.filter(|&length| length > 0);
         let length = length.ok_or_else(|| error("between 1 and 536854528"))?;
@@ -55,6 +56,7 @@ impl<'r, 'doc, 'a> Reader<'r, 'doc, 'a> {
 
     /// The name before sanitising. It is never empty, `.` or `..`.
     pub(super) fn name(&mut self) -> Result<Vec<u8>, Error> {
+        // Clients that write `name` in a local charset add `name.utf-8`.
         let utf8 = self.keys.name_utf8.and_then(|node| node.as_str());
         let utf8 = utf8.filter(|name| !name.is_empty()).map(str::as_bytes);
         let name = utf8.or_else(|| self.keys.name.and_then(|node| node.as_bytes()));

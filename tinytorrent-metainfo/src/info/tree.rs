@@ -16,6 +16,7 @@ pub(super) fn read(
     name: &[u8],
 ) -> Result<Files, Error> {
     let tree = reader.node.require("file tree")?;
+    // In a hybrid torrent `files` says that there is a folder.
     let is_single_file = reader.keys.files.is_none() && is_one_file(tree)?;
     let mut builder = reader.builder(piece_length);
     builder.aligned();
@@ -46,6 +47,7 @@ pub(super) fn merge_hybrid(
 ) -> Result<Files, Error> {
     let (v1, tree) = (&from_v1.layout, &from_tree.layout);
     let mut roots = vec![0; v1.file_count() as usize];
+    // The two layouts differ in padding alone.
     let mut theirs = tree.files().filter(|file| !file.is_pad());
     for ours in v1.files().filter(|file| !file.is_pad()) {
         let agree = theirs.next().filter(|theirs| {
@@ -104,6 +106,7 @@ impl<'doc, 'a> Walk<'doc, 'a> {
             if name.is_empty() {
                 return Err(Error::at(&entry, ErrorKind::FileTree));
             }
+            // Before the folder is entered, so that no claim makes `open` grow further.
             if open.len() > MAX_DEPTH as usize {
                 let file = self.builder.file_count();
                 return Err(Error::at(&entry, LayoutError::TooDeep { file }));

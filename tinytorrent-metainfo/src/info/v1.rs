@@ -74,6 +74,7 @@ fn read_files<'doc, 'a>(
 fn check_paths(files: Node<'_, '_>, layout: &Layout) -> Result<(), Error> {
     let mut paths = Vec::new();
     for (file, node) in layout.files().zip(files.list()).filter(|(file, _)| !file.is_pad()) {
+        // Without the end of its list, a path is a prefix of the paths below it.
         let path = used_path(&FileKeys::of(node)).and_then(|path| path.raw().strip_suffix(b"e"));
         paths.extend(path.map(|path| (path, file.index.get(), node)));
     }
@@ -119,6 +120,7 @@ fn push_path(
     is_pad: bool,
 ) -> Result<bool, Error> {
     let Some(path) = used_path(keys) else {
+        // Padding needs no path (BEP 47).
         return if is_pad { Ok(false) } else { Err(missing(&file, "path")) };
     };
     let paths = builder.paths();

@@ -209,7 +209,9 @@ impl LayoutBuilder {
         }
         self.starts.push(self.total);
         self.attributes.push(attributes);
+        // `check_file` has recorded an overflow, which `build` returns.
         self.total = self.total.saturating_add(length);
+        // A piece length of 0 is an error of `build`.
         let rest = length.checked_rem(self.piece_length.into()).unwrap_or(0);
         if self.is_aligned && rest > 0 && !attributes.is_pad() {
             self.end_file(u64::from(self.piece_length) - rest, FileAttributes::PAD);

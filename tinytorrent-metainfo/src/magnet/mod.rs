@@ -162,6 +162,7 @@ impl fmt::Display for Magnet {
         for (key, urls) in urls {
             urls.iter().try_for_each(|url| write!(f, "&{key}={}", escape::Escaped(url)))?;
         }
+        // A host and port has no character that needs an escape.
         self.peers.iter().try_for_each(|peer| write!(f, "&x.pe={peer}"))?;
         self.nodes.iter().try_for_each(|node| write!(f, "&dht={node}"))?;
         if !self.selection.is_empty() {

@@ -97,11 +97,13 @@ fn replace_entities(text: &str) -> Option<String> {
     while let Some(at) = rest.find(['&', '\\']) {
         let (before, after) = rest.split_at(at);
         out.push_str(before);
+        // `&` and `\` are single bytes.
         let (character, length) = entity(after).unwrap_or_else(|| (after.as_bytes()[0].into(), 1));
         out.push(character);
         rest = &after[length..];
     }
     out.push_str(rest);
+    // Every entity is longer than its character.
     (out.len() < text.len()).then_some(out)
 }
 

@@ -11,6 +11,7 @@ pub(super) fn read(text: &str) -> Result<Magnet, MagnetError> {
     for link in pasted::candidates(text) {
         match read_link(&link) {
             Ok(magnet) => return Ok(magnet),
+            // The last candidate is the plainest, and has the clearest error.
             Err(last) => error = last,
         }
     }
@@ -126,6 +127,7 @@ fn read_selection(query: &str) -> FileSelection {
 /// Reads a parameter other than `xt` and `so`. Unusable values are left out.
 fn read_parameter(magnet: &mut Magnet, key: &str, value: &str) {
     if key == "dn" && magnet.name.is_none() {
+        // Before unescaping: `+` is a blank, as in forms, and `%2B` a plus.
         let name = unescape(&value.replace('+', " "));
         magnet.name = (!name.is_empty()).then_some(name);
     }

@@ -16,6 +16,7 @@ impl FileSelection {
         let mut merged: Vec<RangeInclusive<u32>> = Vec::new();
         for range in ranges {
             match merged.last_mut() {
+                // Adjacent ranges are merged too, so that each set of files has one form.
                 Some(last) if *range.start() <= last.end().saturating_add(1) => {
                     *last = *last.start()..=*last.end().max(range.end());
                 }

@@ -44,6 +44,7 @@ impl Metainfo {
     /// are several (BEP 12).
     pub fn set_trackers(&mut self, tiers: Vec<Vec<String>>) -> &mut Self {
         self.trackers = tiers;
+        // A tier without a tracker has no meaning (BEP 12).
         self.trackers.retain(|tier| !tier.is_empty());
         let first = self.trackers.iter().flatten().next().map(|url| bytes(url));
         self.put("announce", first);
@@ -132,6 +133,7 @@ impl Metainfo {
         if let Some(layers) = &layers {
             root.insert(b"piece layers", layers);
         }
+        // The values are bencode already, and the map has sorted the keys.
         let mut out = vec![b'd'];
         for (key, value) in root {
             encode::bytes(&mut out, key);

@@ -101,6 +101,7 @@ impl PieceLayers {
         let file = layout.file(span.file.get())?;
         let root = info.pieces_root(file.index)?;
         let piece_length = layout.geometry().nominal_piece_length();
+        // Such a file has no piece layer: its root is the hash of its only piece.
         if file.length <= piece_length.into() {
             let leaf_count = merkle::leaf_count(file.length).next_power_of_two();
             return Some(PieceHash { hash: root, leaf_count });
@@ -126,6 +127,7 @@ impl PieceLayers {
         let (layer, _) = bytes.as_chunks::<32>();
         let leaves = merkle::leaves_per_piece(info.geometry().nominal_piece_length());
         if merkle::root_of_layer(layer, leaves) != *root {
+            // Lenient reading drops the layer, which can be had from peers.
             return report.deviate(&node, WarningKind::PieceLayerHash);
         }
         self.hashes.extend_from_slice(layer);
@@ -142,6 +144,7 @@ impl PieceLayers {
     ) -> Result<(), Error> {
         let missing = required.iter().filter(|(root, _)| self.get(root).is_none());
         let mut missing: Vec<u32> = missing.map(|(_, required)| required.file).collect();
+        // The map has a random order; the error should not.
         missing.sort_unstable();
         missing
             .into_iter()

@@ -77,6 +77,7 @@ impl LayerAssembly {
     /// if they are wrong, or if the part is not one of those that were missing.
     pub fn add(&mut self, part: &LayerPart, hashes: &[[u8; 32]]) -> bool {
         let Some(layer) = self.required.get(&part.root) else { return false };
+        // Only parts from `missing` are accepted, so that parts never overlap.
         let is_part = u64::from(part.index) < layer.hash_count
             && part.index.is_multiple_of(PART)
             && *part == self.part(&part.root, layer, part.index);

@@ -21,6 +21,7 @@ pub(super) fn trackers(
         if list.kind() != Kind::List {
             report.deviate(&list, WarningKind::WrongKind(Kind::List))?;
         }
+        // A value that is not a list has no entries, and `announce` is used.
         for tier in list.list() {
             let mut urls = self::tier(tier, report)?;
             urls.retain(|url| seen.insert(url.clone()));

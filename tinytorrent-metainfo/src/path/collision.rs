@@ -56,6 +56,7 @@ impl Claims {
         }
         let mut claimed = Vec::new();
         let mut is_claimed = vec![false; hashes.len()];
+        // The root is never a file, so nothing can collide with it.
         is_claimed[Folders::ROOT as usize] = true;
         let mut claim = |index: usize| {
             if !is_written(index) {
@@ -63,6 +64,7 @@ impl Claims {
             }
             let own = paths.files.places[index].folder;
             let mut folder = own;
+            // Each folder is claimed once, so all files together take linear time.
             while !is_claimed[folder as usize] {
                 is_claimed[folder as usize] = true;
                 claimed.push(hashes[folder as usize]);
@@ -82,6 +84,7 @@ impl Claims {
         self.files.iter().flatten().for_each(|hash| sieve.add(hash.get()));
         // The sieve leaves few hashes, which a set compares for certain.
         let repeat = |hash: &&u64| sieve.may_repeat(**hash);
+        // Folders come first, so a file gives way to a folder, wherever it is in the order.
         let mut taken: Hashes = self.claimed.iter().filter(repeat).copied().collect();
         let mut is_clash = |hash: u64| sieve.may_repeat(hash) && !taken.insert(hash);
         let clash =
@@ -104,6 +107,7 @@ impl Claims {
         taken.extend(self.files.iter().flatten().map(|hash| hash.get()));
         let mut rename_one = |index: usize| {
             let folder = self.folders[files.places[index].folder as usize];
+            // Counting goes on for each path, so that n files with one path take n attempts.
             let number = numbers.entry(self.files[index]?).or_default();
             loop {
                 // Paths made for the purpose could use up the numbers of a name.

@@ -72,6 +72,7 @@ impl Cursor {
     ) -> bool {
         self.levels.truncate(self.depth);
         self.depth += 1;
+        // The layout refuses the path, and needs to know only its depth.
         if self.depth > MAX_LEVELS {
             return true;
         }

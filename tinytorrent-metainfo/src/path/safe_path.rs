@@ -148,6 +148,7 @@ pub(crate) fn os_bytes(name: &OsStr) -> Option<&[u8]> {
     name.to_str().map(str::as_bytes)
 }
 
+// Not derived: the folders of different layouts have other ids.
 impl PartialEq for SafePath<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name && self.elements().eq(other.elements())

@@ -125,6 +125,7 @@ impl VerifyOptions {
             open: &open,
             threads: self.threads,
             observer: &|progress| {
+                // After an inconsistency the other threads need not go on.
                 let has_failed = state.lock().is_ok_and(|state| state.1.is_some());
                 if has_failed { ControlFlow::Break(()) } else { observer(progress) }
             },

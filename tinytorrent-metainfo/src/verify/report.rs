@@ -67,6 +67,7 @@ impl<'a> Findings<'a> {
             Verdict::Unreadable(file, reason) => {
                 self.kinds.insert(file, FileFaultKind::Unreadable(reason));
             }
+            // Another fault of the file explains more than its length.
             Verdict::Short(file) => _ = self.kinds.entry(file).or_insert(FileFaultKind::Short),
             Verdict::Wrong => {}
         }
@@ -77,6 +78,7 @@ impl<'a> Findings<'a> {
         self.decide_pending();
         let layout = self.content.metainfo.layout();
         for file in layout.files().filter(|file| !file.is_pad()) {
+            // A fault that hashing has found has the better reason.
             if !self.kinds.contains_key(&file.index)
                 && let Some(kind) = self.content.fault_of(&file)
             {
@@ -87,6 +89,7 @@ impl<'a> Findings<'a> {
         for &piece in &self.bad {
             for span in layout.piece_spans(piece).filter(|span| !span.is_pad) {
                 pieces.entry(span.file).or_default().push(piece.get());
+                // The piece does not show which of its files is wrong.
                 self.kinds.entry(span.file).or_insert(FileFaultKind::Wrong);
             }
         }
