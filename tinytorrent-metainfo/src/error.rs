@@ -79,7 +79,7 @@ pub enum ErrorKind {
         /// The other file, which has this path or lies below it.
         of: u32,
     },
-    /// The file has no info dictionary but a magnet link, in `magnet-uri` as rtorrent writes it, or in
+    /// The file has no info dictionary but a magnet link, in `magnet-uri` as rtorrent accepts it, or in
     /// `magnet-info` as transmission up to 3.0 wrote it. Read the link instead.
     #[error("this file only holds a magnet link: {0}")]
     IsMagnet(String),

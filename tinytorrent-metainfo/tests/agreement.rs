@@ -1,4 +1,4 @@
-//! The same content and options make the same torrent as other programs make, where they are
+//! Comparison with the torrents that other programs make of the same content and options, if they are
 //! installed: `apt-get install mktorrent transmission-cli python3-libtorrent`.
 #![allow(clippy::disallowed_methods, reason = "tests read files")]
 
@@ -16,8 +16,8 @@ fn go_on(_: Progress) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-/// A folder with files in folders, some of them empty, and a file alone. `one.bin` comes before
-/// `one/…` as a path, and after it element by element.
+/// A folder with subfolders and empty files, and a single file. `one.bin` comes before `one/…` in the
+/// order of whole paths, and after it element by element.
 fn content(folder: &Path) {
     for (number, (path, length)) in [
         ("album/one/a.bin", 40_000_usize),
@@ -44,7 +44,7 @@ fn ours(path: &Path, version: Version) -> Metainfo {
     options.create(path, &go_on).unwrap()
 }
 
-/// Runs a program that writes `torrent`, and reads what it wrote. `None` if there is no such program.
+/// Runs a program that writes `torrent`, and reads the result. `None` if the program is not installed.
 fn theirs(mut command: Command, torrent: &Path) -> Option<Metainfo> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = match command.output() {
@@ -58,7 +58,7 @@ fn theirs(mut command: Command, torrent: &Path) -> Option<Metainfo> {
     Some(Metainfo::from_bytes(&fs::read(torrent).unwrap()).unwrap())
 }
 
-/// Compares the torrents of a folder and of a file that another program makes.
+/// Compares our torrents of a folder and of a file with those of another program.
 fn agree(version: Version, command: impl Fn(&Path, &Path) -> Command) {
     let folder = tempfile::tempdir().unwrap();
     content(folder.path());
@@ -94,15 +94,15 @@ fn transmission_makes_the_same_pieces() {
         let mut command = Command::new("transmission-create");
         command.args(["-s", "32", "-o"]).arg(&torrent).arg(&path);
         let Some(theirs) = theirs(command, &torrent) else { return };
-        // It writes `private` in any case and leaves empty files out, so the info-hash differs.
+        // Transmission always writes `private` and leaves out empty files, so the info-hash differs.
         let ours = ours(&path, Version::V1);
         assert_eq!(ours.layout().total_length(), theirs.layout().total_length());
         assert_eq!(ours.info().piece_hashes(), theirs.info().piece_hashes());
     }
 }
 
-/// Adds the files in our order, as libtorrent takes them from the disk in any; and gives them no
-/// attributes.
+/// Adds the files in our order and without attributes. By itself libtorrent adds them in the order of
+/// the disk.
 const LIBTORRENT: &str = r#"
 import os, sys
 try:
@@ -162,7 +162,7 @@ fn libtorrent_makes_the_same_hybrid_torrent() {
     libtorrent(Version::Hybrid);
 }
 
-/// Prints each file that is no padding: path, size, attributes as BEP 47 has them, target of a link.
+/// Prints each file but padding: path, size, attributes of BEP 47, target of a link.
 const READ_WITH_LIBTORRENT: &str = r#"
 import libtorrent as lt, sys
 files = lt.torrent_info(sys.argv[1]).files()

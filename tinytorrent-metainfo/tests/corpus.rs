@@ -1,4 +1,4 @@
-//! Agreement with libtorrent over a corpus of real and broken torrents, where that is at hand.
+//! Agreement with libtorrent on a corpus of real and broken torrents, where there is one.
 #![allow(clippy::disallowed_methods, reason = "tests read files")]
 
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use tinytorrent_metainfo::{Metainfo, Version};
 
-/// A line of `classification.tsv`: what libtorrent says of a file.
+/// A line of `classification.tsv`: the verdict of libtorrent on a file.
 struct Verdict {
     path: String,
     loads: bool,
@@ -59,7 +59,7 @@ fn verdicts(corpus: &std::path::Path) -> Vec<Verdict> {
         .collect()
 }
 
-/// What we make of a torrent, in the words of the table.
+/// Our verdict on a torrent, in the words of the table.
 fn describe(metainfo: &Metainfo) -> [String; 8] {
     let (info, layout) = (metainfo.info(), metainfo.layout());
     let kind = match info.version() {

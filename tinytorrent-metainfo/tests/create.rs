@@ -1,4 +1,4 @@
-//! The parts of a folder that become part of a torrent, and those that cannot.
+//! Files and folders that become part of a torrent, and those that cannot.
 #![cfg(unix)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests read files")]
 
@@ -20,7 +20,7 @@ fn go_on(_: Progress) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-/// A folder `album` in a place of its own, with files of these paths and lengths.
+/// A folder `album` in a temporary folder, with files of these paths and lengths.
 fn album(files: &[(&str, usize)]) -> (tempfile::TempDir, PathBuf) {
     let place = tempfile::tempdir().unwrap();
     let album = place.path().join("album");
@@ -43,7 +43,7 @@ fn plan(path: &Path, links: LinkPolicy) -> Result<CreatePlan, CreateError> {
     options(Version::V1, links).plan(path)
 }
 
-/// A torrent that reads strictly and comes back as it was.
+/// Creates a torrent, and checks that it is read strictly and written unchanged.
 fn create(path: &Path, version: Version, links: LinkPolicy) -> Metainfo {
     let made = options(version, links).create(path, &go_on).unwrap();
     let read = Metainfo::from_bytes(&made.to_bytes()).unwrap();
@@ -56,7 +56,7 @@ fn is_complete(metainfo: &Metainfo, folder: &Path) -> bool {
     report.is_complete() && report.faults().is_empty()
 }
 
-/// Paths below the folder of all files, with the attributes and the targets of links.
+/// The paths of all files below the torrent's folder, with attributes and the targets of links.
 fn entries(metainfo: &Metainfo) -> Vec<(String, String, Option<String>)> {
     let files = metainfo.layout().files().filter(|file| !file.is_pad());
     let entry = |file: tinytorrent_metainfo::File<'_>| {
@@ -285,7 +285,7 @@ fn what_has_no_content_is_left_out_and_noted() {
     assert!(matches!(made, Err(CreateError::NotAFile { .. })), "{made:?}");
 }
 
-/// The standard library makes no pipes with names.
+/// Creates a named pipe with `mkfifo`, as the standard library has no function for it.
 fn make_pipe(path: &Path) {
     assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
 }
@@ -296,7 +296,7 @@ fn a_file_that_changes_while_it_is_read_is_named() {
     for version in VERSIONS {
         fs::write(album.join("b"), [7; 100]).unwrap();
         let plan = options(version, LinkPolicy::Keep).plan(&album).unwrap();
-        // As long as before, and perhaps within the tick of a clock: the time is set by hand.
+        // The length stays the same, and the clock may not have advanced: the time is set explicitly.
         fs::write(album.join("b"), [8; 100]).unwrap();
         let file = fs::File::options().write(true).open(album.join("b")).unwrap();
         file.set_modified(std::time::UNIX_EPOCH).unwrap();

@@ -1,4 +1,4 @@
-//! Torrents of what is on disk, and what is on disk held against them.
+//! Torrents of files on disk, and the files verified with them.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests read files")]
 
 use std::fs;
@@ -16,7 +16,7 @@ fn go_on(_: Progress) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-/// Bytes that differ from place to place.
+/// Pseudo-random bytes.
 fn bytes(length: usize, seed: u64) -> Vec<u8> {
     let step = |state: &u64| {
         Some(state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407))
@@ -235,6 +235,6 @@ fn names_that_mean_padding_are_refused_where_they_would_be_padding() {
         assert!(matches!(refusal.reason, RefusalReason::Padding) && refusal.path == name);
     }
     assert!(verify(&create(&album, Version::V2), folder.path()).is_complete());
-    // Alone it is no padding: there is nothing that it could fill up.
+    // A single file is never padding, as no other file follows.
     assert!(verify(&create(&name, Version::V1), &album).is_complete());
 }

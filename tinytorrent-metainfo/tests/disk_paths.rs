@@ -1,4 +1,4 @@
-//! Which names content has on a disk: those it has already, and those that the disk holds.
+//! The names of content on a disk: those that it has already, and those that the disk can hold.
 
 #![cfg(unix)]
 #![allow(clippy::disallowed_methods, reason = "tests make files")]
@@ -15,7 +15,7 @@ use tinytorrent_metainfo::{DiskPaths, Layout, PathPolicy, Trying};
 fn layout(policy: PathPolicy, root: &str, files: &[&str]) -> Layout {
     let mut builder = Layout::builder(1);
     builder.policy(policy);
-    // The files of some layouts have no folder around them.
+    // Some layouts have no folder for their files.
     if root != "-" {
         builder.root(root);
     }
@@ -97,7 +97,7 @@ fn a_file_that_happens_to_have_a_portable_name_is_not_written_over() {
     std::fs::write(place.path().join("empty_"), b"").unwrap();
     let own = ["what?", "empty?"];
     assert_eq!(found_in(&layout, place.path(), Trying::IfMissing), own);
-    // Where nothing is written, it may be content that is damaged.
+    // If nothing will be written, a file of another length may be damaged content.
     assert_eq!(found_in(&layout, place.path(), Trying::Never), ["what_", "empty_"]);
 }
 
@@ -136,7 +136,7 @@ fn a_disk_that_takes_names_for_equal_is_found_out() {
     let layout = layout(PathPolicy::System, "top", &["Foo/a", "foo/a", "foo/b", "c"]);
     let numbered = ["top/Foo/a", "top/foo/a.1", "top/foo/b", "top/c"];
     assert_eq!(found_in(&layout, disk.path(), Trying::IfMissing), numbered);
-    // The first of two is there, and answers to the name of the other.
+    // The first of two files exists, and is found under the name of the other.
     put(disk.path(), "top/Foo/a");
     assert_eq!(found_in(&layout, disk.path(), Trying::IfMissing), numbered);
     put(disk.path(), "top/foo/a.1");
@@ -196,7 +196,7 @@ proptest! {
         let place = tempfile::tempdir().unwrap();
         for (at, index) in there.iter().enumerate() {
             let path = layouts[at % 2].file(index.index(files.len()) as u32).unwrap().path;
-            // One may be a folder on the way to another, as they are of different layouts.
+            // The paths are from different layouts, so one may be a folder of another.
             let _ = try_put(place.path(), &path.to_string());
         }
         for layout in &layouts {

@@ -1,4 +1,4 @@
-//! Piece layers in parts (BEP 52, "hash request"), held against trees that are written out in full.
+//! Parts of piece layers (BEP 52, "hash request"), compared with complete trees.
 
 mod common;
 
@@ -15,7 +15,7 @@ fn parent(left: &Hash, right: &Hash) -> Hash {
     Sha256::digest([*left, *right].as_flattened()).into()
 }
 
-/// A file's tree from its piece layer upwards, padding and all.
+/// The tree of a file from its piece layer upwards, with padding.
 struct Tree {
     piece_length: i128,
     pieces: usize,
@@ -44,7 +44,7 @@ impl Tree {
         self.layers.len() as u32 - 1
     }
 
-    /// What a `hashes` message has to say (BEP 52).
+    /// The hashes and the proof of a `hashes` message (BEP 52).
     fn answer(&self, index: u32, length: u32, proof_layers: u32) -> Vec<Hash> {
         let (index, length) = (index as usize, length as usize);
         let mut hashes = self.layers[0][index..index + length].to_vec();
@@ -109,8 +109,8 @@ fn the_layers_of_a_torrent_come_back_in_parts() {
     }
 }
 
-// W-48: each length and proof that BEP 52 allows is answered as the full tree has it; and a length of one,
-// for which libtorrent asks.
+// W-48: the answers are those of the full tree, for each length and proof that BEP 52 allows, and for a
+// length of one, which libtorrent requests.
 #[test]
 fn a_part_has_the_hashes_of_the_tree_and_no_other() {
     let trees = trees(2);
@@ -180,8 +180,8 @@ fn a_wrong_hash_anywhere_is_refused() {
     assert!(assembly.finish().is_none());
 }
 
-// A tree may prove hashes beyond the end of its file that are none of padding: such a layer is not the
-// one of the file, and nobody whom we gave it to could prove it.
+// A tree may prove hashes beyond the end of its file that are not those of padding. Its layer is then
+// not the one of the file, and other peers could not prove it.
 #[test]
 fn what_is_beyond_the_end_of_a_file_is_padding() {
     for pieces in [3, 600] {
@@ -195,7 +195,7 @@ fn what_is_beyond_the_end_of_a_file_is_padding() {
     }
 }
 
-// V-20: files alike share a layer, which is asked for once.
+// V-20: files with the same content share a layer, which is requested once.
 #[test]
 fn what_a_torrent_has_is_not_asked_for() {
     let tree = || Tree::new(700, 0, 3);

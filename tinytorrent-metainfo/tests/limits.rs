@@ -1,5 +1,5 @@
-//! Claims beyond all reason end with a clear error, and cost neither the time nor the memory they
-//! claim: a test that took either would not end.
+//! Excessive claims are errors, and take neither the time nor the memory that they claim. A test in
+//! which they did would not end.
 
 mod common;
 
@@ -38,7 +38,7 @@ fn pieces_of_2_to_31_are_refused() {
     assert_eq!(kind, ErrorKind::TooManyPieces { count: 1 << 31, limit: 1 << 21 });
     let kind = refused_kind(&torrent(info(&changes((1 << 31) + 1)), &[]));
     assert!(matches!(kind, ErrorKind::Layout(LayoutError::Geometry(_))), "{kind}");
-    // Nor does raising the limit make anything grow with the claim.
+    // With a higher limit the memory does not grow with the claim either.
     let bytes = torrent(info(&changes(1 << 31)), &[]);
     let error = ReadOptions::strict().max_pieces(u32::MAX).read(&bytes).unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Pieces { expected: 20 << 31, found: 0 });
@@ -47,7 +47,7 @@ fn pieces_of_2_to_31_are_refused() {
 // B-21, M-47
 #[test]
 fn a_billion_files_are_refused_by_the_count_of_values() {
-    // Each file is an empty dictionary: two bytes a claim, and lists of them without end.
+    // Each file is an empty dictionary of two bytes, in a list as long as the limits allow.
     let files = [b"l".to_vec(), b"de".repeat(4_000_000), b"e".to_vec()].concat();
     let bytes = torrent(info(&[("length", None), ("files", Some(files))]), &[]);
     let error = refused(&bytes);
@@ -71,7 +71,7 @@ fn a_hundred_thousand_files_are_read() {
 
 #[test]
 fn wrong_values_without_end_cost_no_more_than_reading() {
-    // Each would be a warning with a key path that takes long to find.
+    // Each entry would be a warning, and its key path takes long to find.
     let files: Vec<Vec<u8>> = (0..50_000)
         .map(|number: u32| {
             d([

@@ -1,4 +1,4 @@
-//! Merkle trees against a naive tree, which is the specification (BEP 52).
+//! Merkle trees, compared with a naive tree that is the specification (BEP 52).
 
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
@@ -8,7 +8,7 @@ fn sha256(bytes: &[u8]) -> Hash {
     Sha256::digest(bytes).into()
 }
 
-/// All layers of a tree over exactly a power of two of leaves, the leaves first.
+/// All layers of a tree over a power of two of leaves, leaves first.
 fn naive(mut leaves: Vec<Hash>, width: usize) -> Vec<Vec<Hash>> {
     leaves.resize(width.next_power_of_two(), [0; 32]);
     let mut layers = vec![leaves];

@@ -1,4 +1,4 @@
-//! The rules about names from strangers (CONFORMANCE M-21 to M-28, M-43 to M-45).
+//! The rules about names from strangers (`docs/conformance/metainfo.md`, M-21 to M-28, M-43 to M-45).
 
 mod common;
 
@@ -28,7 +28,7 @@ fn system(element: impl AsRef<[u8]>) -> Vec<u8> {
     builder.build().unwrap().file(0).unwrap().path.to_bytes()
 }
 
-/// The paths that come of many, in order.
+/// The paths that a policy makes of several paths, in order.
 fn all(policy: PathPolicy, files: &[&[&str]]) -> Vec<String> {
     let mut builder = Layout::builder(1);
     builder.policy(policy);
@@ -68,7 +68,7 @@ fn overlong_forms_are_never_decoded() {
     for overlong in [&b"..\xc0\xaf.."[..], b"..\xe0\x80\xaf..", b"\xc0\xae\xc0\xae"] {
         let element = portable(overlong);
         assert!(!element.contains('/') && element != "..", "{element}");
-        // Unix decodes nothing.
+        // On Unix bytes that are not UTF-8 are kept.
         #[cfg(all(unix, not(target_vendor = "apple")))]
         assert_eq!(system(overlong), overlong);
     }
@@ -130,10 +130,10 @@ fn paths_that_a_file_system_may_mix_up_are_told_apart() {
     let accents: [&[&str]; 3] = [&["é"], &["e\u{301}"], &["É"]];
     assert_eq!(all(PathPolicy::Portable, &accents), ["é", "e\u{301}.1", "É.2"]);
     assert_eq!(all(PathPolicy::Portable, &[&["straße"], &["STRASSE"]]), ["straße", "STRASSE.1"]);
-    // A file where a folder has to be, before and after it.
+    // A file with the path of a folder, before it and after it.
     assert_eq!(all(PathPolicy::Portable, &[&["a"], &["A", "b"]]), ["a.1", "A/b"]);
     assert_eq!(all(PathPolicy::Portable, &[&["a", "b"], &["a"]]), ["a/b", "a.1"]);
-    // The number must not meet another name.
+    // The new name must not be the name of another file.
     assert_eq!(
         all(PathPolicy::Portable, &[&["a"], &["a.1"], &["a"], &["a"]]),
         ["a", "a.1", "a.2", "a.3"]
@@ -157,7 +157,7 @@ fn collisions_made_on_purpose_take_no_time() {
     let mut builder = Layout::builder(1);
     (0..100_000).for_each(|_| _ = builder.file(["a"], 1));
     assert_eq!(builder.build().unwrap().file(99_999).unwrap().path.to_string(), "a.99999");
-    // Names that are cut to the same stem, each twice, and every number of it is taken.
+    // Names that are shortened to the same stem, each twice, and all numbers of that stem are taken.
     let mut builder = Layout::builder(1);
     for number in 0..20_000 {
         let long = format!("{}{number:05}", "x".repeat(250));
@@ -233,7 +233,7 @@ fn links_lead_to_places_below_the_root_or_are_none() {
         assert_eq!(warning, WarningKind::Symlink, "{target:?}");
         assert!(!file.attributes.is_symlink() && file.link_target.is_none() && file.length == 0);
     }
-    // A separator within an element leads nowhere either.
+    // A separator within an element is replaced in targets too.
     let files = [common::file(40_000, &["a"]), link(&["l"], Some(strings(["../../etc"])))];
     let read = both(&torrent(info_of_files(&files, 40_000), &[]));
     assert_eq!(read.layout().file(1).unwrap().link_target.unwrap().to_string(), "folder/.._.._etc");
@@ -255,7 +255,7 @@ fn the_length_of_a_link_counts_for_nothing() {
 // M-45
 #[test]
 fn nothing_is_written_through_a_link() {
-    // `d` is a link, and `d/x` wants to go through it: the link makes way.
+    // `d` is a link, and `d/x` would lead through it: the link gets another name.
     let files = [
         link(&["d"], Some(strings(["elsewhere"]))),
         file(20_000, &["d", "x"]),
@@ -292,7 +292,7 @@ fn policies() -> impl Strategy<Value = PathPolicy> {
     prop::sample::select(vec![PathPolicy::Portable, PathPolicy::System])
 }
 
-/// Elements that are likely to make trouble, and any others.
+/// Elements that often break sanitising, and arbitrary others.
 fn elements() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         prop::sample::select(vec![
@@ -340,7 +340,7 @@ proptest! {
                 prop_assert!(below.components().skip(2).all(|part| matches!(part, Component::Normal(_))));
             }
             prop_assert!(seen.insert(file.path));
-            // No file is a folder on another's way.
+            // The path of a file is never the folder of another one.
             let folder = [&file.path.to_bytes()[..], b"/"].concat();
             prop_assert!(all.iter().all(|path| !path.to_bytes().starts_with(&folder)));
         }

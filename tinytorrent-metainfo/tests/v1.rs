@@ -1,4 +1,4 @@
-//! The rules of BEP 3 and of what surrounds it (CONFORMANCE D.2).
+//! The rules of BEP 3 and of its extensions (`docs/conformance/metainfo.md`).
 
 mod common;
 
@@ -22,7 +22,7 @@ fn tiers(metainfo: &Metainfo) -> Vec<Vec<&str>> {
 // M-01, M-02, BEP 3
 #[test]
 fn info_hash_covers_the_bytes_as_they_are() {
-    // Keys out of order and an integer with a zero in front: encoding it again would change it.
+    // Keys out of order and an integer with a leading zero, which encoding again would change.
     let info = b"d4:name1:a6:lengthi05e12:piece lengthi16384e6:pieces20:AAAAAAAAAAAAAAAAAAAAe";
     let bytes = [b"d4:info", &info[..], b"e"].concat();
     let (read, _) = lenient(&bytes);
@@ -80,7 +80,7 @@ fn without_a_name_the_info_hash_stands_in() {
         assert_eq!(warning, WarningKind::NoName);
         assert_eq!(paths(&read), [read.hashes().v1().unwrap().to_string()]);
     }
-    // Nothing is left of it that anybody sees: still a name, on disk.
+    // A name of only invisible characters is `_` on disk under a policy that drops them.
     let invisible = torrent(info(&[("name", Some(s("\u{200b}\u{202e}")))]), &[]);
     assert_eq!(paths(&both(&invisible)), ["\u{200b}\u{202e}"]);
     assert_eq!(paths(&portable(&invisible)), ["_"]);
@@ -317,7 +317,7 @@ fn web_seeds_come_in_every_shape() {
     both(&torrent(info(&[]), &[("url-list", s(""))]));
     let folder = || info_of_files(&[file(39_999, &["x"]), file(1, &["y"])], 40_000);
     assert_eq!(seeds(folder(), strings(["http://a", "http://a/"])), ["http://a/"]);
-    // libtorrent's url_seed_multi_single_file: the URL of the file, or of the folder around it.
+    // As in libtorrent's url_seed_multi_single_file: the URL of the file, or of its folder.
     let one = || info_of_files(&[file(40_000, &["foo", "bar"])], 40_000);
     let urls = ["http://a/folder/foo/bar", "http://a/"];
     assert_eq!(seeds(one(), strings(urls)), urls);
@@ -494,7 +494,7 @@ fn a_magnet_in_a_file_is_named() {
     let link = "magnet:?xt=urn:btih:dd8255ecdc7ca55fb0bbf81323d87062db1f6d1c";
     let bytes = d([("magnet-uri", s(link))]);
     assert_eq!(refused_kind(&bytes), ErrorKind::IsMagnet(link.to_owned()));
-    // As transmission keeps a link until it has the metadata.
+    // The form in which transmission stores a link until it has the metadata.
     let hash = link[20..].parse::<InfoHashV1>().unwrap();
     let magnet = || d([("display-name", s("a+b é")), ("info_hash", s(hash.as_bytes()))]);
     let bytes = d([
@@ -507,7 +507,7 @@ fn a_magnet_in_a_file_is_named() {
     assert_eq!((found.hashes.v1(), found.name.as_deref()), (Some(hash), Some("a b é")));
     assert_eq!(found.trackers, ["udp://a:1", "udp://b:1"]);
     assert_eq!(found.web_seeds, ["http://w/x"]);
-    // Metadata that is there counts, and a hash that is none does not.
+    // An info dictionary is preferred to a link, and an invalid hash is no link.
     let whole = both(&torrent(info(&[]), &[("magnet-info", magnet())]));
     assert_eq!(whole.info().name(), "a.bin");
     let short = d([("magnet-info", d([("info_hash", s("x"))]))]);
@@ -535,7 +535,7 @@ fn strict_reading_refuses_two_files_of_one_path() {
         let names: HashSet<String> = common::paths(&read).into_iter().collect();
         assert_eq!(names.len(), paths.len(), "lenient reading tells them apart");
     }
-    // Paths that some file system may mix up are not one path.
+    // Paths that only some file systems take for equal are different paths.
     let alike = files(&[&["a"], &["A"], &["b:"], &["b?"], &["a b", "c"], &["a b."]]);
     assert!(Metainfo::from_bytes(&alike).is_ok());
     let pads = ["p", "p"]

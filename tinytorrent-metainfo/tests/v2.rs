@@ -1,4 +1,4 @@
-//! The rules of BEP 52 (CONFORMANCE D.3).
+//! The rules of BEP 52 (`docs/conformance/v2.md`).
 #![allow(clippy::disallowed_methods, reason = "tests read files")]
 
 mod common;
@@ -15,7 +15,7 @@ use tinytorrent_metainfo::{
 
 const PIECE: i128 = 16_384;
 
-/// What a file tree says of a file.
+/// The entry of a file in a file tree.
 fn leaf(length: i128, root: Option<&[u8]>) -> Vec<u8> {
     let root = root.map(|root| ("pieces root", s(root)));
     d([("", d([("length", i(length))].into_iter().chain(root)))])
@@ -270,7 +270,7 @@ fn files_begin_at_the_border_of_a_piece() {
     assert_eq!(layout.total_length(), 5 * 16_384);
 }
 
-/// A hybrid of two files with padding between, as its two halves.
+/// The two halves of a hybrid torrent of two files with padding between them.
 fn hybrid(files: &[Vec<u8>], tree: Vec<u8>, total: usize) -> Vec<u8> {
     let changes = [
         ("files", Some(l(files.to_vec()))),
@@ -308,7 +308,7 @@ fn both_halves_of_a_hybrid_mean_the_same() {
         let kind = refused_kind(&hybrid(&files, tree(), total));
         assert_eq!(kind, ErrorKind::HybridMismatch { file: at });
     }
-    // One file: the name is the file's.
+    // A torrent of one file has the name of the file.
     let single = info_with(
         d([("name", small(5, 1))]),
         &[("length", Some(i(5))), ("pieces", Some(s([7; 20])))],
@@ -336,7 +336,7 @@ fn a_hybrid_whose_hashes_disagree_is_refused_for_good() {
     let verify = |metainfo| VerifyOptions::new().verify(metainfo, folder.path(), &go_on);
     assert!(verify(&good).unwrap().is_complete());
     assert!(matches!(verify(&bad), Err(VerifyError::Inconsistent { piece: 0 })));
-    // Content that is wrong by both is wrong, no more.
+    // Content that matches neither hash is wrong, and the torrent consistent.
     fs::write(&path, [6; 40_000]).unwrap();
     assert_eq!(verify(&bad).unwrap().pieces().count(), 0);
 }

@@ -1,4 +1,4 @@
-//! Content that is not as its torrent says, and content in unusual places.
+//! Content that differs from its torrent, and content in unusual places.
 
 #![cfg(unix)]
 #![allow(clippy::disallowed_methods, reason = "tests make files")]
@@ -101,7 +101,8 @@ fn links_are_named_unless_they_are_to_be_followed() {
     assert!(followed.is_complete(), "{:?}", followed.faults());
 }
 
-/// One file cannot be read, and others are still looked at. Root may read all, so another user does it.
+/// A file that cannot be read does not stop the verification of others. Root can read all files, so the
+/// test runs as another user.
 #[test]
 fn every_bad_file_is_named() {
     let (place, metainfo) = scene();
@@ -156,7 +157,7 @@ fn content_is_verified_under_its_own_names_and_beyond_the_longest_path() {
         let mut out = folder.create_file(file.path.elements(), mode).unwrap();
         out.write_all(&vec![7; file.length as usize]).unwrap();
     }
-    // The hashes are made up, so that each file is wrong, and none is missing.
+    // The hashes are made up, so each file is wrong, and none is missing.
     let report = verify(&metainfo, place.path());
     assert_eq!(report.faults().len(), 3);
     assert!(report.faults().iter().all(|fault| fault.kind == FileFaultKind::Wrong));

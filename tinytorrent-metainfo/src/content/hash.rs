@@ -12,9 +12,9 @@ use crate::{Layout, Version, merkle};
 /// A task that hashes all pieces of a torrent's content.
 ///
 /// Several pieces are hashed in parallel, in lanes of vector registers, and a slice of each at a time.
-/// So the data is still in the cache when it is hashed: reading it from memory again takes as long as
-/// the hashing. In a v2 torrent the blocks of one piece fill the lanes. Slices are longer there, as
-/// reading in one place is cheaper than reading in many places in turn.
+/// So the data is still in the cache when it is hashed; a large read, which leaves the cache, takes as
+/// long as the hashing itself. In a v2 torrent the blocks of one piece fill the lanes. Slices are longer
+/// there, as reading in one place is cheaper than reading in many places in turn.
 pub(crate) struct Hashing<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) version: Version,

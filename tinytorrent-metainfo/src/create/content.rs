@@ -75,6 +75,7 @@ impl Content {
             fault: NameFault::NotUtf8,
         };
         let text = |name: &OsStr| name.to_str().map(str::to_owned).ok_or_else(|| not_text(name));
+        // `.` and `a/..` have no name of their own.
         if let Some(name) = self.root.file_name() {
             return text(name);
         }

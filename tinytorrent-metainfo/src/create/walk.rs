@@ -53,6 +53,7 @@ const SPECIAL: usize = 3;
 
 impl<'a> Walk<'a> {
     pub(super) fn new(folder: &'a Folder, root: &'a Path, links: LinkPolicy) -> Self {
+        // In the order of the constants above.
         let kinds = [
             CreateNoteKind::EmptyFolders,
             CreateNoteKind::FollowedLinks,
@@ -106,6 +107,7 @@ impl<'a> Walk<'a> {
         let FolderFound { path: parent, depth, .. } = &self.folders[at];
         let (parent, depth) = (parent.clone(), depth + 1);
         for entry in entries {
+            // A refusal does not end the walk, so that all of them are reported at once.
             let Some(name) = entry.name.to_str() else {
                 let path = self.path_of(&parent).join(&entry.name);
                 self.refusals.push(path, RefusalReason::NotUtf8);
@@ -189,6 +191,7 @@ impl<'a> Walk<'a> {
 
     /// Returns true if a folder, or one of its parents, is the target.
     fn is_below(&self, mut at: usize, target: Identity) -> bool {
+        // Links to folders are few, so the identities of folders are not kept.
         loop {
             let path = self.path_of(&self.folders[at].path);
             let is_same =

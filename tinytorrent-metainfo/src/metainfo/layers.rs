@@ -51,7 +51,7 @@ impl PieceLayers {
                 <[u8; 32]>::try_from(key).ok().and_then(|root| required.get_key_value(&root));
             match found {
                 Some((root, required)) => {
-                    layers.add(root, required.hash_count, layer, info, report)?
+                    layers.add(root, required.hash_count, layer, info, report)?;
                 }
                 None => report.deviate(&layer, WarningKind::PieceLayerUnknown)?,
             }

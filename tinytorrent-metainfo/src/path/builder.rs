@@ -71,6 +71,7 @@ impl PathBuilder {
 
     /// Goes to a subfolder of the current folder.
     pub(crate) fn enter(&mut self, raw: &[u8]) {
+        // `end_file` reports it.
         self.is_full |= !self.cursor.enter(raw, self.policy, &mut self.folders);
     }
 

@@ -160,7 +160,7 @@ fn escape_reserved(out: &mut Vec<u8>, start: usize, kinds: &mut Kinds) {
 fn is_reserved(name: &[u8]) -> bool {
     // A comparison of the first three letters is cheap and rules out nearly all names.
     let [first, second, third, ..] = name else { return false };
-    // This bit makes letters of ASCII lower case.
+    // The bit 0x20 makes letters of ASCII lower case.
     let start = u32::from_le_bytes([*first, *second, *third, 0]) | 0x20_2020;
     if !DEVICES.iter().fold(false, |found, device| found | (start == *device)) {
         return false;

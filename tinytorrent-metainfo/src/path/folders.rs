@@ -135,6 +135,7 @@ pub(super) struct FolderBuilder {
 impl FolderBuilder {
     pub(super) fn new() -> Self {
         let random = RandomState::new();
+        // The keys of `mix_all` are odd.
         let keys = [0, 1].map(|which| random.hash_one(which) | 1);
         Self { folders: Folders::new(), known: HashMap::default(), keys }
     }
@@ -157,6 +158,7 @@ impl FolderBuilder {
     /// The subfolder of this name, if it is in the index.
     pub(super) fn find(&self, parent: FolderId, name: &[u8]) -> Option<FolderId> {
         let known = *self.known.get(&self.hash(parent, name))?;
+        // Other names may have the same hash.
         let is_it = self.folders.parent(known) == parent && self.folders.name(known) == name;
         is_it.then_some(known)
     }

@@ -1,4 +1,4 @@
-//! A disk that takes `Foo` and `foo` for equal and refuses `?`: an image with exFAT, mounted by FUSE.
+//! An exFAT image, mounted by FUSE. On it `Foo` and `foo` are the same name, and `?` is refused.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it mounts a disk")]
 
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ pub(crate) struct Exfat {
 }
 
 impl Exfat {
-    /// `None`, which is said, where it cannot be had: it takes root, `/dev/fuse` and Debian's packages
-    /// exfatprogs and exfat-fuse.
+    /// Mounts the image. It needs root, `/dev/fuse` and Debian's packages exfatprogs and exfat-fuse;
+    /// without them the result is `None`, and a message is printed.
     pub(crate) fn mount() -> Option<Self> {
         let mounted = Self::try_mount();
         if mounted.is_none() {
@@ -31,7 +31,7 @@ impl Exfat {
         let device = run(Command::new("losetup").args(["--find", "--show"]).arg(&image))?;
         let disk = Self { place, device: device.trim().to_owned(), mounted };
         run(Command::new("mount.exfat-fuse").arg(&disk.device).arg(&disk.mounted))?;
-        // The file system is served by a process that takes a moment to begin.
+        // The process that serves the file system takes a moment to start.
         let deadline = Instant::now() + Duration::from_secs(10);
         while std::fs::write(disk.path().join("x"), b"").is_err() || !disk.path().join("X").exists()
         {
@@ -61,7 +61,7 @@ impl Drop for Exfat {
     }
 }
 
-/// Its output, if it succeeds.
+/// The output of a command, if it succeeds.
 fn run(command: &mut Command) -> Option<String> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();

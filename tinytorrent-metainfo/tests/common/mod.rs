@@ -1,4 +1,4 @@
-//! Bencode by hand, so that tests say exactly what is in a torrent, right or wrong.
+//! Bencode written without the encoder, so that tests can make any torrent, right or wrong.
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod exfat;
@@ -40,7 +40,7 @@ pub(crate) fn file(length: i128, path: &[&str]) -> Vec<u8> {
     d([("length", i(length)), ("path", strings(path))])
 }
 
-/// An info dictionary that a test changes in some places: `None` takes a key out.
+/// An info dictionary with changed values of some keys; `None` removes a key.
 pub(crate) fn info(changes: &[(&str, Option<Vec<u8>>)]) -> Vec<u8> {
     let mut entries = vec![
         ("length", i(40_000)),
@@ -55,7 +55,7 @@ pub(crate) fn info(changes: &[(&str, Option<Vec<u8>>)]) -> Vec<u8> {
     d(entries)
 }
 
-/// An info dictionary with these `files`, of 16 KiB pieces that fit.
+/// An info dictionary with these `files`, and the right number of pieces of 16 KiB.
 pub(crate) fn info_of_files(files: &[Vec<u8>], total: usize) -> Vec<u8> {
     info(&[
         ("length", None),
@@ -71,7 +71,7 @@ pub(crate) fn torrent(info: Vec<u8>, more: &[(&str, Vec<u8>)]) -> Vec<u8> {
     d(more.chain([("info", info)]))
 }
 
-/// What both ways of reading make of a torrent they accept.
+/// The result of reading a valid torrent, which is the same strictly and leniently.
 pub(crate) fn both(bytes: &[u8]) -> Metainfo {
     let strict = Metainfo::from_bytes(bytes).unwrap_or_else(|error| panic!("strict: {error}"));
     let lenient = Metainfo::from_bytes_lenient(bytes).unwrap();
@@ -85,7 +85,7 @@ pub(crate) fn portable(bytes: &[u8]) -> Metainfo {
     options.path_policy(PathPolicy::Portable).read(bytes).unwrap()
 }
 
-/// What lenient reading makes of a torrent that strict reading refuses, and the first warning.
+/// The result of reading a torrent leniently that strict reading refuses, and the first warning.
 pub(crate) fn lenient(bytes: &[u8]) -> (Metainfo, WarningKind) {
     let refused = Metainfo::from_bytes(bytes).expect_err("strict reading refuses it");
     let read = Metainfo::from_bytes_lenient(bytes).unwrap_or_else(|error| panic!("{error}"));
@@ -94,7 +94,7 @@ pub(crate) fn lenient(bytes: &[u8]) -> (Metainfo, WarningKind) {
     (read, warning)
 }
 
-/// The error that both ways of reading give.
+/// The error of reading an invalid torrent, which is the same strictly and leniently.
 pub(crate) fn refused(bytes: &[u8]) -> Error {
     let strict = Metainfo::from_bytes(bytes).expect_err("strict reading refuses it");
     let lenient = Metainfo::from_bytes_lenient(bytes).expect_err("lenient reading refuses it");
