@@ -1,6 +1,8 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use tinytorrent_types::compact::Family;
+
 use super::Proxy;
 
 /// Settings of a [`TrackerClient`](super::TrackerClient).
@@ -39,6 +41,17 @@ pub enum Families {
     V4,
     /// IPv6 only.
     V6,
+}
+
+impl Families {
+    /// True if the address is of one of these families.
+    pub(super) fn allow(self, address: SocketAddr) -> bool {
+        match self {
+            Families::Both => true,
+            Families::V4 => Family::of(address.ip()) == Family::V4,
+            Families::V6 => Family::of(address.ip()) == Family::V6,
+        }
+    }
 }
 
 impl Default for ClientConfig {

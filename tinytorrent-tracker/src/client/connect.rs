@@ -3,11 +3,10 @@ use std::net::SocketAddr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
-use tokio::time::{Instant, timeout_at};
 
 use super::udp::Relay;
-use super::{Error, ErrorKind, Phase, Proxy, TrackerClient};
-use crate::{Scheme, TrackerUrl};
+use super::{Attempt, Error, ErrorKind, Phase, Proxy, Route, TrackerClient};
+use crate::Scheme;
 
 /// A byte stream to a server, with or without TLS.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -15,21 +14,23 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 impl TrackerClient {
-    /// Connects to the first of the addresses that lets us, or through the proxy, and then nobody
-    /// knows to which.
+    /// Connects to the server, through TLS if the URL asks for it. The address is that which took
+    /// the connection; through a proxy nobody knows it.
     pub(super) async fn connect(
         &self,
-        url: &TrackerUrl,
-        addresses: impl Iterator<Item = SocketAddr>,
-        deadline: Instant,
+        attempt: &Attempt,
     ) -> Result<(Box<dyn Stream>, Option<SocketAddr>), Error> {
-        if let Some(proxy) = &self.shared.config.proxy {
-            let tcp = self.open_through(proxy, url, deadline).await?;
-            return Ok((self.secure(url, tcp, deadline).await?, None));
+        if let Route::Proxied(proxy) = &attempt.route {
+            let open = async {
+                let mut tcp = self.open_proxy(proxy).await?;
+                proxy.open(&mut tcp, &attempt.url).await.map(|()| tcp)
+            };
+            return Ok((self.open_stream(attempt, Phase::Proxy, open).await?, None));
         }
-        let mut error = super::no_address(url);
-        for address in addresses {
-            match self.connect_to(url, address, deadline).await {
+        let mut error = super::no_address(&attempt.url);
+        for address in attempt.route.candidates() {
+            let open = self.open_tcp(address);
+            match self.open_stream(attempt, Phase::Connect, open).await {
                 Ok(stream) => return Ok((stream, Some(address))),
                 Err(failed) => error = failed,
             }
@@ -37,28 +38,21 @@ impl TrackerClient {
         Err(error)
     }
 
-    async fn connect_to(
+    /// Opens a TCP connection, and TLS on it for HTTPS.
+    async fn open_stream(
         &self,
-        url: &TrackerUrl,
-        address: SocketAddr,
-        deadline: Instant,
+        attempt: &Attempt,
+        phase: Phase,
+        open: impl Future<Output = io::Result<TcpStream>>,
     ) -> Result<Box<dyn Stream>, Error> {
-        let open = self.open_tcp(address);
-        let tcp = within(url, Phase::Connect, self.connect_deadline(deadline), open).await?;
-        self.secure(url, tcp, deadline).await
-    }
-
-    async fn open_through(
-        &self,
-        proxy: &Proxy,
-        url: &TrackerUrl,
-        deadline: Instant,
-    ) -> Result<TcpStream, Error> {
-        let open = async {
-            let mut tcp = self.open_proxy(proxy).await?;
-            proxy.open(&mut tcp, url).await.map(|()| tcp)
-        };
-        within(url, Phase::Proxy, self.connect_deadline(deadline), open).await
+        let timeout = self.shared.config.connect_timeout;
+        let tcp = attempt.within(phase, attempt.deadline_of_step(timeout), open).await?;
+        if attempt.url.scheme() != Scheme::Https {
+            return Ok(Box::new(tcp));
+        }
+        let tls = self.shared.tls.connect(attempt.url.host_to_resolve(), tcp);
+        let tls = attempt.within(Phase::Tls, attempt.deadline_of_step(timeout), tls).await?;
+        Ok(Box::new(tls))
     }
 
     /// A connection to the proxy itself.
@@ -92,23 +86,6 @@ impl TrackerClient {
         timeout.await.unwrap_or(Err(ErrorKind::TimedOut))
     }
 
-    async fn secure(
-        &self,
-        url: &TrackerUrl,
-        tcp: TcpStream,
-        deadline: Instant,
-    ) -> Result<Box<dyn Stream>, Error> {
-        if url.scheme() != Scheme::Https {
-            return Ok(Box::new(tcp));
-        }
-        let tls = self.shared.tls.connect(url.host_to_resolve(), tcp);
-        Ok(Box::new(within(url, Phase::Tls, self.connect_deadline(deadline), tls).await?))
-    }
-
-    fn connect_deadline(&self, deadline: Instant) -> Instant {
-        deadline.min(super::after(self.shared.config.connect_timeout))
-    }
-
     /// From the configured local address, so that no request leaves by another way.
     async fn open_tcp(&self, address: SocketAddr) -> io::Result<TcpStream> {
         let local = self.local(address);
@@ -129,18 +106,5 @@ impl TrackerClient {
             SocketAddr::V4(_) => (config.bind_v4, 0).into(),
             SocketAddr::V6(_) => (config.bind_v6, 0).into(),
         }
-    }
-}
-
-/// Runs until the deadline; both ways to fail name the tracker and the phase.
-pub(super) async fn within<T, E: Into<ErrorKind>>(
-    url: &TrackerUrl,
-    phase: Phase,
-    deadline: Instant,
-    future: impl Future<Output = Result<T, E>>,
-) -> Result<T, Error> {
-    match timeout_at(deadline, future).await {
-        Ok(outcome) => outcome.map_err(|error| Error::new(url, phase, error)),
-        Err(_) => Err(Error::new(url, phase, ErrorKind::TimedOut)),
     }
 }

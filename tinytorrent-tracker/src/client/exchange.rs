@@ -7,23 +7,20 @@ use hyper::client::conn::http1;
 use hyper::header::{self, HeaderMap};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tinytorrent_types::compact::Family;
 use tokio::time::{Instant, timeout_at};
 
 use super::basic_auth::basic_auth;
 use super::body::Body;
-use super::connect::{Stream, within};
-use super::{Error, ErrorKind, Phase, TrackerClient, content_coding, redirect};
-use crate::TrackerUrl;
+use super::connect::Stream;
+use super::{Attempt, Error, ErrorKind, Phase, TrackerClient, content_coding, redirect};
 
 /// A request for one resource.
 pub(super) struct Get {
-    pub(super) url: TrackerUrl,
+    pub(super) attempt: Attempt,
     /// Path and query, as they stand in the request line.
     pub(super) target: String,
+    /// The largest body to take.
     pub(super) max_bytes: usize,
-    /// Over which family; `None` for any.
-    pub(super) family: Option<Family>,
 }
 
 /// What a server answers to one request.
@@ -39,18 +36,18 @@ impl TrackerClient {
         &self,
         get: &Get,
         stream: Box<dyn Stream>,
-        deadline: Instant,
     ) -> Result<Answer, Error> {
+        let attempt = &get.attempt;
         let handshake = lenient_http().handshake(TokioIo::new(stream));
         let (mut sender, connection) =
-            within(&get.url, Phase::Request, deadline, handshake).await?;
+            attempt.within(Phase::Request, attempt.deadline, handshake).await?;
         let request = self.build(get)?;
         let mut connection = pin!(connection);
         let mut conversation = pin!(async {
-            let limit = self.read_deadline(deadline);
-            let response =
-                within(&get.url, Phase::Request, limit, sender.send_request(request)).await?;
-            self.read_answer(get, response, deadline).await
+            let response = sender.send_request(request);
+            let deadline = self.read_deadline(attempt);
+            let response = attempt.within(Phase::Request, deadline, response).await?;
+            self.read_answer(get, response).await
         });
         let mut is_open = true;
         loop {
@@ -64,7 +61,7 @@ impl TrackerClient {
     }
 
     fn build(&self, get: &Get) -> Result<Request<Empty<Bytes>>, Error> {
-        let url = &get.url;
+        let url = &get.attempt.url;
         let host = if url.has_default_port() {
             url.host().to_owned()
         } else {
@@ -83,27 +80,22 @@ impl TrackerClient {
         }
         request
             .body(Empty::new())
-            .map_err(|error| Error::new(url, Phase::Request, std::io::Error::other(error)))
+            .map_err(|error| get.attempt.error(Phase::Request, std::io::Error::other(error)))
     }
 
-    async fn read_answer(
-        &self,
-        get: &Get,
-        response: Response<Incoming>,
-        deadline: Instant,
-    ) -> Result<Answer, Error> {
+    async fn read_answer(&self, get: &Get, response: Response<Incoming>) -> Result<Answer, Error> {
         let status = response.status();
         if let Some(location) = redirect::location(status, response.headers()) {
             return Ok(Answer::Redirect(location));
         }
         let encodings = content_encodings(response.headers());
-        let (bytes, cut_short) = self.read_body(get, response.into_body(), deadline).await?;
+        let (bytes, cut_short) = self.read_body(get, response.into_body()).await?;
         match (content_coding::decode(bytes, &encodings, get.max_bytes), cut_short) {
             (Ok(bytes), cut_short) => {
                 Ok(Answer::Body(Body { status: status.as_u16(), bytes, cut_short }))
             }
             (Err(ErrorKind::Compression(_)), Some(cut_short)) => Err(cut_short),
-            (Err(kind), _) => Err(Error::new(&get.url, Phase::Read, kind)),
+            (Err(kind), _) => Err(get.attempt.error(Phase::Read, kind)),
         }
     }
 
@@ -112,12 +104,11 @@ impl TrackerClient {
         &self,
         get: &Get,
         mut incoming: Incoming,
-        deadline: Instant,
     ) -> Result<(Bytes, Option<Error>), Error> {
-        let failed = |kind| Error::new(&get.url, Phase::Read, kind);
+        let failed = |kind| get.attempt.error(Phase::Read, kind);
         let mut bytes = BytesMut::new();
         let cut_short = loop {
-            let frame = match timeout_at(self.read_deadline(deadline), incoming.frame()).await {
+            let frame = match timeout_at(self.read_deadline(&get.attempt), incoming.frame()).await {
                 Ok(Some(Ok(frame))) => frame,
                 Ok(None) => break None,
                 Ok(Some(Err(error))) => break Some(failed(error.into())),
@@ -136,8 +127,8 @@ impl TrackerClient {
         }
     }
 
-    fn read_deadline(&self, deadline: Instant) -> Instant {
-        deadline.min(super::after(self.shared.config.read_timeout))
+    fn read_deadline(&self, attempt: &Attempt) -> Instant {
+        attempt.deadline_of_step(self.shared.config.read_timeout)
     }
 }
 

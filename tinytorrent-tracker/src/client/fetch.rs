@@ -1,13 +1,10 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use tinytorrent_types::compact::Family;
-use tokio::time::Instant;
 
 use super::body::Body;
 use super::exchange::{Answer, Get};
-use super::resolve::of_family;
-use super::{Error, ErrorKind, Phase, TrackerClient, redirect};
+use super::{Attempt, Error, ErrorKind, Phase, TrackerClient, TrackerRequest, redirect};
 use crate::tracker_url::shortened;
 use crate::{TrackerUrl, UrlError, UrlErrorKind};
 
@@ -43,14 +40,11 @@ impl TrackerClient {
             let kind = UrlErrorKind::UnsupportedScheme(url.scheme().as_str().to_owned());
             return Err(Error::url(UrlError { url: url.to_string(), kind }));
         }
-        let deadline = self.deadline();
-        let addresses = match self.shared.config.proxy {
-            Some(_) => Vec::new(),
-            None => self.resolve(&url, deadline).await?,
-        };
+        let deadline = super::after(self.shared.config.request_timeout);
+        let route = self.route_to(&url, None, deadline).await?;
         let target = target_of(&url);
-        let request = Get { url, target, max_bytes, family: None };
-        match self.get(request, addresses, deadline).await? {
+        match self.get(Get { attempt: Attempt { url, route, deadline }, target, max_bytes }).await?
+        {
             Arrival::Magnet { link, .. } => Ok(Fetched::Magnet(link)),
             Arrival::Body { body, url } => {
                 body.check_status(&url)?;
@@ -59,60 +53,52 @@ impl TrackerClient {
         }
     }
 
-    /// Asks a tracker over one family, or through the proxy.
-    pub(super) async fn get_tracker(
+    /// Sends a request to a tracker over HTTP or HTTPS.
+    pub(super) async fn ask_http<R: TrackerRequest>(
         &self,
-        url: &TrackerUrl,
-        target: &str,
-        addresses: &[SocketAddr],
-        family: Option<Family>,
-        deadline: Instant,
-    ) -> Result<Body, Error> {
+        attempt: Attempt,
+        request: &R,
+    ) -> Result<R::Response, Error> {
+        let url = attempt.url.clone();
+        let target = request.http_target(&url);
         let max_bytes = self.shared.config.max_body;
-        let (url, target) = (url.clone(), target.to_owned());
-        let request = Get { url, target, max_bytes, family };
-        match self.get(request, addresses.to_vec(), deadline).await? {
-            Arrival::Body { body, .. } => Ok(body),
+        match self.get(Get { attempt, target, max_bytes }).await? {
+            Arrival::Body { body, .. } => body.parse(&url, R::read_body),
             Arrival::Magnet { from, link } => Err(redirect::forbidden(&from, shortened(&link))),
         }
     }
 
     /// Follows redirects, as many as allowed and where it is allowed.
-    async fn get(
-        &self,
-        mut request: Get,
-        mut addresses: Vec<SocketAddr>,
-        deadline: Instant,
-    ) -> Result<Arrival, Error> {
-        let config = &self.shared.config;
-        for _ in 0..=config.max_redirects {
-            let usable: Vec<_> = match request.family {
-                Some(family) => of_family(&addresses, family).collect(),
-                None => addresses,
-            };
-            let (stream, peer) = self.connect(&request.url, usable.into_iter(), deadline).await?;
-            let location = match self.exchange(&request, stream, deadline).await? {
-                Answer::Body(body) => return Ok(Arrival::Body { body, url: request.url }),
+    async fn get(&self, mut get: Get) -> Result<Arrival, Error> {
+        let limit = self.shared.config.max_redirects;
+        for _ in 0..=limit {
+            let (stream, peer) = self.connect(&get.attempt).await?;
+            let url = &get.attempt.url;
+            get = match self.exchange(&get, stream).await? {
+                Answer::Body(body) => return Ok(Arrival::Body { body, url: url.clone() }),
                 Answer::Redirect(link) if redirect::is_magnet(&link) => {
-                    return Ok(Arrival::Magnet { from: request.url, link });
+                    return Ok(Arrival::Magnet { from: url.clone(), link });
                 }
-                Answer::Redirect(location) => location,
+                Answer::Redirect(location) => self.redirected(get, peer, &location).await?,
             };
-            let next = request.url.join(&location);
-            let next = next.map_err(|error| Error::new(&request.url, Phase::Response, error))?;
-            addresses = match config.proxy {
-                Some(_) => Vec::new(),
-                None => self.resolve(&next, deadline).await?,
-            };
-            if let Some(family) = request.family {
-                addresses.retain(|address| Family::of(address.ip()) == family);
-            }
-            self.check_redirect(&request.url, peer, &next, &addresses)?;
-            request.target = target_of(&next);
-            request.url = next;
         }
-        let kind = ErrorKind::TooManyRedirects(config.max_redirects);
-        Err(Error::new(&request.url, Phase::Response, kind))
+        Err(get.attempt.error(Phase::Response, ErrorKind::TooManyRedirects(limit)))
+    }
+
+    /// The request that follows a redirect, over the same family.
+    async fn redirected(
+        &self,
+        get: Get,
+        peer: Option<SocketAddr>,
+        location: &str,
+    ) -> Result<Get, Error> {
+        let Attempt { url: from, route, deadline } = get.attempt;
+        let url = from.join(location);
+        let url = url.map_err(|error| Error::new(&from, Phase::Response, error))?;
+        let route = self.route_to(&url, route.family(), deadline).await?;
+        self.check_redirect(&from, peer, &url, route.addresses())?;
+        let target = target_of(&url);
+        Ok(Get { attempt: Attempt { url, route, deadline }, target, ..get })
     }
 }
 

@@ -6,18 +6,15 @@
     reason = "this module is a driver: it owns the clock and the sockets"
 )]
 
-use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tinytorrent_types::compact::Family;
 use tinytorrent_types::{InfoHashes, WireInfoHash};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::{
-    AnnounceEvent, AnnounceRequest, AnnounceResponse, DnsPreferences, Scheme, ScrapeResponse,
-    TrackerUrl, http,
+    AnnounceRequest, AnnounceResponse, DnsPreferences, Scheme, ScrapeResponse, TrackerUrl,
 };
 
 mod basic_auth;
@@ -28,18 +25,24 @@ mod content_coding;
 mod dns_txt;
 mod error;
 mod exchange;
+mod families;
 mod fetch;
 mod proxy;
 mod redirect;
+mod request;
 mod resolve;
+mod route;
 mod socks5;
 mod tls;
 mod udp;
 
 pub use config::{ClientConfig, Families};
 pub use error::{Error, ErrorKind, Phase};
+use families::{both, first_success, maybe};
 pub use fetch::Fetched;
 pub use proxy::Proxy;
+use request::{Coverage, Scrape, TrackerRequest};
+use route::{Attempt, Route};
 
 /// Speaks to trackers over UDP, HTTP and HTTPS, over IPv4 and IPv6.
 ///
@@ -93,56 +96,7 @@ impl TrackerClient {
         url: &TrackerUrl,
         request: &AnnounceRequest,
     ) -> Result<AnnounceResponse, Error> {
-        let deadline = self.deadline();
-        if self.shared.config.proxy.is_some() {
-            return self.announce_over(url, request, &[], None, deadline).await;
-        }
-        let mut outcome = Err(Error::new(url, Phase::Resolve, ErrorKind::DeniedByDns));
-        for url in self.preferred(url).await {
-            outcome = self.announce_at(&url, request, deadline).await;
-            if outcome.is_ok() {
-                break;
-            }
-        }
-        outcome
-    }
-
-    /// The URL, or those that its host prefers (BEP 34).
-    async fn preferred(&self, url: &TrackerUrl) -> Vec<TrackerUrl> {
-        let name = url.host_to_resolve();
-        let server = self.shared.config.dns_server;
-        let Some(server) = server.filter(|_| name.parse::<std::net::IpAddr>().is_err()) else {
-            return vec![url.clone()];
-        };
-        let records = dns_txt::look_up(server, name).await;
-        match DnsPreferences::read(records) {
-            Some(preferences) => preferences.apply(url),
-            None => vec![url.clone()],
-        }
-    }
-
-    async fn announce_at(
-        &self,
-        url: &TrackerUrl,
-        request: &AnnounceRequest,
-        deadline: Instant,
-    ) -> Result<AnnounceResponse, Error> {
-        let cache_only = request.event == AnnounceEvent::Stopped;
-        let addresses = match self.shared.resolved.get(url).filter(|_| cache_only) {
-            Some(addresses) => addresses,
-            None => self.resolve(url, deadline).await?,
-        };
-        // Boxed, as each of those that hold one on the way would have room for it.
-        let one =
-            |family| Box::pin(self.announce_over(url, request, &addresses, Some(family), deadline));
-        let v4 = has(&addresses, Family::V4).then(|| one(Family::V4));
-        let v6 = has(&addresses, Family::V6).then(|| one(Family::V6));
-        let (first, second) = both(v4, v6).await;
-        let mut response = first.ok_or_else(|| no_address(url))??;
-        if let Some(second) = second {
-            response.merge(second);
-        }
-        Ok(response)
+        self.ask(url, request).await
     }
 
     /// Announces a torrent under each of its hashes: once, or twice for a hybrid (BEP 52). The
@@ -159,7 +113,7 @@ impl TrackerClient {
         let mut wire = hashes.wire_hashes();
         let first = wire.next().map(|info_hash| AnnounceRequest { info_hash, ..request.clone() });
         let second = wire.next().map(|info_hash| request.hybrid(info_hash));
-        // As in `announce_at`.
+        // Boxed, as in `ask_host`.
         let first = first.as_ref().map(|request| Box::pin(self.announce(url, request)));
         let second = second.as_ref().map(|request| Box::pin(self.announce(url, request)));
         let (first, second) = tokio::join!(maybe(first), maybe(second));
@@ -186,13 +140,24 @@ impl TrackerClient {
         url: &TrackerUrl,
         info_hashes: &[WireInfoHash],
     ) -> Result<ScrapeResponse, Error> {
-        let deadline = self.deadline();
-        if self.shared.config.proxy.is_some() {
-            return self.scrape_over(&scrapable(url)?, info_hashes, &[], None, deadline).await;
+        self.ask(url, &Scrape(info_hashes)).await
+    }
+
+    /// Sends a request through the proxy, or to each tracker that the URL stands for until one
+    /// answers. `url` is the announce URL.
+    async fn ask<R: TrackerRequest>(
+        &self,
+        url: &TrackerUrl,
+        request: &R,
+    ) -> Result<R::Response, Error> {
+        let deadline = after(self.shared.config.request_timeout);
+        if let Some(proxy) = &self.shared.config.proxy {
+            let (url, route) = (request.url(url)?, Route::Proxied(proxy.clone()));
+            return self.ask_over(Attempt { url, route, deadline }, request).await;
         }
         let mut outcome = Err(Error::new(url, Phase::Resolve, ErrorKind::DeniedByDns));
         for url in self.preferred(url).await {
-            outcome = self.scrape_at(&url, info_hashes, deadline).await;
+            outcome = self.ask_host(&url, request, deadline).await;
             if outcome.is_ok() {
                 break;
             }
@@ -200,86 +165,60 @@ impl TrackerClient {
         outcome
     }
 
-    async fn scrape_at(
-        &self,
-        url: &TrackerUrl,
-        info_hashes: &[WireInfoHash],
-        deadline: Instant,
-    ) -> Result<ScrapeResponse, Error> {
-        let url = scrapable(url)?;
-        let addresses = self.resolve(&url, deadline).await?;
-        let mut outcome = Err(no_address(&url));
-        for family in [Family::V4, Family::V6] {
-            if outcome.is_err() && has(&addresses, family) {
-                let family = Some(family);
-                outcome = self.scrape_over(&url, info_hashes, &addresses, family, deadline).await;
-            }
-        }
-        outcome
-    }
-
-    /// Over one family, or through the proxy.
-    async fn announce_over(
-        &self,
-        url: &TrackerUrl,
-        request: &AnnounceRequest,
-        addresses: &[SocketAddr],
-        family: Option<Family>,
-        deadline: Instant,
-    ) -> Result<AnnounceResponse, Error> {
-        match url.scheme() {
-            Scheme::Udp => self.announce_udp(url, request, addresses, family, deadline).await,
-            Scheme::Http | Scheme::Https => {
-                self.announce_http(url, request, addresses, family, deadline).await
-            }
+    /// The URL, or those that its host prefers (BEP 34).
+    async fn preferred(&self, url: &TrackerUrl) -> Vec<TrackerUrl> {
+        let name = url.host_to_resolve();
+        let server = self.shared.config.dns_server;
+        let Some(server) = server.filter(|_| name.parse::<std::net::IpAddr>().is_err()) else {
+            return vec![url.clone()];
+        };
+        let records = dns_txt::look_up(server, name).await;
+        match DnsPreferences::read(records) {
+            Some(preferences) => preferences.apply(url),
+            None => vec![url.clone()],
         }
     }
 
-    /// Over one family, or through the proxy. `url` is the scrape URL.
-    async fn scrape_over(
+    /// Sends a request to a tracker over the families that it has addresses of.
+    async fn ask_host<R: TrackerRequest>(
         &self,
         url: &TrackerUrl,
-        info_hashes: &[WireInfoHash],
-        addresses: &[SocketAddr],
-        family: Option<Family>,
+        request: &R,
         deadline: Instant,
-    ) -> Result<ScrapeResponse, Error> {
-        match url.scheme() {
-            Scheme::Udp => self.scrape_udp(url, info_hashes, addresses, family, deadline).await,
-            Scheme::Http | Scheme::Https => {
-                self.scrape_http(url, info_hashes, addresses, family, deadline).await
-            }
+    ) -> Result<R::Response, Error> {
+        let url = request.url(url)?;
+        let known = request.accepts_known_addresses().then(|| self.shared.resolved.get(&url));
+        let addresses = match known.flatten() {
+            Some(addresses) => addresses,
+            None => self.resolve(&url, deadline).await?,
+        };
+        let ask = |family| {
+            let route = Route::over(family, &addresses)?;
+            let attempt = Attempt { url: url.clone(), route, deadline };
+            // Boxed, since each future that awaits this one would otherwise hold it in line.
+            Some(Box::pin(self.ask_over(attempt, request)))
+        };
+        let (first, second) = match R::COVERAGE {
+            Coverage::Every => both(ask(Family::V4), ask(Family::V6)).await,
+            Coverage::First => (first_success(ask(Family::V4), ask(Family::V6)).await, None),
+        };
+        let mut response = first.ok_or_else(|| no_address(&url))??;
+        if let Some(second) = second {
+            R::merge(&mut response, second);
         }
+        Ok(response)
     }
 
-    async fn announce_http(
+    /// Sends a request on one route.
+    async fn ask_over<R: TrackerRequest>(
         &self,
-        url: &TrackerUrl,
-        request: &AnnounceRequest,
-        addresses: &[SocketAddr],
-        family: Option<Family>,
-        deadline: Instant,
-    ) -> Result<AnnounceResponse, Error> {
-        let target = http::announce_target(url, request);
-        let body = self.get_tracker(url, &target, addresses, family, deadline).await?;
-        body.parse(url, http::read_announce)
-    }
-
-    async fn scrape_http(
-        &self,
-        url: &TrackerUrl,
-        info_hashes: &[WireInfoHash],
-        addresses: &[SocketAddr],
-        family: Option<Family>,
-        deadline: Instant,
-    ) -> Result<ScrapeResponse, Error> {
-        let target = http::scrape_target(url, info_hashes);
-        let body = self.get_tracker(url, &target, addresses, family, deadline).await?;
-        body.parse(url, http::read_scrape)
-    }
-
-    fn deadline(&self) -> Instant {
-        after(self.shared.config.request_timeout)
+        attempt: Attempt,
+        request: &R,
+    ) -> Result<R::Response, Error> {
+        match attempt.url.scheme() {
+            Scheme::Udp => self.ask_udp(&attempt, request).await,
+            Scheme::Http | Scheme::Https => self.ask_http(attempt, request).await,
+        }
     }
 }
 
@@ -288,56 +227,8 @@ fn after(timeout: Duration) -> Instant {
     Instant::now() + timeout.min(FAR)
 }
 
-fn has(addresses: &[SocketAddr], family: Family) -> bool {
-    addresses.iter().any(|address| Family::of(address.ip()) == family)
-}
-
 fn no_address(url: &TrackerUrl) -> Error {
     Error::new(url, Phase::Resolve, ErrorKind::NoAddress)
-}
-
-fn scrapable(url: &TrackerUrl) -> Result<TrackerUrl, Error> {
-    url.to_scrape().ok_or_else(|| Error::new(url, Phase::Url, ErrorKind::NotScrapable))
-}
-
-async fn maybe<T>(future: Option<impl Future<Output = T>>) -> Option<T> {
-    match future {
-        Some(future) => Some(future.await),
-        None => None,
-    }
-}
-
-/// Runs both. After the first success the other has a little time left, in proportion, and is
-/// then dropped: a family that is broken must not cost the peers of the one that works.
-async fn both<T, E>(
-    first: Option<impl Future<Output = Result<T, E>>>,
-    second: Option<impl Future<Output = Result<T, E>>>,
-) -> (Option<Result<T, E>>, Option<T>) {
-    let (first, second) = match (first, second) {
-        (Some(first), Some(second)) => (first, second),
-        (first, second) => return (maybe(first).await.or(maybe(second).await), None),
-    };
-    let begun = Instant::now();
-    let (mut first, mut second) = (std::pin::pin!(first), std::pin::pin!(second));
-    let grace = || {
-        Instant::now()
-            + (begun.elapsed() * 4).clamp(Duration::from_millis(500), Duration::from_secs(5))
-    };
-    let (early, late) = tokio::select! {
-        outcome = &mut first => match outcome {
-            Ok(_) => (outcome, timeout_at(grace(), second).await.ok()),
-            Err(_) => (outcome, Some(second.await)),
-        },
-        outcome = &mut second => match outcome {
-            Ok(_) => (outcome, timeout_at(grace(), first).await.ok()),
-            Err(_) => (outcome, Some(first.await)),
-        },
-    };
-    match (early, late) {
-        (Ok(early), late) => (Some(Ok(early)), late.and_then(Result::ok)),
-        (Err(_), Some(Ok(late))) => (Some(Ok(late)), None),
-        (Err(error), _) => (Some(Err(error)), None),
-    }
 }
 
 /// Longer than anybody waits, and within what an instant can hold.

@@ -2,10 +2,9 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tinytorrent_types::compact::Family;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Error, ErrorKind, Families, Phase, TrackerClient, no_address};
+use super::{Error, ErrorKind, Phase, TrackerClient, no_address};
 use crate::TrackerUrl;
 
 impl TrackerClient {
@@ -21,7 +20,8 @@ impl TrackerClient {
             .map_err(|_| Error::new(url, Phase::Resolve, ErrorKind::TimedOut))?
             .map_err(|error| Error::new(url, Phase::Resolve, error))?;
         let mut addresses: Vec<SocketAddr> = Vec::new();
-        for address in found.filter(|address| self.is_allowed(*address)) {
+        let families = self.shared.config.families;
+        for address in found.filter(|address| families.allow(*address)) {
             if !addresses.contains(&address) {
                 addresses.push(address);
             }
@@ -31,14 +31,6 @@ impl TrackerClient {
         }
         self.shared.resolved.put(url, &addresses);
         Ok(addresses)
-    }
-
-    fn is_allowed(&self, address: SocketAddr) -> bool {
-        match self.shared.config.families {
-            Families::Both => true,
-            Families::V4 => Family::of(address.ip()) == Family::V4,
-            Families::V6 => Family::of(address.ip()) == Family::V6,
-        }
     }
 }
 
@@ -71,18 +63,6 @@ impl Resolved {
         self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// The addresses of one family, at most [`MAX_ADDRESSES`].
-pub(super) fn of_family(
-    addresses: &[SocketAddr],
-    family: Family,
-) -> impl Iterator<Item = SocketAddr> + '_ {
-    let of_family = move |address: &&SocketAddr| Family::of(address.ip()) == family;
-    addresses.iter().filter(of_family).copied().take(MAX_ADDRESSES)
-}
-
-/// More addresses of one host than anybody waits for.
-const MAX_ADDRESSES: usize = 4;
 
 /// More trackers than anybody has; then it begins anew.
 const MAX_HOSTS: usize = 10_000;

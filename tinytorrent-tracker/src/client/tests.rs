@@ -1,9 +1,10 @@
-use std::future::{pending, ready};
+use std::net::SocketAddr;
 
 use tinytorrent_types::{InfoHashV1, InfoHashV2, PeerId};
 use tokio::net::UdpSocket;
 
 use super::*;
+use crate::AnnounceEvent;
 use crate::server::{ServerConfig, TrackerServer};
 use crate::udp::{RequestBody, Response, ResponseBody};
 
@@ -25,6 +26,11 @@ fn hasty() -> TrackerClient {
     TrackerClient::new(config)
 }
 
+fn attempt(url: TrackerUrl, addresses: &[SocketAddr]) -> Attempt {
+    let route = Route::over(Family::V4, addresses).unwrap();
+    Attempt { url, route, deadline: after(Duration::from_secs(60)) }
+}
+
 /// U-37
 #[tokio::test]
 async fn every_address_of_a_host_is_tried() {
@@ -34,8 +40,7 @@ async fn every_address_of_a_host_is_tried() {
     let url: TrackerUrl = "udp://several.invalid:1".parse().unwrap();
     let addresses = [silent.local_addr().unwrap(), server.udp_addresses()[0]];
     let request = request(AnnounceEvent::Started);
-    let (family, deadline) = (Some(Family::V4), client.deadline());
-    let answer = client.announce_udp(&url, &request, &addresses, family, deadline).await;
+    let answer = client.ask_over(attempt(url, &addresses), &request).await;
     assert_eq!(answer.unwrap().leechers, Some(1));
 
     let closed = {
@@ -44,7 +49,7 @@ async fn every_address_of_a_host_is_tried() {
     };
     let url: TrackerUrl = "http://several.invalid/announce".parse().unwrap();
     let addresses = [closed, server.http_addresses()[0]];
-    let answer = client.announce_http(&url, &request, &addresses, family, deadline).await;
+    let answer = client.ask_over(attempt(url, &addresses), &request).await;
     assert_eq!(answer.unwrap().leechers, Some(1));
 }
 
@@ -65,32 +70,6 @@ async fn stopped_asks_no_resolver_if_the_address_is_known() {
         assert_eq!(error.phase(), Phase::Resolve);
         client.shared.resolved.forget();
     }
-}
-
-/// U-38, BEP 7
-#[tokio::test]
-async fn one_family_that_succeeds_is_a_success() {
-    type Outcome = Result<u8, &'static str>;
-    let outcome = both(Some(ready(Err("v4"))), Some(ready(Ok(6)))).await;
-    assert_eq!(outcome, (Some(Ok(6)), None));
-    let outcome = both(Some(ready(Ok(4))), Some(ready(Err("v6")))).await;
-    assert_eq!(outcome, (Some(Ok(4)), None));
-    let outcome: (_, Option<u8>) = both(Some(ready(Err("v4"))), Some(ready(Err("v6")))).await;
-    assert!(matches!(outcome, (Some(Err(_)), None)));
-    let (first, second) = both(Some(ready(Outcome::Ok(4))), Some(ready(Ok(6)))).await;
-    let mut numbers = [first.unwrap().unwrap(), second.unwrap()];
-    numbers.sort_unstable();
-    assert_eq!(numbers, [4, 6]);
-    let alone = both(None::<std::future::Ready<Outcome>>, Some(ready(Ok(6)))).await;
-    assert_eq!(alone, (Some(Ok(6)), None));
-}
-
-/// U-38: a family that hangs costs little
-#[tokio::test]
-async fn a_family_that_hangs_does_not_hold_back_the_other() {
-    type Outcome = Result<u8, &'static str>;
-    let outcome = both(Some(pending::<Outcome>()), Some(ready(Ok(6)))).await;
-    assert_eq!(outcome, (Some(Ok(6)), None));
 }
 
 /// H-29

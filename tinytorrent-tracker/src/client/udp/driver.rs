@@ -2,31 +2,23 @@ use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 
-use tinytorrent_types::WireInfoHash;
 use tinytorrent_types::compact::Family;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::super::ErrorKind;
+use super::super::request::UdpRequest;
 use super::super::socks5::Target;
 use super::Relay;
-use crate::AnnounceRequest;
 use crate::udp::{Exchange, MAX_DATAGRAM, Reply, RequestId};
 
-/// What to ask of which tracker, and who waits for the answer.
+/// A request to a tracker, and the sender for its outcome.
 #[derive(Debug)]
 pub(super) struct Command {
     pub(super) tracker: Target,
-    pub(super) ask: Ask,
+    pub(super) request: UdpRequest,
     pub(super) answer: Answer,
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum Ask {
-    /// With path and query of the URL.
-    Announce(AnnounceRequest, Vec<u8>),
-    Scrape(Vec<WireInfoHash>),
 }
 
 pub(super) type Answer = oneshot::Sender<Result<Reply, ErrorKind>>;
@@ -96,16 +88,16 @@ impl Driver {
     fn on_command(&mut self, command: Command) {
         let now = std::time::Instant::now();
         self.forget_cancelled();
-        let Command { tracker, ask, answer } = command;
+        let Command { tracker, request, answer } = command;
         let Some(tracker) = self.link.address_of(tracker) else {
             let _ = answer.send(Err(ErrorKind::NoAddress));
             return;
         };
-        let id = match ask {
-            Ask::Announce(request, url) => {
+        let id = match request {
+            UdpRequest::Announce { request, url } => {
                 self.exchange.start_announce(now, tracker, &request, &url)
             }
-            Ask::Scrape(hashes) => self.exchange.start_scrape(now, tracker, &hashes),
+            UdpRequest::Scrape(hashes) => self.exchange.start_scrape(now, tracker, &hashes),
         };
         self.answers.insert(id, (tracker, answer));
     }

@@ -4,52 +4,73 @@ use std::time::Duration;
 
 use rand::TryRng;
 use rand::rngs::SysRng;
-use tinytorrent_types::WireInfoHash;
 use tinytorrent_types::compact::Family;
 use tokio::net::UdpSocket;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::connect::within;
-use super::resolve::of_family;
+use super::request::UdpRequest;
 use super::socks5::Target;
-use super::{ClientConfig, Error, ErrorKind, Phase, TrackerClient, no_address};
-use crate::udp::{Exchange, ExchangeConfig, MAX_SCRAPE_HASHES, Reply};
-use crate::{AnnounceRequest, AnnounceResponse, ScrapeResponse, TrackerUrl};
+use super::{
+    Attempt, ClientConfig, Error, ErrorKind, Phase, Proxy, Route, TrackerClient, TrackerRequest,
+    no_address,
+};
+use crate::udp::{Exchange, ExchangeConfig, Reply};
 
 mod driver;
 mod relay;
 
-use driver::{Ask, Command, Driver, Link};
+use driver::{Command, Driver, Link};
 pub(super) use relay::Relay;
 
 /// One socket for each family, or one relay of the proxy; opened when used.
 #[derive(Debug)]
 pub(super) struct Sockets {
-    v4: Lane,
-    v6: Lane,
-    relay: Lane,
+    v4: Task,
+    v6: Task,
+    relay: Task,
     bind_v4: SocketAddr,
     bind_v6: SocketAddr,
     first_timeout: Duration,
 }
 
-/// To the task that owns a socket; none before the first use.
-type Lane = Mutex<Option<mpsc::UnboundedSender<Command>>>;
+/// The task that owns a socket; none before the first use.
+type Task = Mutex<Option<CommandSender>>;
+
+type CommandSender = mpsc::UnboundedSender<Command>;
 
 impl Sockets {
     pub(super) fn new(config: &ClientConfig) -> Self {
         Self {
-            v4: Lane::default(),
-            v6: Lane::default(),
-            relay: Lane::default(),
+            v4: Task::default(),
+            v6: Task::default(),
+            relay: Task::default(),
             bind_v4: (config.bind_v4, 0).into(),
             bind_v6: (config.bind_v6, 0).into(),
             first_timeout: config.udp_first_timeout,
         }
     }
 
-    fn start(&self, link: Link) -> Result<mpsc::UnboundedSender<Command>, ErrorKind> {
+    /// The task for a link.
+    fn task(&self, link: &LinkTo<'_>) -> &Task {
+        match link {
+            LinkTo::Tracker(address) => match Family::of(address.ip()) {
+                Family::V4 => &self.v4,
+                Family::V6 => &self.v6,
+            },
+            LinkTo::Relay { .. } => &self.relay,
+        }
+    }
+
+    /// The address of our own from which a tracker is spoken to.
+    fn local(&self, tracker: SocketAddr) -> SocketAddr {
+        match Family::of(tracker.ip()) {
+            Family::V4 => self.bind_v4,
+            Family::V6 => self.bind_v6,
+        }
+    }
+
+    fn start(&self, link: Link) -> Result<CommandSender, ErrorKind> {
         let mut seed = [0; 32];
         SysRng.try_fill_bytes(&mut seed).map_err(io::Error::other)?;
         let mut config = ExchangeConfig::new(seed);
@@ -61,67 +82,40 @@ impl Sockets {
 }
 
 impl TrackerClient {
-    /// Announces over one family, or through the proxy.
-    pub(super) async fn announce_udp(
+    /// Sends a request to a tracker over UDP, in as many datagrams as it takes.
+    pub(super) async fn ask_udp<R: TrackerRequest>(
         &self,
-        url: &TrackerUrl,
-        request: &AnnounceRequest,
-        addresses: &[SocketAddr],
-        family: Option<Family>,
-        deadline: Instant,
-    ) -> Result<AnnounceResponse, Error> {
-        let ask = Ask::Announce(request.clone(), url.path_and_query().as_bytes().to_vec());
-        match self.ask_in_turn(url, ask, addresses, family, deadline).await? {
-            Reply::Announce(response) => Ok(response),
-            Reply::Scrape(_) => Ok(AnnounceResponse::default()),
-        }
-    }
-
-    /// Scrapes over one family, or through the proxy.
-    pub(super) async fn scrape_udp(
-        &self,
-        url: &TrackerUrl,
-        info_hashes: &[WireInfoHash],
-        addresses: &[SocketAddr],
-        family: Option<Family>,
-        deadline: Instant,
-    ) -> Result<ScrapeResponse, Error> {
-        let mut whole = ScrapeResponse::default();
-        for batch in info_hashes.chunks(MAX_SCRAPE_HASHES) {
-            let ask = Ask::Scrape(batch.to_vec());
-            let reply = self.ask_in_turn(url, ask, addresses, family, deadline).await?;
-            if let Reply::Scrape(part) = reply {
-                whole.files.extend(part.files);
-                whole.deviations.extend(part.deviations);
+        attempt: &Attempt,
+        request: &R,
+    ) -> Result<R::Response, Error> {
+        let mut response = R::Response::default();
+        for part in request.udp_requests(&attempt.url) {
+            if let Some(part) = R::read_reply(self.ask_in_turn(attempt, part).await?) {
+                R::merge(&mut response, part);
             }
         }
-        Ok(whole)
+        Ok(response)
     }
 
-    /// Tries each address of a family. The last has all the time that is left, the others one
-    /// time-out of BEP 15. The proxy tries on its own.
-    async fn ask_in_turn(
-        &self,
-        url: &TrackerUrl,
-        ask: Ask,
-        addresses: &[SocketAddr],
-        family: Option<Family>,
-        deadline: Instant,
-    ) -> Result<Reply, Error> {
-        let Some(family) = family else {
-            let target = Target::of(url).map_err(|error| Error::new(url, Phase::Proxy, error))?;
-            return self.ask(url, ask, target, None, deadline).await;
-        };
-        let mut error = no_address(url);
-        let mut addresses = of_family(addresses, family).peekable();
+    /// Tries each address of the route until one replies.
+    async fn ask_in_turn(&self, attempt: &Attempt, request: UdpRequest) -> Result<Reply, Error> {
+        if let Route::Proxied(proxy) = &attempt.route {
+            // The proxy looks the host up, and tries its addresses itself.
+            let tracker = Target::of(&attempt.url);
+            let tracker = tracker.map_err(|error| attempt.error(Phase::Proxy, error))?;
+            let link = LinkTo::Relay { proxy, tracker };
+            return self.ask_once(attempt, &link, &request, attempt.deadline).await;
+        }
+        let mut error = no_address(&attempt.url);
+        let mut addresses = attempt.route.candidates().peekable();
         while let Some(address) = addresses.next() {
-            let patience = if addresses.peek().is_some() {
-                deadline.min(super::after(self.shared.config.udp_first_timeout))
-            } else {
-                deadline
+            // One time-out of BEP 15 for each, and for the last all the time that is left.
+            let deadline = match addresses.peek() {
+                Some(_) => attempt.deadline_of_step(self.shared.config.udp_first_timeout),
+                None => attempt.deadline,
             };
-            let target = Target::Address(address);
-            match self.ask(url, ask.clone(), target, Some(family), patience).await {
+            let link = LinkTo::Tracker(address);
+            match self.ask_once(attempt, &link, &request, deadline).await {
                 Ok(reply) => return Ok(reply),
                 Err(failed) => error = failed,
             }
@@ -129,59 +123,74 @@ impl TrackerClient {
         Err(error)
     }
 
-    async fn ask(
+    /// Gives a request to the task that owns the link, and awaits the reply.
+    async fn ask_once(
         &self,
-        url: &TrackerUrl,
-        ask: Ask,
-        tracker: Target,
-        family: Option<Family>,
+        attempt: &Attempt,
+        link: &LinkTo<'_>,
+        request: &UdpRequest,
         deadline: Instant,
     ) -> Result<Reply, Error> {
-        let phase = if family.is_some() { Phase::Connect } else { Phase::Proxy };
+        let phase = link.phase();
         for _ in 0..LINKS {
-            let commands = within(url, phase, deadline, self.commands(family)).await?;
-            let (answer, waiting) = oneshot::channel();
-            let command = Command { tracker: tracker.clone(), ask: ask.clone(), answer };
+            let commands = attempt.within(phase, deadline, self.commands(link)).await?;
+            let (answer, reply) = oneshot::channel();
+            let command = Command { tracker: link.tracker(), request: request.clone(), answer };
             if commands.send(command).is_err() {
                 continue;
             }
-            match timeout_at(deadline, waiting).await {
+            match timeout_at(deadline, reply).await {
                 Ok(Ok(outcome)) => {
-                    return outcome.map_err(|kind| Error::new(url, Phase::Request, kind));
+                    return outcome.map_err(|kind| attempt.error(Phase::Request, kind));
                 }
                 // The task has ended, and its link with it.
                 Ok(Err(_)) => {}
-                Err(_) => return Err(Error::new(url, Phase::Request, ErrorKind::TimedOut)),
+                Err(_) => return Err(attempt.error(Phase::Request, ErrorKind::TimedOut)),
             }
         }
-        let gone = io::Error::from(io::ErrorKind::ConnectionAborted);
-        Err(Error::new(url, phase, gone))
+        Err(attempt.error(phase, io::Error::from(io::ErrorKind::ConnectionAborted)))
     }
 
-    /// The way to the task that speaks over this family, or through the proxy; it is started if
-    /// need be.
-    async fn commands(
-        &self,
-        family: Option<Family>,
-    ) -> Result<mpsc::UnboundedSender<Command>, ErrorKind> {
+    /// A sender to the task that owns the link, which is started if need be.
+    async fn commands(&self, link: &LinkTo<'_>) -> Result<CommandSender, ErrorKind> {
         let sockets = &self.shared.udp;
-        let lane = match family {
-            Some(Family::V4) => &sockets.v4,
-            Some(Family::V6) => &sockets.v6,
-            None => &sockets.relay,
-        };
-        let mut lane = lane.lock().await;
-        if let Some(commands) = lane.as_ref().filter(|commands| !commands.is_closed()) {
+        let mut task = sockets.task(link).lock().await;
+        if let Some(commands) = task.as_ref().filter(|commands| !commands.is_closed()) {
             return Ok(commands.clone());
         }
-        let link = match (family, &self.shared.config.proxy) {
-            (Some(Family::V4), None) => Link::Direct(UdpSocket::bind(sockets.bind_v4).await?),
-            (Some(Family::V6), None) => Link::Direct(UdpSocket::bind(sockets.bind_v6).await?),
-            (_, Some(proxy)) => Link::Relayed(self.open_relay(proxy).await?),
-            (None, None) => return Err(ErrorKind::NoAddress),
+        let link = match link {
+            LinkTo::Tracker(address) => {
+                Link::Direct(UdpSocket::bind(sockets.local(*address)).await?)
+            }
+            LinkTo::Relay { proxy, .. } => Link::Relayed(self.open_relay(proxy).await?),
         };
         let commands = sockets.start(link)?;
-        Ok(lane.insert(commands).clone())
+        Ok(task.insert(commands).clone())
+    }
+}
+
+/// The far end of a link, and the tracker that is to be reached over it.
+enum LinkTo<'a> {
+    /// The tracker itself.
+    Tracker(SocketAddr),
+    /// A relay of the proxy.
+    Relay { proxy: &'a Proxy, tracker: Target },
+}
+
+impl LinkTo<'_> {
+    fn tracker(&self) -> Target {
+        match self {
+            LinkTo::Tracker(address) => Target::Address(*address),
+            LinkTo::Relay { tracker, .. } => tracker.clone(),
+        }
+    }
+
+    /// The phase in which the link is opened.
+    fn phase(&self) -> Phase {
+        match self {
+            LinkTo::Tracker(_) => Phase::Connect,
+            LinkTo::Relay { .. } => Phase::Proxy,
+        }
     }
 }
 
