@@ -1,10 +1,10 @@
 use crate::{AnnounceEvent, AnnounceRequest, TrackerUrl};
 
-/// Names a tracker of one [`Schedule`](super::Schedule).
+/// The id of a tracker of one [`Schedule`](super::Schedule).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TrackerId(pub(super) u32);
 
-/// Names an announce of one [`Schedule`](super::Schedule).
+/// The id of an announce of one [`Schedule`](super::Schedule).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AnnounceId {
     pub(super) tracker: TrackerId,
@@ -12,7 +12,7 @@ pub struct AnnounceId {
 }
 
 impl AnnounceId {
-    /// The tracker it goes to.
+    /// The tracker of the announce.
     pub fn tracker(self) -> TrackerId {
         self.tracker
     }
@@ -21,21 +21,21 @@ impl AnnounceId {
 /// An announce to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScheduledAnnounce {
-    /// To be given back with the outcome.
+    /// The id to pass to [`Schedule::handle_outcome`](super::Schedule::handle_outcome).
     pub id: AnnounceId,
-    /// Whom to tell.
+    /// The announce URL of the tracker.
     pub url: TrackerUrl,
-    /// What to tell.
+    /// The reason for the announce.
     pub event: AnnounceEvent,
     /// Peers wanted; `None` leaves it to the tracker.
     pub num_want: Option<u32>,
-    /// What the tracker wants back of its last reply.
+    /// The `tracker id` of the tracker's last response.
     pub tracker_id: Option<Vec<u8>>,
 }
 
 impl ScheduledAnnounce {
-    /// Puts event, peers wanted and tracker id into a request; the rest is the caller's to fill,
-    /// at the moment of sending.
+    /// Sets event, peers wanted and tracker id of a request. The caller sets the rest at the
+    /// moment of sending, so that the numbers are current.
     pub fn apply_to(&self, request: &mut AnnounceRequest) {
         request.event = self.event;
         request.num_want = self.num_want;
@@ -43,22 +43,22 @@ impl ScheduledAnnounce {
     }
 }
 
-/// What an outcome meant.
+/// The effect of an outcome on the schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OutcomeEffect {
-    /// It belongs to no announce under way; its peers are good all the same.
+    /// None, as the announce is not in flight. The peers of its response can be used all the same.
     Stale,
-    /// The tracker goes on as the one of its lane.
+    /// The tracker succeeded, and stays in use.
     Answered,
-    /// Another tracker has taken over from `from`. For a private torrent, all peers that came
-    /// from that one are to be dropped (BEP 27).
+    /// The tracker succeeded, and is used in place of `from`. For a private torrent, all peers from
+    /// the one before have to be dropped (BEP 27).
     Switched {
-        /// The tracker that answered until now.
+        /// The tracker that was in use before.
         from: TrackerId,
     },
-    /// It failed and will be tried again.
+    /// The tracker failed, and will be asked again.
     Failed,
-    /// It failed for good: the tracker said never (BEP 31).
+    /// The tracker failed, and will not be asked again, at its own request (BEP 31).
     Disabled,
 }

@@ -3,10 +3,12 @@ use std::time::Duration;
 /// Settings of a [`Schedule`](super::Schedule).
 ///
 /// # Defaults
-/// One tracker at a time (BEP 12), not private, incomplete, the tracker's own number of peers;
-/// intervals between 1 minute and 1 day, 30 minutes if the tracker gives none; 5 minutes between
-/// announces for want of peers if it gives no `min interval`; back-off from 5 s, times 2.5, to
-/// 1 hour; 5 s for `stopped`; 15 s before the next tracker is tried too; an announce without outcome is lost after 10 minutes.
+/// - One tracker at a time (BEP 12), not private, incomplete, the tracker's own number of peers.
+/// - Intervals from 1 minute to 1 day, and 30 minutes if the tracker gives none; 5 minutes between
+///   announces for more peers if it gives no `min interval`.
+/// - Back-off from 5 s, times 2.5 after each failure, to 1 hour.
+/// - Timeouts: 5 s for `stopped`, 15 s before the next tracker is asked too, and 10 minutes for the
+///   outcome of an announce.
 #[derive(Debug, Clone)]
 pub struct ScheduleConfig {
     pub(super) seed: u64,
@@ -20,23 +22,24 @@ pub struct ScheduleConfig {
     pub(super) max_backoff: Duration,
     pub(super) stop_timeout: Duration,
     pub(super) overtake_after: Duration,
-    pub(super) patience: Duration,
+    pub(super) outcome_timeout: Duration,
 }
 
-/// To how many trackers at once a torrent is announced.
+/// The trackers to which a torrent is announced at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AnnounceMode {
-    /// One; the others are there in case it fails (BEP 12).
+    /// One tracker, and another if it fails (BEP 12).
     #[default]
     OneTracker,
-    /// One of each tier. What most clients do, as most torrents have a tier for each tracker.
+    /// One tracker of each tier. Most clients do this, as most torrents have a tier for each
+    /// tracker.
     AllTiers,
-    /// All. The same host under two schemes counts as one.
+    /// All trackers. A host under two schemes counts as one.
     AllTrackers,
 }
 
 impl ScheduleConfig {
-    /// The seed decides the order inside the tiers and the jitter of the back-off.
+    /// Default settings. The order inside tiers and the jitter of the back-off come from `seed`.
     pub fn new(seed: u64) -> Self {
         Self {
             seed,
@@ -50,78 +53,78 @@ impl ScheduleConfig {
             max_backoff: Duration::from_secs(60 * 60),
             stop_timeout: Duration::from_secs(5),
             overtake_after: Duration::from_secs(15),
-            patience: Duration::from_secs(10 * 60),
+            outcome_timeout: Duration::from_secs(10 * 60),
         }
     }
 
-    /// To how many trackers to announce. Default: one. More finds more peers, and costs the
-    /// trackers more.
+    /// The trackers to announce to at the same time. Default: one. More trackers give more peers,
+    /// and have more load.
     pub fn announce_mode(&mut self, mode: AnnounceMode) -> &mut Self {
         self.mode = mode;
         self
     }
 
-    /// Whether the torrent is private (BEP 27). It is then announced to one tracker at a time,
-    /// whatever the mode. Default: no.
+    /// True for a private torrent (BEP 27), which is announced to one tracker at a time in every
+    /// mode. Default: false.
     pub fn private(&mut self, is_private: bool) -> &mut Self {
         self.is_private = is_private;
         self
     }
 
-    /// Whether nothing is missing from the start; no `completed` is sent then (BEP 3).
-    /// Default: no.
+    /// True if the torrent is complete at the start, so that no `completed` is sent (BEP 3).
+    /// Default: false.
     pub fn complete(&mut self, is_complete: bool) -> &mut Self {
         self.is_complete = is_complete;
         self
     }
 
-    /// Peers to ask for; `None`, the default, leaves it to the tracker.
+    /// The number of peers to ask for; `None` leaves it to the tracker. Default: `None`.
     pub fn num_want(&mut self, count: Option<u32>) -> &mut Self {
         self.num_want = count;
         self
     }
 
-    /// The shortest interval to believe a tracker. Default: 1 minute. Less lets a tracker that
-    /// says 0 make us flood it.
+    /// The shortest interval between announces, whatever the tracker sends. Default: 1 minute.
+    /// Less would let a tracker with an interval of 0 cause a flood of announces.
     pub fn interval_floor(&mut self, floor: Duration) -> &mut Self {
         self.interval_floor = floor.max(Duration::from_millis(1));
         self
     }
 
-    /// The shortest time between two announces for want of peers, where the tracker gives no
+    /// The shortest time between two announces for more peers, if the tracker gives no
     /// `min interval`. Default: 5 minutes; never more than the interval.
     pub fn shortage_floor(&mut self, floor: Duration) -> &mut Self {
         self.shortage_floor = floor;
         self
     }
 
-    /// How long to leave a tracker alone after its first failure in a row, and how long at most.
-    /// Defaults: 5 s, 1 hour.
+    /// The back-off after the first failure in a row, and the longest back-off. Defaults: 5 s and
+    /// 1 hour.
     pub fn backoff(&mut self, first: Duration, max: Duration) -> &mut Self {
         self.first_backoff = first.max(Duration::from_millis(1));
         self.max_backoff = max.max(self.first_backoff);
         self
     }
 
-    /// How long to wait for trackers to hear `stopped`. Default: 5 s.
+    /// The timeout for the outcomes of all `stopped`. Default: 5 s.
     pub fn stop_timeout(&mut self, timeout: Duration) -> &mut Self {
         self.stop_timeout = timeout;
         self
     }
 
-    /// For how long a tracker may leave its first announce unanswered before the next is asked
-    /// beside it, as BEP 12 has it for one that fails. Default: 15 s, the first time-out of BEP 15.
-    /// Only while no tracker has answered, and never for private torrents, which speak to one at a
-    /// time (BEP 27). More makes a dead tracker cost more; less asks two where one would do.
+    /// The time after which the next tracker is asked too, if the first is slow to answer. It
+    /// applies while no tracker has answered, and not to private torrents, which use one tracker at
+    /// a time (BEP 27). Default: 15 s, the first timeout of BEP 15. More lets a dead tracker delay
+    /// the first peers longer; less burdens two trackers more often.
     pub fn overtake_after(&mut self, time: Duration) -> &mut Self {
         self.overtake_after = time;
         self
     }
 
-    /// After how long an announce whose outcome nobody told counts as failed. Default: 10
-    /// minutes, more than any driver should take.
-    pub fn patience(&mut self, patience: Duration) -> &mut Self {
-        self.patience = patience;
+    /// The time after which an announce without an outcome counts as failed. Default: 10 minutes,
+    /// more than a driver needs.
+    pub fn outcome_timeout(&mut self, timeout: Duration) -> &mut Self {
+        self.outcome_timeout = timeout;
         self
     }
 
@@ -133,16 +136,17 @@ impl ScheduleConfig {
         if self.is_private { AnnounceMode::OneTracker } else { self.mode }
     }
 
-    /// What a tracker's interval is taken for.
+    /// The interval to use for that of a tracker.
     pub(super) fn clamp_interval(&self, interval: Option<Duration>) -> Duration {
         interval
             .unwrap_or(DEFAULT_INTERVAL)
             .clamp(self.interval_floor, MAX_INTERVAL.max(self.interval_floor))
     }
 
-    /// How long to leave a tracker alone after this many failures in a row, before jitter.
+    /// The back-off after this number of failures in a row, without jitter.
     pub(super) fn backoff_after(&self, failures: u32) -> Duration {
         let mut wait = self.first_backoff;
+        // Ends after a few rounds: a power of the ratio would overflow after many failures.
         for _ in 1..failures {
             wait = wait.mul_f64(BACKOFF_RATIO);
             if wait >= self.max_backoff {
@@ -153,11 +157,11 @@ impl ScheduleConfig {
     }
 }
 
-/// What deployed trackers use, and what libtorrent assumes where none is given.
+/// The interval of deployed trackers, and the default of libtorrent.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(30 * 60);
 
-/// A tracker that says a year has made a mistake.
+/// A guess: longer intervals are mistakes of a tracker.
 pub(super) const MAX_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// As libtorrent's `tracker_backoff` of 250 %.
+/// The value of libtorrent's `tracker_backoff`, 250 %.
 const BACKOFF_RATIO: f64 = 2.5;

@@ -3,10 +3,10 @@ use std::collections::HashSet;
 use super::{AnnounceMode, Phase, Schedule};
 
 impl Schedule {
-    /// Checks what must hold between any two calls, for tests, simulators and fuzzers.
+    /// Checks the invariants of this machine, for tests, simulators and fuzzers.
     ///
     /// # Panics
-    /// If something does not hold: a bug of ours.
+    /// If an invariant does not hold, which is a bug of this crate.
     pub fn check_invariants(&self) {
         let members: Vec<_> = self.lanes.iter().flat_map(|lane| lane.order()).collect();
         let distinct: HashSet<_> = members.iter().collect();

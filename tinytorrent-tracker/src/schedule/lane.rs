@@ -5,17 +5,17 @@ use rand::seq::SliceRandom;
 
 use super::TrackerId;
 
-/// Trackers of which one at a time is announced to: all of a torrent, those of a tier, or those
-/// of a host, as the mode has it.
+/// A group of trackers of which one is in use at a time: all of a torrent, those of a tier, or
+/// those of a host, depending on the mode.
 #[derive(Debug)]
 pub(super) struct Lane {
-    /// By number of tier, ascending.
+    /// The trackers by number of tier, ascending.
     tiers: Vec<(u32, Vec<TrackerId>)>,
-    /// When the next round begins, first tier first.
+    /// The time of the next announce, which begins with the first tier.
     pub(super) due: Instant,
-    /// Who is being asked.
+    /// The tracker that the lane waits for.
     pub(super) asking: Option<TrackerId>,
-    /// Who answered last.
+    /// The tracker that answered last.
     pub(super) current: Option<TrackerId>,
 }
 
@@ -31,15 +31,15 @@ impl Lane {
         }
     }
 
-    /// BEP 12: "the list will be shuffled when first read".
+    /// Shuffles each tier (BEP 12: "the list will be shuffled when first read").
     pub(super) fn shuffle(&mut self, rng: &mut impl Rng) {
         for (_, tier) in &mut self.tiers {
             tier.shuffle(rng);
         }
     }
 
-    /// BEP 12: "if a connection with a tracker is successful, it will be moved to the front of
-    /// the tier". The order of the others stays.
+    /// Moves a tracker to the front of its tier (BEP 12: "if a connection with a tracker is
+    /// successful, it will be moved to the front of the tier"). Keeps the order of the others.
     pub(super) fn promote(&mut self, id: TrackerId) {
         for (_, tier) in &mut self.tiers {
             if let Some(at) = tier.iter().position(|member| *member == id) {
@@ -48,7 +48,7 @@ impl Lane {
         }
     }
 
-    /// First tier first.
+    /// All trackers in the order in which they are asked, the first tier first.
     pub(super) fn order(&self) -> impl Iterator<Item = TrackerId> + '_ {
         self.tiers.iter().flat_map(|(_, tier)| tier.iter().copied())
     }

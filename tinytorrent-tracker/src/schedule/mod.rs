@@ -3,12 +3,13 @@ use std::time::Instant;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use crate::{AnnounceEvent, AnnounceResponse, Failure, TrackerUrl, UrlError};
+use crate::{AnnounceEvent, TrackerUrl, UrlError};
 
 mod announce;
 mod config;
 mod invariants;
 mod lane;
+mod outcome;
 mod tracker;
 
 pub use announce::{AnnounceId, OutcomeEffect, ScheduledAnnounce, TrackerId};
@@ -17,16 +18,18 @@ use lane::Lane;
 use tracker::{InFlight, Tracker};
 pub use tracker::{TrackerState, TrackerStatus};
 
-/// When to tell which tracker what about one torrent, without a clock and without sockets.
+/// The schedule of the announces of one torrent, without a clock and without sockets.
 ///
-/// It keeps the tiers of BEP 12 (shuffled once, a tracker that answers moves to the front of its
-/// tier, a tier's turn comes when all before it failed or are slow to answer), and it owns the events: `started` goes
-/// first to each tracker and again until it is accepted, `completed` once to those who heard
-/// `started` while something was missing, `stopped` to all who know of us. Intervals are clamped,
-/// `min interval` is a floor, failures back off, `retry in` is obeyed (BEP 31).
+/// - Tiers are those of BEP 12: they are shuffled once, a tracker that answers moves to the front
+///   of its tier, and a tier is asked when all before it have failed or are slow.
+/// - `started` is the first event for each tracker, and is repeated until it is accepted.
+///   `completed` is sent once to each tracker that accepted `started` before the download was
+///   complete, and `stopped` to all that accepted `started`.
+/// - Intervals are clamped, `min interval` is a lower limit, failures lead to back-off, and
+///   `retry in` is obeyed (BEP 31).
 ///
-/// 1. Drain [`poll_announce`](Self::poll_announce); perform each, however long it takes.
-/// 2. Tell each result with [`handle_outcome`](Self::handle_outcome).
+/// 1. Drain [`poll_announce`](Self::poll_announce), and perform each announce.
+/// 2. Pass each result to [`handle_outcome`](Self::handle_outcome).
 /// 3. Sleep until [`poll_timeout`](Self::poll_timeout), then begin again.
 ///
 /// ```
@@ -47,9 +50,9 @@ pub use tracker::{TrackerState, TrackerStatus};
 pub struct Schedule {
     config: ScheduleConfig,
     rng: StdRng,
-    /// A [`TrackerId`] is an index here; trackers are never removed.
+    /// All trackers, by the number of their [`TrackerId`]; trackers are never removed.
     trackers: Vec<Tracker>,
-    /// Each tracker is in exactly one.
+    /// The lanes; each tracker is in exactly one.
     lanes: Vec<Lane>,
     rejected: Vec<UrlError>,
     phase: Phase,
@@ -61,7 +64,7 @@ pub struct Schedule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Running,
-    /// `stopped` goes out until this instant.
+    /// `stopped` is sent until this instant.
     Stopping {
         since: Instant,
         until: Instant,
@@ -71,8 +74,8 @@ enum Phase {
 
 impl Schedule {
     /// A schedule whose first announce is due at once. Equal URLs are taken once, and a tracker
-    /// that is there under two schemes goes into the tier of the first; what is no usable URL is
-    /// left out and [`rejected`](Self::rejected).
+    /// under two schemes belongs to the tier of the first. Malformed URLs are left out, and listed
+    /// in [`rejected`](Self::rejected).
     pub fn new<Tiers, Tier, Url>(config: ScheduleConfig, tiers: Tiers, now: Instant) -> Self
     where
         Tiers: IntoIterator<Item = Tier>,
@@ -104,17 +107,19 @@ impl Schedule {
         schedule
     }
 
-    /// The texts that were no URLs of trackers, and why.
+    /// The errors of malformed URLs.
     pub fn rejected(&self) -> &[UrlError] {
         &self.rejected
     }
 
-    /// Adds a tracker at the end of a tier; tiers count from 0. `None` if it is there already.
+    /// Adds a tracker at the end of a tier; tiers are numbered from 0. Returns `None` if the
+    /// schedule has the tracker already, or too many.
     pub fn add_tracker(&mut self, now: Instant, tier: u32, url: TrackerUrl) -> Option<TrackerId> {
         if self.trackers.len() >= MAX_TRACKERS || self.trackers.iter().any(|known| known.url == url)
         {
             return None;
         }
+        // A host under two schemes is one tracker, and would count us twice.
         let sibling = self.trackers.iter().position(|known| known.is_sibling(&url));
         let tier = sibling.map_or(tier, |sibling| self.trackers[sibling].tier);
         let id = TrackerId(self.trackers.len() as u32);
@@ -135,7 +140,7 @@ impl Schedule {
 
     /// The next announce to make now, if one is due.
     ///
-    /// Can give more after every other call and when the time of `poll_timeout` has come.
+    /// New announces can be due after every other call, and at the deadline of `poll_timeout`.
     pub fn poll_announce(&mut self, now: Instant) -> Option<ScheduledAnnounce> {
         match self.phase {
             Phase::Running => self.poll_running(now),
@@ -144,27 +149,11 @@ impl Schedule {
         }
     }
 
-    /// Takes the result of an announce. The peers of the response are the caller's to use.
-    pub fn handle_outcome(
-        &mut self,
-        now: Instant,
-        id: AnnounceId,
-        outcome: Result<&AnnounceResponse, &Failure>,
-    ) -> OutcomeEffect {
-        let Some(in_flight) = self.take_in_flight(id) else { return OutcomeEffect::Stale };
-        let effect = match outcome {
-            Ok(response) => self.on_answer(now, id.tracker, &in_flight, response),
-            Err(failure) => self.on_failure(now, id.tracker, failure),
-        };
-        self.end_if_all_stopped();
-        effect
-    }
-
-    /// When to call [`poll_announce`](Self::poll_announce) again; in the past if it has something
-    /// now. `None` if nothing will ever be due by itself.
+    /// The time of the next call of [`poll_announce`](Self::poll_announce), in the past if an
+    /// announce is due now. `None` if no announce will be due without another input.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Running => self.lanes.iter().filter_map(|lane| self.wake_of(lane)).min(),
+            Phase::Running => self.lanes.iter().filter_map(|lane| self.deadline_of(lane)).min(),
             Phase::Stopping { since, until } => {
                 let has_due = self.trackers.iter().any(Tracker::is_stop_due);
                 Some(if has_due { since } else { until })
@@ -173,7 +162,8 @@ impl Schedule {
         }
     }
 
-    /// The last piece has come: trackers that heard `started` from us will hear `completed`.
+    /// Records that the download is complete, so that `completed` is sent to the trackers that
+    /// accepted `started`.
     pub fn set_complete(&mut self, now: Instant) {
         if std::mem::replace(&mut self.is_complete, true) {
             return;
@@ -181,39 +171,41 @@ impl Schedule {
         self.is_partial_seed = false;
         self.trackers.iter_mut().for_each(Tracker::on_complete);
         for lane in &mut self.lanes {
+            // Only the tracker in use is due at once; others send `completed` at their next turn.
             if lane.current.is_some_and(|id| self.trackers[id.0 as usize].is_completed_due()) {
                 lane.due = lane.due.min(now);
             }
         }
     }
 
-    /// Whether we want no more although something is missing; every regular announce says so
-    /// then (BEP 21).
+    /// Sets if this is a partial seed, which is incomplete and downloads nothing more. All its
+    /// regular announces then have the event `paused` (BEP 21).
     pub fn set_partial_seed(&mut self, is_partial_seed: bool) {
         self.is_partial_seed = is_partial_seed && !self.is_complete;
     }
 
-    /// Peers are short: announces as soon as `min interval`, or else the configured floor, allows
-    /// (BEP 3: "downloaders may rerequest on nonscheduled times if they need more peers").
+    /// Announces as soon as `min interval` allows, or else [`ScheduleConfig::shortage_floor`], to
+    /// get more peers (BEP 3: "downloaders may rerequest on nonscheduled times if they need more
+    /// peers").
     pub fn request_more_peers(&mut self, now: Instant) {
         for lane in &mut self.lanes {
             if let Some(current) = lane.current {
-                let floor = self.trackers[current.0 as usize].floor;
-                lane.due = lane.due.min(floor.max(now));
+                let earliest = self.trackers[current.0 as usize].earliest_regular;
+                lane.due = lane.due.min(earliest.max(now));
             }
         }
     }
 
-    /// The user wants an announce now: failures are forgotten, `min interval` is not.
+    /// Announces at once at the user's request: back-off ends, but `min interval` is kept.
     pub fn reannounce(&mut self, now: Instant) {
         for tracker in &mut self.trackers {
-            tracker.forgive(now);
+            tracker.clear_failures(now);
         }
         self.request_more_peers(now);
     }
 
-    /// Tells all trackers that know of us that we leave, at once and once. Announces under way
-    /// are superseded: their outcomes need not be told any more, except of a `started`.
+    /// Sends `stopped` at once to all trackers that accepted `started`. Of the announces in
+    /// flight, only the outcome of a `started` is still needed.
     pub fn stop(&mut self, now: Instant) {
         if self.phase != Phase::Running {
             return;
@@ -224,7 +216,7 @@ impl Schedule {
         self.end_if_all_stopped();
     }
 
-    /// Begins again after [`stop`](Self::stop): every tracker hears `started` first.
+    /// Starts again after [`stop`](Self::stop), with `started` to every tracker.
     pub fn start(&mut self, now: Instant) {
         if self.phase == Phase::Running {
             return;
@@ -236,12 +228,13 @@ impl Schedule {
         }
     }
 
-    /// Whether [`stop`](Self::stop) has run its course: all was told, or the time was up.
+    /// True once [`stop`](Self::stop) is over: each `stopped` has an outcome, or the timeout has
+    /// passed.
     pub fn is_stopped(&self) -> bool {
         self.phase == Phase::Stopped
     }
 
-    /// What is known of each tracker, in the order they were added.
+    /// The status of each tracker, in the order in which they were added.
     pub fn trackers(&self) -> impl Iterator<Item = TrackerStatus<'_>> {
         self.trackers.iter().enumerate().map(|(index, tracker)| {
             let id = TrackerId(index as u32);
@@ -250,34 +243,36 @@ impl Schedule {
         })
     }
 
-    /// The tracker with this id; `None` if it is of another schedule.
+    /// The status of the tracker with this id; `None` if the schedule has no such tracker.
     pub fn tracker(&self, id: TrackerId) -> Option<TrackerStatus<'_>> {
         self.trackers().nth(id.0 as usize)
     }
 
     fn poll_running(&mut self, now: Instant) -> Option<ScheduledAnnounce> {
-        self.give_up_on_lost(now);
+        self.fail_lost(now);
         let (lane, id) = self.lanes.iter().enumerate().find_map(|(index, lane)| {
-            (lane.due <= now && self.overtaken_at(lane).is_none_or(|at| at <= now))
+            (lane.due <= now && self.free_at(lane).is_none_or(|at| at <= now))
                 .then(|| lane.order().find(|id| self.trackers[id.0 as usize].may_ask(now)))
                 .flatten()
                 .map(|id| (index, id))
         })?;
-        self.ask_instead(lane, Some(id));
+        self.set_asked(lane, Some(id));
         let event = self.trackers[id.0 as usize].next_event(self.is_partial_seed);
         Some(self.announce(now, id, event))
     }
 
-    /// While no tracker has answered, one that is slow to is overtaken: the next is asked beside
-    /// it, as if it had failed, and its answer still counts. `None` if nobody is being asked.
-    fn overtaken_at(&self, lane: &Lane) -> Option<Instant> {
+    /// The time from which a lane may ask another tracker although one is being asked. `None` if
+    /// no tracker is being asked.
+    fn free_at(&self, lane: &Lane) -> Option<Instant> {
         let in_flight = self.trackers[lane.asking?.0 as usize].in_flight.as_ref()?;
+        // While the lane has no peers from any tracker, a slow one must not delay the next. Its
+        // response still counts. A private torrent uses one tracker at a time (BEP 27).
         let may_overtake = lane.current.is_none() && !self.config.is_private();
         Some(if may_overtake { in_flight.slow_at } else { in_flight.lost_at })
     }
 
-    /// Who was being asked in the lane is not waited for any longer.
-    fn ask_instead(&mut self, lane: usize, id: Option<TrackerId>) {
+    /// Sets the tracker that a lane waits for. The lane no longer waits for the one before.
+    fn set_asked(&mut self, lane: usize, id: Option<TrackerId>) {
         let before = std::mem::replace(&mut self.lanes[lane].asking, id);
         let before = before.and_then(|id| self.trackers[id.0 as usize].in_flight.as_mut());
         if let Some(in_flight) = before {
@@ -303,7 +298,7 @@ impl Schedule {
             serial,
             event,
             slow_at: now + self.config.overtake_after,
-            lost_at: now + self.config.patience,
+            lost_at: now + self.config.outcome_timeout,
             is_overtaken: false,
         });
         ScheduledAnnounce {
@@ -315,70 +310,13 @@ impl Schedule {
         }
     }
 
-    fn take_in_flight(&mut self, id: AnnounceId) -> Option<InFlight> {
-        let tracker = self.trackers.get_mut(id.tracker.0 as usize)?;
-        tracker.in_flight.take_if(|in_flight| in_flight.serial == id.serial)
-    }
-
-    fn on_answer(
-        &mut self,
-        now: Instant,
-        id: TrackerId,
-        in_flight: &InFlight,
-        response: &AnnounceResponse,
-    ) -> OutcomeEffect {
-        let tracker = &mut self.trackers[id.0 as usize];
-        let interval = tracker.on_answer(now, in_flight.event, response, &self.config);
-        let is_more_due = tracker.is_completed_due();
-        if self.phase != Phase::Running {
-            tracker.on_late_answer(in_flight.event);
-            return OutcomeEffect::Answered;
-        }
-        let Some(index) = self.lanes.iter().position(|lane| lane.contains(id)) else {
-            return OutcomeEffect::Answered;
-        };
-        if in_flight.is_overtaken && self.lanes[index].current.is_some() {
-            return OutcomeEffect::Answered;
-        }
-        if self.lanes[index].asking != Some(id) {
-            self.ask_instead(index, None);
-        }
-        let lane = &mut self.lanes[index];
-        lane.asking = None;
-        lane.promote(id);
-        lane.due = if is_more_due { now } else { now + interval };
-        match lane.current.replace(id) {
-            Some(from) if from != id => OutcomeEffect::Switched { from },
-            _ => OutcomeEffect::Answered,
-        }
-    }
-
-    fn on_failure(&mut self, now: Instant, id: TrackerId, failure: &Failure) -> OutcomeEffect {
-        let tracker = &mut self.trackers[id.0 as usize];
-        tracker.on_failure(now, failure, &self.config, &mut self.rng);
-        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.asking == Some(id)) {
-            lane.asking = None;
-        }
-        if tracker.is_disabled { OutcomeEffect::Disabled } else { OutcomeEffect::Failed }
-    }
-
-    /// A driver that loses an announce must not stop the run.
-    fn give_up_on_lost(&mut self, now: Instant) {
-        for index in 0..self.trackers.len() {
-            let lost = |in_flight: &mut InFlight| in_flight.lost_at <= now;
-            if self.trackers[index].in_flight.take_if(lost).is_some() {
-                let failure = Failure::Failed("the announce was never finished".into());
-                self.on_failure(now, TrackerId(index as u32), &failure);
-            }
-        }
-    }
-
-    fn wake_of(&self, lane: &Lane) -> Option<Instant> {
+    /// The time at which `poll_announce` has something to do for a lane.
+    fn deadline_of(&self, lane: &Lane) -> Option<Instant> {
         let members = || lane.order().map(|id| &self.trackers[id.0 as usize]);
         let lost = members().filter_map(|t| Some(t.in_flight.as_ref()?.lost_at)).min();
         let next = members().filter(|t| !t.is_disabled && t.in_flight.is_none());
         let next = next.map(|tracker| tracker.not_before.max(lane.due)).min();
-        let next = next.map(|at| self.overtaken_at(lane).map_or(at, |free| free.max(at)));
+        let next = next.map(|at| self.free_at(lane).map_or(at, |free| free.max(at)));
         lost.into_iter().chain(next).min()
     }
 
@@ -390,10 +328,11 @@ impl Schedule {
     }
 }
 
-/// Far beyond any honest torrent; each costs a few hundred bytes and a look now and then.
+/// A guess, far above the lists of known torrents. A tracker takes a few hundred bytes, and each
+/// poll looks at all of them.
 const MAX_TRACKERS: usize = 1_000;
 
-/// What a torrent says of trackers is looked at so far: room for many that are no use.
+/// The number of URLs of a torrent that are parsed, of which nine in ten may be unusable.
 const MAX_URLS: usize = 10 * MAX_TRACKERS;
 
 #[cfg(test)]

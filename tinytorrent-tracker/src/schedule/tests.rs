@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::*;
-use crate::{Refusal, RetryIn};
+use crate::{AnnounceResponse, Failure, Refusal, RetryIn};
 
 mod events;
 mod steps;
@@ -18,7 +18,7 @@ struct World {
     now: Instant,
 }
 
-/// What was announced: second, tracker, event.
+/// Announces so far: second, tracker, event.
 type Told = (u64, char, AnnounceEvent);
 
 use AnnounceEvent::{Completed, None as Regular, Paused, Started, Stopped};

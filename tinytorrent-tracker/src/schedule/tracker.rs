@@ -6,20 +6,20 @@ use super::config::MAX_INTERVAL;
 use super::{ScheduleConfig, TrackerId};
 use crate::{AnnounceEvent, AnnounceResponse, Failure, RetryIn, TrackerUrl};
 
-/// What the schedule knows of one tracker.
+/// The state of one tracker in a schedule.
 #[derive(Debug)]
 pub(super) struct Tracker {
     pub(super) url: TrackerUrl,
     pub(super) tier: u32,
     pub(super) in_flight: Option<InFlight>,
-    /// Not to be asked before, because it failed.
+    /// The earliest time of the next announce, because of the back-off.
     pub(super) not_before: Instant,
-    /// Not to be asked before without an event, because it said so.
-    pub(super) floor: Instant,
+    /// The earliest time of the next announce without an event, because of `min interval`.
+    pub(super) earliest_regular: Instant,
     pub(super) is_disabled: bool,
     pub(super) tracker_id: Option<Vec<u8>>,
-    /// Whether it has accepted our `started`.
-    knows_us: bool,
+    /// True once it has accepted our `started`, until `stopped` is sent.
+    is_started: bool,
     completed: Completed,
     is_stop_due: bool,
     failures: u32,
@@ -30,25 +30,25 @@ pub(super) struct Tracker {
     peers: Option<u32>,
 }
 
-/// An announce under way.
+/// An announce in flight.
 #[derive(Debug)]
 pub(super) struct InFlight {
     pub(super) serial: u32,
     pub(super) event: AnnounceEvent,
-    /// The next tracker is asked beside it from then on.
+    /// The time from which the next tracker is asked too.
     pub(super) slow_at: Instant,
-    /// It counts as failed from then on.
+    /// The time from which the announce counts as failed.
     pub(super) lost_at: Instant,
-    /// Its lane does not wait for it any longer.
+    /// True once its lane no longer waits for it.
     pub(super) is_overtaken: bool,
 }
 
-/// Whether the tracker is to hear `completed`.
+/// The state of the event `completed` at a tracker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Completed {
     NotDue,
     Due,
-    Told,
+    Accepted,
 }
 
 impl Tracker {
@@ -58,10 +58,10 @@ impl Tracker {
             tier,
             in_flight: None,
             not_before: now,
-            floor: now,
+            earliest_regular: now,
             is_disabled: false,
             tracker_id: None,
-            knows_us: false,
+            is_started: false,
             completed: Completed::NotDue,
             is_stop_due: false,
             failures: 0,
@@ -73,7 +73,7 @@ impl Tracker {
         }
     }
 
-    /// The same tracker under another scheme: it would count us twice.
+    /// True if the URL is that of the same host under another scheme.
     pub(super) fn is_sibling(&self, url: &TrackerUrl) -> bool {
         self.url.host() == url.host() && self.url.scheme() != url.scheme()
     }
@@ -83,7 +83,7 @@ impl Tracker {
     }
 
     pub(super) fn next_event(&self, is_partial_seed: bool) -> AnnounceEvent {
-        if !self.knows_us {
+        if !self.is_started {
             AnnounceEvent::Started
         } else if self.completed == Completed::Due {
             AnnounceEvent::Completed
@@ -95,19 +95,21 @@ impl Tracker {
     }
 
     pub(super) fn on_complete(&mut self) {
+        // A `started` that was not sent yet will have nothing left, and is enough for the tracker.
         let is_starting = self.is_in_flight(AnnounceEvent::Started);
-        if self.completed == Completed::NotDue && (self.knows_us || is_starting) {
+        if self.completed == Completed::NotDue && (self.is_started || is_starting) {
             self.completed = Completed::Due;
         }
     }
 
     pub(super) fn is_completed_due(&self) -> bool {
-        self.knows_us && self.completed == Completed::Due
+        self.is_started && self.completed == Completed::Due
     }
 
     pub(super) fn on_stop(&mut self) {
-        self.is_stop_due = self.knows_us && !self.is_disabled;
-        if self.knows_us || !self.is_in_flight(AnnounceEvent::Started) {
+        self.is_stop_due = self.is_started && !self.is_disabled;
+        // A `started` in flight may be accepted later, and then `stopped` is due.
+        if self.is_started || !self.is_in_flight(AnnounceEvent::Started) {
             self.in_flight = None;
         }
     }
@@ -117,26 +119,28 @@ impl Tracker {
     }
 
     pub(super) fn on_stop_sent(&mut self) {
-        (self.is_stop_due, self.knows_us) = (false, false);
+        // Not sent again if it fails: a program that ends cannot wait.
+        (self.is_stop_due, self.is_started) = (false, false);
     }
 
-    /// An answer after `stop`: if it accepted our `started`, it has to hear `stopped` too.
+    /// Takes a response after `stop`: a `started` that was accepted makes `stopped` due.
     pub(super) fn on_late_answer(&mut self, event: AnnounceEvent) {
         self.is_stop_due = event == AnnounceEvent::Started;
     }
 
     pub(super) fn on_start(&mut self) {
         self.in_flight = None;
-        (self.is_stop_due, self.knows_us) = (false, false);
+        (self.is_stop_due, self.is_started) = (false, false);
         self.completed = Completed::NotDue;
     }
 
-    pub(super) fn forgive(&mut self, now: Instant) {
+    /// Ends the back-off, and enables a disabled tracker.
+    pub(super) fn clear_failures(&mut self, now: Instant) {
         (self.failures, self.is_disabled) = (0, false);
         self.not_before = self.not_before.min(now);
     }
 
-    /// Takes a good answer; says how long to wait until the next regular announce.
+    /// Takes a response. Returns the time until the next regular announce.
     pub(super) fn on_answer(
         &mut self,
         now: Instant,
@@ -145,17 +149,19 @@ impl Tracker {
         config: &ScheduleConfig,
     ) -> Duration {
         match event {
-            AnnounceEvent::Started => self.knows_us = true,
-            AnnounceEvent::Completed => self.completed = Completed::Told,
-            AnnounceEvent::Stopped => self.knows_us = false,
+            AnnounceEvent::Started => self.is_started = true,
+            AnnounceEvent::Completed => self.completed = Completed::Accepted,
+            AnnounceEvent::Stopped => self.is_started = false,
             AnnounceEvent::None | AnnounceEvent::Paused => {}
         }
         let interval = config.clamp_interval(response.interval);
         let floor =
             response.min_interval.map_or(config.shortage_floor, |min| min.min(MAX_INTERVAL));
+        // Some trackers send a `min interval` that is longer than the interval.
         let interval = interval.max(response.min_interval.map_or(interval, |_| floor));
-        self.floor = now + floor.clamp(config.interval_floor.min(interval), interval);
+        self.earliest_regular = now + floor.clamp(config.interval_floor.min(interval), interval);
         (self.failures, self.not_before, self.last_failure) = (0, now, None);
+        // Some trackers send the id only once, and expect it in every later announce.
         if response.tracker_id.is_some() {
             self.tracker_id.clone_from(&response.tracker_id);
         }
@@ -174,6 +180,7 @@ impl Tracker {
         rng: &mut impl Rng,
     ) {
         self.failures = self.failures.saturating_add(1);
+        // Jitter, so that the clients of a tracker that was down do not all come back at once.
         let jittered = config.backoff_after(self.failures).mul_f64(rng.random_range(0.8..1.2));
         let backoff = jittered.min(config.max_backoff);
         self.not_before = now
@@ -192,7 +199,7 @@ impl Tracker {
             TrackerState::Announcing
         } else if self.last_failure.is_some() {
             TrackerState::Failing
-        } else if self.knows_us {
+        } else if self.is_started {
             TrackerState::Working
         } else {
             TrackerState::Unused
@@ -221,46 +228,46 @@ impl Tracker {
     }
 }
 
-/// What is known of a tracker, for people.
+/// The status of a tracker, for display.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TrackerStatus<'a> {
-    /// Its name here.
+    /// The id of the tracker in this schedule.
     pub id: TrackerId,
-    /// Its URL.
+    /// The URL of the tracker.
     pub url: &'a TrackerUrl,
     /// The number of its tier, from 0.
     pub tier: u32,
-    /// What goes on with it.
+    /// The state of the tracker.
     pub state: TrackerState,
-    /// Failures since the last good answer.
+    /// The number of failures since the last response.
     pub failures: u32,
-    /// The last failure, if there was no good answer since.
+    /// The last failure, if there was no response since.
     pub last_failure: Option<&'a Failure>,
-    /// When it will be asked again, if that is known.
+    /// The time of the next announce, if that is known.
     pub next_announce: Option<Instant>,
-    /// The warning in its last answer.
+    /// The warning in its last response.
     pub warning: Option<&'a str>,
-    /// Seeders it told of last.
+    /// The number of seeders in its last response.
     pub seeders: Option<u32>,
-    /// Leechers it told of last.
+    /// The number of leechers in its last response.
     pub leechers: Option<u32>,
-    /// Peers in its last answer.
+    /// The number of peers listed in its last response.
     pub peers: Option<u32>,
 }
 
-/// What goes on with a tracker.
+/// The state of a tracker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TrackerState {
-    /// Not asked yet; others answer.
+    /// The tracker was not asked yet, since others answer.
     Unused,
-    /// An announce is under way.
+    /// An announce is in flight.
     Announcing,
-    /// It answered.
+    /// The last announce succeeded.
     Working,
-    /// It did not, the last time.
+    /// The last announce failed.
     Failing,
-    /// It wants never to be asked again (BEP 31).
+    /// The tracker is not asked again, at its own request (BEP 31).
     Disabled,
 }

@@ -1,0 +1,83 @@
+use std::time::Instant;
+
+use super::tracker::InFlight;
+use super::{AnnounceId, OutcomeEffect, Phase, Schedule, TrackerId};
+use crate::{AnnounceResponse, Failure};
+
+impl Schedule {
+    /// Takes the outcome of an announce. The peers of the response are left to the caller.
+    pub fn handle_outcome(
+        &mut self,
+        now: Instant,
+        id: AnnounceId,
+        outcome: Result<&AnnounceResponse, &Failure>,
+    ) -> OutcomeEffect {
+        let Some(in_flight) = self.take_in_flight(id) else { return OutcomeEffect::Stale };
+        let effect = match outcome {
+            Ok(response) => self.on_answer(now, id.tracker, &in_flight, response),
+            Err(failure) => self.on_failure(now, id.tracker, failure),
+        };
+        self.end_if_all_stopped();
+        effect
+    }
+
+    fn take_in_flight(&mut self, id: AnnounceId) -> Option<InFlight> {
+        let tracker = self.trackers.get_mut(id.tracker.0 as usize)?;
+        tracker.in_flight.take_if(|in_flight| in_flight.serial == id.serial)
+    }
+
+    fn on_answer(
+        &mut self,
+        now: Instant,
+        id: TrackerId,
+        in_flight: &InFlight,
+        response: &AnnounceResponse,
+    ) -> OutcomeEffect {
+        let tracker = &mut self.trackers[id.0 as usize];
+        let interval = tracker.on_answer(now, in_flight.event, response, &self.config);
+        let is_more_due = tracker.is_completed_due();
+        if self.phase != Phase::Running {
+            tracker.on_late_answer(in_flight.event);
+            return OutcomeEffect::Answered;
+        }
+        let Some(index) = self.lanes.iter().position(|lane| lane.contains(id)) else {
+            return OutcomeEffect::Answered;
+        };
+        // The lane has a tracker by now, and a late response does not replace it.
+        if in_flight.is_overtaken && self.lanes[index].current.is_some() {
+            return OutcomeEffect::Answered;
+        }
+        if self.lanes[index].asking != Some(id) {
+            self.set_asked(index, None);
+        }
+        let lane = &mut self.lanes[index];
+        lane.asking = None;
+        lane.promote(id);
+        lane.due = if is_more_due { now } else { now + interval };
+        match lane.current.replace(id) {
+            Some(from) if from != id => OutcomeEffect::Switched { from },
+            _ => OutcomeEffect::Answered,
+        }
+    }
+
+    fn on_failure(&mut self, now: Instant, id: TrackerId, failure: &Failure) -> OutcomeEffect {
+        let tracker = &mut self.trackers[id.0 as usize];
+        tracker.on_failure(now, failure, &self.config, &mut self.rng);
+        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.asking == Some(id)) {
+            lane.asking = None;
+        }
+        if tracker.is_disabled { OutcomeEffect::Disabled } else { OutcomeEffect::Failed }
+    }
+
+    /// Ends the announces whose outcome is overdue.
+    pub(super) fn fail_lost(&mut self, now: Instant) {
+        // A driver that loses an announce must not stop its lane.
+        for index in 0..self.trackers.len() {
+            let lost = |in_flight: &mut InFlight| in_flight.lost_at <= now;
+            if self.trackers[index].in_flight.take_if(lost).is_some() {
+                let failure = Failure::Failed("the announce was never finished".into());
+                self.on_failure(now, TrackerId(index as u32), &failure);
+            }
+        }
+    }
+}
