@@ -5,37 +5,37 @@ use tinytorrent_types::{AddressFilter, AddressVerdict, PeerId, WireInfoHash};
 
 use crate::Deviation;
 
-/// What `left` says while nobody knows how much is left, before a magnet has its metadata.
+/// The value of `left` that is sent while it is not known, before a magnet link has its metadata.
 ///
-/// Trackers need the parameter and some refuse -1 and anything above `i64::MAX`; zero would make
-/// us a seed. One block is what libtorrent says too.
+/// Trackers require the parameter, and some refuse -1 and numbers above `i64::MAX`. Zero would
+/// make us a seed. libtorrent sends the size of one block, too.
 pub const UNKNOWN_LEFT: u64 = 16 * 1024;
 
-/// What a client tells a tracker about itself and one torrent (BEP 3, BEP 15).
+/// An announce of a client to a tracker, about one torrent (BEP 3, BEP 15).
 ///
-/// The same value is sent over UDP and HTTP; [`new`](Self::new) fills in what most want, the
-/// fields are open for the rest.
+/// The same value is sent over UDP and HTTP. [`new`](Self::new) sets the fields that most clients
+/// leave alone; all are public.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnnounceRequest {
-    /// Which torrent. A hybrid announces twice, see [`hybrid`](Self::hybrid).
+    /// The info-hash of the torrent. A hybrid announces twice, see [`hybrid`](Self::hybrid).
     pub info_hash: WireInfoHash,
-    /// Who we are, for this run.
+    /// Our peer id, the same for the whole run.
     pub peer_id: PeerId,
     /// The port at which we accept peers; not the source port of the request.
     pub port: u16,
     /// Bytes of payload sent since `started`.
     pub uploaded: u64,
-    /// Bytes of payload received since `started`, without what was on the disk before.
+    /// Bytes of payload received since `started`, without those that were on disk before.
     pub downloaded: u64,
-    /// Bytes of the whole torrent that are still missing; `None` if nobody knows yet, and then
-    /// [`UNKNOWN_LEFT`] is sent.
+    /// Bytes of the whole torrent that are still missing; `None` if that is not known yet, and
+    /// then [`UNKNOWN_LEFT`] is sent.
     pub left: Option<u64>,
-    /// What happened.
+    /// The reason for the announce.
     pub event: AnnounceEvent,
     /// Peers wanted; `None` leaves it to the tracker.
     pub num_want: Option<u32>,
-    /// The same 32 bits of chance for both families and the whole run of a torrent, so that the
-    /// tracker can tell that two addresses are one peer (BEP 7, BEP 15).
+    /// 32 random bits, the same for both families and the whole run of a torrent, by which the
+    /// tracker knows that two addresses are one peer (BEP 7, BEP 15).
     pub key: u32,
     /// An address to publish instead of the source of the request; only if the user asks for it,
     /// and IPv4 only over UDP.
@@ -45,7 +45,7 @@ pub struct AnnounceRequest {
 }
 
 impl AnnounceRequest {
-    /// A regular announce without numbers: nothing up, nothing down, left unknown.
+    /// A regular announce with nothing uploaded or downloaded, and `left` unknown.
     pub fn new(info_hash: WireInfoHash, peer_id: PeerId, port: u16, key: u32) -> Self {
         Self {
             info_hash,
@@ -62,9 +62,9 @@ impl AnnounceRequest {
         }
     }
 
-    /// The second announce of a hybrid torrent, under its other hash. It carries no transfer, so
-    /// that a tracker which knows both swarms as one does not count it twice.
+    /// The second announce of a hybrid torrent, under its other hash.
     pub fn hybrid(&self, other: WireInfoHash) -> Self {
+        // A tracker may treat both swarms as one, and would count the transfer twice.
         Self { info_hash: other, uploaded: 0, downloaded: 0, ..self.clone() }
     }
 
@@ -74,7 +74,7 @@ impl AnnounceRequest {
     }
 }
 
-/// Why a client announces (BEP 3; `Paused` is BEP 21).
+/// The reason for an announce (BEP 3; `Paused` is BEP 21).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum AnnounceEvent {
     /// The interval has passed, or peers are short.
@@ -82,12 +82,12 @@ pub enum AnnounceEvent {
     None,
     /// The first announce to this tracker.
     Started,
-    /// The last piece has come; not sent if nothing was missing at the start.
+    /// The download is complete; not sent if it was complete at the start.
     Completed,
     /// The last announce.
     Stopped,
-    /// A partial seed says in every announce that it wants no more (BEP 21). HTTP only: BEP 15
-    /// has no number for it, so a UDP announce says `None`.
+    /// Every announce of a partial seed, which is incomplete and downloads nothing more (BEP 21).
+    /// HTTP only: BEP 15 has no number for it, so a UDP announce has `None`.
     Paused,
 }
 
@@ -104,41 +104,43 @@ impl AnnounceEvent {
     }
 }
 
-/// What a tracker answered, whatever it speaks. Everything is optional: trackers leave out what
-/// they like.
+/// The response of a tracker to an announce, over HTTP or UDP. Everything is optional, since
+/// trackers leave out any field.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AnnounceResponse {
-    /// Other peers of the swarm, as the tracker gave them: unfiltered, in its order.
+    /// Other peers of the swarm, unfiltered and in the order of the tracker.
     pub peers: Vec<Peer>,
-    /// Peers that the tracker named by a host name (BEP 3 allows it); somebody must resolve them.
+    /// Peers with a host name instead of an address (BEP 3 allows it); the caller has to resolve
+    /// them.
     pub named_peers: Vec<NamedPeer>,
-    /// How long to wait until the next regular announce. Unclamped; [`Schedule`](crate::Schedule)
-    /// clamps.
+    /// The time until the next regular announce, as the tracker sent it.
+    /// [`Schedule`](crate::Schedule) clamps it.
     pub interval: Option<Duration>,
-    /// How long to wait at least, even if peers are short.
+    /// The shortest time between two announces.
     pub min_interval: Option<Duration>,
-    /// Peers that have everything.
+    /// The number of complete peers.
     pub seeders: Option<u32>,
-    /// Peers that do not.
+    /// The number of incomplete peers.
     pub leechers: Option<u32>,
-    /// How many peers have ever completed.
+    /// The number of peers that have ever completed.
     pub downloaded: Option<u32>,
-    /// To be sent back with the next announce to this tracker.
+    /// A value to send back with the next announce to this tracker.
     pub tracker_id: Option<Vec<u8>>,
     /// Our address as the tracker sees it (BEP 24).
     pub external_ip: Option<IpAddr>,
-    /// A message for the user; the response is good all the same.
+    /// A message for the user; the announce has succeeded all the same.
     pub warning: Option<String>,
-    /// Where the tracker strayed from the rules without harm.
+    /// Harmless deviations of the response from the rules.
     pub deviations: Vec<Deviation>,
 }
 
 impl AnnounceResponse {
-    /// Adds what another announce of the same torrent to the same tracker brought: over the other
-    /// family, or under the other hash of a hybrid. Peers are united, counts are the larger ones,
-    /// waits the longer ones.
+    /// Adds the response to another announce of the same torrent to the same tracker: over the
+    /// other family, or under the other hash of a hybrid. Of counts and times the larger ones are
+    /// kept.
     pub fn merge(&mut self, other: AnnounceResponse) {
+        // Counts are not added: most peers are in both responses.
         let known: std::collections::HashSet<SocketAddr> =
             self.peers.iter().map(|peer| peer.address).collect();
         self.peers.extend(other.peers.into_iter().filter(|peer| !known.contains(&peer.address)));
@@ -154,9 +156,9 @@ impl AnnounceResponse {
         self.deviations.extend(other.deviations);
     }
 
-    /// Keeps the peers worth a connection and says what was dropped and why. `own` is our peer
-    /// id: trackers send us back to ourselves. Add [`external_ip`](Self::external_ip) with our
-    /// port to the filter's own addresses to catch that in compact replies too.
+    /// Drops the peers that are not worth a connection, and counts them by reason. `own` is our
+    /// peer id, as trackers list ourselves too. Compact responses have no peer ids: add
+    /// [`external_ip`](Self::external_ip) with our port to the filter's own addresses for these.
     pub fn retain_usable(&mut self, filter: &AddressFilter, own: PeerId) -> Dropped {
         let mut dropped = Dropped::default();
         self.peers.retain(|peer| {
@@ -174,9 +176,9 @@ impl AnnounceResponse {
 /// A peer, by address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Peer {
-    /// Where it listens. An IPv4 address that came mapped into IPv6 is IPv4 here.
+    /// The address at which it listens. An IPv4 address that came mapped into IPv6 is IPv4 here.
     pub address: SocketAddr,
-    /// Its id, if the tracker told.
+    /// Its id, if the response has one.
     pub id: Option<PeerId>,
 }
 
@@ -187,11 +189,11 @@ pub struct NamedPeer {
     pub host: String,
     /// The port at which it listens.
     pub port: u16,
-    /// Its id, if the tracker told.
+    /// Its id, if the response has one.
     pub id: Option<PeerId>,
 }
 
-/// How many peers [`AnnounceResponse::retain_usable`] dropped, by reason.
+/// The numbers of peers that [`AnnounceResponse::retain_usable`] dropped, by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Dropped {
@@ -199,13 +201,13 @@ pub struct Dropped {
     pub port_zero: u32,
     /// `0.0.0.0` or `::`.
     pub unspecified: u32,
-    /// Group or broadcast addresses.
+    /// Multicast or broadcast addresses.
     pub multicast: u32,
     /// Ourselves, by address or by peer id.
     pub own: u32,
-    /// Not routed on the public internet, if the filter refuses these.
+    /// Addresses that are not routed on the public internet, if the filter refuses these.
     pub bogon: u32,
-    /// For any other reason the filter has.
+    /// Any other reason of the filter.
     pub other: u32,
 }
 

@@ -1,6 +1,6 @@
 use crate::{Scheme, TrackerUrl};
 
-/// Which trackers a host runs, as its DNS TXT record says (BEP 34).
+/// The trackers that a host runs, according to its DNS TXT record (BEP 34).
 ///
 /// ```
 /// use tinytorrent_tracker::{DnsPreferences, TrackerUrl};
@@ -13,7 +13,7 @@ use crate::{Scheme, TrackerUrl};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsPreferences {
-    /// Preferred ones first; empty for a host that runs none.
+    /// Preferred trackers first; empty for a host that runs none.
     trackers: Vec<(Transport, u16)>,
 }
 
@@ -24,8 +24,8 @@ enum Transport {
 }
 
 impl DnsPreferences {
-    /// Reads the first of the TXT records that begins with the word `BITTORRENT`; `None` if none
-    /// does, and then the host has no preferences. Unknown words are ignored.
+    /// Parses the first of the TXT records that begins with the word `BITTORRENT`. Returns `None`
+    /// if no record does; the host then has no preferences. Unknown words are ignored.
     pub fn read<R: AsRef<[u8]>>(records: impl IntoIterator<Item = R>) -> Option<Self> {
         records.into_iter().find_map(|record| {
             let text = String::from_utf8_lossy(record.as_ref()).into_owned();
@@ -38,13 +38,13 @@ impl DnsPreferences {
         })
     }
 
-    /// Whether the host says that it runs no tracker.
+    /// True if the record denies that the host runs a tracker.
     pub fn denies_all(&self) -> bool {
         self.trackers.is_empty()
     }
 
-    /// The URLs to try instead of this one, preferred ones first: the URL itself if the host runs
-    /// a tracker there, none if it runs none at all.
+    /// The URLs to try in place of this one, preferred URLs first: the URL itself if the record
+    /// lists it, and none if the host runs no tracker.
     pub fn apply(&self, url: &TrackerUrl) -> Vec<TrackerUrl> {
         let transport = match url.scheme() {
             Scheme::Udp => Transport::Udp,
@@ -56,6 +56,7 @@ impl DnsPreferences {
         let there = self.trackers.iter().map(|(transport, port)| {
             let scheme = match (transport, url.scheme()) {
                 (Transport::Udp, _) => Scheme::Udp,
+                // The record does not tell HTTP from HTTPS; one must not fall back to the other.
                 (Transport::Tcp, Scheme::Https) => Scheme::Https,
                 (Transport::Tcp, _) => Scheme::Http,
             };
@@ -75,7 +76,7 @@ fn read_word(word: &str) -> Option<(Transport, u16)> {
     port.parse().ok().filter(|port| *port != 0).map(|port| (transport, port))
 }
 
-/// More than any host runs.
+/// A guess; each tracker that is listed can cost a request.
 const MAX_TRACKERS: usize = 10;
 
 #[cfg(test)]

@@ -3,17 +3,17 @@ use std::time::Duration;
 
 use tinytorrent_types::Printable;
 
-/// A tracker understood the request and refused it (`failure reason`, or action 3 over UDP).
+/// A refusal of a request by a tracker (`failure reason`, or action 3 over UDP).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the tracker refused: {reason}")]
 pub struct Refusal {
-    /// What the tracker says, for people; made printable.
+    /// The message of the tracker, made printable.
     pub reason: String,
-    /// When to try again, if it said (BEP 31).
+    /// The time of the next try, if the tracker gave one (BEP 31).
     pub retry_in: Option<RetryIn>,
 }
 
-/// When a tracker wants to hear from us again after a failure (BEP 31).
+/// The time of the next try that a tracker allows after a failure (BEP 31).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryIn {
     /// After this long.
@@ -22,20 +22,20 @@ pub enum RetryIn {
     Never,
 }
 
-/// Why an announce brought nothing, as the [`Schedule`](crate::Schedule) needs to know it.
+/// The failure of an announce, in the form that the [`Schedule`](crate::Schedule) takes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The tracker answered, and said no.
+    /// A refusal by the tracker.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// Anything else: no address, no connection, no answer in time, no sense in the answer.
+    /// Any other failure: no address, no connection, a timeout, or a malformed response.
     #[error("{0}")]
     Failed(String),
 }
 
 impl Failure {
-    /// When the tracker wants to hear from us again, if it said.
+    /// The time of the next try, if the tracker gave one.
     pub fn retry_in(&self) -> Option<RetryIn> {
         match self {
             Failure::Refused(refusal) => refusal.retry_in,
@@ -44,14 +44,14 @@ impl Failure {
     }
 }
 
-/// Something in a reply that is against the rules and was read all the same.
+/// A breach of the rules in a response that could be read all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deviation {
-    /// The key in the reply, or the part of the datagram.
+    /// The key in the response, or the part of the datagram.
     pub at: String,
-    /// Where it stands in the reply, in bytes, if that is known.
+    /// Its offset in the response, in bytes, if that is known.
     pub offset: Option<usize>,
-    /// What is wrong with it.
+    /// A description of the breach.
     pub what: String,
 }
 
@@ -73,26 +73,26 @@ impl fmt::Display for Deviation {
     }
 }
 
-/// Text of a tracker for people: lossy UTF-8, without a closing NUL, at most 1,000 characters, and
-/// harmless to a terminal and a log.
+/// Text of a tracker for display: at most 1,000 characters, safe for a terminal and a log.
 pub(crate) fn printable(bytes: &[u8]) -> String {
+    // Trackers in C send the NUL that ends a string.
     let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
     let text: String = String::from_utf8_lossy(&bytes[..end]).chars().take(MAX_TEXT).collect();
     Printable(&text).to_string()
 }
 
-/// Enough for a sentence of any tracker, too little to flood a log.
+/// A guess: longer than the sentences of known trackers, and short enough for a log.
 const MAX_TEXT: usize = 1_000;
 
-/// How a body begins that is not what was expected, with white space closed up: enough to
-/// recognise a page.
+/// The beginning of a body for an error message, with single spaces for white space.
 pub(crate) fn beginning(body: &[u8]) -> String {
+    // A user recognises a login page by its title, which may be some lines down.
     let start = String::from_utf8_lossy(&body[..body.len().min(SHOWN)]);
     let words: Vec<&str> = start.split_whitespace().collect();
     printable(words.join(" ").as_bytes())
 }
 
-/// Short enough for a log line.
+/// A guess: two lines of a terminal.
 const SHOWN: usize = 160;
 
 #[cfg(test)]

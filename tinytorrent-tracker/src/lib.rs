@@ -1,17 +1,17 @@
-//! BitTorrent trackers over UDP and HTTP, for both ends.
+//! BitTorrent trackers over UDP and HTTP, for clients and for servers.
 //!
 //! | you build | you need | here |
 //! |---|---|---|
-//! | a client | when to tell which tracker what | [`Schedule`] |
+//! | a client | the times, trackers and events of announces | [`Schedule`] |
 //! | a client without tokio | UDP with retransmission and connection ids, as a machine | [`udp::Exchange`] |
-//! | a tracker, a proxy, a test | datagrams and queries, read and written | [`udp`], [`http`] |
-//! | a client on tokio | announce and scrape, done | `client::TrackerClient` (feature `client`) |
+//! | a tracker, a proxy, a test | codecs of datagrams and queries | [`udp`], [`http`] |
+//! | a client on tokio | announce and scrape over the network | `client::TrackerClient` (feature `client`) |
 //! | a LAN, a demo, a test | a tracker | `server::TrackerServer` (feature `server`) |
 //!
-//! Without features this crate opens no socket, reads no clock and rolls no dice: time is an
-//! argument, chance is a seed.
+//! Without features this crate opens no socket, reads no clock and no randomness: time is an
+//! argument, and the seed of random numbers is a setting.
 //!
-//! The one rule of the machines: after putting something in, take everything out.
+//! The one rule of the machines: after each input, drain all outputs.
 //!
 //! ```
 //! use std::time::Instant;

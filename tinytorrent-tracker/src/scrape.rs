@@ -2,30 +2,29 @@ use tinytorrent_types::WireInfoHash;
 
 use crate::Deviation;
 
-/// The size of a swarm, as a tracker tells it (BEP 48, BEP 15 "Scrape").
+/// The size of a swarm, in the response to a scrape (BEP 48, BEP 15 "Scrape").
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SwarmCounts {
-    /// Peers that have everything (`complete`).
+    /// The number of complete peers (`complete`).
     pub seeders: Option<u32>,
-    /// Peers that do not (`incomplete`).
+    /// The number of incomplete peers (`incomplete`).
     pub leechers: Option<u32>,
-    /// How many peers have ever completed (`downloaded`).
+    /// The number of peers that have ever completed (`downloaded`).
     pub completed: Option<u32>,
     /// Leechers without the partial seeds (BEP 21); HTTP only.
     pub downloaders: Option<u32>,
 }
 
-/// What a tracker answered to a scrape.
+/// The response of a tracker to a scrape.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScrapeResponse {
-    /// The swarms it knows. One that was asked for and is not here, the tracker does not know.
+    /// The swarms that the tracker knows; swarms that it does not know are missing.
     pub files: Vec<(WireInfoHash, SwarmCounts)>,
-    /// The time between two scrapes that the tracker asks for (`flags.min_request_interval`), in
-    /// seconds.
+    /// The shortest time between two scrapes (`flags.min_request_interval`), in seconds.
     pub min_request_interval: Option<u32>,
-    /// Where the tracker strayed from the rules without harm.
+    /// Harmless deviations of the response from the rules.
     pub deviations: Vec<Deviation>,
 }
 

@@ -1,4 +1,4 @@
-//! HTTP as servers speak it, which is not always as the RFCs have it: for trackers and for files.
+//! HTTP of deployed servers, which breaks the RFCs in many ways: for trackers and for files.
 #![cfg(all(feature = "client", feature = "server"))]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a test is a driver too")]
 
@@ -22,7 +22,7 @@ async fn ask(server: &Tracker) -> (Result<usize, Error>, Result<Fetched, Error>)
     (announced.map(|response| response.peers.len()), fetched)
 }
 
-/// The body and whether it is known to be whole.
+/// The body, and true if it is known to be whole.
 fn file(fetched: Result<Fetched, Error>) -> (Vec<u8>, bool) {
     match fetched.unwrap_or_else(|error| panic!("{error}")) {
         Fetched::File { body, cut_short, .. } => (body.to_vec(), cut_short.is_none()),
@@ -75,7 +75,7 @@ async fn a_redirect_to_a_magnet_link_is_a_link_for_files_and_nothing_for_tracker
     assert!(matches!(fetched.unwrap(), Fetched::Magnet(found) if found == link));
     let error = announced.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::ForbiddenRedirect(_)), "{error}");
-    // What has no place here either.
+    // Targets that are not allowed either.
     for location in ["ftp://127.0.0.1/x", "file:///etc/passwd", "udp://127.0.0.1:1"] {
         let (announced, fetched) = ask(&redirecting(location).await).await;
         assert_eq!(announced.unwrap_err().phase(), Phase::Response, "{location}");
@@ -185,7 +185,7 @@ async fn a_whole_answer_counts_though_more_was_announced() {
         let (announced, fetched) = ask(&Tracker::http_sending(whole).await).await;
         assert_eq!(announced.unwrap(), 1, "{head}");
         assert_eq!(file(fetched), (BODY.to_vec(), false), "{head}");
-        // If the answer itself is not whole, it is the connection that is told of.
+        // If the answer itself is not whole, the error is that of the connection.
         let part = [head.as_bytes(), &BODY[..20]].concat();
         let (announced, fetched) = ask(&Tracker::http_sending(part).await).await;
         let error = announced.unwrap_err();

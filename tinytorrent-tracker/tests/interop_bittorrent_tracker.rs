@@ -1,7 +1,7 @@
 //! Against `bittorrent-tracker` from npm, over UDP and HTTP, on IPv4 and IPv6.
 //!
 //! A test fetches nothing: `TINYTORRENT_NPM` names a folder that has the package in
-//! `node_modules`. `.ci/run` sees to that.
+//! `node_modules`. `.ci/run` installs it.
 #![cfg(all(feature = "client", feature = "server"))]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a test is a driver too")]
 
@@ -23,11 +23,11 @@ server.listen(Number(process.argv[1]))
 process.stdin.resume().on('end', () => process.exit())
 ";
 
-/// The folder with the package; a word about it if there is none.
+/// The folder with the package. Prints a note and returns `None` if no folder is named.
 ///
 /// # Panics
 ///
-/// When the folder was named and lacks it.
+/// If the named folder does not have the package.
 fn package() -> Option<PathBuf> {
     let Some(folder) = std::env::var_os("TINYTORRENT_NPM").map(PathBuf::from) else {
         left_out("TINYTORRENT_NPM is not set; CONTRIBUTING.md tells how to install the package");

@@ -1,4 +1,4 @@
-//! Trackers that do what trackers do, and the right outcome for each.
+//! Faults of deployed trackers, and the right outcome for each.
 #![cfg(all(feature = "client", feature = "server"))]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a test is a driver too")]
 
@@ -19,7 +19,7 @@ async fn announce(tracker: &Tracker, config: ClientConfig) -> Result<AnnounceRes
     client(config).announce(&tracker.http(), &request()).await
 }
 
-/// For trackers that say nothing more.
+/// A client with short timeouts, for trackers that send nothing more.
 fn impatient() -> ClientConfig {
     let mut config = hasty();
     config.read_timeout(Duration::from_millis(300));
@@ -307,7 +307,7 @@ async fn the_request_is_what_the_url_says() {
     assert!(!head.contains("frag") && !lower.contains("joe"), "{head}");
 }
 
-/// Dropping the future is all it takes.
+/// Dropping the future cancels the request.
 #[tokio::test]
 async fn a_cancelled_announce_leaves_nothing_behind() {
     let tracker = Tracker::udp_with(|count, datagram, from, socket| async move {

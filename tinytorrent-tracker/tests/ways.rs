@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig as TlsConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-/// An HTTPS tracker with a certificate that nobody vouches for; gives everybody these bytes.
+/// An HTTPS tracker with a self-signed certificate, which sends these bytes to every client.
 async fn https_sending(bytes: Vec<u8>) -> SocketAddr {
     https_ending(bytes, true).await
 }
@@ -106,7 +106,7 @@ async fn a_redirect_from_https_to_http_is_refused() {
 /// Each in its phase, and within the time for a connection
 #[tokio::test]
 async fn a_handshake_or_a_proxy_that_hangs_is_timed_out() {
-    // The system takes the connections; nobody ever reads from them.
+    // The system accepts the connections, and no program reads from them.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = silent.local_addr().unwrap();
     for (proxy, url, phase) in [

@@ -1,5 +1,6 @@
-/// RFC 7617, with the user info as it stands in the URL, its percent-escapes undone.
+/// The value of an `Authorization` header (RFC 7617) for the user info of a URL.
 pub(super) fn basic_auth(user_info: &str) -> String {
+    // The header has the characters themselves, the URL their percent-encoding.
     let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
     let mut plain = crate::http::percent_decode(user);
     plain.push(b':');
@@ -13,6 +14,7 @@ fn base64(bytes: &[u8]) -> String {
     for chunk in bytes.chunks(3) {
         let word = [0, 1, 2].map(|at| u32::from(chunk.get(at).copied().unwrap_or(0)));
         let word = word[0] << 16 | word[1] << 8 | word[2];
+        // n bytes give n + 1 digits; the rest of the four is padding (RFC 4648, section 4).
         for at in 0..4 {
             let is_padding = at > chunk.len();
             let digit = (word >> (18 - 6 * at) & 63) as usize;

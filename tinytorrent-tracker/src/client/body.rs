@@ -10,22 +10,23 @@ use crate::http::ResponseError;
 pub(super) struct Body {
     pub(super) status: u16,
     pub(super) bytes: Bytes,
-    /// What kept the body from coming to its end.
+    /// The error that ended the body early.
     ///
-    /// Servers announce lengths that are not those of the body, leave out the last chunk, or close
-    /// a TLS connection without saying so, all after the last byte of the answer. Bencode says
-    /// itself where it ends, so the bytes are worth a look.
+    /// Servers announce wrong lengths, leave out the last chunk, or close a TLS connection without
+    /// `close_notify`, all after the last byte of the answer. Bencode marks its own end, so the
+    /// bytes may be complete all the same.
     pub(super) cut_short: Option<Error>,
 }
 
 impl Body {
-    /// Reads it whatever the status says, since trackers refuse with any. If it makes no sense,
-    /// what cut it short is the better explanation, and then the status.
+    /// Parses the body.
     pub(super) fn parse<T>(
         self,
         url: &TrackerUrl,
         read: impl FnOnce(&[u8]) -> Result<T, ResponseError>,
     ) -> Result<T, Error> {
+        // The status comes last, since trackers refuse with any status. If the bytes cannot be
+        // parsed, an early end explains it best, and then an error status.
         let kind = match (read(&self.bytes), self.cut_short) {
             (Ok(response), _) => return Ok(response),
             (Err(error @ ResponseError::Refused(_)), _) => error.into(),
@@ -36,7 +37,7 @@ impl Body {
         Err(Error::new(url, Phase::Response, kind))
     }
 
-    /// The error that the status is, unless it means success.
+    /// Returns an error if the status is not one of success.
     pub(super) fn check_status(&self, url: &TrackerUrl) -> Result<(), Error> {
         if is_success(self.status) {
             return Ok(());

@@ -8,10 +8,11 @@ use super::Proxy;
 /// Settings of a [`TrackerClient`](super::TrackerClient).
 ///
 /// # Defaults
-/// Both families, any local address; 10 s to connect, 20 s without a byte, 60 s for a whole
-/// request; BEP 15's own 15 s before a datagram is sent again; 1 MiB of body; 5 redirects, none
-/// from HTTPS to HTTP and none from a public address to a private one; certificates verified; no
-/// proxy.
+/// - Both families, any local address, no proxy, no DNS preferences.
+/// - Timeouts: 10 s to connect, 20 s to read, 60 s for a whole request, 15 s before a datagram is
+///   sent again (BEP 15).
+/// - HTTP: at most 1 MiB of body and 5 redirects, none from HTTPS to HTTP and none from a public
+///   address to a private one; certificates are verified.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
     pub(super) families: Families,
@@ -31,10 +32,10 @@ pub struct ClientConfig {
     pub(super) dns_server: Option<SocketAddr>,
 }
 
-/// Over which families to speak to trackers.
+/// The address families over which trackers are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Families {
-    /// Over each that the tracker and this host have (BEP 7).
+    /// Each family that the tracker and this host have (BEP 7).
     #[default]
     Both,
     /// IPv4 only. Some private trackers count an announce over each family as one too many.
@@ -77,100 +78,103 @@ impl Default for ClientConfig {
 }
 
 impl ClientConfig {
-    /// Over which families to announce. Default: both.
+    /// The families over which trackers are asked. Default: both.
     pub fn families(&mut self, families: Families) -> &mut Self {
         self.families = families;
         self
     }
 
-    /// The local IPv4 address that every request comes from. Default: the system chooses.
+    /// The local IPv4 address of every socket. Default: the system chooses.
     pub fn bind_v4(&mut self, address: Ipv4Addr) -> &mut Self {
         self.bind_v4 = address;
         self
     }
 
-    /// The local IPv6 address that every request comes from. Default: the system chooses.
+    /// The local IPv6 address of every socket. Default: the system chooses.
     pub fn bind_v6(&mut self, address: Ipv6Addr) -> &mut Self {
         self.bind_v6 = address;
         self
     }
 
-    /// How long one TCP connection or TLS handshake may take. Default: 10 s.
+    /// The timeout of one TCP connection, and of one TLS handshake. Default: 10 s.
     pub fn connect_timeout(&mut self, timeout: Duration) -> &mut Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How long a server may send nothing while we wait. Default: 20 s.
+    /// The timeout between two parts of an HTTP response. Default: 20 s.
     pub fn read_timeout(&mut self, timeout: Duration) -> &mut Self {
         self.read_timeout = timeout;
         self
     }
 
-    /// How long an announce or a scrape may take from the first look-up to the last byte, over
-    /// all addresses and redirects. Default: 60 s, in which a UDP request is sent three times.
+    /// The timeout of a whole announce or scrape, from the first lookup to the last byte, over all
+    /// addresses and redirects. Default: 60 s, in which a UDP request is sent three times.
     pub fn request_timeout(&mut self, timeout: Duration) -> &mut Self {
         self.request_timeout = timeout;
         self
     }
 
-    /// How long to wait before a UDP request is sent again; doubles each time. Default: 15 s, as
-    /// BEP 15 has it. Less is for tests.
+    /// The time before a UDP request is sent again, which doubles each time. Default: 15 s (BEP
+    /// 15, "Time outs"). Less burdens trackers, and is for tests.
     pub fn udp_first_timeout(&mut self, timeout: Duration) -> &mut Self {
         self.udp_first_timeout = timeout;
         self
     }
 
-    /// The largest body to take from an HTTP tracker, in bytes, before and after decompression.
-    /// Default: 1 MiB.
+    /// The largest body of an HTTP response, in bytes, before and after decompression. A larger
+    /// one is an error. Default: 1 MiB.
     pub fn max_body(&mut self, bytes: usize) -> &mut Self {
         self.max_body = bytes;
         self
     }
 
-    /// How many redirects to follow. Default: 5.
+    /// The largest number of redirects to follow. Default: 5.
     pub fn max_redirects(&mut self, count: usize) -> &mut Self {
         self.max_redirects = count;
         self
     }
 
-    /// Whether to follow redirects from HTTPS to HTTP. Default: no, passkeys would be readable.
+    /// Follows redirects from HTTPS to HTTP if true, and then passkeys go over the network in
+    /// plain text. Default: false.
     pub fn allow_downgrade(&mut self, allow: bool) -> &mut Self {
         self.allows_downgrade = allow;
         self
     }
 
-    /// Whether to follow redirects from a public address to a private one. Default: no, it would
-    /// let a tracker speak to the router.
+    /// Follows redirects from a public address to a private one if true, and then a tracker can
+    /// make us send requests into the local network. Default: false.
     pub fn allow_private_redirects(&mut self, allow: bool) -> &mut Self {
         self.allows_private_redirects = allow;
         self
     }
 
-    /// Whether to check the certificates of HTTPS trackers against the system's and the bundled
-    /// roots. Default: yes. Without it anybody on the way reads and writes along.
+    /// Verifies the certificates of HTTPS trackers against the system's and the bundled roots if
+    /// true. Otherwise anybody between us and the tracker can read and change what is sent.
+    /// Default: true.
     pub fn verify_certificates(&mut self, verify: bool) -> &mut Self {
         self.verifies_certificates = verify;
         self
     }
 
-    /// What to call ourselves; some private trackers admit known names only. Default:
-    /// `tinytorrent/` and the version. Empty sends no header.
+    /// The `User-Agent` header; an empty name sends none. Some private trackers admit known names
+    /// only. Default: `tinytorrent/` and the version.
     pub fn user_agent(&mut self, name: impl Into<String>) -> &mut Self {
         self.user_agent = name.into();
         self
     }
 
-    /// Through what to reach all trackers; see [`Proxy`] for what it can reach. The proxy looks up
-    /// the hosts and so decides over which family. Default: nothing.
+    /// The proxy for all trackers; [`Proxy`] lists what it can reach. The proxy resolves the
+    /// hosts, and so chooses the family. Default: none.
     pub fn proxy(&mut self, proxy: Option<Proxy>) -> &mut Self {
         self.proxy = proxy;
         self
     }
 
-    /// The DNS server to ask which trackers a host runs (BEP 34), and so whether preferences are
-    /// heeded at all: the standard library looks up no TXT records. Default: nobody is asked.
-    /// More costs a query for each announce; whoever answers for DNS can then forbid trackers.
+    /// The DNS server that is asked for the preferences of a host (BEP 34); `None` ignores
+    /// preferences. The standard library has no lookup of TXT records, so the server has to be
+    /// named. Default: `None`. A server costs a query for each request, and it, or anybody who can
+    /// forge its replies, can forbid trackers.
     pub fn dns_preferences(&mut self, server: Option<SocketAddr>) -> &mut Self {
         self.dns_server = server;
         self

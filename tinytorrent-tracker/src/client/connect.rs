@@ -14,8 +14,8 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 impl TrackerClient {
-    /// Connects to the server, through TLS if the URL asks for it. The address is that which took
-    /// the connection; through a proxy nobody knows it.
+    /// Connects to the server, with TLS if the URL has the scheme `https`. Returns the address
+    /// that was connected to; `None` through a proxy.
     pub(super) async fn connect(
         &self,
         attempt: &Attempt,
@@ -55,9 +55,10 @@ impl TrackerClient {
         Ok(Box::new(tls))
     }
 
-    /// A connection to the proxy itself.
+    /// Connects to the proxy itself.
     async fn open_proxy(&self, proxy: &Proxy) -> io::Result<TcpStream> {
         let (host, port) = (proxy.url().host_to_resolve(), proxy.url().port());
+        // The URL in the error is that of the tracker, so the proxy has to be named here.
         let named =
             |error: io::Error| io::Error::new(error.kind(), format!("{host}:{port}: {error}"));
         let mut error = io::Error::other("the proxy has no address");
@@ -70,7 +71,7 @@ impl TrackerClient {
         Err(named(error))
     }
 
-    /// Has the proxy relay datagrams.
+    /// Opens a relay for datagrams at the proxy.
     pub(super) async fn open_relay(&self, proxy: &Proxy) -> Result<Relay, ErrorKind> {
         if !proxy.may_relay() {
             return Err(ErrorKind::NotThroughProxy);
@@ -79,6 +80,7 @@ impl TrackerClient {
             let mut control = self.open_proxy(proxy).await?;
             let relay = proxy.associate(&mut control).await?;
             let socket = UdpSocket::bind(self.local(relay)).await?;
+            // A connected socket takes datagrams from the relay only.
             socket.connect(relay).await?;
             Ok(Relay::new(control, socket))
         };
@@ -86,20 +88,21 @@ impl TrackerClient {
         timeout.await.unwrap_or(Err(ErrorKind::TimedOut))
     }
 
-    /// From the configured local address, so that no request leaves by another way.
+    /// Connects from the configured local address.
     async fn open_tcp(&self, address: SocketAddr) -> io::Result<TcpStream> {
         let local = self.local(address);
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
             SocketAddr::V6(_) => TcpSocket::new_v6()?,
         };
+        // A user who names the address of a VPN wants no request by another interface.
         if !local.ip().is_unspecified() {
             socket.bind(local)?;
         }
         socket.connect(address).await
     }
 
-    /// Where to speak to this address from.
+    /// The local address for connections to this address.
     fn local(&self, remote: SocketAddr) -> SocketAddr {
         let config = &self.shared.config;
         match remote {

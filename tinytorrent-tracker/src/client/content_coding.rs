@@ -5,18 +5,18 @@ use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
 
 use super::ErrorKind;
 
-/// Undoes the content codings of a body (RFC 9110, section 8.4), where its bytes bear them out.
+/// Decodes the content codings of a body (RFC 9110, section 8.4), as far as its bytes agree.
 ///
 /// Servers name codings that they did not apply, apply gzip without naming it, and write words
-/// into the header that are no codings at all. So the bytes decide: what does not look compressed,
-/// and what nobody here can undo, is left as it is for the parser to judge.
+/// into the header that are no codings. So the bytes decide: a body that does not look compressed,
+/// or that has an unknown coding, is returned as it is.
 ///
 /// # Errors
 /// [`ErrorKind::BodyTooLarge`] beyond `limit` bytes after any of the steps, and
 /// [`ErrorKind::Compression`] for compressed bytes that are damaged or end early.
 pub(super) fn decode(bytes: Bytes, encodings: &str, limit: usize) -> Result<Bytes, ErrorKind> {
     let mut bytes = bytes;
-    // The coding applied last stands last.
+    // The header lists the codings in the order in which they were applied.
     for coding in encodings.rsplit(',').map(str::trim).take(MAX_CODINGS) {
         if coding.eq_ignore_ascii_case("deflate") {
             bytes = undo_deflate(bytes, limit)?;
@@ -24,7 +24,7 @@ pub(super) fn decode(bytes: Bytes, encodings: &str, limit: usize) -> Result<Byte
             bytes = undo_gzip(bytes, limit)?;
         }
     }
-    // Also a file that is compressed itself, which a `.torrent.gz` is.
+    // A file can be compressed itself, as a `.torrent.gz` is.
     undo_gzip(bytes, limit)
 }
 
@@ -32,8 +32,9 @@ fn undo_gzip(bytes: Bytes, limit: usize) -> Result<Bytes, ErrorKind> {
     if bytes.starts_with(&GZIP_MAGIC) { gunzip(&bytes, limit) } else { Ok(bytes) }
 }
 
-/// The name means zlib, but some servers send deflate without its header, and some send gzip.
+/// Decodes `deflate`, which means zlib (RFC 9110, section 8.4.1.2).
 fn undo_deflate(bytes: Bytes, limit: usize) -> Result<Bytes, ErrorKind> {
+    // Some servers send gzip under this name, and some a deflate stream without the zlib header.
     if bytes.starts_with(&GZIP_MAGIC) {
         return gunzip(&bytes, limit);
     }
@@ -41,7 +42,7 @@ fn undo_deflate(bytes: Bytes, limit: usize) -> Result<Bytes, ErrorKind> {
     if is_zlib && let Some(plain) = inflate(ZlibDecoder::new(&bytes[..]), limit)? {
         return Ok(plain);
     }
-    // Bare deflate has no header, and can begin as zlib does.
+    // A deflate stream without a header can begin with the bytes of a zlib header.
     match inflate(DeflateDecoder::new(&bytes[..]), limit)? {
         Some(plain) => Ok(plain),
         None if is_zlib => Err(ErrorKind::Compression("the zlib stream is damaged".into())),
@@ -49,7 +50,7 @@ fn undo_deflate(bytes: Bytes, limit: usize) -> Result<Bytes, ErrorKind> {
     }
 }
 
-/// `None` if the bytes are no stream that the decoder can read to its end.
+/// Returns `None` if the decoder cannot read the bytes to their end.
 fn inflate(decoder: impl Read, limit: usize) -> Result<Option<Bytes>, ErrorKind> {
     let mut plain = Vec::new();
     match append(decoder, &mut plain, limit) {
@@ -59,8 +60,8 @@ fn inflate(decoder: impl Read, limit: usize) -> Result<Option<Bytes>, ErrorKind>
     }
 }
 
-/// All members of a gzip file, one after the other (RFC 1952, section 2.2). Bytes behind the last
-/// one are padding, and ignored as by gzip itself.
+/// Decodes all members of a gzip file (RFC 1952, section 2.2). Bytes behind the last member are
+/// ignored, as gzip itself does.
 fn gunzip(bytes: &[u8], limit: usize) -> Result<Bytes, ErrorKind> {
     let (mut rest, mut plain) = (bytes, Vec::new());
     for _ in 0..MAX_MEMBERS {
@@ -74,13 +75,15 @@ fn gunzip(bytes: &[u8], limit: usize) -> Result<Bytes, ErrorKind> {
 }
 
 fn append(decoder: impl Read, plain: &mut Vec<u8>, limit: usize) -> Result<(), ErrorKind> {
+    // One byte more than allowed tells a body at the limit from one beyond it.
     let room = limit.saturating_sub(plain.len()) as u64;
     let read = decoder.take(room + 1).read_to_end(plain);
     read.map_err(|error| ErrorKind::Compression(error.to_string()))?;
     if plain.len() > limit { Err(ErrorKind::BodyTooLarge(limit)) } else { Ok(()) }
 }
 
-/// The header of RFC 1950, section 2.2: deflate in its lower half, and a multiple of 31.
+/// True if the bytes begin with a zlib header (RFC 1950, section 2.2): method 8 in the low half
+/// of the first byte, and a multiple of 31.
 fn is_zlib(bytes: &[u8]) -> bool {
     matches!(bytes, [method, flags, ..]
         if method & 15 == 8 && u16::from_be_bytes([*method, *flags]) % 31 == 0)
@@ -88,11 +91,12 @@ fn is_zlib(bytes: &[u8]) -> bool {
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// Four times what 64 MiB have that are packed in blocks of 64 KiB each, as some tools do. An empty
-/// member takes 20 bytes, and a decoder that is 40 KiB large.
+/// Some tools write a member for each 64 KiB; this is four times the number that 64 MiB then have.
+/// A limit is needed as an empty member takes 20 bytes to send, and a decoder of 40 KiB to read.
 const MAX_MEMBERS: usize = 4096;
 
-/// Codings undone, of those that a header lists. One is customary; more would only repeat work.
+/// The number of codings that are decoded. Servers apply one; each more could multiply the work
+/// that a small body costs.
 const MAX_CODINGS: usize = 4;
 
 #[cfg(test)]

@@ -7,11 +7,11 @@ use rand::rngs::SysRng;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
-/// Asks a DNS server for the TXT records of a name (RFC 1035). No records, no server, no sense in
-/// the answer: all the same to who asks for preferences.
+/// Looks up the TXT records of a name at a DNS server (RFC 1035). Returns none after any error.
 pub(super) async fn look_up(server: SocketAddr, name: &str) -> Vec<Vec<u8>> {
-    match timeout(PATIENCE, ask(server, name)).await {
+    match timeout(TIMEOUT, ask(server, name)).await {
         Ok(Ok(records)) => records,
+        // Preferences are optional (BEP 34): without them the URL is used as it is.
         Ok(Err(_)) | Err(_) => Vec::new(),
     }
 }
@@ -29,15 +29,17 @@ async fn ask(server: SocketAddr, name: &str) -> io::Result<Vec<Vec<u8>>> {
     let mut buffer = [0; 4096];
     loop {
         let length = socket.recv(&mut buffer).await?;
+        // A reply with another id may be forged, so the wait goes on.
         if buffer[..length].starts_with(&id.to_be_bytes()) {
             return Ok(read_answers(&buffer[..length]).unwrap_or_default());
         }
     }
 }
 
-/// One question, with recursion desired; `None` for a name that DNS cannot hold.
+/// A query for TXT records; `None` for a name that DNS does not allow.
 fn query(id: u16, name: &str) -> Option<Vec<u8>> {
     let mut out = id.to_be_bytes().to_vec();
+    // Recursion desired, one question, and nothing else (RFC 1035, section 4.1.1).
     out.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     for label in name.split('.') {
         let length = u8::try_from(label.len()).ok().filter(|length| (1..=63).contains(length))?;
@@ -55,6 +57,7 @@ fn read_answers(message: &[u8]) -> Option<Vec<Vec<u8>>> {
     let (questions, answers) = (number(4)?, number(6)?);
     let mut at = HEADER;
     for _ in 0..questions {
+        // Behind the name stand type and class.
         at = skip_name(message, at)? + 4;
     }
     let mut records = Vec::new();
@@ -70,11 +73,12 @@ fn read_answers(message: &[u8]) -> Option<Vec<Vec<u8>>> {
     Some(records)
 }
 
-/// Where the name that begins here ends; a pointer ends it.
+/// The offset behind the name that begins at `at`.
 fn skip_name(message: &[u8], mut at: usize) -> Option<usize> {
     loop {
         match *message.get(at)? {
             0 => return Some(at + 1),
+            // A pointer to the rest of the name, which is its end here (section 4.1.4).
             length if length >= 0xc0 => return Some(at + 2),
             length => at += 1 + usize::from(length),
         }
@@ -95,8 +99,8 @@ const HEADER: usize = 12;
 const TXT: u16 = 16;
 const IN: u16 = 1;
 
-/// Preferences are worth a moment, not more.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// A guess: preferences are optional, and the announce waits for them.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
 mod tests {

@@ -5,8 +5,7 @@ use crate::http::ResponseError;
 use crate::udp::ExchangeError;
 use crate::{Failure, Refusal, TrackerUrl, UrlError};
 
-/// Why a tracker, or another HTTP server, gave no answer: which, in what phase, and what went
-/// wrong.
+/// An error of a request to a tracker or another HTTP server, with the URL and the phase.
 #[derive(Debug, thiserror::Error)]
 #[error("{url}: {phase}: {kind}")]
 pub struct Error {
@@ -15,54 +14,54 @@ pub struct Error {
     kind: ErrorKind,
 }
 
-/// How far a request got.
+/// The phase of a request in which an error occurred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Phase {
-    /// Reading the URL.
+    /// Parsing the URL.
     Url,
-    /// Looking up the host.
+    /// Resolving the host.
     Resolve,
     /// Opening a connection, or a socket.
     Connect,
-    /// Asking the proxy for a connection, or to relay datagrams.
+    /// Opening a connection or a relay of datagrams through the proxy.
     Proxy,
-    /// Shaking hands over TLS.
+    /// The TLS handshake.
     Tls,
-    /// Sending, and waiting for the first byte.
+    /// Sending the request, and waiting for the first byte of the response.
     Request,
-    /// Reading the body.
+    /// Reading the body of the response.
     Read,
-    /// Making sense of the answer.
+    /// Parsing the response.
     Response,
 }
 
-/// What went wrong.
+/// The cause of an [`Error`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// It took too long.
+    /// A timeout or the deadline passed.
     #[error("timed out")]
     TimedOut,
     /// The URL cannot be used.
     #[error("{}", .0.kind)]
     Url(#[from] UrlError),
-    /// A UDP tracker, and an HTTP proxy, which cannot reach it; nothing goes past the proxy.
+    /// The tracker speaks UDP, and an HTTP proxy cannot relay that. No request bypasses a proxy.
     #[error("udp trackers cannot be reached through an http proxy")]
     NotThroughProxy,
-    /// The host says by DNS that it runs no tracker (BEP 34).
-    #[error("the host says that it runs no tracker")]
+    /// The DNS records of the host deny that it runs a tracker (BEP 34).
+    #[error("the dns records of the host deny that it runs a tracker")]
     DeniedByDns,
     /// The host has no address of a family that is allowed.
     #[error("the host has no address of a family that is allowed")]
     NoAddress,
-    /// The system said no.
+    /// The operating system returned an error.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The server does not speak HTTP, or broke off.
+    /// The response is not HTTP, or the connection ended early.
     #[error("{}", with_source(.0))]
     Http(hyper::Error),
-    /// The server answered with an error status and nothing else of use.
+    /// The response has an error status, and its body is no response of a tracker.
     #[error("http status {status}, and the body begins with {start:?}")]
     Status {
         /// The status code.
@@ -70,16 +69,16 @@ pub enum ErrorKind {
         /// The first bytes of the body, made printable.
         start: String,
     },
-    /// The body is larger than the limit, in bytes.
+    /// The body is larger than this limit, in bytes.
     #[error("the body is larger than {0} bytes")]
     BodyTooLarge(usize),
     /// The body is compressed, and the compressed bytes are damaged or end early.
     #[error("the body cannot be decompressed: {0}")]
     Compression(String),
-    /// More redirects than allowed.
+    /// There were more redirects than this limit.
     #[error("more than {0} redirects")]
     TooManyRedirects(usize),
-    /// A redirect that leads to where it must not.
+    /// A redirect to this URL, which is not allowed.
     #[error("refused to follow a redirect to {0}")]
     ForbiddenRedirect(String),
     /// The tracker has no scrape URL by the convention of BEP 48.
@@ -88,10 +87,10 @@ pub enum ErrorKind {
     /// The tracker refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The answer makes no sense.
+    /// The body of the response cannot be parsed.
     #[error(transparent)]
     Response(ResponseError),
-    /// No answer over UDP, or one that makes no sense.
+    /// No usable reply came over UDP.
     #[error(transparent)]
     Exchange(ExchangeError),
 }
@@ -105,17 +104,17 @@ impl Error {
         Self { url: error.url.clone(), phase: Phase::Url, kind: error.into() }
     }
 
-    /// How far the request got.
+    /// The phase of the request in which the error occurred.
     pub fn phase(&self) -> Phase {
         self.phase
     }
 
-    /// What went wrong.
+    /// The cause of the error.
     pub fn kind(&self) -> &ErrorKind {
         &self.kind
     }
 
-    /// Whether time ran out, in whatever phase.
+    /// True if a timeout passed, in any phase.
     pub fn is_timeout(&self) -> bool {
         let kind = &self.kind;
         matches!(kind, ErrorKind::TimedOut | ErrorKind::Exchange(ExchangeError::TimedOut { .. }))
@@ -146,7 +145,7 @@ impl From<ExchangeError> for ErrorKind {
     }
 }
 
-/// For the [`Schedule`](crate::Schedule).
+/// The form in which the [`Schedule`](crate::Schedule) takes an error.
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
         match &error.kind {
@@ -159,11 +158,11 @@ impl From<&Error> for Failure {
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Phase::Url => "reading the url",
-            Phase::Resolve => "looking up the host",
+            Phase::Url => "parsing the url",
+            Phase::Resolve => "resolving the host",
             Phase::Connect => "connecting",
             Phase::Proxy => "asking the proxy",
-            Phase::Tls => "shaking hands over tls",
+            Phase::Tls => "tls handshake",
             Phase::Request => "waiting for the answer",
             Phase::Read => "reading the body",
             Phase::Response => "reading the answer",
@@ -173,5 +172,6 @@ impl fmt::Display for Phase {
 
 fn with_source(error: &hyper::Error) -> String {
     use std::error::Error as _;
+    // The message of hyper names the step that failed, and its source the reason.
     error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }

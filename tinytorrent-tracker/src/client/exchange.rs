@@ -23,7 +23,7 @@ pub(super) struct Get {
     pub(super) max_bytes: usize,
 }
 
-/// What a server answers to one request.
+/// The response to one request.
 pub(super) enum Answer {
     Body(Body),
     /// The `Location` of a redirect.
@@ -31,7 +31,7 @@ pub(super) enum Answer {
 }
 
 impl TrackerClient {
-    /// One request and its response over a fresh connection.
+    /// Sends a request over a fresh connection, and reads the response.
     pub(super) async fn exchange(
         &self,
         get: &Get,
@@ -49,12 +49,13 @@ impl TrackerClient {
             let response = attempt.within(Phase::Request, deadline, response).await?;
             self.read_answer(get, response).await
         });
+        // The connection has to be polled for the conversation to go on.
         let mut is_open = true;
         loop {
             tokio::select! {
                 biased;
                 answer = &mut conversation => return answer,
-                // Its error reaches the conversation too, with a better place.
+                // Its error reaches the conversation too, which knows the phase.
                 _ = &mut connection, if is_open => is_open = false,
             }
         }
@@ -94,12 +95,13 @@ impl TrackerClient {
             (Ok(bytes), cut_short) => {
                 Ok(Answer::Body(Body { status: status.as_u16(), bytes, cut_short }))
             }
+            // A stream that was cut short cannot be decompressed, and the cut is the cause.
             (Err(ErrorKind::Compression(_)), Some(cut_short)) => Err(cut_short),
             (Err(kind), _) => Err(get.attempt.error(Phase::Read, kind)),
         }
     }
 
-    /// The bytes of a body, and what ended it before it was over.
+    /// Reads a body. The error is the one that ended it early.
     async fn read_body(
         &self,
         get: &Get,
@@ -114,8 +116,9 @@ impl TrackerClient {
                 Ok(Some(Err(error))) => break Some(failed(error.into())),
                 Err(_) => break Some(failed(ErrorKind::TimedOut)),
             };
-            // The other frames are trailers, which say nothing to us.
+            // The other frames are trailers, and no tracker uses these.
             let Ok(data) = frame.into_data() else { continue };
+            // Checked before the bytes are kept: the length in the header is only a claim.
             if bytes.len() + data.len() > get.max_bytes {
                 return Err(failed(ErrorKind::BodyTooLarge(get.max_bytes)));
             }
@@ -132,9 +135,10 @@ impl TrackerClient {
     }
 }
 
-/// HTTP/1 as browsers read it: many trackers are a script that writes its own headers.
+/// Settings for HTTP/1 that are as lenient as browsers are.
 fn lenient_http() -> http1::Builder {
     let mut builder = http1::Builder::new();
+    // Many trackers are scripts that write their own headers.
     builder
         .max_headers(MAX_HEADERS)
         .allow_spaces_after_header_name_in_responses(true)
@@ -143,12 +147,13 @@ fn lenient_http() -> http1::Builder {
     builder
 }
 
-/// All codings that were named, in the order of their application.
+/// All codings that the headers name, in the order in which they were applied.
 fn content_encodings(headers: &HeaderMap) -> String {
+    // Several headers of a name mean the same as one with their values in a list (RFC 9110, 5.3).
     let lines = headers.get_all(header::CONTENT_ENCODING);
     let lines: Vec<&str> = lines.iter().filter_map(|line| line.to_str().ok()).collect();
     lines.join(",")
 }
 
-/// More than any honest server sends.
+/// The default of hyper, stated so that another version does not change it.
 const MAX_HEADERS: usize = 100;

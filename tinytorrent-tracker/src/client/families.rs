@@ -11,8 +11,8 @@ pub(super) async fn maybe<T>(future: Option<impl Future<Output = T>>) -> Option<
     }
 }
 
-/// Runs the requests over both families. The first value is the outcome, the second the response
-/// of the other family if both succeed.
+/// Runs two requests, one over each family, at the same time. The first value is the outcome; the
+/// second is the response over the other family if both succeed.
 pub(super) async fn both<T, E>(
     first: Option<impl Future<Output = Result<T, E>>>,
     second: Option<impl Future<Output = Result<T, E>>>,
@@ -34,6 +34,7 @@ pub(super) async fn both<T, E>(
         },
     };
     match (early, late) {
+        // A failure of one family is no error: many hosts have IPv6 addresses and no route.
         (Ok(early), late) => (Some(Ok(early)), late.and_then(Result::ok)),
         (Err(_), Some(Ok(late))) => (Some(Ok(late)), None),
         (Err(error), _) => (Some(Err(error)), None),
@@ -51,9 +52,9 @@ pub(super) async fn first_success<T, E>(
     }
 }
 
-/// The deadline of the slower family after the other succeeded, in proportion to the time that
-/// this took: a family that is broken must not hold back the peers of the one that works.
+/// The deadline of the slower family once the other has succeeded.
 fn grace(begun: Instant) -> Instant {
+    // In proportion to the faster family: a broken family must not delay the peers of the other.
     Instant::now() + (begun.elapsed() * GRACE_FACTOR).clamp(MIN_GRACE, MAX_GRACE)
 }
 

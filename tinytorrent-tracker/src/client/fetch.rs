@@ -8,7 +8,7 @@ use super::{Attempt, Error, ErrorKind, Phase, TrackerClient, TrackerRequest, red
 use crate::tracker_url::shortened;
 use crate::{TrackerUrl, UrlError, UrlErrorKind};
 
-/// What [`TrackerClient::fetch`] brought.
+/// The result of [`TrackerClient::fetch`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Fetched {
@@ -17,11 +17,11 @@ pub enum Fetched {
     File {
         /// The body, decompressed.
         body: Bytes,
-        /// The URL that it came from, after all redirects.
+        /// The URL of the file, after all redirects.
         url: TrackerUrl,
-        /// The reason why the body is not known to be whole: the server closed the connection, or
-        /// fell silent, before it had sent what it announced. Some announce a wrong length, so a
-        /// file that says itself where it ends, as a torrent does, may be there to the last byte.
+        /// The error that ended the body early: the server closed the connection, or sent nothing
+        /// for too long, before the announced length. Some servers announce a wrong length, so a
+        /// file that marks its own end, as a torrent does, may be complete all the same.
         cut_short: Option<Error>,
     },
     /// A magnet link to which the server redirected.
@@ -29,11 +29,11 @@ pub enum Fetched {
 }
 
 impl TrackerClient {
-    /// Fetches a file, a .torrent say, over HTTP or HTTPS, of at most `max_bytes`.
+    /// Fetches a file, such as a torrent, of at most `max_bytes` over HTTP or HTTPS.
     ///
     /// # Errors
-    /// Another status than success, a larger body, a body of which nothing came, and what else can
-    /// happen on the way.
+    /// A status that is not one of success, a larger body, a body that ended before its first
+    /// byte, and any error of the network.
     pub async fn fetch(&self, url: &str, max_bytes: usize) -> Result<Fetched, Error> {
         let url: TrackerUrl = url.parse().map_err(Error::url)?;
         if !redirect::is_http(&url) {
@@ -68,7 +68,7 @@ impl TrackerClient {
         }
     }
 
-    /// Follows redirects, as many as allowed and where it is allowed.
+    /// Sends a request, and follows allowed redirects up to the limit.
     async fn get(&self, mut get: Get) -> Result<Arrival, Error> {
         let limit = self.shared.config.max_redirects;
         for _ in 0..=limit {
@@ -85,7 +85,7 @@ impl TrackerClient {
         Err(get.attempt.error(Phase::Response, ErrorKind::TooManyRedirects(limit)))
     }
 
-    /// The request that follows a redirect, over the same family.
+    /// The request to the target of a redirect, over the same family.
     async fn redirected(
         &self,
         get: Get,
@@ -96,20 +96,22 @@ impl TrackerClient {
         let url = from.join(location);
         let url = url.map_err(|error| Error::new(&from, Phase::Response, error))?;
         let route = self.route_to(&url, route.family(), deadline).await?;
+        // All addresses, also those that are not tried: which of them works is not known yet.
         self.check_redirect(&from, peer, &url, route.addresses())?;
         let target = target_of(&url);
         Ok(Get { attempt: Attempt { url, route, deadline }, target, ..get })
     }
 }
 
-/// Where a request ends after all redirects.
+/// The end of a chain of redirects.
 enum Arrival {
     Body { body: Body, url: TrackerUrl },
     Magnet { from: TrackerUrl, link: String },
 }
 
-/// Path and query for the request line, which has a slash at least.
+/// Path and query of a URL for the request line.
 fn target_of(url: &TrackerUrl) -> String {
+    // A request line has a slash at least (RFC 9112, section 3.2.1).
     match url.path_and_query() {
         tail if tail.starts_with('/') => tail.to_owned(),
         tail => format!("/{tail}"),

@@ -44,10 +44,10 @@ pub use proxy::Proxy;
 use request::{Coverage, Scrape, TrackerRequest};
 use route::{Attempt, Route};
 
-/// Speaks to trackers over UDP, HTTP and HTTPS, over IPv4 and IPv6.
+/// A client of trackers over UDP, HTTP and HTTPS, and over IPv4 and IPv6.
 ///
-/// One socket for each family carries all UDP trackers and torrents, or one relay of the
-/// [`Proxy`]. Dropping the future of a call cancels it. A clone is the same client.
+/// All requests over UDP share one socket for each family, or one relay of the [`Proxy`].
+/// Dropping the future of a call cancels the request. A clone shares all sockets and settings.
 ///
 /// ```no_run
 /// use tinytorrent_tracker::AnnounceRequest;
@@ -77,7 +77,7 @@ struct Shared {
 }
 
 impl TrackerClient {
-    /// A client; opens nothing before it is used.
+    /// A client with these settings. It opens no socket before its first request.
     pub fn new(config: ClientConfig) -> Self {
         let udp = udp::Sockets::new(&config);
         let tls = tls::Tls::new(config.verifies_certificates);
@@ -86,11 +86,11 @@ impl TrackerClient {
         }
     }
 
-    /// Announces, over each family that is there, and merges what comes (BEP 7): one that
-    /// succeeds is enough.
+    /// Announces over each family that the tracker has addresses of, and merges the responses
+    /// (BEP 7).
     ///
     /// # Errors
-    /// If no family brought an answer; the error is that of the one that got furthest.
+    /// If no family succeeds; the error is that of the family that failed first.
     pub async fn announce(
         &self,
         url: &TrackerUrl,
@@ -99,11 +99,12 @@ impl TrackerClient {
         self.ask(url, request).await
     }
 
-    /// Announces a torrent under each of its hashes: once, or twice for a hybrid (BEP 52). The
-    /// transfer is counted once. `request` is that of the first hash.
+    /// Announces a torrent under each of its hashes: once, or twice for a hybrid (BEP 52), and
+    /// merges the responses. `request` is that of the first hash; the other announces no transfer,
+    /// so that it is counted once.
     ///
     /// # Errors
-    /// If no hash brought an answer.
+    /// If the announce failed for every hash.
     pub async fn announce_all_hashes(
         &self,
         url: &TrackerUrl,
@@ -117,6 +118,7 @@ impl TrackerClient {
         let first = first.as_ref().map(|request| Box::pin(self.announce(url, request)));
         let second = second.as_ref().map(|request| Box::pin(self.announce(url, request)));
         let (first, second) = tokio::join!(maybe(first), maybe(second));
+        // One of the two swarms is enough to download from.
         let (mut response, other) = match (first, second) {
             (Some(Ok(response)), other) => (response, other.and_then(Result::ok)),
             (_, Some(Ok(other))) => (other, None),
@@ -129,12 +131,12 @@ impl TrackerClient {
         Ok(response)
     }
 
-    /// Asks for the size of swarms, over the first family that answers. `url` is the announce
-    /// URL. UDP trackers are asked in batches of 74.
+    /// Requests the sizes of swarms, over the first family that answers. `url` is the announce
+    /// URL. UDP trackers get requests of at most 74 info-hashes each.
     ///
     /// # Errors
-    /// [`ErrorKind::NotScrapable`] if the URL has no scrape URL beside it (BEP 48), and what
-    /// else can happen.
+    /// [`ErrorKind::NotScrapable`] if the URL has no scrape URL beside it (BEP 48), and any
+    /// error of the network, the tracker or its response.
     pub async fn scrape(
         &self,
         url: &TrackerUrl,
@@ -152,9 +154,11 @@ impl TrackerClient {
     ) -> Result<R::Response, Error> {
         let deadline = after(self.shared.config.request_timeout);
         if let Some(proxy) = &self.shared.config.proxy {
+            // No TXT records of BEP 34 here: a lookup would go past the proxy.
             let (url, route) = (request.url(url)?, Route::Proxied(proxy.clone()));
             return self.ask_over(Attempt { url, route, deadline }, request).await;
         }
+        // No URL is preferred if the host denies that it runs a tracker (BEP 34).
         let mut outcome = Err(Error::new(url, Phase::Resolve, ErrorKind::DeniedByDns));
         for url in self.preferred(url).await {
             outcome = self.ask_host(&url, request, deadline).await;
@@ -165,10 +169,11 @@ impl TrackerClient {
         outcome
     }
 
-    /// The URL, or those that its host prefers (BEP 34).
+    /// The URLs that the host of this one prefers (BEP 34), or the URL itself.
     async fn preferred(&self, url: &TrackerUrl) -> Vec<TrackerUrl> {
         let name = url.host_to_resolve();
         let server = self.shared.config.dns_server;
+        // An IP address has no TXT records.
         let Some(server) = server.filter(|_| name.parse::<std::net::IpAddr>().is_err()) else {
             return vec![url.clone()];
         };
@@ -222,17 +227,18 @@ impl TrackerClient {
     }
 }
 
-/// The instant that is so far away, whatever the caller may have configured.
+/// The instant at which a timeout ends that begins now.
 fn after(timeout: Duration) -> Instant {
-    Instant::now() + timeout.min(FAR)
+    // `Instant + Duration` panics on overflow, and the settings take any duration.
+    Instant::now() + timeout.min(MAX_TIMEOUT)
 }
 
 fn no_address(url: &TrackerUrl) -> Error {
     Error::new(url, Phase::Resolve, ErrorKind::NoAddress)
 }
 
-/// Longer than anybody waits, and within what an instant can hold.
-const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Longer than any request takes, and far below the limit of an `Instant`.
+const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
 
 #[cfg(all(test, feature = "server"))]
 mod tests;

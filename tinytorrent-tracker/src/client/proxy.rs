@@ -13,11 +13,11 @@ use crate::{TrackerUrl, UrlError, UrlErrorKind};
 
 /// A proxy: `http://[user:password@]host:port` or `socks5://[user:password@]host:port`.
 ///
-/// It looks up the trackers' hosts, so nothing of them is asked of the local resolver. HTTP and
-/// HTTPS trackers are reached through either kind. UDP trackers are reached through SOCKS5, if the
-/// proxy relays datagrams (RFC 1928, `UDP ASSOCIATE`): one connection to it stays open for all of
-/// them, until none was asked for a minute. What the proxy cannot reach is refused; nothing ever
-/// goes past it.
+/// The proxy resolves the hosts of trackers, and the local resolver is not asked for them. HTTP
+/// and HTTPS trackers are reached through either kind of proxy. UDP trackers are reached through
+/// SOCKS5, if the proxy relays datagrams (RFC 1928, `UDP ASSOCIATE`): all of them share one
+/// connection to the proxy, which closes after a minute without requests. A request that the proxy
+/// cannot carry is an error; no request bypasses the proxy.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     kind: ProxyKind,
@@ -27,9 +27,9 @@ pub struct Proxy {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ProxyKind {
-    /// `CONNECT` for all (RFC 9110, section 9.3.6).
+    /// `CONNECT`, for plain HTTP too (RFC 9110, section 9.3.6).
     Http,
-    /// RFC 1928, with user and password as of RFC 1929.
+    /// SOCKS5 (RFC 1928), with user and password (RFC 1929).
     Socks5,
 }
 
@@ -38,7 +38,7 @@ impl Proxy {
         &self.url
     }
 
-    /// Makes a connection to the proxy one to the target.
+    /// Turns a connection to the proxy into one to the target.
     pub(super) async fn open(&self, stream: &mut TcpStream, target: &TrackerUrl) -> io::Result<()> {
         match self.kind {
             ProxyKind::Http => self.open_http(stream, target).await,
@@ -49,12 +49,13 @@ impl Proxy {
         }
     }
 
-    /// Whether there is a way to ask it for a relay of datagrams.
+    /// True if the protocol of the proxy has a request to relay datagrams.
     pub(super) fn may_relay(&self) -> bool {
         self.kind == ProxyKind::Socks5
     }
 
-    /// Has the proxy relay datagrams while this connection is open, and says where it takes them.
+    /// Asks the proxy to relay datagrams while this connection is open. Returns the address of the
+    /// relay.
     pub(super) async fn associate(&self, stream: &mut TcpStream) -> io::Result<SocketAddr> {
         match self.kind {
             ProxyKind::Http => Err(refused("has no way to relay datagrams")),
@@ -72,10 +73,12 @@ impl Proxy {
         stream.write_all(request.as_bytes()).await?;
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            // One by one: what follows the head belongs to the target.
+            // Byte by byte, since bytes behind the head are those of the target.
             head.push(stream.read_u8().await?);
             if head.len() > MAX_HEAD {
-                return Err(refused("answers with an endless head"));
+                return Err(refused(&format!(
+                    "answers with more than {MAX_HEAD} bytes of headers"
+                )));
             }
         }
         let status = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
@@ -104,7 +107,7 @@ impl FromStr for Proxy {
             "socks5" | "socks5h" => ProxyKind::Socks5,
             other => return Err(unsupported(other)),
         };
-        // A proxy has no port of its own: `udp` makes the parser ask for one.
+        // A proxy has no default port, and the parser requires a port under the scheme `udp`.
         let url = format!("udp://{rest}").parse();
         let url = url.map_err(|error: UrlError| UrlError {
             url: error.url.replacen("udp", scheme, 1),
@@ -120,5 +123,5 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// More than any honest proxy sends.
+/// A guess: proxies answer with a few hundred bytes.
 const MAX_HEAD: usize = 16 * 1024;

@@ -8,15 +8,14 @@ use super::{Error, ErrorKind, Phase, TrackerClient};
 use crate::{Scheme, TrackerUrl};
 
 /// The target of a redirect (RFC 9110, section 10.2.2); `None` for every other response.
-///
-/// Servers write the characters of a path as they are. Bytes that are not even UTF-8 are
-/// percent-encoded, since all that can be said of them is that they are sent back.
 pub(super) fn location(status: StatusCode, headers: &HeaderMap) -> Option<String> {
     let is_redirect = matches!(status.as_u16(), 300..=303 | 307 | 308);
     let value = headers.get(LOCATION).filter(|_| is_redirect)?.as_bytes().trim_ascii();
     if value.is_empty() {
         return None;
     }
+    // Servers write the characters of a path as they are. Bytes that are no UTF-8 have to go back
+    // to the server as they came, which percent-encoding does.
     Some(match std::str::from_utf8(value) {
         Ok(text) => text.to_owned(),
         Err(_) => value.iter().map(|byte| escaped(*byte)).collect(),
@@ -27,7 +26,7 @@ fn escaped(byte: u8) -> String {
     if byte.is_ascii() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
 }
 
-/// Whether the target of a redirect is a magnet link.
+/// True if the target of a redirect is a magnet link.
 pub(super) fn is_magnet(location: &str) -> bool {
     location.get(..MAGNET.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(MAGNET))
 }
@@ -46,7 +45,7 @@ impl TrackerClient {
         let is_downgrade = from.scheme() == Scheme::Https && to.scheme() == Scheme::Http;
         let turns_private = match peer {
             Some(peer) => is_public(peer) && !addresses.iter().all(|address| is_public(*address)),
-            // Through a proxy names are not ours to look up, and addresses speak for themselves.
+            // The proxy resolves names, so only hosts that are addresses can be checked.
             None => !is_private_literal(from) && is_private_literal(to),
         };
         if !is_http(to)
@@ -64,7 +63,7 @@ pub(super) fn forbidden(from: &TrackerUrl, to: String) -> Error {
     Error::new(from, Phase::Response, ErrorKind::ForbiddenRedirect(to))
 }
 
-/// Whether this is a URL that can be fetched.
+/// True if the scheme is `http` or `https`.
 pub(super) fn is_http(url: &TrackerUrl) -> bool {
     matches!(url.scheme(), Scheme::Http | Scheme::Https)
 }

@@ -12,7 +12,7 @@ pub(super) trait TrackerRequest: Sync {
     /// The families over which one request goes to a tracker that has both.
     const COVERAGE: Coverage;
 
-    /// The URL of the request at the tracker with this announce URL.
+    /// The URL of the request, given the tracker's announce URL.
     fn url(&self, announce: &TrackerUrl) -> Result<TrackerUrl, Error>;
 
     /// True if addresses that were found earlier will do.
@@ -26,26 +26,26 @@ pub(super) trait TrackerRequest: Sync {
     /// Parses the body of an HTTP response.
     fn read_body(body: &[u8]) -> Result<Self::Response, ResponseError>;
 
-    /// The requests that are sent over UDP instead, in turn.
+    /// The requests to send over UDP, one after the other.
     fn udp_requests(&self, url: &TrackerUrl) -> Vec<UdpRequest>;
 
-    /// The response in a reply over UDP; `None` if it answers another kind of request.
+    /// The response in a UDP reply; `None` if the reply is to another kind of request.
     fn read_reply(reply: Reply) -> Option<Self::Response>;
 
-    /// Adds the response to another part of the request, or over another family.
+    /// Adds the response to another part of the request, or that of another family.
     fn merge(response: &mut Self::Response, other: Self::Response);
 }
 
-/// Use of the families of a tracker that has addresses of both.
+/// The families over which a tracker is asked that has addresses of both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Coverage {
-    /// All at once, and their responses are merged.
+    /// Both at once, and their responses are merged.
     Every,
-    /// One after the other, until one succeeds.
+    /// IPv4 first, and IPv6 only if IPv4 fails.
     First,
 }
 
-/// A request that fits into a datagram.
+/// A request that fits into one datagram.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum UdpRequest {
     Announce {
@@ -59,7 +59,7 @@ pub(super) enum UdpRequest {
 impl TrackerRequest for AnnounceRequest {
     type Response = AnnounceResponse;
 
-    /// A tracker knows us in each family by an address of that family (BEP 7).
+    /// A tracker lists us for each family under the source address of an announce (BEP 7).
     const COVERAGE: Coverage = Coverage::Every;
 
     fn url(&self, announce: &TrackerUrl) -> Result<TrackerUrl, Error> {

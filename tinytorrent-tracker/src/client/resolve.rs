@@ -8,7 +8,7 @@ use super::{Error, ErrorKind, Phase, TrackerClient, no_address};
 use crate::TrackerUrl;
 
 impl TrackerClient {
-    /// The addresses of a tracker, of the families that are allowed, in the system's order.
+    /// Resolves the addresses of a tracker, of the allowed families, in the order of the resolver.
     pub(super) async fn resolve(
         &self,
         url: &TrackerUrl,
@@ -19,6 +19,7 @@ impl TrackerClient {
             .await
             .map_err(|_| Error::new(url, Phase::Resolve, ErrorKind::TimedOut))?
             .map_err(|error| Error::new(url, Phase::Resolve, error))?;
+        // Resolvers give an address twice if it stands twice in the hosts file.
         let mut addresses: Vec<SocketAddr> = Vec::new();
         let families = self.shared.config.families;
         for address in found.filter(|address| families.allow(*address)) {
@@ -34,8 +35,8 @@ impl TrackerClient {
     }
 }
 
-/// What was found last, for the `stopped` of a program that ends: it must not wait for a resolver
-/// then.
+/// The addresses found by the last lookup of each host, for the last announce (`stopped`), which
+/// must not wait for a resolver.
 #[derive(Debug, Default)]
 pub(super) struct Resolved {
     hosts: Mutex<HashMap<(String, u16), Vec<SocketAddr>>>,
@@ -48,6 +49,7 @@ impl Resolved {
 
     pub(super) fn put(&self, url: &TrackerUrl, addresses: &[SocketAddr]) {
         let mut hosts = self.lock();
+        // A cache that is lost costs one lookup for each tracker.
         if hosts.len() >= MAX_HOSTS {
             hosts.clear();
         }
@@ -60,9 +62,10 @@ impl Resolved {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<(String, u16), Vec<SocketAddr>>> {
+        // A panic in another thread leaves the map whole.
         self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// More trackers than anybody has; then it begins anew.
+/// A guess, above what clients with thousands of torrents have: a few MiB.
 const MAX_HOSTS: usize = 10_000;

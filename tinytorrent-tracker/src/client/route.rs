@@ -7,17 +7,17 @@ use tokio::time::{Instant, timeout_at};
 use super::{Error, ErrorKind, Phase, Proxy, TrackerClient};
 use crate::TrackerUrl;
 
-/// A way from this host to a server.
+/// A route from this host to a server.
 #[derive(Debug, Clone)]
 pub(super) enum Route {
-    /// Connections and datagrams of our own.
+    /// Sockets that are connected to the server itself.
     Direct {
         /// Addresses of the server, in the order of the resolver, all of `family` if it is given.
         addresses: Vec<SocketAddr>,
-        /// The family that a redirect has to keep to; `None` if any will do.
+        /// The one family to use, also after a redirect; `None` for both.
         family: Option<Family>,
     },
-    /// Connections and datagrams through a proxy, which looks up the server's host.
+    /// Sockets that are connected to a proxy, which resolves the server's host.
     Proxied(Proxy),
 }
 
@@ -29,7 +29,7 @@ impl Route {
         (!addresses.is_empty()).then_some(Self::Direct { addresses, family: Some(family) })
     }
 
-    /// The family that a redirect has to keep to.
+    /// The one family to use, also after a redirect; `None` for both.
     pub(super) fn family(&self) -> Option<Family> {
         match self {
             Self::Direct { family, .. } => *family,
@@ -45,14 +45,15 @@ impl Route {
         }
     }
 
-    /// The addresses to try, in turn: all, or at most [`MAX_ADDRESSES`] of a given family.
+    /// The addresses to try one after the other: all, or at most [`MAX_ADDRESSES`] of a given
+    /// family.
     pub(super) fn candidates(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         let limit = if self.family().is_some() { MAX_ADDRESSES } else { usize::MAX };
         self.addresses().iter().copied().take(limit)
     }
 }
 
-/// One request to a server: its URL, the route to it, and the end of its time.
+/// An attempt to reach a server: its URL, the route to it, and the deadline.
 #[derive(Debug, Clone)]
 pub(super) struct Attempt {
     pub(super) url: TrackerUrl,
@@ -66,7 +67,7 @@ impl Attempt {
         Error::new(&self.url, phase, kind)
     }
 
-    /// The end of a step that may take this long: never later than that of the attempt.
+    /// The deadline of a step with this timeout, never later than that of the attempt.
     pub(super) fn deadline_of_step(&self, timeout: Duration) -> Instant {
         self.deadline.min(super::after(timeout))
     }
@@ -107,7 +108,7 @@ fn is_of(family: Family, address: SocketAddr) -> bool {
     Family::of(address.ip()) == family
 }
 
-/// More addresses of one host than anybody waits for.
+/// A guess: with 15 s for each, more addresses would not fit into the deadline of a request.
 const MAX_ADDRESSES: usize = 4;
 
 #[cfg(test)]
@@ -149,9 +150,6 @@ mod tests {
         let outcome = std::future::pending::<Result<(), ErrorKind>>();
         let error = attempt.within(Phase::Tls, attempt.deadline, outcome).await.unwrap_err();
         assert!(error.is_timeout());
-        assert_eq!(
-            error.to_string(),
-            "udp://tracker.example:6969: shaking hands over tls: timed out"
-        );
+        assert_eq!(error.to_string(), "udp://tracker.example:6969: tls handshake: timed out");
     }
 }

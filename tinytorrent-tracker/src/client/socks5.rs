@@ -9,11 +9,11 @@ use tokio::net::TcpStream;
 use super::proxy::refused;
 use crate::TrackerUrl;
 
-/// Where a proxy is to connect or to send to; names are for the proxy to look up.
+/// A destination for the proxy to connect or to send to. The proxy resolves names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
     Address(SocketAddr),
-    /// At most 255 bytes, and a port.
+    /// A host name of at most 255 bytes, and a port.
     Name(String, u16),
 }
 
@@ -23,7 +23,7 @@ impl Target {
         match host.parse::<IpAddr>() {
             Ok(ip) => Ok(Target::Address(SocketAddr::new(ip, port))),
             Err(_) if host.len() <= MAX_NAME => Ok(Target::Name(host.to_owned(), port)),
-            Err(_) => Err(refused("takes no host so long")),
+            Err(_) => Err(refused("takes at most 255 bytes of host name")),
         }
     }
 
@@ -53,7 +53,7 @@ impl Target {
         out.extend(self.port().to_be_bytes());
     }
 
-    /// The target that these bytes begin with, and what follows.
+    /// Parses a target at the beginning of the bytes, and returns the bytes behind it.
     fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
         let (kind, rest) = bytes.split_first()?;
         let (host, rest) = match *kind {
@@ -80,7 +80,7 @@ impl Target {
     }
 }
 
-/// Has the proxy connect this stream to the target (section 4, `CONNECT`).
+/// Asks the proxy to connect this stream to the target (section 4, `CONNECT`).
 pub(super) async fn connect(
     stream: &mut TcpStream,
     user_info: Option<&str>,
@@ -90,18 +90,18 @@ pub(super) async fn connect(
     request(stream, CONNECT, target).await.map(drop)
 }
 
-/// Has the proxy relay datagrams for as long as this stream is open (section 4,
-/// `UDP ASSOCIATE`), and says where they are to be sent.
+/// Asks the proxy to relay datagrams while this stream is open (section 4, `UDP ASSOCIATE`).
+/// Returns the address of the relay.
 pub(super) async fn associate(
     stream: &mut TcpStream,
     user_info: Option<&str>,
 ) -> io::Result<SocketAddr> {
     greet(stream, user_info).await?;
-    // Zeros: we do not know yet from where we shall send.
+    // Zeros, since the socket that will send is not open yet (section 4).
     let anywhere = Target::Address(([0, 0, 0, 0], 0).into());
     match request(stream, UDP_ASSOCIATE, &anywhere).await? {
         Target::Address(relay) if relay.port() == 0 => Err(refused("relays datagrams at no port")),
-        // Where we found the proxy, it means.
+        // An unspecified address stands for that of the proxy itself.
         Target::Address(relay) if relay.ip().is_unspecified() => {
             Ok(SocketAddr::new(stream.peer_addr()?.ip(), relay.port()))
         }
@@ -110,18 +110,18 @@ pub(super) async fn associate(
     }
 }
 
-/// Puts the header of a relayed datagram before it (section 7).
-pub(super) fn wrap(target: &Target, datagram: &[u8], out: &mut Vec<u8>) {
+/// Writes a datagram for the relay: a header with the target, then the content (section 7).
+pub(super) fn write_relayed(target: &Target, datagram: &[u8], out: &mut Vec<u8>) {
     out.clear();
     out.extend([0, 0, WHOLE]);
     target.write(out);
     out.extend_from_slice(datagram);
 }
 
-/// Who sent a relayed datagram, and its content. Fragments are dropped, as section 7 has it for
-/// those who do not put them together.
-pub(super) fn unwrap(relayed: &[u8]) -> Option<(Target, &[u8])> {
+/// Parses a datagram from the relay: its sender and its content (section 7).
+pub(super) fn read_relayed(relayed: &[u8]) -> Option<(Target, &[u8])> {
     match relayed {
+        // Fragments are dropped, as section 7 requires where they are not reassembled.
         [_, _, WHOLE, rest @ ..] => Target::read(rest),
         _ => None,
     }
@@ -130,10 +130,11 @@ pub(super) fn unwrap(relayed: &[u8]) -> Option<(Target, &[u8])> {
 async fn greet(stream: &mut TcpStream, user_info: Option<&str>) -> io::Result<()> {
     let method = if user_info.is_some() { USER_AND_PASSWORD } else { NO_AUTHENTICATION };
     stream.write_all(&[VERSION, 1, method]).await?;
+    // One method is offered, so that a proxy cannot choose to do without authentication.
     let mut chosen = [0; 2];
     stream.read_exact(&mut chosen).await?;
     if chosen != [VERSION, method] {
-        return Err(refused("does not take our way to authenticate"));
+        return Err(refused("does not accept our method of authentication"));
     }
     match user_info {
         Some(user_info) => authenticate(stream, user_info).await,
@@ -143,19 +144,21 @@ async fn greet(stream: &mut TcpStream, user_info: Option<&str>) -> io::Result<()
 
 async fn authenticate(stream: &mut TcpStream, user_info: &str) -> io::Result<()> {
     let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
+    // The version of the negotiation, which is not that of SOCKS (RFC 1929, section 2).
     let mut request = vec![1];
     for text in [user, password] {
         let text = crate::http::percent_decode(text);
-        request.push(u8::try_from(text.len()).map_err(|_| refused("takes no name so long"))?);
+        let length = u8::try_from(text.len());
+        request.push(length.map_err(|_| refused("takes at most 255 bytes of user or password"))?);
         request.extend(text);
     }
     stream.write_all(&request).await?;
     let mut reply = [0; 2];
     stream.read_exact(&mut reply).await?;
-    if reply[1] == 0 { Ok(()) } else { Err(refused("does not know us")) }
+    if reply[1] == 0 { Ok(()) } else { Err(refused("does not accept our user and password")) }
 }
 
-/// Sends a request and returns the address that the proxy bound for it.
+/// Sends a request, and returns the address that the proxy bound for it (section 6).
 async fn request(stream: &mut TcpStream, command: u8, target: &Target) -> io::Result<Target> {
     let mut request = vec![VERSION, command, 0];
     target.write(&mut request);
@@ -170,7 +173,7 @@ async fn request(stream: &mut TcpStream, command: u8, target: &Target) -> io::Re
         let what = if command == CONNECT { "connect" } else { "relay datagrams" };
         return Err(refused(&format!("does not {what}: {}", reason(reply))));
     }
-    // The length of a name, or the first byte of an address.
+    // This byte is the length of a name, or the first of an address.
     let first = stream.read_u8().await?;
     let host = match kind {
         IPV4 => 4,
@@ -181,10 +184,11 @@ async fn request(stream: &mut TcpStream, command: u8, target: &Target) -> io::Re
     let mut bound = vec![0; 1 + host + 2];
     (bound[0], bound[1]) = (kind, first);
     stream.read_exact(&mut bound[2..]).await?;
-    Target::read(&bound).map(|(bound, _)| bound).ok_or_else(|| refused("answers nonsense"))
+    let bound = Target::read(&bound).map(|(bound, _)| bound);
+    bound.ok_or_else(|| refused("answers with a malformed address"))
 }
 
-/// The meaning of a reply (section 6).
+/// The meaning of a reply code (section 6).
 fn reason(reply: u8) -> String {
     let known = match reply {
         1 => "general failure",
@@ -209,10 +213,10 @@ const IPV4: u8 = 1;
 const DOMAIN: u8 = 3;
 const IPV6: u8 = 4;
 
-/// The number of a datagram that is no fragment.
+/// The fragment number of a datagram that is no fragment (section 7).
 const WHOLE: u8 = 0;
 
-/// What one byte can count.
+/// The length of a name is one byte on the wire.
 const MAX_NAME: usize = u8::MAX as usize;
 
 #[cfg(test)]
@@ -233,14 +237,14 @@ mod tests {
             ),
             (Target::Name("a.example".into(), 6969), b"\0\0\0\x03\x09a.example"),
         ] {
-            wrap(&target, b"datagram", &mut out);
+            write_relayed(&target, b"datagram", &mut out);
             assert_eq!(out, [header, b"\x1b\x39datagram"].concat());
-            assert_eq!(unwrap(&out), Some((target, &b"datagram"[..])));
+            assert_eq!(read_relayed(&out), Some((target, &b"datagram"[..])));
             for cut in 0..header.len() + 2 {
-                assert_eq!(unwrap(&out[..cut]), None, "{cut}");
+                assert_eq!(read_relayed(&out[..cut]), None, "{cut}");
             }
             out[2] = 1;
-            assert_eq!(unwrap(&out), None, "a fragment");
+            assert_eq!(read_relayed(&out), None, "a fragment");
         }
     }
 
@@ -257,7 +261,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_unwrapped_without_a_panic(bytes: Vec<u8>) {
-            if let Some((_, datagram)) = unwrap(&bytes) {
+            if let Some((_, datagram)) = read_relayed(&bytes) {
                 prop_assert!(bytes.ends_with(datagram));
             }
         }

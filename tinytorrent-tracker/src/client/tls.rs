@@ -15,7 +15,7 @@ use tokio_rustls::rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
-/// TLS with the system's and the bundled roots; reading them waits for the first use.
+/// TLS with the system's and the bundled root certificates, which are read before the first use.
 #[derive(Debug)]
 pub(super) struct Tls {
     verifies: bool,
@@ -32,6 +32,7 @@ impl Tls {
         host: &str,
         stream: TcpStream,
     ) -> io::Result<TlsStream<TcpStream>> {
+        // Reading the system's roots takes milliseconds, and many clients need no HTTPS.
         let config = self.config.get_or_init(|| build(self.verifies).map_err(|e| e.to_string()));
         let config = config.clone().map_err(io::Error::other)?;
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
@@ -45,7 +46,7 @@ fn build(verifies: bool) -> Result<Arc<ClientConfig>, Error> {
         .with_safe_default_protocol_versions()?;
     let config = if verifies {
         let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        // What the system has broken is not ours to mend; the bundled roots are there anyway.
+        // Certificates that cannot be read are skipped: the bundled roots suffice for most servers.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         builder.with_root_certificates(roots).with_no_client_auth()
     } else {
@@ -55,7 +56,7 @@ fn build(verifies: bool) -> Result<Arc<ClientConfig>, Error> {
     Ok(Arc::new(config))
 }
 
-/// Takes every certificate; only on the explicit wish of the user.
+/// A verifier that accepts every certificate, for users who ask for it.
 #[derive(Debug)]
 struct AcceptAny {
     provider: Arc<CryptoProvider>,

@@ -1,7 +1,7 @@
-//! HTTP trackers (BEP 3, 7, 21, 23, 24, 31, 48): queries and replies, written and read.
+//! HTTP trackers (BEP 3, 7, 21, 23, 24, 31, 48): codecs of queries and responses.
 //!
-//! Only the text of the request target and the bytes of the body; a connection is the caller's,
-//! or `client`'s.
+//! The codecs work on the text of the request target and the bytes of the body. Connections are
+//! made by the caller, or by `client`.
 
 mod peers;
 mod percent;

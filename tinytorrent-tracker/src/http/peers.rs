@@ -7,11 +7,11 @@ use tinytorrent_types::compact::{self, Family};
 use super::response::{ResponseError, number, wrong_type};
 use crate::{AnnounceResponse, Deviation, NamedPeer, Peer};
 
-/// Reads `peers` and `peers6`, each compact or as dictionaries (BEP 3, 7, 23), each optional.
+/// Parses `peers` and `peers6`, each compact or as dictionaries (BEP 3, 7, 23), each optional.
 ///
 /// # Errors
-/// [`ResponseError::WrongType`] for `peers` that are neither, and for `peers6` that are neither and
-/// stand alone. Beside good `peers` they are a deviation.
+/// [`ResponseError::WrongType`] for `peers` in another form, and for such `peers6` if there are no
+/// `peers`. Beside usable `peers` they are a deviation.
 pub(super) fn read_peers(
     root: Node<'_, '_>,
     response: &mut AnnounceResponse,
@@ -62,7 +62,7 @@ fn read_compact(
     response.peers.extend(peers.map(|address| peer(address.ip(), address.port(), None)));
 }
 
-/// Skips what is no peer. `false` if there are entries and none of them is one.
+/// Parses a list of peers, and skips malformed entries. Returns false if all of them are.
 fn read_dictionaries(key: &str, list: Node<'_, '_>, response: &mut AnnounceResponse) -> bool {
     let (mut read, mut skipped) = (0, 0);
     for entry in list.list() {
@@ -83,6 +83,7 @@ fn read_dictionary(entry: Node<'_, '_>, response: &mut AnnounceResponse) -> Opti
     let host = entry.get("ip")?.as_str()?;
     let port = port(entry)?;
     let id = entry.get("peer id").and_then(|id| id.as_bytes()?.try_into().ok());
+    // Some trackers write an IPv6 address in brackets, as in a URL.
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     match bare.parse::<IpAddr>() {
         Ok(ip) => response.peers.push(peer(ip, port, id)),
@@ -102,8 +103,9 @@ fn port(entry: Node<'_, '_>) -> Option<u16> {
     u16::try_from(number(entry.get("port")?)?).ok()
 }
 
-/// The letters of a host name, so that nothing else is ever given to a resolver.
+/// True if the text has the characters and the length of a host name.
 fn is_host_name(text: &str) -> bool {
+    // A resolver must not get any other text of a stranger.
     let is_label_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     (1..=253).contains(&text.len())
         && text.bytes().all(is_label_byte)

@@ -1,8 +1,9 @@
-//! Percent-encoding, byte by byte: an info-hash is no text.
+//! Percent-encoding of bytes (RFC 3986, section 2.1). An info-hash is no text, so the `url` crate
+//! cannot be used.
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
-/// Leaves the unreserved characters of RFC 3986 and escapes all else, the space too.
+/// Encodes all bytes but the unreserved characters of RFC 3986, section 2.3.
 pub(super) fn encode(bytes: &[u8], out: &mut String) {
     for &byte in bytes {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -15,8 +16,9 @@ pub(super) fn encode(bytes: &[u8], out: &mut String) {
     }
 }
 
-/// What is no escape stays as it is; a `+` is a plus.
+/// Decodes a text. Malformed escapes are kept as they are.
 pub(crate) fn decode(text: &str) -> Vec<u8> {
+    // A `+` is a plus, not the space of HTML forms: clients encode by RFC 3986.
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {

@@ -6,46 +6,46 @@ use tinytorrent_types::{PeerId, WireInfoHash};
 use super::percent;
 use crate::{AnnounceEvent, AnnounceRequest};
 
-/// An announce as a tracker reads it from the query of a request.
+/// An announce in the query of an HTTP request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnnounceQuery {
-    /// What the client tells.
+    /// The announce itself.
     pub request: AnnounceRequest,
-    /// Whether it asks for compact peers; `None` if it does not say (BEP 23).
+    /// True if the client wants compact peers; `None` if the query does not tell (BEP 23).
     pub compact: Option<bool>,
-    /// Whether it can do without peer ids.
+    /// True if the client needs no peer ids.
     pub no_peer_id: bool,
 }
 
-/// A scrape as a tracker reads it from the query of a request (BEP 48).
+/// A scrape in the query of an HTTP request (BEP 48).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScrapeQuery {
-    /// The swarms asked for; none means all of them.
+    /// The info-hashes of the swarms; empty for all swarms.
     pub info_hashes: Vec<WireInfoHash>,
 }
 
-/// Why a query is no announce or scrape.
+/// An error in the query of an announce or a scrape.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum QueryError {
-    /// A key that must be there is not.
+    /// A required key is missing.
     #[error("{0} is missing")]
     Missing(&'static str),
-    /// A value that cannot be.
+    /// The value of a key is malformed.
     #[error("{0} is invalid")]
     Invalid(&'static str),
-    /// A key whose value names one thing, given more than once.
+    /// A key that must be unique is given more than once.
     #[error("{0} is given more than once")]
     Repeated(&'static str),
 }
 
 impl AnnounceQuery {
-    /// Reads what stands after the `?`. Unknown keys are ignored, numbers that are missing are 0, and
-    /// of a repeated key the first counts: announce URLs carry keys of their own.
+    /// Parses the query, without the `?`. Unknown keys are ignored, and missing numbers are 0. Of
+    /// a repeated key the first counts, since announce URLs have keys of their own.
     ///
     /// # Errors
-    /// No `info_hash`, `peer_id` or `port`, several `info_hash` or `peer_id`, or a value that cannot
-    /// be read.
+    /// No `info_hash`, `peer_id` or `port`, several of `info_hash` or `peer_id`, or a malformed
+    /// value.
     pub fn read(query: &str) -> Result<Self, QueryError> {
         let find =
             |key: &str| pairs(query).find(|(found, _)| *found == key).map(|(_, value)| value);
@@ -77,10 +77,10 @@ impl AnnounceQuery {
 }
 
 impl ScrapeQuery {
-    /// Reads what stands after the `?`.
+    /// Parses the query, without the `?`.
     ///
     /// # Errors
-    /// An `info_hash` that has not 20 bytes.
+    /// An `info_hash` that is not of 20 bytes.
     pub fn read(query: &str) -> Result<Self, QueryError> {
         let hashes = pairs(query).filter(|(key, _)| *key == "info_hash");
         let info_hashes = hashes
@@ -103,7 +103,7 @@ fn only<'a>(query: &'a str, key: &'static str) -> Result<Option<&'a str>, QueryE
     }
 }
 
-/// A value that is text, which may be escaped as any other.
+/// A value that is text, with percent-encoding decoded.
 fn text(value: &str) -> Cow<'_, str> {
     if value.contains('%') {
         Cow::Owned(String::from_utf8_lossy(&percent::decode(value)).into_owned())
@@ -114,14 +114,16 @@ fn text(value: &str) -> Cow<'_, str> {
 
 fn number(key: &'static str, value: &str) -> Result<Option<u64>, QueryError> {
     match &*text(value) {
+        // Clients send `left=` while they do not know the size.
         "" => Ok(None),
         digits => digits.parse().map(Some).map_err(|_| QueryError::Invalid(key)),
     }
 }
 
-/// Any negative number leaves it to the tracker, as over UDP (BEP 15), and any other is a wish.
+/// Parses `numwant`; `None` if the client leaves the number to the tracker.
 fn num_want(value: &str) -> Result<Option<u32>, QueryError> {
     let value = text(value);
+    // A negative number is the default, as over UDP (BEP 15, "Announce").
     let digits = value.strip_prefix('-').unwrap_or(&value);
     if !value.is_empty() && (digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit())) {
         return Err(QueryError::Invalid("numwant"));
@@ -130,7 +132,7 @@ fn num_want(value: &str) -> Result<Option<u32>, QueryError> {
     Ok(is_wish.then(|| digits.parse().unwrap_or(u32::MAX)))
 }
 
-/// BEP 23 has 0 and 1.
+/// Parses `compact`, which is 0 or 1 (BEP 23).
 fn compact(value: &str) -> Result<bool, QueryError> {
     match &*text(value) {
         "0" => Ok(false),
@@ -148,7 +150,7 @@ fn address(text: &str) -> Option<IpAddr> {
     String::from_utf8(percent::decode(text)).ok()?.parse().ok()
 }
 
-/// BEP 3; `paused` is BEP 21.
+/// Parses `event` (BEP 3; `paused` is BEP 21).
 fn event_of(value: &str) -> Result<AnnounceEvent, QueryError> {
     match &*text(value) {
         "started" => Ok(AnnounceEvent::Started),
@@ -160,8 +162,9 @@ fn event_of(value: &str) -> Result<AnnounceEvent, QueryError> {
     }
 }
 
-/// Clients write the key in hex, in decimal or as any text: it is only ever compared.
+/// A number for `key`, equal for equal texts.
 fn opaque_key(text: &str) -> u32 {
+    // Clients write the key in hex, in decimal or as any text. It is only compared.
     u32::from_str_radix(text, 16).unwrap_or_else(|_| {
         text.bytes().fold(0, |sum: u32, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)))
     })

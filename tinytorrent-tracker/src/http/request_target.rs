@@ -5,8 +5,8 @@ use tinytorrent_types::WireInfoHash;
 use super::percent;
 use crate::{AnnounceEvent, AnnounceRequest, TrackerUrl};
 
-/// Path and query of an announce, for the request line: the URL's own query first and byte for
-/// byte, then ours (BEP 3, "trackers").
+/// Path and query of an announce, for the request line: the URL's own query byte for byte, then
+/// the keys of the announce (BEP 3, "trackers").
 ///
 /// ```
 /// use tinytorrent_tracker::{AnnounceRequest, TrackerUrl, http::announce_target};
@@ -31,6 +31,7 @@ pub fn announce_target(url: &TrackerUrl, request: &AnnounceRequest) -> String {
     query.plain("compact", 1);
     query.plain("no_peer_id", 1);
     match (request.event, request.num_want) {
+        // A client that leaves has no use for peers.
         (AnnounceEvent::Stopped, _) => query.plain("numwant", 0),
         (_, Some(count)) => query.plain("numwant", count),
         (_, None) => {}
@@ -47,8 +48,8 @@ pub fn announce_target(url: &TrackerUrl, request: &AnnounceRequest) -> String {
     query.target
 }
 
-/// Path and query of a scrape (BEP 48); `url` is the scrape URL, see [`TrackerUrl::to_scrape`].
-/// No hash asks for all swarms, which few trackers allow.
+/// Path and query of a scrape (BEP 48). `url` is the scrape URL, see [`TrackerUrl::to_scrape`].
+/// Without info-hashes the scrape is one of all swarms, which few trackers allow.
 pub fn scrape_target(url: &TrackerUrl, info_hashes: &[WireInfoHash]) -> String {
     let mut query = Query::after(url);
     for hash in info_hashes {

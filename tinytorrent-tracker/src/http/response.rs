@@ -7,17 +7,17 @@ use super::peers::read_peers;
 use crate::failure::{beginning, printable};
 use crate::{AnnounceResponse, Deviation, Refusal, RetryIn};
 
-/// Why a body is no answer to an announce or a scrape.
+/// An error of the body of a response to an announce or a scrape.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResponseError {
     /// The tracker refused: `failure reason`.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The body is not bencode: an HTML page, say, of a login or of a web site that is no tracker.
+    /// The body is not bencode, but an HTML page for example, of a login or of another web site.
     #[error("{error}; the body begins with {start:?}")]
     NotBencode {
-        /// What is wrong, and where.
+        /// The error of the decoder, with its offset.
         error: bencode::Error,
         /// The first bytes of the body, made printable.
         start: String,
@@ -28,28 +28,28 @@ pub enum ResponseError {
     /// The body is bencode, but no dictionary.
     #[error("the body is bencode, but no dictionary")]
     NotADictionary,
-    /// A value without which the answer says nothing has a type that it cannot have.
+    /// An indispensable value has the wrong type.
     #[error("`{key}` is a value of type {found} where {expected} belongs, at byte {offset}")]
     WrongType {
         /// The key of the value.
         key: &'static str,
-        /// The type that it can have.
+        /// The expected type.
         expected: &'static str,
-        /// The type that it has.
+        /// The type of the value.
         found: Kind,
         /// The offset of the value in the body, in bytes.
         offset: usize,
     },
 }
 
-/// Reads the body of an answer to an announce, as trackers write it: in either peer format, with
-/// any key missing, unsorted, and with bytes after the end. What is off is listed in
+/// Parses the body of a response to an announce, leniently: in either peer format, with any key
+/// missing, with unsorted keys, and with bytes behind the end. Breaches of the rules are listed in
 /// [`AnnounceResponse::deviations`].
 ///
 /// # Errors
-/// A refusal, a body that is no dictionary, or peers or an interval of a type that they cannot
-/// have: something answered there, but no tracker that works. Trackers refuse with any HTTP status,
-/// so read the body whatever the status says.
+/// A refusal, a body that is no dictionary, or peers or an interval of a wrong type, which no
+/// working tracker sends. Trackers refuse with any HTTP status, so the body has to be parsed
+/// under every status.
 ///
 /// ```
 /// use tinytorrent_tracker::http::read_announce;
@@ -82,7 +82,7 @@ pub fn read_announce(body: &[u8]) -> Result<AnnounceResponse, ResponseError> {
     Ok(response)
 }
 
-/// Decodes, checks the shape, and takes a refusal for the error it is.
+/// Decodes the dictionary of a response. A refusal is an error.
 pub(super) fn read_dictionary(body: &[u8]) -> Result<Document<'_>, ResponseError> {
     let body = without_blanks(body);
     if body.is_empty() {
@@ -103,9 +103,10 @@ pub(super) fn read_dictionary(body: &[u8]) -> Result<Document<'_>, ResponseError
     Ok(document)
 }
 
-/// The body behind a byte order mark and blank lines, which scripts send before their own output
-/// without knowing. Offsets in errors and deviations count from there.
+/// The body behind a byte order mark and white space. Offsets in errors and deviations count from
+/// there.
 fn without_blanks(body: &[u8]) -> &[u8] {
+    // Scripts send them by mistake, as text around their code.
     body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body).trim_ascii_start()
 }
 
@@ -120,9 +121,9 @@ pub(super) fn deviations_of(body: &[u8], document: &Document<'_>) -> Vec<Deviati
     before.into_iter().chain(document.deviations().map(convert)).collect()
 }
 
-/// A number that is not negative; some trackers write -1 for what they do not know, and some
-/// write numbers as strings.
+/// The value of a number that is not negative.
 pub(super) fn number(node: Node<'_, '_>) -> Option<u64> {
+    // Some trackers write -1 for unknown numbers, and some write numbers as strings.
     node.as_u64().or_else(|| std::str::from_utf8(node.as_bytes()?).ok()?.trim().parse().ok())
 }
 
@@ -140,8 +141,10 @@ fn seconds(root: Node<'_, '_>, key: &str, deviations: &mut Vec<Deviation>) -> Op
     number(node).map(Duration::from_secs)
 }
 
-/// Some trackers write it as a string. What is a number and makes no sense, is left to the
-/// schedule's default; what is none shows that this is no answer to an announce.
+/// Parses `interval`. A number out of range is left to the default of the schedule.
+///
+/// # Errors
+/// A value that is no number, since the body is then no response to an announce.
 fn interval(
     root: Node<'_, '_>,
     deviations: &mut Vec<Deviation>,
@@ -152,7 +155,7 @@ fn interval(
     }
 }
 
-/// Whether a value is a number, negative or too large ones and such in strings included.
+/// True if a value is a number of any size, or a string with one.
 fn is_number(node: Node<'_, '_>) -> bool {
     let Some(text) = node.as_bytes() else { return node.kind() == Kind::Integer };
     let text = text.trim_ascii();
@@ -168,8 +171,9 @@ pub(super) fn wrong_type(
     ResponseError::WrongType { key, expected, found: node.kind(), offset: node.offset() }
 }
 
-/// The text of BEP 31 says integer, its examples are strings: both are read.
+/// Parses `retry in` (BEP 31).
 fn retry_in(node: Node<'_, '_>) -> Option<RetryIn> {
+    // The text of BEP 31 requires an integer, and its examples are strings.
     if node.as_bytes().is_some_and(|text| text.trim_ascii().eq_ignore_ascii_case(b"never")) {
         return Some(RetryIn::Never);
     }
@@ -177,10 +181,11 @@ fn retry_in(node: Node<'_, '_>) -> Option<RetryIn> {
     Some(RetryIn::After(Duration::from_secs(minutes.saturating_mul(60))))
 }
 
-/// It is kept, and sent back in the request line, so that it must not be of any length.
+/// Parses `tracker id`.
 fn tracker_id(root: Node<'_, '_>, deviations: &mut Vec<Deviation>) -> Option<Vec<u8>> {
     let node = root.get("tracker id")?;
     let id = node.as_bytes()?;
+    // The id is sent back in every request line, which has a limit.
     if id.len() > MAX_TRACKER_ID {
         let what = format!("is longer than {MAX_TRACKER_ID} bytes and was left out");
         deviations.push(Deviation::new("tracker id", what).at_offset(node.offset()));
@@ -189,7 +194,7 @@ fn tracker_id(root: Node<'_, '_>, deviations: &mut Vec<Deviation>) -> Option<Vec
     Some(id.to_vec())
 }
 
-/// BEP 24: 4 or 16 raw bytes. Some trackers write text.
+/// Parses `external ip`: 4 or 16 raw bytes (BEP 24), or text, as some trackers write it.
 fn external_ip(root: Node<'_, '_>, deviations: &mut Vec<Deviation>) -> Option<IpAddr> {
     let node = root.get("external ip")?;
     let bytes = node.as_bytes()?;
@@ -205,7 +210,7 @@ fn external_ip(root: Node<'_, '_>, deviations: &mut Vec<Deviation>) -> Option<Ip
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Servers take request lines of about 8 KiB, in which a byte may take three.
+/// Servers take request lines of about 8 KiB, and percent-encoding can triple the id.
 const MAX_TRACKER_ID: usize = 2 * 1024;
 
 #[cfg(test)]

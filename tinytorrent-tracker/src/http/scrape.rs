@@ -5,10 +5,10 @@ use super::ResponseError;
 use super::response::{count, deviations_of, read_dictionary, wrong_type};
 use crate::{Deviation, ScrapeResponse, SwarmCounts};
 
-/// Reads the body of an answer to a scrape (BEP 48, BEP 21).
+/// Parses the body of a response to a scrape (BEP 48, BEP 21).
 ///
 /// # Errors
-/// A refusal, a body that is no dictionary, or `files` that are none.
+/// A refusal, a body that is no dictionary, or `files` that is no dictionary.
 pub fn read_scrape(body: &[u8]) -> Result<ScrapeResponse, ResponseError> {
     let document = read_dictionary(body)?;
     let root = document.root();
@@ -21,7 +21,7 @@ pub fn read_scrape(body: &[u8]) -> Result<ScrapeResponse, ResponseError> {
         response.deviations.push(Deviation::new("files", "is missing"));
         return Ok(response);
     };
-    // Some languages have one type for both, which is a list when it is empty.
+    // PHP has one type for lists and dictionaries, which encodes as a list when it is empty.
     let is_empty_list = files.kind() == Kind::List && files.list().next().is_none();
     if files.kind() != Kind::Dict && !is_empty_list {
         return Err(wrong_type("files", "a dictionary", files));

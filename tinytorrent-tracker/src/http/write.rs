@@ -6,19 +6,19 @@ use tinytorrent_types::compact::{self, Family};
 
 use crate::{AnnounceResponse, Peer, Refusal, RetryIn, ScrapeResponse};
 
-/// How a tracker writes peers.
+/// The format of peers in a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PeerFormat {
-    /// `peers` and `peers6`, packed (BEP 23, BEP 7).
+    /// Packed addresses in `peers` and `peers6` (BEP 23, BEP 7).
     Compact,
     /// A list of dictionaries (BEP 3).
     Dictionaries {
-        /// Whether to leave out the ids.
+        /// True if the peer ids are left out.
         no_peer_id: bool,
     },
 }
 
-/// Appends the body of an answer to an announce.
+/// Appends the body of a response to an announce.
 pub fn write_announce(response: &AnnounceResponse, format: PeerFormat, out: &mut Vec<u8>) {
     encode::dict(out, |d| {
         optional(d, "complete", response.seeders);
@@ -55,6 +55,7 @@ pub fn write_refusal(refusal: &Refusal, out: &mut Vec<u8>) {
     encode::dict(out, |d| {
         d.bytes("failure reason", &refusal.reason);
         match refusal.retry_in {
+            // BEP 31 counts in minutes.
             Some(RetryIn::After(wait)) => d.integer("retry in", whole_seconds(wait) / 60),
             Some(RetryIn::Never) => d.bytes("retry in", "never"),
             None => {}
@@ -62,7 +63,7 @@ pub fn write_refusal(refusal: &Refusal, out: &mut Vec<u8>) {
     });
 }
 
-/// Appends the body of an answer to a scrape (BEP 48).
+/// Appends the body of a response to a scrape (BEP 48).
 pub fn write_scrape(response: &ScrapeResponse, out: &mut Vec<u8>) {
     encode::dict(out, |d| {
         d.dict("files", |files| {
@@ -89,6 +90,7 @@ fn write_compact(d: &mut encode::DictEncoder<'_>, peers: &[Peer]) {
             Family::V6 => compact::write(peer.address, &mut v6),
         }
     }
+    // Clients expect `peers`, even if it is empty.
     d.bytes("peers", v4);
     if !v6.is_empty() {
         d.bytes("peers6", v6);

@@ -1,5 +1,5 @@
-/// The order by age of the entries of a list whose holes are filled by its last entry
-/// ([`Vec::swap_remove`]). Each operation takes constant time.
+/// The order by age of the entries of a list from which entries are removed with
+/// [`Vec::swap_remove`]. A doubly linked list by index, so that each operation takes constant time.
 #[derive(Debug, Default)]
 pub(super) struct Ages {
     links: Vec<Link>,
@@ -18,13 +18,13 @@ impl Ages {
         self.oldest.map(|at| at as usize)
     }
 
-    /// An entry was pushed at the end of the list.
+    /// Records that an entry was pushed at the end of the list.
     pub(super) fn push(&mut self) {
         self.links.push(Link::default());
         self.append(self.links.len() as u32 - 1);
     }
 
-    /// The entry here is as good as new.
+    /// Makes the entry at this index the newest.
     pub(super) fn renew(&mut self, at: usize) {
         if self.newest != Some(at as u32) {
             self.unlink(at as u32);
@@ -32,11 +32,11 @@ impl Ages {
         }
     }
 
-    /// The entry here was swap-removed.
+    /// Records that the entry at this index was removed with `swap_remove`.
     pub(super) fn swap_remove(&mut self, at: usize) {
         self.unlink(at as u32);
         self.links.swap_remove(at);
-        // Who was last stands here now, and its neighbours have to know.
+        // The last entry has moved here, and its neighbours still point at its old index.
         if let Some(&moved) = self.links.get(at) {
             self.point(moved, Some(at as u32), Some(at as u32));
         }
@@ -68,7 +68,7 @@ impl Ages {
     /// The whole order, for invariants and tests.
     pub(super) fn oldest_first(&self) -> impl Iterator<Item = usize> + '_ {
         let next = |at: &u32| self.links[*at as usize].newer;
-        // A circle would have no end.
+        // A cycle, which would be a bug, must not make this endless.
         std::iter::successors(self.oldest, next).map(|at| at as usize).take(self.links.len() + 1)
     }
 }

@@ -3,9 +3,12 @@ use std::time::Duration;
 /// Settings and limits of a [`TrackerServer`](super::TrackerServer).
 ///
 /// # Defaults
-/// 30 minutes between announces, at least 1 minute; a peer is forgotten after twice the interval;
-/// 50 peers to who does not say how many, 200 at most; 10,000 torrents of at most 10,000
-/// addresses, 1,000,000 in all; 256 HTTP connections; the `ip` parameter ignored; no scrape of everything.
+/// - 30 minutes between announces, and at least 1 minute; a peer is removed one minute after twice
+///   the interval.
+/// - 50 peers in a response if the client gives no number, and 200 at most.
+/// - At most 10,000 torrents of 10,000 addresses in each family, 1,000,000 addresses in all, and
+///   256 HTTP connections.
+/// - The `ip` parameter is ignored, and a scrape needs an info-hash.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
     pub(super) interval: Duration,
@@ -38,67 +41,70 @@ impl Default for ServerConfig {
 }
 
 impl ServerConfig {
-    /// What clients are told to wait between announces. Default: 30 minutes. Less finds new
-    /// peers sooner and costs more.
+    /// The time between the announces of a client. Default: 30 minutes. Less makes new peers known
+    /// sooner, for more traffic.
     pub fn interval(&mut self, interval: Duration) -> &mut Self {
         self.interval = interval;
         self
     }
 
-    /// What clients are told to wait at least; HTTP only. Default: 1 minute.
+    /// The shortest time between the announces of a client; HTTP only. Default: 1 minute.
     pub fn min_interval(&mut self, interval: Duration) -> &mut Self {
         self.min_interval = interval;
         self
     }
 
-    /// Peers to give to who does not say how many, and at most to who does. Defaults: 50, 200.
+    /// The number of peers in a response if the client gives none, and the largest number.
+    /// Defaults: 50 and 200.
     pub fn peers(&mut self, default: usize, max: usize) -> &mut Self {
         (self.default_peers, self.max_peers) = (default.min(max), max);
         self
     }
 
-    /// Torrents to know at once; announces of further ones are refused. Default: 10,000.
+    /// The largest number of torrents; announces of others are refused. Default: 10,000.
     pub fn max_torrents(&mut self, count: usize) -> &mut Self {
         self.max_torrents = count;
         self
     }
 
-    /// Addresses to know of one torrent and family; the one not heard of for longest gives way.
-    /// Default: 10,000, some 2 MiB.
+    /// The largest number of addresses of one torrent and family; a new one replaces the one with
+    /// the oldest announce. Default: 10,000, some 2 MiB.
     pub fn max_swarm(&mut self, count: usize) -> &mut Self {
         self.max_swarm = count.max(1);
         self
     }
 
-    /// Addresses to know of all torrents. Beyond that the one of the same torrent and family gives way
-    /// that was not heard of for longest; if there is none, the announce is refused. Default:
-    /// 1,000,000, some 200 MiB.
+    /// The largest number of addresses of all torrents. A new one replaces the one of the same
+    /// torrent and family with the oldest announce; if there is none, the announce is refused.
+    /// Default: 1,000,000, some 200 MiB.
     pub fn max_addresses(&mut self, count: usize) -> &mut Self {
         self.max_addresses = count;
         self
     }
 
-    /// HTTP connections at once; further ones wait in the system's queue. Default: 256.
+    /// The largest number of open HTTP connections; others wait in the system's queue. Default:
+    /// 256.
     pub fn max_connections(&mut self, count: usize) -> &mut Self {
         self.max_connections = count.max(1);
         self
     }
 
-    /// Whether to believe the `ip` parameter. Default: no, it lets anybody send a swarm to a
-    /// victim (BEP 7).
+    /// Uses the `ip` parameter of announces if true, and then anybody can send a swarm to a victim
+    /// (BEP 7). Default: false.
     pub fn trust_ip_parameter(&mut self, trust: bool) -> &mut Self {
         self.trusts_ip_parameter = trust;
         self
     }
 
-    /// Whether a scrape without info-hash lists every swarm. Default: no.
+    /// Answers a scrape without info-hash with all swarms if true. Default: false.
     pub fn allow_full_scrape(&mut self, allow: bool) -> &mut Self {
         self.allows_full_scrape = allow;
         self
     }
 
-    /// After how long without an announce a peer is forgotten.
+    /// The time after its last announce at which a peer is removed.
     pub(super) fn lifetime(&self) -> Duration {
+        // One announce may get lost, and the next may be late.
         self.interval * 2 + Duration::from_secs(60)
     }
 }

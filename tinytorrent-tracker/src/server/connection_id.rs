@@ -2,12 +2,12 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::Instant;
 
-/// Connection ids that need no memory (BEP 15, "UDP connections / spoofing"): the low 16 bits are
-/// the second of issue, the high 48 a keyed hash of that second and the address.
+/// Connection ids that are computed, not stored (BEP 15, "UDP connections / spoofing"): the low 16
+/// bits are the second of issue, the high 48 bits a keyed hash of that second and the address.
 ///
-/// To forge one, somebody who cannot read the replies has to guess 48 bits within two minutes: at
-/// a million datagrams a second that succeeds once in nine years. SipHash with keys of chance is
-/// made for this.
+/// An attacker who cannot read the replies has to guess 48 bits within two minutes. At a million
+/// datagrams a second that succeeds once in nine years. The hash is SipHash with random keys,
+/// which is designed for this use.
 #[derive(Debug)]
 pub(super) struct ConnectionIds {
     keys: RandomState,
@@ -23,9 +23,10 @@ impl ConnectionIds {
         self.at(self.second(now), ip)
     }
 
-    /// Whether the id was issued to this address within the last two minutes.
+    /// True if the id was issued to this address within the last two minutes.
     pub(super) fn is_valid(&self, now: Instant, ip: IpAddr, id: u64) -> bool {
         let now = self.second(now);
+        // The low bits wrap every 18 hours, and the hash covers the full number of the second.
         let age = now.wrapping_sub(id) & SECOND_MASK;
         age <= LIFE_SECONDS && age <= now && self.at(now - age, ip) == id
     }

@@ -22,7 +22,7 @@ use crate::http::{
     AnnounceQuery, PeerFormat, QueryError, ScrapeQuery, write_announce, write_refusal, write_scrape,
 };
 
-/// Accepts connections until `shutdown` says so, then lets those that are open end.
+/// Accepts connections until `shutdown` changes, then waits for those that are open.
 pub(super) async fn serve(
     listener: TcpListener,
     shared: Arc<Shared>,
@@ -32,6 +32,7 @@ pub(super) async fn serve(
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
+        // The permit comes first, so that connections above the limit stay in the system's queue.
         let accept = async {
             let permit = permits.clone().acquire_owned().await.ok()?;
             Some((listener.accept().await, permit))
@@ -48,7 +49,7 @@ pub(super) async fn serve(
                     drop(permit);
                 });
             }
-            // Out of file descriptors, say: those that are open will end.
+            // Such as no file descriptor left: open connections will end.
             Some((Err(_), _)) => tokio::time::sleep(Duration::from_millis(100)).await,
             None => break,
         }
@@ -73,7 +74,7 @@ async fn serve_connection(
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
-        // The client's mistakes are the client's to notice.
+        // An error of one connection has no effect on others.
         _ = &mut connection => return,
         _ = shutdown.changed() => {}
         () = tokio::time::sleep(CONNECTION_LIFE) => {}
@@ -90,6 +91,7 @@ fn respond(
 ) -> Response<Full<Bytes>> {
     let query = request.uri().query().unwrap_or_default();
     let mut body = Vec::new();
+    // Only the last segment counts, so that a reverse proxy can add a prefix.
     let last = request.uri().path().rsplit('/').next().unwrap_or_default();
     let outcome = match last {
         "announce" => announce(shared, now, from, query, &mut body),
@@ -99,6 +101,7 @@ fn respond(
     if let Err(refusal) = outcome {
         write_refusal(&refusal, &mut body);
     }
+    // A refusal too has status 200, since some clients ignore the body of other statuses.
     reply(StatusCode::OK, body.into())
 }
 
@@ -111,6 +114,7 @@ fn announce(
 ) -> Result<(), Refusal> {
     let query = AnnounceQuery::read(query).map_err(refusal)?;
     let response = shared.swarms().announce(now, from, &query.request, true)?;
+    // Compact is the default, as on most trackers (BEP 23 suggests it).
     let format = match query.compact {
         Some(false) => PeerFormat::Dictionaries { no_peer_id: query.no_peer_id },
         Some(true) | None => PeerFormat::Compact,
@@ -142,11 +146,11 @@ fn reply(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
     response
 }
 
-/// A client that needs longer to say what it wants blocks others.
+/// The timeout for the headers of a request: a slow client takes one of the connections.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a client may keep a connection for more requests. One that does not read its answers blocks
-/// others too, and nothing else ends that.
+/// The time after which a connection takes no more requests. It also ends connections of clients
+/// that do not read their responses.
 const CONNECTION_LIFE: Duration = Duration::from_secs(30);
 
 /// Room for a scrape of a hundred hashes.

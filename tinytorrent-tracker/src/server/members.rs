@@ -7,24 +7,24 @@ use tinytorrent_types::compact::{self, Family};
 
 use super::ages::Ages;
 
-/// One address of a peer, and what the peer said of itself from there.
+/// One address of a peer, with the data of the last announce from there.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Member {
     pub(super) address: SocketAddr,
     pub(super) id: PeerId,
     pub(super) is_seed: bool,
-    /// A partial seed: misses something and wants nothing (BEP 21).
+    /// True for a partial seed, which is incomplete and downloads nothing more (BEP 21).
     pub(super) is_paused: bool,
     pub(super) seen_at: Instant,
 }
 
-/// Members of one family: a list that can be read from any place, by address and by age.
+/// The members of one family and role: a list with an index by address and an order by age.
 #[derive(Debug, Default)]
 pub(super) struct Members {
     list: Vec<Member>,
-    /// The addresses of the list, in its order, as a UDP reply has them.
+    /// The addresses in the order of the list, in compact form for UDP replies.
     compact: Vec<u8>,
-    /// The place in the list of each address.
+    /// The index in the list of each address.
     index: HashMap<SocketAddr, u32>,
     ages: Ages,
 }
@@ -47,13 +47,13 @@ impl Members {
         self.list.len()
     }
 
-    /// The member not heard of for longest.
+    /// The member with the oldest announce.
     pub(super) fn oldest(&self) -> Option<&Member> {
         self.ages.oldest().map(|at| &self.list[at])
     }
 
-    /// Puts a member in the place of the one with its address, and returns that one; changes
-    /// nothing if there is none.
+    /// Replaces the member with the same address, and returns the old one. Changes nothing if
+    /// there is none.
     pub(super) fn renew(&mut self, member: Member) -> Option<Member> {
         let at = self.place_of(member.address)?;
         self.ages.renew(at);
@@ -70,6 +70,7 @@ impl Members {
 
     pub(super) fn remove(&mut self, address: SocketAddr) -> Option<Member> {
         let at = self.index.remove(&address)? as usize;
+        // `list`, `compact` and `ages` all move their last entry to the free place.
         let old = self.list.swap_remove(at);
         let stride = Family::of(address.ip()).stride();
         let last = self.list.len() * stride;

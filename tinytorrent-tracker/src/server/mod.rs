@@ -19,11 +19,11 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 mod ages;
-mod around;
 mod config;
 mod connection_id;
 mod http;
 mod members;
+mod ranges;
 mod roles;
 mod swarm;
 mod swarms;
@@ -33,8 +33,8 @@ pub use config::ServerConfig;
 use connection_id::ConnectionIds;
 pub use swarms::Swarms;
 
-/// A tracker over UDP and HTTP, IPv4 and IPv6. It ends when it is dropped, or politely with
-/// [`shutdown`](Self::shutdown).
+/// A tracker over UDP and HTTP, and over IPv4 and IPv6. [`shutdown`](Self::shutdown) ends it after
+/// the requests in flight; dropping it ends it at once.
 ///
 /// ```no_run
 /// use tinytorrent_tracker::server::{ServerConfig, TrackerServer};
@@ -65,16 +65,17 @@ struct Shared {
 
 impl Shared {
     fn swarms(&self) -> MutexGuard<'_, Swarms> {
+        // One request that panicked must not end the tracker for all.
         self.swarms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl TrackerServer {
-    /// Listens on these addresses; port 0 lets the system choose. An IPv6 address takes IPv6
-    /// only, so both families can have the same port.
+    /// Listens on these addresses; with port 0 the system chooses a port. An IPv6 address takes
+    /// IPv6 only, so that both families can have the same port.
     ///
     /// # Errors
-    /// What the system says to an address.
+    /// The error of the system for an address.
     pub async fn bind(
         config: ServerConfig,
         udp: &[SocketAddr],
@@ -113,12 +114,12 @@ impl TrackerServer {
         Ok(server)
     }
 
-    /// Where it listens for datagrams, in the order of the addresses given.
+    /// The addresses of the UDP sockets, in the order in which they were given.
     pub fn udp_addresses(&self) -> &[SocketAddr] {
         &self.udp
     }
 
-    /// Where it listens for HTTP, in the order of the addresses given.
+    /// The addresses of the HTTP sockets, in the order in which they were given.
     pub fn http_addresses(&self) -> &[SocketAddr] {
         &self.http
     }
@@ -130,12 +131,12 @@ impl TrackerServer {
         udp.chain(http).collect()
     }
 
-    /// Looks at what it knows, while it waits.
+    /// Calls `look` with the state of the tracker, which serves no request meanwhile.
     pub fn with_swarms<R>(&self, look: impl FnOnce(&Swarms) -> R) -> R {
         look(&self.shared.swarms())
     }
 
-    /// Takes no more requests, lets those under way end within a second, and ends.
+    /// Ends the tracker. HTTP requests in flight have a second to end.
     pub async fn shutdown(mut self) {
         self.udp_tasks.shutdown().await;
         self.shutdown.send_replace(true);
@@ -152,7 +153,7 @@ fn open(address: SocketAddr, kind: Type) -> io::Result<Socket> {
         socket.set_only_v6(true)?;
     }
     if kind == Type::STREAM && cfg!(unix) {
-        // A tracker that is started again must not wait for old connections to fade.
+        // Otherwise a restart fails while old connections are in TIME-WAIT.
         socket.set_reuse_address(true)?;
     }
     socket.set_nonblocking(true)?;
@@ -160,8 +161,9 @@ fn open(address: SocketAddr, kind: Type) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Connections that wait to be accepted.
+/// The length of the queue of connections that were not accepted yet: many clients announce at
+/// the same moment.
 const BACKLOG: i32 = 1024;
 
-/// How long [`TrackerServer::shutdown`] waits for requests under way.
+/// The timeout of [`TrackerServer::shutdown`] for requests in flight.
 const GRACE: Duration = Duration::from_secs(1);

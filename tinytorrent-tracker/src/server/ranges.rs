@@ -1,12 +1,14 @@
 use std::ops::Range;
 
-/// The places of up to `count` entries of a list, once around from `start`, but for `hole`.
-pub(super) fn around(
+/// The places of the first `count` entries of a cyclic list that begins at `start`, without the
+/// place `hole`.
+pub(super) fn cyclic_ranges(
     length: usize,
     start: usize,
     hole: Option<usize>,
     count: usize,
 ) -> [Range<usize>; 4] {
+    // The end of the list is in no range, so it stands for no hole.
     let hole = hole.unwrap_or(length);
     let without_hole = |range: Range<usize>| {
         let cut = hole.clamp(range.start, range.end);
@@ -21,7 +23,7 @@ pub(super) fn around(
     })
 }
 
-/// A range of two slices that stand one behind the other.
+/// A range of two slices that count as one, the second behind the first.
 pub(super) fn slices<T>([first, second]: [&[T]; 2], range: Range<usize>) -> [&[T]; 2] {
     let cut = |slice: &[T], before: usize| {
         let within = |at: usize| at.saturating_sub(before).min(slice.len());
@@ -45,7 +47,7 @@ mod tests {
         ) {
             let start = start % length.max(1);
             let steps = (start..length).chain(0..start).filter(|at| Some(*at) != hole).take(count);
-            let ranges = around(length, start, hole, count).into_iter().flatten();
+            let ranges = cyclic_ranges(length, start, hole, count).into_iter().flatten();
             prop_assert_eq!(ranges.collect::<Vec<_>>(), steps.collect::<Vec<_>>());
         }
 

@@ -5,10 +5,10 @@ use tinytorrent_types::compact::Family;
 
 use super::members::Member;
 
-/// The peers of a swarm by id, and how many have which role.
+/// The peers of a swarm by id, and the number of peers with each role.
 ///
-/// A peer with several addresses, one of each family say, is one peer (BEP 7). It is a seed as soon
-/// as one of them says so, since the others may still wait for their next announce.
+/// A peer with several addresses, such as one of each family, counts once (BEP 7). It is a seed as
+/// soon as one address announces so, since the announces from the others may be due later.
 #[derive(Debug, Default)]
 pub(super) struct Roles {
     peers: HashMap<PeerId, Presence>,
@@ -16,7 +16,7 @@ pub(super) struct Roles {
     paused: u32,
 }
 
-/// The number of addresses of one peer, by family and by what was said from there.
+/// The numbers of addresses of one peer, by family and by role.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Presence {
     v4: u32,
@@ -33,27 +33,27 @@ enum Role {
 }
 
 impl Roles {
-    /// Peers, each counted once.
+    /// The number of peers.
     pub(super) fn peers(&self) -> u32 {
         self.peers.len() as u32
     }
 
-    /// Peers that have everything.
+    /// The number of seeds.
     pub(super) fn seeds(&self) -> u32 {
         self.seeds
     }
 
-    /// Partial seeds (BEP 21).
+    /// The number of partial seeds (BEP 21).
     pub(super) fn paused(&self) -> u32 {
         self.paused
     }
 
-    /// Whether this peer is known, and misses something.
+    /// True if this peer is known and incomplete.
     pub(super) fn is_leeching(&self, id: PeerId) -> bool {
         self.peers.get(&id).is_some_and(|presence| presence.role() != Role::Seed)
     }
 
-    /// Addresses of this peer in one family.
+    /// The number of addresses of this peer in one family.
     pub(super) fn addresses(&self, id: PeerId, family: Family) -> u32 {
         self.peers.get(&id).map_or(0, |presence| match family {
             Family::V4 => presence.v4,
@@ -65,15 +65,16 @@ impl Roles {
         self.change(member.id, |presence| presence.add(member));
     }
 
-    /// Takes a member back that was added.
+    /// Removes a member that was added.
     pub(super) fn remove(&mut self, member: &Member) {
         self.change(member.id, |presence| presence.remove(member));
     }
 
-    /// The same as removing one and adding the other.
+    /// Removes a member and adds another.
     pub(super) fn replace(&mut self, old: &Member, new: &Member) {
-        let said = |member: &Member| (member.id, member.is_seed, member.is_paused);
-        if said(old) != said(new) {
+        // Most announces change nothing, and then two lookups are saved.
+        let role = |member: &Member| (member.id, member.is_seed, member.is_paused);
+        if role(old) != role(new) {
             self.remove(old);
             self.add(new);
         }

@@ -3,22 +3,22 @@ use std::time::{Duration, Instant};
 
 use tinytorrent_types::compact::{self, Family};
 
-use super::around::{around, slices};
 use super::members::{Member, Members};
+use super::ranges::{cyclic_ranges, slices};
 use super::roles::Roles;
 use crate::SwarmCounts;
 
-/// The peers of one torrent: their addresses by family, and who is who.
+/// The peers of one torrent: their addresses by family, and their roles.
 #[derive(Debug, Default)]
 pub(super) struct Swarm {
     v4: Addresses,
     v6: Addresses,
     roles: Roles,
-    /// How many `completed` were heard.
+    /// The number of peers that have announced `completed`.
     completed: u32,
 }
 
-/// Addresses of one family. Seeds are kept apart, as they are not given to seeds.
+/// Addresses of one family. Seeds are kept apart, since seeds get no seeds.
 #[derive(Debug, Default)]
 struct Addresses {
     seeds: Members,
@@ -26,7 +26,7 @@ struct Addresses {
 }
 
 impl Swarm {
-    /// Adds or renews an address. At the limit, the one not heard of for longest gives way.
+    /// Adds or renews an address. At the limit, the address with the oldest announce is removed.
     pub(super) fn insert(&mut self, member: Member, limit: usize) {
         let addresses = self.of_mut(Family::of(member.address.ip()));
         if let Some(old) = addresses.renew(member) {
@@ -50,16 +50,17 @@ impl Swarm {
         }
     }
 
-    /// Counts a `completed`, once for a peer that was not a seed already: it comes from each of its
-    /// addresses.
+    /// Counts a `completed`.
     pub(super) fn complete(&mut self, member: &Member) {
+        // A peer with two addresses announces it from both, and is a seed after the first.
         if self.roles.is_leeching(member.id) {
             self.completed = self.completed.saturating_add(1);
         }
     }
 
-    /// Takes time for those that are forgotten only.
-    pub(super) fn forget_before(&mut self, earliest: Instant) {
+    /// Removes the addresses whose last announce is older. Takes time in proportion to their
+    /// number.
+    pub(super) fn remove_older_than(&mut self, earliest: Instant) {
         for addresses in [&mut self.v4, &mut self.v6] {
             while addresses.oldest().is_some_and(|oldest| oldest.seen_at < earliest)
                 && let Some(old) = addresses.remove_oldest()
@@ -73,7 +74,7 @@ impl Swarm {
         self.len() == 0
     }
 
-    /// Addresses of both families.
+    /// The number of addresses of both families.
     pub(super) fn len(&self) -> usize {
         self.v4.len() + self.v6.len()
     }
@@ -82,7 +83,7 @@ impl Swarm {
         self.of(family).len()
     }
 
-    /// Peers, not addresses.
+    /// The numbers of peers, each counted once.
     pub(super) fn counts(&self) -> SwarmCounts {
         let roles = &self.roles;
         let leechers = roles.peers() - roles.seeds();
@@ -94,17 +95,17 @@ impl Swarm {
         }
     }
 
-    /// The addresses of a family that are of use to a member: of other peers, and to a seed only
-    /// those that are none. Once around from a place that `chance` decides.
+    /// The addresses of a family that are useful to a member: those of other peers, and for a seed
+    /// those of leechers only. The list is cyclic, and begins at a place given by `random`.
     pub(super) fn others<'a>(
         &'a self,
         family: Family,
         member: &'a Member,
-        chance: u64,
+        random: u64,
     ) -> impl Iterator<Item = &'a Member> {
         let lists = self.of(family).given_to(member, Members::as_slice);
         let length = lists[0].len() + lists[1].len();
-        let start = place(chance, length);
+        let start = place(random, length);
         let (late, early) = (slices(lists, start..length), slices(lists, 0..start));
         late.into_iter().chain(early).flatten().filter(|other| other.id != member.id)
     }
@@ -115,21 +116,23 @@ impl Swarm {
         family: Family,
         member: &Member,
         count: usize,
-        chance: u64,
+        random: u64,
         out: &mut Vec<u8>,
     ) {
         let known = u32::from(Family::of(member.address.ip()) == family);
         if self.roles.addresses(member.id, family) > known {
-            let others = self.others(family, member, chance).take(count);
+            // Several addresses of the member itself have to be skipped one by one.
+            let others = self.others(family, member, random).take(count);
             return others.for_each(|other| compact::write(other.address, out));
         }
-        // One address at most is left out, and what is around it can be copied.
+        // At most one address is left out, so the ranges around it can be copied, which is several
+        // times as fast.
         let addresses = self.of(family);
         let packed = addresses.given_to(member, Members::compact);
         let (stride, seeds) = (family.stride(), packed[0].len() / family.stride());
         let length = seeds + addresses.leechers.len();
         let own = addresses.leechers.place_of(member.address).map(|at| seeds + at);
-        for places in around(length, place(chance, length), own, count) {
+        for places in cyclic_ranges(length, place(random, length), own, count) {
             let parts = slices(packed, places.start * stride..places.end * stride);
             parts.into_iter().for_each(|part| out.extend_from_slice(part));
         }
@@ -176,7 +179,7 @@ impl Addresses {
         if is_seed { &mut self.seeds } else { &mut self.leechers }
     }
 
-    /// What there is of the members that may be given to this one.
+    /// The two lists of members that may be given to this one, as `read` returns them.
     fn given_to<'a, T>(
         &'a self,
         member: &Member,
@@ -186,8 +189,9 @@ impl Addresses {
         [seeds, read(&self.leechers)]
     }
 
-    /// Puts a member in the place of the one with its address, and returns that one.
+    /// Replaces the member with the same address, and returns the old one; `None` if there is none.
     fn renew(&mut self, member: Member) -> Option<Member> {
+        // The old one is in the other list if the peer has become a seed.
         let renewed = self.of_role_mut(member.is_seed).renew(member);
         renewed.or_else(|| {
             let old = self.of_role_mut(!member.is_seed).remove(member.address)?;
@@ -211,10 +215,10 @@ impl Addresses {
     }
 }
 
-/// A place in a list of this length.
-fn place(chance: u64, length: usize) -> usize {
-    (chance % length.max(1) as u64) as usize
+/// A random place in a list of this length.
+fn place(random: u64, length: usize) -> usize {
+    (random % length.max(1) as u64) as usize
 }
 
-/// How often a tracker looks for peers that left without a word.
+/// The time between two sweeps for peers that left without `stopped`.
 pub(super) const SWEEP: Duration = Duration::from_secs(60);

@@ -14,29 +14,29 @@ use crate::{
     AnnounceEvent, AnnounceRequest, AnnounceResponse, Peer, Refusal, ScrapeResponse, SwarmCounts,
 };
 
-/// All that a tracker knows, without sockets and clock: who was here when, and what they said.
+/// The state of a tracker, without sockets and clock: all swarms and their peers.
 #[derive(Debug)]
 pub struct Swarms {
     config: ServerConfig,
     swarms: HashMap<WireInfoHash, Swarm>,
-    /// Addresses in all swarms.
+    /// The number of addresses in all swarms.
     addresses: usize,
     rng: StdRng,
     swept_at: Instant,
 }
 
 impl Swarms {
-    /// A tracker that knows nothing yet. The seed decides which peers are given to whom.
+    /// A tracker without swarms. The choice of peers for a response comes from `seed`.
     pub fn new(config: ServerConfig, seed: u64, now: Instant) -> Self {
         let rng = StdRng::seed_from_u64(seed);
         Self { config, swarms: HashMap::new(), addresses: 0, rng, swept_at: now }
     }
 
-    /// Takes an announce that came from this address. Peers of its own family come first;
-    /// `both_families` adds those of the other where there is room, which a UDP reply cannot hold.
+    /// Takes an announce from this address. The response has peers of the same family first, and
+    /// with `both_families` also those of the other, which a UDP reply cannot hold.
     ///
     /// # Errors
-    /// A port of 0, or one torrent or peer too many.
+    /// A port of 0, or more torrents or peers than the limits allow.
     pub fn announce(
         &mut self,
         now: Instant,
@@ -45,23 +45,23 @@ impl Swarms {
         both_families: bool,
     ) -> Result<AnnounceResponse, Refusal> {
         let mut response = self.response();
-        if let Some(Heard { swarm, member, wanted, chance }) = self.hear(now, from, request)? {
+        if let Some(Recorded { swarm, member, wanted, random }) = self.record(now, from, request)? {
             let family = Family::of(member.address.ip());
-            let own = swarm.others(family, &member, chance);
-            let further = both_families.then(|| swarm.others(other(family), &member, chance));
+            let own = swarm.others(family, &member, random);
+            let further = both_families.then(|| swarm.others(other(family), &member, random));
             let peers = own.chain(further.into_iter().flatten()).take(wanted);
             response.peers.extend(peers.map(to_peer));
             response.external_ip = Some(from.to_canonical());
         }
-        let counts = self.counts(request.info_hash).unwrap_or_else(nobody);
+        let counts = self.counts(request.info_hash).unwrap_or_else(empty_counts);
         response.seeders = counts.seeders;
         response.leechers = counts.leechers;
         response.downloaded = counts.completed;
         Ok(response)
     }
 
-    /// The same for a UDP reply, which has room for less: appends peers of the sender's family in
-    /// compact form, and tells interval and counts.
+    /// Takes an announce for a UDP reply: appends peers of the sender's family in compact form,
+    /// and returns the interval and the counts.
     pub(super) fn announce_compact(
         &mut self,
         now: Instant,
@@ -70,23 +70,24 @@ impl Swarms {
         out: &mut Vec<u8>,
     ) -> Result<(Duration, SwarmCounts), Refusal> {
         let interval = self.config.interval;
-        let counts = match self.hear(now, from, request)? {
-            Some(Heard { swarm, member, wanted, chance }) => {
-                swarm.write_others(Family::of(from), &member, wanted, chance, out);
+        let counts = match self.record(now, from, request)? {
+            Some(Recorded { swarm, member, wanted, random }) => {
+                swarm.write_others(Family::of(from), &member, wanted, random, out);
                 swarm.counts()
             }
-            None => self.counts(request.info_hash).unwrap_or_else(nobody),
+            None => self.counts(request.info_hash).unwrap_or_else(empty_counts),
         };
         Ok((interval, counts))
     }
 
-    /// Notes what an announce says. `None` for a peer that leaves: it wants no others.
-    fn hear(
+    /// Updates the swarm of an announce. Returns `None` for a peer that leaves, which gets no
+    /// peers.
+    fn record(
         &mut self,
         now: Instant,
         from: IpAddr,
         request: &AnnounceRequest,
-    ) -> Result<Option<Heard<'_>>, Refusal> {
+    ) -> Result<Option<Recorded<'_>>, Refusal> {
         self.sweep(now);
         let ip = request.ip.filter(|_| self.config.trusts_ip_parameter).unwrap_or(from);
         let address = SocketAddr::new(ip.to_canonical(), request.port);
@@ -103,10 +104,10 @@ impl Swarms {
         }
         let is_full = self.swarms.len() >= self.config.max_torrents;
         if is_full && !self.swarms.contains_key(&request.info_hash) {
-            return Err(refusal("this tracker knows as many torrents as it can"));
+            return Err(refusal("this tracker has reached its limit of torrents"));
         }
         let limit = self.limit(request.info_hash, Family::of(address.ip()));
-        let limit = limit.ok_or_else(|| refusal("this tracker knows as many peers as it can"))?;
+        let limit = limit.ok_or_else(|| refusal("this tracker has reached its limit of peers"))?;
         let is_seed = request.left == Some(0);
         let member = Member {
             address,
@@ -116,6 +117,7 @@ impl Swarms {
             seen_at: now,
         };
         let swarm = self.swarms.entry(request.info_hash).or_default();
+        // Before the insertion, which makes the peer a seed.
         if request.event == AnnounceEvent::Completed {
             swarm.complete(&member);
         }
@@ -124,10 +126,11 @@ impl Swarms {
         self.addresses = self.addresses - before + swarm.len();
         let wanted = request.num_want.map_or(self.config.default_peers, |count| count as usize);
         let wanted = wanted.min(self.config.max_peers);
-        Ok(Some(Heard { swarm, member, wanted, chance: self.rng.next_u64() }))
+        Ok(Some(Recorded { swarm, member, wanted, random: self.rng.next_u64() }))
     }
 
-    /// How many addresses of a family a swarm may have; `None` if there is room for none.
+    /// The largest number of addresses of a family in a swarm; `None` if the tracker is full and
+    /// none of them can be replaced.
     fn limit(&self, info_hash: WireInfoHash, family: Family) -> Option<usize> {
         if self.addresses < self.config.max_addresses {
             return Some(self.config.max_swarm);
@@ -136,20 +139,20 @@ impl Swarms {
         (known > 0).then_some(known)
     }
 
-    /// Answers a scrape. A swarm that is not known has no peers, as over UDP, where a reply has an
-    /// entry for each hash that was asked for.
+    /// The response to a scrape. An unknown swarm has no peers, as in a UDP reply, which has an
+    /// entry for each info-hash of the request.
     pub fn scrape(&self, info_hashes: &[WireInfoHash]) -> ScrapeResponse {
-        let counts = |hash: &WireInfoHash| (*hash, self.counts(*hash).unwrap_or_else(nobody));
+        let counts = |hash: &WireInfoHash| (*hash, self.counts(*hash).unwrap_or_else(empty_counts));
         ScrapeResponse {
             files: info_hashes.iter().map(counts).collect(),
             ..ScrapeResponse::default()
         }
     }
 
-    /// The counts of every swarm, if that is allowed.
+    /// The response to a scrape of all swarms.
     ///
     /// # Errors
-    /// If it is not.
+    /// If [`ServerConfig::allow_full_scrape`] is false.
     pub fn scrape_all(&self) -> Result<ScrapeResponse, Refusal> {
         if !self.config.allows_full_scrape {
             return Err(refusal("a scrape needs an info_hash"));
@@ -158,20 +161,20 @@ impl Swarms {
         Ok(ScrapeResponse { files, ..ScrapeResponse::default() })
     }
 
-    /// The counts of one swarm; `None` if it is not known.
+    /// The counts of one swarm; `None` for an unknown swarm.
     pub fn counts(&self, info_hash: WireInfoHash) -> Option<SwarmCounts> {
         self.swarms.get(&info_hash).map(Swarm::counts)
     }
 
-    /// Torrents known now.
+    /// The number of known swarms.
     pub fn torrents(&self) -> usize {
         self.swarms.len()
     }
 
-    /// Checks what must hold between any two calls, for tests and fuzzers.
+    /// Checks the invariants of the tracker, for tests and fuzzers.
     ///
     /// # Panics
-    /// If something does not hold: a bug of ours.
+    /// If an invariant does not hold, which is a bug of this crate.
     pub fn check_invariants(&self) {
         assert!(self.swarms.len() <= self.config.max_torrents);
         self.swarms.values().for_each(Swarm::check_invariants);
@@ -187,26 +190,26 @@ impl Swarms {
         }
     }
 
-    /// Forgets who has not been heard of for too long; at most once a minute.
+    /// Removes the peers whose last announce is too old; at most once a minute.
     fn sweep(&mut self, now: Instant) {
         if now < self.swept_at + SWEEP {
             return;
         }
         self.swept_at = now;
         if let Some(oldest) = now.checked_sub(self.config.lifetime()) {
-            self.swarms.values_mut().for_each(|swarm| swarm.forget_before(oldest));
+            self.swarms.values_mut().for_each(|swarm| swarm.remove_older_than(oldest));
             self.addresses = self.swarms.values().map(Swarm::len).sum();
         }
         self.swarms.retain(|_, swarm| !swarm.is_empty());
     }
 }
 
-/// A peer that stays, and what it may have.
-struct Heard<'a> {
+/// A peer whose announce was recorded, and the peers that it may get.
+struct Recorded<'a> {
     swarm: &'a Swarm,
     member: Member,
     wanted: usize,
-    chance: u64,
+    random: u64,
 }
 
 fn other(family: Family) -> Family {
@@ -221,7 +224,7 @@ fn to_peer(member: &Member) -> Peer {
 }
 
 /// The counts of a swarm without peers.
-fn nobody() -> SwarmCounts {
+fn empty_counts() -> SwarmCounts {
     Swarm::default().counts()
 }
 

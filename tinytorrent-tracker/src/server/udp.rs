@@ -16,13 +16,14 @@ pub(super) async fn serve(socket: UdpSocket, shared: std::sync::Arc<Shared>) {
         reply.clear();
         answer(&shared, Instant::now(), from, &buffer[..length], &mut packed, &mut reply);
         if !reply.is_empty() {
-            // A client that cannot be reached, or a full buffer: it will ask again.
+            // Errors are ignored, since clients send a request again that got no reply.
             let _ = socket.try_send_to(&reply, from);
         }
     }
 }
 
-/// Writes the reply to a datagram; nothing if it deserves none. `packed` is scratch, and empty.
+/// Writes the reply to a datagram, or nothing if there is none. `packed` is an empty buffer for
+/// the body of the reply.
 fn answer(
     shared: &Shared,
     now: Instant,
@@ -31,6 +32,7 @@ fn answer(
     packed: &mut Vec<u8>,
     out: &mut Vec<u8>,
 ) {
+    // No reply to a malformed datagram: it would go to a source that may be forged.
     let Ok(request) = Request::read(datagram) else { return };
     let ip = from.ip();
     let mut reply = |body| Response { transaction_id: request.transaction_id, body }.write(out);
@@ -44,7 +46,7 @@ fn answer(
         }
     };
     if !shared.connection_ids.is_valid(now, ip, connection_id) {
-        // Shorter than the request, so nothing is amplified to a forged source.
+        // The reply is shorter than the request, so a forged source gets no amplified traffic.
         return reply(ResponseBody::Error { message: b"connection id mismatch" });
     }
     match &request.body {
@@ -66,6 +68,7 @@ fn answer(
         }
         RequestBody::Scrape { .. } => {
             let swarms = shared.swarms();
+            // A reply has an entry for each hash, so an unknown swarm has zeros (BEP 15, "Scrape").
             for hash in request.body.scrape_hashes() {
                 let counts = swarms.counts(hash).unwrap_or_default();
                 for number in [counts.seeders, counts.completed, counts.leechers] {

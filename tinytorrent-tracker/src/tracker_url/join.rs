@@ -3,11 +3,11 @@ use std::sync::Arc;
 use super::{TrackerUrl, UrlError};
 
 impl TrackerUrl {
-    /// The URL that a redirect of this one means: absolute, or relative to it (RFC 3986,
+    /// The target of a redirect from this URL. `location` is absolute or relative (RFC 3986,
     /// section 5.2).
     ///
     /// # Errors
-    /// What is no URL of a tracker, nor relative to one.
+    /// A location that is neither the URL of a tracker nor relative to one.
     pub fn join(&self, location: &str) -> Result<TrackerUrl, UrlError> {
         let location = location.trim();
         if has_scheme(location) {
@@ -20,12 +20,12 @@ impl TrackerUrl {
         let target = self.resolve(location.split('#').next().unwrap_or_default());
         let (host, port) = (self.host(), self.port());
         let mut url: TrackerUrl = format!("{scheme}://{host}:{port}{target}").parse()?;
-        // The same server asks for the same password.
+        // The password belongs to the host, which is the same.
         Arc::make_mut(&mut url.parts).user_info.clone_from(&self.parts.user_info);
         Ok(url)
     }
 
-    /// Path and query of a reference without scheme, host and fragment.
+    /// The path and query that a reference without scheme, host and fragment stands for.
     fn resolve(&self, reference: &str) -> String {
         let whole = self.path_and_query();
         let path = &whole[..whole.find('?').unwrap_or(whole.len())];
@@ -41,16 +41,17 @@ impl TrackerUrl {
     }
 }
 
-/// Whether a reference is absolute. In a relative one, a colon stands behind a slash, `?` or `#`.
+/// True if a reference is absolute.
 fn has_scheme(text: &str) -> bool {
+    // In a relative reference, a colon stands only behind a slash, `?` or `#` (RFC 3986, 4.2).
     text.split_once(':').is_some_and(|(scheme, _)| {
         scheme.starts_with(|first: char| first.is_ascii_alphabetic())
             && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
     })
 }
 
-/// RFC 3986, section 5.2.4. `target` begins with a slash. A path without such segments stays byte
-/// for byte as it is, since some trackers compare it.
+/// Removes the segments `.` and `..` (RFC 3986, section 5.2.4). `target` begins with a slash. All
+/// else is kept byte for byte, since some trackers compare paths.
 fn without_dot_segments(target: &str) -> String {
     let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
     let mut kept: Vec<&str> = Vec::new();
@@ -65,7 +66,7 @@ fn without_dot_segments(target: &str) -> String {
                 continue;
             }
         }
-        // The folder that it names is still a folder.
+        // `/a/..` is the folder `/`, and keeps its slash.
         if is_last {
             kept.push("");
         }

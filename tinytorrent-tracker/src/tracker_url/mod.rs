@@ -12,7 +12,7 @@ pub use parse::{UrlError, UrlErrorKind};
 ///
 /// Private trackers put passkeys there and compare them as text, so nothing is decoded, encoded
 /// or normalised, except that bytes which cannot stand in a request line are percent-encoded. A
-/// fragment is dropped; it is none of the tracker's business. Cloning is cheap.
+/// fragment is dropped, since it is not sent. Cloning is cheap.
 ///
 /// ```
 /// use tinytorrent_tracker::{Scheme, TrackerUrl};
@@ -33,26 +33,26 @@ pub struct TrackerUrl {
 struct Parts {
     scheme: Scheme,
     user_info: Option<String>,
-    /// ASCII, lower case, IPv6 in brackets.
+    /// The host in ASCII and lower case, an IPv6 address in brackets.
     host: String,
     port: u16,
     /// Begins with `/`, unless it is empty or begins with `?`.
     path_and_query: String,
 }
 
-/// How a tracker is spoken to.
+/// The protocol of a tracker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scheme {
-    /// BEP 3.
+    /// HTTP (BEP 3).
     Http,
-    /// BEP 3 over TLS.
+    /// HTTP over TLS.
     Https,
-    /// BEP 15.
+    /// UDP (BEP 15).
     Udp,
 }
 
 impl Scheme {
-    /// As it stands in the URL.
+    /// The scheme as it stands in the URL.
     pub const fn as_str(self) -> &'static str {
         match self {
             Scheme::Http => "http",
@@ -72,7 +72,7 @@ impl Scheme {
 }
 
 impl TrackerUrl {
-    /// How the tracker is spoken to.
+    /// The protocol of the tracker.
     pub fn scheme(&self) -> Scheme {
         self.parts.scheme
     }
@@ -83,24 +83,24 @@ impl TrackerUrl {
         &self.parts.host
     }
 
-    /// The host as something to resolve: without the brackets of an IPv6 address and without the
-    /// dot at the end of a name.
+    /// The host for a resolver: without the brackets of an IPv6 address and without the dot at
+    /// the end of a name.
     pub fn host_to_resolve(&self) -> &str {
         let host = self.parts.host.trim_start_matches('[').trim_end_matches(']');
         host.strip_suffix('.').unwrap_or(host)
     }
 
-    /// The port, the scheme's own if the URL has none.
+    /// The port; the default port of the scheme if the URL has none.
     pub fn port(&self) -> u16 {
         self.parts.port
     }
 
-    /// Whether the port can be left out of a `Host` header.
+    /// True if the port can be left out of a `Host` header.
     pub fn has_default_port(&self) -> bool {
         self.parts.scheme.default_port() == Some(self.parts.port)
     }
 
-    /// What stands before the `@`, as it was written: `user` or `user:password`.
+    /// The text before the `@`, as it was written: `user` or `user:password`.
     pub fn user_info(&self) -> Option<&str> {
         self.parts.user_info.as_deref()
     }
@@ -135,7 +135,7 @@ impl TrackerUrl {
     }
 }
 
-/// The whole URL, but for the password.
+/// The whole URL without the password.
 impl fmt::Display for TrackerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Parts { scheme, user_info, host, port, path_and_query } = &*self.parts;

@@ -24,8 +24,10 @@ impl FromStr for TrackerUrl {
             other => return Err(error(UrlErrorKind::UnsupportedScheme(shortened(other)))),
         };
         let rest = rest.split('#').next().unwrap_or_default();
+        // Announce URLs such as `http://host?passkey=x` have a query and no path.
         let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, path_and_query) = rest.split_at(authority_end);
+        // The last `@`, since users write passwords that contain one.
         let (user_info, host_and_port) = match authority.rsplit_once('@') {
             Some((user_info, host)) => (Some(user_info.to_owned()), host),
             None => (None, authority),
@@ -45,27 +47,27 @@ impl FromStr for TrackerUrl {
     }
 }
 
-/// Why a text is no URL of a tracker, or of a proxy, that we can speak to.
+/// An error in the URL of a tracker or a proxy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{url:?}: {kind}")]
 pub struct UrlError {
     /// The text, shortened and without the password.
     pub url: String,
-    /// What is wrong with it.
+    /// The kind of error.
     pub kind: UrlErrorKind,
 }
 
-/// What is wrong with a URL.
+/// The kind of error in a URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UrlErrorKind {
     /// There is no `scheme://`.
     #[error("no scheme, expected http://, https:// or udp://")]
     NoScheme,
-    /// A scheme that this crate does not speak, such as `wss`.
+    /// A scheme that this crate does not support, such as `wss`.
     #[error("the scheme {0:?} is not supported")]
     UnsupportedScheme(String),
-    /// No host, or one that cannot exist.
+    /// No host, or one that is neither a name nor an address.
     #[error("no valid host")]
     BadHost,
     /// A port that is no number between 1 and 65535.
@@ -74,7 +76,7 @@ pub enum UrlErrorKind {
     /// `udp://` without a port; none is defined (BEP 15).
     #[error("no port, and the scheme has no default one")]
     NoPort,
-    /// Longer than any server would take.
+    /// The URL is longer than servers take.
     #[error("longer than {MAX_URL} bytes")]
     TooLong,
 }
@@ -90,7 +92,7 @@ fn split_port(authority: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Escapes the bytes that cannot stand in a request line, and no other.
+/// Percent-encodes the bytes that cannot stand in a request line, and no other.
 fn printable_ascii(text: &str) -> String {
     use fmt::Write;
     let mut out = String::with_capacity(text.len());
@@ -106,7 +108,7 @@ fn printable_ascii(text: &str) -> String {
     out
 }
 
-/// Without the password, for people.
+/// The beginning of a URL without its password, for display.
 pub(crate) fn shortened(text: &str) -> String {
     let hidden = match text.split_once("://") {
         Some((scheme, rest)) => {

@@ -1,4 +1,4 @@
-//! UDP trackers (BEP 15, BEP 41): datagrams for both ends, and the exchange as a machine.
+//! UDP trackers (BEP 15, BEP 41): codecs of datagrams, and the client's exchange as a machine.
 
 mod exchange;
 mod options;
@@ -10,14 +10,14 @@ pub use options::{url_data, write_url_data};
 pub use request::{Announce, Request, RequestBody};
 pub use response::{Response, ResponseBody, known_count};
 
-/// The largest payload of a UDP datagram; buffers of this size lose nothing.
+/// The size of a buffer that holds every UDP datagram.
 pub const MAX_DATAGRAM: usize = 65_535;
 
-/// Info-hashes in one scrape (BEP 15: "up to about 74"): 16 + 74 · 20 bytes stay below the
-/// 1,500 bytes of an Ethernet frame.
+/// The largest number of info-hashes in one scrape (BEP 15: "up to about 74"): 16 + 74 · 20 bytes
+/// stay below the 1,500 bytes of an Ethernet frame.
 pub const MAX_SCRAPE_HASHES: usize = 74;
 
-/// What a connect request holds where all others hold the connection id.
+/// The constant of a connect request, in the place of the connection id (BEP 15, "Connect").
 const PROTOCOL_ID: u64 = 0x0417_2710_1980;
 
 const ACTION_CONNECT: u32 = 0;
@@ -25,21 +25,21 @@ const ACTION_ANNOUNCE: u32 = 1;
 const ACTION_SCRAPE: u32 = 2;
 const ACTION_ERROR: u32 = 3;
 
-/// Why bytes are no datagram of this protocol.
+/// An error of a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatagramError {
-    /// Fewer bytes than the kind of datagram has at least.
+    /// The datagram is shorter than its action requires.
     #[error("{found} bytes where a datagram with action {action:?} has at least {needed}")]
     TooShort {
-        /// What it claims to be, if it got that far.
+        /// The action; `None` if the datagram ends before it.
         action: Option<u32>,
-        /// Bytes due.
+        /// The required length in bytes.
         needed: usize,
-        /// Bytes there.
+        /// The length of the datagram in bytes.
         found: usize,
     },
-    /// An action that BEP 15 does not have. Old IPv6 trackers answered with 4.
+    /// An action that BEP 15 does not define. Old IPv6 trackers answered with 4.
     #[error("unknown action {0}")]
     UnknownAction(u32),
     /// A connect request that does not begin with the constant of the protocol.
@@ -47,7 +47,7 @@ pub enum DatagramError {
     NotTheProtocol,
 }
 
-/// Reads fixed fields off the front of a slice.
+/// A reader of fixed fields from the front of a slice.
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {

@@ -4,8 +4,8 @@ const END_OF_OPTIONS: u8 = 0;
 const NOP: u8 = 1;
 const URL_DATA: u8 = 2;
 
-/// Appends path and query of a tracker's URL, in chunks of at most 255 bytes. Appends nothing if
-/// there is nothing to say: a tracker without BEP 41 then sees a plain BEP 15 request.
+/// Appends path and query of a tracker's URL, in options of at most 255 bytes. Appends nothing if
+/// they are empty, so that the request is that of BEP 15.
 pub fn write_url_data(path_and_query: &[u8], out: &mut Vec<u8>) {
     for chunk in path_and_query.chunks(usize::from(u8::MAX)) {
         out.push(URL_DATA);
@@ -15,7 +15,7 @@ pub fn write_url_data(path_and_query: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Path and query from the bytes after offset 98 of an announce request; `None` if no option
-/// speaks of them. Unknown options are skipped, a cut one ends the reading.
+/// holds them. Unknown options are skipped, and parsing ends at an incomplete option.
 pub fn url_data(mut options: &[u8]) -> Option<Vec<u8>> {
     let mut url: Option<Vec<u8>> = None;
     while let [kind, rest @ ..] = options {
@@ -24,6 +24,7 @@ pub fn url_data(mut options: &[u8]) -> Option<Vec<u8>> {
             (NOP, _) => options = rest,
             (kind, [length, rest @ ..]) => {
                 let Some((data, rest)) = rest.split_at_checked(usize::from(*length)) else { break };
+                // A URL of more than 255 bytes is split over several options.
                 if kind == URL_DATA {
                     url.get_or_insert_default().extend_from_slice(data);
                 }

@@ -11,41 +11,41 @@ use crate::{AnnounceEvent, AnnounceRequest};
 /// A datagram from a client to a tracker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// Chosen by the client; the reply repeats it.
+    /// A random id, which the reply repeats.
     pub transaction_id: u32,
-    /// What is asked.
+    /// The fields of this kind of request.
     pub body: RequestBody<'a>,
 }
 
-/// What a client asks a tracker.
+/// The body of a datagram from a client, by action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestBody<'a> {
-    /// Asks for a connection id.
+    /// A request for a connection id.
     Connect,
-    /// Tells of oneself and asks for peers.
+    /// An announce, which is also a request for peers.
     Announce {
-        /// From a connect reply.
+        /// The id from a connect reply.
         connection_id: u64,
-        /// What is told.
+        /// The fixed fields.
         announce: Announce,
         /// The bytes from offset 98 on, see [`url_data`](super::url_data) (BEP 41).
         options: &'a [u8],
     },
-    /// Asks for the size of swarms.
+    /// A request for the sizes of swarms.
     Scrape {
-        /// From a connect reply.
+        /// The id from a connect reply.
         connection_id: u64,
         /// The info-hashes, 20 bytes each, packed.
         info_hashes: &'a [u8],
     },
 }
 
-/// The fields of an announce request as BEP 15 has them.
+/// The fixed fields of an announce request (BEP 15, "Announce").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Announce {
-    /// Which torrent.
+    /// The info-hash of the torrent.
     pub info_hash: WireInfoHash,
-    /// Who asks.
+    /// The peer id of the client.
     pub peer_id: PeerId,
     /// Bytes received.
     pub downloaded: u64,
@@ -53,11 +53,11 @@ pub struct Announce {
     pub left: u64,
     /// Bytes sent.
     pub uploaded: u64,
-    /// What happened. A number that BEP 15 does not have is read as none.
+    /// The reason for the announce. A number that BEP 15 does not define is read as `None`.
     pub event: AnnounceEvent,
-    /// An address instead of the datagram's source, if not `0.0.0.0`.
+    /// An address to use in place of the datagram's source; `0.0.0.0` for none.
     pub ip: Ipv4Addr,
-    /// Chance that stays the same for all addresses of a peer.
+    /// Random bits, the same for all addresses of a peer.
     pub key: u32,
     /// Peers wanted; negative for the tracker's default.
     pub num_want: i32,
@@ -81,6 +81,7 @@ impl From<&AnnounceRequest> for Announce {
             },
             key: request.key,
             num_want: match (request.event, request.num_want) {
+                // A client that leaves has no use for peers.
                 (AnnounceEvent::Stopped, _) => 0,
                 (_, wanted) => wanted.map_or(-1, want),
             },
@@ -122,11 +123,11 @@ impl Announce {
 }
 
 impl<'a> Request<'a> {
-    /// Reads a datagram that came to a tracker. Longer than needed is fine (BEP 15: "do not
+    /// Parses a datagram from a client. Bytes behind the fields are allowed (BEP 15: "do not
     /// expect packets to be exactly of a certain size").
     ///
     /// # Errors
-    /// Bytes that are no request; such a datagram is best ignored, since its source is unproven.
+    /// A datagram that is no request. It should get no reply, since its source may be forged.
     pub fn read(datagram: &'a [u8]) -> Result<Self, DatagramError> {
         let short =
             |action, needed| DatagramError::TooShort { action, needed, found: datagram.len() };
@@ -197,9 +198,10 @@ fn write_header(connection_id: u64, action: u32, transaction_id: u32, out: &mut 
     out.extend_from_slice(&transaction_id.to_be_bytes());
 }
 
-/// BEP 15, "Announce". `paused` of BEP 21 has no number there; it is told by HTTP only.
+/// The number of an event (BEP 15, "Announce").
 fn event_number(event: AnnounceEvent) -> u32 {
     match event {
+        // `paused` of BEP 21 has no number.
         AnnounceEvent::None | AnnounceEvent::Paused => 0,
         AnnounceEvent::Completed => 1,
         AnnounceEvent::Started => 2,

@@ -6,49 +6,50 @@ use crate::SwarmCounts;
 /// A datagram from a tracker to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Response<'a> {
-    /// Repeats the request's.
+    /// The transaction id of the request.
     pub transaction_id: u32,
-    /// What is answered.
+    /// The fields of this kind of response.
     pub body: ResponseBody<'a>,
 }
 
-/// What a tracker answers.
+/// The body of a datagram from a tracker, by action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResponseBody<'a> {
-    /// A connection id, good for a minute (the tracker takes it for two).
+    /// A connection id, which a client may use for a minute, and a tracker accepts for two.
     Connect {
-        /// To be sent with each further request.
+        /// The id to send with each further request.
         connection_id: u64,
     },
-    /// Peers.
+    /// The response to an announce.
     Announce {
-        /// Seconds to wait; negative from trackers that do not know better.
+        /// Seconds until the next announce; negative from faulty trackers.
         interval: i32,
-        /// Peers that miss something; -1 from trackers that do not know, see [`known_count`].
+        /// The number of incomplete peers; -1 from trackers that do not count, see
+        /// [`known_count`].
         leechers: u32,
-        /// Peers that miss nothing; -1 from trackers that do not know.
+        /// The number of complete peers; -1 from trackers that do not count.
         seeders: u32,
         /// Compact peers: 6 bytes each if the datagram came over IPv4, 18 if over IPv6.
         peers: &'a [u8],
     },
     /// Sizes of swarms, in the order of the request.
     Scrape {
-        /// Twelve bytes each: seeders, completed, leechers.
+        /// Entries of twelve bytes: seeders, completed, leechers.
         counts: &'a [u8],
     },
-    /// The tracker refuses.
+    /// A refusal.
     Error {
-        /// Why, for people; any bytes.
+        /// A message for the user; any bytes.
         message: &'a [u8],
     },
 }
 
 impl<'a> Response<'a> {
-    /// Reads a datagram that came from a tracker. Longer than needed is fine, and so are bytes
-    /// behind the last whole peer.
+    /// Parses a datagram from a tracker. Bytes behind the fields, or behind the last whole peer,
+    /// are allowed.
     ///
     /// # Errors
-    /// Bytes that are no response.
+    /// A datagram that is too short, or has an unknown action.
     pub fn read(datagram: &'a [u8]) -> Result<Self, DatagramError> {
         let mut fields = Fields(datagram);
         let (Some(action), Some(transaction_id)) = (fields.u32(), fields.u32()) else {
@@ -68,7 +69,7 @@ impl<'a> Response<'a> {
         Ok(Self { transaction_id, body })
     }
 
-    /// The transaction id of bytes that may be a response, without looking further.
+    /// The transaction id of a datagram that may be a response; nothing else is checked.
     pub fn peek_transaction_id(datagram: &[u8]) -> Option<u32> {
         datagram.get(4..8)?.try_into().ok().map(u32::from_be_bytes)
     }
@@ -104,8 +105,8 @@ impl<'a> Response<'a> {
 }
 
 impl<'a> ResponseBody<'a> {
-    /// The peers of an announce reply, by the family of the datagram (BEP 15, "IPv6").
-    /// Nothing for other replies.
+    /// The peers of an announce reply, whose format depends on the family of the datagram (BEP 15,
+    /// "IPv6"). Empty for other replies.
     pub fn peers(&self, family: Family) -> compact::Peers<'a> {
         match self {
             ResponseBody::Announce { peers, .. } => compact::peers(peers, family),
@@ -113,7 +114,7 @@ impl<'a> ResponseBody<'a> {
         }
     }
 
-    /// The whole entries of a scrape reply. Nothing for other replies.
+    /// The whole entries of a scrape reply. Empty for other replies.
     pub fn counts(&self) -> impl ExactSizeIterator<Item = SwarmCounts> + use<'a> {
         let packed: &'a [u8] = match self {
             ResponseBody::Scrape { counts } => counts,
@@ -130,7 +131,7 @@ impl<'a> ResponseBody<'a> {
         })
     }
 
-    /// The action's number.
+    /// The number of the action.
     pub fn action(&self) -> u32 {
         match self {
             ResponseBody::Connect { .. } => ACTION_CONNECT,
@@ -141,9 +142,9 @@ impl<'a> ResponseBody<'a> {
     }
 }
 
-/// A count of a reply; `None` if it is negative as the 32-bit integer that BEP 15 has, which is
-/// what trackers write that do not count.
+/// A count of a reply; `None` if the tracker does not count.
 pub fn known_count(count: u32) -> Option<u32> {
+    // The fields of BEP 15 are signed, and trackers that do not count send -1.
     u32::try_from(count.cast_signed()).ok()
 }
 

@@ -61,7 +61,7 @@ impl Tracker {
         Self { address, task }
     }
 
-    /// An HTTP tracker that sends these bytes to everybody.
+    /// An HTTP tracker that sends these bytes to every client.
     pub async fn http_sending(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Self::http_with(move |_, mut stream| {
@@ -104,7 +104,7 @@ async fn read_head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-/// What an honest UDP tracker replies.
+/// The reply of a correct UDP tracker.
 pub fn honest(datagram: &[u8], peers: &[u8]) -> Vec<u8> {
     let request = Request::read(datagram).unwrap();
     let body = match request.body {

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 pub struct Process(Child);
 
 impl Process {
-    /// Its standard input is closed when the test ends, in whatever way; who reads it can tell.
+    /// The standard input, which is closed when the test ends in any way.
     pub fn spawn(command: &mut Command) -> std::io::Result<Self> {
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(Self)
     }
@@ -30,7 +30,7 @@ pub fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// Waits until somebody accepts connections there.
+/// Waits until a program accepts connections there.
 pub async fn listening(address: SocketAddr) -> bool {
     for _ in 0..1200 {
         if TcpStream::connect(address).await.is_ok() {
@@ -41,11 +41,11 @@ pub async fn listening(address: SocketAddr) -> bool {
     false
 }
 
-/// Whether the program can be started at all. If not, tells that the test is left out.
+/// True if the program can be started. Otherwise prints that the test is left out.
 ///
 /// # Panics
 ///
-/// When it cannot and `TINYTORRENT_INTEROP=require` is set.
+/// If the program cannot be started and `TINYTORRENT_INTEROP=require` is set.
 pub fn is_installed(program: &str) -> bool {
     let mut command = Command::new(program);
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -58,7 +58,7 @@ pub fn is_installed(program: &str) -> bool {
     is_installed
 }
 
-/// Tells why a test is left out; the harness would keep `println!` to itself.
+/// Prints the reason why a test is left out. The test harness would capture `println!`.
 pub fn left_out(why: &str) {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");

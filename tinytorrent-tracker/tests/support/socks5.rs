@@ -1,4 +1,4 @@
-//! A SOCKS5 proxy that relays datagrams (RFC 1928), honest unless told otherwise.
+//! A SOCKS5 proxy that relays datagrams (RFC 1928), with faults on request.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -31,13 +31,13 @@ struct Counts {
 pub struct Behaviour {
     /// The reply to `UDP ASSOCIATE`; 0 grants it.
     pub reply: u8,
-    /// Tells the port of the relay only, and not its address.
+    /// Replies with the port of the relay only, and not with its address.
     pub hides_address: bool,
-    /// What every name is looked up as.
+    /// The address of every name.
     pub names: SocketAddr,
-    /// How many datagrams an association takes before it is ended.
+    /// The number of datagrams after which an association ends.
     pub datagrams: usize,
-    /// Put before every datagram to the client.
+    /// Bytes to put before every datagram to the client.
     pub noise: Vec<Vec<u8>>,
 }
 
@@ -69,12 +69,12 @@ impl Socks5 {
         Self { address, counts, task }
     }
 
-    /// Associations that were asked for.
+    /// The number of requested associations.
     pub fn opened(&self) -> usize {
         self.counts.opened.load(Ordering::Relaxed)
     }
 
-    /// Waits until all that were asked for are over.
+    /// Waits until all requested associations have ended.
     pub async fn all_closed(&self) {
         for _ in 0..6000 {
             if self.counts.closed.load(Ordering::Relaxed) == self.opened() {
@@ -153,7 +153,7 @@ async fn relay_datagrams(relay: UdpSocket, behaviour: Behaviour) {
             write_address(SocketAddr::new(from.ip(), port), &mut wrapped);
             wrapped.extend(datagram);
             if (port, fragment) != (from.port(), 0) {
-                // Only the last may be believed.
+                // Only the last is a valid reply.
                 let last = wrapped.len() - 1;
                 wrapped[last] ^= 0xff;
             }

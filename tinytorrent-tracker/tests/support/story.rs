@@ -1,4 +1,4 @@
-//! The life of two peers, as a tracker should tell it.
+//! The announces of two peers, and the responses that a tracker should give.
 
 use tinytorrent_tracker::client::TrackerClient;
 use tinytorrent_tracker::{AnnounceEvent, AnnounceRequest, AnnounceResponse, TrackerUrl};

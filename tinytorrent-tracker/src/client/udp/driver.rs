@@ -23,8 +23,8 @@ pub(super) struct Command {
 
 pub(super) type Answer = oneshot::Sender<Result<Reply, ErrorKind>>;
 
-/// Owns a link and the machine that speaks over it. Ends when the client is gone; a relay also when
-/// it is not needed for now.
+/// The task that owns a link, and the machine that runs over it. It ends when the client is
+/// dropped, and that of a relay also when it is idle.
 pub(super) struct Driver {
     link: Link,
     exchange: Exchange,
@@ -65,7 +65,8 @@ impl Driver {
                 }
             }
             self.drain().await;
-            // Nothing is pending and no connection id is fresh: what comes next can begin anew.
+            // An idle relay would keep a connection to the proxy open. No request is in flight and
+            // no connection id is fresh, so that a new relay costs the next request little.
             if self.link.is_relayed() && self.exchange.poll_timeout().is_none() {
                 return;
             }
@@ -75,11 +76,12 @@ impl Driver {
     fn on_datagram(&mut self, sender: Target, datagram: &[u8]) {
         let family = match sender {
             Target::Address(address) => Family::of(address.ip()),
-            // Of a proxy that repeats the name; most trackers have IPv4.
+            // Some proxies repeat the name. The reply has the format of IPv4 if the proxy reached
+            // the tracker over IPv4, and most trackers have no IPv6.
             Target::Name(..) => Family::V4,
         };
         let asked = self.exchange.tracker_of(datagram);
-        if let Some(from) = self.link.sender(sender, asked) {
+        if let Some(from) = self.link.address_of_sender(sender, asked) {
             let now = std::time::Instant::now();
             self.exchange.handle_datagram_over(now, from, family, datagram);
         }
@@ -102,7 +104,7 @@ impl Driver {
         self.answers.insert(id, (tracker, answer));
     }
 
-    /// Sends what is to be sent and answers what is over.
+    /// Sends all datagrams and outcomes that are due.
     async fn drain(&mut self) {
         self.forget_cancelled();
         while let Some(tracker) = self.exchange.poll_transmit(&mut self.datagram) {
@@ -112,15 +114,17 @@ impl Driver {
         }
         while let Some((id, outcome)) = self.exchange.poll_outcome() {
             if let Some((_, answer)) = self.answers.remove(&id) {
-                // Whoever asked may have gone away.
+                // The receiver is gone if the caller has dropped the future.
                 let _ = answer.send(outcome.map_err(ErrorKind::from));
             }
         }
     }
 
-    /// No route, no address, not allowed: waiting would not help.
+    /// Ends all requests to a tracker to which nothing can be sent.
     fn on_send_error(&mut self, tracker: SocketAddr, error: &io::Error) {
         use io::ErrorKind::{ConnectionRefused, ConnectionReset, Interrupted, WouldBlock};
+        // These may be over at the next retransmission. After others, such as no route to the
+        // address, waiting would not help.
         if matches!(error.kind(), ConnectionRefused | ConnectionReset | Interrupted | WouldBlock) {
             return;
         }
@@ -140,7 +144,7 @@ impl Driver {
     }
 }
 
-/// How datagrams reach trackers.
+/// A link over which datagrams reach trackers.
 pub(super) enum Link {
     Direct(UdpSocket),
     Relayed(Relay),
@@ -151,6 +155,7 @@ impl Link {
         matches!(self, Link::Relayed(_))
     }
 
+    /// The address by which the exchange knows a tracker.
     fn address_of(&mut self, tracker: Target) -> Option<SocketAddr> {
         match (self, tracker) {
             (Link::Relayed(relay), tracker) => Some(relay.address_of(tracker)),
@@ -166,21 +171,25 @@ impl Link {
         }
     }
 
-    /// The next datagram, if it is one of ours; an error if there will be no more.
+    /// Receives a datagram; `None` if it is to be ignored.
+    ///
+    /// # Errors
+    /// If the link has ended.
     async fn receive<'a>(&self, buffer: &'a mut [u8]) -> io::Result<Option<(Target, &'a [u8])>> {
         match self {
             Link::Direct(socket) => match socket.recv_from(buffer).await {
                 Ok((length, from)) => Ok(Some((Target::Address(from), &buffer[..length]))),
-                // An ICMP error of some tracker surfaces here and is no reason to end.
+                // An ICMP error of one tracker comes out here, and the others go on.
                 Err(_) => Ok(None),
             },
             Link::Relayed(relay) => relay.receive(buffer).await,
         }
     }
 
-    fn sender(&self, sender: Target, asked: Option<SocketAddr>) -> Option<SocketAddr> {
+    /// The address by which the exchange knows the sender of a datagram.
+    fn address_of_sender(&self, sender: Target, asked: Option<SocketAddr>) -> Option<SocketAddr> {
         match (self, sender) {
-            (Link::Relayed(relay), sender) => relay.sender(sender, asked),
+            (Link::Relayed(relay), sender) => relay.address_of_sender(sender, asked),
             (Link::Direct(_), Target::Address(address)) => Some(address),
             (Link::Direct(_), Target::Name(..)) => None,
         }

@@ -23,7 +23,8 @@ mod relay;
 use driver::{Command, Driver, Link};
 pub(super) use relay::Relay;
 
-/// One socket for each family, or one relay of the proxy; opened when used.
+/// The sockets of all requests over UDP: one for each family, or one relay of the proxy. Each is
+/// opened at its first use.
 #[derive(Debug)]
 pub(super) struct Sockets {
     v4: Task,
@@ -34,7 +35,7 @@ pub(super) struct Sockets {
     first_timeout: Duration,
 }
 
-/// The task that owns a socket; none before the first use.
+/// The sender to the task that owns a socket; `None` before the first use.
 type Task = Mutex<Option<CommandSender>>;
 
 type CommandSender = mpsc::UnboundedSender<Command>;
@@ -51,7 +52,7 @@ impl Sockets {
         }
     }
 
-    /// The task for a link.
+    /// The task that owns this link.
     fn task(&self, link: &LinkTo<'_>) -> &Task {
         match link {
             LinkTo::Tracker(address) => match Family::of(address.ip()) {
@@ -62,7 +63,7 @@ impl Sockets {
         }
     }
 
-    /// The address of our own from which a tracker is spoken to.
+    /// The local address for datagrams to a tracker.
     fn local(&self, tracker: SocketAddr) -> SocketAddr {
         match Family::of(tracker.ip()) {
             Family::V4 => self.bind_v4,
@@ -82,7 +83,7 @@ impl Sockets {
 }
 
 impl TrackerClient {
-    /// Sends a request to a tracker over UDP, in as many datagrams as it takes.
+    /// Sends a request to a tracker over UDP, in one or more datagrams.
     pub(super) async fn ask_udp<R: TrackerRequest>(
         &self,
         attempt: &Attempt,
@@ -97,10 +98,10 @@ impl TrackerClient {
         Ok(response)
     }
 
-    /// Tries each address of the route until one replies.
+    /// Sends a datagram to each address of the route until one replies.
     async fn ask_in_turn(&self, attempt: &Attempt, request: UdpRequest) -> Result<Reply, Error> {
         if let Route::Proxied(proxy) = &attempt.route {
-            // The proxy looks the host up, and tries its addresses itself.
+            // The proxy resolves the host, and chooses the address.
             let tracker = Target::of(&attempt.url);
             let tracker = tracker.map_err(|error| attempt.error(Phase::Proxy, error))?;
             let link = LinkTo::Relay { proxy, tracker };
@@ -109,7 +110,7 @@ impl TrackerClient {
         let mut error = no_address(&attempt.url);
         let mut addresses = attempt.route.candidates().peekable();
         while let Some(address) = addresses.next() {
-            // One time-out of BEP 15 for each, and for the last all the time that is left.
+            // One timeout of BEP 15 for each, and all the remaining time for the last.
             let deadline = match addresses.peek() {
                 Some(_) => attempt.deadline_of_step(self.shared.config.udp_first_timeout),
                 None => attempt.deadline,
@@ -123,7 +124,7 @@ impl TrackerClient {
         Err(error)
     }
 
-    /// Gives a request to the task that owns the link, and awaits the reply.
+    /// Sends a request to the task that owns the link, and awaits the reply.
     async fn ask_once(
         &self,
         attempt: &Attempt,
@@ -143,7 +144,7 @@ impl TrackerClient {
                 Ok(Ok(outcome)) => {
                     return outcome.map_err(|kind| attempt.error(Phase::Request, kind));
                 }
-                // The task has ended, and its link with it.
+                // The task has ended with its link, so the request is sent over a new one.
                 Ok(Err(_)) => {}
                 Err(_) => return Err(attempt.error(Phase::Request, ErrorKind::TimedOut)),
             }
@@ -151,9 +152,10 @@ impl TrackerClient {
         Err(attempt.error(phase, io::Error::from(io::ErrorKind::ConnectionAborted)))
     }
 
-    /// A sender to the task that owns the link, which is started if need be.
+    /// A sender to the task that owns the link. Starts the task if there is none.
     async fn commands(&self, link: &LinkTo<'_>) -> Result<CommandSender, ErrorKind> {
         let sockets = &self.shared.udp;
+        // Locked while the link is opened, so that a thousand announces open one.
         let mut task = sockets.task(link).lock().await;
         if let Some(commands) = task.as_ref().filter(|commands| !commands.is_closed()) {
             return Ok(commands.clone());
@@ -169,11 +171,11 @@ impl TrackerClient {
     }
 }
 
-/// The far end of a link, and the tracker that is to be reached over it.
+/// A tracker, and the far end of the link that leads to it.
 enum LinkTo<'a> {
-    /// The tracker itself.
+    /// A link to the tracker itself, which has this address.
     Tracker(SocketAddr),
-    /// A relay of the proxy.
+    /// A link to a relay of the proxy.
     Relay { proxy: &'a Proxy, tracker: Target },
 }
 
@@ -194,5 +196,6 @@ impl LinkTo<'_> {
     }
 }
 
-/// A proxy that ends the relay may have done so before it saw the request.
+/// Attempts at a request whose link ends before the reply: a proxy may end an idle relay at the
+/// moment when the request is sent.
 const LINKS: usize = 2;

@@ -3,20 +3,20 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::net::{TcpStream, UdpSocket};
 
-use super::super::socks5::{Target, unwrap, wrap};
+use super::super::socks5::{Target, read_relayed, write_relayed};
 
-/// Datagrams through a SOCKS5 proxy (RFC 1928, section 7).
+/// A relay of datagrams at a SOCKS5 proxy (RFC 1928, section 7).
 ///
-/// Names are looked up by the proxy, and its datagrams come from the addresses that it found, which
-/// nobody else knows. The exchange knows trackers by address, so a name gets one here that no
-/// tracker can have: with port 0.
+/// The proxy resolves names, and its datagrams carry the addresses that it found, which are not
+/// known here. The exchange knows trackers by address, so each name is given an address that no
+/// tracker can have: one with port 0.
 #[derive(Debug)]
 pub(in super::super) struct Relay {
-    /// The proxy relays while this is open.
+    /// The connection on which the relay was requested; the proxy relays while it is open.
     control: TcpStream,
-    /// Connected to the relay, so that nobody else is heard.
+    /// A socket that is connected to the relay, and so takes datagrams from no other address.
     socket: UdpSocket,
-    /// By the number that is their address; as many as were asked over this association.
+    /// Names of trackers. The index of a name is the IPv4 address that stands for it.
     names: Vec<Target>,
     wrapped: Vec<u8>,
 }
@@ -44,11 +44,11 @@ impl Relay {
             Some(name) => name.clone(),
             None => Target::Address(address),
         };
-        wrap(&target, datagram, &mut self.wrapped);
+        write_relayed(&target, datagram, &mut self.wrapped);
         self.socket.send(&self.wrapped).await.map(drop)
     }
 
-    /// The next datagram for us, and who sent it.
+    /// Receives a datagram with its sender; `None` if it is to be ignored.
     ///
     /// # Errors
     /// If the proxy has ended the association.
@@ -58,21 +58,26 @@ impl Relay {
     ) -> io::Result<Option<(Target, &'a [u8])>> {
         tokio::select! {
             received = self.socket.recv(buffer) => match received {
-                Ok(length) => Ok(unwrap(&buffer[..length])),
-                // Some ICMP error, as of trackers that are asked directly.
+                Ok(length) => Ok(read_relayed(&buffer[..length])),
+                // An ICMP error, after which the relay may work again.
                 Err(_) => Ok(None),
             },
-            error = ended(&self.control) => Err(error),
+            error = wait_for_end(&self.control) => Err(error),
         }
     }
 
-    /// The address by which the exchange knows the sender, if `asked` is the one that the
-    /// datagram answers: where a name was asked, only the port can be compared.
-    pub(super) fn sender(&self, sender: Target, asked: Option<SocketAddr>) -> Option<SocketAddr> {
+    /// The address by which the exchange knows the sender of a datagram. `asked` is the tracker
+    /// that the datagram answers, going by its transaction id.
+    pub(super) fn address_of_sender(
+        &self,
+        sender: Target,
+        asked: Option<SocketAddr>,
+    ) -> Option<SocketAddr> {
         match asked.and_then(|asked| Some((asked, self.name_at(asked)?))) {
+            // The address behind a name is not known here, so only the ports can be compared.
             Some((asked, name)) if name.port() == sender.port() => Some(asked),
             _ => match sender {
-                // Port 0 stands for names here, and nobody can send from it.
+                // Addresses with port 0 stand for names here, and no sender has that port.
                 Target::Address(address) if address.port() != 0 => Some(address),
                 Target::Address(_) | Target::Name(..) => None,
             },
@@ -87,8 +92,8 @@ impl Relay {
     }
 }
 
-/// Waits until the other end closes; what it says before has no meaning.
-async fn ended(control: &TcpStream) -> io::Error {
+/// Waits until the proxy closes the connection, and returns the error for it.
+async fn wait_for_end(control: &TcpStream) -> io::Error {
     let mut ignored = [0; 16];
     loop {
         if let Err(error) = control.readable().await {
@@ -96,6 +101,7 @@ async fn ended(control: &TcpStream) -> io::Error {
         }
         match control.try_read(&mut ignored) {
             Ok(0) => return io::ErrorKind::ConnectionAborted.into(),
+            // RFC 1928 gives no meaning to bytes on this connection.
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return error,

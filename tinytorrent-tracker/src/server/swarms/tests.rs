@@ -32,7 +32,7 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// How many peers the tracker gives to a newcomer.
+/// The number of peers in the response to a new peer.
 fn given(swarms: &mut Swarms, now: Instant, num_want: Option<u32>) -> usize {
     let mut newcomer = request(1, 60_000, AnnounceEvent::Started, 5);
     newcomer.num_want = num_want;
@@ -150,7 +150,7 @@ fn seeds_are_given_no_seeds() {
     assert_eq!(given(4, Started, 5), [1, 2, 3]);
     assert_eq!(given(3, Completed, 0), [4]);
     assert_eq!(given(4, AnnounceEvent::None, 5), [1, 2, 3]);
-    // Who misses something again, after a check of its content say, is given seeds again.
+    // A peer that is incomplete again, such as after a check of its content, gets seeds again.
     assert_eq!(given(3, AnnounceEvent::None, 5), [1, 2, 4]);
 }
 
@@ -215,7 +215,7 @@ fn memory_is_limited_over_all_torrents() {
     assert_eq!(announce(1, "192.0.2.1", 1, Started), Ok(Some(1)));
     assert_eq!(announce(1, "192.0.2.1", 2, Started), Ok(Some(2)));
     assert_eq!(announce(2, "192.0.2.1", 1, Started), Ok(Some(1)));
-    // Who comes to a swarm takes the place of another, who is there stays.
+    // A new peer replaces another one of the swarm, and a known peer stays.
     assert_eq!(announce(1, "192.0.2.1", 3, Started), Ok(Some(2)));
     assert_eq!(announce(2, "192.0.2.1", 1, Started), Ok(Some(1)));
     assert!(announce(3, "192.0.2.1", 1, Started).is_err());

@@ -5,9 +5,9 @@ use crate::{AnnounceResponse, Refusal, ScrapeResponse};
 /// Settings of an [`Exchange`](super::Exchange).
 ///
 /// # Defaults
-/// First time-out 15 s, 8 retransmissions (BEP 15, "Time outs"): a tracker that never answers is
-/// given up after 15 · (2^9 - 1) s, a little over two hours. Callers who cannot wait that long
-/// [`cancel`](super::Exchange::cancel).
+/// A first timeout of 15 s and 8 retransmissions (BEP 15, "Time outs"), so that a request without
+/// a reply ends after 15 · (2^9 - 1) s, a little over two hours. A caller with a shorter deadline
+/// has to [`cancel`](super::Exchange::cancel) it.
 #[derive(Debug, Clone)]
 pub struct ExchangeConfig {
     pub(super) seed: [u8; 32],
@@ -16,26 +16,26 @@ pub struct ExchangeConfig {
 }
 
 impl ExchangeConfig {
-    /// `seed` is where the transaction ids come from: take it from the system's randomness, as
-    /// only who can guess the ids can forge replies.
+    /// Default settings. The transaction ids come from `seed`, which has to be from the system's
+    /// randomness: whoever can guess the ids can forge replies.
     pub fn new(seed: [u8; 32]) -> Self {
         Self { seed, max_retransmits: MAX_EXPONENT, first_timeout: Duration::from_secs(15) }
     }
 
-    /// How long to wait for the first answer; doubles with each retransmission. Default: 15 s.
-    /// Less is impolite to trackers on the internet, and fine in tests.
+    /// The first timeout, which doubles with each retransmission. Default: 15 s. Less burdens
+    /// trackers, and is for tests.
     pub fn first_timeout(&mut self, timeout: Duration) -> &mut Self {
         self.first_timeout = timeout;
         self
     }
 
-    /// How often to send again before giving up. Default and maximum: 8.
+    /// The number of retransmissions before a request ends. Default and maximum: 8.
     pub fn max_retransmits(&mut self, count: u32) -> &mut Self {
         self.max_retransmits = count.min(MAX_EXPONENT);
         self
     }
 
-    /// 15 · 2^n.
+    /// The timeout after this number of retransmissions: 15 · 2^n.
     pub(super) fn timeout(&self, retransmits: u32) -> Duration {
         self.first_timeout * 2u32.pow(retransmits.min(MAX_EXPONENT))
     }
@@ -44,47 +44,48 @@ impl ExchangeConfig {
 /// The largest n of 15 · 2^n (BEP 15, "Time outs").
 const MAX_EXPONENT: u32 = 8;
 
-/// Names a request of one [`Exchange`](super::Exchange).
+/// The id of a request of one [`Exchange`](super::Exchange).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub(super) u64);
 
-/// What a tracker replied.
+/// A reply to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// To an announce.
+    /// A reply to an announce.
     Announce(AnnounceResponse),
-    /// To a scrape.
+    /// A reply to a scrape.
     Scrape(ScrapeResponse),
 }
 
-/// Why a request brought nothing.
+/// The failure of a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExchangeError {
-    /// The tracker refused, and once more with a fresh connection id.
+    /// The tracker refused, also with a fresh connection id.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// Nothing usable came.
+    /// No usable reply came.
     #[error("{}", timed_out(*.connecting, *.sent, *.unexpected_action))]
     TimedOut {
-        /// Whether it was the connection id that never came.
+        /// True if the reply to a connect was missing.
         connecting: bool,
-        /// How often the request, or the connect before it, was sent.
+        /// The number of datagrams sent, of the request or of the connect before it.
         sent: u32,
-        /// The last action of a reply that had our transaction id and made no sense.
+        /// The action of the last reply with our transaction id and a wrong action.
         unexpected_action: Option<u32>,
     },
-    /// A reply that ends before its first field; opentracker sends these for torrents that it
-    /// does not list.
+    /// The reply ends before its first field. opentracker sends these for torrents that it does
+    /// not list.
     #[error("the reply has {found} bytes only; perhaps the tracker does not list the torrent")]
     CutShort {
-        /// Its length in bytes.
+        /// The length of the reply in bytes.
         found: usize,
     },
-    /// More scrape entries than were asked for: nobody can tell which belongs to which.
-    #[error("{found} scrape entries where {asked} were asked for")]
+    /// The reply has more scrape entries than the request has info-hashes, so that entries cannot
+    /// be matched with these.
+    #[error("{found} scrape entries for {asked} info-hashes")]
     TooManyEntries {
-        /// Hashes in the request.
+        /// Info-hashes in the request.
         asked: usize,
         /// Entries in the reply.
         found: usize,
@@ -103,16 +104,16 @@ fn timed_out(connecting: bool, sent: u32, unexpected_action: Option<u32>) -> Str
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExchangeStats {
-    /// Datagrams given to send.
+    /// Datagrams that `poll_transmit` has returned.
     pub sent: u64,
-    /// Datagrams that answered something.
+    /// Replies that were accepted.
     pub accepted: u64,
-    /// Datagrams with a transaction id nobody waits for, or shorter than one.
+    /// Datagrams with an unknown transaction id, or without one.
     pub stray: u64,
-    /// Datagrams with the right transaction id from the wrong address: forged, or a tracker with
+    /// Datagrams with a known transaction id from another address: forged, or from a tracker with
     /// several addresses.
     pub wrong_source: u64,
-    /// Datagrams with the right transaction id and an action that answers something else, or cut
-    /// short.
+    /// Datagrams with a known transaction id that are too short, or have an action that does not
+    /// belong to the request.
     pub unexpected: u64,
 }

@@ -3,13 +3,13 @@ use std::time::Instant;
 
 use super::{CONNECTION_LIFE, RequestId};
 
-/// What we have with one tracker address.
+/// The state of one tracker address.
 #[derive(Debug, Default)]
 pub(super) struct Endpoint {
     pub(super) connection: Connection,
-    /// Requests that cannot be sent before a connection id comes.
+    /// Requests that wait for a connection id.
     pub(super) waiting: BTreeSet<RequestId>,
-    /// All requests to this address, waiting or sent.
+    /// The number of requests to this address, waiting or sent.
     pub(super) requests: usize,
 }
 
@@ -17,9 +17,9 @@ pub(super) struct Endpoint {
 pub(super) enum Connection {
     #[default]
     None,
-    /// Somebody waits for it.
+    /// A connect is in flight, and at least one request waits for the id.
     Asking { transaction_id: u32, asked_at: Instant },
-    /// Usable for [`CONNECTION_LIFE`] after it came.
+    /// A connection id, fresh for [`CONNECTION_LIFE`].
     Open { id: u64, received_at: Instant },
 }
 

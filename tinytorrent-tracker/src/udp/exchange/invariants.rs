@@ -2,10 +2,10 @@ use super::endpoint::Connection;
 use super::{Exchange, Phase, Timer, Transaction};
 
 impl Exchange {
-    /// Checks what must hold between any two calls, for tests, simulators and fuzzers.
+    /// Checks the invariants of this machine, for tests, simulators and fuzzers.
     ///
     /// # Panics
-    /// If something does not hold: a bug of ours.
+    /// If an invariant does not hold, which is a bug of this crate.
     pub fn check_invariants(&self) {
         self.check_requests();
         self.check_endpoints();
@@ -38,15 +38,15 @@ impl Exchange {
         for (address, endpoint) in &self.endpoints {
             let requests = self.pending.values().filter(|pending| pending.address == *address);
             assert_eq!(endpoint.requests, requests.count());
-            assert!(!endpoint.is_idle(), "nobody needs the endpoint {address}");
+            assert!(!endpoint.is_idle(), "the endpoint {address} is not needed");
             match endpoint.connection {
                 Connection::Asking { transaction_id, .. } => {
-                    assert!(!endpoint.waiting.is_empty(), "nobody waits for the connection");
+                    assert!(!endpoint.waiting.is_empty(), "no request waits for the connection");
                     let owner = self.transactions.get(&transaction_id);
                     assert_eq!(owner, Some(&Transaction::Connect(*address)));
                 }
                 Connection::None | Connection::Open { .. } => {
-                    assert!(endpoint.waiting.is_empty(), "who waits has asked");
+                    assert!(endpoint.waiting.is_empty(), "a request waits without a connect");
                 }
             }
         }

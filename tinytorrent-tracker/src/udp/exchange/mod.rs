@@ -19,15 +19,16 @@ pub use config::{ExchangeConfig, ExchangeError, ExchangeStats, Reply, RequestId}
 use endpoint::{Connection, Endpoint};
 use pending::{Body, Pending, Phase};
 
-/// All conversations with UDP trackers over one socket (BEP 15), without the socket and the clock.
+/// The exchange of datagrams with UDP trackers over one socket (BEP 15), without the socket and
+/// the clock.
 ///
-/// Many trackers and torrents share it; replies find their request by the tracker's address and
-/// the transaction id. A request asks for a connection id if there is no fresh one, requests to
-/// one tracker at a time share that question, and whatever is lost is sent again after
-/// 15 · 2^n seconds, where n rises over connect and request alike.
+/// Many trackers and torrents share one exchange. A reply is matched with its request by the
+/// tracker's address and the transaction id. A request without a fresh connection id waits for a
+/// connect reply, which it shares with other requests to the same tracker. A lost datagram is sent
+/// again after 15 · 2^n seconds, where n counts connects and requests together.
 ///
-/// Use one machine for each socket, and so for each family: a connection id is bound to the
-/// address it was given to.
+/// Each socket, and so each family, needs an exchange of its own, since a connection id is bound
+/// to the address that requested it.
 ///
 /// ```text
 ///            fresh id                       reply
@@ -74,9 +75,9 @@ pub struct Exchange {
     rng: StdRng,
     next_id: u64,
     pending: HashMap<RequestId, Pending>,
-    /// By canonical address; one exists while a request is pending there or its id is fresh.
+    /// Trackers by canonical address, as long as a request is pending or the id is fresh.
     endpoints: HashMap<SocketAddr, Endpoint>,
-    /// Every transaction id that an answer may still come for.
+    /// The owner of each transaction id that a reply may still carry.
     transactions: HashMap<u32, Transaction>,
     timers: BTreeSet<(Instant, Timer)>,
     transmits: VecDeque<Transaction>,
@@ -85,7 +86,7 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// A machine without requests.
+    /// An exchange without requests.
     pub fn new(config: ExchangeConfig) -> Self {
         Self {
             rng: StdRng::from_seed(config.seed),
@@ -101,7 +102,8 @@ impl Exchange {
         }
     }
 
-    /// Announces to the tracker at this address. `path_and_query` of its URL go along (BEP 41).
+    /// Starts an announce to the tracker at this address. `path_and_query` of its URL are sent as
+    /// options (BEP 41).
     pub fn start_announce(
         &mut self,
         now: Instant,
@@ -113,8 +115,8 @@ impl Exchange {
         self.start(now, tracker, body)
     }
 
-    /// Asks the tracker at this address for the size of swarms. The first
-    /// [`MAX_SCRAPE_HASHES`] hashes are taken; ask for the others in further requests.
+    /// Starts a scrape of swarms at the tracker at this address. Takes the first
+    /// [`MAX_SCRAPE_HASHES`] info-hashes; others need further requests.
     pub fn start_scrape(
         &mut self,
         now: Instant,
@@ -125,14 +127,14 @@ impl Exchange {
         self.start(now, tracker, Body::Scrape(taken.to_vec()))
     }
 
-    /// Forgets a request: no more datagrams, no outcome. Nothing happens if it is over.
+    /// Cancels a request, which then has no outcome. Changes nothing if the request is over.
     pub fn cancel(&mut self, id: RequestId) {
         self.remove(id);
     }
 
-    /// Writes the next datagram into `out`, cleared first, and says where it goes.
+    /// Clears `out`, writes the next datagram into it, and returns its destination.
     ///
-    /// Can give more after `start_*`, `handle_datagram` and `handle_timeout`.
+    /// New datagrams can be due after `start_*`, `handle_datagram` and `handle_timeout`.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> Option<SocketAddr> {
         while let Some(next) = self.transmits.pop_front() {
             out.clear();
@@ -140,6 +142,7 @@ impl Exchange {
                 Transaction::Connect(address) => self.write_connect(address, out),
                 Transaction::Request(id) => self.write_request(id, out),
             };
+            // There is none if the request has been cancelled since.
             if target.is_some() {
                 self.stats.sent += 1;
                 return target;
@@ -148,20 +151,20 @@ impl Exchange {
         None
     }
 
-    /// The next request that is over.
+    /// The outcome of the next request that is over.
     ///
-    /// Can give more after `handle_datagram` and `handle_timeout`.
+    /// New outcomes can be due after `handle_datagram` and `handle_timeout`.
     pub fn poll_outcome(&mut self) -> Option<(RequestId, Result<Reply, ExchangeError>)> {
         self.outcomes.pop_front()
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout); changes with every other call.
+    /// The deadline for [`handle_timeout`](Self::handle_timeout). Every other call can change it.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    /// Sends again what got no answer, gives up on what never will. Calls too early or too often
-    /// change nothing.
+    /// Sends datagrams again that got no reply, and ends requests that have been sent often
+    /// enough. A call before the deadline changes nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(&(at, timer)) = self.timers.first()
             && at <= now
@@ -174,12 +177,12 @@ impl Exchange {
         }
     }
 
-    /// What came and went so far.
+    /// Counters of datagrams since the start.
     pub fn stats(&self) -> ExchangeStats {
         self.stats
     }
 
-    /// Requests without an outcome.
+    /// The number of requests without an outcome.
     pub fn pending_requests(&self) -> usize {
         self.pending.len()
     }
@@ -195,8 +198,8 @@ impl Exchange {
         id
     }
 
-    /// Sends the request if there is a fresh connection id, or else sees to it that one comes;
-    /// sets the deadline for its current n.
+    /// Sends the request if there is a fresh connection id, and a connect otherwise. Sets the
+    /// deadline for the next retransmission.
     fn advance(&mut self, now: Instant, id: RequestId) {
         let Some(pending) = self.pending.get_mut(&id) else { return };
         let Some(endpoint) = self.endpoints.get_mut(&pending.address) else { return };
@@ -207,17 +210,18 @@ impl Exchange {
             pending.phase = Phase::Waiting;
             endpoint.waiting.insert(id);
             let address = pending.address;
-            self.ask_for_connection(now, address);
+            self.connect(now, address);
         }
         self.arm(now, id);
     }
 
-    /// One question for a connection id serves all who wait for it, and is not repeated before
-    /// the first time-out has passed, however many they are.
-    fn ask_for_connection(&mut self, now: Instant, address: SocketAddr) {
+    /// Sends a connect, unless one is in flight for another request to the same tracker.
+    fn connect(&mut self, now: Instant, address: SocketAddr) {
         let first_timeout = self.config.timeout(0);
         let Some(endpoint) = self.endpoints.get_mut(&address) else { return };
         match &mut endpoint.connection {
+            // Each waiting request comes here at its own deadlines; a thousand of them must not
+            // flood the tracker.
             Connection::Asking { asked_at, .. } if now < *asked_at + first_timeout => return,
             Connection::Asking { asked_at, .. } => *asked_at = now,
             Connection::None | Connection::Open { .. } => {
@@ -277,6 +281,7 @@ impl Exchange {
         if let Some(endpoint) = self.endpoints.get_mut(&pending.address) {
             endpoint.requests -= 1;
             endpoint.waiting.remove(&id);
+            // Without a waiting request the connect reply is of no use.
             if endpoint.waiting.is_empty()
                 && let Connection::Asking { transaction_id, .. } = endpoint.connection
             {
@@ -295,6 +300,7 @@ impl Exchange {
     }
 
     fn new_transaction(&mut self, owner: Transaction) -> u32 {
+        // Random, since a forged reply has to carry it (BEP 15, "UDP connections / spoofing").
         loop {
             let id = self.rng.next_u32();
             if let std::collections::hash_map::Entry::Vacant(free) = self.transactions.entry(id) {
@@ -322,27 +328,28 @@ impl Exchange {
     }
 }
 
-/// Who a transaction id belongs to, and whose datagram is to be sent.
+/// The owner of a transaction id, and of a datagram to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Transaction {
     Connect(SocketAddr),
     Request(RequestId),
 }
 
-/// What happens at a deadline.
+/// The action at a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
-    /// No answer came to a request, or to the connect it waits for.
+    /// Sends a request again, or the connect that it waits for.
     Retransmit(RequestId),
-    /// A connection id grows too old.
+    /// Drops a connection id that is too old.
     ForgetConnection(SocketAddr),
 }
 
-/// How long a client may use a connection id (BEP 15, "UDP connections / spoofing").
+/// The time for which a client may use a connection id (BEP 15, "UDP connections / spoofing").
 const CONNECTION_LIFE: Duration = Duration::from_secs(60);
 
-/// The same address has one form here, however a dual-stack socket shows it.
+/// The canonical form of an address, without IPv4 mapped into IPv6, and without flow info.
 fn canonical(address: SocketAddr) -> SocketAddr {
+    // A dual-stack socket gives the source of an IPv4 datagram in the mapped form.
     match (address.ip().to_canonical(), address) {
         (std::net::IpAddr::V6(ip), SocketAddr::V6(full)) => {
             SocketAddr::V6(std::net::SocketAddrV6::new(ip, full.port(), 0, full.scope_id()))

@@ -9,28 +9,28 @@ use crate::udp::{Announce, Request, RequestBody};
 /// A request without an outcome.
 #[derive(Debug)]
 pub(super) struct Pending {
-    /// As the caller gave it: where datagrams go.
+    /// The tracker's address as the caller gave it, to which datagrams are sent.
     pub(super) target: SocketAddr,
-    /// The same, canonical: where datagrams come from.
+    /// The same address in canonical form, to compare with the source of a reply.
     pub(super) address: SocketAddr,
     pub(super) body: Body,
-    /// One for the whole life of the request, so that a late answer to an earlier copy counts.
+    /// The id of all copies of the request, so that a late reply to an earlier copy counts.
     pub(super) transaction_id: u32,
     /// The n of 15 · 2^n.
     pub(super) retransmits: u32,
     pub(super) phase: Phase,
-    /// When to send again.
+    /// The time of the next retransmission.
     pub(super) deadline: Option<Instant>,
-    /// Whether an error reply has already made us ask for a new connection id.
+    /// True once an error reply has led to a new connection id.
     pub(super) has_reconnected: bool,
     pub(super) unexpected_action: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// For a connection id.
+    /// The request waits for a connection id.
     Waiting,
-    /// With a connection id.
+    /// The request was sent with a connection id.
     Sent,
 }
 

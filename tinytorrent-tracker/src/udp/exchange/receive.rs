@@ -13,17 +13,17 @@ use crate::udp::{DatagramError, Response, ResponseBody, known_count};
 use crate::{AnnounceResponse, Deviation, Peer, Refusal, ScrapeResponse};
 
 impl Exchange {
-    /// Takes a datagram from the socket. `true` if it belongs to a request of ours; a `false` may
-    /// belong to somebody else on the same socket, and is otherwise to be ignored.
+    /// Takes a datagram from the socket. Returns true if it belongs to a request of this exchange;
+    /// another protocol on the same socket may own the others.
     ///
-    /// Never fails: what is too short, forged, late or senseless is counted, and the wait goes on
+    /// A datagram that is too short, forged, late or malformed is counted, and its request goes on
     /// (BEP 15, "UDP connections / spoofing").
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
         self.handle_datagram_over(now, from, Family::of(from.ip()), datagram)
     }
 
-    /// The same where the address does not tell the family of the datagram: behind a proxy that
-    /// looks up names.
+    /// As `handle_datagram`, for a datagram whose family is not that of its address, which happens
+    /// behind a proxy that resolves names.
     pub(crate) fn handle_datagram_over(
         &mut self,
         now: Instant,
@@ -51,7 +51,7 @@ impl Exchange {
         true
     }
 
-    /// The tracker whose reply this is, going by its transaction id alone.
+    /// The tracker that the transaction id of a reply belongs to.
     #[cfg(feature = "client")]
     pub(crate) fn tracker_of(&self, datagram: &[u8]) -> Option<SocketAddr> {
         self.owner_of(datagram).and_then(|owner| self.address_of(owner))
@@ -124,6 +124,7 @@ impl Exchange {
                 Body::Scrape(asked),
             ) => {
                 let found = body.counts();
+                // Entries have no info-hash, and are matched by their place.
                 let outcome = if found.len() > asked.len() {
                     Err(ExchangeError::TooManyEntries { asked: asked.len(), found: found.len() })
                 } else {
@@ -145,6 +146,7 @@ impl Exchange {
                 self.note_unexpected(&[id], action);
                 false
             }
+            // opentracker answers so for torrents that it does not list.
             (Err(DatagramError::TooShort { found, .. }), _) => {
                 self.finish(id, Err(ExchangeError::CutShort { found }));
                 true
@@ -153,10 +155,10 @@ impl Exchange {
         }
     }
 
-    /// Nobody can tell from the text whether it is the connection id that the tracker dislikes,
-    /// after a restart say. So the id goes, and the request gets a second chance with a new one.
+    /// Handles an error reply to a request: the first leads to a retry with a new connection id.
     fn on_refused(&mut self, now: Instant, id: RequestId, message: &[u8]) {
         let Some(pending) = self.pending.get_mut(&id) else { return };
+        // A tracker that was restarted refuses the old id, and its message has no standard text.
         let is_last = std::mem::replace(&mut pending.has_reconnected, true);
         if let Some(endpoint) = self.endpoints.get_mut(&pending.address)
             && matches!(endpoint.connection, Connection::Open { .. })

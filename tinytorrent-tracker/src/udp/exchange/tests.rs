@@ -50,7 +50,7 @@ impl World {
         self.exchange.start_scrape(self.now, address(TRACKER), &hashes)
     }
 
-    /// What is to be sent now.
+    /// The datagrams to be sent now.
     fn sent(&mut self) -> Vec<Sent> {
         let at = (self.now - self.begun).as_secs();
         let mut all = Vec::new();
