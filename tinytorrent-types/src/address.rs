@@ -1,28 +1,28 @@
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-/// What an [`AddressFilter`] says of an address, and why.
+/// The verdict of an [`AddressFilter`] on an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AddressVerdict {
-    /// Worth a connection.
+    /// The address is worth a connection.
     Usable,
     /// Port 0 cannot be connected to.
     PortZero,
-    /// `0.0.0.0` or `::`.
+    /// The address is `0.0.0.0` or `::`.
     Unspecified,
-    /// A group address, or the broadcast address.
+    /// The address is a multicast or the broadcast address.
     Multicast,
-    /// One of our own.
+    /// The address is one of our own.
     Own,
-    /// Not routed on the public internet, and bogons are refused.
+    /// The address is not routed on the public internet, and bogons are refused.
     Bogon,
 }
 
-/// Decides which addresses told by strangers are worth a connection.
+/// A filter of addresses from strangers, for those that are worth a connection.
 ///
-/// Peers from trackers, PEX, the DHT and magnets pass this one filter. An address is judged in
-/// its canonical form, so an IPv4-mapped one counts as IPv4.
+/// All addresses from trackers, PEX, the DHT and magnet links pass this filter. An address is judged
+/// in its canonical form, so that IPv4 mapped into IPv6 counts as IPv4.
 ///
 /// ```
 /// use tinytorrent_types::{AddressFilter, AddressVerdict};
@@ -39,19 +39,19 @@ pub struct AddressFilter {
 }
 
 impl AddressFilter {
-    /// Refuses what no peer can have; private and loopback addresses pass.
+    /// A filter that refuses addresses that no peer can have. Private and loopback addresses pass.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether to refuse addresses that are not routed on the public internet: private, loopback,
-    /// link-local, shared and reserved ranges. Default: no, for LANs and tests.
+    /// Refuses addresses that are not routed on the public internet if true: private, loopback,
+    /// link-local, shared and reserved ranges. Default: false, for LANs and tests.
     pub fn refuse_bogons(&mut self, refuse: bool) -> &mut Self {
         self.refuse_bogons = refuse;
         self
     }
 
-    /// Adds an address at which we listen ourselves, as others see it.
+    /// Adds an address at which we listen, as other hosts see it.
     pub fn add_own(&mut self, address: SocketAddr) -> &mut Self {
         let address = canonical(address);
         if !self.own.contains(&address) {
@@ -60,7 +60,7 @@ impl AddressFilter {
         self
     }
 
-    /// Whether the address is worth a connection, and if not, why.
+    /// The verdict on an address.
     pub fn judge(&self, address: SocketAddr) -> AddressVerdict {
         let address = canonical(address);
         let ip = address.ip();
@@ -79,7 +79,7 @@ impl AddressFilter {
         }
     }
 
-    /// Whether [`judge`](Self::judge) says [`AddressVerdict::Usable`].
+    /// True if [`judge`](Self::judge) returns [`AddressVerdict::Usable`].
     pub fn allows(&self, address: SocketAddr) -> bool {
         self.judge(address) == AddressVerdict::Usable
     }
@@ -89,12 +89,13 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// Whether a host can have this address on the public internet.
+/// True if a host on the public internet can have this address.
 pub(crate) fn is_public(ip: IpAddr) -> bool {
     !ip.is_unspecified() && !ip.is_multicast() && !is_bogon(ip)
 }
 
-/// Ranges of the IANA special-purpose registries that the public internet does not route.
+/// True if the address is of a range that the public internet does not route, according to the
+/// IANA special-purpose registries.
 fn is_bogon(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
@@ -103,10 +104,15 @@ fn is_bogon(ip: IpAddr) -> bool {
                 || ip.is_loopback()
                 || ip.is_link_local()
                 || ip.is_documentation()
+                // "This network", 0.0.0.0/8 (RFC 791).
                 || a == 0
+                // Reserved, 240.0.0.0/4 (RFC 1112).
                 || a >= 240
+                // Shared by customers of a carrier, 100.64.0.0/10 (RFC 6598).
                 || (a == 100 && b & 0xc0 == 64)
+                // Benchmarks, 198.18.0.0/15 (RFC 2544).
                 || (a == 198 && b & 0xfe == 18)
+                // Protocol assignments, 192.0.0.0/24 (RFC 6890).
                 || (a == 192 && b == 0 && c == 0)
         }
         IpAddr::V6(ip) => {
@@ -114,7 +120,9 @@ fn is_bogon(ip: IpAddr) -> bool {
             ip.is_loopback()
                 || ip.is_unique_local()
                 || ip.is_unicast_link_local()
+                // Documentation, 2001:db8::/32 (RFC 3849).
                 || (first == 0x2001 && second == 0xdb8)
+                // Discard only, 100::/64 (RFC 6666).
                 || (first == 0x0100 && ip.segments()[1..4] == [0, 0, 0])
         }
     }

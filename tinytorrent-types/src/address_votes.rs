@@ -3,12 +3,13 @@ use core::net::IpAddr;
 
 use crate::address::is_public;
 
-/// Finds out our address on the public internet from what peers say it is.
+/// A vote of peers on our address on the public internet.
 ///
-/// Peers tell it in `yourip` of the extended handshake (BEP 10), DHT nodes in `ip` (BEP 42). Each
-/// is a hint, and any of them may lie: an address counts once [`QUORUM`](Self::QUORUM) networks
-/// name it, and more than half of those that were heard last. A network has one vote, its last,
-/// however many hosts of it speak: /24 of IPv4, /48 of IPv6.
+/// Peers report our address in `yourip` of the extended handshake (BEP 10), DHT nodes in `ip` (BEP
+/// 42), and any report may be false. An address is agreed upon once at least
+/// [`QUORUM`](Self::QUORUM) networks report it, and more than half of the last
+/// [`KEPT`](Self::KEPT). A network (a /24 of IPv4, a /48 of IPv6) has one vote, which is the last
+/// report of all its hosts.
 ///
 /// ```
 /// use tinytorrent_types::AddressVotes;
@@ -27,26 +28,27 @@ pub struct AddressVotes {
 }
 
 impl AddressVotes {
-    /// How many networks must name an address. Three are not under one hand by chance, and are
-    /// met soon even in a small swarm.
+    /// The number of networks that must report an address. A guess: three networks rarely belong to
+    /// one attacker, and a small swarm has as many.
     pub const QUORUM: usize = 3;
 
-    /// How many networks are remembered for each family, the last ones: what they say of a new
-    /// address outvotes the old one as soon as half of them have spoken anew.
+    /// The number of networks whose votes are kept for each family, the latest ones. A guess: a new
+    /// address wins once more than half of them report it.
     pub const KEPT: usize = 32;
 
-    /// Nobody has voted yet.
+    /// A vote without reports.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes in that `voter` sees us at `address`. Gives the address that is agreed upon when
-    /// that changes.
+    /// Counts the report of `voter` that our address is `address`. Returns the agreed address when
+    /// it changes.
     ///
-    /// What is said of addresses that are not public does not count, since a neighbour sees us
-    /// at another one; nor what is said in one family of the other.
+    /// Reports of or from addresses that are not public are ignored, and so are reports of an
+    /// address of the other family.
     pub fn vote(&mut self, voter: IpAddr, address: IpAddr) -> Option<IpAddr> {
         let (voter, address) = (voter.to_canonical(), address.to_canonical());
+        // A host of the local network sees our private address.
         if !is_public(address) || !is_public(voter) || voter.is_ipv4() != address.is_ipv4() {
             return None;
         }
@@ -65,10 +67,10 @@ impl AddressVotes {
     }
 }
 
-/// What is said of our address in one family.
+/// The vote on our address of one family.
 #[derive(Debug, Clone, Default)]
 struct Poll {
-    /// Networks and what they say, the latest last.
+    /// Networks and the addresses that they report, the latest last.
     votes: VecDeque<(u64, IpAddr)>,
     agreed: Option<IpAddr>,
 }
@@ -80,8 +82,8 @@ impl Poll {
             self.votes.pop_front();
         }
         self.votes.push_back((network, address));
-        // Only what was just said can have come to win.
-        let count = self.votes.iter().filter(|(_, said)| *said == address).count();
+        // The counts of all other addresses are the same or lower than before.
+        let count = self.votes.iter().filter(|(_, reported)| *reported == address).count();
         let wins = count >= AddressVotes::QUORUM && 2 * count > self.votes.len();
         if !wins || self.agreed == Some(address) {
             return None;
@@ -91,7 +93,7 @@ impl Poll {
     }
 }
 
-/// The network that a host is of, as far as one hand may hold all of it.
+/// The network of a host: a /24 or a /48, all of which can belong to one party.
 fn network(host: IpAddr) -> u64 {
     match host {
         IpAddr::V4(ip) => u64::from(ip.to_bits() >> 8),

@@ -3,24 +3,26 @@ use core::fmt;
 
 use crate::PieceIndex;
 
-/// A set of pieces, kept as the bytes of the `bitfield` message: bit 7 of byte 0 is piece 0
-/// (BEP 3, "peer messages"). Spare bits are zero, always; the count of members is at hand.
+/// A set of pieces in the format of the `bitfield` message: bit 7 of byte 0 is piece 0 (BEP 3,
+/// "peer messages"). The number of pieces in the set takes constant time.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Bitfield {
+    /// The bytes of the message. Spare bits are zero.
     bytes: Vec<u8>,
     piece_count: u32,
+    /// The number of bits that are set.
     members: u32,
 }
 
-/// Why bytes are no bitfield for a torrent.
+/// The error of bytes that are no bitfield for a torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BitfieldError {
-    /// Not one bit for each piece, rounded up to bytes.
+    /// The length is not that of one bit for each piece.
     Length {
-        /// Bytes that were due.
+        /// The required length in bytes.
         expected: usize,
-        /// Bytes that came.
+        /// The length in bytes.
         found: usize,
     },
     /// Bits beyond the last piece are set (BEP 3: "spare bits at the end are set to zero").
@@ -42,7 +44,7 @@ impl Bitfield {
         full
     }
 
-    /// Reads the payload of a `bitfield` message.
+    /// Parses the payload of a `bitfield` message.
     ///
     /// # Errors
     /// Another length than [`byte_length`](Self::byte_length), or spare bits that are set.
@@ -51,7 +53,7 @@ impl Bitfield {
         if read.bytes == bytes { Ok(read) } else { Err(BitfieldError::SpareBits) }
     }
 
-    /// As [`from_bytes`](Self::from_bytes), but clears spare bits instead of failing.
+    /// Parses the payload of a `bitfield` message, and clears spare bits.
     ///
     /// # Errors
     /// Another length than [`byte_length`](Self::byte_length).
@@ -66,7 +68,7 @@ impl Bitfield {
         Ok(read)
     }
 
-    /// Bytes of a `bitfield` message for this many pieces.
+    /// The length in bytes of a `bitfield` message for this number of pieces.
     pub const fn byte_length(piece_count: u32) -> usize {
         piece_count.div_ceil(8) as usize
     }
@@ -76,39 +78,40 @@ impl Bitfield {
         &self.bytes
     }
 
-    /// How many pieces the torrent has.
+    /// The number of pieces of the torrent.
     pub fn piece_count(&self) -> u32 {
         self.piece_count
     }
 
-    /// How many pieces are in the set.
+    /// The number of pieces in the set.
     pub fn count(&self) -> u32 {
         self.members
     }
 
-    /// Whether no piece is in the set.
+    /// True if no piece is in the set.
     pub fn is_empty(&self) -> bool {
         self.members == 0
     }
 
-    /// Whether every piece is in the set.
+    /// True if every piece is in the set.
     pub fn is_full(&self) -> bool {
         self.members == self.piece_count
     }
 
-    /// Whether the piece is in the set; `false` for one of another, larger torrent.
+    /// True if the piece is in the set; false for a piece of another, larger torrent.
     pub fn contains(&self, piece: PieceIndex) -> bool {
         self.get(piece.get())
     }
 
-    /// Whether the piece with this index is in the set; `false` beyond the end.
+    /// True if the piece with this index is in the set; false beyond the end.
     pub fn get(&self, index: u32) -> bool {
         self.bytes.get(index as usize / 8).is_some_and(|byte| byte & mask(index) != 0)
     }
 
-    /// Puts the piece into the set. `true` if it was not there before.
+    /// Adds the piece to the set. Returns true if it was not in the set before.
     pub fn insert(&mut self, piece: PieceIndex) -> bool {
         let index = piece.get();
+        // The index may be of another, larger torrent.
         if index >= self.piece_count || self.get(index) {
             return false;
         }
@@ -117,7 +120,7 @@ impl Bitfield {
         true
     }
 
-    /// Takes the piece out of the set. `true` if it was there.
+    /// Removes the piece from the set. Returns true if it was in the set.
     pub fn remove(&mut self, piece: PieceIndex) -> bool {
         let index = piece.get();
         if !self.get(index) {
@@ -128,7 +131,7 @@ impl Bitfield {
         true
     }
 
-    /// The indices of the pieces in the set, ascending. Skips empty bytes eight pieces at a time.
+    /// The indices of the pieces in the set, ascending. A byte without pieces costs one step.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         self.bytes.iter().enumerate().flat_map(|(at, &byte)| {
             let base = at as u32 * 8;
@@ -140,7 +143,7 @@ impl Bitfield {
         })
     }
 
-    /// Whether some piece is in `self` and not in `other`: what makes a peer interesting.
+    /// True if a piece is in `self` and not in `other`. A peer with such a piece is interesting.
     pub fn has_any_beyond(&self, other: &Bitfield) -> bool {
         self.bytes.iter().zip(&other.bytes).any(|(mine, theirs)| mine & !theirs != 0)
     }
@@ -169,7 +172,7 @@ impl fmt::Display for BitfieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BitfieldError::Length { expected, found } => {
-                write!(f, "a bitfield of {found} bytes where {expected} were due")
+                write!(f, "a bitfield of {found} bytes, expected {expected}")
             }
             BitfieldError::SpareBits => f.write_str("a bitfield with spare bits set"),
         }

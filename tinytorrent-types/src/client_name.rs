@@ -8,9 +8,9 @@ mod version;
 
 use version::Version;
 
-/// The name and version of a client, as its peer id tells (BEP 20).
+/// The name and version of a client, from its peer id (BEP 20).
 ///
-/// It is the sender's own word, and easily borrowed: for people and statistics, not for decisions.
+/// Any client can send the id of another, so they are for display and statistics only.
 ///
 /// ```
 /// use tinytorrent_types::PeerId;
@@ -27,11 +27,11 @@ pub struct ClientName {
 }
 
 impl ClientName {
-    /// Reads an id of any style that clients are known to use: Azureus' `-XX1234-`, Shadow's
-    /// `X123--`, Mainline's `M1-2-3--`, and those of one client only. `None` if it is of no known
-    /// client.
+    /// Parses an id in one of the styles in use: `-XX1234-` of Azureus, `X123--` of Shadow,
+    /// `M1-2-3--` of Mainline, and those of single clients. Returns `None` for an unknown client.
     pub fn from_peer_id(id: &PeerId) -> Option<Self> {
         let bytes = id.as_bytes();
+        // The most specific style comes first: an id can match several.
         styles::specific(bytes)
             .or_else(|| azureus::read(bytes))
             .or_else(|| styles::mainline(bytes))
@@ -44,13 +44,13 @@ impl ClientName {
         self.name
     }
 
-    /// The version, if the id tells; printable ASCII.
+    /// The version in printable ASCII, if the id has one.
     pub fn version(&self) -> Option<&str> {
         self.version.as_str()
     }
 }
 
-/// Name and version, with a blank between.
+/// Name and version, with a space between them.
 impl fmt::Display for ClientName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)?;

@@ -1,27 +1,26 @@
-//! Compact peers: address and port, packed (BEP 23 for IPv4, BEP 7 for IPv6).
+//! Compact peers: packed addresses and ports (BEP 23 for IPv4, BEP 7 for IPv6).
 //!
-//! The same bytes occur in UDP and HTTP tracker replies, PEX, DHT `values` and magnets. This is
-//! the one parser for all of them. It gives every whole entry, the last one too, allocates
-//! nothing, and reports what is left over instead of failing.
+//! UDP and HTTP trackers, PEX and the DHT use this format. The parser returns every whole entry,
+//! does not allocate, and reports remaining bytes instead of an error.
 
 use alloc::vec::Vec;
 use core::iter::FusedIterator;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Which kind of address the entries hold. It decides the stride.
+/// The address family of the entries, which determines their length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
-    /// Four bytes of address, two of port.
+    /// IPv4: four bytes of address, two of port.
     V4,
-    /// Sixteen bytes of address, two of port.
+    /// IPv6: sixteen bytes of address, two of port.
     V6,
 }
 
 impl Family {
     /// The family of an address, and so of the datagrams that come from it.
     ///
-    /// An IPv4 address that is mapped into IPv6 (`::ffff:a.b.c.d`) is IPv4: a dual-stack socket
-    /// shows a tracker's IPv4 reply like this, and its stride is 6 (BEP 15).
+    /// An IPv4 address that is mapped into IPv6 (`::ffff:a.b.c.d`) is IPv4: a dual-stack socket has
+    /// this form for the source of an IPv4 datagram, and its entries have 6 bytes (BEP 15).
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(_) => Family::V4,
@@ -29,7 +28,7 @@ impl Family {
         }
     }
 
-    /// Bytes of one entry: 6 or 18.
+    /// The length of one entry in bytes: 6 or 18.
     pub const fn stride(self) -> usize {
         match self {
             Family::V4 => 6,
@@ -38,14 +37,14 @@ impl Family {
     }
 }
 
-/// Reads compact peers; see [`Peers`].
+/// Parses compact peers; see [`Peers`].
 pub fn peers(bytes: &[u8], family: Family) -> Peers<'_> {
     let whole = bytes.len() - bytes.len() % family.stride();
     let (entries, remainder) = bytes.split_at(whole);
     Peers { family, entries, remainder }
 }
 
-/// The addresses of a packed list, in order. Made by [`peers`].
+/// An iterator over the addresses of a packed list, in order. Made by [`peers`].
 ///
 /// ```
 /// use tinytorrent_types::compact::{self, Family};
@@ -60,13 +59,13 @@ pub fn peers(bytes: &[u8], family: Family) -> Peers<'_> {
 #[derive(Debug, Clone)]
 pub struct Peers<'a> {
     family: Family,
-    /// A whole number of strides.
+    /// The bytes of whole entries.
     entries: &'a [u8],
     remainder: &'a [u8],
 }
 
 impl<'a> Peers<'a> {
-    /// The bytes after the last whole entry. Not empty means that the sender was sloppy.
+    /// The bytes behind the last whole entry. A correct list has none.
     pub fn remainder(&self) -> &'a [u8] {
         self.remainder
     }
@@ -96,7 +95,7 @@ impl Iterator for Peers<'_> {
 impl ExactSizeIterator for Peers<'_> {}
 impl FusedIterator for Peers<'_> {}
 
-/// Appends one address, in the form of its own family; an IPv4-mapped one as IPv4.
+/// Appends one address in the format of its family. IPv4 mapped into IPv6 is written as IPv4.
 pub fn write(address: SocketAddr, out: &mut Vec<u8>) {
     match address.ip().to_canonical() {
         IpAddr::V4(ip) => out.extend_from_slice(&Ipv4Addr::octets(&ip)),

@@ -10,10 +10,10 @@ use ends::Ends;
 /// The customary unit of requests: 16 KiB (BEP 3, "request").
 pub const BLOCK_LENGTH: u32 = 16 * 1024;
 
-/// How a torrent's content is cut into pieces and blocks.
+/// The division of a torrent's content into pieces and blocks.
 ///
-/// Only a geometry makes a [`PieceIndex`] or a [`BlockInfo`], so that one which is held is in
-/// range: numbers from a peer pass [`piece`](Self::piece) or [`block`](Self::block) first.
+/// Only a geometry makes a [`PieceIndex`] or a [`BlockInfo`], so that each of them is in range.
+/// Numbers from a peer have to pass [`piece`](Self::piece) or [`block`](Self::block).
 ///
 /// ```
 /// use tinytorrent_types::Geometry;
@@ -42,35 +42,36 @@ pub const BLOCK_LENGTH: u32 = 16 * 1024;
 /// v1 and hybrid torrents may fill the end of a piece with padding instead, which is part of the piece
 /// and consists of zeros; see [`padded`](Self::padded).
 ///
-/// Cheap to clone. A look at a piece takes `O(log files)` where there are gaps or padding.
+/// Cloning is cheap. The length of a piece takes `O(log files)` in a geometry with gaps or padding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Geometry {
-    /// Where the last piece ends, and the gap behind it.
+    /// The offset behind the last piece, and behind its gap.
     end: u64,
     piece_length: u32,
     piece_count: u32,
     /// The pieces whose content ends early, if there is any.
     ends: Option<Arc<Ends>>,
-    /// What follows there is no part of the piece.
+    /// True if the bytes behind such content are a gap, and false if they are padding, which is part
+    /// of the piece.
     has_gaps: bool,
 }
 
-/// Why there is no such geometry.
+/// The error of lengths that make no geometry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GeometryError {
-    /// Pieces of no length.
+    /// The piece length is zero.
     PieceLengthZero,
-    /// More pieces than an index on the wire can tell apart.
+    /// There are more pieces than an index on the wire can name.
     TooManyPieces {
-        /// The count that the lengths amount to.
+        /// The number of pieces of these lengths.
         count: u64,
     },
 }
 
 impl Geometry {
-    /// Content of `total_length` bytes in pieces of `piece_length` bytes, the last one shorter
-    /// where the division leaves a rest. Content of no bytes has no pieces.
+    /// Content of `total_length` bytes in pieces of `piece_length` bytes, of which the last can be
+    /// shorter. Empty content has no pieces.
     ///
     /// # Errors
     /// A piece length of zero, or more than 2^31 pieces.
@@ -120,11 +121,12 @@ impl Geometry {
         Ok(geometry)
     }
 
-    /// The same content, where these pieces end with so many bytes of padding (BEP 47): it counts, and
-    /// is served, but is known without asking for it. What is no padding has one byte at least.
+    /// The same content with padding (BEP 47): pairs of a piece index and the number of bytes of
+    /// padding at the end of that piece. Padding is part of the piece and is served, but is not
+    /// requested, since it consists of zeros.
     ///
-    /// Pieces come in order. Those that there are not, or that are said to consist of padding
-    /// alone, are left out.
+    /// Pieces have to be in order. Pieces that do not exist, or that would be padding alone, are left
+    /// out.
     #[must_use]
     pub fn padded(mut self, padding: impl IntoIterator<Item = (u32, u32)>) -> Self {
         let mut ends = Ends::default();
@@ -140,7 +142,7 @@ impl Geometry {
         self
     }
 
-    /// Bytes of the whole content: of all pieces together.
+    /// Bytes of the whole content, which is all pieces together.
     pub fn total_length(&self) -> u64 {
         if self.has_gaps { self.total_payload() } else { self.end }
     }
@@ -150,13 +152,13 @@ impl Geometry {
         self.end - self.ends.as_ref().map_or(0, |ends| ends.missing())
     }
 
-    /// Bytes of every piece but the last one, or in a v2 torrent the last one of each file, which may
-    /// be shorter.
+    /// The length of a full piece in bytes. The last piece, or in a v2 torrent the last of each file,
+    /// can be shorter.
     pub const fn nominal_piece_length(&self) -> u32 {
         self.piece_length
     }
 
-    /// Number of pieces.
+    /// The number of pieces.
     pub const fn piece_count(&self) -> u32 {
         self.piece_count
     }
@@ -173,12 +175,12 @@ impl Geometry {
         (0..self.piece_count).map(PieceIndex)
     }
 
-    /// Bytes of this piece.
+    /// The length of this piece in bytes.
     pub fn piece_length(&self, piece: PieceIndex) -> u32 {
         if self.has_gaps { self.payload_length(piece) } else { self.padded_length(piece) }
     }
 
-    /// Bytes of this piece without the padding at its end: what has to come from peers.
+    /// The length of this piece in bytes without the padding at its end, which is not downloaded.
     pub fn payload_length(&self, piece: PieceIndex) -> u32 {
         let short = self.ends.as_ref().and_then(|ends| ends.length(piece));
         short.unwrap_or_else(|| self.padded_length(piece))
@@ -191,12 +193,12 @@ impl Geometry {
         if rest < self.piece_length as u64 { rest as u32 } else { self.piece_length }
     }
 
-    /// Where this piece begins, in bytes, as if all before it were full.
+    /// The offset of this piece in bytes, in content without gaps and with all pieces full.
     pub const fn piece_offset(&self, piece: PieceIndex) -> u64 {
         piece.0 as u64 * self.piece_length as u64
     }
 
-    /// The piece that holds the byte at this offset, or has the gap behind it.
+    /// The piece of the byte at this offset, also for a byte in the gap behind the piece.
     pub const fn piece_at(&self, offset: u64) -> Option<PieceIndex> {
         if offset < self.end {
             Some(PieceIndex((offset / self.piece_length as u64) as u32))
@@ -205,13 +207,13 @@ impl Geometry {
         }
     }
 
-    /// Number of blocks of this piece, each [`BLOCK_LENGTH`] long but for the last one. Those of padding
-    /// alone do not count.
+    /// The number of blocks of this piece, without blocks of padding alone. Each block but the last
+    /// is [`BLOCK_LENGTH`] long.
     pub fn block_count(&self, piece: PieceIndex) -> u32 {
         self.payload_length(piece).div_ceil(BLOCK_LENGTH)
     }
 
-    /// Bytes of a piece up to the end of its last block: all but the padding behind that.
+    /// Bytes of a piece up to the end of its last block, without the padding behind that.
     pub fn blocks_length(&self, piece: PieceIndex) -> u32 {
         self.block_count(piece).saturating_mul(BLOCK_LENGTH).min(self.piece_length(piece))
     }
@@ -227,19 +229,18 @@ impl Geometry {
         begins.map(move |begin| self.block_at(piece, begin))
     }
 
-    /// A block that begins in the piece. It may end with padding, for which no peer is too strict.
+    /// The block that begins at this offset of a piece. Its end may be padding.
     fn block_at(&self, piece: PieceIndex, begin: u32) -> BlockInfo {
+        // A shorter block, without the padding, would be legal too, but peers expect full ones.
         let length = BLOCK_LENGTH.min(self.piece_length(piece) - begin);
         BlockInfo { piece, begin, length }
     }
 
-    /// A range of a piece as a peer names it, at any alignment; `None` unless it lies inside that
-    /// very piece and is not empty.
-    ///
-    /// The gap behind a file counts as part of its last piece: it is asked for by peers that take
-    /// it for padding (libtorrent before 2.0.13), and consists of zeros.
+    /// A range of a piece, in the numbers of a peer and at any alignment; `None` if it is empty or
+    /// not inside one piece. The gap behind a file counts as part of its last piece.
     pub const fn block(&self, index: u32, begin: u32, length: u32) -> Option<BlockInfo> {
         let Some(piece) = self.piece(index) else { return None };
+        // libtorrent before 2.0.13 takes the gap for padding, and requests its zeros.
         let end = begin as u64 + length as u64;
         if length == 0 || end > self.padded_length(piece) as u64 {
             return None;
@@ -247,13 +248,13 @@ impl Geometry {
         Some(BlockInfo { piece, begin, length })
     }
 
-    /// Where this block begins, in bytes; see [`piece_offset`](Self::piece_offset).
+    /// The offset of this block, in bytes; see [`piece_offset`](Self::piece_offset).
     pub const fn block_offset(&self, block: BlockInfo) -> u64 {
         self.piece_offset(block.piece) + block.begin as u64
     }
 }
 
-/// As many as an index that somebody may hold in a signed 32-bit integer can name.
+/// The number of indices of a signed 32-bit integer, which some clients use.
 const MAX_PIECES: u64 = 1 << 31;
 
 impl fmt::Display for GeometryError {

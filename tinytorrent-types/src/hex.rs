@@ -1,14 +1,14 @@
 use core::fmt;
 
-/// Why a text is not the hexadecimal form of a fixed number of bytes.
+/// The error of a text that is not the hexadecimal form of a fixed number of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HexError {
-    /// The text has another number of characters than two for each byte.
+    /// The text does not have two characters for each byte.
     Length {
-        /// Characters that were due.
+        /// The required number of characters.
         expected: usize,
-        /// Bytes of text that were given.
+        /// The length of the text in bytes.
         found: usize,
     },
     /// The character at this byte offset is no hexadecimal digit.
@@ -31,7 +31,7 @@ impl fmt::Display for HexError {
 
 impl core::error::Error for HexError {}
 
-/// Reads exactly `2 * N` digits of either case.
+/// Parses exactly `2 * N` digits of either case.
 pub(crate) fn decode<const N: usize>(text: &str) -> Result<[u8; N], HexError> {
     let text = text.as_bytes();
     if text.len() != 2 * N {

@@ -3,11 +3,11 @@ use core::str::FromStr;
 
 use crate::hex::{self, HexError};
 
-/// Implements what every fixed-length hash shares: bytes in, bytes out, hex both ways.
+/// Implements the conversions of a hash of fixed length: from and to bytes and hex.
 macro_rules! hash_type {
     ($name:ident, $length:literal) => {
         impl $name {
-            /// Takes the bytes as they are.
+            /// A hash of these bytes.
             pub const fn from_bytes(bytes: [u8; $length]) -> Self {
                 Self(bytes)
             }
@@ -57,10 +57,10 @@ pub struct InfoHashV1([u8; 20]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InfoHashV2([u8; 32]);
 
-/// The 20 bytes that name a torrent in handshakes, announces and the DHT.
+/// The 20 bytes of an info-hash in handshakes, announces and the DHT.
 ///
-/// All of a v1 hash, or the first 20 bytes of a v2 hash (BEP 52, "infohash"). It says which
-/// swarm is meant on the wire; it is not an identity to show to users or to store.
+/// They are all of a v1 hash, or the first 20 bytes of a v2 hash (BEP 52, "infohash"). They identify
+/// a swarm on the wire. Users and files need the whole hash, see [`InfoHashes`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WireInfoHash([u8; 20]);
 
@@ -69,14 +69,14 @@ hash_type!(InfoHashV2, 32);
 hash_type!(WireInfoHash, 20);
 
 impl InfoHashV1 {
-    /// What stands for this torrent on the wire: all of it.
+    /// The hash on the wire, which is the whole hash.
     pub const fn to_wire(self) -> WireInfoHash {
         WireInfoHash(self.0)
     }
 }
 
 impl InfoHashV2 {
-    /// What stands for this torrent on the wire: the first 20 bytes (BEP 52).
+    /// The hash on the wire, which is the first 20 bytes (BEP 52, "infohash").
     pub const fn to_wire(self) -> WireInfoHash {
         let mut bytes = [0; 20];
         let mut at = 0;
@@ -100,7 +100,7 @@ impl From<InfoHashV2> for WireInfoHash {
     }
 }
 
-/// The identity of a torrent: a v1 hash, a v2 hash, or both of a hybrid. Never none.
+/// The identity of a torrent: a v1 hash, a v2 hash, or both of a hybrid.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct InfoHashes {
     v1: Option<InfoHashV1>,
@@ -108,7 +108,7 @@ pub struct InfoHashes {
 }
 
 impl InfoHashes {
-    /// Both may be given; `None` if neither is.
+    /// The identity with these hashes; `None` if there is none.
     pub const fn new(v1: Option<InfoHashV1>, v2: Option<InfoHashV2>) -> Option<Self> {
         if v1.is_none() && v2.is_none() { None } else { Some(Self { v1, v2 }) }
     }
@@ -138,24 +138,25 @@ impl InfoHashes {
         self.v2
     }
 
-    /// The hash to greet with: v1 where there is one, as deployed clients know hybrids by it.
+    /// The hash for a handshake that we begin: v1 for a hybrid, v2 only for a v2 torrent.
     pub fn to_wire(&self) -> WireInfoHash {
         match (self.v1, self.v2) {
+            // Deployed clients identify hybrids by the v1 hash.
             (Some(v1), _) => v1.to_wire(),
             (None, Some(v2)) => v2.to_wire(),
-            // `new` lets no empty value exist.
+            // `new` returns `None` for this, and the other constructors set a hash.
             (None, None) => unreachable!("an identity has a hash"),
         }
     }
 
-    /// Every hash this torrent goes by on the wire: one, or two for a hybrid.
+    /// All hashes of this torrent on the wire: one, or two for a hybrid.
     pub fn wire_hashes(&self) -> impl Iterator<Item = WireInfoHash> {
         let v1 = self.v1.map(InfoHashV1::to_wire);
         let v2 = self.v2.map(InfoHashV2::to_wire);
         v1.into_iter().chain(v2)
     }
 
-    /// Whether a peer that names this hash means this torrent.
+    /// True if this is a hash of this torrent on the wire.
     pub fn matches(&self, hash: WireInfoHash) -> bool {
         self.wire_hashes().any(|ours| ours == hash)
     }

@@ -1,16 +1,16 @@
-//! The shared vocabulary of BitTorrent, and nothing else.
+//! The types that all BitTorrent crates share.
 //!
 //! | you have | you want | here |
 //! |---|---|---|
-//! | 20 or 32 bytes, or hex | an info-hash that cannot be mixed up with another | [`InfoHashV1`], [`InfoHashV2`], [`InfoHashes`] |
-//! | the 20 bytes of a handshake or an announce | the same, whatever the version | [`WireInfoHash`] |
+//! | 20 or 32 bytes, or hex | an info-hash with a type for its version | [`InfoHashV1`], [`InfoHashV2`], [`InfoHashes`] |
+//! | the 20 bytes of a handshake or an announce | an info-hash of either version | [`WireInfoHash`] |
 //! | a peer id | the client's name | [`PeerId::client`] |
 //! | `peers`, `peers6`, `added`, a UDP announce reply | addresses | [`compact::peers`] |
 //! | addresses from strangers | those worth a connection | [`AddressFilter`] |
-//! | what peers say our address is | the one that enough of them agree on | [`AddressVotes`] |
+//! | our address as several peers see it | the one that most of them report | [`AddressVotes`] |
 //! | text from strangers | a line that is safe to show | [`Printable`] |
 //! | a piece index or a request from a peer | one that is proven in range | [`Geometry`] |
-//! | which pieces somebody has | a set | [`Bitfield`] |
+//! | the pieces of a peer | a set | [`Bitfield`] |
 //!
 //! This crate has no dependency and will have none. It is `no_std` with `alloc`.
 

@@ -2,23 +2,23 @@ use core::fmt;
 
 use crate::client_name::ClientName;
 
-/// The 20 bytes by which a peer calls itself (BEP 3, BEP 20). They may hold anything.
+/// The id of a peer: any 20 bytes (BEP 3), by convention with the name of the client (BEP 20).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId([u8; 20]);
 
 impl PeerId {
-    /// Takes the bytes as they are.
+    /// An id of these bytes.
     pub const fn from_bytes(bytes: [u8; 20]) -> Self {
         Self(bytes)
     }
 
-    /// An id in Azureus style: `-TY0100-` followed by twelve bytes of chance, from the caller.
+    /// An id in Azureus style: `-TY0100-`, followed by twelve random bytes of the caller.
     ///
-    /// One per run: trackers and peers take it for the identity of the client.
-    pub fn generate(chance: [u8; 12]) -> Self {
+    /// A client uses one id for the whole run, since trackers and peers identify it by the id.
+    pub fn generate(random: [u8; 12]) -> Self {
         let mut bytes = *b"-TY0100-............";
         bytes[3..7].copy_from_slice(&version_digits());
-        bytes[8..].copy_from_slice(&chance);
+        bytes[8..].copy_from_slice(&random);
         Self(bytes)
     }
 
@@ -27,13 +27,13 @@ impl PeerId {
         &self.0
     }
 
-    /// The client that uses ids of this shape, if it is one we know.
+    /// The name of the client, if the id has the style of a known one.
     pub fn client(&self) -> Option<ClientName> {
         ClientName::from_peer_id(self)
     }
 }
 
-/// Four digits of this crate's version, as BEP 20 has them.
+/// The four digits of this crate's version in a peer id (BEP 20).
 fn version_digits() -> [u8; 4] {
     let mut digits = *b"0000";
     let version = [
@@ -42,13 +42,13 @@ fn version_digits() -> [u8; 4] {
         env!("CARGO_PKG_VERSION_PATCH"),
     ];
     for (digit, part) in digits.iter_mut().zip(version) {
-        // A part above nine would need two characters; BEP 20 has one for each.
+        // BEP 20 has one character for each part, so numbers above nine become nine.
         *digit = if let [one] = part.as_bytes() { *one } else { b'9' };
     }
     digits
 }
 
-/// Printable ASCII as it is, all else as `%XX`: safe for a terminal and for a log.
+/// Printable ASCII as it is and other bytes as `%XX`, which is safe for a terminal and a log.
 impl fmt::Display for PeerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for &byte in &self.0 {

@@ -1,9 +1,9 @@
 use core::fmt::{self, Write};
 
-/// Text from strangers as a person may see it: on one line, and harmless to a terminal and a log.
+/// Text from strangers for display: on one line, and safe for a terminal and a log.
 ///
-/// Each character that [`is_printable`] refuses is shown as U+FFFD. Text for programs is better left as
-/// it is.
+/// Each character for which [`is_printable`] is false is shown as U+FFFD. Output for programs should
+/// have the text as it is.
 ///
 /// ```
 /// use tinytorrent_types::Printable;
@@ -24,10 +24,11 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-/// `false` for characters that a terminal obeys, that turn the direction of the text around them,
-/// or that nobody sees: controls (C0, DEL and C1), line and paragraph separators, and the invisible
-/// ones of Unicode's format characters.
+/// Returns false for control characters (C0, DEL and C1), line and paragraph separators, and the
+/// invisible ones of Unicode's format characters.
 pub const fn is_printable(character: char) -> bool {
+    // A terminal executes the controls, and format characters can reverse or hide text, so that a
+    // file name looks like another.
     !matches!(
         character,
         '\0'..='\u{1f}'

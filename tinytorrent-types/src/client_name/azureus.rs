@@ -1,11 +1,12 @@
 use super::ClientName;
 use super::version::{Version, decimal, digit};
 
-/// How the four characters after the code make a version.
+/// A function that writes the version in an id.
 type Format = fn(&[u8; 20], &mut Version) -> Option<()>;
 
-/// Reads `-XX1234-`. The last dash is missing in some clients' ids, so it is not asked for.
+/// Parses `-XX1234-`.
 pub(super) fn read(id: &[u8; 20]) -> Option<ClientName> {
+    // Some clients leave out the last dash, so it is not required.
     let &[b'-', first, second, ..] = id else { return None };
     let code = [first, second];
     let at = CLIENTS.binary_search_by(|(known, ..)| (*known).cmp(&code)).ok()?;
@@ -13,10 +14,11 @@ pub(super) fn read(id: &[u8; 20]) -> Option<ClientName> {
     Some(ClientName { name, version: Version::from_writer(|version| format(id, version)) })
 }
 
-/// Two letters of an Azureus-style id, whose they are, and how the version is written. Sorted.
+/// The two letters of an Azureus-style id, the client and the format of its version, sorted by
+/// letters.
 ///
-/// From BEP 20, the tables of libtorrent, Transmission and BiglyBT, and the clients' sources.
-/// Where they disagree, the client that is still in use has it.
+/// The sources are BEP 20, the tables of libtorrent, Transmission and BiglyBT, and the clients
+/// themselves. Where they disagree, the letters are those of the client that is still in use.
 const CLIENTS: &[(&[u8; 2], &str, Format)] = &[
     (b"7T", "aTorrent", four),
     (b"AB", "AnyEvent::BitTorrent", three),
@@ -220,8 +222,7 @@ fn ktorrent(id: &[u8; 20], version: &mut Version) -> Option<()> {
     version.number(digit(id[6])?)
 }
 
-/// Four ways in the course of time: `0006` is 0.6, `0072` is 0.72, `2940` is 2.94, `4060` is
-/// 4.0.6.
+/// `0006` is 0.6, `0072` is 0.72, `2940` is 2.94, and `4060` is 4.0.6.
 fn transmission(id: &[u8; 20], version: &mut Version) -> Option<()> {
     if id[3..6] == *b"000" {
         version.text("0.")?;
@@ -241,11 +242,12 @@ fn transmission(id: &[u8; 20], version: &mut Version) -> Option<()> {
     version.text(stage(id[6]))
 }
 
-/// `123B` is 1.2.3 beta; with a fifth digit in the place of the dash the third number has two.
+/// `123B` is 1.2.3 beta; `1110Q`, without a dash, is 1.1.10.
 fn utorrent(id: &[u8; 20], version: &mut Version) -> Option<()> {
     let hex = |byte: u8| char::from(byte).to_digit(16);
     version.dotted([hex(id[3]), hex(id[4])])?;
     version.text(".")?;
+    // A fifth character in the place of the dash means a third number of two digits.
     match decimal(&id[5..7]) {
         Some(wide) if id[7] != b'-' && id[6] != 0 => {
             version.number(wide)?;
@@ -258,7 +260,7 @@ fn utorrent(id: &[u8; 20], version: &mut Version) -> Option<()> {
     }
 }
 
-/// The letter after a version that is no release.
+/// The stage that the letter behind a version stands for; empty for a release.
 fn stage(byte: u8) -> &'static str {
     match byte {
         b'b' | b'B' => " beta",

@@ -1,7 +1,7 @@
 use super::ClientName;
 use super::version::{Version, decimal, digit};
 
-/// Ids whose style belongs to one client, looked for first as some resemble others.
+/// Parses an id whose style belongs to one client.
 pub(super) fn specific(id: &[u8; 20]) -> Option<ClientName> {
     if let Some(client) = bitcomet(id) {
         return Some(client);
@@ -11,7 +11,7 @@ pub(super) fn specific(id: &[u8; 20]) -> Option<ClientName> {
     Some(ClientName { name, version: Version::from_writer(|version| format(id, version)) })
 }
 
-/// `M5-0-7--`, `M7-10-5-`: a letter, and numbers that end in dashes.
+/// Parses `M5-0-7--`, `M7-10-5-`: a letter, and three numbers, each with a dash behind it.
 pub(super) fn mainline(id: &[u8; 20]) -> Option<ClientName> {
     let name = match id[0] {
         b'M' => "Mainline",
@@ -19,11 +19,12 @@ pub(super) fn mainline(id: &[u8; 20]) -> Option<ClientName> {
         _ => return None,
     };
     let version = Version::from_writer(|version| dashed(&id[1..], version));
+    // A random id can begin with this letter, so the version is required.
     version.as_str()?;
     Some(ClientName { name, version })
 }
 
-/// `S58B-----`: a letter, up to five digits, dashes. The dashes vary; two are always there.
+/// Parses `S58B-----`: a letter, up to five digits, and dashes.
 pub(super) fn shadow(id: &[u8; 20]) -> Option<ClientName> {
     let name = match id[0] {
         b'A' => "ABC",
@@ -35,6 +36,7 @@ pub(super) fn shadow(id: &[u8; 20]) -> Option<ClientName> {
         b'U' => "UPnP NAT Bit Torrent",
         _ => return None,
     };
+    // The number of dashes varies. Without any, a random id could match.
     if id[4..6] != *b"--" && id[6..9] != *b"---" {
         return None;
     }
@@ -43,13 +45,14 @@ pub(super) fn shadow(id: &[u8; 20]) -> Option<ClientName> {
     Some(ClientName { name, version: Version::from_writer(|version| version.dotted(numbers)) })
 }
 
-/// Clients that leave few letters or none, so that chance could make the same.
+/// Parses an id with few letters or none, which a random id could resemble.
 pub(super) fn unmarked(id: &[u8; 20]) -> Option<ClientName> {
     if let Some((name, format)) = numbered(id) {
         let version = Version::from_writer(|version| format(id, version));
         return Some(ClientName { name, version });
     }
     let zeros = id.iter().take_while(|&&byte| byte == 0).count();
+    // Shareaza computes the last four bytes from the others.
     let is_shareaza = id[..16].iter().all(|&byte| byte != 0)
         && (0..4).all(|at| id[16 + at] == id[at] ^ id[15 - at]);
     let name = match zeros {
@@ -61,7 +64,7 @@ pub(super) fn unmarked(id: &[u8; 20]) -> Option<ClientName> {
     Some(ClientName { name, version: Version::NONE })
 }
 
-/// Two letters after two bytes of version, the first of which is small.
+/// The client of an id with two letters behind two bytes of version, of which the first is small.
 fn numbered(id: &[u8; 20]) -> Option<(&'static str, Format)> {
     match id {
         [0, _, b'B', b'S', ..] => Some(("BitSpirit", bitspirit)),
@@ -70,7 +73,8 @@ fn numbered(id: &[u8; 20]) -> Option<(&'static str, Format)> {
     }
 }
 
-/// BitComet before 0.59, BitLord, and two modified ones: four letters, two bytes of version.
+/// Parses an id of BitComet before 0.59, BitLord, and two modified clients: four letters, and two
+/// bytes of version.
 fn bitcomet(id: &[u8; 20]) -> Option<ClientName> {
     if !matches!(&id[..4], b"exbc" | b"FUTB" | b"xUTB") {
         return None;
@@ -84,10 +88,11 @@ fn bitcomet(id: &[u8; 20]) -> Option<ClientName> {
     Some(ClientName { name, version })
 }
 
-/// How an id makes a version.
+/// A function that writes the version in an id.
 type Format = fn(&[u8; 20], &mut Version) -> Option<()>;
 
-/// Where a mark stands, the mark, and whose it is. The first that fits is taken.
+/// The offset of a mark, the mark, the client and the format of its version. The first match is
+/// taken.
 const SPECIFIC: &[(usize, &[u8], &str, Format)] = &[
     (0, b"-BOW", "Bits on Wheels", bits_on_wheels),
     (0, b"-G3", "G3 Torrent", none),
@@ -185,12 +190,12 @@ fn up_to_dash(bytes: &[u8], version: &mut Version) -> Option<()> {
     Some(())
 }
 
-/// `-ML2.7.2-`: the version as it is written, up to the dash.
+/// `-ML2.7.2-` is 2.7.2.
 fn mldonkey(id: &[u8; 20], version: &mut Version) -> Option<()> {
     up_to_dash(&id[3..], version)
 }
 
-/// `-BOWA0C-`: one of two known versions.
+/// `-BOWA0C-` is 1.0.6; two versions are known.
 fn bits_on_wheels(id: &[u8; 20], version: &mut Version) -> Option<()> {
     match &id[4..7] {
         b"A0B" => version.text("1.0.5"),
@@ -199,7 +204,7 @@ fn bits_on_wheels(id: &[u8; 20], version: &mut Version) -> Option<()> {
     }
 }
 
-/// `XBT054d-`: three digits, and a letter for a debug build.
+/// `XBT054d-` is 0.5.4 debug.
 fn xbt(id: &[u8; 20], version: &mut Version) -> Option<()> {
     chars(&id[3..6], version)?;
     version.text(if id[6] == b'd' { " debug" } else { "" })
@@ -210,12 +215,12 @@ fn burst(id: &[u8; 20], version: &mut Version) -> Option<()> {
     version.dotted([id[5], id[7], id[9]].map(digit))
 }
 
-/// The second byte is the version; the first version had none.
+/// The second byte is the version; zero stands for version 1.
 fn bitspirit(id: &[u8; 20], version: &mut Version) -> Option<()> {
     version.number(u32::from(id[1].max(1)))
 }
 
-/// Two bytes, of which the second makes two numbers: 0, 69 is 0.6.9.
+/// The bytes 0 and 69 are 0.6.9.
 fn rufus(id: &[u8; 20], version: &mut Version) -> Option<()> {
     let minor = u32::from(id[1]);
     version.dotted([Some(u32::from(id[0])), Some(minor / 10), Some(minor % 10)])

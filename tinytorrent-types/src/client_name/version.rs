@@ -1,19 +1,19 @@
 use core::fmt::{self, Write};
 
-/// The text of a version: short, printable ASCII, in place.
+/// The text of a version: short printable ASCII, stored without allocation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Version {
     text: [u8; CAPACITY],
     length: u8,
 }
 
-/// Three numbers, a few words; what does not fit is cut.
+/// Room for three numbers and a few words; longer text is cut.
 const CAPACITY: usize = 23;
 
 impl Version {
     pub(super) const NONE: Self = Self { text: [0; CAPACITY], length: 0 };
 
-    /// The text that `write` makes; none if it says that there is none.
+    /// The text that `write` appends; none if it returns `None`.
     pub(super) fn from_writer(write: impl FnOnce(&mut Self) -> Option<()>) -> Self {
         let mut version = Self::NONE;
         match write(&mut version) {
@@ -32,7 +32,7 @@ impl Version {
         self.write_str(text).ok()
     }
 
-    /// Appends letters and digits as they stand; nothing else may be among them.
+    /// Appends letters and digits. Returns `None` for any other byte.
     pub(super) fn raw(&mut self, bytes: &[u8]) -> Option<()> {
         bytes.iter().all(u8::is_ascii_alphanumeric).then_some(())?;
         bytes.iter().try_for_each(|&byte| self.write_char(char::from(byte)).ok())
@@ -63,6 +63,7 @@ impl Version {
 impl Write for Version {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for byte in text.bytes().filter(u8::is_ascii) {
+            // An id is not worth an error, so text beyond the capacity is dropped.
             if let Some(place) = self.text.get_mut(usize::from(self.length)) {
                 *place = byte;
                 self.length += 1;
@@ -78,7 +79,7 @@ impl fmt::Debug for Version {
     }
 }
 
-/// One character as a number: digits, then capitals from 10, then small letters from 36.
+/// The number of one character: digits from 0, capitals from 10, small letters from 36.
 pub(super) fn digit(byte: u8) -> Option<u32> {
     match byte {
         b'0'..=b'9' => Some(u32::from(byte - b'0')),
@@ -88,7 +89,7 @@ pub(super) fn digit(byte: u8) -> Option<u32> {
     }
 }
 
-/// Decimal digits as a number.
+/// The number of decimal digits.
 pub(super) fn decimal(bytes: &[u8]) -> Option<u32> {
     bytes.iter().try_fold(0_u32, |sum, byte| {
         let digit = byte.is_ascii_digit().then(|| u32::from(byte - b'0'))?;

@@ -2,7 +2,7 @@ use core::fmt;
 
 use super::BLOCK_LENGTH;
 
-/// The index of a piece that exists. Made by [`Geometry`](super::Geometry).
+/// The index of an existing piece. Only [`Geometry`](super::Geometry) makes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PieceIndex(pub(super) u32);
 
@@ -12,7 +12,7 @@ impl PieceIndex {
         self.0
     }
 
-    /// The number for indexing tables that have an entry for each piece.
+    /// The number as an index of tables with an entry for each piece.
     pub const fn as_usize(self) -> usize {
         self.0 as usize
     }
@@ -24,7 +24,8 @@ impl fmt::Display for PieceIndex {
     }
 }
 
-/// A range of a piece that exists, the unit of requests. Made by [`Geometry`](super::Geometry).
+/// A range of an existing piece, the unit of requests. Only [`Geometry`](super::Geometry) makes
+/// one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlockInfo {
     pub(super) piece: PieceIndex,
@@ -33,7 +34,7 @@ pub struct BlockInfo {
 }
 
 impl BlockInfo {
-    /// The piece it lies in.
+    /// The piece of the block.
     pub const fn piece(&self) -> PieceIndex {
         self.piece
     }
@@ -53,7 +54,8 @@ impl BlockInfo {
         self.begin + self.length
     }
 
-    /// The number of the block within its piece, for blocks on the customary grid.
+    /// The number of the block within its piece, for blocks that begin at a multiple of
+    /// [`BLOCK_LENGTH`].
     pub const fn number(&self) -> u32 {
         self.begin / BLOCK_LENGTH
     }

@@ -7,12 +7,14 @@ use super::PieceIndex;
 pub(super) struct Ends {
     /// Pieces and the lengths of their content, in order.
     short: Vec<(PieceIndex, u32)>,
+    /// Bytes between the ends of these contents and of their pieces, in total.
     missing: u64,
 }
 
 impl Ends {
-    /// Adds a piece after those that are there; others are left out.
+    /// Adds a piece behind the last one. Ignores others.
     pub(super) fn push(&mut self, piece: PieceIndex, length: u32, missing: u32) {
+        // The order is that of a binary search.
         if self.short.last().is_none_or(|(last, _)| *last < piece) {
             self.short.push((piece, length));
             self.missing += u64::from(missing);
@@ -23,7 +25,7 @@ impl Ends {
         self.short.is_empty()
     }
 
-    /// Bytes of all that follows such contents.
+    /// Bytes between the ends of these contents and of their pieces, in total.
     pub(super) fn missing(&self) -> u64 {
         self.missing
     }
