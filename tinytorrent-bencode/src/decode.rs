@@ -1,8 +1,8 @@
-//! The decoder: one pass over the input, no recursion, one growing table.
+//! The decoder: one pass over the input, without recursion, into one growing table.
 //!
-//! Canonical tokens take a short way by hand; whatever is odd goes to the nom [`grammar`], which says
-//! exactly what is wrong. The stack of open containers lives in the tape: an open container's token
-//! holds its parent's index until it is closed.
+//! Canonical tokens have fast code of their own. All others are parsed by the nom [`grammar`], which
+//! gives the exact error. The stack of open containers is in the tape: the token of an open container
+//! holds the index of its parent until it is closed.
 
 mod each;
 mod fault;
@@ -11,7 +11,7 @@ mod order;
 use alloc::vec::Vec;
 
 pub(crate) use crate::decode::each::each;
-pub use crate::decode::each::{Known, Values};
+pub use crate::decode::each::{KnownValue, ListVisitor};
 use crate::decode::fault::Fault;
 use crate::deviation::Noted;
 use crate::grammar;
@@ -52,26 +52,29 @@ pub(crate) fn prefix<'a>(options: &Options, input: &'a [u8]) -> Result<Prefix<'a
     }
 }
 
-/// Unused tokens that a document may keep: 32 KiB, below which giving memory back is not worth it.
+/// The largest number of unused tokens in a finished document. 32 KiB, a guess: shrinking the table
+/// can copy all of it.
 const MAX_SPARE: usize = 4096;
 
-/// Tokens at most for which there is room at first.
+/// The largest capacity of a new table, in tokens. A guess, 8 KiB.
 const FIRST_ROOM: usize = 1024;
 
-/// Tokens for which there is room when a list or dictionary begins in a larger table. Most have fewer,
-/// so that the table grows here, and not where a token is pushed.
+/// The least number of free tokens in a large table when a list or dictionary begins. Most have fewer
+/// tokens, so that the table grows here, and rarely while tokens are pushed.
 const MIN_ROOM: usize = 32;
 
-/// Reads no list aside.
+/// Decodes all lists into the document.
 fn keep(_: &mut Decoder<'_, '_>, _: usize) -> Result<Option<usize>, Fault> {
     Ok(None)
 }
 
-/// Counts the digits with which a word begins, without a branch: how many there are cannot be predicted.
+/// The number of digits at the start of a word.
 #[inline]
 fn leading_digits(word: [u8; 8]) -> usize {
+    // Without a branch, as the number is random to the processor.
     const EACH: u64 = u64::from_le_bytes([1; 8]);
-    // The digits are 0 to 9 now, the sum's high bit is set for all else; a carry goes to later bytes only.
+    // Digits become 0 to 9, and the high bit of the sum is set for other bytes. A carry changes later
+    // bytes only.
     let less = u64::from_le_bytes(word) ^ (EACH * 0x30);
     let others = (less | less.wrapping_add(EACH * (0x80 - 10))) & (EACH * 0x80);
     others.trailing_zeros() as usize / 8
@@ -81,17 +84,17 @@ struct Decoder<'a, 'o> {
     options: &'o Options,
     input: &'a [u8],
     tape: Vec<Token>,
-    /// The innermost open container.
+    /// The index of the innermost open container.
     open: u32,
-    /// Open containers.
+    /// The number of open containers.
     depth: usize,
-    /// Keys and values that may still come.
+    /// The number of keys and values until the limit.
     nodes_left: usize,
     noted: Vec<Noted>,
     deviation_count: usize,
-    /// The last key of the innermost container, if that is a dictionary and has one; else 0.
+    /// The index of the last key of the innermost container; 0 if it is a list or has no key yet.
     last_key: u32,
-    /// The open dictionaries in which a key was out of order.
+    /// The open dictionaries with a key that is out of order.
     unsorted: Vec<u32>,
 }
 
@@ -100,7 +103,7 @@ impl<'a, 'o> Decoder<'a, 'o> {
         Self {
             options,
             input,
-            // Between the density of a DHT message and that of a torrent with few files.
+            // A token for each four bytes: fewer than in DHT messages, more than in most torrents.
             tape: Vec::with_capacity((input.len() / 4 + 2).min(FIRST_ROOM)),
             open: NO_PARENT,
             depth: 0,
@@ -112,19 +115,19 @@ impl<'a, 'o> Decoder<'a, 'o> {
         }
     }
 
-    /// Reads the value at `at` and returns where it ends. `aside` sees each list before it is read,
-    /// and may read it instead.
+    /// Decodes the value at `at`, and returns the offset of its end. `intercept` is called with the
+    /// offset of each list, and can decode it instead and return the offset of its end.
     #[inline]
     fn run(
         &mut self,
         mut at: usize,
-        mut aside: impl FnMut(&mut Self, usize) -> Result<Option<usize>, Fault>,
+        mut intercept: impl FnMut(&mut Self, usize) -> Result<Option<usize>, Fault>,
     ) -> Result<usize, Fault> {
         loop {
             at = match self.input.get(at) {
                 Some(b'0'..=b'9') => self.string(at)?,
                 Some(b'i') => self.integer(at)?,
-                Some(b'l') => match aside(self, at)? {
+                Some(b'l') => match intercept(self, at)? {
                     Some(end) => end,
                     None => self.begin(at, Token::LIST)?,
                 },
@@ -132,7 +135,7 @@ impl<'a, 'o> Decoder<'a, 'o> {
                 Some(b'e') if self.in_list() => self.end(at)?,
                 found => return Err(self.no_value(at, found.copied())),
             };
-            // Between two values: ends and keys, until the next value or the end of all.
+            // Between two values: ends of containers and keys, until the next value or the end.
             while !self.in_list() {
                 if self.open == NO_PARENT {
                     self.tape.push(Token::new(at, Token::END, 0));
@@ -165,10 +168,11 @@ impl<'a, 'o> Decoder<'a, 'o> {
         Ok(())
     }
 
-    /// Makes room for the tokens to come, supposing that they are as dense as those before `at`, so
-    /// that a large table is seldom moved. What is in use bounds what is asked for.
+    /// Reserves room for all further tokens, assuming the density of those before `at`.
     #[cold]
     fn grow(&mut self, at: usize) {
+        // Doubling would copy a large table several times. The bounds keep a wrong estimate within
+        // a factor of the tokens in use.
         let count = self.tape.len();
         let rest = (self.input.len() - at) as u64;
         let expected = rest.saturating_mul(count as u64) / (at as u64 + 1);
@@ -201,7 +205,7 @@ impl<'a, 'o> Decoder<'a, 'o> {
         self.open = token.number();
         token.set_number(width);
         self.depth -= 1;
-        // The key of a dictionary's value stands before it in the tape.
+        // If the container is the value of a key, the key is the token before it.
         self.last_key = index.saturating_sub(1);
         if self.unsorted.last() == Some(&index) {
             self.unsorted.pop();
@@ -212,6 +216,7 @@ impl<'a, 'o> Decoder<'a, 'o> {
 
     #[inline(always)]
     fn string(&mut self, at: usize) -> Result<usize, Fault> {
+        // Most lengths have one or two digits.
         let (header, count) = match self.input[at..] {
             [ones, b':', ..] => (2, u64::from(ones - b'0')),
             [tens @ b'1'..=b'9', ones @ b'0'..=b'9', b':', ..] => {
@@ -229,7 +234,7 @@ impl<'a, 'o> Decoder<'a, 'o> {
         Ok(start + count as usize)
     }
 
-    /// The bytes before a string's content, and the bytes of its content.
+    /// The lengths in bytes of a string's header and of its content.
     fn string_header(&mut self, at: usize) -> Result<(usize, u64), Fault> {
         let rest = &self.input[at..];
         match grammar::length(rest) {
@@ -242,13 +247,14 @@ impl<'a, 'o> Decoder<'a, 'o> {
                 }
                 Ok((digits.len() + 1, count))
             }
-            Err(error) => Err(self.broken(at, error, Kind::String)),
+            Err(error) => Err(self.malformed(at, error, Kind::String)),
         }
     }
 
     #[inline(always)]
     fn integer(&mut self, at: usize) -> Result<usize, Fault> {
-        // A canonical integer that is not negative and of at most 18 digits; `i0e` goes the long way.
+        // The fast code is for canonical integers above 0 with at most 19 digits, which every limit of
+        // digits allows.
         let rest = &self.input[at + 1..];
         if let [b'1'..=b'9', ..] = rest {
             let mut digits = rest.first_chunk().map_or(0, |word| leading_digits(*word));
@@ -260,10 +266,10 @@ impl<'a, 'o> Decoder<'a, 'o> {
                 return Ok(at + 1 + digits + 1);
             }
         }
-        self.odd_integer(at)
+        self.any_integer(at)
     }
 
-    fn odd_integer(&mut self, at: usize) -> Result<usize, Fault> {
+    fn any_integer(&mut self, at: usize) -> Result<usize, Fault> {
         let rest = &self.input[at..];
         match grammar::integer(rest) {
             Ok((after, text)) => {
@@ -278,11 +284,11 @@ impl<'a, 'o> Decoder<'a, 'o> {
                 self.push(at, Token::INTEGER, 0)?;
                 Ok(self.input.len() - after.len())
             }
-            Err(error) => Err(self.broken(at, error, Kind::Integer)),
+            Err(error) => Err(self.malformed(at, error, Kind::Integer)),
         }
     }
 
-    /// Cuts off what no number in a document should need.
+    /// Checks the limit of digits.
     fn check_digits(&self, digits: &[u8], at: usize) -> Result<(), Fault> {
         if digits.len() > self.options.max_digits {
             let kind = ErrorKind::TooManyDigits { limit: self.options.max_digits };
@@ -292,6 +298,7 @@ impl<'a, 'o> Decoder<'a, 'o> {
     }
 
     fn finish(mut self) -> Document<'a> {
+        // Duplicate keys are found at the end of their dictionary.
         self.noted.sort_by_key(|noted| noted.offset);
         if self.tape.capacity() - self.tape.len() > MAX_SPARE {
             self.tape.shrink_to_fit();

@@ -1,4 +1,4 @@
-//! What lenient reading let pass.
+//! Deviations from canonical bencode that lenient decoding accepts.
 
 use crate::KeyPath;
 
@@ -6,11 +6,11 @@ use crate::KeyPath;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deviation {
-    /// What is wrong.
+    /// The kind of deviation.
     pub kind: DeviationKind,
-    /// Where, in bytes from the start of the input.
+    /// The offset in bytes from the start of the input.
     pub offset: usize,
-    /// In which value, or at which key.
+    /// The path of the value or key.
     pub path: KeyPath,
 }
 
@@ -20,37 +20,37 @@ impl core::fmt::Display for Deviation {
     }
 }
 
-/// The ways in which deployed software departs from canonical bencode (BEP 3, "bencoding").
+/// The kinds of deviation from canonical bencode in deployed software (BEP 3, "bencoding").
 ///
-/// Strict reading refuses them as [`ErrorKind::NotCanonical`](crate::ErrorKind::NotCanonical), lenient
-/// reading lists them.
+/// Strict decoding refuses them with [`ErrorKind::NotCanonical`](crate::ErrorKind::NotCanonical),
+/// lenient decoding lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeviationKind {
-    /// `i-0e`; read as 0.
+    /// Negative zero, `i-0e`, which is read as 0.
     #[error("an integer is negative zero")]
     NegativeZero,
-    /// `i03e`; read as 3.
+    /// An integer with a leading zero, such as `i03e`, which is read as 3.
     #[error("an integer has a leading zero")]
     IntegerLeadingZero,
-    /// `03:abc`; read as `abc`.
+    /// A length with a leading zero, such as `03:abc`, which is read as `abc`.
     #[error("a string length has a leading zero")]
     LengthLeadingZero,
-    /// A key is less than the key before it, as raw bytes.
+    /// A key that is less than the key before it, as raw bytes.
     #[error("a key is out of order")]
     UnsortedKey,
-    /// A key occurs again in the same dictionary; lookups find the first.
+    /// A key that occurs again in the same dictionary; lookups find the first.
     #[error("a key occurs twice")]
     DuplicateKey,
-    /// Bytes follow the value.
+    /// Bytes behind the value.
     #[error("{count} bytes follow the value")]
     TrailingBytes {
-        /// How many.
+        /// The number of bytes.
         count: usize,
     },
 }
 
-/// A deviation as the decoder notes it; the path is found when somebody asks.
+/// A deviation as the decoder records it. Its path is computed on request, since that takes time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Noted {
     pub(crate) kind: DeviationKind,

@@ -8,8 +8,8 @@ use crate::{Deviation, KeyPath, Node};
 
 /// A decoded value: a flat table of tokens over the borrowed input.
 ///
-/// Eight bytes for each key and value, eight more for each list and dictionary. Nothing in it nests, so
-/// dropping it takes no stack.
+/// A key or a value takes eight bytes, a list or a dictionary sixteen. The table does not nest, so
+/// that dropping it does not recurse.
 #[derive(Debug, Clone)]
 pub struct Document<'a> {
     pub(crate) input: &'a [u8],
@@ -24,7 +24,7 @@ impl<'a> Document<'a> {
         Node::new(self, 0)
     }
 
-    /// [`Node::get`] of the root.
+    /// The value of a key of the root; see [`Node::get`].
     #[inline]
     pub fn get(&self, key: impl AsRef<[u8]>) -> Option<Node<'_, 'a>> {
         self.root().get(key)
@@ -35,7 +35,7 @@ impl<'a> Document<'a> {
         self.root().raw()
     }
 
-    /// What lenient reading let pass, in the order of the input, up to
+    /// The deviations that lenient decoding accepted, in the order of the input, up to
     /// [`Options::max_deviations`](crate::Options::max_deviations).
     pub fn deviations(&self) -> impl Iterator<Item = Deviation> + '_ {
         self.noted.iter().map(|noted| Deviation {
@@ -45,30 +45,30 @@ impl<'a> Document<'a> {
         })
     }
 
-    /// How many deviations there are in all.
+    /// The number of all deviations.
     pub fn deviation_count(&self) -> usize {
         self.deviation_count
     }
 
-    /// Whether the input is canonical bencode, so that encoding it again gives the same bytes.
+    /// True if the input is canonical bencode, so that encoding it again gives the same bytes.
     pub fn is_canonical(&self) -> bool {
         self.deviation_count == 0
     }
 
-    /// How many keys and values there are.
+    /// The number of keys and values.
     pub fn node_count(&self) -> usize {
         self.tape.iter().filter(|token| token.tag() != Token::END).count()
     }
 }
 
-/// What [`Options::decode_prefix`](crate::Options::decode_prefix) found.
+/// The result of [`Options::decode_prefix`](crate::Options::decode_prefix).
 #[derive(Debug, Clone)]
 pub enum Prefix<'a> {
-    /// A value, and how many bytes it took.
+    /// A value, and its length in bytes.
     Complete(Document<'a>, usize),
     /// The start of a value.
     Incomplete {
-        /// The least number of bytes to come that could complete it, at least 1.
+        /// The least number of further bytes that could complete it, at least 1.
         needed: usize,
     },
 }

@@ -1,8 +1,8 @@
-//! Writing bencode without a tree: canonical by construction, into the caller's buffer.
+//! Builders that write canonical bencode into the caller's buffer.
 //!
-//! Lists and dictionaries are closures, so they always end. Keys are best added in ascending order of
-//! their bytes; keys added out of order are sorted when the dictionary ends, and of a key added twice
-//! the last value stays.
+//! Lists and dictionaries are closures, so that each gets its end. Keys should be added in ascending
+//! order of their bytes. Otherwise they are sorted at the end of the dictionary, which takes time. Of
+//! equal keys the last value is kept.
 //!
 //! ```
 //! use tinytorrent_bencode::{decode, encode};
@@ -46,7 +46,7 @@ pub fn list<R>(out: &mut Vec<u8>, fill: impl FnOnce(&mut ListEncoder<'_>) -> R) 
 /// Appends a string.
 pub fn bytes(out: &mut Vec<u8>, bytes: impl AsRef<[u8]>) {
     let bytes = bytes.as_ref();
-    // Most strings are short, and two or three bytes cost less than a loop over digits.
+    // Most strings are short, and two or three bytes take less time than a loop over digits.
     match bytes.len() {
         length @ 0..10 => out.extend_from_slice(&[digit(length), b':']),
         length @ 10..100 => {
@@ -61,12 +61,11 @@ pub fn bytes(out: &mut Vec<u8>, bytes: impl AsRef<[u8]>) {
     out.extend_from_slice(bytes);
 }
 
-/// Bytes beside a long string that mostly come with it: its length before it, and after it the ends
-/// of what is around it and a few short keys. Without room for them the last `e` of a torrent would
-/// move all of its hashes.
+/// Bytes that are reserved with a long string: for its length, for the ends of the containers around
+/// it and for a few short keys. Without them the last `e` of a torrent could copy all of its hashes.
 const ROOM_AROUND: usize = 128;
 
-/// The letter of a number below 10.
+/// The digit of a number below 10.
 const fn digit(number: usize) -> u8 {
     b'0' + number as u8
 }
@@ -78,7 +77,7 @@ pub fn integer(out: &mut Vec<u8>, integer: impl Into<Integer>) {
     out.push(b'e');
 }
 
-/// Appends a value that is encoded already, as it is.
+/// Appends an encoded value as it is.
 pub fn raw(out: &mut Vec<u8>, raw: &Raw<'_>) {
     out.extend_from_slice(raw.as_bytes());
 }
@@ -88,7 +87,7 @@ pub fn value(out: &mut Vec<u8>, value: &Value) {
     value.encode_into(out);
 }
 
-/// Writes the values of a list.
+/// A builder of the values of a list.
 #[derive(Debug)]
 pub struct ListEncoder<'out> {
     out: &'out mut Vec<u8>,
@@ -126,15 +125,15 @@ impl ListEncoder<'_> {
     }
 }
 
-/// Writes the keys and values of a dictionary.
+/// A builder of the keys and values of a dictionary.
 #[derive(Debug)]
 pub struct DictEncoder<'out> {
     out: &'out mut Vec<u8>,
-    /// Where the first key starts.
+    /// The offset of the first key.
     start: usize,
-    /// The content of the last key in `out`; empty and at `start` before the first.
+    /// The range in `out` of the last key's content.
     last_key: Option<Range<usize>>,
-    /// A key came that was not greater than the one before it.
+    /// True once a key was not greater than the one before it.
     unsorted: bool,
 }
 
@@ -183,7 +182,7 @@ impl<'out> DictEncoder<'out> {
         dict(self.key(key.as_ref()), fill)
     }
 
-    /// Appends a key, after which exactly one value must be appended to the buffer returned.
+    /// Appends a key, and returns the buffer for its value, of which there must be exactly one.
     pub(crate) fn key(&mut self, key: &[u8]) -> &mut Vec<u8> {
         if self.last_key.as_ref().is_some_and(|last| self.out[last.clone()] >= *key) {
             self.unsorted = true;
@@ -193,7 +192,7 @@ impl<'out> DictEncoder<'out> {
         self.out
     }
 
-    /// Adds an entry whose value `write` appends; no entry if it appends nothing.
+    /// Adds an entry with the value that `write` appends. Adds no entry if it appends nothing.
     #[cfg(feature = "serde")]
     pub(crate) fn try_entry<E>(
         &mut self,
@@ -213,7 +212,7 @@ impl<'out> DictEncoder<'out> {
 }
 
 impl<'out> DictEncoder<'out> {
-    /// Ends the dictionary and gives back the buffer.
+    /// Ends the dictionary, and returns the buffer.
     pub(crate) fn end(self) -> &'out mut Vec<u8> {
         if self.unsorted {
             sort_entries(self.out, self.start);
@@ -223,7 +222,7 @@ impl<'out> DictEncoder<'out> {
     }
 }
 
-/// Sorts the entries that fill `out` from `start`, and keeps the last of those with equal keys.
+/// Sorts the entries in `out` from `start` on. Of equal keys the last entry is kept.
 #[cold]
 fn sort_entries(out: &mut Vec<u8>, start: usize) {
     let mut entries: Vec<(Range<usize>, Range<usize>)> = Vec::new();
@@ -234,7 +233,7 @@ fn sort_entries(out: &mut Vec<u8>, start: usize) {
         entries.push((key, next..end));
         next = end;
     }
-    // Stable, so the last of equal keys comes last of them.
+    // A stable sort keeps the order of equal keys.
     entries.sort_by(|(a, _), (b, _)| out[a.clone()].cmp(&out[b.clone()]));
     let mut sorted = Vec::with_capacity(out.len() - start);
     for (position, (key, entry)) in entries.iter().enumerate() {
@@ -247,7 +246,7 @@ fn sort_entries(out: &mut Vec<u8>, start: usize) {
     out.extend_from_slice(&sorted);
 }
 
-/// The content of the string that starts at `start` of bencode we wrote ourselves.
+/// The range of the content of the string at `start`, in output of this module.
 fn string_at(out: &[u8], start: usize) -> Range<usize> {
     let (mut length, mut next) = (0, start);
     while out[next] != b':' {
@@ -257,7 +256,7 @@ fn string_at(out: &[u8], start: usize) -> Range<usize> {
     next + 1..next + 1 + length
 }
 
-/// Where the value ends that starts at `start` of bencode we wrote ourselves.
+/// The end of the value at `start`, in output of this module.
 fn value_end(out: &[u8], start: usize) -> usize {
     let (mut depth, mut next) = (0usize, start);
     loop {

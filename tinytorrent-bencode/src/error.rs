@@ -6,7 +6,7 @@ use core::fmt;
 
 use crate::{DeviationKind, KeyPath, Kind};
 
-/// What went wrong and where, in decoding or in typed access.
+/// An error of decoding or of typed access, with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error(Box<Located>);
 
@@ -20,25 +20,25 @@ struct Located {
 impl Error {
     /// An error at a byte offset and key path of the input.
     ///
-    /// For those who read more out of a document than this crate knows of; [`Node::error`] fills in the
-    /// place.
+    /// For parsers of documents, which have rules of their own. [`Node::error`] makes one with the place
+    /// of a value.
     ///
     /// [`Node::error`]: crate::Node::error
     pub fn new(kind: ErrorKind, offset: usize, path: KeyPath) -> Self {
         Self(Box::new(Located { kind, offset, path }))
     }
 
-    /// What went wrong.
+    /// The kind of error.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
     }
 
-    /// Where, in bytes from the start of the input.
+    /// The offset in bytes from the start of the input.
     pub fn offset(&self) -> usize {
         self.0.offset
     }
 
-    /// In which value; empty for the root.
+    /// The path of the value; empty for the root.
     pub fn path(&self) -> &KeyPath {
         &self.0.path
     }
@@ -62,22 +62,22 @@ pub(crate) fn write_located(
     if path.is_empty() { Ok(()) } else { write!(f, " in `{path}`") }
 }
 
-/// What went wrong.
+/// The kind of an [`Error`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The first byte starts no bencoded value. Not for a retry: the sender speaks something else.
+    /// The first byte starts no bencoded value, so that the input is of another format.
     #[error("this is not bencode: {0}")]
     NotBencode(NotBencode),
-    /// A byte that cannot stand here.
+    /// A byte is not allowed at this place.
     #[error("unexpected byte `{}`, expected {expected}", found.escape_ascii())]
     UnexpectedByte {
         /// The byte.
         found: u8,
-        /// What could have stood here.
+        /// The bytes that are allowed.
         expected: &'static str,
     },
-    /// A dictionary holds something other than a string in the place of a key.
+    /// A dictionary has another value than a string in the place of a key.
     #[error("a dictionary key is not a string")]
     KeyNotString,
     /// A dictionary ends after a key.
@@ -87,7 +87,7 @@ pub enum ErrorKind {
     #[error(
         "the input ends {} {}, at least {needed} more bytes are needed",
         if .inside.is_some() { "inside" } else { "before" },
-        .inside.map_or("a value", what)
+        .inside.map_or("a value", with_article)
     )]
     UnexpectedEnd {
         /// The innermost value that is not complete; `None` if nothing has begun.
@@ -95,7 +95,7 @@ pub enum ErrorKind {
         /// The least number of bytes that could complete the document.
         needed: usize,
     },
-    /// A string declares more bytes than there are.
+    /// A string declares more bytes than the input has.
     #[error("a string declares {declared} bytes, only {available} are left")]
     StringTooLong {
         /// Bytes declared.
@@ -106,28 +106,28 @@ pub enum ErrorKind {
     /// A string's length does not fit in 64 bits.
     #[error("a string length is beyond any size")]
     LengthOverflow,
-    /// Strict reading met something deployed but not canonical.
+    /// The input has a deviation, and decoding is strict.
     #[error("{0}")]
     NotCanonical(DeviationKind),
-    /// More containers within each other than [`Options::max_depth`](crate::Options::max_depth).
+    /// There are more nested containers than [`Options::max_depth`](crate::Options::max_depth).
     #[error("containers are nested more than {limit} deep")]
     TooDeep {
         /// The limit.
         limit: usize,
     },
-    /// More keys and values than [`Options::max_nodes`](crate::Options::max_nodes).
+    /// There are more keys and values than [`Options::max_nodes`](crate::Options::max_nodes).
     #[error("there are more than {limit} keys and values")]
     TooManyNodes {
         /// The limit.
         limit: usize,
     },
-    /// More bytes than [`Options::max_bytes`](crate::Options::max_bytes).
+    /// There are more bytes than [`Options::max_bytes`](crate::Options::max_bytes).
     #[error("the document is larger than {limit} bytes")]
     TooManyBytes {
         /// The limit.
         limit: usize,
     },
-    /// More digits in a number than [`Options::max_digits`](crate::Options::max_digits).
+    /// A number has more digits than [`Options::max_digits`](crate::Options::max_digits).
     #[error("a number has more than {limit} digits")]
     TooManyDigits {
         /// The limit.
@@ -136,15 +136,15 @@ pub enum ErrorKind {
     /// Access: a required key is missing.
     #[error("key `{0}` is missing")]
     MissingKey(String),
-    /// Access: a value of another kind than required.
-    #[error("expected {}, found {}", what(*.expected), what(*.found))]
+    /// Access: the value is not of the required kind.
+    #[error("expected {}, found {}", with_article(*.expected), with_article(*.found))]
     WrongKind {
-        /// What was asked for.
+        /// The required kind.
         expected: Kind,
-        /// What is there.
+        /// The kind of the value.
         found: Kind,
     },
-    /// Access: the integer does not fit in the type asked for.
+    /// Access: the integer does not fit in the required type.
     #[error("the integer does not fit in {0}")]
     OutOfRange(&'static str),
     /// Access: the string is not UTF-8.
@@ -152,7 +152,7 @@ pub enum ErrorKind {
     NotUtf8,
 }
 
-fn what(kind: Kind) -> &'static str {
+fn with_article(kind: Kind) -> &'static str {
     match kind {
         Kind::String => "a string",
         Kind::Integer => "an integer",
@@ -161,23 +161,23 @@ fn what(kind: Kind) -> &'static str {
     }
 }
 
-/// What the input is instead of bencode, as far as its first bytes tell.
+/// The probable format of an input that is not bencode, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotBencode {
-    /// `<`: most often the page of a login, a proxy or an error.
+    /// An HTML page, such as a login or an error, which starts with `<`.
     #[error("it starts with `<`, perhaps an html page")]
     Markup,
-    /// `1f 8b`: compressed, and nobody has decompressed it.
+    /// Compressed bytes, which start with `1f 8b`.
     #[error("it starts with 1f 8b, it is gzip")]
     Gzip,
-    /// `ef bb bf`: a UTF-8 byte order mark.
+    /// A UTF-8 byte order mark, `ef bb bf`.
     #[error("it starts with a byte order mark")]
     ByteOrderMark,
-    /// Blanks or line ends come first.
+    /// Spaces or line ends.
     #[error("it starts with white space")]
     WhiteSpace,
-    /// Anything else.
+    /// Any other byte.
     #[error("it starts with `{}`", [*.0].escape_ascii())]
     Byte(u8),
 }

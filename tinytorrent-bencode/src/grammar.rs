@@ -1,6 +1,6 @@
 //! The tokens of bencode as nom productions, with `complete` semantics (BEP 3, "bencoding").
 //!
-//! They accept what has the shape of a token, canonical or not; the decoder judges the digits.
+//! They accept tokens that are not canonical; the decoder checks the digits.
 
 use nom::bytes::complete::take;
 use nom::character::complete::{char, digit1};
@@ -8,12 +8,12 @@ use nom::combinator::{opt, recognize};
 use nom::sequence::{delimited, terminated};
 use nom::{IResult, Parser};
 
-/// `length = 1*DIGIT ":"`, the digits.
+/// The digits of a length: `length = 1*DIGIT ":"`.
 pub(crate) fn length(input: &[u8]) -> IResult<&[u8], &[u8]> {
     terminated(digit1, char(':')).parse_complete(input)
 }
 
-/// `integer = "i" ["-"] 1*DIGIT "e"`, the sign and digits.
+/// The sign and digits of an integer: `integer = "i" ["-"] 1*DIGIT "e"`.
 pub(crate) fn integer(input: &[u8]) -> IResult<&[u8], &[u8]> {
     delimited(char('i'), recognize((opt(char('-')), digit1)), char('e')).parse_complete(input)
 }
@@ -29,18 +29,18 @@ pub(crate) fn number(digits: &[u8]) -> Option<u64> {
         .try_fold(0u64, |sum, digit| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
 }
 
-/// The number in the last bytes of a window, all but `others` of which are digits.
+/// The number in the last bytes of a window, of which the first `others` are no digits of it.
 pub(crate) fn short_number(window: [u8; 8], others: usize) -> u64 {
-    // The first digit is in the lowest byte; zeros take the place of what stands before it.
+    // The first digit is in the lowest byte, and other bytes become zeros.
     let digits = u64::from_le_bytes(window) & 0x0f0f_0f0f_0f0f_0f0f;
     let digits = digits >> (8 * others) << (8 * others);
-    // Neighbours make pairs of digits, these make fours, and these the whole.
+    // Neighbours are added to pairs of digits, pairs to fours, and fours to the number.
     let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
     (fours * 10_000 + (fours >> 32)) & 0xffff_ffff
 }
 
-/// The content of a string known to be well-formed.
+/// The content of a well-formed string.
 pub(crate) fn content(input: &[u8]) -> &[u8] {
     let string = |input| -> IResult<&[u8], &[u8]> {
         let (rest, digits) = length(input)?;

@@ -12,14 +12,14 @@ pub struct Integer(Size);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Size {
-    /// Every integer that fits is this variant, so that equality is that of numbers.
+    /// An integer that fits. No such integer is `Big`, so that derived equality is that of numbers.
     Small(i64),
-    /// Sign and digits, without superfluous zeros.
+    /// The sign and the digits, without leading zeros.
     Big(Box<[u8]>),
 }
 
 impl Integer {
-    /// From an optional `-` and one or more ASCII digits.
+    /// The integer of an optional `-` and one or more ASCII digits.
     pub(crate) fn from_digits(digits: &[u8]) -> Self {
         let (negative, digits) = match digits {
             [b'-', digits @ ..] => (true, digits),
@@ -74,7 +74,7 @@ impl fmt::Display for Integer {
     }
 }
 
-/// Types that fit in `i64` on every machine.
+/// Conversions from types that fit in `i64` on every machine.
 macro_rules! from_small {
     ($($type:ty)*) => {$(
         impl From<$type> for Integer {

@@ -1,4 +1,4 @@
-//! A bencode codec that keeps spans: strict or lenient, with limits, and errors that say where.
+//! A bencode codec that keeps spans: strict or lenient, with limits, and with the place of errors.
 //!
 //! [`decode`] turns borrowed bytes into a [`Document`]: one flat table of eight-byte tokens, made in
 //! one pass without recursion. [`Node`]s are cheap cursors into it; strings, keys and raw spans are
@@ -11,7 +11,7 @@
 //! let input = b"d4:infod5:filesld6:lengthi42e4:pathl1:aeeeee";
 //! let doc = bencode::decode(input)?;
 //!
-//! // Optional: a chain of lookups ends in `None` wherever a step is missing or of another kind.
+//! // Optional: a chain of lookups gives `None` if a step is missing or of another kind.
 //! let file = doc.get("info").get("files").index(0);
 //! assert_eq!(file.get("length").as_u64(), Some(42));
 //! assert_eq!(file.get("md5sum").as_bytes(), None);
@@ -27,13 +27,13 @@
 //! # }
 //! ```
 //!
-//! What is on the wire is not always canonical: [`Options::lenient`] reads what is deployed and lists
-//! each [`Deviation`]. [`Options::decode_prefix`] reads a value with bytes after it,
-//! [`Options::decode_each`] one whose long list need not be kept, and [`Scanner`] finds the end of one
-//! that arrives in parts.
+//! Deployed software does not always write canonical bencode: [`Options::lenient`] accepts the known
+//! [deviations](Deviation) and lists them. [`Options::decode_prefix`] decodes a value with bytes after
+//! it, [`Options::decode_each`] a value with a long list that is not kept, and [`Scanner`] finds the
+//! end of a value that arrives in parts.
 //!
-//! To write, [`encode`] has a builder that needs no tree, and [`Value`] is the owned tree; both are
-//! canonical by construction.
+//! For output, [`encode`] has builders that write into a buffer, and [`Value`] is an owned tree. Both
+//! give canonical bencode only.
 //!
 //! ```
 //! use tinytorrent_bencode::encode;
@@ -76,7 +76,7 @@ pub mod serde;
 mod token;
 mod value;
 
-pub use decode::{Known, Values};
+pub use decode::{KnownValue, ListVisitor};
 pub use deviation::{Deviation, DeviationKind};
 pub use document::{Document, Prefix};
 pub use error::{Error, ErrorKind, NotBencode};
@@ -94,17 +94,18 @@ pub use value::Value;
 ///
 /// # Errors
 ///
-/// [`Error`] with kind, byte offset and key path when the input is not bencode, not canonical, or
+/// [`Error`] with kind, byte offset and key path if the input is not bencode, not canonical, or
 /// exceeds a limit.
 pub fn decode(input: &[u8]) -> Result<Document<'_>, Error> {
     Options::strict().decode(input)
 }
 
-/// Decodes one value as deployed software writes them, within the default [limits](Options).
+/// Decodes one value with the deviations of deployed software, within the default
+/// [limits](Options).
 ///
 /// # Errors
 ///
-/// [`Error`] when the input is not bencode at all or exceeds a limit.
+/// [`Error`] if the input is not bencode at all or exceeds a limit.
 pub fn decode_lenient(input: &[u8]) -> Result<Document<'_>, Error> {
     Options::lenient().decode(input)
 }

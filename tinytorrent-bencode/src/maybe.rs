@@ -1,10 +1,11 @@
-//! Chains of lookups through what may be missing.
+//! Chains of lookups through optional values.
 
 use crate::{Dict, List, Node};
 
-/// [`Node`]'s lookups on `Option<Node>`, so that they chain: `doc.get("info").get("files").index(3)`.
+/// The lookups of [`Node`] on `Option<Node>`, so that they chain:
+/// `doc.get("info").get("files").index(3)`.
 ///
-/// Each step answers `None` (an iterator: nothing) when the value is missing or of another kind.
+/// Each step returns `None`, or an empty iterator, if the value is missing or of another kind.
 pub trait MaybeNode<'doc, 'a: 'doc>: Sized {
     /// The node, if there is one.
     fn node(&self) -> Option<Node<'doc, 'a>>;

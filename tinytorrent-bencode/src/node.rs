@@ -6,10 +6,10 @@ use core::{fmt, str};
 use crate::token::Token;
 use crate::{Document, Error, ErrorKind, Integer, KeyPath, Kind, Raw, grammar};
 
-/// One value of a [`Document`]: a cursor, as cheap to copy as a slice.
+/// A cursor to one value of a [`Document`], as cheap to copy as a slice.
 ///
-/// `as_…` answers `None` for another kind of value, for what may be missing or odd; `to_…` and
-/// [`require`](Self::require) answer an [`Error`] with offset and key path, for what must be there.
+/// The methods `as_…` return `None` for another kind of value, for optional data. The methods `to_…`
+/// and [`require`](Self::require) return an [`Error`] with offset and key path, for required data.
 /// Lookups on `Option<Node>` chain through [`MaybeNode`](crate::MaybeNode).
 ///
 /// `'a` is the lifetime of the input: slices outlive the document.
@@ -25,7 +25,7 @@ impl<'doc, 'a> Node<'doc, 'a> {
     }
 
     #[cfg(feature = "serde")]
-    pub(crate) fn is_in_canonical(&self) -> bool {
+    pub(crate) fn is_in_canonical_document(&self) -> bool {
         self.doc.is_canonical()
     }
 
@@ -34,30 +34,30 @@ impl<'doc, 'a> Node<'doc, 'a> {
         self.doc.tape[self.index]
     }
 
-    /// What it is.
+    /// The kind of value.
     #[inline]
     pub fn kind(&self) -> Kind {
         self.token().kind()
     }
 
-    /// Where it starts, in bytes from the start of the input.
+    /// The offset of the value, in bytes from the start of the input.
     #[inline]
     pub fn offset(&self) -> usize {
         self.token().start()
     }
 
-    /// The way to it from the root. Takes time in proportion to what comes before it.
+    /// The path from the root. Takes time in proportion to the number of values before this one.
     pub fn path(&self) -> KeyPath {
         KeyPath::of_token(self.doc.input, &self.doc.tape, self.index)
     }
 
-    /// Its exact bytes in the input.
+    /// The exact bytes of the value in the input.
     #[inline]
     pub fn raw(&self) -> &'a [u8] {
         &self.doc.input[self.token().start()..self.end()]
     }
 
-    /// Its exact bytes, to be embedded in what is [encoded](crate::encode).
+    /// The exact bytes of the value, to embed in other [output](crate::encode).
     pub fn to_raw(&self) -> Raw<'a> {
         Raw::trusted(self.raw())
     }
@@ -65,6 +65,7 @@ impl<'doc, 'a> Node<'doc, 'a> {
     #[inline]
     fn end(&self) -> usize {
         let token = self.token();
+        // Bencode has no gaps, so a string or integer ends where the next token starts.
         if token.is_container() {
             self.doc.tape[self.index + token.width() - 1].start() + 1
         } else {
@@ -88,7 +89,7 @@ impl<'doc, 'a> Node<'doc, 'a> {
         self.as_bytes().and_then(|bytes| str::from_utf8(bytes).ok())
     }
 
-    /// The sign and digits of an integer as written, whatever its size.
+    /// The sign and digits of an integer of any size, as they stand in the input.
     #[inline]
     pub fn as_digits(&self) -> Option<&'a [u8]> {
         (self.token().tag() == Token::INTEGER).then(|| {
@@ -119,6 +120,7 @@ impl<'doc, 'a> Node<'doc, 'a> {
             return Some(grammar::short_number(*window, short));
         }
         match digits {
+            // `i-0e`, which lenient decoding accepts.
             [b'-', digits @ ..] => (grammar::number(digits)? == 0).then_some(0),
             digits => grammar::number(digits),
         }
@@ -129,15 +131,15 @@ impl<'doc, 'a> Node<'doc, 'a> {
         self.as_digits().map(Integer::from_digits)
     }
 
-    /// An integer as a flag: any number but 0 is true, as libtorrent reads `private`.
+    /// An integer as a boolean: every number but 0 is true, as in libtorrent for `private`.
     pub fn as_bool(&self) -> Option<bool> {
         self.as_digits().map(|digits| digits.iter().any(|digit| matches!(digit, b'1'..=b'9')))
     }
 
     /// The value of a key; `None` if this is no dictionary or has no such key.
     ///
-    /// Right whatever the order of the keys; of equal keys it finds the first. Takes time in proportion
-    /// to the number of keys: to visit many, iterate over [`dict`](Self::dict).
+    /// The order of the keys does not matter, and of equal keys the first counts. Takes time in
+    /// proportion to the number of keys: to visit many, iterate over [`dict`](Self::dict).
     #[inline]
     pub fn get(&self, key: impl AsRef<[u8]>) -> Option<Node<'doc, 'a>> {
         let key = key.as_ref();
@@ -170,7 +172,7 @@ impl<'doc, 'a> Node<'doc, 'a> {
         if token.tag() == tag { (self.index + 1, self.index + token.width() - 1) } else { (0, 0) }
     }
 
-    /// The value of a key that must be there.
+    /// The value of a required key.
     ///
     /// # Errors
     ///
@@ -241,7 +243,7 @@ impl<'doc, 'a> Node<'doc, 'a> {
         if self.kind() == Kind::Dict { Ok(self.dict()) } else { Err(self.wrong_kind(Kind::Dict)) }
     }
 
-    /// An error at the place of this value.
+    /// An error with the place of this value.
     pub fn error(&self, kind: ErrorKind) -> Error {
         Error::new(kind, self.offset(), self.path())
     }

@@ -1,7 +1,7 @@
-//! How to read: mode and limits.
+//! Mode and limits of decoding.
 
 use crate::token::{MAX_BYTES, MAX_NODES};
-use crate::{Document, Error, Prefix, Values, decode};
+use crate::{Document, Error, ListVisitor, Prefix, decode};
 
 /// Mode and limits of decoding.
 ///
@@ -36,7 +36,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// Canonical bencode only: one value, sorted and unique keys, no superfluous zero, nothing after it.
+    /// Strict mode: canonical bencode only, which is one value with sorted and unique keys, without
+    /// leading zeros, and without bytes behind it.
     pub const fn strict() -> Self {
         Self {
             lenient: false,
@@ -48,56 +49,56 @@ impl Options {
         }
     }
 
-    /// What is deployed: each [`DeviationKind`](crate::DeviationKind) is accepted and listed.
+    /// Lenient mode: each [`DeviationKind`](crate::DeviationKind) is accepted and listed.
     pub const fn lenient() -> Self {
         Self { lenient: true, ..Self::strict() }
     }
 
-    /// How many lists and dictionaries may be within each other, the outermost included.
+    /// The largest number of nested lists and dictionaries, the outermost included.
     ///
-    /// Default 100, as libtorrent. Decoding and navigation need no stack, so more costs nothing here;
-    /// it may cost those who walk the document by recursion.
+    /// Default: 100, as in libtorrent. This crate does not recurse, so that more costs nothing here,
+    /// but a caller who walks the document by recursion needs more stack.
     pub fn max_depth(&mut self, depth: usize) -> &mut Self {
         self.max_depth = depth;
         self
     }
 
-    /// How many values and keys there may be in all.
+    /// The largest number of keys and values.
     ///
-    /// Default 3,000,000, enough for a torrent of 400,000 files. A node costs 8 bytes, a list or
-    /// dictionary 16. At most 2^27.
+    /// Default: 3,000,000, enough for a torrent of 400,000 files. A key or a value takes 8 bytes, a list
+    /// or a dictionary 16. At most 2^27.
     pub fn max_nodes(&mut self, nodes: usize) -> &mut Self {
         self.max_nodes = nodes.min(MAX_NODES);
         self
     }
 
-    /// How many bytes the input may have; for a prefix, the value.
+    /// The largest length in bytes of the input, or of the value for a prefix.
     ///
-    /// Default 256 MiB. The input is not copied, so this bounds the time spent and, for a prefix, how
-    /// long a stream is awaited. At most 4 GiB less two bytes.
+    /// Default: 256 MiB. The input is not copied, so this limits the time for decoding, and for a
+    /// prefix the bytes that a caller has to buffer. At most 4 GiB less two bytes.
     pub fn max_bytes(&mut self, bytes: usize) -> &mut Self {
         self.max_bytes = bytes.min(MAX_BYTES);
         self
     }
 
-    /// How many digits an integer or a string length may have.
+    /// The largest number of digits of an integer or a string length.
     ///
-    /// Default 256, which is beyond every number in the BEPs. At least 20, so that each 64-bit integer
-    /// fits; at most 2^20.
+    /// Default: 256, which is above every number in the BEPs. At least 20, so that each 64-bit integer
+    /// fits, and at most 2^20.
     pub fn max_digits(&mut self, digits: usize) -> &mut Self {
         self.max_digits = digits.clamp(20, 1 << 20);
         self
     }
 
-    /// How many deviations lenient reading remembers; the others are counted.
+    /// The largest number of deviations that lenient decoding records; further ones are counted.
     ///
-    /// Default 100, enough to tell a person what is wrong.
+    /// Default: 100, a guess at what a user wants to read.
     pub fn max_deviations(&mut self, deviations: usize) -> &mut Self {
         self.max_deviations = deviations;
         self
     }
 
-    /// Decodes one value that fills the input; lenient reading notes bytes after it as a deviation.
+    /// Decodes one value that fills the input. In lenient mode, bytes behind it are a deviation.
     ///
     /// # Errors
     ///
@@ -106,16 +107,15 @@ impl Options {
         decode::whole(self, input)
     }
 
-    /// Decodes canonical bencode without keeping the values of one list, which may be long: each is
-    /// handed on, in order, as a document of its own, and dropped.
+    /// Decodes canonical bencode, and visits the values of one list in order without keeping them.
     ///
-    /// `path` leads to the list by keys. In the document that is returned it is there, with its bytes,
-    /// but has no values. Offsets count from the start of the input, paths from the value handed on.
-    /// Memory is bounded by the largest value and by what is around the list; the limits count all
-    /// values alike.
+    /// `path` has the keys that lead to the list. In the returned document the list has its bytes, but
+    /// no values. Each value is visited as a document of its own: offsets count from the start of the
+    /// input, and paths from the value. Memory is needed for the largest value and for the values
+    /// around the list. The limits apply to all values together.
     ///
-    /// `None` is for what [`decode`](Self::decode) refuses when strict, and after it no value that was
-    /// handed on may count: `decode` says what is wrong, or lists it when lenient.
+    /// Returns `None` if the input is not canonical or exceeds a limit. The visited values are invalid
+    /// then, and [`decode`](Self::decode) gives the error.
     ///
     /// ```
     /// use tinytorrent_bencode::{Document, Options};
@@ -134,19 +134,20 @@ impl Options {
         &self,
         input: &'a [u8],
         path: &[&str],
-        mut each: impl Values<'a>,
+        mut visitor: impl ListVisitor<'a>,
     ) -> Option<Document<'a>> {
-        decode::each(self, input, path, &mut each)
+        decode::each(self, input, path, &mut visitor)
     }
 
-    /// Decodes the value at the start of the input, whatever follows it.
+    /// Decodes the value at the start of the input, with any bytes behind it.
     ///
-    /// For messages with bytes after the dictionary (BEP 9 `data`) and for streams. Those who feed a
-    /// stream a few bytes at a time should wait for [`Prefix::Incomplete`]'s count before the next call.
+    /// This is for messages with bytes behind the dictionary (BEP 9, `data`), and for streams. The next
+    /// call for a stream should have the bytes that [`Prefix::Incomplete`] needs, as each call begins
+    /// anew.
     ///
     /// # Errors
     ///
-    /// [`Error`] when no bytes to come could make it a value.
+    /// [`Error`] if no further bytes could complete a value.
     pub fn decode_prefix<'a>(&self, input: &'a [u8]) -> Result<Prefix<'a>, Error> {
         decode::prefix(self, input)
     }

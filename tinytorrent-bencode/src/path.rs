@@ -1,13 +1,13 @@
-//! Key paths: where in a document, in words a person can follow.
+//! Key paths: the place of a value in a document, for display.
 
 use alloc::vec::Vec;
 use core::fmt;
 
 use crate::token::{NO_PARENT, Token};
 
-/// The way from the root to a value, shown as `info.files[3].path[1]`.
+/// The path from the root to a value, shown as `info.files[3].path[1]`.
 ///
-/// The root's path is empty. Keys are cut after 64 bytes, so that a path stays short whatever the input.
+/// The path of the root is empty. Keys are cut after 64 bytes, so that a path is short for any input.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct KeyPath {
     elements: Vec<PathElement>,
@@ -16,13 +16,13 @@ pub struct KeyPath {
 /// One step of a [`KeyPath`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PathElement {
-    /// Into a dictionary, by key (at most its first 64 bytes).
+    /// The key in a dictionary (at most its first 64 bytes).
     Key(Vec<u8>),
-    /// Into a list, by position from 0.
+    /// The position in a list, from 0.
     Index(usize),
 }
 
-/// Long enough for every key in the BEPs, short enough for a log line.
+/// A guess: longer than every key in the BEPs, and short enough for a log line.
 const MAX_KEY_BYTES: usize = 64;
 
 impl KeyPath {
@@ -31,7 +31,7 @@ impl KeyPath {
         &self.elements
     }
 
-    /// Whether this is the root.
+    /// True for the path of the root.
     pub fn is_empty(&self) -> bool {
         self.elements.is_empty()
     }
@@ -40,7 +40,7 @@ impl KeyPath {
         self.elements.push(PathElement::Key(key[..key.len().min(MAX_KEY_BYTES)].to_vec()));
     }
 
-    /// The path of a token in a finished tape, or in the closed part of one.
+    /// The path of a token in a finished tape, or in the finished part of one.
     pub(crate) fn of_token(input: &[u8], tape: &[Token], index: usize) -> Self {
         let mut path = Self::default();
         let mut parent = 0;
@@ -50,8 +50,9 @@ impl KeyPath {
         path
     }
 
-    /// The path of what comes next in an unfinished tape whose innermost open container is `open`.
+    /// The path of the next token of an unfinished tape whose innermost open container is `open`.
     pub(crate) fn of_next(input: &[u8], tape: &[Token], open: u32) -> Self {
+        // An open container holds the index of its parent, so the chain begins at the innermost.
         let mut chain = Vec::new();
         let mut container = open;
         while container != NO_PARENT {
@@ -86,6 +87,7 @@ impl KeyPath {
             }
             (child, position) = (next, position + 1);
         }
+        // In a dictionary, keys have even positions and values odd ones.
         if !is_dict {
             self.elements.push(PathElement::Index(position));
         } else if position % 2 == 1 {
@@ -97,7 +99,7 @@ impl KeyPath {
     }
 }
 
-/// The content of the string token at `index`, whose end may not be known yet.
+/// The content of the string token at `index`, which may be the last token so far.
 fn string<'a>(input: &'a [u8], tape: &[Token], index: usize) -> &'a [u8] {
     let start = tape[index].start() + tape[index].number() as usize;
     match tape.get(index + 1) {

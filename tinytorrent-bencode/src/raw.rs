@@ -5,14 +5,14 @@ use alloc::vec::Vec;
 
 use crate::{Error, Options};
 
-/// One value as its exact bytes, known to be bencode: what an info-hash is made of.
+/// The exact bytes of one value, which are known to be bencode. An info-hash is one of such bytes.
 ///
-/// Embedding it in what is [encoded](crate::encode) changes nothing in it.
+/// [Encoding](crate::encode) a raw value appends the bytes as they are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Raw<'a>(Cow<'a, [u8]>);
 
 impl<'a> Raw<'a> {
-    /// One canonical value.
+    /// The bytes of one canonical value.
     ///
     /// # Errors
     ///
@@ -22,7 +22,7 @@ impl<'a> Raw<'a> {
         Ok(Self::trusted(bytes))
     }
 
-    /// One value, canonical or as deployed; bytes after it are left out.
+    /// The bytes of one value, with the deviations of deployed software. Bytes behind it are left out.
     ///
     /// # Errors
     ///
@@ -32,7 +32,7 @@ impl<'a> Raw<'a> {
         Ok(Self::trusted(options.max_deviations(0).decode(bytes)?.raw()))
     }
 
-    /// Bytes that a document has proved to be a value.
+    /// Bytes that were decoded as a value before.
     pub(crate) fn trusted(bytes: &'a [u8]) -> Self {
         Self(Cow::Borrowed(bytes))
     }
@@ -42,12 +42,12 @@ impl<'a> Raw<'a> {
         &self.0
     }
 
-    /// The bytes, with a copy if they are borrowed.
+    /// The owned bytes; borrowed bytes are copied.
     pub fn into_bytes(self) -> Vec<u8> {
         self.0.into_owned()
     }
 
-    /// The same value with bytes of its own.
+    /// The same value with owned bytes; borrowed bytes are copied.
     pub fn into_owned(self) -> Raw<'static> {
         Raw(Cow::Owned(self.0.into_owned()))
     }

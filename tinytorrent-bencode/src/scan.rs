@@ -1,11 +1,11 @@
-//! Where a value ends in a stream.
+//! The search for the end of a value in a stream.
 
 use crate::{Error, ErrorKind, KeyPath, NotBencode, Options};
 
-/// Finds the end of a value that arrives in parts, and looks at each byte once.
+/// A search for the end of a value that arrives in parts. Each byte is read once.
 ///
-/// It keeps a few numbers and no bytes; when the value is complete, [decode](Options::decode) it. It
-/// judges tokens, nesting and the limits of its [`Options`] but not keys, which decoding does.
+/// A scanner keeps a few numbers and no bytes; the caller [decodes](Options::decode) the complete
+/// value. It checks tokens, nesting and the limits of its [`Options`], but not keys.
 ///
 /// ```
 /// use tinytorrent_bencode::{Options, Scan, Scanner};
@@ -20,26 +20,28 @@ pub struct Scanner {
     max_bytes: usize,
     max_digits: usize,
     depth: usize,
-    /// Bytes of the value seen so far.
+    /// The number of bytes of the value so far.
     seen: usize,
     state: State,
 }
 
-/// What a [`Scanner`] found in the bytes given last.
+/// The result of a [`Scanner`] for the last bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scan {
-    /// The value ends within them.
+    /// The value ends within the bytes.
     Complete {
-        /// How many of them belong to it; 0 if it had ended before.
+        /// The number of bytes that belong to the value; 0 if it ended before.
         used: usize,
     },
-    /// All of them belong to the value.
+    /// All bytes belong to the value, which goes on.
     Incomplete {
-        /// The least number of bytes to come that could complete it, at least 1.
+        /// The least number of further bytes that could complete the value, at least 1.
         needed: usize,
     },
 }
 
+/// The state of a scanner between two bytes.
+///
 /// ```text
 ///           digit             ":"
 ///  Between ───────▶ Length ─────────▶ String ──┐ content read
@@ -74,14 +76,15 @@ impl Scanner {
     ///
     /// # Errors
     ///
-    /// [`Error`] with the offset from the start of the value and without a path, when no bytes to come
-    /// could make it a value. The scanner is of no use then.
+    /// [`Error`] with the offset from the start of the value and without a path, if no further bytes
+    /// could complete a value. The scanner cannot be used after that.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Scan, Error> {
         let mut used = 0;
         while self.state != State::Done {
             let Some(byte) = bytes.get(used) else {
                 return self.incomplete();
             };
+            // The content of a string is skipped at once, all else goes byte by byte.
             if let State::String { left } = &mut self.state {
                 let step = (*left).min(bytes.len() - used);
                 *left -= step;
@@ -104,6 +107,7 @@ impl Scanner {
     }
 
     fn incomplete(&self) -> Result<Scan, Error> {
+        // The least that could follow: the shortest value has two bytes, and each container an `e`.
         let inside = match self.state {
             State::Done => 0,
             State::Between if self.depth == 0 => 2,

@@ -10,8 +10,8 @@
 //! | `None` as the value of a key | no key |
 //! | [`Raw`](crate::Raw) | any value, as its exact bytes |
 //!
-//! Types that have a form for people use it, as IP addresses do in the replies of trackers. Floats,
-//! units, and `None` anywhere else have no bencode.
+//! Types with a human-readable form use it, such as IP addresses, which are text in the replies of
+//! trackers. Floats, units, and `None` in other places are errors.
 //!
 //! ```
 //! use serde::{Deserialize, Serialize};
@@ -50,7 +50,7 @@ use crate::{KeyPath, Node, Options};
 
 pub use self::de::NodeDeserializer;
 
-/// Reads a value from canonical bencode.
+/// Deserializes a value from canonical bencode.
 ///
 /// # Errors
 ///
@@ -59,7 +59,8 @@ pub fn from_slice<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<T, Error
     from_slice_with(&Options::strict(), input)
 }
 
-/// Reads a value with other [`Options`], as for what is deployed. Of equal keys the first wins.
+/// Deserializes a value with other [`Options`], such as the lenient ones. Of equal keys the first
+/// counts.
 ///
 /// # Errors
 ///
@@ -71,7 +72,7 @@ where
     from_node(options.decode(input)?.root())
 }
 
-/// Reads a value from a part of a document.
+/// Deserializes a value from a part of a document.
 ///
 /// # Errors
 ///
@@ -80,7 +81,7 @@ pub fn from_node<'de, T: Deserialize<'de>>(node: Node<'_, 'de>) -> Result<T, Err
     T::deserialize(NodeDeserializer::new(node))
 }
 
-/// Writes a value as canonical bencode.
+/// Serializes a value as canonical bencode.
 ///
 /// # Errors
 ///
@@ -91,7 +92,8 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
     Ok(out)
 }
 
-/// Appends a value as canonical bencode; on an error the buffer is as it was.
+/// Serializes a value as canonical bencode behind the bytes of a buffer. An error leaves the buffer
+/// unchanged.
 ///
 /// # Errors
 ///
@@ -105,37 +107,37 @@ pub fn to_buffer<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<
     result
 }
 
-/// Why a Rust value could not be read or written.
+/// An error of serializing or deserializing a Rust value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The input is not bencode, or a value is not of the kind or range asked for.
+    /// The input is not bencode, or a value is not of the required kind or range.
     #[error(transparent)]
     Bencode(#[from] crate::Error),
-    /// The type refused a value.
+    /// An error of the type's own.
     #[error("{message}{place}")]
     Message {
-        /// The type's words.
+        /// The message of the type.
         message: String,
-        /// Where in the input, when reading.
+        /// The place in the input, for deserializing.
         place: Place,
     },
-    /// Writing: a Rust value that bencode has no form for.
+    /// Serializing: bencode has no form for a Rust value.
     #[error("bencode has no {0}")]
     Unsupported(&'static str),
 }
 
-/// A place in the input, or none when writing.
+/// A place in the input; empty for an error of serializing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Place(Option<(usize, KeyPath)>);
 
 impl Place {
-    /// In bytes from the start of the input.
+    /// The offset in bytes from the start of the input.
     pub fn offset(&self) -> Option<usize> {
         self.0.as_ref().map(|(offset, _)| *offset)
     }
 
-    /// In which value.
+    /// The path of the value.
     pub fn path(&self) -> Option<&KeyPath> {
         self.0.as_ref().map(|(_, path)| path)
     }
@@ -151,8 +153,9 @@ impl fmt::Display for Place {
 }
 
 impl Error {
-    /// The error with the place of the innermost value that it passed.
+    /// The error with the place of a value, unless it has a place already.
     fn at(mut self, node: Node<'_, '_>) -> Self {
+        // The innermost value comes first on the way out, and is the most exact place.
         if let Self::Message { place: Place(place @ None), .. } = &mut self {
             *place = Some((node.offset(), node.path()));
         }

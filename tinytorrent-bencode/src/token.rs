@@ -1,17 +1,17 @@
-//! The tape: one eight-byte token for each value, each key and each end of a container.
+//! The tape: a table with a token of eight bytes for each value, each key and each end of a container.
 
 use core::fmt;
 
-/// What a value is.
+/// The kind of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
-    /// `4:spam`: bytes, of any encoding or none.
+    /// A string of any bytes, such as `4:spam`.
     String,
-    /// `i42e`.
+    /// An integer, such as `i42e`.
     Integer,
-    /// `l…e`.
+    /// A list, `l…e`.
     List,
-    /// `d…e`: keys are strings.
+    /// A dictionary with strings as keys, `d…e`.
     Dict,
 }
 
@@ -26,7 +26,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Where a token starts, what it is, and one number that depends on what it is:
+/// The offset of a token, its tag, and a number that depends on the tag:
 ///
 /// | token | number |
 /// |---|---|
@@ -50,10 +50,10 @@ const NUMBER_MASK: u32 = (1 << NUMBER_BITS) - 1;
 /// The parent of the outermost container while it is open.
 pub(crate) const NO_PARENT: u32 = NUMBER_MASK;
 
-/// Tokens are numbered in 29 bits and a node has at most two.
+/// The largest number of nodes: indices of tokens have 29 bits, and a node has at most two tokens.
 pub(crate) const MAX_NODES: usize = 1 << 27;
 
-/// Offsets are kept in 32 bits.
+/// The largest length of an input: offsets have 32 bits.
 pub(crate) const MAX_BYTES: usize = u32::MAX as usize - 1;
 
 impl Token {
@@ -63,7 +63,7 @@ impl Token {
     pub(crate) const DICT: u32 = 3 << NUMBER_BITS;
     pub(crate) const END: u32 = 4 << NUMBER_BITS;
 
-    /// `tag` is one of the constants, `number` below 2^29.
+    /// A token with one of the tags above, and a number below 2^29.
     #[inline(always)]
     pub(crate) const fn new(start: usize, tag: u32, number: u32) -> Self {
         Self { start: start as u32, meta: tag | number }
@@ -103,7 +103,7 @@ impl Token {
         matches!(self.tag(), Self::LIST | Self::DICT)
     }
 
-    /// Tokens to the next sibling. Of a closed container or a leaf only.
+    /// The number of tokens to the next sibling, of a closed container or a leaf.
     #[inline(always)]
     pub(crate) const fn width(self) -> usize {
         if self.is_container() { self.number() as usize } else { 1 }

@@ -8,10 +8,10 @@ use core::mem;
 use crate::encode;
 use crate::{Error, ErrorKind, Integer, Node};
 
-/// An owned value, for those who build or change a document piece by piece.
+/// An owned value, for building or changing a document step by step.
 ///
-/// A dictionary is a sorted map, so encoding is canonical by construction. To read, prefer
-/// [`Document`](crate::Document), which copies nothing. Dropping takes no stack however deep the value.
+/// A dictionary is a sorted map, so that its encoding is always canonical. For reading,
+/// [`Document`](crate::Document) is better, which copies nothing. Dropping does not recurse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     /// A string, of any bytes.
@@ -24,8 +24,8 @@ pub enum Value {
     Dict(BTreeMap<Vec<u8>, Value>),
 }
 
-/// [`Value`]s made from a node are at most this deep, so that clones and comparisons, which recurse,
-/// stay within any stack.
+/// The largest depth of a [`Value`] made from a node. Clones and comparisons recurse, and must not
+/// overflow the stack.
 const MAX_DEPTH: usize = 1000;
 
 impl Value {
@@ -49,7 +49,7 @@ impl Value {
         if let Self::List(list) = self { Some(list) } else { None }
     }
 
-    /// The values of a list, to change.
+    /// The values of a list, mutable.
     pub fn as_list_mut(&mut self) -> Option<&mut Vec<Self>> {
         if let Self::List(list) = self { Some(list) } else { None }
     }
@@ -59,7 +59,7 @@ impl Value {
         if let Self::Dict(dict) = self { Some(dict) } else { None }
     }
 
-    /// The keys and values of a dictionary, to change.
+    /// The keys and values of a dictionary, mutable.
     pub fn as_dict_mut(&mut self) -> Option<&mut BTreeMap<Vec<u8>, Self>> {
         if let Self::Dict(dict) = self { Some(dict) } else { None }
     }
@@ -69,8 +69,8 @@ impl Value {
         self.as_dict()?.get(key.as_ref())
     }
 
-    /// Puts a value into a dictionary and returns the one that was there; on another kind of value it
-    /// does nothing and returns the value offered.
+    /// Sets the value of a key of a dictionary, and returns the old one. Another kind of value is not
+    /// changed, and the new value is returned.
     pub fn insert(&mut self, key: impl AsRef<[u8]>, value: impl Into<Self>) -> Option<Self> {
         match self {
             Self::Dict(dict) => dict.insert(key.as_ref().to_vec(), value.into()),
@@ -102,6 +102,7 @@ impl Value {
 
     /// Appends the canonical encoding.
     pub fn encode_into(&self, out: &mut Vec<u8>) {
+        // A stack of our own, since recursion could overflow that of the thread.
         let mut open = Vec::new();
         let mut next = Some(self);
         loop {
@@ -125,7 +126,7 @@ enum Open<'v> {
 }
 
 impl<'v> Open<'v> {
-    /// The next value, its key written.
+    /// The next value, after writing its key.
     fn next(&mut self, out: &mut Vec<u8>) -> Option<&'v Value> {
         match self {
             Self::List(values) => values.next(),
@@ -159,6 +160,7 @@ fn begin<'v>(value: &'v Value, out: &mut Vec<u8>) -> Option<Open<'v>> {
 
 impl Drop for Value {
     fn drop(&mut self) {
+        // The generated drop of a deep value would recurse.
         let mut pending = Vec::new();
         take_children(self, &mut pending);
         while let Some(mut value) = pending.pop() {
@@ -167,7 +169,7 @@ impl Drop for Value {
     }
 }
 
-/// Moves the containers out of a container, so that it drops flat.
+/// Moves the values out of a container that has other containers, so that its drop does not recurse.
 fn take_children(value: &mut Value, into: &mut Vec<Value>) {
     let is_container = |value: &Value| matches!(value, Value::List(_) | Value::Dict(_));
     match value {
@@ -228,12 +230,12 @@ macro_rules! from_integers {
 from_integers!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize);
 
 impl Node<'_, '_> {
-    /// A copy that owns its bytes. Of equal keys the first stays; integers become canonical.
+    /// A copy that owns its bytes. Of equal keys the first is kept, and integers become canonical.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TooDeep`] beyond 1000 levels, which [`Options::max_depth`](crate::Options::max_depth)
-    /// must have allowed first.
+    /// [`ErrorKind::TooDeep`] beyond 1000 levels, which is possible only if
+    /// [`Options::max_depth`](crate::Options::max_depth) is larger.
     pub fn to_value(&self) -> Result<Value, Error> {
         let mut open: Vec<Building<'_, '_>> = Vec::new();
         let mut node = *self;

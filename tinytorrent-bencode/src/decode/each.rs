@@ -1,4 +1,4 @@
-//! A list whose values are handed on one by one.
+//! Decoding of a list whose values are visited one by one and not kept.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -7,74 +7,74 @@ use super::{Decoder, Fault, keep};
 use crate::token::{NO_PARENT, Token};
 use crate::{Document, Options};
 
-/// What [`Options::decode_each`] hands the values of a list to.
+/// A visitor of the values of a list, for [`Options::decode_each`].
 ///
-/// A closure that takes a document is one.
-pub trait Values<'a> {
-    /// Takes a value, which is the root of the document. Its path starts there, its offsets count from
-    /// the start of the input.
-    fn value(&mut self, value: &Document<'a>);
+/// A closure that takes a document is a visitor.
+pub trait ListVisitor<'a> {
+    /// Takes a value, which is the root of a document. Paths start at the value, and offsets count
+    /// from the start of the input.
+    fn visit(&mut self, value: &Document<'a>);
 
-    /// The list begins, in the dictionary that begins at this offset; in none, at its own.
+    /// Called at the start of the list, with the offset of the dictionary around it; with the offset
+    /// of the list if there is none.
     fn begin(&mut self, dict: usize) {
         let _ = dict;
     }
 
-    /// Sees each value before it is decoded: it begins at this offset of the input. If it is of a shape
-    /// that is known by sight, it may be taken here, and the answer is how much that was. It must be
-    /// canonical.
-    fn known(&mut self, input: &'a [u8], at: usize) -> Option<Known> {
+    /// Called with the offset of each value before it is decoded. A visitor that parses common values
+    /// itself returns their size, and they are not decoded. Such a value must be canonical.
+    fn parse_known(&mut self, input: &'a [u8], at: usize) -> Option<KnownValue> {
         let _ = (input, at);
         None
     }
 }
 
-impl<'a, F: FnMut(&Document<'a>)> Values<'a> for F {
-    fn value(&mut self, value: &Document<'a>) {
+impl<'a, F: FnMut(&Document<'a>)> ListVisitor<'a> for F {
+    fn visit(&mut self, value: &Document<'a>) {
         self(value);
     }
 }
 
-/// A value that [`Values::known`] took.
+/// The size of a value that [`ListVisitor::parse_known`] has parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Known {
-    /// Its bytes, at least one, and no more than there are.
+pub struct KnownValue {
+    /// The length in bytes, at least one and within the input.
     pub bytes: usize,
-    /// Keys and values of it, itself included.
+    /// The number of keys and values, itself included.
     pub nodes: usize,
-    /// Lists and dictionaries within each other, itself included.
+    /// The number of nested lists and dictionaries, itself included.
     pub depth: usize,
 }
 
-/// Decodes a value that fills the input, all but the list at `path`; see [`Options::decode_each`].
+/// Decodes a value that fills the input, without the list at `path`; see [`Options::decode_each`].
 pub(crate) fn each<'a>(
     options: &Options,
     input: &'a [u8],
     path: &[&str],
-    each: &mut impl Values<'a>,
+    visitor: &mut impl ListVisitor<'a>,
 ) -> Option<Document<'a>> {
     if input.len() > options.max_bytes {
         return None;
     }
     let strict = Options { lenient: false, ..options.clone() };
     let mut decoder = Decoder::new(&strict, input);
-    // Its table is used again for each value.
+    // One decoder for all values of the list, since allocating a table for each takes time.
     let mut values = Decoder::new(&strict, &input[..0]);
     values.input = input;
     let end = decoder.run(0, |decoder, at| match decoder.is_at(path, at) {
-        true => decoder.hand_on(at, &mut values, each).map(Some),
+        true => decoder.visit_list(at, &mut values, visitor).map(Some),
         false => Ok(None),
     });
     end.is_ok_and(|end| end == input.len()).then(|| decoder.finish())
 }
 
 impl<'a> Decoder<'a, '_> {
-    /// Whether the value that begins at `at` is at this path of keys.
+    /// True if the value that begins at `at` is at this path of keys.
     fn is_at(&self, path: &[&str], at: usize) -> bool {
         if self.depth != path.len() {
             return false;
         }
-        // The key of a value stands before it in the tape.
+        // The key of a value is the token before it.
         let (mut value, mut open) = (self.tape.len(), self.open);
         path.iter().rev().all(|key| {
             if open == NO_PARENT || self.tape[open as usize].tag() != Token::DICT {
@@ -88,24 +88,25 @@ impl<'a> Decoder<'a, '_> {
         })
     }
 
-    /// Decodes the values of the list at `at`, each for itself, and answers where the list ends.
-    fn hand_on(
+    /// Decodes the values of the list at `at` one by one, and returns the offset of the list's end.
+    fn visit_list(
         &mut self,
         at: usize,
         values: &mut Decoder<'a, '_>,
-        each: &mut impl Values<'a>,
+        visitor: &mut impl ListVisitor<'a>,
     ) -> Result<usize, Fault> {
         if self.depth >= self.options.max_depth {
             return Err(self.too_deep(at));
         }
-        each.begin(self.tape.get(self.open as usize).map_or(at, |dict| dict.start()));
+        visitor.begin(self.tape.get(self.open as usize).map_or(at, |dict| dict.start()));
         self.push(at, Token::LIST, 2)?;
         let mut next = at + 1;
         while self.input.get(next) != Some(&b'e') {
-            if let Some(known) = each.known(self.input, next) {
+            if let Some(known) = visitor.parse_known(self.input, next) {
                 next += self.count(known, next)?;
                 continue;
             }
+            // The limits of depth and nodes count over the whole input.
             values.tape.clear();
             (values.depth, values.nodes_left) = (self.depth + 1, self.nodes_left);
             next = values.run(next, keep)?;
@@ -113,16 +114,16 @@ impl<'a> Decoder<'a, '_> {
             let tape = mem::take(&mut values.tape);
             let noted = Vec::new();
             let value = Document { input: self.input, tape, noted, deviation_count: 0 };
-            each.value(&value);
+            visitor.visit(&value);
             values.tape = value.tape;
         }
         self.tape.push(Token::new(next, Token::END, 0));
         Ok(next + 1)
     }
 
-    /// Holds what was not decoded against the limits.
+    /// Checks a value that was not decoded against the limits, and returns its length.
     #[inline]
-    fn count(&mut self, known: Known, at: usize) -> Result<usize, Fault> {
+    fn count(&mut self, known: KnownValue, at: usize) -> Result<usize, Fault> {
         if !(1..=self.input.len() - at).contains(&known.bytes) {
             return Err(self.unexpected_end(at, None, known.bytes));
         }

@@ -1,4 +1,4 @@
-//! What is wrong, where, and what could mend it.
+//! The errors of the decoder, and the bytes that could complete an input.
 
 use nom::error::Error as NomError;
 
@@ -6,10 +6,10 @@ use super::Decoder;
 use crate::token::NO_PARENT;
 use crate::{DeviationKind, Error, ErrorKind, KeyPath, Kind, NotBencode, grammar};
 
-/// `0:`, `le` and `de` are the shortest values.
+/// The length of the shortest values: `0:`, `le` and `de`.
 const LEAST_VALUE: usize = 2;
 
-/// The least number of bytes that could complete a token which the input cuts off.
+/// The least number of bytes that could complete a token at the end of the input.
 fn token_needs(token: &[u8]) -> usize {
     match token {
         [b'i'] | [b'i', b'-'] => 2,
@@ -24,7 +24,7 @@ fn token_needs(token: &[u8]) -> usize {
 pub(super) struct Fault {
     pub(super) kind: ErrorKind,
     pub(super) offset: usize,
-    /// It is in a key, so that a value is still to come.
+    /// True if the error is in a key, so that a value has to follow.
     in_key: bool,
 }
 
@@ -43,21 +43,21 @@ impl Fault {
 }
 
 impl Decoder<'_, '_> {
-    /// A list or dictionary at `at` is within as many others as there may be.
+    /// The error of a list or dictionary at `at` that exceeds the limit of depth.
     #[cold]
     pub(super) fn too_deep(&self, at: usize) -> Fault {
         Fault::new(ErrorKind::TooDeep { limit: self.options.max_depth }, at)
     }
 
-    /// There are as many keys and values before `at` as there may be.
+    /// The error of a key or value at `at` that exceeds the limit of nodes.
     #[cold]
     pub(super) fn too_many_nodes(&self, at: usize) -> Fault {
         Fault::new(ErrorKind::TooManyNodes { limit: self.options.max_nodes }, at)
     }
 
-    /// What nom's refusal of the token at `at` means.
+    /// The error of a malformed token at `at`, from that of nom.
     #[cold]
-    pub(super) fn broken(
+    pub(super) fn malformed(
         &self,
         at: usize,
         error: nom::Err<NomError<&[u8]>>,
@@ -68,6 +68,7 @@ impl Decoder<'_, '_> {
             nom::Err::Incomplete(_) => &[],
         };
         let Some(found) = rest.first() else {
+            // A token without an end must not grow for ever in a stream.
             let token = &self.input[at..];
             let digits = token.strip_prefix(b"i").unwrap_or(token);
             let digits = digits.strip_prefix(b"-").unwrap_or(digits);
@@ -88,7 +89,7 @@ impl Decoder<'_, '_> {
         Fault::new(ErrorKind::UnexpectedEnd { inside, needed }, at)
     }
 
-    /// Why there is no value at `at`.
+    /// The error of a missing value at `at`.
     #[cold]
     pub(super) fn no_value(&self, at: usize, found: Option<u8>) -> Fault {
         let awaited_by_key = self.open != NO_PARENT && !self.in_list();
@@ -107,7 +108,7 @@ impl Decoder<'_, '_> {
         }
     }
 
-    /// Why there is no key at `at`.
+    /// The error of a missing key at `at`.
     #[cold]
     pub(super) fn no_key(&self, at: usize, found: Option<u8>) -> Fault {
         let kind = match found {
@@ -118,13 +119,13 @@ impl Decoder<'_, '_> {
         Fault::new(kind, at)
     }
 
-    /// The input ends in the innermost container, not within a token of it.
+    /// The error of an input that ends in the innermost container, but not inside a token.
     fn unterminated(&self, needed: usize) -> Fault {
         let container = self.tape[self.open as usize];
         self.unexpected_end(container.start(), Some(container.kind()), needed)
     }
 
-    /// The least number of bytes to come that could mend a fault; `None` if none can.
+    /// The least number of further bytes that could complete the input; `None` if it is malformed.
     pub(super) fn needed(&self, fault: &Fault) -> Option<u64> {
         match fault.kind {
             ErrorKind::UnexpectedEnd { needed, .. } => Some(needed as u64),

@@ -1,4 +1,4 @@
-//! The order of keys, and what lenient reading notes.
+//! The order of keys, and the deviations that lenient decoding records.
 
 use alloc::vec::Vec;
 
@@ -8,7 +8,7 @@ use crate::token::Token;
 use crate::{DeviationKind, ErrorKind};
 
 impl<'a> Decoder<'a, '_> {
-    /// Reads a key and judges its place among the others.
+    /// Decodes a key, and checks its order.
     #[inline(always)]
     pub(super) fn key(&mut self, at: usize) -> Result<usize, Fault> {
         let previous = self.last_key as usize;
@@ -27,7 +27,7 @@ impl<'a> Decoder<'a, '_> {
         Ok(end)
     }
 
-    /// The content of a key whose value has begun.
+    /// The content of a key that is not the last token.
     #[inline]
     fn key_at(&self, index: usize) -> &'a [u8] {
         let token = self.tape[index];
@@ -41,22 +41,24 @@ impl<'a> Decoder<'a, '_> {
         } else if !self.options.lenient {
             self.note(DeviationKind::DuplicateKey, at, index)?;
         }
-        // Equal keys need not be neighbours now: they are looked for when the dictionary ends.
+        // In an unsorted dictionary equal keys need not be neighbours, so they are searched at its end.
         if self.unsorted.last() != Some(&self.open) {
             self.unsorted.push(self.open);
         }
         Ok(())
     }
 
-    /// Notes each key of the dictionary just closed that occurs earlier in it.
+    /// Records each key of a closed dictionary that occurs earlier in it.
     #[cold]
     pub(super) fn note_duplicates(&mut self, dict: usize) -> Result<(), Fault> {
+        // Sorting takes n log n steps, where a comparison of all pairs would take n².
         let mut keys = Vec::new();
         let mut index = dict + 1;
         while self.tape[index].tag() != Token::END {
             keys.push(index);
             index += 1 + self.tape[index + 1].width();
         }
+        // A stable sort, so that the first of equal keys is the first in the input.
         keys.sort_by(|a, b| self.key_at(*a).cmp(self.key_at(*b)));
         for pair in keys.windows(2) {
             if self.key_at(pair[0]) == self.key_at(pair[1]) {
@@ -66,7 +68,7 @@ impl<'a> Decoder<'a, '_> {
         Ok(())
     }
 
-    /// Refuses a deviation when strict, remembers it when lenient.
+    /// Records a deviation. Strict decoding refuses it.
     #[cold]
     pub(super) fn note(
         &mut self,

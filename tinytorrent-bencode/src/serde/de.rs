@@ -1,4 +1,4 @@
-//! Reading Rust values from a document.
+//! Deserialization of Rust values from a document.
 
 use alloc::collections::BTreeSet;
 use core::str;
@@ -20,7 +20,7 @@ pub struct NodeDeserializer<'doc, 'de> {
 }
 
 impl<'doc, 'de> NodeDeserializer<'doc, 'de> {
-    /// Of this value.
+    /// A deserializer of this value.
     pub fn new(node: Node<'doc, 'de>) -> Self {
         Self { node }
     }
@@ -36,8 +36,8 @@ impl<'doc, 'de> NodeDeserializer<'doc, 'de> {
 
     fn dict<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let dict = self.node.to_dict()?;
-        // A canonical document has no equal keys to leave out.
-        let seen = (!self.node.is_in_canonical()).then(BTreeSet::new);
+        // Only a document with deviations can have equal keys, which serde refuses.
+        let seen = (!self.node.is_in_canonical_document()).then(BTreeSet::new);
         visitor.visit_map(Entries { dict, value: None, seen })
     }
 
@@ -91,7 +91,7 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'_, 'de> {
         deserialize_u128 visit_u128 u128
     }
 
-    // B-29
+    // Any number but 0 is true, as in libtorrent for `private` (B-29).
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.node.as_bool() {
             Some(flag) => visitor.visit_bool(flag).map_err(|error: Error| error.at(self.node)),
@@ -174,7 +174,7 @@ impl<'de> SeqAccess<'de> for Values<'_, 'de> {
 struct Entries<'doc, 'de> {
     dict: Dict<'doc, 'de>,
     value: Option<Node<'doc, 'de>>,
-    /// The keys so far, if some could be equal.
+    /// The keys so far, if the document can have equal keys.
     seen: Option<BTreeSet<&'de [u8]>>,
 }
 
@@ -200,7 +200,7 @@ impl<'de> MapAccess<'de> for Entries<'_, 'de> {
     }
 }
 
-/// A key, as the string or bytes that its type asks for.
+/// A deserializer of a key, as a string or as bytes.
 struct KeyDeserializer<'de> {
     key: &'de [u8],
 }

@@ -1,4 +1,4 @@
-//! [`Raw`] in serde's data model: a newtype whose name only our two ends know.
+//! [`Raw`] in serde's data model: a newtype with a reserved name.
 
 use core::fmt;
 
@@ -7,7 +7,7 @@ use serde::ser::{Serialize, Serializer};
 
 use crate::Raw;
 
-/// No other format and no user's type has a newtype of this name.
+/// The name of the newtype, which no other type has.
 pub(super) const NAME: &str = "$tinytorrent_bencode::Raw";
 
 impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {

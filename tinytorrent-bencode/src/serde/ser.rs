@@ -1,4 +1,4 @@
-//! Writing Rust values.
+//! Serialization of Rust values.
 
 use alloc::vec::Vec;
 
@@ -17,15 +17,15 @@ pub(super) fn write<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Resu
     if out.len() == before { Err(Error::Unsupported("form for a lone `None`")) } else { Ok(()) }
 }
 
-/// Appends one value; nothing for `None`.
+/// A serializer of one value. It appends nothing for `None`.
 struct Writer<'out> {
     out: &'out mut Vec<u8>,
-    /// The bytes to come are bencode already.
+    /// True if the bytes of the value are bencode already.
     raw: bool,
 }
 
 impl<'out> Writer<'out> {
-    /// Begins the dictionary of a variant with content, and writes the variant's name.
+    /// Begins the dictionary of a variant with content, and writes the variant's name as its key.
     fn variant(self, name: &'static str) -> &'out mut Vec<u8> {
         self.out.push(b'd');
         encode::bytes(self.out, name);
@@ -118,6 +118,7 @@ impl<'out> Serializer for Writer<'out> {
         name: &'static str,
         value: &T,
     ) -> Result<(), Error> {
+        // Serde has no raw values, so `Raw` is a newtype with a name of its own.
         value.serialize(Writer { out: self.out, raw: name == raw::NAME })
     }
 
@@ -183,7 +184,7 @@ impl<'out> Serializer for Writer<'out> {
     }
 }
 
-/// A list that is being written.
+/// A serializer of the values of a list.
 struct Values<'out> {
     out: &'out mut Vec<u8>,
     end: &'static [u8],
@@ -224,12 +225,12 @@ values! {
     SerializeTupleVariant serialize_field
 }
 
-/// A dictionary that is being written.
+/// A serializer of the entries of a dictionary.
 struct Entries<'out> {
     dict: DictEncoder<'out>,
-    /// The key whose value comes next.
+    /// The key of the next value.
     key: Vec<u8>,
-    /// What closes the dictionary around it, if that is ours.
+    /// The end of the dictionary around it, if this is the content of a variant.
     end: &'static [u8],
 }
 
@@ -251,7 +252,7 @@ impl SerializeMap for Entries<'_> {
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
         self.key.clear();
         write(key, &mut self.key)?;
-        // What came out must be a string; its content is the key.
+        // The key must be a string, and the dictionary encoder writes the length itself.
         let colon = self.key.iter().position(|byte| *byte == b':');
         match (self.key[0], colon) {
             (b'0'..=b'9', Some(colon)) => drop(self.key.drain(..=colon)),

@@ -1,6 +1,6 @@
 //! The files of a v1 torrent, read during decoding.
 
-use tinytorrent_bencode::{Document, Known, Values};
+use tinytorrent_bencode::{Document, KnownValue, ListVisitor};
 use tinytorrent_hash::{Sha1, sha1};
 
 use super::v1::{BITCOMET_PAD, read_file};
@@ -82,12 +82,12 @@ impl Collected {
     }
 }
 
-impl<'a> Values<'a> for &mut Collected {
+impl<'a> ListVisitor<'a> for &mut Collected {
     fn begin(&mut self, dict: usize) {
         self.hash = RunningHash::starting_at(dict);
     }
 
-    fn value(&mut self, value: &Document<'a>) {
+    fn visit(&mut self, value: &Document<'a>) {
         self.is_plain =
             self.is_plain && read_file(value.root(), &mut self.builder, &mut self.report).is_ok();
         // The current folder is no longer the one in `folders`.
@@ -96,10 +96,10 @@ impl<'a> Values<'a> for &mut Collected {
     }
 
     /// Reads an entry that has only `length` and `path`, as nearly all have.
-    fn known(&mut self, input: &'a [u8], at: usize) -> Option<Known> {
+    fn parse_known(&mut self, input: &'a [u8], at: usize) -> Option<KnownValue> {
         self.hash.advance_to(at, input);
         let rest = &input[at..];
-        // Keys are sorted, so `length` comes before `path`. Entries with other keys go to `value`.
+        // Keys are sorted, so `length` comes before `path`. Entries with other keys go to `visit`.
         let (length, after) = number(rest.strip_prefix(b"d6:lengthi")?)?;
         let path = after.strip_prefix(b"e4:pathl")?;
         let (name, after) = self.read_path(path)?;
@@ -111,7 +111,7 @@ impl<'a> Values<'a> for &mut Collected {
         // The dictionary, two keys, the length and the list, besides the elements of the path.
         let nodes = 5 + paths.depth();
         self.builder.end_file(length, FileAttributes::NONE);
-        Some(Known { bytes: rest.len() - after.len(), nodes, depth: 2 })
+        Some(KnownValue { bytes: rest.len() - after.len(), nodes, depth: 2 })
     }
 }
 
