@@ -1,13 +1,13 @@
-//! What a hash function of the MD4 family is to this crate: a chaining value and a compression.
+//! The two hash functions: a chaining value, and a compression of blocks.
 
 use crate::kernel::{self, Kernel, Plan};
 
-/// The unit both functions compress: 64 bytes.
+/// The unit of compression of both functions: 64 bytes.
 pub(crate) type Block = [u8; 64];
 
-/// One of the two hash functions; every part that does not compress is generic over it.
+/// One of the two hash functions. All other parts of this crate are generic over it.
 pub(crate) trait Algorithm: Copy + 'static {
-    /// The chaining value: one word each, in the order of the standard.
+    /// The chaining value: its words in the order of the standard.
     type Chain: Copy + AsRef<[u32]>;
     /// The finished hash.
     type Digest: Copy;
@@ -17,7 +17,7 @@ pub(crate) trait Algorithm: Copy + 'static {
     /// Compresses blocks of one message, one after the other.
     fn compress(chain: &mut Self::Chain, blocks: &[Block]);
 
-    /// Compresses as many blocks of each message as the shortest run has, side by side.
+    /// Compresses as many blocks of each message as the shortest run has, in parallel lanes.
     ///
     /// # Panics
     ///
@@ -27,7 +27,7 @@ pub(crate) trait Algorithm: Copy + 'static {
     /// The kernels that are fastest on this processor.
     fn plan() -> Plan;
 
-    /// The chaining value as the big-endian bytes of the finished hash.
+    /// The finished hash: the chaining value as big-endian bytes.
     fn digest(chain: &Self::Chain) -> Self::Digest;
 }
 

@@ -1,4 +1,4 @@
-//! Keeps the lanes full: each takes the next message when its own ends.
+//! The distribution of messages over lanes: each lane takes the next message when its own ends.
 
 use crate::{
     algorithm::{Algorithm, Block},
@@ -6,10 +6,10 @@ use crate::{
     message::{AsCore, Feed},
 };
 
-/// The widest kernel's lanes.
+/// The number of lanes of the widest kernel.
 pub(crate) const MAX_LANES: usize = 16;
 
-/// Runs all feeds to their ends and hands each back, with its place in the iteration.
+/// Runs all feeds to their ends. Calls `finished` for each, with its place in the iteration.
 pub(crate) fn run<'a, A, C, I>(
     plan: &[(Kernel, usize)],
     feeds: impl IntoIterator<Item = Feed<'a, C, I>>,
@@ -24,6 +24,7 @@ pub(crate) fn run<'a, A, C, I>(
     let mut chains = [A::INITIAL; MAX_LANES];
     let mut busy: Vec<(usize, Feed<'a, C, I>)> = Vec::with_capacity(lanes);
     loop {
+        // A kernel with free lanes takes as long as with busy ones.
         while busy.len() < lanes {
             let Some((place, mut feed)) = waiting.next() else { break };
             if feed.prepare() {
@@ -37,6 +38,7 @@ pub(crate) fn run<'a, A, C, I>(
             return;
         }
         let count = step(plan, &mut chains[..busy.len()], &busy);
+        // From the last lane, as `swap_remove` moves it to the place of a finished one.
         for lane in (0..busy.len()).rev() {
             let feed = &mut busy[lane].1;
             feed.advance(count);
@@ -50,7 +52,7 @@ pub(crate) fn run<'a, A, C, I>(
     }
 }
 
-/// Compresses what all busy lanes have in common, and says how many blocks that was.
+/// Compresses as many blocks of each busy lane as the shortest run has, and returns their number.
 fn step<'a, A, C, I>(
     plan: &[(Kernel, usize)],
     chains: &mut [A::Chain],
@@ -73,7 +75,7 @@ where
     count
 }
 
-/// Compresses runs of equal length, with the kernels that the plan has for so many.
+/// Compresses runs of equal length, with the kernels of the plan for their number.
 pub(crate) fn compress<A: Algorithm>(
     plan: &[(Kernel, usize)],
     mut chains: &mut [A::Chain],
@@ -89,7 +91,7 @@ pub(crate) fn compress<A: Algorithm>(
     }
 }
 
-/// The first kernel of the plan that pays for this many messages.
+/// The first kernel of the plan that is worth it for this number of messages.
 fn choose(plan: &[(Kernel, usize)], messages: usize) -> Kernel {
     let pays = plan.iter().find(|(_, least)| messages >= *least);
     pays.map_or(Kernel::Single, |(kernel, _)| *kernel)
@@ -120,8 +122,7 @@ mod tests {
         assert_eq!(chosen, expected);
     }
 
-    /// A lane takes the next message when its own ends, so messages that are asked for while one
-    /// long message goes on finish before it.
+    /// A lane takes the next message when its own ends, so short messages finish before a long one.
     #[test]
     fn a_short_message_does_not_wait_for_a_long_one() {
         let long = [0; 64 * 100];

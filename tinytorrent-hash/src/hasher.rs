@@ -11,7 +11,7 @@ use crate::{
 macro_rules! hasher {
     ($name:ident, $algorithm:ty, $size:literal, $update_many:ident, $finalize_many:ident) => {
         impl $name {
-            /// The state before the first byte.
+            /// A hasher of an empty message.
             pub const fn new() -> Self {
                 Self { core: Core::new() }
             }
@@ -21,20 +21,20 @@ macro_rules! hasher {
                 self.core.update(data);
             }
 
-            /// Ends the message.
+            /// Ends the message, and returns its hash.
             pub fn finalize(self) -> [u8; $size] {
                 self.core.finalize()
             }
 
-            /// Adds one slice to each of many messages, side by side in lanes.
+            /// Adds one slice to each of many messages, in parallel lanes.
             ///
-            /// Any number of messages and any lengths; a lane goes on to the next pair when its
-            /// slice ends. Lanes pay when many slices are about as long as each other.
+            /// Any number of messages and any lengths are allowed, since a lane takes the next pair
+            /// when its slice ends. Lanes are fastest for many slices of similar length.
             pub fn update_many<'a>(feeds: impl IntoIterator<Item = (&'a mut Self, &'a [u8])>) {
                 Lanes::new().$update_many(feeds);
             }
 
-            /// Ends many messages, side by side in lanes; the hashes are in the order given.
+            /// Ends many messages in parallel lanes, and returns their hashes in the same order.
             pub fn finalize_many(hashers: impl IntoIterator<Item = Self>) -> Vec<[u8; $size]> {
                 Lanes::new().$finalize_many(hashers)
             }
@@ -54,7 +54,7 @@ macro_rules! hasher {
     };
 }
 
-/// SHA-1 of one message, fed piecemeal: the hash of a v1 piece (BEP 3).
+/// A hasher for SHA-1 of one message in parts: the hash of a v1 piece (BEP 3).
 ///
 /// ```
 /// use tinytorrent_hash::{Sha1, sha1};
@@ -71,7 +71,7 @@ pub struct Sha1 {
 
 hasher!(Sha1, Sha1Algorithm, 20, sha1_update, sha1_finalize);
 
-/// SHA-256 of one message, fed piecemeal: the hash of a v2 block (BEP 52).
+/// A hasher for SHA-256 of one message in parts: the hash of a v2 block (BEP 52).
 ///
 /// ```
 /// use tinytorrent_hash::{Sha256, sha256};

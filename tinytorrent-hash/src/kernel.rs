@@ -1,21 +1,21 @@
-//! The kernels, and which of them this processor can run.
+//! The kernels, and their selection by processor.
 
 use crate::algorithm::{Algorithm, Block, Sha1Algorithm, Sha256Algorithm};
 
 #[cfg(target_arch = "x86_64")]
 use crate::kernels::{avx2, avx512, avx512_half, sha_ni};
 
-/// A way to compress blocks.
+/// An implementation of the compression of blocks.
 ///
-/// Those of x86-64 exist on all processors as names; [`is_available`](Kernel::is_available) tells
-/// whether this one can run them.
+/// The names of all kernels exist on all processors. [`is_available`](Kernel::is_available) is true
+/// for those that this processor can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kernel {
-    /// One message at a time, as the `sha1` and `sha2` crates do: with SHA-NI or the like where
-    /// the processor has it, in plain code elsewhere.
+    /// One message at a time with the crates `sha1` and `sha2`, which use SHA-NI or similar
+    /// instructions if the processor has them.
     Single,
-    /// Up to four messages side by side with SHA-NI (x86-64).
+    /// Up to four messages at once with SHA-NI (x86-64).
     ShaNi,
     /// Eight messages in the 256-bit registers of AVX2 (x86-64).
     Avx2,
@@ -30,7 +30,7 @@ impl Kernel {
     pub const ALL: &[Kernel] =
         &[Kernel::Single, Kernel::ShaNi, Kernel::Avx2, Kernel::Avx512Half, Kernel::Avx512];
 
-    /// Whether this processor can run it.
+    /// True if this processor can run the kernel.
     #[cfg(target_arch = "x86_64")]
     pub fn is_available(self) -> bool {
         match self {
@@ -54,13 +54,13 @@ impl Kernel {
         }
     }
 
-    /// Whether this processor can run it.
+    /// True if this processor can run the kernel.
     #[cfg(not(target_arch = "x86_64"))]
     pub fn is_available(self) -> bool {
         self == Kernel::Single
     }
 
-    /// How many messages it compresses at once.
+    /// The number of messages that the kernel compresses at once.
     pub const fn lanes(self) -> usize {
         match self {
             Kernel::Single => 1,
@@ -71,10 +71,11 @@ impl Kernel {
     }
 }
 
-/// Which kernels to use, widest first, each with the number of messages from which it pays.
+/// The kernels to use, the widest first, each with the least number of messages for which it is
+/// faster than the next.
 pub(crate) type Plan = &'static [(Kernel, usize)];
 
-/// The plan that was fastest for SHA-1, see `docs/performance/hash.md`.
+/// The fastest plan for SHA-1, as measured in `docs/performance/hash.md`.
 pub(crate) fn sha1_plan() -> Plan {
     use Kernel::{Avx2, Avx512, Avx512Half, ShaNi, Single};
     let [sha_ni, avx2, half, full] = [ShaNi, Avx2, Avx512Half, Avx512].map(Kernel::is_available);
@@ -87,7 +88,7 @@ pub(crate) fn sha1_plan() -> Plan {
     }
 }
 
-/// The plan that was fastest for SHA-256, see `docs/performance/hash.md`.
+/// The fastest plan for SHA-256, as measured in `docs/performance/hash.md`.
 pub(crate) fn sha256_plan() -> Plan {
     use Kernel::{Avx2, Avx512, Avx512Half, ShaNi, Single};
     let [sha_ni, avx2, half, full] = [ShaNi, Avx2, Avx512Half, Avx512].map(Kernel::is_available);
@@ -100,9 +101,10 @@ pub(crate) fn sha256_plan() -> Plan {
     }
 }
 
-/// The plan for pairs of hashes, which are too short for the wide kernels: those work on a block
-/// while they put the next into place, and here there is none.
+/// The plan for pairs of hashes.
 pub(crate) fn sha256_pairs_plan() -> Plan {
+    // The wide kernels load the next block while they compress one. A pair is a single block, so
+    // that SHA-NI is faster.
     match Kernel::ShaNi.is_available() {
         true => &[(Kernel::ShaNi, 2), (Kernel::Single, 1)],
         false => sha256_plan(),
@@ -112,7 +114,7 @@ pub(crate) fn sha256_pairs_plan() -> Plan {
 macro_rules! dispatch {
     ($name:ident, $algorithm:ty) => {
         impl Kernel {
-            /// As many blocks of each message as the shortest run has.
+            /// Compresses as many blocks of each message as the shortest run has.
             ///
             /// # Panics
             ///
@@ -124,7 +126,7 @@ macro_rules! dispatch {
                 runs: &[&[Block]],
             ) {
                 assert!(self.is_available(), "{self:?} needs another processor");
-                // SAFETY: the processor has the features, the line above makes sure of it.
+                // SAFETY: the processor has the features, which the line above checks.
                 #[cfg(target_arch = "x86_64")]
                 unsafe {
                     match self {

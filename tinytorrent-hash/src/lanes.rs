@@ -1,4 +1,4 @@
-//! Many messages at once.
+//! The hashing of many messages at once.
 
 use std::iter;
 
@@ -10,10 +10,10 @@ use crate::{
     message::{AsCore, Core, Feed},
 };
 
-/// Hashes many messages at once with the kernels of this processor.
+/// A choice of kernels for many messages at once.
 ///
-/// The free functions of this crate use [`Lanes::new`], which picks the kernel that was measured
-/// to be fastest for the number of messages at hand. [`Lanes::with_kernel`] insists on one.
+/// The free functions of this crate use [`Lanes::new`], which takes the kernel that was measured to
+/// be fastest for the number of messages. [`Lanes::with_kernel`] takes one kernel only.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Lanes {
     kernel: Option<Kernel>,
@@ -64,11 +64,12 @@ macro_rules! many {
             self.run(feeds, |_, _| ());
         }
 
-        /// Ends many messages; see the hasher's `finalize_many`.
+        /// Ends many messages, and returns their hashes; see the hasher's `finalize_many`.
         pub fn $finalize(self, hashers: impl IntoIterator<Item = $hasher>) -> Vec<[u8; $size]> {
             let mut hashes = Vec::new();
             let feeds = hashers.into_iter().map(|hasher| Feed::last(hasher.core, iter::empty()));
             self.run(feeds, |place, core: Core<$algorithm>| {
+                // Short messages can finish before those in front of them.
                 if hashes.len() <= place {
                     hashes.resize(place + 1, [0; $size]);
                 }
@@ -80,14 +81,13 @@ macro_rules! many {
 }
 
 impl Lanes {
-    /// The kernel is chosen anew for each step, by the number of messages at hand.
+    /// The fastest kernel for each step, depending on the number of messages.
     pub const fn new() -> Self {
         Self { kernel: None }
     }
 
-    /// Only `kernel` is used, however few messages there are; for tests and benchmarks.
-    ///
-    /// `None` if this processor cannot run it.
+    /// One kernel for any number of messages, for tests and benchmarks. Returns `None` if this
+    /// processor cannot run it.
     pub fn with_kernel(kernel: Kernel) -> Option<Self> {
         kernel.is_available().then_some(Self { kernel: Some(kernel) })
     }
@@ -122,6 +122,7 @@ impl Lanes {
                 *run = pair.as_flattened().as_chunks().0;
             }
             engine::compress::<Sha256Algorithm>(plan, chains, &runs[..pairs.len()]);
+            // A pair fills one block, so that its padding is a second block, the same for all.
             let runs: [&[Block]; MAX_LANES] = [&[PAIR_PADDING]; MAX_LANES];
             engine::compress::<Sha256Algorithm>(plan, chains, &runs[..pairs.len()]);
             for (parent, chain) in parents.iter_mut().zip(chains) {
@@ -145,7 +146,7 @@ impl Lanes {
     }
 }
 
-/// What follows a message of 64 bytes: a one bit, zeros, and 512, its length in bits.
+/// The padding of a message of 64 bytes: a one bit, zeros, and 512, its length in bits.
 const PAIR_PADDING: Block = {
     let mut block = [0; 64];
     block[0] = 0x80;

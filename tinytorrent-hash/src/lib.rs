@@ -1,23 +1,23 @@
 //! SHA-1 and SHA-256 of many messages at once, in SIMD lanes chosen at run time.
 //!
-//! A torrent is thousands of pieces, each hashed by itself, and a processor can compress up to 16
-//! messages side by side in the lanes of its vector registers. Creating a torrent, verifying one
-//! and busy downloads all have many pieces at hand, so they hash several times as fast in lanes as
-//! one after the other, SHA-NI included.
+//! A torrent has thousands of pieces, each with a hash of its own, and a processor can compress up to
+//! 16 messages at once in the lanes of its vector registers. Creation, verification and fast downloads
+//! have many pieces to hash, and lanes are several times as fast as one piece after the other, even
+//! with SHA-NI.
 //!
 //! # What to call
 //!
-//! | at hand | SHA-1 (BEP 3) | SHA-256 (BEP 52) |
+//! | input | SHA-1 (BEP 3) | SHA-256 (BEP 52) |
 //! |---|---|---|
 //! | one message | [`sha1()`] | [`sha256()`] |
-//! | one message, piecemeal | [`Sha1`] | [`Sha256`] |
+//! | one message in parts | [`Sha1`] | [`Sha256`] |
 //! | many messages in memory | [`sha1_many`] | [`sha256_many`] |
 //! | many messages, each a list of slices | [`sha1_scattered`] | [`sha256_scattered`] |
 //! | a slice of each of many messages | [`Sha1::update_many`] | [`Sha256::update_many`] |
 //! | a layer of a merkle tree | | [`sha256_pairs`] |
 //!
-//! Messages may have any lengths: a lane takes the next message when its own ends. Nothing is
-//! copied but the few bytes where a 64-byte block straddles two slices.
+//! Messages may have any lengths: a lane takes the next message when its own ends. Only a 64-byte
+//! block that lies in two slices is copied.
 //!
 //! # A file in pieces, read in slices that stay in the cache
 //!
@@ -68,8 +68,7 @@ pub fn sha1_many<M: AsRef<[u8]>>(messages: &[M], hashes: &mut [[u8; 20]]) {
 
 /// SHA-1 of each message, where a message is a list of slices of any lengths.
 ///
-/// A downloaded piece lies in memory as blocks of 16 KiB; this spares the copy that would put
-/// them together.
+/// A downloaded piece consists of blocks of 16 KiB, which need not be copied into one buffer.
 ///
 /// ```
 /// let mut hashes = [[0; 20]; 2];
@@ -118,7 +117,7 @@ where
     Lanes::new().sha256_scattered(messages, hashes);
 }
 
-/// SHA-256 of each two neighbours: one layer of a merkle tree from the layer below it (BEP 52).
+/// SHA-256 of each pair of neighbours: a layer of a merkle tree from the layer below it (BEP 52).
 ///
 /// ```
 /// use tinytorrent_hash::{sha256, sha256_pairs};

@@ -1,4 +1,4 @@
-//! The state of one message and its way into whole blocks.
+//! The state of one message, and its division into whole blocks.
 
 use crate::algorithm::{Algorithm, Block};
 
@@ -6,10 +6,10 @@ use crate::algorithm::{Algorithm, Block};
 #[derive(Clone)]
 pub(crate) struct Core<A: Algorithm> {
     pub(crate) chain: A::Chain,
-    /// Two blocks, since padding may need both. Between calls less than one is filled.
+    /// The bytes of an incomplete block. Padding can need room for two blocks.
     buffer: [u8; 128],
     filled: usize,
-    /// Bytes seen, modulo 2^64 (2^61 is the limit of the standard).
+    /// The length of the message so far in bytes, modulo 2^64 (the standard allows 2^61).
     length: u64,
 }
 
@@ -27,6 +27,7 @@ impl<A: Algorithm> Core<A> {
             }
             self.compress_buffer();
         }
+        // Whole blocks are compressed in place, without a copy into the buffer.
         let (blocks, rest) = data.as_chunks();
         A::compress(&mut self.chain, blocks);
         self.absorb(rest);
@@ -44,7 +45,7 @@ impl<A: Algorithm> Core<A> {
         self.filled = 0;
     }
 
-    /// Moves bytes into the buffer until it holds a block; returns those that found no room.
+    /// Copies bytes into the buffer until it holds a block, and returns the others.
     fn absorb<'a>(&mut self, data: &'a [u8]) -> &'a [u8] {
         let (taken, rest) = data.split_at(data.len().min(64 - self.filled));
         self.buffer[self.filled..][..taken.len()].copy_from_slice(taken);
@@ -52,8 +53,9 @@ impl<A: Algorithm> Core<A> {
         rest
     }
 
-    /// Ends the message: a one bit, zeros, and the length in bits (FIPS 180-4, section 5.1.1).
+    /// Appends the padding: a one bit, zeros, and the length in bits (FIPS 180-4, section 5.1.1).
     fn pad(&mut self) {
+        // The one bit and the length take nine bytes.
         let end = if self.filled < 56 { 64 } else { 128 };
         self.buffer[self.filled] = 0x80;
         self.buffer[self.filled + 1..end - 8].fill(0);
@@ -62,7 +64,7 @@ impl<A: Algorithm> Core<A> {
     }
 }
 
-/// A message on its way through a lane: its state, and the slices still to come.
+/// A message in a lane: its state, and its remaining slices.
 pub(crate) struct Feed<'a, C, I> {
     pub(crate) core: C,
     slices: I,
@@ -70,19 +72,19 @@ pub(crate) struct Feed<'a, C, I> {
     ending: Ending,
 }
 
-/// What follows the last slice.
+/// The action behind the last slice.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ending {
-    /// More slices in a later call.
+    /// None: the message goes on in a later call.
     Open,
-    /// The padding.
+    /// The padding has to be appended.
     Pad,
-    /// Nothing, the padding is in the buffer or compressed.
+    /// None: the padding was appended.
     Padded,
 }
 
 impl<'a, C: AsCore, I: Iterator<Item = &'a [u8]>> Feed<'a, C, I> {
-    /// Slices to be added to a message that goes on later.
+    /// Slices of a message that goes on in a later call.
     pub(crate) fn open(core: C, slices: I) -> Self {
         Self { core, slices, rest: &[], ending: Ending::Open }
     }
@@ -92,7 +94,7 @@ impl<'a, C: AsCore, I: Iterator<Item = &'a [u8]>> Feed<'a, C, I> {
         Self { core, slices, rest: &[], ending: Ending::Pad }
     }
 
-    /// The whole blocks that lie in one run of memory, in the buffer or in a slice.
+    /// The next whole blocks that are contiguous in memory, in the buffer or in a slice.
     pub(crate) fn blocks(&self) -> &[Block] {
         let core = self.core.core();
         match core.filled {
@@ -101,18 +103,20 @@ impl<'a, C: AsCore, I: Iterator<Item = &'a [u8]>> Feed<'a, C, I> {
         }
     }
 
-    /// Leaves behind `count` blocks of [`blocks`](Self::blocks), which have been compressed.
+    /// Removes the first `count` blocks of [`blocks`](Self::blocks), which have been compressed.
     pub(crate) fn advance(&mut self, count: usize) {
         let core = self.core.core_mut();
         if core.filled == 0 {
             self.rest = &self.rest[count * 64..];
         } else {
+            // If another lane had one block only, the second block of padding is left.
             core.buffer.copy_within(count * 64..core.filled, 0);
             core.filled -= count * 64;
         }
     }
 
-    /// Goes on until there are whole blocks to compress; false when the slices are at their end.
+    /// Reads slices until there is a whole block to compress. Returns false at the end of the
+    /// message.
     pub(crate) fn prepare(&mut self) -> bool {
         while self.blocks().is_empty() {
             let core = self.core.core_mut();
@@ -132,7 +136,7 @@ impl<'a, C: AsCore, I: Iterator<Item = &'a [u8]>> Feed<'a, C, I> {
     }
 }
 
-/// A state that a lane owns, or borrows from a hasher.
+/// A state that a lane owns or borrows from a hasher.
 pub(crate) trait AsCore {
     type Algorithm: Algorithm;
     fn core(&self) -> &Core<Self::Algorithm>;

@@ -1,6 +1,6 @@
-//! Every kernel gives what the `sha1` and `sha2` crates give.
+//! Every kernel gives the hashes of the `sha1` and `sha2` crates.
 //!
-//! Too slow for Miri, for which `memory.rs` is.
+//! These tests are too slow for Miri, which has `memory.rs`.
 #![cfg(not(miri))]
 
 use proptest::{collection::vec, prelude::*};
@@ -30,7 +30,7 @@ fn message() -> impl Strategy<Value = Vec<u8>> {
     (any::<u64>(), length()).prop_map(|(seed, length)| bytes(seed, length))
 }
 
-/// Bytes without a pattern that swapped words or lanes could hide in.
+/// Bytes without a pattern, so that swapped words or lanes change the hash.
 fn bytes(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed | 1;
     let next = || {

@@ -1,4 +1,4 @@
-//! Every kernel reads its messages and nothing else; small enough for Miri, which would notice:
+//! Every kernel reads its messages and no other memory. Small enough for Miri, which checks that:
 //!
 //! ```text
 //! RUSTFLAGS="-C target-feature=+avx2,+movbe" \
@@ -7,13 +7,13 @@
 //!     cargo +nightly miri test -p tinytorrent-hash --test memory sha256
 //! ```
 //!
-//! Miri knows SHA-NI's instructions for SHA-256 only, and did not come to an end with AVX-512 in a
-//! quarter of an hour.
+//! Miri supports SHA-NI's instructions for SHA-256 only, and did not finish AVX-512 within fifteen
+//! minutes.
 
 use sha1::Digest;
 use tinytorrent_hash::{Kernel, Lanes, Sha1, Sha256};
 
-/// Each in an allocation of just its size, and more than there are lanes.
+/// More messages than lanes, each in an allocation of its exact size.
 fn messages() -> Vec<Box<[u8]>> {
     let lengths = [0, 1, 55, 56, 64, 65, 119, 120, 128, 129, 191, 192, 200, 256, 64, 64, 64, 130];
     let bytes = |length| (0..length).map(|i: usize| (i * 167 + length) as u8).collect();

@@ -72,7 +72,7 @@ fn xor3(a: Vector, b: Vector, c: Vector) -> Vector {
     xor(xor(a, b), c)
 }
 
-/// A bit of `yes` where `which` is set, of `no` elsewhere.
+/// The bits of `yes` for bits that are set in `which`, and those of `no` for others.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn choose(which: Vector, yes: Vector, no: Vector) -> Vector {
@@ -98,7 +98,7 @@ pub(super) fn shift_right<const BITS: i32>(word: Vector) -> Vector {
     _mm256_srli_epi32::<BITS>(word)
 }
 
-/// The same vector, computed neither before earlier pins nor after later ones.
+/// The same vector. The compiler keeps the order of all pins.
 #[inline]
 #[target_feature(enable = "avx2")]
 #[cfg_attr(miri, allow(unused_mut))]

@@ -14,14 +14,14 @@ type Vector = __m256i;
 
 lane_kernel!("avx2,avx512f,avx512vl,movbe", 8);
 
-/// A bit is the parity of three.
+/// The parity of the bits of three vectors.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vl")]
 fn xor3(a: Vector, b: Vector, c: Vector) -> Vector {
     _mm256_ternarylogic_epi32::<0x96>(a, b, c)
 }
 
-/// A bit of `yes` where `which` is set, of `no` elsewhere.
+/// The bits of `yes` for bits that are set in `which`, and those of `no` for others.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vl")]
 fn choose(which: Vector, yes: Vector, no: Vector) -> Vector {
@@ -47,7 +47,7 @@ fn shift_right<const BITS: i32>(word: Vector) -> Vector {
     _mm256_srli_epi32::<BITS>(word)
 }
 
-/// The same vector, computed neither before earlier pins nor after later ones.
+/// The same vector. The compiler keeps the order of all pins.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vl")]
 #[cfg_attr(miri, allow(unused_mut))]

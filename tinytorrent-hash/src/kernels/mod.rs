@@ -1,10 +1,10 @@
-//! The kernels of x86-64: compression of several messages side by side.
+//! The kernels of x86-64: compression of several messages at once.
 //!
 //! In the lane kernels a vector holds the same word of all messages, so that the rounds below are
 //! those of the standard with vectors for words. They are macros because a function that uses
 //! vector instructions must name them in its attributes: each kernel expands the rounds with its
-//! own features and its own `add`, `choose`, `rotate` and so on. Expanded, they are safe code, and
-//! so is all access to messages; what is not are moves of arrays to and from registers, one
+//! own features and its own `add`, `choose`, `rotate` and so on. The rounds and all access to
+//! messages are safe code. The only unsafe code is moves of arrays to and from registers, one
 //! volatile write, and an `asm!` without an instruction.
 
 #![allow(unsafe_code)]
@@ -18,10 +18,10 @@ pub(crate) mod avx512;
 pub(crate) mod avx512_half;
 pub(crate) mod sha_ni;
 
-/// FIPS 180-4, section 4.2.1.
+/// The constants of SHA-1 (FIPS 180-4, section 4.2.1).
 const SHA1_CONSTANTS: [u32; 4] = [0x5a82_7999, 0x6ed9_eba1, 0x8f1b_bcdc, 0xca62_c1d6];
 
-/// FIPS 180-4, section 4.2.2.
+/// The constants of SHA-256 (FIPS 180-4, section 4.2.2).
 #[rustfmt::skip]
 const SHA256_CONSTANTS: [u32; 64] = [
     0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5, 0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5,
@@ -36,17 +36,15 @@ const SHA256_CONSTANTS: [u32; 64] = [
 
 /// The compression of SHA-1 over one block of each lane (FIPS 180-4, section 6.1.2).
 ///
-/// `$chain` is five vectors, `$words` sixteen; both are replaced. Each round computes the word
-/// that will be wanted sixteen rounds later, so that no round waits for its word. `$stage` is
-/// evaluated in each of the first 64 rounds, with `$step` for the number of the round. `pin`
-/// keeps all this in the order it is written in: left to itself, the compiler computes words far
-/// ahead and spills them.
+/// `$chain` is five vectors, `$words` sixteen; both are replaced. Each round computes the word of
+/// sixteen rounds later, so that no round waits for its word. `$stage` is evaluated in each of the
+/// first 64 rounds, with `$step` for the number of the round. `pin` keeps the order of the code:
+/// without it the compiler computes words far ahead, and spills them to memory.
 #[rustfmt::skip] // It moves the nested macros to the right each time.
 macro_rules! sha1_rounds {
     ($chain:ident, $words:ident, |$step:ident| $stage:expr) => {{
         let [mut a, mut b, mut c, mut d, mut e] = $chain;
-        // If the compiler saw these constants it would add them last, in the chain that each
-        // round has to wait for.
+        // The compiler would add known constants last, in the chain that each round waits for.
         let [k0, k1, k2, k3] = black_box(SHA1_CONSTANTS);
         let constants = [splat(k0), splat(k1), splat(k2), splat(k3)];
         macro_rules! round {
@@ -96,16 +94,16 @@ macro_rules! sha1_rounds {
 /// evaluated in each round, with `$eight` for the number of the eight rounds it is in and `$step`
 /// for its place among them.
 ///
-/// A loop over eight rounds fits the first-level instruction cache, which all 64 in a row do not,
-/// and words that stay in memory leave the registers to the rest. Rounds wait for each other, so
-/// that what decides is the way from `a` and `e` to the next ones: what is known early is added
-/// early, and `pin` keeps the compiler from adding in another order.
+/// A loop over eight rounds fits into the first-level instruction cache, and 64 rounds in a row do
+/// not. Words in memory leave the registers to other values. Rounds wait for each other, so the
+/// speed is that of the path from `a` and `e` to the next ones: values that are known early are
+/// added early, and `pin` keeps that order.
 #[rustfmt::skip] // It moves the nested macros to the right each time.
 macro_rules! sha256_rounds {
     ($chain:ident, $words:ident, |$eight:ident, $step:ident| $stage:expr) => {{
         let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = $chain;
         let constants = black_box(&SHA256_CONSTANTS);
-        // Through memory they would come too late.
+        // These words are needed two rounds later, before a store and a load would be done.
         let mut recent = [$words[14], $words[15]];
         macro_rules! round {
             ($a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident,
@@ -133,7 +131,7 @@ macro_rules! sha256_rounds {
                 let upper = xor3(rotate::<26, 6>($e), rotate::<21, 11>($e), rotate::<7, 25>($e));
                 let before = $d;
                 $d = pin(add(pin(add(pin(add($d, $h)), choose($e, $f, $g))), upper));
-                // What was added to it is the first half of the new `a`.
+                // The sum that was added to `d` is the first half of the new `a`.
                 let lower = xor3(rotate::<30, 2>($a), rotate::<19, 13>($a), rotate::<10, 22>($a));
                 $h = pin(add(pin(add(pin(sub($d, before)), majority($a, $b, $c))), lower));
             };
@@ -160,11 +158,11 @@ macro_rules! sha256_rounds {
     }};
 }
 
-/// The functions that compress runs of blocks, from the rounds and a kernel's own operations.
+/// Defines the functions that compress runs of blocks, from the rounds and a kernel's operations.
 macro_rules! lane_kernel {
     ($features:literal, $lanes:literal) => {
-        /// SHA-1 of up to as many messages as there are lanes, as many blocks as the shortest run
-        /// has.
+        /// SHA-1: compresses as many blocks of each message as the shortest run has. There must not
+        /// be more messages than lanes.
         #[target_feature(enable = $features)]
         pub(crate) fn sha1(chains: &mut [[u32; 5]], runs: &[&[Block]]) {
             let mut chain = load_chains(chains);
@@ -175,14 +173,15 @@ macro_rules! lane_kernel {
             let mut staged = Staged::new(&each_block(&lanes, 0));
             for i in 0..count {
                 let mut words = load_words(&staged);
+                // The last block is staged again in place of a next one, which saves a branch.
                 let next = each_block(&lanes, (i + 1).min(count - 1));
                 sha1_rounds!(chain, words, |round| staged.put(&next, round / 8, round % 8));
             }
             store_chains(&chain, chains);
         }
 
-        /// SHA-256 of up to as many messages as there are lanes, as many blocks as the shortest
-        /// run has.
+        /// SHA-256: compresses as many blocks of each message as the shortest run has. There must
+        /// not be more messages than lanes.
         #[target_feature(enable = $features)]
         pub(crate) fn sha256(chains: &mut [[u32; 8]], runs: &[&[Block]]) {
             let mut chain = load_chains(chains);
@@ -244,9 +243,9 @@ use lane_kernel;
 use sha1_rounds;
 use sha256_rounds;
 
-/// One run for each lane, and how many blocks all of them have at least.
+/// One run for each lane, and the number of blocks of the shortest run.
 ///
-/// A lane without a message reads along with the first, and its result is dropped.
+/// A lane without a message reads the blocks of the first, and its result is dropped.
 ///
 /// # Panics
 ///
@@ -259,13 +258,14 @@ fn fill_lanes<'a, const LANES: usize>(runs: &[&'a [Block]]) -> ([&'a [Block]; LA
     (lanes, count)
 }
 
-/// Block `index` of each lane; the one place to check bounds, as branches between the rounds would
-/// make the compiler move them about.
+/// Block `index` of each lane.
 #[inline(always)]
 fn each_block<'a, const LANES: usize>(
     lanes: &[&'a [Block]; LANES],
     index: usize,
 ) -> [&'a Block; LANES] {
+    // All bounds are checked here: with branches between the rounds the compiler would reorder
+    // them.
     let mut blocks = [&lanes[0][index]; LANES];
     for (block, run) in blocks.iter_mut().zip(lanes) {
         *block = &run[index];
@@ -273,11 +273,11 @@ fn each_block<'a, const LANES: usize>(
     blocks
 }
 
-/// The next block of each lane, in the order that makes vectors of it with few shuffles.
+/// The next block of each lane, in an order from which few shuffles make vectors.
 ///
-/// Transposing a block with vector instructions alone takes a fifth of the time of its rounds,
-/// from the same units. Here the idle integer units put pairs of words, their bytes swapped, into
-/// place while the vector units are busy with the block before; what remains is to part even from
+/// Transposing a block with vector instructions takes a fifth of the time of its rounds, in the same
+/// units. Here the idle integer units swap the bytes of pairs of words, and write them to their
+/// places, while the vector units work on the block before. The kernel then only separates even from
 /// odd words.
 #[repr(align(64))]
 struct Staged<const LANES: usize>([[u64; LANES]; 8]);
@@ -295,8 +295,8 @@ impl<const LANES: usize> Staged<LANES> {
         staged
     }
 
-    /// Puts an eighth of the lanes' pairs of words into place in eight steps; lane by lane, so that
-    /// memory is read in order.
+    /// Writes an eighth of the lanes' pairs of words to their places, in eight steps. The order is lane
+    /// by lane, so that memory is read in order.
     #[inline(always)]
     fn put(&mut self, blocks: &[&Block; LANES], eighth: usize, step: usize) {
         let count = LANES / 8;
@@ -310,8 +310,8 @@ impl<const LANES: usize> Staged<LANES> {
         }
     }
 
-    /// Where a lane's pair has to be, so that `unzip` restores the order of the lanes: it takes
-    /// two elements of the lower half, then two of the upper half, and so on.
+    /// The place of a lane's pair for which `unzip` restores the order of the lanes: it takes two
+    /// elements of the lower half, then two of the upper half, and so on.
     const fn slot(lane: usize) -> usize {
         let (quarter, upper, odd) = (lane / 4, lane / 2 % 2, lane % 2);
         upper * LANES / 2 + 2 * quarter + odd

@@ -1,7 +1,7 @@
-//! Up to four messages side by side with SHA-NI.
+//! Up to four messages at once with SHA-NI.
 //!
-//! Each step of these instructions waits for the one before it, four or six cycles, while the
-//! processor could begin another every cycle or two; more messages fill the gaps.
+//! Each of these instructions waits four or six cycles for the one before it, while the processor
+//! can begin another every cycle or two. Several messages use these cycles.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
@@ -9,7 +9,7 @@ use std::arch::x86_64::*;
 use super::{SHA256_CONSTANTS, each_block, fill_lanes};
 use crate::algorithm::Block;
 
-/// SHA-1 of up to four messages, as many blocks as the shortest run has.
+/// SHA-1 of up to four messages: compresses as many blocks of each as the shortest run has.
 #[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
 pub(crate) fn sha1(chains: &mut [[u32; 5]], runs: &[&[Block]]) {
     match chains.len() {
@@ -20,7 +20,7 @@ pub(crate) fn sha1(chains: &mut [[u32; 5]], runs: &[&[Block]]) {
     }
 }
 
-/// SHA-256 of up to four messages, as many blocks as the shortest run has.
+/// SHA-256 of up to four messages: compresses as many blocks of each as the shortest run has.
 #[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
 pub(crate) fn sha256(chains: &mut [[u32; 8]], runs: &[&[Block]]) {
     match chains.len() {
@@ -47,11 +47,12 @@ fn sha1_of<const N: usize>(chains: &mut [[u32; 5]], runs: &[&[Block]]) {
         let mut words = [[zero; 4]; N];
         let (mut abcd, mut e) = (chain_abcd, chain_e);
         for m in 0..N {
+            // SHA-1's instructions take the first word in the highest element.
             let reverse = _mm_set_epi64x(0x0001_0203_0405_0607, 0x0809_0a0b_0c0d_0e0f);
             words[m] = load_quads(blocks[m], reverse);
             e[m] = _mm_add_epi32(e[m], words[m][0]);
         }
-        // Four rounds of each message; `$q` counts the fours.
+        // Four rounds of each message, for `$q` from 0 to 19.
         macro_rules! four {
             ($q:expr) => {
                 for m in 0..N {
@@ -112,6 +113,7 @@ fn sha256_of<const N: usize>(chains: &mut [[u32; 8]], runs: &[&[Block]]) {
         let mut words = [[zero; 4]; N];
         let (mut abef, mut cdgh) = (chain_abef, chain_cdgh);
         for m in 0..N {
+            // SHA-256's instructions take the first word in the lowest element.
             let swap = _mm_set_epi64x(0x0c0d_0e0f_0809_0a0b, 0x0405_0607_0001_0203);
             words[m] = load_quads(blocks[m], swap);
         }
@@ -178,7 +180,7 @@ fn sha256_words(ring: &mut [__m128i; 4], quad: usize) -> __m128i {
     ring[quad % 4]
 }
 
-/// A block as four vectors, their bytes put into the order that the instructions ask for.
+/// A block as four vectors, with the bytes in the order that the instructions take.
 #[inline]
 #[target_feature(enable = "sse2,ssse3")]
 fn load_quads(block: &Block, order: __m128i) -> [__m128i; 4] {
