@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(votes.ipv4(), None);
     }
 
-    /// and it is told once.
+    /// and it is returned once.
     #[test]
     fn an_address_counts_when_three_networks_name_it() {
         let mut votes = AddressVotes::new();

@@ -43,7 +43,7 @@ impl Proxy {
         match self.kind {
             ProxyKind::Http => self.open_http(stream, target).await,
             ProxyKind::Socks5 => {
-                let target = Target::of(target)?;
+                let target = Target::from_url(target)?;
                 socks5::connect(stream, self.url.user_info(), &target).await
             }
         }
@@ -58,7 +58,7 @@ impl Proxy {
     /// relay.
     pub(super) async fn associate(&self, stream: &mut TcpStream) -> io::Result<SocketAddr> {
         match self.kind {
-            ProxyKind::Http => Err(refused("has no way to relay datagrams")),
+            ProxyKind::Http => Err(proxy_error("has no way to relay datagrams")),
             ProxyKind::Socks5 => socks5::associate(stream, self.url.user_info()).await,
         }
     }
@@ -76,7 +76,7 @@ impl Proxy {
             // Byte by byte, since bytes behind the head are those of the target.
             head.push(stream.read_u8().await?);
             if head.len() > MAX_HEAD {
-                return Err(refused(&format!(
+                return Err(proxy_error(&format!(
                     "answers with more than {MAX_HEAD} bytes of headers"
                 )));
             }
@@ -85,11 +85,11 @@ impl Proxy {
         if status.first() == Some(&b'2') {
             return Ok(());
         }
-        Err(refused(&format!("says {}", crate::failure::printable(status))))
+        Err(proxy_error(&format!("says {}", crate::failure::printable(status))))
     }
 }
 
-pub(super) fn refused(what: &str) -> io::Error {
+pub(super) fn proxy_error(what: &str) -> io::Error {
     io::Error::other(format!("the proxy {what}"))
 }
 

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::proxy::refused;
+use super::proxy::proxy_error;
 use crate::TrackerUrl;
 
 /// A destination for the proxy to connect or to send to. The proxy resolves names.
@@ -18,12 +18,12 @@ pub(super) enum Target {
 }
 
 impl Target {
-    pub(super) fn of(url: &TrackerUrl) -> io::Result<Self> {
+    pub(super) fn from_url(url: &TrackerUrl) -> io::Result<Self> {
         let (host, port) = (url.host_to_resolve(), url.port());
         match host.parse::<IpAddr>() {
             Ok(ip) => Ok(Target::Address(SocketAddr::new(ip, port))),
             Err(_) if host.len() <= MAX_NAME => Ok(Target::Name(host.to_owned(), port)),
-            Err(_) => Err(refused("takes at most 255 bytes of host name")),
+            Err(_) => Err(proxy_error("takes at most 255 bytes of host name")),
         }
     }
 
@@ -100,13 +100,15 @@ pub(super) async fn associate(
     // Zeros, since the socket that will send is not open yet (section 4).
     let anywhere = Target::Address(([0, 0, 0, 0], 0).into());
     match request(stream, UDP_ASSOCIATE, &anywhere).await? {
-        Target::Address(relay) if relay.port() == 0 => Err(refused("relays datagrams at no port")),
+        Target::Address(relay) if relay.port() == 0 => {
+            Err(proxy_error("relays datagrams at no port"))
+        }
         // An unspecified address stands for that of the proxy itself.
         Target::Address(relay) if relay.ip().is_unspecified() => {
             Ok(SocketAddr::new(stream.peer_addr()?.ip(), relay.port()))
         }
         Target::Address(relay) => Ok(relay),
-        Target::Name(..) => Err(refused("relays datagrams at a name instead of an address")),
+        Target::Name(..) => Err(proxy_error("relays datagrams at a name instead of an address")),
     }
 }
 
@@ -134,7 +136,7 @@ async fn greet(stream: &mut TcpStream, user_info: Option<&str>) -> io::Result<()
     let mut chosen = [0; 2];
     stream.read_exact(&mut chosen).await?;
     if chosen != [VERSION, method] {
-        return Err(refused("does not accept our method of authentication"));
+        return Err(proxy_error("does not accept our method of authentication"));
     }
     match user_info {
         Some(user_info) => authenticate(stream, user_info).await,
@@ -149,13 +151,14 @@ async fn authenticate(stream: &mut TcpStream, user_info: &str) -> io::Result<()>
     for text in [user, password] {
         let text = crate::http::percent_decode(text);
         let length = u8::try_from(text.len());
-        request.push(length.map_err(|_| refused("takes at most 255 bytes of user or password"))?);
+        request
+            .push(length.map_err(|_| proxy_error("takes at most 255 bytes of user or password"))?);
         request.extend(text);
     }
     stream.write_all(&request).await?;
     let mut reply = [0; 2];
     stream.read_exact(&mut reply).await?;
-    if reply[1] == 0 { Ok(()) } else { Err(refused("does not accept our user and password")) }
+    if reply[1] == 0 { Ok(()) } else { Err(proxy_error("does not accept our user and password")) }
 }
 
 /// Sends a request, and returns the address that the proxy bound for it (section 6).
@@ -167,11 +170,11 @@ async fn request(stream: &mut TcpStream, command: u8, target: &Target) -> io::Re
     stream.read_exact(&mut head).await?;
     let [version, reply, _, kind] = head;
     if version != VERSION {
-        return Err(refused("does not speak socks5"));
+        return Err(proxy_error("does not speak socks5"));
     }
     if reply != 0 {
         let what = if command == CONNECT { "connect" } else { "relay datagrams" };
-        return Err(refused(&format!("does not {what}: {}", reason(reply))));
+        return Err(proxy_error(&format!("does not {what}: {}", reason(reply))));
     }
     // This byte is the length of a name, or the first of an address.
     let first = stream.read_u8().await?;
@@ -179,13 +182,13 @@ async fn request(stream: &mut TcpStream, command: u8, target: &Target) -> io::Re
         IPV4 => 4,
         IPV6 => 16,
         DOMAIN => 1 + usize::from(first),
-        _ => return Err(refused("answers with an unknown kind of address")),
+        _ => return Err(proxy_error("answers with an unknown kind of address")),
     };
     let mut bound = vec![0; 1 + host + 2];
     (bound[0], bound[1]) = (kind, first);
     stream.read_exact(&mut bound[2..]).await?;
     let bound = Target::read(&bound).map(|(bound, _)| bound);
-    bound.ok_or_else(|| refused("answers with a malformed address"))
+    bound.ok_or_else(|| proxy_error("answers with a malformed address"))
 }
 
 /// The meaning of a reply code (section 6).
@@ -252,7 +255,7 @@ mod tests {
     fn a_host_longer_than_socks5_can_say_is_refused() {
         let of = |labels: usize| {
             let host = vec!["a"; labels].join(".");
-            Target::of(&format!("udp://{host}:1").parse().unwrap())
+            Target::from_url(&format!("udp://{host}:1").parse().unwrap())
         };
         assert!(matches!(of(128).unwrap(), Target::Name(name, 1) if name.len() == 255));
         assert!(of(129).is_err());

@@ -35,7 +35,7 @@ fn attempt(url: TrackerUrl, addresses: &[SocketAddr]) -> Attempt {
 #[tokio::test]
 async fn every_address_of_a_host_is_tried() {
     let (server, client) = (server().await, hasty());
-    // Bound, so that nobody else answers there; it never answers itself.
+    // A bound socket that never answers; no other program can have its port.
     let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let url: TrackerUrl = "udp://several.invalid:1".parse().unwrap();
     let addresses = [silent.local_addr().unwrap(), server.udp_addresses()[0]];
@@ -101,8 +101,8 @@ async fn redirects_lead_neither_from_tls_to_plain_nor_from_public_to_private() {
     assert!(allowed(&lax, &https, public, &http, private));
 }
 
-/// A tracker that tells with what key it was announced to.
-fn tell_keys(socket: UdpSocket, keys: tokio::sync::mpsc::UnboundedSender<u32>) {
+/// A tracker that sends the key of each announce to a channel.
+fn report_keys(socket: UdpSocket, keys: tokio::sync::mpsc::UnboundedSender<u32>) {
     tokio::spawn(async move {
         let mut buffer = [0; 2048];
         while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
@@ -129,7 +129,7 @@ async fn both_families_of_a_host_hear_the_same_key() {
     for local in ["127.0.0.1:0", "[::1]:0"] {
         let socket = UdpSocket::bind(local).await.unwrap();
         addresses.push(socket.local_addr().unwrap());
-        tell_keys(socket, sender.clone());
+        report_keys(socket, sender.clone());
     }
     let client = hasty();
     let url: TrackerUrl = "udp://both.invalid:1".parse().unwrap();
@@ -142,7 +142,7 @@ async fn both_families_of_a_host_hear_the_same_key() {
     assert_eq!(keys.recv().await, Some(0x1234_5678));
 }
 
-/// A torrent may have a thousand of them under way.
+/// A client may have thousands of them in flight.
 #[tokio::test]
 async fn an_announce_that_waits_takes_little_room() {
     let (client, url) = (hasty(), "udp://h.invalid:1".parse().unwrap());

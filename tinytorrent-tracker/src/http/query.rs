@@ -50,8 +50,8 @@ impl AnnounceQuery {
         let find =
             |key: &str| pairs(query).find(|(found, _)| *found == key).map(|(_, value)| value);
         let number = |key: &'static str| find(key).map_or(Ok(None), |value| number(key, value));
-        let hash = twenty("info_hash", only(query, "info_hash")?)?;
-        let peer_id = twenty("peer_id", only(query, "peer_id")?)?;
+        let hash = twenty_bytes("info_hash", unique_value(query, "info_hash")?)?;
+        let peer_id = twenty_bytes("peer_id", unique_value(query, "peer_id")?)?;
         let port = number("port")?.ok_or(QueryError::Missing("port"))?;
         let port = u16::try_from(port).map_err(|_| QueryError::Invalid("port"))?;
         let key = find("key").map_or(0, opaque_key);
@@ -84,7 +84,7 @@ impl ScrapeQuery {
     pub fn read(query: &str) -> Result<Self, QueryError> {
         let hashes = pairs(query).filter(|(key, _)| *key == "info_hash");
         let info_hashes = hashes
-            .map(|(_, value)| twenty("info_hash", Some(value)).map(WireInfoHash::from_bytes))
+            .map(|(_, value)| twenty_bytes("info_hash", Some(value)).map(WireInfoHash::from_bytes))
             .collect::<Result<_, _>>()?;
         Ok(Self { info_hashes })
     }
@@ -95,7 +95,7 @@ fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// The value of a key that must not be repeated.
-fn only<'a>(query: &'a str, key: &'static str) -> Result<Option<&'a str>, QueryError> {
+fn unique_value<'a>(query: &'a str, key: &'static str) -> Result<Option<&'a str>, QueryError> {
     let mut values = pairs(query).filter(|(found, _)| *found == key).map(|(_, value)| value);
     match (values.next(), values.next()) {
         (_, Some(_)) => Err(QueryError::Repeated(key)),
@@ -141,7 +141,7 @@ fn compact(value: &str) -> Result<bool, QueryError> {
     }
 }
 
-fn twenty(key: &'static str, value: Option<&str>) -> Result<[u8; 20], QueryError> {
+fn twenty_bytes(key: &'static str, value: Option<&str>) -> Result<[u8; 20], QueryError> {
     let value = value.ok_or(QueryError::Missing(key))?;
     percent::decode(value).try_into().map_err(|_| QueryError::Invalid(key))
 }

@@ -1,4 +1,4 @@
-use tinytorrent_bencode::Kind;
+use tinytorrent_bencode::{Kind, Node};
 use tinytorrent_types::WireInfoHash;
 
 use super::ResponseError;
@@ -26,25 +26,32 @@ pub fn read_scrape(body: &[u8]) -> Result<ScrapeResponse, ResponseError> {
     if files.kind() != Kind::Dict && !is_empty_list {
         return Err(wrong_type("files", "a dictionary", files));
     }
+    read_files(files, &mut response);
+    Ok(response)
+}
+
+fn read_files(files: Node<'_, '_>, response: &mut ScrapeResponse) {
     let mut skipped = 0;
     for (key, file) in files.dict() {
-        let Ok(hash) = WireInfoHash::try_from(key) else {
-            skipped += 1;
-            continue;
-        };
-        let counts = SwarmCounts {
-            seeders: count(file, "complete"),
-            leechers: count(file, "incomplete"),
-            completed: count(file, "downloaded"),
-            downloaders: count(file, "downloaders"),
-        };
-        response.files.push((hash, counts));
+        match WireInfoHash::try_from(key) {
+            Ok(hash) => response.files.push((hash, read_counts(file))),
+            Err(_) => skipped += 1,
+        }
     }
+    // One deviation for all, since a response may have thousands.
     if skipped > 0 {
         let what = format!("{skipped} keys that are not of 20 bytes");
         response.deviations.push(Deviation::new("files", what).at_offset(files.offset()));
     }
-    Ok(response)
+}
+
+fn read_counts(file: Node<'_, '_>) -> SwarmCounts {
+    SwarmCounts {
+        seeders: count(file, "complete"),
+        leechers: count(file, "incomplete"),
+        completed: count(file, "downloaded"),
+        downloaders: count(file, "downloaders"),
+    }
 }
 
 #[cfg(test)]

@@ -95,27 +95,11 @@ impl Swarms {
             return Err(refusal("port 0 cannot be connected to"));
         }
         if request.event == AnnounceEvent::Stopped {
-            if let Some(swarm) = self.swarms.get_mut(&request.info_hash) {
-                let before = swarm.len();
-                swarm.remove(address);
-                self.addresses -= before - swarm.len();
-            }
+            self.remove(request.info_hash, address);
             return Ok(None);
         }
-        let is_full = self.swarms.len() >= self.config.max_torrents;
-        if is_full && !self.swarms.contains_key(&request.info_hash) {
-            return Err(refusal("this tracker has reached its limit of torrents"));
-        }
-        let limit = self.limit(request.info_hash, Family::of(address.ip()));
-        let limit = limit.ok_or_else(|| refusal("this tracker has reached its limit of peers"))?;
-        let is_seed = request.left == Some(0);
-        let member = Member {
-            address,
-            id: request.peer_id,
-            is_seed,
-            is_paused: request.event == AnnounceEvent::Paused && !is_seed,
-            seen_at: now,
-        };
+        let limit = self.limit(request.info_hash, Family::of(address.ip()))?;
+        let member = member_of(now, address, request);
         let swarm = self.swarms.entry(request.info_hash).or_default();
         // Before the insertion, which makes the peer a seed.
         if request.event == AnnounceEvent::Completed {
@@ -129,14 +113,31 @@ impl Swarms {
         Ok(Some(Recorded { swarm, member, wanted, random: self.rng.next_u64() }))
     }
 
-    /// The largest number of addresses of a family in a swarm; `None` if the tracker is full and
-    /// none of them can be replaced.
-    fn limit(&self, info_hash: WireInfoHash, family: Family) -> Option<usize> {
-        if self.addresses < self.config.max_addresses {
-            return Some(self.config.max_swarm);
+    fn remove(&mut self, info_hash: WireInfoHash, address: SocketAddr) {
+        if let Some(swarm) = self.swarms.get_mut(&info_hash) {
+            let before = swarm.len();
+            swarm.remove(address);
+            self.addresses -= before - swarm.len();
         }
-        let known = self.swarms.get(&info_hash).map_or(0, |swarm| swarm.len_of(family));
-        (known > 0).then_some(known)
+    }
+
+    /// The largest number of addresses of a family in a swarm.
+    ///
+    /// # Errors
+    /// If the tracker has no room for another torrent or address.
+    fn limit(&self, info_hash: WireInfoHash, family: Family) -> Result<usize, Refusal> {
+        let is_full = self.swarms.len() >= self.config.max_torrents;
+        if is_full && !self.swarms.contains_key(&info_hash) {
+            return Err(refusal("this tracker has reached its limit of torrents"));
+        }
+        if self.addresses < self.config.max_addresses {
+            return Ok(self.config.max_swarm);
+        }
+        // A full tracker replaces an address of the same swarm, if it has one.
+        match self.swarms.get(&info_hash).map_or(0, |swarm| swarm.len_of(family)) {
+            0 => Err(refusal("this tracker has reached its limit of peers")),
+            known => Ok(known),
+        }
     }
 
     /// The response to a scrape. An unknown swarm has no peers, as in a UDP reply, which has an
@@ -210,6 +211,18 @@ struct Recorded<'a> {
     member: Member,
     wanted: usize,
     random: u64,
+}
+
+fn member_of(now: Instant, address: SocketAddr, request: &AnnounceRequest) -> Member {
+    let is_seed = request.left == Some(0);
+    Member {
+        address,
+        id: request.peer_id,
+        is_seed,
+        // BEP 21 defines `paused` for incomplete peers only.
+        is_paused: request.event == AnnounceEvent::Paused && !is_seed,
+        seen_at: now,
+    }
 }
 
 fn other(family: Family) -> Family {

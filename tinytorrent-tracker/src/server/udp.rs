@@ -1,9 +1,9 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use tokio::net::UdpSocket;
 
-use super::Shared;
+use super::{Shared, Swarms};
 use crate::udp::{Announce, MAX_DATAGRAM, Request, RequestBody, Response, ResponseBody};
 use crate::{AnnounceRequest, Refusal};
 
@@ -52,31 +52,43 @@ fn answer(
     match &request.body {
         RequestBody::Connect => {}
         RequestBody::Announce { announce, .. } => {
-            let request = to_request(announce);
-            let outcome = shared.swarms().announce_compact(now, ip, &request, packed);
-            match outcome {
-                Ok((interval, counts)) => reply(ResponseBody::Announce {
-                    interval: i32::try_from(interval.as_secs()).unwrap_or(i32::MAX),
-                    leechers: counts.leechers.unwrap_or(0),
-                    seeders: counts.seeders.unwrap_or(0),
-                    peers: packed,
-                }),
-                Err(Refusal { reason, .. }) => {
-                    reply(ResponseBody::Error { message: reason.as_bytes() });
-                }
+            match announce_reply(shared, now, ip, announce, packed) {
+                Ok(body) => reply(body),
+                Err(refusal) => reply(ResponseBody::Error { message: refusal.reason.as_bytes() }),
             }
         }
         RequestBody::Scrape { .. } => {
-            let swarms = shared.swarms();
-            // A reply has an entry for each hash, so an unknown swarm has zeros (BEP 15, "Scrape").
-            for hash in request.body.scrape_hashes() {
-                let counts = swarms.counts(hash).unwrap_or_default();
-                for number in [counts.seeders, counts.completed, counts.leechers] {
-                    packed.extend_from_slice(&number.unwrap_or(0).to_be_bytes());
-                }
-            }
-            drop(swarms);
+            write_counts(&shared.swarms(), &request.body, packed);
             reply(ResponseBody::Scrape { counts: packed });
+        }
+    }
+}
+
+/// The reply to an announce, with the peers in `packed`.
+fn announce_reply<'a>(
+    shared: &Shared,
+    now: Instant,
+    ip: IpAddr,
+    announce: &Announce,
+    packed: &'a mut Vec<u8>,
+) -> Result<ResponseBody<'a>, Refusal> {
+    let request = to_request(announce);
+    let (interval, counts) = shared.swarms().announce_compact(now, ip, &request, packed)?;
+    Ok(ResponseBody::Announce {
+        interval: i32::try_from(interval.as_secs()).unwrap_or(i32::MAX),
+        leechers: counts.leechers.unwrap_or(0),
+        seeders: counts.seeders.unwrap_or(0),
+        peers: packed,
+    })
+}
+
+/// Appends the entries of the reply to a scrape.
+fn write_counts(swarms: &Swarms, scrape: &RequestBody<'_>, packed: &mut Vec<u8>) {
+    for hash in scrape.scrape_hashes() {
+        // A reply has an entry for each hash, so an unknown swarm has zeros (BEP 15, "Scrape").
+        let counts = swarms.counts(hash).unwrap_or_default();
+        for number in [counts.seeders, counts.completed, counts.leechers] {
+            packed.extend_from_slice(&number.unwrap_or(0).to_be_bytes());
         }
     }
 }

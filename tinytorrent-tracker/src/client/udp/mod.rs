@@ -102,7 +102,7 @@ impl TrackerClient {
     async fn ask_in_turn(&self, attempt: &Attempt, request: UdpRequest) -> Result<Reply, Error> {
         if let Route::Proxied(proxy) = &attempt.route {
             // The proxy resolves the host, and chooses the address.
-            let tracker = Target::of(&attempt.url);
+            let tracker = Target::from_url(&attempt.url);
             let tracker = tracker.map_err(|error| attempt.error(Phase::Proxy, error))?;
             let link = LinkTo::Relay { proxy, tracker };
             return self.ask_once(attempt, &link, &request, attempt.deadline).await;

@@ -212,7 +212,7 @@ impl Exchange {
             let address = pending.address;
             self.connect(now, address);
         }
-        self.arm(now, id);
+        self.set_deadline(now, id);
     }
 
     /// Sends a connect, unless one is in flight for another request to the same tracker.
@@ -234,7 +234,7 @@ impl Exchange {
         self.transmits.push_back(Transaction::Connect(address));
     }
 
-    fn arm(&mut self, now: Instant, id: RequestId) {
+    fn set_deadline(&mut self, now: Instant, id: RequestId) {
         let Some(pending) = self.pending.get_mut(&id) else { return };
         if let Some(old) = pending.deadline.take() {
             self.timers.remove(&(old, Timer::Retransmit(id)));

@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use tinytorrent_types::WireInfoHash;
 use tinytorrent_types::compact::Family;
 
 use super::endpoint::Connection;
@@ -123,15 +124,8 @@ impl Exchange {
                 Ok(Response { body: body @ ResponseBody::Scrape { .. }, .. }),
                 Body::Scrape(asked),
             ) => {
-                let found = body.counts();
-                // Entries have no info-hash, and are matched by their place.
-                let outcome = if found.len() > asked.len() {
-                    Err(ExchangeError::TooManyEntries { asked: asked.len(), found: found.len() })
-                } else {
-                    let files = asked.iter().copied().zip(found).collect();
-                    Ok(Reply::Scrape(ScrapeResponse { files, ..ScrapeResponse::default() }))
-                };
-                self.finish(id, outcome);
+                let response = scrape_response(asked, &body);
+                self.finish(id, response.map(Reply::Scrape));
                 true
             }
             (Ok(Response { body: ResponseBody::Error { message }, .. }), _) => {
@@ -188,6 +182,19 @@ impl Exchange {
 
 fn refusal(message: &[u8]) -> Refusal {
     Refusal { reason: printable(message), retry_in: None }
+}
+
+fn scrape_response(
+    asked: &[WireInfoHash],
+    body: &ResponseBody<'_>,
+) -> Result<ScrapeResponse, ExchangeError> {
+    let found = body.counts();
+    // Entries have no info-hash, and are matched by their place.
+    if found.len() > asked.len() {
+        return Err(ExchangeError::TooManyEntries { asked: asked.len(), found: found.len() });
+    }
+    let files = asked.iter().copied().zip(found).collect();
+    Ok(ScrapeResponse { files, ..ScrapeResponse::default() })
 }
 
 fn announce_response(body: &ResponseBody<'_>, family: Family) -> AnnounceResponse {

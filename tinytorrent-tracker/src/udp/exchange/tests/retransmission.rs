@@ -24,8 +24,8 @@ fn an_announce_falls_back_to_connect_when_its_id_expires_and_keeps_its_n() {
     let mut world = World::new();
     world.announce(TRACKER);
     let connect = world.sent_one();
-    // The time line of the BEP: the reply comes at 1; the announce goes out at 2 there, since
-    // somebody takes a second to think, and at once here.
+    // The time line of the BEP: the reply comes at 1; the announce is sent at 2 there,
+    // after a second for the client, and at once here.
     world.pass_until(1);
     world.receive(connect.transaction_id, ResponseBody::Connect { connection_id: 7 });
     let sent = world.pass_until(500);
