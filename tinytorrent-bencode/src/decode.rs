@@ -28,6 +28,7 @@ pub(crate) fn whole<'a>(options: &Options, input: &'a [u8]) -> Result<Document<'
     let end = decoder.run(0, keep).map_err(|fault| decoder.error(fault))?;
     if end < input.len() {
         let kind = DeviationKind::TrailingBytes { count: input.len() - end };
+        // No value has these bytes, so they are noted at the root, which is token 0.
         decoder.note(kind, end, 0).map_err(|fault| decoder.error(fault))?;
     }
     Ok(decoder.finish())
@@ -35,6 +36,7 @@ pub(crate) fn whole<'a>(options: &Options, input: &'a [u8]) -> Result<Document<'
 
 /// Decodes the value at the start of the input.
 pub(crate) fn prefix<'a>(options: &Options, input: &'a [u8]) -> Result<Prefix<'a>, Error> {
+    // The limit is one of the value, and not of the bytes behind it.
     let window = &input[..input.len().min(options.max_bytes)];
     let mut decoder = Decoder::new(options, window);
     match decoder.run(0, keep) {
@@ -185,6 +187,7 @@ impl<'a, 'o> Decoder<'a, 'o> {
         if self.depth >= self.options.max_depth {
             return Err(self.too_deep(at));
         }
+        // Small tables double, which is cheap; only large ones are worth an estimate.
         if self.tape.capacity() - self.tape.len() < MIN_ROOM && self.tape.len() >= FIRST_ROOM / 2 {
             self.grow(at);
         }
@@ -226,6 +229,7 @@ impl<'a, 'o> Decoder<'a, 'o> {
         };
         let start = at + header;
         let available = self.input.len() - start;
+        // Compared as 64 bits, as the declared length need not fit in `usize`.
         if count > available as u64 {
             let kind = ErrorKind::StringTooLong { declared: count, available };
             return Err(Fault::new(kind, at));

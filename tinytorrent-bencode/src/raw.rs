@@ -29,6 +29,7 @@ impl<'a> Raw<'a> {
     /// As [`decode_lenient`](crate::decode_lenient).
     pub fn new_lenient(bytes: &'a [u8]) -> Result<Self, Error> {
         let mut options = Options::lenient();
+        // Only the end of the value is needed here, so no deviation is recorded.
         Ok(Self::trusted(options.max_deviations(0).decode(bytes)?.raw()))
     }
 

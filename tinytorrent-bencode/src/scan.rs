@@ -136,6 +136,7 @@ impl Scanner {
             (State::Between, b'l' | b'd') if self.depth == self.max_depth => {
                 return Err(self.error(ErrorKind::TooDeep { limit: self.max_depth }));
             }
+            // A depth is enough, since lists and dictionaries have the same end.
             (State::Between, b'l' | b'd') => self.depth += 1,
             (State::Between, b'e') if self.depth > 0 => {
                 self.depth -= 1;
@@ -150,6 +151,7 @@ impl Scanner {
                     digits: self.one_more(digits)?,
                 };
             }
+            // Leading zeros are left to decoding, which may be lenient.
             (State::Length { value: 0, .. }, b':') => self.after_value(),
             (State::Length { value, .. }, b':') => {
                 let left = usize::try_from(value).map_err(|_| self.too_large())?;

@@ -173,6 +173,7 @@ impl Drop for Value {
 fn take_children(value: &mut Value, into: &mut Vec<Value>) {
     let is_container = |value: &Value| matches!(value, Value::List(_) | Value::Dict(_));
     match value {
+        // Containers of strings and integers only are left to the generated drop.
         Value::List(values) if values.iter().any(is_container) => into.append(values),
         Value::Dict(entries) if entries.values().any(is_container) => {
             into.extend(mem::take(entries).into_values());
@@ -237,6 +238,7 @@ impl Node<'_, '_> {
     /// [`ErrorKind::TooDeep`] beyond 1000 levels, which is possible only if
     /// [`Options::max_depth`](crate::Options::max_depth) is larger.
     pub fn to_value(&self) -> Result<Value, Error> {
+        // A stack of our own, as in `encode_into`.
         let mut open: Vec<Building<'_, '_>> = Vec::new();
         let mut node = *self;
         loop {

@@ -77,6 +77,7 @@ struct Poll {
 
 impl Poll {
     fn vote(&mut self, network: u64, address: IpAddr) -> Option<IpAddr> {
+        // The new vote replaces the old one, and becomes the latest.
         self.votes.retain(|(other, _)| *other != network);
         if self.votes.len() == AddressVotes::KEPT {
             self.votes.pop_front();

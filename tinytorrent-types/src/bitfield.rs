@@ -49,6 +49,7 @@ impl Bitfield {
     /// # Errors
     /// Another length than [`byte_length`](Self::byte_length), or spare bits that are set.
     pub fn from_bytes(bytes: &[u8], piece_count: u32) -> Result<Self, BitfieldError> {
+        // Lenient parsing changes nothing but spare bits.
         let read = Self::from_bytes_lenient(bytes, piece_count)?;
         if read.bytes == bytes { Ok(read) } else { Err(BitfieldError::SpareBits) }
     }
@@ -134,6 +135,7 @@ impl Bitfield {
     /// The indices of the pieces in the set, ascending. A byte without pieces costs one step.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         self.bytes.iter().enumerate().flat_map(|(at, &byte)| {
+            // From each byte the highest bit is taken first, which is the lowest index.
             let base = at as u32 * 8;
             let unseen = |rest: u8| (rest != 0).then_some(rest);
             core::iter::successors(unseen(byte), move |rest| {

@@ -39,6 +39,7 @@ impl Family {
 
 /// Parses compact peers; see [`Peers`].
 pub fn peers(bytes: &[u8], family: Family) -> Peers<'_> {
+    // Split once here, so that the iterator never sees an incomplete entry.
     let whole = bytes.len() - bytes.len() % family.stride();
     let (entries, remainder) = bytes.split_at(whole);
     Peers { family, entries, remainder }

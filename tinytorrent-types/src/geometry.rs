@@ -110,6 +110,7 @@ impl Geometry {
                 return Err(GeometryError::TooManyPieces { count: all });
             }
             geometry.piece_count = all as u32;
+            // Only files that do not fill their last piece need an entry.
             let rest = (length % u64::from(piece_length)) as u32;
             if rest > 0 {
                 ends.push(PieceIndex(geometry.piece_count - 1), rest, piece_length - rest);
@@ -132,6 +133,7 @@ impl Geometry {
         let mut ends = Ends::default();
         for (index, padding) in padding {
             let Some(piece) = self.piece(index) else { continue };
+            // A piece of padding alone would never be complete, as nothing of it is requested.
             let payload = self.padded_length(piece).saturating_sub(padding);
             if payload > 0 && padding > 0 {
                 ends.push(piece, payload, padding);
@@ -241,6 +243,7 @@ impl Geometry {
     pub const fn block(&self, index: u32, begin: u32, length: u32) -> Option<BlockInfo> {
         let Some(piece) = self.piece(index) else { return None };
         // libtorrent before 2.0.13 takes the gap for padding, and requests its zeros.
+        // In 64 bits, since the numbers of a peer can overflow 32.
         let end = begin as u64 + length as u64;
         if length == 0 || end > self.padded_length(piece) as u64 {
             return None;

@@ -33,6 +33,7 @@ impl core::error::Error for HexError {}
 
 /// Parses exactly `2 * N` digits of either case.
 pub(crate) fn decode<const N: usize>(text: &str) -> Result<[u8; N], HexError> {
+    // Bytes, since a slice of a text could fall within a character.
     let text = text.as_bytes();
     if text.len() != 2 * N {
         return Err(HexError::Length { expected: 2 * N, found: text.len() });

@@ -80,6 +80,7 @@ impl InfoHashV2 {
     pub const fn to_wire(self) -> WireInfoHash {
         let mut bytes = [0; 20];
         let mut at = 0;
+        // A constant function can have no `for` loop.
         while at < 20 {
             bytes[at] = self.0[at];
             at += 1;

@@ -43,6 +43,7 @@ impl<'doc, 'de> NodeDeserializer<'doc, 'de> {
 
     fn integer<T: str::FromStr>(self, name: &'static str) -> Result<T, Error> {
         let Some(digits) = self.node.as_digits() else {
+            // No integer, so that this is always an error.
             return Err(self.node.to_i64().map(drop).unwrap_err().into());
         };
         str::from_utf8(digits)
@@ -71,6 +72,7 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'_, 'de> {
             Kind::List => self.list(visitor),
             Kind::Dict => self.dict(visitor),
             Kind::Integer => match node.as_i64() {
+                // Most types take an `i64`; larger numbers are tried as `u64`.
                 Some(number) => visitor.visit_i64(number),
                 None => visitor.visit_u64(node.to_u64()?),
             },

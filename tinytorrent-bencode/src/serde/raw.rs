@@ -26,6 +26,7 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 
     fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
+        // The document may have been decoded leniently, which this visitor cannot know.
         Raw::new_lenient(bytes).map_err(E::custom)
     }
 }

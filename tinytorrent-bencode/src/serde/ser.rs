@@ -14,6 +14,7 @@ use crate::encode::{self, DictEncoder};
 pub(super) fn write<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
     let before = out.len();
     value.serialize(Writer { out, raw: false })?;
+    // Only `None` appends nothing, and a list has no form for a missing value.
     if out.len() == before { Err(Error::Unsupported("form for a lone `None`")) } else { Ok(()) }
 }
 
