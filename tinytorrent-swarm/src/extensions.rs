@@ -1,8 +1,9 @@
-//! The extension protocol: our handshake, and the short messages about ourselves (BEP 10, 21, 54).
+//! What we tell of ourselves: the handshake of the extension protocol and short messages (BEP 10, 21,
+//! 54).
 
 use std::time::Instant;
 
-use tinytorrent_types::PieceIndex;
+use tinytorrent_types::{Bitfield, PieceIndex};
 use tinytorrent_wire::extension::{ExtendedHandshake, Extension, ExtensionMessage, OurExtensions};
 use tinytorrent_wire::session::Side;
 use tinytorrent_wire::{Message, Request};
@@ -72,6 +73,15 @@ impl Extensions {
         handshake.metadata_size = about.metadata_size;
         handshake.upload_only = about.is_upload_only.then_some(true);
         out.send(now, peer, handshake.to_message().into());
+    }
+}
+
+/// Announces the pieces that we have, one by one, to a peer that lacks them.
+pub(crate) fn send_haves(now: Instant, peer: &mut Peer, out: &mut Outbox, have: &Bitfield) {
+    let Some(theirs) = peer.pieces() else { return };
+    let news: Vec<u32> = have.iter().filter(|&index| !theirs.get(index)).collect();
+    for index in news {
+        out.send(now, peer, Message::Have(index));
     }
 }
 

@@ -73,11 +73,13 @@
 
 mod allowed_fast;
 mod announce;
+mod availability;
 mod config;
 mod contract;
 mod download;
 mod exchange;
 mod extensions;
+mod greeting;
 mod hash_fetch;
 mod hashes;
 mod key;
@@ -92,6 +94,7 @@ mod roster;
 mod slab;
 mod stage;
 mod swarm;
+mod then;
 mod timers;
 mod trackers;
 mod upload;

@@ -78,6 +78,12 @@ impl Roster {
         is_allowed
     }
 
+    /// The addresses in an answer of a tracker, but for our own.
+    pub(crate) fn others(&self, peers: &[tinytorrent_tracker::Peer]) -> Vec<SocketAddr> {
+        let others = peers.iter().filter(|peer| peer.id != Some(self.our_id));
+        others.map(|peer| peer.address).collect()
+    }
+
     /// Returns true if a connection from this address may come in, as far as there are places.
     pub(crate) fn admits(&self, peers: &Peers, address: SocketAddr) -> bool {
         !self.book.is_banned(address) && !self.is_greedy(peers, address.ip())

@@ -1,32 +1,31 @@
 //! The composer: hands each input to the part whose concern it is, and acts on what comes back.
 
-mod commands;
-mod connections;
-mod messages;
+mod parts;
+mod route;
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tinytorrent_types::Bitfield;
-use tinytorrent_wire::session::{Session, Verdict};
-use tinytorrent_wire::{Feature, Handshake, PieceHeader, Reserved};
+use tinytorrent_wire::{Handshake, PieceHeader};
 
-use crate::PeerKey;
-use crate::config::{Config, MAX_QUEUED_REQUESTS};
-use crate::contract::{Action, BlockVerdict, Content, Event, Input, LeaveReason, Stats};
+use crate::config::Config;
+use crate::contract::{Action, BlockVerdict, Event, Input, LeaveReason, Stats};
 use crate::download::Download;
 use crate::extensions::Extensions;
+use crate::greeting::Greeting;
 use crate::hash_fetch::HashFetch;
 use crate::metadata::MetadataFetch;
 use crate::outbox::Outbox;
 use crate::peers::Peers;
-use crate::piece::{BlockDigest, Picker};
+use crate::piece::Picker;
 use crate::roster::Roster;
-use crate::stage::{Loaded, Stage};
-use crate::trackers::{Progress, Trackers};
+use crate::stage::Stage;
+use crate::trackers::Trackers;
 use crate::upload::Upload;
-use crate::{allowed_fast, exchange, extensions, hashes};
+use crate::{PeerKey, hashes};
 
 /// One torrent's engine: what happened goes in, what to do comes out.
 ///
@@ -46,13 +45,12 @@ use crate::{allowed_fast, exchange, extensions, hashes};
 ///   [`poll_timeout`](Self::poll_timeout)
 #[derive(Debug)]
 pub struct Swarm {
-    config: Config,
     /// The latest instant that was given. It never goes back.
     now: Instant,
     run: Run,
     stage: Stage,
-    /// Pieces that were made urgent before the content was known.
-    urgent: Vec<u32>,
+    picking: Picking,
+    greeting: Greeting,
     peers: Peers,
     roster: Roster,
     download: Download,
@@ -60,6 +58,15 @@ pub struct Swarm {
     trackers: Trackers,
     extensions: Extensions,
     out: Outbox,
+}
+
+/// The wishes about the order of pieces, until the content is known.
+#[derive(Debug)]
+struct Picking {
+    /// In the order of the content rather than the rarest first.
+    is_sequential: bool,
+    seed: u64,
+    urgent: Vec<u32>,
 }
 
 /// The will of the user.
@@ -73,6 +80,10 @@ enum Run {
 }
 
 impl Swarm {
+    /// Pieces that can be [urgent](Self::set_urgent) at once: each that is verified costs a walk over
+    /// them.
+    pub const MAX_URGENT: usize = 1_024;
+
     /// A swarm that knows nobody yet. Tell it [`Input::ContentReady`] and [`Input::PeersFound`].
     pub fn new(now: Instant, config: Config) -> Self {
         let chance = StdRng::seed_from_u64(config.seed ^ 0x7377_6172_6d21);
@@ -84,7 +95,12 @@ impl Swarm {
             } else {
                 Stage::Checking
             },
-            urgent: Vec::new(),
+            picking: Picking {
+                is_sequential: config.sequential,
+                seed: config.seed,
+                urgent: Vec::new(),
+            },
+            greeting: Greeting::new(&config),
             peers: Peers::new(),
             roster: Roster::new(&config),
             download: Download::new(&config),
@@ -92,26 +108,12 @@ impl Swarm {
             trackers: Trackers::new(now, &config),
             extensions: Extensions::new(&config),
             out: Outbox::default(),
-            config,
         }
     }
 
     /// Our handshake. Of a hybrid torrent it names the v1 info-hash.
     pub fn handshake(&self) -> Handshake {
-        let mut reserved = Reserved::from([Feature::Extended, Feature::Fast]);
-        // libtorrent closes the connection when the v2 bit comes with a torrent that has no v2
-        // info-hash.
-        if self.config.info_hashes.v2().is_some() {
-            reserved = reserved.with(Feature::V2);
-        }
-        if self.config.dht_port.is_some() {
-            reserved = reserved.with(Feature::Dht);
-        }
-        Handshake {
-            reserved,
-            info_hash: self.config.info_hashes.to_wire(),
-            peer_id: self.config.peer_id,
-        }
+        self.greeting.handshake()
     }
 
     /// The verified pieces; `None` until the content is known.
@@ -223,36 +225,6 @@ impl Swarm {
         self.on_block(peer, header)
     }
 
-    fn on_block(&mut self, key: PeerKey, header: PieceHeader) -> BlockVerdict {
-        let (now, length) = (self.now, u64::from(header.length));
-        let Some(peer) = self.peers.get_mut(key) else { return BlockVerdict::Discard };
-        peer.timing.last_received = now;
-        let judged = peer.session.handle_received_block(header);
-        if let (Ok(Verdict::Legal), Some(picker)) = (&judged, self.stage.picker_mut())
-            && let Some(block) = peer.block_of(header)
-        {
-            let received = self.download.on_block(now, peer, picker, block);
-            if let Some(other) = received.other.and_then(|other| self.peers.get_mut(other)) {
-                self.download.take_back(now, other, &mut self.out, block);
-            }
-            return received.verdict;
-        }
-        self.download.on_waste(length);
-        match judged {
-            Err(violation) => self.leave(key, LeaveReason::Violation(violation)),
-            // A block that is too short is as good as a reject.
-            Ok(Verdict::Void(requests)) => {
-                if let Some(picker) = self.stage.picker_mut() {
-                    for request in requests {
-                        self.download.on_reject(now, peer, picker, &mut self.out, request);
-                    }
-                }
-            }
-            Ok(Verdict::Legal | Verdict::Ignore(_) | Verdict::Refuse(_)) => {}
-        }
-        BlockVerdict::Discard
-    }
-
     /// Time has passed. Calls that come too early change nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
@@ -298,105 +270,105 @@ impl Swarm {
         self.out.poll_event()
     }
 
-    /// One instant for a batch, and never an earlier one than before.
-    fn advance(&mut self, now: Instant) {
-        self.now = self.now.max(now);
+    /// Takes in a connection from outside that named this torrent. `None`: refuse it, without an answer.
+    ///
+    /// With a key, answer with [`handshake`](Self::handshake), naming the hash that the peer named, and
+    /// tell [`Input::HandshakeCompleted`](crate::Input::HandshakeCompleted) or
+    /// [`Input::ConnectFailed`](crate::Input::ConnectFailed).
+    pub fn accept(&mut self, now: Instant, address: SocketAddr) -> Option<PeerKey> {
+        self.advance(now);
+        if self.is_paused() || !self.roster.admits(&self.peers, address) {
+            return None;
+        }
+        if !self.roster.has_place(&self.peers) {
+            // As long as nobody knows what the content is, nobody is useless.
+            self.stage.picker()?;
+            let useless = self.roster.useless(&self.peers)?;
+            self.leave(useless, LeaveReason::Crowded);
+            if !self.roster.has_place(&self.peers) {
+                return None; // an address was waiting for the place
+            }
+        }
+        Some(self.roster.accept(self.now, &mut self.peers, &mut self.out, address))
     }
 
-    /// Asks peers for metadata or hashes that are due.
-    fn fetch(&mut self) {
-        self.stage.fetch(self.now, &mut self.peers, &mut self.out);
+    /// Leaves all peers and tells the trackers `stopped`. [`resume`](Self::resume) goes on.
+    pub fn pause(&mut self, now: Instant) {
+        self.advance(now);
+        if self.run == Run::Running {
+            self.run = Run::Paused;
+        }
+        for peer in self.peers.keys().collect::<Vec<_>>() {
+            self.leave(peer, LeaveReason::Stopped);
+        }
+        self.trackers.stop(now);
+        self.announce();
     }
 
-    /// Sends the announces that are due.
-    fn announce(&mut self) {
-        let left = |picker: &Picker| picker.geometry().total_payload() - picker.have_bytes();
-        let progress = Progress {
-            uploaded: self.upload.total(),
-            downloaded: self.download.total(),
-            left: self.stage.picker().map(left),
-        };
-        self.trackers.announce(self.now, progress, &mut self.out);
-    }
-
-    /// A session by the rules that we keep.
-    fn session(&self, ours: Reserved, theirs: &Handshake) -> Session {
-        let is_v2 = |v2: tinytorrent_types::InfoHashV2| v2.to_wire() == theirs.info_hash;
-        let mut rules = tinytorrent_wire::session::Config::lenient();
-        rules
-            .max_outstanding(MAX_QUEUED_REQUESTS)
-            .by_v2_hash(self.config.info_hashes.v2().is_some_and(is_v2));
-        Session::new(ours, theirs.reserved, rules)
-    }
-
-    /// The content is known: what the peers said before can be read, and nobody is dropped.
-    fn on_content_ready(&mut self, content: Content) {
-        if self.stage.picker().is_some() {
+    /// Goes on after a [`pause`](Self::pause); nothing follows a [`stop`](Self::stop).
+    pub fn resume(&mut self, now: Instant) {
+        self.advance(now);
+        if self.run == Run::Ended {
             return;
         }
-        let Content { geometry, have, wanted, partial, info, is_private } = content;
-        let Config { sequential, seed, .. } = self.config;
-        let mut picker = Picker::new(geometry, have, wanted, sequential, seed);
-        partial.into_iter().for_each(|block| picker.recover(block));
-        self.download.verify(picker.recovered_pieces(), &mut self.out);
-        picker.set_urgent(std::mem::take(&mut self.urgent));
-        self.trackers.begin(self.now, picker.have().is_full(), is_private);
-        if picker.is_finished() {
-            self.out.tell(Event::Finished);
-        }
-        self.stage = Stage::Loaded(Box::new(Loaded { picker, info, is_private }));
-        for key in self.peers.iter().map(|peer| peer.key).collect::<Vec<_>>() {
-            self.on_content_for(key);
-        }
+        self.run = Run::Running;
+        self.trackers.restart(now);
         self.announce();
         self.dial();
     }
 
-    fn on_piece_verified(&mut self, piece: tinytorrent_types::PieceIndex, digests: &[BlockDigest]) {
-        let Some(picker) = self.stage.picker_mut() else { return };
-        let was_finished = picker.is_finished();
-        let (now, peers, out) = (self.now, &mut self.peers, &mut self.out);
-        let verified = self.download.on_verified(now, peers, picker, out, piece, digests);
-        let Some(guilty) = verified else { return };
-        guilty.into_iter().for_each(|guilty| self.ban_for(guilty, piece));
-        if self.stage.is_finished() && !was_finished {
-            self.on_finished();
-        }
+    /// Ends the torrent: as [`pause`](Self::pause), for good. Go on driving until
+    /// [`is_stopped`](Self::is_stopped), so that the trackers hear of it.
+    pub fn stop(&mut self, now: Instant) {
+        self.run = Run::Ended;
+        self.pause(now);
     }
 
-    fn on_finished(&mut self) {
-        let now = self.now;
-        self.out.tell(Event::Finished);
-        self.trackers.set_complete(now, self.stage.is_full());
+    /// Adds trackers while the torrent runs, each tier after those that are there.
+    pub fn add_trackers(&mut self, now: Instant, tiers: Vec<Vec<String>>) {
+        self.advance(now);
+        self.trackers.add(now, tiers);
         self.announce();
-        for peer in self.peers.iter_mut() {
-            extensions::send_upload_only(now, peer, &mut self.out);
-        }
-        self.leave_seeds();
     }
 
-    fn on_piece_failed(&mut self, piece: tinytorrent_types::PieceIndex, digests: Vec<BlockDigest>) {
-        let Some(picker) = self.stage.picker_mut() else { return };
-        let guilty = self.download.on_failed(picker, &mut self.out, piece, digests);
-        guilty.into_iter().for_each(|guilty| self.ban_for(guilty, piece));
+    /// Asks the trackers for peers as soon as they allow.
+    pub fn reannounce(&mut self, now: Instant) {
+        self.advance(now);
+        self.trackers.reannounce(now);
+        self.announce();
     }
 
-    fn on_piece_lost(&mut self, piece: tinytorrent_types::PieceIndex) {
-        let Some(picker) = self.stage.picker_mut() else { return };
-        if picker.lose(piece) {
-            self.out.tell(Event::PieceLost { piece });
-            for peer in self.peers.iter_mut() {
-                extensions::send_dont_have(self.now, peer, &mut self.out, piece);
-            }
-        }
+    /// Limits the content to ask for from now on, in bytes a second; zero for none, `None` for no limit.
+    pub fn set_download_limit(&mut self, now: Instant, bytes_per_second: Option<u64>) {
+        self.advance(now);
+        self.download.set_limit(bytes_per_second);
     }
 
-    fn on_metadata_refused(&mut self) {
-        let Stage::Metadata(fetch) = &mut self.stage else { return };
-        for liar in fetch.on_refused(self.now, &mut self.out) {
-            self.ban(liar);
+    /// Limits the content to send from now on, in bytes a second; zero for none, `None` for no limit.
+    pub fn set_upload_limit(&mut self, now: Instant, bytes_per_second: Option<u64>) {
+        self.advance(now);
+        let (peers, out) = (&mut self.peers, &mut self.out);
+        self.upload.set_limit(self.now, peers, out, bytes_per_second);
+    }
+
+    /// Fetches these pieces before all others, in this order, from everybody who has them: what a player
+    /// will read next. They take the place of those that were urgent before; an empty list goes back to
+    /// the rarest first. Those that are there or not wanted are left out, and so is what goes beyond
+    /// [`MAX_URGENT`](Self::MAX_URGENT).
+    pub fn set_urgent(&mut self, now: Instant, pieces: impl IntoIterator<Item = u32>) {
+        self.advance(now);
+        let pieces = pieces.into_iter().take(Self::MAX_URGENT);
+        match self.stage.picker_mut() {
+            Some(picker) => picker.set_urgent(pieces),
+            None => self.picking.urgent = pieces.collect(),
         }
-        self.fetch();
+        self.download.choice_has_changed();
+    }
+
+    /// Bytes that may wait for the disk from now on, before peers are asked for no more.
+    pub fn set_store_budget(&mut self, now: Instant, bytes: u64) {
+        self.advance(now);
+        self.download.set_budget(bytes);
     }
 
     /// Panics if the parts contradict each other. For tests, fuzzers and simulations.

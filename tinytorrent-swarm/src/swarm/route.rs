@@ -1,0 +1,380 @@
+//! The way of each input to the part whose concern it is.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use tinytorrent_tracker::AnnounceResponse;
+use tinytorrent_types::PieceIndex;
+use tinytorrent_wire::session::Verdict;
+use tinytorrent_wire::{Handshake, Message, PieceHeader};
+
+use super::parts::Parts;
+use super::{Picking, Run, Swarm};
+use crate::PeerKey;
+use crate::announce::AnnounceOutcome;
+use crate::contract::{Action, BlockVerdict, Content, Event, LeaveReason, PeerSource};
+use crate::peer::SNUB;
+use crate::peers::Gone;
+use crate::piece::{BlockDigest, Picker};
+use crate::stage::{Loaded, Stage};
+use crate::then::Then;
+use crate::trackers::Progress;
+use crate::{allowed_fast, availability, exchange, extensions};
+
+impl Swarm {
+    pub(super) fn on_message(&mut self, key: PeerKey, message: Message) {
+        if let Message::Piece(piece) = message {
+            // It belongs to `handle_block`; a caller that sends it here has lost the bytes.
+            self.on_block(key, piece.header());
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let mut parts = Parts {
+            now: self.now,
+            greeting: &self.greeting,
+            extensions: &self.extensions,
+            stage: &mut self.stage,
+            roster: &mut self.roster,
+            download: &mut self.download,
+            upload: &mut self.upload,
+            out: &mut self.out,
+        };
+        let then = parts.on_message(peer, message);
+        self.follow(key, then);
+    }
+
+    /// Does what a message calls for beyond the peer that sent it.
+    fn follow(&mut self, key: PeerKey, then: Then) {
+        match then {
+            Then::Nothing => {}
+            Then::FillSlots => {
+                self.upload.fill_slots(self.now, &mut self.peers, &mut self.out);
+            }
+            Then::Fetch => self.fetch(),
+            Then::AddPeers(addresses) => self.on_peers_found(PeerSource::Exchange, &addresses),
+            Then::MeetTwin { listen_port } => {
+                let twin = self.roster.listens_at(&mut self.peers, key, listen_port);
+                if let Some(twin) = twin {
+                    self.leave(twin, LeaveReason::Duplicate);
+                }
+                self.fetch();
+            }
+            Then::Leave(reason) => self.leave(key, reason),
+        }
+    }
+
+    pub(super) fn on_peers_found(&mut self, source: PeerSource, addresses: &[SocketAddr]) {
+        let is_private = self.stage.is_private();
+        if self.roster.add(self.now, source, addresses, is_private) {
+            self.dial();
+        }
+    }
+
+    /// Connects to as many peers as there are places for.
+    pub(super) fn dial(&mut self) {
+        if self.run != Run::Running {
+            return;
+        }
+        let is_finished = self.stage.is_finished();
+        self.roster.dial(self.now, &mut self.peers, &mut self.out, is_finished);
+        if self.peers.len() == 0 && !is_finished {
+            self.trackers.request_more_peers(self.now);
+        }
+    }
+
+    pub(super) fn on_handshake(&mut self, key: PeerKey, theirs: Handshake) {
+        let now = self.now;
+        let Some(pending) = self.peers.pending_mut(key) else { return };
+        let contact = pending.contact.clone();
+        let (address, id) = (contact.address, theirs.peer_id);
+        let objection = match self.run {
+            Run::Running => self.roster.objection(&self.peers, &contact, id),
+            Run::Paused | Run::Ended => Some(LeaveReason::Stopped),
+        };
+        let session = match objection.map_or_else(|| self.greeting.check(&contact, &theirs), Err) {
+            Ok(session) => session,
+            Err(reason) => return self.leave(key, reason),
+        };
+        let Some(peer) = self.peers.promote(now, key, id, session) else { return };
+        self.out.tell(Event::PeerJoined { peer: key, address, id });
+        if let Some(picker) = self.stage.picker() {
+            // Nothing was said yet that could be wrong.
+            let _ = peer.session.learn_geometry(picker.geometry().clone());
+        }
+        self.greeting.send_have(now, peer, &mut self.out, self.stage.have());
+        self.extensions.send_handshake(now, peer, &mut self.out, self.stage.about());
+        self.greeting.send_port(now, peer, &mut self.out);
+        let twin = self.roster.greeted(now, &mut self.peers, key, theirs.info_hash);
+        if let Some(twin) = twin {
+            self.leave(twin, LeaveReason::Duplicate);
+        }
+        if let Some(peer) = self.peers.get_mut(key) {
+            self.out.arm(peer);
+        }
+    }
+
+    /// The content has become known while the peer was there.
+    fn on_content_for(&mut self, key: PeerKey) {
+        let now = self.now;
+        let about = self.stage.about();
+        let (Some(peer), Some(picker)) = (self.peers.get_mut(key), self.stage.picker_mut()) else {
+            return;
+        };
+        let out = &mut self.out;
+        exchange::begin(now, peer, out, self.extensions.may_exchange(about.is_private));
+        if let Err(violation) = peer.session.learn_geometry(picker.geometry().clone()) {
+            return self.leave(key, LeaveReason::Violation(violation));
+        }
+        let then = availability::count(now, peer, picker, &mut self.download, out);
+        if then == Then::Nothing {
+            self.extensions.send_handshake(now, peer, out, about);
+            // The one bitfield of this connection is spent, or its time has passed.
+            extensions::send_haves(now, peer, out, picker.have());
+            let hash = self.greeting.handshake().info_hash;
+            allowed_fast::send(now, peer, out, picker.have(), hash);
+        }
+        self.follow(key, then);
+    }
+
+    /// Ends a connection from our side.
+    pub(super) fn leave(&mut self, key: PeerKey, reason: LeaveReason) {
+        if self.peers.contact(key).is_some() {
+            self.out.act(Action::Disconnect { peer: key, reason: reason.clone() });
+            self.forget(key, reason);
+        }
+    }
+
+    /// The connection is gone: whatever it held is given back.
+    pub(super) fn forget(&mut self, key: PeerKey, reason: LeaveReason) {
+        let Some(mut gone) = self.peers.remove(key) else { return };
+        let now = self.now;
+        self.stage.remove_peer(key);
+        let mut has_slot = false;
+        if let Gone::Live(peer) = &mut gone {
+            has_slot = self.upload.forget(peer);
+            if let Some(picker) = self.stage.picker_mut() {
+                self.download.forget(peer, picker);
+            }
+        }
+        self.roster.left(now, key, &gone, &reason);
+        if has_slot {
+            self.upload.fill_slots(now, &mut self.peers, &mut self.out);
+        }
+        let address = gone.contact().address;
+        self.out.tell(Event::PeerLeft { peer: key, address, reason });
+        self.fetch();
+        self.dial();
+    }
+
+    /// Bans a peer that proved to have sent wrong blocks of this piece, connected or not.
+    pub(super) fn ban_for(&mut self, key: PeerKey, piece: PieceIndex) {
+        if let Some(address) = self.roster.ban(&self.peers, key) {
+            self.out.tell(Event::PeerBanned { address, piece });
+        }
+        self.leave(key, LeaveReason::Banned);
+    }
+
+    /// Bans a peer that sent metadata or hashes that are not what the info-hash names, all by itself.
+    pub(super) fn ban(&mut self, key: PeerKey) {
+        if self.peers.get(key).is_some() {
+            self.roster.ban(&self.peers, key);
+            self.leave(key, LeaveReason::Banned);
+        }
+    }
+
+    /// Once everything is here, two seeds have nothing for each other (W-52).
+    pub(super) fn leave_seeds(&mut self) {
+        if !self.stage.is_full() {
+            return;
+        }
+        let done = self.peers.iter().filter(|peer| peer.is_seed() || peer.is_upload_only);
+        for key in done.map(|peer| peer.key).collect::<Vec<_>>() {
+            self.leave(key, LeaveReason::Useless);
+        }
+    }
+
+    /// Does what is due with one connection.
+    pub(super) fn on_reminder(&mut self, at: Instant, key: PeerKey) {
+        let now = self.now;
+        if let Some(pending) = self.peers.pending_mut(key) {
+            if pending.timing.disarm(at) && pending.deadline() <= now {
+                self.leave(key, LeaveReason::Idle);
+            }
+            return;
+        }
+        if !self.peers.get_mut(key).is_some_and(|peer| peer.timing.disarm(at)) {
+            return; // an earlier reminder has taken its place
+        }
+        if let Some(twin) = self.roster.choose_twin(now, &mut self.peers, key) {
+            self.leave(twin, LeaveReason::Duplicate);
+        }
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        // Reminders come often enough for either.
+        if peer.timing.is_silent(now) || peer.is_stuck(now) {
+            return self.leave(key, LeaveReason::Idle);
+        }
+        self.download.end_rest(now, peer);
+        if peer.is_silent_for(now, SNUB) {
+            if peer.pipeline.note_snub() {
+                return self.leave(key, LeaveReason::Idle);
+            }
+            if let Some(picker) = self.stage.picker_mut() {
+                self.download.on_snub(now, peer, picker, &mut self.out);
+            }
+        }
+        exchange::send(now, &mut self.peers, key, &mut self.out);
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        if peer.timing.needs_keep_alive(now) {
+            self.out.send(now, peer, Message::KeepAlive);
+        }
+        self.out.arm(peer);
+    }
+
+    pub(super) fn on_announced(&mut self, outcome: AnnounceOutcome) {
+        let AnnounceOutcome { id, result } = outcome;
+        let url = self.trackers.on_announced(self.now, id, result.as_ref());
+        match (result, url) {
+            (Ok(response), url) => {
+                let peers = self.on_answer(&response);
+                self.out.tell_if(url.map(|url| Event::TrackerAnswered { url, peers }));
+            }
+            (Err(failure), url) => {
+                self.out.tell_if(url.map(|url| Event::TrackerFailed { url, failure }));
+            }
+        }
+        self.announce();
+    }
+
+    /// Takes in the answer of a tracker. Returns the number of peers in it.
+    fn on_answer(&mut self, response: &AnnounceResponse) -> usize {
+        if let Some(ip) = response.external_ip {
+            self.roster.add_own(ip);
+        }
+        let addresses = self.roster.others(&response.peers);
+        if self.run == Run::Running {
+            self.on_peers_found(PeerSource::Tracker, &addresses);
+        }
+        addresses.len()
+    }
+
+    pub(super) fn on_block(&mut self, key: PeerKey, header: PieceHeader) -> BlockVerdict {
+        let (now, length) = (self.now, u64::from(header.length));
+        let Some(peer) = self.peers.get_mut(key) else { return BlockVerdict::Discard };
+        peer.timing.last_received = now;
+        let judged = peer.session.handle_received_block(header);
+        if let (Ok(Verdict::Legal), Some(picker)) = (&judged, self.stage.picker_mut())
+            && let Some(block) = peer.block_of(header)
+        {
+            let received = self.download.on_block(now, peer, picker, block);
+            if let Some(other) = received.other.and_then(|other| self.peers.get_mut(other)) {
+                self.download.take_back(now, other, &mut self.out, block);
+            }
+            return received.verdict;
+        }
+        self.download.on_waste(length);
+        match judged {
+            Err(violation) => self.leave(key, LeaveReason::Violation(violation)),
+            // A block that is too short is as good as a reject.
+            Ok(Verdict::Void(requests)) => {
+                if let Some(picker) = self.stage.picker_mut() {
+                    for request in requests {
+                        self.download.on_reject(now, peer, picker, &mut self.out, request);
+                    }
+                }
+            }
+            Ok(Verdict::Legal | Verdict::Ignore(_) | Verdict::Refuse(_)) => {}
+        }
+        BlockVerdict::Discard
+    }
+
+    /// One instant for a batch, and never an earlier one than before.
+    pub(super) fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    /// Asks peers for metadata or hashes that are due.
+    pub(super) fn fetch(&mut self) {
+        self.stage.fetch(self.now, &mut self.peers, &mut self.out);
+    }
+
+    /// Sends the announces that are due.
+    pub(super) fn announce(&mut self) {
+        let left = |picker: &Picker| picker.geometry().total_payload() - picker.have_bytes();
+        let progress = Progress {
+            uploaded: self.upload.total(),
+            downloaded: self.download.total(),
+            left: self.stage.picker().map(left),
+        };
+        self.trackers.announce(self.now, progress, &mut self.out);
+    }
+
+    /// The content is known: what the peers said before can be read, and nobody is dropped.
+    pub(super) fn on_content_ready(&mut self, content: Content) {
+        if self.stage.picker().is_some() {
+            return;
+        }
+        let Content { geometry, have, wanted, partial, info, is_private } = content;
+        let Picking { is_sequential, seed, urgent } = &mut self.picking;
+        let mut picker = Picker::new(geometry, have, wanted, *is_sequential, *seed);
+        partial.into_iter().for_each(|block| picker.recover(block));
+        self.download.verify(picker.recovered_pieces(), &mut self.out);
+        picker.set_urgent(std::mem::take(urgent));
+        self.trackers.begin(self.now, picker.have().is_full(), is_private);
+        if picker.is_finished() {
+            self.out.tell(Event::Finished);
+        }
+        self.stage = Stage::Loaded(Box::new(Loaded { picker, info, is_private }));
+        for key in self.peers.iter().map(|peer| peer.key).collect::<Vec<_>>() {
+            self.on_content_for(key);
+        }
+        self.announce();
+        self.dial();
+    }
+
+    pub(super) fn on_piece_verified(&mut self, piece: PieceIndex, digests: &[BlockDigest]) {
+        let Some(picker) = self.stage.picker_mut() else { return };
+        let was_finished = picker.is_finished();
+        let (now, peers, out) = (self.now, &mut self.peers, &mut self.out);
+        let verified = self.download.on_verified(now, peers, picker, out, piece, digests);
+        let Some(guilty) = verified else { return };
+        guilty.into_iter().for_each(|guilty| self.ban_for(guilty, piece));
+        if self.stage.is_finished() && !was_finished {
+            self.on_finished();
+        }
+    }
+
+    fn on_finished(&mut self) {
+        let now = self.now;
+        self.out.tell(Event::Finished);
+        self.trackers.set_complete(now, self.stage.is_full());
+        self.announce();
+        for peer in self.peers.iter_mut() {
+            extensions::send_upload_only(now, peer, &mut self.out);
+        }
+        self.leave_seeds();
+    }
+
+    pub(super) fn on_piece_failed(&mut self, piece: PieceIndex, digests: Vec<BlockDigest>) {
+        let Some(picker) = self.stage.picker_mut() else { return };
+        let guilty = self.download.on_failed(picker, &mut self.out, piece, digests);
+        guilty.into_iter().for_each(|guilty| self.ban_for(guilty, piece));
+    }
+
+    pub(super) fn on_piece_lost(&mut self, piece: PieceIndex) {
+        let Some(picker) = self.stage.picker_mut() else { return };
+        if picker.lose(piece) {
+            self.out.tell(Event::PieceLost { piece });
+            for peer in self.peers.iter_mut() {
+                extensions::send_dont_have(self.now, peer, &mut self.out, piece);
+            }
+        }
+    }
+
+    pub(super) fn on_metadata_refused(&mut self) {
+        let Stage::Metadata(fetch) = &mut self.stage else { return };
+        for liar in fetch.on_refused(self.now, &mut self.out) {
+            self.ban(liar);
+        }
+        self.fetch();
+    }
+}
