@@ -14,13 +14,13 @@ use crate::Node;
 pub struct Simulated {
     /// The engine.
     pub swarm: Swarm,
-    /// Where it listens.
+    /// The address at which it listens.
     pub address: SocketAddr,
     /// The shape of the content.
     pub geometry: Geometry,
     /// All it told its application.
     pub events: Vec<Event>,
-    /// What it does to others.
+    /// Its behaviour towards others.
     pub behaviour: Behaviour,
     /// Blocks that it has served.
     pub served: u32,
@@ -30,21 +30,21 @@ pub struct Simulated {
     pub announces: Vec<AnnounceTask>,
     /// Peers that its tracker tells of.
     pub tracker_peers: Vec<SocketAddr>,
-    /// Whom it left, and why.
+    /// The peers that it left, and the reasons.
     pub disconnected: Vec<(SocketAddr, LeaveReason)>,
     /// All it said to peers.
     pub sent: Vec<(SocketAddr, Message)>,
-    /// What it takes for the info dictionary.
+    /// The bytes that it takes for the info dictionary.
     pub info: Bytes,
     pub(crate) links: HashMap<PeerKey, Link>,
     /// When all that was handed to its uplink is out.
     pub(crate) uplink_free: Instant,
 }
 
-/// What a node does to others.
+/// The behaviour of a node towards others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Behaviour {
-    /// What the engine says.
+    /// As the engine says.
     Honest,
     /// Sends wrong bytes in every n-th block.
     Corrupt(u32),
@@ -123,7 +123,7 @@ impl Simulated {
         banned.collect()
     }
 
-    /// Whether it told its application of something like this.
+    /// Returns true if it told its application of such an event.
     pub fn has_event(&self, wanted: impl Fn(&Event) -> bool) -> bool {
         self.events.iter().any(wanted)
     }

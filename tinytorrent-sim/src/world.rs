@@ -26,10 +26,10 @@ pub struct World {
     pub start: Instant,
     /// The swarms, by [`Node`].
     pub nodes: Vec<Simulated>,
-    /// What will happen, in order of time and then of cause.
+    /// The happenings to come, in order of time and then of cause.
     queue: BTreeMap<(Instant, u64), (Node, Happening)>,
     sequence: u64,
-    /// Whether the torrent is private.
+    /// The torrent is private.
     pub is_private: bool,
     /// One way, on every link.
     pub latency: Duration,
@@ -177,7 +177,7 @@ impl World {
         true
     }
 
-    /// Whether every node has what it wants.
+    /// Returns true if every node has all pieces that it wants.
     pub fn all_finished(&self) -> bool {
         self.nodes.iter().all(|node| node.swarm.is_finished())
     }
@@ -288,7 +288,7 @@ pub fn hashes() -> InfoHashes {
     InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]))
 }
 
-/// Where a node listens.
+/// The address at which a node listens.
 pub fn address_of(node: Node) -> SocketAddr {
     SocketAddr::from(([10, 0, (node >> 8) as u8, node as u8], 6881))
 }

@@ -24,7 +24,7 @@ use crate::peers::Peers;
 use crate::piece::{Arrival, Blame, Picker, PickerPeer};
 use crate::rate::RateMeter;
 
-/// Whom to ask for which block, and what becomes of the answers.
+/// The requests to all peers, and the answers.
 ///
 /// The picker knows the pieces, each peer's session its requests. What is common to all of them is
 /// here.

@@ -1,5 +1,4 @@
-//! What we tell of ourselves: the handshake of the extension protocol and short messages (BEP 10, 21,
-//! 54).
+//! Messages about ourselves: the handshake of the extension protocol, and short ones (BEP 10, 21, 54).
 
 use std::time::Instant;
 

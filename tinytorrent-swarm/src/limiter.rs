@@ -41,7 +41,7 @@ impl Limiter {
         self.available = (self.available + bytes as f64).min(self.burst());
     }
 
-    /// Whether somebody was turned away and need not be any more. Asks only once for each time.
+    /// Returns true, once, when those that were turned away may try again.
     pub(crate) fn is_ready(&mut self, now: Instant) -> bool {
         let is_ready = self.has_waiting && self.ready_at().is_none_or(|ready| ready <= now);
         self.has_waiting &= !is_ready;

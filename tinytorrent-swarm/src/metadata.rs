@@ -108,7 +108,7 @@ impl MetadataFetch {
         }
     }
 
-    /// What was checked is not what the info-hash names. Returns the peers that sent all of it.
+    /// The info-hash does not name the bytes that were checked. Returns the peers that sent all of them.
     pub(crate) fn on_refused(&mut self, now: Instant, out: &mut Outbox) -> Vec<PeerKey> {
         let Some(complete) = self.checking.take() else { return Vec::new() };
         let liars = self.assembly.handle_verdict(now, complete, false);

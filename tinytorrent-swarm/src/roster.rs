@@ -1,4 +1,4 @@
-//! Who is connected and who may be: candidates, bans, our own address, double connections.
+//! Connections that are and that may be: candidates, bans, our own address, double connections.
 
 mod bans;
 mod book;

@@ -24,7 +24,7 @@ use crate::peer::{Peer, request_of};
 use crate::peers::Peers;
 use crate::rate::RateMeter;
 
-/// Who is served, and how much at a time.
+/// The slots, and the blocks in them.
 #[derive(Debug)]
 pub(crate) struct Upload {
     slots: usize,

@@ -1,4 +1,4 @@
-//! What happens to a node at its time.
+//! The happenings of a world, and what nodes make of them.
 
 use std::time::Duration;
 
@@ -83,6 +83,9 @@ const WRITING: Duration = Duration::from_millis(1);
 /// Time that a disk takes to hash a piece.
 pub(super) const HASHING: Duration = Duration::from_millis(2);
 
+/// The failure of a connection to a node that takes none.
+const REFUSED: ConnectionError = ConnectionError::Io(std::io::ErrorKind::ConnectionRefused);
+
 /// Time that a node waits for a handshake.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -93,19 +96,11 @@ impl World {
                 self.dialled(node, from, from_key, handshake);
             }
             Happening::Answered { key, by, their_key, handshake } => {
-                match self.nodes[node].links.get_mut(&key) {
-                    Some(link) => link.their_key = Some(their_key),
-                    // It was left before it was answered.
-                    None => {
-                        return self.later(self.latency, by, Happening::Closed { key: their_key });
-                    }
-                }
-                self.input(node, Input::HandshakeCompleted { peer: key, handshake });
+                self.answered(node, key, by, their_key, handshake);
             }
-            Happening::Refused { key } => {
-                self.nodes[node].links.remove(&key);
-                let error = ConnectionError::Io(std::io::ErrorKind::ConnectionRefused);
-                self.input(node, Input::ConnectFailed { peer: key, error });
+            Happening::Refused { key } => self.came_to_nothing(node, key, REFUSED),
+            Happening::TimedOut { key } => {
+                self.came_to_nothing(node, key, ConnectionError::TimedOut);
             }
             Happening::Arrives { key, message } => {
                 if self.nodes[node].links.contains_key(&key) {
@@ -113,57 +108,84 @@ impl World {
                 }
             }
             Happening::Block { key, block, quality } => self.block(node, key, block, quality),
-            Happening::Served { key, block } => {
-                if let Some(link) = self.nodes[node].links.get(&key).copied() {
-                    let quality = self.nodes[node].quality(block);
-                    if let Some(key) = link.their_key {
-                        self.later(self.latency, link.to, Happening::Block { key, block, quality });
-                    }
-                    self.input(node, Input::BlockServed { peer: key, block, sent: true });
-                }
-            }
+            Happening::Served { key, block } => self.served(node, key, block),
             Happening::Closed { key } => {
-                if self.nodes[node].links.remove(&key).is_some() {
-                    let error = ConnectionError::Closed;
-                    self.input(node, Input::ConnectionClosed { peer: key, error });
-                }
+                self.closed(node, key);
             }
             Happening::Leaves { key } => {
-                let Some(link) = self.nodes[node].links.remove(&key) else { return };
-                if let Some(key) = link.their_key {
-                    self.later(self.latency, link.to, Happening::Closed { key });
+                if let Some(Link { to, their_key: Some(key) }) = self.closed(node, key) {
+                    self.later(self.latency, to, Happening::Closed { key });
                 }
-                let error = ConnectionError::Closed;
-                self.input(node, Input::ConnectionClosed { peer: key, error });
             }
             Happening::Sends { key, message } => self.send(node, key, message),
             Happening::Pretends { key, block } => {
                 self.input(node, Input::BlockServed { peer: key, block, sent: true });
             }
-            Happening::TimedOut { key } => {
-                self.nodes[node].links.remove(&key);
-                let error = ConnectionError::TimedOut;
-                self.input(node, Input::ConnectFailed { peer: key, error });
-            }
             Happening::Verdict { piece, digests } => self.verdict(node, piece, digests),
             Happening::Written { bytes } => self.input(node, Input::BlocksWritten { bytes }),
-            Happening::Metadata { info } => {
-                if info == self.nodes[node].info {
-                    let count = self.nodes[node].geometry.piece_count();
-                    self.ready(node, Bitfield::new(count));
-                } else {
-                    self.input(node, Input::MetadataRefused);
-                }
-            }
-            Happening::Tracker(task) => {
-                let peers = self.nodes[node].tracker_peers.iter();
-                let mut response = AnnounceResponse::default();
-                response.peers = peers.map(|&address| Peer { address, id: None }).collect();
-                response.interval = Some(Duration::from_secs(1_800));
-                let outcome = AnnounceOutcome { id: task.id, result: Ok(response) };
-                self.input(node, Input::Announced(outcome));
-            }
+            Happening::Metadata { info } => self.checked(node, &info),
+            Happening::Tracker(task) => self.announced(node, &task),
         }
+    }
+
+    /// The node that it connected to has let it in.
+    fn answered(
+        &mut self,
+        node: Node,
+        key: PeerKey,
+        by: Node,
+        their_key: PeerKey,
+        handshake: Handshake,
+    ) {
+        match self.nodes[node].links.get_mut(&key) {
+            Some(link) => link.their_key = Some(their_key),
+            // It was left before it was answered.
+            None => return self.later(self.latency, by, Happening::Closed { key: their_key }),
+        }
+        self.input(node, Input::HandshakeCompleted { peer: key, handshake });
+    }
+
+    fn came_to_nothing(&mut self, node: Node, key: PeerKey, error: ConnectionError) {
+        self.nodes[node].links.remove(&key);
+        self.input(node, Input::ConnectFailed { peer: key, error });
+    }
+
+    /// A connection is gone. Gives its link if it was there.
+    fn closed(&mut self, node: Node, key: PeerKey) -> Option<Link> {
+        let link = self.nodes[node].links.remove(&key)?;
+        let error = ConnectionError::Closed;
+        self.input(node, Input::ConnectionClosed { peer: key, error });
+        Some(link)
+    }
+
+    /// The uplink is through with a block.
+    fn served(&mut self, node: Node, key: PeerKey, block: BlockInfo) {
+        let Some(link) = self.nodes[node].links.get(&key).copied() else { return };
+        let quality = self.nodes[node].quality(block);
+        if let Some(key) = link.their_key {
+            self.later(self.latency, link.to, Happening::Block { key, block, quality });
+        }
+        self.input(node, Input::BlockServed { peer: key, block, sent: true });
+    }
+
+    /// What was taken for the info dictionary has been hashed.
+    fn checked(&mut self, node: Node, info: &Bytes) {
+        if *info == self.nodes[node].info {
+            let count = self.nodes[node].geometry.piece_count();
+            self.ready(node, Bitfield::new(count));
+        } else {
+            self.input(node, Input::MetadataRefused);
+        }
+    }
+
+    /// A tracker answers.
+    fn announced(&mut self, node: Node, task: &AnnounceTask) {
+        let peers = self.nodes[node].tracker_peers.iter();
+        let mut response = AnnounceResponse::default();
+        response.peers = peers.map(|&address| Peer { address, id: None }).collect();
+        response.interval = Some(Duration::from_secs(1_800));
+        let outcome = AnnounceOutcome { id: task.id, result: Ok(response) };
+        self.input(node, Input::Announced(outcome));
     }
 
     /// Somebody connects to a node, and has sent its handshake if it ever does.

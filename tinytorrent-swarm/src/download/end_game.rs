@@ -22,7 +22,7 @@ pub(super) struct EndGame {
 /// In the end game, a peer with fewer requests than this takes over from the slowest.
 const IDLE_BELOW: usize = 4;
 
-/// What a peer will have sent in this time is left to it.
+/// Requests that a peer will have answered within this time are left to it.
 const STEAL_AFTER: Duration = Duration::from_millis(500);
 
 /// The same, where the other peer failed lately itself: it comes after those that did not.

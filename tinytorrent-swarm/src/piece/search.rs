@@ -50,7 +50,7 @@ mod tests {
         let mut search = Search::default();
         geometry.pieces().for_each(|piece| search.suggest(piece));
         assert_eq!(search.suggested.len(), MAX_SUGGESTED);
-        let even = |piece: PieceIndex| piece.get() % 2 == 0;
+        let even = |piece: PieceIndex| piece.get().is_multiple_of(2);
         let taken = search.take_suggestion(|_| true, even);
         assert_eq!(taken.map(PieceIndex::get), Some(38));
         assert_eq!(search.take_suggestion(|_| true, even).map(PieceIndex::get), Some(36));

@@ -255,12 +255,12 @@ impl PeerBook {
         self.bans.add(address, id);
     }
 
-    /// Whether nothing is to be had from this address.
+    /// Returns true if this address is banned.
     pub(crate) fn is_banned(&self, address: SocketAddr) -> bool {
         self.bans.has_address(canonical(address))
     }
 
-    /// Whether a peer at this host goes by a name that is banned.
+    /// Returns true if a peer of this id is banned at this host.
     pub(crate) fn is_banned_id(&self, address: SocketAddr, id: PeerId) -> bool {
         self.bans.has_name(address.ip().to_canonical(), id)
     }
