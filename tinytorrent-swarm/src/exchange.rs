@@ -1,38 +1,15 @@
 //! Peer exchange: telling peers of each other (BEP 11).
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tinytorrent_wire::extension::{Extension, PexFlags, PexMessage, PexPeer};
-use tinytorrent_wire::pex::{PexReceiver, PexSender};
 use tinytorrent_wire::session::{Rule, Side, Violation};
 
 use crate::PeerKey;
 use crate::outbox::Outbox;
-use crate::peer::Peer;
+use crate::peer::{Exchange, Peer};
 use crate::peers::Peers;
-
-/// The state of the exchange with one peer: the addresses that it was told, and how much it tells.
-#[derive(Debug)]
-pub(crate) struct Exchange {
-    sender: PexSender,
-    receiver: PexReceiver,
-    /// When the peer is told of others next.
-    pub(crate) next: Instant,
-}
-
-/// The first message waits until the connections of a start have settled.
-const FIRST: Duration = Duration::from_secs(5);
-
-/// BEP 11: no more than one message a minute.
-const INTERVAL: Duration = Duration::from_secs(60);
-
-impl Exchange {
-    fn new(now: Instant, peer: SocketAddr) -> Self {
-        let (sender, receiver) = (PexSender::new(peer), PexReceiver::new());
-        Self { sender, receiver, next: now + FIRST }
-    }
-}
 
 /// Begins to exchange with a peer that speaks `ut_pex`, if the torrent allows it. The state outlives
 /// the peer's taking that back, lest it count its messages anew.
@@ -71,7 +48,7 @@ pub(crate) fn send(now: Instant, peers: &mut Peers, key: PeerKey, out: &mut Outb
     let connected: Vec<PexPeer> = peers.iter().filter_map(entry).collect();
     let Some(peer) = peers.get_mut(key) else { return };
     let Some(exchange) = &mut peer.exchange else { return };
-    exchange.next = now + INTERVAL;
+    exchange.note_told(now);
     let Some(id) = peer.extensions.id(Extension::PeerExchange) else { return };
     if let Some(message) = exchange.sender.poll_message(now, connected) {
         out.send(now, peer, message.to_message(id).into());
@@ -120,11 +97,15 @@ mod tests {
         let (mut peers, keys, mut out) = exchanging(now);
         send(now, &mut peers, keys[0], &mut out);
         assert!(out.take_messages(keys[0]).is_empty(), "not before a start has settled");
-        send(now + FIRST, &mut peers, keys[0], &mut out);
+        let first = peers.get(keys[0]).unwrap().deadline();
+        send(first, &mut peers, keys[0], &mut out);
         assert!(matches!(out.take_messages(keys[0])[..], [Message::Extended(_)]));
-        send(now + FIRST, &mut peers, keys[0], &mut out);
+        send(first, &mut peers, keys[0], &mut out);
         assert!(out.take_messages(keys[0]).is_empty());
-        assert_eq!(peers.get(keys[0]).unwrap().deadline(), now + FIRST + INTERVAL);
+        assert_eq!(
+            peers.get(keys[0]).unwrap().deadline(),
+            first + std::time::Duration::from_secs(60)
+        );
     }
 
     #[test]

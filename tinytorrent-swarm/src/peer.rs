@@ -1,10 +1,12 @@
 //! One peer: what is known of it, and the state of the conversation with it.
 
 mod credit;
+mod exchange;
 mod pace;
 mod pipeline;
 mod portions;
 mod serving;
+mod slot;
 mod timing;
 
 use std::net::SocketAddr;
@@ -16,14 +18,15 @@ use tinytorrent_wire::session::{Pieces, Session, Side};
 use tinytorrent_wire::{Feature, PieceHeader, Request};
 
 pub(crate) use credit::Credit;
+pub(crate) use exchange::Exchange;
 pub(crate) use pace::Pace;
 pub(crate) use pipeline::{Pipeline, SNUB};
 pub(crate) use portions::Rations;
 pub(crate) use serving::Serving;
+pub(crate) use slot::{MAX_IDLE, Slot};
 pub(crate) use timing::{MAX_SILENCE, Timing};
 
 use crate::PeerKey;
-use crate::exchange::Exchange;
 
 /// A connection whose handshakes are through.
 #[derive(Debug)]

@@ -2,7 +2,6 @@
 
 mod choke;
 mod rounds;
-mod slot;
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -14,7 +13,6 @@ use tinytorrent_wire::{Message, Request};
 
 use self::choke::Applicant;
 use self::rounds::Rounds;
-pub(crate) use self::slot::Slot;
 use crate::PeerKey;
 use crate::config::Config;
 use crate::contract::Action;

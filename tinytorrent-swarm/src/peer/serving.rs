@@ -2,8 +2,8 @@ use std::time::{Duration, Instant};
 
 use tinytorrent_types::BLOCK_LENGTH;
 
+use super::Slot;
 use crate::rate::RateMeter;
-use crate::upload::Slot;
 
 /// Our answers to the requests of one peer. The requests themselves are in its session.
 #[derive(Debug, Default)]

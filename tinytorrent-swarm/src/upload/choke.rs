@@ -3,8 +3,8 @@ use std::time::{Duration, Instant};
 
 use rand::{Rng, RngExt};
 
-use super::Slot;
 use crate::PeerKey;
+use crate::peer::Slot;
 
 /// A peer that wants something of us, in figures.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
-use super::slot::MAX_IDLE;
 use crate::PeerKey;
+use crate::peer::MAX_IDLE;
 
 /// The instants at which slots are given anew.
 #[derive(Debug)]
