@@ -171,6 +171,10 @@ impl Swarm {
                 self.forget(peer, LeaveReason::Closed(error));
             }
             Input::BlockServed { peer, block, sent } => {
+                if sent {
+                    // Counted though the peer may have left meanwhile.
+                    self.upload.count(self.now, block);
+                }
                 if let Some(peer) = self.peers.get_mut(peer) {
                     self.upload.on_block_served(self.now, peer, &mut self.out, block, sent);
                 }

@@ -56,6 +56,11 @@ impl Upload {
         self.meter.bytes_per_second(now)
     }
 
+    /// Counts a block that went out.
+    pub(crate) fn count(&mut self, now: Instant, block: BlockInfo) {
+        self.meter.add(now, block.length().into());
+    }
+
     /// The next instant at which something is due.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.rounds.due().into_iter().chain(self.limit.wake_at()).min()
@@ -227,7 +232,6 @@ impl Upload {
         let length = u64::from(block.length());
         peer.serving.note_ended(now, length, is_sent);
         if is_sent {
-            self.meter.add(now, length);
             peer.timing.last_sent = now;
             let judged = peer.session.handle_sent_block(request.into());
             debug_assert!(judged.is_ok(), "{judged:?}");
