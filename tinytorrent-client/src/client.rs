@@ -5,12 +5,13 @@ use tinytorrent_storage::{CheckTurns, Disk, FilePool};
 use tinytorrent_tracker::client::TrackerClient;
 use tinytorrent_types::PeerId;
 use tokio::net::TcpListener;
-use tokio::task::AbortHandle;
+use tokio::task::JoinSet;
 
 use crate::connection::buffers::BufferPool;
 use crate::driver;
 use crate::listener;
 use crate::registry::Registry;
+use crate::resources::Resources;
 use crate::{AddError, ClientError, ClientOptions, Source, Torrent, TorrentOptions};
 
 /// What all torrents of a program share: one peer id, listening sockets, the disk's threads, a
@@ -20,22 +21,7 @@ use crate::{AddError, ClientError, ClientOptions, Source, Torrent, TorrentOption
 /// dropped, its tasks end.
 #[derive(Debug, Clone)]
 pub struct Client {
-    shared: Arc<Shared>,
-}
-
-/// What torrents use of their client.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) peer_id: PeerId,
-    pub(crate) options: ClientOptions,
-    pub(crate) addresses: Vec<SocketAddr>,
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) buffers: BufferPool,
-    pub(crate) files: Arc<FilePool>,
-    pub(crate) checks: Arc<CheckTurns>,
-    pub(crate) disk: Disk,
-    pub(crate) trackers: TrackerClient,
-    listeners: Vec<AbortHandle>,
+    resources: Arc<Resources>,
 }
 
 impl Client {
@@ -49,18 +35,16 @@ impl Client {
     pub fn start(options: ClientOptions) -> Result<Self, ClientError> {
         let sockets =
             if options.accepts { listener::bind(&options.addresses)? } else { Vec::new() };
-        let mut listeners = Vec::new();
+        let mut listeners = JoinSet::new();
         let mut addresses = Vec::new();
         let registry = Arc::<Registry>::default();
         for socket in sockets {
             let listener = TcpListener::from_std(socket).map_err(ClientError::Socket)?;
             addresses.push(listener.local_addr().map_err(ClientError::Socket)?);
-            let task =
-                tokio::spawn(listener::run(listener, Arc::clone(&registry), options.encryption));
-            listeners.push(task.abort_handle());
+            listeners.spawn(listener::run(listener, Arc::clone(&registry), options.encryption));
         }
         Ok(Self {
-            shared: Arc::new(Shared {
+            resources: Arc::new(Resources {
                 peer_id: PeerId::generate(rand::random()),
                 addresses,
                 registry,
@@ -89,22 +73,16 @@ impl Client {
         source: impl Into<Source>,
         options: TorrentOptions,
     ) -> Result<Torrent, AddError> {
-        driver::start(Arc::clone(&self.shared), source.into(), options)
+        driver::start(Arc::clone(&self.resources), source.into(), options)
     }
 
     /// Where peers can come to us: the addresses asked for, with the ports that were picked.
     pub fn listen_addresses(&self) -> &[SocketAddr] {
-        &self.shared.addresses
+        &self.resources.addresses
     }
 
     /// How we call ourselves in this run.
     pub fn peer_id(&self) -> PeerId {
-        self.shared.peer_id
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        self.listeners.iter().for_each(AbortHandle::abort);
+        self.resources.peer_id
     }
 }

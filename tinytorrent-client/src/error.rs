@@ -7,8 +7,6 @@ use tinytorrent_metainfo::LayoutError;
 use tinytorrent_storage::StorageError;
 use tinytorrent_types::InfoHashes;
 
-use crate::listener::BindFailure;
-
 /// Why there is no client.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -28,12 +26,6 @@ pub enum ClientError {
     /// The system gives no threads for the disk.
     #[error("cannot start the disk's threads: {0}")]
     Threads(io::Error),
-}
-
-impl From<BindFailure> for ClientError {
-    fn from(BindFailure { address, source }: BindFailure) -> Self {
-        ClientError::Listen { address, source }
-    }
 }
 
 /// Why a torrent was not added.

@@ -8,28 +8,17 @@ use std::{io, net};
 
 use bytes::BytesMut;
 use socket2::{Domain, Protocol, Socket, Type};
-use tinytorrent_types::WireInfoHash;
 use tinytorrent_wire::HandshakeOpening;
 use tinytorrent_wire::mse::ObfuscatedHash;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use crate::Encryption;
+use crate::connection::Incoming;
 use crate::connection::channel::Channel;
 use crate::connection::handshake;
 use crate::registry::Registry;
-
-/// A connection from outside that has said which torrent it is about.
-#[derive(Debug)]
-pub(crate) struct Stranger {
-    pub(crate) channel: Channel,
-    pub(crate) address: SocketAddr,
-    /// What it has said so far, its [`HandshakeOpening`] at the front.
-    pub(crate) received: BytesMut,
-    /// The hash it named, one of those of the torrent.
-    pub(crate) info_hash: WireInfoHash,
-}
+use crate::{ClientError, Encryption};
 
 /// Strangers at most that have not named a torrent yet. One more pushes out the one that has been
 /// silent for the longest, so that no number of silent ones keeps others out. As many as may come
@@ -47,26 +36,19 @@ const CUSTOMARY_PORTS: std::ops::RangeInclusive<u16> = 6881..=6889;
 const BACKLOG: i32 = 1024;
 
 /// Binds the addresses, or where there are none a customary port, IPv6 and IPv4 at once.
-pub(crate) fn bind(addresses: &[SocketAddr]) -> Result<Vec<net::TcpListener>, BindFailure> {
+pub(crate) fn bind(addresses: &[SocketAddr]) -> Result<Vec<net::TcpListener>, ClientError> {
     if addresses.is_empty() {
         return bind_anywhere().map(|socket| vec![socket]);
     }
     // On a socket of its own, IPv4 must not be taken by `[::]` as well.
     let is_alone = addresses.len() == 1;
     let bound = addresses.iter().map(|&address| {
-        bind_one(address, is_alone).map_err(|source| BindFailure { address, source })
+        bind_one(address, is_alone).map_err(|source| ClientError::Listen { address, source })
     });
     bound.collect()
 }
 
-/// An address that could not be listened at.
-#[derive(Debug)]
-pub(crate) struct BindFailure {
-    pub(crate) address: SocketAddr,
-    pub(crate) source: io::Error,
-}
-
-fn bind_anywhere() -> Result<net::TcpListener, BindFailure> {
+fn bind_anywhere() -> Result<net::TcpListener, ClientError> {
     let at = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
     for port in CUSTOMARY_PORTS {
         if let Ok(socket) = bind_one(at(port), true) {
@@ -77,7 +59,7 @@ fn bind_anywhere() -> Result<net::TcpListener, BindFailure> {
     // Without IPv6 in the system, IPv4 has to do.
     bind_one(at(0), true)
         .or_else(|_| bind_one(any, true))
-        .map_err(|source| BindFailure { address: any, source })
+        .map_err(|source| ClientError::Listen { address: any, source })
 }
 
 fn bind_one(address: SocketAddr, takes_ipv4: bool) -> io::Result<net::TcpListener> {
@@ -166,7 +148,7 @@ async fn hear(stream: TcpStream, address: SocketAddr, registry: &Registry, encry
     if let Err(error) = channel.set_nodelay() {
         return tracing::debug!(%address, %error, "a stranger has left");
     }
-    let stranger = Stranger { channel, address, received, info_hash };
+    let stranger = Incoming { channel, address, received, info_hash };
     if let Err(mpsc::error::TrySendError::Full(_)) = torrent.try_send(stranger) {
         tracing::debug!(%address, "too many strangers at a time");
     }

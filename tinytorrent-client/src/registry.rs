@@ -5,17 +5,17 @@ use tinytorrent_types::{InfoHashes, WireInfoHash};
 use tinytorrent_wire::mse::ObfuscatedHash;
 use tokio::sync::mpsc;
 
-use crate::listener::Stranger;
+use crate::connection::Incoming;
 
 /// The torrents of a client, by the hashes they go by on the wire.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    torrents: Mutex<HashMap<WireInfoHash, mpsc::Sender<Stranger>>>,
+    torrents: Mutex<HashMap<WireInfoHash, mpsc::Sender<Incoming>>>,
 }
 
 impl Registry {
     /// Adds a torrent. `false` if one of its hashes is there already; then nothing changes.
-    pub(crate) fn add(&self, hashes: InfoHashes, door: &mpsc::Sender<Stranger>) -> bool {
+    pub(crate) fn add(&self, hashes: InfoHashes, door: &mpsc::Sender<Incoming>) -> bool {
         let mut torrents = self.lock();
         // A torrent that has ended without a word makes room.
         let is_taken = |hash| torrents.get(&hash).is_some_and(|door| !door.is_closed());
@@ -27,7 +27,7 @@ impl Registry {
     }
 
     /// Takes a torrent out that was added with this door.
-    pub(crate) fn remove(&self, hashes: InfoHashes, door: &mpsc::Sender<Stranger>) {
+    pub(crate) fn remove(&self, hashes: InfoHashes, door: &mpsc::Sender<Incoming>) {
         let mut torrents = self.lock();
         for hash in hashes.wire_hashes() {
             if torrents.get(&hash).is_some_and(|found| found.same_channel(door)) {
@@ -37,7 +37,7 @@ impl Registry {
     }
 
     /// Where to send those who ask for this hash.
-    pub(crate) fn find(&self, hash: WireInfoHash) -> Option<mpsc::Sender<Stranger>> {
+    pub(crate) fn find(&self, hash: WireInfoHash) -> Option<mpsc::Sender<Incoming>> {
         self.lock().get(&hash).cloned()
     }
 
@@ -47,7 +47,7 @@ impl Registry {
         self.lock().keys().copied().find(|torrent| ObfuscatedHash::from(*torrent) == *hash)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<WireInfoHash, mpsc::Sender<Stranger>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<WireInfoHash, mpsc::Sender<Incoming>>> {
         // Nothing under the lock can panic half-way.
         self.torrents.lock().unwrap_or_else(PoisonError::into_inner)
     }

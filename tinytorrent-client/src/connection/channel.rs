@@ -6,13 +6,12 @@ use bytes::{Bytes, BytesMut};
 use rand::RngExt;
 use tinytorrent_types::WireInfoHash;
 use tinytorrent_wire::mse::{
-    Chance, Cipher, Config, Initiator, Method, MseError, Negotiated, ObfuscatedHash, Responder,
-    Step,
+    Chance, Cipher, Config, Initiator, Method, Negotiated, ObfuscatedHash, Responder, Step,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::handshake::GreetError;
+use super::failure::ConnectFailure;
 use crate::Encryption;
 
 /// A connection before messages flow.
@@ -33,10 +32,13 @@ impl Channel {
     }
 
     /// Reads what there is, decrypted, behind what was received before.
-    pub(super) async fn read_more(&mut self, received: &mut BytesMut) -> Result<(), GreetError> {
+    pub(super) async fn read_more(
+        &mut self,
+        received: &mut BytesMut,
+    ) -> Result<(), ConnectFailure> {
         let before = received.len();
         if self.stream.read_buf(received).await? == 0 {
-            return Err(GreetError::Closed);
+            return Err(ConnectFailure::Closed);
         }
         decrypt(&mut self.receive, received, before);
         Ok(())
@@ -54,7 +56,7 @@ impl Channel {
         encryption: Encryption,
         first: &[u8],
         received: &mut BytesMut,
-    ) -> Result<(), GreetError> {
+    ) -> Result<(), ConnectFailure> {
         let mut initiator = Initiator::new(torrent, methods(encryption), chance(), first);
         let mut out = BytesMut::new();
         loop {
@@ -77,7 +79,7 @@ impl Channel {
         encryption: Encryption,
         find: impl Fn(&ObfuscatedHash) -> Option<WireInfoHash>,
         received: &mut BytesMut,
-    ) -> Result<(), GreetError> {
+    ) -> Result<(), ConnectFailure> {
         if encryption == Encryption::Off {
             return Ok(());
         }
@@ -90,7 +92,9 @@ impl Channel {
                     self.settle(*negotiated);
                     return Ok(());
                 }
-                Step::Plain if encryption == Encryption::Require => return Err(GreetError::Plain),
+                Step::Plain if encryption == Encryption::Require => {
+                    return Err(ConnectFailure::Plain);
+                }
                 Step::Plain => return Ok(()),
                 Step::NeedMore => {
                     self.stream.write_all_buf(&mut out).await?;
@@ -137,10 +141,4 @@ fn chance() -> Chance {
     random.fill(&mut padding);
     let length = random.random_range(0..=padding.len());
     Chance::new(random.random(), &padding[..length])
-}
-
-impl From<MseError> for GreetError {
-    fn from(error: MseError) -> Self {
-        GreetError::Encryption(error)
-    }
 }

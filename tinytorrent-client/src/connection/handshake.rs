@@ -1,47 +1,19 @@
-use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use bytes::BytesMut;
-use thiserror::Error;
-use tinytorrent_swarm::ConnectionError;
 use tinytorrent_types::WireInfoHash;
-use tinytorrent_wire::mse::{MseError, ObfuscatedHash};
-use tinytorrent_wire::{Handshake, HandshakeError, HandshakeOpening};
+use tinytorrent_wire::mse::ObfuscatedHash;
+use tinytorrent_wire::{Handshake, HandshakeOpening};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::channel::Channel;
+use super::failure::{CONNECT_TIMEOUT, ConnectFailure, HANDSHAKE_TIMEOUT};
 use crate::Encryption;
 
-/// How long a connection may take to come about. Three SYNs' time, and what libtorrent waits.
-const CONNECT: Duration = Duration::from_secs(10);
-
-/// How long the other side may take to shake hands: what libtorrent waits.
-const SHAKE: Duration = Duration::from_secs(10);
-
-/// Why two ends did not come together.
-#[derive(Debug, Error)]
-pub(crate) enum GreetError {
-    #[error("no connection within {} s", CONNECT.as_secs())]
-    ConnectTimeout,
-    #[error("no handshake within {} s", SHAKE.as_secs())]
-    ShakeTimeout,
-    #[error("closed before its handshake was through")]
-    Closed,
-    #[error(transparent)]
-    Handshake(#[from] HandshakeError),
-    #[error("not encrypted, where encryption is required")]
-    Plain,
-    #[error("its encryption failed: {0}")]
-    Encryption(MseError),
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
-
-async fn connect(address: SocketAddr) -> Result<TcpStream, GreetError> {
-    let connected = timeout(CONNECT, TcpStream::connect(address));
-    let stream = connected.await.map_err(|_| GreetError::ConnectTimeout)??;
+async fn connect(address: SocketAddr) -> Result<TcpStream, ConnectFailure> {
+    let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(address));
+    let stream = connected.await.map_err(|_| ConnectFailure::ConnectTimeout)??;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
@@ -55,7 +27,7 @@ pub(crate) async fn meet(
     ours: Handshake,
     encryption: Encryption,
     received: &mut BytesMut,
-) -> Result<(Channel, Handshake), GreetError> {
+) -> Result<(Channel, Handshake), ConnectFailure> {
     let mut channel = Channel::plain(connect(address).await?);
     if encryption == Encryption::Require {
         let theirs = greet_hidden(&mut channel, ours, encryption, received).await?;
@@ -77,7 +49,7 @@ async fn greet(
     channel: &mut Channel,
     ours: Handshake,
     received: &mut BytesMut,
-) -> Result<Handshake, GreetError> {
+) -> Result<Handshake, ConnectFailure> {
     in_time(async {
         channel.write(&ours.to_bytes()).await?;
         read_rest(channel, received).await
@@ -90,7 +62,7 @@ async fn greet_hidden(
     ours: Handshake,
     encryption: Encryption,
     received: &mut BytesMut,
-) -> Result<Handshake, GreetError> {
+) -> Result<Handshake, ConnectFailure> {
     in_time(async {
         channel.initiate(ours.info_hash, encryption, &ours.to_bytes(), received).await?;
         read_rest(channel, received).await
@@ -104,7 +76,7 @@ pub(crate) async fn opening(
     encryption: Encryption,
     find: impl Fn(&ObfuscatedHash) -> Option<WireInfoHash>,
     received: &mut BytesMut,
-) -> Result<HandshakeOpening, GreetError> {
+) -> Result<HandshakeOpening, ConnectFailure> {
     in_time(async {
         channel.respond(encryption, find, received).await?;
         read_opening(channel, received).await
@@ -117,7 +89,7 @@ pub(crate) async fn answer(
     channel: &mut Channel,
     ours: Handshake,
     received: &mut BytesMut,
-) -> Result<Handshake, GreetError> {
+) -> Result<Handshake, ConnectFailure> {
     in_time(async {
         channel.write(&ours.to_bytes()).await?;
         read_rest(channel, received).await
@@ -125,14 +97,16 @@ pub(crate) async fn answer(
     .await
 }
 
-async fn in_time<T>(steps: impl Future<Output = Result<T, GreetError>>) -> Result<T, GreetError> {
-    timeout(SHAKE, steps).await.map_err(|_| GreetError::ShakeTimeout)?
+async fn in_time<T>(
+    steps: impl Future<Output = Result<T, ConnectFailure>>,
+) -> Result<T, ConnectFailure> {
+    timeout(HANDSHAKE_TIMEOUT, steps).await.map_err(|_| ConnectFailure::HandshakeTimeout)?
 }
 
 async fn read_opening(
     channel: &mut Channel,
     received: &mut BytesMut,
-) -> Result<HandshakeOpening, GreetError> {
+) -> Result<HandshakeOpening, ConnectFailure> {
     loop {
         if let Some(opening) = HandshakeOpening::parse(received)? {
             return Ok(opening);
@@ -145,34 +119,11 @@ async fn read_opening(
 async fn read_rest(
     channel: &mut Channel,
     received: &mut BytesMut,
-) -> Result<Handshake, GreetError> {
+) -> Result<Handshake, ConnectFailure> {
     loop {
         if let Some(handshake) = Handshake::decode(received)? {
             return Ok(handshake);
         }
         channel.read_more(received).await?;
-    }
-}
-
-impl GreetError {
-    /// Whether a peer that wants encryption would end like this.
-    fn may_want_encryption(&self) -> bool {
-        match self {
-            GreetError::Closed => true,
-            GreetError::Io(error) => error.kind() == io::ErrorKind::ConnectionReset,
-            _ => false,
-        }
-    }
-}
-
-impl From<GreetError> for ConnectionError {
-    fn from(error: GreetError) -> Self {
-        match error {
-            GreetError::ConnectTimeout | GreetError::ShakeTimeout => ConnectionError::TimedOut,
-            GreetError::Closed => ConnectionError::Closed,
-            GreetError::Handshake(error) => ConnectionError::Handshake(error),
-            GreetError::Plain | GreetError::Encryption(_) => ConnectionError::Encryption,
-            GreetError::Io(error) => error.into(),
-        }
     }
 }

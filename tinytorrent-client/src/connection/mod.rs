@@ -2,7 +2,10 @@
 
 pub(crate) mod buffers;
 pub(crate) mod channel;
+pub(crate) mod failure;
 pub(crate) mod handshake;
+mod incoming;
+mod notice;
 mod outgoing;
 mod reader;
 mod writer;
@@ -11,32 +14,11 @@ use std::sync::Arc;
 
 use buffers::ReceiveBuffer;
 use channel::Channel;
+pub(crate) use incoming::Incoming;
+pub(crate) use notice::{Notice, NoticeSender};
 pub(crate) use outgoing::{Link, Outgoing};
-use tinytorrent_swarm::{ConnectionError, PeerKey};
-use tinytorrent_types::BlockInfo;
-use tinytorrent_wire::{Frames, Handshake};
+use tinytorrent_swarm::PeerKey;
 use tokio::sync::mpsc;
-
-/// What connections tell the task that owns the torrent.
-///
-/// The channel is bounded: when the owner is busy, connections wait, their sockets fill up, and
-/// the other ends slow down.
-#[derive(Debug)]
-pub(crate) enum Notice {
-    /// It could not be made, or the handshake failed.
-    Failed { peer: PeerKey, error: ConnectionError },
-    /// Both handshakes are through.
-    Greeted { peer: PeerKey, handshake: Handshake },
-    /// All whole messages of one read.
-    Frames { peer: PeerKey, frames: Frames },
-    /// These blocks have been written.
-    Served { peer: PeerKey, blocks: Vec<BlockInfo> },
-    /// The connection is over.
-    Closed { peer: PeerKey, error: ConnectionError },
-}
-
-/// The way from connections to their owner.
-pub(crate) type Owner = mpsc::Sender<Notice>;
 
 /// Carries messages both ways until one side ends it.
 ///
@@ -48,7 +30,7 @@ pub(crate) async fn run(
     received: ReceiveBuffer,
     outgoing: mpsc::UnboundedReceiver<Outgoing>,
     pending: Arc<outgoing::Pending>,
-    owner: Owner,
+    owner: NoticeSender,
 ) {
     let Channel { mut stream, receive, send } = channel;
     let (read, write) = stream.split();

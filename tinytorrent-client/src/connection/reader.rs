@@ -6,7 +6,7 @@ use tokio::net::tcp::ReadHalf;
 
 use super::buffers::ReceiveBuffer;
 use super::channel::decrypt;
-use super::{Notice, Owner};
+use super::notice::{Notice, NoticeSender};
 
 /// Reads as much as there is, and hands on all whole messages at once. Returns why it ended.
 pub(super) async fn run(
@@ -14,7 +14,7 @@ pub(super) async fn run(
     mut socket: ReadHalf<'_>,
     mut cipher: Option<Cipher>,
     mut received: ReceiveBuffer,
-    owner: &Owner,
+    owner: &NoticeSender,
 ) -> ConnectionError {
     let mut decoder = Decoder::new();
     loop {

@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::channel::encrypt;
+use super::notice::{Notice, NoticeSender};
 use super::outgoing::{Outgoing, Pending};
-use super::{Notice, Owner};
 
 /// Chunks of one write: a block is two, its header and its bytes, and half a megabyte is as much
 /// as a socket takes at once.
@@ -29,7 +29,7 @@ pub(super) async fn run(
     cipher: Option<Cipher>,
     mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
     pending: &Pending,
-    owner: &Owner,
+    owner: &NoticeSender,
 ) -> io::Result<()> {
     let mut queue = Queue { cipher, ..Queue::default() };
     loop {

@@ -11,9 +11,9 @@ use super::Driver;
 use crate::Event;
 use crate::connection::buffers::ReceiveBuffer;
 use crate::connection::channel::Channel;
-use crate::connection::handshake::{self, GreetError};
-use crate::connection::{self, Link, Notice, Owner};
-use crate::listener::Stranger;
+use crate::connection::failure::ConnectFailure;
+use crate::connection::handshake;
+use crate::connection::{self, Incoming, Link, Notice, NoticeSender};
 
 impl Driver {
     /// Does everything that the engine wants done, and passes on what it tells.
@@ -85,8 +85,8 @@ impl Driver {
     }
 
     /// Lets a stranger in, if the engine has room for it.
-    pub(super) fn admit(&mut self, stranger: Stranger) {
-        let Stranger { mut channel, address, received, info_hash } = stranger;
+    pub(super) fn admit(&mut self, incoming: Incoming) {
+        let Incoming { mut channel, address, received, info_hash } = incoming;
         let Some(peer) = self.swarm.accept(Instant::now(), address) else { return };
         // A hybrid answers by the name it was called.
         let ours = Handshake { info_hash, ..self.swarm.handshake() };
@@ -113,8 +113,8 @@ impl Driver {
 /// Tells the owner how the handshakes went.
 async fn report(
     peer: PeerKey,
-    made: Result<(Channel, Handshake), GreetError>,
-    owner: &Owner,
+    made: Result<(Channel, Handshake), ConnectFailure>,
+    owner: &NoticeSender,
 ) -> Option<Channel> {
     let (channel, notice) = match made {
         Ok((channel, handshake)) => (Some(channel), Notice::Greeted { peer, handshake }),

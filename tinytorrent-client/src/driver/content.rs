@@ -19,7 +19,7 @@ use super::Driver;
 use super::data::DataPlane;
 use super::longer::{self, Longer};
 use super::lookups::Found;
-use crate::client::Shared;
+use crate::resources::Resources;
 use crate::{Event, TorrentError, TorrentOptions};
 
 /// A content that has been looked at.
@@ -219,7 +219,7 @@ pub(super) fn read_options() -> ReadOptions {
 
 /// Opens and checks, which takes as long as reading what is there; for a thread of its own.
 fn open(
-    client: &Shared,
+    client: &Resources,
     options: &TorrentOptions,
     files: &FileSelection,
     metainfo: Arc<Metainfo>,
@@ -273,7 +273,7 @@ fn assume_complete(storage: &Storage) -> Result<Recovered, OpenFailure> {
 }
 
 fn open_storage(
-    client: &Shared,
+    client: &Resources,
     options: &TorrentOptions,
     info: &Arc<Info>,
 ) -> Result<Storage, OpenFailure> {

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::Driver;
 use super::content::{NoInfo, OpenFailure, Opened};
-use crate::client::Shared;
+use crate::resources::Resources;
 use crate::{Event, PeerAddress};
 
 /// Names are given up on after this time; resolvers take 5 s for each of two tries.
@@ -79,7 +79,7 @@ impl Lookups {
     /// Talks to a tracker.
     pub(super) fn announce(
         &mut self,
-        client: &Arc<Shared>,
+        client: &Arc<Resources>,
         hashes: InfoHashes,
         task: AnnounceTask,
     ) {

@@ -28,9 +28,8 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Sleep;
 
-use crate::client::Shared;
-use crate::connection::{Notice, Owner};
-use crate::listener::Stranger;
+use crate::connection::{Incoming, Notice, NoticeSender};
+use crate::resources::Resources;
 use crate::torrent::{Command, State, Status};
 use crate::{Event, PeerAddress, TorrentError, TorrentOptions};
 
@@ -43,13 +42,13 @@ const WAITING_NOTICES: usize = 32;
 
 /// What the driver of a torrent holds.
 struct Driver {
-    client: Arc<Shared>,
+    client: Arc<Resources>,
     options: TorrentOptions,
     hashes: InfoHashes,
     /// Files that the source names, for when the options name none.
     selection: FileSelection,
     /// Where the client sends strangers that ask for this torrent.
-    door: mpsc::Sender<Stranger>,
+    door: mpsc::Sender<Incoming>,
     swarm: Swarm,
     layers: hashes::Layers,
     /// `None` if resume data is neither used nor kept.
@@ -61,7 +60,7 @@ struct Driver {
     completed: mpsc::UnboundedSender<Completion>,
     peers: Peers,
     /// For connections to report to.
-    owner: Owner,
+    owner: NoticeSender,
     connections: JoinSet<()>,
     lookups: lookups::Lookups,
     events: broadcast::Sender<Event>,
@@ -78,7 +77,7 @@ struct Driver {
 /// The ways that lead into a driver.
 struct Inlets {
     notices: mpsc::Receiver<Notice>,
-    strangers: mpsc::Receiver<Stranger>,
+    strangers: mpsc::Receiver<Incoming>,
     commands: mpsc::UnboundedReceiver<Command>,
     completions: mpsc::UnboundedReceiver<Completion>,
     found: mpsc::UnboundedReceiver<lookups::Found>,

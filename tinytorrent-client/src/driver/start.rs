@@ -13,7 +13,7 @@ use super::lookups::Lookups;
 use super::peers::Peers;
 use super::stopping::SAVE_INTERVAL;
 use super::{Driver, Inlets, WAITING_NOTICES};
-use crate::client::Shared;
+use crate::resources::Resources;
 use crate::torrent::{State, Status};
 use crate::{AddError, Events, Source, Torrent, TorrentOptions};
 
@@ -23,7 +23,7 @@ const MAX_WAITING_STRANGERS: usize = 1 << 14;
 
 /// Starts the task of a torrent.
 pub(crate) fn start(
-    client: Arc<Shared>,
+    client: Arc<Resources>,
     mut source: Source,
     options: TorrentOptions,
 ) -> Result<Torrent, AddError> {
@@ -82,7 +82,7 @@ pub(crate) fn start(
     Ok(torrent)
 }
 
-fn config(client: &Shared, source: &Source, options: &TorrentOptions) -> Config {
+fn config(client: &Resources, source: &Source, options: &TorrentOptions) -> Config {
     let hashes: InfoHashes = source.hashes;
     let mut config = Config::new(hashes, client.peer_id, rand::random());
     let of_torrent = if options.without_trackers { &[][..] } else { &source.trackers };

@@ -1,0 +1,57 @@
+use std::io;
+use std::time::Duration;
+
+use thiserror::Error;
+use tinytorrent_swarm::ConnectionError;
+use tinytorrent_wire::HandshakeError;
+use tinytorrent_wire::mse::MseError;
+
+/// How long a connection may take to come about. Three SYNs' time, and what libtorrent waits.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the other side may take to shake hands: what libtorrent waits.
+pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why two ends did not come together.
+#[derive(Debug, Error)]
+pub(crate) enum ConnectFailure {
+    #[error("no connection within {} s", CONNECT_TIMEOUT.as_secs())]
+    ConnectTimeout,
+    #[error("no handshake within {} s", HANDSHAKE_TIMEOUT.as_secs())]
+    HandshakeTimeout,
+    #[error("closed before its handshake was through")]
+    Closed,
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+    #[error("not encrypted, where encryption is required")]
+    Plain,
+    #[error("its encryption failed: {0}")]
+    Encryption(#[from] MseError),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl ConnectFailure {
+    /// Whether a peer that wants encryption would end like this.
+    pub(super) fn may_want_encryption(&self) -> bool {
+        match self {
+            ConnectFailure::Closed => true,
+            ConnectFailure::Io(error) => error.kind() == io::ErrorKind::ConnectionReset,
+            _ => false,
+        }
+    }
+}
+
+impl From<ConnectFailure> for ConnectionError {
+    fn from(failure: ConnectFailure) -> Self {
+        match failure {
+            ConnectFailure::ConnectTimeout | ConnectFailure::HandshakeTimeout => {
+                ConnectionError::TimedOut
+            }
+            ConnectFailure::Closed => ConnectionError::Closed,
+            ConnectFailure::Handshake(error) => ConnectionError::Handshake(error),
+            ConnectFailure::Plain | ConnectFailure::Encryption(_) => ConnectionError::Encryption,
+            ConnectFailure::Io(error) => error.into(),
+        }
+    }
+}

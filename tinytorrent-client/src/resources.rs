@@ -1,0 +1,29 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tinytorrent_storage::{CheckTurns, Disk, FilePool};
+use tinytorrent_tracker::client::TrackerClient;
+use tinytorrent_types::PeerId;
+use tokio::task::JoinSet;
+
+use crate::ClientOptions;
+use crate::connection::buffers::BufferPool;
+use crate::registry::Registry;
+
+/// The resources that all torrents of a client share.
+#[derive(Debug)]
+pub(crate) struct Resources {
+    pub(crate) peer_id: PeerId,
+    pub(crate) options: ClientOptions,
+    /// Addresses of the listening sockets.
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) buffers: BufferPool,
+    pub(crate) files: Arc<FilePool>,
+    pub(crate) checks: Arc<CheckTurns>,
+    pub(crate) disk: Disk,
+    pub(crate) trackers: TrackerClient,
+    /// Tasks that accept connections; aborted when the last user of the client is dropped.
+    #[expect(dead_code, reason = "dropping it aborts the tasks")]
+    pub(crate) listeners: JoinSet<()>,
+}
