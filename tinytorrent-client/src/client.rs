@@ -12,6 +12,7 @@ use crate::driver;
 use crate::listener;
 use crate::registry::Registry;
 use crate::resources::Resources;
+use crate::threads::{self, SpawnThread};
 use crate::{AddError, ClientError, ClientOptions, Source, Torrent, TorrentOptions};
 
 /// What all torrents of a program share: one peer id, listening sockets, the disk's threads, a
@@ -33,6 +34,14 @@ impl Client {
     /// # Panics
     /// Outside of a tokio runtime with I/O and time.
     pub fn start(options: ClientOptions) -> Result<Self, ClientError> {
+        Self::with_threads(options, threads::spawn)
+    }
+
+    /// Starts a client whose torrents get their threads from this function.
+    fn with_threads(
+        options: ClientOptions,
+        spawn_thread: SpawnThread,
+    ) -> Result<Self, ClientError> {
         let sockets =
             if options.accepts { listener::bind(&options.addresses)? } else { Vec::new() };
         let mut listeners = JoinSet::new();
@@ -53,6 +62,7 @@ impl Client {
                 checks: Arc::<CheckTurns>::default(),
                 disk: Disk::new(&options.disk()).map_err(ClientError::Threads)?,
                 trackers: TrackerClient::new(options.trackers()),
+                spawn_thread,
                 listeners,
                 options,
             }),

@@ -71,6 +71,7 @@ mod options;
 mod registry;
 mod resources;
 mod source;
+mod threads;
 mod torrent;
 
 pub use client::Client;

@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tinytorrent_types::{InfoHashes, WireInfoHash};
 use tinytorrent_wire::mse::ObfuscatedHash;
@@ -13,24 +13,55 @@ pub(crate) struct Registry {
     torrents: Mutex<HashMap<WireInfoHash, mpsc::Sender<Incoming>>>,
 }
 
+/// The entry of one torrent in the registry, which is removed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    registry: Arc<Registry>,
+    hashes: InfoHashes,
+    sender: mpsc::Sender<Incoming>,
+}
+
+impl Registration {
+    /// Adds a torrent. `None` if one of its hashes is there already; then nothing changes.
+    pub(crate) fn new(
+        registry: &Arc<Registry>,
+        hashes: InfoHashes,
+        sender: mpsc::Sender<Incoming>,
+    ) -> Option<Self> {
+        let registry = Arc::clone(registry);
+        registry.add(hashes, &sender).then_some(())?;
+        Some(Self { registry, hashes, sender })
+    }
+
+    pub(crate) fn hashes(&self) -> InfoHashes {
+        self.hashes
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.registry.remove(self.hashes, &self.sender);
+    }
+}
+
 impl Registry {
     /// Adds a torrent. `false` if one of its hashes is there already; then nothing changes.
-    pub(crate) fn add(&self, hashes: InfoHashes, door: &mpsc::Sender<Incoming>) -> bool {
+    fn add(&self, hashes: InfoHashes, sender: &mpsc::Sender<Incoming>) -> bool {
         let mut torrents = self.lock();
         // A torrent that has ended without a word makes room.
-        let is_taken = |hash| torrents.get(&hash).is_some_and(|door| !door.is_closed());
+        let is_taken = |hash| torrents.get(&hash).is_some_and(|sender| !sender.is_closed());
         if hashes.wire_hashes().any(is_taken) {
             return false;
         }
-        torrents.extend(hashes.wire_hashes().map(|hash| (hash, door.clone())));
+        torrents.extend(hashes.wire_hashes().map(|hash| (hash, sender.clone())));
         true
     }
 
-    /// Takes a torrent out that was added with this door.
-    pub(crate) fn remove(&self, hashes: InfoHashes, door: &mpsc::Sender<Incoming>) {
+    /// Removes a torrent, if it was added with this sender.
+    fn remove(&self, hashes: InfoHashes, sender: &mpsc::Sender<Incoming>) {
         let mut torrents = self.lock();
         for hash in hashes.wire_hashes() {
-            if torrents.get(&hash).is_some_and(|found| found.same_channel(door)) {
+            if torrents.get(&hash).is_some_and(|found| found.same_channel(sender)) {
                 torrents.remove(&hash);
             }
         }
@@ -63,15 +94,15 @@ mod tests {
     fn a_torrent_is_added_once_until_it_is_gone() {
         let registry = Registry::default();
         let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
-        let (door, inside) = mpsc::channel(1);
+        let (sender, inside) = mpsc::channel(1);
         let (other, _other_inside) = mpsc::channel(1);
-        assert!(registry.add(hashes, &door));
+        assert!(registry.add(hashes, &sender));
         assert!(!registry.add(hashes, &other));
         registry.remove(hashes, &other);
         assert!(registry.find(hashes.to_wire()).is_some());
         drop(inside);
         assert!(registry.add(hashes, &other));
-        registry.remove(hashes, &door);
+        registry.remove(hashes, &sender);
         assert!(registry.find(hashes.to_wire()).is_some());
         registry.remove(hashes, &other);
         assert!(registry.find(hashes.to_wire()).is_none());

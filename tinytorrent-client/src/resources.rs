@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use crate::ClientOptions;
 use crate::connection::buffers::BufferPool;
 use crate::registry::Registry;
+use crate::threads::SpawnThread;
 
 /// The resources that all torrents of a client share.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub(crate) struct Resources {
     pub(crate) checks: Arc<CheckTurns>,
     pub(crate) disk: Disk,
     pub(crate) trackers: TrackerClient,
+    pub(crate) spawn_thread: SpawnThread,
     /// Tasks that accept connections; aborted when the last user of the client is dropped.
     #[expect(dead_code, reason = "dropping it aborts the tasks")]
     pub(crate) listeners: JoinSet<()>,

@@ -160,6 +160,7 @@ async fn selection_beyond_the_files_is_an_error() {
     let error = in_time(torrent.finished()).await.unwrap_err();
     assert!(matches!(error, TorrentError::NoSuchFile { index: 9, count: 5 }), "{error}");
     assert_eq!(torrent.state(), State::Failed);
+    assert!(!scene.leech_dir().exists(), "it is an error before anything is opened or checked");
 }
 
 #[tokio::test]

@@ -3,18 +3,15 @@
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use tinytorrent_storage::{
-    Completion, Counters, Disk, Fault, PieceHashes, Recovered, Storage, StorageError, TorrentDisk,
-    TorrentOptions, VerifyOptions,
+    BlockDigest, Completion, Counters, Disk, PieceHashes, Recovered, Storage, StorageError,
+    TorrentDisk, TorrentOptions, VerifyOptions,
 };
 use tinytorrent_swarm::{BlockVerdict, DiskError, Input, PeerKey, Stats};
 use tinytorrent_types::{BlockInfo, PieceIndex};
 use tokio::sync::mpsc;
-
-use super::Driver;
 
 /// A torrent's side of the disk, and what is under way there.
 pub(super) struct DataPlane {
@@ -22,6 +19,21 @@ pub(super) struct DataPlane {
     keeps_record: bool,
     /// Counters of the runs before this one.
     before: Counters,
+}
+
+/// A report of the disk, in terms of the engine and its peers.
+#[derive(Debug)]
+pub(super) enum DiskReport {
+    /// An input for the engine.
+    Input(Input),
+    /// A block to be sent to a peer.
+    Read { peer: PeerKey, block: BlockInfo, data: Bytes },
+    /// A block for a peer that could not be read.
+    NotRead { peer: PeerKey, block: BlockInfo },
+    /// The resume data is written.
+    Saved,
+    /// The resume data could not be written.
+    NotSaved(StorageError),
 }
 
 impl DataPlane {
@@ -51,16 +63,13 @@ impl DataPlane {
     pub(super) fn unstored_limit(&self) -> u64 {
         self.disk.unstored_limit()
     }
-}
 
-impl Driver {
     /// Gives a block that was received to the disk, if the engine wants it.
-    pub(super) fn store(&mut self, verdict: BlockVerdict, data: Bytes) {
-        let Some(plane) = &self.data else { return };
+    pub(super) fn store(&self, verdict: BlockVerdict, data: Bytes) {
         let stored = match verdict {
-            BlockVerdict::Store(block) => plane.disk.store(block, data),
+            BlockVerdict::Store(block) => self.disk.store(block, data),
             BlockVerdict::StoreLast { block, digests } => {
-                let stored = plane.disk.store(block, data);
+                let stored = self.disk.store(block, data);
                 self.verify(block.piece(), digests);
                 stored
             }
@@ -74,82 +83,67 @@ impl Driver {
     pub(super) fn verify(&self, piece: PieceIndex, digests: bool) {
         let options =
             if digests { VerifyOptions::with_digests() } else { VerifyOptions::default() };
-        if let Some(plane) = &self.data {
-            plane.disk.verify(piece, options);
-        }
+        self.disk.verify(piece, options);
     }
 
-    /// Sends a block to a peer, or begins to read it.
-    pub(super) fn serve(&mut self, peer: PeerKey, block: BlockInfo) {
-        let Some(plane) = &self.data else { return };
-        match plane.disk.read_cached(block) {
-            Some(data) => self.peers.send_block(peer, block, data),
-            None => plane.disk.read(block, peer.to_bits()),
+    /// Returns a block that is in memory. If it is not, begins to read it for the peer.
+    pub(super) fn read(&self, peer: PeerKey, block: BlockInfo) -> Option<Bytes> {
+        let cached = self.disk.read_cached(block);
+        if cached.is_none() {
+            self.disk.read(block, peer.to_bits());
         }
+        cached
     }
 
-    /// Forgets what was to be read for a peer that is gone.
+    /// Cancels the reads for a peer that is gone.
     pub(super) fn cancel_reads(&self, peer: PeerKey) {
-        if let Some(plane) = &self.data {
-            plane.disk.cancel_reads(|_, tag| tag == peer.to_bits());
-        }
+        self.disk.cancel_reads(|_, tag| tag == peer.to_bits());
     }
 
-    /// Asks for a resume record; `false` if none is kept.
-    pub(super) fn save(&mut self, stats: &Stats) -> bool {
-        let Some(plane) = &self.data else { return false };
-        if plane.keeps_record {
-            plane.disk.checkpoint(Counters {
-                downloaded: plane.before.downloaded + stats.downloaded,
-                uploaded: plane.before.uploaded + stats.uploaded,
-                wasted: plane.before.wasted + stats.wasted,
-                ..plane.before
+    /// Begins to write a resume record; `false` if none is kept.
+    pub(super) fn save(&self, stats: &Stats) -> bool {
+        if self.keeps_record {
+            self.disk.checkpoint(Counters {
+                downloaded: self.before.downloaded + stats.downloaded,
+                uploaded: self.before.uploaded + stats.uploaded,
+                wasted: self.before.wasted + stats.wasted,
+                ..self.before
             });
         }
-        plane.keeps_record
+        self.keeps_record
     }
 
-    pub(super) fn on_completion(&mut self, now: Instant, completion: Completion) {
-        let input = match completion {
+    /// Translates a report of the disk; `None` for a report that a later version of the storage may
+    /// make.
+    pub(super) fn on_completion(&self, completion: Completion) -> Option<DiskReport> {
+        Some(match completion {
+            Completion::BlocksWritten { bytes } => {
+                DiskReport::Input(Input::BlocksWritten { bytes })
+            }
             Completion::PieceVerified { piece, digests } => {
-                let digests = digests.iter().map(|digest| *digest.as_bytes()).collect();
-                Input::PieceVerified { piece, digests }
+                DiskReport::Input(Input::PieceVerified { piece, digests: digests_of(&digests) })
             }
-            Completion::PieceFailed { piece, digests, .. } => {
-                let digests = digests.iter().map(|digest| *digest.as_bytes()).collect();
-                Input::PieceFailed { piece, digests }
+            Completion::PieceFailed { piece, digests, is_recovered: _ } => {
+                DiskReport::Input(Input::PieceFailed { piece, digests: digests_of(&digests) })
             }
-            Completion::PieceUnstored { error, .. } => {
-                Input::DiskFailed { error: disk_error(&error) }
+            Completion::PieceUnstored { piece: _, error } => {
+                DiskReport::Input(Input::DiskFailed { error: disk_error(&error) })
             }
-            Completion::BlocksWritten { bytes } => Input::BlocksWritten { bytes },
             Completion::BlockRead { tag, block, data } => {
-                return self.peers.send_block(PeerKey::from_bits(tag), block, data);
+                DiskReport::Read { peer: PeerKey::from_bits(tag), block, data }
             }
             Completion::BlockUnread { tag, block, error } => {
                 tracing::warn!(%block, %error, "cannot serve a block");
-                let peer = PeerKey::from_bits(tag);
-                self.swarm.handle_input(now, Input::BlockServed { peer, block, sent: false });
-                Input::PieceLost { piece: block.piece() }
+                DiskReport::NotRead { peer: PeerKey::from_bits(tag), block }
             }
-            Completion::Checkpointed => return self.on_saved(),
-            Completion::NotCheckpointed { error } => {
-                self.tell_unsaved(&error);
-                return self.on_saved();
+            Completion::Checkpointed => DiskReport::Saved,
+            Completion::NotCheckpointed { error } => DiskReport::NotSaved(error),
+            // The enum is non-exhaustive, so that the compiler wants this arm.
+            unknown => {
+                tracing::warn!(?unknown, "a report of the disk is not understood");
+                return None;
             }
-            // Nothing else that the disk may tell one day concerns the engine.
-            _ => return,
-        };
-        self.swarm.handle_input(now, input);
-    }
-
-    fn tell_unsaved(&self, error: &StorageError) {
-        // Content that is complete lies on media that nobody can write to, and stays right.
-        if error.fault() == Fault::Denied && self.swarm.is_finished() {
-            tracing::info!(%error, "the resume data was not saved");
-        } else {
-            tracing::warn!(%error, "the resume data was not saved");
-        }
+        })
     }
 }
 
@@ -157,4 +151,88 @@ fn disk_error(error: &StorageError) -> DiskError {
     let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
     let kind = source.map_or(io::ErrorKind::Other, io::Error::kind);
     DiskError { kind, message: error.to_string() }
+}
+
+fn digests_of(digests: &[BlockDigest]) -> Vec<[u8; 20]> {
+    digests.iter().map(|digest| *digest.as_bytes()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+    use std::time::Duration;
+
+    use tempfile::TempDir;
+    use tinytorrent_metainfo::{CreateOptions, Metainfo};
+    use tinytorrent_storage::{DiskOptions, StorageOptions};
+    use tinytorrent_types::Bitfield;
+    use tokio::time::timeout;
+
+    use super::super::testing::engine;
+    use super::*;
+
+    /// A content of one piece that is complete on disk, and the completions of its disk.
+    struct Scene {
+        folder: TempDir,
+        metainfo: Arc<Metainfo>,
+        _disk: Disk,
+        plane: DataPlane,
+        completions: mpsc::UnboundedReceiver<Completion>,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("x");
+            std::fs::write(&path, [7; 1000]).unwrap();
+            let metainfo = CreateOptions::new().create(&path, &|_| ControlFlow::Continue(()));
+            let metainfo = Arc::new(metainfo.unwrap());
+            let disk = Disk::new(&DiskOptions::default()).unwrap();
+            let (sender, completions) = mpsc::unbounded_channel();
+            let info = Arc::clone(metainfo.info());
+            let hashes = PieceHashes::from_metainfo(&metainfo).unwrap();
+            let mut options = StorageOptions::default();
+            options.read_only(true);
+            let storage = Storage::for_info(info, folder.path(), &options).unwrap();
+            storage.prepare().unwrap();
+            let recovered = Recovered::with_pieces(Bitfield::full(1));
+            let plane = DataPlane::new(&disk, storage, hashes, recovered, false, sender);
+            Self { folder, metainfo, _disk: disk, plane, completions }
+        }
+
+        fn block(&self) -> BlockInfo {
+            let geometry = self.metainfo.info().geometry();
+            geometry.blocks(geometry.pieces().next().unwrap()).next().unwrap()
+        }
+
+        async fn next(&mut self) -> Option<DiskReport> {
+            let completion = timeout(Duration::from_secs(60), self.completions.recv());
+            self.plane.on_completion(completion.await.expect("in time").unwrap())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_block_is_read_for_its_peer() {
+        let (mut scene, (reader, _)) = (Scene::new(), engine());
+        assert!(scene.plane.read(reader, scene.block()).is_none(), "it is not in memory yet");
+        let Some(DiskReport::Read { peer, data, .. }) = scene.next().await else { panic!() };
+        assert!(peer == reader && data[..] == [7; 1000]);
+        let cached = scene.plane.read(reader, scene.block()).expect("it is in memory now");
+        assert_eq!(cached, data);
+    }
+
+    #[tokio::test]
+    async fn a_block_that_cannot_be_read_is_reported_as_not_sent() {
+        let (mut scene, (reader, _)) = (Scene::new(), engine());
+        std::fs::remove_file(scene.folder.path().join("x")).unwrap();
+        assert!(scene.plane.read(reader, scene.block()).is_none(), "it is not in memory yet");
+        let report = scene.next().await;
+        let Some(DiskReport::NotRead { peer, block }) = report else { panic!("{report:?}") };
+        assert!(peer == reader && block == scene.block());
+    }
+
+    #[test]
+    fn without_a_record_nothing_is_saved() {
+        assert!(!Scene::new().plane.save(&Stats::default()));
+    }
 }

@@ -1,246 +1,179 @@
-//! One task for each torrent: it owns the engine, tells it what happened and does what it says.
+//! The driver: one task for each torrent, which owns the engine and its surroundings.
+//!
+//! Each turn of the task hands the engine what has happened, at one reading of the clock, carries
+//! out the actions that the engine wants, and publishes the events and the state together. The
+//! parts of the driver do not know each other: each owns its fields and returns values, and the
+//! driver passes these on.
 
 mod actions;
+mod background;
+mod choice;
+mod connections;
 mod content;
 mod data;
-mod hashes;
-mod kept;
-mod longer;
+mod inlets;
+mod inputs;
+mod layers;
+mod links;
 mod lookups;
-mod peers;
+mod metadata;
+mod outbox;
+mod outcome;
+mod oversized;
+mod preparation;
+mod running;
+mod saves;
+mod stage;
 mod start;
-mod stopping;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use data::DataPlane;
-use longer::Longer;
-use peers::Peers;
+use background::Background;
+use choice::FileChoice;
+use connections::Connections;
+use inlets::{Inlets, WakeUp};
+use metadata::MetadataStore;
+use outbox::Outbox;
+use outcome::JobOutcome;
+use saves::SaveSchedule;
+use stage::{EngineFacts, Stage};
 pub(crate) use start::start;
-use stopping::Stopping;
-use tinytorrent_metainfo::FileSelection;
 use tinytorrent_storage::Completion;
-use tinytorrent_swarm::{ConnectionError, Input, PeerKey, PeerSource, Swarm};
-use tinytorrent_types::InfoHashes;
-use tinytorrent_wire::{Frames, Message};
-use tokio::sync::{broadcast, mpsc, watch};
-use tokio::task::JoinSet;
-use tokio::time::Sleep;
+use tinytorrent_swarm::Swarm;
+use tokio::sync::mpsc;
 
-use crate::connection::{Incoming, Notice, NoticeSender};
+use crate::registry::Registration;
 use crate::resources::Resources;
-use crate::torrent::{Command, State, Status};
-use crate::{Event, PeerAddress, TorrentError, TorrentOptions};
+use crate::torrent::State;
+use crate::{TorrentError, TorrentOptions};
 
-/// Notices of one turn at most: enough to share the cost of a turn among many, few enough for
-/// the disk and the requests to follow while a fast connection never runs dry.
-const BATCH: usize = 32;
-
-/// Notices that wait for the owner at most. Each may hold a receive buffer.
-const WAITING_NOTICES: usize = 32;
-
-/// What the driver of a torrent holds.
+/// The state of a driver, most of it in parts.
 struct Driver {
-    client: Arc<Resources>,
-    options: TorrentOptions,
-    hashes: InfoHashes,
-    /// Files that the source names, for when the options name none.
-    selection: FileSelection,
-    /// Where the client sends strangers that ask for this torrent.
-    door: mpsc::Sender<Incoming>,
-    swarm: Swarm,
-    layers: hashes::Layers,
+    resources: Arc<Resources>,
+    options: Arc<TorrentOptions>,
+    files: FileChoice,
+    registration: Registration,
     /// `None` if resume data is neither used nor kept.
-    kept: Option<kept::Kept>,
-    longer: Longer,
-    /// `None` until the content is known and looked at.
-    data: Option<DataPlane>,
-    /// For the disk to report to.
-    completed: mpsc::UnboundedSender<Completion>,
-    peers: Peers,
-    /// For connections to report to.
-    owner: NoticeSender,
-    connections: JoinSet<()>,
-    lookups: lookups::Lookups,
-    events: broadcast::Sender<Event>,
-    status: watch::Sender<Status>,
-    stopping: Option<Stopping>,
-    /// When the resume data is written next, while the torrent runs.
-    save_at: Instant,
-    /// Bytes of verified pieces when it was written last.
-    saved_bytes: u64,
-    /// It is over, by this error.
-    failure: Option<TorrentError>,
-}
-
-/// The ways that lead into a driver.
-struct Inlets {
-    notices: mpsc::Receiver<Notice>,
-    strangers: mpsc::Receiver<Incoming>,
-    commands: mpsc::UnboundedReceiver<Command>,
-    completions: mpsc::UnboundedReceiver<Completion>,
-    found: mpsc::UnboundedReceiver<lookups::Found>,
+    saved_metadata: Option<MetadataStore>,
+    saves: SaveSchedule,
+    swarm: Swarm,
+    stage: Stage,
+    connections: Connections,
+    background: Background<JobOutcome>,
+    /// The sender that the disk reports through, once there is a content.
+    completions: mpsc::UnboundedSender<Completion>,
+    outbox: Outbox,
 }
 
 impl Driver {
-    /// Waits for something, tells the engine, does what it says; until the end.
+    /// Runs the torrent until it ends.
     async fn run(mut self, mut inlets: Inlets) {
-        let mut batch = Vec::with_capacity(BATCH);
-        let mut completions = Vec::with_capacity(BATCH);
-        let mut alarm = std::pin::pin!(tokio::time::sleep(Default::default()));
-        self.act();
-        while !self.is_over() {
-            self.set_alarm(alarm.as_mut());
-            tokio::select! {
-                _ = inlets.notices.recv_many(&mut batch, BATCH) => {
-                    let now = Instant::now();
-                    for notice in batch.drain(..) {
-                        self.on_notice(now, notice);
-                        // A few bytes of a message may call for an answer of many: what one read
-                        // calls for is done before the next is looked at.
-                        self.perform_all();
-                    }
-                }
-                _ = inlets.completions.recv_many(&mut completions, BATCH) => {
-                    let now = Instant::now();
-                    completions.drain(..).for_each(|done| self.on_completion(now, done));
-                }
-                Some(found) = inlets.found.recv() => self.on_found(found),
-                Some(stranger) = inlets.strangers.recv() => self.admit(stranger),
-                command = inlets.commands.recv() => match command {
-                    Some(command) => self.on_command(command),
-                    // All handles are gone.
-                    None => break,
-                },
-                () = &mut alarm => {}
+        let mut now = Instant::now();
+        loop {
+            self.end_turn(now);
+            if self.stage.is_over() {
+                return self.end(now);
             }
-            let now = Instant::now();
-            self.swarm.handle_timeout(now);
-            self.save_in_time(now);
-            self.act();
-        }
-        self.end();
-    }
-
-    fn set_alarm(&self, alarm: std::pin::Pin<&mut Sleep>) {
-        let wake_ups = [self.swarm.poll_timeout(), self.deadline(), self.next_save()];
-        // Without anything to wait for, an hour is as good as any.
-        let wake_up = wake_ups.into_iter().flatten().min();
-        let wake_up = wake_up.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
-        if alarm.deadline() != wake_up.into() {
-            alarm.reset(wake_up.into());
+            let wake_up = inlets.next(now, self.deadline(now)).await;
+            now = Instant::now();
+            self.handle(now, wake_up);
         }
     }
 
-    fn on_notice(&mut self, now: Instant, notice: Notice) {
-        match notice {
-            Notice::Frames { peer, frames } => self.on_frames(now, peer, frames),
-            Notice::Served { peer, blocks } => {
-                for block in blocks {
-                    self.swarm.handle_input(now, Input::BlockServed { peer, block, sent: true });
+    /// Brings the engine up to date, carries out its actions, and publishes the changes.
+    fn end_turn(&mut self, now: Instant) {
+        self.swarm.handle_timeout(now);
+        self.save_if_due(now);
+        self.act(now);
+        self.stage.handle_timeout(now, self.swarm.is_stopped());
+        self.publish();
+    }
+
+    fn handle(&mut self, now: Instant, wake_up: WakeUp<'_>) {
+        match wake_up {
+            WakeUp::Notices(notices) => {
+                for notice in notices {
+                    self.on_notice(now, notice);
+                    // A few bytes of a message may call for an answer of many: the actions of one
+                    // read are carried out before the next read is looked at.
+                    self.perform_all(now);
                 }
             }
-            Notice::Greeted { peer, handshake } => {
-                self.swarm.handle_input(now, Input::HandshakeCompleted { peer, handshake });
+            WakeUp::Completions(completions) => {
+                completions.for_each(|completion| self.on_completion(now, completion));
             }
-            Notice::Failed { peer, error } => {
-                self.let_go(peer);
-                self.swarm.handle_input(now, Input::ConnectFailed { peer, error });
-            }
-            Notice::Closed { peer, error } => self.hang_up(now, peer, error),
+            WakeUp::Outcome(outcome) => self.on_outcome(now, outcome),
+            WakeUp::Incoming(incoming) => self.accept(now, *incoming),
+            WakeUp::Command(command) => self.on_command(now, command),
+            // Without a handle nobody waits for a stop in good order.
+            WakeUp::Abandoned => self.stage = Stage::Over(None),
+            WakeUp::Timeout => {}
         }
     }
 
-    fn on_frames(&mut self, now: Instant, peer: PeerKey, frames: Frames) {
-        for message in frames {
-            match message {
-                Ok(Message::Piece(piece)) => {
-                    let verdict = self.swarm.handle_block(now, peer, piece.header());
-                    self.store(verdict, piece.data);
-                }
-                Ok(message) => {
-                    self.swarm.handle_input(now, Input::MessageReceived { peer, message });
-                }
-                Err(error) => self.hang_up(now, peer, ConnectionError::Framing(error)),
-            }
+    /// The time of the next turn, if nothing arrives before.
+    fn deadline(&self, now: Instant) -> Option<Instant> {
+        let deadlines = [
+            self.swarm.poll_timeout(),
+            self.stage.deadline(now),
+            matches!(self.stage, Stage::Running(_)).then_some(self.saves.deadline()),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    fn save_if_due(&mut self, now: Instant) {
+        if let Stage::Running(running) = &self.stage
+            && self.saves.is_due(now, || self.swarm.stats(now).have_bytes)
+        {
+            running.plane.save(&self.swarm.stats(now));
         }
     }
 
-    fn hang_up(&mut self, now: Instant, peer: PeerKey, error: ConnectionError) {
-        self.let_go(peer);
-        self.swarm.handle_input(now, Input::ConnectionClosed { peer, error });
-    }
-
-    fn let_go(&mut self, peer: PeerKey) {
-        self.peers.remove(peer);
-        self.cancel_reads(peer);
-    }
-
-    fn on_command(&mut self, command: Command) {
-        let now = Instant::now();
-        match command {
-            Command::AddPeers(peers) => self.add_peers(now, PeerSource::User, peers),
-            Command::AddTrackers(tiers) => self.swarm.add_trackers(now, tiers),
-            Command::Pause => {
-                self.swarm.pause(now);
-                self.update_state();
-            }
-            Command::Resume => {
-                self.swarm.resume(now);
-                self.update_state();
-            }
-            Command::SetUrgent(pieces) => self.swarm.set_urgent(now, pieces),
-            Command::SetDownloadLimit(limit) => self.swarm.set_download_limit(now, limit),
-            Command::SetUploadLimit(limit) => self.swarm.set_upload_limit(now, limit),
-            Command::Stats(answer) => {
-                // Who asked may have gone away.
-                let _ = answer.send(self.swarm.stats(now));
-            }
-            Command::Stop => self.begin_to_stop(now),
+    fn stop(&mut self, now: Instant) {
+        if self.stage.is_stopping_or_over() {
+            return;
         }
-    }
-
-    fn add_peers(&mut self, now: Instant, source: PeerSource, peers: Vec<PeerAddress>) {
-        let mut addresses = Vec::new();
-        for peer in peers {
-            match peer {
-                PeerAddress::Address(address) => addresses.push(address),
-                PeerAddress::Name(name) => {
-                    self.lookups.resolve(source, name.host().to_owned(), name.port());
-                }
-            }
-        }
-        self.swarm.handle_input(now, Input::PeersFound { source, addresses });
-    }
-
-    /// Shows the state that the torrent is in.
-    fn update_state(&self) {
         let state = self.state();
-        self.status.send_if_modified(|status| std::mem::replace(&mut status.state, state) != state);
+        self.swarm.stop(now);
+        // A check that goes on would be in vain: its result is not looked at any more.
+        self.background.cancel();
+        let stats = self.swarm.stats(now);
+        let is_saving = self.stage.running().is_some_and(|running| running.plane.save(&stats));
+        self.stage.stop(now, state, is_saving, self.resources.options.stop_patience);
     }
 
-    /// The state of a torrent that is not over.
-    fn state(&self) -> State {
-        if self.swarm.is_paused() && self.stopping.is_none() {
-            State::Paused
-        } else if self.swarm.is_finished() && !self.longer.is_cutting() {
-            State::Seeding
-        } else if self.data.is_some() {
-            State::Downloading
-        } else if self.status.borrow().metainfo.is_some() && !self.is_fetching_layers() {
-            State::Checking
-        } else {
-            State::FetchingMetadata
+    fn fail(&mut self, error: TorrentError) {
+        self.stage.fail(error);
+    }
+
+    /// Runs a job on a thread of its own.
+    fn spawn_thread(&mut self, job: impl FnOnce() -> JobOutcome + Send + 'static) {
+        if let Err(error) = self.background.spawn_thread(job) {
+            tracing::error!(%error, "the system gives no thread");
         }
     }
 
-    fn tell(&self, event: Event) {
-        // Without a listener, nobody needs to know.
-        let _ = self.events.send(event);
+    fn state(&self) -> State {
+        self.stage.state(EngineFacts {
+            is_paused: self.swarm.is_paused(),
+            is_finished: self.swarm.is_finished(),
+        })
     }
 
-    fn fail(&mut self, error: impl Into<TorrentError>) {
-        self.failure.get_or_insert(error.into());
+    fn publish(&mut self) {
+        // The end has a publication of its own, with the figures.
+        if !self.stage.is_over() {
+            self.outbox.publish(self.state());
+        }
+    }
+
+    fn end(mut self, now: Instant) {
+        let stats = self.swarm.stats(now);
+        // A program that learns of the end may add the torrent again at once.
+        drop(self.registration);
+        self.outbox.publish_end(self.stage.into_error(), stats);
     }
 }

@@ -1,90 +1,83 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tinytorrent_swarm::{Config, PeerSource, Swarm};
-use tinytorrent_types::InfoHashes;
+use tinytorrent_swarm::{Config, Swarm};
 use tokio::sync::{broadcast, mpsc, watch};
-use tokio::task::JoinSet;
 
-use super::hashes::Layers;
-use super::kept::Kept;
-use super::longer::Longer;
-use super::lookups::Lookups;
-use super::peers::Peers;
-use super::stopping::SAVE_INTERVAL;
-use super::{Driver, Inlets, WAITING_NOTICES};
+use super::Driver;
+use super::background::Background;
+use super::choice::FileChoice;
+use super::connections::Connections;
+use super::inlets::{Inlets, Receivers};
+use super::metadata::MetadataStore;
+use super::outbox::Outbox;
+use super::saves::SaveSchedule;
+use super::stage::Stage;
+use crate::registry::Registration;
 use crate::resources::Resources;
 use crate::torrent::{State, Status};
 use crate::{AddError, Events, Source, Torrent, TorrentOptions};
 
-/// Strangers that wait for the owner at most, if it has places for so many. Each holds a socket and
-/// little else.
-const MAX_WAITING_STRANGERS: usize = 1 << 14;
+/// Incoming connections that wait for the driver at most, if the torrent has places for so many.
+/// Each holds a socket and little else.
+const MAX_WAITING_INCOMING: usize = 1 << 14;
+
+/// Notices that wait for the driver at most. Each may hold a receive buffer.
+const MAX_WAITING_NOTICES: usize = 32;
 
 /// Starts the task of a torrent.
 pub(crate) fn start(
-    client: Arc<Resources>,
-    mut source: Source,
+    resources: Arc<Resources>,
+    source: Source,
     options: TorrentOptions,
 ) -> Result<Torrent, AddError> {
     let hashes = source.hashes;
-    // A crowd that comes at once is let in as far as there are places.
-    let waiting = options.max_peers.clamp(1, MAX_WAITING_STRANGERS);
-    let (door, strangers) = mpsc::channel(waiting);
-    if !client.registry.add(hashes, &door) {
-        return Err(AddError::Duplicate(hashes));
-    }
-    let (owner, notices) = mpsc::channel(WAITING_NOTICES);
-    let (commander, commands) = mpsc::unbounded_channel();
-    let (completed, completions) = mpsc::unbounded_channel();
-    let (finder, found) = mpsc::unbounded_channel();
-    let (events, _) = broadcast::channel(Events::KEPT);
-    let (status, watched) = watch::channel(Status {
-        state: if source.metainfo.is_some() { State::Checking } else { State::FetchingMetadata },
+    // Many peers may connect at once; as many are accepted as there are places.
+    let waiting = options.max_peers.clamp(1, MAX_WAITING_INCOMING);
+    let (incoming_sender, incoming) = mpsc::channel(waiting);
+    let registration = Registration::new(&resources.registry, hashes, incoming_sender)
+        .ok_or(AddError::Duplicate(hashes))?;
+    let (notice_sender, notices) = mpsc::channel(MAX_WAITING_NOTICES);
+    let (command_sender, commands) = mpsc::unbounded_channel();
+    let (completion_sender, completions) = mpsc::unbounded_channel();
+    let (outcome_sender, outcomes) = mpsc::unbounded_channel();
+    let (event_sender, _) = broadcast::channel(Events::KEPT);
+    let (status_sender, status) = watch::channel(first_status(&source));
+    let torrent = Torrent::new(hashes, command_sender, event_sender.downgrade(), status);
+    let now = Instant::now();
+    let (encryption, buffers) = (resources.options.encryption, resources.buffers.clone());
+    let mut driver = Driver {
+        swarm: Swarm::new(now, config(&resources, &source, &options)),
+        stage: Stage::FetchingMetadata,
+        registration,
+        files: FileChoice::new(options.files.clone(), source.selection),
+        saved_metadata: MetadataStore::new(&options, hashes),
+        saves: SaveSchedule::new(now),
+        connections: Connections::new(notice_sender, encryption, buffers),
+        background: Background::new(outcome_sender, resources.spawn_thread),
+        completions: completion_sender,
+        outbox: Outbox::new(event_sender, status_sender),
+        options: Arc::new(options),
+        resources,
+    };
+    driver.begin(now, source.metainfo, source.peers);
+    let receivers = Receivers { notices, incoming, commands, completions, outcomes };
+    tokio::spawn(driver.run(Inlets::new(receivers)));
+    Ok(torrent)
+}
+
+fn first_status(source: &Source) -> Status {
+    Status {
+        state: State::FetchingMetadata,
         metainfo: source.metainfo.clone(),
         content_path: None,
         error: None,
         stats: Default::default(),
-    });
-    let torrent = Torrent::new(hashes, commander, events.downgrade(), watched);
-    let now = Instant::now();
-    let magnet_peers = std::mem::take(&mut source.peers);
-    let user_peers = options.peers.clone();
-    let mut driver = Driver {
-        swarm: Swarm::new(now, config(&client, &source, &options)),
-        hashes,
-        selection: source.selection,
-        door,
-        layers: Layers::None,
-        kept: Kept::new(&options, hashes),
-        longer: Longer::default(),
-        data: None,
-        completed,
-        peers: Peers::default(),
-        owner,
-        connections: JoinSet::new(),
-        lookups: Lookups::new(finder),
-        events,
-        status,
-        stopping: None,
-        save_at: now + SAVE_INTERVAL,
-        saved_bytes: 0,
-        failure: None,
-        client,
-        options,
-    };
-    driver.add_peers(now, PeerSource::User, user_peers);
-    if let Some(metainfo) = source.metainfo {
-        driver.open(metainfo);
     }
-    driver.look_for_kept(now, magnet_peers);
-    tokio::spawn(driver.run(Inlets { notices, strangers, commands, completions, found }));
-    Ok(torrent)
 }
 
-fn config(client: &Resources, source: &Source, options: &TorrentOptions) -> Config {
-    let hashes: InfoHashes = source.hashes;
-    let mut config = Config::new(hashes, client.peer_id, rand::random());
+fn config(resources: &Resources, source: &Source, options: &TorrentOptions) -> Config {
+    let mut config = Config::new(source.hashes, resources.peer_id, rand::random());
     let of_torrent = if options.without_trackers { &[][..] } else { &source.trackers };
     config
         .trackers([of_torrent, &options.trackers].concat())
@@ -94,8 +87,8 @@ fn config(client: &Resources, source: &Source, options: &TorrentOptions) -> Conf
         .exchange(options.exchange)
         .download_limit(options.download_limit)
         .upload_limit(options.upload_limit)
-        .store_budget(client.options.store_budget());
-    for address in &client.addresses {
+        .store_budget(resources.options.store_budget());
+    for address in &resources.addresses {
         config.listen_port(address.port()).own_address(*address);
     }
     config

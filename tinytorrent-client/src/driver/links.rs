@@ -7,13 +7,13 @@ use crate::connection::Link;
 
 /// The links of a torrent's connections, and which of them have something to write.
 #[derive(Debug, Default)]
-pub(super) struct Peers {
+pub(super) struct Links {
     /// By [`PeerKey::slot`].
     links: Vec<Option<(PeerKey, Link)>>,
     touched: Vec<PeerKey>,
 }
 
-impl Peers {
+impl Links {
     pub(super) fn insert(&mut self, peer: PeerKey, link: Link) {
         let slot = peer.slot();
         if self.links.len() <= slot {
@@ -67,5 +67,43 @@ impl Peers {
             Some(Some((key, link))) if *key == peer => Some(link),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::super::testing::engine;
+    use super::*;
+    use crate::connection::Outgoing;
+
+    fn links() -> (Links, PeerKey, mpsc::UnboundedReceiver<Outgoing>) {
+        let (link, outgoing, _pending) = Link::new();
+        let (mut links, (peer, _)) = (Links::default(), engine());
+        links.insert(peer, link);
+        (links, peer, outgoing)
+    }
+
+    #[test]
+    fn messages_wait_for_the_end_of_the_turn() {
+        let (mut links, peer, mut outgoing) = links();
+        links.send(peer, &Message::Unchoke);
+        links.send(peer, &Message::Interested);
+        assert!(outgoing.try_recv().is_err());
+        assert_eq!(links.flush(), []);
+        assert!(outgoing.try_recv().is_ok());
+        assert!(outgoing.try_recv().is_err(), "they are sent together");
+    }
+
+    #[test]
+    fn a_removed_connection_still_sends_its_messages() {
+        let (mut links, peer, mut outgoing) = links();
+        links.send(peer, &Message::Unchoke);
+        links.remove(peer);
+        assert!(outgoing.try_recv().is_ok());
+        links.send(peer, &Message::Interested);
+        assert_eq!(links.flush(), []);
+        assert_eq!(outgoing.try_recv().unwrap_err(), mpsc::error::TryRecvError::Disconnected);
     }
 }

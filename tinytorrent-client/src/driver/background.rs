@@ -1,0 +1,113 @@
+//! Jobs that run beside the driver: tasks of the runtime, and threads for what blocks.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::threads::SpawnThread;
+
+/// The jobs of one torrent. Their results arrive at the receiver that belongs to `results`.
+pub(super) struct Background<T> {
+    /// Aborted when the torrent ends.
+    tasks: JoinSet<()>,
+    results: mpsc::UnboundedSender<T>,
+    spawn_thread: SpawnThread,
+    cancellation: Cancellation,
+}
+
+/// A flag that jobs on threads look at, since a thread cannot be aborted.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cancellation(Arc<AtomicBool>);
+
+impl Cancellation {
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl<T: Send + 'static> Background<T> {
+    pub(super) fn new(results: mpsc::UnboundedSender<T>, spawn_thread: SpawnThread) -> Self {
+        Self { tasks: JoinSet::new(), results, spawn_thread, cancellation: Cancellation::default() }
+    }
+
+    /// Runs a future on the runtime.
+    pub(super) fn spawn(&mut self, job: impl Future<Output = T> + Send + 'static) {
+        // Tasks that have ended are removed here, or a long run would collect them.
+        while self.tasks.try_join_next().is_some() {}
+        let results = self.results.clone();
+        self.tasks.spawn(async move {
+            // The receiver is gone once the torrent has ended.
+            let _ = results.send(job.await);
+        });
+    }
+
+    /// Runs a job that blocks or computes for long on a thread of its own.
+    ///
+    /// # Errors
+    /// The system gives no thread. The job is lost, and no result will arrive.
+    pub(super) fn spawn_thread(&self, job: impl FnOnce() -> T + Send + 'static) -> io::Result<()> {
+        let results = self.results.clone();
+        (self.spawn_thread)(Box::new(move || {
+            // The receiver is gone once the torrent has ended.
+            let _ = results.send(job());
+        }))
+    }
+
+    /// The flag by which jobs on threads learn that the torrent has ended.
+    pub(super) fn cancellation(&self) -> Cancellation {
+        self.cancellation.clone()
+    }
+
+    /// Asks the jobs on threads to end early.
+    pub(super) fn cancel(&self) {
+        self.cancellation.cancel();
+    }
+}
+
+impl<T> Drop for Background<T> {
+    fn drop(&mut self) {
+        self.cancellation.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::threads;
+
+    #[tokio::test]
+    async fn results_of_tasks_and_threads_arrive() {
+        let (sender, mut results) = mpsc::unbounded_channel();
+        let mut background = Background::new(sender, threads::spawn);
+        background.spawn(async { 1 });
+        assert_eq!(results.recv().await, Some(1));
+        background.spawn_thread(|| 2).unwrap();
+        assert_eq!(results.recv().await, Some(2));
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_cannot_be_started_is_an_error() {
+        let (sender, mut results) = mpsc::unbounded_channel();
+        let background = Background::new(sender, |_| Err(io::ErrorKind::WouldBlock.into()));
+        let error = background.spawn_thread(|| 1).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        assert!(results.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn dropping_it_cancels_jobs_on_threads() {
+        let (sender, _results) = mpsc::unbounded_channel::<()>();
+        let background = Background::new(sender, threads::spawn);
+        let cancellation = background.cancellation();
+        assert!(!cancellation.is_cancelled());
+        drop(background);
+        assert!(cancellation.is_cancelled());
+    }
+}

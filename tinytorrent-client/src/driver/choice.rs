@@ -1,0 +1,96 @@
+use tinytorrent_metainfo::{FileIndex, FileSelection, Layout};
+use tinytorrent_types::Bitfield;
+
+use crate::TorrentError;
+
+/// The files to be downloaded.
+#[derive(Debug, Clone)]
+pub(super) struct FileChoice {
+    /// Files named in the options; empty for no choice.
+    by_user: FileSelection,
+    /// Files named in the magnet link (BEP 53). They count if the user has made no choice.
+    by_link: FileSelection,
+}
+
+impl FileChoice {
+    pub(super) fn new(by_user: FileSelection, by_link: FileSelection) -> Self {
+        Self { by_user, by_link }
+    }
+
+    pub(super) fn contains(&self, file: FileIndex) -> bool {
+        let selection = self.selection();
+        selection.is_empty() || selection.contains(file.get())
+    }
+
+    /// Returns the pieces that hold a byte of a chosen file.
+    ///
+    /// # Errors
+    /// The user has chosen a file that the torrent does not have. A link may do so: it is made
+    /// elsewhere, and the rest of its choice is still of use.
+    pub(super) fn pieces(&self, layout: &Layout) -> Result<Bitfield, TorrentError> {
+        self.check(layout.file_count())?;
+        let piece_count = layout.geometry().piece_count();
+        if self.selection().is_empty() {
+            // Pieces of padding alone belong to no file.
+            return Ok(Bitfield::full(piece_count));
+        }
+        let mut pieces = Bitfield::new(piece_count);
+        for file in layout.files().filter(|file| self.contains(file.index)) {
+            layout.file_pieces(file.index).for_each(|piece| {
+                pieces.insert(piece);
+            });
+        }
+        Ok(pieces)
+    }
+
+    fn check(&self, count: u32) -> Result<(), TorrentError> {
+        match self.by_user.ranges().last() {
+            Some(range) if *range.end() >= count => {
+                Err(TorrentError::NoSuchFile { index: *range.end(), count })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn selection(&self) -> &FileSelection {
+        if self.by_user.is_empty() { &self.by_link } else { &self.by_user }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tinytorrent_metainfo::Metainfo;
+
+    use super::*;
+
+    /// Three files of 16 KiB, a piece each.
+    fn layout() -> Layout {
+        let file = |name| format!("d6:lengthi16384e4:pathl1:{name}ee");
+        let files: String = ["a", "b", "c"].map(file).concat();
+        let hashes = "x".repeat(60);
+        let torrent =
+            format!("d4:infod5:filesl{files}e4:name1:n12:piece lengthi16384e6:pieces60:{hashes}ee");
+        let metainfo = Metainfo::from_bytes(torrent.as_bytes()).unwrap();
+        metainfo.info().layout().clone()
+    }
+
+    fn pieces(by_user: &[u32], by_link: &[u32]) -> Result<Vec<u32>, TorrentError> {
+        let select = |files: &[u32]| FileSelection::new(files.iter().map(|&file| file..=file));
+        let choice = FileChoice::new(select(by_user), select(by_link));
+        Ok(choice.pieces(&layout())?.iter().collect())
+    }
+
+    #[test]
+    fn the_choice_of_the_user_counts_before_that_of_the_link() {
+        assert_eq!(pieces(&[], &[]).unwrap(), [0, 1, 2]);
+        assert_eq!(pieces(&[], &[2]).unwrap(), [2]);
+        assert_eq!(pieces(&[0, 1], &[2]).unwrap(), [0, 1]);
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_an_error_of_the_user_alone() {
+        let error = pieces(&[1, 3], &[]).unwrap_err();
+        assert!(matches!(error, TorrentError::NoSuchFile { index: 3, count: 3 }), "{error}");
+        assert_eq!(pieces(&[], &[1, 3]).unwrap(), [1]);
+    }
+}

@@ -1,0 +1,159 @@
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use tinytorrent_swarm::PeerKey;
+use tinytorrent_types::BlockInfo;
+use tinytorrent_wire::{Handshake, Message};
+use tokio::task::JoinSet;
+
+use super::links::Links;
+use crate::Encryption;
+use crate::connection::buffers::{BufferPool, ReceiveBuffer};
+use crate::connection::channel::Channel;
+use crate::connection::failure::ConnectFailure;
+use crate::connection::{self, Incoming, Link, Notice, NoticeSender, handshake};
+
+/// The connections of one torrent: a task for each, and a link to send through.
+pub(super) struct Connections {
+    links: Links,
+    tasks: JoinSet<()>,
+    /// The sender that each connection reports through.
+    notices: NoticeSender,
+    encryption: Encryption,
+    buffers: BufferPool,
+}
+
+impl Connections {
+    pub(super) fn new(notices: NoticeSender, encryption: Encryption, buffers: BufferPool) -> Self {
+        Self { links: Links::default(), tasks: JoinSet::new(), notices, encryption, buffers }
+    }
+
+    /// Connects to a peer and shakes hands.
+    pub(super) fn connect(&mut self, peer: PeerKey, address: SocketAddr, ours: Handshake) {
+        let encryption = self.encryption;
+        let mut received = ReceiveBuffer::new(self.buffers.clone());
+        self.spawn(peer, async move {
+            let made = handshake::meet(address, ours, encryption, &mut received.bytes).await;
+            made.map(|(channel, theirs)| (channel, theirs, received))
+        });
+    }
+
+    /// Answers the handshake of an incoming connection.
+    pub(super) fn accept(&mut self, peer: PeerKey, incoming: Incoming, ours: Handshake) {
+        let Incoming { mut channel, received, info_hash, address: _ } = incoming;
+        // A hybrid torrent has two hashes, and answers by the one that the peer knows.
+        let ours = Handshake { info_hash, ..ours };
+        let mut received = ReceiveBuffer::with(received, self.buffers.clone());
+        self.spawn(peer, async move {
+            let theirs = handshake::answer(&mut channel, ours, &mut received.bytes).await?;
+            Ok((channel, theirs, received))
+        });
+    }
+
+    /// Adds a message to those of this turn. Connections that are closed ignore it.
+    pub(super) fn send(&mut self, peer: PeerKey, message: &Message) {
+        self.links.send(peer, message);
+    }
+
+    /// Sends a block behind the messages of this turn.
+    pub(super) fn send_block(&mut self, peer: PeerKey, block: BlockInfo, data: Bytes) {
+        self.links.send_block(peer, block, data);
+    }
+
+    /// Ends the turn: sends its messages. Returns the peers that do not read what they are sent.
+    pub(super) fn flush(&mut self) -> Vec<PeerKey> {
+        self.links.flush()
+    }
+
+    /// Closes a connection once what was to be sent is written.
+    pub(super) fn close(&mut self, peer: PeerKey) {
+        self.links.remove(peer);
+    }
+
+    fn spawn(
+        &mut self,
+        peer: PeerKey,
+        greeted: impl Future<Output = Result<Greeted, ConnectFailure>> + Send + 'static,
+    ) {
+        let (link, outgoing, pending) = Link::new();
+        self.links.insert(peer, link);
+        // Tasks that have ended are removed here, or a long run would collect them.
+        while self.tasks.try_join_next().is_some() {}
+        let notices = self.notices.clone();
+        self.tasks.spawn(async move {
+            let (notice, greeted) = match greeted.await {
+                Ok((channel, handshake, received)) => {
+                    (Notice::Greeted { peer, handshake }, Some((channel, received)))
+                }
+                Err(failure) => (Notice::Failed { peer, error: failure.into() }, None),
+            };
+            // An error means that the torrent has ended.
+            if notices.send(notice).await.is_ok()
+                && let Some((channel, received)) = greeted
+            {
+                connection::run(peer, channel, received, outgoing, pending, notices).await;
+            }
+        });
+    }
+}
+
+/// A connection after both handshakes, the other side's handshake, and the bytes behind it.
+type Greeted = (Channel, Handshake, ReceiveBuffer);
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::net::TcpListener;
+    use tokio::sync::mpsc;
+    use tokio::time::timeout;
+
+    use super::super::testing::engine;
+    use super::*;
+
+    fn connections() -> (Connections, mpsc::Receiver<Notice>) {
+        let (sender, notices) = mpsc::channel(8);
+        (Connections::new(sender, Encryption::Off, BufferPool::new(1 << 20)), notices)
+    }
+
+    async fn next(notices: &mut mpsc::Receiver<Notice>) -> Notice {
+        timeout(Duration::from_secs(60), notices.recv()).await.expect("in time").unwrap()
+    }
+
+    #[tokio::test]
+    async fn two_ends_greet_each_other_and_exchange_messages() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (peer, ours) = engine();
+        let (mut here, mut notices) = connections();
+        here.connect(peer, address, ours);
+
+        let (stream, address) = listener.accept().await.unwrap();
+        let mut channel = Channel::plain(stream);
+        let mut received = bytes::BytesMut::new();
+        handshake::opening(&mut channel, Encryption::Off, |_| None, &mut received).await.unwrap();
+        let (mut there, mut their_notices) = connections();
+        let info_hash = ours.info_hash;
+        there.accept(peer, Incoming { channel, address, received, info_hash }, ours);
+        assert!(matches!(next(&mut notices).await, Notice::Greeted { .. }));
+        assert!(matches!(next(&mut their_notices).await, Notice::Greeted { .. }));
+
+        here.send(peer, &Message::Unchoke);
+        assert!(here.flush().is_empty());
+        let Notice::Frames { frames, .. } = next(&mut their_notices).await else { panic!() };
+        assert_eq!(frames.map(Result::unwrap).collect::<Vec<_>>(), [Message::Unchoke]);
+        here.close(peer);
+        assert!(matches!(next(&mut their_notices).await, Notice::Closed { .. }));
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_is_reported() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let (peer, ours) = engine();
+        let (mut connections, mut notices) = connections();
+        connections.connect(peer, address, ours);
+        assert!(matches!(next(&mut notices).await, Notice::Failed { .. }));
+    }
+}

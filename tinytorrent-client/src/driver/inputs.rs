@@ -1,0 +1,173 @@
+//! From what has happened to inputs of the engine.
+
+use std::time::Instant;
+
+use tinytorrent_storage::{Completion, Fault, StorageError};
+use tinytorrent_swarm::{AnnounceOutcome, ConnectionError, Input, PeerKey, PeerSource};
+use tinytorrent_wire::{Frames, Message};
+
+use super::data::DiskReport;
+use super::outcome::JobOutcome;
+use super::{Driver, lookups};
+use crate::PeerAddress;
+use crate::connection::{Incoming, Notice};
+use crate::torrent::Command;
+
+/// Host names that are looked up for one tracker's answer at most.
+const MAX_NAMED_PEERS: usize = 50;
+
+impl Driver {
+    pub(super) fn on_notice(&mut self, now: Instant, notice: Notice) {
+        match notice {
+            Notice::Frames { peer, frames } => self.on_frames(now, peer, frames),
+            Notice::Served { peer, blocks } => {
+                for block in blocks {
+                    self.swarm.handle_input(now, Input::BlockServed { peer, block, sent: true });
+                }
+            }
+            Notice::Greeted { peer, handshake } => {
+                self.swarm.handle_input(now, Input::HandshakeCompleted { peer, handshake });
+            }
+            Notice::Failed { peer, error } => {
+                self.close(peer);
+                self.swarm.handle_input(now, Input::ConnectFailed { peer, error });
+            }
+            Notice::Closed { peer, error } => self.drop_peer(now, peer, error),
+        }
+    }
+
+    fn on_frames(&mut self, now: Instant, peer: PeerKey, frames: Frames) {
+        for message in frames {
+            match message {
+                Ok(Message::Piece(piece)) => {
+                    let verdict = self.swarm.handle_block(now, peer, piece.header());
+                    if let Some(running) = self.stage.running() {
+                        running.plane.store(verdict, piece.data);
+                    }
+                }
+                Ok(message) => {
+                    self.swarm.handle_input(now, Input::MessageReceived { peer, message });
+                }
+                Err(error) => self.drop_peer(now, peer, ConnectionError::Framing(error)),
+            }
+        }
+    }
+
+    /// Closes a connection and reports that to the engine.
+    pub(super) fn drop_peer(&mut self, now: Instant, peer: PeerKey, error: ConnectionError) {
+        self.close(peer);
+        self.swarm.handle_input(now, Input::ConnectionClosed { peer, error });
+    }
+
+    /// Closes a connection that the engine has forgotten, or will.
+    pub(super) fn close(&mut self, peer: PeerKey) {
+        self.connections.close(peer);
+        if let Some(running) = self.stage.running() {
+            running.plane.cancel_reads(peer);
+        }
+    }
+
+    /// Accepts an incoming connection, if the engine has room for it.
+    pub(super) fn accept(&mut self, now: Instant, incoming: Incoming) {
+        if let Some(peer) = self.swarm.accept(now, incoming.address) {
+            self.connections.accept(peer, incoming, self.swarm.handshake());
+        }
+    }
+
+    pub(super) fn on_command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::AddPeers(peers) => self.add_peers(now, PeerSource::User, peers),
+            Command::AddTrackers(tiers) => self.swarm.add_trackers(now, tiers),
+            Command::Pause => self.swarm.pause(now),
+            Command::Resume => self.swarm.resume(now),
+            Command::SetUrgent(pieces) => self.swarm.set_urgent(now, pieces),
+            Command::SetDownloadLimit(limit) => self.swarm.set_download_limit(now, limit),
+            Command::SetUploadLimit(limit) => self.swarm.set_upload_limit(now, limit),
+            Command::Stats(answer) => {
+                // Fails if the caller has been cancelled.
+                let _ = answer.send(self.swarm.stats(now));
+            }
+            Command::Stop => self.stop(now),
+        }
+    }
+
+    pub(super) fn add_peers(
+        &mut self,
+        now: Instant,
+        source: PeerSource,
+        peers: impl IntoIterator<Item = PeerAddress>,
+    ) {
+        let mut addresses = Vec::new();
+        for peer in peers {
+            match peer {
+                PeerAddress::Address(address) => addresses.push(address),
+                PeerAddress::Name(name) => {
+                    self.resolve(source, name.host().to_owned(), name.port());
+                }
+            }
+        }
+        self.swarm.handle_input(now, Input::PeersFound { source, addresses });
+    }
+
+    fn resolve(&mut self, source: PeerSource, host: String, port: u16) {
+        self.background.spawn(async move {
+            let addresses = lookups::resolve(host, port).await;
+            JobOutcome::Resolved { source, addresses }
+        });
+    }
+
+    pub(super) fn on_completion(&mut self, now: Instant, completion: Completion) {
+        let Some(running) = self.stage.running() else { return };
+        match running.plane.on_completion(completion) {
+            Some(DiskReport::Input(input)) => self.swarm.handle_input(now, input),
+            Some(DiskReport::Read { peer, block, data }) => {
+                self.connections.send_block(peer, block, data);
+            }
+            Some(DiskReport::NotRead { peer, block }) => {
+                self.swarm.handle_input(now, Input::BlockServed { peer, block, sent: false });
+                self.swarm.handle_input(now, Input::PieceLost { piece: block.piece() });
+            }
+            Some(DiskReport::Saved) => self.stage.on_saved(),
+            Some(DiskReport::NotSaved(error)) => {
+                self.log_unsaved(&error);
+                self.stage.on_saved();
+            }
+            None => {}
+        }
+    }
+
+    fn log_unsaved(&self, error: &StorageError) {
+        // Content that is complete may lie on media that cannot be written to, and stays right.
+        if error.fault() == Fault::Denied && self.swarm.is_finished() {
+            tracing::info!(%error, "the resume data was not saved");
+        } else {
+            tracing::warn!(%error, "the resume data was not saved");
+        }
+    }
+
+    pub(super) fn on_outcome(&mut self, now: Instant, outcome: JobOutcome) {
+        match outcome {
+            JobOutcome::Resolved { source, addresses } => {
+                self.swarm.handle_input(now, Input::PeersFound { source, addresses });
+            }
+            JobOutcome::Announced(outcome) => self.on_announced(now, outcome),
+            JobOutcome::MetadataLoaded { metainfo, link_peers } => {
+                self.on_metadata_loaded(now, metainfo, link_peers);
+            }
+            JobOutcome::MetadataChecked(info) => self.on_metadata_checked(now, info),
+            JobOutcome::LayersSaved(metainfo) => self.on_layers_saved(now, &metainfo),
+            JobOutcome::Opened(opened) => self.on_opened(now, opened),
+            JobOutcome::Cut(events) => self.on_cut(events),
+        }
+    }
+
+    fn on_announced(&mut self, now: Instant, outcome: AnnounceOutcome) {
+        if let Ok(response) = &outcome.result {
+            // A tracker may give peers by name (BEP 3).
+            for peer in response.named_peers.iter().take(MAX_NAMED_PEERS) {
+                self.resolve(PeerSource::Tracker, peer.host.clone(), peer.port);
+            }
+        }
+        self.swarm.handle_input(now, Input::Announced(outcome));
+    }
+}

@@ -1,0 +1,100 @@
+//! Metadata from peers and from earlier runs.
+
+use std::sync::Arc;
+
+use tinytorrent_metainfo::{Info, Metainfo, ReadOptions};
+use tinytorrent_storage::MetadataFile;
+use tinytorrent_types::InfoHashes;
+
+use crate::TorrentOptions;
+
+/// Why bytes from peers are not the metadata of a torrent.
+#[derive(Debug)]
+pub(super) enum BadMetadata {
+    /// The hash differs. Other peers may have the right bytes.
+    WrongHash,
+    /// The hash is right, so that no peer has better bytes, and they are not valid.
+    Invalid(Arc<tinytorrent_metainfo::Error>),
+}
+
+/// Reads an info dictionary that peers sent, if its hash is right (BEP 9, BEP 52).
+pub(super) fn read_info(bytes: &[u8], hashes: InfoHashes) -> Result<Arc<Info>, BadMetadata> {
+    if !Info::is_named_by(bytes, &hashes) {
+        return Err(BadMetadata::WrongHash);
+    }
+    read_options().read_info(bytes).map_err(|error| BadMetadata::Invalid(Arc::new(error)))
+}
+
+/// The file beside the content that holds metadata and piece layers for the next run, so that a
+/// magnet link needs no peer that has them a second time. Its methods block.
+#[derive(Debug, Clone)]
+pub(super) struct MetadataStore {
+    file: MetadataFile,
+    is_read_only: bool,
+}
+
+impl MetadataStore {
+    /// `None` if resume data is not wanted.
+    pub(super) fn new(options: &TorrentOptions, hashes: InfoHashes) -> Option<Self> {
+        options.resume.then(|| Self {
+            file: MetadataFile::new(&options.folder, hashes),
+            is_read_only: options.read_only,
+        })
+    }
+
+    pub(super) fn load(&self) -> Option<Metainfo> {
+        self.file.load(&read_options())
+    }
+
+    pub(super) fn save(&self, metainfo: &Metainfo) {
+        if self.is_read_only {
+            return;
+        }
+        // A failure makes the next run ask peers again, so this run goes on.
+        if let Err(error) = self.file.save(metainfo) {
+            tracing::warn!(%error, "the metadata is not kept for the next run");
+        }
+    }
+}
+
+/// Lenient: the info-hash says that nobody has other bytes, so they are taken as they are.
+fn read_options() -> ReadOptions {
+    ReadOptions::lenient()
+}
+
+#[cfg(test)]
+mod tests {
+    use tinytorrent_types::InfoHashV1;
+
+    use super::*;
+
+    const INFO: &[u8] =
+        b"d6:lengthi1e4:name1:x12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaae";
+
+    fn metainfo() -> Metainfo {
+        Metainfo::from_info(ReadOptions::lenient().read_info(INFO).unwrap())
+    }
+
+    #[test]
+    fn bytes_of_another_hash_are_refused() {
+        let hashes = metainfo().hashes();
+        assert!(read_info(INFO, hashes).is_ok());
+        let other = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
+        assert!(matches!(read_info(INFO, other), Err(BadMetadata::WrongHash)));
+    }
+
+    #[test]
+    fn metadata_is_saved_unless_nothing_may_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = TorrentOptions::new(folder.path());
+        let store = |options: &_| MetadataStore::new(options, metainfo().hashes());
+        options.read_only(true);
+        store(&options).unwrap().save(&metainfo());
+        assert_eq!(store(&options).unwrap().load(), None);
+        options.read_only(false);
+        store(&options).unwrap().save(&metainfo());
+        assert_eq!(store(&options).unwrap().load(), Some(metainfo()));
+        options.resume(false);
+        assert!(store(&options).is_none());
+    }
+}
