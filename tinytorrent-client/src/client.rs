@@ -96,3 +96,44 @@ impl Client {
         self.resources.peer_id
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::time::Duration;
+
+    use tinytorrent_metainfo::Metainfo;
+    use tinytorrent_types::{InfoHashV1, InfoHashes};
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::{Event, State, TorrentError};
+
+    const TORRENT: &[u8] =
+        b"d4:infod6:lengthi1e4:name1:x12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaaee";
+
+    fn client_without_threads() -> Client {
+        let mut options = ClientOptions::default();
+        options.accept_peers(false);
+        Client::with_threads(options, |_| Err(io::ErrorKind::WouldBlock.into())).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_torrent_without_a_thread_for_its_job_fails_with_the_reason() {
+        let metainfo = Metainfo::from_bytes(TORRENT).unwrap();
+        let hash = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
+        // The first has its content opened, the second its saved metadata loaded.
+        for source in [Source::from(&metainfo), Source::from(hash)] {
+            let client = client_without_threads();
+            let folder = tempfile::tempdir().unwrap();
+            let torrent = client.add(source, TorrentOptions::new(folder.path())).unwrap();
+            let mut events = torrent.events();
+            let ended = timeout(Duration::from_secs(60), torrent.finished()).await;
+            let error = ended.expect("it does not wait for ever").unwrap_err();
+            let TorrentError::Thread(source) = &error else { panic!("{error}") };
+            assert_eq!(source.kind(), io::ErrorKind::WouldBlock);
+            assert_eq!(torrent.state(), State::Failed);
+            assert!(matches!(events.next().await, Some(Event::Failed(TorrentError::Thread(_)))));
+        }
+    }
+}

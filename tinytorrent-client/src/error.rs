@@ -51,6 +51,10 @@ pub enum TorrentError {
     /// The disk failed while the torrent was running.
     #[error("{0}")]
     Disk(String),
+    /// The system gives no thread for a job that the torrent cannot go on without. Its limit of
+    /// threads or its memory is used up; add the torrent again once there is more.
+    #[error("cannot start a thread: {0}")]
+    Thread(Arc<io::Error>),
     /// [`PathPolicy::Exact`](tinytorrent_metainfo::PathPolicy::Exact) is wanted, and a name would have
     /// to change.
     #[error(transparent)]

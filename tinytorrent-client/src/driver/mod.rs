@@ -149,10 +149,11 @@ impl Driver {
         self.stage.fail(error);
     }
 
-    /// Runs a job on a thread of its own.
+    /// Runs a job on a thread of its own. Without a thread its result would be waited for in vain,
+    /// so the torrent fails.
     fn spawn_thread(&mut self, job: impl FnOnce() -> JobOutcome + Send + 'static) {
         if let Err(error) = self.background.spawn_thread(job) {
-            tracing::error!(%error, "the system gives no thread");
+            self.fail(TorrentError::Thread(Arc::new(error)));
         }
     }
 
