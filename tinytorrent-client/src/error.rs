@@ -48,9 +48,6 @@ pub enum TorrentError {
     /// The content cannot be read or written where it belongs.
     #[error(transparent)]
     Storage(#[from] Arc<StorageError>),
-    /// The disk failed while the torrent was running.
-    #[error("{0}")]
-    Disk(String),
     /// The system gives no thread for a job that the torrent cannot go on without. Its limit of
     /// threads or its memory is used up; add the torrent again once there is more.
     #[error("cannot start a thread: {0}")]

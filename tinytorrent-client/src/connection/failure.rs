@@ -55,3 +55,24 @@ impl From<ConnectFailure> for ConnectionError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_hangs_up_on_a_plain_handshake_may_want_encryption() {
+        let io = |kind: io::ErrorKind| ConnectFailure::Io(kind.into());
+        assert!(ConnectFailure::Closed.may_want_encryption());
+        assert!(io(io::ErrorKind::ConnectionReset).may_want_encryption());
+        assert!(!io(io::ErrorKind::ConnectionRefused).may_want_encryption());
+        assert!(!ConnectFailure::HandshakeTimeout.may_want_encryption());
+    }
+
+    #[test]
+    fn the_engine_learns_the_kind_of_an_error_of_the_system() {
+        let refused = ConnectFailure::Io(io::ErrorKind::ConnectionRefused.into());
+        let error = ConnectionError::from(refused);
+        assert_eq!(error, ConnectionError::Io(io::ErrorKind::ConnectionRefused));
+    }
+}
