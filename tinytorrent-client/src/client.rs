@@ -1,13 +1,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tinytorrent_storage::{CheckTurns, Disk, FilePool};
-use tinytorrent_tracker::client::TrackerClient;
 use tinytorrent_types::PeerId;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::connection::buffers::BufferPool;
 use crate::driver;
 use crate::listener;
 use crate::registry::Registry;
@@ -52,21 +49,8 @@ impl Client {
             addresses.push(listener.local_addr().map_err(ClientError::Socket)?);
             listeners.spawn(listener::run(listener, Arc::clone(&registry), options.encryption));
         }
-        Ok(Self {
-            resources: Arc::new(Resources {
-                peer_id: PeerId::generate(rand::random()),
-                addresses,
-                registry,
-                buffers: BufferPool::new(options.receive_budget()),
-                files: Arc::new(FilePool::new(options.open_files)),
-                checks: Arc::<CheckTurns>::default(),
-                disk: Disk::new(&options.disk()).map_err(ClientError::Threads)?,
-                trackers: TrackerClient::new(options.trackers()),
-                spawn_thread,
-                listeners,
-                options,
-            }),
-        })
+        let resources = Resources::new(options, registry, addresses, listeners, spawn_thread)?;
+        Ok(Self { resources: Arc::new(resources) })
     }
 
     /// Adds a torrent and returns at once. Whatever has to be looked for, metadata, content on

@@ -6,10 +6,10 @@ use tinytorrent_tracker::client::TrackerClient;
 use tinytorrent_types::PeerId;
 use tokio::task::JoinSet;
 
-use crate::ClientOptions;
 use crate::connection::buffers::BufferPool;
 use crate::registry::Registry;
 use crate::threads::SpawnThread;
+use crate::{ClientError, ClientOptions};
 
 /// The resources that all torrents of a client share.
 #[derive(Debug)]
@@ -28,4 +28,32 @@ pub(crate) struct Resources {
     /// Tasks that accept connections; aborted when the last user of the client is dropped.
     #[expect(dead_code, reason = "dropping it aborts the tasks")]
     pub(crate) listeners: JoinSet<()>,
+}
+
+impl Resources {
+    /// Starts the disk's threads.
+    ///
+    /// # Errors
+    /// The system gives no threads.
+    pub(crate) fn new(
+        options: ClientOptions,
+        registry: Arc<Registry>,
+        addresses: Vec<SocketAddr>,
+        listeners: JoinSet<()>,
+        spawn_thread: SpawnThread,
+    ) -> Result<Self, ClientError> {
+        Ok(Self {
+            peer_id: PeerId::generate(rand::random()),
+            addresses,
+            registry,
+            buffers: BufferPool::new(options.receive_budget()),
+            files: Arc::new(FilePool::new(options.open_files)),
+            checks: Arc::<CheckTurns>::default(),
+            disk: Disk::new(&options.disk()).map_err(ClientError::Threads)?,
+            trackers: TrackerClient::new(options.trackers()),
+            spawn_thread,
+            listeners,
+            options,
+        })
+    }
 }

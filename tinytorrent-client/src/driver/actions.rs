@@ -1,13 +1,17 @@
 //! From actions of the engine to effects.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use tinytorrent_swarm::{Action, AnnounceTask, ConnectionError, Event as SwarmEvent, Input};
+use tinytorrent_swarm::{
+    Action, AnnounceTask, ConnectionError, Event as SwarmEvent, Input, PeerSource,
+};
 use tinytorrent_wire::Handshake;
 
-use super::outcome::JobOutcome;
+use super::job::{Job, JobOutcome};
+use super::step::Step;
 use super::{Driver, lookups};
-use crate::Event;
+use crate::{Event, TorrentError};
 
 impl Driver {
     /// Carries out all actions of the engine, sends all messages, and collects the events.
@@ -47,24 +51,57 @@ impl Driver {
                 self.close(peer);
             }
             Action::ServeBlock { peer, block } => {
-                let running = self.stage.running();
+                let running = self.lifecycle.running();
                 if let Some(data) = running.and_then(|running| running.plane.read(peer, block)) {
                     self.connections.send_block(peer, block, data);
                 }
             }
             Action::VerifyPiece { piece, digests } => {
-                if let Some(running) = self.stage.running() {
+                if let Some(running) = self.lifecycle.running() {
                     running.plane.verify(piece, digests);
                 }
             }
-            Action::CheckMetadata { info } => self.check_metadata(info),
-            Action::CheckHashes { peer, hashes } => self.check_hashes(now, peer, &hashes),
+            Action::CheckMetadata { info } => {
+                let job = self.lifecycle.check_metadata(info);
+                self.spawn_thread(job);
+            }
+            Action::CheckHashes { peer, hashes } => {
+                let steps = self.lifecycle.add_hashes(peer, &hashes);
+                self.take(now, steps);
+            }
             Action::ReadHashes { peer, request } => {
-                let running = self.stage.running();
-                let hashes = running.and_then(|running| running.layers.answer(&request));
+                let hashes = self.lifecycle.answer_hashes(&request);
                 self.swarm.handle_input(now, Input::HashesRead { peer, request, hashes });
             }
             Action::Announce(task) => self.announce(task),
+        }
+    }
+
+    /// Takes the steps of a torrent on its way from one stage to the next.
+    pub(super) fn take(&mut self, now: Instant, steps: Vec<Step>) {
+        for step in steps {
+            match step {
+                Step::Input(input) => self.swarm.handle_input(now, input),
+                Step::Job(job) => self.spawn_thread(job),
+                Step::AddLinkPeers(peers) => self.add_peers(now, PeerSource::Magnet, peers),
+                Step::SetStoreBudget(bytes) => self.swarm.set_store_budget(now, bytes),
+                Step::ShowMetainfo(metainfo) => self.outbox.set_metainfo(metainfo),
+                Step::ShowContentPath(path) => self.outbox.set_content_path(path),
+                Step::Publish(event) => self.outbox.push(event),
+                Step::PublishChecked => {
+                    let stats = self.swarm.stats(now);
+                    let have = stats.have_bytes;
+                    self.outbox.push(Event::Checked { have, total: have + stats.left });
+                }
+            }
+        }
+    }
+
+    /// Runs a job on a thread of its own. Without a thread its result would be waited for in vain,
+    /// so the torrent fails.
+    fn spawn_thread(&mut self, job: Job) {
+        if let Err(error) = self.background.spawn_thread(|| job.run()) {
+            self.lifecycle.fail(TorrentError::Thread(Arc::new(error)));
         }
     }
 
@@ -78,9 +115,11 @@ impl Driver {
 
     fn on_event(&mut self, event: SwarmEvent) {
         tracing::debug!(?event);
-        // The download counts as finished once oversized files are cut; see `on_cut`.
-        if matches!(event, SwarmEvent::Finished) && self.cut_oversized() {
-            return;
+        // The download counts as finished once oversized files are cut; see `Lifecycle::on_cut`.
+        if matches!(event, SwarmEvent::Finished)
+            && let Some(job) = self.lifecycle.cut_oversized()
+        {
+            return self.spawn_thread(job);
         }
         self.outbox.push(Event::Swarm(event));
     }

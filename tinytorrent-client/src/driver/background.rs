@@ -1,8 +1,6 @@
 //! Jobs that run beside the driver: tasks of the runtime, and threads for what blocks.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -15,26 +13,11 @@ pub(super) struct Background<T> {
     tasks: JoinSet<()>,
     results: mpsc::UnboundedSender<T>,
     spawn_thread: SpawnThread,
-    cancellation: Cancellation,
-}
-
-/// A flag that jobs on threads look at, since a thread cannot be aborted.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Cancellation(Arc<AtomicBool>);
-
-impl Cancellation {
-    pub(super) fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 impl<T: Send + 'static> Background<T> {
     pub(super) fn new(results: mpsc::UnboundedSender<T>, spawn_thread: SpawnThread) -> Self {
-        Self { tasks: JoinSet::new(), results, spawn_thread, cancellation: Cancellation::default() }
+        Self { tasks: JoinSet::new(), results, spawn_thread }
     }
 
     /// Runs a future on the runtime.
@@ -58,22 +41,6 @@ impl<T: Send + 'static> Background<T> {
             // The receiver is gone once the torrent has ended.
             let _ = results.send(job());
         }))
-    }
-
-    /// The flag by which jobs on threads learn that the torrent has ended.
-    pub(super) fn cancellation(&self) -> Cancellation {
-        self.cancellation.clone()
-    }
-
-    /// Asks the jobs on threads to end early.
-    pub(super) fn cancel(&self) {
-        self.cancellation.cancel();
-    }
-}
-
-impl<T> Drop for Background<T> {
-    fn drop(&mut self) {
-        self.cancellation.cancel();
     }
 }
 
@@ -99,15 +66,5 @@ mod tests {
         let error = background.spawn_thread(|| 1).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         assert!(results.try_recv().is_err());
-    }
-
-    #[tokio::test]
-    async fn dropping_it_cancels_jobs_on_threads() {
-        let (sender, _results) = mpsc::unbounded_channel::<()>();
-        let background = Background::new(sender, threads::spawn);
-        let cancellation = background.cancellation();
-        assert!(!cancellation.is_cancelled());
-        drop(background);
-        assert!(cancellation.is_cancelled());
     }
 }

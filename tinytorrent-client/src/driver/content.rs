@@ -9,7 +9,7 @@ use tinytorrent_storage::{
 };
 use tinytorrent_types::Bitfield;
 
-use super::background::Cancellation;
+use super::cancellation::Cancellation;
 use super::choice::FileChoice;
 use crate::resources::Resources;
 use crate::{Event, TorrentError, TorrentOptions};

@@ -6,7 +6,7 @@ use tinytorrent_storage::Completion;
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
-use super::outcome::JobOutcome;
+use super::job::JobOutcome;
 use crate::connection::{Incoming, Notice};
 use crate::torrent::Command;
 

@@ -7,7 +7,7 @@ use tinytorrent_swarm::{AnnounceOutcome, ConnectionError, Input, PeerKey, PeerSo
 use tinytorrent_wire::{Frames, Message};
 
 use super::data::DiskReport;
-use super::outcome::JobOutcome;
+use super::job::JobOutcome;
 use super::{Driver, lookups};
 use crate::PeerAddress;
 use crate::connection::{Incoming, Notice};
@@ -41,7 +41,7 @@ impl Driver {
             match message {
                 Ok(Message::Piece(piece)) => {
                     let verdict = self.swarm.handle_block(now, peer, piece.header());
-                    if let Some(running) = self.stage.running() {
+                    if let Some(running) = self.lifecycle.running() {
                         running.plane.store(verdict, piece.data);
                     }
                 }
@@ -62,7 +62,7 @@ impl Driver {
     /// Closes a connection that the engine has forgotten, or will.
     pub(super) fn close(&mut self, peer: PeerKey) {
         self.connections.close(peer);
-        if let Some(running) = self.stage.running() {
+        if let Some(running) = self.lifecycle.running() {
             running.plane.cancel_reads(peer);
         }
     }
@@ -117,7 +117,7 @@ impl Driver {
     }
 
     pub(super) fn on_completion(&mut self, now: Instant, completion: Completion) {
-        let Some(running) = self.stage.running() else { return };
+        let Some(running) = self.lifecycle.running() else { return };
         match running.plane.on_completion(completion) {
             Some(DiskReport::Input(input)) => self.swarm.handle_input(now, input),
             Some(DiskReport::Read { peer, block, data }) => {
@@ -127,10 +127,10 @@ impl Driver {
                 self.swarm.handle_input(now, Input::BlockServed { peer, block, sent: false });
                 self.swarm.handle_input(now, Input::PieceLost { piece: block.piece() });
             }
-            Some(DiskReport::Saved) => self.stage.on_saved(),
+            Some(DiskReport::Saved) => self.lifecycle.on_saved(),
             Some(DiskReport::NotSaved(error)) => {
                 self.log_unsaved(&error);
-                self.stage.on_saved();
+                self.lifecycle.on_saved();
             }
             None => {}
         }
@@ -146,19 +146,20 @@ impl Driver {
     }
 
     pub(super) fn on_outcome(&mut self, now: Instant, outcome: JobOutcome) {
-        match outcome {
+        let steps = match outcome {
             JobOutcome::Resolved { source, addresses } => {
-                self.swarm.handle_input(now, Input::PeersFound { source, addresses });
+                return self.swarm.handle_input(now, Input::PeersFound { source, addresses });
             }
-            JobOutcome::Announced(outcome) => self.on_announced(now, outcome),
+            JobOutcome::Announced(outcome) => return self.on_announced(now, outcome),
             JobOutcome::MetadataLoaded { metainfo, link_peers } => {
-                self.on_metadata_loaded(now, metainfo, link_peers);
+                self.lifecycle.on_metadata_loaded(metainfo, link_peers)
             }
-            JobOutcome::MetadataChecked(info) => self.on_metadata_checked(now, info),
-            JobOutcome::LayersSaved(metainfo) => self.on_layers_saved(now, &metainfo),
-            JobOutcome::Opened(opened) => self.on_opened(now, opened),
-            JobOutcome::Cut(events) => self.on_cut(events),
-        }
+            JobOutcome::MetadataChecked(info) => self.lifecycle.on_metadata_checked(info),
+            JobOutcome::LayersSaved(metainfo) => self.lifecycle.on_layers_saved(metainfo),
+            JobOutcome::Opened(opened) => self.lifecycle.on_opened(opened),
+            JobOutcome::Cut(events) => self.lifecycle.on_cut(events),
+        };
+        self.take(now, steps);
     }
 
     fn on_announced(&mut self, now: Instant, outcome: AnnounceOutcome) {

@@ -7,24 +7,26 @@
 
 mod actions;
 mod background;
+mod cancellation;
 mod choice;
 mod connections;
 mod content;
 mod data;
 mod inlets;
 mod inputs;
+mod job;
 mod layers;
+mod lifecycle;
 mod links;
 mod lookups;
 mod metadata;
 mod outbox;
-mod outcome;
 mod oversized;
-mod preparation;
 mod running;
 mod saves;
 mod stage;
 mod start;
+mod step;
 #[cfg(test)]
 mod testing;
 
@@ -32,39 +34,29 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use background::Background;
-use choice::FileChoice;
 use connections::Connections;
 use inlets::{Inlets, WakeUp};
-use metadata::MetadataStore;
+use job::JobOutcome;
+use lifecycle::Lifecycle;
 use outbox::Outbox;
-use outcome::JobOutcome;
 use saves::SaveSchedule;
 use stage::{EngineFacts, Stage};
 pub(crate) use start::start;
-use tinytorrent_storage::Completion;
 use tinytorrent_swarm::Swarm;
-use tokio::sync::mpsc;
 
 use crate::registry::Registration;
 use crate::resources::Resources;
 use crate::torrent::State;
-use crate::{TorrentError, TorrentOptions};
 
-/// The state of a driver, most of it in parts.
+/// The engine of a torrent and the parts around it.
 struct Driver {
     resources: Arc<Resources>,
-    options: Arc<TorrentOptions>,
-    files: FileChoice,
     registration: Registration,
-    /// `None` if resume data is neither used nor kept.
-    saved_metadata: Option<MetadataStore>,
-    saves: SaveSchedule,
     swarm: Swarm,
-    stage: Stage,
+    lifecycle: Lifecycle,
+    saves: SaveSchedule,
     connections: Connections,
     background: Background<JobOutcome>,
-    /// The sender that the disk reports through, once there is a content.
-    completions: mpsc::UnboundedSender<Completion>,
     outbox: Outbox,
 }
 
@@ -74,7 +66,7 @@ impl Driver {
         let mut now = Instant::now();
         loop {
             self.end_turn(now);
-            if self.stage.is_over() {
+            if self.lifecycle.stage().is_over() {
                 return self.end(now);
             }
             let wake_up = inlets.next(now, self.deadline(now)).await;
@@ -88,7 +80,7 @@ impl Driver {
         self.swarm.handle_timeout(now);
         self.save_if_due(now);
         self.act(now);
-        self.stage.handle_timeout(now, self.swarm.is_stopped());
+        self.lifecycle.handle_timeout(now, self.swarm.is_stopped());
         self.publish();
     }
 
@@ -109,7 +101,7 @@ impl Driver {
             WakeUp::Incoming(incoming) => self.accept(now, *incoming),
             WakeUp::Command(command) => self.on_command(now, command),
             // Without a handle nobody waits for a stop in good order.
-            WakeUp::Abandoned => self.stage = Stage::Over(None),
+            WakeUp::Abandoned => self.lifecycle.abandon(),
             WakeUp::Timeout => {}
         }
     }
@@ -118,14 +110,14 @@ impl Driver {
     fn deadline(&self, now: Instant) -> Option<Instant> {
         let deadlines = [
             self.swarm.poll_timeout(),
-            self.stage.deadline(now),
-            matches!(self.stage, Stage::Running(_)).then_some(self.saves.deadline()),
+            self.lifecycle.stage().deadline(now),
+            matches!(self.lifecycle.stage(), Stage::Running(_)).then_some(self.saves.deadline()),
         ];
         deadlines.into_iter().flatten().min()
     }
 
     fn save_if_due(&mut self, now: Instant) {
-        if let Stage::Running(running) = &self.stage
+        if let Stage::Running(running) = self.lifecycle.stage()
             && self.saves.is_due(now, || self.swarm.stats(now).have_bytes)
         {
             running.plane.save(&self.swarm.stats(now));
@@ -133,32 +125,15 @@ impl Driver {
     }
 
     fn stop(&mut self, now: Instant) {
-        if self.stage.is_stopping_or_over() {
-            return;
-        }
-        let state = self.state();
-        self.swarm.stop(now);
-        // A check that goes on would be in vain: its result is not looked at any more.
-        self.background.cancel();
-        let stats = self.swarm.stats(now);
-        let is_saving = self.stage.running().is_some_and(|running| running.plane.save(&stats));
-        self.stage.stop(now, state, is_saving, self.resources.options.stop_patience);
-    }
-
-    fn fail(&mut self, error: TorrentError) {
-        self.stage.fail(error);
-    }
-
-    /// Runs a job on a thread of its own. Without a thread its result would be waited for in vain,
-    /// so the torrent fails.
-    fn spawn_thread(&mut self, job: impl FnOnce() -> JobOutcome + Send + 'static) {
-        if let Err(error) = self.background.spawn_thread(job) {
-            self.fail(TorrentError::Thread(Arc::new(error)));
+        if !self.lifecycle.stage().is_stopping_or_over() {
+            let state = self.state();
+            self.swarm.stop(now);
+            self.lifecycle.stop(now, state, &self.swarm.stats(now));
         }
     }
 
     fn state(&self) -> State {
-        self.stage.state(EngineFacts {
+        self.lifecycle.state(EngineFacts {
             is_paused: self.swarm.is_paused(),
             is_finished: self.swarm.is_finished(),
         })
@@ -166,7 +141,7 @@ impl Driver {
 
     fn publish(&mut self) {
         // The end has a publication of its own, with the figures.
-        if !self.stage.is_over() {
+        if !self.lifecycle.stage().is_over() {
             self.outbox.publish(self.state());
         }
     }
@@ -175,6 +150,6 @@ impl Driver {
         let stats = self.swarm.stats(now);
         // A program that learns of the end may add the torrent again at once.
         drop(self.registration);
-        self.outbox.publish_end(self.stage.into_error(), stats);
+        self.outbox.publish_end(self.lifecycle.into_error(), stats);
     }
 }

@@ -46,13 +46,13 @@ impl Outbox {
     }
 
     /// Changes the metainfo.
-    pub(super) fn set_metainfo(&mut self, metainfo: &Arc<Metainfo>) {
-        self.metainfo = Some(Arc::clone(metainfo));
+    pub(super) fn set_metainfo(&mut self, metainfo: Arc<Metainfo>) {
+        self.metainfo = Some(metainfo);
     }
 
     /// Changes the path of the content.
-    pub(super) fn set_content_path(&mut self, path: Option<PathBuf>) {
-        self.content_path = path;
+    pub(super) fn set_content_path(&mut self, path: PathBuf) {
+        self.content_path = Some(path);
     }
 
     /// Publishes everything that has changed, and all events.
@@ -112,7 +112,7 @@ mod tests {
     fn a_turn_is_published_at_once_and_at_its_end() {
         let (mut outbox, mut events, mut status) = outbox();
         outbox.push(Event::Checked { have: 1, total: 2 });
-        outbox.set_content_path(Some("x".into()));
+        outbox.set_content_path("x".into());
         assert!(events.try_recv().is_err() && !status.has_changed().unwrap());
         outbox.publish(State::Downloading);
         assert!(matches!(events.try_recv(), Ok(Event::Checked { .. })));
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn the_end_keeps_what_was_published_before() {
         let (mut outbox, mut events, status) = outbox();
-        outbox.set_content_path(Some("x".into()));
+        outbox.set_content_path("x".into());
         outbox.publish(State::Downloading);
         let stats = Stats { downloaded: 5, ..Stats::default() };
         outbox.publish_end(None, stats);

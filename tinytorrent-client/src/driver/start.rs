@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tinytorrent_swarm::{Config, Swarm};
+use tinytorrent_swarm::{Config, PeerSource, Swarm};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::Driver;
@@ -9,10 +9,9 @@ use super::background::Background;
 use super::choice::FileChoice;
 use super::connections::Connections;
 use super::inlets::{Inlets, Receivers};
-use super::metadata::MetadataStore;
+use super::lifecycle::Lifecycle;
 use super::outbox::Outbox;
 use super::saves::SaveSchedule;
-use super::stage::Stage;
 use crate::registry::Registration;
 use crate::resources::Resources;
 use crate::torrent::{State, Status};
@@ -46,21 +45,24 @@ pub(crate) fn start(
     let torrent = Torrent::new(hashes, command_sender, event_sender.downgrade(), status);
     let now = Instant::now();
     let (encryption, buffers) = (resources.options.encryption, resources.buffers.clone());
+    let swarm = Swarm::new(now, config(&resources, &source, &options));
+    let files = FileChoice::new(options.files.clone(), source.selection);
+    let user_peers = options.peers.clone();
+    let shared = Arc::clone(&resources);
     let mut driver = Driver {
-        swarm: Swarm::new(now, config(&resources, &source, &options)),
-        stage: Stage::FetchingMetadata,
         registration,
-        files: FileChoice::new(options.files.clone(), source.selection),
-        saved_metadata: MetadataStore::new(&options, hashes),
+        swarm,
+        lifecycle: Lifecycle::new(hashes, shared, options, files, completion_sender),
         saves: SaveSchedule::new(now),
         connections: Connections::new(notice_sender, encryption, buffers),
         background: Background::new(outcome_sender, resources.spawn_thread),
-        completions: completion_sender,
         outbox: Outbox::new(event_sender, status_sender),
-        options: Arc::new(options),
         resources,
     };
-    driver.begin(now, source.metainfo, source.peers);
+    driver.add_peers(now, PeerSource::User, user_peers);
+    let steps = driver.lifecycle.begin(source.metainfo, source.peers);
+    driver.take(now, steps);
+    driver.publish();
     let receivers = Receivers { notices, incoming, commands, completions, outcomes };
     tokio::spawn(driver.run(Inlets::new(receivers)));
     Ok(torrent)

@@ -1,0 +1,75 @@
+//! Jobs that block or compute for long, and so run on threads of their own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tinytorrent_metainfo::{Info, Metainfo};
+use tinytorrent_storage::{Misfit, Storage};
+use tinytorrent_swarm::{AnnounceOutcome, PeerSource};
+use tinytorrent_types::InfoHashes;
+
+use super::content::{OpenFailure, OpenJob, Opened};
+use super::metadata::{self, BadMetadata, MetadataStore};
+use super::oversized;
+use crate::{Event, PeerAddress};
+
+/// A job for a thread.
+pub(super) enum Job {
+    /// Looks for metadata that an earlier run has saved. Peers of the magnet link wait for it.
+    LoadMetadata { store: MetadataStore, link_peers: Vec<PeerAddress> },
+    /// Checks metadata from peers, and saves it if it is right.
+    CheckMetadata { bytes: Bytes, hashes: InfoHashes, store: Option<MetadataStore> },
+    /// Saves the piece layers of a torrent.
+    SaveLayers { metainfo: Arc<Metainfo>, store: Option<MetadataStore> },
+    /// Opens the content and checks it.
+    Open(OpenJob),
+    /// Cuts files that are too long.
+    Cut { storage: Arc<Storage>, files: Vec<Misfit> },
+}
+
+/// The result of a [`Job`], or of a task that ran beside the driver.
+pub(super) enum JobOutcome {
+    /// Names of peers were resolved.
+    Resolved { source: PeerSource, addresses: Vec<SocketAddr> },
+    /// A tracker answered, or failed.
+    Announced(AnnounceOutcome),
+    /// Saved metadata was looked for; `None` if there is none.
+    MetadataLoaded { metainfo: Option<Box<Metainfo>>, link_peers: Vec<PeerAddress> },
+    /// Metadata was checked and, if right, saved.
+    MetadataChecked(Result<Arc<Info>, BadMetadata>),
+    /// Piece layers were saved.
+    LayersSaved(Arc<Metainfo>),
+    /// The content was opened and checked.
+    Opened(Result<Box<Opened>, OpenFailure>),
+    /// Files were cut: an event for each.
+    Cut(Vec<Event>),
+}
+
+impl Job {
+    /// Does the job. Blocks.
+    pub(super) fn run(self) -> JobOutcome {
+        match self {
+            Job::LoadMetadata { store, link_peers } => {
+                JobOutcome::MetadataLoaded { metainfo: store.load().map(Box::new), link_peers }
+            }
+            Job::CheckMetadata { bytes, hashes, store } => {
+                let info = metadata::read_info(&bytes, hashes);
+                if let (Ok(info), Some(store)) = (&info, store) {
+                    // Saved before it is published, so that even after a kill peers are not asked
+                    // again.
+                    store.save(&Metainfo::from_info(Arc::clone(info)));
+                }
+                JobOutcome::MetadataChecked(info)
+            }
+            Job::SaveLayers { metainfo, store } => {
+                if let Some(store) = store {
+                    store.save(&metainfo);
+                }
+                JobOutcome::LayersSaved(metainfo)
+            }
+            Job::Open(job) => JobOutcome::Opened(job.run()),
+            Job::Cut { storage, files } => JobOutcome::Cut(oversized::cut(&storage, files)),
+        }
+    }
+}

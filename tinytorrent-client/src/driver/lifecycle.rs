@@ -1,0 +1,310 @@
+//! The way of a torrent through its stages.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use tinytorrent_metainfo::{Info, Metainfo};
+use tinytorrent_storage::{Completion, PieceHashes};
+use tinytorrent_swarm::{Event as SwarmEvent, Input, PeerKey, Stats};
+use tinytorrent_types::InfoHashes;
+use tinytorrent_wire::{HashRequest, Hashes};
+use tokio::sync::mpsc;
+
+use super::cancellation::CancelOnDrop;
+use super::choice::FileChoice;
+use super::content::{OpenFailure, OpenJob, Opened};
+use super::job::Job;
+use super::layers::LayerFetch;
+use super::metadata::{BadMetadata, MetadataStore};
+use super::oversized;
+use super::running::Running;
+use super::stage::{EngineFacts, Stage};
+use super::step::Step;
+use crate::resources::Resources;
+use crate::torrent::State;
+use crate::{Event, PeerAddress, TorrentError, TorrentOptions};
+
+/// The stage of a torrent, and the settings that decide on the next one.
+///
+/// Methods that change the stage return the steps that the driver has to take, in order.
+pub(super) struct Lifecycle {
+    stage: Stage,
+    hashes: InfoHashes,
+    resources: Arc<Resources>,
+    options: Arc<TorrentOptions>,
+    files: FileChoice,
+    /// `None` if resume data is neither used nor kept.
+    store: Option<MetadataStore>,
+    /// The sender that the disk reports through, once there is a content.
+    completions: mpsc::UnboundedSender<Completion>,
+    /// The flag that ends a check early.
+    check: CancelOnDrop,
+}
+
+impl Lifecycle {
+    pub(super) fn new(
+        hashes: InfoHashes,
+        resources: Arc<Resources>,
+        options: TorrentOptions,
+        files: FileChoice,
+        completions: mpsc::UnboundedSender<Completion>,
+    ) -> Self {
+        Self {
+            stage: Stage::FetchingMetadata,
+            hashes,
+            resources,
+            store: MetadataStore::new(&options, hashes),
+            options: Arc::new(options),
+            files,
+            completions,
+            check: CancelOnDrop::default(),
+        }
+    }
+
+    /// Begins with the metainfo and the peers that were known when the torrent was added.
+    pub(super) fn begin(
+        &mut self,
+        metainfo: Option<Arc<Metainfo>>,
+        link_peers: Vec<PeerAddress>,
+    ) -> Vec<Step> {
+        let mut steps = metainfo.map_or_else(Vec::new, |metainfo| self.open(metainfo));
+        let is_missing = matches!(self.stage, Stage::FetchingMetadata | Stage::FetchingLayers(_));
+        steps.push(match self.store.clone().filter(|_| is_missing) {
+            // Peers of the link wait for the result: the torrent may turn out to be private, and
+            // then takes none of them (BEP 27).
+            Some(store) => Step::Job(Job::LoadMetadata { store, link_peers }),
+            None => Step::AddLinkPeers(link_peers),
+        });
+        steps
+    }
+
+    /// Goes on with metadata or piece layers that an earlier run has saved, if they are missing.
+    pub(super) fn on_metadata_loaded(
+        &mut self,
+        saved: Option<Box<Metainfo>>,
+        link_peers: Vec<PeerAddress>,
+    ) -> Vec<Step> {
+        let is_private = saved.as_ref().is_some_and(|saved| saved.info().is_private());
+        let mut steps = Vec::new();
+        if !is_private {
+            steps.push(Step::AddLinkPeers(link_peers));
+        }
+        let Some(saved) = saved else { return steps };
+        match &mut self.stage {
+            Stage::FetchingMetadata => {
+                tracing::debug!("the metadata is known from an earlier run");
+                steps.push(Step::Input(Input::HashesNeeded(Vec::new())));
+                steps.extend(self.begin_with(*saved));
+            }
+            Stage::FetchingLayers(fetch) => {
+                fetch.add_saved(*saved);
+                steps.push(Step::Input(Input::HashesNeeded(fetch.requests())));
+                if let Some(metainfo) = fetch.take_complete() {
+                    steps.extend(self.begin_with_layers(metainfo));
+                }
+            }
+            // Peers have sent everything meanwhile, or the torrent is about to end.
+            Stage::SavingLayers
+            | Stage::Checking
+            | Stage::Running(_)
+            | Stage::Stopping(_)
+            | Stage::Over(_) => {}
+        }
+        steps
+    }
+
+    /// Returns the job that checks bytes that peers sent as the info dictionary.
+    pub(super) fn check_metadata(&self, bytes: Bytes) -> Job {
+        Job::CheckMetadata { bytes, hashes: self.hashes, store: self.store.clone() }
+    }
+
+    pub(super) fn on_metadata_checked(
+        &mut self,
+        info: Result<Arc<Info>, BadMetadata>,
+    ) -> Vec<Step> {
+        if !matches!(self.stage, Stage::FetchingMetadata) {
+            return Vec::new(); // that of an earlier run was found meanwhile
+        }
+        match info {
+            Ok(info) => self.begin_with(Metainfo::from_info(info)),
+            Err(BadMetadata::WrongHash) => vec![Step::Input(Input::MetadataRefused)],
+            Err(BadMetadata::Invalid(error)) => {
+                self.fail(TorrentError::Metadata(error));
+                Vec::new()
+            }
+        }
+    }
+
+    /// Goes on with the metadata of a torrent that was added without it.
+    fn begin_with(&mut self, metainfo: Metainfo) -> Vec<Step> {
+        let metainfo = Arc::new(metainfo);
+        let info = Arc::clone(metainfo.info());
+        let mut steps = vec![
+            Step::ShowMetainfo(Arc::clone(&metainfo)),
+            Step::Publish(Event::MetadataReceived(info)),
+        ];
+        steps.extend(self.open(metainfo));
+        steps
+    }
+
+    /// Opens and checks the content, or fetches the piece layers that are missing before.
+    fn open(&mut self, metainfo: Arc<Metainfo>) -> Vec<Step> {
+        let Some(hashes) = PieceHashes::from_metainfo(&metainfo) else {
+            let fetch = LayerFetch::new(&metainfo);
+            let requests = fetch.requests();
+            self.stage = Stage::FetchingLayers(fetch);
+            return vec![Step::Input(Input::HashesNeeded(requests))];
+        };
+        self.stage = Stage::Checking;
+        vec![Step::Job(Job::Open(OpenJob {
+            resources: Arc::clone(&self.resources),
+            options: Arc::clone(&self.options),
+            files: self.files.clone(),
+            metainfo,
+            hashes,
+            cancellation: self.check.flag(),
+        }))]
+    }
+
+    /// Adds hashes of a piece layer that a peer sent.
+    pub(super) fn add_hashes(&mut self, peer: PeerKey, hashes: &Hashes) -> Vec<Step> {
+        let Stage::FetchingLayers(fetch) = &mut self.stage else { return Vec::new() };
+        let (is_right, complete) = (fetch.add(hashes), fetch.take_complete());
+        let request = hashes.request;
+        let mut steps = vec![Step::Input(Input::HashesChecked { peer, request, is_right })];
+        if let Some(metainfo) = complete {
+            self.stage = Stage::SavingLayers;
+            steps.push(Step::Job(Job::SaveLayers { metainfo, store: self.store.clone() }));
+        }
+        steps
+    }
+
+    pub(super) fn on_layers_saved(&mut self, metainfo: Arc<Metainfo>) -> Vec<Step> {
+        if !matches!(self.stage, Stage::SavingLayers) {
+            return Vec::new(); // the torrent is about to end
+        }
+        self.begin_with_layers(metainfo)
+    }
+
+    fn begin_with_layers(&mut self, metainfo: Arc<Metainfo>) -> Vec<Step> {
+        let mut steps = vec![Step::ShowMetainfo(Arc::clone(&metainfo))];
+        steps.extend(self.open(metainfo));
+        steps
+    }
+
+    /// Returns the answer to a peer that asks for hashes of a piece layer; `None` refuses it.
+    pub(super) fn answer_hashes(&mut self, request: &HashRequest) -> Option<Bytes> {
+        self.running().and_then(|running| running.layers.answer(request))
+    }
+
+    pub(super) fn on_opened(&mut self, opened: Result<Box<Opened>, OpenFailure>) -> Vec<Step> {
+        if !matches!(self.stage, Stage::Checking) {
+            return Vec::new(); // the torrent is about to end
+        }
+        match opened {
+            Ok(opened) => return self.run_content(*opened),
+            Err(OpenFailure::Error(error)) => self.fail(error),
+            Err(OpenFailure::Cancelled) => {}
+        }
+        Vec::new()
+    }
+
+    fn run_content(&mut self, opened: Opened) -> Vec<Step> {
+        let mut steps = self.report_files(&opened);
+        let disk = &self.resources.disk;
+        let (running, content) =
+            Running::start(opened, disk, &self.options, self.completions.clone());
+        // More would not be written sooner, and would be lost by a kill.
+        let budget = running.plane.unstored_limit().min(self.resources.options.store_budget());
+        self.stage = Stage::Running(Box::new(running));
+        steps.extend([
+            Step::SetStoreBudget(budget),
+            Step::Input(Input::ContentReady(content)),
+            Step::PublishChecked,
+        ]);
+        steps
+    }
+
+    /// Returns the events of files that are not on disk as they are in the torrent.
+    fn report_files(&self, opened: &Opened) -> Vec<Step> {
+        let storage = &opened.storage;
+        let mut steps = Vec::new();
+        steps.extend(storage.content_path().map(Step::ShowContentPath));
+        let (changes, count) = (&opened.path_changes.first, opened.path_changes.count);
+        if count > 0 {
+            let changes = Arc::clone(changes);
+            steps.push(Step::Publish(Event::PathsChanged { changes, count }));
+        }
+        if self.options.read_only {
+            let longer = opened.recovered.longer.iter();
+            let events = longer.map(|misfit| oversized::event(storage, *misfit, false));
+            steps.extend(events.map(Step::Publish));
+        }
+        steps
+    }
+
+    /// Returns the job that cuts files that are too long, once, if there are any.
+    pub(super) fn cut_oversized(&mut self) -> Option<Job> {
+        let running = self.running()?;
+        let files = running.oversized.begin()?;
+        Some(Job::Cut { storage: Arc::clone(running.plane.storage()), files })
+    }
+
+    /// Returns the events of files that were cut, and the one that was held back until then.
+    pub(super) fn on_cut(&mut self, events: Vec<Event>) -> Vec<Step> {
+        if let Some(running) = self.running() {
+            running.oversized.finish();
+        }
+        let finished = Event::Swarm(SwarmEvent::Finished);
+        events.into_iter().chain([finished]).map(Step::Publish).collect()
+    }
+
+    /// Begins to stop. `stats` are the last figures for the resume data.
+    pub(super) fn stop(&mut self, now: Instant, state: State, stats: &Stats) {
+        // A check that goes on would be in vain: its result is not looked at any more.
+        self.check.cancel();
+        let is_saving = self.running().is_some_and(|running| running.plane.save(stats));
+        self.stage.stop(now, state, is_saving, self.resources.options.stop_patience);
+    }
+
+    /// Ends the torrent by an error. The first error stays.
+    pub(super) fn fail(&mut self, error: TorrentError) {
+        self.stage.fail(error);
+    }
+
+    /// Ends a torrent that no handle is left of.
+    pub(super) fn abandon(&mut self) {
+        self.stage = Stage::Over(None);
+    }
+
+    /// Notes that the resume data is written, or cannot be.
+    pub(super) fn on_saved(&mut self) {
+        self.stage.on_saved();
+    }
+
+    /// Ends a torrent that is stopping once nothing is left to wait for.
+    pub(super) fn handle_timeout(&mut self, now: Instant, told_trackers: bool) {
+        self.stage.handle_timeout(now, told_trackers);
+    }
+
+    pub(super) fn running(&mut self) -> Option<&mut Running> {
+        self.stage.running()
+    }
+
+    pub(super) fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    pub(super) fn state(&self, engine: EngineFacts) -> State {
+        self.stage.state(engine)
+    }
+
+    /// The error that the torrent has ended by, if it has.
+    pub(super) fn into_error(self) -> Option<TorrentError> {
+        self.stage.into_error()
+    }
+}
+
+#[cfg(test)]
+mod tests;
