@@ -12,24 +12,23 @@ use crate::resources::Resources;
 use crate::threads::{self, SpawnThread};
 use crate::{AddError, ClientError, ClientOptions, Source, Torrent, TorrentOptions};
 
-/// What all torrents of a program share: one peer id, listening sockets, the disk's threads, a
-/// budget of memory and of descriptors, and the sockets to trackers.
+/// A BitTorrent client: one peer id, listening sockets, the disk's threads, a budget of memory and
+/// of descriptors, and the sockets to trackers, which all its torrents share.
 ///
-/// Cheap to clone. It goes on for as long as a clone or one of its torrents is held; when all are
-/// dropped, its tasks end.
+/// Cheap to clone. Its tasks run as long as a clone or one of its torrents is held.
 #[derive(Debug, Clone)]
 pub struct Client {
     resources: Arc<Resources>,
 }
 
 impl Client {
-    /// Opens the listening sockets and starts to accept.
+    /// Opens the listening sockets and starts to accept connections.
     ///
     /// # Errors
-    /// An address cannot be listened at.
+    /// A listening socket cannot be opened, or the disk's threads cannot be started.
     ///
     /// # Panics
-    /// Outside of a tokio runtime with I/O and time.
+    /// Panics outside of a tokio runtime with I/O and time.
     pub fn start(options: ClientOptions) -> Result<Self, ClientError> {
         Self::with_threads(options, threads::spawn)
     }
@@ -53,15 +52,14 @@ impl Client {
         Ok(Self { resources: Arc::new(resources) })
     }
 
-    /// Adds a torrent and returns at once. Whatever has to be looked for, metadata, content on
-    /// the disk, trackers or peers, is looked for behind the handle; its
-    /// [`events`](Torrent::events) tell.
+    /// Adds a torrent and returns at once. A task fetches the metadata, checks the content on disk,
+    /// and connects to trackers and peers. Its [`events`](Torrent::events) report the progress.
     ///
     /// # Errors
-    /// The torrent is there already.
+    /// The client has the torrent already.
     ///
     /// # Panics
-    /// Outside of a tokio runtime with I/O and time.
+    /// Panics outside of a tokio runtime with I/O and time.
     pub fn add(
         &self,
         source: impl Into<Source>,
@@ -70,12 +68,12 @@ impl Client {
         driver::start(Arc::clone(&self.resources), source.into(), options)
     }
 
-    /// Where peers can come to us: the addresses asked for, with the ports that were picked.
+    /// The addresses of the listening sockets, with the ports that were picked.
     pub fn listen_addresses(&self) -> &[SocketAddr] {
         &self.resources.addresses
     }
 
-    /// How we call ourselves in this run.
+    /// The peer id of this run.
     pub fn peer_id(&self) -> PeerId {
         self.resources.peer_id
     }
@@ -106,7 +104,7 @@ mod tests {
     async fn a_torrent_without_a_thread_for_its_job_fails_with_the_reason() {
         let metainfo = Metainfo::from_bytes(TORRENT).unwrap();
         let hash = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
-        // The first has its content opened, the second its saved metadata loaded.
+        // The first source has its content opened, the second its saved metadata loaded.
         for source in [Source::from(&metainfo), Source::from(hash)] {
             let client = client_without_threads();
             let folder = tempfile::tempdir().unwrap();

@@ -7,7 +7,7 @@ use tinytorrent_tracker::client::ClientConfig;
 use crate::Encryption;
 use crate::connection::buffers::LARGE;
 
-/// How a [`Client`](crate::Client) uses the machine.
+/// Settings of a [`Client`](crate::Client): the use of the network, of memory and of the disk.
 ///
 /// # Defaults
 /// - [`listen`](Self::listen): IPv6 and IPv4 at one of the customary ports 6881 to 6889, or at any
@@ -45,66 +45,66 @@ impl Default for ClientOptions {
 }
 
 impl ClientOptions {
-    /// One more address to accept peers at; port 0 lets the system pick one. `[::]` alone takes
-    /// IPv4 as well; beside others it takes IPv6 only.
+    /// Adds a listening address. With port 0 the system picks the port. `[::]` alone accepts IPv4
+    /// as well; beside other addresses it accepts IPv6 only.
     pub fn listen(&mut self, address: SocketAddr) -> &mut Self {
         self.addresses.push(address);
         self
     }
 
-    /// Whether peers can come to us at all. Default: yes. Without, two clients behind routers
-    /// never meet.
+    /// Accepts incoming connections, or opens no listening socket. Default: yes. Two clients that
+    /// both accept none cannot connect to each other.
     pub fn accept_peers(&mut self, accept: bool) -> &mut Self {
         self.accepts = accept;
         self
     }
 
-    /// Bytes of content under way at most, received and not yet written or read and not yet sent.
-    /// Default: 48 MiB, at least 8 MiB. More rides out longer stalls of the disk; less makes
-    /// pieces that come out of order be read back for hashing.
+    /// Bytes of content in memory at most: received and not yet written, or read and not yet sent.
+    /// Default: 48 MiB; the minimum is 8 MiB. More memory lets a download go on through longer
+    /// stalls of the disk. With less, more pieces are read back from the disk to be hashed.
     ///
-    /// What connections and torrents cost besides is not in it: up to 256 KiB for each busy
-    /// connection, and some bytes for each piece.
+    /// The limit does not include the fixed cost of connections and torrents: up to 256 KiB for each
+    /// busy connection, and some bytes for each piece.
     pub fn memory(&mut self, bytes: u64) -> &mut Self {
         self.memory = bytes.max(8 << 20);
         self
     }
 
-    /// Files of contents open at a time at most. Default: 128. More spare opening them again;
-    /// connections need descriptors too.
+    /// Content files that are open at a time at most. Default: 128. With more, files are opened
+    /// again less often, but fewer descriptors are left for connections.
     pub fn open_files(&mut self, count: usize) -> &mut Self {
         self.open_files = count.max(1);
         self
     }
 
-    /// Threads that write, hash and read. Default: 2.
+    /// Threads that write, hash and read blocks. Default: 2.
     pub fn disk_threads(&mut self, count: usize) -> &mut Self {
         self.disk_threads = count.max(1);
         self
     }
 
-    /// How long a torrent that is stopped waits for its trackers. Default: 2 s, at most 4 s.
+    /// Timeout of the last announces of a torrent that is stopped. Default: 2 s, at most 4 s.
     pub fn stop_patience(&mut self, patience: Duration) -> &mut Self {
         self.stop_patience = patience.min(Duration::from_secs(4));
         self
     }
 
-    /// Whether connections to peers hide what they are. Default: as the other side wants. It
-    /// keeps out of the way of filters; it is no security, as RC4 is broken and nobody proves
-    /// who they are.
+    /// The use of message stream encryption. Default: [`Encryption::Prefer`]. It hides the protocol
+    /// from filters in the network. It is no security: RC4 is broken, and no peer proves its
+    /// identity.
     pub fn encryption(&mut self, encryption: Encryption) -> &mut Self {
         self.encryption = encryption;
         self
     }
 
-    /// What to call ourselves towards HTTP trackers. Default: name and version of this library.
+    /// The user agent in requests to HTTP trackers. Default: name and version of this library.
     pub fn user_agent(&mut self, name: impl Into<String>) -> &mut Self {
         self.user_agent = Some(name.into());
         self
     }
 
-    /// What the disk's threads get of the memory: half of it for what is received, an eighth for
-    /// what is sent. The rest is that of receive buffers on their way.
+    /// Options of the disk's threads. They get half of the memory for blocks to be written, and an
+    /// eighth for blocks to be sent. The rest is for receive buffers.
     pub(crate) fn disk(&self) -> DiskOptions {
         let mut disk = DiskOptions::default();
         disk.threads(self.disk_threads)
@@ -114,13 +114,14 @@ impl ClientOptions {
         disk
     }
 
-    /// Bytes that the engine may have received and not seen written.
+    /// Budget of the engine: bytes of blocks that are received and not yet written.
     pub(crate) fn store_budget(&self) -> u64 {
         self.memory / 4
     }
 
-    /// Bytes of receive buffers that are full and wait for the disk. It comes under pressure at
-    /// half of that.
+    /// Budget of the receive buffers: bytes of filled buffers of which a block is still in use. It is
+    /// more than the disk's memory, so that the disk writes unfinished pieces before connections
+    /// have to wait.
     pub(crate) fn receive_budget(&self) -> u64 {
         self.memory / 4 * 3
     }

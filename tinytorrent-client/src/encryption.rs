@@ -1,12 +1,12 @@
-/// Whether connections to peers hide what they are (message stream encryption).
+/// The use of message stream encryption, which hides the protocol of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Encryption {
-    /// They do not, and those that do are refused.
+    /// Connections are plain. Encrypted ones are refused.
     Off,
-    /// Whatever the other side wants: what comes is taken either way, and a peer that hangs up on
-    /// a plain handshake is asked again, hidden.
+    /// Both are accepted. An outgoing connection begins plain; if the peer closes it during the
+    /// handshake, it is made again with encryption.
     #[default]
     Prefer,
-    /// All are hidden and encrypted with RC4, or they do not come about.
+    /// All connections are encrypted with RC4. Plain ones are refused.
     Require,
 }

@@ -7,64 +7,64 @@ use tinytorrent_metainfo::LayoutError;
 use tinytorrent_storage::StorageError;
 use tinytorrent_types::InfoHashes;
 
-/// Why there is no client.
+/// An error that kept a client from starting.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// The address is in use, is not ours, or its port needs rights that we do not have. Listen
-    /// at another, or at port 0.
+    /// The address is in use, does not belong to this machine, or its port needs more rights. Listen
+    /// at another address, or at port 0.
     #[error("cannot listen at {address}: {source}")]
     Listen {
-        /// Where to.
+        /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The runtime does not take a listening socket: it has no I/O, or no descriptor is left.
+    /// The runtime cannot use a listening socket: it has no I/O, or no descriptor is left.
     #[error("cannot use a listening socket: {0}")]
     Socket(io::Error),
-    /// The system gives no threads for the disk.
+    /// The system cannot start the disk's threads.
     #[error("cannot start the disk's threads: {0}")]
     Threads(io::Error),
 }
 
-/// Why a torrent was not added.
+/// An error that kept a torrent from being added.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AddError {
-    /// This client has a torrent with one of these hashes already. Stop that one first.
-    #[error("torrent {0} is there already")]
+    /// The client has a torrent with one of these hashes already. Stop that one first.
+    #[error("torrent {0} was added already")]
     Duplicate(InfoHashes),
 }
 
-/// Why a torrent ended before its time. Cheap to clone.
+/// The reason for which a torrent ended. Cheap to clone.
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum TorrentError {
-    /// The metadata that the info-hash names is invalid. Whoever made the torrent is at fault; no
-    /// peer can help.
+    /// The metadata has the right info-hash and is invalid. The torrent was made wrong, and no peer
+    /// can have better metadata.
     #[error("the info-hash names invalid metadata: {0}")]
     Metadata(Arc<tinytorrent_metainfo::Error>),
-    /// The content cannot be read or written where it belongs.
+    /// The content cannot be opened, read or written in its folder.
     #[error(transparent)]
     Storage(#[from] Arc<StorageError>),
-    /// The system gives no thread for a job that the torrent cannot go on without. Its limit of
-    /// threads or its memory is used up; add the torrent again once there is more.
+    /// The system cannot start a thread for a job that the torrent depends on. Its limit of threads
+    /// or its memory is used up. Add the torrent again once some of it is free.
     #[error("cannot start a thread: {0}")]
     Thread(Arc<io::Error>),
-    /// [`PathPolicy::Exact`](tinytorrent_metainfo::PathPolicy::Exact) is wanted, and a name would have
-    /// to change.
+    /// The options demand [`PathPolicy::Exact`](tinytorrent_metainfo::PathPolicy::Exact), and a name
+    /// would have to change.
     #[error(transparent)]
     Names(#[from] LayoutError),
-    /// A file was selected that the torrent does not have.
+    /// The options select a file that the torrent does not have.
     #[error("there is no file {index}: the torrent has {count}")]
     NoSuchFile {
-        /// The index that was asked for.
+        /// The index of the selected file.
         index: u32,
-        /// Files there are.
+        /// The number of files in the torrent.
         count: u32,
     },
-    /// It was stopped, or its client was dropped.
+    /// The torrent was stopped, or all of its handles were dropped.
     #[error("the torrent was stopped")]
     Stopped,
 }

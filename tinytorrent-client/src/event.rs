@@ -10,70 +10,72 @@ use crate::TorrentError;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
-    /// The metadata of a magnet link is here, from peers or from an earlier run, and is what the
-    /// info-hash names.
+    /// The metadata of a magnet link was received from peers, or found on disk from an earlier run.
+    /// Its info-hash is right.
     MetadataReceived(Arc<Info>),
-    /// What is on the disk has been looked at. The torrent begins to download, or to seed.
+    /// The content on disk has been checked. The torrent begins to download, or to seed.
     Checked {
-        /// Bytes of pieces that are there and right.
+        /// Bytes of pieces that are on disk and right.
         have: u64,
         /// Bytes of all pieces.
         total: u64,
     },
-    /// Files have other paths on disk than in the torrent, as the system or the disk does not hold
-    /// those, or as content was there under others. Comes before [`Checked`](Self::Checked).
+    /// Files have other paths on disk than in the torrent, because the disk cannot hold the paths of
+    /// the torrent, or because content was found under other paths. Comes before
+    /// [`Checked`](Self::Checked).
     PathsChanged {
-        /// The changes, [`MAX_PATH_CHANGES`](Self::MAX_PATH_CHANGES) of them at most.
+        /// The first changes, [`MAX_PATH_CHANGES`](Self::MAX_PATH_CHANGES) of them at most.
         changes: Arc<[PathChange]>,
-        /// Changes in all.
+        /// Number of all changes.
         count: usize,
     },
-    /// A wanted file was longer than its torrent says. It is cut once all that is wanted is there and
-    /// right, before the end of the download is told; where nothing is written, it is told before
-    /// [`Checked`](Self::Checked) and stays as it is.
+    /// A wanted file is longer on disk than in the torrent. Once all wanted pieces are there, it is
+    /// cut, and this event comes before that of the finished download. With
+    /// [`read_only`](crate::TorrentOptions::read_only) it is not cut, and this event comes before
+    /// [`Checked`](Self::Checked).
     LongerFile {
         /// The file on disk.
         path: PathBuf,
-        /// Bytes that it had.
+        /// Bytes of the file on disk, before it was cut.
         size: u64,
-        /// Bytes that it has in the torrent.
+        /// Bytes of the file in the torrent.
         length: u64,
-        /// `true` if it has been cut.
+        /// `true` if the file was cut.
         is_cut: bool,
     },
-    /// What the engine tells: pieces, peers, trackers.
+    /// An event of the engine, about pieces, peers or trackers.
     Swarm(tinytorrent_swarm::Event),
-    /// The torrent ended by a failure.
+    /// The torrent ended by an error.
     Failed(TorrentError),
     /// The torrent has been stopped.
     Stopped,
-    /// So many events came faster than they were received, and are lost.
+    /// This many events were lost, because they came faster than they were received.
     Missed(u64),
 }
 
 impl Event {
-    /// Path changes of which one event tells; there may be one for each file.
+    /// Maximum number of path changes in one event. There may be a change for each file.
     pub const MAX_PATH_CHANGES: usize = 100;
 }
 
-/// The events of a torrent from the moment of asking for them on.
+/// The events of a torrent, from the call of [`Torrent::events`](crate::Torrent::events) on.
 ///
-/// Holds the last [`Events::KEPT`] at most, so that a listener that does not listen costs little;
-/// it is told how many it missed.
+/// At most the last [`Events::KEPT`] events are kept for a slow receiver. [`Event::Missed`] counts the
+/// others.
 #[derive(Debug)]
 pub struct Events {
     receiver: broadcast::Receiver<Event>,
 }
 
 impl Events {
-    /// How many events wait for a slow listener.
+    /// Maximum number of events in the queue of a receiver.
     pub const KEPT: usize = 1024;
 
     pub(crate) fn new(receiver: broadcast::Receiver<Event>) -> Self {
         Self { receiver }
     }
 
-    /// The next event; `None` after the last one of the torrent. Safe to cancel.
+    /// Waits for the next event. Returns `None` after the last event of the torrent. Safe to cancel.
     pub async fn next(&mut self) -> Option<Event> {
         match self.receiver.recv().await {
             Ok(event) => Some(event),

@@ -1,8 +1,8 @@
 //! A BitTorrent client on tokio, composed of the tinytorrent crates.
 //!
-//! It adds what those leave out, effects, and nothing that decides: sockets, tasks, the clock, and
-//! handles for the application. What it decides is decided by `tinytorrent-swarm`, what reaches
-//! the disk by `tinytorrent-storage`.
+//! It adds the effects that those crates leave out: sockets, tasks, the clock, and handles for the
+//! application. Decisions are made by `tinytorrent-swarm`, and files are read and written by
+//! `tinytorrent-storage`.
 //!
 //! ```text
 //!   peers ──sockets──▶ connections ──frames──▶ ┌────────┐ ──blocks──▶ Disk (own threads)
@@ -13,9 +13,9 @@
 //!
 //! # How to use it
 //!
-//! Both flavours of tokio's runtime will do. With `new_current_thread` all sockets share one
-//! thread, which is the cheapest and on most machines the quickest way, as hashing and writing
-//! have threads of their own.
+//! Both flavours of tokio's runtime work. With `new_current_thread` all sockets share one thread.
+//! This costs the least, and is the fastest on most machines, since hashing and writing have
+//! threads of their own.
 //!
 //! ```no_run
 //! use tinytorrent_client::{Client, ClientOptions, Event, SwarmEvent, TorrentOptions};
@@ -42,22 +42,22 @@
 //! // 4. Wait until every wanted piece is verified and on the disk.
 //! torrent.finished().await?;
 //!
-//! // 5. End it in good order: trackers and resume data know.
+//! // 5. Stop it: trackers are notified, and the resume data is saved.
 //! let stats = torrent.stop().await;
 //! println!("{} bytes received", stats.downloaded);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! # What it is careful about
+//! # Guarantees
 //!
-//! - A block is copied once, out of the kernel; buffers are used again, and memory does not grow
-//!   with the number of peers' promises. A slow disk makes the engine ask for less, a busy owner
-//!   makes sockets wait, a peer that does not read is let go.
-//! - Strangers cost a few hundred bytes until they name a torrent, have ten seconds for it, and
-//!   push each other out, not others.
-//! - A kill at any moment costs a little progress. [`Torrent::stop`] ends within 5 s, whatever
-//!   trackers and disks do.
+//! - Memory is bounded. A block is copied once, out of the kernel, and receive buffers are used
+//!   again. While the disk is slow, the engine requests fewer blocks. While the driver is busy,
+//!   sockets are not read. A peer that does not read what it is sent is disconnected.
+//! - An incoming connection costs a few hundred bytes until it has named a torrent. It has ten
+//!   seconds to do so. If there are too many, the oldest of them is closed.
+//! - A kill at any moment costs a little progress. [`Torrent::stop`] returns within 5 s, however
+//!   slow trackers and disks are.
 
 mod client;
 mod client_options;

@@ -1,4 +1,4 @@
-//! Where peers come to us: sockets, and strangers until they have named a torrent.
+//! Listening sockets, and incoming connections until they have named a torrent.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -20,27 +20,27 @@ use crate::connection::handshake;
 use crate::registry::Registry;
 use crate::{ClientError, Encryption};
 
-/// Strangers at most that have not named a torrent yet. One more pushes out the one that has been
-/// silent for the longest, so that no number of silent ones keeps others out. As many as may come
-/// at once when a swarm begins, and half of the descriptors that a process customarily has.
-const MAX_SILENT: usize = 512;
+/// Maximum number of connections that have not named a torrent. One more closes the oldest of them,
+/// so that connections that never send a handshake cannot keep others out. A swarm that starts may
+/// open that many at once, and they take half of the descriptors that a process usually has.
+const MAX_UNNAMED: usize = 512;
 
-/// How long not to accept when the system has no descriptor left for one more.
-const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
+/// Pause after a failed accept. The usual cause is that no descriptor is left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The ports that are customary (BEP 3), tried in order.
-const CUSTOMARY_PORTS: std::ops::RangeInclusive<u16> = 6881..=6889;
+/// The usual ports, tried in order (BEP 3, "trackers").
+const USUAL_PORTS: std::ops::RangeInclusive<u16> = 6881..=6889;
 
-/// Connections that the system keeps for us until we accept them. It may keep fewer: Linux has a limit
-/// of 4096 by default, others of 128.
+/// Queue of the system for connections that are not yet accepted. The system may keep fewer: the limit
+/// is 4096 by default on Linux, and 128 elsewhere.
 const BACKLOG: i32 = 1024;
 
-/// Binds the addresses, or where there are none a customary port, IPv6 and IPv4 at once.
+/// Binds the addresses. If there are none, binds one of the usual ports for IPv6 and IPv4.
 pub(crate) fn bind(addresses: &[SocketAddr]) -> Result<Vec<net::TcpListener>, ClientError> {
     if addresses.is_empty() {
         return bind_anywhere().map(|socket| vec![socket]);
     }
-    // On a socket of its own, IPv4 must not be taken by `[::]` as well.
+    // Beside a socket for IPv4, `[::]` must not accept IPv4 as well, or one of them cannot be bound.
     let is_alone = addresses.len() == 1;
     let bound = addresses.iter().map(|&address| {
         bind_one(address, is_alone).map_err(|source| ClientError::Listen { address, source })
@@ -50,13 +50,13 @@ pub(crate) fn bind(addresses: &[SocketAddr]) -> Result<Vec<net::TcpListener>, Cl
 
 fn bind_anywhere() -> Result<net::TcpListener, ClientError> {
     let at = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-    for port in CUSTOMARY_PORTS {
+    for port in USUAL_PORTS {
         if let Ok(socket) = bind_one(at(port), true) {
             return Ok(socket);
         }
     }
     let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    // Without IPv6 in the system, IPv4 has to do.
+    // The system may lack IPv6.
     bind_one(at(0), true)
         .or_else(|_| bind_one(any, true))
         .map_err(|source| ClientError::Listen { address: any, source })
@@ -67,7 +67,7 @@ fn bind_one(address: SocketAddr, takes_ipv4: bool) -> io::Result<net::TcpListene
     if address.is_ipv6() {
         socket.set_only_v6(!takes_ipv4)?;
     }
-    // A client that is started again must not wait for its old connections to be forgotten.
+    // Without this, a client cannot bind its port again until old connections have left TIME_WAIT.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
@@ -76,47 +76,47 @@ fn bind_one(address: SocketAddr, takes_ipv4: bool) -> io::Result<net::TcpListene
     Ok(socket.into())
 }
 
-/// Accepts strangers for as long as it is polled.
+/// Accepts connections for ever.
 pub(crate) async fn run(listener: TcpListener, registry: Arc<Registry>, encryption: Encryption) {
-    let mut silent = Silent::default();
+    let mut unnamed = Unnamed::default();
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
                 let registry = Arc::clone(&registry);
                 let task = tokio::spawn(async move {
-                    hear(stream, address, &registry, encryption).await;
+                    receive(stream, address, &registry, encryption).await;
                 });
-                silent.add(task.abort_handle());
+                unnamed.add(task.abort_handle());
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
-                // A descriptor may be all that lacks.
-                silent.push_out();
-                tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
+                // If no descriptor is left, this frees one.
+                unnamed.close_oldest();
+                tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-/// Strangers that have not named a torrent yet, the earliest first.
+/// Connections that have not named a torrent, the oldest first.
 #[derive(Default)]
-struct Silent {
+struct Unnamed {
     tasks: VecDeque<AbortHandle>,
 }
 
-impl Silent {
+impl Unnamed {
     fn add(&mut self, task: AbortHandle) {
         self.tasks.push_back(task);
-        if self.tasks.len() > MAX_SILENT {
+        if self.tasks.len() > MAX_UNNAMED {
             self.tasks.retain(|task| !task.is_finished());
         }
-        while self.tasks.len() > MAX_SILENT {
-            self.push_out();
+        while self.tasks.len() > MAX_UNNAMED {
+            self.close_oldest();
         }
     }
 
-    /// Closes the connection that has been silent for the longest.
-    fn push_out(&mut self) {
+    /// Closes the oldest connection.
+    fn close_oldest(&mut self) {
         while let Some(oldest) = self.tasks.pop_front() {
             if !oldest.is_finished() {
                 return oldest.abort();
@@ -125,32 +125,39 @@ impl Silent {
     }
 }
 
-impl Drop for Silent {
+impl Drop for Unnamed {
     fn drop(&mut self) {
         self.tasks.iter().for_each(AbortHandle::abort);
     }
 }
 
-/// Hears which torrent a stranger wants, and sends it there.
-async fn hear(stream: TcpStream, address: SocketAddr, registry: &Registry, encryption: Encryption) {
+/// Reads the info-hash from the handshake of a connection, and sends the connection to that torrent.
+async fn receive(
+    stream: TcpStream,
+    address: SocketAddr,
+    registry: &Registry,
+    encryption: Encryption,
+) {
     let address = SocketAddr::new(address.ip().to_canonical(), address.port());
     let mut received = BytesMut::with_capacity(HandshakeOpening::LENGTH * 4);
     let mut channel = Channel::plain(stream);
     let find = |hash: &ObfuscatedHash| registry.find_obfuscated(hash);
-    let opening = match handshake::opening(&mut channel, encryption, find, &mut received).await {
+    let opening = match handshake::accept(&mut channel, encryption, find, &mut received).await {
         Ok(opening) => opening,
-        Err(error) => return tracing::debug!(%address, %error, "a stranger made no sense"),
+        Err(error) => {
+            return tracing::debug!(%address, %error, "an incoming connection sent no valid handshake");
+        }
     };
     let info_hash = opening.info_hash;
     let Some(torrent) = registry.find(info_hash) else {
-        return tracing::debug!(%address, %info_hash, "a stranger asks for a torrent we do not have");
+        return tracing::debug!(%address, %info_hash, "an incoming connection is for an unknown torrent");
     };
     if let Err(error) = channel.set_nodelay() {
-        return tracing::debug!(%address, %error, "a stranger has left");
+        return tracing::debug!(%address, %error, "an incoming connection was closed");
     }
-    let stranger = Incoming { channel, address, received, info_hash };
-    if let Err(mpsc::error::TrySendError::Full(_)) = torrent.try_send(stranger) {
-        tracing::debug!(%address, "too many strangers at a time");
+    let incoming = Incoming { channel, address, received, info_hash };
+    if let Err(mpsc::error::TrySendError::Full(_)) = torrent.try_send(incoming) {
+        tracing::debug!(%address, "too many incoming connections at a time");
     }
 }
 
@@ -160,11 +167,11 @@ mod tests {
 
     // S-28
     #[tokio::test]
-    async fn the_longest_silent_is_pushed_out_and_no_other() {
-        let mut silent = Silent::default();
+    async fn the_oldest_unnamed_connection_is_closed_and_no_other() {
+        let mut unnamed = Unnamed::default();
         let tasks: Vec<_> =
-            (0..=MAX_SILENT).map(|_| tokio::spawn(std::future::pending::<()>())).collect();
-        tasks.iter().for_each(|task| silent.add(task.abort_handle()));
+            (0..=MAX_UNNAMED).map(|_| tokio::spawn(std::future::pending::<()>())).collect();
+        tasks.iter().for_each(|task| unnamed.add(task.abort_handle()));
         let mut tasks = tasks.into_iter();
         assert!(tasks.next().unwrap().await.unwrap_err().is_cancelled());
         assert!(tasks.all(|task| !task.is_finished()));

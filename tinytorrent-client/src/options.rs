@@ -4,11 +4,11 @@ use tinytorrent_metainfo::{FileSelection, PathPolicy};
 
 use crate::PeerAddress;
 
-/// How one torrent is handled.
+/// Settings of one torrent. Each field is one setting, so that there are many.
 ///
 /// # Defaults
-/// - everything is downloaded, rarest pieces first, without limits of rate
-/// - [`names`](Self::names): the torrent's own, wherever the disk holds them
+/// - all files are downloaded, rarest pieces first, without limits of rate
+/// - [`names`](Self::names): those of the torrent, wherever the disk can hold them
 /// - [`resume`](Self::resume): yes
 /// - [`max_peers`](Self::max_peers): 100
 #[derive(Debug, Clone)]
@@ -31,7 +31,8 @@ pub struct TorrentOptions {
 }
 
 impl TorrentOptions {
-    /// Content in this folder: the one that holds the torrent's name, not the one that bears it.
+    /// Settings for a content in this folder. The folder contains the file or folder that has the
+    /// torrent's name.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
@@ -52,94 +53,96 @@ impl TorrentOptions {
         }
     }
 
-    /// One more tracker, in a tier of its own (BEP 12). Default: none but those of the torrent.
+    /// Adds a tracker, in a tier of its own (BEP 12). Default: the trackers of the torrent alone.
     pub fn tracker(&mut self, url: impl Into<String>) -> &mut Self {
         self.trackers.push(vec![url.into()]);
         self
     }
 
-    /// Whether to leave out the trackers that the torrent names. Default: no.
+    /// Leaves out the trackers that the torrent names. Default: no.
     pub fn without_trackers(&mut self, without: bool) -> &mut Self {
         self.without_trackers = without;
         self
     }
 
-    /// A peer to connect to at once. Default: none.
+    /// Adds a peer to connect to at once. Default: none.
     pub fn peer(&mut self, peer: impl Into<PeerAddress>) -> &mut Self {
         self.peers.push(peer.into());
         self
     }
 
-    /// Only these files. Pieces that they share with others are fetched whole. Default: what the
-    /// magnet link says, or else all, as for an empty selection.
+    /// Files to download. Pieces that they share with other files are downloaded whole. Default: the
+    /// selection of the magnet link, if it has one; otherwise all files. An empty selection is the
+    /// default.
     pub fn files(&mut self, files: FileSelection) -> &mut Self {
         self.files = files;
         self
     }
 
-    /// Whether peers and we tell each other of further peers (BEP 11). Default: yes; never in a
-    /// private torrent.
+    /// Exchanges addresses of peers with peers (BEP 11). Default: yes, but never in a private
+    /// torrent.
     pub fn exchange(&mut self, exchange: bool) -> &mut Self {
         self.exchange = exchange;
         self
     }
 
-    /// Whether to fetch the pieces in order. Default: no, rarest first; in order makes swarms
-    /// weaker.
+    /// Downloads the pieces in order. Default: no, the rarest pieces first. In order, rare pieces
+    /// become rarer, which harms the swarm.
     pub fn sequential(&mut self, sequential: bool) -> &mut Self {
         self.sequential = sequential;
         self
     }
 
-    /// Bytes of content a second to receive. Default: no limit.
+    /// Limit of received bytes of content a second. Default: no limit.
     pub fn download_limit(&mut self, bytes_per_second: Option<u64>) -> &mut Self {
         self.download_limit = bytes_per_second;
         self
     }
 
-    /// Bytes of content a second to send. Default: no limit.
+    /// Limit of sent bytes of content a second. Default: no limit.
     pub fn upload_limit(&mut self, bytes_per_second: Option<u64>) -> &mut Self {
         self.upload_limit = bytes_per_second;
         self
     }
 
-    /// Connections at most. Default: 100. Each costs a descriptor, and up to 256 KiB while it is
-    /// busy. One host gets half of them at most, unless it is ours.
+    /// Maximum number of connections. Default: 100. Each costs a descriptor, and up to 256 KiB while
+    /// it is busy. One remote host gets at most half of them.
     pub fn max_peers(&mut self, count: usize) -> &mut Self {
         self.max_peers = count;
         self
     }
 
-    /// Whether resume data is used and kept. Default: yes. Without it, what is on the disk is
-    /// hashed each time, and the metadata of a magnet link is fetched from peers each time.
+    /// Uses and saves resume data. Default: yes. Without it, the content on disk is hashed at each
+    /// start, and the metadata of a magnet link is fetched from peers at each start.
     pub fn resume(&mut self, resume: bool) -> &mut Self {
         self.resume = resume;
         self
     }
 
-    /// Whether to believe that the content is right without hashing it. Default: no. Files that are
-    /// missing or too short are an error all the same. A seeder of a content that is not right will be
-    /// banned by its peers.
+    /// Takes the content for complete and right without hashing it. Default: no. Files that are
+    /// missing or too short are still an error. A seed with a wrong content will be banned by its
+    /// peers.
     pub fn assume_complete(&mut self, assume: bool) -> &mut Self {
         self.assume_complete = assume;
         self
     }
 
-    /// Whether nothing is ever written. Default: no.
+    /// Writes nothing to the disk. Default: no.
     pub fn read_only(&mut self, read_only: bool) -> &mut Self {
         self.read_only = read_only;
         self
     }
 
-    /// Whether symbolic links below the torrent's name are followed, wherever they lead, if it is
-    /// [`read_only`](Self::read_only). Default: no. For content that the user has put together himself.
+    /// Follows symbolic links below the torrent's name, to any place, if the torrent is
+    /// [`read_only`](Self::read_only). Default: no. It is safe for content that the user has put
+    /// together.
     pub fn follow_links(&mut self, follow: bool) -> &mut Self {
         self.follow_links = follow;
         self
     }
 
-    /// The names of files on disk. Default: [`PathPolicy::System`]. Content that is there under the
-    /// torrent's own names is used under each policy; see
+    /// Policy for the names of files on disk. Default: [`PathPolicy::System`]. Content that is on disk
+    /// under the names of the torrent is used under each policy; see
     /// [`DiskPaths`](tinytorrent_metainfo::DiskPaths).
     pub fn names(&mut self, policy: PathPolicy) -> &mut Self {
         self.names = policy;

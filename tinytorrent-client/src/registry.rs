@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::connection::Incoming;
 
-/// The torrents of a client, by the hashes they go by on the wire.
+/// The torrents of a client, by the info-hashes that handshakes name them by.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     torrents: Mutex<HashMap<WireInfoHash, mpsc::Sender<Incoming>>>,
@@ -48,7 +48,7 @@ impl Registry {
     /// Adds a torrent. `false` if one of its hashes is there already; then nothing changes.
     fn add(&self, hashes: InfoHashes, sender: &mpsc::Sender<Incoming>) -> bool {
         let mut torrents = self.lock();
-        // A torrent that has ended without a word makes room.
+        // While an aborted task is dropped, its receiver may be gone before its entry is removed.
         let is_taken = |hash| torrents.get(&hash).is_some_and(|sender| !sender.is_closed());
         if hashes.wire_hashes().any(is_taken) {
             return false;
@@ -67,19 +67,19 @@ impl Registry {
         }
     }
 
-    /// Where to send those who ask for this hash.
+    /// Returns the sender for connections that name this info-hash.
     pub(crate) fn find(&self, hash: WireInfoHash) -> Option<mpsc::Sender<Incoming>> {
         self.lock().get(&hash).cloned()
     }
 
-    /// The torrent that somebody means who hides which one it is. For each torrent one hash is
-    /// computed, and only strangers that hide cost it.
+    /// Returns the info-hash that an encrypted handshake names. A hash is computed for each torrent,
+    /// which plain handshakes do not cost.
     pub(crate) fn find_obfuscated(&self, hash: &ObfuscatedHash) -> Option<WireInfoHash> {
         self.lock().keys().copied().find(|torrent| ObfuscatedHash::from(*torrent) == *hash)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<WireInfoHash, mpsc::Sender<Incoming>>> {
-        // Nothing under the lock can panic half-way.
+        // A panic under the lock cannot leave the map in a bad state.
         self.torrents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

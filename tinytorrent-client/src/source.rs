@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tinytorrent_metainfo::{FileSelection, HostPort, HostPortError, Magnet, Metainfo};
 use tinytorrent_types::InfoHashes;
 
-/// What is known of a torrent when it is added: a [`Metainfo`], a [`Magnet`], or the bare
-/// [`InfoHashes`].
+/// The identity of a torrent to be added, and everything that is known about it: made from a
+/// [`Metainfo`], a [`Magnet`], or bare [`InfoHashes`].
 #[derive(Debug, Clone)]
 pub struct Source {
     pub(crate) hashes: InfoHashes,
@@ -36,7 +36,7 @@ impl From<&Metainfo> for Source {
 impl From<&Magnet> for Source {
     fn from(magnet: &Magnet) -> Self {
         Self {
-            // Each `tr` is a tier of its own (BEP 9).
+            // Each `tr` is a tier of its own (BEP 9, "magnet URI format").
             trackers: magnet.trackers.iter().map(|url| vec![url.clone()]).collect(),
             peers: magnet.peers.iter().cloned().map(PeerAddress::from).collect(),
             selection: magnet.selection.clone(),
@@ -46,8 +46,8 @@ impl From<&Magnet> for Source {
 }
 
 impl From<InfoHashes> for Source {
-    /// Everything but the hashes has to come from peers, and peers from
-    /// [`TorrentOptions`](crate::TorrentOptions).
+    /// Makes a source without trackers and peers, which then have to come from the
+    /// [`TorrentOptions`](crate::TorrentOptions). The metadata is fetched from peers.
     fn from(hashes: InfoHashes) -> Self {
         Self {
             hashes,
@@ -59,12 +59,12 @@ impl From<InfoHashes> for Source {
     }
 }
 
-/// Where a peer is said to be.
+/// The address of a peer, or its host name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PeerAddress {
-    /// An address.
+    /// An IP address and a port.
     Address(SocketAddr),
-    /// A name that has to be resolved, and a port.
+    /// A host name that has to be resolved, and a port.
     Name(HostPort),
 }
 
@@ -86,7 +86,7 @@ impl From<HostPort> for PeerAddress {
 impl FromStr for PeerAddress {
     type Err = HostPortError;
 
-    /// `HOST:PORT`, where the host is a name, an IPv4 address, or an IPv6 address in brackets.
+    /// Parses `HOST:PORT`. The host is a name, an IPv4 address, or an IPv6 address in brackets.
     fn from_str(text: &str) -> Result<Self, HostPortError> {
         text.parse().map(HostPort::into)
     }

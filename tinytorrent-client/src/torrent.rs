@@ -8,36 +8,36 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::{Event, Events, PeerAddress, TorrentError};
 
-/// A torrent that is being downloaded or seeded. Cheap to clone.
+/// A handle of a torrent that is downloaded or seeded. Cheap to clone.
 ///
-/// Its work is done by a task of its own, which ends when the last handle is dropped; call
-/// [`stop`](Self::stop) to end it in good order, so that trackers and resume data know.
+/// A task does the work, and ends when the last handle is dropped. Call [`stop`](Self::stop) before,
+/// so that trackers are notified and the resume data is saved.
 #[derive(Debug, Clone)]
 pub struct Torrent {
     shared: Arc<Shared>,
 }
 
-/// How far a torrent is.
+/// The state of a torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum State {
-    /// The info dictionary is being fetched from peers (BEP 9), or piece layers are (BEP 52).
+    /// The info dictionary (BEP 9) or piece layers (BEP 52) are being fetched from peers.
     FetchingMetadata,
-    /// What is on the disk is being looked at.
+    /// The content on disk is being checked.
     Checking,
     /// Wanted pieces are missing.
     Downloading,
-    /// All wanted pieces are there.
+    /// All wanted pieces are on disk.
     Seeding,
-    /// Stopped, and ready to go on.
+    /// The torrent has no connections until it is resumed.
     Paused,
-    /// Ended.
+    /// The torrent has ended.
     Stopped,
-    /// Ended by a [`TorrentError`].
+    /// The torrent has ended by a [`TorrentError`].
     Failed,
 }
 
-/// What the task and the handles share.
+/// The ends of the channels to the task of a torrent.
 #[derive(Debug)]
 struct Shared {
     hashes: InfoHashes,
@@ -46,18 +46,18 @@ struct Shared {
     status: watch::Receiver<Status>,
 }
 
-/// What is known at any time without asking the task.
+/// The published status of a torrent, which handles read without a command.
 #[derive(Debug, Clone)]
 pub(crate) struct Status {
     pub(crate) state: State,
     pub(crate) metainfo: Option<Arc<Metainfo>>,
     pub(crate) content_path: Option<PathBuf>,
     pub(crate) error: Option<TorrentError>,
-    /// The figures at the end.
+    /// The figures at the end of the torrent.
     pub(crate) stats: Stats,
 }
 
-/// What handles ask of the task.
+/// A command of a handle to the task.
 #[derive(Debug)]
 pub(crate) enum Command {
     AddPeers(Vec<PeerAddress>),
@@ -86,30 +86,30 @@ impl Torrent {
         self.shared.hashes
     }
 
-    /// The metadata, if it is there: given at the start, or since fetched from peers.
+    /// The metadata; `None` while it is being fetched.
     pub fn info(&self) -> Option<Arc<Info>> {
         self.metainfo().map(|metainfo| Arc::clone(metainfo.info()))
     }
 
-    /// The file or the folder on disk that bears the torrent's name; `None` until the content has been
-    /// looked at.
+    /// The path of the file or folder on disk that has the torrent's name; `None` until the content is
+    /// checked.
     pub fn content_path(&self) -> Option<PathBuf> {
         self.shared.status.borrow().content_path.clone()
     }
 
-    /// The torrent file, as far as it is known: what was given at the start, or the metadata since fetched
-    /// from peers, with the piece layers of a v2 torrent once they are there. Saved, it spares the
-    /// next run the peers that have them; trackers of a magnet link are not in it.
+    /// The torrent file, as far as it is known: the one that was added, or one with the metadata from
+    /// peers. The piece layers of a v2 torrent are in it once they are complete. A program may save it
+    /// to add the torrent later without such peers. Trackers of a magnet link are not in it.
     pub fn metainfo(&self) -> Option<Arc<Metainfo>> {
         self.shared.status.borrow().metainfo.clone()
     }
 
-    /// How far it is at this moment.
+    /// The present state.
     pub fn state(&self) -> State {
         self.shared.status.borrow().state
     }
 
-    /// The events from now on. Ends at once if the torrent has ended.
+    /// Subscribes to the events from now on. They end at once if the torrent has ended.
     pub fn events(&self) -> Events {
         let receiver = match self.shared.events.upgrade() {
             Some(sender) => sender.subscribe(),
@@ -118,7 +118,7 @@ impl Torrent {
         Events::new(receiver)
     }
 
-    /// Figures of this moment; of the end, if it has ended.
+    /// Returns the present figures, or the last ones if the torrent has ended.
     pub async fn stats(&self) -> Stats {
         let (answer, answered) = oneshot::channel();
         self.send(Command::Stats(answer));
@@ -128,49 +128,51 @@ impl Torrent {
         }
     }
 
-    /// Makes peers known. They are connected to as there is room.
+    /// Adds peers. The torrent connects to them when it has room for more connections.
     pub fn add_peers(&self, peers: impl IntoIterator<Item = PeerAddress>) {
         self.send(Command::AddPeers(peers.into_iter().collect()));
     }
 
-    /// Adds trackers, tier by tier, after those that are there (BEP 12).
+    /// Adds tiers of trackers behind the present ones (BEP 12).
     pub fn add_trackers(&self, tiers: Vec<Vec<String>>) {
         self.send(Command::AddTrackers(tiers));
     }
 
-    /// Leaves all peers and tells the trackers `stopped`. What is on the disk stays.
+    /// Disconnects all peers, and announces `stopped` to the trackers. The content stays on disk.
     pub fn pause(&self) {
         self.send(Command::Pause);
     }
 
-    /// Goes on after a pause, or after the disk has failed and has been put right.
+    /// Goes on after [`pause`](Self::pause), or after a pause because the disk had failed.
     pub fn resume(&self) {
         self.send(Command::Resume);
     }
 
-    /// Pieces to fetch before all others, in this order: what a player will read next, say. They take
-    /// the place of those that were urgent before; an empty list goes back to the rarest first. Those
-    /// that are there or not wanted are left out, and so is what goes beyond 1,024.
+    /// Sets the pieces to be downloaded before all others, in this order, for instance those that a
+    /// player will read next. They replace the urgent pieces of an earlier call; an empty list goes back
+    /// to the rarest first. Pieces that are on disk or not wanted are ignored, and so are those beyond
+    /// the first 1,024.
     ///
-    /// Which pieces a file has, [`Layout::file_pieces`](tinytorrent_metainfo::Layout::file_pieces) tells.
+    /// [`Layout::file_pieces`](tinytorrent_metainfo::Layout::file_pieces) returns the pieces of a file.
     pub fn set_urgent(&self, pieces: impl IntoIterator<Item = u32>) {
         self.send(Command::SetUrgent(pieces.into_iter().take(Swarm::MAX_URGENT).collect()));
     }
 
-    /// Bytes of content a second to receive from now on; zero for none, `None` for no limit.
+    /// Limits the received bytes of content a second; `None` for no limit. With zero nothing is
+    /// received.
     pub fn set_download_limit(&self, bytes_per_second: Option<u64>) {
         self.send(Command::SetDownloadLimit(bytes_per_second));
     }
 
-    /// Bytes of content a second to send from now on; zero for none, `None` for no limit.
+    /// Limits the sent bytes of content a second; `None` for no limit. With zero nothing is sent.
     pub fn set_upload_limit(&self, bytes_per_second: Option<u64>) {
         self.send(Command::SetUploadLimit(bytes_per_second));
     }
 
-    /// Waits until every wanted piece is verified and on the disk.
+    /// Waits until all wanted pieces are verified and on disk.
     ///
     /// # Errors
-    /// The torrent ended before.
+    /// The torrent has ended before, by an error or by a stop.
     pub async fn finished(&self) -> Result<(), TorrentError> {
         let mut status = self.shared.status.clone();
         let done = status.wait_for(|status| match status.state {
@@ -184,20 +186,20 @@ impl Torrent {
         }
     }
 
-    /// Ends it in good order: leaves the peers, tells the trackers `stopped`, writes what is in
-    /// memory and the resume data. Takes 5 s at most, however slow a tracker is. Returns the last
-    /// figures.
+    /// Ends the torrent: disconnects the peers, announces `stopped` to the trackers, and writes the
+    /// blocks in memory and the resume data. Takes 5 s at most, however slow trackers and the disk are.
+    /// Returns the last figures.
     pub async fn stop(&self) -> Stats {
         self.send(Command::Stop);
         let mut status = self.shared.status.clone();
         let is_over = |state| matches!(state, State::Stopped | State::Failed);
-        // An error means that the task is gone: as good as stopped.
+        // An error means that the task is gone, as after a stop.
         let _ = status.wait_for(|status| is_over(status.state)).await;
         self.shared.status.borrow().stats
     }
 
     fn send(&self, command: Command) {
-        // A torrent that has ended needs no commands any more.
+        // Fails if the torrent has ended, and needs no commands any more.
         let _ = self.shared.commands.send(command);
     }
 }

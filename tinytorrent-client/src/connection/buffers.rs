@@ -9,60 +9,60 @@ use bytes::BytesMut;
 pub(crate) const LARGE: usize = 256 * 1024;
 
 /// Bytes of a large receive buffer when many connections are busy. Each then receives less in one
-/// go, and a block that waits for the rest of its piece keeps less alive.
+/// read, and a block that waits for the rest of its piece keeps a smaller buffer in memory.
 const LARGE_OF_MANY: usize = 64 * 1024;
 
-/// Connections with large buffers that count as many.
+/// Number of connections with large buffers above which the buffers are smaller.
 const MANY: usize = 8;
 
-/// A connection starts with this much. Most never receive more in one go, and a client may have
-/// hundreds of them.
+/// Bytes of the first buffer of a connection. Most connections never receive more in one read, and
+/// a client may have hundreds of them.
 const SMALL: usize = 8 * 1024;
 
-/// Less room than this is not worth a read, if a larger buffer can be had.
-const WORTH_A_READ: usize = 32 * 1024;
+/// Room below which a new buffer is taken: a read of fewer bytes costs nearly as much as a long one.
+const MIN_ROOM: usize = 32 * 1024;
 
-/// Large receive buffers, used again once every slice of them is gone.
+/// Large receive buffers, used again once no slice of them is left.
 ///
-/// Fresh memory costs a page fault for each 4 KiB, about as much as it costs to copy a block out
-/// of the kernel; and what `malloc` gives back and takes again is out of our hands.
+/// Fresh memory costs a page fault for each 4 KiB, about as much as copying a block out of the
+/// kernel. Whether `malloc` returns memory to the system in between cannot be controlled.
 ///
-/// A buffer that a connection has filled lives on for as long as a block in it waits to be hashed
-/// or written. What lives so is limited: beyond the budget there are no new buffers, connections
-/// wait, and their peers with them. It cannot wait for ever, as the disk holds no block for longer
-/// than a second.
+/// A buffer that a connection has filled stays in memory as long as a block in it waits to be hashed
+/// or written. The budget limits these buffers: when it is spent, connections do not read, and their
+/// peers slow down. The wait is short, as the disk holds no block for longer than a second.
 #[derive(Debug, Clone)]
 pub(crate) struct BufferPool {
     retired: Arc<Mutex<Retired>>,
-    /// Bytes of retired buffers at most.
+    /// Maximum bytes of retired buffers.
     budget: usize,
-    /// Connections that use large buffers.
+    /// Number of connections that use large buffers.
     users: Arc<AtomicUsize>,
 }
 
-/// Filled buffers, the longest retired first, except that those found in use go to the end.
+/// Filled buffers, the earliest retired first. A buffer that was found in use moves to the end.
 #[derive(Debug, Default)]
 struct Retired {
     buffers: VecDeque<Buffer>,
     bytes: usize,
 }
 
-/// A large buffer; `bytes` may have been split off it, so that its length is told beside it.
+/// A large buffer.
 #[derive(Debug)]
 struct Buffer {
     bytes: BytesMut,
+    /// The length that it was made with. `bytes` is shorter once slices have been split off.
     length: usize,
 }
 
 impl BufferPool {
-    /// `budget`: bytes of buffers that are full and of which slices may be held.
+    /// Makes a pool. The budget is the number of bytes of filled buffers that may be in use.
     pub(crate) fn new(budget: u64) -> Self {
         let budget = usize::try_from(budget).unwrap_or(usize::MAX).max(2 * LARGE);
         Self { retired: Arc::default(), budget, users: Arc::default() }
     }
 
-    /// An empty large buffer: one that nobody reads any more, or a new one. `None` if the budget
-    /// is spent.
+    /// Returns an empty large buffer: a retired one that is not in use, or a new one. `None` if the
+    /// budget is spent.
     fn take(&self) -> Option<Buffer> {
         let is_many = self.users.load(Ordering::Relaxed) > MANY;
         let length = if is_many { LARGE_OF_MANY } else { LARGE };
@@ -75,14 +75,14 @@ impl BufferPool {
         (!is_spent).then(|| Buffer { bytes: BytesMut::with_capacity(length), length })
     }
 
-    /// Takes a buffer of which slices may still be held.
+    /// Adds a filled buffer, of which slices may still be in use.
     fn retire(&self, mut buffer: Buffer) {
         buffer.bytes.clear();
         self.lock().push(buffer);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Retired> {
-        // A list of buffers is right whatever happened to the holder of the lock.
+        // A panic under the lock cannot leave the list in a bad state.
         self.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -94,8 +94,8 @@ impl Retired {
     }
 
     fn reclaim(&mut self, length: usize) -> Option<Buffer> {
-        // Buffers become free about in the order they were retired in.
-        for _ in 0..self.buffers.len().min(LOOK_AT) {
+        // Buffers become free roughly in the order of their retirement.
+        for _ in 0..self.buffers.len().min(MAX_TRIES) {
             let mut buffer = self.buffers.pop_front()?;
             if buffer.bytes.try_reclaim(length) {
                 self.bytes -= buffer.length;
@@ -107,14 +107,14 @@ impl Retired {
     }
 }
 
-/// What a connection has received and not yet decoded, with room for more.
+/// Bytes that a connection has received and not yet decoded, with room for the next read.
 #[derive(Debug)]
 pub(crate) struct ReceiveBuffer {
     pub(crate) bytes: BytesMut,
     pool: BufferPool,
-    /// The length of the large buffer that `bytes` is of, if it is.
+    /// The length of the large buffer that `bytes` is part of; `None` for a small buffer.
     large: Option<usize>,
-    /// The last read left no room.
+    /// The last read has filled the buffer.
     is_filled: bool,
 }
 
@@ -123,17 +123,17 @@ impl ReceiveBuffer {
         Self::with(BytesMut::with_capacity(SMALL), pool)
     }
 
-    /// Goes on from what was received into another buffer.
+    /// Makes a buffer that begins with these bytes.
     pub(crate) fn with(bytes: BytesMut, pool: BufferPool) -> Self {
         Self { bytes, pool, large: None, is_filled: false }
     }
 
-    /// To be called after each read: a read that leaves no room asks for a large buffer.
+    /// Notes the end of a read. A read that fills the buffer makes the next one use a large buffer.
     pub(crate) fn note_read(&mut self) {
         self.is_filled = self.bytes.len() == self.bytes.capacity();
     }
 
-    /// Makes room for the next read, as soon as there is memory for it.
+    /// Makes room for the next read. Waits while the budget of the pool is spent.
     pub(crate) async fn make_room(&mut self) {
         while !self.try_make_room() {
             tokio::time::sleep(MEMORY_PAUSE).await;
@@ -143,18 +143,19 @@ impl ReceiveBuffer {
     fn try_make_room(&mut self) -> bool {
         let room = self.bytes.capacity() - self.bytes.len();
         if self.large.is_none() && !self.is_filled {
-            // As long as little comes, a small buffer does.
+            // A small buffer is enough as long as reads do not fill it.
             self.bytes.reserve(SMALL / 2);
             return true;
         }
-        room >= WORTH_A_READ || self.renew()
+        room >= MIN_ROOM || self.renew()
     }
 
-    /// Goes on in another large buffer, with the start of a frame that is not all there.
+    /// Replaces the buffer by a large one, which begins with the incomplete frame at the end of the
+    /// old one. `false` if the budget is spent.
     fn renew(&mut self) -> bool {
         let Some(Buffer { bytes: mut next, length }) = self.pool.take() else { return false };
-        // A frame may be longer than a large buffer; then it grows here as it arrives.
-        next.reserve(self.bytes.len() + WORTH_A_READ);
+        // A frame may be longer than a large buffer, which then grows as the frame arrives.
+        next.reserve(self.bytes.len() + MIN_ROOM);
         next.extend_from_slice(&self.bytes);
         let bytes = std::mem::replace(&mut self.bytes, next);
         match self.large.replace(length) {
@@ -176,11 +177,12 @@ impl Drop for ReceiveBuffer {
     }
 }
 
-/// How long to wait for memory before asking again: the disk writes a few MiB in it.
+/// Interval at which the pool is asked again while its budget is spent. The disk writes a few MiB in
+/// that time.
 const MEMORY_PAUSE: Duration = Duration::from_millis(2);
 
-/// How many retired buffers are asked before a new one is made.
-const LOOK_AT: usize = 16;
+/// Number of retired buffers that are tried before a new one is made.
+const MAX_TRIES: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -206,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_nobody_reads_is_used_again() {
+    fn a_buffer_without_slices_is_used_again() {
         let pool = BufferPool::new(1 << 20);
         let mut buffer = ReceiveBuffer::new(pool.clone());
         let mut seen = std::collections::HashSet::new();
@@ -225,15 +227,15 @@ mod tests {
         let pool = BufferPool::new(1 << 20);
         let mut buffer = ReceiveBuffer::new(pool.clone());
         let mut held = VecDeque::new();
-        // The first one is small, and none of the pool's.
+        // The first buffer is small, and does not belong to the pool.
         fill(&mut buffer);
         drop(buffer.bytes.split());
         for turn in 0..100_u8 {
             if !buffer.try_make_room() {
-                // No more than the budget waits, beside the buffer that is filled.
+                // The retired buffers use up the budget, and one more is being filled.
                 assert_eq!((pool.lock().bytes, held.len()), (1 << 20, 5));
                 held.pop_front();
-                assert!(buffer.try_make_room(), "one is free");
+                assert!(buffer.try_make_room(), "a buffer is free");
             }
             let room = buffer.bytes.capacity() - buffer.bytes.len();
             buffer.bytes.extend(std::iter::repeat_n(turn, room));

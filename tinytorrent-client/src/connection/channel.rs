@@ -1,4 +1,4 @@
-//! A socket with the ciphers of its two directions, if it has any.
+//! A socket, with a cipher for each direction if the connection is encrypted.
 
 use std::io;
 
@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use super::failure::ConnectFailure;
 use crate::Encryption;
 
-/// A connection before messages flow.
+/// A connection during the handshakes.
 #[derive(Debug)]
 pub(crate) struct Channel {
     pub(super) stream: TcpStream,
@@ -31,7 +31,7 @@ impl Channel {
         self.stream.set_nodelay(true)
     }
 
-    /// Reads what there is, decrypted, behind what was received before.
+    /// Reads and decrypts the bytes that are there, and appends them.
     pub(super) async fn read_more(
         &mut self,
         received: &mut BytesMut,
@@ -49,7 +49,8 @@ impl Channel {
         self.stream.write_all(&bytes).await
     }
 
-    /// Hides a connection that we made from onlookers. `first` goes out as soon as it can.
+    /// Encrypts an outgoing connection. `first` is sent with the encryption handshake, as soon as the
+    /// protocol allows.
     pub(super) async fn initiate(
         &mut self,
         torrent: WireInfoHash,
@@ -57,7 +58,7 @@ impl Channel {
         first: &[u8],
         received: &mut BytesMut,
     ) -> Result<(), ConnectFailure> {
-        let mut initiator = Initiator::new(torrent, methods(encryption), chance(), first);
+        let mut initiator = Initiator::new(torrent, methods(encryption), randomness(), first);
         let mut out = BytesMut::new();
         loop {
             let step = initiator.handle_received(received)?;
@@ -65,7 +66,7 @@ impl Channel {
             self.stream.write_all_buf(&mut out).await?;
             match step {
                 Step::Done(negotiated) => {
-                    self.settle(*negotiated);
+                    self.set_ciphers(*negotiated);
                     return Ok(());
                 }
                 Step::Plain | Step::NeedMore => self.read_more(received).await?,
@@ -73,7 +74,7 @@ impl Channel {
         }
     }
 
-    /// Answers a stranger that may hide its connection; leaves one that does not alone.
+    /// Answers the encryption handshake of an incoming connection, if it begins with one.
     pub(super) async fn respond(
         &mut self,
         encryption: Encryption,
@@ -83,13 +84,13 @@ impl Channel {
         if encryption == Encryption::Off {
             return Ok(());
         }
-        let mut responder = Responder::new(methods(encryption), chance());
+        let mut responder = Responder::new(methods(encryption), randomness());
         let mut out = BytesMut::new();
         loop {
             match responder.handle_received_and_transmit(received, &find, &mut out)? {
                 Step::Done(negotiated) => {
                     self.stream.write_all_buf(&mut out).await?;
-                    self.settle(*negotiated);
+                    self.set_ciphers(*negotiated);
                     return Ok(());
                 }
                 Step::Plain if encryption == Encryption::Require => {
@@ -104,21 +105,21 @@ impl Channel {
         }
     }
 
-    fn settle(&mut self, negotiated: Negotiated) {
+    fn set_ciphers(&mut self, negotiated: Negotiated) {
         let Negotiated { receive, send, .. } = negotiated;
         self.receive = Some(receive).filter(|cipher| !cipher.is_plaintext());
         self.send = Some(send).filter(|cipher| !cipher.is_plaintext());
     }
 }
 
-/// Decrypts what stands at `from` and behind it.
+/// Decrypts the bytes from this offset on.
 pub(super) fn decrypt(cipher: &mut Option<Cipher>, received: &mut BytesMut, from: usize) {
     if let Some(cipher) = cipher {
         cipher.apply(&mut received[from..]);
     }
 }
 
-/// Encrypts what is to go out; it is copied only if there is a cipher.
+/// Encrypts bytes to be sent. They are copied only if there is a cipher.
 pub(super) fn encrypt(cipher: &mut Option<Cipher>, bytes: Bytes) -> Bytes {
     let Some(cipher) = cipher else { return bytes };
     let mut copy = BytesMut::from(&bytes[..]);
@@ -126,8 +127,8 @@ pub(super) fn encrypt(cipher: &mut Option<Cipher>, bytes: Bytes) -> Bytes {
     copy.freeze()
 }
 
-/// Where encryption is a must, so is RC4; where it is not, hiding the start is enough and costs
-/// nothing later.
+/// Returns the ciphers to negotiate. If encryption is required, that is RC4. If not, it is enough to
+/// hide the handshake, and the messages behind it are plain, which costs nothing.
 fn methods(encryption: Encryption) -> Config {
     match encryption {
         Encryption::Require => Config::only(Method::Rc4),
@@ -135,7 +136,7 @@ fn methods(encryption: Encryption) -> Config {
     }
 }
 
-fn chance() -> Chance {
+fn randomness() -> Chance {
     let mut random = rand::rng();
     let mut padding = [0_u8; 512];
     random.fill(&mut padding);

@@ -6,33 +6,33 @@ use tinytorrent_swarm::ConnectionError;
 use tinytorrent_wire::HandshakeError;
 use tinytorrent_wire::mse::MseError;
 
-/// How long a connection may take to come about. Three SYNs' time, and what libtorrent waits.
+/// Timeout of a connect. It leaves time for three SYNs, and is the same as in libtorrent.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the other side may take to shake hands: what libtorrent waits.
+/// Timeout of a handshake, the same as in libtorrent.
 pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why two ends did not come together.
+/// The reason for which a connection could not be made.
 #[derive(Debug, Error)]
 pub(crate) enum ConnectFailure {
     #[error("no connection within {} s", CONNECT_TIMEOUT.as_secs())]
     ConnectTimeout,
     #[error("no handshake within {} s", HANDSHAKE_TIMEOUT.as_secs())]
     HandshakeTimeout,
-    #[error("closed before its handshake was through")]
+    #[error("closed during the handshake")]
     Closed,
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
     #[error("not encrypted, where encryption is required")]
     Plain,
-    #[error("its encryption failed: {0}")]
+    #[error("the encryption failed: {0}")]
     Encryption(#[from] MseError),
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
 impl ConnectFailure {
-    /// Whether a peer that wants encryption would end like this.
+    /// `true` for the failures by which a peer refuses a plain handshake.
     pub(super) fn may_want_encryption(&self) -> bool {
         match self {
             ConnectFailure::Closed => true,

@@ -11,34 +11,34 @@ use super::channel::Channel;
 use super::failure::{CONNECT_TIMEOUT, ConnectFailure, HANDSHAKE_TIMEOUT};
 use crate::Encryption;
 
-async fn connect(address: SocketAddr) -> Result<TcpStream, ConnectFailure> {
+async fn open_channel(address: SocketAddr) -> Result<Channel, ConnectFailure> {
     let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(address));
     let stream = connected.await.map_err(|_| ConnectFailure::ConnectTimeout)??;
     stream.set_nodelay(true)?;
-    Ok(stream)
+    Ok(Channel::plain(stream))
 }
 
-/// Connects and shakes hands. What came after the handshake stays in `received`.
+/// Connects and shakes hands. The bytes behind the peer's handshake stay in `received`.
 ///
-/// With [`Encryption::Prefer`] a peer that hangs up on a plain handshake is asked once more,
-/// hidden: plain costs nothing, and those who refuse it say so at once.
-pub(crate) async fn meet(
+/// With [`Encryption::Prefer`] the first try is plain, as most peers accept that and it costs
+/// nothing. A peer that closes the connection during the handshake is tried again, encrypted.
+pub(crate) async fn connect(
     address: SocketAddr,
     ours: Handshake,
     encryption: Encryption,
     received: &mut BytesMut,
 ) -> Result<(Channel, Handshake), ConnectFailure> {
-    let mut channel = Channel::plain(connect(address).await?);
+    let mut channel = open_channel(address).await?;
     if encryption == Encryption::Require {
-        let theirs = greet_hidden(&mut channel, ours, encryption, received).await?;
+        let theirs = greet_encrypted(&mut channel, ours, encryption, received).await?;
         return Ok((channel, theirs));
     }
     match greet(&mut channel, ours, received).await {
         Ok(theirs) => Ok((channel, theirs)),
         Err(error) if encryption == Encryption::Prefer && error.may_want_encryption() => {
             received.clear();
-            channel = Channel::plain(connect(address).await?);
-            let theirs = greet_hidden(&mut channel, ours, encryption, received).await?;
+            channel = open_channel(address).await?;
+            let theirs = greet_encrypted(&mut channel, ours, encryption, received).await?;
             Ok((channel, theirs))
         }
         Err(error) => Err(error),
@@ -57,7 +57,7 @@ async fn greet(
     .await
 }
 
-async fn greet_hidden(
+async fn greet_encrypted(
     channel: &mut Channel,
     ours: Handshake,
     encryption: Encryption,
@@ -70,8 +70,8 @@ async fn greet_hidden(
     .await
 }
 
-/// Reads a stranger's handshake as far as the info-hash, whether it is hidden or not.
-pub(crate) async fn opening(
+/// Reads the handshake of an incoming connection, plain or encrypted, as far as the info-hash.
+pub(crate) async fn accept(
     channel: &mut Channel,
     encryption: Encryption,
     find: impl Fn(&ObfuscatedHash) -> Option<WireInfoHash>,
@@ -84,7 +84,7 @@ pub(crate) async fn opening(
     .await
 }
 
-/// Answers a stranger, and reads the rest of its handshake.
+/// Sends our handshake on an incoming connection, and reads the rest of the peer's.
 pub(crate) async fn answer(
     channel: &mut Channel,
     ours: Handshake,
@@ -115,7 +115,7 @@ async fn read_opening(
     }
 }
 
-/// Reads a whole handshake. Whether it is for the right torrent is for the engine to judge.
+/// Reads a whole handshake. The engine checks that it is for the right torrent.
 async fn read_rest(
     channel: &mut Channel,
     received: &mut BytesMut,

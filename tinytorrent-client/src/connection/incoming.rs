@@ -13,6 +13,6 @@ pub(crate) struct Incoming {
     /// All bytes received so far, beginning with the
     /// [`HandshakeOpening`](tinytorrent_wire::HandshakeOpening).
     pub(crate) received: BytesMut,
-    /// The hash in the handshake, one of those of the torrent.
+    /// The info-hash in the handshake. A hybrid torrent has two.
     pub(crate) info_hash: WireInfoHash,
 }

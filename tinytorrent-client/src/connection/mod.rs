@@ -1,4 +1,4 @@
-//! One connection: a socket, its buffers, and nothing that decides.
+//! One connection to a peer: a socket, its buffers and its ciphers. It decides nothing.
 
 pub(crate) mod buffers;
 pub(crate) mod channel;
@@ -20,27 +20,27 @@ pub(crate) use outgoing::{Link, Outgoing};
 use tinytorrent_swarm::PeerKey;
 use tokio::sync::mpsc;
 
-/// Carries messages both ways until one side ends it.
+/// Reads and writes messages until the connection ends.
 ///
-/// It ends when the owner lets go of the connection's [`Link`] and what it sent has been written,
-/// when the socket fails, or when the other side closes.
+/// It ends when its [`Link`] was dropped and everything that was sent through it is written, when the
+/// socket fails, or when the peer closes it.
 pub(crate) async fn run(
     peer: PeerKey,
     channel: Channel,
     received: ReceiveBuffer,
     outgoing: mpsc::UnboundedReceiver<Outgoing>,
     pending: Arc<outgoing::Pending>,
-    owner: NoticeSender,
+    notices: NoticeSender,
 ) {
     let Channel { mut stream, receive, send } = channel;
     let (read, write) = stream.split();
     let error = tokio::select! {
-        error = reader::run(peer, read, receive, received, &owner) => error,
-        ended = writer::run(peer, write, send, outgoing, &pending, &owner) => match ended {
+        error = reader::run(peer, read, receive, received, &notices) => error,
+        ended = writer::run(peer, write, send, outgoing, &pending, &notices) => match ended {
             Ok(()) => return,
             Err(error) => error.into(),
         },
     };
-    // The owner may be gone; then nobody wants to know.
-    let _ = owner.send(Notice::Closed { peer, error }).await;
+    // Fails if the torrent has ended.
+    let _ = notices.send(Notice::Closed { peer, error }).await;
 }

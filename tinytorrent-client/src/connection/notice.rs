@@ -3,23 +3,23 @@ use tinytorrent_types::BlockInfo;
 use tinytorrent_wire::{Frames, Handshake};
 use tokio::sync::mpsc;
 
-/// A report of a connection to the task that owns the torrent.
+/// A report of a connection to the driver.
 ///
-/// The channel is bounded: when the owner is busy, connections wait, their sockets fill up, and
-/// the other ends slow down.
+/// The channel is bounded: while the driver is busy, connections do not read, their sockets fill up,
+/// and the peers slow down.
 #[derive(Debug)]
 pub(crate) enum Notice {
-    /// It could not be made, or the handshake failed.
+    /// The connection could not be made.
     Failed { peer: PeerKey, error: ConnectionError },
-    /// Both handshakes are through.
+    /// Both handshakes are complete.
     Greeted { peer: PeerKey, handshake: Handshake },
-    /// All whole messages of one read.
+    /// All complete messages of one read.
     Frames { peer: PeerKey, frames: Frames },
     /// These blocks have been written.
     Served { peer: PeerKey, blocks: Vec<BlockInfo> },
-    /// The connection is over.
+    /// The connection has ended.
     Closed { peer: PeerKey, error: ConnectionError },
 }
 
-/// The connections' end of the channel to the owner.
+/// The sender that connections report through.
 pub(crate) type NoticeSender = mpsc::Sender<Notice>;

@@ -8,24 +8,25 @@ use super::buffers::ReceiveBuffer;
 use super::channel::decrypt;
 use super::notice::{Notice, NoticeSender};
 
-/// Reads as much as there is, and hands on all whole messages at once. Returns why it ended.
+/// Reads as many bytes as there are, and reports all complete messages in them together, until the
+/// connection ends.
 pub(super) async fn run(
     peer: PeerKey,
     mut socket: ReadHalf<'_>,
     mut cipher: Option<Cipher>,
     mut received: ReceiveBuffer,
-    owner: &NoticeSender,
+    notices: &NoticeSender,
 ) -> ConnectionError {
     let mut decoder = Decoder::new();
     loop {
-        // Messages may have come right behind the handshake, so decoding comes first.
+        // Messages may have arrived with the handshake, so they are decoded before the first read.
         let frames = decoder.split_frames(&mut received.bytes);
         let is_broken = frames.ends_in_error();
-        if !frames.is_empty() && owner.send(Notice::Frames { peer, frames }).await.is_err() {
+        if !frames.is_empty() && notices.send(Notice::Frames { peer, frames }).await.is_err() {
             return ConnectionError::Abandoned;
         }
         if is_broken {
-            // The owner meets the error after the messages before it, and hangs up.
+            // The driver finds the error behind the messages before it, and closes the connection.
             std::future::pending::<()>().await;
         }
         received.make_room().await;

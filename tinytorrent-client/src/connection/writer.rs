@@ -15,21 +15,22 @@ use super::channel::encrypt;
 use super::notice::{Notice, NoticeSender};
 use super::outgoing::{Outgoing, Pending};
 
-/// Chunks of one write: a block is two, its header and its bytes, and half a megabyte is as much
-/// as a socket takes at once.
+/// Maximum chunks of one write. A block has two chunks, its header and its bytes, so that a write has
+/// half a megabyte, which is as much as a socket takes at once.
 const MAX_CHUNKS: usize = 64;
 
-/// How long a connection that is to end may take to write what was to be sent before.
-const LINGER: Duration = Duration::from_secs(2);
+/// Timeout for writing the rest of the queue when a connection is closed.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Writes what the owner hands over, many chunks at once. Ends well when the owner lets go.
+/// Writes the queue, many chunks in one write. Returns `Ok` when the [`Link`](super::Link) was dropped
+/// and the queue is written.
 pub(super) async fn run(
     peer: PeerKey,
     mut socket: WriteHalf<'_>,
     cipher: Option<Cipher>,
     mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
     pending: &Pending,
-    owner: &NoticeSender,
+    notices: &NoticeSender,
 ) -> io::Result<()> {
     let mut queue = Queue { cipher, ..Queue::default() };
     loop {
@@ -45,8 +46,8 @@ pub(super) async fn run(
         queue.write(&mut socket, pending).await?;
         if !queue.served.is_empty() {
             let blocks = std::mem::take(&mut queue.served);
-            // Without an owner there is nobody to serve for either.
-            let _ = owner.send(Notice::Served { peer, blocks }).await;
+            // Fails if the torrent has ended.
+            let _ = notices.send(Notice::Served { peer, blocks }).await;
         }
     }
     let rest = async {
@@ -55,14 +56,15 @@ pub(super) async fn run(
         }
         socket.shutdown().await
     };
-    timeout(LINGER, rest).await.unwrap_or(Ok(()))
+    timeout(LINGER_TIMEOUT, rest).await.unwrap_or(Ok(()))
 }
 
+/// The chunks to be written.
 #[derive(Default)]
 struct Queue {
     cipher: Option<Cipher>,
     chunks: VecDeque<Outgoing>,
-    /// Blocks whose last byte is out.
+    /// Blocks of which the last byte is written, and which are not yet reported.
     served: Vec<BlockInfo>,
 }
 
@@ -78,7 +80,7 @@ impl Queue {
         self.chunks.push_back(Outgoing { bytes, served });
     }
 
-    /// Writes as much as the socket takes.
+    /// Writes as many bytes as the socket takes.
     async fn write(&mut self, socket: &mut WriteHalf<'_>, pending: &Pending) -> io::Result<()> {
         let mut slices = [IoSlice::new(&[]); MAX_CHUNKS];
         let count = self.chunks.len().min(MAX_CHUNKS);
@@ -89,7 +91,7 @@ impl Queue {
         if written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
-        pending.written(written);
+        pending.subtract(written);
         self.advance(written);
         Ok(())
     }

@@ -33,7 +33,7 @@ impl Connections {
         let encryption = self.encryption;
         let mut received = ReceiveBuffer::new(self.buffers.clone());
         self.spawn(peer, async move {
-            let made = handshake::meet(address, ours, encryption, &mut received.bytes).await;
+            let made = handshake::connect(address, ours, encryption, &mut received.bytes).await;
             made.map(|(channel, theirs)| (channel, theirs, received))
         });
     }
@@ -131,7 +131,7 @@ mod tests {
         let (stream, address) = listener.accept().await.unwrap();
         let mut channel = Channel::plain(stream);
         let mut received = bytes::BytesMut::new();
-        handshake::opening(&mut channel, Encryption::Off, |_| None, &mut received).await.unwrap();
+        handshake::accept(&mut channel, Encryption::Off, |_| None, &mut received).await.unwrap();
         let (mut there, mut their_notices) = connections();
         let info_hash = ours.info_hash;
         there.accept(peer, Incoming { channel, address, received, info_hash }, ours);

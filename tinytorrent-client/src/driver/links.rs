@@ -5,12 +5,13 @@ use tinytorrent_wire::Message;
 
 use crate::connection::Link;
 
-/// The links of a torrent's connections, and which of them have something to write.
+/// The links of a torrent's connections.
 #[derive(Debug, Default)]
 pub(super) struct Links {
-    /// By [`PeerKey::slot`].
+    /// The links, by [`PeerKey::slot`].
     links: Vec<Option<(PeerKey, Link)>>,
-    touched: Vec<PeerKey>,
+    /// Peers with messages of this turn, which [`flush`](Self::flush) sends.
+    unflushed: Vec<PeerKey>,
 }
 
 impl Links {
@@ -22,7 +23,7 @@ impl Links {
         self.links[slot] = Some((peer, link));
     }
 
-    /// Lets go of a connection: what was to be written still is, then it ends.
+    /// Closes a connection. Its messages of this turn are still written.
     pub(super) fn remove(&mut self, peer: PeerKey) {
         if let Some(link) = self.get(peer) {
             link.flush();
@@ -33,7 +34,7 @@ impl Links {
     pub(super) fn send(&mut self, peer: PeerKey, message: &Message) {
         let Some(link) = self.get(peer) else { return };
         link.push(message);
-        self.touch(peer);
+        self.mark(peer);
     }
 
     pub(super) fn send_block(&mut self, peer: PeerKey, block: BlockInfo, data: Bytes) {
@@ -42,23 +43,23 @@ impl Links {
         }
     }
 
-    /// Ends the turn: hands all messages to the connections. Returns those that are clogged.
+    /// Sends the messages of this turn. Returns the peers that are stalled.
     pub(super) fn flush(&mut self) -> Vec<PeerKey> {
-        let mut clogged = Vec::new();
-        for peer in std::mem::take(&mut self.touched) {
+        let mut stalled = Vec::new();
+        for peer in std::mem::take(&mut self.unflushed) {
             let Some(link) = self.get(peer) else { continue };
             link.flush();
-            if link.is_clogged() {
-                clogged.push(peer);
+            if link.is_stalled() {
+                stalled.push(peer);
             }
         }
-        clogged
+        stalled
     }
 
-    fn touch(&mut self, peer: PeerKey) {
-        // Messages to one peer mostly come in a row.
-        if self.touched.last() != Some(&peer) {
-            self.touched.push(peer);
+    fn mark(&mut self, peer: PeerKey) {
+        // Messages to one peer mostly come in a row, so that few peers are in the list twice.
+        if self.unflushed.last() != Some(&peer) {
+            self.unflushed.push(peer);
         }
     }
 
