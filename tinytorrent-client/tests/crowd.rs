@@ -1,4 +1,4 @@
-//! Peers that come to us many at once.
+//! Many incoming connections at once.
 
 mod support;
 
@@ -10,12 +10,13 @@ use tinytorrent_metainfo::Metainfo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// A swarm that begins. Both ends are in this process, which has 1024 descriptors by custom.
+/// Number of peers in a swarm that starts. Both ends of their connections are in this process, which
+/// usually has 1024 descriptors.
 const CROWD: usize = 480;
 
 const HANDSHAKE: usize = 68;
 
-/// All are there before the first one says a word.
+/// Opens all connections before anything is sent.
 async fn gather(to: SocketAddr, count: usize) -> Vec<TcpStream> {
     let mut crowd = Vec::new();
     for _ in 0..count {
@@ -24,7 +25,7 @@ async fn gather(to: SocketAddr, count: usize) -> Vec<TcpStream> {
     crowd
 }
 
-/// The handshake of a seed, and its bitfield.
+/// Returns the handshake of a seed, and its bitfield.
 fn hello(metainfo: &Metainfo, number: usize) -> Vec<u8> {
     let mut hello = b"\x13BitTorrent protocol\0\0\0\0\0\0\0\0".to_vec();
     hello.extend(metainfo.hashes().to_wire().as_bytes());
@@ -33,17 +34,17 @@ fn hello(metainfo: &Metainfo, number: usize) -> Vec<u8> {
     hello
 }
 
-/// Everybody speaks, and only then the answers are read. Gives those that were let in.
+/// Sends the handshakes of all peers, and then reads the answers. Returns the accepted connections.
 async fn greet(crowd: Vec<TcpStream>, metainfo: &Metainfo, first: usize) -> Vec<TcpStream> {
     let mut greeting = Vec::new();
     for (number, mut stream) in crowd.into_iter().enumerate() {
-        // It fails if the other end has closed already.
+        // Fails if the client has closed the connection already.
         let said = stream.write_all(&hello(metainfo, first + number)).await;
         greeting.extend(said.is_ok().then_some(stream));
     }
     let mut admitted = Vec::new();
     for mut stream in greeting {
-        // The handshake, and `interested`: it is a place that is worth keeping.
+        // The handshake and `interested`: the client has kept the connection.
         let mut answer = [0; HANDSHAKE + 5];
         if in_time(stream.read_exact(&mut answer)).await.is_ok() {
             assert!(answer.starts_with(b"\x13BitTorrent protocol"));
@@ -102,7 +103,7 @@ async fn clients_that_dial_each_other_keep_one_connection() {
             _ => {}
         }
     }
-    // A dial that the other end has closed before it was answered joins nothing.
+    // A connection that the other client closes before the handshakes are complete joins nothing.
     assert!((1..=2).contains(&joined) && left <= 1, "{joined} joined, {left} left");
     scene.assert_complete();
 }

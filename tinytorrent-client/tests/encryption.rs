@@ -1,11 +1,11 @@
-//! Who talks to whom when connections are to be hidden.
+//! Clients with different settings of encryption.
 
 mod support;
 
 use support::{Scene, encrypting_client, in_time};
 use tinytorrent_client::{Encryption, Event, State, SwarmEvent};
 
-/// Whether a leecher that wants this gets a content from a seeder that wants that.
+/// Downloads from a seeder with these settings. Returns `false` if no connection is made.
 async fn come_together(seeder: Encryption, leecher: Encryption) -> bool {
     let scene = Scene::single(700_001);
     let (seeder, leecher) = (encrypting_client(seeder), encrypting_client(leecher));

@@ -1,4 +1,4 @@
-//! Files as they are found on disk: under other names, too long, behind links, or not at all.
+//! Files on disk that differ from the torrent: with other names, too long, behind links, or missing.
 
 #![cfg(unix)]
 
@@ -14,7 +14,7 @@ use tinytorrent_storage::StorageError;
 
 const LISTEN: &str = "127.0.0.1:0";
 
-/// The events up to the one that the torrent is looked at, or has ended.
+/// Returns the events up to the end of the check, or of the torrent.
 async fn events_of_start(events: &mut Events) -> Vec<Event> {
     let mut seen = Vec::new();
     while let Some(event) = in_time(events.next()).await {

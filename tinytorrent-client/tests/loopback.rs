@@ -1,4 +1,4 @@
-//! Clients among themselves, over real sockets.
+//! Clients that connect to each other over loopback.
 
 mod support;
 
@@ -44,7 +44,7 @@ async fn files_that_share_pieces_are_downloaded() {
     is_downloaded_over("127.0.0.1:0", Scene::multi()).await;
 }
 
-// V-15: what lies between the files of v2 is no content.
+// V-15: the gaps between the files of v2 torrents are not downloaded.
 #[tokio::test]
 async fn pieces_that_end_with_their_file_are_downloaded() {
     for version in [Version::V2, Version::Hybrid] {
@@ -82,7 +82,7 @@ async fn magnet_link_is_enough() {
     assert_eq!((joined, metadata), (1, 1), "the peer was not dropped in between");
 }
 
-// V-21: the hashes of pieces come from the peer as well.
+// V-21: the piece layers come from the peer as well.
 #[tokio::test]
 async fn magnet_link_of_v2_is_enough() {
     let scene = Scene::short_pieces(Version::V2);
@@ -92,7 +92,7 @@ async fn magnet_link_of_v2_is_enough() {
     let torrent = leecher.add(&magnet, scene.leech(&seeder)).unwrap();
     assert!(torrent.metainfo().is_none());
     in_time(torrent.finished()).await.unwrap();
-    // What is saved needs no peer the next time.
+    // A saved torrent file needs no peer for the metadata.
     let saved = torrent.metainfo().unwrap().to_bytes();
     let saved = Metainfo::from_bytes(&saved).unwrap();
     assert!(saved.info() == scene.metainfo.info() && saved.has_all_piece_layers());
@@ -112,7 +112,7 @@ async fn seeder_can_come_to_the_leecher() {
     scene.assert_complete();
 }
 
-// S-16: what is there and right is not fetched again.
+// S-16: pieces that are on disk and right are not downloaded again.
 #[tokio::test]
 async fn download_goes_on_where_it_was_stopped() {
     let scene = Scene::single(4_000_000);
@@ -178,7 +178,7 @@ async fn a_torrent_is_added_once_until_it_is_stopped() {
 #[tokio::test]
 async fn stopping_does_not_wait_for_a_silent_tracker() {
     let scene = Scene::single(1);
-    // Accepts, and never says a word.
+    // Accepts connections, and never answers.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/announce", silent.local_addr().unwrap());
     let one = client("127.0.0.1:0");
@@ -203,7 +203,7 @@ async fn dropping_all_handles_ends_the_torrent() {
     assert!(one.add(&scene.metainfo, TorrentOptions::new(scene.leech_dir())).is_ok());
 }
 
-// S-28: half-open connections are capped, and the silent push each other out, not others.
+// S-28: the number of connections without a handshake is limited, and others are not refused for them.
 #[tokio::test]
 async fn garbage_shuts_nobody_out() {
     let scene = Scene::single(300_000);
@@ -213,7 +213,7 @@ async fn garbage_shuts_nobody_out() {
     for at in 0..200 {
         let mut stream = TcpStream::connect(address(&seeder)).await.unwrap();
         if at % 2 == 0 {
-            // May fail if it was pushed out already.
+            // Fails if the client has closed the connection already.
             let _ = stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await;
         }
         garbage.push(stream);
@@ -235,7 +235,7 @@ async fn oversized_message_ends_the_connection() {
     hello.extend(u32::MAX.to_be_bytes());
     stream.write_all(&hello).await.unwrap();
     let mut received = Vec::new();
-    // Reset or closed, but over.
+    // The connection is reset or closed, and either is right.
     let _ = in_time(stream.read_to_end(&mut received)).await;
     assert_eq!(&received[..20], b"\x13BitTorrent protocol");
 }

@@ -1,4 +1,4 @@
-//! Peers that send metadata which no torrent has.
+//! Invalid metadata from peers.
 
 mod support;
 
@@ -14,7 +14,7 @@ use tinytorrent_wire::{Decoder, Handshake, Message};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-/// Accepts one connection and answers every request for metadata with these bytes.
+/// Accepts one connection, and answers each request for metadata with these bytes.
 async fn serve(listener: TcpListener, metadata: &'static [u8]) {
     let (mut stream, _) = listener.accept().await.unwrap();
     let mut received = BytesMut::new();
@@ -53,7 +53,7 @@ async fn serve(listener: TcpListener, metadata: &'static [u8]) {
     }
 }
 
-// M-49: the metadata is right by its hash, so no other peer has better; waiting would be in vain.
+// M-49: the info-hash of the metadata is right, so that no peer can have better metadata.
 #[tokio::test]
 async fn invalid_metadata_that_the_hash_names_ends_the_torrent() {
     let metadata = b"d6:lengthi5e4:name1:x12:piece lengthi0e6:pieces20:aaaaaaaaaaaaaaaaaaaae";

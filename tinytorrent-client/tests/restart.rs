@@ -1,4 +1,4 @@
-//! A torrent that began without a torrent file goes on later without the peers that had the metadata.
+//! Torrents that were added by a magnet link, and go on later without peers that have the metadata.
 
 mod support;
 
@@ -15,12 +15,12 @@ fn magnet(scene: &Scene) -> Source {
     Source::from(&Magnet::from(&scene.metainfo))
 }
 
-/// Options to go on alone, with what is in the folder.
+/// Options without peers, for the content in the folder.
 fn alone(scene: &Scene) -> TorrentOptions {
     TorrentOptions::new(scene.leech_dir())
 }
 
-/// Downloads by this source from a seeder, in good order.
+/// Downloads this source from a seeder, and stops.
 async fn download(scene: &Scene, source: Source) {
     let (seeder, leecher) = (client("127.0.0.1:0"), client("127.0.0.1:0"));
     let _seed = scene.seed(&seeder).await;
@@ -65,7 +65,7 @@ async fn what_was_completed_by_a_link_is_seeded_by_it_without_peers() {
     }
 }
 
-/// Whoever has only the link gets all of it from this client.
+/// Downloads the content from this client by its magnet link.
 async fn assert_is_seeded_by(seeder: &Client, scene: &Scene) {
     let other = tempfile::tempdir().unwrap();
     let mut options = TorrentOptions::new(other.path());
@@ -101,7 +101,7 @@ async fn link_that_was_interrupted_goes_on_before_any_peer_is_there() {
     scene.assert_complete();
 }
 
-// S-18: a kill may come at once.
+// S-18: the program may be killed right after the event.
 #[tokio::test]
 async fn metadata_is_on_the_disk_before_anybody_is_told_of_it() {
     let scene = Scene::multi();
@@ -163,7 +163,7 @@ async fn without_resume_data_no_metadata_is_kept_or_used() {
     kept(&scene).save(&scene.metainfo).unwrap();
     let torrent = leecher.add(magnet(&scene), options).unwrap();
     let mut events = torrent.events();
-    // It comes from a peer, so it comes after the peer.
+    // Metadata that comes from a peer comes after the peer.
     let is_either = |event: &Event| {
         let is_joining = matches!(event, Event::Swarm(SwarmEvent::PeerJoined { .. }));
         assert!(is_joining || !matches!(event, Event::MetadataReceived(_)));

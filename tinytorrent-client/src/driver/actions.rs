@@ -1,4 +1,4 @@
-//! From actions of the engine to effects.
+//! The effects of the engine's actions.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,7 +22,7 @@ impl Driver {
             if stalled.is_empty() {
                 break;
             }
-            // The engine may answer a closed connection by further actions.
+            // Closing connections may cause further actions, for instance new connects.
             for peer in stalled {
                 self.drop_peer(now, peer, ConnectionError::Unread);
             }
@@ -67,7 +67,7 @@ impl Driver {
             }
             Action::CheckHashes { peer, hashes } => {
                 let steps = self.lifecycle.add_hashes(peer, &hashes);
-                self.take(now, steps);
+                self.take_steps(now, steps);
             }
             Action::ReadHashes { peer, request } => {
                 let hashes = self.lifecycle.answer_hashes(&request);
@@ -77,8 +77,8 @@ impl Driver {
         }
     }
 
-    /// Takes the steps of a torrent on its way from one stage to the next.
-    pub(super) fn take(&mut self, now: Instant, steps: Vec<Step>) {
+    /// Carries out the steps of a change of stage.
+    pub(super) fn take_steps(&mut self, now: Instant, steps: Vec<Step>) {
         for step in steps {
             match step {
                 Step::Input(input) => self.swarm.handle_input(now, input),
@@ -97,9 +97,10 @@ impl Driver {
         }
     }
 
-    /// Runs a job on a thread of its own. Without a thread its result would be waited for in vain,
-    /// so the torrent fails.
+    /// Runs a job on a thread of its own.
     fn spawn_thread(&mut self, job: Job) {
+        // The next stage begins with the result of the job, so that without a thread the torrent
+        // would stay in its stage for ever.
         if let Err(error) = self.background.spawn_thread(|| job.run()) {
             self.lifecycle.fail(TorrentError::Thread(Arc::new(error)));
         }
@@ -115,7 +116,7 @@ impl Driver {
 
     fn on_event(&mut self, event: SwarmEvent) {
         tracing::debug!(?event);
-        // The download counts as finished once oversized files are cut; see `Lifecycle::on_cut`.
+        // `Lifecycle::on_cut` returns the event again, once the oversized files are cut.
         if matches!(event, SwarmEvent::Finished)
             && let Some(job) = self.lifecycle.cut_oversized()
         {

@@ -1,4 +1,4 @@
-//! Jobs that run beside the driver: tasks of the runtime, and threads for what blocks.
+//! Jobs that run beside the driver: futures on the runtime, and blocking jobs on threads.
 
 use std::io;
 
@@ -7,9 +7,9 @@ use tokio::task::JoinSet;
 
 use crate::threads::SpawnThread;
 
-/// The jobs of one torrent. Their results arrive at the receiver that belongs to `results`.
+/// The running jobs of one torrent. They send their results through `results`.
 pub(super) struct Background<T> {
-    /// Aborted when the torrent ends.
+    /// Futures on the runtime, which are aborted when the torrent ends.
     tasks: JoinSet<()>,
     results: mpsc::UnboundedSender<T>,
     spawn_thread: SpawnThread,
@@ -22,11 +22,11 @@ impl<T: Send + 'static> Background<T> {
 
     /// Runs a future on the runtime.
     pub(super) fn spawn(&mut self, job: impl Future<Output = T> + Send + 'static) {
-        // Tasks that have ended are removed here, or a long run would collect them.
+        // A set keeps tasks that have ended, so that it would grow without this.
         while self.tasks.try_join_next().is_some() {}
         let results = self.results.clone();
         self.tasks.spawn(async move {
-            // The receiver is gone once the torrent has ended.
+            // Fails if the torrent has ended.
             let _ = results.send(job.await);
         });
     }
@@ -34,11 +34,11 @@ impl<T: Send + 'static> Background<T> {
     /// Runs a job that blocks or computes for long on a thread of its own.
     ///
     /// # Errors
-    /// The system gives no thread. The job is lost, and no result will arrive.
+    /// The system cannot start a thread. The job is dropped, and no result will arrive.
     pub(super) fn spawn_thread(&self, job: impl FnOnce() -> T + Send + 'static) -> io::Result<()> {
         let results = self.results.clone();
         (self.spawn_thread)(Box::new(move || {
-            // The receiver is gone once the torrent has ended.
+            // Fails if the torrent has ended.
             let _ = results.send(job());
         }))
     }

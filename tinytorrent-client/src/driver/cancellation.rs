@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A flag that jobs on threads look at, since a thread cannot be aborted.
+/// A flag that jobs on threads check from time to time, since a thread cannot be aborted.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cancellation(Arc<AtomicBool>);
 

@@ -3,12 +3,12 @@ use tinytorrent_types::Bitfield;
 
 use crate::TorrentError;
 
-/// The files to be downloaded.
+/// The choice of files to be downloaded.
 #[derive(Debug, Clone)]
 pub(super) struct FileChoice {
     /// Files named in the options; empty for no choice.
     by_user: FileSelection,
-    /// Files named in the magnet link (BEP 53). They count if the user has made no choice.
+    /// Files named in the magnet link (BEP 53), which are used if the options name none.
     by_link: FileSelection,
 }
 
@@ -25,13 +25,13 @@ impl FileChoice {
     /// Returns the pieces that hold a byte of a chosen file.
     ///
     /// # Errors
-    /// The user has chosen a file that the torrent does not have. A link may do so: it is made
-    /// elsewhere, and the rest of its choice is still of use.
+    /// The options name a file that the torrent does not have. A link that does so is no error: the
+    /// user has not made it, and its other files can be downloaded.
     pub(super) fn pieces(&self, layout: &Layout) -> Result<Bitfield, TorrentError> {
         self.check(layout.file_count())?;
         let piece_count = layout.geometry().piece_count();
         if self.selection().is_empty() {
-            // Pieces of padding alone belong to no file.
+            // Pieces that consist of padding belong to no file, and are part of the whole.
             return Ok(Bitfield::full(piece_count));
         }
         let mut pieces = Bitfield::new(piece_count);

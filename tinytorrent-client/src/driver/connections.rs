@@ -41,7 +41,7 @@ impl Connections {
     /// Answers the handshake of an incoming connection.
     pub(super) fn accept(&mut self, peer: PeerKey, incoming: Incoming, ours: Handshake) {
         let Incoming { mut channel, received, info_hash, address: _ } = incoming;
-        // A hybrid torrent has two hashes, and answers by the one that the peer knows.
+        // A hybrid torrent has two info-hashes, and the peer may know only the one it has sent.
         let ours = Handshake { info_hash, ..ours };
         let mut received = ReceiveBuffer::with(received, self.buffers.clone());
         self.spawn(peer, async move {
@@ -60,12 +60,12 @@ impl Connections {
         self.links.send_block(peer, block, data);
     }
 
-    /// Ends the turn: sends its messages. Returns the peers that do not read what they are sent.
+    /// Sends the messages of this turn. Returns the peers that do not read what they are sent.
     pub(super) fn flush(&mut self) -> Vec<PeerKey> {
         self.links.flush()
     }
 
-    /// Closes a connection once what was to be sent is written.
+    /// Closes a connection. Its messages of this turn are still written.
     pub(super) fn close(&mut self, peer: PeerKey) {
         self.links.remove(peer);
     }
@@ -77,7 +77,7 @@ impl Connections {
     ) {
         let (link, outgoing, pending) = Link::new();
         self.links.insert(peer, link);
-        // Tasks that have ended are removed here, or a long run would collect them.
+        // A set keeps tasks that have ended, so that it would grow without this.
         while self.tasks.try_join_next().is_some() {}
         let notices = self.notices.clone();
         self.tasks.spawn(async move {
@@ -87,7 +87,7 @@ impl Connections {
                 }
                 Err(failure) => (Notice::Failed { peer, error: failure.into() }, None),
             };
-            // An error means that the torrent has ended.
+            // Fails if the torrent has ended.
             if notices.send(notice).await.is_ok()
                 && let Some((channel, received)) = greeted
             {
@@ -97,7 +97,7 @@ impl Connections {
     }
 }
 
-/// A connection after both handshakes, the other side's handshake, and the bytes behind it.
+/// A connection after both handshakes, the peer's handshake, and the bytes received behind it.
 type Greeted = (Channel, Handshake, ReceiveBuffer);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The job that opens the content of a torrent on disk and checks it.
+//! A job that opens the content of a torrent on disk and checks it.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -32,14 +32,14 @@ pub(super) struct PathChanges {
     pub(super) count: usize,
 }
 
-/// Why a content was not opened.
+/// The reason for which a content was not opened.
 pub(super) enum OpenFailure {
     Error(TorrentError),
-    /// The torrent has ended meanwhile.
+    /// The torrent was stopped or dropped.
     Cancelled,
 }
 
-/// Everything that opening a content depends on.
+/// The settings for opening a content.
 pub(super) struct OpenJob {
     pub(super) resources: Arc<Resources>,
     pub(super) options: Arc<TorrentOptions>,
@@ -53,7 +53,7 @@ impl OpenJob {
     /// Opens and checks the content. Blocks for as long as reading it takes.
     pub(super) fn run(self) -> Result<Box<Opened>, OpenFailure> {
         let info = self.metainfo.info();
-        // A wrong choice is an error at once, not after hours of checking.
+        // First, since the check may take hours, and a wrong choice makes it useless.
         let wanted = self.files.pieces(info.layout())?;
         let storage = self.open_storage(info)?;
         storage.select(|file| self.files.contains(file))?;
@@ -98,7 +98,7 @@ impl OpenJob {
     }
 }
 
-/// Takes the content for complete, if all of its files are there and long enough.
+/// Takes the content for complete, if all of its files are on disk and long enough.
 fn assume_complete(storage: &Storage) -> Result<Recovered, OpenFailure> {
     let misfits = storage.misfits()?;
     if let Some(lacking) = misfits.iter().find(|misfit| !misfit.is_longer()) {
@@ -115,7 +115,7 @@ fn assume_complete(storage: &Storage) -> Result<Recovered, OpenFailure> {
 fn path_changes(storage: &Storage) -> PathChanges {
     let mut changes = storage.path_changes();
     let first: Arc<[PathChange]> = changes.by_ref().take(Event::MAX_PATH_CHANGES).collect();
-    // The rest may be a change for each of many files, so it is counted here, off the runtime.
+    // Counting takes time where many files have changes, so that it is done here, on the thread.
     let count = first.len() + changes.count();
     PathChanges { first, count }
 }

@@ -1,4 +1,4 @@
-//! The way of the content: from connections to the disk, and back.
+//! The data plane: blocks to and from the disk.
 
 use std::error::Error;
 use std::io;
@@ -13,11 +13,11 @@ use tinytorrent_swarm::{BlockVerdict, DiskError, Input, PeerKey, Stats};
 use tinytorrent_types::{BlockInfo, PieceIndex};
 use tokio::sync::mpsc;
 
-/// A torrent's side of the disk, and what is under way there.
+/// A torrent's handle of the disk.
 pub(super) struct DataPlane {
     disk: TorrentDisk,
     keeps_record: bool,
-    /// Counters of the runs before this one.
+    /// Counters of the earlier runs.
     before: Counters,
 }
 
@@ -49,7 +49,7 @@ impl DataPlane {
         let mut options = TorrentOptions::default();
         options.keep_record(keeps_record);
         let disk = disk.add(Arc::new(storage), hashes, recovered, &options, move |completion| {
-            // Without a driver there is nobody to tell.
+            // Fails if the torrent has ended.
             let _ = completed.send(completion);
         });
         Self { disk, keeps_record, before }
@@ -59,12 +59,12 @@ impl DataPlane {
         self.disk.storage()
     }
 
-    /// Bytes under way to the disk that keep it busy.
+    /// The number of unwritten bytes that keeps the disk busy.
     pub(super) fn unstored_limit(&self) -> u64 {
         self.disk.unstored_limit()
     }
 
-    /// Gives a block that was received to the disk, if the engine wants it.
+    /// Stores a block, if the engine wants it.
     pub(super) fn store(&self, verdict: BlockVerdict, data: Bytes) {
         let stored = match verdict {
             BlockVerdict::Store(block) => self.disk.store(block, data),
@@ -86,7 +86,7 @@ impl DataPlane {
         self.disk.verify(piece, options);
     }
 
-    /// Returns a block that is in memory. If it is not, begins to read it for the peer.
+    /// Returns the block, if it is in memory. If not, begins to read it for the peer.
     pub(super) fn read(&self, peer: PeerKey, block: BlockInfo) -> Option<Bytes> {
         let cached = self.disk.read_cached(block);
         if cached.is_none() {

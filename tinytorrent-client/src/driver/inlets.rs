@@ -10,19 +10,20 @@ use super::job::JobOutcome;
 use crate::connection::{Incoming, Notice};
 use crate::torrent::Command;
 
-/// Notices of one turn at most: enough to share the cost of a turn among many, few enough for
-/// the disk and the requests to follow while a fast connection never runs dry.
+/// Maximum number of notices in one turn. A turn has a fixed cost, which many notices share. With too
+/// many, blocks reach the disk late, and requests are sent late.
 const BATCH: usize = 32;
 
-/// Longest sleep, for a torrent without any deadline. Any long time would do.
+/// Sleep of a torrent without a deadline. Any long time would do.
 const MAX_SLEEP: Duration = Duration::from_secs(3600);
 
 /// The receivers of a driver, and its timer.
 pub(super) struct Inlets {
     receivers: Receivers,
     timer: Pin<Box<Sleep>>,
-    /// Buffers of one turn, kept for the next.
+    /// Empty between turns, kept for its capacity.
     notices: Vec<Notice>,
+    /// Empty between turns, kept for its capacity.
     completions: Vec<Completion>,
 }
 
@@ -58,7 +59,7 @@ impl Inlets {
         }
     }
 
-    /// Waits until something arrives, or until the deadline.
+    /// Waits until a report or a command arrives, or until the deadline.
     pub(super) async fn next(&mut self, now: Instant, deadline: Option<Instant>) -> WakeUp<'_> {
         self.set_timer(deadline.unwrap_or(now + MAX_SLEEP));
         let Self { receivers, timer, notices, completions } = self;
@@ -78,7 +79,7 @@ impl Inlets {
     }
 
     fn set_timer(&mut self, deadline: Instant) {
-        // A reset costs a lock of the runtime's timers, and most turns keep the deadline.
+        // A reset locks the runtime's timers, and most turns keep the deadline.
         if self.timer.deadline() != deadline.into() {
             self.timer.as_mut().reset(deadline.into());
         }
@@ -92,7 +93,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_wakes_up_at_the_deadline_and_for_what_arrives() {
         let (command_sender, commands) = mpsc::unbounded_channel();
-        // Senders that stay are those of a driver, which outlive its inlets.
+        // The driver holds these senders, so that their receivers never see the end.
         let (_notices, notices) = mpsc::channel(1);
         let (_incoming, incoming) = mpsc::channel(1);
         let (_completions, completions) = mpsc::unbounded_channel();

@@ -1,4 +1,4 @@
-//! From what has happened to inputs of the engine.
+//! The inputs of the engine: reports of connections, of the disk and of jobs, and commands.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::PeerAddress;
 use crate::connection::{Incoming, Notice};
 use crate::torrent::Command;
 
-/// Host names that are looked up for one tracker's answer at most.
+/// Maximum number of host names that are looked up for one answer of a tracker.
 const MAX_NAMED_PEERS: usize = 50;
 
 impl Driver {
@@ -59,7 +59,7 @@ impl Driver {
         self.swarm.handle_input(now, Input::ConnectionClosed { peer, error });
     }
 
-    /// Closes a connection that the engine has forgotten, or will.
+    /// Closes a connection, and cancels the reads for it.
     pub(super) fn close(&mut self, peer: PeerKey) {
         self.connections.close(peer);
         if let Some(running) = self.lifecycle.running() {
@@ -84,7 +84,7 @@ impl Driver {
             Command::SetDownloadLimit(limit) => self.swarm.set_download_limit(now, limit),
             Command::SetUploadLimit(limit) => self.swarm.set_upload_limit(now, limit),
             Command::Stats(answer) => {
-                // Fails if the caller has been cancelled.
+                // Fails if the future of the caller was dropped.
                 let _ = answer.send(self.swarm.stats(now));
             }
             Command::Stop => self.stop(now),
@@ -137,7 +137,7 @@ impl Driver {
     }
 
     fn log_unsaved(&self, error: &StorageError) {
-        // Content that is complete may lie on media that cannot be written to, and stays right.
+        // A complete content may be on a read-only medium. It needs no new resume data.
         if error.fault() == Fault::Denied && self.swarm.is_finished() {
             tracing::info!(%error, "the resume data was not saved");
         } else {
@@ -159,12 +159,12 @@ impl Driver {
             JobOutcome::Opened(opened) => self.lifecycle.on_opened(opened),
             JobOutcome::Cut(events) => self.lifecycle.on_cut(events),
         };
-        self.take(now, steps);
+        self.take_steps(now, steps);
     }
 
     fn on_announced(&mut self, now: Instant, outcome: AnnounceOutcome) {
         if let Ok(response) = &outcome.result {
-            // A tracker may give peers by name (BEP 3).
+            // The `ip` of a peer may be a DNS name (BEP 3, "trackers").
             for peer in response.named_peers.iter().take(MAX_NAMED_PEERS) {
                 self.resolve(PeerSource::Tracker, peer.host.clone(), peer.port);
             }

@@ -1,4 +1,4 @@
-//! Jobs that block or compute for long, and so run on threads of their own.
+//! Jobs that block or compute for long, for threads of their own.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,7 +16,8 @@ use crate::{Event, PeerAddress};
 
 /// A job for a thread.
 pub(super) enum Job {
-    /// Looks for metadata that an earlier run has saved. Peers of the magnet link wait for it.
+    /// Loads metadata that an earlier run has saved. The peers of the magnet link are passed on with
+    /// the result.
     LoadMetadata { store: MetadataStore, link_peers: Vec<PeerAddress> },
     /// Checks metadata from peers, and saves it if it is right.
     CheckMetadata { bytes: Bytes, hashes: InfoHashes, store: Option<MetadataStore> },
@@ -34,7 +35,7 @@ pub(super) enum JobOutcome {
     Resolved { source: PeerSource, addresses: Vec<SocketAddr> },
     /// A tracker answered, or failed.
     Announced(AnnounceOutcome),
-    /// Saved metadata was looked for; `None` if there is none.
+    /// Saved metadata was loaded; `None` if there is none.
     MetadataLoaded { metainfo: Option<Box<Metainfo>>, link_peers: Vec<PeerAddress> },
     /// Metadata was checked and, if right, saved.
     MetadataChecked(Result<Arc<Info>, BadMetadata>),
@@ -42,22 +43,22 @@ pub(super) enum JobOutcome {
     LayersSaved(Arc<Metainfo>),
     /// The content was opened and checked.
     Opened(Result<Box<Opened>, OpenFailure>),
-    /// Files were cut: an event for each.
+    /// Files were cut. There is an event for each.
     Cut(Vec<Event>),
 }
 
 impl Job {
-    /// Does the job. Blocks.
+    /// Runs the job. Blocks.
     pub(super) fn run(self) -> JobOutcome {
         match self {
             Job::LoadMetadata { store, link_peers } => {
                 JobOutcome::MetadataLoaded { metainfo: store.load().map(Box::new), link_peers }
             }
             Job::CheckMetadata { bytes, hashes, store } => {
-                let info = metadata::read_info(&bytes, hashes);
+                let info = metadata::parse_info(&bytes, hashes);
                 if let (Ok(info), Some(store)) = (&info, store) {
-                    // Saved before it is published, so that even after a kill peers are not asked
-                    // again.
+                    // Saved before it is published, so that a program that was killed after the
+                    // event does not need the peers again.
                     store.save(&Metainfo::from_info(Arc::clone(info)));
                 }
                 JobOutcome::MetadataChecked(info)

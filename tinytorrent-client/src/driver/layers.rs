@@ -1,5 +1,5 @@
-//! Piece layers of v2 torrents (BEP 52): received from peers where they are missing, and sent to
-//! peers that ask for them.
+//! Piece layers of v2 torrents (BEP 52), received from peers if they are missing, and sent to peers
+//! on request.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tinytorrent_wire::{HashRequest, Hashes};
 
 /// Piece layers that are being fetched.
 pub(super) struct LayerFetch {
-    /// `None` once it was complete and was taken.
+    /// `None` after [`take_complete`](Self::take_complete).
     assembly: Option<Box<LayerAssembly>>,
 }
 
@@ -23,7 +23,7 @@ impl LayerFetch {
         self.assembly.iter().flat_map(|assembly| assembly.missing()).map(request_of).collect()
     }
 
-    /// Adds a part from a peer. `false` if it does not prove right.
+    /// Adds a part from a peer. Returns `false` if its proof is wrong.
     pub(super) fn add(&mut self, hashes: &Hashes) -> bool {
         let (list, rest) = hashes.hashes.as_chunks();
         let part = part_of(&hashes.request);
@@ -49,9 +49,9 @@ impl LayerFetch {
     }
 }
 
-/// Piece layers to answer peers from.
+/// Piece layers for the answers to hash requests of peers.
 pub(super) struct LayerAnswers {
-    /// `None` for v1, which has no layers.
+    /// `None` for v1 torrents, which have no layers.
     proofs: Option<LayerProofs>,
 }
 
@@ -61,7 +61,7 @@ impl LayerAnswers {
         Self { proofs: has_layers.then(|| LayerProofs::new(Arc::clone(metainfo))) }
     }
 
-    /// Returns the hashes of a request, and behind them their proof; `None` to refuse it.
+    /// Returns the requested hashes and the proof behind them; `None` if the request is to be refused.
     pub(super) fn answer(&mut self, request: &HashRequest) -> Option<Bytes> {
         let hashes = self.proofs.as_mut()?.hashes(&part_of(request))?;
         Some(Bytes::from(hashes.into_flattened()))

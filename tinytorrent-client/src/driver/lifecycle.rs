@@ -1,4 +1,4 @@
-//! The way of a torrent through its stages.
+//! The stages of a torrent, and the changes from one to the next.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,9 +25,10 @@ use crate::resources::Resources;
 use crate::torrent::State;
 use crate::{Event, PeerAddress, TorrentError, TorrentOptions};
 
-/// The stage of a torrent, and the settings that decide on the next one.
+/// The stage of a torrent, and the settings that the next stages depend on.
 ///
-/// Methods that change the stage return the steps that the driver has to take, in order.
+/// It runs no job and does not know the engine. Its methods return steps, which the driver carries out
+/// in order.
 pub(super) struct Lifecycle {
     stage: Stage,
     hashes: InfoHashes,
@@ -36,9 +37,9 @@ pub(super) struct Lifecycle {
     files: FileChoice,
     /// `None` if resume data is neither used nor kept.
     store: Option<MetadataStore>,
-    /// The sender that the disk reports through, once there is a content.
+    /// The sender that the disk reports through.
     completions: mpsc::UnboundedSender<Completion>,
-    /// The flag that ends a check early.
+    /// The flag that ends the check of the content early.
     check: CancelOnDrop,
 }
 
@@ -62,7 +63,7 @@ impl Lifecycle {
         }
     }
 
-    /// Begins with the metainfo and the peers that were known when the torrent was added.
+    /// Begins with the metainfo, if it is known, and with the peers of the magnet link.
     pub(super) fn begin(
         &mut self,
         metainfo: Option<Arc<Metainfo>>,
@@ -71,8 +72,8 @@ impl Lifecycle {
         let mut steps = metainfo.map_or_else(Vec::new, |metainfo| self.open(metainfo));
         let is_missing = matches!(self.stage, Stage::FetchingMetadata | Stage::FetchingLayers(_));
         steps.push(match self.store.clone().filter(|_| is_missing) {
-            // Peers of the link wait for the result: the torrent may turn out to be private, and
-            // then takes none of them (BEP 27).
+            // The peers of the link are added after the job. Its result may show that the torrent is
+            // private, and then has peers from trackers alone (BEP 27).
             Some(store) => Step::Job(Job::LoadMetadata { store, link_peers }),
             None => Step::AddLinkPeers(link_peers),
         });
@@ -104,7 +105,7 @@ impl Lifecycle {
                     steps.extend(self.begin_with_layers(metainfo));
                 }
             }
-            // Peers have sent everything meanwhile, or the torrent is about to end.
+            // Everything has come from peers in the meantime, or the torrent is about to end.
             Stage::SavingLayers
             | Stage::Checking
             | Stage::Running(_)
@@ -124,7 +125,7 @@ impl Lifecycle {
         info: Result<Arc<Info>, BadMetadata>,
     ) -> Vec<Step> {
         if !matches!(self.stage, Stage::FetchingMetadata) {
-            return Vec::new(); // that of an earlier run was found meanwhile
+            return Vec::new(); // saved metadata was loaded in the meantime
         }
         match info {
             Ok(info) => self.begin_with(Metainfo::from_info(info)),
@@ -136,7 +137,7 @@ impl Lifecycle {
         }
     }
 
-    /// Goes on with the metadata of a torrent that was added without it.
+    /// Publishes the metadata of a torrent that was added without it, and opens the content.
     fn begin_with(&mut self, metainfo: Metainfo) -> Vec<Step> {
         let metainfo = Arc::new(metainfo);
         let info = Arc::clone(metainfo.info());
@@ -148,7 +149,7 @@ impl Lifecycle {
         steps
     }
 
-    /// Opens and checks the content, or fetches the piece layers that are missing before.
+    /// Opens the content, if all piece layers are there. If not, fetches them first.
     fn open(&mut self, metainfo: Arc<Metainfo>) -> Vec<Step> {
         let Some(hashes) = PieceHashes::from_metainfo(&metainfo) else {
             let fetch = LayerFetch::new(&metainfo);
@@ -167,7 +168,7 @@ impl Lifecycle {
         }))]
     }
 
-    /// Adds hashes of a piece layer that a peer sent.
+    /// Checks and adds hashes of a piece layer from a peer.
     pub(super) fn add_hashes(&mut self, peer: PeerKey, hashes: &Hashes) -> Vec<Step> {
         let Stage::FetchingLayers(fetch) = &mut self.stage else { return Vec::new() };
         let (is_right, complete) = (fetch.add(hashes), fetch.take_complete());
@@ -193,7 +194,7 @@ impl Lifecycle {
         steps
     }
 
-    /// Returns the answer to a peer that asks for hashes of a piece layer; `None` refuses it.
+    /// Returns the requested hashes of a piece layer; `None` if the request is to be refused.
     pub(super) fn answer_hashes(&mut self, request: &HashRequest) -> Option<Bytes> {
         self.running().and_then(|running| running.layers.answer(request))
     }
@@ -215,7 +216,7 @@ impl Lifecycle {
         let disk = &self.resources.disk;
         let (running, content) =
             Running::start(opened, disk, &self.options, self.completions.clone());
-        // More would not be written sooner, and would be lost by a kill.
+        // Blocks beyond this limit of the disk would wait in memory, where a kill loses them.
         let budget = running.plane.unstored_limit().min(self.resources.options.store_budget());
         self.stage = Stage::Running(Box::new(running));
         steps.extend([
@@ -226,7 +227,7 @@ impl Lifecycle {
         steps
     }
 
-    /// Returns the events of files that are not on disk as they are in the torrent.
+    /// Returns events about files that differ on disk from those in the torrent.
     fn report_files(&self, opened: &Opened) -> Vec<Step> {
         let storage = &opened.storage;
         let mut steps = Vec::new();
@@ -244,14 +245,14 @@ impl Lifecycle {
         steps
     }
 
-    /// Returns the job that cuts files that are too long, once, if there are any.
+    /// Returns the job that cuts oversized files; `None` if there are none, or none any more.
     pub(super) fn cut_oversized(&mut self) -> Option<Job> {
         let running = self.running()?;
         let files = running.oversized.begin()?;
         Some(Job::Cut { storage: Arc::clone(running.plane.storage()), files })
     }
 
-    /// Returns the events of files that were cut, and the one that was held back until then.
+    /// Returns the events of files that were cut, and then that of the finished download.
     pub(super) fn on_cut(&mut self, events: Vec<Event>) -> Vec<Step> {
         if let Some(running) = self.running() {
             running.oversized.finish();
@@ -260,9 +261,9 @@ impl Lifecycle {
         events.into_iter().chain([finished]).map(Step::Publish).collect()
     }
 
-    /// Begins to stop. `stats` are the last figures for the resume data.
+    /// Begins to stop, and to save the resume data with these figures.
     pub(super) fn stop(&mut self, now: Instant, state: State, stats: &Stats) {
-        // A check that goes on would be in vain: its result is not looked at any more.
+        // The result of a check would be ignored from here on.
         self.check.cancel();
         let is_saving = self.running().is_some_and(|running| running.plane.save(stats));
         self.stage.stop(now, state, is_saving, self.resources.options.stop_patience);
@@ -273,7 +274,7 @@ impl Lifecycle {
         self.stage.fail(error);
     }
 
-    /// Ends a torrent that no handle is left of.
+    /// Ends a torrent of which all handles were dropped.
     pub(super) fn abandon(&mut self) {
         self.stage = Stage::Over(None);
     }
@@ -283,9 +284,9 @@ impl Lifecycle {
         self.stage.on_saved();
     }
 
-    /// Ends a torrent that is stopping once nothing is left to wait for.
-    pub(super) fn handle_timeout(&mut self, now: Instant, told_trackers: bool) {
-        self.stage.handle_timeout(now, told_trackers);
+    /// Ends a torrent that is stopping, if trackers and the disk are done or out of time.
+    pub(super) fn handle_timeout(&mut self, now: Instant, are_trackers_done: bool) {
+        self.stage.handle_timeout(now, are_trackers_done);
     }
 
     pub(super) fn running(&mut self) -> Option<&mut Running> {
@@ -300,7 +301,7 @@ impl Lifecycle {
         self.stage.state(engine)
     }
 
-    /// The error that the torrent has ended by, if it has.
+    /// Returns the error that has ended the torrent; `None` after a stop.
     pub(super) fn into_error(self) -> Option<TorrentError> {
         self.stage.into_error()
     }

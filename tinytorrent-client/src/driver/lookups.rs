@@ -13,7 +13,7 @@ use tokio::time::timeout;
 /// Timeout of a name look-up. Resolvers take 5 s for each of two tries.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Returns the addresses of a peer's host name; none if it cannot be resolved.
+/// Returns the addresses of a peer's host name, or none if it cannot be resolved.
 pub(super) async fn resolve(host: String, port: u16) -> Vec<SocketAddr> {
     match timeout(RESOLVE_TIMEOUT, lookup_host((host.as_str(), port))).await {
         Ok(Ok(addresses)) => return addresses.collect(),

@@ -8,25 +8,25 @@ use tinytorrent_types::InfoHashes;
 
 use crate::TorrentOptions;
 
-/// Why bytes from peers are not the metadata of a torrent.
+/// The reason for which bytes from peers are not the metadata of a torrent.
 #[derive(Debug)]
 pub(super) enum BadMetadata {
-    /// The hash differs. Other peers may have the right bytes.
+    /// The info-hash is wrong. Other peers may have the right bytes.
     WrongHash,
-    /// The hash is right, so that no peer has better bytes, and they are not valid.
+    /// The info-hash is right and the bytes are invalid. No peer can have better ones.
     Invalid(Arc<tinytorrent_metainfo::Error>),
 }
 
-/// Reads an info dictionary that peers sent, if its hash is right (BEP 9, BEP 52).
-pub(super) fn read_info(bytes: &[u8], hashes: InfoHashes) -> Result<Arc<Info>, BadMetadata> {
+/// Parses an info dictionary from peers, if its info-hash is right (BEP 9, BEP 52).
+pub(super) fn parse_info(bytes: &[u8], hashes: InfoHashes) -> Result<Arc<Info>, BadMetadata> {
     if !Info::is_named_by(bytes, &hashes) {
         return Err(BadMetadata::WrongHash);
     }
     read_options().read_info(bytes).map_err(|error| BadMetadata::Invalid(Arc::new(error)))
 }
 
-/// The file beside the content that holds metadata and piece layers for the next run, so that a
-/// magnet link needs no peer that has them a second time. Its methods block.
+/// A file beside the content, which keeps metadata and piece layers for the next run. A magnet link
+/// that was resolved once then needs no peer to go on. Its methods block.
 #[derive(Debug, Clone)]
 pub(super) struct MetadataStore {
     file: MetadataFile,
@@ -50,15 +50,15 @@ impl MetadataStore {
         if self.is_read_only {
             return;
         }
-        // A failure makes the next run ask peers again, so this run goes on.
+        // A failure costs the next run a second download of the metadata, and this run nothing.
         if let Err(error) = self.file.save(metainfo) {
-            tracing::warn!(%error, "the metadata is not kept for the next run");
+            tracing::warn!(%error, "the metadata was not saved for the next run");
         }
     }
 }
 
-/// Lenient: the info-hash says that nobody has other bytes, so they are taken as they are.
 fn read_options() -> ReadOptions {
+    // The info-hash is right, so that no stricter version of the bytes exists.
     ReadOptions::lenient()
 }
 
@@ -78,9 +78,9 @@ mod tests {
     #[test]
     fn bytes_of_another_hash_are_refused() {
         let hashes = metainfo().hashes();
-        assert!(read_info(INFO, hashes).is_ok());
+        assert!(parse_info(INFO, hashes).is_ok());
         let other = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
-        assert!(matches!(read_info(INFO, other), Err(BadMetadata::WrongHash)));
+        assert!(matches!(parse_info(INFO, other), Err(BadMetadata::WrongHash)));
     }
 
     #[test]

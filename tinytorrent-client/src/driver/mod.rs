@@ -1,9 +1,10 @@
-//! The driver: one task for each torrent, which owns the engine and its surroundings.
+//! The driver of a torrent: a task that owns the engine and carries out its actions.
 //!
-//! Each turn of the task hands the engine what has happened, at one reading of the clock, carries
-//! out the actions that the engine wants, and publishes the events and the state together. The
-//! parts of the driver do not know each other: each owns its fields and returns values, and the
-//! driver passes these on.
+//! The task works in turns. A turn reads the clock once, passes reports and commands to the engine,
+//! carries out the engine's actions, and publishes the state and the events together.
+//!
+//! The driver composes parts: the connections, the stage, the background jobs, the outbox. They do
+//! not know each other. Each owns its fields and returns values, which the driver passes on.
 
 mod actions;
 mod background;
@@ -75,7 +76,7 @@ impl Driver {
         }
     }
 
-    /// Brings the engine up to date, carries out its actions, and publishes the changes.
+    /// Lets the time pass in the engine, carries out its actions, and publishes the changes.
     fn end_turn(&mut self, now: Instant) {
         self.swarm.handle_timeout(now);
         self.save_if_due(now);
@@ -89,8 +90,8 @@ impl Driver {
             WakeUp::Notices(notices) => {
                 for notice in notices {
                     self.on_notice(now, notice);
-                    // A few bytes of a message may call for an answer of many: the actions of one
-                    // read are carried out before the next read is looked at.
+                    // A short message may have a long answer. Actions are carried out after each
+                    // notice, so that the answers to a flood of messages do not fill the memory.
                     self.perform_all(now);
                 }
             }
@@ -100,13 +101,13 @@ impl Driver {
             WakeUp::Outcome(outcome) => self.on_outcome(now, outcome),
             WakeUp::Incoming(incoming) => self.accept(now, *incoming),
             WakeUp::Command(command) => self.on_command(now, command),
-            // Without a handle nobody waits for a stop in good order.
+            // No handle is left to wait for trackers and the disk.
             WakeUp::Abandoned => self.lifecycle.abandon(),
             WakeUp::Timeout => {}
         }
     }
 
-    /// The time of the next turn, if nothing arrives before.
+    /// The time of the next turn, if no report or command arrives before.
     fn deadline(&self, now: Instant) -> Option<Instant> {
         let deadlines = [
             self.swarm.poll_timeout(),
@@ -118,7 +119,7 @@ impl Driver {
 
     fn save_if_due(&mut self, now: Instant) {
         if let Stage::Running(running) = self.lifecycle.stage()
-            && self.saves.is_due(now, || self.swarm.stats(now).have_bytes)
+            && self.saves.take_due(now, || self.swarm.stats(now).have_bytes)
         {
             running.plane.save(&self.swarm.stats(now));
         }
@@ -140,7 +141,7 @@ impl Driver {
     }
 
     fn publish(&mut self) {
-        // The end has a publication of its own, with the figures.
+        // `end` publishes the last state, together with the figures.
         if !self.lifecycle.stage().is_over() {
             self.outbox.publish(self.state());
         }
@@ -148,7 +149,7 @@ impl Driver {
 
     fn end(mut self, now: Instant) {
         let stats = self.swarm.stats(now);
-        // A program that learns of the end may add the torrent again at once.
+        // Dropped first: a program that sees the last state may add the torrent again at once.
         drop(self.registration);
         self.outbox.publish_end(self.lifecycle.into_error(), stats);
     }

@@ -10,14 +10,13 @@ use crate::{Event, TorrentError};
 
 /// The events and the status of one turn, which are published together at its end.
 ///
-/// The status comes first, so that a program that has received an event finds the state that
+/// The status is published first, so that a program that receives an event finds the state that
 /// belongs to it.
 #[derive(Debug)]
 pub(super) struct Outbox {
     events: Vec<Event>,
     event_sender: broadcast::Sender<Event>,
-    /// The state that was published last. Most turns change nothing, and looking here spares them
-    /// the lock of the channel.
+    /// The last published state. Most turns do not change it, and comparing with it needs no lock.
     state: State,
     metainfo: Option<Arc<Metainfo>>,
     content_path: Option<PathBuf>,
@@ -45,17 +44,17 @@ impl Outbox {
         self.events.push(event);
     }
 
-    /// Changes the metainfo.
+    /// Sets the metainfo to be published.
     pub(super) fn set_metainfo(&mut self, metainfo: Arc<Metainfo>) {
         self.metainfo = Some(metainfo);
     }
 
-    /// Changes the path of the content.
+    /// Sets the path of the content to be published.
     pub(super) fn set_content_path(&mut self, path: PathBuf) {
         self.content_path = Some(path);
     }
 
-    /// Publishes everything that has changed, and all events.
+    /// Publishes the status, if it has changed, and then the events.
     pub(super) fn publish(&mut self, state: State) {
         let is_changed =
             self.state != state || self.metainfo.is_some() || self.content_path.is_some();
@@ -64,7 +63,7 @@ impl Outbox {
             self.modify(|_| {});
         }
         for event in self.events.drain(..) {
-            // Fails if nobody has subscribed.
+            // Fails if the program has not subscribed.
             let _ = self.event_sender.send(event);
         }
     }
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_without_a_change_wakes_nobody() {
+    fn a_turn_without_a_change_is_not_published() {
         let (mut outbox, _, status) = outbox();
         outbox.publish(State::Checking);
         assert!(!status.has_changed().unwrap());

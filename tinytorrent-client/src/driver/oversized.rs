@@ -4,9 +4,9 @@ use tinytorrent_storage::{Misfit, Storage};
 
 use crate::Event;
 
-/// The wanted files that are too long, and how far cutting them is.
+/// The wanted files that are too long, and whether they are being cut.
 ///
-/// They are cut once all wanted pieces are there. The download counts as finished after that.
+/// They are cut once all wanted pieces are there. The download is finished after that.
 #[derive(Debug)]
 pub(super) enum Oversized {
     /// Files to be cut; none for most torrents.
@@ -16,7 +16,7 @@ pub(super) enum Oversized {
 }
 
 impl Oversized {
-    /// Takes the files out to be cut; `None` if there is none, or if they are being cut.
+    /// Takes the files for the job that cuts them; `None` if there is none, or if it is running.
     pub(super) fn begin(&mut self) -> Option<Vec<Misfit>> {
         match self {
             Oversized::Waiting(files) if !files.is_empty() => {
@@ -44,7 +44,7 @@ pub(super) fn cut(storage: &Storage, files: Vec<Misfit>) -> Vec<Event> {
 }
 
 fn cut_one(storage: &Storage, misfit: Misfit) -> bool {
-    // A file that stays too long is no worse than before, so the download is finished all the same.
+    // A file that is too long harms nothing, so that a failure does not fail the torrent.
     storage
         .cut(misfit.file)
         .inspect_err(|error| tracing::warn!(%error, "a file that is too long was not cut"))

@@ -11,7 +11,7 @@ use super::layers::LayerAnswers;
 use super::oversized::Oversized;
 use crate::TorrentOptions;
 
-/// An open content, and everything that needs one.
+/// An open content, and the parts that exist as long as it is open.
 pub(super) struct Running {
     pub(super) plane: DataPlane,
     pub(super) layers: LayerAnswers,
@@ -19,7 +19,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Hands an open content to the disk's threads. Returns its description for the engine, too.
+    /// Passes an open content to the disk's threads. Returns its description for the engine, too.
     pub(super) fn start(
         opened: Opened,
         disk: &Disk,
@@ -28,7 +28,7 @@ impl Running {
     ) -> (Self, Content) {
         let Opened { metainfo, storage, hashes, mut recovered, wanted, .. } = opened;
         let longer = std::mem::take(&mut recovered.longer);
-        // Nothing is cut where nothing may be written.
+        // Files are cut only if they may be written to.
         let longer = if options.read_only { Vec::new() } else { longer };
         let content = describe(metainfo.info(), &recovered, wanted);
         let keeps_record = options.resume && !options.read_only;

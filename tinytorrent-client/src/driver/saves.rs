@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
-/// How often the resume data is written while something changes. After a kill, what was written
-/// since has to be hashed again, which takes a minute's writing much less than a minute.
+/// Interval at which the resume data is written. After a kill, pieces written since then are hashed
+/// again, and that takes much less time than the interval.
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// The times at which the resume data of a running torrent is written.
@@ -21,9 +21,9 @@ impl SaveSchedule {
         self.next
     }
 
-    /// Whether the deadline has come and pieces were verified since the last save. The next
-    /// deadline is an interval later.
-    pub(super) fn is_due(&mut self, now: Instant, have_bytes: impl FnOnce() -> u64) -> bool {
+    /// Returns `true` if the deadline has come and pieces were verified since the last save. Moves the
+    /// deadline to the end of the next interval.
+    pub(super) fn take_due(&mut self, now: Instant, have_bytes: impl FnOnce() -> u64) -> bool {
         if now < self.next {
             return false;
         }
@@ -41,11 +41,11 @@ mod tests {
     fn it_is_due_at_each_interval_if_there_is_something_new() {
         let start = Instant::now();
         let mut saves = SaveSchedule::new(start);
-        assert!(!saves.is_due(start, || panic!("the deadline has not come")));
-        assert!(saves.is_due(start + INTERVAL, || 5));
-        assert!(!saves.is_due(start + INTERVAL, || panic!("the deadline has not come")));
-        assert!(!saves.is_due(start + 2 * INTERVAL, || 5), "nothing has changed");
-        assert!(saves.is_due(start + 3 * INTERVAL, || 6));
+        assert!(!saves.take_due(start, || panic!("the deadline has not come")));
+        assert!(saves.take_due(start + INTERVAL, || 5));
+        assert!(!saves.take_due(start + INTERVAL, || panic!("the deadline has not come")));
+        assert!(!saves.take_due(start + 2 * INTERVAL, || 5), "nothing has changed");
+        assert!(saves.take_due(start + 3 * INTERVAL, || 6));
         assert_eq!(saves.deadline(), start + 4 * INTERVAL);
     }
 }

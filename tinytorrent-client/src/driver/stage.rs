@@ -5,40 +5,44 @@ use super::running::Running;
 use crate::TorrentError;
 use crate::torrent::State;
 
-/// How long the disk may take to write what is in memory and the resume data. With some slack
-/// below the 5 s that [`Torrent::stop`](crate::Torrent::stop) promises.
+/// Timeout for writing the blocks in memory and the resume data. It is a little shorter than the 5 s
+/// of [`Torrent::stop`](crate::Torrent::stop).
 const DISK_TIMEOUT: Duration = Duration::from_millis(4_500);
 
-/// The stage of a torrent's life, with everything that exists in that stage alone.
+/// The stage of a torrent, with the values that exist in that stage alone.
 ///
 /// ```text
-///  FetchingMetadata ──▶ Checking ──▶ Running ──▶ Stopping ──▶ Over
-///         │                ▲
-///         ▼                │         stop() leads from each stage to Stopping,
-///  FetchingLayers ──▶ SavingLayers   and an error from each stage to Over
+///  FetchingMetadata ─────────────────────┐
+///         │                              ▼
+///         ├──▶ FetchingLayers ─────▶ Checking ──▶ Running
+///         │         │                    ▲
+///         │         └──▶ SavingLayers ───┘
+///         ▼
+///   from each stage: stop() ──▶ Stopping ──▶ Over
+///                    an error ─────────────▶ Over
 /// ```
 pub(super) enum Stage {
-    /// The info dictionary is fetched from peers, or looked for on the disk.
+    /// The info dictionary is fetched from peers. Until it is there, a job looks for a saved one.
     FetchingMetadata,
-    /// Piece layers of a v2 torrent are fetched from peers, or looked for on the disk.
+    /// Piece layers of a v2 torrent are fetched from peers. A job looks for saved ones.
     FetchingLayers(LayerFetch),
-    /// A job saves the piece layers.
+    /// A job saves piece layers that came from peers.
     SavingLayers,
     /// A job opens the content and checks it.
     Checking,
-    /// The content is there to be downloaded or seeded.
+    /// The content is open, and is downloaded or seeded.
     Running(Box<Running>),
-    /// Trackers and the disk have some time left.
+    /// The last announces and the resume data are waited for.
     Stopping(Box<Stopping>),
-    /// The torrent has ended, by this error if there is one.
+    /// The torrent has ended, by this error or by a stop.
     Over(Option<TorrentError>),
 }
 
-/// The waits at the end of a torrent.
+/// A torrent that is stopping, with its deadlines.
 pub(super) struct Stopping {
     /// `None` if the torrent was stopped before its content was opened.
     running: Option<Box<Running>>,
-    /// The state before.
+    /// The state before the stop.
     state: State,
     trackers_deadline: Instant,
     disk_deadline: Instant,
@@ -54,7 +58,7 @@ pub(super) struct EngineFacts {
 }
 
 impl EngineFacts {
-    /// Whether all wanted pieces are there and no file is too long any more.
+    /// Returns `true` if all wanted pieces are there and no file is being cut.
     fn is_finished_with(self, running: &Running) -> bool {
         self.is_finished && !running.oversized.is_cutting()
     }
@@ -105,7 +109,7 @@ impl Stage {
         }
     }
 
-    /// The error that the torrent has ended by, if it has.
+    /// Returns the error that has ended the torrent; `None` after a stop.
     pub(super) fn into_error(self) -> Option<TorrentError> {
         match self {
             Stage::Over(error) => error,
@@ -118,8 +122,8 @@ impl Stage {
         }
     }
 
-    /// Begins to stop. `state` is the present one, `is_saving` tells that the resume data is being
-    /// written, and `trackers` is the time that trackers have.
+    /// Begins to stop. `state` is the present state, and `is_saving` is `true` if the resume data is
+    /// being written. `trackers` is the timeout of the last announces.
     pub(super) fn stop(&mut self, now: Instant, state: State, is_saving: bool, trackers: Duration) {
         let running = match std::mem::replace(self, Stage::Over(None)) {
             Stage::Running(running) => Some(running),
@@ -148,11 +152,10 @@ impl Stage {
         }
     }
 
-    /// Ends a torrent that is stopping once nothing is left to wait for. `told_trackers` says that
-    /// all trackers have been told, or have failed.
-    pub(super) fn handle_timeout(&mut self, now: Instant, told_trackers: bool) {
+    /// Ends a torrent that is stopping, if trackers and the disk are done or out of time.
+    pub(super) fn handle_timeout(&mut self, now: Instant, are_trackers_done: bool) {
         if let Stage::Stopping(stopping) = self
-            && (told_trackers || now >= stopping.trackers_deadline)
+            && (are_trackers_done || now >= stopping.trackers_deadline)
             && (!stopping.is_saving || now >= stopping.disk_deadline)
         {
             *self = Stage::Over(None);
@@ -163,14 +166,14 @@ impl Stage {
     pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
         let Stage::Stopping(stopping) = self else { return None };
         let deadlines = [stopping.trackers_deadline, stopping.disk_deadline];
-        // One that has passed would wake the driver again and again while it waits for the other.
+        // A deadline in the past would wake the driver again and again until the other one.
         deadlines.into_iter().filter(|&deadline| deadline > now).min()
     }
 }
 
 impl Stopping {
     fn state(&self, engine: EngineFacts) -> State {
-        // The last pieces may be verified while trackers are waited for.
+        // The last pieces may be verified after the stop.
         let is_finished =
             self.running.as_ref().is_some_and(|running| engine.is_finished_with(running));
         if self.state == State::Downloading && is_finished { State::Seeding } else { self.state }

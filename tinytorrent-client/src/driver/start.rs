@@ -17,11 +17,11 @@ use crate::resources::Resources;
 use crate::torrent::{State, Status};
 use crate::{AddError, Events, Source, Torrent, TorrentOptions};
 
-/// Incoming connections that wait for the driver at most, if the torrent has places for so many.
-/// Each holds a socket and little else.
+/// Maximum length of the queue of incoming connections, if the torrent has places for so many. Each
+/// holds a socket and a few hundred bytes.
 const MAX_WAITING_INCOMING: usize = 1 << 14;
 
-/// Notices that wait for the driver at most. Each may hold a receive buffer.
+/// Maximum length of the queue of notices. Each may hold a receive buffer.
 const MAX_WAITING_NOTICES: usize = 32;
 
 /// Starts the task of a torrent.
@@ -31,7 +31,7 @@ pub(crate) fn start(
     options: TorrentOptions,
 ) -> Result<Torrent, AddError> {
     let hashes = source.hashes;
-    // Many peers may connect at once; as many are accepted as there are places.
+    // All peers may connect at once when a swarm starts, and none should be refused for that.
     let waiting = options.max_peers.clamp(1, MAX_WAITING_INCOMING);
     let (incoming_sender, incoming) = mpsc::channel(waiting);
     let registration = Registration::new(&resources.registry, hashes, incoming_sender)
@@ -61,7 +61,7 @@ pub(crate) fn start(
     };
     driver.add_peers(now, PeerSource::User, user_peers);
     let steps = driver.lifecycle.begin(source.metainfo, source.peers);
-    driver.take(now, steps);
+    driver.take_steps(now, steps);
     driver.publish();
     let receivers = Receivers { notices, incoming, commands, completions, outcomes };
     tokio::spawn(driver.run(Inlets::new(receivers)));

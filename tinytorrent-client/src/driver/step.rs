@@ -7,15 +7,15 @@ use tinytorrent_swarm::Input;
 use super::job::Job;
 use crate::{Event, PeerAddress};
 
-/// A step that the driver takes for a torrent on its way from one stage to the next.
+/// A step of the driver in a change of stage.
 pub(super) enum Step {
-    /// Hands the engine an input.
+    /// Passes an input to the engine.
     Input(Input),
     /// Runs a job on a thread.
     Job(Job),
-    /// Makes the peers of the magnet link known to the engine.
+    /// Adds the peers of the magnet link.
     AddLinkPeers(Vec<PeerAddress>),
-    /// Limits the bytes that the engine has received and not seen written.
+    /// Sets the budget of bytes that are received and not yet written.
     SetStoreBudget(u64),
     /// Publishes the metainfo.
     ShowMetainfo(Arc<Metainfo>),
@@ -23,6 +23,6 @@ pub(super) enum Step {
     ShowContentPath(PathBuf),
     /// Publishes an event.
     Publish(Event),
-    /// Publishes that the content is checked, with the figures of the engine.
+    /// Publishes [`Event::Checked`] with the figures of the engine.
     PublishChecked,
 }

@@ -1,4 +1,4 @@
-//! Pieces of a scene that tests of several parts need.
+//! Helpers for the tests of several parts.
 
 use std::time::Instant;
 

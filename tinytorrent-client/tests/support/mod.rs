@@ -1,4 +1,4 @@
-//! Contents, torrents and clients on loopback.
+//! Contents, torrents and clients for the tests.
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 use std::fs;
@@ -11,8 +11,8 @@ use tempfile::TempDir;
 use tinytorrent_client::{Client, ClientOptions, Encryption, Torrent, TorrentOptions};
 use tinytorrent_metainfo::{CreateOptions, Metainfo, Version};
 
-/// Longer than anything takes on a machine that has other things to do.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Timeout of a step. It is long, since the machine may be busy.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A folder with a content, and its torrent.
 pub struct Scene {
@@ -21,12 +21,12 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Files below a folder `name`, or one file if `files` is empty.
+    /// Makes a content of these files, in a folder of this name.
     pub fn new(name: &str, files: &[(&str, usize)]) -> Self {
         Self::of_version(Version::V1, name, files)
     }
 
-    /// The same, with a torrent of this version.
+    /// Makes a content of these files, with a torrent of this version.
     pub fn of_version(version: Version, name: &str, files: &[(&str, usize)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let content = folder.path().join("seed").join(name);
@@ -41,12 +41,12 @@ impl Scene {
         Self { folder, metainfo }
     }
 
-    /// One file.
+    /// Makes a content of one file.
     pub fn single(size: usize) -> Self {
         Self::of_one_file(size, CreateOptions::new())
     }
 
-    /// One file, and a torrent whose peers come from trackers alone (BEP 27).
+    /// Makes a content of one file, with a private torrent (BEP 27).
     pub fn private() -> Self {
         let mut options = CreateOptions::new();
         options.private(true);
@@ -64,7 +64,7 @@ impl Scene {
         Self { folder, metainfo }
     }
 
-    /// Files that share pieces, empty ones, and a deeper folder.
+    /// Makes a content of files that share pieces, of empty files, and of a folder in a folder.
     pub fn multi() -> Self {
         Self::new(
             "many",
@@ -72,7 +72,8 @@ impl Scene {
         )
     }
 
-    /// Files whose last pieces end in the first block, within a block, and nowhere short.
+    /// Makes a content of files of which the last pieces end in the first block, in another block, or
+    /// are complete.
     pub fn short_pieces(version: Version) -> Self {
         let files = [
             ("a bit", 33),
@@ -134,12 +135,12 @@ pub fn address(client: &Client) -> SocketAddr {
     client.listen_addresses()[0]
 }
 
-/// Fails the test instead of hanging it.
+/// Waits for a future, and panics after the timeout.
 pub async fn in_time<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.expect("it takes too long")
+    tokio::time::timeout(TIMEOUT, future).await.expect("it takes too long")
 }
 
-/// Bytes without a pattern that a compressor or a bug would find.
+/// Returns pseudorandom bytes.
 pub fn noise(size: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(2).wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut bytes = Vec::with_capacity(size + 8);
