@@ -150,7 +150,7 @@ async fn receive(
     };
     let info_hash = opening.info_hash;
     let Some(torrent) = registry.find(info_hash) else {
-        return tracing::debug!(%address, %info_hash, "an incoming connection is for an unknown torrent");
+        return tracing::debug!(%address, %info_hash, "an incoming handshake names no torrent of ours");
     };
     if let Err(error) = channel.set_nodelay() {
         return tracing::debug!(%address, %error, "an incoming connection was closed");

@@ -37,7 +37,11 @@ impl ConnectFailure {
         match self {
             ConnectFailure::Closed => true,
             ConnectFailure::Io(error) => error.kind() == io::ErrorKind::ConnectionReset,
-            _ => false,
+            ConnectFailure::ConnectTimeout
+            | ConnectFailure::HandshakeTimeout
+            | ConnectFailure::Handshake(_)
+            | ConnectFailure::Plain
+            | ConnectFailure::Encryption(_) => false,
         }
     }
 }
