@@ -30,11 +30,11 @@ struct Options {
     #[arg(long = "tracker", value_name = "URL")]
     trackers: Vec<TrackerUrl>,
 
-    /// What to say; the tracker lists us as a peer unless it is stopped
+    /// Event to announce; the tracker lists us as a peer unless it is `stopped`
     #[arg(long, value_enum, default_value_t = Event::None)]
     event: Event,
 
-    /// The port at which we say to accept peers
+    /// Port to announce, at which peers are accepted
     #[arg(long, value_name = "N", default_value_t = 6881, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
 

@@ -69,11 +69,11 @@ struct Options {
     #[arg(long, value_name = "TEXT")]
     source: Option<String>,
 
-    /// What to say about it
+    /// Comment on the torrent
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
 
-    /// Where the content can be had over HTTP (repeatable)
+    /// URL of the content over HTTP (repeatable)
     #[arg(long = "web-seed", value_name = "URL", value_parser = parse_web_seed)]
     web_seeds: Vec<String>,
 

@@ -20,7 +20,7 @@ struct Options {
     /// A .torrent file, a magnet link, the URL of a .torrent, or an info-hash
     source: Option<Source>,
 
-    /// Where the content goes
+    /// Folder for the content
     #[arg(long, default_value = ".", value_name = "DIR")]
     output: PathBuf,
 

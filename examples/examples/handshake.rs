@@ -1,4 +1,4 @@
-//! Shakes hands with a peer and tells what it says of itself.
+//! Shakes hands with a peer and prints its handshakes.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -77,7 +77,7 @@ async fn shake_hands(options: &Options, limit: Duration, out: Output) -> Result<
     Ok(())
 }
 
-/// What we announce: what a look at a peer needs.
+/// Extensions to announce: those that show the most of a peer.
 fn reserved(torrent: &InfoHashes) -> Reserved {
     let ours = Reserved::from([Feature::Extended, Feature::Fast]);
     if torrent.v2().is_some() { ours.with(Feature::V2) } else { ours }

@@ -28,7 +28,7 @@ pub struct Common {
 }
 
 impl Common {
-    /// Where results go, as `--json` and `--quiet` say.
+    /// The output that `--json` and `--quiet` ask for.
     pub fn output(&self) -> Output {
         Output::new(match (self.json, self.quiet) {
             (true, _) => Mode::Json,

@@ -7,29 +7,30 @@ use tinytorrent_types::Printable;
 
 use crate::Common;
 
-/// Why a program ends without having done what was asked, and so its exit code.
+/// The reason for which a program failed, and so its exit code.
 #[derive(Debug)]
 pub enum Failure {
-    /// It could not be done: exit code 1. The text says what, where and what to do.
+    /// The program could not do its work: exit code 1. The text names the work, the place and the
+    /// remedy.
     CouldNot(String),
-    /// What was given is no valid input: exit code 2, as for bad usage.
+    /// The input is invalid: exit code 2, as for bad usage.
     InvalidInput(String),
     /// The user ended it: exit code 130.
     Interrupted,
 }
 
 impl Failure {
-    /// A failure that tells the whole chain of causes in one line.
+    /// Makes a failure with the whole chain of causes in one line.
     pub fn could_not(what: impl fmt::Display, error: &dyn Error) -> Self {
         Failure::CouldNot(format!("{what}: {}", chain(error)))
     }
 
-    /// Invalid input, with the whole chain of causes in one line.
+    /// Makes a failure about invalid input, with the whole chain of causes in one line.
     pub fn invalid_input(what: impl fmt::Display, error: &dyn Error) -> Self {
         Failure::InvalidInput(format!("{what}: {}", chain(error)))
     }
 
-    /// The exit code that stands for it.
+    /// The exit code of this failure.
     pub fn code(&self) -> u8 {
         match self {
             Failure::CouldNot(_) => 1,
@@ -50,7 +51,7 @@ impl fmt::Display for Failure {
 
 impl Error for Failure {}
 
-/// What `main` returns; tells a failure on stderr in one line and becomes the exit code.
+/// The result of `main`, which prints a failure to stderr in one line and becomes the exit code.
 #[derive(Debug)]
 pub struct Outcome(Result<(), Failure>);
 
@@ -74,14 +75,14 @@ impl Termination for Outcome {
 
 /// Writes a line to stderr, harmless to a terminal whatever it quotes.
 pub fn say_on_stderr(label: &str, what: &impl fmt::Display) {
-    // There is nowhere to tell that stderr cannot be written; the exit code is left.
+    // Fails if stderr is closed. The exit code then has to do.
     let _ = writeln!(io::stderr(), "{label}: {}", Printable(&what.to_string()));
 }
 
 /// Starts logging and runs a program.
 ///
-/// With `--json` a failure is told on stdout as well, as `{"event":"failed","error":…}`. Output that
-/// could not be written is a failure too.
+/// With `--json` a failure is printed to stdout as well, as `{"event":"failed","error":…}`. Output
+/// that could not be written is a failure, too.
 pub fn run(common: &Common, program: impl FnOnce() -> Result<(), Failure>) -> Outcome {
     common.start_logging();
     let out = common.output();

@@ -5,14 +5,14 @@ use tinytorrent_types::InfoHashes;
 
 use crate::{Failure, Source, read_torrent_file};
 
-/// What a tracker needs to know of a torrent, and which trackers there are.
+/// The data of a torrent that an announce needs, and its trackers.
 #[derive(Debug, Clone)]
 pub struct Identity {
-    /// Its info-hashes.
+    /// The info-hashes.
     pub hashes: InfoHashes,
-    /// The URLs of its trackers, tiers in order.
+    /// The URLs of the trackers, in the order of their tiers.
     pub trackers: Vec<String>,
-    /// Bytes of its content; `None` if only its hash is known.
+    /// Bytes of the content; `None` if only the info-hash is known.
     pub length: Option<u64>,
 }
 

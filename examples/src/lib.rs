@@ -1,4 +1,4 @@
-//! What the example programs share: options, output, exit codes.
+//! Options, output and exit codes that the example programs share.
 //!
 //! Every program in `examples/` is a small `main` over these modules and one of the libraries:
 //!

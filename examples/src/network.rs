@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use crate::{parse_rate, parse_size, parse_tracker};
 
-/// How far connections are encrypted (MSE/PE).
+/// Use of message stream encryption (MSE/PE).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Encryption {
     /// Plain connections only, both ways
@@ -23,7 +23,7 @@ pub struct NetworkOptions {
     #[arg(long = "tracker", value_name = "URL", value_parser = parse_tracker)]
     pub trackers: Vec<String>,
 
-    /// Where to accept peers; port 0 picks a free one
+    /// Address to accept peers at; port 0 picks a free port
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<SocketAddr>,
 
@@ -51,7 +51,7 @@ pub struct NetworkOptions {
     #[arg(long)]
     pub no_web_seeds: bool,
 
-    /// Whether connections are encrypted
+    /// Use of encryption for connections to peers
     #[arg(long, value_enum, default_value_t, value_name = "POLICY")]
     pub encryption: Encryption,
 

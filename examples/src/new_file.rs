@@ -24,8 +24,8 @@ impl NewFile {
     /// should be known before long work.
     ///
     /// # Errors
-    /// Something is there, and `replaces` is not set or it is no regular file; or the system lets nobody
-    /// write to the folder.
+    /// The path exists, and `replaces` is not set or it is no regular file; or the folder cannot be
+    /// written to.
     pub fn at(path: &Path, replaces: bool) -> Result<Self, Failure> {
         let names_a_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
         if path.file_name().is_none() || names_a_folder {
@@ -44,7 +44,7 @@ impl NewFile {
     /// Writes the file.
     ///
     /// # Errors
-    /// The system refuses, or somebody else made a file of this name in the meantime.
+    /// The file cannot be written, or another program has made a file of this name in the meantime.
     pub fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
         let write = || {
             let mut file = self.temporary()?;

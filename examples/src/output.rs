@@ -7,45 +7,45 @@ use tinytorrent_types::{Printable, is_printable};
 
 use crate::Failure;
 
-/// Who reads the output.
+/// The kind of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// A person: words on stdout, a progress bar on a terminal.
+    /// Lines for people on stdout, and a progress bar on a terminal.
     Words,
-    /// A program: one JSON object a line on stdout.
+    /// Lines for programs on stdout, each with a JSON object.
     Json,
-    /// Nobody.
+    /// No output.
     Quiet,
 }
 
-/// Where a program puts its results, so that it need not ask who reads them.
+/// The output of a program, which prints the lines that belong to its mode.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
     mode: Mode,
 }
 
 impl Output {
-    /// An output for this reader.
+    /// Makes an output of this kind.
     pub fn new(mode: Mode) -> Self {
         Self { mode }
     }
 
-    /// Who reads it.
+    /// The kind of output.
     pub fn mode(&self) -> Mode {
         self.mode
     }
 
-    /// A line for people; nothing with `--json` or `--quiet`.
+    /// Prints a line for people; nothing with `--json` or `--quiet`.
     ///
-    /// It may hold names and words of strangers: what a terminal would obey is replaced here, so that
-    /// nobody who makes a line has to think of it.
+    /// Names in the line may come from peers and trackers. Control characters are replaced here, so
+    /// that no caller has to do it.
     pub fn say(&self, line: impl AsRef<str>) {
         if self.mode == Mode::Words {
             write_out(|out| writeln!(out, "{}", Printable(line.as_ref())));
         }
     }
 
-    /// A line for programs, with all text as it is, if escaped; nothing without `--json`.
+    /// Prints a line for programs, with all text as it is, if escaped; nothing without `--json`.
     pub fn event(&self, event: &Value) {
         if self.mode == Mode::Json {
             write_out(|out| writeln!(out, "{}", to_json(event)));

@@ -4,8 +4,8 @@ use crate::Failure;
 
 /// Runs a program on a runtime of one thread; hashing and writing have threads of their own.
 ///
-/// Blocking calls that nobody waits for any more do not hold up the end: the system's look-up of
-/// a name, and the reading of a pipe, cannot be cancelled and may take minutes.
+/// The end does not wait for blocking calls whose results are not needed any more. A look-up of a name
+/// and a read of a pipe cannot be cancelled, and may take minutes.
 ///
 /// # Errors
 ///

@@ -12,7 +12,7 @@ pub struct Selection {
     ranges: Vec<RangeInclusive<usize>>,
 }
 
-/// Why a text names no files.
+/// An error in a selection of files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SelectionError {
@@ -23,7 +23,7 @@ pub enum SelectionError {
 }
 
 impl Selection {
-    /// Whether the file with this index is chosen.
+    /// Returns `true` if the file with this index is chosen.
     pub fn contains(&self, index: usize) -> bool {
         self.ranges.iter().any(|range| range.contains(&index))
     }

@@ -1,4 +1,4 @@
-//! What the programs that drive a client share: its options, and telling what happens.
+//! The client of the programs that drive one: its options, and reports of its events.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -17,11 +17,11 @@ use tokio::time::MissedTickBehavior;
 
 use crate::{Failure, NetworkOptions, Output, format_duration, format_size};
 
-/// Opens a client as the options say, and tells where it listens.
+/// Starts a client with these options.
 ///
 /// # Errors
 ///
-/// When an address cannot be listened at.
+/// The client cannot be started, for instance because its address is in use.
 pub fn start_client(network: &NetworkOptions) -> Result<Client, Failure> {
     let mut options = ClientOptions::default();
     if let Some(address) = network.listen {
@@ -38,7 +38,7 @@ pub fn start_client(network: &NetworkOptions) -> Result<Client, Failure> {
     Client::start(options).map_err(|error| Failure::could_not("cannot start", &error))
 }
 
-/// Tells where the client listens.
+/// Prints the listening addresses of the client.
 pub fn tell_listening(out: &Output, addresses: &[SocketAddr]) {
     for address in addresses {
         out.say(format!("listening at {address}"));
@@ -46,7 +46,7 @@ pub fn tell_listening(out: &Output, addresses: &[SocketAddr]) {
     }
 }
 
-/// Applies what the options say about a torrent.
+/// Applies the options to a torrent.
 pub fn apply_network(options: &mut TorrentOptions, network: &NetworkOptions) {
     options
         .without_trackers(network.no_trackers)
@@ -63,14 +63,14 @@ pub fn apply_network(options: &mut TorrentOptions, network: &NetworkOptions) {
     }
 }
 
-/// The info-hashes as JSON has them: text, or null.
+/// Returns the info-hashes as JSON: a string for each, or null.
 pub fn hashes_json(hashes: &InfoHashes) -> [serde_json::Value; 2] {
     let v1 = hashes.v1().map(|hash| hash.to_string());
     let v2 = hashes.v2().map(|hash| hash.to_string());
     [v1.into(), v2.into()]
 }
 
-/// Tells what happens to a torrent: in words with a progress bar, or as JSON.
+/// A printer of the events of a torrent: in words with a progress bar, or as JSON.
 #[derive(Debug)]
 pub struct Reporter {
     out: Output,
@@ -79,24 +79,24 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// A reporter that has told nothing yet.
+    /// Makes a reporter that has printed nothing.
     pub fn new(out: Output) -> Self {
         let bar = out.progress_bar(0);
         Self { out, bar, tracker_failure: RefCell::default() }
     }
 
-    /// What the tracker that failed last said, with its URL.
+    /// The last error of a tracker, with its URL.
     pub fn tracker_failure(&self) -> Option<String> {
         self.tracker_failure.borrow().clone()
     }
 
-    /// How often figures are worth telling.
+    /// Interval at which figures are printed.
     pub fn interval(&self) -> Duration {
-        // A person sees a bar move; a program is promised a line each second.
+        // A bar should move smoothly, and programs get a line each second.
         if self.bar.is_hidden() { Duration::from_secs(1) } else { Duration::from_millis(100) }
     }
 
-    /// Tells one event, if it is of interest.
+    /// Prints an event, if it is of interest.
     pub fn event(&self, event: &Event) {
         match event {
             Event::MetadataReceived(info) => self.metadata(info),
@@ -124,7 +124,7 @@ impl Reporter {
         }
     }
 
-    /// Tells which files are not where the torrent says.
+    /// Prints the files that have other paths on disk than in the torrent.
     fn paths(&self, changes: &[PathChange], count: usize) {
         for PathChange { original, written, .. } in changes {
             self.say(format!("`{original}` is `{written}` on disk"));
@@ -147,7 +147,7 @@ impl Reporter {
         }));
     }
 
-    /// Tells what the metadata says.
+    /// Prints the metadata.
     pub fn metadata(&self, info: &Info) {
         let [v1, v2] = hashes_json(&info.hashes());
         let total = info.geometry().total_payload();
@@ -164,8 +164,8 @@ impl Reporter {
         }));
     }
 
-    /// Tells the figures of the moment. The total is of what will be there in the end, and null
-    /// until the metadata is.
+    /// Prints the present figures. The total is the number of bytes at the end of the download, and
+    /// null while the metadata is unknown.
     pub fn progress(&self, torrent: &Torrent, stats: &Stats) {
         let state = torrent.state();
         let total = match state {
@@ -191,22 +191,22 @@ impl Reporter {
         }));
     }
 
-    /// A line for people, above the bar.
+    /// Prints a line for people, above the bar.
     pub fn say(&self, line: impl AsRef<str>) {
         self.bar.suspend(|| self.out.say(line));
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }
 
-/// Tells what happens until every wanted piece is there.
+/// Prints events and figures until all wanted pieces are there.
 ///
 /// # Errors
 ///
-/// When the torrent fails, or its disk does, or the output cannot be written.
+/// The torrent fails, its disk fails, or the output cannot be written.
 pub async fn follow(torrent: &Torrent, reporter: &Reporter) -> Result<(), Failure> {
     let result = tokio::select! {
         biased;
@@ -218,11 +218,11 @@ pub async fn follow(torrent: &Torrent, reporter: &Reporter) -> Result<(), Failur
     Ok(())
 }
 
-/// Tells what happens for as long as the torrent runs.
+/// Prints events and figures until the torrent ends.
 ///
 /// # Errors
 ///
-/// When the torrent fails, or its disk does, or the output cannot be written.
+/// The torrent fails, its disk fails, or the output cannot be written.
 pub async fn report(torrent: &Torrent, reporter: &Reporter) -> Result<(), Failure> {
     let mut events = torrent.events();
     let mut tick = tokio::time::interval(reporter.interval());
@@ -244,7 +244,7 @@ pub async fn report(torrent: &Torrent, reporter: &Reporter) -> Result<(), Failur
     }
 }
 
-/// Tells the figures of the moment.
+/// Prints the present figures.
 async fn tell_progress(torrent: &Torrent, reporter: &Reporter) {
     let stats = torrent.stats().await;
     reporter.progress(torrent, &stats);
@@ -257,7 +257,7 @@ fn could_not(error: &TorrentError) -> Failure {
     }
 }
 
-/// Tells the result of a download, in words and as the last event.
+/// Prints the result of a download, in words and as the last event.
 pub fn tell_finished(
     out: &Output,
     torrent: &Torrent,

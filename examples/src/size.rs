@@ -4,7 +4,7 @@ use std::time::Duration;
 /// Units people write, and the bytes they stand for. The binary ones come first: they are printed.
 const UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
-/// Why a text is no size.
+/// An error in a size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SizeError {

@@ -13,14 +13,14 @@ use crate::Failure;
 /// Largest .torrent file that is read. The largest in the wild are below 20 MiB.
 pub const MAX_TORRENT_BYTES: u64 = 64 << 20;
 
-/// Where a torrent comes from, told apart by its looks.
+/// A source of a torrent, recognised by its form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A .torrent file.
     File(PathBuf),
     /// A magnet link, as it was given.
     Magnet(String),
-    /// Where a .torrent can be fetched, over http or https.
+    /// The URL of a .torrent file, over http or https.
     Url(Url),
     /// 40 hexadecimal digits, or 32 of base32.
     InfoHashV1(InfoHashV1),

@@ -3,7 +3,7 @@ use std::time::Duration;
 use clap::Args;
 use tinytorrent_tracker::client::{ClientConfig, Families, Proxy};
 
-/// How trackers are spoken to, for the programs that ask them once.
+/// The options of the programs that send one request to trackers.
 #[derive(Debug, Clone, Args)]
 pub struct TrackerOptions {
     /// Speak to trackers over IPv4 only
@@ -38,8 +38,8 @@ impl TrackerOptions {
     }
 }
 
-/// What is left to say after each tracker has had its line: the one failure of all, if there was
-/// no answer. It names the first cause, which somebody who wants no lines has not seen.
+/// Returns the error of a program to which no tracker answered. It contains the first cause, since the
+/// lines of the trackers are not printed with `--quiet`.
 pub fn none_answered(first: &str, asked: usize) -> String {
     match asked {
         1 => first.to_owned(),

@@ -38,7 +38,7 @@ pub fn parse_web_seed(text: &str) -> Result<String, WebSeedError> {
     }
 }
 
-/// Why a text is no URL of a web seed.
+/// An error in the URL of a web seed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WebSeedError {

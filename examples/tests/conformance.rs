@@ -27,7 +27,7 @@ const UPDATE: &str = "CONFORMANCE_UPDATE";
 const TABLE_START: &str = "<!-- table: written by examples/tests/conformance.rs -->\n";
 const TABLE_END: &str = "<!-- end of table -->\n";
 
-/// What a row says of its rule.
+/// The verdict of a row on its rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Verdict {
     /// These tests prove it.

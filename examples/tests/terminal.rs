@@ -1,4 +1,4 @@
-//! What a person sees of strangers' words, and how the programs end where they cannot write.
+//! Text from peers and trackers on a terminal, and the end of programs that cannot write.
 #![cfg(target_os = "linux")]
 
 use std::ffi::{OsStr, OsString};

@@ -1,4 +1,4 @@
-//! Where the bytes of a torrent end up on the disk.
+//! Places of the bytes of a torrent on the disk.
 
 use crate::support::content::Content;
 use crate::support::need::{Need, need};

@@ -59,8 +59,8 @@ fn download_fetches_from<Other: OtherClient>(content: Content) {
     fetch(&scene, &scene.room("download"), seeder.address());
 }
 
-/// What is not on this seeder's disk it does not have, be it padding: the pieces that end with some
-/// have to come from others.
+/// This seeder does not serve padding that is not on its disk. Pieces with padding have to come from
+/// others.
 fn pieces_with_padding_are_lacking_at<Other: OtherClient>() {
     need!(DOWNLOAD, Other::NEED, Need::Libtorrent);
     let (scene, _tracker) = scene(hybrid_files());

@@ -1,4 +1,4 @@
-//! What `download` and `seed` tell trackers, and what they make of the answers.
+//! Announces of `download` and `seed`, and the answers of trackers.
 
 use crate::support::content::Content;
 use crate::support::libtorrent::Libtorrent;

@@ -8,7 +8,7 @@ use super::process::Process;
 use super::scene::{Scene, Source};
 use super::{COMPLETE, START, net};
 
-/// What could leave loopback is off; so is all that it would keep.
+/// Options that keep traffic on loopback, and keep aria2 from saving files of its own.
 const OPTIONS: &str = "--no-conf --enable-dht=false --enable-dht6=false --bt-enable-lpd=false \
     --enable-peer-exchange=false --follow-torrent=mem --file-allocation=none --summary-interval=0 \
     --console-log-level=notice --bt-tracker-connect-timeout=5 --bt-tracker-timeout=5";

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 
-/// What a torrent says of its content.
+/// The version of a torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
     V1,
@@ -23,7 +23,7 @@ pub struct Content {
     pub name: String,
     /// Paths below the download folder, in the torrent's order, and their bytes.
     pub files: Vec<(PathBuf, Vec<u8>)>,
-    /// Whether the torrent has a `files` list, which it may have for a single file as well.
+    /// `true` if the torrent has a `files` list, which it may have for a single file as well.
     pub has_file_list: bool,
     /// In bytes.
     pub piece_length: usize,
@@ -133,7 +133,7 @@ impl Content {
         files.filter(|(_, padding)| *padding > 0)
     }
 
-    /// What is wrong with a copy of the content below `folder`.
+    /// Returns the first difference between the content and a copy below `folder`.
     pub fn difference(&self, folder: &Path) -> Option<String> {
         self.files.iter().find_map(|(path, bytes)| match fs::read(folder.join(path)) {
             Err(error) => Some(format!("{}: {error}", path.display())),
@@ -266,7 +266,7 @@ impl Content {
         out
     }
 
-    /// How many zeros stand behind a file of a hybrid.
+    /// Returns the number of zeros behind a file of a hybrid.
     fn padding(&self, path: &Path, content: &[u8]) -> usize {
         let is_last = self.files.last().is_some_and(|(last, _)| last == path);
         match self.version {

@@ -10,7 +10,7 @@ use super::process::Process;
 use super::scene::{Scene, Source};
 use super::{COMPLETE, START, net};
 
-/// What could leave loopback is off. A complete torrent ends the command at once, or never.
+/// Settings that keep traffic on loopback. A complete torrent ends the command at once, or never.
 const SETTINGS: [&str; 6] = [
     "set torrent:ip 127.0.0.1",
     "set torrent:use-dht no",

@@ -26,10 +26,10 @@ pub mod wire_seeder;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long a program may take to start and check a few MiB of content.
+/// Timeout for a program to start and check a few MiB of content.
 pub const START: Duration = Duration::from_secs(60);
 
-/// How long a download of a few MiB may take. transmission alone waits up to 30 s on timers.
+/// Timeout of a download of a few MiB. transmission alone waits up to 30 s on timers.
 pub const COMPLETE: Duration = Duration::from_secs(150);
 
 /// A script that plays a peer.

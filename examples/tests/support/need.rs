@@ -66,7 +66,7 @@ impl Need {
         }
     }
 
-    /// Whether a test may do without where all of it is required: no package of the system has it.
+    /// `true` if a test may be left out although all are required, as no package of the system has it.
     fn is_optional(self) -> bool {
         match self {
             Need::Imdl => true,
@@ -138,7 +138,7 @@ pub fn node_module(name: &str) -> Option<PathBuf> {
     Some(folder.join("node_modules").join(name)).filter(|module| module.is_dir())
 }
 
-/// Where a program is, as the shell would find it.
+/// Returns the path of a program, as the shell would find it.
 pub fn on_path(program: &str) -> Option<PathBuf> {
     // Debian keeps opentracker and others out of a user's PATH.
     let path = std::env::var_os("PATH").unwrap_or_default();

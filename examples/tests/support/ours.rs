@@ -91,7 +91,7 @@ impl Ours {
         self.process.wait(patience)
     }
 
-    /// What it wrote to stderr so far.
+    /// The bytes written to stderr so far, as text.
     pub fn stderr(&self) -> String {
         self.process.stderr()
     }

@@ -32,12 +32,12 @@ impl Process {
         Self { name: name.to_owned(), child, out, err }
     }
 
-    /// What it wrote to stdout so far.
+    /// The bytes written to stdout so far, as text.
     pub fn stdout(&self) -> String {
         read_lossy(&self.out)
     }
 
-    /// What it wrote to stderr so far.
+    /// The bytes written to stderr so far, as text.
     pub fn stderr(&self) -> String {
         read_lossy(&self.err)
     }
@@ -83,7 +83,7 @@ impl Process {
         }
     }
 
-    /// Whether it still runs.
+    /// `true` while the process runs.
     pub fn is_running(&mut self) -> bool {
         self.try_wait().is_none()
     }

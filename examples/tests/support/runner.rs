@@ -45,7 +45,7 @@ macro_rules! tests {
 }
 pub(crate) use tests;
 
-/// What came of a test.
+/// The result of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Passed,
@@ -119,8 +119,8 @@ pub fn leave_out(missing: Need) -> ! {
     resume_unwind(Box::new(missing))
 }
 
-/// How many tests run at a time if nobody says: most of them wait for timers of other people's
-/// programs, so that two for each core keep it busy.
+/// Default number of tests at a time. Most of them wait for timers of other programs, so that two for
+/// each core keep it busy.
 fn default_threads() -> usize {
     2 * thread::available_parallelism().map_or(1, usize::from)
 }

@@ -11,7 +11,7 @@ use super::content::Content;
 /// A temporary folder with the content to share, its torrent, and room for the leechers.
 pub struct Scene {
     folder: TempDir,
-    /// What is exchanged.
+    /// The content that is exchanged.
     pub content: Content,
     trackers: Vec<String>,
 }
@@ -82,7 +82,7 @@ impl Scene {
     }
 }
 
-/// How a leecher is told what to fetch.
+/// The source that a leecher is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     Torrent,

@@ -1,4 +1,4 @@
-//! A tracker that tells every client the same peers and remembers what it was told.
+//! A tracker that sends every client the same peers and records the announces.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -12,7 +12,7 @@ use super::net;
 /// The constant of a UDP connect request (BEP 15).
 const MAGIC: u64 = 0x0417_2710_1980;
 
-/// What a client announced.
+/// An announce of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announce {
     /// `started`, `completed`, `stopped`, or nothing.

@@ -22,7 +22,7 @@ const DOWNLOADING: u64 = 4;
 /// `status` of a torrent that is complete and served.
 const SEEDING: u64 = 6;
 
-/// What a daemon is set to, beside what all are.
+/// Settings of a daemon beside those that all have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Manner {
     /// Plain connections are preferred, and encrypted ones served.

@@ -1,4 +1,4 @@
-//! Seeders that misbehave as told.
+//! Seeders that misbehave in a chosen way.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -8,7 +8,7 @@ use super::process::Process;
 use super::scene::{Scene, Source};
 use super::{START, net, script};
 
-/// What a seeder does to what it serves.
+/// The way in which a seeder misbehaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
     Honest,

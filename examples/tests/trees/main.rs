@@ -159,7 +159,7 @@ fn program(name: &str) -> Option<Command> {
     path.exists().then(|| Command::new(path))
 }
 
-/// What a program prints as JSON when it succeeds.
+/// Returns the JSON that a program prints when it succeeds.
 fn run(name: &str, words: &[&Path]) -> Result<Value, String> {
     let mut program = program(name).expect("asked for before");
     let output = program.arg("--json").args(words).stdin(Stdio::null()).output().unwrap();

@@ -1,4 +1,4 @@
-//! What a v2 torrent has that a v1 torrent has not (BEP 52).
+//! Parts of a v2 torrent that a v1 torrent does not have (BEP 52).
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{Outcome, seconds};
 use crate::support::need::Need;
 
-/// What is known of a run so far.
+/// The results of a run so far.
 #[derive(Debug)]
 pub struct Report {
     started: Instant,

@@ -2,20 +2,20 @@
 
 use super::default_threads;
 
-/// What the command line asks for.
+/// The parsed command line.
 #[derive(Debug, Default)]
 pub struct Words {
     /// Parts of names; a test needs one of them, where there are any.
     filters: Vec<String>,
     /// Parts of names that no test may have.
     skips: Vec<String>,
-    /// Whether those are whole names.
+    /// `true` if those are whole names.
     exact: bool,
     /// Only tests that are always left out, of which there are none.
     ignored: bool,
     /// Names are asked for, no test is run.
     pub list: bool,
-    /// How many tests run at a time.
+    /// Number of tests at a time.
     pub threads: usize,
 }
 
@@ -55,7 +55,7 @@ impl Words {
         Ok(parsed)
     }
 
-    /// Whether they ask for the test of this name.
+    /// Returns `true` if the test of this name is asked for.
     pub fn choose(&self, name: &str) -> bool {
         let fits =
             |part: &String| if self.exact { name == part } else { name.contains(part.as_str()) };
