@@ -27,9 +27,9 @@ pub(super) struct Torrent {
     /// Pieces between their first block and their verification.
     pieces: HashMap<PieceIndex, Piece>,
     have: Bitfield,
-    /// Pieces that were forgotten because blocks could not be written, and not stored anew: who
-    /// asks to verify one has not heard of it yet.
-    unstored: HashSet<PieceIndex>,
+    /// Pieces that were reported as lost before anybody asked to verify them. The report may
+    /// still be on its way when the caller asks, so that the request is answered already.
+    lost: HashSet<PieceIndex>,
     /// Pieces to be verified that no worker has, and when the first of them came.
     complete: VecDeque<PieceIndex>,
     complete_since: Option<Instant>,
@@ -87,7 +87,7 @@ impl Torrent {
             content,
             pieces,
             have: recovered.have,
-            unstored: HashSet::new(),
+            lost: HashSet::new(),
             complete: VecDeque::new(),
             complete_since: None,
             last_complete: None,
@@ -125,9 +125,6 @@ impl Torrent {
         if self.have.contains(piece) {
             return Err(NotStored::Duplicate);
         }
-        if !self.unstored.is_empty() {
-            self.unstored.remove(&piece);
-        }
         let hashes = &self.content.hashes;
         let new = || Piece::new(geometry, piece, hashes.hasher());
         let entry = self.pieces.entry(piece).or_insert_with(new);
@@ -145,8 +142,11 @@ impl Torrent {
         Ok(())
     }
 
-    /// Asks for the verification of a piece; otherwise says how many blocks there are none of. Of
-    /// a piece that was told to be lost, nothing more is told.
+    /// Asks for the verification of a piece.
+    ///
+    /// # Errors
+    /// The number of blocks that were never stored. A piece that was reported as lost is no error:
+    /// the request is answered by that report.
     pub(super) fn verify(
         &mut self,
         now: Instant,
@@ -154,15 +154,12 @@ impl Torrent {
         options: VerifyOptions,
     ) -> Result<(), u32> {
         let geometry = self.content.storage.geometry();
-        if self.unstored.remove(&piece) {
-            return Ok(());
-        }
-        let Some(entry) = self.pieces.get_mut(&piece) else {
-            return Err(geometry.block_count(piece));
+        let was_lost = self.lost.remove(&piece);
+        let Some(entry) = self.pieces.get_mut(&piece).filter(|entry| entry.missing() == 0) else {
+            let known = self.pieces.get(&piece);
+            let missing = known.map_or_else(|| geometry.block_count(piece), Piece::missing);
+            return if was_lost { Ok(()) } else { Err(missing) };
         };
-        if entry.missing() > 0 {
-            return Err(entry.missing());
-        }
         let is_waiting = entry.is_asked();
         entry.ask(options);
         if !entry.is_busy() && !is_waiting {
@@ -257,7 +254,7 @@ impl Torrent {
             Ending::Forgotten => {
                 let is_asked = work.finish.is_some() || entry.is_asked();
                 if !is_asked {
-                    self.unstored.insert(piece);
+                    self.lost.insert(piece);
                 }
                 self.forget(piece, bytes, pins)
             }
