@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!            received blocks                        requests of peers
-//!                  │ store, verify                        │ read
+//!                  │ store, store_last                    │ read
 //!   ┌──────────────▼──────────────────────────────────────▼─────────────┐
 //!   │ Disk: threads, a budget of memory, hashing in lanes, a read cache │
 //!   └──────────────┬──────────────────────────────────────┬─────────────┘

@@ -5,7 +5,9 @@ mod common;
 use bytes::Bytes;
 use common::{World, assert_verified};
 use proptest::prelude::*;
-use tinytorrent_storage::{Completion, Disk, DiskOptions, NotStored, Recovered, VerifyOptions};
+use tinytorrent_storage::{
+    Completion, Disk, DiskOptions, NotStored, Recovered, StorageError, VerifyOptions,
+};
 
 const ALBUM: &[common::FileSpec] = &[
     ("album/a", 20_000, false),
@@ -94,6 +96,32 @@ fn what_is_no_missing_block_is_refused() {
     assert_eq!(piece.get(), 0);
     disk.shutdown();
     assert_eq!(store(16_384, 16_384, 16_384), Err(NotStored::Stopped));
+}
+
+#[test]
+fn the_last_block_is_stored_with_the_wish_to_verify_its_piece() {
+    let world = World::new(65_536, &[("file", 100_000, false)]);
+    let disk = disk();
+    let session = world.join(&disk, Recovered::nothing(2));
+    let store_last =
+        |block, options| session.torrent.store_last(block, world.block_data(block), options);
+    let blocks = world.blocks(world.piece(0));
+    let (last, others) = blocks.split_last().unwrap();
+    others.iter().for_each(|&block| session.store(block));
+    assert_eq!(store_last(others[0], VerifyOptions::default()), Err(NotStored::Duplicate));
+    assert_eq!(store_last(*last, VerifyOptions::with_digests()), Ok(()));
+    let Completion::PieceVerified { piece, digests } = session.next() else { panic!("right") };
+    assert_eq!((piece.get(), digests.len()), (0, 4), "a refused block asks for nothing");
+
+    let blocks = world.blocks(world.piece(1));
+    assert_eq!(store_last(blocks[2], VerifyOptions::default()), Ok(()));
+    let Completion::PieceUnstored { error, .. } = session.next() else { panic!("two are missing") };
+    assert!(matches!(error, StorageError::IncompletePiece { missing: 2 }), "{error}");
+    session.store(blocks[0]);
+    assert_eq!(store_last(blocks[1], VerifyOptions::default()), Ok(()));
+    assert_verified(session.next(), 1);
+    disk.shutdown();
+    world.assert_on_disk();
 }
 
 #[test]
@@ -204,11 +232,13 @@ proptest! {
             .map(|piece| world.geometry().block_count(piece))
             .collect();
         for block in blocks {
-            session.store(block);
             let left = &mut left[block.piece().as_usize()];
             *left -= 1;
             if *left == 0 {
-                session.torrent.verify(block.piece(), VerifyOptions::default());
+                let options = VerifyOptions::default();
+                session.torrent.store_last(block, world.block_data(block), options).unwrap();
+            } else {
+                session.store(block);
             }
         }
         // Two workers may tell of a piece and of bytes written before it in either order.

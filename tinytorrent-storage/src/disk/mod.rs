@@ -228,12 +228,29 @@ impl TorrentDisk {
     /// # Errors
     /// See [`NotStored`]; the block is dropped.
     pub fn store(&self, block: BlockInfo, data: Bytes) -> Result<(), NotStored> {
-        self.shared.store(&self.content, block, data)
+        self.shared.store(&self.content, block, data, None)
     }
 
-    /// Asks for the verification of a piece of which all blocks were stored. Ends as
+    /// Takes in the last missing block of a piece and asks for the verification of the piece:
+    /// [`store`](Self::store) and [`verify`](Self::verify) in one call, at the cost of the first.
+    ///
+    /// # Errors
+    /// As for [`store`](Self::store). A block that is refused asks for nothing.
+    pub fn store_last(
+        &self,
+        block: BlockInfo,
+        data: Bytes,
+        options: VerifyOptions,
+    ) -> Result<(), NotStored> {
+        self.shared.store(&self.content, block, data, Some(options))
+    }
+
+    /// Asks for the verification of a piece of which all blocks were stored, by this run or, as
+    /// [`recover`](crate::recover) found, by an earlier one. Ends as
     /// [`Completion::PieceVerified`], [`Completion::PieceFailed`] or
     /// [`Completion::PieceUnstored`].
+    ///
+    /// The last block that is received goes to [`store_last`](Self::store_last).
     pub fn verify(&self, piece: PieceIndex, options: VerifyOptions) {
         self.shared.verify(&self.content, piece, options);
     }

@@ -87,8 +87,9 @@ impl Shared {
         content: &Content,
         block: BlockInfo,
         data: Bytes,
+        then: Option<VerifyOptions>,
     ) -> Result<(), NotStored> {
-        let length = data.len() as u64;
+        let (piece, length) = (block.piece(), data.len() as u64);
         let now = Instant::now();
         let mut guard = self.lock();
         let state = &mut *guard;
@@ -101,7 +102,9 @@ impl Shared {
         torrent.store(now, block, data, &mut state.pins)?;
         content.unstored.fetch_add(length, Ordering::Relaxed);
         self.unstored.fetch_add(length, Ordering::Relaxed);
+        let asked = then.map_or(Ok(()), |options| torrent.verify(now, piece, options));
         self.woken(guard, content.id, now);
+        asked.unwrap_or_else(|missing| report_incomplete(content, piece, missing));
         Ok(())
     }
 
@@ -116,8 +119,7 @@ impl Shared {
             Ok(()) => self.woken(state, content.id, now),
             Err(missing) => {
                 drop(state);
-                let error = StorageError::IncompletePiece { missing };
-                (content.on_completion)(Completion::PieceUnstored { piece, error });
+                report_incomplete(content, piece, missing);
             }
         }
     }
@@ -275,6 +277,12 @@ impl State {
     pub(super) fn is_pressed(&self) -> bool {
         self.pins.charge() > self.memory / 4 * 3
     }
+}
+
+/// Ends a request to verify a piece that lacks blocks. To be called without the lock.
+fn report_incomplete(content: &Content, piece: PieceIndex, missing: u32) {
+    let error = StorageError::IncompletePiece { missing };
+    (content.on_completion)(Completion::PieceUnstored { piece, error });
 }
 
 /// What is to be done for the torrent next.
