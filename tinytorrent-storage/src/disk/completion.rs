@@ -7,11 +7,21 @@ use crate::StorageError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Completion {
-    /// So many bytes of stored blocks are written, or were dropped with a piece that failed:
-    /// they count in [`TorrentDisk::unstored_bytes`](super::TorrentDisk::unstored_bytes) no more.
-    /// Told once for each batch, before what became of its pieces.
+    /// Bytes of accepted blocks that are written, or dropped with a piece that failed or could not
+    /// be written. They are no longer part of
+    /// [`TorrentDisk::unstored_bytes`](super::TorrentDisk::unstored_bytes).
+    ///
+    /// The law for back-pressure: a block counts from the moment that
+    /// [`store`](super::TorrentDisk::store) or [`store_last`](super::TorrentDisk::store_last) returns
+    /// `Ok`, and each of its bytes is in exactly one `BlocksWritten`, whatever becomes of the block,
+    /// its piece or the torrent: verified, failed, lost to an error, or written after the
+    /// [`TorrentDisk`](super::TorrentDisk) was dropped. A refused block is in none. So the sum of
+    /// these bytes never exceeds what was accepted, and equals it when nothing is left to do. Another
+    /// thread may be told before `store` has returned.
+    ///
+    /// One for each batch, before the completions of the pieces in it.
     BlocksWritten {
-        /// How many.
+        /// How many bytes.
         bytes: u64,
     },
     /// The piece hashes right and all of it is written.
