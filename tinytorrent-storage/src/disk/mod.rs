@@ -5,7 +5,7 @@ mod completion;
 mod options;
 mod piece;
 mod pins;
-mod reads;
+mod read_cache;
 mod shared;
 mod torrent;
 mod worker;
@@ -256,7 +256,10 @@ impl TorrentDisk {
     }
 
     /// Asks for a block of a verified piece. Ends as [`Completion::BlockRead`] or
-    /// [`Completion::BlockUnread`] with the same tag, unless it is cancelled.
+    /// [`Completion::BlockUnread`] with the same tag, unless it is cancelled or the torrent is dropped.
+    ///
+    /// The tag belongs to the caller, and is only passed on: any number of requests may share one, such
+    /// as the peer that they are for.
     ///
     /// Requests made shortly after each other are served together, and those for neighbouring
     /// blocks are read from disk at once.
@@ -264,14 +267,23 @@ impl TorrentDisk {
         self.shared.read(&self.content, block, tag);
     }
 
-    /// The block, if it is in memory because a neighbour was read lately: spares asking the
-    /// threads. Only for blocks of verified pieces, as for [`read`](Self::read).
+    /// The block, if it is in memory because a neighbour was read lately. Only for blocks of verified
+    /// pieces, as for [`read`](Self::read).
+    ///
+    /// For an event loop, which it spares a round trip to the threads: one look-up in a hash table,
+    /// under a lock that is never held during I/O. The longest that others hold it is a scan of the
+    /// cached runs, of which the default cache has 32. A block of 16 KiB is a slice of the run that it
+    /// was read with, without a copy, and keeps that run of up to 256 KiB in memory until it is
+    /// dropped; a shorter block is copied.
     pub fn read_cached(&self, block: BlockInfo) -> Option<Bytes> {
         self.shared.cache.get(&self.content, block)
     }
 
-    /// Drops the read requests that no worker has begun and for which `is_unwanted` says so: a
-    /// peer was choked or has left.
+    /// Drops the read requests that no worker has begun and for which `is_unwanted` is true, given the
+    /// block and the tag: a peer was choked or has left. They end without a completion.
+    ///
+    /// `is_unwanted` is called under a lock of the disk, for each request of this torrent that waits. It
+    /// must not call the disk.
     pub fn cancel_reads(&self, is_unwanted: impl FnMut(BlockInfo, u64) -> bool) {
         self.shared.cancel_reads(&self.content, is_unwanted);
     }

@@ -18,7 +18,7 @@ use super::{
     Completion, Content, DiskOptions, NotStored, VerifyOptions,
     options::batch_bytes,
     pins::Pins,
-    reads::ReadCache,
+    read_cache::ReadCache,
     torrent::{Batch, ReadRequest, Torrent},
 };
 use crate::{

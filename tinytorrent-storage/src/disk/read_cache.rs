@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tinytorrent_types::{BLOCK_LENGTH, BlockInfo, Geometry, PieceIndex};
 
 use super::{Completion, Content, torrent::ReadRequest};
@@ -71,16 +71,24 @@ impl ReadCache {
     pub(super) fn get(&self, content: &Content, block: BlockInfo) -> Option<Bytes> {
         let (piece, number) = run_of(block);
         let key = RunKey { torrent: content.id, piece, number };
-        self.find(key, block).map(|data| slice(&data, block))
+        self.find(key, block).map(|run| part(run, block))
     }
 
     /// Forgets a piece whose data changed.
     pub(super) fn forget(&self, torrent: u64, piece: PieceIndex) {
-        self.lock().runs.retain(|key, _| (key.torrent, key.piece) != (torrent, piece));
+        self.remove(|key| (key.torrent, key.piece) == (torrent, piece));
     }
 
     pub(super) fn forget_torrent(&self, torrent: u64) {
-        self.lock().runs.retain(|key, _| key.torrent != torrent);
+        self.remove(|key| key.torrent == torrent);
+    }
+
+    fn remove(&self, is_stale: impl Fn(&RunKey) -> bool) {
+        let mut state = self.lock();
+        let removed: Vec<_> = state.runs.extract_if(|key, _| is_stale(key)).collect();
+        // The system may take a while to take memory back, and event loops wait for the lock.
+        drop(state);
+        drop(removed);
     }
 
     fn read(
@@ -95,8 +103,8 @@ impl ReadCache {
         if !is_within || self.limit == 0 {
             return read(content, block, BytesMut::new());
         }
-        if let Some(data) = self.find(key, block) {
-            return Ok(slice(&data, block));
+        if let Some(run) = self.find(key, block) {
+            return Ok(part(run, block));
         }
         // The first block of a run announces the rest: peers ask for a piece in order.
         if !has_companions && !block.begin().is_multiple_of(RUN) {
@@ -105,9 +113,8 @@ impl ReadCache {
         let run = run_around(content.storage.geometry(), block);
         let Some(run) = run else { return read(content, block, BytesMut::new()) };
         let data = read(content, run, self.make_room())?;
-        let part = slice(&data, block);
-        self.insert(key, data);
-        Ok(part)
+        self.insert(key, data.clone());
+        Ok(part(data, block))
     }
 
     /// The run, if it is there and has all of the block.
@@ -137,7 +144,9 @@ impl ReadCache {
     fn insert(&self, key: RunKey, data: Bytes) {
         let mut state = self.lock();
         let used = state.clock;
-        state.runs.insert(key, Entry { data, used });
+        let replaced = state.runs.insert(key, Entry { data, used });
+        drop(state);
+        drop(replaced);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -158,15 +167,12 @@ fn run_around(geometry: &Geometry, block: BlockInfo) -> Option<BlockInfo> {
     geometry.block(piece.get(), number * RUN, RUN.min(end - number * RUN))
 }
 
-fn slice(run: &Bytes, block: BlockInfo) -> Bytes {
-    let begin = (block.begin() % RUN) as usize;
-    let range = begin..begin + block.length() as usize;
+/// The bytes of a block, of the run that holds it.
+fn part(mut run: Bytes, block: BlockInfo) -> Bytes {
+    run.advance((block.begin() % RUN) as usize);
+    run.truncate(block.length() as usize);
     // A slice keeps the whole run in memory, which a few bytes are not worth.
-    if block.length() < BLOCK_LENGTH {
-        Bytes::copy_from_slice(&run[range])
-    } else {
-        run.slice(range)
-    }
+    if block.length() < BLOCK_LENGTH { Bytes::copy_from_slice(&run) } else { run }
 }
 
 fn read(content: &Content, block: BlockInfo, mut buffer: BytesMut) -> Result<Bytes, StorageError> {
@@ -199,7 +205,7 @@ mod tests {
     fn a_few_bytes_do_not_keep_a_run_in_memory() {
         let geometry = Geometry::new(RUN.into(), RUN).unwrap();
         let run = Bytes::from((0..RUN).map(|n| n as u8).collect::<Vec<_>>());
-        let part = |length| slice(&run, geometry.block(0, 300, length).unwrap());
+        let part = |length| part(run.clone(), geometry.block(0, 300, length).unwrap());
         let (few, whole) = (part(2), part(BLOCK_LENGTH));
         assert_eq!((&few[..], whole.len()), (&[44, 45][..], 16_384));
         assert!(few.is_unique() && !whole.is_unique());

@@ -1,0 +1,126 @@
+//! Blocks for peers: tags, cancelling, and what is in memory already.
+
+mod common;
+
+use std::sync::{Mutex, mpsc};
+
+use common::{World, assert_verified};
+use tinytorrent_storage::{Completion, Disk, DiskOptions, Recovered, TorrentDisk, TorrentOptions};
+use tinytorrent_types::{BLOCK_LENGTH, Bitfield};
+
+/// A torrent whose content is on disk.
+fn world() -> World {
+    let world = World::new(524_288, &[("file", 600_000, false)]);
+    std::fs::write(world.path().join("file"), &world.content).unwrap();
+    world
+}
+
+fn complete() -> Recovered {
+    Recovered::with_pieces(Bitfield::full(2))
+}
+
+/// A disk of one thread, which waits in the first completion until it is released.
+fn held_disk(world: &World) -> (Disk, TorrentDisk, mpsc::Sender<()>, mpsc::Receiver<Completion>) {
+    let disk = Disk::new(DiskOptions::default().threads(1)).unwrap();
+    let (release, released) = mpsc::channel();
+    let (sender, completions) = mpsc::channel();
+    let released = Mutex::new(released);
+    let options = TorrentOptions::default();
+    let storage = world.storage();
+    let torrent = disk.add(storage, world.hashes.clone(), complete(), &options, move |done| {
+        sender.send(done).unwrap();
+        // Fails at once when the sender is gone.
+        let _ = released.lock().unwrap().recv();
+    });
+    (disk, torrent, release, completions)
+}
+
+#[test]
+fn many_reads_share_a_tag_and_are_cancelled_by_it() {
+    let world = world();
+    let blocks = world.blocks(world.piece(0));
+    let (disk, torrent, release, completions) = held_disk(&world);
+    torrent.read(blocks[0], 1);
+    assert!(matches!(completions.recv().unwrap(), Completion::BlockRead { tag: 1, .. }));
+    for &block in &blocks[..8] {
+        [1, 2, 3].into_iter().for_each(|tag| torrent.read(block, tag));
+    }
+    torrent.cancel_reads(|block, tag| tag == 1 || (tag == 2 && block.begin() == 0));
+    drop(release);
+    let mut read = Vec::new();
+    while read.len() < 15 {
+        let Completion::BlockRead { tag, block, data } = completions.recv().unwrap() else {
+            panic!("all is there")
+        };
+        assert!(data == world.block_data(block));
+        read.push((tag, block.number()));
+    }
+    read.sort_unstable();
+    let expected = (1..8).map(|number| (2, number)).chain((0..8).map(|number| (3, number)));
+    assert!(read.into_iter().eq(expected));
+    disk.shutdown();
+    assert!(completions.try_recv().is_err(), "what was cancelled is not told of");
+}
+
+#[test]
+fn a_neighbour_of_a_block_that_was_read_is_in_memory_and_not_copied() {
+    let world = world();
+    let disk = Disk::new(&DiskOptions::default()).unwrap();
+    let session = world.join(&disk, complete());
+    let blocks = world.blocks(world.piece(0));
+    let cached = |block| session.torrent.read_cached(block);
+    assert_eq!(cached(blocks[1]), None, "nothing was read");
+    session.torrent.read(blocks[0], 1);
+    assert!(matches!(session.next(), Completion::BlockRead { .. }));
+    for &block in &blocks[..16] {
+        assert_eq!(cached(block).unwrap(), world.block_data(block));
+        assert_eq!(cached(block).unwrap().as_ptr(), cached(block).unwrap().as_ptr());
+    }
+    assert_eq!(cached(blocks[16]), None, "it is of the next run");
+    let across = world.geometry().block(0, 16 * BLOCK_LENGTH - 1, BLOCK_LENGTH).unwrap();
+    assert_eq!(cached(across), None);
+    let few = world.geometry().block(0, 5, 7).unwrap();
+    assert_eq!(cached(few).unwrap(), world.block_data(few));
+    assert!(cached(few).unwrap().is_unique(), "they do not keep a run in memory");
+    disk.shutdown();
+}
+
+#[test]
+fn a_piece_that_comes_anew_is_not_served_from_memory() {
+    let world = world();
+    let disk = Disk::new(&DiskOptions::default()).unwrap();
+    let session = world.join(&disk, Recovered::nothing(2));
+    std::fs::write(world.path().join("file"), vec![7; 600_000]).unwrap();
+    session.torrent.read(world.blocks(world.piece(0))[0], 1);
+    assert!(matches!(session.next(), Completion::BlockRead { .. }));
+    session.store_piece(0);
+    assert_verified(session.verify(0), 0);
+    for block in world.blocks(world.piece(0)) {
+        assert!(
+            session.torrent.read_cached(block).is_none_or(|data| data == world.block_data(block))
+        );
+    }
+    disk.shutdown();
+}
+
+#[test]
+fn event_loops_and_threads_use_the_cache_at_once() {
+    let world = world();
+    let disk = Disk::new(DiskOptions::default().read_cache(512 << 10)).unwrap();
+    let session = world.join(&disk, complete());
+    let blocks: Vec<_> = world.geometry().pieces().flat_map(|piece| world.blocks(piece)).collect();
+    // Two runs fit, and there are three.
+    for round in 0..50 {
+        for &block in blocks.iter().skip(round % 7).step_by(7) {
+            match session.torrent.read_cached(block) {
+                Some(data) => assert!(data == world.block_data(block)),
+                None => session.torrent.read(block, round as u64),
+            }
+        }
+        while let Ok(done) = session.completions.try_recv() {
+            let Completion::BlockRead { block, data, .. } = done else { panic!("{done:?}") };
+            assert!(data == world.block_data(block));
+        }
+    }
+    disk.shutdown();
+}
