@@ -51,6 +51,24 @@ fn a_multi_file_torrent_is_written_and_read_back() {
     assert_eq!(world.file("album/empty"), b"");
 }
 
+// BEP 47: padding is zeros and nobody has to send it, so that what a peer sends there is no fault.
+#[test]
+fn bytes_that_a_peer_sends_as_padding_change_nothing() {
+    let world = World::new(65_536, &[("a", 20_000, false), ("", 45_536, true), ("b", 9, false)]);
+    let disk = disk();
+    let session = world.join(&disk, Recovered::nothing(2));
+    let blocks = world.blocks(world.piece(0));
+    session.store(blocks[0]);
+    let mut data = world.block_data(blocks[1]).to_vec();
+    data[20_000 - 16_384..].fill(7);
+    session.torrent.store_last(blocks[1], data.into(), VerifyOptions::default()).unwrap();
+    assert_verified(session.next(), 0);
+    session.torrent.read(blocks[1], 1);
+    let Completion::BlockRead { data, .. } = session.next() else { panic!("it is there") };
+    assert_eq!(data, world.block_data(blocks[1]));
+    disk.shutdown();
+}
+
 // S-04: only right pieces are told of.
 #[test]
 fn a_wrong_piece_is_told_with_the_digest_of_each_block_and_can_come_again() {

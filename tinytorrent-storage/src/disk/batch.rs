@@ -97,7 +97,14 @@ impl Hashing {
         self.next.clear();
         while self.next.len() < ROUND {
             match self.feeds.next() {
-                Some(Feed::Memory(data)) => self.next.push(data),
+                Some(Feed::Memory(number, data)) => {
+                    let storage = &content.storage;
+                    let block = storage.geometry().nth_block(self.work.piece, number);
+                    self.next.push(match block {
+                        Some(block) => storage.blank_padding(block, data),
+                        None => data,
+                    });
+                }
                 // As much as a round is read back at once.
                 Some(Feed::Disk(number)) => {
                     let data = self.read_back(content, number)?;

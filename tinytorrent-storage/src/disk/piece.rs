@@ -52,7 +52,8 @@ pub(super) struct Run {
 }
 
 pub(super) enum Feed {
-    Memory(Bytes),
+    /// The block with this number, and its data.
+    Memory(u32, Bytes),
     /// The block with this number has to be read back.
     Disk(u32),
 }
@@ -154,7 +155,9 @@ impl Piece {
         let mut feeds = Vec::new();
         for (number, slot) in (0..).zip(&self.slots).skip(self.hashed as usize) {
             match slot {
-                Slot::Held(data) | Slot::Kept(data) => feeds.push(Feed::Memory(data.clone())),
+                Slot::Held(data) | Slot::Kept(data) => {
+                    feeds.push(Feed::Memory(number, data.clone()));
+                }
                 // Reading back can wait until the piece is complete.
                 Slot::Stored if finish.is_some() => feeds.push(Feed::Disk(number)),
                 Slot::Stored | Slot::Missing => break,

@@ -2,6 +2,7 @@ mod io;
 mod links;
 mod misfits;
 mod options;
+mod padding;
 mod place;
 mod selection;
 
