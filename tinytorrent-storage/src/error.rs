@@ -58,6 +58,13 @@ pub enum StorageError {
     /// The storage was opened for reading.
     #[error("the storage was opened for reading only")]
     ReadOnly,
+    /// A piece of a hybrid has the SHA-1 that the torrent says, but not the merkle root, or the other
+    /// way round: no content can be right (BEP 52, "upgrade path").
+    #[error("the v1 and v2 hashes of piece {piece} belong to different contents")]
+    Inconsistent {
+        /// The piece.
+        piece: u32,
+    },
     /// Not all blocks of the piece were stored before it was to be verified; a mistake of the
     /// caller.
     #[error("{missing} blocks of the piece were never stored")]
@@ -81,6 +88,8 @@ pub enum Fault {
     Device,
     /// Something else stands in the way of the content, such as a symbolic link.
     Obstructed,
+    /// The torrent contradicts itself, which only its maker can mend.
+    Torrent,
     /// A mistake of the calling program.
     Caller,
 }
@@ -94,6 +103,7 @@ impl StorageError {
             | StorageError::NotAFile { .. }
             | StorageError::NameNotHeld { .. } => Fault::Obstructed,
             StorageError::MissingData { .. } => Fault::Missing,
+            StorageError::Inconsistent { .. } => Fault::Torrent,
             StorageError::OutOfRange { .. }
             | StorageError::ReadOnly
             | StorageError::IncompletePiece { .. } => Fault::Caller,
@@ -110,6 +120,7 @@ impl StorageError {
             | StorageError::MissingData { path, .. } => Some(path),
             StorageError::OutOfRange { .. }
             | StorageError::ReadOnly
+            | StorageError::Inconsistent { .. }
             | StorageError::IncompletePiece { .. } => None,
         }
     }

@@ -9,13 +9,38 @@ use tinytorrent_types::BLOCK_LENGTH;
 pub(crate) enum PieceHasher {
     /// SHA-1 over all bytes (BEP 3).
     Sha1(Sha1),
-    /// The SHA-256 of each block so far (BEP 52).
-    Leaves(Vec<merkle::Hash>),
+    /// The leaves of a merkle tree (BEP 52).
+    Leaves(Leaves),
+    /// Both, for a piece of a hybrid. In a box, so that the others stay small.
+    Both(Box<(Sha1, Leaves)>),
+}
+
+/// The SHA-256 of each block so far (BEP 52). Padding behind the file is not hashed.
+#[derive(Debug, Clone)]
+pub(crate) struct Leaves {
+    hashes: Vec<merkle::Hash>,
+    /// Bytes to come before the padding.
+    payload: u32,
 }
 
 impl PieceHasher {
-    /// Hashes the next bytes of many pieces side by side. Each part is a number of whole blocks, but for
-    /// the last one of the piece.
+    /// A hasher by SHA-1.
+    pub(crate) fn sha1() -> Self {
+        PieceHasher::Sha1(Sha1::new())
+    }
+
+    /// A hasher by a tree over the first `payload` bytes.
+    pub(crate) fn leaves(payload: u32) -> Self {
+        PieceHasher::Leaves(Leaves::new(payload))
+    }
+
+    /// A hasher by SHA-1 and by a tree over the first `payload` bytes.
+    pub(crate) fn both(payload: u32) -> Self {
+        PieceHasher::Both(Box::new((Sha1::new(), Leaves::new(payload))))
+    }
+
+    /// Hashes the next bytes of many pieces side by side. Each part is a number of whole blocks, but
+    /// for the last one before the padding, and the padding.
     pub(crate) fn update_many<'a, D: AsRef<[u8]> + 'a>(
         feeds: impl Iterator<Item = (&'a mut PieceHasher, &'a [D])>,
     ) {
@@ -24,17 +49,52 @@ impl PieceHasher {
         for (hasher, parts) in feeds {
             match hasher {
                 PieceHasher::Sha1(hasher) => sha1.push((hasher, parts)),
-                PieceHasher::Leaves(hashes) => leaves.push((hashes, parts)),
+                PieceHasher::Leaves(hasher) => leaves.push((hasher, parts)),
+                PieceHasher::Both(both) => {
+                    sha1.push((&mut both.0, parts));
+                    leaves.push((&mut both.1, parts));
+                }
             }
         }
         update_sha1(sha1);
         update_leaves(leaves);
     }
+
+    /// The bytes before the padding that a tree has still to come; `None` without a tree.
+    pub(crate) fn payload(&self) -> Option<u32> {
+        match self {
+            PieceHasher::Sha1(_) => None,
+            PieceHasher::Leaves(leaves) => Some(leaves.payload),
+            PieceHasher::Both(both) => Some(both.1.payload),
+        }
+    }
+
+    /// The two halves, of which at least one is there: SHA-1 and the leaves.
+    pub(crate) fn into_halves(self) -> (Option<Sha1>, Option<Vec<merkle::Hash>>) {
+        match self {
+            PieceHasher::Sha1(hasher) => (Some(hasher), None),
+            PieceHasher::Leaves(leaves) => (None, Some(leaves.hashes)),
+            PieceHasher::Both(both) => (Some(both.0), Some(both.1.hashes)),
+        }
+    }
+}
+
+impl Leaves {
+    fn new(payload: u32) -> Self {
+        Self { hashes: Vec::new(), payload }
+    }
+
+    /// The part without the padding at its end.
+    fn take<'a>(&mut self, part: &'a [u8]) -> &'a [u8] {
+        let length = part.len().min(self.payload as usize);
+        self.payload -= length as u32;
+        &part[..length]
+    }
 }
 
 impl Default for PieceHasher {
     fn default() -> Self {
-        PieceHasher::Sha1(Sha1::new())
+        PieceHasher::sha1()
     }
 }
 
@@ -50,17 +110,49 @@ fn update_sha1<D: AsRef<[u8]>>(mut pieces: Vec<(&mut Sha1, &[D])>) {
 }
 
 /// The blocks are the lanes, whatever piece they are of.
-fn update_leaves<D: AsRef<[u8]>>(pieces: Vec<(&mut Vec<merkle::Hash>, &[D])>) {
-    let blocks_of = |parts: &'_ [D]| -> usize {
-        parts.iter().map(|part| part.as_ref().len().div_ceil(BLOCK_LENGTH as usize)).sum()
-    };
-    let parts = pieces.iter().flat_map(|(_, parts)| *parts);
-    let blocks: Vec<&[u8]> =
-        parts.flat_map(|part| part.as_ref().chunks(BLOCK_LENGTH as usize)).collect();
+fn update_leaves<D: AsRef<[u8]>>(mut pieces: Vec<(&mut Leaves, &[D])>) {
+    let mut blocks: Vec<&[u8]> = Vec::new();
+    let mut counts = Vec::with_capacity(pieces.len());
+    for (leaves, parts) in &mut pieces {
+        let before = blocks.len();
+        for part in *parts {
+            blocks.extend(leaves.take(part.as_ref()).chunks(BLOCK_LENGTH as usize));
+        }
+        counts.push(blocks.len() - before);
+    }
     let mut hashes = vec![[0; 32]; blocks.len()];
     sha256_many(&blocks, &mut hashes);
     let mut hashes = hashes.into_iter();
-    for (leaves, parts) in pieces {
-        leaves.extend(hashes.by_ref().take(blocks_of(parts)));
+    for ((leaves, _), count) in pieces.into_iter().zip(counts) {
+        leaves.hashes.extend(hashes.by_ref().take(count));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(mut hasher: PieceHasher, parts: &[&[u8]]) -> (Option<[u8; 20]>, Option<Vec<[u8; 32]>>) {
+        for part in parts {
+            PieceHasher::update_many([(&mut hasher, &[*part][..])].into_iter());
+        }
+        let (sha1, leaves) = hasher.into_halves();
+        (sha1.map(Sha1::finalize), leaves)
+    }
+
+    // V-17, BEP 52: padding is a part of the v1 piece, and of no leaf.
+    #[test]
+    fn both_hashes_of_a_hybrid_are_those_of_each_version() {
+        let (payload, padding) = (vec![7; 40_000], vec![0; 25_536]);
+        let whole = [&payload[..], &padding].concat();
+        let expected = (Some(tinytorrent_hash::sha1(&whole)), Some(merkle::leaves(&payload)));
+        let both = || PieceHasher::both(40_000);
+        assert_eq!(hash(both(), &[&whole]), expected);
+        assert_eq!(hash(both(), &[&whole[..32_768], &whole[32_768..]]), expected);
+        let parts =
+            [&payload[..16_384], &payload[16_384..], &padding[..16_384], &padding[16_384..]];
+        assert_eq!(hash(both(), &parts), expected);
+        assert_eq!(hash(PieceHasher::sha1(), &[&whole]).0, expected.0);
+        assert_eq!(hash(PieceHasher::leaves(40_000), &[&payload]).1, expected.1);
     }
 }

@@ -6,8 +6,12 @@ use tinytorrent_types::PieceIndex;
 
 use crate::hasher::PieceHasher;
 
-/// What each piece of a torrent must hash to: the SHA-1 of its bytes (BEP 3), or the root of a tree
-/// over its blocks (BEP 52).
+/// The hashes of a torrent's pieces: the SHA-1 of the bytes of each (BEP 3), the root of a tree over
+/// its blocks (BEP 52), or both.
+///
+/// A piece of a hybrid is right only if both of its hashes say so. One that satisfies one hash and not
+/// the other shows that the torrent contradicts itself (V-17): see
+/// [`StorageError::Inconsistent`](crate::StorageError::Inconsistent).
 ///
 /// Cheap to clone.
 #[derive(Clone)]
@@ -18,8 +22,19 @@ pub struct PieceHashes {
 #[derive(Clone)]
 enum Source {
     List(Arc<[[u8; 20]]>),
+    /// Of v1 alone.
     Info(Arc<Info>),
-    Trees(Arc<Metainfo>),
+    /// Of v2 or hybrid.
+    Metainfo(Arc<Metainfo>),
+}
+
+/// The outcome of hashing all of a piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Right,
+    Wrong,
+    /// Right by one hash of a hybrid and wrong by the other (V-17).
+    Inconsistent,
 }
 
 impl PieceHashes {
@@ -36,78 +51,97 @@ impl PieceHashes {
 
     /// The hashes of a v1 or hybrid torrent; `None` for one that is v2 alone, whose hashes are not all
     /// in the info dictionary.
+    ///
+    /// Of a hybrid, only the files no larger than a piece have both hashes there. With the piece
+    /// layers, [`from_metainfo`](Self::from_metainfo) has both for all.
     pub fn from_info(info: &Arc<Info>) -> Option<Self> {
         info.piece_hashes()?;
-        Some(Self { source: Source::Info(Arc::clone(info)) })
+        let source = match info.hashes().v2() {
+            None => Source::Info(Arc::clone(info)),
+            Some(_) => Source::Metainfo(Arc::new(Metainfo::from_info(Arc::clone(info)))),
+        };
+        Some(Self { source })
     }
 
-    /// The hashes of a torrent of any version: those of v1, if it has them. `None` if a piece layer is
-    /// missing.
+    /// The hashes of a torrent of any version. `None` if it is v2 alone and a piece layer is missing.
+    ///
+    /// Files of a hybrid whose piece layer is missing are verified by SHA-1 alone: peers of v1 can
+    /// give the content, but no layers.
     pub fn from_metainfo(metainfo: &Arc<Metainfo>) -> Option<Self> {
-        Self::from_info(metainfo.info()).or_else(|| {
-            let is_complete = metainfo.has_all_piece_layers();
-            is_complete.then(|| Self { source: Source::Trees(Arc::clone(metainfo)) })
-        })
+        let info = metainfo.info();
+        if info.hashes().v2().is_none() {
+            return Self::from_info(info);
+        }
+        let is_enough = info.piece_hashes().is_some() || metainfo.has_all_piece_layers();
+        is_enough.then(|| Self { source: Source::Metainfo(Arc::clone(metainfo)) })
     }
 
-    /// For how many pieces there is a hash.
+    /// The number of pieces that have a hash.
     pub fn piece_count(&self) -> u32 {
         match &self.source {
-            Source::Trees(metainfo) => metainfo.info().geometry().piece_count(),
-            _ => u32::try_from(self.list().len()).unwrap_or(u32::MAX),
+            Source::Metainfo(metainfo) => metainfo.info().geometry().piece_count(),
+            Source::List(_) | Source::Info(_) => {
+                u32::try_from(self.sha1_list().len()).unwrap_or(u32::MAX)
+            }
         }
     }
 
-    /// What hashes a piece.
-    pub(crate) fn hasher(&self) -> PieceHasher {
-        match &self.source {
-            Source::Trees(_) => PieceHasher::Leaves(Vec::new()),
-            _ => PieceHasher::Sha1(Sha1::new()),
+    /// A hasher for the piece, by all hashes that are known of it.
+    pub(crate) fn hasher(&self, piece: PieceIndex) -> PieceHasher {
+        let Source::Metainfo(metainfo) = &self.source else { return PieceHasher::sha1() };
+        let payload = metainfo.info().geometry().payload_length(piece);
+        let has_v1 = metainfo.info().piece_hashes().is_some();
+        match (has_v1, metainfo.piece_hash_v2(piece)) {
+            (true, Some(_)) => PieceHasher::both(payload),
+            (true, None) => PieceHasher::sha1(),
+            (false, _) => PieceHasher::leaves(payload),
         }
     }
 
-    /// Whether these pieces, hashed from start to end, are right; none is of which there is no hash.
-    pub(crate) fn judge(&self, pieces: Vec<(PieceIndex, PieceHasher)>) -> Vec<bool> {
-        match &self.source {
-            Source::Trees(metainfo) => pieces
-                .into_iter()
-                .map(|(piece, hasher)| is_right(metainfo, piece, &hasher))
-                .collect(),
-            _ => self.judge_sha1(pieces),
+    /// Judges pieces that were hashed from start to end. One without a hash is wrong.
+    pub(crate) fn judge(&self, pieces: Vec<(PieceIndex, PieceHasher)>) -> Vec<Verdict> {
+        let mut halves = Vec::with_capacity(pieces.len());
+        let mut hashers = Vec::with_capacity(pieces.len());
+        for (piece, hasher) in pieces {
+            let (sha1, leaves) = hasher.into_halves();
+            halves.push((piece, sha1.is_some(), leaves));
+            hashers.extend(sha1);
         }
-    }
-
-    fn judge_sha1(&self, pieces: Vec<(PieceIndex, PieceHasher)>) -> Vec<bool> {
-        let (pieces, hashers): (Vec<_>, Vec<_>) = pieces
-            .into_iter()
-            .map(|(piece, hasher)| match hasher {
-                PieceHasher::Sha1(hasher) => (Some(piece), hasher),
-                PieceHasher::Leaves(_) => (None, Sha1::new()),
-            })
-            .unzip();
-        let hashes = Sha1::finalize_many(hashers);
-        let list = self.list();
-        let is_right = |(piece, hash): (Option<PieceIndex>, [u8; 20])| {
-            piece.is_some_and(|piece| list.get(piece.as_usize()) == Some(&hash))
+        let mut sums = Sha1::finalize_many(hashers).into_iter();
+        let judge_one = |(piece, has_sha1, leaves): (PieceIndex, bool, Option<Vec<_>>)| {
+            let sum = if has_sha1 { sums.next() } else { None };
+            let by_v1 = sum.map(|sum| self.sha1_list().get(piece.as_usize()) == Some(&sum));
+            let by_v2 = leaves.map(|leaves| self.is_root_of(piece, &leaves));
+            Verdict::of(by_v1, by_v2)
         };
-        pieces.into_iter().zip(hashes).map(is_right).collect()
+        halves.into_iter().map(judge_one).collect()
     }
 
-    fn list(&self) -> &[[u8; 20]] {
+    /// BEP 52: the leaves of a piece are as many as it has room for, those beyond the file are zero.
+    fn is_root_of(&self, piece: PieceIndex, leaves: &[merkle::Hash]) -> bool {
+        let Source::Metainfo(metainfo) = &self.source else { return false };
+        metainfo
+            .piece_hash_v2(piece)
+            .is_some_and(|expected| merkle::root(leaves, expected.leaf_count) == expected.hash)
+    }
+
+    fn sha1_list(&self) -> &[[u8; 20]] {
         match &self.source {
             Source::List(list) => list,
             Source::Info(info) => info.piece_hashes().unwrap_or(&[]),
-            Source::Trees(_) => &[],
+            Source::Metainfo(metainfo) => metainfo.info().piece_hashes().unwrap_or(&[]),
         }
     }
 }
 
-/// BEP 52: the leaves of a piece are as many as it has room for, those beyond the file are zero.
-fn is_right(metainfo: &Metainfo, piece: PieceIndex, hasher: &PieceHasher) -> bool {
-    let PieceHasher::Leaves(leaves) = hasher else { return false };
-    metainfo
-        .piece_hash_v2(piece)
-        .is_some_and(|expected| merkle::root(leaves, expected.leaf_count) == expected.hash)
+impl Verdict {
+    fn of(by_v1: Option<bool>, by_v2: Option<bool>) -> Self {
+        match (by_v1, by_v2) {
+            (Some(v1), Some(v2)) if v1 != v2 => Verdict::Inconsistent,
+            (Some(true), _) | (_, Some(true)) => Verdict::Right,
+            _ => Verdict::Wrong,
+        }
+    }
 }
 
 impl std::fmt::Debug for PieceHashes {

@@ -63,7 +63,7 @@
 //! # let identity = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
 //! # let folder = tempfile::tempdir()?;
 //! # let root = folder.path();
-//! // With a torrent file at hand: `Storage::for_info` and `PieceHashes::from_info`.
+//! // With a torrent file at hand: `Storage::for_info` and `PieceHashes::from_metainfo`.
 //! let storage = Storage::open(layout, identity, root, &StorageOptions::default())?;
 //! let storage = Arc::new(storage);
 //!

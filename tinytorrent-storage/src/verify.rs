@@ -8,7 +8,12 @@ use std::{
 
 use tinytorrent_types::{Bitfield, PieceIndex};
 
-use crate::{PieceHashes, Storage, StorageError, hasher::PieceHasher, presence::Presence};
+use crate::{
+    Storage, StorageError,
+    hasher::PieceHasher,
+    hashes::{self, PieceHashes},
+    presence::Presence,
+};
 
 /// How far a [`verify`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +37,11 @@ pub struct Verified {
     pub absent: Bitfield,
     /// The first piece that could not be read, and why. Such pieces are not in `have`.
     pub first_error: Option<(PieceIndex, StorageError)>,
-    /// Whether it was ended early; then the pieces it did not come to are not in `have`.
+    /// A piece of a hybrid whose hashes belong to different contents, as in
+    /// [`StorageError::Inconsistent`]. The check ends with it, as no content can be right; the pieces
+    /// it did not come to are not in `have`.
+    pub inconsistent: Option<PieceIndex>,
+    /// Whether `progress` ended it early; then the pieces it did not come to are not in `have`.
     pub is_cancelled: bool,
 }
 
@@ -60,11 +69,13 @@ pub fn verify(
         hashes,
         batches: pieces.chunks(batch).collect(),
         next: AtomicUsize::new(0),
-        is_cancelled: AtomicBool::new(false),
+        is_over: AtomicBool::new(false),
         found: Mutex::new(Found {
             have: Bitfield::new(geometry.piece_count()),
             absent: Bitfield::new(geometry.piece_count()),
             first_error: None,
+            inconsistent: None,
+            is_cancelled: false,
             done: VerifyProgress {
                 pieces_done: 0,
                 pieces_total: pieces.len() as u32,
@@ -84,7 +95,8 @@ pub fn verify(
         have: found.have,
         absent: found.absent,
         first_error: found.first_error,
-        is_cancelled: shared.is_cancelled.into_inner(),
+        inconsistent: found.inconsistent,
+        is_cancelled: found.is_cancelled,
     }
 }
 
@@ -93,7 +105,8 @@ struct Shared<'a, F> {
     hashes: &'a PieceHashes,
     batches: Vec<&'a [PieceIndex]>,
     next: AtomicUsize,
-    is_cancelled: AtomicBool,
+    /// Set when the threads are to take no more batches.
+    is_over: AtomicBool,
     found: Mutex<Found<F>>,
 }
 
@@ -101,6 +114,8 @@ struct Found<F> {
     have: Bitfield,
     absent: Bitfield,
     first_error: Option<(PieceIndex, StorageError)>,
+    inconsistent: Option<PieceIndex>,
+    is_cancelled: bool,
     done: VerifyProgress,
     progress: F,
 }
@@ -109,6 +124,7 @@ enum Verdict {
     Right,
     Wrong,
     Absent,
+    Inconsistent,
     Unreadable(StorageError),
 }
 
@@ -125,7 +141,7 @@ impl<F: FnMut(VerifyProgress) -> ControlFlow<()> + Send> Shared<'_, F> {
     fn work(&self) {
         let mut buffers = vec![Vec::new(); LANES];
         let mut zeros = Zeros::default();
-        while !self.is_cancelled.load(Ordering::Relaxed) {
+        while !self.is_over.load(Ordering::Relaxed) {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(batch) = self.batches.get(number) else { return };
             if let Some(next) = self.batches.get(number + 1) {
@@ -157,32 +173,29 @@ impl<F: FnMut(VerifyProgress) -> ControlFlow<()> + Send> Shared<'_, F> {
             match self.storage.presence(piece) {
                 Ok(Presence::Data) => {
                     let buffer = buffers.pop().unwrap_or_default();
-                    let hasher = self.hashes.hasher();
+                    let hasher = self.hashes.hasher(piece);
                     lanes.push(Lane { piece, hasher, read: 0, buffer, error: None });
                 }
                 Ok(Presence::Absent) => verdicts.push((piece, Verdict::Absent)),
                 Ok(Presence::Hole | Presence::Padding) => {
                     let length = self.storage.geometry().piece_length(piece);
-                    let hasher = zeros.hasher(self.hashes, length);
-                    let is_right = self.hashes.judge(vec![(piece, hasher)]);
-                    let verdict = if is_right == [true] { Verdict::Right } else { Verdict::Absent };
-                    verdicts.push((piece, verdict));
+                    let hasher = zeros.hasher(self.hashes.hasher(piece), length);
+                    let judged = self.hashes.judge(vec![(piece, hasher)]);
+                    verdicts.extend(judged.into_iter().map(|judged| {
+                        // Zeros that nobody wrote are no content that could be wrong.
+                        let is_wrong = judged == hashes::Verdict::Wrong;
+                        (piece, if is_wrong { Verdict::Absent } else { judged.into() })
+                    }));
                 }
                 Err(error) => verdicts.push((piece, Verdict::Unreadable(error))),
             }
         }
         self.hash(&mut lanes);
         let hashed = lanes.iter_mut().map(|lane| (lane.piece, std::mem::take(&mut lane.hasher)));
-        let are_right = self.hashes.judge(hashed.collect());
-        for (lane, is_right) in lanes.into_iter().zip(are_right) {
-            verdicts.push((
-                lane.piece,
-                match lane.error {
-                    Some(error) => Verdict::Unreadable(error),
-                    None if is_right => Verdict::Right,
-                    None => Verdict::Wrong,
-                },
-            ));
+        let judged = self.hashes.judge(hashed.collect());
+        for (lane, judged) in lanes.into_iter().zip(judged) {
+            let verdict = lane.error.map_or_else(|| judged.into(), Verdict::Unreadable);
+            verdicts.push((lane.piece, verdict));
             buffers.push(lane.buffer);
         }
         verdicts
@@ -214,12 +227,27 @@ impl<F: FnMut(VerifyProgress) -> ControlFlow<()> + Send> Shared<'_, F> {
                 Verdict::Right => _ = found.have.insert(piece),
                 Verdict::Absent => _ = found.absent.insert(piece),
                 Verdict::Wrong => {}
+                Verdict::Inconsistent => {
+                    found.inconsistent.get_or_insert(piece);
+                    self.is_over.store(true, Ordering::Relaxed);
+                }
                 Verdict::Unreadable(error) => _ = found.first_error.get_or_insert((piece, error)),
             }
         }
         let done = found.done;
         if (found.progress)(done).is_break() {
-            self.is_cancelled.store(true, Ordering::Relaxed);
+            found.is_cancelled = true;
+            self.is_over.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl From<hashes::Verdict> for Verdict {
+    fn from(judged: hashes::Verdict) -> Self {
+        match judged {
+            hashes::Verdict::Right => Verdict::Right,
+            hashes::Verdict::Wrong => Verdict::Wrong,
+            hashes::Verdict::Inconsistent => Verdict::Inconsistent,
         }
     }
 }
@@ -247,21 +275,25 @@ impl Lane {
 
 /// Zeros that were hashed, of each length once: most pieces have the same.
 #[derive(Default)]
-struct Zeros(Vec<(u32, PieceHasher)>);
+struct Zeros(Vec<(ZerosKey, PieceHasher)>);
+
+/// The length of a piece, and that of its payload if it has a tree over that.
+type ZerosKey = (u32, Option<u32>);
 
 impl Zeros {
-    fn hasher(&mut self, hashes: &PieceHashes, length: u32) -> PieceHasher {
-        if let Some((_, hasher)) = self.0.iter().find(|(known, _)| *known == length) {
+    /// The hasher after it has seen so many zeros, all of its piece.
+    fn hasher(&mut self, mut hasher: PieceHasher, length: u32) -> PieceHasher {
+        let key = (length, hasher.payload());
+        if let Some((_, hasher)) = self.0.iter().find(|(known, _)| *known == key) {
             return hasher.clone();
         }
-        let mut hasher = hashes.hasher();
         let zeros = vec![0; SLICE as usize];
         for begin in (0..length).step_by(zeros.len()) {
             let slice = &zeros[..zeros.len().min((length - begin) as usize)];
             PieceHasher::update_many([(&mut hasher, &[slice][..])].into_iter());
         }
         if self.0.len() < MAX_ZEROS {
-            self.0.push((length, hasher.clone()));
+            self.0.push((key, hasher.clone()));
         }
         hasher
     }

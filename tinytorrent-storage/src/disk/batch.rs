@@ -5,7 +5,7 @@ use tinytorrent_hash::sha1_many;
 use tinytorrent_types::{BLOCK_LENGTH, PieceIndex};
 
 use super::{BlockDigest, Content, piece::Feed, piece::PieceWork};
-use crate::{StorageError, hasher::PieceHasher, resume::BlockRange};
+use crate::{StorageError, hasher::PieceHasher, hashes::Verdict, resume::BlockRange};
 
 /// What became of one piece of a batch.
 pub(super) struct Done {
@@ -18,6 +18,8 @@ pub(super) enum Progress {
     Partial,
     Verified(Vec<BlockDigest>),
     Failed(Vec<BlockDigest>),
+    /// Right by one hash of a hybrid and wrong by the other.
+    Inconsistent,
 }
 
 /// Writes all, then hashes side by side what can be hashed, then judges what is complete.
@@ -149,8 +151,8 @@ fn judge(content: &Content, hashing: Vec<Hashing>, sync_before_have: bool) -> Ve
     }
     let (works, hashers): (Vec<_>, Vec<_>) = complete.into_iter().unzip();
     let verdicts = content.hashes.judge(hashers);
-    for (work, is_right) in works.into_iter().zip(verdicts) {
-        let result = judge_one(content, &work, is_right, sync_before_have);
+    for (work, verdict) in works.into_iter().zip(verdicts) {
+        let result = judge_one(content, &work, verdict, sync_before_have);
         done.push(Done { work, result });
     }
     done
@@ -159,11 +161,13 @@ fn judge(content: &Content, hashing: Vec<Hashing>, sync_before_have: bool) -> Ve
 fn judge_one(
     content: &Content,
     work: &PieceWork,
-    is_right: bool,
+    verdict: Verdict,
     sync_before_have: bool,
 ) -> Result<Progress, StorageError> {
-    if !is_right {
-        return digests(content, work.piece).map(Progress::Failed);
+    match verdict {
+        Verdict::Right => {}
+        Verdict::Wrong => return digests(content, work.piece).map(Progress::Failed),
+        Verdict::Inconsistent => return Ok(Progress::Inconsistent),
     }
     if sync_before_have {
         content.storage.sync()?;
@@ -241,7 +245,7 @@ mod tests {
                 on_completion: Box::new(|_| ()),
             };
             let index = geometry.piece(0).unwrap();
-            let mut piece = Piece::new(&geometry, index, content.hashes.hasher());
+            let mut piece = Piece::new(&geometry, index, content.hashes.hasher(index));
             piece.hold(0, Bytes::from_static(b"aaaaabbbbb"));
             piece.ask(VerifyOptions::default());
             let done = run(&content, vec![piece.take_work(index)], sync_before_have);

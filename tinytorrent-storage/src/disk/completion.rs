@@ -42,6 +42,14 @@ pub enum Completion {
         /// may never have reached the disk.
         is_recovered: bool,
     },
+    /// The piece of a hybrid has the SHA-1 that the torrent says, but not the merkle root, or the other
+    /// way round: the torrent contradicts itself, and no content can be right (BEP 52, "upgrade
+    /// path"). Nobody who sent a block is at fault. All of its blocks are forgotten, and there is no
+    /// use in storing more of the torrent.
+    PieceInconsistent {
+        /// The piece.
+        piece: PieceIndex,
+    },
     /// Blocks of the piece could not be written or read back. All of its blocks are forgotten, and
     /// nothing is tried again until it is stored anew.
     PieceUnstored {

@@ -247,8 +247,8 @@ impl TorrentDisk {
 
     /// Asks for the verification of a piece of which all blocks were stored, by this run or, as
     /// [`recover`](crate::recover) found, by an earlier one. Ends as
-    /// [`Completion::PieceVerified`], [`Completion::PieceFailed`] or
-    /// [`Completion::PieceUnstored`].
+    /// [`Completion::PieceVerified`], [`Completion::PieceFailed`], [`Completion::PieceUnstored`] or,
+    /// for a hybrid, [`Completion::PieceInconsistent`].
     ///
     /// The last block that is received goes to [`store_last`](Self::store_last).
     pub fn verify(&self, piece: PieceIndex, options: VerifyOptions) {

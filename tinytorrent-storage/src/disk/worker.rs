@@ -31,7 +31,9 @@ fn store(shared: &Shared, content: &Content, batch: Batch) {
     let mut ranges = batch::written_ranges(&done);
     let (written, completions) = settle(shared, content, done, keep);
     let discarded = completions.iter().filter_map(|completion| match completion {
-        Completion::PieceFailed { piece, .. } | Completion::PieceUnstored { piece, .. } => {
+        Completion::PieceFailed { piece, .. }
+        | Completion::PieceInconsistent { piece }
+        | Completion::PieceUnstored { piece, .. } => {
             Some(BlockRange { piece: *piece, first: 0, count: 0 })
         }
         _ => None,
@@ -85,6 +87,9 @@ fn settle(
             Ok(Progress::Failed(digests)) => {
                 let failed = Completion::PieceFailed { piece, digests, is_recovered };
                 (Ending::Forgotten, Some(failed))
+            }
+            Ok(Progress::Inconsistent) => {
+                (Ending::Forgotten, Some(Completion::PieceInconsistent { piece }))
             }
             Err(error) => (Ending::Forgotten, Some(Completion::PieceUnstored { piece, error })),
         };

@@ -7,7 +7,7 @@ use super::{
     files::{Claim, Files},
     sample::{self, Sample},
 };
-use crate::{CheckTurns, PieceHashes, Storage, StorageError, VerifyProgress, verify};
+use crate::{CheckTurns, PieceHashes, Storage, StorageError, Verified, VerifyProgress, verify};
 
 /// How to [`recover`].
 ///
@@ -89,7 +89,8 @@ impl Default for RecoverOptions {
 /// `None` if `progress` ended it.
 ///
 /// # Errors
-/// The system refuses, or something else stands where a file should. Files that are absent or too
+/// The system refuses, something else stands where a file should, or a hybrid torrent contradicts itself
+/// ([`StorageError::Inconsistent`]). Files that are absent or too
 /// short are no error, nor are records that are absent or damaged.
 pub fn recover(
     storage: &Storage,
@@ -105,6 +106,7 @@ pub fn recover(
         let pieces = sample.pieces(geometry.piece_count());
         let go_on = |_| ControlFlow::Continue(());
         let verified = verify(storage, hashes, &pieces, options.threads, go_on);
+        refuse_inconsistent(&verified)?;
         sample.judge(&verified, storage, &mut files);
     }
 
@@ -137,6 +139,7 @@ pub fn recover(
     }
     let verified = verify(storage, hashes, &unsure, options.threads, progress);
     drop(turn);
+    refuse_inconsistent(&verified)?;
     if verified.is_cancelled {
         return Ok(None);
     }
@@ -159,6 +162,14 @@ pub fn recover(
         .map(|(piece, blocks)| PartialPiece { piece, blocks })
         .collect();
     Ok(Some(recovered))
+}
+
+/// An error if some content has shown that the torrent contradicts itself (V-17).
+fn refuse_inconsistent(verified: &Verified) -> Result<(), StorageError> {
+    match verified.inconsistent {
+        Some(piece) => Err(StorageError::Inconsistent { piece: piece.get() }),
+        None => Ok(()),
+    }
 }
 
 /// Blocks that were written, by the record and by the journal, as far as the files reach.

@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use tinytorrent_hash::sha1;
-use tinytorrent_metainfo::{CreateOptions, Layout, Version};
+use tinytorrent_metainfo::{CreateOptions, Info, Layout, Metainfo, Version};
 use tinytorrent_storage::{
     Completion, Disk, PieceHashes, RecoverOptions, Recovered, Storage, StorageOptions, TorrentDisk,
     TorrentOptions, VerifyOptions,
@@ -57,23 +57,44 @@ impl World {
 
     /// A v2 torrent with these files, which come in the order of their names.
     pub(crate) fn v2(piece_length: u32, files: &[(&str, Vec<u8>)]) -> Self {
-        let source = tempfile::tempdir().unwrap();
-        for (name, data) in files {
-            let path = source.path().join("torrent").join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, data).unwrap();
-        }
-        let mut options = CreateOptions::new();
-        options.version(Version::V2).piece_length(piece_length.into()).unwrap();
-        let path = source.path().join("torrent");
-        let metainfo = options.create(&path, &|_| ControlFlow::Continue(())).unwrap();
+        Self::of_metainfo(create(Version::V2, piece_length, files), files)
+    }
+
+    /// A hybrid torrent with these files, which come in the order of their names.
+    pub(crate) fn hybrid(piece_length: u32, files: &[(&str, Vec<u8>)]) -> Self {
+        Self::of_metainfo(create(Version::Hybrid, piece_length, files), files)
+    }
+
+    /// A hybrid torrent that has the merkle trees of these files and the SHA-1 hashes of others, which
+    /// have the same names and lengths.
+    pub(crate) fn inconsistent(
+        piece_length: u32,
+        files: &[(&str, Vec<u8>)],
+        others: &[(&str, Vec<u8>)],
+    ) -> Self {
+        let [metainfo, other] =
+            [files, others].map(|files| create(Version::Hybrid, piece_length, files));
+        let mut info = metainfo.info().bytes().to_vec();
+        let hashes = |info: &Info| info.piece_hashes().unwrap().as_flattened().to_vec();
+        let (own, other) = (hashes(metainfo.info()), hashes(other.info()));
+        let at = info.windows(own.len()).position(|window| window == own).unwrap();
+        info[at..at + own.len()].copy_from_slice(&other);
+        let bytes = metainfo.to_bytes();
+        let layers = bytes.windows(12).position(|window| window == b"piece layers").unwrap() - 3;
+        let bytes = [&b"d4:info"[..], &info, &bytes[layers..]].concat();
+        Self::of_metainfo(Metainfo::from_bytes(&bytes).unwrap(), files)
+    }
+
+    fn of_metainfo(metainfo: Metainfo, files: &[(&str, Vec<u8>)]) -> Self {
         let layout = Arc::new(metainfo.layout().clone());
+        let piece_length = layout.geometry().nominal_piece_length() as usize;
         let mut content = Vec::new();
         for (_, data) in files {
+            content.resize(content.len().next_multiple_of(piece_length), 0);
             content.extend(data);
-            content.resize(content.len().next_multiple_of(piece_length as usize), 0);
         }
-        assert_eq!(content.len() as u64, layout.total_length());
+        // What is left is padding, or the gap behind the last file.
+        content.resize(layout.total_length() as usize, 0);
         let hashes = PieceHashes::from_metainfo(&Arc::new(metainfo)).unwrap();
         Self { folder: Folder::Own(tempfile::tempdir().unwrap()), layout, content, hashes }
     }
@@ -169,6 +190,18 @@ impl World {
             }
         }
     }
+}
+
+fn create(version: Version, piece_length: u32, files: &[(&str, Vec<u8>)]) -> Metainfo {
+    let source = tempfile::tempdir().unwrap();
+    for (name, data) in files {
+        let path = source.path().join("torrent").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, data).unwrap();
+    }
+    let mut options = CreateOptions::new();
+    options.version(version).piece_length(piece_length.into()).unwrap();
+    options.create(&source.path().join("torrent"), &|_| ControlFlow::Continue(())).unwrap()
 }
 
 enum Folder {

@@ -79,7 +79,7 @@ impl Torrent {
         let mut pieces = HashMap::new();
         for PartialPiece { piece, blocks } in &recovered.partial {
             if !recovered.have.contains(*piece) {
-                let hasher = content.hashes.hasher();
+                let hasher = content.hashes.hasher(*piece);
                 pieces.insert(*piece, Piece::recovered(geometry, *piece, hasher, blocks));
             }
         }
@@ -126,7 +126,7 @@ impl Torrent {
             return Err(NotStored::Duplicate);
         }
         let hashes = &self.content.hashes;
-        let new = || Piece::new(geometry, piece, hashes.hasher());
+        let new = || Piece::new(geometry, piece, hashes.hasher(piece));
         let entry = self.pieces.entry(piece).or_insert_with(new);
         if !entry.hold(block.number(), data.clone()) {
             return Err(NotStored::Duplicate);
