@@ -45,6 +45,14 @@ pub enum TorrentError {
     /// can have better metadata.
     #[error("the info-hash names invalid metadata: {0}")]
     Metadata(Arc<tinytorrent_metainfo::Error>),
+    /// A piece of a hybrid torrent satisfies its v1 hash and not its v2 hash, or the other way round,
+    /// so that no content can be right (BEP 52, "upgrade path"). Whoever made the torrent is at fault;
+    /// no peer can help.
+    #[error("the v1 and v2 hashes of piece {piece} belong to different contents")]
+    Inconsistent {
+        /// The piece.
+        piece: u32,
+    },
     /// The content cannot be opened, read or written in its folder.
     #[error(transparent)]
     Storage(#[from] Arc<StorageError>),
@@ -67,4 +75,13 @@ pub enum TorrentError {
     /// The torrent was stopped, or all of its handles were dropped.
     #[error("the torrent was stopped")]
     Stopped,
+}
+
+impl From<StorageError> for TorrentError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Inconsistent { piece } => TorrentError::Inconsistent { piece },
+            error => TorrentError::Storage(Arc::new(error)),
+        }
+    }
 }

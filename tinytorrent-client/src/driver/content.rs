@@ -128,6 +128,6 @@ impl From<TorrentError> for OpenFailure {
 
 impl From<StorageError> for OpenFailure {
     fn from(error: StorageError) -> Self {
-        OpenFailure::Error(TorrentError::Storage(Arc::new(error)))
+        OpenFailure::Error(error.into())
     }
 }

@@ -13,6 +13,8 @@ use tinytorrent_swarm::{BlockVerdict, DiskError, Input, PeerKey, Stats};
 use tinytorrent_types::{BlockInfo, PieceIndex};
 use tokio::sync::mpsc;
 
+use crate::TorrentError;
+
 /// A torrent's handle of the disk.
 pub(super) struct DataPlane {
     disk: TorrentDisk,
@@ -34,6 +36,8 @@ pub(super) enum DiskReport {
     Saved,
     /// The resume data could not be written.
     NotSaved(StorageError),
+    /// The torrent cannot go on.
+    Failed(TorrentError),
 }
 
 impl DataPlane {
@@ -69,9 +73,7 @@ impl DataPlane {
         let stored = match verdict {
             BlockVerdict::Store(block) => self.disk.store(block, data),
             BlockVerdict::StoreLast { block, digests } => {
-                let stored = self.disk.store(block, data);
-                self.verify(block.piece(), digests);
-                stored
+                self.disk.store_last(block, data, verify_options(digests))
             }
             BlockVerdict::Discard => return,
         };
@@ -81,9 +83,7 @@ impl DataPlane {
     }
 
     pub(super) fn verify(&self, piece: PieceIndex, digests: bool) {
-        let options =
-            if digests { VerifyOptions::with_digests() } else { VerifyOptions::default() };
-        self.disk.verify(piece, options);
+        self.disk.verify(piece, verify_options(digests));
     }
 
     /// Returns the block, if it is in memory. If not, begins to read it for the peer.
@@ -126,6 +126,9 @@ impl DataPlane {
             Completion::PieceFailed { piece, digests, is_recovered: _ } => {
                 DiskReport::Input(Input::PieceFailed { piece, digests: digests_of(&digests) })
             }
+            Completion::PieceInconsistent { piece } => {
+                DiskReport::Failed(TorrentError::Inconsistent { piece: piece.get() })
+            }
             Completion::PieceUnstored { piece: _, error } => {
                 DiskReport::Input(Input::DiskFailed { error: disk_error(&error) })
             }
@@ -145,6 +148,10 @@ impl DataPlane {
             }
         })
     }
+}
+
+fn verify_options(digests: bool) -> VerifyOptions {
+    if digests { VerifyOptions::with_digests() } else { VerifyOptions::default() }
 }
 
 fn disk_error(error: &StorageError) -> DiskError {

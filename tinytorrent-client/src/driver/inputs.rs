@@ -127,6 +127,7 @@ impl Driver {
                 self.swarm.handle_input(now, Input::BlockServed { peer, block, sent: false });
                 self.swarm.handle_input(now, Input::PieceLost { piece: block.piece() });
             }
+            Some(DiskReport::Failed(error)) => self.lifecycle.fail(error),
             Some(DiskReport::Saved) => self.lifecycle.on_saved(),
             Some(DiskReport::NotSaved(error)) => {
                 self.log_unsaved(&error);
