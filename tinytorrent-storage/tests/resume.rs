@@ -295,23 +295,27 @@ fn a_piece_that_fails_with_recovered_blocks_blames_nobody() {
     disk.shutdown();
 }
 
-// S-18.
+// S-18: neither by the record, which was made while they were claimed, nor by the journal alone.
 #[test]
 fn blocks_of_a_piece_that_failed_are_not_found_again() {
-    let world = world();
-    let disk = disk();
-    let session = world.join(&disk, Recovered::nothing(7));
-    session.store_wrong(world.blocks(world.piece(0))[0]);
-    session.checkpoint();
-    for at in 1..4 {
-        session.store(world.blocks(world.piece(0))[at]);
+    for has_record in [true, false] {
+        let world = world();
+        let disk = disk();
+        let session = world.join(&disk, Recovered::nothing(7));
+        session.store_wrong(world.blocks(world.piece(0))[0]);
+        session.checkpoint();
+        for at in 1..4 {
+            session.store(world.blocks(world.piece(0))[at]);
+        }
+        assert!(matches!(session.verify(0), Completion::PieceFailed { .. }));
+        drop(session);
+        disk.shutdown();
+        if !has_record {
+            std::fs::remove_file(record_path(&world)).unwrap();
+        }
+        let recovered = world.recover();
+        assert!(recovered.have.is_empty() && recovered.partial.is_empty());
     }
-    assert!(matches!(session.verify(0), Completion::PieceFailed { .. }));
-    drop(session);
-    disk.shutdown();
-    std::fs::remove_file(record_path(&world)).unwrap();
-    let recovered = world.recover();
-    assert!(recovered.have.is_empty() && recovered.partial.is_empty());
 }
 
 // S-15: shorter files have missing data; that is no error.

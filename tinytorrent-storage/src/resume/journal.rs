@@ -5,8 +5,9 @@
 //! claim blocks that never reached the disk, which the hash of their piece will tell.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
-    io::Write,
+    io::{Read, Write},
     sync::{Mutex, PoisonError},
 };
 
@@ -14,6 +15,9 @@ use tinytorrent_folder::{Folder, Mode};
 use tinytorrent_types::{Geometry, InfoHashes, PieceIndex};
 
 use crate::{Operation, Storage, StorageError, resume::PartialPiece, vectored};
+
+/// The blocks of unfinished pieces that are said to be on disk, sorted.
+pub(crate) type Claims = BTreeMap<PieceIndex, Vec<u32>>;
 
 /// Neighbouring blocks of one piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,22 +101,19 @@ impl Journal {
         replace(root, &self.name, &bytes, false)
     }
 
-    /// What is claimed in the file, piece by piece; nothing if there is none, or it is of another
-    /// torrent. Entries from the first broken one on are left out.
-    pub(crate) fn load(&self, root: &Folder, geometry: &Geometry) -> Vec<PartialPiece> {
-        let Ok(mut file) = root.open_file([self.name.as_bytes()]) else {
-            return Vec::new();
-        };
+    /// Applies the entries of the file to the claims of the record before them. Nothing changes if
+    /// there is no file, or it is of another torrent. Entries from the first broken one on are left
+    /// out.
+    pub(crate) fn replay(&self, root: &Folder, geometry: &Geometry, claims: &mut Claims) {
+        let Ok(file) = root.open_file([self.name.as_bytes()]) else { return };
         let mut bytes = Vec::new();
-        let limit = LONGEST;
-        if std::io::Read::read_to_end(&mut std::io::Read::take(&mut file, limit), &mut bytes)
-            .is_err()
-        {
-            return Vec::new();
+        if file.take(LONGEST).read_to_end(&mut bytes).is_err() {
+            return;
         }
-        match bytes.split_first_chunk() {
-            Some((header, entries)) if *header == self.header => collect(geometry, entries),
-            _ => Vec::new(),
+        if let Some((header, entries)) = bytes.split_first_chunk()
+            && *header == self.header
+        {
+            replay(geometry, entries, claims);
         }
     }
 
@@ -187,14 +188,14 @@ fn decode(geometry: &Geometry, entry: &[u8; ENTRY]) -> Option<BlockRange> {
     (is_within && is_whole).then_some(BlockRange { piece, first, count })
 }
 
-fn collect(geometry: &Geometry, entries: &[u8]) -> Vec<PartialPiece> {
-    let mut pieces = std::collections::BTreeMap::<PieceIndex, Vec<u32>>::new();
+fn replay(geometry: &Geometry, entries: &[u8], claims: &mut Claims) {
     for entry in entries.as_chunks().0 {
         let Some(range) = decode(geometry, entry) else { break };
         if range.count == 0 {
-            pieces.remove(&range.piece);
+            // Also what the record claims: it is older than the entry, or this journal repeats it.
+            claims.remove(&range.piece);
         } else {
-            let blocks = pieces.entry(range.piece).or_default();
+            let blocks = claims.entry(range.piece).or_default();
             blocks.extend(range.first..range.first + range.count);
             // Only damage or malice repeats blocks; they must not fill memory.
             if blocks.len() > 2 * geometry.block_count(range.piece) as usize {
@@ -202,11 +203,7 @@ fn collect(geometry: &Geometry, entries: &[u8]) -> Vec<PartialPiece> {
             }
         }
     }
-    let tidied = pieces.into_iter().map(|(piece, mut blocks)| {
-        tidy(&mut blocks);
-        PartialPiece { piece, blocks }
-    });
-    tidied.collect()
+    claims.values_mut().for_each(tidy);
 }
 
 fn tidy(blocks: &mut Vec<u32>) {
@@ -280,8 +277,9 @@ mod tests {
 
     fn claims(world: &World) -> Vec<(u32, Vec<u32>)> {
         let journal = Journal::new(&identity(1));
-        let loaded = journal.load(&world.root, &world.geometry);
-        loaded.into_iter().map(|partial| (partial.piece.get(), partial.blocks)).collect()
+        let mut claims = Claims::new();
+        journal.replay(&world.root, &world.geometry, &mut claims);
+        claims.into_iter().map(|(piece, blocks)| (piece.get(), blocks)).collect()
     }
 
     // S-18.

@@ -1,10 +1,11 @@
-use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+use std::{ops::ControlFlow, sync::Arc};
 
 use tinytorrent_types::{Bitfield, PieceIndex};
 
 use super::{
     PartialPiece, Recovered, ResumeRecord,
     files::{Claim, Files},
+    journal::Claims,
     sample::{self, Sample},
 };
 use crate::{CheckTurns, PieceHashes, Storage, StorageError, Verified, VerifyProgress, verify};
@@ -173,25 +174,17 @@ fn refuse_inconsistent(verified: &Verified) -> Result<(), StorageError> {
 }
 
 /// Blocks that were written, by the record and by the journal, as far as the files reach.
-fn claims(
-    storage: &Storage,
-    record: Option<&ResumeRecord>,
-    files: &Files,
-) -> BTreeMap<PieceIndex, Vec<u32>> {
+fn claims(storage: &Storage, record: Option<&ResumeRecord>, files: &Files) -> Claims {
     let geometry = storage.geometry();
-    let journal = storage.journal().load(storage.root(), geometry);
     let of_record = record.map_or(&[][..], |record| &record.partial);
-    let mut pieces = BTreeMap::<PieceIndex, Vec<u32>>::new();
-    for claim in of_record.iter().chain(&journal) {
-        pieces.entry(claim.piece).or_default().extend(&claim.blocks);
-    }
-    for (&piece, blocks) in &mut pieces {
-        blocks.sort_unstable();
-        blocks.dedup();
+    let of_record = of_record.iter().map(|partial| (partial.piece, partial.blocks.clone()));
+    let mut claims: Claims = of_record.collect();
+    storage.journal().replay(storage.root(), geometry, &mut claims);
+    for (&piece, blocks) in &mut claims {
         blocks.retain(|&number| {
             geometry.nth_block(piece, number).is_some_and(|block| files.may_have(storage, block))
         });
     }
-    pieces.retain(|_, blocks| !blocks.is_empty());
-    pieces
+    claims.retain(|_, blocks| !blocks.is_empty());
+    claims
 }
