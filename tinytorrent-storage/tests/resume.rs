@@ -318,6 +318,56 @@ fn blocks_of_a_piece_that_failed_are_not_found_again() {
     }
 }
 
+// S-15, S-18: a file that was cut grows again with what is written behind the cut.
+#[test]
+fn blocks_that_were_cut_off_are_claimed_by_no_later_run() {
+    for has_record in [true, false] {
+        let world = world();
+        let disk = disk();
+        let session = world.join(&disk, Recovered::nothing(7));
+        session.store(world.blocks(world.piece(0))[1]);
+        if has_record {
+            session.checkpoint();
+        }
+        drop(session);
+        disk.shutdown();
+        let file = std::fs::File::options().write(true).open(world.path().join("t/a")).unwrap();
+        file.set_len(5).unwrap();
+        let recovered = world.recover();
+        assert!(recovered.partial.is_empty());
+
+        let disk = self::disk();
+        let session = world.join(&disk, recovered);
+        session.store(world.blocks(world.piece(0))[3]);
+        drop(session);
+        disk.shutdown();
+        let partial = world.recover().partial;
+        assert_eq!(partial[0].blocks, [3], "with a record: {has_record}");
+    }
+}
+
+// S-18: the blocks that came after are not lost with those that were wrong.
+#[test]
+fn a_piece_whose_blocks_were_found_wrong_comes_anew() {
+    let world = world();
+    let disk = disk();
+    let session = world.join(&disk, Recovered::nothing(7));
+    let blocks = world.blocks(world.piece(0));
+    session.store_wrong(blocks[0]);
+    blocks[1..].iter().for_each(|&block| session.store(block));
+    drop(session);
+    disk.shutdown();
+    let recovered = world.recover();
+    assert!(recovered.have.is_empty() && recovered.partial.is_empty());
+
+    let disk = self::disk();
+    let session = world.join(&disk, recovered);
+    session.store(blocks[2]);
+    drop(session);
+    disk.shutdown();
+    assert_eq!(world.recover().partial[0].blocks, [2]);
+}
+
 // S-15: shorter files have missing data; that is no error.
 #[test]
 fn a_file_that_was_cut_lacks_what_was_cut() {

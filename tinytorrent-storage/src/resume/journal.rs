@@ -212,7 +212,7 @@ fn tidy(blocks: &mut Vec<u32>) {
 }
 
 /// Neighbouring blocks as one range.
-fn ranges_of(partial: &PartialPiece) -> Vec<BlockRange> {
+pub(super) fn ranges_of(partial: &PartialPiece) -> Vec<BlockRange> {
     let mut ranges: Vec<BlockRange> = Vec::new();
     for &block in &partial.blocks {
         match ranges.last_mut() {

@@ -1,11 +1,11 @@
 use std::{ops::ControlFlow, sync::Arc};
 
-use tinytorrent_types::{Bitfield, PieceIndex};
+use tinytorrent_types::{Bitfield, Geometry, PieceIndex};
 
 use super::{
     PartialPiece, Recovered, ResumeRecord,
     files::{Claim, Files},
-    journal::Claims,
+    journal::{BlockRange, Claims, ranges_of},
     sample::{self, Sample},
 };
 use crate::{CheckTurns, PieceHashes, Storage, StorageError, Verified, VerifyProgress, verify};
@@ -87,6 +87,9 @@ impl Default for RecoverOptions {
 /// of files here and there. If one is wrong, all of its file is checked, and if several files are
 /// wrong, everything is.
 ///
+/// Claims that do not hold are taken back in the journal, so that no later run finds them again; a storage
+/// that is read-only is not written to.
+///
 /// `None` if `progress` ended it.
 ///
 /// # Errors
@@ -97,72 +100,150 @@ pub fn recover(
     storage: &Storage,
     hashes: &PieceHashes,
     options: &RecoverOptions,
-    mut progress: impl FnMut(VerifyProgress) -> ControlFlow<()> + Send,
+    progress: impl FnMut(VerifyProgress) -> ControlFlow<()> + Send,
 ) -> Result<Option<Recovered>, StorageError> {
     let geometry = storage.geometry();
     let record = ResumeRecord::load(storage).filter(|_| !options.ignore_record);
     let mut files = Files::look(storage, record.as_ref())?;
     if let Some(record) = &record {
-        let sample = Sample::pick(storage, record, &files, options.sample_bytes, options.seed);
-        let pieces = sample.pieces(geometry.piece_count());
-        let go_on = |_| ControlFlow::Continue(());
-        let verified = verify(storage, hashes, &pieces, options.threads, go_on);
-        refuse_inconsistent(&verified)?;
-        sample.judge(&verified, storage, &mut files);
+        check_sample(storage, hashes, options, record, &mut files)?;
     }
-
+    let said = said_blocks(storage, record.as_ref());
+    let claims = within_files(storage, &files, said.clone());
     let mut recovered = Recovered::nothing(geometry.piece_count());
     recovered.longer = files.longer(storage);
-    let mut unsure = Bitfield::new(geometry.piece_count());
-    for piece in geometry.pieces() {
-        match files.claim(storage, piece) {
-            Claim::Absent => {}
-            Claim::Changed | Claim::Padding => _ = unsure.insert(piece),
-            Claim::Unchanged => {
-                if record.as_ref().is_some_and(|record| record.have.contains(piece)) {
-                    recovered.have.insert(piece);
-                }
-            }
+    recovered.have = vouched_pieces(storage, record.as_ref(), &files);
+    recovered.counters = record.map(|record| record.counters).unwrap_or_default();
+    let unsure = unsure_pieces(storage, &files, &claims, &recovered.have);
+    let Some(checked) = check(storage, hashes, options, &unsure, progress)? else {
+        return Ok(None);
+    };
+    for piece in checked.iter().filter_map(|index| geometry.piece(index)) {
+        recovered.have.insert(piece);
+    }
+    recovered.partial = unfinished(geometry, claims, &recovered.have);
+    if !storage.is_read_only() {
+        storage.journal().append(storage.root(), &corrections(&said, &recovered));
+    }
+    Ok(Some(recovered))
+}
+
+/// Hashes a sample of what the record vouches for, and doubts the files of pieces that are wrong.
+fn check_sample(
+    storage: &Storage,
+    hashes: &PieceHashes,
+    options: &RecoverOptions,
+    record: &ResumeRecord,
+    files: &mut Files,
+) -> Result<(), StorageError> {
+    let sample = Sample::pick(storage, record, files, options.sample_bytes, options.seed);
+    let pieces = sample.pieces(storage.geometry().piece_count());
+    let go_on = |_| ControlFlow::Continue(());
+    let verified = verify(storage, hashes, &pieces, options.threads, go_on);
+    refuse_inconsistent(&verified)?;
+    sample.judge(&verified, storage, files);
+    Ok(())
+}
+
+/// The blocks of unfinished pieces that were written, by the record and by the journal.
+fn said_blocks(storage: &Storage, record: Option<&ResumeRecord>) -> Claims {
+    let of_record = record.map_or(&[][..], |record| &record.partial);
+    let of_record = of_record.iter().map(|partial| (partial.piece, partial.blocks.clone()));
+    let mut said: Claims = of_record.collect();
+    storage.journal().replay(storage.root(), storage.geometry(), &mut said);
+    said
+}
+
+/// The claims as far as the files reach.
+fn within_files(storage: &Storage, files: &Files, mut claims: Claims) -> Claims {
+    let geometry = storage.geometry();
+    for (&piece, blocks) in &mut claims {
+        blocks.retain(|&number| {
+            geometry.nth_block(piece, number).is_some_and(|block| files.may_have(storage, block))
+        });
+    }
+    claims.retain(|_, blocks| !blocks.is_empty());
+    claims
+}
+
+/// The pieces of the record whose files are as they were.
+fn vouched_pieces(storage: &Storage, record: Option<&ResumeRecord>, files: &Files) -> Bitfield {
+    let mut have = Bitfield::new(storage.geometry().piece_count());
+    let Some(record) = record else { return have };
+    for piece in storage.geometry().pieces().filter(|&piece| record.have.contains(piece)) {
+        if matches!(files.claim(storage, piece), Claim::Unchanged) {
+            have.insert(piece);
         }
     }
-    let claims = claims(storage, record.as_ref(), &files);
-    for (&piece, blocks) in &claims {
-        // Stopped between the last block and the hash.
-        if blocks.len() == geometry.block_count(piece) as usize && !recovered.have.contains(piece) {
+    have
+}
+
+/// The pieces that only their hash can tell about.
+fn unsure_pieces(storage: &Storage, files: &Files, claims: &Claims, have: &Bitfield) -> Bitfield {
+    let geometry = storage.geometry();
+    let mut unsure = Bitfield::new(geometry.piece_count());
+    for piece in geometry.pieces().filter(|&piece| !have.contains(piece)) {
+        let claimed = claims.get(&piece).map_or(0, Vec::len);
+        // A run may have ended between the last block of a piece and its hash.
+        let is_whole = claimed == geometry.block_count(piece) as usize;
+        if is_whole || matches!(files.claim(storage, piece), Claim::Changed | Claim::Padding) {
             unsure.insert(piece);
         }
     }
-    let turns = options.turns.as_ref().filter(|_| !unsure.is_empty());
-    let waiting = VerifyProgress { pieces_done: 0, pieces_total: unsure.count(), bytes_done: 0 };
+    unsure
+}
+
+/// The pieces of these that are right; `None` if `progress` ended the check.
+fn check(
+    storage: &Storage,
+    hashes: &PieceHashes,
+    options: &RecoverOptions,
+    pieces: &Bitfield,
+    mut progress: impl FnMut(VerifyProgress) -> ControlFlow<()> + Send,
+) -> Result<Option<Bitfield>, StorageError> {
+    let turns = options.turns.as_ref().filter(|_| !pieces.is_empty());
+    let waiting = VerifyProgress { pieces_done: 0, pieces_total: pieces.count(), bytes_done: 0 };
     let turn = turns.map(|turns| turns.wait(storage.disk(), || progress(waiting)));
     if let Some(None) = turn {
         return Ok(None);
     }
-    let verified = verify(storage, hashes, &unsure, options.threads, progress);
+    let verified = verify(storage, hashes, pieces, options.threads, progress);
     drop(turn);
     refuse_inconsistent(&verified)?;
-    if verified.is_cancelled {
-        return Ok(None);
+    match verified.first_error {
+        _ if verified.is_cancelled => Ok(None),
+        Some((_, error)) => Err(error),
+        None => Ok(Some(verified.have)),
     }
-    if let Some((_, error)) = verified.first_error {
-        return Err(error);
-    }
-    for piece in verified.have.iter().filter_map(|index| geometry.piece(index)) {
-        recovered.have.insert(piece);
-    }
-    if let Some(record) = &record {
-        recovered.counters = record.counters;
-    }
-    // A piece of which all blocks are there was checked: it is right, or has to come anew.
-    let is_partial = |piece: PieceIndex, blocks: &[u32]| {
-        !recovered.have.contains(piece) && blocks.len() < geometry.block_count(piece) as usize
+}
+
+/// The claims about pieces that lack blocks. One of which all blocks are there was checked: it is right,
+/// or has to come anew.
+fn unfinished(geometry: &Geometry, claims: Claims, have: &Bitfield) -> Vec<PartialPiece> {
+    let is_unfinished = |piece: PieceIndex, blocks: &[u32]| {
+        !have.contains(piece) && blocks.len() < geometry.block_count(piece) as usize
     };
-    recovered.partial = claims
+    claims
         .into_iter()
-        .filter(|(piece, blocks)| is_partial(*piece, blocks))
+        .filter(|(piece, blocks)| is_unfinished(*piece, blocks))
         .map(|(piece, blocks)| PartialPiece { piece, blocks })
-        .collect();
-    Ok(Some(recovered))
+        .collect()
+}
+
+/// The journal's entries for claims that do not hold: without them, the blocks would be claimed again
+/// once the files have grown.
+fn corrections(said: &Claims, recovered: &Recovered) -> Vec<BlockRange> {
+    let mut ranges = Vec::new();
+    for (&piece, blocks) in said.iter().filter(|(piece, _)| !recovered.have.contains(**piece)) {
+        let left = recovered.partial.binary_search_by_key(&piece, |partial| partial.piece);
+        let left = left.ok().map(|at| &recovered.partial[at]);
+        if left.is_some_and(|left| left.blocks == *blocks) {
+            continue;
+        }
+        ranges.push(BlockRange { piece, first: 0, count: 0 });
+        ranges.extend(left.into_iter().flat_map(ranges_of));
+    }
+    ranges
 }
 
 /// An error if some content has shown that the torrent contradicts itself (V-17).
@@ -171,20 +252,4 @@ fn refuse_inconsistent(verified: &Verified) -> Result<(), StorageError> {
         Some(piece) => Err(StorageError::Inconsistent { piece: piece.get() }),
         None => Ok(()),
     }
-}
-
-/// Blocks that were written, by the record and by the journal, as far as the files reach.
-fn claims(storage: &Storage, record: Option<&ResumeRecord>, files: &Files) -> Claims {
-    let geometry = storage.geometry();
-    let of_record = record.map_or(&[][..], |record| &record.partial);
-    let of_record = of_record.iter().map(|partial| (partial.piece, partial.blocks.clone()));
-    let mut claims: Claims = of_record.collect();
-    storage.journal().replay(storage.root(), geometry, &mut claims);
-    for (&piece, blocks) in &mut claims {
-        blocks.retain(|&number| {
-            geometry.nth_block(piece, number).is_some_and(|block| files.may_have(storage, block))
-        });
-    }
-    claims.retain(|_, blocks| !blocks.is_empty());
-    claims
 }

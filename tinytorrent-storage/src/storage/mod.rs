@@ -330,6 +330,10 @@ impl Storage {
         self.root().disk().unwrap_or_default()
     }
 
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.options.read_only
+    }
+
     pub(crate) fn root(&self) -> &Folder {
         self.place.root()
     }
