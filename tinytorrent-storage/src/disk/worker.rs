@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     StorageError,
-    resume::{BlockRange, Counters, ResumeRecord},
+    resume::{BlockRange, Counters, PartialPiece, ResumeRecord},
 };
 
 pub(super) fn run(shared: &Shared) {
@@ -28,18 +28,7 @@ pub(super) fn run(shared: &Shared) {
 fn store(shared: &Shared, content: &Content, batch: Batch) {
     let keep = batch.keep;
     let done = batch::run(content, batch.works, shared.options.sync_before_have);
-    let mut ranges = batch::written_ranges(&done);
-    let (written, completions) = settle(shared, content, done, keep);
-    let discarded = completions.iter().filter_map(|completion| match completion {
-        Completion::PieceFailed { piece, .. }
-        | Completion::PieceInconsistent { piece }
-        | Completion::PieceUnstored { piece, .. } => {
-            Some(BlockRange { piece: *piece, first: 0, count: 0 })
-        }
-        _ => None,
-    });
-    ranges.extend(discarded);
-    note(shared, content, &ranges);
+    let (written, completions) = settle_and_note(shared, content, done, keep);
     // Only now are they safe from a kill.
     shared.stored(content, written);
     if written > 0 {
@@ -102,19 +91,45 @@ fn settle(
     (written, completions)
 }
 
-/// Has the journal know of blocks of unfinished pieces.
-fn note(shared: &Shared, content: &Content, ranges: &[BlockRange]) {
-    let Some(journal) = &content.journal else { return };
+/// Takes the batch back and adds it to the journal, in the same order for all workers: once a piece is
+/// taken back, another worker may have it.
+fn settle_and_note(
+    shared: &Shared,
+    content: &Content,
+    done: Vec<Done>,
+    keep: bool,
+) -> (u64, Vec<Completion>) {
+    let Some(journal) = &content.journal else { return settle(shared, content, done, keep) };
     let root = content.storage.root();
-    journal.append(root, ranges);
+    let settled = journal.append(root, || {
+        let mut ranges = batch::written_ranges(&done);
+        let settled = settle(shared, content, done, keep);
+        ranges.extend(settled.1.iter().filter_map(discarded_range));
+        (settled, ranges)
+    });
     if journal.is_long() {
-        let partial = || {
-            let state = shared.lock();
-            state.torrents.get(&content.id).map(|torrent| torrent.partial()).unwrap_or_default()
-        };
-        // Its absence costs progress after a kill, and nothing else.
-        let _ = journal.rewrite(root, partial);
+        // What cannot be written costs progress after a kill, and nothing else.
+        let _ = journal.rewrite(root, true, || partial(shared, content));
     }
+    settled
+}
+
+/// The journal's entry for a piece that lost its blocks.
+fn discarded_range(completion: &Completion) -> Option<BlockRange> {
+    match completion {
+        Completion::PieceFailed { piece, .. }
+        | Completion::PieceInconsistent { piece }
+        | Completion::PieceUnstored { piece, .. } => {
+            Some(BlockRange { piece: *piece, first: 0, count: 0 })
+        }
+        _ => None,
+    }
+}
+
+/// Unfinished pieces with blocks on disk, at this moment.
+fn partial(shared: &Shared, content: &Content) -> Vec<PartialPiece> {
+    let state = shared.lock();
+    state.torrents.get(&content.id).map(Torrent::partial).unwrap_or_default()
 }
 
 fn checkpoint(shared: &Shared, content: &Content, counters: Counters) {
@@ -139,10 +154,8 @@ fn record(shared: &Shared, content: &Content, counters: Counters) -> Result<(), 
     };
     storage.sync()?;
     let identity = storage.identity();
+    let is_needed = !partial.is_empty();
     ResumeRecord { identity, have, partial, counters, stamps }.save(storage)?;
-    // The record may be short of blocks that were written meanwhile, so they go to the journal.
-    journal.rewrite(storage.root(), || {
-        let state = shared.lock();
-        state.torrents.get(&content.id).map(|torrent| torrent.partial()).unwrap_or_default()
-    })
+    // Blocks may have been written meanwhile, or lost.
+    journal.rewrite(storage.root(), is_needed, || self::partial(shared, content))
 }

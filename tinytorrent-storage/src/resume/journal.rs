@@ -1,8 +1,10 @@
-//! Which blocks of unfinished pieces were written since the last record.
+//! The journal of blocks of unfinished pieces that are on disk.
 //!
 //! A file of fixed entries that only grows, one `write` for each batch of blocks, after the blocks
-//! themselves. Nobody syncs it: after a kill the system has it all; after a power failure it may
-//! claim blocks that never reached the disk, which the hash of their piece will tell.
+//! themselves. It is complete by itself, as each checkpoint writes it anew with all such blocks; the
+//! blocks in the record count only where there is no journal. It is never synced: after a kill the
+//! system has it all; after a power failure it may claim blocks that never reached the disk, which the
+//! hash of their piece shows.
 
 use std::{
     collections::BTreeMap,
@@ -59,22 +61,22 @@ impl Journal {
         Self { name: format!(".{wire}.tinytorrent-journal"), header, state: Mutex::default() }
     }
 
-    /// Adds what was written. A journal that cannot be written costs progress after a kill, and
-    /// nothing else, so there is no error.
-    pub(crate) fn append(&self, root: &Folder, ranges: &[BlockRange]) {
-        if ranges.is_empty() {
-            return;
-        }
+    /// Adds the entries of an event, in the order in which events happen: no other entry is added
+    /// between the event and its own. Gives what the event gave.
+    ///
+    /// A journal that cannot be written costs progress after a kill, and nothing else, so there is no
+    /// error.
+    pub(crate) fn append<T>(
+        &self,
+        root: &Folder,
+        event: impl FnOnce() -> (T, Vec<BlockRange>),
+    ) -> T {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*state, State::Closed) {
-            *state = self.open(root).unwrap_or(State::Broken);
+        let (value, ranges) = event();
+        if !ranges.is_empty() {
+            self.write(root, &mut state, &ranges);
         }
-        let State::Open { file, length } = &mut *state else { return };
-        let entries: Vec<u8> = ranges.iter().flat_map(|range| encode(*range)).collect();
-        match vectored::write_all_at(file, &mut [std::io::IoSlice::new(&entries)], *length) {
-            Ok(()) => *length += entries.len() as u64,
-            Err(_) => *state = State::Broken,
-        }
+        value
     }
 
     /// Whether it has grown so long that it should be written anew.
@@ -83,17 +85,21 @@ impl Journal {
         matches!(*state, State::Open { length, .. } if length > LONG)
     }
 
-    /// Replaces all entries by the pieces that `partial` tells of. Nothing is appended meanwhile,
-    /// so that what it tells cannot be out of date.
+    /// Replaces all entries by the pieces that `partial` gives. Nothing is added meanwhile, so that
+    /// they cannot be out of date.
+    ///
+    /// Without pieces the file is removed, unless it `is_needed`: the record claims blocks, which count
+    /// where there is no journal.
     pub(crate) fn rewrite(
         &self,
         root: &Folder,
+        is_needed: bool,
         partial: impl FnOnce() -> Vec<PartialPiece>,
     ) -> Result<(), StorageError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         *state = State::Closed;
         let partial = partial();
-        if partial.is_empty() {
+        if partial.is_empty() && !is_needed {
             return Ok(root.remove([self.name.as_bytes()])?);
         }
         let mut bytes = self.header.to_vec();
@@ -101,19 +107,25 @@ impl Journal {
         replace(root, &self.name, &bytes, false)
     }
 
-    /// Applies the entries of the file to the claims of the record before them. Nothing changes if
-    /// there is no file, or it is of another torrent. Entries from the first broken one on are left
-    /// out.
-    pub(crate) fn replay(&self, root: &Folder, geometry: &Geometry, claims: &mut Claims) {
-        let Ok(file) = root.open_file([self.name.as_bytes()]) else { return };
+    /// The claims of the file; `None` if there is none, or it is of another torrent. Entries from the
+    /// first broken one on are left out.
+    pub(crate) fn load(&self, root: &Folder, geometry: &Geometry) -> Option<Claims> {
+        let file = root.open_file([self.name.as_bytes()]).ok()?;
         let mut bytes = Vec::new();
-        if file.take(LONGEST).read_to_end(&mut bytes).is_err() {
-            return;
+        file.take(LONGEST).read_to_end(&mut bytes).ok()?;
+        let (header, entries) = bytes.split_first_chunk()?;
+        (*header == self.header).then(|| replay(geometry, entries))
+    }
+
+    fn write(&self, root: &Folder, state: &mut State, ranges: &[BlockRange]) {
+        if matches!(*state, State::Closed) {
+            *state = self.open(root).unwrap_or(State::Broken);
         }
-        if let Some((header, entries)) = bytes.split_first_chunk()
-            && *header == self.header
-        {
-            replay(geometry, entries, claims);
+        let State::Open { file, length } = state else { return };
+        let entries: Vec<u8> = ranges.iter().flat_map(|range| encode(*range)).collect();
+        match vectored::write_all_at(file, &mut [std::io::IoSlice::new(&entries)], *length) {
+            Ok(()) => *length += entries.len() as u64,
+            Err(_) => *state = State::Broken,
         }
     }
 
@@ -188,11 +200,11 @@ fn decode(geometry: &Geometry, entry: &[u8; ENTRY]) -> Option<BlockRange> {
     (is_within && is_whole).then_some(BlockRange { piece, first, count })
 }
 
-fn replay(geometry: &Geometry, entries: &[u8], claims: &mut Claims) {
+fn replay(geometry: &Geometry, entries: &[u8]) -> Claims {
+    let mut claims = Claims::new();
     for entry in entries.as_chunks().0 {
         let Some(range) = decode(geometry, entry) else { break };
         if range.count == 0 {
-            // Also what the record claims: it is older than the entry, or this journal repeats it.
             claims.remove(&range.piece);
         } else {
             let blocks = claims.entry(range.piece).or_default();
@@ -204,6 +216,7 @@ fn replay(geometry: &Geometry, entries: &[u8], claims: &mut Claims) {
         }
     }
     claims.values_mut().for_each(tidy);
+    claims
 }
 
 fn tidy(blocks: &mut Vec<u32>) {
@@ -212,7 +225,7 @@ fn tidy(blocks: &mut Vec<u32>) {
 }
 
 /// Neighbouring blocks as one range.
-pub(super) fn ranges_of(partial: &PartialPiece) -> Vec<BlockRange> {
+fn ranges_of(partial: &PartialPiece) -> Vec<BlockRange> {
     let mut ranges: Vec<BlockRange> = Vec::new();
     for &block in &partial.blocks {
         match ranges.last_mut() {
@@ -277,8 +290,7 @@ mod tests {
 
     fn claims(world: &World) -> Vec<(u32, Vec<u32>)> {
         let journal = Journal::new(&identity(1));
-        let mut claims = Claims::new();
-        journal.replay(&world.root, &world.geometry, &mut claims);
+        let claims = journal.load(&world.root, &world.geometry).unwrap_or_default();
         claims.into_iter().map(|(piece, blocks)| (piece.get(), blocks)).collect()
     }
 
@@ -287,9 +299,9 @@ mod tests {
     fn what_was_appended_is_found_and_what_was_discarded_is_not() {
         let world = world();
         let entry = |piece, first, count| range(&world.geometry, piece, first, count);
-        world.journal.append(&world.root, &[entry(7, 1, 2), entry(2, 0, 1)]);
-        world.journal.append(&world.root, &[entry(7, 0, 2), entry(3, 0, 4)]);
-        world.journal.append(&world.root, &[entry(3, 0, 0)]);
+        world.journal.append(&world.root, || ((), vec![entry(7, 1, 2), entry(2, 0, 1)]));
+        world.journal.append(&world.root, || ((), vec![entry(7, 0, 2), entry(3, 0, 4)]));
+        world.journal.append(&world.root, || ((), vec![entry(3, 0, 0)]));
         assert_eq!(claims(&world), [(2, vec![0]), (7, vec![0, 1, 2])]);
     }
 
@@ -298,13 +310,13 @@ mod tests {
     fn a_journal_cut_anywhere_claims_its_whole_entries() {
         let world = world();
         let entry = |piece| range(&world.geometry, piece, 0, 1);
-        world.journal.append(&world.root, &[entry(0), entry(1), entry(2)]);
+        world.journal.append(&world.root, || ((), vec![entry(0), entry(1), entry(2)]));
         let path = world.folder.path().join(&world.journal.name);
         let whole = std::fs::read(&path).unwrap();
         for cut in 0..whole.len() {
             std::fs::write(&path, &whole[..cut]).unwrap();
             assert_eq!(claims(&world).len(), cut.saturating_sub(HEADER) / ENTRY);
-            Journal::new(&identity(1)).append(&world.root, &[entry(9)]);
+            Journal::new(&identity(1)).append(&world.root, || ((), vec![entry(9)]));
             assert_eq!(claims(&world).last(), Some(&(9, vec![0])), "the next run goes on");
         }
     }
@@ -313,7 +325,7 @@ mod tests {
     fn a_damaged_entry_ends_the_claims() {
         let world = world();
         let entry = |piece| range(&world.geometry, piece, 0, 1);
-        world.journal.append(&world.root, &[entry(0), entry(1), entry(2)]);
+        world.journal.append(&world.root, || ((), vec![entry(0), entry(1), entry(2)]));
         let path = world.folder.path().join(&world.journal.name);
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[HEADER + ENTRY + 3] ^= 4;
@@ -326,22 +338,26 @@ mod tests {
     fn the_journal_of_another_torrent_claims_nothing() {
         let world = world();
         let other = Journal { name: world.journal.name.clone(), ..Journal::new(&identity(2)) };
-        other.append(&world.root, &[range(&world.geometry, 0, 0, 4)]);
+        other.append(&world.root, || ((), vec![range(&world.geometry, 0, 0, 4)]));
         assert!(claims(&world).is_empty());
-        world.journal.append(&world.root, &[range(&world.geometry, 1, 0, 1)]);
+        world.journal.append(&world.root, || ((), vec![range(&world.geometry, 1, 0, 1)]));
         assert_eq!(claims(&world), [(1, vec![0])]);
     }
 
     #[test]
     fn rewriting_keeps_the_claims_and_none_remove_the_file() {
         let world = world();
-        world.journal.append(&world.root, &[range(&world.geometry, 4, 0, 1)]);
+        world.journal.append(&world.root, || ((), vec![range(&world.geometry, 4, 0, 1)]));
         let partial = PartialPiece { piece: world.geometry.piece(5).unwrap(), blocks: vec![0, 2] };
-        world.journal.rewrite(&world.root, || vec![partial]).unwrap();
+        world.journal.rewrite(&world.root, false, || vec![partial]).unwrap();
         assert_eq!(claims(&world), [(5, vec![0, 2])]);
-        world.journal.append(&world.root, &[range(&world.geometry, 5, 1, 1)]);
+        world.journal.append(&world.root, || ((), vec![range(&world.geometry, 5, 1, 1)]));
         assert_eq!(claims(&world), [(5, vec![0, 1, 2])]);
-        world.journal.rewrite(&world.root, Vec::new).unwrap();
+        world.journal.rewrite(&world.root, true, Vec::new).unwrap();
+        let journal = || Journal::new(&identity(1)).load(&world.root, &world.geometry);
+        assert_eq!(journal(), Some(Claims::new()), "the record would count without it");
+        world.journal.rewrite(&world.root, false, Vec::new).unwrap();
+        assert_eq!(journal(), None);
         assert_eq!(std::fs::read_dir(world.folder.path()).unwrap().count(), 0);
     }
 }

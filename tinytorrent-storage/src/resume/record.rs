@@ -136,7 +136,7 @@ impl ResumeRecord {
         let name = file_name(&storage.identity());
         storage.root().remove([name.as_bytes()])?;
         metadata::remove_all(storage.root(), &storage.identity())?;
-        storage.journal().rewrite(storage.root(), Vec::new)
+        storage.journal().rewrite(storage.root(), false, Vec::new)
     }
 }
 

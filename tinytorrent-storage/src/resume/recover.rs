@@ -5,7 +5,7 @@ use tinytorrent_types::{Bitfield, Geometry, PieceIndex};
 use super::{
     PartialPiece, Recovered, ResumeRecord,
     files::{Claim, Files},
-    journal::{BlockRange, Claims, ranges_of},
+    journal::Claims,
     sample::{self, Sample},
 };
 use crate::{CheckTurns, PieceHashes, Storage, StorageError, Verified, VerifyProgress, verify};
@@ -80,7 +80,7 @@ impl Default for RecoverOptions {
 ///
 /// The record's claims hold for files whose [`FileStamp`](crate::FileStamp) is as it was. Every piece of any other
 /// file that has data on disk is checked, which finds what was written after the record, and blocks
-/// of unfinished pieces are found through the record and the journal (S-16, S-18). What was killed
+/// of unfinished pieces are found through the journal or, without one, the record (S-16, S-18). What was killed
 /// loses what was in its memory, and nothing else.
 ///
 /// A sample of what the record vouches for is hashed all the same: up to 16 pieces, of each file or
@@ -103,13 +103,17 @@ pub fn recover(
     progress: impl FnMut(VerifyProgress) -> ControlFlow<()> + Send,
 ) -> Result<Option<Recovered>, StorageError> {
     let geometry = storage.geometry();
-    let record = ResumeRecord::load(storage).filter(|_| !options.ignore_record);
+    let record = ResumeRecord::load(storage);
+    // Also a record that is ignored now counts for the next run.
+    let is_needed = record.as_ref().is_some_and(|record| !record.partial.is_empty());
+    let record = record.filter(|_| !options.ignore_record);
     let mut files = Files::look(storage, record.as_ref())?;
     if let Some(record) = &record {
         check_sample(storage, hashes, options, record, &mut files)?;
     }
-    let said = said_blocks(storage, record.as_ref());
-    let claims = within_files(storage, &files, said.clone());
+    let journal = storage.journal().load(storage.root(), geometry);
+    let claims = journal.clone().unwrap_or_else(|| recorded_blocks(record.as_ref()));
+    let claims = within_files(storage, &files, claims);
     let mut recovered = Recovered::nothing(geometry.piece_count());
     recovered.longer = files.longer(storage);
     recovered.have = vouched_pieces(storage, record.as_ref(), &files);
@@ -122,9 +126,7 @@ pub fn recover(
         recovered.have.insert(piece);
     }
     recovered.partial = unfinished(geometry, claims, &recovered.have);
-    if !storage.is_read_only() {
-        storage.journal().append(storage.root(), &corrections(&said, &recovered));
-    }
+    correct_journal(storage, journal, is_needed, &recovered);
     Ok(Some(recovered))
 }
 
@@ -145,13 +147,10 @@ fn check_sample(
     Ok(())
 }
 
-/// The blocks of unfinished pieces that were written, by the record and by the journal.
-fn said_blocks(storage: &Storage, record: Option<&ResumeRecord>) -> Claims {
-    let of_record = record.map_or(&[][..], |record| &record.partial);
-    let of_record = of_record.iter().map(|partial| (partial.piece, partial.blocks.clone()));
-    let mut said: Claims = of_record.collect();
-    storage.journal().replay(storage.root(), storage.geometry(), &mut said);
-    said
+/// The blocks of unfinished pieces in the record.
+fn recorded_blocks(record: Option<&ResumeRecord>) -> Claims {
+    let partial = record.map_or(&[][..], |record| &record.partial);
+    partial.iter().map(|partial| (partial.piece, partial.blocks.clone())).collect()
 }
 
 /// The claims as far as the files reach.
@@ -230,20 +229,26 @@ fn unfinished(geometry: &Geometry, claims: Claims, have: &Bitfield) -> Vec<Parti
         .collect()
 }
 
-/// The journal's entries for claims that do not hold: without them, the blocks would be claimed again
-/// once the files have grown.
-fn corrections(said: &Claims, recovered: &Recovered) -> Vec<BlockRange> {
-    let mut ranges = Vec::new();
-    for (&piece, blocks) in said.iter().filter(|(piece, _)| !recovered.have.contains(**piece)) {
-        let left = recovered.partial.binary_search_by_key(&piece, |partial| partial.piece);
-        let left = left.ok().map(|at| &recovered.partial[at]);
-        if left.is_some_and(|left| left.blocks == *blocks) {
-            continue;
+/// Writes the journal anew if it does not say the same. Otherwise blocks that are gone would be claimed
+/// again once their file has grown.
+fn correct_journal(
+    storage: &Storage,
+    journal: Option<Claims>,
+    is_needed: bool,
+    recovered: &Recovered,
+) {
+    let partial = &recovered.partial;
+    let is_right = match journal {
+        None => partial.is_empty() && !is_needed,
+        Some(claims) => {
+            let claims = claims.iter().map(|(piece, blocks)| (*piece, &blocks[..]));
+            claims.eq(partial.iter().map(|partial| (partial.piece, &partial.blocks[..])))
         }
-        ranges.push(BlockRange { piece, first: 0, count: 0 });
-        ranges.extend(left.into_iter().flat_map(ranges_of));
+    };
+    if !is_right && !storage.is_read_only() {
+        // A claim that stands although it is false costs a piece that fails and comes anew.
+        let _ = storage.journal().rewrite(storage.root(), is_needed, || partial.clone());
     }
-    ranges
 }
 
 /// An error if some content has shown that the torrent contradicts itself (V-17).
