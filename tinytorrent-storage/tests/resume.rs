@@ -346,6 +346,21 @@ fn blocks_that_were_cut_off_are_claimed_by_no_later_run() {
     }
 }
 
+// S-18: it is found although no record tells of it, and its file looks as it did.
+#[test]
+fn a_piece_that_was_complete_before_a_checkpoint_is_found_by_every_later_run() {
+    let world = world();
+    let disk = disk();
+    let session = world.join(&disk, Recovered::nothing(7));
+    session.store_piece(0);
+    session.checkpoint();
+    drop(session);
+    disk.shutdown();
+    for _ in 0..3 {
+        assert_eq!(pieces(&world.recover().have), [0]);
+    }
+}
+
 // S-18: the blocks that came after are not lost with those that were wrong.
 #[test]
 fn a_piece_whose_blocks_were_found_wrong_comes_anew() {

@@ -113,20 +113,26 @@ pub fn recover(
     }
     let journal = storage.journal().load(storage.root(), geometry);
     let claims = journal.clone().unwrap_or_else(|| recorded_blocks(record.as_ref()));
-    let claims = within_files(storage, &files, claims);
+    let mut claims = within_files(storage, &files, claims);
     let mut recovered = Recovered::nothing(geometry.piece_count());
     recovered.longer = files.longer(storage);
-    recovered.have = vouched_pieces(storage, record.as_ref(), &files);
+    let vouched = vouched_pieces(storage, record.as_ref(), &files);
     recovered.counters = record.map(|record| record.counters).unwrap_or_default();
-    let unsure = unsure_pieces(storage, &files, &claims, &recovered.have);
+    let unsure = unsure_pieces(storage, &files, &claims, &vouched);
     let Some(checked) = check(storage, hashes, options, &unsure, progress)? else {
         return Ok(None);
     };
-    for piece in checked.iter().filter_map(|index| geometry.piece(index)) {
+    let have = checked.iter().chain(vouched.iter());
+    for piece in have.filter_map(|index| geometry.piece(index)) {
         recovered.have.insert(piece);
     }
-    recovered.partial = unfinished(geometry, claims, &recovered.have);
-    correct_journal(storage, journal, is_needed, &recovered);
+    recovered.partial = unfinished(geometry, &claims, &recovered.have);
+    // Pieces that were complete are found by their blocks until a record has them.
+    claims.retain(|piece, _| {
+        let is_left = recovered.partial.binary_search_by_key(piece, |left| left.piece).is_ok();
+        is_left || (recovered.have.contains(*piece) && !vouched.contains(*piece))
+    });
+    correct_journal(storage, journal, is_needed, claims);
     Ok(Some(recovered))
 }
 
@@ -218,36 +224,28 @@ fn check(
 
 /// The claims about pieces that lack blocks. One of which all blocks are there was checked: it is right,
 /// or has to come anew.
-fn unfinished(geometry: &Geometry, claims: Claims, have: &Bitfield) -> Vec<PartialPiece> {
+fn unfinished(geometry: &Geometry, claims: &Claims, have: &Bitfield) -> Vec<PartialPiece> {
     let is_unfinished = |piece: PieceIndex, blocks: &[u32]| {
         !have.contains(piece) && blocks.len() < geometry.block_count(piece) as usize
     };
     claims
-        .into_iter()
-        .filter(|(piece, blocks)| is_unfinished(*piece, blocks))
-        .map(|(piece, blocks)| PartialPiece { piece, blocks })
+        .iter()
+        .filter(|(piece, blocks)| is_unfinished(**piece, blocks))
+        .map(|(&piece, blocks)| PartialPiece { piece, blocks: blocks.clone() })
         .collect()
 }
 
-/// Writes the journal anew if it does not say the same. Otherwise blocks that are gone would be claimed
-/// again once their file has grown.
-fn correct_journal(
-    storage: &Storage,
-    journal: Option<Claims>,
-    is_needed: bool,
-    recovered: &Recovered,
-) {
-    let partial = &recovered.partial;
+/// Writes the journal anew if it claims more. Otherwise blocks that are gone would be claimed again once
+/// their file has grown.
+fn correct_journal(storage: &Storage, journal: Option<Claims>, is_needed: bool, kept: Claims) {
     let is_right = match journal {
-        None => partial.is_empty() && !is_needed,
-        Some(claims) => {
-            let claims = claims.iter().map(|(piece, blocks)| (*piece, &blocks[..]));
-            claims.eq(partial.iter().map(|partial| (partial.piece, &partial.blocks[..])))
-        }
+        None => kept.is_empty() && !is_needed,
+        Some(claims) => claims == kept,
     };
     if !is_right && !storage.is_read_only() {
+        let kept = kept.into_iter().map(|(piece, blocks)| PartialPiece { piece, blocks });
         // A claim that stands although it is false costs a piece that fails and comes anew.
-        let _ = storage.journal().rewrite(storage.root(), is_needed, || partial.clone());
+        let _ = storage.journal().rewrite(storage.root(), is_needed, || kept.collect());
     }
 }
 
