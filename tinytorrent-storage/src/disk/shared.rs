@@ -127,17 +127,17 @@ impl Shared {
     pub(super) fn read(&self, content: &Content, block: BlockInfo, tag: u64) {
         let mut state = self.lock();
         let Some(torrent) = state.torrents.get_mut(&content.id) else { return };
-        torrent.reads.push_back(ReadRequest { block, tag });
+        torrent.reads.push(block, tag);
         self.woken(state, content.id, Instant::now());
     }
 
     pub(super) fn cancel_reads(
         &self,
         content: &Content,
-        mut is_unwanted: impl FnMut(BlockInfo, u64) -> bool,
+        is_unwanted: impl FnMut(BlockInfo, u64) -> bool,
     ) {
         if let Some(torrent) = self.lock().torrents.get_mut(&content.id) {
-            torrent.reads.retain(|request| !is_unwanted(request.block, request.tag));
+            torrent.reads.cancel(is_unwanted);
         }
     }
 

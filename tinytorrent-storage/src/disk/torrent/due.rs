@@ -1,57 +1,47 @@
-//! When something is to be done for a torrent.
+//! The times at which something is to be done for a torrent.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::{Checkpoint, Torrent};
-use crate::disk::options::{FULL_LANES, HOLD, LINGER};
+use super::Torrent;
 
 impl Torrent {
-    /// When [`take_batch`](Self::take_batch) has to be tried again, if nothing else happens.
+    /// The time to try [`take_batch`](Self::take_batch) again, if nothing else happens.
     pub(in crate::disk) fn deadline(&self) -> Option<Instant> {
-        if self.drains > 0 {
-            // The worker that is at it looks again when it is done.
+        if self.batches > 0 {
+            // The worker that has a batch looks again when it ends.
             return None;
         }
-        let complete = self.complete_since.map(|since| since + LINGER);
-        let held = self.held_since.map(|since| since + HOLD);
-        complete.into_iter().chain(held).min()
+        [self.complete.deadline(), self.writes.deadline()].into_iter().flatten().min()
     }
 
-    /// Whether a worker should be woken for what came just now.
+    /// Returns `true` if a worker should take a batch now.
     pub(in crate::disk) fn is_due(&self, now: Instant, is_pressed: bool) -> bool {
-        let waits = |since: Option<Instant>, time: Duration| {
-            since.is_some_and(|since| now.duration_since(since) >= time)
-        };
-        self.is_full()
-            || self.complete.len() >= FULL_LANES
+        self.writes.is_full()
+            || self.complete.fills_lanes()
             || (!self.complete.is_empty() && (self.is_last() || self.wants_flush()))
-            || waits(self.complete_since, LINGER)
-            || waits(self.held_since, HOLD)
-            || (self.waiting > 0 && self.wants_flush())
-            || ((is_pressed || self.is_closed) && self.held_since.is_some())
+            || self.complete.is_overdue(now)
+            || self.writes.is_overdue(now)
+            || (self.writes.waiting() > 0 && self.wants_flush())
+            || ((is_pressed || self.is_closed) && self.writes.has_blocks())
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.waiting >= self.batch_bytes
-    }
-
+    /// Returns `true` if all blocks are to leave memory.
     pub(super) fn is_aged(&self, now: Instant) -> bool {
-        let is_old = |since| now.duration_since(since) >= HOLD;
-        self.held_since.is_some_and(|since| self.is_closed || is_old(since))
+        self.writes.is_overdue(now) || (self.is_closed && self.writes.has_blocks())
     }
 
-    /// Whether a second worker is of use.
+    /// Returns `true` if a second worker is of use.
     pub(super) fn is_lagging(&self) -> bool {
-        self.complete.len() >= FULL_LANES || self.waiting >= 2 * self.batch_bytes
+        self.complete.fills_lanes() || self.writes.is_lagging()
     }
 
-    /// Whether the complete pieces are all that is missing.
+    /// Returns `true` if no other piece will be complete to be hashed with these.
     pub(super) fn is_last(&self) -> bool {
         let missing = self.have.piece_count() - self.have.count();
         self.complete.len() as u32 >= missing
     }
 
     pub(super) fn wants_flush(&self) -> bool {
-        self.is_closed || matches!(self.checkpoint, Checkpoint::Flushing(_))
+        self.is_closed || self.checkpoints.is_flushing()
     }
 }

@@ -5,8 +5,8 @@ use tinytorrent_metainfo::Layout;
 use tinytorrent_types::{InfoHashV1, InfoHashes};
 
 use super::*;
-use crate::disk::options::HOLD;
-use crate::{Counters, PieceHashes, Storage, StorageOptions, hasher::PieceHasher};
+use crate::disk::options::{HOLD, LINGER};
+use crate::{PieceHashes, Storage, StorageOptions, hasher::PieceHasher};
 
 /// Four blocks a piece.
 const PIECE: u32 = 4 * BLOCK_LENGTH;
@@ -111,15 +111,12 @@ impl World {
         assert_eq!(held, self.unstored, "every byte is counted once");
         let in_hand: u64 =
             self.running.iter().flat_map(|batch| &batch.works).map(PieceWork::unwritten).sum();
-        assert_eq!(torrent.waiting + in_hand, held, "waiting, or in a worker's hand");
-        assert_eq!(torrent.drains, self.running.len());
+        assert_eq!(torrent.batches, self.running.len());
         let memory = torrent.pieces.values().flat_map(Piece::in_memory);
-        assert_eq!(torrent.in_memory, memory.map(|data| data.len() as u64).sum::<u64>());
-        if torrent.in_memory > 0 {
-            assert!(torrent.held_since.is_some(), "what is in memory has a deadline");
-        }
-        assert_eq!(torrent.complete.is_empty(), torrent.complete_since.is_none());
-        for piece in &torrent.complete {
+        let in_memory = memory.map(|data| data.len() as u64).sum::<u64>();
+        torrent.writes.check_invariants(held - in_hand, in_memory);
+        torrent.complete.check_invariants();
+        for piece in torrent.complete.iter() {
             let entry = &torrent.pieces[piece];
             assert!(entry.is_asked() && !entry.is_busy());
         }
@@ -210,7 +207,7 @@ fn reads_and_writes_take_turns() {
     let mut world = World::new();
     let block = world.torrent.content.storage.geometry().block(0, 0, 1).unwrap();
     for tag in 0..1000 {
-        world.torrent.reads.push_back(ReadRequest { block, tag });
+        world.torrent.reads.push(block, tag);
     }
     (0..6).for_each(|number| world.store(number, 0).unwrap());
     assert!(!world.torrent.take_reads(world.now, false).is_empty());
