@@ -7,14 +7,14 @@ use tinytorrent_types::{BLOCK_LENGTH, PieceIndex};
 use super::{BlockDigest, Content, piece::Feed, piece::PieceWork};
 use crate::{StorageError, hasher::PieceHasher, hashes::Verdict, resume::BlockRange};
 
-/// What became of one piece of a batch.
+/// The outcome for one piece of a batch.
 pub(super) struct Done {
     pub(super) work: PieceWork,
     pub(super) result: Result<Progress, StorageError>,
 }
 
 pub(super) enum Progress {
-    /// Written and hashed as far as it goes; more is to come.
+    /// Its blocks are written, and hashed up to the first that is missing.
     Partial,
     Verified(Vec<BlockDigest>),
     Failed(Vec<BlockDigest>),
@@ -22,14 +22,13 @@ pub(super) enum Progress {
     Inconsistent,
 }
 
-/// Writes all, then hashes side by side what can be hashed, then judges what is complete.
-///
-/// Writing comes first: a kill during the hashing loses nothing then, and a piece that turns out
-/// wrong is written over later, as it is still missing.
+/// Writes all blocks, then hashes the pieces side by side, then compares the hashes of complete ones.
 pub(super) fn run(content: &Content, works: Vec<PieceWork>, sync_before_have: bool) -> Vec<Done> {
     let mut hashing: Vec<Hashing> = works
         .into_iter()
         .map(|mut work| {
+            // Before the hashing, so that a kill during it loses nothing. A piece that turns out wrong
+            // is written over later, as it is still missing.
             let error = write(content, &work).err();
             let feeds = std::mem::take(&mut work.feeds).into_iter();
             let geometry = content.storage.geometry();
@@ -42,7 +41,7 @@ pub(super) fn run(content: &Content, works: Vec<PieceWork>, sync_before_have: bo
     judge(content, hashing, sync_before_have)
 }
 
-/// What the journal has to know: blocks of unfinished pieces.
+/// The blocks of unfinished pieces that were written, for the journal.
 pub(super) fn written_ranges(done: &[Done]) -> Vec<BlockRange> {
     let partial = done.iter().filter(|done| matches!(done.result, Ok(Progress::Partial)));
     partial
@@ -59,9 +58,9 @@ pub(super) fn written_ranges(done: &[Done]) -> Vec<BlockRange> {
 struct Hashing {
     work: PieceWork,
     feeds: std::vec::IntoIter<Feed>,
-    /// Bytes of padding to hash after them, when that is all.
+    /// Bytes of padding to hash after all blocks of a complete piece.
     padding: u32,
-    /// What is hashed in this round.
+    /// Blocks that are hashed in this round.
     next: Vec<Bytes>,
     error: Option<StorageError>,
 }
@@ -72,8 +71,8 @@ fn write(content: &Content, work: &PieceWork) -> Result<(), StorageError> {
     runs.try_for_each(|run| content.storage.write(run.offset(geometry, work.piece), &run.blocks))
 }
 
-/// A few blocks of each piece in each round: those of SHA-1 use as many lanes as there are pieces, those of
-/// trees as many as there are blocks.
+/// Hashes a few blocks of each piece in each round. SHA-1 uses as many lanes as there are pieces, and trees
+/// as many as there are blocks.
 fn hash(content: &Content, hashing: &mut [Hashing]) {
     loop {
         for piece in hashing.iter_mut().filter(|piece| piece.error.is_none()) {
@@ -95,6 +94,7 @@ fn hash(content: &Content, hashing: &mut [Hashing]) {
 }
 
 impl Hashing {
+    /// Gathers the blocks of the next round; none if all are hashed.
     fn advance(&mut self, content: &Content) -> Result<(), StorageError> {
         self.next.clear();
         while self.next.len() < ROUND {
@@ -107,7 +107,7 @@ impl Hashing {
                         None => data,
                     });
                 }
-                // As much as a round is read back at once.
+                // It gives as many blocks as a round has.
                 Some(Feed::Disk(number)) => {
                     let data = self.read_back(content, number)?;
                     self.next.push(data);
@@ -124,7 +124,7 @@ impl Hashing {
         Ok(())
     }
 
-    /// Reads a block from disk, with those after it that are to be read too.
+    /// Reads a block from disk, together with the following ones that are to be read back.
     fn read_back(&mut self, content: &Content, number: u32) -> Result<Bytes, StorageError> {
         let mut count = 1;
         while count < READ_BACK && matches!(self.feeds.as_slice().first(), Some(Feed::Disk(_))) {
@@ -179,7 +179,7 @@ fn judge_one(
 
 static ZEROS: [u8; BLOCK_LENGTH as usize] = [0; BLOCK_LENGTH as usize];
 
-/// The digest of each block of a piece that is on disk.
+/// The digest of each block of a piece, as it is on disk.
 fn digests(content: &Content, piece: PieceIndex) -> Result<Vec<BlockDigest>, StorageError> {
     let block_count = content.storage.geometry().block_count(piece);
     let mut digests = Vec::with_capacity(block_count as usize);

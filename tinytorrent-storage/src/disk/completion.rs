@@ -3,7 +3,7 @@ use tinytorrent_types::{BlockInfo, PieceIndex};
 
 use crate::StorageError;
 
-/// What became of a job of a [`TorrentDisk`](super::TorrentDisk).
+/// The outcome of a job of a [`TorrentDisk`](super::TorrentDisk).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Completion {
@@ -21,25 +21,25 @@ pub enum Completion {
     ///
     /// One for each batch, before the completions of the pieces in it.
     BlocksWritten {
-        /// How many bytes.
+        /// Number of bytes.
         bytes: u64,
     },
-    /// The piece hashes right and all of it is written.
+    /// The piece has the right hash, and all of it is written.
     PieceVerified {
         /// The piece.
         piece: PieceIndex,
-        /// The digest of each of its blocks, in order, if [`VerifyOptions::digests`] asked.
+        /// The digest of each of its blocks, in order, if [`VerifyOptions::digests`] is set.
         digests: Vec<BlockDigest>,
     },
-    /// The piece hashes wrong. All of its blocks are forgotten.
+    /// The piece has a wrong hash. All of its blocks are forgotten.
     PieceFailed {
         /// The piece.
         piece: PieceIndex,
-        /// The digest of each of its blocks, in order: blocks that differ from those of the good
-        /// piece later are the bad ones.
+        /// The digest of each of its blocks, in order. The blocks whose digests differ from those of
+        /// the right piece, once that has come, are the bad ones.
         digests: Vec<BlockDigest>,
-        /// Whether some blocks were written by an earlier run: then nobody is to blame, as they
-        /// may never have reached the disk.
+        /// `true` if some blocks were written by an earlier run. They may never have reached the disk,
+        /// so that no peer can be blamed.
         is_recovered: bool,
     },
     /// The piece of a hybrid has the SHA-1 that the torrent says, but not the merkle root, or the other
@@ -55,10 +55,10 @@ pub enum Completion {
     PieceUnstored {
         /// The piece.
         piece: PieceIndex,
-        /// Why.
+        /// The reason.
         error: StorageError,
     },
-    /// Data for a peer.
+    /// A block was read.
     BlockRead {
         /// The tag of the request.
         tag: u64,
@@ -73,19 +73,20 @@ pub enum Completion {
         tag: u64,
         /// The block.
         block: BlockInfo,
-        /// Why.
+        /// The reason.
         error: StorageError,
     },
-    /// All that was stored before the checkpoint is on the medium, and a resume record of it too.
+    /// All blocks that were stored before the checkpoint are on the medium, and so is a resume record of
+    /// them.
     Checkpointed,
     /// The checkpoint was not made; the record before it, if any, still stands.
     NotCheckpointed {
-        /// Why.
+        /// The reason.
         error: StorageError,
     },
 }
 
-/// The SHA-1 of a block, by which a bad one is found once the good one is known.
+/// The SHA-1 of a block. It tells a bad block from the good one that comes later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BlockDigest(pub(crate) [u8; 20]);
 
@@ -96,30 +97,30 @@ impl BlockDigest {
     }
 }
 
-/// What [`verify`](super::TorrentDisk::verify) is to do beside verifying.
+/// Options of [`verify`](super::TorrentDisk::verify).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct VerifyOptions {
-    /// Whether the digests of blocks are wanted for a good piece too: when it failed before, they
-    /// tell who sent bad blocks. They cost a second reading of the piece. Default: no.
+    /// Gives the digests of blocks for a right piece too. After a failure of the piece, they show which
+    /// blocks were bad. They cost a second reading of the piece. Default: no.
     pub digests: bool,
 }
 
 impl VerifyOptions {
-    /// With the digests of blocks.
+    /// Options with [`digests`](Self::digests).
     pub fn with_digests() -> Self {
         Self { digests: true }
     }
 }
 
-/// Why a block was not taken.
+/// The reason why a block was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotStored {
     /// The block does not lie on the grid of 16 KiB, or the data is not as long as the block.
     #[error("the data is not a whole block of the piece")]
     NotABlock,
-    /// It was there already, or the piece is verified.
+    /// The block was stored before, or its piece is verified.
     #[error("the block was stored before")]
     Duplicate,
     /// The disk is shut down.

@@ -1,4 +1,4 @@
-//! The data plane: blocks in, verified pieces out, and blocks for others.
+//! The data plane: threads that store blocks, verify pieces and read blocks.
 
 mod batch;
 mod completion;
@@ -30,14 +30,13 @@ pub use options::DiskOptions;
 
 /// Threads that write, hash and read for any number of torrents, within one budget of memory.
 ///
-/// Nothing here waits for the disk but [`shutdown`](Self::shutdown), so that it can be called from
-/// an event loop. What became of a job is told to the function given to [`add`](Self::add), which
-/// is called from the threads and should only pass it on: send it into a channel, say.
+/// No method but [`shutdown`](Self::shutdown) waits for the disk, so that an event loop can call them.
+/// The outcome of each job is passed to the function given to [`add`](Self::add). The threads call that
+/// function, which should only pass the completion on, into a channel for instance.
 ///
-/// Received blocks stay the slices they came as: nothing copies them but the kernel. Several
-/// blocks that lie together are written in one call, before they are hashed; pieces that are
-/// complete or filled from their start are hashed side by side in lanes. A written and hashed
-/// block leaves memory.
+/// Blocks are not copied before the kernel takes them. Neighbouring blocks are written in one call,
+/// before they are hashed. Pieces that are complete, or filled from their start, are hashed side by side
+/// in lanes. A block that is written and hashed leaves memory.
 ///
 /// ```
 /// use std::sync::{Arc, mpsc};
@@ -106,16 +105,17 @@ pub struct Disk {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// One torrent's side of a [`Disk`].
+/// The handle of one torrent on a [`Disk`].
 ///
-/// Dropping it writes what it still holds, in the background, and ends its jobs; make a
-/// [`checkpoint`](Self::checkpoint) and wait for its completion to have a record of it all.
+/// When it is dropped, blocks in memory are still written, in the background, and waiting reads are
+/// dropped. For a resume record of all blocks, make a [`checkpoint`](Self::checkpoint) and wait for its
+/// completion first.
 pub struct TorrentDisk {
     shared: Arc<Shared>,
     content: Arc<Content>,
 }
 
-/// How a [`Disk`] treats one torrent.
+/// Options of one torrent on a [`Disk`].
 ///
 /// # Defaults
 /// - [`keep_record`](Self::keep_record): yes
@@ -124,19 +124,19 @@ pub struct TorrentOptions {
     keep_record: bool,
 }
 
-/// What workers need of a torrent.
+/// The parts of a torrent that workers use.
 pub(crate) struct Content {
     id: u64,
     storage: Arc<Storage>,
     hashes: PieceHashes,
-    /// `None`: no record is kept.
+    /// `None` if no record is kept.
     journal: Option<Journal>,
     unstored: AtomicU64,
     on_completion: Box<dyn Fn(Completion) + Send + Sync>,
 }
 
 impl TorrentOptions {
-    /// Whether a resume record and a journal are kept beside the content. Default: yes.
+    /// Keeps a resume record and a journal beside the content. Default: yes.
     pub fn keep_record(&mut self, keep: bool) -> &mut Self {
         self.keep_record = keep;
         self
@@ -167,8 +167,8 @@ impl Disk {
         Ok(disk)
     }
 
-    /// Adds a torrent, with what [`recover`](crate::recover) found of it. `on_completion` is
-    /// called from the threads, for one completion after the other or several at once.
+    /// Adds a torrent, with the result of [`recover`](crate::recover) for it. The threads call
+    /// `on_completion`, several of them at the same time.
     pub fn add(
         &self,
         storage: Arc<Storage>,
@@ -190,22 +190,22 @@ impl Disk {
         TorrentDisk { shared: Arc::clone(&self.shared), content }
     }
 
-    /// Bytes of blocks that were taken in and are not written yet, of all torrents.
+    /// Bytes of accepted blocks that are not written yet, of all torrents.
     pub fn unstored_bytes(&self) -> u64 {
         self.shared.unstored_bytes()
     }
 
-    /// Bytes of memory that received blocks keep alive, at most, of all torrents.
+    /// Upper bound of the bytes of memory that accepted blocks keep allocated, of all torrents.
     pub fn held_bytes(&self) -> u64 {
         self.shared.held_bytes()
     }
 
-    /// Writes all that is held, ends the threads and waits for them. Completions are told until
+    /// Writes all blocks in memory, ends the threads and waits for them, which pass on completions until
     /// then. Dropping the disk does the same without waiting.
     pub fn shutdown(mut self) {
         self.shared.stop();
         for thread in self.threads.drain(..) {
-            // A thread that panicked has said so on stderr.
+            // A thread that panicked has printed its message already.
             let _ = thread.join();
         }
     }
@@ -218,7 +218,7 @@ impl Drop for Disk {
 }
 
 impl TorrentDisk {
-    /// The content.
+    /// The content of the torrent.
     pub fn storage(&self) -> &Arc<Storage> {
         &self.content.storage
     }
@@ -288,22 +288,23 @@ impl TorrentDisk {
         self.shared.cancel_reads(&self.content, is_unwanted);
     }
 
-    /// Writes all that is held, brings it to the medium and saves a resume record. Ends as
-    /// [`Completion::Checkpointed`] or [`Completion::NotCheckpointed`]; one that is asked for
-    /// before another has begun takes its place.
+    /// Writes all blocks in memory, syncs the content and saves a resume record. Ends as
+    /// [`Completion::Checkpointed`] or [`Completion::NotCheckpointed`]. A checkpoint that has not begun
+    /// is replaced by a newer one, and both end with one completion.
     pub fn checkpoint(&self, counters: Counters) {
         self.shared.checkpoint(&self.content, counters);
     }
 
-    /// Bytes of blocks of this torrent that were taken in and are not written yet. Above
-    /// [`unstored_limit`](Self::unstored_limit), ask peers for no more: the disk is the limit.
+    /// Bytes of accepted blocks of this torrent that are not written yet. Above
+    /// [`unstored_limit`](Self::unstored_limit), the disk is slower than the peers, and should be asked
+    /// to store no more. [`Completion::BlocksWritten`] gives the same figure without a look at it.
     pub fn unstored_bytes(&self) -> u64 {
         self.content.unstored.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// How many [`unstored_bytes`](Self::unstored_bytes) keep the disk busy. More are of no use,
-    /// and are what a kill costs: 1 % of the content, but at least 192 KiB and at most 24 MiB or
-    /// three eighths of the memory budget.
+    /// The number of [`unstored_bytes`](Self::unstored_bytes) that keeps the disk busy. More are of no
+    /// use, and a kill loses them all. It is 1 % of the content, but at least 192 KiB, and at most 24 MiB
+    /// or three eighths of the memory budget.
     pub fn unstored_limit(&self) -> u64 {
         let total = self.content.storage.geometry().total_length();
         options::unstored_limit(options::batch_bytes(total, self.shared.options.memory))

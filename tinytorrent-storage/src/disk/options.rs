@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-/// How a [`Disk`](super::Disk) uses memory, threads and time.
+/// Options of a [`Disk`](super::Disk): its use of threads and memory.
 ///
 /// # Defaults
 /// - [`threads`](Self::threads): 2
@@ -18,40 +18,40 @@ pub struct DiskOptions {
 }
 
 impl DiskOptions {
-    /// Threads that write, hash and read. Default: 2, so that uploads need not wait for a hash.
-    /// More help a fast device; fewer, at least 1, make uploads wait.
+    /// Threads that write, hash and read, at least 1. Default: 2, so that reads need not wait for a hash.
+    /// More make use of a fast device; with 1, reads wait.
     pub fn threads(&mut self, threads: usize) -> &mut Self {
         self.threads = threads.max(1);
         self
     }
 
-    /// Bytes of received blocks that may be held for all torrents together, before unfinished
-    /// pieces are written and dropped from memory. Default: 32 MiB, at least 1 MiB. More spares
-    /// reading back; less makes pieces that come out of order be read back for hashing. It is not
-    /// a limit by itself: a device that is slower than the network has to be
-    /// waited for, see [`TorrentDisk::unstored_bytes`](super::TorrentDisk::unstored_bytes).
+    /// Bytes of blocks in memory, of all torrents together, above which unfinished pieces are written
+    /// and dropped from memory; at least 1 MiB. Default: 32 MiB. With less, more pieces whose blocks come
+    /// out of order have to be read back for hashing. It is no hard limit: where the network is faster
+    /// than the device, the caller has to wait, see
+    /// [`TorrentDisk::unstored_bytes`](super::TorrentDisk::unstored_bytes).
     pub fn memory(&mut self, bytes: u64) -> &mut Self {
         self.memory = bytes.max(1 << 20);
         self
     }
 
-    /// Bytes of content that are kept for uploads. Default: 8 MiB. Less than a run of 256 KiB for
-    /// each peer that is served makes reads as small as requests.
+    /// Bytes of the read cache. Default: 8 MiB. With less than a run of 256 KiB for each peer that is
+    /// served, reads from disk are as small as requests.
     pub fn read_cache(&mut self, bytes: u64) -> &mut Self {
         self.read_cache = bytes;
         self
     }
 
-    /// How large the buffers are that blocks are slices of. Default: 256 KiB. A block alone in
-    /// its buffer counts as much as the buffer.
+    /// Bytes of a receive buffer, of which blocks are slices. Default: 256 KiB. A single block keeps its
+    /// whole buffer in memory, and counts as much.
     pub fn receive_buffer(&mut self, bytes: usize) -> &mut Self {
         self.receive_buffer = bytes;
         self
     }
 
-    /// Whether a piece is brought to the medium before it is reported (S-26). Default: no; then a
-    /// power failure may lose pieces that others were told of, which resuming finds out. It costs
-    /// a sync for each batch of pieces.
+    /// Syncs a piece to the medium before it is reported as verified (S-26). Default: no. Without it, a
+    /// power failure may lose pieces that peers were told of, which recovery finds out. It costs a sync
+    /// for each batch of pieces.
     pub fn sync_before_have(&mut self, sync: bool) -> &mut Self {
         self.sync_before_have = sync;
         self
@@ -70,26 +70,27 @@ impl Default for DiskOptions {
     }
 }
 
-/// How many unwritten bytes of a torrent make a batch: a three-hundredth of the content, as three
-/// batches are what a kill costs at most, but no less than makes a decent write and no more than
-/// lanes can use and memory allows.
+/// The unwritten bytes of a torrent that make a batch: a three-hundredth of the content, within bounds.
+///
+/// A kill loses three batches at most, so 1 % of the content. Below 64 KiB, writes are too small to be
+/// fast; above 8 MiB or an eighth of the memory, a batch does not gain from being larger.
 pub(super) fn batch_bytes(total_length: u64, memory: u64) -> u64 {
     (total_length / 300).clamp(64 << 10, (memory / 8).clamp(64 << 10, 8 << 20))
 }
 
-/// How many unwritten bytes of a torrent keep the disk busy: a batch that is written, one that
-/// waits and one that comes in.
+/// The unwritten bytes of a torrent that keep the disk busy: a batch that is written, one that waits and
+/// one that is coming in.
 pub(super) fn unstored_limit(batch_bytes: u64) -> u64 {
     3 * batch_bytes
 }
 
-/// Complete pieces wait so long for others to be hashed with in lanes; only while pieces come
-/// quickly. At 100 MB/s that is a piece of 256 KiB.
+/// Time that a complete piece waits for others to be hashed with in lanes, while pieces come quickly. At
+/// 100 MB/s, 400 kB come in that time.
 pub(super) const LINGER: Duration = Duration::from_millis(4);
 
-/// So many complete pieces fill all lanes (16 of AVX-512).
+/// Complete pieces that fill all lanes: AVX-512 has 16.
 pub(super) const FULL_LANES: usize = 16;
 
-/// Blocks are written when they have been held so long, even if few: what a kill costs a slow
-/// download.
+/// Time after which blocks are written, even if they are few. A kill of a slow download loses the blocks
+/// of that time.
 pub(super) const HOLD: Duration = Duration::from_secs(1);

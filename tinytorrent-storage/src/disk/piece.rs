@@ -6,16 +6,19 @@ use tinytorrent_types::{BLOCK_LENGTH, Geometry, PieceIndex};
 use super::VerifyOptions;
 use crate::hasher::PieceHasher;
 
-/// A piece that is not verified yet. Blocks are written as soon as enough have come together and
-/// hashed as soon as all before them are; one that is written and hashed leaves memory.
+/// A piece that is not verified yet.
+///
+/// A block is written with the next batch, and hashed after all blocks before it. One that is written and
+/// hashed leaves memory.
 pub(super) struct Piece {
     slots: Vec<Slot>,
     missing: u32,
-    /// Has seen the blocks before `hashed`.
+    /// The hash over the blocks before `hashed`.
     hasher: PieceHasher,
     hashed: u32,
+    /// The request to verify the piece, until a worker takes it.
     asked: Option<VerifyOptions>,
-    /// A worker has it in hand.
+    /// A worker has the piece.
     is_busy: bool,
     /// Some blocks were written by an earlier run.
     is_recovered: bool,
@@ -32,16 +35,16 @@ enum Slot {
     Stored,
 }
 
-/// What a worker does for a piece.
+/// The work on a piece that a worker takes.
 pub(super) struct PieceWork {
     pub(super) piece: PieceIndex,
     pub(super) runs: Vec<Run>,
     pub(super) hasher: PieceHasher,
-    /// What is to be hashed, in order.
+    /// The blocks to be hashed, in order.
     pub(super) feeds: Vec<Feed>,
-    /// How many blocks the hasher will have seen.
+    /// Number of blocks that are hashed when the work is done.
     pub(super) hashed: u32,
-    /// Whether this is all of it, and its hash to be compared.
+    /// The request to compare the hash, if the piece is complete.
     pub(super) finish: Option<VerifyOptions>,
 }
 
@@ -51,10 +54,11 @@ pub(super) struct Run {
     pub(super) blocks: Vec<Bytes>,
 }
 
+/// A block to be hashed.
 pub(super) enum Feed {
-    /// The block with this number, and its data.
+    /// The number of the block, and its data.
     Memory(u32, Bytes),
-    /// The block with this number has to be read back.
+    /// The number of a block that has to be read back.
     Disk(u32),
 }
 
@@ -90,7 +94,7 @@ impl Piece {
         recovered
     }
 
-    /// Takes in a block; `false` if it was there already.
+    /// Takes in a block. Returns `false` if the piece has it already.
     pub(super) fn hold(&mut self, number: u32, data: Bytes) -> bool {
         match self.slots.get_mut(number as usize) {
             Some(slot @ Slot::Missing) => {
@@ -130,7 +134,7 @@ impl Piece {
             .map(|(number, _)| number)
     }
 
-    /// All that is in memory.
+    /// The blocks in memory.
     pub(super) fn in_memory(&self) -> impl Iterator<Item = &Bytes> {
         self.slots.iter().filter_map(|slot| match slot {
             Slot::Held(data) | Slot::Kept(data) => Some(data),
@@ -147,7 +151,7 @@ impl Piece {
         held.sum()
     }
 
-    /// Hands out what there is to do.
+    /// The work that there is: unwritten blocks to be written, and hashing as far as it can go.
     pub(super) fn take_work(&mut self, piece: PieceIndex) -> PieceWork {
         debug_assert!(!self.is_busy, "one worker at a time");
         self.is_busy = true;
@@ -173,7 +177,8 @@ impl Piece {
         }
     }
 
-    /// Takes back what a worker has written and hashed. `released` sees what leaves memory.
+    /// Takes back work that is done. With `keep`, written blocks stay in memory until they are hashed.
+    /// `released` is called for each block that leaves memory.
     pub(super) fn settle(&mut self, work: PieceWork, keep: bool, mut released: impl FnMut(&Bytes)) {
         self.is_busy = false;
         self.hasher = work.hasher;
@@ -192,6 +197,7 @@ impl Piece {
         }
     }
 
+    /// The blocks that are in memory only.
     fn runs(&self) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
         for (number, slot) in (0..).zip(&self.slots) {
@@ -216,7 +222,7 @@ impl PieceWork {
 }
 
 impl Run {
-    /// Where the run begins in the content.
+    /// The offset of the run in the content.
     pub(super) fn offset(&self, geometry: &Geometry, piece: PieceIndex) -> u64 {
         geometry.piece_offset(piece) + u64::from(self.first) * u64::from(BLOCK_LENGTH)
     }

@@ -2,17 +2,18 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-/// How much memory the blocks we hold keep alive.
+/// An upper bound of the memory that blocks keep allocated.
 ///
-/// A block is a slice of a large receive buffer, which lives as long as any slice of it. The
-/// buffers themselves cannot be seen from here, so memory is divided into windows as long as a
-/// buffer, and each window with a block counts in full. A buffer that lies across two windows may
-/// count twice: never less than is held.
+/// A block is a slice of a large receive buffer, which stays allocated as long as any slice of it. A
+/// slice does not show its buffer. So the address space is divided into windows as long as a buffer, and
+/// each window with a block in it counts in full. A buffer that lies across two windows may count twice,
+/// but never less than once.
 #[derive(Debug)]
 pub(super) struct Pins {
     window: usize,
-    /// Blocks held in each window.
+    /// Number of blocks in each window.
     windows: HashMap<usize, u32>,
+    /// Bytes of all blocks.
     held: u64,
 }
 
@@ -37,7 +38,7 @@ impl Pins {
         }
     }
 
-    /// Bytes kept alive, at most.
+    /// Bytes that are kept allocated, at most.
     pub(super) fn charge(&self) -> u64 {
         self.held.max(self.windows.len() as u64 * self.window as u64)
     }

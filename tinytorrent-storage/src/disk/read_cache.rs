@@ -1,4 +1,4 @@
-//! Serves uploads: whole runs are read and kept for the requests that follow.
+//! Reads for peers: whole runs are read, and cached for the requests that follow.
 
 use std::{
     collections::HashMap,
@@ -11,13 +11,14 @@ use tinytorrent_types::{BLOCK_LENGTH, BlockInfo, Geometry, PieceIndex};
 use super::{Completion, Content, torrent::ReadRequest};
 use crate::StorageError;
 
-/// Bytes that are read together when requests follow each other. Reading it from the page cache
+/// Bytes of a run, which is read at once when requests follow each other. Reading it from the page cache
 /// takes about as long as eight calls for single blocks.
 const RUN: u32 = 256 << 10;
 
-/// Runs that were read lately, for all torrents together.
+/// The runs that were used last, of all torrents together.
 #[derive(Debug)]
 pub(super) struct ReadCache {
+    /// Number of runs.
     limit: usize,
     state: Mutex<State>,
 }
@@ -47,7 +48,7 @@ impl ReadCache {
         Self { limit, state: Mutex::default() }
     }
 
-    /// Reads all that is asked for; `done` gets each block at once.
+    /// Serves the requests. `done` is called for each as soon as its block is read.
     pub(super) fn serve(
         &self,
         content: &Content,
@@ -67,14 +68,14 @@ impl ReadCache {
         }
     }
 
-    /// The block, if its run is at hand.
+    /// The block, if its run is cached.
     pub(super) fn get(&self, content: &Content, block: BlockInfo) -> Option<Bytes> {
         let (piece, number) = run_of(block);
         let key = RunKey { torrent: content.id, piece, number };
         self.find(key, block).map(|run| part(run, block))
     }
 
-    /// Forgets a piece whose data changed.
+    /// Drops the runs of a piece whose data has changed.
     pub(super) fn forget(&self, torrent: u64, piece: PieceIndex) {
         self.remove(|key| (key.torrent, key.piece) == (torrent, piece));
     }
@@ -106,7 +107,7 @@ impl ReadCache {
         if let Some(run) = self.find(key, block) {
             return Ok(part(run, block));
         }
-        // The first block of a run announces the rest: peers ask for a piece in order.
+        // Peers ask for a piece in order, so that requests for the rest follow that for the first block.
         if !has_companions && !block.begin().is_multiple_of(RUN) {
             return read(content, block, BytesMut::new());
         }
@@ -117,7 +118,7 @@ impl ReadCache {
         Ok(part(data, block))
     }
 
-    /// The run, if it is there and has all of the block.
+    /// The run, if it is cached and has all of the block.
     fn find(&self, key: RunKey, block: BlockInfo) -> Option<Bytes> {
         let end = (block.end() - key.number * RUN) as usize;
         let mut state = self.lock();
@@ -128,8 +129,8 @@ impl ReadCache {
         Some(entry.data.clone())
     }
 
-    /// Evicts if the cache is full. Gives the memory for the next run: that of the evicted one,
-    /// unless a peer is still being sent some of it.
+    /// Removes the oldest run if the cache is full. Gives a buffer for the next run: that of the oldest,
+    /// unless some block of it is still in use.
     fn make_room(&self) -> BytesMut {
         let mut state = self.lock();
         if state.runs.len() < self.limit {
@@ -158,8 +159,8 @@ fn run_of(block: BlockInfo) -> (PieceIndex, u32) {
     (block.piece(), block.begin() / RUN)
 }
 
-/// All of the run of a block. What is behind the last block of a piece, padding or a gap, is read only if
-/// it is asked for.
+/// The run of a block. The padding or the gap behind the last block of a piece is part of it only if the
+/// block reaches there.
 fn run_around(geometry: &Geometry, block: BlockInfo) -> Option<BlockInfo> {
     let (piece, number) = run_of(block);
     let blocks = geometry.blocks_length(piece);

@@ -1,5 +1,5 @@
-//! What handles and workers share: the torrents' queues, under one lock that is never held during
-//! I/O.
+//! The state that handles and workers share: the queues of all torrents, under one lock that is never
+//! held during I/O.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -38,13 +38,15 @@ pub(super) struct Shared {
 pub(super) struct State {
     pub(super) torrents: HashMap<u64, Torrent>,
     pub(super) pins: Pins,
-    /// Torrents with something to do now or later; each takes its turn.
+    /// Torrents with jobs, due now or later, which are served in turn.
     active: VecDeque<u64>,
+    /// The budget, in bytes.
     memory: u64,
     idle_workers: usize,
     is_stopping: bool,
 }
 
+/// A job for one worker.
 pub(super) enum Job {
     Store { content: Arc<Content>, batch: Batch },
     Read { content: Arc<Content>, requests: Vec<ReadRequest> },
@@ -103,7 +105,7 @@ impl Shared {
         content.unstored.fetch_add(length, Ordering::Relaxed);
         self.unstored.fetch_add(length, Ordering::Relaxed);
         let asked = then.map_or(Ok(()), |options| torrent.verify(now, piece, options));
-        self.woken(guard, content.id, now);
+        self.schedule(guard, content.id, now);
         asked.unwrap_or_else(|missing| report_incomplete(content, piece, missing));
         Ok(())
     }
@@ -116,7 +118,7 @@ impl Shared {
             return;
         }
         match torrent.verify(now, piece, options) {
-            Ok(()) => self.woken(state, content.id, now),
+            Ok(()) => self.schedule(state, content.id, now),
             Err(missing) => {
                 drop(state);
                 report_incomplete(content, piece, missing);
@@ -128,7 +130,7 @@ impl Shared {
         let mut state = self.lock();
         let Some(torrent) = state.torrents.get_mut(&content.id) else { return };
         torrent.reads.push(block, tag);
-        self.woken(state, content.id, Instant::now());
+        self.schedule(state, content.id, Instant::now());
     }
 
     pub(super) fn cancel_reads(
@@ -145,7 +147,7 @@ impl Shared {
         let mut state = self.lock();
         let Some(torrent) = state.torrents.get_mut(&content.id) else { return };
         torrent.request_checkpoint(counters);
-        self.woken(state, content.id, Instant::now());
+        self.schedule(state, content.id, Instant::now());
     }
 
     pub(super) fn close(&self, content: &Content) {
@@ -153,7 +155,7 @@ impl Shared {
         let Some(torrent) = state.torrents.get_mut(&content.id) else { return };
         torrent.is_closed = true;
         torrent.reads.clear();
-        self.woken(state, content.id, Instant::now());
+        self.schedule(state, content.id, Instant::now());
     }
 
     pub(super) fn stop(&self) {
@@ -178,13 +180,13 @@ impl Shared {
         self.lock().pins.charge()
     }
 
-    /// These bytes are written, or dropped.
-    pub(super) fn stored(&self, content: &Content, bytes: u64) {
+    /// Counts bytes that are written, or dropped.
+    pub(super) fn count_stored(&self, content: &Content, bytes: u64) {
         content.unstored.fetch_sub(bytes, Ordering::Relaxed);
         self.unstored.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Waits for a job; `None` when there will be no more.
+    /// Waits for a job; `None` at the end of the disk.
     pub(super) fn next_job(&self) -> Option<Job> {
         let mut state = self.lock();
         loop {
@@ -198,7 +200,7 @@ impl Shared {
             }
             if state.is_stopping && state.torrents.is_empty() {
                 drop(state);
-                // Others may be waiting for what will not come.
+                // The other workers wait for jobs that will not come.
                 self.wake.notify_all();
                 return None;
             }
@@ -220,8 +222,9 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something came for the torrent: wakes a worker if it is due, or begins to be waited for.
-    pub(super) fn woken(&self, mut guard: MutexGuard<'_, State>, id: u64, now: Instant) {
+    /// Puts the torrent, which has changed, among the active ones, and wakes a worker if there is a job
+    /// for it now or a new deadline.
+    pub(super) fn schedule(&self, mut guard: MutexGuard<'_, State>, id: u64, now: Instant) {
         let state = &mut *guard;
         let is_pressed = state.is_pressed();
         let Some(torrent) = state.torrents.get_mut(&id) else { return };
@@ -242,7 +245,7 @@ impl Shared {
 }
 
 impl State {
-    /// The next job, each torrent in its turn. Also gives the torrents that were removed.
+    /// The next job, of the torrents in turn, and the torrents that were removed.
     fn take_job(&mut self, now: Instant) -> (Option<Job>, Vec<u64>) {
         let mut removed = Vec::new();
         let is_pressed = self.is_pressed();
@@ -273,7 +276,7 @@ impl State {
         active.filter_map(Torrent::deadline).min()
     }
 
-    /// Whether blocks keep more than three quarters of the budget alive.
+    /// Returns `true` if blocks keep more than three quarters of the budget allocated.
     pub(super) fn is_pressed(&self) -> bool {
         self.pins.charge() > self.memory / 4 * 3
     }
@@ -285,7 +288,7 @@ fn report_incomplete(content: &Content, piece: PieceIndex, missing: u32) {
     (content.on_completion)(Completion::PieceUnstored { piece, error });
 }
 
-/// What is to be done for the torrent next.
+/// The next job for the torrent, if one is due.
 fn job_of(torrent: &mut Torrent, now: Instant, is_pressed: bool) -> Option<Job> {
     let content = Arc::clone(&torrent.content);
     let requests = torrent.take_reads(now, is_pressed);

@@ -1,4 +1,4 @@
-//! What a thread of the disk does: takes a job, does it without the lock, says what became of it.
+//! The threads of the disk: each takes a job, does it without the lock, and reports the outcome.
 
 use std::time::Instant;
 
@@ -29,27 +29,27 @@ fn store(shared: &Shared, content: &Content, batch: Batch) {
     let keep = batch.keep;
     let done = batch::run(content, batch.works, shared.options.sync_before_have);
     let (written, completions) = settle_and_note(shared, content, done, keep);
-    // Only now are they safe from a kill.
-    shared.stored(content, written);
+    // After the journal, as only then a kill cannot lose them.
+    shared.count_stored(content, written);
     if written > 0 {
         (content.on_completion)(Completion::BlocksWritten { bytes: written });
     }
     completions.into_iter().for_each(&content.on_completion);
-    // The batch counts as under way until all was told of it, so that a checkpoint's completion
-    // comes after those of what it holds.
+    // After the completions, so that the completion of a checkpoint comes after those of the blocks and
+    // pieces in it.
     end(shared, content, Torrent::end_batch);
 }
 
-/// Notes the end of a job, and has the next one looked for.
+/// Notes the end of a job in the torrent, which may have the next one.
 fn end(shared: &Shared, content: &Content, note: impl FnOnce(&mut Torrent)) {
     let mut state = shared.lock();
     if let Some(torrent) = state.torrents.get_mut(&content.id) {
         note(torrent);
     }
-    shared.woken(state, content.id, Instant::now());
+    shared.schedule(state, content.id, Instant::now());
 }
 
-/// Gives the bytes that are written or dropped, and what became of the pieces.
+/// Takes back a batch. Gives the bytes that are written or dropped, and the completions of pieces.
 fn settle(
     shared: &Shared,
     content: &Content,
@@ -141,17 +141,18 @@ fn checkpoint(shared: &Shared, content: &Content, counters: Counters) {
     (content.on_completion)(completion);
 }
 
-/// The order matters: a file that is written to after its stamp was taken is checked by the next
-/// run, and the pieces that are claimed are those that are on the medium (S-18).
+/// Saves a resume record, which claims only what is on the medium (S-18).
 fn record(shared: &Shared, content: &Content, counters: Counters) -> Result<(), StorageError> {
     let storage = &content.storage;
     let Some(journal) = &content.journal else { return storage.sync() };
+    // First of all: a file that is written to after its stamp was taken is checked by the next run.
     let stamps = storage.stamps()?;
     let (have, partial) = {
         let state = shared.lock();
         let Some(torrent) = state.torrents.get(&content.id) else { return Ok(()) };
         (torrent.have().clone(), torrent.partial())
     };
+    // After the pieces were listed, so that all of them are on the medium before the record is.
     storage.sync()?;
     let identity = storage.identity();
     let is_needed = !partial.is_empty();
