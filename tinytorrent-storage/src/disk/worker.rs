@@ -109,7 +109,7 @@ fn settle_and_note(
     });
     if journal.is_long() {
         // What cannot be written costs progress after a kill, and nothing else.
-        let _ = journal.rewrite(root, true, || partial(shared, content));
+        let _ = journal.rewrite(root, true, || claims(shared, content));
     }
     settled
 }
@@ -126,10 +126,10 @@ fn discarded_range(completion: &Completion) -> Option<BlockRange> {
     }
 }
 
-/// Unfinished pieces with blocks on disk, at this moment.
-fn partial(shared: &Shared, content: &Content) -> Vec<PartialPiece> {
+/// The blocks that the journal has to claim at this moment.
+fn claims(shared: &Shared, content: &Content) -> Vec<PartialPiece> {
     let state = shared.lock();
-    state.torrents.get(&content.id).map(Torrent::partial).unwrap_or_default()
+    state.torrents.get(&content.id).map(Torrent::claims).unwrap_or_default()
 }
 
 fn checkpoint(shared: &Shared, content: &Content, counters: Counters) {
@@ -147,16 +147,20 @@ fn record(shared: &Shared, content: &Content, counters: Counters) -> Result<(), 
     let Some(journal) = &content.journal else { return storage.sync() };
     // First of all: a file that is written to after its stamp was taken is checked by the next run.
     let stamps = storage.stamps()?;
-    let (have, partial) = {
-        let state = shared.lock();
-        let Some(torrent) = state.torrents.get(&content.id) else { return Ok(()) };
-        (torrent.have().clone(), torrent.partial())
+    let (have, partial, unrecorded) = {
+        let mut state = shared.lock();
+        let Some(torrent) = state.torrents.get_mut(&content.id) else { return Ok(()) };
+        (torrent.have().clone(), torrent.partial(), torrent.take_unrecorded())
     };
-    // After the pieces were listed, so that all of them are on the medium before the record is.
-    storage.sync()?;
-    let identity = storage.identity();
     let is_needed = !partial.is_empty();
-    ResumeRecord { identity, have, partial, counters, stamps }.save(storage)?;
-    // Blocks may have been written meanwhile, or lost.
-    journal.rewrite(storage.root(), is_needed, || self::partial(shared, content))
+    let record = ResumeRecord { identity: storage.identity(), have, partial, counters, stamps };
+    // After the pieces were listed, so that all of them are on the medium before the record is.
+    if let Err(error) = storage.sync().and_then(|()| record.save(storage)) {
+        if let Some(torrent) = shared.lock().torrents.get_mut(&content.id) {
+            torrent.put_back_unrecorded(unrecorded);
+        }
+        return Err(error);
+    }
+    // Blocks may have been written meanwhile, or lost, and pieces verified.
+    journal.rewrite(storage.root(), is_needed, || claims(shared, content))
 }

@@ -73,6 +73,9 @@ impl Torrent {
             }
             Ending::Verified => {
                 self.have.insert(piece);
+                if self.content.journal.is_some() {
+                    self.unrecorded.push(piece);
+                }
                 self.forget(piece, bytes, pins)
             }
             Ending::Forgotten => {

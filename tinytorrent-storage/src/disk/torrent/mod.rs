@@ -35,6 +35,8 @@ pub(super) struct Torrent {
     /// Pieces between their first block and their verification.
     pieces: HashMap<PieceIndex, Piece>,
     have: Bitfield,
+    /// Pieces that were verified and that no resume record has.
+    unrecorded: Vec<PieceIndex>,
     /// Pieces that were reported as lost before anybody asked to verify them. The report may
     /// still be on its way when the caller asks, so that the request is answered already.
     lost: HashSet<PieceIndex>,
@@ -63,6 +65,7 @@ impl Torrent {
             content,
             pieces,
             have: recovered.have,
+            unrecorded: Vec::new(),
             lost: HashSet::new(),
             complete: CompleteQueue::default(),
             writes: WriteQueue::new(batch_bytes),
@@ -160,6 +163,28 @@ impl Torrent {
 
     pub(super) fn have(&self) -> &Bitfield {
         &self.have
+    }
+
+    /// Takes the pieces that were verified since this was called last, which a resume record is to have.
+    pub(super) fn take_unrecorded(&mut self) -> Vec<PieceIndex> {
+        std::mem::take(&mut self.unrecorded)
+    }
+
+    /// Puts back the pieces of a resume record that was not saved.
+    pub(super) fn put_back_unrecorded(&mut self, pieces: Vec<PieceIndex>) {
+        self.unrecorded.extend(pieces);
+    }
+
+    /// All blocks on disk that a journal has to claim: those of unfinished pieces, and those of pieces
+    /// that no record has. Without the latter, a piece that was written before the record and verified
+    /// after it would be forgotten, as its files are as the record knows them.
+    pub(super) fn claims(&self) -> Vec<PartialPiece> {
+        let geometry = self.content.storage.geometry();
+        let whole = self.unrecorded.iter().map(|&piece| {
+            let blocks = (0..geometry.block_count(piece)).collect();
+            PartialPiece { piece, blocks }
+        });
+        self.partial().into_iter().chain(whole).collect()
     }
 
     /// Unfinished pieces with blocks on disk, in order.

@@ -34,9 +34,9 @@ impl World {
         let storage = Storage::open(layout, identity, folder.path(), &options).unwrap();
         let content = Content {
             id: 0,
+            journal: Some(storage.journal()),
             storage: Arc::new(storage),
             hashes: PieceHashes::from_v1([]),
-            journal: None,
             unstored: Default::default(),
             on_completion: Box::new(|_| ()),
         };
@@ -200,6 +200,22 @@ fn a_checkpoint_waits_for_what_was_held_and_not_for_what_comes_after() {
     assert_eq!(world.torrent.partial().len(), 1);
     world.torrent.end_checkpoint();
     assert_eq!(world.torrent.take_checkpoint(), None);
+}
+
+// S-18: a piece may be verified while a record is made that does not have it.
+#[test]
+fn a_verified_piece_is_claimed_until_a_record_has_it() {
+    let mut world = World::new();
+    world.store_piece(0);
+    world.verify(0).unwrap();
+    assert!(world.begin());
+    world.end(true);
+    assert!(world.torrent.partial().is_empty());
+    assert_eq!(world.torrent.claims()[0].blocks, [0, 1, 2, 3]);
+    let recorded = world.torrent.take_unrecorded();
+    assert!(world.torrent.claims().is_empty());
+    world.torrent.put_back_unrecorded(recorded);
+    assert_eq!(world.torrent.claims().len(), 1, "the record was not saved");
 }
 
 #[test]
