@@ -6,40 +6,41 @@ use std::{
 use thiserror::Error;
 use tinytorrent_folder::{self as folder, ErrorKind, Operation};
 
-/// Why content could not be read or written.
+/// The reason why content could not be read or written.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StorageError {
     /// The operating system refused.
     #[error("cannot {operation} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The operation.
         operation: Operation,
-        /// On which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// A symbolic link stands where a file or a folder of the content belongs. It is not followed,
-    /// as it may lead out of the root.
+    /// A symbolic link is in the place of a file or a folder of the content. It is not followed, as it
+    /// may lead out of the root.
     #[error("{} is a symbolic link, which is not followed", path.display())]
     SymbolicLink {
         /// The link.
         path: PathBuf,
     },
-    /// Something that is no regular file stands where a file of the content belongs.
+    /// Something that is no regular file is in the place of a file of the content.
     #[error("{} is not a regular file", path.display())]
     NotAFile {
-        /// What stands there.
+        /// The path of it.
         path: PathBuf,
     },
-    /// The disk does not hold the name, or takes another's for equal, and no other name is wanted.
-    #[error("the disk cannot hold the name of {}", path.display())]
+    /// The disk cannot store the name, or takes it for the name of another file, and
+    /// [`PathPolicy::Exact`](tinytorrent_metainfo::PathPolicy::Exact) forbids to change it.
+    #[error("the disk cannot store the name of {}", path.display())]
     NameNotHeld {
         /// The file.
         path: PathBuf,
     },
-    /// The file is absent, or ends before the data that was asked for.
+    /// The file is absent, or ends before the data.
     #[error("{} has no data at byte {offset}", path.display())]
     MissingData {
         /// The file.
@@ -47,10 +48,10 @@ pub enum StorageError {
         /// The first byte that is missing.
         offset: u64,
     },
-    /// A range that is not within the content; a mistake of the caller.
+    /// The range is not within the content; a mistake of the caller.
     #[error("{length} bytes at byte {offset} are not within the content")]
     OutOfRange {
-        /// Where the range begins in the content.
+        /// The start of the range in the content.
         offset: u64,
         /// Its length in bytes.
         length: u64,
@@ -58,27 +59,26 @@ pub enum StorageError {
     /// The storage was opened for reading.
     #[error("the storage was opened for reading only")]
     ReadOnly,
-    /// A piece of a hybrid has the SHA-1 that the torrent says, but not the merkle root, or the other
-    /// way round: no content can be right (BEP 52, "upgrade path").
+    /// A piece of a hybrid has the right SHA-1 and a wrong merkle root, or the other way round, so that no
+    /// content can be right (BEP 52, "upgrade path").
     #[error("the v1 and v2 hashes of piece {piece} belong to different contents")]
     Inconsistent {
         /// The piece.
         piece: u32,
     },
-    /// Not all blocks of the piece were stored before it was to be verified; a mistake of the
-    /// caller.
+    /// A piece was to be verified before all of its blocks were stored; a mistake of the caller.
     #[error("{missing} blocks of the piece were never stored")]
     IncompletePiece {
-        /// How many blocks there are none of.
+        /// Number of blocks that are missing.
         missing: u32,
     },
 }
 
-/// What a user can do about a [`StorageError`].
+/// The kind of a [`StorageError`], by the remedy that a user has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
-    /// No room on the device, a quota is used up, or a file may not be so large.
+    /// The device has no room left, a quota is used up, or a file may not be so large.
     DiskFull,
     /// The user may not read or write there, or the file system is read-only.
     Denied,
@@ -86,7 +86,7 @@ pub enum Fault {
     Missing,
     /// The device or the file system failed.
     Device,
-    /// Something else stands in the way of the content, such as a symbolic link.
+    /// Something else is in the place of the content, such as a symbolic link.
     Obstructed,
     /// The torrent contradicts itself, which only its maker can mend.
     Torrent,
@@ -95,7 +95,7 @@ pub enum Fault {
 }
 
 impl StorageError {
-    /// What a user can do about it.
+    /// The kind of the error, by the remedy that a user has.
     pub fn fault(&self) -> Fault {
         match self {
             StorageError::Io { source, .. } => io_fault(source),
@@ -110,7 +110,7 @@ impl StorageError {
         }
     }
 
-    /// The file or folder it is about, if it is about one.
+    /// The file or folder of the error, if it has one.
     pub fn path(&self) -> Option<&Path> {
         match self {
             StorageError::Io { path, .. }
@@ -129,7 +129,7 @@ impl StorageError {
         StorageError::Io { operation, path: path.into(), source }
     }
 
-    /// Whether the process or the system has no descriptors left.
+    /// Returns `true` if the process or the system has no descriptors left.
     #[cfg(unix)]
     pub(crate) fn is_out_of_descriptors(&self) -> bool {
         use rustix::io::Errno;
@@ -138,13 +138,13 @@ impl StorageError {
         [Errno::MFILE, Errno::NFILE].iter().any(|errno| code == Some(errno.raw_os_error()))
     }
 
-    /// Other systems have descriptors as long as they have memory.
+    /// On other systems, memory is the only limit of descriptors.
     #[cfg(not(unix))]
     pub(crate) fn is_out_of_descriptors(&self) -> bool {
         false
     }
 
-    /// Whether a file or a folder on the way to it does not exist.
+    /// Returns `true` if the file or a folder of its path does not exist.
     pub(crate) fn is_not_found(&self) -> bool {
         match self {
             StorageError::Io { source, .. } => {

@@ -9,8 +9,8 @@ use crate::hasher::PieceHasher;
 /// The hashes of a torrent's pieces: the SHA-1 of the bytes of each (BEP 3), the root of a tree over
 /// its blocks (BEP 52), or both.
 ///
-/// A piece of a hybrid is right only if both of its hashes say so. One that satisfies one hash and not
-/// the other shows that the torrent contradicts itself (V-17): see
+/// A piece of a hybrid is right only by both of its hashes. One that satisfies one hash and not the other
+/// shows that the torrent contradicts itself (V-17): see
 /// [`StorageError::Inconsistent`](crate::StorageError::Inconsistent).
 ///
 /// Cheap to clone.
@@ -22,9 +22,9 @@ pub struct PieceHashes {
 #[derive(Clone)]
 enum Source {
     List(Arc<[[u8; 20]]>),
-    /// Of v1 alone.
+    /// A torrent of v1 alone.
     Info(Arc<Info>),
-    /// Of v2 or hybrid.
+    /// A torrent of v2, alone or hybrid.
     Metainfo(Arc<Metainfo>),
 }
 
@@ -86,7 +86,7 @@ impl PieceHashes {
         }
     }
 
-    /// A hasher for the piece, by all hashes that are known of it.
+    /// A hasher for the piece, for all of its hashes that are known.
     pub(crate) fn hasher(&self, piece: PieceIndex) -> PieceHasher {
         let Source::Metainfo(metainfo) = &self.source else { return PieceHasher::sha1() };
         let payload = metainfo.info().geometry().payload_length(piece);

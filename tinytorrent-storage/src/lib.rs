@@ -16,34 +16,36 @@
 //! |---|---|
 //! | read and write ranges of a torrent's content, wherever the borders of files lie | [`Storage`] |
 //! | know which pieces on disk are right | [`verify()`] |
-//! | go on where an earlier run ended, however it ended | [`recover()`] |
+//! | continue after an earlier run, however it ended | [`recover()`] |
 //! | download and upload without waiting for the disk | [`Disk`] |
-//! | keep the number of open files small, over all torrents | [`FilePool`] |
+//! | limit the number of open files, over all torrents | [`FilePool`] |
 //!
 //! # Why it blocks
-//! A disk cannot be waited for as a socket can: every way to do it without blocking ends in threads
-//! or in one system's own interface. With threads of our own there is one place that decides how
-//! many there are, what they hold in memory, and in which order they work; and programs without a
-//! runtime, such as a verifier, need none.
+//! Operating systems have no common interface to wait for a file as for a socket, so that asynchronous
+//! file access ends up on threads in any case. With threads of its own, this crate decides how many there
+//! are, how much memory their queues take, and in which order they work. And programs without a runtime,
+//! such as a verifier, need none.
 //!
-//! # What is promised
+//! # Guarantees
 //! - Nothing outside the root is read or written: each element of a path is opened below the one
 //!   before, and a symbolic link is never followed.
-//! - [`Completion::PieceVerified`] comes after all of the piece is written. Only what was verified
-//!   should be read for others.
-//! - A kill at any moment loses what was in memory, at most 1 % of the content (and 192 KiB of a
-//!   small one), as long as the caller heeds [`TorrentDisk::unstored_limit`]. It never claims what
-//!   is not on disk.
-//! - No error of the system is tried again in a loop: the piece stays missing, and the caller is
-//!   told once, with a [`Fault`] that says what can be done.
+//! - [`Completion::PieceVerified`] comes after all of the piece is written. Only verified pieces should be
+//!   read for peers.
+//! - A kill at any moment loses the blocks in memory: at most 1 % of the content, or 192 KiB if that is
+//!   more, as long as the caller respects [`TorrentDisk::unstored_limit`]. The next run finds everything
+//!   else, and claims nothing that is not on disk.
+//! - A failed operation is not tried again: the piece stays missing, and the error is reported once, with
+//!   a [`Fault`] that names the remedy.
 //!
 //! # Files beside the content
-//! In the root folder, named after the info-hash, so that they go where the content goes:
-//! `.<hash>.tinytorrent-resume` is the [`ResumeRecord`] of the last checkpoint,
-//! `.<hash>.tinytorrent-journal` names blocks of unfinished pieces that were written since,
-//! `.<hash>.tinytorrent-metadata` is the [`MetadataFile`] of a torrent that began without a torrent
-//! file, and `.<hash>.tinytorrent-parts` has what wanted pieces have of unwanted files
-//! ([`Storage::select`]).
+//! They are in the root folder, so that they move with the content, and named after the info-hash:
+//!
+//! | file | content |
+//! |---|---|
+//! | `.<hash>.tinytorrent-resume` | the [`ResumeRecord`] of the last checkpoint |
+//! | `.<hash>.tinytorrent-journal` | the blocks of unfinished pieces that are on disk |
+//! | `.<hash>.tinytorrent-metadata` | the [`MetadataFile`] of a torrent that began without a torrent file |
+//! | `.<hash>.tinytorrent-parts` | the data of wanted pieces that belongs to unwanted files ([`Storage::select`]) |
 //!
 //! # A whole run
 //!
@@ -63,19 +65,19 @@
 //! # let identity = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
 //! # let folder = tempfile::tempdir()?;
 //! # let root = folder.path();
-//! // With a torrent file at hand: `Storage::for_info` and `PieceHashes::from_metainfo`.
+//! // From a torrent file: `Storage::for_info` and `PieceHashes::from_metainfo`.
 //! let storage = Storage::open(layout, identity, root, &StorageOptions::default())?;
 //! let storage = Arc::new(storage);
 //!
-//! // 1. What is there already?
+//! // 1. Find the pieces that are on disk already.
 //! let go_on = |_| ControlFlow::Continue(());
 //! let Some(found) = recover(&storage, &hashes, &RecoverOptions::default(), go_on)? else {
-//!     return Ok(()); // It was cancelled.
+//!     return Ok(()); // The check was cancelled.
 //! };
 //! let mut missing = 2 - found.have.count();
 //! storage.prepare()?;
 //!
-//! // 2. Blocks in, completions out.
+//! // 2. Store blocks and wait for completions.
 //! let disk = Disk::new(&DiskOptions::default())?;
 //! let (sender, completions) = std::sync::mpsc::channel();
 //! let options = TorrentOptions::default();
@@ -97,7 +99,7 @@
 //!     }
 //! }
 //!
-//! // 3. A record for the next run.
+//! // 3. Save a record for the next run.
 //! torrent.checkpoint(Counters { downloaded: 40_000, ..Counters::default() });
 //! assert!(matches!(completions.recv()?, Completion::Checkpointed));
 //! disk.shutdown();

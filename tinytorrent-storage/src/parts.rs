@@ -1,15 +1,15 @@
-//! Which files are in their own places, and which have their shares of pieces elsewhere.
+//! The places of data on disk: the torrent's own files, or the part file.
 //!
-//! A piece may reach into files that nobody wants. What it has of those goes into the part file,
-//! a sparse file as long as the content in which every byte lies at its place in the content, so
+//! A wanted piece may reach into files that the user does not want. Its data of those files goes into the
+//! part file: a sparse file as long as the content, in which each byte has its offset in the content, so
 //! that it needs no index (S-09).
 
 use tinytorrent_metainfo::FileIndex;
 
-/// Where the data of each file is kept.
+/// The place of the data of each file.
 #[derive(Debug, Default)]
 pub(crate) struct Placement {
-    /// The files whose data goes to the part file, sorted.
+    /// Files whose data goes to the part file, sorted.
     parted: Vec<FileIndex>,
 }
 
@@ -18,7 +18,7 @@ impl Placement {
         Self::default()
     }
 
-    /// `parted` is sorted.
+    /// A placement with these files in the part file; they have to be sorted.
     pub(crate) fn with_parted(parted: Vec<FileIndex>) -> Self {
         debug_assert!(parted.is_sorted());
         Self { parted }

@@ -9,11 +9,11 @@ use std::{
 
 use crate::StorageError;
 
-/// A budget of open files, shared by as many storages as hold it.
+/// A limit of open files, shared by any number of storages.
 ///
-/// Files are opened when they are first needed, and the least recently used one is closed when
-/// the budget is spent (S-11). A file that some thread is using at that moment is closed when the
-/// thread is done, so at most one descriptor for each thread comes on top, and one for each root.
+/// A file is opened when it is first used. Above the limit, the least recently used one is closed (S-11);
+/// if a thread is using it at that moment, it is closed when the thread is done. So there may be one
+/// descriptor for each thread in addition, and one for the root of each storage.
 #[derive(Debug)]
 pub struct FilePool {
     limit: usize,
@@ -21,15 +21,15 @@ pub struct FilePool {
     state: Mutex<State>,
 }
 
-/// The purpose that a file is opened for.
+/// The purpose of opening a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
     Read,
-    /// Reading too. The file and its folders are created where they are missing.
+    /// Writing and reading. The file and its folders are created if they are missing.
     Write,
 }
 
-/// Which file of which storage.
+/// A file of a storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct FileKey {
     pub(crate) storage: u64,
@@ -39,6 +39,7 @@ pub(crate) struct FileKey {
 #[derive(Debug, Default)]
 struct State {
     open: HashMap<FileKey, Entry>,
+    /// Number of uses so far.
     clock: u64,
 }
 
@@ -46,15 +47,16 @@ struct State {
 struct Entry {
     file: Arc<File>,
     access: Access,
+    /// The clock at the last use.
     used: u64,
 }
 
 impl FilePool {
     /// A pool of at most `limit` files, at least one.
     ///
-    /// A client needs descriptors for its peers as well, out of a limit that is often 1024 and on
-    /// some systems 256. More cost nothing but descriptors; fewer cost an `open` each time a file
-    /// comes up again.
+    /// A client needs descriptors for its peers as well, and a process often has 1024 of them, on some
+    /// systems 256. A higher limit costs descriptors; a lower one, an `open` each time that a closed file
+    /// is used again.
     pub fn new(limit: usize) -> Self {
         Self {
             limit: limit.max(1),
@@ -63,7 +65,7 @@ impl FilePool {
         }
     }
 
-    /// How many files are open at this moment.
+    /// Number of files that are open.
     pub fn open_files(&self) -> usize {
         self.lock().open.len()
     }
@@ -72,7 +74,7 @@ impl FilePool {
         self.next_storage.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The file, opened by `open` unless it is open with that access already.
+    /// The file, which `open` opens unless it is open with this access already.
     pub(crate) fn get(
         &self,
         key: FileKey,
@@ -85,18 +87,19 @@ impl FilePool {
         let file = loop {
             match open() {
                 Ok(file) => break Arc::new(file),
-                // Others may take what is closed here, so that once need not be enough.
+                // Other threads may take the descriptors that are closed here, so that it may take more
+                // than one try.
                 Err(error) if error.is_out_of_descriptors() && self.close_oldest_half() => {}
                 Err(error) => return Err(error),
             }
         };
         let closed = self.lock().insert(key, Arc::clone(&file), access, self.limit);
-        // Closing may take the system a while: not under the lock.
+        // Without the lock, as closing may take a while.
         drop(closed);
         Ok(file)
     }
 
-    /// Closes one file, or all of a storage.
+    /// Closes one file of a storage, or all.
     pub(crate) fn close(&self, storage: u64, file: Option<u32>) {
         let mut state = self.lock();
         let closed: Vec<_> = match file {
@@ -111,7 +114,7 @@ impl FilePool {
         drop(closed);
     }
 
-    /// Gives descriptors back to the system; `false` if there is none to give.
+    /// Closes the older half of the files. Returns `false` if none is open.
     fn close_oldest_half(&self) -> bool {
         let mut state = self.lock();
         let keep = state.open.len() / 2;
@@ -158,11 +161,11 @@ impl State {
         closed
     }
 
-    /// Takes out the least recently used until no more than `limit` are left.
+    /// Takes the least recently used files out, until no more than `limit` are left.
     fn shrink_to(&mut self, limit: usize) -> Vec<Entry> {
         let mut closed = Vec::new();
         while self.open.len() > limit {
-            // A look at each costs less than the `open` that brought us here.
+            // A scan of all costs less than the `open` that comes before it.
             let oldest = self.open.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key);
             closed.extend(oldest.and_then(|oldest| self.open.remove(&oldest)));
         }

@@ -1,22 +1,22 @@
-//! What the file system knows of data without reading it: sizes, holes, room.
+//! Facts that the file system gives without reading data: sizes, holes, room.
 
 use std::{fs::File, io};
 
-/// What of a range is on disk.
+/// The presence of a range on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Presence {
-    /// Some of it is beyond the end of a file, or the file does not exist.
+    /// Part of it is beyond the end of a file, or the file does not exist.
     Absent,
-    /// Nothing of it is on disk, and nothing needs to be.
+    /// It is padding, which is never on disk.
     Padding,
-    /// It reads as zeros that nobody wrote.
+    /// It is a hole: it reads as zeros, and was never written.
     Hole,
-    /// Some of it was written.
+    /// Part of it was written.
     Data,
 }
 
 impl Presence {
-    /// Of two ranges together.
+    /// The presence of two ranges together.
     pub(crate) fn and(self, other: Self) -> Self {
         if self == Presence::Absent || other == Presence::Absent {
             Presence::Absent
@@ -26,7 +26,7 @@ impl Presence {
     }
 }
 
-/// What of `offset..offset + length` is in the file.
+/// The presence of `offset..offset + length` in the file.
 pub(crate) fn of_range(file: &File, offset: u64, length: u64) -> io::Result<Presence> {
     let end = offset + length;
     if file.metadata()?.len() < end {
@@ -38,14 +38,14 @@ pub(crate) fn of_range(file: &File, offset: u64, length: u64) -> io::Result<Pres
     })
 }
 
-/// Whether some of `offset..offset + length` was written.
+/// Returns `true` if part of `offset..offset + length` was written.
 pub(crate) fn touches_data(file: &File, offset: u64, length: u64) -> io::Result<bool> {
     let is_within = offset < file.metadata()?.len();
     Ok(is_within && next_data(file, offset)?.is_some_and(|data| data < offset + length))
 }
 
-/// Where data begins at or after `offset`; `None` if there is none before the end of the file. A
-/// file system that does not know has data everywhere.
+/// The start of the first data at or after `offset`; `None` if there is none before the end of the file.
+/// On a file system that does not know its holes, everything is data.
 #[cfg(any(target_os = "linux", target_os = "freebsd", target_os = "macos"))]
 fn next_data(file: &File, offset: u64) -> io::Result<Option<u64>> {
     use rustix::io::Errno;
@@ -62,7 +62,7 @@ fn next_data(_: &File, offset: u64) -> io::Result<Option<u64>> {
     Ok(Some(offset))
 }
 
-/// Reserves room for a file of this length. Where the file system cannot, nothing is done.
+/// Reserves room for a file of this length, if the file system can.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 pub(crate) fn reserve(file: &File, length: u64) -> io::Result<()> {
     reserve_with(|| rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, length))
@@ -85,7 +85,7 @@ pub(crate) fn reserve(file: &File, length: u64) -> io::Result<()> {
     if file.metadata()?.len() < length { file.set_len(length) } else { Ok(()) }
 }
 
-/// Tells the system that this range will be read soon. Only advice: nothing depends on it.
+/// Advises the system that this range will be read soon. Nothing depends on it.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 pub(crate) fn will_need(file: &File, offset: u64, length: u64) {
     let length = std::num::NonZeroU64::new(length);

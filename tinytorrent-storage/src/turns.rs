@@ -5,18 +5,20 @@ use std::{
     time::Duration,
 };
 
-/// Lets one check at a time run on each disk (S-19): two only keep its head moving, and both end
-/// later. Shared by all whose checks should wait for each other; see
-/// [`RecoverOptions::turns`](crate::RecoverOptions::turns).
+/// A lock for each disk, so that one check at a time runs on it (S-19).
+///
+/// Two checks at a time move the head of the disk between them, and both end later. Checks that share
+/// this value wait for each other; see [`RecoverOptions::turns`](crate::RecoverOptions::turns).
 #[derive(Debug, Default)]
 pub struct CheckTurns {
-    /// The disks that are being read, by the numbers the system has for them.
+    /// The disks with a check, by the numbers that the system has for them.
     busy: Mutex<HashSet<u64>>,
     freed: Condvar,
 }
 
 impl CheckTurns {
-    /// Waits until the disk is free. `None` if `go_on`, which is asked now and then, ended it.
+    /// Waits until the disk has no other check. `None` if `go_on`, which is called now and then, ended
+    /// the wait.
     pub(crate) fn wait(
         &self,
         disk: u64,
@@ -27,14 +29,14 @@ impl CheckTurns {
             if go_on().is_break() {
                 return None;
             }
-            let woken = self.freed.wait_timeout(busy, PATIENCE);
+            let woken = self.freed.wait_timeout(busy, POLL_INTERVAL);
             busy = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
         Some(Turn { turns: self, disk })
     }
 }
 
-/// The right to read a disk, until it is dropped.
+/// The right to check a disk, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
     turns: &'a CheckTurns,
@@ -49,5 +51,5 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// How long whoever waits may not notice that it need not any more.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// Time between two calls of `go_on`, and so the delay until a check that was cancelled stops waiting.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);

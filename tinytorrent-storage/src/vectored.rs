@@ -1,19 +1,19 @@
-//! Whole reads and writes at an offset: short ones are continued, interrupted ones repeated.
+//! Reads and writes at an offset, as a whole: short ones are continued, interrupted ones repeated.
 
 use std::{
     fs::File,
     io::{self, IoSlice},
 };
 
-/// As many slices as Linux, macOS and the BSDs take in one call.
+/// Slices that Linux, macOS and the BSDs take in one call.
 const MAX_SLICES: usize = 1024;
 
-/// Writes all of the slices, one after the other, from `offset` on.
+/// Writes the slices one after the other, from `offset` on.
 pub(crate) fn write_all_at(file: &File, slices: &mut [IoSlice<'_>], offset: u64) -> io::Result<()> {
     continue_writing(slices, offset, |slices, offset| write_some(file, slices, offset))
 }
 
-/// Fills the buffer from `offset` on, or as far as the file goes; gives the bytes read.
+/// Fills the buffer from `offset` on, or as far as the file reaches. Returns the number of bytes.
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     continue_reading(buffer, offset, |rest, offset| read_some(file, rest, offset))
 }

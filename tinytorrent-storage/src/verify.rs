@@ -15,43 +15,44 @@ use crate::{
     presence::Presence,
 };
 
-/// How far a [`verify`] is.
+/// The progress of a [`verify`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerifyProgress {
-    /// Pieces that were looked at.
+    /// Pieces that are checked.
     pub pieces_done: u32,
-    /// Pieces that are to be looked at.
+    /// Pieces to be checked in all.
     pub pieces_total: u32,
-    /// Bytes of those that were looked at.
+    /// Bytes of the pieces that are checked.
     pub bytes_done: u64,
 }
 
-/// What a [`verify`] found.
+/// The result of a [`verify`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Verified {
     /// Pieces that are on disk and right.
     pub have: Bitfield,
-    /// Pieces that were looked at and are not on disk at all: in no file, or never written.
+    /// Pieces that were checked and are not on disk: their files are absent or too short, or they were
+    /// never written.
     pub absent: Bitfield,
-    /// The first piece that could not be read, and why. Such pieces are not in `have`.
+    /// The first piece that could not be read, and the reason. Such pieces are not in `have`.
     pub first_error: Option<(PieceIndex, StorageError)>,
     /// A piece of a hybrid whose hashes belong to different contents, as in
-    /// [`StorageError::Inconsistent`]. The check ends with it, as no content can be right; the pieces
-    /// it did not come to are not in `have`.
+    /// [`StorageError::Inconsistent`]. The check ends with it, as no content can be right; pieces that
+    /// were not checked are not in `have`.
     pub inconsistent: Option<PieceIndex>,
-    /// Whether `progress` ended it early; then the pieces it did not come to are not in `have`.
+    /// `true` if `progress` ended the check early. Pieces that were not checked are not in `have`.
     pub is_cancelled: bool,
 }
 
-/// Looks which of the pieces are on disk and right, on so many threads, at least one.
+/// Checks which of the pieces are on disk and right. Never writes.
 ///
-/// Pieces are hashed side by side in lanes and read in slices that stay in the cache; what was
-/// never written is not read. After each batch `progress` is told how far it is and can end it
-/// (S-19). Never writes.
+/// It runs on `threads` threads, at least one. Pieces are hashed side by side in lanes, and read in slices
+/// that stay in the processor's cache. Ranges that were never written are not read. `progress` is called
+/// after each batch, and can end the check (S-19).
 ///
-/// Two at a time on one disk only keep its head moving; [`CheckTurns`](crate::CheckTurns) puts those of
+/// Two checks at a time on one disk slow each other down. [`CheckTurns`](crate::CheckTurns) puts those of
 /// [`recover`](crate::recover) one after the other.
 pub fn verify(
     storage: &Storage,
@@ -124,6 +125,7 @@ enum Verdict {
     Right,
     Wrong,
     Absent,
+    /// Right by one hash of a hybrid and wrong by the other.
     Inconsistent,
     Unreadable(StorageError),
 }
@@ -132,7 +134,9 @@ enum Verdict {
 struct Lane {
     piece: PieceIndex,
     hasher: PieceHasher,
+    /// Bytes of the piece that are read so far.
     read: u32,
+    /// The slice that is hashed next.
     buffer: Vec<u8>,
     error: Option<StorageError>,
 }
@@ -145,15 +149,16 @@ impl<F: FnMut(VerifyProgress) -> ControlFlow<()> + Send> Shared<'_, F> {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(batch) = self.batches.get(number) else { return };
             if let Some(next) = self.batches.get(number + 1) {
-                self.announce(next);
+                self.advise_reading(next);
             }
-            let verdicts = self.judge(batch, &mut buffers, &mut zeros);
+            let verdicts = self.check(batch, &mut buffers, &mut zeros);
             self.report(verdicts);
         }
     }
 
-    /// Has the system read ahead: 16 places of a file at once look like chance to it.
-    fn announce(&self, batch: &[PieceIndex]) {
+    /// Advises the system to read ahead. It would not by itself, as reads at 16 places of a file in turn
+    /// look random to it.
+    fn advise_reading(&self, batch: &[PieceIndex]) {
         for &piece in batch {
             let geometry = self.storage.geometry();
             let length = u64::from(geometry.piece_length(piece));
@@ -161,7 +166,8 @@ impl<F: FnMut(VerifyProgress) -> ControlFlow<()> + Send> Shared<'_, F> {
         }
     }
 
-    fn judge(
+    /// The verdicts on one batch of pieces.
+    fn check(
         &self,
         batch: &[PieceIndex],
         buffers: &mut Vec<Vec<u8>>,
@@ -182,7 +188,7 @@ impl<F: FnMut(VerifyProgress) -> ControlFlow<()> + Send> Shared<'_, F> {
                     let hasher = zeros.hasher(self.hashes.hasher(piece), length);
                     let judged = self.hashes.judge(vec![(piece, hasher)]);
                     verdicts.extend(judged.into_iter().map(|judged| {
-                        // Zeros that nobody wrote are no content that could be wrong.
+                        // A hole was never written, so that its zeros are not wrong but absent.
                         let is_wrong = judged == hashes::Verdict::Wrong;
                         (piece, if is_wrong { Verdict::Absent } else { judged.into() })
                     }));
@@ -253,7 +259,7 @@ impl From<hashes::Verdict> for Verdict {
 }
 
 impl Lane {
-    /// Reads the next slice; none is left after the last, or after an error.
+    /// Reads the next slice. The buffer is empty after the last one, or after an error.
     fn read_slice(&mut self, storage: &Storage) {
         let geometry = storage.geometry();
         let left = geometry.piece_length(self.piece) - self.read;
@@ -273,7 +279,7 @@ impl Lane {
     }
 }
 
-/// Zeros that were hashed, of each length once: most pieces have the same.
+/// Hashers that have seen the zeros of a piece, one for each length: most pieces have the same.
 #[derive(Default)]
 struct Zeros(Vec<(ZerosKey, PieceHasher)>);
 
@@ -281,7 +287,7 @@ struct Zeros(Vec<(ZerosKey, PieceHasher)>);
 type ZerosKey = (u32, Option<u32>);
 
 impl Zeros {
-    /// The hasher after it has seen so many zeros, all of its piece.
+    /// The hasher after `length` zeros, which are all of its piece.
     fn hasher(&mut self, mut hasher: PieceHasher, length: u32) -> PieceHasher {
         let key = (length, hasher.payload());
         if let Some((_, hasher)) = self.0.iter().find(|(known, _)| *known == key) {
@@ -299,12 +305,12 @@ impl Zeros {
     }
 }
 
-/// The last piece of each file of a v2 torrent may have a length of its own.
+/// Lengths of pieces that are kept. The last piece of each file of a v2 torrent may have its own.
 const MAX_ZEROS: usize = 8;
 
-/// As many lanes as the widest kernel has.
+/// Pieces that are hashed side by side, as many as the widest kernel has lanes.
 const LANES: usize = 16;
 
-/// Sixteen of these fit a second-level cache of 512 KiB and up, and one is long enough for the
-/// call to cost little.
+/// Bytes that are read of a piece at once. Sixteen slices fit into a second-level cache of 512 KiB, and one
+/// is long enough for the cost of the call to be small.
 const SLICE: u32 = 32 << 10;

@@ -16,8 +16,8 @@ pub enum Completion {
     /// `Ok`, and each of its bytes is in exactly one `BlocksWritten`, whatever becomes of the block,
     /// its piece or the torrent: verified, failed, lost to an error, or written after the
     /// [`TorrentDisk`](super::TorrentDisk) was dropped. A refused block is in none. So the sum of
-    /// these bytes never exceeds what was accepted, and equals it when nothing is left to do. Another
-    /// thread may be told before `store` has returned.
+    /// these bytes never exceeds what was accepted, and equals it when nothing is left to do. The
+    /// completion may come, on another thread, before `store` has returned.
     ///
     /// One for each batch, before the completions of the pieces in it.
     BlocksWritten {
@@ -42,10 +42,9 @@ pub enum Completion {
         /// so that no peer can be blamed.
         is_recovered: bool,
     },
-    /// The piece of a hybrid has the SHA-1 that the torrent says, but not the merkle root, or the other
-    /// way round: the torrent contradicts itself, and no content can be right (BEP 52, "upgrade
-    /// path"). Nobody who sent a block is at fault. All of its blocks are forgotten, and there is no
-    /// use in storing more of the torrent.
+    /// The piece of a hybrid has the right SHA-1 and a wrong merkle root, or the other way round. The
+    /// torrent contradicts itself, so that no content can be right (BEP 52, "upgrade path"), and no peer
+    /// is at fault. All blocks of the piece are forgotten. It is of no use to store more of the torrent.
     PieceInconsistent {
         /// The piece.
         piece: PieceIndex,
@@ -79,14 +78,14 @@ pub enum Completion {
     /// All blocks that were stored before the checkpoint are on the medium, and so is a resume record of
     /// them.
     Checkpointed,
-    /// The checkpoint was not made; the record before it, if any, still stands.
+    /// The checkpoint was not made; the old record, if any, is unchanged.
     NotCheckpointed {
         /// The reason.
         error: StorageError,
     },
 }
 
-/// The SHA-1 of a block. It tells a bad block from the good one that comes later.
+/// The SHA-1 of a block, by which a bad one is found when the good one has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BlockDigest(pub(crate) [u8; 20]);
 

@@ -82,10 +82,10 @@ pub use options::DiskOptions;
 ///     match completion {
 ///         Completion::BlocksWritten { .. } => {} // Peers may be asked for as many more.
 ///         Completion::PieceVerified { piece, .. } => {
-///             verified += 1; // Others may be told of the piece, and ask for blocks of it.
+///             verified += 1; // Peers may learn of the piece, and request blocks of it.
 ///             torrent.read(geometry.block(piece.get(), 0, 100).unwrap(), 42);
 ///         }
-///         Completion::PieceFailed { .. } => panic!("somebody sent wrong data"),
+///         Completion::PieceFailed { .. } => panic!("a peer sent wrong data"),
 ///         Completion::PieceUnstored { error, .. } => return Err(error.into()),
 ///         Completion::BlockRead { tag: 42, data, .. } => {
 ///             assert_eq!(data.len(), 100);
@@ -250,7 +250,7 @@ impl TorrentDisk {
     /// [`Completion::PieceVerified`], [`Completion::PieceFailed`], [`Completion::PieceUnstored`] or,
     /// for a hybrid, [`Completion::PieceInconsistent`].
     ///
-    /// The last block that is received goes to [`store_last`](Self::store_last).
+    /// The last block that is received should be passed to [`store_last`](Self::store_last) instead.
     pub fn verify(&self, piece: PieceIndex, options: VerifyOptions) {
         self.shared.verify(&self.content, piece, options);
     }
@@ -258,8 +258,8 @@ impl TorrentDisk {
     /// Asks for a block of a verified piece. Ends as [`Completion::BlockRead`] or
     /// [`Completion::BlockUnread`] with the same tag, unless it is cancelled or the torrent is dropped.
     ///
-    /// The tag belongs to the caller, and is only passed on: any number of requests may share one, such
-    /// as the peer that they are for.
+    /// The disk makes no use of the tag, so that any number of requests may have the same, such as the
+    /// number of their peer.
     ///
     /// Requests made shortly after each other are served together, and those for neighbouring
     /// blocks are read from disk at once.
@@ -267,14 +267,14 @@ impl TorrentDisk {
         self.shared.read(&self.content, block, tag);
     }
 
-    /// The block, if it is in memory because a neighbour was read lately. Only for blocks of verified
-    /// pieces, as for [`read`](Self::read).
+    /// The block, if it is in the read cache, because a neighbour was read before. Only for blocks of
+    /// verified pieces, as for [`read`](Self::read).
     ///
-    /// For an event loop, which it spares a round trip to the threads: one look-up in a hash table,
-    /// under a lock that is never held during I/O. The longest that others hold it is a scan of the
-    /// cached runs, of which the default cache has 32. A block of 16 KiB is a slice of the run that it
-    /// was read with, without a copy, and keeps that run of up to 256 KiB in memory until it is
-    /// dropped; a shorter block is copied.
+    /// It is fit for an event loop, and saves a round trip to the threads. It costs one look-up in a hash
+    /// table, under a lock that is never held during I/O; at most, the threads hold that lock for a scan
+    /// of the cached runs, of which the default cache has 32. A block of 16 KiB is not copied: it is a
+    /// slice of its run, and keeps the run, up to 256 KiB, in memory until it is dropped. A shorter block
+    /// is copied.
     pub fn read_cached(&self, block: BlockInfo) -> Option<Bytes> {
         self.shared.cache.get(&self.content, block)
     }
@@ -297,7 +297,7 @@ impl TorrentDisk {
 
     /// Bytes of accepted blocks of this torrent that are not written yet. Above
     /// [`unstored_limit`](Self::unstored_limit), the disk is slower than the peers, and should be asked
-    /// to store no more. [`Completion::BlocksWritten`] gives the same figure without a look at it.
+    /// to store no more. [`Completion::BlocksWritten`] gives the same figure without a call.
     pub fn unstored_bytes(&self) -> u64 {
         self.content.unstored.load(std::sync::atomic::Ordering::Relaxed)
     }

@@ -50,8 +50,8 @@ impl DiskOptions {
     }
 
     /// Syncs a piece to the medium before it is reported as verified (S-26). Default: no. Without it, a
-    /// power failure may lose pieces that peers were told of, which recovery finds out. It costs a sync
-    /// for each batch of pieces.
+    /// power failure may lose pieces that were announced to peers; recovery notices that. It costs a
+    /// sync for each batch of pieces.
     pub fn sync_before_have(&mut self, sync: bool) -> &mut Self {
         self.sync_before_have = sync;
         self

@@ -1,4 +1,4 @@
-//! What the files on disk say of the record's claims, without being read.
+//! The claims of a record against the stamps of the files on disk, which are not read.
 
 use tinytorrent_metainfo::FileIndex;
 use tinytorrent_types::{BlockInfo, PieceIndex};
@@ -6,19 +6,20 @@ use tinytorrent_types::{BlockInfo, PieceIndex};
 use super::ResumeRecord;
 use crate::{FileStamp, Misfit, Storage, StorageError};
 
-/// The stamps of the files now, and which are as they were recorded.
+/// The stamps of the files now, compared with those in the record.
 pub(super) struct Files {
     stamps: Vec<Option<FileStamp>>,
     is_unchanged: Vec<bool>,
 }
 
+/// The state of the files of a piece.
 pub(super) enum Claim {
     /// A file of the piece does not exist.
     Absent,
-    /// A file of the piece is not as the record knows it.
+    /// A file of the piece has another stamp than in the record.
     Changed,
     Unchanged,
-    /// No file has anything of it.
+    /// The piece is padding, and in no file.
     Padding,
 }
 
@@ -37,7 +38,7 @@ impl Files {
         Ok(Self { stamps, is_unchanged })
     }
 
-    /// The files that are longer than their torrent says.
+    /// The files that are longer than in the torrent.
     pub(super) fn longer(&self, storage: &Storage) -> Vec<Misfit> {
         let mut misfits = storage.misfits_among(&self.stamps);
         misfits.retain(Misfit::is_longer);
@@ -61,7 +62,7 @@ impl Files {
         claim
     }
 
-    /// The files that exist, have data and look as they did.
+    /// The files that have data, and the same stamps as in the record.
     pub(super) fn unchanged<'a>(
         &'a self,
         storage: &'a Storage,
@@ -70,7 +71,7 @@ impl Files {
         files.filter(|file| self.is_unchanged[file.as_usize()] && self.size(*file) > 0)
     }
 
-    /// Takes a file for changed, however it looks.
+    /// Takes a file for changed, whatever its stamp.
     pub(super) fn doubt(&mut self, file: FileIndex) {
         self.is_unchanged[file.as_usize()] = false;
     }
@@ -84,7 +85,7 @@ impl Files {
         self.stamps[file.as_usize()].map_or(0, |stamp| stamp.size)
     }
 
-    /// `true` if all files of the block reach so far.
+    /// Returns `true` if all files of the block are long enough for it.
     pub(super) fn may_have(&self, storage: &Storage, block: BlockInfo) -> bool {
         storage.layout().block_spans(block).filter(|span| !span.is_pad).all(|span| {
             storage.is_in_parts(span.file) || self.size(span.file) >= span.offset + span.length

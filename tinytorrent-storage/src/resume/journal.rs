@@ -18,7 +18,7 @@ use tinytorrent_types::{Geometry, InfoHashes, PieceIndex};
 
 use crate::{Operation, Storage, StorageError, resume::PartialPiece, vectored};
 
-/// The blocks of unfinished pieces that are said to be on disk, sorted.
+/// The blocks of unfinished pieces that are claimed to be on disk, sorted.
 pub(crate) type Claims = BTreeMap<PieceIndex, Vec<u32>>;
 
 /// Neighbouring blocks of one piece.
@@ -26,7 +26,7 @@ pub(crate) type Claims = BTreeMap<PieceIndex, Vec<u32>>;
 pub(crate) struct BlockRange {
     pub(crate) piece: PieceIndex,
     pub(crate) first: u32,
-    /// Zero: all blocks of the piece were discarded.
+    /// Number of blocks; zero if all blocks of the piece were discarded.
     pub(crate) count: u32,
 }
 
@@ -39,14 +39,14 @@ pub(crate) struct Journal {
 
 #[derive(Debug, Default)]
 enum State {
-    /// Opened with the first entry, so that a seeder leaves no file.
+    /// Not opened before the first entry, so that a seeder leaves no file.
     #[default]
     Closed,
     Open {
         file: File,
         length: u64,
     },
-    /// Could not be written: the disk may be full. Tried again after the next checkpoint.
+    /// It could not be written, as the disk is full for instance. The next checkpoint writes it anew.
     Broken,
 }
 
@@ -79,7 +79,7 @@ impl Journal {
         value
     }
 
-    /// Whether it has grown so long that it should be written anew.
+    /// Returns `true` if it is so long that it should be written anew.
     pub(crate) fn is_long(&self) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         matches!(*state, State::Open { length, .. } if length > LONG)
@@ -148,7 +148,7 @@ impl Journal {
     }
 }
 
-/// Writes a file beside the one of this name and puts it in its place, so that a kill or a full
+/// Replaces the file of this name. The new one is written beside it and renamed, so that a kill or a full
 /// disk leaves the old one.
 pub(super) fn replace(
     root: &Folder,
@@ -161,7 +161,7 @@ pub(super) fn replace(
     let written =
         write_draft(root, &draft, bytes, sync).and_then(|()| Ok(root.rename(&draft, name)?));
     if written.is_err() {
-        // It is of no use to anybody; why it failed matters more than whether this does.
+        // The first error is the one to report.
         let _ = root.remove([draft.as_bytes()]);
     }
     written?;
@@ -209,7 +209,7 @@ fn replay(geometry: &Geometry, entries: &[u8]) -> Claims {
         } else {
             let blocks = claims.entry(range.piece).or_default();
             blocks.extend(range.first..range.first + range.count);
-            // Only damage or malice repeats blocks; they must not fill memory.
+            // Only a damaged or forged journal repeats blocks. They must not fill memory.
             if blocks.len() > 2 * geometry.block_count(range.piece) as usize {
                 tidy(blocks);
             }
@@ -236,21 +236,21 @@ fn ranges_of(partial: &PartialPiece) -> Vec<BlockRange> {
     ranges
 }
 
-/// Four bytes of a hash: enough to tell an entry that was cut or never reached the disk.
+/// Four bytes of a hash, enough to find an entry that was cut or never reached the disk.
 fn checksum(bytes: &[u8]) -> [u8; 4] {
     let [a, b, c, d, ..] = tinytorrent_hash::sha1(bytes);
     [a, b, c, d]
 }
 
-/// Name, version 1, end of line: what a `file` command shows.
+/// Name and version of the format, in a line of its own.
 const MAGIC: &[u8; 8] = b"ttjrnl1\n";
 const HEADER: usize = 32;
 const ENTRY: usize = 16;
 
-/// 65,536 entries.
+/// Bytes after which a journal is written anew: 65,536 entries.
 const LONG: u64 = 1 << 20;
 
-/// What is read at most: a journal is written anew long before.
+/// Bytes that are read at most. A journal is written anew long before it has as many.
 const LONGEST: u64 = 16 << 20;
 
 impl Storage {

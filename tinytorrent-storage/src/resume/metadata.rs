@@ -14,8 +14,8 @@ use crate::StorageError;
 /// and its version, then a torrent file of the info dictionary and the piece layers (BEP 52), as
 /// far as they are known. Trackers and web seeds are not in it.
 ///
-/// What is read is proven as if a peer had sent it: the info dictionary by the info-hash, each layer
-/// by its root in there. Whatever else stands in the file counts for nothing.
+/// Its content is checked like that of a peer: the info dictionary against the info-hash, each piece layer
+/// against its root in the info dictionary. Everything else in the file is ignored.
 ///
 /// ```
 /// use tinytorrent_metainfo::{Metainfo, ReadOptions};
@@ -37,8 +37,8 @@ pub struct MetadataFile {
 }
 
 impl MetadataFile {
-    /// The file for the torrent of these hashes, all that are known, in the folder that holds the
-    /// torrent's name. Nothing is opened.
+    /// The file for the torrent with these hashes, in the folder that holds the content. `identity` has
+    /// all hashes that are known. Nothing is opened.
     pub fn new(folder: impl Into<PathBuf>, identity: InfoHashes) -> Self {
         Self { folder: folder.into(), identity }
     }
@@ -48,11 +48,11 @@ impl MetadataFile {
         self.folder.join(file_name(&self.identity))
     }
 
-    /// The metadata, if it is there and is that of the torrent. Piece layers may be missing. Strict
-    /// `options` refuse a v2 torrent without them.
+    /// The metadata, if the file has that of the torrent. Piece layers may be missing, for which strict
+    /// `options` refuse a v2 torrent.
     ///
-    /// A file that is absent, damaged, larger than 128 MiB, of another version or of another torrent
-    /// is none: peers have to be asked, and there is no reason to fail.
+    /// Returns `None`, and no error, for a file that is absent, damaged, larger than 128 MiB, of another
+    /// version or of another torrent: peers have the metadata, too.
     pub fn load(&self, options: &ReadOptions) -> Option<Metainfo> {
         let folder = Folder::open(&self.folder).ok()?;
         let file = folder.open_file([file_name(&self.identity).as_bytes()]).ok()?;
@@ -66,11 +66,11 @@ impl MetadataFile {
         is_right.then(|| metainfo.to_proven())
     }
 
-    /// Brings the metadata to the medium in place of what was there: a kill, a power failure or a
-    /// full disk leaves one or the other, whole. The folder is created where it is missing.
+    /// Replaces the file with this metadata, and syncs it to the medium. A kill, a power failure or a full
+    /// disk leaves either the old file or the new one, whole. The folder is created if it is missing.
     ///
     /// # Errors
-    /// The system refuses; what was there before still stands.
+    /// The system refuses; the old file, if any, is unchanged.
     pub fn save(&self, metainfo: &Metainfo) -> Result<(), StorageError> {
         let folder = Folder::create(&self.folder)?;
         let bytes = [MAGIC, &metainfo.to_proven().to_bytes()].concat();
@@ -90,7 +90,7 @@ impl MetadataFile {
     }
 }
 
-/// Removes what any link to this torrent had kept: one may name a hybrid by one of its hashes.
+/// Removes the files of all links to this torrent: a link may name a hybrid by one of its hashes.
 pub(super) fn remove_all(folder: &Folder, identity: &InfoHashes) -> Result<(), StorageError> {
     let single = [identity.v1().map(InfoHashes::from_v1), identity.v2().map(InfoHashes::from_v2)];
     single.iter().flatten().try_for_each(|identity| remove(folder, identity))
@@ -106,7 +106,7 @@ fn file_name(identity: &InfoHashes) -> String {
 
 const MAGIC: &[u8] = b"ttmeta1\n";
 
-/// As much as torrents are read of by default.
+/// Bytes of a file at most, the same as for a torrent file.
 const MAX_BYTES: u64 = 128 << 20;
 
 #[cfg(test)]

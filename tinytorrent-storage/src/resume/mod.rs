@@ -1,4 +1,4 @@
-//! What survives the end of a run.
+//! Resume data: files beside the content from which the next run continues.
 
 mod files;
 mod journal;
@@ -17,28 +17,28 @@ pub use metadata::MetadataFile;
 pub use record::{RecordError, ResumeRecord};
 pub use recover::{RecoverOptions, recover};
 
-/// What a run finds of the runs before it.
+/// The state of the content that earlier runs have left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recovered {
     /// Pieces that are on disk and right.
     pub have: Bitfield,
-    /// Unfinished pieces of which some blocks are on disk, in order. Nobody has checked them; if
-    /// such a piece fails, nobody is to blame.
+    /// Unfinished pieces with some blocks on disk, in order. The blocks are not checked, so that no peer
+    /// can be blamed if such a piece fails.
     pub partial: Vec<PartialPiece>,
-    /// What the record counted; zeros if there was none.
+    /// The counters of the record; zeros without one.
     pub counters: Counters,
-    /// Files that are longer than their torrent says, wanted or not.
+    /// Files that are longer than in the torrent, wanted or not.
     pub longer: Vec<Misfit>,
 }
 
 impl Recovered {
-    /// Nothing: a download begins.
+    /// The state before a download: no pieces.
     pub fn nothing(piece_count: u32) -> Self {
         Self::with_pieces(Bitfield::new(piece_count))
     }
 
-    /// These pieces, and no others: after a [`verify`](crate::verify()), say.
+    /// The state with these pieces and no others, after a [`verify`](crate::verify()) for instance.
     pub fn with_pieces(have: Bitfield) -> Self {
         Self { have, partial: Vec::new(), counters: Counters::default(), longer: Vec::new() }
     }
@@ -54,14 +54,14 @@ pub struct PartialPiece {
     pub blocks: Vec<u32>,
 }
 
-/// Totals that last longer than a run (S-27). Bytes, unless the name says otherwise.
+/// Totals over all runs (S-27), in bytes unless the name has another unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
     /// Payload received.
     pub downloaded: u64,
     /// Payload sent.
     pub uploaded: u64,
-    /// Payload received in vain: duplicates and pieces that failed.
+    /// Payload received without use: duplicates and pieces that failed.
     pub wasted: u64,
     /// Time the torrent was active.
     pub active_seconds: u64,

@@ -6,12 +6,12 @@ use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashV2, InfoHashes};
 use super::{Counters, PartialPiece, journal::replace, metadata, stamp};
 use crate::{FileStamp, Storage, StorageError};
 
-/// What a run leaves for the next one: which pieces are on disk, and how the files looked then.
+/// The record of a run for the next one: the pieces on disk, and the stamps of the files.
 ///
-/// It is kept beside the content, in `.<info-hash>.tinytorrent-resume` in the root folder, so that
-/// it goes where the content goes. All numbers are big-endian:
+/// It is kept beside the content, in `.<info-hash>.tinytorrent-resume` in the root folder, and so moves with
+/// it. All numbers are big-endian:
 ///
-/// | bytes | what |
+/// | bytes | content |
 /// |---|---|
 /// | 8 | `ttresum2`: the format and its version |
 /// | 1, 20, 32 | which info-hashes there are (1: v1, 2: v2), and both, zeros for one there is not |
@@ -23,12 +23,12 @@ use crate::{FileStamp, Storage, StorageError};
 /// | 4 + ⌈blocks / 8⌉ each | a partial piece and its blocks, first block first |
 /// | 20 | SHA-1 of all before |
 ///
-/// Records of version 1 are read, too. Their stamps end after `modified`; where a file has more than
-/// that, it does not look as it did, and is checked.
+/// Records of version 1 are read, too. Their stamps end after `modified`. On systems that have more, no
+/// stamp is equal, and the files are checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResumeRecord {
-    /// The torrent it is of.
+    /// The info-hashes of the torrent.
     pub identity: InfoHashes,
     /// Pieces that are on the medium and right.
     pub have: Bitfield,
@@ -36,27 +36,27 @@ pub struct ResumeRecord {
     pub partial: Vec<PartialPiece>,
     /// Totals.
     pub counters: Counters,
-    /// How each file looked, in the torrent's order; `None` for one that did not exist.
+    /// The stamp of each file, in the torrent's order; `None` for one that did not exist.
     pub stamps: Vec<Option<FileStamp>>,
 }
 
-/// Why bytes are no resume record of a torrent.
+/// The reason why bytes are no resume record of a torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// Not a record, or one of a version we do not know.
+    /// They are no record, or one of an unknown version.
     #[error("not a resume record of a known version")]
     UnknownFormat,
-    /// It ends early, or the checksum is not that of the rest.
+    /// The record ends early, or its checksum is wrong.
     #[error("the resume record is damaged")]
     Damaged,
-    /// It is of a torrent with another info-hash or another shape.
+    /// The record belongs to a torrent with other info-hashes or another layout.
     #[error("the resume record is of another torrent")]
     OtherTorrent,
 }
 
 impl ResumeRecord {
-    /// The record as it is kept.
+    /// The bytes of the record, as in its file.
     pub fn to_bytes(&self, geometry: &Geometry) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend(shape(&self.identity, geometry, self.stamps.len() as u32));
@@ -84,7 +84,7 @@ impl ResumeRecord {
     /// Reads a record of this torrent.
     ///
     /// # Errors
-    /// See [`RecordError`]; a caller has lost nothing but progress.
+    /// See [`RecordError`]. Without a record, the content has to be checked, and no more.
     pub fn from_bytes(
         bytes: &[u8],
         identity: &InfoHashes,
@@ -102,23 +102,23 @@ impl ResumeRecord {
         let shape = shape(identity, geometry, file_count);
         let body = body.get(MAGIC.len()..).ok_or(RecordError::Damaged)?;
         let rest = body.strip_prefix(&shape[..]).ok_or(RecordError::OtherTorrent)?;
-        // From here on the bytes are what somebody wrote; lengths are checked all the same.
+        // A checksum is no proof against forgery, so that lengths are checked here, too.
         let fields = Fields { rest, geometry, is_version_1 };
         fields.read(identity, file_count).ok_or(RecordError::Damaged)
     }
 
-    /// Brings the record to the medium in place of the one before: a kill, a power failure or a
-    /// full disk leaves one or the other, whole.
+    /// Replaces the record of this content, and syncs it to the medium. A kill, a power failure or a full
+    /// disk leaves either the old record or the new one, whole.
     ///
     /// # Errors
-    /// The system refuses; the record before it, if any, still stands.
+    /// The system refuses; the old record, if any, is unchanged.
     pub fn save(&self, storage: &Storage) -> Result<(), StorageError> {
         let bytes = self.to_bytes(storage.geometry());
         replace(storage.root(), &file_name(&self.identity), &bytes, true)
     }
 
-    /// The record of this content. One that is absent, damaged or of another torrent is none:
-    /// there is then more to check, and no reason to fail.
+    /// The record of this content. Returns `None`, and no error, for one that is absent, damaged or of
+    /// another torrent: then there is more to check.
     pub fn load(storage: &Storage) -> Option<Self> {
         let (geometry, file_count) = (storage.geometry(), storage.layout().file_count());
         let name = file_name(&storage.identity());
@@ -128,7 +128,8 @@ impl ResumeRecord {
         Self::from_bytes(&bytes, &storage.identity(), geometry, file_count).ok()
     }
 
-    /// Removes the record and the journal of this content, and the [`MetadataFile`](super::MetadataFile) if there is one.
+    /// Removes the record and the journal of this content, and its
+    /// [`MetadataFile`](super::MetadataFile), if there is one.
     ///
     /// # Errors
     /// The system refuses.
@@ -180,7 +181,7 @@ impl Fields<'_> {
     }
 
     fn stamp(&mut self) -> Option<Option<FileStamp>> {
-        // Zeros make what version 1 leaves out absent.
+        // The parts that version 1 does not have stay zeros, which means that they are absent.
         let length = if self.is_version_1 { stamp::LENGTH_1 } else { stamp::LENGTH };
         let mut bytes = [0; stamp::LENGTH];
         bytes[..length].copy_from_slice(self.bytes(length)?);
@@ -208,7 +209,7 @@ impl Fields<'_> {
     }
 }
 
-/// The torrent that a record belongs to, as bytes.
+/// The part of a record that names its torrent and its layout.
 fn shape(identity: &InfoHashes, geometry: &Geometry, file_count: u32) -> Vec<u8> {
     let (v1, v2) = (identity.v1(), identity.v2());
     let mut bytes = vec![u8::from(v1.is_some()) | u8::from(v2.is_some()) << 1];
@@ -224,7 +225,7 @@ fn file_name(identity: &InfoHashes) -> String {
     format!(".{}.tinytorrent-resume", identity.to_wire())
 }
 
-/// No record of this torrent is longer, however many pieces are partial.
+/// An upper bound of the length of a record of this torrent, however many pieces are partial.
 fn longest(geometry: &Geometry, file_count: u32) -> u64 {
     let pieces = u64::from(geometry.piece_count());
     let bits = geometry.total_length() / u64::from(tinytorrent_types::BLOCK_LENGTH) / 8;

@@ -10,12 +10,12 @@ use super::{
 };
 use crate::{CheckTurns, PieceHashes, Storage, StorageError, Verified, VerifyProgress, verify};
 
-/// How to [`recover`].
+/// Options of [`recover`].
 ///
 /// # Defaults
 /// - [`threads`](Self::threads): as many as there are processors, at most 4
 /// - [`ignore_record`](Self::ignore_record): no
-/// - [`turns`](Self::turns): none, it waits for nobody
+/// - [`turns`](Self::turns): none
 /// - [`sample_bytes`](Self::sample_bytes): 16 MiB
 /// - [`seed`](Self::seed): 0
 #[derive(Debug, Clone)]
@@ -28,35 +28,36 @@ pub struct RecoverOptions {
 }
 
 impl RecoverOptions {
-    /// Threads that check what the record does not vouch for.
+    /// Threads that hash pieces. Default: as many as there are processors, at most 4.
     pub fn threads(&mut self, threads: usize) -> &mut Self {
         self.threads = threads;
         self
     }
 
-    /// Whether to check everything that is on disk, record or not.
+    /// Checks everything that is on disk, as if there were no record. Default: no.
     pub fn ignore_record(&mut self, ignore: bool) -> &mut Self {
         self.ignore_record = ignore;
         self
     }
 
-    /// What is checked waits until nobody else with the same turns checks on the same disk (S-19);
-    /// what the record vouches for does not wait. Until then progress tells of no piece.
+    /// Puts the check after those of others with the same turns on the same disk (S-19). Default: none,
+    /// it does not wait. While it waits, progress reports no pieces. There is no wait if the record
+    /// answers for everything.
     pub fn turns(&mut self, turns: Arc<CheckTurns>) -> &mut Self {
         self.turns = Some(turns);
         self
     }
 
-    /// Bytes that are hashed at most of what the record vouches for; zero for none. Default: 16 MiB.
-    /// No more than 16 pieces are taken, of no more than 32 files, which a spinning disk reads in half
-    /// a second; one piece is taken however large it is. It does not wait for [`turns`](Self::turns).
+    /// Bytes of the sample, which is hashed although the record vouches for it; zero for none. Default:
+    /// 16 MiB. A sample has no more than 16 pieces of 32 files, which a spinning disk reads in half a
+    /// second, and at least one piece, however large. It does not wait for [`turns`](Self::turns).
     pub fn sample_bytes(&mut self, bytes: u64) -> &mut Self {
         self.sample_bytes = bytes;
         self
     }
 
-    /// Seed of the choice of that sample. Default: 0. With another one each time, all of the content
-    /// has its turn over many runs.
+    /// Seed of the random choice of that sample. Default: 0. With another one in each run, many runs check
+    /// all of the content.
     pub fn seed(&mut self, seed: u64) -> &mut Self {
         self.seed = seed;
         self
@@ -76,26 +77,25 @@ impl Default for RecoverOptions {
     }
 }
 
-/// Finds what earlier runs have left on disk.
+/// Finds the pieces and blocks that earlier runs have left on disk.
 ///
-/// The record's claims hold for files whose [`FileStamp`](crate::FileStamp) is as it was. Every piece of any other
-/// file that has data on disk is checked, which finds what was written after the record, and blocks
-/// of unfinished pieces are found through the journal or, without one, the record (S-16, S-18). What was killed
-/// loses what was in its memory, and nothing else.
+/// The record's claims hold for files with the same [`FileStamp`](crate::FileStamp) as in the record. In all
+/// other files, every piece with data on disk is checked, which finds pieces that were written after the
+/// record. Blocks of unfinished pieces are found through the journal or, without one, the record (S-16,
+/// S-18). A run that was killed loses the blocks in its memory, and nothing else.
 ///
-/// A sample of what the record vouches for is hashed all the same: up to 16 pieces, of each file or
-/// of files here and there. If one is wrong, all of its file is checked, and if several files are
-/// wrong, everything is.
+/// A sample of the pieces that the record vouches for is hashed as well: up to 16 pieces, spread over the
+/// files. If one is wrong, its whole file is checked, and if several files are wrong, everything is.
 ///
-/// Claims that do not hold are taken back in the journal, so that no later run finds them again; a storage
-/// that is read-only is not written to.
+/// Claims that are false are removed from the journal, so that no later run finds them again. A read-only
+/// storage is not written to.
 ///
-/// `None` if `progress` ended it.
+/// Returns `None` if `progress` ended it.
 ///
 /// # Errors
-/// The system refuses, something else stands where a file should, or a hybrid torrent contradicts itself
-/// ([`StorageError::Inconsistent`]). Files that are absent or too
-/// short are no error, nor are records that are absent or damaged.
+/// The system refuses, something else is in the place of a file, or a hybrid torrent contradicts itself
+/// ([`StorageError::Inconsistent`]). Files that are absent or too short are no error, nor are records that
+/// are absent or damaged.
 pub fn recover(
     storage: &Storage,
     hashes: &PieceHashes,
@@ -104,7 +104,7 @@ pub fn recover(
 ) -> Result<Option<Recovered>, StorageError> {
     let geometry = storage.geometry();
     let record = ResumeRecord::load(storage);
-    // Also a record that is ignored now counts for the next run.
+    // Of a record that is ignored, too: the next run may use it.
     let is_needed = record.as_ref().is_some_and(|record| !record.partial.is_empty());
     let record = record.filter(|_| !options.ignore_record);
     let mut files = Files::look(storage, record.as_ref())?;
@@ -136,7 +136,7 @@ pub fn recover(
     Ok(Some(recovered))
 }
 
-/// Hashes a sample of what the record vouches for, and doubts the files of pieces that are wrong.
+/// Hashes a sample of the pieces that the record vouches for. The files of wrong ones are taken for changed.
 fn check_sample(
     storage: &Storage,
     hashes: &PieceHashes,
@@ -149,7 +149,7 @@ fn check_sample(
     let go_on = |_| ControlFlow::Continue(());
     let verified = verify(storage, hashes, &pieces, options.threads, go_on);
     refuse_inconsistent(&verified)?;
-    sample.judge(&verified, storage, files);
+    sample.doubt_wrong_files(&verified, storage, files);
     Ok(())
 }
 
@@ -183,7 +183,7 @@ fn vouched_pieces(storage: &Storage, record: Option<&ResumeRecord>, files: &File
     have
 }
 
-/// The pieces that only their hash can tell about.
+/// The pieces to be hashed: those that may be on disk and that the record does not vouch for.
 fn unsure_pieces(storage: &Storage, files: &Files, claims: &Claims, have: &Bitfield) -> Bitfield {
     let geometry = storage.geometry();
     let mut unsure = Bitfield::new(geometry.piece_count());
@@ -244,12 +244,12 @@ fn correct_journal(storage: &Storage, journal: Option<Claims>, is_needed: bool, 
     };
     if !is_right && !storage.is_read_only() {
         let kept = kept.into_iter().map(|(piece, blocks)| PartialPiece { piece, blocks });
-        // A claim that stands although it is false costs a piece that fails and comes anew.
+        // An error leaves a false claim, which costs a piece that fails and is downloaded again.
         let _ = storage.journal().rewrite(storage.root(), is_needed, || kept.collect());
     }
 }
 
-/// An error if some content has shown that the torrent contradicts itself (V-17).
+/// An error if the check found that the torrent contradicts itself (V-17).
 fn refuse_inconsistent(verified: &Verified) -> Result<(), StorageError> {
     match verified.inconsistent {
         Some(piece) => Err(StorageError::Inconsistent { piece: piece.get() }),

@@ -1,7 +1,7 @@
-//! A sample of the record's claims, hashed at the start.
+//! A random sample of the record's claims, which is hashed at the start.
 //!
-//! A file may look as it did and have another content: a disk fails, a tool writes around the file
-//! system, and some systems keep neither inodes nor a time of change that no program can set.
+//! A file may have the same stamp and another content: a disk fails, a tool writes past the file system, and
+//! some systems have neither inodes nor a time of change that programs cannot set.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,18 +15,18 @@ use super::{
 };
 use crate::{Storage, Verified};
 
-/// Pieces of a sample at most: as many as are hashed side by side.
+/// Pieces of a sample at most, as many as are hashed side by side.
 const PIECES: u32 = 16;
 
-/// Parts of files that a sample has at most, but for its first piece: each is a seek, and a piece of
-/// a torrent of tiny files has hundreds.
+/// Parts of files in a sample at most, not counting its first piece. Each is a seek, and a piece of a
+/// torrent of tiny files has hundreds of them.
 const PARTS: usize = 32;
 
-/// Bytes of a sample at most, but for its first piece. A spinning disk takes 10 ms for each of 32
-/// seeks and 110 ms to read so much, less than half a second in all; others take some 10 ms.
+/// Bytes of a sample at most, not counting its first piece. A spinning disk takes 10 ms for each of 32
+/// seeks and 110 ms to read as much, which is less than half a second; others take some 10 ms.
 pub(super) const BYTES: u64 = 16 << 20;
 
-/// Claimed pieces, each with the file that it was picked for.
+/// The pieces of a sample, each with the file that it was picked for.
 pub(super) struct Sample {
     picks: BTreeMap<PieceIndex, FileIndex>,
 }
@@ -49,7 +49,8 @@ impl Sample {
         let mut room = Room { bytes, parts: PARTS, is_whole: true };
         let first = below(draw(seed, 2 * PIECES), PIECES as usize) as u32;
         for turn in 0..PIECES {
-            // Now here, now there, as there may be no room for all: 5 and 16 have no factor in common.
+            // Steps of 5 reach all 16 turns, as 5 and 16 have no common factor, and are spread over the
+            // torrent if there is no room for all of them.
             let turn = (first + 5 * turn) % PIECES;
             let file = vouched[position(turn, vouched.len(), draw(seed, turn))];
             let picked = sample.pick_of(storage, record, files, file, draw(seed, PIECES + turn));
@@ -62,17 +63,17 @@ impl Sample {
         sample
     }
 
-    /// A claimed piece of the file that was not picked before: the first one from a random place on.
+    /// A claimed piece of the file that was not picked before: the first one from a random piece on.
     fn pick_of(
         &self,
         storage: &Storage,
         record: &ResumeRecord,
         files: &Files,
         file: FileIndex,
-        chance: u64,
+        random: u64,
     ) -> Option<PieceIndex> {
         let pieces = || storage.layout().file_pieces(file);
-        let start = below(chance, pieces().len());
+        let start = below(random, pieces().len());
         pieces().skip(start).chain(pieces().take(start)).find(|piece| {
             record.have.contains(*piece)
                 && !self.picks.contains_key(piece)
@@ -89,9 +90,14 @@ impl Sample {
         pieces
     }
 
-    /// Takes the files of wrong pieces for changed. One file may have had an accident; if two are
-    /// wrong, the others are as likely to be, and all are taken for changed.
-    pub(super) fn judge(&self, verified: &Verified, storage: &Storage, files: &mut Files) {
+    /// Takes the files of wrong pieces for changed, and all files if pieces of two or more are wrong: then
+    /// the others are likely to be wrong, too.
+    pub(super) fn doubt_wrong_files(
+        &self,
+        verified: &Verified,
+        storage: &Storage,
+        files: &mut Files,
+    ) {
         let wrong = || self.picks.iter().filter(|(piece, _)| !verified.have.contains(**piece));
         if wrong().map(|(_, file)| file).collect::<BTreeSet<_>>().len() > 1 {
             return files.doubt_all();
@@ -104,16 +110,16 @@ impl Sample {
     }
 }
 
-/// The budget that is left for a sample.
+/// The room that is left in a sample.
 struct Room {
     bytes: u64,
     parts: usize,
-    /// Nothing was taken yet.
+    /// No piece was taken yet.
     is_whole: bool,
 }
 
 impl Room {
-    /// `false` if there is no room for the piece; there always is for the first.
+    /// Takes the room for a piece. Returns `false` if there is not enough; the first piece always fits.
     fn take(&mut self, storage: &Storage, piece: PieceIndex) -> bool {
         let bytes = u64::from(storage.geometry().piece_length(piece));
         let parts = storage.layout().piece_spans(piece).filter(|span| !span.is_pad).count();
@@ -124,18 +130,18 @@ impl Room {
     }
 }
 
-/// The file of a turn: each in its turn if they are few, or else one of as many as there are
-/// between this turn and the next.
-fn position(turn: u32, count: usize, chance: u64) -> usize {
+/// The position of the file for a turn. Few files have their turns one after the other. Many are divided
+/// among the turns, and a random one is picked of each share.
+fn position(turn: u32, count: usize, random: u64) -> usize {
     let (turn, turns) = (turn as usize, PIECES as usize);
-    if count <= turns { turn % count } else { (turn * count + below(chance, count)) / turns }
+    if count <= turns { turn % count } else { (turn * count + below(random, count)) / turns }
 }
 
-fn below(chance: u64, count: usize) -> usize {
-    (chance % count.max(1) as u64) as usize
+fn below(random: u64, count: usize) -> usize {
+    (random % count.max(1) as u64) as usize
 }
 
-/// A number that looks random, the same for the same seed.
+/// A pseudo-random number, the same for the same seed.
 fn draw(seed: u64, number: u32) -> u64 {
     let hash = sha1(&[&seed.to_be_bytes()[..], &number.to_be_bytes()].concat());
     u64::from_be_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|byte| hash[byte]))

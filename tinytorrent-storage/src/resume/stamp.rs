@@ -1,4 +1,4 @@
-//! The bytes that a record has of each file's stamp.
+//! The encoding of a file's stamp in a record.
 
 use crate::{FileStamp, FileTime};
 

@@ -1,4 +1,4 @@
-//! Spans of files on disk: which file has them, opening it, and the reading and writing itself.
+//! Reading and writing spans of files: the file on disk that has them, and the system calls.
 
 use std::{
     fs::File,
@@ -59,7 +59,7 @@ impl Storage {
         if count < buffer.len() { Err(missing(offset + count as u64)) } else { Ok(()) }
     }
 
-    /// Which file on disk has the span, and where.
+    /// The file on disk that has the span, and its offset there.
     pub(super) fn place(&self, placement: &Placement, span: FileSpan) -> (Target, u64) {
         if placement.is_in_file(span.file) {
             return (Target::File(span.file.get()), span.offset);
@@ -133,15 +133,15 @@ impl Storage {
     }
 }
 
-/// Slices that are used up from the front.
+/// Slices that are consumed from the front.
 pub(super) struct Rest<'a, S> {
     pub(super) slices: &'a [S],
-    /// Bytes of the first slice that are used up.
+    /// Bytes of the first slice that are consumed.
     pub(super) used: usize,
 }
 
 impl<'a, S: AsRef<[u8]>> Rest<'a, S> {
-    /// The next `length` bytes.
+    /// Consumes the next `length` bytes.
     pub(super) fn take(&mut self, mut length: usize) -> Vec<IoSlice<'a>> {
         let mut part = Vec::with_capacity(self.slices.len().min(length));
         while let Some((first, after)) = self.slices.split_first()

@@ -7,8 +7,8 @@ use super::Storage;
 use crate::StorageError;
 
 impl Storage {
-    /// Makes a symbolic link of the torrent (BEP 47), unless something stands in its place: relative,
-    /// and to a place below the root. A system without links, or a disk, goes without.
+    /// Creates a symbolic link of the torrent (BEP 47), unless something is in its place. It is relative,
+    /// and leads to a place below the root. A system or a disk without links is no error.
     pub(super) fn create_link(&self, file: &File<'_>) -> Result<(), StorageError> {
         let Some(target) = self.place.link_target(file) else { return Ok(()) };
         let path = self.place.path(file);
@@ -26,12 +26,12 @@ impl Storage {
 
 fn is_without_links(error: &Error) -> bool {
     let ErrorKind::Io { source, .. } = error.kind() else { return false };
-    // Linux says `EPERM` of FAT and its like.
+    // Linux gives `EPERM` for FAT and similar file systems.
     matches!(source.kind(), io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied)
         && source.raw_os_error() != Some(ACCESS_DENIED)
 }
 
-/// `EACCES`: the user may not write there, which is another matter.
+/// The code of `EACCES`, which shows that the user may not write there, and not that there are no links.
 #[cfg(unix)]
 const ACCESS_DENIED: i32 = rustix::io::Errno::ACCESS.raw_os_error();
 #[cfg(not(unix))]

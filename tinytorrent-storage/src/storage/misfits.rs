@@ -5,28 +5,28 @@ use tinytorrent_metainfo::{File, FileIndex};
 use super::{Storage, Target};
 use crate::{FileStamp, Operation, StorageError, pool::Access};
 
-/// A file whose size is not the one that the torrent says.
+/// A file whose size on disk differs from its length in the torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Misfit {
     /// The file.
     pub file: FileIndex,
-    /// Bytes that it has on disk; `None` if there is no such file.
+    /// Bytes on disk; `None` if there is no such file.
     pub size: Option<u64>,
-    /// Bytes that it has in the torrent.
+    /// Bytes in the torrent.
     pub length: u64,
 }
 
 impl Misfit {
-    /// `true` if bytes follow that are not of the torrent.
+    /// Returns `true` if the file has bytes beyond those of the torrent.
     pub fn is_longer(&self) -> bool {
         self.size.is_some_and(|size| size > self.length)
     }
 }
 
 impl Storage {
-    /// The files that are missing, too short or too long, found without reading them. Files whose data
-    /// is in the part file are left out, as are links.
+    /// The files that are missing, too short or too long, found without reading them. Links are left out,
+    /// and so are files whose data is in the part file.
     ///
     /// # Errors
     /// The system refuses, or a link is in the way.
@@ -34,7 +34,7 @@ impl Storage {
         Ok(self.misfits_among(&self.stamps()?))
     }
 
-    /// The same, by stamps of all files.
+    /// The [`misfits`](Self::misfits) by the stamps of all files.
     pub(crate) fn misfits_among(&self, stamps: &[Option<FileStamp>]) -> Vec<Misfit> {
         let placement = self.placement.read().unwrap_or_else(PoisonError::into_inner);
         let files = self.layout().files().zip(stamps);
@@ -47,8 +47,8 @@ impl Storage {
         files.filter_map(misfit).collect()
     }
 
-    /// Cuts a file that is longer than its torrent says (S-15). Only a file that is otherwise complete
-    /// should be cut: until then it may be another one, that the user has put there.
+    /// Cuts a file that is longer than in the torrent (S-15). It should be complete otherwise: before that,
+    /// it may be another file, which the user has put there.
     ///
     /// # Errors
     /// The system refuses, or the storage is read-only.
@@ -70,7 +70,7 @@ impl Storage {
     }
 }
 
-/// `true` if it is a file with content of its own.
+/// Returns `true` if it is neither padding nor a link.
 fn is_plain(file: &File<'_>) -> bool {
     !file.is_pad() && file.link_target.is_none()
 }

@@ -32,18 +32,18 @@ use crate::{
 /// The content of one torrent in a folder: reads and writes ranges of it, wherever the borders of
 /// its files lie.
 ///
-/// - Nothing is created before it is written to; files are sparse unless
-///   [`StorageOptions::preallocate`] says otherwise (S-12).
-/// - Writes to padding go nowhere and reads of it give zeros (BEP 47).
-/// - Files have the names that [`DiskPaths`](tinytorrent_metainfo::DiskPaths) finds for the root: those of the layout, unless content is
-///   there under others, or the disk does not hold them.
-/// - No symbolic link below the root is followed, unless [`StorageOptions::follow_links`] says so for a
-///   storage that is read-only.
+/// - No file is created before it is written to. Files are sparse, unless
+///   [`StorageOptions::preallocate`] is set (S-12).
+/// - Padding is not on disk: writes to it are dropped, and reads of it give zeros (BEP 47).
+/// - Files have the names that [`DiskPaths`](tinytorrent_metainfo::DiskPaths) finds for the root: those of
+///   the layout, unless the content is there under others, or the disk cannot store them.
+/// - No symbolic link below the root is followed, unless [`StorageOptions::follow_links`] is set for a
+///   read-only storage.
 /// - Content that is complete is never opened for writing.
 /// - Files share the [`FilePool`]'s budget of descriptors.
 ///
-/// All methods block and may be called from many threads at once. Ranges that overlap while one
-/// of them is written are the caller's affair; [`Disk`](crate::Disk) keeps them apart.
+/// All methods block, and may be called from many threads at once. The caller must not write a range while
+/// another thread reads or writes a part of it; [`Disk`](crate::Disk) sees to that.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -69,9 +69,9 @@ pub struct Storage {
     options: StorageOptions,
     pool: Arc<FilePool>,
     id: u64,
-    /// Held for reading during all I/O, so that files move only while nobody uses them (S-21).
+    /// Locked for reading during all I/O, so that no data moves meanwhile (S-21).
     placement: RwLock<Placement>,
-    /// Written since the last [`sync`](Storage::sync).
+    /// Files that were written since the last [`sync`](Storage::sync).
     unsynced: Mutex<BTreeSet<Target>>,
 }
 
@@ -83,12 +83,12 @@ pub(crate) enum Target {
 }
 
 impl Storage {
-    /// Opens the content below `root`, which is created unless the storage is read-only. `root`
-    /// is the folder that holds the torrent's name, not the one that bears it.
+    /// Opens the content below `root`, which is created unless the storage is read-only. `root` is the
+    /// folder that contains the file or the folder with the torrent's name.
     ///
     /// # Errors
-    /// The root cannot be created or opened, or its disk does not hold a name that
-    /// [`PathPolicy::Exact`](tinytorrent_metainfo::PathPolicy::Exact) would have it hold.
+    /// The root cannot be created or opened, or its disk cannot store a name that
+    /// [`PathPolicy::Exact`](tinytorrent_metainfo::PathPolicy::Exact) forbids to change.
     pub fn open(
         layout: Arc<Layout>,
         identity: InfoHashes,
@@ -98,7 +98,7 @@ impl Storage {
         Self::with_shape(Shape::Layout(layout), identity, root, options)
     }
 
-    /// Opens the content of a torrent whose info dictionary is at hand; see [`open`](Self::open).
+    /// Opens the content of the torrent with this info dictionary; see [`open`](Self::open).
     ///
     /// # Errors
     /// As for [`open`](Self::open).
@@ -129,17 +129,17 @@ impl Storage {
         })
     }
 
-    /// The files and their places.
+    /// The files and their places in the content.
     pub fn layout(&self) -> &Layout {
         self.place.layout()
     }
 
-    /// How the content is cut into pieces and blocks.
+    /// The division of the content into pieces and blocks.
     pub fn geometry(&self) -> &Geometry {
         self.layout().geometry()
     }
 
-    /// The torrent this is the content of.
+    /// The info-hashes of the torrent.
     pub fn identity(&self) -> InfoHashes {
         self.identity
     }
@@ -149,25 +149,25 @@ impl Storage {
         self.root().path()
     }
 
-    /// The file or the folder on disk that bears the torrent's name; `None` if there are no files.
+    /// The path of the file or the folder with the torrent's name; `None` if there are no files.
     pub fn content_path(&self) -> Option<PathBuf> {
         self.place.content_path()
     }
 
-    /// Where a file is on disk; `None` for padding and beyond the last file.
+    /// The path of a file on disk; `None` for padding, and for an index beyond the last file.
     pub fn file_path(&self, file: FileIndex) -> Option<PathBuf> {
         let file = self.layout().file(file.get()).filter(|file| !file.is_pad())?;
         Some(self.place.full_path(&file))
     }
 
-    /// The files whose path is not the one that the torrent has, in order.
+    /// The files whose paths differ from those in the torrent, in order.
     pub fn path_changes(&self) -> impl Iterator<Item = PathChange> {
         self.place.changes()
     }
 
-    /// Creates what no write would and what is missing: empty files that are wanted, symbolic links (BEP
-    /// 47) and, if so configured, room for the others. Nothing that exists is changed. Does nothing for
-    /// a read-only storage.
+    /// Creates the files that no write creates: wanted empty files and symbolic links (BEP 47). If
+    /// [`StorageOptions::preallocate`] is set, reserves room for the other wanted files. Nothing that
+    /// exists is changed, and a read-only storage is left as it is.
     ///
     /// # Errors
     /// A file or a link cannot be created, or there is no room.
@@ -193,8 +193,8 @@ impl Storage {
         Ok(())
     }
 
-    /// Writes the slices, one after the other, from byte `offset` of the content on: one call to
-    /// the system for each file they touch.
+    /// Writes the slices one after the other, from byte `offset` of the content on, with one system call
+    /// for each file.
     ///
     /// # Errors
     /// The system refuses, a link is in the way, the storage is read-only or the range is not
@@ -249,10 +249,10 @@ impl Storage {
         self.read(self.geometry().block_offset(block), buffer)
     }
 
-    /// Brings all that was written so far to the medium.
+    /// Syncs everything that was written so far to the medium.
     ///
     /// # Errors
-    /// The system refuses; what has reached the medium is then not known.
+    /// The system refuses. It is unknown then how much has reached the medium.
     pub fn sync(&self) -> Result<(), StorageError> {
         let targets =
             std::mem::take(&mut *self.unsynced.lock().unwrap_or_else(PoisonError::into_inner));
@@ -263,12 +263,12 @@ impl Storage {
         result
     }
 
-    /// Closes this storage's files, which are opened again when they are needed.
+    /// Closes the files of this storage. They are opened again when they are used.
     pub fn close_files(&self) {
         self.pool.close(self.id, None);
     }
 
-    /// Stamp of a file, by which a later change is known; `None` if there is none.
+    /// The stamp of a file, which shows later changes of it; `None` if there is no such file.
     ///
     /// # Errors
     /// The system refuses, or a link is in the way.
@@ -279,7 +279,7 @@ impl Storage {
         }
     }
 
-    /// [`stamp`](Self::stamp) of each file in the torrent's order; none for padding.
+    /// The [`stamp`](Self::stamp) of each file, in the torrent's order; `None` for padding.
     pub(crate) fn stamps(&self) -> Result<Vec<Option<FileStamp>>, StorageError> {
         self.layout()
             .files()
@@ -290,13 +290,13 @@ impl Storage {
             .collect()
     }
 
-    /// Whether the file's data is in the part file.
+    /// Returns `true` if the file's data is in the part file.
     pub(crate) fn is_in_parts(&self, file: FileIndex) -> bool {
         let placement = self.placement.read().unwrap_or_else(PoisonError::into_inner);
         !placement.is_in_file(file)
     }
 
-    /// Tells the system that this range will be read soon.
+    /// Advises the system that this range will be read soon.
     pub(crate) fn will_need(&self, offset: u64, length: u64) {
         let placement = self.placement.read().unwrap_or_else(PoisonError::into_inner);
         for span in self.layout().spans(offset, length).filter(|span| !span.is_pad) {
@@ -307,7 +307,7 @@ impl Storage {
         }
     }
 
-    /// What of a piece is on disk, as far as can be told without reading it.
+    /// The presence of a piece on disk, found without reading it.
     pub(crate) fn presence(&self, piece: PieceIndex) -> Result<Presence, StorageError> {
         let placement = self.placement.read().unwrap_or_else(PoisonError::into_inner);
         let mut found = Presence::Padding;
@@ -325,7 +325,7 @@ impl Storage {
         Ok(found)
     }
 
-    /// The number that the system has for the disk; all are one where that is not known.
+    /// The number that the system has for the disk, or the same number for all disks if it has none.
     pub(crate) fn disk(&self) -> u64 {
         self.root().disk().unwrap_or_default()
     }
@@ -369,9 +369,9 @@ impl Drop for Storage {
     }
 }
 
-/// The part file's number in the pool; a layout has at most 2^31 files.
+/// The number of the part file in the pool. A layout has at most 2^31 files.
 const PARTS_KEY: u32 = u32::MAX;
 
-/// From so many files on, syncing the whole file system costs less than syncing each: a guess, as
-/// one costs some milliseconds on a disk and the other depends on what else is written.
+/// Number of files up to which each is synced; for more, the whole file system is. A guess: a file takes
+/// some milliseconds on a disk, and the file system depends on what other programs write.
 const SYNC_ONE_BY_ONE: usize = 64;

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::FilePool;
 
-/// How a [`Storage`](super::Storage) treats the file system.
+/// Options of a [`Storage`](super::Storage).
 ///
 /// # Defaults
 /// - [`read_only`](Self::read_only): no
@@ -18,34 +18,34 @@ pub struct StorageOptions {
 }
 
 impl StorageOptions {
-    /// Whether writes fail and nothing is ever created. Default: no.
+    /// Makes writes fail, and creates no file. Default: no.
     pub fn read_only(&mut self, read_only: bool) -> &mut Self {
         self.read_only = read_only;
         self
     }
 
-    /// Whether [`Storage::prepare`](super::Storage::prepare) reserves room for wanted files. Default: no.
+    /// Makes [`Storage::prepare`](super::Storage::prepare) reserve room for wanted files. Default: no.
     ///
-    /// It avoids fragments and finds out about a full disk at once. It costs the time to reserve,
-    /// which is long on file systems that have to write zeros, and holes no longer tell which
-    /// pieces are missing when there is no resume data. A file system that cannot do it is used
-    /// without.
+    /// Files are less fragmented then, and a full disk is found at once. The reservation takes long on file
+    /// systems that have to write zeros for it. And without resume data everything has to be read, as
+    /// there are no holes that show missing pieces. It has no effect on file systems that cannot reserve
+    /// room.
     pub fn preallocate(&mut self, preallocate: bool) -> &mut Self {
         self.preallocate = preallocate;
         self
     }
 
-    /// Whether symbolic links below the root are followed, wherever they lead, if the storage is
+    /// Follows symbolic links below the root, wherever they lead, if the storage is
     /// [`read_only`](Self::read_only). Default: no.
     ///
-    /// For content that the user has put together himself. What a stranger's torrent has made may lead
-    /// anywhere (S-20).
+    /// This is for content that users have put together themselves. Links that were made by a stranger's
+    /// torrent may lead anywhere (S-20).
     pub fn follow_links(&mut self, follow: bool) -> &mut Self {
         self.follow_links = follow;
         self
     }
 
-    /// The budget of open files, shared with other storages. Default: one of its own.
+    /// The limit of open files, which other storages may share. Default: one of its own.
     pub fn file_pool(&mut self, pool: Arc<FilePool>) -> &mut Self {
         self.file_pool = Some(pool);
         self

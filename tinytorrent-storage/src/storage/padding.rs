@@ -4,15 +4,15 @@ use tinytorrent_types::BlockInfo;
 use super::Storage;
 
 impl Storage {
-    /// The data of a block as it reads once it is written: with zeros for padding (BEP 47), whatever a
-    /// peer sent in its place.
+    /// The data of a block with zeros in the place of padding (BEP 47), whatever a peer sent there. This is
+    /// how the block reads after it is written.
     pub(crate) fn blank_padding(&self, block: BlockInfo, data: Bytes) -> Bytes {
         let mut blanked = None;
         let mut at = 0;
         for span in self.layout().block_spans(block) {
             let range = at..at + span.length as usize;
             at = range.end;
-            // Nearly always it is zeros already, and need not be copied.
+            // Peers nearly always send zeros, and then nothing has to be copied.
             if span.is_pad && data[range.clone()].iter().any(|&byte| byte != 0) {
                 blanked.get_or_insert_with(|| data.to_vec())[range].fill(0);
             }

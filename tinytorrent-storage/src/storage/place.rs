@@ -11,7 +11,7 @@ use tinytorrent_metainfo::{
 use super::StorageOptions;
 use crate::{FileStamp, StorageError};
 
-/// The files of a torrent in their folder: which they are, and under which names.
+/// The files of a torrent in their folder, with their names on disk.
 #[derive(Debug)]
 pub(super) struct Place {
     shape: Shape,
@@ -19,7 +19,7 @@ pub(super) struct Place {
     paths: DiskPaths,
 }
 
-/// The owner of the layout: with 100,000 files it is too large for a second one.
+/// The owner of the layout. A layout of 100,000 files is too large to be copied.
 #[derive(Debug)]
 pub(super) enum Shape {
     Layout(Arc<Layout>),
@@ -45,7 +45,7 @@ impl Place {
         Ok(place)
     }
 
-    /// [`PathPolicy::Exact`] takes no other name, and none is possible here.
+    /// An error if a file has another name than in the torrent, which [`PathPolicy::Exact`] forbids.
     fn refuse_renamed(&self) -> Result<(), StorageError> {
         let layout = self.layout();
         let renamed = self.paths.renamed().first().and_then(|file| layout.file(file.get()));
@@ -86,7 +86,7 @@ impl Place {
         Ok(self.root.stamp(self.path(file).elements())?)
     }
 
-    /// The file or the folder that bears the torrent's name.
+    /// The path of the file or the folder with the torrent's name.
     pub(super) fn content_path(&self) -> Option<PathBuf> {
         let file = self.layout().files().find(|file| !file.is_pad())?;
         let path = self.path(&file).to_path_buf();

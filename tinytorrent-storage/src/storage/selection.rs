@@ -1,4 +1,4 @@
-//! Which files are wanted, and where the data of the others goes.
+//! The selection of wanted files, and the part file for the data of others.
 
 use std::{fs::File, io::IoSlice, sync::PoisonError};
 
@@ -8,21 +8,21 @@ use super::{PARTS_KEY, Storage, Target};
 use crate::{Operation, StorageError, parts::Placement, pool::Access, presence, vectored};
 
 impl Storage {
-    /// Says which files are wanted; without it, all are. Call it before anything is written or
-    /// recovered, and again whenever the choice changes.
+    /// Selects the wanted files; without a call, all are wanted. The first call has to come before
+    /// anything is written or recovered. Later calls change the selection.
     ///
-    /// A file that is not wanted is not created: what wanted pieces have of it goes to a part file
-    /// in the root, `.<info-hash>.tinytorrent-parts` (S-09). One that exists stays and is used as
-    /// it is. When a file becomes wanted, its data moves out of the part file, and I/O waits for
-    /// that (S-10). The part file goes when all files are wanted.
+    /// An unwanted file is not created. The data that wanted pieces have of it goes to a part file in the
+    /// root, `.<info-hash>.tinytorrent-parts` (S-09). An unwanted file that exists is used as it is. When
+    /// a file becomes wanted, its data moves out of the part file, and other I/O waits meanwhile (S-10).
+    /// The part file is removed when all files are wanted.
     ///
     /// # Errors
-    /// The system refuses; the choice is then as it was before.
+    /// The system refuses; the selection is unchanged.
     pub fn select(&self, is_wanted: impl Fn(FileIndex) -> bool) -> Result<(), StorageError> {
         let mut placement = self.placement.write().unwrap_or_else(PoisonError::into_inner);
         let mut parted = Vec::new();
         let mut moved = Vec::new();
-        // An earlier run may have left parts, too.
+        // There may be a part file of an earlier run.
         let may_move = !placement.is_all_in_files() || self.has_parts()?;
         for file in self.layout().files().filter(|file| !file.is_pad()) {
             let is_wanted = is_wanted(file.index);
@@ -47,7 +47,7 @@ impl Storage {
 
     fn remove_parts(&self) -> Result<(), StorageError> {
         self.pool.close(self.id, Some(PARTS_KEY));
-        // On a medium that is read-only, removing what is not there is an error as well.
+        // On a read-only medium it is an error to remove a file, even if there is none.
         if self.has_parts()? {
             self.root().remove([self.parts_name().as_bytes()])?;
         }
@@ -60,8 +60,8 @@ impl Storage {
         Ok(stamp.is_some())
     }
 
-    /// Copies what the part file has of a file to its own place. That can only be in the first
-    /// and the last of its pieces, as the others reach into no other file.
+    /// Copies the data of a file from the part file to its own place. Only its first and its last piece
+    /// can have data there, as the others reach into no other file.
     fn move_out_of_parts(&self, file: FileIndex) -> Result<(), StorageError> {
         let parts = match self.open_target(Target::Parts, Access::Read) {
             Err(error) if error.is_not_found() => return Ok(()),
@@ -106,5 +106,5 @@ impl Storage {
     }
 }
 
-/// What is copied at once.
+/// Bytes that are copied at once.
 const COPY: u64 = 64 << 10;

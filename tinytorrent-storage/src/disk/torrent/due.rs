@@ -8,7 +8,7 @@ impl Torrent {
     /// The time to try [`take_batch`](Self::take_batch) again, if nothing else happens.
     pub(in crate::disk) fn deadline(&self) -> Option<Instant> {
         if self.batches > 0 {
-            // The worker that has a batch looks again when it ends.
+            // The worker that ends its batch checks for another one.
             return None;
         }
         [self.complete.deadline(), self.writes.deadline()].into_iter().flatten().min()

@@ -37,8 +37,8 @@ pub(super) struct Torrent {
     have: Bitfield,
     /// Pieces that were verified and that no resume record has.
     unrecorded: Vec<PieceIndex>,
-    /// Pieces that were reported as lost before anybody asked to verify them. The report may
-    /// still be on its way when the caller asks, so that the request is answered already.
+    /// Pieces that were reported as lost before a request to verify them. The caller may make the request
+    /// before it reads the report, which is then the answer.
     lost: HashSet<PieceIndex>,
     complete: CompleteQueue,
     writes: WriteQueue,
@@ -177,7 +177,7 @@ impl Torrent {
 
     /// All blocks on disk that a journal has to claim: those of unfinished pieces, and those of pieces
     /// that no record has. Without the latter, a piece that was written before the record and verified
-    /// after it would be forgotten, as its files are as the record knows them.
+    /// after it would be forgotten, as its files have the stamps of the record.
     pub(super) fn claims(&self) -> Vec<PartialPiece> {
         let geometry = self.content.storage.geometry();
         let whole = self.unrecorded.iter().map(|&piece| {
