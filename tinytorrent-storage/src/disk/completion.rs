@@ -49,8 +49,11 @@ pub enum Completion {
         /// The piece.
         piece: PieceIndex,
     },
-    /// Blocks of the piece could not be written or read back. All of its blocks are forgotten, and
-    /// nothing is tried again until it is stored anew.
+    /// Blocks of the piece could not be written or read back. All of its blocks are forgotten, and have to
+    /// be stored anew.
+    ///
+    /// With [`StorageError::IncompletePiece`], a request to verify the piece came too early, and its blocks
+    /// are kept.
     PieceUnstored {
         /// The piece.
         piece: PieceIndex,

@@ -248,7 +248,7 @@ impl TorrentDisk {
     /// Asks for the verification of a piece of which all blocks were stored, by this run or, as
     /// [`recover`](crate::recover) found, by an earlier one. Ends as
     /// [`Completion::PieceVerified`], [`Completion::PieceFailed`], [`Completion::PieceUnstored`] or,
-    /// for a hybrid, [`Completion::PieceInconsistent`].
+    /// for a hybrid, [`Completion::PieceInconsistent`]. A piece that is verified already has no completion.
     ///
     /// The last block that is received should be passed to [`store_last`](Self::store_last) instead.
     pub fn verify(&self, piece: PieceIndex, options: VerifyOptions) {

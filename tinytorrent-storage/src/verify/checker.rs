@@ -1,0 +1,143 @@
+use tinytorrent_types::PieceIndex;
+
+use super::zeros::Zeros;
+use crate::{PieceHashes, Storage, StorageError, hasher::PieceHasher, hashes, presence::Presence};
+
+/// The check of pieces in batches, with buffers that are used again.
+pub(super) struct Checker<'a> {
+    storage: &'a Storage,
+    hashes: &'a PieceHashes,
+    buffers: Vec<Vec<u8>>,
+    zeros: Zeros,
+}
+
+/// The outcome for one piece.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    Right,
+    Wrong,
+    Absent,
+    /// Right by one hash of a hybrid and wrong by the other.
+    Inconsistent,
+    Unreadable(StorageError),
+}
+
+/// One of the pieces that are hashed side by side.
+struct Lane {
+    piece: PieceIndex,
+    hasher: PieceHasher,
+    /// Bytes of the piece that are read so far.
+    read: u32,
+    /// The slice that is hashed next.
+    buffer: Vec<u8>,
+    error: Option<StorageError>,
+}
+
+impl<'a> Checker<'a> {
+    pub(super) fn new(storage: &'a Storage, hashes: &'a PieceHashes) -> Self {
+        Self { storage, hashes, buffers: vec![Vec::new(); LANES], zeros: Zeros::default() }
+    }
+
+    /// The verdicts on one batch of pieces, at most [`LANES`], in any order.
+    pub(super) fn check(&mut self, batch: &[PieceIndex]) -> Vec<(PieceIndex, Verdict)> {
+        let mut verdicts = Vec::with_capacity(batch.len());
+        let mut lanes = Vec::with_capacity(batch.len());
+        for &piece in batch {
+            match self.storage.presence(piece) {
+                Ok(Presence::Data) => lanes.push(self.lane(piece)),
+                Ok(Presence::Absent) => verdicts.push((piece, Verdict::Absent)),
+                Ok(Presence::Hole | Presence::Padding) => {
+                    verdicts.push((piece, self.check_zeros(piece)));
+                }
+                Err(error) => verdicts.push((piece, Verdict::Unreadable(error))),
+            }
+        }
+        self.hash(&mut lanes);
+        self.compare(lanes, &mut verdicts);
+        verdicts
+    }
+
+    fn lane(&mut self, piece: PieceIndex) -> Lane {
+        let buffer = self.buffers.pop().unwrap_or_default();
+        Lane { piece, hasher: self.hashes.hasher(piece), read: 0, buffer, error: None }
+    }
+
+    /// The verdict on a piece that reads as zeros, which are hashed without reading.
+    fn check_zeros(&mut self, piece: PieceIndex) -> Verdict {
+        let length = self.storage.geometry().piece_length(piece);
+        let hasher = self.zeros.hasher(self.hashes.hasher(piece), length);
+        match self.hashes.judge(vec![(piece, hasher)]).first() {
+            Some(hashes::Verdict::Right) => Verdict::Right,
+            Some(hashes::Verdict::Inconsistent) => Verdict::Inconsistent,
+            // It was never written, so that the zeros are not wrong but absent.
+            Some(hashes::Verdict::Wrong) | None => Verdict::Absent,
+        }
+    }
+
+    /// Reads and hashes the pieces, a slice of each in turn.
+    fn hash(&self, lanes: &mut [Lane]) {
+        loop {
+            for lane in &mut *lanes {
+                lane.read_slice(self.storage);
+            }
+            let mut feeds = lanes
+                .iter_mut()
+                .filter(|lane| !lane.buffer.is_empty())
+                .map(|lane| (&mut lane.hasher, std::slice::from_ref(&lane.buffer)))
+                .peekable();
+            if feeds.peek().is_none() {
+                return;
+            }
+            PieceHasher::update_many(feeds);
+        }
+    }
+
+    /// Compares the hashes, and takes the buffers back.
+    fn compare(&mut self, mut lanes: Vec<Lane>, verdicts: &mut Vec<(PieceIndex, Verdict)>) {
+        let hashed = lanes.iter_mut().map(|lane| (lane.piece, std::mem::take(&mut lane.hasher)));
+        let judged = self.hashes.judge(hashed.collect());
+        for (lane, judged) in lanes.into_iter().zip(judged) {
+            let verdict = lane.error.map_or_else(|| judged.into(), Verdict::Unreadable);
+            verdicts.push((lane.piece, verdict));
+            self.buffers.push(lane.buffer);
+        }
+    }
+}
+
+impl From<hashes::Verdict> for Verdict {
+    fn from(judged: hashes::Verdict) -> Self {
+        match judged {
+            hashes::Verdict::Right => Verdict::Right,
+            hashes::Verdict::Wrong => Verdict::Wrong,
+            hashes::Verdict::Inconsistent => Verdict::Inconsistent,
+        }
+    }
+}
+
+impl Lane {
+    /// Reads the next slice. The buffer is empty after the last one, or after an error.
+    fn read_slice(&mut self, storage: &Storage) {
+        let geometry = storage.geometry();
+        let left = geometry.piece_length(self.piece) - self.read;
+        let length = if self.error.is_some() { 0 } else { left.min(SLICE) };
+        self.buffer.resize(length as usize, 0);
+        if length == 0 {
+            return;
+        }
+        let offset = geometry.piece_offset(self.piece) + u64::from(self.read);
+        match storage.read(offset, &mut self.buffer) {
+            Ok(()) => self.read += length,
+            Err(error) => {
+                self.buffer.clear();
+                self.error = Some(error);
+            }
+        }
+    }
+}
+
+/// Pieces that are hashed side by side, as many as the widest kernel has lanes.
+pub(super) const LANES: usize = 16;
+
+/// Bytes that are read of a piece at once. Sixteen slices fit into a second-level cache of 512 KiB, and one
+/// is long enough for the cost of the call to be small.
+const SLICE: u32 = 32 << 10;
