@@ -1,0 +1,113 @@
+//! Announces to trackers, and the peers in their answers, as the engine takes them.
+#![allow(clippy::disallowed_methods, reason = "tests need a first instant")]
+
+#[allow(dead_code, reason = "other tests use the rest")]
+mod play;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use play::{Play, request};
+use tinytorrent_swarm::{Action, AnnounceOutcome, AnnounceTask, Content, Input};
+use tinytorrent_tracker::{AnnounceEvent, AnnounceResponse, Peer};
+use tinytorrent_types::{Bitfield, Geometry, PeerId};
+use tinytorrent_wire::Message;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+const OURS: PeerId = PeerId::from_bytes([1; 20]);
+
+/// The announces since the last look.
+fn announces(play: &mut Play) -> Vec<AnnounceTask> {
+    let (mut announces, mut others) = (Vec::new(), Vec::new());
+    for action in play.actions.drain(..) {
+        match action {
+            Action::Announce(task) => announces.push(task),
+            other => others.push(other),
+        }
+    }
+    play.actions = others;
+    announces
+}
+
+fn answer(play: &mut Play, task: &AnnounceTask, response: AnnounceResponse) {
+    play.tell(Input::Announced(AnnounceOutcome { id: task.id, result: Ok(response) }));
+}
+
+fn dialed(play: &Play) -> Vec<SocketAddr> {
+    let dialed = play.actions.iter().filter_map(|action| match action {
+        Action::Connect { address, .. } => Some(*address),
+        _ => None,
+    });
+    dialed.collect()
+}
+
+fn tiers(hosts: &[&str]) -> Vec<Vec<String>> {
+    hosts.iter().map(|host| vec![format!("http://{host}.example/announce")]).collect()
+}
+
+fn peer(id: Option<PeerId>, address: SocketAddr) -> Peer {
+    Peer { id, address }
+}
+
+#[test]
+fn of_the_peers_of_a_tracker_neither_ourselves_nor_impossible_ones_are_dialed() {
+    // T-13, U-25
+    let mut play = Play::new(false, |config| _ = config.listen_port(6_881).trackers(tiers(&["a"])));
+    let task = announces(&mut play).remove(0);
+    let at = |text: &str| -> SocketAddr { text.parse().unwrap() };
+    let peers = vec![
+        peer(Some(OURS), at("20.0.0.1:6881")),
+        peer(None, at("20.0.0.2:6881")),
+        peer(None, at("20.0.0.3:0")),
+        peer(None, at("0.0.0.0:1")),
+        peer(None, at("224.0.0.1:1")),
+        peer(Some(PeerId::from_bytes([5; 20])), at("20.0.0.4:6881")),
+    ];
+    let mut response = AnnounceResponse::default();
+    response.peers = peers;
+    response.external_ip = Some(at("20.0.0.2:0").ip());
+    answer(&mut play, &task, response);
+    assert_eq!(dialed(&play), [at("20.0.0.4:6881")]);
+}
+
+/// Two pieces, of which the first is wanted, and is there or not.
+fn content(play: &Play, is_there: bool, is_private: bool) -> Content {
+    let mut first = Bitfield::new(2);
+    first.insert(play.geometry.piece(0).unwrap());
+    Content {
+        geometry: play.geometry.clone(),
+        have: if is_there { first.clone() } else { Bitfield::new(2) },
+        wanted: first,
+        partial: Vec::new(),
+        info: Default::default(),
+        is_private,
+    }
+}
+
+fn two_pieces(tune: impl FnOnce(&mut tinytorrent_swarm::Config)) -> Play {
+    let mut play = Play::without_content(tune);
+    play.geometry = Geometry::new(2 << 14, 1 << 14).unwrap();
+    play
+}
+
+#[test]
+fn a_part_that_becomes_complete_is_announced_as_paused() {
+    // H-24, BEP 21, "Tracker Announce"
+    let mut play = two_pieces(|config| _ = config.trackers(tiers(&["a"])));
+    let content = content(&play, false, false);
+    play.tell(Input::ContentReady(content));
+    let started = announces(&mut play).remove(0);
+    assert_eq!(started.request.event, AnnounceEvent::Started);
+    assert_eq!(started.request.left, Some(2 << 14), "the whole torrent counts");
+    answer(&mut play, &started, AnnounceResponse::default());
+    let seed = play.join(&[]);
+    play.say(seed, Message::Bitfield(vec![0b1100_0000].into()));
+    play.say(seed, Message::Unchoke);
+    play.block(seed, request(0, 0));
+    let piece = play.geometry.piece(0).unwrap();
+    play.tell(Input::PieceVerified { piece, digests: Vec::new() });
+    play.wait(HOUR);
+    let later = announces(&mut play).remove(0);
+    assert_eq!((later.request.event, later.request.left), (AnnounceEvent::Paused, Some(1 << 14)));
+}
