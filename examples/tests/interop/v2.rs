@@ -21,6 +21,8 @@ tests![
     libtorrent_fetches_v2_by_magnet_from_seed,
     download_fetches_v2_by_magnet_from_seed,
     download_fetches_a_hybrid_from_libtorrent,
+    download_that_knows_one_hash_of_a_hybrid_fetches_it_from_libtorrent,
+    libtorrent_that_knows_one_hash_of_a_hybrid_fetches_it_from_seed,
     libtorrent_fetches_a_hybrid_from_seed,
     download_fetches_a_hybrid_from_seed,
 ];
@@ -151,6 +153,27 @@ fn download_fetches_a_hybrid_from_libtorrent() {
 fn libtorrent_fetches_a_hybrid_from_seed() {
     need!(SEED, Need::Libtorrent);
     for source in [Source::Torrent, Source::Magnet] {
+        libtorrent_fetches_from_seed(hybrid(), source, "127.0.0.1");
+    }
+}
+
+// Each is in one of the two swarms of a hybrid only (BEP 52, "Upgrade Path").
+const BY_ONE_HASH: [Source; 2] = [Source::MagnetOf(Version::V1), Source::MagnetOf(Version::V2)];
+
+fn download_that_knows_one_hash_of_a_hybrid_fetches_it_from_libtorrent() {
+    need!(DOWNLOAD, Need::Libtorrent);
+    for source in BY_ONE_HASH {
+        let scene = Scene::new(hybrid());
+        let seeder = Libtorrent::seed(&scene, "127.0.0.1");
+        let dir = scene.room("download");
+        Ours::download_from(&scene, source, &dir, &[seeder.address]).finish();
+        scene.assert_complete(&dir);
+    }
+}
+
+fn libtorrent_that_knows_one_hash_of_a_hybrid_fetches_it_from_seed() {
+    need!(SEED, Need::Libtorrent);
+    for source in BY_ONE_HASH {
         libtorrent_fetches_from_seed(hybrid(), source, "127.0.0.1");
     }
 }

@@ -192,11 +192,25 @@ impl Content {
 
     /// A magnet link with these trackers.
     pub fn magnet(&self, trackers: &[String]) -> String {
+        self.magnet_by(self.info_hashes_hex(), trackers)
+    }
+
+    /// A magnet link with the hash of this version alone.
+    pub fn magnet_of(&self, version: Version, trackers: &[String]) -> String {
+        let [v1, v2] = self.info_hashes_hex();
+        let hashes = match version {
+            Version::V1 => [v1, None],
+            Version::V2 => [None, v2],
+            Version::Hybrid => [v1, v2],
+        };
+        self.magnet_by(hashes, trackers)
+    }
+
+    fn magnet_by(&self, [v1, v2]: [Option<String>; 2], trackers: &[String]) -> String {
         let escape = |url: &String| -> String {
             url::form_urlencoded::byte_serialize(url.as_bytes()).collect()
         };
         let tr: String = trackers.iter().map(|url| format!("&tr={}", escape(url))).collect();
-        let [v1, v2] = self.info_hashes_hex();
         let topics = [
             v1.map(|hash| format!("xt=urn:btih:{hash}")),
             v2.map(|hash| format!("xt=urn:btmh:1220{hash}")),

@@ -78,7 +78,7 @@ impl Libtorrent {
         let peers: Vec<String> = peers.iter().map(SocketAddr::to_string).collect();
         let mut words = match source {
             Source::Torrent => vec!["--torrent", text.as_str()],
-            Source::Magnet => vec!["--magnet", text.as_str()],
+            Source::Magnet | Source::MagnetOf(_) => vec!["--magnet", text.as_str()],
         };
         words.extend(peers.iter().flat_map(|peer| ["--peer", peer.as_str()]));
         words.extend(more);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::content::Content;
+use super::content::{Content, Version};
 
 /// A temporary folder with the content to share, its torrent, and room for the leechers.
 pub struct Scene {
@@ -61,11 +61,12 @@ impl Scene {
         self.content.magnet(&self.trackers)
     }
 
-    /// The torrent by its file or by its magnet link.
+    /// The torrent by its file or by a magnet link.
     pub fn source(&self, source: Source) -> String {
         match source {
             Source::Torrent => self.torrent().to_str().expect("temporary paths are text").into(),
             Source::Magnet => self.magnet(),
+            Source::MagnetOf(version) => self.content.magnet_of(version, &self.trackers),
         }
     }
 
@@ -87,4 +88,6 @@ impl Scene {
 pub enum Source {
     Torrent,
     Magnet,
+    /// By the hash of this version alone.
+    MagnetOf(Version),
 }
