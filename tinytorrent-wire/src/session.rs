@@ -1,4 +1,4 @@
-//! The one rulebook: the conversation of two peers, judged message by message.
+//! The rules of a conversation between two peers, applied to each message.
 
 use tinytorrent_types::Geometry;
 
@@ -24,13 +24,13 @@ use requests::State;
 pub use rule::{Rule, Violation};
 pub use verdict::{Ignored, Refusal, Side, Verdict};
 
-/// A conversation after its handshakes: who chokes whom, what is asked and not answered, and
-/// whether the next message is legal.
+/// The state of a conversation after its handshakes, and the judge of its messages: choking, interest,
+/// pieces, and requests without an answer.
 ///
-/// Both directions go through it: [`handle_received`](Self::handle_received) for what comes in,
-/// [`handle_sent`](Self::handle_sent) for what goes out. It judges both by the same rules, so it
-/// serves a client, which acts on the verdicts; a test tool, which reports violations; or a proxy.
-/// It knows no time: keep-alives and time-outs are the caller's.
+/// Both directions go through it: [`handle_received`](Self::handle_received) for messages of the peer,
+/// [`handle_sent`](Self::handle_sent) for ours. Both are judged by the same rules. A client acts on the
+/// verdicts, a test tool reports violations, and a proxy may do either. The session knows no time:
+/// keep-alives and timeouts are the caller's.
 ///
 /// ```
 /// use tinytorrent_types::Geometry;
@@ -42,16 +42,16 @@ pub use verdict::{Ignored, Refusal, Side, Verdict};
 /// let mut session = Session::new(ours, theirs, Config::lenient());
 /// session.learn_geometry(Geometry::new(100_000, 32_768)?)?;
 ///
-/// // 1. Whatever is sent is told.
+/// // 1. Each message that we send is passed in.
 /// session.handle_sent(&Message::HaveAll)?;
 ///
-/// // 2. Whatever comes in is judged before it is acted upon.
+/// // 2. Each received message is judged before it has an effect.
 /// session.handle_received(&Message::HaveNone)?;
 /// let request = Request { index: 0, begin: 0, length: 16_384 };
 /// let verdict = session.handle_received(&Message::Request(request))?;
 /// assert_eq!(verdict, Verdict::Refuse(Refusal::Choked));
 ///
-/// // 3. A refused request still needs its one answer.
+/// // 3. A refused request still needs an answer.
 /// session.handle_sent(&Message::Reject(request))?;
 /// assert_eq!(session.peer_requests().count(), 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -63,12 +63,12 @@ pub struct Session {
     geometry: Option<Geometry>,
     ours: Half,
     theirs: Half,
-    /// `reqq` of the peer.
+    /// Length of the peer's request queue, `reqq`.
     peer_request_queue: usize,
 }
 
 impl Session {
-    /// A conversation whose handshakes bore these bits. What both have set is agreed upon.
+    /// A conversation after handshakes with these bits. The features that both have set are agreed upon.
     pub fn new(ours: Reserved, theirs: Reserved, config: Config) -> Self {
         Self {
             features: ours.intersection(theirs),
@@ -85,10 +85,11 @@ impl Session {
         self.features
     }
 
-    /// The metadata is known: what was said before is checked now.
+    /// Takes in the geometry, once the metadata is known, and checks the earlier statements about pieces.
     ///
     /// # Errors
-    /// A bitfield of another length, or a piece that there is not. When lenient, spare bits pass.
+    /// A bitfield has another length, or a `have` names a piece that does not exist. Spare bits pass when
+    /// lenient.
     pub fn learn_geometry(&mut self, geometry: Geometry) -> Result<(), Violation> {
         let geometry = self.geometry.insert(geometry);
         for (from, half) in [(Side::Us, &mut self.ours), (Side::Peer, &mut self.theirs)] {
@@ -101,7 +102,7 @@ impl Session {
         Ok(())
     }
 
-    /// Requests for hashes that may be sent before one of those that were is answered.
+    /// Number of further requests for hashes that we may send before one is answered.
     pub fn hash_request_room(&self) -> usize {
         half::MAX_HASH_REQUESTS.saturating_sub(self.ours.hash_requests.len())
     }
@@ -119,28 +120,29 @@ impl Session {
     /// Takes over the length of the peer's request queue from its extended handshake.
     pub fn handle_extended_handshake(&mut self, handshake: &ExtendedHandshake) {
         if let Some(count) = handshake.request_queue {
-            // A queue of no requests would make the peer useless; nobody means it.
+            // A queue of length 0 would make the peer useless, and is a mistake of its client.
             self.peer_request_queue = (count as usize).max(1);
         }
     }
 
-    /// Judges a message of the peer.
+    /// Judges a received message and takes it in.
     ///
     /// # Errors
-    /// It breaks a rule: close the connection.
+    /// The message breaks a rule: close the connection.
     pub fn handle_received(&mut self, message: &Message) -> Result<Verdict, Violation> {
         self.judge(Side::Peer, message)
     }
 
-    /// Judges a message of ours, and remembers it.
+    /// Judges a message of ours and takes it in.
     ///
     /// # Errors
-    /// It breaks a rule: do not send it. It is not remembered, but for what it asked.
+    /// The message breaks a rule: do not send it. It has no effect on the session, except that a request
+    /// may stay without an answer.
     pub fn handle_sent(&mut self, message: &Message) -> Result<Verdict, Violation> {
         self.judge(Side::Us, message)
     }
 
-    /// Judges the header of a block of the peer, whose bytes stay with the caller.
+    /// Judges the header of a received block, whose data stays with the caller.
     ///
     /// # Errors
     /// As [`handle_received`](Self::handle_received).
@@ -148,7 +150,7 @@ impl Session {
         self.judge_block(Side::Peer, block)
     }
 
-    /// Judges the header of a block of ours, and remembers it.
+    /// Judges the header of a block of ours and takes it in.
     ///
     /// # Errors
     /// As [`handle_sent`](Self::handle_sent).
@@ -156,8 +158,8 @@ impl Session {
         self.judge_block(Side::Us, block)
     }
 
-    /// Takes in a `lt_donthave` of this side (BEP 54). Requests for the piece are void without the
-    /// fast extension; with it, each is rejected instead.
+    /// Takes in a `lt_donthave` of this side (BEP 54). Without the fast extension, requests for the piece are
+    /// void. With it, each is to be rejected.
     pub fn handle_dont_have(&mut self, from: Side, index: u32) -> Verdict {
         let is_fast = self.features.contains(Feature::Fast);
         let (own, other, geometry) = self.parts(from);
@@ -169,15 +171,16 @@ impl Session {
         }
     }
 
-    /// Begins to answer the oldest open request of the peer: neither a choke nor a cancel withdraws it
-    /// any more. It counts until its block or its reject is sent.
+    /// Begins to answer the oldest open request of the peer. From now on neither a choke nor a cancel
+    /// withdraws it, and it stays until its block or its reject is sent.
     pub fn begin_answer(&mut self) -> Option<Request> {
         self.theirs.requests.begin()
     }
 
-    /// Forgets a request of the peer that cannot be met, where there is no word to say so: without the
-    /// fast extension.
+    /// Forgets a request of the peer that cannot be served. Only without the fast extension, which has a
+    /// message for that.
     pub fn drop_answer(&mut self, request: Request) {
+        // BEP 6 demands a reject, which ends the request by itself.
         debug_assert!(!self.features.contains(Feature::Fast), "a reject is due");
         self.theirs.requests.take(request);
     }
@@ -202,17 +205,17 @@ impl Session {
         self.half(side).is_interested
     }
 
-    /// The pieces that this side says it has; `None` until the metadata is known.
+    /// The pieces that this side announced; `None` until the metadata is known.
     pub fn pieces(&self, side: Side) -> Option<&Pieces> {
         self.half(side).announced.pieces()
     }
 
-    /// Returns true if this side announced some piece, even before the metadata tells which.
+    /// Returns true if this side announced any piece, even before the metadata is known.
     pub fn has_any(&self, side: Side) -> bool {
         self.half(side).announced.has_any()
     }
 
-    /// Returns true if this side said `have all` before the metadata was known.
+    /// Returns true if this side sent `have all` before the metadata was known.
     pub fn has_stated_all(&self, side: Side) -> bool {
         self.half(side).announced.has_stated_all()
     }
@@ -222,7 +225,7 @@ impl Session {
         self.half(side).announced.is_stated
     }
 
-    /// Pieces that this side lets the other have while choked (BEP 6).
+    /// Pieces that this side serves while it chokes the other (BEP 6).
     pub fn allowed_fast(&self, side: Side) -> impl Iterator<Item = u32> + '_ {
         self.half(side).allowed_fast.iter().map(|&(index, _)| index)
     }
@@ -252,14 +255,14 @@ impl Session {
         self.ours.requests.open_count()
     }
 
-    /// Further requests that the peer takes: its `reqq`, 250 if it did not say (BEP 10), less those
-    /// that it has yet to answer.
+    /// Number of further requests that the peer takes: its `reqq`, 250 by default (BEP 10), less those
+    /// without an answer.
     pub fn request_room(&self) -> usize {
         self.peer_request_queue.saturating_sub(self.ours.requests.len())
     }
 
-    /// Requests of the peer to answer with a reject, once we have sent our choke: all whose answer has
-    /// not begun but for allowed-fast pieces, and those that were refused or cancelled (BEP 6).
+    /// Requests of the peer to answer with a reject after our choke (BEP 6): those that were refused or
+    /// cancelled, and all others whose answer has not begun, except for allowed-fast pieces.
     pub fn requests_to_reject(&self) -> impl Iterator<Item = Request> + '_ {
         let is_fast = self.features.contains(Feature::Fast);
         let is_allowed =
@@ -270,7 +273,7 @@ impl Session {
         self.theirs.requests.waiting().filter(is_lost).map(|(request, _)| request)
     }
 
-    /// Returns true if we may ask for blocks of this piece now.
+    /// Returns true if we may request blocks of this piece now.
     pub fn may_request(&self, index: u32) -> bool {
         let is_fast = self.theirs.allowed_fast.iter().any(|&(allowed, _)| allowed == index);
         let is_there = self.pieces(Side::Peer).is_some_and(|pieces| pieces.get(index));
@@ -284,13 +287,13 @@ impl Session {
         }
     }
 
-    /// The half of the sender, and the other one.
+    /// The half of the sender, and that of the receiver.
     fn halves(&mut self, from: Side) -> (&mut Half, &mut Half) {
         let (own, other, _) = self.parts(from);
         (own, other)
     }
 
-    /// The same, and what is known of the content.
+    /// The same, and the geometry if it is known.
     fn parts(&mut self, from: Side) -> (&mut Half, &mut Half, Option<&Geometry>) {
         let geometry = self.geometry.as_ref();
         match from {

@@ -1,4 +1,4 @@
-//! What is legal when, told as conversations.
+//! The rules of a conversation, as conversations.
 
 mod common;
 
@@ -13,7 +13,7 @@ use tinytorrent_wire::{Extended, Feature, HashRequest, Hashes, Message, Piece, R
 /// Three pieces of two blocks, the last one of a single short block.
 const TOTAL: u64 = 2 * 2 * BLOCK_LENGTH as u64 + 1000;
 
-/// All that a message of some kind needs.
+/// A message of each kind.
 const OURS: Reserved = Reserved::empty()
     .with(Feature::Extended)
     .with(Feature::Fast)
@@ -67,7 +67,7 @@ fn bits(byte: u8) -> Message {
     Message::Bitfield(vec![byte].into())
 }
 
-/// What strict judging says, and what lenient judging does.
+/// Asserts the violation of a strict session and the verdict of a lenient one.
 fn breach(
     make: impl Fn(Config) -> Session,
     message: &Message,
@@ -163,7 +163,7 @@ fn bitfield_comes_before_all_else() {
     assert_eq!(session.handle_received(&bits(0x80)), Ok(Verdict::Legal), "these may precede it");
 }
 
-/// W-40, BEP 6: exactly one of the three, and first.
+/// W-40, BEP 6: exactly one of the three comes, and comes first.
 #[test]
 fn fast_peer_says_first_what_it_has() {
     for message in [Message::Interested, Message::Have(0), Message::Port(1)] {
@@ -174,7 +174,7 @@ fn fast_peer_says_first_what_it_has() {
     }
 }
 
-/// W-20, W-40: the first one holds.
+/// W-20, W-40: the first one counts.
 #[test]
 fn second_bitfield_is_not_counted() {
     for first in [Message::HaveAll, Message::HaveNone, bits(0x80)] {
@@ -194,7 +194,7 @@ fn second_bitfield_is_not_counted() {
     }
 }
 
-/// W-16, BEP 3: none is the same as have none.
+/// W-16, BEP 3: no bitfield is the same as have none.
 #[test]
 fn peer_without_bitfield_has_nothing() {
     let mut session = plain(Config::strict());
@@ -215,7 +215,7 @@ fn bitfield_of_another_length_is_refused() {
     assert_eq!(empty.handle_received(&nothing), Ok(Verdict::Legal), "of no pieces it is right");
 }
 
-/// W-17, W-18, W-22, X-20: what cannot be checked yet is checked later.
+/// W-17, W-18, W-22, X-20: announcements before the metadata are checked after it.
 #[test]
 fn what_comes_before_the_metadata_is_checked_after() {
     let learn = |config, messages: &[Message]| {
@@ -239,7 +239,7 @@ fn what_comes_before_the_metadata_is_checked_after() {
     );
 }
 
-/// W-41, X-20: remembered, and applied later.
+/// W-41, X-20: the announcement is kept and applied later.
 #[test]
 fn have_all_before_the_metadata_makes_a_seed_after() {
     let mut session = Session::new(OURS, OURS, Config::strict());
@@ -248,7 +248,7 @@ fn have_all_before_the_metadata_makes_a_seed_after() {
     assert!(session.pieces(Side::Peer).unwrap().is_full());
 }
 
-/// in the order in which it was said.
+/// announcements count in their order.
 #[test]
 fn pieces_given_up_before_the_metadata_are_missing_after() {
     let learned = |say: &dyn Fn(&mut Session)| {
@@ -328,7 +328,7 @@ fn dont_have_takes_a_piece_back_and_voids_its_requests() {
     }
 }
 
-/// W-26: zero is invalid, and there is a limit that is configured.
+/// W-26: a length of zero is invalid, and the limit is configurable.
 #[test]
 fn request_has_a_customary_length() {
     let open = |config| serving(plain(config));
@@ -346,7 +346,8 @@ fn request_has_a_customary_length() {
     assert_eq!(asked.unwrap_err().rule, Rule::RequestNotTooLong);
 }
 
-/// W-14, W-27: inside that very piece, the last one shorter, with no overflow.
+/// W-14, W-27: the range lies inside the named piece, which may be the shorter last one, and sums do not
+/// overflow.
 #[test]
 fn request_lies_inside_one_piece() {
     let open = |config| serving(plain(config));
@@ -374,7 +375,7 @@ fn unaligned_requests_are_legal() {
     }
 }
 
-/// W-29: refused, and no reason to hang up.
+/// W-29: it is refused, and the connection goes on.
 #[test]
 fn request_for_a_piece_we_lack_is_refused() {
     let mut session = plain(Config::strict());
@@ -387,7 +388,7 @@ fn request_for_a_piece_we_lack_is_refused() {
     assert_eq!(asked, Ok(Verdict::Legal));
 }
 
-/// W-30: over the cap a reject with fast, nothing without.
+/// W-30: over the cap, a reject answers with fast and nothing without.
 #[test]
 fn requests_over_the_cap_are_refused() {
     for is_fast in [true, false] {
@@ -427,7 +428,7 @@ fn our_requests_stay_within_their_queue() {
     assert!(session.may_request(1));
 }
 
-/// W-32, BEP 6: without fast, a choke voids what is open.
+/// W-32, BEP 6: without fast, a choke voids open requests.
 #[test]
 fn choke_without_fast_voids_our_requests() {
     let mut session = served(plain(Config::strict()));
@@ -460,7 +461,7 @@ fn choke_with_fast_keeps_our_requests() {
     assert_eq!(session.our_requests().count(), 0);
 }
 
-/// W-34, BEP 6: choke first, then a reject for each but the allowed-fast ones.
+/// W-34, BEP 6: the choke comes first, then a reject of each request but the allowed-fast ones.
 #[test]
 fn choking_a_fast_peer_rejects_what_it_asked() {
     let mut session = serving(fast(Config::strict()));
@@ -480,7 +481,7 @@ fn choking_a_fast_peer_rejects_what_it_asked() {
     assert_eq!(session.peer_requests().map(|request| request.index).collect::<Vec<_>>(), [1]);
 }
 
-/// W-34: without fast, our choke voids what the peer asked.
+/// W-34: without fast, our choke voids the requests of the peer.
 #[test]
 fn choking_a_plain_peer_voids_what_it_asked() {
     let mut session = serving(plain(Config::strict()));
@@ -529,7 +530,7 @@ fn cancel_withdraws_a_request() {
     }
 }
 
-/// W-37, BEP 6: with fast it must close; without it may be a late answer.
+/// W-37, BEP 6: with fast the connection must be closed; without fast the block may be a late answer.
 #[test]
 fn unrequested_piece_closes_a_fast_connection() {
     let rule = Rule::PieceRequested;
@@ -545,7 +546,7 @@ fn unrequested_piece_closes_a_fast_connection() {
     assert_eq!(flood.unwrap_err().rule, Rule::NoBlockFlood);
 }
 
-/// W-38: the block is the one that was asked for, and no longer.
+/// W-38: the block is the requested one, and no longer.
 #[test]
 fn piece_matches_an_outstanding_request() {
     let asked = request(0, 0);
@@ -592,7 +593,7 @@ fn reject_of_a_cancelled_request_is_its_answer() {
     assert_eq!(again.unwrap_err().rule, Rule::RejectRequested);
 }
 
-/// A peer that rejects all that it is asked keeps us busy for nothing.
+/// A peer that rejects every request only wastes our time.
 #[test]
 fn endless_rejects_are_a_flood() {
     let mut config = Config::lenient();
@@ -612,7 +613,7 @@ fn endless_rejects_are_a_flood() {
     assert_eq!(round(&Message::Reject).unwrap_err().rule, Rule::NoRejectFlood);
 }
 
-/// BEP 6: a peer may take its word back; asking again and again would be of no use.
+/// BEP 6: a peer may revoke an allowed-fast piece by a reject; repeated requests would be useless.
 #[test]
 fn rejected_piece_is_not_allowed_fast_any_more() {
     let mut session = fast(Config::strict());
@@ -625,7 +626,7 @@ fn rejected_piece_is_not_allowed_fast_any_more() {
     assert!(!session.may_request(1));
 }
 
-/// W-34, W-36: what is on its way to the peer is answered by the block itself.
+/// W-34, W-36: a block in flight is the answer to its request.
 #[test]
 fn answer_that_has_begun_is_neither_cancelled_nor_rejected() {
     let mut session = serving(fast(Config::strict()));
@@ -643,7 +644,7 @@ fn answer_that_has_begun_is_neither_cancelled_nor_rejected() {
     assert!(session.begun_answers().is_empty());
 }
 
-/// W-42, BEP 6: neither a claim to have it, nor one to believe about pieces that are not.
+/// W-42, BEP 6: it announces no piece, and is ignored for a piece that does not exist.
 #[test]
 fn allowed_fast_says_nothing_of_possession() {
     let mut session = fast(Config::strict());
@@ -676,7 +677,7 @@ fn allowed_fast_is_served_while_choked_with_a_cap() {
     assert_eq!(asked, Ok(Verdict::Refuse(Refusal::FastUsedUp)));
 }
 
-/// W-45: advice about what is not there is passed over.
+/// W-45: a suggestion of a piece that does not exist is ignored.
 #[test]
 fn suggest_is_advice_only() {
     let mut session = fast(Config::strict());
@@ -687,13 +688,13 @@ fn suggest_is_advice_only() {
     assert!(session.pieces(Side::Peer).unwrap().is_empty());
 }
 
-/// W-47, BEP 6: what is under way at a choke is no abuse, a flood is.
+/// W-47, BEP 6: requests in flight at a choke are no abuse, a flood is.
 #[test]
 fn requests_in_flight_at_a_choke_are_tolerated() {
     let mut session = serving(plain(Config::lenient()));
     session.handle_sent(&Message::Choke).unwrap();
     let message = Message::Request(request(0, 0));
-    // As many as a peer may have open.
+    // As many as a request queue holds.
     for _ in 0..2_000 {
         let asked = session.handle_received(&message);
         assert_eq!(asked, Ok(Verdict::Refuse(Refusal::Choked)));
@@ -770,7 +771,7 @@ fn hashes_answer_a_request_for_hashes() {
     breach(|config| served(fast(config)), &single, rule, Some(Verdict::Legal));
 }
 
-/// Our own slips are found by the same rules.
+/// The same rules find our own mistakes.
 #[test]
 fn what_we_send_is_judged_too() {
     let mut session = plain(Config::strict());
@@ -786,7 +787,7 @@ fn learned(mut session: Session) -> Option<Session> {
     session.learn_geometry(geometry()).is_ok().then_some(session)
 }
 
-/// A message of a small torrent, so that rules are met and broken in good measure.
+/// A message of a small torrent, so that rules are kept and broken often enough.
 fn likely_message() -> impl Strategy<Value = Message> {
     let small = (0..4_u32, 0..3_u32, 0..3_u32).prop_map(|(index, begin, length)| Request {
         index,
@@ -808,8 +809,8 @@ fn likely_message() -> impl Strategy<Value = Message> {
 }
 
 proptest! {
-    /// Nothing a peer sends upsets the accounts, which are bounded; what strict judging lets
-    /// pass, lenient judging takes in the same way.
+    /// The state stays consistent and bounded whatever a peer sends. A message that passes strict judging has
+    /// the same effect when lenient.
     #[test]
     fn any_conversation_is_accounted_for(
         features in any::<[bool; 4]>(),

@@ -3,21 +3,21 @@ use tinytorrent_types::{Bitfield, Geometry};
 
 use super::{Pieces, Rule};
 
-/// The pieces that one side says it has. Before the metadata is known they are kept as they came, and
-/// checked when the number of pieces is learned.
+/// The pieces that one side announced. Before the metadata is known the announcements are kept as received,
+/// and checked once the number of pieces is known.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Announced {
-    /// `bitfield`, `have all` or `have none` has come.
+    /// True once a `bitfield`, `have all` or `have none` was sent.
     pub(super) is_stated: bool,
     pieces: Stated,
 }
 
 #[derive(Debug, Clone)]
 enum Stated {
-    /// Before the number of pieces is known: the statement about all of them, and those about single
-    /// ones after it, which the side has or has no more.
+    /// Announcements before the number of pieces is known: the one about all pieces, and those about single
+    /// pieces after it. The flag is true for `have` and false for `lt_donthave`.
     Raw { all: bool, bits: Vec<u8>, single: Vec<(u32, bool)> },
-    /// Checked against the number of pieces.
+    /// Pieces, checked against their number.
     Known(Pieces),
 }
 
@@ -58,7 +58,7 @@ impl Announced {
         self.is_stated = true;
     }
 
-    /// Pieces said one by one before a late bitfield stay.
+    /// Takes in a bitfield. Pieces announced one by one before a late bitfield stay.
     pub(super) fn bits(&mut self, bits: &Bytes, geometry: Option<&Geometry>) -> Result<(), Rule> {
         let (Stated::Known(set), Some(geometry)) = (&mut self.pieces, geometry) else {
             self.is_stated = true;
@@ -71,6 +71,7 @@ impl Announced {
         let stated = Bitfield::from_bytes_lenient(bits, count).map_err(|_| Rule::BitfieldLength)?;
         self.is_stated = true;
         let has_spare_bits = stated.as_bytes() != &bits[..];
+        // Pieces of an earlier `have` may be missing from the bitfield.
         let before = std::mem::replace(set, Pieces::from(stated));
         for piece in before.iter().filter_map(|index| geometry.piece(index)) {
             set.insert(piece);
@@ -93,7 +94,7 @@ impl Announced {
         }
     }
 
-    /// Takes a piece back, by `lt_donthave`.
+    /// Removes a piece, after a `lt_donthave`.
     pub(super) fn dont_have(&mut self, index: u32, geometry: Option<&Geometry>) -> Removed {
         match (&mut self.pieces, geometry) {
             (Stated::Known(set), Some(geometry)) => match geometry.piece(index) {
@@ -122,7 +123,7 @@ impl Announced {
         }
     }
 
-    /// Checks what came before the number of pieces was known.
+    /// Checks the announcements from before the number of pieces was known.
     pub(super) fn learn(&mut self, geometry: &Geometry) -> Result<(), (&'static str, Rule)> {
         let Stated::Raw { all, bits, single } = &self.pieces else { return Ok(()) };
         let count = geometry.piece_count();
@@ -162,6 +163,7 @@ impl Announced {
     }
 }
 
-/// Single pieces to remember before the metadata is known, of 8 bytes each: some minutes' worth of a
-/// fast peer. Those beyond are forgotten, and the peer looks poorer than it is, or has to reject.
+/// Announcements of single pieces to keep before the metadata is known, of 8 bytes each. A fast peer sends
+/// so many in some minutes. Those beyond are dropped; the peer then seems to lack pieces, or rejects
+/// requests.
 const MAX_EARLY: usize = 1 << 14;

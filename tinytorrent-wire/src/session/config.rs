@@ -1,4 +1,4 @@
-/// Limits of a [`Session`](super::Session), and how strictly it judges.
+/// Limits of a [`Session`](super::Session), and its strictness.
 ///
 /// # Defaults
 /// - lenient
@@ -22,7 +22,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Bears with what deployed clients do, as far as it does no harm. For clients.
+    /// Lenient limits, for clients: harmless deviations of deployed clients are tolerated.
     pub fn lenient() -> Self {
         Self {
             is_strict: false,
@@ -36,55 +36,55 @@ impl Config {
         }
     }
 
-    /// Every breach of a BEP is a violation. For tests of other clients.
+    /// Strict limits, for tests of other clients: each breach of a BEP is a violation.
     pub fn strict() -> Self {
         Self { is_strict: true, ..Self::lenient() }
     }
 
-    /// The longest request to serve, in bytes. Default 128 KiB: BEP 3 has 16 KiB, but larger ones
-    /// are seen. More lets a peer make us read more at once.
+    /// Sets the longest request to serve, in bytes. Default 128 KiB: BEP 3 has 16 KiB, but longer ones are
+    /// in use. A higher limit lets a peer make us read more at once.
     pub fn max_request_length(&mut self, bytes: u32) -> &mut Self {
         self.max_request_length = bytes;
         self
     }
 
-    /// Requests that one side may have open; those beyond are refused. Default 2,000, as libtorrent.
-    /// Announce it as `reqq`.
+    /// Sets the length of a request queue; requests beyond it are refused. Default 2,000, as in
+    /// libtorrent. Announce it as `reqq`.
     pub fn max_outstanding(&mut self, count: usize) -> &mut Self {
         self.max_outstanding = count;
         self
     }
 
-    /// Requests in a row that cannot be served and make a flood: for pieces that are not there, say.
-    /// Default 300. Those that come while the sender is choked may be as many as it may have open.
+    /// Sets the number of refused requests in a row that make a flood, for missing pieces for example.
+    /// Default 300. While the sender is choked, as many as a request queue holds are no flood.
     pub fn max_refused(&mut self, count: usize) -> &mut Self {
         self.max_refused = count;
         self
     }
 
-    /// Blocks that answer nothing and make a flood, without the fast extension. Default 2,000: more than
-    /// can be under way at a choke or a cancel.
+    /// Sets the number of blocks without a request that make a flood, without the fast extension. Default
+    /// 2,000: more than can be in flight at a choke or a cancel.
     pub fn max_unasked(&mut self, count: usize) -> &mut Self {
         self.max_unasked = count;
         self
     }
 
-    /// Rejects without a block between them that make a flood. Default 4,000: a peer that chokes
-    /// rejects all that is open, twice as many as most take.
+    /// Sets the number of rejects without a block between them that make a flood. Default 4,000: a peer that
+    /// chokes rejects a whole request queue, and this is twice as many as most queues hold.
     pub fn max_rejects(&mut self, count: usize) -> &mut Self {
         self.max_rejects = count;
         self
     }
 
-    /// Times that the length of an allowed-fast piece may be requested while choked. Default 3, as
-    /// libtorrent.
+    /// Sets the bytes of an allowed-fast piece to serve while choked, in lengths of the piece. Default 3, as
+    /// in libtorrent.
     pub fn fast_allowance(&mut self, times: u32) -> &mut Self {
         self.fast_allowance = times;
         self
     }
 
-    /// True if the handshakes name the torrent by its v2 info-hash. Then both sides speak of hashes
-    /// without a bit for it, which only upgrades a hybrid that is named by its v1 info-hash (BEP 52).
+    /// Sets that the handshakes name the torrent by its v2 info-hash. Messages about hashes are legal then
+    /// without the v2 bit, which is for the upgrade of a hybrid named by its v1 info-hash (BEP 52).
     pub fn by_v2_hash(&mut self, is_by_v2_hash: bool) -> &mut Self {
         self.is_by_v2_hash = is_by_v2_hash;
         self

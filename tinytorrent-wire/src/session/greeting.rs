@@ -3,13 +3,13 @@ use tinytorrent_types::{InfoHashes, WireInfoHash};
 
 use crate::{Feature, Handshake, Reserved};
 
-/// Judges the peer's handshake against ours, and gives what both can do.
+/// Judges the peer's handshake against ours. Returns the features of both.
 ///
-/// The peer may answer a v1 hash with the v2 hash of the same torrent, if we set the v2 bit: the
-/// conversation is upgraded then (BEP 52, "upgrade path").
+/// The peer may answer a v1 hash with the v2 hash of the same torrent if we set the v2 bit, which
+/// upgrades the conversation (BEP 52, "upgrade path").
 ///
 /// # Errors
-/// It is ourselves, or another torrent is meant: close the connection.
+/// The peer is ourselves or names another torrent: close the connection.
 pub fn check_greeting(
     torrent: &InfoHashes,
     ours: &Handshake,
@@ -25,17 +25,17 @@ pub fn check_greeting(
     Ok(ours.reserved.intersection(theirs.reserved))
 }
 
-/// Why there is nothing to talk about.
+/// The reason to close a connection after its handshakes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum GreetingError {
-    /// We are talking to ourselves: do not connect to this address again.
+    /// The peer is ourselves: do not connect to this address again.
     #[error("the peer has our own peer id")]
     OwnPeerId,
-    /// The peer means another torrent.
-    #[error("the peer answered for another torrent, {found}")]
+    /// The peer named another torrent.
+    #[error("the peer named another torrent, {found}")]
     WrongTorrent {
-        /// The torrent that it means.
+        /// The torrent that it named.
         found: WireInfoHash,
     },
 }

@@ -11,16 +11,16 @@ use crate::{HashRequest, Hashes, PieceHeader, Request};
 pub(super) struct Half {
     pub(super) is_choking: bool,
     pub(super) is_interested: bool,
-    /// A message has come that should not precede what it has.
+    /// True once the side has sent a message that should follow its statement about all pieces.
     pub(super) is_under_way: bool,
     pub(super) announced: Announced,
     pub(super) requests: Requests,
-    /// Requests refused since the last one that was served, or the last unchoke.
+    /// Requests refused in a row, since one was accepted or the other side unchoked.
     pub(super) refused: usize,
-    /// Pieces that it lets the other have while choked, and the bytes asked for of each.
+    /// Allowed-fast pieces of this side, and the bytes requested of each while choked.
     pub(super) allowed_fast: Vec<(u32, u64)>,
     pub(super) hash_requests: Vec<HashRequest>,
-    /// Blocks received that answer nothing, without the fast extension.
+    /// Blocks received without a request, without the fast extension.
     pub(super) unasked: usize,
     /// Rejects received since the last block.
     pub(super) rejects: usize,
@@ -64,6 +64,7 @@ impl Half {
         is_fast: bool,
         max_unasked: usize,
     ) -> Result<Verdict, Breach> {
+        // A block shows that the peer serves some requests.
         self.rejects = 0;
         match self.requests.answer(block) {
             Answer::Exact => Ok(Verdict::Legal),
@@ -82,7 +83,7 @@ impl Half {
         }
     }
 
-    /// Takes in the answer to a request: a reject (W-39). `other` is the side that rejects.
+    /// Takes in the answer to a request: a reject (W-39). `other` is the sender of the reject.
     pub(super) fn receive_reject(
         &mut self,
         other: &mut Half,
@@ -97,7 +98,7 @@ impl Half {
             return Err(Breach::ignored(Rule::NoRejectFlood));
         }
         if other.is_choking {
-            // BEP 6 lets a peer take its word back, and asking again would be of no use.
+            // BEP 6 lets a peer revoke an allowed-fast piece by rejecting a request for it while it chokes.
             other.allowed_fast.retain(|&(allowed, _)| allowed != request.index);
         }
         match state {
@@ -110,6 +111,7 @@ impl Half {
         if self.hash_requests.len() >= MAX_HASH_REQUESTS {
             return Err(Breach::ignored(Rule::NoRequestFlood));
         }
+        // Noted before it is checked: the reject of an invalid request needs it.
         self.hash_requests.push(*request);
         let rule = Rule::HashRequestShape;
         let verdict = Verdict::Refuse(Refusal::Tolerated(rule));
@@ -143,8 +145,8 @@ pub(super) fn exists(geometry: Option<&Geometry>, index: u32) -> bool {
     geometry.is_none_or(|geometry| geometry.piece(index).is_some())
 }
 
-/// BEP 6 has 10; a peer that allows many more is not believed for all.
+/// Allowed-fast pieces to keep of one side. BEP 6 has 10; those beyond are ignored.
 const MAX_ALLOWED_FAST: usize = 128;
 
-/// Requests for hashes to remember; a client asks for a few at a time.
+/// Requests for hashes in flight at most. Clients send a few at a time.
 pub(super) const MAX_HASH_REQUESTS: usize = 256;

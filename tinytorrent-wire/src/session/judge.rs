@@ -26,7 +26,7 @@ impl Session {
         self.pass(from, "piece", judged)
     }
 
-    /// Lets a breach pass that is borne with.
+    /// Turns a tolerated breach into its verdict.
     fn pass(
         &self,
         from: Side,
@@ -42,21 +42,21 @@ impl Session {
         })
     }
 
-    /// Checks that it may be sent at all, and now.
+    /// Checks that the message may be sent, and may be sent now.
     fn judge_order(&mut self, from: Side, message: &Message) -> Result<(), Breach> {
         let agreed = |feature| self.features.contains(feature);
         if message.is_fast() && !agreed(Feature::Fast) {
             return Err(Breach::ignored(Rule::FastAgreed));
         }
         match message {
-            // They may precede anything, and do.
+            // Clients send these before their bitfield.
             Message::KeepAlive => return Ok(()),
             Message::Extended(_) if !agreed(Feature::Extended) => {
                 return Err(Breach::ignored(Rule::ExtendedAgreed));
             }
             Message::Extended(extended) if extended.id == 0 => return Ok(()),
             Message::Port(_) if !agreed(Feature::Dht) => {
-                // It does no harm, and names a node of the DHT all the same.
+                // Clients send it unasked. It does no harm, and names a node of the DHT.
                 return Err(Breach { rule: Rule::DhtAgreed, verdict: Verdict::Legal });
             }
             Message::HashRequest(_) | Message::Hashes(_) | Message::HashReject(_)
@@ -69,12 +69,13 @@ impl Session {
         self.judge_availability(from, message)
     }
 
-    /// Checks that the announcement of all pieces comes first and once (W-15, W-20, W-40).
+    /// Checks that the statement about all pieces comes first and once (W-15, W-20, W-40).
     fn judge_availability(&mut self, from: Side, message: &Message) -> Result<(), Breach> {
         let is_fast = self.features.contains(Feature::Fast);
         let is_strict = self.config.is_strict;
         let (own, _) = self.halves(from);
         let states = matches!(message, Message::Bitfield(_) | Message::HaveAll | Message::HaveNone);
+        // A late statement does no harm, as earlier pieces stay. Only strict judging refuses it.
         let was_under_way = std::mem::replace(&mut own.is_under_way, true);
         if states && own.announced.is_stated {
             return Err(Breach::ignored(Rule::AvailabilityOnce));
@@ -158,15 +159,17 @@ impl Session {
         };
         own.refused += 1;
         let limit = match refusal {
-            // As many as there may be under way when the choke goes out (W-47).
+            // W-47: a whole queue may be in flight when our choke is sent.
             Refusal::Choked | Refusal::QueueFull => max_refused.max(max_outstanding),
             _ => max_refused,
         };
+        // Refused requests stay until they are rejected. A peer that sends on without reading the rejects
+        // could fill the memory.
         if own.refused > limit || own.requests.len() >= 2 * max_outstanding.max(1) {
             return Err(Breach::ignored(Rule::NoRequestFlood));
         }
         if is_fast {
-            // BEP 6: it has to be answered all the same.
+            // BEP 6: a refused request needs an answer too.
             own.requests.push(request, State::Refused);
         }
         match refusal {
@@ -204,12 +207,13 @@ impl Session {
         let Some((_, used)) = other.allowed_fast.iter_mut().find(|(fast, _)| *fast == index) else {
             return Some(Refusal::Choked);
         };
+        // Counted at the request and not at the answer, so that a queue cannot exceed the allowance.
         *used += u64::from(length);
         (*used > allowance).then_some(Refusal::FastUsedUp)
     }
 }
 
-/// A rule broken, and how to take the message when that is let pass.
+/// A broken rule, and the verdict on the message if the breach is tolerated.
 pub(super) struct Breach {
     pub(super) rule: Rule,
     pub(super) verdict: Verdict,

@@ -1,8 +1,8 @@
 use tinytorrent_types::{Bitfield, PieceIndex};
 
-/// The pieces that one side of a conversation says it has.
+/// The pieces that one side of a conversation announced.
 ///
-/// All pieces are one number and not a bitfield: a seed costs the same in a torrent of ten pieces
+/// A seed is one number and not a bitfield, so that it takes the same memory in a torrent of ten pieces
 /// and of two million.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pieces {
@@ -11,7 +11,7 @@ pub enum Pieces {
         /// Pieces in the torrent.
         piece_count: u32,
     },
-    /// Piece by piece: maybe none, and maybe all of them, after the last missing `have`.
+    /// A bit for each piece. All may be set, after a `have` of the last missing piece.
     Some(Bitfield),
 }
 
@@ -94,7 +94,7 @@ impl Pieces {
 
 impl From<Bitfield> for Pieces {
     fn from(pieces: Bitfield) -> Self {
-        // Of no pieces, none and all are the same; a bitfield can say so without being a seed.
+        // In a torrent without pieces, none and all are the same. A bitfield is not taken for a seed.
         if pieces.is_full() && pieces.piece_count() > 0 {
             Pieces::All { piece_count: pieces.piece_count() }
         } else {

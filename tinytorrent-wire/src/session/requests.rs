@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 
 use crate::{PieceHeader, Request};
 
-/// The requests of one side that the other has yet to answer, oldest first.
+/// The requests of one side without an answer, oldest first.
 ///
 /// ```text
 ///   Open ──begin──▶ being answered ──┬─▶ gone
@@ -10,7 +10,7 @@ use crate::{PieceHeader, Request};
 ///     ▼                              │
 ///   Cancelled, Refused ──────────────┘   only with the fast extension: an answer is due in any case
 ///
-///   Open ──choke, cancel──▶ late         only without it: the answer may be under way all the same
+///   Open ──choke, cancel──▶ late         only without it: the answer may be in flight already
 /// ```
 ///
 /// Answers come in about the order of the requests, so the search from the front is short.
@@ -21,7 +21,7 @@ pub(super) struct Requests {
     open: usize,
     /// Requests whose answer has begun, which a choke or a cancel does not withdraw any more.
     begun: Vec<Request>,
-    /// Requests that were voided without a word, [`MAX_LATE`] at most.
+    /// Void requests whose answer may still come, [`MAX_LATE`] at most.
     late: VecDeque<Request>,
 }
 
@@ -34,19 +34,19 @@ struct Entry {
 /// The reason why an answer is due. With the fast extension one is due in every state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// To be served.
+    /// The request is to be served.
     Open,
-    /// Withdrawn by a cancel: a block or a reject will do.
+    /// A cancel withdrew it: a block or a reject answers it.
     Cancelled,
-    /// Cannot be served: a reject is due.
+    /// It cannot be served: a reject is due.
     Refused,
 }
 
 /// The request that a block answers.
 pub(super) enum Answer {
-    /// One that is due, or was until a choke or a cancel.
+    /// A request that is open, or was until a choke or a cancel.
     Exact,
-    /// One that is longer than the block.
+    /// A request that is longer than the block.
     Short(Request),
     None,
 }
@@ -95,8 +95,8 @@ impl Requests {
         Some(request)
     }
 
-    /// Takes out the request that a reject answers. Gives its state. Where the same block was requested
-    /// again after a cancel, the reject answers what was cancelled.
+    /// Takes out the request that a reject answers, and returns its state. If the same block was requested
+    /// again after a cancel, the reject answers the cancelled request.
     pub(super) fn take(&mut self, request: Request) -> Option<State> {
         if let Some(at) = self.begun.iter().position(|begun| *begun == request) {
             self.begun.remove(at);
@@ -111,8 +111,8 @@ impl Requests {
         self.queue.iter().position(|entry| entry.request == request && is_fit(entry.state))
     }
 
-    /// Takes out the request that a block answers. Where the same block was requested again after a
-    /// cancel, it answers what is open.
+    /// Takes out the request that a block answers. If the same block was requested again after a cancel, the
+    /// block answers the open request.
     pub(super) fn answer(&mut self, block: PieceHeader) -> Answer {
         let request = block.request();
         let is_open = |state| state == State::Open;
@@ -169,6 +169,7 @@ impl Requests {
     }
 
     fn note_late(&mut self, request: Request) {
+        // The oldest one is the least likely to be answered still.
         if self.late.len() == MAX_LATE {
             self.late.pop_front();
         }
@@ -176,15 +177,14 @@ impl Requests {
     }
 
     fn remove(&mut self, at: usize) -> Option<Entry> {
-        // The front is where most are, and costs least.
+        // Answers come in about the order of the requests, and removal at the front costs least.
         let entry = if at == 0 { self.queue.pop_front() } else { self.queue.remove(at) }?;
         self.open -= usize::from(entry.state == State::Open);
         Some(entry)
     }
 }
 
-/// Voided requests whose late answers are recognized: more than are under way on the longest and
-/// fastest links.
+/// Void requests to keep for their late answers: more than are in flight on the longest and fastest links.
 const MAX_LATE: usize = 1_024;
 
 #[cfg(test)]

@@ -16,11 +16,11 @@ pub enum Rule {
     DhtAgreed,
     /// Messages about hashes need both ends to have set the v2 bit.
     V2Agreed,
-    /// With the fast extension, the first message says which pieces its sender has.
+    /// With the fast extension, the first message states the pieces of its sender.
     AvailabilityFirst,
     /// `bitfield`, `have all` and `have none` come before all else.
     AvailabilityNotLate,
-    /// One of `bitfield`, `have all` and `have none` comes, once.
+    /// At most one of `bitfield`, `have all` and `have none` comes.
     AvailabilityOnce,
     /// A bitfield has one bit for each piece, rounded up to bytes.
     BitfieldLength,
@@ -28,17 +28,17 @@ pub enum Rule {
     SpareBitsZero,
     /// `have` names a piece of the torrent.
     HaveInRange,
-    /// A request asks for something.
+    /// A request is not empty.
     RequestNotEmpty,
-    /// A request is no longer than is customary.
+    /// A request is no longer than the limit.
     RequestNotTooLong,
     /// A request lies inside one piece of the torrent.
     RequestInRange,
-    /// Requests end some time after a choke.
+    /// Requests that are refused come to an end, after a choke for example.
     NoRequestFlood,
     /// A block answers a request.
     PieceRequested,
-    /// Without the fast extension, blocks that answer nothing end some time after a choke.
+    /// Without the fast extension, blocks without a request come to an end after a choke.
     NoBlockFlood,
     /// A block has the length that was requested.
     PieceLength,
@@ -46,7 +46,7 @@ pub enum Rule {
     PieceNotEmpty,
     /// A reject answers a request.
     RejectRequested,
-    /// Requests are not all rejected: a block comes between so many rejects.
+    /// Some requests are answered with blocks, and not all with rejects.
     NoRejectFlood,
     /// Messages of the peer exchange come a minute apart.
     NoExchangeFlood,
@@ -54,7 +54,7 @@ pub enum Rule {
     HashRequestShape,
     /// `hashes` and `hash reject` answer a request for hashes.
     HashesRequested,
-    /// `hashes` brings as many as were asked for, with their proof.
+    /// `hashes` has as many hashes as were requested, with their proof.
     HashesLength,
 }
 
@@ -64,7 +64,7 @@ impl Rule {
         format!("{self:?}")
     }
 
-    /// The BEP that has the rule, and the section.
+    /// The BEP and the section of the rule.
     pub const fn reference(self) -> &'static str {
         match self {
             Rule::FastAgreed => "BEP 6",
@@ -90,9 +90,8 @@ impl Rule {
         }
     }
 
-    /// Returns true if a breach ends the conversation even when reading leniently: because a BEP leaves
-    /// no choice, because what follows could not be made sense of, or because the peer would keep us
-    /// busy for nothing.
+    /// Returns true if a breach ends a lenient conversation as well: because a BEP demands it, because later
+    /// messages could not be understood, or because the peer only wastes our time.
     pub const fn is_always_fatal(self) -> bool {
         matches!(
             self,
@@ -115,25 +114,25 @@ impl Rule {
             Rule::ExtendedAgreed => "the extension protocol was not agreed upon",
             Rule::DhtAgreed => "the dht was not agreed upon",
             Rule::V2Agreed => "version 2 was not agreed upon",
-            Rule::AvailabilityFirst => "what its sender has must come first",
-            Rule::AvailabilityNotLate => "it must come before all else",
-            Rule::AvailabilityOnce => "what its sender has was said before",
-            Rule::BitfieldLength => "it must have one bit for each piece",
+            Rule::AvailabilityFirst => "the pieces of the sender must be stated first",
+            Rule::AvailabilityNotLate => "it must be the first message",
+            Rule::AvailabilityOnce => "the pieces of the sender were stated before",
+            Rule::BitfieldLength => "the bitfield must have one bit for each piece",
             Rule::SpareBitsZero => "the bits after the last piece must be zero",
             Rule::HaveInRange => "there is no such piece",
-            Rule::RequestNotEmpty => "it asks for nothing",
-            Rule::RequestNotTooLong => "it asks for too much at once",
-            Rule::RequestInRange => "it must lie inside one piece",
+            Rule::RequestNotEmpty => "the request is empty",
+            Rule::RequestNotTooLong => "the request is too long",
+            Rule::RequestInRange => "the request must lie inside one piece",
             Rule::NoRequestFlood => "too many requests that cannot be served",
-            Rule::PieceRequested => "nobody asked for this block",
-            Rule::NoBlockFlood => "too many blocks that nobody asked for",
-            Rule::PieceLength => "the block has another length than was asked for",
+            Rule::PieceRequested => "the block was not requested",
+            Rule::NoBlockFlood => "too many blocks that were not requested",
+            Rule::PieceLength => "the block has another length than was requested",
             Rule::PieceNotEmpty => "the block has no content",
             Rule::RejectRequested => "it rejects what nobody asked for",
             Rule::NoRejectFlood => "too many rejects without a block between them",
-            Rule::NoExchangeFlood => "peer exchange comes too often",
-            Rule::HashRequestShape => "such a range of hashes cannot be asked for",
-            Rule::HashesRequested => "nobody asked for these hashes",
+            Rule::NoExchangeFlood => "too many messages of the peer exchange",
+            Rule::HashRequestShape => "the range of hashes is invalid",
+            Rule::HashesRequested => "the hashes were not requested",
             Rule::HashesLength => "the number of hashes is wrong",
         }
     }
@@ -145,7 +144,7 @@ impl fmt::Display for Rule {
     }
 }
 
-/// A message that breaks a rule: the fault of whoever sent it.
+/// A message that breaks a rule, by the fault of its sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("{message} from {from}: {rule}")]
 pub struct Violation {

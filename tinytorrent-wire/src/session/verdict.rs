@@ -6,9 +6,9 @@ use crate::Request;
 /// One of the two sides of a conversation: the sender of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// We did.
+    /// We are the sender.
     Us,
-    /// The peer did.
+    /// The peer is the sender.
     Peer,
 }
 
@@ -21,13 +21,13 @@ impl fmt::Display for Side {
     }
 }
 
-/// The way to take a message that breaks no rule, or none that matters.
+/// The effect of a message that breaks no rule, or only one that is tolerated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Act on it.
     Legal,
-    /// Act on it; the other side's requests in the list will not be answered any more, and are
-    /// not late: ask for them elsewhere.
+    /// Act on it. These requests of the other side are void: no answer will come, so request the blocks
+    /// elsewhere. That is no timeout.
     Void(Vec<Request>),
     /// Do nothing.
     Ignore(Ignored),
@@ -39,19 +39,19 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ignored {
-    /// It breaks this rule, which lenient reading lets pass.
+    /// It breaks this rule, which is tolerated when lenient.
     Tolerated(Rule),
-    /// It says nothing new.
+    /// It states nothing new.
     Known,
-    /// A block that answers nothing, without the fast extension: a late one, at best.
+    /// A block without a request, without the fast extension. It may be late.
     Late,
-    /// A reject of a request that was cancelled: the answer that was due (BEP 6).
+    /// A reject of a cancelled request, which is its due answer (BEP 6).
     Withdrawn,
-    /// A cancel of what is not open, or whose answer has begun.
+    /// A cancel of a request that is not open, or whose answer has begun.
     NothingToCancel,
-    /// Advice about a piece that does not exist.
+    /// A suggestion of a piece that does not exist.
     NoSuchPiece,
-    /// Its id has no meaning here.
+    /// Its id is unknown.
     Unknown,
 }
 
@@ -59,16 +59,16 @@ pub enum Ignored {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The asker is choked, and the piece not allowed fast.
+    /// The sender is choked, and the piece is not allowed fast.
     Choked,
-    /// The asker has had its share of this allowed-fast piece.
+    /// The sender has had its share of this allowed-fast piece.
     FastUsedUp,
-    /// The metadata is not known, so nothing can be served.
+    /// The metadata is unknown, so that nothing can be served.
     NoMetadata,
-    /// The asked side never said that it has the piece.
+    /// The receiver has not announced the piece.
     PieceMissing,
-    /// Too many requests are open.
+    /// The request queue is full.
     QueueFull,
-    /// It breaks this rule, which lenient reading answers with a refusal.
+    /// It breaks this rule, which is a refusal and no violation when lenient.
     Tolerated(Rule),
 }
