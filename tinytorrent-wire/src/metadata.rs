@@ -1,4 +1,4 @@
-//! Gathers the info dictionary of a magnet link from several peers (BEP 9).
+//! Assembly of the info dictionary of a magnet link from several peers (BEP 9).
 
 use std::time::Instant;
 
@@ -13,19 +13,19 @@ pub use outcome::{Complete, DataOutcome, SizeRefused};
 /// Metadata travels in blocks of 16 KiB, the last one shorter (BEP 9).
 pub const BLOCK_LENGTH: u32 = 16 * 1024;
 
-/// Gathers metadata from several peers at once, and finds out who lied.
+/// The assembly of metadata from several peers at once, which finds the peers that lie.
 ///
-/// Peers disagree about the size, lie about it, or send wrong bytes; none of them can stand in
-/// the way of the honest ones:
+/// Peers may disagree about the size, lie about it, or send wrong bytes. The honest ones are heard
+/// all the same:
 ///
 /// - each announced size has an attempt of its own;
-/// - memory grows with what has come, not with what was announced;
-/// - when an attempt fails the check against the info-hash, all who name its size are suspects,
-///   and from then on each is tried alone: one that fails alone is proven guilty;
-/// - a silent peer loses its requests to others after a while, a stalled attempt its place.
+/// - memory grows with the received bytes, not with the announced size;
+/// - when an attempt fails the check against the info-hash, all peers that announced its size are
+///   suspects. From then on each is tried alone, and one that fails alone is proven guilty;
+/// - requests to a silent peer time out and go to others, and a stalled attempt makes way.
 ///
-/// It reads no clock and knows no hash: the caller gives the time, and checks what
-/// [`poll_complete`](Self::poll_complete) hands out. `P` is how the caller names peers.
+/// It reads no clock and computes no hash: the caller passes the time and checks the result of
+/// [`poll_complete`](Self::poll_complete). `P` is the caller's key of a peer.
 ///
 /// ```
 /// use std::time::Instant;
@@ -35,18 +35,18 @@ pub const BLOCK_LENGTH: u32 = 16 * 1024;
 /// let info = b"d4:name1:x6:lengthi1e12:piece lengthi1e6:pieces20:aaaaaaaaaaaaaaaaaaaae";
 /// let mut assembly = MetadataAssembly::new(Config::default());
 ///
-/// // 1. A peer's extended handshake has `ut_metadata` and `metadata_size`.
+/// // 1. The extended handshake of a peer has `ut_metadata` and `metadata_size`.
 /// assembly.add_peer(now, "peer", info.len() as u64)?;
 ///
-/// // 2. Send the requests there are; do so again after each call.
+/// // 2. Send the requests, after each call.
 /// while let Some((peer, block)) = assembly.poll_request(now) {
 ///     assert_eq!((peer, block), ("peer", 0));
 /// }
 ///
-/// // 3. Hand in the answers.
+/// // 3. Pass the answers in.
 /// assembly.handle_data(now, "peer", 0, Some(info.len() as u64), info);
 ///
-/// // 4. Check what is complete against the info-hash, and say how it went.
+/// // 4. Check complete metadata against the info-hash, and pass the verdict in.
 /// while let Some(complete) = assembly.poll_complete() {
 ///     let is_right = complete.bytes == info; // hash it here
 ///     assembly.handle_verdict(now, complete, is_right);
@@ -59,11 +59,11 @@ pub struct MetadataAssembly<P> {
     config: Config,
     peers: Vec<Peer<P>>,
     attempts: Vec<Attempt<P>>,
-    /// Complete attempts, to be handed out.
+    /// Complete attempts that are not checked yet.
     complete: Vec<Complete<P>>,
-    /// Size and only peer of the attempts that wait for their verdict, handed out or not.
+    /// Size and sole peer of the attempts that wait for their verdict, polled or not.
     checking: Vec<(u32, Option<P>)>,
-    /// Sizes whose common attempt failed the check: only solo attempts from then on.
+    /// Sizes whose common attempt failed the check. From then on their peers are tried alone.
     failed_sizes: Vec<u32>,
     done: bool,
 }
@@ -72,7 +72,7 @@ pub struct MetadataAssembly<P> {
 struct Peer<P> {
     key: P,
     size: u32,
-    /// Not to be asked before: it rejected a request, or was silent.
+    /// The end of the pause in requests after a reject or a timeout.
     rests_until: Option<Instant>,
     /// Proven to send wrong bytes.
     is_guilty: bool,
@@ -80,7 +80,7 @@ struct Peer<P> {
 }
 
 impl<P: Copy + Eq> MetadataAssembly<P> {
-    /// Nobody to ask yet.
+    /// An assembly without peers.
     pub fn new(config: Config) -> Self {
         Self {
             config,
@@ -93,11 +93,11 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         }
     }
 
-    /// A peer says that it has metadata of this size: `metadata_size` of its extended handshake,
-    /// with a `ut_metadata` that is not 0. Said again with another size, the new one holds.
+    /// Adds a peer that announces metadata of this size: `metadata_size` of its extended handshake, with
+    /// a `ut_metadata` that is not 0. A later size replaces an earlier one.
     ///
     /// # Errors
-    /// The size is 0 or over the limit; the peer is not asked.
+    /// The size is 0 or over the limit. No request goes to the peer.
     pub fn add_peer(&mut self, now: Instant, peer: P, announced: u64) -> Result<(), SizeRefused> {
         let limit = self.config.max_size;
         let size = u32::try_from(announced)
@@ -108,7 +108,7 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
             if known.size == size {
                 return Ok(());
             }
-            // A guilty peer stays guilty under another size.
+            // A liar could otherwise clear its name by announcing another size.
             let guilty = known.is_guilty;
             self.remove_peer(peer);
             self.push_peer(peer, size, guilty);
@@ -125,18 +125,19 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         self.peers.push(peer);
     }
 
-    /// The peer has gone. What it sent stays until it is checked.
+    /// Removes a peer that is gone. Its blocks stay until they are checked.
     pub fn remove_peer(&mut self, peer: P) {
         let Some(at) = self.peers.iter().position(|known| known.key == peer) else { return };
         let gone = self.peers.swap_remove(at);
+        // Nobody else can complete its solo attempt.
         self.attempts.retain(|attempt| attempt.only != Some(peer));
         for (block, _) in gone.requests {
-            take_back(&mut self.attempts, gone.size, peer, block);
+            remove_request(&mut self.attempts, gone.size, peer, block);
         }
     }
 
-    /// The next request to send: a peer, and the number of the block. Can give something new
-    /// after any other call, and when [`poll_timeout`](Self::poll_timeout) has passed.
+    /// The next request to send: a peer and the number of a block. There may be a new one after any other
+    /// call, and once [`poll_timeout`](Self::poll_timeout) has passed.
     pub fn poll_request(&mut self, now: Instant) -> Option<(P, u32)> {
         if self.done {
             return None;
@@ -150,7 +151,7 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         None
     }
 
-    /// The next request to send to this very peer.
+    /// The next request to send to this peer.
     pub fn next_request(&mut self, now: Instant, peer: P) -> Option<u32> {
         if self.done {
             return None;
@@ -170,12 +171,12 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         let key = peer.key;
         let attempt = self.attempt_for(now, at)?;
         let block = attempt.next_block(key)?;
-        attempt.ask(key, block);
+        attempt.add_request(key, block);
         self.peers[at].requests.push((block, now));
         Some(block)
     }
 
-    /// The attempt this peer may contribute to, made if there is room for one more.
+    /// The attempt to which this peer may contribute. It is made if there is room for one more.
     fn attempt_for(&mut self, now: Instant, at: usize) -> Option<&mut Attempt<P>> {
         let peer = &self.peers[at];
         let (key, size) = (peer.key, peer.size);
@@ -184,6 +185,7 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         if let Some(at) = found {
             return self.attempts.get_mut(at);
         }
+        // While such bytes are checked, more of the same size are not needed.
         if self.checking.contains(&(size, only)) || !self.make_room(now) {
             return None;
         }
@@ -191,8 +193,8 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         self.attempts.last_mut()
     }
 
-    /// Whether one more attempt may begin; one whose size nobody names any more, or that has not
-    /// moved on for long, makes way for it.
+    /// Returns true if one more attempt may begin. One whose size no peer announces any more, or that has
+    /// made no progress for long, is dropped for it.
     fn make_room(&mut self, now: Instant) -> bool {
         if self.attempts.len() < self.config.max_attempts {
             return true;
@@ -204,6 +206,7 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         }
         let stalest = self.attempts.iter().enumerate().min_by_key(|(_, one)| one.last_progress);
         let Some((at, stalest)) = stalest else { return false };
+        // A slow but honest peer gets the time of two requests.
         if now.saturating_duration_since(stalest.last_progress) < 2 * self.config.request_timeout {
             return false;
         }
@@ -211,7 +214,7 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         true
     }
 
-    /// A `data` message came. `total_size` is what it says of the whole.
+    /// Takes in a `data` message. `total_size` is the size of the whole that it states.
     pub fn handle_data(
         &mut self,
         now: Instant,
@@ -220,25 +223,26 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         total_size: Option<u64>,
         data: &[u8],
     ) -> DataOutcome {
-        let Some(from) = self.peers.iter_mut().find(|known| known.key == peer) else {
+        let Some(sender) = self.peers.iter_mut().find(|known| known.key == peer) else {
             return DataOutcome::Unasked;
         };
-        let Some(open) = from.requests.iter().position(|&(asked, _)| asked == block) else {
+        let Some(open) = sender.requests.iter().position(|&(asked, _)| asked == block) else {
             return DataOutcome::Unasked;
         };
-        from.requests.swap_remove(open);
-        let size = from.size;
+        sender.requests.swap_remove(open);
+        let size = sender.size;
         let attempt = self
             .attempts
             .iter_mut()
-            .filter(|attempt| attempt.size == size && attempt.is_open_to(peer))
+            .filter(|attempt| attempt.size == size && attempt.accepts(peer))
+            // The request was made for the solo attempt if the peer has one.
             .max_by_key(|attempt| attempt.only.is_some());
         let Some(attempt) = attempt else { return DataOutcome::Duplicate };
-        attempt.unask(peer, block);
+        attempt.remove_request(peer, block);
         let is_sized = attempt.block_length(block) == u32::try_from(data.len()).ok()
             && total_size.is_none_or(|total| total == u64::from(size));
         if !is_sized {
-            from.rests_until = Some(now + self.config.reject_rest);
+            sender.rests_until = Some(now + self.config.reject_rest);
             return DataOutcome::WrongSize;
         }
         if !attempt.store(now, peer, block, data) {
@@ -248,26 +252,28 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         DataOutcome::Stored
     }
 
-    /// A `reject` message came: the peer rests, others are asked.
+    /// Takes in a `reject` message. The peer gets no requests for a while, and others get them.
     pub fn handle_reject(&mut self, now: Instant, peer: P, block: u32) {
-        let Some(from) = self.peers.iter_mut().find(|known| known.key == peer) else { return };
-        let Some(open) = from.requests.iter().position(|&(asked, _)| asked == block) else {
+        let Some(sender) = self.peers.iter_mut().find(|known| known.key == peer) else { return };
+        let Some(open) = sender.requests.iter().position(|&(asked, _)| asked == block) else {
             return;
         };
-        from.requests.swap_remove(open);
-        from.rests_until = Some(now + self.config.reject_rest);
-        take_back(&mut self.attempts, from.size, peer, block);
+        sender.requests.swap_remove(open);
+        sender.rests_until = Some(now + self.config.reject_rest);
+        remove_request(&mut self.attempts, sender.size, peer, block);
     }
 
-    /// Metadata that has come in whole. Check it against the info-hash, then say how it went with
-    /// [`handle_verdict`](Self::handle_verdict). Can give something new after
+    /// The next complete metadata. Check it against the info-hash, then pass the verdict to
+    /// [`handle_verdict`](Self::handle_verdict). There may be some after
     /// [`handle_data`](Self::handle_data).
     pub fn poll_complete(&mut self) -> Option<Complete<P>> {
         self.complete.pop()
     }
 
-    /// Whether the bytes were those of the info-hash. If so, all is done; else the contributors
-    /// are to be tried alone, or guilty if there is one only. The guilty are returned.
+    /// Takes in the verdict on complete metadata, and returns the peers that it proves guilty.
+    ///
+    /// Right bytes end the assembly. After wrong bytes a sole contributor is guilty, and several are each
+    /// tried alone.
     pub fn handle_verdict(&mut self, now: Instant, of: Complete<P>, is_right: bool) -> Vec<P> {
         if is_right {
             self.done = true;
@@ -275,6 +281,7 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
             self.complete.clear();
             return Vec::new();
         }
+        // The size of an attempt is a u32.
         let size = of.bytes.len() as u32;
         self.checking.retain(|&checked| checked != (size, of.only));
         if of.contributors.len() > 1 && !self.failed_sizes.contains(&size) {
@@ -288,7 +295,8 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         vec![liar]
     }
 
-    /// When to call [`poll_request`](Self::poll_request) again though nothing has come.
+    /// The instant at which to call [`poll_request`](Self::poll_request) again if nothing is received
+    /// before.
     pub fn poll_timeout(&self) -> Option<Instant> {
         if self.done {
             return None;
@@ -301,22 +309,23 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         requests.chain(rests).chain(attempts).min()
     }
 
-    /// Whether the right bytes have been found.
+    /// Returns true if the right bytes have been found.
     pub fn is_done(&self) -> bool {
         self.done
     }
 
-    /// Bytes that are here, and bytes in all, of the attempt that has come furthest.
+    /// Received bytes and total bytes of the attempt that has most.
     pub fn progress(&self) -> Option<(u32, u32)> {
-        let furthest = self.attempts.iter().max_by_key(|attempt| attempt.bytes_here())?;
-        Some((furthest.bytes_here(), furthest.size))
+        let furthest = self.attempts.iter().max_by_key(|attempt| attempt.received_bytes())?;
+        Some((furthest.received_bytes(), furthest.size))
     }
 
     fn collect_complete(&mut self) {
         let complete = self.attempts.extract_if(.., |attempt| attempt.is_complete());
         for attempt in complete {
+            // What is still requested for this attempt is not needed any more.
             for peer in self.peers.iter_mut() {
-                if peer.size == attempt.size && attempt.is_open_to(peer.key) {
+                if peer.size == attempt.size && attempt.accepts(peer.key) {
                     peer.requests.clear();
                 }
             }
@@ -327,7 +336,7 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         }
     }
 
-    /// Takes back requests that were not answered in time, ends rests and stalled attempts.
+    /// Ends requests without an answer in time, pauses that are over, and stalled attempts.
     fn expire(&mut self, now: Instant) {
         for peer in &mut self.peers {
             if peer.rests_until.is_some_and(|until| until <= now) {
@@ -337,7 +346,7 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
             let late = peer.requests.extract_if(.., |(_, asked)| *asked + timeout <= now);
             for (block, _) in late {
                 peer.rests_until = Some(now + self.config.reject_rest);
-                take_back(&mut self.attempts, peer.size, peer.key, block);
+                remove_request(&mut self.attempts, peer.size, peer.key, block);
             }
         }
         self.attempts.retain(|attempt| !attempt.is_idle());
@@ -346,11 +355,11 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         }
     }
 
-    /// Drops an attempt; those who were to complete it rest, lest they begin it anew at once.
+    /// Drops an attempt. Its peers get no requests for a while, or they would begin it anew at once.
     fn give_up(&mut self, now: Instant, at: usize) {
         let attempt = self.attempts.swap_remove(at);
         for peer in &mut self.peers {
-            if peer.size == attempt.size && attempt.is_open_to(peer.key) {
+            if peer.size == attempt.size && attempt.accepts(peer.key) {
                 peer.requests.clear();
                 peer.rests_until = Some(now + self.config.reject_rest);
             }
@@ -358,9 +367,9 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
     }
 }
 
-/// This peer is not going to answer for this block.
-fn take_back<P: Copy + Eq>(attempts: &mut [Attempt<P>], size: u32, peer: P, block: u32) {
+/// Removes a request of this peer from the attempts of this size.
+fn remove_request<P: Copy + Eq>(attempts: &mut [Attempt<P>], size: u32, peer: P, block: u32) {
     for attempt in attempts.iter_mut().filter(|attempt| attempt.size == size) {
-        attempt.unask(peer, block);
+        attempt.remove_request(peer, block);
     }
 }

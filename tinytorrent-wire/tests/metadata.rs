@@ -1,4 +1,4 @@
-//! Metadata from several peers, some of whom lie, stall or disagree (BEP 9).
+//! Metadata from several peers, some of which lie, stall or disagree (BEP 9).
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -90,7 +90,7 @@ fn several_peers_are_asked_for_different_blocks() {
     assert_eq!(blocks, [0, 1, 2, 3, 4, 5]);
 }
 
-/// what a peer says of the size is bounded.
+/// the announced size has a limit.
 #[test]
 fn absurd_sizes_are_refused() {
     let now = start();
@@ -184,7 +184,7 @@ fn asking_again_gives_nothing_new() {
     assert_eq!(assembly.next_request(now + seconds(9), 1), None);
 }
 
-/// each size has its own buffer, so that a liar does not block the honest.
+/// each size has its own buffer, so that a liar does not block honest peers.
 #[test]
 fn sizes_that_differ_do_not_mix() {
     let (now, info) = (start(), info(BLOCK + 5));
@@ -201,7 +201,7 @@ fn sizes_that_differ_do_not_mix() {
     assert!(assembly.is_done());
 }
 
-/// a peer that failed alone is proven guilty, and asked no more, whatever it says then.
+/// a peer that failed alone is proven guilty, and gets no more requests under any size.
 #[test]
 fn a_lone_liar_is_guilty() {
     let (now, info) = (start(), info(5));
@@ -214,7 +214,7 @@ fn a_lone_liar_is_guilty() {
     assert_eq!(requests(&mut assembly, now + seconds(1000)), []);
 }
 
-/// after a failure of many, each is tried alone, and the liar found.
+/// after a common failure each peer is tried alone, which finds the liar.
 #[test]
 fn a_liar_among_others_is_found() {
     let (now, info) = (start(), info(4 * BLOCK));
@@ -249,7 +249,7 @@ fn a_gone_peers_requests_go_to_another() {
     assert_eq!(requests(&mut assembly, now), [(2, 0)]);
 }
 
-/// whoever announces a size and then says nothing keeps its place for one request only.
+/// a peer that announces a size and is silent keeps its place for one timeout only.
 #[test]
 fn silence_keeps_no_place() {
     let now = start();
@@ -262,7 +262,7 @@ fn silence_keeps_no_place() {
     assert_eq!(requests(&mut assembly, now + seconds(10)), [(2, 0)]);
 }
 
-/// Attempts are bounded, and those that do not move make way.
+/// The number of attempts is bounded, and stalled ones make way.
 #[test]
 fn stalled_attempts_make_way() {
     let (now, info) = (start(), info(BLOCK + 1));
@@ -286,7 +286,7 @@ fn stalled_attempts_make_way() {
 }
 
 proptest! {
-    /// Whatever liars do, an honest peer that answers brings the metadata in.
+    /// The metadata comes in from an honest peer, whatever the liars do.
     #[test]
     fn one_honest_peer_is_enough(
         blocks in 1..6_usize,
@@ -344,7 +344,7 @@ proptest! {
     }
 }
 
-/// one peer that names size after size, and sends a block of each, holds no place.
+/// a peer that announces one size after another, and sends a block of each, holds no place.
 #[test]
 fn sizes_that_nobody_names_any_more_make_way() {
     let (mut now, info) = (start(), info(BLOCK + 7));

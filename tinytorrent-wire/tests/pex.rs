@@ -55,7 +55,8 @@ fn one_message_a_minute() {
     assert!(sender.poll_message(now + MINUTE, peers([2, 3])).is_some());
 }
 
-/// not itself, nobody twice, in either form of an address, and nobody without a port.
+/// a message names neither its receiver, nor a peer twice in either form of its address, nor one
+/// without a port.
 #[test]
 fn peer_is_not_told_of_itself_or_twice() {
     let mapped = |number: u16| {
@@ -69,7 +70,7 @@ fn peer_is_not_told_of_itself_or_twice() {
     assert_eq!(sender.poll_message(start(), connected).unwrap().added, peers([2]));
 }
 
-/// 50 added and 50 dropped, but for the first message.
+/// 50 added and 50 dropped, except in the first message.
 #[test]
 fn messages_are_bounded_and_all_is_told_in_the_end() {
     let now = start();
@@ -87,7 +88,7 @@ fn messages_are_bounded_and_all_is_told_in_the_end() {
     assert_eq!(sizes, [50, 50, 50, 50, 30]);
 }
 
-/// too soon is ignored, far too often is a flood.
+/// a message that comes too soon is ignored, and many of them are a flood.
 #[test]
 fn messages_that_come_too_often_are_ignored_then_refused() {
     let now = start();
@@ -107,7 +108,7 @@ fn messages_that_come_too_often_are_ignored_then_refused() {
     }
 }
 
-/// what is over the bounds is left out, and so is a host's second port.
+/// peers over the limit are left out, and so are further ports of a host.
 #[test]
 fn candidates_are_bounded_and_one_for_each_host() {
     let now = start();
@@ -122,8 +123,8 @@ fn candidates_are_bounded_and_one_for_each_host() {
 }
 
 proptest! {
-    /// Whoever follows the messages knows who is connected, but for what is not told yet; nobody
-    /// is added twice, or dropped without having been added, or both at once.
+    /// The messages add up to the connected peers, except for those not told yet. No peer is added twice,
+    /// dropped without having been added, or both at once.
     #[test]
     fn followers_know_who_is_connected(
         rounds in vec(proptest::collection::btree_set(0..200_u16, 0..180), 1..12),

@@ -2,27 +2,27 @@ use std::time::{Duration, Instant};
 
 use super::BLOCK_LENGTH;
 
-/// One try to gather metadata of one size: from everybody who names that size, or, once that
-/// has failed, from one peer alone.
+/// An attempt to assemble metadata of one size: from all peers that announce the size or, once that has
+/// failed, from one of them alone.
 #[derive(Debug)]
 pub(super) struct Attempt<P> {
     pub(super) size: u32,
-    /// The only peer it takes blocks from; `None` for all.
+    /// The only peer whose blocks it takes; `None` for those of all.
     pub(super) only: Option<P>,
-    /// When it is given up, so that nobody can stall for ever.
+    /// The instant at which it is dropped, so that no peer can stall it for ever.
     pub(super) deadline: Instant,
-    /// When a block last came, or when it began.
+    /// The instant of the last block, or of the start.
     pub(super) last_progress: Instant,
     slots: Vec<Slot<P>>,
     missing: usize,
-    /// Bytes of the slots that are `Here`.
-    here: u32,
+    /// Bytes of the received blocks.
+    received: u32,
 }
 
 #[derive(Debug)]
 enum Slot<P> {
     Missing { asked: Vec<P> },
-    Here { from: P, bytes: Box<[u8]> },
+    Received { sender: P, bytes: Box<[u8]> },
 }
 
 impl<P: Copy + Eq> Attempt<P> {
@@ -36,16 +36,17 @@ impl<P: Copy + Eq> Attempt<P> {
             last_progress: now,
             slots: slots.take(count).collect(),
             missing: count,
-            here: 0,
+            received: 0,
         }
     }
 
-    pub(super) fn is_open_to(&self, peer: P) -> bool {
+    /// Returns true if blocks of this peer count.
+    pub(super) fn accepts(&self, peer: P) -> bool {
         self.only.is_none_or(|only| only == peer)
     }
 
-    /// The next block to ask this peer for: one that nobody was asked for, else one that fewest
-    /// were, as the others may be slow; never one that it was asked for itself.
+    /// The next block to request of this peer: the one with the fewest requests in flight, none of them
+    /// to this peer. The others may be slow.
     pub(super) fn next_block(&self, peer: P) -> Option<u32> {
         let open = self.slots.iter().enumerate().filter_map(|(at, slot)| match slot {
             Slot::Missing { asked } if !asked.contains(&peer) => Some((asked.len(), at)),
@@ -54,13 +55,13 @@ impl<P: Copy + Eq> Attempt<P> {
         open.filter(|&(asked, _)| asked < MAX_ASKED).min().map(|(_, at)| at as u32)
     }
 
-    pub(super) fn ask(&mut self, peer: P, block: u32) {
+    pub(super) fn add_request(&mut self, peer: P, block: u32) {
         if let Some(Slot::Missing { asked }) = self.slots.get_mut(block as usize) {
             asked.push(peer);
         }
     }
 
-    pub(super) fn unask(&mut self, peer: P, block: u32) {
+    pub(super) fn remove_request(&mut self, peer: P, block: u32) {
         if let Some(Slot::Missing { asked }) = self.slots.get_mut(block as usize) {
             asked.retain(|&other| other != peer);
         }
@@ -71,14 +72,14 @@ impl<P: Copy + Eq> Attempt<P> {
         Some(BLOCK_LENGTH.min(self.size - begin))
     }
 
-    /// `false` if the block is there already.
+    /// Stores a block. Returns false if it is there already.
     pub(super) fn store(&mut self, now: Instant, peer: P, block: u32, bytes: &[u8]) -> bool {
         match self.slots.get_mut(block as usize) {
             Some(slot @ Slot::Missing { .. }) => {
-                *slot = Slot::Here { from: peer, bytes: bytes.into() };
+                *slot = Slot::Received { sender: peer, bytes: bytes.into() };
                 self.missing -= 1;
-                // A block is no longer than its place (`block_length`), and the size fits.
-                self.here += bytes.len() as u32;
+                // `block_length` has checked the length, so that the sum is at most the size, a u32.
+                self.received += bytes.len() as u32;
                 self.last_progress = now;
                 true
             }
@@ -90,25 +91,25 @@ impl<P: Copy + Eq> Attempt<P> {
         self.missing == 0
     }
 
-    /// Whether nothing has come and nobody is asked: not worth its place.
+    /// Returns true if no block is here or requested, so that nothing is lost without it.
     pub(super) fn is_idle(&self) -> bool {
         self.slots.iter().all(|slot| matches!(slot, Slot::Missing { asked } if asked.is_empty()))
     }
 
-    /// Bytes of the blocks that are here.
-    pub(super) fn bytes_here(&self) -> u32 {
-        self.here
+    /// Bytes of the received blocks.
+    pub(super) fn received_bytes(&self) -> u32 {
+        self.received
     }
 
-    /// All bytes in order, and who sent some of them.
+    /// All bytes in order, and the senders of their blocks.
     pub(super) fn into_parts(self) -> (Vec<u8>, Vec<P>) {
-        let mut whole = Vec::with_capacity(self.here as usize);
+        let mut whole = Vec::with_capacity(self.received as usize);
         let mut contributors = Vec::new();
         for slot in self.slots {
-            if let Slot::Here { from, bytes } = slot {
+            if let Slot::Received { sender, bytes } = slot {
                 whole.extend_from_slice(&bytes);
-                if !contributors.contains(&from) {
-                    contributors.push(from);
+                if !contributors.contains(&sender) {
+                    contributors.push(sender);
                 }
             }
         }
@@ -116,5 +117,5 @@ impl<P: Copy + Eq> Attempt<P> {
     }
 }
 
-/// Asking more peers than this for one block wastes more than it wins.
+/// Requests in flight for one block at most. Each duplicate answer is waste.
 const MAX_ASKED: usize = 3;

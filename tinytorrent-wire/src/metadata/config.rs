@@ -33,40 +33,40 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The largest metadata to accept, in bytes. Default 32 MiB, more than any torrent that is
-    /// known to be in use. At most this much is held for each attempt.
+    /// Sets the largest metadata to accept, in bytes. Default 32 MiB, more than any torrent that is known
+    /// to be in use. Each attempt takes at most this much memory.
     pub fn max_size(&mut self, bytes: u32) -> &mut Self {
         self.max_size = bytes;
         self
     }
 
-    /// Requests to have open with one peer. Default 2: enough to keep it busy, few enough not to
-    /// look like a flood.
+    /// Sets the requests in flight to one peer. Default 2: enough to keep it busy, and too few to look
+    /// like a flood.
     pub fn requests_per_peer(&mut self, count: usize) -> &mut Self {
         self.requests_per_peer = count.max(1);
         self
     }
 
-    /// How long a request may stay open before the peer rests and others are asked. Default 10 s.
+    /// Sets the timeout of a request, after which it goes to another peer. Default 10 s.
     pub fn request_timeout(&mut self, timeout: Duration) -> &mut Self {
         self.request_timeout = timeout;
         self
     }
 
-    /// How long a peer rests that rejected a request or was silent. Default 60 s, as deployed
-    /// clients do.
+    /// Sets the pause in requests to a peer after a reject or a timeout. Default 60 s, as in deployed
+    /// clients.
     pub fn reject_rest(&mut self, rest: Duration) -> &mut Self {
         self.reject_rest = rest;
         self
     }
 
-    /// How long one attempt may take before its place is given to another. Default 5 minutes.
+    /// Sets the time after which an attempt is dropped. Default 5 minutes.
     pub fn attempt_timeout(&mut self, timeout: Duration) -> &mut Self {
         self.attempt_timeout = timeout;
         self
     }
 
-    /// Attempts under way at once, each of which may hold [`max_size`](Self::max_size) bytes.
+    /// Sets the number of attempts at a time. Each may take [`max_size`](Self::max_size) bytes of memory.
     /// Default 8.
     pub fn max_attempts(&mut self, count: usize) -> &mut Self {
         self.max_attempts = count.max(1);

@@ -1,37 +1,37 @@
 use thiserror::Error;
 
-/// Metadata that has come in whole, to be checked against the info-hash.
+/// Complete metadata, to be checked against the info-hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complete<P> {
-    /// The bytes of the info dictionary, if nobody lied.
+    /// The bytes of the info dictionary, unless a peer lied.
     pub bytes: Vec<u8>,
-    /// Who sent them. If they are wrong and there is one only, it is guilty.
+    /// The senders of the bytes. A sole sender of wrong bytes is guilty.
     pub contributors: Vec<P>,
-    /// The only peer they were asked for from, if it was one.
+    /// The peer of a solo attempt.
     pub(super) only: Option<P>,
 }
 
-/// What became of an answer.
+/// The effect of a `data` message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DataOutcome {
-    /// Kept.
+    /// The block is stored.
     Stored,
-    /// It is in place already; another peer was faster.
+    /// The block is there already: another peer was faster.
     Duplicate,
-    /// This peer was not asked for this block. Ignored.
+    /// The block was not requested of this peer, and is ignored.
     Unasked,
-    /// The block has the wrong length, or the total size is another one than was announced.
-    /// Dropped; the peer rests.
+    /// The block has a wrong length, or the total size differs from the announced one. The block is
+    /// dropped, and the peer gets no requests for a while.
     WrongSize,
 }
 
-/// A size that is not worth asking for.
+/// An announced size outside the limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("metadata of {announced} bytes, where between 1 and {limit} are allowed")]
+#[error("metadata of {announced} bytes, but 1 to {limit} are allowed")]
 pub struct SizeRefused {
-    /// What the peer announced.
+    /// The announced size.
     pub announced: u64,
-    /// The most that is allowed.
+    /// The limit.
     pub limit: u32,
 }

@@ -6,10 +6,10 @@ use thiserror::Error;
 use super::{INTERVAL, MAX_ENTRIES};
 use crate::extension::{PexMessage, PexPeer};
 
-/// How much of one peer's word to take.
+/// The limits on the exchange messages of one peer.
 ///
-/// Messages that come too soon are ignored; one that floods is a reason to hang up, but a late
-/// timer or a busy line are not.
+/// Messages that come too soon are ignored. Only a flood is a reason to close the connection: a timer
+/// may slip, and a network may deliver two messages at once.
 #[derive(Debug, Clone, Default)]
 pub struct PexReceiver {
     /// Messages of the last minute.
@@ -17,7 +17,7 @@ pub struct PexReceiver {
     has_begun: bool,
 }
 
-/// The peer sends far more messages than one a minute: hang up.
+/// A flood: far more messages than one a minute. Close the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("{count} ut_pex messages within a minute")]
 pub struct PexFlood {
@@ -26,16 +26,16 @@ pub struct PexFlood {
 }
 
 impl PexReceiver {
-    /// Nothing has come yet.
+    /// Limits for a new connection.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The peers of a message that are worth a thought: each address once, of each host one, and
-    /// no more than the rules allow. None if the message came too soon.
+    /// Takes in a message. Returns its peers: each address once, one of each host, and no more than the
+    /// rules allow. Returns none if the message came too soon.
     ///
-    /// They are still a stranger's word: pass them through an
-    /// [`AddressFilter`](tinytorrent_types::AddressFilter), and take them from several sources.
+    /// Nothing proves these addresses: pass them through an
+    /// [`AddressFilter`](tinytorrent_types::AddressFilter), and take peers from several sources.
     ///
     /// # Errors
     /// A flood: more than six messages within a minute.
@@ -53,16 +53,18 @@ impl PexReceiver {
             return Err(PexFlood { count });
         }
         if count > 2 {
-            // One may come early, as timers slip.
+            // A second one within the minute is tolerated, as timers slip.
             return Ok(Vec::new());
         }
+        // The first message may hold all peers of its sender.
         let limit = if self.has_begun { 2 * MAX_ENTRIES } else { PexMessage::MAX_PEERS };
         self.has_begun = true;
         let mut hosts = BTreeSet::new();
+        // Many ports of one host would let a peer point a swarm at that host.
         let is_new = |peer: &&PexPeer| hosts.insert(peer.address.ip().to_canonical());
         Ok(message.added.iter().filter(is_new).take(limit).copied().collect())
     }
 }
 
-/// libtorrent hangs up at as many.
+/// Messages within a minute that are no flood, as in libtorrent.
 const MAX_MESSAGES: usize = 6;

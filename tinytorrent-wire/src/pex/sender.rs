@@ -5,28 +5,28 @@ use std::time::Instant;
 use super::{INTERVAL, MAX_ENTRIES};
 use crate::extension::{PexFlags, PexMessage, PexPeer};
 
-/// What one peer has been told of the others, and what to tell it next.
+/// The peers that one peer was told of, and the source of its next message.
 ///
-/// It compares what is with what was told, so that those who came and went in between are left
-/// out, and all that was ever added is dropped in the end.
+/// A message is the difference between the connected peers and those that were told. A peer that came
+/// and went between two messages appears in neither, and each one that was added is dropped in the end.
 #[derive(Debug, Clone)]
 pub struct PexSender {
-    /// The peer that is told; it is not told of itself.
+    /// The receiver, which is not told of itself.
     peer: SocketAddr,
     told: BTreeMap<SocketAddr, PexFlags>,
     last: Option<Instant>,
 }
 
 impl PexSender {
-    /// Nothing told yet to the peer that listens at this address.
+    /// A sender to the peer that listens at this address.
     pub fn new(peer: SocketAddr) -> Self {
         Self { peer: canonical(peer), told: BTreeMap::new(), last: None }
     }
 
-    /// What to tell now, if it is time and there is something. `connected` are those whose
-    /// handshakes are done and who can be reached, with the port at which they listen.
+    /// The message that is due now, if there is one. `connected` are the peers whose handshakes are through
+    /// and that can be reached, by the port at which they listen.
     ///
-    /// Of many, 50 are added in one message, and 50 dropped; 100 are added in the first.
+    /// One message adds and drops 50 peers at most; the first one adds 100.
     pub fn poll_message(
         &mut self,
         now: Instant,
@@ -49,10 +49,12 @@ impl PexSender {
         }
         let gone = self.told.keys().filter(|address| !present.contains(*address));
         message.dropped = gone.take(MAX_ENTRIES).copied().collect();
+        // Addresses beyond the limit stay, and come with a later message.
         for address in &message.dropped {
             self.told.remove(address);
         }
         self.told.extend(message.added.iter().map(|peer| (peer.address, peer.flags)));
+        // The interval does not begin anew, so that the next change is told at once.
         if message.is_empty() {
             return None;
         }
@@ -60,16 +62,16 @@ impl PexSender {
         Some(message)
     }
 
-    /// When the next message may go out; `None` if at once.
+    /// The instant from which the next message may be sent; `None` if at once.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.last.map(|last| last + INTERVAL)
     }
 }
 
-/// An IPv4 address that is mapped into IPv6 is the same peer.
+/// The address without a mapping into IPv6, which makes no difference to the peer.
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// The first message may be larger; so many fit one packet.
+/// Peers in the first message, which may be larger: as many as fit one packet.
 const MAX_FIRST: usize = 100;
