@@ -1,8 +1,8 @@
-//! Message stream encryption, also called protocol encryption: the connection is made to look
-//! like noise, and is encrypted with RC4 if both ends want that.
+//! Message stream encryption, also called protocol encryption: the start of the connection looks like
+//! random bytes, and the rest is encrypted with RC4 if both ends want that.
 //!
-//! Pure: bytes go in and out, chance is an argument. It hides BitTorrent from those who filter
-//! it in passing. It is no security: RC4 is broken, and nobody proves who they are.
+//! The module is pure: bytes go in and out, and randomness is an argument. The encryption hides
+//! BitTorrent from filters. It provides no security: RC4 is broken, and neither end is authenticated.
 //!
 //! ```
 //! use bytes::BytesMut;
@@ -12,11 +12,11 @@
 //! let torrent = WireInfoHash::from_bytes([7; 20]);
 //! # let (mut to_bob, mut to_alice) = (BytesMut::new(), BytesMut::new());
 //! # let (chance, other_chance) = (Chance::new([1; 20], b"noise"), Chance::new([2; 20], b""));
-//! // 1. The side that connects begins, and says something at once: its handshake.
+//! // 1. The initiator begins, and sends its handshake along.
 //! let mut alice = Initiator::new(torrent, Config::default(), chance, b"hello");
 //! alice.poll_transmit(&mut to_bob);
 //!
-//! // 2. The side that accepts finds out which torrent is meant.
+//! // 2. The responder finds the torrent.
 //! let mut bob = Responder::new(Config::default(), other_chance);
 //! let is_ours = |hash: &_| (*hash == torrent.into()).then_some(torrent);
 //! # bob.handle_received(&mut to_bob, is_ours)?;
@@ -28,7 +28,7 @@
 //!     return Ok(()); // read more
 //! };
 //!
-//! // 3. From then on both streams go through their ciphers. What had come is decrypted.
+//! // 3. Both streams go through their ciphers. Bytes received before are decrypted.
 //! assert_eq!(&to_bob[..], b"hello");
 //! let Step::Done(mut alice) = alice.handle_received(&mut to_alice)? else { return Ok(()) };
 //! let mut reply = *b"welcome";
@@ -54,10 +54,10 @@ mod tests;
 pub use initiator::Initiator;
 pub use responder::Responder;
 
-/// How the stream goes on after the negotiation.
+/// The form of the stream after the negotiation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Method {
-    /// As it is: only the start was hidden.
+    /// Not encrypted: only the negotiation is hidden.
     Plaintext,
     /// Encrypted with RC4.
     Rc4,
@@ -72,7 +72,7 @@ impl Method {
     }
 }
 
-/// Which methods one end allows, and which it likes best.
+/// The methods that one end allows, and the one that it prefers.
 ///
 /// # Defaults
 /// RC4 is preferred, plaintext allowed.
@@ -83,23 +83,24 @@ pub struct Config {
 }
 
 impl Config {
-    /// Only this method.
+    /// Allows only this method.
     pub const fn only(method: Method) -> Self {
         Self { allowed: method.bit(), preferred: method }
     }
 
-    /// Both methods, this one if the other end allows it.
+    /// Allows both methods, and prefers this one.
     pub const fn prefer(method: Method) -> Self {
         Self { allowed: Method::Plaintext.bit() | Method::Rc4.bit(), preferred: method }
     }
 
-    /// Whether the method may be used.
+    /// Returns true if the method may be used.
     pub const fn allows(&self, method: Method) -> bool {
         self.allowed & method.bit() != 0
     }
 
     /// The method to use with a peer that offers these.
     fn select(&self, offered: u32) -> Result<Method, MseError> {
+        // The responder chooses. Its preference counts before that of the initiator, which is not known.
         let other = match self.preferred {
             Method::Plaintext => Method::Rc4,
             Method::Rc4 => Method::Plaintext,
@@ -125,7 +126,7 @@ impl Default for Config {
     }
 }
 
-/// What one end contributes of chance. Use it for one connection only.
+/// The randomness of one end. Use it for one connection only.
 #[derive(Clone)]
 pub struct Chance {
     private_key: [u8; PRIVATE_KEY_LENGTH],
@@ -133,8 +134,8 @@ pub struct Chance {
 }
 
 impl Chance {
-    /// A private key, and 0 to 512 bytes of noise, whose number should be chance too. What is
-    /// over 512 is left out.
+    /// A private key and 0 to 512 random bytes of padding, whose number is to be random as well. Bytes
+    /// beyond 512 are left out.
     pub fn new(private_key: [u8; PRIVATE_KEY_LENGTH], padding: &[u8]) -> Self {
         let padding = &padding[..padding.len().min(MAX_PADDING)];
         Self { private_key, padding: padding.to_vec() }
@@ -150,45 +151,45 @@ impl fmt::Debug for Chance {
 /// Bytes of a private key: 160 bits.
 pub const PRIVATE_KEY_LENGTH: usize = 20;
 
-/// How far a negotiation has come.
+/// The progress of a negotiation.
 #[derive(Debug)]
 #[must_use]
 pub enum Step {
-    /// More has to come in. There may be something to send.
+    /// More bytes are needed. There may be something to send.
     NeedMore,
-    /// The peer speaks plain BitTorrent. Nothing was taken from the buffer.
+    /// The peer speaks BitTorrent without encryption. The buffer is unchanged.
     Plain,
-    /// All is agreed upon.
+    /// The negotiation is complete.
     Done(Box<Negotiated>),
 }
 
-/// The outcome of a negotiation. What is left in the buffer of received bytes is decrypted.
+/// The outcome of a negotiation. The bytes left in the receive buffer are decrypted.
 #[derive(Debug)]
 pub struct Negotiated {
-    /// The torrent that is meant.
+    /// The torrent.
     pub torrent: WireInfoHash,
-    /// How the stream goes on.
+    /// The selected method.
     pub method: Method,
-    /// For all that comes in from now on.
+    /// The cipher of all bytes received from now on.
     pub receive: Cipher,
-    /// For all that goes out from now on.
+    /// The cipher of all bytes sent from now on.
     pub send: Cipher,
 }
 
-/// One direction of the stream.
+/// The cipher of one direction of the stream.
 #[derive(Clone)]
 pub struct Cipher(Option<rc4::Rc4>);
 
 impl Cipher {
-    /// Encrypts what goes out, or decrypts what came in, in place and in order. With
-    /// [`Method::Plaintext`] it leaves all as it is.
+    /// Encrypts or decrypts the next bytes of the stream in place. With [`Method::Plaintext`] the bytes
+    /// stay the same.
     pub fn apply(&mut self, bytes: &mut [u8]) {
         if let Some(rc4) = &mut self.0 {
             rc4.apply(bytes);
         }
     }
 
-    /// Whether it leaves all as it is.
+    /// Returns true if the bytes stay the same.
     pub fn is_plaintext(&self) -> bool {
         self.0.is_none()
     }
@@ -204,9 +205,9 @@ impl fmt::Debug for Cipher {
     }
 }
 
-/// A torrent as the responder sees it: who knows the torrent can make it, nobody can undo it.
+/// A hash of an info-hash, by which the initiator names the torrent without revealing it.
 ///
-/// Make one of each torrent you serve, and look up the one that comes in.
+/// Compute it for each torrent that you serve, and look up the received one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObfuscatedHash([u8; 20]);
 
@@ -216,26 +217,26 @@ impl From<WireInfoHash> for ObfuscatedHash {
     }
 }
 
-/// Why a negotiation failed. The connection is of no more use; it may be tried again in plain.
+/// The failure of a negotiation. Close the connection; another one without encryption may succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MseError {
-    /// A public key that leaves nothing to guess.
+    /// The public key makes the secret easy to guess.
     #[error("the peer's public key is weak")]
     WeakKey,
-    /// The mark that ends the padding did not come in time.
+    /// The mark behind the padding is not within the allowed bytes.
     #[error("no mark within the {MAX_PADDING} bytes of padding")]
     MarkNotFound,
-    /// The responder has no such torrent, or will not say.
-    #[error("the peer means a torrent that is not known")]
+    /// The responder does not have the torrent.
+    #[error("the peer named an unknown torrent")]
     UnknownTorrent,
-    /// The verification constant is not zero: the ends disagree about the key.
+    /// The verification constant is not zero: the two ends have different keys.
     #[error("the verification constant is wrong")]
     Verification,
-    /// Padding that is over the limit of 512 bytes.
+    /// Padding over the limit of 512 bytes.
     #[error("padding of {length} bytes is over the limit of {MAX_PADDING}")]
     PaddingTooLong {
-        /// What the peer announces.
+        /// The announced length.
         length: u16,
     },
     /// The initiator offers nothing that the responder allows.
@@ -244,7 +245,7 @@ pub enum MseError {
         /// The bits of the offer.
         offered: u32,
     },
-    /// The responder selected what was not offered, or several methods.
+    /// The responder selected a method that was not offered, or several methods.
     #[error("the peer selected {selected:#x}, which was not offered")]
     NotOffered {
         /// The bits of the selection.
@@ -255,13 +256,13 @@ pub enum MseError {
 /// Bytes of a public key.
 const KEY_LENGTH: usize = 96;
 
-/// The most bytes of each padding.
+/// Limit of each padding, in bytes.
 const MAX_PADDING: usize = 512;
 
-/// Eight zeros, to see whether the other end has the same key.
+/// The verification constant, by which an end sees that the other one has the same key.
 const VERIFICATION: [u8; 8] = [0; 8];
 
-/// Whether these bytes are the start of a plain handshake; `None` if it cannot be told yet.
+/// Returns true for the start of a handshake without encryption, and `None` while that is undecided.
 fn is_plain(bytes: &[u8]) -> Option<bool> {
     const PLAIN: &[u8; 20] = b"\x13BitTorrent protocol";
     if bytes.iter().zip(PLAIN).any(|(found, plain)| found != plain) {
@@ -270,11 +271,12 @@ fn is_plain(bytes: &[u8]) -> Option<bool> {
     (bytes.len() >= PLAIN.len()).then_some(true)
 }
 
-/// Where the mark stands, with at most the allowed padding before it; `None` if more is needed.
+/// The offset of the mark, behind the allowed padding at most. `None` while more bytes are needed.
 fn find_mark(bytes: &[u8], mark: &[u8]) -> Result<Option<usize>, MseError> {
     let window = &bytes[..bytes.len().min(MAX_PADDING + mark.len())];
     match window.windows(mark.len()).position(|found| found == mark) {
         Some(at) => Ok(Some(at)),
+        // All allowed offsets have been searched.
         None if window.len() == MAX_PADDING + mark.len() => Err(MseError::MarkNotFound),
         None => Ok(None),
     }

@@ -1,6 +1,6 @@
 //! Encrypted conversations with libtorrent and transmission, both set to require encryption.
 //!
-//! Left out, with a line that says so, where they are not installed.
+//! A test is left out, with a message, if its program is not installed.
 #![cfg(all(feature = "mse", target_os = "linux"))]
 #![expect(
     clippy::disallowed_types,
@@ -32,8 +32,8 @@ const PYTHON: &str = "/usr/bin/python3";
 const PIECE: u32 = 32 * 1024;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Whether the program is there; if not, says that the test is left out, or fails where it must
-/// not be.
+/// Returns true if the program is installed. Otherwise it prints that the test is left out, or fails where
+/// no test may be left out.
 fn have(what: &str, check: &mut Command) -> bool {
     let found = check.stdout(Stdio::null()).stderr(Stdio::null()).status();
     let found = found.is_ok_and(|status| status.success());
@@ -100,7 +100,7 @@ impl Scene {
     }
 }
 
-/// Ends with the test.
+/// A process that ends with the test.
 struct Peer {
     process: Child,
     address: SocketAddr,
@@ -117,7 +117,7 @@ fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// Seeds, requires encryption of the level given, and dials whom it is told to.
+/// A seed that requires encryption of the given level and dials the given peers.
 const LIBTORRENT: &str = r#"
 import sys, time, threading, os, libtorrent as lt
 folder, listen, level, dial = sys.argv[1:5]
@@ -208,7 +208,7 @@ fn chance(seed: u8) -> Chance {
 }
 
 impl Stream {
-    /// Connects as soon as the peer is ready; until then it hangs up or does not listen.
+    /// Connects, with retries until the peer is ready. Until then it refuses or closes connections.
     fn connect_when_ready(scene: &Scene, to: SocketAddr, config: Config) -> (Self, Negotiated) {
         let started = Instant::now();
         loop {
@@ -220,7 +220,7 @@ impl Stream {
         }
     }
 
-    /// Connects and says our handshake at once; `None` if the peer is not ready yet.
+    /// Connects and sends our handshake at once. `None` if the peer is not ready yet.
     fn connect(scene: &Scene, to: SocketAddr, config: Config) -> Option<(Self, Negotiated)> {
         let mut socket = TcpStream::connect(to).ok()?;
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -243,7 +243,7 @@ impl Stream {
         }
     }
 
-    /// Accepts one that knows the torrent, and says our handshake.
+    /// Accepts a connection for the torrent, and sends our handshake.
     fn accept(scene: &Scene, listener: &TcpListener, config: Config) -> (Self, Negotiated) {
         let (mut socket, _) = listener.accept().unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -296,7 +296,7 @@ impl Stream {
     }
 }
 
-/// After the handshakes: fetches the metadata and every block, and judges what is said.
+/// Fetches the metadata and every block after the handshakes, and judges each message.
 fn fetch_all(scene: &Scene, mut stream: Stream) {
     let theirs = stream.handshake(scene);
     let features = scene.handshake().reserved;

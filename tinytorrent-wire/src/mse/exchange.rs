@@ -21,6 +21,7 @@ pub(super) struct PrivateKey(U192);
 
 impl PrivateKey {
     pub(super) fn new(bytes: &[u8; PRIVATE_KEY_LENGTH]) -> Self {
+        // 160 bits are no size of the library's numbers; leading zeros make them 192.
         let mut padded = [0; 24];
         padded[4..].copy_from_slice(bytes);
         Self(U192::from_be_slice(&padded))
@@ -30,10 +31,10 @@ impl PrivateKey {
         to_bytes(&Element::new(&U768::from_u8(2)).pow(&self.0))
     }
 
-    /// What both ends know, and nobody who only listens.
+    /// The secret that both ends share.
     ///
     /// # Errors
-    /// Keys that leave nothing to guess: 0, 1, the prime less one, and what is larger.
+    /// Keys whose secret is easy to guess: 0, 1, the prime less one, and all that are larger.
     pub(super) fn agree(&self, theirs: &[u8; KEY_LENGTH]) -> Result<Secret, MseError> {
         let theirs = U768::from_be_slice(theirs);
         let greatest = Prime::PARAMS.modulus().as_ref().wrapping_sub(&U768::from_u8(2));
@@ -53,18 +54,20 @@ fn to_bytes(element: &Element) -> [u8; KEY_LENGTH] {
 pub(super) struct Secret([u8; KEY_LENGTH]);
 
 impl Secret {
-    /// By what the responder knows where the padding ends.
+    /// The mark by which the responder finds the end of the padding.
     pub(super) fn sync_mark(&self) -> [u8; 20] {
         sha1(&[b"req1", &self.0])
     }
 
-    /// Hides the torrent, or brings it to light.
+    /// The obfuscated hash under the mask of this secret.
     pub(super) fn obfuscate(&self, hash: ObfuscatedHash) -> [u8; 20] {
         let mask = sha1(&[b"req3", &self.0]);
         std::array::from_fn(|at| hash.0[at] ^ mask[at])
     }
 
+    /// The obfuscated hash without the mask.
     pub(super) fn reveal(&self, bytes: [u8; 20]) -> ObfuscatedHash {
+        // The mask is applied by XOR, which is its own inverse.
         ObfuscatedHash(self.obfuscate(ObfuscatedHash(bytes)))
     }
 

@@ -8,7 +8,7 @@ use super::{
     find_mark, is_plain,
 };
 
-/// The end that connects, and knows which torrent it wants.
+/// The end that makes the connection and names the torrent.
 ///
 /// After each [`handle_received`](Self::handle_received), send what
 /// [`poll_transmit`](Self::poll_transmit) gives.
@@ -17,7 +17,7 @@ pub struct Initiator {
     torrent: WireInfoHash,
     config: Config,
     state: State,
-    /// What to say at once, before the answer: the handshake of BEP 3.
+    /// The first bytes of our stream, sent before the answer: the handshake of BEP 3.
     initial: Vec<u8>,
     out: BytesMut,
 }
@@ -28,19 +28,20 @@ pub struct Initiator {
 enum State {
     /// Waits for the peer's public key.
     PublicKey(PrivateKey),
-    /// Looks for the verification constant behind the padding.
+    /// Searches for the verification constant behind the padding.
     Mark { send: Rc4, receive: Rc4, mark: [u8; 8] },
-    /// Waits for the method and the length of more padding.
+    /// Waits for the method and the length of the second padding.
     Selection { send: Rc4, receive: Rc4 },
-    /// Waits for the end of the padding.
+    /// Waits for the end of the second padding.
     Padding { send: Rc4, receive: Rc4, selected: u32, left: usize },
     /// Done, or failed.
     Over,
 }
 
 impl Initiator {
-    /// Begins, with something to send. `initial` goes along in the second step, encrypted, which
-    /// saves a round trip: the handshake of BEP 3, as a rule. At most 65,535 bytes of it do.
+    /// Begins the negotiation; there is something to send. `initial`, as a rule the handshake of BEP 3, is
+    /// sent encrypted with the second message, which saves a round trip. Bytes beyond 65,535 are left
+    /// out.
     pub fn new(torrent: WireInfoHash, config: Config, chance: Chance, initial: &[u8]) -> Self {
         let key = PrivateKey::new(&chance.private_key);
         let mut out = BytesMut::with_capacity(KEY_LENGTH + chance.padding.len());
@@ -50,20 +51,21 @@ impl Initiator {
         Self { torrent, config, state: State::PublicKey(key), initial, out }
     }
 
-    /// Appends what is to be sent now.
+    /// Appends the bytes to send now.
     pub fn poll_transmit(&mut self, out: &mut BytesMut) {
         out.unsplit(self.out.split());
     }
 
-    /// Takes what has come in out of the buffer. When done, what is left in it is the start of
-    /// the peer's stream, decrypted.
+    /// Takes received bytes out of the buffer. Once the negotiation is complete, the bytes left in it are the
+    /// start of the peer's stream, decrypted.
     ///
     /// # Errors
-    /// See [`MseError`]. After an error, or when done, it takes nothing more.
+    /// See [`MseError`]. After an error or the end it takes no more bytes.
     pub fn handle_received(&mut self, received: &mut BytesMut) -> Result<Step, MseError> {
         loop {
             let state = std::mem::replace(&mut self.state, State::Over);
             let (next, is_stuck) = match state {
+                // A public key may begin like a handshake by chance, with a probability of 2^-160.
                 State::PublicKey(key) => match is_plain(received) {
                     Some(true) => return Ok(Step::Plain),
                     _ => self.handle_public_key(key, received)?,
@@ -87,7 +89,7 @@ impl Initiator {
         }
     }
 
-    /// Their key, then ours: the torrent hidden, the offer, and what we say at once.
+    /// Takes the peer's key, and sends the obfuscated torrent, the offer and the first bytes of our stream.
     fn handle_public_key(
         &mut self,
         key: PrivateKey,
@@ -105,11 +107,12 @@ impl Initiator {
         let start = self.out.len();
         self.out.put_slice(&VERIFICATION);
         self.out.put_u32(self.config.allowed);
-        // Padding of the second step is reserved, and of no length in all clients.
+        // The second padding is reserved for extensions, and empty in all known clients.
         self.out.put_u16(0);
         self.out.put_u16(self.initial.len() as u16);
         self.out.put_slice(&self.initial);
         send.apply(&mut self.out[start..]);
+        // The peer sends the verification constant encrypted. Its ciphertext is the mark to search for.
         let mut mark = VERIFICATION;
         receive.clone().apply(&mut mark);
         Ok((State::Mark { send, receive, mark }, false))
@@ -140,6 +143,7 @@ fn find(
         return Ok((State::Mark { send, receive, mark }, true));
     };
     received.advance(at);
+    // The cipher moves on over the constant, whose content is known.
     receive.apply(&mut received.split_to(mark.len()));
     Ok((State::Selection { send, receive }, false))
 }

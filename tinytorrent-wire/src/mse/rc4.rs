@@ -1,7 +1,6 @@
-/// The RC4 key stream, less its first 1,024 bytes, which betray the key.
+/// The RC4 key stream without its first 1,024 bytes, from which the key can be derived.
 ///
-/// It hides a stream from those who look for BitTorrent in passing; it keeps no secret from
-/// those who try.
+/// It hides BitTorrent from filters and gives no secrecy: RC4 is broken.
 #[derive(Clone)]
 pub(super) struct Rc4 {
     state: [u8; 256],
@@ -9,7 +8,7 @@ pub(super) struct Rc4 {
     j: u8,
 }
 
-/// Bytes of key stream to throw away (message stream encryption, "RC4").
+/// Bytes of key stream to discard (message stream encryption, "RC4").
 const DISCARDED: usize = 1024;
 
 impl Rc4 {
@@ -29,7 +28,7 @@ impl Rc4 {
         Self { state, i: 0, j: 0 }
     }
 
-    /// Encrypts or decrypts in place; the two are the same.
+    /// Encrypts or decrypts in place, which is the same operation.
     pub(super) fn apply(&mut self, bytes: &mut [u8]) {
         let Self { state, i, j } = self;
         let (mut at, mut other) = (*i, *j);

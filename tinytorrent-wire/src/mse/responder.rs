@@ -8,7 +8,7 @@ use super::{
     Step, VERIFICATION, find_mark, is_plain,
 };
 
-/// The end that accepts. It learns which torrent is meant, if it has it.
+/// The end that accepts the connection and looks up the torrent.
 ///
 /// After each [`handle_received`](Self::handle_received), send what
 /// [`poll_transmit`](Self::poll_transmit) gives.
@@ -26,19 +26,19 @@ pub struct Responder {
 enum State {
     /// Waits for the peer's public key.
     PublicKey(PrivateKey),
-    /// Looks for the hash of the secret behind the padding.
+    /// Searches for the hash of the secret behind the padding.
     Mark(Secret),
     /// Waits for the torrent and the offer.
     Torrent(Secret),
-    /// Waits for the end of more padding, and the length of what is said at once.
+    /// Waits for the end of the second padding, and for the length of the initial bytes.
     Padding { agreed: Agreed, length: usize },
-    /// Waits for what is said at once.
+    /// Waits for the initial bytes.
     Initial { agreed: Agreed, length: usize },
     /// Done, or failed.
     Over,
 }
 
-/// What is known once the torrent is.
+/// The result of the offer, and the ciphers of the torrent.
 struct Agreed {
     torrent: WireInfoHash,
     method: Method,
@@ -47,23 +47,23 @@ struct Agreed {
 }
 
 impl Responder {
-    /// Waits for the peer to begin. It may turn out to speak plain BitTorrent.
+    /// Waits for the peer to begin. The peer may speak BitTorrent without encryption.
     pub fn new(config: Config, chance: Chance) -> Self {
         let state = State::PublicKey(PrivateKey::new(&chance.private_key));
         Self { config, padding: chance.padding, state, out: BytesMut::new() }
     }
 
-    /// Appends what is to be sent now.
+    /// Appends the bytes to send now.
     pub fn poll_transmit(&mut self, out: &mut BytesMut) {
         out.unsplit(self.out.split());
     }
 
-    /// Takes what has come in out of the buffer. `find` names the torrent that an obfuscated hash
-    /// stands for, if there is such a one. When done, what is left in the buffer is the peer's
-    /// stream from its start, decrypted.
+    /// Takes received bytes out of the buffer. `find` looks up the torrent of an obfuscated hash. Once the
+    /// negotiation is complete, the bytes left in the buffer are the start of the peer's stream,
+    /// decrypted.
     ///
     /// # Errors
-    /// See [`MseError`]. After an error, or when done, it takes nothing more.
+    /// See [`MseError`]. After an error or the end it takes no more bytes.
     pub fn handle_received(
         &mut self,
         received: &mut BytesMut,
@@ -72,6 +72,7 @@ impl Responder {
         loop {
             let state = std::mem::replace(&mut self.state, State::Over);
             let (next, is_stuck) = match state {
+                // A public key may begin like a handshake by chance, with a probability of 2^-160.
                 State::PublicKey(key) => match is_plain(received) {
                     Some(true) => return Ok(Step::Plain),
                     _ => self.handle_public_key(key, received)?,
@@ -130,7 +131,7 @@ impl Responder {
         Ok((State::Mark(secret), false))
     }
 
-    /// The torrent, hidden; then, encrypted for it, the offer.
+    /// Takes the obfuscated torrent and, encrypted with its key, the offer.
     fn handle_torrent(
         &mut self,
         secret: Secret,
@@ -143,6 +144,7 @@ impl Responder {
         let mut fields = received.split_to(TORRENT_LENGTH);
         let mut hidden = [0; 20];
         fields.copy_to_slice(&mut hidden);
+        // The ciphers depend on the torrent, so that nothing can be decrypted before it is known.
         let torrent = find(&secret.reveal(hidden)).ok_or(MseError::UnknownTorrent)?;
         let mut receive = secret.initiator_cipher(torrent);
         receive.apply(&mut fields);
@@ -161,16 +163,17 @@ impl Responder {
         Ok((State::Padding { agreed, length: length.into() }, false))
     }
 
-    /// Says what was selected, and decrypts what the peer said at once and after.
+    /// Sends the selection, and decrypts the initial bytes and those behind them.
     fn finish(&mut self, agreed: Agreed, length: usize, received: &mut BytesMut) -> Step {
         let Agreed { torrent, method, mut send, mut receive } = agreed;
         let start = self.out.len();
         self.out.put_slice(&VERIFICATION);
         self.out.put_u32(method.bit());
-        // Padding of the second step is reserved, and of no length in all clients.
+        // The second padding is reserved for extensions, and empty in all known clients.
         self.out.put_u16(0);
         send.apply(&mut self.out[start..]);
         let (initial, rest) = received.split_at_mut(length);
+        // The initial bytes are encrypted with RC4 in any case, the rest only if RC4 was selected.
         receive.apply(initial);
         let mut receive = Cipher::new(method, receive);
         receive.apply(rest);
@@ -179,7 +182,7 @@ impl Responder {
     }
 }
 
-/// The rest of the padding, and two bytes of length behind it.
+/// Takes the second padding, and two bytes of length behind it.
 fn padding(mut agreed: Agreed, length: usize, received: &mut BytesMut) -> (State, bool) {
     if received.len() < length + 2 {
         return (State::Padding { agreed, length }, true);
@@ -191,7 +194,7 @@ fn padding(mut agreed: Agreed, length: usize, received: &mut BytesMut) -> (State
     (State::Initial { agreed, length }, false)
 }
 
-/// The torrent, the verification constant, the offer, the length of the padding.
+/// Bytes of the torrent, the verification constant, the offer and the length of the padding.
 const TORRENT_LENGTH: usize = 20 + 8 + 4 + 2;
 
 impl std::fmt::Debug for State {

@@ -121,7 +121,7 @@ fn the_start_has_no_mark_of_bittorrent() {
     assert_eq!(out.len(), 96 + 512, "no more padding than is allowed");
 }
 
-/// W-02: a plain handshake is told by its name, and left in the buffer.
+/// W-02: a handshake without encryption is recognized by its name, and left in the buffer.
 #[test]
 fn plain_handshake_is_told_apart() {
     let plain = b"\x13BitTorrent protocol and more";
@@ -173,7 +173,7 @@ fn weak_keys_end_it() {
     assert_eq!(step.unwrap_err(), MseError::WeakKey);
 }
 
-/// An initiator made by hand, to say what ours never does.
+/// An initiator made by hand, which sends messages that ours never sends.
 struct OddInitiator {
     secret: Secret,
     out: BytesMut,
@@ -339,7 +339,7 @@ proptest! {
         let (mut alices, mut bobs) = (alices.unwrap(), bobs.unwrap());
         prop_assert_eq!((alices.method, bobs.method), (method, method));
 
-        // What had come with the negotiation, what was under way, and what comes after.
+        // Bytes received with the negotiation, bytes in flight, and bytes after them.
         let mut said = later.clone();
         alices.send.apply(&mut said);
         to_bob.sent.put_slice(&said);
