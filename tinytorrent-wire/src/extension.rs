@@ -1,28 +1,28 @@
-//! The extension protocol (BEP 10) and the extensions that travel by it.
+//! The extension protocol (BEP 10) and its extensions.
 //!
-//! Each side numbers the extensions that it wants to *receive*. Messages therefore go out under
-//! the other side's number and come in under ours; [`OurExtensionId`] and [`TheirExtensionId`]
-//! are different types so that the two cannot be mixed up.
+//! Each side numbers the extensions that it wants to *receive*. Messages are therefore sent under the
+//! number of the other side and received under ours. [`OurExtensionId`] and [`TheirExtensionId`] are
+//! different types, so that the two cannot be mixed up.
 //!
 //! ```
 //! use tinytorrent_wire::extension::{
 //!     ExtendedHandshake, Extension, ExtensionMessage, OurExtensions, TheirExtensions,
 //! };
 //!
-//! // 1. Say what we want to receive.
+//! // 1. Announce what we want to receive.
 //! let ours = OurExtensions::new([Extension::Metadata, Extension::PeerExchange]);
 //! let mut handshake = ExtendedHandshake::new(&ours);
 //! handshake.listen_port = Some(6881);
 //! let to_send = handshake.to_message();
 //!
-//! // 2. Remember what they want to receive; a later handshake changes it.
+//! // 2. Remember what the peer wants to receive. A later handshake may change it.
 //! let mut theirs = TheirExtensions::default();
 //! # let received = &to_send;
 //! if let ExtensionMessage::Handshake(handshake) = ours.read(received)? {
 //!     theirs.update(&handshake);
 //! }
 //!
-//! // 3. Send under their number.
+//! // 3. Send under the number of the peer.
 //! if let Some(id) = theirs.id(Extension::Metadata) {
 //!     let request = ExtensionMessage::request_metadata(id, 0);
 //!     assert_eq!(&request.payload[..], b"d8:msg_typei0e5:piecei0ee");
@@ -61,9 +61,9 @@ pub enum Extension {
     Holepunch,
     /// `lt_donthave`: a piece is no longer there (BEP 54).
     DontHave,
-    /// `upload_only`: the sender wants nothing more; the message form of BEP 21's key.
+    /// `upload_only`: the sender downloads nothing; the message form of BEP 21's key.
     UploadOnly,
-    /// One that this crate does not read, by its name.
+    /// An extension that this crate does not parse, by its name.
     Other(&'static str),
 }
 
@@ -87,11 +87,11 @@ impl fmt::Display for Extension {
     }
 }
 
-/// A number that *we* announced: messages that come in bear it.
+/// A number that *we* announced, for messages that we receive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OurExtensionId(NonZeroU8);
 
-/// A number that the *peer* announced: messages that go out to it bear it.
+/// A number that the *peer* announced, for messages that we send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TheirExtensionId(NonZeroU8);
 
@@ -114,15 +114,15 @@ impl TheirExtensionId {
     }
 }
 
-/// What we want to receive, numbered from 1 in the order given. It does not change during a
-/// connection.
+/// The extensions that we want to receive, numbered from 1 in the given order. The numbers stay the same
+/// for a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OurExtensions {
     extensions: Vec<Extension>,
 }
 
 impl OurExtensions {
-    /// Numbers the extensions. One that is given twice counts once; there is room for 255.
+    /// Numbers the extensions. A duplicate counts once, and those beyond 255 are left out.
     pub fn new(extensions: impl IntoIterator<Item = Extension>) -> Self {
         let mut ours = Self::default();
         for extension in extensions {
@@ -146,13 +146,14 @@ impl OurExtensions {
 
     /// The extension that a number in a received message stands for.
     pub fn extension(&self, id: OurExtensionId) -> Option<Extension> {
+        // Numbers begin at 1.
         self.extensions.get(usize::from(id.get()) - 1).copied()
     }
 
-    /// Reads a message that came in.
+    /// Parses a received message.
     ///
     /// # Errors
-    /// The payload is not what the extension says it is.
+    /// The payload does not fit the extension.
     pub fn read(&self, received: &Extended) -> Result<ExtensionMessage, ExtensionError> {
         let Some(id) = NonZeroU8::new(received.id) else {
             let handshake = ExtendedHandshake::parse(&received.payload)?;
@@ -175,16 +176,16 @@ impl OurExtensions {
     }
 }
 
-/// What the peer wants to receive: its numbers, kept for this connection only.
+/// The extensions that the peer wants to receive, with its numbers, which count for this connection only.
 ///
-/// At most 128 names are kept; a peer that announces more is not served with the rest.
+/// At most 128 names are kept; the rest are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TheirExtensions {
     ids: Vec<(Box<[u8]>, NonZeroU8)>,
 }
 
 impl TheirExtensions {
-    /// Takes over a handshake: `m` adds to what is known, 0 takes away (BEP 10).
+    /// Takes in a handshake: `m` adds names, and the number 0 removes one (BEP 10).
     pub fn update(&mut self, handshake: &ExtendedHandshake) {
         for (name, id) in &handshake.extensions {
             let known = self.ids.iter().position(|(known, _)| **known == **name);
@@ -193,6 +194,7 @@ impl TheirExtensions {
                 (Some(at), None) => {
                     self.ids.swap_remove(at);
                 }
+                // A peer could otherwise fill the memory with names.
                 (None, Some(id)) if self.ids.len() < MAX_NAMES => {
                     self.ids.push((name.as_slice().into(), id));
                 }
@@ -207,16 +209,16 @@ impl TheirExtensions {
         self.ids.iter().find(|(known, _)| **known == *name).map(|&(_, id)| TheirExtensionId(id))
     }
 
-    /// The name and number of all that the peer wants to receive, in no order.
+    /// Names and numbers of all extensions that the peer wants to receive, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], TheirExtensionId)> {
         self.ids.iter().map(|(name, id)| (&**name, TheirExtensionId(*id)))
     }
 }
 
-/// A message of the extension protocol that came in, read.
+/// A received message of the extension protocol, parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExtensionMessage {
-    /// Id 0: what the peer can do and wants to receive. It may come more than once.
+    /// Id 0: the extended handshake, which may come more than once.
     Handshake(Box<ExtendedHandshake>),
     /// `ut_metadata` (BEP 9).
     Metadata(MetadataMessage),
@@ -226,11 +228,11 @@ pub enum ExtensionMessage {
     Holepunch(Holepunch),
     /// `lt_donthave`: the peer no longer has the piece with this index (BEP 54).
     DontHave(u32),
-    /// `upload_only`: whether the peer wants nothing more (BEP 21).
+    /// `upload_only`: true if the peer downloads nothing (BEP 21).
     UploadOnly(bool),
-    /// One of ours that this crate does not read.
+    /// An extension of ours that this crate does not parse.
     Other(Extension, Bytes),
-    /// A number that we did not announce. To be ignored.
+    /// A number that we did not announce. Ignore the message.
     NotOurs {
         /// The number.
         id: u8,
@@ -238,17 +240,17 @@ pub enum ExtensionMessage {
 }
 
 impl ExtensionMessage {
-    /// Asks for a block of the metadata (BEP 9).
+    /// A request for a block of the metadata (BEP 9).
     pub fn request_metadata(to: TheirExtensionId, block: u32) -> Extended {
         MetadataMessage::Request { block }.to_message(to)
     }
 
-    /// Says that we no longer have a piece (BEP 54).
+    /// The statement that we no longer have a piece (BEP 54).
     pub fn dont_have(to: TheirExtensionId, index: u32) -> Extended {
         to.message(Bytes::copy_from_slice(&index.to_be_bytes()))
     }
 
-    /// Says whether we want nothing more (BEP 21).
+    /// The statement that we download nothing, or that we do (BEP 21).
     pub fn upload_only(to: TheirExtensionId, is_upload_only: bool) -> Extended {
         to.message(Bytes::from_static(if is_upload_only { &[1] } else { &[0] }))
     }
@@ -267,20 +269,20 @@ impl From<Extended> for Message {
     }
 }
 
-/// Why the payload of an extension message cannot be read. The peer's fault, and rarely worth
-/// hanging up for.
+/// The failure to parse the payload of an extension message. The fault is the peer's, and rarely a reason
+/// to close the connection.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ExtensionError {
-    /// It is not the bencode that is due; the source says where.
+    /// The bencode is invalid or has another form; the source has the place.
     #[error("unreadable {message}")]
     Bencode {
         /// Name of the extension, or `extended handshake`.
         message: &'static str,
-        /// What is wrong with it, and where.
+        /// The fault and its place.
         source: tinytorrent_bencode::Error,
     },
-    /// It ends too early.
+    /// The payload ends too early.
     #[error("{extension} message ends after {found} bytes")]
     Truncated {
         /// Name of the extension.
@@ -288,7 +290,7 @@ pub enum ExtensionError {
         /// Bytes of the payload.
         found: usize,
     },
-    /// It is larger than any honest one.
+    /// The payload is over the limit.
     #[error("{extension} message of {found} bytes is over the limit of {limit}")]
     TooLong {
         /// Name of the extension.
@@ -314,13 +316,13 @@ pub enum ExtensionError {
     },
 }
 
-/// BEP 54: the index, and nothing else; what follows it is ignored.
+/// Parses a `lt_donthave` (BEP 54): the index. Bytes after it are ignored.
 fn dont_have(payload: &[u8]) -> Result<u32, ExtensionError> {
     let index = payload.first_chunk::<4>().ok_or(truncated(Extension::DontHave, payload))?;
     Ok(u32::from_be_bytes(*index))
 }
 
-/// One byte, as libtorrent has it; µTorrent is known to send four.
+/// Parses an `upload_only`: one byte, as libtorrent sends it, or four, as µTorrent does.
 fn upload_only(payload: &[u8]) -> Result<bool, ExtensionError> {
     if payload.is_empty() {
         return Err(truncated(Extension::UploadOnly, payload));
@@ -332,5 +334,5 @@ fn truncated(extension: Extension, payload: &[u8]) -> ExtensionError {
     ExtensionError::Truncated { extension: extension.name(), found: payload.len() }
 }
 
-/// More names than any client is known to announce, by ten times.
+/// Names to keep of one peer: ten times as many as any client is known to announce.
 const MAX_NAMES: usize = 128;

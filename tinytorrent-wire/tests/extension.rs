@@ -8,7 +8,7 @@ use tinytorrent_wire::extension::{
 };
 use tinytorrent_wire::{Decoder, Extended, Message};
 
-/// One end: what it announced, and what it knows of the other.
+/// One end: its own extensions, and those of the other.
 struct End {
     ours: OurExtensions,
     theirs: TheirExtensions,
@@ -49,7 +49,7 @@ fn shaken() -> (End, End) {
     (alice, bob)
 }
 
-/// out under their number, in under ours.
+/// sent under their number, received under ours.
 #[test]
 fn messages_bear_the_receivers_number() {
     let (mut alice, mut bob) = shaken();
@@ -66,7 +66,7 @@ fn messages_bear_the_receivers_number() {
     assert_eq!(alice.read(sent), ExtensionMessage::Metadata(answer));
 }
 
-/// not zero, one for each, the same all along.
+/// our numbers are not zero, unique, and the same for the whole connection.
 #[test]
 fn our_numbers_are_unique_and_never_zero() {
     let names: Vec<&'static str> = (0..300).map(|n| &*format!("x_{n}").leak()).collect();
@@ -90,7 +90,7 @@ fn number_that_we_did_not_announce_is_not_ours() {
     }
 }
 
-/// none without a number of theirs.
+/// no message is sent without a number of the peer.
 #[test]
 fn peer_without_the_extension_cannot_be_sent_to() {
     let (alice, bob) = shaken();
@@ -112,7 +112,7 @@ fn dont_have_comes_from_those_who_did_not_announce_it() {
     assert_eq!(alice.ours.read(&short), Err(error));
 }
 
-/// X-28, BEP 21: as a message, and as a key.
+/// X-28, BEP 21: it is a message and a key.
 #[test]
 fn upload_only_is_a_message_and_a_key() {
     let (mut alice, mut bob) = shaken();
@@ -143,7 +143,7 @@ fn holepunch_travels_between_those_who_announced_it() {
     assert_eq!(bob.read(sent), ExtensionMessage::Holepunch(message));
 }
 
-/// it may come again, to switch something off.
+/// it may come again and take a name away.
 #[test]
 fn a_second_handshake_changes_the_first() {
     let (mut alice, _) = shaken();
@@ -168,7 +168,7 @@ fn names_are_bounded() {
 }
 
 proptest! {
-    /// nothing that a peer sends is more than an error.
+    /// any payload is parsed or is an error.
     #[test]
     fn any_payload_is_read_or_refused(id in 0..5_u8, payload: Vec<u8>) {
         let (alice, bob) = shaken();
@@ -177,7 +177,7 @@ proptest! {
         let _ = bob.ours.read(&received);
     }
 
-    /// What was read once is written and read the same.
+    /// A parsed handshake that is written and parsed again is the same.
     #[test]
     fn handshake_that_was_read_can_be_written(
         keys in proptest::collection::vec(("[a-z]{1,3}", 0..1000_i64), 0..8),

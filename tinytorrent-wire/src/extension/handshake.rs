@@ -7,46 +7,46 @@ use tinytorrent_types::Printable;
 use super::{ExtensionError, OurExtensions};
 use crate::Extended;
 
-/// What a peer says of itself once the extension protocol is agreed upon (BEP 10, "handshake
-/// message"; BEP 9 and 21 for some keys). Every key may be missing.
+/// The extended handshake (BEP 10, "handshake message"; BEP 9 and 21 for some keys). Every key may be
+/// missing.
 ///
-/// All of it is a claim. It may come again during a connection; then what it has is new, and what
-/// it lacks stays as it was.
+/// All values are claims of the peer. A later handshake on the same connection replaces the values that
+/// it has, and leaves the others.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ExtendedHandshake {
-    /// `m`: names of extensions, and the numbers under which the sender receives them; 0 switches
-    /// one off. See [`TheirExtensions::update`](super::TheirExtensions::update).
+    /// `m`: names of extensions, and the numbers under which the sender receives them; 0 takes a name
+    /// away. See [`TheirExtensions::update`](super::TheirExtensions::update).
     pub extensions: Vec<(Vec<u8>, u8)>,
     /// `v`: the client's name and version, meant to be UTF-8. See
     /// [`client_name`](Self::client_name).
     pub client: Option<Vec<u8>>,
-    /// `p`: where the sender listens for TCP connections; never 0.
+    /// `p`: the TCP port at which the sender listens; never 0.
     pub listen_port: Option<u16>,
-    /// `yourip`: what the receiver looks like to the sender. A hint: ask several peers.
+    /// `yourip`: the address of the receiver as the sender sees it. One peer may lie: compare several.
     pub your_ip: Option<IpAddr>,
     /// `ipv4`: another address of the sender.
     pub ipv4: Option<Ipv4Addr>,
     /// `ipv6`: another address of the sender.
     pub ipv6: Option<Ipv6Addr>,
-    /// `reqq`: how many outstanding requests the sender takes without dropping any.
+    /// `reqq`: the number of requests that the sender queues without dropping any.
     pub request_queue: Option<u32>,
-    /// `metadata_size`: bytes of the info dictionary, never 0 (BEP 9). Allocate nothing on the
-    /// strength of it.
+    /// `metadata_size`: bytes of the info dictionary, never 0 (BEP 9). It is a claim: allocate no memory
+    /// for it.
     pub metadata_size: Option<u64>,
-    /// `upload_only`: the sender wants nothing more (BEP 21).
+    /// `upload_only`: the sender downloads nothing (BEP 21).
     pub upload_only: Option<bool>,
     /// `e`: the sender prefers encrypted connections.
     pub prefers_encryption: Option<bool>,
     /// `complete_ago`: seconds since the sender became a seed; negative for never.
     pub complete_ago: Option<i64>,
-    /// Keys that have no field here, as they came. Those with a field whose value is of the wrong
-    /// type are here too.
+    /// Keys without a field here, as received. Keys with a field are here too if their value has a wrong
+    /// type.
     pub unknown: Vec<(Vec<u8>, Raw<'static>)>,
 }
 
 impl ExtendedHandshake {
-    /// A handshake that announces these extensions and no more.
+    /// A handshake that announces these extensions.
     pub fn new(ours: &OurExtensions) -> Self {
         let named = |(id, extension): (super::OurExtensionId, super::Extension)| {
             (extension.name().as_bytes().to_vec(), id.get())
@@ -54,7 +54,7 @@ impl ExtendedHandshake {
         Self { extensions: ours.iter().map(named).collect(), ..Self::default() }
     }
 
-    /// Says that we no longer want to receive this extension (BEP 10: the number 0).
+    /// Announces that we no longer want to receive this extension (BEP 10: the number 0).
     pub fn disable(&mut self, extension: super::Extension) -> &mut Self {
         for (name, id) in &mut self.extensions {
             if name == extension.name().as_bytes() {
@@ -64,28 +64,30 @@ impl ExtendedHandshake {
         self
     }
 
-    /// Reads the payload of an extended message with id 0.
+    /// Parses the payload of an extended message with id 0.
     ///
-    /// Lenient, as many clients do not sort their keys: what is odd is passed over, and only a
+    /// Parsing is lenient, as many clients do not sort their keys. Odd values are passed over, and only a
     /// payload that is no dictionary fails.
     ///
     /// # Errors
-    /// The payload is no bencoded dictionary, or an absurdly large one.
+    /// The payload is no bencoded dictionary, or has too many values.
     pub fn parse(payload: &[u8]) -> Result<Self, ExtensionError> {
         let unreadable = |source| ExtensionError::Bencode { message: "extended handshake", source };
         let mut options = Options::lenient();
+        // Deviations are tolerated; a list of them would only take memory.
         options.max_depth(MAX_DEPTH).max_nodes(MAX_NODES).max_deviations(0);
         let document = options.decode(payload).map_err(unreadable)?;
         let mut handshake = Self::default();
         for (key, value) in document.root().to_dict().map_err(unreadable)? {
             if handshake.take(key, value).is_none() {
+                // Kept, so that a proxy or a tool can show or pass on what this crate does not know.
                 handshake.unknown.push((key.to_vec(), value.to_raw().into_owned()));
             }
         }
         Ok(handshake)
     }
 
-    /// Fills the key's field; `None` if it has none or the value does not suit it.
+    /// Sets the field of the key. `None` if there is no such field, or the value has a wrong type.
     fn take(&mut self, key: &[u8], value: Node<'_, '_>) -> Option<()> {
         match key {
             b"m" => self.extensions = extensions(value)?,
@@ -94,6 +96,7 @@ impl ExtendedHandshake {
             b"yourip" => self.your_ip = Some(address(value.as_bytes()?)?),
             b"ipv4" => self.ipv4 = Some(<[u8; 4]>::try_from(value.as_bytes()?).ok()?.into()),
             b"ipv6" => self.ipv6 = Some(<[u8; 16]>::try_from(value.as_bytes()?).ok()?.into()),
+            // A queue longer than a u32 is as good as the longest.
             b"reqq" => self.request_queue = Some(value.as_u64()?.try_into().unwrap_or(u32::MAX)),
             b"metadata_size" => self.metadata_size = Some(value.as_u64().filter(positive)?),
             b"upload_only" => self.upload_only = Some(value.as_bool()?),
@@ -104,7 +107,7 @@ impl ExtendedHandshake {
         Some(())
     }
 
-    /// The message to send, its keys in order.
+    /// The message to send, with its keys in order.
     pub fn to_message(&self) -> Extended {
         let mut out = Vec::new();
         encode::dict(&mut out, |handshake| {
@@ -152,8 +155,8 @@ impl ExtendedHandshake {
         Extended { id: 0, payload: Bytes::from(out) }
     }
 
-    /// [`client`](Self::client) as text that is safe to print: what is not UTF-8, or would command
-    /// a terminal, is replaced; at most 64 characters.
+    /// [`client`](Self::client) as text that is safe to print, of at most 64 characters. Bytes that are not
+    /// UTF-8, and characters that control a terminal, are replaced.
     pub fn client_name(&self) -> Option<String> {
         let text = String::from_utf8_lossy(self.client.as_deref()?);
         let text: String = text.chars().take(MAX_NAME).collect();
@@ -161,7 +164,7 @@ impl ExtendedHandshake {
     }
 }
 
-/// `m`, less what is no number of a byte's size. `None` if it is no dictionary.
+/// The entries of `m` whose value fits a byte. `None` if `m` is no dictionary.
 fn extensions(value: Node<'_, '_>) -> Option<Vec<(Vec<u8>, u8)>> {
     let entries = value.to_dict().ok()?;
     let numbered =
@@ -181,10 +184,10 @@ fn positive<N: PartialOrd + Default>(number: &N) -> bool {
     *number > N::default()
 }
 
-/// Long enough for every client's name; the rest is noise in a log.
+/// Characters of a name to print: more than any client's name has.
 const MAX_NAME: usize = 64;
 
-/// Deep and large enough for all that is known to be sent, ten times over.
+/// Limits of the dictionary: ten times as much as any client is known to send.
 const MAX_DEPTH: usize = 16;
 const MAX_NODES: usize = 4096;
 

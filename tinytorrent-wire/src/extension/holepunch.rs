@@ -4,28 +4,28 @@ use bytes::BufMut;
 
 use super::ExtensionError;
 
-/// A message of `ut_holepunch`: two peers that cannot be reached meet through a third (BEP 55).
+/// A message of `ut_holepunch`, by which two unreachable peers connect with the help of a third (BEP 55).
 ///
-/// An address in it is the word of a stranger: pass it through an
-/// [`AddressFilter`](tinytorrent_types::AddressFilter), and limit how often you act on one.
+/// Nothing proves an address in it: pass it through an
+/// [`AddressFilter`](tinytorrent_types::AddressFilter), and limit the rate of such connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holepunch {
-    /// The sender wants to be introduced to this peer.
+    /// The sender wants a connection to this peer.
     Rendezvous(SocketAddr),
-    /// Connect to this peer by uTP; it does the same.
+    /// The receiver is to connect to this peer by uTP. The peer does the same.
     Connect(SocketAddr),
-    /// The introduction failed.
+    /// The rendezvous failed.
     Error {
         /// The peer of the rendezvous.
         target: SocketAddr,
-        /// Why.
+        /// The reason.
         reason: HolepunchFailure,
     },
-    /// A message type that BEP 55 does not have, to be ignored.
+    /// A message type that BEP 55 does not have. Ignore the message.
     Unknown(u8),
 }
 
-/// Why a rendezvous failed (BEP 55, "error codes").
+/// The reason why a rendezvous failed (BEP 55, "error codes").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HolepunchFailure {
     /// 1: the target is no valid address.
@@ -41,8 +41,8 @@ pub enum HolepunchFailure {
 }
 
 impl Holepunch {
-    /// Reads the payload of a message. What follows the message is ignored; the error code may
-    /// be missing where it means nothing, as some clients leave it out.
+    /// Parses the payload of a message. Bytes after the message are ignored. The error code may be missing in
+    /// messages that are no error, as some clients leave it out.
     ///
     /// # Errors
     /// The payload ends too early, or the kind of address is unknown.
@@ -60,7 +60,7 @@ impl Holepunch {
         })
     }
 
-    /// Appends the payload of the message; nothing for [`Unknown`](Self::Unknown).
+    /// Appends the payload of the message. It appends nothing for [`Unknown`](Self::Unknown).
     pub fn encode(&self, out: &mut impl BufMut) {
         let (kind, address, code) = match *self {
             Holepunch::Rendezvous(address) => (RENDEZVOUS, address, 0),
@@ -107,7 +107,7 @@ impl HolepunchFailure {
     }
 }
 
-/// Type of the message, address, and what follows.
+/// Type of the message, address, and the bytes after them.
 fn split(payload: &[u8]) -> Result<(u8, SocketAddr, &[u8]), ExtensionError> {
     let (&[kind, family], rest) = payload.split_first_chunk().ok_or(truncated(payload))?;
     let (ip, rest) = match family {
@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(Holepunch::parse(&long), Err(ExtensionError::AddressKind { found: 2 }));
     }
 
-    /// X-29, BEP 55: only errors need the code, and types of the future are told apart.
+    /// X-29, BEP 55: only errors need the code, and unknown types are read as such.
     #[test]
     fn an_error_code_is_needed_in_errors_only() {
         let connect = encoded(Holepunch::Connect("1.2.3.4:5".parse().unwrap()));

@@ -6,10 +6,10 @@ use crate::Extended;
 
 /// A message of `ut_metadata` (BEP 9).
 ///
-/// The BEP calls the unit a piece; it is called a block here, as pieces are of the content.
+/// The unit that the BEP calls a piece is a block here, since pieces are parts of the content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MetadataMessage {
-    /// The sender wants this block. Answer with data or, until all is verified, with a reject.
+    /// The sender wants this block. Answer with data or, until all metadata is verified, with a reject.
     Request {
         /// Number of the block of 16 KiB.
         block: u32,
@@ -18,9 +18,9 @@ pub enum MetadataMessage {
     Data {
         /// Number of the block of 16 KiB.
         block: u32,
-        /// Bytes of the whole metadata; some clients leave it out.
+        /// Bytes of the whole metadata. Some clients leave it out.
         total_size: Option<u64>,
-        /// The block: all that follows the dictionary, to the end of the message.
+        /// The block: the bytes from the end of the dictionary to the end of the message.
         data: Bytes,
     },
     /// The sender does not have the block, or has sent enough.
@@ -28,7 +28,7 @@ pub enum MetadataMessage {
         /// Number of the block of 16 KiB.
         block: u32,
     },
-    /// A type that BEP 9 does not have, to be ignored.
+    /// A type that BEP 9 does not have. Ignore the message.
     Unknown {
         /// `msg_type`.
         kind: u64,
@@ -36,7 +36,7 @@ pub enum MetadataMessage {
 }
 
 impl MetadataMessage {
-    /// Reads the payload of a message. `data` is a slice of it.
+    /// Parses the payload of a message. `data` is a slice of it.
     ///
     /// # Errors
     /// The dictionary is unreadable, or lacks `msg_type` or `piece`.
@@ -46,6 +46,7 @@ impl MetadataMessage {
             document.get(key).and_then(|value| value.as_u64()).ok_or(missing(key))
         };
         let kind = number("msg_type")?;
+        // An unknown type need not have a `piece`.
         if kind > REJECT {
             return Ok(MetadataMessage::Unknown { kind });
         }
@@ -61,12 +62,13 @@ impl MetadataMessage {
         })
     }
 
-    /// The message to send; an [`Unknown`](Self::Unknown) one has its type only.
+    /// The message to send. An [`Unknown`](Self::Unknown) one has only its type.
     pub fn to_message(&self, to: TheirExtensionId) -> Extended {
         let mut out = Vec::new();
         match self {
             MetadataMessage::Request { block } => dictionary(&mut out, REQUEST, Some(*block), None),
             MetadataMessage::Data { block, total_size, data } => {
+                // One allocation for the dictionary and the block.
                 out.reserve(64 + data.len());
                 dictionary(&mut out, DATA, Some(*block), *total_size);
                 out.extend_from_slice(data);
@@ -90,7 +92,7 @@ fn dictionary(out: &mut Vec<u8>, kind: u64, block: Option<u32>, total_size: Opti
     });
 }
 
-/// The dictionary at the start, and its length in bytes.
+/// The dictionary at the start of the payload, and its length in bytes.
 fn read_prefix(payload: &[u8]) -> Result<(Document<'_>, usize), ExtensionError> {
     let mut options = Options::lenient();
     options.max_depth(MAX_DEPTH).max_nodes(MAX_NODES);
@@ -116,7 +118,7 @@ const REQUEST: u64 = 0;
 const DATA: u64 = 1;
 const REJECT: u64 = 2;
 
-/// The dictionary has three numbers; some room for what later clients add.
+/// Limits of the dictionary. It has three numbers, and later clients may add some.
 const MAX_DEPTH: usize = 8;
 const MAX_NODES: usize = 100;
 

@@ -10,26 +10,26 @@ use crate::Extended;
 
 /// A message of `ut_pex`: peers that the sender has gained and lost since the last one (BEP 11).
 ///
-/// The addresses are the word of a stranger: pass them through an
+/// Nothing proves the addresses: pass them through an
 /// [`AddressFilter`](tinytorrent_types::AddressFilter).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PexMessage {
-    /// Peers the sender is connected to, since the last message.
+    /// Peers to which the sender has connected since the last message.
     pub added: Vec<PexPeer>,
-    /// Peers the sender is no longer connected to.
+    /// Peers to which the sender is no longer connected.
     pub dropped: Vec<SocketAddr>,
 }
 
-/// A peer that was added, and what the sender knows of it.
+/// A peer in a message, and its flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PexPeer {
-    /// Where it listens.
+    /// The address at which it listens.
     pub address: SocketAddr,
-    /// What it is and can do.
+    /// Its properties.
     pub flags: PexFlags,
 }
 
-/// What a peer is and can do, as another one says (BEP 11, "flags"). Unknown bits are kept.
+/// The properties of a peer as another one states them (BEP 11, "flags"). Unknown bits are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct PexFlags(u8);
 
@@ -55,13 +55,13 @@ impl PexFlags {
         self.0
     }
 
-    /// These and those.
+    /// The union of both sets of flags.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Whether all of those are set.
+    /// Returns true if all of the other flags are set.
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
@@ -74,18 +74,18 @@ impl fmt::Debug for PexFlags {
 }
 
 impl PexMessage {
-    /// The largest payload to read, in bytes: what libtorrent accepts, and some 80,000 peers.
+    /// The largest payload to parse, in bytes. It is the limit of libtorrent, and holds some 80,000 peers.
     pub const MAX_LENGTH: usize = 500 * 1024;
 
-    /// The most peers of each kind (added, dropped, of IPv4, of IPv6) to take from one message.
-    /// BEP 11 allows 50 but for the first message; what is over this is left unread.
+    /// The number of peers of each kind (added, dropped, of IPv4, of IPv6) to take from one message. BEP 11
+    /// allows 50, except in the first message. Those beyond the limit are left out.
     pub const MAX_PEERS: usize = 512;
 
-    /// Reads the payload of a message. Flags that are missing are 0; entries cut short are left
-    /// out; unknown keys are ignored.
+    /// Parses the payload of a message. Missing flags are 0, entries that are cut short are left out, and
+    /// unknown keys are ignored.
     ///
     /// # Errors
-    /// Larger than [`MAX_LENGTH`](Self::MAX_LENGTH), or no dictionary.
+    /// The payload is larger than [`MAX_LENGTH`](Self::MAX_LENGTH), or no dictionary.
     pub fn parse(payload: &[u8]) -> Result<Self, ExtensionError> {
         if payload.len() > Self::MAX_LENGTH {
             return Err(ExtensionError::TooLong {
@@ -109,7 +109,7 @@ impl PexMessage {
         Ok(message)
     }
 
-    /// Whether it says nothing; BEP 11 does not let it be sent then.
+    /// Returns true if it names no peer. BEP 11 forbids to send it then.
     pub fn is_empty(&self) -> bool {
         self.added.is_empty() && self.dropped.is_empty()
     }
@@ -162,16 +162,17 @@ fn read_added(
 ) -> impl Iterator<Item = PexPeer> {
     let added = document.get(added).as_bytes().unwrap_or_default();
     let flags = document.get(flags).as_bytes().unwrap_or_default();
+    // Some clients send fewer flags than peers, or none.
     let flags = flags.iter().copied().chain(std::iter::repeat(0)).map(PexFlags::from_byte);
     let peers = compact::peers(added, family).take(PexMessage::MAX_PEERS);
     peers.zip(flags).map(|(address, flags)| PexPeer { address, flags })
 }
 
-/// Added, their flags, dropped, and of which family.
+/// The keys of each family: added peers, their flags, dropped peers.
 const KEYS: [(&str, &str, &str, Family); 2] =
     [("added", "added.f", "dropped", Family::V4), ("added6", "added6.f", "dropped6", Family::V6)];
 
-/// The dictionary has six strings; some room for what later clients add.
+/// Limits of the dictionary. It has six strings, and later clients may add some.
 const MAX_DEPTH: usize = 8;
 const MAX_NODES: usize = 1000;
 
@@ -222,7 +223,7 @@ mod tests {
         }
     }
 
-    /// what is cut short or of the wrong type costs nothing but itself.
+    /// an entry that is cut short or of a wrong type spoils no other.
     #[test]
     fn ragged_and_odd_entries_are_left_out() {
         let message =
