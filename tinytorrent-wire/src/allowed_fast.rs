@@ -3,11 +3,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use tinytorrent_types::WireInfoHash;
 
 /// The pieces that a peer at this address may download while choked (BEP 6, "Allowed Fast Set
-/// Generation"): the same for every sender, so that asking more of us gains nobody more.
+/// Generation").
 ///
-/// `count` is what BEP 6 calls *k*, 10 by custom; a torrent of fewer pieces gives them all.
-/// `sha1` hashes; it is an argument because nothing else here needs it. Only IPv4 has a set: for
-/// an IPv6 address there is none, for a mapped one there is.
+/// Every sender computes the same set, so a peer gains nothing by asking more senders. `count` is *k*
+/// of BEP 6, 10 by custom. A torrent with no more pieces than that gives them all. `sha1` is an
+/// argument because nothing else in this crate needs SHA-1. BEP 6 defines no set for IPv6, so the
+/// result is empty there; a mapped IPv4 address has the set of its IPv4 address.
 ///
 /// ```
 /// # fn sha1(bytes: &[u8]) -> [u8; 20] {
@@ -32,13 +33,13 @@ pub fn allowed_fast_set(
 ) -> Vec<u32> {
     let IpAddr::V4(address) = peer.to_canonical() else { return Vec::new() };
     if count >= piece_count {
-        // The chain would find them all in the end, but could take for ever.
+        // The chain of hashes would find the last of them only after very many rounds.
         return (0..piece_count).collect();
     }
     let mut set = Vec::with_capacity(count as usize);
     let mut hash = sha1(&seed(address, info_hash));
-    // Each round gives five numbers. A set that is much smaller than the torrent fills in a few;
-    // the bound is for a set nearly as large, where the last numbers come late.
+    // Each round gives five numbers. A set much smaller than the torrent is complete after a few
+    // rounds. The bound is for a set nearly as large as the torrent, whose last numbers come late.
     for _ in 0..MAX_ROUNDS {
         for word in hash.chunks_exact(4) {
             let index = word.iter().fold(0_u32, |sum, &byte| sum << 8 | u32::from(byte));
@@ -55,7 +56,8 @@ pub fn allowed_fast_set(
     set
 }
 
-/// One set for each /24, lest many addresses of one network get many sets.
+/// The bytes that the chain of hashes begins with: the /24 of the address, so that the addresses of
+/// one network share a set, and the info-hash.
 fn seed(address: Ipv4Addr, info_hash: WireInfoHash) -> [u8; 24] {
     let mut seed = [0; 24];
     seed[..3].copy_from_slice(&address.octets()[..3]);
@@ -63,7 +65,7 @@ fn seed(address: Ipv4Addr, info_hash: WireInfoHash) -> [u8; 24] {
     seed
 }
 
-/// 5,000 numbers. A hash that gives fewer than `count` different ones among them is no hash.
+/// Rounds at most, which give 5,000 numbers. Any real hash function finds the set within them.
 const MAX_ROUNDS: u32 = 1000;
 
 #[cfg(test)]

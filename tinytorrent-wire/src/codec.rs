@@ -7,8 +7,7 @@ use crate::{DecodeError, Decoder, Message};
 
 /// Reads and writes [`Message`]s on a stream, after the handshake.
 ///
-/// For those who want a `Framed`; where speed counts, [`Decoder::split_frames`] takes all frames
-/// of a read at once.
+/// It serves a `Framed`. [`Decoder::split_frames`] is faster: it takes all frames of a read at once.
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -26,13 +25,13 @@ pub struct Codec {
 }
 
 impl Codec {
-    /// A codec over a decoder, for its limit.
+    /// A codec with the limit of this decoder.
     pub fn new(decoder: Decoder) -> Self {
         Self { decoder }
     }
 }
 
-/// Why a stream of messages ended.
+/// The failure that ended a stream of messages.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CodecError {

@@ -11,9 +11,8 @@ use parse::{LONGEST_FREQUENT, check_payload, number, parse_fixed, parse_frequent
 
 /// Cuts a stream of bytes into [`Message`]s.
 ///
-/// Whatever way the stream is split, the messages are the same. Payloads are slices of the
-/// buffer: nothing is copied. A frame that claims more than the limit fails before anything is
-/// allocated for it.
+/// The messages are the same however the stream is split. Payloads are slices of the buffer: nothing
+/// is copied. A frame that claims more than the limit fails before anything is allocated for it.
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -36,13 +35,13 @@ use parse::{LONGEST_FREQUENT, check_payload, number, parse_fixed, parse_frequent
 #[derive(Debug, Clone)]
 pub struct Decoder {
     max_frame_length: u32,
-    /// Bytes taken out of buffers so far: where in the stream the next frame begins.
+    /// Bytes taken out of buffers so far, which is the offset of the next frame in the stream.
     offset: u64,
 }
 
 impl Decoder {
     /// The default of [`max_frame_length`](Self::max_frame_length): 1 MiB holds a block of the
-    /// largest size anybody serves, the bitfield of 8 million pieces, and every known extension.
+    /// largest size that clients serve, the bitfield of 8 million pieces, and every known extension.
     pub const DEFAULT_MAX_FRAME_LENGTH: u32 = 1 << 20;
 
     /// A decoder at the start of a stream, just after the handshake, with the default limit.
@@ -50,10 +49,10 @@ impl Decoder {
         Self { max_frame_length: Self::DEFAULT_MAX_FRAME_LENGTH, offset: 0 }
     }
 
-    /// The longest message to accept, in bytes after the length prefix.
+    /// Sets the longest message to accept, in bytes after the length prefix. Default: 1 MiB.
     ///
-    /// Default: 1 MiB. More lets each peer make us hold more; less than 16 KiB + 9, or than the
-    /// torrent's bitfield + 1, refuses honest peers.
+    /// A higher limit lets each peer take more memory. A limit below 16 KiB + 9, or below the torrent's
+    /// bitfield + 1, refuses honest peers.
     pub fn max_frame_length(&mut self, length: u32) -> &mut Self {
         self.max_frame_length = length;
         self
@@ -64,10 +63,10 @@ impl Decoder {
         self.offset
     }
 
-    /// Takes the next message out of the buffer; `None` until more has arrived.
+    /// Takes the next message out of the buffer. `None` if the buffer holds no whole message.
     ///
     /// # Errors
-    /// The peer broke the framing. The stream cannot be read on: close the connection.
+    /// The peer broke the framing. Nothing after that can be read: close the connection.
     #[inline]
     pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Message>, DecodeError> {
         if self.max_frame_length >= LONGEST_FREQUENT
@@ -90,6 +89,7 @@ impl Decoder {
                 message
             }
             None => {
+                // Only a frame with a payload is split off: it keeps the buffer's memory alive.
                 check_payload(body).map_err(|kind| self.error(kind))?;
                 let mut frame = buffer.split_to(4 + length).freeze();
                 frame.advance(4);
@@ -100,13 +100,14 @@ impl Decoder {
         Ok(Some(message))
     }
 
-    /// Takes all whole frames out of the buffer at once, to be read from the iterator.
+    /// Takes all whole frames out of the buffer at once, as an iterator of messages.
     ///
-    /// The cheapest way to read a busy connection: one split for the batch. Frames that are not
-    /// read from the iterator are lost.
+    /// This is the cheapest way to read a busy connection: the buffer is split once for all of them.
+    /// Frames that are not read from the iterator are lost.
     pub fn split_frames(&mut self, buffer: &mut BytesMut) -> Frames {
         let mut end = 0;
         let mut failure = None;
+        // An error ends the batch but does not discard the frames before it.
         loop {
             match self.whole_frame(&buffer[end..]) {
                 Ok(Some(length)) => end += 4 + length,
@@ -117,23 +118,24 @@ impl Decoder {
                 }
             }
         }
-        // To split off nothing would cost an allocation all the same.
+        // Splitting off no bytes would cost an allocation too.
         let bytes = if end == 0 { Bytes::new() } else { buffer.split_to(end).freeze() };
         let frames = Frames { bytes, at: 0, start: self.offset, failure };
         self.offset += end as u64;
         frames
     }
 
-    /// The block that the frame at the front of the buffer brings, as soon as its header is
-    /// there: so that the rest can be read to where it belongs.
+    /// The header of the block at the front of the buffer, as soon as it is there. The data of the
+    /// block can then be read to its place.
     pub fn peek_piece(buffer: &[u8]) -> Option<PieceHeader> {
         let header = buffer.get(..PieceHeader::FRAME_LENGTH)?;
+        // A `piece` is 9 bytes at least; a shorter one is an error that `decode` reports.
         let length = number(header, 0).checked_sub(9)?;
         let (index, begin) = (number(header, 5), number(header, 9));
         (header[4] == id::PIECE).then_some(PieceHeader { index, begin, length })
     }
 
-    /// Length of the frame at the front, without its prefix, if all of it is there.
+    /// Length of the frame at the front without its prefix, if the frame is whole.
     fn whole_frame(&self, bytes: &[u8]) -> Result<Option<usize>, DecodeError> {
         let Some(prefix) = bytes.first_chunk::<4>() else { return Ok(None) };
         let length = u32::from_be_bytes(*prefix);
@@ -156,34 +158,34 @@ impl Default for Decoder {
     }
 }
 
-/// Whole frames that were split off a stream, read one by one. Made by
-/// [`Decoder::split_frames`].
+/// Whole frames that were split off a stream by [`Decoder::split_frames`], as an iterator of messages.
 ///
-/// Ends after the last message, or after the first error.
+/// It ends after the last message or after the first error.
 #[derive(Debug)]
 pub struct Frames {
     /// Whole frames.
     bytes: Bytes,
     at: usize,
-    /// Where in the stream `bytes` begins.
+    /// Offset of `bytes` in the stream.
     start: u64,
-    /// What is wrong with the frame after them.
+    /// The fault of the frame after them.
     failure: Option<DecodeErrorKind>,
 }
 
 impl Frames {
-    /// Whether there is no message and no error left to be read.
+    /// Returns true if neither a message nor an error is left.
     pub fn is_empty(&self) -> bool {
         self.at == self.bytes.len() && self.failure.is_none()
     }
 
-    /// Whether the frame after these broke the framing, so that the stream cannot be read on.
+    /// Returns true if the frame after these broke the framing, so that the stream ends here.
     pub fn ends_in_error(&self) -> bool {
         self.failure.is_some()
     }
 
     fn fail(&mut self, kind: DecodeErrorKind) -> DecodeError {
         let offset = self.start + self.at as u64;
+        // Nothing after a breach can be read: the iterator ends.
         self.at = self.bytes.len();
         self.failure = None;
         DecodeError { offset, kind }
@@ -210,7 +212,7 @@ impl Frames {
             return Some(Err(self.fail(kind)));
         };
         let start = self.at + 4;
-        // Whole by the check of `split_frames`.
+        // `split_frames` has checked that the frame is whole.
         let end = start + u32::from_be_bytes(*prefix) as usize;
         let body = &self.bytes[start..end];
         let parsed = match parse_fixed(body) {

@@ -4,10 +4,10 @@ use crate::message::id;
 use crate::{HashRequest, Message, PieceHeader, Request};
 
 impl Message {
-    /// Appends the message as it goes over the wire: length, id, payload.
+    /// Appends the message as bytes: length, id, payload.
     ///
-    /// The bytes of a piece are copied; to send them from where they are, write
-    /// [`PieceHeader::to_frame`] and the block beside it with one vectored write.
+    /// The data of a block is copied. To send it from its own buffer, write
+    /// [`PieceHeader::to_frame`] and the data with one vectored write.
     pub fn encode(&self, out: &mut impl BufMut) {
         match self {
             Message::KeepAlive => out.put_slice(&[0; 4]),
@@ -71,8 +71,9 @@ impl PieceHeader {
     /// Bytes of a `piece` message before the block itself.
     pub const FRAME_LENGTH: usize = 13;
 
-    /// Length, id, index and begin of the `piece` message: what precedes the block's bytes.
+    /// The start of the `piece` message, up to the data: length, id, index, begin.
     pub const fn to_frame(self) -> [u8; Self::FRAME_LENGTH] {
+        // A length near 2^32 comes from an invalid request only, and no block of it is sent.
         let [l0, l1, l2, l3] = self.length.saturating_add(9).to_be_bytes();
         let [i0, i1, i2, i3] = self.index.to_be_bytes();
         let [b0, b1, b2, b3] = self.begin.to_be_bytes();

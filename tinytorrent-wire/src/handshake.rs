@@ -26,16 +26,16 @@ use crate::Reserved;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Handshake {
-    /// What the sender can do beyond BEP 3.
+    /// Features of the sender beyond BEP 3.
     pub reserved: Reserved,
-    /// The torrent that is meant.
+    /// The torrent.
     pub info_hash: WireInfoHash,
-    /// How the sender calls itself.
+    /// The id of the sender.
     pub peer_id: PeerId,
 }
 
 impl Handshake {
-    /// Bytes on the wire.
+    /// Length in bytes.
     pub const LENGTH: usize = 68;
 
     /// The bytes to send.
@@ -53,10 +53,10 @@ impl Handshake {
         out.put_slice(&self.to_bytes());
     }
 
-    /// Reads a handshake at the front of what has arrived; `None` while it is not all there.
+    /// Reads the handshake at the front of the received bytes. `None` while it is incomplete.
     ///
     /// # Errors
-    /// The first byte that is not of this protocol, even before the rest is there.
+    /// A byte that is not of this protocol, as soon as it is there.
     pub fn parse(bytes: &[u8]) -> Result<Option<Self>, HandshakeError> {
         let Some(opening) = HandshakeOpening::parse(bytes)? else { return Ok(None) };
         let Some(peer_id) = array_at::<20>(bytes, HandshakeOpening::LENGTH) else {
@@ -65,7 +65,7 @@ impl Handshake {
         Ok(Some(opening.with_peer_id(PeerId::from_bytes(peer_id))))
     }
 
-    /// As [`parse`](Self::parse), and takes the handshake out of the buffer when it is all there.
+    /// Takes the handshake out of the buffer, once it is complete.
     ///
     /// # Errors
     /// As [`parse`](Self::parse).
@@ -78,29 +78,29 @@ impl Handshake {
     }
 }
 
-/// A handshake up to the info-hash: enough to find the torrent and to answer.
+/// The handshake up to the info-hash, which is enough to find the torrent and to answer.
 ///
-/// A peer may hold back its id until it has been answered, and the NAT checks of some trackers
-/// never send one.
+/// A peer may send its id only after the answer. The NAT checks of some trackers send none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HandshakeOpening {
-    /// What the sender can do beyond BEP 3.
+    /// Features of the sender beyond BEP 3.
     pub reserved: Reserved,
-    /// The torrent that is meant.
+    /// The torrent.
     pub info_hash: WireInfoHash,
 }
 
 impl HandshakeOpening {
-    /// Bytes on the wire, up to the peer id.
+    /// Length in bytes, up to the peer id.
     pub const LENGTH: usize = 48;
 
-    /// Reads the opening at the front of what has arrived; `None` while it is not all there.
-    /// Takes nothing from the buffer: the id that follows completes it.
+    /// Reads the opening at the front of the received bytes. `None` while it is incomplete. The bytes stay,
+    /// since the id that follows completes the handshake.
     ///
     /// # Errors
-    /// The first byte that is not of this protocol, even before the rest is there. It may be
-    /// the start of an encrypted connection.
+    /// A byte that is not of this protocol, as soon as it is there. It may begin an encrypted
+    /// connection.
     pub fn parse(bytes: &[u8]) -> Result<Option<Self>, HandshakeError> {
+        // `zip` ends with the shorter one, so that a wrong byte is found in the first bytes already.
         if let Some(offset) = bytes.iter().zip(PROTOCOL).position(|(found, due)| found != due) {
             return Err(HandshakeError::Protocol { offset, found: bytes[offset] });
         }
@@ -113,13 +113,13 @@ impl HandshakeOpening {
         }))
     }
 
-    /// The whole handshake.
+    /// The complete handshake.
     pub const fn with_peer_id(self, peer_id: PeerId) -> Handshake {
         Handshake { reserved: self.reserved, info_hash: self.info_hash, peer_id }
     }
 }
 
-/// Why bytes are not the start of a handshake.
+/// The failure to read a handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum HandshakeError {
@@ -128,7 +128,7 @@ pub enum HandshakeError {
     Protocol {
         /// Offset from the start of the connection, in bytes.
         offset: usize,
-        /// What stands there.
+        /// The byte there.
         found: u8,
     },
 }

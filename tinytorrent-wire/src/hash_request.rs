@@ -3,17 +3,17 @@ use thiserror::Error;
 use crate::HashRequest;
 
 impl HashRequest {
-    /// The most hashes that BEP 52 would have in one request.
+    /// The highest number of hashes in one request that BEP 52 recommends.
     pub const CUSTOMARY_LENGTH: u32 = 512;
 
-    /// The most hashes that deployed clients serve at once; libtorrent's limit, for pieces of
-    /// 128 MiB.
+    /// The highest number of hashes that deployed clients serve at once: the limit of libtorrent, for
+    /// pieces of 128 MiB.
     pub const MAX_LENGTH: u32 = 8192;
 
-    /// Checks what can be checked without the torrent (BEP 52, "hash request").
+    /// Checks the request as far as that needs no torrent (BEP 52, "hash request").
     ///
-    /// BEP 52 would have a length of 2 at least; of one piece behind the last 512 of a file libtorrent
-    /// asks for the hash alone.
+    /// BEP 52 demands a length of 2 at least. A length of 1 passes here: libtorrent asks so for a single
+    /// piece behind the last 512 of a file.
     ///
     /// # Errors
     /// A length that is no power of two, or above [`MAX_LENGTH`](Self::MAX_LENGTH); an index that is no
@@ -26,6 +26,7 @@ impl HashRequest {
         if !index.is_multiple_of(length) {
             return Err(HashRequestError::Index { index, length });
         }
+        // As u64, since the two claims may overflow a u32.
         let layers = u64::from(self.base_layer) + u64::from(self.proof_layers);
         if layers > MAX_LAYERS {
             return Err(HashRequestError::Layers { layers });
@@ -33,31 +34,33 @@ impl HashRequest {
         Ok(())
     }
 
-    /// How many hashes answer a valid request: those asked for, and one for each layer of proof
-    /// that they do not cover themselves.
+    /// Number of hashes in the answer to a valid request: those asked for, and one for each layer of
+    /// proof that cannot be computed from them.
     pub fn hash_count(&self) -> u32 {
+        // BEP 52: the lower layers of the proof follow from the hashes themselves. A single hash needs one
+        // layer more than a pair: its neighbour.
         let covered = self.length.max(1).ilog2();
         let proof = self.proof_layers.saturating_add(1).saturating_sub(covered);
         self.length.saturating_add(proof)
     }
 }
 
-/// Why such hashes cannot be asked for. The asker's fault; the answer is a reject.
+/// A fault in a request for hashes, which is the fault of its sender. The answer is a reject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum HashRequestError {
     /// Not a power of two up to 8192.
-    #[error("{length} hashes cannot be asked for at once")]
+    #[error("{length} hashes cannot be requested at once")]
     Length {
-        /// How many hashes are asked for.
+        /// Number of hashes asked for.
         length: u32,
     },
     /// Not a multiple of the length.
-    #[error("{length} hashes cannot begin at {index}")]
+    #[error("a range of {length} hashes cannot begin at {index}")]
     Index {
         /// The first hash.
         index: u32,
-        /// How many hashes are asked for.
+        /// Number of hashes asked for.
         length: u32,
     },
     /// More layers than a tree of any file has.
@@ -68,7 +71,7 @@ pub enum HashRequestError {
     },
 }
 
-/// 2^64 bytes are 2^50 blocks of 16 KiB.
+/// Layers of the tallest tree: 2^64 bytes are 2^50 blocks of 16 KiB.
 const MAX_LAYERS: u64 = 50;
 
 #[cfg(test)]

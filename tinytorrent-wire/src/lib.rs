@@ -1,28 +1,29 @@
-//! The BitTorrent peer wire protocol: handshakes, messages, extensions, and what is legal when.
+//! The BitTorrent peer wire protocol: handshakes, messages, extensions, and the rules of a conversation.
 //!
-//! Pure: no sockets, no clock, no chance. Bytes go in, [`Message`]s come out, and back.
+//! The crate is pure: it has no sockets, no clock and no randomness. It turns bytes into [`Message`]s and
+//! messages into bytes.
 //!
 //! | you have | you want | here |
 //! |---|---|---|
-//! | the first 68 bytes | who calls, for which torrent, and what both can do | [`Handshake`], [`Reserved`] |
-//! | a stream of bytes | messages, and blocks that are not copied | [`Decoder`] |
-//! | messages | bytes, the blocks beside them | [`Message::encode`], [`PieceHeader::to_frame`] |
-//! | a message of the extension protocol | what it says, under whose number | [`extension`] |
-//! | a conversation | whether the next message is legal, and what is owed | [`session`] |
-//! | a magnet link and some peers | the info dictionary, and who lied | [`metadata`] |
-//! | peers that come and go | what to tell others of them | [`pex`] |
-//! | a filter that dislikes BitTorrent | a stream that looks like noise | `mse`, with the feature of that name |
+//! | the first 68 bytes | the peer, the torrent, and the features of both ends | [`Handshake`], [`Reserved`] |
+//! | a stream of bytes | messages, with blocks that are not copied | [`Decoder`] |
+//! | messages | bytes, with the blocks beside them | [`Message::encode`], [`PieceHeader::to_frame`] |
+//! | a message of the extension protocol | its content and its number | [`extension`] |
+//! | a conversation | a verdict on each message, and the requests without an answer | [`session`] |
+//! | a magnet link and some peers | the info dictionary, and the peers that lied | [`metadata`] |
+//! | peers that come and go | messages of the peer exchange | [`pex`] |
+//! | a network that filters BitTorrent | an encrypted stream | `mse`, with the feature of that name |
 //!
-//! It does not decide which block to ask for, whom to choke or when to connect: that is
-//! `tinytorrent-swarm`'s. Numbers in messages are what the peer wrote; only a
-//! [`Geometry`](tinytorrent_types::Geometry) makes an index of a piece out of them.
+//! Decisions about requests, choking and connections are not made here but in `tinytorrent-swarm`.
+//! Numbers in messages are unchecked claims of the peer; only a
+//! [`Geometry`](tinytorrent_types::Geometry) turns one into the index of a piece.
 //!
 //! ```
 //! use bytes::BytesMut;
 //! use tinytorrent_types::{PeerId, WireInfoHash};
 //! use tinytorrent_wire::{Decoder, Feature, Handshake, Message, Reserved};
 //!
-//! let ours = Reserved::from([Feature::Extended, Feature::Fast]); // what you speak, no more
+//! let ours = Reserved::from([Feature::Extended, Feature::Fast]); // the features that you have
 //! # let mut received = BytesMut::new();
 //! # let peer = Handshake {
 //! #     reserved: ours,
@@ -31,13 +32,13 @@
 //! # };
 //! # peer.encode(&mut received);
 //! # Message::Unchoke.encode(&mut received);
-//! // 1. Whatever the socket gives goes into a buffer; first the handshake comes out of it.
+//! // 1. Received bytes go into a buffer. The handshake comes out of it first.
 //! let Some(handshake) = Handshake::decode(&mut received)? else {
 //!     return Ok(()); // read more
 //! };
 //! let features = ours.intersection(handshake.reserved);
 //!
-//! // 2. From then on, messages.
+//! // 2. Messages follow.
 //! let mut decoder = Decoder::new();
 //! for message in decoder.split_frames(&mut received) {
 //!     match message? {

@@ -2,17 +2,17 @@ use bytes::Bytes;
 
 /// One message of the peer wire protocol, after the handshake.
 ///
-/// Numbers are what the peer wrote, not yet proven: pass them through
-/// [`Geometry`](tinytorrent_types::Geometry) before use. Payloads are slices of the buffer they
-/// arrived in. The list is complete: what a later BEP adds is [`Unknown`](Message::Unknown) until
-/// a major version names it, so that a `match` can leave nothing out.
+/// Numbers are unchecked claims of the peer: pass them through
+/// [`Geometry`](tinytorrent_types::Geometry) before use. Payloads are slices of the receive buffer.
+/// The enum is exhaustive, so that a `match` cannot forget a message. A message of a later BEP is
+/// [`Unknown`](Message::Unknown) until a major version adds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
-    /// Nothing but a sign of life (BEP 3).
+    /// A message without content that shows that the sender is there (BEP 3).
     KeepAlive,
-    /// The sender will not answer requests, for now.
+    /// The sender answers no requests for now.
     Choke,
-    /// The sender will answer requests.
+    /// The sender answers requests from now on.
     Unchoke,
     /// The sender wants something that we have.
     Interested,
@@ -49,11 +49,11 @@ pub enum Message {
     Hashes(Box<Hashes>),
     /// The sender will not answer this request for hashes (BEP 52).
     HashReject(HashRequest),
-    /// A message with an id that has no meaning here. Skip it; it is no reason to hang up.
+    /// A message with an unknown id. Skip it; it is no reason to close the connection.
     Unknown {
         /// The message's id.
         id: u8,
-        /// All that follows the id.
+        /// The bytes after the id.
         payload: Bytes,
     },
 }
@@ -86,7 +86,7 @@ impl Message {
         }
     }
 
-    /// Whether only peers that agreed on the fast extension may send it (BEP 6).
+    /// Returns true if the message needs both ends to have agreed on the fast extension (BEP 6).
     pub const fn is_fast(&self) -> bool {
         matches!(
             self,
@@ -99,7 +99,7 @@ impl Message {
     }
 }
 
-/// A range of bytes in a piece as a peer names it: of a request, a cancel or a reject.
+/// The range of bytes in a request, a cancel or a reject, as the peer wrote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Request {
     /// Index of the piece.
@@ -123,7 +123,7 @@ pub struct Piece {
 }
 
 impl Piece {
-    /// The block without its bytes.
+    /// The header of the block, without its data.
     pub fn header(&self) -> PieceHeader {
         // A frame's length is a u32, and so is that of any part of it.
         let length = u32::try_from(self.data.len()).unwrap_or(u32::MAX);
@@ -131,7 +131,7 @@ impl Piece {
     }
 }
 
-/// Which block a `piece` message brings, without its bytes.
+/// The place and length of the block in a `piece` message, without its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PieceHeader {
     /// Index of the piece.
@@ -160,11 +160,11 @@ impl From<Request> for PieceHeader {
 pub struct Extended {
     /// 0 for the handshake, else the number that the *receiver* announced for the extension.
     pub id: u8,
-    /// All that follows the id.
+    /// The bytes after the id.
     pub payload: Bytes,
 }
 
-/// Which hashes of a file's tree are wanted, sent or refused (BEP 52, "hash request").
+/// A range of hashes in a file's tree: requested, sent or refused (BEP 52, "hash request").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HashRequest {
     /// The root of the file's tree.
@@ -173,16 +173,16 @@ pub struct HashRequest {
     pub base_layer: u32,
     /// Index of the first wanted hash in its layer.
     pub index: u32,
-    /// How many hashes are wanted.
+    /// Number of wanted hashes.
     pub length: u32,
-    /// How many layers of proof are wanted.
+    /// Number of wanted layers of proof.
     pub proof_layers: u32,
 }
 
 /// The answer to a [`HashRequest`] (BEP 52, "hashes").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hashes {
-    /// What was asked.
+    /// The request that it answers.
     pub request: HashRequest,
     /// The hashes, 32 bytes each: those wanted, then those of the proof.
     pub hashes: Bytes,

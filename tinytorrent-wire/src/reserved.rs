@@ -14,11 +14,11 @@ pub enum Feature {
     Extended,
     /// `[5] & 0x08`: hash trees in v1 torrents, BEP 30; old libtorrent set it.
     MerkleTrees,
-    /// `[5] & 0x03`: which of BEP 10 and Azureus' messaging is preferred, two bits.
+    /// `[5] & 0x03`: the preference between BEP 10 and Azureus' messaging, two bits.
     AzureusPreference,
     /// `[7] & 0x10`: the peer may be upgraded to BitTorrent v2, BEP 52.
     ///
-    /// Only for a torrent that has a v2 info-hash: libtorrent hangs up on a v1 torrent with it.
+    /// Only for a torrent that has a v2 info-hash: libtorrent closes the connection otherwise.
     V2,
     /// `[7] & 0x08`: traversal of address translation, an abandoned proposal.
     NatTraversal,
@@ -46,7 +46,7 @@ impl Feature {
         Feature::Dht,
     ];
 
-    /// A short name for logs and for people, such as `fast`.
+    /// A short name for display, such as `fast`.
     pub const fn name(self) -> &'static str {
         match self {
             Feature::AzureusMessaging => "azureus-messaging",
@@ -91,8 +91,7 @@ impl fmt::Display for Feature {
 /// Bits without a name are kept, compared and printed, and never a reason to refuse a peer
 /// (BEP 4). A feature is in use only if both ends set it: [`intersection`](Self::intersection).
 ///
-/// A bit is a promise, so there is no set to begin with but the empty one: name what yours does,
-/// and no more.
+/// A bit is a promise, so there is no default set: name the features that your program has.
 ///
 /// ```
 /// use tinytorrent_wire::{Feature, Reserved};
@@ -134,12 +133,12 @@ impl Reserved {
         Self(self.0 & !feature.mask())
     }
 
-    /// Whether the feature is announced; for one of several bits, whether any of them is set.
+    /// Returns true if the feature is announced: if any bit of it is set.
     pub const fn contains(self, feature: Feature) -> bool {
         self.0 & feature.mask() != 0
     }
 
-    /// The bits which both have set: what the two ends may use (BEP 6, BEP 10).
+    /// The bits that both have set, whose features the two ends may use (BEP 6, BEP 10).
     #[must_use]
     pub const fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
@@ -156,13 +155,13 @@ impl Reserved {
         Feature::ALL.into_iter().fold(self, Self::without)
     }
 
-    /// Whether no bit is set.
+    /// Returns true if no bit is set.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 }
 
-/// What the sender does beyond BEP 3.
+/// The set of these features.
 impl FromIterator<Feature> for Reserved {
     fn from_iter<I: IntoIterator<Item = Feature>>(features: I) -> Self {
         features.into_iter().fold(Self::empty(), Self::with)
@@ -175,7 +174,7 @@ impl<const N: usize> From<[Feature; N]> for Reserved {
     }
 }
 
-/// The names, then the bits without one as sixteen hexadecimal digits; `none` for no bit.
+/// The names, then the bits without a name as sixteen hexadecimal digits; `none` if no bit is set.
 impl fmt::Display for Reserved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {
@@ -235,7 +234,7 @@ mod tests {
         }
     }
 
-    /// W-07: what clients are seen to send.
+    /// W-07: reserved bytes of deployed clients.
     #[test]
     fn reserved_bits_of_the_wild_parse_and_print() {
         let wild = [
@@ -265,7 +264,7 @@ mod tests {
         assert_eq!(all.to_bytes(), [0xff; 8]);
     }
 
-    /// W-05: no bit is set that nobody asked for.
+    /// W-05: no other bit is set.
     #[test]
     fn a_set_has_the_features_that_were_named_and_no_others() {
         assert_eq!(Reserved::default(), Reserved::empty());

@@ -1,4 +1,4 @@
-//! What goes out comes in again, however the stream is cut, and nothing else does.
+//! The bytes of messages, and the messages of bytes, however the stream is split.
 
 mod common;
 
@@ -21,7 +21,7 @@ fn decode(bytes: &[u8]) -> Result<Option<Message>, DecodeErrorKind> {
     Decoder::new().decode(&mut BytesMut::from(bytes)).map_err(|error| error.kind)
 }
 
-/// All messages, then the error that ended them, if any.
+/// All messages of a stream, then the error that ended them, if there is one.
 type Read = (Vec<Message>, Option<DecodeError>);
 
 fn read_one_by_one(decoder: &mut Decoder, buffer: &mut BytesMut) -> Read {
@@ -122,7 +122,7 @@ fn messages_have_the_bytes_of_the_beps() {
     }
 }
 
-/// W-10, BEP 3: a message, so that the caller can count it as a sign of life.
+/// W-10, BEP 3: it is a message, since it shows the caller that the peer is there.
 #[test]
 fn keep_alive_is_an_empty_frame() {
     let mut buffer = BytesMut::from(&[0; 9][..]);
@@ -131,7 +131,7 @@ fn keep_alive_is_an_empty_frame() {
     assert_eq!(buffer.len(), 1);
 }
 
-/// W-12: any other size of a message that has one is the peer's fault.
+/// W-12: a fixed message of another length is the peer's fault.
 #[test]
 fn fixed_messages_of_another_size_are_refused() {
     let sizes = [
@@ -167,7 +167,7 @@ fn fixed_messages_of_another_size_are_refused() {
     }
 }
 
-/// W-12, W-38, W-48: what has a payload must have its fixed part.
+/// W-12, W-38, W-48: a message with a payload must have its fixed part.
 #[test]
 fn messages_with_a_payload_have_a_least_size() {
     for (id, least) in [(7, 9), (20, 2), (22, 49)] {
@@ -186,13 +186,13 @@ fn messages_with_a_payload_have_a_least_size() {
     assert_eq!(decode(&ragged), Err(DecodeErrorKind::RaggedHashes { found: 33 }));
 }
 
-/// W-18: a bitfield of no bytes is a frame; whether it fits is for those who know the torrent.
+/// W-18: a bitfield of no bytes is a frame. The session judges it, as it knows the torrent.
 #[test]
 fn empty_bitfield_is_a_frame() {
     assert_eq!(decode(&[0, 0, 0, 1, 5]), Ok(Some(Message::Bitfield(Default::default()))));
 }
 
-/// W-13: all of it is skipped, and the stream goes on.
+/// W-13: the whole message is skipped, and the stream goes on.
 #[test]
 fn unknown_message_is_skipped_whole() {
     let mut buffer = BytesMut::from(&[0, 0, 0, 3, 99, 1, 2, 0, 0, 0, 1, 1][..]);
@@ -219,7 +219,7 @@ fn frame_over_the_limit_is_refused_by_its_prefix() {
     assert!(decoder.decode(&mut BytesMut::from(&at_limit[..])).unwrap().is_some());
 }
 
-/// W-09: one that is within the limit is waited for without a reservation.
+/// W-09: no memory is reserved for a frame within the limit either.
 #[test]
 fn a_claim_costs_no_memory() {
     let mut buffer = BytesMut::from(&[0, 0x0f, 0xff, 0xff, 7][..]);
@@ -228,7 +228,7 @@ fn a_claim_costs_no_memory() {
     assert_eq!(buffer.capacity(), capacity);
 }
 
-/// The bytes of a block are where they arrived.
+/// The data of a block is a slice of the receive buffer.
 #[test]
 fn piece_payload_is_not_copied() {
     let block = Message::Piece(Piece { index: 1, begin: 2, data: vec![3; 16_384].into() });
@@ -244,7 +244,7 @@ fn piece_payload_is_not_copied() {
     assert_eq!(offsets, [5 + 13, 5 + 13 + 16_384 + 13]);
 }
 
-/// W-54: header and block side by side are the message.
+/// W-54: the header and the data behind it are the message.
 #[test]
 fn piece_header_precedes_the_block() {
     let piece = Piece { index: 1, begin: 2, data: vec![3; 5].into() };
@@ -261,7 +261,7 @@ fn errors_say_where_and_what() {
     let (_, error) = read_in_batches(&mut Decoder::new(), &mut buffer);
     assert_eq!(
         error.unwrap().to_string(),
-        "unchoke message of 2 bytes where 1 were due, in the frame at byte 4 after the handshake"
+        "unchoke message of 2 bytes instead of 1, in the frame at byte 4 after the handshake"
     );
 }
 
@@ -287,7 +287,7 @@ proptest! {
         prop_assert_eq!(&read_in_parts(&bytes, &[1], read_one_by_one), &expected);
     }
 
-    /// W-53: and so does any nonsense, up to the same error at the same place.
+    /// W-53: invalid bytes end in the same error at the same place.
     #[test]
     fn nonsense_ends_the_same_however_it_is_split(
         // Small numbers make frames that are whole.

@@ -26,7 +26,7 @@ fn handshake_has_the_layout_of_bep_3() {
     assert_eq!(out, expected);
 }
 
-/// W-01: the hash can be looked up and answered while the id is still missing; W-03.
+/// W-01, W-03: the hash can be looked up and answered before the id has come.
 #[test]
 fn hash_is_there_before_the_id() {
     let bytes = ours().to_bytes();
@@ -42,7 +42,7 @@ fn hash_is_there_before_the_id() {
     }
 }
 
-/// W-02: another protocol is known by its first byte that differs.
+/// W-02: the first different byte shows another protocol.
 #[test]
 fn another_protocol_is_refused_at_its_first_byte() {
     for offset in 0..20 {

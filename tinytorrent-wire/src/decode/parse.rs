@@ -1,4 +1,4 @@
-//! What the bytes of one whole frame say.
+//! Parsing of one whole frame.
 
 use bytes::{Buf, Bytes};
 
@@ -9,8 +9,10 @@ use crate::{Extended, HashRequest, Hashes, Message, Piece, Request};
 /// The longest of the frames that [`parse_frequent`] reads, without its prefix.
 pub(super) const LONGEST_FREQUENT: u32 = 13;
 
-/// Reads a whole frame of the two kinds that come by the thousand, and gives its length. They are
-/// read without the detour over errors, which costs more than the reading.
+/// Parses a whole `request` or `have`, the two most frequent messages. Returns the message and the
+/// length of the frame.
+///
+/// Their fast path has no `Result`: building one costs more than the parsing.
 #[inline(always)]
 pub(super) fn parse_frequent(bytes: &[u8]) -> Option<(Message, usize)> {
     let head = bytes.first_chunk::<5>()?;
@@ -27,13 +29,14 @@ pub(super) fn parse_frequent(bytes: &[u8]) -> Option<(Message, usize)> {
     }
 }
 
-/// Reads a frame that carries no payload; `None` if it is one that does.
+/// Parses a frame of a fixed length. `None` for a message with a payload of any length.
 #[inline]
 pub(super) fn parse_fixed(body: &[u8]) -> Option<Result<Message, DecodeErrorKind>> {
     let Some((&id, rest)) = body.split_first() else { return Some(Ok(Message::KeepAlive)) };
     let (message, expected) = match (id, rest.len()) {
         (id::REQUEST, 12) => (Message::Request(request(rest)), 13),
         (id::HAVE, 4) => (Message::Have(number(rest, 0)), 5),
+        // Lengths of messages without fields are compared below.
         (id::CHOKE, _) => (Message::Choke, 1),
         (id::UNCHOKE, _) => (Message::Unchoke, 1),
         (id::INTERESTED, _) => (Message::Interested, 1),
@@ -55,7 +58,7 @@ pub(super) fn parse_fixed(body: &[u8]) -> Option<Result<Message, DecodeErrorKind
     Some(Ok(message))
 }
 
-/// The error for a message of fixed size that has another one; `None` if its size is free.
+/// The error for a message of fixed length that has another one. `None` if any length is legal.
 #[cold]
 fn wrong_length(id: u8, found: usize) -> Option<DecodeErrorKind> {
     let (message, expected) = match id {
@@ -79,7 +82,7 @@ fn wrong_length(id: u8, found: usize) -> Option<DecodeErrorKind> {
     Some(DecodeErrorKind::WrongLength { message, expected, found })
 }
 
-/// Whether a frame that carries a payload is long enough.
+/// Checks that a frame with a payload is long enough for its fixed part.
 #[inline]
 pub(super) fn check_payload(body: &[u8]) -> Result<(), DecodeErrorKind> {
     let found = body.len();
@@ -98,7 +101,7 @@ pub(super) fn check_payload(body: &[u8]) -> Result<(), DecodeErrorKind> {
     Ok(())
 }
 
-/// Reads a frame that carries a payload, after [`check_payload`]. `frame` begins at the id.
+/// Parses a frame with a payload, after [`check_payload`]. `frame` begins at the id.
 #[inline]
 pub(super) fn with_payload(mut frame: Bytes) -> Message {
     let id = frame[0];
@@ -129,7 +132,7 @@ pub(super) fn with_payload(mut frame: Bytes) -> Message {
     }
 }
 
-/// The caller has checked that four bytes are there.
+/// The integer at this offset. The caller has checked that four bytes are there.
 #[inline]
 pub(super) fn number(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
