@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use play::{Play, request};
-use tinytorrent_swarm::{Action, AnnounceOutcome, AnnounceTask, Content, Input};
-use tinytorrent_tracker::{AnnounceEvent, AnnounceResponse, Peer};
+use tinytorrent_swarm::{Action, AnnounceOutcome, AnnounceTask, Content, Input, PeerSource};
+use tinytorrent_tracker::{AnnounceEvent, AnnounceResponse, Failure, Peer};
 use tinytorrent_types::{Bitfield, Geometry, PeerId};
 use tinytorrent_wire::Message;
 
@@ -32,6 +32,11 @@ fn announces(play: &mut Play) -> Vec<AnnounceTask> {
 
 fn answer(play: &mut Play, task: &AnnounceTask, response: AnnounceResponse) {
     play.tell(Input::Announced(AnnounceOutcome { id: task.id, result: Ok(response) }));
+}
+
+fn fail(play: &mut Play, task: &AnnounceTask) {
+    let failure = Failure::Failed("no answer".into());
+    play.tell(Input::Announced(AnnounceOutcome { id: task.id, result: Err(failure) }));
 }
 
 fn dialed(play: &Play) -> Vec<SocketAddr> {
@@ -110,4 +115,86 @@ fn a_part_that_becomes_complete_is_announced_as_paused() {
     play.wait(HOUR);
     let later = announces(&mut play).remove(0);
     assert_eq!((later.request.event, later.request.left), (AnnounceEvent::Paused, Some(1 << 14)));
+}
+
+#[test]
+fn a_part_that_is_complete_from_the_start_is_announced_as_paused() {
+    // H-24, BEP 21, "Tracker Announce"
+    let mut play = two_pieces(|config| _ = config.trackers(tiers(&["a"])));
+    let content = content(&play, true, false);
+    play.tell(Input::ContentReady(content));
+    let started = announces(&mut play).remove(0);
+    answer(&mut play, &started, AnnounceResponse::default());
+    play.wait(HOUR);
+    let later = announces(&mut play).remove(0);
+    assert_eq!((later.request.event, later.request.left), (AnnounceEvent::Paused, Some(1 << 14)));
+}
+
+#[test]
+fn a_private_torrent_leaves_its_peers_when_the_tracker_changes() {
+    // T-05, BEP 27
+    let mut play = two_pieces(|config| _ = config.trackers(tiers(&["a", "b"])));
+    let content = content(&play, false, true);
+    play.tell(Input::ContentReady(content));
+    let first = announces(&mut play).remove(0);
+    answer(&mut play, &first, AnnounceResponse::default());
+    let mut backup = None;
+    while backup.is_none() {
+        play.wait(HOUR);
+        for task in announces(&mut play) {
+            if task.url == first.url {
+                fail(&mut play, &task);
+            } else {
+                backup = Some(task);
+            }
+        }
+    }
+    let peer = play.join(&[]);
+    answer(&mut play, &backup.unwrap(), AnnounceResponse::default());
+    assert!(play.left(peer).is_some(), "BEP 27: all peers of before");
+}
+
+#[test]
+fn a_link_that_turns_out_private_has_one_tracker() {
+    // T-05, BEP 27
+    let mut play = two_pieces(|config| {
+        config.needs_metadata(true).trackers(tiers(&["a", "b"]));
+    });
+    play.wait(Duration::from_secs(1));
+    assert_eq!(announces(&mut play).len(), 1);
+    let content = content(&play, false, true);
+    play.tell(Input::ContentReady(content));
+    play.wait(Duration::from_secs(40));
+    assert_eq!(announces(&mut play).len(), 0, "the first one has not failed yet");
+}
+
+/// Takes the actions after a command.
+fn drain(play: &mut Play) {
+    play.tell(Input::PeersFound { source: PeerSource::Tracker, addresses: Vec::new() });
+}
+
+#[test]
+fn figures_begin_anew_with_each_started() {
+    // S-27, H-22
+    let mut play = two_pieces(|config| _ = config.trackers(tiers(&["a"])));
+    let content = content(&play, false, false);
+    play.tell(Input::ContentReady(content));
+    let started = announces(&mut play).remove(0);
+    answer(&mut play, &started, AnnounceResponse::default());
+    let seed = play.join(&[]);
+    play.say(seed, Message::Bitfield(vec![0b1100_0000].into()));
+    play.say(seed, Message::Unchoke);
+    play.block(seed, request(0, 0));
+    play.swarm.pause(play.now);
+    drain(&mut play);
+    let stopped = announces(&mut play).remove(0);
+    assert_eq!(
+        (stopped.request.event, stopped.request.downloaded),
+        (AnnounceEvent::Stopped, 1 << 14)
+    );
+    answer(&mut play, &stopped, AnnounceResponse::default());
+    play.swarm.resume(play.now);
+    drain(&mut play);
+    let again = announces(&mut play).remove(0);
+    assert_eq!((again.request.event, again.request.downloaded), (AnnounceEvent::Started, 0));
 }

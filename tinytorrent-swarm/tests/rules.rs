@@ -9,8 +9,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
 use play::{BLOCK, Play, request, requests};
-use tinytorrent_swarm::{Action, BlockVerdict, Event, Input, LeaveReason, PeerKey};
-use tinytorrent_types::{Geometry, InfoHashV1, InfoHashes, PeerId};
+use tinytorrent_swarm::{Action, BlockVerdict, Content, Event, Input, LeaveReason, PeerKey};
+use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
 use tinytorrent_wire::extension::Holepunch;
 use tinytorrent_wire::{Extended, Feature, Message, Request};
 
@@ -248,4 +248,29 @@ fn a_stranger_cannot_have_us_punch_holes_nor_end_the_connection_by_odd_messages(
     }
     assert_eq!((play.heard(peer), play.left(peer)), (vec![], None));
     assert!(!play.actions.iter().any(|action| matches!(action, Action::Connect { .. })));
+}
+
+#[test]
+fn a_part_that_is_complete_leaves_those_who_download_nothing() {
+    // W-52, BEP 21: neither side has anything for the other.
+    let mut play = Play::without_content(|_| {});
+    let mut first = Bitfield::new(8);
+    first.insert(play.geometry.piece(0).unwrap());
+    play.tell(Input::ContentReady(Content {
+        geometry: play.geometry.clone(),
+        have: first.clone(),
+        wanted: first,
+        partial: Vec::new(),
+        info: Bytes::new(),
+        is_private: false,
+    }));
+    let [seed, partial, leech] = [(); 3].map(|()| play.join(FAST));
+    play.say(seed, Message::HaveAll);
+    play.say(partial, Message::HaveNone);
+    say_by_number(&mut play, partial, UPLOAD_ONLY, &[1]);
+    play.say(leech, Message::HaveNone);
+    for peer in [seed, partial] {
+        assert_eq!(play.left(peer), Some(&LeaveReason::Useless));
+    }
+    assert_eq!(play.left(leech), None);
 }
