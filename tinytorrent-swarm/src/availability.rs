@@ -79,7 +79,7 @@ pub(crate) fn on_dont_have(
     follow(now, peer, picker, download, out)
 }
 
-/// Leaves a seed if we are one, and else says whether we are interested.
+/// Leaves a seed if we want nothing of it (W-52), and else says whether we are interested.
 fn follow(
     now: Instant,
     peer: &mut Peer,
@@ -87,7 +87,7 @@ fn follow(
     download: &mut Download,
     out: &mut Outbox,
 ) -> Then {
-    if peer.is_seed() && picker.have().is_full() {
+    if peer.is_seed() && picker.is_finished() {
         return Then::Leave(LeaveReason::Useless);
     }
     download.update_interest(now, peer, out);

@@ -205,7 +205,7 @@ impl Peer {
     pub(crate) fn window(&mut self, now: Instant, max_requests: usize) -> usize {
         let in_flight = self.requested_count();
         // What the peer has yet to answer fills its queue, cancelled requests included.
-        let most = (in_flight + self.session.request_room()).min(max_requests).max(1);
+        let most = (in_flight + self.session.request_room()).min(max_requests);
         self.pipeline.window(now).min(most)
     }
 

@@ -78,6 +78,11 @@ impl Roster {
         is_allowed
     }
 
+    /// Forgets all addresses but those that the user gave.
+    pub(crate) fn forget_all(&mut self) {
+        self.book.forget_all();
+    }
+
     /// The addresses in an answer of a tracker, but for our own.
     pub(crate) fn others(&self, peers: &[tinytorrent_tracker::Peer]) -> Vec<SocketAddr> {
         let others = peers.iter().filter(|peer| peer.id != Some(self.our_id));
@@ -261,7 +266,7 @@ impl Roster {
             | LeaveReason::Violation(_)
             | LeaveReason::WrongTorrent
             | LeaveReason::Idle => self.book.failed(now, address),
-            LeaveReason::Banned | LeaveReason::OurselvesFound => {}
+            LeaveReason::Banned | LeaveReason::OurselvesFound | LeaveReason::TrackerChanged => {}
             LeaveReason::Closed(_)
             | LeaveReason::Duplicate
             | LeaveReason::Useless

@@ -302,9 +302,7 @@ impl Swarm {
         if self.run == Run::Running {
             self.run = Run::Paused;
         }
-        for peer in self.peers.keys().collect::<Vec<_>>() {
-            self.leave(peer, LeaveReason::Stopped);
-        }
+        self.leave_all(LeaveReason::Stopped);
         self.trackers.stop(now);
         self.announce();
     }
@@ -316,7 +314,8 @@ impl Swarm {
             return;
         }
         self.run = Run::Running;
-        self.trackers.restart(now);
+        let progress = self.progress();
+        self.trackers.restart(now, progress);
         self.announce();
         self.dial();
     }

@@ -3,7 +3,8 @@ use std::time::Instant;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tinytorrent_tracker::{
-    AnnounceId, AnnounceRequest, AnnounceResponse, Failure, Schedule, ScheduleConfig, TrackerUrl,
+    AnnounceId, AnnounceRequest, AnnounceResponse, Failure, OutcomeEffect, Schedule,
+    ScheduleConfig, TrackerUrl,
 };
 use tinytorrent_types::{InfoHashes, PeerId};
 
@@ -25,6 +26,19 @@ pub(crate) struct Trackers {
     /// `None` until the content is known: the first announce says what is left. A magnet link
     /// cannot wait for that, as it needs peers to know.
     schedule: Option<Schedule>,
+    /// Bytes uploaded and downloaded at the last start: figures begin anew with each `started` (S-27).
+    before: (u64, u64),
+}
+
+/// The part of the content that is here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Completeness {
+    /// Something that is wanted is missing.
+    None,
+    /// All that is wanted is here, and not all there is (BEP 21, "partial seed").
+    Part,
+    /// Everything is here.
+    Full,
 }
 
 /// Bytes as trackers are told of them.
@@ -47,20 +61,25 @@ impl Trackers {
             seed: chance.random(),
             key: chance.random(),
             schedule: None,
+            before: (0, 0),
         };
         if config.needs_metadata {
-            trackers.begin(now, false, false);
+            trackers.begin(now, Completeness::None, false);
         }
         trackers
     }
 
     /// Starts to announce, unless that was done.
-    pub(crate) fn begin(&mut self, now: Instant, is_complete: bool, is_private: bool) {
-        if self.schedule.is_none() {
+    pub(crate) fn begin(&mut self, now: Instant, completeness: Completeness, is_private: bool) {
+        let schedule = self.schedule.get_or_insert_with(|| {
             let mut config = ScheduleConfig::new(self.seed);
-            config.complete(is_complete).private(is_private);
-            self.schedule = Some(Schedule::new(config, &self.tiers, now));
+            config.complete(completeness == Completeness::Full).private(is_private);
+            Schedule::new(config, &self.tiers, now)
+        });
+        if is_private {
+            schedule.set_private();
         }
+        schedule.set_partial_seed(completeness == Completeness::Part);
     }
 
     /// Adds trackers, each tier after those that are there.
@@ -105,8 +124,9 @@ impl Trackers {
         }
     }
 
-    /// Announces that we start again.
-    pub(crate) fn restart(&mut self, now: Instant) {
+    /// Announces that we start again, with this progress.
+    pub(crate) fn restart(&mut self, now: Instant, progress: Progress) {
+        self.before = (progress.uploaded, progress.downloaded);
         if let Some(schedule) = &mut self.schedule {
             schedule.start(now);
         }
@@ -132,8 +152,8 @@ impl Trackers {
                 self.listen_port.unwrap_or(0),
                 self.key,
             );
-            request.uploaded = progress.uploaded;
-            request.downloaded = progress.downloaded;
+            request.uploaded = progress.uploaded - self.before.0;
+            request.downloaded = progress.downloaded - self.before.1;
             request.left = progress.left;
             announce.apply_to(&mut request);
             let task = AnnounceTask { id: announce.id, url: announce.url, request };
@@ -141,17 +161,18 @@ impl Trackers {
         }
     }
 
-    /// Takes in the outcome of an announce. Returns the tracker that it was for.
+    /// Takes in the outcome of an announce. Returns the tracker that it was for, and true if that is
+    /// used in place of another one from now on.
     pub(crate) fn on_announced(
         &mut self,
         now: Instant,
         id: AnnounceId,
         result: Result<&AnnounceResponse, &Failure>,
-    ) -> Option<TrackerUrl> {
+    ) -> Option<(TrackerUrl, bool)> {
         let schedule = self.schedule.as_mut()?;
         let url = schedule.tracker(id.tracker()).map(|tracker| tracker.url.clone());
-        schedule.handle_outcome(now, id, result);
-        url
+        let effect = schedule.handle_outcome(now, id, result);
+        Some((url?, matches!(effect, OutcomeEffect::Switched { .. })))
     }
 }
 
@@ -187,7 +208,7 @@ mod tests {
         let ((now, mut trackers), mut out) = (trackers(false), Outbox::default());
         trackers.announce(now, PROGRESS, &mut out);
         assert!(announced(&mut out).is_empty() && trackers.is_stopped());
-        trackers.begin(now, false, false);
+        trackers.begin(now, Completeness::None, false);
         trackers.announce(now, PROGRESS, &mut out);
         let tasks = announced(&mut out);
         let request = &tasks[0].request;
@@ -209,8 +230,8 @@ mod tests {
         trackers.announce(now, PROGRESS, &mut out);
         let task = announced(&mut out).remove(0);
         let failure = Failure::Failed("no answer".into());
-        let url = trackers.on_announced(now, task.id, Err(&failure));
-        assert_eq!(url, Some(task.url));
+        let outcome = trackers.on_announced(now, task.id, Err(&failure));
+        assert_eq!(outcome, Some((task.url, false)));
         assert!(trackers.poll_timeout() > Some(now), "it is tried again");
     }
 }

@@ -39,6 +39,10 @@ pub enum LeaveReason {
     /// There is no room for it.
     #[error("found no room")]
     Crowded,
+    /// The torrent is private, and another tracker is used than the one that told of the peer
+    /// (BEP 27).
+    #[error("was told by a tracker that is not used any more")]
+    TrackerChanged,
     /// The torrent is paused or gone.
     #[error("torrent stopped")]
     Stopped,

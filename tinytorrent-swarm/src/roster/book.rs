@@ -239,6 +239,14 @@ impl PeerBook {
         self.own[usize::from(address.is_ipv6())] = Some(address);
     }
 
+    /// Forgets all addresses but those that the user gave.
+    pub(crate) fn forget_all(&mut self) {
+        let told = self.entries.iter().filter(|(_, entry)| entry.source != PeerSource::User);
+        for address in told.map(|(address, _)| *address).collect::<Vec<_>>() {
+            self.remove(address);
+        }
+    }
+
     /// The connection will not be tried again, for it leads nowhere useful.
     pub(crate) fn remove(&mut self, address: SocketAddr) {
         let address = canonical(address);

@@ -210,7 +210,7 @@ impl Parts<'_> {
 
     fn on_upload_only(&mut self, peer: &mut Peer, is_upload_only: bool) -> Then {
         peer.is_upload_only = is_upload_only;
-        if is_upload_only && self.stage.is_full() {
+        if is_upload_only && self.stage.is_finished() {
             Then::Leave(LeaveReason::Useless)
         } else {
             Then::Nothing

@@ -18,7 +18,7 @@ use crate::peers::Gone;
 use crate::piece::{BlockDigest, Picker};
 use crate::stage::{Loaded, Stage};
 use crate::then::Then;
-use crate::trackers::Progress;
+use crate::trackers::{Completeness, Progress};
 use crate::{allowed_fast, availability, exchange, extensions};
 
 impl Swarm {
@@ -182,11 +182,16 @@ impl Swarm {
         }
     }
 
-    /// Once everything is here, two seeds have nothing for each other (W-52).
-    pub(super) fn leave_seeds(&mut self) {
-        if !self.stage.is_full() {
-            return;
+    /// Leaves all connections.
+    pub(super) fn leave_all(&mut self, reason: LeaveReason) {
+        for peer in self.peers.keys().collect::<Vec<_>>() {
+            self.leave(peer, reason.clone());
         }
+    }
+
+    /// Once all that is wanted is here, those that download nothing have nothing for us, nor we for them
+    /// (W-52).
+    pub(super) fn leave_seeds(&mut self) {
         let done = self.peers.iter().filter(|peer| peer.is_seed() || peer.is_upload_only);
         for key in done.map(|peer| peer.key).collect::<Vec<_>>() {
             self.leave(key, LeaveReason::Useless);
@@ -232,13 +237,19 @@ impl Swarm {
 
     pub(super) fn on_announced(&mut self, outcome: AnnounceOutcome) {
         let AnnounceOutcome { id, result } = outcome;
-        let url = self.trackers.on_announced(self.now, id, result.as_ref());
-        match (result, url) {
-            (Ok(response), url) => {
+        let announced = self.trackers.on_announced(self.now, id, result.as_ref());
+        let (url, is_switch) = announced.unzip();
+        if is_switch == Some(true) && self.stage.is_private() {
+            // BEP 27: peers of the former tracker are not to be mixed with those of this one.
+            self.roster.forget_all();
+            self.leave_all(LeaveReason::TrackerChanged);
+        }
+        match result {
+            Ok(response) => {
                 let peers = self.on_answer(&response);
                 self.out.tell_if(url.map(|url| Event::TrackerAnswered { url, peers }));
             }
-            (Err(failure), url) => {
+            Err(failure) => {
                 self.out.tell_if(url.map(|url| Event::TrackerFailed { url, failure }));
             }
         }
@@ -299,13 +310,17 @@ impl Swarm {
 
     /// Sends the announces that are due.
     pub(super) fn announce(&mut self) {
+        let progress = self.progress();
+        self.trackers.announce(self.now, progress, &mut self.out);
+    }
+
+    pub(super) fn progress(&self) -> Progress {
         let left = |picker: &Picker| picker.geometry().total_payload() - picker.have_bytes();
-        let progress = Progress {
+        Progress {
             uploaded: self.upload.total(),
             downloaded: self.download.total(),
             left: self.stage.picker().map(left),
-        };
-        self.trackers.announce(self.now, progress, &mut self.out);
+        }
     }
 
     /// The content is known: what the peers said before can be read, and nobody is dropped.
@@ -319,7 +334,7 @@ impl Swarm {
         partial.into_iter().for_each(|block| picker.recover(block));
         self.download.verify(picker.recovered_pieces(), &mut self.out);
         picker.set_urgent(std::mem::take(urgent));
-        self.trackers.begin(self.now, picker.have().is_full(), is_private);
+        self.trackers.begin(self.now, completeness(&picker), is_private);
         if picker.is_finished() {
             self.out.tell(Event::Finished);
         }
@@ -376,5 +391,13 @@ impl Swarm {
             self.ban(liar);
         }
         self.fetch();
+    }
+}
+
+fn completeness(picker: &Picker) -> Completeness {
+    match (picker.have().is_full(), picker.is_finished()) {
+        (true, _) => Completeness::Full,
+        (false, true) => Completeness::Part,
+        (false, false) => Completeness::None,
     }
 }

@@ -178,6 +178,12 @@ impl Schedule {
         }
     }
 
+    /// Makes the torrent a private one (BEP 27), as its metadata may tell only after the first
+    /// announce: from now on no further tracker is asked while one has not failed.
+    pub fn set_private(&mut self) {
+        self.config.private(true);
+    }
+
     /// Sets if this is a partial seed, which is incomplete and downloads nothing more. All its
     /// regular announces then have the event `paused` (BEP 21).
     pub fn set_partial_seed(&mut self, is_partial_seed: bool) {
