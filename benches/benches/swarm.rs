@@ -59,11 +59,8 @@ impl Busy {
 
     fn drain(&mut self) {
         while let Some(action) = self.swarm.poll_action() {
-            match action {
-                Action::Send { peer, message: Message::Request(request) } => {
-                    self.asked.push_back((peer, request));
-                }
-                _ => {}
+            if let Action::Send { peer, message: Message::Request(request) } = action {
+                self.asked.push_back((peer, request));
             }
         }
         while self.swarm.poll_event().is_some() {}

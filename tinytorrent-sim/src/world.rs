@@ -83,7 +83,7 @@ impl World {
     pub fn add_unready(&mut self, geometry: Geometry, tune: impl FnOnce(&mut Config)) -> Node {
         let node = self.nodes.len();
         let mut config = Config::new(hashes(), peer_id(node), 1_000 + node as u64);
-        config.listen_port(6881);
+        config.listen_port(6881).sha1(scramble);
         tune(&mut config);
         self.nodes.push(Simulated {
             swarm: Swarm::new(self.now, config),
@@ -274,6 +274,16 @@ impl World {
             self.later(self.latency, link.to, Happening::Arrives { key, message });
         }
     }
+}
+
+/// Stands for SHA-1 where sets of pieces are drawn: any function will do that spreads them.
+fn scramble(bytes: &[u8]) -> [u8; 20] {
+    let fold = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    let mut state = bytes.iter().fold(0xcbf2_9ce4_8422_2325, fold);
+    std::array::from_fn(|_| {
+        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        (state >> 56) as u8
+    })
 }
 
 /// The id of a node.

@@ -6,6 +6,7 @@ use tinytorrent_types::{Bitfield, WireInfoHash};
 use tinytorrent_wire::session::{Pieces, Side};
 use tinytorrent_wire::{Message, allowed_fast_set};
 
+use crate::config::Sha1;
 use crate::outbox::Outbox;
 use crate::peer::Peer;
 
@@ -20,7 +21,9 @@ pub(crate) fn send(
     out: &mut Outbox,
     have: &Bitfield,
     info_hash: WireInfoHash,
+    sha1: Option<Sha1>,
 ) {
+    let Some(sha1) = sha1 else { return };
     let is_starting = peer.pieces().is_some_and(|pieces| pieces.count() < SET);
     let was_sent = peer.session.allowed_fast(Side::Us).next().is_some();
     let has_spoken = peer.session.has_stated_pieces(Side::Peer);
@@ -28,7 +31,6 @@ pub(crate) fn send(
         return;
     }
     let address = peer.contact.address.ip();
-    let sha1 = tinytorrent_hash::sha1;
     let set = allowed_fast_set(address, info_hash, have.piece_count(), SET, sha1);
     let lacks =
         |peer: &Peer, index| !peer.pieces().is_some_and(|pieces: &Pieces| pieces.get(index));
@@ -50,7 +52,7 @@ mod tests {
 
     fn allowed(peer: &mut Peer, have: &Bitfield) -> usize {
         let (now, mut out) = (Instant::now(), Outbox::default());
-        send(now, peer, &mut out, have, HASH);
+        send(now, peer, &mut out, have, HASH, Some(tinytorrent_hash::sha1));
         let messages = out.take_messages(peer.key);
         messages.iter().filter(|message| matches!(message, Message::AllowedFast(_))).count()
     }

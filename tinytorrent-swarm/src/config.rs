@@ -32,7 +32,11 @@ pub struct Config {
     pub(crate) max_metadata: u32,
     pub(crate) client: String,
     pub(crate) dht_port: Option<u16>,
+    pub(crate) sha1: Option<Sha1>,
 }
+
+/// The SHA-1 of a message.
+pub(crate) type Sha1 = fn(&[u8]) -> [u8; 20];
 
 impl Config {
     /// Settings for the torrent of these hashes. `peer_id` is ours for this run. `seed` is all the
@@ -58,6 +62,7 @@ impl Config {
             max_metadata: 32 << 20,
             client: concat!("tinytorrent ", env!("CARGO_PKG_VERSION")).into(),
             dht_port: None,
+            sha1: None,
         }
     }
 
@@ -161,6 +166,14 @@ impl Config {
     /// theirs unasked are heard all the same.
     pub fn dht_port(&mut self, port: u16) -> &mut Self {
         self.dht_port = Some(port).filter(|&port| port != 0);
+        self
+    }
+
+    /// A function that gives the SHA-1 of a message: peers that begin are sent the allowed-fast set of
+    /// BEP 6, which is made with it. Default: none, and no peer is sent a set. Nothing else here hashes, so
+    /// that the caller's function serves.
+    pub fn sha1(&mut self, sha1: fn(&[u8]) -> [u8; 20]) -> &mut Self {
+        self.sha1 = Some(sha1);
         self
     }
 

@@ -6,7 +6,8 @@ use tinytorrent_types::{Bitfield, InfoHashV2, InfoHashes, PeerId};
 use tinytorrent_wire::session::{self, GreetingError, Session, check_greeting};
 use tinytorrent_wire::{Feature, Handshake, Message, Reserved};
 
-use crate::config::{Config, MAX_QUEUED_REQUESTS};
+use crate::allowed_fast;
+use crate::config::{Config, MAX_QUEUED_REQUESTS, Sha1};
 use crate::contract::LeaveReason;
 use crate::outbox::Outbox;
 use crate::peer::{Contact, Peer};
@@ -17,12 +18,13 @@ pub(crate) struct Greeting {
     hashes: InfoHashes,
     peer_id: PeerId,
     dht_port: Option<u16>,
+    sha1: Option<Sha1>,
 }
 
 impl Greeting {
     pub(crate) fn new(config: &Config) -> Self {
-        let Config { info_hashes: hashes, peer_id, dht_port, .. } = *config;
-        Self { hashes, peer_id, dht_port }
+        let Config { info_hashes: hashes, peer_id, dht_port, sha1, .. } = *config;
+        Self { hashes, peer_id, dht_port, sha1 }
     }
 
     /// Our handshake. Of a hybrid torrent it names the v1 info-hash.
@@ -93,6 +95,17 @@ impl Greeting {
         out.send(now, peer, message);
     }
 
+    /// Sends the pieces that the peer may have while we choke it, if it begins (BEP 6).
+    pub(crate) fn send_allowed_fast(
+        &self,
+        now: Instant,
+        peer: &mut Peer,
+        out: &mut Outbox,
+        have: &Bitfield,
+    ) {
+        allowed_fast::send(now, peer, out, have, self.hashes.to_wire(), self.sha1);
+    }
+
     /// Sends the port of our DHT node, if we have one and the peer has too (BEP 5).
     pub(crate) fn send_port(&self, now: Instant, peer: &mut Peer, out: &mut Outbox) {
         if let Some(port) = self.dht_port
@@ -115,7 +128,7 @@ mod tests {
     const V2: InfoHashV2 = InfoHashV2::from_bytes([2; 32]);
 
     fn greeting(hashes: InfoHashes, dht_port: Option<u16>) -> Greeting {
-        Greeting { hashes, peer_id: PeerId::from_bytes([1; 20]), dht_port }
+        Greeting { hashes, peer_id: PeerId::from_bytes([1; 20]), dht_port, sha1: None }
     }
 
     fn theirs(info_hash: WireInfoHash, features: &[Feature]) -> Handshake {

@@ -89,7 +89,8 @@ fn config(resources: &Resources, source: &Source, options: &TorrentOptions) -> C
         .exchange(options.exchange)
         .download_limit(options.download_limit)
         .upload_limit(options.upload_limit)
-        .store_budget(resources.options.store_budget());
+        .store_budget(resources.options.store_budget())
+        .sha1(tinytorrent_hash::sha1);
     for address in &resources.addresses {
         config.listen_port(address.port()).own_address(*address);
     }

@@ -17,7 +17,7 @@ use crate::roster::Roster;
 use crate::stage::Stage;
 use crate::then::Then;
 use crate::upload::Upload;
-use crate::{allowed_fast, availability, exchange, hashes, metadata};
+use crate::{availability, exchange, hashes, metadata};
 
 /// The parts that a message of one peer can concern. The other peers are none of them: what concerns
 /// them comes back as a [`Then`].
@@ -101,8 +101,7 @@ impl Parts<'_> {
             }
             Message::Bitfield(_) | Message::HaveAll | Message::HaveNone => match picker {
                 Some(picker) => {
-                    let hash = self.greeting.handshake().info_hash;
-                    allowed_fast::send(now, peer, out, picker.have(), hash);
+                    self.greeting.send_allowed_fast(now, peer, out, picker.have());
                     availability::count(now, peer, picker, self.download, out)
                 }
                 None => Then::Fetch,

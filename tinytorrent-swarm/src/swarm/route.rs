@@ -19,7 +19,7 @@ use crate::piece::{BlockDigest, Picker};
 use crate::stage::{Loaded, Stage};
 use crate::then::Then;
 use crate::trackers::{Completeness, Progress};
-use crate::{allowed_fast, availability, exchange, extensions};
+use crate::{availability, exchange, extensions};
 
 impl Swarm {
     pub(super) fn on_message(&mut self, key: PeerKey, message: Message) {
@@ -130,8 +130,7 @@ impl Swarm {
             self.extensions.send_handshake(now, peer, out, about);
             // The one bitfield of this connection is spent, or its time has passed.
             extensions::send_haves(now, peer, out, picker.have());
-            let hash = self.greeting.handshake().info_hash;
-            allowed_fast::send(now, peer, out, picker.have(), hash);
+            self.greeting.send_allowed_fast(now, peer, out, picker.have());
         }
         self.follow(key, then);
     }

@@ -51,6 +51,7 @@ impl Play {
     pub(crate) fn of(hashes: InfoHashes, tune: impl FnOnce(&mut Config)) -> Self {
         let geometry = Geometry::new(8 << 19, 1 << 19).unwrap();
         let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 42);
+        config.sha1(tinytorrent_hash::sha1);
         tune(&mut config);
         let now = Instant::now();
         let swarm = Swarm::new(now, config);
