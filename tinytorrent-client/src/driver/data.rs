@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tinytorrent_storage::{
-    BlockDigest, Completion, Counters, Disk, PieceHashes, Recovered, Storage, StorageError,
+    BlockDigest, Completion, Counters, Disk, Fault, PieceHashes, Recovered, Storage, StorageError,
     TorrentDisk, TorrentOptions, VerifyOptions,
 };
 use tinytorrent_swarm::{BlockVerdict, DiskError, Input, PeerKey, Stats};
@@ -31,7 +31,12 @@ pub(super) enum DiskReport {
     /// A block to be sent to a peer.
     Read { peer: PeerKey, block: BlockInfo, data: Bytes },
     /// A block for a peer that could not be read.
-    NotRead { peer: PeerKey, block: BlockInfo },
+    NotRead {
+        peer: PeerKey,
+        block: BlockInfo,
+        /// Its data is gone, so that trying again is of no use.
+        is_lost: bool,
+    },
     /// The resume data is written.
     Saved,
     /// The resume data could not be written.
@@ -137,7 +142,9 @@ impl DataPlane {
             }
             Completion::BlockUnread { tag, block, error } => {
                 tracing::warn!(%block, %error, "cannot serve a block");
-                DiskReport::NotRead { peer: PeerKey::from_bits(tag), block }
+                // A device may recover, and a descriptor may be free the next time.
+                let is_lost = matches!(error.fault(), Fault::Missing | Fault::Obstructed);
+                DiskReport::NotRead { peer: PeerKey::from_bits(tag), block, is_lost }
             }
             Completion::Checkpointed => DiskReport::Saved,
             Completion::NotCheckpointed { error } => DiskReport::NotSaved(error),
@@ -234,7 +241,9 @@ mod tests {
         std::fs::remove_file(scene.folder.path().join("x")).unwrap();
         assert!(scene.plane.read(reader, scene.block()).is_none(), "it is not in memory yet");
         let report = scene.next().await;
-        let Some(DiskReport::NotRead { peer, block }) = report else { panic!("{report:?}") };
+        let Some(DiskReport::NotRead { peer, block, is_lost: true }) = report else {
+            panic!("{report:?}")
+        };
         assert!(peer == reader && block == scene.block());
     }
 

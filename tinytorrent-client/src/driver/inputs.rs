@@ -123,9 +123,11 @@ impl Driver {
             Some(DiskReport::Read { peer, block, data }) => {
                 self.connections.send_block(peer, block, data);
             }
-            Some(DiskReport::NotRead { peer, block }) => {
+            Some(DiskReport::NotRead { peer, block, is_lost }) => {
                 self.swarm.handle_input(now, Input::BlockServed { peer, block, sent: false });
-                self.swarm.handle_input(now, Input::PieceLost { piece: block.piece() });
+                if is_lost {
+                    self.swarm.handle_input(now, Input::PieceLost { piece: block.piece() });
+                }
             }
             Some(DiskReport::Failed(error)) => self.lifecycle.fail(error),
             Some(DiskReport::Saved) => self.lifecycle.on_saved(),
