@@ -25,6 +25,7 @@ pub(crate) fn send(
 ) {
     let Some(sha1) = sha1 else { return };
     let is_starting = peer.pieces().is_some_and(|pieces| pieces.count() < SET);
+    // A peer that says again and again that it has nothing gets no further sets.
     let was_sent = peer.session.allowed_fast(Side::Us).next().is_some();
     let has_spoken = peer.session.has_stated_pieces(Side::Peer);
     if !peer.is_fast() || !has_spoken || !is_starting || was_sent || have.is_empty() {

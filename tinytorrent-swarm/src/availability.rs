@@ -23,6 +23,7 @@ pub(crate) fn count(
     let Some(pieces) = peer.session.pieces(Side::Peer) else { return Then::Nothing };
     picker.add_peer(pieces);
     peer.pipeline.interesting = picker.count_wanted(pieces);
+    // What was searched in vain was searched for other pieces.
     peer.pipeline.search.searched = None;
     follow(now, peer, picker, download, out)
 }
@@ -45,6 +46,7 @@ pub(crate) fn on_have(
 ) -> Then {
     picker.peer_gained(piece);
     peer.pipeline.interesting += u32::from(picker.wants(piece));
+    // Any other piece changes nothing about a search for one to start.
     if picker.is_startable(piece) {
         peer.pipeline.search.searched = None;
     }

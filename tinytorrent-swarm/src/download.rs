@@ -187,7 +187,9 @@ impl Download {
                 picker.release(peer.key, block);
             }
         }
+        // The piece may go to another, and coming back to it would be by chance.
         peer.pipeline.search.current = None;
+        // Others would leave its piece alone for as long as it looked quick.
         picker.drop_lead(peer.key);
         self.refill.wake_after_release();
     }
@@ -235,6 +237,7 @@ impl Download {
         picker: &mut Picker,
         out: &mut Outbox,
     ) {
+        // Each cancel takes one of them out of the session.
         let owed: Vec<Request> = peer.session.open_requests().collect();
         for request in &owed {
             out.send(now, peer, Message::Cancel(*request));
@@ -269,6 +272,7 @@ impl Download {
         block: BlockInfo,
     ) {
         let request = request_of(block);
+        // It may have been cancelled before, by a snub or by a takeover.
         if peer.session.open_requests().any(|open| open == request) {
             out.send(now, peer, Message::Cancel(request));
             self.refill.add(peer);
@@ -311,6 +315,7 @@ impl Download {
         if !peer.interests_us() || peer.pipeline.credit.is_resting(now) {
             return Asked::Nothing;
         }
+        // Nearly all peers that are asked do not choke us, and then no list is made.
         let allowed = if peer.chokes_us() { allowed_fast(peer, picker) } else { Vec::new() };
         if peer.chokes_us() && allowed.is_empty() {
             return Asked::Nothing;
@@ -321,7 +326,9 @@ impl Download {
         let is_quick = peer.pipeline.pace.is_quick(now, piece_length);
         let in_flight = peer.requested_count();
         let mut asked = Asked::Enough;
+        // The budget is looked at for each request, as one peer alone could exceed it.
         while peer.requested_count() < window && !self.budget.is_spent() {
+            // A request is paid for when it is sent: what is in flight cannot be stopped.
             if !self.limit.take(now, u64::from(BLOCK_LENGTH)) {
                 if peer.requested_count() > in_flight {
                     self.refill.note_limited(peer.key);
@@ -332,13 +339,16 @@ impl Download {
             let search = &mut peer.pipeline.search;
             let asking = PickerPeer { key: peer.key, pieces, search, is_quick, only };
             let Some(block) = picker.pick(asking, &self.blame) else {
+                // Nothing was asked for after all.
                 self.limit.give_back(u64::from(BLOCK_LENGTH));
                 asked = Asked::FoundNothing;
                 break;
             };
+            // Before it is sent: silence counts from the first request after none.
             peer.pipeline.note_request(now, peer.session.open_request_count());
             out.send(now, peer, Message::Request(request_of(block)));
         }
+        // With requests in flight before, the reminder for a snub is set.
         if in_flight == 0 && peer.requested_count() > 0 {
             out.arm(peer);
         }

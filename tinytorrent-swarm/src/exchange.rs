@@ -45,9 +45,11 @@ pub(crate) fn send(now: Instant, peers: &mut Peers, key: PeerKey, out: &mut Outb
     if !peers.get(key).is_some_and(is_due) {
         return;
     }
+    // Only for a peer that is due, since it walks all of them.
     let connected: Vec<PexPeer> = peers.iter().filter_map(entry).collect();
     let Some(peer) = peers.get_mut(key) else { return };
     let Some(exchange) = &mut peer.exchange else { return };
+    // Noted even if there is nothing to tell, lest it be looked at in every turn.
     exchange.note_told(now);
     let Some(id) = peer.extensions.id(Extension::PeerExchange) else { return };
     if let Some(message) = exchange.sender.poll_message(now, connected) {

@@ -99,6 +99,7 @@ pub(crate) fn send_dont_have(now: Instant, peer: &mut Peer, out: &mut Outbox, pi
     let Some(id) = peer.extensions.id(Extension::DontHave).filter(|_| was_told(peer)) else {
         return;
     };
+    // The session has to know first: a reject that it does not expect would be a breach of ours.
     peer.session.handle_dont_have(Side::Us, piece.get());
     let message: Message = ExtensionMessage::dont_have(id, piece.get()).into();
     out.send(now, peer, message);

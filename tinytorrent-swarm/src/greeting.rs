@@ -57,6 +57,7 @@ impl Greeting {
     ) -> Result<Session, LeaveReason> {
         // A peer that came to us was answered by the hash that it named, if it is one of ours.
         let theirs_named = Some(theirs.info_hash).filter(|&hash| self.hashes.matches(hash));
+        // The answer to our dial may be by the other hash of a hybrid.
         let named = contact.info_hash.or(theirs_named);
         let ours = self.handshake();
         let ours = Handshake { info_hash: named.unwrap_or(ours.info_hash), ..ours };

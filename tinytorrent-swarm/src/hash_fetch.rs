@@ -106,6 +106,7 @@ impl HashFetch {
 
     /// An answer was looked at. If it is wrong, others are asked.
     pub(crate) fn handle_checked(&mut self, peer: PeerKey, request: &HashRequest, is_right: bool) {
+        // It was given up on meanwhile, and may be asked of another.
         let Some(request) = self.take(peer, request) else { return };
         if is_right {
             self.resting.remove(&peer);

@@ -36,6 +36,7 @@ pub(crate) fn on_request(
     if !matches!(verdict, Verdict::Legal) || !piece_count.is_some_and(is_fair) {
         return out.send(now, peer, Message::HashReject(request));
     }
+    // Counted when it is asked, as the answer is made elsewhere and may come much later.
     peer.rations.hashes.add(now, request.hash_count().into());
     out.act(Action::ReadHashes { peer: peer.key, request });
 }

@@ -29,6 +29,7 @@ impl Limiter {
         let Some(limit) = self.bytes_per_second else { return true };
         self.refill(now, limit);
         if self.available < 1.0 {
+            // So that whoever was turned away is woken, and nobody wakes for nothing.
             self.has_waiting = true;
             return false;
         }

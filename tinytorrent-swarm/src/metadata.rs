@@ -67,6 +67,7 @@ impl MetadataFetch {
     ) {
         match message {
             MetadataMessage::Data { block, total_size, data } => {
+                // The assembly knows what was asked of whom; anything else is dropped there.
                 let outcome = self.assembly.handle_data(now, peer, block, total_size, &data);
                 if outcome == DataOutcome::Stored {
                     self.tell_progress(out);
@@ -86,6 +87,7 @@ impl MetadataFetch {
 
     /// Hands what is complete to somebody who can hash it.
     fn check(&mut self, out: &mut Outbox) {
+        // One copy with the hasher bounds the memory, however many sizes peers name.
         if self.checking.is_none()
             && let Some(complete) = self.assembly.poll_complete()
         {

@@ -34,6 +34,7 @@ impl Outbox {
     /// Sends a message to a peer. The rulebook of the conversation judges it like those of the peer: one
     /// that breaks a rule is a bug of ours, and is not sent.
     pub(crate) fn send(&mut self, now: Instant, peer: &mut Peer, message: Message) {
+        // In a release it is better to be silent than to break a rule and be banned.
         if let Err(violation) = peer.session.handle_sent(&message) {
             debug_assert!(false, "{violation}: {message:?}");
             return;
@@ -45,6 +46,7 @@ impl Outbox {
     /// Sets a reminder for what is due next with the peer, unless an earlier one is set.
     pub(crate) fn arm(&mut self, peer: &mut Peer) {
         let deadline = peer.deadline();
+        // Deadlines move with every message; only an earlier one needs a new entry.
         if peer.timing.arm(deadline) {
             self.timers.remind(deadline, peer.key);
         }

@@ -57,6 +57,7 @@ impl Peers {
         self.live += 1;
         self.dialing -= usize::from(!contact.is_incoming);
         let mut peer = Peer::new(now, key, contact.clone(), id, session);
+        // The reminder that is set goes by this key, and is met by the peer.
         peer.timing.armed = timing.armed;
         *place = Place::Live(Box::new(peer));
         match place {

@@ -53,6 +53,7 @@ impl RateMeter {
             return;
         }
         let fresh = self.pending as f64 / elapsed.as_secs_f64();
+        // By elapsed time, so that the mean does not depend on how often it is touched.
         let keep = (-elapsed.as_secs_f64() / WINDOW.as_secs_f64()).exp();
         self.bytes_per_second = self.bytes_per_second * keep + fresh * (1.0 - keep);
         self.weight = self.weight * keep + 1.0 - keep;

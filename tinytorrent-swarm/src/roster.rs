@@ -119,6 +119,7 @@ impl Roster {
         out: &mut Outbox,
         address: SocketAddr,
     ) -> PeerKey {
+        // It must not be dialed while it is here.
         self.book.came(address);
         insert(now, peers, out, Contact::incoming(address))
     }
@@ -158,6 +159,7 @@ impl Roster {
     /// The hash to name the torrent by. A hybrid is two swarms, and where a peer is in one of them only,
     /// the other hash is tried next time (BEP 52, "upgrade path").
     fn name_for(&self, candidate: Candidate) -> WireInfoHash {
+        // A torrent of one version has one name, and then both are the same.
         let mut names = self.hashes.wire_hashes();
         let first = self.hashes.to_wire();
         let second = names.find(|name| *name != first).unwrap_or(first);
@@ -173,6 +175,7 @@ impl Roster {
         id: PeerId,
     ) -> Option<LeaveReason> {
         let address = contact.address;
+        // A tracker tells us of ourselves, and a router may let us reach our own address.
         if id == self.our_id {
             if !contact.is_incoming {
                 self.book.shun(address);
@@ -214,6 +217,7 @@ impl Roster {
     ) -> Option<PeerKey> {
         let contact = &mut peers.get_mut(key)?.contact;
         let told = SocketAddr::new(contact.address.ip().to_canonical(), port);
+        // It told another port before, or we dialed another one: a claim that fits nothing.
         if *contact.listens_at.get_or_insert(told) != told {
             return None;
         }
@@ -255,6 +259,7 @@ impl Roster {
             self.departed.add(key, contact.address, peer.id);
         }
         self.note_visit(now, contact.address, gone, reason);
+        // The port that it came from is not one at which it could be found again.
         if let Some(address) = contact.listens_at.filter(|_| contact.is_incoming) {
             self.note_visit(now, address, gone, reason);
         }
@@ -289,6 +294,7 @@ impl Roster {
     pub(crate) fn ban(&mut self, peers: &Peers, key: PeerKey) -> Option<SocketAddr> {
         let present = peers.get(key).map(|peer| (peer.contact.address, peer.id));
         let (address, id) = present.or_else(|| self.departed.find(key))?;
+        // A second proof against the same peer is nothing to tell the user of.
         let is_news = !self.book.is_banned(address);
         self.book.ban(address, Some(id));
         is_news.then_some(address)

@@ -232,6 +232,7 @@ impl Swarm {
     /// Time has passed. Calls that come too early change nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
+        // A reminder may set another one, but never one that is due already.
         while let Some((at, peer)) = self.out.timers.pop_due(now) {
             self.on_reminder(at, peer);
         }
@@ -261,6 +262,7 @@ impl Swarm {
 
     /// The next thing to do. Drain it after every input.
     pub fn poll_action(&mut self) -> Option<Action> {
+        // Once for all inputs of a turn: many blocks of one read are answered by one look at each peer.
         if self.out.has_no_action()
             && let Some(picker) = self.stage.picker_mut()
         {
@@ -287,6 +289,7 @@ impl Swarm {
         if !self.roster.has_place(&self.peers) {
             // As long as nobody knows what the content is, nobody is useless.
             self.stage.picker()?;
+            // An incoming peer may be of use; one that is of none stays out of its way.
             let useless = self.roster.useless(&self.peers)?;
             self.leave(useless, LeaveReason::Crowded);
             if !self.roster.has_place(&self.peers) {

@@ -52,6 +52,7 @@ pub(crate) struct Progress {
 
 impl Trackers {
     pub(crate) fn new(now: Instant, config: &Config) -> Self {
+        // A stream of its own: an announce more does not change which piece is picked.
         let mut chance = StdRng::seed_from_u64(config.seed ^ 0x7472_6163_6b65_7273);
         let mut trackers = Self {
             hashes: config.info_hashes,
@@ -79,6 +80,7 @@ impl Trackers {
         if is_private {
             schedule.set_private();
         }
+        // Also for a link, whose schedule began before anything was known of the content.
         schedule.set_partial_seed(completeness == Completeness::Part);
     }
 

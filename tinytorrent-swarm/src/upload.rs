@@ -99,6 +99,7 @@ impl Upload {
 
     /// A peer is gone. Returns true if its slot is free.
     pub(crate) fn forget(&mut self, peer: &Peer) -> bool {
+        // The line is walked only for a peer that stands in it.
         if peer.serving.is_waiting {
             self.line.retain(|&waiting| waiting != peer.key);
         }
@@ -119,6 +120,7 @@ impl Upload {
             .filter(waits)
             .map(|peer| (peer.serving.slot.taken_at(), peer.joined, peer.key))
             .collect();
+        // Who never had a slot comes first, then who lost one longest ago.
         waiting.sort_unstable();
         let free = self.slots.saturating_sub(served).min(waiting.len());
         for (.., key) in waiting.drain(..free) {
@@ -128,6 +130,7 @@ impl Upload {
         }
         // Those that made nothing of a slot wait for a round, lest slots go to and fro among them.
         let may_ask = |key| peers.get(key).is_some_and(|p| p.serving.slot.wasted_at().is_none());
+        // Otherwise nobody would gain by the look.
         let is_wanted = waiting.iter().any(|&(.., key)| may_ask(key));
         self.rounds.look_for_unused(now, is_wanted);
         self.wake_rounds(now, peers);
@@ -233,6 +236,7 @@ impl Upload {
         peer.serving.note_ended(now, length, is_sent);
         if is_sent {
             peer.timing.last_sent = now;
+            // Only now is the request answered: a choke before would have had it rejected.
             let judged = peer.session.handle_sent_block(request.into());
             debug_assert!(judged.is_ok(), "{judged:?}");
         } else if peer.is_fast() {
@@ -247,6 +251,7 @@ impl Upload {
     /// of those that wait for it.
     fn serve(&mut self, now: Instant, peer: &mut Peer, out: &mut Outbox) {
         while let Some(length) = next_length(peer) {
+            // With others in line, a peer that just asked would overtake them.
             if !self.line.is_empty() || !self.limit.take(now, length) {
                 return self.stand_in_line(peer);
             }
@@ -258,6 +263,7 @@ impl Upload {
     fn serve_waiting(&mut self, now: Instant, peers: &mut Peers, out: &mut Outbox) {
         while let Some(&key) = self.line.front() {
             let Some(peer) = peers.get_mut(key) else {
+                // Its place is given up before it is served, so that it can stand in line anew.
                 self.line.pop_front();
                 continue;
             };
@@ -303,6 +309,7 @@ fn choke(now: Instant, peer: &mut Peer, out: &mut Outbox) {
     peer.serving.slot.take(now);
     // BEP 6: choke first, then reject each request that waits. BEP 3: they are void.
     out.send(now, peer, Message::Choke);
+    // Sending takes each of them out of the session, which the list is read from.
     let lost: Vec<Request> = peer.session.requests_to_reject().collect();
     for request in lost {
         out.send(now, peer, Message::Reject(request));
@@ -326,6 +333,7 @@ fn reject(now: Instant, peer: &mut Peer, out: &mut Outbox, request: Request) {
 
 /// The length of the block that the peer is to get next, if the driver has room for it.
 fn next_length(peer: &Peer) -> Option<u64> {
+    // Blocks that wait in the driver can be neither cancelled nor choked any more.
     let has_room = peer.serving.has_room(peer.session.begun_answers().len());
     has_room.then(|| peer.session.next_request()).flatten().map(|next| next.length.into())
 }

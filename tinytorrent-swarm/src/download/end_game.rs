@@ -72,6 +72,7 @@ impl EndGame {
                 self.look_again(now);
                 break;
             }
+            // The last ones are those that it would come to last.
             let victim_peer = peers.get(victim)?;
             let among = STEAL_AMONG.min(looks);
             looks -= victim_peer.requested_count().min(among);
@@ -98,6 +99,7 @@ impl Download {
         while let Some(peer) = peers.get(thief)
             && peer.requested_count() < IDLE_BELOW
         {
+            // Two slow peers would take from each other for ever.
             if peer.pipeline.was_overtaken_within(now, STEAL_AFTER) {
                 return self.end_game.look_again(now);
             }
@@ -129,6 +131,7 @@ impl Download {
         let own = peer.time_for_one_more(now);
         let Some(pieces) = peer.pieces() else { return };
         let awaited = picker.urgent_requests(pieces).filter(|(asked, _)| *asked != key);
+        // One block of each peer, as it is the peer that is slow or not.
         let awaited: BTreeMap<PeerKey, BlockInfo> = awaited.collect();
         let wait = |asked: &PeerKey| Some(peers.get_mut(*asked)?.drain_time(now));
         let slowest = awaited.keys().map(wait).zip(awaited.keys()).max();
@@ -156,6 +159,7 @@ impl Download {
             return false;
         }
         if let Some(peer) = peers.get_mut(victim) {
+            // One that sends, only slowly, has not failed and keeps its window.
             if peer.is_silent_for(now, STEAL_AFTER) {
                 self.note_failure(now, peer, picker, out);
             }

@@ -32,12 +32,14 @@ impl Download {
         piece: PieceIndex,
         digests: &[BlockDigest],
     ) -> Option<Vec<PeerKey>> {
+        // Verifying ends that, and the counts of interest depend on it.
         let was_wanted = picker.wants(piece);
         if !picker.verified(piece) {
             return None;
         }
         out.tell(Event::PieceCompleted { piece });
         // Those that lack the piece are told, and where it was the last one of interest, that is told.
+        // In one walk, so that each peer gets both messages in one write.
         for peer in peers.iter_mut() {
             let Some(pieces) = peer.pieces() else { continue };
             if pieces.contains(piece) {

@@ -132,6 +132,7 @@ impl PeerBook {
             PeerSource::Exchange if self.exchanged >= MAX_EXCHANGED => false,
             _ => self.entries.len() < MAX_ENTRIES,
         };
+        // Counted, not stored: whoever floods us with addresses fills no memory.
         if !has_room || !self.filter.allows(address) || self.bans.has_address(address) {
             self.refused += 1;
             return false;
@@ -147,6 +148,7 @@ impl PeerBook {
     /// Somebody tells of an address that is known: whose word comes first counts.
     fn confirm(&mut self, address: SocketAddr, source: PeerSource) {
         let Some(entry) = self.entries.get_mut(&address) else { return };
+        // Any stranger can repeat an address; only a better word changes what is known.
         if class(source) >= class(entry.source) {
             return;
         }

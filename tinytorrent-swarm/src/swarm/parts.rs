@@ -36,7 +36,9 @@ pub(super) struct Parts<'a> {
 impl Parts<'_> {
     /// Judges a message, and has its part act on it.
     pub(super) fn on_message(&mut self, peer: &mut Peer, message: Message) -> Then {
+        // Whatever it says, it is alive (W-10).
         peer.timing.last_received = self.now;
+        // The session forgets both by the time that the part is asked.
         let before = Before {
             has_any: peer.session.has_any(Side::Peer),
             is_interested: peer.is_interested(),
@@ -49,6 +51,7 @@ impl Parts<'_> {
             availability::uncount(peer, picker);
         }
         match peer.session.handle_received(&message) {
+            // Odd, late or known: what deployed clients send without harm is no reason to part.
             Ok(Verdict::Ignore(_)) => Then::Nothing,
             Ok(verdict) => self.act_on(peer, message, verdict, before),
             Err(violation) => {
@@ -80,6 +83,7 @@ impl Parts<'_> {
                 Then::Nothing
             }
             Message::Unchoke | Message::AllowedFast(_) => {
+                // Its queue may be longer than we took it to be.
                 self.download.has_room(peer);
                 Then::Nothing
             }
@@ -199,6 +203,7 @@ impl Parts<'_> {
         let is_allowed = self.extensions.may_exchange(self.stage.is_private());
         exchange::begin(self.now, peer, self.out, is_allowed);
         self.download.has_room(peer);
+        // A later handshake says only what has changed (BEP 10).
         let is_upload_only = handshake.upload_only.unwrap_or(peer.is_upload_only);
         match (self.on_upload_only(peer, is_upload_only), handshake.listen_port) {
             (Then::Nothing, Some(listen_port)) => Then::MeetTwin { listen_port },

@@ -57,6 +57,7 @@ impl Swarm {
                 if let Some(twin) = twin {
                     self.leave(twin, LeaveReason::Duplicate);
                 }
+                // Another peer may be asked at once for metadata that this one owed.
                 self.fetch();
             }
             Then::Leave(reason) => self.leave(key, reason),
@@ -77,6 +78,7 @@ impl Swarm {
         }
         let is_finished = self.stage.is_finished();
         self.roster.dial(self.now, &mut self.peers, &mut self.out, is_finished);
+        // The schedule keeps to what trackers allow, however often this is said.
         if self.peers.len() == 0 && !is_finished {
             self.trackers.request_more_peers(self.now);
         }
@@ -87,6 +89,7 @@ impl Swarm {
         let Some(pending) = self.peers.pending_mut(key) else { return };
         let contact = pending.contact.clone();
         let (address, id) = (contact.address, theirs.peer_id);
+        // A connection that was under way at a pause comes to be all the same.
         let objection = match self.run {
             Run::Running => self.roster.objection(&self.peers, &contact, id),
             Run::Paused | Run::Ended => Some(LeaveReason::Stopped),
@@ -101,9 +104,11 @@ impl Swarm {
             // Nothing was said yet that could be wrong.
             let _ = peer.session.learn_geometry(picker.geometry().clone());
         }
+        // With the fast extension this has to be the very first message (BEP 6).
         self.greeting.send_have(now, peer, &mut self.out, self.stage.have());
         self.extensions.send_handshake(now, peer, &mut self.out, self.stage.about());
         self.greeting.send_port(now, peer, &mut self.out);
+        // After our first messages: the other end may be the one that chooses, and needs to know us.
         let twin = self.roster.greeted(now, &mut self.peers, key, theirs.info_hash);
         if let Some(twin) = twin {
             self.leave(twin, LeaveReason::Duplicate);
@@ -126,6 +131,7 @@ impl Swarm {
             return self.leave(key, LeaveReason::Violation(violation));
         }
         let then = availability::count(now, peer, picker, &mut self.download, out);
+        // A seed that is of no use is about to be left, and needs to hear nothing more.
         if then == Then::Nothing {
             self.extensions.send_handshake(now, peer, out, about);
             // The one bitfield of this connection is spent, or its time has passed.
@@ -147,6 +153,7 @@ impl Swarm {
     pub(super) fn forget(&mut self, key: PeerKey, reason: LeaveReason) {
         let Some(mut gone) = self.peers.remove(key) else { return };
         let now = self.now;
+        // The peer is out of the table by now: nobody is asked for what it owed who is about to go.
         self.stage.remove_peer(key);
         let mut has_slot = false;
         if let Gone::Live(peer) = &mut gone {
@@ -155,6 +162,7 @@ impl Swarm {
                 self.download.forget(peer, picker);
             }
         }
+        // Before the next dial, so that the address is known to have failed or to be free.
         self.roster.left(now, key, &gone, &reason);
         if has_slot {
             self.upload.fill_slots(now, &mut self.peers, &mut self.out);
@@ -183,6 +191,7 @@ impl Swarm {
 
     /// Leaves all connections.
     pub(super) fn leave_all(&mut self, reason: LeaveReason) {
+        // Leaving one may let another in, which would not be in a list that is read on the way.
         for peer in self.peers.keys().collect::<Vec<_>>() {
             self.leave(peer, reason.clone());
         }
@@ -209,6 +218,7 @@ impl Swarm {
         if !self.peers.get_mut(key).is_some_and(|peer| peer.timing.disarm(at)) {
             return; // an earlier reminder has taken its place
         }
+        // It may be this connection, so the peer is looked up anew.
         if let Some(twin) = self.roster.choose_twin(now, &mut self.peers, key) {
             self.leave(twin, LeaveReason::Duplicate);
         }
@@ -226,6 +236,7 @@ impl Swarm {
                 self.download.on_snub(now, peer, picker, &mut self.out);
             }
         }
+        // Any message counts as a sign of life, so this comes before the keep-alive.
         exchange::send(now, &mut self.peers, key, &mut self.out);
         let Some(peer) = self.peers.get_mut(key) else { return };
         if peer.timing.needs_keep_alive(now) {
@@ -276,11 +287,13 @@ impl Swarm {
             && let Some(block) = peer.block_of(header)
         {
             let received = self.download.on_block(now, peer, picker, block);
+            // Saves the other peer an upload that would be thrown away.
             if let Some(other) = received.other.and_then(|other| self.peers.get_mut(other)) {
                 self.download.take_back(now, other, &mut self.out, block);
             }
             return received.verdict;
         }
+        // Whoever is at fault, the bytes have come over the line.
         self.download.on_waste(length);
         match judged {
             Err(violation) => self.leave(key, LeaveReason::Violation(violation)),
@@ -299,6 +312,7 @@ impl Swarm {
 
     /// One instant for a batch, and never an earlier one than before.
     pub(super) fn advance(&mut self, now: Instant) {
+        // Drivers read clocks in several threads; a step back would make a negative wait.
         self.now = self.now.max(now);
     }
 
@@ -331,13 +345,16 @@ impl Swarm {
         let Picking { is_sequential, seed, urgent } = &mut self.picking;
         let mut picker = Picker::new(geometry, have, wanted, *is_sequential, *seed);
         partial.into_iter().for_each(|block| picker.recover(block));
+        // All their blocks are on the disk, so that no peer will bring a last one.
         self.download.verify(picker.recovered_pieces(), &mut self.out);
         picker.set_urgent(std::mem::take(urgent));
+        // Before peers are told: the first announce says what is left.
         self.trackers.begin(self.now, completeness(&picker), is_private);
         if picker.is_finished() {
             self.out.tell(Event::Finished);
         }
         self.stage = Stage::Loaded(Box::new(Loaded { picker, info, is_private }));
+        // A peer that broke a rule before its words could be read is left on the way.
         for key in self.peers.iter().map(|peer| peer.key).collect::<Vec<_>>() {
             self.on_content_for(key);
         }
@@ -351,6 +368,7 @@ impl Swarm {
         let (now, peers, out) = (self.now, &mut self.peers, &mut self.out);
         let verified = self.download.on_verified(now, peers, picker, out, piece, digests);
         let Some(guilty) = verified else { return };
+        // Before the end of the download is told, so that liars do not count as its peers.
         guilty.into_iter().for_each(|guilty| self.ban_for(guilty, piece));
         if self.stage.is_finished() && !was_finished {
             self.on_finished();
@@ -360,6 +378,7 @@ impl Swarm {
     fn on_finished(&mut self) {
         let now = self.now;
         self.out.tell(Event::Finished);
+        // A tracker that shows seeds should know at once (BEP 3, `completed`).
         self.trackers.set_complete(now, self.stage.is_full());
         self.announce();
         for peer in self.peers.iter_mut() {
@@ -386,6 +405,7 @@ impl Swarm {
 
     pub(super) fn on_metadata_refused(&mut self) {
         let Stage::Metadata(fetch) = &mut self.stage else { return };
+        // Only one that sent all of it is proven to lie; others may have shared with a liar.
         for liar in fetch.on_refused(self.now, &mut self.out) {
             self.ban(liar);
         }

@@ -37,6 +37,7 @@ impl Rounds {
         if !self.is_awake || self.next > now {
             return None;
         }
+        // Counted from now, not from when it was due: a machine that slept does one round, not many.
         self.next = now + ROUND;
         self.count += 1;
         Some(self.count.is_multiple_of(OPTIMISTIC_ROUNDS))
@@ -44,6 +45,7 @@ impl Rounds {
 
     /// Rounds go on as long as a peer is interested.
     pub(super) fn set_awake(&mut self, now: Instant, is_awake: bool) {
+        // A round that was due in the silence would choke a peer that has just been let in.
         if is_awake && !self.is_awake {
             self.next = now + ROUND;
         }
@@ -52,6 +54,7 @@ impl Rounds {
 
     /// Sets the time of the next look for unused slots, unless one is set; or none if none is wanted.
     pub(super) fn look_for_unused(&mut self, now: Instant, is_wanted: bool) {
+        // A later wish must not put off an earlier look.
         let look_at = self.look_at.unwrap_or(now + MAX_IDLE);
         self.look_at = is_wanted.then_some(look_at);
     }
