@@ -1,4 +1,4 @@
-//! Blocks for peers: tags, cancelling, and what is in memory already.
+//! Blocks for peers: tags, cancelling, and pieces that change.
 
 mod common;
 
@@ -6,7 +6,7 @@ use std::sync::{Mutex, mpsc};
 
 use common::{World, assert_verified};
 use tinytorrent_storage::{Completion, Disk, DiskOptions, Recovered, TorrentDisk, TorrentOptions};
-use tinytorrent_types::{BLOCK_LENGTH, Bitfield};
+use tinytorrent_types::Bitfield;
 
 /// A torrent whose content is on disk.
 fn world() -> World {
@@ -63,29 +63,6 @@ fn many_reads_share_a_tag_and_are_cancelled_by_it() {
 }
 
 #[test]
-fn a_neighbour_of_a_block_that_was_read_is_in_memory_and_not_copied() {
-    let world = world();
-    let disk = Disk::new(&DiskOptions::default()).unwrap();
-    let session = world.join(&disk, complete());
-    let blocks = world.blocks(world.piece(0));
-    let cached = |block| session.torrent.read_cached(block);
-    assert_eq!(cached(blocks[1]), None, "nothing was read");
-    session.torrent.read(blocks[0], 1);
-    assert!(matches!(session.next(), Completion::BlockRead { .. }));
-    for &block in &blocks[..16] {
-        assert_eq!(cached(block).unwrap(), world.block_data(block));
-        assert_eq!(cached(block).unwrap().as_ptr(), cached(block).unwrap().as_ptr());
-    }
-    assert_eq!(cached(blocks[16]), None, "it is of the next run");
-    let across = world.geometry().block(0, 16 * BLOCK_LENGTH - 1, BLOCK_LENGTH).unwrap();
-    assert_eq!(cached(across), None);
-    let few = world.geometry().block(0, 5, 7).unwrap();
-    assert_eq!(cached(few).unwrap(), world.block_data(few));
-    assert!(cached(few).unwrap().is_unique(), "they do not keep a run in memory");
-    disk.shutdown();
-}
-
-#[test]
 fn a_piece_that_comes_anew_is_not_served_from_memory() {
     let world = world();
     let disk = Disk::new(&DiskOptions::default()).unwrap();
@@ -96,31 +73,9 @@ fn a_piece_that_comes_anew_is_not_served_from_memory() {
     session.store_piece(0);
     assert_verified(session.verify(0), 0);
     for block in world.blocks(world.piece(0)) {
-        assert!(
-            session.torrent.read_cached(block).is_none_or(|data| data == world.block_data(block))
-        );
-    }
-    disk.shutdown();
-}
-
-#[test]
-fn event_loops_and_threads_use_the_cache_at_once() {
-    let world = world();
-    let disk = Disk::new(DiskOptions::default().read_cache(512 << 10)).unwrap();
-    let session = world.join(&disk, complete());
-    let blocks: Vec<_> = world.geometry().pieces().flat_map(|piece| world.blocks(piece)).collect();
-    // Two runs fit, and there are three.
-    for round in 0..50 {
-        for &block in blocks.iter().skip(round % 7).step_by(7) {
-            match session.torrent.read_cached(block) {
-                Some(data) => assert!(data == world.block_data(block)),
-                None => session.torrent.read(block, round as u64),
-            }
-        }
-        while let Ok(done) = session.completions.try_recv() {
-            let Completion::BlockRead { block, data, .. } = done else { panic!("{done:?}") };
-            assert!(data == world.block_data(block));
-        }
+        session.torrent.read(block, 2);
+        let Completion::BlockRead { data, .. } = session.next() else { panic!("it is there") };
+        assert!(data == world.block_data(block));
     }
     disk.shutdown();
 }

@@ -43,8 +43,7 @@ fuzz_target!(|input: &[u8]| {
             7 => session.store(argument, Payload::Right, true),
             8 => session.store_piece(argument),
             9 => session.verify(argument),
-            10 | 11 => session.read(argument),
-            12 => session.read_cached(argument),
+            10..=12 => session.read(argument),
             13 => session.cancel(argument),
             14 => session.settle(),
             _ if sessions < MAX_SESSIONS => {

@@ -136,13 +136,6 @@ impl<'a> Session<'a> {
         self.model.reads.entry((tag, block)).or_default().asked += 1;
     }
 
-    pub(crate) fn read_cached(&mut self, argument: usize) {
-        let Some(block) = self.block_to_read(argument) else { return };
-        if let Some(data) = self.plane.read_cached(block) {
-            assert!(data == self.torrent.content[self.torrent.range(block)], "cached {block}");
-        }
-    }
-
     /// A range of a verified piece, at any alignment.
     fn block_to_read(&self, argument: usize) -> Option<BlockInfo> {
         let pieces: Vec<_> = self.model.have.iter().collect();

@@ -51,9 +51,8 @@ impl Driver {
                 self.close(peer);
             }
             Action::ServeBlock { peer, block } => {
-                let running = self.lifecycle.running();
-                if let Some(data) = running.and_then(|running| running.plane.read(peer, block)) {
-                    self.connections.send_block(peer, block, data);
+                if let Some(running) = self.lifecycle.running() {
+                    running.plane.read(peer, block);
                 }
             }
             Action::VerifyPiece { piece, digests } => {

@@ -91,13 +91,9 @@ impl DataPlane {
         self.disk.verify(piece, verify_options(digests));
     }
 
-    /// Returns the block, if it is in memory. If not, begins to read it for the peer.
-    pub(super) fn read(&self, peer: PeerKey, block: BlockInfo) -> Option<Bytes> {
-        let cached = self.disk.read_cached(block);
-        if cached.is_none() {
-            self.disk.read(block, peer.to_bits());
-        }
-        cached
+    /// Begins to read a block for a peer.
+    pub(super) fn read(&self, peer: PeerKey, block: BlockInfo) {
+        self.disk.read(block, peer.to_bits());
     }
 
     /// Cancels the reads for a peer that is gone.
@@ -228,18 +224,16 @@ mod tests {
     #[tokio::test]
     async fn a_block_is_read_for_its_peer() {
         let (mut scene, (reader, _)) = (Scene::new(), engine());
-        assert!(scene.plane.read(reader, scene.block()).is_none(), "it is not in memory yet");
+        scene.plane.read(reader, scene.block());
         let Some(DiskReport::Read { peer, data, .. }) = scene.next().await else { panic!() };
         assert!(peer == reader && data[..] == [7; 1000]);
-        let cached = scene.plane.read(reader, scene.block()).expect("it is in memory now");
-        assert_eq!(cached, data);
     }
 
     #[tokio::test]
     async fn a_block_that_cannot_be_read_is_reported_as_not_sent() {
         let (mut scene, (reader, _)) = (Scene::new(), engine());
         std::fs::remove_file(scene.folder.path().join("x")).unwrap();
-        assert!(scene.plane.read(reader, scene.block()).is_none(), "it is not in memory yet");
+        scene.plane.read(reader, scene.block());
         let report = scene.next().await;
         let Some(DiskReport::NotRead { peer, block, is_lost: true }) = report else {
             panic!("{report:?}")

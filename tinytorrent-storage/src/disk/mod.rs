@@ -267,18 +267,6 @@ impl TorrentDisk {
         self.shared.read(&self.content, block, tag);
     }
 
-    /// The block, if it is in the read cache, because a neighbour was read before. Only for blocks of
-    /// verified pieces, as for [`read`](Self::read).
-    ///
-    /// It is fit for an event loop, and saves a round trip to the threads. It costs one look-up in a hash
-    /// table, under a lock that is never held during I/O; at most, the threads hold that lock for a scan
-    /// of the cached runs, of which the default cache has 32. A block of 16 KiB is not copied: it is a
-    /// slice of its run, and keeps the run, up to 256 KiB, in memory until it is dropped. A shorter block
-    /// is copied.
-    pub fn read_cached(&self, block: BlockInfo) -> Option<Bytes> {
-        self.shared.cache.get(&self.content, block)
-    }
-
     /// Drops the read requests that no worker has begun and for which `is_unwanted` is true, given the
     /// block and the tag: a peer was choked or has left. They end without a completion.
     ///

@@ -68,13 +68,6 @@ impl ReadCache {
         }
     }
 
-    /// The block, if its run is cached.
-    pub(super) fn get(&self, content: &Content, block: BlockInfo) -> Option<Bytes> {
-        let (piece, number) = run_of(block);
-        let key = RunKey { torrent: content.id, piece, number };
-        self.find(key, block).map(|run| part(run, block))
-    }
-
     /// Drops the runs of a piece whose data has changed.
     pub(super) fn forget(&self, torrent: u64, piece: PieceIndex) {
         self.remove(|key| (key.torrent, key.piece) == (torrent, piece));
