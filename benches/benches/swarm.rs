@@ -1,109 +1,83 @@
-//! What the engine costs a block: its verdict, the next request, the bookkeeping of pieces.
-#![allow(missing_docs, reason = "criterion's macros make public items")]
+//! What a block costs the engine: its verdict, the next request, the bookkeeping of pieces. Allocations
+//! are counted, and the time is held against the number of peers and of pieces.
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+#[path = "swarm/busy.rs"]
+mod busy;
+#[path = "swarm/counting.rs"]
+mod counting;
 
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use tinytorrent_swarm::{Action, BlockVerdict, Config, Content, Input, Swarm};
-use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
-use tinytorrent_wire::{Feature, Handshake, Message, PieceHeader, Request, Reserved};
+use std::time::Instant;
 
-/// A swarm with so many unchoking seeds, and what it has asked of them.
-struct Busy {
-    swarm: Swarm,
-    now: Instant,
-    asked: VecDeque<(tinytorrent_swarm::PeerKey, Request)>,
-    verified: u32,
+use busy::{Busy, Crowd};
+use counting::Counting;
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// Length of the pieces: 16 blocks.
+const PIECE: u32 = 256 << 10;
+
+/// Blocks of one measurement.
+const BLOCKS: u32 = 6_400;
+
+/// Measurements of which the median is taken.
+const ROUNDS: usize = 9;
+
+/// What one block costs.
+struct Cost {
+    nanoseconds: f64,
+    allocations: f64,
+    /// Messages to peers beside the request for the next block: `have` most of all.
+    messages: f64,
 }
 
-impl Busy {
-    fn new(geometry: &Geometry, seeds: u16) -> Self {
-        let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
-        let now = Instant::now();
-        let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 42);
-        config.max_peers(500);
-        let mut swarm = Swarm::new(now, config);
-        let content = Content {
-            geometry: geometry.clone(),
-            have: Bitfield::new(geometry.piece_count()),
-            wanted: Bitfield::full(geometry.piece_count()),
-            partial: Vec::new(),
-            info: Default::default(),
-            is_private: false,
-        };
-        swarm.handle_input(now, Input::ContentReady(content));
-        let mut busy = Self { swarm, now, asked: VecDeque::new(), verified: 0 };
-        (0..seeds).for_each(|n| busy.join(n));
-        busy
+fn main() {
+    println!("| peers | pieces | ns a block | x | allocations a block | other messages a block |");
+    println!("|---|---|---|---|---|---|");
+    // The number of peers grows, then that of pieces.
+    for crowd in [Crowd::Seeds, Crowd::HalfPartial, Crowd::Slow] {
+        table([10, 100, 1_000].map(|peers| (peers, 1 << 16)), crowd);
     }
-
-    fn join(&mut self, n: u16) {
-        let [a, b] = n.to_be_bytes();
-        let address = SocketAddr::from(([10, 0, a, b], 6881));
-        let peer = self.swarm.accept(self.now, address).expect("there is room");
-        let mut id = [9; 20];
-        id[..2].copy_from_slice(&[a, b]);
-        let handshake = Handshake {
-            reserved: Reserved::empty().with(Feature::Fast),
-            info_hash: self.swarm.handshake().info_hash,
-            peer_id: PeerId::from_bytes(id),
-        };
-        self.swarm.handle_input(self.now, Input::HandshakeCompleted { peer, handshake });
-        for message in [Message::HaveAll, Message::Unchoke] {
-            self.swarm.handle_input(self.now, Input::MessageReceived { peer, message });
-        }
-        self.drain();
-    }
-
-    fn drain(&mut self) {
-        while let Some(action) = self.swarm.poll_action() {
-            if let Action::Send { peer, message: Message::Request(request) } = action {
-                self.asked.push_back((peer, request));
-            }
-        }
-        while self.swarm.poll_event().is_some() {}
-    }
-
-    /// Answers what is asked, a socket's read at a time, until everything is here.
-    fn finish(&mut self) -> u32 {
-        while !self.swarm.is_finished() {
-            self.now += Duration::from_micros(100);
-            let mut stored = 0;
-            for _ in 0..16 {
-                let Some((peer, request)) = self.asked.pop_front() else { break };
-                let header = PieceHeader::from(request);
-                let verdict = self.swarm.handle_block(self.now, peer, header);
-                stored += verdict.block().map_or(0, |block| u64::from(block.length()));
-                if let BlockVerdict::StoreLast { block, .. } = verdict {
-                    self.verified += 1;
-                    let (piece, digests) = (block.piece(), Vec::new());
-                    let verified = Input::PieceVerified { piece, digests };
-                    self.swarm.handle_input(self.now, verified);
-                }
-            }
-            self.swarm.handle_input(self.now, Input::BlocksWritten { bytes: stored });
-            self.drain();
-        }
-        self.verified
+    for crowd in [Crowd::Seeds, Crowd::HalfPartial] {
+        table([1_000, 1 << 16, 1 << 21].map(|pieces| (20, pieces)), crowd);
     }
 }
 
-fn blocks(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("swarm/block");
-    group.sample_size(10);
-    for (seeds, pieces, length) in [(1, 4_096, 1 << 18), (40, 4_096, 1 << 18), (40, 64, 1 << 24)] {
-        let geometry = Geometry::new(pieces * u64::from(length), length).expect("it is small");
-        group.throughput(Throughput::Elements(geometry.total_length() / 16_384));
-        let name = format!("{seeds} seeds, {pieces} pieces of {} KiB", length >> 10);
-        group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
-            let setup = || Busy::new(&geometry, seeds);
-            bencher.iter_batched(setup, |mut busy| busy.finish(), BatchSize::LargeInput);
-        });
+/// Prints a row for each size, with the ratio to the first.
+fn table(sizes: [(u16, u32); 3], crowd: Crowd) {
+    let mut least = None;
+    for (peers, pieces) in sizes {
+        let Cost { nanoseconds, allocations, messages } = cost(peers, pieces, crowd);
+        let ratio = nanoseconds / *least.get_or_insert(nanoseconds);
+        println!(
+            "| {peers} {crowd} | {pieces} | {nanoseconds:.0} | {ratio:.2} | {allocations:.4} | \
+             {messages:.2} |"
+        );
     }
-    group.finish();
 }
 
-criterion_group!(benches, blocks);
-criterion_main!(benches);
+/// The cost of a block in the steady state of a download.
+fn cost(peers: u16, pieces: u32, crowd: Crowd) -> Cost {
+    let mut times = Vec::new();
+    let (mut allocations, mut messages) = (0, 0);
+    let mut busy = Busy::new(peers, pieces, PIECE, crowd);
+    for _ in 0..ROUNDS {
+        if busy.left() < 2 * BLOCKS {
+            busy = Busy::new(peers, pieces, PIECE, crowd);
+        }
+        busy.warm_up();
+        let before = (counting::allocations(), busy.other_messages);
+        let start = Instant::now();
+        busy.receive(BLOCKS);
+        times.push(start.elapsed().as_secs_f64() * 1e9 / f64::from(BLOCKS));
+        allocations += counting::allocations() - before.0;
+        messages += busy.other_messages - before.1;
+    }
+    times.sort_by(f64::total_cmp);
+    let blocks = f64::from(BLOCKS) * ROUNDS as f64;
+    Cost {
+        nanoseconds: times[ROUNDS / 2],
+        allocations: allocations as f64 / blocks,
+        messages: messages as f64 / blocks,
+    }
+}
