@@ -69,7 +69,7 @@ impl Picker {
         seed: u64,
     ) -> Self {
         let mut picker = Self {
-            rarity: Rarity::new(geometry.piece_count()),
+            rarity: Rarity::new(&geometry),
             have_bytes: 0,
             wanted_missing: 0,
             wanted_left: 0,

@@ -7,40 +7,59 @@ use super::Pieces;
 
 /// The pieces that may be started, rarest first, equals in random order (S-22).
 ///
-/// `order` holds them grouped by availability; `ends[a]` is where the group of availability `a`
-/// ends. A `have` moves one piece across one border: a swap and a decrement, whatever the number
-/// of pieces. Peers that have everything are one counter beside the groups, since they change
-/// nothing about the order.
+/// `order` holds all pieces, grouped by availability. In each group those that may be started come
+/// first, so that each change moves one piece across one or two borders: a few swaps, whatever the
+/// number of pieces and of peers. Peers that have everything are one counter beside the groups, since
+/// they change nothing about the order.
+///
+/// ```text
+///   order   s s s - - | s - | - - - | s s        s: may be started
+///   group   0           1     2       3          the availability
+/// ```
 #[derive(Debug, Clone)]
 pub(crate) struct Rarity {
     order: Vec<PieceIndex>,
-    ends: Vec<u32>,
-    /// Where in `order` each piece stands, or `ABSENT`.
+    /// The last one ends where `order` does.
+    groups: Vec<Group>,
+    /// The place of each piece in `order`.
     places: Vec<u32>,
     /// Peers that have each piece, seeds apart.
     availability: Vec<u32>,
+    /// Pieces that may be started.
+    startable: u32,
+    /// The first group with a piece that may be started, if there is one.
+    rarest: usize,
     seeds: u32,
     /// Counts what has been put in, so that a search that found nothing need not be repeated.
     generation: u64,
     /// What was put in lately, the latest last: all that such a search has to look at again.
     recent: VecDeque<PieceIndex>,
-    /// No piece before this one is in `order`.
+    /// No piece before this one may be started.
     first: u32,
 }
 
-const ABSENT: u32 = u32::MAX;
+/// The pieces of one availability. They begin where the group before them ends.
+#[derive(Debug, Clone, Copy)]
+struct Group {
+    /// The end of those that may be started.
+    startable_end: u32,
+    end: u32,
+}
 
 /// How many of the pieces put in to remember: more than one peer that leaves gives back.
 const MAX_RECENT: usize = 4_096;
 
 impl Rarity {
     /// No piece may be started yet.
-    pub(crate) fn new(piece_count: u32) -> Self {
+    pub(crate) fn new(geometry: &Geometry) -> Self {
+        let piece_count = geometry.piece_count();
         Self {
-            order: Vec::new(),
-            ends: vec![0],
-            places: vec![ABSENT; piece_count as usize],
+            order: geometry.pieces().collect(),
+            groups: vec![Group { startable_end: 0, end: piece_count }],
+            places: (0..piece_count).collect(),
             availability: vec![0; piece_count as usize],
+            startable: 0,
+            rarest: 0,
             seeds: 0,
             generation: 0,
             recent: VecDeque::new(),
@@ -51,21 +70,9 @@ impl Rarity {
     /// Lets a piece be started.
     pub(crate) fn insert(&mut self, piece: PieceIndex, chance: &mut impl Rng) {
         debug_assert!(!self.contains(piece));
-        let group = self.availability[piece.as_usize()] as usize;
-        self.reach(group);
-        // The first of each later group moves to its end, which opens a place at our group's end.
-        self.order.push(piece);
-        let mut hole = self.order.len() - 1;
-        for later in (group + 1..self.ends.len()).rev() {
-            let start = self.ends[later - 1] as usize;
-            if start != hole {
-                self.put(hole, self.order[start]);
-            }
-            hole = start;
-            self.ends[later] += 1;
-        }
-        self.ends[group] += 1;
-        self.put(hole, piece);
+        let group = self.group(piece);
+        self.startable += 1;
+        self.make_startable(piece, group);
         self.shuffle_in(piece, chance);
         self.generation += 1;
         if self.recent.len() == MAX_RECENT {
@@ -77,28 +84,20 @@ impl Rarity {
 
     /// Takes a piece out: it was started, or is not wanted any more.
     pub(crate) fn remove(&mut self, piece: PieceIndex) {
-        let mut hole = self.places[piece.as_usize()] as usize;
         debug_assert!(self.contains(piece));
-        for group in self.availability[piece.as_usize()] as usize..self.ends.len() {
-            let last = self.ends[group] as usize - 1;
-            if last != hole {
-                self.put(hole, self.order[last]);
-            }
-            hole = last;
-            self.ends[group] -= 1;
-        }
-        self.order.pop();
-        self.places[piece.as_usize()] = ABSENT;
+        self.startable -= 1;
+        self.make_unstartable(piece, self.group(piece));
+        self.find_rarest();
     }
 
     /// Whether the piece may be started.
     pub(crate) fn contains(&self, piece: PieceIndex) -> bool {
-        self.places[piece.as_usize()] != ABSENT
+        self.place(piece) < self.groups[self.group(piece)].startable_end
     }
 
     /// Whether there is nothing left to start.
     pub(crate) fn is_empty(&self) -> bool {
-        self.order.is_empty()
+        self.startable == 0
     }
 
     /// Changes whenever a piece is put in.
@@ -154,42 +153,58 @@ impl Rarity {
 
     /// One more peer, no seed, has the piece.
     pub(crate) fn add_have(&mut self, piece: PieceIndex, chance: &mut impl Rng) {
-        let group = self.availability[piece.as_usize()] as usize;
-        self.availability[piece.as_usize()] += 1;
-        if self.contains(piece) {
-            self.reach(group + 1);
-            let last = self.ends[group] as usize - 1;
-            self.swap(self.places[piece.as_usize()] as usize, last);
-            self.ends[group] -= 1;
-            self.shuffle_in(piece, chance);
+        let (group, is_startable) = (self.group(piece), self.contains(piece));
+        if group + 1 == self.groups.len() {
+            let end = self.order.len() as u32;
+            self.groups.push(Group { startable_end: end, end });
         }
+        if is_startable {
+            self.make_unstartable(piece, group);
+        }
+        // The last of its group becomes the first of the next.
+        let last = self.groups[group].end - 1;
+        self.swap(piece, last);
+        self.groups[group].end = last;
+        self.availability[piece.as_usize()] += 1;
+        if is_startable {
+            self.shuffle_in(piece, chance);
+        } else {
+            self.make_unstartable(piece, group + 1);
+        }
+        self.find_rarest();
     }
 
     /// One peer less, no seed, has the piece.
     pub(crate) fn remove_have(&mut self, piece: PieceIndex, chance: &mut impl Rng) {
-        let group = self.availability[piece.as_usize()] as usize;
+        let (group, is_startable) = (self.group(piece), self.contains(piece));
         debug_assert!(group > 0);
+        if !is_startable {
+            self.make_startable(piece, group);
+        }
+        // The first of its group becomes the last of the one before.
+        self.swap(piece, self.start(group));
+        self.groups[group - 1].end += 1;
         self.availability[piece.as_usize()] -= 1;
-        if self.contains(piece) {
-            let start = self.ends[group - 1] as usize;
-            self.swap(self.places[piece.as_usize()] as usize, start);
-            self.ends[group - 1] += 1;
+        if is_startable {
+            self.make_startable(piece, group - 1);
             self.shuffle_in(piece, chance);
         }
+        self.find_rarest();
     }
 
     /// The rarest startable piece that the peer has.
     pub(crate) fn rarest(&self, peer: &Pieces) -> Option<PieceIndex> {
-        self.order.iter().copied().find(|&piece| peer.contains(piece))
+        self.startable().find(|&piece| peer.contains(piece))
     }
 
     /// Any startable piece that the peer has: a random one, or near to it.
     pub(crate) fn random(&self, peer: &Pieces, chance: &mut impl Rng) -> Option<PieceIndex> {
-        if self.order.is_empty() {
+        if self.is_empty() {
             return None;
         }
-        let (before, after) = self.order.split_at(chance.random_range(0..self.order.len()));
-        after.iter().chain(before).copied().find(|&piece| peer.contains(piece))
+        let at = chance.random_range(0..self.startable) as usize;
+        let mut pieces = self.startable().skip(at).chain(self.startable().take(at));
+        pieces.find(|&piece| peer.contains(piece))
     }
 
     /// The first startable piece that the peer has, in the order of the content.
@@ -204,52 +219,84 @@ impl Rarity {
             .find(|&piece| self.contains(piece) && peer.contains(piece))
     }
 
-    /// Whether nothing startable is rarer than this piece.
+    /// Whether nothing startable is rarer than this piece, which is startable.
     pub(crate) fn is_among_rarest(&self, piece: PieceIndex) -> bool {
-        self.order.first().is_some_and(|rarest| {
-            self.availability[rarest.as_usize()] == self.availability[piece.as_usize()]
+        self.group(piece) == self.rarest
+    }
+
+    /// The pieces that may be started, rarest first.
+    fn startable(&self) -> impl Iterator<Item = PieceIndex> + '_ {
+        (self.rarest..self.groups.len()).flat_map(|group| {
+            let (start, end) = (self.start(group), self.groups[group].startable_end);
+            self.order[start as usize..end as usize].iter().copied()
         })
     }
 
-    /// Makes sure that the group exists.
-    fn reach(&mut self, group: usize) {
-        let end = self.order.len() as u32;
-        while self.ends.len() <= group {
-            self.ends.push(end);
+    fn group(&self, piece: PieceIndex) -> usize {
+        self.availability[piece.as_usize()] as usize
+    }
+
+    fn start(&self, group: usize) -> u32 {
+        group.checked_sub(1).map_or(0, |before| self.groups[before].end)
+    }
+
+    /// Moves a piece of this group among those that may be started.
+    fn make_startable(&mut self, piece: PieceIndex, group: usize) {
+        let end = self.groups[group].startable_end;
+        self.swap(piece, end);
+        self.groups[group].startable_end = end + 1;
+        self.rarest = self.rarest.min(group);
+    }
+
+    /// Moves a piece of this group among those that may not be started.
+    fn make_unstartable(&mut self, piece: PieceIndex, group: usize) {
+        let last = self.groups[group].startable_end - 1;
+        self.swap(piece, last);
+        self.groups[group].startable_end = last;
+    }
+
+    /// Goes on to the first group with something to start, after some have lost the last of it.
+    fn find_rarest(&mut self) {
+        while self.rarest + 1 < self.groups.len()
+            && self.start(self.rarest) == self.groups[self.rarest].startable_end
+        {
+            self.rarest += 1;
         }
     }
 
-    fn put(&mut self, place: usize, piece: PieceIndex) {
-        self.order[place] = piece;
-        self.places[piece.as_usize()] = place as u32;
+    /// Trades places with the piece that is there.
+    fn swap(&mut self, piece: PieceIndex, place: u32) {
+        let before = self.place(piece);
+        let other = std::mem::replace(&mut self.order[place as usize], piece);
+        self.order[before as usize] = other;
+        self.places[other.as_usize()] = before;
+        self.places[piece.as_usize()] = place;
     }
 
-    fn swap(&mut self, a: usize, b: usize) {
-        let (first, second) = (self.order[a], self.order[b]);
-        self.put(a, second);
-        self.put(b, first);
-    }
-
-    /// Trades places with a random piece of the same group.
+    /// Trades places with a random piece of the same group that may be started too.
     fn shuffle_in(&mut self, piece: PieceIndex, chance: &mut impl Rng) {
-        let group = self.availability[piece.as_usize()] as usize;
-        let start = if group == 0 { 0 } else { self.ends[group - 1] };
-        let other = chance.random_range(start..self.ends[group]);
-        self.swap(self.places[piece.as_usize()] as usize, other as usize);
+        let group = self.group(piece);
+        let other = chance.random_range(self.start(group)..self.groups[group].startable_end);
+        self.swap(piece, other);
     }
 
     pub(crate) fn check_invariants(&self) {
-        assert_eq!(self.ends.last().copied().unwrap_or(0) as usize, self.order.len());
-        assert!(self.ends.is_sorted());
-        for (place, piece) in self.order.iter().enumerate() {
-            assert_eq!(self.places[piece.as_usize()] as usize, place);
-            let group = self.availability[piece.as_usize()] as usize;
-            let start = if group == 0 { 0 } else { self.ends[group - 1] };
-            assert!((start as usize..self.ends[group] as usize).contains(&place));
-            assert!(piece.get() >= self.first);
+        assert_eq!(self.groups.last().map(|group| group.end as usize), Some(self.order.len()));
+        assert!(self.groups.is_sorted_by_key(|group| group.end));
+        for (group, borders) in self.groups.iter().enumerate() {
+            assert!((self.start(group)..=borders.end).contains(&borders.startable_end));
+            assert!(group >= self.rarest || self.start(group) == borders.startable_end);
         }
-        let present = self.places.iter().filter(|&&place| place != ABSENT).count();
-        assert_eq!(present, self.order.len());
+        for (place, &piece) in self.order.iter().enumerate() {
+            assert_eq!(self.place(piece) as usize, place);
+            let group = self.group(piece);
+            let borders = self.start(group) as usize..self.groups[group].end as usize;
+            assert!(borders.contains(&place));
+            assert!(piece.get() >= self.first || !self.contains(piece));
+        }
+        let startable = self.order.iter().filter(|&&piece| self.contains(piece)).count();
+        assert_eq!(startable, self.startable as usize);
+        assert_eq!(startable, self.startable().count());
     }
 }
 
@@ -290,7 +337,7 @@ mod tests {
         #[test]
         fn the_order_is_by_availability_whatever_happens(steps in steps(), seed: u64) {
             let (geometry, mut chance) = (geometry(), StdRng::seed_from_u64(seed));
-            let mut rarity = Rarity::new(PIECES);
+            let mut rarity = Rarity::new(&geometry);
             for step in steps {
                 match step {
                     Step::Insert(n) => {
@@ -319,7 +366,7 @@ mod tests {
     #[test]
     fn a_peer_is_asked_for_the_rarest_piece_it_has() {
         let (geometry, mut chance) = (geometry(), StdRng::seed_from_u64(1));
-        let mut rarity = Rarity::new(PIECES);
+        let mut rarity = Rarity::new(&geometry);
         geometry.pieces().for_each(|piece| rarity.insert(piece, &mut chance));
         let mut peer = Bitfield::new(PIECES);
         for index in [3, 7] {
@@ -336,7 +383,7 @@ mod tests {
     fn equals_come_in_random_order() {
         let first_of = |seed| {
             let mut chance = StdRng::seed_from_u64(seed);
-            let mut rarity = Rarity::new(PIECES);
+            let mut rarity = Rarity::new(&geometry());
             geometry().pieces().for_each(|piece| rarity.insert(piece, &mut chance));
             rarity.rarest(&Pieces::all(PIECES)).unwrap()
         };
