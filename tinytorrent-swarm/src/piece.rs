@@ -2,6 +2,7 @@
 
 mod blame;
 mod download;
+mod downloads;
 mod picker;
 mod rarity;
 mod search;

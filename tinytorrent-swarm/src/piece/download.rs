@@ -1,6 +1,5 @@
 use tinytorrent_types::{BLOCK_LENGTH, BlockInfo, Geometry, PieceIndex};
 
-use super::Blame;
 use crate::PeerKey;
 
 /// Who sent a block. `None`: it was on the disk when we started, and blames nobody.
@@ -21,10 +20,34 @@ pub(crate) struct Download {
     received: u32,
     /// No block before this one is free.
     cursor: u32,
-    /// The peer that started it. While that peer is quick, the others leave it alone.
-    pub(crate) lead: Option<PeerKey>,
+    /// The peer that started it, unless it has lost its lead. While that peer is quick, the others leave
+    /// it alone.
+    pub(super) lead: Option<Lead>,
     /// After a failure one peer gets the whole piece, so that the next failure names it.
     pub(crate) single_source: bool,
+    /// Every block is here, and the verdict is awaited.
+    pub(super) is_verifying: bool,
+    /// The list that it is on.
+    pub(super) shelf: Shelf,
+}
+
+/// A peer that leads a piece, for as long as its term lasts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lead {
+    pub(super) peer: PeerKey,
+    pub(super) term: u32,
+}
+
+/// The list of pieces with a free block that a download is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Shelf {
+    /// None: no block is free.
+    #[default]
+    Closed,
+    /// Pieces that no peer leads.
+    Unled,
+    /// Pieces that this peer leads.
+    Led(PeerKey),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,16 +59,39 @@ enum Block {
 
 impl Download {
     pub(crate) fn new(piece: PieceIndex, geometry: &Geometry) -> Self {
-        let count = geometry.block_count(piece);
-        Self {
+        let mut download = Self {
             piece,
-            blocks: vec![Block::Free; count as usize],
+            blocks: Vec::new(),
+            free: 0,
+            received: 0,
+            cursor: 0,
+            lead: None,
+            single_source: false,
+            is_verifying: false,
+            shelf: Shelf::Closed,
+        };
+        download.reset(piece, geometry);
+        download
+    }
+
+    /// Begins anew, with this piece: every block is free. The memory stays.
+    pub(crate) fn reset(&mut self, piece: PieceIndex, geometry: &Geometry) {
+        let mut blocks = std::mem::take(&mut self.blocks);
+        let count = geometry.block_count(piece);
+        blocks.clear();
+        blocks.resize(count as usize, Block::Free);
+        let shelf = self.shelf;
+        *self = Self {
+            piece,
+            blocks,
             free: count,
             received: 0,
             cursor: 0,
             lead: None,
             single_source: false,
-        }
+            is_verifying: false,
+            shelf,
+        };
     }
 
     pub(crate) fn piece(&self) -> PieceIndex {
@@ -78,11 +124,6 @@ impl Download {
         geometry.nth_block(self.piece, self.cursor)
     }
 
-    /// Whether a piece that has to come from one peer may come from this one.
-    pub(crate) fn is_for(&self, peer: PeerKey, blame: &Blame) -> bool {
-        self.lead.map_or_else(|| !blame.is_suspect(self.piece, peer), |lead| lead == peer)
-    }
-
     /// Returns true if this peer is the one that was asked for the block.
     pub(crate) fn is_requested(&self, peer: PeerKey, block: BlockInfo) -> bool {
         self.blocks.get(block.number() as usize) == Some(&Block::Requested(peer))
@@ -100,16 +141,10 @@ impl Download {
     }
 
     /// Another peer is asked instead of the one that was. `false` if nobody is awaited.
-    ///
-    /// Of a piece that has to come from one peer, what is left has to come from the other then: a peer
-    /// that does not send it proves nothing.
     pub(crate) fn reassign(&mut self, block: BlockInfo, to: PeerKey) -> bool {
         match self.blocks.get_mut(block.number() as usize) {
             Some(Block::Requested(asked)) => {
                 *asked = to;
-                if self.single_source {
-                    self.lead = Some(to);
-                }
                 true
             }
             _ => false,
@@ -175,25 +210,4 @@ pub(crate) struct Received {
 pub(crate) fn is_on_grid(block: BlockInfo, geometry: &Geometry) -> bool {
     block.begin().is_multiple_of(BLOCK_LENGTH)
         && geometry.nth_block(block.piece(), block.number()) == Some(block)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_proof_passes_to_the_peer_that_takes_over() {
-        let geometry = Geometry::new(3 << 14, 3 << 14).unwrap();
-        let (first, second) = (PeerKey::new(1, 0), PeerKey::new(2, 0));
-        let mut download = Download::new(geometry.piece(0).unwrap(), &geometry);
-        download.single_source = true;
-        download.lead = Some(first);
-        let block = download.request_free(first, &geometry).unwrap();
-        assert!(download.reassign(block, second));
-        assert_eq!(download.lead, Some(second));
-        assert!(download.single_source, "what is left comes from one peer all the same");
-        download.receive(Some(second), block);
-        assert!(!download.reassign(block, first), "it is not awaited any more");
-        download.check_invariants();
-    }
 }

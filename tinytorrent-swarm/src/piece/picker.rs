@@ -1,12 +1,11 @@
 mod search;
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tinytorrent_types::{Bitfield, BlockInfo, Geometry, PieceIndex};
 
 use super::download::{Download, Received, Sender, is_on_grid};
+use super::downloads::Downloads;
 use super::rarity::Rarity;
 use super::{Blame, Pieces, Search};
 use crate::PeerKey;
@@ -26,10 +25,7 @@ pub(crate) struct Picker {
     have: Bitfield,
     wanted: Bitfield,
     pub(super) rarity: Rarity,
-    pub(super) downloads: BTreeMap<PieceIndex, Download>,
-    /// The downloads with a free block.
-    open: BTreeSet<PieceIndex>,
-    verifying: BTreeMap<PieceIndex, Vec<Sender>>,
+    pub(super) downloads: Downloads,
     have_bytes: u64,
     wanted_missing: u32,
     wanted_left: u64,
@@ -74,9 +70,7 @@ impl Picker {
             wanted_missing: 0,
             wanted_left: 0,
             urgent: Vec::new(),
-            downloads: BTreeMap::new(),
-            open: BTreeSet::new(),
-            verifying: BTreeMap::new(),
+            downloads: Downloads::new(geometry.piece_count()),
             chance: StdRng::seed_from_u64(seed),
             geometry,
             have,
@@ -174,7 +168,7 @@ impl Picker {
         if self.rarity.contains(piece) {
             self.start(piece, None);
         }
-        if let Some(download) = self.downloads.get_mut(&piece) {
+        if let Some(download) = self.downloads.get_mut(piece) {
             download.receive(None, block);
             self.settle(piece);
         }
@@ -182,9 +176,10 @@ impl Picker {
 
     /// Pieces of which every block was recovered, to be verified at once.
     pub(crate) fn recovered_pieces(&mut self) -> Vec<PieceIndex> {
-        let complete: Vec<_> =
-            self.downloads.values().filter(|d| d.is_complete()).map(Download::piece).collect();
-        complete.iter().for_each(|&piece| self.begin_verifying(piece));
+        let is_complete =
+            |&piece: &PieceIndex| self.downloads.get(piece).is_some_and(Download::is_complete);
+        let complete: Vec<_> = self.geometry.pieces().filter(is_complete).collect();
+        complete.iter().for_each(|&piece| self.downloads.begin_verifying(piece));
         complete
     }
 
@@ -193,7 +188,7 @@ impl Picker {
         let piece = self.choose(&mut peer, blame);
         if let Some(piece) = piece {
             peer.search.current = Some(piece);
-            let download = self.downloads.get_mut(&piece)?;
+            let download = self.downloads.get_mut(piece)?;
             let block = download.request_free(peer.key, &self.geometry);
             self.settle(piece);
             return block;
@@ -202,13 +197,22 @@ impl Picker {
     }
 
     /// Whether this block may be asked of another peer, who has its piece, instead.
+    ///
+    /// Of a piece that has to come from one peer, what is left has to come from the other then: a peer
+    /// that does not send it proves nothing.
     pub(crate) fn reassign(&mut self, block: BlockInfo, to: PeerKey) -> bool {
-        self.downloads.get_mut(&block.piece()).is_some_and(|download| download.reassign(block, to))
+        let piece = block.piece();
+        let Some(download) = self.downloads.get_mut(piece) else { return false };
+        let is_reassigned = download.reassign(block, to);
+        if is_reassigned && download.single_source {
+            self.downloads.set_lead(piece, to);
+        }
+        is_reassigned
     }
 
     /// Returns true if this peer is the one that was asked for the block.
     pub(crate) fn is_requested(&self, peer: PeerKey, block: BlockInfo) -> bool {
-        let download = self.downloads.get(&block.piece());
+        let download = self.downloads.get(block.piece());
         download.is_some_and(|download| download.is_requested(peer, block))
     }
 
@@ -230,38 +234,53 @@ impl Picker {
             return Some(piece);
         }
         if let Some(current) = peer.search.current
-            && self.open.contains(&current)
+            && self.downloads.is_open_for(current, peer.key)
             && peer.may_have(current)
-            && self.downloads.get(&current).is_some_and(|d| d.lead == Some(peer.key))
         {
             return Some(current);
         }
-        let left_over = |download: &Download| match download.lead {
-            Some(lead) => lead == peer.key || (!peer.is_quick && !download.single_source),
-            None => !(download.single_source && blame.is_suspect(download.piece(), peer.key)),
-        };
-        let found = self.open_piece(peer, left_over).or_else(|| self.start_piece(peer));
-        found.or_else(|| self.open_piece(peer, |d| !d.single_source || d.lead.is_none())).inspect(
-            |piece| {
-                if let Some(download) = self.downloads.get_mut(piece) {
-                    download.lead.get_or_insert(peer.key);
-                }
-            },
-        )
+        let found = self.left_over(peer, blame).or_else(|| self.start_piece(peer));
+        found.or_else(|| self.shared_piece(peer)).inspect(|&piece| {
+            self.downloads.offer_lead(piece, peer.key);
+        })
     }
 
-    fn open_piece(
-        &self,
-        peer: &PickerPeer<'_>,
-        fits: impl Fn(&Download) -> bool,
-    ) -> Option<PieceIndex> {
-        let mut open = self.open.iter().copied();
-        open.find(|piece| peer.may_have(*piece) && self.downloads.get(piece).is_some_and(&fits))
+    /// The first piece of which others have left something for this peer: what it leads itself, what
+    /// nobody leads, and for a slow peer also what others lead.
+    fn left_over(&self, peer: &PickerPeer<'_>, blame: &Blame) -> Option<PieceIndex> {
+        let fits = |download: &&Download| {
+            peer.may_have(download.piece()) && self.is_for(download, peer.key, blame)
+        };
+        if !peer.is_quick {
+            return self.downloads.open().find(fits).map(Download::piece);
+        }
+        let led = self.downloads.led_by(peer.key).filter(|&piece| peer.may_have(piece)).min();
+        let unled = self.downloads.unled().find(fits).map(Download::piece);
+        led.into_iter().chain(unled).min()
+    }
+
+    /// Whether this peer may have a share in a piece: one that has to come from one peer has its lead, or
+    /// waits for one that is not suspected.
+    pub(super) fn is_for(&self, download: &Download, peer: PeerKey, blame: &Blame) -> bool {
+        !download.single_source
+            || self
+                .downloads
+                .lead(download)
+                .map_or_else(|| !blame.is_suspect(download.piece(), peer), |lead| lead == peer)
+    }
+
+    /// Nothing else is left: the first piece with a free block, whoever leads it.
+    fn shared_piece(&self, peer: &PickerPeer<'_>) -> Option<PieceIndex> {
+        let fits = |download: &&Download| {
+            peer.may_have(download.piece())
+                && (!download.single_source || self.downloads.lead(download).is_none())
+        };
+        self.downloads.open().find(fits).map(Download::piece)
     }
 
     /// The peer will not send this block after all.
     pub(crate) fn release(&mut self, peer: PeerKey, block: BlockInfo) {
-        if let Some(download) = self.downloads.get_mut(&block.piece()) {
+        if let Some(download) = self.downloads.get_mut(block.piece()) {
             download.release(peer, block);
             self.settle(block.piece());
         }
@@ -269,11 +288,7 @@ impl Picker {
 
     /// Others may take over what this peer started: it left, or it stalls.
     pub(crate) fn drop_lead(&mut self, peer: PeerKey) {
-        for download in self.downloads.values_mut() {
-            if download.lead == Some(peer) {
-                download.lead = None;
-            }
-        }
+        self.downloads.drop_lead(peer);
     }
 
     /// A block arrived whole.
@@ -282,21 +297,26 @@ impl Picker {
         if self.rarity.contains(piece) {
             self.start(piece, None); // late: its request was taken back, and the piece let go
         }
-        let Some(download) = self.downloads.get_mut(&piece) else { return Arrival::Unwanted };
+        let Some(download) = self.downloads.get_mut(piece) else { return Arrival::Unwanted };
         let Some(Received { other }) = download.receive(Some(peer), block) else {
             return Arrival::Unwanted;
         };
         let is_last = download.is_complete();
-        self.settle(piece);
         if is_last {
-            self.begin_verifying(piece);
+            self.downloads.begin_verifying(piece);
+        } else {
+            self.settle(piece);
         }
         Arrival::Accepted { other, is_last }
     }
 
     /// The piece is right and on the disk. Gives whether that is news.
     pub(crate) fn verified(&mut self, piece: PieceIndex) -> bool {
-        if self.verifying.remove(&piece).is_none() || !self.have.insert(piece) {
+        if !self.downloads.is_verifying(piece) {
+            return false;
+        }
+        self.downloads.remove(piece);
+        if !self.have.insert(piece) {
             return false;
         }
         let length = u64::from(self.geometry.payload_length(piece));
@@ -311,40 +331,25 @@ impl Picker {
 
     /// The piece is wrong, or could not be stored. Gives who sent its blocks, if it was awaited.
     pub(crate) fn failed(&mut self, piece: PieceIndex) -> Option<Vec<Sender>> {
-        let senders = self.verifying.remove(&piece)?;
-        let mut download = Download::new(piece, &self.geometry);
-        download.single_source = true;
-        self.downloads.insert(piece, download);
-        self.open.insert(piece);
-        Some(senders)
+        self.downloads.fail(piece, &self.geometry)
     }
 
     pub(super) fn start(&mut self, piece: PieceIndex, lead: Option<PeerKey>) {
         self.rarity.remove(piece);
-        let mut download = Download::new(piece, &self.geometry);
-        download.lead = lead;
-        self.downloads.insert(piece, download);
-        self.open.insert(piece);
-    }
-
-    fn begin_verifying(&mut self, piece: PieceIndex) {
-        if let Some(download) = self.downloads.remove(&piece) {
-            self.open.remove(&piece);
-            self.verifying.insert(piece, download.senders());
+        self.downloads.start(piece, &self.geometry);
+        if let Some(lead) = lead {
+            self.downloads.set_lead(piece, lead);
         }
     }
 
     /// Puts a download where its state says it belongs.
     fn settle(&mut self, piece: PieceIndex) {
-        let Some(download) = self.downloads.get(&piece) else { return };
+        let Some(download) = self.downloads.get(piece) else { return };
         if download.is_untouched() && !download.single_source {
-            self.downloads.remove(&piece);
-            self.open.remove(&piece);
+            self.downloads.remove(piece);
             self.rarity.insert(piece, &mut self.chance);
-        } else if download.has_free() {
-            self.open.insert(piece);
         } else {
-            self.open.remove(&piece);
+            self.downloads.update(piece);
         }
     }
 
@@ -354,8 +359,8 @@ impl Picker {
         for piece in self.geometry.pieces() {
             let places = u32::from(self.have.contains(piece))
                 + u32::from(self.rarity.contains(piece))
-                + u32::from(self.downloads.contains_key(&piece))
-                + u32::from(self.verifying.contains_key(&piece));
+                + u32::from(self.downloads.get(piece).is_some())
+                + u32::from(self.downloads.is_verifying(piece));
             assert!(places <= 1, "piece {piece} is in {places} places");
             assert!(places == 1 || !self.wanted.contains(piece), "piece {piece} is lost");
             if self.wants(piece) {
@@ -365,10 +370,7 @@ impl Picker {
         }
         assert_eq!((missing, left), (self.wanted_missing, self.wanted_left));
         assert!(self.urgent.iter().all(|&piece| self.wants(piece)));
-        for (piece, download) in &self.downloads {
-            download.check_invariants();
-            assert_eq!(self.open.contains(piece), download.has_free());
-        }
+        self.downloads.check_invariants();
     }
 }
 

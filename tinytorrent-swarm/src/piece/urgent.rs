@@ -28,9 +28,8 @@ impl Picker {
         blame: &Blame,
     ) -> Option<PieceIndex> {
         let is_open = |piece: PieceIndex| {
-            self.downloads.get(&piece).is_some_and(|download| {
-                download.has_free() && (!download.single_source || download.is_for(peer.key, blame))
-            })
+            let download = self.downloads.get(piece).filter(|download| download.has_free());
+            download.is_some_and(|download| self.is_for(download, peer.key, blame))
         };
         let has_something = |piece: &PieceIndex| {
             peer.may_have(*piece) && (self.rarity.contains(*piece) || is_open(*piece))
@@ -38,8 +37,8 @@ impl Picker {
         let piece = self.urgent.iter().take(AT_ONCE).copied().find(has_something)?;
         if self.rarity.contains(piece) {
             self.start(piece, Some(peer.key));
-        } else if let Some(download) = self.downloads.get_mut(&piece) {
-            download.lead.get_or_insert(peer.key);
+        } else {
+            self.downloads.offer_lead(piece, peer.key);
         }
         Some(piece)
     }
@@ -50,7 +49,7 @@ impl Picker {
         &self,
         pieces: &Pieces,
     ) -> impl Iterator<Item = (PeerKey, BlockInfo)> {
-        let downloads = self.urgent.iter().take(AT_ONCE).filter_map(|p| self.downloads.get(p));
+        let downloads = self.urgent.iter().take(AT_ONCE).filter_map(|&p| self.downloads.get(p));
         let first = downloads.into_iter().find(|download| !download.has_free());
         let of_peer = first.filter(|download| pieces.contains(download.piece()));
         of_peer.into_iter().flat_map(|download| download.requests(&self.geometry))
