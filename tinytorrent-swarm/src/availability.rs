@@ -74,7 +74,12 @@ pub(crate) fn on_dont_have(
         return Then::Nothing;
     };
     picker.peer_lost(pieces, piece, was_seed);
-    peer.pipeline.interesting -= u32::from(picker.wants(piece));
+    if was_seed {
+        peer.pipeline.interesting = picker.count_wanted(pieces);
+        download.add_partial(peer);
+    } else {
+        peer.pipeline.interesting -= u32::from(picker.wants(piece));
+    }
     if let Verdict::Void(void) = verdict {
         download.release(peer, picker, &void);
     }

@@ -64,8 +64,10 @@ impl Refill {
             }
         }
         let mut queue = std::mem::take(&mut self.queue);
-        if queue.len() > 1 {
-            queue.sort_by_key(|&key| peers.get(key).map(Peer::standing));
+        let standing = |key: &PeerKey| peers.get(*key).map(Peer::standing);
+        // Most often all stand equal, and a sort of many would take memory for each batch.
+        if !queue.is_sorted_by_key(standing) {
+            queue.sort_by_key(standing);
         }
         queue
     }

@@ -40,16 +40,29 @@ impl Download {
         out.tell(Event::PieceCompleted { piece });
         // Those that lack the piece are told, and where it was the last one of interest, that is told.
         // In one walk, so that each peer gets both messages in one write.
-        for peer in peers.iter_mut() {
-            let Some(pieces) = peer.pieces() else { continue };
+        let mut partial = std::mem::take(&mut self.partial);
+        partial.for_each(peers, |peer| {
+            let Some(pieces) = peer.pieces() else { return };
             if pieces.contains(piece) {
                 peer.pipeline.interesting -= u32::from(was_wanted);
                 self.update_interest(now, peer, out);
             } else {
                 out.send(now, peer, Message::Have(piece.get()));
             }
+        });
+        self.partial = partial;
+        if picker.is_finished() && was_wanted {
+            self.end_interest(now, peers, out);
         }
         Some(self.blame.piece_verified(piece, digests))
+    }
+
+    /// Nothing is wanted any more, of seeds neither.
+    fn end_interest(&mut self, now: Instant, peers: &mut Peers, out: &mut Outbox) {
+        for peer in peers.iter_mut() {
+            peer.pipeline.interesting = 0;
+            self.update_interest(now, peer, out);
+        }
     }
 
     /// A piece is wrong. Returns the peers that are proven guilty.

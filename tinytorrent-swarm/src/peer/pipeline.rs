@@ -10,7 +10,8 @@ pub(crate) struct Pipeline {
     pub(crate) search: Search,
     pub(crate) pace: Pace,
     pub(crate) credit: Credit,
-    /// Pieces that the peer has and we want.
+    /// Pieces that the peer has and we want. Of a seed, those that we wanted when it said so, as long
+    /// as we want any.
     pub(crate) interesting: u32,
     /// The last block, or the first request after none was in flight.
     pub(crate) last_progress: Instant,
@@ -22,6 +23,8 @@ pub(crate) struct Pipeline {
     excused: usize,
     /// The peer is in the queue of those to be asked for more.
     pub(crate) is_queued: bool,
+    /// The peer is in the list of those that may lack pieces.
+    pub(crate) is_partial: bool,
 }
 
 /// Longest time that a peer may owe us blocks and send none before others are asked (S-07). Shorter
@@ -43,6 +46,7 @@ impl Pipeline {
             overtaken_at: None,
             excused: 0,
             is_queued: false,
+            is_partial: false,
         }
     }
 

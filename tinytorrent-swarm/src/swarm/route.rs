@@ -99,6 +99,7 @@ impl Swarm {
             Err(reason) => return self.leave(key, reason),
         };
         let Some(peer) = self.peers.promote(now, key, id, session) else { return };
+        self.download.add_partial(peer);
         self.out.tell(Event::PeerJoined { peer: key, address, id });
         if let Some(picker) = self.stage.picker() {
             // Nothing was said yet that could be wrong.
