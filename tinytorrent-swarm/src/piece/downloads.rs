@@ -63,11 +63,16 @@ impl Downloads {
     /// Takes in a piece of which every block is free.
     pub(crate) fn start(&mut self, piece: PieceIndex, geometry: &Geometry) {
         debug_assert!(self.find(piece).is_none());
-        let place = self.vacant.pop().unwrap_or_else(|| {
-            self.downloads.push(Download::new(piece, geometry));
-            self.downloads.len() as u32 - 1
-        });
-        self.downloads[place as usize].reset(piece, geometry);
+        let place = match self.vacant.pop() {
+            Some(place) => {
+                self.downloads[place as usize].reset(piece, geometry);
+                place
+            }
+            None => {
+                self.downloads.push(Download::new(piece, geometry));
+                self.downloads.len() as u32 - 1
+            }
+        };
         self.places[piece.as_usize()] = place;
         self.update(piece);
     }
