@@ -192,9 +192,11 @@ impl Rarity {
         self.find_rarest();
     }
 
-    /// The rarest startable piece that the peer has.
+    /// The rarest startable piece that the peer has, all of whose pieces are counted.
     pub(crate) fn rarest(&self, peer: &Pieces) -> Option<PieceIndex> {
-        self.startable().find(|&piece| peer.contains(piece))
+        // Each piece of a peer that is no seed counts: it has none of availability zero.
+        let first = usize::from(matches!(peer, Pieces::Some(_)));
+        self.startable_from(first).find(|&piece| peer.contains(piece))
     }
 
     /// Any startable piece that the peer has: a random one, or near to it.
@@ -226,7 +228,12 @@ impl Rarity {
 
     /// The pieces that may be started, rarest first.
     fn startable(&self) -> impl Iterator<Item = PieceIndex> + '_ {
-        (self.rarest..self.groups.len()).flat_map(|group| {
+        self.startable_from(self.rarest)
+    }
+
+    /// The same, without the groups before this one.
+    fn startable_from(&self, group: usize) -> impl Iterator<Item = PieceIndex> + '_ {
+        (group.max(self.rarest)..self.groups.len()).flat_map(|group| {
             let (start, end) = (self.start(group), self.groups[group].startable_end);
             self.order[start as usize..end as usize].iter().copied()
         })
