@@ -43,14 +43,20 @@ fn main() {
     }
 }
 
-/// Prints a row for each size, with the ratio to the first.
+/// Prints a row for each size, with the ratio to the first; with an argument, those whose name has it.
 fn table(sizes: [(u16, u32); 3], crowd: Crowd) {
     let mut least = None;
+    // `cargo bench` adds flags of its own.
+    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     for (peers, pieces) in sizes {
+        let name = format!("{peers} {crowd} | {pieces}");
+        if filter.as_ref().is_some_and(|filter| !name.contains(filter)) {
+            continue;
+        }
         let Cost { nanoseconds, allocations, messages } = cost(peers, pieces, crowd);
         let ratio = nanoseconds / *least.get_or_insert(nanoseconds);
         println!(
-            "| {peers} {crowd} | {pieces} | {nanoseconds:.0} | {ratio:.2} | {allocations:.4} | \
+            "| {name} | {nanoseconds:.0} | {ratio:.2} | {allocations:.4} | \
              {messages:.2} |"
         );
     }

@@ -175,16 +175,17 @@ fn swarm(now: Instant, geometry: &Geometry, peers: usize) -> Swarm {
 
 /// Half of the pieces, others for each peer.
 fn half(pieces: u32, peer: u16) -> Message {
-    let mut state = u64::from(peer) << 1 | 1;
-    let mut bits: Vec<u8> = Vec::new();
-    for _ in 0..Bitfield::byte_length(pieces) {
-        // The high bits of a linear congruential generator look random enough.
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        bits.push((state >> 56) as u8);
-    }
+    let bytes = Bitfield::byte_length(pieces) as u64;
+    let bits: Vec<u8> = (0..bytes).map(|at| scrambled(u64::from(peer) << 32 | at) as u8).collect();
     let bits = Bitfield::from_bytes_lenient(&bits, pieces).expect("the length is right");
     Message::Bitfield(bits.as_bytes().to_vec().into())
+}
+
+/// A number that looks random, and is the same each time: the end of splitmix64.
+fn scrambled(number: u64) -> u64 {
+    let mixed = (number ^ number >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ mixed >> 31
 }
 
 impl fmt::Display for Crowd {
