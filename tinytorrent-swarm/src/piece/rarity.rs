@@ -21,10 +21,8 @@ pub(crate) struct Rarity {
     order: Vec<PieceIndex>,
     /// The last one ends where `order` does.
     groups: Vec<Group>,
-    /// The place of each piece in `order`.
-    places: Vec<u32>,
-    /// Peers that have each piece, seeds apart.
-    availability: Vec<u32>,
+    /// The standing of each piece.
+    standings: Vec<Standing>,
     /// Pieces that may be started.
     startable: u32,
     /// The first group with a piece that may be started, if there is one.
@@ -36,6 +34,15 @@ pub(crate) struct Rarity {
     recent: VecDeque<PieceIndex>,
     /// No piece before this one may be started.
     first: u32,
+}
+
+/// The standing of one piece; both numbers lie together, as most questions need both.
+#[derive(Debug, Clone, Copy)]
+struct Standing {
+    /// The place in `order`.
+    place: u32,
+    /// Peers that have the piece, seeds apart.
+    availability: u32,
 }
 
 /// The pieces of one availability. They begin where the group before them ends.
@@ -56,8 +63,7 @@ impl Rarity {
         Self {
             order: geometry.pieces().collect(),
             groups: vec![Group { startable_end: 0, end: piece_count }],
-            places: (0..piece_count).collect(),
-            availability: vec![0; piece_count as usize],
+            standings: (0..piece_count).map(|place| Standing { place, availability: 0 }).collect(),
             startable: 0,
             rarest: 0,
             seeds: 0,
@@ -92,7 +98,8 @@ impl Rarity {
 
     /// Whether the piece may be started.
     pub(crate) fn contains(&self, piece: PieceIndex) -> bool {
-        self.place(piece) < self.groups[self.group(piece)].startable_end
+        let Standing { place, availability } = self.standings[piece.as_usize()];
+        place < self.groups[availability as usize].startable_end
     }
 
     /// Whether there is nothing left to start.
@@ -115,13 +122,13 @@ impl Rarity {
 
     /// Where a startable piece stands in the order: rarest first.
     pub(crate) fn place(&self, piece: PieceIndex) -> u32 {
-        self.places[piece.as_usize()]
+        self.standings[piece.as_usize()].place
     }
 
     /// Peers that have this piece.
     #[cfg(test)]
     pub(crate) fn availability(&self, piece: PieceIndex) -> u32 {
-        self.availability[piece.as_usize()] + self.seeds
+        self.standings[piece.as_usize()].availability + self.seeds
     }
 
     /// Counts the pieces of a peer that came.
@@ -165,7 +172,7 @@ impl Rarity {
         let last = self.groups[group].end - 1;
         self.swap(piece, last);
         self.groups[group].end = last;
-        self.availability[piece.as_usize()] += 1;
+        self.standings[piece.as_usize()].availability += 1;
         if is_startable {
             self.shuffle_in(piece, chance);
         } else {
@@ -184,7 +191,7 @@ impl Rarity {
         // The first of its group becomes the last of the one before.
         self.swap(piece, self.start(group));
         self.groups[group - 1].end += 1;
-        self.availability[piece.as_usize()] -= 1;
+        self.standings[piece.as_usize()].availability -= 1;
         if is_startable {
             self.make_startable(piece, group - 1);
             self.shuffle_in(piece, chance);
@@ -240,7 +247,7 @@ impl Rarity {
     }
 
     fn group(&self, piece: PieceIndex) -> usize {
-        self.availability[piece.as_usize()] as usize
+        self.standings[piece.as_usize()].availability as usize
     }
 
     fn start(&self, group: usize) -> u32 {
@@ -276,8 +283,8 @@ impl Rarity {
         let before = self.place(piece);
         let other = std::mem::replace(&mut self.order[place as usize], piece);
         self.order[before as usize] = other;
-        self.places[other.as_usize()] = before;
-        self.places[piece.as_usize()] = place;
+        self.standings[other.as_usize()].place = before;
+        self.standings[piece.as_usize()].place = place;
     }
 
     /// Trades places with a random piece of the same group that may be started too.
