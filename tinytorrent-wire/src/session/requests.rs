@@ -98,8 +98,7 @@ impl Requests {
     /// Takes out the request that a reject answers, and returns its state. If the same block was requested
     /// again after a cancel, the reject answers the cancelled request.
     pub(super) fn take(&mut self, request: Request) -> Option<State> {
-        if let Some(at) = self.begun.iter().position(|begun| *begun == request) {
-            self.begun.remove(at);
+        if self.end_begun(request) {
             return Some(State::Open);
         }
         let at = self.find(request, |state| state != State::Open);
@@ -107,14 +106,23 @@ impl Requests {
         self.remove(at).map(|entry| entry.state)
     }
 
+    /// Takes out a request whose answer has begun. Returns false if there is none.
+    fn end_begun(&mut self, request: Request) -> bool {
+        let at = self.begun.iter().position(|begun| *begun == request);
+        at.map(|at| self.begun.remove(at)).is_some()
+    }
+
     fn find(&self, request: Request, is_fit: impl Fn(State) -> bool) -> Option<usize> {
         self.queue.iter().position(|entry| entry.request == request && is_fit(entry.state))
     }
 
-    /// Takes out the request that a block answers. If the same block was requested again after a cancel, the
-    /// block answers the open request.
+    /// Takes out the request that a block answers. Where the same block was requested again after a
+    /// cancel, it answers the one whose answer has begun, and else what is open.
     pub(super) fn answer(&mut self, block: PieceHeader) -> Answer {
         let request = block.request();
+        if self.end_begun(request) {
+            return Answer::Exact;
+        }
         let is_open = |state| state == State::Open;
         if let Some(at) = self.find(request, is_open) {
             self.remove(at);
@@ -235,6 +243,19 @@ mod tests {
         assert_eq!(again.take(request(0)), Some(State::Cancelled));
         assert!(matches!(again.answer(request(0).into()), Answer::Exact));
         assert_eq!((requests.open_count(), again.open_count()), (2, 2));
+    }
+
+    #[test]
+    fn a_block_answers_the_one_whose_answer_has_begun() {
+        // BEP 6: the second request has its own answer.
+        let mut requests = three();
+        assert_eq!(requests.begin(), Some(request(0)));
+        assert!(!requests.cancel(request(0), true), "its block is under way");
+        requests.push(request(0), State::Open);
+        assert!(matches!(requests.answer(request(0).into()), Answer::Exact));
+        assert_eq!((requests.begun().len(), requests.open_count()), (0, 3));
+        assert!(matches!(requests.answer(request(0).into()), Answer::Exact));
+        assert!(matches!(requests.answer(request(0).into()), Answer::None));
     }
 
     #[test]
