@@ -24,7 +24,7 @@ pub(crate) fn count(
     picker.add_peer(pieces);
     peer.pipeline.interesting = picker.count_wanted(pieces);
     // What was searched in vain was searched for other pieces.
-    peer.pipeline.search.searched = None;
+    peer.pipeline.search.restart();
     follow(now, peer, picker, download, out)
 }
 
@@ -44,12 +44,8 @@ pub(crate) fn on_have(
     out: &mut Outbox,
     piece: PieceIndex,
 ) -> Then {
-    picker.peer_gained(piece);
+    picker.peer_gained(piece, &mut peer.pipeline.search);
     peer.pipeline.interesting += u32::from(picker.wants(piece));
-    // Any other piece changes nothing about a search for one to start.
-    if picker.is_startable(piece) {
-        peer.pipeline.search.searched = None;
-    }
     download.has_room(peer);
     follow(now, peer, picker, download, out)
 }

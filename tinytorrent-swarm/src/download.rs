@@ -376,7 +376,7 @@ impl Download {
                 "interest is counted"
             );
             assert!(count as u32 <= peer.pipeline.interesting);
-            picker.check_search(pieces, peer.pipeline.search.searched);
+            picker.check_search(pieces, &peer.pipeline.search);
             for block in peer.requested() {
                 assert!(picker.is_requested(peer.key, block), "a request in flight is known");
             }

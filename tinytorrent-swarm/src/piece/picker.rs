@@ -139,8 +139,13 @@ impl Picker {
     }
 
     /// A peer announced a piece that it did not have before.
-    pub(crate) fn peer_gained(&mut self, piece: PieceIndex) {
+    pub(crate) fn peer_gained(&mut self, piece: PieceIndex, search: &mut Search) {
         self.rarity.add_have(piece, &mut self.chance);
+        // Any other piece changes nothing about a search for one to start.
+        if self.rarity.contains(piece) {
+            search.searched = None;
+            self.rarity.lower(&mut search.floor, piece);
+        }
     }
 
     /// A peer gave up a piece (BEP 54), and has these left. `was_seed`: it counted as one that has all.
@@ -152,11 +157,6 @@ impl Picker {
         } else {
             self.rarity.remove_have(piece, &mut self.chance);
         }
-    }
-
-    /// Whether the piece may be started.
-    pub(crate) fn is_startable(&self, piece: PieceIndex) -> bool {
-        self.rarity.contains(piece)
     }
 
     /// Some block is on the disk already, from an earlier run.

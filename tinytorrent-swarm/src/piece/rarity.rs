@@ -28,9 +28,10 @@ pub(crate) struct Rarity {
     /// The first group with a piece that may be started, if there is one.
     rarest: usize,
     seeds: u32,
-    /// Counts what has been put in, so that a search that found nothing need not be repeated.
+    /// Counts what has been put in or has become rarer, so that a search that found nothing need not be
+    /// repeated.
     generation: u64,
-    /// What was put in lately, the latest last: all that such a search has to look at again.
+    /// What did so lately, the latest last: all that such a search has to look at again.
     recent: VecDeque<PieceIndex>,
     /// No piece before this one may be started.
     first: u32,
@@ -51,6 +52,14 @@ struct Group {
     /// The end of those that may be started.
     startable_end: u32,
     end: u32,
+}
+
+/// The availability below which a peer has nothing that may be started, as of a generation. What was put
+/// in since counts besides.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Floor {
+    group: usize,
+    generation: u64,
 }
 
 /// How many of the pieces put in to remember: more than one peer that leaves gives back.
@@ -80,12 +89,17 @@ impl Rarity {
         self.startable += 1;
         self.make_startable(piece, group);
         self.shuffle_in(piece, chance);
+        self.note(piece);
+        self.first = self.first.min(piece.get());
+    }
+
+    /// Remembers a piece that searches have to look at again.
+    fn note(&mut self, piece: PieceIndex) {
         self.generation += 1;
         if self.recent.len() == MAX_RECENT {
             self.recent.pop_front();
         }
         self.recent.push_back(piece);
-        self.first = self.first.min(piece.get());
     }
 
     /// Takes a piece out: it was started, or is not wanted any more.
@@ -107,13 +121,13 @@ impl Rarity {
         self.startable == 0
     }
 
-    /// Changes whenever a piece is put in.
+    /// Changes whenever a piece is put in or becomes rarer.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// The startable pieces among those put in since `generation`: all there can be for a peer for
-    /// whom nothing was found then. `None` if there were too many to know them.
+    /// The startable pieces among those put in since `generation`, and those that became rarer: all there
+    /// can be for a peer for whom nothing was found then. `None` if there were too many to know them.
     pub(crate) fn put_in_since(&self, generation: u64) -> Option<impl Iterator<Item = PieceIndex>> {
         let put_in = usize::try_from(self.generation - generation).ok()?;
         let known = self.recent.len().checked_sub(put_in)?;
@@ -195,15 +209,41 @@ impl Rarity {
         if is_startable {
             self.make_startable(piece, group - 1);
             self.shuffle_in(piece, chance);
+            self.note(piece);
         }
         self.find_rarest();
     }
 
-    /// The rarest startable piece that the peer has, all of whose pieces are counted.
-    pub(crate) fn rarest(&self, peer: &Pieces) -> Option<PieceIndex> {
+    /// The rarest startable piece that the peer has, all of whose pieces are counted. `floor` is where the
+    /// last search ended: among the rarest there may be any number of pieces that the peer lacks.
+    pub(crate) fn rarest(&self, peer: &Pieces, floor: &mut Floor) -> Option<PieceIndex> {
+        let group = self.raised(peer, *floor);
+        let found = self.startable_from(group).find(|&piece| peer.contains(piece));
+        let group = found.map_or(group, |piece| self.group(piece));
+        *floor = Floor { group, generation: self.generation };
+        found
+    }
+
+    /// The availability below which the peer has nothing that may be started.
+    fn raised(&self, peer: &Pieces, floor: Floor) -> usize {
         // Each piece of a peer that is no seed counts: it has none of availability zero.
-        let first = usize::from(matches!(peer, Pieces::Some(_)));
-        self.startable_from(first).find(|&piece| peer.contains(piece))
+        let least = usize::from(matches!(peer, Pieces::Some(_)));
+        let Some(news) = self.put_in_since(floor.generation) else { return least };
+        let of_peer = news.filter(|&piece| peer.contains(piece)).map(|piece| self.group(piece));
+        of_peer.fold(floor.group.max(least), usize::min)
+    }
+
+    /// A peer has got a startable piece.
+    pub(crate) fn lower(&self, floor: &mut Floor, piece: PieceIndex) {
+        floor.group = floor.group.min(self.group(piece));
+    }
+
+    /// Panics if a search for this peer would overlook a piece.
+    pub(crate) fn check_floor(&self, peer: &Pieces, floor: Floor) {
+        let group = self.raised(peer, floor);
+        for piece in self.startable().filter(|&piece| peer.contains(piece)) {
+            assert!(self.group(piece) >= group, "piece {piece} is overlooked");
+        }
     }
 
     /// Any startable piece that the peer has: a random one, or near to it.
@@ -315,93 +355,4 @@ impl Rarity {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use rand::SeedableRng;
-    use rand::rngs::StdRng;
-    use tinytorrent_types::Bitfield;
-
-    use super::*;
-
-    const PIECES: u32 = 12;
-
-    fn geometry() -> Geometry {
-        Geometry::new(PIECES.into(), 1).unwrap()
-    }
-
-    #[derive(Debug, Clone)]
-    enum Step {
-        Insert(u32),
-        Remove(u32),
-        Have(u32),
-        Lose(u32),
-    }
-
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let step = (0..4, 0..PIECES).prop_map(|(kind, piece)| match kind {
-            0 => Step::Insert(piece),
-            1 => Step::Remove(piece),
-            2 => Step::Have(piece),
-            _ => Step::Lose(piece),
-        });
-        prop::collection::vec(step, 0..200)
-    }
-
-    proptest! {
-        #[test]
-        fn the_order_is_by_availability_whatever_happens(steps in steps(), seed: u64) {
-            let (geometry, mut chance) = (geometry(), StdRng::seed_from_u64(seed));
-            let mut rarity = Rarity::new(&geometry);
-            for step in steps {
-                match step {
-                    Step::Insert(n) => {
-                        let piece = geometry.piece(n).unwrap();
-                        if !rarity.contains(piece) { rarity.insert(piece, &mut chance) }
-                    }
-                    Step::Remove(n) => {
-                        let piece = geometry.piece(n).unwrap();
-                        if rarity.contains(piece) { rarity.remove(piece) }
-                    }
-                    Step::Have(n) => rarity.add_have(geometry.piece(n).unwrap(), &mut chance),
-                    Step::Lose(n) => {
-                        let piece = geometry.piece(n).unwrap();
-                        if rarity.availability(piece) > 0 { rarity.remove_have(piece, &mut chance) }
-                    }
-                }
-                rarity.check_invariants();
-                let least = geometry.pieces().filter(|&p| rarity.contains(p))
-                    .map(|p| rarity.availability(p)).min();
-                let picked = rarity.rarest(&Pieces::all(PIECES)).map(|p| rarity.availability(p));
-                prop_assert_eq!(picked, least);
-            }
-        }
-    }
-
-    #[test]
-    fn a_peer_is_asked_for_the_rarest_piece_it_has() {
-        let (geometry, mut chance) = (geometry(), StdRng::seed_from_u64(1));
-        let mut rarity = Rarity::new(&geometry);
-        geometry.pieces().for_each(|piece| rarity.insert(piece, &mut chance));
-        let mut peer = Bitfield::new(PIECES);
-        for index in [3, 7] {
-            let piece = geometry.piece(index).unwrap();
-            peer.insert(piece);
-            rarity.add_have(piece, &mut chance);
-        }
-        rarity.add_have(geometry.piece(3).unwrap(), &mut chance);
-        assert_eq!(rarity.rarest(&peer.clone().into()).unwrap().get(), 7);
-        assert_eq!(rarity.first(&peer.into(), &geometry).unwrap().get(), 3);
-    }
-
-    #[test]
-    fn equals_come_in_random_order() {
-        let first_of = |seed| {
-            let mut chance = StdRng::seed_from_u64(seed);
-            let mut rarity = Rarity::new(&geometry());
-            geometry().pieces().for_each(|piece| rarity.insert(piece, &mut chance));
-            rarity.rarest(&Pieces::all(PIECES)).unwrap()
-        };
-        let firsts: std::collections::HashSet<_> = (0..100).map(first_of).collect();
-        assert!(firsts.len() > 6);
-    }
-}
+mod tests;

@@ -1,5 +1,7 @@
 use tinytorrent_types::PieceIndex;
 
+use super::rarity::Floor;
+
 /// The state of the search for blocks to ask one peer for.
 #[derive(Debug, Default)]
 pub(crate) struct Search {
@@ -8,6 +10,8 @@ pub(crate) struct Search {
     /// The generation of the startable pieces at the last search among all of them, if it found
     /// nothing and the peer has got none of them since.
     pub(crate) searched: Option<u64>,
+    /// How rare the pieces of the peer can be that may be started.
+    pub(super) floor: Floor,
     /// Pieces that the peer wants to be asked for (BEP 6), the latest last; [`MAX_SUGGESTED`] at most.
     suggested: Vec<PieceIndex>,
 }
@@ -16,6 +20,12 @@ pub(crate) struct Search {
 const MAX_SUGGESTED: usize = 16;
 
 impl Search {
+    /// All pieces of the peer are counted anew.
+    pub(crate) fn restart(&mut self) {
+        self.searched = None;
+        self.floor = Floor::default();
+    }
+
     /// Takes in a suggestion. The oldest makes room.
     pub(crate) fn suggest(&mut self, piece: PieceIndex) {
         self.suggested.retain(|suggested| *suggested != piece);

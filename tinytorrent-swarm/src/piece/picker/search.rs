@@ -3,7 +3,7 @@
 use tinytorrent_types::PieceIndex;
 
 use super::{Picker, PickerPeer};
-use crate::piece::Pieces;
+use crate::piece::{Pieces, Search};
 
 /// The first pieces are random ones, so that there is soon something to trade (BEP 3, S-22).
 const RANDOM_FIRST: u32 = 4;
@@ -58,7 +58,7 @@ impl Picker {
         }
     }
 
-    fn best_startable(&mut self, peer: &PickerPeer<'_>) -> Option<PieceIndex> {
+    fn best_startable(&mut self, peer: &mut PickerPeer<'_>) -> Option<PieceIndex> {
         if self.sequential {
             return self.rarity.first(peer.pieces, &self.geometry);
         }
@@ -68,7 +68,7 @@ impl Picker {
         if self.have.count() < RANDOM_FIRST {
             return self.rarity.random(peer.pieces, &mut self.chance);
         }
-        self.rarity.rarest(peer.pieces)
+        self.rarity.rarest(peer.pieces, &mut peer.search.floor)
     }
 
     fn next_in_stretch(&self, peer: &PickerPeer<'_>) -> Option<PieceIndex> {
@@ -83,8 +83,11 @@ impl Picker {
     }
 
     /// Panics if a search for this peer would find what it does not look at.
-    pub(crate) fn check_search(&self, pieces: &Pieces, searched: Option<u64>) {
-        let Some(news) = searched.and_then(|since| self.rarity.put_in_since(since)) else { return };
+    pub(crate) fn check_search(&self, pieces: &Pieces, search: &Search) {
+        self.rarity.check_floor(pieces, search.floor);
+        let Some(news) = search.searched.and_then(|since| self.rarity.put_in_since(since)) else {
+            return;
+        };
         let news: Vec<_> = news.collect();
         let startable = self.geometry.pieces().filter(|&piece| self.rarity.contains(piece));
         for piece in startable.filter(|&piece| pieces.contains(piece)) {
