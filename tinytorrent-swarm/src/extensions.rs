@@ -91,18 +91,17 @@ pub(crate) fn send_upload_only(now: Instant, peer: &mut Peer, out: &mut Outbox) 
     }
 }
 
-/// Tells a peer that we do not have a piece any more (BEP 54), if it understands and was told that we
-/// have it.
+/// Takes back that we have a piece, and tells a peer so if it understands (BEP 54). Requests for the piece
+/// are refused from now on, whether or not it could be told.
 pub(crate) fn send_dont_have(now: Instant, peer: &mut Peer, out: &mut Outbox, piece: PieceIndex) {
-    let was_told =
-        |peer: &Peer| peer.session.pieces(Side::Us).is_some_and(|pieces| pieces.contains(piece));
-    let Some(id) = peer.extensions.id(Extension::DontHave).filter(|_| was_told(peer)) else {
-        return;
-    };
+    if !peer.session.pieces(Side::Us).is_some_and(|pieces| pieces.contains(piece)) {
+        return; // it was not told that we have it
+    }
     // The session has to know first: a reject that it does not expect would be a breach of ours.
     peer.session.handle_dont_have(Side::Us, piece.get());
-    let message: Message = ExtensionMessage::dont_have(id, piece.get()).into();
-    out.send(now, peer, message);
+    if let Some(id) = peer.extensions.id(Extension::DontHave) {
+        out.send(now, peer, ExtensionMessage::dont_have(id, piece.get()).into());
+    }
     // With the fast extension, requests for it are still to be answered; without it, none is left.
     let is_lost = |request: &Request| request.index == piece.get();
     let lost: Vec<_> = peer.session.waiting_requests().filter(is_lost).collect();
@@ -163,5 +162,21 @@ mod tests {
         );
         send_dont_have(now, &mut peer, &mut out, piece);
         assert!(out.take_messages(peer.key).is_empty(), "once");
+    }
+
+    #[test]
+    fn a_lost_piece_is_not_served_to_those_who_cannot_be_told() {
+        // BEP 54 is an extension; BEP 6 has an answer for each request.
+        let (now, mut out) = (Instant::now(), Outbox::default());
+        let mut peer = leech(now, 1, &Geometry::new(4 << 14, 1 << 14).unwrap());
+        out.send(now, &mut peer, Message::Unchoke);
+        let piece = peer.session.geometry().unwrap().piece(2).unwrap();
+        let request = |begin| tinytorrent_wire::Request { index: 2, begin, length: 1 << 13 };
+        peer.session.handle_received(&Message::Request(request(0))).unwrap();
+        out.take_actions();
+        send_dont_have(now, &mut peer, &mut out, piece);
+        assert_eq!(out.take_messages(peer.key), [Message::Reject(request(0))]);
+        let verdict = peer.session.handle_received(&Message::Request(request(1 << 13))).unwrap();
+        assert!(matches!(verdict, tinytorrent_wire::session::Verdict::Refuse(_)));
     }
 }
