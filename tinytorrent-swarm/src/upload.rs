@@ -239,10 +239,9 @@ impl Upload {
             // Only now is the request answered: a choke before would have had it rejected.
             let judged = peer.session.handle_sent_block(request.into());
             debug_assert!(judged.is_ok(), "{judged:?}");
-        } else if peer.is_fast() {
-            reject(now, peer, out, request);
         } else {
             peer.session.drop_answer(request);
+            reject(now, peer, out, request);
         }
         self.serve(now, peer, out);
     }

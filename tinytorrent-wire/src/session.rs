@@ -177,12 +177,10 @@ impl Session {
         self.theirs.requests.begin()
     }
 
-    /// Forgets a request of the peer that cannot be served. Only without the fast extension, which has a
-    /// message for that.
+    /// Gives up an answer that has begun. With the fast extension a reject is due now; without it there is
+    /// no word for that, and the request is forgotten.
     pub fn drop_answer(&mut self, request: Request) {
-        // BEP 6 demands a reject, which ends the request by itself.
-        debug_assert!(!self.features.contains(Feature::Fast), "a reject is due");
-        self.theirs.requests.take(request);
+        self.theirs.requests.give_up(request, self.features.contains(Feature::Fast));
     }
 
     /// Requests of the peer whose answer has begun.

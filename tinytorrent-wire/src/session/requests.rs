@@ -95,15 +95,22 @@ impl Requests {
         Some(request)
     }
 
-    /// Takes out the request that a reject answers, and returns its state. If the same block was requested
-    /// again after a cancel, the reject answers the cancelled request.
+    /// Takes out the request that a reject answers. Gives its state. Where the same block was requested
+    /// again after a cancel, the reject answers what was cancelled. One whose answer has begun comes last: it
+    /// is to be given up before.
     pub(super) fn take(&mut self, request: Request) -> Option<State> {
-        if self.end_begun(request) {
-            return Some(State::Open);
-        }
         let at = self.find(request, |state| state != State::Open);
-        let at = at.or_else(|| self.find(request, |state| state == State::Open))?;
-        self.remove(at).map(|entry| entry.state)
+        match at.or_else(|| self.find(request, |state| state == State::Open)) {
+            Some(at) => self.remove(at).map(|entry| entry.state),
+            None => self.end_begun(request).then_some(State::Open),
+        }
+    }
+
+    /// Gives up an answer that has begun. The request is refused if an answer is due all the same.
+    pub(super) fn give_up(&mut self, request: Request, answer_is_due: bool) {
+        if self.end_begun(request) && answer_is_due {
+            self.queue.push_front(Entry { request, state: State::Refused });
+        }
     }
 
     /// Takes out a request whose answer has begun. Returns false if there is none.
@@ -256,6 +263,23 @@ mod tests {
         assert_eq!((requests.begun().len(), requests.open_count()), (0, 3));
         assert!(matches!(requests.answer(request(0).into()), Answer::Exact));
         assert!(matches!(requests.answer(request(0).into()), Answer::None));
+    }
+
+    #[test]
+    fn a_reject_leaves_the_answer_alone_that_has_begun() {
+        let mut requests = three();
+        assert_eq!(requests.begin(), Some(request(0)));
+        requests.push(request(0), State::Open);
+        assert!(requests.cancel(request(0), true), "the second one is withdrawn");
+        assert_eq!(requests.take(request(0)), Some(State::Cancelled));
+        assert_eq!(requests.begun(), [request(0)]);
+        requests.push(request(0), State::Open);
+        assert_eq!(requests.take(request(0)), Some(State::Open));
+        assert_eq!(requests.begun(), [request(0)]);
+        requests.push(request(0), State::Open);
+        requests.give_up(request(0), true);
+        assert_eq!(requests.take(request(0)), Some(State::Refused));
+        assert_eq!((requests.begun().len(), requests.open_count()), (0, 3));
     }
 
     #[test]
