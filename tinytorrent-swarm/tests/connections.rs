@@ -10,7 +10,7 @@ use std::time::Duration;
 use play::Play;
 use tinytorrent_swarm::{Action, ConnectionError, Event, Input, LeaveReason, PeerKey};
 use tinytorrent_types::PeerId;
-use tinytorrent_wire::Feature;
+use tinytorrent_wire::{Feature, Message};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -235,4 +235,16 @@ fn strangers_that_never_shake_hands_do_not_keep_us_from_dialing() {
         play.tell(Input::PeersFound { source, addresses });
     }
     assert_eq!(dials(&play), 5);
+}
+
+#[test]
+fn a_peer_that_named_no_such_piece_before_the_metadata_is_left_when_it_comes() {
+    let mut play = Play::without_content(|_| {});
+    let liar = play.join(&[]);
+    for index in [0, 99] {
+        play.say(liar, Message::Have(index));
+    }
+    play.open(false);
+    assert!(matches!(play.left(liar), Some(LeaveReason::Violation(_))));
+    play.swarm.check_invariants();
 }

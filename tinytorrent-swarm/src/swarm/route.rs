@@ -129,6 +129,8 @@ impl Swarm {
         let out = &mut self.out;
         exchange::begin(now, peer, out, self.extensions.may_exchange(about.is_private));
         if let Err(violation) = peer.session.learn_geometry(picker.geometry().clone()) {
+            // Leaving takes its pieces out of the count.
+            availability::count(now, peer, picker, &mut self.download, out);
             return self.leave(key, LeaveReason::Violation(violation));
         }
         let then = availability::count(now, peer, picker, &mut self.download, out);
