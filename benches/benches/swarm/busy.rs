@@ -33,7 +33,8 @@ pub(crate) struct Busy {
     blocks: u32,
     received: u32,
     verified: u32,
-    pub(crate) other_messages: u64,
+    /// Messages so far that tell peers of a piece.
+    pub(crate) haves: u64,
 }
 
 /// Blocks a second that each peer sends.
@@ -68,7 +69,7 @@ impl Busy {
             blocks: (length / 16_384) as u32,
             received: 0,
             verified: 0,
-            other_messages: 0,
+            haves: 0,
         };
         for peer in 0..peers {
             let is_partial = crowd == Crowd::HalfPartial && peer % 2 == 1;
@@ -148,7 +149,8 @@ impl Busy {
                     self.asked.push_back((peer, request));
                 }
                 Action::Disconnect { reason, .. } => panic!("{reason}"),
-                _ => self.other_messages += 1,
+                Action::Send { message: Message::Have(_), .. } => self.haves += 1,
+                _ => {}
             }
         }
         while self.swarm.poll_event().is_some() {}
