@@ -96,7 +96,8 @@ impl Download {
 
     /// Does what is due.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        if self.limit.is_ready(now) || self.end_game.is_due(now) {
+        let (is_ready, is_due) = (self.limit.is_ready(now), self.end_game.is_due(now));
+        if is_ready || is_due {
             self.refill.add_all();
         }
     }

@@ -44,7 +44,9 @@ impl Limiter {
 
     /// Returns true, once, when those that were turned away may try again.
     pub(crate) fn is_ready(&mut self, now: Instant) -> bool {
-        let is_ready = self.has_waiting && self.ready_at().is_none_or(|ready| ready <= now);
+        let lets_through = self.bytes_per_second != Some(0);
+        let is_ready =
+            self.has_waiting && lets_through && self.ready_at().is_none_or(|ready| ready <= now);
         self.has_waiting &= !is_ready;
         is_ready
     }
@@ -120,5 +122,6 @@ mod tests {
         let mut paused = Limiter::new(Some(0));
         assert!(!paused.take(now + Duration::from_secs(99), 1));
         assert_eq!(paused.ready_at(), None);
+        assert!(!paused.is_ready(now + Duration::from_secs(99)), "it never is");
     }
 }

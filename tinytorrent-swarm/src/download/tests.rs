@@ -224,3 +224,22 @@ fn a_piece_that_fails_is_asked_of_one_peer() {
     assert_eq!(scene.out.poll_event(), Some(Event::PieceFailed { piece }));
     assert_eq!((scene.download.hash_failures(), scene.download.wasted()), (1, 4 * BLOCK));
 }
+
+#[test]
+fn a_limit_of_zero_leaves_nothing_due() {
+    // S-24: the driver would wake up without end.
+    let mut scene = Scene::new(3, |_| {});
+    scene.refill();
+    scene.download.set_limit(Some(0));
+    scene.refill();
+    let due = scene.download.poll_timeout().expect("the end game looks again");
+    scene.download.handle_timeout(due);
+    assert_eq!(scene.download.poll_timeout(), None);
+    scene.now = due;
+    scene.refill();
+    scene.download.handle_timeout(due + Duration::from_secs(60));
+    assert!(
+        scene.download.refill.is_empty(),
+        "nobody is asked as long as nothing may be asked for"
+    );
+}
