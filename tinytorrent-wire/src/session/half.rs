@@ -68,9 +68,13 @@ impl Half {
         self.rejects = 0;
         match self.requests.answer(block) {
             Answer::Exact => Ok(Verdict::Legal),
-            Answer::Short(request) => {
+            Answer::Short(request, state) => {
                 let rule = if block.length == 0 { Rule::PieceNotEmpty } else { Rule::PieceLength };
-                Err(Breach { rule, verdict: Verdict::Void(vec![request]) })
+                let verdict = match state {
+                    State::Open => Verdict::Void(vec![request]),
+                    State::Cancelled | State::Refused => Verdict::Ignore(Ignored::Withdrawn),
+                };
+                Err(Breach { rule, verdict })
             }
             Answer::None if is_fast => Err(Breach::ignored(Rule::PieceRequested)),
             Answer::None => {

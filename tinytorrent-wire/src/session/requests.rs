@@ -46,8 +46,8 @@ pub(super) enum State {
 pub(super) enum Answer {
     /// A request that is open, or was until a choke or a cancel.
     Exact,
-    /// A request that is longer than the block.
-    Short(Request),
+    /// A request that is longer than the block; and its state.
+    Short(Request, State),
     None,
 }
 
@@ -146,8 +146,10 @@ impl Requests {
             (entry.request.index, entry.request.begin) == (block.index, block.begin)
                 && entry.request.length > block.length
         };
-        match self.queue.iter().position(covers).and_then(|at| self.remove(at)) {
-            Some(entry) => Answer::Short(entry.request),
+        let is_open = |entry: &Entry| covers(entry) && entry.state == State::Open;
+        let at = self.queue.iter().position(is_open);
+        match at.or_else(|| self.queue.iter().position(covers)).and_then(|at| self.remove(at)) {
+            Some(entry) => Answer::Short(entry.request, entry.state),
             None => Answer::None,
         }
     }
@@ -280,6 +282,19 @@ mod tests {
         requests.give_up(request(0), true);
         assert_eq!(requests.take(request(0)), Some(State::Refused));
         assert_eq!((requests.begun().len(), requests.open_count()), (0, 3));
+    }
+
+    #[test]
+    fn a_short_block_answers_the_open_one_of_two() {
+        let mut requests = three();
+        assert!(requests.cancel(request(0), true));
+        requests.push(request(0), State::Open);
+        let short = PieceHeader { index: 0, begin: 0, length: 9 };
+        for state in [State::Open, State::Cancelled] {
+            let Answer::Short(answered, found) = requests.answer(short) else { panic!() };
+            assert_eq!((answered, found), (request(0), state));
+        }
+        assert!(matches!(requests.answer(short), Answer::None));
     }
 
     #[test]

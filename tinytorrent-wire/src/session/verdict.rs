@@ -45,7 +45,7 @@ pub enum Ignored {
     Known,
     /// A block without a request, without the fast extension. It may be late.
     Late,
-    /// A reject of a cancelled request, which is its due answer (BEP 6).
+    /// A reject of a cancelled request, which is its due answer (BEP 6); or a block that is too short for it.
     Withdrawn,
     /// A cancel of a request that is not open, or whose answer has begun.
     NothingToCancel,
