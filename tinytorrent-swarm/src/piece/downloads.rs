@@ -1,4 +1,4 @@
-use tinytorrent_types::{Geometry, PieceIndex};
+use tinytorrent_types::{BlockInfo, Geometry, PieceIndex};
 
 use super::download::{Download, Lead, Sender, Shelf};
 use crate::PeerKey;
@@ -130,6 +130,17 @@ impl Downloads {
         if self.get(piece).is_some_and(|download| self.lead(download).is_none()) {
             self.set_lead(piece, peer);
         }
+    }
+
+    /// Another peer is asked for a block instead of the one that was. Returns false if nobody is awaited.
+    pub(crate) fn reassign(&mut self, block: BlockInfo, to: PeerKey) -> bool {
+        let Some(download) = self.get_mut(block.piece()) else { return false };
+        let is_reassigned = download.reassign(block, to);
+        if is_reassigned && download.single_source {
+            // What is left has to come from the other now: a peer that does not send it proves nothing.
+            self.set_lead(block.piece(), to);
+        }
+        is_reassigned
     }
 
     /// Nothing is led by this peer any more.
@@ -284,6 +295,25 @@ mod tests {
         downloads.offer_lead(piece, PeerKey::new(4, 0));
         downloads.check_invariants();
         assert!(downloads.is_open_for(piece, peer), "it may lead again");
+    }
+
+    #[test]
+    fn a_proof_passes_to_the_peer_that_takes_over() {
+        let (geometry, mut downloads) = downloads();
+        let (first, second) = (PeerKey::new(1, 0), PeerKey::new(2, 0));
+        let piece = geometry.piece(0).unwrap();
+        downloads.start(piece, &geometry);
+        downloads.set_lead(piece, first);
+        let download = downloads.get_mut(piece).unwrap();
+        download.single_source = true;
+        let block = download.request_free(first, &geometry).unwrap();
+        assert!(downloads.reassign(block, second));
+        assert!(downloads.is_open_for(piece, second) && !downloads.is_open_for(piece, first));
+        let download = downloads.get_mut(piece).unwrap();
+        assert!(download.single_source, "what is left comes from one peer all the same");
+        download.receive(Some(second), block);
+        assert!(!downloads.reassign(block, first), "it is not awaited any more");
+        downloads.check_invariants();
     }
 
     #[test]

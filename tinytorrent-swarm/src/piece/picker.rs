@@ -197,17 +197,8 @@ impl Picker {
     }
 
     /// Whether this block may be asked of another peer, who has its piece, instead.
-    ///
-    /// Of a piece that has to come from one peer, what is left has to come from the other then: a peer
-    /// that does not send it proves nothing.
     pub(crate) fn reassign(&mut self, block: BlockInfo, to: PeerKey) -> bool {
-        let piece = block.piece();
-        let Some(download) = self.downloads.get_mut(piece) else { return false };
-        let is_reassigned = download.reassign(block, to);
-        if is_reassigned && download.single_source {
-            self.downloads.set_lead(piece, to);
-        }
-        is_reassigned
+        self.downloads.reassign(block, to)
     }
 
     /// Returns true if this peer is the one that was asked for the block.
