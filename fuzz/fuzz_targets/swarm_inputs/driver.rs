@@ -68,7 +68,10 @@ impl Driver {
         let mut config = Config::new(hashes, PeerId::from_bytes([end as u8; 20]), u64::from(setup));
         let needs_metadata = end == 1 && setup & 1 != 0;
         config.max_peers(5).upload_slots(2).max_requests(8).store_budget(100_000);
-        config.needs_metadata(needs_metadata).sequential(setup & 2 != 0);
+        config
+            .needs_metadata(needs_metadata)
+            .sequential(setup & 2 != 0)
+            .sha1(tinytorrent_hash::sha1);
         config.trackers(vec![vec!["udp://192.0.2.1:1/a".into()], vec!["not a url".into()]]);
         let mut driver = Self {
             swarm: Swarm::new(now, config),
