@@ -28,7 +28,7 @@ pub(crate) struct Download {
     /// Every block is here, and the verdict is awaited.
     pub(super) is_verifying: bool,
     /// The list that it is on.
-    pub(super) shelf: Shelf,
+    pub(super) listing: Listing,
 }
 
 /// A peer that leads a piece, for as long as its term lasts.
@@ -40,12 +40,12 @@ pub(super) struct Lead {
 
 /// The list of pieces with a free block that a download is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Shelf {
+pub(super) enum Listing {
     /// None: no block is free.
     #[default]
     Closed,
     /// Pieces that no peer leads.
-    Unled,
+    Leaderless,
     /// Pieces that this peer leads.
     Led(PeerKey),
 }
@@ -68,7 +68,7 @@ impl Download {
             lead: None,
             single_source: false,
             is_verifying: false,
-            shelf: Shelf::Closed,
+            listing: Listing::Closed,
         };
         download.reset(piece, geometry);
         download
@@ -76,22 +76,14 @@ impl Download {
 
     /// Begins anew, with this piece: every block is free. The memory stays.
     pub(crate) fn reset(&mut self, piece: PieceIndex, geometry: &Geometry) {
-        let mut blocks = std::mem::take(&mut self.blocks);
         let count = geometry.block_count(piece);
-        blocks.clear();
-        blocks.resize(count as usize, Block::Free);
-        let shelf = self.shelf;
-        *self = Self {
-            piece,
-            blocks,
-            free: count,
-            received: 0,
-            cursor: 0,
-            lead: None,
-            single_source: false,
-            is_verifying: false,
-            shelf,
-        };
+        self.piece = piece;
+        self.blocks.clear();
+        self.blocks.resize(count as usize, Block::Free);
+        (self.free, self.received, self.cursor) = (count, 0, 0);
+        self.lead = None;
+        self.single_source = false;
+        self.is_verifying = false;
     }
 
     pub(crate) fn piece(&self) -> PieceIndex {

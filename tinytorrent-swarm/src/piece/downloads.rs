@@ -1,6 +1,6 @@
 use tinytorrent_types::{BlockInfo, Geometry, PieceIndex};
 
-use super::download::{Download, Lead, Sender, Shelf};
+use super::download::{Download, Lead, Listing, Sender};
 use crate::PeerKey;
 
 /// The pieces under way: being fetched, or waiting for their verdict.
@@ -17,7 +17,7 @@ pub(crate) struct Downloads {
     /// Pieces with a free block, ascending.
     open: Vec<PieceIndex>,
     /// Those of them that no peer leads, ascending.
-    unled: Vec<PieceIndex>,
+    leaderless: Vec<PieceIndex>,
     /// The lead of peers, by the slot of their key.
     leaders: Vec<Leader>,
 }
@@ -40,7 +40,7 @@ impl Downloads {
             downloads: Vec::new(),
             vacant: Vec::new(),
             open: Vec::new(),
-            unled: Vec::new(),
+            leaderless: Vec::new(),
             leaders: Vec::new(),
         }
     }
@@ -79,9 +79,9 @@ impl Downloads {
 
     /// Takes out a piece, fetched or given up.
     pub(crate) fn remove(&mut self, piece: PieceIndex) {
-        let shelf = self.find_mut(piece).map(|download| std::mem::take(&mut download.shelf));
-        if let Some(shelf) = shelf {
-            self.take_from(shelf, piece);
+        let listing = self.find_mut(piece).map(|download| std::mem::take(&mut download.listing));
+        if let Some(listing) = listing {
+            self.remove_from(listing, piece);
             let place = std::mem::replace(&mut self.places[piece.as_usize()], NONE);
             self.vacant.push(place);
         }
@@ -155,7 +155,7 @@ impl Downloads {
 
     /// Returns true if a piece that this peer leads has a free block.
     pub(crate) fn is_open_for(&self, piece: PieceIndex, peer: PeerKey) -> bool {
-        self.find(piece).is_some_and(|download| download.shelf == Shelf::Led(peer))
+        self.find(piece).is_some_and(|download| download.listing == Listing::Led(peer))
     }
 
     /// The pieces with a free block, ascending.
@@ -164,8 +164,8 @@ impl Downloads {
     }
 
     /// Those of them that no peer leads, ascending.
-    pub(crate) fn unled(&self) -> impl Iterator<Item = &Download> {
-        self.unled.iter().filter_map(|&piece| self.find(piece))
+    pub(crate) fn leaderless(&self) -> impl Iterator<Item = &Download> {
+        self.leaderless.iter().filter_map(|&piece| self.find(piece))
     }
 
     /// Those of them that this peer leads, in any order.
@@ -177,33 +177,34 @@ impl Downloads {
     /// Lists a piece where its state says it belongs.
     pub(crate) fn update(&mut self, piece: PieceIndex) {
         let Some(download) = self.find(piece) else { return };
-        let shelf = if download.is_verifying || !download.has_free() {
-            Shelf::Closed
+        let listing = if download.is_verifying || !download.has_free() {
+            Listing::Closed
         } else {
-            self.lead(download).map_or(Shelf::Unled, Shelf::Led)
+            self.lead(download).map_or(Listing::Leaderless, Listing::Led)
         };
-        if shelf == download.shelf {
+        if listing == download.listing {
             return;
         }
-        let before = self.find_mut(piece).map(|found| std::mem::replace(&mut found.shelf, shelf));
-        self.take_from(before.unwrap_or_default(), piece);
-        self.put_on(shelf, piece);
+        let before =
+            self.find_mut(piece).map(|found| std::mem::replace(&mut found.listing, listing));
+        self.remove_from(before.unwrap_or_default(), piece);
+        self.add_to(listing, piece);
     }
 
-    fn put_on(&mut self, shelf: Shelf, piece: PieceIndex) {
-        match shelf {
-            Shelf::Closed => return,
-            Shelf::Unled => insert_sorted(&mut self.unled, piece),
-            Shelf::Led(peer) => self.leaders[peer.slot()].open.push(piece),
+    fn add_to(&mut self, listing: Listing, piece: PieceIndex) {
+        match listing {
+            Listing::Closed => return,
+            Listing::Leaderless => insert_sorted(&mut self.leaderless, piece),
+            Listing::Led(peer) => self.leaders[peer.slot()].open.push(piece),
         }
         insert_sorted(&mut self.open, piece);
     }
 
-    fn take_from(&mut self, shelf: Shelf, piece: PieceIndex) {
-        match shelf {
-            Shelf::Closed => return,
-            Shelf::Unled => remove_sorted(&mut self.unled, piece),
-            Shelf::Led(peer) => self.leaders[peer.slot()].open.retain(|&led| led != piece),
+    fn remove_from(&mut self, listing: Listing, piece: PieceIndex) {
+        match listing {
+            Listing::Closed => return,
+            Listing::Leaderless => remove_sorted(&mut self.leaderless, piece),
+            Listing::Led(peer) => self.leaders[peer.slot()].open.retain(|&led| led != piece),
         }
         remove_sorted(&mut self.open, piece);
     }
@@ -225,15 +226,15 @@ impl Downloads {
             let is_open = !download.is_verifying && download.has_free();
             assert_eq!(self.open.binary_search(&download.piece()).is_ok(), is_open);
             let lead = self.lead(download);
-            let is_unled = is_open && lead.is_none();
-            assert_eq!(self.unled.binary_search(&download.piece()).is_ok(), is_unled);
+            let is_leaderless = is_open && lead.is_none();
+            assert_eq!(self.leaderless.binary_search(&download.piece()).is_ok(), is_leaderless);
             if let Some(lead) = lead.filter(|_| is_open) {
                 assert!(self.is_open_for(download.piece(), lead));
                 assert!(self.led_by(lead).any(|piece| piece == download.piece()));
             }
         }
         let led: usize = self.leaders.iter().map(|leader| leader.open.len()).sum();
-        assert_eq!(self.open.len(), self.unled.len() + led);
+        assert_eq!(self.open.len(), self.leaderless.len() + led);
         assert!(self.open.len() <= downloads.len());
     }
 }
@@ -289,7 +290,7 @@ mod tests {
         downloads.get_mut(piece).unwrap().release(peer, blocks[0]);
         downloads.update(piece);
         downloads.check_invariants();
-        assert_eq!(downloads.unled().map(Download::piece).collect::<Vec<_>>(), [piece]);
+        assert_eq!(downloads.leaderless().map(Download::piece).collect::<Vec<_>>(), [piece]);
         assert!(!downloads.is_open_for(piece, peer));
         downloads.offer_lead(piece, peer);
         downloads.offer_lead(piece, PeerKey::new(4, 0));

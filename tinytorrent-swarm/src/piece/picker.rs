@@ -246,8 +246,8 @@ impl Picker {
             return self.downloads.open().find(fits).map(Download::piece);
         }
         let led = self.downloads.led_by(peer.key).filter(|&piece| peer.may_have(piece)).min();
-        let unled = self.downloads.unled().find(fits).map(Download::piece);
-        led.into_iter().chain(unled).min()
+        let leaderless = self.downloads.leaderless().find(fits).map(Download::piece);
+        led.into_iter().chain(leaderless).min()
     }
 
     /// Whether this peer may have a share in a piece: one that has to come from one peer has its lead, or
