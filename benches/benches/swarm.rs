@@ -37,7 +37,7 @@ fn main() {
     );
     println!("|---|---|---|---|---|---|---|---|");
     // The number of peers grows, then that of pieces.
-    for crowd in [Crowd::Seeds, Crowd::HalfPartial, Crowd::Slow] {
+    for crowd in [Crowd::Seeds, Crowd::HalfPartial, Crowd::Slow, Crowd::SlowDisk] {
         table([10, 100, 1_000].map(|peers| (peers, 1 << 16)), crowd);
     }
     for crowd in [Crowd::Seeds, Crowd::HalfPartial] {

@@ -122,7 +122,7 @@ impl Download {
     /// The disk has written blocks, or dropped them.
     pub(crate) fn on_written(&mut self, bytes: u64) {
         if self.budget.give_back(bytes) {
-            self.refill.add_all();
+            self.refill.release_held();
         }
     }
 
@@ -352,6 +352,9 @@ impl Download {
             // Before it is sent: silence counts from the first request after none.
             peer.pipeline.note_request(now, peer.session.open_request_count());
             out.send(now, peer, Message::Request(request_of(block)));
+        }
+        if peer.requested_count() < window && self.budget.is_spent() {
+            self.refill.hold(peer);
         }
         // With requests in flight before, the reminder for a snub is set.
         if in_flight == 0 && peer.requested_count() > 0 {

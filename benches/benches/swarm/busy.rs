@@ -16,6 +16,8 @@ pub(crate) enum Crowd {
     HalfPartial,
     /// All have everything, and are so slow that they share each piece.
     Slow,
+    /// All have everything, and the disk holds up each batch of blocks.
+    SlowDisk,
 }
 
 /// A swarm in the middle of a download, and what it has asked of its peers.
@@ -59,7 +61,7 @@ impl Busy {
         let now = Instant::now();
         let slowness = if crowd == Crowd::Slow { SLOWNESS } else { 1 };
         let mut busy = Self {
-            swarm: swarm(now, &geometry, usize::from(peers)),
+            swarm: swarm(now, &geometry, usize::from(peers), crowd == Crowd::SlowDisk),
             now,
             begin: now,
             tick: Duration::from_secs(1) * BATCH * slowness / (u32::from(peers) * RATE),
@@ -158,10 +160,13 @@ impl Busy {
 }
 
 /// A swarm that lacks everything.
-fn swarm(now: Instant, geometry: &Geometry, peers: usize) -> Swarm {
+fn swarm(now: Instant, geometry: &Geometry, peers: usize, has_slow_disk: bool) -> Swarm {
     let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
     let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 42);
     config.max_peers(peers);
+    if has_slow_disk {
+        config.store_budget(u64::from(BATCH) * 16_384);
+    }
     let mut swarm = Swarm::new(now, config);
     let content = Content {
         geometry: geometry.clone(),
@@ -196,6 +201,7 @@ impl fmt::Display for Crowd {
             Crowd::Seeds => "seeds",
             Crowd::HalfPartial => "half of them partial",
             Crowd::Slow => "slow seeds",
+            Crowd::SlowDisk => "seeds, slow disk",
         })
     }
 }

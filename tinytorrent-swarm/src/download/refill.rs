@@ -5,8 +5,10 @@ use crate::peers::Peers;
 /// Peers that may be asked for more, once the batch of inputs is through.
 #[derive(Debug, Default)]
 pub(super) struct Refill {
-    /// Each once.
+    /// Each once, here or in `held`.
     queue: Vec<PeerKey>,
+    /// Peers that wait until the disk has written something.
+    held: Vec<PeerKey>,
     /// All peers, those in the queue first.
     takes_all: bool,
     /// Some peer with room found nothing to be asked for.
@@ -21,6 +23,18 @@ impl Refill {
         if !std::mem::replace(&mut peer.pipeline.is_queued, true) {
             self.queue.push(peer.key);
         }
+    }
+
+    /// Holds a peer back until the disk has written something.
+    pub(super) fn hold(&mut self, peer: &mut Peer) {
+        if !std::mem::replace(&mut peer.pipeline.is_queued, true) {
+            self.held.push(peer.key);
+        }
+    }
+
+    /// Puts those in that were held back: no more of them than blocks have come.
+    pub(super) fn release_held(&mut self) {
+        self.queue.append(&mut self.held);
     }
 
     /// Puts all peers in: a limit has gone.
@@ -54,6 +68,7 @@ impl Refill {
     /// first to a peer that has given something.
     pub(super) fn take(&mut self, peers: &mut Peers) -> Vec<PeerKey> {
         if std::mem::take(&mut self.takes_all) {
+            self.release_held();
             let mut all: Vec<PeerKey> = peers.iter().map(|peer| peer.key).collect();
             let last = self.limited.and_then(|last| all.iter().position(|&key| key == last));
             all.rotate_left(last.map_or(0, |at| at + 1));
@@ -132,6 +147,21 @@ mod tests {
         refill.note_limited(keys[1]);
         refill.add_all();
         assert_eq!(taken(&mut refill, &mut peers), [2, 3, 0, 1]);
+    }
+
+    #[test]
+    fn those_held_back_come_when_the_disk_has_written_or_a_limit_goes() {
+        let (mut peers, keys) = four();
+        let mut refill = Refill::default();
+        for wake in [Refill::release_held, Refill::add_all] {
+            for at in [2, 1, 2] {
+                refill.hold(peers.get_mut(keys[at]).unwrap());
+            }
+            refill.add(peers.get_mut(keys[1]).unwrap());
+            assert!(refill.is_empty(), "they wait");
+            wake(&mut refill);
+            assert_eq!(taken(&mut refill, &mut peers)[..2], [2, 1]);
+        }
     }
 
     #[test]
