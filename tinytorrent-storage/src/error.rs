@@ -148,6 +148,7 @@ impl StorageError {
     pub(crate) fn is_not_found(&self) -> bool {
         match self {
             StorageError::Io { source, .. } => {
+                // Nothing can be below a file that has the place of a folder.
                 matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
             }
             StorageError::MissingData { .. } => true,
@@ -159,6 +160,7 @@ impl StorageError {
 fn io_fault(error: &io::Error) -> Fault {
     use io::ErrorKind as Kind;
     match error.kind() {
+        // `WriteZero` is the error of `write_all_at`: the system took no byte, and gave no reason.
         Kind::StorageFull | Kind::QuotaExceeded | Kind::FileTooLarge | Kind::WriteZero => {
             Fault::DiskFull
         }
@@ -176,6 +178,7 @@ impl From<folder::Error> for StorageError {
             ErrorKind::Io { operation, source } => StorageError::Io { operation, path, source },
             ErrorKind::Link => StorageError::SymbolicLink { path },
             ErrorKind::NotAFile => StorageError::NotAFile { path },
+            // The enum is non-exhaustive, so that the compiler wants this arm.
             _ => StorageError::io(Operation::Open, path, io::ErrorKind::InvalidInput.into()),
         }
     }

@@ -44,6 +44,7 @@ impl PieceHasher {
     pub(crate) fn update_many<'a, D: AsRef<[u8]> + 'a>(
         feeds: impl Iterator<Item = (&'a mut PieceHasher, &'a [D])>,
     ) {
+        // Sorted by algorithm, as lanes compute one at a time.
         let mut sha1 = Vec::new();
         let mut leaves = Vec::new();
         for (hasher, parts) in feeds {
@@ -118,6 +119,7 @@ fn update_leaves<D: AsRef<[u8]>>(mut pieces: Vec<(&mut Leaves, &[D])>) {
         for part in *parts {
             blocks.extend(leaves.take(part.as_ref()).chunks(BLOCK_LENGTH as usize));
         }
+        // A part that is all padding gives no block, so that counts differ.
         counts.push(blocks.len() - before);
     }
     let mut hashes = vec![[0; 32]; blocks.len()];

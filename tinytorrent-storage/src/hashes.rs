@@ -94,6 +94,7 @@ impl PieceHashes {
         match (has_v1, metainfo.piece_hash_v2(piece)) {
             (true, Some(_)) => PieceHasher::both(payload),
             (true, None) => PieceHasher::sha1(),
+            // A piece without any hash gets leaves too, and `judge` finds it wrong.
             (false, _) => PieceHasher::leaves(payload),
         }
     }
@@ -105,6 +106,7 @@ impl PieceHashes {
         for (piece, hasher) in pieces {
             let (sha1, leaves) = hasher.into_halves();
             halves.push((piece, sha1.is_some(), leaves));
+            // Finished side by side below. Pieces of v2 alone have none.
             hashers.extend(sha1);
         }
         let mut sums = Sha1::finalize_many(hashers).into_iter();

@@ -84,6 +84,7 @@ impl FilePool {
         if let Some(file) = self.lock().find(key, access) {
             return Ok(file);
         }
+        // Without the lock, so that other files can be used meanwhile.
         let file = loop {
             match open() {
                 Ok(file) => break Arc::new(file),
@@ -140,6 +141,7 @@ impl State {
     fn find(&mut self, key: FileKey, access: Access) -> Option<Arc<File>> {
         self.clock += 1;
         let entry = self.open.get_mut(&key)?;
+        // The system refuses to write through it. The new descriptor replaces it.
         if access == Access::Write && entry.access == Access::Read {
             return None;
         }

@@ -29,6 +29,7 @@ impl Presence {
 /// The presence of `offset..offset + length` in the file.
 pub(crate) fn of_range(file: &File, offset: u64, length: u64) -> io::Result<Presence> {
     let end = offset + length;
+    // Compared first, as a seek beyond the end fails in the same way as one into the last hole.
     if file.metadata()?.len() < end {
         return Ok(Presence::Absent);
     }
@@ -82,6 +83,7 @@ fn reserve_with(mut reserve: impl FnMut() -> rustix::io::Result<()>) -> io::Resu
 
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 pub(crate) fn reserve(file: &File, length: u64) -> io::Result<()> {
+    // A longer file keeps its bytes, which are cut only on request (S-15).
     if file.metadata()?.len() < length { file.set_len(length) } else { Ok(()) }
 }
 

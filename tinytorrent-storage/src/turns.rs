@@ -47,6 +47,8 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut busy = self.turns.busy.lock().unwrap_or_else(PoisonError::into_inner);
         busy.remove(&self.disk);
+        // Not one of them: those that wait are for different disks, and the one that wakes may be
+        // for another.
         self.turns.freed.notify_all();
     }
 }

@@ -23,6 +23,7 @@ fn continue_writing(
     mut offset: u64,
     mut write: impl FnMut(&[IoSlice<'_>], u64) -> io::Result<usize>,
 ) -> io::Result<()> {
+    // Drops empty slices at the front: a write of no bytes would be taken for a full disk.
     IoSlice::advance_slices(&mut slices, 0);
     while !slices.is_empty() {
         let count = slices.len().min(MAX_SLICES);
@@ -63,11 +64,14 @@ fn write_some(file: &File, slices: &[IoSlice<'_>], offset: u64) -> io::Result<us
 
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android", target_os = "freebsd"))))]
 fn write_some(file: &File, slices: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+    // The standard library has no stable vectored write at an offset. The loop goes on with the
+    // next slice.
     std::os::unix::fs::FileExt::write_at(file, first(slices), offset)
 }
 
 #[cfg(windows)]
 fn write_some(file: &File, slices: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+    // It moves the position of the file, on which no reader or writer here depends.
     std::os::windows::fs::FileExt::seek_write(file, first(slices), offset)
 }
 

@@ -33,6 +33,8 @@ pub(super) fn run(content: &Content, works: Vec<PieceWork>, sync_before_have: bo
             let feeds = std::mem::take(&mut work.feeds).into_iter();
             let geometry = content.storage.geometry();
             let behind = geometry.piece_length(work.piece) - geometry.blocks_length(work.piece);
+            // More blocks of an unfinished piece will come before its padding, which is hashed last
+            // (S-03).
             let padding = if work.finish.is_some() { behind } else { 0 };
             Hashing { feeds, work, padding, next: Vec::new(), error }
         })
@@ -43,6 +45,8 @@ pub(super) fn run(content: &Content, works: Vec<PieceWork>, sync_before_have: bo
 
 /// The blocks of unfinished pieces that were written, for the journal.
 pub(super) fn written_ranges(done: &[Done]) -> Vec<BlockRange> {
+    // Verified pieces need no entry: their files have changed since the record, so that recovery
+    // checks them.
     let partial = done.iter().filter(|done| matches!(done.result, Ok(Progress::Partial)));
     partial
         .flat_map(|done| {
@@ -77,6 +81,8 @@ fn hash(content: &Content, hashing: &mut [Hashing]) {
     loop {
         for piece in hashing.iter_mut().filter(|piece| piece.error.is_none()) {
             if let Err(error) = piece.advance(content) {
+                // Nothing else empties it any more, so that the same blocks would be hashed in each
+                // round, for ever.
                 piece.next.clear();
                 piece.error = Some(error);
             }
@@ -102,6 +108,9 @@ impl Hashing {
                 Some(Feed::Memory(number, data)) => {
                     let storage = &content.storage;
                     let block = storage.geometry().nth_block(self.work.piece, number);
+                    // Padding is never written, whatever the peer sent in its place (BEP 47).
+                    // Hashed as sent, it would fail the piece, and the digests of the blocks on
+                    // disk would blame no sender.
                     self.next.push(match block {
                         Some(block) => storage.blank_padding(block, data),
                         None => data,
@@ -149,6 +158,7 @@ fn judge(content: &Content, hashing: Vec<Hashing>, sync_before_have: bool) -> Ve
             None => done.push(Done { work: piece.work, result: Ok(Progress::Partial) }),
         }
     }
+    // Judged together, so that the ends of the hashes share the lanes as well.
     let (works, hashers): (Vec<_>, Vec<_>) = complete.into_iter().unzip();
     let verdicts = content.hashes.judge(hashers);
     for (work, verdict) in works.into_iter().zip(verdicts) {
@@ -166,9 +176,12 @@ fn judge_one(
 ) -> Result<Progress, StorageError> {
     match verdict {
         Verdict::Right => {}
+        // Read back, as blocks of earlier batches have left memory.
         Verdict::Wrong => return digests(content, work.piece).map(Progress::Failed),
         Verdict::Inconsistent => return Ok(Progress::Inconsistent),
     }
+    // S-26. A wrong piece has returned above. The first right piece of a batch syncs for all of it,
+    // as no later one finds a file that is not synced.
     if sync_before_have {
         content.storage.sync()?;
     }

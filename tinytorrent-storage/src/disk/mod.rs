@@ -161,6 +161,7 @@ impl Disk {
             let shared = Arc::clone(&disk.shared);
             let thread = std::thread::Builder::new()
                 .name(format!("disk {number}"))
+                // If it fails, dropping `disk` ends the threads that were started before.
                 .spawn(move || worker::run(&shared))?;
             disk.threads.push(thread);
         }

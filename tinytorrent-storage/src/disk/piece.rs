@@ -85,6 +85,8 @@ impl Piece {
     ) -> Self {
         let mut recovered = Self::new(geometry, piece, hasher);
         for &block in blocks {
+            // The fields of `Recovered` are public, so that a number may be out of range or there
+            // twice.
             if let Some(slot @ Slot::Missing) = recovered.slots.get_mut(block as usize) {
                 *slot = Slot::Stored;
                 recovered.missing -= 1;
@@ -170,7 +172,9 @@ impl Piece {
         PieceWork {
             piece,
             runs: self.runs(),
+            // Absent until `settle`, which no other worker notices, as the piece is busy.
             hasher: std::mem::take(&mut self.hasher),
+            // Counted in advance: a piece whose hashing fails is forgotten as a whole.
             hashed: self.hashed + feeds.len() as u32,
             feeds,
             finish,
@@ -184,10 +188,13 @@ impl Piece {
         self.hasher = work.hasher;
         self.hashed = work.hashed;
         for run in work.runs {
+            // Only blocks of this work: those that came meanwhile are in memory alone.
             for (slot, data) in self.slots[run.first as usize..].iter_mut().zip(run.blocks) {
                 *slot = Slot::Kept(data);
             }
         }
+        // Without `keep`, blocks that are not hashed leave memory too, and are read back once the
+        // piece is complete.
         let unhashed = if keep { self.hashed as usize } else { self.slots.len() };
         for slot in &mut self.slots[..unhashed] {
             if let Slot::Kept(data) = slot {

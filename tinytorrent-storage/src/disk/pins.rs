@@ -40,6 +40,7 @@ impl Pins {
 
     /// Bytes that are kept allocated, at most.
     pub(super) fn charge(&self) -> u64 {
+        // With a `receive_buffer` below 16 KiB, a window counts less than the block in it.
         self.held.max(self.windows.len() as u64 * self.window as u64)
     }
 

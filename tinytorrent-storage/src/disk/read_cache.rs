@@ -55,6 +55,8 @@ impl ReadCache {
         requests: Vec<ReadRequest>,
         mut done: impl FnMut(Completion),
     ) {
+        // Counted before the first read: a run with several requests is read as a whole, even if
+        // none of them is for its start.
         let mut companions: HashMap<(PieceIndex, u32), u32> = HashMap::new();
         for request in &requests {
             *companions.entry(run_of(request.block)).or_default() += 1;
@@ -93,6 +95,8 @@ impl ReadCache {
     ) -> Result<Bytes, StorageError> {
         let (piece, number) = run_of(block);
         let key = RunKey { torrent: content.id, piece, number };
+        // A peer may request any range (BEP 3, "request"), and so one that crosses into the next
+        // run.
         let is_within = block.end() - number * RUN <= RUN;
         if !is_within || self.limit == 0 {
             return read(content, block, BytesMut::new());
@@ -117,6 +121,7 @@ impl ReadCache {
         let mut state = self.lock();
         state.clock += 1;
         let clock = state.clock;
+        // A run may end before the padding that this block reaches into; see `run_around`.
         let entry = state.runs.get_mut(&key).filter(|entry| end <= entry.data.len())?;
         entry.used = clock;
         Some(entry.data.clone())
@@ -131,6 +136,7 @@ impl ReadCache {
         }
         let oldest = state.runs.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key);
         let evicted = oldest.and_then(|oldest| state.runs.remove(&oldest));
+        // Memory is given back without the lock, as in `remove`.
         drop(state);
         evicted.and_then(|entry| entry.data.try_into_mut().ok()).unwrap_or_default()
     }
@@ -138,6 +144,7 @@ impl ReadCache {
     fn insert(&self, key: RunKey, data: Bytes) {
         let mut state = self.lock();
         let used = state.clock;
+        // Another worker may have read the same run meanwhile.
         let replaced = state.runs.insert(key, Entry { data, used });
         drop(state);
         drop(replaced);

@@ -98,14 +98,18 @@ impl Shared {
         if state.is_stopping {
             return Err(NotStored::Stopped);
         }
+        // The caller still has its handle, so that only `stop` can have removed the torrent.
         let Some(torrent) = state.torrents.get_mut(&content.id) else {
             return Err(NotStored::Stopped);
         };
         torrent.store(now, block, data, &mut state.pins)?;
+        // Under the lock: a worker that took the block at once could otherwise subtract it before
+        // it is added.
         content.unstored.fetch_add(length, Ordering::Relaxed);
         self.unstored.fetch_add(length, Ordering::Relaxed);
         let asked = then.map_or(Ok(()), |options| torrent.verify(now, piece, options));
         self.schedule(guard, content.id, now);
+        // `schedule` has released the lock, as the function of the caller may call the disk.
         asked.unwrap_or_else(|missing| report_incomplete(content, piece, missing));
         Ok(())
     }
@@ -162,6 +166,8 @@ impl Shared {
         let mut guard = self.lock();
         let state = &mut *guard;
         state.is_stopping = true;
+        // Torrents without a job as well: only active ones are removed, and the threads end when
+        // none is left.
         for (&id, torrent) in &mut state.torrents {
             torrent.is_closed = true;
             if !std::mem::replace(&mut torrent.is_active, true) {
@@ -192,12 +198,15 @@ impl Shared {
         loop {
             let now = Instant::now();
             let (job, forgotten) = state.take_job(now);
+            // The lock of the cache is taken under this one here and in the worker's `settle`, and
+            // never the other way round.
             for torrent in forgotten {
                 self.cache.forget_torrent(torrent);
             }
             if job.is_some() {
                 return job;
             }
+            // A torrent stays until its last block is written, so that no accepted block is lost.
             if state.is_stopping && state.torrents.is_empty() {
                 drop(state);
                 // The other workers wait for jobs that will not come.
@@ -236,6 +245,8 @@ impl Shared {
         if is_new {
             state.active.push_back(id);
         }
+        // A busy worker looks for its next job by itself. An idle one sleeps until the deadline
+        // that it has computed, in which a new torrent is not included.
         let has_idle = state.idle_workers > 0;
         drop(guard);
         if has_idle && (is_new || is_due) {
@@ -256,6 +267,7 @@ impl State {
                 self.active.push_back(id);
                 return (Some(job), removed);
             }
+            // Its job is due later, or with another worker.
             if !torrent.is_idle() {
                 self.active.push_back(id);
                 continue;
@@ -291,10 +303,13 @@ fn report_incomplete(content: &Content, piece: PieceIndex, missing: u32) {
 /// The next job for the torrent, if one is due.
 fn job_of(torrent: &mut Torrent, now: Instant, is_pressed: bool) -> Option<Job> {
     let content = Arc::clone(&torrent.content);
+    // Reads first, as a peer waits for each. `take_reads` lets a batch that is due go between two
+    // of them.
     let requests = torrent.take_reads(now, is_pressed);
     if !requests.is_empty() {
         return Some(Job::Read { content, requests });
     }
+    // Before the next batch: a steady stream of blocks would put a checkpoint off for ever.
     if let Some(counters) = torrent.take_checkpoint() {
         return Some(Job::Checkpoint { content, counters });
     }

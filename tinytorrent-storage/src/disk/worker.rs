@@ -61,12 +61,15 @@ fn settle(
     let mut written = 0;
     let mut guard = shared.lock();
     let state = &mut *guard;
+    // Memory may have become short during the batch.
     let keep = keep && !state.is_pressed();
     let Some(torrent) = state.torrents.get_mut(&content.id) else {
+        // Never the case: a torrent is removed only when no worker has a batch of it.
         return (written, completions);
     };
     for Done { work, result } in done {
         let piece = work.piece;
+        // Asked before `settle`, which may forget the piece.
         let is_recovered = torrent.is_recovered(piece);
         let (ending, completion) = match result {
             Ok(Progress::Partial) => (Ending::Unfinished, None),
@@ -101,6 +104,7 @@ fn settle_and_note(
 ) -> (u64, Vec<Completion>) {
     let Some(journal) = &content.journal else { return settle(shared, content, done, keep) };
     let root = content.storage.root();
+    // Order of locks: the journal, the state in `settle`, the read cache.
     let settled = journal.append(root, || {
         let mut ranges = batch::written_ranges(&done);
         let settled = settle(shared, content, done, keep);
@@ -144,6 +148,7 @@ fn checkpoint(shared: &Shared, content: &Content, counters: Counters) {
 /// Saves a resume record, which claims only what is on the medium (S-18).
 fn record(shared: &Shared, content: &Content, counters: Counters) -> Result<(), StorageError> {
     let storage = &content.storage;
+    // Without a record, a checkpoint still promises that the blocks are on the medium.
     let Some(journal) = &content.journal else { return storage.sync() };
     // First of all: a file that is written to after its stamp was taken is checked by the next run.
     let stamps = storage.stamps()?;
@@ -152,11 +157,14 @@ fn record(shared: &Shared, content: &Content, counters: Counters) -> Result<(), 
         let Some(torrent) = state.torrents.get_mut(&content.id) else { return Ok(()) };
         (torrent.have().clone(), torrent.partial(), torrent.take_unrecorded())
     };
+    // The blocks in a record count only where there is no journal, so that an empty one has to say
+    // that they are gone.
     let is_needed = !partial.is_empty();
     let record = ResumeRecord { identity: storage.identity(), have, partial, counters, stamps };
     // After the pieces were listed, so that all of them are on the medium before the record is.
     if let Err(error) = storage.sync().and_then(|()| record.save(storage)) {
         if let Some(torrent) = shared.lock().torrents.get_mut(&content.id) {
+            // No record has them yet, so that the journal has to go on claiming them.
             torrent.put_back_unrecorded(unrecorded);
         }
         return Err(error);

@@ -31,6 +31,8 @@ impl Files {
         let stamps = storage.stamps()?;
         let is_unchanged = match record {
             Some(record) => {
+                // Both are of the same length: a record for another number of files was refused
+                // when it was read.
                 stamps.iter().zip(&record.stamps).map(|(now, then)| now == then).collect()
             }
             None => vec![false; stamps.len()],
@@ -55,6 +57,8 @@ impl Files {
             if self.size(span.file) < span.offset + 1 && !is_elsewhere {
                 return Claim::Absent;
             }
+            // The record has no stamp of the part file, so that pieces with data there are checked
+            // each time.
             if is_elsewhere || !self.is_unchanged[span.file.as_usize()] {
                 claim = Claim::Changed;
             }

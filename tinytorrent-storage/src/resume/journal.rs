@@ -97,6 +97,7 @@ impl Journal {
         partial: impl FnOnce() -> Vec<PartialPiece>,
     ) -> Result<(), StorageError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // The file is about to be replaced, so that entries in the open one would be lost.
         *state = State::Closed;
         let partial = partial();
         if partial.is_empty() && !is_needed {
@@ -104,6 +105,8 @@ impl Journal {
         }
         let mut bytes = self.header.to_vec();
         bytes.extend(partial.iter().flat_map(ranges_of).flat_map(encode));
+        // Not synced, as no entry is: after a power failure, the hash of a piece shows a false
+        // claim.
         replace(root, &self.name, &bytes, false)
     }
 
@@ -125,6 +128,7 @@ impl Journal {
         let entries: Vec<u8> = ranges.iter().flat_map(|range| encode(*range)).collect();
         match vectored::write_all_at(file, &mut [std::io::IoSlice::new(&entries)], *length) {
             Ok(()) => *length += entries.len() as u64,
+            // An entry behind one that was cut short would not be read.
             Err(_) => *state = State::Broken,
         }
     }
@@ -136,6 +140,7 @@ impl Journal {
         let mut header = [0; HEADER];
         let is_ours = vectored::read_at(&file, &mut header, 0).map_err(io)? == HEADER
             && header == self.header;
+        // Claims about another torrent or in another format are of no use.
         if !is_ours {
             file.set_len(0).map_err(io)?;
             vectored::write_all_at(&file, &mut [std::io::IoSlice::new(&self.header)], 0)
@@ -157,6 +162,7 @@ pub(super) fn replace(
     sync: bool,
 ) -> Result<(), StorageError> {
     let draft = format!("{name}.new");
+    // A killed run may have left a longer draft, and `create_file` keeps the content of a file.
     root.remove([draft.as_bytes()])?;
     let written =
         write_draft(root, &draft, bytes, sync).and_then(|()| Ok(root.rename(&draft, name)?));
@@ -165,6 +171,7 @@ pub(super) fn replace(
         let _ = root.remove([draft.as_bytes()]);
     }
     written?;
+    // The new name is on the medium only when the folder is.
     if sync {
         root.sync_entries()?;
     }
@@ -175,6 +182,8 @@ fn write_draft(root: &Folder, draft: &str, bytes: &[u8], sync: bool) -> Result<(
     let mut file = root.create_file([draft.as_bytes()], Mode::Data)?;
     let path = || root.path().join(draft);
     file.write_all(bytes).map_err(|error| StorageError::io(Operation::Write, path(), error))?;
+    // Before the file is renamed: a power failure could otherwise leave its new name without its
+    // bytes.
     if sync {
         file.sync_all().map_err(|error| StorageError::io(Operation::Sync, path(), error))?;
     }
@@ -195,6 +204,7 @@ fn decode(geometry: &Geometry, entry: &[u8; ENTRY]) -> Option<BlockRange> {
     let number = |at: usize| u32::from_be_bytes([0, 1, 2, 3].map(|byte| entry[at + byte]));
     let piece = geometry.piece(number(0))?;
     let (first, count) = (number(4), number(8));
+    // The numbers of a damaged or forged entry may be any, also with a right checksum.
     let is_within = first.checked_add(count).is_some_and(|end| end <= geometry.block_count(piece));
     let is_whole = entry[12..] == checksum(&entry[..12]);
     (is_within && is_whole).then_some(BlockRange { piece, first, count })

@@ -57,6 +57,7 @@ impl MetadataFile {
         let folder = Folder::open(&self.folder).ok()?;
         let file = folder.open_file([file_name(&self.identity).as_bytes()]).ok()?;
         let mut bytes = Vec::new();
+        // One byte more than the limit, to tell a file of that size from a longer one.
         file.take(MAX_BYTES + 1).read_to_end(&mut bytes).ok()?;
         if bytes.len() as u64 > MAX_BYTES {
             return None;

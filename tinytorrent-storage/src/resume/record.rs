@@ -169,6 +169,8 @@ impl Fields<'_> {
         let have = Bitfield::from_bytes(have, piece_count).ok()?;
         let stamps = (0..file_count).map(|_| self.stamp()).collect::<Option<Vec<_>>>()?;
         let partial_count = u32::from_be_bytes(self.array()?);
+        // The count is a claim. Nothing is allocated for it: each piece takes bytes, and the first
+        // one that lacks them ends the loop.
         let partial = (0..partial_count).map(|_| self.partial()).collect::<Option<Vec<_>>>()?;
         let is_all = self.rest.is_empty();
         is_all.then_some(ResumeRecord {

@@ -108,6 +108,7 @@ pub fn recover(
     let is_needed = record.as_ref().is_some_and(|record| !record.partial.is_empty());
     let record = record.filter(|_| !options.ignore_record);
     let mut files = Files::look(storage, record.as_ref())?;
+    // Before any claim of the record is used.
     if let Some(record) = &record {
         check_sample(storage, hashes, options, record, &mut files)?;
     }
@@ -146,6 +147,7 @@ fn check_sample(
 ) -> Result<(), StorageError> {
     let sample = Sample::pick(storage, record, files, options.sample_bytes, options.seed);
     let pieces = sample.pieces(storage.geometry().piece_count());
+    // Not to be cancelled, as the limits of a sample keep it short.
     let go_on = |_| ControlFlow::Continue(());
     let verified = verify(storage, hashes, &pieces, options.threads, go_on);
     refuse_inconsistent(&verified)?;

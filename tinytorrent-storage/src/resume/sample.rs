@@ -54,6 +54,7 @@ impl Sample {
             let turn = (first + 5 * turn) % PIECES;
             let file = vouched[position(turn, vouched.len(), draw(seed, turn))];
             let picked = sample.pick_of(storage, record, files, file, draw(seed, PIECES + turn));
+            // All claimed pieces of a small file may be picked already.
             let Some(piece) = picked else { continue };
             if !room.take(storage, piece) {
                 break;
@@ -103,6 +104,7 @@ impl Sample {
             return files.doubt_all();
         }
         for (&piece, _) in wrong() {
+            // All files of the piece, as its hash does not show which of them is wrong.
             for span in storage.layout().piece_spans(piece) {
                 files.doubt(span.file);
             }
@@ -138,6 +140,8 @@ fn position(turn: u32, count: usize, random: u64) -> usize {
 }
 
 fn below(random: u64, count: usize) -> usize {
+    // An empty file has no pieces. Counts are so far below 2^64 that the bias of the remainder is
+    // of no effect.
     (random % count.max(1) as u64) as usize
 }
 

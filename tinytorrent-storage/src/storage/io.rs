@@ -50,6 +50,8 @@ impl Storage {
         let (target, offset) = self.place(placement, span);
         let missing = |offset| StorageError::MissingData { path: self.target_path(target), offset };
         let file = match self.open_target(target, Access::Read) {
+            // A file is created by its first write, so that one without a file lacks data as a
+            // short one does.
             Err(error) if error.is_not_found() => return Err(missing(offset)),
             other => other?,
         };

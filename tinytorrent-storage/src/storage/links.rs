@@ -12,6 +12,7 @@ impl Storage {
     pub(super) fn create_link(&self, file: &File<'_>) -> Result<(), StorageError> {
         let Some(target) = self.place.link_target(file) else { return Ok(()) };
         let path = self.place.path(file);
+        // `stamp` finds regular files alone, so that a link has to be looked for as well.
         if self.root().stamp(path.elements())?.is_some()
             || self.root().link_target(path.elements())?.is_some()
         {

@@ -183,6 +183,8 @@ impl Storage {
             if file.link_target.is_some() {
                 self.create_link(&file)?;
             } else if file.length == 0 {
+                // Nothing that exists is opened for writing, so that complete content on a
+                // read-only medium is no error.
                 if self.place.stamp(&file)?.is_none() {
                     self.open_target(Target::File(file.index.get()), Access::Write)?;
                 }
@@ -208,6 +210,7 @@ impl Storage {
         let mut rest = Rest { slices, used: 0 };
         let placement = self.placement.read().unwrap_or_else(PoisonError::into_inner);
         for span in self.layout().spans(offset, length) {
+            // Taken for padding, too, whose bytes are dropped.
             let mut part = rest.take(span.length as usize);
             if !span.is_pad {
                 self.write_span(&placement, span, &mut part)?;
@@ -256,8 +259,10 @@ impl Storage {
     pub fn sync(&self) -> Result<(), StorageError> {
         let targets =
             std::mem::take(&mut *self.unsynced.lock().unwrap_or_else(PoisonError::into_inner));
+        // The lock is released by now, so that writes can go on during the sync.
         let result = self.sync_targets(&targets);
         if result.is_err() {
+            // All of them: it is unknown how much has reached the medium.
             self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).extend(targets);
         }
         result
@@ -301,6 +306,7 @@ impl Storage {
         let placement = self.placement.read().unwrap_or_else(PoisonError::into_inner);
         for span in self.layout().spans(offset, length).filter(|span| !span.is_pad) {
             let (target, offset) = self.place(&placement, span);
+            // Only advice: an error shows again when the range is read.
             if let Ok(file) = self.open_target(target, Access::Read) {
                 presence::will_need(&file, offset, span.length);
             }
@@ -348,6 +354,7 @@ impl Storage {
             return Ok(());
         }
         for &target in targets {
+            // The pool may have closed the file since it was written.
             let file = self.open_target(target, Access::Write)?;
             file.sync_data().map_err(|source| {
                 StorageError::io(Operation::Sync, self.target_path(target), source)
@@ -365,6 +372,7 @@ impl Storage {
 
 impl Drop for Storage {
     fn drop(&mut self) {
+        // The pool may be shared and live longer, with descriptors that no other storage can use.
         self.close_files();
     }
 }

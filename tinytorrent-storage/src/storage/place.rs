@@ -35,6 +35,7 @@ impl Place {
         if options.read_only {
             let mut root = Folder::open(root)?;
             root.follow_links(options.follow_links);
+            // A trial of a name creates a file.
             let paths = DiskPaths::find(shape.layout(), &root, Trying::Never);
             return Ok(Self { shape, root, paths });
         }

@@ -19,6 +19,8 @@ impl Storage {
     /// # Errors
     /// The system refuses; the selection is unchanged.
     pub fn select(&self, is_wanted: impl Fn(FileIndex) -> bool) -> Result<(), StorageError> {
+        // Waits for I/O that is under way and holds up other I/O, so that no data moves under it
+        // (S-21).
         let mut placement = self.placement.write().unwrap_or_else(PoisonError::into_inner);
         let mut parted = Vec::new();
         let mut moved = Vec::new();
@@ -41,16 +43,20 @@ impl Storage {
                 self.remove_parts()?;
             }
         }
+        // Last, so that an error leaves the selection as it was.
         *placement = Placement::with_parted(parted);
         Ok(())
     }
 
     fn remove_parts(&self) -> Result<(), StorageError> {
+        // A later selection would otherwise write into the removed file, which the pool still has
+        // open.
         self.pool.close(self.id, Some(PARTS_KEY));
         // On a read-only medium it is an error to remove a file, even if there is none.
         if self.has_parts()? {
             self.root().remove([self.parts_name().as_bytes()])?;
         }
+        // A sync would create the file again.
         self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).remove(&Target::Parts);
         Ok(())
     }
@@ -93,11 +99,14 @@ impl Storage {
         while at < end {
             let length = COPY.min(end - at);
             let found = presence::touches_data(parts, file_offset + at, length).map_err(examine)?;
+            // A hole that is copied would become zeros in the file, and data that has to be
+            // checked.
             if found {
                 let mut buffer = vec![0; length as usize];
                 let count =
                     vectored::read_at(parts, &mut buffer, file_offset + at).map_err(read)?;
                 let target = Target::File(span.file.get());
+                // Not the whole buffer: the part file may end within it.
                 self.write_to(target, at, &mut [IoSlice::new(&buffer[..count])])?;
             }
             at += length;

@@ -97,6 +97,7 @@ impl<'a> Checker<'a> {
         let hashed = lanes.iter_mut().map(|lane| (lane.piece, std::mem::take(&mut lane.hasher)));
         let judged = self.hashes.judge(hashed.collect());
         for (lane, judged) in lanes.into_iter().zip(judged) {
+            // The hash of a piece that was not read to its end says nothing about it.
             let verdict = lane.error.map_or_else(|| judged.into(), Verdict::Unreadable);
             verdicts.push((lane.piece, verdict));
             self.buffers.push(lane.buffer);

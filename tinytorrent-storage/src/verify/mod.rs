@@ -64,6 +64,7 @@ pub fn verify(
     let geometry = storage.geometry();
     let pieces: Vec<PieceIndex> = pieces.iter().filter_map(|index| geometry.piece(index)).collect();
     let threads = threads.max(1);
+    // Few pieces are divided among the threads, even if that leaves lanes empty.
     let batch = pieces.len().div_ceil(threads).clamp(1, LANES);
     let shared = Shared {
         storage,
@@ -86,6 +87,7 @@ pub fn verify(
         }),
     };
     std::thread::scope(|scope| {
+        // The calling thread is one of them.
         for _ in 1..threads.min(shared.batches.len()) {
             scope.spawn(|| shared.work());
         }
@@ -130,6 +132,7 @@ impl<F: FnMut(VerifyProgress) -> ControlFlow<()> + Send> Shared<'_, F> {
         while !self.is_over.load(Ordering::Relaxed) {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(batch) = self.batches.get(number) else { return };
+            // The system reads the next batch while this one is hashed, whichever thread takes it.
             if let Some(next) = self.batches.get(number + 1) {
                 self.advise_reading(next);
             }
@@ -164,6 +167,7 @@ impl<F: FnMut(VerifyProgress) -> ControlFlow<()> + Send> Shared<'_, F> {
             }
         }
         let done = found.done;
+        // Under the lock, so that no thread reports figures that are older than the last ones.
         if (found.progress)(done).is_break() {
             found.is_cancelled = true;
             self.is_over.store(true, Ordering::Relaxed);

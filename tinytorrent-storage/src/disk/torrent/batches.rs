@@ -31,6 +31,8 @@ impl Torrent {
         }
         let (is_aged, is_flush) = (self.is_aged(now), self.wants_flush());
         let mut batch = Batch { works: Vec::new(), keep: !is_aged && !is_pressed };
+        // A flush ends when no block waits. With a limit, blocks that come meanwhile would keep it
+        // going.
         let limit = if is_flush { u64::MAX } else { MAX_BATCH };
         let bytes = self.take_complete(limit, &mut batch);
         if is_aged || is_pressed || is_flush || self.writes.is_full() {
@@ -66,6 +68,7 @@ impl Torrent {
                     pins.release(data);
                     writes.release(data.len() as u64);
                 });
+                // The request came while the worker had the piece.
                 if entry.is_asked() {
                     self.complete.push(now, piece);
                 }
@@ -73,6 +76,7 @@ impl Torrent {
             }
             Ending::Verified => {
                 self.have.insert(piece);
+                // Without a record no checkpoint takes the list, which would only grow.
                 if self.content.journal.is_some() {
                     self.unrecorded.push(piece);
                 }
@@ -80,6 +84,8 @@ impl Torrent {
             }
             Ending::Forgotten => {
                 let is_asked = work.finish.is_some() || entry.is_asked();
+                // The caller may send its request before it reads of the loss, and is not to get
+                // two answers.
                 if !is_asked {
                     self.lost.insert(piece);
                 }
@@ -111,6 +117,8 @@ impl Torrent {
                 // Verified, forgotten, or in this batch already.
                 None => {}
                 Some(entry) if entry.is_busy() || bytes >= limit => {
+                    // A piece that another worker has may hold blocks that came since, which wait
+                    // for the next batch.
                     let is_mine = batch.works.iter().any(|work| work.piece == piece);
                     if !is_mine && left.last() != Some(&piece) {
                         left.push(piece);

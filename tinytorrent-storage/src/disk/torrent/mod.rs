@@ -87,12 +87,14 @@ impl Torrent {
     ) -> Result<(), NotStored> {
         let geometry = self.content.storage.geometry();
         let piece = block.piece();
+        // A slot holds one block of the grid, and no other range.
         let is_block = block.begin().is_multiple_of(BLOCK_LENGTH)
             && geometry.nth_block(piece, block.number()) == Some(block)
             && data.len() == block.length() as usize;
         if !is_block {
             return Err(NotStored::NotABlock);
         }
+        // A late duplicate would begin the piece anew, and be written over right data.
         if self.have.contains(piece) {
             return Err(NotStored::Duplicate);
         }
@@ -119,6 +121,7 @@ impl Torrent {
         options: VerifyOptions,
     ) -> Result<(), u32> {
         let geometry = self.content.storage.geometry();
+        // The mark stays until the request, whatever is stored after the report.
         let was_lost = self.lost.remove(&piece);
         let Some(entry) = self.pieces.get_mut(&piece).filter(|entry| entry.missing() == 0) else {
             let known = self.pieces.get(&piece);
@@ -127,6 +130,7 @@ impl Torrent {
         };
         let is_waiting = entry.is_asked();
         entry.ask(options);
+        // `settle` adds a busy piece to the queue, and one that waits is in it already.
         if !entry.is_busy() && !is_waiting {
             self.complete.push(now, piece);
         }
@@ -203,6 +207,7 @@ impl Torrent {
     pub(super) fn is_idle(&self) -> bool {
         self.batches == 0
             && self.writes.waiting() == 0
+            // Blocks that are only kept to be hashed leave memory at a deadline, too.
             && !self.writes.has_blocks()
             && self.complete.is_empty()
             && self.reads.is_empty()
