@@ -110,6 +110,8 @@ impl ClientOptions {
         disk.threads(self.disk_threads)
             .memory(self.memory / 2)
             .read_cache(self.memory / 8)
+            // The larger of the two sizes: of smaller buffers the disk counts too much memory, and
+            // never too little.
             .receive_buffer(LARGE);
         disk
     }

@@ -108,6 +108,8 @@ impl Unnamed {
     fn add(&mut self, task: AbortHandle) {
         self.tasks.push_back(task);
         if self.tasks.len() > MAX_UNNAMED {
+            // Only now, as a scan for each connection would cost more than the handles of ended
+            // tasks.
             self.tasks.retain(|task| !task.is_finished());
         }
         while self.tasks.len() > MAX_UNNAMED {
@@ -138,6 +140,7 @@ async fn receive(
     registry: &Registry,
     encryption: Encryption,
 ) {
+    // A socket for both families has IPv4 addresses mapped into IPv6.
     let address = SocketAddr::new(address.ip().to_canonical(), address.port());
     let mut received = BytesMut::with_capacity(HandshakeOpening::LENGTH * 4);
     let mut channel = Channel::plain(stream);
@@ -156,6 +159,8 @@ async fn receive(
         return tracing::debug!(%address, %error, "an incoming connection was closed");
     }
     let incoming = Incoming { channel, address, received, info_hash };
+    // Not waited for: a torrent with a full queue has as many new peers as places, and the socket
+    // is better closed. A closed channel means that the torrent has just ended.
     if let Err(mpsc::error::TrySendError::Full(_)) = torrent.try_send(incoming) {
         tracing::debug!(%address, "too many incoming connections at a time");
     }

@@ -61,6 +61,7 @@ impl Registry {
     fn remove(&self, hashes: InfoHashes, sender: &mpsc::Sender<Incoming>) {
         let mut torrents = self.lock();
         for hash in hashes.wire_hashes() {
+            // The same torrent may have been added again meanwhile.
             if torrents.get(&hash).is_some_and(|found| found.same_channel(sender)) {
                 torrents.remove(&hash);
             }

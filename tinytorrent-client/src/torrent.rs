@@ -113,6 +113,7 @@ impl Torrent {
     pub fn events(&self) -> Events {
         let receiver = match self.shared.events.upgrade() {
             Some(sender) => sender.subscribe(),
+            // Its sender is dropped at once, so that the events are at their end.
             None => broadcast::channel(1).1,
         };
         Events::new(receiver)
@@ -124,6 +125,7 @@ impl Torrent {
         self.send(Command::Stats(answer));
         match answered.await {
             Ok(stats) => stats,
+            // The task has ended, and has left its last figures there.
             Err(_) => self.shared.status.borrow().stats,
         }
     }
@@ -182,6 +184,7 @@ impl Torrent {
         match done.await {
             Ok(status) if status.state == State::Seeding => Ok(()),
             Ok(status) => Err(status.error.clone().unwrap_or(TorrentError::Stopped)),
+            // The task was dropped with its runtime, before it could publish an end.
             Err(_) => Err(TorrentError::Stopped),
         }
     }

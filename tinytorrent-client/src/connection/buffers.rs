@@ -64,6 +64,7 @@ impl BufferPool {
     /// Returns an empty large buffer: a retired one that is not in use, or a new one. `None` if the
     /// budget is spent.
     fn take(&self) -> Option<Buffer> {
+        // A number that is out of date costs a buffer of the other size, and nothing else.
         let is_many = self.users.load(Ordering::Relaxed) > MANY;
         let length = if is_many { LARGE_OF_MANY } else { LARGE };
         let mut retired = self.lock();
@@ -97,6 +98,7 @@ impl Retired {
         // Buffers become free roughly in the order of their retirement.
         for _ in 0..self.buffers.len().min(MAX_TRIES) {
             let mut buffer = self.buffers.pop_front()?;
+            // Fails as long as a block in the buffer is in use.
             if buffer.bytes.try_reclaim(length) {
                 self.bytes -= buffer.length;
                 return Some(buffer);
@@ -136,6 +138,7 @@ impl ReceiveBuffer {
     /// Makes room for the next read. Waits while the budget of the pool is spent.
     pub(crate) async fn make_room(&mut self) {
         while !self.try_make_room() {
+            // Polled, as no notice comes when a slice is dropped on a thread of the disk.
             tokio::time::sleep(MEMORY_PAUSE).await;
         }
     }
@@ -156,6 +159,7 @@ impl ReceiveBuffer {
         let Some(Buffer { bytes: mut next, length }) = self.pool.take() else { return false };
         // A frame may be longer than a large buffer, which then grows as the frame arrives.
         next.reserve(self.bytes.len() + MIN_ROOM);
+        // Part of one frame at most, as the whole frames were split off before.
         next.extend_from_slice(&self.bytes);
         let bytes = std::mem::replace(&mut self.bytes, next);
         match self.large.replace(length) {

@@ -40,6 +40,7 @@ impl Channel {
         if self.stream.read_buf(received).await? == 0 {
             return Err(ConnectFailure::Closed);
         }
+        // From the new bytes on: the earlier ones are decrypted, or came before the cipher.
         decrypt(&mut self.receive, received, before);
         Ok(())
     }
@@ -61,6 +62,8 @@ impl Channel {
         let mut initiator = Initiator::new(torrent, methods(encryption), randomness(), first);
         let mut out = BytesMut::new();
         loop {
+            // The first step has received nothing. It gives the public key that begins the
+            // handshake.
             let step = initiator.handle_received(received)?;
             initiator.poll_transmit(&mut out);
             self.stream.write_all_buf(&mut out).await?;
@@ -89,6 +92,7 @@ impl Channel {
         loop {
             match responder.handle_received_and_transmit(received, &find, &mut out)? {
                 Step::Done(negotiated) => {
+                    // Passes no cipher, as the negotiation has encrypted its own part.
                     self.stream.write_all_buf(&mut out).await?;
                     self.set_ciphers(*negotiated);
                     return Ok(());
@@ -108,6 +112,7 @@ impl Channel {
     fn set_ciphers(&mut self, negotiated: Negotiated) {
         let Negotiated { receive, send, .. } = negotiated;
         self.receive = Some(receive).filter(|cipher| !cipher.is_plaintext());
+        // `encrypt` would copy each block for a cipher that changes nothing.
         self.send = Some(send).filter(|cipher| !cipher.is_plaintext());
     }
 }
@@ -122,6 +127,7 @@ pub(super) fn decrypt(cipher: &mut Option<Cipher>, received: &mut BytesMut, from
 /// Encrypts bytes to be sent. They are copied only if there is a cipher.
 pub(super) fn encrypt(cipher: &mut Option<Cipher>, bytes: Bytes) -> Bytes {
     let Some(cipher) = cipher else { return bytes };
+    // The cache of the disk may hold the same block, so that it cannot be encrypted in place.
     let mut copy = BytesMut::from(&bytes[..]);
     cipher.apply(&mut copy);
     copy.freeze()
@@ -140,6 +146,7 @@ fn randomness() -> Chance {
     let mut random = rand::rng();
     let mut padding = [0_u8; 512];
     random.fill(&mut padding);
+    // A filter would know a handshake of constant length.
     let length = random.random_range(0..=padding.len());
     Chance::new(random.random(), &padding[..length])
 }

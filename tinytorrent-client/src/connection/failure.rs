@@ -36,6 +36,8 @@ impl ConnectFailure {
     pub(super) fn may_want_encryption(&self) -> bool {
         match self {
             ConnectFailure::Closed => true,
+            // A socket that is closed with unread bytes sends a reset (RFC 1122, 4.2.2.13), here
+            // before it has read our handshake.
             ConnectFailure::Io(error) => error.kind() == io::ErrorKind::ConnectionReset,
             ConnectFailure::ConnectTimeout
             | ConnectFailure::HandshakeTimeout

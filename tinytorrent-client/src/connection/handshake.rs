@@ -14,6 +14,8 @@ use crate::Encryption;
 async fn open_channel(address: SocketAddr) -> Result<Channel, ConnectFailure> {
     let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(address));
     let stream = connected.await.map_err(|_| ConnectFailure::ConnectTimeout)??;
+    // The writer gathers messages by itself. Nagle's algorithm (RFC 1122, 4.2.3.4) would only delay
+    // them.
     stream.set_nodelay(true)?;
     Ok(Channel::plain(stream))
 }
@@ -36,6 +38,7 @@ pub(crate) async fn connect(
     match greet(&mut channel, ours, received).await {
         Ok(theirs) => Ok((channel, theirs)),
         Err(error) if encryption == Encryption::Prefer && error.may_want_encryption() => {
+            // Bytes of the first connection are no part of the second one.
             received.clear();
             channel = open_channel(address).await?;
             let theirs = greet_encrypted(&mut channel, ours, encryption, received).await?;
@@ -108,6 +111,7 @@ async fn read_opening(
     received: &mut BytesMut,
 ) -> Result<HandshakeOpening, ConnectFailure> {
     loop {
+        // The buffer stays small, as a wrong byte is an error as soon as it is there.
         if let Some(opening) = HandshakeOpening::parse(received)? {
             return Ok(opening);
         }

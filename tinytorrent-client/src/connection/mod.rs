@@ -34,9 +34,11 @@ pub(crate) async fn run(
 ) {
     let Channel { mut stream, receive, send } = channel;
     let (read, write) = stream.split();
+    // Neither half has to be safe to cancel, as the connection ends with the first of them.
     let error = tokio::select! {
         error = reader::run(peer, read, receive, received, &notices) => error,
         ended = writer::run(peer, write, send, outgoing, &pending, &notices) => match ended {
+            // The driver has dropped the link by itself, and needs no notice.
             Ok(()) => return,
             Err(error) => error.into(),
         },

@@ -44,6 +44,8 @@ pub(crate) struct Link {
 impl Link {
     /// Makes a link. Returns the receiver and the counter for the connection, too.
     pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Outgoing>, Arc<Pending>) {
+        // Unbounded, as the driver must not wait for a peer. `MAX_PENDING` limits the bytes
+        // instead.
         let (sender, receiver) = mpsc::unbounded_channel();
         let pending = Arc::<Pending>::default();
         let messages = BytesMut::new();
@@ -69,6 +71,8 @@ impl Link {
             begin: block.begin(),
             length: block.length(),
         };
+        // Last of the messages, and flushed with them: nothing may come between a header and its
+        // data (W-54).
         self.messages.extend_from_slice(&header.to_frame());
         self.flush();
         self.enqueue(Outgoing { bytes: data, served: Some(block) });

@@ -38,6 +38,8 @@ pub(super) async fn run(
             let Some(first) = outgoing.recv().await else { break };
             queue.push(first);
         }
+        // Asked before the channel is emptied: an entry that is sent in between would otherwise be
+        // lost.
         let is_last = outgoing.is_closed();
         queue.fill(&mut outgoing);
         if is_last {
@@ -56,6 +58,7 @@ pub(super) async fn run(
         }
         socket.shutdown().await
     };
+    // A peer that does not read the rest is closed all the same, and that is no error.
     timeout(LINGER_TIMEOUT, rest).await.unwrap_or(Ok(()))
 }
 
@@ -76,6 +79,7 @@ impl Queue {
     }
 
     fn push(&mut self, Outgoing { bytes, served }: Outgoing) {
+        // In the order of the queue, as the cipher is one stream.
         let bytes = encrypt(&mut self.cipher, bytes);
         self.chunks.push_back(Outgoing { bytes, served });
     }

@@ -48,6 +48,7 @@ impl Driver {
             }
             Action::Disconnect { peer, reason } => {
                 tracing::debug!(%peer, %reason, "disconnecting");
+                // The engine has removed the peer before, so that it gets no input about the end.
                 self.close(peer);
             }
             Action::ServeBlock { peer, block } => {

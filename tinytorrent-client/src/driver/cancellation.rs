@@ -11,6 +11,7 @@ pub(super) struct CancelOnDrop(Cancellation);
 
 impl Cancellation {
     pub(super) fn is_cancelled(&self) -> bool {
+        // Relaxed, as the flag publishes no other memory.
         self.0.load(Ordering::Relaxed)
     }
 }

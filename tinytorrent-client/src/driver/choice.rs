@@ -44,6 +44,7 @@ impl FileChoice {
     }
 
     fn check(&self, count: u32) -> Result<(), TorrentError> {
+        // Ranges ascend, so that the last one ends with the highest index.
         match self.by_user.ranges().last() {
             Some(range) if *range.end() >= count => {
                 Err(TorrentError::NoSuchFile { index: *range.end(), count })

@@ -76,6 +76,8 @@ impl Connections {
         greeted: impl Future<Output = Result<Greeted, ConnectFailure>> + Send + 'static,
     ) {
         let (link, outgoing, pending) = Link::new();
+        // Before the handshakes, so that the engine can close the connection meanwhile. With its
+        // link gone, it ends as soon as it runs.
         self.links.insert(peer, link);
         // A set keeps tasks that have ended, so that it would grow without this.
         while self.tasks.try_join_next().is_some() {}

@@ -56,6 +56,7 @@ impl OpenJob {
         // First, since the check may take hours, and a wrong choice makes it useless.
         let wanted = self.files.pieces(info.layout())?;
         let storage = self.open_storage(info)?;
+        // Before the recovery, which has to know which data is in the part file.
         storage.select(|file| self.files.contains(file))?;
         storage.prepare()?;
         let mut recovered = if self.options.assume_complete {
@@ -63,6 +64,7 @@ impl OpenJob {
         } else {
             self.recover(&storage)?
         };
+        // A file that the user did not choose is not cut.
         recovered.longer.retain(|misfit| self.files.contains(misfit.file));
         let path_changes = path_changes(&storage);
         let Self { metainfo, hashes, .. } = self;
@@ -77,6 +79,8 @@ impl OpenJob {
             .follow_links(options.follow_links)
             .file_pool(Arc::clone(&self.resources.files));
         if info.layout().path_policy() == options.names {
+            // Shares the layout of the metainfo. A layout of many files is too large to be copied
+            // without need.
             return Ok(Storage::for_info(Arc::clone(info), &options.folder, &storage)?);
         }
         let layout = info.layout().with_policy(options.names).map_err(TorrentError::from)?;
@@ -88,6 +92,7 @@ impl OpenJob {
         options
             .ignore_record(!self.options.resume)
             .turns(Arc::clone(&self.resources.checks))
+            // Another sample of the pieces in each run, so that many runs check all of them.
             .seed(rand::random());
         let recovered =
             recover(storage, &self.hashes, &options, |_| match self.cancellation.is_cancelled() {

@@ -57,6 +57,8 @@ impl DataPlane {
         let before = recovered.counters;
         let mut options = TorrentOptions::default();
         options.keep_record(keeps_record);
+        // The channel is unbounded, as a thread of the disk must not wait for a driver. The budgets
+        // of blocks and of requests limit the reports in it.
         let disk = disk.add(Arc::new(storage), hashes, recovered, &options, move |completion| {
             // Fails if the torrent has ended.
             let _ = completed.send(completion);
@@ -93,6 +95,7 @@ impl DataPlane {
 
     /// Begins to read a block for a peer.
     pub(super) fn read(&self, peer: PeerKey, block: BlockInfo) {
+        // The tag names the peer, whose reads are cancelled together.
         self.disk.read(block, peer.to_bits());
     }
 
@@ -130,6 +133,7 @@ impl DataPlane {
             Completion::PieceInconsistent { piece } => {
                 DiskReport::Failed(TorrentError::Inconsistent { piece: piece.get() })
             }
+            // S-13: the torrent is paused, whichever piece it was.
             Completion::PieceUnstored { piece: _, error } => {
                 DiskReport::Input(Input::DiskFailed { error: disk_error(&error) })
             }

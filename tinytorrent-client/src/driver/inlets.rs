@@ -63,7 +63,11 @@ impl Inlets {
     pub(super) async fn next(&mut self, now: Instant, deadline: Option<Instant>) -> WakeUp<'_> {
         self.set_timer(deadline.unwrap_or(now + MAX_SLEEP));
         let Self { receivers, timer, notices, completions } = self;
+        // Each branch is safe to cancel: a message that is not received stays in its channel. The
+        // order is random, so that a busy channel does not hold up the others.
         tokio::select! {
+            // The driver itself holds a sender of the first two channels, so that they are never
+            // closed.
             _ = receivers.notices.recv_many(notices, BATCH) => WakeUp::Notices(notices.drain(..)),
             _ = receivers.completions.recv_many(completions, BATCH) => {
                 WakeUp::Completions(completions.drain(..))

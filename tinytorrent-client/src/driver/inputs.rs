@@ -69,6 +69,7 @@ impl Driver {
 
     /// Accepts an incoming connection, if the engine has room for it.
     pub(super) fn accept(&mut self, now: Instant, incoming: Incoming) {
+        // Without room, the socket is closed as `incoming` is dropped.
         if let Some(peer) = self.swarm.accept(now, incoming.address) {
             self.connections.accept(peer, incoming, self.swarm.handshake());
         }
@@ -102,6 +103,8 @@ impl Driver {
             match peer {
                 PeerAddress::Address(address) => addresses.push(address),
                 PeerAddress::Name(name) => {
+                    // In the background, as a look-up may take seconds. Known addresses do not wait
+                    // for it.
                     self.resolve(source, name.host().to_owned(), name.port());
                 }
             }

@@ -34,6 +34,7 @@ impl LayerFetch {
     pub(super) fn add_saved(&mut self, saved: Metainfo) {
         let Some(assembly) = &mut self.assembly else { return };
         let mut proofs = LayerProofs::new(Arc::new(saved));
+        // Collected, as each part that is added changes the list.
         let missing: Vec<LayerPart> = assembly.missing().collect();
         for part in missing {
             if let Some(hashes) = proofs.hashes(&part) {

@@ -95,6 +95,8 @@ impl Lifecycle {
         match &mut self.stage {
             Stage::FetchingMetadata => {
                 tracing::debug!("the metadata is known from an earlier run");
+                // Ends the requests for metadata. The list is empty, as `open` adds its own if
+                // hashes are missing.
                 steps.push(Step::Input(Input::HashesNeeded(Vec::new())));
                 steps.extend(self.begin_with(*saved));
             }

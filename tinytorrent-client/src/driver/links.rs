@@ -65,6 +65,7 @@ impl Links {
 
     fn get(&mut self, peer: PeerKey) -> Option<&mut Link> {
         match self.links.get_mut(peer.slot()) {
+            // A slot is used again. The keys of earlier peers in it have another generation.
             Some(Some((key, link))) if *key == peer => Some(link),
             _ => None,
         }

@@ -64,6 +64,7 @@ struct Driver {
 impl Driver {
     /// Runs the torrent until it ends.
     async fn run(mut self, mut inlets: Inlets) {
+        // The first turn waits for nothing, as the engine has actions from its start.
         let mut now = Instant::now();
         loop {
             self.end_turn(now);

@@ -37,11 +37,13 @@ pub(crate) fn start(
     let registration = Registration::new(&resources.registry, hashes, incoming_sender)
         .ok_or(AddError::Duplicate(hashes))?;
     let (notice_sender, notices) = mpsc::channel(MAX_WAITING_NOTICES);
+    // Unbounded, all three: handles, threads of the disk and jobs must not wait for the driver.
     let (command_sender, commands) = mpsc::unbounded_channel();
     let (completion_sender, completions) = mpsc::unbounded_channel();
     let (outcome_sender, outcomes) = mpsc::unbounded_channel();
     let (event_sender, _) = broadcast::channel(Events::KEPT);
     let (status_sender, status) = watch::channel(first_status(&source));
+    // A handle keeps no strong sender of events, so that they end with the task.
     let torrent = Torrent::new(hashes, command_sender, event_sender.downgrade(), status);
     let now = Instant::now();
     let (encryption, buffers) = (resources.options.encryption, resources.buffers.clone());
@@ -62,6 +64,7 @@ pub(crate) fn start(
     driver.add_peers(now, PeerSource::User, user_peers);
     let steps = driver.lifecycle.begin(source.metainfo, source.peers);
     driver.take_steps(now, steps);
+    // Before the task runs, so that the first state that a handle reads is that of the first stage.
     driver.publish();
     let receivers = Receivers { notices, incoming, commands, completions, outcomes };
     tokio::spawn(driver.run(Inlets::new(receivers)));
