@@ -16,6 +16,7 @@ const LENGTH: usize = 100_000;
 
 /// A client that seeds a file of four pieces, and a connection to it.
 struct Talk {
+    _scene: Scene,
     _client: Client,
     _torrent: Torrent,
     socket: TcpStream,
@@ -38,9 +39,7 @@ impl Talk {
         };
         let socket = TcpStream::connect(address(&client)).await.unwrap();
         let handshake = handshake.to_bytes();
-        // The content is served from an open file, though its folder goes away with the scene.
-        std::mem::forget(scene);
-        Self { _client: client, _torrent: torrent, socket, handshake }
+        Self { _scene: scene, _client: client, _torrent: torrent, socket, handshake }
     }
 
     async fn greeted() -> Self {
@@ -108,7 +107,7 @@ async fn the_handshake_is_answered_before_the_peer_id_has_come() {
 /// W-02.
 #[tokio::test]
 async fn another_protocol_is_not_answered() {
-    let mut talk = Talk::new().await;
+    let mut talk = Talk::with(Encryption::Off).await;
     talk.say(b"\x13BitTorrent protocoL and so on").await;
     assert!(talk.closes().await);
 }

@@ -43,6 +43,7 @@ pub fn allowed_fast_set(
     for _ in 0..MAX_ROUNDS {
         for word in hash.chunks_exact(4) {
             let index = word.iter().fold(0_u32, |sum, &byte| sum << 8 | u32::from(byte));
+            // Not by zero, as `count` is below `piece_count` here.
             let index = index % piece_count;
             if set.len() < count as usize && !set.contains(&index) {
                 set.push(index);
@@ -60,6 +61,7 @@ pub fn allowed_fast_set(
 /// one network share a set, and the info-hash.
 fn seed(address: Ipv4Addr, info_hash: WireInfoHash) -> [u8; 24] {
     let mut seed = [0; 24];
+    // The fourth byte stays zero: BEP 6 masks the address with 0xFFFFFF00.
     seed[..3].copy_from_slice(&address.octets()[..3]);
     seed[4..].copy_from_slice(info_hash.as_bytes());
     seed

@@ -69,6 +69,8 @@ impl Decoder {
     /// The peer broke the framing. Nothing after that can be read: close the connection.
     #[inline]
     pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Message>, DecodeError> {
+        // The fast path does not compare with the limit, so that it is only for limits that its
+        // frames cannot exceed.
         if self.max_frame_length >= LONGEST_FREQUENT
             && let Some((message, length)) = parse_frequent(buffer)
         {
@@ -139,11 +141,13 @@ impl Decoder {
     fn whole_frame(&self, bytes: &[u8]) -> Result<Option<usize>, DecodeError> {
         let Some(prefix) = bytes.first_chunk::<4>() else { return Ok(None) };
         let length = u32::from_be_bytes(*prefix);
+        // Before the rest has come, so that no caller has to buffer a frame that is refused (W-09).
         if length > self.max_frame_length {
             let limit = self.max_frame_length;
             return Err(self.error(DecodeErrorKind::FrameTooLong { length, limit }));
         }
         let length = length as usize;
+        // Subtracted here, as a sum could overflow where `usize` has 32 bits.
         Ok((bytes.len() - 4 >= length).then_some(length))
     }
 

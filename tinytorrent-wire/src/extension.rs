@@ -141,6 +141,7 @@ impl OurExtensions {
 
     /// The number under which we receive the extension.
     pub fn id(&self, extension: Extension) -> Option<OurExtensionId> {
+        // By name, as an `Other` may have the name of a variant.
         self.iter().find(|(_, ours)| ours.name() == extension.name()).map(|(id, _)| id)
     }
 
@@ -190,6 +191,7 @@ impl TheirExtensions {
         for (name, id) in &handshake.extensions {
             let known = self.ids.iter().position(|(known, _)| **known == **name);
             match (known, NonZeroU8::new(*id)) {
+                // BEP 10: a handshake may come again, and its numbers replace those before.
                 (Some(at), Some(id)) => self.ids[at].1 = id,
                 (Some(at), None) => {
                     self.ids.swap_remove(at);

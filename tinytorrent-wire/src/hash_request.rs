@@ -40,6 +40,7 @@ impl HashRequest {
         // BEP 52: the lower layers of the proof follow from the hashes themselves. A single hash needs one
         // layer more than a pair: its neighbour.
         let covered = self.length.max(1).ilog2();
+        // A valid request cannot overflow. For others any number will do, but no panic.
         let proof = self.proof_layers.saturating_add(1).saturating_sub(covered);
         self.length.saturating_add(proof)
     }

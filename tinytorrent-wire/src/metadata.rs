@@ -105,6 +105,7 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
             .filter(|&size| size > 0 && size <= limit)
             .ok_or(SizeRefused { announced, limit })?;
         if let Some(known) = self.peers.iter().find(|known| known.key == peer) {
+            // An extended handshake may come again (BEP 10). Requests in flight stay.
             if known.size == size {
                 return Ok(());
             }
@@ -180,6 +181,7 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
     fn attempt_for(&mut self, now: Instant, at: usize) -> Option<&mut Attempt<P>> {
         let peer = &self.peers[at];
         let (key, size) = (peer.key, peer.size);
+        // After a failure each peer is tried alone, which shows the liar.
         let only = self.failed_sizes.contains(&size).then_some(key);
         let found = self.attempts.iter().position(|one| one.size == size && one.only == only);
         if let Some(at) = found {
@@ -229,6 +231,7 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         let Some(open) = sender.requests.iter().position(|&(asked, _)| asked == block) else {
             return DataOutcome::Unasked;
         };
+        // Whatever the data is worth, no other answer to this request will come.
         sender.requests.swap_remove(open);
         let size = sender.size;
         let attempt = self
@@ -237,9 +240,11 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
             .filter(|attempt| attempt.size == size && attempt.accepts(peer))
             // The request was made for the solo attempt if the peer has one.
             .max_by_key(|attempt| attempt.only.is_some());
+        // The attempt was completed by others, or given up, while the answer was on its way.
         let Some(attempt) = attempt else { return DataOutcome::Duplicate };
         attempt.remove_request(peer, block);
         let is_sized = attempt.block_length(block) == u32::try_from(data.len()).ok()
+            // Some clients leave the total size out.
             && total_size.is_none_or(|total| total == u64::from(size));
         if !is_sized {
             sender.rests_until = Some(now + self.config.reject_rest);
@@ -284,11 +289,13 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         // The size of an attempt is a u32.
         let size = of.bytes.len() as u32;
         self.checking.retain(|&checked| checked != (size, of.only));
+        // Wrong bytes of one peer alone show a liar, and prove nothing against the size.
         if of.contributors.len() > 1 && !self.failed_sizes.contains(&size) {
             self.failed_sizes.push(size);
         }
         self.expire(now);
         let [liar] = of.contributors[..] else { return Vec::new() };
+        // The liar may have left during the check, and is returned all the same.
         for peer in self.peers.iter_mut().filter(|peer| peer.key == liar) {
             peer.is_guilty = true;
         }
@@ -304,6 +311,7 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         let timeout = self.config.request_timeout;
         let requests = self.peers.iter().flat_map(|peer| &peer.requests);
         let requests = requests.map(|&(_, asked)| asked + timeout);
+        // A guilty peer gets no request after its rest, so that the end of it changes nothing.
         let rests = self.peers.iter().filter(|peer| !peer.is_guilty).filter_map(|p| p.rests_until);
         let attempts = self.attempts.iter().map(|attempt| attempt.deadline);
         requests.chain(rests).chain(attempts).min()
@@ -349,7 +357,9 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
                 remove_request(&mut self.attempts, peer.size, peer.key, block);
             }
         }
+        // One without blocks or requests would only keep its place from other sizes.
         self.attempts.retain(|attempt| !attempt.is_idle());
+        // Searched anew each time, as `give_up` moves the last attempt to the free place.
         while let Some(at) = self.attempts.iter().position(|attempt| attempt.deadline <= now) {
             self.give_up(now, at);
         }

@@ -115,6 +115,7 @@ impl Config {
     fn accept(&self, selected: u32) -> Result<Method, MseError> {
         [Method::Plaintext, Method::Rc4]
             .into_iter()
+            // Equal, not only set: the responder has to select one method.
             .find(|method| method.bit() == selected && self.allows(*method))
             .ok_or(MseError::NotOffered { selected })
     }
@@ -144,6 +145,7 @@ impl Chance {
 
 impl fmt::Debug for Chance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the private key, which must not reach a log.
         f.debug_struct("Chance").field("padding", &self.padding.len()).finish_non_exhaustive()
     }
 }
@@ -201,6 +203,7 @@ impl Cipher {
 
 impl fmt::Debug for Cipher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the state, from which the stream could be decrypted.
         f.write_str(if self.is_plaintext() { "Cipher(plaintext)" } else { "Cipher(rc4)" })
     }
 }

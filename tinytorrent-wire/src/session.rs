@@ -256,6 +256,7 @@ impl Session {
     /// Number of further requests that the peer takes: its `reqq`, 250 by default (BEP 10), less those
     /// without an answer.
     pub fn request_room(&self) -> usize {
+        // A later handshake may have lowered `reqq` below the number in flight.
         self.peer_request_queue.saturating_sub(self.ours.requests.len())
     }
 
@@ -265,6 +266,7 @@ impl Session {
         let is_fast = self.features.contains(Feature::Fast);
         let is_allowed =
             |index| self.ours.allowed_fast.iter().any(|&(allowed, _)| allowed == index);
+        // Pieces that are allowed fast are served in spite of the choke (BEP 6, W-34).
         let is_lost = move |&(request, state): &(Request, State)| {
             is_fast && (state != State::Open || self.ours.is_choking && !is_allowed(request.index))
         };

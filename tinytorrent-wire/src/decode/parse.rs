@@ -86,6 +86,7 @@ fn wrong_length(id: u8, found: usize) -> Option<DecodeErrorKind> {
 #[inline]
 pub(super) fn check_payload(body: &[u8]) -> Result<(), DecodeErrorKind> {
     let found = body.len();
+    // Not empty: `parse_fixed` has taken the keep-alives.
     let (message, least) = match body[0] {
         id::PIECE => ("piece", 9),
         id::EXTENDED => ("extended", 2),

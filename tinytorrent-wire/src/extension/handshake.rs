@@ -111,6 +111,7 @@ impl ExtendedHandshake {
     pub fn to_message(&self) -> Extended {
         let mut out = Vec::new();
         encode::dict(&mut out, |handshake| {
+            // In any place, as the encoder sorts the keys of a dictionary.
             for (key, value) in &self.unknown {
                 handshake.raw(key, value);
             }
@@ -146,6 +147,7 @@ impl ExtendedHandshake {
             if let Some(client) = &self.client {
                 handshake.bytes("v", client);
             }
+            // BEP 10 has four bytes for IPv4, and a mapped address would take sixteen.
             match self.your_ip.map(|ip| ip.to_canonical()) {
                 Some(IpAddr::V4(ip)) => handshake.bytes("yourip", ip.octets()),
                 Some(IpAddr::V6(ip)) => handshake.bytes("yourip", ip.octets()),
@@ -169,6 +171,8 @@ fn extensions(value: Node<'_, '_>) -> Option<Vec<(Vec<u8>, u8)>> {
     let entries = value.to_dict().ok()?;
     let numbered =
         |(name, id): (&[u8], Node<'_, '_>)| Some((name.to_vec(), u8::try_from(id.as_u64()?).ok()?));
+    // No message can bear a number above 255, so that such a name is left out, and the others are
+    // kept.
     Some(entries.filter_map(numbered).collect())
 }
 

@@ -63,6 +63,7 @@ impl Holepunch {
     /// Appends the payload of the message. It appends nothing for [`Unknown`](Self::Unknown).
     pub fn encode(&self, out: &mut impl BufMut) {
         let (kind, address, code) = match *self {
+            // BEP 55: each message has the code, and it is 0 in those that are no error.
             Holepunch::Rendezvous(address) => (RENDEZVOUS, address, 0),
             Holepunch::Connect(address) => (CONNECT, address, 0),
             Holepunch::Error { target, reason } => (ERROR, target, reason.code()),

@@ -55,6 +55,7 @@ impl MetadataMessage {
             REQUEST => MetadataMessage::Request { block },
             DATA => {
                 let total_size = document.get("total_size").and_then(|size| size.as_u64());
+                // The block follows the dictionary without a length of its own (BEP 9, "data").
                 let data = payload.slice(length..);
                 MetadataMessage::Data { block, total_size, data }
             }

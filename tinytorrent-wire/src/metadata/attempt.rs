@@ -27,6 +27,8 @@ enum Slot<P> {
 
 impl<P: Copy + Eq> Attempt<P> {
     pub(super) fn new(now: Instant, size: u32, only: Option<P>, timeout: Duration) -> Self {
+        // The size is a claim, but costs little before blocks come: one empty slot for each 16 KiB
+        //
         let count = size.div_ceil(BLOCK_LENGTH) as usize;
         let slots = std::iter::repeat_with(|| Slot::Missing { asked: Vec::new() });
         Self {
@@ -68,6 +70,7 @@ impl<P: Copy + Eq> Attempt<P> {
     }
 
     pub(super) fn block_length(&self, block: u32) -> Option<u32> {
+        // The number is a claim of the peer, and its product may overflow.
         let begin = block.checked_mul(BLOCK_LENGTH).filter(|&begin| begin < self.size)?;
         Some(BLOCK_LENGTH.min(self.size - begin))
     }

@@ -28,6 +28,7 @@ impl PrivateKey {
     }
 
     pub(super) fn public_key(&self) -> [u8; KEY_LENGTH] {
+        // Message stream encryption has 2 for the generator.
         to_bytes(&Element::new(&U768::from_u8(2)).pow(&self.0))
     }
 

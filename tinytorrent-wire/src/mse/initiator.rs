@@ -63,6 +63,7 @@ impl Initiator {
     /// See [`MseError`]. After an error or the end it takes no more bytes.
     pub fn handle_received(&mut self, received: &mut BytesMut) -> Result<Step, MseError> {
         loop {
+            // An error leaves it at `Over`, so that nothing goes on after a failure.
             let state = std::mem::replace(&mut self.state, State::Over);
             let (next, is_stuck) = match state {
                 // A public key may begin like a handshake by chance, with a probability of 2^-160.
@@ -104,11 +105,14 @@ impl Initiator {
         let receive = secret.responder_cipher(self.torrent);
         self.out.put_slice(&secret.sync_mark());
         self.out.put_slice(&secret.obfuscate(self.torrent.into()));
+        // The two hashes before are not encrypted: the responder has no key until it knows the
+        // torrent.
         let start = self.out.len();
         self.out.put_slice(&VERIFICATION);
         self.out.put_u32(self.config.allowed);
         // The second padding is reserved for extensions, and empty in all known clients.
         self.out.put_u16(0);
+        // `new` has cut it to 65,535 bytes.
         self.out.put_u16(self.initial.len() as u16);
         self.out.put_slice(&self.initial);
         send.apply(&mut self.out[start..]);

@@ -70,6 +70,7 @@ impl Responder {
         mut find: impl FnMut(&ObfuscatedHash) -> Option<WireInfoHash>,
     ) -> Result<Step, MseError> {
         loop {
+            // An error leaves it at `Over`, so that nothing goes on after a failure.
             let state = std::mem::replace(&mut self.state, State::Over);
             let (next, is_stuck) = match state {
                 // A public key may begin like a handshake by chance, with a probability of 2^-160.
@@ -86,6 +87,7 @@ impl Responder {
                 },
                 State::Torrent(secret) => self.handle_torrent(secret, received, &mut find)?,
                 State::Padding { agreed, length } => padding(agreed, length, received),
+                // The length was two bytes, so that a peer makes us buffer 64 KiB at most.
                 State::Initial { agreed, length } if received.len() < length => {
                     (State::Initial { agreed, length }, true)
                 }
@@ -126,6 +128,7 @@ impl Responder {
         };
         let secret = key.agree(theirs)?;
         received.advance(KEY_LENGTH);
+        // Not before their key has come: it may have been a handshake without encryption.
         self.out.put_slice(&key.public_key());
         self.out.put_slice(&self.padding);
         Ok((State::Mark(secret), false))
@@ -184,6 +187,7 @@ impl Responder {
 
 /// Takes the second padding, and two bytes of length behind it.
 fn padding(mut agreed: Agreed, length: usize, received: &mut BytesMut) -> (State, bool) {
+    // `handle_torrent` has checked the length, so that this waits for 514 bytes at most.
     if received.len() < length + 2 {
         return (State::Padding { agreed, length }, true);
     }

@@ -47,6 +47,7 @@ impl PexReceiver {
         while self.recent.front().is_some_and(|&at| at + INTERVAL <= now) {
             self.recent.pop_front();
         }
+        // Messages that are ignored count as well, or no flood would be seen.
         self.recent.push_back(now);
         let count = self.recent.len();
         if count > MAX_MESSAGES {

@@ -40,6 +40,7 @@ impl PexSender {
         let mut present = BTreeSet::new();
         for PexPeer { address, flags } in connected {
             let address = canonical(address);
+            // Nobody can connect to port 0.
             if address == self.peer || address.port() == 0 || !present.insert(address) {
                 continue;
             }

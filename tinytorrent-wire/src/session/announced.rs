@@ -48,8 +48,10 @@ impl Announced {
         match &mut self.pieces {
             Stated::Raw { all, single, .. } => {
                 *all = true;
+                // Statements about single pieces that came before are out of date.
                 single.clear();
             }
+            // The geometry is known where the pieces are, so that 0 is never taken.
             Stated::Known(set) => *set = Pieces::all(geometry.map_or(0, Geometry::piece_count)),
         }
     }
@@ -63,6 +65,8 @@ impl Announced {
         let (Stated::Known(set), Some(geometry)) = (&mut self.pieces, geometry) else {
             self.is_stated = true;
             if let Stated::Raw { bits: kept, .. } = &mut self.pieces {
+                // Kept unchecked, as its due length is not known yet (W-17). A copy, since a slice
+                // would keep a whole receive buffer in memory.
                 *kept = bits.to_vec();
             }
             return Ok(());
@@ -125,6 +129,7 @@ impl Announced {
 
     /// Checks the announcements from before the number of pieces was known.
     pub(super) fn learn(&mut self, geometry: &Geometry) -> Result<(), (&'static str, Rule)> {
+        // The metadata may be learned twice, and the second time must not forget any piece.
         let Stated::Raw { all, bits, single } = &self.pieces else { return Ok(()) };
         let count = geometry.piece_count();
         let mut breach = Ok(());
@@ -139,6 +144,7 @@ impl Announced {
                 Err(_) => breach = Err(("bitfield", Rule::BitfieldLength)),
             }
         }
+        // In the order of their arrival, as a `lt_donthave` takes back a `have` before it.
         for &(index, has) in single {
             match (geometry.piece(index), has) {
                 (Some(piece), true) => {
@@ -147,6 +153,7 @@ impl Announced {
                 (Some(piece), false) => {
                     set.remove(piece);
                 }
+                // `and` keeps the first breach, which is the one to report.
                 (None, true) => breach = breach.and(Err(("have", Rule::HaveInRange))),
                 (None, false) => {}
             }

@@ -15,6 +15,7 @@ pub fn check_greeting(
     ours: &Handshake,
     theirs: &Handshake,
 ) -> Result<Reserved, GreetingError> {
+    // First, as our own address is not tried again, whichever torrent it names (W-04).
     if theirs.peer_id == ours.peer_id {
         return Err(GreetingError::OwnPeerId);
     }

@@ -69,6 +69,7 @@ impl Half {
         match self.requests.answer(block) {
             Answer::Exact => Ok(Verdict::Legal),
             Answer::Short(request, state) => {
+                // Empty blocks have a rule of their own, as BitComet rejects requests by them.
                 let rule = if block.length == 0 { Rule::PieceNotEmpty } else { Rule::PieceLength };
                 let verdict = match state {
                     State::Open => Verdict::Void(vec![request]),
@@ -120,6 +121,7 @@ impl Half {
         let rule = Rule::HashRequestShape;
         let verdict = Verdict::Refuse(Refusal::Tolerated(rule));
         request.validate().map_err(|_| Breach { rule, verdict })?;
+        // BEP 52 forbids it, and libtorrent sends it; see `validate`.
         if request.length < 2 {
             return Err(Breach { rule, verdict: Verdict::Legal });
         }

@@ -21,6 +21,7 @@ impl Session {
         let is_fast = self.features.contains(Feature::Fast);
         let max_unasked = self.config.max_unasked;
         let (own, other) = self.halves(from);
+        // Blocks do not pass `judge_order`, which notes this for other messages.
         own.is_under_way = true;
         let judged = other.receive_block(block, is_fast, max_unasked);
         self.pass(from, "piece", judged)
@@ -97,6 +98,7 @@ impl Session {
             Message::KeepAlive | Message::Extended(_) | Message::Port(_) => {}
             Message::Choke => {
                 own.is_choking = true;
+                // W-32, W-33: with BEP 6, a choke leaves requests in flight until each is answered.
                 if !is_fast {
                     return Ok(void(other.requests.void(None)));
                 }
@@ -114,6 +116,7 @@ impl Session {
             },
             Message::Bitfield(bits) => {
                 let stated = own.announced.bits(bits, geometry);
+                // Legal if tolerated: the spare bits are cleared, and the pieces count (W-19).
                 stated.map_err(|rule| Breach { rule, verdict: Verdict::Legal })?;
             }
             Message::HaveAll => own.announced.all(geometry),
@@ -188,6 +191,7 @@ impl Session {
         if length > self.config.max_request_length {
             return Some(Refusal::Tolerated(Rule::RequestNotTooLong));
         }
+        // This also refuses numbers whose sum would overflow (W-14).
         let Some(block) = geometry.block(index, begin, length) else {
             return Some(Refusal::Tolerated(Rule::RequestInRange));
         };

@@ -65,6 +65,7 @@ impl Pieces {
 
     /// Indices of the pieces, in order.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        // Both parts are there in both cases, one of them empty, so that the iterator has one type.
         let (all, some) = match self {
             Pieces::All { piece_count } => (0..*piece_count, None),
             Pieces::Some(pieces) => (0..0, Some(pieces)),

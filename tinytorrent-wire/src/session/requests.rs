@@ -138,6 +138,7 @@ impl Requests {
         if self.take(request).is_some() {
             return Answer::Exact;
         }
+        // Only without the fast extension: the block was in flight at the choke or the cancel.
         if let Some(at) = self.late.iter().position(|late| *late == request) {
             self.late.remove(at);
             return Answer::Exact;
@@ -164,6 +165,7 @@ impl Requests {
             self.queue[at].state = State::Cancelled;
         } else {
             self.remove(at);
+            // Without BEP 6 a cancel has no answer, but the block may be in flight.
             self.note_late(request);
         }
         true
