@@ -81,5 +81,5 @@ pub use error::{AddError, ClientError, TorrentError};
 pub use event::{Event, Events};
 pub use options::TorrentOptions;
 pub use source::{PeerAddress, Source};
-pub use tinytorrent_swarm::{Event as SwarmEvent, LeaveReason, Stats};
+pub use tinytorrent_swarm::{ConnectionError, DiskError, Event as SwarmEvent, LeaveReason, Stats};
 pub use torrent::{State, Torrent};

@@ -72,7 +72,9 @@ impl Channel {
                     self.set_ciphers(*negotiated);
                     return Ok(());
                 }
-                Step::Plain | Step::NeedMore => self.read_more(received).await?,
+                // It answers in clear what was hidden, and nothing of it would ever be consumed.
+                Step::Plain => return Err(ConnectFailure::Plain),
+                Step::NeedMore => self.read_more(received).await?,
             }
         }
     }

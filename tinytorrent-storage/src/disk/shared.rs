@@ -43,6 +43,8 @@ pub(super) struct State {
     /// The budget, in bytes.
     memory: u64,
     idle_workers: usize,
+    /// The instant at which the worker that went to sleep last wakes up by itself.
+    wakes_at: Option<Instant>,
     is_stopping: bool,
 }
 
@@ -61,6 +63,7 @@ impl Shared {
             active: VecDeque::new(),
             memory: options.memory,
             idle_workers: 0,
+            wakes_at: None,
             is_stopping: false,
         };
         Self {
@@ -215,6 +218,7 @@ impl Shared {
             }
             let deadline = state.deadline();
             state.idle_workers += 1;
+            state.wakes_at = deadline;
             state = match deadline {
                 None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(deadline) => {
@@ -242,14 +246,16 @@ impl Shared {
             || torrent.is_due(now, is_pressed)
             || torrent.is_closed
             || torrent.has_checkpoint();
+        let deadline = torrent.deadline();
         if is_new {
             state.active.push_back(id);
         }
-        // A busy worker looks for its next job by itself. An idle one sleeps until the deadline
-        // that it has computed, in which a new torrent is not included.
+        // A busy worker looks for its next job by itself. An idle one sleeps until the deadline that it
+        // has computed, in which neither a new torrent nor a piece that is complete since is included.
+        let is_sooner = deadline.is_some_and(|due| state.wakes_at.is_none_or(|at| due < at));
         let has_idle = state.idle_workers > 0;
         drop(guard);
-        if has_idle && (is_new || is_due) {
+        if has_idle && (is_new || is_due || is_sooner) {
             self.wake.notify_one();
         }
     }

@@ -36,8 +36,11 @@ impl Storage {
         slices: &mut [IoSlice<'_>],
     ) -> Result<(), StorageError> {
         let file = self.open_target(target, Access::Write)?;
+        let written = vectored::write_all_at(&file, slices, offset);
+        // After the write: a `sync` that takes the set between the two would flush the file before its
+        // data is there, and no later one would. A write that failed may have written something.
         self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).insert(target);
-        vectored::write_all_at(&file, slices, offset)
+        written
             .map_err(|source| StorageError::io(Operation::Write, self.target_path(target), source))
     }
 
