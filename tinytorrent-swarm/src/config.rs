@@ -2,7 +2,8 @@ use std::net::SocketAddr;
 
 use tinytorrent_types::{InfoHashes, PeerId};
 
-/// Settings of a [`Swarm`](crate::Swarm), given once at the start.
+/// Settings of a [`Swarm`](crate::Swarm), given once at the start. Each field is one setting, so that
+/// there are many.
 ///
 /// # Defaults
 /// - [`max_peers`](Self::max_peers): 100

@@ -69,6 +69,7 @@ impl HashFetch {
         peers: &[PeerKey],
     ) -> Vec<(PeerKey, HashRequest)> {
         let mut requests = Vec::new();
+        // Each word of a peer leads here, and most of the time everything is in flight.
         if self.free.is_empty() {
             return requests;
         }
@@ -83,6 +84,7 @@ impl HashFetch {
             let is_free = is_awake && load.has_room();
             is_free.then_some(Reverse((rest.map_or(0, |rest| rest.times), load, peer)))
         });
+        // The least loaded one is asked next, so that a slow peer does not get all of them.
         let mut ranks: BinaryHeap<_> = ranks.collect();
         while let Some(Reverse((times, mut load, peer))) = ranks.pop()
             && let Some(request) = self.free.pop_front()
@@ -109,6 +111,7 @@ impl HashFetch {
         // It was given up on meanwhile, and may be asked of another.
         let Some(request) = self.take(peer, request) else { return };
         if is_right {
+            // It made good: its next silence is a first one.
             self.resting.remove(&peer);
         } else {
             self.free.push_back(request);
@@ -156,6 +159,7 @@ impl HashFetch {
 
     /// Frees what these were asked for, and tells who they are.
     fn give_back(&mut self, mut is_over: impl FnMut(&Asked) -> bool) -> Vec<PeerKey> {
+        // One that is being looked at has no deadline, and is not over by time.
         let over: Vec<Asked> = self.asked.extract_if(.., |asked| is_over(asked)).collect();
         self.free.extend(over.iter().map(|asked| asked.request));
         over.into_iter().map(|asked| asked.peer).collect()

@@ -33,6 +33,7 @@ impl Limiter {
             self.has_waiting = true;
             return false;
         }
+        // Below zero, if need be: the next ones wait for it, and none starves for its size.
         self.available -= bytes as f64;
         true
     }

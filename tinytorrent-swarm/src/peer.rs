@@ -187,6 +187,7 @@ impl Peer {
         if !slot.is_held() {
             return false;
         }
+        // What it asked for is on its way: whether it uses the slot shows by its reading.
         if self.session.begun_answers().is_empty() {
             self.session.next_request().is_none() && slot.is_idle(now)
         } else {
@@ -197,12 +198,14 @@ impl Peer {
     /// The order in which peers are asked for blocks that several could give: those that have failed
     /// come last, and before them those that were asked and have not given anything yet.
     pub(crate) fn standing(&self) -> (bool, bool) {
+        // It may be one that takes requests and gives nothing.
         let is_untried = self.pipeline.pace.total() == 0;
         (self.pipeline.credit.is_failing(), is_untried && self.requested_count() > 0)
     }
 
     /// Number of requests to have in flight.
     pub(crate) fn window(&mut self, now: Instant, max_requests: usize) -> usize {
+        // What fills the peer's queue counts, and what it was told to forget may still be in it.
         let in_flight = self.requested_count();
         // What the peer has yet to answer fills its queue, cancelled requests included.
         let most = (in_flight + self.session.request_room()).min(max_requests);

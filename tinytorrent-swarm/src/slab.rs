@@ -18,6 +18,7 @@ impl<T> Slab<T> {
         self.occupied += 1;
         if let Some(slot) = self.vacant.pop() {
             let (generation, entry) = &mut self.entries[slot as usize];
+            // A late word about the one before carries the old number, and finds nobody.
             *generation = generation.wrapping_add(1);
             *entry = Some(value);
             return PeerKey::new(slot, *generation);

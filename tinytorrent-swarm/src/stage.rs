@@ -119,6 +119,7 @@ impl Stage {
 }
 
 fn request_hashes(now: Instant, fetch: &mut HashFetch, peers: &mut Peers, out: &mut Outbox) {
+    // Answers that are overdue are free to be asked of others, before others are asked.
     fetch.handle_timeout(now);
     // A peer that answers nothing is asked for no more than the rulebook keeps.
     let can_have = |session: &Session| {

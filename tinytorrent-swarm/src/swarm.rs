@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use tinytorrent_types::Bitfield;
+use tinytorrent_types::{Bitfield, Geometry};
 use tinytorrent_wire::{Handshake, PieceHeader};
 
 use crate::config::Config;
@@ -67,6 +67,14 @@ struct Picking {
     is_sequential: bool,
     seed: u64,
     urgent: Vec<u32>,
+}
+
+impl Picking {
+    fn picker(&mut self, geometry: Geometry, have: Bitfield, wanted: Bitfield) -> Picker {
+        let mut picker = Picker::new(geometry, have, wanted, self.is_sequential, self.seed);
+        picker.set_urgent(std::mem::take(&mut self.urgent));
+        picker
+    }
 }
 
 /// The will of the user.
@@ -199,7 +207,7 @@ impl Swarm {
                     fetch.handle_checked(peer, &request, is_right);
                     if !is_right {
                         // A part is proven by itself: nobody else can be at fault.
-                        self.ban(peer);
+                        self.ban(peer, None);
                     }
                     self.fetch();
                 }

@@ -41,6 +41,16 @@ pub(crate) enum Completeness {
     Full,
 }
 
+impl Completeness {
+    pub(crate) fn of(is_full: bool, is_finished: bool) -> Self {
+        match (is_full, is_finished) {
+            (true, _) => Completeness::Full,
+            (false, true) => Completeness::Part,
+            (false, false) => Completeness::None,
+        }
+    }
+}
+
 /// Bytes as trackers are told of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Progress {

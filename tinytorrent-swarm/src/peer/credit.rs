@@ -23,6 +23,7 @@ impl Credit {
     /// Notes that the peer refused, or did not send in time, what it was asked for. All that fails
     /// during one rest counts once. `true` if a rest begins.
     pub(crate) fn fail(&mut self, now: Instant) -> bool {
+        // What fails together, a window full of requests at a choke, is one failure.
         if self.is_resting(now) {
             return false;
         }

@@ -56,6 +56,7 @@ impl Pace {
     /// Number of requests to have in flight.
     pub(crate) fn window(&mut self, now: Instant) -> usize {
         let rate = self.meter.bytes_per_second(now);
+        // In a pause the last window stays, lest a peer that is back begin with the least.
         if rate > 0 {
             self.has_rate = true;
             let wanted = rate * PIPELINE_SECONDS / u64::from(BLOCK_LENGTH);

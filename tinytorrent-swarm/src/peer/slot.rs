@@ -43,6 +43,7 @@ impl Slot {
     }
 
     pub(crate) fn take(&mut self, now: Instant) {
+        // Taken after no time, it says nothing about the peer.
         if self.is_idle(now) {
             self.wasted = Some(now);
         }

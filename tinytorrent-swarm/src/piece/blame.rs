@@ -44,8 +44,10 @@ impl Blame {
             return vec![only];
         }
         let is_known = self.attempts.contains_key(&piece);
+        // A disk that could not read the piece back has fewer digests, which prove nothing.
         if digests.len() == senders.len() && (is_known || self.attempts.len() < MAX_PIECES) {
             let attempts = self.attempts.entry(piece).or_default();
+            // The first attempts are kept: a liar cannot push out what proves it.
             if attempts.len() < MAX_ATTEMPTS {
                 attempts.push(Attempt { senders, digests });
             }
@@ -53,12 +55,12 @@ impl Blame {
         Vec::new()
     }
 
-    /// Whether the digests of this piece are wanted when it arrives right.
+    /// Returns true if the digests of this piece are wanted when it arrives right.
     pub(crate) fn wants_digests(&self, piece: PieceIndex) -> bool {
         self.attempts.contains_key(&piece)
     }
 
-    /// Whether the peer had a part in a failure of this piece.
+    /// Returns true if the peer had a part in a failure of this piece.
     pub(crate) fn is_suspect(&self, piece: PieceIndex, peer: PeerKey) -> bool {
         self.attempts
             .get(&piece)

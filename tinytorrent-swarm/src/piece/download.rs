@@ -2,7 +2,7 @@ use tinytorrent_types::{BLOCK_LENGTH, BlockInfo, Geometry, PieceIndex};
 
 use crate::PeerKey;
 
-/// Who sent a block. `None`: it was on the disk when we started, and blames nobody.
+/// The sender of a block. `None`: it was on the disk when we started, and blames nobody.
 pub(crate) type Sender = Option<PeerKey>;
 
 /// A piece under way: the state of each of its blocks.
@@ -172,7 +172,7 @@ impl Download {
         Some(Received { other })
     }
 
-    /// Who sent each block, in order, once the piece is complete.
+    /// The sender of each block, in order, once the piece is complete.
     pub(crate) fn senders(&self) -> Vec<Sender> {
         self.blocks
             .iter()
@@ -194,11 +194,11 @@ impl Download {
 /// A block that was awaited, or at least missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Received {
-    /// Who else was asked for it, and need not send it any more.
+    /// Another peer that was asked for it, and need not send it any more.
     pub(crate) other: Option<PeerKey>,
 }
 
-/// Whether a range is one that we ask for: on the grid of 16 KiB, whole.
+/// Returns true if we ask for such a range: on the grid of 16 KiB, whole.
 pub(crate) fn is_on_grid(block: BlockInfo, geometry: &Geometry) -> bool {
     block.begin().is_multiple_of(BLOCK_LENGTH)
         && geometry.nth_block(block.piece(), block.number()) == Some(block)

@@ -63,6 +63,7 @@ impl Downloads {
     /// Takes in a piece of which every block is free.
     pub(crate) fn start(&mut self, piece: PieceIndex, geometry: &Geometry) {
         debug_assert!(self.find(piece).is_none());
+        // Pieces come and go by the thousand: their lists of blocks are used again.
         let place = match self.vacant.pop() {
             Some(place) => {
                 self.downloads[place as usize].reset(piece, geometry);
@@ -79,6 +80,7 @@ impl Downloads {
 
     /// Takes out a piece, fetched or given up.
     pub(crate) fn remove(&mut self, piece: PieceIndex) {
+        // Off its list first: the place may be another piece's in a moment.
         let listing = self.find_mut(piece).map(|download| std::mem::take(&mut download.listing));
         if let Some(listing) = listing {
             self.remove_from(listing, piece);
@@ -99,8 +101,10 @@ impl Downloads {
     /// awaited.
     pub(crate) fn fail(&mut self, piece: PieceIndex, geometry: &Geometry) -> Option<Vec<Sender>> {
         let download = self.find_mut(piece).filter(|download| download.is_verifying)?;
+        // Before the memory begins anew.
         let senders = download.senders();
         download.reset(piece, geometry);
+        // From several peers again, the next failure would prove as little as this one.
         download.single_source = true;
         self.update(piece);
         Some(senders)
@@ -110,6 +114,7 @@ impl Downloads {
     pub(crate) fn lead(&self, download: &Download) -> Option<PeerKey> {
         let Lead { peer, term } = download.lead?;
         let leader = self.leaders.get(peer.slot())?;
+        // A peer that stalled or left has a new term, and nothing else had to be walked for that.
         (leader.term == term).then_some(peer)
     }
 
@@ -146,7 +151,9 @@ impl Downloads {
     /// Nothing is led by this peer any more.
     pub(crate) fn drop_lead(&mut self, peer: PeerKey) {
         let Some(leader) = self.leaders.get_mut(peer.slot()) else { return };
+        // What it leads without a free block is on no list, and is found out when one comes back.
         leader.term = leader.term.wrapping_add(1);
+        // Taken out, as each update moves a piece to another list; put back for its memory.
         let mut open = std::mem::take(&mut leader.open);
         open.iter().for_each(|&piece| self.update(piece));
         open.clear();
@@ -182,6 +189,7 @@ impl Downloads {
         } else {
             self.lead(download).map_or(Listing::Leaderless, Listing::Led)
         };
+        // Mostly a block changes nothing about the list, and then nothing is searched.
         if listing == download.listing {
             return;
         }

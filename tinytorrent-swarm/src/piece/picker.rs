@@ -77,6 +77,7 @@ impl Picker {
             wanted,
             sequential,
         };
+        // The one walk over all pieces; from here on each figure is kept up to date.
         for piece in picker.geometry.pieces() {
             let length = u64::from(picker.geometry.payload_length(piece));
             if picker.have.contains(piece) {
@@ -109,12 +110,12 @@ impl Picker {
         self.wanted_left
     }
 
-    /// Whether every wanted piece is verified.
+    /// Returns true if every wanted piece is verified.
     pub(crate) fn is_finished(&self) -> bool {
         self.wanted_missing == 0
     }
 
-    /// Whether this piece is wanted and not verified yet.
+    /// Returns true if this piece is wanted and not verified yet.
     pub(crate) fn wants(&self, piece: PieceIndex) -> bool {
         self.wanted.contains(piece) && !self.have.contains(piece)
     }
@@ -162,6 +163,7 @@ impl Picker {
     /// Some block is on the disk already, from an earlier run.
     pub(crate) fn recover(&mut self, block: BlockInfo) {
         let piece = block.piece();
+        // A record is a file, which anybody may have written.
         if !is_on_grid(block, &self.geometry) {
             return;
         }
@@ -176,6 +178,7 @@ impl Picker {
 
     /// Pieces of which every block was recovered, to be verified at once.
     pub(crate) fn recovered_pieces(&mut self) -> Vec<PieceIndex> {
+        // A walk over all pieces, once, at the start.
         let is_complete =
             |&piece: &PieceIndex| self.downloads.get(piece).is_some_and(Download::is_complete);
         let complete: Vec<_> = self.geometry.pieces().filter(is_complete).collect();
@@ -187,6 +190,7 @@ impl Picker {
     pub(crate) fn pick(&mut self, mut peer: PickerPeer<'_>, blame: &Blame) -> Option<BlockInfo> {
         let piece = self.choose(&mut peer, blame);
         if let Some(piece) = piece {
+            // Going on in the same piece completes it sooner, and seeds read it in one run.
             peer.search.current = Some(piece);
             let download = self.downloads.get_mut(piece)?;
             let block = download.request_free(peer.key, &self.geometry);
@@ -196,7 +200,7 @@ impl Picker {
         None
     }
 
-    /// Whether this block may be asked of another peer, who has its piece, instead.
+    /// Asks another peer, who has the piece, for this block instead. Returns false if nobody is awaited.
     pub(crate) fn reassign(&mut self, block: BlockInfo, to: PeerKey) -> bool {
         self.downloads.reassign(block, to)
     }
@@ -212,6 +216,7 @@ impl Picker {
     pub(crate) fn lose(&mut self, piece: PieceIndex) -> bool {
         let was_there = self.have.remove(piece);
         if was_there {
+            // Wanted, it would be fetched again and written where the user took it away.
             self.wanted.remove(piece);
             self.have_bytes -= u64::from(self.geometry.payload_length(piece));
         }
@@ -230,6 +235,7 @@ impl Picker {
         {
             return Some(current);
         }
+        // What was begun is completed first: only whole pieces can be traded (S-22).
         let found = self.left_over(peer, blame).or_else(|| self.start_piece(peer));
         found.or_else(|| self.shared_piece(peer)).inspect(|&piece| {
             self.downloads.offer_lead(piece, peer.key);
@@ -242,6 +248,7 @@ impl Picker {
         let fits = |download: &&Download| {
             peer.may_have(download.piece()) && self.is_for(download, peer.key, blame)
         };
+        // A slow peer alone would hold up a piece for minutes, so it helps with those of others.
         if !peer.is_quick {
             return self.downloads.open().find(fits).map(Download::piece);
         }
@@ -250,7 +257,7 @@ impl Picker {
         led.into_iter().chain(leaderless).min()
     }
 
-    /// Whether this peer may have a share in a piece: one that has to come from one peer has its lead, or
+    /// Returns true if this peer may have a share in a piece: one that has to come from one peer has its lead, or
     /// waits for one that is not suspected.
     pub(super) fn is_for(&self, download: &Download, peer: PeerKey, blame: &Blame) -> bool {
         !download.single_source
@@ -303,6 +310,7 @@ impl Picker {
 
     /// The piece is right and on the disk. Gives whether that is news.
     pub(crate) fn verified(&mut self, piece: PieceIndex) -> bool {
+        // A driver may speak of a piece twice, or of one that failed meanwhile.
         if !self.downloads.is_verifying(piece) {
             return false;
         }
@@ -315,6 +323,7 @@ impl Picker {
         if self.wanted.contains(piece) {
             self.wanted_missing -= 1;
             self.wanted_left -= length;
+            // The list is bounded, and each piece is verified once.
             self.urgent.retain(|urgent| *urgent != piece);
         }
         true
@@ -336,6 +345,7 @@ impl Picker {
     /// Puts a download where its state says it belongs.
     fn settle(&mut self, piece: PieceIndex) {
         let Some(download) = self.downloads.get(piece) else { return };
+        // Given up whole, it may be started by anybody; one that needs a proof stays as it is.
         if download.is_untouched() && !download.single_source {
             self.downloads.remove(piece);
             self.rarity.insert(piece, &mut self.chance);

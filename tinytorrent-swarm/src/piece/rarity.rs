@@ -31,7 +31,7 @@ pub(crate) struct Rarity {
     /// Counts what has been put in or has become rarer, so that a search that found nothing need not be
     /// repeated.
     generation: u64,
-    /// What did so lately, the latest last: all that such a search has to look at again.
+    /// Pieces that did so lately, the latest last: all that such a search has to look at again.
     recent: VecDeque<PieceIndex>,
     /// No piece before this one may be started.
     first: u32,
@@ -88,6 +88,7 @@ impl Rarity {
         let group = self.group(piece);
         self.startable += 1;
         self.make_startable(piece, group);
+        // Peers that see the same availability would all ask for the same piece otherwise.
         self.shuffle_in(piece, chance);
         self.note(piece);
         self.first = self.first.min(piece.get());
@@ -96,6 +97,7 @@ impl Rarity {
     /// Remembers a piece that searches have to look at again.
     fn note(&mut self, piece: PieceIndex) {
         self.generation += 1;
+        // Who searched before the oldest of them searches among all again.
         if self.recent.len() == MAX_RECENT {
             self.recent.pop_front();
         }
@@ -110,13 +112,13 @@ impl Rarity {
         self.find_rarest();
     }
 
-    /// Whether the piece may be started.
+    /// Returns true if the piece may be started.
     pub(crate) fn contains(&self, piece: PieceIndex) -> bool {
         let Standing { place, availability } = self.standings[piece.as_usize()];
         place < self.groups[availability as usize].startable_end
     }
 
-    /// Whether there is nothing left to start.
+    /// Returns true if there is nothing left to start.
     pub(crate) fn is_empty(&self) -> bool {
         self.startable == 0
     }
@@ -134,7 +136,7 @@ impl Rarity {
         Some(self.recent.range(known..).copied().filter(|&piece| self.contains(piece)))
     }
 
-    /// Where a startable piece stands in the order: rarest first.
+    /// The place of a startable piece in the order: rarest first.
     pub(crate) fn place(&self, piece: PieceIndex) -> u32 {
         self.standings[piece.as_usize()].place
     }
@@ -175,6 +177,7 @@ impl Rarity {
     /// One more peer, no seed, has the piece.
     pub(crate) fn add_have(&mut self, piece: PieceIndex, chance: &mut impl Rng) {
         let (group, is_startable) = (self.group(piece), self.contains(piece));
+        // One group for each availability that a piece has had: no more than there are peers.
         if group + 1 == self.groups.len() {
             let end = self.order.len() as u32;
             self.groups.push(Group { startable_end: end, end });
@@ -228,6 +231,7 @@ impl Rarity {
     fn raised(&self, peer: &Pieces, floor: Floor) -> usize {
         // Each piece of a peer that is no seed counts: it has none of availability zero.
         let least = usize::from(matches!(peer, Pieces::Some(_)));
+        // Too much has happened since to know what.
         let Some(news) = self.put_in_since(floor.generation) else { return least };
         let of_peer = news.filter(|&piece| peer.contains(piece)).map(|piece| self.group(piece));
         of_peer.fold(floor.group.max(least), usize::min)
@@ -251,6 +255,7 @@ impl Rarity {
         if self.is_empty() {
             return None;
         }
+        // From a random place on: to count those of the peer would be a walk over all.
         let at = chance.random_range(0..self.startable) as usize;
         let mut pieces = self.startable().skip(at).chain(self.startable().take(at));
         pieces.find(|&piece| peer.contains(piece))
@@ -258,6 +263,7 @@ impl Rarity {
 
     /// The first startable piece that the peer has, in the order of the content.
     pub(crate) fn first(&mut self, peer: &Pieces, geometry: &Geometry) -> Option<PieceIndex> {
+        // It never goes back but for a piece that is put in, so that all walks together are one.
         while let Some(piece) = geometry.piece(self.first)
             && !self.contains(piece)
         {
@@ -268,7 +274,7 @@ impl Rarity {
             .find(|&piece| self.contains(piece) && peer.contains(piece))
     }
 
-    /// Whether nothing startable is rarer than this piece, which is startable.
+    /// Returns true if nothing startable is rarer than this piece, which is startable.
     pub(crate) fn is_among_rarest(&self, piece: PieceIndex) -> bool {
         self.group(piece) == self.rarest
     }

@@ -34,6 +34,7 @@ impl Picker {
         let has_something = |piece: &PieceIndex| {
             peer.may_have(*piece) && (self.rarity.contains(*piece) || is_open(*piece))
         };
+        // Far ones can wait, and a search among all would cost at each block.
         let piece = self.urgent.iter().take(AT_ONCE).copied().find(has_something)?;
         if self.rarity.contains(piece) {
             self.start(piece, Some(peer.key));

@@ -27,6 +27,7 @@ const MAX_BANS: usize = 8_000;
 
 impl Bans {
     pub(crate) fn add(&mut self, address: SocketAddr, id: Option<PeerId>) {
+        // Behind one address of ours there may be many peers, as in a test or behind a proxy.
         let is_local = address.ip().is_loopback();
         self.insert(if is_local { Banned::Place(address) } else { Banned::Host(address.ip()) });
         if let Some(id) = id {

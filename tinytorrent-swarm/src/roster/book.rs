@@ -197,6 +197,7 @@ impl PeerBook {
     pub(crate) fn failed(&mut self, now: Instant, address: SocketAddr) {
         let address = canonical(address);
         let Some(entry) = self.entries.get_mut(&address) else { return };
+        // A visit that ends at once is as good as a refusal, and must not be repeated each second.
         entry.failures += 1;
         let (failures, source) = (entry.failures, entry.source);
         if failures >= MAX_FAILURES && source != PeerSource::User {

@@ -16,6 +16,7 @@ const MAX_DEPARTED: usize = 1_000;
 
 impl Departed {
     pub(crate) fn add(&mut self, key: PeerKey, address: SocketAddr, id: PeerId) {
+        // The oldest: what it sent has long been verified.
         if self.peers.len() == MAX_DEPARTED {
             self.peers.pop_front();
         }

@@ -72,6 +72,7 @@ pub(super) fn choose(
 /// that was made long after the other. Both ends come to the same result.
 fn later_or_lower(peers: &Peers, one: PeerKey, other: PeerKey, our_id: PeerId) -> Option<PeerKey> {
     let (a, b) = (peers.get(one)?, peers.get(other)?);
+    // Both ends saw the two come to be with about the same time between them.
     let keeps_one = if a.joined + AT_ONCE <= b.joined || b.joined + AT_ONCE <= a.joined {
         a.joined < b.joined
     } else {

@@ -9,7 +9,7 @@ use tinytorrent_wire::session::Verdict;
 use tinytorrent_wire::{Handshake, Message, PieceHeader};
 
 use super::parts::Parts;
-use super::{Picking, Run, Swarm};
+use super::{Run, Swarm};
 use crate::PeerKey;
 use crate::announce::AnnounceOutcome;
 use crate::contract::{Action, BlockVerdict, Content, Event, LeaveReason, PeerSource};
@@ -176,20 +176,12 @@ impl Swarm {
         self.dial();
     }
 
-    /// Bans a peer that proved to have sent wrong blocks of this piece, connected or not.
-    pub(super) fn ban_for(&mut self, key: PeerKey, piece: PieceIndex) {
-        if let Some(address) = self.roster.ban(&self.peers, key) {
-            self.out.tell(Event::PeerBanned { address, piece });
-        }
+    /// Bans a peer that proved to have sent wrong data, connected or not: blocks of this piece, or metadata
+    /// or hashes.
+    pub(super) fn ban(&mut self, key: PeerKey, piece: Option<PieceIndex>) {
+        let banned = self.roster.ban(&self.peers, key).zip(piece);
+        self.out.tell_if(banned.map(|(address, piece)| Event::PeerBanned { address, piece }));
         self.leave(key, LeaveReason::Banned);
-    }
-
-    /// Bans a peer that sent metadata or hashes that are not what the info-hash names, all by itself.
-    pub(super) fn ban(&mut self, key: PeerKey) {
-        if self.peers.get(key).is_some() {
-            self.roster.ban(&self.peers, key);
-            self.leave(key, LeaveReason::Banned);
-        }
     }
 
     /// Leaves all connections.
@@ -197,15 +189,6 @@ impl Swarm {
         // Leaving one may let another in, which would not be in a list that is read on the way.
         for peer in self.peers.keys().collect::<Vec<_>>() {
             self.leave(peer, reason.clone());
-        }
-    }
-
-    /// Once all that is wanted is here, those that download nothing have nothing for us, nor we for them
-    /// (W-52).
-    pub(super) fn leave_seeds(&mut self) {
-        let done = self.peers.iter().filter(|peer| peer.is_seed() || peer.is_upload_only);
-        for key in done.map(|peer| peer.key).collect::<Vec<_>>() {
-            self.leave(key, LeaveReason::Useless);
         }
     }
 
@@ -257,15 +240,14 @@ impl Swarm {
             self.roster.forget_all();
             self.leave_all(LeaveReason::TrackerChanged);
         }
-        match result {
+        let event = match result {
             Ok(response) => {
                 let peers = self.on_answer(&response);
-                self.out.tell_if(url.map(|url| Event::TrackerAnswered { url, peers }));
+                url.map(|url| Event::TrackerAnswered { url, peers })
             }
-            Err(failure) => {
-                self.out.tell_if(url.map(|url| Event::TrackerFailed { url, failure }));
-            }
-        }
+            Err(failure) => url.map(|url| Event::TrackerFailed { url, failure }),
+        };
+        self.out.tell_if(event);
         self.announce();
     }
 
@@ -345,14 +327,16 @@ impl Swarm {
             return;
         }
         let Content { geometry, have, wanted, partial, info, is_private } = content;
-        let Picking { is_sequential, seed, urgent } = &mut self.picking;
-        let mut picker = Picker::new(geometry, have, wanted, *is_sequential, *seed);
+        let mut picker = self.picking.picker(geometry, have, wanted);
         partial.into_iter().for_each(|block| picker.recover(block));
         // All their blocks are on the disk, so that no peer will bring a last one.
         self.download.verify(picker.recovered_pieces(), &mut self.out);
-        picker.set_urgent(std::mem::take(urgent));
         // Before peers are told: the first announce says what is left.
-        self.trackers.begin(self.now, completeness(&picker), is_private);
+        self.trackers.begin(
+            self.now,
+            Completeness::of(picker.have().is_full(), picker.is_finished()),
+            is_private,
+        );
         if picker.is_finished() {
             self.out.tell(Event::Finished);
         }
@@ -372,7 +356,7 @@ impl Swarm {
         let verified = self.download.on_verified(now, peers, picker, out, piece, digests);
         let Some(guilty) = verified else { return };
         // Before the end of the download is told, so that liars do not count as its peers.
-        guilty.into_iter().for_each(|guilty| self.ban_for(guilty, piece));
+        guilty.into_iter().for_each(|guilty| self.ban(guilty, Some(piece)));
         if self.stage.is_finished() && !was_finished {
             self.on_finished();
         }
@@ -387,22 +371,26 @@ impl Swarm {
         for peer in self.peers.iter_mut() {
             extensions::send_upload_only(now, peer, &mut self.out);
         }
-        self.leave_seeds();
+        // Those that download nothing have nothing for us any more, nor we for them (W-52).
+        let done = self.peers.iter().filter(|peer| peer.is_seed() || peer.is_upload_only);
+        for key in done.map(|peer| peer.key).collect::<Vec<_>>() {
+            self.leave(key, LeaveReason::Useless);
+        }
     }
 
     pub(super) fn on_piece_failed(&mut self, piece: PieceIndex, digests: Vec<BlockDigest>) {
         let Some(picker) = self.stage.picker_mut() else { return };
         let guilty = self.download.on_failed(picker, &mut self.out, piece, digests);
-        guilty.into_iter().for_each(|guilty| self.ban_for(guilty, piece));
+        guilty.into_iter().for_each(|guilty| self.ban(guilty, Some(piece)));
     }
 
     pub(super) fn on_piece_lost(&mut self, piece: PieceIndex) {
-        let Some(picker) = self.stage.picker_mut() else { return };
-        if picker.lose(piece) {
-            self.out.tell(Event::PieceLost { piece });
-            for peer in self.peers.iter_mut() {
-                extensions::send_dont_have(self.now, peer, &mut self.out, piece);
-            }
+        if !self.stage.picker_mut().is_some_and(|picker| picker.lose(piece)) {
+            return;
+        }
+        self.out.tell(Event::PieceLost { piece });
+        for peer in self.peers.iter_mut() {
+            extensions::send_dont_have(self.now, peer, &mut self.out, piece);
         }
     }
 
@@ -410,16 +398,8 @@ impl Swarm {
         let Stage::Metadata(fetch) = &mut self.stage else { return };
         // Only one that sent all of it is proven to lie; others may have shared with a liar.
         for liar in fetch.on_refused(self.now, &mut self.out) {
-            self.ban(liar);
+            self.ban(liar, None);
         }
         self.fetch();
-    }
-}
-
-fn completeness(picker: &Picker) -> Completeness {
-    match (picker.have().is_full(), picker.is_finished()) {
-        (true, _) => Completeness::Full,
-        (false, true) => Completeness::Part,
-        (false, false) => Completeness::None,
     }
 }

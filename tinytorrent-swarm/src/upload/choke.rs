@@ -36,6 +36,7 @@ pub(crate) fn choose(
     rotate: bool,
     chance: &mut impl Rng,
 ) -> Choice {
+    // Nobody has to be chosen, and nobody is there by luck.
     if applicants.len() <= slots {
         let unchoked = applicants.iter().map(|applicant| applicant.key).collect();
         return Choice { unchoked, optimistic: None };
@@ -48,6 +49,7 @@ pub(crate) fn choose(
     applicants.sort_by_key(|applicant| applicant.merit(now));
     let regular = slots.saturating_sub(1);
     let mut unchoked: Vec<_> = applicants.iter().take(regular).map(|a| a.key).collect();
+    // The optimistic one must not be one that has earned its slot.
     let rest = &applicants[regular.min(applicants.len())..];
     let is_kept = |a: &Applicant| Some(a.key) == optimistic && !a.is_idle();
     let kept = optimistic.filter(|_| !rotate && rest.iter().any(is_kept));
@@ -81,6 +83,7 @@ fn lottery(
     let is_for_all = all().all(Applicant::is_idle);
     let others = || all().filter(|applicant| is_for_all || !applicant.is_idle());
     let count = others().flat_map(|a| tickets(&a)).count();
+    // Nobody else waits: it may as well stay.
     if count == 0 {
         return last.filter(|key| rest.iter().any(|applicant| applicant.key == *key));
     }

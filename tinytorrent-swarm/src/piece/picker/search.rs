@@ -18,6 +18,7 @@ impl Picker {
             return None;
         }
         let piece = if let Some(only) = peer.only {
+            // Ten pieces at most, by custom: a search among them costs nothing.
             let mut startable = only.iter().copied().filter(|&p| self.rarity.contains(p));
             startable.find(|&piece| peer.pieces.contains(piece))?
         } else if let Some(suggested) = self.suggested(peer) {
@@ -62,9 +63,11 @@ impl Picker {
         if self.sequential {
             return self.rarity.first(peer.pieces, &self.geometry);
         }
+        // Before any search: it costs one look, and fits most of the time.
         if let Some(next) = self.next_in_stretch(peer) {
             return Some(next);
         }
+        // The rarest piece comes from few peers, and slowly: the first one should come soon.
         if self.have.count() < RANDOM_FIRST {
             return self.rarity.random(peer.pieces, &mut self.chance);
         }
@@ -78,6 +81,7 @@ impl Picker {
         (!is_new_stretch
             && self.rarity.contains(next)
             && peer.pieces.contains(next)
+            // Long runs must not cost what keeps a swarm alive.
             && self.rarity.is_among_rarest(next))
         .then_some(next)
     }
