@@ -60,6 +60,9 @@ pub enum TorrentError {
     /// or its memory is used up. Add the torrent again once some of it is free.
     #[error("cannot start a thread: {0}")]
     Thread(Arc<io::Error>),
+    /// A job that the torrent depends on panicked, which is a bug of this library.
+    #[error("a job of the torrent panicked")]
+    JobPanicked,
     /// The options demand [`PathPolicy::Exact`](tinytorrent_metainfo::PathPolicy::Exact), and a name
     /// would have to change.
     #[error(transparent)]

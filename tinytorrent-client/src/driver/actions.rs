@@ -8,7 +8,7 @@ use tinytorrent_swarm::{
 };
 use tinytorrent_wire::Handshake;
 
-use super::job::{Job, JobOutcome};
+use super::job::{Job, JobOutcome, run_caught};
 use super::step::Step;
 use super::{Driver, lookups};
 use crate::{Event, TorrentError};
@@ -101,7 +101,7 @@ impl Driver {
     fn spawn_thread(&mut self, job: Job) {
         // The next stage begins with the result of the job, so that without a thread the torrent
         // would stay in its stage for ever.
-        if let Err(error) = self.background.spawn_thread(|| job.run()) {
+        if let Err(error) = self.background.spawn_thread(|| run_caught(|| job.run())) {
             self.lifecycle.fail(TorrentError::Thread(Arc::new(error)));
         }
     }

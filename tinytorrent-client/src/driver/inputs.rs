@@ -9,9 +9,9 @@ use tinytorrent_wire::{Frames, Message};
 use super::data::DiskReport;
 use super::job::JobOutcome;
 use super::{Driver, lookups};
-use crate::PeerAddress;
 use crate::connection::{Incoming, Notice};
 use crate::torrent::Command;
+use crate::{PeerAddress, TorrentError};
 
 /// Maximum number of host names that are looked up for one answer of a tracker.
 const MAX_NAMED_PEERS: usize = 50;
@@ -164,6 +164,7 @@ impl Driver {
             JobOutcome::LayersSaved(metainfo) => self.lifecycle.on_layers_saved(metainfo),
             JobOutcome::Opened(opened) => self.lifecycle.on_opened(opened),
             JobOutcome::Cut(events) => self.lifecycle.on_cut(events),
+            JobOutcome::Panicked => return self.lifecycle.fail(TorrentError::JobPanicked),
         };
         self.take_steps(now, steps);
     }

@@ -1,6 +1,7 @@
 //! Jobs that block or compute for long, for threads of their own.
 
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -45,6 +46,14 @@ pub(super) enum JobOutcome {
     Opened(Result<Box<Opened>, OpenFailure>),
     /// Files were cut. There is an event for each.
     Cut(Vec<Event>),
+    /// The job panicked.
+    Panicked,
+}
+
+/// Runs a job, and reports a panic in it: the torrent would wait for its result for ever.
+pub(super) fn run_caught(job: impl FnOnce() -> JobOutcome) -> JobOutcome {
+    // Nothing that the job has touched is used afterwards: the torrent fails.
+    std::panic::catch_unwind(AssertUnwindSafe(job)).unwrap_or(JobOutcome::Panicked)
 }
 
 impl Job {
@@ -72,5 +81,17 @@ impl Job {
             Job::Open(job) => JobOutcome::Opened(job.run()),
             Job::Cut { storage, files } => JobOutcome::Cut(oversized::cut(&storage, files)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_result() {
+        let outcome = run_caught(|| panic!("as a test"));
+        assert!(matches!(outcome, JobOutcome::Panicked));
+        assert!(matches!(run_caught(|| JobOutcome::Cut(Vec::new())), JobOutcome::Cut(_)));
     }
 }
