@@ -185,7 +185,9 @@ impl Tracker {
         let backoff = jittered.min(config.max_backoff);
         self.not_before = now
             + match failure.retry_in() {
-                Some(RetryIn::After(wait)) => wait.clamp(config.interval_floor, MAX_INTERVAL),
+                Some(RetryIn::After(wait)) => {
+                    wait.clamp(config.interval_floor, MAX_INTERVAL.max(config.interval_floor))
+                }
                 Some(RetryIn::Never) | None => backoff,
             };
         self.is_disabled |= failure.retry_in() == Some(RetryIn::Never);

@@ -136,3 +136,14 @@ fn an_announce_whose_outcome_is_lost_does_not_stop_the_run() {
     assert_eq!(host(&next), 'b');
     assert_eq!(world.answer(lost.id, &every(1800)), OutcomeEffect::Stale);
 }
+
+#[test]
+fn a_floor_above_a_day_holds_for_a_retry_too() {
+    let two_days = Duration::from_secs(2 * 86_400);
+    let mut world = World::new(&["a"], |config| _ = config.interval_floor(two_days));
+    let id = world.poll().unwrap().id;
+    let retry_in = Some(RetryIn::After(Duration::from_secs(60)));
+    world.refuse(id, &Failure::Refused(Refusal { reason: "busy".into(), retry_in }));
+    assert_eq!(world.run(2 * 86_400 - 1, ""), []);
+    assert_eq!(world.run(2 * 86_400 + 60, "").len(), 1);
+}
