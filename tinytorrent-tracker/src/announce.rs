@@ -145,6 +145,7 @@ impl AnnounceResponse {
             self.peers.iter().map(|peer| peer.address).collect();
         self.peers.extend(other.peers.into_iter().filter(|peer| !known.contains(&peer.address)));
         self.named_peers.extend(other.named_peers);
+        // The longer times are allowed by both responses.
         self.interval = self.interval.max(other.interval);
         self.min_interval = self.min_interval.max(other.min_interval);
         self.seeders = self.seeders.max(other.seeders);
@@ -163,6 +164,7 @@ impl AnnounceResponse {
         let mut dropped = Dropped::default();
         self.peers.retain(|peer| {
             let verdict = match filter.judge(peer.address) {
+                // Behind a NAT the tracker lists us at an address that we do not know.
                 AddressVerdict::Usable if peer.id == Some(own) => AddressVerdict::Own,
                 verdict => verdict,
             };

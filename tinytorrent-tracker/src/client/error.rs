@@ -130,6 +130,7 @@ impl From<hyper::Error> for ErrorKind {
 impl From<ResponseError> for ErrorKind {
     fn from(error: ResponseError) -> Self {
         match error {
+            // One variant for a refusal over HTTP and over UDP, so that a caller has one case.
             ResponseError::Refused(refusal) => ErrorKind::Refused(refusal),
             other => ErrorKind::Response(other),
         }
@@ -149,6 +150,7 @@ impl From<ExchangeError> for ErrorKind {
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
         match &error.kind {
+            // The schedule obeys the `retry in` of a refusal (BEP 31).
             ErrorKind::Refused(refusal) => Failure::Refused(refusal.clone()),
             _ => Failure::Failed(error.to_string()),
         }

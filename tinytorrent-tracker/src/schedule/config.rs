@@ -133,6 +133,7 @@ impl ScheduleConfig {
     }
 
     pub(super) fn mode(&self) -> AnnounceMode {
+        // BEP 27 allows one tracker at a time, in whatever mode the user has set.
         if self.is_private { AnnounceMode::OneTracker } else { self.mode }
     }
 
@@ -140,6 +141,7 @@ impl ScheduleConfig {
     pub(super) fn clamp_interval(&self, interval: Option<Duration>) -> Duration {
         interval
             .unwrap_or(DEFAULT_INTERVAL)
+            // The floor is the caller's, and `clamp` panics if it is above the other bound.
             .clamp(self.interval_floor, MAX_INTERVAL.max(self.interval_floor))
     }
 

@@ -95,12 +95,14 @@ impl Schedule {
         };
         let tiers = tiers.into_iter().zip(0..);
         let urls = tiers.flat_map(|(urls, tier)| urls.into_iter().map(move |url| (url, tier)));
+        // The list comes from a torrent file, which anybody can fill with URLs to parse.
         for (url, tier) in urls.take(MAX_URLS) {
             match url.as_ref().parse() {
                 Ok(url) => drop(schedule.add_tracker(now, tier, url)),
                 Err(error) => schedule.rejected.push(error),
             }
         }
+        // Only once, when the list is first read (BEP 12).
         for lane in &mut schedule.lanes {
             lane.shuffle(&mut schedule.rng);
         }
@@ -168,6 +170,7 @@ impl Schedule {
         if std::mem::replace(&mut self.is_complete, true) {
             return;
         }
+        // BEP 21 has `paused` for incomplete peers only.
         self.is_partial_seed = false;
         self.trackers.iter_mut().for_each(Tracker::on_complete);
         for lane in &mut self.lanes {
@@ -197,6 +200,7 @@ impl Schedule {
         for lane in &mut self.lanes {
             if let Some(current) = lane.current {
                 let earliest = self.trackers[current.0 as usize].earliest_regular;
+                // A need for peers must not delay the regular announce.
                 lane.due = lane.due.min(earliest.max(now));
             }
         }
@@ -219,6 +223,7 @@ impl Schedule {
         self.phase = Phase::Stopping { since: now, until: now + self.config.stop_timeout };
         self.trackers.iter_mut().for_each(Tracker::on_stop);
         self.lanes.iter_mut().for_each(|lane| lane.asking = None);
+        // If no tracker accepted `started`, nothing is sent, and the caller need not wait.
         self.end_if_all_stopped();
     }
 
@@ -311,6 +316,7 @@ impl Schedule {
             id: AnnounceId { tracker: id, serial },
             url: tracker.url.clone(),
             event,
+            // A client that leaves has no use for peers.
             num_want: if event == AnnounceEvent::Stopped { Some(0) } else { self.config.num_want },
             tracker_id: tracker.tracker_id.clone(),
         }

@@ -131,6 +131,7 @@ impl Tracker {
     pub(super) fn on_start(&mut self) {
         self.in_flight = None;
         (self.is_stop_due, self.is_started) = (false, false);
+        // The next `started` has the current `left`, so that an old `completed` is not due.
         self.completed = Completed::NotDue;
     }
 
@@ -190,6 +191,7 @@ impl Tracker {
                 }
                 Some(RetryIn::Never) | None => backoff,
             };
+        // "never" holds until the user asks for an announce (BEP 31).
         self.is_disabled |= failure.retry_in() == Some(RetryIn::Never);
         self.last_failure = Some(failure.clone());
     }

@@ -87,6 +87,7 @@ impl Roles {
         change(presence);
         let after = presence.role();
         let is_there = presence.addresses() > 0;
+        // An empty entry would stay for each peer that ever announced.
         if !is_there {
             self.peers.remove(&id);
         }
@@ -102,6 +103,7 @@ impl Roles {
         match role {
             Role::Seed => Some(&mut self.seeds),
             Role::Paused => Some(&mut self.paused),
+            // The leechers are all other peers, and need no counter.
             Role::Leecher => None,
         }
     }

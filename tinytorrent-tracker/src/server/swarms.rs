@@ -47,6 +47,7 @@ impl Swarms {
         let mut response = self.response();
         if let Some(Recorded { swarm, member, wanted, random }) = self.record(now, from, request)? {
             let family = Family::of(member.address.ip());
+            // The peer can certainly reach the family over which it announces.
             let own = swarm.others(family, &member, random);
             let further = both_families.then(|| swarm.others(other(family), &member, random));
             let peers = own.chain(further.into_iter().flatten()).take(wanted);
@@ -89,6 +90,7 @@ impl Swarms {
         request: &AnnounceRequest,
     ) -> Result<Option<Recorded<'_>>, Refusal> {
         self.sweep(now);
+        // An address that the sender names itself could point a swarm at a third party.
         let ip = request.ip.filter(|_| self.config.trusts_ip_parameter).unwrap_or(from);
         let address = SocketAddr::new(ip.to_canonical(), request.port);
         if request.port == 0 {
@@ -186,6 +188,7 @@ impl Swarms {
     fn response(&self) -> AnnounceResponse {
         AnnounceResponse {
             interval: Some(self.config.interval),
+            // A `min interval` above the interval would forbid the regular announce.
             min_interval: Some(self.config.min_interval.min(self.config.interval)),
             ..AnnounceResponse::default()
         }
@@ -193,10 +196,12 @@ impl Swarms {
 
     /// Removes the peers whose last announce is too old; at most once a minute.
     fn sweep(&mut self, now: Instant) {
+        // A sweep visits all swarms, and would cost far more than the announce that it comes with.
         if now < self.swept_at + SWEEP {
             return;
         }
         self.swept_at = now;
+        // On some systems there is no instant before the start of the machine.
         if let Some(oldest) = now.checked_sub(self.config.lifetime()) {
             self.swarms.values_mut().for_each(|swarm| swarm.remove_older_than(oldest));
             self.addresses = self.swarms.values().map(Swarm::len).sum();

@@ -115,10 +115,12 @@ impl TrackerUrl {
     /// rest stays (BEP 48). `None` if the last segment begins with something else; such a tracker
     /// cannot be scraped. A UDP tracker is scraped at the same URL.
     pub fn to_scrape(&self) -> Option<TrackerUrl> {
+        // Over UDP a scrape is another action of the same tracker (BEP 15, "Scrape").
         if self.scheme() == Scheme::Udp {
             return Some(self.clone());
         }
         let whole = self.path_and_query();
+        // The query may have slashes too, which begin no segment.
         let path_end = whole.find('?').unwrap_or(whole.len());
         let segment = whole[..path_end].rfind('/')? + 1;
         let suffix = whole[segment..].strip_prefix("announce")?;
@@ -141,6 +143,7 @@ impl fmt::Display for TrackerUrl {
         let Parts { scheme, user_info, host, port, path_and_query } = &*self.parts;
         write!(f, "{}://", scheme.as_str())?;
         if let Some(user_info) = user_info {
+            // URLs are printed to logs and errors, where a password must not be.
             write!(f, "{}:…@", user_info.split(':').next().unwrap_or_default())?;
         }
         write!(f, "{host}")?;

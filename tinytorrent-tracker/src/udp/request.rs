@@ -67,6 +67,7 @@ pub struct Announce {
 
 impl From<&AnnounceRequest> for Announce {
     fn from(request: &AnnounceRequest) -> Self {
+        // The field is signed, and a negative number would ask for the default.
         let want = |count| i32::try_from(count).unwrap_or(i32::MAX);
         Announce {
             info_hash: request.info_hash,
@@ -77,6 +78,8 @@ impl From<&AnnounceRequest> for Announce {
             event: request.event,
             ip: match request.ip {
                 Some(IpAddr::V4(ip)) => ip,
+                // The field has four bytes, and 0 stands for the sender's address (BEP 15,
+                // "Announce").
                 _ => Ipv4Addr::UNSPECIFIED,
             },
             key: request.key,
@@ -138,6 +141,7 @@ impl<'a> Request<'a> {
         };
         let body = match action {
             ACTION_CONNECT if connection_id == PROTOCOL_ID => RequestBody::Connect,
+            // The constant of BEP 15 tells a connect from a datagram of another protocol.
             ACTION_CONNECT => return Err(DatagramError::NotTheProtocol),
             ACTION_ANNOUNCE => {
                 let announce = Announce::read(&mut fields)
@@ -187,6 +191,7 @@ impl RequestBody<'_> {
             RequestBody::Scrape { info_hashes, .. } => info_hashes,
             _ => &[],
         };
+        // BEP 15 allows bytes behind the fields, so that a part of a hash is no error.
         let (hashes, _) = packed.as_chunks::<20>();
         hashes.iter().take(MAX_SCRAPE_HASHES).map(|&bytes| WireInfoHash::from_bytes(bytes))
     }

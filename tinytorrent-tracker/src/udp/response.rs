@@ -126,6 +126,7 @@ impl<'a> ResponseBody<'a> {
                 seeders: known_count(number(0)),
                 completed: known_count(number(4)),
                 leechers: known_count(number(8)),
+                // BEP 15 has no field for the downloaders of BEP 21.
                 downloaders: None,
             }
         })
@@ -149,6 +150,7 @@ pub fn known_count(count: u32) -> Option<u32> {
 }
 
 fn read_announce<'a>(mut fields: Fields<'a>) -> Option<ResponseBody<'a>> {
+    // Read as unsigned, the negative interval of a faulty tracker would be decades.
     let interval = fields.u32()?.cast_signed();
     let leechers = fields.u32()?;
     let seeders = fields.u32()?;

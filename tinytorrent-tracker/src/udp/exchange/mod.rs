@@ -223,6 +223,7 @@ impl Exchange {
             // Each waiting request comes here at its own deadlines; a thousand of them must not
             // flood the tracker.
             Connection::Asking { asked_at, .. } if now < *asked_at + first_timeout => return,
+            // The transaction id stays, so that a late reply to the first connect is still taken.
             Connection::Asking { asked_at, .. } => *asked_at = now,
             Connection::None | Connection::Open { .. } => {
                 let transaction_id = self.new_transaction(Transaction::Connect(address));
@@ -257,6 +258,7 @@ impl Exchange {
     }
 
     fn on_forget(&mut self, now: Instant, address: SocketAddr) {
+        // A newer id may have replaced the one that this deadline was set for.
         if let Some(endpoint) = self.endpoints.get_mut(&address)
             && endpoint.fresh_connection(now).is_none()
             && matches!(endpoint.connection, Connection::Open { .. })
@@ -314,6 +316,7 @@ impl Exchange {
         let endpoint = self.endpoints.get(&address)?;
         let Connection::Asking { transaction_id, .. } = endpoint.connection else { return None };
         Request { transaction_id, body: RequestBody::Connect }.write(out);
+        // The key of the endpoint is canonical; the socket gets the address that the caller gave.
         let waiting = endpoint.waiting.first()?;
         self.pending.get(waiting).map(|pending| pending.target)
     }

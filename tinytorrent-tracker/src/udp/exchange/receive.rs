@@ -36,6 +36,7 @@ impl Exchange {
             self.stats.stray += 1;
             return false;
         };
+        // A forger who guesses the id has to forge the source too.
         if self.address_of(owner) != Some(canonical(from)) {
             self.stats.wrong_source += 1;
             return false;
@@ -101,6 +102,7 @@ impl Exchange {
             std::mem::replace(&mut endpoint.connection, Connection::Open { id, received_at: now });
         let waiting = std::mem::take(&mut endpoint.waiting);
         if let Connection::Asking { transaction_id, .. } = before {
+            // A second reply to the same connect must not replace the id.
             self.transactions.remove(&transaction_id);
         }
         self.timers.insert((now + CONNECTION_LIFE, Timer::ForgetConnection(address)));
@@ -202,6 +204,7 @@ fn announce_response(body: &ResponseBody<'_>, family: Family) -> AnnounceRespons
     let ResponseBody::Announce { interval, leechers, seeders, .. } = *body else { return response };
     match u64::try_from(interval) {
         Ok(seconds) => response.interval = Some(Duration::from_secs(seconds)),
+        // Without an interval the schedule uses its default.
         Err(_) => response.deviations.push(Deviation::new("interval", "is negative").at_offset(8)),
     }
     response.seeders = known_count(seeders);
@@ -211,6 +214,7 @@ fn announce_response(body: &ResponseBody<'_>, family: Family) -> AnnounceRespons
         let what = format!("{} bytes after the last whole peer", peers.remainder().len());
         response.deviations.push(Deviation::new("peers", what));
     }
+    // A reply over IPv6 can list an IPv4 peer in the mapped form only.
     response.peers = peers.map(|address| Peer { address: canonical(address), id: None }).collect();
     response
 }
