@@ -42,6 +42,7 @@ pub(crate) fn prefix<'a>(options: &Options, input: &'a [u8]) -> Result<Prefix<'a
     match decoder.run(0, keep) {
         Ok(end) => Ok(Prefix::Complete(decoder.finish(), end)),
         Err(fault) => match decoder.needed(&fault) {
+            // A caller must not wait for the rest of a value that the limit refuses.
             Some(needed) if needed <= (options.max_bytes - window.len()) as u64 => {
                 Ok(Prefix::Incomplete { needed: usize::try_from(needed).unwrap_or(usize::MAX) })
             }
@@ -202,6 +203,7 @@ impl<'a, 'o> Decoder<'a, 'o> {
     #[inline(always)]
     fn end(&mut self, at: usize) -> Result<usize, Fault> {
         let index = self.open;
+        // Not by `push`, as an end is neither a key nor a value, and does not count for the limit.
         self.tape.push(Token::new(at, Token::END, 0));
         let width = self.tape.len() as u32 - index;
         let token = &mut self.tape[index as usize];

@@ -203,6 +203,7 @@ impl<'out> DictEncoder<'out> {
         let out = self.key(key);
         let value = out.len();
         write(out)?;
+        // Bencode has no null, so that a `None` leaves out its key too.
         if self.out.len() == value {
             self.out.truncate(before.0);
             (self.last_key, self.unsorted) = (before.1, before.2);

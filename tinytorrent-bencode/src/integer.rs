@@ -25,8 +25,10 @@ impl Integer {
             [b'-', digits @ ..] => (true, digits),
             digits => (false, digits),
         };
+        // Without leading zeros, equal numbers have equal digits.
         let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
         let digits = &digits[zeros..];
+        // By subtraction from 0, as the magnitude of -2^63 is no `i64`.
         let small = grammar::number(digits).and_then(|number| {
             if negative { 0i64.checked_sub_unsigned(number) } else { number.try_into().ok() }
         });
@@ -51,6 +53,7 @@ impl Integer {
     pub fn as_u64(&self) -> Option<u64> {
         match &self.0 {
             Size::Small(number) => (*number).try_into().ok(),
+            // Never empty, as a large number has at least 19 digits.
             Size::Big(digits) if digits[0] == b'-' => None,
             Size::Big(digits) => grammar::number(digits),
         }
@@ -69,6 +72,7 @@ impl fmt::Display for Integer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Size::Small(number) => number.fmt(f),
+            // Sign and digits are ASCII, so that the default never appears.
             Size::Big(digits) => f.pad(str::from_utf8(digits).unwrap_or_default()),
         }
     }

@@ -103,6 +103,7 @@ impl<'doc, 'a> Node<'doc, 'a> {
     pub fn as_i64(&self) -> Option<i64> {
         let digits = self.as_digits()?;
         match digits {
+            // By subtraction from 0, as the magnitude of -2^63 is no `i64`.
             [b'-', digits @ ..] => 0i64.checked_sub_unsigned(grammar::number(digits)?),
             digits => grammar::number(digits)?.try_into().ok(),
         }
@@ -179,6 +180,7 @@ impl<'doc, 'a> Node<'doc, 'a> {
     /// [`ErrorKind::WrongKind`] if this is no dictionary, [`ErrorKind::MissingKey`] if the key is missing.
     pub fn require(&self, key: impl AsRef<[u8]>) -> Result<Node<'doc, 'a>, Error> {
         let key = key.as_ref();
+        // A value of another kind is an error of its own, and not a missing key.
         self.to_dict()?;
         self.get(key).ok_or_else(|| {
             self.error(ErrorKind::MissingKey(String::from_utf8_lossy(key).into_owned()))

@@ -68,6 +68,7 @@ impl Options {
     /// Default: 3,000,000, enough for a torrent of 400,000 files. A key or a value takes 8 bytes, a list
     /// or a dictionary 16. At most 2^27.
     pub fn max_nodes(&mut self, nodes: usize) -> &mut Self {
+        // The number of a token has 29 bits, which have to hold the index of any other token.
         self.max_nodes = nodes.min(MAX_NODES);
         self
     }
@@ -77,6 +78,7 @@ impl Options {
     /// Default: 256 MiB. The input is not copied, so this limits the time for decoding, and for a
     /// prefix the bytes that a caller has to buffer. At most 4 GiB less two bytes.
     pub fn max_bytes(&mut self, bytes: usize) -> &mut Self {
+        // A token has 32 bits for its offset.
         self.max_bytes = bytes.min(MAX_BYTES);
         self
     }

@@ -104,6 +104,7 @@ fn string<'a>(input: &'a [u8], tape: &[Token], index: usize) -> &'a [u8] {
     let start = tape[index].start() + tape[index].number() as usize;
     match tape.get(index + 1) {
         Some(next) => &input[start..next.start()],
+        // No next token shows the end of this one.
         None => crate::grammar::content(&input[tape[index].start()..]),
     }
 }

@@ -120,6 +120,7 @@ impl Scanner {
             State::String { left } => left,
         };
         let needed = inside.saturating_add(self.depth);
+        // An error now spares the caller bytes that would be refused later.
         if self.seen.saturating_add(needed) > self.max_bytes {
             return Err(self.too_large());
         }

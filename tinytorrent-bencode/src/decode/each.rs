@@ -53,9 +53,11 @@ pub(crate) fn each<'a>(
     path: &[&str],
     visitor: &mut impl ListVisitor<'a>,
 ) -> Option<Document<'a>> {
+    // No error is made here, since the caller gets it from `decode`.
     if input.len() > options.max_bytes {
         return None;
     }
+    // The documents of the visitor have no list of deviations, so there must be none.
     let strict = Options { lenient: false, ..options.clone() };
     let mut decoder = Decoder::new(&strict, input);
     // One decoder for all values of the list, since allocating a table for each takes time.
@@ -99,6 +101,7 @@ impl<'a> Decoder<'a, '_> {
             return Err(self.too_deep(at));
         }
         visitor.begin(self.tape.get(self.open as usize).map_or(at, |dict| dict.start()));
+        // Two tokens, the list and its end: the values are visited and not kept.
         self.push(at, Token::LIST, 2)?;
         let mut next = at + 1;
         while self.input.get(next) != Some(&b'e') {
@@ -124,6 +127,7 @@ impl<'a> Decoder<'a, '_> {
     /// Checks a value that was not decoded against the limits, and returns its length.
     #[inline]
     fn count(&mut self, known: KnownValue, at: usize) -> Result<usize, Fault> {
+        // A visitor that returns 0 would loop for ever, and a large number would leave the input.
         if !(1..=self.input.len() - at).contains(&known.bytes) {
             return Err(self.unexpected_end(at, None, known.bytes));
         }

@@ -12,8 +12,10 @@ const LEAST_VALUE: usize = 2;
 /// The least number of bytes that could complete a token at the end of the input.
 fn token_needs(token: &[u8]) -> usize {
     match token {
+        // A digit and the `e`.
         [b'i'] | [b'i', b'-'] => 2,
         [b'i', ..] => 1,
+        // The digits may be all of the length, and then the colon and the content follow.
         digits => grammar::number(digits)
             .and_then(|count| usize::try_from(count).ok()?.checked_add(1))
             .unwrap_or(usize::MAX),
@@ -65,6 +67,7 @@ impl Decoder<'_, '_> {
     ) -> Fault {
         let rest = match error {
             nom::Err::Error(error) | nom::Err::Failure(error) => error.input,
+            // The complete parsers of nom do not return this.
             nom::Err::Incomplete(_) => &[],
         };
         let Some(found) = rest.first() else {
@@ -85,6 +88,7 @@ impl Decoder<'_, '_> {
 
     #[cold]
     pub(super) fn unexpected_end(&self, at: usize, inside: Option<Kind>, needed: usize) -> Fault {
+        // Each open container still needs its `e`.
         let needed = needed.saturating_add(self.depth);
         Fault::new(ErrorKind::UnexpectedEnd { inside, needed }, at)
     }

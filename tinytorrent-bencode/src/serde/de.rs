@@ -28,6 +28,7 @@ impl<'doc, 'de> NodeDeserializer<'doc, 'de> {
     fn list<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let mut values = Values { list: self.node.to_list()? };
         let result = visitor.visit_seq(&mut values)?;
+        // A visitor of a tuple stops at its length, and further values would be lost unseen.
         match values.list.count() {
             0 => Ok(result),
             more => Err(Error::custom(format_args!("{more} values more than expected"))),
@@ -115,6 +116,7 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'_, 'de> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        // A missing value is a missing key, so that a value which is here is `Some`.
         visitor.visit_some(self)
     }
 
@@ -150,6 +152,7 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'_, 'de> {
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        // The document is decoded already, and there is nothing to skip.
         visitor.visit_unit()
     }
 

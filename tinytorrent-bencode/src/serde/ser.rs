@@ -28,6 +28,7 @@ struct Writer<'out> {
 impl<'out> Writer<'out> {
     /// Begins the dictionary of a variant with content, and writes the variant's name as its key.
     fn variant(self, name: &'static str) -> &'out mut Vec<u8> {
+        // A single key cannot be out of order, so that no `DictEncoder` is needed.
         self.out.push(b'd');
         encode::bytes(self.out, name);
         self.out
@@ -61,6 +62,7 @@ impl<'out> Serializer for Writer<'out> {
     }
 
     fn serialize_bool(self, flag: bool) -> Result<(), Error> {
+        // Bencode has no booleans; `private` is an integer too (BEP 27).
         self.serialize_u8(u8::from(flag))
     }
 
@@ -90,6 +92,7 @@ impl<'out> Serializer for Writer<'out> {
     }
 
     fn serialize_none(self) -> Result<(), Error> {
+        // The dictionary around it leaves out the key.
         Ok(())
     }
 
@@ -263,6 +266,7 @@ impl SerializeMap for Entries<'_> {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        // Put back below, so that the next key uses the same buffer.
         let key = core::mem::take(&mut self.key);
         let result = self.add(&key, value);
         self.key = key;
