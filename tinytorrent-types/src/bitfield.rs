@@ -39,6 +39,7 @@ impl Bitfield {
     pub fn full(piece_count: u32) -> Self {
         let mut full = Self::new(piece_count);
         full.bytes.fill(0xff);
+        // Peers may drop a connection for spare bits that are set (BEP 3).
         full.clear_spare_bits();
         full.members = piece_count;
         full

@@ -86,6 +86,7 @@ impl Geometry {
         Ok(Self {
             end: total_length,
             piece_length,
+            // No bits are lost, as `MAX_PIECES` is below 2^32.
             piece_count: count as u32,
             ends: None,
             has_gaps: false,
@@ -105,6 +106,7 @@ impl Geometry {
         let mut ends = Ends::default();
         for length in files {
             let count = Self::new(length, piece_length)?.piece_count;
+            // In 64 bits, as the sum of two counts can overflow 32.
             let all = u64::from(geometry.piece_count) + u64::from(count);
             if all > MAX_PIECES {
                 return Err(GeometryError::TooManyPieces { count: all });
@@ -179,6 +181,7 @@ impl Geometry {
 
     /// The length of this piece in bytes.
     pub fn piece_length(&self, piece: PieceIndex) -> u32 {
+        // A gap is in no piece (BEP 52), while padding is content of its piece (BEP 47).
         if self.has_gaps { self.payload_length(piece) } else { self.padded_length(piece) }
     }
 
@@ -217,6 +220,7 @@ impl Geometry {
 
     /// Bytes of a piece up to the end of its last block, without the padding behind that.
     pub fn blocks_length(&self, piece: PieceIndex) -> u32 {
+        // The last block of a piece near 4 GiB can end beyond 32 bits.
         self.block_count(piece).saturating_mul(BLOCK_LENGTH).min(self.piece_length(piece))
     }
 

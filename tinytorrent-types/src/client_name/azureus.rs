@@ -224,6 +224,7 @@ fn ktorrent(id: &[u8; 20], version: &mut Version) -> Option<()> {
 
 /// `0006` is 0.6, `0072` is 0.72, `2940` is 2.94, and `4060` is 4.0.6.
 fn transmission(id: &[u8; 20], version: &mut Version) -> Option<()> {
+    // The first versions had one digit behind the point, and later ones two.
     if id[3..6] == *b"000" {
         version.text("0.")?;
         return version.number(digit(id[6])?);
@@ -232,6 +233,7 @@ fn transmission(id: &[u8; 20], version: &mut Version) -> Option<()> {
         version.text("0.")?;
         return version.two_digits(decimal(&id[5..7])?);
     }
+    // From 4.0 on each digit is a number of its own.
     if id[3] <= b'3' {
         version.number(digit(id[3])?)?;
         version.text(".")?;

@@ -79,6 +79,7 @@ fn bitcomet(id: &[u8; 20]) -> Option<ClientName> {
     if !matches!(&id[..4], b"exbc" | b"FUTB" | b"xUTB") {
         return None;
     }
+    // BitLord has the mark of BitComet, and this word behind the version.
     let name = if id[6..10] == *b"LORD" { "BitLord" } else { "BitComet" };
     let version = Version::from_writer(|version| {
         version.number(id[4].into())?;

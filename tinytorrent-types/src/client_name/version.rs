@@ -18,6 +18,7 @@ impl Version {
         let mut version = Self::NONE;
         match write(&mut version) {
             Some(()) => version,
+            // Half a version would be shown as another one.
             None => Self::NONE,
         }
     }
@@ -34,6 +35,7 @@ impl Version {
 
     /// Appends letters and digits. Returns `None` for any other byte.
     pub(super) fn raw(&mut self, bytes: &[u8]) -> Option<()> {
+        // The id comes from a stranger, and the text is shown in terminals and logs.
         bytes.iter().all(u8::is_ascii_alphanumeric).then_some(())?;
         bytes.iter().try_for_each(|&byte| self.write_char(char::from(byte)).ok())
     }

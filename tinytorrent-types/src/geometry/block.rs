@@ -51,6 +51,7 @@ impl BlockInfo {
 
     /// Offset within the piece of the byte after the last one.
     pub const fn end(&self) -> u32 {
+        // This cannot overflow, as `Geometry` only makes blocks that end within their piece.
         self.begin + self.length
     }
 
