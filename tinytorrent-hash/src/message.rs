@@ -19,6 +19,7 @@ impl<A: Algorithm> Core<A> {
     }
 
     pub(crate) fn update(&mut self, mut data: &[u8]) {
+        // This wraps only far beyond the 2^61 bytes that the standard allows.
         self.length = self.length.wrapping_add(data.len() as u64);
         if self.filled > 0 {
             data = self.absorb(data);
@@ -121,6 +122,7 @@ impl<'a, C: AsCore, I: Iterator<Item = &'a [u8]>> Feed<'a, C, I> {
         while self.blocks().is_empty() {
             let core = self.core.core_mut();
             if !self.rest.is_empty() {
+                // No whole block is contiguous, so that its parts are joined in the buffer.
                 self.rest = core.absorb(self.rest);
             } else if let Some(slice) = self.slices.next() {
                 core.length = core.length.wrapping_add(slice.len() as u64);

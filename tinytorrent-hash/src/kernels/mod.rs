@@ -190,6 +190,7 @@ macro_rules! lane_kernel {
                 return;
             }
             let mut staged = Staged::new(&each_block(&lanes, 0));
+            // Outside of the loop, as each block overwrites all 64 words.
             let mut words = [splat(0); 64];
             for i in 0..count {
                 words[..16].copy_from_slice(&load_words(&staged));
@@ -289,6 +290,7 @@ impl<const LANES: usize> Staged<LANES> {
         let mut staged = Self([[0; LANES]; 8]);
         for eighth in 0..8 {
             for step in 0..8 {
+                // For the first blocks there are no rounds of earlier ones that would hide the time.
                 staged.put(blocks, eighth, step);
             }
         }
