@@ -234,6 +234,7 @@ impl<'a> Worker<'a> {
             let outcome = match fault {
                 Some(fault) => Err(fault),
                 None => Ok(Digest {
+                    // In a v2 torrent the hasher of SHA-1 got no bytes, and its hash means nothing.
                     sha1: version.has_v1().then_some(sha1),
                     root: version.has_v2().then(|| root(layout, piece, &leaves)).flatten(),
                 }),
@@ -255,6 +256,7 @@ fn root(layout: &Layout, piece: PieceIndex, leaves: &[merkle::Hash]) -> Option<m
     let file = layout.file(layout.piece_spans(piece).find(|span| !span.is_pad)?.file.get())?;
     let piece_length = layout.geometry().nominal_piece_length();
     let is_small = file.length <= piece_length.into();
+    // The tree of a small file ends with it; other pieces have a tree of full width (BEP 52).
     let width = if is_small { leaves.len() } else { merkle::leaves_per_piece(piece_length) };
     Some(merkle::root(leaves, width))
 }

@@ -78,6 +78,7 @@ impl LayoutBuilder {
         P: IntoIterator,
         P::Item: AsRef<[u8]>,
     {
+        // An aligned layout adds its own padding, so that the torrent's would be there twice.
         if !(self.is_aligned && attributes.is_pad()) {
             self.push_path(path);
             self.end_file(length, attributes.without(FileAttributes::SYMLINK));
@@ -115,9 +116,11 @@ impl LayoutBuilder {
         }
         let geometry = self.geometry()?;
         let paths = std::mem::replace(&mut self.paths, PathBuilder::new());
+        // Padding is never on disk, so that its path cannot collide with another.
         let is_written = |file: usize| !self.attributes[file].is_pad();
         let paths = paths.resolve(&self.seed, is_written).ok_or(LayoutError::TooManyCollisions)?;
         refuse_changes(&paths)?;
+        // Each file ends where the next one starts, and this is the end of the last.
         self.starts.push(self.total);
         self.starts.shrink_to_fit();
         self.attributes.shrink_to_fit();
@@ -135,6 +138,7 @@ impl LayoutBuilder {
             let geometry = Geometry::new(self.total, self.piece_length)?;
             return Ok(geometry.padded(self.padding()));
         }
+        // The geometry makes the gaps behind the files itself.
         let files = self.spans().filter(|(_, file)| !file.is_pad());
         Geometry::aligned(files.map(|(span, _)| span.end - span.start), self.piece_length)
     }
@@ -150,6 +154,7 @@ impl LayoutBuilder {
     fn padding(&self) -> impl Iterator<Item = (u32, u32)> {
         let length = u64::from(self.piece_length);
         let mut start = None;
+        // An empty file between two pad files does not end the padding.
         let files = self.spans().filter(|(span, _)| !span.is_empty());
         files.filter_map(move |(span, file)| {
             // Pad files in a row are one padding.
@@ -188,6 +193,7 @@ impl LayoutBuilder {
         P::Item: AsRef<[u8]>,
     {
         let mut path = path.into_iter();
+        // A pad file may have no path.
         let Some(mut name) = path.next() else { return };
         self.paths.go_to_root();
         for next in path {
@@ -201,6 +207,7 @@ impl LayoutBuilder {
     #[inline]
     pub(crate) fn end_file(&mut self, length: u64, attributes: FileAttributes) {
         let file = self.file_count();
+        // The first error is kept for `build`, so that calls can be chained.
         if self.error.is_none() {
             self.error = self.check_file(file, length, attributes).err();
         }
@@ -254,6 +261,7 @@ impl LayoutBuilder {
         if self.paths.depth() == 0 && !attributes.is_pad() {
             return Err(LayoutError::EmptyPath { file });
         }
+        // A difference, as the sum could overflow.
         if length > MAX_TOTAL || self.total > MAX_TOTAL - length {
             return Err(LayoutError::TotalLength { file });
         }

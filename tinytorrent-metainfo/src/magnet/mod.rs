@@ -142,6 +142,7 @@ impl fmt::Display for Magnet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("magnet:?xt=urn:")?;
         match (self.hashes.v1(), self.hashes.v2()) {
+            // In a multihash `12` stands for SHA-256, and `20` for its 32 bytes (BEP 9).
             (Some(v1), Some(v2)) => write!(f, "btih:{v1}&xt=urn:btmh:1220{v2}")?,
             (Some(v1), None) => write!(f, "btih:{v1}")?,
             (None, Some(v2)) => write!(f, "btmh:1220{v2}")?,

@@ -55,6 +55,7 @@ impl Folders {
     /// The name on disk of a folder that is not the top.
     #[inline]
     pub(super) fn name(&self, folder: FolderId) -> &[u8] {
+        // Folder 0 is the root, whose name is not among the others.
         let Some(before) = (folder as usize).checked_sub(1) else { return &self.root };
         let [start, end] = [before, before + 1].map(|at| self.entries[at].name_end as usize);
         &self.names[start..end]
