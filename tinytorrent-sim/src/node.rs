@@ -108,6 +108,7 @@ impl Simulated {
         let position = block.piece().get() * 64 + block.number();
         match self.behaviour {
             Behaviour::Corrupt(every) if position.is_multiple_of(every) => {
+                // Each sender has wrong bytes of its own, so that digests tell who sent a block.
                 Quality::Wrong(self.address.ip().to_string().bytes().last().unwrap_or(1))
             }
             _ => Quality::Right,

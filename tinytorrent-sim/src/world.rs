@@ -83,6 +83,7 @@ impl World {
     pub fn add_unready(&mut self, geometry: Geometry, tune: impl FnOnce(&mut Config)) -> Node {
         let node = self.nodes.len();
         let mut config = Config::new(hashes(), peer_id(node), 1_000 + node as u64);
+        // The port is that of `address_of`.
         config.listen_port(6881).sha1(scramble);
         tune(&mut config);
         self.nodes.push(Simulated {
@@ -152,6 +153,7 @@ impl World {
                 return false;
             }
             steps_at_once = if self.now == before { steps_at_once + 1 } else { 0 };
+            // A deadline that stays due would keep the test running for ever.
             assert!(steps_at_once < 100_000, "the world does not get on");
         }
     }
@@ -163,10 +165,13 @@ impl World {
         let timeout = timeouts.filter_map(|(n, s)| Some((s.swarm.poll_timeout()?, n))).min();
         let at = [next, timeout.map(|(at, _)| at)].into_iter().flatten().min();
         let Some(at) = at.filter(|&at| at <= end) else {
+            // A quiet world reaches the end too, so that the next run goes on from there.
             self.now = end;
             return false;
         };
+        // The deadline of a swarm can be in the past, and the clock must not go back.
         self.now = self.now.max(at);
+        // Deadlines come before happenings of the same instant, so that each run has one order.
         if let Some((_, node)) = timeout.filter(|(due, _)| *due <= at) {
             let now = self.now;
             self.nodes[node].swarm.handle_timeout(now);
@@ -192,6 +197,7 @@ impl World {
     }
 
     fn at(&mut self, at: Instant, node: Node, happening: Happening) {
+        // Happenings of one instant keep the order of their causes, so that each run is the same.
         self.sequence += 1;
         self.queue.insert((at, self.sequence), (node, happening));
     }
@@ -203,6 +209,7 @@ impl World {
         while let Some(event) = self.nodes[node].swarm.poll_event() {
             self.nodes[node].events.push(event);
         }
+        // After each input, so that a failure points to its cause.
         self.nodes[node].swarm.check_invariants();
     }
 
@@ -213,10 +220,12 @@ impl World {
                 let handshake = Handshake { info_hash, ..ours };
                 match self.nodes.iter().position(|other| other.address == address) {
                     Some(to) => {
+                        // The other node has no key for the connection until it accepts.
                         self.nodes[node].links.insert(peer, Link { to, their_key: None });
                         let dialled = Happening::Dialled { from: node, from_key: peer, handshake };
                         self.later(self.latency, to, dialled);
                     }
+                    // No node has this address, as with many addresses that trackers list.
                     None => self.later(self.latency, node, Happening::Refused { key: peer }),
                 }
             }
@@ -244,6 +253,8 @@ impl World {
                 if let Some(link) = self.nodes[node].links.remove(&peer) {
                     let address = self.nodes[link.to].address;
                     self.nodes[node].disconnected.push((address, reason));
+                    // Without a key it was not answered yet, and then the answer closes the other
+                    // end.
                     if let Some(key) = link.their_key {
                         self.later(self.latency, link.to, Happening::Closed { key });
                     }
@@ -259,12 +270,15 @@ impl World {
             (Behaviour::Silent, _) | (Behaviour::AsksNothing, Message::Request(_)) => return,
             _ => {}
         }
+        // Id 0 is the extension handshake (BEP 10), without which nobody asks for metadata.
         if self.nodes[node].behaviour == Behaviour::LiesAboutMetadata
             && let Message::Extended(extended) = &mut message
             && extended.id != 0
         {
             let mut lie = extended.payload.to_vec();
             if let Some(last) = lie.last_mut() {
+                // The metadata is at the end of the message (BEP 9), behind a dictionary that stays
+                // valid.
                 *last ^= 0x55;
             }
             extended.payload = lie.into();

@@ -103,6 +103,7 @@ impl World {
                 self.came_to_nothing(node, key, ConnectionError::TimedOut);
             }
             Happening::Arrives { key, message } => {
+                // The connection may have been closed while the message was under way.
                 if self.nodes[node].links.contains_key(&key) {
                     self.input(node, Input::MessageReceived { peer: key, message });
                 }
@@ -183,6 +184,7 @@ impl World {
         let peers = self.nodes[node].tracker_peers.iter();
         let mut response = AnnounceResponse::default();
         response.peers = peers.map(|&address| Peer { address, id: None }).collect();
+        // The interval of most deployed trackers.
         response.interval = Some(Duration::from_secs(1_800));
         let outcome = AnnounceOutcome { id: task.id, result: Ok(response) };
         self.input(node, Input::Announced(outcome));
@@ -194,6 +196,7 @@ impl World {
         let refused = Happening::Refused { key: from_key };
         match self.nodes[node].behaviour {
             Behaviour::Unreachable => return self.later(self.latency, from, refused),
+            // The connection opens, so that the caller waits until its timeout.
             Behaviour::NeverGreets => {
                 return self.later(PATIENCE, from, Happening::TimedOut { key: from_key });
             }
@@ -201,10 +204,12 @@ impl World {
         }
         let caller = self.nodes[from].address;
         let swarm = &mut self.nodes[node].swarm;
+        // The engine may be paused, have no place, or not admit this address.
         let Some(key) = swarm.accept(now, caller) else {
             return self.later(self.latency, from, refused);
         };
         let answer = swarm.handshake();
+        // Neither node gets a handshake, so that both give up.
         if self.nodes[from].behaviour == Behaviour::NeverGreets {
             self.settle(node);
             self.later(PATIENCE, node, Happening::TimedOut { key });
@@ -218,6 +223,7 @@ impl World {
     }
 
     fn block(&mut self, node: Node, key: PeerKey, block: BlockInfo, quality: Quality) {
+        // The connection was closed while the block was under way.
         if !self.nodes[node].links.contains_key(&key) {
             return;
         }
@@ -259,6 +265,7 @@ impl World {
             Input::PieceVerified { piece, digests: if digests { all } else { Vec::new() } }
         } else {
             for block in geometry.blocks(piece) {
+                // A failed piece is requested again, perhaps from others.
                 simulated.received.remove(&block);
             }
             Input::PieceFailed { piece, digests: all }

@@ -38,6 +38,7 @@ impl World {
                 self.later(FLAP, node, Happening::Sends { key, message: Message::Unchoke });
                 self.pretend_served(node, key, block);
             }
+            // By the queue, as the engine is being polled for actions now.
             Behaviour::Leaves => self.later(Duration::ZERO, node, Happening::Leaves { key }),
             Behaviour::Trickles(seconds) => {
                 self.upload(node, key, block, Duration::from_secs(seconds.into()));
@@ -57,6 +58,7 @@ impl World {
     fn upload(&mut self, node: Node, key: PeerKey, block: BlockInfo, cost: Duration) {
         let simulated = &mut self.nodes[node];
         simulated.served += 1;
+        // Idle time is lost and not saved up, so that a block begins now at the earliest.
         simulated.uplink_free = simulated.uplink_free.max(self.now) + cost;
         let at = simulated.uplink_free;
         self.at(at, node, Happening::Served { key, block });
@@ -64,6 +66,7 @@ impl World {
 
     /// Has the node's engine go on as if it had served the block.
     fn pretend_served(&mut self, node: Node, key: PeerKey, block: BlockInfo) {
+        // By the queue, as the engine is being polled for actions now.
         self.later(Duration::ZERO, node, Happening::Pretends { key, block });
     }
 }
