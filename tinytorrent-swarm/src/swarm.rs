@@ -1,6 +1,7 @@
 //! The composer: hands each input to the part whose concern it is, and acts on what comes back.
 
 mod parts;
+mod picking;
 mod route;
 
 use std::net::SocketAddr;
@@ -8,9 +9,10 @@ use std::time::Instant;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use tinytorrent_types::{Bitfield, Geometry};
+use tinytorrent_types::Bitfield;
 use tinytorrent_wire::{Handshake, PieceHeader};
 
+use self::picking::Picking;
 use crate::config::Config;
 use crate::contract::{Action, BlockVerdict, Event, Input, LeaveReason, Stats};
 use crate::download::Download;
@@ -23,7 +25,7 @@ use crate::peers::Peers;
 use crate::piece::Picker;
 use crate::roster::Roster;
 use crate::stage::Stage;
-use crate::trackers::Trackers;
+use crate::trackers::{Progress, Trackers};
 use crate::upload::Upload;
 use crate::{PeerKey, hashes};
 
@@ -60,23 +62,6 @@ pub struct Swarm {
     out: Outbox,
 }
 
-/// The wishes about the order of pieces, until the content is known.
-#[derive(Debug)]
-struct Picking {
-    /// In the order of the content rather than the rarest first.
-    is_sequential: bool,
-    seed: u64,
-    urgent: Vec<u32>,
-}
-
-impl Picking {
-    fn picker(&mut self, geometry: Geometry, have: Bitfield, wanted: Bitfield) -> Picker {
-        let mut picker = Picker::new(geometry, have, wanted, self.is_sequential, self.seed);
-        picker.set_urgent(std::mem::take(&mut self.urgent));
-        picker
-    }
-}
-
 /// The will of the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Run {
@@ -103,11 +88,7 @@ impl Swarm {
             } else {
                 Stage::Checking
             },
-            picking: Picking {
-                is_sequential: config.sequential,
-                seed: config.seed,
-                urgent: Vec::new(),
-            },
+            picking: Picking::new(&config),
             greeting: Greeting::new(&config),
             peers: Peers::new(),
             roster: Roster::new(&config),
@@ -383,6 +364,16 @@ impl Swarm {
     pub fn set_store_budget(&mut self, now: Instant, bytes: u64) {
         self.advance(now);
         self.download.set_budget(bytes);
+    }
+
+    /// Bytes as trackers are told of them.
+    fn progress(&self) -> Progress {
+        let left = |picker: &Picker| picker.geometry().total_payload() - picker.have_bytes();
+        Progress {
+            uploaded: self.upload.total(),
+            downloaded: self.download.total(),
+            left: self.stage.picker().map(left),
+        }
     }
 
     /// Panics if the parts contradict each other. For tests, fuzzers and simulations.

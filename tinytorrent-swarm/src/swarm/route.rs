@@ -15,10 +15,10 @@ use crate::announce::AnnounceOutcome;
 use crate::contract::{Action, BlockVerdict, Content, Event, LeaveReason, PeerSource};
 use crate::peer::SNUB;
 use crate::peers::Gone;
-use crate::piece::{BlockDigest, Picker};
+use crate::piece::BlockDigest;
 use crate::stage::{Loaded, Stage};
 use crate::then::Then;
-use crate::trackers::{Completeness, Progress};
+use crate::trackers::Completeness;
 use crate::{availability, exchange, extensions};
 
 impl Swarm {
@@ -310,15 +310,6 @@ impl Swarm {
     pub(super) fn announce(&mut self) {
         let progress = self.progress();
         self.trackers.announce(self.now, progress, &mut self.out);
-    }
-
-    pub(super) fn progress(&self) -> Progress {
-        let left = |picker: &Picker| picker.geometry().total_payload() - picker.have_bytes();
-        Progress {
-            uploaded: self.upload.total(),
-            downloaded: self.download.total(),
-            left: self.stage.picker().map(left),
-        }
     }
 
     /// The content is known: what the peers said before can be read, and nobody is dropped.
