@@ -54,7 +54,7 @@ impl OtherClient for Lftp {
 impl Lftp {
     fn spawn(role: &str, words: &[&str], source: Source, scene: &Scene, dir: &Path) -> Self {
         let address = net::free_address("127.0.0.1");
-        let port = format!("set torrent:port-range {0}-{0}", address.port());
+        let port = port_range(address);
         let torrent = format!("torrent -O \"{}\" \"{}\"", dir.display(), scene.source(source));
         let commands = [&SETTINGS[..], words, &[&port, &torrent]].concat().join("; ");
         let mut command = Command::new("lftp");
@@ -62,4 +62,30 @@ impl Lftp {
         let process = Process::spawn(&format!("lftp-{role}"), &command, scene.path());
         Self { address, process }
     }
+}
+
+impl Drop for Lftp {
+    /// Ends what the command has left behind: a torrent goes on in a process of its own, in another
+    /// session. It is known by the port in its words, which no other has.
+    fn drop(&mut self) {
+        let port = port_range(self.address);
+        for id in ids_with_word(&port) {
+            let _ = Command::new("kill").args(["-s", "KILL", &id]).status();
+        }
+    }
+}
+
+fn port_range(address: SocketAddr) -> String {
+    format!("set torrent:port-range {0}-{0}", address.port())
+}
+
+/// The processes in whose command line this stands.
+fn ids_with_word(word: &str) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let ids = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let has_word = |id: &String| {
+        let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(word)
+    };
+    ids.filter(|id| id.bytes().all(|byte| byte.is_ascii_digit())).filter(has_word).collect()
 }
