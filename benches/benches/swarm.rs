@@ -23,7 +23,7 @@ const BLOCKS: u32 = 6_400;
 /// Measurements of which the median is taken.
 const ROUNDS: usize = 9;
 
-/// What one block costs.
+/// The cost of one block.
 struct Cost {
     nanoseconds: f64,
     allocations: f64,

@@ -3,7 +3,7 @@
 mod common;
 
 use bytes::Bytes;
-use common::{World, assert_verified};
+use common::{World, assert_verified, disk};
 use proptest::prelude::*;
 use tinytorrent_storage::{
     Completion, Disk, DiskOptions, NotStored, Recovered, StorageError, VerifyOptions,
@@ -16,10 +16,6 @@ const ALBUM: &[common::FileSpec] = &[
     ("", 45_529, true),
     ("album/c/d", 70_000, false),
 ];
-
-fn disk() -> Disk {
-    Disk::new(&DiskOptions::default()).unwrap()
-}
 
 fn small_disk() -> Disk {
     // The least there is: all that waits is written early.

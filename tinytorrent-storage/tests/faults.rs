@@ -6,18 +6,13 @@ mod common;
 
 use std::{os::unix::fs::FileExt, process::Stdio, time::Duration};
 
-use common::{World, assert_verified, child_folder, in_child};
+use common::{World, assert_verified, child_folder, disk, in_child};
 use tinytorrent_storage::{
-    Completion, Counters, Disk, DiskOptions, Fault, FilePool, Recovered, ResumeRecord,
-    StorageOptions, VerifyOptions,
+    Completion, Counters, Fault, FilePool, Recovered, ResumeRecord, StorageOptions, VerifyOptions,
 };
 use tinytorrent_types::Bitfield;
 
 const PIECE: u32 = 65_536;
-
-fn disk() -> Disk {
-    Disk::new(&DiskOptions::default()).unwrap()
-}
 
 // S-13: what a full disk does, by a limit on the size of files: the file of the first torrent may
 // not grow beyond half of it.

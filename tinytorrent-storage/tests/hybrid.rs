@@ -4,11 +4,11 @@ mod common;
 
 use std::ops::ControlFlow;
 
-use common::{World, assert_verified, noise};
+use common::{World, assert_verified, disk, noise};
 use tinytorrent_metainfo::{CreateOptions, Version};
 use tinytorrent_storage::{
-    Completion, Disk, DiskOptions, Fault, PieceHashes, RecoverOptions, Recovered, StorageError,
-    VerifyOptions, recover, verify,
+    Completion, Fault, PieceHashes, RecoverOptions, Recovered, StorageError, VerifyOptions,
+    recover, verify,
 };
 use tinytorrent_types::Bitfield;
 
@@ -23,10 +23,6 @@ fn files(seed: u64) -> Vec<(&'static str, Vec<u8>)> {
 
 fn world() -> World {
     World::hybrid(PIECE, &files(1))
-}
-
-fn disk() -> Disk {
-    Disk::new(&DiskOptions::default()).unwrap()
 }
 
 // V-17

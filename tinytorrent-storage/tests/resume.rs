@@ -4,10 +4,10 @@ mod common;
 
 use std::{ops::ControlFlow, sync::Arc};
 
-use common::{World, assert_verified};
+use common::{World, assert_verified, disk};
 use tinytorrent_storage::{
-    Completion, Counters, Disk, DiskOptions, PieceHashes, RecoverOptions, Recovered, ResumeRecord,
-    Storage, StorageOptions, VerifyOptions, recover, verify,
+    Completion, Counters, PieceHashes, RecoverOptions, Recovered, ResumeRecord, Storage,
+    StorageOptions, VerifyOptions, recover, verify,
 };
 use tinytorrent_types::Bitfield;
 
@@ -15,10 +15,6 @@ const PIECE: u32 = 65_536;
 
 fn world() -> World {
     World::new(PIECE, &[("t/a", 300_000, false), ("t/b", 100_000, false), ("t/c", 7, false)])
-}
-
-fn disk() -> Disk {
-    Disk::new(&DiskOptions::default()).unwrap()
 }
 
 fn pieces(have: &Bitfield) -> Vec<u32> {

@@ -4,8 +4,8 @@ mod common;
 
 use std::ops::ControlFlow;
 
-use common::{World, assert_verified, noise};
-use tinytorrent_storage::{Completion, Disk, DiskOptions, Recovered, VerifyOptions, verify};
+use common::{World, assert_verified, disk, noise};
+use tinytorrent_storage::{Completion, Recovered, VerifyOptions, verify};
 use tinytorrent_types::Bitfield;
 
 const PIECE: u32 = 65_536;
@@ -16,10 +16,6 @@ fn world() -> World {
         [("a", 5), ("b", 100_001), ("c", 0), ("d", 65_536), ("e/f", 16_385), ("e/g", 400_000)];
     let files = (1..).zip(lengths).map(|(seed, (name, length))| (name, noise(seed, length)));
     World::v2(PIECE, &files.collect::<Vec<_>>())
-}
-
-fn disk() -> Disk {
-    Disk::new(&DiskOptions::default()).unwrap()
 }
 
 #[test]

@@ -264,18 +264,18 @@ impl Session {
     /// cancelled, and all others whose answer has not begun, except for allowed-fast pieces.
     pub fn requests_to_reject(&self) -> impl Iterator<Item = Request> + '_ {
         let is_fast = self.features.contains(Feature::Fast);
-        let is_allowed =
-            |index| self.ours.allowed_fast.iter().any(|&(allowed, _)| allowed == index);
         // Pieces that are allowed fast are served in spite of the choke (BEP 6, W-34).
         let is_lost = move |&(request, state): &(Request, State)| {
-            is_fast && (state != State::Open || self.ours.is_choking && !is_allowed(request.index))
+            is_fast
+                && (state != State::Open
+                    || self.ours.is_choking && !self.ours.allows_fast(request.index))
         };
         self.theirs.requests.waiting().filter(is_lost).map(|(request, _)| request)
     }
 
     /// Returns true if we may request blocks of this piece now.
     pub fn may_request(&self, index: u32) -> bool {
-        let is_fast = self.theirs.allowed_fast.iter().any(|&(allowed, _)| allowed == index);
+        let is_fast = self.theirs.allows_fast(index);
         let is_there = self.pieces(Side::Peer).is_some_and(|pieces| pieces.get(index));
         is_there && self.request_room() > 0 && (!self.theirs.is_choking || is_fast)
     }

@@ -19,7 +19,7 @@ pub(crate) struct Restart {
     pub(crate) is_thorough: bool,
 }
 
-/// What has to be true of the disk.
+/// The state that the disk has to have.
 #[derive(Default)]
 pub(crate) struct Model {
     /// Bytes of the content that are written, or will be; zeros elsewhere.
@@ -147,7 +147,7 @@ impl Model {
         self.written = on_disk(torrent, folder);
     }
 
-    /// What recovery claims is on disk, and nothing of it was forgotten.
+    /// Checks that the pieces that recovery claims are on disk, and that none was forgotten.
     pub(crate) fn assert_recovered(
         &self,
         torrent: &Torrent,

@@ -99,7 +99,7 @@ impl Torrent {
         Self { layout: Arc::new(layout), hashes, identity, content, is_padding, blocks }
     }
 
-    /// Where the block lies in the content.
+    /// The bytes of the content that are the block's.
     pub(crate) fn range(&self, block: BlockInfo) -> std::ops::Range<usize> {
         let begin = self.layout.geometry().block_offset(block) as usize;
         begin..begin + block.length() as usize

@@ -49,7 +49,7 @@ pub(crate) struct Driver {
     pub(crate) frames: VecDeque<Frame>,
 }
 
-/// What is written to the link.
+/// A message or block on its way to the link.
 pub(crate) enum Frame {
     Message(Message),
     Block(PieceHeader),

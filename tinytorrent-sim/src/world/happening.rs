@@ -169,7 +169,7 @@ impl World {
         self.input(node, Input::BlockServed { peer: key, block, sent: true });
     }
 
-    /// What was taken for the info dictionary has been hashed.
+    /// The bytes taken for the info dictionary have been hashed.
     fn checked(&mut self, node: Node, info: &Bytes) {
         if *info == self.nodes[node].info {
             let count = self.nodes[node].geometry.piece_count();

@@ -15,13 +15,18 @@ use bytes::Bytes;
 use tinytorrent_hash::sha1;
 use tinytorrent_metainfo::{CreateOptions, Info, Layout, Metainfo, Version};
 use tinytorrent_storage::{
-    Completion, Disk, PieceHashes, RecoverOptions, Recovered, Storage, StorageOptions, TorrentDisk,
-    TorrentOptions, VerifyOptions,
+    Completion, Disk, DiskOptions, PieceHashes, RecoverOptions, Recovered, Storage, StorageOptions,
+    TorrentDisk, TorrentOptions, VerifyOptions,
 };
 use tinytorrent_types::{BlockInfo, Geometry, InfoHashV1, InfoHashes, PieceIndex};
 
 /// A file of made-up content: its name, its length, and whether it is padding.
 pub(crate) type FileSpec = (&'static str, u64, bool);
+
+/// A disk with the options that it has by default.
+pub(crate) fn disk() -> Disk {
+    Disk::new(&DiskOptions::default()).unwrap()
+}
 
 /// A torrent, its content and a folder for it.
 pub(crate) struct World {

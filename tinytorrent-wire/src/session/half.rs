@@ -45,12 +45,15 @@ impl Default for Half {
 }
 
 impl Half {
+    pub(super) fn allows_fast(&self, index: u32) -> bool {
+        self.allowed_fast.iter().any(|&(allowed, _)| allowed == index)
+    }
+
     pub(super) fn allow_fast(&mut self, index: u32, geometry: Option<&Geometry>) -> Verdict {
         if !exists(geometry, index) {
             return Verdict::Ignore(Ignored::NoSuchPiece);
         }
-        let is_known = self.allowed_fast.iter().any(|&(allowed, _)| allowed == index);
-        if is_known || self.allowed_fast.len() >= MAX_ALLOWED_FAST {
+        if self.allows_fast(index) || self.allowed_fast.len() >= MAX_ALLOWED_FAST {
             return Verdict::Ignore(Ignored::Known);
         }
         self.allowed_fast.push((index, 0));

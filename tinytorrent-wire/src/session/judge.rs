@@ -18,13 +18,17 @@ impl Session {
         from: Side,
         block: PieceHeader,
     ) -> Result<Verdict, Violation> {
+        // Blocks do not pass `judge_order`, which notes this for other messages.
+        self.halves(from).0.is_under_way = true;
+        let judged = self.receive_block(from, block);
+        self.pass(from, "piece", judged)
+    }
+
+    fn receive_block(&mut self, from: Side, block: PieceHeader) -> Result<Verdict, Breach> {
         let is_fast = self.features.contains(Feature::Fast);
         let max_unasked = self.config.max_unasked;
-        let (own, other) = self.halves(from);
-        // Blocks do not pass `judge_order`, which notes this for other messages.
-        own.is_under_way = true;
-        let judged = other.receive_block(block, is_fast, max_unasked);
-        self.pass(from, "piece", judged)
+        let (_, other) = self.halves(from);
+        other.receive_block(block, is_fast, max_unasked)
     }
 
     /// Turns a tolerated breach into its verdict.
@@ -92,7 +96,7 @@ impl Session {
 
     fn judge_content(&mut self, from: Side, message: &Message) -> Result<Verdict, Breach> {
         let is_fast = self.features.contains(Feature::Fast);
-        let (max_unasked, max_rejects) = (self.config.max_unasked, self.config.max_rejects);
+        let max_rejects = self.config.max_rejects;
         let (own, other, geometry) = self.parts(from);
         match message {
             Message::KeepAlive | Message::Extended(_) | Message::Port(_) => {}
@@ -122,9 +126,7 @@ impl Session {
             Message::HaveAll => own.announced.all(geometry),
             Message::HaveNone => own.announced.none(),
             Message::Request(request) => return self.judge_request(from, *request),
-            Message::Piece(piece) => {
-                return other.receive_block(piece.header(), is_fast, max_unasked);
-            }
+            Message::Piece(piece) => return self.receive_block(from, piece.header()),
             Message::Cancel(request) => {
                 if !own.requests.cancel(*request, is_fast) {
                     return Ok(Verdict::Ignore(Ignored::NothingToCancel));
