@@ -79,3 +79,25 @@ fn a_piece_that_comes_anew_is_not_served_from_memory() {
     }
     disk.shutdown();
 }
+
+/// Threads that read at the same time do not overtake each other.
+#[test]
+fn what_one_tag_asked_for_comes_in_its_order() {
+    let world = world();
+    let disk = Disk::new(DiskOptions::default().threads(4)).unwrap();
+    let session = world.join(&disk, complete());
+    let piece = world.blocks(world.piece(0));
+    let asked: Vec<_> = piece.iter().cycle().take(400).collect();
+    for block in &asked {
+        [1, 2].into_iter().for_each(|tag| session.torrent.read(**block, tag));
+    }
+    let mut came = [const { Vec::new() }; 2];
+    for _ in 0..2 * asked.len() {
+        let Completion::BlockRead { tag, block, .. } = session.next() else {
+            panic!("it is there")
+        };
+        came[tag as usize - 1].push(block);
+    }
+    assert!(came.iter().all(|blocks| blocks.iter().eq(asked.iter().copied())));
+    disk.shutdown();
+}

@@ -259,8 +259,8 @@ impl TorrentDisk {
     /// Asks for a block of a verified piece. Ends as [`Completion::BlockRead`] or
     /// [`Completion::BlockUnread`] with the same tag, unless it is cancelled or the torrent is dropped.
     ///
-    /// The disk makes no use of the tag, so that any number of requests may have the same, such as the
-    /// number of their peer.
+    /// Any number of requests may have the same tag, such as the number of their peer. They are answered
+    /// in the order in which they were made, and the tags in turn.
     ///
     /// Requests made shortly after each other are served together, and those for neighbouring
     /// blocks are read from disk at once.

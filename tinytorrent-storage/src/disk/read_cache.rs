@@ -52,16 +52,16 @@ impl ReadCache {
     pub(super) fn serve(
         &self,
         content: &Content,
-        requests: Vec<ReadRequest>,
+        requests: &[ReadRequest],
         mut done: impl FnMut(Completion),
     ) {
         // Counted before the first read: a run with several requests is read as a whole, even if
         // none of them is for its start.
         let mut companions: HashMap<(PieceIndex, u32), u32> = HashMap::new();
-        for request in &requests {
+        for request in requests {
             *companions.entry(run_of(request.block)).or_default() += 1;
         }
-        for ReadRequest { block, tag } in requests {
+        for &ReadRequest { block, tag } in requests {
             let count = companions.get(&run_of(block)).copied().unwrap_or(1);
             done(match self.read(content, block, count > 1) {
                 Ok(data) => Completion::BlockRead { tag, block, data },

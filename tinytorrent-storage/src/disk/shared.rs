@@ -242,7 +242,7 @@ impl Shared {
         let is_pressed = state.is_pressed();
         let Some(torrent) = state.torrents.get_mut(&id) else { return };
         let is_new = !std::mem::replace(&mut torrent.is_active, true);
-        let is_due = !torrent.reads.is_empty()
+        let is_due = torrent.reads.is_ready()
             || torrent.is_due(now, is_pressed)
             || torrent.is_closed
             || torrent.has_checkpoint();

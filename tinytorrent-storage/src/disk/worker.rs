@@ -6,7 +6,7 @@ use super::{
     Completion, Content,
     batch::{self, Done, Progress},
     shared::{Job, Shared},
-    torrent::{Batch, Ending, Torrent},
+    torrent::{Batch, Ending, ReadRequest, Torrent},
 };
 use crate::{
     StorageError,
@@ -17,12 +17,17 @@ pub(super) fn run(shared: &Shared) {
     while let Some(job) = shared.next_job() {
         match job {
             Job::Store { content, batch } => store(shared, &content, batch),
-            Job::Read { content, requests } => {
-                shared.cache.serve(&content, requests, &content.on_completion);
-            }
+            Job::Read { content, requests } => read(shared, &content, &requests),
             Job::Checkpoint { content, counters } => checkpoint(shared, &content, counters),
         }
     }
+}
+
+fn read(shared: &Shared, content: &Content, requests: &[ReadRequest]) {
+    shared.cache.serve(content, requests, &content.on_completion);
+    end(shared, content, |torrent| {
+        requests.iter().for_each(|request| torrent.reads.end(request.tag));
+    });
 }
 
 fn store(shared: &Shared, content: &Content, batch: Batch) {

@@ -210,7 +210,7 @@ impl Torrent {
             // Blocks that are only kept to be hashed leave memory at a deadline, too.
             && !self.writes.has_blocks()
             && self.complete.is_empty()
-            && self.reads.is_empty()
+            && self.reads.is_idle()
             && self.checkpoints.is_idle()
     }
 

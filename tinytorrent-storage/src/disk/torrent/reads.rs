@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use tinytorrent_types::BlockInfo;
 
@@ -10,30 +10,54 @@ pub(in crate::disk) struct ReadRequest {
     pub(in crate::disk) tag: u64,
 }
 
-/// The queue of read requests that no worker has. Reads and writes take turns.
+/// The read requests that no worker has. Those of one tag are served in their order, by one worker at a
+/// time, and the tags in turn. Reads and writes take turns as well.
 #[derive(Debug, Default)]
 pub(in crate::disk) struct ReadQueue {
-    requests: VecDeque<ReadRequest>,
+    /// A tag is here while it has requests or a worker serves it.
+    tags: HashMap<u64, Tag>,
+    /// Tags that have requests and no worker; the next one is in front.
+    ready: VecDeque<u64>,
     /// The job before the next one was a read.
     had_turn: bool,
 }
 
+#[derive(Debug, Default)]
+struct Tag {
+    blocks: VecDeque<BlockInfo>,
+    is_busy: bool,
+}
+
 impl ReadQueue {
     pub(in crate::disk) fn push(&mut self, block: BlockInfo, tag: u64) {
-        self.requests.push_back(ReadRequest { block, tag });
+        let entry = self.tags.entry(tag).or_default();
+        if entry.blocks.is_empty() && !entry.is_busy {
+            self.ready.push_back(tag);
+        }
+        entry.blocks.push_back(block);
     }
 
     /// Drops the requests of which `is_unwanted` is true.
     pub(in crate::disk) fn cancel(&mut self, mut is_unwanted: impl FnMut(BlockInfo, u64) -> bool) {
-        self.requests.retain(|request| !is_unwanted(request.block, request.tag));
+        self.tags.retain(|&tag, entry| {
+            entry.blocks.retain(|&block| !is_unwanted(block, tag));
+            entry.is_busy || !entry.blocks.is_empty()
+        });
+        self.ready.retain(|tag| self.tags.contains_key(tag));
     }
 
     pub(in crate::disk) fn clear(&mut self) {
-        self.requests.clear();
+        self.cancel(|_, _| true);
     }
 
-    pub(in crate::disk) fn is_empty(&self) -> bool {
-        self.requests.is_empty()
+    /// Returns `true` if a worker could take requests now.
+    pub(in crate::disk) fn is_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Returns `true` if no request waits, and no worker has one.
+    pub(super) fn is_idle(&self) -> bool {
+        self.tags.is_empty()
     }
 
     /// Returns `true` if it is the turn of a write, if one is due.
@@ -41,12 +65,31 @@ impl ReadQueue {
         self.had_turn
     }
 
-    /// The oldest requests, as many as one worker takes at once; none if they are to let a write go
-    /// first.
+    /// The requests of the tags whose turn it is, as many as one worker takes at once; none if they are
+    /// to let a write go first. The worker gives the tags back with [`end`](Self::end).
     pub(super) fn take(&mut self, yields: bool) -> Vec<ReadRequest> {
-        let count = if yields { 0 } else { self.requests.len().min(MAX_READS) };
-        self.had_turn = count > 0;
-        self.requests.drain(..count).collect()
+        let mut requests = Vec::new();
+        while !yields && requests.len() < MAX_READS {
+            let Some(tag) = self.ready.pop_front() else { break };
+            let Some(entry) = self.tags.get_mut(&tag) else { continue };
+            entry.is_busy = true;
+            let count = entry.blocks.len().min(MAX_READS - requests.len());
+            requests.extend(entry.blocks.drain(..count).map(|block| ReadRequest { block, tag }));
+        }
+        self.had_turn = !requests.is_empty();
+        requests
+    }
+
+    /// Takes back the tag of a request that was served. Further requests of the tag were left alone until
+    /// now, as another worker could have overtaken this one.
+    pub(in crate::disk) fn end(&mut self, tag: u64) {
+        let Some(entry) = self.tags.get_mut(&tag).filter(|entry| entry.is_busy) else { return };
+        entry.is_busy = false;
+        if entry.blocks.is_empty() {
+            self.tags.remove(&tag);
+        } else {
+            self.ready.push_back(tag);
+        }
     }
 }
 
@@ -73,7 +116,7 @@ mod tests {
         (0..300).for_each(|tag| queue.push(block(), tag));
         assert_eq!(tags(queue.take(false)), (0..256).collect::<Vec<_>>());
         assert_eq!(tags(queue.take(false)), (256..300).collect::<Vec<_>>());
-        assert!(queue.is_empty());
+        assert!(!queue.is_ready());
     }
 
     #[test]
@@ -94,5 +137,41 @@ mod tests {
         [1, 2, 1, 3].into_iter().for_each(|tag| queue.push(block(), tag));
         queue.cancel(|_, tag| tag == 1);
         assert_eq!(tags(queue.take(false)), [2, 3]);
+    }
+
+    #[test]
+    fn requests_of_a_tag_wait_for_the_worker_that_serves_it() {
+        let mut queue = ReadQueue::default();
+        [1, 2].into_iter().for_each(|tag| queue.push(block(), tag));
+        assert_eq!(tags(queue.take(false)), [1, 2]);
+        [1, 3].into_iter().for_each(|tag| queue.push(block(), tag));
+        assert_eq!(tags(queue.take(false)), [3]);
+        queue.end(2);
+        assert!(!queue.is_ready(), "a worker has the tag of what waits");
+        queue.end(1);
+        assert_eq!(tags(queue.take(false)), [1]);
+    }
+
+    #[test]
+    fn one_tag_with_many_requests_takes_turns_with_the_others() {
+        let mut queue = ReadQueue::default();
+        (0..600).for_each(|_| queue.push(block(), 1));
+        queue.push(block(), 2);
+        assert_eq!(tags(queue.take(false)), [1; 256]);
+        queue.end(1);
+        let second = tags(queue.take(false));
+        assert_eq!((second[0], second.len()), (2, 256));
+    }
+
+    #[test]
+    fn what_was_cancelled_leaves_nothing() {
+        let mut queue = ReadQueue::default();
+        [1, 2].into_iter().for_each(|tag| queue.push(block(), tag));
+        queue.take(false);
+        queue.push(block(), 2);
+        queue.clear();
+        assert!(!queue.is_ready() && !queue.is_idle());
+        [1, 2].into_iter().for_each(|tag| queue.end(tag));
+        assert!(!queue.is_ready() && queue.is_idle());
     }
 }
