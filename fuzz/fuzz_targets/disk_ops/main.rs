@@ -50,7 +50,7 @@ fuzz_target!(|input: &[u8]| {
                 sessions += 1;
                 session = restart(session, torrent, &folder, *setup, argument);
             }
-            _ => return,
+            _ => break,
         }
     }
     session.end().assert_on_disk(torrent, &folder.0);
