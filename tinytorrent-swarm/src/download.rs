@@ -103,6 +103,11 @@ impl Download {
         }
     }
 
+    /// Returns true if we ask for less than peers would give: the limit or the disk holds us back.
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.budget.is_spent() || self.limit.holds_back()
+    }
+
     /// Changes the limit, in bytes a second.
     pub(crate) fn set_limit(&mut self, bytes_per_second: Option<u64>) {
         self.limit.set(bytes_per_second);

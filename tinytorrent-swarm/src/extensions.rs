@@ -10,6 +10,7 @@ use tinytorrent_wire::{Message, Request};
 use crate::config::{Config, MAX_QUEUED_REQUESTS};
 use crate::outbox::Outbox;
 use crate::peer::Peer;
+use crate::roster::TWIN;
 
 /// The extensions that we speak, and what we say of ourselves.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ impl Extensions {
         let always = [Extension::Metadata, Extension::DontHave, Extension::UploadOnly];
         let exchange = config.exchange.then_some(Extension::PeerExchange);
         Self {
-            ours: OurExtensions::new(always.into_iter().chain(exchange)),
+            ours: OurExtensions::new(always.into_iter().chain(exchange).chain([TWIN])),
             client: config.client.clone(),
             listen_port: config.listen_port,
             exchanges: config.exchange,

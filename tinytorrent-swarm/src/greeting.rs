@@ -124,6 +124,7 @@ mod tests {
     use tinytorrent_types::{InfoHashV1, WireInfoHash};
 
     use super::*;
+    use crate::PeerSource;
 
     const V1: InfoHashV1 = InfoHashV1::from_bytes([1; 20]);
     const V2: InfoHashV2 = InfoHashV2::from_bytes([2; 32]);
@@ -156,7 +157,7 @@ mod tests {
     fn an_answer_by_the_v2_hash_upgrades_the_conversation() {
         // W-50, BEP 52, "upgrade path"
         let greeting = greeting(InfoHashes::from_both(V1, V2), None);
-        let dialed = Contact::outgoing(address(), V1.to_wire());
+        let dialed = Contact::outgoing(address(), PeerSource::User, V1.to_wire());
         let speaks = |answer| greeting.check(&dialed, &answer).map(|session| session.speaks_v2());
         assert_eq!(speaks(theirs(V1.to_wire(), &[])).ok(), Some(false));
         assert_eq!(speaks(theirs(V1.to_wire(), &[Feature::V2])).ok(), Some(true));
@@ -168,7 +169,10 @@ mod tests {
         // W-03, W-04
         let greeting = greeting(InfoHashes::from_v1(V1), None);
         let other = theirs(WireInfoHash::from_bytes([9; 20]), &[]);
-        for contact in [Contact::incoming(address()), Contact::outgoing(address(), V1.to_wire())] {
+        for contact in [
+            Contact::incoming(address()),
+            Contact::outgoing(address(), PeerSource::User, V1.to_wire()),
+        ] {
             let reason = greeting.check(&contact, &other).err();
             assert_eq!(reason, Some(LeaveReason::WrongTorrent));
             let ourselves = greeting.check(&contact, &greeting.handshake()).err();

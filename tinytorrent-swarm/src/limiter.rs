@@ -52,6 +52,11 @@ impl Limiter {
         is_ready
     }
 
+    /// Returns true if somebody was turned away, and could not try again.
+    pub(crate) fn holds_back(&self) -> bool {
+        self.has_waiting
+    }
+
     /// When to let those try again who were turned away, if there are any.
     pub(crate) fn wake_at(&self) -> Option<Instant> {
         self.ready_at().filter(|_| self.has_waiting)

@@ -57,26 +57,30 @@ impl MetadataFetch {
         self.assembly.remove_peer(peer);
     }
 
-    /// Takes in a message of a peer; a request is none of its business.
+    /// Takes in a message of a peer; a request is none of its business. Returns true if the peer gave
+    /// something that was missing.
     pub(crate) fn on_message(
         &mut self,
         now: Instant,
         peer: PeerKey,
         message: MetadataMessage,
         out: &mut Outbox,
-    ) {
+    ) -> bool {
         match message {
             MetadataMessage::Data { block, total_size, data } => {
                 // The assembly knows what was asked of whom; anything else is dropped there.
                 let outcome = self.assembly.handle_data(now, peer, block, total_size, &data);
-                if outcome == DataOutcome::Stored {
+                let is_gift = outcome == DataOutcome::Stored;
+                if is_gift {
                     self.tell_progress(out);
                 }
                 self.check(out);
+                return is_gift;
             }
             MetadataMessage::Reject { block } => self.assembly.handle_reject(now, peer, block),
             MetadataMessage::Request { .. } | MetadataMessage::Unknown { .. } => {}
         }
+        false
     }
 
     fn tell_progress(&self, out: &mut Outbox) {

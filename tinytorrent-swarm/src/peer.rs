@@ -27,6 +27,8 @@ pub(crate) use slot::{MAX_IDLE, Slot};
 pub(crate) use timing::{MAX_SILENCE, Timing};
 
 use crate::PeerKey;
+use crate::contract::PeerSource;
+use crate::roster::TwinProof;
 
 /// A connection whose handshakes are through.
 #[derive(Debug)]
@@ -48,6 +50,8 @@ pub(crate) struct Peer {
     /// Addresses of other peers told to each other, if both ends speak of them (BEP 11).
     pub(crate) exchange: Option<Exchange>,
     pub(crate) timing: Timing,
+    /// The proof that another connection is to the same peer.
+    pub(crate) twin: TwinProof,
     /// Metadata and hashes that it had of us.
     pub(crate) rations: Rations,
 }
@@ -63,18 +67,32 @@ pub(crate) struct Contact {
     pub(crate) listens_at: Option<SocketAddr>,
     /// The hash that we named when we connected; `None` if the connection came in.
     pub(crate) info_hash: Option<WireInfoHash>,
+    /// Who told of the address.
+    pub(crate) source: PeerSource,
 }
 
 impl Contact {
     /// A connection that we make, naming the torrent by this hash.
-    pub(crate) fn outgoing(address: SocketAddr, info_hash: WireInfoHash) -> Self {
+    pub(crate) fn outgoing(
+        address: SocketAddr,
+        source: PeerSource,
+        info_hash: WireInfoHash,
+    ) -> Self {
         let (listens_at, info_hash) = (Some(address), Some(info_hash));
-        Self { address, is_incoming: false, listens_at, info_hash }
+        Self { address, is_incoming: false, listens_at, info_hash, source }
     }
 
     /// A connection that came in.
     pub(crate) fn incoming(address: SocketAddr) -> Self {
-        Self { address, is_incoming: true, listens_at: None, info_hash: None }
+        let source = PeerSource::Incoming;
+        Self { address, is_incoming: true, listens_at: None, info_hash: None, source }
+    }
+
+    /// Notes the port at which the peer says it listens. If it told another one before, or we dialed
+    /// another one, the claim fits nothing.
+    pub(crate) fn note_listens_at(&mut self, port: u16) {
+        let told = SocketAddr::new(self.address.ip().to_canonical(), port);
+        self.listens_at.get_or_insert(told);
     }
 
     /// The address that we connected to, if we made the connection.
@@ -103,6 +121,7 @@ impl Peer {
             serving: Serving::default(),
             exchange: None,
             timing: Timing::new(now),
+            twin: TwinProof::default(),
             rations: Rations::new(now),
         }
     }
@@ -112,6 +131,11 @@ impl Peer {
     pub(crate) fn is(&self, id: PeerId, address: SocketAddr) -> bool {
         let host = |address: SocketAddr| address.ip().to_canonical();
         self.id == id && host(self.contact.address) == host(address)
+    }
+
+    /// The last time that payload moved, in either direction.
+    pub(crate) fn used_at(&self) -> Option<Instant> {
+        self.pipeline.gave_at().max(self.serving.sent_at())
     }
 
     /// Returns true if both ends speak the fast extension.
@@ -255,7 +279,8 @@ pub(crate) mod testing {
     pub(crate) fn peer_with(now: Instant, slot: u32, features: Reserved) -> Peer {
         let [.., high, low] = slot.to_be_bytes();
         let address = SocketAddr::from(([10, 0, high, low], 6881));
-        let contact = Contact::outgoing(address, WireInfoHash::from_bytes([7; 20]));
+        let contact =
+            Contact::outgoing(address, PeerSource::Tracker, WireInfoHash::from_bytes([7; 20]));
         let session = Session::new(features, features, Config::lenient());
         let id = PeerId::from_bytes([low; 20]);
         Peer::new(now, PeerKey::new(slot, 0), contact, id, session)

@@ -1,4 +1,3 @@
-use std::net::IpAddr;
 use std::time::Instant;
 
 use tinytorrent_types::PeerId;
@@ -14,8 +13,6 @@ pub(crate) struct Peers {
     places: Slab<Place>,
     /// Places that are [`Place::Live`].
     live: usize,
-    /// Outgoing connections whose handshakes are not through.
-    dialing: usize,
 }
 
 /// A connection before and after its handshakes.
@@ -35,12 +32,11 @@ pub(crate) struct Pending {
 
 impl Peers {
     pub(crate) fn new() -> Self {
-        Self { places: Slab::new(), live: 0, dialing: 0 }
+        Self { places: Slab::new(), live: 0 }
     }
 
     /// Takes in a connection that is to be made, or that came in.
     pub(crate) fn insert(&mut self, now: Instant, contact: Contact) -> PeerKey {
-        self.dialing += usize::from(!contact.is_incoming);
         self.places.insert(Place::Pending(Pending { contact, timing: Timing::new(now) }))
     }
 
@@ -55,7 +51,6 @@ impl Peers {
         let place = self.places.get_mut(key)?;
         let Place::Pending(Pending { contact, timing }) = place else { return None };
         self.live += 1;
-        self.dialing -= usize::from(!contact.is_incoming);
         let mut peer = Peer::new(now, key, contact.clone(), id, session);
         // The reminder that is set goes by this key, and is met by the peer.
         peer.timing.armed = timing.armed;
@@ -69,10 +64,7 @@ impl Peers {
     /// Takes out a connection that is gone.
     pub(crate) fn remove(&mut self, key: PeerKey) -> Option<Gone> {
         match self.places.remove(key)? {
-            Place::Pending(Pending { contact, .. }) => {
-                self.dialing -= usize::from(!contact.is_incoming);
-                Some(Gone::Pending(contact))
-            }
+            Place::Pending(Pending { contact, .. }) => Some(Gone::Pending(contact)),
             Place::Live(peer) => {
                 self.live -= 1;
                 Some(Gone::Live(peer))
@@ -83,11 +75,6 @@ impl Peers {
     /// Connections, whether or not their handshakes are through.
     pub(crate) fn len(&self) -> usize {
         self.places.len()
-    }
-
-    /// Outgoing connections whose handshakes are not through.
-    pub(crate) fn dialing(&self) -> usize {
-        self.dialing
     }
 
     pub(crate) fn get(&self, key: PeerKey) -> Option<&Peer> {
@@ -121,9 +108,12 @@ impl Peers {
         self.places.iter().map(|(_, place)| place.contact())
     }
 
-    /// Number of connections to or from this host.
-    pub(crate) fn of_host(&self, host: IpAddr) -> usize {
-        self.contacts().filter(|contact| contact.address.ip() == host).count()
+    /// The connections whose handshakes are not through.
+    pub(crate) fn pending(&self) -> impl Iterator<Item = (PeerKey, &Pending)> {
+        self.places.iter().filter_map(|(key, place)| match place {
+            Place::Pending(pending) => Some((key, pending)),
+            Place::Live(_) => None,
+        })
     }
 
     /// Keys of all connections.
@@ -149,9 +139,6 @@ impl Peers {
 
     pub(crate) fn check_invariants(&self) {
         assert_eq!(self.live, self.iter().count());
-        let is_dial = |place: &Place| matches!(place, Place::Pending(p) if !p.contact.is_incoming);
-        let dialing = self.places.iter().filter(|(_, place)| is_dial(place)).count();
-        assert_eq!(self.dialing, dialing);
         for (key, place) in self.places.iter() {
             if let Place::Live(peer) = place {
                 assert_eq!(peer.key, key);
@@ -170,6 +157,11 @@ impl Place {
 }
 
 impl Pending {
+    /// The instant at which the connection was begun.
+    pub(crate) fn since(&self) -> Instant {
+        self.timing.last_received
+    }
+
     /// The instant at which the handshakes take too long.
     pub(crate) fn deadline(&self) -> Instant {
         self.timing.last_received + MAX_SILENCE
@@ -216,20 +208,21 @@ mod tests {
     use tinytorrent_wire::session::Config;
 
     use super::*;
+    use crate::PeerSource;
 
     #[test]
     fn a_connection_is_pending_then_live_then_gone() {
         let (now, mut peers) = (Instant::now(), Peers::new());
         let (address, id) = (([10, 0, 0, 1], 1).into(), PeerId::from_bytes([1; 20]));
         let hash = WireInfoHash::from_bytes([7; 20]);
-        let key = peers.insert(now, Contact::outgoing(address, hash));
+        let key = peers.insert(now, Contact::outgoing(address, PeerSource::User, hash));
         assert!(peers.get(key).is_none() && peers.pending_mut(key).is_some());
-        assert_eq!((peers.len(), peers.dialing(), peers.of_host(address.ip())), (1, 1, 1));
+        assert_eq!((peers.len(), peers.pending().count()), (1, 1));
         let session = || Session::new(Reserved::empty(), Reserved::empty(), Config::lenient());
         assert!(peers.promote(now, key, id, session()).is_some());
         assert!(peers.promote(now, key, id, session()).is_none(), "once");
         peers.check_invariants();
-        assert_eq!((peers.dialing(), peers.iter().count()), (0, 1));
+        assert_eq!((peers.pending().count(), peers.iter().count()), (0, 1));
         assert!(matches!(peers.remove(key), Some(Gone::Live(_))));
         assert!(peers.remove(key).is_none());
         peers.check_invariants();

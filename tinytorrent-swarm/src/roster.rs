@@ -3,22 +3,33 @@
 mod bans;
 mod book;
 mod departed;
+mod dials;
+mod network;
 mod priority;
+mod turnover;
 mod twins;
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use tinytorrent_types::{AddressFilter, AddressVotes, InfoHashes, PeerId, WireInfoHash};
 
 use self::book::{Candidate, PeerBook};
 use self::departed::Departed;
+use self::dials::Dials;
+use self::turnover::Turnover;
 use crate::PeerKey;
 use crate::config::Config;
-use crate::contract::{Action, LeaveReason, PeerSource};
+use crate::contract::{Action, ConnectionError, LeaveReason, PeerSource};
 use crate::outbox::Outbox;
 use crate::peer::{Contact, Peer};
 use crate::peers::{Gone, Peers};
+
+pub(crate) use self::network::{Host, Network};
+pub(crate) use self::turnover::Need;
+pub(crate) use self::twins::proof::{TWIN, TwinProof};
 
 /// The addresses of peers, and the decisions about connections to them.
 #[derive(Debug)]
@@ -27,15 +38,17 @@ pub(crate) struct Roster {
     our_id: PeerId,
     listen_port: Option<u16>,
     max_peers: usize,
-    max_connecting: usize,
+    dials: Dials,
+    turnover: Turnover,
     book: PeerBook,
     departed: Departed,
     /// Addresses at which peers see us.
     votes: AddressVotes,
+    chance: StdRng,
 }
 
 impl Roster {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(now: Instant, config: &Config) -> Self {
         let mut filter = AddressFilter::new();
         for own in &config.own_addresses {
             filter.add_own(*own);
@@ -45,10 +58,13 @@ impl Roster {
             our_id: config.peer_id,
             listen_port: config.listen_port,
             max_peers: config.max_peers,
-            max_connecting: config.max_connecting,
+            dials: Dials::new(config.max_connecting),
+            turnover: Turnover::new(now),
             book: PeerBook::new(filter),
             departed: Departed::default(),
             votes: AddressVotes::new(),
+            // A stream of its own: a twin more does not change which piece is picked.
+            chance: StdRng::seed_from_u64(config.seed ^ 0x0074_7769_6e73),
         }
     }
 
@@ -79,8 +95,19 @@ impl Roster {
     }
 
     /// Forgets all addresses but those that the user gave.
-    pub(crate) fn forget_all(&mut self) {
-        self.book.forget_all();
+    pub(crate) fn forget_told(&mut self) {
+        self.book.forget(|source| source != PeerSource::User);
+    }
+
+    /// Forgets the addresses of which only peers or the link told. Returns the connections to such ones:
+    /// a private torrent has no part in them (BEP 27).
+    pub(crate) fn forget_hearsay(&mut self, peers: &Peers) -> Vec<PeerKey> {
+        let is_hearsay = |source| matches!(source, PeerSource::Exchange | PeerSource::Magnet);
+        self.book.forget(is_hearsay);
+        let to_leave = peers
+            .keys()
+            .filter(|&key| peers.contact(key).is_some_and(|contact| is_hearsay(contact.source)));
+        to_leave.collect()
     }
 
     /// The addresses in an answer of a tracker, but for our own.
@@ -91,13 +118,19 @@ impl Roster {
 
     /// Returns true if a connection from this address may come in, as far as there are places.
     pub(crate) fn admits(&self, peers: &Peers, address: SocketAddr) -> bool {
-        !self.book.is_banned(address) && !self.is_greedy(peers, address.ip())
+        !self.book.is_banned(address) && self.has_share(peers, address)
     }
 
-    /// Returns true if this host has as many places as one gets: half of them, lest it keep all others
-    /// out. Many peers may live on our own.
-    fn is_greedy(&self, peers: &Peers, host: IpAddr) -> bool {
-        !host.is_loopback() && peers.of_host(host) >= self.max_peers.div_ceil(2)
+    /// Returns true if the host and the network of this address have less than their share of the places,
+    /// so that they cannot keep all others out: a host gets a quarter, a network half. Many peers may live
+    /// on our own host.
+    fn has_share(&self, peers: &Peers, address: SocketAddr) -> bool {
+        let (host, network) = (Host::of(address.ip()), Network::of(address.ip()));
+        let ips = || peers.contacts().map(|contact| contact.address.ip());
+        let of_network = ips().filter(|&ip| Network::of(ip) == network).count();
+        let of_host = ips().filter(|&ip| Host::of(ip) == host).count();
+        host.is_here()
+            || (of_host < self.max_peers.div_ceil(4) && of_network < self.max_peers.div_ceil(2))
     }
 
     /// Returns true if there is a place for one more connection.
@@ -105,10 +138,32 @@ impl Roster {
         peers.len() < self.max_peers
     }
 
-    /// A peer that has no use for us nor we for it, to make a place for another.
-    pub(crate) fn useless(&self, peers: &Peers) -> Option<PeerKey> {
-        let is_useless = |peer: &&Peer| !peer.is_interested() && !peer.interests_us();
-        peers.iter().find(is_useless).map(|peer| peer.key)
+    /// Returns true if there is a place for one more connection that comes in. As long as we want
+    /// something, some places are left for those whom we find.
+    pub(crate) fn has_place_for_stranger(&self, peers: &Peers, need: Option<Need>) -> bool {
+        let kept = if need == Some(Need::Gifts) { self.max_peers / 4 } else { 0 };
+        let strangers = peers.contacts().filter(|contact| contact.is_incoming).count();
+        self.has_place(peers) && strangers + kept < self.max_peers
+    }
+
+    /// The connection that makes a place for one that comes in, if there is one. `need` is `None` as long
+    /// as nothing can be said about the use of peers.
+    pub(crate) fn yielding(
+        &mut self,
+        now: Instant,
+        peers: &Peers,
+        need: Option<Need>,
+        is_loaded: bool,
+    ) -> Option<PeerKey> {
+        // As long as nobody knows what the content is, nobody is useless.
+        let is_useless = |peer: &&Peer| is_loaded && !peer.is_interested() && !peer.interests_us();
+        let useless = || peers.iter().find(is_useless).map(|peer| peer.key);
+        useless().or_else(|| self.turnover.victim(now, peers, need?))
+    }
+
+    /// Notes that a peer gave something, or that we begin to want something.
+    pub(crate) fn note_gift(&mut self, now: Instant) {
+        self.turnover.note_gift(now);
     }
 
     /// Takes in a connection from outside.
@@ -124,34 +179,66 @@ impl Roster {
         insert(now, peers, out, Contact::incoming(address))
     }
 
-    /// The instant from which the next address may be tried, if there is a place for it.
-    pub(crate) fn ready_at(&self, peers: &Peers) -> Option<Instant> {
-        if self.wants_connections(peers) { self.book.ready_at() } else { None }
+    /// The instant from which the next address may be tried, or a place be found for it.
+    pub(crate) fn ready_at(&self, peers: &Peers, need: Option<Need>) -> Option<Instant> {
+        let ready = self.book.ready_at()?;
+        if !self.has_place(peers) {
+            return (need == Some(Need::Gifts)).then(|| ready.max(self.turnover.next()));
+        }
+        if self.dials.has_room() { Some(ready) } else { Some(ready.max(self.dials.next()?)) }
     }
 
-    /// Connections that came in and have not shaken hands take places, but hold up no dials: anybody can
-    /// make them.
-    fn wants_connections(&self, peers: &Peers) -> bool {
-        self.has_place(peers) && peers.dialing() < self.max_connecting
+    /// The connection that keeps us from trying an address that is ready, if it has had its time.
+    pub(crate) fn obstacle(
+        &mut self,
+        now: Instant,
+        peers: &Peers,
+        need: Option<Need>,
+    ) -> Option<(PeerKey, LeaveReason)> {
+        self.book.ready_at().filter(|&at| at <= now)?;
+        if !self.has_place(peers) {
+            // Those that we could only give to are not worth the place of another.
+            let need = need.filter(|&need| need == Need::Gifts)?;
+            let victim = self.turnover.victim(now, peers, need)?;
+            return Some((victim, LeaveReason::GaveNothing));
+        }
+        let slowest = self.dials.slowest(now).filter(|_| !self.dials.has_room())?;
+        Some((slowest, LeaveReason::ConnectFailed(ConnectionError::TimedOut)))
     }
 
-    /// Connects to as many as there are places for. With `drop_seeds`, what is known to be a seed is
+    /// Connects to as many as there are places for. With [`Need::Nothing`], what is known to be a seed is
     /// forgotten instead.
     pub(crate) fn dial(
         &mut self,
         now: Instant,
         peers: &mut Peers,
         out: &mut Outbox,
-        drop_seeds: bool,
+        need: Option<Need>,
     ) {
-        while self.wants_connections(peers) {
+        // Connections that came in and have not shaken hands hold up no dials: anybody can make them.
+        while self.has_place(peers) && self.dials.has_room() {
+            let drop_seeds = need == Some(Need::Nothing);
             let Some(candidate) = self.book.next(now, drop_seeds) else { break };
             let address = candidate.address;
-            if peers.contacts().any(|contact| contact.listens_at == Some(address)) {
-                continue; // it came to us; busy until that peer leaves
+            let is_there = peers.contacts().any(|contact| contact.dialed() == Some(address));
+            if is_there {
+                continue; // busy until that peer leaves
+            }
+            let belief = match need {
+                Some(Need::Gifts) if self.turnover.is_hungry(now) => HUNGRY_BELIEF,
+                Some(Need::Gifts) => BELIEF,
+                // Nobody could give us more than those who claim to be there.
+                Some(Need::Nothing) | None => Duration::MAX,
+            };
+            let is_said_to_be_there = is_claimed(now, peers, address, belief);
+            if is_said_to_be_there || !self.has_share(peers, address) {
+                self.book.put_off(now, address);
+                continue;
             }
             let info_hash = self.name_for(candidate);
-            let peer = insert(now, peers, out, Contact::outgoing(address, info_hash));
+            let contact = Contact::outgoing(address, candidate.source, info_hash);
+            let peer = insert(now, peers, out, contact);
+            self.dials.begin(now, peer, candidate.failures);
             out.act(Action::Connect { peer, address, info_hash });
         }
     }
@@ -168,12 +255,7 @@ impl Roster {
     }
 
     /// The reason not to talk to a peer that gave this id, if there is one.
-    pub(crate) fn objection(
-        &mut self,
-        peers: &Peers,
-        contact: &Contact,
-        id: PeerId,
-    ) -> Option<LeaveReason> {
+    pub(crate) fn objection(&mut self, contact: &Contact, id: PeerId) -> Option<LeaveReason> {
         let address = contact.address;
         // A tracker tells us of ourselves, and a router may let us reach our own address.
         if id == self.our_id {
@@ -182,56 +264,56 @@ impl Roster {
             }
             return Some(LeaveReason::OurselvesFound);
         }
-        if self.book.is_banned(address) || self.book.is_banned_id(address, id) {
-            return Some(LeaveReason::Banned);
-        }
-        // One in the other direction was made at the same time: see `twins`.
-        let is_again =
-            |peer: &Peer| peer.is(id, address) && peer.contact.is_incoming == contact.is_incoming;
-        peers.iter().any(is_again).then_some(LeaveReason::Duplicate)
+        // We went to an address of which nothing bad is known: whose name it gives proves nothing.
+        let is_banned_name = contact.is_incoming && self.book.is_banned_name(address, id);
+        (is_banned_name || self.book.is_banned(address)).then_some(LeaveReason::Banned)
     }
 
-    /// A peer has shaken hands, naming the torrent by this hash. Returns the connection to leave, if it
-    /// is one of two to the same peer.
+    /// A peer has shaken hands, naming the torrent by this hash.
     pub(crate) fn greeted(
         &mut self,
         now: Instant,
         peers: &mut Peers,
         key: PeerKey,
         hash: WireInfoHash,
-    ) -> Option<PeerKey> {
-        let peer = peers.get(key)?;
-        if let Some(address) = peer.contact.dialed() {
+    ) {
+        self.dials.end(key);
+        if let Some(address) = peers.get(key).and_then(|peer| peer.contact.dialed()) {
             self.book.greeted(address, hash);
         }
-        twins::greeted(now, peers, key, self.our_id)
+        twins::greeted(now, peers, key);
     }
 
-    /// A peer told the port at which it listens. Returns the connection to leave, if it is one of two to
-    /// the same peer.
-    pub(crate) fn listens_at(
+    /// Says what proves other connections to be to the same peer, as far as it can be said by now.
+    pub(crate) fn prove_twins(
         &mut self,
+        now: Instant,
         peers: &mut Peers,
         key: PeerKey,
-        port: u16,
-    ) -> Option<PeerKey> {
-        let contact = &mut peers.get_mut(key)?.contact;
-        let told = SocketAddr::new(contact.address.ip().to_canonical(), port);
-        // It told another port before, or we dialed another one: a claim that fits nothing.
-        if *contact.listens_at.get_or_insert(told) != told {
-            return None;
-        }
-        twins::told(peers, key, self.our_id)
+        out: &mut Outbox,
+    ) {
+        twins::proof::talk(now, peers, key, out, &mut self.chance);
     }
 
-    /// The time is over in which the other end could choose between two connections. Returns the
-    /// connection to leave.
+    /// Takes in a message about connections to the same peer. Returns the one to leave.
+    pub(crate) fn hear_twin(
+        &self,
+        peers: &mut Peers,
+        key: PeerKey,
+        message: &[u8],
+    ) -> Option<PeerKey> {
+        let twin = twins::proof::hear(peers, key, message)?;
+        twins::proven(peers, key, twin, self.our_id)
+    }
+
+    /// The time is over in which it shows which of several connections to one peer is of use. Returns
+    /// those to leave.
     pub(crate) fn choose_twin(
         &self,
         now: Instant,
         peers: &mut Peers,
         key: PeerKey,
-    ) -> Option<PeerKey> {
+    ) -> Vec<PeerKey> {
         twins::choose(now, peers, key, self.our_id)
     }
 
@@ -239,17 +321,18 @@ impl Roster {
     /// news.
     pub(crate) fn vote(&mut self, voter: IpAddr, address: IpAddr) -> Option<IpAddr> {
         let agreed = self.votes.vote(voter, address)?;
-        self.book.set_own(SocketAddr::new(agreed, self.listen_port.unwrap_or(0)));
-        Some(agreed)
+        self.agree(agreed)
     }
 
-    /// A tracker says at which address it sees us: nothing else is there.
-    pub(crate) fn add_own(&mut self, address: IpAddr) {
-        if let Some(port) = self.listen_port {
-            let address = SocketAddr::new(address, port);
-            self.book.add_own(address);
-            self.book.set_own(address);
-        }
+    /// A tracker says at which address it sees us.
+    pub(crate) fn vote_of_tracker(&mut self, address: IpAddr) -> Option<IpAddr> {
+        let agreed = self.votes.vote_of_trackers(address)?;
+        self.agree(agreed)
+    }
+
+    fn agree(&mut self, agreed: IpAddr) -> Option<IpAddr> {
+        self.book.set_own(SocketAddr::new(agreed, self.listen_port.unwrap_or(0)));
+        Some(agreed)
     }
 
     /// A connection is gone. Notes in the book how the visit ended.
@@ -258,11 +341,9 @@ impl Roster {
         if let Gone::Live(peer) = gone {
             self.departed.add(key, contact.address, peer.id);
         }
+        self.dials.end(key);
+        // Where one that came in says it listens may be another's address: nothing is held against that.
         self.note_visit(now, contact.address, gone, reason);
-        // The port that it came from is not one at which it could be found again.
-        if let Some(address) = contact.listens_at.filter(|_| contact.is_incoming) {
-            self.note_visit(now, address, gone, reason);
-        }
     }
 
     fn note_visit(&mut self, now: Instant, address: SocketAddr, gone: &Gone, reason: &LeaveReason) {
@@ -270,8 +351,12 @@ impl Roster {
             LeaveReason::ConnectFailed(_)
             | LeaveReason::Violation(_)
             | LeaveReason::WrongTorrent
+            | LeaveReason::GaveNothing
             | LeaveReason::Idle => self.book.failed(now, address),
-            LeaveReason::Banned | LeaveReason::OurselvesFound | LeaveReason::TrackerChanged => {}
+            LeaveReason::Banned
+            | LeaveReason::OurselvesFound
+            | LeaveReason::TrackerChanged
+            | LeaveReason::NotOfTracker => {}
             LeaveReason::Closed(_)
             | LeaveReason::Duplicate
             | LeaveReason::Useless
@@ -287,6 +372,11 @@ impl Roster {
                 self.book.left(now, address, is_seed);
             }
         }
+    }
+
+    /// Returns true if no connection to or from this address is wanted any more.
+    pub(crate) fn is_banned(&self, address: SocketAddr) -> bool {
+        self.book.is_banned(address)
     }
 
     /// Bans a peer, connected or not, that proved to send wrong data. Returns its address if that is
@@ -305,6 +395,23 @@ impl Roster {
         assert!(peers.len() <= self.max_peers.max(1) + 1);
     }
 }
+
+/// Returns true if a peer that came to us says that it listens at this address, and has come, or has moved
+/// payload, within this time.
+fn is_claimed(now: Instant, peers: &Peers, address: SocketAddr, belief: Duration) -> bool {
+    let is_believed = |peer: &Peer| {
+        let since = peer.used_at().map_or(peer.joined, |at| at.max(peer.joined));
+        now.saturating_duration_since(since) < belief
+    };
+    let claims = |peer: &Peer| peer.contact.listens_at == Some(address) && is_believed(peer);
+    peers.iter().any(claims)
+}
+
+/// Time for which a claim to listen at an address is believed of a peer that gives nothing.
+const BELIEF: Duration = Duration::from_secs(60);
+
+/// The same, while nobody gives anything.
+const HUNGRY_BELIEF: Duration = Duration::from_secs(5);
 
 fn insert(now: Instant, peers: &mut Peers, out: &mut Outbox, contact: Contact) -> PeerKey {
     let key = peers.insert(now, contact);

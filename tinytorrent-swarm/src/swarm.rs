@@ -23,7 +23,7 @@ use crate::metadata::MetadataFetch;
 use crate::outbox::Outbox;
 use crate::peers::Peers;
 use crate::piece::Picker;
-use crate::roster::Roster;
+use crate::roster::{Need, Roster};
 use crate::stage::Stage;
 use crate::trackers::{Progress, Trackers};
 use crate::upload::Upload;
@@ -91,7 +91,7 @@ impl Swarm {
             picking: Picking::new(&config),
             greeting: Greeting::new(&config),
             peers: Peers::new(),
-            roster: Roster::new(&config),
+            roster: Roster::new(now, &config),
             download: Download::new(&config),
             upload: Upload::new(now, &config, chance),
             trackers: Trackers::new(now, &config),
@@ -244,7 +244,7 @@ impl Swarm {
             self.download.poll_timeout(),
             self.stage.poll_timeout(self.now),
             self.trackers.poll_timeout(),
-            is_running.then(|| self.roster.ready_at(&self.peers)).flatten(),
+            is_running.then(|| self.roster.ready_at(&self.peers, self.need())).flatten(),
         ];
         due.into_iter().flatten().min()
     }
@@ -275,15 +275,12 @@ impl Swarm {
         if self.is_paused() || !self.roster.admits(&self.peers, address) {
             return None;
         }
-        if !self.roster.has_place(&self.peers) {
-            // As long as nobody knows what the content is, nobody is useless.
-            self.stage.picker()?;
-            // An incoming peer may be of use; one that is of none stays out of its way.
-            let useless = self.roster.useless(&self.peers)?;
-            self.leave(useless, LeaveReason::Crowded);
-            if !self.roster.has_place(&self.peers) {
-                return None; // an address was waiting for the place
-            }
+        let need = self.need();
+        if !self.roster.has_place_for_stranger(&self.peers, need) {
+            let is_loaded = self.stage.picker().is_some();
+            let yielding = self.roster.yielding(now, &self.peers, need, is_loaded)?;
+            // The newcomer has the place, before an address that waits for one.
+            self.part(yielding, LeaveReason::Crowded);
         }
         Some(self.roster.accept(self.now, &mut self.peers, &mut self.out, address))
     }
@@ -306,6 +303,7 @@ impl Swarm {
             return;
         }
         self.run = Run::Running;
+        self.roster.note_gift(now);
         let progress = self.progress();
         self.trackers.restart(now, progress);
         self.announce();
@@ -364,6 +362,17 @@ impl Swarm {
     pub fn set_store_budget(&mut self, now: Instant, bytes: u64) {
         self.advance(now);
         self.download.set_budget(bytes);
+    }
+
+    /// The use that peers can be of now; `None` if nothing they do or fail to do says anything.
+    fn need(&self) -> Option<Need> {
+        match &self.stage {
+            Stage::Metadata(_) | Stage::Hashes(_) => Some(Need::Gifts),
+            Stage::Checking => None,
+            Stage::Loaded(_) if self.stage.is_finished() => Some(Need::Nothing),
+            // Nobody gives what is not asked for.
+            Stage::Loaded(_) => (!self.download.is_held_back()).then_some(Need::Gifts),
+        }
     }
 
     /// Bytes as trackers are told of them.

@@ -1,5 +1,7 @@
 use std::net::SocketAddr;
 
+use bytes::Bytes;
+
 use crate::contract::LeaveReason;
 
 /// The consequence of a message for the swarm, beyond the peer that sent it.
@@ -12,11 +14,10 @@ pub(crate) enum Then {
     Fetch,
     /// Other peers were told of.
     AddPeers(Vec<SocketAddr>),
-    /// The peer told where it listens: it may be one that we dialed. As [`Fetch`](Self::Fetch) too.
-    MeetTwin {
-        /// The port at which it listens.
-        listen_port: u16,
-    },
+    /// The peer told the extensions that it speaks. As [`Fetch`](Self::Fetch) too.
+    Greeted,
+    /// The peer said this about connections that may be to the same peer.
+    HearTwin(Bytes),
     /// The connection is to be left.
     Leave(LeaveReason),
 }

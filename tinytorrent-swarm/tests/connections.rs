@@ -7,10 +7,11 @@ mod play;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use play::Play;
-use tinytorrent_swarm::{Action, ConnectionError, Event, Input, LeaveReason, PeerKey};
+use bytes::Bytes;
+use play::{Play, requests};
+use tinytorrent_swarm::{Action, ConnectionError, Event, Input, LeaveReason, PeerKey, PeerSource};
 use tinytorrent_types::PeerId;
-use tinytorrent_wire::{Feature, Message};
+use tinytorrent_wire::{Extended, Feature, Message};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -57,10 +58,11 @@ fn of_two_connections_the_one_that_the_peer_keeps_stays() {
             assert_eq!((play.left(ours), play.left(theirs)), (None, None));
             let closed = if closes_ours { ours } else { theirs };
             play.tell(Input::ConnectionClosed { peer: closed, error: ConnectionError::Closed });
+            play.wait(Duration::from_secs(3));
+            assert_eq!(dials(&play), 1, "the peer is there, be it that it came to us");
             play.wait(3 * MINUTE);
             assert_eq!((play.left(ours), play.left(theirs)), (None, None));
             assert_eq!(play.swarm.stats(play.now).peers, 1);
-            assert_eq!(dials(&play), 1, "the peer is there, be it that it came to us");
         }
     }
 }
@@ -76,32 +78,39 @@ fn two_connections_that_the_peer_keeps_become_the_one_that_the_higher_id_made() 
             play.wait(Duration::from_secs(6));
             let (stays, goes) = if ours_stays { (ours, theirs) } else { (theirs, ours) };
             assert_eq!(play.left(goes), Some(&LeaveReason::Duplicate));
+            assert_eq!(dials(&play), 1);
             play.wait(3 * MINUTE);
             assert_eq!(play.left(stays), None);
-            assert_eq!(dials(&play), 1);
         }
     }
 }
 
-/// Ids of our own make: the first three bytes are the client's.
-fn of_our_make(rest: u8) -> PeerId {
-    let mut id = [rest; 20];
-    id[..3].copy_from_slice(&[1; 3]);
-    PeerId::from_bytes(id)
-}
-
+/// A client of our make says over each connection what it heard over the other, and need not wait.
 #[test]
-fn of_two_connections_to_our_own_make_one_goes_at_once() {
+fn of_two_connections_that_prove_to_be_one_peers_one_goes_at_once() {
     // W-56
     for ours_first in [true, false] {
-        for (id, ours_stays) in [(of_our_make(0), true), (of_our_make(9), false)] {
+        for (id, ours_stays) in [(LOWER, true), (HIGHER, false)] {
             let mut play = Play::new(false, |_| {});
             let (ours, theirs) = twins(&mut play, id, ours_first);
+            for peer in [ours, theirs] {
+                play.say_extended(peer, b"d1:md7:tt_twini9eee");
+            }
+            let asked = |play: &mut Play, peer| {
+                let heard = play.heard(peer).into_iter().find_map(|message| match message {
+                    Message::Extended(Extended { id: 9, payload }) => Some(payload),
+                    _ => None,
+                });
+                heard.expect("it asks")
+            };
+            let question = asked(&mut play, ours);
+            // The fifth of our extensions.
+            let answer = Bytes::from([&[1][..], &question[1..]].concat());
+            play.say(theirs, Message::Extended(Extended { id: 5, payload: answer }));
             let (stays, goes) = if ours_stays { (ours, theirs) } else { (theirs, ours) };
             assert_eq!(play.left(goes), Some(&LeaveReason::Duplicate));
-            play.wait(3 * MINUTE);
+            play.wait(Duration::from_secs(4));
             assert_eq!(play.left(stays), None);
-            assert_eq!(dials(&play), 1);
         }
     }
 }
@@ -110,7 +119,7 @@ fn of_two_connections_to_our_own_make_one_goes_at_once() {
 fn an_id_alone_closes_nothing() {
     // W-56
     let elsewhere = SocketAddr::from(([10, 0, 0, 2], 50_123));
-    for id in [LOWER, HIGHER, of_our_make(0), of_our_make(9)] {
+    for id in [LOWER, HIGHER] {
         for honest_first in [true, false] {
             let mut play = Play::new(false, |_| {});
             let join = |play: &mut Play, is_honest: bool| {
@@ -136,7 +145,7 @@ fn an_id_alone_closes_nothing() {
 #[test]
 fn a_late_second_connection_does_not_end_the_first() {
     // W-56
-    for id in [LOWER, HIGHER, of_our_make(0), of_our_make(9)] {
+    for id in [LOWER, HIGHER] {
         let mut play = Play::new(false, |_| {});
         let (listens_at, calls_from) = addresses();
         let first = play.dial(listens_at);
@@ -150,15 +159,61 @@ fn a_late_second_connection_does_not_end_the_first() {
     }
 }
 
+/// A host may have lost its connection; or somebody beside it takes its name.
 #[test]
-fn a_second_connection_in_the_same_direction_is_refused_at_once() {
+fn of_two_connections_in_one_direction_the_one_that_gives_stays() {
     // W-56
-    let mut play = Play::new(false, |_| {});
-    let (_, calls_from) = addresses();
-    let first = play.join_from(calls_from, HIGHER, &[]);
-    let second = play.join_from(SocketAddr::from(([10, 0, 0, 1], 50_124)), HIGHER, &[]);
-    assert_eq!(play.left(second), Some(&LeaveReason::Duplicate));
-    assert_eq!(play.left(first), None);
+    for giving in 0..2 {
+        let mut play = Play::new(false, |_| {});
+        let at = |port| SocketAddr::from(([10, 0, 0, 1], port));
+        let both = [50_123, 50_124].map(|port| play.join_from(at(port), HIGHER, &[Feature::Fast]));
+        play.say(both[giving], Message::HaveAll);
+        play.say(both[giving], Message::Unchoke);
+        let asked = requests(&play.heard(both[giving]));
+        play.wait(Duration::from_secs(4));
+        assert_eq!((play.left(both[0]), play.left(both[1])), (None, None));
+        play.block(both[giving], asked[0]);
+        play.wait(Duration::from_secs(4));
+        assert_eq!(play.left(both[1 - giving]), Some(&LeaveReason::Duplicate));
+        assert_eq!(play.left(both[giving]), None);
+    }
+}
+
+/// 81 bytes of a neighbour must not cost the seed its connection, in whichever order they come.
+#[test]
+fn a_neighbour_with_the_name_of_a_seed_costs_it_nothing() {
+    // W-56
+    let (listens_at, calls_from) = addresses();
+    for id in [LOWER, HIGHER] {
+        for neighbour_first in [true, false] {
+            let mut play = Play::new(false, |_| {});
+            let neighbour = |play: &mut Play| {
+                let neighbour = play.join_from(calls_from, id, &[Feature::Extended]);
+                play.say_extended(neighbour, b"d1:mde1:pi6881ee");
+            };
+            if neighbour_first {
+                neighbour(&mut play);
+                play.tell(Input::PeersFound {
+                    source: PeerSource::Tracker,
+                    addresses: vec![listens_at],
+                });
+                play.wait(Duration::from_secs(6));
+            }
+            let seed = play.dial(listens_at);
+            play.greet(seed, id, &[Feature::Fast]);
+            if !neighbour_first {
+                neighbour(&mut play);
+            }
+            play.say(seed, Message::HaveAll);
+            play.say(seed, Message::Unchoke);
+            let asked = requests(&play.heard(seed));
+            for request in &asked[..10] {
+                play.wait(Duration::from_secs(3));
+                play.block(seed, *request);
+            }
+            assert_eq!(play.left(seed), None);
+        }
+    }
 }
 
 #[test]
@@ -168,9 +223,9 @@ fn a_peer_that_came_to_us_is_not_dialed_until_it_has_left() {
     let (listens_at, calls_from) = addresses();
     let peer = play.join_from(calls_from, HIGHER, &[Feature::Extended]);
     play.say_extended(peer, b"d1:mde1:pi6881ee");
-    let source = tinytorrent_swarm::PeerSource::Exchange;
+    let source = PeerSource::Exchange;
     play.tell(Input::PeersFound { source, addresses: vec![listens_at] });
-    play.wait(MINUTE);
+    play.wait(Duration::from_secs(4));
     assert_eq!(dials(&play), 0);
     play.tell(Input::ConnectionClosed { peer, error: ConnectionError::Closed });
     play.wait(MINUTE);
@@ -205,20 +260,45 @@ fn our_address_is_what_peers_of_several_networks_agree_on() {
 }
 
 #[test]
-fn one_host_takes_half_of_the_places_at_most() {
+fn hosts_and_networks_take_their_share_of_the_places_at_most() {
     // S-28
-    let mut play = Play::new(false, |config| _ = config.max_peers(10));
-    let greedy = |port| SocketAddr::from(([10, 0, 1, 1], port));
-    for port in 1..=5 {
-        play.join_from(greedy(port), PeerId::from_bytes([50 + port as u8; 20]), &[]);
-    }
-    assert_eq!(play.swarm.accept(play.now, greedy(6)), None);
-    for _ in 0..4 {
-        play.join(&[]);
-    }
+    let mut play = Play::new(true, |config| _ = config.max_peers(10));
+    let mut joins = |address: &str| {
+        let address = address.parse().unwrap();
+        let Some(peer) = play.swarm.accept(play.now, address) else { return false };
+        let id = PeerId::from_bytes([address.port() as u8; 20]);
+        play.greet(peer, id, &[]);
+        play.say(peer, Message::Interested);
+        true
+    };
+    let host = [6, 2, 3, 4].map(|port| joins(&format!("[2606:4700::{port}]:{port}")));
+    assert_eq!(host, [true, true, true, false], "a quarter");
+    let network = [5, 13, 7].map(|port| joins(&format!("[2606:4700:0:{port}::1]:{port}")));
+    assert_eq!(network, [true, true, false], "half");
+    assert_eq!([8, 9].map(|port| joins(&format!("10.0.0.{port}:{port}"))), [true; 2]);
     // On this host many may live.
-    let local = SocketAddr::from(([127, 0, 0, 1], 9));
-    assert!(play.swarm.accept(play.now, local).is_some());
+    assert_eq!([10, 11, 12].map(|port| joins(&format!("127.0.0.1:{port}"))), [true; 3]);
+}
+
+#[test]
+fn places_that_give_nothing_go_to_an_address_that_waits() {
+    let mut play = Play::new(false, |config| _ = config.max_peers(8));
+    for _ in 0..6 {
+        let idle = play.join(&[Feature::Fast]);
+        play.say(idle, Message::HaveAll);
+    }
+    for host in 1..=4 {
+        let addresses = vec![SocketAddr::from(([20, 0, host, 1], 6881))];
+        play.tell(Input::PeersFound { source: PeerSource::Tracker, addresses });
+    }
+    assert_eq!(dials(&play), 2, "a quarter is kept for those whom we find");
+    play.wait(Duration::from_secs(10));
+    assert_eq!(dials(&play), 4);
+    let gone = play
+        .events
+        .iter()
+        .filter(|event| matches!(event, Event::PeerLeft { reason: LeaveReason::GaveNothing, .. }));
+    assert_eq!(gone.count(), 2);
 }
 
 #[test]
@@ -231,7 +311,7 @@ fn strangers_that_never_shake_hands_do_not_keep_us_from_dialing() {
     }
     for host in 1..=9 {
         let addresses = vec![SocketAddr::from(([10, 0, 3, host], 6881))];
-        let source = tinytorrent_swarm::PeerSource::Tracker;
+        let source = PeerSource::Tracker;
         play.tell(Input::PeersFound { source, addresses });
     }
     assert_eq!(dials(&play), 5);

@@ -71,8 +71,8 @@ fn both_ends_dial_at_once_and_one_connection_stays() {
     let b = world.add(geometry(), "................################", |_| {});
     world.introduce(a, &[b]);
     world.introduce(b, &[a]);
-    // A round trip for the handshakes, and a way for what the peers say of themselves.
-    world.run(Duration::from_millis(100), |_| false);
+    // A round trip for the handshakes, one for what the peers say of themselves, and one for the proof.
+    world.run(Duration::from_millis(180), |_| false);
     for node in [a, b] {
         assert_eq!(world.nodes[node].swarm.stats(world.now).peers, 1);
     }
@@ -95,7 +95,7 @@ fn a_seed_that_dials_those_who_dial_it_counts_each_once() {
         world.introduce(node, &[seed]);
     }
     world.introduce(seed, &crowd);
-    world.run(Duration::from_millis(100), |_| false);
+    world.run(Duration::from_millis(180), |_| false);
     assert_eq!(world.nodes[seed].swarm.stats(world.now).peers, 12);
     for &node in &crowd {
         assert_eq!(world.nodes[node].swarm.stats(world.now).peers, 1);

@@ -52,8 +52,20 @@ impl AddressVotes {
         if !is_public(address) || !is_public(voter) || voter.is_ipv4() != address.is_ipv4() {
             return None;
         }
-        let poll = if address.is_ipv4() { &mut self.ipv4 } else { &mut self.ipv6 };
-        poll.vote(network(voter), address)
+        self.poll_of(address).vote(network(voter), address)
+    }
+
+    /// Counts the report of a tracker (`external ip`, BEP 24). The trackers of a torrent were chosen by its
+    /// maker, so that all of them have one vote. Returns the agreed address when it changes.
+    pub fn vote_of_trackers(&mut self, address: IpAddr) -> Option<IpAddr> {
+        let address = address.to_canonical();
+        // A tracker of the local network sees our private address.
+        is_public(address).then_some(())?;
+        self.poll_of(address).vote(TRACKERS, address)
+    }
+
+    fn poll_of(&mut self, address: IpAddr) -> &mut Poll {
+        if address.is_ipv4() { &mut self.ipv4 } else { &mut self.ipv6 }
     }
 
     /// Our IPv4 address, once it is agreed upon.
@@ -93,6 +105,9 @@ impl Poll {
         self.agreed
     }
 }
+
+/// Stands for a network of which no host is: networks have 48 bits at most.
+const TRACKERS: u64 = u64::MAX;
 
 /// The network of a host: a /24 or a /48, all of which can belong to one party.
 fn network(host: IpAddr) -> u64 {
@@ -135,6 +150,18 @@ mod tests {
         assert_eq!(told, [OURS]);
         assert_eq!(votes.ipv4(), Some(OURS));
         assert_eq!(votes.ipv6(), None);
+    }
+
+    /// BEP 24.
+    #[test]
+    fn trackers_have_one_vote() {
+        let mut votes = AddressVotes::new();
+        for _ in 0..9 {
+            assert_eq!(votes.vote_of_trackers(FALSE), None);
+        }
+        assert_eq!(votes.vote(voter(1), FALSE), None);
+        assert_eq!(votes.vote(voter(2), FALSE), Some(FALSE));
+        assert_eq!(votes.vote_of_trackers(Ipv4Addr::new(192, 168, 1, 2).into()), None);
     }
 
     ///

@@ -39,6 +39,12 @@ pub enum LeaveReason {
     /// There is no room for it.
     #[error("found no room")]
     Crowded,
+    /// It gave nothing for long, and others waited for its place.
+    #[error("gave nothing while others waited")]
+    GaveNothing,
+    /// The torrent is private, and no tracker told of the peer (BEP 27).
+    #[error("was not told by a tracker of this private torrent")]
+    NotOfTracker,
     /// The torrent is private, and another tracker is used than the one that told of the peer
     /// (BEP 27).
     #[error("was told by a tracker that is not used any more")]

@@ -15,6 +15,8 @@ pub(crate) struct Pipeline {
     pub(crate) interesting: u32,
     /// The last block, or the first request after none was in flight.
     pub(crate) last_progress: Instant,
+    /// The last block that the peer gave, be it of the content or of what describes it.
+    gave_at: Option<Instant>,
     /// Times in a row that the peer sent nothing for [`SNUB`].
     snubs: u32,
     /// The last time that another peer took over what this one was too slow to send.
@@ -42,6 +44,7 @@ impl Pipeline {
             credit: Credit::default(),
             interesting: 0,
             last_progress: now,
+            gave_at: None,
             snubs: 0,
             overtaken_at: None,
             excused: 0,
@@ -60,9 +63,25 @@ impl Pipeline {
     /// Notes a block that was requested: nothing is held against the peer any more.
     pub(crate) fn note_block(&mut self, now: Instant, bytes: u64) {
         self.pace.add(now, bytes);
+        self.note_gift(now);
         self.last_progress = now;
         self.snubs = 0;
         self.credit.restore();
+    }
+
+    /// Notes that the peer gave something that was asked for.
+    pub(crate) fn note_gift(&mut self, now: Instant) {
+        self.gave_at = Some(now);
+    }
+
+    /// The last time that the peer gave something that was asked for.
+    pub(crate) fn gave_at(&self) -> Option<Instant> {
+        self.gave_at
+    }
+
+    /// Returns true if the peer gave something within this time.
+    pub(crate) fn gave_within(&self, now: Instant, time: Duration) -> bool {
+        self.gave_at.is_some_and(|at| now < at + time)
     }
 
     /// Notes that the peer chokes: what is in flight may be rejected from now on.

@@ -13,6 +13,8 @@ pub(crate) struct Serving {
     bytes: u64,
     /// The last block that was sent, or the first of a row that was handed over.
     last_progress: Option<Instant>,
+    /// The last block that was sent.
+    sent_at: Option<Instant>,
     /// The peer stands in line for the upload limit.
     pub(crate) is_waiting: bool,
     /// Bytes that the peer was sent.
@@ -50,9 +52,15 @@ impl Serving {
         self.bytes -= bytes;
         self.last_progress = Some(now);
         if is_sent {
+            self.sent_at = Some(now);
             self.slot.note_use(now);
             self.meter.add(now, bytes);
         }
+    }
+
+    /// The instant at which the last block was sent.
+    pub(crate) fn sent_at(&self) -> Option<Instant> {
+        self.sent_at
     }
 
     /// Returns true if the last progress is at least so long ago.

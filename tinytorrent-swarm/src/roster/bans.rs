@@ -1,12 +1,14 @@
 use std::collections::{HashSet, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use tinytorrent_types::PeerId;
 
+use super::network::Host;
+
 /// Peers that proved to send wrong data, and addresses at which we are ourselves: the last [`MAX_BANS`].
 ///
-/// A whole IP address is banned unless it is of this host, where many peers may live; there it is
-/// the port. In either case the name is banned as well, for that host.
+/// A whole host is banned unless it is this one, where many peers may live. Here it is the port; and as
+/// those that connect to us have a new one each time, their name.
 #[derive(Debug, Default)]
 pub(crate) struct Bans {
     banned: HashSet<Banned>,
@@ -16,9 +18,9 @@ pub(crate) struct Bans {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Banned {
-    Host(IpAddr),
+    Host(Host),
     Place(SocketAddr),
-    Name(IpAddr, PeerId),
+    Name(Host, PeerId),
 }
 
 /// Bans to remember, each of about 100 bytes. An attacker with thousands of addresses can always come
@@ -27,11 +29,13 @@ const MAX_BANS: usize = 8_000;
 
 impl Bans {
     pub(crate) fn add(&mut self, address: SocketAddr, id: Option<PeerId>) {
-        // Behind one address of ours there may be many peers, as in a test or behind a proxy.
-        let is_local = address.ip().is_loopback();
-        self.insert(if is_local { Banned::Place(address) } else { Banned::Host(address.ip()) });
+        let host = Host::of(address.ip());
+        if !host.is_here() {
+            return self.insert(Banned::Host(host));
+        }
+        self.insert(Banned::Place(address));
         if let Some(id) = id {
-            self.insert(Banned::Name(address.ip(), id));
+            self.insert(Banned::Name(host, id));
         }
     }
 
@@ -41,12 +45,13 @@ impl Bans {
     }
 
     pub(crate) fn has_address(&self, address: SocketAddr) -> bool {
-        self.banned.contains(&Banned::Host(address.ip()))
+        self.banned.contains(&Banned::Host(Host::of(address.ip())))
             || self.banned.contains(&Banned::Place(address))
     }
 
-    pub(crate) fn has_name(&self, host: IpAddr, id: PeerId) -> bool {
-        self.banned.contains(&Banned::Name(host, id))
+    /// Returns true if a peer of this name was banned here.
+    pub(crate) fn has_name(&self, address: SocketAddr, id: PeerId) -> bool {
+        self.banned.contains(&Banned::Name(Host::of(address.ip()), id))
     }
 
     fn insert(&mut self, banned: Banned) {
@@ -77,5 +82,21 @@ mod tests {
         }
         assert_eq!((bans.banned.len(), bans.order.len()), (MAX_BANS, MAX_BANS));
         assert!(bans.has_address(address(last)) && !bans.has_address(address(0)));
+    }
+
+    #[test]
+    fn a_ban_holds_for_the_next_connections_of_the_host() {
+        let liar = PeerId::from_bytes([7; 20]);
+        let mut bans = Bans::default();
+        let at = |address: &str| address.parse::<SocketAddr>().unwrap();
+        for banned in ["1.2.3.4:1", "[2001:db8::1]:1", "127.0.0.1:1"] {
+            bans.add(at(banned), Some(liar));
+        }
+        for next in ["1.2.3.4:2", "[2001:db8::2]:2"] {
+            assert!(bans.has_address(at(next)), "{next}");
+        }
+        assert!(!bans.has_address(at("127.0.0.1:2")), "another may live there");
+        assert!(bans.has_name(at("127.0.0.1:2"), liar));
+        assert!(!bans.has_name(at("1.2.3.5:1"), liar), "a name is a claim");
     }
 }

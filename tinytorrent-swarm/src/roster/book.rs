@@ -39,6 +39,7 @@ pub(crate) struct PeerBook {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub(crate) address: SocketAddr,
+    pub(crate) source: PeerSource,
     /// The hash by which the peer knew the torrent at the last visit.
     pub(crate) known_as: Option<WireInfoHash>,
     /// Visits that came to nothing since it proved useful.
@@ -82,6 +83,9 @@ const MAX_BACK_OFF: Duration = Duration::from_secs(30 * 60);
 /// Wait before going back to a peer that we left, or that left us.
 const RETURN: Duration = Duration::from_secs(5);
 
+/// Wait for an address whose network has all the places that it gets, or that somebody says is his.
+const PUT_OFF: Duration = Duration::from_secs(5);
+
 impl PeerBook {
     pub(crate) fn new(filter: AddressFilter) -> Self {
         Self {
@@ -106,12 +110,6 @@ impl PeerBook {
     #[cfg(test)]
     pub(crate) fn refused(&self) -> u64 {
         self.refused
-    }
-
-    /// Never connects to this address: it is our own.
-    pub(crate) fn add_own(&mut self, address: SocketAddr) {
-        self.filter.add_own(address);
-        self.remove(canonical(address));
     }
 
     /// Whoever is at this address says that it is us; that may be said at any number of addresses.
@@ -169,9 +167,11 @@ impl PeerBook {
         while let Some((.., address)) = self.ready.pop_first() {
             self.set_state(address, State::Busy);
             let Some(entry) = self.entries.get(&address) else { continue };
-            if !drop_seeds || !entry.is_seed {
-                let Entry { known_as, failures, .. } = *entry;
-                return Some(Candidate { address, known_as, failures });
+            // Another address of its host may have been banned since it was told.
+            let is_banned = self.bans.has_address(address);
+            if !is_banned && !(drop_seeds && entry.is_seed) {
+                let Entry { source, known_as, failures, .. } = *entry;
+                return Some(Candidate { address, source, known_as, failures });
             }
             self.remove(address);
         }
@@ -182,6 +182,11 @@ impl PeerBook {
     pub(crate) fn ready_at(&self) -> Option<Instant> {
         let ready = self.ready.first().map(|(_, at, _)| *at);
         ready.or_else(|| self.queue.first().map(|(at, ..)| *at))
+    }
+
+    /// An address that was to be tried cannot be for now.
+    pub(crate) fn put_off(&mut self, now: Instant, address: SocketAddr) {
+        self.wait(canonical(address), now + PUT_OFF);
     }
 
     /// A peer came to us: it is busy, and its address is not tried.
@@ -242,9 +247,9 @@ impl PeerBook {
         self.own[usize::from(address.is_ipv6())] = Some(address);
     }
 
-    /// Forgets all addresses but those that the user gave.
-    pub(crate) fn forget_all(&mut self) {
-        let told = self.entries.iter().filter(|(_, entry)| entry.source != PeerSource::User);
+    /// Forgets all addresses of these sources.
+    pub(crate) fn forget(&mut self, is_unwanted: impl Fn(PeerSource) -> bool) {
+        let told = self.entries.iter().filter(|(_, entry)| is_unwanted(entry.source));
         for address in told.map(|(address, _)| *address).collect::<Vec<_>>() {
             self.remove(address);
         }
@@ -271,9 +276,9 @@ impl PeerBook {
         self.bans.has_address(canonical(address))
     }
 
-    /// Returns true if a peer of this id is banned at this host.
-    pub(crate) fn is_banned_id(&self, address: SocketAddr, id: PeerId) -> bool {
-        self.bans.has_name(address.ip().to_canonical(), id)
+    /// Returns true if a peer of this name was banned here, where addresses do not tell peers apart.
+    pub(crate) fn is_banned_name(&self, address: SocketAddr, id: PeerId) -> bool {
+        self.bans.has_name(address, id)
     }
 
     fn wait(&mut self, address: SocketAddr, until: Instant) {

@@ -18,7 +18,7 @@ fn hybrid() -> InfoHashes {
 fn roster(hashes: InfoHashes, tune: impl FnOnce(&mut Config)) -> Roster {
     let mut config = Config::new(hashes, PeerId::from_bytes([50; 20]), 1);
     tune(&mut config);
-    Roster::new(&config)
+    Roster::new(Instant::now(), &config)
 }
 
 fn dialed(out: &mut Outbox) -> Vec<(SocketAddr, WireInfoHash)> {
@@ -41,9 +41,10 @@ fn dials_have_a_limit_that_strangers_do_not_use_up() {
         roster.accept(now, &mut peers, &mut out, address(n));
     }
     roster.add(now, PeerSource::Tracker, &[1, 2, 3, 4, 5].map(address), false);
-    roster.dial(now, &mut peers, &mut out, false);
+    roster.dial(now, &mut peers, &mut out, Some(Need::Gifts));
     assert_eq!(dialed(&mut out).len(), 3);
-    assert_eq!(roster.ready_at(&peers), None, "no more until one of them is through");
+    let next = roster.ready_at(&peers, Some(Need::Gifts));
+    assert_eq!(next, Some(now + 3 * SECOND), "no more until one of them is through, or slow");
 }
 
 #[test]
@@ -55,7 +56,7 @@ fn a_hybrid_is_named_by_turns_until_a_peer_knows_one_of_its_names() {
     roster.add(now, PeerSource::User, &[address(1)], false);
     let mut names = Vec::new();
     for _ in 0..3 {
-        roster.dial(now, &mut peers, &mut out, false);
+        roster.dial(now, &mut peers, &mut out, Some(Need::Gifts));
         names.extend(dialed(&mut out).into_iter().map(|(_, name)| name));
         let key = peers.keys().next().unwrap();
         let gone = peers.remove(key).unwrap();
@@ -66,7 +67,7 @@ fn a_hybrid_is_named_by_turns_until_a_peer_knows_one_of_its_names() {
         hybrid().wire_hashes().collect::<Vec<_>>()[..].try_into().unwrap();
     assert_eq!(names, [v1, v2, v1]);
     roster.book.greeted(address(1), v2);
-    roster.dial(now, &mut peers, &mut out, false);
+    roster.dial(now, &mut peers, &mut out, Some(Need::Gifts));
     assert_eq!(dialed(&mut out), [(address(1), v2)]);
 }
 
@@ -98,19 +99,83 @@ fn a_liar_is_banned_though_it_has_left() {
 }
 
 #[test]
-fn we_do_not_talk_to_ourselves_nor_twice_to_a_peer() {
+fn we_do_not_talk_to_ourselves_and_a_name_is_a_claim() {
     // W-04, W-56
     let now = Instant::now();
     let mut roster = roster(hybrid(), |_| {});
     let there = peer(now, 1);
     let (contact, id) = (there.contact.clone(), there.id);
-    let peers = Peers::of([there]);
-    let objection = roster.objection(&peers, &contact, id);
-    assert_eq!(objection, Some(LeaveReason::Duplicate));
-    let ourselves = roster.objection(&peers, &contact, PeerId::from_bytes([50; 20]));
+    assert_eq!(roster.objection(&contact, id), None);
+    let ourselves = roster.objection(&contact, PeerId::from_bytes([50; 20]));
     assert_eq!(ourselves, Some(LeaveReason::OurselvesFound));
     roster.add(now, PeerSource::Tracker, &[contact.address], false);
     assert_eq!(roster.known(), 0, "nobody else is there");
-    let elsewhere = Contact::outgoing(address(9), hybrid().to_wire());
-    assert_eq!(roster.objection(&peers, &elsewhere, id), None, "an id is a claim");
+}
+
+/// Somebody whom `host` gives payload says that he listens where another one does.
+fn claims(now: Instant, listens_at: SocketAddr) -> Peers {
+    let mut claiming = peer(now, 1);
+    claiming.contact = Contact::incoming(SocketAddr::new(listens_at.ip(), 50_000));
+    claiming.contact.note_listens_at(listens_at.port());
+    Peers::of([claiming])
+}
+
+#[test]
+fn a_claim_to_listen_somewhere_is_believed_of_those_who_give() {
+    //
+    let (mut now, mut out) = (Instant::now(), Outbox::default());
+    let mut peers = claims(now, address(1));
+    let mut roster = roster(hybrid(), |_| {});
+    roster.add(now, PeerSource::Tracker, &[address(1)], false);
+    let gives = |peers: &mut Peers, now| peers.iter_mut().next().unwrap().pipeline.note_gift(now);
+    for _ in 0..10 {
+        roster.dial(now, &mut peers, &mut out, Some(Need::Gifts));
+        assert!(dialed(&mut out).is_empty());
+        gives(&mut peers, now);
+        now += 4 * SECOND;
+    }
+    for _ in 0..2 {
+        now += 5 * SECOND;
+        roster.dial(now, &mut peers, &mut out, Some(Need::Gifts));
+    }
+    assert_eq!(dialed(&mut out).len(), 1);
+}
+
+#[test]
+fn hosts_and_networks_get_their_share_of_dials() {
+    // S-28
+    let (now, mut out) = (Instant::now(), Outbox::default());
+    let mut peers = Peers::new();
+    let mut roster = roster(hybrid(), |config| _ = config.max_peers(8));
+    let told = |hosts: std::ops::Range<u8>, port: u16| -> Vec<SocketAddr> {
+        hosts.map(|host| SocketAddr::from(([20, 1, 1, host], port))).collect()
+    };
+    for port in 1..9 {
+        roster.add(now, PeerSource::Exchange, &told(1..9, port), false);
+    }
+    roster.add(now, PeerSource::Exchange, &["[2606:4700::1]:1".parse().unwrap()], false);
+    roster.dial(now, &mut peers, &mut out, Some(Need::Gifts));
+    let dialed = dialed(&mut out);
+    let (greedy, others): (Vec<_>, Vec<_>) =
+        dialed.into_iter().map(|(address, _)| address).partition(SocketAddr::is_ipv4);
+    assert_eq!((greedy.len(), others.len()), (4, 1));
+    let of_host = |host| greedy.iter().filter(|a| a.ip() == IpAddr::from([20, 1, 1, host])).count();
+    assert!((1..9).all(|host| of_host(host) <= 2));
+}
+
+#[test]
+fn those_we_only_heard_of_have_no_part_in_a_private_torrent() {
+    // BEP 27
+    let (now, mut out, mut peers) = (Instant::now(), Outbox::default(), Peers::new());
+    let mut roster = roster(hybrid(), |_| {});
+    for (source, n) in
+        [(PeerSource::Magnet, 1), (PeerSource::Exchange, 2), (PeerSource::Tracker, 3)]
+    {
+        roster.add(now, source, &[address(n), address(10 + n)], false);
+    }
+    roster.dial(now, &mut peers, &mut out, None);
+    let hearsay = roster.forget_hearsay(&peers);
+    let hosts = hearsay.iter().map(|&key| peers.contact(key).unwrap().address);
+    assert!(hosts.collect::<Vec<_>>().iter().all(|at| ![address(3), address(13)].contains(at)));
+    assert_eq!((hearsay.len(), roster.known()), (4, 2));
 }

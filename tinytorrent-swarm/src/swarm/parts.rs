@@ -13,7 +13,7 @@ use crate::extensions::Extensions;
 use crate::greeting::Greeting;
 use crate::outbox::Outbox;
 use crate::peer::Peer;
-use crate::roster::Roster;
+use crate::roster::{Roster, TWIN};
 use crate::stage::Stage;
 use crate::then::Then;
 use crate::upload::Upload;
@@ -184,6 +184,7 @@ impl Parts<'_> {
                     Then::AddPeers,
                 )
             }
+            ExtensionMessage::Other(TWIN, message) => Then::HearTwin(message),
             ExtensionMessage::Holepunch(_)
             | ExtensionMessage::Other(..)
             | ExtensionMessage::NotOurs { .. } => Then::Nothing,
@@ -193,6 +194,9 @@ impl Parts<'_> {
     fn on_extended_handshake(&mut self, peer: &mut Peer, handshake: &ExtendedHandshake) -> Then {
         peer.extensions.update(handshake);
         peer.session.handle_extended_handshake(handshake);
+        if let Some(port) = handshake.listen_port {
+            peer.contact.note_listens_at(port);
+        }
         let voter = peer.contact.address.ip();
         if let Some(ip) = handshake.your_ip.and_then(|ip| self.roster.vote(voter, ip)) {
             self.out.tell(Event::OwnAddressAgreed { ip });
@@ -205,10 +209,9 @@ impl Parts<'_> {
         self.download.has_room(peer);
         // A later handshake says only what has changed (BEP 10).
         let is_upload_only = handshake.upload_only.unwrap_or(peer.is_upload_only);
-        match (self.on_upload_only(peer, is_upload_only), handshake.listen_port) {
-            (Then::Nothing, Some(listen_port)) => Then::MeetTwin { listen_port },
-            (Then::Nothing, None) => Then::Fetch,
-            (then, _) => then,
+        match self.on_upload_only(peer, is_upload_only) {
+            Then::Nothing => Then::Greeted,
+            then => then,
         }
     }
 
@@ -229,7 +232,10 @@ impl Parts<'_> {
                 Then::Nothing
             }
             (message, Stage::Metadata(fetch)) => {
-                fetch.on_message(self.now, peer.key, message, self.out);
+                if fetch.on_message(self.now, peer.key, message, self.out) {
+                    peer.pipeline.note_gift(self.now);
+                    self.roster.note_gift(self.now);
+                }
                 Then::Fetch
             }
             (_, Stage::Hashes(_) | Stage::Checking | Stage::Loaded(_)) => Then::Nothing,

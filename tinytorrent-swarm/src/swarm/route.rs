@@ -52,13 +52,16 @@ impl Swarm {
             }
             Then::Fetch => self.fetch(),
             Then::AddPeers(addresses) => self.on_peers_found(PeerSource::Exchange, &addresses),
-            Then::MeetTwin { listen_port } => {
-                let twin = self.roster.listens_at(&mut self.peers, key, listen_port);
-                if let Some(twin) = twin {
-                    self.leave(twin, LeaveReason::Duplicate);
-                }
+            Then::Greeted => {
+                self.roster.prove_twins(self.now, &mut self.peers, key, &mut self.out);
                 // Another peer may be asked at once for metadata that this one owed.
                 self.fetch();
+            }
+            Then::HearTwin(message) => {
+                if let Some(twin) = self.roster.hear_twin(&mut self.peers, key, &message) {
+                    self.leave(twin, LeaveReason::Duplicate);
+                }
+                self.roster.prove_twins(self.now, &mut self.peers, key, &mut self.out);
             }
             Then::Leave(reason) => self.leave(key, reason),
         }
@@ -76,11 +79,15 @@ impl Swarm {
         if self.run != Run::Running {
             return;
         }
-        let is_finished = self.stage.is_finished();
-        self.roster.dial(self.now, &mut self.peers, &mut self.out, is_finished);
+        let (now, need) = (self.now, self.need());
+        loop {
+            self.roster.dial(now, &mut self.peers, &mut self.out, need);
+            let Some((key, reason)) = self.roster.obstacle(now, &self.peers, need) else { break };
+            self.part(key, reason);
+        }
         // The schedule keeps to what trackers allow, however often this is said.
-        if self.peers.len() == 0 && !is_finished {
-            self.trackers.request_more_peers(self.now);
+        if self.peers.len() == 0 && !self.stage.is_finished() {
+            self.trackers.request_more_peers(now);
         }
     }
 
@@ -91,7 +98,7 @@ impl Swarm {
         let (address, id) = (contact.address, theirs.peer_id);
         // A connection that was under way at a pause comes to be all the same.
         let objection = match self.run {
-            Run::Running => self.roster.objection(&self.peers, &contact, id),
+            Run::Running => self.roster.objection(&contact, id),
             Run::Paused | Run::Ended => Some(LeaveReason::Stopped),
         };
         let session = match objection.map_or_else(|| self.greeting.check(&contact, &theirs), Err) {
@@ -110,10 +117,7 @@ impl Swarm {
         self.extensions.send_handshake(now, peer, &mut self.out, self.stage.about());
         self.greeting.send_port(now, peer, &mut self.out);
         // After our first messages: the other end may be the one that chooses, and needs to know us.
-        let twin = self.roster.greeted(now, &mut self.peers, key, theirs.info_hash);
-        if let Some(twin) = twin {
-            self.leave(twin, LeaveReason::Duplicate);
-        }
+        self.roster.greeted(now, &mut self.peers, key, theirs.info_hash);
         if let Some(peer) = self.peers.get_mut(key) {
             self.out.arm(peer);
         }
@@ -146,14 +150,26 @@ impl Swarm {
 
     /// Ends a connection from our side.
     pub(super) fn leave(&mut self, key: PeerKey, reason: LeaveReason) {
+        self.part(key, reason);
+        self.replace();
+    }
+
+    /// The connection is gone: others take its place.
+    pub(super) fn forget(&mut self, key: PeerKey, reason: LeaveReason) {
+        self.give_back(key, reason);
+        self.replace();
+    }
+
+    /// Ends a connection from our side whose place is taken already.
+    pub(super) fn part(&mut self, key: PeerKey, reason: LeaveReason) {
         if self.peers.contact(key).is_some() {
             self.out.act(Action::Disconnect { peer: key, reason: reason.clone() });
-            self.forget(key, reason);
+            self.give_back(key, reason);
         }
     }
 
-    /// The connection is gone: whatever it held is given back.
-    pub(super) fn forget(&mut self, key: PeerKey, reason: LeaveReason) {
+    /// Gives back whatever a connection held that is gone.
+    fn give_back(&mut self, key: PeerKey, reason: LeaveReason) {
         let Some(mut gone) = self.peers.remove(key) else { return };
         let now = self.now;
         // The peer is out of the table by now: nobody is asked for what it owed who is about to go.
@@ -172,6 +188,10 @@ impl Swarm {
         }
         let address = gone.contact().address;
         self.out.tell(Event::PeerLeft { peer: key, address, reason });
+    }
+
+    /// Asks and connects to others after a connection has gone.
+    fn replace(&mut self) {
         self.fetch();
         self.dial();
     }
@@ -181,7 +201,15 @@ impl Swarm {
     pub(super) fn ban(&mut self, key: PeerKey, piece: Option<PieceIndex>) {
         let banned = self.roster.ban(&self.peers, key).zip(piece);
         self.out.tell_if(banned.map(|(address, piece)| Event::PeerBanned { address, piece }));
-        self.leave(key, LeaveReason::Banned);
+        self.part(key, LeaveReason::Banned);
+        // The ban holds for its host, with which we may have more connections.
+        let is_banned = |key: &PeerKey| {
+            self.peers.contact(*key).is_some_and(|other| self.roster.is_banned(other.address))
+        };
+        for key in self.peers.keys().filter(is_banned).collect::<Vec<_>>() {
+            self.part(key, LeaveReason::Banned);
+        }
+        self.replace();
     }
 
     /// Leaves all connections.
@@ -205,7 +233,7 @@ impl Swarm {
             return; // an earlier reminder has taken its place
         }
         // It may be this connection, so the peer is looked up anew.
-        if let Some(twin) = self.roster.choose_twin(now, &mut self.peers, key) {
+        for twin in self.roster.choose_twin(now, &mut self.peers, key) {
             self.leave(twin, LeaveReason::Duplicate);
         }
         let Some(peer) = self.peers.get_mut(key) else { return };
@@ -237,7 +265,7 @@ impl Swarm {
         let (url, is_switch) = announced.unzip();
         if is_switch == Some(true) && self.stage.is_private() {
             // BEP 27: peers of the former tracker are not to be mixed with those of this one.
-            self.roster.forget_all();
+            self.roster.forget_told();
             self.leave_all(LeaveReason::TrackerChanged);
         }
         let event = match result {
@@ -253,8 +281,9 @@ impl Swarm {
 
     /// Takes in the answer of a tracker. Returns the number of peers in it.
     fn on_answer(&mut self, response: &AnnounceResponse) -> usize {
-        if let Some(ip) = response.external_ip {
-            self.roster.add_own(ip);
+        let vote = |ip| self.roster.vote_of_tracker(ip);
+        if let Some(ip) = response.external_ip.and_then(vote) {
+            self.out.tell(Event::OwnAddressAgreed { ip });
         }
         let addresses = self.roster.others(&response.peers);
         if self.run == Run::Running {
@@ -272,6 +301,7 @@ impl Swarm {
             && let Some(block) = peer.block_of(header)
         {
             let received = self.download.on_block(now, peer, picker, block);
+            self.roster.note_gift(now);
             // Saves the other peer an upload that would be thrown away.
             if let Some(other) = received.other.and_then(|other| self.peers.get_mut(other)) {
                 self.download.take_back(now, other, &mut self.out, block);
@@ -332,12 +362,27 @@ impl Swarm {
             self.out.tell(Event::Finished);
         }
         self.stage = Stage::Loaded(Box::new(Loaded { picker, info, is_private }));
+        self.roster.note_gift(self.now);
+        if is_private {
+            self.on_private();
+        }
         // A peer that broke a rule before its words could be read is left on the way.
         for key in self.peers.iter().map(|peer| peer.key).collect::<Vec<_>>() {
             self.on_content_for(key);
         }
         self.announce();
         self.dial();
+    }
+
+    /// The metadata says that the torrent is private (BEP 27): whoever came by hearsay is left, and nobody is
+    /// told of the others.
+    fn on_private(&mut self) {
+        for key in self.roster.forget_hearsay(&self.peers) {
+            self.part(key, LeaveReason::NotOfTracker);
+        }
+        for peer in self.peers.iter_mut() {
+            exchange::begin(self.now, peer, &mut self.out, false);
+        }
     }
 
     pub(super) fn on_piece_verified(&mut self, piece: PieceIndex, digests: &[BlockDigest]) {

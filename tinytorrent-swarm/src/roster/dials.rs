@@ -1,0 +1,71 @@
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use crate::PeerKey;
+
+/// The connections that we are making. Those that take long are given up while other addresses wait, so
+/// that addresses at which nobody answers do not hold up the rest.
+#[derive(Debug)]
+pub(super) struct Dials {
+    limit: usize,
+    /// By the end of the time that each may take.
+    pending: BTreeSet<(Instant, PeerKey)>,
+}
+
+/// Time that the first connection to an address may take while others wait: a first lost packet is sent
+/// again after one second. It doubles with each failure, as some links are slow.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Doublings of the patience at most: what the driver bears with is less.
+const MAX_DOUBLINGS: u32 = 4;
+
+impl Dials {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, pending: BTreeSet::new() }
+    }
+
+    /// A connection is begun to an address that failed so many times.
+    pub(super) fn begin(&mut self, now: Instant, key: PeerKey, failures: u32) {
+        let patience = PATIENCE * (1 << failures.min(MAX_DOUBLINGS));
+        self.pending.insert((now + patience, key));
+    }
+
+    /// The handshakes of a connection are through, or it is gone. It may be one that came in.
+    pub(super) fn end(&mut self, key: PeerKey) {
+        self.pending.retain(|(_, pending)| *pending != key);
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.pending.len() < self.limit
+    }
+
+    /// The connection whose time was over first.
+    pub(super) fn slowest(&self, now: Instant) -> Option<PeerKey> {
+        self.pending.first().filter(|(at, _)| *at <= now).map(|(_, key)| *key)
+    }
+
+    /// The instant at which the time of a connection is over.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.pending.first().map(|(at, _)| *at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slowest_is_given_up_first_and_those_that_failed_have_longer() {
+        // S-28
+        let (now, [old, new]) = (Instant::now(), [0, 1].map(|slot| PeerKey::new(slot, 0)));
+        let mut dials = Dials::new(2);
+        dials.begin(now, old, 2);
+        assert!(dials.has_room());
+        dials.begin(now + PATIENCE, new, 0);
+        assert!(!dials.has_room());
+        assert_eq!((dials.next(), dials.slowest(now + PATIENCE)), (Some(now + 2 * PATIENCE), None));
+        assert_eq!(dials.slowest(now + 4 * PATIENCE), Some(new));
+        dials.end(new);
+        assert_eq!(dials.slowest(now + 4 * PATIENCE), Some(old));
+    }
+}

@@ -1,0 +1,218 @@
+//! Places that go from those who make no use of them to those who wait.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::network::{Host, Network};
+use crate::PeerKey;
+use crate::peer::{Contact, Peer};
+use crate::peers::Peers;
+
+/// The turnover of connections while all places are taken. Peers that give nothing make room, the
+/// slowest of those who have most places first, so that whoever fills all places with promises has to
+/// keep them.
+#[derive(Debug)]
+pub(super) struct Turnover {
+    /// The last time that anybody gave something, or that we began to want something.
+    last_gift: Instant,
+    /// No place changes hands before.
+    next: Instant,
+}
+
+/// The use that peers are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// We want something of them: content, or what it is.
+    Gifts,
+    /// We have everything: they may want something of us.
+    Nothing,
+}
+
+/// Nobody has given anything for this time: those that do not give go quickly.
+const HUNGER: Duration = Duration::from_secs(5);
+
+/// Time in which a peer has to give something, or to make use of us, while others do.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// The same for a peer that chokes us and may wait for something in return, while nobody gives.
+const GRACE_OF_CHOKERS: Duration = Duration::from_secs(8);
+
+/// Time in which the handshakes have to come to an end, while others wait for the place. A connection that
+/// is made takes two round trips.
+const GRACE_OF_STRANGERS: Duration = Duration::from_secs(2);
+
+/// Time between two changes while somebody gives something: few enough to leave a working swarm alone.
+const PACE: Duration = Duration::from_secs(10);
+
+/// The same, while nobody does.
+const HUNGRY_PACE: Duration = Duration::from_millis(100);
+
+/// Time to the next look, if all peers are worth their places.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+impl Turnover {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { last_gift: now, next: now }
+    }
+
+    /// Notes that somebody gave something.
+    pub(super) fn note_gift(&mut self, now: Instant) {
+        self.last_gift = now;
+    }
+
+    /// Returns true if nobody has given anything for a while.
+    pub(super) fn is_hungry(&self, now: Instant) -> bool {
+        now >= self.last_gift + HUNGER
+    }
+
+    /// The instant of the next look for a place.
+    pub(super) fn next(&self) -> Instant {
+        self.next
+    }
+
+    /// The connection that has to make room for another, if there is one and it is time.
+    pub(super) fn victim(&mut self, now: Instant, peers: &Peers, need: Need) -> Option<PeerKey> {
+        let crowds = Crowds::of(peers.contacts());
+        if let Some(stranger) = slowest_stranger(now, peers, &crowds) {
+            return Some(stranger);
+        }
+        if now < self.next {
+            return None;
+        }
+        let is_hungry = need == Need::Gifts && self.is_hungry(now);
+        let is_idle = |peer: &&Peer| is_idle(now, peer, need, is_hungry);
+        let victim = peers.iter().filter(is_idle).max_by_key(|peer| {
+            let idle_since = peer.used_at().unwrap_or(peer.joined);
+            (crowds.around(&peer.contact), now.saturating_duration_since(idle_since), peer.key)
+        });
+        let pace = if is_hungry { HUNGRY_PACE } else { PACE };
+        self.next = now + if victim.is_some() { pace } else { LOOK_AGAIN };
+        victim.map(|peer| peer.key)
+    }
+}
+
+/// Returns true if the peer has had its time, and made nothing of it.
+fn is_idle(now: Instant, peer: &Peer, need: Need, is_hungry: bool) -> bool {
+    let grace = match (is_hungry, peer.chokes_us() && !peer.is_seed()) {
+        (false, _) => GRACE,
+        (true, false) => HUNGER,
+        (true, true) => GRACE_OF_CHOKERS,
+    };
+    if now < peer.joined + grace {
+        return false;
+    }
+    match need {
+        Need::Gifts => !peer.pipeline.gave_within(now, grace),
+        // Whoever waits for a slot is no idler; whoever had one and asked for nothing is.
+        Need::Nothing => {
+            let is_waiting = peer.is_interested() && peer.serving.slot.wasted_at().is_none();
+            !is_waiting && peer.used_at().is_none_or(|at| now >= at + grace)
+        }
+    }
+}
+
+/// The connection that came in and has shaken hands for the longest time, of the greediest host.
+fn slowest_stranger(now: Instant, peers: &Peers, crowds: &Crowds) -> Option<PeerKey> {
+    let pending = peers.pending().filter(|(_, pending)| {
+        pending.contact.is_incoming && now >= pending.since() + GRACE_OF_STRANGERS
+    });
+    pending
+        .max_by_key(|(key, pending)| {
+            let age = now.saturating_duration_since(pending.since());
+            (crowds.around(&pending.contact), age, *key)
+        })
+        .map(|(key, _)| key)
+}
+
+/// The number of connections that each host and network has.
+struct Crowds {
+    hosts: HashMap<Host, usize>,
+    networks: HashMap<Network, usize>,
+}
+
+impl Crowds {
+    fn of<'a>(contacts: impl Iterator<Item = &'a Contact>) -> Self {
+        let mut crowds = Self { hosts: HashMap::new(), networks: HashMap::new() };
+        for contact in contacts {
+            let ip = contact.address.ip();
+            *crowds.hosts.entry(Host::of(ip)).or_default() += 1;
+            *crowds.networks.entry(Network::of(ip)).or_default() += 1;
+        }
+        crowds
+    }
+
+    /// Connections to the network and the host of this one.
+    fn around(&self, contact: &Contact) -> (usize, usize) {
+        let ip = contact.address.ip();
+        let count = |found: Option<&usize>| found.copied().unwrap_or_default();
+        (count(self.networks.get(&Network::of(ip))), count(self.hosts.get(&Host::of(ip))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::peer::testing::peer;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Peers at these addresses.
+    fn crowd(now: Instant, hosts: &[[u8; 4]]) -> Peers {
+        Peers::of(hosts.iter().zip(0..).map(|(&host, slot)| {
+            let mut peer = peer(now, slot);
+            peer.contact.address = SocketAddr::from((host, 6881));
+            peer
+        }))
+    }
+
+    fn gives(peers: &mut Peers, slot: usize, now: Instant) {
+        peers.iter_mut().nth(slot).unwrap().pipeline.note_block(now, 1);
+    }
+
+    #[test]
+    fn who_gives_nothing_goes_and_who_gives_stays() {
+        let start = Instant::now();
+        let mut peers = crowd(start, &[[1, 1, 1, 1], [2, 2, 2, 2]]);
+        let mut turnover = Turnover::new(start);
+        let now = start + GRACE;
+        gives(&mut peers, 0, now - SECOND);
+        turnover.note_gift(now - SECOND);
+        assert_eq!(turnover.victim(start, &peers, Need::Gifts), None, "it has its time");
+        let victim = turnover.victim(now, &peers, Need::Gifts).unwrap();
+        assert_eq!(victim.slot(), 1);
+        assert_eq!(turnover.victim(now + SECOND, &peers, Need::Gifts), None, "one at a time");
+    }
+
+    #[test]
+    fn while_nobody_gives_anything_places_change_hands_quickly() {
+        let start = Instant::now();
+        let peers = crowd(start, &[[1, 1, 1, 1]]);
+        let mut turnover = Turnover::new(start);
+        assert_eq!(turnover.victim(start + HUNGER, &peers, Need::Gifts), None, "it chokes us");
+        assert_eq!(turnover.next(), start + HUNGER + LOOK_AGAIN);
+        let later = start + GRACE_OF_CHOKERS;
+        assert!(turnover.victim(later, &peers, Need::Gifts).is_some());
+        assert_eq!(turnover.next(), later + HUNGRY_PACE);
+    }
+
+    #[test]
+    fn those_who_have_most_places_lose_one_first() {
+        let start = Instant::now();
+        let hosts = [[9, 1, 1, 1], [2, 2, 2, 1], [2, 2, 2, 2], [2, 2, 2, 2], [9, 1, 2, 1]];
+        let peers = crowd(start, &hosts);
+        let victim = Turnover::new(start).victim(start + GRACE, &peers, Need::Gifts).unwrap();
+        assert_eq!(hosts[victim.slot()], [2, 2, 2, 2]);
+    }
+
+    #[test]
+    fn a_seed_keeps_those_who_wait_for_it() {
+        let start = Instant::now();
+        let mut peers = crowd(start, &[[1, 1, 1, 1], [2, 2, 2, 2]]);
+        let waiting = peers.iter_mut().next().unwrap();
+        waiting.session.handle_received(&tinytorrent_wire::Message::Interested).unwrap();
+        let mut turnover = Turnover::new(start);
+        assert_eq!(turnover.victim(start + GRACE, &peers, Need::Nothing).unwrap().slot(), 1);
+    }
+}
