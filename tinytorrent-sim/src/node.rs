@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use tinytorrent_swarm::{AnnounceTask, Event, LeaveReason, PeerKey, Swarm};
-use tinytorrent_types::{BlockInfo, Geometry};
+use tinytorrent_types::{BlockInfo, Geometry, PeerId};
 use tinytorrent_wire::Message;
 
 use crate::Node;
@@ -36,6 +36,8 @@ pub struct Simulated {
     pub sent: Vec<(SocketAddr, Message)>,
     /// The bytes that it takes for the info dictionary.
     pub info: Bytes,
+    /// The id that it gives in handshakes, if it is not its own.
+    pub alias: Option<PeerId>,
     pub(crate) links: HashMap<PeerKey, Link>,
     /// When all that was handed to its uplink is out.
     pub(crate) uplink_free: Instant,

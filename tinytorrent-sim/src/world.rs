@@ -99,6 +99,7 @@ impl World {
             disconnected: Vec::new(),
             sent: Vec::new(),
             info: info(),
+            alias: None,
             links: HashMap::new(),
             uplink_free: self.now,
         });
@@ -122,8 +123,13 @@ impl World {
 
     /// Tells a node where others are.
     pub fn introduce(&mut self, node: Node, to: &[Node]) {
-        let addresses = to.iter().map(|&node| address_of(node)).collect();
+        let addresses = to.iter().map(|&node| self.nodes[node].address).collect();
         self.input(node, Input::PeersFound { source: PeerSource::Tracker, addresses });
+    }
+
+    /// Somebody connects to a node from one address after the other, so often, and never shakes hands.
+    pub fn flood(&mut self, node: Node, from: Vec<SocketAddr>, every: Duration) {
+        self.later(every, node, Happening::Knocks { from, every });
     }
 
     /// Something happens to a node.
@@ -216,8 +222,7 @@ impl World {
     fn act(&mut self, node: Node, action: Action) {
         match action {
             Action::Connect { peer, address, info_hash } => {
-                let ours = self.nodes[node].swarm.handshake();
-                let handshake = Handshake { info_hash, ..ours };
+                let handshake = Handshake { info_hash, ..self.handshake(node) };
                 match self.nodes.iter().position(|other| other.address == address) {
                     Some(to) => {
                         // The other node has no key for the connection until it accepts.
@@ -261,6 +266,12 @@ impl World {
                 }
             }
         }
+    }
+
+    /// The handshake of a node, with the id that it gives.
+    fn handshake(&self, node: Node) -> Handshake {
+        let ours = self.nodes[node].swarm.handshake();
+        Handshake { peer_id: self.nodes[node].alias.unwrap_or(ours.peer_id), ..ours }
     }
 
     fn send(&mut self, node: Node, peer: PeerKey, mut message: Message) {

@@ -335,6 +335,7 @@ impl Download {
         let window = peer.window(now, self.max_requests);
         let piece_length = picker.geometry().nominal_piece_length();
         let is_quick = peer.pipeline.pace.is_quick(now, piece_length);
+        let is_on_parole = peer.pipeline.is_on_parole;
         let in_flight = peer.requested_count();
         let mut asked = Asked::Enough;
         // The budget is looked at for each request, as one peer alone could exceed it.
@@ -348,7 +349,7 @@ impl Download {
             }
             let Some(pieces) = peer.session.pieces(Side::Peer) else { break };
             let search = &mut peer.pipeline.search;
-            let asking = PickerPeer { key: peer.key, pieces, search, is_quick, only };
+            let asking = PickerPeer { key: peer.key, pieces, search, is_quick, is_on_parole, only };
             let Some(block) = picker.pick(asking, &self.blame) else {
                 // Nothing was asked for after all.
                 self.limit.give_back(u64::from(BLOCK_LENGTH));

@@ -220,11 +220,12 @@ impl Peer {
     }
 
     /// The order in which peers are asked for blocks that several could give: those that have failed
-    /// come last, and before them those that were asked and have not given anything yet.
-    pub(crate) fn standing(&self) -> (bool, bool) {
+    /// come last, before them those that were asked and have not given anything yet, and then those that
+    /// may have sent wrong blocks.
+    pub(crate) fn standing(&self) -> (bool, bool, bool) {
         // It may be one that takes requests and gives nothing.
-        let is_untried = self.pipeline.pace.total() == 0;
-        (self.pipeline.credit.is_failing(), is_untried && self.requested_count() > 0)
+        let is_untried = self.pipeline.pace.total() == 0 && self.requested_count() > 0;
+        (self.pipeline.credit.is_failing(), is_untried, self.pipeline.is_on_parole)
     }
 
     /// Number of requests to have in flight.
@@ -242,8 +243,8 @@ impl Peer {
     }
 
     /// Time that one more request would take, behind those in flight.
-    pub(crate) fn time_for_one_more(&mut self, now: Instant) -> Duration {
-        self.pipeline.pace.time_for(now, self.session.open_request_count() + 1)
+    pub(crate) fn time_for_one_more(&self) -> Duration {
+        self.pipeline.pace.time_at_best(self.session.open_request_count() + 1)
     }
 
     /// The next instant at which something is due with this peer if nothing else happens.

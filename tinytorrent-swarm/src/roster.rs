@@ -116,21 +116,20 @@ impl Roster {
         others.map(|peer| peer.address).collect()
     }
 
-    /// Returns true if a connection from this address may come in, as far as there are places.
-    pub(crate) fn admits(&self, peers: &Peers, address: SocketAddr) -> bool {
-        !self.book.is_banned(address) && self.has_share(peers, address)
-    }
-
-    /// Returns true if the host and the network of this address have less than their share of the places,
-    /// so that they cannot keep all others out: a host gets a quarter, a network half. Many peers may live
-    /// on our own host.
-    fn has_share(&self, peers: &Peers, address: SocketAddr) -> bool {
+    /// Those who have to make room before the host and the network of this address get one more place.
+    /// A host gets a quarter of the places, a network half, so that they cannot keep all others out. Many
+    /// peers may live on our own host.
+    fn greed(&self, peers: &Peers, address: SocketAddr) -> Option<Greed> {
         let (host, network) = (Host::of(address.ip()), Network::of(address.ip()));
-        let ips = || peers.contacts().map(|contact| contact.address.ip());
-        let of_network = ips().filter(|&ip| Network::of(ip) == network).count();
-        let of_host = ips().filter(|&ip| Host::of(ip) == host).count();
-        host.is_here()
-            || (of_host < self.max_peers.div_ceil(4) && of_network < self.max_peers.div_ceil(2))
+        let count = |greed: Greed| peers.contacts().filter(|contact| greed.has(contact)).count();
+        let (of_host, of_network) = (Greed::Host(host), Greed::Network(network));
+        if host.is_here() {
+            None
+        } else if count(of_host) >= self.max_peers.div_ceil(4) {
+            Some(of_host)
+        } else {
+            (count(of_network) >= self.max_peers.div_ceil(2)).then_some(of_network)
+        }
     }
 
     /// Returns true if there is a place for one more connection.
@@ -146,19 +145,35 @@ impl Roster {
         self.has_place(peers) && strangers + kept < self.max_peers
     }
 
-    /// The connection that makes a place for one that comes in, if there is one. `need` is `None` as long
-    /// as nothing can be said about the use of peers.
-    pub(crate) fn yielding(
+    /// Looks for a place for a connection that comes in from this address. `need` is `None` as long as
+    /// nothing can be said about the use of peers.
+    pub(crate) fn admit(
         &mut self,
         now: Instant,
         peers: &Peers,
+        address: SocketAddr,
         need: Option<Need>,
         is_loaded: bool,
-    ) -> Option<PeerKey> {
+    ) -> Admission {
+        if self.book.is_banned(address) {
+            return Admission::Refused;
+        }
+        let greed = self.greed(peers, address);
+        if greed.is_none() && self.has_place_for_stranger(peers, need) {
+            return Admission::Free;
+        }
+        let among = |contact: &Contact| greed.is_none_or(|greed| greed.has(contact));
         // As long as nobody knows what the content is, nobody is useless.
-        let is_useless = |peer: &&Peer| is_loaded && !peer.is_interested() && !peer.interests_us();
-        let useless = || peers.iter().find(is_useless).map(|peer| peer.key);
-        useless().or_else(|| self.turnover.victim(now, peers, need?))
+        let is_useless = |peer: &&Peer| {
+            is_loaded
+                && now >= peer.joined + NEWS
+                && !peer.is_interested()
+                && !peer.interests_us()
+                && among(&peer.contact)
+        };
+        let useless = peers.iter().find(is_useless).map(|peer| peer.key);
+        let mut idle = || self.turnover.victim(now, peers, need?, address, among);
+        useless.or_else(&mut idle).map_or(Admission::Refused, Admission::InPlaceOf)
     }
 
     /// Notes that a peer gave something, or that we begin to want something.
@@ -181,57 +196,60 @@ impl Roster {
 
     /// The instant from which the next address may be tried, or a place be found for it.
     pub(crate) fn ready_at(&self, peers: &Peers, need: Option<Need>) -> Option<Instant> {
-        let ready = self.book.ready_at()?;
-        if !self.has_place(peers) {
-            return (need == Some(Need::Gifts)).then(|| ready.max(self.turnover.next()));
+        let mut ready = self.book.ready_at()?;
+        if !self.dials.has_room() {
+            ready = ready.max(self.dials.next()?);
         }
-        if self.dials.has_room() { Some(ready) } else { Some(ready.max(self.dials.next()?)) }
+        if self.has_place(peers) {
+            return Some(ready);
+        }
+        (need == Some(Need::Gifts)).then(|| ready.max(self.turnover.next()))
     }
 
-    /// The connection that keeps us from trying an address that is ready, if it has had its time.
-    pub(crate) fn obstacle(
-        &mut self,
-        now: Instant,
-        peers: &Peers,
-        need: Option<Need>,
-    ) -> Option<(PeerKey, LeaveReason)> {
-        self.book.ready_at().filter(|&at| at <= now)?;
-        if !self.has_place(peers) {
-            // Those that we could only give to are not worth the place of another.
-            let need = need.filter(|&need| need == Need::Gifts)?;
-            let victim = self.turnover.victim(now, peers, need)?;
-            return Some((victim, LeaveReason::GaveNothing));
-        }
-        let slowest = self.dials.slowest(now).filter(|_| !self.dials.has_room())?;
-        Some((slowest, LeaveReason::ConnectFailed(ConnectionError::TimedOut)))
-    }
-
-    /// Connects to as many as there are places for. With [`Need::Nothing`], what is known to be a seed is
-    /// forgotten instead.
+    /// Connects to as many as there are places for. Returns a connection that is in the way of the next one
+    /// and has had its time; once it is gone, there is more to do. With [`Need::Nothing`], what is known to
+    /// be a seed is forgotten instead.
     pub(crate) fn dial(
         &mut self,
         now: Instant,
         peers: &mut Peers,
         out: &mut Outbox,
         need: Option<Need>,
-    ) {
-        // Connections that came in and have not shaken hands hold up no dials: anybody can make them.
-        while self.has_place(peers) && self.dials.has_room() {
-            let drop_seeds = need == Some(Need::Nothing);
-            let Some(candidate) = self.book.next(now, drop_seeds) else { break };
+    ) -> Option<(PeerKey, LeaveReason)> {
+        let drop_seeds = need == Some(Need::Nothing);
+        loop {
+            // Connections that came in and have not shaken hands hold up no dials: anybody can make them.
+            if !self.dials.has_room() {
+                self.book.ready_at().filter(|&at| at <= now)?;
+                let reason = LeaveReason::ConnectFailed(ConnectionError::TimedOut);
+                return self.dials.slowest(now).map(|slowest| (slowest, reason));
+            }
+            if !self.has_place(peers) && (need != Some(Need::Gifts) || now < self.turnover.next()) {
+                return None;
+            }
+            let candidate = self.book.next(now, drop_seeds)?;
             let address = candidate.address;
-            let is_there = peers.contacts().any(|contact| contact.dialed() == Some(address));
-            if is_there {
+            if peers.contacts().any(|contact| contact.dialed() == Some(address)) {
                 continue; // busy until that peer leaves
             }
-            let belief = match need {
-                Some(Need::Gifts) if self.turnover.is_hungry(now) => HUNGRY_BELIEF,
-                Some(Need::Gifts) => BELIEF,
-                // Nobody could give us more than those who claim to be there.
-                Some(Need::Nothing) | None => Duration::MAX,
-            };
-            let is_said_to_be_there = is_claimed(now, peers, address, belief);
-            if is_said_to_be_there || !self.has_share(peers, address) {
+            // From the first claim on, as one who does not give can have another say the same.
+            let since = candidate.claimed_since.unwrap_or(now);
+            let is_believed = now.saturating_duration_since(since) < self.belief(now, need);
+            if is_believed && is_claimed(peers, address) {
+                self.book.put_off_as_claimed(now, address);
+                continue;
+            }
+            let greed = self.greed(peers, address);
+            if greed.is_some() || !self.has_place(peers) {
+                let among = |contact: &Contact| greed.is_none_or(|greed| greed.has(contact));
+                // Those that we could only give to are not worth the place of another.
+                let need = need.filter(|&need| need == Need::Gifts);
+                let victim =
+                    need.and_then(|need| self.turnover.victim(now, peers, need, address, among));
+                if let Some(victim) = victim {
+                    self.book.put_back(now, address);
+                    return Some((victim, LeaveReason::GaveNothing));
+                }
                 self.book.put_off(now, address);
                 continue;
             }
@@ -240,6 +258,16 @@ impl Roster {
             let peer = insert(now, peers, out, contact);
             self.dials.begin(now, peer, candidate.failures);
             out.act(Action::Connect { peer, address, info_hash });
+        }
+    }
+
+    /// Time for which it is believed that somebody listens at an address who says so.
+    fn belief(&self, now: Instant, need: Option<Need>) -> Duration {
+        match need {
+            Some(Need::Gifts) if self.turnover.is_hungry(now) => HUNGRY_BELIEF,
+            Some(Need::Gifts) => BELIEF,
+            // Nobody could give us more than those who claim to be there.
+            Some(Need::Nothing) | None => Duration::MAX,
         }
     }
 
@@ -314,7 +342,7 @@ impl Roster {
         peers: &mut Peers,
         key: PeerKey,
     ) -> Vec<PeerKey> {
-        twins::choose(now, peers, key, self.our_id)
+        twins::choose(now, peers, key)
     }
 
     /// A peer says at which address it sees us. Returns the address if enough of them agree, and it is
@@ -396,22 +424,45 @@ impl Roster {
     }
 }
 
-/// Returns true if a peer that came to us says that it listens at this address, and has come, or has moved
-/// payload, within this time.
-fn is_claimed(now: Instant, peers: &Peers, address: SocketAddr, belief: Duration) -> bool {
-    let is_believed = |peer: &Peer| {
-        let since = peer.used_at().map_or(peer.joined, |at| at.max(peer.joined));
-        now.saturating_duration_since(since) < belief
-    };
-    let claims = |peer: &Peer| peer.contact.listens_at == Some(address) && is_believed(peer);
-    peers.iter().any(claims)
+/// Returns true if a peer that came to us says that it listens at this address.
+fn is_claimed(peers: &Peers, address: SocketAddr) -> bool {
+    peers.iter().any(|peer| peer.contact.listens_at == Some(address))
 }
 
-/// Time for which a claim to listen at an address is believed of a peer that gives nothing.
+/// Time for which it is believed that somebody listens at an address who says so, before it is tried.
 const BELIEF: Duration = Duration::from_secs(60);
 
-/// The same, while nobody gives anything.
 const HUNGRY_BELIEF: Duration = Duration::from_secs(5);
+
+/// The answer to a connection that comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// There is a place.
+    Free,
+    /// It gets the place of this one.
+    InPlaceOf(PeerKey),
+    Refused,
+}
+
+/// Those who have all the places that they get.
+#[derive(Debug, Clone, Copy)]
+enum Greed {
+    Host(Host),
+    Network(Network),
+}
+
+impl Greed {
+    fn has(self, contact: &Contact) -> bool {
+        let ip = contact.address.ip();
+        match self {
+            Greed::Host(host) => Host::of(ip) == host,
+            Greed::Network(network) => Network::of(ip) == network,
+        }
+    }
+}
+
+/// Time in which a newcomer tells what it has and wants.
+const NEWS: Duration = Duration::from_secs(4);
 
 fn insert(now: Instant, peers: &mut Peers, out: &mut Outbox, contact: Contact) -> PeerKey {
     let key = peers.insert(now, contact);

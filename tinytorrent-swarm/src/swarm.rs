@@ -23,7 +23,7 @@ use crate::metadata::MetadataFetch;
 use crate::outbox::Outbox;
 use crate::peers::Peers;
 use crate::piece::Picker;
-use crate::roster::{Need, Roster};
+use crate::roster::{Admission, Need, Roster};
 use crate::stage::Stage;
 use crate::trackers::{Progress, Trackers};
 use crate::upload::Upload;
@@ -170,7 +170,7 @@ impl Swarm {
             }
             Input::BlocksWritten { bytes } => self.download.on_written(bytes),
             Input::PieceVerified { piece, digests } => self.on_piece_verified(piece, &digests),
-            Input::PieceFailed { piece, digests } => self.on_piece_failed(piece, digests),
+            Input::PieceFailed { piece, digests } => self.on_piece_failed(piece, &digests),
             Input::DiskFailed { error } => {
                 self.out.tell(Event::Paused { error });
                 self.pause(now);
@@ -272,15 +272,15 @@ impl Swarm {
     /// [`Input::ConnectFailed`](crate::Input::ConnectFailed).
     pub fn accept(&mut self, now: Instant, address: SocketAddr) -> Option<PeerKey> {
         self.advance(now);
-        if self.is_paused() || !self.roster.admits(&self.peers, address) {
+        if self.is_paused() {
             return None;
         }
-        let need = self.need();
-        if !self.roster.has_place_for_stranger(&self.peers, need) {
-            let is_loaded = self.stage.picker().is_some();
-            let yielding = self.roster.yielding(now, &self.peers, need, is_loaded)?;
+        let (need, is_loaded) = (self.need(), self.stage.picker().is_some());
+        match self.roster.admit(self.now, &self.peers, address, need, is_loaded) {
+            Admission::Free => {}
             // The newcomer has the place, before an address that waits for one.
-            self.part(yielding, LeaveReason::Crowded);
+            Admission::InPlaceOf(yielding) => self.part(yielding, LeaveReason::Crowded),
+            Admission::Refused => return None,
         }
         Some(self.roster.accept(self.now, &mut self.peers, &mut self.out, address))
     }

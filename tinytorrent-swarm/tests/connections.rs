@@ -67,24 +67,6 @@ fn of_two_connections_the_one_that_the_peer_keeps_stays() {
     }
 }
 
-/// Two ends that wait for each other come to the same end, that of libtorrent's rule for ids.
-#[test]
-fn two_connections_that_the_peer_keeps_become_the_one_that_the_higher_id_made() {
-    // W-56
-    for ours_first in [true, false] {
-        for (id, ours_stays) in [(LOWER, true), (HIGHER, false)] {
-            let mut play = Play::new(false, |_| {});
-            let (ours, theirs) = twins(&mut play, id, ours_first);
-            play.wait(Duration::from_secs(6));
-            let (stays, goes) = if ours_stays { (ours, theirs) } else { (theirs, ours) };
-            assert_eq!(play.left(goes), Some(&LeaveReason::Duplicate));
-            assert_eq!(dials(&play), 1);
-            play.wait(3 * MINUTE);
-            assert_eq!(play.left(stays), None);
-        }
-    }
-}
-
 /// A client of our make says over each connection what it heard over the other, and need not wait.
 #[test]
 fn of_two_connections_that_prove_to_be_one_peers_one_goes_at_once() {
@@ -139,23 +121,6 @@ fn an_id_alone_closes_nothing() {
             play.wait(3 * MINUTE);
             assert_eq!((play.left(first), play.left(second)), (None, None));
         }
-    }
-}
-
-#[test]
-fn a_late_second_connection_does_not_end_the_first() {
-    // W-56
-    for id in [LOWER, HIGHER] {
-        let mut play = Play::new(false, |_| {});
-        let (listens_at, calls_from) = addresses();
-        let first = play.dial(listens_at);
-        play.greet(first, id, &[Feature::Extended]);
-        play.wait(MINUTE);
-        let second = play.join_from(calls_from, id, &[Feature::Extended]);
-        play.say_extended(second, b"d1:mde1:pi6881ee");
-        play.wait(MINUTE);
-        assert_eq!(play.left(first), None);
-        assert_eq!(play.left(second), Some(&LeaveReason::Duplicate));
     }
 }
 

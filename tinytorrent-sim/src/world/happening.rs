@@ -1,5 +1,6 @@
 //! The happenings of a world, and what nodes make of them.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -59,6 +60,11 @@ pub(super) enum Happening {
     Pretends {
         key: PeerKey,
         block: BlockInfo,
+    },
+    /// Somebody connects and never shakes hands, from one address after the other.
+    Knocks {
+        from: Vec<SocketAddr>,
+        every: Duration,
     },
     /// No handshake came in time.
     TimedOut {
@@ -122,11 +128,23 @@ impl World {
             Happening::Pretends { key, block } => {
                 self.input(node, Input::BlockServed { peer: key, block, sent: true });
             }
+            Happening::Knocks { from, every } => self.knocks(node, from, every),
             Happening::Verdict { piece, digests } => self.verdict(node, piece, digests),
             Happening::Written { bytes } => self.input(node, Input::BlocksWritten { bytes }),
             Happening::Metadata { info } => self.checked(node, &info),
             Happening::Tracker(task) => self.announced(node, &task),
         }
+    }
+
+    /// The first of these addresses connects, and then it is the last one.
+    fn knocks(&mut self, node: Node, mut from: Vec<SocketAddr>, every: Duration) {
+        let now = self.now;
+        if let Some(key) = self.nodes[node].swarm.accept(now, from[0]) {
+            self.later(PATIENCE, node, Happening::TimedOut { key });
+        }
+        self.settle(node);
+        from.rotate_left(1);
+        self.later(every, node, Happening::Knocks { from, every });
     }
 
     /// The node that it connected to has let it in.
@@ -208,7 +226,6 @@ impl World {
         let Some(key) = swarm.accept(now, caller) else {
             return self.later(self.latency, from, refused);
         };
-        let answer = swarm.handshake();
         // Neither node gets a handshake, so that both give up.
         if self.nodes[from].behaviour == Behaviour::NeverGreets {
             self.settle(node);
@@ -216,8 +233,13 @@ impl World {
             return self.later(PATIENCE, from, Happening::TimedOut { key: from_key });
         }
         self.nodes[node].links.insert(key, Link { to: from, their_key: Some(from_key) });
-        let answered =
-            Happening::Answered { key: from_key, by: node, their_key: key, handshake: answer };
+        let handshake_of_node = self.handshake(node);
+        let answered = Happening::Answered {
+            key: from_key,
+            by: node,
+            their_key: key,
+            handshake: handshake_of_node,
+        };
         self.later(self.latency, from, answered);
         self.input(node, Input::HandshakeCompleted { peer: key, handshake });
     }

@@ -28,6 +28,13 @@ const STEAL_AFTER: Duration = Duration::from_millis(500);
 /// The same, where the other peer failed lately itself: it comes after those that did not.
 const STEAL_AFTER_FAILURE: Duration = Duration::from_secs(2);
 
+/// The same, of a piece that is to come from one peer, which proves what that peer sends. A peer that sends
+/// has two seconds' worth in flight.
+const STEAL_PROOF_AFTER: Duration = Duration::from_secs(4);
+
+/// The same, of one that has sent nothing for so long.
+const STEAL_PROOF_OF_SILENT_AFTER: Duration = Duration::from_millis(1_500);
+
 /// Requests of one slow peer to look at for one that another peer can take over.
 const STEAL_AMONG: usize = 64;
 
@@ -54,12 +61,13 @@ impl EndGame {
         &mut self,
         now: Instant,
         peers: &mut Peers,
+        picker: &Picker,
         thief: PeerKey,
     ) -> Option<(PeerKey, BlockInfo)> {
         let peer = peers.get_mut(thief)?;
         let is_failing = peer.pipeline.credit.is_failing();
         let patience = if is_failing { STEAL_AFTER_FAILURE } else { STEAL_AFTER };
-        let patience = patience.max(2 * peer.time_for_one_more(now));
+        let patience = patience.max(2 * peer.time_for_one_more());
         let others = peers.iter_mut().filter(|peer| peer.key != thief);
         let owing = others.filter(|peer| peer.requested_count() > 0);
         let mut owing: Vec<_> = owing.map(|peer| (peer.drain_time(now), peer.key)).collect();
@@ -77,9 +85,15 @@ impl EndGame {
             let among = STEAL_AMONG.min(looks);
             looks -= victim_peer.requested_count().min(among);
             let mut last = victim_peer.requested().rev().take(among);
-            if let Some(block) = last.find(|block| pieces.contains(block.piece())) {
+            let is_slow = wait > STEAL_PROOF_AFTER
+                || victim_peer.is_silent_for(now, STEAL_PROOF_OF_SILENT_AFTER);
+            let is_free = |block: &BlockInfo| is_slow || !picker.is_proof(block.piece());
+            let fits = |block: &BlockInfo| pieces.contains(block.piece()) && is_free(block);
+            if let Some(block) = last.find(fits) {
                 return Some((victim, block));
             }
+            // Time may free what is a proof now.
+            self.look_again(now);
         }
         None
     }
@@ -97,7 +111,7 @@ impl Download {
         out: &mut Outbox,
     ) {
         while let Some(peer) = peers.get(thief)
-            && peer.requested_count() < IDLE_BELOW
+            && peer.requested_count() < idle_below(peer)
         {
             // Two slow peers would take from each other for ever.
             if peer.pipeline.was_overtaken_within(now, STEAL_AFTER) {
@@ -106,7 +120,7 @@ impl Download {
             if !may_steal(now, peer) {
                 return;
             }
-            let slow = self.end_game.slow_request(now, peers, thief);
+            let slow = self.end_game.slow_request(now, peers, picker, thief);
             let Some((victim, block)) = slow else { return };
             if !self.take_over(now, thief, victim, block, peers, picker, out) {
                 return;
@@ -128,7 +142,7 @@ impl Download {
             return;
         }
         let Some(peer) = peers.get_mut(key).filter(|peer| may_steal(now, peer)) else { return };
-        let own = peer.time_for_one_more(now);
+        let own = peer.time_for_one_more();
         let Some(pieces) = peer.pieces() else { return };
         let awaited = picker.urgent_requests(pieces).filter(|(asked, _)| *asked != key);
         // One block of each peer, as it is the peer that is slow or not.
@@ -136,7 +150,9 @@ impl Download {
         let wait = |asked: &PeerKey| Some(peers.get_mut(*asked)?.drain_time(now));
         let slowest = awaited.keys().map(wait).zip(awaited.keys()).max();
         let Some((wait, victim)) = slowest else { return };
-        if wait > Some(STEAL_AFTER.max(own)) {
+        let is_proof = picker.is_proof(awaited[victim].piece());
+        let patience = if is_proof { STEAL_PROOF_AFTER } else { STEAL_AFTER };
+        if wait > Some(patience.max(own)) {
             self.take_over(now, key, *victim, awaited[victim], peers, picker, out);
         }
     }
@@ -173,6 +189,11 @@ impl Download {
         }
         true
     }
+}
+
+/// Those that have given nothing yet are tried with one request each: one of many may be worth more.
+fn idle_below(peer: &Peer) -> usize {
+    if peer.pipeline.pace.total() == 0 { 1 } else { IDLE_BELOW }
 }
 
 fn may_steal(now: Instant, peer: &Peer) -> bool {

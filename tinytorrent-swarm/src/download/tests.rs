@@ -218,8 +218,8 @@ fn a_piece_that_fails_is_asked_of_one_peer() {
     let mut scene = Scene::new(2, |_| {});
     scene.refill();
     let (piece, _) = scene.first_piece(0);
-    let Scene { picker, download, out, .. } = &mut scene;
-    let guilty = download.on_failed(picker, out, piece, vec![[9; 20]; 4]);
+    let Scene { peers, picker, download, out, .. } = &mut scene;
+    let guilty = download.on_failed(peers, picker, out, piece, &[[9; 20]; 4]);
     assert_eq!(guilty, [scene.key(0)], "it sent all of it");
     assert_eq!(scene.out.poll_event(), Some(Event::PieceFailed { piece }));
     assert_eq!((scene.download.hash_failures(), scene.download.wasted()), (1, 4 * BLOCK));

@@ -34,8 +34,9 @@ impl Download {
     ) -> Option<Vec<PeerKey>> {
         // Verifying ends that, and the counts of interest depend on it.
         let was_wanted = picker.wants(piece);
-        if !picker.verified(piece) {
-            return None;
+        let sender = picker.verified(piece)?;
+        if let Some(sender) = sender.and_then(|sender| peers.get_mut(sender)) {
+            sender.pipeline.is_on_parole = false;
         }
         out.tell(Event::PieceCompleted { piece });
         // Those that lack the piece are told, and where it was the last one of interest, that is told.
@@ -68,16 +69,22 @@ impl Download {
     /// A piece is wrong. Returns the peers that are proven guilty.
     pub(crate) fn on_failed(
         &mut self,
+        peers: &mut Peers,
         picker: &mut Picker,
         out: &mut Outbox,
         piece: PieceIndex,
-        digests: Vec<BlockDigest>,
+        digests: &[BlockDigest],
     ) -> Vec<PeerKey> {
         let Some(senders) = picker.failed(piece) else { return Vec::new() };
         self.wasted += u64::from(picker.geometry().blocks_length(piece));
         self.hash_failures += 1;
         out.tell(Event::PieceFailed { piece });
         self.refill.wake_after_release();
+        for sender in senders.iter().flatten() {
+            if let Some(peer) = peers.get_mut(*sender) {
+                peer.pipeline.is_on_parole = true;
+            }
+        }
         self.blame.piece_failed(piece, senders, digests)
     }
 }

@@ -11,6 +11,8 @@ pub(crate) struct Pace {
     window: u32,
     /// The window follows the rate, as one has been measured.
     has_rate: bool,
+    /// Bytes a second when the last block arrived; zero as long as none was measured.
+    latest: u64,
 }
 
 /// Requests to begin with, before the rate is known.
@@ -31,7 +33,7 @@ const LONGEST_ESTIMATE: f64 = 1e6;
 
 impl Pace {
     pub(crate) fn new() -> Self {
-        Self { meter: RateMeter::new(), window: FIRST_WINDOW, has_rate: false }
+        Self { meter: RateMeter::new(), window: FIRST_WINDOW, has_rate: false, latest: 0 }
     }
 
     /// Counts a block that arrived.
@@ -41,6 +43,7 @@ impl Pace {
             self.window = self.window.saturating_add(1);
         }
         self.meter.add(now, bytes);
+        self.latest = self.meter.bytes_per_second(now);
     }
 
     /// Bytes of all blocks that arrived.
@@ -75,6 +78,15 @@ impl Pace {
         Duration::from_secs_f64(seconds.min(LONGEST_ESTIMATE))
     }
 
+    /// Time that so many blocks would take if they were asked for, at the rate of when the peer last was.
+    pub(crate) fn time_at_best(&self, blocks: usize) -> Duration {
+        if self.latest == 0 {
+            return Duration::ZERO;
+        }
+        let seconds = blocks as f64 * f64::from(BLOCK_LENGTH) / self.latest as f64;
+        Duration::from_secs_f64(seconds.min(LONGEST_ESTIMATE))
+    }
+
     /// Returns true if the peer is worth a piece of its own.
     pub(crate) fn is_quick(&mut self, now: Instant, piece_length: u32) -> bool {
         let rate = self.meter.bytes_per_second(now);
@@ -104,6 +116,10 @@ mod tests {
         let second = pace.time_for(end, 64).as_secs_f64();
         assert!((0.9..1.1).contains(&second), "{second}");
         assert!(pace.is_quick(end, 20 << 20) && !pace.is_quick(end, 30 << 20));
-        assert_eq!(pace.window(end + Duration::from_secs(600)), LEAST_WINDOW as usize);
+        let later = end + Duration::from_secs(600);
+        assert_eq!(pace.window(later), LEAST_WINDOW as usize);
+        // Nothing was asked for meanwhile, which says nothing about the peer.
+        assert!(pace.time_for(later, 64) > Duration::from_secs(60));
+        assert!((0.9..1.1).contains(&pace.time_at_best(64).as_secs_f64()));
     }
 }

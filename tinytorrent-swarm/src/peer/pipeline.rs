@@ -23,6 +23,9 @@ pub(crate) struct Pipeline {
     overtaken_at: Option<Instant>,
     /// Requests in flight at the last choke, whose rejects are no failure (BEP 6).
     excused: usize,
+    /// The peer had a part in a piece that failed, and has given no right one alone since: it gets pieces
+    /// of its own, so that the next failure names it.
+    pub(crate) is_on_parole: bool,
     /// The peer is in the queue of those to be asked for more.
     pub(crate) is_queued: bool,
     /// The peer is in the list of those that may lack pieces.
@@ -48,6 +51,7 @@ impl Pipeline {
             snubs: 0,
             overtaken_at: None,
             excused: 0,
+            is_on_parole: false,
             is_queued: false,
             is_partial: false,
         }

@@ -16,20 +16,25 @@ pub type BlockDigest = [u8; 20];
 #[derive(Debug, Default)]
 pub(crate) struct Blame {
     attempts: BTreeMap<PieceIndex, Vec<Attempt>>,
+    /// Blocks of all attempts.
+    blocks: usize,
 }
 
 #[derive(Debug)]
 struct Attempt {
-    senders: Vec<Sender>,
-    digests: Vec<BlockDigest>,
+    blocks: Vec<(Sender, Digest)>,
 }
+
+/// The beginning of a digest. Whoever wanted a wrong block to pass for the right one would have to find
+/// one of 2^64.
+type Digest = [u8; 8];
 
 /// Failures of one piece to keep in mind. More come only from ever new liars, who will be caught
 /// by the attempts that are kept of them.
 const MAX_ATTEMPTS: usize = 8;
 
-/// Pieces with failures to keep in mind: 16 MiB pieces times this many digests is about 5 MiB.
-const MAX_PIECES: usize = 32;
+/// Blocks to keep in mind, of all pieces that failed: about 3 MiB, four attempts at the largest pieces.
+const MAX_BLOCKS: usize = 1 << 17;
 
 impl Blame {
     /// A piece failed; gives who is proven guilty by that alone. `digests` may be empty when the
@@ -38,19 +43,20 @@ impl Blame {
         &mut self,
         piece: PieceIndex,
         senders: Vec<Sender>,
-        digests: Vec<BlockDigest>,
+        digests: &[BlockDigest],
     ) -> Vec<PeerKey> {
         if let Some(only) = only_sender(&senders) {
             return vec![only];
         }
-        let is_known = self.attempts.contains_key(&piece);
+        let attempts = self.attempts.get(&piece).map_or(0, Vec::len);
         // A disk that could not read the piece back has fewer digests, which prove nothing.
-        if digests.len() == senders.len() && (is_known || self.attempts.len() < MAX_PIECES) {
-            let attempts = self.attempts.entry(piece).or_default();
-            // The first attempts are kept: a liar cannot push out what proves it.
-            if attempts.len() < MAX_ATTEMPTS {
-                attempts.push(Attempt { senders, digests });
-            }
+        let is_proof = digests.len() == senders.len();
+        // The first attempts are kept: a liar cannot push out what proves it.
+        let has_room = attempts < MAX_ATTEMPTS && self.blocks + senders.len() <= MAX_BLOCKS;
+        if is_proof && has_room {
+            self.blocks += senders.len();
+            let blocks = senders.into_iter().zip(digests.iter().map(beginning)).collect();
+            self.attempts.entry(piece).or_default().push(Attempt { blocks });
         }
         Vec::new()
     }
@@ -62,9 +68,9 @@ impl Blame {
 
     /// Returns true if the peer had a part in a failure of this piece.
     pub(crate) fn is_suspect(&self, piece: PieceIndex, peer: PeerKey) -> bool {
-        self.attempts
-            .get(&piece)
-            .is_some_and(|attempts| attempts.iter().any(|a| a.senders.contains(&Some(peer))))
+        let has_part =
+            |attempt: &Attempt| attempt.blocks.iter().any(|(sender, _)| *sender == Some(peer));
+        self.attempts.get(&piece).is_some_and(|attempts| attempts.iter().any(has_part))
     }
 
     /// The piece arrived right, and these are its blocks; gives who sent others before.
@@ -75,10 +81,10 @@ impl Blame {
     ) -> Vec<PeerKey> {
         let mut guilty = Vec::new();
         for attempt in self.attempts.remove(&piece).unwrap_or_default() {
-            for ((sender, digest), right) in attempt.senders.iter().zip(&attempt.digests).zip(right)
-            {
+            self.blocks -= attempt.blocks.len();
+            for ((sender, digest), right) in attempt.blocks.iter().zip(right) {
                 if let Some(sender) = sender
-                    && digest != right
+                    && *digest != beginning(right)
                     && !guilty.contains(sender)
                 {
                     guilty.push(*sender);
@@ -87,6 +93,11 @@ impl Blame {
         }
         guilty
     }
+}
+
+fn beginning(digest: &BlockDigest) -> Digest {
+    let [a, b, c, d, e, f, g, h, ..] = *digest;
+    [a, b, c, d, e, f, g, h]
 }
 
 /// The peer that sent every block, if one did.
@@ -113,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_bad_piece_from_one_peer_is_proof() {
-        let guilty = Blame::default().piece_failed(piece(), vec![Some(peer(7)); 3], vec![]);
+        let guilty = Blame::default().piece_failed(piece(), vec![Some(peer(7)); 3], &[]);
         assert_eq!(guilty, [peer(7)]);
     }
 
@@ -122,7 +133,7 @@ mod tests {
         let mut blame = Blame::default();
         let senders = vec![Some(peer(1)), Some(peer(2)), Some(peer(1))];
         let sent = vec![RIGHT[0], [9; 20], RIGHT[2]];
-        assert_eq!(blame.piece_failed(piece(), senders, sent), []);
+        assert_eq!(blame.piece_failed(piece(), senders, &sent), []);
         assert!(blame.wants_digests(piece()));
         assert!(blame.is_suspect(piece(), peer(1)));
         assert_eq!(blame.piece_verified(piece(), &RIGHT), [peer(2)]);
@@ -134,7 +145,23 @@ mod tests {
         let mut blame = Blame::default();
         let senders = vec![None, Some(peer(1)), Some(peer(1))];
         let sent = vec![[9; 20], RIGHT[1], RIGHT[2]];
-        assert_eq!(blame.piece_failed(piece(), senders, sent), []);
+        assert_eq!(blame.piece_failed(piece(), senders, &sent), []);
         assert_eq!(blame.piece_verified(piece(), &RIGHT), []);
+    }
+
+    #[test]
+    fn what_is_kept_in_mind_has_an_end_and_ends() {
+        let geometry = Geometry::new(1 << 35, 1 << 29).unwrap();
+        let count = geometry.block_count(geometry.piece(0).unwrap()) as usize;
+        let mut blame = Blame::default();
+        for piece in geometry.pieces() {
+            let senders = (0..count).map(|at| Some(peer(at as u32 % 2))).collect();
+            blame.piece_failed(piece, senders, &vec![[1; 20]; count]);
+        }
+        assert_eq!(blame.blocks, MAX_BLOCKS);
+        for piece in geometry.pieces() {
+            blame.piece_verified(piece, &vec![[1; 20]; count]);
+        }
+        assert_eq!((blame.blocks, blame.attempts.len()), (0, 0));
     }
 }

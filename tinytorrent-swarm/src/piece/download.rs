@@ -183,6 +183,13 @@ impl Download {
             .collect()
     }
 
+    /// The peer that sent every block, if one did.
+    pub(crate) fn sole_sender(&self) -> Sender {
+        let Some(Block::Received(first)) = self.blocks.first() else { return None };
+        let is_first = |block: &Block| *block == Block::Received(*first);
+        self.blocks.iter().all(is_first).then_some(*first)?
+    }
+
     pub(crate) fn check_invariants(&self) {
         let count = |wanted: fn(&Block) -> bool| self.blocks.iter().filter(|b| wanted(b)).count();
         assert_eq!(count(|block| *block == Block::Free), self.free as usize);

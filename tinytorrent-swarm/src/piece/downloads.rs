@@ -60,6 +60,11 @@ impl Downloads {
         self.find(piece).is_some_and(|download| download.is_verifying)
     }
 
+    /// Of a piece that waits for its verdict: the peer that sent all of it, if one did.
+    pub(crate) fn sole_sender(&self, piece: PieceIndex) -> Option<Sender> {
+        self.find(piece).filter(|download| download.is_verifying).map(Download::sole_sender)
+    }
+
     /// Takes in a piece of which every block is free.
     pub(crate) fn start(&mut self, piece: PieceIndex, geometry: &Geometry) {
         debug_assert!(self.find(piece).is_none());

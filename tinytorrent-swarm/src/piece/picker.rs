@@ -43,6 +43,8 @@ pub(crate) struct PickerPeer<'a> {
     pub(crate) search: &'a mut Search,
     /// Quick enough to fetch a piece alone in little time.
     pub(crate) is_quick: bool,
+    /// It gets pieces of its own, as long as there are such ones.
+    pub(crate) is_on_parole: bool,
     /// The only pieces it may be asked for, while it chokes us (BEP 6).
     pub(crate) only: Option<&'a [PieceIndex]>,
 }
@@ -205,6 +207,11 @@ impl Picker {
         self.downloads.reassign(block, to)
     }
 
+    /// Returns true if a piece is to come from one peer.
+    pub(crate) fn is_proof(&self, piece: PieceIndex) -> bool {
+        self.downloads.get(piece).is_some_and(|download| download.single_source)
+    }
+
     /// Returns true if this peer is the one that was asked for the block.
     pub(crate) fn is_requested(&self, peer: PeerKey, block: BlockInfo) -> bool {
         let download = self.downloads.get(block.piece());
@@ -235,11 +242,29 @@ impl Picker {
         {
             return Some(current);
         }
+        if peer.is_on_parole
+            && let Some(piece) = self.own_piece(peer)
+        {
+            return Some(piece);
+        }
         // What was begun is completed first: only whole pieces can be traded (S-22).
         let found = self.left_over(peer, blame).or_else(|| self.start_piece(peer));
         found.or_else(|| self.shared_piece(peer)).inspect(|&piece| {
             self.downloads.offer_lead(piece, peer.key);
         })
+    }
+
+    /// A piece that the peer leads, or a new one that is to come from it alone.
+    fn own_piece(&mut self, peer: &mut PickerPeer<'_>) -> Option<PieceIndex> {
+        let led = self.downloads.led_by(peer.key).filter(|&piece| peer.may_have(piece)).min();
+        if led.is_some() {
+            return led;
+        }
+        let piece = self.start_piece(peer)?;
+        if let Some(download) = self.downloads.get_mut(piece) {
+            download.single_source = true;
+        }
+        Some(piece)
     }
 
     /// The first piece of which others have left something for this peer: what it leads itself, what
@@ -308,15 +333,13 @@ impl Picker {
         Arrival::Accepted { other, is_last }
     }
 
-    /// The piece is right and on the disk. Gives whether that is news.
-    pub(crate) fn verified(&mut self, piece: PieceIndex) -> bool {
+    /// The piece is right and on the disk. If that is news, gives who sent all of it, if one peer did.
+    pub(crate) fn verified(&mut self, piece: PieceIndex) -> Option<Sender> {
         // A driver may speak of a piece twice, or of one that failed meanwhile.
-        if !self.downloads.is_verifying(piece) {
-            return false;
-        }
+        let sender = self.downloads.sole_sender(piece)?;
         self.downloads.remove(piece);
         if !self.have.insert(piece) {
-            return false;
+            return None;
         }
         let length = u64::from(self.geometry.payload_length(piece));
         self.have_bytes += length;
@@ -326,7 +349,7 @@ impl Picker {
             // The list is bounded, and each piece is verified once.
             self.urgent.retain(|urgent| *urgent != piece);
         }
-        true
+        Some(sender)
     }
 
     /// The piece is wrong, or could not be stored. Gives who sent its blocks, if it was awaited.

@@ -44,6 +44,8 @@ pub(crate) struct Candidate {
     pub(crate) known_as: Option<WireInfoHash>,
     /// Visits that came to nothing since it proved useful.
     pub(crate) failures: u32,
+    /// Since when it was not tried because somebody says that he is there.
+    pub(crate) claimed_since: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -53,6 +55,7 @@ struct Entry {
     state: State,
     is_seed: bool,
     known_as: Option<WireInfoHash>,
+    claimed_since: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -135,8 +138,14 @@ impl PeerBook {
             self.refused += 1;
             return false;
         }
-        let entry =
-            Entry { source, failures: 0, state: State::Busy, is_seed: false, known_as: None };
+        let entry = Entry {
+            source,
+            failures: 0,
+            state: State::Busy,
+            is_seed: false,
+            known_as: None,
+            claimed_since: None,
+        };
         self.entries.insert(address, entry);
         self.exchanged += usize::from(source == PeerSource::Exchange);
         self.wait(address, now);
@@ -169,9 +178,10 @@ impl PeerBook {
             let Some(entry) = self.entries.get(&address) else { continue };
             // Another address of its host may have been banned since it was told.
             let is_banned = self.bans.has_address(address);
-            if !is_banned && !(drop_seeds && entry.is_seed) {
-                let Entry { source, known_as, failures, .. } = *entry;
-                return Some(Candidate { address, source, known_as, failures });
+            let is_unwanted = is_banned || (drop_seeds && entry.is_seed);
+            if !is_unwanted {
+                let Entry { source, known_as, failures, claimed_since, .. } = *entry;
+                return Some(Candidate { address, source, known_as, failures, claimed_since });
             }
             self.remove(address);
         }
@@ -184,9 +194,22 @@ impl PeerBook {
         ready.or_else(|| self.queue.first().map(|(at, ..)| *at))
     }
 
+    /// An address that was to be tried can be in a moment.
+    pub(crate) fn put_back(&mut self, now: Instant, address: SocketAddr) {
+        self.wait(canonical(address), now);
+    }
+
     /// An address that was to be tried cannot be for now.
     pub(crate) fn put_off(&mut self, now: Instant, address: SocketAddr) {
         self.wait(canonical(address), now + PUT_OFF);
+    }
+
+    /// Somebody says that he is at an address that was to be tried.
+    pub(crate) fn put_off_as_claimed(&mut self, now: Instant, address: SocketAddr) {
+        if let Some(entry) = self.entries.get_mut(&canonical(address)) {
+            entry.claimed_since.get_or_insert(now);
+        }
+        self.put_off(now, address);
     }
 
     /// A peer came to us: it is busy, and its address is not tried.
@@ -204,6 +227,7 @@ impl PeerBook {
         let Some(entry) = self.entries.get_mut(&address) else { return };
         // A visit that ends at once is as good as a refusal, and must not be repeated each second.
         entry.failures += 1;
+        entry.claimed_since = None;
         let (failures, source) = (entry.failures, entry.source);
         if failures >= MAX_FAILURES && source != PeerSource::User {
             self.remove(address);
@@ -220,6 +244,7 @@ impl PeerBook {
             && entry.state == State::Busy
         {
             entry.is_seed = is_seed;
+            entry.claimed_since = None;
             // Each visit that ends is held against it a little, each failure more.
             let wait = RETURN.saturating_mul(1 << entry.failures.min(8));
             entry.failures += 1;

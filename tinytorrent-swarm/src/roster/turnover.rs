@@ -1,12 +1,13 @@
 //! Places that go from those who make no use of them to those who wait.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::network::{Host, Network};
 use crate::PeerKey;
 use crate::peer::{Contact, Peer};
-use crate::peers::Peers;
+use crate::peers::{Peers, Pending};
 
 /// The turnover of connections while all places are taken. Peers that give nothing make room, the
 /// slowest of those who have most places first, so that whoever fills all places with promises has to
@@ -29,7 +30,7 @@ pub(crate) enum Need {
 }
 
 /// Nobody has given anything for this time: those that do not give go quickly.
-const HUNGER: Duration = Duration::from_secs(5);
+const HUNGER: Duration = Duration::from_secs(4);
 
 /// Time in which a peer has to give something, or to make use of us, while others do.
 const GRACE: Duration = Duration::from_secs(30);
@@ -45,7 +46,7 @@ const GRACE_OF_STRANGERS: Duration = Duration::from_secs(2);
 const PACE: Duration = Duration::from_secs(10);
 
 /// The same, while nobody does.
-const HUNGRY_PACE: Duration = Duration::from_millis(100);
+const HUNGRY_PACE: Duration = Duration::from_millis(50);
 
 /// Time to the next look, if all peers are worth their places.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -70,20 +71,29 @@ impl Turnover {
         self.next
     }
 
-    /// The connection that has to make room for another, if there is one and it is time.
-    pub(super) fn victim(&mut self, now: Instant, peers: &Peers, need: Need) -> Option<PeerKey> {
-        let crowds = Crowds::of(peers.contacts());
-        if let Some(stranger) = slowest_stranger(now, peers, &crowds) {
+    /// The connection that has to make room for one with this address, if there is one and it is time.
+    /// `among` are those that it may take the place of.
+    pub(super) fn victim(
+        &mut self,
+        now: Instant,
+        peers: &Peers,
+        need: Need,
+        address: SocketAddr,
+        among: impl Fn(&Contact) -> bool,
+    ) -> Option<PeerKey> {
+        if let Some(stranger) = slowest_stranger(now, peers, address, &among) {
             return Some(stranger);
         }
         if now < self.next {
             return None;
         }
+        let crowds = Crowds::of(peers.contacts());
         let is_hungry = need == Need::Gifts && self.is_hungry(now);
-        let is_idle = |peer: &&Peer| is_idle(now, peer, need, is_hungry);
+        let is_idle = |peer: &&Peer| among(&peer.contact) && is_idle(now, peer, need, is_hungry);
         let victim = peers.iter().filter(is_idle).max_by_key(|peer| {
             let idle_since = peer.used_at().unwrap_or(peer.joined);
-            (crowds.around(&peer.contact), now.saturating_duration_since(idle_since), peer.key)
+            let crowd = crowds.around(peer.contact.address);
+            (crowd, now.saturating_duration_since(idle_since), peer.key)
         });
         let pace = if is_hungry { HUNGRY_PACE } else { PACE };
         self.next = now + if victim.is_some() { pace } else { LOOK_AGAIN };
@@ -111,17 +121,25 @@ fn is_idle(now: Instant, peer: &Peer, need: Need, is_hungry: bool) -> bool {
     }
 }
 
-/// The connection that came in and has shaken hands for the longest time, of the greediest host.
-fn slowest_stranger(now: Instant, peers: &Peers, crowds: &Crowds) -> Option<PeerKey> {
-    let pending = peers.pending().filter(|(_, pending)| {
-        pending.contact.is_incoming && now >= pending.since() + GRACE_OF_STRANGERS
+/// The connection that came in and has not shaken hands for the longest time, of the host with most such
+/// ones. It has its time, unless the host of the newcomer has fewer.
+fn slowest_stranger(
+    now: Instant,
+    peers: &Peers,
+    newcomer: SocketAddr,
+    among: impl Fn(&Contact) -> bool,
+) -> Option<PeerKey> {
+    let strangers = || peers.pending().filter(|(_, pending)| pending.contact.is_incoming);
+    let crowds = Crowds::of(strangers().map(|(_, pending)| &pending.contact));
+    let (networks, hosts) = crowds.around(newcomer);
+    let modest = (networks + 1, hosts + 1);
+    let slow = strangers().filter(|(_, Pending { contact, .. })| among(contact));
+    let slow = slow.map(|(key, pending)| {
+        let age = now.saturating_duration_since(pending.since());
+        (crowds.around(pending.contact.address), age, key)
     });
-    pending
-        .max_by_key(|(key, pending)| {
-            let age = now.saturating_duration_since(pending.since());
-            (crowds.around(&pending.contact), age, *key)
-        })
-        .map(|(key, _)| key)
+    let slow = slow.filter(|(crowd, age, _)| *age >= GRACE_OF_STRANGERS || *crowd > modest);
+    slow.max().map(|(.., key)| key)
 }
 
 /// The number of connections that each host and network has.
@@ -141,9 +159,9 @@ impl Crowds {
         crowds
     }
 
-    /// Connections to the network and the host of this one.
-    fn around(&self, contact: &Contact) -> (usize, usize) {
-        let ip = contact.address.ip();
+    /// Connections to the network and the host of this address.
+    fn around(&self, address: SocketAddr) -> (usize, usize) {
+        let ip = address.ip();
         let count = |found: Option<&usize>| found.copied().unwrap_or_default();
         (count(self.networks.get(&Network::of(ip))), count(self.hosts.get(&Host::of(ip))))
     }
@@ -151,8 +169,6 @@ impl Crowds {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
     use super::*;
     use crate::peer::testing::peer;
 
@@ -167,6 +183,10 @@ mod tests {
         }))
     }
 
+    fn newcomer() -> SocketAddr {
+        SocketAddr::from(([99, 0, 0, 1], 1))
+    }
+
     fn gives(peers: &mut Peers, slot: usize, now: Instant) {
         peers.iter_mut().nth(slot).unwrap().pipeline.note_block(now, 1);
     }
@@ -179,10 +199,18 @@ mod tests {
         let now = start + GRACE;
         gives(&mut peers, 0, now - SECOND);
         turnover.note_gift(now - SECOND);
-        assert_eq!(turnover.victim(start, &peers, Need::Gifts), None, "it has its time");
-        let victim = turnover.victim(now, &peers, Need::Gifts).unwrap();
+        assert_eq!(
+            turnover.victim(start, &peers, Need::Gifts, newcomer(), |_| true),
+            None,
+            "it has its time"
+        );
+        let victim = turnover.victim(now, &peers, Need::Gifts, newcomer(), |_| true).unwrap();
         assert_eq!(victim.slot(), 1);
-        assert_eq!(turnover.victim(now + SECOND, &peers, Need::Gifts), None, "one at a time");
+        assert_eq!(
+            turnover.victim(now + SECOND, &peers, Need::Gifts, newcomer(), |_| true),
+            None,
+            "one at a time"
+        );
     }
 
     #[test]
@@ -190,10 +218,14 @@ mod tests {
         let start = Instant::now();
         let peers = crowd(start, &[[1, 1, 1, 1]]);
         let mut turnover = Turnover::new(start);
-        assert_eq!(turnover.victim(start + HUNGER, &peers, Need::Gifts), None, "it chokes us");
+        assert_eq!(
+            turnover.victim(start + HUNGER, &peers, Need::Gifts, newcomer(), |_| true),
+            None,
+            "it chokes us"
+        );
         assert_eq!(turnover.next(), start + HUNGER + LOOK_AGAIN);
         let later = start + GRACE_OF_CHOKERS;
-        assert!(turnover.victim(later, &peers, Need::Gifts).is_some());
+        assert!(turnover.victim(later, &peers, Need::Gifts, newcomer(), |_| true).is_some());
         assert_eq!(turnover.next(), later + HUNGRY_PACE);
     }
 
@@ -202,7 +234,9 @@ mod tests {
         let start = Instant::now();
         let hosts = [[9, 1, 1, 1], [2, 2, 2, 1], [2, 2, 2, 2], [2, 2, 2, 2], [9, 1, 2, 1]];
         let peers = crowd(start, &hosts);
-        let victim = Turnover::new(start).victim(start + GRACE, &peers, Need::Gifts).unwrap();
+        let victim = Turnover::new(start)
+            .victim(start + GRACE, &peers, Need::Gifts, newcomer(), |_| true)
+            .unwrap();
         assert_eq!(hosts[victim.slot()], [2, 2, 2, 2]);
     }
 
@@ -213,6 +247,12 @@ mod tests {
         let waiting = peers.iter_mut().next().unwrap();
         waiting.session.handle_received(&tinytorrent_wire::Message::Interested).unwrap();
         let mut turnover = Turnover::new(start);
-        assert_eq!(turnover.victim(start + GRACE, &peers, Need::Nothing).unwrap().slot(), 1);
+        assert_eq!(
+            turnover
+                .victim(start + GRACE, &peers, Need::Nothing, newcomer(), |_| true)
+                .unwrap()
+                .slot(),
+            1
+        );
     }
 }

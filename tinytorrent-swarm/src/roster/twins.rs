@@ -7,10 +7,9 @@
 //! the same end.
 //!
 //! Every client keeps one of two, by a rule of its own: libtorrent compares listen ports, or ids where
-//! it cannot tell the hosts to be one; transmission keeps what it had first. If both ends choose at
-//! once by different rules, both connections go. So the other end may choose first, and two ends that
-//! wait for each other choose the same one after a while. Clients of our own make need not wait: see
-//! [`proof`].
+//! it cannot tell the hosts to be one; transmission keeps what it had first. Others are left to choose, as
+//! both connections would go if both ends chose at once by different rules. Clients of our own make prove
+//! that two connections are to one peer, and choose the same: see [`proof`].
 
 pub(super) mod proof;
 
@@ -22,8 +21,7 @@ use crate::PeerKey;
 use crate::peer::Peer;
 use crate::peers::Peers;
 
-/// Time that the other end may take to choose: a few round trips of the slowest links. Others do it
-/// as soon as they see both. In this time, a peer that is asked for something gives it.
+/// Time in which a peer that is asked for something gives it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Connections that were made at the same time come to be within this time. A later one has to go,
@@ -41,37 +39,19 @@ pub(super) fn greeted(now: Instant, peers: &mut Peers, key: PeerKey) {
 
 /// The connections to leave, if it is time to choose between this one and those that may be to the same
 /// peer.
-pub(super) fn choose(
-    now: Instant,
-    peers: &mut Peers,
-    key: PeerKey,
-    our_id: PeerId,
-) -> Vec<PeerKey> {
+pub(super) fn choose(now: Instant, peers: &mut Peers, key: PeerKey) -> Vec<PeerKey> {
     let timing = peers.get_mut(key).map(|peer| &mut peer.timing);
     let is_time = timing.and_then(|timing| timing.choose_at.take_if(|at| *at <= now));
     let Some(peer) = peers.get(key).filter(|_| is_time.is_some()) else { return Vec::new() };
-    let mut losers: Vec<_> =
-        twins_of(peers, key).filter_map(|twin| loser(now, peer, twin, our_id)).collect();
-    // It may lose to one and win over another: once it goes, the others stay.
-    if losers.contains(&key) {
-        losers = vec![key];
-    }
-    losers
-}
-
-/// The one of two connections that goes; none if payload moves over both and the peer may well want
-/// both.
-fn loser(now: Instant, one: &Peer, other: &Peer, our_id: PeerId) -> Option<PeerKey> {
     let is_used = |peer: &Peer| peer.used_at().is_some_and(|at| now < at + 2 * PATIENCE);
-    match (is_used(one), is_used(other)) {
-        (true, false) => Some(other.key),
-        (false, true) => Some(one.key),
-        (is_used, _) if one.contact.is_incoming == other.contact.is_incoming => {
-            // A peer that lost its connection makes a new one, and the old one is silent.
-            let silent = [one, other].into_iter().min_by_key(|peer| peer.timing.last_received)?;
-            (!is_used).then_some(silent.key)
-        }
-        (..) => Some(later_or_lower(one, other, our_id)),
+    if is_used(peer) {
+        let unused = twins_of(peers, key).filter(|twin| !is_used(twin));
+        unused.map(|twin| twin.key).collect()
+    } else if twins_of(peers, key).any(is_used) {
+        vec![key]
+    } else {
+        // Nothing is lost by either: if a place is needed, those that give nothing make room.
+        Vec::new()
     }
 }
 
@@ -132,50 +112,41 @@ mod tests {
     }
 
     #[test]
-    fn the_other_end_chooses_first_and_the_lower_id_loses_then() {
-        for (id, loser) in [(10, 1), (90, 0)] {
-            let now = Instant::now();
-            let (mut peers, keys) = twins(now, id, [false, true]);
-            assert_eq!(choose(now, &mut peers, keys[1], OUR_ID), [], "not yet");
-            let later = now + PATIENCE;
-            assert_eq!(choose(later, &mut peers, keys[1], OUR_ID), [keys[loser]]);
-            assert_eq!(choose(later, &mut peers, keys[1], OUR_ID), [], "once");
-        }
-    }
-
-    #[test]
-    fn a_later_connection_goes_whoever_made_it() {
+    fn of_two_that_are_proven_that_of_the_lower_id_goes_and_a_later_one_always() {
         let now = Instant::now();
+        for (id, loser) in [(10, 1), (90, 0)] {
+            let (peers, keys) = twins(now, id, [false, true]);
+            assert_eq!(proven(&peers, keys[0], keys[1], OUR_ID), Some(keys[loser]));
+        }
         for late in 0..2 {
             let (mut peers, keys) = twins(now, 10, [false, true]);
             peers.get_mut(keys[late]).unwrap().joined = now + AT_ONCE;
-            assert_eq!(choose(now + PATIENCE, &mut peers, keys[1], OUR_ID), [keys[late]]);
+            assert_eq!(proven(&peers, keys[0], keys[1], OUR_ID), Some(keys[late]));
         }
     }
 
     #[test]
     fn a_connection_that_gives_is_not_closed_for_one_that_does_not() {
         let now = Instant::now();
-        for (id, giving, directions) in [
-            (10, 1, [false, true]),
-            (90, 0, [false, true]),
-            (10, 0, [true, true]),
-            (10, 1, [true, true]),
-        ] {
-            let (mut peers, keys) = twins(now, id, directions);
+        for (giving, directions) in
+            [(1, [false, true]), (0, [false, true]), (0, [true, true]), (1, [true, true])]
+        {
+            let (mut peers, keys) = twins(now, 10, directions);
             peers.get_mut(keys[giving]).unwrap().pipeline.note_block(now + PATIENCE / 2, 1);
-            assert_eq!(choose(now + PATIENCE, &mut peers, keys[1], OUR_ID), [keys[1 - giving]]);
+            assert_eq!(choose(now, &mut peers, keys[1]), [], "not yet");
+            assert_eq!(choose(now + PATIENCE, &mut peers, keys[1]), [keys[1 - giving]]);
+            assert_eq!(choose(now + PATIENCE, &mut peers, keys[1]), [], "once");
         }
     }
 
     #[test]
-    fn of_two_that_came_in_the_silent_one_goes_and_two_that_give_stay() {
+    fn two_that_are_used_stay_and_so_do_two_that_are_not() {
         let now = Instant::now();
-        let (mut peers, keys) = twins(now, 10, [true, true]);
-        peers.get_mut(keys[1]).unwrap().timing.last_received += PATIENCE;
-        assert_eq!(choose(now + PATIENCE, &mut peers, keys[1], OUR_ID), [keys[0]]);
-        let (mut peers, keys) = twins(now, 10, [true, true]);
-        peers.iter_mut().for_each(|peer| peer.pipeline.note_block(now + PATIENCE / 2, 1));
-        assert_eq!(choose(now + PATIENCE, &mut peers, keys[1], OUR_ID), []);
+        for are_used in [true, false] {
+            let (mut peers, keys) = twins(now, 10, [false, true]);
+            let used = peers.iter_mut().filter(|_| are_used);
+            used.for_each(|peer| peer.pipeline.note_block(now + PATIENCE / 2, 1));
+            assert_eq!(choose(now + PATIENCE, &mut peers, keys[1]), []);
+        }
     }
 }

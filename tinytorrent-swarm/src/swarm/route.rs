@@ -80,9 +80,8 @@ impl Swarm {
             return;
         }
         let (now, need) = (self.now, self.need());
-        loop {
-            self.roster.dial(now, &mut self.peers, &mut self.out, need);
-            let Some((key, reason)) = self.roster.obstacle(now, &self.peers, need) else { break };
+        while let Some((key, reason)) = self.roster.dial(now, &mut self.peers, &mut self.out, need)
+        {
             self.part(key, reason);
         }
         // The schedule keeps to what trackers allow, however often this is said.
@@ -414,9 +413,10 @@ impl Swarm {
         }
     }
 
-    pub(super) fn on_piece_failed(&mut self, piece: PieceIndex, digests: Vec<BlockDigest>) {
+    pub(super) fn on_piece_failed(&mut self, piece: PieceIndex, digests: &[BlockDigest]) {
         let Some(picker) = self.stage.picker_mut() else { return };
-        let guilty = self.download.on_failed(picker, &mut self.out, piece, digests);
+        let (peers, out) = (&mut self.peers, &mut self.out);
+        let guilty = self.download.on_failed(peers, picker, out, piece, digests);
         guilty.into_iter().for_each(|guilty| self.ban(guilty, Some(piece)));
     }
 
