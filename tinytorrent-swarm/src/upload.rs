@@ -2,6 +2,7 @@
 
 mod choke;
 mod rounds;
+mod turns;
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -13,6 +14,7 @@ use tinytorrent_wire::{Message, Request};
 
 use self::choke::Applicant;
 use self::rounds::Rounds;
+use self::turns::{Seat, Turns};
 use crate::PeerKey;
 use crate::config::Config;
 use crate::contract::Action;
@@ -27,6 +29,7 @@ use crate::rate::RateMeter;
 pub(crate) struct Upload {
     slots: usize,
     rounds: Rounds,
+    turns: Turns,
     limit: Limiter,
     /// Peers that wait for the limit, each once.
     line: VecDeque<PeerKey>,
@@ -39,6 +42,7 @@ impl Upload {
         Self {
             slots: config.upload_slots,
             rounds: Rounds::new(now),
+            turns: Turns::default(),
             limit: Limiter::new(config.upload_limit),
             line: VecDeque::new(),
             meter: RateMeter::new(),
@@ -97,8 +101,16 @@ impl Upload {
         self.serve_waiting(now, peers, out);
     }
 
+    /// A peer has come. It takes its turn behind those who waited since its host had the last one.
+    pub(crate) fn join(&self, peer: &mut Peer) {
+        peer.serving.slot.inherit(self.turns.last(&peer.contact));
+    }
+
     /// A peer is gone. Returns true if its slot is free.
-    pub(crate) fn forget(&mut self, peer: &Peer) -> bool {
+    pub(crate) fn forget(&mut self, now: Instant, peer: &Peer) -> bool {
+        if peer.serving.slot.is_held() {
+            self.turns.note(now, &peer.contact);
+        }
         // The line is walked only for a peer that stands in it.
         if peer.serving.is_waiting {
             self.line.retain(|&waiting| waiting != peer.key);
@@ -108,22 +120,30 @@ impl Upload {
 
     /// A peer wants nothing of ours any more: its slot is free.
     pub(crate) fn on_not_interested(&mut self, now: Instant, peer: &mut Peer, out: &mut Outbox) {
-        choke(now, peer, out);
+        self.choke(now, peer, out);
     }
 
     /// Gives free slots to those who wait longest, without waiting for the next round.
     pub(crate) fn fill_slots(&mut self, now: Instant, peers: &mut Peers, out: &mut Outbox) {
         let interested = || peers.iter().filter(|peer| peer.is_interested());
-        let served = interested().filter(|peer| peer.serving.slot.is_held()).count();
-        let waits = |peer: &&Peer| !peer.serving.slot.is_held();
-        let mut waiting: Vec<_> = interested()
-            .filter(waits)
-            .map(|peer| (peer.serving.slot.taken_at(), peer.joined, peer.key))
+        let (held, waiting): (Vec<_>, Vec<_>) =
+            interested().partition(|peer| peer.serving.slot.is_held());
+        let mut seats: Vec<Seat> =
+            held.iter().map(|peer| Seat::of(peer.key, &peer.contact)).collect();
+        let mut waiting: Vec<_> = waiting
+            .iter()
+            .map(|peer| {
+                let slot = &peer.serving.slot;
+                ((slot.taken_at(), peer.joined, peer.key), Seat::of(peer.key, &peer.contact))
+            })
             .collect();
-        // Who never had a slot comes first, then who lost one longest ago.
-        waiting.sort_unstable();
-        let free = self.slots.saturating_sub(served).min(waiting.len());
-        for (.., key) in waiting.drain(..free) {
+        while seats.len() < self.slots && !waiting.is_empty() {
+            // Hosts with the fewest slots come first; then who never had one, or lost it longest ago.
+            let held_by = |seat: &Seat| seats.iter().filter(|held| *held == seat).count();
+            let order = |at: &usize| (held_by(&waiting[*at].1), waiting[*at].0);
+            let Some(next) = (0..waiting.len()).min_by_key(order) else { break };
+            let ((.., key), seat) = waiting.swap_remove(next);
+            seats.push(seat);
             if let Some(peer) = peers.get_mut(key) {
                 unchoke(now, peer, out);
             }
@@ -131,7 +151,7 @@ impl Upload {
         // Those that made nothing of a slot wait for a round, lest slots go to and fro among them.
         let may_ask = |key| peers.get(key).is_some_and(|p| p.serving.slot.wasted_at().is_none());
         // Otherwise nobody would gain by the look.
-        let is_wanted = waiting.iter().any(|&(.., key)| may_ask(key));
+        let is_wanted = waiting.iter().any(|&((.., key), _)| may_ask(key));
         self.rounds.look_for_unused(now, is_wanted);
         self.wake_rounds(now, peers);
     }
@@ -143,7 +163,7 @@ impl Upload {
     /// Others wait: slots go from peers that ask for nothing to those who may.
     fn take_unused_slots(&mut self, now: Instant, peers: &mut Peers, out: &mut Outbox) {
         for peer in peers.iter_mut().filter(|peer| peer.wastes_slot(now)) {
-            choke(now, peer, out);
+            self.choke(now, peer, out);
         }
         self.fill_slots(now, peers, out);
     }
@@ -162,6 +182,8 @@ impl Upload {
             .filter(|peer| peer.is_interested())
             .map(|peer| Applicant {
                 key: peer.key,
+                seat: Seat::of(peer.key, &peer.contact),
+                is_known: self.turns.last(&peer.contact).is_some(),
                 gives: peer.pipeline.pace.bytes_per_second(now),
                 is_snubbing: peer.pipeline.is_snubbing(),
                 slot: peer.serving.slot,
@@ -183,7 +205,7 @@ impl Upload {
             if choice.unchoked.contains(&peer.key) {
                 unchoke(now, peer, out);
             } else {
-                choke(now, peer, out);
+                self.choke(now, peer, out);
             }
         }
         self.wake_rounds(now, peers);
@@ -287,6 +309,22 @@ impl Upload {
         }
     }
 
+    /// Takes the slot of a peer that has one.
+    fn choke(&mut self, now: Instant, peer: &mut Peer, out: &mut Outbox) {
+        if !peer.serving.slot.is_held() {
+            return;
+        }
+        peer.serving.slot.take(now);
+        self.turns.note(now, &peer.contact);
+        // BEP 6: choke first, then reject each request that waits. BEP 3: they are void.
+        out.send(now, peer, Message::Choke);
+        // Sending takes each of them out of the session, which the list is read from.
+        let lost: Vec<Request> = peer.session.requests_to_reject().collect();
+        for request in lost {
+            out.send(now, peer, Message::Reject(request));
+        }
+    }
+
     pub(crate) fn check_invariants(&self, peers: &Peers) {
         let mut waiting: Vec<_> =
             peers.iter().filter(|peer| peer.serving.is_waiting).map(|peer| peer.key).collect();
@@ -297,21 +335,6 @@ impl Upload {
         for peer in peers.iter() {
             assert_eq!(peer.serving.slot.is_held(), !peer.is_choked());
         }
-    }
-}
-
-/// Takes the slot of a peer that has one.
-fn choke(now: Instant, peer: &mut Peer, out: &mut Outbox) {
-    if !peer.serving.slot.is_held() {
-        return;
-    }
-    peer.serving.slot.take(now);
-    // BEP 6: choke first, then reject each request that waits. BEP 3: they are void.
-    out.send(now, peer, Message::Choke);
-    // Sending takes each of them out of the session, which the list is read from.
-    let lost: Vec<Request> = peer.session.requests_to_reject().collect();
-    for request in lost {
-        out.send(now, peer, Message::Reject(request));
     }
 }
 

@@ -38,6 +38,11 @@ impl Slot {
         self.wasted
     }
 
+    /// Another connection of the same host lost its last slot then.
+    pub(crate) fn inherit(&mut self, taken: Option<Instant>) {
+        self.taken = self.taken.max(taken);
+    }
+
     pub(crate) fn give(&mut self, now: Instant) {
         self.given = Some(now);
     }

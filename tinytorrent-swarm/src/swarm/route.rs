@@ -106,6 +106,7 @@ impl Swarm {
         };
         let Some(peer) = self.peers.promote(now, key, id, session) else { return };
         self.download.add_partial(peer);
+        self.upload.join(peer);
         self.out.tell(Event::PeerJoined { peer: key, address, id });
         if let Some(picker) = self.stage.picker() {
             // Nothing was said yet that could be wrong.
@@ -175,7 +176,7 @@ impl Swarm {
         self.stage.remove_peer(key);
         let mut has_slot = false;
         if let Gone::Live(peer) = &mut gone {
-            has_slot = self.upload.forget(peer);
+            has_slot = self.upload.forget(now, peer);
             if let Some(picker) = self.stage.picker_mut() {
                 self.download.forget(peer, picker);
             }

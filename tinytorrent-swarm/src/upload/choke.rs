@@ -1,8 +1,10 @@
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
 use rand::{Rng, RngExt};
 
+use super::turns::Seat;
 use crate::PeerKey;
 use crate::peer::Slot;
 
@@ -10,6 +12,10 @@ use crate::peer::Slot;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Applicant {
     pub(crate) key: PeerKey,
+    /// Its host, whose connections take turns together.
+    pub(super) seat: Seat,
+    /// A connection of its host had a slot before.
+    pub(super) is_known: bool,
     /// Bytes a second that it sends us.
     pub(crate) gives: u64,
     /// It has stopped sending us what we asked for.
@@ -43,10 +49,12 @@ pub(crate) fn choose(
     }
     if is_seeding {
         applicants.sort_by_key(|applicant| applicant.turn(now));
+        let applicants = hosts_first(applicants);
         let unchoked = applicants.iter().take(slots).map(|applicant| applicant.key).collect();
         return Choice { unchoked, optimistic: None };
     }
     applicants.sort_by_key(|applicant| applicant.merit(now));
+    let applicants = hosts_first(applicants);
     let regular = slots.saturating_sub(1);
     let mut unchoked: Vec<_> = applicants.iter().take(regular).map(|a| a.key).collect();
     // The optimistic one must not be one that has earned its slot.
@@ -67,27 +75,41 @@ pub(crate) struct Choice {
     pub(crate) optimistic: Option<PeerKey>,
 }
 
-/// One of the others at random; a peer that came lately has three tickets (BEP 3). Those that made
-/// nothing of their last slot have none, while there are others.
+/// The same, those first that are the first ones of their hosts.
+fn hosts_first(applicants: Vec<Applicant>) -> Vec<Applicant> {
+    let mut seen = HashSet::new();
+    let (mut first, mut rest): (Vec<_>, Vec<_>) =
+        applicants.into_iter().partition(|applicant| seen.insert(applicant.seat));
+    first.append(&mut rest);
+    first
+}
+
+/// One of the others at random, each host with the same chance; one that came lately has three tickets
+/// (BEP 3), unless its host was here before. Those that made nothing of their last slot have none, while
+/// there are others.
 fn lottery(
     now: Instant,
     rest: &[Applicant],
     last: Option<PeerKey>,
     chance: &mut impl Rng,
 ) -> Option<PeerKey> {
-    let tickets = |applicant: &&Applicant| {
-        let is_new = now.saturating_duration_since(applicant.joined) < NEW;
-        std::iter::repeat_n(applicant.key, if is_new { 3 } else { 1 })
-    };
     let all = || rest.iter().filter(|applicant| Some(applicant.key) != last);
     let is_for_all = all().all(Applicant::is_idle);
-    let others = || all().filter(|applicant| is_for_all || !applicant.is_idle());
-    let count = others().flat_map(|a| tickets(&a)).count();
+    let others = all().filter(|applicant| is_for_all || !applicant.is_idle());
+    let mut hosts: BTreeMap<Seat, Vec<&Applicant>> = BTreeMap::new();
+    others.for_each(|applicant| hosts.entry(applicant.seat).or_default().push(applicant));
+    let is_new = |applicant: &&Applicant| {
+        !applicant.is_known && now.saturating_duration_since(applicant.joined) < NEW
+    };
+    let tickets = |of: &Vec<&Applicant>| if of.iter().all(|one| is_new(one)) { 3 } else { 1 };
+    let tickets: Vec<_> =
+        hosts.values().flat_map(|of| std::iter::repeat_n(of, tickets(of))).collect();
     // Nobody else waits: it may as well stay.
-    if count == 0 {
+    if tickets.is_empty() {
         return last.filter(|key| rest.iter().any(|applicant| applicant.key == *key));
     }
-    others().flat_map(|a| tickets(&a)).nth(chance.random_range(0..count))
+    let drawn = tickets[chance.random_range(0..tickets.len())];
+    Some(drawn[chance.random_range(0..drawn.len())].key)
 }
 
 /// How long a peer counts as new.
@@ -125,8 +147,6 @@ impl Applicant {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use rand::SeedableRng;
     use rand::rngs::StdRng;
 
@@ -136,6 +156,8 @@ mod tests {
     fn applicant(slot: u32, gives: u64, now: Instant) -> Applicant {
         Applicant {
             key: PeerKey::new(slot, 0),
+            seat: Seat::Here(PeerKey::new(slot, 0)),
+            is_known: false,
             gives,
             is_snubbing: false,
             slot: Slot::default(),
@@ -234,6 +256,28 @@ mod tests {
         }
         let ratio = f64::from(wins[1]) / f64::from(wins[0]);
         assert!((2.7..3.3).contains(&ratio), "{ratio}");
+    }
+
+    /// Sixteen connections of one host, which are new at any time, and one of another.
+    fn crowd_and_other(now: Instant) -> Vec<Applicant> {
+        let mut all: Vec<_> = (0..17).map(|n| applicant(n, 0, now)).collect();
+        for one in &mut all[..16] {
+            one.seat = Seat::Host(crate::roster::Host::of([9, 9, 9, 9].into()));
+        }
+        all
+    }
+
+    #[test]
+    fn one_host_with_many_connections_leaves_the_others_their_turns() {
+        let (now, mut chance) = (Instant::now(), StdRng::seed_from_u64(1));
+        let all = crowd_and_other(now);
+        for is_seeding in [true, false] {
+            let choice = choose(now, all.clone(), 4, is_seeding, None, true, &mut chance);
+            assert!(choice.unchoked.contains(&all[16].key), "{choice:?}");
+        }
+        let wins =
+            (0..1_000).filter(|_| lottery(now, &all, None, &mut chance) == Some(all[16].key));
+        assert!((400..600).contains(&wins.count()), "each host has the same chance");
     }
 
     #[test]

@@ -144,7 +144,7 @@ fn a_peer_that_leaves_gives_its_slot_and_its_place_in_the_line_back() {
     assert_eq!(scene.upload.line.len(), 1);
     let key = scene.key(0);
     let Some(crate::peers::Gone::Live(peer)) = scene.peers.remove(key) else { panic!() };
-    assert!(scene.upload.forget(&peer));
+    assert!(scene.upload.forget(scene.now, &peer));
     scene.upload.check_invariants(&scene.peers);
 }
 
