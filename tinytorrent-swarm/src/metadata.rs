@@ -33,7 +33,7 @@ const SPARE_BLOCKS: u64 = 8;
 impl MetadataFetch {
     pub(crate) fn new(max_size: u32) -> Self {
         let mut limits = Config::default();
-        limits.max_size(max_size);
+        limits.max_size(max_size).memory(2 * u64::from(max_size));
         Self { assembly: MetadataAssembly::new(limits), checking: None }
     }
 
@@ -91,11 +91,11 @@ impl MetadataFetch {
 
     /// Hands what is complete to somebody who can hash it.
     fn check(&mut self, out: &mut Outbox) {
-        // One copy with the hasher bounds the memory, however many sizes peers name.
+        // One at a time, however many sizes peers name.
         if self.checking.is_none()
-            && let Some(complete) = self.assembly.poll_complete()
+            && let Some(mut complete) = self.assembly.poll_complete()
         {
-            let info = Bytes::copy_from_slice(&complete.bytes);
+            let info = Bytes::from(std::mem::take(&mut complete.bytes));
             self.checking = Some(complete);
             out.act(Action::CheckMetadata { info });
         }

@@ -5,12 +5,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
 use tinytorrent_sim::{Behaviour, World, peer_id};
 use tinytorrent_swarm::Config;
-use tinytorrent_types::Geometry;
+use tinytorrent_types::{Bitfield, Geometry};
 
 /// Crowds to draw: a few, or many where the code is optimized.
 const CROWDS: u64 = if cfg!(debug_assertions) { 20 } else { 1_000 };
@@ -39,6 +40,8 @@ enum Attack {
     TakesNameAndAddress,
     /// Connects so often, and does not shake hands.
     Knocks(Duration),
+    /// Says that the metadata has this length, and sends so much of something.
+    NamesSize(u32),
 }
 
 /// The addresses that attackers have.
@@ -115,9 +118,14 @@ impl Crowd {
             config.needs_metadata(self.is_link);
         });
         if !self.is_link {
-            world.ready(leech, tinytorrent_types::Bitfield::new(self.geometry.piece_count()));
+            world.ready(leech, Bitfield::new(self.geometry.piece_count()));
         }
-        let seed = self.add(&mut world, SocketAddr::from(([30, 0, 0, 1], 6881)), |_| {});
+        let seed = self.add(
+            &mut world,
+            SocketAddr::from(([30, 0, 0, 1], 6881)),
+            tinytorrent_sim::info(),
+            |_| {},
+        );
         assert_eq!(seed, SEED);
         let mut told = Vec::new();
         for (at, (attack, address)) in attackers.iter().enumerate() {
@@ -138,12 +146,20 @@ impl Crowd {
     }
 
     /// Adds a node that has everything.
-    fn add(&self, world: &mut World, address: SocketAddr, tune: impl FnOnce(&mut Config)) -> usize {
-        let node = world.add(self.geometry.clone(), "all", |config| {
+    fn add(
+        &self,
+        world: &mut World,
+        address: SocketAddr,
+        info: Bytes,
+        tune: impl FnOnce(&mut Config),
+    ) -> usize {
+        let node = world.add_unready(self.geometry.clone(), |config| {
             config.exchange(false);
             tune(config);
         });
         world.nodes[node].address = address;
+        world.nodes[node].info = info;
+        world.ready(node, Bitfield::full(self.geometry.piece_count()));
         node
     }
 
@@ -161,13 +177,17 @@ impl Crowd {
                 return None;
             }
             Attack::Behaves(behaviour) => (behaviour, None),
-            Attack::Chokes => (Behaviour::Honest, None),
+            Attack::Chokes | Attack::NamesSize(_) => (Behaviour::Honest, None),
             Attack::TakesName | Attack::TakesNameAndAddress => {
                 (Behaviour::Stalls, Some(peer_id(SEED)))
             }
         };
-        let node = self.add(world, address, |config| {
-            if let Attack::Chokes = attack {
+        let info = match attack {
+            Attack::NamesSize(size) => Bytes::from(vec![7; size as usize]),
+            _ => tinytorrent_sim::info(),
+        };
+        let node = self.add(world, address, info, |config| {
+            if let Attack::Chokes | Attack::NamesSize(_) = attack {
                 config.upload_slots(0);
             }
         });
@@ -177,10 +197,11 @@ impl Crowd {
 }
 
 fn attack(random: &mut StdRng) -> Attack {
-    match random.random_range(0..6) {
+    match random.random_range(0..7) {
         0 => Attack::Chokes,
         1 => Attack::TakesName,
         2 => Attack::TakesNameAndAddress,
+        6 => Attack::NamesSize(random.random_range(1..4_000_000)),
         3 => Attack::Knocks(Duration::from_micros(500 << random.random_range(0..12))),
         _ => Attack::Behaves(*Behaviour::ATTACKS.choose(random).expect("there are some")),
     }

@@ -1,5 +1,6 @@
 //! Assembly of the info dictionary of a magnet link from several peers (BEP 9).
 
+use std::cmp::Reverse;
 use std::time::Instant;
 
 mod attempt;
@@ -18,8 +19,9 @@ pub const BLOCK_LENGTH: u32 = 16 * 1024;
 /// Peers may disagree about the size, lie about it, or send wrong bytes. The honest ones are heard
 /// all the same:
 ///
-/// - each announced size has an attempt of its own;
-/// - memory grows with the received bytes, not with the announced size;
+/// - each announced size has an attempt of its own, as far as the memory allows; those come first that most
+///   peers announce, then the smaller ones;
+/// - memory grows with the received bytes, not with the announced size, and has a limit;
 /// - when an attempt fails the check against the info-hash, all peers that announced its size are
 ///   suspects. From then on each is tried alone, and one that fails alone is proven guilty;
 /// - requests to a silent peer time out and go to others, and a stalled attempt makes way.
@@ -188,32 +190,44 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
             return self.attempts.get_mut(at);
         }
         // While such bytes are checked, more of the same size are not needed.
-        if self.checking.contains(&(size, only)) || !self.make_room(now) {
+        if self.checking.contains(&(size, only)) || !self.make_room(now, size, only) {
             return None;
         }
         self.attempts.push(Attempt::new(now, size, only, self.config.attempt_timeout));
         self.attempts.last_mut()
     }
 
-    /// Returns true if one more attempt may begin. One whose size no peer announces any more, or that has
-    /// made no progress for long, is dropped for it.
-    fn make_room(&mut self, now: Instant) -> bool {
-        if self.attempts.len() < self.config.max_attempts {
-            return true;
+    /// Returns true if an attempt at this size may begin. Others that are worth less, or slow, are dropped
+    /// for it.
+    fn make_room(&mut self, now: Instant, size: u32, only: Option<P>) -> bool {
+        let memory = self.config.memory.max(self.config.max_size.into());
+        let wanted = self.worth(size, only);
+        loop {
+            let attempts = self.attempts.iter().map(|attempt| attempt.size);
+            let waiting = self.checking.iter().map(|(size, _)| *size);
+            let held: u64 = attempts.chain(waiting).map(u64::from).sum();
+            if held + u64::from(size) <= memory {
+                return true;
+            }
+            let worth = |attempt: &Attempt<P>| self.worth(attempt.size, attempt.only);
+            let droppable = self.attempts.iter().enumerate().filter(|(_, attempt)| {
+                let (supporters, _) = worth(attempt);
+                supporters < wanted.0.max(1)
+                    || attempt.is_slow(now)
+                    || (attempt.received_bytes() == 0 && worth(attempt) < wanted)
+            });
+            let least = droppable.min_by_key(|(_, attempt)| worth(attempt)).map(|(at, _)| at);
+            let Some(least) = least else { return false };
+            self.give_up(now, least);
         }
-        let is_named = |attempt: &Attempt<P>| self.peers.iter().any(|p| p.size == attempt.size);
-        if let Some(at) = self.attempts.iter().position(|attempt| !is_named(attempt)) {
-            self.attempts.swap_remove(at);
-            return true;
-        }
-        let stalest = self.attempts.iter().enumerate().min_by_key(|(_, one)| one.last_progress);
-        let Some((at, stalest)) = stalest else { return false };
-        // A slow but honest peer gets the time of two requests.
-        if now.saturating_duration_since(stalest.last_progress) < 2 * self.config.request_timeout {
-            return false;
-        }
-        self.give_up(now, at);
-        true
+    }
+
+    /// The number of peers that announce a size, and the size, the smaller one being worth more.
+    fn worth(&self, size: u32, only: Option<P>) -> (usize, Reverse<u32>) {
+        let supports = |peer: &&Peer<P>| {
+            peer.size == size && !peer.is_guilty && only.is_none_or(|only| only == peer.key)
+        };
+        (self.peers.iter().filter(supports).count(), Reverse(size))
     }
 
     /// Takes in a `data` message. `total_size` is the size of the whole that it states.
@@ -250,7 +264,7 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
             sender.rests_until = Some(now + self.config.reject_rest);
             return DataOutcome::WrongSize;
         }
-        if !attempt.store(now, peer, block, data) {
+        if !attempt.store(peer, block, data) {
             return DataOutcome::Duplicate;
         }
         self.collect_complete();
@@ -286,8 +300,7 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
             self.complete.clear();
             return Vec::new();
         }
-        // The size of an attempt is a u32.
-        let size = of.bytes.len() as u32;
+        let size = of.size;
         self.checking.retain(|&checked| checked != (size, of.only));
         // Wrong bytes of one peer alone show a liar, and prove nothing against the size.
         if of.contributors.len() > 1 && !self.failed_sizes.contains(&size) {
@@ -322,6 +335,13 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         self.done
     }
 
+    /// Bytes that are held: received blocks, and what waits to be polled.
+    pub fn held_bytes(&self) -> u64 {
+        let received = self.attempts.iter().map(|attempt| u64::from(attempt.received_bytes()));
+        let complete = self.complete.iter().map(|complete| u64::from(complete.size));
+        received.chain(complete).sum()
+    }
+
     /// Received bytes and total bytes of the attempt that has most.
     pub fn progress(&self) -> Option<(u32, u32)> {
         let furthest = self.attempts.iter().max_by_key(|attempt| attempt.received_bytes())?;
@@ -337,10 +357,10 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
                     peer.requests.clear();
                 }
             }
-            let only = attempt.only;
-            self.checking.push((attempt.size, only));
+            let (size, only) = (attempt.size, attempt.only);
+            self.checking.push((size, only));
             let (bytes, contributors) = attempt.into_parts();
-            self.complete.push(Complete { bytes, contributors, only });
+            self.complete.push(Complete { bytes, contributors, size, only });
         }
     }
 

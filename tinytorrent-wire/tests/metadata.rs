@@ -254,7 +254,7 @@ fn a_gone_peers_requests_go_to_another() {
 fn silence_keeps_no_place() {
     let now = start();
     let mut config = Config::default();
-    config.max_attempts(1);
+    config.max_size(10).memory(10);
     let mut assembly = Assembly::new(config);
     assembly.add_peer(now, 1, 7).unwrap();
     assembly.add_peer(now, 2, 8).unwrap();
@@ -262,27 +262,80 @@ fn silence_keeps_no_place() {
     assert_eq!(requests(&mut assembly, now + seconds(10)), [(2, 0)]);
 }
 
-/// The number of attempts is bounded, and stalled ones make way.
-#[test]
-fn stalled_attempts_make_way() {
-    let (now, info) = (start(), info(BLOCK + 1));
+/// An assembly with room for two attempts at 100 blocks, and peers that announce such sizes and send a block
+/// each, now and then.
+fn crowded(now: Instant, peers: u32) -> Assembly {
+    let size = 100 * BLOCK_LENGTH;
     let mut config = Config::default();
-    config.max_attempts(2);
+    config.max_size(2 * size).memory(2 * u64::from(size));
     let mut assembly = Assembly::new(config);
-    // Two liars send one block each and then nothing.
-    for liar in [1, 2] {
-        assembly.add_peer(now, liar, 2 * u64::from(BLOCK_LENGTH) + u64::from(liar)).unwrap();
+    for peer in 0..peers {
+        assembly.add_peer(now, peer, u64::from(size - peer)).unwrap();
     }
-    for (peer, block) in requests(&mut assembly, now) {
-        if block == 0 {
-            assembly.handle_data(now, peer, 0, None, &[0; BLOCK]);
+    assembly
+}
+
+/// sixteen liars that name sixteen sizes do not keep out the one that is right, though each sends
+/// something now and then.
+#[test]
+fn a_size_of_its_own_keeps_no_place_for_long() {
+    let (start, info, honest) = (start(), info(3 * BLOCK), 99);
+    let mut assembly = crowded(start, 16);
+    let mut now = start;
+    // It has a size that is right, and no smaller than theirs.
+    let size = u64::from(100 * BLOCK_LENGTH);
+    let large: Vec<u8> = info.iter().copied().cycle().take(size as usize).collect();
+    assembly.add_peer(now, honest, size).unwrap();
+    while !assembly.is_done() {
+        for (peer, block) in requests(&mut assembly, now) {
+            let data = block_of(&large, block);
+            if peer == honest {
+                assembly.handle_data(now, peer, block, None, data);
+            } else if (now - start).as_secs().is_multiple_of(5) {
+                assembly.handle_data(now, peer, block, None, &vec![1; data.len()]);
+            }
         }
+        verify(&mut assembly, now, &large);
+        now += seconds(1);
+        assert!(now < start + seconds(300), "it is starved");
     }
-    assembly.add_peer(now, 3, info.len() as u64).unwrap();
-    assert!(requests(&mut assembly, now).iter().all(|(peer, _)| *peer != 3), "no room yet");
-    let later = now + seconds(20);
-    let asked = requests(&mut assembly, later);
-    assert!(asked.contains(&(3, 0)) && asked.contains(&(3, 1)), "{asked:?}");
+}
+
+/// The size that most peers announce comes first, and of equals the smaller one.
+#[test]
+fn the_size_that_most_announce_comes_first() {
+    let now = start();
+    let mut assembly = crowded(now, 16);
+    requests(&mut assembly, now);
+    let size = u64::from(100 * BLOCK_LENGTH);
+    for peer in [90, 91] {
+        assembly.add_peer(now, peer, size).unwrap();
+    }
+    let asked = requests(&mut assembly, now);
+    assert!([90, 91].iter().all(|peer| asked.iter().any(|(asked, _)| asked == peer)), "{asked:?}");
+}
+
+/// What all attempts come to has a limit, whatever is announced and sent.
+#[test]
+fn memory_has_a_limit() {
+    let mut now = start();
+    let mut assembly = crowded(now, 60);
+    let mut sent = 0_u64;
+    for _ in 0..100 {
+        now += seconds(1);
+        for (peer, block) in requests(&mut assembly, now) {
+            let length = (100 * BLOCK_LENGTH - peer - block * BLOCK_LENGTH).min(BLOCK_LENGTH);
+            sent += u64::from(length);
+            assembly.handle_data(now, peer, block, None, &vec![1; length as usize]);
+        }
+        assert!(
+            assembly.held_bytes() <= 200 * u64::from(BLOCK_LENGTH),
+            "{}",
+            assembly.held_bytes()
+        );
+        verify(&mut assembly, now, &[]);
+    }
+    assert!(sent > 500 * u64::from(BLOCK_LENGTH), "{sent}");
 }
 
 proptest! {
@@ -349,7 +402,7 @@ proptest! {
 fn sizes_that_nobody_names_any_more_make_way() {
     let (mut now, info) = (start(), info(BLOCK + 7));
     let mut config = Config::default();
-    config.max_attempts(4);
+    config.max_size(20 * BLOCK_LENGTH).memory(22 * u64::from(BLOCK_LENGTH));
     let mut assembly = Assembly::new(config);
     for blocks in 2..20 {
         now += seconds(1);

@@ -101,7 +101,7 @@ fn lottery(
     let is_new = |applicant: &&Applicant| {
         !applicant.is_known && now.saturating_duration_since(applicant.joined) < NEW
     };
-    let tickets = |of: &Vec<&Applicant>| if of.iter().all(|one| is_new(one)) { 3 } else { 1 };
+    let tickets = |of: &Vec<&Applicant>| if of.iter().all(&is_new) { 3 } else { 1 };
     let tickets: Vec<_> =
         hosts.values().flat_map(|of| std::iter::repeat_n(of, tickets(of))).collect();
     // Nobody else waits: it may as well stay.

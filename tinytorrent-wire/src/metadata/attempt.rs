@@ -11,8 +11,7 @@ pub(super) struct Attempt<P> {
     pub(super) only: Option<P>,
     /// The instant at which it is dropped, so that no peer can stall it for ever.
     pub(super) deadline: Instant,
-    /// The instant of the last block, or of the start.
-    pub(super) last_progress: Instant,
+    started: Instant,
     slots: Vec<Slot<P>>,
     missing: usize,
     /// Bytes of the received blocks.
@@ -35,7 +34,7 @@ impl<P: Copy + Eq> Attempt<P> {
             size,
             only,
             deadline: now + timeout,
-            last_progress: now,
+            started: now,
             slots: slots.take(count).collect(),
             missing: count,
             received: 0,
@@ -76,14 +75,13 @@ impl<P: Copy + Eq> Attempt<P> {
     }
 
     /// Stores a block. Returns false if it is there already.
-    pub(super) fn store(&mut self, now: Instant, peer: P, block: u32, bytes: &[u8]) -> bool {
+    pub(super) fn store(&mut self, peer: P, block: u32, bytes: &[u8]) -> bool {
         match self.slots.get_mut(block as usize) {
             Some(slot @ Slot::Missing { .. }) => {
                 *slot = Slot::Received { sender: peer, bytes: bytes.into() };
                 self.missing -= 1;
                 // `block_length` has checked the length, so that the sum is at most the size, a u32.
                 self.received += bytes.len() as u32;
-                self.last_progress = now;
                 true
             }
             _ => false,
@@ -92,6 +90,12 @@ impl<P: Copy + Eq> Attempt<P> {
 
     pub(super) fn is_complete(&self) -> bool {
         self.missing == 0
+    }
+
+    /// Returns true if it has come on slower than the slowest links, for longer than they need to begin.
+    pub(super) fn is_slow(&self, now: Instant) -> bool {
+        let age = now.saturating_duration_since(self.started);
+        age >= START && u64::from(self.received) < age.as_secs() * LEAST_RATE
     }
 
     /// Returns true if no block is here or requested, so that nothing is lost without it.
@@ -119,6 +123,12 @@ impl<P: Copy + Eq> Attempt<P> {
         (whole, contributors)
     }
 }
+
+/// Time in which the first blocks of an attempt have to come, while others wait for its place.
+const START: Duration = Duration::from_secs(10);
+
+/// Bytes a second that an attempt has to come on at, while others wait: half a block.
+const LEAST_RATE: u64 = BLOCK_LENGTH as u64 / 2;
 
 /// Requests in flight for one block at most. Each duplicate answer is waste.
 const MAX_ASKED: usize = 3;

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// - [`request_timeout`](Self::request_timeout): 10 s
 /// - [`reject_rest`](Self::reject_rest): 60 s
 /// - [`attempt_timeout`](Self::attempt_timeout): 5 min
-/// - [`max_attempts`](Self::max_attempts): 8
+/// - [`memory`](Self::memory): 64 MiB
 #[derive(Debug, Clone)]
 pub struct Config {
     pub(super) max_size: u32,
@@ -16,7 +16,7 @@ pub struct Config {
     pub(super) request_timeout: Duration,
     pub(super) reject_rest: Duration,
     pub(super) attempt_timeout: Duration,
-    pub(super) max_attempts: usize,
+    pub(super) memory: u64,
 }
 
 impl Default for Config {
@@ -27,14 +27,14 @@ impl Default for Config {
             request_timeout: Duration::from_secs(10),
             reject_rest: Duration::from_secs(60),
             attempt_timeout: Duration::from_secs(300),
-            max_attempts: 8,
+            memory: 64 << 20,
         }
     }
 }
 
 impl Config {
     /// Sets the largest metadata to accept, in bytes. Default 32 MiB, more than any torrent that is known
-    /// to be in use. Each attempt takes at most this much memory.
+    /// to be in use.
     pub fn max_size(&mut self, bytes: u32) -> &mut Self {
         self.max_size = bytes;
         self
@@ -66,10 +66,12 @@ impl Config {
         self
     }
 
-    /// Sets the number of attempts at a time. Each may take [`max_size`](Self::max_size) bytes of memory.
-    /// Default 8.
-    pub fn max_attempts(&mut self, count: usize) -> &mut Self {
-        self.max_attempts = count.max(1);
+    /// Sets the bytes that all attempts together may come to, those that wait for their check included.
+    /// Default 64 MiB. One attempt at the largest size is made in any case. While there is no room for
+    /// all sizes that peers announce, those come first that most of them announce, then the smaller ones,
+    /// and an attempt that is slow makes way.
+    pub fn memory(&mut self, bytes: u64) -> &mut Self {
+        self.memory = bytes;
         self
     }
 }

@@ -7,6 +7,8 @@ pub struct Complete<P> {
     pub bytes: Vec<u8>,
     /// The senders of the bytes. A sole sender of wrong bytes is guilty.
     pub contributors: Vec<P>,
+    /// The announced size, of which the caller may have taken the bytes.
+    pub(super) size: u32,
     /// The peer of a solo attempt.
     pub(super) only: Option<P>,
 }
