@@ -301,7 +301,9 @@ impl Swarm {
             && let Some(block) = peer.block_of(header)
         {
             let received = self.download.on_block(now, peer, picker, block);
-            self.roster.note_gift(now);
+            if received.verdict != BlockVerdict::Discard {
+                self.roster.note_gift(now);
+            }
             // Saves the other peer an upload that would be thrown away.
             if let Some(other) = received.other.and_then(|other| self.peers.get_mut(other)) {
                 self.download.take_back(now, other, &mut self.out, block);
