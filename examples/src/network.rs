@@ -31,6 +31,10 @@ pub struct NetworkOptions {
     #[arg(long)]
     pub no_trackers: bool,
 
+    /// Ask trackers of the torrent at local addresses under any path, and not just /announce
+    #[arg(long)]
+    pub allow_local_trackers: bool,
+
     /// Leave the distributed hash table out (not yet: there is none)
     #[arg(long)]
     pub no_dht: bool,

@@ -21,6 +21,10 @@ pub struct TrackerOptions {
     /// Reach trackers through a proxy: socks5://HOST:PORT, or http://HOST:PORT for HTTP trackers
     #[arg(long, value_name = "URL", conflicts_with_all = ["ipv4", "ipv6"])]
     pub proxy: Option<Proxy>,
+
+    /// Ask trackers of a torrent at local addresses under any path, and follow redirects there
+    #[arg(long)]
+    pub allow_local_trackers: bool,
 }
 
 impl TrackerOptions {
@@ -28,7 +32,7 @@ impl TrackerOptions {
     pub fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::default();
         config.request_timeout(Duration::from_secs(self.timeout));
-        config.proxy(self.proxy.clone());
+        config.proxy(self.proxy.clone()).allow_local(self.allow_local_trackers);
         config.families(match (self.ipv4, self.ipv6) {
             (true, _) => Families::V4,
             (_, true) => Families::V6,

@@ -17,6 +17,7 @@ use crate::connection::buffers::LARGE;
 /// - [`disk_threads`](Self::disk_threads): 2
 /// - [`stop_patience`](Self::stop_patience): 2 s
 /// - [`encryption`](Self::encryption): as the other side wants
+/// - [`allow_local_trackers`](Self::allow_local_trackers): no
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
     pub(crate) accepts: bool,
@@ -26,6 +27,7 @@ pub struct ClientOptions {
     pub(crate) disk_threads: usize,
     pub(crate) stop_patience: Duration,
     pub(crate) user_agent: Option<String>,
+    pub(crate) allows_local_trackers: bool,
     pub(crate) encryption: Encryption,
 }
 
@@ -39,6 +41,7 @@ impl Default for ClientOptions {
             disk_threads: 2,
             stop_patience: Duration::from_secs(2),
             user_agent: None,
+            allows_local_trackers: false,
             encryption: Encryption::default(),
         }
     }
@@ -103,6 +106,17 @@ impl ClientOptions {
         self
     }
 
+    /// Asks trackers that a torrent names at local addresses (loopback, link-local, private) under
+    /// any path, with the credentials of the URL, and follows redirects to such addresses. Default:
+    /// no; they are asked under paths that begin with `/announce` only, without credentials, so that
+    /// nobody sends requests into the local network with a torrent. Trackers of the user, from
+    /// [`TorrentOptions::tracker`](crate::TorrentOptions::tracker) or
+    /// [`Torrent::add_trackers`](crate::Torrent::add_trackers), are asked under any path.
+    pub fn allow_local_trackers(&mut self, allow: bool) -> &mut Self {
+        self.allows_local_trackers = allow;
+        self
+    }
+
     /// Options of the disk's threads. They get half of the memory for blocks to be written, and an
     /// eighth for blocks to be sent. The rest is for receive buffers.
     pub(crate) fn disk(&self) -> DiskOptions {
@@ -130,6 +144,7 @@ impl ClientOptions {
 
     pub(crate) fn trackers(&self) -> ClientConfig {
         let mut trackers = ClientConfig::default();
+        trackers.allow_local(self.allows_local_trackers);
         if let Some(name) = &self.user_agent {
             trackers.user_agent(name);
         }

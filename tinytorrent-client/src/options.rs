@@ -54,6 +54,7 @@ impl TorrentOptions {
     }
 
     /// Adds a tracker, in a tier of its own (BEP 12). Default: the trackers of the torrent alone.
+    /// Other than those it may be at any path of a local address, as the URL is the user's.
     pub fn tracker(&mut self, url: impl Into<String>) -> &mut Self {
         self.trackers.push(vec![url.into()]);
         self

@@ -135,7 +135,8 @@ impl Torrent {
         self.send(Command::AddPeers(peers.into_iter().collect()));
     }
 
-    /// Adds tiers of trackers behind the present ones (BEP 12).
+    /// Adds tiers of trackers behind the present ones (BEP 12). They may be at any path of a local
+    /// address, as the URLs are the user's.
     pub fn add_trackers(&self, tiers: Vec<Vec<String>>) {
         self.send(Command::AddTrackers(tiers));
     }

@@ -16,7 +16,8 @@ use tokio::io::{AsyncWriteExt, copy, sink};
 
 /// Asks the server as a tracker, and for a file.
 async fn ask(server: &Tracker) -> (Result<usize, Error>, Result<Fetched, Error>) {
-    let client = client(hasty());
+    // What is served here is to be read under any path.
+    let client = client(hasty()).trusting_urls();
     let announced = client.announce(&server.http(), &request()).await;
     let fetched = client.fetch(&format!("http://{}/x.torrent", server.address), 1000).await;
     (announced.map(|response| response.peers.len()), fetched)
@@ -245,7 +246,8 @@ async fn an_answer_of_the_wrong_types_is_an_error() {
 async fn a_file_is_fetched_within_its_limit() {
     let server = Tracker::http_sending(with_headers("", &[7; 1000])).await;
     let url = format!("http://{}/x.torrent", server.address);
-    let client = client(hasty());
+    // What is served here is to be read under any path.
+    let client = client(hasty()).trusting_urls();
     assert_eq!(file(client.fetch(&url, 1000).await), (vec![7; 1000], true));
     let error = client.fetch(&url, 999).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::BodyTooLarge(999)), "{error}");

@@ -107,7 +107,7 @@ impl Driver {
     }
 
     fn announce(&mut self, task: AnnounceTask) {
-        let trackers = self.resources.trackers.clone();
+        let trackers = self.user_trackers.client_for(&task.url, &self.resources.trackers);
         let hashes = self.registration.hashes();
         self.background.spawn(async move {
             JobOutcome::Announced(lookups::announce(trackers, hashes, task).await)

@@ -78,7 +78,10 @@ impl Driver {
     pub(super) fn on_command(&mut self, now: Instant, command: Command) {
         match command {
             Command::AddPeers(peers) => self.add_peers(now, PeerSource::User, peers),
-            Command::AddTrackers(tiers) => self.swarm.add_trackers(now, tiers),
+            Command::AddTrackers(tiers) => {
+                self.user_trackers.add(&tiers);
+                self.swarm.add_trackers(now, tiers);
+            }
             Command::Pause => self.swarm.pause(now),
             Command::Resume => self.swarm.resume(now),
             Command::SetUrgent(pieces) => self.swarm.set_urgent(now, pieces),

@@ -30,6 +30,7 @@ mod start;
 mod step;
 #[cfg(test)]
 mod testing;
+mod user_trackers;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -44,6 +45,7 @@ use saves::SaveSchedule;
 use stage::{EngineFacts, Stage};
 pub(crate) use start::start;
 use tinytorrent_swarm::Swarm;
+use user_trackers::UserTrackers;
 
 use crate::registry::Registration;
 use crate::resources::Resources;
@@ -56,6 +58,7 @@ struct Driver {
     swarm: Swarm,
     lifecycle: Lifecycle,
     saves: SaveSchedule,
+    user_trackers: UserTrackers,
     connections: Connections,
     background: Background<JobOutcome>,
     outbox: Outbox,

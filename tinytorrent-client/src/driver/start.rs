@@ -12,6 +12,7 @@ use super::inlets::{Inlets, Receivers};
 use super::lifecycle::Lifecycle;
 use super::outbox::Outbox;
 use super::saves::SaveSchedule;
+use super::user_trackers::UserTrackers;
 use crate::registry::Registration;
 use crate::resources::Resources;
 use crate::torrent::{State, Status};
@@ -50,12 +51,14 @@ pub(crate) fn start(
     let swarm = Swarm::new(now, config(&resources, &source, &options));
     let files = FileChoice::new(options.files.clone(), source.selection);
     let user_peers = options.peers.clone();
+    let user_trackers = UserTrackers::new(&options.trackers);
     let shared = Arc::clone(&resources);
     let mut driver = Driver {
         registration,
         swarm,
         lifecycle: Lifecycle::new(hashes, shared, options, files, completion_sender),
         saves: SaveSchedule::new(now),
+        user_trackers,
         connections: Connections::new(notice_sender, encryption, buffers),
         background: Background::new(outcome_sender, resources.spawn_thread),
         outbox: Outbox::new(event_sender, status_sender),

@@ -12,7 +12,8 @@ use super::Proxy;
 /// - Timeouts: 10 s to connect, 20 s to read, 60 s for a whole request, 15 s before a datagram is
 ///   sent again (BEP 15).
 /// - HTTP: at most 1 MiB of body and 5 redirects, none from HTTPS to HTTP and none from a public
-///   address to a private one; certificates are verified.
+///   address to a local one; certificates are verified.
+/// - Trackers at local addresses are asked under paths of trackers only, without credentials.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
     pub(super) families: Families,
@@ -25,7 +26,7 @@ pub struct ClientConfig {
     pub(super) max_body: usize,
     pub(super) max_redirects: usize,
     pub(super) allows_downgrade: bool,
-    pub(super) allows_private_redirects: bool,
+    pub(super) allows_local: bool,
     pub(super) verifies_certificates: bool,
     pub(super) user_agent: String,
     pub(super) proxy: Option<Proxy>,
@@ -68,7 +69,7 @@ impl Default for ClientConfig {
             max_body: 1024 * 1024,
             max_redirects: 5,
             allows_downgrade: false,
-            allows_private_redirects: false,
+            allows_local: false,
             verifies_certificates: true,
             user_agent: concat!("tinytorrent/", env!("CARGO_PKG_VERSION")).to_owned(),
             proxy: None,
@@ -142,10 +143,14 @@ impl ClientConfig {
         self
     }
 
-    /// Follows redirects from a public address to a private one if true, and then a tracker can
-    /// make us send requests into the local network. Default: false.
-    pub fn allow_private_redirects(&mut self, allow: bool) -> &mut Self {
-        self.allows_private_redirects = allow;
+    /// Asks trackers at local addresses under any path and with credentials, and follows redirects
+    /// from a public address to a local one, if true. Then whoever writes a torrent, or runs one of
+    /// its trackers, can make us send requests of his choice into the local network. Default: false.
+    /// For the URLs of the user alone, [`TrackerClient::trusting_urls`] is enough.
+    ///
+    /// [`TrackerClient::trusting_urls`]: super::TrackerClient::trusting_urls
+    pub fn allow_local(&mut self, allow: bool) -> &mut Self {
+        self.allows_local = allow;
         self
     }
 

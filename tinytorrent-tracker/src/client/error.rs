@@ -55,6 +55,11 @@ pub enum ErrorKind {
     /// The host has no address of a family that is allowed.
     #[error("the host has no address of a family that is allowed")]
     NoAddress,
+    /// The host has local addresses only, and the URL is none that may be requested there. The
+    /// remedies are [`TrackerClient::trusting_urls`](super::TrackerClient::trusting_urls) and
+    /// [`ClientConfig::allow_local`](super::ClientConfig::allow_local).
+    #[error("the host is at a local address, where only paths of trackers are asked, as /announce")]
+    LocalAddress,
     /// The operating system returned an error.
     #[error(transparent)]
     Io(#[from] io::Error),

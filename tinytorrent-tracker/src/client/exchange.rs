@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::pin::pin;
 
 use bytes::{Bytes, BytesMut};
@@ -31,17 +32,19 @@ pub(super) enum Answer {
 }
 
 impl TrackerClient {
-    /// Sends a request over a fresh connection, and reads the response.
+    /// Sends a request over a fresh connection to `peer`, and reads the response; `None` is a
+    /// proxy.
     pub(super) async fn exchange(
         &self,
         get: &Get,
         stream: Box<dyn Stream>,
+        peer: Option<SocketAddr>,
     ) -> Result<Answer, Error> {
         let attempt = &get.attempt;
         let handshake = lenient_http().handshake(TokioIo::new(stream));
         let (mut sender, connection) =
             attempt.within(Phase::Request, attempt.deadline, handshake).await?;
-        let request = self.build(get)?;
+        let request = self.build(get, peer)?;
         let mut connection = pin!(connection);
         let mut conversation = pin!(async {
             let response = sender.send_request(request);
@@ -61,7 +64,7 @@ impl TrackerClient {
         }
     }
 
-    fn build(&self, get: &Get) -> Result<Request<Empty<Bytes>>, Error> {
+    fn build(&self, get: &Get, peer: Option<SocketAddr>) -> Result<Request<Empty<Bytes>>, Error> {
         let url = &get.attempt.url;
         let host = if url.has_default_port() {
             url.host().to_owned()
@@ -76,7 +79,8 @@ impl TrackerClient {
         if !user_agent.is_empty() {
             request = request.header(header::USER_AGENT, user_agent);
         }
-        if let Some(user_info) = url.user_info() {
+        let sends_credentials = get.attempt.local.sends_credentials(url, peer);
+        if let Some(user_info) = url.user_info().filter(|_| sends_credentials) {
             request = request.header(header::AUTHORIZATION, basic_auth(user_info));
         }
         request

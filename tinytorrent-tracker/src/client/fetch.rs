@@ -4,7 +4,9 @@ use bytes::Bytes;
 
 use super::body::Body;
 use super::exchange::{Answer, Get};
-use super::{Attempt, Error, ErrorKind, Phase, TrackerClient, TrackerRequest, redirect};
+use super::{
+    Attempt, Error, ErrorKind, LocalAccess, Phase, TrackerClient, TrackerRequest, redirect,
+};
 use crate::tracker_url::shortened;
 use crate::{TrackerUrl, UrlError, UrlErrorKind};
 
@@ -29,7 +31,8 @@ pub enum Fetched {
 }
 
 impl TrackerClient {
-    /// Fetches a file, such as a torrent, of at most `max_bytes` over HTTP or HTTPS.
+    /// Fetches a file, such as a torrent, of at most `max_bytes` over HTTP or HTTPS. The URL is
+    /// taken to be the user's, and may lead to a local address.
     ///
     /// # Errors
     /// A status that is not one of success, a larger body, a body that ended before its first
@@ -41,10 +44,11 @@ impl TrackerClient {
             return Err(Error::url(UrlError { url: url.to_string(), kind }));
         }
         let deadline = super::after(self.shared.config.request_timeout);
-        let route = self.route_to(&url, None, deadline).await?;
+        let local = LocalAccess::Full;
+        let route = self.route_to(&url, None, local, deadline).await?;
         let target = target_of(&url);
-        match self.get(Get { attempt: Attempt { url, route, deadline }, target, max_bytes }).await?
-        {
+        let attempt = Attempt { url, route, local, deadline };
+        match self.get(Get { attempt, target, max_bytes }).await? {
             Arrival::Magnet { link, .. } => Ok(Fetched::Magnet(link)),
             Arrival::Body { body, url } => {
                 body.check_status(&url)?;
@@ -74,7 +78,7 @@ impl TrackerClient {
         for _ in 0..=limit {
             let (stream, peer) = self.connect(&get.attempt).await?;
             let url = &get.attempt.url;
-            get = match self.exchange(&get, stream).await? {
+            get = match self.exchange(&get, stream, peer).await? {
                 Answer::Body(body) => return Ok(Arrival::Body { body, url: url.clone() }),
                 Answer::Redirect(link) if redirect::is_magnet(&link) => {
                     return Ok(Arrival::Magnet { from: url.clone(), link });
@@ -92,14 +96,14 @@ impl TrackerClient {
         peer: Option<SocketAddr>,
         location: &str,
     ) -> Result<Get, Error> {
-        let Attempt { url: from, route, deadline } = get.attempt;
+        let Attempt { url: from, route, local, deadline } = get.attempt;
         let url = from.join(location);
         let url = url.map_err(|error| Error::new(&from, Phase::Response, error))?;
-        let route = self.route_to(&url, route.family(), deadline).await?;
+        let route = self.route_to(&url, route.family(), local, deadline).await?;
         // All addresses, also those that are not tried: which of them works is not known yet.
         self.check_redirect(&from, peer, &url, route.addresses())?;
         let target = target_of(&url);
-        Ok(Get { attempt: Attempt { url, route, deadline }, target, ..get })
+        Ok(Get { attempt: Attempt { url, route, local, deadline }, target, ..get })
     }
 }
 

@@ -27,6 +27,7 @@ mod error;
 mod exchange;
 mod families;
 mod fetch;
+mod local;
 mod proxy;
 mod redirect;
 mod request;
@@ -40,6 +41,7 @@ pub use config::{ClientConfig, Families};
 pub use error::{Error, ErrorKind, Phase};
 use families::{both, first_success, maybe};
 pub use fetch::Fetched;
+use local::LocalAccess;
 pub use proxy::Proxy;
 use request::{Coverage, Scrape, TrackerRequest};
 use route::{Attempt, Route};
@@ -48,6 +50,11 @@ use route::{Attempt, Route};
 ///
 /// All requests over UDP share one socket for each family, or one relay of the [`Proxy`].
 /// Dropping the future of a call cancels the request. A clone shares all sockets and settings.
+///
+/// URLs are taken to come from strangers, as those in a torrent do: a tracker at a local address
+/// (loopback, link-local, private, or not routed on the public internet otherwise) is asked only
+/// under a path that begins with `/announce`, or with `/scrape` for a scrape, and is sent no user
+/// and password. [`trusting_urls`](Self::trusting_urls) is for the URLs of the user.
 ///
 /// ```no_run
 /// use tinytorrent_tracker::AnnounceRequest;
@@ -66,6 +73,7 @@ use route::{Attempt, Route};
 #[derive(Debug, Clone)]
 pub struct TrackerClient {
     shared: Arc<Shared>,
+    trusts_urls: bool,
 }
 
 #[derive(Debug)]
@@ -83,7 +91,15 @@ impl TrackerClient {
         let tls = tls::Tls::new(config.verifies_certificates);
         Self {
             shared: Arc::new(Shared { config, tls, udp, resolved: resolve::Resolved::default() }),
+            trusts_urls: false,
         }
+    }
+
+    /// A client for URLs that the user has given, and no torrent: it asks local addresses under
+    /// any path, with user and password. Redirects from a public address to a local one are refused
+    /// all the same. It shares all sockets and settings with this one.
+    pub fn trusting_urls(&self) -> Self {
+        Self { trusts_urls: true, ..self.clone() }
     }
 
     /// Announces over each family that the tracker has addresses of, and merges the responses
@@ -153,10 +169,11 @@ impl TrackerClient {
         request: &R,
     ) -> Result<R::Response, Error> {
         let deadline = after(self.shared.config.request_timeout);
-        if let Some(proxy) = &self.shared.config.proxy {
+        if self.shared.config.proxy.is_some() {
             // No TXT records of BEP 34 here: a lookup would go past the proxy.
-            let (url, route) = (request.url(url)?, Route::Proxied(proxy.clone()));
-            return self.ask_over(Attempt { url, route, deadline }, request).await;
+            let (url, local) = (request.url(url)?, self.access(R::LOCAL_PATHS));
+            let route = self.route_to(&url, None, local, deadline).await?;
+            return self.ask_over(Attempt { url, route, local, deadline }, request).await;
         }
         // No URL is preferred if the host denies that it runs a tracker (BEP 34).
         let mut outcome = Err(Error::new(url, Phase::Resolve, ErrorKind::DeniedByDns));
@@ -191,15 +208,18 @@ impl TrackerClient {
         request: &R,
         deadline: Instant,
     ) -> Result<R::Response, Error> {
-        let url = request.url(url)?;
+        let (url, local) = (request.url(url)?, self.access(R::LOCAL_PATHS));
         let known = request.accepts_known_addresses().then(|| self.shared.resolved.get(&url));
-        let addresses = match known.flatten() {
+        let mut addresses = match known.flatten() {
             Some(addresses) => addresses,
             None => self.resolve(&url, deadline).await?,
         };
+        // The addresses that are judged here are those that are connected to: a name that is looked
+        // up twice can have two meanings (DNS rebinding).
+        local.retain_allowed(&url, &mut addresses)?;
         let ask = |family| {
             let route = Route::over(family, &addresses)?;
-            let attempt = Attempt { url: url.clone(), route, deadline };
+            let attempt = Attempt { url: url.clone(), route, local, deadline };
             // Boxed, since each future that awaits this one would otherwise hold it in line.
             Some(Box::pin(self.ask_over(attempt, request)))
         };
@@ -212,6 +232,12 @@ impl TrackerClient {
             R::merge(&mut response, second);
         }
         Ok(response)
+    }
+
+    /// The requests that may go to local addresses, for a kind of request with these paths.
+    fn access(&self, paths: &'static [&'static str]) -> LocalAccess {
+        let is_lifted = self.trusts_urls || self.shared.config.allows_local;
+        if is_lifted { LocalAccess::Full } else { LocalAccess::Under(paths) }
     }
 
     /// Sends a request on one route.

@@ -1,9 +1,9 @@
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, LOCATION};
-use tinytorrent_types::{AddressFilter, AddressVerdict};
 
+use super::local::{is_local, is_local_host};
 use super::{Error, ErrorKind, Phase, TrackerClient};
 use crate::{Scheme, TrackerUrl};
 
@@ -33,7 +33,7 @@ pub(super) fn is_magnet(location: &str) -> bool {
 
 impl TrackerClient {
     /// Checks that a redirect leads to HTTP, not from TLS to plain text, and not from a public
-    /// address to a private one.
+    /// address to a local one.
     pub(super) fn check_redirect(
         &self,
         from: &TrackerUrl,
@@ -43,14 +43,16 @@ impl TrackerClient {
     ) -> Result<(), Error> {
         let config = &self.shared.config;
         let is_downgrade = from.scheme() == Scheme::Https && to.scheme() == Scheme::Http;
-        let turns_private = match peer {
-            Some(peer) => is_public(peer) && !addresses.iter().all(|address| is_public(*address)),
-            // The proxy resolves names, so only hosts that are addresses can be checked.
-            None => !is_private_literal(from) && is_private_literal(to),
+        let turns_local = match peer {
+            Some(peer) => {
+                !is_local(peer.ip()) && addresses.iter().any(|address| is_local(address.ip()))
+            }
+            // The proxy resolves names, so most of them cannot be checked.
+            None => !is_local_host(from) && is_local_host(to),
         };
         if !is_http(to)
             || (is_downgrade && !config.allows_downgrade)
-            || (turns_private && !config.allows_private_redirects)
+            || (turns_local && !config.allows_local)
         {
             return Err(forbidden(from, to.to_string()));
         }
@@ -66,15 +68,6 @@ pub(super) fn forbidden(from: &TrackerUrl, to: String) -> Error {
 /// True if the scheme is `http` or `https`.
 pub(super) fn is_http(url: &TrackerUrl) -> bool {
     matches!(url.scheme(), Scheme::Http | Scheme::Https)
-}
-
-fn is_public(address: SocketAddr) -> bool {
-    AddressFilter::new().refuse_bogons(true).judge(address) == AddressVerdict::Usable
-}
-
-fn is_private_literal(url: &TrackerUrl) -> bool {
-    let ip = url.host_to_resolve().parse::<IpAddr>();
-    ip.is_ok_and(|ip| !is_public(SocketAddr::new(ip, url.port())))
 }
 
 const MAGNET: &str = "magnet:";

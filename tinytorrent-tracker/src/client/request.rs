@@ -12,6 +12,9 @@ pub(super) trait TrackerRequest: Sync {
     /// The families over which one request goes to a tracker that has both.
     const COVERAGE: Coverage;
 
+    /// Beginnings of the paths under which a tracker at a local address may be asked.
+    const LOCAL_PATHS: &'static [&'static str];
+
     /// The URL of the request, given the tracker's announce URL.
     fn url(&self, announce: &TrackerUrl) -> Result<TrackerUrl, Error>;
 
@@ -62,6 +65,8 @@ impl TrackerRequest for AnnounceRequest {
     /// A tracker lists us for each family under the source address of an announce (BEP 7).
     const COVERAGE: Coverage = Coverage::Every;
 
+    const LOCAL_PATHS: &'static [&'static str] = &["/announce"];
+
     fn url(&self, announce: &TrackerUrl) -> Result<TrackerUrl, Error> {
         Ok(announce.clone())
     }
@@ -105,6 +110,9 @@ impl TrackerRequest for Scrape<'_> {
 
     /// Counts of a swarm are the same over both.
     const COVERAGE: Coverage = Coverage::First;
+
+    /// Those that [`TrackerUrl::to_scrape`] makes of paths under which announces may be made.
+    const LOCAL_PATHS: &'static [&'static str] = &["/scrape", "/announce"];
 
     fn url(&self, announce: &TrackerUrl) -> Result<TrackerUrl, Error> {
         let scrape = announce.to_scrape();

@@ -4,7 +4,7 @@ use std::time::Duration;
 use tinytorrent_types::compact::Family;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Error, ErrorKind, Phase, Proxy, TrackerClient};
+use super::{Error, ErrorKind, LocalAccess, Phase, Proxy, TrackerClient};
 use crate::TrackerUrl;
 
 /// A route from this host to a server.
@@ -58,6 +58,8 @@ impl Route {
 pub(super) struct Attempt {
     pub(super) url: TrackerUrl,
     pub(super) route: Route,
+    /// The local addresses that may be asked, also after a redirect.
+    pub(super) local: LocalAccess,
     pub(super) deadline: Instant,
 }
 
@@ -88,17 +90,20 @@ impl Attempt {
 
 impl TrackerClient {
     /// The route to a server: through the proxy if there is one, else to the addresses that the
-    /// resolver gives, of `family` if it is given.
+    /// resolver gives, of `family` if it is given, and that the URL may be requested from.
     pub(super) async fn route_to(
         &self,
         url: &TrackerUrl,
         family: Option<Family>,
+        local: LocalAccess,
         deadline: Instant,
     ) -> Result<Route, Error> {
         if let Some(proxy) = &self.shared.config.proxy {
+            local.check_host(url)?;
             return Ok(Route::Proxied(proxy.clone()));
         }
         let mut addresses = self.resolve(url, deadline).await?;
+        local.retain_allowed(url, &mut addresses)?;
         addresses.retain(|address| family.is_none_or(|family| is_of(family, *address)));
         Ok(Route::Direct { addresses, family })
     }
@@ -146,7 +151,7 @@ mod tests {
     async fn an_error_of_an_attempt_names_its_url_and_phase() {
         let url = "udp://tracker.example:6969".parse().unwrap();
         let route = Route::over(Family::V4, &addresses()).unwrap();
-        let attempt = Attempt { url, route, deadline: Instant::now() };
+        let attempt = Attempt { url, route, local: LocalAccess::Full, deadline: Instant::now() };
         let outcome = std::future::pending::<Result<(), ErrorKind>>();
         let error = attempt.within(Phase::Tls, attempt.deadline, outcome).await.unwrap_err();
         assert!(error.is_timeout());

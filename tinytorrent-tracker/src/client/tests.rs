@@ -28,7 +28,8 @@ fn hasty() -> TrackerClient {
 
 fn attempt(url: TrackerUrl, addresses: &[SocketAddr]) -> Attempt {
     let route = Route::over(Family::V4, addresses).unwrap();
-    Attempt { url, route, deadline: after(Duration::from_secs(60)) }
+    let local = LocalAccess::Under(AnnounceRequest::LOCAL_PATHS);
+    Attempt { url, route, local, deadline: after(Duration::from_secs(60)) }
 }
 
 /// U-37
@@ -96,7 +97,7 @@ async fn redirects_lead_neither_from_tls_to_plain_nor_from_public_to_private() {
     assert!(!through_proxy(&http, &url("http://[fd00::1]/")));
     assert!(through_proxy(&url("http://10.0.0.1/"), &url("http://10.0.0.2/")));
     let mut config = ClientConfig::default();
-    config.allow_downgrade(true).allow_private_redirects(true);
+    config.allow_downgrade(true).allow_local(true);
     let lax = TrackerClient::new(config);
     assert!(allowed(&lax, &https, public, &http, private));
 }
