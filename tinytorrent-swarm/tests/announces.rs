@@ -201,3 +201,21 @@ fn figures_begin_anew_with_each_started() {
     let again = announces(&mut play).remove(0);
     assert_eq!((again.request.event, again.request.downloaded), (AnnounceEvent::Started, 0));
 }
+
+#[test]
+fn trackers_that_know_nobody_do_not_silence_the_next_tiers() {
+    let mut play =
+        Play::new(false, |config| _ = config.listen_port(6_881).trackers(tiers(&["a", "b", "c"])));
+    let mut nobody = AnnounceResponse::default();
+    nobody.min_interval = Some(24 * HOUR);
+    // Only ourselves are nobody, too.
+    let mut alone = AnnounceResponse::default();
+    alone.peers = vec![peer(Some(OURS), "20.0.0.1:6881".parse().unwrap())];
+    for (host, response) in [("a", nobody.clone()), ("b", alone), ("c", nobody)] {
+        let task = announces(&mut play).remove(0);
+        assert_eq!(task.url.host(), format!("{host}.example"));
+        answer(&mut play, &task, response);
+    }
+    play.wait(HOUR);
+    assert!(!announces(&mut play).is_empty(), "a `min interval` of a day for nobody");
+}

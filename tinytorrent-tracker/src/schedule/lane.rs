@@ -15,13 +15,20 @@ pub(super) struct Lane {
     pub(super) due: Instant,
     /// The tracker that the lane waits for.
     pub(super) asking: Option<TrackerId>,
-    /// The tracker that answered last.
+    /// The tracker in use: the last that answered, or before it the last that had peers.
     pub(super) current: Option<TrackerId>,
+    /// Trackers in a row that the lane has stopped to wait for.
+    pub(super) overtaken: u32,
 }
 
 impl Lane {
     pub(super) fn new(tier: u32, id: TrackerId, now: Instant) -> Self {
-        Self { tiers: vec![(tier, vec![id])], due: now, asking: None, current: None }
+        Self { tiers: vec![(tier, vec![id])], due: now, asking: None, current: None, overtaken: 0 }
+    }
+
+    /// Begins again with the first tier.
+    pub(super) fn start(&mut self, now: Instant) {
+        (self.due, self.asking, self.current, self.overtaken) = (now, None, None, 0);
     }
 
     pub(super) fn add(&mut self, tier: u32, id: TrackerId) {

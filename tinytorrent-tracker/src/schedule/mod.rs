@@ -1,4 +1,4 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -21,7 +21,8 @@ pub use tracker::{TrackerState, TrackerStatus};
 /// The schedule of the announces of one torrent, without a clock and without sockets.
 ///
 /// - Tiers are those of BEP 12: they are shuffled once, a tracker that answers moves to the front
-///   of its tier, and a tier is asked when all before it have failed or are slow.
+///   of its tier, and a tier is asked when all before it have failed or are slow, or know nobody
+///   while peers are short.
 /// - `started` is the first event for each tracker, and is repeated until it is accepted.
 ///   `completed` is sent once to each tracker that accepted `started` before the download was
 ///   complete, and `stopped` to all that accepted `started`.
@@ -185,6 +186,7 @@ impl Schedule {
     /// announce: from now on no further tracker is asked while one has not failed.
     pub fn set_private(&mut self) {
         self.config.private(true);
+        self.trackers.iter_mut().for_each(|tracker| tracker.is_wanted = false);
     }
 
     /// Sets if this is a partial seed, which is incomplete and downloads nothing more. All its
@@ -193,17 +195,17 @@ impl Schedule {
         self.is_partial_seed = is_partial_seed && !self.is_complete;
     }
 
-    /// Announces as soon as `min interval` allows, or else [`ScheduleConfig::shortage_floor`], to
-    /// get more peers (BEP 3: "downloaders may rerequest on nonscheduled times if they need more
-    /// peers").
+    /// Announces to get more peers, as they are short (BEP 3: "downloaders may rerequest on
+    /// nonscheduled times if they need more peers"). Each tracker is asked as soon as its
+    /// `min interval` allows, or else [`ScheduleConfig::shortage_floor`], one after the other in the
+    /// order of BEP 12, until one has peers. A private torrent stays with its tracker (BEP 27).
+    ///
+    /// The call may be repeated, and has to be if peers are still short after an answer.
     pub fn request_more_peers(&mut self, now: Instant) {
-        for lane in &mut self.lanes {
-            if let Some(current) = lane.current {
-                let earliest = self.trackers[current.0 as usize].earliest_regular;
-                // A need for peers must not delay the regular announce.
-                lane.due = lane.due.min(earliest.max(now));
-            }
+        if self.config.is_private() {
+            return self.announce_early(now);
         }
+        self.trackers.iter_mut().for_each(|tracker| tracker.is_wanted = true);
     }
 
     /// Announces at once at the user's request: back-off ends, but `min interval` is kept.
@@ -211,7 +213,7 @@ impl Schedule {
         for tracker in &mut self.trackers {
             tracker.clear_failures(now);
         }
-        self.request_more_peers(now);
+        self.announce_early(now);
     }
 
     /// Sends `stopped` at once to all trackers that accepted `started`. Of the announces in
@@ -235,7 +237,7 @@ impl Schedule {
         self.phase = Phase::Running;
         self.trackers.iter_mut().for_each(Tracker::on_start);
         for lane in &mut self.lanes {
-            (lane.due, lane.asking, lane.current) = (now, None, None);
+            lane.start(now);
         }
     }
 
@@ -262,14 +264,36 @@ impl Schedule {
     fn poll_running(&mut self, now: Instant) -> Option<ScheduledAnnounce> {
         self.fail_lost(now);
         let (lane, id) = self.lanes.iter().enumerate().find_map(|(index, lane)| {
-            (lane.due <= now && self.free_at(lane).is_none_or(|at| at <= now))
-                .then(|| lane.order().find(|id| self.trackers[id.0 as usize].may_ask(now)))
-                .flatten()
-                .map(|id| (index, id))
+            if self.free_at(lane).is_some_and(|at| at > now) {
+                return None;
+            }
+            let is_ready = |id: &TrackerId| self.ready_at(lane, *id).is_some_and(|at| at <= now);
+            lane.order().find(is_ready).map(|id| (index, id))
         })?;
         self.set_asked(lane, Some(id));
         let event = self.trackers[id.0 as usize].next_event(self.is_partial_seed);
-        Some(self.announce(now, id, event))
+        let patience = self.patience(lane);
+        Some(self.announce(now, id, event, patience))
+    }
+
+    /// Makes the next announce of each lane due as soon as the tracker in use allows.
+    fn announce_early(&mut self, now: Instant) {
+        for lane in &mut self.lanes {
+            if let Some(current) = lane.current {
+                let earliest = self.trackers[current.0 as usize].earliest_regular;
+                // A need for peers must not delay the regular announce.
+                lane.due = lane.due.min(earliest.max(now));
+            }
+        }
+    }
+
+    /// The time from which a tracker of this lane may be asked, as far as it is up to the tracker.
+    /// `None` if it is being asked, or must not be.
+    fn ready_at(&self, lane: &Lane, id: TrackerId) -> Option<Instant> {
+        let tracker = &self.trackers[id.0 as usize];
+        let wished = tracker.is_wanted.then_some(tracker.earliest_regular);
+        let at = wished.map_or(lane.due, |wished| wished.min(lane.due));
+        tracker.earliest().map(|earliest| earliest.max(at))
     }
 
     /// The time from which a lane may ask another tracker although one is being asked. `None` if
@@ -278,17 +302,30 @@ impl Schedule {
         let in_flight = self.trackers[lane.asking?.0 as usize].in_flight.as_ref()?;
         // While the lane has no peers from any tracker, a slow one must not delay the next. Its
         // response still counts. A private torrent uses one tracker at a time (BEP 27).
-        let may_overtake = lane.current.is_none() && !self.config.is_private();
+        let lacks_peers =
+            lane.current.is_none() || lane.order().any(|id| self.trackers[id.0 as usize].is_wanted);
+        let may_overtake = lacks_peers && !self.config.is_private();
         Some(if may_overtake { in_flight.slow_at } else { in_flight.lost_at })
     }
 
     /// Sets the tracker that a lane waits for. The lane no longer waits for the one before.
     fn set_asked(&mut self, lane: usize, id: Option<TrackerId>) {
-        let before = std::mem::replace(&mut self.lanes[lane].asking, id);
+        let lane = &mut self.lanes[lane];
+        let before = std::mem::replace(&mut lane.asking, id);
         let before = before.and_then(|id| self.trackers[id.0 as usize].in_flight.as_mut());
         if let Some(in_flight) = before {
             in_flight.is_overtaken = true;
+            lane.overtaken += 1;
         }
+    }
+
+    /// The time for which a lane waits for a tracker before it asks the next one too.
+    fn patience(&self, lane: usize) -> Duration {
+        // Shorter with each tracker that was slow: many of them in front must not hold back the
+        // one that answers for hours.
+        let overtake_after = self.config.overtake_after;
+        let patience = overtake_after / self.lanes[lane].overtaken.saturating_add(1);
+        patience.max(MIN_PATIENCE.min(overtake_after))
     }
 
     fn poll_stopping(&mut self, now: Instant, until: Instant) -> Option<ScheduledAnnounce> {
@@ -298,17 +335,23 @@ impl Schedule {
         }
         let index = self.trackers.iter().position(Tracker::is_stop_due)?;
         self.trackers[index].on_stop_sent();
-        Some(self.announce(now, TrackerId(index as u32), AnnounceEvent::Stopped))
+        Some(self.announce(now, TrackerId(index as u32), AnnounceEvent::Stopped, Duration::ZERO))
     }
 
-    fn announce(&mut self, now: Instant, id: TrackerId, event: AnnounceEvent) -> ScheduledAnnounce {
+    fn announce(
+        &mut self,
+        now: Instant,
+        id: TrackerId,
+        event: AnnounceEvent,
+        patience: Duration,
+    ) -> ScheduledAnnounce {
         let serial = self.next_serial;
         self.next_serial = self.next_serial.wrapping_add(1);
         let tracker = &mut self.trackers[id.0 as usize];
         tracker.in_flight = Some(InFlight {
             serial,
             event,
-            slow_at: now + self.config.overtake_after,
+            slow_at: now + patience,
             lost_at: now + self.config.outcome_timeout,
             is_overtaken: false,
         });
@@ -324,10 +367,10 @@ impl Schedule {
 
     /// The time at which `poll_announce` has something to do for a lane.
     fn deadline_of(&self, lane: &Lane) -> Option<Instant> {
-        let members = || lane.order().map(|id| &self.trackers[id.0 as usize]);
-        let lost = members().filter_map(|t| Some(t.in_flight.as_ref()?.lost_at)).min();
-        let next = members().filter(|t| !t.is_disabled && t.in_flight.is_none());
-        let next = next.map(|tracker| tracker.not_before.max(lane.due)).min();
+        let in_flight =
+            lane.order().filter_map(|id| self.trackers[id.0 as usize].in_flight.as_ref());
+        let lost = in_flight.map(|in_flight| in_flight.lost_at).min();
+        let next = lane.order().filter_map(|id| self.ready_at(lane, id)).min();
         let next = next.map(|at| self.free_at(lane).map_or(at, |free| free.max(at)));
         lost.into_iter().chain(next).min()
     }
@@ -346,6 +389,9 @@ const MAX_TRACKERS: usize = 1_000;
 
 /// The number of URLs of a torrent that are parsed, of which nine in ten may be unusable.
 const MAX_URLS: usize = 10 * MAX_TRACKERS;
+
+/// A guess: an announce over a slow line takes less, so that few trackers are asked in vain.
+const MIN_PATIENCE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::tracker::InFlight;
 use super::{AnnounceId, OutcomeEffect, Phase, Schedule, TrackerId};
@@ -43,20 +43,60 @@ impl Schedule {
         let Some(index) = self.lanes.iter().position(|lane| lane.contains(id)) else {
             return OutcomeEffect::Answered;
         };
-        // The lane has a tracker by now, and a late response does not replace it.
-        if in_flight.is_overtaken && self.lanes[index].current.is_some() {
+        if self.trackers[id.0 as usize].has_peers {
+            self.lanes[index].order().for_each(|id| self.trackers[id.0 as usize].is_wanted = false);
+        }
+        if let Some(current) = self.lanes[index].current
+            && !self.replaces(current, id, in_flight)
+        {
+            self.keep(now, interval, index, current, id);
             return OutcomeEffect::Answered;
         }
         if self.lanes[index].asking != Some(id) {
             self.set_asked(index, None);
         }
         let lane = &mut self.lanes[index];
-        lane.asking = None;
+        (lane.asking, lane.overtaken) = (None, 0);
         lane.promote(id);
         lane.due = if is_more_due { now } else { now + interval };
         match lane.current.replace(id) {
             Some(from) if from != id => OutcomeEffect::Switched { from },
             _ => OutcomeEffect::Answered,
+        }
+    }
+
+    /// True if a tracker that has answered is used in place of the current one.
+    fn replaces(&self, current: TrackerId, id: TrackerId, in_flight: &InFlight) -> bool {
+        let (current_is_of_use, has_peers) = {
+            let current = &self.trackers[current.0 as usize];
+            (current.has_peers && current.is_working(), self.trackers[id.0 as usize].has_peers)
+        };
+        if in_flight.is_overtaken {
+            // The lane has a tracker by now, and a late response replaces it for peers alone.
+            return has_peers && !current_is_of_use && !self.config.is_private();
+        }
+        // BEP 12 knows trackers that fail, and no others; BEP 27 forbids to use two.
+        id == current || has_peers || !current_is_of_use || self.config.is_private()
+    }
+
+    /// Stays with the current tracker after an answer of another.
+    fn keep(
+        &mut self,
+        now: Instant,
+        interval: Duration,
+        index: usize,
+        current: TrackerId,
+        answered: TrackerId,
+    ) {
+        let lane = &mut self.lanes[index];
+        if lane.asking != Some(answered) {
+            return;
+        }
+        lane.asking = None;
+        // The round has come to a tracker that knows nobody, and goes on to the one with peers.
+        if lane.due <= now {
+            lane.due = now + interval;
+            self.trackers[current.0 as usize].is_wanted = true;
         }
     }
 

@@ -17,6 +17,10 @@ pub(super) struct Tracker {
     /// The earliest time of the next announce without an event, because of `min interval`.
     pub(super) earliest_regular: Instant,
     pub(super) is_disabled: bool,
+    /// True from a call for more peers until it has answered, or another has peers.
+    pub(super) is_wanted: bool,
+    /// True if its last response was one with peers.
+    pub(super) has_peers: bool,
     pub(super) tracker_id: Option<Vec<u8>>,
     /// True once it has accepted our `started`, until `stopped` is sent.
     is_started: bool,
@@ -60,6 +64,8 @@ impl Tracker {
             not_before: now,
             earliest_regular: now,
             is_disabled: false,
+            is_wanted: false,
+            has_peers: false,
             tracker_id: None,
             is_started: false,
             completed: Completed::NotDue,
@@ -78,8 +84,20 @@ impl Tracker {
         self.url.host() == url.host() && self.url.scheme() != url.scheme()
     }
 
-    pub(super) fn may_ask(&self, now: Instant) -> bool {
-        !self.is_disabled && self.in_flight.is_none() && self.not_before <= now
+    /// The earliest time of the next announce. `None` if one is in flight, or none may follow.
+    pub(super) fn earliest(&self) -> Option<Instant> {
+        if self.is_disabled || self.in_flight.is_some() {
+            return None;
+        }
+        // An event is not held back by `min interval`.
+        let has_event = !self.is_started || self.completed == Completed::Due;
+        let regular = if has_event { self.not_before } else { self.earliest_regular };
+        Some(regular.max(self.not_before))
+    }
+
+    /// True if the last announce to it did not fail.
+    pub(super) fn is_working(&self) -> bool {
+        self.failures == 0 && !self.is_disabled
     }
 
     pub(super) fn next_event(&self, is_partial_seed: bool) -> AnnounceEvent {
@@ -95,6 +113,7 @@ impl Tracker {
     }
 
     pub(super) fn on_complete(&mut self) {
+        self.is_wanted = false;
         // A `started` that was not sent yet will have nothing left, and is enough for the tracker.
         let is_starting = self.is_in_flight(AnnounceEvent::Started);
         if self.completed == Completed::NotDue && (self.is_started || is_starting) {
@@ -130,7 +149,7 @@ impl Tracker {
 
     pub(super) fn on_start(&mut self) {
         self.in_flight = None;
-        (self.is_stop_due, self.is_started) = (false, false);
+        (self.is_stop_due, self.is_started, self.is_wanted) = (false, false, false);
         // The next `started` has the current `left`, so that an old `completed` is not due.
         self.completed = Completed::NotDue;
     }
@@ -160,6 +179,8 @@ impl Tracker {
             response.min_interval.map_or(config.shortage_floor, |min| min.min(MAX_INTERVAL));
         // Some trackers send a `min interval` that is longer than the interval.
         let interval = interval.max(response.min_interval.map_or(interval, |_| floor));
+        (self.is_wanted, self.has_peers) = (false, names_others(response));
+        let floor = if self.has_peers { floor } else { floor.min(MAX_EMPTY_FLOOR) };
         self.earliest_regular = now + floor.clamp(config.interval_floor.min(interval), interval);
         (self.failures, self.not_before, self.last_failure) = (0, now, None);
         // Some trackers send the id only once, and expect it in every later announce.
@@ -231,6 +252,21 @@ impl Tracker {
         self.in_flight.as_ref().is_some_and(|in_flight| in_flight.event == event)
     }
 }
+
+/// True if a response has peers that may be others than ourselves.
+fn names_others(response: &AnnounceResponse) -> bool {
+    let listed = response.peers.len() + response.named_peers.len();
+    // A tracker that lists us may do so under each family.
+    let may_be_us = listed <= 2;
+    let known = response.seeders.zip(response.leechers);
+    let is_alone = known.is_some_and(|(seeders, leechers)| seeders.saturating_add(leechers) <= 1);
+    listed > 0 && !(may_be_us && is_alone)
+}
+
+/// The longest `min interval` that is kept if a tracker has no peers for us: that of opentracker,
+/// which most public trackers run. Peers may come to it at any time, and nobody else has a use for
+/// the wait.
+const MAX_EMPTY_FLOOR: Duration = Duration::from_secs(15 * 60);
 
 /// The status of a tracker, for display.
 #[derive(Debug, Clone)]
