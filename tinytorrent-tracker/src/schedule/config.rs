@@ -9,6 +9,8 @@ use std::time::Duration;
 /// - Back-off from 5 s, times 2.5 after each failure, to 1 hour.
 /// - Timeouts: 5 s for `stopped`, 15 s before the next tracker is asked too, and 10 minutes for the
 ///   outcome of an announce.
+///
+/// A time of more than a year is taken as a year.
 #[derive(Debug, Clone)]
 pub struct ScheduleConfig {
     pub(super) seed: u64,
@@ -87,28 +89,28 @@ impl ScheduleConfig {
     /// The shortest interval between announces, whatever the tracker sends. Default: 1 minute.
     /// Less would let a tracker with an interval of 0 cause a flood of announces.
     pub fn interval_floor(&mut self, floor: Duration) -> &mut Self {
-        self.interval_floor = floor.max(Duration::from_millis(1));
+        self.interval_floor = floor.clamp(SHORTEST, LONGEST);
         self
     }
 
     /// The shortest time between two announces for more peers, if the tracker gives no
     /// `min interval`. Default: 5 minutes; never more than the interval.
     pub fn shortage_floor(&mut self, floor: Duration) -> &mut Self {
-        self.shortage_floor = floor;
+        self.shortage_floor = floor.min(LONGEST);
         self
     }
 
     /// The back-off after the first failure in a row, and the longest back-off. Defaults: 5 s and
     /// 1 hour.
     pub fn backoff(&mut self, first: Duration, max: Duration) -> &mut Self {
-        self.first_backoff = first.max(Duration::from_millis(1));
-        self.max_backoff = max.max(self.first_backoff);
+        self.first_backoff = first.clamp(SHORTEST, LONGEST);
+        self.max_backoff = max.clamp(self.first_backoff, LONGEST);
         self
     }
 
     /// The timeout for the outcomes of all `stopped`. Default: 5 s.
     pub fn stop_timeout(&mut self, timeout: Duration) -> &mut Self {
-        self.stop_timeout = timeout;
+        self.stop_timeout = timeout.min(LONGEST);
         self
     }
 
@@ -117,14 +119,14 @@ impl ScheduleConfig {
     /// a time (BEP 27). Default: 15 s, the first timeout of BEP 15. More lets a dead tracker delay
     /// the first peers longer; less burdens two trackers more often.
     pub fn overtake_after(&mut self, time: Duration) -> &mut Self {
-        self.overtake_after = time;
+        self.overtake_after = time.min(LONGEST);
         self
     }
 
     /// The time after which an announce without an outcome counts as failed. Default: 10 minutes,
     /// more than a driver needs.
     pub fn outcome_timeout(&mut self, timeout: Duration) -> &mut Self {
-        self.outcome_timeout = timeout;
+        self.outcome_timeout = timeout.min(LONGEST);
         self
     }
 
@@ -158,6 +160,12 @@ impl ScheduleConfig {
         wait.min(self.max_backoff)
     }
 }
+
+/// More than no time, so that the clock has to move between two announces.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// An `Instant` ends somewhere, and a time that is added to one must not lead beyond.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The interval of deployed trackers, and the default of libtorrent.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(30 * 60);

@@ -7,6 +7,7 @@ use super::*;
 use crate::{AnnounceResponse, Failure, Refusal, RetryIn};
 
 mod events;
+mod numbers;
 mod shortage;
 mod steps;
 mod tiers;

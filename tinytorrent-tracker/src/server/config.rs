@@ -105,6 +105,6 @@ impl ServerConfig {
     /// The time after its last announce at which a peer is removed.
     pub(super) fn lifetime(&self) -> Duration {
         // One announce may get lost, and the next may be late.
-        self.interval * 2 + Duration::from_secs(60)
+        self.interval.saturating_mul(2).saturating_add(Duration::from_secs(60))
     }
 }

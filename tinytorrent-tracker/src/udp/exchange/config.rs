@@ -22,10 +22,10 @@ impl ExchangeConfig {
         Self { seed, max_retransmits: MAX_EXPONENT, first_timeout: Duration::from_secs(15) }
     }
 
-    /// The first timeout, which doubles with each retransmission. Default: 15 s. Less burdens
-    /// trackers, and is for tests.
+    /// The first timeout, which doubles with each retransmission. Default: 15 s; at most a day.
+    /// Less burdens trackers, and is for tests.
     pub fn first_timeout(&mut self, timeout: Duration) -> &mut Self {
-        self.first_timeout = timeout;
+        self.first_timeout = timeout.min(LONGEST_TIMEOUT);
         self
     }
 
@@ -40,6 +40,9 @@ impl ExchangeConfig {
         self.first_timeout * 2u32.pow(retransmits.min(MAX_EXPONENT))
     }
 }
+
+/// Doubled eight times, it is still an addend that an `Instant` bears.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The largest n of 15 · 2^n (BEP 15, "Time outs").
 const MAX_EXPONENT: u32 = 8;

@@ -133,3 +133,10 @@ fn a_timeout_that_is_too_early_changes_nothing() {
         assert_eq!((world.sent(), world.exchange.poll_timeout()), (vec![], wake));
     }
 }
+
+#[test]
+fn no_first_timeout_leads_beyond_the_end_of_time() {
+    let mut config = ExchangeConfig::new([1; 32]);
+    config.first_timeout(Duration::MAX);
+    assert!(Instant::now().checked_add(config.timeout(u32::MAX)).is_some());
+}
