@@ -6,9 +6,12 @@ use std::time::Duration;
 /// - 30 minutes between announces, and at least 1 minute; a peer is removed one minute after twice
 ///   the interval.
 /// - 50 peers in a response if the client gives no number, and 200 at most.
-/// - At most 10,000 torrents of 10,000 addresses in each family, 1,000,000 addresses in all, and
-///   256 HTTP connections.
+/// - At most 10,000 torrents of 10,000 addresses in each family, of which 64 of one host, 1,000,000
+///   addresses in all, and 256 HTTP connections.
 /// - The `ip` parameter is ignored, and a scrape needs an info-hash.
+///
+/// Where a limit is reached, those who have most make room: the network with most (an IPv4 `/24`, an
+/// IPv6 `/48`), in it the host (an IPv6 `/64`), and of its entries the oldest.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
     pub(super) interval: Duration,
@@ -17,6 +20,7 @@ pub struct ServerConfig {
     pub(super) max_peers: usize,
     pub(super) max_torrents: usize,
     pub(super) max_swarm: usize,
+    pub(super) max_per_host: u32,
     pub(super) max_addresses: usize,
     pub(super) max_connections: usize,
     pub(super) trusts_ip_parameter: bool,
@@ -32,6 +36,7 @@ impl Default for ServerConfig {
             max_peers: 200,
             max_torrents: 10_000,
             max_swarm: 10_000,
+            max_per_host: 64,
             max_addresses: 1_000_000,
             max_connections: 256,
             trusts_ip_parameter: false,
@@ -61,29 +66,38 @@ impl ServerConfig {
         self
     }
 
-    /// The largest number of torrents; announces of others are refused. Default: 10,000.
+    /// The largest number of torrents. A new one replaces one of the host with most, and is refused
+    /// if no host has more than one. Default: 10,000.
     pub fn max_torrents(&mut self, count: usize) -> &mut Self {
         self.max_torrents = count;
         self
     }
 
-    /// The largest number of addresses of one torrent and family; a new one replaces the one with
-    /// the oldest announce. Default: 10,000, some 2 MiB.
+    /// The largest number of addresses of one torrent and family. A new one replaces one of the host
+    /// with most. Default: 10,000, some 3 MiB.
     pub fn max_swarm(&mut self, count: usize) -> &mut Self {
         self.max_swarm = count.max(1);
         self
     }
 
-    /// The largest number of addresses of all torrents. A new one replaces the one of the same
-    /// torrent and family with the oldest announce; if there is none, the announce is refused.
-    /// Default: 1,000,000, some 200 MiB.
+    /// The largest number of addresses of one host, or of a quarter of a network, in one torrent: a
+    /// host with more of them would be most of what others are given. A new one replaces the oldest,
+    /// or is not listed, and gets peers all the same. Default: 64.
+    pub fn max_per_host(&mut self, count: u32) -> &mut Self {
+        self.max_per_host = count.max(1);
+        self
+    }
+
+    /// The largest number of addresses of all torrents. A new one replaces a torrent of the host
+    /// with most, or else an address of the same torrent; if there is none, the announce is refused.
+    /// Default: 1,000,000, some 300 MiB.
     pub fn max_addresses(&mut self, count: usize) -> &mut Self {
         self.max_addresses = count;
         self
     }
 
-    /// The largest number of open HTTP connections; others wait in the system's queue. Default:
-    /// 256.
+    /// The largest number of open HTTP connections. A new one closes the oldest of the host with
+    /// most. Default: 256.
     pub fn max_connections(&mut self, count: usize) -> &mut Self {
         self.max_connections = count.max(1);
         self

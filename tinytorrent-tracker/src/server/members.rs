@@ -52,6 +52,11 @@ impl Members {
         self.ages.oldest().map(|at| &self.list[at])
     }
 
+    /// The first so many members in the order of their announces, the oldest first.
+    pub(super) fn oldest_first(&self, count: usize) -> impl Iterator<Item = &Member> {
+        self.ages.oldest_first().take(count).map(|at| &self.list[at])
+    }
+
     /// Replaces the member with the same address, and returns the old one. Changes nothing if
     /// there is none.
     pub(super) fn renew(&mut self, member: Member) -> Option<Member> {

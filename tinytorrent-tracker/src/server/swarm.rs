@@ -1,9 +1,12 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use tinytorrent_types::compact::{self, Family};
 
+use super::crowd::Crowd;
 use super::members::{Member, Members};
+use super::network::Network;
+use super::owners::Owner;
 use super::ranges::{cyclic_ranges, slices};
 use super::roles::Roles;
 use crate::SwarmCounts;
@@ -16,6 +19,17 @@ pub(super) struct Swarm {
     roles: Roles,
     /// The number of peers that have announced `completed`.
     completed: u32,
+    /// The host that the torrent is charged to; `None` only before the first announce.
+    pub(super) owner: Option<Owner>,
+}
+
+/// Limits of the addresses of one family in a swarm.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// All addresses.
+    pub(super) swarm: usize,
+    /// Addresses of one host; the network around it may have [`HOSTS_OF_NETWORK`] times as many.
+    pub(super) host: u32,
 }
 
 /// Addresses of one family. Seeds are kept apart, since seeds get no seeds.
@@ -23,24 +37,22 @@ pub(super) struct Swarm {
 struct Addresses {
     seeds: Members,
     leechers: Members,
+    crowd: Crowd,
 }
 
 impl Swarm {
-    /// Adds or renews an address. At the limit, the address with the oldest announce is removed.
-    pub(super) fn insert(&mut self, member: Member, limit: usize) {
+    /// Adds or renews an address. At a limit it takes the place of another: of its own network, or
+    /// of one that has no fewer. If there is no such address, it is not listed.
+    pub(super) fn insert(&mut self, member: Member, limits: Limits, random: u64) {
         let addresses = self.of_mut(Family::of(member.address.ip()));
         if let Some(old) = addresses.renew(member) {
             self.roles.replace(&old, &member);
             return;
         }
-        let mut evicted = Vec::new();
-        while addresses.len() >= limit
-            && let Some(oldest) = addresses.remove_oldest()
-        {
-            evicted.push(oldest);
-        }
-        addresses.of_role_mut(member.is_seed).push(member);
-        evicted.iter().for_each(|old| self.roles.remove(old));
+        let Some(victims) = addresses.victims(member.address.ip(), limits, random) else { return };
+        let removed: Vec<_> = victims.into_iter().filter_map(|old| addresses.remove(old)).collect();
+        addresses.push(member);
+        removed.iter().for_each(|old| self.roles.remove(old));
         self.roles.add(&member);
     }
 
@@ -72,6 +84,20 @@ impl Swarm {
 
     pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    pub(super) fn contains(&self, address: SocketAddr) -> bool {
+        let addresses = self.of(Family::of(address.ip()));
+        let lists = [&addresses.seeds, &addresses.leechers];
+        lists.iter().any(|members| members.place_of(address).is_some())
+    }
+
+    /// True if all addresses of each family are in one network.
+    pub(super) fn is_of_one_network(&self) -> bool {
+        [&self.v4, &self.v6].iter().all(|addresses| {
+            let first = addresses.oldest().map(|member| member.address.ip());
+            first.is_none_or(|ip| addresses.crowd.share(ip).0 as usize == addresses.len())
+        })
     }
 
     /// The number of addresses of both families.
@@ -163,6 +189,8 @@ impl Swarm {
                 assert!(members.as_slice().iter().all(is_right));
                 all.extend(members.as_slice());
             }
+            let members = [&addresses.seeds, &addresses.leechers].map(Members::as_slice).concat();
+            addresses.crowd.check_invariants(members.iter().map(|member| member.address.ip()));
             let both = |seed: &Member| addresses.leechers.place_of(seed.address).is_some();
             assert!(!addresses.seeds.as_slice().iter().any(both));
         }
@@ -189,6 +217,63 @@ impl Addresses {
         [seeds, read(&self.leechers)]
     }
 
+    fn push(&mut self, member: Member) {
+        self.crowd.add(member.address.ip());
+        self.of_role_mut(member.is_seed).push(member);
+    }
+
+    /// The addresses to remove for a new one of this host. `None` if it has no right to a place.
+    fn victims(&self, ip: IpAddr, limits: Limits, random: u64) -> Option<Vec<SocketAddr>> {
+        let (of_network, of_host) = self.crowd.share(ip);
+        let of_own = if of_host >= limits.host {
+            Some(self.oldest_in(ip, Network::host)?)
+        } else if of_network >= limits.host.saturating_mul(HOSTS_OF_NETWORK) {
+            Some(self.oldest_in(ip, Network::around)?)
+        } else {
+            None
+        };
+        let mut victims: Vec<_> = of_own.into_iter().collect();
+        if victims.is_empty() && self.len() >= limits.swarm {
+            victims.push(self.greediest(ip, random)?);
+        }
+        Some(victims)
+    }
+
+    /// The address of the same host or network with the oldest announce, if it is among the oldest
+    /// of all.
+    fn oldest_in(&self, ip: IpAddr, network: impl Fn(IpAddr) -> Network) -> Option<SocketAddr> {
+        let oldest = [&self.seeds, &self.leechers].map(|members| members.oldest_first(LOOKED_AT));
+        let own = oldest
+            .into_iter()
+            .flatten()
+            .filter(|member| network(member.address.ip()) == network(ip));
+        own.min_by_key(|member| member.seen_at).map(|member| member.address)
+    }
+
+    /// The address that has to go for a new one of this host in a full swarm: the oldest of the
+    /// greediest. `None` if the host is greedier.
+    ///
+    /// The oldest and some at random are looked at: the greediest has the most to be found by.
+    fn greediest(&self, ip: IpAddr, mut random: u64) -> Option<SocketAddr> {
+        let lists = [self.seeds.as_slice(), self.leechers.as_slice()];
+        let length = self.len();
+        let looked_at = (0..length.min(LOOKED_AT)).filter_map(|step| {
+            // The step of Knuth's MMIX, of which the high bits are the good ones.
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let at = if length <= LOOKED_AT { step } else { place(random >> 33, length) };
+            lists[0].get(at).or_else(|| lists[1].get(at - lists[0].len()))
+        });
+        let share = |member: &Member| self.crowd.share(member.address.ip());
+        let victim = looked_at
+            .chain(self.oldest())
+            .max_by_key(|member| (share(member), std::cmp::Reverse(member.seen_at)))?;
+        let is_neighbour = Network::around(victim.address.ip()) == Network::around(ip);
+        let is_fair = is_neighbour || self.crowd.share(ip).0 < share(victim).0;
+        is_fair.then_some(victim.address)
+    }
+
     /// Replaces the member with the same address, and returns the old one; `None` if there is none.
     fn renew(&mut self, member: Member) -> Option<Member> {
         // The old one is in the other list if the peer has become a seed.
@@ -201,7 +286,9 @@ impl Addresses {
     }
 
     fn remove(&mut self, address: SocketAddr) -> Option<Member> {
-        self.seeds.remove(address).or_else(|| self.leechers.remove(address))
+        let removed = self.seeds.remove(address).or_else(|| self.leechers.remove(address))?;
+        self.crowd.remove(address.ip());
+        Some(removed)
     }
 
     fn oldest(&self) -> Option<&Member> {
@@ -219,6 +306,13 @@ impl Addresses {
 fn place(random: u64, length: usize) -> usize {
     (random % length.max(1) as u64) as usize
 }
+
+/// A guess: what a household or an office has, and far from what an attacker needs.
+const HOSTS_OF_NETWORK: u32 = 4;
+
+/// The number of addresses that are looked at for one to remove. With half of a swarm in one
+/// network, it is missed once in 2^64.
+const LOOKED_AT: usize = 64;
 
 /// The time between two sweeps for peers that left without `stopped`.
 pub(super) const SWEEP: Duration = Duration::from_secs(60);

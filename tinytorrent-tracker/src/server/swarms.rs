@@ -9,7 +9,8 @@ use tinytorrent_types::compact::Family;
 
 use super::ServerConfig;
 use super::members::Member;
-use super::swarm::{SWEEP, Swarm};
+use super::owners::Owners;
+use super::swarm::{Limits, SWEEP, Swarm};
 use crate::{
     AnnounceEvent, AnnounceRequest, AnnounceResponse, Peer, Refusal, ScrapeResponse, SwarmCounts,
 };
@@ -19,6 +20,7 @@ use crate::{
 pub struct Swarms {
     config: ServerConfig,
     swarms: HashMap<WireInfoHash, Swarm>,
+    owners: Owners,
     /// The number of addresses in all swarms.
     addresses: usize,
     rng: StdRng,
@@ -29,14 +31,16 @@ impl Swarms {
     /// A tracker without swarms. The choice of peers for a response comes from `seed`.
     pub fn new(config: ServerConfig, seed: u64, now: Instant) -> Self {
         let rng = StdRng::seed_from_u64(seed);
-        Self { config, swarms: HashMap::new(), addresses: 0, rng, swept_at: now }
+        let (swarms, owners) = (HashMap::new(), Owners::default());
+        Self { config, swarms, owners, addresses: 0, rng, swept_at: now }
     }
 
     /// Takes an announce from this address. The response has peers of the same family first, and
     /// with `both_families` also those of the other, which a UDP reply cannot hold.
     ///
     /// # Errors
-    /// A port of 0, or more torrents or peers than the limits allow.
+    /// A port of 0, or more torrents or peers than the limits allow while nobody has more of them
+    /// than this address.
     pub fn announce(
         &mut self,
         now: Instant,
@@ -100,19 +104,24 @@ impl Swarms {
             self.remove(request.info_hash, address);
             return Ok(None);
         }
-        let limit = self.limit(request.info_hash, Family::of(address.ip()))?;
+        let limits = self.make_room(request.info_hash, address)?;
         let member = member_of(now, address, request);
+        let random = self.rng.next_u64();
         let swarm = self.swarms.entry(request.info_hash).or_default();
+        swarm.owner = Some(match swarm.owner {
+            None => self.owners.add(address.ip(), request.info_hash),
+            Some(owner) => self.owners.announced(owner, address.ip(), request.info_hash),
+        });
         // Before the insertion, which makes the peer a seed.
         if request.event == AnnounceEvent::Completed {
             swarm.complete(&member);
         }
         let before = swarm.len();
-        swarm.insert(member, limit);
+        swarm.insert(member, limits, random);
         self.addresses = self.addresses - before + swarm.len();
         let wanted = request.num_want.map_or(self.config.default_peers, |count| count as usize);
         let wanted = wanted.min(self.config.max_peers);
-        Ok(Some(Recorded { swarm, member, wanted, random: self.rng.next_u64() }))
+        Ok(Some(Recorded { swarm, member, wanted, random }))
     }
 
     fn remove(&mut self, info_hash: WireInfoHash, address: SocketAddr) {
@@ -123,23 +132,61 @@ impl Swarms {
         }
     }
 
-    /// The largest number of addresses of a family in a swarm.
+    /// Makes room for an address in a swarm, and returns the limits that it has to keep there.
     ///
     /// # Errors
-    /// If the tracker has no room for another torrent or address.
-    fn limit(&self, info_hash: WireInfoHash, family: Family) -> Result<usize, Refusal> {
-        let is_full = self.swarms.len() >= self.config.max_torrents;
-        if is_full && !self.swarms.contains_key(&info_hash) {
+    /// If the tracker has no room for another torrent or address, and nobody has more than this one.
+    fn make_room(
+        &mut self,
+        info_hash: WireInfoHash,
+        address: SocketAddr,
+    ) -> Result<Limits, Refusal> {
+        let limits = Limits { swarm: self.config.max_swarm, host: self.config.max_per_host };
+        let swarm = self.swarms.get(&info_hash);
+        if swarm.is_some_and(|swarm| swarm.contains(address)) {
+            return Ok(limits);
+        }
+        if swarm.is_none()
+            && self.swarms.len() >= self.config.max_torrents
+            && !self.displace(info_hash, address.ip())
+        {
             return Err(refusal("this tracker has reached its limit of torrents"));
         }
         if self.addresses < self.config.max_addresses {
-            return Ok(self.config.max_swarm);
+            return Ok(limits);
         }
-        // A full tracker replaces an address of the same swarm, if it has one.
-        match self.swarms.get(&info_hash).map_or(0, |swarm| swarm.len_of(family)) {
+        let known = self.swarms.get(&info_hash);
+        let known = known.map_or(0, |swarm| swarm.len_of(Family::of(address.ip())));
+        // The greediest makes room for others elsewhere, and for itself here.
+        if known == 0 || !self.owners.is_greediest(address.ip()) {
+            // A torrent that all have left makes no room, and is gone at the next sweep anyway.
+            for _ in 0..MAX_DISPLACED {
+                if !self.displace(info_hash, address.ip()) {
+                    break;
+                }
+                if self.addresses < self.config.max_addresses {
+                    return Ok(limits);
+                }
+            }
+        }
+        match known {
             0 => Err(refusal("this tracker has reached its limit of peers")),
-            known => Ok(known),
+            known => Ok(Limits { swarm: known.min(limits.swarm), ..limits }),
         }
+    }
+
+    /// Removes a torrent of the greediest host for an address of another one. Returns false if
+    /// nobody has more torrents than this address.
+    fn displace(&mut self, info_hash: WireInfoHash, ip: IpAddr) -> bool {
+        let is_alone =
+            |torrent: &WireInfoHash| self.swarms.get(torrent).is_some_and(Swarm::is_of_one_network);
+        let Some(victim) = self.owners.victim(ip, info_hash, is_alone) else { return false };
+        let Some(swarm) = self.swarms.remove(&victim) else { return false };
+        self.addresses -= swarm.len();
+        if let Some(owner) = swarm.owner {
+            self.owners.remove(owner, victim);
+        }
+        true
     }
 
     /// The response to a scrape. An unknown swarm has no peers, as in a UDP reply, which has an
@@ -181,6 +228,8 @@ impl Swarms {
     pub fn check_invariants(&self) {
         assert!(self.swarms.len() <= self.config.max_torrents);
         self.swarms.values().for_each(Swarm::check_invariants);
+        self.owners.check_invariants();
+        assert!(self.swarms.values().all(|swarm| swarm.owner.is_some()));
         assert_eq!(self.addresses, self.swarms.values().map(Swarm::len).sum::<usize>());
         assert!(self.addresses <= self.config.max_addresses);
     }
@@ -206,7 +255,10 @@ impl Swarms {
             self.swarms.values_mut().for_each(|swarm| swarm.remove_older_than(oldest));
             self.addresses = self.swarms.values().map(Swarm::len).sum();
         }
-        self.swarms.retain(|_, swarm| !swarm.is_empty());
+        let empty = self.swarms.extract_if(|_, swarm| swarm.is_empty());
+        for (torrent, owner) in empty.filter_map(|(torrent, swarm)| Some((torrent, swarm.owner?))) {
+            self.owners.remove(owner, torrent);
+        }
     }
 }
 
@@ -249,6 +301,9 @@ fn empty_counts() -> SwarmCounts {
 fn refusal(reason: &str) -> Refusal {
     Refusal { reason: reason.to_owned(), retry_in: None }
 }
+
+/// A guess: enough to pass some empty torrents, and little work for an announce.
+const MAX_DISPLACED: usize = 4;
 
 #[cfg(test)]
 mod tests;

@@ -196,8 +196,14 @@ fn memory_is_limited_in_torrents_and_in_peers() {
     assert_eq!(swarms.counts(hash(1)).unwrap().leechers, Some(3));
     let of = |torrent| request(torrent, 1, AnnounceEvent::Started, 5);
     assert!(swarms.announce(now, ip("192.0.2.1"), &of(2), false).is_ok());
-    assert!(swarms.announce(now, ip("192.0.2.1"), &of(3), false).is_err());
-    assert!(swarms.announce(now, ip("192.0.2.1"), &of(2), false).is_ok());
+    // A host with all of them gives back its oldest.
+    assert!(swarms.announce(now, ip("192.0.2.1"), &of(3), false).is_ok());
+    swarms.check_invariants();
+    assert_eq!((swarms.counts(hash(1)), swarms.torrents()), (None, 2));
+    // Those with one each keep them.
+    assert!(swarms.announce(now, ip("192.0.3.1"), &of(4), false).is_ok());
+    assert!(swarms.announce(now, ip("192.0.4.1"), &of(5), false).is_err());
+    assert!(swarms.announce(now, ip("192.0.2.1"), &of(3), false).is_ok());
 }
 
 /// Ten thousand full swarms would take 20 GiB, and one client can fill them.
@@ -218,10 +224,100 @@ fn memory_is_limited_over_all_torrents() {
     // A new peer replaces another one of the swarm, and a known peer stays.
     assert_eq!(announce(1, "192.0.2.1", 3, Started), Ok(Some(2)));
     assert_eq!(announce(2, "192.0.2.1", 1, Started), Ok(Some(1)));
-    assert!(announce(3, "192.0.2.1", 1, Started).is_err());
-    assert!(announce(1, "2001:db8::1", 1, Started).is_err());
-    assert_eq!(announce(2, "192.0.2.1", 1, Stopped), Ok(Some(0)));
-    assert_eq!(announce(3, "192.0.2.1", 1, Started), Ok(Some(1)));
+    // Another host replaces a torrent of the one that has them all.
+    assert_eq!(announce(3, "2001:db8::1", 1, Started), Ok(Some(1)));
+    assert_eq!(announce(2, "192.0.2.1", 1, Started), Ok(Some(1)));
+    assert_eq!(announce(2, "192.0.2.1", 2, Started), Ok(Some(2)));
+    // With one each, only the own swarm makes room.
+    assert!(announce(4, "192.0.4.1", 1, Started).is_err());
+    assert_eq!(announce(2, "192.0.2.1", 1, Stopped), Ok(Some(1)));
+    assert_eq!(announce(4, "192.0.4.1", 1, Started), Ok(Some(1)));
+}
+
+/// From another host, in its /24 or not, and in the same minute.
+#[test]
+fn a_host_that_fills_the_tracker_with_torrents_locks_nobody_out() {
+    let torrent = |number: u32| {
+        let mut hash = [9; 20];
+        hash[..4].copy_from_slice(&number.to_be_bytes());
+        AnnounceRequest {
+            info_hash: WireInfoHash::from_bytes(hash),
+            ..request(0, 1, AnnounceEvent::Started, 5)
+        }
+    };
+    let (mut swarms, now) = swarms(|config| {
+        config.max_torrents(1_000);
+    });
+    swarms.announce(now, ip("198.51.100.1"), &torrent(0), true).unwrap();
+    for number in 1..5_000 {
+        let from = if number % 2 == 0 { "192.0.2.1" } else { "192.0.2.2" };
+        swarms.announce(now, ip(from), &torrent(number), true).unwrap();
+    }
+    for (number, from) in [(10_000, "203.0.113.1"), (10_001, "192.0.2.77"), (10_002, "2001:db8::1")]
+    {
+        swarms.announce(now, ip(from), &torrent(number), true).unwrap();
+        for number in 5_000..7_000 {
+            swarms.announce(now, ip("192.0.2.1"), &torrent(number), true).unwrap();
+        }
+        let other = AnnounceRequest { peer_id: PeerId::from_bytes([7; 20]), ..torrent(number) };
+        let peers = swarms.announce(now, ip("203.0.113.9"), &other, true).unwrap().peers;
+        assert_eq!(peers.len(), 1, "{from} is known");
+    }
+    assert!(swarms.counts(torrent(0).info_hash).is_some(), "who came before is known too");
+    swarms.check_invariants();
+}
+
+/// The peers that one host announces are neither all that others get, nor all that is kept.
+#[test]
+fn ten_thousand_ports_of_a_host_push_nobody_out_of_a_swarm() {
+    for (limit, hosts) in [(10_000, 1), (100, 1), (100, 200)] {
+        let (mut swarms, now) = swarms(|config| {
+            config.max_swarm(limit);
+        });
+        let seed = request(1, 6881, AnnounceEvent::Started, 0);
+        swarms.announce(now, ip("198.51.100.1"), &seed, true).unwrap();
+        for port in 1..=10_000 {
+            let from = [192, 0, 2, (port % hosts) as u8].into();
+            let later = now + Duration::from_millis(port.into());
+            let flood = request(1, port, AnnounceEvent::Started, u64::from(port % 2));
+            swarms.announce(later, from, &flood, true).unwrap();
+        }
+        swarms.check_invariants();
+        let later = now + Duration::from_secs(20);
+        let found = (0..20).filter(|number| {
+            let mut leecher = request(1, 7_000 + number, AnnounceEvent::Started, 5);
+            leecher.num_want = Some(50);
+            let from = ip(&format!("203.0.{number}.9"));
+            let response = swarms.announce(later, from, &leecher, true).unwrap();
+            response.peers.iter().any(|peer| peer.address == "198.51.100.1:6881".parse().unwrap())
+        });
+        let least = if hosts == 1 { 10 } else { 5 };
+        assert!(found.count() >= least, "{limit} addresses, {hosts} hosts");
+    }
+}
+
+/// A seed that announces no more often than it has to, among hosts of a whole network.
+#[test]
+fn a_full_swarm_of_a_greedy_network_keeps_the_others() {
+    let (mut swarms, now) = swarms(|config| {
+        config.max_swarm(500).max_per_host(1_000);
+    });
+    for host in 0..20 {
+        let honest = request(1, 6881, AnnounceEvent::Started, 0);
+        swarms.announce(now, [198, 51, host, 1].into(), &honest, true).unwrap();
+    }
+    for number in 0..5_000u16 {
+        let [high, low] = number.to_be_bytes();
+        let from = IpAddr::from([0x2001, 0xdb8, 1, number, 1, 2, 3, 4]);
+        let from = if number % 2 == 0 { [10, 0, 0, low].into() } else { from };
+        let flood = request(1, 1 + u16::from(high), AnnounceEvent::Started, 5);
+        swarms.announce(now + Duration::from_secs(1), from, &flood, true).unwrap();
+    }
+    swarms.check_invariants();
+    let leecher = request(1, 9, AnnounceEvent::Started, 5);
+    let leecher = member_of(now, "203.0.113.9:9".parse().unwrap(), &leecher);
+    let others = swarms.swarms[&hash(1)].others(Family::V4, &leecher, 0);
+    assert_eq!(others.filter(|member| member.address.port() == 6881).count(), 20);
 }
 
 /// `max_swarm` says so
