@@ -170,3 +170,33 @@ async fn a_hybrid_is_announced_under_both_hashes() {
     assert_eq!(ports, [6881, 6882]);
     server.shutdown().await;
 }
+
+/// True if the other side has neither sent anything nor closed the connection.
+fn is_open(stream: &TcpStream) -> bool {
+    let error = stream.try_read(&mut [0]).err();
+    error.is_some_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+}
+
+/// From the same host and from another one of the network, while none of the silent ones has timed
+/// out.
+#[tokio::test]
+async fn silent_connections_delay_nobody() {
+    let server = server().await;
+    let url = urls(&server).into_iter().find(|url| url.to_string().starts_with("http://127"));
+    let url = url.unwrap();
+    let mut silent = Vec::new();
+    for _ in 0..300 {
+        silent.push(TcpStream::connect(server.http_addresses()[0]).await.unwrap());
+    }
+    let mut other = ClientConfig::default();
+    other.bind_v4("127.0.0.2".parse().unwrap());
+    for client in [client(), TrackerClient::new(other)] {
+        let announce = peer(1, AnnounceEvent::Started, 5);
+        assert!(client.announce(&url, &announce).await.is_ok());
+    }
+    // Readiness is known once the runtime has looked at the sockets.
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    assert!(is_open(&silent[299]), "the last of them waits for its turn to be the oldest");
+    assert!(silent.iter().filter(|stream| is_open(stream)).count() <= 256);
+    server.shutdown().await;
+}

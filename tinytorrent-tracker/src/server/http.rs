@@ -13,10 +13,10 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::Shared;
+use super::{Connections, Shared};
 use crate::Refusal;
 use crate::http::{
     AnnounceQuery, PeerFormat, QueryError, ScrapeQuery, write_announce, write_refusal, write_scrape,
@@ -26,35 +26,32 @@ use crate::http::{
 pub(super) async fn serve(
     listener: TcpListener,
     shared: Arc<Shared>,
-    permits: Arc<Semaphore>,
+    connections: Connections,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let mut connections = JoinSet::new();
+    let mut tasks = JoinSet::new();
     loop {
-        while connections.try_join_next().is_some() {}
-        // The permit comes first, so that connections above the limit stay in the system's queue.
-        let accept = async {
-            let permit = permits.clone().acquire_owned().await.ok()?;
-            Some((listener.accept().await, permit))
-        };
+        while tasks.try_join_next().is_some() {}
         let accepted = tokio::select! {
-            accepted = accept => accepted,
+            accepted = listener.accept() => accepted,
             _ = shutdown.changed() => break,
         };
         match accepted {
-            Some((Ok((stream, from)), permit)) => {
+            Ok((stream, from)) => {
                 let (shared, shutdown) = (shared.clone(), shutdown.clone());
-                connections.spawn(async move {
+                let place = connections.enter(from.ip());
+                let id = place.id();
+                let task = tasks.spawn(async move {
                     serve_connection(stream, from.ip(), shared, shutdown).await;
-                    drop(permit);
+                    drop(place);
                 });
+                connections.set_task(id, task);
             }
             // Such as no file descriptor left: open connections will end.
-            Some((Err(_), _)) => tokio::time::sleep(Duration::from_millis(100)).await,
-            None => break,
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
-    while connections.join_next().await.is_some() {}
+    while tasks.join_next().await.is_some() {}
 }
 
 async fn serve_connection(

@@ -15,12 +15,13 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 mod ages;
 mod config;
 mod connection_id;
+mod connections;
 mod crowd;
 mod http;
 mod members;
@@ -35,6 +36,7 @@ mod udp;
 
 pub use config::ServerConfig;
 use connection_id::ConnectionIds;
+use connections::Connections;
 pub use swarms::Swarms;
 
 /// A tracker over UDP and HTTP, and over IPv4 and IPv6. [`shutdown`](Self::shutdown) ends it after
@@ -86,7 +88,7 @@ impl TrackerServer {
         http: &[SocketAddr],
     ) -> io::Result<Self> {
         let now = Instant::now();
-        let permits = Arc::new(Semaphore::new(config.max_connections));
+        let connections = Connections::new(config.max_connections);
         let seed = SysRng.try_next_u64().map_err(io::Error::other)?;
         let shared = Arc::new(Shared {
             swarms: Mutex::new(Swarms::new(config, seed, now)),
@@ -112,7 +114,7 @@ impl TrackerServer {
             let listener = TcpListener::from_std(socket.into())?;
             server.http.push(listener.local_addr()?);
             let shared = server.shared.clone();
-            let serve = http::serve(listener, shared, permits.clone(), receiver.clone());
+            let serve = http::serve(listener, shared, connections.clone(), receiver.clone());
             server.http_tasks.spawn(serve);
         }
         Ok(server)

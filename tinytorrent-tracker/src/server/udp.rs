@@ -46,8 +46,13 @@ fn answer(
         }
     };
     if !shared.connection_ids.is_valid(now, ip, connection_id) {
-        // The reply is shorter than the request, so a forged source gets no amplified traffic.
-        return reply(ResponseBody::Error { message: b"connection id mismatch" });
+        reply(ResponseBody::Error { message: b"connection id mismatch" });
+        // The source may be forged, and must not get more than was sent in its name. A scrape
+        // without info-hashes is shorter than the reply.
+        if out.len() > datagram.len() {
+            out.clear();
+        }
+        return;
     }
     match &request.body {
         RequestBody::Connect => {}
@@ -102,4 +107,65 @@ fn to_request(announce: &Announce) -> AnnounceRequest {
     request.num_want = u32::try_from(announce.num_want).ok();
     request.ip = (!announce.ip.is_unspecified()).then_some(announce.ip.into());
     request
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use proptest::prelude::*;
+
+    use super::super::{ConnectionIds, ServerConfig};
+    use super::*;
+
+    fn shared(now: Instant) -> Shared {
+        let swarms = Mutex::new(Swarms::new(ServerConfig::default(), 1, now));
+        Shared { swarms, connection_ids: ConnectionIds::new(now) }
+    }
+
+    fn reply_to(shared: &Shared, now: Instant, datagram: &[u8]) -> Vec<u8> {
+        let (mut packed, mut out) = (Vec::new(), Vec::new());
+        answer(shared, now, "192.0.2.1:1".parse().unwrap(), datagram, &mut packed, &mut out);
+        out
+    }
+
+    fn scrape(connection_id: u64, hashes: usize) -> Vec<u8> {
+        let (mut datagram, info_hashes) = (Vec::new(), vec![7; 20 * hashes]);
+        let body = RequestBody::Scrape { connection_id, info_hashes: &info_hashes };
+        Request { transaction_id: 5, body }.write(&mut datagram);
+        datagram
+    }
+
+    proptest! {
+        /// U-04: a source that is not verified gets no more bytes than were sent in its name.
+        #[test]
+        fn no_reply_to_a_stranger_is_longer_than_the_request(
+            id in any::<u64>(), hashes in 0usize..80, bytes: Vec<u8>, kind in 0u32..5,
+        ) {
+            let now = Instant::now();
+            let shared = shared(now);
+            let mut connect = Vec::new();
+            Request { transaction_id: 5, body: RequestBody::Connect }.write(&mut connect);
+            let mut any = [&id.to_be_bytes()[..], &kind.to_be_bytes(), &[0; 4]].concat();
+            any.extend(bytes);
+            for datagram in [connect, scrape(id, hashes), any] {
+                let reply = reply_to(&shared, now, &datagram);
+                prop_assert!(reply.len() <= datagram.len(), "{} for {datagram:?}", reply.len());
+            }
+        }
+    }
+
+    /// Nor is a scrape without hashes longer for one who is known.
+    #[test]
+    fn the_reply_to_a_scrape_is_shorter_than_the_scrape() {
+        let now = Instant::now();
+        let shared = shared(now);
+        let id = shared.connection_ids.issue(now, "192.0.2.1".parse().unwrap());
+        for hashes in [0, 1, 74] {
+            let datagram = scrape(id, hashes);
+            let reply = reply_to(&shared, now, &datagram);
+            assert_eq!(reply.len(), 8 + 12 * hashes);
+            assert!(reply.len() < datagram.len());
+        }
+    }
 }
