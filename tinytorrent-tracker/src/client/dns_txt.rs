@@ -52,7 +52,7 @@ fn query(id: u16, name: &str) -> Option<Vec<u8>> {
 }
 
 /// The TXT records of a response, each with its strings joined.
-fn read_answers(message: &[u8]) -> Option<Vec<Vec<u8>>> {
+pub(super) fn read_answers(message: &[u8]) -> Option<Vec<Vec<u8>>> {
     let number = |at: usize| Some(u16::from_be_bytes([*message.get(at)?, *message.get(at + 1)?]));
     let (questions, answers) = (number(4)?, number(6)?);
     let mut at = HEADER;

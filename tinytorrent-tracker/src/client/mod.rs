@@ -27,6 +27,8 @@ mod error;
 mod exchange;
 mod families;
 mod fetch;
+#[doc(hidden)]
+pub mod fuzzing;
 mod local;
 mod proxy;
 mod redirect;

@@ -59,7 +59,10 @@ impl Proxy {
     pub(super) async fn associate(&self, stream: &mut TcpStream) -> io::Result<SocketAddr> {
         match self.kind {
             ProxyKind::Http => Err(proxy_error("has no way to relay datagrams")),
-            ProxyKind::Socks5 => socks5::associate(stream, self.url.user_info()).await,
+            ProxyKind::Socks5 => {
+                let proxy = stream.peer_addr()?.ip();
+                socks5::associate(stream, proxy, self.url.user_info()).await
+            }
         }
     }
 

@@ -3,8 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::proxy::proxy_error;
 use crate::TrackerUrl;
@@ -82,7 +81,7 @@ impl Target {
 
 /// Asks the proxy to connect this stream to the target (section 4, `CONNECT`).
 pub(super) async fn connect(
-    stream: &mut TcpStream,
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     user_info: Option<&str>,
     target: &Target,
 ) -> io::Result<()> {
@@ -91,9 +90,10 @@ pub(super) async fn connect(
 }
 
 /// Asks the proxy to relay datagrams while this stream is open (section 4, `UDP ASSOCIATE`).
-/// Returns the address of the relay.
+/// Returns the address of the relay. `proxy` is the address of the proxy.
 pub(super) async fn associate(
-    stream: &mut TcpStream,
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    proxy: IpAddr,
     user_info: Option<&str>,
 ) -> io::Result<SocketAddr> {
     greet(stream, user_info).await?;
@@ -105,7 +105,7 @@ pub(super) async fn associate(
         }
         // An unspecified address stands for that of the proxy itself.
         Target::Address(relay) if relay.ip().is_unspecified() => {
-            Ok(SocketAddr::new(stream.peer_addr()?.ip(), relay.port()))
+            Ok(SocketAddr::new(proxy, relay.port()))
         }
         Target::Address(relay) => Ok(relay),
         Target::Name(..) => Err(proxy_error("relays datagrams at a name instead of an address")),
@@ -129,7 +129,10 @@ pub(super) fn read_relayed(relayed: &[u8]) -> Option<(Target, &[u8])> {
     }
 }
 
-async fn greet(stream: &mut TcpStream, user_info: Option<&str>) -> io::Result<()> {
+async fn greet(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    user_info: Option<&str>,
+) -> io::Result<()> {
     let method = if user_info.is_some() { USER_AND_PASSWORD } else { NO_AUTHENTICATION };
     stream.write_all(&[VERSION, 1, method]).await?;
     // One method is offered, so that a proxy cannot choose to do without authentication.
@@ -144,7 +147,10 @@ async fn greet(stream: &mut TcpStream, user_info: Option<&str>) -> io::Result<()
     }
 }
 
-async fn authenticate(stream: &mut TcpStream, user_info: &str) -> io::Result<()> {
+async fn authenticate(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    user_info: &str,
+) -> io::Result<()> {
     let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
     // The version of the negotiation, which is not that of SOCKS (RFC 1929, section 2).
     let mut request = vec![1];
@@ -162,7 +168,11 @@ async fn authenticate(stream: &mut TcpStream, user_info: &str) -> io::Result<()>
 }
 
 /// Sends a request, and returns the address that the proxy bound for it (section 6).
-async fn request(stream: &mut TcpStream, command: u8, target: &Target) -> io::Result<Target> {
+async fn request(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    command: u8,
+    target: &Target,
+) -> io::Result<Target> {
     let mut request = vec![VERSION, command, 0];
     target.write(&mut request);
     stream.write_all(&request).await?;
