@@ -20,12 +20,13 @@ pub(crate) struct Extensions {
     listen_port: Option<u16>,
     /// Peers are told of each other, unless the torrent is private (BEP 11).
     exchanges: bool,
+    /// Peers may come from trackers only (BEP 27).
+    is_private: bool,
 }
 
 /// The state of the torrent, as peers are told of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct About {
-    pub(crate) is_private: bool,
     /// Length of the info dictionary in bytes, once it is known.
     pub(crate) metadata_size: Option<u64>,
     /// Every wanted piece is here.
@@ -41,13 +42,24 @@ impl Extensions {
             client: config.client.clone(),
             listen_port: config.listen_port,
             exchanges: config.exchange,
+            is_private: false,
         }
     }
 
     /// Returns true if peers may be told of each other.
-    pub(crate) fn may_exchange(&self, is_private: bool) -> bool {
+    pub(crate) fn may_exchange(&self) -> bool {
         // BEP 27: a private torrent's peers come from its trackers alone.
-        self.exchanges && !is_private
+        self.exchanges && !self.is_private
+    }
+
+    /// Returns true if peers may come from trackers only (BEP 27).
+    pub(crate) fn is_private(&self) -> bool {
+        self.is_private
+    }
+
+    /// The torrent is private. Returns false if that was known.
+    pub(crate) fn become_private(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_private, true)
     }
 
     /// Sends our handshake, or what has changed of it.
@@ -62,7 +74,7 @@ impl Extensions {
             return;
         }
         let mut handshake = ExtendedHandshake::new(&self.ours);
-        if about.is_private {
+        if self.is_private {
             // It may have been announced before the metadata told (BEP 10: 0 takes it back).
             handshake.disable(Extension::PeerExchange);
         }
@@ -137,7 +149,7 @@ mod tests {
     fn the_handshake_says_what_is_known() {
         let (now, mut out) = (Instant::now(), Outbox::default());
         let mut peer = listener(now);
-        let about = About { is_private: false, metadata_size: Some(99), is_upload_only: true };
+        let about = About { metadata_size: Some(99), is_upload_only: true };
         extensions().send_handshake(now, &mut peer, &mut out, about);
         let [Message::Extended(extended)] = &out.take_messages(peer.key)[..] else { panic!() };
         let said = ExtendedHandshake::parse(&extended.payload).unwrap();

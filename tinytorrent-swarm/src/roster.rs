@@ -110,10 +110,19 @@ impl Roster {
         to_leave.collect()
     }
 
-    /// The addresses in an answer of a tracker, but for our own.
-    pub(crate) fn others(&self, peers: &[tinytorrent_tracker::Peer]) -> Vec<SocketAddr> {
-        let others = peers.iter().filter(|peer| peer.id != Some(self.our_id));
-        others.map(|peer| peer.address).collect()
+    /// Returns true if this entry in an answer of a tracker is ourselves.
+    pub(crate) fn is_ours(&self, peer: &tinytorrent_tracker::Peer) -> bool {
+        peer.id == Some(self.our_id) || self.book.is_own(peer.address)
+    }
+
+    /// Returns true if nobody has given anything for a while.
+    pub(crate) fn is_hungry(&self, now: Instant) -> bool {
+        self.turnover.is_hungry(now)
+    }
+
+    /// The instant at which it has been a while, if it has not.
+    pub(crate) fn hungry_at(&self, now: Instant) -> Option<Instant> {
+        Some(self.turnover.hungry_at()).filter(|&at| at > now)
     }
 
     /// Those who have to make room before the host and the network of this address get one more place.

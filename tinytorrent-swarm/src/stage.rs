@@ -38,7 +38,6 @@ pub(crate) struct Loaded {
     pub(crate) picker: Picker,
     /// The info dictionary, to serve to peers.
     pub(crate) info: Bytes,
-    pub(crate) is_private: bool,
 }
 
 impl Stage {
@@ -75,19 +74,10 @@ impl Stage {
         self.picker().is_some_and(Picker::is_finished)
     }
 
-    /// Returns true if peers may come from trackers only (BEP 27).
-    pub(crate) fn is_private(&self) -> bool {
-        self.loaded().is_some_and(|loaded| loaded.is_private)
-    }
-
     /// The state that peers are told of.
     pub(crate) fn about(&self) -> About {
         let size = self.loaded().map(|loaded| loaded.info.len() as u64);
-        About {
-            is_private: self.is_private(),
-            metadata_size: size.filter(|&size| size > 0),
-            is_upload_only: self.is_finished(),
-        }
+        About { metadata_size: size.filter(|&size| size > 0), is_upload_only: self.is_finished() }
     }
 
     /// The next instant at which something has to be asked for.

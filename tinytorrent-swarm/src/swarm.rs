@@ -237,14 +237,17 @@ impl Swarm {
     ///
     /// May change after any call that takes `now`, and after [`poll_action`](Self::poll_action).
     pub fn poll_timeout(&self) -> Option<Instant> {
+        let need = self.need().filter(|_| self.run == Run::Running);
+        let hungry = (need == Some(Need::Gifts)).then(|| self.roster.hungry_at(self.now)).flatten();
         let is_running = self.run == Run::Running;
         let due = [
+            hungry,
             self.out.timers.next(),
             self.upload.poll_timeout(),
             self.download.poll_timeout(),
             self.stage.poll_timeout(self.now),
             self.trackers.poll_timeout(),
-            is_running.then(|| self.roster.ready_at(&self.peers, self.need())).flatten(),
+            is_running.then(|| self.roster.ready_at(&self.peers, need)).flatten(),
         ];
         due.into_iter().flatten().min()
     }
@@ -322,6 +325,14 @@ impl Swarm {
         self.advance(now);
         self.trackers.add(now, tiers);
         self.announce();
+    }
+
+    /// The metadata is known, and says that the torrent is private (BEP 27). To be told before
+    /// [`Input::HashesNeeded`] and [`Input::ContentReady`]: whoever came by other peers or the link is left,
+    /// and nobody is told of the others.
+    pub fn set_private(&mut self, now: Instant) {
+        self.advance(now);
+        self.become_private();
     }
 
     /// Asks the trackers for peers as soon as they allow.

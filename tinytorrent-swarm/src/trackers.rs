@@ -87,11 +87,15 @@ impl Trackers {
             config.complete(completeness == Completeness::Full).private(is_private);
             Schedule::new(config, &self.tiers, now)
         });
-        if is_private {
-            schedule.set_private();
-        }
         // Also for a link, whose schedule began before anything was known of the content.
         schedule.set_partial_seed(completeness == Completeness::Part);
+    }
+
+    /// The torrent is private: one tracker at a time is in use (BEP 27).
+    pub(crate) fn become_private(&mut self) {
+        if let Some(schedule) = &mut self.schedule {
+            schedule.set_private();
+        }
     }
 
     /// Adds trackers, each tier after those that are there.

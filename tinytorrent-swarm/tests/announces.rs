@@ -8,7 +8,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use play::{Play, request};
-use tinytorrent_swarm::{Action, AnnounceOutcome, AnnounceTask, Content, Input, PeerSource};
+use tinytorrent_swarm::{
+    Action, AnnounceOutcome, AnnounceTask, Content, Input, LeaveReason, PeerKey, PeerSource,
+};
 use tinytorrent_tracker::{AnnounceEvent, AnnounceResponse, Failure, Peer};
 use tinytorrent_types::{Bitfield, Geometry, PeerId};
 use tinytorrent_wire::Message;
@@ -155,6 +157,41 @@ fn a_private_torrent_leaves_its_peers_when_the_tracker_changes() {
     let peer = play.join(&[]);
     answer(&mut play, &backup.unwrap(), AnnounceResponse::default());
     assert!(play.left(peer).is_some(), "BEP 27: all peers of before");
+}
+
+/// BEP 27: whom the link and other peers told of is left as soon as the metadata is known, be its hashes
+/// known or not.
+#[test]
+fn a_link_that_turns_out_private_leaves_those_whom_no_tracker_told_of() {
+    // S-29
+    let mut play = Play::without_content(|config| _ = config.needs_metadata(true));
+    let at = |host| SocketAddr::from(([20, 0, host, 1], 6_881));
+    let sources = [(PeerSource::Tracker, 1), (PeerSource::Magnet, 2), (PeerSource::Exchange, 3)];
+    for (source, host) in sources {
+        play.tell(Input::PeersFound { source, addresses: vec![at(host)] });
+    }
+    let peers: Vec<PeerKey> = play
+        .actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Connect { peer, .. } => Some(*peer),
+            _ => None,
+        })
+        .collect();
+    for (&peer, id) in peers.iter().zip(50..) {
+        play.greet(peer, PeerId::from_bytes([id; 20]), &[]);
+    }
+    play.swarm.set_private(play.now);
+    play.tell(Input::HashesNeeded(Vec::new()));
+    for (source, host) in &sources[1..] {
+        play.tell(Input::PeersFound { source: *source, addresses: vec![at(*host)] });
+    }
+    play.wait(Duration::from_secs(60));
+    assert_eq!(play.left(peers[0]), None);
+    for &peer in &peers[1..] {
+        assert_eq!(play.left(peer), Some(&LeaveReason::NotOfTracker));
+    }
+    assert_eq!(dialed(&play).len(), 3);
 }
 
 #[test]

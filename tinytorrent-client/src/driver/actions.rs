@@ -83,6 +83,7 @@ impl Driver {
             match step {
                 Step::Input(input) => self.swarm.handle_input(now, input),
                 Step::Job(job) => self.spawn_thread(job),
+                Step::BecomePrivate => self.swarm.set_private(now),
                 Step::AddLinkPeers(peers) => self.add_peers(now, PeerSource::Magnet, peers),
                 Step::SetStoreBudget(bytes) => self.swarm.set_store_budget(now, bytes),
                 Step::ShowMetainfo(metainfo) => self.outbox.set_metainfo(metainfo),

@@ -143,10 +143,13 @@ impl Lifecycle {
     fn begin_with(&mut self, metainfo: Metainfo) -> Vec<Step> {
         let metainfo = Arc::new(metainfo);
         let info = Arc::clone(metainfo.info());
-        let mut steps = vec![
+        // Before anything else, as peers of the link or of other peers may be there by now.
+        let mut steps: Vec<_> =
+            info.is_private().then_some(Step::BecomePrivate).into_iter().collect();
+        steps.extend([
             Step::ShowMetainfo(Arc::clone(&metainfo)),
             Step::Publish(Event::MetadataReceived(info)),
-        ];
+        ]);
         steps.extend(self.open(metainfo));
         steps
     }

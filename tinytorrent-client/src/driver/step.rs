@@ -13,6 +13,8 @@ pub(super) enum Step {
     Input(Input),
     /// Runs a job on a thread.
     Job(Job),
+    /// Tells the engine that the torrent is private.
+    BecomePrivate,
     /// Adds the peers of the magnet link.
     AddLinkPeers(Vec<PeerAddress>),
     /// Sets the budget of bytes that are received and not yet written.

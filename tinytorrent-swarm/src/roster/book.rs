@@ -272,6 +272,12 @@ impl PeerBook {
         self.own[usize::from(address.is_ipv6())] = Some(address);
     }
 
+    /// Returns true if others see us at this address.
+    pub(crate) fn is_own(&self, address: SocketAddr) -> bool {
+        let address = canonical(address);
+        self.own[usize::from(address.is_ipv6())] == Some(address)
+    }
+
     /// Forgets all addresses of these sources.
     pub(crate) fn forget(&mut self, is_unwanted: impl Fn(PeerSource) -> bool) {
         let told = self.entries.iter().filter(|(_, entry)| is_unwanted(entry.source));

@@ -63,7 +63,11 @@ impl Turnover {
 
     /// Returns true if nobody has given anything for a while.
     pub(super) fn is_hungry(&self, now: Instant) -> bool {
-        now >= self.last_gift + HUNGER
+        now >= self.hungry_at()
+    }
+
+    pub(super) fn hungry_at(&self) -> Instant {
+        self.last_gift + HUNGER
     }
 
     /// The instant of the next look for a place.

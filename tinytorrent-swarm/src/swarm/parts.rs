@@ -176,7 +176,7 @@ impl Parts<'_> {
                 self.on_upload_only(peer, is_upload_only)
             }
             ExtensionMessage::PeerExchange(message) => {
-                if !self.extensions.may_exchange(self.stage.is_private()) {
+                if !self.extensions.may_exchange() {
                     return Then::Nothing;
                 }
                 exchange::receive(self.now, peer, &message).map_or_else(
@@ -204,7 +204,7 @@ impl Parts<'_> {
         if let Stage::Metadata(fetch) = self.stage {
             fetch.add_peer(self.now, peer, handshake.metadata_size);
         }
-        let is_allowed = self.extensions.may_exchange(self.stage.is_private());
+        let is_allowed = self.extensions.may_exchange();
         exchange::begin(self.now, peer, self.out, is_allowed);
         self.download.has_room(peer);
         // A later handshake says only what has changed (BEP 10).

@@ -16,6 +16,7 @@ use crate::contract::{Action, BlockVerdict, Content, Event, LeaveReason, PeerSou
 use crate::peer::SNUB;
 use crate::peers::Gone;
 use crate::piece::BlockDigest;
+use crate::roster::Need;
 use crate::stage::{Loaded, Stage};
 use crate::then::Then;
 use crate::trackers::Completeness;
@@ -68,7 +69,7 @@ impl Swarm {
     }
 
     pub(super) fn on_peers_found(&mut self, source: PeerSource, addresses: &[SocketAddr]) {
-        let is_private = self.stage.is_private();
+        let is_private = self.extensions.is_private();
         if self.roster.add(self.now, source, addresses, is_private) {
             self.dial();
         }
@@ -84,8 +85,9 @@ impl Swarm {
         {
             self.part(key, reason);
         }
+        let is_alone = self.peers.len() == 0 && !self.stage.is_finished();
         // The schedule keeps to what trackers allow, however often this is said.
-        if self.peers.len() == 0 && !self.stage.is_finished() {
+        if is_alone || (need == Some(Need::Gifts) && self.roster.is_hungry(now)) {
             self.trackers.request_more_peers(now);
         }
     }
@@ -131,7 +133,7 @@ impl Swarm {
             return;
         };
         let out = &mut self.out;
-        exchange::begin(now, peer, out, self.extensions.may_exchange(about.is_private));
+        exchange::begin(now, peer, out, self.extensions.may_exchange());
         if let Err(violation) = peer.session.learn_geometry(picker.geometry().clone()) {
             // Leaving takes its pieces out of the count.
             availability::count(now, peer, picker, &mut self.download, out);
@@ -260,10 +262,14 @@ impl Swarm {
     }
 
     pub(super) fn on_announced(&mut self, outcome: AnnounceOutcome) {
-        let AnnounceOutcome { id, result } = outcome;
+        let AnnounceOutcome { id, mut result } = outcome;
+        if let Ok(response) = &mut result {
+            // A tracker that knows only us knows nobody.
+            response.peers.retain(|peer| !self.roster.is_ours(peer));
+        }
         let announced = self.trackers.on_announced(self.now, id, result.as_ref());
         let (url, is_switch) = announced.unzip();
-        if is_switch == Some(true) && self.stage.is_private() {
+        if is_switch == Some(true) && self.extensions.is_private() {
             // BEP 27: peers of the former tracker are not to be mixed with those of this one.
             self.roster.forget_told();
             self.leave_all(LeaveReason::TrackerChanged);
@@ -285,7 +291,7 @@ impl Swarm {
         if let Some(ip) = response.external_ip.and_then(vote) {
             self.out.tell(Event::OwnAddressAgreed { ip });
         }
-        let addresses = self.roster.others(&response.peers);
+        let addresses: Vec<_> = response.peers.iter().map(|peer| peer.address).collect();
         if self.run == Run::Running {
             self.on_peers_found(PeerSource::Tracker, &addresses);
         }
@@ -350,6 +356,9 @@ impl Swarm {
             return;
         }
         let Content { geometry, have, wanted, partial, info, is_private } = content;
+        if is_private {
+            self.become_private();
+        }
         let mut picker = self.picking.picker(geometry, have, wanted);
         partial.into_iter().for_each(|block| picker.recover(block));
         // All their blocks are on the disk, so that no peer will bring a last one.
@@ -358,16 +367,13 @@ impl Swarm {
         self.trackers.begin(
             self.now,
             Completeness::of(picker.have().is_full(), picker.is_finished()),
-            is_private,
+            self.extensions.is_private(),
         );
         if picker.is_finished() {
             self.out.tell(Event::Finished);
         }
-        self.stage = Stage::Loaded(Box::new(Loaded { picker, info, is_private }));
+        self.stage = Stage::Loaded(Box::new(Loaded { picker, info }));
         self.roster.note_gift(self.now);
-        if is_private {
-            self.on_private();
-        }
         // A peer that broke a rule before its words could be read is left on the way.
         for key in self.peers.iter().map(|peer| peer.key).collect::<Vec<_>>() {
             self.on_content_for(key);
@@ -378,13 +384,18 @@ impl Swarm {
 
     /// The metadata says that the torrent is private (BEP 27): whoever came by hearsay is left, and nobody is
     /// told of the others.
-    fn on_private(&mut self) {
+    pub(super) fn become_private(&mut self) {
+        if !self.extensions.become_private() {
+            return;
+        }
+        self.trackers.become_private();
         for key in self.roster.forget_hearsay(&self.peers) {
             self.part(key, LeaveReason::NotOfTracker);
         }
         for peer in self.peers.iter_mut() {
             exchange::begin(self.now, peer, &mut self.out, false);
         }
+        self.replace();
     }
 
     pub(super) fn on_piece_verified(&mut self, piece: PieceIndex, digests: &[BlockDigest]) {

@@ -48,6 +48,7 @@ fn names(steps: &[Step]) -> Vec<&'static str> {
         Step::Job(Job::SaveLayers { .. }) => "save layers",
         Step::Job(Job::Open(_)) => "open",
         Step::Job(Job::Cut { .. }) => "cut",
+        Step::BecomePrivate => "private",
         Step::AddLinkPeers(_) => "add peers",
         Step::SetStoreBudget(_) => "set budget",
         Step::ShowMetainfo(_) => "show metainfo",
