@@ -30,10 +30,12 @@
 //! ```
 //!
 //! # Limits
-//! The crate knows nothing of torrents, keeps no file open, and has no cache.
+//! The crate knows nothing of torrents, and keeps no file open. Its one cache is the part of a file that
+//! [`Extents`] has found last.
 
 mod entry;
 mod error;
+mod extents;
 mod folder;
 mod mode;
 #[cfg(all(test, unix))]
@@ -44,6 +46,7 @@ mod trial;
 
 pub use entry::{Entry, EntryKind};
 pub use error::{Error, ErrorKind, Operation};
+pub use extents::{Extent, Extents};
 pub use folder::{Elements, Folder};
 pub use mode::Mode;
 pub use stamp::{FileStamp, FileTime};
