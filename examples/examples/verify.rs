@@ -1,6 +1,6 @@
 //! Holds content on disk against a .torrent. Never writes.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
@@ -39,6 +39,8 @@ struct Options {
 fn main() -> Outcome {
     let options: Options = start();
     run(&options.common, || {
+        // Before anything that can wait, so that a signal ends that too.
+        interrupt_flag();
         let out = options.common.output();
         let metainfo = read(&options)?;
         let report = verify(&options, out, &metainfo)?;
@@ -112,15 +114,24 @@ fn to_json(fault: &FileFault) -> Value {
         "index": fault.file.get(),
         "path": fault.path.to_string_lossy(),
         "what": word(fault.kind),
-        "pieces": fault.pieces,
+        "pieces": fault.pieces.iter().map(run_json).collect::<Vec<_>>(),
     })
+}
+
+/// A piece, or the first and the last of several in a row: a torrent of a few bytes can have millions of
+/// pieces that are missing.
+fn run_json(run: &Range<u32>) -> Value {
+    match run.len() {
+        1 => json!(run.start),
+        _ => json!([run.start, run.end - 1]),
+    }
 }
 
 fn describe(fault: &FileFault) -> String {
     let kind = fault.kind;
-    match fault.pieces.len() {
+    match fault.piece_count() {
         0 => kind.to_string(),
-        1 => format!("{kind}, piece {}", fault.pieces[0]),
+        1 => format!("{kind}, piece {}", ranges(&fault.pieces)),
         _ => format!("{kind}, pieces {}", ranges(&fault.pieces)),
     }
 }
@@ -137,12 +148,11 @@ fn word(kind: FileFaultKind) -> &'static str {
     }
 }
 
-/// Ascending numbers as people write them: `0, 2-4`.
-fn ranges(numbers: &[u32]) -> String {
-    let runs = numbers.chunk_by(|one, next| one + 1 == *next).map(|run| match run {
-        [only] => only.to_string(),
-        [first, .., last] => format!("{first}-{last}"),
-        [] => String::new(),
+/// Ranges as people write them: `0, 2-4`.
+fn ranges(runs: &[Range<u32>]) -> String {
+    let runs = runs.iter().map(|run| match run.len() {
+        1 => run.start.to_string(),
+        _ => format!("{}-{}", run.start, run.end - 1),
     });
     runs.collect::<Vec<_>>().join(", ")
 }

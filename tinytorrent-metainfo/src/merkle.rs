@@ -61,6 +61,16 @@ pub fn root_of_layer(layer: &[Hash], leaves_per_hash: usize) -> Hash {
     reduce(layer, layer.len(), height(leaves_per_hash))
 }
 
+/// The root over `width` leaves of content that is `length` bytes of zeros. It takes a few hashes, however
+/// long the content is.
+pub fn root_of_zeros(length: u64, width: usize) -> Hash {
+    let zeros = [0; BLOCK_LENGTH as usize];
+    let (blocks, rest) =
+        (length / u64::from(BLOCK_LENGTH), (length % u64::from(BLOCK_LENGTH)) as usize);
+    let runs = [(sha256(&zeros), blocks), (sha256(&zeros[..rest]), (rest > 0).into())];
+    reduce_runs(runs.to_vec(), width, 0)
+}
+
 /// The root of a tree of this many leaves, all beyond the end of the file.
 pub fn padding(leaves: usize) -> Hash {
     PADDING[height(leaves)]
@@ -129,6 +139,33 @@ pub(crate) fn reduce(hashes: &[Hash], width: usize, level: usize) -> Hash {
     let top = level + height(width.max(hashes.len()));
     let layer = (level..top).fold(hashes.to_vec(), layer_above);
     layer.first().copied().unwrap_or(PADDING[top])
+}
+
+/// [`reduce`] of hashes that are given as runs, each with its count.
+pub(crate) fn reduce_runs(runs: Vec<(Hash, u64)>, width: usize, level: usize) -> Hash {
+    let count: u64 = runs.iter().map(|(_, count)| count).sum();
+    let top = level + height(width.max(usize::try_from(count).unwrap_or(usize::MAX)));
+    let layer = (level..top).fold(runs, runs_above);
+    layer.iter().find(|(_, count)| *count > 0).map_or(PADDING[top], |(hash, _)| *hash)
+}
+
+/// [`layer_above`] in runs.
+fn runs_above(runs: Vec<(Hash, u64)>, level: usize) -> Vec<(Hash, u64)> {
+    let mut above = Vec::with_capacity(runs.len() + 1);
+    // The left one of a pair whose right one is in the next run.
+    let mut left = None;
+    for (hash, mut count) in runs.into_iter().filter(|(_, count)| *count > 0) {
+        if let Some(left) = left.take() {
+            above.push((parent(&left, &hash), 1));
+            count -= 1;
+        }
+        if count > 1 {
+            above.push((parent(&hash, &hash), count / 2));
+        }
+        left = (count % 2 == 1).then_some(hash);
+    }
+    above.extend(left.map(|left| (parent(&left, &PADDING[level]), 1)));
+    above
 }
 
 /// The layer above one that is `level` layers above the leaves.

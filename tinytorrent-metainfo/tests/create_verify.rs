@@ -3,6 +3,8 @@
 
 use std::fs;
 use std::ops::ControlFlow;
+#[cfg(unix)]
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use tinytorrent_metainfo::{
@@ -105,7 +107,8 @@ fn damage_is_found_where_it_is() {
         let file = metainfo.layout().file(fault.file.get()).unwrap();
         assert_eq!(file.path.to_string(), "album/c/d/large");
         assert_eq!(fault.kind, FileFaultKind::Wrong);
-        assert_eq!(fault.pieces, [((file.offset + 100_000) / 32_768) as u32]);
+        let piece = ((file.offset + 100_000) / 32_768) as u32;
+        assert_eq!((fault.pieces[0].start, fault.piece_count()), (piece, 1));
         assert_eq!(report.pieces().count(), report.pieces().piece_count() - 1);
     }
 }
@@ -122,12 +125,12 @@ fn missing_short_and_long_files_are_named() {
     long.push(0);
     fs::write(folder.path().join("album/z"), long).unwrap();
     let report = verify(&metainfo, folder.path());
-    let found: Vec<(String, FileFaultKind, usize)> = report
+    let found: Vec<(String, FileFaultKind, u32)> = report
         .faults()
         .iter()
         .map(|fault| {
             let path = metainfo.layout().file(fault.file.get()).unwrap().path.to_string();
-            (path, fault.kind, fault.pieces.len())
+            (path, fault.kind, fault.piece_count())
         })
         .collect();
     let expected = [
@@ -153,7 +156,7 @@ fn without_piece_layers_a_file_is_right_as_a_whole_or_not() {
     fs::write(&large, damaged).unwrap();
     let report = verify(&bare, folder.path());
     assert_eq!(report.faults().len(), 1);
-    assert_eq!(report.faults()[0].pieces.len(), 200_001_usize.div_ceil(32_768));
+    assert_eq!(report.faults()[0].piece_count(), 200_001_u32.div_ceil(32_768));
 }
 
 #[test]
@@ -201,6 +204,68 @@ fn the_observer_ends_it_within_a_group_of_large_pieces() {
         };
         let created = options.create(&path, &stop);
         assert!(matches!(created, Err(CreateError::Cancelled)));
+    }
+}
+
+/// Content with zeros among it, of two files and as each version sees them.
+#[cfg(unix)]
+fn zeros_and_data(folder: &Path) {
+    let album = folder.join("album");
+    fs::create_dir_all(&album).unwrap();
+    let mut large = vec![0; 40 * 65_536 + 5];
+    large[..70_000].copy_from_slice(&bytes(70_000, 5));
+    large[20 * 65_536 + 9] = 1;
+    fs::write(album.join("large"), large).unwrap();
+    // A hole in one piece, which it shares with no other file in v2.
+    fs::write(album.join("small"), vec![0; 50_000]).unwrap();
+}
+
+/// The same content, with holes in the place of blocks of zeros.
+#[cfg(unix)]
+fn make_sparse(folder: &Path) {
+    for name in ["large", "small"] {
+        let path = folder.join("album").join(name);
+        let content = fs::read(&path).unwrap();
+        let file = fs::File::create(&path).unwrap();
+        file.set_len(content.len() as u64).unwrap();
+        for (at, block) in content.chunks(4096).enumerate() {
+            if block.iter().any(|&byte| byte != 0) {
+                file.write_all_at(block, at as u64 * 4096).unwrap();
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn holes_are_right_where_zeros_are_and_nowhere_else() {
+    for version in VERSIONS {
+        for length in [16_384, 65_536, 1 << 20] {
+            let folder = tempfile::tempdir().unwrap();
+            zeros_and_data(folder.path());
+            let mut options = CreateOptions::new();
+            options.version(version).piece_length(length).unwrap();
+            let metainfo = options.create(&folder.path().join("album"), &go_on).unwrap();
+            let bare = Metainfo::from_info(metainfo.info().clone());
+            make_sparse(folder.path());
+            for metainfo in [&metainfo, &bare] {
+                let report = verify(metainfo, folder.path());
+                assert!(report.is_complete(), "{version:?} {length}: {:?}", report.faults());
+            }
+            // The same as of a file that is zeros where others should be, whether it is sparse or not.
+            for name in ["large", "small"] {
+                let path = folder.path().join("album").join(name);
+                let size = fs::metadata(&path).unwrap().len();
+                fs::File::create(&path).unwrap().set_len(size).unwrap();
+            }
+            let sparse = [&metainfo, &bare].map(|metainfo| verify(metainfo, folder.path()));
+            for name in ["large", "small"] {
+                let path = folder.path().join("album").join(name);
+                fs::write(&path, vec![0; fs::metadata(&path).unwrap().len() as usize]).unwrap();
+            }
+            assert_eq!(sparse, [&metainfo, &bare].map(|metainfo| verify(metainfo, folder.path())));
+            assert!(!sparse[0].is_complete() && !sparse[1].is_complete());
+        }
     }
 }
 

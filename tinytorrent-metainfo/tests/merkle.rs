@@ -93,3 +93,15 @@ proptest! {
         }
     }
 }
+
+// V-03: the same tree, with less hashing.
+#[test]
+fn the_root_of_zeros_is_that_of_their_leaves() {
+    for length in [0, 1, 16_383, 16_384, 16_385, 49_152, 5 * 16_384 + 1, 16 * 16_384, 1 << 20] {
+        let leaves = merkle::leaves(&vec![0; length]);
+        for width in [1, leaves.len(), 64, 128] {
+            let root = merkle::root_of_zeros(length as u64, width);
+            assert_eq!(root, merkle::root(&leaves, width), "{length} in {width}");
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Content that differs from its torrent, and content in unusual places.
 
 #![cfg(unix)]
-#![allow(clippy::disallowed_methods, reason = "tests make files")]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests make files")]
 
 mod common;
 
@@ -12,9 +12,9 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use common::{d, file, info_of_files, s, strings, torrent};
+use common::{d, file, i, info_of_files, s, strings, torrent};
 use tinytorrent_metainfo::{
-    CreateOptions, FileFaultKind, Metainfo, Progress, VerifyOptions, VerifyReport,
+    CreateOptions, FileFaultKind, Metainfo, Progress, VerifyOptions, VerifyReport, merkle,
 };
 
 fn go_on(_: Progress) -> ControlFlow<()> {
@@ -161,4 +161,63 @@ fn content_is_verified_under_its_own_names_and_beyond_the_longest_path() {
     let report = verify(&metainfo, place.path());
     assert_eq!(report.faults().len(), 3);
     assert!(report.faults().iter().all(|fault| fault.kind == FileFaultKind::Wrong));
+}
+
+/// A v2 torrent of 159 bytes, of one file of 2^49 bytes in 2^21 pieces.
+fn huge(pieces_root: [u8; 32], length: u64) -> Metainfo {
+    let tree =
+        d([("f", d([("", d([("length", i(length.into())), ("pieces root", s(pieces_root))]))]))]);
+    let info = d([
+        ("file tree", tree),
+        ("meta version", i(2)),
+        ("name", s("f")),
+        ("piece length", i(256 << 20)),
+    ]);
+    let bytes = d([("info", info)]);
+    assert!(bytes.len() < 170, "{}", bytes.len());
+    Metainfo::from_bytes_lenient(&bytes).unwrap()
+}
+
+/// The work is that of the file on disk, not of the claim: going through the pieces would not end.
+#[test]
+fn a_small_torrent_that_claims_much_is_verified_at_once() {
+    let place = tempfile::tempdir().unwrap();
+    let metainfo = huge([7; 32], 1 << 49);
+    let bytes_seen = std::sync::atomic::AtomicU64::new(0);
+    let calls = std::sync::atomic::AtomicU64::new(0);
+    let observer = |progress: Progress| {
+        bytes_seen.fetch_max(progress.done, std::sync::atomic::Ordering::Relaxed);
+        calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        ControlFlow::Continue(())
+    };
+    for (size, kind) in [
+        (None, FileFaultKind::Missing),
+        (Some(0), FileFaultKind::Short),
+        (Some(70_000), FileFaultKind::Short),
+        (Some(1 << 43), FileFaultKind::Short),
+    ] {
+        if let Some(size) = size {
+            let file = fs::File::create(place.path().join("f")).unwrap();
+            file.set_len(size).unwrap();
+        }
+        let report = VerifyOptions::new().verify(&metainfo, place.path(), &observer).unwrap();
+        assert_eq!(faults(&report), fault("f", kind));
+        let fault = &report.faults()[0];
+        assert_eq!((fault.pieces.len(), fault.piece_count()), (1, 1 << 21));
+    }
+    assert_eq!(bytes_seen.into_inner(), 1 << 49);
+    assert!(calls.into_inner() < 30, "it went through the pieces");
+}
+
+#[test]
+fn a_huge_file_of_holes_is_right_if_the_torrent_is_of_zeros() {
+    let place = tempfile::tempdir().unwrap();
+    let length = (1 << 42) - 5;
+    fs::File::create(place.path().join("f")).unwrap().set_len(length).unwrap();
+    let blocks = length.div_ceil(16_384) as usize;
+    let right = huge(merkle::root_of_zeros(length, blocks.next_power_of_two()), length);
+    assert!(verify(&right, place.path()).is_complete());
+    let wrong = verify(&huge([7; 32], length), place.path());
+    assert_eq!(faults(&wrong), fault("f", FileFaultKind::Wrong));
+    assert_eq!(wrong.faults()[0].pieces.len(), 1);
 }

@@ -1,7 +1,8 @@
 use std::fs::File;
 use std::io;
 
-use tinytorrent_folder as folder;
+use tinytorrent_folder::{self as folder, Extent, Extents};
+use tinytorrent_types::PieceIndex;
 
 use crate::{FileIndex, FileSpan, Layout};
 
@@ -46,7 +47,7 @@ pub(crate) struct Files<'a> {
     layout: &'a Layout,
     open: Open<'a>,
     /// The files used most recently, the last one at the end.
-    opened: Vec<(FileIndex, File)>,
+    opened: Vec<(FileIndex, Extents<File>)>,
 }
 
 /// Open files of a thread at most: enough for each lane to read another one, and far below the limits of
@@ -73,16 +74,40 @@ impl<'a> Files<'a> {
         Ok(())
     }
 
+    /// Looks at a piece without reading it. Returns true if all of it is holes and padding, which read as
+    /// zeros. Files beyond those that can be open at a time are not looked at.
+    ///
+    /// # Errors
+    /// A file of the piece that is missing, too short or refused.
+    pub(crate) fn is_hole(&mut self, piece: PieceIndex) -> Result<bool, Fault> {
+        let mut is_hole = true;
+        for (number, span) in self.layout.piece_spans(piece).filter(|span| !span.is_pad).enumerate()
+        {
+            if number == MAX_OPEN {
+                return Ok(false);
+            }
+            let fault = |kind| Fault { file: span.file, kind };
+            let end = span.offset + span.length;
+            let extents = self.file(span.file).map_err(fault)?;
+            if extents.size() < end {
+                return Err(fault(FaultKind::Short));
+            }
+            let at = extents.at(span.offset).map_err(|error| fault(FaultKind::Io(error)))?;
+            is_hole &= matches!(at, (Extent::Hole, hole) if hole >= end);
+        }
+        Ok(is_hole)
+    }
+
     fn read_span(&mut self, span: FileSpan, part: &mut [u8]) -> Result<(), Fault> {
         let fault = |kind| Fault { file: span.file, kind };
-        let file = self.file(span.file).map_err(fault)?;
+        let file = self.file(span.file).map_err(fault)?.file();
         read_exact_at(file, part, span.offset).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => fault(FaultKind::Short),
             _ => fault(FaultKind::Io(error)),
         })
     }
 
-    fn file(&mut self, index: FileIndex) -> Result<&File, FaultKind> {
+    fn file(&mut self, index: FileIndex) -> Result<&mut Extents<File>, FaultKind> {
         match self.opened.iter().rposition(|(opened, _)| *opened == index) {
             Some(at) => {
                 // The file that is used moves to the end, where it mostly is already.
@@ -92,7 +117,7 @@ impl<'a> Files<'a> {
                 }
             }
             None => {
-                let file = (self.open)(index)?;
+                let file = Extents::new((self.open)(index)?).map_err(FaultKind::Io)?;
                 if self.opened.len() == MAX_OPEN {
                     self.opened.remove(0);
                 }
@@ -100,7 +125,7 @@ impl<'a> Files<'a> {
             }
         }
         // Both arms have put the file at the end.
-        self.opened.last().map(|(_, file)| file).ok_or(FaultKind::Missing)
+        self.opened.last_mut().map(|(_, file)| file).ok_or(FaultKind::Missing)
     }
 }
 

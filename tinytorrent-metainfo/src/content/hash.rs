@@ -1,11 +1,14 @@
 use core::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use tinytorrent_hash::{Sha1, sha256_many};
 use tinytorrent_types::{BLOCK_LENGTH, Geometry, PieceIndex};
 
 use super::files::{Fault, Files};
+use super::survey::{Known, Survey};
+use super::zeros::Zeros;
 use super::{Observer, Open, Progress};
 use crate::{Layout, Version, merkle};
 
@@ -20,8 +23,14 @@ pub(crate) struct Hashing<'a> {
     pub(crate) version: Version,
     pub(crate) open: Open<'a>,
     pub(crate) threads: usize,
+    /// Leaves out what need not be read: files that are missing or too short, and holes, whose hashes are
+    /// known. Without it, every byte is read.
+    pub(crate) skips: bool,
     pub(crate) observer: Observer<'a>,
 }
+
+/// Takes the outcome of pieces in a row, which are all alike.
+pub(crate) type Sink<'a> = &'a (dyn Fn(Range<u32>, Result<Digest, Fault>) + Sync);
 
 /// The hashes of a piece: the SHA-1 of v1, the merkle root of v2.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,8 +49,14 @@ const LANES: u32 = 16;
 impl Hashing<'_> {
     /// Calls `sink` with each piece, in any order and from any thread. Returns false if the observer
     /// ended the task before the last piece.
-    pub(crate) fn run(&self, sink: &(dyn Fn(PieceIndex, Result<Digest, Fault>) + Sync)) -> bool {
-        let shared = Shared::default();
+    pub(crate) fn run(&self, sink: Sink<'_>) -> bool {
+        let survey = self.skips.then(|| Survey::new(self.layout, self.open));
+        let shared = Shared {
+            cursor: Mutex::new(Cursor { next: 0, survey }),
+            zeros: Zeros::default(),
+            done: AtomicU64::new(0),
+            is_cancelled: AtomicBool::new(false),
+        };
         thread::scope(|scope| {
             let workers = self.threads.clamp(1, MAX_THREADS).min(self.group_count() as usize);
             // The calling thread is a worker too.
@@ -54,22 +69,38 @@ impl Hashing<'_> {
     }
 
     /// The loop of one thread: takes the next group of pieces and hashes it.
-    fn hash_groups(
-        &self,
-        shared: &Shared,
-        sink: &(dyn Fn(PieceIndex, Result<Digest, Fault>) + Sync),
-    ) {
+    fn hash_groups(&self, shared: &Shared<'_>, sink: Sink<'_>) {
         let mut worker = Worker::new(self, shared);
         while !shared.is_cancelled.load(Ordering::Relaxed) {
-            // The counter guards no other data, so its order with other memory does not matter.
-            let group = shared.next_group.fetch_add(1, Ordering::Relaxed);
-            if group >= self.group_count() {
+            let Share { group, known } = self.next_share(shared);
+            if group.is_empty() && known.is_empty() {
                 return;
             }
-            let first = group as u32 * self.lanes();
-            let last = self.geometry().piece_count().min(first.saturating_add(self.lanes()));
-            worker.hash_group(first..last, sink);
+            for (run, state) in known {
+                worker.finish_known(run, state, sink);
+            }
+            worker.hash_group(group, sink);
         }
+    }
+
+    /// The next pieces to hash, as many as there are lanes, and those before them whose state is known.
+    fn next_share(&self, shared: &Shared<'_>) -> Share {
+        let mut cursor = shared.cursor.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut share = Share::default();
+        while share.group.len() < self.lanes() as usize && share.known.len() < MAX_RUNS {
+            let Some(piece) = self.geometry().piece(cursor.next) else { break };
+            match cursor.survey.as_mut().and_then(|survey| survey.run_from(piece)) {
+                Some((run, state)) => {
+                    cursor.next = run.end;
+                    share.known.push((run, state));
+                }
+                None => {
+                    cursor.next += 1;
+                    share.group.push(piece);
+                }
+            }
+        }
+        share
     }
 
     fn geometry(&self) -> &Geometry {
@@ -100,18 +131,35 @@ const MAX_THREADS: usize = 64;
 /// and the call takes no time in comparison. A group of large pieces would be gigabytes.
 const REPORT: u64 = 8 << 20;
 
+/// Runs of known pieces that a thread takes at once. A file can have many holes, and the other threads wait
+/// meanwhile.
+const MAX_RUNS: usize = 64;
+
 /// The state that all threads share.
-#[derive(Default)]
-struct Shared {
-    next_group: AtomicU64,
+struct Shared<'a> {
+    cursor: Mutex<Cursor<'a>>,
+    zeros: Zeros,
     done: AtomicU64,
     is_cancelled: AtomicBool,
 }
 
+/// The place up to which pieces were given to threads.
+struct Cursor<'a> {
+    next: u32,
+    survey: Option<Survey<'a>>,
+}
+
+/// Work that one thread takes.
+#[derive(Default)]
+struct Share {
+    group: Vec<PieceIndex>,
+    known: Vec<(Range<u32>, Known)>,
+}
+
 /// The state of one thread.
-struct Worker<'a> {
+struct Worker<'a, 's> {
     hashing: &'a Hashing<'a>,
-    shared: &'a Shared,
+    shared: &'a Shared<'s>,
     files: Files<'a>,
     buffer: Vec<u8>,
     lanes: Vec<Lane>,
@@ -129,8 +177,8 @@ struct Lane {
     filled: usize,
 }
 
-impl<'a> Worker<'a> {
-    fn new(hashing: &'a Hashing<'a>, shared: &'a Shared) -> Self {
+impl<'a, 's> Worker<'a, 's> {
+    fn new(hashing: &'a Hashing<'a>, shared: &'a Shared<'s>) -> Self {
         Self {
             hashing,
             shared,
@@ -141,16 +189,41 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Hashes a group of pieces, slice by slice.
-    fn hash_group(
-        &mut self,
-        pieces: Range<u32>,
-        sink: &(dyn Fn(PieceIndex, Result<Digest, Fault>) + Sync),
-    ) {
+    /// Reports pieces whose state is known without reading.
+    fn finish_known(&mut self, run: Range<u32>, state: Known, sink: Sink<'_>) {
         let geometry = self.hashing.geometry();
-        self.lanes.extend(pieces.filter_map(|piece| geometry.piece(piece)).map(Lane::new));
+        let Some(last) = geometry.piece(run.end - 1) else { return };
+        let full = u64::from(geometry.nominal_piece_length());
+        self.bytes += (run.len() as u64 - 1) * full + u64::from(geometry.piece_length(last));
+        match state {
+            Known::Faulty(fault) => sink(run, Err(fault)),
+            Known::Zeros => {
+                // The last one may be shorter, and so have another hash.
+                for run in [run.start..last.get(), last.get()..run.end] {
+                    let Some(piece) = geometry.piece(run.start).filter(|_| !run.is_empty()) else {
+                        continue;
+                    };
+                    sink(run, Ok(self.zeros(piece)));
+                }
+            }
+        }
+        self.report();
+    }
+
+    fn zeros(&self, piece: PieceIndex) -> Digest {
+        let Hashing { layout, version, .. } = self.hashing;
+        self.shared.zeros.digest(layout, *version, piece)
+    }
+
+    /// Hashes a group of pieces, slice by slice.
+    fn hash_group(&mut self, group: Vec<PieceIndex>, sink: Sink<'_>) {
+        let geometry = self.hashing.geometry();
+        for piece in group {
+            self.begin(piece, sink);
+        }
+        let longest = self.lanes.iter().map(|lane| geometry.piece_length(lane.piece)).max();
         let slice = self.hashing.slice();
-        for begin in (0..geometry.nominal_piece_length()).step_by(slice as usize) {
+        for begin in (0..longest.unwrap_or(0)).step_by(slice as usize) {
             self.read(begin, slice);
             self.hash(begin, slice);
             if self.bytes >= REPORT {
@@ -160,9 +233,27 @@ impl<'a> Worker<'a> {
                 // Pieces that were not finished are not reported.
                 return self.lanes.clear();
             }
+            // The rest of a piece that cannot be read can be long.
+            if self.lanes.iter().all(|lane| lane.fault.is_some()) {
+                break;
+            }
         }
         self.finish(sink);
         self.report();
+    }
+
+    /// Adds a piece to the lanes, unless a look at it tells its state.
+    fn begin(&mut self, piece: PieceIndex, sink: Sink<'_>) {
+        let length = self.hashing.geometry().piece_length(piece);
+        // A piece of one slice is read as quickly as it is looked at.
+        let is_worth_it = self.hashing.skips && length > self.hashing.slice();
+        let outcome = match is_worth_it.then(|| self.files.is_hole(piece)) {
+            None | Some(Ok(false)) => return self.lanes.push(Lane::new(piece)),
+            Some(Ok(true)) => Ok(self.zeros(piece)),
+            Some(Err(fault)) => Err(fault),
+        };
+        self.bytes += u64::from(length);
+        sink(piece.get()..piece.get() + 1, outcome);
     }
 
     fn report(&mut self) {
@@ -221,7 +312,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn finish(&mut self, sink: &(dyn Fn(PieceIndex, Result<Digest, Fault>) + Sync)) {
+    fn finish(&mut self, sink: Sink<'_>) {
         let Hashing { layout, version, .. } = self.hashing;
         let mut hashers = Vec::with_capacity(self.lanes.len());
         let mut rest = Vec::with_capacity(self.lanes.len());
@@ -239,7 +330,7 @@ impl<'a> Worker<'a> {
                     root: version.has_v2().then(|| root(layout, piece, &leaves)).flatten(),
                 }),
             };
-            sink(piece, outcome);
+            sink(piece.get()..piece.get() + 1, outcome);
         }
     }
 }
@@ -253,10 +344,18 @@ impl Lane {
 /// The root over a piece, or over a file that is smaller than a piece. `None` for a piece that is all
 /// padding.
 fn root(layout: &Layout, piece: PieceIndex, leaves: &[merkle::Hash]) -> Option<merkle::Hash> {
+    Some(merkle::root(leaves, tree_width(layout, piece)?))
+}
+
+/// The number of leaves of the tree over a piece. `None` for a piece that is all padding.
+pub(super) fn tree_width(layout: &Layout, piece: PieceIndex) -> Option<usize> {
     let file = layout.file(layout.piece_spans(piece).find(|span| !span.is_pad)?.file.get())?;
     let piece_length = layout.geometry().nominal_piece_length();
     let is_small = file.length <= piece_length.into();
     // The tree of a small file ends with it; other pieces have a tree of full width (BEP 52).
-    let width = if is_small { leaves.len() } else { merkle::leaves_per_piece(piece_length) };
-    Some(merkle::root(leaves, width))
+    Some(if is_small {
+        merkle::leaf_count(file.length)
+    } else {
+        merkle::leaves_per_piece(piece_length)
+    })
 }

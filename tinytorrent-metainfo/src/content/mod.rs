@@ -2,6 +2,8 @@
 
 mod files;
 mod hash;
+mod survey;
+mod zeros;
 
 pub(crate) use files::{Fault, FaultKind, Open};
 pub(crate) use hash::{Digest, Hashing};

@@ -1,10 +1,8 @@
-use core::ops::ControlFlow;
+use core::ops::{ControlFlow, Range};
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Mutex;
-
-use tinytorrent_types::PieceIndex;
 
 use super::content::Found;
 use super::info::Draft;
@@ -149,17 +147,19 @@ impl CreatePlan {
             version: self.options.version,
             open: &|file| self.open(file),
             threads: self.options.threads,
+            // What is created is told by reading alone, whatever the file system says of holes.
+            skips: false,
             observer: &|progress| {
                 // After a fault the other threads need not go on.
                 let has_failed = state.lock().is_ok_and(|state| state.1.is_some());
                 if has_failed { ControlFlow::Break(()) } else { observer(progress) }
             },
         };
-        let is_done = hashing.run(&|piece: PieceIndex, outcome: Result<Digest, Fault>| {
+        let is_done = hashing.run(&|pieces: Range<u32>, outcome: Result<Digest, Fault>| {
             // A panic of one thread ends the whole scope, so a poisoned lock needs no other treatment.
             let Ok(mut state) = state.lock() else { return };
             match outcome {
-                Ok(digest) => state.0[piece.as_usize()] = digest,
+                Ok(digest) => state.0[pieces.start as usize..pieces.end as usize].fill(digest),
                 // The first fault is the one that is returned.
                 Err(fault) => state.1 = state.1.take().or(Some(fault)),
             }

@@ -12,6 +12,8 @@ pub use file::{File, FileAttributes};
 pub use limits::MAX_DEPTH;
 pub use spans::{FileSpan, Spans};
 
+use std::ops::Range;
+
 use tinytorrent_types::{BlockInfo, Geometry, PieceIndex};
 
 use crate::FileIndex;
@@ -166,6 +168,25 @@ impl Layout {
             pieces.nth(range.start - 1);
         }
         pieces
+    }
+
+    /// The pieces all of whose bytes are among these of the file, from the first that begins at or behind
+    /// their start; none if there is no such file.
+    pub fn pieces_within(&self, file: FileIndex, bytes: Range<u64>) -> Range<u32> {
+        let Some(file) = self.file(file.get()) else { return 0..0 };
+        let length = u64::from(self.nominal_piece_length());
+        let end = file.offset + bytes.end.min(file.length);
+        let first = (file.offset + bytes.start.min(file.length)).div_ceil(length);
+        // The piece in which they end is among them if it ends there too: with the content, or before a
+        // gap.
+        let is_whole = |piece: &PieceIndex| {
+            self.geometry.piece_offset(*piece) + u64::from(self.geometry.piece_length(*piece))
+                == end
+        };
+        let last = end.checked_sub(1).and_then(|last| self.geometry.piece_at(last));
+        let behind = last.filter(is_whole).map_or(end / length, |last| u64::from(last.get()) + 1);
+        // The geometry has at most 2^31 pieces.
+        if first < behind { first as u32..behind as u32 } else { 0..0 }
     }
 
     /// Bytes of a piece without the padding at its end; see [`Geometry::payload_length`]. Only these

@@ -25,6 +25,27 @@ fn empty_files_have_no_part_and_hide_no_neighbour() {
     assert_eq!([0, 2, 3, 5, 6].map(pieces), [0, 1, 0, 2, 0]);
 }
 
+#[test]
+fn pieces_within_a_file_are_those_that_no_other_byte_is_in() {
+    let within = |layout: &Layout, file: u32, bytes: Range<u64>| {
+        layout.pieces_within(layout.file(file).unwrap().index, bytes)
+    };
+    let joined = layout(10, &[25, 0, 35, 7]);
+    assert_eq!(within(&joined, 0, 0..25), 0..2);
+    assert_eq!(within(&joined, 0, 1..19), 0..0);
+    assert_eq!(within(&joined, 1, 0..9), 0..0);
+    assert_eq!(within(&joined, 2, 0..u64::MAX), 3..6);
+    assert_eq!(within(&joined, 2, 5..15), 3..4);
+    assert_eq!(within(&joined, 3, 0..7), 6..7, "the content ends");
+    assert_eq!(joined.pieces_within(FileIndex::new(4), 0..9), 0..0);
+    let mut builder = Layout::builder(10);
+    builder.aligned().file(["a"], 25).file(["b"], 5);
+    let aligned = builder.build().unwrap();
+    // Padding is a file of its own here: 1 and 3.
+    assert_eq!([within(&aligned, 0, 0..25), within(&aligned, 2, 0..5)], [0..3, 3..4]);
+    assert_eq!(within(&aligned, 0, 0..24), 0..2);
+}
+
 // M-18
 #[test]
 fn content_of_no_bytes_has_files_but_no_pieces() {

@@ -1,3 +1,4 @@
+use core::cmp::Ordering;
 use std::fs;
 use std::path::PathBuf;
 
@@ -25,8 +26,8 @@ impl Content<'_> {
         file.map(|file| self.paths.path(&file).to_path_buf()).unwrap_or_default()
     }
 
-    /// The fault of a file that no piece shows: an empty file that is missing, a file that is too long, a
-    /// wrong link.
+    /// The fault of a file that its pieces do not show: one behind another fault of the same piece, an empty
+    /// file that is missing, a file that is too long, a wrong link.
     pub(super) fn fault_of(&self, file: &File<'_>) -> Option<FileFaultKind> {
         if let Some(target) = self.paths.link_target(self.metainfo.layout(), file) {
             return match self.folder.link_target(self.paths.path(file).elements()) {
@@ -37,7 +38,11 @@ impl Content<'_> {
             };
         }
         match self.folder.stamp(self.paths.path(file).elements()) {
-            Ok(Some(stamp)) => (stamp.size > file.length).then_some(FileFaultKind::Long),
+            Ok(Some(stamp)) => match stamp.size.cmp(&file.length) {
+                Ordering::Less => Some(FileFaultKind::Short),
+                Ordering::Equal => None,
+                Ordering::Greater => Some(FileFaultKind::Long),
+            },
             // Opening the file again gives the reason.
             Ok(None) => self.open(file.index).err().map(FileFaultKind::from),
             Err(error) => Some(FileFaultKind::of(error)),

@@ -1,3 +1,4 @@
+use core::ops::Range;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -17,9 +18,17 @@ pub struct FileFault {
     pub path: PathBuf,
     /// The kind of the fault.
     pub kind: FileFaultKind,
-    /// Pieces of the file that are wrong or cannot be read, ascending. Files of v1 share pieces, so the
-    /// fault may be in another file.
-    pub pieces: Vec<u32>,
+    /// Pieces of the file that are wrong or cannot be read, as ascending ranges that do not touch: a file
+    /// can have millions of pieces that are missing. Files of v1 share pieces, so the fault may be in
+    /// another file.
+    pub pieces: Vec<Range<u32>>,
+}
+
+impl FileFault {
+    /// The number of [`pieces`](Self::pieces).
+    pub fn piece_count(&self) -> u32 {
+        self.pieces.iter().map(|run| run.len() as u32).sum()
+    }
 }
 
 /// The kinds of [`FileFault`].

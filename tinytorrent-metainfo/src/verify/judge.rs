@@ -1,21 +1,15 @@
-use std::io;
-
 use tinytorrent_types::PieceIndex;
 
-use crate::content::{Digest, Fault, FaultKind};
+use crate::content::Digest;
 use crate::metainfo::PieceHash;
-use crate::{FileIndex, Metainfo, merkle};
+use crate::{Metainfo, merkle};
 
-/// The state of a piece.
+/// The state of a piece that was read.
 pub(super) enum Verdict {
     Right,
     Wrong,
     /// The hash of a piece whose file has no piece layer. It is decided when the whole file was hashed.
     Pending(merkle::Hash),
-    Missing(FileIndex),
-    Link(FileIndex),
-    Short(FileIndex),
-    Unreadable(FileIndex, io::ErrorKind),
 }
 
 /// The error of a hybrid torrent whose two hashes of a piece belong to different contents.
@@ -25,19 +19,8 @@ pub(super) struct Inconsistent;
 pub(super) fn judge(
     metainfo: &Metainfo,
     piece: PieceIndex,
-    outcome: Result<Digest, Fault>,
+    digest: Digest,
 ) -> Result<Verdict, Inconsistent> {
-    let digest = match outcome {
-        Ok(digest) => digest,
-        Err(Fault { file, kind }) => {
-            return Ok(match kind {
-                FaultKind::Missing => Verdict::Missing(file),
-                FaultKind::Link => Verdict::Link(file),
-                FaultKind::Short => Verdict::Short(file),
-                FaultKind::Io(error) => Verdict::Unreadable(file, error.kind()),
-            });
-        }
-    };
     let v1 = digest.sha1.map(|sha1| metainfo.info().piece_hash(piece) == Some(sha1));
     let known = metainfo.piece_hash_v2(piece).map(|PieceHash { hash, .. }| hash);
     match (v1, digest.root.map(|root| known.map(|known| known == root).ok_or(root))) {

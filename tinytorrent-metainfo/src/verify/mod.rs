@@ -19,7 +19,6 @@ pub use fault::{FileFault, FileFaultKind};
 pub use report::VerifyReport;
 
 use content::Content;
-use judge::{Inconsistent, judge};
 use report::Findings;
 
 /// Settings of verifying content.
@@ -101,8 +100,12 @@ impl VerifyOptions {
     /// compares each piece with its hash. Nothing is written. A pipe in the place of a file counts as
     /// missing, and is not read. Files have the paths that [`DiskPaths`] finds.
     ///
-    /// It takes a megabyte of memory for each thread, and 32 bytes for each piece of a file whose piece
-    /// layer the torrent lacks.
+    /// Files that are missing or too short are found without reading, and so are holes of sparse files,
+    /// where the system tells them: they cost no more than their names, whatever the torrent claims. Pieces
+    /// of holes are compared with the hashes of zeros.
+    ///
+    /// It takes a megabyte of memory for each thread, two bits for each piece, and 32 bytes for each that
+    /// was read of a file whose piece layer the torrent lacks.
     ///
     /// # Errors
     /// See [`VerifyError`]. Content that is missing, wrong or unreadable is not an error: the report
@@ -124,19 +127,23 @@ impl VerifyOptions {
             version: metainfo.info().version(),
             open: &open,
             threads: self.threads,
+            skips: true,
             observer: &|progress| {
                 // After an inconsistency the other threads need not go on.
                 let has_failed = state.lock().is_ok_and(|state| state.1.is_some());
                 if has_failed { ControlFlow::Break(()) } else { observer(progress) }
             },
         };
-        let is_done = hashing.run(&|piece, outcome| {
-            let judged = judge(metainfo, piece, outcome);
+        let is_done = hashing.run(&|pieces, outcome| {
             // A panic of one thread ends the whole scope, so a poisoned lock needs no other treatment.
             let Ok(mut state) = state.lock() else { return };
-            match judged {
-                Ok(verdict) => state.0.note(piece, verdict),
-                Err(Inconsistent) => state.1 = state.1.or(Some(piece)),
+            match outcome {
+                Err(fault) => state.0.note_fault(pieces, fault),
+                Ok(digest) => {
+                    if let Err(piece) = state.0.note_digest(pieces, digest) {
+                        state.1 = state.1.or(Some(piece));
+                    }
+                }
             }
         });
         let (findings, inconsistent) =
