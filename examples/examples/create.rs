@@ -112,6 +112,8 @@ enum Links {
 fn main() -> Outcome {
     let options: Options = start();
     run(&options.common, || {
+        // Before anything that can wait, so that a signal ends that too.
+        interrupt_flag();
         let out =
             if is_stdout(&options.output) { quiet(&options)? } else { options.common.output() };
         let plan = creation(&options)?.plan(&options.path).map_err(|e| explain(&options, e))?;

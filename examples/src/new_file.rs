@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::Failure;
+use crate::cancel::Draft;
 
 /// A file that is to be written, which appears whole or not at all.
 ///
@@ -48,6 +49,7 @@ impl NewFile {
     pub fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
         let write = || {
             let mut file = self.temporary()?;
+            let _draft = Draft::new(file.path());
             file.write_all(bytes)?;
             // A name that outlives a crash must have its bytes.
             file.as_file().sync_all()?;
