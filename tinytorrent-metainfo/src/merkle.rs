@@ -64,10 +64,9 @@ pub fn root_of_layer(layer: &[Hash], leaves_per_hash: usize) -> Hash {
 /// The root over `width` leaves of content that is `length` bytes of zeros. It takes a few hashes, however
 /// long the content is.
 pub fn root_of_zeros(length: u64, width: usize) -> Hash {
-    let zeros = [0; BLOCK_LENGTH as usize];
     let (blocks, rest) =
         (length / u64::from(BLOCK_LENGTH), (length % u64::from(BLOCK_LENGTH)) as usize);
-    let runs = [(sha256(&zeros), blocks), (sha256(&zeros[..rest]), (rest > 0).into())];
+    let runs = [(*ZERO_LEAF, blocks), (sha256(&ZEROS[..rest]), (rest > 0).into())];
     reduce_runs(runs.to_vec(), width, 0)
 }
 
@@ -180,6 +179,11 @@ fn layer_above(mut layer: Vec<Hash>, level: usize) -> Vec<Hash> {
     sha256_pairs(&layer, &mut parents);
     parents
 }
+
+static ZEROS: [u8; BLOCK_LENGTH as usize] = [0; BLOCK_LENGTH as usize];
+
+/// The leaf of a block of zeros, which is not the zero leaf beyond the end of a file.
+static ZERO_LEAF: LazyLock<Hash> = LazyLock::new(|| sha256(&ZEROS));
 
 /// Roots of trees of padding, by their height. Twice as many as the bits of an index, since the height
 /// of a layer and the height above it are added.

@@ -61,15 +61,6 @@ impl PieceHasher {
         update_leaves(leaves);
     }
 
-    /// The bytes before the padding that a tree has still to come; `None` without a tree.
-    pub(crate) fn payload(&self) -> Option<u32> {
-        match self {
-            PieceHasher::Sha1(_) => None,
-            PieceHasher::Leaves(leaves) => Some(leaves.payload),
-            PieceHasher::Both(both) => Some(both.1.payload),
-        }
-    }
-
     /// The two halves, of which at least one is there: SHA-1 and the leaves.
     pub(crate) fn into_halves(self) -> (Option<Sha1>, Option<Vec<merkle::Hash>>) {
         match self {

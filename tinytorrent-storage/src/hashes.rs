@@ -4,7 +4,7 @@ use tinytorrent_hash::Sha1;
 use tinytorrent_metainfo::{Info, Metainfo, merkle};
 use tinytorrent_types::PieceIndex;
 
-use crate::hasher::PieceHasher;
+use crate::{hasher::PieceHasher, verify::Zeros};
 
 /// The hashes of a torrent's pieces: the SHA-1 of the bytes of each (BEP 3), the root of a tree over
 /// its blocks (BEP 52), or both.
@@ -117,6 +117,18 @@ impl PieceHashes {
             Verdict::of(by_v1, by_v2)
         };
         halves.into_iter().map(judge_one).collect()
+    }
+
+    /// Judges a piece that is all zeros, without hashing each such piece anew.
+    pub(crate) fn judge_zeros(&self, piece: PieceIndex, length: u32, zeros: &mut Zeros) -> Verdict {
+        let v1 = self.sha1_list();
+        let by_v1 = (!v1.is_empty()).then(|| v1.get(piece.as_usize()) == Some(&zeros.sha1(length)));
+        let Source::Metainfo(metainfo) = &self.source else { return Verdict::of(by_v1, None) };
+        let payload = metainfo.info().geometry().payload_length(piece);
+        let by_v2 = metainfo
+            .piece_hash_v2(piece)
+            .map(|expected| zeros.root(payload, expected.leaf_count) == expected.hash);
+        Verdict::of(by_v1, by_v2)
     }
 
     /// BEP 52: the leaves of a piece are as many as it has room for, those beyond the file are zero.

@@ -2,6 +2,8 @@
 
 use std::{fs::File, io};
 
+use tinytorrent_folder::{Extent, Extents};
+
 /// The presence of a range on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Presence {
@@ -28,39 +30,24 @@ impl Presence {
 
 /// The presence of `offset..offset + length` in the file.
 pub(crate) fn of_range(file: &File, offset: u64, length: u64) -> io::Result<Presence> {
+    let mut extents = Extents::new(file)?;
     let end = offset + length;
-    // Compared first, as a seek beyond the end fails in the same way as one into the last hole.
-    if file.metadata()?.len() < end {
+    if extents.size() < end {
         return Ok(Presence::Absent);
     }
-    Ok(match next_data(file, offset)? {
-        Some(data) if data < end => Presence::Data,
-        _ => Presence::Hole,
+    Ok(match extents.at(offset)? {
+        (Extent::Hole, hole) if hole >= end => Presence::Hole,
+        _ => Presence::Data,
     })
 }
 
 /// Returns `true` if part of `offset..offset + length` was written.
 pub(crate) fn touches_data(file: &File, offset: u64, length: u64) -> io::Result<bool> {
-    let is_within = offset < file.metadata()?.len();
-    Ok(is_within && next_data(file, offset)?.is_some_and(|data| data < offset + length))
-}
-
-/// The start of the first data at or after `offset`; `None` if there is none before the end of the file.
-/// On a file system that does not know its holes, everything is data.
-#[cfg(any(target_os = "linux", target_os = "freebsd", target_os = "macos"))]
-fn next_data(file: &File, offset: u64) -> io::Result<Option<u64>> {
-    use rustix::io::Errno;
-    match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(offset)) {
-        Ok(at) => Ok(Some(at)),
-        Err(Errno::NXIO) => Ok(None),
-        Err(Errno::INVAL | Errno::NOTSUP | Errno::NOTTY) => Ok(Some(offset)),
-        Err(error) => Err(error.into()),
-    }
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "freebsd", target_os = "macos")))]
-fn next_data(_: &File, offset: u64) -> io::Result<Option<u64>> {
-    Ok(Some(offset))
+    Ok(match Extents::new(file)?.at(offset)? {
+        (Extent::Data, _) => true,
+        (Extent::Hole, end) => end < offset + length && end < file.metadata()?.len(),
+        (Extent::Beyond, _) => false,
+    })
 }
 
 /// Reserves room for a file of this length, if the file system can.

@@ -66,6 +66,27 @@ impl Files {
         claim
     }
 
+    /// The pieces that may be on disk and are not known to be as in the record: those of files that have
+    /// changed, as far as they reach, and those of padding. Some come more than once.
+    pub(super) fn possible<'a>(
+        &'a self,
+        storage: &'a Storage,
+    ) -> impl Iterator<Item = PieceIndex> + 'a {
+        let layout = storage.layout();
+        let length = u64::from(layout.geometry().nominal_piece_length());
+        layout.files().flat_map(move |file| {
+            let size = if file.is_pad() || storage.is_in_parts(file.index) {
+                file.length
+            } else if self.is_unchanged[file.index.as_usize()] {
+                0
+            } else {
+                self.size(file.index).min(file.length)
+            };
+            let count = if size == 0 { 0 } else { (file.offset % length + size).div_ceil(length) };
+            layout.file_pieces(file.index).take(count as usize)
+        })
+    }
+
     /// The files that have data, and the same stamps as in the record.
     pub(super) fn unchanged<'a>(
         &'a self,

@@ -177,7 +177,7 @@ fn within_files(storage: &Storage, files: &Files, mut claims: Claims) -> Claims 
 fn vouched_pieces(storage: &Storage, record: Option<&ResumeRecord>, files: &Files) -> Bitfield {
     let mut have = Bitfield::new(storage.geometry().piece_count());
     let Some(record) = record else { return have };
-    for piece in storage.geometry().pieces().filter(|&piece| record.have.contains(piece)) {
+    for piece in record.have.iter().filter_map(|index| storage.geometry().piece(index)) {
         if matches!(files.claim(storage, piece), Claim::Unchanged) {
             have.insert(piece);
         }
@@ -185,15 +185,20 @@ fn vouched_pieces(storage: &Storage, record: Option<&ResumeRecord>, files: &File
     have
 }
 
-/// The pieces to be hashed: those that may be on disk and that the record does not vouch for.
+/// The pieces to be hashed: those that may be on disk and that the record does not vouch for. Pieces of files
+/// that are absent are not gone through, as there may be millions of them.
 fn unsure_pieces(storage: &Storage, files: &Files, claims: &Claims, have: &Bitfield) -> Bitfield {
     let geometry = storage.geometry();
     let mut unsure = Bitfield::new(geometry.piece_count());
-    for piece in geometry.pieces().filter(|&piece| !have.contains(piece)) {
-        let claimed = claims.get(&piece).map_or(0, Vec::len);
+    for piece in files.possible(storage).filter(|piece| !have.contains(*piece)) {
+        if matches!(files.claim(storage, piece), Claim::Changed | Claim::Padding) {
+            unsure.insert(piece);
+        }
+    }
+    for (&piece, blocks) in claims {
         // A run may have ended between the last block of a piece and its hash.
-        let is_whole = claimed == geometry.block_count(piece) as usize;
-        if is_whole || matches!(files.claim(storage, piece), Claim::Changed | Claim::Padding) {
+        let is_whole = blocks.len() == geometry.block_count(piece) as usize;
+        if is_whole && !have.contains(piece) {
             unsure.insert(piece);
         }
     }

@@ -8,12 +8,13 @@ mod selection;
 
 use std::{
     collections::BTreeSet,
+    fs::File,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
-use tinytorrent_folder::Folder;
-use tinytorrent_metainfo::{FileIndex, Info, Layout, PathChange};
+use tinytorrent_folder::{Extents, Folder};
+use tinytorrent_metainfo::{FileIndex, FileSpan, Info, Layout, PathChange};
 use tinytorrent_types::{BlockInfo, Geometry, InfoHashes, PieceIndex};
 
 use io::Rest;
@@ -320,15 +321,30 @@ impl Storage {
         for span in self.layout().piece_spans(piece).filter(|span| !span.is_pad) {
             let (target, offset) = self.place(&placement, span);
             let of_span = match self.open_target(target, Access::Read) {
-                Ok(file) => presence::of_range(&file, offset, span.length).map_err(|source| {
-                    StorageError::io(Operation::Examine, self.target_path(target), source)
-                })?,
+                Ok(file) => presence::of_range(&file, offset, span.length)
+                    .map_err(|source| self.examine_error(target, source))?,
                 Err(error) if error.is_not_found() => Presence::Absent,
                 Err(error) => return Err(error),
             };
             found = found.and(of_span);
         }
         Ok(found)
+    }
+
+    /// The file on disk that has the span, and its offset there.
+    pub(crate) fn locate(&self, span: FileSpan) -> (Target, u64) {
+        let placement = self.placement.read().unwrap_or_else(PoisonError::into_inner);
+        self.place(&placement, span)
+    }
+
+    /// The parts of a file that were written.
+    pub(crate) fn extents(&self, target: Target) -> Result<Extents<Arc<File>>, StorageError> {
+        let file = self.open_target(target, Access::Read)?;
+        Extents::new(file).map_err(|source| self.examine_error(target, source))
+    }
+
+    pub(crate) fn examine_error(&self, target: Target, source: std::io::Error) -> StorageError {
+        StorageError::io(Operation::Examine, self.target_path(target), source)
     }
 
     /// The number that the system has for the disk, or the same number for all disks if it has none.

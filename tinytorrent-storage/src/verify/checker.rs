@@ -1,3 +1,5 @@
+use std::sync::{Mutex, PoisonError};
+
 use tinytorrent_types::PieceIndex;
 
 use super::zeros::Zeros;
@@ -8,7 +10,7 @@ pub(super) struct Checker<'a> {
     storage: &'a Storage,
     hashes: &'a PieceHashes,
     buffers: Vec<Vec<u8>>,
-    zeros: Zeros,
+    zeros: &'a Mutex<Zeros>,
 }
 
 /// The outcome for one piece.
@@ -34,8 +36,12 @@ struct Lane {
 }
 
 impl<'a> Checker<'a> {
-    pub(super) fn new(storage: &'a Storage, hashes: &'a PieceHashes) -> Self {
-        Self { storage, hashes, buffers: vec![Vec::new(); LANES], zeros: Zeros::default() }
+    pub(super) fn new(
+        storage: &'a Storage,
+        hashes: &'a PieceHashes,
+        zeros: &'a Mutex<Zeros>,
+    ) -> Self {
+        Self { storage, hashes, buffers: vec![Vec::new(); LANES], zeros }
     }
 
     /// The verdicts on one batch of pieces, at most [`LANES`], in any order.
@@ -62,15 +68,15 @@ impl<'a> Checker<'a> {
         Lane { piece, hasher: self.hashes.hasher(piece), read: 0, buffer, error: None }
     }
 
-    /// The verdict on a piece that reads as zeros, which are hashed without reading.
-    fn check_zeros(&mut self, piece: PieceIndex) -> Verdict {
+    /// The verdict on a piece that reads as zeros, which are not read.
+    pub(super) fn check_zeros(&self, piece: PieceIndex) -> Verdict {
         let length = self.storage.geometry().piece_length(piece);
-        let hasher = self.zeros.hasher(self.hashes.hasher(piece), length);
-        match self.hashes.judge(vec![(piece, hasher)]).first() {
-            Some(hashes::Verdict::Right) => Verdict::Right,
-            Some(hashes::Verdict::Inconsistent) => Verdict::Inconsistent,
+        let mut zeros = self.zeros.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.hashes.judge_zeros(piece, length, &mut zeros) {
+            hashes::Verdict::Right => Verdict::Right,
+            hashes::Verdict::Inconsistent => Verdict::Inconsistent,
             // It was never written, so that the zeros are not wrong but absent.
-            Some(hashes::Verdict::Wrong) | None => Verdict::Absent,
+            hashes::Verdict::Wrong => Verdict::Absent,
         }
     }
 

@@ -1,19 +1,23 @@
 mod checker;
+mod survey;
 mod zeros;
 
 use std::{
-    ops::ControlFlow,
+    ops::{ControlFlow, Range},
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 
 use tinytorrent_types::{Bitfield, PieceIndex};
 
-use crate::{PieceHashes, Storage, StorageError};
+use crate::{PieceHashes, Storage, StorageError, presence::Presence};
 
 use checker::{Checker, LANES, Verdict};
+use survey::{Run, Survey};
+
+pub(crate) use zeros::Zeros;
 
 /// The progress of a [`verify`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +53,11 @@ pub struct Verified {
 /// Checks which of the pieces are on disk and right. Never writes.
 ///
 /// It runs on `threads` threads, at least one. Pieces are hashed side by side in lanes, and read in slices
-/// that stay in the processor's cache. Ranges that were never written are not read. `progress` is called
-/// after each batch, and can end the check (S-19).
+/// that stay in the processor's cache. `progress` is called after each batch, and can end the check (S-19).
+///
+/// The work is in proportion to what is on disk, whatever the torrent claims. Files that are absent or too
+/// short, and holes of sparse files where the system tells them, are found without reading, in one step each.
+/// Pieces of holes are compared with the hashes of zeros.
 ///
 /// Two checks at a time on one disk slow each other down. [`CheckTurns`](crate::CheckTurns) puts those of
 /// [`recover`](crate::recover) one after the other.
@@ -62,15 +69,16 @@ pub fn verify(
     progress: impl FnMut(VerifyProgress) -> ControlFlow<()> + Send,
 ) -> Verified {
     let geometry = storage.geometry();
-    let pieces: Vec<PieceIndex> = pieces.iter().filter_map(|index| geometry.piece(index)).collect();
     let threads = threads.max(1);
     // Few pieces are divided among the threads, even if that leaves lanes empty.
-    let batch = pieces.len().div_ceil(threads).clamp(1, LANES);
+    let batch = (pieces.count() as usize).div_ceil(threads).clamp(1, LANES);
     let shared = Shared {
         storage,
         hashes,
-        batches: pieces.chunks(batch).collect(),
-        next: AtomicUsize::new(0),
+        pieces,
+        batch,
+        cursor: Mutex::new(Cursor { next: 0, survey: Survey::new(storage) }),
+        zeros: Mutex::default(),
         is_over: AtomicBool::new(false),
         found: Mutex::new(Found {
             have: Bitfield::new(geometry.piece_count()),
@@ -78,17 +86,13 @@ pub fn verify(
             first_error: None,
             inconsistent: None,
             is_cancelled: false,
-            done: VerifyProgress {
-                pieces_done: 0,
-                pieces_total: pieces.len() as u32,
-                bytes_done: 0,
-            },
+            done: VerifyProgress { pieces_done: 0, pieces_total: pieces.count(), bytes_done: 0 },
             progress,
         }),
     };
     std::thread::scope(|scope| {
         // The calling thread is one of them.
-        for _ in 1..threads.min(shared.batches.len()) {
+        for _ in 1..threads.min((pieces.count() as usize).div_ceil(batch)) {
             scope.spawn(|| shared.work());
         }
         shared.work();
@@ -107,12 +111,31 @@ pub fn verify(
 struct Shared<'a, F> {
     storage: &'a Storage,
     hashes: &'a PieceHashes,
-    batches: Vec<&'a [PieceIndex]>,
-    /// The number of the next batch.
-    next: AtomicUsize,
+    pieces: &'a Bitfield,
+    /// Pieces that a thread takes at once.
+    batch: usize,
+    cursor: Mutex<Cursor<'a>>,
+    zeros: Mutex<Zeros>,
     /// Set when the threads are to take no more batches.
     is_over: AtomicBool,
     found: Mutex<Found<F>>,
+}
+
+/// The place up to which pieces were taken.
+struct Cursor<'a> {
+    next: u32,
+    survey: Survey<'a>,
+}
+
+/// The work that one thread takes.
+#[derive(Default)]
+struct Share {
+    /// Pieces to be checked one by one.
+    batch: Vec<PieceIndex>,
+    /// Pieces before and among them that have no data. Some may not be asked for.
+    runs: Vec<Run>,
+    /// The pieces that the next thread is likely to take.
+    ahead: Vec<PieceIndex>,
 }
 
 /// The result so far.
@@ -128,15 +151,51 @@ struct Found<F> {
 
 impl<F: FnMut(VerifyProgress) -> ControlFlow<()> + Send> Shared<'_, F> {
     fn work(&self) {
-        let mut checker = Checker::new(self.storage, self.hashes);
+        let mut checker = Checker::new(self.storage, self.hashes, &self.zeros);
         while !self.is_over.load(Ordering::Relaxed) {
-            let number = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(batch) = self.batches.get(number) else { return };
-            // The system reads the next batch while this one is hashed, whichever thread takes it.
-            if let Some(next) = self.batches.get(number + 1) {
-                self.advise_reading(next);
+            let share = self.take();
+            if share.batch.is_empty() && share.runs.is_empty() {
+                return;
             }
-            self.report(checker.check(batch));
+            // The system reads the next batch while this one is hashed, whichever thread takes it.
+            self.advise_reading(&share.ahead);
+            for (run, presence) in share.runs {
+                self.report_run(&checker, run, presence);
+            }
+            if !share.batch.is_empty() {
+                self.report(checker.check(&share.batch));
+            }
+        }
+    }
+
+    fn take(&self) -> Share {
+        let mut cursor = self.cursor.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut share = Share::default();
+        while share.batch.len() < self.batch && share.runs.len() < MAX_RUNS {
+            let Some(piece) = self.next_piece(&mut cursor.next) else { break };
+            match cursor.survey.run_from(piece) {
+                Some(run) => {
+                    cursor.next = run.0.end;
+                    share.runs.push(run);
+                }
+                None => share.batch.push(piece),
+            }
+        }
+        if !share.batch.is_empty() {
+            let mut next = cursor.next;
+            share.ahead.extend(std::iter::from_fn(|| self.next_piece(&mut next)).take(self.batch));
+        }
+        share
+    }
+
+    /// The next piece that is asked for, from `next` on, which is then behind it.
+    fn next_piece(&self, next: &mut u32) -> Option<PieceIndex> {
+        loop {
+            let piece = self.storage.geometry().piece(*next)?;
+            *next += 1;
+            if self.pieces.contains(piece) {
+                return Some(piece);
+            }
         }
     }
 
@@ -150,7 +209,34 @@ impl<F: FnMut(VerifyProgress) -> ControlFlow<()> + Send> Shared<'_, F> {
         }
     }
 
-    fn report(&self, verdicts: Vec<(PieceIndex, Verdict)>) {
+    /// Reports pieces that were not read. Those of holes are compared with the hashes of zeros.
+    fn report_run(
+        &self,
+        checker: &Checker<'_>,
+        run: Range<u32>,
+        presence: Result<Presence, StorageError>,
+    ) {
+        let geometry = self.storage.geometry();
+        let pieces = run.filter_map(|index| geometry.piece(index));
+        let pieces = pieces.filter(|piece| self.pieces.contains(*piece));
+        match presence {
+            Ok(Presence::Absent | Presence::Data) => {
+                self.report(pieces.map(|piece| (piece, Verdict::Absent)));
+            }
+            Ok(Presence::Hole | Presence::Padding) => {
+                self.report(pieces.map(|piece| (piece, checker.check_zeros(piece))));
+            }
+            Err(error) => {
+                let mut error = Some(error);
+                self.report(pieces.map(|piece| {
+                    // The first error is the one that is kept.
+                    (piece, error.take().map_or(Verdict::Absent, Verdict::Unreadable))
+                }));
+            }
+        }
+    }
+
+    fn report(&self, verdicts: impl IntoIterator<Item = (PieceIndex, Verdict)>) {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         for (piece, verdict) in verdicts {
             found.done.pieces_done += 1;
@@ -174,3 +260,6 @@ impl<F: FnMut(VerifyProgress) -> ControlFlow<()> + Send> Shared<'_, F> {
         }
     }
 }
+
+/// Runs that a thread takes at once. A file can have many holes, and the other threads wait meanwhile.
+const MAX_RUNS: usize = 64;
