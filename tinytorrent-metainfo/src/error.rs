@@ -129,6 +129,14 @@ pub enum ErrorKind {
         /// The limit.
         limit: u32,
     },
+    /// More padding than [`ReadOptions::max_padding`](crate::ReadOptions::max_padding).
+    #[error("{padding} bytes of padding at the ends of pieces are more than {limit}")]
+    TooMuchPadding {
+        /// The bytes of padding.
+        padding: u64,
+        /// The limit for the payload of this torrent.
+        limit: u64,
+    },
     /// A length is below zero.
     #[error("a length of {0} is negative")]
     NegativeLength(i64),

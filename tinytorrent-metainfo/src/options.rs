@@ -17,6 +17,7 @@ use crate::PathPolicy;
 /// | [`max_depth`](Self::max_depth) | 210 |
 /// | [`max_nodes`](Self::max_nodes) | 3,000,000 |
 /// | [`max_pieces`](Self::max_pieces) | 2^21 |
+/// | [`max_padding`](Self::max_padding) | 4 GiB, and 64 bytes for each of payload |
 /// | [`max_warnings`](Self::max_warnings) | 100 |
 ///
 /// ```
@@ -37,6 +38,7 @@ pub struct ReadOptions {
     pub(crate) lenient: bool,
     pub(crate) policy: PathPolicy,
     pub(crate) max_pieces: u32,
+    pub(crate) max_padding: u64,
     pub(crate) max_warnings: usize,
     pub(crate) bencode: bencode::Options,
 }
@@ -55,7 +57,14 @@ impl ReadOptions {
     fn new(lenient: bool, mut bencode: bencode::Options) -> Self {
         bencode.max_bytes(128 << 20).max_depth(210);
         let policy = PathPolicy::default();
-        Self { lenient, policy, max_pieces: 1 << 21, max_warnings: 100, bencode }
+        Self {
+            lenient,
+            policy,
+            max_pieces: 1 << 21,
+            max_padding: 4 << 30,
+            max_warnings: 100,
+            bencode,
+        }
     }
 
     /// The rules by which names become paths. Default: [`PathPolicy::System`].
@@ -91,6 +100,23 @@ impl ReadOptions {
         self
     }
 
+    /// Bytes of padding at the ends of pieces at most, besides 64 for each byte of payload, in a torrent of
+    /// v1 alone (BEP 47). Default: 4 GiB, which a core hashes in two or three seconds.
+    ///
+    /// Nobody has to send padding, but SHA-1 covers it: with pieces of 512 MiB, a peer would make us hash as
+    /// much for one byte. With pieces of 1 MiB, 4,096 files of any size have room, and more if they have 16
+    /// KiB each. Hybrids need no limit: see
+    /// [`Metainfo::is_verified_by_tree_alone`](crate::Metainfo::is_verified_by_tree_alone).
+    pub fn max_padding(&mut self, bytes: u64) -> &mut Self {
+        self.max_padding = bytes;
+        self
+    }
+
+    /// The limit of padding for so much payload.
+    pub(crate) fn padding_limit(&self, payload: u64) -> u64 {
+        self.max_padding.saturating_add(payload.saturating_mul(PADDING_PER_BYTE))
+    }
+
     /// Warnings that are kept; the others are counted. Default: 100.
     pub fn max_warnings(&mut self, warnings: usize) -> &mut Self {
         self.max_warnings = warnings;
@@ -99,6 +125,10 @@ impl ReadOptions {
         self
     }
 }
+
+/// Bytes of padding for each byte of payload. A download of 10 MB a second has then 640 MB to hash, a third of
+/// what a core can do. Real torrents have less than one byte; tiny ones, up to some hundreds, fit into 4 GiB.
+const PADDING_PER_BYTE: u64 = 64;
 
 impl Default for ReadOptions {
     fn default() -> Self {

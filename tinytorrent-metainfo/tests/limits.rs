@@ -44,6 +44,43 @@ fn pieces_of_2_to_31_are_refused() {
     assert_eq!(error.kind(), &ErrorKind::Pieces { expected: 20 << 31, found: 0 });
 }
 
+/// Pieces of a v1 torrent with one byte each, and padding behind it.
+fn mostly_padding(pieces: usize, piece_length: i128) -> Vec<u8> {
+    let pad = || d([("attr", s("p")), ("length", i(piece_length - 1)), ("path", l([s("p")]))]);
+    let files = (0..pieces).flat_map(|number| [file(1, &[&format!("{number}")]), pad()]);
+    let files = l(files.collect::<Vec<_>>());
+    torrent(
+        info(&[
+            ("length", None),
+            ("files", Some(files)),
+            ("piece length", Some(i(piece_length))),
+            ("pieces", Some(s(vec![7; 20 * pieces]))),
+        ]),
+        &[],
+    )
+}
+
+// M-40, BEP 47: nobody sends padding, and SHA-1 covers it.
+#[test]
+fn padding_that_would_have_to_be_hashed_is_limited() {
+    let bytes = mostly_padding(40_000, 256 << 20);
+    let kind = refused_kind(&bytes);
+    let (padding, limit) = (40_000 * ((256 << 20) - 1), (4 << 30) + 64 * 40_000);
+    assert_eq!(kind, ErrorKind::TooMuchPadding { padding, limit });
+    // As it comes from peers, too.
+    let error = Info::from_bytes(&bytes[b"d4:info".len()..bytes.len() - 1]).unwrap_err();
+    assert_eq!(error.kind(), &kind);
+    // As many tiny files with usual pieces, and a few with large ones.
+    for (pieces, length) in [(4_000, 1 << 20), (60_000, 65_536), (16, 256 << 20)] {
+        Metainfo::from_bytes_lenient(&mostly_padding(pieces, length)).unwrap();
+    }
+    let bytes = mostly_padding(20, 16_384);
+    let mut options = ReadOptions::lenient();
+    let kind = options.max_padding(1_000).read(&bytes).unwrap_err().kind().clone();
+    assert!(matches!(kind, ErrorKind::TooMuchPadding { limit: 2_280, .. }), "{kind}");
+    options.max_padding(1 << 20).read(&bytes).unwrap();
+}
+
 // B-21, M-47
 #[test]
 fn a_billion_files_are_refused_by_the_count_of_values() {

@@ -26,6 +26,8 @@ pub(crate) struct Hashing<'a> {
     /// Leaves out what need not be read: files that are missing or too short, and holes, whose hashes are
     /// known. Without it, every byte is read.
     pub(crate) skips: bool,
+    /// Returns true for a piece of a hybrid whose SHA-1 is not wanted.
+    pub(crate) is_by_tree_alone: &'a (dyn Fn(PieceIndex) -> bool + Sync),
     pub(crate) observer: Observer<'a>,
 }
 
@@ -170,6 +172,9 @@ struct Worker<'a, 's> {
 /// A piece that is being hashed.
 struct Lane {
     piece: PieceIndex,
+    /// Bytes that are hashed: without the padding, if the SHA-1 is not wanted.
+    length: u32,
+    has_sha1: bool,
     sha1: Sha1,
     leaves: Vec<merkle::Hash>,
     fault: Option<Fault>,
@@ -212,16 +217,16 @@ impl<'a, 's> Worker<'a, 's> {
 
     fn zeros(&self, piece: PieceIndex) -> Digest {
         let Hashing { layout, version, .. } = self.hashing;
-        self.shared.zeros.digest(layout, *version, piece)
+        let has_sha1 = version.has_v1() && !(self.hashing.is_by_tree_alone)(piece);
+        self.shared.zeros.digest(layout, has_sha1, version.has_v2(), piece)
     }
 
     /// Hashes a group of pieces, slice by slice.
     fn hash_group(&mut self, group: Vec<PieceIndex>, sink: Sink<'_>) {
-        let geometry = self.hashing.geometry();
         for piece in group {
             self.begin(piece, sink);
         }
-        let longest = self.lanes.iter().map(|lane| geometry.piece_length(lane.piece)).max();
+        let longest = self.lanes.iter().map(|lane| lane.length).max();
         let slice = self.hashing.slice();
         for begin in (0..longest.unwrap_or(0)).step_by(slice as usize) {
             self.read(begin, slice);
@@ -248,7 +253,7 @@ impl<'a, 's> Worker<'a, 's> {
         // A piece of one slice is read as quickly as it is looked at.
         let is_worth_it = self.hashing.skips && length > self.hashing.slice();
         let outcome = match is_worth_it.then(|| self.files.is_hole(piece)) {
-            None | Some(Ok(false)) => return self.lanes.push(Lane::new(piece)),
+            None | Some(Ok(false)) => return self.lanes.push(Lane::new(self.hashing, piece)),
             Some(Ok(true)) => Ok(self.zeros(piece)),
             Some(Err(fault)) => Err(fault),
         };
@@ -269,7 +274,7 @@ impl<'a, 's> Worker<'a, 's> {
         let geometry = self.hashing.geometry();
         let buffers = self.buffer.chunks_exact_mut(slice as usize);
         for (lane, buffer) in self.lanes.iter_mut().zip(buffers) {
-            let rest = geometry.piece_length(lane.piece).saturating_sub(begin);
+            let rest = lane.length.saturating_sub(begin);
             lane.filled = rest.min(slice) as usize;
             // A piece that cannot be read counts as progress too.
             self.bytes += lane.filled as u64;
@@ -284,7 +289,8 @@ impl<'a, 's> Worker<'a, 's> {
     fn hash(&mut self, begin: u32, slice: u32) {
         let buffers = self.buffer.chunks_exact(slice as usize);
         if self.hashing.version.has_v1() {
-            let lanes = self.lanes.iter_mut().zip(buffers.clone());
+            let lanes =
+                self.lanes.iter_mut().zip(buffers.clone()).filter(|(lane, _)| lane.has_sha1);
             Sha1::update_many(lanes.map(|(lane, buffer)| (&mut lane.sha1, &buffer[..lane.filled])));
         }
         if self.hashing.version.has_v2() {
@@ -318,15 +324,17 @@ impl<'a, 's> Worker<'a, 's> {
         let mut rest = Vec::with_capacity(self.lanes.len());
         for lane in self.lanes.drain(..) {
             hashers.push(lane.sha1);
-            rest.push((lane.piece, lane.leaves, lane.fault));
+            // Padding that was not hashed is done, too.
+            self.bytes += u64::from(self.hashing.geometry().piece_length(lane.piece) - lane.length);
+            rest.push((lane.piece, lane.has_sha1, lane.leaves, lane.fault));
         }
         let hashes = Sha1::finalize_many(hashers);
-        for ((piece, leaves, fault), sha1) in rest.into_iter().zip(hashes) {
+        for ((piece, has_sha1, leaves, fault), sha1) in rest.into_iter().zip(hashes) {
             let outcome = match fault {
                 Some(fault) => Err(fault),
                 None => Ok(Digest {
-                    // In a v2 torrent the hasher of SHA-1 got no bytes, and its hash means nothing.
-                    sha1: version.has_v1().then_some(sha1),
+                    // The hash of a hasher that got no bytes means nothing.
+                    sha1: has_sha1.then_some(sha1),
                     root: version.has_v2().then(|| root(layout, piece, &leaves)).flatten(),
                 }),
             };
@@ -336,8 +344,15 @@ impl<'a, 's> Worker<'a, 's> {
 }
 
 impl Lane {
-    fn new(piece: PieceIndex) -> Self {
-        Self { piece, sha1: Sha1::new(), leaves: Vec::new(), fault: None, filled: 0 }
+    fn new(hashing: &Hashing<'_>, piece: PieceIndex) -> Self {
+        let is_by_tree_alone = (hashing.is_by_tree_alone)(piece);
+        let length = match is_by_tree_alone {
+            true => hashing.layout.payload_length(piece),
+            false => hashing.geometry().piece_length(piece),
+        };
+        let has_sha1 = hashing.version.has_v1() && !is_by_tree_alone;
+        let (sha1, leaves) = (Sha1::new(), Vec::new());
+        Self { piece, length, has_sha1, sha1, leaves, fault: None, filled: 0 }
     }
 }
 

@@ -4,7 +4,7 @@ use tinytorrent_hash::Sha1;
 use tinytorrent_types::{BLOCK_LENGTH, PieceIndex};
 
 use super::Digest;
-use crate::{Layout, Version, merkle};
+use crate::{Layout, merkle};
 
 /// The hashes of pieces that read as zeros. Each length is hashed once: there are two in a torrent that has
 /// SHA-1, of the last piece and of the others.
@@ -12,10 +12,16 @@ use crate::{Layout, Version, merkle};
 pub(super) struct Zeros(Mutex<Vec<(u32, [u8; 20])>>);
 
 impl Zeros {
-    pub(super) fn digest(&self, layout: &Layout, version: Version, piece: PieceIndex) -> Digest {
+    pub(super) fn digest(
+        &self,
+        layout: &Layout,
+        has_sha1: bool,
+        has_root: bool,
+        piece: PieceIndex,
+    ) -> Digest {
         Digest {
-            sha1: version.has_v1().then(|| self.sha1(layout.geometry().piece_length(piece))),
-            root: version.has_v2().then(|| root(layout, piece)).flatten(),
+            sha1: has_sha1.then(|| self.sha1(layout.geometry().piece_length(piece))),
+            root: has_root.then(|| root(layout, piece)).flatten(),
         }
     }
 

@@ -149,6 +149,7 @@ impl CreatePlan {
             threads: self.options.threads,
             // What is created is told by reading alone, whatever the file system says of holes.
             skips: false,
+            is_by_tree_alone: &|_| false,
             observer: &|progress| {
                 // After a fault the other threads need not go on.
                 let has_failed = state.lock().is_ok_and(|state| state.1.is_some());

@@ -104,6 +104,15 @@ impl<'r, 'doc, 'a> Reader<'r, 'doc, 'a> {
         if count > limit {
             return Err(Error::at(&files, ErrorKind::TooManyPieces { count, limit }));
         }
+        // The trees of v2 cover no padding.
+        if self.hashes.v2().is_none() {
+            let payload = layout.geometry().total_payload();
+            let padding = layout.total_length() - payload;
+            let limit = self.options.padding_limit(payload);
+            if padding > limit {
+                return Err(Error::at(&files, ErrorKind::TooMuchPadding { padding, limit }));
+            }
+        }
         let changes = layout.path_changes();
         // Building a change and finding its node take time, so only those that are kept are built.
         let kept = self.report.remaining().min(changes.len());

@@ -102,7 +102,8 @@ impl VerifyOptions {
     ///
     /// Files that are missing or too short are found without reading, and so are holes of sparse files,
     /// where the system tells them: they cost no more than their names, whatever the torrent claims. Pieces
-    /// of holes are compared with the hashes of zeros.
+    /// of holes are compared with the hashes of zeros. Pieces that are nearly all padding are compared as
+    /// [`Metainfo::is_verified_by_tree_alone`] says.
     ///
     /// It takes a megabyte of memory for each thread, two bits for each piece, and 32 bytes for each that
     /// was read of a file whose piece layer the torrent lacks.
@@ -128,6 +129,7 @@ impl VerifyOptions {
             open: &open,
             threads: self.threads,
             skips: true,
+            is_by_tree_alone: &|piece| metainfo.is_verified_by_tree_alone(piece),
             observer: &|progress| {
                 // After an inconsistency the other threads need not go on.
                 let has_failed = state.lock().is_ok_and(|state| state.1.is_some());
