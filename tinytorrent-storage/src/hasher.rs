@@ -48,6 +48,8 @@ impl PieceHasher {
         let mut sha1 = Vec::new();
         let mut leaves = Vec::new();
         for (hasher, parts) in feeds {
+            #[cfg(test)]
+            tests::count(hasher, parts);
             match hasher {
                 PieceHasher::Sha1(hasher) => sha1.push((hasher, parts)),
                 PieceHasher::Leaves(hasher) => leaves.push((hasher, parts)),
@@ -59,6 +61,11 @@ impl PieceHasher {
         }
         update_sha1(sha1);
         update_leaves(leaves);
+    }
+
+    /// Returns `true` if a hash covers the padding at the end of the piece: SHA-1 does, a tree does not.
+    pub(crate) fn covers_padding(&self) -> bool {
+        !matches!(self, PieceHasher::Leaves(_))
     }
 
     /// The two halves, of which at least one is there: SHA-1 and the leaves.
@@ -122,8 +129,31 @@ fn update_leaves<D: AsRef<[u8]>>(mut pieces: Vec<(&mut Leaves, &[D])>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    thread_local! {
+        static HASHED: Cell<u64> = const { Cell::new(0) };
+    }
+
+    /// Counts the bytes that each hash of the piece covers.
+    pub(super) fn count<D: AsRef<[u8]>>(hasher: &PieceHasher, parts: &[D]) {
+        let given: u64 = parts.iter().map(|part| part.as_ref().len() as u64).sum();
+        let payload = |leaves: &Leaves| given.min(leaves.payload.into());
+        let bytes = match hasher {
+            PieceHasher::Sha1(_) => given,
+            PieceHasher::Leaves(leaves) => payload(leaves),
+            PieceHasher::Both(both) => given + payload(&both.1),
+        };
+        HASHED.set(HASHED.get() + bytes);
+    }
+
+    /// The bytes that this thread has hashed since the last call.
+    pub(crate) fn take_hashed() -> u64 {
+        HASHED.take()
+    }
 
     fn hash(mut hasher: PieceHasher, parts: &[&[u8]]) -> (Option<[u8; 20]>, Option<Vec<[u8; 32]>>) {
         for part in parts {

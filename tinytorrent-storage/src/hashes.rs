@@ -11,7 +11,9 @@ use crate::{hasher::PieceHasher, verify::Zeros};
 ///
 /// A piece of a hybrid is right only by both of its hashes. One that satisfies one hash and not the other
 /// shows that the torrent contradicts itself (V-17): see
-/// [`StorageError::Inconsistent`](crate::StorageError::Inconsistent).
+/// [`StorageError::Inconsistent`](crate::StorageError::Inconsistent). A piece that is nearly all padding is
+/// judged by its tree alone, so that a byte of payload does not have millions hashed
+/// ([`Metainfo::is_verified_by_tree_alone`]).
 ///
 /// Cheap to clone.
 #[derive(Clone)]
@@ -92,6 +94,9 @@ impl PieceHashes {
         let payload = metainfo.info().geometry().payload_length(piece);
         let has_v1 = metainfo.info().piece_hashes().is_some();
         match (has_v1, metainfo.piece_hash_v2(piece)) {
+            (true, Some(_)) if metainfo.is_verified_by_tree_alone(piece) => {
+                PieceHasher::leaves(payload)
+            }
             (true, Some(_)) => PieceHasher::both(payload),
             (true, None) => PieceHasher::sha1(),
             // A piece without any hash gets leaves too, and `judge` finds it wrong.

@@ -159,3 +159,24 @@ fn without_piece_layers_a_hybrid_is_verified_by_the_hashes_that_are_known() {
     assert_verified(session.verify(1), 1);
     disk.shutdown();
 }
+
+/// A torrent that contradicts itself where nearly all is padding: the tree decides, as hashing the padding
+/// would let a byte cost as much as 32 MiB.
+// V-17
+#[test]
+fn a_piece_of_padding_with_a_few_bytes_is_right_by_its_tree() {
+    const LARGE: u32 = 32 << 20;
+    let files = |seed| [("a", noise(seed, 5)), ("b", noise(seed + 1, 5 << 20))];
+    let world = World::inconsistent(LARGE, &files(1), &files(9));
+    let disk = disk();
+    let session = world.join(&disk, Recovered::nothing(2));
+    session.store_piece(0);
+    assert_verified(session.verify(0), 0);
+    session.store_piece(1);
+    assert!(matches!(session.verify(1), Completion::PieceInconsistent { .. }));
+    disk.shutdown();
+    let mut first = Bitfield::new(2);
+    first.insert(world.piece(0));
+    let go_on = |_| ControlFlow::Continue(());
+    assert!(verify(&world.storage(), &world.hashes, &first, 1, go_on).have.get(0));
+}

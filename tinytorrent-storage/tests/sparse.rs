@@ -90,7 +90,7 @@ fn holes_are_right_where_zeros_are() {
     let expected = PIECES + 1 - 3;
     assert_eq!(verified.have.count(), expected);
     assert!(verified.have.get(data) && !verified.have.get(PIECES - 1));
-    assert!(reports < 10, "{reports} reports");
+    assert!(reports < 100, "{reports} reports");
     // Pieces that are not asked for are not told of.
     let mut some = Bitfield::new(PIECES + 1);
     [5, 6, data].into_iter().for_each(|index| {

@@ -14,7 +14,8 @@ pub(super) struct Done {
 }
 
 pub(super) enum Progress {
-    /// Its blocks are written, and hashed up to the first that is missing.
+    /// Its blocks are written, and hashed up to the first that is missing. Or all are, and a part of its
+    /// padding is not yet.
     Partial,
     Verified(Vec<BlockDigest>),
     Failed(Vec<BlockDigest>),
@@ -23,6 +24,9 @@ pub(super) enum Progress {
 }
 
 /// Writes all blocks, then hashes the pieces side by side, then compares the hashes of complete ones.
+///
+/// Padding is hashed up to [`PADDING`] for all pieces together. The rest waits for the next turn, so that other
+/// torrents need not wait: a peer can complete pieces of 512 MiB with one byte.
 pub(super) fn run(content: &Content, works: Vec<PieceWork>, sync_before_have: bool) -> Vec<Done> {
     let mut hashing: Vec<Hashing> = works
         .into_iter()
@@ -35,7 +39,8 @@ pub(super) fn run(content: &Content, works: Vec<PieceWork>, sync_before_have: bo
             let behind = geometry.piece_length(work.piece) - geometry.blocks_length(work.piece);
             // More blocks of an unfinished piece will come before its padding, which is hashed last
             // (S-03).
-            let padding = if work.finish.is_some() { behind } else { 0 };
+            let is_hashed = work.finish.is_some() && work.hasher.covers_padding();
+            let padding = if is_hashed { behind - work.padded } else { 0 };
             Hashing { feeds, work, padding, next: Vec::new(), error }
         })
         .collect();
@@ -78,9 +83,10 @@ fn write(content: &Content, work: &PieceWork) -> Result<(), StorageError> {
 /// Hashes a few blocks of each piece in each round. SHA-1 uses as many lanes as there are pieces, and trees
 /// as many as there are blocks.
 fn hash(content: &Content, hashing: &mut [Hashing]) {
+    let mut room = PADDING;
     loop {
         for piece in hashing.iter_mut().filter(|piece| piece.error.is_none()) {
-            if let Err(error) = piece.advance(content) {
+            if let Err(error) = piece.advance(content, &mut room) {
                 // Nothing else empties it any more, so that the same blocks would be hashed in each
                 // round, for ever.
                 piece.next.clear();
@@ -100,8 +106,8 @@ fn hash(content: &Content, hashing: &mut [Hashing]) {
 }
 
 impl Hashing {
-    /// Gathers the blocks of the next round; none if all are hashed.
-    fn advance(&mut self, content: &Content) -> Result<(), StorageError> {
+    /// Gathers the blocks of the next round; none if all are hashed. `room` is for padding.
+    fn advance(&mut self, content: &Content, room: &mut u32) -> Result<(), StorageError> {
         self.next.clear();
         while self.next.len() < ROUND {
             match self.feeds.next() {
@@ -122,11 +128,13 @@ impl Hashing {
                     self.next.push(data);
                     break;
                 }
-                None if self.padding == 0 => break,
+                None if self.padding == 0 || *room == 0 => break,
                 None => {
-                    let length = self.padding.min(BLOCK_LENGTH);
+                    let length = self.padding.min(BLOCK_LENGTH).min(*room);
                     self.next.push(Bytes::from_static(&ZEROS).slice(..length as usize));
                     self.padding -= length;
+                    self.work.padded += length;
+                    *room -= length;
                 }
             }
         }
@@ -150,7 +158,7 @@ fn judge(content: &Content, hashing: Vec<Hashing>, sync_before_have: bool) -> Ve
     for mut piece in hashing {
         match piece.error {
             Some(error) => done.push(Done { work: piece.work, result: Err(error) }),
-            None if piece.work.finish.is_some() => {
+            None if piece.work.finish.is_some() && piece.padding == 0 => {
                 let hasher = std::mem::take(&mut piece.work.hasher);
                 let index = piece.work.piece;
                 complete.push((piece.work, (index, hasher)));
@@ -224,6 +232,9 @@ fn read_blocks(
 /// Blocks of a piece that are hashed in a round, as many as the widest kernel has lanes.
 const ROUND: usize = 16;
 
+/// Bytes of padding that are hashed in a turn: some 30 milliseconds of one core, and less in lanes.
+const PADDING: u32 = 64 << 20;
+
 /// Blocks that are read back at once: 256 KiB.
 const READ_BACK: u32 = ROUND as u32;
 
@@ -231,11 +242,118 @@ const READ_BACK: u32 = ROUND as u32;
 mod tests {
     use std::sync::Arc;
 
-    use tinytorrent_metainfo::Layout;
+    use tinytorrent_metainfo::{CreateOptions, Layout, Version};
     use tinytorrent_types::{InfoHashV1, InfoHashes};
 
     use super::*;
-    use crate::{PieceHashes, Storage, StorageOptions, disk::VerifyOptions, disk::piece::Piece};
+    use crate::{
+        PieceHashes, Storage, StorageOptions, disk::VerifyOptions, disk::piece::Piece,
+        hasher::tests::take_hashed,
+    };
+
+    fn content(storage: Storage, hashes: PieceHashes) -> Content {
+        Content {
+            id: 0,
+            storage: Arc::new(storage),
+            hashes,
+            journal: None,
+            unstored: Default::default(),
+            on_completion: Box::new(|_| ()),
+        }
+    }
+
+    /// A piece of which all blocks came: the first byte is 1, and what follows is padding.
+    fn complete(content: &Content, index: u32) -> (PieceIndex, Piece) {
+        let geometry = content.storage.geometry();
+        let index = geometry.piece(index).unwrap();
+        let mut piece = Piece::new(geometry, index, content.hashes.hasher(index));
+        let mut data = vec![0; geometry.blocks_length(index) as usize];
+        data[0] = 1;
+        piece.hold(0, data.into());
+        piece.ask(VerifyOptions::default());
+        (index, piece)
+    }
+
+    /// A peer completes the piece with one byte. Others do not wait until it is hashed.
+    #[test]
+    fn padding_is_hashed_in_turns() {
+        let folder = tempfile::tempdir().unwrap();
+        let length = 5 * PADDING / 2;
+        let mut builder = Layout::builder(length);
+        builder.file(["a"], 1).pad(u64::from(length) - 1);
+        let layout = Arc::new(builder.build().unwrap());
+        let identity = InfoHashes::from_v1(InfoHashV1::from_bytes([1; 20]));
+        let options = StorageOptions::default();
+        let storage = Storage::open(layout, identity, folder.path(), &options).unwrap();
+        let mut whole = vec![0; length as usize];
+        whole[0] = 1;
+        let content = content(storage, PieceHashes::from_v1([tinytorrent_hash::sha1(&whole)]));
+        let (index, mut piece) = complete(&content, 0);
+        take_hashed();
+        let mut turns = Vec::new();
+        loop {
+            let done = run(&content, vec![piece.take_work(index)], false).pop().unwrap();
+            turns.push(take_hashed());
+            match done.result.unwrap() {
+                Progress::Partial => piece.settle(done.work, true, |_| ()),
+                Progress::Verified(_) => break,
+                _ => panic!("the piece is right"),
+            }
+            assert!(piece.is_asked(), "it is due again");
+        }
+        assert_eq!(turns.len(), 3);
+        assert!(turns.iter().all(|turn| *turn <= u64::from(PADDING + BLOCK_LENGTH)), "{turns:?}");
+        assert_eq!(turns.iter().sum::<u64>(), length.into());
+    }
+
+    // V-17: where padding is in no proportion to the payload, the tree decides.
+    #[test]
+    fn what_is_hashed_is_in_proportion_to_the_payload() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sources = Vec::new();
+        for (name, length) in [("a", 1), ("b", 60_000), ("c", 700_000), ("d", 1)] {
+            let mut data = vec![0; length];
+            data[0] = 1;
+            std::fs::create_dir_all(folder.path().join("t")).unwrap();
+            std::fs::write(folder.path().join("t").join(name), &data).unwrap();
+            sources.push(length as u64);
+        }
+        let mut options = CreateOptions::new();
+        options.version(Version::Hybrid).piece_length(8 << 20).unwrap();
+        let go_on = &|_| std::ops::ControlFlow::Continue(());
+        let metainfo = Arc::new(options.create(&folder.path().join("t"), go_on).unwrap());
+        let hashes = PieceHashes::from_metainfo(&metainfo).unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let info = Arc::clone(metainfo.info());
+        let storage = Storage::for_info(info, place.path(), &StorageOptions::default()).unwrap();
+        let content = content(storage, hashes);
+        for (index, payload) in (0..).zip(sources) {
+            let piece = content.storage.geometry().piece(index).unwrap();
+            let mut entry =
+                Piece::new(content.storage.geometry(), piece, content.hashes.hasher(piece));
+            for block in content.storage.geometry().blocks(piece) {
+                let mut data = vec![0; block.length() as usize];
+                data[0] = (block.begin() == 0).into();
+                entry.hold(block.number(), data.into());
+            }
+            entry.ask(VerifyOptions::default());
+            take_hashed();
+            let done = run(&content, vec![entry.take_work(piece)], false).pop().unwrap();
+            assert!(matches!(done.result, Ok(Progress::Verified(_))), "{index}");
+            let hashed = take_hashed();
+            assert!(hashed <= 18 * payload + (1 << 20), "{hashed} of {payload}");
+            // The same when it is checked again.
+            let all = tinytorrent_types::Bitfield::full(4);
+            let checked = crate::verify(&content.storage, &content.hashes, &all, 1, |_| {
+                std::ops::ControlFlow::Continue(())
+            });
+            assert!(checked.have.get(index));
+        }
+        // Once more all of them, and nothing but them.
+        let payload: u64 = [1, 60_000, 700_000, 1].iter().sum();
+        let hashed = take_hashed();
+        assert!(hashed <= 4 * (18 * payload + (4 << 20)), "{hashed}");
+    }
 
     // S-26.
     #[test]
@@ -249,14 +367,8 @@ mod tests {
             let options = StorageOptions::default();
             let storage = Storage::open(layout, identity, folder.path(), &options).unwrap();
             let geometry = storage.geometry().clone();
-            let content = Content {
-                id: 0,
-                storage: Arc::new(storage),
-                hashes: PieceHashes::from_v1([tinytorrent_hash::sha1(b"aaaaabbbbb")]),
-                journal: None,
-                unstored: Default::default(),
-                on_completion: Box::new(|_| ()),
-            };
+            let hashes = PieceHashes::from_v1([tinytorrent_hash::sha1(b"aaaaabbbbb")]);
+            let content = content(storage, hashes);
             let index = geometry.piece(0).unwrap();
             let mut piece = Piece::new(&geometry, index, content.hashes.hasher(index));
             piece.hold(0, Bytes::from_static(b"aaaaabbbbb"));

@@ -16,6 +16,8 @@ pub(super) struct Piece {
     /// The hash over the blocks before `hashed`.
     hasher: PieceHasher,
     hashed: u32,
+    /// Bytes of padding behind the blocks that are hashed.
+    padded: u32,
     /// The request to verify the piece, until a worker takes it.
     asked: Option<VerifyOptions>,
     /// A worker has the piece.
@@ -44,6 +46,8 @@ pub(super) struct PieceWork {
     pub(super) feeds: Vec<Feed>,
     /// Number of blocks that are hashed when the work is done.
     pub(super) hashed: u32,
+    /// Bytes of padding that are hashed so far.
+    pub(super) padded: u32,
     /// The request to compare the hash, if the piece is complete.
     pub(super) finish: Option<VerifyOptions>,
 }
@@ -70,6 +74,7 @@ impl Piece {
             missing: count,
             hasher,
             hashed: 0,
+            padded: 0,
             asked: None,
             is_busy: false,
             is_recovered: false,
@@ -176,6 +181,7 @@ impl Piece {
             hasher: std::mem::take(&mut self.hasher),
             // Counted in advance: a piece whose hashing fails is forgotten as a whole.
             hashed: self.hashed + feeds.len() as u32,
+            padded: self.padded,
             feeds,
             finish,
         }
@@ -187,6 +193,9 @@ impl Piece {
         self.is_busy = false;
         self.hasher = work.hasher;
         self.hashed = work.hashed;
+        self.padded = work.padded;
+        // It is still to be compared, when all of its padding is hashed. A newer request has counted.
+        self.asked = self.asked.or(work.finish);
         for run in work.runs {
             // Only blocks of this work: those that came meanwhile are in memory alone.
             for (slot, data) in self.slots[run.first as usize..].iter_mut().zip(run.blocks) {

@@ -28,7 +28,9 @@ pub(super) enum Verdict {
 struct Lane {
     piece: PieceIndex,
     hasher: PieceHasher,
-    /// Bytes of the piece that are read so far.
+    /// Bytes of the piece that are hashed.
+    length: u32,
+    /// Bytes of them that are read so far.
     read: u32,
     /// The slice that is hashed next.
     buffer: Vec<u8>,
@@ -44,8 +46,13 @@ impl<'a> Checker<'a> {
         Self { storage, hashes, buffers: vec![Vec::new(); LANES], zeros }
     }
 
-    /// The verdicts on one batch of pieces, at most [`LANES`], in any order.
-    pub(super) fn check(&mut self, batch: &[PieceIndex]) -> Vec<(PieceIndex, Verdict)> {
+    /// The verdicts on one batch of pieces, at most [`LANES`], in any order. `go_on` is called now and then;
+    /// when it returns `false`, there are none for the pieces that were to be read.
+    pub(super) fn check(
+        &mut self,
+        batch: &[PieceIndex],
+        go_on: impl Fn() -> bool,
+    ) -> Vec<(PieceIndex, Verdict)> {
         let mut verdicts = Vec::with_capacity(batch.len());
         let mut lanes = Vec::with_capacity(batch.len());
         for &piece in batch {
@@ -58,14 +65,20 @@ impl<'a> Checker<'a> {
                 Err(error) => verdicts.push((piece, Verdict::Unreadable(error))),
             }
         }
-        self.hash(&mut lanes);
-        self.compare(lanes, &mut verdicts);
+        if self.hash(&mut lanes, go_on) {
+            self.compare(lanes, &mut verdicts);
+        }
         verdicts
     }
 
     fn lane(&mut self, piece: PieceIndex) -> Lane {
         let buffer = self.buffers.pop().unwrap_or_default();
-        Lane { piece, hasher: self.hashes.hasher(piece), read: 0, buffer, error: None }
+        let (geometry, hasher) = (self.storage.geometry(), self.hashes.hasher(piece));
+        let length = match hasher.covers_padding() {
+            true => geometry.piece_length(piece),
+            false => geometry.payload_length(piece),
+        };
+        Lane { piece, hasher, length, read: 0, buffer, error: None }
     }
 
     /// The verdict on a piece that reads as zeros, which are not read.
@@ -80,9 +93,13 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Reads and hashes the pieces, a slice of each in turn.
-    fn hash(&self, lanes: &mut [Lane]) {
-        loop {
+    /// Reads and hashes the pieces, a slice of each in turn. Returns `false` if `go_on` did.
+    fn hash(&self, lanes: &mut [Lane], go_on: impl Fn() -> bool) -> bool {
+        for round in 1_u32.. {
+            // Sixteen pieces can be gigabytes.
+            if round.is_multiple_of(ROUNDS) && !go_on() {
+                return false;
+            }
             for lane in &mut *lanes {
                 lane.read_slice(self.storage);
             }
@@ -92,10 +109,11 @@ impl<'a> Checker<'a> {
                 .map(|lane| (&mut lane.hasher, std::slice::from_ref(&lane.buffer)))
                 .peekable();
             if feeds.peek().is_none() {
-                return;
+                break;
             }
             PieceHasher::update_many(feeds);
         }
+        true
     }
 
     /// Compares the hashes, and takes the buffers back.
@@ -125,7 +143,7 @@ impl Lane {
     /// Reads the next slice. The buffer is empty after the last one, or after an error.
     fn read_slice(&mut self, storage: &Storage) {
         let geometry = storage.geometry();
-        let left = geometry.piece_length(self.piece) - self.read;
+        let left = self.length - self.read;
         let length = if self.error.is_some() { 0 } else { left.min(SLICE) };
         self.buffer.resize(length as usize, 0);
         if length == 0 {
@@ -148,3 +166,6 @@ pub(super) const LANES: usize = 16;
 /// Bytes that are read of a piece at once. Sixteen slices fit into a second-level cache of 512 KiB, and one
 /// is long enough for the cost of the call to be small.
 const SLICE: u32 = 32 << 10;
+
+/// Rounds between two calls of `go_on`: 8 MiB.
+const ROUNDS: u32 = (8 << 20) / (LANES as u32 * SLICE);

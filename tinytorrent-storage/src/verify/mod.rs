@@ -53,7 +53,8 @@ pub struct Verified {
 /// Checks which of the pieces are on disk and right. Never writes.
 ///
 /// It runs on `threads` threads, at least one. Pieces are hashed side by side in lanes, and read in slices
-/// that stay in the processor's cache. `progress` is called after each batch, and can end the check (S-19).
+/// that stay in the processor's cache. `progress` is called after each batch, and every
+/// few MiB of a long one, and can end the check (S-19).
 ///
 /// The work is in proportion to what is on disk, whatever the torrent claims. Files that are absent or too
 /// short, and holes of sparse files where the system tells them, are found without reading, in one step each.
@@ -163,9 +164,16 @@ impl<F: FnMut(VerifyProgress) -> ControlFlow<()> + Send> Shared<'_, F> {
                 self.report_run(&checker, run, presence);
             }
             if !share.batch.is_empty() {
-                self.report(checker.check(&share.batch));
+                self.report(checker.check(&share.batch, || self.goes_on()));
             }
         }
+    }
+
+    /// Reports the same figures again in the midst of a batch, which may be long. Returns `false` if the check
+    /// is over.
+    fn goes_on(&self) -> bool {
+        self.report([]);
+        !self.is_over.load(Ordering::Relaxed)
     }
 
     fn take(&self) -> Share {
