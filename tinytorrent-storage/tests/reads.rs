@@ -101,3 +101,82 @@ fn what_one_tag_asked_for_comes_in_its_order() {
     assert!(came.iter().all(|blocks| blocks.iter().eq(asked.iter().copied())));
     disk.shutdown();
 }
+
+/// Peers that ask and do not read keep what was read for them. It is bounded, and nothing is lost.
+#[test]
+fn what_is_read_and_not_dropped_stays_within_the_budget() {
+    let world = World::new(1 << 20, &[("file", 8 << 20, false)]);
+    std::fs::write(world.path().join("file"), &world.content).unwrap();
+    let (cache, memory) = (1 << 20, 400_000);
+    let disk = Disk::new(DiskOptions::default().read_cache(cache).read_memory(memory)).unwrap();
+    let session = world.join(&disk, Recovered::with_pieces(Bitfield::full(8)));
+    // One block of each run for each of many peers, and then the rest.
+    let blocks: Vec<_> = world.geometry().pieces().flat_map(|piece| world.blocks(piece)).collect();
+    let asked: Vec<_> = (0..16).flat_map(|first| blocks.iter().skip(first).step_by(16)).collect();
+    for (number, block) in asked.iter().enumerate() {
+        session.torrent.read(**block, number as u64 % 5);
+    }
+    let mut held = std::collections::VecDeque::new();
+    let mut came = [const { Vec::new() }; 5];
+    let (mut waits, mut left) = (0, asked.len());
+    while left > 0 {
+        // How long it waits is of no account: it only drops blocks sooner or later.
+        match session.completions.recv_timeout(std::time::Duration::from_millis(30)) {
+            Ok(Completion::BlockRead { tag, block, data }) => {
+                assert!(data == world.block_data(block));
+                came[tag as usize].push(block);
+                held.push_back(data);
+                left -= 1;
+            }
+            Ok(other) => panic!("{other:?}"),
+            Err(_) => {
+                waits += 1;
+                assert!(held.pop_front().is_some(), "nothing is held, and reads wait");
+                held.truncate(held.len() / 2);
+            }
+        }
+        assert!(disk.read_bytes() <= cache + memory, "{}", disk.read_bytes());
+        // A run of 16 blocks is the most that one byte can keep.
+        let kept: usize = held.iter().map(bytes::Bytes::len).sum();
+        assert!(kept as u64 <= cache + memory);
+    }
+    assert!(waits > 0, "all of it fits");
+    for (tag, came) in came.iter().enumerate() {
+        assert!(came.iter().eq(asked.iter().skip(tag).step_by(5).copied()), "{tag}");
+    }
+    drop(held);
+    assert!(disk.read_bytes() <= cache, "the cache is left");
+    disk.shutdown();
+}
+
+/// Whoever reads in order is read ahead for, as long as what was read is sent.
+#[test]
+fn reading_in_order_reads_ahead() {
+    let world = world();
+    let disk = Disk::new(&DiskOptions::default()).unwrap();
+    let session = world.join(&disk, complete());
+    let mut last: Option<bytes::Bytes> = None;
+    for (number, block) in world.blocks(world.piece(0)).into_iter().enumerate() {
+        session.torrent.read(block, 1);
+        let Completion::BlockRead { data, .. } = session.next() else { panic!("it is there") };
+        if let Some(last) = last.filter(|_| number % 16 != 0) {
+            assert_eq!(last.as_ptr().wrapping_add(last.len()), data.as_ptr(), "{number}");
+        }
+        last = Some(data);
+    }
+    disk.shutdown();
+}
+
+/// The end does not wait for somebody who drops what was read.
+#[test]
+fn reads_without_room_do_not_hold_up_the_end() {
+    let world = world();
+    let disk = Disk::new(DiskOptions::default().read_cache(0).read_memory(16_384)).unwrap();
+    let session = world.join(&disk, complete());
+    for block in world.blocks(world.piece(0)) {
+        session.torrent.read(block, 1);
+    }
+    let held = session.next();
+    disk.shutdown();
+    assert!(matches!(held, Completion::BlockRead { .. }));
+}

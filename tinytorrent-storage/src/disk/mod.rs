@@ -5,6 +5,7 @@ mod completion;
 mod options;
 mod piece;
 mod pins;
+mod read_budget;
 mod read_cache;
 mod shared;
 mod torrent;
@@ -155,7 +156,7 @@ impl Disk {
     /// # Errors
     /// The system gives no threads.
     pub fn new(options: &DiskOptions) -> io::Result<Self> {
-        let shared = Arc::new(Shared::new(options.clone()));
+        let shared = Shared::new(options.clone());
         let mut disk = Self { shared, threads: Vec::new() };
         for number in 0..options.threads {
             let shared = Arc::clone(&disk.shared);
@@ -199,6 +200,13 @@ impl Disk {
     /// Upper bound of the bytes of memory that accepted blocks keep allocated, of all torrents.
     pub fn held_bytes(&self) -> u64 {
         self.shared.held_bytes()
+    }
+
+    /// Bytes of memory that reads keep allocated, of all torrents: the read cache, and blocks that were passed
+    /// on and are not dropped. They do not exceed [`DiskOptions::read_cache`] and
+    /// [`DiskOptions::read_memory`] together.
+    pub fn read_bytes(&self) -> u64 {
+        self.shared.read_budget.used()
     }
 
     /// Writes all blocks in memory, ends the threads and waits for them, which pass on completions until
@@ -263,7 +271,8 @@ impl TorrentDisk {
     /// in the order in which they were made, and the tags in turn.
     ///
     /// Requests made shortly after each other are served together, and those for neighbouring
-    /// blocks are read from disk at once.
+    /// blocks are read from disk at once. Requests wait while earlier blocks fill
+    /// [`DiskOptions::read_memory`], until those are dropped.
     pub fn read(&self, block: BlockInfo, tag: u64) {
         self.shared.read(&self.content, block, tag);
     }
@@ -272,7 +281,7 @@ impl TorrentDisk {
     /// block and the tag: a peer was choked or has left. They end without a completion.
     ///
     /// `is_unwanted` is called under a lock of the disk, for each request of this torrent that waits. It
-    /// must not call the disk.
+    /// must not call the disk, nor drop a block that was read.
     pub fn cancel_reads(&self, is_unwanted: impl FnMut(BlockInfo, u64) -> bool) {
         self.shared.cancel_reads(&self.content, is_unwanted);
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 /// - [`threads`](Self::threads): 2
 /// - [`memory`](Self::memory): 32 MiB
 /// - [`read_cache`](Self::read_cache): 8 MiB
+/// - [`read_memory`](Self::read_memory): as much as the read cache, and at least 1 MiB
 /// - [`receive_buffer`](Self::receive_buffer): 256 KiB
 /// - [`sync_before_have`](Self::sync_before_have): no
 #[derive(Debug, Clone)]
@@ -13,6 +14,7 @@ pub struct DiskOptions {
     pub(super) threads: usize,
     pub(super) memory: u64,
     pub(super) read_cache: u64,
+    pub(super) read_memory: Option<u64>,
     pub(super) receive_buffer: usize,
     pub(super) sync_before_have: bool,
 }
@@ -36,10 +38,26 @@ impl DiskOptions {
     }
 
     /// Bytes of the read cache. Default: 8 MiB. With less than a run of 256 KiB for each peer that is
-    /// served, reads from disk are as small as requests.
+    /// served, reads from disk are as small as requests. A run counts until the last block of it that was
+    /// passed on is dropped, whether the cache still has it or not.
     pub fn read_cache(&mut self, bytes: u64) -> &mut Self {
         self.read_cache = bytes;
         self
+    }
+
+    /// Bytes of blocks that were read by themselves, and not from the cache, until they are dropped. Default:
+    /// as many as the [`read_cache`](Self::read_cache) has, and at least 1 MiB.
+    ///
+    /// Above it, requests for reads wait until earlier blocks are dropped. So the caller has to drop them
+    /// sooner or later without waiting for others, as one does that sends them. A block that is larger by
+    /// itself is read alone.
+    pub fn read_memory(&mut self, bytes: u64) -> &mut Self {
+        self.read_memory = Some(bytes);
+        self
+    }
+
+    pub(super) fn read_limit(&self) -> u64 {
+        self.read_memory.unwrap_or(self.read_cache.max(1 << 20))
     }
 
     /// Bytes of a receive buffer, of which blocks are slices. Default: 256 KiB. A single block keeps its
@@ -64,6 +82,7 @@ impl Default for DiskOptions {
             threads: 2,
             memory: 32 << 20,
             read_cache: 8 << 20,
+            read_memory: None,
             receive_buffer: 256 << 10,
             sync_before_have: false,
         }

@@ -2,24 +2,23 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use tinytorrent_types::{BLOCK_LENGTH, BlockInfo, Geometry, PieceIndex};
 
-use super::{Completion, Content, torrent::ReadRequest};
+use super::{
+    Completion, Content,
+    read_budget::{RUN, ReadBudget},
+    torrent::ReadRequest,
+};
 use crate::StorageError;
 
-/// Bytes of a run, which is read at once when requests follow each other. Reading it from the page cache
-/// takes about as long as eight calls for single blocks.
-const RUN: u32 = 256 << 10;
-
-/// The runs that were used last, of all torrents together.
+/// The runs that were used last, of all torrents together, as many as there is room for.
 #[derive(Debug)]
 pub(super) struct ReadCache {
-    /// Number of runs.
-    limit: usize,
+    budget: Arc<ReadBudget>,
     state: Mutex<State>,
 }
 
@@ -43,12 +42,11 @@ struct RunKey {
 }
 
 impl ReadCache {
-    pub(super) fn new(bytes: u64) -> Self {
-        let limit = usize::try_from(bytes / u64::from(RUN)).unwrap_or(usize::MAX);
-        Self { limit, state: Mutex::default() }
+    pub(super) fn new(budget: Arc<ReadBudget>) -> Self {
+        Self { budget, state: Mutex::default() }
     }
 
-    /// Serves the requests. `done` is called for each as soon as its block is read.
+    /// Serves the requests, whose bytes are reserved. `done` is called for each as soon as its block is read.
     pub(super) fn serve(
         &self,
         content: &Content,
@@ -93,26 +91,69 @@ impl ReadCache {
         block: BlockInfo,
         has_companions: bool,
     ) -> Result<Bytes, StorageError> {
+        match self.find_or_read(content, block, has_companions) {
+            Ok(Some(run)) => Ok(self.part(run, block)),
+            Ok(None) => self.read_alone(content, block),
+            Err(error) => {
+                self.budget.release_block(block.length());
+                Err(error)
+            }
+        }
+    }
+
+    /// The run of a block; `None` if the block is to be read by itself.
+    fn find_or_read(
+        &self,
+        content: &Content,
+        block: BlockInfo,
+        has_companions: bool,
+    ) -> Result<Option<Bytes>, StorageError> {
         let (piece, number) = run_of(block);
         let key = RunKey { torrent: content.id, piece, number };
         // A peer may request any range (BEP 3, "request"), and so one that crosses into the next
         // run.
-        let is_within = block.end() - number * RUN <= RUN;
-        if !is_within || self.limit == 0 {
-            return read(content, block, BytesMut::new());
+        if block.end() - number * RUN > RUN {
+            return Ok(None);
         }
         if let Some(run) = self.find(key, block) {
-            return Ok(part(run, block));
+            return Ok(Some(run));
         }
         // Peers ask for a piece in order, so that requests for the rest follow that for the first block.
         if !has_companions && !block.begin().is_multiple_of(RUN) {
-            return read(content, block, BytesMut::new());
+            return Ok(None);
         }
-        let run = run_around(content.storage.geometry(), block);
-        let Some(run) = run else { return read(content, block, BytesMut::new()) };
-        let data = read(content, run, self.make_room())?;
+        let Some(run) = run_around(content.storage.geometry(), block) else { return Ok(None) };
+        let Some(mut buffer) = self.make_room() else { return Ok(None) };
+        buffer.resize(run.length() as usize, 0);
+        if let Err(error) = content.storage.read_block(run, &mut buffer) {
+            self.budget.put_back(buffer);
+            return Err(error);
+        }
+        let data = self.budget.run(buffer);
         self.insert(key, data.clone());
-        Ok(part(data, block))
+        Ok(Some(data))
+    }
+
+    /// The block without others. Its bytes are reserved.
+    fn read_alone(&self, content: &Content, block: BlockInfo) -> Result<Bytes, StorageError> {
+        let mut buffer = vec![0; block.length() as usize];
+        // It counts until it is dropped, with an error too.
+        let read = content.storage.read_block(block, &mut buffer);
+        let data = self.budget.block(buffer);
+        read.map(|()| data)
+    }
+
+    /// The bytes of a block, of the run that holds it. Its bytes are reserved.
+    fn part(&self, mut run: Bytes, block: BlockInfo) -> Bytes {
+        run.advance((block.begin() % RUN) as usize);
+        run.truncate(block.length() as usize);
+        if block.length() < BLOCK_LENGTH {
+            // A slice keeps the whole run in memory, which a few bytes are not worth.
+            self.budget.block(run.to_vec())
+        } else {
+            self.budget.release_block(block.length());
+            run
+        }
     }
 
     /// The run, if it is cached and has all of the block.
@@ -127,18 +168,21 @@ impl ReadCache {
         Some(entry.data.clone())
     }
 
-    /// Removes the oldest run if the cache is full. Gives a buffer for the next run: that of the oldest,
-    /// unless some block of it is still in use.
-    fn make_room(&self) -> BytesMut {
-        let mut state = self.lock();
-        if state.runs.len() < self.limit {
-            return BytesMut::new();
+    /// Memory for the next run. The oldest runs are removed until there is room. `None` if slices of others
+    /// keep it all.
+    fn make_room(&self) -> Option<Vec<u8>> {
+        loop {
+            let buffer = self.budget.run_buffer();
+            if buffer.is_some() {
+                return buffer;
+            }
+            let mut state = self.lock();
+            let oldest = state.runs.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key);
+            let evicted = state.runs.remove(&oldest?);
+            // Memory is given back without the lock, as in `remove`.
+            drop(state);
+            drop(evicted);
         }
-        let oldest = state.runs.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key);
-        let evicted = oldest.and_then(|oldest| state.runs.remove(&oldest));
-        // Memory is given back without the lock, as in `remove`.
-        drop(state);
-        evicted.and_then(|entry| entry.data.try_into_mut().ok()).unwrap_or_default()
     }
 
     fn insert(&self, key: RunKey, data: Bytes) {
@@ -168,20 +212,6 @@ fn run_around(geometry: &Geometry, block: BlockInfo) -> Option<BlockInfo> {
     geometry.block(piece.get(), number * RUN, RUN.min(end - number * RUN))
 }
 
-/// The bytes of a block, of the run that holds it.
-fn part(mut run: Bytes, block: BlockInfo) -> Bytes {
-    run.advance((block.begin() % RUN) as usize);
-    run.truncate(block.length() as usize);
-    // A slice keeps the whole run in memory, which a few bytes are not worth.
-    if block.length() < BLOCK_LENGTH { Bytes::copy_from_slice(&run) } else { run }
-}
-
-fn read(content: &Content, block: BlockInfo, mut buffer: BytesMut) -> Result<Bytes, StorageError> {
-    buffer.resize(block.length() as usize, 0);
-    content.storage.read_block(block, &mut buffer)?;
-    Ok(buffer.freeze())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,10 +235,18 @@ mod tests {
     #[test]
     fn a_few_bytes_do_not_keep_a_run_in_memory() {
         let geometry = Geometry::new(RUN.into(), RUN).unwrap();
-        let run = Bytes::from((0..RUN).map(|n| n as u8).collect::<Vec<_>>());
-        let part = |length| part(run.clone(), geometry.block(0, 300, length).unwrap());
+        let budget = Arc::new(ReadBudget::new(1 << 20, RUN.into()));
+        let cache = ReadCache::new(Arc::clone(&budget));
+        let mut buffer = budget.run_buffer().unwrap();
+        buffer.extend((0..RUN).map(|n| n as u8));
+        let run = budget.run(buffer);
+        let part = |length| {
+            assert!(budget.reserve_block(length));
+            cache.part(run.clone(), geometry.block(0, 300, length).unwrap())
+        };
         let (few, whole) = (part(2), part(BLOCK_LENGTH));
         assert_eq!((&few[..], whole.len()), (&[44, 45][..], 16_384));
-        assert!(few.is_unique() && !whole.is_unique());
+        assert_eq!(budget.used(), u64::from(RUN) + 2);
+        assert!(few.as_ptr() != run[300..].as_ptr() && whole.as_ptr() == run[300..].as_ptr());
     }
 }

@@ -18,6 +18,7 @@ use super::{
     Completion, Content, DiskOptions, NotStored, VerifyOptions,
     options::batch_bytes,
     pins::Pins,
+    read_budget::ReadBudget,
     read_cache::ReadCache,
     torrent::{Batch, ReadRequest, Torrent},
 };
@@ -29,6 +30,7 @@ use crate::{
 pub(super) struct Shared {
     pub(super) options: DiskOptions,
     pub(super) cache: ReadCache,
+    pub(super) read_budget: Arc<ReadBudget>,
     next_id: AtomicU64,
     unstored: AtomicU64,
     state: Mutex<State>,
@@ -56,7 +58,7 @@ pub(super) enum Job {
 }
 
 impl Shared {
-    pub(super) fn new(options: DiskOptions) -> Self {
+    pub(super) fn new(options: DiskOptions) -> Arc<Self> {
         let state = State {
             torrents: HashMap::new(),
             pins: Pins::new(options.receive_buffer),
@@ -66,14 +68,24 @@ impl Shared {
             wakes_at: None,
             is_stopping: false,
         };
-        Self {
-            cache: ReadCache::new(options.read_cache),
+        let read_budget = Arc::new(ReadBudget::new(options.read_limit(), options.read_cache));
+        let shared = Arc::new(Self {
+            cache: ReadCache::new(Arc::clone(&read_budget)),
+            read_budget,
             options,
             next_id: AtomicU64::new(0),
             unstored: AtomicU64::new(0),
             state: Mutex::new(state),
             wake: Condvar::new(),
-        }
+        });
+        let weak = Arc::downgrade(&shared);
+        shared.read_budget.call_on_room(move || {
+            let Some(shared) = weak.upgrade() else { return };
+            // A worker that has found no room goes to sleep under the lock, and would miss the call.
+            drop(shared.lock());
+            shared.wake.notify_all();
+        });
+        shared
     }
 
     pub(super) fn next_id(&self) -> u64 {
@@ -200,7 +212,7 @@ impl Shared {
         let mut state = self.lock();
         loop {
             let now = Instant::now();
-            let (job, forgotten) = state.take_job(now);
+            let (job, forgotten) = state.take_job(now, &self.read_budget);
             // The lock of the cache is taken under this one here and in the worker's `settle`, and
             // never the other way round.
             for torrent in forgotten {
@@ -263,13 +275,13 @@ impl Shared {
 
 impl State {
     /// The next job, of the torrents in turn, and the torrents that were removed.
-    fn take_job(&mut self, now: Instant) -> (Option<Job>, Vec<u64>) {
+    fn take_job(&mut self, now: Instant, budget: &ReadBudget) -> (Option<Job>, Vec<u64>) {
         let mut removed = Vec::new();
         let is_pressed = self.is_pressed();
         for _ in 0..self.active.len() {
             let Some(id) = self.active.pop_front() else { break };
             let Some(torrent) = self.torrents.get_mut(&id) else { continue };
-            if let Some(job) = job_of(torrent, now, is_pressed) {
+            if let Some(job) = job_of(torrent, now, is_pressed, budget) {
                 self.active.push_back(id);
                 return (Some(job), removed);
             }
@@ -307,11 +319,17 @@ fn report_incomplete(content: &Content, piece: PieceIndex, missing: u32) {
 }
 
 /// The next job for the torrent, if one is due.
-fn job_of(torrent: &mut Torrent, now: Instant, is_pressed: bool) -> Option<Job> {
+fn job_of(
+    torrent: &mut Torrent,
+    now: Instant,
+    is_pressed: bool,
+    budget: &ReadBudget,
+) -> Option<Job> {
     let content = Arc::clone(&torrent.content);
     // Reads first, as a peer waits for each. `take_reads` lets a batch that is due go between two
     // of them.
-    let requests = torrent.take_reads(now, is_pressed);
+    let reserve = |block: BlockInfo| budget.reserve_block(block.length());
+    let requests = torrent.take_reads(now, is_pressed, reserve);
     if !requests.is_empty() {
         return Some(Job::Read { content, requests });
     }

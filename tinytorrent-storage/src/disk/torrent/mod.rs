@@ -137,10 +137,20 @@ impl Torrent {
         Ok(())
     }
 
-    /// The read requests that a worker is to serve now.
-    pub(super) fn take_reads(&mut self, now: Instant, is_pressed: bool) -> Vec<ReadRequest> {
+    /// The read requests that a worker is to serve now, as far as `reserve` has room for their blocks.
+    pub(super) fn take_reads(
+        &mut self,
+        now: Instant,
+        is_pressed: bool,
+        reserve: impl FnMut(BlockInfo) -> bool,
+    ) -> Vec<ReadRequest> {
         let yields = self.reads.had_turn() && self.is_due(now, is_pressed);
-        self.reads.take(yields)
+        let requests = self.reads.take(yields, reserve);
+        // Nobody may be left who drops an earlier block, and the end is not to wait for that.
+        if requests.is_empty() && !yields && self.is_closed {
+            self.reads.clear();
+        }
+        requests
     }
 
     pub(super) fn request_checkpoint(&mut self, counters: Counters) {

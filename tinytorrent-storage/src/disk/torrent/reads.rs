@@ -65,16 +65,38 @@ impl ReadQueue {
         self.had_turn
     }
 
-    /// The requests of the tags whose turn it is, as many as one worker takes at once; none if they are
-    /// to let a write go first. The worker gives the tags back with [`end`](Self::end).
-    pub(super) fn take(&mut self, yields: bool) -> Vec<ReadRequest> {
+    /// The requests of the tags whose turn it is, as many as one worker takes at once and as `reserve` has
+    /// room for; none if they are to let a write go first. The worker gives the tags back with
+    /// [`end`](Self::end).
+    pub(super) fn take(
+        &mut self,
+        yields: bool,
+        mut reserve: impl FnMut(BlockInfo) -> bool,
+    ) -> Vec<ReadRequest> {
         let mut requests = Vec::new();
-        while !yields && requests.len() < MAX_READS {
-            let Some(tag) = self.ready.pop_front() else { break };
-            let Some(entry) = self.tags.get_mut(&tag) else { continue };
-            entry.is_busy = true;
-            let count = entry.blocks.len().min(MAX_READS - requests.len());
-            requests.extend(entry.blocks.drain(..count).map(|block| ReadRequest { block, tag }));
+        let mut has_room = !yields;
+        while has_room && requests.len() < MAX_READS {
+            let Some(&tag) = self.ready.front() else { break };
+            let Some(entry) = self.tags.get_mut(&tag) else {
+                self.ready.pop_front();
+                continue;
+            };
+            let before = requests.len();
+            while requests.len() < MAX_READS
+                && let Some(&block) = entry.blocks.front()
+            {
+                has_room = reserve(block);
+                if !has_room {
+                    break;
+                }
+                entry.blocks.pop_front();
+                requests.push(ReadRequest { block, tag });
+            }
+            // One that got nothing is the next.
+            if requests.len() > before {
+                entry.is_busy = true;
+                self.ready.pop_front();
+            }
         }
         self.had_turn = !requests.is_empty();
         requests
@@ -114,8 +136,8 @@ mod tests {
     fn a_worker_takes_a_bounded_number_of_the_oldest() {
         let mut queue = ReadQueue::default();
         (0..300).for_each(|tag| queue.push(block(), tag));
-        assert_eq!(tags(queue.take(false)), (0..256).collect::<Vec<_>>());
-        assert_eq!(tags(queue.take(false)), (256..300).collect::<Vec<_>>());
+        assert_eq!(tags(queue.take(false, |_| true)), (0..256).collect::<Vec<_>>());
+        assert_eq!(tags(queue.take(false, |_| true)), (256..300).collect::<Vec<_>>());
         assert!(!queue.is_ready());
     }
 
@@ -124,11 +146,11 @@ mod tests {
         let mut queue = ReadQueue::default();
         (0..600).for_each(|tag| queue.push(block(), tag));
         assert!(!queue.had_turn());
-        assert_eq!(queue.take(false).len(), 256);
+        assert_eq!(queue.take(false, |_| true).len(), 256);
         assert!(queue.had_turn());
-        assert!(queue.take(true).is_empty());
+        assert!(queue.take(true, |_| true).is_empty());
         assert!(!queue.had_turn(), "the next turn is theirs");
-        assert_eq!(queue.take(false).len(), 256);
+        assert_eq!(queue.take(false, |_| true).len(), 256);
     }
 
     #[test]
@@ -136,20 +158,20 @@ mod tests {
         let mut queue = ReadQueue::default();
         [1, 2, 1, 3].into_iter().for_each(|tag| queue.push(block(), tag));
         queue.cancel(|_, tag| tag == 1);
-        assert_eq!(tags(queue.take(false)), [2, 3]);
+        assert_eq!(tags(queue.take(false, |_| true)), [2, 3]);
     }
 
     #[test]
     fn requests_of_a_tag_wait_for_the_worker_that_serves_it() {
         let mut queue = ReadQueue::default();
         [1, 2].into_iter().for_each(|tag| queue.push(block(), tag));
-        assert_eq!(tags(queue.take(false)), [1, 2]);
+        assert_eq!(tags(queue.take(false, |_| true)), [1, 2]);
         [1, 3].into_iter().for_each(|tag| queue.push(block(), tag));
-        assert_eq!(tags(queue.take(false)), [3]);
+        assert_eq!(tags(queue.take(false, |_| true)), [3]);
         queue.end(2);
         assert!(!queue.is_ready(), "a worker has the tag of what waits");
         queue.end(1);
-        assert_eq!(tags(queue.take(false)), [1]);
+        assert_eq!(tags(queue.take(false, |_| true)), [1]);
     }
 
     #[test]
@@ -157,17 +179,38 @@ mod tests {
         let mut queue = ReadQueue::default();
         (0..600).for_each(|_| queue.push(block(), 1));
         queue.push(block(), 2);
-        assert_eq!(tags(queue.take(false)), [1; 256]);
+        assert_eq!(tags(queue.take(false, |_| true)), [1; 256]);
         queue.end(1);
-        let second = tags(queue.take(false));
+        let second = tags(queue.take(false, |_| true));
         assert_eq!((second[0], second.len()), (2, 256));
+    }
+
+    #[test]
+    fn requests_without_room_keep_their_turn_and_their_order() {
+        let mut queue = ReadQueue::default();
+        [1, 1, 1, 2].into_iter().for_each(|tag| queue.push(block(), tag));
+        assert!(queue.take(false, |_| false).is_empty());
+        let take = |queue: &mut ReadQueue, mut room: usize| {
+            tags(queue.take(false, |_| {
+                let has_room = room > 0;
+                room = room.saturating_sub(1);
+                has_room
+            }))
+        };
+        assert_eq!(take(&mut queue, 2), [1, 1]);
+        assert_eq!(take(&mut queue, 9), [2], "a worker has the other");
+        queue.end(2);
+        queue.end(1);
+        assert_eq!(take(&mut queue, 9), [1]);
+        queue.end(1);
+        assert!(queue.is_idle());
     }
 
     #[test]
     fn what_was_cancelled_leaves_nothing() {
         let mut queue = ReadQueue::default();
         [1, 2].into_iter().for_each(|tag| queue.push(block(), tag));
-        queue.take(false);
+        queue.take(false, |_| true);
         queue.push(block(), 2);
         queue.clear();
         assert!(!queue.is_ready() && !queue.is_idle());

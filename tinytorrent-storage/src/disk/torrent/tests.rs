@@ -226,10 +226,10 @@ fn reads_and_writes_take_turns() {
         world.torrent.reads.push(block, tag);
     }
     (0..6).for_each(|number| world.store(number, 0).unwrap());
-    assert!(!world.torrent.take_reads(world.now, false).is_empty());
-    assert!(world.torrent.take_reads(world.now, false).is_empty());
+    assert!(!world.torrent.take_reads(world.now, false, |_| true).is_empty());
+    assert!(world.torrent.take_reads(world.now, false, |_| true).is_empty());
     assert!(world.begin());
-    assert!(!world.torrent.take_reads(world.now, false).is_empty());
+    assert!(!world.torrent.take_reads(world.now, false, |_| true).is_empty());
 }
 
 #[test]
