@@ -72,6 +72,9 @@ pub enum StorageError {
         /// Number of blocks that are missing.
         missing: u32,
     },
+    /// The disk was shut down while a read waited for memory, which the caller still held.
+    #[error("the disk was shut down before there was memory for the block")]
+    ShutDown,
 }
 
 /// The kind of a [`StorageError`], by the remedy that a user has.
@@ -106,6 +109,7 @@ impl StorageError {
             StorageError::Inconsistent { .. } => Fault::Torrent,
             StorageError::OutOfRange { .. }
             | StorageError::ReadOnly
+            | StorageError::ShutDown
             | StorageError::IncompletePiece { .. } => Fault::Caller,
         }
     }
@@ -121,6 +125,7 @@ impl StorageError {
             StorageError::OutOfRange { .. }
             | StorageError::ReadOnly
             | StorageError::Inconsistent { .. }
+            | StorageError::ShutDown
             | StorageError::IncompletePiece { .. } => None,
         }
     }

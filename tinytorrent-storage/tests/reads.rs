@@ -5,7 +5,9 @@ mod common;
 use std::sync::{Mutex, mpsc};
 
 use common::{World, assert_verified};
-use tinytorrent_storage::{Completion, Disk, DiskOptions, Recovered, TorrentDisk, TorrentOptions};
+use tinytorrent_storage::{
+    Completion, Disk, DiskOptions, Recovered, StorageError, TorrentDisk, TorrentOptions,
+};
 use tinytorrent_types::Bitfield;
 
 /// A torrent whose content is on disk.
@@ -173,10 +175,16 @@ fn reads_without_room_do_not_hold_up_the_end() {
     let world = world();
     let disk = Disk::new(DiskOptions::default().read_cache(0).read_memory(16_384)).unwrap();
     let session = world.join(&disk, complete());
-    for block in world.blocks(world.piece(0)) {
-        session.torrent.read(block, 1);
+    let blocks = world.blocks(world.piece(0));
+    for block in &blocks {
+        session.torrent.read(*block, 1);
     }
     let held = session.next();
-    disk.shutdown();
     assert!(matches!(held, Completion::BlockRead { .. }));
+    disk.shutdown();
+    let rest: Vec<_> = session.completions.try_iter().collect();
+    let is_refused = |completion: &Completion| {
+        matches!(completion, Completion::BlockUnread { error: StorageError::ShutDown, .. })
+    };
+    assert_eq!(rest.iter().filter(|completion| is_refused(completion)).count(), blocks.len() - 1);
 }

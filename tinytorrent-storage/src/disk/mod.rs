@@ -272,7 +272,8 @@ impl TorrentDisk {
     ///
     /// Requests made shortly after each other are served together, and those for neighbouring
     /// blocks are read from disk at once. Requests wait while earlier blocks fill
-    /// [`DiskOptions::read_memory`], until those are dropped.
+    /// [`DiskOptions::read_memory`], until those are dropped or the disk is shut down
+    /// ([`StorageError::ShutDown`](crate::StorageError::ShutDown)).
     pub fn read(&self, block: BlockInfo, tag: u64) {
         self.shared.read(&self.content, block, tag);
     }

@@ -20,7 +20,7 @@ use super::{
     pins::Pins,
     read_budget::ReadBudget,
     read_cache::ReadCache,
-    torrent::{Batch, ReadRequest, Torrent},
+    torrent::{Batch, ReadRequest, Reads, Torrent},
 };
 use crate::{
     StorageError,
@@ -52,9 +52,23 @@ pub(super) struct State {
 
 /// A job for one worker.
 pub(super) enum Job {
-    Store { content: Arc<Content>, batch: Batch },
-    Read { content: Arc<Content>, requests: Vec<ReadRequest> },
-    Checkpoint { content: Arc<Content>, counters: Counters },
+    Store {
+        content: Arc<Content>,
+        batch: Batch,
+    },
+    Read {
+        content: Arc<Content>,
+        requests: Vec<ReadRequest>,
+    },
+    /// Ends reads that are not served any more.
+    Refuse {
+        content: Arc<Content>,
+        requests: Vec<ReadRequest>,
+    },
+    Checkpoint {
+        content: Arc<Content>,
+        counters: Counters,
+    },
 }
 
 impl Shared {
@@ -329,9 +343,14 @@ fn job_of(
     // Reads first, as a peer waits for each. `take_reads` lets a batch that is due go between two
     // of them.
     let reserve = |block: BlockInfo| budget.reserve_block(block.length());
-    let requests = torrent.take_reads(now, is_pressed, reserve);
-    if !requests.is_empty() {
-        return Some(Job::Read { content, requests });
+    match torrent.take_reads(now, is_pressed, reserve) {
+        Reads::Served(requests) if !requests.is_empty() => {
+            return Some(Job::Read { content, requests });
+        }
+        Reads::Refused(requests) if !requests.is_empty() => {
+            return Some(Job::Refuse { content, requests });
+        }
+        Reads::Served(_) | Reads::Refused(_) => {}
     }
     // Before the next batch: a steady stream of blocks would put a checkpoint off for ever.
     if let Some(counters) = torrent.take_checkpoint() {

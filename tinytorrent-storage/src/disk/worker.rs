@@ -18,6 +18,7 @@ pub(super) fn run(shared: &Shared) {
         match job {
             Job::Store { content, batch } => store(shared, &content, batch),
             Job::Read { content, requests } => read(shared, &content, &requests),
+            Job::Refuse { content, requests } => refuse(shared, &content, &requests),
             Job::Checkpoint { content, counters } => checkpoint(shared, &content, counters),
         }
     }
@@ -25,6 +26,16 @@ pub(super) fn run(shared: &Shared) {
 
 fn read(shared: &Shared, content: &Content, requests: &[ReadRequest]) {
     shared.cache.serve(content, requests, &content.on_completion);
+    end(shared, content, |torrent| {
+        requests.iter().for_each(|request| torrent.reads.end(request.tag));
+    });
+}
+
+fn refuse(shared: &Shared, content: &Content, requests: &[ReadRequest]) {
+    for &ReadRequest { block, tag } in requests {
+        let error = StorageError::ShutDown;
+        (content.on_completion)(Completion::BlockUnread { tag, block, error });
+    }
     end(shared, content, |torrent| {
         requests.iter().for_each(|request| torrent.reads.end(request.tag));
     });

@@ -30,6 +30,14 @@ pub(super) use self::{
     reads::{ReadQueue, ReadRequest},
 };
 
+/// Read requests for one worker.
+pub(super) enum Reads {
+    /// They are to be read, and there is room for them.
+    Served(Vec<ReadRequest>),
+    /// There is no room, and will be none.
+    Refused(Vec<ReadRequest>),
+}
+
 pub(super) struct Torrent {
     pub(super) content: Arc<Content>,
     /// Pieces between their first block and their verification.
@@ -143,14 +151,14 @@ impl Torrent {
         now: Instant,
         is_pressed: bool,
         reserve: impl FnMut(BlockInfo) -> bool,
-    ) -> Vec<ReadRequest> {
+    ) -> Reads {
         let yields = self.reads.had_turn() && self.is_due(now, is_pressed);
-        let requests = self.reads.take(yields, reserve);
-        // Nobody may be left who drops an earlier block, and the end is not to wait for that.
-        if requests.is_empty() && !yields && self.is_closed {
-            self.reads.clear();
+        let served = self.reads.take(yields, reserve);
+        if served.is_empty() && !yields && self.is_closed {
+            // Nobody may be left who drops an earlier block, and the end is not to wait for that.
+            return Reads::Refused(self.reads.take(false, |_| true));
         }
-        requests
+        Reads::Served(served)
     }
 
     pub(super) fn request_checkpoint(&mut self, counters: Counters) {
