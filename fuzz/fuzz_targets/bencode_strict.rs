@@ -1,12 +1,14 @@
-//! What strict decoding accepts is exactly what the encoder writes.
+//! What strict decoding accepts is exactly what the encoder writes, and memory is in proportion to the input.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use tinytorrent_bencode::{Document, MaybeNode, Node, PathElement, decode};
+use tinytorrent_fuzz::within;
 
 fuzz_target!(|input: &[u8]| {
-    match decode(input) {
+    // A node takes eight bytes, and is one or two long; the list of them grows by doubling.
+    match within(input.len(), 32, 16 << 10, || decode(input)) {
         Ok(doc) => {
             assert_eq!(doc.raw(), input);
             let value = doc.root().to_value().unwrap();
