@@ -179,7 +179,7 @@ impl OurExtensions {
 
 /// The extensions that the peer wants to receive, with its numbers, which count for this connection only.
 ///
-/// At most 128 names are kept; the rest are ignored.
+/// At most 64 names of at most 32 bytes are kept, which is 4 KiB; the rest are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TheirExtensions {
     ids: Vec<(Box<[u8]>, NonZeroU8)>,
@@ -197,7 +197,7 @@ impl TheirExtensions {
                     self.ids.swap_remove(at);
                 }
                 // A peer could otherwise fill the memory with names.
-                (None, Some(id)) if self.ids.len() < MAX_NAMES => {
+                (None, Some(id)) if name.len() <= MAX_NAME_LENGTH && self.ids.len() < MAX_NAMES => {
                     self.ids.push((name.as_slice().into(), id));
                 }
                 (None, _) => {}
@@ -336,5 +336,8 @@ fn truncated(extension: Extension, payload: &[u8]) -> ExtensionError {
     ExtensionError::Truncated { extension: extension.name(), found: payload.len() }
 }
 
-/// Names to keep of one peer: ten times as many as any client is known to announce.
-const MAX_NAMES: usize = 128;
+/// Names to keep of one peer: five times as many as any client is known to announce.
+const MAX_NAMES: usize = 64;
+
+/// Length of a name to keep. The longest in use, `ut_holepunch` and its like, have 12 bytes.
+const MAX_NAME_LENGTH: usize = 32;

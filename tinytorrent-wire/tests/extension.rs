@@ -164,7 +164,19 @@ fn names_are_bounded() {
         handshake.extensions = (0..200).map(|n| (format!("{round}_{n}").into_bytes(), 1)).collect();
         theirs.update(&handshake);
     }
-    assert_eq!(theirs.iter().count(), 128);
+    assert_eq!(theirs.iter().count(), 64);
+}
+
+/// so is each of them.
+#[test]
+fn long_names_are_not_kept() {
+    let mut theirs = TheirExtensions::default();
+    let mut handshake = ExtendedHandshake::default();
+    handshake.extensions = [32, 33, 60_000].map(|length| (vec![b'x'; length], 1)).to_vec();
+    handshake.extensions.push((b"ut_metadata".to_vec(), 2));
+    theirs.update(&handshake);
+    let lengths: Vec<_> = theirs.iter().map(|(name, _)| name.len()).collect();
+    assert_eq!(lengths, [32, 11]);
 }
 
 proptest! {

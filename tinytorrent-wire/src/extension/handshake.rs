@@ -70,8 +70,12 @@ impl ExtendedHandshake {
     /// payload that is no dictionary fails.
     ///
     /// # Errors
-    /// The payload is no bencoded dictionary, or has too many values.
+    /// The payload is no bencoded dictionary, is longer than 64 KiB, or has too many values.
     pub fn parse(payload: &[u8]) -> Result<Self, ExtensionError> {
+        if payload.len() > MAX_LENGTH {
+            let (extension, found) = ("extended handshake", payload.len());
+            return Err(ExtensionError::TooLong { extension, found, limit: MAX_LENGTH });
+        }
         let unreadable = |source| ExtensionError::Bencode { message: "extended handshake", source };
         let mut options = Options::lenient();
         // Deviations are tolerated; a list of them would only take memory.
@@ -192,6 +196,7 @@ fn positive<N: PartialOrd + Default>(number: &N) -> bool {
 const MAX_NAME: usize = 64;
 
 /// Limits of the dictionary: ten times as much as any client is known to send.
+const MAX_LENGTH: usize = 64 << 10;
 const MAX_DEPTH: usize = 16;
 const MAX_NODES: usize = 4096;
 
@@ -271,6 +276,18 @@ mod tests {
         }
         let deep = [&b"d1:m"[..], &b"l".repeat(5000)].concat();
         assert!(ExtendedHandshake::parse(&deep).is_err());
+    }
+
+    /// what a handshake holds in memory is bounded.
+    #[test]
+    fn a_handshake_over_the_limit_is_an_error() {
+        let of_length = |length: usize| {
+            let digits = (length - "d1:v65000:e".len()).to_string();
+            let name = "x".repeat(digits.parse().unwrap());
+            ExtendedHandshake::parse(format!("d1:v{digits}:{name}e").as_bytes())
+        };
+        assert!(of_length(64 << 10).is_ok());
+        assert!(matches!(of_length((64 << 10) + 1), Err(ExtensionError::TooLong { .. })));
     }
 
     /// X-10, BEP 9.
