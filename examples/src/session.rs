@@ -8,8 +8,8 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 use serde_json::json;
 use tinytorrent_client::{
-    Client, ClientOptions, Encryption, Event, State, Stats, SwarmEvent, Torrent, TorrentError,
-    TorrentOptions,
+    Client, ClientOptions, Encryption, Event, MemoryStats, State, Stats, SwarmEvent, Torrent,
+    TorrentError, TorrentOptions,
 };
 use tinytorrent_metainfo::{Info, PathChange};
 use tinytorrent_types::InfoHashes;
@@ -69,6 +69,17 @@ pub fn hashes_json(hashes: &InfoHashes) -> [serde_json::Value; 2] {
     let v1 = hashes.v1().map(|hash| hash.to_string());
     let v2 = hashes.v2().map(|hash| hash.to_string());
     [v1.into(), v2.into()]
+}
+
+/// The memory that is held for other hosts, in bytes by kind, and the budget for it.
+fn memory_json(memory: &MemoryStats) -> serde_json::Value {
+    json!({
+        "budget": memory.budget,
+        "receive": memory.receive,
+        "frames": memory.frames,
+        "send": memory.send,
+        "read": memory.read,
+    })
 }
 
 /// A printer of the events of a torrent: in words with a progress bar, or as JSON.
@@ -189,6 +200,7 @@ impl Reporter {
             "up_rate": stats.upload_rate,
             "peers": stats.peers,
             "seeds": stats.seeds,
+            "memory": memory_json(&torrent.memory()),
         }));
     }
 

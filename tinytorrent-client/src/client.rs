@@ -10,7 +10,7 @@ use crate::listener;
 use crate::registry::Registry;
 use crate::resources::Resources;
 use crate::threads::{self, SpawnThread};
-use crate::{AddError, ClientError, ClientOptions, Source, Torrent, TorrentOptions};
+use crate::{AddError, ClientError, ClientOptions, MemoryStats, Source, Torrent, TorrentOptions};
 
 /// A BitTorrent client: one peer id, listening sockets, the disk's threads, a budget of memory and
 /// of descriptors, and the sockets to trackers, which all its torrents share.
@@ -71,6 +71,11 @@ impl Client {
     /// The addresses of the listening sockets, with the ports that were picked.
     pub fn listen_addresses(&self) -> &[SocketAddr] {
         &self.resources.addresses
+    }
+
+    /// The memory that is held for other hosts, over all torrents.
+    pub fn memory(&self) -> MemoryStats {
+        self.resources.memory.stats()
     }
 
     /// The peer id of this run.

@@ -6,6 +6,7 @@ use tinytorrent_tracker::client::ClientConfig;
 
 use crate::Encryption;
 use crate::connection::buffers::LARGE;
+use crate::memory::Memory;
 
 /// Settings of a [`Client`](crate::Client): the use of the network, of memory and of the disk.
 ///
@@ -62,12 +63,14 @@ impl ClientOptions {
         self
     }
 
-    /// Bytes of content in memory at most: received and not yet written, or read and not yet sent.
-    /// Default: 48 MiB; the minimum is 8 MiB. More memory lets a download go on through longer
-    /// stalls of the disk. With less, more pieces are read back from the disk to be hashed.
+    /// Bytes of memory at most for what other hosts send and ask for: receive buffers, blocks that are
+    /// not yet written, and messages and blocks that their peers have not yet read. Default: 48 MiB;
+    /// the minimum is 8 MiB. More memory lets a download go on through longer stalls of the disk. With
+    /// less, more pieces are read back from the disk to be hashed.
     ///
-    /// The limit does not include the fixed cost of connections and torrents: up to 256 KiB for each
-    /// busy connection, and some bytes for each piece.
+    /// The limit does not include the fixed cost of connections and torrents: up to 96 KiB for each
+    /// connection, which is mostly the list of what its peer has requested, and some bytes for each
+    /// piece. [`Client::memory`](crate::Client::memory) returns the figures.
     pub fn memory(&mut self, bytes: u64) -> &mut Self {
         self.memory = bytes.max(8 << 20);
         self
@@ -117,13 +120,13 @@ impl ClientOptions {
         self
     }
 
-    /// Options of the disk's threads. They get half of the memory for blocks to be written, and an
-    /// eighth for blocks to be sent. The rest is for receive buffers.
+    /// Options of the disk's threads. They may fill all receive buffers with blocks to be written, but
+    /// write unfinished pieces at three quarters of that, before connections have to wait.
     pub(crate) fn disk(&self) -> DiskOptions {
         let mut disk = DiskOptions::default();
         disk.threads(self.disk_threads)
             .memory(self.memory / 2)
-            .read_cache(self.memory / 8)
+            .read_cache(Memory::read_cache(self.memory))
             // The larger of the two sizes: of smaller buffers the disk counts too much memory, and
             // never too little.
             .receive_buffer(LARGE);
@@ -133,13 +136,6 @@ impl ClientOptions {
     /// Budget of the engine: bytes of blocks that are received and not yet written.
     pub(crate) fn store_budget(&self) -> u64 {
         self.memory / 4
-    }
-
-    /// Budget of the receive buffers: bytes of filled buffers of which a block is still in use. It is
-    /// more than the disk's memory, so that the disk writes unfinished pieces before connections
-    /// have to wait.
-    pub(crate) fn receive_budget(&self) -> u64 {
-        self.memory / 4 * 3
     }
 
     pub(crate) fn trackers(&self) -> ClientConfig {

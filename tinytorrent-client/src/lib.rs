@@ -51,9 +51,10 @@
 //!
 //! # Guarantees
 //!
-//! - Memory is bounded. A block is copied once, out of the kernel, and receive buffers are used
-//!   again. While the disk is slow, the engine requests fewer blocks. While the driver is busy,
-//!   sockets are not read. A peer that does not read what it is sent is disconnected.
+//! - [`ClientOptions::memory`] bounds what others make a client hold, and [`Client::memory`] shows it.
+//!   While the disk is slow, the engine requests fewer blocks. While the driver is busy, sockets are
+//!   not read. A peer that does not read its answers is not read either, and blocks for it stay on the
+//!   disk. With all memory spent by others, a peer is still read and served, block by block.
 //! - An incoming connection costs a few hundred bytes until it has named a torrent. It has ten
 //!   seconds to do so. If there are too many, the oldest of them is closed.
 //! - A kill at any moment costs a little progress. [`Torrent::stop`] returns within 5 s, however
@@ -67,6 +68,7 @@ mod encryption;
 mod error;
 mod event;
 mod listener;
+mod memory;
 mod options;
 mod registry;
 mod resources;
@@ -79,6 +81,7 @@ pub use client_options::ClientOptions;
 pub use encryption::Encryption;
 pub use error::{AddError, ClientError, TorrentError};
 pub use event::{Event, Events};
+pub use memory::MemoryStats;
 pub use options::TorrentOptions;
 pub use source::{PeerAddress, Source};
 pub use tinytorrent_swarm::{ConnectionError, DiskError, Event as SwarmEvent, LeaveReason, Stats};

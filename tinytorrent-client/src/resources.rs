@@ -7,6 +7,7 @@ use tinytorrent_types::PeerId;
 use tokio::task::JoinSet;
 
 use crate::connection::buffers::BufferPool;
+use crate::memory::Memory;
 use crate::registry::Registry;
 use crate::threads::SpawnThread;
 use crate::{ClientError, ClientOptions};
@@ -19,6 +20,7 @@ pub(crate) struct Resources {
     /// Addresses of the listening sockets.
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) memory: Memory,
     pub(crate) buffers: BufferPool,
     pub(crate) files: Arc<FilePool>,
     pub(crate) checks: Arc<CheckTurns>,
@@ -42,11 +44,13 @@ impl Resources {
         listeners: JoinSet<()>,
         spawn_thread: SpawnThread,
     ) -> Result<Self, ClientError> {
+        let memory = Memory::new(options.memory);
         Ok(Self {
             peer_id: PeerId::generate(rand::random()),
             addresses,
             registry,
-            buffers: BufferPool::new(options.receive_budget()),
+            buffers: BufferPool::new(memory.clone()),
+            memory,
             files: Arc::new(FilePool::new(options.open_files)),
             checks: Arc::<CheckTurns>::default(),
             disk: Disk::new(&options.disk()).map_err(ClientError::Threads)?,

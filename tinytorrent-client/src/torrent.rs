@@ -6,7 +6,8 @@ use tinytorrent_swarm::{Stats, Swarm};
 use tinytorrent_types::InfoHashes;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use crate::{Event, Events, PeerAddress, TorrentError};
+use crate::memory::Memory;
+use crate::{Event, Events, MemoryStats, PeerAddress, TorrentError};
 
 /// A handle of a torrent that is downloaded or seeded. Cheap to clone.
 ///
@@ -44,6 +45,7 @@ struct Shared {
     commands: mpsc::UnboundedSender<Command>,
     events: broadcast::WeakSender<Event>,
     status: watch::Receiver<Status>,
+    memory: Memory,
 }
 
 /// The published status of a torrent, which handles read without a command.
@@ -77,8 +79,9 @@ impl Torrent {
         commands: mpsc::UnboundedSender<Command>,
         events: broadcast::WeakSender<Event>,
         status: watch::Receiver<Status>,
+        memory: Memory,
     ) -> Self {
-        Self { shared: Arc::new(Shared { hashes, commands, events, status }) }
+        Self { shared: Arc::new(Shared { hashes, commands, events, status, memory }) }
     }
 
     /// The identity of the torrent.
@@ -128,6 +131,11 @@ impl Torrent {
             // The task has ended, and has left its last figures there.
             Err(_) => self.shared.status.borrow().stats,
         }
+    }
+
+    /// The memory that is held for other hosts, over all torrents of the client.
+    pub fn memory(&self) -> MemoryStats {
+        self.shared.memory.stats()
     }
 
     /// Adds peers. The torrent connects to them when it has room for more connections.

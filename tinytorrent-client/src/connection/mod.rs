@@ -10,15 +10,15 @@ mod outgoing;
 mod reader;
 mod writer;
 
-use std::sync::Arc;
-
 use buffers::ReceiveBuffer;
 use channel::Channel;
 pub(crate) use incoming::Incoming;
 pub(crate) use notice::{Notice, NoticeSender};
-pub(crate) use outgoing::{Link, Outgoing};
+pub(crate) use outgoing::{Hold, Link, Outgoing};
 use tinytorrent_swarm::PeerKey;
 use tokio::sync::mpsc;
+
+use crate::memory::Holder;
 
 /// Reads and writes messages until the connection ends.
 ///
@@ -29,15 +29,15 @@ pub(crate) async fn run(
     channel: Channel,
     received: ReceiveBuffer,
     outgoing: mpsc::UnboundedReceiver<Outgoing>,
-    pending: Arc<outgoing::Pending>,
+    messages: Holder,
     notices: NoticeSender,
 ) {
     let Channel { mut stream, receive, send } = channel;
     let (read, write) = stream.split();
     // Neither half has to be safe to cancel, as the connection ends with the first of them.
     let error = tokio::select! {
-        error = reader::run(peer, read, receive, received, &notices) => error,
-        ended = writer::run(peer, write, send, outgoing, &pending, &notices) => match ended {
+        error = reader::run(peer, read, receive, received, &messages, &notices) => error,
+        ended = writer::run(peer, write, send, outgoing, &notices) => match ended {
             // The driver has dropped the link by itself, and needs no notice.
             Ok(()) => return,
             Err(error) => error.into(),

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::channel::encrypt;
 use super::notice::{Notice, NoticeSender};
-use super::outgoing::{Outgoing, Pending};
+use super::outgoing::Outgoing;
 
 /// Maximum chunks of one write. A block has two chunks, its header and its bytes, so that a write has
 /// half a megabyte, which is as much as a socket takes at once.
@@ -29,7 +29,6 @@ pub(super) async fn run(
     mut socket: WriteHalf<'_>,
     cipher: Option<Cipher>,
     mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
-    pending: &Pending,
     notices: &NoticeSender,
 ) -> io::Result<()> {
     let mut queue = Queue { cipher, ..Queue::default() };
@@ -45,7 +44,7 @@ pub(super) async fn run(
         if is_last {
             break;
         }
-        queue.write(&mut socket, pending).await?;
+        queue.write(&mut socket).await?;
         if !queue.served.is_empty() {
             let blocks = std::mem::take(&mut queue.served);
             // Fails if the torrent has ended.
@@ -54,7 +53,7 @@ pub(super) async fn run(
     }
     let rest = async {
         while !queue.chunks.is_empty() {
-            queue.write(&mut socket, pending).await?;
+            queue.write(&mut socket).await?;
         }
         socket.shutdown().await
     };
@@ -78,14 +77,14 @@ impl Queue {
         }
     }
 
-    fn push(&mut self, Outgoing { bytes, served }: Outgoing) {
+    fn push(&mut self, next: Outgoing) {
         // In the order of the queue, as the cipher is one stream.
-        let bytes = encrypt(&mut self.cipher, bytes);
-        self.chunks.push_back(Outgoing { bytes, served });
+        let bytes = encrypt(&mut self.cipher, next.bytes);
+        self.chunks.push_back(Outgoing { bytes, ..next });
     }
 
     /// Writes as many bytes as the socket takes.
-    async fn write(&mut self, socket: &mut WriteHalf<'_>, pending: &Pending) -> io::Result<()> {
+    async fn write(&mut self, socket: &mut WriteHalf<'_>) -> io::Result<()> {
         let mut slices = [IoSlice::new(&[]); MAX_CHUNKS];
         let count = self.chunks.len().min(MAX_CHUNKS);
         for (slice, chunk) in slices.iter_mut().zip(&self.chunks) {
@@ -95,7 +94,6 @@ impl Queue {
         if written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
-        pending.subtract(written);
         self.advance(written);
         Ok(())
     }

@@ -37,6 +37,16 @@ impl Driver {
         while let Some(action) = self.swarm.poll_action() {
             self.perform(now, action);
         }
+        self.read_blocks();
+    }
+
+    /// Begins to read blocks for peers, as far as there is memory.
+    fn read_blocks(&mut self) {
+        if let Some(running) = self.lifecycle.running() {
+            while let Some((peer, block)) = self.serving.next(running.plane.storage().geometry()) {
+                running.plane.read(peer, block);
+            }
+        }
     }
 
     fn perform(&mut self, now: Instant, action: Action) {
@@ -51,11 +61,7 @@ impl Driver {
                 // The engine has removed the peer before, so that it gets no input about the end.
                 self.close(peer);
             }
-            Action::ServeBlock { peer, block } => {
-                if let Some(running) = self.lifecycle.running() {
-                    running.plane.read(peer, block);
-                }
-            }
+            Action::ServeBlock { peer, block } => self.serving.push(peer, block),
             Action::VerifyPiece { piece, digests } => {
                 if let Some(running) = self.lifecycle.running() {
                     running.plane.verify(piece, digests);

@@ -11,7 +11,8 @@ use crate::Encryption;
 use crate::connection::buffers::{BufferPool, ReceiveBuffer};
 use crate::connection::channel::Channel;
 use crate::connection::failure::ConnectFailure;
-use crate::connection::{self, Incoming, Link, Notice, NoticeSender, handshake};
+use crate::connection::{self, Hold, Incoming, Link, Notice, NoticeSender, handshake};
+use crate::memory::Share;
 
 /// The connections of one torrent: a task for each, and a link to send through.
 pub(super) struct Connections {
@@ -21,11 +22,19 @@ pub(super) struct Connections {
     notices: NoticeSender,
     encryption: Encryption,
     buffers: BufferPool,
+    /// The share that messages and blocks charge until they are sent.
+    send: Share,
 }
 
 impl Connections {
-    pub(super) fn new(notices: NoticeSender, encryption: Encryption, buffers: BufferPool) -> Self {
-        Self { links: Links::default(), tasks: JoinSet::new(), notices, encryption, buffers }
+    pub(super) fn new(
+        notices: NoticeSender,
+        encryption: Encryption,
+        buffers: BufferPool,
+        send: Share,
+    ) -> Self {
+        let (links, tasks) = (Links::default(), JoinSet::new());
+        Self { links, tasks, notices, encryption, buffers, send }
     }
 
     /// Connects to a peer and shakes hands.
@@ -56,8 +65,18 @@ impl Connections {
     }
 
     /// Sends a block behind the messages of this turn.
-    pub(super) fn send_block(&mut self, peer: PeerKey, block: BlockInfo, data: Bytes) {
-        self.links.send_block(peer, block, data);
+    pub(super) fn send_block(&mut self, peer: PeerKey, block: BlockInfo, data: Bytes, hold: Hold) {
+        self.links.send_block(peer, block, data, hold);
+    }
+
+    /// Returns `true` if the connection is not closed.
+    pub(super) fn has(&mut self, peer: PeerKey) -> bool {
+        self.links.get(peer).is_some()
+    }
+
+    /// Returns `true` if the peer has to read earlier answers before it gets more.
+    pub(super) fn is_congested(&mut self, peer: PeerKey) -> bool {
+        self.links.get(peer).is_some_and(|link| link.is_congested())
     }
 
     /// Sends the messages of this turn. Returns the peers that do not read what they are sent.
@@ -75,7 +94,8 @@ impl Connections {
         peer: PeerKey,
         greeted: impl Future<Output = Result<Greeted, ConnectFailure>> + Send + 'static,
     ) {
-        let (link, outgoing, pending) = Link::new();
+        let messages = self.send.holder();
+        let (link, outgoing) = Link::new(messages.clone());
         // Before the handshakes, so that the engine can close the connection meanwhile. With its
         // link gone, it ends as soon as it runs.
         self.links.insert(peer, link);
@@ -93,7 +113,7 @@ impl Connections {
             if notices.send(notice).await.is_ok()
                 && let Some((channel, received)) = greeted
             {
-                connection::run(peer, channel, received, outgoing, pending, notices).await;
+                connection::run(peer, channel, received, outgoing, messages, notices).await;
             }
         });
     }
@@ -112,10 +132,13 @@ mod tests {
 
     use super::super::testing::engine;
     use super::*;
+    use crate::memory::Memory;
 
     fn connections() -> (Connections, mpsc::Receiver<Notice>) {
         let (sender, notices) = mpsc::channel(8);
-        (Connections::new(sender, Encryption::Off, BufferPool::new(1 << 20)), notices)
+        let memory = Memory::new(8 << 20);
+        let pool = BufferPool::new(memory.clone());
+        (Connections::new(sender, Encryption::Off, pool, memory.send), notices)
     }
 
     async fn next(notices: &mut mpsc::Receiver<Notice>) -> Notice {

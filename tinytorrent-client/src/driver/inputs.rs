@@ -16,6 +16,9 @@ use crate::{PeerAddress, TorrentError};
 /// Maximum number of host names that are looked up for one answer of a tracker.
 const MAX_NAMED_PEERS: usize = 50;
 
+/// Maximum number of messages before their answers are sent. A reject has as many bytes as its request.
+const MAX_UNANSWERED: usize = 256;
+
 impl Driver {
     pub(super) fn on_notice(&mut self, now: Instant, notice: Notice) {
         match notice {
@@ -37,7 +40,46 @@ impl Driver {
     }
 
     fn on_frames(&mut self, now: Instant, peer: PeerKey, frames: Frames) {
-        for message in frames {
+        if self.backlog.has(peer) {
+            return self.backlog.push(peer, frames);
+        }
+        if let Some(rest) = self.handle_frames(now, peer, frames) {
+            self.backlog.push(peer, rest);
+        }
+    }
+
+    /// Goes on with messages that had to wait until their peer has read earlier answers.
+    pub(super) fn resume_messages(&mut self, now: Instant) {
+        if self.backlog.is_empty() {
+            return;
+        }
+        for peer in self.backlog.peers() {
+            let mut waiting = self.backlog.take(peer);
+            while let Some(frames) = waiting.pop_front() {
+                if let Some(rest) = self.handle_frames(now, peer, frames) {
+                    waiting.push_front(rest);
+                    break;
+                }
+            }
+            waiting.into_iter().for_each(|frames| self.backlog.push(peer, frames));
+        }
+    }
+
+    /// Passes messages to the engine. Returns those behind one with so long an answer that the peer has
+    /// to read it first.
+    fn handle_frames(&mut self, now: Instant, peer: PeerKey, mut frames: Frames) -> Option<Frames> {
+        let mut unanswered = 0;
+        while !frames.is_empty() {
+            if self.connections.is_congested(peer) {
+                return Some(frames);
+            }
+            let message = frames.next()?;
+            unanswered += match &message {
+                Ok(Message::Piece(_)) | Err(_) => 0,
+                // The answer may be a thousand times as long.
+                Ok(Message::Extended(_) | Message::HashRequest(_)) => MAX_UNANSWERED,
+                Ok(_) => 1,
+            };
             match message {
                 Ok(Message::Piece(piece)) => {
                     let verdict = self.swarm.handle_block(now, peer, piece.header());
@@ -46,10 +88,28 @@ impl Driver {
                     }
                 }
                 Ok(message) => {
+                    self.charge_early(now, peer, &message);
                     self.swarm.handle_input(now, Input::MessageReceived { peer, message });
                 }
                 Err(error) => self.drop_peer(now, peer, ConnectionError::Framing(error)),
             }
+            if unanswered >= MAX_UNANSWERED {
+                unanswered = 0;
+                self.perform_all(now);
+            }
+        }
+        None
+    }
+
+    /// Charges a bitfield that the engine keeps until it knows the number of pieces.
+    fn charge_early(&mut self, now: Instant, peer: PeerKey, message: &Message) {
+        let Message::Bitfield(bits) = message else { return };
+        if self.lifecycle.running().is_some() || !self.connections.has(peer) {
+            return;
+        }
+        for greedy in self.early.keep(peer, bits.len()) {
+            tracing::debug!(peer = %greedy, "no memory is left for a bitfield before the metadata");
+            self.drop_peer(now, greedy, ConnectionError::Unread);
         }
     }
 
@@ -62,6 +122,9 @@ impl Driver {
     /// Closes a connection, and cancels the reads for it.
     pub(super) fn close(&mut self, peer: PeerKey) {
         self.connections.close(peer);
+        self.serving.remove(peer);
+        self.backlog.take(peer);
+        self.early.remove(peer);
         if let Some(running) = self.lifecycle.running() {
             running.plane.cancel_reads(peer);
         }
@@ -127,9 +190,12 @@ impl Driver {
         match running.plane.on_completion(completion) {
             Some(DiskReport::Input(input)) => self.swarm.handle_input(now, input),
             Some(DiskReport::Read { peer, block, data }) => {
-                self.connections.send_block(peer, block, data);
+                if let Some((data, hold)) = self.serving.finish(peer, block, data) {
+                    self.connections.send_block(peer, block, data, hold);
+                }
             }
             Some(DiskReport::NotRead { peer, block, is_lost }) => {
+                self.serving.give_up(peer, block);
                 self.swarm.handle_input(now, Input::BlockServed { peer, block, sent: false });
                 if is_lost {
                     self.swarm.handle_input(now, Input::PieceLost { piece: block.piece() });
@@ -170,6 +236,9 @@ impl Driver {
             JobOutcome::Panicked => return self.lifecycle.fail(TorrentError::JobPanicked),
         };
         self.take_steps(now, steps);
+        if self.lifecycle.running().is_some() {
+            self.early.clear();
+        }
     }
 
     fn on_announced(&mut self, now: Instant, outcome: AnnounceOutcome) {

@@ -3,7 +3,7 @@ use tinytorrent_swarm::PeerKey;
 use tinytorrent_types::BlockInfo;
 use tinytorrent_wire::Message;
 
-use crate::connection::Link;
+use crate::connection::{Hold, Link};
 
 /// The links of a torrent's connections.
 #[derive(Debug, Default)]
@@ -37,9 +37,9 @@ impl Links {
         self.mark(peer);
     }
 
-    pub(super) fn send_block(&mut self, peer: PeerKey, block: BlockInfo, data: Bytes) {
+    pub(super) fn send_block(&mut self, peer: PeerKey, block: BlockInfo, data: Bytes, hold: Hold) {
         if let Some(link) = self.get(peer) {
-            link.push_block(block, data);
+            link.push_block(block, data, hold);
         }
     }
 
@@ -63,7 +63,7 @@ impl Links {
         }
     }
 
-    fn get(&mut self, peer: PeerKey) -> Option<&mut Link> {
+    pub(super) fn get(&mut self, peer: PeerKey) -> Option<&mut Link> {
         match self.links.get_mut(peer.slot()) {
             // A slot is used again. The keys of earlier peers in it have another generation.
             Some(Some((key, link))) if *key == peer => Some(link),
@@ -79,9 +79,10 @@ mod tests {
     use super::super::testing::engine;
     use super::*;
     use crate::connection::Outgoing;
+    use crate::memory::Share;
 
     fn links() -> (Links, PeerKey, mpsc::UnboundedReceiver<Outgoing>) {
-        let (link, outgoing, _pending) = Link::new();
+        let (link, outgoing) = Link::new(Share::new(1 << 20).holder());
         let (mut links, (peer, _)) = (Links::default(), engine());
         links.insert(peer, link);
         (links, peer, outgoing)

@@ -8,11 +8,13 @@
 
 mod actions;
 mod background;
+mod backlog;
 mod cancellation;
 mod choice;
 mod connections;
 mod content;
 mod data;
+mod early;
 mod inlets;
 mod inputs;
 mod job;
@@ -25,6 +27,7 @@ mod outbox;
 mod oversized;
 mod running;
 mod saves;
+mod serving;
 mod stage;
 mod start;
 mod step;
@@ -33,15 +36,18 @@ mod testing;
 mod user_trackers;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use background::Background;
+use backlog::Backlog;
 use connections::Connections;
+use early::EarlyBitfields;
 use inlets::{Inlets, WakeUp};
 use job::JobOutcome;
 use lifecycle::Lifecycle;
 use outbox::Outbox;
 use saves::SaveSchedule;
+use serving::Serving;
 use stage::{EngineFacts, Stage};
 pub(crate) use start::start;
 use tinytorrent_swarm::Swarm;
@@ -50,6 +56,9 @@ use user_trackers::UserTrackers;
 use crate::registry::Registration;
 use crate::resources::Resources;
 use crate::torrent::State;
+
+/// Interval at which memory is asked for again while it is spent.
+const MEMORY_PAUSE: Duration = Duration::from_millis(10);
 
 /// The engine of a torrent and the parts around it.
 struct Driver {
@@ -60,6 +69,9 @@ struct Driver {
     saves: SaveSchedule,
     user_trackers: UserTrackers,
     connections: Connections,
+    serving: Serving,
+    backlog: Backlog,
+    early: EarlyBitfields,
     background: Background<JobOutcome>,
     outbox: Outbox,
 }
@@ -83,6 +95,7 @@ impl Driver {
     /// Lets the time pass in the engine, carries out its actions, and publishes the changes.
     fn end_turn(&mut self, now: Instant) {
         self.swarm.handle_timeout(now);
+        self.resume_messages(now);
         self.save_if_due(now);
         self.act(now);
         self.lifecycle.handle_timeout(now, self.swarm.is_stopped());
@@ -113,7 +126,10 @@ impl Driver {
 
     /// The time of the next turn, if no report or command arrives before.
     fn deadline(&self, now: Instant) -> Option<Instant> {
+        // Polled, as other torrents give memory back without a notice.
+        let is_short = self.serving.is_waiting() || !self.backlog.is_empty();
         let deadlines = [
+            is_short.then_some(now + MEMORY_PAUSE),
             self.swarm.poll_timeout(),
             self.lifecycle.stage().deadline(now),
             matches!(self.lifecycle.stage(), Stage::Running(_)).then_some(self.saves.deadline()),

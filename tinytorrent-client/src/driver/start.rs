@@ -6,12 +6,15 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use super::Driver;
 use super::background::Background;
+use super::backlog::Backlog;
 use super::choice::FileChoice;
 use super::connections::Connections;
+use super::early::EarlyBitfields;
 use super::inlets::{Inlets, Receivers};
 use super::lifecycle::Lifecycle;
 use super::outbox::Outbox;
 use super::saves::SaveSchedule;
+use super::serving::Serving;
 use super::user_trackers::UserTrackers;
 use crate::registry::Registration;
 use crate::resources::Resources;
@@ -45,7 +48,9 @@ pub(crate) fn start(
     let (event_sender, _) = broadcast::channel(Events::KEPT);
     let (status_sender, status) = watch::channel(first_status(&source));
     // A handle keeps no strong sender of events, so that they end with the task.
-    let torrent = Torrent::new(hashes, command_sender, event_sender.downgrade(), status);
+    let memory = resources.memory.clone();
+    let events = event_sender.downgrade();
+    let torrent = Torrent::new(hashes, command_sender, events, status, memory.clone());
     let now = Instant::now();
     let (encryption, buffers) = (resources.options.encryption, resources.buffers.clone());
     let swarm = Swarm::new(now, config(&resources, &source, &options));
@@ -59,7 +64,10 @@ pub(crate) fn start(
         lifecycle: Lifecycle::new(hashes, shared, options, files, completion_sender),
         saves: SaveSchedule::new(now),
         user_trackers,
-        connections: Connections::new(notice_sender, encryption, buffers),
+        connections: Connections::new(notice_sender, encryption, buffers, memory.send.clone()),
+        serving: Serving::new(&memory),
+        backlog: Backlog::default(),
+        early: EarlyBitfields::new(memory.frames),
         background: Background::new(outcome_sender, resources.spawn_thread),
         outbox: Outbox::new(event_sender, status_sender),
         resources,

@@ -1,0 +1,360 @@
+//! The memory of a client under attacks by peers that make it hold as much as they can.
+#![allow(unsafe_code, reason = "an allocator that counts cannot be written without")]
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::fs;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+use support::{address, in_time};
+use tempfile::TempDir;
+use tinytorrent_client::{Client, ClientOptions, Source, Torrent, TorrentOptions};
+use tinytorrent_metainfo::{CreateOptions, Metainfo};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+/// The allocator of the system, which counts the bytes that are allocated, and the most of them.
+struct Counting;
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+static BYTES: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+fn add(bytes: usize) {
+    let now = BYTES.fetch_add(bytes, Ordering::Relaxed) + bytes;
+    PEAK.fetch_max(now, Ordering::Relaxed);
+}
+
+// SAFETY: All is left to the allocator of the system.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        add(layout.size());
+        // SAFETY: The caller keeps the same promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        add(layout.size());
+        // SAFETY: The caller keeps the same promises.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: The caller keeps the same promises.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // Both at a time, as they are when the bytes are copied.
+        add(size);
+        BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: The caller keeps the same promises.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+/// One attack at a time, as the allocations of all are counted together.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+const BUDGET: usize = 8 << 20;
+
+/// Memory that a client has whatever its peers do: tasks, the table of peers, tables of the torrent,
+/// and what the test itself allocates meanwhile.
+const FIXED: usize = 2 << 20;
+
+/// Memory of a connection that is not in the budget: a buffer of 20 KiB, a few answers, and the list of
+/// 2,000 requests with its copies for rejects.
+const CONNECTION: usize = 96 << 10;
+
+/// Number of attackers: a torrent takes 100 peers by default, and half of them from one host.
+const ATTACKERS: usize = 48;
+
+/// Panics if more was allocated since a count than the budget and so many connections allow.
+fn assert_bounded(before: usize, connections: usize) {
+    let peak = PEAK.load(Ordering::Relaxed).saturating_sub(before);
+    let limit = BUDGET + FIXED + connections * CONNECTION;
+    println!("peak {} KiB of {} KiB", peak >> 10, limit >> 10);
+    assert!(peak <= limit, "{peak} bytes, where {limit} are allowed");
+}
+
+/// Waits until the client has done what the attack makes it do: its memory grows no more.
+async fn settle() {
+    let mut peak = 0;
+    while std::mem::replace(&mut peak, PEAK.load(Ordering::Relaxed)) != peak {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Begins to look for the most memory. Returns the bytes that are allocated now.
+async fn begin() -> usize {
+    // The runtime of the attack before may not have ended yet.
+    let mut now = 0;
+    while std::mem::replace(&mut now, BYTES.load(Ordering::Relaxed)) != now {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    PEAK.store(now, Ordering::Relaxed);
+    now
+}
+
+/// A content of zeros on disk, which costs no memory here.
+struct Content {
+    folder: TempDir,
+    metainfo: Metainfo,
+}
+
+impl Content {
+    fn new(size: u64, piece_length: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let seed = folder.path().join("seed");
+        fs::create_dir_all(&seed).unwrap();
+        let path = seed.join("zeros");
+        fs::File::create(&path).unwrap().set_len(size).unwrap();
+        let mut options = CreateOptions::new();
+        options.piece_length(piece_length).unwrap();
+        let metainfo = options.create(&path, &|_| ControlFlow::Continue(())).unwrap();
+        Self { folder, metainfo }
+    }
+
+    async fn seed(&self, client: &Client) -> Torrent {
+        let mut options = TorrentOptions::new(self.folder.path().join("seed"));
+        options.read_only(true).resume(false).assume_complete(true);
+        let torrent = client.add(&self.metainfo, options).unwrap();
+        in_time(torrent.finished()).await.unwrap();
+        torrent
+    }
+
+    /// Begins to download from this peer.
+    fn leech(&self, client: &Client, source: impl Into<Source>, from: SocketAddr) -> Torrent {
+        let mut options = TorrentOptions::new(self.folder.path().join("leech"));
+        options.peer(from).resume(false);
+        client.add(source, options).unwrap()
+    }
+
+    fn magnet(&self) -> Source {
+        Source::from(self.metainfo.hashes())
+    }
+}
+
+fn client(memory: usize) -> Client {
+    let mut options = ClientOptions::default();
+    options.listen("127.0.0.1:0".parse().unwrap()).memory(memory as u64);
+    Client::start(options).unwrap()
+}
+
+/// A connection whose receive buffer in the system is as small as it can be, so that what is not read
+/// stays with the client.
+async fn connect(to: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let socket = tokio::net::TcpSocket::from_std_stream(socket.into());
+    in_time(socket.connect(to)).await.unwrap()
+}
+
+/// The handshake of a peer that speaks the extension protocol and the fast extension.
+fn handshake(content: &Content, number: usize) -> Vec<u8> {
+    let mut hello = b"\x13BitTorrent protocol\0\0\0\0\0\x10\0\x04".to_vec();
+    hello.extend(content.metainfo.hashes().to_wire().as_bytes());
+    hello.extend(format!("-XX0000-{number:012}").into_bytes());
+    hello
+}
+
+/// Connects peers that have greeted the client and read its greeting.
+async fn attackers(client: &Client, content: &Content, count: usize) -> Vec<TcpStream> {
+    let mut all = Vec::new();
+    for number in 0..count {
+        let mut socket = connect(address(client)).await;
+        socket.write_all(&handshake(content, number)).await.unwrap();
+        in_time(socket.read_exact(&mut [0; 68])).await.unwrap();
+        all.push(socket);
+    }
+    all
+}
+
+/// Writes as much as the client takes until it takes no more for a while, or closes.
+async fn say(socket: &mut TcpStream, bytes: &[u8]) {
+    let _ = timeout(Duration::from_millis(500), socket.write_all(bytes)).await;
+}
+
+/// Reads what is there.
+async fn hear(socket: &mut TcpStream) -> Vec<u8> {
+    let mut heard = Vec::new();
+    let mut bytes = [0; 4096];
+    while let Ok(Ok(count @ 1..)) =
+        timeout(Duration::from_millis(20), socket.read(&mut bytes)).await
+    {
+        heard.extend_from_slice(&bytes[..count]);
+        if heard.len() > 1 << 16 {
+            break;
+        }
+    }
+    heard
+}
+
+fn message(id: u8, payload: &[u8]) -> Vec<u8> {
+    let length = payload.len() as u32 + 1;
+    [&length.to_be_bytes()[..], &[id], payload].concat()
+}
+
+fn request(piece: u32, begin: u32) -> Vec<u8> {
+    message(6, [piece, begin, 16 << 10].map(u32::to_be_bytes).as_flattened())
+}
+
+/// Indexes of the pieces that a peer may request while it is choked.
+fn allowed(heard: &[u8]) -> Vec<u32> {
+    let allowed = heard.windows(9).filter(|bytes| bytes[..5] == [0, 0, 0, 5, 17]);
+    allowed.map(|bytes| u32::from_be_bytes(bytes[5..].try_into().unwrap())).collect()
+}
+
+/// W-27.
+#[tokio::test]
+async fn blocks_that_nobody_reads_are_not_read_ahead_from_the_disk() {
+    let _turn = TURN.lock().await;
+    let content = Content::new(64 << 20, 4 << 20);
+    let client = client(BUDGET);
+    let _seed = content.seed(&client).await;
+    let before = begin().await;
+    let mut peers = attackers(&client, &content, ATTACKERS).await;
+    for socket in &mut peers {
+        socket.write_all(&message(2, &[])).await.unwrap();
+        let pieces = allowed(&hear(socket).await);
+        // The first block of each run of 256 KiB, of the pieces that need no unchoke and of all.
+        let runs = |piece| (0..16).map(move |run| request(piece, run << 18));
+        let requests: Vec<u8> = pieces.into_iter().chain(0..16).flat_map(runs).flatten().collect();
+        say(socket, &requests).await;
+    }
+    settle().await;
+    assert_bounded(before, ATTACKERS);
+
+    // An honest one beside them is served.
+    let other = self::client(48 << 20);
+    let small = Content::new(1 << 20, 1 << 18);
+    let _small = small.seed(&client).await;
+    let leech = small.leech(&other, &small.metainfo, address(&client));
+    in_time(leech.finished()).await.unwrap();
+    drop(peers);
+}
+
+///
+#[tokio::test]
+async fn answers_that_nobody_reads_wait_within_the_budget() {
+    let _turn = TURN.lock().await;
+    // Of 100,000 pieces, so that the metadata has 2 MB.
+    let content = Content::new(100_000 << 14, 16 << 10);
+    let client = client(BUDGET);
+    let _seed = content.seed(&client).await;
+    let before = begin().await;
+    let mut peers = attackers(&client, &content, ATTACKERS).await;
+    let blocks = content.metainfo.info().bytes().len().div_ceil(16 << 10);
+    for socket in &mut peers {
+        let mut said = message(20, b"\0d1:md11:ut_metadatai1eee");
+        for block in (0..blocks).cycle().take(512) {
+            let request = format!("\x01d8:msg_typei0e5:piecei{block}ee");
+            said.extend(message(20, request.as_bytes()));
+        }
+        say(socket, &said).await;
+    }
+    settle().await;
+    assert_bounded(before, ATTACKERS);
+
+    // One that reads gets all of the metadata, and a block.
+    let other = self::client(48 << 20);
+    let mut options = TorrentOptions::new(content.folder.path().join("leech"));
+    options.peer(address(&client)).resume(false);
+    let leech = other.add(content.magnet(), options).unwrap();
+    in_time(async {
+        while leech.info().is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    drop(peers);
+}
+
+///
+#[tokio::test]
+async fn names_of_extensions_are_not_collected() {
+    let _turn = TURN.lock().await;
+    let content = Content::new(1 << 20, 16 << 10);
+    let client = client(BUDGET);
+    let _seed = content.seed(&client).await;
+    let before = begin().await;
+    let mut peers = attackers(&client, &content, ATTACKERS).await;
+    // A name of 900 KB, another one in each handshake; and a million short names in all.
+    for round in 0..24_u8 {
+        let long = [&b"d1:md900000:"[..], &vec![b'a' + round; 900_000], b"i1eee"].concat();
+        let names: String = (0..4000).map(|n| format!("8:{round:02}{n:06}i1e")).collect();
+        let many = format!("d1:md{names}ee").into_bytes();
+        for socket in &mut peers {
+            for handshake in [&long, &many] {
+                say(socket, &message(20, &[b"\0", &handshake[..]].concat())).await;
+            }
+        }
+    }
+    settle().await;
+    // What is sent is allocated here as well: three copies at a time.
+    assert_bounded(before + (4 << 20), ATTACKERS);
+    drop(peers);
+}
+
+/// W-17, X-10.
+#[tokio::test]
+async fn bitfields_before_the_metadata_do_not_keep_the_honest_seed_from_being_read() {
+    let _turn = TURN.lock().await;
+    let content = Content::new(4 << 20, 16 << 10);
+    let seeder = client(48 << 20);
+    let _seed = content.seed(&seeder).await;
+    let leecher = client(BUDGET);
+    let mut options = TorrentOptions::new(content.folder.path().join("leech"));
+    options.resume(false);
+    let torrent = leecher.add(content.magnet(), options).unwrap();
+    let before = begin().await;
+    let mut peers = attackers(&leecher, &content, ATTACKERS).await;
+    let bitfield = message(5, &vec![0xff; (1 << 20) - 1]);
+    for (number, socket) in peers.iter_mut().enumerate() {
+        // Some are complete, and some lack the last bytes.
+        let length = bitfield.len() - (number % 2) * 1000;
+        say(socket, &bitfield[..length]).await;
+    }
+    for socket in &mut peers {
+        say(socket, &message(5, &vec![0xff; 20_000])).await;
+    }
+    settle().await;
+    torrent.add_peers([address(&seeder).into()]);
+    in_time(torrent.finished()).await.unwrap();
+    assert_bounded(before + (2 << 20), ATTACKERS + 2);
+    drop(peers);
+}
+
+/// W-09.
+#[tokio::test]
+async fn long_messages_that_never_end_leave_room_for_the_honest_seed() {
+    let _turn = TURN.lock().await;
+    let content = Content::new(8 << 20, 256 << 10);
+    let seeder = client(48 << 20);
+    let _seed = content.seed(&seeder).await;
+    let leecher = client(BUDGET);
+    let nobody = "127.0.0.1:1".parse().unwrap();
+    let torrent = content.leech(&leecher, &content.metainfo, nobody);
+    let before = begin().await;
+    let mut peers = attackers(&leecher, &content, ATTACKERS).await;
+    let endless = message(20, &vec![7; (1 << 20) - 1]);
+    for socket in &mut peers {
+        say(socket, &endless[..endless.len() - 1]).await;
+    }
+    settle().await;
+    torrent.add_peers([address(&seeder).into()]);
+    in_time(torrent.finished()).await.unwrap();
+    assert_bounded(before + (1 << 20), ATTACKERS + 2);
+    drop(peers);
+}
