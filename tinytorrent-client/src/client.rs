@@ -6,7 +6,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::driver;
-use crate::listener;
+use crate::listener::{self, Reception};
+use crate::places::Places;
 use crate::registry::Registry;
 use crate::resources::Resources;
 use crate::threads::{self, SpawnThread};
@@ -43,12 +44,15 @@ impl Client {
         let mut listeners = JoinSet::new();
         let mut addresses = Vec::new();
         let registry = Arc::<Registry>::default();
+        let places = Places::new(options.connection_count());
+        let reception = Reception::new(Arc::clone(&registry), options.encryption, places.clone());
         for socket in sockets {
             let listener = TcpListener::from_std(socket).map_err(ClientError::Socket)?;
             addresses.push(listener.local_addr().map_err(ClientError::Socket)?);
-            listeners.spawn(listener::run(listener, Arc::clone(&registry), options.encryption));
+            listeners.spawn(reception.clone().run(listener));
         }
-        let resources = Resources::new(options, registry, addresses, listeners, spawn_thread)?;
+        let resources =
+            Resources::new(options, registry, addresses, places, listeners, spawn_thread)?;
         Ok(Self { resources: Arc::new(resources) })
     }
 

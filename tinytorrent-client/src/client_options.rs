@@ -7,6 +7,7 @@ use tinytorrent_tracker::client::ClientConfig;
 use crate::Encryption;
 use crate::connection::buffers::LARGE;
 use crate::memory::Memory;
+use crate::places::descriptor_limit;
 
 /// Settings of a [`Client`](crate::Client): the use of the network, of memory and of the disk.
 ///
@@ -14,7 +15,8 @@ use crate::memory::Memory;
 /// - [`listen`](Self::listen): IPv6 and IPv4 at one of the customary ports 6881 to 6889, or at any
 ///   port if they are taken
 /// - [`memory`](Self::memory): 48 MiB
-/// - [`open_files`](Self::open_files): 128
+/// - [`open_files`](Self::open_files): 128, or a quarter of the descriptors of the process
+/// - [`max_connections`](Self::max_connections): half of the descriptors of the process, or more
 /// - [`disk_threads`](Self::disk_threads): 2
 /// - [`stop_patience`](Self::stop_patience): 2 s
 /// - [`encryption`](Self::encryption): as the other side wants
@@ -24,7 +26,8 @@ pub struct ClientOptions {
     pub(crate) accepts: bool,
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) memory: u64,
-    pub(crate) open_files: usize,
+    pub(crate) open_files: Option<usize>,
+    pub(crate) max_connections: Option<usize>,
     pub(crate) disk_threads: usize,
     pub(crate) stop_patience: Duration,
     pub(crate) user_agent: Option<String>,
@@ -38,7 +41,8 @@ impl Default for ClientOptions {
             accepts: true,
             addresses: Vec::new(),
             memory: 48 << 20,
-            open_files: 128,
+            open_files: None,
+            max_connections: None,
             disk_threads: 2,
             stop_patience: Duration::from_secs(2),
             user_agent: None,
@@ -76,10 +80,20 @@ impl ClientOptions {
         self
     }
 
-    /// Content files that are open at a time at most. Default: 128. With more, files are opened
-    /// again less often, but fewer descriptors are left for connections.
+    /// Content files that are open at a time at most. Default: 128, but at most a quarter of the
+    /// descriptors that the process may have. With more, files are opened again less often, but fewer
+    /// descriptors are left for connections.
     pub fn open_files(&mut self, count: usize) -> &mut Self {
-        self.open_files = count.max(1);
+        self.open_files = Some(count.max(1));
+        self
+    }
+
+    /// Connections of all torrents together at most, those that have not named a torrent included.
+    /// Default: the descriptors that the process may have (`ulimit -n`) without a quarter of them, for
+    /// sockets to trackers and files, and without [`open_files`](Self::open_files). The minimum is 4.
+    /// Connections that peers make get three quarters of them.
+    pub fn max_connections(&mut self, count: usize) -> &mut Self {
+        self.max_connections = Some(count);
         self
     }
 
@@ -118,6 +132,18 @@ impl ClientOptions {
     pub fn allow_local_trackers(&mut self, allow: bool) -> &mut Self {
         self.allows_local_trackers = allow;
         self
+    }
+
+    /// The number of content files that may be open.
+    pub(crate) fn file_count(&self) -> usize {
+        self.open_files.unwrap_or_else(|| (descriptor_limit() / 4).clamp(1, 128))
+    }
+
+    /// The number of connections.
+    pub(crate) fn connection_count(&self) -> usize {
+        let limit = descriptor_limit();
+        let rest = || (limit - limit / 4).saturating_sub(self.file_count());
+        self.max_connections.unwrap_or_else(rest)
     }
 
     /// Options of the disk's threads. They may fill all receive buffers with blocks to be written, but

@@ -55,8 +55,11 @@
 //!   While the disk is slow, the engine requests fewer blocks. While the driver is busy, sockets are
 //!   not read. A peer that does not read its answers is not read either, and blocks for it stay on the
 //!   disk. With all memory spent by others, a peer is still read and served, block by block.
-//! - An incoming connection costs a few hundred bytes until it has named a torrent. It has ten
-//!   seconds to do so. If there are too many, the oldest of them is closed.
+//! - An incoming connection costs a few hundred bytes until it has named a torrent, and 4 KiB at most.
+//!   It has ten seconds to do so. If there are too many, the slowest of the host and network with the
+//!   most of them is closed. A host has a limited number of key exchanges (MSE) a second.
+//! - Connections of all torrents are limited by [`ClientOptions::max_connections`]. Without a free
+//!   descriptor, connects and the opening of files wait, and no torrent ends.
 //! - A kill at any moment costs a little progress. [`Torrent::stop`] returns within 5 s, however
 //!   slow trackers and disks are.
 
@@ -70,6 +73,7 @@ mod event;
 mod listener;
 mod memory;
 mod options;
+mod places;
 mod registry;
 mod resources;
 mod source;

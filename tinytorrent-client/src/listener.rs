@@ -1,9 +1,11 @@
 //! Listening sockets, and incoming connections until they have named a torrent.
 
-use std::collections::VecDeque;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
-use std::time::Duration;
+mod strangers;
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use std::{io, net};
 
 use bytes::BytesMut;
@@ -16,14 +18,19 @@ use tokio::task::AbortHandle;
 
 use crate::connection::Incoming;
 use crate::connection::channel::Channel;
-use crate::connection::handshake;
+use crate::connection::handshake::{self, Stranger};
+use crate::places::Places;
 use crate::registry::Registry;
 use crate::{ClientError, Encryption};
+use strangers::Strangers;
 
-/// Maximum number of connections that have not named a torrent. One more closes the oldest of them,
-/// so that connections that never send a handshake cannot keep others out. A swarm that starts may
-/// open that many at once, and they take half of the descriptors that a process usually has.
+/// Maximum number of connections that have not named a torrent. One more closes the slowest of the
+/// greediest host, so that connections that never send a handshake cannot keep others out. A swarm that
+/// starts may open that many at once.
 const MAX_UNNAMED: usize = 512;
+
+/// Turns of the runtime until an aborted task is dropped: one, or a few if another thread runs it.
+const MAX_YIELDS: usize = 16;
 
 /// Pause after a failed accept. The usual cause is that no descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -76,81 +83,150 @@ fn bind_one(address: SocketAddr, takes_ipv4: bool) -> io::Result<net::TcpListene
     Ok(socket.into())
 }
 
-/// Accepts connections for ever.
-pub(crate) async fn run(listener: TcpListener, registry: Arc<Registry>, encryption: Encryption) {
-    let mut unnamed = Unnamed::default();
-    loop {
-        match listener.accept().await {
-            Ok((stream, address)) => {
-                let registry = Arc::clone(&registry);
-                let task = tokio::spawn(async move {
-                    receive(stream, address, &registry, encryption).await;
-                });
-                unnamed.add(task.abort_handle());
+/// The listening side of a client, which all of its sockets share. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Reception {
+    registry: Arc<Registry>,
+    encryption: Encryption,
+    places: Places,
+    strangers: Arc<Mutex<Guests>>,
+}
+
+/// The strangers, and the tasks that read their handshakes.
+#[derive(Debug)]
+struct Guests {
+    strangers: Strangers,
+    tasks: HashMap<u64, AbortHandle>,
+}
+
+/// A stranger, until this is dropped.
+#[derive(Debug)]
+struct Guest {
+    reception: Reception,
+    number: u64,
+    address: IpAddr,
+}
+
+impl Reception {
+    pub(crate) fn new(registry: Arc<Registry>, encryption: Encryption, places: Places) -> Self {
+        let strangers = Strangers::new(Instant::now(), MAX_UNNAMED);
+        let guests = Guests { strangers, tasks: HashMap::new() };
+        Self { registry, encryption, places, strangers: Arc::new(Mutex::new(guests)) }
+    }
+
+    /// Accepts connections for ever.
+    pub(crate) async fn run(self, listener: TcpListener) {
+        let mut is_told = false;
+        loop {
+            match listener.accept().await {
+                Ok((stream, address)) => {
+                    is_told = false;
+                    self.admit(stream, address).await;
+                }
+                Err(error) => {
+                    // Once, as a lack of descriptors may last.
+                    if !std::mem::replace(&mut is_told, true) {
+                        tracing::warn!(%error, "cannot accept a connection");
+                    }
+                    // If no descriptor is left, this frees one.
+                    self.evict();
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                // If no descriptor is left, this frees one.
-                unnamed.close_oldest();
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+        }
+    }
+
+    /// Begins to read the handshake of a connection, if there is a place for it.
+    async fn admit(&self, stream: TcpStream, address: SocketAddr) {
+        // A socket for both families has IPv4 addresses mapped into IPv6.
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        let mut place = self.places.take_incoming();
+        if place.is_none() && self.evict() {
+            // The aborted task gives its place back when the runtime drops it, which it does next.
+            for _ in 0..MAX_YIELDS {
+                tokio::task::yield_now().await;
+                place = self.places.take_incoming();
+                if place.is_some() {
+                    break;
+                }
             }
+        }
+        let Some(place) = place else {
+            return tracing::debug!(%address, "no place is left for a connection");
+        };
+        let channel = Channel::plain(stream, place);
+        let (number, gone) = {
+            let mut guests = self.lock();
+            let (number, gone) = guests.strangers.add(Instant::now(), address.ip());
+            (number, gone.map(|gone| (gone, guests.tasks.remove(&gone))))
+        };
+        match gone {
+            Some((gone, _)) if gone == number => return,
+            Some((_, task)) => task.iter().for_each(AbortHandle::abort),
+            None => {}
+        }
+        let guest = Guest { reception: self.clone(), number, address: address.ip() };
+        let task = tokio::spawn(receive(channel, address, guest)).abort_handle();
+        let mut guests = self.lock();
+        // Its task may have ended already, on another thread.
+        if !task.is_finished() {
+            guests.tasks.insert(number, task);
+        }
+    }
+
+    /// Closes the slowest connection of the greediest host. `false` if there is none.
+    fn evict(&self) -> bool {
+        let mut guests = self.lock();
+        let Some(number) = guests.strangers.evict() else { return false };
+        let task = guests.tasks.remove(&number);
+        drop(guests);
+        task.iter().for_each(AbortHandle::abort);
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Guests> {
+        // A panic under the lock cannot leave the tables in a bad state.
+        self.strangers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Stranger for Guest {
+    fn note_progress(&self) {
+        self.reception.lock().strangers.note_progress(Instant::now(), self.number);
+    }
+
+    async fn wait_for_key_exchange(&self) {
+        loop {
+            let now = Instant::now();
+            let pause = self.reception.lock().strangers.take_key_exchange(now, self.address);
+            let Some(pause) = pause else { return };
+            tokio::time::sleep(pause).await;
         }
     }
 }
 
-/// Connections that have not named a torrent, the oldest first.
-#[derive(Default)]
-struct Unnamed {
-    tasks: VecDeque<AbortHandle>,
-}
-
-impl Unnamed {
-    fn add(&mut self, task: AbortHandle) {
-        self.tasks.push_back(task);
-        if self.tasks.len() > MAX_UNNAMED {
-            // Only now, as a scan for each connection would cost more than the handles of ended
-            // tasks.
-            self.tasks.retain(|task| !task.is_finished());
-        }
-        while self.tasks.len() > MAX_UNNAMED {
-            self.close_oldest();
-        }
-    }
-
-    /// Closes the oldest connection.
-    fn close_oldest(&mut self) {
-        while let Some(oldest) = self.tasks.pop_front() {
-            if !oldest.is_finished() {
-                return oldest.abort();
-            }
-        }
-    }
-}
-
-impl Drop for Unnamed {
+impl Drop for Guest {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(AbortHandle::abort);
+        let mut guests = self.reception.lock();
+        guests.strangers.remove(self.number);
+        guests.tasks.remove(&self.number);
     }
 }
 
 /// Reads the info-hash from the handshake of a connection, and sends the connection to that torrent.
-async fn receive(
-    stream: TcpStream,
-    address: SocketAddr,
-    registry: &Registry,
-    encryption: Encryption,
-) {
-    // A socket for both families has IPv4 addresses mapped into IPv6.
-    let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+async fn receive(mut channel: Channel, address: SocketAddr, guest: Guest) {
+    let registry = Arc::clone(&guest.reception.registry);
+    let encryption = guest.reception.encryption;
     let mut received = BytesMut::with_capacity(HandshakeOpening::LENGTH * 4);
-    let mut channel = Channel::plain(stream);
     let find = |hash: &ObfuscatedHash| registry.find_obfuscated(hash);
-    let opening = match handshake::accept(&mut channel, encryption, find, &mut received).await {
+    let accepted = handshake::accept(&mut channel, encryption, &guest, find, &mut received).await;
+    let opening = match accepted {
         Ok(opening) => opening,
         Err(error) => {
             return tracing::debug!(%address, %error, "an incoming connection sent no valid handshake");
         }
     };
+    drop(guest);
     let info_hash = opening.info_hash;
     let Some(torrent) = registry.find(info_hash) else {
         return tracing::debug!(%address, %info_hash, "an incoming handshake names no torrent of ours");
@@ -163,22 +239,5 @@ async fn receive(
     // is better closed. A closed channel means that the torrent has just ended.
     if let Err(mpsc::error::TrySendError::Full(_)) = torrent.try_send(incoming) {
         tracing::debug!(%address, "too many incoming connections at a time");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    // S-28
-    #[tokio::test]
-    async fn the_oldest_unnamed_connection_is_closed_and_no_other() {
-        let mut unnamed = Unnamed::default();
-        let tasks: Vec<_> =
-            (0..=MAX_UNNAMED).map(|_| tokio::spawn(std::future::pending::<()>())).collect();
-        tasks.iter().for_each(|task| unnamed.add(task.abort_handle()));
-        let mut tasks = tasks.into_iter();
-        assert!(tasks.next().unwrap().await.unwrap_err().is_cancelled());
-        assert!(tasks.all(|task| !task.is_finished()));
     }
 }

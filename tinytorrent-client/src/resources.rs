@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::connection::buffers::BufferPool;
 use crate::memory::Memory;
+use crate::places::Places;
 use crate::registry::Registry;
 use crate::threads::SpawnThread;
 use crate::{ClientError, ClientOptions};
@@ -22,6 +23,7 @@ pub(crate) struct Resources {
     pub(crate) registry: Arc<Registry>,
     pub(crate) memory: Memory,
     pub(crate) buffers: BufferPool,
+    pub(crate) places: Places,
     pub(crate) files: Arc<FilePool>,
     pub(crate) checks: Arc<CheckTurns>,
     pub(crate) disk: Disk,
@@ -41,6 +43,7 @@ impl Resources {
         options: ClientOptions,
         registry: Arc<Registry>,
         addresses: Vec<SocketAddr>,
+        places: Places,
         listeners: JoinSet<()>,
         spawn_thread: SpawnThread,
     ) -> Result<Self, ClientError> {
@@ -51,7 +54,8 @@ impl Resources {
             registry,
             buffers: BufferPool::new(memory.clone()),
             memory,
-            files: Arc::new(FilePool::new(options.open_files)),
+            places,
+            files: Arc::new(FilePool::new(options.file_count())),
             checks: Arc::<CheckTurns>::default(),
             disk: Disk::new(&options.disk()).map_err(ClientError::Threads)?,
             trackers: TrackerClient::new(options.trackers()),

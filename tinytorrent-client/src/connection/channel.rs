@@ -12,7 +12,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::failure::ConnectFailure;
+use super::handshake::Stranger;
 use crate::Encryption;
+use crate::places::Place;
 
 /// A connection during the handshakes.
 #[derive(Debug)]
@@ -20,11 +22,13 @@ pub(crate) struct Channel {
     pub(super) stream: TcpStream,
     pub(super) receive: Option<Cipher>,
     pub(super) send: Option<Cipher>,
+    /// The place among the connections of the client.
+    pub(super) place: Place,
 }
 
 impl Channel {
-    pub(crate) fn plain(stream: TcpStream) -> Self {
-        Self { stream, receive: None, send: None }
+    pub(crate) fn plain(stream: TcpStream, place: Place) -> Self {
+        Self { stream, receive: None, send: None, place }
     }
 
     pub(crate) fn set_nodelay(&self) -> io::Result<()> {
@@ -37,6 +41,10 @@ impl Channel {
         received: &mut BytesMut,
     ) -> Result<(), ConnectFailure> {
         let before = received.len();
+        // The initial bytes of an encrypted handshake could be 64 KiB of each stranger.
+        if before >= MAX_HANDSHAKE {
+            return Err(ConnectFailure::TooLong);
+        }
         if self.stream.read_buf(received).await? == 0 {
             return Err(ConnectFailure::Closed);
         }
@@ -83,6 +91,7 @@ impl Channel {
     pub(super) async fn respond(
         &mut self,
         encryption: Encryption,
+        stranger: &impl Stranger,
         find: impl Fn(&ObfuscatedHash) -> Option<WireInfoHash>,
         received: &mut BytesMut,
     ) -> Result<(), ConnectFailure> {
@@ -91,7 +100,14 @@ impl Channel {
         }
         let mut responder = Responder::new(methods(encryption), randomness());
         let mut out = BytesMut::new();
+        let mut is_keyed = false;
         loop {
+            if !is_keyed && received.len() >= KEY_LENGTH {
+                is_keyed = true;
+                if !received.starts_with(PLAIN) {
+                    stranger.wait_for_key_exchange().await;
+                }
+            }
             match responder.handle_received_and_transmit(received, &find, &mut out)? {
                 Step::Done(negotiated) => {
                     // Passes no cipher, as the negotiation has encrypted its own part.
@@ -106,6 +122,7 @@ impl Channel {
                 Step::NeedMore => {
                     self.stream.write_all_buf(&mut out).await?;
                     self.read_more(received).await?;
+                    stranger.note_progress();
                 }
             }
         }
@@ -118,6 +135,15 @@ impl Channel {
         self.send = Some(send).filter(|cipher| !cipher.is_plaintext());
     }
 }
+
+/// Bytes of a public key (MSE), which a key exchange begins with.
+const KEY_LENGTH: usize = 96;
+
+/// The start of a handshake that is not encrypted (BEP 3).
+const PLAIN: &[u8] = b"\x13BitTorrent protocol";
+
+/// Bytes of a handshake at most, with all its padding and the first messages behind it.
+const MAX_HANDSHAKE: usize = 4096;
 
 /// Decrypts the bytes from this offset on.
 pub(super) fn decrypt(cipher: &mut Option<Cipher>, received: &mut BytesMut, from: usize) {

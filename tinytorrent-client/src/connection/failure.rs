@@ -19,6 +19,8 @@ pub(crate) enum ConnectFailure {
     ConnectTimeout,
     #[error("no handshake within {} s", HANDSHAKE_TIMEOUT.as_secs())]
     HandshakeTimeout,
+    #[error("a handshake longer than any client's")]
+    TooLong,
     #[error("closed during the handshake")]
     Closed,
     #[error(transparent)]
@@ -41,6 +43,7 @@ impl ConnectFailure {
             ConnectFailure::Io(error) => error.kind() == io::ErrorKind::ConnectionReset,
             ConnectFailure::ConnectTimeout
             | ConnectFailure::HandshakeTimeout
+            | ConnectFailure::TooLong
             | ConnectFailure::Handshake(_)
             | ConnectFailure::Plain
             | ConnectFailure::Encryption(_) => false,
@@ -56,7 +59,9 @@ impl From<ConnectFailure> for ConnectionError {
             }
             ConnectFailure::Closed => ConnectionError::Closed,
             ConnectFailure::Handshake(error) => ConnectionError::Handshake(error),
-            ConnectFailure::Plain | ConnectFailure::Encryption(_) => ConnectionError::Encryption,
+            ConnectFailure::Plain | ConnectFailure::TooLong | ConnectFailure::Encryption(_) => {
+                ConnectionError::Encryption
+            }
             ConnectFailure::Io(error) => error.into(),
         }
     }

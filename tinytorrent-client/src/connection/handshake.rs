@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tinytorrent_types::WireInfoHash;
@@ -10,14 +11,41 @@ use tokio::time::timeout;
 use super::channel::Channel;
 use super::failure::{CONNECT_TIMEOUT, ConnectFailure, HANDSHAKE_TIMEOUT};
 use crate::Encryption;
+use crate::places::{Place, Places, is_out_of_descriptors};
 
-async fn open_channel(address: SocketAddr) -> Result<Channel, ConnectFailure> {
-    let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(address));
-    let stream = connected.await.map_err(|_| ConnectFailure::ConnectTimeout)??;
+/// Interval at which a place or a descriptor is asked for again.
+const PLACE_PAUSE: Duration = Duration::from_millis(250);
+
+/// The peer of an incoming connection, while it is not known which torrent it means.
+pub(crate) trait Stranger {
+    /// Notes that it has sent something.
+    fn note_progress(&self);
+
+    /// Waits until the processor has time for a key exchange with it.
+    fn wait_for_key_exchange(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// Connects, once there is a place and a descriptor for it. The lack of them says nothing about the peer,
+/// so that it is waited for.
+async fn open_channel(address: SocketAddr, places: &Places) -> Result<Channel, ConnectFailure> {
+    loop {
+        if let Some(place) = places.take() {
+            let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
+            match connected.map_err(|_| ConnectFailure::ConnectTimeout)? {
+                Ok(stream) => return prepare(stream, place),
+                Err(error) if is_out_of_descriptors(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        tokio::time::sleep(PLACE_PAUSE).await;
+    }
+}
+
+fn prepare(stream: TcpStream, place: Place) -> Result<Channel, ConnectFailure> {
     // The writer gathers messages by itself. Nagle's algorithm (RFC 1122, 4.2.3.4) would only delay
     // them.
     stream.set_nodelay(true)?;
-    Ok(Channel::plain(stream))
+    Ok(Channel::plain(stream, place))
 }
 
 /// Connects and shakes hands. The bytes behind the peer's handshake stay in `received`.
@@ -28,9 +56,10 @@ pub(crate) async fn connect(
     address: SocketAddr,
     ours: Handshake,
     encryption: Encryption,
+    places: &Places,
     received: &mut BytesMut,
 ) -> Result<(Channel, Handshake), ConnectFailure> {
-    let mut channel = open_channel(address).await?;
+    let mut channel = open_channel(address, places).await?;
     if encryption == Encryption::Require {
         let theirs = greet_encrypted(&mut channel, ours, encryption, received).await?;
         return Ok((channel, theirs));
@@ -40,7 +69,9 @@ pub(crate) async fn connect(
         Err(error) if encryption == Encryption::Prefer && error.may_want_encryption() => {
             // Bytes of the first connection are no part of the second one.
             received.clear();
-            channel = open_channel(address).await?;
+            // First, as its place may be the only one.
+            drop(channel);
+            channel = open_channel(address, places).await?;
             let theirs = greet_encrypted(&mut channel, ours, encryption, received).await?;
             Ok((channel, theirs))
         }
@@ -77,12 +108,13 @@ async fn greet_encrypted(
 pub(crate) async fn accept(
     channel: &mut Channel,
     encryption: Encryption,
+    stranger: &impl Stranger,
     find: impl Fn(&ObfuscatedHash) -> Option<WireInfoHash>,
     received: &mut BytesMut,
 ) -> Result<HandshakeOpening, ConnectFailure> {
     in_time(async {
-        channel.respond(encryption, find, received).await?;
-        read_opening(channel, received).await
+        channel.respond(encryption, stranger, find, received).await?;
+        read_opening(channel, stranger, received).await
     })
     .await
 }
@@ -108,6 +140,7 @@ async fn in_time<T>(
 
 async fn read_opening(
     channel: &mut Channel,
+    stranger: &impl Stranger,
     received: &mut BytesMut,
 ) -> Result<HandshakeOpening, ConnectFailure> {
     loop {
@@ -116,6 +149,7 @@ async fn read_opening(
             return Ok(opening);
         }
         channel.read_more(received).await?;
+        stranger.note_progress();
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) async fn run(
     messages: Holder,
     notices: NoticeSender,
 ) {
-    let Channel { mut stream, receive, send } = channel;
+    let Channel { mut stream, receive, send, place: _place } = channel;
     let (read, write) = stream.split();
     // Neither half has to be safe to cancel, as the connection ends with the first of them.
     let error = tokio::select! {

@@ -13,6 +13,7 @@ use crate::connection::channel::Channel;
 use crate::connection::failure::ConnectFailure;
 use crate::connection::{self, Hold, Incoming, Link, Notice, NoticeSender, handshake};
 use crate::memory::Share;
+use crate::places::Places;
 
 /// The connections of one torrent: a task for each, and a link to send through.
 pub(super) struct Connections {
@@ -22,6 +23,7 @@ pub(super) struct Connections {
     notices: NoticeSender,
     encryption: Encryption,
     buffers: BufferPool,
+    places: Places,
     /// The share that messages and blocks charge until they are sent.
     send: Share,
 }
@@ -31,18 +33,20 @@ impl Connections {
         notices: NoticeSender,
         encryption: Encryption,
         buffers: BufferPool,
+        places: Places,
         send: Share,
     ) -> Self {
         let (links, tasks) = (Links::default(), JoinSet::new());
-        Self { links, tasks, notices, encryption, buffers, send }
+        Self { links, tasks, notices, encryption, buffers, places, send }
     }
 
     /// Connects to a peer and shakes hands.
     pub(super) fn connect(&mut self, peer: PeerKey, address: SocketAddr, ours: Handshake) {
-        let encryption = self.encryption;
+        let (encryption, places) = (self.encryption, self.places.clone());
         let mut received = ReceiveBuffer::new(self.buffers.clone());
         self.spawn(peer, async move {
-            let made = handshake::connect(address, ours, encryption, &mut received.bytes).await;
+            let bytes = &mut received.bytes;
+            let made = handshake::connect(address, ours, encryption, &places, bytes).await;
             made.map(|(channel, theirs)| (channel, theirs, received))
         });
     }
@@ -95,7 +99,7 @@ impl Connections {
         greeted: impl Future<Output = Result<Greeted, ConnectFailure>> + Send + 'static,
     ) {
         let messages = self.send.holder();
-        let (link, outgoing) = Link::new(messages.clone());
+        let (link, mut outgoing) = Link::new(messages.clone());
         // Before the handshakes, so that the engine can close the connection meanwhile. With its
         // link gone, it ends as soon as it runs.
         self.links.insert(peer, link);
@@ -103,7 +107,12 @@ impl Connections {
         while self.tasks.try_join_next().is_some() {}
         let notices = self.notices.clone();
         self.tasks.spawn(async move {
-            let (notice, greeted) = match greeted.await {
+            let greeted = tokio::select! {
+                greeted = greeted => greeted,
+                // Nothing is sent before the handshakes are complete, so that this is the end of the link.
+                _ = outgoing.recv() => return,
+            };
+            let (notice, greeted) = match greeted {
                 Ok((channel, handshake, received)) => {
                     (Notice::Greeted { peer, handshake }, Some((channel, received)))
                 }
@@ -138,7 +147,16 @@ mod tests {
         let (sender, notices) = mpsc::channel(8);
         let memory = Memory::new(8 << 20);
         let pool = BufferPool::new(memory.clone());
-        (Connections::new(sender, Encryption::Off, pool, memory.send), notices)
+        let places = Places::new(100);
+        (Connections::new(sender, Encryption::Off, pool, places, memory.send), notices)
+    }
+
+    struct Guest;
+
+    impl handshake::Stranger for Guest {
+        fn note_progress(&self) {}
+
+        async fn wait_for_key_exchange(&self) {}
     }
 
     async fn next(notices: &mut mpsc::Receiver<Notice>) -> Notice {
@@ -154,9 +172,11 @@ mod tests {
         here.connect(peer, address, ours);
 
         let (stream, address) = listener.accept().await.unwrap();
-        let mut channel = Channel::plain(stream);
+        let mut channel = Channel::plain(stream, Places::new(9).take().unwrap());
         let mut received = bytes::BytesMut::new();
-        handshake::accept(&mut channel, Encryption::Off, |_| None, &mut received).await.unwrap();
+        let accepted =
+            handshake::accept(&mut channel, Encryption::Off, &Guest, |_| None, &mut received);
+        accepted.await.unwrap();
         let (mut there, mut their_notices) = connections();
         let info_hash = ours.info_hash;
         there.accept(peer, Incoming { channel, address, received, info_hash }, ours);
@@ -180,5 +200,22 @@ mod tests {
         let (mut connections, mut notices) = connections();
         connections.connect(peer, address, ours);
         assert!(matches!(next(&mut notices).await, Notice::Failed { .. }));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dial_waits_for_a_place_and_ends_with_its_link() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (peer, ours) = engine();
+        let (mut connections, _notices) = connections();
+        let taken: Vec<_> = std::iter::from_fn(|| connections.places.take()).collect();
+        connections.connect(peer, address, ours);
+        let accepted = timeout(Duration::from_secs(600), listener.accept()).await;
+        assert!(accepted.is_err(), "no place is free");
+        connections.close(peer);
+        drop(taken);
+        assert!(timeout(Duration::from_secs(600), listener.accept()).await.is_err());
+        connections.connect(peer, address, ours);
+        assert!(listener.accept().await.is_ok());
     }
 }

@@ -25,7 +25,10 @@ fn content(version: Version, is_private: bool) -> (TempDir, Arc<Metainfo>) {
 
 fn lifecycle(metainfo: &Metainfo, folder: &Path) -> Lifecycle {
     let (client, listeners) = (ClientOptions::default(), JoinSet::new());
-    let resources = Resources::new(client, Arc::default(), Vec::new(), listeners, threads::spawn);
+    let resources = {
+        let places = crate::places::Places::new(9);
+        Resources::new(client, Arc::default(), Vec::new(), places, listeners, threads::spawn)
+    };
     let (completions, _) = mpsc::unbounded_channel();
     Lifecycle::new(
         metainfo.hashes(),
