@@ -1,7 +1,10 @@
 //! A job that opens the content of a torrent on disk and checks it.
 
+use std::error::Error;
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tinytorrent_metainfo::{Info, Metainfo, PathChange};
 use tinytorrent_storage::{
@@ -11,6 +14,7 @@ use tinytorrent_types::Bitfield;
 
 use super::cancellation::Cancellation;
 use super::choice::FileChoice;
+use crate::places::is_out_of_descriptors;
 use crate::resources::Resources;
 use crate::{Event, TorrentError, TorrentOptions};
 
@@ -50,8 +54,29 @@ pub(super) struct OpenJob {
 }
 
 impl OpenJob {
-    /// Opens and checks the content. Blocks for as long as reading it takes.
+    /// Opens and checks the content. Blocks for as long as reading it takes, and while no descriptor is
+    /// left for a file: others are closed sooner or later, and the torrent is not to blame.
     pub(super) fn run(self) -> Result<Box<Opened>, OpenFailure> {
+        let mut is_told = false;
+        loop {
+            match self.try_run() {
+                Err(OpenFailure::Error(TorrentError::Storage(error)))
+                    if lacks_descriptors(&error) =>
+                {
+                    if self.cancellation.is_cancelled() {
+                        return Err(OpenFailure::Cancelled);
+                    }
+                    if !std::mem::replace(&mut is_told, true) {
+                        tracing::warn!(%error, "waiting until a descriptor is free");
+                    }
+                    std::thread::sleep(DESCRIPTOR_PAUSE);
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    fn try_run(&self) -> Result<Box<Opened>, OpenFailure> {
         let info = self.metainfo.info();
         // First, since the check may take hours, and a wrong choice makes it useless.
         let wanted = self.files.pieces(info.layout())?;
@@ -67,7 +92,7 @@ impl OpenJob {
         // A file that the user did not choose is not cut.
         recovered.longer.retain(|misfit| self.files.contains(misfit.file));
         let path_changes = path_changes(&storage);
-        let Self { metainfo, hashes, .. } = self;
+        let (metainfo, hashes) = (Arc::clone(&self.metainfo), self.hashes.clone());
         Ok(Box::new(Opened { metainfo, storage, path_changes, hashes, recovered, wanted }))
     }
 
@@ -101,6 +126,14 @@ impl OpenJob {
             })?;
         recovered.ok_or(OpenFailure::Cancelled)
     }
+}
+
+/// Interval at which files are tried to be opened again while no descriptor is left.
+const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(500);
+
+fn lacks_descriptors(error: &StorageError) -> bool {
+    let causes = std::iter::successors(error.source(), |&error| error.source());
+    causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).any(is_out_of_descriptors)
 }
 
 /// Takes the content for complete, if all of its files are on disk and long enough.
