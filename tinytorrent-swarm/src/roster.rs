@@ -5,6 +5,7 @@ mod book;
 mod departed;
 mod dials;
 mod network;
+mod places;
 mod priority;
 mod turnover;
 mod twins;
@@ -19,15 +20,16 @@ use tinytorrent_types::{AddressFilter, AddressVotes, InfoHashes, PeerId, WireInf
 use self::book::{Candidate, PeerBook};
 use self::departed::Departed;
 use self::dials::Dials;
-use self::turnover::Turnover;
+use self::places::{Places, Stand};
 use crate::PeerKey;
 use crate::config::Config;
 use crate::contract::{Action, ConnectionError, LeaveReason, PeerSource};
 use crate::outbox::Outbox;
-use crate::peer::{Contact, Peer};
+use crate::peer::Contact;
 use crate::peers::{Gone, Peers};
 
-pub(crate) use self::network::{Host, Network};
+pub(crate) use self::network::Host;
+pub(crate) use self::places::Admission;
 pub(crate) use self::turnover::Need;
 pub(crate) use self::twins::proof::{TWIN, TwinProof};
 
@@ -37,9 +39,8 @@ pub(crate) struct Roster {
     hashes: InfoHashes,
     our_id: PeerId,
     listen_port: Option<u16>,
-    max_peers: usize,
+    places: Places,
     dials: Dials,
-    turnover: Turnover,
     book: PeerBook,
     departed: Departed,
     /// Addresses at which peers see us.
@@ -57,9 +58,8 @@ impl Roster {
             hashes: config.info_hashes,
             our_id: config.peer_id,
             listen_port: config.listen_port,
-            max_peers: config.max_peers,
+            places: Places::new(now, config.max_peers),
             dials: Dials::new(config.max_connecting),
-            turnover: Turnover::new(now),
             book: PeerBook::new(filter),
             departed: Departed::default(),
             votes: AddressVotes::new(),
@@ -117,41 +117,12 @@ impl Roster {
 
     /// Returns true if nobody has given anything for a while.
     pub(crate) fn is_hungry(&self, now: Instant) -> bool {
-        self.turnover.is_hungry(now)
+        self.places.turnover.is_hungry(now)
     }
 
     /// The instant at which it has been a while, if it has not.
     pub(crate) fn hungry_at(&self, now: Instant) -> Option<Instant> {
-        Some(self.turnover.hungry_at()).filter(|&at| at > now)
-    }
-
-    /// Those who have to make room before the host and the network of this address get one more place.
-    /// A host gets a quarter of the places, a network half, so that they cannot keep all others out. Many
-    /// peers may live on our own host.
-    fn greed(&self, peers: &Peers, address: SocketAddr) -> Option<Greed> {
-        let (host, network) = (Host::of(address.ip()), Network::of(address.ip()));
-        let count = |greed: Greed| peers.contacts().filter(|contact| greed.has(contact)).count();
-        let (of_host, of_network) = (Greed::Host(host), Greed::Network(network));
-        if host.is_here() {
-            None
-        } else if count(of_host) >= self.max_peers.div_ceil(4) {
-            Some(of_host)
-        } else {
-            (count(of_network) >= self.max_peers.div_ceil(2)).then_some(of_network)
-        }
-    }
-
-    /// Returns true if there is a place for one more connection.
-    pub(crate) fn has_place(&self, peers: &Peers) -> bool {
-        peers.len() < self.max_peers
-    }
-
-    /// Returns true if there is a place for one more connection that comes in. As long as we want
-    /// something, some places are left for those whom we find.
-    pub(crate) fn has_place_for_stranger(&self, peers: &Peers, need: Option<Need>) -> bool {
-        let kept = if need == Some(Need::Gifts) { self.max_peers / 4 } else { 0 };
-        let strangers = peers.contacts().filter(|contact| contact.is_incoming).count();
-        self.has_place(peers) && strangers + kept < self.max_peers
+        Some(self.places.turnover.hungry_at()).filter(|&at| at > now)
     }
 
     /// Looks for a place for a connection that comes in from this address. `need` is `None` as long as
@@ -167,27 +138,13 @@ impl Roster {
         if self.book.is_banned(address) {
             return Admission::Refused;
         }
-        let greed = self.greed(peers, address);
-        if greed.is_none() && self.has_place_for_stranger(peers, need) {
-            return Admission::Free;
-        }
-        let among = |contact: &Contact| greed.is_none_or(|greed| greed.has(contact));
-        // As long as nobody knows what the content is, nobody is useless.
-        let is_useless = |peer: &&Peer| {
-            is_loaded
-                && now >= peer.joined + NEWS
-                && !peer.is_interested()
-                && !peer.interests_us()
-                && among(&peer.contact)
-        };
-        let useless = peers.iter().find(is_useless).map(|peer| peer.key);
-        let mut idle = || self.turnover.victim(now, peers, need?, address, among);
-        useless.or_else(&mut idle).map_or(Admission::Refused, Admission::InPlaceOf)
+        let stand = Stand { is_loaded, has_addresses: self.book.ready_at().is_some() };
+        self.places.for_stranger(now, peers, address, need, stand)
     }
 
     /// Notes that a peer gave something, or that we begin to want something.
     pub(crate) fn note_gift(&mut self, now: Instant) {
-        self.turnover.note_gift(now);
+        self.places.turnover.note_gift(now);
     }
 
     /// Takes in a connection from outside.
@@ -209,10 +166,7 @@ impl Roster {
         if !self.dials.has_room() {
             ready = ready.max(self.dials.next()?);
         }
-        if self.has_place(peers) {
-            return Some(ready);
-        }
-        (need == Some(Need::Gifts)).then(|| ready.max(self.turnover.next()))
+        self.places.ready_at(peers, need, ready)
     }
 
     /// Connects to as many as there are places for. Returns a connection that is in the way of the next one
@@ -233,9 +187,7 @@ impl Roster {
                 let reason = LeaveReason::ConnectFailed(ConnectionError::TimedOut);
                 return self.dials.slowest(now).map(|slowest| (slowest, reason));
             }
-            if !self.has_place(peers) && (need != Some(Need::Gifts) || now < self.turnover.next()) {
-                return None;
-            }
+            self.places.ready_at(peers, need, now).filter(|&at| at <= now)?;
             let candidate = self.book.next(now, drop_seeds)?;
             let address = candidate.address;
             if peers.contacts().any(|contact| contact.dialed() == Some(address)) {
@@ -248,19 +200,16 @@ impl Roster {
                 self.book.put_off_as_claimed(now, address);
                 continue;
             }
-            let greed = self.greed(peers, address);
-            if greed.is_some() || !self.has_place(peers) {
-                let among = |contact: &Contact| greed.is_none_or(|greed| greed.has(contact));
-                // Those that we could only give to are not worth the place of another.
-                let need = need.filter(|&need| need == Need::Gifts);
-                let victim =
-                    need.and_then(|need| self.turnover.victim(now, peers, need, address, among));
-                if let Some(victim) = victim {
+            match self.places.for_dial(now, peers, address, need) {
+                Admission::Free => {}
+                Admission::InPlaceOf(other) => {
                     self.book.put_back(now, address);
-                    return Some((victim, LeaveReason::GaveNothing));
+                    return Some((other, LeaveReason::GaveNothing));
                 }
-                self.book.put_off(now, address);
-                continue;
+                Admission::Refused => {
+                    self.book.put_off(now, address);
+                    continue;
+                }
             }
             let info_hash = self.name_for(candidate);
             let contact = Contact::outgoing(address, candidate.source, info_hash);
@@ -273,7 +222,7 @@ impl Roster {
     /// Time for which it is believed that somebody listens at an address who says so.
     fn belief(&self, now: Instant, need: Option<Need>) -> Duration {
         match need {
-            Some(Need::Gifts) if self.turnover.is_hungry(now) => HUNGRY_BELIEF,
+            Some(Need::Gifts) if self.places.turnover.is_hungry(now) => HUNGRY_BELIEF,
             Some(Need::Gifts) => BELIEF,
             // Nobody could give us more than those who claim to be there.
             Some(Need::Nothing) | None => Duration::MAX,
@@ -429,7 +378,7 @@ impl Roster {
 
     pub(crate) fn check_invariants(&self, peers: &Peers) {
         self.book.check_invariants();
-        assert!(peers.len() <= self.max_peers.max(1) + 1);
+        self.places.check_invariants(peers);
     }
 }
 
@@ -442,36 +391,6 @@ fn is_claimed(peers: &Peers, address: SocketAddr) -> bool {
 const BELIEF: Duration = Duration::from_secs(60);
 
 const HUNGRY_BELIEF: Duration = Duration::from_secs(5);
-
-/// The answer to a connection that comes in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Admission {
-    /// There is a place.
-    Free,
-    /// It gets the place of this one.
-    InPlaceOf(PeerKey),
-    Refused,
-}
-
-/// Those who have all the places that they get.
-#[derive(Debug, Clone, Copy)]
-enum Greed {
-    Host(Host),
-    Network(Network),
-}
-
-impl Greed {
-    fn has(self, contact: &Contact) -> bool {
-        let ip = contact.address.ip();
-        match self {
-            Greed::Host(host) => Host::of(ip) == host,
-            Greed::Network(network) => Network::of(ip) == network,
-        }
-    }
-}
-
-/// Time in which a newcomer tells what it has and wants.
-const NEWS: Duration = Duration::from_secs(4);
 
 fn insert(now: Instant, peers: &mut Peers, out: &mut Outbox, contact: Contact) -> PeerKey {
     let key = peers.insert(now, contact);

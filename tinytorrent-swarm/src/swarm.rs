@@ -1,5 +1,6 @@
 //! The composer: hands each input to the part whose concern it is, and acts on what comes back.
 
+mod leaving;
 mod parts;
 mod picking;
 mod route;

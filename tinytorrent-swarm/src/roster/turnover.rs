@@ -135,8 +135,7 @@ fn slowest_stranger(
 ) -> Option<PeerKey> {
     let strangers = || peers.pending().filter(|(_, pending)| pending.contact.is_incoming);
     let crowds = Crowds::of(strangers().map(|(_, pending)| &pending.contact));
-    let (networks, hosts) = crowds.around(newcomer);
-    let modest = (networks + 1, hosts + 1);
+    let modest = crowds.with_one_more(newcomer);
     let slow = strangers().filter(|(_, Pending { contact, .. })| among(contact));
     let slow = slow.map(|(key, pending)| {
         let age = now.saturating_duration_since(pending.since());
@@ -147,13 +146,13 @@ fn slowest_stranger(
 }
 
 /// The number of connections that each host and network has.
-struct Crowds {
+pub(super) struct Crowds {
     hosts: HashMap<Host, usize>,
     networks: HashMap<Network, usize>,
 }
 
 impl Crowds {
-    fn of<'a>(contacts: impl Iterator<Item = &'a Contact>) -> Self {
+    pub(super) fn of<'a>(contacts: impl Iterator<Item = &'a Contact>) -> Self {
         let mut crowds = Self { hosts: HashMap::new(), networks: HashMap::new() };
         for contact in contacts {
             let ip = contact.address.ip();
@@ -163,8 +162,14 @@ impl Crowds {
         crowds
     }
 
+    /// The same, once this one has another connection.
+    pub(super) fn with_one_more(&self, address: SocketAddr) -> (usize, usize) {
+        let (network, host) = self.around(address);
+        (network + 1, host + 1)
+    }
+
     /// Connections to the network and the host of this address.
-    fn around(&self, address: SocketAddr) -> (usize, usize) {
+    pub(super) fn around(&self, address: SocketAddr) -> (usize, usize) {
         let ip = address.ip();
         let count = |found: Option<&usize>| found.copied().unwrap_or_default();
         (count(self.networks.get(&Network::of(ip))), count(self.hosts.get(&Host::of(ip))))
