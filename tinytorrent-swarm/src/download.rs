@@ -187,7 +187,16 @@ impl Download {
     pub(crate) fn on_choke(&mut self, peer: &mut Peer, picker: &mut Picker, void: &[Request]) {
         peer.pipeline.note_choke(peer.session.open_request_count());
         if !peer.is_fast() {
+            self.repay(void.len());
             self.release(peer, picker, void);
+        }
+    }
+
+    /// So many requests will not be answered: what the limit let through for them is left for others.
+    fn repay(&mut self, requests: usize) {
+        self.limit.give_back(requests as u64 * u64::from(BLOCK_LENGTH));
+        if requests > 0 && self.limit.holds_back() {
+            self.refill.add_all();
         }
     }
 
@@ -214,6 +223,7 @@ impl Download {
         out: &mut Outbox,
         request: Request,
     ) {
+        self.repay(1);
         if let Some(block) = peer.block_of(request.into()) {
             picker.release(peer.key, block);
         }
@@ -271,6 +281,7 @@ impl Download {
             picker.remove_peer(pieces);
         }
         let owed: Vec<Request> = peer.session.open_requests().collect();
+        self.repay(owed.len());
         self.release(peer, picker, &owed);
     }
 

@@ -243,3 +243,23 @@ fn a_limit_of_zero_leaves_nothing_due() {
         "nobody is asked as long as nothing may be asked for"
     );
 }
+
+#[test]
+fn what_is_rejected_is_left_for_others_to_be_asked_for() {
+    // S-24
+    let mut scene = Scene::new(2, |config| _ = config.download_limit(Some(BLOCK)));
+    scene.refill();
+    scene.now += Duration::from_secs(1);
+    scene.download.handle_timeout(scene.now);
+    scene.refill();
+    let asked: Vec<_> = (0..2).filter(|&at| !scene.requested(at).is_empty()).collect();
+    let [one] = asked[..] else { panic!("a block a second: {asked:?}") };
+    let request = request_of(scene.requested(one)[0]);
+    let key = scene.key(one);
+    let Scene { now, peers, picker, download, out } = &mut scene;
+    let peer = peers.get_mut(key).unwrap();
+    peer.session.handle_received(&Message::Reject(request)).unwrap();
+    download.on_reject(*now, peer, picker, out, request);
+    scene.refill();
+    assert_eq!(scene.requested(1 - one).len(), 1, "it was paid for");
+}
