@@ -7,6 +7,7 @@ mod dials;
 mod network;
 mod places;
 mod priority;
+mod told;
 mod turnover;
 mod twins;
 

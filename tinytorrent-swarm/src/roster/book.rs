@@ -6,6 +6,7 @@ use tinytorrent_types::{AddressFilter, PeerId, WireInfoHash};
 
 use super::bans::Bans;
 use super::priority::priority;
+use super::told::Told;
 use crate::PeerSource;
 
 /// Every address that may be a peer, in the order in which to try them, and those never to be tried
@@ -21,7 +22,7 @@ use crate::PeerSource;
 pub(crate) struct PeerBook {
     entries: BTreeMap<SocketAddr, Entry>,
     /// Entries of which other peers told.
-    exchanged: usize,
+    exchanged: Told,
     /// The waiting entries, by when they may be tried.
     queue: BTreeSet<(Instant, Rank, SocketAddr)>,
     /// Those that may be tried by now, in which order, and since when.
@@ -70,10 +71,6 @@ type Rank = (u8, u64);
 /// Addresses to remember: each costs about 100 bytes, and a busy swarm refills it at any time.
 const MAX_ENTRIES: usize = 4_000;
 
-/// Those of them that other peers may tell: a single one can name so many that lead nowhere, and
-/// there must be room left for what trackers say.
-const MAX_EXCHANGED: usize = 2_000;
-
 /// Failures after which an address that a stranger told of is forgotten.
 const MAX_FAILURES: u32 = 5;
 
@@ -93,7 +90,7 @@ impl PeerBook {
     pub(crate) fn new(filter: AddressFilter) -> Self {
         Self {
             entries: BTreeMap::new(),
-            exchanged: 0,
+            exchanged: Told::default(),
             queue: BTreeSet::new(),
             ready: BTreeSet::new(),
             filter,
@@ -130,7 +127,7 @@ impl PeerBook {
         }
         let has_room = match source {
             PeerSource::User => true,
-            PeerSource::Exchange if self.exchanged >= MAX_EXCHANGED => false,
+            PeerSource::Exchange if !self.exchanged.has_room(address) => false,
             _ => self.entries.len() < MAX_ENTRIES,
         };
         // Counted, not stored: whoever floods us with addresses fills no memory.
@@ -147,7 +144,9 @@ impl PeerBook {
             claimed_since: None,
         };
         self.entries.insert(address, entry);
-        self.exchanged += usize::from(source == PeerSource::Exchange);
+        if source == PeerSource::Exchange {
+            self.exchanged.add(address);
+        }
         self.wait(address, now);
         true
     }
@@ -159,7 +158,9 @@ impl PeerBook {
         if class(source) >= class(entry.source) {
             return;
         }
-        self.exchanged -= usize::from(entry.source == PeerSource::Exchange);
+        if entry.source == PeerSource::Exchange {
+            self.exchanged.remove(address);
+        }
         entry.source = source;
         if let State::Waiting(at, _) = entry.state {
             self.wait(address, at);
@@ -291,7 +292,7 @@ impl PeerBook {
         let address = canonical(address);
         self.dequeue(address);
         if self.entries.remove(&address).is_some_and(|entry| entry.source == PeerSource::Exchange) {
-            self.exchanged -= 1;
+            self.exchanged.remove(address);
         }
     }
 
@@ -352,7 +353,7 @@ impl PeerBook {
         let ready = self.ready.iter().map(|&(rank, at, address)| (at, rank, address));
         assert_eq!(waiting, self.queue.iter().copied().chain(ready).collect());
         let exchanged = self.entries.values().filter(|e| e.source == PeerSource::Exchange);
-        assert_eq!(exchanged.count(), self.exchanged);
+        assert_eq!(exchanged.count(), self.exchanged.all);
     }
 }
 
