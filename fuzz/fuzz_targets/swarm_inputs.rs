@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use driver::{Driver, Frame};
 use libfuzzer_sys::fuzz_target;
 use tinytorrent_swarm::{ConnectionError, Input, PeerKey, PeerSource};
-use tinytorrent_tracker::{AnnounceResponse, Failure};
+use tinytorrent_tracker::{AnnounceResponse, Failure, Peer};
 use tinytorrent_wire::{Feature, Handshake, Reserved};
 
 /// Operations of one run: enough for a download with all that can go wrong.
@@ -92,7 +92,9 @@ impl World {
     /// A hostile peer connects to this end.
     fn join(&mut self, end: usize, features: u8) {
         self.hostile = self.hostile.wrapping_add(1);
-        let address = SocketAddr::from(([10, 0, 0, self.hostile], 5_000));
+        // Of a few hosts, so that some have the same name and the same host.
+        let port = 5_000 + u16::from(self.hostile);
+        let address = SocketAddr::from(([20, 0, 0, self.hostile % 5], port));
         if let Some(peer) = self.ends[end].swarm.accept(self.now, address) {
             self.shake_hands(end, peer, features);
         }
@@ -121,7 +123,8 @@ impl World {
         if b & 1 == 0 {
             let hostile = SocketAddr::from(([10, 1, 0, c % 8], 1));
             let addresses = vec![driver::address(1 - end), hostile];
-            let source = if b & 2 == 0 { PeerSource::Tracker } else { PeerSource::User };
+            let sources = [PeerSource::Tracker, PeerSource::User, PeerSource::Exchange, PeerSource::Magnet];
+            let source = sources[usize::from(b >> 1) % 4];
             return self.ends[end].tell(self.now, Input::PeersFound { source, addresses });
         }
         if let Some((peer, address)) = self.ends[end].dials.pop_front() {
@@ -209,6 +212,10 @@ impl World {
         let result = if b & 1 == 0 {
             let mut response = AnnounceResponse::default();
             response.interval = Some(Duration::from_secs(u64::from(c) * 16));
+            response.external_ip = (b & 2 == 0).then(|| [20, 0, 1, c].into());
+            let at = |host| SocketAddr::from(([20, 0, host, 1], 5_000));
+            let peers = (0..b >> 5).map(at).map(|address| Peer { address, id: None });
+            response.peers = peers.collect();
             Ok(response)
         } else {
             Err(Failure::Failed("no answer".into()))

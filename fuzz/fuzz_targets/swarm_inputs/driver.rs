@@ -251,7 +251,7 @@ impl Driver {
         self.now = now;
         let swarm = &mut self.swarm;
         let limit = (c < 200).then(|| u64::from(c) * 1_000);
-        match b % 11 {
+        match b % 12 {
             0 => swarm.pause(now),
             1 | 2 => swarm.resume(now),
             3 => swarm.set_download_limit(now, limit),
@@ -264,6 +264,7 @@ impl Driver {
                 let error = DiskError { kind: ErrorKind::StorageFull, message: "full".into() };
                 swarm.handle_input(now, Input::DiskFailed { error });
             }
+            10 if c % 16 == 0 => swarm.set_private(now),
             _ => {
                 if let Some(piece) = self.geometry.piece(u32::from(c)) {
                     swarm.handle_input(now, Input::PieceLost { piece });

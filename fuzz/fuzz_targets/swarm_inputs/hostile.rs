@@ -19,7 +19,8 @@ pub(crate) fn message(kind: u8, b: u8, c: u8) -> Message {
             .clone(),
         11 => [Message::HaveAll, Message::HaveNone][usize::from(b & 1)].clone(),
         12 => Message::Extended(Extended { id: 0, payload: handshake(b, c) }),
-        13 => Message::Extended(Extended { id: b % 5, payload: metadata(b, c) }),
+        13 if b % 6 == 5 => Message::Extended(Extended { id: 5, payload: twin(b, c) }),
+        13 => Message::Extended(Extended { id: b % 6, payload: metadata(b, c) }),
         14 => hashes(b, c),
         _ => other(b, c),
     }
@@ -45,7 +46,7 @@ fn handshake(b: u8, c: u8) -> Bytes {
     let (id, size, queue) = (b % 4, u32::from(c) * 100, b % 8);
     let only = c & 1;
     let payload = format!(
-        "d1:md11:lt_donthavei7e11:ut_metadatai{id}e6:ut_pexi3ee13:metadata_sizei{size}e\
+        "d1:md11:lt_donthavei7e7:tt_twini9e11:ut_metadatai{id}e6:ut_pexi3ee13:metadata_sizei{size}e\
          1:pi{}e4:reqqi{queue}e11:upload_onlyi{only}ee",
         5_000 + u32::from(b)
     );
@@ -58,6 +59,14 @@ fn metadata(b: u8, c: u8) -> Bytes {
         3 => Bytes::copy_from_slice(&number(b).to_be_bytes()),
         kind => format!("d8:msg_typei{kind}e5:piecei{}e10:total_sizei300ee", b >> 4).into(),
     }
+}
+
+/// A question about connections to the same peer, or an answer.
+fn twin(b: u8, c: u8) -> Bytes {
+    let mut message = vec![c % 3];
+    message.extend([b; 8]);
+    message.truncate(9 - usize::from(c % 7 == 6));
+    message.into()
 }
 
 fn hashes(b: u8, c: u8) -> Message {
