@@ -21,17 +21,15 @@ pub(crate) fn count(
     out: &mut Outbox,
 ) -> Then {
     let Some(pieces) = peer.session.pieces(Side::Peer) else { return Then::Nothing };
-    picker.add_peer(pieces);
+    picker.add_peer(pieces, &mut peer.pipeline.search);
     peer.pipeline.interesting = picker.count_wanted(pieces);
-    // What was searched in vain was searched for other pieces.
-    peer.pipeline.search.restart();
     follow(now, peer, picker, download, out)
 }
 
-/// Takes the pieces of a peer out of the count: it is about to state all of them.
+/// Takes the pieces of a peer out of the count: it is about to state all of them, or has gone.
 pub(crate) fn uncount(peer: &Peer, picker: &mut Picker) {
     if let Some(pieces) = peer.pieces() {
-        picker.remove_peer(pieces);
+        picker.remove_peer(pieces, &peer.pipeline.search);
     }
 }
 
@@ -66,16 +64,14 @@ pub(crate) fn on_dont_have(
     if let Verdict::Ignore(_) = verdict {
         return Then::Nothing;
     }
-    let (Some(pieces), Some(piece)) = (peer.pieces(), picker.geometry().piece(index)) else {
-        return Then::Nothing;
-    };
-    picker.peer_lost(pieces, piece, was_seed);
+    let Some(piece) = picker.geometry().piece(index) else { return Then::Nothing };
+    picker.peer_lost(piece);
     if was_seed {
-        peer.pipeline.interesting = picker.count_wanted(pieces);
+        // Whatever we want was of interest in it, and was not counted one by one.
+        peer.pipeline.interesting = picker.wanted_missing();
         download.add_partial(peer);
-    } else {
-        peer.pipeline.interesting -= u32::from(picker.wants(piece));
     }
+    peer.pipeline.interesting -= u32::from(picker.wants(piece));
     if let Verdict::Void(void) = verdict {
         download.release(peer, picker, &void);
     }

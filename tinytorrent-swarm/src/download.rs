@@ -18,6 +18,7 @@ use self::end_game::EndGame;
 use self::partial::Partial;
 use self::refill::Refill;
 use crate::PeerKey;
+use crate::availability;
 use crate::config::Config;
 use crate::contract::BlockVerdict;
 use crate::limiter::Limiter;
@@ -277,9 +278,7 @@ impl Download {
 
     /// The peer is gone: what it was asked for is asked of others.
     pub(crate) fn forget(&mut self, peer: &mut Peer, picker: &mut Picker) {
-        if let Some(pieces) = peer.pieces() {
-            picker.remove_peer(pieces);
-        }
+        availability::uncount(peer, picker);
         let owed: Vec<Request> = peer.session.open_requests().collect();
         self.repay(owed.len());
         self.release(peer, picker, &owed);

@@ -7,6 +7,7 @@ mod picker;
 mod rarity;
 mod search;
 mod urgent;
+mod words;
 
 pub(crate) use blame::Blame;
 pub use blame::BlockDigest;

@@ -7,7 +7,7 @@ use tinytorrent_types::{Bitfield, BlockInfo, Geometry, PieceIndex};
 use super::download::{Download, Received, Sender, is_on_grid};
 use super::downloads::Downloads;
 use super::rarity::Rarity;
-use super::{Blame, Pieces, Search};
+use super::{Blame, Pieces, Search, words};
 use crate::PeerKey;
 
 /// Decides which block to ask a peer for next, and remembers who was asked for what.
@@ -66,31 +66,32 @@ impl Picker {
         sequential: bool,
         seed: u64,
     ) -> Self {
-        let mut picker = Self {
-            rarity: Rarity::new(&geometry),
-            have_bytes: 0,
-            wanted_missing: 0,
-            wanted_left: 0,
-            urgent: Vec::new(),
+        let mut startable = Bitfield::new(geometry.piece_count());
+        let (mut have_bytes, mut wanted_left) = (0, 0);
+        // The one walk over all pieces; from here on each figure is kept up to date.
+        for piece in geometry.pieces() {
+            let length = u64::from(geometry.payload_length(piece));
+            if have.contains(piece) {
+                have_bytes += length;
+            } else if wanted.contains(piece) {
+                wanted_left += length;
+                startable.insert(piece);
+            }
+        }
+        let mut chance = StdRng::seed_from_u64(seed);
+        Self {
+            have_bytes,
+            wanted_missing: startable.count(),
+            wanted_left,
+            rarity: Rarity::new(&geometry, startable, &mut chance),
             downloads: Downloads::new(geometry.piece_count()),
-            chance: StdRng::seed_from_u64(seed),
+            urgent: Vec::new(),
+            chance,
             geometry,
             have,
             wanted,
             sequential,
-        };
-        // The one walk over all pieces; from here on each figure is kept up to date.
-        for piece in picker.geometry.pieces() {
-            let length = u64::from(picker.geometry.payload_length(piece));
-            if picker.have.contains(piece) {
-                picker.have_bytes += length;
-            } else if picker.wanted.contains(piece) {
-                picker.wanted_missing += 1;
-                picker.wanted_left += length;
-                picker.rarity.insert(piece, &mut picker.chance);
-            }
         }
-        picker
     }
 
     pub(crate) fn geometry(&self) -> &Geometry {
@@ -112,6 +113,11 @@ impl Picker {
         self.wanted_left
     }
 
+    /// Number of wanted pieces that are not verified.
+    pub(crate) fn wanted_missing(&self) -> u32 {
+        self.wanted_missing
+    }
+
     /// Returns true if every wanted piece is verified.
     pub(crate) fn is_finished(&self) -> bool {
         self.wanted_missing == 0
@@ -126,40 +132,32 @@ impl Picker {
     pub(crate) fn count_wanted(&self, pieces: &Pieces) -> u32 {
         match pieces {
             Pieces::All { .. } => self.wanted_missing,
-            Pieces::Some(some) => {
-                let pieces = some.iter().filter_map(|index| self.geometry.piece(index));
-                pieces.filter(|&piece| self.wants(piece)).count() as u32
-            }
+            Pieces::Some(some) if some.is_empty() => 0,
+            Pieces::Some(some) => words::count(self.geometry.piece_count(), |at| {
+                words::word(some, at) & words::word(&self.wanted, at) & !words::word(&self.have, at)
+            }),
         }
     }
 
-    pub(crate) fn add_peer(&mut self, pieces: &Pieces) {
-        self.rarity.add_peer(pieces, &self.geometry, &mut self.chance);
+    /// Counts the pieces of a peer, none of which is counted.
+    pub(crate) fn add_peer(&mut self, pieces: &Pieces, search: &mut Search) {
+        search.restart(self.rarity.add_peer(pieces, &mut self.chance));
     }
 
-    pub(crate) fn remove_peer(&mut self, pieces: &Pieces) {
-        self.rarity.remove_peer(pieces, &self.geometry, &mut self.chance);
+    /// Discounts the pieces of a peer.
+    pub(crate) fn remove_peer(&mut self, pieces: &Pieces, search: &Search) {
+        self.rarity.remove_peer(pieces, search.count, &mut self.chance);
     }
 
     /// A peer announced a piece that it did not have before.
     pub(crate) fn peer_gained(&mut self, piece: PieceIndex, search: &mut Search) {
         self.rarity.add_have(piece, &mut self.chance);
-        // Any other piece changes nothing about a search for one to start.
-        if self.rarity.contains(piece) {
-            search.searched = None;
-            self.rarity.lower(&mut search.floor, piece);
-        }
+        self.rarity.gain(&mut search.floor, piece, self.order());
     }
 
-    /// A peer gave up a piece (BEP 54), and has these left. `was_seed`: it counted as one that has all.
-    pub(crate) fn peer_lost(&mut self, left: &Pieces, piece: PieceIndex, was_seed: bool) {
-        if was_seed {
-            // Counted once until now, and piece by piece from now on: this walk is the only one.
-            self.remove_peer(&Pieces::all(self.geometry.piece_count()));
-            self.add_peer(left);
-        } else {
-            self.rarity.remove_have(piece, &mut self.chance);
-        }
+    /// A peer gave up a piece that it had (BEP 54).
+    pub(crate) fn peer_lost(&mut self, piece: PieceIndex) {
+        self.rarity.remove_have(piece, &mut self.chance);
     }
 
     /// Some block is on the disk already, from an earlier run.

@@ -1,40 +1,52 @@
+mod bulk;
+mod floor;
+
 use std::collections::VecDeque;
 
+use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
-use tinytorrent_types::{Geometry, PieceIndex};
+use tinytorrent_types::{Bitfield, Geometry, PieceIndex};
 
-use super::Pieces;
+use super::{Pieces, words};
+
+pub(crate) use self::floor::{By, Floor};
 
 /// The pieces that may be started, rarest first, equals in random order (S-22).
 ///
 /// `order` holds all pieces, grouped by availability. In each group those that may be started come
 /// first, so that each change moves one piece across one or two borders: a few swaps, whatever the
-/// number of pieces and of peers. Peers that have everything are one counter beside the groups, since
-/// they change nothing about the order.
+/// number of pieces and of peers.
 ///
 /// ```text
-///   order   s s s - - | s - | - - - | s s        s: may be started
-///   group   0           1     2       3          the availability
+///   order          s s s - - | s - | - - - | s s        s: may be started
+///   group          0           1     2       3
+///   availability  -1           0     1       2
 /// ```
+///
+/// Peers that have more than half of the pieces are one counter beside the groups, since what all have
+/// changes nothing about the order, and each piece that such a peer lacks is one less available. So a
+/// peer costs as many moves as it has pieces, or lacks, and what it says of one piece costs one move.
 #[derive(Debug, Clone)]
 pub(crate) struct Rarity {
     order: Vec<PieceIndex>,
     /// The last one ends where `order` does.
     groups: Vec<Group>,
+    /// The availability of the first group.
+    base: i32,
     /// The standing of each piece.
     standings: Vec<Standing>,
     /// Pieces that may be started.
-    startable: u32,
+    startable: Bitfield,
     /// The first group with a piece that may be started, if there is one.
     rarest: usize,
-    seeds: u32,
-    /// Counts what has been put in or has become rarer, so that a search that found nothing need not be
-    /// repeated.
+    /// Peers that have more than half of the pieces.
+    dense: u32,
+    /// Counts what has been put in or has become rarer, so that searches need not be repeated.
     generation: u64,
-    /// Pieces that did so lately, the latest last: all that such a search has to look at again.
+    /// Pieces that did so lately, the latest last.
     recent: VecDeque<PieceIndex>,
-    /// No piece before this one may be started.
-    first: u32,
+    /// How often many pieces have become rarer by one peer, without a note: no piece has by more.
+    sunk: i64,
 }
 
 /// The standing of one piece; both numbers lie together, as most questions need both.
@@ -42,8 +54,8 @@ pub(crate) struct Rarity {
 struct Standing {
     /// The place in `order`.
     place: u32,
-    /// Peers that have the piece, seeds apart.
-    availability: u32,
+    /// Peers that have the piece, dense ones apart, less the dense ones that lack it.
+    availability: i32,
 }
 
 /// The pieces of one availability. They begin where the group before them ends.
@@ -54,31 +66,42 @@ struct Group {
     end: u32,
 }
 
-/// The availability below which a peer has nothing that may be started, as of a generation. What was put
-/// in since counts besides.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Floor {
-    group: usize,
-    generation: u64,
+/// How the pieces of a peer are counted. It stays so until they are discounted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Count {
+    /// By what it has.
+    #[default]
+    Sparse,
+    /// By what it lacks.
+    Dense,
 }
 
 /// How many of the pieces put in to remember: more than one peer that leaves gives back.
 const MAX_RECENT: usize = 4_096;
 
 impl Rarity {
-    /// No piece may be started yet.
-    pub(crate) fn new(geometry: &Geometry) -> Self {
-        let piece_count = geometry.piece_count();
+    /// These pieces may be started, and no peer has any.
+    pub(crate) fn new(geometry: &Geometry, startable: Bitfield, chance: &mut impl Rng) -> Self {
+        let is_startable = |piece: &PieceIndex| startable.contains(*piece);
+        let (mut order, others): (Vec<_>, Vec<_>) = geometry.pieces().partition(is_startable);
+        order.shuffle(chance);
+        order.extend(others);
+        let mut standings = vec![Standing { place: 0, availability: 0 }; order.len()];
+        for (place, piece) in order.iter().enumerate() {
+            standings[piece.as_usize()].place = place as u32;
+        }
+        let (startable_end, end) = (startable.count(), geometry.piece_count());
         Self {
-            order: geometry.pieces().collect(),
-            groups: vec![Group { startable_end: 0, end: piece_count }],
-            standings: (0..piece_count).map(|place| Standing { place, availability: 0 }).collect(),
-            startable: 0,
+            order,
+            groups: vec![Group { startable_end, end }],
+            base: 0,
+            standings,
+            startable,
             rarest: 0,
-            seeds: 0,
+            dense: 0,
             generation: 0,
             recent: VecDeque::new(),
-            first: piece_count,
+            sunk: 0,
         }
     }
 
@@ -86,12 +109,11 @@ impl Rarity {
     pub(crate) fn insert(&mut self, piece: PieceIndex, chance: &mut impl Rng) {
         debug_assert!(!self.contains(piece));
         let group = self.group(piece);
-        self.startable += 1;
+        self.startable.insert(piece);
         self.make_startable(piece, group);
         // Peers that see the same availability would all ask for the same piece otherwise.
         self.shuffle_in(piece, chance);
         self.note(piece);
-        self.first = self.first.min(piece.get());
     }
 
     /// Remembers a piece that searches have to look at again.
@@ -107,79 +129,72 @@ impl Rarity {
     /// Takes a piece out: it was started, or is not wanted any more.
     pub(crate) fn remove(&mut self, piece: PieceIndex) {
         debug_assert!(self.contains(piece));
-        self.startable -= 1;
+        self.startable.remove(piece);
         self.make_unstartable(piece, self.group(piece));
         self.find_rarest();
     }
 
     /// Returns true if the piece may be started.
     pub(crate) fn contains(&self, piece: PieceIndex) -> bool {
-        let Standing { place, availability } = self.standings[piece.as_usize()];
-        place < self.groups[availability as usize].startable_end
+        self.startable.contains(piece)
     }
 
     /// Returns true if there is nothing left to start.
     pub(crate) fn is_empty(&self) -> bool {
-        self.startable == 0
+        self.startable.is_empty()
     }
 
-    /// Changes whenever a piece is put in or becomes rarer.
-    pub(crate) fn generation(&self) -> u64 {
-        self.generation
-    }
-
-    /// The startable pieces among those put in since `generation`, and those that became rarer: all there
-    /// can be for a peer for whom nothing was found then. `None` if there were too many to know them.
-    pub(crate) fn put_in_since(&self, generation: u64) -> Option<impl Iterator<Item = PieceIndex>> {
+    /// The startable pieces among those put in since `generation`, and those that became rarer one by
+    /// one. `None` if there were too many to know them.
+    fn put_in_since(&self, generation: u64) -> Option<impl Iterator<Item = PieceIndex>> {
         let put_in = usize::try_from(self.generation - generation).ok()?;
         let known = self.recent.len().checked_sub(put_in)?;
         Some(self.recent.range(known..).copied().filter(|&piece| self.contains(piece)))
     }
 
     /// The place of a startable piece in the order: rarest first.
-    pub(crate) fn place(&self, piece: PieceIndex) -> u32 {
+    fn place(&self, piece: PieceIndex) -> u32 {
         self.standings[piece.as_usize()].place
     }
 
     /// Peers that have this piece.
     #[cfg(test)]
-    pub(crate) fn availability(&self, piece: PieceIndex) -> u32 {
-        self.standings[piece.as_usize()].availability + self.seeds
+    pub(crate) fn availability(&self, piece: PieceIndex) -> i32 {
+        self.standings[piece.as_usize()].availability + self.dense as i32
     }
 
-    /// Counts the pieces of a peer that came.
-    pub(crate) fn add_peer(&mut self, pieces: &Pieces, geometry: &Geometry, chance: &mut impl Rng) {
-        match pieces {
-            Pieces::All { .. } => self.seeds += 1,
-            Pieces::Some(some) => some
-                .iter()
-                .filter_map(|index| geometry.piece(index))
-                .for_each(|piece| self.add_have(piece, chance)),
+    /// Counts the pieces of a peer that came. Gives how, to be told when it leaves.
+    pub(crate) fn add_peer(&mut self, pieces: &Pieces, chance: &mut impl Rng) -> Count {
+        // No sum that could overflow: half of the pieces are as many as the other half.
+        let is_dense = pieces.count() > self.piece_count() - pieces.count();
+        let count = if is_dense { Count::Dense } else { Count::Sparse };
+        match count {
+            Count::Sparse => self.shift(pieces, count, 1, chance),
+            Count::Dense => {
+                self.dense += 1;
+                self.shift(pieces, count, -1, chance);
+            }
+        }
+        count
+    }
+
+    /// Discounts the pieces of a peer that left, and was counted so.
+    pub(crate) fn remove_peer(&mut self, pieces: &Pieces, count: Count, chance: &mut impl Rng) {
+        match count {
+            Count::Sparse => self.shift(pieces, count, -1, chance),
+            Count::Dense => {
+                self.dense -= 1;
+                self.shift(pieces, count, 1, chance);
+            }
         }
     }
 
-    /// Discounts the pieces of a peer that left.
-    pub(crate) fn remove_peer(
-        &mut self,
-        pieces: &Pieces,
-        geometry: &Geometry,
-        chance: &mut impl Rng,
-    ) {
-        match pieces {
-            Pieces::All { .. } => self.seeds -= 1,
-            Pieces::Some(some) => some
-                .iter()
-                .filter_map(|index| geometry.piece(index))
-                .for_each(|piece| self.remove_have(piece, chance)),
-        }
-    }
-
-    /// One more peer, no seed, has the piece.
+    /// One more peer has the piece.
     pub(crate) fn add_have(&mut self, piece: PieceIndex, chance: &mut impl Rng) {
         let (group, is_startable) = (self.group(piece), self.contains(piece));
         // One group for each availability that a piece has had: no more than there are peers.
         if group + 1 == self.groups.len() {
-            let end = self.order.len() as u32;
+            let end = self.piece_count();
             self.groups.push(Group { startable_end: end, end });
         }
         if is_startable {
@@ -198,10 +213,20 @@ impl Rarity {
         self.find_rarest();
     }
 
-    /// One peer less, no seed, has the piece.
+    /// One peer less has the piece.
     pub(crate) fn remove_have(&mut self, piece: PieceIndex, chance: &mut impl Rng) {
+        self.lower(piece, chance);
+        if self.contains(piece) {
+            self.note(piece);
+        }
+    }
+
+    /// The same, without a note for searches.
+    fn lower(&mut self, piece: PieceIndex, chance: &mut impl Rng) {
+        if self.group(piece) == 0 {
+            self.open_group_in_front();
+        }
         let (group, is_startable) = (self.group(piece), self.contains(piece));
-        debug_assert!(group > 0);
         if !is_startable {
             self.make_startable(piece, group);
         }
@@ -212,66 +237,15 @@ impl Rarity {
         if is_startable {
             self.make_startable(piece, group - 1);
             self.shuffle_in(piece, chance);
-            self.note(piece);
         }
         self.find_rarest();
     }
 
-    /// The rarest startable piece that the peer has, all of whose pieces are counted. `floor` is where the
-    /// last search ended: among the rarest there may be any number of pieces that the peer lacks.
-    pub(crate) fn rarest(&self, peer: &Pieces, floor: &mut Floor) -> Option<PieceIndex> {
-        let group = self.raised(peer, *floor);
-        let found = self.startable_from(group).find(|&piece| peer.contains(piece));
-        let group = found.map_or(group, |piece| self.group(piece));
-        *floor = Floor { group, generation: self.generation };
-        found
-    }
-
-    /// The availability below which the peer has nothing that may be started.
-    fn raised(&self, peer: &Pieces, floor: Floor) -> usize {
-        // Each piece of a peer that is no seed counts: it has none of availability zero.
-        let least = usize::from(matches!(peer, Pieces::Some(_)));
-        // Too much has happened since to know what.
-        let Some(news) = self.put_in_since(floor.generation) else { return least };
-        let of_peer = news.filter(|&piece| peer.contains(piece)).map(|piece| self.group(piece));
-        of_peer.fold(floor.group.max(least), usize::min)
-    }
-
-    /// A peer has got a startable piece.
-    pub(crate) fn lower(&self, floor: &mut Floor, piece: PieceIndex) {
-        floor.group = floor.group.min(self.group(piece));
-    }
-
-    /// Panics if a search for this peer would overlook a piece.
-    pub(crate) fn check_floor(&self, peer: &Pieces, floor: Floor) {
-        let group = self.raised(peer, floor);
-        for piece in self.startable().filter(|&piece| peer.contains(piece)) {
-            assert!(self.group(piece) >= group, "piece {piece} is overlooked");
-        }
-    }
-
-    /// Any startable piece that the peer has: a random one, or near to it.
-    pub(crate) fn random(&self, peer: &Pieces, chance: &mut impl Rng) -> Option<PieceIndex> {
-        if self.is_empty() {
-            return None;
-        }
-        // From a random place on: to count those of the peer would be a walk over all.
-        let at = chance.random_range(0..self.startable) as usize;
-        let mut pieces = self.startable().skip(at).chain(self.startable().take(at));
-        pieces.find(|&piece| peer.contains(piece))
-    }
-
-    /// The first startable piece that the peer has, in the order of the content.
-    pub(crate) fn first(&mut self, peer: &Pieces, geometry: &Geometry) -> Option<PieceIndex> {
-        // It never goes back but for a piece that is put in, so that all walks together are one.
-        while let Some(piece) = geometry.piece(self.first)
-            && !self.contains(piece)
-        {
-            self.first += 1;
-        }
-        (self.first..geometry.piece_count())
-            .filter_map(|index| geometry.piece(index))
-            .find(|&piece| self.contains(piece) && peer.contains(piece))
+    /// A piece is about to become rarer than any has been.
+    fn open_group_in_front(&mut self) {
+        self.groups.insert(0, Group { startable_end: 0, end: 0 });
+        self.base -= 1;
+        self.rarest += 1;
     }
 
     /// Returns true if nothing startable is rarer than this piece, which is startable.
@@ -279,12 +253,7 @@ impl Rarity {
         self.group(piece) == self.rarest
     }
 
-    /// The pieces that may be started, rarest first.
-    fn startable(&self) -> impl Iterator<Item = PieceIndex> + '_ {
-        self.startable_from(self.rarest)
-    }
-
-    /// The same, without the groups before this one.
+    /// The pieces that may be started, rarest first, without the groups before this one.
     fn startable_from(&self, group: usize) -> impl Iterator<Item = PieceIndex> + '_ {
         (group.max(self.rarest)..self.groups.len()).flat_map(|group| {
             let (start, end) = (self.start(group), self.groups[group].startable_end);
@@ -292,8 +261,12 @@ impl Rarity {
         })
     }
 
+    fn piece_count(&self) -> u32 {
+        self.startable.piece_count()
+    }
+
     fn group(&self, piece: PieceIndex) -> usize {
-        self.standings[piece.as_usize()].availability as usize
+        (self.standings[piece.as_usize()].availability - self.base) as usize
     }
 
     fn start(&self, group: usize) -> u32 {
@@ -343,20 +316,21 @@ impl Rarity {
     pub(crate) fn check_invariants(&self) {
         assert_eq!(self.groups.last().map(|group| group.end as usize), Some(self.order.len()));
         assert!(self.groups.is_sorted_by_key(|group| group.end));
+        let mut startable = 0;
         for (group, borders) in self.groups.iter().enumerate() {
-            assert!((self.start(group)..=borders.end).contains(&borders.startable_end));
-            assert!(group >= self.rarest || self.start(group) == borders.startable_end);
+            let start = self.start(group);
+            assert!((start..=borders.end).contains(&borders.startable_end));
+            assert!(group >= self.rarest || start == borders.startable_end);
+            startable += borders.startable_end - start;
         }
+        assert_eq!(startable, self.startable.count());
         for (place, &piece) in self.order.iter().enumerate() {
             assert_eq!(self.place(piece) as usize, place);
             let group = self.group(piece);
-            let borders = self.start(group) as usize..self.groups[group].end as usize;
-            assert!(borders.contains(&place));
-            assert!(piece.get() >= self.first || !self.contains(piece));
+            let borders = self.groups[group];
+            assert!((self.start(group)..borders.end).contains(&(place as u32)));
+            assert_eq!(self.contains(piece), (place as u32) < borders.startable_end);
         }
-        let startable = self.order.iter().filter(|&&piece| self.contains(piece)).count();
-        assert_eq!(startable, self.startable as usize);
-        assert_eq!(startable, self.startable().count());
     }
 }
 

@@ -1,17 +1,16 @@
 use tinytorrent_types::PieceIndex;
 
-use super::rarity::Floor;
+use super::rarity::{Count, Floor};
 
 /// The state of the search for blocks to ask one peer for.
 #[derive(Debug, Default)]
 pub(crate) struct Search {
     /// The piece that the peer was asked for last.
     pub(crate) current: Option<PieceIndex>,
-    /// The generation of the startable pieces at the last search among all of them, if it found
-    /// nothing and the peer has got none of them since.
-    pub(crate) searched: Option<u64>,
-    /// How rare the pieces of the peer can be that may be started.
+    /// Where the next search among all pieces of the peer begins.
     pub(super) floor: Floor,
+    /// How the pieces of the peer are counted.
+    pub(super) count: Count,
     /// Pieces that the peer wants to be asked for (BEP 6), the latest last; [`MAX_SUGGESTED`] at most.
     suggested: Vec<PieceIndex>,
 }
@@ -20,9 +19,10 @@ pub(crate) struct Search {
 const MAX_SUGGESTED: usize = 16;
 
 impl Search {
-    /// All pieces of the peer are counted anew.
-    pub(crate) fn restart(&mut self) {
-        self.searched = None;
+    /// All pieces of the peer are counted anew, and so.
+    pub(super) fn restart(&mut self, count: Count) {
+        self.count = count;
+        // What was searched in vain was searched for other pieces.
         self.floor = Floor::default();
     }
 

@@ -3,6 +3,7 @@
 use tinytorrent_types::PieceIndex;
 
 use super::{Picker, PickerPeer};
+use crate::piece::rarity::By;
 use crate::piece::{Pieces, Search};
 
 /// The first pieces are random ones, so that there is soon something to trade (BEP 3, S-22).
@@ -24,16 +25,7 @@ impl Picker {
         } else if let Some(suggested) = self.suggested(peer) {
             suggested
         } else {
-            let since =
-                peer.search.searched.filter(|&since| self.rarity.put_in_since(since).is_some());
-            let best = match since {
-                Some(since) => self.best_since(peer, since),
-                None => self.best_startable(peer),
-            };
-            // What was found leaves what was known of the rest as it was.
-            peer.search.searched =
-                if best.is_some() { since } else { Some(self.rarity.generation()) };
-            best?
+            self.best_startable(peer)?
         };
         self.start(piece, Some(peer.key));
         Some(piece)
@@ -49,19 +41,9 @@ impl Picker {
         peer.search.take_suggestion(|piece| self.wants(piece), fits)
     }
 
-    /// The best of what was put in since a search in vain.
-    fn best_since(&self, peer: &PickerPeer<'_>, since: u64) -> Option<PieceIndex> {
-        let news = self.rarity.put_in_since(since)?.filter(|&piece| peer.pieces.contains(piece));
-        if self.sequential {
-            news.min()
-        } else {
-            news.min_by_key(|&piece| self.rarity.place(piece))
-        }
-    }
-
     fn best_startable(&mut self, peer: &mut PickerPeer<'_>) -> Option<PieceIndex> {
         if self.sequential {
-            return self.rarity.first(peer.pieces, &self.geometry);
+            return self.rarity.first(peer.pieces, &mut peer.search.floor, By::Index);
         }
         // Before any search: it costs one look, and fits most of the time.
         if let Some(next) = self.next_in_stretch(peer) {
@@ -69,9 +51,14 @@ impl Picker {
         }
         // The rarest piece comes from few peers, and slowly: the first one should come soon.
         if self.have.count() < RANDOM_FIRST {
-            return self.rarity.random(peer.pieces, &mut self.chance);
+            return self.rarity.random(peer.pieces, &mut peer.search.floor, &mut self.chance);
         }
-        self.rarity.rarest(peer.pieces, &mut peer.search.floor)
+        self.rarity.first(peer.pieces, &mut peer.search.floor, By::Rarity)
+    }
+
+    /// What comes first in a search.
+    pub(super) fn order(&self) -> By {
+        if self.sequential { By::Index } else { By::Rarity }
     }
 
     fn next_in_stretch(&self, peer: &PickerPeer<'_>) -> Option<PieceIndex> {
@@ -88,14 +75,6 @@ impl Picker {
 
     /// Panics if a search for this peer would find what it does not look at.
     pub(crate) fn check_search(&self, pieces: &Pieces, search: &Search) {
-        self.rarity.check_floor(pieces, search.floor);
-        let Some(news) = search.searched.and_then(|since| self.rarity.put_in_since(since)) else {
-            return;
-        };
-        let news: Vec<_> = news.collect();
-        let startable = self.geometry.pieces().filter(|&piece| self.rarity.contains(piece));
-        for piece in startable.filter(|&piece| pieces.contains(piece)) {
-            assert!(news.contains(&piece), "piece {piece} is overlooked");
-        }
+        self.rarity.check_floor(pieces, &search.floor, self.order());
     }
 }
