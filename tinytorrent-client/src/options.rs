@@ -107,7 +107,7 @@ impl TorrentOptions {
     }
 
     /// Maximum number of connections. Default: 100. Each costs a descriptor, and up to 256 KiB while
-    /// it is busy. One remote host gets at most half of them.
+    /// it is busy. One remote host gets at most a quarter of them, and one network half.
     pub fn max_peers(&mut self, count: usize) -> &mut Self {
         self.max_peers = count;
         self

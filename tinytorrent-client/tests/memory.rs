@@ -76,7 +76,7 @@ const FIXED: usize = 2 << 20;
 /// 2,000 requests with its copies for rejects.
 const CONNECTION: usize = 96 << 10;
 
-/// Number of attackers: a torrent takes 100 peers by default, and half of them from one host.
+/// Number of attackers: more than one remote host would have; here all are on this machine.
 const ATTACKERS: usize = 48;
 
 /// Panics if more was allocated since a count than the budget and so many connections allow.

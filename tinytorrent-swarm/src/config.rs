@@ -87,15 +87,17 @@ impl Config {
     }
 
     /// Connections at most, those under way included. Default: 100. More find more pieces and
-    /// cost memory for each; fewer may miss the quick ones. A host that is not ours gets half of
-    /// them at most, so that it cannot keep the others out.
+    /// cost memory for each; fewer may miss the quick ones. A host that is not ours (of IPv6 a /64) gets
+    /// a quarter of them at most, a network (/24, /48) half, so that they cannot keep the others out. While
+    /// all are taken and addresses wait, peers that give nothing make room.
     pub fn max_peers(&mut self, count: usize) -> &mut Self {
         self.max_peers = count;
         self
     }
 
-    /// Connections at most that we are making at a time. Default: 30. More make a quicker start, and more noise for
-    /// home routers.
+    /// Connections at most that we are making at a time. Default: 30. More make a quicker start, and more
+    /// noise for home routers. While others wait, one that takes longer than 3 s is given up and tried again
+    /// later.
     pub fn max_connecting(&mut self, count: usize) -> &mut Self {
         self.max_connecting = count;
         self
