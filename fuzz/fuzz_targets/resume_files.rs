@@ -2,6 +2,7 @@
 //! right pieces are claimed, a second look finds the same, and memory is in proportion to the files.
 #![no_main]
 
+#[allow(dead_code, reason = "another target uses the rest")]
 #[path = "disk_ops/torrents.rs"]
 mod torrents;
 

@@ -6,10 +6,12 @@ mod support;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
+use std::time::Duration;
 
 use support::process::{Process, free_port, is_installed, listening};
 use support::{client, hasty, story};
-use tinytorrent_tracker::client::ErrorKind;
+use tinytorrent_tracker::client::{ErrorKind, TrackerClient};
+use tinytorrent_tracker::{AnnounceEvent, AnnounceRequest, TrackerUrl};
 use tinytorrent_types::WireInfoHash;
 
 /// U-14, U-15, U-20, U-21, U-30, H-01, H-06, H-23, H-36
@@ -31,17 +33,28 @@ async fn opentracker_tells_the_life_of_two_peers() {
 
     let client = client(hasty());
     let urls = [format!("udp://127.0.0.1:{port}"), format!("http://127.0.0.1:{port}/announce")];
+    lists(&client, &urls[0].parse().unwrap(), hashes[0]).await;
     for (url, hash) in urls.iter().zip(hashes) {
         story::two_peers(&client, &url.parse().unwrap(), hash).await;
     }
     let unlisted = support::request();
-    let unlisted = tinytorrent_tracker::AnnounceRequest {
-        info_hash: WireInfoHash::from_bytes([7; 20]),
-        ..unlisted
-    };
+    let unlisted = AnnounceRequest { info_hash: WireInfoHash::from_bytes([7; 20]), ..unlisted };
     for url in urls {
         let error = client.announce(&url.parse().unwrap(), &unlisted).await.unwrap_err();
         let is_no = matches!(error.kind(), ErrorKind::Refused(_) | ErrorKind::Exchange(_));
         assert!(is_no && !error.is_timeout(), "{error}");
+    }
+}
+
+/// Waits until it has read the list, which it does while it listens.
+async fn lists(client: &TrackerClient, url: &TrackerUrl, info_hash: WireInfoHash) {
+    // A peer that stops leaves no trace.
+    let event = AnnounceEvent::Stopped;
+    let request = AnnounceRequest { info_hash, event, ..support::request() };
+    for _ in 0..100 {
+        if client.announce(url, &request).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
