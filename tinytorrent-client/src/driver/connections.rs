@@ -108,9 +108,11 @@ impl Connections {
         let notices = self.notices.clone();
         self.tasks.spawn(async move {
             let greeted = tokio::select! {
-                greeted = greeted => greeted,
+                // The end comes first: a dial that waits must not connect for a link that is gone.
+                biased;
                 // Nothing is sent before the handshakes are complete, so that this is the end of the link.
                 _ = outgoing.recv() => return,
+                greeted = greeted => greeted,
             };
             let (notice, greeted) = match greeted {
                 Ok((channel, handshake, received)) => {
@@ -135,7 +137,7 @@ type Greeted = (Channel, Handshake, ReceiveBuffer);
 mod tests {
     use std::time::Duration;
 
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpSocket};
     use tokio::sync::mpsc;
     use tokio::time::timeout;
 
@@ -193,9 +195,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_refused_connection_is_reported() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        drop(listener);
+        // It does not listen, and nobody else gets its port.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
         let (peer, ours) = engine();
         let (mut connections, mut notices) = connections();
         connections.connect(peer, address, ours);
