@@ -1,11 +1,15 @@
 //! The program `create`: what it never destroys, and what it leaves behind.
 #![cfg(target_os = "linux")]
 
+mod interrupts;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+use interrupts::{interrupt, names};
 
 /// A folder with `f.bin`, and `album` with two files.
 fn place() -> tempfile::TempDir {
@@ -158,18 +162,8 @@ fn an_interrupted_run_leaves_nothing_behind() {
         assert!(child.try_wait().unwrap().is_none(), "it ended before it was interrupted");
         std::thread::yield_now();
     }
-    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(kill.success());
-    let status = child.wait().unwrap();
-    assert_eq!(status.code(), Some(130));
+    assert_eq!(interrupt(child), Some(130));
     assert_eq!(names(place.path()), before);
-}
-
-fn names(folder: &Path) -> Vec<std::ffi::OsString> {
-    let mut names: Vec<_> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    names.sort();
-    names
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! Programs that are interrupted while they wait for somebody else: they end at once all the same.
 #![cfg(target_os = "linux")]
 
+mod interrupts;
+
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use interrupts::{interrupt, names};
 use tempfile::TempDir;
 
 /// The built file of an example, of the same profile as this test.
@@ -38,20 +41,6 @@ fn wait_for_handler(child: &mut Child) {
         assert!(child.try_wait().unwrap().is_none(), "it ended before it was interrupted");
         std::thread::yield_now();
     }
-}
-
-/// Interrupts the program, which is waiting. It would wait for ever.
-fn interrupt(mut child: Child) -> Option<i32> {
-    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(kill.success());
-    child.wait().unwrap().code()
-}
-
-fn names(folder: &Path) -> Vec<std::ffi::OsString> {
-    let mut names: Vec<_> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    names.sort();
-    names
 }
 
 #[test]

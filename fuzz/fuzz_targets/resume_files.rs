@@ -8,7 +8,6 @@ mod torrents;
 
 use std::fs;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, mpsc};
 
 use libfuzzer_sys::fuzz_target;
@@ -17,10 +16,10 @@ use tinytorrent_hash::sha1;
 use tinytorrent_metainfo::ReadOptions;
 use tinytorrent_storage::{
     Completion, Counters, Disk, DiskOptions, MetadataFile, RecoverOptions, Recovered, ResumeRecord,
-    Storage, StorageOptions, TorrentOptions, recover,
+    TorrentOptions, recover,
 };
 
-use torrents::Torrent;
+use torrents::{Scratch, Torrent};
 
 /// Bytes of memory for each byte of record, journal and metadata. A journal entry of 16 bytes can claim all
 /// blocks of a piece, here three, and is kept in a tree.
@@ -34,7 +33,7 @@ const FIXED: usize = 2 << 20;
 fuzz_target!(|input: &[u8]| {
     let [number, setup, content, rest @ ..] = input else { return };
     let torrent = torrents::nth(*number);
-    let folder = Scratch::new("run");
+    let folder = Scratch::new("resume-files-run");
     write_content(torrent, &folder, *content);
     let (for_record, for_journal) = rest.split_at(rest.len() / 2);
     let template = &TEMPLATES[usize::from(*number) % TEMPLATES.len()];
@@ -53,7 +52,7 @@ fuzz_target!(|input: &[u8]| {
     let first = look(torrent, &folder, length);
     let second = look(torrent, &folder, length);
     assert_eq!((&second.have, &second.partial), (&first.have, &first.partial));
-    let storage = open(torrent, &folder);
+    let storage = folder.open(torrent);
     let geometry = storage.geometry();
     for piece in first.have.iter().filter_map(|index| geometry.piece(index)) {
         for block in geometry.blocks(piece) {
@@ -73,7 +72,7 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fn look(torrent: &Torrent, folder: &Scratch, length: usize) -> Recovered {
-    let storage = open(torrent, folder);
+    let storage = folder.open(torrent);
     let mut options = RecoverOptions::default();
     // One thread, whose memory is counted.
     options.threads(1).seed(length as u64);
@@ -162,10 +161,10 @@ static TEMPLATES: LazyLock<Vec<Template>> = LazyLock::new(|| (0..4).map(template
 
 fn template(number: u8) -> Template {
     let torrent = torrents::nth(number);
-    let folder = Scratch::new("template");
+    let folder = Scratch::new("resume-files-template");
     let disk = Disk::new(&DiskOptions::default()).expect("there are threads");
     let (sender, completions) = mpsc::channel();
-    let storage = Arc::new(open(torrent, &folder));
+    let storage = Arc::new(folder.open(torrent));
     let count = storage.geometry().piece_count();
     let options = TorrentOptions::default();
     let on_completion = move |done| drop(sender.send(done));
@@ -185,29 +184,4 @@ fn template(number: u8) -> Template {
         fs::read(folder.0.join(format!(".{wire}.tinytorrent-{kind}"))).expect("it was written")
     };
     Template { record: read("resume"), journal: read("journal") }
-}
-
-fn open(torrent: &Torrent, folder: &Scratch) -> Storage {
-    let (layout, options) = (Arc::clone(&torrent.layout), StorageOptions::default());
-    let storage = Storage::open(layout, torrent.identity, &folder.0, &options);
-    storage.expect("the scratch folder can be written")
-}
-
-/// A folder of this run.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let name = format!("resume-files-{name}-{}", std::process::id());
-        let folder = torrents::memory_folder().join(name);
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).expect("the temporary folder can be written");
-        Self(folder)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }

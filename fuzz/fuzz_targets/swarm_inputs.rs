@@ -123,7 +123,8 @@ impl World {
         if b & 1 == 0 {
             let hostile = SocketAddr::from(([10, 1, 0, c % 8], 1));
             let addresses = vec![driver::address(1 - end), hostile];
-            let sources = [PeerSource::Tracker, PeerSource::User, PeerSource::Exchange, PeerSource::Magnet];
+            let sources =
+                [PeerSource::Tracker, PeerSource::User, PeerSource::Exchange, PeerSource::Magnet];
             let source = sources[usize::from(b >> 1) % 4];
             return self.ends[end].tell(self.now, Input::PeersFound { source, addresses });
         }

@@ -6,7 +6,7 @@ use std::cell::Cell;
 /// Runs `read`, which is given an input of so many bytes, and fails if it had more memory at a time than
 /// `per_byte` for each of them and `fixed`.
 ///
-/// What other threads allocate does not count, nor what there was before. What was allocated before and is freed
+/// Allocations of other threads do not count, nor what there was before. What was allocated before and is freed
 /// meanwhile counts as nothing.
 ///
 /// # Panics

@@ -67,7 +67,7 @@ pub(crate) struct Contact {
     pub(crate) listens_at: Option<SocketAddr>,
     /// The hash that we named when we connected; `None` if the connection came in.
     pub(crate) info_hash: Option<WireInfoHash>,
-    /// Who told of the address.
+    /// The source of the address.
     pub(crate) source: PeerSource,
 }
 

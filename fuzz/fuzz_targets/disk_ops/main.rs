@@ -7,17 +7,15 @@ mod model;
 mod session;
 mod torrents;
 
-use std::fs;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use tinytorrent_storage::{RecoverOptions, Recovered, Storage, StorageOptions, recover};
+use tinytorrent_storage::{RecoverOptions, Recovered, recover};
 
 use model::Restart;
 use session::{Payload, Session};
-use torrents::Torrent;
+use torrents::{Scratch, Torrent};
 
 /// Operations of one run at most: more find nothing new and take longer.
 const MAX_OPERATIONS: usize = 96;
@@ -29,9 +27,9 @@ const MAX_SESSIONS: usize = 4;
 fuzz_target!(|input: &[u8]| {
     let [torrent, setup, operations @ ..] = input else { return };
     let torrent = torrents::nth(*torrent);
-    let folder = Scratch::new();
+    let folder = Scratch::new("disk-ops");
     let mut sessions = 1;
-    let (storage, first) = (open(torrent, &folder), Restart::default());
+    let (storage, first) = (Arc::new(folder.open(torrent)), Restart::default());
     let mut session = Session::start(torrent, storage, nothing(torrent), first, *setup);
     for operation in operations.as_chunks().0.iter().take(MAX_OPERATIONS) {
         let [code, argument] = *operation;
@@ -70,7 +68,7 @@ fn restart(
     if restart.is_damaging {
         model.cut_file(torrent, &folder.0, argument / 8);
     }
-    let storage = open(torrent, folder);
+    let storage = Arc::new(folder.open(torrent));
     let mut options = RecoverOptions::default();
     options.threads(1).ignore_record(restart.is_thorough).seed(argument as u64);
     let recovered = recover(&storage, &torrent.hashes, &options, |_| ControlFlow::Continue(()));
@@ -79,30 +77,6 @@ fn restart(
     Session::start(torrent, storage, recovered, restart, setup)
 }
 
-fn open(torrent: &Torrent, folder: &Scratch) -> Arc<Storage> {
-    let (layout, options) = (Arc::clone(&torrent.layout), StorageOptions::default());
-    let storage = Storage::open(layout, torrent.identity, &folder.0, &options);
-    Arc::new(storage.expect("the scratch folder can be written"))
-}
-
 fn nothing(torrent: &Torrent) -> Recovered {
     Recovered::nothing(torrent.layout.geometry().piece_count())
-}
-
-/// A folder of this run.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        let folder = torrents::memory_folder().join(format!("disk-ops-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).expect("the temporary folder can be written");
-        Self(folder)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 
 use tinytorrent_hash::sha1;
 use tinytorrent_metainfo::{CreateOptions, Layout, Metainfo, Version};
-use tinytorrent_storage::PieceHashes;
+use tinytorrent_storage::{PieceHashes, Storage, StorageOptions};
 use tinytorrent_types::{BlockInfo, InfoHashV1, InfoHashes};
 
 pub(crate) struct Torrent {
@@ -32,6 +32,31 @@ pub(crate) fn nth(number: u8) -> &'static Torrent {
         ]
     });
     &TORRENTS[usize::from(number) % TORRENTS.len()]
+}
+
+/// A folder of one run, which ends with it.
+pub(crate) struct Scratch(pub(crate) PathBuf);
+
+impl Scratch {
+    pub(crate) fn new(name: &str) -> Self {
+        let folder = memory_folder().join(format!("{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).expect("the temporary folder can be written");
+        Self(folder)
+    }
+
+    /// The content of a torrent in this folder.
+    pub(crate) fn open(&self, torrent: &Torrent) -> Storage {
+        let (layout, options) = (Arc::clone(&torrent.layout), StorageOptions::default());
+        let storage = Storage::open(layout, torrent.identity, &self.0, &options);
+        storage.expect("the scratch folder can be written")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 /// A folder in memory where there is one: a disk takes milliseconds for each sync.

@@ -66,7 +66,7 @@ struct Group {
     end: u32,
 }
 
-/// How the pieces of a peer are counted. It stays so until they are discounted.
+/// The way in which the pieces of a peer are counted. It stays so until they are discounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Count {
     /// By what it has.

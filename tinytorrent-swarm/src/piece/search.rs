@@ -7,9 +7,9 @@ use super::rarity::{Count, Floor};
 pub(crate) struct Search {
     /// The piece that the peer was asked for last.
     pub(crate) current: Option<PieceIndex>,
-    /// Where the next search among all pieces of the peer begins.
+    /// The place where the next search among all pieces of the peer begins.
     pub(super) floor: Floor,
-    /// How the pieces of the peer are counted.
+    /// The way in which the pieces of the peer are counted.
     pub(super) count: Count,
     /// Pieces that the peer wants to be asked for (BEP 6), the latest last; [`MAX_SUGGESTED`] at most.
     suggested: Vec<PieceIndex>,
