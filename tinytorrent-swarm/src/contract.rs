@@ -5,9 +5,11 @@ mod event;
 mod input;
 mod reason;
 mod stats;
+mod view;
 
 pub use action::{Action, BlockVerdict};
 pub use event::Event;
 pub use input::{Content, Input, PeerSource};
 pub use reason::{ConnectionError, DiskError, LeaveReason};
 pub use stats::Stats;
+pub use view::{PeerFlow, PeerView};

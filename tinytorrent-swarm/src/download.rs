@@ -1,6 +1,7 @@
 //! The blocks that we want of others: requests, verdicts, blame, budgets.
 
 mod budget;
+mod choice;
 mod end_game;
 mod invariants;
 mod partial;
@@ -118,11 +119,6 @@ impl Download {
     /// Changes the number of bytes that may wait for the disk.
     pub(crate) fn set_budget(&mut self, bytes: u64) {
         self.budget.set(bytes);
-        self.refill.add_all();
-    }
-
-    /// Other pieces may be asked for than before.
-    pub(crate) fn choice_has_changed(&mut self) {
         self.refill.add_all();
     }
 

@@ -67,7 +67,7 @@ pub(crate) fn send(now: Instant, peers: &mut Peers, key: PeerKey, out: &mut Outb
 fn entry(peer: &Peer) -> Option<PexPeer> {
     let address = peer.contact.listens_at?;
     let mut flags = PexFlags::default();
-    if peer.is_seed() || peer.is_upload_only {
+    if peer.is_seed() || peer.claims.is_upload_only {
         flags = flags.with(PexFlags::UPLOAD_ONLY);
     }
     if !peer.contact.is_incoming {

@@ -97,10 +97,10 @@ pub(crate) fn send_haves(now: Instant, peer: &mut Peer, out: &mut Outbox, have: 
     }
 }
 
-/// Tells a peer that we download nothing any more (BEP 21), if it understands.
-pub(crate) fn send_upload_only(now: Instant, peer: &mut Peer, out: &mut Outbox) {
+/// Tells a peer whether we download nothing any more (BEP 21), if it understands.
+pub(crate) fn send_upload_only(now: Instant, peer: &mut Peer, out: &mut Outbox, is_so: bool) {
     if let Some(id) = peer.extensions.id(Extension::UploadOnly) {
-        out.send(now, peer, ExtensionMessage::upload_only(id, true).into());
+        out.send(now, peer, ExtensionMessage::upload_only(id, is_so).into());
     }
 }
 

@@ -102,8 +102,8 @@ mod upload;
 pub use announce::{AnnounceOutcome, AnnounceTask};
 pub use config::Config;
 pub use contract::{
-    Action, BlockVerdict, ConnectionError, Content, DiskError, Event, Input, LeaveReason,
-    PeerSource, Stats,
+    Action, BlockVerdict, ConnectionError, Content, DiskError, Event, Input, LeaveReason, PeerFlow,
+    PeerSource, PeerView, Stats,
 };
 pub use key::PeerKey;
 pub use piece::BlockDigest;

@@ -41,8 +41,7 @@ pub(crate) struct Peer {
     /// The rulebook and the store of the conversation: choking, interest, pieces, requests.
     pub(crate) session: Session,
     pub(crate) extensions: TheirExtensions,
-    /// The peer says that it downloads nothing (BEP 21).
-    pub(crate) is_upload_only: bool,
+    pub(crate) claims: Claims,
     /// Our requests to the peer.
     pub(crate) pipeline: Pipeline,
     /// Its requests to us.
@@ -54,6 +53,15 @@ pub(crate) struct Peer {
     pub(crate) twin: TwinProof,
     /// Metadata and hashes that it had of us.
     pub(crate) rations: Rations,
+}
+
+/// What a peer says of itself in extended handshakes (BEP 10).
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    /// Its name and version, safe to print and short.
+    pub(crate) client: Option<String>,
+    /// It downloads nothing (BEP 21).
+    pub(crate) is_upload_only: bool,
 }
 
 /// The ends of a connection, known before a word is said.
@@ -116,7 +124,7 @@ impl Peer {
             joined: now,
             session,
             extensions: TheirExtensions::default(),
-            is_upload_only: false,
+            claims: Claims::default(),
             pipeline: Pipeline::new(now),
             serving: Serving::default(),
             exchange: None,

@@ -69,6 +69,11 @@ impl Roster {
         }
     }
 
+    /// Changes the number of connections at most.
+    pub(crate) fn set_max_peers(&mut self, count: usize) {
+        self.places.set_max(count);
+    }
+
     /// Number of addresses that may be peers.
     pub(crate) fn known(&self) -> usize {
         self.book.len()

@@ -4,6 +4,8 @@ mod leaving;
 mod parts;
 mod picking;
 mod route;
+mod views;
+mod wishes;
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -321,59 +323,12 @@ impl Swarm {
         self.pause(now);
     }
 
-    /// Adds trackers while the torrent runs, each tier after those that are there.
-    pub fn add_trackers(&mut self, now: Instant, tiers: Vec<Vec<String>>) {
-        self.advance(now);
-        self.trackers.add(now, tiers);
-        self.announce();
-    }
-
     /// The metadata is known, and says that the torrent is private (BEP 27). To be told before
     /// [`Input::HashesNeeded`] and [`Input::ContentReady`]: whoever came by other peers or the link is left,
     /// and nobody is told of the others.
     pub fn set_private(&mut self, now: Instant) {
         self.advance(now);
         self.become_private();
-    }
-
-    /// Asks the trackers for peers as soon as they allow.
-    pub fn reannounce(&mut self, now: Instant) {
-        self.advance(now);
-        self.trackers.reannounce(now);
-        self.announce();
-    }
-
-    /// Limits the content to ask for from now on, in bytes a second; zero for none, `None` for no limit.
-    pub fn set_download_limit(&mut self, now: Instant, bytes_per_second: Option<u64>) {
-        self.advance(now);
-        self.download.set_limit(bytes_per_second);
-    }
-
-    /// Limits the content to send from now on, in bytes a second; zero for none, `None` for no limit.
-    pub fn set_upload_limit(&mut self, now: Instant, bytes_per_second: Option<u64>) {
-        self.advance(now);
-        let (peers, out) = (&mut self.peers, &mut self.out);
-        self.upload.set_limit(self.now, peers, out, bytes_per_second);
-    }
-
-    /// Fetches these pieces before all others, in this order, from everybody who has them: what a player
-    /// will read next. They take the place of those that were urgent before; an empty list goes back to
-    /// the rarest first. Those that are there or not wanted are left out, and so is what goes beyond
-    /// [`MAX_URGENT`](Self::MAX_URGENT).
-    pub fn set_urgent(&mut self, now: Instant, pieces: impl IntoIterator<Item = u32>) {
-        self.advance(now);
-        let pieces = pieces.into_iter().take(Self::MAX_URGENT);
-        match self.stage.picker_mut() {
-            Some(picker) => picker.set_urgent(pieces),
-            None => self.picking.urgent = pieces.collect(),
-        }
-        self.download.choice_has_changed();
-    }
-
-    /// Bytes that may wait for the disk from now on, before peers are asked for no more.
-    pub fn set_store_budget(&mut self, now: Instant, bytes: u64) {
-        self.advance(now);
-        self.download.set_budget(bytes);
     }
 
     /// The use that peers can be of now; `None` if nothing they do or fail to do says anything.

@@ -4,7 +4,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tinytorrent_tracker::{
     AnnounceId, AnnounceRequest, AnnounceResponse, Failure, OutcomeEffect, Schedule,
-    ScheduleConfig, TrackerUrl,
+    ScheduleConfig, TrackerStatus, TrackerUrl,
 };
 use tinytorrent_types::{InfoHashes, PeerId};
 
@@ -19,13 +19,13 @@ pub(crate) struct Trackers {
     hashes: InfoHashes,
     peer_id: PeerId,
     listen_port: Option<u16>,
-    tiers: Vec<Vec<String>>,
-    seed: u64,
+    tiers: u32,
     /// The same for the whole run, so that trackers know us on another address (BEP 7).
     key: u32,
-    /// `None` until the content is known: the first announce says what is left. A magnet link
-    /// cannot wait for that, as it needs peers to know.
-    schedule: Option<Schedule>,
+    schedule: Schedule,
+    /// Nothing is announced until the content is known: the first announce says what is left. A magnet
+    /// link cannot wait for that, as it needs peers to know.
+    has_begun: bool,
     /// Bytes uploaded and downloaded at the last start: figures begin anew with each `started` (S-27).
     before: (u64, u64),
 }
@@ -64,104 +64,106 @@ impl Trackers {
     pub(crate) fn new(now: Instant, config: &Config) -> Self {
         // A stream of its own: an announce more does not change which piece is picked.
         let mut chance = StdRng::seed_from_u64(config.seed ^ 0x7472_6163_6b65_7273);
-        let mut trackers = Self {
+        Self {
             hashes: config.info_hashes,
             peer_id: config.peer_id,
             listen_port: config.listen_port,
-            tiers: config.trackers.clone(),
-            seed: chance.random(),
+            tiers: config.trackers.len() as u32,
+            schedule: Schedule::new(ScheduleConfig::new(chance.random()), &config.trackers, now),
+            has_begun: config.needs_metadata,
             key: chance.random(),
-            schedule: None,
             before: (0, 0),
-        };
-        if config.needs_metadata {
-            trackers.begin(now, Completeness::None, false);
         }
-        trackers
+    }
+
+    /// The trackers and their status, for display.
+    pub(crate) fn status(&self) -> impl Iterator<Item = TrackerStatus<'_>> {
+        self.schedule.trackers()
     }
 
     /// Starts to announce, unless that was done.
     pub(crate) fn begin(&mut self, now: Instant, completeness: Completeness, is_private: bool) {
-        let schedule = self.schedule.get_or_insert_with(|| {
-            let mut config = ScheduleConfig::new(self.seed);
-            config.complete(completeness == Completeness::Full).private(is_private);
-            Schedule::new(config, &self.tiers, now)
-        });
+        if !std::mem::replace(&mut self.has_begun, true) {
+            if is_private {
+                self.schedule.set_private();
+            }
+            if completeness == Completeness::Full {
+                // Nothing was announced, so that this is no completed download.
+                self.schedule.set_complete(now);
+            }
+        }
         // Also for a link, whose schedule began before anything was known of the content.
-        schedule.set_partial_seed(completeness == Completeness::Part);
+        self.schedule.set_partial_seed(completeness == Completeness::Part);
     }
 
     /// The torrent is private: one tracker at a time is in use (BEP 27).
     pub(crate) fn become_private(&mut self) {
-        if let Some(schedule) = &mut self.schedule {
-            schedule.set_private();
-        }
+        self.schedule.set_private();
     }
 
     /// Adds trackers, each tier after those that are there.
     pub(crate) fn add(&mut self, now: Instant, tiers: Vec<Vec<String>>) {
-        let first = self.tiers.len();
-        if let Some(schedule) = &mut self.schedule {
-            for (at, tier) in tiers.iter().enumerate() {
-                for url in tier.iter().filter_map(|url| url.parse().ok()) {
-                    schedule.add_tracker(now, (first + at) as u32, url);
-                }
+        for tier in tiers {
+            for url in tier.iter().filter_map(|url| url.parse().ok()) {
+                self.schedule.add_tracker(now, self.tiers, url);
             }
+            self.tiers = self.tiers.saturating_add(1);
         }
-        self.tiers.extend(tiers);
     }
 
     /// Every wanted piece is here; `is_full` if every piece is.
     pub(crate) fn set_complete(&mut self, now: Instant, is_full: bool) {
-        if let Some(schedule) = &mut self.schedule {
-            // A partial seed has not completed the torrent (BEP 21).
-            if is_full { schedule.set_complete(now) } else { schedule.set_partial_seed(true) }
-        }
+        // A partial seed has not completed the torrent (BEP 21).
+        if is_full { self.schedule.set_complete(now) } else { self.schedule.set_partial_seed(true) }
+    }
+
+    /// Something that is wanted is missing again: peers are asked for.
+    pub(crate) fn set_incomplete(&mut self, now: Instant) {
+        self.schedule.set_partial_seed(false);
+        self.request_more_peers(now);
     }
 
     /// Nobody is left to download from.
     pub(crate) fn request_more_peers(&mut self, now: Instant) {
-        if let Some(schedule) = &mut self.schedule {
-            schedule.request_more_peers(now);
+        if self.has_begun {
+            self.schedule.request_more_peers(now);
         }
     }
 
     /// Asks the trackers for peers as soon as they allow.
     pub(crate) fn reannounce(&mut self, now: Instant) {
-        if let Some(schedule) = &mut self.schedule {
-            schedule.reannounce(now);
+        if self.has_begun {
+            self.schedule.reannounce(now);
         }
     }
 
     /// Announces that we stop.
     pub(crate) fn stop(&mut self, now: Instant) {
-        if let Some(schedule) = &mut self.schedule {
-            schedule.stop(now);
-        }
+        self.schedule.stop(now);
     }
 
     /// Announces that we start again, with this progress.
     pub(crate) fn restart(&mut self, now: Instant, progress: Progress) {
         self.before = (progress.uploaded, progress.downloaded);
-        if let Some(schedule) = &mut self.schedule {
-            schedule.start(now);
-        }
+        self.schedule.start(now);
     }
 
     /// Returns true if all trackers have been told that we stop, or have had their chance.
     pub(crate) fn is_stopped(&self) -> bool {
-        self.schedule.as_ref().is_none_or(Schedule::is_stopped)
+        !self.has_begun || self.schedule.is_stopped()
     }
 
     /// The instant at which the next announce is due.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.schedule.as_ref().and_then(Schedule::poll_timeout)
+        self.schedule.poll_timeout().filter(|_| self.has_begun)
     }
 
     /// Sends the announces that are due.
     pub(crate) fn announce(&mut self, now: Instant, progress: Progress, out: &mut Outbox) {
-        let Some(schedule) = &mut self.schedule else { return };
-        while let Some(announce) = schedule.poll_announce(now) {
+        if !self.has_begun {
+            return;
+        }
+        while let Some(announce) = self.schedule.poll_announce(now) {
             let mut request = AnnounceRequest::new(
                 self.hashes.to_wire(),
                 self.peer_id,
@@ -185,9 +187,8 @@ impl Trackers {
         id: AnnounceId,
         result: Result<&AnnounceResponse, &Failure>,
     ) -> Option<(TrackerUrl, bool)> {
-        let schedule = self.schedule.as_mut()?;
-        let url = schedule.tracker(id.tracker()).map(|tracker| tracker.url.clone());
-        let effect = schedule.handle_outcome(now, id, result);
+        let url = self.schedule.tracker(id.tracker()).map(|tracker| tracker.url.clone());
+        let effect = self.schedule.handle_outcome(now, id, result);
         Some((url?, matches!(effect, OutcomeEffect::Switched { .. })))
     }
 }

@@ -101,6 +101,23 @@ impl Upload {
         self.serve_waiting(now, peers, out);
     }
 
+    /// Changes the number of slots.
+    pub(crate) fn set_slots(
+        &mut self,
+        now: Instant,
+        peers: &mut Peers,
+        out: &mut Outbox,
+        slots: usize,
+        is_seeding: bool,
+    ) {
+        let has_more = slots > std::mem::replace(&mut self.slots, slots);
+        if has_more {
+            self.fill_slots(now, peers, out);
+        } else {
+            self.rechoke(now, peers, out, is_seeding, false);
+        }
+    }
+
     /// A peer has come. It takes its turn behind those who waited since its host had the last one.
     pub(crate) fn join(&self, peer: &mut Peer) {
         peer.serving.slot.inherit(self.turns.last(&peer.contact));

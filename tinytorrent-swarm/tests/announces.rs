@@ -58,6 +58,22 @@ fn peer(id: Option<PeerId>, address: SocketAddr) -> Peer {
 }
 
 #[test]
+fn a_torrent_that_was_paused_before_its_content_was_known_announces_when_it_goes_on() {
+    let mut play = Play::without_content(|config| _ = config.trackers(tiers(&["a", "b"])));
+    play.swarm.pause(play.now);
+    play.open(false);
+    play.wait(HOUR);
+    assert!(announces(&mut play).is_empty());
+    let shown: Vec<_> =
+        play.swarm.trackers().map(|tracker| (tracker.tier, tracker.url.to_string())).collect();
+    assert_eq!(shown.len(), 2, "trackers are shown before they are used");
+    play.swarm.resume(play.now);
+    play.tell(Input::BlocksWritten { bytes: 0 });
+    let events: Vec<_> = announces(&mut play).iter().map(|task| task.request.event).collect();
+    assert_eq!(events.first(), Some(&AnnounceEvent::Started));
+}
+
+#[test]
 fn of_the_peers_of_a_tracker_neither_ourselves_nor_impossible_ones_are_dialed() {
     // T-13, U-25
     let mut play = Play::new(false, |config| _ = config.listen_port(6_881).trackers(tiers(&["a"])));

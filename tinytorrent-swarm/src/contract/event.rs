@@ -54,6 +54,8 @@ pub enum Event {
     },
     /// Every wanted piece is verified.
     Finished,
+    /// Pieces are wanted that are missing, after all wanted ones had been verified.
+    Unfinished,
     /// Enough peers agree that they see us at this address, or that it has become another one.
     OwnAddressAgreed {
         /// Our address on the public internet.

@@ -27,6 +27,8 @@ pub(crate) struct Download {
     pub(crate) single_source: bool,
     /// Every block is here, and the verdict is awaited.
     pub(super) is_verifying: bool,
+    /// The user does not want it any more: nothing more of it is asked for.
+    pub(super) is_parked: bool,
     /// The list that it is on.
     pub(super) listing: Listing,
 }
@@ -68,6 +70,7 @@ impl Download {
             lead: None,
             single_source: false,
             is_verifying: false,
+            is_parked: false,
             listing: Listing::Closed,
         };
         download.reset(piece, geometry);
@@ -84,6 +87,7 @@ impl Download {
         self.lead = None;
         self.single_source = false;
         self.is_verifying = false;
+        self.is_parked = false;
     }
 
     pub(crate) fn piece(&self) -> PieceIndex {
@@ -92,6 +96,15 @@ impl Download {
 
     pub(crate) fn has_free(&self) -> bool {
         self.free > 0
+    }
+
+    pub(crate) fn is_parked(&self) -> bool {
+        self.is_parked
+    }
+
+    /// A block is free, and may be asked for.
+    pub(super) fn is_open(&self) -> bool {
+        self.has_free() && !self.is_parked && !self.is_verifying
     }
 
     pub(crate) fn is_complete(&self) -> bool {

@@ -102,6 +102,14 @@ impl Downloads {
         }
     }
 
+    /// Asks for nothing more of a piece that is being fetched, or goes on with it.
+    pub(crate) fn park(&mut self, piece: PieceIndex, is_parked: bool) {
+        if let Some(download) = self.get_mut(piece) {
+            download.is_parked = is_parked;
+            self.update(piece);
+        }
+    }
+
     /// The piece is wrong: it is fetched again, from one peer. Gives who sent its blocks, if it was
     /// awaited.
     pub(crate) fn fail(&mut self, piece: PieceIndex, geometry: &Geometry) -> Option<Vec<Sender>> {
@@ -189,10 +197,10 @@ impl Downloads {
     /// Lists a piece where its state says it belongs.
     pub(crate) fn update(&mut self, piece: PieceIndex) {
         let Some(download) = self.find(piece) else { return };
-        let listing = if download.is_verifying || !download.has_free() {
-            Listing::Closed
-        } else {
+        let listing = if download.is_open() {
             self.lead(download).map_or(Listing::Leaderless, Listing::Led)
+        } else {
+            Listing::Closed
         };
         // Mostly a block changes nothing about the list, and then nothing is searched.
         if listing == download.listing {
@@ -236,7 +244,7 @@ impl Downloads {
         assert_eq!(downloads.len() + self.vacant.len(), self.downloads.len());
         for download in &downloads {
             download.check_invariants();
-            let is_open = !download.is_verifying && download.has_free();
+            let is_open = download.is_open();
             assert_eq!(self.open.binary_search(&download.piece()).is_ok(), is_open);
             let lead = self.lead(download);
             let is_leaderless = is_open && lead.is_none();

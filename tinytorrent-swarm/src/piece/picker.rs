@@ -1,4 +1,5 @@
 mod search;
+mod wanted;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -7,7 +8,7 @@ use tinytorrent_types::{Bitfield, BlockInfo, Geometry, PieceIndex};
 use super::download::{Download, Received, Sender, is_on_grid};
 use super::downloads::Downloads;
 use super::rarity::Rarity;
-use super::{Blame, Pieces, Search, words};
+use super::{Blame, Pieces, Search};
 use crate::PeerKey;
 
 /// Decides which block to ask a peer for next, and remembers who was asked for what.
@@ -108,35 +109,15 @@ impl Picker {
         self.have_bytes
     }
 
-    /// Bytes of wanted pieces that are not verified.
-    pub(crate) fn wanted_left(&self) -> u64 {
-        self.wanted_left
+    /// The number of peers that have each piece.
+    pub(crate) fn availability(&self) -> Vec<u32> {
+        let of = |piece| u32::try_from(self.rarity.availability(piece)).unwrap_or_default();
+        self.geometry.pieces().map(of).collect()
     }
 
-    /// Number of wanted pieces that are not verified.
-    pub(crate) fn wanted_missing(&self) -> u32 {
-        self.wanted_missing
-    }
-
-    /// Returns true if every wanted piece is verified.
-    pub(crate) fn is_finished(&self) -> bool {
-        self.wanted_missing == 0
-    }
-
-    /// Returns true if this piece is wanted and not verified yet.
-    pub(crate) fn wants(&self, piece: PieceIndex) -> bool {
-        self.wanted.contains(piece) && !self.have.contains(piece)
-    }
-
-    /// Number of these pieces that are wanted and not verified yet.
-    pub(crate) fn count_wanted(&self, pieces: &Pieces) -> u32 {
-        match pieces {
-            Pieces::All { .. } => self.wanted_missing,
-            Pieces::Some(some) if some.is_empty() => 0,
-            Pieces::Some(some) => words::count(self.geometry.piece_count(), |at| {
-                words::word(some, at) & words::word(&self.wanted, at) & !words::word(&self.have, at)
-            }),
-        }
+    /// Fetches the pieces in order from now on, or the rarest first.
+    pub(crate) fn set_sequential(&mut self, sequential: bool) {
+        self.sequential = sequential;
     }
 
     /// Counts the pieces of a peer, none of which is counted.
@@ -352,7 +333,11 @@ impl Picker {
 
     /// The piece is wrong, or could not be stored. Gives who sent its blocks, if it was awaited.
     pub(crate) fn failed(&mut self, piece: PieceIndex) -> Option<Vec<Sender>> {
-        self.downloads.fail(piece, &self.geometry)
+        let senders = self.downloads.fail(piece, &self.geometry)?;
+        if !self.wanted.contains(piece) {
+            self.downloads.remove(piece); // the user has taken it out while its verdict was awaited
+        }
+        Some(senders)
     }
 
     pub(super) fn start(&mut self, piece: PieceIndex, lead: Option<PeerKey>) {
@@ -369,7 +354,9 @@ impl Picker {
         // Given up whole, it may be started by anybody; one that needs a proof stays as it is.
         if download.is_untouched() && !download.single_source {
             self.downloads.remove(piece);
-            self.rarity.insert(piece, &mut self.chance);
+            if self.wanted.contains(piece) {
+                self.rarity.insert(piece, &mut self.chance);
+            }
         } else {
             self.downloads.update(piece);
         }
@@ -385,6 +372,9 @@ impl Picker {
                 + u32::from(self.downloads.is_verifying(piece));
             assert!(places <= 1, "piece {piece} is in {places} places");
             assert!(places == 1 || !self.wanted.contains(piece), "piece {piece} is lost");
+            assert!(self.wanted.contains(piece) || !self.rarity.contains(piece));
+            let is_parked = self.downloads.get(piece).map(Download::is_parked);
+            assert_ne!(is_parked, Some(self.wanted.contains(piece)), "piece {piece}");
             if self.wants(piece) {
                 missing += 1;
                 left += u64::from(self.geometry.payload_length(piece));

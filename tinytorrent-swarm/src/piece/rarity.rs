@@ -158,7 +158,6 @@ impl Rarity {
     }
 
     /// Peers that have this piece.
-    #[cfg(test)]
     pub(crate) fn availability(&self, piece: PieceIndex) -> i32 {
         self.standings[piece.as_usize()].availability + self.dense as i32
     }

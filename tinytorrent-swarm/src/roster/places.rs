@@ -43,6 +43,11 @@ impl Places {
         Self { max, turnover: Turnover::new(now) }
     }
 
+    /// Changes the number of places.
+    pub(super) fn set_max(&mut self, max: usize) {
+        self.max = max;
+    }
+
     /// Returns true if there is a place for one more connection.
     pub(super) fn is_free(&self, peers: &Peers) -> bool {
         peers.len() < self.max

@@ -194,6 +194,9 @@ impl Parts<'_> {
     fn on_extended_handshake(&mut self, peer: &mut Peer, handshake: &ExtendedHandshake) -> Then {
         peer.extensions.update(handshake);
         peer.session.handle_extended_handshake(handshake);
+        if let Some(name) = handshake.client_name() {
+            peer.claims.client = Some(name);
+        }
         if let Some(port) = handshake.listen_port {
             peer.contact.note_listens_at(port);
         }
@@ -208,7 +211,7 @@ impl Parts<'_> {
         exchange::begin(self.now, peer, self.out, is_allowed);
         self.download.has_room(peer);
         // A later handshake says only what has changed (BEP 10).
-        let is_upload_only = handshake.upload_only.unwrap_or(peer.is_upload_only);
+        let is_upload_only = handshake.upload_only.unwrap_or(peer.claims.is_upload_only);
         match self.on_upload_only(peer, is_upload_only) {
             Then::Nothing => Then::Greeted,
             then => then,
@@ -216,7 +219,7 @@ impl Parts<'_> {
     }
 
     fn on_upload_only(&mut self, peer: &mut Peer, is_upload_only: bool) -> Then {
-        peer.is_upload_only = is_upload_only;
+        peer.claims.is_upload_only = is_upload_only;
         if is_upload_only && self.stage.is_finished() {
             Then::Leave(LeaveReason::Useless)
         } else {

@@ -7,7 +7,7 @@ use crate::piece::Picker;
 #[derive(Debug)]
 pub(super) struct Picking {
     /// In the order of the content rather than the rarest first.
-    is_sequential: bool,
+    pub(super) is_sequential: bool,
     seed: u64,
     pub(super) urgent: Vec<u32>,
 }

@@ -338,20 +338,33 @@ impl Swarm {
         }
     }
 
-    fn on_finished(&mut self) {
+    pub(super) fn on_finished(&mut self) {
         let now = self.now;
         self.out.tell(Event::Finished);
         // A tracker that shows seeds should know at once (BEP 3, `completed`).
         self.trackers.set_complete(now, self.stage.is_full());
         self.announce();
         for peer in self.peers.iter_mut() {
-            extensions::send_upload_only(now, peer, &mut self.out);
+            extensions::send_upload_only(now, peer, &mut self.out, true);
         }
         // Those that download nothing have nothing for us any more, nor we for them (W-52).
-        let done = self.peers.iter().filter(|peer| peer.is_seed() || peer.is_upload_only);
+        let done = self.peers.iter().filter(|peer| peer.is_seed() || peer.claims.is_upload_only);
         for key in done.map(|peer| peer.key).collect::<Vec<_>>() {
             self.leave(key, LeaveReason::Useless);
         }
+    }
+
+    /// Pieces are wanted again after the download was finished.
+    pub(super) fn on_unfinished(&mut self) {
+        let now = self.now;
+        self.out.tell(Event::Unfinished);
+        self.roster.note_gift(now);
+        self.trackers.set_incomplete(now);
+        for peer in self.peers.iter_mut() {
+            extensions::send_upload_only(now, peer, &mut self.out, false);
+        }
+        self.announce();
+        self.dial();
     }
 
     pub(super) fn on_piece_failed(&mut self, piece: PieceIndex, digests: &[BlockDigest]) {

@@ -1,0 +1,67 @@
+//! The swarm as applications show it.
+
+use std::time::Instant;
+
+use tinytorrent_tracker::TrackerStatus;
+use tinytorrent_types::Bitfield;
+
+use super::Swarm;
+use crate::contract::{PeerFlow, PeerView};
+use crate::peer::Peer;
+use crate::piece::{Picker, Pieces};
+
+impl Swarm {
+    /// The peers whose handshakes are through. The time grows with their number alone.
+    pub fn peers(&mut self, now: Instant) -> Vec<PeerView> {
+        self.peers.iter_mut().map(|peer| view(now, peer)).collect()
+    }
+
+    /// The number of connections that are being made.
+    pub fn connecting(&self) -> usize {
+        self.peers.pending().count()
+    }
+
+    /// The trackers and their status, in the order in which they were added.
+    pub fn trackers(&self) -> impl Iterator<Item = TrackerStatus<'_>> {
+        self.trackers.status()
+    }
+
+    /// The number of connected peers that have each piece; `None` until the content is known. The time
+    /// grows with the number of pieces.
+    pub fn availability(&self) -> Option<Vec<u32>> {
+        self.stage.picker().map(Picker::availability)
+    }
+
+    /// The pieces that are to be downloaded; `None` until the content is known.
+    pub fn wanted(&self) -> Option<&Bitfield> {
+        self.stage.picker().map(Picker::wanted)
+    }
+}
+
+fn view(now: Instant, peer: &mut Peer) -> PeerView {
+    PeerView {
+        key: peer.key,
+        address: peer.contact.address,
+        listens_at: peer.contact.listens_at,
+        is_incoming: peer.contact.is_incoming,
+        source: peer.contact.source,
+        id: peer.id,
+        client: peer.claims.client.clone(),
+        connected: now.saturating_duration_since(peer.joined),
+        pieces: peer.pieces().map_or(0, Pieces::count),
+        is_seed: peer.is_seed(),
+        flow: PeerFlow {
+            we_are_interested: peer.interests_us(),
+            peer_chokes: peer.chokes_us(),
+            peer_is_snubbing: peer.pipeline.is_snubbing(),
+            our_requests: peer.requested_count() as u32,
+            peer_is_interested: peer.is_interested(),
+            we_choke: peer.is_choked(),
+            peer_requests: peer.session.peer_requests().count() as u32,
+        },
+        downloaded: peer.pipeline.pace.total(),
+        uploaded: peer.serving.meter.total(),
+        download_rate: peer.pipeline.pace.bytes_per_second(now),
+        upload_rate: peer.serving.meter.bytes_per_second(now),
+    }
+}

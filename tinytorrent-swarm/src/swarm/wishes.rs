@@ -1,0 +1,120 @@
+//! The wishes of the user while the torrent runs.
+
+use std::time::Instant;
+
+use tinytorrent_types::Bitfield;
+
+use super::Swarm;
+use crate::contract::LeaveReason;
+
+impl Swarm {
+    /// Adds trackers while the torrent runs, each tier after those that are there.
+    pub fn add_trackers(&mut self, now: Instant, tiers: Vec<Vec<String>>) {
+        self.advance(now);
+        self.trackers.add(now, tiers);
+        self.announce();
+    }
+
+    /// Asks the trackers for peers as soon as they allow.
+    pub fn reannounce(&mut self, now: Instant) {
+        self.advance(now);
+        self.trackers.reannounce(now);
+        self.announce();
+    }
+
+    /// Limits the content to ask for from now on, in bytes a second; zero for none, `None` for no limit.
+    pub fn set_download_limit(&mut self, now: Instant, bytes_per_second: Option<u64>) {
+        self.advance(now);
+        self.download.set_limit(bytes_per_second);
+    }
+
+    /// Limits the content to send from now on, in bytes a second; zero for none, `None` for no limit.
+    pub fn set_upload_limit(&mut self, now: Instant, bytes_per_second: Option<u64>) {
+        self.advance(now);
+        let (peers, out) = (&mut self.peers, &mut self.out);
+        self.upload.set_limit(self.now, peers, out, bytes_per_second);
+    }
+
+    /// Fetches these pieces before all others, in this order, from everybody who has them: what a player
+    /// will read next. They take the place of those that were urgent before; an empty list goes back to
+    /// the rarest first. Those that are there or not wanted are left out, and so is what goes beyond
+    /// [`MAX_URGENT`](Self::MAX_URGENT).
+    pub fn set_urgent(&mut self, now: Instant, pieces: impl IntoIterator<Item = u32>) {
+        self.advance(now);
+        let pieces = pieces.into_iter().take(Self::MAX_URGENT);
+        match self.stage.picker_mut() {
+            Some(picker) => picker.set_urgent(pieces),
+            None => self.picking.urgent = pieces.collect(),
+        }
+        self.download.choice_has_changed();
+    }
+
+    /// Fetches the pieces in the order of the content from now on, or the rarest first.
+    pub fn set_sequential(&mut self, now: Instant, sequential: bool) {
+        self.advance(now);
+        match self.stage.picker_mut() {
+            Some(picker) => picker.set_sequential(sequential),
+            None => self.picking.is_sequential = sequential,
+        }
+        self.download.choice_has_changed();
+    }
+
+    /// Fetches these pieces from now on, and no others. Does nothing until the content is known:
+    /// [`Content::wanted`](crate::Content::wanted) says what to begin with.
+    ///
+    /// Requests for other pieces are cancelled, and blocks of them that are here are kept. If every wanted
+    /// piece is verified, the download is finished as by its last piece. The time grows with the number of
+    /// pieces.
+    ///
+    /// # Panics
+    /// Panics if the set has another number of pieces than the content.
+    pub fn set_wanted(&mut self, now: Instant, wanted: Bitfield) {
+        self.advance(now);
+        let Some(picker) = self.stage.picker_mut() else { return };
+        assert_eq!(wanted.piece_count(), picker.geometry().piece_count());
+        let was_finished = picker.is_finished();
+        for peer in self.peers.iter_mut() {
+            self.download.take_back_unwanted(now, peer, picker, &mut self.out, &wanted);
+        }
+        picker.set_wanted(wanted);
+        for peer in self.peers.iter_mut() {
+            self.download.recount(now, peer, picker, &mut self.out);
+        }
+        self.download.choice_has_changed();
+        match (was_finished, self.stage.is_finished()) {
+            (false, true) => self.on_finished(),
+            (true, false) => self.on_unfinished(),
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    /// Connections at most from now on. Those beyond are left: first those that are being made, then those
+    /// over which no block has moved for the longest time.
+    pub fn set_max_peers(&mut self, now: Instant, count: usize) {
+        self.advance(now);
+        self.roster.set_max_peers(count);
+        let mut keys: Vec<_> =
+            self.peers.iter().map(|peer| (peer.used_at(), peer.joined, peer.key)).collect();
+        // Those that gave or took something last stay.
+        keys.sort_unstable();
+        let pending: Vec<_> = self.peers.pending().map(|(key, _)| key).collect();
+        let to_leave = pending.into_iter().chain(keys.into_iter().map(|(.., key)| key));
+        for key in to_leave.take(self.peers.len().saturating_sub(count)).collect::<Vec<_>>() {
+            self.part(key, LeaveReason::Crowded);
+        }
+        self.dial();
+    }
+
+    /// Peers to serve at a time at most from now on, the optimistic one included.
+    pub fn set_upload_slots(&mut self, now: Instant, count: usize) {
+        self.advance(now);
+        let is_seeding = self.stage.is_finished();
+        self.upload.set_slots(self.now, &mut self.peers, &mut self.out, count, is_seeding);
+    }
+
+    /// Bytes that may wait for the disk from now on, before peers are asked for no more.
+    pub fn set_store_budget(&mut self, now: Instant, bytes: u64) {
+        self.advance(now);
+        self.download.set_budget(bytes);
+    }
+}
