@@ -145,7 +145,7 @@ async fn complete(
 }
 
 async fn too_late(torrent: &Torrent, reporter: &Reporter, deadline: Deadline) -> String {
-    let stats = torrent.stats().await;
+    let stats = torrent.stats();
     let seconds = deadline.seconds();
     let why = match (stats.known_peers, stats.peers) {
         (0, _) => match reporter.tracker_failure() {

@@ -61,7 +61,7 @@ async fn serve(client: &Client, torrent: &Torrent, out: &Output) -> Result<(), F
     let mut events = torrent.events();
     while let Some(event) = events.next().await {
         match event {
-            Event::Checked { have, total } if have < total => {
+            Event::Checked { have, total, .. } if have < total => {
                 return Err(Failure::CouldNot(format!(
                     "only {} of {} are there and right; `verify` tells what is missing",
                     format_size(have),

@@ -200,7 +200,7 @@ impl Reporter {
             "up_rate": stats.upload_rate,
             "peers": stats.peers,
             "seeds": stats.seeds,
-            "memory": memory_json(&torrent.memory()),
+            "memory": memory_json(&torrent.client().memory()),
         }));
     }
 
@@ -259,7 +259,7 @@ pub async fn report(torrent: &Torrent, reporter: &Reporter) -> Result<(), Failur
 
 /// Prints the present figures.
 async fn tell_progress(torrent: &Torrent, reporter: &Reporter) {
-    let stats = torrent.stats().await;
+    let stats = torrent.stats();
     reporter.progress(torrent, &stats);
 }
 

@@ -1,25 +1,51 @@
+use std::borrow::Borrow;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tinytorrent_types::PeerId;
+use tinytorrent_swarm::Stats;
+use tinytorrent_types::{InfoHashes, PeerId};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::driver;
+use crate::event::Queue;
 use crate::listener::{self, Reception};
 use crate::places::Places;
 use crate::registry::Registry;
 use crate::resources::Resources;
-use crate::threads::{self, SpawnThread};
-use crate::{AddError, ClientError, ClientOptions, MemoryStats, Source, Torrent, TorrentOptions};
+use crate::threads::{self, JobThreads, SpawnThread};
+use crate::torrent::Shared;
+use crate::{
+    AddError, ClientError, ClientEvents, ClientOptions, MemoryStats, Source, SourceError, Torrent,
+    TorrentOptions,
+};
 
-/// A BitTorrent client: one peer id, listening sockets, the disk's threads, a budget of memory and
-/// of descriptors, and the sockets to trackers, which all its torrents share.
+/// A BitTorrent client: its torrents, and what they share: one peer id, listening sockets, the disk's
+/// threads, a budget of memory and of descriptors, and the sockets to trackers.
 ///
-/// Cheap to clone. Its tasks run as long as a clone or one of its torrents is held.
+/// Cheap to clone. When the last clone and the last handle of a torrent are dropped, all torrents are stopped
+/// behind the scenes, as far as the runtime lives long enough. [`shutdown`](Self::shutdown) waits for them.
 #[derive(Debug, Clone)]
 pub struct Client {
+    owner: Arc<Owner>,
+}
+
+/// The owner of the torrents. Their tasks hold the resources alone, so that this is dropped with the last
+/// clone and handle.
+#[derive(Debug)]
+pub(crate) struct Owner {
     resources: Arc<Resources>,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.resources.registry.close();
+        for torrent in self.resources.registry.all() {
+            torrent.begin_stop();
+        }
+        self.resources.hub.close();
+    }
 }
 
 impl Client {
@@ -30,8 +56,8 @@ impl Client {
     ///
     /// # Panics
     /// Panics outside of a tokio runtime with I/O and time.
-    pub fn start(options: ClientOptions) -> Result<Self, ClientError> {
-        Self::with_threads(options, threads::spawn)
+    pub fn start(options: impl Borrow<ClientOptions>) -> Result<Self, ClientError> {
+        Self::with_threads(options.borrow().clone(), threads::spawn)
     }
 
     /// Starts a client whose torrents get their threads from this function.
@@ -51,40 +77,123 @@ impl Client {
             addresses.push(listener.local_addr().map_err(ClientError::Socket)?);
             listeners.spawn(reception.clone().run(listener));
         }
-        let resources =
-            Resources::new(options, registry, addresses, places, listeners, spawn_thread)?;
-        Ok(Self { resources: Arc::new(resources) })
+        let threads = JobThreads::new(spawn_thread);
+        let resources = Resources::new(options, registry, addresses, places, listeners, threads)?;
+        Ok(Self { owner: Arc::new(Owner { resources: Arc::new(resources) }) })
     }
 
-    /// Adds a torrent and returns at once. A task fetches the metadata, checks the content on disk,
-    /// and connects to trackers and peers. Its [`events`](Torrent::events) report the progress.
+    /// Adds a torrent and returns its handle at once. A task fetches the metadata, checks the content on
+    /// disk, and connects to trackers and peers. The [`events`](Torrent::events) report the progress.
+    ///
+    /// The source is a magnet link or an info-hash as text, the bytes of a torrent file, or a
+    /// [`Metainfo`](tinytorrent_metainfo::Metainfo), [`Magnet`](tinytorrent_metainfo::Magnet) or
+    /// [`InfoHashes`].
     ///
     /// # Errors
-    /// The client has the torrent already.
+    /// The source is no torrent, the client has the torrent already, or the client was shut down.
     ///
     /// # Panics
     /// Panics outside of a tokio runtime with I/O and time.
-    pub fn add(
+    pub fn add<S>(
         &self,
-        source: impl Into<Source>,
-        options: TorrentOptions,
-    ) -> Result<Torrent, AddError> {
-        driver::start(Arc::clone(&self.resources), source.into(), options)
+        source: S,
+        options: impl Borrow<TorrentOptions>,
+    ) -> Result<Torrent, AddError>
+    where
+        S: TryInto<Source>,
+        S::Error: Into<SourceError>,
+    {
+        let source = source.try_into().map_err(Into::into)?;
+        let resources = Arc::clone(&self.owner.resources);
+        driver::start(resources, source, options.borrow().clone()).map(|shared| self.handle(shared))
+    }
+
+    /// The torrents, in the order of their addition. One that has ended is not among them.
+    pub fn torrents(&self) -> Vec<Torrent> {
+        self.registry().all().into_iter().map(|shared| self.handle(shared)).collect()
+    }
+
+    /// The torrent with one of these info-hashes.
+    pub fn get(&self, hashes: InfoHashes) -> Option<Torrent> {
+        self.registry().find_any(hashes).map(|shared| self.handle(shared))
+    }
+
+    /// Subscribes to the events of all torrents, those that are added later included. The events of each
+    /// torrent begin with [`Event::Now`](crate::Event::Now).
+    pub fn events(&self) -> ClientEvents {
+        let queue = Queue::new(ClientEvents::KEPT);
+        // First, so that a torrent that is added meanwhile is not missed; it may begin twice.
+        self.owner.resources.hub.subscribe(&queue);
+        for torrent in self.torrents() {
+            torrent.begin_events(&queue);
+        }
+        ClientEvents::new(queue)
+    }
+
+    /// The figures of all torrents together. The time grows with the number of torrents and connections.
+    pub fn stats(&self) -> Stats {
+        self.torrents().iter().fold(Stats::default(), |sum, torrent| add(sum, torrent.stats()))
+    }
+
+    /// Stops all torrents, as [`Torrent::stop`] does, and closes the listening sockets. Returns once all
+    /// have stopped, or after `deadline`. Later calls of [`add`](Self::add) are refused.
+    pub async fn shutdown(&self, deadline: Duration) {
+        self.registry().close();
+        let torrents = self.torrents();
+        torrents.iter().for_each(Torrent::begin_stop);
+        let all = async {
+            for torrent in &torrents {
+                torrent.stop().await;
+            }
+        };
+        if tokio::time::timeout(deadline, all).await.is_err() {
+            tracing::warn!("the client is shut down, though some torrents have not stopped");
+        }
+        self.owner.resources.hub.close();
     }
 
     /// The addresses of the listening sockets, with the ports that were picked.
     pub fn listen_addresses(&self) -> &[SocketAddr] {
-        &self.resources.addresses
+        &self.owner.resources.addresses
     }
 
     /// The memory that is held for other hosts, over all torrents.
     pub fn memory(&self) -> MemoryStats {
-        self.resources.memory.stats()
+        self.owner.resources.memory.stats()
+    }
+
+    pub(crate) fn of(owner: Arc<Owner>) -> Self {
+        Self { owner }
+    }
+
+    fn registry(&self) -> &Registry {
+        &self.owner.resources.registry
+    }
+
+    fn handle(&self, shared: Arc<Shared>) -> Torrent {
+        Torrent::new(Arc::clone(&self.owner), shared)
     }
 
     /// The peer id of this run.
     pub fn peer_id(&self) -> PeerId {
-        self.resources.peer_id
+        self.owner.resources.peer_id
+    }
+}
+
+fn add(a: Stats, b: Stats) -> Stats {
+    Stats {
+        downloaded: a.downloaded + b.downloaded,
+        uploaded: a.uploaded + b.uploaded,
+        wasted: a.wasted + b.wasted,
+        download_rate: a.download_rate + b.download_rate,
+        upload_rate: a.upload_rate + b.upload_rate,
+        peers: a.peers + b.peers,
+        seeds: a.seeds + b.seeds,
+        known_peers: a.known_peers + b.known_peers,
+        hash_failures: a.hash_failures + b.hash_failures,
+        have_bytes: a.have_bytes + b.have_bytes,
+        left: a.left + b.left,
+        wanted_left: a.wanted_left + b.wanted_left,
     }
 }
 
@@ -124,7 +233,11 @@ mod tests {
             let TorrentError::Thread(source) = &error else { panic!("{error}") };
             assert_eq!(source.kind(), io::ErrorKind::WouldBlock);
             assert_eq!(torrent.state(), State::Failed);
-            assert!(matches!(events.next().await, Some(Event::Failed(TorrentError::Thread(_)))));
+            let mut last = None;
+            while let Some(event) = events.next().await {
+                last = Some(event);
+            }
+            assert!(matches!(last, Some(Event::Failed(TorrentError::Thread(_)))));
         }
     }
 }

@@ -1,9 +1,10 @@
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use thiserror::Error;
-use tinytorrent_metainfo::LayoutError;
+use tinytorrent_metainfo::{LayoutError, MagnetError};
 use tinytorrent_storage::StorageError;
 use tinytorrent_types::InfoHashes;
 
@@ -35,6 +36,30 @@ pub enum AddError {
     /// The client has a torrent with one of these hashes already. Stop that one first.
     #[error("torrent {0} was added already")]
     Duplicate(InfoHashes),
+    /// The source is no torrent.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The client was shut down.
+    #[error("the client was shut down")]
+    ShutDown,
+}
+
+/// The reason for which a value is no [`Source`](crate::Source).
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// The text is neither a usable magnet link nor an info-hash.
+    #[error("it is neither an info-hash nor a usable magnet link: {0}")]
+    Magnet(#[from] MagnetError),
+    /// The bytes are no torrent file.
+    #[error("it is no torrent file: {0}")]
+    Metainfo(#[from] tinytorrent_metainfo::Error),
+}
+
+impl From<Infallible> for SourceError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
 }
 
 /// The reason for which a torrent ended. Cheap to clone.
@@ -75,7 +100,7 @@ pub enum TorrentError {
         /// The number of files in the torrent.
         count: u32,
     },
-    /// The torrent was stopped, or all of its handles were dropped.
+    /// The torrent was stopped.
     #[error("the torrent was stopped")]
     Stopped,
 }

@@ -1,15 +1,30 @@
-use std::path::PathBuf;
-use std::sync::Arc;
+//! What happens to torrents, for applications.
 
-use tinytorrent_metainfo::{Info, PathChange};
-use tokio::sync::broadcast;
+mod queue;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tinytorrent_metainfo::{Info, Metainfo, PathChange};
+use tinytorrent_swarm::Stats;
+use tinytorrent_types::{Bitfield, InfoHashes};
 
 use crate::TorrentError;
+use crate::torrent::State;
+use queue::Audience;
+pub(crate) use queue::{Queue, Taken};
 
 /// Something that happened to a torrent.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
+    /// The torrent as it is at the subscription. It is the first event, and everything that happens later
+    /// follows, so that nothing is missed.
+    Now(Arc<Snapshot>),
+    /// The torrent has another state. [`Stopped`](Self::Stopped) and [`Failed`](Self::Failed) tell of the
+    /// last one.
+    StateChanged(State),
     /// The metadata of a magnet link was received from peers, or found on disk from an earlier run.
     /// Its info-hash is right.
     MetadataReceived(Arc<Info>),
@@ -19,6 +34,9 @@ pub enum Event {
         have: u64,
         /// Bytes of all pieces.
         total: u64,
+        /// The pieces that are on disk and right. Later ones come with
+        /// [`PieceCompleted`](tinytorrent_swarm::Event::PieceCompleted).
+        pieces: Arc<Bitfield>,
     },
     /// Files have other paths on disk than in the torrent, because the disk cannot hold the paths of
     /// the torrent, or because content was found under other paths. Comes before
@@ -58,29 +76,121 @@ impl Event {
     pub const MAX_PATH_CHANGES: usize = 100;
 }
 
-/// The events of a torrent, from the call of [`Torrent::events`](crate::Torrent::events) on.
+/// A torrent at one moment.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// The state.
+    pub state: State,
+    /// The figures.
+    pub stats: Stats,
+    /// The torrent file, as far as it is known.
+    pub metainfo: Option<Arc<Metainfo>>,
+    /// The path of the content on disk, once the content is checked.
+    pub content_path: Option<PathBuf>,
+    /// The verified pieces, once the content is checked.
+    pub pieces: Option<Bitfield>,
+}
+
+/// An event and its torrent.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TorrentEvent {
+    /// The identity of the torrent. [`Client::get`](crate::Client::get) returns its handle.
+    pub hashes: InfoHashes,
+    /// The event.
+    pub event: Event,
+}
+
+/// The events of one torrent, beginning with [`Event::Now`].
 ///
 /// At most the last [`Events::KEPT`] events are kept for a slow receiver. [`Event::Missed`] counts the
 /// others.
 #[derive(Debug)]
 pub struct Events {
-    receiver: broadcast::Receiver<Event>,
+    queue: Arc<Queue<TorrentEvent>>,
 }
 
 impl Events {
     /// Maximum number of events in the queue of a receiver.
     pub const KEPT: usize = 1024;
 
-    pub(crate) fn new(receiver: broadcast::Receiver<Event>) -> Self {
-        Self { receiver }
+    pub(crate) fn new(queue: Arc<Queue<TorrentEvent>>) -> Self {
+        Self { queue }
     }
 
     /// Waits for the next event. Returns `None` after the last event of the torrent. Safe to cancel.
     pub async fn next(&mut self) -> Option<Event> {
-        match self.receiver.recv().await {
-            Ok(event) => Some(event),
-            Err(broadcast::error::RecvError::Lagged(count)) => Some(Event::Missed(count)),
-            Err(broadcast::error::RecvError::Closed) => None,
+        Some(match self.queue.next().await? {
+            Taken::Item(item) => item.event,
+            Taken::Missed(count) => Event::Missed(count),
+        })
+    }
+}
+
+/// The events of all torrents of a client, beginning with [`Event::Now`] of each.
+///
+/// At most the last [`ClientEvents::KEPT`] events are kept for a slow receiver.
+#[derive(Debug)]
+pub struct ClientEvents {
+    queue: Arc<Queue<TorrentEvent>>,
+}
+
+impl ClientEvents {
+    /// Maximum number of events in the queue of a receiver.
+    pub const KEPT: usize = 16 * Events::KEPT;
+
+    pub(crate) fn new(queue: Arc<Queue<TorrentEvent>>) -> Self {
+        Self { queue }
+    }
+
+    /// Waits for the next event. Returns `None` after the client has been shut down. Safe to cancel.
+    ///
+    /// # Errors
+    /// This many events were lost, because they came faster than they were received.
+    pub async fn next(&mut self) -> Option<Result<TorrentEvent, Missed>> {
+        Some(match self.queue.next().await? {
+            Taken::Item(item) => Ok(item),
+            Taken::Missed(count) => Err(Missed(count)),
+        })
+    }
+}
+
+/// The number of events that were lost before the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} events were lost, because they came faster than they were received")]
+pub struct Missed(pub u64);
+
+/// The subscribers to one torrent.
+pub(crate) type Subscribers = Audience<TorrentEvent>;
+
+/// The subscribers to all torrents of a client.
+#[derive(Debug, Default)]
+pub(crate) struct Hub {
+    subscribers: Mutex<Subscribers>,
+    /// Most clients have none, and then events need no lock.
+    has_any: AtomicBool,
+}
+
+impl Hub {
+    pub(crate) fn subscribe(&self, queue: &Arc<Queue<TorrentEvent>>) {
+        self.lock().add(queue);
+        self.has_any.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn push(&self, event: &TorrentEvent) {
+        if self.has_any.load(Ordering::Acquire) {
+            self.lock().push(event);
         }
+    }
+
+    /// Ends all subscriptions.
+    pub(crate) fn close(&self) {
+        self.lock().close();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Subscribers> {
+        // A panic under the lock cannot leave the list in a bad state.
+        self.subscribers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,8 +7,8 @@
 //! ```text
 //!   peers ──sockets──▶ connections ──frames──▶ ┌────────┐ ──blocks──▶ Disk (own threads)
 //!                                  ◀─messages─ │ driver │ ◀─verdicts─
-//!   Torrent handles ──commands───────────────▶ │ Swarm  │ ──announces─▶ TrackerClient
-//!                   ◀─events, state────────────└────────┘ ◀─peers──────
+//!   Torrent handles ──changes────────────────▶ │ Swarm  │ ──announces─▶ TrackerClient
+//!                   ◀─events, values───────────└────────┘ ◀─peers──────
 //! ```
 //!
 //! # How to use it
@@ -19,15 +19,13 @@
 //!
 //! ```no_run
 //! use tinytorrent_client::{Client, ClientOptions, Event, SwarmEvent, TorrentOptions};
-//! use tinytorrent_metainfo::Metainfo;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! // 1. One client for the program: its peer id, its sockets, its budget of memory.
 //! let client = Client::start(ClientOptions::default())?;
 //!
 //! // 2. A torrent, from a .torrent file, a magnet link or an info-hash. This returns at once.
-//! let metainfo = Metainfo::from_bytes(&std::fs::read("a.torrent")?)?;
-//! let torrent = client.add(&metainfo, TorrentOptions::new("downloads"))?;
+//! let torrent = client.add(std::fs::read("a.torrent")?, TorrentOptions::new("downloads"))?;
 //!
 //! // 3. Watch it, if you like.
 //! let mut events = torrent.events();
@@ -39,10 +37,15 @@
 //!     }
 //! });
 //!
-//! // 4. Wait until every wanted piece is verified and on the disk.
+//! // 4. Look at it, whenever you like. Nothing is waited for.
+//! for peer in torrent.peers() {
+//!     println!("{} sends {} bytes a second", peer.peer.address, peer.peer.download_rate);
+//! }
+//!
+//! // 5. Wait until every wanted piece is verified and on the disk.
 //! torrent.finished().await?;
 //!
-//! // 5. Stop it: trackers are notified, and the resume data is saved.
+//! // 6. Stop it: trackers are notified, and the resume data is saved.
 //! let stats = torrent.stop().await;
 //! println!("{} bytes received", stats.downloaded);
 //! # Ok(())
@@ -79,14 +82,20 @@ mod resources;
 mod source;
 mod threads;
 mod torrent;
+mod view;
 
 pub use client::Client;
 pub use client_options::ClientOptions;
 pub use encryption::Encryption;
-pub use error::{AddError, ClientError, TorrentError};
-pub use event::{Event, Events};
+pub use error::{AddError, ClientError, SourceError, TorrentError};
+pub use event::{ClientEvents, Event, Events, Missed, Snapshot, TorrentEvent};
 pub use memory::MemoryStats;
 pub use options::TorrentOptions;
 pub use source::{PeerAddress, Source};
-pub use tinytorrent_swarm::{ConnectionError, DiskError, Event as SwarmEvent, LeaveReason, Stats};
+pub use tinytorrent_swarm::{
+    ConnectionError, DiskError, Event as SwarmEvent, LeaveReason, PeerFlow, PeerSource, PeerView,
+    Stats,
+};
+pub use tinytorrent_tracker::TrackerState;
 pub use torrent::{State, Torrent};
+pub use view::{FileInfo, Limits, PeerInfo, PieceInfo, TrackerInfo, Transport};

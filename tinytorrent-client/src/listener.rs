@@ -13,7 +13,6 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tinytorrent_wire::HandshakeOpening;
 use tinytorrent_wire::mse::ObfuscatedHash;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::connection::Incoming;
@@ -235,9 +234,5 @@ async fn receive(mut channel: Channel, address: SocketAddr, guest: Guest) {
         return tracing::debug!(%address, %error, "an incoming connection was closed");
     }
     let incoming = Incoming { channel, address, received, info_hash };
-    // Not waited for: a torrent with a full queue has as many new peers as places, and the socket
-    // is better closed. A closed channel means that the torrent has just ended.
-    if let Err(mpsc::error::TrySendError::Full(_)) = torrent.try_send(incoming) {
-        tracing::debug!(%address, "too many incoming connections at a time");
-    }
+    torrent.change(|driver, now| driver.accept(now, incoming));
 }

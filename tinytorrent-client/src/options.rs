@@ -23,6 +23,7 @@ pub struct TorrentOptions {
     pub(crate) download_limit: Option<u64>,
     pub(crate) upload_limit: Option<u64>,
     pub(crate) max_peers: usize,
+    pub(crate) upload_slots: usize,
     pub(crate) resume: bool,
     pub(crate) assume_complete: bool,
     pub(crate) read_only: bool,
@@ -45,6 +46,7 @@ impl TorrentOptions {
             download_limit: None,
             upload_limit: None,
             max_peers: 100,
+            upload_slots: 8,
             resume: true,
             assume_complete: false,
             read_only: false,
@@ -110,6 +112,13 @@ impl TorrentOptions {
     /// it is busy. One remote host gets at most a quarter of them, and one network half.
     pub fn max_peers(&mut self, count: usize) -> &mut Self {
         self.max_peers = count;
+        self
+    }
+
+    /// Maximum number of peers that are served at a time. Default: 8. More of them share the uplink in
+    /// thinner streams.
+    pub fn upload_slots(&mut self, count: usize) -> &mut Self {
+        self.upload_slots = count;
         self
     }
 

@@ -1,16 +1,27 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tinytorrent_types::{InfoHashes, WireInfoHash};
 use tinytorrent_wire::mse::ObfuscatedHash;
-use tokio::sync::mpsc;
 
-use crate::connection::Incoming;
+use crate::torrent::Shared;
 
-/// The torrents of a client, by the info-hashes that handshakes name them by.
+/// The torrents of a client.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    torrents: Mutex<HashMap<WireInfoHash, mpsc::Sender<Incoming>>>,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    /// By the numbers of their additions.
+    torrents: BTreeMap<u64, Arc<Shared>>,
+    /// By the info-hashes that handshakes name them by.
+    numbers: HashMap<WireInfoHash, u64>,
+    /// The info-hashes, by what encrypted handshakes name instead (MSE).
+    obfuscated: HashMap<ObfuscatedHash, WireInfoHash>,
+    next: u64,
+    is_closed: bool,
 }
 
 /// The entry of one torrent in the registry, which is removed when this is dropped.
@@ -18,94 +29,89 @@ pub(crate) struct Registry {
 pub(crate) struct Registration {
     registry: Arc<Registry>,
     hashes: InfoHashes,
-    sender: mpsc::Sender<Incoming>,
+    number: u64,
+}
+
+/// The reason for which a torrent cannot be entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// One of its hashes is there already.
+    Duplicate,
+    /// The client is shut down.
+    Closed,
 }
 
 impl Registration {
-    /// Adds a torrent. `None` if one of its hashes is there already; then nothing changes.
+    /// Enters a torrent.
+    ///
+    /// # Errors
+    /// It is refused, and nothing changes.
     pub(crate) fn new(
         registry: &Arc<Registry>,
         hashes: InfoHashes,
-        sender: mpsc::Sender<Incoming>,
-    ) -> Option<Self> {
+        torrent: impl FnOnce() -> Arc<Shared>,
+    ) -> Result<(Self, Arc<Shared>), Refused> {
+        let mut table = registry.lock();
+        if table.is_closed {
+            return Err(Refused::Closed);
+        }
+        if hashes.wire_hashes().any(|hash| table.numbers.contains_key(&hash)) {
+            return Err(Refused::Duplicate);
+        }
+        let number = table.next;
+        table.next += 1;
+        let torrent = torrent();
+        table.torrents.insert(number, Arc::clone(&torrent));
+        for hash in hashes.wire_hashes() {
+            table.numbers.insert(hash, number);
+            table.obfuscated.insert(ObfuscatedHash::from(hash), hash);
+        }
         let registry = Arc::clone(registry);
-        registry.add(hashes, &sender).then_some(())?;
-        Some(Self { registry, hashes, sender })
-    }
-
-    pub(crate) fn hashes(&self) -> InfoHashes {
-        self.hashes
+        Ok((Self { registry, hashes, number }, torrent))
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.registry.remove(self.hashes, &self.sender);
+        let mut table = self.registry.lock();
+        table.torrents.remove(&self.number);
+        for hash in self.hashes.wire_hashes() {
+            table.numbers.remove(&hash);
+            table.obfuscated.remove(&ObfuscatedHash::from(hash));
+        }
     }
 }
 
 impl Registry {
-    /// Adds a torrent. `false` if one of its hashes is there already; then nothing changes.
-    fn add(&self, hashes: InfoHashes, sender: &mpsc::Sender<Incoming>) -> bool {
-        let mut torrents = self.lock();
-        // While an aborted task is dropped, its receiver may be gone before its entry is removed.
-        let is_taken = |hash| torrents.get(&hash).is_some_and(|sender| !sender.is_closed());
-        if hashes.wire_hashes().any(is_taken) {
-            return false;
-        }
-        torrents.extend(hashes.wire_hashes().map(|hash| (hash, sender.clone())));
-        true
+    /// Returns the torrent that this info-hash names.
+    pub(crate) fn find(&self, hash: WireInfoHash) -> Option<Arc<Shared>> {
+        let table = self.lock();
+        let number = table.numbers.get(&hash)?;
+        table.torrents.get(number).cloned()
     }
 
-    /// Removes a torrent, if it was added with this sender.
-    fn remove(&self, hashes: InfoHashes, sender: &mpsc::Sender<Incoming>) {
-        let mut torrents = self.lock();
-        for hash in hashes.wire_hashes() {
-            // The same torrent may have been added again meanwhile.
-            if torrents.get(&hash).is_some_and(|found| found.same_channel(sender)) {
-                torrents.remove(&hash);
-            }
-        }
+    /// Returns the torrent that has one of these info-hashes.
+    pub(crate) fn find_any(&self, hashes: InfoHashes) -> Option<Arc<Shared>> {
+        hashes.wire_hashes().find_map(|hash| self.find(hash))
     }
 
-    /// Returns the sender for connections that name this info-hash.
-    pub(crate) fn find(&self, hash: WireInfoHash) -> Option<mpsc::Sender<Incoming>> {
-        self.lock().get(&hash).cloned()
-    }
-
-    /// Returns the info-hash that an encrypted handshake names. A hash is computed for each torrent,
-    /// which plain handshakes do not cost.
+    /// Returns the info-hash that an encrypted handshake names.
     pub(crate) fn find_obfuscated(&self, hash: &ObfuscatedHash) -> Option<WireInfoHash> {
-        self.lock().keys().copied().find(|torrent| ObfuscatedHash::from(*torrent) == *hash)
+        self.lock().obfuscated.get(hash).copied()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<WireInfoHash, mpsc::Sender<Incoming>>> {
-        // A panic under the lock cannot leave the map in a bad state.
-        self.torrents.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns all torrents, in the order of their addition.
+    pub(crate) fn all(&self) -> Vec<Arc<Shared>> {
+        self.lock().torrents.values().cloned().collect()
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use tinytorrent_types::InfoHashV1;
+    /// Takes in no more torrents.
+    pub(crate) fn close(&self) {
+        self.lock().is_closed = true;
+    }
 
-    use super::*;
-
-    #[test]
-    fn a_torrent_is_added_once_until_it_is_gone() {
-        let registry = Registry::default();
-        let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
-        let (sender, inside) = mpsc::channel(1);
-        let (other, _other_inside) = mpsc::channel(1);
-        assert!(registry.add(hashes, &sender));
-        assert!(!registry.add(hashes, &other));
-        registry.remove(hashes, &other);
-        assert!(registry.find(hashes.to_wire()).is_some());
-        drop(inside);
-        assert!(registry.add(hashes, &other));
-        registry.remove(hashes, &sender);
-        assert!(registry.find(hashes.to_wire()).is_some());
-        registry.remove(hashes, &other);
-        assert!(registry.find(hashes.to_wire()).is_none());
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        // A panic under the lock cannot leave the tables in a bad state.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

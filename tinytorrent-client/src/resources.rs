@@ -7,10 +7,11 @@ use tinytorrent_types::PeerId;
 use tokio::task::JoinSet;
 
 use crate::connection::buffers::BufferPool;
+use crate::event::Hub;
 use crate::memory::Memory;
 use crate::places::Places;
 use crate::registry::Registry;
-use crate::threads::SpawnThread;
+use crate::threads::JobThreads;
 use crate::{ClientError, ClientOptions};
 
 /// The resources that all torrents of a client share.
@@ -28,10 +29,12 @@ pub(crate) struct Resources {
     pub(crate) checks: Arc<CheckTurns>,
     pub(crate) disk: Disk,
     pub(crate) trackers: TrackerClient,
-    pub(crate) spawn_thread: SpawnThread,
-    /// Tasks that accept connections; aborted when the last user of the client is dropped.
+    pub(crate) threads: JobThreads,
+    /// The subscribers to the events of all torrents.
+    pub(crate) hub: Arc<Hub>,
+    /// Tasks that accept connections; aborted when the last torrent of a client that was dropped has ended.
     #[expect(dead_code, reason = "dropping it aborts the tasks")]
-    pub(crate) listeners: JoinSet<()>,
+    listeners: JoinSet<()>,
 }
 
 impl Resources {
@@ -45,7 +48,7 @@ impl Resources {
         addresses: Vec<SocketAddr>,
         places: Places,
         listeners: JoinSet<()>,
-        spawn_thread: SpawnThread,
+        threads: JobThreads,
     ) -> Result<Self, ClientError> {
         let memory = Memory::new(options.memory);
         Ok(Self {
@@ -59,7 +62,8 @@ impl Resources {
             checks: Arc::<CheckTurns>::default(),
             disk: Disk::new(&options.disk()).map_err(ClientError::Threads)?,
             trackers: TrackerClient::new(options.trackers()),
-            spawn_thread,
+            threads,
+            hub: Arc::default(),
             listeners,
             options,
         })

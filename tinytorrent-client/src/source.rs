@@ -2,8 +2,10 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use tinytorrent_metainfo::{FileSelection, HostPort, HostPortError, Magnet, Metainfo};
+use tinytorrent_metainfo::{FileSelection, HostPort, HostPortError, Magnet, Metainfo, ReadOptions};
 use tinytorrent_types::InfoHashes;
+
+use crate::SourceError;
 
 /// The identity of a torrent to be added, and everything that is known about it: made from a
 /// [`Metainfo`], a [`Magnet`], or bare [`InfoHashes`].
@@ -23,13 +25,22 @@ impl Source {
     }
 }
 
+impl From<Arc<Metainfo>> for Source {
+    fn from(metainfo: Arc<Metainfo>) -> Self {
+        let bare = Self::from(metainfo.hashes());
+        Self { trackers: metainfo.trackers().to_vec(), metainfo: Some(metainfo), ..bare }
+    }
+}
+
+impl From<Metainfo> for Source {
+    fn from(metainfo: Metainfo) -> Self {
+        Arc::new(metainfo).into()
+    }
+}
+
 impl From<&Metainfo> for Source {
     fn from(metainfo: &Metainfo) -> Self {
-        Self {
-            trackers: metainfo.trackers().to_vec(),
-            metainfo: Some(Arc::new(metainfo.clone())),
-            ..Self::from(metainfo.hashes())
-        }
+        metainfo.clone().into()
     }
 }
 
@@ -45,9 +56,14 @@ impl From<&Magnet> for Source {
     }
 }
 
+impl From<Magnet> for Source {
+    fn from(magnet: Magnet) -> Self {
+        Self::from(&magnet)
+    }
+}
+
+/// The trackers come from [`TorrentOptions`](crate::TorrentOptions). The metadata is fetched from peers.
 impl From<InfoHashes> for Source {
-    /// Makes a source without trackers and peers, which then have to come from the
-    /// [`TorrentOptions`](crate::TorrentOptions). The metadata is fetched from peers.
     fn from(hashes: InfoHashes) -> Self {
         Self {
             hashes,
@@ -56,6 +72,73 @@ impl From<InfoHashes> for Source {
             peers: Vec::new(),
             selection: FileSelection::default(),
         }
+    }
+}
+
+impl From<&Source> for Source {
+    fn from(source: &Source) -> Self {
+        source.clone()
+    }
+}
+
+/// A magnet link (BEP 9), or an info-hash in hexadecimal digits or base32.
+impl FromStr for Source {
+    type Err = SourceError;
+
+    fn from_str(text: &str) -> Result<Self, SourceError> {
+        match Magnet::from_info_hash(text.trim()) {
+            Some(magnet) => Ok(magnet.into()),
+            None => Ok(text.parse::<Magnet>()?.into()),
+        }
+    }
+}
+
+impl TryFrom<&str> for Source {
+    type Error = SourceError;
+
+    fn try_from(text: &str) -> Result<Self, SourceError> {
+        text.parse()
+    }
+}
+
+impl TryFrom<&String> for Source {
+    type Error = SourceError;
+
+    fn try_from(text: &String) -> Result<Self, SourceError> {
+        text.parse()
+    }
+}
+
+impl TryFrom<String> for Source {
+    type Error = SourceError;
+
+    fn try_from(text: String) -> Result<Self, SourceError> {
+        text.parse()
+    }
+}
+
+/// The bytes of a torrent file. They are read leniently, as those of other clients are.
+impl TryFrom<&[u8]> for Source {
+    type Error = SourceError;
+
+    fn try_from(bytes: &[u8]) -> Result<Self, SourceError> {
+        Ok(ReadOptions::lenient().read(bytes)?.into())
+    }
+}
+
+impl TryFrom<Vec<u8>> for Source {
+    type Error = SourceError;
+
+    fn try_from(bytes: Vec<u8>) -> Result<Self, SourceError> {
+        bytes.as_slice().try_into()
+    }
+}
+
+impl TryFrom<&Vec<u8>> for Source {
+    type Error = SourceError;
+
+    fn try_from(bytes: &Vec<u8>) -> Result<Self, SourceError> {
+        bytes.as_slice().try_into()
     }
 }
 

@@ -1,21 +1,33 @@
+mod end;
+mod shared;
+
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tinytorrent_metainfo::{Info, Metainfo};
 use tinytorrent_swarm::{Stats, Swarm};
 use tinytorrent_types::InfoHashes;
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use crate::memory::Memory;
-use crate::{Event, Events, MemoryStats, PeerAddress, TorrentError};
+pub(crate) use end::End;
+pub(crate) use shared::Shared;
+
+use crate::client::{Client, Owner};
+use crate::event::{Queue, TorrentEvent};
+use crate::view::{FileInfo, Limits, PeerInfo, PieceInfo, TrackerInfo};
+use crate::{Events, PeerAddress, TorrentError};
 
 /// A handle of a torrent that is downloaded or seeded. Cheap to clone.
 ///
-/// A task does the work, and ends when the last handle is dropped. Call [`stop`](Self::stop) before,
-/// so that trackers are notified and the resume data is saved.
+/// The torrent belongs to its [`Client`](crate::Client), and goes on without a handle; a handle keeps the
+/// client. What a handle
+/// shows is true at the moment of the call; nothing is waited for. After the end of the torrent, its last
+/// figures and metadata are still shown, lists are empty, and changes have no effect.
 #[derive(Debug, Clone)]
 pub struct Torrent {
     shared: Arc<Shared>,
+    /// Keeps the client.
+    owner: Arc<Owner>,
 }
 
 /// The state of a torrent.
@@ -38,50 +50,37 @@ pub enum State {
     Failed,
 }
 
-/// The ends of the channels to the task of a torrent.
-#[derive(Debug)]
-struct Shared {
-    hashes: InfoHashes,
-    commands: mpsc::UnboundedSender<Command>,
-    events: broadcast::WeakSender<Event>,
-    status: watch::Receiver<Status>,
-    memory: Memory,
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            State::FetchingMetadata => "fetching metadata",
+            State::Checking => "checking",
+            State::Downloading => "downloading",
+            State::Seeding => "seeding",
+            State::Paused => "paused",
+            State::Stopped => "stopped",
+            State::Failed => "failed",
+        })
+    }
 }
 
-/// The published status of a torrent, which handles read without a command.
-#[derive(Debug, Clone)]
-pub(crate) struct Status {
-    pub(crate) state: State,
-    pub(crate) metainfo: Option<Arc<Metainfo>>,
-    pub(crate) content_path: Option<PathBuf>,
-    pub(crate) error: Option<TorrentError>,
-    /// The figures at the end of the torrent.
-    pub(crate) stats: Stats,
-}
-
-/// A command of a handle to the task.
-#[derive(Debug)]
-pub(crate) enum Command {
-    AddPeers(Vec<PeerAddress>),
-    AddTrackers(Vec<Vec<String>>),
-    Pause,
-    Resume,
-    SetUrgent(Vec<u32>),
-    SetDownloadLimit(Option<u64>),
-    SetUploadLimit(Option<u64>),
-    Stats(oneshot::Sender<Stats>),
-    Stop,
-}
-
+/// What the torrent is.
 impl Torrent {
-    pub(crate) fn new(
-        hashes: InfoHashes,
-        commands: mpsc::UnboundedSender<Command>,
-        events: broadcast::WeakSender<Event>,
-        status: watch::Receiver<Status>,
-        memory: Memory,
-    ) -> Self {
-        Self { shared: Arc::new(Shared { hashes, commands, events, status, memory }) }
+    pub(crate) fn new(owner: Arc<Owner>, shared: Arc<Shared>) -> Self {
+        Self { shared, owner }
+    }
+
+    /// Begins the events of this torrent for a subscriber to all torrents.
+    pub(crate) fn begin_events(&self, queue: &Queue<TorrentEvent>) {
+        let first = self.shared.with(|driver, now| Some(driver.snapshot(now)), |_| None);
+        if let Some(event) = first {
+            queue.push(TorrentEvent { hashes: self.hashes(), event });
+        }
+    }
+
+    /// The client that the torrent belongs to.
+    pub fn client(&self) -> Client {
+        Client::of(Arc::clone(&self.owner))
     }
 
     /// The identity of the torrent.
@@ -94,69 +93,115 @@ impl Torrent {
         self.metainfo().map(|metainfo| Arc::clone(metainfo.info()))
     }
 
-    /// The path of the file or folder on disk that has the torrent's name; `None` until the content is
-    /// checked.
-    pub fn content_path(&self) -> Option<PathBuf> {
-        self.shared.status.borrow().content_path.clone()
+    /// The name of the torrent in its metadata; `None` while it is being fetched.
+    pub fn name(&self) -> Option<String> {
+        self.info().map(|info| info.name().to_string())
     }
 
     /// The torrent file, as far as it is known: the one that was added, or one with the metadata from
     /// peers. The piece layers of a v2 torrent are in it once they are complete. A program may save it
     /// to add the torrent later without such peers. Trackers of a magnet link are not in it.
     pub fn metainfo(&self) -> Option<Arc<Metainfo>> {
-        self.shared.status.borrow().metainfo.clone()
+        self.shared.with(|driver, _| driver.metainfo(), |end| end.metainfo.clone())
+    }
+
+    /// The path of the file or folder on disk that has the torrent's name; `None` until the content is
+    /// checked.
+    pub fn content_path(&self) -> Option<PathBuf> {
+        self.shared.with(|driver, _| driver.content_path(), |end| end.content_path.clone())
     }
 
     /// The present state.
     pub fn state(&self) -> State {
-        self.shared.status.borrow().state
+        self.shared.with(|driver, _| driver.state(), |end| end.state())
     }
 
-    /// Subscribes to the events from now on. They end at once if the torrent has ended.
+    /// The error that ended the torrent; `None` as long as it runs, and after a stop.
+    pub fn error(&self) -> Option<TorrentError> {
+        self.shared.with(|_, _| None, |end| end.error.clone())
+    }
+
+    /// The present figures, or the last ones if the torrent has ended. The time grows with the number of
+    /// connections.
+    pub fn stats(&self) -> Stats {
+        self.shared.with(|driver, now| driver.stats(now), |end| end.stats)
+    }
+
+    /// The connected peers.
+    pub fn peers(&self) -> Vec<PeerInfo> {
+        self.shared.with(|driver, now| driver.peers(now), |_| Vec::new())
+    }
+
+    /// The trackers, in the order in which they were added.
+    pub fn trackers(&self) -> Vec<TrackerInfo> {
+        self.shared.with(|driver, now| driver.trackers(now), |_| Vec::new())
+    }
+
+    /// The files, without padding; `None` while the metadata is being fetched, and after the end. The time
+    /// grows with the number of files and pieces.
+    pub fn files(&self) -> Option<Vec<FileInfo>> {
+        self.shared.with(|driver, _| driver.files(), |_| None)
+    }
+
+    /// The pieces; `None` until the content is checked, and after the end. The time grows with the number
+    /// of pieces.
+    pub fn pieces(&self) -> Option<PieceInfo> {
+        self.shared.with(|driver, _| driver.pieces(), |_| None)
+    }
+
+    /// The limits; `None` after the end.
+    pub fn limits(&self) -> Option<Limits> {
+        self.shared.with(|driver, _| Some(driver.limits()), |_| None)
+    }
+
+    /// The addresses at which peers and trackers see us, of each family that enough of them agree on.
+    pub fn external_addresses(&self) -> Vec<IpAddr> {
+        self.shared.with(|driver, _| driver.external_addresses(), |_| Vec::new())
+    }
+
+    /// Subscribes to the events. The first one is [`Event::Now`](crate::Event::Now), with the torrent as it
+    /// is, so that nothing is missed. If the torrent has ended, the last event follows it.
     pub fn events(&self) -> Events {
-        let receiver = match self.shared.events.upgrade() {
-            Some(sender) => sender.subscribe(),
-            // Its sender is dropped at once, so that the events are at their end.
-            None => broadcast::channel(1).1,
-        };
-        Events::new(receiver)
+        let queue = Queue::new(Events::KEPT);
+        self.shared.with(
+            |driver, now| driver.subscribe(now, &queue),
+            |end| {
+                let hashes = self.shared.hashes;
+                end.events().for_each(|event| queue.push(TorrentEvent { hashes, event }));
+                queue.close();
+            },
+        );
+        Events::new(queue)
     }
+}
 
-    /// Returns the present figures, or the last ones if the torrent has ended.
-    pub async fn stats(&self) -> Stats {
-        let (answer, answered) = oneshot::channel();
-        self.send(Command::Stats(answer));
-        match answered.await {
-            Ok(stats) => stats,
-            // The task has ended, and has left its last figures there.
-            Err(_) => self.shared.status.borrow().stats,
-        }
-    }
-
-    /// The memory that is held for other hosts, over all torrents of the client.
-    pub fn memory(&self) -> MemoryStats {
-        self.shared.memory.stats()
-    }
-
+/// Changes. They take effect at once; what follows from them, such as messages to peers, comes next.
+impl Torrent {
     /// Adds peers. The torrent connects to them when it has room for more connections.
     pub fn add_peers(&self, peers: impl IntoIterator<Item = PeerAddress>) {
-        self.send(Command::AddPeers(peers.into_iter().collect()));
+        let peers = peers.into_iter().collect();
+        self.shared.change(|driver, now| driver.add_user_peers(now, peers));
     }
 
     /// Adds tiers of trackers behind the present ones (BEP 12). They may be at any path of a local
     /// address, as the URLs are the user's.
     pub fn add_trackers(&self, tiers: Vec<Vec<String>>) {
-        self.send(Command::AddTrackers(tiers));
+        self.shared.change(|driver, now| driver.add_trackers(now, tiers));
+    }
+
+    /// Announces to the trackers as soon as they allow, whatever their back-off.
+    pub fn reannounce(&self) {
+        self.shared.change(|driver, now| driver.reannounce(now));
     }
 
     /// Disconnects all peers, and announces `stopped` to the trackers. The content stays on disk.
     pub fn pause(&self) {
-        self.send(Command::Pause);
+        self.shared.change(|driver, now| driver.pause(now));
     }
 
     /// Goes on after [`pause`](Self::pause), or after a pause because the disk had failed.
     pub fn resume(&self) {
-        self.send(Command::Resume);
+        self.shared.change(|driver, now| driver.resume(now));
     }
 
     /// Sets the pieces to be downloaded before all others, in this order, for instance those that a
@@ -166,52 +211,71 @@ impl Torrent {
     ///
     /// [`Layout::file_pieces`](tinytorrent_metainfo::Layout::file_pieces) returns the pieces of a file.
     pub fn set_urgent(&self, pieces: impl IntoIterator<Item = u32>) {
-        self.send(Command::SetUrgent(pieces.into_iter().take(Swarm::MAX_URGENT).collect()));
+        let pieces = pieces.into_iter().take(Swarm::MAX_URGENT).collect();
+        self.shared.change(|driver, now| driver.set_urgent(now, pieces));
+    }
+
+    /// Downloads the pieces in order, or the rarest first.
+    pub fn set_sequential(&self, sequential: bool) {
+        self.shared.change(|driver, now| driver.set_sequential(now, sequential));
     }
 
     /// Limits the received bytes of content a second; `None` for no limit. With zero nothing is
     /// received.
     pub fn set_download_limit(&self, bytes_per_second: Option<u64>) {
-        self.send(Command::SetDownloadLimit(bytes_per_second));
+        self.shared.change(|driver, now| driver.set_download_limit(now, bytes_per_second));
     }
 
     /// Limits the sent bytes of content a second; `None` for no limit. With zero nothing is sent.
     pub fn set_upload_limit(&self, bytes_per_second: Option<u64>) {
-        self.send(Command::SetUploadLimit(bytes_per_second));
+        self.shared.change(|driver, now| driver.set_upload_limit(now, bytes_per_second));
     }
 
+    /// Limits the number of connections. Those beyond it are closed, first those that do least.
+    pub fn set_max_peers(&self, count: usize) {
+        self.shared.change(|driver, now| driver.set_max_peers(now, count));
+    }
+
+    /// Limits the number of peers that are served at a time.
+    pub fn set_upload_slots(&self, count: usize) {
+        self.shared.change(|driver, now| driver.set_upload_slots(now, count));
+    }
+}
+
+/// The end.
+impl Torrent {
     /// Waits until all wanted pieces are verified and on disk.
     ///
     /// # Errors
     /// The torrent has ended before, by an error or by a stop.
     pub async fn finished(&self) -> Result<(), TorrentError> {
-        let mut status = self.shared.status.clone();
-        let done = status.wait_for(|status| match status.state {
+        let mut state = self.shared.watch();
+        let done = |state: &State| match state {
             State::Seeding | State::Stopped | State::Failed => true,
             State::FetchingMetadata | State::Checking | State::Downloading | State::Paused => false,
-        });
-        match done.await {
-            Ok(status) if status.state == State::Seeding => Ok(()),
-            Ok(status) => Err(status.error.clone().unwrap_or(TorrentError::Stopped)),
-            // The task was dropped with its runtime, before it could publish an end.
-            Err(_) => Err(TorrentError::Stopped),
+        };
+        // The sender is dropped after the last state.
+        let last = state.wait_for(done).await.map_or(State::Stopped, |state| *state);
+        match last {
+            State::Seeding => Ok(()),
+            _ => Err(self.error().unwrap_or(TorrentError::Stopped)),
         }
     }
 
     /// Ends the torrent: disconnects the peers, announces `stopped` to the trackers, and writes the
     /// blocks in memory and the resume data. Takes 5 s at most, however slow trackers and the disk are.
-    /// Returns the last figures.
+    /// Returns the last figures. The client does not have the torrent any more. Its
+    /// content stays on disk.
     pub async fn stop(&self) -> Stats {
-        self.send(Command::Stop);
-        let mut status = self.shared.status.clone();
-        let is_over = |state| matches!(state, State::Stopped | State::Failed);
+        self.begin_stop();
+        let mut state = self.shared.watch();
+        let is_over = |state: &State| matches!(state, State::Stopped | State::Failed);
         // An error means that the task is gone, as after a stop.
-        let _ = status.wait_for(|status| is_over(status.state)).await;
-        self.shared.status.borrow().stats
+        let _ = state.wait_for(is_over).await;
+        self.stats()
     }
 
-    fn send(&self, command: Command) {
-        // Fails if the torrent has ended, and needs no commands any more.
-        let _ = self.shared.commands.send(command);
+    pub(crate) fn begin_stop(&self) {
+        self.shared.begin_stop();
     }
 }

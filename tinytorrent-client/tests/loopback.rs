@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use support::{Scene, address, client, in_time};
 use tinytorrent_client::{
-    AddError, Event, Source, State, SwarmEvent, TorrentError, TorrentOptions,
+    AddError, Event, Source, State, SwarmEvent, TorrentError, TorrentEvent, TorrentOptions,
 };
 use tinytorrent_metainfo::{FileSelection, Magnet, Metainfo, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -193,14 +193,26 @@ async fn stopping_does_not_wait_for_a_silent_tracker() {
 }
 
 #[tokio::test]
-async fn dropping_all_handles_ends_the_torrent() {
+async fn a_torrent_goes_on_without_a_handle_and_ends_with_its_client() {
     let scene = Scene::single(1);
-    let one = client("127.0.0.1:0");
-    let torrent = one.add(&scene.metainfo, TorrentOptions::new(scene.leech_dir())).unwrap();
+    let (seeder, leecher) = (client("127.0.0.1:0"), client("127.0.0.1:0"));
+    scene.seed(&seeder).await;
+    let mut events = leecher.events();
+    drop(leecher.add(&scene.metainfo, scene.leech(&seeder)).unwrap());
+    let is_finished =
+        |event: &TorrentEvent| matches!(event.event, Event::Swarm(SwarmEvent::Finished));
+    while !is_finished(&in_time(events.next()).await.unwrap().unwrap()) {}
+    let torrent = leecher.get(scene.metainfo.hashes()).unwrap();
+    assert_eq!(torrent.state(), State::Seeding);
     let mut events = torrent.events();
+    drop(leecher);
+    assert_eq!(torrent.state(), State::Seeding, "a handle keeps the client");
     drop(torrent);
-    while in_time(events.next()).await.is_some() {}
-    assert!(one.add(&scene.metainfo, TorrentOptions::new(scene.leech_dir())).is_ok());
+    let mut last = None;
+    while let Some(event) = in_time(events.next()).await {
+        last = Some(event);
+    }
+    assert!(matches!(last, Some(Event::Stopped)), "{last:?}");
 }
 
 // S-28: the number of connections without a handshake is limited, and others are not refused for them.

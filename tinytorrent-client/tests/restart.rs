@@ -94,7 +94,7 @@ async fn link_that_was_interrupted_goes_on_before_any_peer_is_there() {
     wait_for(&mut events, |event| matches!(event, Event::MetadataReceived(_))).await;
     wait_for(&mut events, |event| matches!(event, Event::Checked { .. })).await;
     assert_eq!(torrent.state(), State::Downloading);
-    assert!(torrent.stats().await.have_bytes >= first.have_bytes);
+    assert!(torrent.stats().have_bytes >= first.have_bytes);
     torrent.add_peers([address(&seeder).into()]);
     in_time(torrent.finished()).await.unwrap();
     in_time(torrent.stop()).await;
@@ -192,5 +192,5 @@ async fn peers_of_the_link_are_left_out_where_a_private_torrent_is_known() {
     let torrent = leecher.add(&magnet, alone(&scene)).unwrap();
     let mut events = torrent.events();
     wait_for(&mut events, |event| matches!(event, Event::Checked { .. })).await;
-    assert_eq!(torrent.stats().await.known_peers, 0);
+    assert_eq!(torrent.stats().known_peers, 0);
 }

@@ -69,6 +69,11 @@ impl Roster {
         }
     }
 
+    /// Our addresses, of each family that enough peers agree on.
+    pub(crate) fn external_addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.votes.ipv4().into_iter().chain(self.votes.ipv6())
+    }
+
     /// Changes the number of connections at most.
     pub(crate) fn set_max_peers(&mut self, count: usize) {
         self.places.set_max(count);

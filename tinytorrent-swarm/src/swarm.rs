@@ -130,6 +130,7 @@ impl Swarm {
 
     /// Figures of the moment.
     pub fn stats(&mut self, now: Instant) -> Stats {
+        let is_paused = self.is_paused();
         let picker = self.stage.picker();
         let total = picker.map_or(0, |picker| picker.geometry().total_payload());
         let have_bytes = picker.map_or(0, Picker::have_bytes);
@@ -137,8 +138,9 @@ impl Swarm {
             downloaded: self.download.total(),
             uploaded: self.upload.total(),
             wasted: self.download.wasted(),
-            download_rate: self.download.bytes_per_second(now),
-            upload_rate: self.upload.bytes_per_second(now),
+            // What came before a pause fades away over some seconds, and nothing comes any more.
+            download_rate: if is_paused { 0 } else { self.download.bytes_per_second(now) },
+            upload_rate: if is_paused { 0 } else { self.upload.bytes_per_second(now) },
             peers: self.peers.iter().count() as u32,
             seeds: self.peers.iter().filter(|peer| peer.is_seed()).count() as u32,
             known_peers: self.roster.known() as u32,

@@ -31,6 +31,11 @@ impl Channel {
         Self { stream, receive: None, send: None, place }
     }
 
+    /// Returns `true` if payload is encrypted.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.send.is_some()
+    }
+
     pub(crate) fn set_nodelay(&self) -> io::Result<()> {
         self.stream.set_nodelay(true)
     }

@@ -12,7 +12,7 @@ pub(crate) enum Notice {
     /// The connection could not be made.
     Failed { peer: PeerKey, error: ConnectionError },
     /// Both handshakes are complete.
-    Greeted { peer: PeerKey, handshake: Handshake },
+    Greeted { peer: PeerKey, handshake: Handshake, is_encrypted: bool },
     /// All complete messages of one read.
     Frames { peer: PeerKey, frames: Frames },
     /// These blocks have been written.

@@ -9,6 +9,7 @@ use tinytorrent_swarm::{
 use tinytorrent_wire::Handshake;
 
 use super::job::{Job, JobOutcome, run_caught};
+use super::saves::Mark;
 use super::step::Step;
 use super::{Driver, lookups};
 use crate::{Event, TorrentError};
@@ -92,13 +93,16 @@ impl Driver {
                 Step::BecomePrivate => self.swarm.set_private(now),
                 Step::AddLinkPeers(peers) => self.add_peers(now, PeerSource::Magnet, peers),
                 Step::SetStoreBudget(bytes) => self.swarm.set_store_budget(now, bytes),
-                Step::ShowMetainfo(metainfo) => self.outbox.set_metainfo(metainfo),
-                Step::ShowContentPath(path) => self.outbox.set_content_path(path),
+                Step::ShowMetainfo(metainfo) => self.outbox.metainfo = Some(metainfo),
+                Step::ShowContentPath(path) => self.outbox.content_path = Some(path),
                 Step::Publish(event) => self.outbox.push(event),
                 Step::PublishChecked => {
                     let stats = self.swarm.stats(now);
-                    let have = stats.have_bytes;
-                    self.outbox.push(Event::Checked { have, total: have + stats.left });
+                    let (have, total) = (stats.have_bytes, stats.have_bytes + stats.left);
+                    self.saves.begin(Mark { have, uploaded: stats.uploaded });
+                    if let Some(pieces) = self.swarm.have().cloned().map(Arc::new) {
+                        self.outbox.push(Event::Checked { have, total, pieces });
+                    }
                 }
             }
         }
@@ -115,7 +119,7 @@ impl Driver {
 
     fn announce(&mut self, task: AnnounceTask) {
         let trackers = self.user_trackers.client_for(&task.url, &self.resources.trackers);
-        let hashes = self.registration.hashes();
+        let hashes = self.outbox.hashes;
         self.background.spawn(async move {
             JobOutcome::Announced(lookups::announce(trackers, hashes, task).await)
         });

@@ -2,69 +2,76 @@
 
 use std::io;
 
-use tokio::sync::mpsc;
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use crate::threads::SpawnThread;
+use super::inbox::Inbox;
+use crate::threads::JobThreads;
 
-/// The running jobs of one torrent. They send their results through `results`.
+/// The running jobs of one torrent. Their results come into an inbox.
 pub(super) struct Background<T> {
     /// Futures on the runtime, which are aborted when the torrent ends.
     tasks: JoinSet<()>,
-    results: mpsc::UnboundedSender<T>,
-    spawn_thread: SpawnThread,
+    results: Inbox<T>,
+    threads: JobThreads,
+    runtime: Handle,
 }
 
 impl<T: Send + 'static> Background<T> {
-    pub(super) fn new(results: mpsc::UnboundedSender<T>, spawn_thread: SpawnThread) -> Self {
-        Self { tasks: JoinSet::new(), results, spawn_thread }
+    pub(super) fn new(results: Inbox<T>, threads: JobThreads, runtime: Handle) -> Self {
+        Self { tasks: JoinSet::new(), results, threads, runtime }
     }
 
-    /// Runs a future on the runtime.
+    /// Runs a future on the runtime. May be called from any thread.
     pub(super) fn spawn(&mut self, job: impl Future<Output = T> + Send + 'static) {
         // A set keeps tasks that have ended, so that it would grow without this.
         while self.tasks.try_join_next().is_some() {}
         let results = self.results.clone();
-        self.tasks.spawn(async move {
-            // Fails if the torrent has ended.
-            let _ = results.send(job.await);
-        });
+        self.tasks.spawn_on(async move { results.push(job.await) }, &self.runtime);
     }
 
-    /// Runs a job that blocks or computes for long on a thread of its own.
+    /// Runs a job that blocks or computes for long on a thread.
     ///
     /// # Errors
     /// The system cannot start a thread. The job is dropped, and no result will arrive.
     pub(super) fn spawn_thread(&self, job: impl FnOnce() -> T + Send + 'static) -> io::Result<()> {
         let results = self.results.clone();
-        (self.spawn_thread)(Box::new(move || {
-            // Fails if the torrent has ended.
-            let _ = results.send(job());
-        }))
+        self.threads.run(Box::new(move || results.push(job())))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Notify;
+
     use super::*;
     use crate::threads;
 
+    fn background(spawn: threads::SpawnThread) -> (Background<u8>, Inbox<u8>, Arc<Notify>) {
+        let wake = Arc::new(Notify::new());
+        let inbox = Inbox::new(&wake);
+        let jobs = Background::new(inbox.clone(), JobThreads::new(spawn), Handle::current());
+        (jobs, inbox, wake)
+    }
+
     #[tokio::test]
     async fn results_of_tasks_and_threads_arrive() {
-        let (sender, mut results) = mpsc::unbounded_channel();
-        let mut background = Background::new(sender, threads::spawn);
+        let (mut background, inbox, wake) = background(threads::spawn);
         background.spawn(async { 1 });
-        assert_eq!(results.recv().await, Some(1));
+        wake.notified().await;
+        assert_eq!(inbox.take(), [1]);
         background.spawn_thread(|| 2).unwrap();
-        assert_eq!(results.recv().await, Some(2));
+        wake.notified().await;
+        assert_eq!(inbox.take(), [2]);
     }
 
     #[tokio::test]
     async fn a_thread_that_cannot_be_started_is_an_error() {
-        let (sender, mut results) = mpsc::unbounded_channel();
-        let background = Background::new(sender, |_| Err(io::ErrorKind::WouldBlock.into()));
+        let (background, inbox, _wake) = background(|_| Err(io::ErrorKind::WouldBlock.into()));
         let error = background.spawn_thread(|| 1).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-        assert!(results.try_recv().is_err());
+        assert!(inbox.take().is_empty());
     }
 }

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -24,6 +25,7 @@ pub(super) struct Connections {
     encryption: Encryption,
     buffers: BufferPool,
     places: Places,
+    encrypted: HashSet<PeerKey>,
     /// The share that messages and blocks charge until they are sent.
     send: Share,
 }
@@ -37,7 +39,7 @@ impl Connections {
         send: Share,
     ) -> Self {
         let (links, tasks) = (Links::default(), JoinSet::new());
-        Self { links, tasks, notices, encryption, buffers, places, send }
+        Self { links, tasks, notices, encryption, buffers, places, encrypted: HashSet::new(), send }
     }
 
     /// Connects to a peer and shakes hands.
@@ -78,6 +80,16 @@ impl Connections {
         self.links.get(peer).is_some()
     }
 
+    /// Returns `true` if the payload of the connection is encrypted.
+    pub(super) fn is_encrypted(&self, peer: PeerKey) -> bool {
+        self.encrypted.contains(&peer)
+    }
+
+    /// Notes that the payload of a connection is encrypted.
+    pub(super) fn note_encrypted(&mut self, peer: PeerKey) {
+        self.encrypted.insert(peer);
+    }
+
     /// Returns `true` if the peer has to read earlier answers before it gets more.
     pub(super) fn is_congested(&mut self, peer: PeerKey) -> bool {
         self.links.get(peer).is_some_and(|link| link.is_congested())
@@ -91,6 +103,7 @@ impl Connections {
     /// Closes a connection. Its messages of this turn are still written.
     pub(super) fn close(&mut self, peer: PeerKey) {
         self.links.remove(peer);
+        self.encrypted.remove(&peer);
     }
 
     fn spawn(
@@ -115,9 +128,10 @@ impl Connections {
                 greeted = greeted => greeted,
             };
             let (notice, greeted) = match greeted {
-                Ok((channel, handshake, received)) => {
-                    (Notice::Greeted { peer, handshake }, Some((channel, received)))
-                }
+                Ok((channel, handshake, received)) => (
+                    Notice::Greeted { peer, handshake, is_encrypted: channel.is_encrypted() },
+                    Some((channel, received)),
+                ),
                 Err(failure) => (Notice::Failed { peer, error: failure.into() }, None),
             };
             // Fails if the torrent has ended.

@@ -11,8 +11,8 @@ use tinytorrent_storage::{
 };
 use tinytorrent_swarm::{BlockVerdict, DiskError, Input, PeerKey, Stats};
 use tinytorrent_types::{BlockInfo, PieceIndex};
-use tokio::sync::mpsc;
 
+use super::inbox::Inbox;
 use crate::TorrentError;
 
 /// A torrent's handle of the disk.
@@ -52,16 +52,15 @@ impl DataPlane {
         hashes: PieceHashes,
         recovered: Recovered,
         keeps_record: bool,
-        completed: mpsc::UnboundedSender<Completion>,
+        completed: Inbox<Completion>,
     ) -> Self {
         let before = recovered.counters;
         let mut options = TorrentOptions::default();
         options.keep_record(keeps_record);
-        // The channel is unbounded, as a thread of the disk must not wait for a driver. The budgets
+        // The inbox is unbounded, as a thread of the disk must not wait for a driver. The budgets
         // of blocks and of requests limit the reports in it.
         let disk = disk.add(Arc::new(storage), hashes, recovered, &options, move |completion| {
-            // Fails if the torrent has ended.
-            let _ = completed.send(completion);
+            completed.push(completion);
         });
         Self { disk, keeps_record, before }
     }
@@ -180,6 +179,7 @@ mod tests {
     use tinytorrent_metainfo::{CreateOptions, Metainfo};
     use tinytorrent_storage::{DiskOptions, StorageOptions};
     use tinytorrent_types::Bitfield;
+    use tokio::sync::Notify;
     use tokio::time::timeout;
 
     use super::super::testing::engine;
@@ -191,7 +191,8 @@ mod tests {
         metainfo: Arc<Metainfo>,
         _disk: Disk,
         plane: DataPlane,
-        completions: mpsc::UnboundedReceiver<Completion>,
+        completions: Inbox<Completion>,
+        wake: Arc<Notify>,
     }
 
     impl Scene {
@@ -202,7 +203,8 @@ mod tests {
             let metainfo = CreateOptions::new().create(&path, &|_| ControlFlow::Continue(()));
             let metainfo = Arc::new(metainfo.unwrap());
             let disk = Disk::new(&DiskOptions::default()).unwrap();
-            let (sender, completions) = mpsc::unbounded_channel();
+            let wake = Arc::new(Notify::new());
+            let completions = Inbox::new(&wake);
             let info = Arc::clone(metainfo.info());
             let hashes = PieceHashes::from_metainfo(&metainfo).unwrap();
             let mut options = StorageOptions::default();
@@ -210,8 +212,9 @@ mod tests {
             let storage = Storage::for_info(info, folder.path(), &options).unwrap();
             storage.prepare().unwrap();
             let recovered = Recovered::with_pieces(Bitfield::full(1));
-            let plane = DataPlane::new(&disk, storage, hashes, recovered, false, sender);
-            Self { folder, metainfo, _disk: disk, plane, completions }
+            let plane =
+                DataPlane::new(&disk, storage, hashes, recovered, false, completions.clone());
+            Self { folder, metainfo, _disk: disk, plane, completions, wake }
         }
 
         fn block(&self) -> BlockInfo {
@@ -220,8 +223,8 @@ mod tests {
         }
 
         async fn next(&mut self) -> Option<DiskReport> {
-            let completion = timeout(Duration::from_secs(60), self.completions.recv());
-            self.plane.on_completion(completion.await.expect("in time").unwrap())
+            timeout(Duration::from_secs(60), self.wake.notified()).await.expect("in time");
+            self.plane.on_completion(self.completions.take().remove(0))
         }
     }
 

@@ -10,7 +10,6 @@ use super::data::DiskReport;
 use super::job::JobOutcome;
 use super::{Driver, lookups};
 use crate::connection::{Incoming, Notice};
-use crate::torrent::Command;
 use crate::{PeerAddress, TorrentError};
 
 /// Maximum number of host names that are looked up for one answer of a tracker.
@@ -28,7 +27,10 @@ impl Driver {
                     self.swarm.handle_input(now, Input::BlockServed { peer, block, sent: true });
                 }
             }
-            Notice::Greeted { peer, handshake } => {
+            Notice::Greeted { peer, handshake, is_encrypted } => {
+                if is_encrypted {
+                    self.connections.note_encrypted(peer);
+                }
                 self.swarm.handle_input(now, Input::HandshakeCompleted { peer, handshake });
             }
             Notice::Failed { peer, error } => {
@@ -131,30 +133,10 @@ impl Driver {
     }
 
     /// Accepts an incoming connection, if the engine has room for it.
-    pub(super) fn accept(&mut self, now: Instant, incoming: Incoming) {
+    pub(crate) fn accept(&mut self, now: Instant, incoming: Incoming) {
         // Without room, the socket is closed as `incoming` is dropped.
         if let Some(peer) = self.swarm.accept(now, incoming.address) {
             self.connections.accept(peer, incoming, self.swarm.handshake());
-        }
-    }
-
-    pub(super) fn on_command(&mut self, now: Instant, command: Command) {
-        match command {
-            Command::AddPeers(peers) => self.add_peers(now, PeerSource::User, peers),
-            Command::AddTrackers(tiers) => {
-                self.user_trackers.add(&tiers);
-                self.swarm.add_trackers(now, tiers);
-            }
-            Command::Pause => self.swarm.pause(now),
-            Command::Resume => self.swarm.resume(now),
-            Command::SetUrgent(pieces) => self.swarm.set_urgent(now, pieces),
-            Command::SetDownloadLimit(limit) => self.swarm.set_download_limit(now, limit),
-            Command::SetUploadLimit(limit) => self.swarm.set_upload_limit(now, limit),
-            Command::Stats(answer) => {
-                // Fails if the future of the caller was dropped.
-                let _ = answer.send(self.swarm.stats(now));
-            }
-            Command::Stop => self.stop(now),
         }
     }
 

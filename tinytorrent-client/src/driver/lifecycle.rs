@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use tinytorrent_metainfo::{Info, Metainfo};
+use tinytorrent_metainfo::{FileIndex, Info, Metainfo};
 use tinytorrent_storage::{Completion, PieceHashes};
 use tinytorrent_swarm::{Event as SwarmEvent, Input, PeerKey, Stats};
 use tinytorrent_types::InfoHashes;
 use tinytorrent_wire::{HashRequest, Hashes};
-use tokio::sync::mpsc;
 
 use super::cancellation::CancelOnDrop;
 use super::choice::FileChoice;
 use super::content::{OpenFailure, OpenJob, Opened};
+use super::inbox::Inbox;
 use super::job::Job;
 use super::layers::LayerFetch;
 use super::metadata::{BadMetadata, MetadataStore};
@@ -37,8 +37,8 @@ pub(super) struct Lifecycle {
     files: FileChoice,
     /// `None` if resume data is neither used nor kept.
     store: Option<MetadataStore>,
-    /// The sender that the disk reports through.
-    completions: mpsc::UnboundedSender<Completion>,
+    /// The inbox that the disk reports to.
+    completions: Inbox<Completion>,
     /// The flag that ends the check of the content early.
     check: CancelOnDrop,
 }
@@ -49,7 +49,7 @@ impl Lifecycle {
         resources: Arc<Resources>,
         options: TorrentOptions,
         files: FileChoice,
-        completions: mpsc::UnboundedSender<Completion>,
+        completions: Inbox<Completion>,
     ) -> Self {
         Self {
             stage: Stage::FetchingMetadata,
@@ -279,9 +279,19 @@ impl Lifecycle {
         self.stage.fail(error);
     }
 
-    /// Ends a torrent of which all handles were dropped.
-    pub(super) fn abandon(&mut self) {
-        self.stage = Stage::Over(None);
+    /// Returns `true` if a file is to be downloaded.
+    pub(super) fn wants(&self, file: FileIndex) -> bool {
+        self.files.contains(file)
+    }
+
+    /// The present settings, to be changed.
+    pub(super) fn options_mut(&mut self) -> &mut TorrentOptions {
+        Arc::make_mut(&mut self.options)
+    }
+
+    /// The present settings.
+    pub(super) fn options(&self) -> &TorrentOptions {
+        &self.options
     }
 
     /// Notes that the resume data is written, or cannot be.
@@ -307,8 +317,8 @@ impl Lifecycle {
     }
 
     /// Returns the error that has ended the torrent; `None` after a stop.
-    pub(super) fn into_error(self) -> Option<TorrentError> {
-        self.stage.into_error()
+    pub(super) fn take_error(&mut self) -> Option<TorrentError> {
+        self.stage.take_error()
     }
 }
 

@@ -15,6 +15,7 @@ mod connections;
 mod content;
 mod data;
 mod early;
+mod inbox;
 mod inlets;
 mod inputs;
 mod job;
@@ -34,6 +35,8 @@ mod step;
 #[cfg(test)]
 mod testing;
 mod user_trackers;
+mod views;
+mod wishes;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,28 +45,29 @@ use background::Background;
 use backlog::Backlog;
 use connections::Connections;
 use early::EarlyBitfields;
+use inbox::Inbox;
 use inlets::{Inlets, WakeUp};
 use job::JobOutcome;
 use lifecycle::Lifecycle;
 use outbox::Outbox;
-use saves::SaveSchedule;
+use saves::{Mark, SaveSchedule};
 use serving::Serving;
 use stage::{EngineFacts, Stage};
 pub(crate) use start::start;
+use tinytorrent_storage::Completion;
 use tinytorrent_swarm::Swarm;
 use user_trackers::UserTrackers;
 
 use crate::registry::Registration;
 use crate::resources::Resources;
-use crate::torrent::State;
+use crate::torrent::{End, Shared, State};
 
 /// Interval at which memory is asked for again while it is spent.
 const MEMORY_PAUSE: Duration = Duration::from_millis(10);
 
 /// The engine of a torrent and the parts around it.
-struct Driver {
+pub(crate) struct Driver {
     resources: Arc<Resources>,
-    registration: Registration,
     swarm: Swarm,
     lifecycle: Lifecycle,
     saves: SaveSchedule,
@@ -73,54 +77,80 @@ struct Driver {
     backlog: Backlog,
     early: EarlyBitfields,
     background: Background<JobOutcome>,
+    outcomes: Inbox<JobOutcome>,
+    completions: Inbox<Completion>,
+    /// Empty between turns, kept for its capacity.
+    spare: Vec<Completion>,
     outbox: Outbox,
 }
 
-impl Driver {
+/// The task of a torrent. Whatever ends the task ends the torrent.
+struct Task {
+    torrent: Arc<Shared>,
+    /// `None` once the torrent is over.
+    registration: Option<Registration>,
+}
+
+impl Task {
     /// Runs the torrent until it ends.
-    async fn run(mut self, mut inlets: Inlets) {
+    async fn run(self, mut inlets: Inlets) {
         // The first turn waits for nothing, as the engine has actions from its start.
         let mut now = Instant::now();
-        loop {
-            self.end_turn(now);
-            if self.lifecycle.stage().is_over() {
-                return self.end(now);
-            }
-            let wake_up = inlets.next(now, self.deadline(now)).await;
+        while let Some(deadline) = self.end_turn() {
+            let wake_up = inlets.next(now, deadline).await;
             now = Instant::now();
-            self.handle(now, wake_up);
+            self.torrent.with(|driver, _| driver.handle(now, wake_up), |_| ());
         }
     }
 
-    /// Lets the time pass in the engine, carries out its actions, and publishes the changes.
-    fn end_turn(&mut self, now: Instant) {
+    /// Ends a turn. Returns the time of the next one, if nothing happens before; `None` if the torrent is
+    /// over.
+    fn end_turn(&self) -> Option<Option<Instant>> {
+        self.torrent.with(Driver::end_turn, |_| None)
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        // Dropped first: a program that sees the last state may add the torrent again at once.
+        drop(self.registration.take());
+        self.torrent.end();
+    }
+}
+
+impl Driver {
+    /// Lets the time pass in the engine, carries out its actions, and publishes the changes. Returns the
+    /// time of the next turn, if nothing happens before; `None` if the torrent is over.
+    fn end_turn(&mut self, now: Instant) -> Option<Option<Instant>> {
         self.swarm.handle_timeout(now);
         self.resume_messages(now);
         self.save_if_due(now);
         self.act(now);
         self.lifecycle.handle_timeout(now, self.swarm.is_stopped());
+        if self.lifecycle.stage().is_over() {
+            return None;
+        }
         self.publish();
+        Some(self.deadline(now))
     }
 
     fn handle(&mut self, now: Instant, wake_up: WakeUp<'_>) {
-        match wake_up {
-            WakeUp::Notices(notices) => {
-                for notice in notices {
-                    self.on_notice(now, notice);
-                    // A short message may have a long answer. Actions are carried out after each
-                    // notice, so that the answers to a flood of messages do not fill the memory.
-                    self.perform_all(now);
-                }
+        if let WakeUp::Notices(notices) = wake_up {
+            for notice in notices {
+                self.on_notice(now, notice);
+                // A short message may have a long answer. Actions are carried out after each
+                // notice, so that the answers to a flood of messages do not fill the memory.
+                self.perform_all(now);
             }
-            WakeUp::Completions(completions) => {
-                completions.for_each(|completion| self.on_completion(now, completion));
-            }
-            WakeUp::Outcome(outcome) => self.on_outcome(now, outcome),
-            WakeUp::Incoming(incoming) => self.accept(now, *incoming),
-            WakeUp::Command(command) => self.on_command(now, command),
-            // No handle is left to wait for trackers and the disk.
-            WakeUp::Abandoned => self.lifecycle.abandon(),
-            WakeUp::Timeout => {}
+        }
+        let mut completions = std::mem::take(&mut self.spare);
+        self.completions.swap(&mut completions);
+        for completion in completions.drain(..) {
+            self.on_completion(now, completion);
+        }
+        self.spare = completions;
+        for outcome in self.outcomes.take() {
+            self.on_outcome(now, outcome);
         }
     }
 
@@ -132,28 +162,23 @@ impl Driver {
             is_short.then_some(now + MEMORY_PAUSE),
             self.swarm.poll_timeout(),
             self.lifecycle.stage().deadline(now),
-            matches!(self.lifecycle.stage(), Stage::Running(_)).then_some(self.saves.deadline()),
+            self.saves.deadline().filter(|_| self.lifecycle.stage().is_running()),
         ];
         deadlines.into_iter().flatten().min()
     }
 
     fn save_if_due(&mut self, now: Instant) {
         if let Stage::Running(running) = self.lifecycle.stage()
-            && self.saves.take_due(now, || self.swarm.stats(now).have_bytes)
+            && self
+                .saves
+                .note(now, Mark { have: self.swarm.have_bytes(), uploaded: self.swarm.uploaded() })
         {
             running.plane.save(&self.swarm.stats(now));
         }
     }
 
-    fn stop(&mut self, now: Instant) {
-        if !self.lifecycle.stage().is_stopping_or_over() {
-            let state = self.state();
-            self.swarm.stop(now);
-            self.lifecycle.stop(now, state, &self.swarm.stats(now));
-        }
-    }
-
-    fn state(&self) -> State {
+    /// The state of the moment.
+    pub(crate) fn state(&self) -> State {
         self.lifecycle.state(EngineFacts {
             is_paused: self.swarm.is_paused(),
             is_finished: self.swarm.is_finished(),
@@ -161,16 +186,30 @@ impl Driver {
     }
 
     fn publish(&mut self) {
-        // `end` publishes the last state, together with the figures.
+        // The last state is published together with the figures, by `publish_end`.
         if !self.lifecycle.stage().is_over() {
             self.outbox.publish(self.state());
         }
     }
 
-    fn end(mut self, now: Instant) {
-        let stats = self.swarm.stats(now);
-        // Dropped first: a program that sees the last state may add the torrent again at once.
-        drop(self.registration);
-        self.outbox.publish_end(self.lifecycle.into_error(), stats);
+    /// Takes out what is left of the torrent at its end.
+    pub(crate) fn end(&mut self, now: Instant) -> End {
+        End {
+            error: self.lifecycle.take_error(),
+            stats: self.swarm.stats(now),
+            metainfo: self.outbox.metainfo.take(),
+            content_path: self.outbox.content_path.take(),
+        }
+    }
+
+    /// Publishes the end of the torrent.
+    pub(crate) fn publish_end(mut self, end: &End) {
+        self.outbox.publish_end(end.state(), end.last_event());
+    }
+}
+
+impl std::fmt::Debug for Driver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Driver").field("state", &self.state()).finish_non_exhaustive()
     }
 }

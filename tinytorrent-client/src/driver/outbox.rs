@@ -2,41 +2,50 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tinytorrent_metainfo::Metainfo;
-use tinytorrent_swarm::Stats;
-use tokio::sync::{broadcast, watch};
+use tinytorrent_types::InfoHashes;
+use tokio::sync::watch;
 
-use crate::torrent::{State, Status};
-use crate::{Event, TorrentError};
+use crate::Event;
+use crate::event::{Hub, Queue, Subscribers, TorrentEvent};
+use crate::torrent::State;
 
-/// The events and the status of one turn, which are published together at its end.
+/// The events and the state of one turn, which are published together at its end, and what is known of
+/// the torrent.
 ///
-/// The status is published first, so that a program that receives an event finds the state that
-/// belongs to it.
+/// The state is published first, so that a program that receives an event finds the state that belongs
+/// to it.
 #[derive(Debug)]
 pub(super) struct Outbox {
+    pub(super) hashes: InfoHashes,
     events: Vec<Event>,
-    event_sender: broadcast::Sender<Event>,
-    /// The last published state. Most turns do not change it, and comparing with it needs no lock.
-    state: State,
-    metainfo: Option<Arc<Metainfo>>,
-    content_path: Option<PathBuf>,
-    status_sender: watch::Sender<Status>,
+    subscribers: Subscribers,
+    /// The subscribers to all torrents of the client.
+    hub: Arc<Hub>,
+    state: watch::Sender<State>,
+    pub(super) metainfo: Option<Arc<Metainfo>>,
+    pub(super) content_path: Option<PathBuf>,
 }
 
 impl Outbox {
     pub(super) fn new(
-        event_sender: broadcast::Sender<Event>,
-        status_sender: watch::Sender<Status>,
+        hashes: InfoHashes,
+        hub: Arc<Hub>,
+        state: watch::Sender<State>,
+        metainfo: Option<Arc<Metainfo>>,
     ) -> Self {
-        let state = status_sender.borrow().state;
-        Self {
-            events: Vec::new(),
-            event_sender,
-            state,
-            metainfo: None,
-            content_path: None,
-            status_sender,
-        }
+        let (events, subscribers) = (Vec::new(), Subscribers::default());
+        Self { hashes, events, subscribers, hub, state, metainfo, content_path: None }
+    }
+
+    /// Adds a subscriber. Its first event is this one.
+    pub(super) fn subscribe(&mut self, queue: &Arc<Queue<TorrentEvent>>, first: Event) {
+        queue.push(TorrentEvent { hashes: self.hashes, event: first });
+        self.subscribers.add(queue);
+    }
+
+    /// Passes an event to the subscribers to all torrents, ahead of those of the turn.
+    pub(super) fn tell_hub(&self, event: Event) {
+        self.hub.push(&TorrentEvent { hashes: self.hashes, event });
     }
 
     /// Adds an event.
@@ -44,102 +53,74 @@ impl Outbox {
         self.events.push(event);
     }
 
-    /// Sets the metainfo to be published.
-    pub(super) fn set_metainfo(&mut self, metainfo: Arc<Metainfo>) {
-        self.metainfo = Some(metainfo);
-    }
-
-    /// Sets the path of the content to be published.
-    pub(super) fn set_content_path(&mut self, path: PathBuf) {
-        self.content_path = Some(path);
-    }
-
-    /// Publishes the status, if it has changed, and then the events.
+    /// Publishes the state, if it has changed, and then the events.
     pub(super) fn publish(&mut self, state: State) {
-        let is_changed =
-            self.state != state || self.metainfo.is_some() || self.content_path.is_some();
-        if is_changed {
-            self.state = state;
-            self.modify(|_| {});
+        // Most turns do not change it.
+        if *self.state.borrow() != state {
+            self.state.send_replace(state);
+            self.events.push(Event::StateChanged(state));
         }
         for event in self.events.drain(..) {
-            // Fails if the program has not subscribed.
-            let _ = self.event_sender.send(event);
+            let event = TorrentEvent { hashes: self.hashes, event };
+            self.hub.push(&event);
+            self.subscribers.push(&event);
         }
     }
 
-    /// Publishes the end of the torrent.
-    pub(super) fn publish_end(mut self, error: Option<TorrentError>, stats: Stats) {
-        self.push(error.clone().map_or(Event::Stopped, Event::Failed));
-        self.state = if error.is_some() { State::Failed } else { State::Stopped };
-        self.modify(|status| {
-            status.error = Some(error.unwrap_or(TorrentError::Stopped));
-            status.stats = stats;
-        });
-        self.publish(self.state);
-    }
-
-    fn modify(&mut self, change: impl FnOnce(&mut Status)) {
-        let (state, metainfo) = (self.state, self.metainfo.take());
-        let content_path = self.content_path.take();
-        self.status_sender.send_modify(|status| {
-            status.state = state;
-            status.metainfo = metainfo.or(status.metainfo.take());
-            status.content_path = content_path.or(status.content_path.take());
-            change(status);
-        });
+    /// Publishes the last state and the last event.
+    pub(super) fn publish_end(&mut self, state: State, last: Event) {
+        self.state.send_replace(state);
+        self.push(last);
+        self.publish(state);
+        self.subscribers.close();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tinytorrent_types::InfoHashV1;
+
     use super::*;
+    use crate::event::Taken;
 
-    fn outbox() -> (Outbox, broadcast::Receiver<Event>, watch::Receiver<Status>) {
-        let (event_sender, events) = broadcast::channel(8);
-        let (status_sender, status) = watch::channel(Status {
-            state: State::Checking,
-            metainfo: None,
-            content_path: None,
-            error: None,
-            stats: Stats::default(),
-        });
-        (Outbox::new(event_sender, status_sender), events, status)
+    fn outbox() -> (Outbox, Arc<Queue<TorrentEvent>>, watch::Receiver<State>) {
+        let (sender, state) = watch::channel(State::Checking);
+        let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
+        let mut outbox = Outbox::new(hashes, Arc::default(), sender, None);
+        let queue = Queue::new(9);
+        outbox.subscribe(&queue, Event::Stopped);
+        (outbox, queue, state)
     }
 
-    #[test]
-    fn a_turn_is_published_at_once_and_at_its_end() {
-        let (mut outbox, mut events, mut status) = outbox();
-        outbox.push(Event::Checked { have: 1, total: 2 });
-        outbox.set_content_path("x".into());
-        assert!(events.try_recv().is_err() && !status.has_changed().unwrap());
+    async fn next(queue: &Queue<TorrentEvent>) -> Option<Event> {
+        match queue.next().await? {
+            Taken::Item(item) => Some(item.event),
+            Taken::Missed(_) => panic!("nothing is missed"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_turn_is_published_at_once_and_its_state_first() {
+        let (mut outbox, queue, state) = outbox();
+        assert!(matches!(next(&queue).await, Some(Event::Stopped)), "the first one");
+        outbox.push(Event::Missed(3));
+        assert!(!state.has_changed().unwrap());
         outbox.publish(State::Downloading);
-        assert!(matches!(events.try_recv(), Ok(Event::Checked { .. })));
-        let published = status.borrow_and_update().clone();
-        assert_eq!(
-            (published.state, published.content_path),
-            (State::Downloading, Some("x".into()))
-        );
+        assert_eq!(*state.borrow(), State::Downloading);
+        assert!(matches!(next(&queue).await, Some(Event::Missed(3))));
+        assert!(matches!(next(&queue).await, Some(Event::StateChanged(State::Downloading))));
     }
 
-    #[test]
-    fn a_turn_without_a_change_is_not_published() {
-        let (mut outbox, _, status) = outbox();
+    #[tokio::test]
+    async fn a_turn_without_a_change_publishes_nothing_and_the_end_is_the_end() {
+        let (mut outbox, queue, state) = outbox();
         outbox.publish(State::Checking);
-        assert!(!status.has_changed().unwrap());
-    }
-
-    #[test]
-    fn the_end_keeps_what_was_published_before() {
-        let (mut outbox, mut events, status) = outbox();
-        outbox.set_content_path("x".into());
-        outbox.publish(State::Downloading);
-        let stats = Stats { downloaded: 5, ..Stats::default() };
-        outbox.publish_end(None, stats);
-        let end = status.borrow().clone();
-        assert_eq!((end.state, end.stats), (State::Stopped, stats));
-        assert_eq!(end.content_path, Some("x".into()));
-        assert!(matches!(end.error, Some(TorrentError::Stopped)));
-        assert!(matches!(events.try_recv(), Ok(Event::Stopped)));
+        assert!(!state.has_changed().unwrap());
+        outbox.publish_end(State::Stopped, Event::Stopped);
+        let mut rest = Vec::new();
+        while let Some(event) = next(&queue).await {
+            rest.push(event);
+        }
+        assert!(matches!(rest[1..], [Event::Stopped]), "the last event tells of the last state");
     }
 }

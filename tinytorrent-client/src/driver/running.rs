@@ -3,10 +3,10 @@ use tinytorrent_metainfo::Info;
 use tinytorrent_storage::{Completion, Disk, Recovered};
 use tinytorrent_swarm::Content;
 use tinytorrent_types::Bitfield;
-use tokio::sync::mpsc;
 
 use super::content::Opened;
 use super::data::DataPlane;
+use super::inbox::Inbox;
 use super::layers::LayerAnswers;
 use super::oversized::Oversized;
 use crate::TorrentOptions;
@@ -24,7 +24,7 @@ impl Running {
         opened: Opened,
         disk: &Disk,
         options: &TorrentOptions,
-        completions: mpsc::UnboundedSender<Completion>,
+        completions: Inbox<Completion>,
     ) -> (Self, Content) {
         let Opened { metainfo, storage, hashes, mut recovered, wanted, .. } = opened;
         let longer = std::mem::take(&mut recovered.longer);

@@ -1,35 +1,44 @@
 use std::time::{Duration, Instant};
 
-/// Interval at which the resume data is written. After a kill, pieces written since then are hashed
-/// again, and that takes much less time than the interval.
+/// Time from a change to the writing of the resume data. After a kill, pieces written since then are
+/// hashed again, and that takes much less time than this.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// The times at which the resume data of a running torrent is written.
-#[derive(Debug)]
+/// The times at which the resume data of a running torrent is written. A torrent that does nothing writes
+/// nothing, and is not woken up.
+#[derive(Debug, Default)]
 pub(super) struct SaveSchedule {
-    next: Instant,
-    /// Bytes of verified pieces at the last save.
-    saved_bytes: u64,
+    due: Option<Instant>,
+    saved: Mark,
+}
+
+/// The progress of a torrent, in bytes, by which a change is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) have: u64,
+    pub(super) uploaded: u64,
 }
 
 impl SaveSchedule {
-    pub(super) fn new(now: Instant) -> Self {
-        Self { next: now + INTERVAL, saved_bytes: 0 }
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.due
     }
 
-    pub(super) fn deadline(&self) -> Instant {
-        self.next
-    }
-
-    /// Returns `true` if the deadline has come and pieces were verified since the last save. Moves the
-    /// deadline to the end of the next interval.
-    pub(super) fn take_due(&mut self, now: Instant, have_bytes: impl FnOnce() -> u64) -> bool {
-        if now < self.next {
-            return false;
+    /// Takes note of the progress. Returns `true` if the resume data is to be written now.
+    pub(super) fn note(&mut self, now: Instant, mark: Mark) -> bool {
+        if self.due.is_none() && mark != self.saved {
+            self.due = Some(now + INTERVAL);
         }
-        self.next = now + INTERVAL;
-        let have_bytes = have_bytes();
-        std::mem::replace(&mut self.saved_bytes, have_bytes) != have_bytes
+        let is_due = self.due.take_if(|due| *due <= now).is_some();
+        if is_due {
+            self.saved = mark;
+        }
+        is_due
+    }
+
+    /// Begins with what the resume data says.
+    pub(super) fn begin(&mut self, mark: Mark) {
+        *self = Self { due: None, saved: mark };
     }
 }
 
@@ -38,14 +47,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_due_at_each_interval_if_there_is_something_new() {
+    fn it_is_due_at_an_interval_from_each_change() {
         let start = Instant::now();
-        let mut saves = SaveSchedule::new(start);
-        assert!(!saves.take_due(start, || panic!("the deadline has not come")));
-        assert!(saves.take_due(start + INTERVAL, || 5));
-        assert!(!saves.take_due(start + INTERVAL, || panic!("the deadline has not come")));
-        assert!(!saves.take_due(start + 2 * INTERVAL, || 5), "nothing has changed");
-        assert!(saves.take_due(start + 3 * INTERVAL, || 6));
-        assert_eq!(saves.deadline(), start + 4 * INTERVAL);
+        let mark = |have| Mark { have, uploaded: 7 };
+        let mut saves = SaveSchedule::default();
+        saves.begin(mark(5));
+        assert!(!saves.note(start, mark(5)) && saves.deadline().is_none(), "nothing has changed");
+        assert!(!saves.note(start, mark(6)));
+        assert!(!saves.note(start + INTERVAL / 2, mark(7)), "the first change counts");
+        assert_eq!(saves.deadline(), Some(start + INTERVAL));
+        assert!(saves.note(start + INTERVAL, mark(7)));
+        assert!(!saves.note(start + INTERVAL, mark(7)) && saves.deadline().is_none());
+        assert!(!saves.note(start + INTERVAL, Mark { have: 7, uploaded: 8 }));
+        assert!(saves.note(start + 2 * INTERVAL, Mark { have: 7, uploaded: 8 }));
     }
 }

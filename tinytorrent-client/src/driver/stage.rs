@@ -94,6 +94,10 @@ impl Stage {
         }
     }
 
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self, Stage::Running(_))
+    }
+
     pub(super) fn is_over(&self) -> bool {
         matches!(self, Stage::Over(_))
     }
@@ -110,9 +114,9 @@ impl Stage {
     }
 
     /// Returns the error that has ended the torrent; `None` after a stop.
-    pub(super) fn into_error(self) -> Option<TorrentError> {
+    pub(super) fn take_error(&mut self) -> Option<TorrentError> {
         match self {
-            Stage::Over(error) => error,
+            Stage::Over(error) => error.take(),
             Stage::FetchingMetadata
             | Stage::FetchingLayers(_)
             | Stage::SavingLayers

@@ -2,28 +2,26 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tinytorrent_swarm::{Config, PeerSource, Swarm};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, mpsc, watch};
 
-use super::Driver;
 use super::background::Background;
 use super::backlog::Backlog;
 use super::choice::FileChoice;
 use super::connections::Connections;
 use super::early::EarlyBitfields;
-use super::inlets::{Inlets, Receivers};
+use super::inbox::Inbox;
+use super::inlets::Inlets;
 use super::lifecycle::Lifecycle;
 use super::outbox::Outbox;
 use super::saves::SaveSchedule;
 use super::serving::Serving;
 use super::user_trackers::UserTrackers;
-use crate::registry::Registration;
+use super::{Driver, Task};
+use crate::registry::{Refused, Registration};
 use crate::resources::Resources;
-use crate::torrent::{State, Status};
-use crate::{AddError, Events, Source, Torrent, TorrentOptions};
-
-/// Maximum length of the queue of incoming connections, if the torrent has places for so many. Each
-/// holds a socket and a few hundred bytes.
-const MAX_WAITING_INCOMING: usize = 1 << 14;
+use crate::torrent::{Shared, State};
+use crate::{AddError, Source, TorrentOptions};
 
 /// Maximum length of the queue of notices. Each may hold a receive buffer.
 const MAX_WAITING_NOTICES: usize = 32;
@@ -33,68 +31,81 @@ pub(crate) fn start(
     resources: Arc<Resources>,
     source: Source,
     options: TorrentOptions,
-) -> Result<Torrent, AddError> {
+) -> Result<Arc<Shared>, AddError> {
     let hashes = source.hashes;
-    // All peers may connect at once when a swarm starts, and none should be refused for that.
-    let waiting = options.max_peers.clamp(1, MAX_WAITING_INCOMING);
-    let (incoming_sender, incoming) = mpsc::channel(waiting);
-    let registration = Registration::new(&resources.registry, hashes, incoming_sender)
-        .ok_or(AddError::Duplicate(hashes))?;
+    let registry = Arc::clone(&resources.registry);
     let (notice_sender, notices) = mpsc::channel(MAX_WAITING_NOTICES);
-    // Unbounded, all three: handles, threads of the disk and jobs must not wait for the driver.
-    let (command_sender, commands) = mpsc::unbounded_channel();
-    let (completion_sender, completions) = mpsc::unbounded_channel();
-    let (outcome_sender, outcomes) = mpsc::unbounded_channel();
-    let (event_sender, _) = broadcast::channel(Events::KEPT);
-    let (status_sender, status) = watch::channel(first_status(&source));
-    // A handle keeps no strong sender of events, so that they end with the task.
-    let memory = resources.memory.clone();
-    let events = event_sender.downgrade();
-    let torrent = Torrent::new(hashes, command_sender, events, status, memory.clone());
-    let now = Instant::now();
-    let (encryption, buffers) = (resources.options.encryption, resources.buffers.clone());
-    let swarm = Swarm::new(now, config(&resources, &source, &options));
-    let files = FileChoice::new(options.files.clone(), source.selection);
+    let wake = Arc::new(Notify::new());
+    let (state_sender, state) = watch::channel(State::FetchingMetadata);
+    let (metainfo, link_peers) = (source.metainfo.clone(), source.peers.clone());
     let user_peers = options.peers.clone();
-    let user_trackers = UserTrackers::new(&options.trackers);
-    let shared = Arc::clone(&resources);
-    let mut driver = Driver {
-        registration,
-        swarm,
-        lifecycle: Lifecycle::new(hashes, shared, options, files, completion_sender),
-        saves: SaveSchedule::new(now),
-        user_trackers,
-        connections: Connections::new(
-            notice_sender,
-            encryption,
-            buffers,
-            resources.places.clone(),
-            memory.send.clone(),
-        ),
-        serving: Serving::new(&memory),
-        backlog: Backlog::default(),
-        early: EarlyBitfields::new(memory.frames),
-        background: Background::new(outcome_sender, resources.spawn_thread),
-        outbox: Outbox::new(event_sender, status_sender),
-        resources,
-    };
-    driver.add_peers(now, PeerSource::User, user_peers);
-    let steps = driver.lifecycle.begin(source.metainfo, source.peers);
-    driver.take_steps(now, steps);
-    // Before the task runs, so that the first state that a handle reads is that of the first stage.
-    driver.publish();
-    let receivers = Receivers { notices, incoming, commands, completions, outcomes };
-    tokio::spawn(driver.run(Inlets::new(receivers)));
+    let inlets = Inlets::new(notices, Arc::clone(&wake));
+    let entered = Registration::new(&registry, hashes, || {
+        let driver =
+            Driver::new(resources, source, options, notice_sender, Arc::clone(&wake), state_sender);
+        Shared::new(hashes, wake, state, driver)
+    });
+    let (registration, torrent) = entered.map_err(|refused| match refused {
+        Refused::Duplicate => AddError::Duplicate(hashes),
+        Refused::Closed => AddError::ShutDown,
+    })?;
+    torrent.change(|driver, now| {
+        driver.add_peers(now, PeerSource::User, user_peers);
+        let steps = driver.lifecycle.begin(metainfo, link_peers);
+        driver.take_steps(now, steps);
+        let first = driver.snapshot(now);
+        driver.outbox.tell_hub(first);
+        // Before the task runs, so that the first state that a handle reads is that of the first stage.
+        driver.publish();
+    });
+    let task = Task { torrent: Arc::clone(&torrent), registration: Some(registration) };
+    tokio::spawn(task.run(inlets));
     Ok(torrent)
 }
 
-fn first_status(source: &Source) -> Status {
-    Status {
-        state: State::FetchingMetadata,
-        metainfo: source.metainfo.clone(),
-        content_path: None,
-        error: None,
-        stats: Default::default(),
+impl Driver {
+    fn new(
+        resources: Arc<Resources>,
+        source: Source,
+        options: TorrentOptions,
+        notices: mpsc::Sender<crate::connection::Notice>,
+        wake: Arc<Notify>,
+        state: watch::Sender<State>,
+    ) -> Self {
+        let now = Instant::now();
+        let (outcomes, completions) = (Inbox::new(&wake), Inbox::new(&wake));
+        let memory = resources.memory.clone();
+        let swarm = Swarm::new(now, config(&resources, &source, &options));
+        let files = FileChoice::new(options.files.clone(), source.selection);
+        let user_trackers = UserTrackers::new(&options.trackers);
+        let shared = Arc::clone(&resources);
+        let disk = completions.clone();
+        Self {
+            swarm,
+            lifecycle: Lifecycle::new(source.hashes, shared, options, files, disk),
+            saves: SaveSchedule::default(),
+            user_trackers,
+            connections: Connections::new(
+                notices,
+                resources.options.encryption,
+                resources.buffers.clone(),
+                resources.places.clone(),
+                memory.send.clone(),
+            ),
+            serving: Serving::new(&memory),
+            backlog: Backlog::default(),
+            early: EarlyBitfields::new(memory.frames),
+            background: Background::new(
+                outcomes.clone(),
+                resources.threads.clone(),
+                Handle::current(),
+            ),
+            outcomes,
+            completions,
+            spare: Vec::new(),
+            outbox: Outbox::new(source.hashes, Arc::clone(&resources.hub), state, source.metainfo),
+            resources,
+        }
     }
 }
 
@@ -105,6 +116,7 @@ fn config(resources: &Resources, source: &Source, options: &TorrentOptions) -> C
         .trackers([of_torrent, &options.trackers].concat())
         .needs_metadata(source.metainfo.is_none())
         .max_peers(options.max_peers)
+        .upload_slots(options.upload_slots)
         .sequential(options.sequential)
         .exchange(options.exchange)
         .download_limit(options.download_limit)

@@ -1,5 +1,6 @@
 //! The swarm as applications show it.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use tinytorrent_tracker::TrackerStatus;
@@ -16,9 +17,25 @@ impl Swarm {
         self.peers.iter_mut().map(|peer| view(now, peer)).collect()
     }
 
+    /// Bytes of the verified pieces.
+    pub fn have_bytes(&self) -> u64 {
+        self.stage.picker().map_or(0, Picker::have_bytes)
+    }
+
+    /// Bytes of blocks sent to peers since the start.
+    pub fn uploaded(&self) -> u64 {
+        self.upload.total()
+    }
+
     /// The number of connections that are being made.
     pub fn connecting(&self) -> usize {
         self.peers.pending().count()
+    }
+
+    /// The addresses at which others see us, of each family that enough of them agree on
+    /// ([`Event::OwnAddressAgreed`](crate::Event::OwnAddressAgreed)).
+    pub fn external_addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.roster.external_addresses()
     }
 
     /// The trackers and their status, in the order in which they were added.

@@ -7,10 +7,11 @@ use tinytorrent_metainfo::{CreateOptions, FileSelection, Version};
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::ClientOptions;
 use crate::driver::job::JobOutcome;
 use crate::driver::layers::LayerAnswers;
 use crate::driver::testing::engine;
-use crate::{ClientOptions, threads};
+use crate::threads::{self, JobThreads};
 
 /// A file of ten pieces, and its torrent.
 fn content(version: Version, is_private: bool) -> (TempDir, Arc<Metainfo>) {
@@ -27,9 +28,16 @@ fn lifecycle(metainfo: &Metainfo, folder: &Path) -> Lifecycle {
     let (client, listeners) = (ClientOptions::default(), JoinSet::new());
     let resources = {
         let places = crate::places::Places::new(9);
-        Resources::new(client, Arc::default(), Vec::new(), places, listeners, threads::spawn)
+        Resources::new(
+            client,
+            Arc::default(),
+            Vec::new(),
+            places,
+            listeners,
+            JobThreads::new(threads::spawn),
+        )
     };
-    let (completions, _) = mpsc::unbounded_channel();
+    let completions = Inbox::new(&Arc::default());
     Lifecycle::new(
         metainfo.hashes(),
         Arc::new(resources.unwrap()),
@@ -159,7 +167,7 @@ fn a_content_that_is_there_runs_until_it_is_stopped() {
     assert!(!lifecycle.stage().is_over(), "the resume data is being written");
     lifecycle.on_saved();
     lifecycle.handle_timeout(now, true);
-    assert!(lifecycle.stage().is_over() && lifecycle.into_error().is_none());
+    assert!(lifecycle.stage().is_over() && lifecycle.take_error().is_none());
 }
 
 #[test]

@@ -1,0 +1,113 @@
+//! The torrent as handles show it.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tinytorrent_metainfo::{File, Layout, Metainfo};
+use tinytorrent_swarm::Stats;
+use tinytorrent_types::Bitfield;
+
+use super::Driver;
+use crate::Event;
+use crate::event::{Queue, Snapshot, TorrentEvent};
+use crate::view::{FileInfo, Limits, PeerInfo, PieceInfo, TrackerInfo, Transport};
+
+impl Driver {
+    pub(crate) fn metainfo(&self) -> Option<Arc<Metainfo>> {
+        self.outbox.metainfo.clone()
+    }
+
+    pub(crate) fn content_path(&self) -> Option<PathBuf> {
+        self.outbox.content_path.clone()
+    }
+
+    pub(crate) fn stats(&mut self, now: Instant) -> Stats {
+        self.swarm.stats(now)
+    }
+
+    /// Adds a subscriber to the events, with the present state as its first event.
+    pub(crate) fn subscribe(&mut self, now: Instant, queue: &Arc<Queue<TorrentEvent>>) {
+        let first = self.snapshot(now);
+        self.outbox.subscribe(queue, first);
+    }
+
+    /// The event that a new subscriber begins with.
+    pub(crate) fn snapshot(&mut self, now: Instant) -> Event {
+        Event::Now(Arc::new(Snapshot {
+            state: self.state(),
+            stats: self.swarm.stats(now),
+            metainfo: self.metainfo(),
+            content_path: self.content_path(),
+            pieces: self.swarm.have().cloned(),
+        }))
+    }
+
+    pub(crate) fn peers(&mut self, now: Instant) -> Vec<PeerInfo> {
+        let peers = self.swarm.peers(now).into_iter();
+        let with_connection = peers.map(|peer| PeerInfo {
+            is_encrypted: self.connections.is_encrypted(peer.key),
+            transport: Transport::Tcp,
+            peer,
+        });
+        with_connection.collect()
+    }
+
+    pub(crate) fn trackers(&self, now: Instant) -> Vec<TrackerInfo> {
+        self.swarm.trackers().map(|status| TrackerInfo::new(now, status)).collect()
+    }
+
+    pub(crate) fn files(&mut self) -> Option<Vec<FileInfo>> {
+        let have = self.swarm.have().cloned();
+        let metainfo = self.outbox.metainfo.clone()?;
+        let layout = metainfo.info().layout();
+        let storage = self.lifecycle.running().map(|running| Arc::clone(running.plane.storage()));
+        let files = layout.files().filter(|file| !file.is_pad()).map(|file| FileInfo {
+            index: file.index,
+            path: storage.as_ref().and_then(|storage| storage.file_path(file.index)),
+            length: file.length,
+            have: have.as_ref().map_or(0, |have| have_of(layout, &file, have)),
+            is_wanted: self.lifecycle.wants(file.index),
+        });
+        Some(files.collect())
+    }
+
+    pub(crate) fn pieces(&self) -> Option<PieceInfo> {
+        Some(PieceInfo {
+            have: self.swarm.have()?.clone(),
+            wanted: self.swarm.wanted()?.clone(),
+            availability: self.swarm.availability()?,
+        })
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        let options = self.lifecycle.options();
+        Limits {
+            download: options.download_limit,
+            upload: options.upload_limit,
+            max_peers: options.max_peers,
+            upload_slots: options.upload_slots,
+        }
+    }
+
+    pub(crate) fn external_addresses(&self) -> Vec<IpAddr> {
+        self.swarm.external_addresses().collect()
+    }
+}
+
+/// Bytes of a file that are in verified pieces.
+fn have_of(layout: &Layout, file: &File<'_>, have: &Bitfield) -> u64 {
+    if have.is_full() {
+        return file.length;
+    }
+    let geometry = layout.geometry();
+    let end = file.offset + file.length;
+    let pieces = layout.file_pieces(file.index).filter(|piece| have.contains(*piece));
+    let within = pieces.map(|piece| {
+        let begin = geometry.piece_offset(piece);
+        let until = begin + u64::from(geometry.piece_length(piece));
+        until.min(end).saturating_sub(begin.max(file.offset))
+    });
+    within.sum()
+}

@@ -1,0 +1,71 @@
+//! The wishes of the user, which handles pass on while the torrent runs.
+
+use std::time::Instant;
+
+use tinytorrent_swarm::PeerSource;
+
+use super::Driver;
+use crate::PeerAddress;
+
+impl Driver {
+    /// Adds peers that the user names.
+    pub(crate) fn add_user_peers(&mut self, now: Instant, peers: Vec<PeerAddress>) {
+        self.add_peers(now, PeerSource::User, peers);
+    }
+
+    pub(crate) fn add_trackers(&mut self, now: Instant, tiers: Vec<Vec<String>>) {
+        self.user_trackers.add(&tiers);
+        self.lifecycle.options_mut().trackers.extend(tiers.iter().cloned());
+        self.swarm.add_trackers(now, tiers);
+    }
+
+    pub(crate) fn pause(&mut self, now: Instant) {
+        self.swarm.pause(now);
+    }
+
+    pub(crate) fn resume(&mut self, now: Instant) {
+        self.swarm.resume(now);
+    }
+
+    pub(crate) fn reannounce(&mut self, now: Instant) {
+        self.swarm.reannounce(now);
+    }
+
+    pub(crate) fn set_urgent(&mut self, now: Instant, pieces: Vec<u32>) {
+        self.swarm.set_urgent(now, pieces);
+    }
+
+    pub(crate) fn set_sequential(&mut self, now: Instant, sequential: bool) {
+        self.lifecycle.options_mut().sequential = sequential;
+        self.swarm.set_sequential(now, sequential);
+    }
+
+    pub(crate) fn set_download_limit(&mut self, now: Instant, limit: Option<u64>) {
+        self.lifecycle.options_mut().download_limit = limit;
+        self.swarm.set_download_limit(now, limit);
+    }
+
+    pub(crate) fn set_upload_limit(&mut self, now: Instant, limit: Option<u64>) {
+        self.lifecycle.options_mut().upload_limit = limit;
+        self.swarm.set_upload_limit(now, limit);
+    }
+
+    pub(crate) fn set_max_peers(&mut self, now: Instant, count: usize) {
+        self.lifecycle.options_mut().max_peers = count;
+        self.swarm.set_max_peers(now, count);
+    }
+
+    pub(crate) fn set_upload_slots(&mut self, now: Instant, count: usize) {
+        self.lifecycle.options_mut().upload_slots = count;
+        self.swarm.set_upload_slots(now, count);
+    }
+
+    /// Begins to stop. The end comes in a later turn.
+    pub(crate) fn stop(&mut self, now: Instant) {
+        if !self.lifecycle.stage().is_stopping_or_over() {
+            let state = self.state();
+            self.swarm.stop(now);
+            self.lifecycle.stop(now, state, &self.swarm.stats(now));
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! A torrent as values of the moment, for applications.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use tinytorrent_metainfo::FileIndex;
+use tinytorrent_swarm::PeerView;
+use tinytorrent_tracker::{TrackerState, TrackerStatus};
+use tinytorrent_types::Bitfield;
+
+/// A connected peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerInfo {
+    /// The peer, as the engine sees it.
+    pub peer: PeerView,
+    /// The transport of the connection.
+    pub transport: Transport,
+    /// `true` if payload is encrypted with RC4 (MSE).
+    pub is_encrypted: bool,
+}
+
+/// A transport protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Transport {
+    /// TCP.
+    Tcp,
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Transport::Tcp => "TCP",
+        })
+    }
+}
+
+/// A tracker of a torrent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TrackerInfo {
+    /// The announce URL, without password.
+    pub url: String,
+    /// The number of its tier, from 0 (BEP 12).
+    pub tier: u32,
+    /// The state of the tracker.
+    pub state: TrackerState,
+    /// The number of failures since the last answer.
+    pub failures: u32,
+    /// The last error, if there was no answer since.
+    pub error: Option<String>,
+    /// The warning in its last answer.
+    pub warning: Option<String>,
+    /// Time until the next announce, if it is known.
+    pub next_announce: Option<Duration>,
+    /// Seeders in its last answer.
+    pub seeders: Option<u32>,
+    /// Leechers in its last answer.
+    pub leechers: Option<u32>,
+    /// Peers listed in its last answer.
+    pub peers: Option<u32>,
+}
+
+impl TrackerInfo {
+    pub(crate) fn new(now: Instant, status: TrackerStatus<'_>) -> Self {
+        Self {
+            url: status.url.to_string(),
+            tier: status.tier,
+            state: status.state,
+            failures: status.failures,
+            error: status.last_failure.map(ToString::to_string),
+            warning: status.warning.map(str::to_owned),
+            next_announce: status.next_announce.map(|at| at.saturating_duration_since(now)),
+            seeders: status.seeders,
+            leechers: status.leechers,
+            peers: status.peers,
+        }
+    }
+}
+
+/// A file of a torrent. Padding is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileInfo {
+    /// The position among the files of the torrent.
+    pub index: FileIndex,
+    /// The path on disk; `None` until the content is opened. An unwanted file may not be there.
+    pub path: Option<PathBuf>,
+    /// Bytes of the file.
+    pub length: u64,
+    /// Bytes of the file that are verified and on disk.
+    pub have: u64,
+    /// `true` if the file is to be downloaded.
+    pub is_wanted: bool,
+}
+
+/// The pieces of a torrent. All three have the same number of pieces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PieceInfo {
+    /// The verified pieces.
+    pub have: Bitfield,
+    /// The pieces to be downloaded, those that are verified included.
+    pub wanted: Bitfield,
+    /// The number of connected peers that have each piece.
+    pub availability: Vec<u32>,
+}
+
+/// The limits of a torrent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Received bytes of content a second; `None` for no limit.
+    pub download: Option<u64>,
+    /// Sent bytes of content a second; `None` for no limit.
+    pub upload: Option<u64>,
+    /// Maximum number of connections.
+    pub max_peers: usize,
+    /// Maximum number of peers served at a time.
+    pub upload_slots: usize,
+}
