@@ -1,6 +1,8 @@
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use crate::AddressScope;
+
 /// The verdict of an [`AddressFilter`] on an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -44,8 +46,8 @@ impl AddressFilter {
         Self::default()
     }
 
-    /// Refuses addresses that are not routed on the public internet if true: private, loopback,
-    /// link-local, shared and reserved ranges. Default: false, for LANs and tests.
+    /// Refuses all addresses but those of [`AddressScope::Public`] if true. Default: false, for LANs
+    /// and tests.
     pub fn refuse_bogons(&mut self, refuse: bool) -> &mut Self {
         self.refuse_bogons = refuse;
         self
@@ -72,7 +74,7 @@ impl AddressFilter {
             AddressVerdict::Multicast
         } else if self.own.contains(&address) {
             AddressVerdict::Own
-        } else if self.refuse_bogons && is_bogon(ip) {
+        } else if self.refuse_bogons && !AddressScope::of(ip).is_public() {
             AddressVerdict::Bogon
         } else {
             AddressVerdict::Usable
@@ -87,45 +89,6 @@ impl AddressFilter {
 
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
-}
-
-/// True if a host on the public internet can have this address.
-pub(crate) fn is_public(ip: IpAddr) -> bool {
-    !ip.is_unspecified() && !ip.is_multicast() && !is_bogon(ip)
-}
-
-/// True if the address is of a range that the public internet does not route, according to the
-/// IANA special-purpose registries.
-fn is_bogon(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => {
-            let [a, b, c, _] = ip.octets();
-            ip.is_private()
-                || ip.is_loopback()
-                || ip.is_link_local()
-                || ip.is_documentation()
-                // "This network", 0.0.0.0/8 (RFC 791).
-                || a == 0
-                // Reserved, 240.0.0.0/4 (RFC 1112).
-                || a >= 240
-                // Shared by customers of a carrier, 100.64.0.0/10 (RFC 6598).
-                || (a == 100 && b & 0xc0 == 64)
-                // Benchmarks, 198.18.0.0/15 (RFC 2544).
-                || (a == 198 && b & 0xfe == 18)
-                // Protocol assignments, 192.0.0.0/24 (RFC 6890).
-                || (a == 192 && b == 0 && c == 0)
-        }
-        IpAddr::V6(ip) => {
-            let [first, second, ..] = ip.segments();
-            ip.is_loopback()
-                || ip.is_unique_local()
-                || ip.is_unicast_link_local()
-                // Documentation, 2001:db8::/32 (RFC 3849).
-                || (first == 0x2001 && second == 0xdb8)
-                // Discard only, 100::/64 (RFC 6666).
-                || (first == 0x0100 && ip.segments()[1..4] == [0, 0, 0])
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,14 @@
 use alloc::collections::VecDeque;
 use core::net::IpAddr;
 
-use crate::address::is_public;
+use crate::{AddressScope, Network};
 
 /// A vote of peers on our address on the public internet.
 ///
 /// Peers report our address in `yourip` of the extended handshake (BEP 10), DHT nodes in `ip` (BEP
 /// 42), and any report may be false. An address is agreed upon once at least
 /// [`QUORUM`](Self::QUORUM) networks report it, and more than half of the last
-/// [`KEPT`](Self::KEPT). A network (a /24 of IPv4, a /48 of IPv6) has one vote, which is the last
-/// report of all its hosts.
+/// [`KEPT`](Self::KEPT). A [`Network`] has one vote, which is the last report of all its hosts.
 ///
 /// ```
 /// use tinytorrent_types::AddressVotes;
@@ -52,7 +51,7 @@ impl AddressVotes {
         if !is_public(address) || !is_public(voter) || voter.is_ipv4() != address.is_ipv4() {
             return None;
         }
-        self.poll_of(address).vote(network(voter), address)
+        self.poll_of(address).vote(Voter::Network(Network::of(voter)), address)
     }
 
     /// Counts the report of a tracker (`external ip`, BEP 24). The trackers of a torrent were chosen by its
@@ -61,7 +60,7 @@ impl AddressVotes {
         let address = address.to_canonical();
         // A tracker of the local network sees our private address.
         is_public(address).then_some(())?;
-        self.poll_of(address).vote(TRACKERS, address)
+        self.poll_of(address).vote(Voter::Trackers, address)
     }
 
     fn poll_of(&mut self, address: IpAddr) -> &mut Poll {
@@ -82,19 +81,19 @@ impl AddressVotes {
 /// The vote on our address of one family.
 #[derive(Debug, Clone, Default)]
 struct Poll {
-    /// Networks and the addresses that they report, the latest last.
-    votes: VecDeque<(u64, IpAddr)>,
+    /// Voters and the addresses that they report, the latest last.
+    votes: VecDeque<(Voter, IpAddr)>,
     agreed: Option<IpAddr>,
 }
 
 impl Poll {
-    fn vote(&mut self, network: u64, address: IpAddr) -> Option<IpAddr> {
+    fn vote(&mut self, voter: Voter, address: IpAddr) -> Option<IpAddr> {
         // The new vote replaces the old one, and becomes the latest.
-        self.votes.retain(|(other, _)| *other != network);
+        self.votes.retain(|(other, _)| *other != voter);
         if self.votes.len() == AddressVotes::KEPT {
             self.votes.pop_front();
         }
-        self.votes.push_back((network, address));
+        self.votes.push_back((voter, address));
         // The counts of all other addresses are the same or lower than before.
         let count = self.votes.iter().filter(|(_, reported)| *reported == address).count();
         let wins = count >= AddressVotes::QUORUM && 2 * count > self.votes.len();
@@ -106,15 +105,15 @@ impl Poll {
     }
 }
 
-/// Stands for a network of which no host is: networks have 48 bits at most.
-const TRACKERS: u64 = u64::MAX;
+/// Those who have one vote together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Voter {
+    Network(Network),
+    Trackers,
+}
 
-/// The network of a host: a /24 or a /48, all of which can belong to one party.
-fn network(host: IpAddr) -> u64 {
-    match host {
-        IpAddr::V4(ip) => u64::from(ip.to_bits() >> 8),
-        IpAddr::V6(ip) => (ip.to_bits() >> 80) as u64,
-    }
+fn is_public(address: IpAddr) -> bool {
+    AddressScope::of(address).is_public()
 }
 
 #[cfg(test)]

@@ -7,6 +7,9 @@
 //! | a peer id | the client's name | [`PeerId::client`] |
 //! | `peers`, `peers6`, `added`, a UDP announce reply | addresses | [`compact::peers`] |
 //! | addresses from strangers | those worth a connection | [`AddressFilter`] |
+//! | an address | the network in which it leads to a host: this machine, a local one, the internet | [`AddressScope`] |
+//! | an address | the host and the network that limits and turns go by | [`Host`], [`Network`] |
+//! | things that addresses hold | who has most of them | [`Crowd`] |
 //! | our address as several peers see it | the one that most of them report | [`AddressVotes`] |
 //! | text from strangers | a line that is safe to show | [`Printable`] |
 //! | a piece index or a request from a peer | one that is proven in range | [`Geometry`] |
@@ -26,18 +29,24 @@ mod address_votes;
 mod bitfield;
 mod client_name;
 pub mod compact;
+mod crowd;
 mod geometry;
 mod hex;
+mod host;
 mod info_hash;
 mod peer_id;
 mod printable;
+mod scope;
 
 pub use address::{AddressFilter, AddressVerdict};
 pub use address_votes::AddressVotes;
 pub use bitfield::{Bitfield, BitfieldError};
 pub use client_name::ClientName;
+pub use crowd::{Crowd, Share};
 pub use geometry::{BLOCK_LENGTH, BlockInfo, Geometry, GeometryError, PieceIndex};
 pub use hex::HexError;
+pub use host::{Host, Network};
 pub use info_hash::{InfoHashV1, InfoHashV2, InfoHashes, WireInfoHash};
 pub use peer_id::PeerId;
 pub use printable::{Printable, is_printable};
+pub use scope::AddressScope;
