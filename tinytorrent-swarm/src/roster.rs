@@ -4,7 +4,6 @@ mod bans;
 mod book;
 mod departed;
 mod dials;
-mod network;
 mod places;
 mod priority;
 mod told;
@@ -29,7 +28,6 @@ use crate::outbox::Outbox;
 use crate::peer::Contact;
 use crate::peers::{Gone, Peers};
 
-pub(crate) use self::network::Host;
 pub(crate) use self::places::Admission;
 pub(crate) use self::turnover::Need;
 pub(crate) use self::twins::proof::{TWIN, TwinProof};

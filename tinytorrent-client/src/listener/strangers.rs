@@ -1,8 +1,10 @@
 //! Incoming connections that have not named a torrent, and which of them goes if there are too many.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
+
+use tinytorrent_types::{Crowd, Host};
 
 /// The strangers of a client, and their use of the processor.
 ///
@@ -14,14 +16,13 @@ pub(crate) struct Strangers {
     limit: usize,
     next: u64,
     all: HashMap<u64, Stranger>,
-    hosts: HashMap<IpAddr, usize>,
-    networks: HashMap<IpAddr, usize>,
+    crowd: Crowd,
     keys: KeyBudget,
 }
 
 #[derive(Debug)]
 struct Stranger {
-    host: IpAddr,
+    address: IpAddr,
     last_progress: Instant,
 }
 
@@ -31,8 +32,7 @@ impl Strangers {
             limit: limit.max(1),
             next: 0,
             all: HashMap::new(),
-            hosts: HashMap::new(),
-            networks: HashMap::new(),
+            crowd: Crowd::new(),
             keys: KeyBudget::new(now),
         }
     }
@@ -40,12 +40,10 @@ impl Strangers {
     /// Adds a connection. Returns its number, and the number of one that has to go for it, which may be
     /// its own.
     pub(crate) fn add(&mut self, now: Instant, address: IpAddr) -> (u64, Option<u64>) {
-        let host = host_of(address);
         let number = self.next;
         self.next += 1;
-        self.all.insert(number, Stranger { host, last_progress: now });
-        *self.hosts.entry(host).or_default() += 1;
-        *self.networks.entry(network_of(host)).or_default() += 1;
+        self.all.insert(number, Stranger { address, last_progress: now });
+        self.crowd.add(address);
         let is_over = self.all.len() > self.limit;
         (number, is_over.then(|| self.evict()).flatten())
     }
@@ -59,18 +57,18 @@ impl Strangers {
 
     /// Removes a connection that has ended, or has named a torrent.
     pub(crate) fn remove(&mut self, number: u64) {
-        let Some(Stranger { host, .. }) = self.all.remove(&number) else { return };
-        subtract(&mut self.hosts, host);
-        subtract(&mut self.networks, network_of(host));
+        if let Some(Stranger { address, .. }) = self.all.remove(&number) {
+            self.crowd.remove(address);
+        }
     }
 
     /// Removes the slowest connection of the greediest host. Returns its number.
     pub(crate) fn evict(&mut self) -> Option<u64> {
-        let (&network, _) = self.networks.iter().max_by_key(|(_, count)| **count)?;
-        let hosts = self.hosts.iter().filter(|(host, _)| network_of(**host) == network);
-        let (&host, _) = hosts.max_by_key(|(_, count)| **count)?;
-        let of_host = self.all.iter().filter(|(_, stranger)| stranger.host == host);
-        let slowest = of_host.min_by_key(|(number, stranger)| (stranger.last_progress, **number));
+        let greediest = self.crowd.greediest();
+        let is_of_them =
+            |stranger: &Stranger| greediest.binary_search(&Host::of(stranger.address)).is_ok();
+        let of_them = self.all.iter().filter(|(_, stranger)| is_of_them(stranger));
+        let slowest = of_them.min_by_key(|(number, stranger)| (stranger.last_progress, **number));
         let (&number, _) = slowest?;
         self.remove(number);
         Some(number)
@@ -79,7 +77,7 @@ impl Strangers {
     /// Takes the work of one key exchange for a connection from this address. Returns the time to wait
     /// before the next try, if it would be too much.
     pub(crate) fn take_key_exchange(&mut self, now: Instant, address: IpAddr) -> Option<Duration> {
-        self.keys.take(now, host_of(address))
+        self.keys.take(now, Host::of(address))
     }
 }
 
@@ -88,7 +86,7 @@ impl Strangers {
 #[derive(Debug)]
 struct KeyBudget {
     all: Bucket,
-    hosts: HashMap<IpAddr, Bucket>,
+    hosts: HashMap<Host, Bucket>,
 }
 
 /// Key exchanges of one host: many clients behind one address may come at once, and then a client and
@@ -121,7 +119,7 @@ impl KeyBudget {
         Self { all: Bucket { left: OF_ALL.burst, at: now }, hosts: HashMap::new() }
     }
 
-    fn take(&mut self, now: Instant, host: IpAddr) -> Option<Duration> {
+    fn take(&mut self, now: Instant, host: Host) -> Option<Duration> {
         if self.hosts.len() >= MAX_HOSTS {
             // A full bucket says nothing.
             self.hosts.retain(|_, bucket| bucket.fill(now, OF_HOST) < OF_HOST.burst);
@@ -147,31 +145,6 @@ impl Bucket {
         self.left = (self.left + time * rate.per_second).min(rate.burst);
         self.at = self.at.max(now);
         self.left
-    }
-}
-
-/// The host of an address. One host usually has a /64 of IPv6 (RFC 4291, 2.5.4).
-fn host_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(ip) => IpAddr::V4(ip),
-        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
-    }
-}
-
-/// The network of a host: a /24 of IPv4, a /48 of IPv6, which a site has.
-fn network_of(host: IpAddr) -> IpAddr {
-    match host {
-        IpAddr::V4(ip) => IpAddr::V4((ip.to_bits() >> 8 << 8).into()),
-        IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() >> 80 << 80).into()),
-    }
-}
-
-fn subtract(counts: &mut HashMap<IpAddr, usize>, key: IpAddr) {
-    if let Some(count) = counts.get_mut(&key) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(&key);
-        }
     }
 }
 
@@ -218,8 +191,6 @@ mod tests {
                 assert!(!gone.is_some_and(|gone| honest.contains(&gone)));
             }
         }
-        assert_eq!(host_of(ip("::ffff:1.2.3.4")), ip("1.2.3.4"));
-        assert_eq!(host_of(ip("2001:db8:1:2:3:4:5:6")), ip("2001:db8:1:2::"));
     }
 
     #[test]
@@ -234,7 +205,20 @@ mod tests {
         assert_eq!(strangers.add(later, ip("10.0.0.1")).1, None);
         assert_eq!(strangers.evict(), Some(first));
         while strangers.evict().is_some() {}
-        assert!(strangers.hosts.is_empty() && strangers.networks.is_empty());
+        assert!(strangers.crowd.is_empty());
+    }
+
+    #[test]
+    fn of_equals_the_one_that_was_silent_for_longest_goes_first() {
+        let start = Instant::now();
+        let mut strangers = Strangers::new(start, 100);
+        let mut gone = Vec::new();
+        for n in 0..200_u8 {
+            // A network of its own for each, in no order.
+            let address = IpAddr::V4([20, n.wrapping_mul(77), 1, 1].into());
+            gone.extend(strangers.add(start + Duration::from_millis(n.into()), address).1);
+        }
+        assert_eq!(gone, (0..100).collect::<Vec<_>>());
     }
 
     #[test]

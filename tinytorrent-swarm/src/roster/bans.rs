@@ -1,9 +1,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::net::SocketAddr;
 
-use tinytorrent_types::PeerId;
-
-use super::network::Host;
+use tinytorrent_types::{Host, PeerId};
 
 /// Peers that proved to send wrong data, and addresses at which we are ourselves: the last [`MAX_BANS`].
 ///
@@ -30,7 +28,7 @@ const MAX_BANS: usize = 8_000;
 impl Bans {
     pub(crate) fn add(&mut self, address: SocketAddr, id: Option<PeerId>) {
         let host = Host::of(address.ip());
-        if !host.is_here() {
+        if !host.is_loopback() {
             return self.insert(Banned::Host(host));
         }
         self.insert(Banned::Place(address));

@@ -353,7 +353,7 @@ impl PeerBook {
         let ready = self.ready.iter().map(|&(rank, at, address)| (at, rank, address));
         assert_eq!(waiting, self.queue.iter().copied().chain(ready).collect());
         let exchanged = self.entries.values().filter(|e| e.source == PeerSource::Exchange);
-        assert_eq!(exchanged.count(), self.exchanged.all);
+        assert_eq!(exchanged.count(), self.exchanged.len());
     }
 }
 

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::network::{Host, Network};
-use super::turnover::{Crowds, Need, Turnover};
+use tinytorrent_types::{Host, Network};
+
+use super::turnover::{Need, Turnover, crowd_of};
 use crate::PeerKey;
 use crate::peer::{Contact, Peer};
 use crate::peers::Peers;
@@ -125,7 +126,7 @@ impl Places {
         let (host, network) = (Host::of(address.ip()), Network::of(address.ip()));
         let count = |greed: Greed| peers.contacts().filter(|contact| greed.has(contact)).count();
         let (of_host, of_network) = (Greed::Host(host), Greed::Network(network));
-        if host.is_here() {
+        if host.is_loopback() {
             None
         } else if count(of_host) >= self.max.div_ceil(4) {
             Some(of_host)
@@ -152,13 +153,13 @@ fn useless(
         |peer: &&Peer| !peer.is_interested() && !peer.interests_us() && among(&peer.contact);
     let useless = || peers.iter().filter(is_useless);
     // Neighbours that are of use are not held against it.
-    let crowds = Crowds::of(useless().map(|peer| &peer.contact));
-    let (_, modest) = crowds.around(newcomer);
-    let crowd = |peer: &Peer| crowds.around(peer.contact.address);
+    let crowd = crowd_of(useless().map(|peer| &peer.contact));
+    let modest = crowd.share(newcomer.ip()).host;
+    let share = |peer: &Peer| crowd.share(peer.contact.address.ip());
     // By much: several may come at once from one house.
-    let is_greedy = |peer: &Peer| crowd(peer).1 > modest + margin;
+    let is_greedy = |peer: &Peer| share(peer).host > modest + margin;
     let has_had_its_time = |peer: &&Peer| now >= peer.joined + NEWS || is_greedy(peer);
-    useless().filter(has_had_its_time).max_by_key(|peer| (crowd(peer), peer.key))
+    useless().filter(has_had_its_time).max_by_key(|peer| (share(peer), peer.key))
 }
 
 /// Those who have all the places that they get.

@@ -1,13 +1,11 @@
-use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use super::network::{Host, Network};
+use tinytorrent_types::{Crowd, Host};
 
-/// The number of addresses of which other peers told, and of each network.
+/// The addresses of which other peers told, counted.
 #[derive(Debug, Default)]
 pub(super) struct Told {
-    pub(super) all: usize,
-    of_network: HashMap<Network, usize>,
+    crowd: Crowd,
 }
 
 /// Addresses that other peers may tell: a single one can name so many that lead nowhere, and there must be
@@ -20,25 +18,22 @@ const MAX_OF_NETWORK: usize = 100;
 impl Told {
     /// Returns true if one more address like this may be taken in.
     pub(super) fn has_room(&self, address: SocketAddr) -> bool {
-        let of_network = self.of_network.get(&Network::of(address.ip())).copied();
-        let is_here = Host::of(address.ip()).is_here();
-        self.all < MAX_EXCHANGED && (is_here || of_network.unwrap_or_default() < MAX_OF_NETWORK)
+        let ip = address.ip();
+        let is_here = Host::of(ip).is_loopback();
+        let is_modest = is_here || self.crowd.share(ip).network < MAX_OF_NETWORK;
+        self.len() < MAX_EXCHANGED && is_modest
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.crowd.len()
     }
 
     pub(super) fn add(&mut self, address: SocketAddr) {
-        self.all += 1;
-        *self.of_network.entry(Network::of(address.ip())).or_default() += 1;
+        self.crowd.add(address.ip());
     }
 
     pub(super) fn remove(&mut self, address: SocketAddr) {
-        self.all -= 1;
-        let network = Network::of(address.ip());
-        if let Some(count) = self.of_network.get_mut(&network) {
-            *count -= 1;
-            if *count == 0 {
-                self.of_network.remove(&network);
-            }
-        }
+        self.crowd.remove(address.ip());
     }
 }
 

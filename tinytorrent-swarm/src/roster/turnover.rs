@@ -1,10 +1,10 @@
 //! Places that go from those who make no use of them to those who wait.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::network::{Host, Network};
+use tinytorrent_types::{Crowd, Share};
+
 use crate::PeerKey;
 use crate::peer::{Contact, Peer};
 use crate::peers::{Peers, Pending};
@@ -91,13 +91,13 @@ impl Turnover {
         if now < self.next {
             return None;
         }
-        let crowds = Crowds::of(peers.contacts());
+        let crowd = crowd_of(peers.contacts());
         let is_hungry = need == Need::Gifts && self.is_hungry(now);
         let is_idle = |peer: &&Peer| among(&peer.contact) && is_idle(now, peer, need, is_hungry);
         let victim = peers.iter().filter(is_idle).max_by_key(|peer| {
             let idle_since = peer.used_at().unwrap_or(peer.joined);
-            let crowd = crowds.around(peer.contact.address);
-            (crowd, now.saturating_duration_since(idle_since), peer.key)
+            let share = crowd.share(peer.contact.address.ip());
+            (share, now.saturating_duration_since(idle_since), peer.key)
         });
         let pace = if is_hungry { HUNGRY_PACE } else { PACE };
         self.next = now + if victim.is_some() { pace } else { LOOK_AGAIN };
@@ -134,46 +134,22 @@ fn slowest_stranger(
     among: impl Fn(&Contact) -> bool,
 ) -> Option<PeerKey> {
     let strangers = || peers.pending().filter(|(_, pending)| pending.contact.is_incoming);
-    let crowds = Crowds::of(strangers().map(|(_, pending)| &pending.contact));
-    let modest = crowds.with_one_more(newcomer);
+    let crowd = crowd_of(strangers().map(|(_, pending)| &pending.contact));
+    let Share { network, host } = crowd.share(newcomer.ip());
+    // Once the newcomer is one of them.
+    let modest = Share { network: network + 1, host: host + 1 };
     let slow = strangers().filter(|(_, Pending { contact, .. })| among(contact));
     let slow = slow.map(|(key, pending)| {
         let age = now.saturating_duration_since(pending.since());
-        (crowds.around(pending.contact.address), age, key)
+        (crowd.share(pending.contact.address.ip()), age, key)
     });
-    let slow = slow.filter(|(crowd, age, _)| *age >= GRACE_OF_STRANGERS || *crowd > modest);
+    let slow = slow.filter(|(share, age, _)| *age >= GRACE_OF_STRANGERS || *share > modest);
     slow.max().map(|(.., key)| key)
 }
 
-/// The number of connections that each host and network has.
-pub(super) struct Crowds {
-    hosts: HashMap<Host, usize>,
-    networks: HashMap<Network, usize>,
-}
-
-impl Crowds {
-    pub(super) fn of<'a>(contacts: impl Iterator<Item = &'a Contact>) -> Self {
-        let mut crowds = Self { hosts: HashMap::new(), networks: HashMap::new() };
-        for contact in contacts {
-            let ip = contact.address.ip();
-            *crowds.hosts.entry(Host::of(ip)).or_default() += 1;
-            *crowds.networks.entry(Network::of(ip)).or_default() += 1;
-        }
-        crowds
-    }
-
-    /// The same, once this one has another connection.
-    pub(super) fn with_one_more(&self, address: SocketAddr) -> (usize, usize) {
-        let (network, host) = self.around(address);
-        (network + 1, host + 1)
-    }
-
-    /// Connections to the network and the host of this address.
-    pub(super) fn around(&self, address: SocketAddr) -> (usize, usize) {
-        let ip = address.ip();
-        let count = |found: Option<&usize>| found.copied().unwrap_or_default();
-        (count(self.networks.get(&Network::of(ip))), count(self.hosts.get(&Host::of(ip))))
-    }
+/// The numbers of connections that hosts and networks have.
+pub(super) fn crowd_of<'a>(contacts: impl Iterator<Item = &'a Contact>) -> Crowd {
+    contacts.map(|contact| contact.address.ip()).collect()
 }
 
 #[cfg(test)]

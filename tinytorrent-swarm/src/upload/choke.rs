@@ -262,7 +262,7 @@ mod tests {
     fn crowd_and_other(now: Instant) -> Vec<Applicant> {
         let mut all: Vec<_> = (0..17).map(|n| applicant(n, 0, now)).collect();
         for one in &mut all[..16] {
-            one.seat = Seat::Host(crate::roster::Host::of([9, 9, 9, 9].into()));
+            one.seat = Seat::Host(tinytorrent_types::Host::of([9, 9, 9, 9].into()));
         }
         all
     }

@@ -1,9 +1,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
+use tinytorrent_types::Host;
+
 use crate::PeerKey;
 use crate::peer::Contact;
-use crate::roster::Host;
 
 /// The host of a peer, by which its turns are counted. Peers on this machine each have their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,7 +16,7 @@ pub(super) enum Seat {
 impl Seat {
     pub(super) fn of(key: PeerKey, contact: &Contact) -> Self {
         let host = Host::of(contact.address.ip());
-        if host.is_here() { Seat::Here(key) } else { Seat::Host(host) }
+        if host.is_loopback() { Seat::Here(key) } else { Seat::Host(host) }
     }
 }
 

@@ -3,7 +3,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::net::IpAddr;
 
-use super::network::Network;
+use tinytorrent_types::{Host, Network};
 
 /// Things of which there is a limited number, by the host that holds each. When they run out, the
 /// greediest network gives one back, and in it the greediest host.
@@ -12,8 +12,8 @@ use super::network::Network;
 #[derive(Debug)]
 pub(super) struct Shares<K> {
     networks: Ranking<Network>,
-    hosts: HashMap<Network, Ranking<Network>>,
-    items: HashMap<Network, BTreeSet<K>>,
+    hosts: HashMap<Network, Ranking<Host>>,
+    items: HashMap<Host, BTreeSet<K>>,
 }
 
 impl<K> Default for Shares<K> {
@@ -25,7 +25,7 @@ impl<K> Default for Shares<K> {
 impl<K: Ord> Shares<K> {
     /// Adds an item that is not there.
     pub(super) fn add(&mut self, ip: IpAddr, item: K) {
-        let (network, host) = (Network::around(ip), Network::host(ip));
+        let (network, host) = (Network::of(ip), Host::of(ip));
         self.items.entry(host).or_default().insert(item);
         self.hosts.entry(network).or_default().change(host, 1);
         self.networks.change(network, 1);
@@ -33,7 +33,7 @@ impl<K: Ord> Shares<K> {
 
     /// Removes an item, if it is there.
     pub(super) fn remove(&mut self, ip: IpAddr, item: &K) {
-        let (network, host) = (Network::around(ip), Network::host(ip));
+        let (network, host) = (Network::of(ip), Host::of(ip));
         let Some(items) = self.items.get_mut(&host) else { return };
         if !items.remove(item) {
             return;
@@ -52,7 +52,7 @@ impl<K: Ord> Shares<K> {
 
     /// The number of items of the network around this address.
     pub(super) fn count(&self, ip: IpAddr) -> usize {
-        self.networks.count(&Network::around(ip))
+        self.networks.count(&Network::of(ip))
     }
 
     /// The number of items of the greediest network.
@@ -72,9 +72,8 @@ impl<K: Ord> Shares<K> {
     /// one that has more than one.
     pub(super) fn may_displace(&self, ip: IpAddr) -> bool {
         let greatest = self.networks.greatest();
-        greatest.is_some_and(|network| {
-            *network == Network::around(ip) || self.networks.count(network) > 1
-        })
+        greatest
+            .is_some_and(|network| *network == Network::of(ip) || self.networks.count(network) > 1)
     }
 
     pub(super) fn check_invariants(&self) {
@@ -173,7 +172,7 @@ mod tests {
                     shares.add(entry.0, item);
                 }
                 shares.check_invariants();
-                let of = |network: u8| all.iter().filter(|(ip, _)| Network::around(*ip) == Network::around(super::tests::ip(network, 0))).count();
+                let of = |network: u8| all.iter().filter(|(ip, _)| Network::of(*ip) == Network::of(super::tests::ip(network, 0))).count();
                 let most = (0..3).map(of).max().unwrap();
                 let found: Vec<_> = shares.greediest().collect();
                 prop_assert_eq!(found.is_empty(), all.is_empty());

@@ -2,10 +2,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use tinytorrent_types::compact::{self, Family};
+use tinytorrent_types::{Crowd, Host, Network};
 
-use super::crowd::Crowd;
 use super::members::{Member, Members};
-use super::network::Network;
 use super::owners::Owner;
 use super::ranges::{cyclic_ranges, slices};
 use super::roles::Roles;
@@ -29,7 +28,7 @@ pub(super) struct Limits {
     /// All addresses.
     pub(super) swarm: usize,
     /// Addresses of one host; the network around it may have [`HOSTS_OF_NETWORK`] times as many.
-    pub(super) host: u32,
+    pub(super) host: usize,
 }
 
 /// Addresses of one family. Seeds are kept apart, since seeds get no seeds.
@@ -96,7 +95,7 @@ impl Swarm {
     pub(super) fn is_of_one_network(&self) -> bool {
         [&self.v4, &self.v6].iter().all(|addresses| {
             let first = addresses.oldest().map(|member| member.address.ip());
-            first.is_none_or(|ip| addresses.crowd.share(ip).0 as usize == addresses.len())
+            first.is_none_or(|ip| addresses.crowd.share(ip).network == addresses.len())
         })
     }
 
@@ -190,7 +189,8 @@ impl Swarm {
                 all.extend(members.as_slice());
             }
             let members = [&addresses.seeds, &addresses.leechers].map(Members::as_slice).concat();
-            addresses.crowd.check_invariants(members.iter().map(|member| member.address.ip()));
+            let counted: Crowd = members.iter().map(|member| member.address.ip()).collect();
+            assert_eq!(addresses.crowd, counted);
             let both = |seed: &Member| addresses.leechers.place_of(seed.address).is_some();
             assert!(!addresses.seeds.as_slice().iter().any(both));
         }
@@ -224,11 +224,11 @@ impl Addresses {
 
     /// The addresses to remove for a new one of this host. `None` if it has no right to a place.
     fn victims(&self, ip: IpAddr, limits: Limits, random: u64) -> Option<Vec<SocketAddr>> {
-        let (of_network, of_host) = self.crowd.share(ip);
-        let of_own = if of_host >= limits.host {
-            Some(self.oldest_in(ip, Network::host)?)
-        } else if of_network >= limits.host.saturating_mul(HOSTS_OF_NETWORK) {
-            Some(self.oldest_in(ip, Network::around)?)
+        let share = self.crowd.share(ip);
+        let of_own = if share.host >= limits.host {
+            Some(self.oldest_in(ip, Host::of)?)
+        } else if share.network >= limits.host.saturating_mul(HOSTS_OF_NETWORK) {
+            Some(self.oldest_in(ip, Network::of)?)
         } else {
             None
         };
@@ -241,12 +241,14 @@ impl Addresses {
 
     /// The address of the same host or network with the oldest announce, if it is among the oldest
     /// of all.
-    fn oldest_in(&self, ip: IpAddr, network: impl Fn(IpAddr) -> Network) -> Option<SocketAddr> {
+    fn oldest_in<T: PartialEq>(
+        &self,
+        ip: IpAddr,
+        part: impl Fn(IpAddr) -> T,
+    ) -> Option<SocketAddr> {
         let oldest = [&self.seeds, &self.leechers].map(|members| members.oldest_first(LOOKED_AT));
-        let own = oldest
-            .into_iter()
-            .flatten()
-            .filter(|member| network(member.address.ip()) == network(ip));
+        let own =
+            oldest.into_iter().flatten().filter(|member| part(member.address.ip()) == part(ip));
         own.min_by_key(|member| member.seen_at).map(|member| member.address)
     }
 
@@ -269,8 +271,8 @@ impl Addresses {
         let victim = looked_at
             .chain(self.oldest())
             .max_by_key(|member| (share(member), std::cmp::Reverse(member.seen_at)))?;
-        let is_neighbour = Network::around(victim.address.ip()) == Network::around(ip);
-        let is_fair = is_neighbour || self.crowd.share(ip).0 < share(victim).0;
+        let is_neighbour = Network::of(victim.address.ip()) == Network::of(ip);
+        let is_fair = is_neighbour || self.crowd.share(ip).network < share(victim).network;
         is_fair.then_some(victim.address)
     }
 
@@ -308,7 +310,7 @@ fn place(random: u64, length: usize) -> usize {
 }
 
 /// A guess: what a household or an office has, and far from what an attacker needs.
-const HOSTS_OF_NETWORK: u32 = 4;
+const HOSTS_OF_NETWORK: usize = 4;
 
 /// The number of addresses that are looked at for one to remove. With half of a swarm in one
 /// network, it is missed once in 2^64.

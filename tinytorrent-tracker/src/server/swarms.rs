@@ -141,7 +141,8 @@ impl Swarms {
         info_hash: WireInfoHash,
         address: SocketAddr,
     ) -> Result<Limits, Refusal> {
-        let limits = Limits { swarm: self.config.max_swarm, host: self.config.max_per_host };
+        let host = self.config.max_per_host as usize;
+        let limits = Limits { swarm: self.config.max_swarm, host };
         let swarm = self.swarms.get(&info_hash);
         if swarm.is_some_and(|swarm| swarm.contains(address)) {
             return Ok(limits);
