@@ -1,7 +1,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use tinytorrent_types::{AddressFilter, AddressVerdict, PeerId, WireInfoHash};
+use tinytorrent_types::{AddressFilter, AddressScope, AddressVerdict, PeerId, WireInfoHash};
 
 use crate::Deviation;
 
@@ -129,6 +129,10 @@ pub struct AnnounceResponse {
     pub tracker_id: Option<Vec<u8>>,
     /// Our address as the tracker sees it (BEP 24).
     pub external_ip: Option<IpAddr>,
+    /// The address at which the tracker was reached; `None` if that is not known, as through a
+    /// proxy. It is not part of the response on the wire: whoever sent the request fills it in. A
+    /// tracker on the internet has no business to name peers at local addresses.
+    pub reached_at: Option<IpAddr>,
     /// A message for the user; the announce has succeeded all the same.
     pub warning: Option<String>,
     /// Harmless deviations of the response from the rules.
@@ -138,7 +142,7 @@ pub struct AnnounceResponse {
 impl AnnounceResponse {
     /// Adds the response to another announce of the same torrent to the same tracker: over the
     /// other family, or under the other hash of a hybrid. Of counts and times the larger ones are
-    /// kept.
+    /// kept, and of the addresses of the tracker one that is not local.
     pub fn merge(&mut self, other: AnnounceResponse) {
         // Counts are not added: most peers are in both responses.
         let known: std::collections::HashSet<SocketAddr> =
@@ -153,6 +157,13 @@ impl AnnounceResponse {
         self.downloaded = self.downloaded.max(other.downloaded);
         self.tracker_id = self.tracker_id.take().or(other.tracker_id);
         self.external_ip = self.external_ip.or(other.external_ip);
+        // A name may have a public address of a stranger and a local one of somebody else.
+        self.reached_at = match (self.reached_at, other.reached_at) {
+            (Some(one), Some(other)) => {
+                Some(if AddressScope::of(one).is_local() { other } else { one })
+            }
+            _ => None,
+        };
         self.warning = self.warning.take().or(other.warning);
         self.deviations.extend(other.deviations);
     }
@@ -287,6 +298,25 @@ mod tests {
         assert_eq!(first.peers.len(), 3);
         assert_eq!(first.interval, Some(Duration::from_secs(1800)));
         assert_eq!((first.seeders, first.leechers), (Some(3), Some(1)));
+    }
+
+    /// U-25
+    #[test]
+    fn of_two_answers_the_tracker_is_local_only_if_it_is_in_both() {
+        let at =
+            |text: &str| AnnounceResponse { reached_at: text.parse().ok(), ..Default::default() };
+        for (one, other, reached_at) in [
+            ("10.0.0.1", "fd00::1", "fd00::1"),
+            ("10.0.0.1", "8.8.8.8", "8.8.8.8"),
+            ("8.8.8.8", "::1", "8.8.8.8"),
+            ("10.0.0.1", "unknown", "unknown"),
+            ("unknown", "::1", "unknown"),
+            ("unknown", "unknown", "unknown"),
+        ] {
+            let mut response = at(one);
+            response.merge(at(other));
+            assert_eq!(response.reached_at, at(reached_at).reached_at, "{one} and {other}");
+        }
     }
 
     /// H-41

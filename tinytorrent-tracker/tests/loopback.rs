@@ -56,6 +56,23 @@ async fn peers_find_each_other_over_every_transport_and_family() {
     server.shutdown().await;
 }
 
+/// U-25: what it may tell depends on it
+#[tokio::test]
+async fn a_response_says_at_which_address_the_tracker_was_reached() {
+    let (server, client) = (server().await, client());
+    for url in urls(&server) {
+        let response = client.announce(&url, &peer(1, AnnounceEvent::Started, 0)).await.unwrap();
+        let host = url.host_to_resolve().parse().unwrap();
+        assert_eq!(response.reached_at, Some(host), "{url}");
+    }
+    let hybrid =
+        InfoHashes::from_both(InfoHashV1::from_bytes([1; 20]), InfoHashV2::from_bytes([2; 32]));
+    let request = peer(1, AnnounceEvent::None, 0);
+    let response = client.announce_all_hashes(&urls(&server)[0], &hybrid, &request).await.unwrap();
+    assert!(response.reached_at.is_some_and(|address| address.is_loopback()));
+    server.shutdown().await;
+}
+
 /// U-15, H-23, T-07: the life of a peer as the tracker counts it
 #[tokio::test]
 async fn started_completed_and_stopped_move_the_counts() {

@@ -39,7 +39,8 @@ async fn udp_trackers_are_reached_through_the_relay_of_a_socks5_proxy() {
             let by_name = format!("udp://tracker.invalid:{}/announce", address.port());
             for url in [server.announce_urls()[0].clone(), by_name] {
                 let url: TrackerUrl = url.parse().unwrap();
-                client.announce(&url, &request()).await.unwrap();
+                let response = client.announce(&url, &request()).await.unwrap();
+                assert_eq!(response.reached_at, None, "only the proxy knows");
                 let other = other_request();
                 let found = client.announce(&url, &other).await.unwrap().peers;
                 let expected = SocketAddr::new(tracker_ip, 6881);

@@ -50,7 +50,7 @@ impl TrackerClient {
         let attempt = Attempt { url, route, local, deadline };
         match self.get(Get { attempt, target, max_bytes }).await? {
             Arrival::Magnet { link, .. } => Ok(Fetched::Magnet(link)),
-            Arrival::Body { body, url } => {
+            Arrival::Body { body, url, .. } => {
                 body.check_status(&url)?;
                 Ok(Fetched::File { body: body.bytes, url, cut_short: body.cut_short })
             }
@@ -67,7 +67,11 @@ impl TrackerClient {
         let target = request.http_target(&url);
         let max_bytes = self.shared.config.max_body;
         match self.get(Get { attempt, target, max_bytes }).await? {
-            Arrival::Body { body, .. } => body.parse(&url, R::read_body),
+            Arrival::Body { body, peer, .. } => {
+                let mut response = body.parse(&url, R::read_body)?;
+                R::note_address(&mut response, peer);
+                Ok(response)
+            }
             Arrival::Magnet { from, link } => Err(redirect::forbidden(&from, shortened(&link))),
         }
     }
@@ -79,7 +83,7 @@ impl TrackerClient {
             let (stream, peer) = self.connect(&get.attempt).await?;
             let url = &get.attempt.url;
             get = match self.exchange(&get, stream, peer).await? {
-                Answer::Body(body) => return Ok(Arrival::Body { body, url: url.clone() }),
+                Answer::Body(body) => return Ok(Arrival::Body { body, url: url.clone(), peer }),
                 Answer::Redirect(link) if redirect::is_magnet(&link) => {
                     return Ok(Arrival::Magnet { from: url.clone(), link });
                 }
@@ -109,8 +113,16 @@ impl TrackerClient {
 
 /// The end of a chain of redirects.
 enum Arrival {
-    Body { body: Body, url: TrackerUrl },
-    Magnet { from: TrackerUrl, link: String },
+    /// A body, from this address; `None` through a proxy.
+    Body {
+        body: Body,
+        url: TrackerUrl,
+        peer: Option<SocketAddr>,
+    },
+    Magnet {
+        from: TrackerUrl,
+        link: String,
+    },
 }
 
 /// Path and query of a URL for the request line.

@@ -1,3 +1,5 @@
+use std::net::SocketAddr;
+
 use tinytorrent_types::WireInfoHash;
 
 use super::{Error, ErrorKind, Phase};
@@ -37,6 +39,9 @@ pub(super) trait TrackerRequest: Sync {
 
     /// Adds the response to another part of the request, or that of another family.
     fn merge(response: &mut Self::Response, other: Self::Response);
+
+    /// Notes the address that was connected to for a response; `None` through a proxy.
+    fn note_address(_response: &mut Self::Response, _tracker: Option<SocketAddr>) {}
 }
 
 /// The families over which a tracker is asked that has addresses of both.
@@ -98,6 +103,10 @@ impl TrackerRequest for AnnounceRequest {
 
     fn merge(response: &mut AnnounceResponse, other: AnnounceResponse) {
         response.merge(other);
+    }
+
+    fn note_address(response: &mut AnnounceResponse, tracker: Option<SocketAddr>) {
+        response.reached_at = tracker.map(|address| address.ip());
     }
 }
 

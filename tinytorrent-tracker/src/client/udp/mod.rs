@@ -91,21 +91,29 @@ impl TrackerClient {
     ) -> Result<R::Response, Error> {
         let mut response = R::Response::default();
         for part in request.udp_requests(&attempt.url) {
-            if let Some(part) = R::read_reply(self.ask_in_turn(attempt, part).await?) {
+            let (reply, tracker) = self.ask_in_turn(attempt, part).await?;
+            if let Some(part) = R::read_reply(reply) {
                 R::merge(&mut response, part);
             }
+            R::note_address(&mut response, tracker);
         }
         Ok(response)
     }
 
-    /// Sends a datagram to each address of the route until one replies.
-    async fn ask_in_turn(&self, attempt: &Attempt, request: UdpRequest) -> Result<Reply, Error> {
+    /// Sends a datagram to each address of the route until one replies. Returns that address, too;
+    /// `None` through a proxy.
+    async fn ask_in_turn(
+        &self,
+        attempt: &Attempt,
+        request: UdpRequest,
+    ) -> Result<(Reply, Option<SocketAddr>), Error> {
         if let Route::Proxied(proxy) = &attempt.route {
             // The proxy resolves the host, and chooses the address.
             let tracker = Target::from_url(&attempt.url);
             let tracker = tracker.map_err(|error| attempt.error(Phase::Proxy, error))?;
             let link = LinkTo::Relay { proxy, tracker };
-            return self.ask_once(attempt, &link, &request, attempt.deadline).await;
+            let reply = self.ask_once(attempt, &link, &request, attempt.deadline).await?;
+            return Ok((reply, None));
         }
         let mut error = no_address(&attempt.url);
         let mut addresses = attempt.route.candidates().peekable();
@@ -117,7 +125,7 @@ impl TrackerClient {
             };
             let link = LinkTo::Tracker(address);
             match self.ask_once(attempt, &link, &request, deadline).await {
-                Ok(reply) => return Ok(reply),
+                Ok(reply) => return Ok((reply, Some(address))),
                 Err(failed) => error = failed,
             }
         }
