@@ -31,7 +31,8 @@ pub struct NetworkOptions {
     #[arg(long)]
     pub no_trackers: bool,
 
-    /// Ask trackers of the torrent at local addresses under any path, and not just /announce
+    /// Ask trackers of the torrent at local addresses under any path, and not just /announce, and
+    /// connect to peers there whoever names them
     #[arg(long)]
     pub allow_local_trackers: bool,
 

@@ -30,7 +30,7 @@ pub fn start_client(network: &NetworkOptions) -> Result<Client, Failure> {
     if let Some(memory) = network.memory {
         options.memory(memory);
     }
-    options.allow_local_trackers(network.allow_local_trackers);
+    options.allow_local_addresses(network.allow_local_trackers);
     options.encryption(match network.encryption {
         crate::Encryption::Off => Encryption::Off,
         crate::Encryption::Prefer => Encryption::Prefer,

@@ -5,8 +5,8 @@ use libfuzzer_sys::fuzz_target;
 use tinytorrent_fuzz::within;
 use tinytorrent_types::compact::{self, Family};
 use tinytorrent_types::{
-    AddressFilter, BLOCK_LENGTH, Bitfield, ClientName, Geometry, InfoHashV1, InfoHashV2, PeerId,
-    Printable, is_printable,
+    AddressFilter, AddressScope, BLOCK_LENGTH, Bitfield, ClientName, Crowd, Geometry, Host,
+    InfoHashV1, InfoHashV2, Network, PeerId, Printable, is_printable,
 };
 
 fuzz_target!(|input: (u8, u64, u32, &[u8])| {
@@ -27,9 +27,14 @@ fn peers(bytes: &[u8]) {
         let mut filter = AddressFilter::new();
         filter.refuse_bogons(true);
         let mut written = Vec::new();
+        let mut crowd = Crowd::new();
         let mut count = 0;
         for address in peers {
             let _ = filter.judge(address);
+            crowd.add(address.ip());
+            let (host, scope) = (Host::of(address.ip()), AddressScope::of(address.ip()));
+            assert_eq!(Network::of(address.ip()), host.network());
+            assert!(!(scope.is_local() && scope.is_public()));
             count += 1;
             // An address of one family within the other is written as what it is.
             if Family::of(address.ip()) == family {
@@ -37,6 +42,9 @@ fn peers(bytes: &[u8]) {
             }
         }
         assert_eq!(count, bytes.len() / family.stride());
+        assert_eq!((crowd.len(), crowd.greediest().is_empty()), (count, count == 0));
+        compact::peers(bytes, family).for_each(|address| crowd.remove(address.ip()));
+        assert_eq!(crowd, Crowd::new());
         assert_eq!(rest.len(), bytes.len() % family.stride());
         if written.len() + rest.len() == bytes.len() {
             written.extend(rest);

@@ -20,7 +20,7 @@ use crate::places::descriptor_limit;
 /// - [`disk_threads`](Self::disk_threads): 2
 /// - [`stop_patience`](Self::stop_patience): 2 s
 /// - [`encryption`](Self::encryption): as the other side wants
-/// - [`allow_local_trackers`](Self::allow_local_trackers): no
+/// - [`allow_local_addresses`](Self::allow_local_addresses): no
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
     pub(crate) accepts: bool,
@@ -31,7 +31,7 @@ pub struct ClientOptions {
     pub(crate) disk_threads: usize,
     pub(crate) stop_patience: Duration,
     pub(crate) user_agent: Option<String>,
-    pub(crate) allows_local_trackers: bool,
+    pub(crate) allows_local_addresses: bool,
     pub(crate) encryption: Encryption,
 }
 
@@ -46,7 +46,7 @@ impl Default for ClientOptions {
             disk_threads: 2,
             stop_patience: Duration::from_secs(2),
             user_agent: None,
-            allows_local_trackers: false,
+            allows_local_addresses: false,
             encryption: Encryption::default(),
         }
     }
@@ -123,14 +123,24 @@ impl ClientOptions {
         self
     }
 
-    /// Asks trackers that a torrent names at local addresses (loopback, link-local, private) under
-    /// any path, with the credentials of the URL, and follows redirects to such addresses. Default:
-    /// no; they are asked under paths that begin with `/announce` only, without credentials, so that
-    /// nobody sends requests into the local network with a torrent. Trackers of the user, from
+    /// Goes wherever a stranger points to in the local network (loopback, link-local and private
+    /// addresses). Default: no, so that nobody sends connections and requests there with a torrent or a
+    /// magnet link.
+    ///
+    /// Without it, trackers that a torrent names at such addresses are asked under paths that begin with
+    /// `/announce` only, without the credentials of the URL, and redirects from elsewhere to them are
+    /// refused. Peers at such addresses are those of trackers and peers that are there themselves: those
+    /// that a tracker or a peer on the internet names, or a magnet link (`x.pe`), are left out. A tracker
+    /// behind a proxy counts as one on the internet.
+    ///
+    /// Not concerned is what the user gives: trackers, from
     /// [`TorrentOptions::tracker`](crate::TorrentOptions::tracker) or
-    /// [`Torrent::add_trackers`](crate::Torrent::add_trackers), are asked under any path.
-    pub fn allow_local_trackers(&mut self, allow: bool) -> &mut Self {
-        self.allows_local_trackers = allow;
+    /// [`Torrent::add_trackers`](crate::Torrent::add_trackers), are asked under any path, and peers,
+    /// from [`TorrentOptions::peer`](crate::TorrentOptions::peer) or
+    /// [`Torrent::add_peers`](crate::Torrent::add_peers), are connected to anywhere. Peers that connect to
+    /// us may come from anywhere, too.
+    pub fn allow_local_addresses(&mut self, allow: bool) -> &mut Self {
+        self.allows_local_addresses = allow;
         self
     }
 
@@ -166,7 +176,7 @@ impl ClientOptions {
 
     pub(crate) fn trackers(&self) -> ClientConfig {
         let mut trackers = ClientConfig::default();
-        trackers.allow_local(self.allows_local_trackers);
+        trackers.allow_local(self.allows_local_addresses);
         if let Some(name) = &self.user_agent {
             trackers.user_agent(name);
         }

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use support::{Scene, address, client, in_time};
-use tinytorrent_client::{Client, Event, Events, Source, State, SwarmEvent, TorrentOptions};
+use tinytorrent_client::{
+    Client, ClientOptions, Event, Events, Source, State, SwarmEvent, TorrentOptions,
+};
 use tinytorrent_metainfo::{Magnet, Metainfo, ReadOptions, Version};
 use tinytorrent_storage::MetadataFile;
 
@@ -185,7 +187,11 @@ async fn a_torrent_file_needs_no_copy_of_its_metadata() {
 async fn peers_of_the_link_are_left_out_where_a_private_torrent_is_known() {
     let scene = Scene::private();
     kept(&scene).save(&scene.metainfo).unwrap();
-    let (seeder, leecher) = (client("127.0.0.1:0"), client("127.0.0.1:0"));
+    let seeder = client("127.0.0.1:0");
+    // That it is on loopback is no reason to leave the peer out here.
+    let mut options = ClientOptions::default();
+    options.accept_peers(false).allow_local_addresses(true);
+    let leecher = Client::start(options).unwrap();
     let _seed = scene.seed(&seeder).await;
     let mut magnet = Magnet::from(&scene.metainfo);
     magnet.peers.push(address(&seeder).to_string().parse().unwrap());

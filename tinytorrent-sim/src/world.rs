@@ -2,7 +2,7 @@ mod happening;
 mod serving;
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -31,6 +31,9 @@ pub struct World {
     sequence: u64,
     /// The torrent is private.
     pub is_private: bool,
+    /// The address at which the nodes reach their tracker, if they know it. It is in their network at
+    /// first: a tracker on the internet may not tell of them.
+    pub tracker: Option<IpAddr>,
     /// One way, on every link.
     pub latency: Duration,
     /// Bytes a second from each node, over all its links.
@@ -55,6 +58,7 @@ impl World {
             queue: BTreeMap::new(),
             sequence: 0,
             is_private: false,
+            tracker: Some([10, 255, 255, 254].into()),
             latency: Duration::from_millis(20),
             uplink: 10_000_000,
         }
@@ -121,10 +125,11 @@ impl World {
         self.input(node, Input::ContentReady(content));
     }
 
-    /// Tells a node where others are.
+    /// Tells a node where others are, as the tracker would.
     pub fn introduce(&mut self, node: Node, to: &[Node]) {
         let addresses = to.iter().map(|&node| self.nodes[node].address).collect();
-        self.input(node, Input::PeersFound { source: PeerSource::Tracker, addresses });
+        let source = PeerSource::of_tracker(self.tracker);
+        self.input(node, Input::PeersFound { source, addresses });
     }
 
     /// Somebody connects to a node from one address after the other, so often, and never shakes hands.

@@ -30,6 +30,7 @@ pub struct Config {
     pub(crate) sequential: bool,
     pub(crate) needs_metadata: bool,
     pub(crate) exchange: bool,
+    pub(crate) local_peers: bool,
     pub(crate) max_metadata: u32,
     pub(crate) client: String,
     pub(crate) dht_port: Option<u16>,
@@ -60,6 +61,7 @@ impl Config {
             sequential: false,
             needs_metadata: false,
             exchange: true,
+            local_peers: false,
             max_metadata: 32 << 20,
             client: concat!("tinytorrent ", env!("CARGO_PKG_VERSION")).into(),
             dht_port: None,
@@ -155,6 +157,17 @@ impl Config {
     /// torrents.
     pub fn exchange(&mut self, exchange: bool) -> &mut Self {
         self.exchange = exchange;
+        self
+    }
+
+    /// Takes in peers at local addresses from whoever tells of them: loopback, link-local and private ones
+    /// ([`AddressScope::is_local`]). Default: no; only from the user, from trackers and peers that are at
+    /// such addresses themselves, and if they come to us. Otherwise a tracker, a peer or a link on the
+    /// internet could have us connect to whatever listens in the network of the user.
+    ///
+    /// [`AddressScope::is_local`]: tinytorrent_types::AddressScope::is_local
+    pub fn local_peers(&mut self, take: bool) -> &mut Self {
+        self.local_peers = take;
         self
     }
 

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use tinytorrent_types::AddressFilter;
 use tinytorrent_wire::extension::{Extension, PexFlags, PexMessage, PexPeer};
 use tinytorrent_wire::session::{Rule, Side, Violation};
 
@@ -37,12 +36,7 @@ pub(crate) fn receive(
     let rule = Rule::NoExchangeFlood;
     let flood = |_| Violation { from: Side::Peer, message: "extended", rule };
     let told = exchange.receiver.handle_message(now, message).map_err(flood)?;
-    let told = told.iter().map(|peer| peer.address);
-    let mut on_internet = AddressFilter::new();
-    on_internet.refuse_bogons(true);
-    // Whoever is on the internet knows nobody in our house, and is not to send us to doors there.
-    let is_far = on_internet.allows(peer.contact.address);
-    Ok(told.filter(|&address| !is_far || on_internet.allows(address)).collect())
+    Ok(told.iter().map(|peer| peer.address).collect())
 }
 
 /// Tells a peer whom we have met since the last time, if it is time.
@@ -124,20 +118,5 @@ mod tests {
         begin(now, peer, &mut out, false);
         assert!(peer.exchange.is_none());
         assert_eq!(receive(now, peer, &PexMessage::default()), Ok(Vec::new()));
-    }
-
-    #[test]
-    fn a_peer_on_the_internet_tells_of_nobody_in_our_house() {
-        let now = Instant::now();
-        for (from, taken) in [([20, 0, 0, 1], 1), ([10, 0, 0, 1], 2)] {
-            let (mut peers, keys, _) = exchanging(now);
-            let peer = peers.get_mut(keys[0]).unwrap();
-            peer.contact.address = (from, 6881).into();
-            let at =
-                |host: [u8; 4]| PexPeer { address: (host, 80).into(), flags: PexFlags::default() };
-            let added = vec![at([20, 0, 0, 9]), at([192, 168, 0, 1])];
-            let message = PexMessage { added, ..PexMessage::default() };
-            assert_eq!(receive(now, peer, &message).unwrap().len(), taken);
-        }
     }
 }

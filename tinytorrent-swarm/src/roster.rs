@@ -6,6 +6,7 @@ mod departed;
 mod dials;
 mod places;
 mod priority;
+mod teller;
 mod told;
 mod turnover;
 mod twins;
@@ -21,6 +22,7 @@ use self::book::{Candidate, PeerBook};
 use self::departed::Departed;
 use self::dials::Dials;
 use self::places::{Places, Stand};
+use self::teller::is_hearsay;
 use crate::PeerKey;
 use crate::config::Config;
 use crate::contract::{Action, ConnectionError, LeaveReason, PeerSource};
@@ -29,6 +31,7 @@ use crate::peer::Contact;
 use crate::peers::{Gone, Peers};
 
 pub(crate) use self::places::Admission;
+pub(crate) use self::teller::Teller;
 pub(crate) use self::turnover::Need;
 pub(crate) use self::twins::proof::{TWIN, TwinProof};
 
@@ -38,6 +41,8 @@ pub(crate) struct Roster {
     hashes: InfoHashes,
     our_id: PeerId,
     listen_port: Option<u16>,
+    /// True if local addresses are taken from whoever tells of them.
+    trusts_local: bool,
     places: Places,
     dials: Dials,
     book: PeerBook,
@@ -57,6 +62,7 @@ impl Roster {
             hashes: config.info_hashes,
             our_id: config.peer_id,
             listen_port: config.listen_port,
+            trusts_local: config.local_peers,
             places: Places::new(now, config.max_peers),
             dials: Dials::new(config.max_connecting),
             book: PeerBook::new(filter),
@@ -82,25 +88,25 @@ impl Roster {
         self.book.len()
     }
 
-    /// Takes in addresses. Returns false if this source may not tell of peers.
+    /// Takes in addresses. Returns false if nobody can be told of by this teller.
     pub(crate) fn add(
         &mut self,
         now: Instant,
-        source: PeerSource,
+        teller: Teller,
         addresses: &[SocketAddr],
         is_private: bool,
     ) -> bool {
-        let is_allowed = match source {
-            PeerSource::User | PeerSource::Tracker | PeerSource::Incoming => true,
-            // BEP 27: no peer of a private torrent but by its trackers.
-            PeerSource::Exchange | PeerSource::Magnet => !is_private,
-        };
-        if is_allowed {
-            for address in addresses {
-                self.book.add(now, *address, source);
+        if !teller.is_heard(is_private) {
+            return false;
+        }
+        for &address in addresses {
+            if self.trusts_local || teller.may_know(address.ip()) {
+                self.book.add(now, address, teller.source);
+            } else {
+                self.book.refuse();
             }
         }
-        is_allowed
+        true
     }
 
     /// Forgets all addresses but those that the user gave.
@@ -111,7 +117,6 @@ impl Roster {
     /// Forgets the addresses of which only peers or the link told. Returns the connections to such ones:
     /// a private torrent has no part in them (BEP 27).
     pub(crate) fn forget_hearsay(&mut self, peers: &Peers) -> Vec<PeerKey> {
-        let is_hearsay = |source| matches!(source, PeerSource::Exchange | PeerSource::Magnet);
         self.book.forget(is_hearsay);
         let to_leave = peers
             .keys()

@@ -4,12 +4,13 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod play;
 
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use play::{Play, request};
 use tinytorrent_swarm::{
-    Action, AnnounceOutcome, AnnounceTask, Content, Input, LeaveReason, PeerKey, PeerSource,
+    Action, AnnounceOutcome, AnnounceTask, Config, Content, Input, LeaveReason, PeerKey, PeerSource,
 };
 use tinytorrent_tracker::{AnnounceEvent, AnnounceResponse, Failure, Peer};
 use tinytorrent_types::{Bitfield, Geometry, PeerId};
@@ -95,6 +96,51 @@ fn of_the_peers_of_a_tracker_neither_ourselves_nor_impossible_ones_are_dialed() 
     let mut dialed = dialed(&play);
     dialed.sort_unstable();
     assert_eq!(dialed, [at("20.0.0.2:6881"), at("20.0.0.4:6881")]);
+}
+
+/// The hosts that are dialed after a tracker at this address has named them all.
+fn dialed_for(reached_at: Option<&str>, tune: impl FnOnce(&mut Config)) -> Vec<IpAddr> {
+    let mut play = Play::new(false, |config| {
+        config.trackers(tiers(&["a"]));
+        tune(config);
+    });
+    let task = announces(&mut play).remove(0);
+    let mut response = AnnounceResponse::default();
+    let local = LOCAL.iter().map(|host| SocketAddr::new(host.parse().unwrap(), 80));
+    let far = [SocketAddr::from(([20, 0, 0, 1], 80))];
+    response.peers = local.chain(far).map(|address| peer(None, address)).collect();
+    response.reached_at = reached_at.map(|address| address.parse().unwrap());
+    answer(&mut play, &task, response);
+    // Long enough for all of them to have been tried.
+    play.wait(HOUR);
+    dialed(&play).iter().map(SocketAddr::ip).collect()
+}
+
+const LOCAL: [&str; 7] =
+    ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "fd00::1", "fe80::1", "::ffff:192.168.0.1"];
+
+#[test]
+fn a_tracker_on_the_internet_tells_of_nobody_in_our_network() {
+    // U-25
+    for reached_at in [Some("20.0.0.9"), Some("2606:4700::9"), Some("::ffff:8.8.8.8"), None] {
+        let dialed = dialed_for(reached_at, |_| {});
+        assert!(dialed.iter().all(|ip| *ip == IpAddr::from([20, 0, 0, 1])), "{dialed:?}");
+        assert!(!dialed.is_empty());
+    }
+}
+
+#[test]
+fn a_tracker_in_our_network_may_tell_of_those_there() {
+    for reached_at in ["127.0.0.1", "::1", "192.168.0.9", "fe80::9", "fd00::9", "100.64.0.1"] {
+        let dialed: BTreeSet<_> = dialed_for(Some(reached_at), |_| {}).into_iter().collect();
+        assert_eq!(dialed.len(), LOCAL.len() + 1, "{reached_at}");
+    }
+}
+
+#[test]
+fn the_rule_of_local_peers_can_be_lifted() {
+    let dialed = dialed_for(Some("20.0.0.9"), |config| _ = config.local_peers(true));
+    assert_eq!(dialed.into_iter().collect::<BTreeSet<_>>().len(), LOCAL.len() + 1);
 }
 
 /// Two pieces, of which the first is wanted, and is there or not.

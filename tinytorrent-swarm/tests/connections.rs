@@ -21,7 +21,7 @@ const HIGHER: PeerId = PeerId::from_bytes([9; 20]);
 
 /// Where the peer listens, and where it calls from.
 fn addresses() -> (SocketAddr, SocketAddr) {
-    (SocketAddr::from(([10, 0, 0, 1], 6881)), SocketAddr::from(([10, 0, 0, 1], 50_123)))
+    (SocketAddr::from(([20, 0, 0, 1], 6881)), SocketAddr::from(([20, 0, 0, 1], 50_123)))
 }
 
 /// Both ends dial; the handshakes come in either order. Gives our connection and the peer's.
@@ -275,7 +275,7 @@ fn strangers_that_never_shake_hands_do_not_keep_us_from_dialing() {
         assert!(play.swarm.accept(play.now, stranger).is_some());
     }
     for host in 1..=9 {
-        let addresses = vec![SocketAddr::from(([10, 0, 3, host], 6881))];
+        let addresses = vec![SocketAddr::from(([20, 0, 3, host], 6881))];
         let source = PeerSource::Tracker;
         play.tell(Input::PeersFound { source, addresses });
     }

@@ -4,7 +4,7 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod play;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -489,6 +489,27 @@ fn a_flood_of_exchange_does_not_begin_anew_with_each_handshake() {
         play.say(peer, Message::Extended(Extended { id: 4, payload }));
     }
     assert!(matches!(play.left(peer), Some(LeaveReason::Violation(_))));
+}
+
+#[test]
+fn a_peer_on_the_internet_tells_of_nobody_in_our_network() {
+    for (from, is_believed) in [([20, 0, 0, 1], false), ([10, 0, 0, 1], true)] {
+        let mut play = Play::new(false, |_| {});
+        let id = PeerId::from_bytes([5; 20]);
+        let peer = play.join_from(SocketAddr::from((from, 6881)), id, &[Feature::Extended]);
+        play.say_extended(peer, b"d1:md6:ut_pexi9eee");
+        // 192.168.0.1:80 and 20.0.0.9:80.
+        let payload =
+            Bytes::from_static(b"d5:added12:\xc0\xa8\x00\x01\x00\x50\x14\x00\x00\x09\x00\x50e");
+        play.say(peer, Message::Extended(Extended { id: 4, payload }));
+        play.wait(Duration::from_secs(60));
+        let dials = |to: [u8; 4]| {
+            play.actions.iter().any(|action| {
+                matches!(action, Action::Connect { address, .. } if address.ip() == IpAddr::from(to))
+            })
+        };
+        assert_eq!((dials([20, 0, 0, 9]), dials([192, 168, 0, 1])), (true, is_believed));
+    }
 }
 
 #[test]

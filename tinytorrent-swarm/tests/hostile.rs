@@ -270,7 +270,7 @@ impl Stage {
             }
             Step::Found { host } => {
                 let addresses = vec![SocketAddr::from(([10, 1, 0, host], 1))];
-                let source = PeerSource::Tracker;
+                let source = PeerSource::LocalTracker;
                 self.swarm.handle_input(now, Input::PeersFound { source, addresses });
             }
             Step::Urgent { pieces } => self.swarm.set_urgent(now, pieces),

@@ -41,7 +41,7 @@ fn dials(play: &mut Play) -> Vec<(PeerKey, SocketAddr, WireInfoHash)> {
 }
 
 fn find(play: &mut Play, addresses: Vec<SocketAddr>) {
-    play.tell(Input::PeersFound { source: PeerSource::Tracker, addresses });
+    play.tell(Input::PeersFound { source: PeerSource::LocalTracker, addresses });
 }
 
 #[test]

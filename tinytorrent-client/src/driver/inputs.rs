@@ -225,9 +225,10 @@ impl Driver {
 
     fn on_announced(&mut self, now: Instant, outcome: AnnounceOutcome) {
         if let Ok(response) = &outcome.result {
+            let source = PeerSource::of_tracker(response.reached_at);
             // The `ip` of a peer may be a DNS name (BEP 3, "trackers").
             for peer in response.named_peers.iter().take(MAX_NAMED_PEERS) {
-                self.resolve(PeerSource::Tracker, peer.host.clone(), peer.port);
+                self.resolve(source, peer.host.clone(), peer.port);
             }
         }
         self.swarm.handle_input(now, Input::Announced(outcome));

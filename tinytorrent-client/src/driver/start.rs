@@ -119,6 +119,7 @@ fn config(resources: &Resources, source: &Source, options: &TorrentOptions) -> C
         .upload_slots(options.upload_slots)
         .sequential(options.sequential)
         .exchange(options.exchange)
+        .local_peers(resources.options.allows_local_addresses)
         .download_limit(options.download_limit)
         .upload_limit(options.upload_limit)
         .store_budget(resources.options.store_budget())

@@ -202,6 +202,7 @@ impl World {
         let peers = self.nodes[node].tracker_peers.iter();
         let mut response = AnnounceResponse::default();
         response.peers = peers.map(|&address| Peer { address, id: None }).collect();
+        response.reached_at = self.tracker;
         // The interval of most deployed trackers.
         response.interval = Some(Duration::from_secs(1_800));
         let outcome = AnnounceOutcome { id: task.id, result: Ok(response) };

@@ -1,7 +1,7 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use tinytorrent_types::{Bitfield, BlockInfo, Geometry, PieceIndex};
+use tinytorrent_types::{AddressScope, Bitfield, BlockInfo, Geometry, PieceIndex};
 use tinytorrent_wire::{Handshake, HashRequest, Message};
 
 use super::{ConnectionError, DiskError};
@@ -142,12 +142,27 @@ pub struct Content {
 pub enum PeerSource {
     /// The user. Never refused for being private or odd.
     User,
-    /// A tracker.
+    /// A tracker on the internet, or one whose address is not known. It may not tell of peers at local
+    /// addresses ([`AddressScope::is_local`]).
     Tracker,
-    /// Another peer (BEP 11).
+    /// A tracker at a local address, which may know peers there. From then on they are peers of a
+    /// [`Tracker`](Self::Tracker) like others.
+    LocalTracker,
+    /// Another peer (BEP 11). Only a peer at a local address may tell of others there.
     Exchange,
-    /// The link itself (`x.pe`).
+    /// The link itself (`x.pe`). It comes from a stranger, and may not tell of peers at local addresses.
     Magnet,
     /// It came to us.
     Incoming,
+}
+
+impl PeerSource {
+    /// A tracker that was reached at this address, as [`AnnounceResponse::reached_at`] says. For peers that
+    /// it names by host name, which the driver looks up.
+    ///
+    /// [`AnnounceResponse::reached_at`]: tinytorrent_tracker::AnnounceResponse::reached_at
+    pub fn of_tracker(reached_at: Option<IpAddr>) -> Self {
+        let is_local = reached_at.is_some_and(|address| AddressScope::of(address).is_local());
+        if is_local { Self::LocalTracker } else { Self::Tracker }
+    }
 }

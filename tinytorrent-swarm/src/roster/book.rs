@@ -112,6 +112,11 @@ impl PeerBook {
         self.refused
     }
 
+    /// Counts an address that is not taken because of who tells of it.
+    pub(crate) fn refuse(&mut self) {
+        self.refused += 1;
+    }
+
     /// Whoever is at this address says that it is us; that may be said at any number of addresses.
     pub(crate) fn shun(&mut self, address: SocketAddr) {
         self.remove(address);
@@ -361,7 +366,10 @@ impl PeerBook {
 fn class(source: PeerSource) -> u8 {
     match source {
         PeerSource::User => 0,
-        PeerSource::Tracker | PeerSource::Magnet | PeerSource::Incoming => 1,
+        PeerSource::Tracker
+        | PeerSource::LocalTracker
+        | PeerSource::Magnet
+        | PeerSource::Incoming => 1,
         PeerSource::Exchange => 2,
     }
 }

@@ -40,7 +40,7 @@ fn dials_have_a_limit_that_strangers_do_not_use_up() {
     for n in 100..110 {
         roster.accept(now, &mut peers, &mut out, address(n));
     }
-    roster.add(now, PeerSource::Tracker, &[1, 2, 3, 4, 5].map(address), false);
+    roster.add(now, PeerSource::Tracker.into(), &[1, 2, 3, 4, 5].map(address), false);
     roster.dial(now, &mut peers, &mut out, Some(Need::Gifts));
     assert_eq!(dialed(&mut out).len(), 3);
     let next = roster.ready_at(&peers, Some(Need::Gifts));
@@ -53,7 +53,7 @@ fn a_hybrid_is_named_by_turns_until_a_peer_knows_one_of_its_names() {
     let mut now = Instant::now();
     let (mut peers, mut out) = (Peers::new(), Outbox::default());
     let mut roster = roster(hybrid(), |_| {});
-    roster.add(now, PeerSource::User, &[address(1)], false);
+    roster.add(now, PeerSource::User.into(), &[address(1)], false);
     let mut names = Vec::new();
     for _ in 0..3 {
         roster.dial(now, &mut peers, &mut out, Some(Need::Gifts));
@@ -77,10 +77,34 @@ fn private_torrents_take_no_peers_of_peers_and_links() {
     let mut roster = roster(hybrid(), |_| {});
     let now = Instant::now();
     for source in [PeerSource::Exchange, PeerSource::Magnet] {
-        assert!(!roster.add(now, source, &[address(1)], true));
+        assert!(!roster.add(now, source.into(), &[address(1)], true));
     }
     assert_eq!(roster.known(), 0);
-    assert!(roster.add(now, PeerSource::Tracker, &[address(1)], true));
+    assert!(roster.add(now, PeerSource::Tracker.into(), &[address(1)], true));
+}
+
+#[test]
+fn strangers_tell_of_nobody_in_our_network() {
+    // G-18
+    let local = SocketAddr::from(([192, 168, 0, 1], 80));
+    let known = |teller: Teller, tune: fn(&mut Config)| {
+        let mut roster = roster(hybrid(), tune);
+        assert!(roster.add(Instant::now(), teller, &[local, address(1)], false));
+        assert_eq!(roster.book.refused() as usize + roster.known(), 2);
+        roster.known()
+    };
+    let tellers = [
+        (PeerSource::User.into(), 2),
+        (PeerSource::LocalTracker.into(), 2),
+        (Teller::peer([10, 0, 0, 1].into()), 2),
+        (PeerSource::Tracker.into(), 1),
+        (PeerSource::Magnet.into(), 1),
+        (Teller::peer([20, 0, 0, 1].into()), 1),
+    ];
+    for (teller, count) in tellers {
+        assert_eq!(known(teller, |_| {}), count, "{teller:?}");
+        assert_eq!(known(teller, |config| _ = config.local_peers(true)), 2, "{teller:?}");
+    }
 }
 
 #[test]
@@ -108,7 +132,7 @@ fn we_do_not_talk_to_ourselves_and_a_name_is_a_claim() {
     assert_eq!(roster.objection(&contact, id), None);
     let ourselves = roster.objection(&contact, PeerId::from_bytes([50; 20]));
     assert_eq!(ourselves, Some(LeaveReason::OurselvesFound));
-    roster.add(now, PeerSource::Tracker, &[contact.address], false);
+    roster.add(now, PeerSource::Tracker.into(), &[contact.address], false);
     assert_eq!(roster.known(), 0, "nobody else is there");
 }
 
@@ -123,7 +147,7 @@ fn a_claim_to_listen_somewhere_is_believed_for_a_while() {
     for (is_hungry, seconds) in [(true, 5), (false, 60)] {
         let (mut now, mut out) = (start, Outbox::default());
         let mut roster = roster(hybrid(), |_| {});
-        roster.add(now, PeerSource::Tracker, &[address(1)], false);
+        roster.add(now, PeerSource::Tracker.into(), &[address(1)], false);
         while now < start + seconds * SECOND {
             now = roster.ready_at(&peers, Some(Need::Gifts)).unwrap().max(now);
             if !is_hungry {
@@ -150,9 +174,9 @@ fn hosts_and_networks_get_their_share_of_dials() {
         hosts.map(|host| SocketAddr::from(([20, 1, 1, host], port))).collect()
     };
     for port in 1..9 {
-        roster.add(now, PeerSource::Exchange, &told(1..9, port), false);
+        roster.add(now, PeerSource::Exchange.into(), &told(1..9, port), false);
     }
-    roster.add(now, PeerSource::Exchange, &["[2606:4700::1]:1".parse().unwrap()], false);
+    roster.add(now, PeerSource::Exchange.into(), &["[2606:4700::1]:1".parse().unwrap()], false);
     roster.dial(now, &mut peers, &mut out, Some(Need::Gifts));
     let dialed = dialed(&mut out);
     let (greedy, others): (Vec<_>, Vec<_>) =
@@ -170,7 +194,7 @@ fn those_we_only_heard_of_have_no_part_in_a_private_torrent() {
     for (source, n) in
         [(PeerSource::Magnet, 1), (PeerSource::Exchange, 2), (PeerSource::Tracker, 3)]
     {
-        roster.add(now, source, &[address(n), address(10 + n)], false);
+        roster.add(now, source.into(), &[address(n), address(10 + n)], false);
     }
     roster.dial(now, &mut peers, &mut out, None);
     let hearsay = roster.forget_hearsay(&peers);

@@ -15,7 +15,7 @@ use crate::announce::AnnounceOutcome;
 use crate::contract::{BlockVerdict, Content, Event, LeaveReason, PeerSource};
 use crate::peer::SNUB;
 use crate::piece::BlockDigest;
-use crate::roster::Need;
+use crate::roster::{Need, Teller};
 use crate::stage::{Loaded, Stage};
 use crate::then::Then;
 use crate::trackers::Completeness;
@@ -51,7 +51,12 @@ impl Swarm {
                 self.upload.fill_slots(self.now, &mut self.peers, &mut self.out);
             }
             Then::Fetch => self.fetch(),
-            Then::AddPeers(addresses) => self.on_peers_found(PeerSource::Exchange, &addresses),
+            Then::AddPeers(addresses) => {
+                if let Some(contact) = self.peers.contact(key) {
+                    let teller = Teller::peer(contact.address.ip());
+                    self.on_peers_found(teller, &addresses);
+                }
+            }
             Then::Greeted => {
                 self.roster.prove_twins(self.now, &mut self.peers, key, &mut self.out);
                 // Another peer may be asked at once for metadata that this one owed.
@@ -67,9 +72,9 @@ impl Swarm {
         }
     }
 
-    pub(super) fn on_peers_found(&mut self, source: PeerSource, addresses: &[SocketAddr]) {
+    pub(super) fn on_peers_found(&mut self, teller: impl Into<Teller>, addresses: &[SocketAddr]) {
         let is_private = self.extensions.is_private();
-        if self.roster.add(self.now, source, addresses, is_private) {
+        if self.roster.add(self.now, teller.into(), addresses, is_private) {
             self.dial();
         }
     }
@@ -220,7 +225,7 @@ impl Swarm {
         }
         let addresses: Vec<_> = response.peers.iter().map(|peer| peer.address).collect();
         if self.run == Run::Running {
-            self.on_peers_found(PeerSource::Tracker, &addresses);
+            self.on_peers_found(PeerSource::of_tracker(response.reached_at), &addresses);
         }
         addresses.len()
     }

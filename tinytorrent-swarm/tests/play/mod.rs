@@ -77,9 +77,9 @@ impl Play {
         peer
     }
 
-    /// We are told of a peer, and connect to it.
+    /// A tracker in the network of the peers tells of one, and we connect to it.
     pub(crate) fn dial(&mut self, address: SocketAddr) -> PeerKey {
-        self.tell(Input::PeersFound { source: PeerSource::Tracker, addresses: vec![address] });
+        self.tell(Input::PeersFound { source: PeerSource::LocalTracker, addresses: vec![address] });
         let dialed = self.actions.iter().find_map(|action| match action {
             Action::Connect { peer, address: to, .. } if *to == address => Some(*peer),
             _ => None,

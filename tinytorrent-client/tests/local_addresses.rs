@@ -1,10 +1,11 @@
-//! Trackers at local addresses: those that a torrent names, and those of the user.
+//! Local addresses: trackers there that a torrent names, and those of the user; and peers there, by whoever
+//! names them.
 
 mod support;
 
 use std::net::SocketAddr;
 
-use support::{Scene, in_time};
+use support::{Scene, address, client, in_time};
 use tinytorrent_client::{
     Client, ClientOptions, Event, Source, SwarmEvent, Torrent, TorrentOptions,
 };
@@ -15,6 +16,12 @@ use tokio::sync::mpsc;
 
 /// An HTTP server that knows no peer, and sends the first line of each request to the channel.
 async fn server() -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
+    server_saying(b"d5:peers0:e").await
+}
+
+/// An HTTP server that answers each request with this body.
+async fn server_saying(body: &[u8]) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
+    let answer = [b"HTTP/1.1 200 OK\r\n\r\n", body].concat();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (sender, requests) = mpsc::unbounded_channel();
@@ -24,7 +31,7 @@ async fn server() -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
             let length = stream.read(&mut request).await.unwrap_or_default();
             let text = String::from_utf8_lossy(&request[..length]).into_owned();
             let _ = sender.send(text.split("&info_hash").next().unwrap_or_default().to_owned());
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nd5:peers0:e").await;
+            let _ = stream.write_all(&answer).await;
         }
     });
     (address, requests)
@@ -39,7 +46,7 @@ fn link(trackers: &[String]) -> Source {
 
 fn start(allows: bool) -> Client {
     let mut options = ClientOptions::default();
-    options.accept_peers(false).allow_local_trackers(allows);
+    options.accept_peers(false).allow_local_addresses(allows);
     Client::start(options).unwrap()
 }
 
@@ -85,5 +92,70 @@ async fn an_option_lifts_the_rule() {
     let source = link(&[format!("http://{address}/any?x")]);
     let torrent = client.add(source, TorrentOptions::new(scene.leech_dir())).unwrap();
     assert_eq!(in_time(requests.recv()).await.unwrap(), "GET /any?x");
+    in_time(torrent.stop()).await;
+}
+
+/// G-18: with no option, as whoever runs a tracker at home expects.
+#[tokio::test]
+async fn a_local_tracker_may_name_local_peers() {
+    let scene = Scene::single(100_000);
+    let seeder = client("127.0.0.1:0");
+    let _seed = scene.seed(&seeder).await;
+    let at = address(&seeder);
+    let compact = [&b"d5:peers6:\x7f\0\0\x01"[..], &at.port().to_be_bytes(), b"e"].concat();
+    // BEP 3 has names of hosts, too.
+    let named = format!("d5:peersld2:ip9:localhost4:porti{}eeee", at.port());
+    for body in [&compact, named.as_bytes()] {
+        let (tracker, _requests) = server_saying(body).await;
+        let mut source = Magnet::from(&scene.metainfo);
+        source.trackers = vec![format!("http://{tracker}/announce")];
+        let mut options = TorrentOptions::new(scene.leech_dir());
+        options.resume(false);
+        let client = start(false);
+        let torrent = client.add(&source, options).unwrap();
+        in_time(torrent.finished()).await.unwrap();
+        in_time(torrent.stop()).await;
+        scene.assert_complete();
+        std::fs::remove_dir_all(scene.leech_dir()).unwrap();
+    }
+}
+
+/// G-18
+#[tokio::test]
+async fn a_link_names_no_local_peers_unless_the_user_allows_it() {
+    let scene = Scene::single(1);
+    let peer = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = peer.local_addr().unwrap();
+    for allows in [false, true] {
+        let (tracker, _requests) = server().await;
+        let trackers = [format!("http://{tracker}/announce&x.pe={at}")];
+        let client = start(allows);
+        let mut options = TorrentOptions::new(scene.leech_dir());
+        // So that no thread looks for saved metadata before the peers of the link are taken in.
+        options.resume(false);
+        let torrent = client.add(link(&trackers), options).unwrap();
+        let mut events = torrent.events();
+        while !matches!(
+            in_time(events.next()).await,
+            Some(Event::Swarm(SwarmEvent::TrackerAnswered { .. }))
+        ) {}
+        assert_eq!(torrent.stats().known_peers, u32::from(allows));
+        if allows {
+            in_time(peer.accept()).await.unwrap();
+        }
+        in_time(torrent.stop()).await;
+    }
+}
+
+/// G-18: whatever the link says, the user may connect to his own hosts.
+#[tokio::test]
+async fn the_user_may_name_local_peers() {
+    let scene = Scene::single(1);
+    let peer = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut options = TorrentOptions::new(scene.leech_dir());
+    options.peer(peer.local_addr().unwrap());
+    let client = start(false);
+    let torrent = client.add(link(&[]), options).unwrap();
+    in_time(peer.accept()).await.unwrap();
     in_time(torrent.stop()).await;
 }
