@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use tinytorrent_types::AddressScope;
 use tinytorrent_wire::extension::{Extension, PexFlags, PexMessage, PexPeer};
 use tinytorrent_wire::session::{Rule, Side, Violation};
 
@@ -45,8 +46,10 @@ pub(crate) fn send(now: Instant, peers: &mut Peers, key: PeerKey, out: &mut Outb
     if !peers.get(key).is_some_and(is_due) {
         return;
     }
+    let Some(to) = peers.get(key).map(|peer| peer.contact.address) else { return };
     // Only for a peer that is due, since it walks all of them.
-    let connected: Vec<PexPeer> = peers.iter().filter_map(entry).collect();
+    let told = peers.iter().filter_map(entry).filter(|entry| may_be_told(to, entry.address));
+    let connected: Vec<PexPeer> = told.collect();
     let Some(peer) = peers.get_mut(key) else { return };
     let Some(exchange) = &mut peer.exchange else { return };
     // Noted even if there is nothing to tell, lest it be looked at in every turn.
@@ -55,6 +58,13 @@ pub(crate) fn send(now: Instant, peers: &mut Peers, key: PeerKey, out: &mut Outb
     if let Some(message) = exchange.sender.poll_message(now, connected) {
         out.send(now, peer, message.to_message(id).into());
     }
+}
+
+/// Returns true if one of these peers is to be told of the other. Nobody on the internet can make use of
+/// an address of our network, or is to learn who is there.
+fn may_be_told(to: SocketAddr, of: SocketAddr) -> bool {
+    let is_local = |address: SocketAddr| AddressScope::of(address.ip()).is_local();
+    is_local(to) || !is_local(of)
 }
 
 /// The entry of a peer, if it is known where it listens.
@@ -72,10 +82,13 @@ fn entry(peer: &Peer) -> Option<PexPeer> {
 
 #[cfg(test)]
 mod tests {
+    use tinytorrent_types::WireInfoHash;
     use tinytorrent_wire::Message;
     use tinytorrent_wire::extension::{ExtendedHandshake, OurExtensions};
 
     use super::*;
+    use crate::PeerSource;
+    use crate::peer::Contact;
     use crate::peer::testing::peer;
 
     fn exchanging(now: Instant) -> (Peers, Vec<PeerKey>, Outbox) {
@@ -108,6 +121,28 @@ mod tests {
             peers.get(keys[0]).unwrap().deadline(),
             first + std::time::Duration::from_secs(60)
         );
+    }
+
+    #[test]
+    fn nobody_on_the_internet_is_told_of_our_network() {
+        let start = Instant::now();
+        for (to, is_told) in [([20, 0, 0, 1], false), ([10, 0, 0, 1], true)] {
+            let (mut peers, keys, mut out) = exchanging(start);
+            for (&key, host) in keys.iter().zip([to, [192, 168, 0, 1], [20, 0, 0, 9]]) {
+                peers.get_mut(key).unwrap().contact = Contact::outgoing(
+                    (host, 6881).into(),
+                    PeerSource::User,
+                    WireInfoHash::from_bytes([7; 20]),
+                );
+            }
+            let first = peers.get(keys[0]).unwrap().deadline();
+            send(first, &mut peers, keys[0], &mut out);
+            let said = out.take_messages(keys[0]);
+            let [Message::Extended(said)] = &said[..] else { panic!("{said:?}") };
+            let added = PexMessage::parse(&said.payload).unwrap().added;
+            let has = |host: [u8; 4]| added.iter().any(|peer| peer.address == (host, 6881).into());
+            assert_eq!((has([20, 0, 0, 9]), has([192, 168, 0, 1])), (true, is_told));
+        }
     }
 
     #[test]
