@@ -8,12 +8,13 @@ use tinytorrent_types::{InfoHashes, PeerId};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::driver;
+use crate::driver::{self, Origin};
 use crate::event::Queue;
 use crate::listener::{self, Reception};
 use crate::places::Places;
 use crate::registry::Registry;
 use crate::resources::Resources;
+use crate::session::{Kept, Record};
 use crate::threads::{self, JobThreads, SpawnThread};
 use crate::torrent::Shared;
 use crate::{
@@ -49,10 +50,12 @@ impl Drop for Owner {
 }
 
 impl Client {
-    /// Opens the listening sockets and starts to accept connections.
+    /// Opens the listening sockets, starts to accept connections, and brings back the torrents of a
+    /// [kept session](ClientOptions::state), for which it blocks while their files are read.
     ///
     /// # Errors
-    /// A listening socket cannot be opened, or the disk's threads cannot be started.
+    /// A listening socket cannot be opened, the disk's threads cannot be started, or the folder of the kept
+    /// session cannot be read.
     ///
     /// # Panics
     /// Panics outside of a tokio runtime with I/O and time.
@@ -79,7 +82,33 @@ impl Client {
         }
         let threads = JobThreads::new(spawn_thread);
         let resources = Resources::new(options, registry, addresses, places, listeners, threads)?;
-        Ok(Self { owner: Arc::new(Owner { resources: Arc::new(resources) }) })
+        let client = Self { owner: Arc::new(Owner { resources: Arc::new(resources) }) };
+        client.restore()?;
+        Ok(client)
+    }
+
+    /// Brings back the torrents of the kept session.
+    fn restore(&self) -> Result<(), ClientError> {
+        let resources = &self.owner.resources;
+        let Some(store) = &resources.store else { return Ok(()) };
+        for Kept { record, metainfo } in store.load()? {
+            let Record { hashes, options, trackers, peers, selection, added, position } = record;
+            let origin = Origin {
+                trackers: trackers.clone(),
+                peers: peers.clone(),
+                selection: selection.clone(),
+                added,
+                position,
+            };
+            let source = Source { hashes, metainfo, trackers, peers, selection };
+            // Its number is its position, or the next one if two files claim the same.
+            self.registry().begin_at(position);
+            if let Err(error) = driver::start(Arc::clone(resources), source, options, Some(origin))
+            {
+                tracing::warn!(%error, "a kept torrent is left out");
+            }
+        }
+        Ok(())
     }
 
     /// Adds a torrent and returns its handle at once. A task fetches the metadata, checks the content on
@@ -105,7 +134,8 @@ impl Client {
     {
         let source = source.try_into().map_err(Into::into)?;
         let resources = Arc::clone(&self.owner.resources);
-        driver::start(resources, source, options.borrow().clone()).map(|shared| self.handle(shared))
+        driver::start(resources, source, options.borrow().clone(), None)
+            .map(|shared| self.handle(shared))
     }
 
     /// The torrents, in the order of their addition. One that has ended is not among them.
@@ -135,15 +165,16 @@ impl Client {
         self.torrents().iter().fold(Stats::default(), |sum, torrent| add(sum, torrent.stats()))
     }
 
-    /// Stops all torrents, as [`Torrent::stop`] does, and closes the listening sockets. Returns once all
-    /// have stopped, or after `deadline`. Later calls of [`add`](Self::add) are refused.
+    /// Stops all torrents: trackers are notified, and blocks in memory and resume data are written. They stay
+    /// in the [kept session](ClientOptions::state). Returns once all have stopped, or after `deadline`. Later
+    /// calls of [`add`](Self::add) are refused.
     pub async fn shutdown(&self, deadline: Duration) {
         self.registry().close();
         let torrents = self.torrents();
         torrents.iter().for_each(Torrent::begin_stop);
         let all = async {
             for torrent in &torrents {
-                torrent.stop().await;
+                torrent.ended().await;
             }
         };
         if tokio::time::timeout(deadline, all).await.is_err() {
@@ -164,6 +195,10 @@ impl Client {
 
     pub(crate) fn of(owner: Arc<Owner>) -> Self {
         Self { owner }
+    }
+
+    pub(crate) fn threads(&self) -> &JobThreads {
+        &self.owner.resources.threads
     }
 
     fn registry(&self) -> &Registry {

@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tinytorrent_storage::DiskOptions;
@@ -33,6 +34,7 @@ pub struct ClientOptions {
     pub(crate) user_agent: Option<String>,
     pub(crate) allows_local_addresses: bool,
     pub(crate) encryption: Encryption,
+    pub(crate) state: Option<PathBuf>,
 }
 
 impl Default for ClientOptions {
@@ -48,6 +50,7 @@ impl Default for ClientOptions {
             user_agent: None,
             allows_local_addresses: false,
             encryption: Encryption::default(),
+            state: None,
         }
     }
 }
@@ -114,6 +117,16 @@ impl ClientOptions {
     /// identity.
     pub fn encryption(&mut self, encryption: Encryption) -> &mut Self {
         self.encryption = encryption;
+        self
+    }
+
+    /// Keeps the session in this folder: all torrents with their settings and metadata come back at the next
+    /// [`Client::start`](crate::Client::start), and progress is found beside their contents. There is a file
+    /// for each torrent, and one for its metadata; a damaged one costs no other torrent anything. A torrent
+    /// that is stopped or removed by its handle is forgotten, others are kept however the program ends. Two
+    /// clients must not share a folder. Default: none.
+    pub fn state(&mut self, folder: impl Into<PathBuf>) -> &mut Self {
+        self.state = Some(folder.into());
         self
     }
 

@@ -24,6 +24,9 @@ pub enum ClientError {
     /// The runtime cannot use a listening socket: it has no I/O, or no descriptor is left.
     #[error("cannot use a listening socket: {0}")]
     Socket(io::Error),
+    /// The folder of the kept session cannot be read.
+    #[error("cannot read the kept session: {0}")]
+    Session(#[from] StorageError),
     /// The system cannot start the disk's threads.
     #[error("cannot start the disk's threads: {0}")]
     Threads(io::Error),

@@ -79,6 +79,7 @@ mod options;
 mod places;
 mod registry;
 mod resources;
+mod session;
 mod source;
 mod threads;
 mod torrent;
@@ -98,4 +99,4 @@ pub use tinytorrent_swarm::{
 };
 pub use tinytorrent_tracker::TrackerState;
 pub use torrent::{State, Torrent};
-pub use view::{FileInfo, Limits, PeerInfo, PieceInfo, TrackerInfo, Transport};
+pub use view::{FileInfo, History, Limits, PeerInfo, PieceInfo, TrackerInfo, Transport};

@@ -29,6 +29,7 @@ pub struct TorrentOptions {
     pub(crate) read_only: bool,
     pub(crate) follow_links: bool,
     pub(crate) names: PathPolicy,
+    pub(crate) paused: bool,
 }
 
 impl TorrentOptions {
@@ -52,6 +53,7 @@ impl TorrentOptions {
             read_only: false,
             follow_links: false,
             names: PathPolicy::default(),
+            paused: false,
         }
     }
 
@@ -148,6 +150,13 @@ impl TorrentOptions {
     /// together.
     pub fn follow_links(&mut self, follow: bool) -> &mut Self {
         self.follow_links = follow;
+        self
+    }
+
+    /// Begins paused: the content is checked, and nobody is connected to until
+    /// [`Torrent::resume`](crate::Torrent::resume). Default: no.
+    pub fn paused(&mut self, paused: bool) -> &mut Self {
+        self.paused = paused;
         self
     }
 

@@ -49,7 +49,7 @@ impl Registration {
     pub(crate) fn new(
         registry: &Arc<Registry>,
         hashes: InfoHashes,
-        torrent: impl FnOnce() -> Arc<Shared>,
+        torrent: impl FnOnce(u64) -> Arc<Shared>,
     ) -> Result<(Self, Arc<Shared>), Refused> {
         let mut table = registry.lock();
         if table.is_closed {
@@ -60,7 +60,7 @@ impl Registration {
         }
         let number = table.next;
         table.next += 1;
-        let torrent = torrent();
+        let torrent = torrent(number);
         table.torrents.insert(number, Arc::clone(&torrent));
         for hash in hashes.wire_hashes() {
             table.numbers.insert(hash, number);
@@ -103,6 +103,12 @@ impl Registry {
     /// Returns all torrents, in the order of their addition.
     pub(crate) fn all(&self) -> Vec<Arc<Shared>> {
         self.lock().torrents.values().cloned().collect()
+    }
+
+    /// Numbers torrents from here on.
+    pub(crate) fn begin_at(&self, number: u64) {
+        let mut table = self.lock();
+        table.next = table.next.max(number);
     }
 
     /// Takes in no more torrents.

@@ -11,6 +11,7 @@ use crate::event::Hub;
 use crate::memory::Memory;
 use crate::places::Places;
 use crate::registry::Registry;
+use crate::session::Store;
 use crate::threads::JobThreads;
 use crate::{ClientError, ClientOptions};
 
@@ -22,6 +23,8 @@ pub(crate) struct Resources {
     /// Addresses of the listening sockets.
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) registry: Arc<Registry>,
+    /// The kept session, if one is kept.
+    pub(crate) store: Option<Store>,
     pub(crate) memory: Memory,
     pub(crate) buffers: BufferPool,
     pub(crate) places: Places,
@@ -51,10 +54,12 @@ impl Resources {
         threads: JobThreads,
     ) -> Result<Self, ClientError> {
         let memory = Memory::new(options.memory);
+        let store = options.state.as_deref().map(Store::open).transpose()?;
         Ok(Self {
             peer_id: PeerId::generate(rand::random()),
             addresses,
             registry,
+            store,
             buffers: BufferPool::new(memory.clone()),
             memory,
             places,

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -162,6 +163,15 @@ impl From<HostPort> for PeerAddress {
         match host_port.ip() {
             Some(ip) => PeerAddress::Address(SocketAddr::new(ip, host_port.port())),
             None => PeerAddress::Name(host_port),
+        }
+    }
+}
+
+impl fmt::Display for PeerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PeerAddress::Address(address) => address.fmt(f),
+            PeerAddress::Name(name) => name.fmt(f),
         }
     }
 }

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use tinytorrent_metainfo::{Info, Metainfo};
 use tinytorrent_swarm::{Stats, Swarm};
 use tinytorrent_types::InfoHashes;
+use tokio::sync::oneshot;
 
 pub(crate) use end::End;
 pub(crate) use shared::Shared;
 
 use crate::client::{Client, Owner};
 use crate::event::{Queue, TorrentEvent};
-use crate::view::{FileInfo, Limits, PeerInfo, PieceInfo, TrackerInfo};
+use crate::view::{FileInfo, History, Limits, PeerInfo, PieceInfo, TrackerInfo};
 use crate::{Events, PeerAddress, TorrentError};
 
 /// A handle of a torrent that is downloaded or seeded. Cheap to clone.
@@ -154,6 +155,11 @@ impl Torrent {
         self.shared.with(|driver, _| Some(driver.limits()), |_| None)
     }
 
+    /// The counters and times of all runs; `None` after the end.
+    pub fn history(&self) -> Option<History> {
+        self.shared.with(|driver, now| Some(driver.history(now)), |_| None)
+    }
+
     /// The addresses at which peers and trackers see us, of each family that enough of them agree on.
     pub fn external_addresses(&self) -> Vec<IpAddr> {
         self.shared.with(|driver, _| driver.external_addresses(), |_| Vec::new())
@@ -265,9 +271,32 @@ impl Torrent {
     /// Ends the torrent: disconnects the peers, announces `stopped` to the trackers, and writes the
     /// blocks in memory and the resume data. Takes 5 s at most, however slow trackers and the disk are.
     /// Returns the last figures. The client does not have the torrent any more. Its
-    /// content stays on disk.
+    /// content stays on disk, and it is not in the [kept session](crate::ClientOptions::state) any more.
     pub async fn stop(&self) -> Stats {
+        self.forget().await;
         self.begin_stop();
+        self.ended().await
+    }
+
+    /// Takes the torrent out of the kept session, and waits until its files there are removed.
+    async fn forget(&self) {
+        let Some(entry) = self.shared.with(|driver, _| driver.forget(), |_| None) else { return };
+        let (done, is_done) = oneshot::channel();
+        let job = move || {
+            if let Err(error) = entry.remove() {
+                tracing::warn!(%error, "a torrent stays in the session");
+            }
+            // Fails if the caller does not wait any more.
+            let _ = done.send(());
+        };
+        match self.client().threads().run(Box::new(job)) {
+            Ok(()) => _ = is_done.await,
+            Err(error) => tracing::warn!(%error, "a torrent stays in the session"),
+        }
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn ended(&self) -> Stats {
         let mut state = self.shared.watch();
         let is_over = |state: &State| matches!(state, State::Stopped | State::Failed);
         // An error means that the task is gone, as after a stop.

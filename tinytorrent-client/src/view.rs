@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tinytorrent_metainfo::FileIndex;
+use tinytorrent_storage::Counters;
 use tinytorrent_swarm::PeerView;
 use tinytorrent_tracker::{TrackerState, TrackerStatus};
 use tinytorrent_types::Bitfield;
@@ -106,6 +107,43 @@ pub struct PieceInfo {
     pub wanted: Bitfield,
     /// The number of connected peers that have each piece.
     pub availability: Vec<u32>,
+}
+
+/// A torrent over all of its runs, as far as their resume data was kept.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct History {
+    /// The time at which the torrent was added to the session, or to this client if no session is kept.
+    pub added: SystemTime,
+    /// Received bytes of content.
+    pub downloaded: u64,
+    /// Sent bytes of content.
+    pub uploaded: u64,
+    /// Received bytes of content that were of no use.
+    pub wasted: u64,
+    /// Time that the torrent was neither paused nor stopped.
+    pub active: Duration,
+    /// Time that the torrent was complete and active.
+    pub seeding: Duration,
+}
+
+impl History {
+    pub(crate) fn new(added: SystemTime, totals: Counters) -> Self {
+        Self {
+            added,
+            downloaded: totals.downloaded,
+            uploaded: totals.uploaded,
+            wasted: totals.wasted,
+            active: Duration::from_secs(totals.active_seconds),
+            seeding: Duration::from_secs(totals.seeding_seconds),
+        }
+    }
+
+    /// Sent bytes for each byte received; of a content that was there from the start, for each byte of the
+    /// content, of which `have` are there. Infinite if there are none.
+    pub fn ratio(&self, have: u64) -> f64 {
+        self.uploaded as f64 / self.downloaded.max(have) as f64
+    }
 }
 
 /// The limits of a torrent.

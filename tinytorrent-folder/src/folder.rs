@@ -1,5 +1,6 @@
 use std::{
     fs::File,
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -174,6 +175,39 @@ impl Folder {
         self.handle
             .rename(from, to)
             .map_err(|source| Error::io(Operation::Rename, self.path.join(from), source))
+    }
+
+    /// Replaces the file of this name, which is directly in the folder, by one with these bytes. The new one
+    /// is written beside it, as `NAME.new`, and renamed, so that a kill or a full disk leaves the old one.
+    /// With `sync` it is on the medium at the return, so that a power failure leaves one of the two as well.
+    ///
+    /// # Errors
+    /// The system refuses; the old file, if any, is unchanged.
+    pub fn replace(&self, name: &str, bytes: &[u8], sync: bool) -> Result<(), Error> {
+        let draft = format!("{name}.new");
+        // A killed run may have left a longer draft, and `create_file` keeps the content of a file.
+        self.remove([draft.as_bytes()])?;
+        let written =
+            self.write_draft(&draft, bytes, sync).and_then(|()| self.rename(&draft, name));
+        if written.is_err() {
+            // The first error is the one to report.
+            let _ = self.remove([draft.as_bytes()]);
+        }
+        written?;
+        // The new name is on the medium only when the folder is.
+        if sync { self.sync_entries() } else { Ok(()) }
+    }
+
+    fn write_draft(&self, draft: &str, bytes: &[u8], sync: bool) -> Result<(), Error> {
+        let mut file = self.create_file([draft.as_bytes()], Mode::Data)?;
+        let io = |operation| move |source| Error::io(operation, self.path.join(draft), source);
+        file.write_all(bytes).map_err(io(Operation::Write))?;
+        // Before the file is renamed: a power failure could otherwise leave its new name without its
+        // bytes.
+        if sync {
+            file.sync_all().map_err(io(Operation::Sync))?;
+        }
+        Ok(())
     }
 
     /// Removes a file or a link, if it exists.

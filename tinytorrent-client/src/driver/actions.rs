@@ -93,7 +93,10 @@ impl Driver {
                 Step::BecomePrivate => self.swarm.set_private(now),
                 Step::AddLinkPeers(peers) => self.add_peers(now, PeerSource::Magnet, peers),
                 Step::SetStoreBudget(bytes) => self.swarm.set_store_budget(now, bytes),
-                Step::ShowMetainfo(metainfo) => self.outbox.metainfo = Some(metainfo),
+                Step::ShowMetainfo(metainfo) => {
+                    self.outbox.metainfo = Some(metainfo);
+                    self.keeping.change_metadata();
+                }
                 Step::ShowContentPath(path) => self.outbox.content_path = Some(path),
                 Step::Publish(event) => self.outbox.push(event),
                 Step::PublishChecked => {
@@ -109,7 +112,7 @@ impl Driver {
     }
 
     /// Runs a job on a thread of its own.
-    fn spawn_thread(&mut self, job: Job) {
+    pub(super) fn spawn_thread(&mut self, job: Job) {
         // The next stage begins with the result of the job, so that without a thread the torrent
         // would stay in its stage for ever.
         if let Err(error) = self.background.spawn_thread(|| run_caught(|| job.run())) {

@@ -9,7 +9,7 @@ use tinytorrent_storage::{
     BlockDigest, Completion, Counters, Disk, Fault, PieceHashes, Recovered, Storage, StorageError,
     TorrentDisk, TorrentOptions, VerifyOptions,
 };
-use tinytorrent_swarm::{BlockVerdict, DiskError, Input, PeerKey, Stats};
+use tinytorrent_swarm::{BlockVerdict, DiskError, Input, PeerKey};
 use tinytorrent_types::{BlockInfo, PieceIndex};
 
 use super::inbox::Inbox;
@@ -103,15 +103,15 @@ impl DataPlane {
         self.disk.cancel_reads(|_, tag| tag == peer.to_bits());
     }
 
-    /// Begins to write a resume record; `false` if none is kept.
-    pub(super) fn save(&self, stats: &Stats) -> bool {
+    /// Counters of the earlier runs.
+    pub(super) fn before(&self) -> Counters {
+        self.before
+    }
+
+    /// Begins to write a resume record with these counters; `false` if none is kept.
+    pub(super) fn save(&self, totals: Counters) -> bool {
         if self.keeps_record {
-            self.disk.checkpoint(Counters {
-                downloaded: self.before.downloaded + stats.downloaded,
-                uploaded: self.before.uploaded + stats.uploaded,
-                wasted: self.before.wasted + stats.wasted,
-                ..self.before
-            });
+            self.disk.checkpoint(totals);
         }
         self.keeps_record
     }
@@ -250,6 +250,6 @@ mod tests {
 
     #[test]
     fn without_a_record_nothing_is_saved() {
-        assert!(!Scene::new().plane.save(&Stats::default()));
+        assert!(!Scene::new().plane.save(Counters::default()));
     }
 }

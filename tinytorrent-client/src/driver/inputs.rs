@@ -215,6 +215,12 @@ impl Driver {
             JobOutcome::LayersSaved(metainfo) => self.lifecycle.on_layers_saved(metainfo),
             JobOutcome::Opened(opened) => self.lifecycle.on_opened(opened),
             JobOutcome::Cut(events) => self.lifecycle.on_cut(events),
+            JobOutcome::Kept(kept) => {
+                if let Err(error) = kept {
+                    tracing::warn!(%error, "the torrent was not saved in the session");
+                }
+                return self.keeping.end_save();
+            }
             JobOutcome::Panicked => return self.lifecycle.fail(TorrentError::JobPanicked),
         };
         self.take_steps(now, steps);

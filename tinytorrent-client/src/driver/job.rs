@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tinytorrent_metainfo::{Info, Metainfo};
-use tinytorrent_storage::{Misfit, Storage};
+use tinytorrent_storage::{Misfit, Storage, StorageError};
 use tinytorrent_swarm::{AnnounceOutcome, PeerSource};
 use tinytorrent_types::InfoHashes;
 
 use super::content::{OpenFailure, OpenJob, Opened};
+use super::keeping::Save;
 use super::metadata::{self, BadMetadata, MetadataStore};
 use super::oversized;
 use crate::{Event, PeerAddress};
@@ -26,6 +27,8 @@ pub(super) enum Job {
     SaveLayers { metainfo: Arc<Metainfo>, store: Option<MetadataStore> },
     /// Opens the content and checks it.
     Open(OpenJob),
+    /// Saves the torrent in the kept session.
+    Keep(Save),
     /// Cuts files that are too long.
     Cut { storage: Arc<Storage>, files: Vec<Misfit> },
 }
@@ -46,6 +49,8 @@ pub(super) enum JobOutcome {
     Opened(Result<Box<Opened>, OpenFailure>),
     /// Files were cut. There is an event for each.
     Cut(Vec<Event>),
+    /// The torrent was saved in the kept session, or could not be.
+    Kept(Result<(), StorageError>),
     /// The job panicked.
     Panicked,
 }
@@ -79,6 +84,7 @@ impl Job {
                 JobOutcome::LayersSaved(metainfo)
             }
             Job::Open(job) => JobOutcome::Opened(job.run()),
+            Job::Keep(save) => JobOutcome::Kept(save.run()),
             Job::Cut { storage, files } => JobOutcome::Cut(oversized::cut(&storage, files)),
         }
     }

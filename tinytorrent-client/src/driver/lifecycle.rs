@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use tinytorrent_metainfo::{FileIndex, Info, Metainfo};
-use tinytorrent_storage::{Completion, PieceHashes};
-use tinytorrent_swarm::{Event as SwarmEvent, Input, PeerKey, Stats};
+use tinytorrent_storage::{Completion, Counters, PieceHashes};
+use tinytorrent_swarm::{Event as SwarmEvent, Input, PeerKey};
 use tinytorrent_types::InfoHashes;
 use tinytorrent_wire::{HashRequest, Hashes};
 
@@ -266,11 +266,11 @@ impl Lifecycle {
         events.into_iter().chain([finished]).map(Step::Publish).collect()
     }
 
-    /// Begins to stop, and to save the resume data with these figures.
-    pub(super) fn stop(&mut self, now: Instant, state: State, stats: &Stats) {
+    /// Begins to stop, and to save the resume data with these counters.
+    pub(super) fn stop(&mut self, now: Instant, state: State, totals: Counters) {
         // The result of a check would be ignored from here on.
         self.check.cancel();
-        let is_saving = self.running().is_some_and(|running| running.plane.save(stats));
+        let is_saving = self.running().is_some_and(|running| running.plane.save(totals));
         self.stage.stop(now, state, is_saving, self.resources.options.stop_patience);
     }
 

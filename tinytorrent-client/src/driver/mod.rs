@@ -19,6 +19,7 @@ mod inbox;
 mod inlets;
 mod inputs;
 mod job;
+mod keeping;
 mod layers;
 mod lifecycle;
 mod links;
@@ -34,6 +35,7 @@ mod start;
 mod step;
 #[cfg(test)]
 mod testing;
+mod times;
 mod user_trackers;
 mod views;
 mod wishes;
@@ -47,14 +49,17 @@ use connections::Connections;
 use early::EarlyBitfields;
 use inbox::Inbox;
 use inlets::{Inlets, WakeUp};
-use job::JobOutcome;
+use job::{Job, JobOutcome};
+use keeping::Keeping;
+pub(crate) use keeping::Origin;
 use lifecycle::Lifecycle;
 use outbox::Outbox;
 use saves::{Mark, SaveSchedule};
 use serving::Serving;
-use stage::{EngineFacts, Stage};
+use stage::EngineFacts;
 pub(crate) use start::start;
-use tinytorrent_storage::Completion;
+use times::Times;
+use tinytorrent_storage::{Completion, Counters};
 use tinytorrent_swarm::Swarm;
 use user_trackers::UserTrackers;
 
@@ -71,6 +76,8 @@ pub(crate) struct Driver {
     swarm: Swarm,
     lifecycle: Lifecycle,
     saves: SaveSchedule,
+    keeping: Keeping,
+    times: Times,
     user_trackers: UserTrackers,
     connections: Connections,
     serving: Serving,
@@ -125,12 +132,14 @@ impl Driver {
         self.swarm.handle_timeout(now);
         self.resume_messages(now);
         self.save_if_due(now);
+        self.keep();
         self.act(now);
-        self.lifecycle.handle_timeout(now, self.swarm.is_stopped());
+        let are_others_done = self.swarm.is_stopped() && self.keeping.is_saved();
+        self.lifecycle.handle_timeout(now, are_others_done);
         if self.lifecycle.stage().is_over() {
             return None;
         }
-        self.publish();
+        self.publish(now);
         Some(self.deadline(now))
     }
 
@@ -168,12 +177,21 @@ impl Driver {
     }
 
     fn save_if_due(&mut self, now: Instant) {
-        if let Stage::Running(running) = self.lifecycle.stage()
-            && self
-                .saves
-                .note(now, Mark { have: self.swarm.have_bytes(), uploaded: self.swarm.uploaded() })
-        {
-            running.plane.save(&self.swarm.stats(now));
+        let mark = Mark { have: self.swarm.have_bytes(), uploaded: self.swarm.uploaded() };
+        if self.lifecycle.stage().is_running() && self.saves.note(now, mark) {
+            let totals = self.totals(now);
+            if let Some(running) = self.lifecycle.running() {
+                running.plane.save(totals);
+            }
+        }
+    }
+
+    /// Begins to save what has changed of the kept session.
+    fn keep(&mut self) {
+        let (hashes, metainfo) = (self.outbox.hashes, self.outbox.metainfo.as_ref());
+        let save = self.keeping.begin_save(hashes, self.lifecycle.options(), metainfo);
+        if let Some(save) = save {
+            self.spawn_thread(Job::Keep(save));
         }
     }
 
@@ -185,10 +203,25 @@ impl Driver {
         })
     }
 
-    fn publish(&mut self) {
+    /// The counters of all runs of the torrent together.
+    pub(crate) fn totals(&mut self, now: Instant) -> Counters {
+        let before = self.lifecycle.running().map(|running| running.plane.before());
+        let (before, stats) = (before.unwrap_or_default(), self.swarm.stats(now));
+        Counters {
+            downloaded: before.downloaded + stats.downloaded,
+            uploaded: before.uploaded + stats.uploaded,
+            wasted: before.wasted + stats.wasted,
+            active_seconds: before.active_seconds + self.times.active(now).as_secs(),
+            seeding_seconds: before.seeding_seconds + self.times.seeding(now).as_secs(),
+        }
+    }
+
+    fn publish(&mut self, now: Instant) {
         // The last state is published together with the figures, by `publish_end`.
         if !self.lifecycle.stage().is_over() {
-            self.outbox.publish(self.state());
+            let state = self.state();
+            self.times.note(now, state);
+            self.outbox.publish(state);
         }
     }
 

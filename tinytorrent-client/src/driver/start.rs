@@ -12,12 +12,15 @@ use super::connections::Connections;
 use super::early::EarlyBitfields;
 use super::inbox::Inbox;
 use super::inlets::Inlets;
+use super::keeping::{Keeping, Origin};
 use super::lifecycle::Lifecycle;
 use super::outbox::Outbox;
 use super::saves::SaveSchedule;
 use super::serving::Serving;
+use super::times::Times;
 use super::user_trackers::UserTrackers;
 use super::{Driver, Task};
+use crate::connection::NoticeSender;
 use crate::registry::{Refused, Registration};
 use crate::resources::Resources;
 use crate::torrent::{Shared, State};
@@ -26,11 +29,12 @@ use crate::{AddError, Source, TorrentOptions};
 /// Maximum length of the queue of notices. Each may hold a receive buffer.
 const MAX_WAITING_NOTICES: usize = 32;
 
-/// Starts the task of a torrent.
+/// Starts the task of a torrent. `kept`: what the kept session says of it, if it comes from there.
 pub(crate) fn start(
     resources: Arc<Resources>,
     source: Source,
     options: TorrentOptions,
+    kept: Option<Origin>,
 ) -> Result<Arc<Shared>, AddError> {
     let hashes = source.hashes;
     let registry = Arc::clone(&resources.registry);
@@ -38,11 +42,15 @@ pub(crate) fn start(
     let wake = Arc::new(Notify::new());
     let (state_sender, state) = watch::channel(State::FetchingMetadata);
     let (metainfo, link_peers) = (source.metainfo.clone(), source.peers.clone());
-    let user_peers = options.peers.clone();
+    let (user_peers, is_paused) = (options.peers.clone(), options.paused);
     let inlets = Inlets::new(notices, Arc::clone(&wake));
-    let entered = Registration::new(&registry, hashes, || {
-        let driver =
-            Driver::new(resources, source, options, notice_sender, Arc::clone(&wake), state_sender);
+    let entered = Registration::new(&registry, hashes, |number| {
+        let entry = resources.store.as_ref().map(|store| store.entry(hashes));
+        let is_kept = kept.is_some();
+        let origin = kept.unwrap_or_else(|| Origin::new(&source, number));
+        let keeping = Keeping::new(entry, origin, is_kept);
+        let senders = (notice_sender, state_sender);
+        let driver = Driver::new(resources, source, options, keeping, senders, Arc::clone(&wake));
         Shared::new(hashes, wake, state, driver)
     });
     let (registration, torrent) = entered.map_err(|refused| match refused {
@@ -50,13 +58,16 @@ pub(crate) fn start(
         Refused::Closed => AddError::ShutDown,
     })?;
     torrent.change(|driver, now| {
+        if is_paused {
+            driver.swarm.pause(now);
+        }
         driver.add_peers(now, PeerSource::User, user_peers);
         let steps = driver.lifecycle.begin(metainfo, link_peers);
         driver.take_steps(now, steps);
         let first = driver.snapshot(now);
         driver.outbox.tell_hub(first);
         // Before the task runs, so that the first state that a handle reads is that of the first stage.
-        driver.publish();
+        driver.publish(now);
     });
     let task = Task { torrent: Arc::clone(&torrent), registration: Some(registration) };
     tokio::spawn(task.run(inlets));
@@ -68,9 +79,9 @@ impl Driver {
         resources: Arc<Resources>,
         source: Source,
         options: TorrentOptions,
-        notices: mpsc::Sender<crate::connection::Notice>,
+        keeping: Keeping,
+        (notices, state): (NoticeSender, watch::Sender<State>),
         wake: Arc<Notify>,
-        state: watch::Sender<State>,
     ) -> Self {
         let now = Instant::now();
         let (outcomes, completions) = (Inbox::new(&wake), Inbox::new(&wake));
@@ -84,6 +95,8 @@ impl Driver {
             swarm,
             lifecycle: Lifecycle::new(source.hashes, shared, options, files, disk),
             saves: SaveSchedule::default(),
+            keeping,
+            times: Times::new(now),
             user_trackers,
             connections: Connections::new(
                 notices,

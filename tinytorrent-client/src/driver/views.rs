@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use tinytorrent_metainfo::{File, Layout, Metainfo};
 use tinytorrent_swarm::Stats;
@@ -12,7 +12,7 @@ use tinytorrent_types::Bitfield;
 use super::Driver;
 use crate::Event;
 use crate::event::{Queue, Snapshot, TorrentEvent};
-use crate::view::{FileInfo, Limits, PeerInfo, PieceInfo, TrackerInfo, Transport};
+use crate::view::{FileInfo, History, Limits, PeerInfo, PieceInfo, TrackerInfo, Transport};
 
 impl Driver {
     pub(crate) fn metainfo(&self) -> Option<Arc<Metainfo>> {
@@ -89,6 +89,11 @@ impl Driver {
             max_peers: options.max_peers,
             upload_slots: options.upload_slots,
         }
+    }
+
+    pub(crate) fn history(&mut self, now: Instant) -> History {
+        let added = UNIX_EPOCH + Duration::from_secs(self.keeping.origin().added);
+        History::new(added, self.totals(now))
     }
 
     pub(crate) fn external_addresses(&self) -> Vec<IpAddr> {

@@ -5,7 +5,8 @@ use std::time::Instant;
 use tinytorrent_swarm::PeerSource;
 
 use super::Driver;
-use crate::PeerAddress;
+use crate::session::Entry;
+use crate::{PeerAddress, TorrentOptions};
 
 impl Driver {
     /// Adds peers that the user names.
@@ -15,15 +16,17 @@ impl Driver {
 
     pub(crate) fn add_trackers(&mut self, now: Instant, tiers: Vec<Vec<String>>) {
         self.user_trackers.add(&tiers);
-        self.lifecycle.options_mut().trackers.extend(tiers.iter().cloned());
+        self.options_mut().trackers.extend(tiers.iter().cloned());
         self.swarm.add_trackers(now, tiers);
     }
 
     pub(crate) fn pause(&mut self, now: Instant) {
+        self.options_mut().paused = true;
         self.swarm.pause(now);
     }
 
     pub(crate) fn resume(&mut self, now: Instant) {
+        self.options_mut().paused = false;
         self.swarm.resume(now);
     }
 
@@ -36,28 +39,39 @@ impl Driver {
     }
 
     pub(crate) fn set_sequential(&mut self, now: Instant, sequential: bool) {
-        self.lifecycle.options_mut().sequential = sequential;
+        self.options_mut().sequential = sequential;
         self.swarm.set_sequential(now, sequential);
     }
 
     pub(crate) fn set_download_limit(&mut self, now: Instant, limit: Option<u64>) {
-        self.lifecycle.options_mut().download_limit = limit;
+        self.options_mut().download_limit = limit;
         self.swarm.set_download_limit(now, limit);
     }
 
     pub(crate) fn set_upload_limit(&mut self, now: Instant, limit: Option<u64>) {
-        self.lifecycle.options_mut().upload_limit = limit;
+        self.options_mut().upload_limit = limit;
         self.swarm.set_upload_limit(now, limit);
     }
 
     pub(crate) fn set_max_peers(&mut self, now: Instant, count: usize) {
-        self.lifecycle.options_mut().max_peers = count;
+        self.options_mut().max_peers = count;
         self.swarm.set_max_peers(now, count);
     }
 
     pub(crate) fn set_upload_slots(&mut self, now: Instant, count: usize) {
-        self.lifecycle.options_mut().upload_slots = count;
+        self.options_mut().upload_slots = count;
         self.swarm.set_upload_slots(now, count);
+    }
+
+    /// The settings, to be changed and kept.
+    fn options_mut(&mut self) -> &mut TorrentOptions {
+        self.keeping.change();
+        self.lifecycle.options_mut()
+    }
+
+    /// Takes the torrent out of the kept session. Returns its files there, which are to be removed.
+    pub(crate) fn forget(&mut self) -> Option<Entry> {
+        self.keeping.take_entry()
     }
 
     /// Begins to stop. The end comes in a later turn.
@@ -65,7 +79,8 @@ impl Driver {
         if !self.lifecycle.stage().is_stopping_or_over() {
             let state = self.state();
             self.swarm.stop(now);
-            self.lifecycle.stop(now, state, &self.swarm.stats(now));
+            let totals = self.totals(now);
+            self.lifecycle.stop(now, state, totals);
         }
     }
 }

@@ -9,7 +9,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{Read, Write},
+    io::Read,
     sync::{Mutex, PoisonError},
 };
 
@@ -107,7 +107,7 @@ impl Journal {
         bytes.extend(partial.iter().flat_map(ranges_of).flat_map(encode));
         // Not synced, as no entry is: after a power failure, the hash of a piece shows a false
         // claim.
-        replace(root, &self.name, &bytes, false)
+        Ok(root.replace(&self.name, &bytes, false)?)
     }
 
     /// The claims of the file; `None` if there is none, or it is of another torrent. Entries from the
@@ -151,43 +151,6 @@ impl Journal {
         let whole = (length - HEADER as u64) / ENTRY as u64 * ENTRY as u64;
         Ok(State::Open { file, length: HEADER as u64 + whole })
     }
-}
-
-/// Replaces the file of this name. The new one is written beside it and renamed, so that a kill or a full
-/// disk leaves the old one.
-pub(super) fn replace(
-    root: &Folder,
-    name: &str,
-    bytes: &[u8],
-    sync: bool,
-) -> Result<(), StorageError> {
-    let draft = format!("{name}.new");
-    // A killed run may have left a longer draft, and `create_file` keeps the content of a file.
-    root.remove([draft.as_bytes()])?;
-    let written =
-        write_draft(root, &draft, bytes, sync).and_then(|()| Ok(root.rename(&draft, name)?));
-    if written.is_err() {
-        // The first error is the one to report.
-        let _ = root.remove([draft.as_bytes()]);
-    }
-    written?;
-    // The new name is on the medium only when the folder is.
-    if sync {
-        root.sync_entries()?;
-    }
-    Ok(())
-}
-
-fn write_draft(root: &Folder, draft: &str, bytes: &[u8], sync: bool) -> Result<(), StorageError> {
-    let mut file = root.create_file([draft.as_bytes()], Mode::Data)?;
-    let path = || root.path().join(draft);
-    file.write_all(bytes).map_err(|error| StorageError::io(Operation::Write, path(), error))?;
-    // Before the file is renamed: a power failure could otherwise leave its new name without its
-    // bytes.
-    if sync {
-        file.sync_all().map_err(|error| StorageError::io(Operation::Sync, path(), error))?;
-    }
-    Ok(())
 }
 
 fn encode(range: BlockRange) -> [u8; ENTRY] {

@@ -4,7 +4,6 @@ use tinytorrent_folder::Folder;
 use tinytorrent_metainfo::{Info, Metainfo, ReadOptions};
 use tinytorrent_types::InfoHashes;
 
-use super::journal::replace;
 use crate::StorageError;
 
 /// The metadata that peers gave for a magnet link or an info-hash (BEP 9), kept beside the content,
@@ -75,7 +74,7 @@ impl MetadataFile {
     pub fn save(&self, metainfo: &Metainfo) -> Result<(), StorageError> {
         let folder = Folder::create(&self.folder)?;
         let bytes = [MAGIC, &metainfo.to_proven().to_bytes()].concat();
-        replace(&folder, &file_name(&self.identity), &bytes, true)
+        Ok(folder.replace(&file_name(&self.identity), &bytes, true)?)
     }
 
     /// Removes the file, if it is there.

@@ -3,7 +3,7 @@ use std::io::Read;
 use tinytorrent_hash::sha1;
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashV2, InfoHashes};
 
-use super::{Counters, PartialPiece, journal::replace, metadata, stamp};
+use super::{Counters, PartialPiece, metadata, stamp};
 use crate::{FileStamp, Storage, StorageError};
 
 /// The record of a run for the next one: the pieces on disk, and the stamps of the files.
@@ -114,7 +114,7 @@ impl ResumeRecord {
     /// The system refuses; the old record, if any, is unchanged.
     pub fn save(&self, storage: &Storage) -> Result<(), StorageError> {
         let bytes = self.to_bytes(storage.geometry());
-        replace(storage.root(), &file_name(&self.identity), &bytes, true)
+        Ok(storage.root().replace(&file_name(&self.identity), &bytes, true)?)
     }
 
     /// The record of this content. Returns `None`, and no error, for one that is absent, damaged or of

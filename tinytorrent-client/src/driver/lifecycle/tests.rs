@@ -59,6 +59,7 @@ fn names(steps: &[Step]) -> Vec<&'static str> {
         Step::Job(Job::SaveLayers { .. }) => "save layers",
         Step::Job(Job::Open(_)) => "open",
         Step::Job(Job::Cut { .. }) => "cut",
+        Step::Job(Job::Keep(_)) => "keep",
         Step::BecomePrivate => "private",
         Step::AddLinkPeers(_) => "add peers",
         Step::SetStoreBudget(_) => "set budget",
@@ -162,7 +163,7 @@ fn a_content_that_is_there_runs_until_it_is_stopped() {
     assert!(lifecycle.cut_oversized().is_none(), "no file is too long");
 
     let now = Instant::now();
-    lifecycle.stop(now, State::Seeding, &Stats::default());
+    lifecycle.stop(now, State::Seeding, Counters::default());
     lifecycle.handle_timeout(now, true);
     assert!(!lifecycle.stage().is_over(), "the resume data is being written");
     lifecycle.on_saved();
@@ -176,7 +177,7 @@ fn a_stop_cancels_a_check_and_its_result_changes_nothing() {
     let mut lifecycle = lifecycle(&metainfo, folder.path());
     let mut steps = lifecycle.begin(Some(metainfo), Vec::new());
     steps.truncate(1);
-    lifecycle.stop(Instant::now(), State::Checking, &Stats::default());
+    lifecycle.stop(Instant::now(), State::Checking, Counters::default());
     let JobOutcome::Opened(opened) = run_last(steps) else { panic!() };
     assert!(matches!(opened, Err(OpenFailure::Cancelled)));
     assert!(lifecycle.on_opened(opened).is_empty());

@@ -1,0 +1,121 @@
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tinytorrent_metainfo::{FileSelection, Metainfo};
+use tinytorrent_storage::StorageError;
+
+use crate::session::{Entry, Record};
+use crate::{PeerAddress, Source, TorrentOptions};
+
+/// The part of the kept session that is about this torrent: what it is, and whether it is saved.
+#[derive(Debug)]
+pub(super) struct Keeping {
+    /// `None` if no session is kept, or the torrent was removed from it.
+    entry: Option<Entry>,
+    is_dirty: bool,
+    is_saving: bool,
+    /// The metadata is in the store.
+    has_metadata: bool,
+    origin: Origin,
+}
+
+/// What is known of a torrent from its addition on.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    /// The trackers that the torrent or its link names.
+    pub(crate) trackers: Vec<Vec<String>>,
+    /// The peers that the link names.
+    pub(crate) peers: Vec<PeerAddress>,
+    /// The files that the link selects.
+    pub(crate) selection: FileSelection,
+    /// Seconds from 1970 to the addition.
+    pub(crate) added: u64,
+    /// The place in the order of the torrents.
+    pub(crate) position: u64,
+}
+
+/// A record to be written.
+#[derive(Debug)]
+pub(super) struct Save {
+    entry: Entry,
+    record: Box<Record>,
+    metainfo: Option<Arc<Metainfo>>,
+}
+
+impl Origin {
+    pub(crate) fn new(source: &Source, position: u64) -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self {
+            trackers: source.trackers.clone(),
+            peers: source.peers.clone(),
+            selection: source.selection.clone(),
+            added: since.unwrap_or_default().as_secs(),
+            position,
+        }
+    }
+}
+
+impl Keeping {
+    /// `is_kept`: the store has the torrent already.
+    pub(super) fn new(entry: Option<Entry>, origin: Origin, is_kept: bool) -> Self {
+        Self { entry, is_dirty: !is_kept, is_saving: false, has_metadata: is_kept, origin }
+    }
+
+    pub(super) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Notes that something has changed that is kept.
+    pub(super) fn change(&mut self) {
+        self.is_dirty = true;
+    }
+
+    /// Notes that the metadata has become known, or more complete.
+    pub(super) fn change_metadata(&mut self) {
+        (self.is_dirty, self.has_metadata) = (true, false);
+    }
+
+    /// Returns what is to be saved now. One save at a time, so that an old record does not replace a new
+    /// one.
+    pub(super) fn begin_save(
+        &mut self,
+        hashes: tinytorrent_types::InfoHashes,
+        options: &TorrentOptions,
+        metainfo: Option<&Arc<Metainfo>>,
+    ) -> Option<Save> {
+        if !self.is_dirty || self.is_saving {
+            return None;
+        }
+        let entry = self.entry.clone()?;
+        let Origin { trackers, peers, selection, added, position } = self.origin.clone();
+        let options = options.clone();
+        let record =
+            Box::new(Record { hashes, options, trackers, peers, selection, added, position });
+        let metainfo = metainfo.filter(|_| !self.has_metadata).cloned();
+        self.has_metadata |= metainfo.is_some();
+        (self.is_dirty, self.is_saving) = (false, true);
+        Some(Save { entry, record, metainfo })
+    }
+
+    /// Notes that a save has ended.
+    pub(super) fn end_save(&mut self) {
+        self.is_saving = false;
+    }
+
+    /// Returns `true` if nothing is left to be saved.
+    pub(super) fn is_saved(&self) -> bool {
+        self.entry.is_none() || !(self.is_dirty || self.is_saving)
+    }
+
+    /// Takes the torrent out of the session. Returns its files, which are to be removed.
+    pub(super) fn take_entry(&mut self) -> Option<Entry> {
+        self.entry.take()
+    }
+}
+
+impl Save {
+    /// Writes the record. Blocks.
+    pub(super) fn run(&self) -> Result<(), StorageError> {
+        self.entry.save(&self.record, self.metainfo.as_deref())
+    }
+}

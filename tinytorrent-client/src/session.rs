@@ -1,0 +1,7 @@
+//! The kept session of a client: what brings its torrents back in the next run.
+
+mod record;
+mod store;
+
+pub(crate) use record::Record;
+pub(crate) use store::{Entry, Kept, Store};

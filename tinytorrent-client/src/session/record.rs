@@ -1,0 +1,295 @@
+use std::path::PathBuf;
+
+use tinytorrent_bencode::encode::{self, DictEncoder};
+use tinytorrent_bencode::{Node, decode};
+use tinytorrent_metainfo::{FileSelection, PathPolicy};
+use tinytorrent_types::{InfoHashV1, InfoHashV2, InfoHashes};
+
+use crate::{PeerAddress, TorrentOptions};
+
+/// What is kept of one torrent, beside its metadata.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    pub(crate) hashes: InfoHashes,
+    /// The settings of the moment.
+    pub(crate) options: TorrentOptions,
+    /// The trackers that the torrent or its link names.
+    pub(crate) trackers: Vec<Vec<String>>,
+    /// The peers that the link names.
+    pub(crate) peers: Vec<PeerAddress>,
+    /// The files that the link selects.
+    pub(crate) selection: FileSelection,
+    /// Seconds from 1970 to the addition.
+    pub(crate) added: u64,
+    /// The place in the order of the torrents.
+    pub(crate) position: u64,
+}
+
+/// The version of the format. One that a later version has written is left alone.
+const VERSION: u64 = 1;
+
+/// The reason for which bytes are no record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadRecord {
+    #[error("it is damaged")]
+    Damaged,
+    #[error("it was written by a later version")]
+    Later,
+}
+
+impl Record {
+    /// Encodes the record, with a hash that shows damage.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut inner = Vec::new();
+        encode::dict(&mut inner, |dict| self.fill(dict));
+        let mut out = Vec::new();
+        encode::dict(&mut out, |dict| {
+            dict.bytes("record", &inner);
+            dict.bytes("sha1", tinytorrent_hash::sha1(&inner));
+        });
+        out
+    }
+
+    fn fill(&self, dict: &mut DictEncoder<'_>) {
+        let options = &self.options;
+        let flag = |dict: &mut DictEncoder<'_>, name: &str, is_set: bool| {
+            dict.integer(name, u64::from(is_set));
+        };
+        // Keys ascend.
+        dict.integer("added", self.added);
+        flag(dict, "assume_complete", options.assume_complete);
+        put_limit(dict, "download_limit", options.download_limit);
+        flag(dict, "exchange", options.exchange);
+        dict.bytes("files", options.files.to_string());
+        dict.bytes("folder", options.folder.as_os_str().as_encoded_bytes());
+        flag(dict, "follow_links", options.follow_links);
+        put_list(dict, "link_peers", self.peers.iter().map(PeerAddress::to_string));
+        dict.bytes("link_selection", self.selection.to_string());
+        dict.integer("max_peers", options.max_peers as u64);
+        dict.bytes("names", policy_name(options.names));
+        flag(dict, "paused", options.paused);
+        put_list(dict, "peers", options.peers.iter().map(PeerAddress::to_string));
+        dict.integer("position", self.position);
+        flag(dict, "read_only", options.read_only);
+        flag(dict, "resume", options.resume);
+        flag(dict, "sequential", options.sequential);
+        put_tiers(dict, "trackers", &self.trackers);
+        put_limit(dict, "upload_limit", options.upload_limit);
+        dict.integer("upload_slots", options.upload_slots as u64);
+        put_tiers(dict, "user_trackers", &options.trackers);
+        if let Some(hash) = self.hashes.v1() {
+            dict.bytes("v1", hash.as_bytes());
+        }
+        if let Some(hash) = self.hashes.v2() {
+            dict.bytes("v2", hash.as_bytes());
+        }
+        dict.integer("version", VERSION);
+        flag(dict, "without_trackers", options.without_trackers);
+    }
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// The bytes are damaged, or of a later version.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, BadRecord> {
+        let outer = decode(bytes).map_err(|_| BadRecord::Damaged)?;
+        let part = |name: &str| outer.get(name).and_then(|node| node.as_bytes());
+        let inner = part("record").ok_or(BadRecord::Damaged)?;
+        if part("sha1") != Some(&tinytorrent_hash::sha1(inner)[..]) {
+            return Err(BadRecord::Damaged);
+        }
+        let document = decode(inner).map_err(|_| BadRecord::Damaged)?;
+        let fields = Fields(document.root());
+        match fields.number("version") {
+            Some(VERSION) => fields.read().ok_or(BadRecord::Damaged),
+            Some(version) if version > VERSION => Err(BadRecord::Later),
+            _ => Err(BadRecord::Damaged),
+        }
+    }
+}
+
+/// The fields of a record. One that is missing has its default.
+struct Fields<'doc, 'a>(Node<'doc, 'a>);
+
+impl Fields<'_, '_> {
+    fn read(&self) -> Option<Record> {
+        let mut options = TorrentOptions::new(self.folder()?);
+        options.assume_complete = self.flag("assume_complete", options.assume_complete);
+        options.download_limit = self.number("download_limit");
+        options.exchange = self.flag("exchange", options.exchange);
+        options.files = FileSelection::from_text(self.text("files")?);
+        options.follow_links = self.flag("follow_links", options.follow_links);
+        options.max_peers = self.count("max_peers").unwrap_or(options.max_peers);
+        options.names = policy(self.text("names")?)?;
+        options.paused = self.flag("paused", options.paused);
+        options.peers = self.peers("peers");
+        options.read_only = self.flag("read_only", options.read_only);
+        options.resume = self.flag("resume", options.resume);
+        options.sequential = self.flag("sequential", options.sequential);
+        options.trackers = self.tiers("user_trackers");
+        options.upload_limit = self.number("upload_limit");
+        options.upload_slots = self.count("upload_slots").unwrap_or(options.upload_slots);
+        options.without_trackers = self.flag("without_trackers", options.without_trackers);
+        Some(Record {
+            hashes: self.hashes()?,
+            options,
+            trackers: self.tiers("trackers"),
+            peers: self.peers("link_peers"),
+            selection: FileSelection::from_text(self.text("link_selection")?),
+            added: self.number("added").unwrap_or_default(),
+            position: self.number("position").unwrap_or_default(),
+        })
+    }
+
+    fn hashes(&self) -> Option<InfoHashes> {
+        let v1 = self.bytes("v1").map(|hash| hash.try_into().map(InfoHashV1::from_bytes));
+        let v2 = self.bytes("v2").map(|hash| hash.try_into().map(InfoHashV2::from_bytes));
+        match (v1.transpose().ok()?, v2.transpose().ok()?) {
+            (Some(v1), Some(v2)) => Some(InfoHashes::from_both(v1, v2)),
+            (Some(v1), None) => Some(InfoHashes::from_v1(v1)),
+            (None, Some(v2)) => Some(InfoHashes::from_v2(v2)),
+            (None, None) => None,
+        }
+    }
+
+    fn folder(&self) -> Option<PathBuf> {
+        let bytes = self.bytes("folder")?;
+        #[cfg(unix)]
+        return Some(std::os::unix::ffi::OsStrExt::from_bytes(bytes))
+            .map(|path: &std::ffi::OsStr| path.into());
+        #[cfg(not(unix))]
+        return std::str::from_utf8(bytes).ok().map(PathBuf::from);
+    }
+
+    fn bytes(&self, name: &str) -> Option<&[u8]> {
+        self.0.get(name)?.as_bytes()
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str()
+    }
+
+    fn number(&self, name: &str) -> Option<u64> {
+        self.0.get(name)?.as_u64()
+    }
+
+    fn count(&self, name: &str) -> Option<usize> {
+        self.number(name)?.try_into().ok()
+    }
+
+    fn flag(&self, name: &str, default: bool) -> bool {
+        self.number(name).map_or(default, |number| number != 0)
+    }
+
+    fn peers(&self, name: &str) -> Vec<PeerAddress> {
+        let list = self.0.get(name).into_iter().flat_map(|node| node.list());
+        list.filter_map(|node| node.as_str()?.parse().ok()).collect()
+    }
+
+    fn tiers(&self, name: &str) -> Vec<Vec<String>> {
+        let list = self.0.get(name).into_iter().flat_map(|node| node.list());
+        let tier = |node: Node<'_, '_>| {
+            node.list().filter_map(|url| url.as_str().map(str::to_owned)).collect()
+        };
+        list.map(tier).collect()
+    }
+}
+
+fn put_limit(dict: &mut DictEncoder<'_>, name: &str, limit: Option<u64>) {
+    if let Some(limit) = limit {
+        dict.integer(name, limit);
+    }
+}
+
+fn put_list(dict: &mut DictEncoder<'_>, name: &str, items: impl Iterator<Item = String>) {
+    dict.list(name, |list| items.for_each(|item| list.bytes(item)));
+}
+
+fn put_tiers(dict: &mut DictEncoder<'_>, name: &str, tiers: &[Vec<String>]) {
+    dict.list(name, |list| {
+        for tier in tiers {
+            list.list(|list| tier.iter().for_each(|url| list.bytes(url)));
+        }
+    });
+}
+
+fn policy_name(policy: PathPolicy) -> &'static str {
+    match policy {
+        PathPolicy::System => "system",
+        PathPolicy::Portable => "portable",
+        PathPolicy::Exact => "exact",
+        // A policy of a later version is not one that this version was asked for.
+        _ => "system",
+    }
+}
+
+fn policy(name: &str) -> Option<PathPolicy> {
+    Some(match name {
+        "system" => PathPolicy::System,
+        "portable" => PathPolicy::Portable,
+        "exact" => PathPolicy::Exact,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        let mut options = TorrentOptions::new("some/folder");
+        options
+            .tracker("udp://user.example:1")
+            .peer("127.0.0.1:6881".parse::<PeerAddress>().unwrap())
+            .files(FileSelection::from_text("0,2-4"))
+            .download_limit(Some(0))
+            .max_peers(7)
+            .sequential(true)
+            .names(PathPolicy::Portable)
+            .paused(true)
+            .read_only(true);
+        Record {
+            hashes: InfoHashes::from_both(
+                InfoHashV1::from_bytes([1; 20]),
+                InfoHashV2::from_bytes([2; 32]),
+            ),
+            options,
+            trackers: vec![vec!["udp://a:1".into(), "http://b/announce".into()], vec![]],
+            peers: vec!["peer.example:1".parse().unwrap()],
+            selection: FileSelection::from_text("9"),
+            added: 1_700_000_000,
+            position: 3,
+        }
+    }
+
+    #[test]
+    fn a_record_comes_back_as_it_was() {
+        let bytes = record().to_bytes();
+        let back = Record::from_bytes(&bytes).unwrap();
+        // Each field is a part of the debug text.
+        assert_eq!(format!("{back:?}"), format!("{:?}", record()));
+    }
+
+    #[test]
+    fn a_record_that_was_cut_or_changed_anywhere_is_damaged() {
+        let bytes = record().to_bytes();
+        for at in 0..bytes.len() {
+            assert_eq!(Record::from_bytes(&bytes[..at]).err(), Some(BadRecord::Damaged), "{at}");
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            assert_eq!(Record::from_bytes(&changed).err(), Some(BadRecord::Damaged), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_later_version_is_told_from_damage() {
+        let mut inner = Vec::new();
+        encode::dict(&mut inner, |dict| dict.integer("version", VERSION + 1));
+        let mut bytes = Vec::new();
+        encode::dict(&mut bytes, |dict| {
+            dict.bytes("record", &inner);
+            dict.bytes("sha1", tinytorrent_hash::sha1(&inner));
+        });
+        assert_eq!(Record::from_bytes(&bytes).err(), Some(BadRecord::Later));
+    }
+}
