@@ -357,11 +357,11 @@ impl Roster {
             | LeaveReason::OurselvesFound
             | LeaveReason::TrackerChanged
             | LeaveReason::NotOfTracker => {}
+            LeaveReason::Stopped => self.book.released(now, address),
             LeaveReason::Closed(_)
             | LeaveReason::Duplicate
             | LeaveReason::Useless
-            | LeaveReason::Crowded
-            | LeaveReason::Stopped => {
+            | LeaveReason::Crowded => {
                 let (is_useful, is_seed) = match gone {
                     Gone::Live(peer) => (peer.pipeline.pace.total() > 0, peer.is_seed()),
                     Gone::Pending(_) => (false, false),

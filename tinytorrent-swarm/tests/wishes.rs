@@ -9,8 +9,8 @@ use std::time::Duration;
 use play::{Play, request, requests};
 use proptest::prelude::*;
 use tinytorrent_sim::World;
-use tinytorrent_swarm::{BlockVerdict, Event, Input, LeaveReason, PeerKey};
-use tinytorrent_types::{Bitfield, Geometry};
+use tinytorrent_swarm::{Action, BlockVerdict, Event, Input, LeaveReason, PeerKey};
+use tinytorrent_types::{Bitfield, Geometry, PeerId};
 use tinytorrent_wire::{Feature, Message, Request};
 
 fn pieces(geometry: &Geometry, wanted: impl Fn(u32) -> bool) -> Bitfield {
@@ -145,6 +145,24 @@ fn fewer_places_leave_those_who_do_least() {
     play.tell(Input::BlocksWritten { bytes: 0 });
     assert!(play.left(busy).is_none());
     assert!([idle, other].iter().all(|&peer| play.left(peer) == Some(&LeaveReason::Crowded)));
+}
+
+#[test]
+fn after_a_pause_the_peers_are_dialed_at_once() {
+    let mut play = Play::new(false, |_| {});
+    let address = "20.0.0.1:6881".parse().unwrap();
+    let peer = play.dial(address);
+    play.greet(peer, PeerId::from_bytes([9; 20]), &[]);
+    play.swarm.pause(play.now);
+    play.tell(Input::BlocksWritten { bytes: 0 });
+    assert_eq!(play.left(peer), Some(&LeaveReason::Stopped));
+    assert_eq!(play.swarm.peers(play.now), []);
+    play.actions.clear();
+    play.swarm.resume(play.now);
+    play.tell(Input::BlocksWritten { bytes: 0 });
+    let is_dial =
+        |action: &Action| matches!(action, Action::Connect { address: to, .. } if *to == address);
+    assert!(play.actions.iter().any(is_dial));
 }
 
 #[test]

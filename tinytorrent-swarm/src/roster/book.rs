@@ -258,6 +258,14 @@ impl PeerBook {
         }
     }
 
+    /// We left a peer for reasons of our own: it may be gone back to at once.
+    pub(crate) fn released(&mut self, now: Instant, address: SocketAddr) {
+        let address = canonical(address);
+        if self.entries.get(&address).is_some_and(|entry| entry.state == State::Busy) {
+            self.wait(address, now);
+        }
+    }
+
     /// A peer proved useful: what went wrong before is forgiven.
     pub(crate) fn proved(&mut self, address: SocketAddr) {
         if let Some(entry) = self.entries.get_mut(&canonical(address)) {
