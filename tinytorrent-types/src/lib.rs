@@ -2,8 +2,9 @@
 //!
 //! | you have | you want | here |
 //! |---|---|---|
-//! | 20 or 32 bytes, or hex | an info-hash with a type for its version | [`InfoHashV1`], [`InfoHashV2`], [`InfoHashes`] |
+//! | 20 or 32 bytes, or hexadecimal digits | an info-hash with a type for its version | [`InfoHashV1`], [`InfoHashV2`], [`InfoHashes`] |
 //! | the 20 bytes of a handshake or an announce | an info-hash of either version | [`WireInfoHash`] |
+//! | any bytes | their hexadecimal digits, and back | [`hex`] |
 //! | a peer id | the client's name | [`PeerId::client`] |
 //! | `peers`, `peers6`, `added`, a UDP announce reply | addresses | [`compact::peers`] |
 //! | addresses from strangers | those worth a connection | [`AddressFilter`] |
@@ -27,13 +28,15 @@ extern crate std;
 mod address;
 mod address_votes;
 mod bitfield;
+mod bytes;
 mod client_name;
 pub mod compact;
 mod crowd;
 mod geometry;
-mod hex;
+pub mod hex;
 mod host;
 mod info_hash;
+mod info_hashes;
 mod peer_id;
 mod printable;
 mod scope;
@@ -46,7 +49,8 @@ pub use crowd::{Crowd, Share};
 pub use geometry::{BLOCK_LENGTH, BlockInfo, Geometry, GeometryError, PieceIndex};
 pub use hex::HexError;
 pub use host::{Host, Network};
-pub use info_hash::{InfoHashV1, InfoHashV2, InfoHashes, WireInfoHash};
-pub use peer_id::PeerId;
+pub use info_hash::{InfoHashV1, InfoHashV2, WireInfoHash};
+pub use info_hashes::{InfoHashes, InfoHashesError};
+pub use peer_id::{PeerId, PeerIdError};
 pub use printable::{Printable, is_printable};
 pub use scope::AddressScope;

@@ -18,6 +18,12 @@ impl PieceIndex {
     }
 }
 
+impl From<PieceIndex> for u32 {
+    fn from(piece: PieceIndex) -> Self {
+        piece.0
+    }
+}
+
 impl fmt::Display for PieceIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

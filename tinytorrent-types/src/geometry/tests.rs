@@ -120,3 +120,10 @@ fn every_byte_is_in_one_piece() {
     assert_eq!(geometry.piece_at(99).unwrap().get(), 3);
     assert_eq!(geometry.piece_at(100), None);
 }
+
+#[test]
+fn index_of_a_piece_converts_to_the_number_in_messages() {
+    let geometry = Geometry::new(100, 10).unwrap();
+    let numbers: Vec<u32> = geometry.pieces().map(u32::from).collect();
+    assert_eq!(numbers, (0..10).collect::<Vec<_>>());
+}
