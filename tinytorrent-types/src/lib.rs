@@ -16,7 +16,13 @@
 //! | a piece index or a request from a peer | one that is proven in range | [`Geometry`] |
 //! | the pieces of a peer | a set | [`Bitfield`] |
 //!
-//! This crate has no dependency and will have none. It is `no_std` with `alloc`.
+//! This crate has no dependency, unless the feature `serde` asks for it. It is `no_std` with `alloc`.
+//!
+//! # Features
+//!
+//! - `serde`: `Serialize` and `Deserialize`. Info-hashes and peer ids are text in formats that people read,
+//!   such as JSON, and bytes in others. The module `as_bytes` has the bytes everywhere, as messages need
+//!   them.
 
 #![no_std]
 
@@ -40,6 +46,8 @@ mod info_hashes;
 mod peer_id;
 mod printable;
 mod scope;
+#[cfg(feature = "serde")]
+mod serialization;
 
 pub use address::{AddressFilter, AddressVerdict};
 pub use address_votes::AddressVotes;
@@ -54,3 +62,5 @@ pub use info_hashes::{InfoHashes, InfoHashesError};
 pub use peer_id::{PeerId, PeerIdError};
 pub use printable::{Printable, is_printable};
 pub use scope::AddressScope;
+#[cfg(feature = "serde")]
+pub use serialization::as_bytes;
