@@ -1,6 +1,6 @@
 //! The incremental hashers, one message each, and the one-shot functions.
 
-use std::fmt;
+use std::{fmt, io};
 
 use crate::{
     algorithm::{Sha1Algorithm, Sha256Algorithm},
@@ -40,6 +40,23 @@ macro_rules! hasher {
             }
         }
 
+        /// Adds all bytes to the message, and never fails.
+        impl io::Write for $name {
+            fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+                self.update(data);
+                Ok(data.len())
+            }
+
+            fn write_all(&mut self, data: &[u8]) -> io::Result<()> {
+                self.update(data);
+                Ok(())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+
         impl Default for $name {
             fn default() -> Self {
                 Self::new()
@@ -64,6 +81,18 @@ macro_rules! hasher {
 /// hasher.update(b"message");
 /// assert_eq!(hasher.finalize(), sha1(b"one message"));
 /// ```
+///
+/// It is a writer, so that a reader can be copied into it:
+///
+/// ```
+/// use tinytorrent_hash::{Sha1, sha1};
+///
+/// let mut file: &[u8] = b"one message";
+/// let mut hasher = Sha1::new();
+/// std::io::copy(&mut file, &mut hasher)?;
+/// assert_eq!(hasher.finalize(), sha1(b"one message"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Sha1 {
     pub(crate) core: Core<Sha1Algorithm>,
@@ -81,6 +110,8 @@ hasher!(Sha1, Sha1Algorithm, 20, sha1_update, sha1_finalize);
 /// hasher.update(b"message");
 /// assert_eq!(hasher.finalize(), sha256(b"one message"));
 /// ```
+///
+/// It is a [writer](std::io::Write), as [`Sha1`] is.
 #[derive(Clone)]
 pub struct Sha256 {
     pub(crate) core: Core<Sha256Algorithm>,

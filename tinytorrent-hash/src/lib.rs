@@ -10,7 +10,7 @@
 //! | input | SHA-1 (BEP 3) | SHA-256 (BEP 52) |
 //! |---|---|---|
 //! | one message | [`sha1()`] | [`sha256()`] |
-//! | one message in parts | [`Sha1`] | [`Sha256`] |
+//! | one message in parts, or from a reader | [`Sha1`] | [`Sha256`] |
 //! | many messages in memory | [`sha1_many`] | [`sha256_many`] |
 //! | many messages, each a list of slices | [`sha1_scattered`] | [`sha256_scattered`] |
 //! | a slice of each of many messages | [`Sha1::update_many`] | [`Sha256::update_many`] |

@@ -101,11 +101,16 @@ proptest! {
     #[test]
     fn one_message_in_any_split_gives_the_same_hash(slices in vec(message(), 0..6)) {
         let (mut sha1, mut sha256) = (Sha1::new(), Sha256::new());
+        let (mut sha1_writer, mut sha256_writer) = (Sha1::new(), Sha256::new());
         for slice in &slices {
             sha1.update(slice);
             sha256.update(slice);
+            std::io::copy(&mut slice.as_slice(), &mut sha1_writer)?;
+            std::io::Write::write_all(&mut sha256_writer, slice)?;
         }
         let whole = slices.concat();
+        prop_assert_eq!(sha1_writer.finalize(), reference_sha1(&whole));
+        prop_assert_eq!(sha256_writer.finalize(), reference_sha256(&whole));
         prop_assert_eq!(sha1.finalize(), reference_sha1(&whole));
         prop_assert_eq!(sha256.finalize(), reference_sha256(&whole));
         prop_assert_eq!(tinytorrent_hash::sha1(&whole), reference_sha1(&whole));
