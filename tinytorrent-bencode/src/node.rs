@@ -1,15 +1,18 @@
 //! Cursors into a document.
 
-use alloc::string::String;
+mod children;
+mod required;
+
 use core::{fmt, str};
 
+pub use self::children::{Dict, List};
 use crate::token::Token;
-use crate::{Document, Error, ErrorKind, Integer, KeyPath, Kind, Raw, grammar};
+use crate::{Document, Integer, KeyPath, Kind, Raw, grammar};
 
 /// A cursor to one value of a [`Document`], as cheap to copy as a slice.
 ///
 /// The methods `as_…` return `None` for another kind of value, for optional data. The methods `to_…`
-/// and [`require`](Self::require) return an [`Error`] with offset and key path, for required data.
+/// and [`require`](Self::require) return an [`Error`](crate::Error) with offset and key path, for required data.
 /// Lookups on `Option<Node>` chain through [`MaybeNode`](crate::MaybeNode).
 ///
 /// `'a` is the lifetime of the input: slices outlive the document.
@@ -158,13 +161,13 @@ impl<'doc, 'a> Node<'doc, 'a> {
     /// The values of a list in order; none if this is no list.
     #[inline]
     pub fn list(&self) -> List<'doc, 'a> {
-        List { doc: self.doc, range: self.children(Token::LIST) }
+        List::new(self.doc, self.children(Token::LIST))
     }
 
     /// The keys and values of a dictionary in the order of the input; none if this is no dictionary.
     #[inline]
     pub fn dict(&self) -> Dict<'doc, 'a> {
-        Dict { doc: self.doc, range: self.children(Token::DICT) }
+        Dict::new(self.doc, self.children(Token::DICT))
     }
 
     #[inline]
@@ -172,144 +175,10 @@ impl<'doc, 'a> Node<'doc, 'a> {
         let token = self.token();
         if token.tag() == tag { (self.index + 1, self.index + token.width() - 1) } else { (0, 0) }
     }
-
-    /// The value of a required key.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::WrongKind`] if this is no dictionary, [`ErrorKind::MissingKey`] if the key is missing.
-    pub fn require(&self, key: impl AsRef<[u8]>) -> Result<Node<'doc, 'a>, Error> {
-        let key = key.as_ref();
-        // A value of another kind is an error of its own, and not a missing key.
-        self.to_dict()?;
-        self.get(key).ok_or_else(|| {
-            self.error(ErrorKind::MissingKey(String::from_utf8_lossy(key).into_owned()))
-        })
-    }
-
-    /// The bytes of a string.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::WrongKind`].
-    #[inline]
-    pub fn to_bytes(&self) -> Result<&'a [u8], Error> {
-        self.as_bytes().ok_or_else(|| self.wrong_kind(Kind::String))
-    }
-
-    /// The text of a string.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::WrongKind`], [`ErrorKind::NotUtf8`].
-    pub fn to_str(&self) -> Result<&'a str, Error> {
-        str::from_utf8(self.to_bytes()?).map_err(|_| self.error(ErrorKind::NotUtf8))
-    }
-
-    /// An integer.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::WrongKind`], [`ErrorKind::OutOfRange`].
-    pub fn to_i64(&self) -> Result<i64, Error> {
-        self.as_i64().ok_or_else(|| self.not_an_integer_of("i64"))
-    }
-
-    /// An integer that is not negative.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::WrongKind`], [`ErrorKind::OutOfRange`].
-    #[inline]
-    pub fn to_u64(&self) -> Result<u64, Error> {
-        self.as_u64().ok_or_else(|| self.not_an_integer_of("u64"))
-    }
-
-    /// The values of a list.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::WrongKind`].
-    #[inline]
-    pub fn to_list(&self) -> Result<List<'doc, 'a>, Error> {
-        if self.kind() == Kind::List { Ok(self.list()) } else { Err(self.wrong_kind(Kind::List)) }
-    }
-
-    /// The keys and values of a dictionary.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::WrongKind`].
-    #[inline]
-    pub fn to_dict(&self) -> Result<Dict<'doc, 'a>, Error> {
-        if self.kind() == Kind::Dict { Ok(self.dict()) } else { Err(self.wrong_kind(Kind::Dict)) }
-    }
-
-    /// An error with the place of this value.
-    pub fn error(&self, kind: ErrorKind) -> Error {
-        Error::new(kind, self.offset(), self.path())
-    }
-
-    fn wrong_kind(&self, expected: Kind) -> Error {
-        self.error(ErrorKind::WrongKind { expected, found: self.kind() })
-    }
-
-    fn not_an_integer_of(&self, name: &'static str) -> Error {
-        if self.kind() == Kind::Integer {
-            self.error(ErrorKind::OutOfRange(name))
-        } else {
-            self.wrong_kind(Kind::Integer)
-        }
-    }
 }
 
 impl fmt::Debug for Node<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Node({} at {})", self.kind(), self.offset())
-    }
-}
-
-/// The values of a list, in order.
-#[derive(Debug, Clone)]
-pub struct List<'doc, 'a> {
-    doc: &'doc Document<'a>,
-    range: (usize, usize),
-}
-
-impl<'doc, 'a> Iterator for List<'doc, 'a> {
-    type Item = Node<'doc, 'a>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        let (index, end) = self.range;
-        if index >= end {
-            return None;
-        }
-        self.range.0 = index + self.doc.tape[index].width();
-        Some(Node::new(self.doc, index))
-    }
-}
-
-/// The keys and values of a dictionary, in the order of the input.
-#[derive(Debug, Clone)]
-pub struct Dict<'doc, 'a> {
-    doc: &'doc Document<'a>,
-    range: (usize, usize),
-}
-
-impl<'doc, 'a> Iterator for Dict<'doc, 'a> {
-    type Item = (&'a [u8], Node<'doc, 'a>);
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        let (index, end) = self.range;
-        if index >= end {
-            return None;
-        }
-        let tape = &self.doc.tape;
-        let (key, value) = (tape[index], tape[index + 1]);
-        self.range.0 = index + 1 + value.width();
-        let key = &self.doc.input[key.start() + key.number() as usize..value.start()];
-        Some((key, Node::new(self.doc, index + 1)))
     }
 }
