@@ -144,6 +144,14 @@ pub enum ErrorKind {
         /// The kind of the value.
         found: Kind,
     },
+    /// Access: the string is not of the required length.
+    #[error("expected a string of {expected} bytes, found {found}")]
+    WrongLength {
+        /// The required length in bytes.
+        expected: usize,
+        /// The length in bytes.
+        found: usize,
+    },
     /// Access: the integer does not fit in the required type.
     #[error("the integer does not fit in {0}")]
     OutOfRange(&'static str),

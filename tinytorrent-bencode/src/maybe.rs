@@ -28,6 +28,12 @@ pub trait MaybeNode<'doc, 'a: 'doc>: Sized {
         self.node()?.as_bytes()
     }
 
+    /// [`Node::as_array`].
+    #[inline]
+    fn as_array<const N: usize>(&self) -> Option<&'a [u8; N]> {
+        self.node()?.as_array()
+    }
+
     /// [`Node::as_str`].
     #[inline]
     fn as_str(&self) -> Option<&'a str> {
@@ -44,6 +50,12 @@ pub trait MaybeNode<'doc, 'a: 'doc>: Sized {
     #[inline]
     fn as_u64(&self) -> Option<u64> {
         self.node()?.as_u64()
+    }
+
+    /// [`Node::as_uint`].
+    #[inline]
+    fn as_uint<T: TryFrom<u64>>(&self) -> Option<T> {
+        self.node()?.as_uint()
     }
 
     /// [`Node::as_bool`].

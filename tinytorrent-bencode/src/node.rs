@@ -86,6 +86,12 @@ impl<'doc, 'a> Node<'doc, 'a> {
         })
     }
 
+    /// The bytes of a string of exactly `N` bytes, such as an info-hash.
+    #[inline]
+    pub fn as_array<const N: usize>(&self) -> Option<&'a [u8; N]> {
+        self.as_bytes().and_then(|bytes| bytes.try_into().ok())
+    }
+
     /// The text of a string that is UTF-8.
     #[inline]
     pub fn as_str(&self) -> Option<&'a str> {
@@ -128,6 +134,12 @@ impl<'doc, 'a> Node<'doc, 'a> {
             [b'-', digits @ ..] => (grammar::number(digits)? == 0).then_some(0),
             digits => grammar::number(digits),
         }
+    }
+
+    /// An integer that is not negative and fits in a type, such as a port in `u16`.
+    #[inline]
+    pub fn as_uint<T: TryFrom<u64>>(&self) -> Option<T> {
+        self.as_u64()?.try_into().ok()
     }
 
     /// An integer of any size.

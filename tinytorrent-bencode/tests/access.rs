@@ -34,3 +34,19 @@ fn required_key_that_is_missing_says_where() {
         "expected an integer, found a list, at byte 23 in `info.files[0].path`"
     );
 }
+
+#[test]
+fn strings_of_a_length_and_integers_of_a_type_are_read_whole() {
+    let doc = decode(b"d4:hash4:abcd4:porti6881e4:timei-1ee").unwrap();
+    assert_eq!(doc.get("hash").as_array::<4>(), Some(b"abcd"));
+    assert_eq!(doc.get("hash").as_array::<5>(), None);
+    assert_eq!(doc.get("port").as_array::<4>(), None);
+    assert_eq!(doc.get("port").as_uint::<u16>(), Some(6881));
+    assert_eq!(doc.get("port").as_uint::<u8>(), None);
+    assert_eq!(doc.get("time").as_uint::<u64>(), None);
+    assert_eq!(doc.get("hash").as_uint::<u64>(), None);
+    let error = doc.get("port").unwrap().to_array::<4>().unwrap_err();
+    assert_eq!(error.to_string(), "expected a string, found an integer, at byte 19 in `port`");
+    let error = doc.get("hash").unwrap().to_uint::<u8>().unwrap_err();
+    assert_eq!(error.to_string(), "expected an integer, found a string, at byte 7 in `hash`");
+}

@@ -1,7 +1,7 @@
 //! Access to values that have to be there: each error has the place of the value.
 
 use alloc::string::String;
-use core::str;
+use core::{any, str};
 
 use crate::{Dict, Error, ErrorKind, Kind, List, Node};
 
@@ -30,6 +30,27 @@ impl<'doc, 'a> Node<'doc, 'a> {
         self.as_bytes().ok_or_else(|| self.wrong_kind(Kind::String))
     }
 
+    /// The bytes of a string of exactly `N` bytes, such as an info-hash.
+    ///
+    /// ```
+    /// let doc = tinytorrent_bencode::decode(b"d2:id20:aaaaaaaaaaaaaaaaaaaae")?;
+    /// let id: &[u8; 20] = doc.root().require("id")?.to_array()?;
+    /// assert_eq!(*id, [b'a'; 20]);
+    /// let error = doc.root().require("id")?.to_array::<32>().unwrap_err();
+    /// assert_eq!(error.to_string(), "expected a string of 32 bytes, found 20, at byte 5 in `id`");
+    /// # Ok::<(), tinytorrent_bencode::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WrongKind`], [`ErrorKind::WrongLength`].
+    pub fn to_array<const N: usize>(&self) -> Result<&'a [u8; N], Error> {
+        let bytes = self.to_bytes()?;
+        bytes
+            .try_into()
+            .map_err(|_| self.error(ErrorKind::WrongLength { expected: N, found: bytes.len() }))
+    }
+
     /// The text of a string.
     ///
     /// # Errors
@@ -56,6 +77,24 @@ impl<'doc, 'a> Node<'doc, 'a> {
     #[inline]
     pub fn to_u64(&self) -> Result<u64, Error> {
         self.as_u64().ok_or_else(|| self.not_an_integer_of("u64"))
+    }
+
+    /// An integer that is not negative and fits in a type.
+    ///
+    /// ```
+    /// let doc = tinytorrent_bencode::decode(b"d4:porti70000ee")?;
+    /// let port = doc.root().require("port")?;
+    /// assert_eq!(port.to_uint::<u32>()?, 70_000);
+    /// let error = port.to_uint::<u16>().unwrap_err();
+    /// assert_eq!(error.to_string(), "the integer does not fit in u16, at byte 7 in `port`");
+    /// # Ok::<(), tinytorrent_bencode::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WrongKind`], [`ErrorKind::OutOfRange`].
+    pub fn to_uint<T: TryFrom<u64>>(&self) -> Result<T, Error> {
+        self.as_uint().ok_or_else(|| self.not_an_integer_of(any::type_name::<T>()))
     }
 
     /// The values of a list.

@@ -27,8 +27,8 @@ pub(crate) fn similar(
     report: &mut Report,
 ) -> Result<Vec<InfoHashV1>, Error> {
     let Some(node) = list(node, report)? else { return Ok(Vec::new()) };
-    let hash = |node: Node<'_, '_>| InfoHashV1::try_from(node.as_bytes()?).ok();
-    Ok(node.list().filter_map(hash).collect())
+    let hashes = node.list().filter_map(|hash| hash.as_array().copied());
+    Ok(hashes.map(InfoHashV1::from_bytes).collect())
 }
 
 /// Reads `collections` (BEP 38). Entries that are not strings are skipped.

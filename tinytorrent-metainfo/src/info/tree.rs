@@ -157,8 +157,8 @@ impl<'doc, 'a> Walk<'doc, 'a> {
     fn root_offset(&self, file: Node<'_, '_>, keys: &FileKeys<'_, '_>) -> Result<u32, Error> {
         let error = || Error::at(&keys.pieces_root.unwrap_or(file), ErrorKind::PiecesRoot);
         let node = keys.pieces_root.ok_or_else(error)?;
-        let root = node.as_bytes().ok_or_else(error)?;
-        if root.len() != 32 || root.iter().all(|&byte| byte == 0) {
+        let root: &[u8; 32] = node.as_array().ok_or_else(error)?;
+        if root.iter().all(|&byte| byte == 0) {
             return Err(error());
         }
         // The root is the end of the encoded string, behind its length.

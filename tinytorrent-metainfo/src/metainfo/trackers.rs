@@ -101,6 +101,5 @@ pub(super) fn nodes(
 }
 
 fn host_and_port(entry: Node<'_, '_>) -> Option<HostPort> {
-    let port = u16::try_from(entry.index(1)?.as_u64()?).ok()?;
-    HostPort::new(entry.index(0)?.as_str()?, port)
+    HostPort::new(entry.index(0)?.as_str()?, entry.index(1)?.as_uint()?)
 }

@@ -28,7 +28,7 @@ pub(super) fn magnet(keys: &RootKeys<'_, '_>) -> Option<String> {
 
 fn from_info(node: Node<'_, '_>, root: &RootKeys<'_, '_>) -> Option<Magnet> {
     let keys = MagnetKeys::of(node);
-    let hash = InfoHashV1::try_from(keys.info_hash?.as_bytes()?).ok()?;
+    let hash = InfoHashV1::from(*keys.info_hash?.as_array()?);
     let mut magnet = Magnet::new(InfoHashes::from_v1(hash));
     let name = keys.display_name.and_then(|node| node.as_str()).filter(|name| !name.is_empty());
     // Transmission stores the name with `+` for blanks, as in the link.
