@@ -1,6 +1,7 @@
 //! The decoded document.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::deviation::Noted;
 use crate::token::Token;
@@ -10,7 +11,7 @@ use crate::{Deviation, KeyPath, Node};
 ///
 /// A key or a value takes eight bytes, a list or a dictionary sixteen. The table does not nest, so
 /// that dropping it does not recurse.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Document<'a> {
     pub(crate) input: &'a [u8],
     pub(crate) tape: Vec<Token>,
@@ -58,6 +59,13 @@ impl<'a> Document<'a> {
     /// The number of keys and values.
     pub fn node_count(&self) -> usize {
         self.tape.iter().filter(|token| token.tag() != Token::END).count()
+    }
+}
+
+/// The value for people, as that of [`Node`]. Long values are cut.
+impl fmt::Debug for Document<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.root().fmt(f)
     }
 }
 

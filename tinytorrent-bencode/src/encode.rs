@@ -23,6 +23,7 @@
 //! ```
 
 use alloc::vec::Vec;
+use core::fmt;
 use core::ops::Range;
 
 use crate::{Integer, Raw, Value};
@@ -88,9 +89,14 @@ pub fn value(out: &mut Vec<u8>, value: &Value) {
 }
 
 /// A builder of the values of a list.
-#[derive(Debug)]
 pub struct ListEncoder<'out> {
     out: &'out mut Vec<u8>,
+}
+
+impl fmt::Debug for ListEncoder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListEncoder").field("written", &self.out.len()).finish_non_exhaustive()
+    }
 }
 
 impl ListEncoder<'_> {
@@ -126,7 +132,6 @@ impl ListEncoder<'_> {
 }
 
 /// A builder of the keys and values of a dictionary.
-#[derive(Debug)]
 pub struct DictEncoder<'out> {
     out: &'out mut Vec<u8>,
     /// The offset of the first key.
@@ -135,6 +140,12 @@ pub struct DictEncoder<'out> {
     last_key: Option<Range<usize>>,
     /// True once a key was not greater than the one before it.
     unsorted: bool,
+}
+
+impl fmt::Debug for DictEncoder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DictEncoder").field("written", &self.out.len()).finish_non_exhaustive()
+    }
 }
 
 impl<'out> DictEncoder<'out> {

@@ -7,10 +7,10 @@ use core::fmt;
 use crate::{DeviationKind, KeyPath, Kind};
 
 /// An error of decoding or of typed access, with its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Error(Box<Located>);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Located {
     kind: ErrorKind,
     offset: usize,
@@ -47,6 +47,14 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_located(f, &self.0.kind, self.0.offset, &self.0.path)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Located { kind, offset, path } = &*self.0;
+        let mut error = f.debug_struct("Error");
+        error.field("kind", kind).field("offset", offset).field("path", path).finish()
     }
 }
 

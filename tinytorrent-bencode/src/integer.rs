@@ -4,13 +4,13 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::{fmt, str};
 
-use crate::grammar;
+use crate::{debug, grammar};
 
 /// An integer of any size in canonical form (BEP 3 sets no bound).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Integer(Size);
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 enum Size {
     /// An integer that fits. No such integer is `Big`, so that derived equality is that of numbers.
     Small(i64),
@@ -59,6 +59,14 @@ impl Integer {
         }
     }
 
+    /// Sign and digits of a number that is not one of -2^63 to 2^63 - 1.
+    pub(crate) fn as_big(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Size::Small(_) => None,
+            Size::Big(digits) => Some(digits),
+        }
+    }
+
     /// Appends sign and digits.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         match &self.0 {
@@ -75,6 +83,12 @@ impl fmt::Display for Integer {
             // Sign and digits are ASCII, so that the default never appears.
             Size::Big(digits) => f.pad(str::from_utf8(digits).unwrap_or_default()),
         }
+    }
+}
+
+impl fmt::Debug for Integer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug::write_integer(self, f)
     }
 }
 

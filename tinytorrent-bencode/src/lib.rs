@@ -58,6 +58,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod debug;
 mod decode;
 mod deviation;
 mod document;

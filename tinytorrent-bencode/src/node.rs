@@ -1,11 +1,15 @@
 //! Cursors into a document.
 
 mod children;
+mod owned;
 mod required;
 
+use alloc::borrow::Cow;
 use core::{fmt, str};
 
+use self::children::Children;
 pub use self::children::{Dict, List};
+use crate::debug::{self, Part, Tree};
 use crate::token::Token;
 use crate::{Document, Integer, KeyPath, Kind, Raw, grammar};
 
@@ -189,8 +193,24 @@ impl<'doc, 'a> Node<'doc, 'a> {
     }
 }
 
+/// The value for people: `{"length": 42, "pieces": 0x0123…}`. Long values are cut.
 impl fmt::Debug for Node<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Node({} at {})", self.kind(), self.offset())
+        debug::write::<Self>(self.part(), f)
+    }
+}
+
+impl<'doc, 'a> Tree<'a> for Node<'doc, 'a> {
+    type Children = Children<'doc, 'a>;
+
+    fn part(self) -> Part<'a, Children<'doc, 'a>> {
+        match self.kind() {
+            Kind::String => Part::Bytes(self.as_bytes().unwrap_or_default()),
+            Kind::Integer => Part::Integer(Cow::Owned(Integer::from_digits(
+                self.as_digits().unwrap_or_default(),
+            ))),
+            Kind::List => Part::List(Children::List(self.list())),
+            Kind::Dict => Part::Dict(Children::Dict(self.dict())),
+        }
     }
 }

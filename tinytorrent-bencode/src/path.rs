@@ -3,18 +3,19 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::debug::Text;
 use crate::token::{NO_PARENT, Token};
 
 /// The path from the root to a value, shown as `info.files[3].path[1]`.
 ///
 /// The path of the root is empty. Keys are cut after 64 bytes, so that a path is short for any input.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct KeyPath {
     elements: Vec<PathElement>,
 }
 
 /// One step of a [`KeyPath`].
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub enum PathElement {
     /// The key in a dictionary (at most its first 64 bytes).
     Key(Vec<u8>),
@@ -106,6 +107,22 @@ fn string<'a>(input: &'a [u8], tape: &[Token], index: usize) -> &'a [u8] {
         Some(next) => &input[start..next.start()],
         // No next token shows the end of this one.
         None => crate::grammar::content(&input[tape[index].start()..]),
+    }
+}
+
+impl fmt::Debug for PathElement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => f.debug_tuple("Key").field(&Text(key)).finish(),
+            Self::Index(index) => f.debug_tuple("Index").field(index).finish(),
+        }
+    }
+}
+
+/// The path as it is displayed.
+impl fmt::Debug for KeyPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyPath(`{self}`)")
     }
 }
 

@@ -2,13 +2,14 @@
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
+use core::fmt;
 
-use crate::{Error, Options};
+use crate::{Error, Options, debug};
 
 /// The exact bytes of one value, which are known to be bencode. An info-hash is one of such bytes.
 ///
 /// [Encoding](crate::encode) a raw value appends the bytes as they are.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Raw<'a>(Cow<'a, [u8]>);
 
 impl<'a> Raw<'a> {
@@ -51,6 +52,15 @@ impl<'a> Raw<'a> {
     /// The same value with owned bytes; borrowed bytes are copied.
     pub fn into_owned(self) -> Raw<'static> {
         Raw(Cow::Owned(self.0.into_owned()))
+    }
+}
+
+/// The bencode, with `\xXX` for bytes that are not printable ASCII. Long values are cut.
+impl fmt::Debug for Raw<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Raw(")?;
+        debug::write_bencode(&self.0, f)?;
+        f.write_str(")")
     }
 }
 

@@ -1,18 +1,20 @@
 //! The owned tree.
 
-use alloc::collections::BTreeMap;
-use alloc::collections::btree_map;
-use alloc::vec::Vec;
-use core::mem;
+mod children;
 
-use crate::encode;
-use crate::{Error, ErrorKind, Integer, Node};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::{fmt, mem};
+
+use self::children::Children;
+use crate::debug::{self, Part, Tree};
+use crate::{Integer, encode};
 
 /// An owned value, for building or changing a document step by step.
 ///
 /// A dictionary is a sorted map, so that its encoding is always canonical. For reading,
 /// [`Document`](crate::Document) is better, which copies nothing. Dropping does not recurse.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Value {
     /// A string, of any bytes.
     Bytes(Vec<u8>),
@@ -23,10 +25,6 @@ pub enum Value {
     /// A dictionary.
     Dict(BTreeMap<Vec<u8>, Value>),
 }
-
-/// The largest depth of a [`Value`] made from a node. Clones and comparisons recurse, and must not
-/// overflow the stack.
-const MAX_DEPTH: usize = 1000;
 
 impl Value {
     /// An empty dictionary.
@@ -110,7 +108,10 @@ impl Value {
                 open.extend(begin(value, out));
             }
             let Some(innermost) = open.last_mut() else { return };
-            next = innermost.next(out);
+            next = innermost.next().map(|(key, value)| {
+                key.into_iter().for_each(|key| encode::bytes(out, key));
+                value
+            });
             if next.is_none() {
                 out.push(b'e');
                 open.pop();
@@ -119,43 +120,31 @@ impl Value {
     }
 }
 
-/// A container whose values are being written.
-enum Open<'v> {
-    List(core::slice::Iter<'v, Value>),
-    Dict(btree_map::Iter<'v, Vec<u8>, Value>),
-}
-
-impl<'v> Open<'v> {
-    /// The next value, after writing its key.
-    fn next(&mut self, out: &mut Vec<u8>) -> Option<&'v Value> {
-        match self {
-            Self::List(values) => values.next(),
-            Self::Dict(entries) => entries.next().map(|(key, value)| {
-                encode::bytes(out, key);
-                value
-            }),
+/// Writes a string, an integer, or the start of a container, whose children are returned.
+fn begin<'v>(value: &'v Value, out: &mut Vec<u8>) -> Option<Children<'v>> {
+    let (start, children) = match value.part() {
+        Part::Bytes(bytes) => {
+            encode::bytes(out, bytes);
+            return None;
         }
-    }
-}
-
-fn begin<'v>(value: &'v Value, out: &mut Vec<u8>) -> Option<Open<'v>> {
-    match value {
-        Value::Bytes(bytes) => encode::bytes(out, bytes),
-        Value::Integer(integer) => {
+        Part::Integer(integer) => {
             out.push(b'i');
             integer.write(out);
             out.push(b'e');
+            return None;
         }
-        Value::List(values) => {
-            out.push(b'l');
-            return Some(Open::List(values.iter()));
-        }
-        Value::Dict(entries) => {
-            out.push(b'd');
-            return Some(Open::Dict(entries.iter()));
-        }
+        Part::List(children) => (b'l', children),
+        Part::Dict(children) => (b'd', children),
+    };
+    out.push(start);
+    Some(children)
+}
+
+/// The value for people: `{"length": 42, "pieces": 0x0123…}`. Long values are cut.
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug::write::<&Self>(self.part(), f)
     }
-    None
 }
 
 impl Drop for Value {
@@ -229,83 +218,3 @@ macro_rules! from_integers {
 }
 
 from_integers!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize);
-
-impl Node<'_, '_> {
-    /// A copy that owns its bytes. Of equal keys the first is kept, and integers become canonical.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::TooDeep`] beyond 1000 levels, which is possible only if
-    /// [`Options::max_depth`](crate::Options::max_depth) is larger.
-    pub fn to_value(&self) -> Result<Value, Error> {
-        // A stack of our own, as in `encode_into`.
-        let mut open: Vec<Building<'_, '_>> = Vec::new();
-        let mut node = *self;
-        loop {
-            let mut done = match Building::begin(node) {
-                Ok(building) => {
-                    if open.len() == MAX_DEPTH {
-                        return Err(node.error(ErrorKind::TooDeep { limit: MAX_DEPTH }));
-                    }
-                    open.push(building);
-                    None
-                }
-                Err(leaf) => Some(leaf),
-            };
-            node = loop {
-                let Some(innermost) = open.last_mut() else {
-                    // Only a leaf or a container that has just ended leaves nothing open.
-                    return Ok(done.unwrap_or_else(Value::dict));
-                };
-                if let Some(value) = done.take() {
-                    innermost.add(value);
-                }
-                match innermost.next() {
-                    Some(next) => break next,
-                    None => done = open.pop().map(|building| building.value),
-                }
-            };
-        }
-    }
-}
-
-/// A container that is being copied.
-struct Building<'doc, 'a> {
-    value: Value,
-    key: &'a [u8],
-    list: crate::List<'doc, 'a>,
-    dict: crate::Dict<'doc, 'a>,
-}
-
-impl<'doc, 'a> Building<'doc, 'a> {
-    fn begin(node: Node<'doc, 'a>) -> Result<Self, Value> {
-        let value = if let Some(bytes) = node.as_bytes() {
-            return Err(bytes.into());
-        } else if let Some(integer) = node.as_integer() {
-            return Err(integer.into());
-        } else if node.kind() == crate::Kind::List {
-            Value::List(Vec::new())
-        } else {
-            Value::dict()
-        };
-        Ok(Self { value, key: &[], list: node.list(), dict: node.dict() })
-    }
-
-    fn next(&mut self) -> Option<Node<'doc, 'a>> {
-        self.list.next().or_else(|| {
-            let (key, node) = self.dict.next()?;
-            self.key = key;
-            Some(node)
-        })
-    }
-
-    fn add(&mut self, value: Value) {
-        match &mut self.value {
-            Value::List(values) => values.push(value),
-            Value::Dict(entries) => {
-                entries.entry(self.key.to_vec()).or_insert(value);
-            }
-            Value::Bytes(_) | Value::Integer(_) => {}
-        }
-    }
-}

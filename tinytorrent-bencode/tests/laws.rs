@@ -189,6 +189,17 @@ proptest! {
         }
     }
 
+    #[test]
+    fn values_and_documents_look_alike_and_are_short(value in support::value()) {
+        let bytes = value.encode();
+        let (shown, lines) = (format!("{value:?}"), format!("{value:#?}"));
+        prop_assert_eq!(&shown, &format!("{:?}", decode(&bytes).unwrap()));
+        prop_assert!(!shown.contains(char::is_control), "{}", shown);
+        // A key and a value for each of a hundred, and at most ten characters for a byte of text.
+        let longest = 100 * 2 * (80 * 10 + 40) + 100 * 4 * 100;
+        prop_assert!(lines.len() < longest, "{}", lines.len());
+    }
+
     // B-24
     #[test]
     fn builder_writes_the_same_in_any_order_of_keys(

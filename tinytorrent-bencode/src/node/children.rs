@@ -1,9 +1,12 @@
 //! The children of a list or a dictionary.
 
+use core::fmt;
+
+use crate::debug::{self, Part};
 use crate::{Document, Node};
 
 /// The values of a list, in order.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct List<'doc, 'a> {
     doc: &'doc Document<'a>,
     range: (usize, usize),
@@ -30,7 +33,7 @@ impl<'doc, 'a> Iterator for List<'doc, 'a> {
 }
 
 /// The keys and values of a dictionary, in the order of the input.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Dict<'doc, 'a> {
     doc: &'doc Document<'a>,
     range: (usize, usize),
@@ -56,5 +59,36 @@ impl<'doc, 'a> Iterator for Dict<'doc, 'a> {
         self.range.0 = index + 1 + value.width();
         let key = &self.doc.input[key.start() + key.number() as usize..value.start()];
         Some((key, Node::new(self.doc, index + 1)))
+    }
+}
+
+/// The children of a list or a dictionary, with their keys if it is a dictionary.
+pub(crate) enum Children<'doc, 'a> {
+    List(List<'doc, 'a>),
+    Dict(Dict<'doc, 'a>),
+}
+
+impl<'doc, 'a> Iterator for Children<'doc, 'a> {
+    type Item = (Option<&'a [u8]>, Node<'doc, 'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::List(list) => list.next().map(|node| (None, node)),
+            Self::Dict(dict) => dict.next().map(|(key, node)| (Some(key), node)),
+        }
+    }
+}
+
+/// The values that are still to come.
+impl fmt::Debug for List<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug::write::<Node<'_, '_>>(Part::List(Children::List(self.clone())), f)
+    }
+}
+
+/// The keys and values that are still to come.
+impl fmt::Debug for Dict<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug::write::<Node<'_, '_>>(Part::Dict(Children::Dict(self.clone())), f)
     }
 }
