@@ -49,7 +49,7 @@
 //! # Features
 //!
 //! - `std` (default): passed on to the dependencies. Without it the crate is `no_std` with `alloc`.
-//! - `serde`: module `serde`, for types that derive `Serialize` and `Deserialize`.
+//! - `serde`: module `serde`, for types that derive `Serialize` and `Deserialize`, and both for [`Value`].
 
 #![no_std]
 

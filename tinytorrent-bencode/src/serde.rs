@@ -8,10 +8,16 @@
 //! | structs, maps with string keys; other variants as name and content | dictionary, sorted |
 //! | `Some(value)` | the value |
 //! | `None` as the value of a key | no key |
+//! | [`Value`](crate::Value) | any value, as a tree |
 //! | [`Raw`](crate::Raw) | any value, as its exact bytes |
+//! | [`WithRaw`] | a Rust value and its exact bytes |
 //!
 //! Types with a human-readable form use it, such as IP addresses, which are text in the replies of
 //! trackers. Floats, units, and `None` in other places are errors.
+//!
+//! Below `#[serde(flatten)]` and in untagged enums serde copies the values and hands out the copies. Of these
+//! no raw bytes are left, so that [`Raw`](crate::Raw) and [`WithRaw`] are errors there, and
+//! [`Value`](crate::Value) takes their place.
 //!
 //! ```
 //! use serde::{Deserialize, Serialize};
@@ -39,6 +45,8 @@
 mod de;
 mod raw;
 mod ser;
+mod value;
+mod with_raw;
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -49,6 +57,7 @@ use serde::{Deserialize, Serialize};
 use crate::{KeyPath, Node, Options};
 
 pub use self::de::NodeDeserializer;
+pub use self::with_raw::WithRaw;
 
 /// Deserializes a value from canonical bencode.
 ///

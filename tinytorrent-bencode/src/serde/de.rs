@@ -10,7 +10,7 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::{Error, raw};
+use super::{Error, raw, with_raw};
 use crate::{Dict, ErrorKind, Kind, List, Node};
 
 /// A serde deserializer of one value of a document.
@@ -72,10 +72,14 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'_, 'de> {
             Kind::String => visitor.visit_borrowed_bytes(node.to_bytes()?),
             Kind::List => self.list(visitor),
             Kind::Dict => self.dict(visitor),
-            Kind::Integer => match node.as_i64() {
-                // Most types take an `i64`; larger numbers are tried as `u64`.
-                Some(number) => visitor.visit_i64(number),
-                None => visitor.visit_u64(node.to_u64()?),
+            Kind::Integer => match (node.as_i64(), node.as_u64()) {
+                // Most types take an `i64`; larger numbers are tried as others.
+                (Some(number), _) => visitor.visit_i64(number),
+                (None, Some(number)) => visitor.visit_u64(number),
+                (None, None) => match self.integer("u128") {
+                    Ok(number) => visitor.visit_u128(number),
+                    Err(_) => visitor.visit_i128(self.integer("i128")?),
+                },
             },
         }
         .map_err(|error: Error| error.at(node))
@@ -125,10 +129,10 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'_, 'de> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        if name == raw::NAME {
-            visitor.visit_borrowed_bytes(self.node.raw())
-        } else {
-            visitor.visit_newtype_struct(self)
+        match name {
+            raw::NAME => visitor.visit_borrowed_bytes(self.node.raw()),
+            with_raw::NAME => visitor.visit_seq(Twice { node: self.node, left: 2 }),
+            _ => visitor.visit_newtype_struct(self),
         }
     }
 
@@ -173,6 +177,25 @@ impl<'de> SeqAccess<'de> for Values<'_, 'de> {
         seed: T,
     ) -> Result<Option<T::Value>, Error> {
         self.list.next().map(|node| seed.deserialize(NodeDeserializer::new(node))).transpose()
+    }
+}
+
+/// The same value twice, for [`WithRaw`](super::WithRaw).
+struct Twice<'doc, 'de> {
+    node: Node<'doc, 'de>,
+    left: usize,
+}
+
+impl<'de> SeqAccess<'de> for Twice<'_, 'de> {
+    type Error = Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Error> {
+        let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
+        self.left = left;
+        seed.deserialize(NodeDeserializer::new(self.node)).map(Some)
     }
 }
 

@@ -16,13 +16,27 @@ impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
     }
 }
 
+/// The words for a deserializer that has no raw bytes.
+pub(super) const EXPECTING: &str = "a bencoded value, from bencode itself";
+
+/// The error of a deserializer of serde or of another format.
+pub(super) const NO_RAW_BYTES: &str = "only bencode has raw bytes, and not below `#[serde(flatten)]` or in an \
+    untagged or internally tagged enum, for which serde copies the values: use `Value` there, or a field of \
+    its own outside";
+
 struct RawVisitor;
 
 impl<'de> Visitor<'de> for RawVisitor {
     type Value = Raw<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a bencoded value, from bencode itself")
+        f.write_str(EXPECTING)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, _: D) -> Result<Self::Value, D::Error> {
+        // A value could be encoded anew, but its bytes may have been others if reading was lenient, and
+        // an info-hash of other bytes is wrong.
+        Err(D::Error::custom(NO_RAW_BYTES))
     }
 
     fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
