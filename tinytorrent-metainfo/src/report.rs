@@ -28,15 +28,21 @@ impl Report {
 
     /// Reports a fault that strict reading refuses.
     pub(crate) fn deviate(&mut self, node: &Node<'_, '_>, kind: WarningKind) -> Result<(), Error> {
+        debug_assert!(!kind.is_harmless(), "{kind}");
         if !self.lenient {
             return Err(Error::at(node, ErrorKind::Strict(kind)));
         }
-        self.note(node, kind);
+        self.keep(node, kind);
         Ok(())
     }
 
     /// Reports a harmless fault.
     pub(crate) fn note(&mut self, node: &Node<'_, '_>, kind: WarningKind) {
+        debug_assert!(kind.is_harmless(), "{kind}");
+        self.keep(node, kind);
+    }
+
+    fn keep(&mut self, node: &Node<'_, '_>, kind: WarningKind) {
         self.count += 1;
         // Finding a key path takes time, so only faults that are kept get one.
         if self.warnings.len() < self.limit {

@@ -23,7 +23,8 @@ impl fmt::Display for Warning {
     }
 }
 
-/// The kinds of [`Warning`]. Strict reading refuses all but those marked as harmless.
+/// The kinds of [`Warning`]. Strict reading refuses all but the
+/// [harmless](Self::is_harmless) ones.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WarningKind {
@@ -81,6 +82,41 @@ pub enum WarningKind {
     /// A piece layer that belongs to no file was ignored (BEP 52).
     #[error("a piece layer that belongs to no file")]
     PieceLayerUnknown,
+}
+
+impl WarningKind {
+    /// Returns true for a fault that takes nothing from the torrent, so that strict reading accepts it too.
+    ///
+    /// ```
+    /// use tinytorrent_metainfo::Metainfo;
+    ///
+    /// # let bytes = b"d4:infod6:lengthi10e4:name3:a:b12:piece lengthi16384e\
+    /// #     6:pieces20:ABCDEFGHIJKLMNOPQRSTe7:privatei1ee";
+    /// let metainfo = Metainfo::from_bytes_lenient(bytes)?;
+    /// for warning in metainfo.warnings().iter().filter(|warning| !warning.kind.is_harmless()) {
+    ///     eprintln!("{warning}");
+    /// }
+    /// # assert!(metainfo.warnings().len() > 0);
+    /// # assert!(metainfo.warnings().iter().all(|warning| warning.kind.is_harmless()));
+    /// # Ok::<(), tinytorrent_metainfo::Error>(())
+    /// ```
+    pub fn is_harmless(&self) -> bool {
+        match self {
+            Self::Nonsense | Self::PathChanged { .. } | Self::PrivateOutsideInfo => true,
+            Self::Bencode(_)
+            | Self::WrongKind(_)
+            | Self::IncompleteV1
+            | Self::NoName
+            | Self::NoContent
+            | Self::Symlink
+            | Self::NotUrl
+            | Self::FlatTier
+            | Self::NotNode
+            | Self::PieceLayerMissing { .. }
+            | Self::PieceLayerHash
+            | Self::PieceLayerUnknown => false,
+        }
+    }
 }
 
 fn list(kinds: &[PathChangeKind]) -> String {

@@ -76,6 +76,7 @@ pub(crate) fn both(bytes: &[u8]) -> Metainfo {
     let strict = Metainfo::from_bytes(bytes).unwrap_or_else(|error| panic!("strict: {error}"));
     let lenient = Metainfo::from_bytes_lenient(bytes).unwrap();
     assert_eq!(strict, lenient, "lenient reading of a strict torrent is the same");
+    assert!(strict.warnings().iter().all(|warning| warning.kind.is_harmless()));
     strict
 }
 
@@ -90,6 +91,7 @@ pub(crate) fn lenient(bytes: &[u8]) -> (Metainfo, WarningKind) {
     let refused = Metainfo::from_bytes(bytes).expect_err("strict reading refuses it");
     let read = Metainfo::from_bytes_lenient(bytes).unwrap_or_else(|error| panic!("{error}"));
     assert!(!read.warnings().is_empty(), "{refused}");
+    assert!(read.warnings().iter().any(|warning| !warning.kind.is_harmless()), "{refused}");
     let warning = read.warnings()[0].kind.clone();
     (read, warning)
 }
