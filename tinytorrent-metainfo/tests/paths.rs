@@ -176,6 +176,15 @@ fn rejection_names_the_file_and_the_reason() {
     let kind = PathChangeKind::Separator;
     let rejected = LayoutError::PathRejected { file: 1, original: "a/b".into(), kind };
     assert_eq!(builder.build(), Err(rejected));
+    // Each kind of rejection tells the path from the same root.
+    for (path, kind) in [(["a/b"], PathChangeKind::Separator), (["ok"], PathChangeKind::Collision)]
+    {
+        let mut builder = Layout::builder(1);
+        builder.policy(PathPolicy::Exact).root("t").file(["ok"], 1).file(path, 1);
+        let rejected =
+            LayoutError::PathRejected { file: 1, original: format!("t/{}", path[0]), kind };
+        assert_eq!(builder.build(), Err(rejected));
+    }
     let mut builder = Layout::builder(1);
     builder.policy(PathPolicy::Exact).file(["a"], 1).file(["a"], 1);
     let kind = PathChangeKind::Collision;

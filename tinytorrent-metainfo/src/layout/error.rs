@@ -36,7 +36,7 @@ pub enum LayoutError {
     PathRejected {
         /// The file.
         file: u32,
-        /// The path in the torrent.
+        /// The path in the torrent, from its folder on; see [`PathChange`](crate::PathChange).
         original: String,
         /// The first reason to change it.
         kind: PathChangeKind,

@@ -109,7 +109,11 @@ impl PathBuilder {
     /// The first change of the next file's path, and that path as the torrent has it.
     pub(crate) fn first_change(&self) -> Option<(PathChangeKind, Vec<u8>)> {
         let kind = self.kinds.first()?;
-        Some((kind, self.folders.given_path(self.cursor.folder(), &self.given)))
+        // The file has a name, and is below the root: only padding without a name is elsewhere.
+        let root = self.changes.given_root(self.folders.folders().root());
+        let below = self.folders.given_path(self.cursor.folder(), &self.given);
+        let path = if root.is_empty() { below } else { [root, b"/", &below].concat() };
+        Some((kind, path))
     }
 
     /// Completes the path of the next file. A file without a name is padding of this length. Returns

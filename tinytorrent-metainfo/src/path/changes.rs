@@ -33,6 +33,11 @@ impl Changes {
         self.root.is_none() && self.files.is_empty()
     }
 
+    /// The root's name in the torrent, of which this is the name on disk.
+    pub(super) fn given_root<'a>(&'a self, written: &'a [u8]) -> &'a [u8] {
+        self.root.as_ref().map_or(written, |(name, _)| name)
+    }
+
     /// The name of a file in the torrent, if its path had to change.
     pub(super) fn given_name(&self, file: usize) -> Option<&[u8]> {
         let at = self.files.binary_search_by_key(&file, |changed| changed.file as usize).ok()?;

@@ -54,7 +54,8 @@ impl PathPolicy {
     }
 }
 
-/// A path that differs between the torrent and the disk.
+/// A path that differs between the torrent and the disk. Both forms begin with the folder of the torrent,
+/// if it has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PathChange {

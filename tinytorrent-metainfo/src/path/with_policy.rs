@@ -48,7 +48,7 @@ impl Paths {
     }
 
     pub(super) fn given_root(&self) -> &[u8] {
-        self.changes.root.as_ref().map_or(self.folders.root(), |(name, _)| name)
+        self.changes.given_root(self.folders.root())
     }
 
     /// Adds the path that a file has in the torrent to a builder.
