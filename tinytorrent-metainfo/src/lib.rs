@@ -37,7 +37,7 @@
 //! let (info, layout) = (metainfo.info(), metainfo.layout());
 //!
 //! // 2. Show its name and size, and the paths that will differ on disk.
-//! println!("{}: {} bytes", info.name(), layout.total_length());
+//! println!("{}: {} bytes", info.name(), layout.payload_length_total());
 //! for change in info.path_changes() {
 //!     println!("{} becomes {}", change.original, change.written);
 //! }

@@ -64,7 +64,8 @@ impl Layout {
         &self.geometry
     }
 
-    /// Bytes of all files, pad files included.
+    /// Bytes of all files, pad files included: also those between the files of a v2 torrent, which no peer
+    /// sends. [`payload_length_total`](Self::payload_length_total) is the size for people.
     pub fn total_length(&self) -> u64 {
         // The builder puts the total at the end.
         self.starts.last().copied().unwrap_or(0)
@@ -151,13 +152,14 @@ impl Layout {
         self.spans(self.geometry.piece_offset(piece), self.geometry.piece_length(piece).into())
     }
 
-    /// The pieces that have a byte of this file, in order; none for an empty file or for the index of a
-    /// file that does not exist.
+    /// The pieces that have a byte of this file, in order. There are none for an empty file, for padding
+    /// that belongs to no piece (the gaps of a v2 torrent, BEP 52), and for the index of a file that does
+    /// not exist.
     pub fn file_pieces(
         &self,
         file: FileIndex,
     ) -> impl ExactSizeIterator<Item = PieceIndex> + DoubleEndedIterator + use<> {
-        let found = self.file(file.get()).filter(|file| file.length > 0);
+        let found = self.file(file.get()).filter(|file| file.length > 0 && !self.is_gap(file));
         let range = found.map_or(0..0, |file| {
             let piece = |offset: u64| (offset / u64::from(self.nominal_piece_length())) as usize;
             piece(file.offset)..piece(file.offset + file.length - 1) + 1
@@ -168,6 +170,16 @@ impl Layout {
             pieces.nth(range.start - 1);
         }
         pieces
+    }
+
+    /// Returns true for padding that belongs to no piece.
+    fn is_gap(&self, file: &File<'_>) -> bool {
+        // In content without gaps a piece ends behind each byte that is in it.
+        file.is_pad()
+            && self.geometry.piece_at(file.offset).is_some_and(|piece| {
+                let end = u64::from(self.geometry.piece_length(piece));
+                file.offset - self.geometry.piece_offset(piece) >= end
+            })
     }
 
     /// The pieces all of whose bytes are among these of the file, from the first that begins at or behind

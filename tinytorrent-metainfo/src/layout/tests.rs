@@ -152,6 +152,26 @@ fn each_file_of_an_aligned_layout_begins_with_a_piece() {
     }
 }
 
+// BEP 52: the gap behind a file is in no piece. In a hybrid torrent padding is content (BEP 47).
+#[test]
+fn padding_of_an_aligned_layout_belongs_to_no_piece() {
+    let pieces = |layout: &Layout| -> Vec<Vec<u32>> {
+        let of = |file: File<'_>| layout.file_pieces(file.index).map(PieceIndex::get).collect();
+        layout.files().map(of).collect()
+    };
+    let mut builder = Layout::builder(10);
+    builder.aligned().file(["a"], 25).file(["b"], 10).file(["c"], 1);
+    let aligned = builder.build().unwrap();
+    assert_eq!(pieces(&aligned), [vec![0, 1, 2], vec![], vec![3], vec![4], vec![]]);
+    for file in aligned.files().filter(File::is_pad) {
+        assert!(aligned.pieces_within(file.index, 0..u64::MAX).is_empty());
+    }
+    let mut builder = Layout::builder(10);
+    builder.file(["a"], 25).pad(5).file(["b"], 10).file(["c"], 1).pad(9);
+    let padded = builder.build().unwrap();
+    assert_eq!(pieces(&padded), [vec![0, 1, 2], vec![2], vec![3], vec![4], vec![4]]);
+}
+
 proptest! {
     // M-40
     #[test]
