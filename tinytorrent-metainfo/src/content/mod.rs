@@ -22,4 +22,11 @@ pub struct Progress {
 
 /// A callback for [`Progress`]. It is called from time to time, from any of the task's threads. After
 /// it has returned [`ControlFlow::Break`] the task ends soon.
+///
+/// Methods with `unobserved` in their names do without one.
 pub type Observer<'a> = &'a (dyn Fn(Progress) -> ControlFlow<()> + Sync);
+
+/// Lets a task go on whatever its progress.
+pub(crate) fn unobserved(_: Progress) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}

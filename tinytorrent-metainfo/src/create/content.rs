@@ -1,23 +1,25 @@
 use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use tinytorrent_folder::Folder;
 
 use super::joined::{elements, path_of};
 use super::note::CreateNote;
 use super::source::Source;
-use super::{CreateError, NameFault};
+use super::{CreateError, NameFault, RefusalReason};
+use crate::path::os_bytes;
 
 /// The files and links of a torrent that is to be created.
 #[derive(Debug)]
 pub(super) struct Content {
-    /// The file or folder as it was given.
+    /// The file or folder as it was given; for a list, the name of the torrent.
     pub(super) root: PathBuf,
-    /// True for a file, false for a folder, even of one file.
+    /// True for a file, false for a folder or a list, even of one file.
     pub(super) is_single_file: bool,
-    /// The folder below which the paths of `found` are opened.
-    pub(super) folder: Folder,
+    /// The folder below which the paths of `found` are opened; `None` if each has a place of its own.
+    pub(super) folder: Option<Folder>,
     pub(super) found: Vec<Found>,
     /// The targets of followed links that are folders.
     pub(super) linked_folders: Vec<PathBuf>,
@@ -36,9 +38,11 @@ pub(super) enum Order {
 /// A file or link of a torrent.
 #[derive(Debug)]
 pub(super) struct Found {
-    /// The path below the folder, elements joined with `/`.
+    /// The path in the torrent below its name, elements joined with `/`.
     pub(super) path: Box<[u8]>,
     pub(super) item: Item,
+    /// The file on disk as it was given; `None` if it is at the same path below the folder.
+    pub(super) given: Option<Box<Path>>,
 }
 
 /// A file or a link.
@@ -65,7 +69,26 @@ impl Content {
 
     /// The path of a file for display and for the system.
     pub(super) fn path_of(&self, found: &Found) -> PathBuf {
-        if self.is_single_file { self.root.clone() } else { path_of(&self.root, &found.path) }
+        match &found.given {
+            Some(given) => given.to_path_buf(),
+            None => path_of(&self.root, &found.path),
+        }
+    }
+
+    /// Calls a function with the folder of a file, and with its path below that.
+    ///
+    /// # Errors
+    /// The folder of a file that was given cannot be opened.
+    pub(super) fn at<T>(
+        &self,
+        found: &Found,
+        act: impl FnOnce(&Folder, &[u8]) -> T,
+    ) -> Result<T, RefusalReason> {
+        match (&self.folder, &found.given) {
+            (Some(folder), _) => Ok(act(folder, &found.path)),
+            (None, Some(given)) => at_given(given, act),
+            (None, None) => Err(RefusalReason::Io(io::ErrorKind::NotFound.into())),
+        }
     }
 
     /// The last element of the path, which is resolved if it ends in `.` or `..`.
@@ -107,16 +130,35 @@ impl Found {
     }
 }
 
+/// Calls a function with the folder of a file that the user has given, and with its name there.
+pub(super) fn at_given<T>(
+    given: &Path,
+    act: impl FnOnce(&Folder, &[u8]) -> T,
+) -> Result<T, RefusalReason> {
+    // The user's path may have links, which are not followed below a `Folder`.
+    let real = fs::canonicalize(given).map_err(RefusalReason::Io)?;
+    let (Some(parent), Some(name)) = (real.parent(), real.file_name()) else {
+        return Err(RefusalReason::NotAFile);
+    };
+    let invalid = || RefusalReason::Io(io::ErrorKind::InvalidFilename.into());
+    let name = os_bytes(name).ok_or_else(invalid)?;
+    Ok(act(&Folder::open(parent)?, name))
+}
+
 /// Checks that a text can be the name of a file or folder on disk.
 pub(super) fn check_name(name: &str) -> Result<(), CreateError> {
-    let fault = match name {
-        "" => NameFault::Empty,
-        "." | ".." => NameFault::Dots,
-        name if name.contains(['/', '\0']) => NameFault::Separator,
-        name if name.len() > MAX_NAME => NameFault::TooLong,
-        _ => return Ok(()),
-    };
-    Err(CreateError::Name { name: name.to_owned(), fault })
+    check_element(name).map_err(|fault| CreateError::Name { name: name.to_owned(), fault })
+}
+
+/// Checks that a text can be an element of a path.
+pub(super) fn check_element(element: &str) -> Result<(), NameFault> {
+    match element {
+        "" => Err(NameFault::Empty),
+        "." | ".." => Err(NameFault::Dots),
+        element if element.contains(['/', '\0']) => Err(NameFault::Separator),
+        element if element.len() > MAX_NAME => Err(NameFault::TooLong),
+        _ => Ok(()),
+    }
 }
 
 /// Bytes of a name at most, in common file systems.

@@ -32,7 +32,7 @@ pub enum CreateError {
         /// The file.
         path: PathBuf,
     },
-    /// The name of the torrent, given or taken from the path, cannot be the name of a file or folder.
+    /// The name of the torrent, or of a file in a list, cannot be the name of a file or folder.
     #[error("the name {name:?} cannot be used: {fault}")]
     Name {
         /// The name, as text.
@@ -40,10 +40,13 @@ pub enum CreateError {
         /// The reason.
         fault: NameFault,
     },
-    /// The folder has no file, or all files are empty.
+    /// A list of files has no name of its own, and the options have none.
+    #[error("a list of files needs a name for the torrent")]
+    NoName,
+    /// The folder or list has no file, or all files are empty.
     #[error("{} holds no content", path.display())]
     NoContent {
-        /// The file or folder.
+        /// The file or folder; for a list, the name of the torrent.
         path: PathBuf,
     },
     /// The piece length is not a power of two from 16 KiB to 256 MiB.
@@ -63,7 +66,7 @@ pub enum CreateError {
     Cancelled,
 }
 
-/// A reason why a text cannot be the name of a torrent.
+/// A reason why a text cannot be the name of a torrent, or of a file in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameFault {
@@ -82,6 +85,12 @@ pub enum NameFault {
     /// The name of the file or folder is not UTF-8, as BEP 3 requires.
     #[error("it is not UTF-8")]
     NotUtf8,
+    /// The path in a list has an empty element, as `/a`, `a//b` and `a/` have.
+    #[error("an element of it is empty")]
+    EmptyElement,
+    /// Another file of the list has this name, or has it as the name of its folder.
+    #[error("another file has it, or is in a folder of that name")]
+    Taken,
 }
 
 /// The first [`MAX`](Self::MAX) files and folders that cannot be part of a torrent, with reasons, and
@@ -116,6 +125,9 @@ pub enum RefusalReason {
     /// BitComet wrote, or create a v2 torrent.
     #[error("has a name that means padding in a torrent")]
     Padding,
+    /// A path in a list names a folder, a pipe, a socket or a device.
+    #[error("is not a file; a list has files alone")]
+    NotAFile,
     /// The path has more than [`MAX_DEPTH`](crate::MAX_DEPTH) elements.
     #[error("lies more than {} folders deep", crate::MAX_DEPTH)]
     TooDeep,
@@ -166,6 +178,17 @@ impl fmt::Display for Refusals {
         match self.count - self.list.len() {
             0 => Ok(()),
             more => write!(f, "; and {more} more"),
+        }
+    }
+}
+
+impl RefusalReason {
+    /// The fault of a file that was there when it was found.
+    pub(super) fn into_fault(self) -> FaultKind {
+        match self {
+            Self::Io(error) if error.kind() == io::ErrorKind::NotFound => FaultKind::Missing,
+            Self::Io(error) => FaultKind::Io(error),
+            _ => FaultKind::Missing,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod attributes;
 mod content;
 mod error;
+mod exclude;
 mod info;
 mod joined;
 mod links;
@@ -17,6 +18,9 @@ use std::path::Path;
 
 use crate::content::Observer;
 use crate::{HostPort, Metainfo, Version};
+
+use exclude::Exclusions;
+use scan::{scan, scan_list};
 
 pub use error::{CreateError, NameFault, Refusal, RefusalReason, Refusals};
 pub use links::LinkPolicy;
@@ -37,6 +41,7 @@ pub use plan::{CreatePlan, OutputConflict};
 /// | [`piece_length`](Self::piece_length) | by the size of the content: [`default_piece_length`](Self::default_piece_length) |
 /// | [`name`](Self::name) | of the file or folder |
 /// | [`links`](Self::links) | [`LinkPolicy::Keep`] |
+/// | [`exclude`](Self::exclude) | nothing |
 /// | [`threads`](Self::threads) | 1 |
 /// | all others | left out |
 ///
@@ -65,6 +70,7 @@ pub struct CreateOptions {
     piece_length: Option<u32>,
     name: Option<String>,
     links: LinkPolicy,
+    exclusions: Exclusions,
     is_private: bool,
     source: Option<String>,
     threads: usize,
@@ -84,6 +90,7 @@ impl CreateOptions {
             piece_length: None,
             name: None,
             links: LinkPolicy::default(),
+            exclusions: Exclusions::default(),
             is_private: false,
             source: None,
             threads: 1,
@@ -122,6 +129,17 @@ impl CreateOptions {
     /// The treatment of symbolic links below the folder.
     pub fn links(&mut self, links: LinkPolicy) -> &mut Self {
         self.links = links;
+        self
+    }
+
+    /// Leaves out the files, links and folders that match a pattern, with all that is in such a folder.
+    /// [`CreatePlan::notes`] tells of them. Each call adds a pattern.
+    ///
+    /// In a pattern `*` stands for any characters of a name, and `?` for one character. A pattern without
+    /// `/`, such as `*.part`, is compared with each name; one with `/`, such as `/drafts` or `a/*.txt`, with
+    /// the path below the folder. Case counts.
+    pub fn exclude(&mut self, pattern: impl Into<String>) -> &mut Self {
+        self.exclusions.push(pattern.into());
         self
     }
 
@@ -203,7 +221,40 @@ impl CreateOptions {
     /// # Errors
     /// See [`CreateError`].
     pub fn plan(&self, path: &Path) -> Result<CreatePlan, CreateError> {
-        CreatePlan::new(self.clone(), path)
+        CreatePlan::new(self.clone(), scan(path, self)?)
+    }
+
+    /// Takes files from anywhere for a torrent, each with its path below the torrent's name, elements joined
+    /// with `/`. Checks that each can be read; nothing is hashed.
+    ///
+    /// The torrent is a folder of the [`name`](Self::name) that the options must have. Links in the list are
+    /// followed. To seed the torrent, its files have to be brought to these paths.
+    ///
+    /// ```
+    /// use tinytorrent_metainfo::CreateOptions;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (one, two) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    /// # let (notes, track) = (one.path().join("notes-2.txt"), two.path().join("0001.flac"));
+    /// # std::fs::write(&notes, [7; 10])?;
+    /// # std::fs::write(&track, [7; 100_000])?;
+    /// let files = [("notes.txt", notes), ("disc 1/track 1.flac", track)];
+    /// let plan = CreateOptions::new().name("album").plan_files(files)?;
+    /// let metainfo = plan.create_unobserved()?;
+    /// let paths: Vec<_> = metainfo.layout().files().map(|file| file.path.to_string()).collect();
+    /// assert_eq!(paths, ["album/disc 1/track 1.flac", "album/notes.txt"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`CreateError`]: among them no name, a path that cannot be that of a file or is there twice, and
+    /// folders in the list.
+    pub fn plan_files<N: AsRef<str>, P: AsRef<Path>>(
+        &self,
+        files: impl IntoIterator<Item = (N, P)>,
+    ) -> Result<CreatePlan, CreateError> {
+        CreatePlan::new(self.clone(), scan_list(files, self)?)
     }
 
     /// Reads and hashes the file or folder at `path`: [`plan`](Self::plan) and
@@ -213,6 +264,14 @@ impl CreateOptions {
     /// See [`CreateError`].
     pub fn create(&self, path: &Path, observer: Observer<'_>) -> Result<Metainfo, CreateError> {
         self.plan(path)?.create(observer)
+    }
+
+    /// Reads and hashes the file or folder at `path`, which nothing interrupts.
+    ///
+    /// # Errors
+    /// See [`CreateError`].
+    pub fn create_unobserved(&self, path: impl AsRef<Path>) -> Result<Metainfo, CreateError> {
+        self.plan(path.as_ref())?.create_unobserved()
     }
 
     /// Sets the keys beside the info dictionary.

@@ -24,6 +24,9 @@ pub enum CreateNoteKind {
     FollowedLinks,
     /// Links that were left out under [`LinkPolicy::Skip`](crate::LinkPolicy::Skip).
     SkippedLinks,
+    /// Files, links and folders with all that is in them, which an
+    /// [exclusion](crate::CreateOptions::exclude) left out.
+    Excluded,
     /// Pipes, sockets and devices, which have no content and are left out.
     SpecialFiles,
     /// Names that some systems cannot hold, such as `con`, or take for equal, such as `a` and `A`. They
@@ -67,6 +70,7 @@ impl fmt::Display for CreateNoteKind {
             Self::EmptyFolders => "empty folders are not part of a torrent",
             Self::FollowedLinks => "links were followed",
             Self::SkippedLinks => "links were left out",
+            Self::Excluded => "left out as excluded",
             Self::SpecialFiles => "pipes, sockets and devices were left out",
             Self::UnportableNames => "names that not every system can hold",
         })

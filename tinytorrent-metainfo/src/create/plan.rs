@@ -4,13 +4,13 @@ use std::io;
 use std::path::Path;
 use std::sync::Mutex;
 
-use super::content::Found;
+use super::content::{Content, Found};
 use super::info::Draft;
+use super::joined::elements;
 use super::note::{CreateNote, CreateNoteKind};
-use super::scan::scan;
 use super::source::{Identity, Source};
-use super::{CreateError, CreateOptions};
-use crate::content::{Digest, Fault, FaultKind, Hashing, Observer};
+use super::{CreateError, CreateOptions, RefusalReason};
+use crate::content::{Digest, Fault, FaultKind, Hashing, Observer, unobserved};
 use crate::{FileIndex, Info, Metainfo, PathPolicy, ReadOptions};
 
 /// A torrent that is to be created. Its files were found and can be read; nothing is hashed yet.
@@ -19,7 +19,6 @@ use crate::{FileIndex, Info, Metainfo, PathPolicy, ReadOptions};
 /// torrent file can be written without overwriting content.
 ///
 /// ```
-/// use std::ops::ControlFlow;
 /// use tinytorrent_metainfo::{CreateOptions, OutputConflict};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -31,7 +30,7 @@ use crate::{FileIndex, Info, Metainfo, PathPolicy, ReadOptions};
 ///     eprintln!("{note}");
 /// }
 /// assert_eq!(plan.output_conflict(&path)?, Some(OutputConflict::Source));
-/// let metainfo = plan.create(&|_| ControlFlow::Continue(()))?;
+/// let metainfo = plan.create_unobserved()?;
 /// # assert_eq!(metainfo.info().name(), "a.bin");
 /// # Ok(())
 /// # }
@@ -55,8 +54,8 @@ pub enum OutputConflict {
 }
 
 impl CreatePlan {
-    pub(super) fn new(options: CreateOptions, path: &Path) -> Result<Self, CreateError> {
-        let mut draft = Draft::new(&options, scan(path, options.links)?)?;
+    pub(super) fn new(options: CreateOptions, content: Content) -> Result<Self, CreateError> {
+        let mut draft = Draft::new(&options, content)?;
         let info = draft.encode_unhashed(&options);
         // Errors that do not depend on hashes are found now, not after hours of hashing.
         read_back(&info, PathPolicy::Exact)?;
@@ -100,7 +99,7 @@ impl CreatePlan {
             _ => {}
         }
         let content = &self.draft.content;
-        if content.is_single_file {
+        if content.folder.is_none() {
             return Ok(None);
         }
         let parent = match output.parent() {
@@ -127,7 +126,7 @@ impl CreatePlan {
     ///
     /// # Errors
     /// See [`CreateError`]: a file cannot be read or was changed since it was found, or the observer
-    /// ends the task.
+    /// ends the task. [`create_unobserved`](Self::create_unobserved) does without one.
     pub fn create(&self, observer: Observer<'_>) -> Result<Metainfo, CreateError> {
         let digests = self.hash(observer)?;
         self.check_unchanged()?;
@@ -136,6 +135,14 @@ impl CreatePlan {
         let mut metainfo = Metainfo::with_layers(info, layers);
         self.options.set_outer_keys(&mut metainfo);
         Ok(metainfo)
+    }
+
+    /// Reads and hashes the files, which nothing interrupts; see [`create`](Self::create).
+    ///
+    /// # Errors
+    /// See [`CreateError`]: a file cannot be read or was changed since it was found.
+    pub fn create_unobserved(&self) -> Result<Metainfo, CreateError> {
+        self.create(&unobserved)
     }
 
     fn hash(&self, observer: Observer<'_>) -> Result<Vec<Digest>, CreateError> {
@@ -175,7 +182,8 @@ impl CreatePlan {
 
     fn open(&self, file: FileIndex) -> Result<fs::File, FaultKind> {
         let found = self.draft.found(file).ok_or(FaultKind::Missing)?;
-        Ok(self.draft.content.folder.open_file(found.elements())?)
+        let opened = self.draft.content.at(found, |folder, path| folder.open_file(elements(path)));
+        Ok(opened.map_err(RefusalReason::into_fault)??)
     }
 
     /// Checks that no file was changed since it was found.
@@ -183,7 +191,8 @@ impl CreatePlan {
         // Hashing notices only a file that became shorter.
         let content = &self.draft.content;
         for (found, source) in self.sources() {
-            if !source.is_unchanged(&content.folder, &found.path) {
+            let is_unchanged = content.at(found, |folder, path| source.is_unchanged(folder, path));
+            if !is_unchanged.unwrap_or(false) {
                 return Err(CreateError::Changed { path: content.path_of(found) });
             }
         }

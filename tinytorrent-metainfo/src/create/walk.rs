@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use tinytorrent_folder::{EntryKind, Folder};
 
 use super::content::{Found, Item};
+use super::exclude::Exclusions;
 use super::joined::{elements, path_of};
 use super::links::target_from_root;
 use super::note::{CreateNote, CreateNoteKind};
 use super::source::{Identity, Source, is_link};
-use super::{CreateError, LinkPolicy, RefusalReason, Refusals};
+use super::{CreateError, CreateOptions, LinkPolicy, RefusalReason, Refusals};
 use crate::{LayoutError, MAX_DEPTH};
 
 /// A walk over the entries of a folder without recursion.
@@ -17,6 +18,7 @@ pub(super) struct Walk<'a> {
     folder: &'a Folder,
     root: &'a Path,
     links: LinkPolicy,
+    exclusions: &'a Exclusions,
     found: Vec<Found>,
     /// All folders that were found, each after its parent.
     folders: Vec<FolderFound>,
@@ -25,7 +27,7 @@ pub(super) struct Walk<'a> {
     /// The paths of followed links that lead to folders.
     linked_folders: Vec<PathBuf>,
     refusals: Refusals,
-    notes: [CreateNote; 4],
+    notes: [CreateNote; 5],
 }
 
 /// The outcome of a walk.
@@ -50,15 +52,17 @@ const EMPTY: usize = 0;
 const FOLLOWED: usize = 1;
 const SKIPPED: usize = 2;
 const SPECIAL: usize = 3;
+const EXCLUDED: usize = 4;
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(folder: &'a Folder, root: &'a Path, links: LinkPolicy) -> Self {
+    pub(super) fn new(folder: &'a Folder, root: &'a Path, options: &'a CreateOptions) -> Self {
         // In the order of the constants above.
         let kinds = [
             CreateNoteKind::EmptyFolders,
             CreateNoteKind::FollowedLinks,
             CreateNoteKind::SkippedLinks,
             CreateNoteKind::SpecialFiles,
+            CreateNoteKind::Excluded,
         ];
         let mut notes = kinds.map(CreateNote::new);
         if is_link(root) {
@@ -67,7 +71,8 @@ impl<'a> Walk<'a> {
         Self {
             folder,
             root,
-            links,
+            links: options.links,
+            exclusions: &options.exclusions,
             found: Vec::new(),
             folders: vec![FolderFound { path: Vec::new(), parent: 0, depth: 0, is_used: true }],
             pending: vec![0],
@@ -108,16 +113,20 @@ impl<'a> Walk<'a> {
         let (parent, depth) = (parent.clone(), depth + 1);
         for entry in entries {
             // A refusal does not end the walk, so that all of them are reported at once.
-            let Some(name) = entry.name.to_str() else {
-                let path = self.path_of(&parent).join(&entry.name);
-                self.refusals.push(path, RefusalReason::NotUtf8);
-                continue;
-            };
             let mut path = parent.clone();
             if !path.is_empty() {
                 path.push(b'/');
             }
-            path.extend_from_slice(name.as_bytes());
+            path.extend_from_slice(entry.name.as_encoded_bytes());
+            if self.exclusions.match_path(&path) {
+                self.notes[EXCLUDED].push(|| path_of(self.root, &parent).join(&entry.name));
+                continue;
+            }
+            if entry.name.to_str().is_none() {
+                let path = self.path_of(&parent).join(&entry.name);
+                self.refusals.push(path, RefusalReason::NotUtf8);
+                continue;
+            }
             if let Err(reason) = self.add_entry(at, depth, &path, entry.kind) {
                 self.refusals.push(self.path_of(&path), reason);
             }
@@ -209,7 +218,7 @@ impl<'a> Walk<'a> {
     }
 
     fn add(&mut self, parent: usize, path: &[u8], item: Item) {
-        self.found.push(Found { path: path.into(), item });
+        self.found.push(Found { path: path.into(), item, given: None });
         let mut at = parent;
         // A folder that is in use already has parents that are, too.
         while !std::mem::replace(&mut self.folders[at].is_used, true) {

@@ -12,7 +12,7 @@ use std::sync::Mutex;
 
 use tinytorrent_folder::{self as folder, Folder};
 
-use crate::content::{Hashing, Observer};
+use crate::content::{Hashing, Observer, unobserved};
 use crate::{DiskPaths, Metainfo, Trying};
 
 pub use fault::{FileFault, FileFaultKind};
@@ -31,13 +31,13 @@ use report::Findings;
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("a.bin");
 /// std::fs::write(&path, [7; 100_000])?;
-/// let go_on = &|_| ControlFlow::Continue(());
-/// let metainfo = CreateOptions::new().create(&path, go_on)?;
+/// let metainfo = CreateOptions::new().create_unobserved(&path)?;
 ///
-/// let report = VerifyOptions::new().verify(&metainfo, folder.path(), go_on)?;
+/// let report = VerifyOptions::new().verify_unobserved(&metainfo, folder.path())?;
 /// assert!(report.is_complete());
 ///
 /// std::fs::write(&path, [7; 50_000])?;
+/// let go_on = &|_| ControlFlow::Continue(());
 /// let report = VerifyOptions::new().verify(&metainfo, folder.path(), go_on)?;
 /// assert_eq!(report.pieces().count(), 3);
 /// # Ok(())
@@ -94,6 +94,18 @@ impl VerifyOptions {
     pub fn follow_links(&mut self, follow: bool) -> &mut Self {
         self.follow_links = follow;
         self
+    }
+
+    /// Verifies content, which nothing interrupts; see [`verify`](Self::verify).
+    ///
+    /// # Errors
+    /// See [`VerifyError`].
+    pub fn verify_unobserved(
+        &self,
+        metainfo: &Metainfo,
+        folder: impl AsRef<Path>,
+    ) -> Result<VerifyReport, VerifyError> {
+        self.verify(metainfo, folder.as_ref(), &unobserved)
     }
 
     /// Reads the content below `folder`, which contains the torrent's [name](crate::Info::name), and
