@@ -1,7 +1,7 @@
 //! Holds content on disk against a .torrent. Never writes.
 
 use std::ops::{ControlFlow, Range};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use clap::Parser;
@@ -94,7 +94,7 @@ fn incomplete(report: &VerifyReport) -> Failure {
 
 fn tell(out: Output, metainfo: &Metainfo, report: &VerifyReport) {
     for fault in report.faults() {
-        out.say(format!("{}: {}", fault.path.display(), describe(fault)));
+        out.say(format!("{}: {}", report.path(metainfo, fault).display(), describe(fault)));
     }
     let (good, count) = (report.pieces().count(), report.pieces().piece_count());
     out.say(format!("{good} of {count} pieces are right"));
@@ -105,14 +105,14 @@ fn tell(out: Output, metainfo: &Metainfo, report: &VerifyReport) {
         "piece_count": count,
         "total_size": metainfo.layout().total_length(),
     });
-    let faults = report.faults().iter().map(to_json);
+    let faults = report.faults().iter().map(|fault| to_json(fault, &report.path(metainfo, fault)));
     out.event_with_list(&verified, "faults", faults);
 }
 
-fn to_json(fault: &FileFault) -> Value {
+fn to_json(fault: &FileFault, path: &Path) -> Value {
     json!({
         "index": fault.file.get(),
-        "path": fault.path.to_string_lossy(),
+        "path": path.to_string_lossy(),
         "what": word(fault.kind),
         "pieces": fault.pieces.iter().map(run_json).collect::<Vec<_>>(),
     })

@@ -23,12 +23,12 @@ use crate::{File, FileIndex, Layout, LinkTarget, PathChange, PathPolicy, SafePat
 /// Files are renamed in two groups, each as a whole: those whose names a portable policy would rewrite,
 /// and those whose names only differ in case. Under [`PathPolicy::Exact`] no search is made for portable
 /// names, and a file that is [`renamed`](Self::renamed) cannot be held by the disk.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DiskPaths {
     other: Option<Box<Other>>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Other {
     layout: Layout,
     /// The files whose path is in this layout, ascending.

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{d, file, i, info, info_of_files, l, refused, refused_kind, s, torrent};
-use tinytorrent_metainfo::{ErrorKind, Info, LayoutError, Metainfo, ReadOptions};
+use tinytorrent_metainfo::{ErrorKind, Info, LayoutError, Metainfo, ReadOptions, VerifyOptions};
 
 // B-20
 #[test]
@@ -121,4 +121,31 @@ fn wrong_values_without_end_cost_no_more_than_reading() {
     let bytes = torrent(info_of_files(&files, 50_000), &[]);
     let read = Metainfo::from_bytes_lenient(&bytes).unwrap();
     assert_eq!(read.warning_count(), 100_000);
+}
+
+/// A file tree has each folder once: a torrent of half a megabyte, whose paths together take 240.
+#[test]
+fn a_report_takes_no_memory_for_the_paths_of_its_files() {
+    let leaf = |length, root: Option<Vec<u8>>| {
+        let root = root.map(|root| ("pieces root", root));
+        d([("", d([("length", i(length))].into_iter().chain(root)))])
+    };
+    let empty = (0..10_000).map(|number| (format!("{number}"), leaf(0, None)));
+    let files = d(empty.chain([("x".to_owned(), leaf(5, Some(s([7; 32]))))]));
+    let tree = (0..95).fold(files, |inner, _| d([("y".repeat(250), inner)]));
+    let bytes = torrent(
+        d([
+            ("file tree", tree),
+            ("meta version", i(2)),
+            ("name", s("t")),
+            ("piece length", i(16_384)),
+        ]),
+        &[],
+    );
+    let metainfo = Metainfo::from_bytes(&bytes).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let report = VerifyOptions::new().verify_unobserved(&metainfo, place.path()).unwrap();
+    assert_eq!(report.faults().len(), 10_001);
+    let path = report.path(&metainfo, &report.faults()[10_000]);
+    assert_eq!(path.as_os_str().len(), "t/".len() + 95 * 251 + "x".len());
 }

@@ -37,9 +37,9 @@ fn verify(metainfo: &Metainfo, place: &Path) -> VerifyReport {
     VerifyOptions::new().verify(metainfo, place, &go_on).unwrap()
 }
 
-fn faults(report: &VerifyReport) -> Vec<(String, FileFaultKind)> {
-    let faults = report.faults().iter();
-    faults.map(|fault| (fault.path.to_str().unwrap().to_owned(), fault.kind)).collect()
+fn faults(metainfo: &Metainfo, report: &VerifyReport) -> Vec<(String, FileFaultKind)> {
+    let path = |fault| report.path(metainfo, fault).to_str().unwrap().to_owned();
+    report.faults().iter().map(|fault| (path(fault), fault.kind)).collect()
 }
 
 fn fault(path: &str, kind: FileFaultKind) -> Vec<(String, FileFaultKind)> {
@@ -54,7 +54,7 @@ fn a_pipe_or_a_folder_in_the_place_of_a_file_is_a_missing_file() {
         fs::remove_file(&path).unwrap();
         assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
         assert!(
-            faults(&verify(&metainfo, place.path()))
+            faults(&metainfo, &verify(&metainfo, place.path()))
                 .contains(&(name.to_owned(), FileFaultKind::Missing))
         );
         fs::remove_file(&path).unwrap();
@@ -70,11 +70,11 @@ fn an_empty_file_is_right_only_if_it_is_there_and_empty() {
     let path = place.path().join("top/empty");
     fs::write(&path, b"x").unwrap();
     let report = verify(&metainfo, place.path());
-    assert_eq!(faults(&report), fault("top/empty", FileFaultKind::Long));
+    assert_eq!(faults(&metainfo, &report), fault("top/empty", FileFaultKind::Long));
     assert!(report.pieces().is_full() && !report.is_complete());
     fs::remove_file(&path).unwrap();
     let report = verify(&metainfo, place.path());
-    assert_eq!(faults(&report), fault("top/empty", FileFaultKind::Missing));
+    assert_eq!(faults(&metainfo, &report), fault("top/empty", FileFaultKind::Missing));
     assert!(!report.is_complete());
 }
 
@@ -83,7 +83,7 @@ fn a_file_that_goes_on_too_long_is_not_right() {
     let (place, metainfo) = scene();
     fs::write(place.path().join("top/b"), [2; 50_001]).unwrap();
     let report = verify(&metainfo, place.path());
-    assert_eq!(faults(&report), fault("top/b", FileFaultKind::Long));
+    assert_eq!(faults(&metainfo, &report), fault("top/b", FileFaultKind::Long));
     assert!(report.pieces().is_full() && !report.is_complete());
 }
 
@@ -113,7 +113,7 @@ fn every_bad_file_is_named() {
     }
     let denied = FileFaultKind::Unreadable(io::ErrorKind::PermissionDenied);
     let expected = [("top/a".to_owned(), denied), ("top/b".to_owned(), FileFaultKind::Wrong)];
-    assert_eq!(faults(&verify(&metainfo, place.path())), expected);
+    assert_eq!(faults(&metainfo, &verify(&metainfo, place.path())), expected);
 }
 
 // M-43, BEP 47
@@ -201,7 +201,7 @@ fn a_small_torrent_that_claims_much_is_verified_at_once() {
             file.set_len(size).unwrap();
         }
         let report = VerifyOptions::new().verify(&metainfo, place.path(), &observer).unwrap();
-        assert_eq!(faults(&report), fault("f", kind));
+        assert_eq!(faults(&metainfo, &report), fault("f", kind));
         let fault = &report.faults()[0];
         assert_eq!((fault.pieces.len(), fault.piece_count()), (1, 1 << 21));
     }
@@ -217,7 +217,8 @@ fn a_huge_file_of_holes_is_right_if_the_torrent_is_of_zeros() {
     let blocks = length.div_ceil(16_384) as usize;
     let right = huge(merkle::root_of_zeros(length, blocks.next_power_of_two()), length);
     assert!(verify(&right, place.path()).is_complete());
-    let wrong = verify(&huge([7; 32], length), place.path());
-    assert_eq!(faults(&wrong), fault("f", FileFaultKind::Wrong));
+    let metainfo = huge([7; 32], length);
+    let wrong = verify(&metainfo, place.path());
+    assert_eq!(faults(&metainfo, &wrong), fault("f", FileFaultKind::Wrong));
     assert_eq!(wrong.faults()[0].pieces.len(), 1);
 }

@@ -1,6 +1,5 @@
 use core::cmp::Ordering;
 use std::fs;
-use std::path::PathBuf;
 
 use tinytorrent_folder::Folder;
 
@@ -19,11 +18,6 @@ impl Content<'_> {
     pub(super) fn open(&self, file: FileIndex) -> Result<fs::File, FaultKind> {
         let file = self.metainfo.layout().file(file.get()).ok_or(FaultKind::Missing)?;
         Ok(self.folder.open_file(self.paths.path(&file).elements())?)
-    }
-
-    pub(super) fn path(&self, file: FileIndex) -> PathBuf {
-        let file = self.metainfo.layout().file(file.get());
-        file.map(|file| self.paths.path(&file).to_path_buf()).unwrap_or_default()
     }
 
     /// The fault of a file that its pieces do not show: one behind another fault of the same piece, an empty

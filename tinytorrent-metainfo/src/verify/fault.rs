@@ -1,21 +1,18 @@
 use core::ops::Range;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 
 use tinytorrent_folder as folder;
 
 use crate::FileIndex;
 use crate::content::FaultKind;
 
-/// A file that differs from the torrent.
+/// A file that differs from the torrent. [`VerifyReport::path`](crate::VerifyReport::path) gives its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileFault {
     /// The file.
     pub file: FileIndex,
-    /// The path below the folder.
-    pub path: PathBuf,
     /// The kind of the fault.
     pub kind: FileFaultKind,
     /// Pieces of the file that are wrong or cannot be read, as ascending ranges that do not touch: a file

@@ -165,7 +165,7 @@ impl VerifyOptions {
         match inconsistent {
             Some(piece) => Err(VerifyError::Inconsistent { piece: piece.get() }),
             None if !is_done => Err(VerifyError::Cancelled),
-            None => Ok(findings.finish()),
+            None => Ok(VerifyReport::new(findings.finish(), content.paths)),
         }
     }
 }

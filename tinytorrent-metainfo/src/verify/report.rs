@@ -1,5 +1,6 @@
 use core::ops::Range;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use tinytorrent_types::{Bitfield, PieceIndex};
 
@@ -7,16 +8,21 @@ use super::content::Content;
 use super::fault::{FileFault, FileFaultKind};
 use super::judge::{Inconsistent, Verdict, judge};
 use crate::content::{Digest, Fault};
-use crate::{FileIndex, merkle};
+use crate::{DiskPaths, FileIndex, Metainfo, merkle};
 
 /// The state of content on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifyReport {
     pieces: Bitfield,
     faults: Vec<FileFault>,
+    paths: DiskPaths,
 }
 
 impl VerifyReport {
+    pub(super) fn new((pieces, faults): (Bitfield, Vec<FileFault>), paths: DiskPaths) -> Self {
+        Self { pieces, faults, paths }
+    }
+
     /// The pieces that are right.
     pub fn pieces(&self) -> &Bitfield {
         &self.pieces
@@ -31,6 +37,16 @@ impl VerifyReport {
     /// missing, is listed although its pieces are right.
     pub fn faults(&self) -> &[FileFault] {
         &self.faults
+    }
+
+    /// The path of a file with a fault, below the folder that was verified. `metainfo` is the torrent that
+    /// was verified.
+    ///
+    /// Each path is built on request: a small torrent can have many files in deep folders, whose paths
+    /// together would take a thousand times its size.
+    pub fn path(&self, metainfo: &Metainfo, fault: &FileFault) -> PathBuf {
+        let file = metainfo.layout().file(fault.file.get());
+        file.map(|file| self.paths.path(&file).to_path_buf()).unwrap_or_default()
     }
 }
 
@@ -97,7 +113,8 @@ impl<'a> Findings<'a> {
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> VerifyReport {
+    /// The pieces that are right, and the files with a fault.
+    pub(super) fn finish(mut self) -> (Bitfield, Vec<FileFault>) {
         self.decide_pending();
         let layout = self.content.metainfo.layout();
         let mut faults = Vec::new();
@@ -111,11 +128,10 @@ impl<'a> Findings<'a> {
                 (!pieces.is_empty()).then_some(FileFaultKind::Wrong)
             });
             if let Some(kind) = kind {
-                let path = self.content.path(file.index);
-                faults.push(FileFault { file: file.index, path, kind, pieces });
+                faults.push(FileFault { file: file.index, kind, pieces });
             }
         }
-        VerifyReport { faults, pieces: self.pieces }
+        (self.pieces, faults)
     }
 
     /// Decides the pieces of files whose piece layer the torrent lacks. Only the root of the whole file
