@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tinytorrent_examples::{
     Common, Failure, Identity, Outcome, Output, Source, block_on, interrupted, run, start,
 };
-use tinytorrent_types::{InfoHashes, PeerId};
+use tinytorrent_types::{InfoHashes, PeerId, hex};
 use tinytorrent_wire::extension::{ExtendedHandshake, Extension, ExtensionMessage, OurExtensions};
 use tinytorrent_wire::session::check_greeting;
 use tinytorrent_wire::{Decoder, Feature, Handshake, HandshakeOpening, Message, Reserved};
@@ -187,15 +187,19 @@ fn tell(out: Output, peer: &Peer, theirs: &Handshake) {
     out.say(format!("peer id:   {}", theirs.peer_id));
     out.say(format!("client:    {}", client.as_deref().unwrap_or("not known")));
     out.say(format!("info-hash: {}", theirs.info_hash));
-    out.say(format!("reserved:  {} ({})", hex(&theirs.reserved.to_bytes()), theirs.reserved));
+    out.say(format!(
+        "reserved:  {} ({})",
+        hex::encode(theirs.reserved.to_bytes()),
+        theirs.reserved
+    ));
     out.event(&json!({
         "event": "handshake",
         "address": peer.address.to_string(),
         "peer_id": theirs.peer_id.to_string(),
-        "peer_id_hex": hex(theirs.peer_id.as_bytes()),
+        "peer_id_hex": hex::encode(theirs.peer_id.as_bytes()),
         "client": client,
         "info_hash": theirs.info_hash.to_string(),
-        "reserved": hex(&theirs.reserved.to_bytes()),
+        "reserved": hex::encode(theirs.reserved.to_bytes()),
         "features": features,
         "unknown_bits": bits(unknown),
     }));
@@ -235,10 +239,6 @@ fn tell_extended(out: Output, extended: &ExtendedHandshake) {
     let numbers = extensions.into_iter().map(|(name, id)| (name, json!(id))).collect();
     event.insert("extensions".into(), Value::Object(numbers));
     out.event(&Value::Object(event));
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Bits without a name, as `[byte]&0xmask`.

@@ -5,13 +5,12 @@ use std::path::Path;
 use clap::Parser;
 use serde_json::{Value, json};
 use tinytorrent_examples::{
-    Common, Failure, Names, Outcome, Output, Source, format_size, hex, read_torrent_file, run,
-    start,
+    Common, Failure, Names, Outcome, Output, Source, format_size, read_torrent_file, run, start,
 };
 use tinytorrent_metainfo::{
     Error, ErrorKind, File, HostPort, Magnet, Metainfo, ReadOptions, SafePath, Version,
 };
-use tinytorrent_types::InfoHashes;
+use tinytorrent_types::{InfoHashes, hex};
 
 /// Shows what is in a .torrent or a magnet link.
 ///
@@ -155,7 +154,7 @@ fn file_to_json(metainfo: &Metainfo, file: &File<'_>) -> Value {
         "executable": file.attributes.is_executable(),
         "hidden": file.attributes.is_hidden(),
         "symlink": file.link_target.map(elements),
-        "pieces_root": metainfo.info().pieces_root(file.index).map(|root| hex::encode(&root)),
+        "pieces_root": metainfo.info().pieces_root(file.index).map(hex::encode),
     })
 }
 

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{BufWriter, Write};
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
@@ -91,7 +90,7 @@ fn make_torrent(content: &Path, urls: &[String]) -> Result<Metainfo, Failure> {
         options.tracker(url);
     }
     options
-        .create(content, &|_| ControlFlow::Continue(()))
+        .create_unobserved(content)
         .map_err(|error| Failure::could_not("cannot make a torrent", &error))
 }
 
@@ -135,7 +134,7 @@ fn compare(metainfo: &Metainfo, folder: &Path) -> Result<(), Failure> {
     let mut options = VerifyOptions::new();
     let report = options
         .threads(2)
-        .verify(metainfo, folder, &|_| ControlFlow::Continue(()))
+        .verify_unobserved(metainfo, folder)
         .map_err(|error| Failure::could_not("cannot verify the download", &error))?;
     if report.is_complete() {
         Ok(())

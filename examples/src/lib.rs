@@ -28,7 +28,6 @@ mod cancel;
 mod common;
 pub mod demo;
 mod exit;
-pub mod hex;
 mod identity;
 mod interrupt;
 mod load;

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -41,7 +40,7 @@ impl Scene {
         }
         let mut options = CreateOptions::new();
         options.piece_length(32 << 10).unwrap();
-        let metainfo = options.create(&content, &|_| ControlFlow::Continue(())).unwrap();
+        let metainfo = options.create_unobserved(&content).unwrap();
         fs::write(folder.path().join("x.torrent"), metainfo.to_bytes()).unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (seeder, torrent) = runtime.block_on(async {

@@ -158,12 +158,12 @@ impl Content {
 
     /// The same as lower-case hexadecimal digits.
     pub fn info_hash_hex(&self) -> String {
-        tinytorrent_examples::hex::encode(&self.info_hash())
+        tinytorrent_types::hex::encode(self.info_hash())
     }
 
     /// The info-hashes of v1 and v2, those that the torrent has.
     pub fn info_hashes_hex(&self) -> [Option<String>; 2] {
-        let v2 = || tinytorrent_examples::hex::encode(&Sha256::digest(self.info()));
+        let v2 = || tinytorrent_types::hex::encode(Sha256::digest(self.info()));
         [self.has_v1().then(|| self.info_hash_hex()), self.has_v2().then(v2)]
     }
 

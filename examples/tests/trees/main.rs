@@ -18,8 +18,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tinytorrent_metainfo::{
-    CreateError, CreateOptions, File, LinkPolicy, Metainfo, Progress, Refusals, SafePath,
-    VerifyOptions, Version,
+    CreateError, CreateOptions, File, LinkPolicy, Metainfo, Refusals, SafePath, VerifyOptions,
+    Version,
 };
 use tinytorrent_storage::{PieceHashes, Storage, StorageOptions};
 use tinytorrent_types::Bitfield;
@@ -28,10 +28,6 @@ use random::Random;
 use tree::{Expected, Tree};
 
 const VERSIONS: [Version; 3] = [Version::V1, Version::V2, Version::Hybrid];
-
-fn go_on(_: Progress) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
 
 fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| text.parse().expect("a number of trees"))
@@ -64,7 +60,7 @@ fn a_torrent_agrees_with_the_folder_that_it_was_made_of() {
 fn hold(tree: &Tree, version: Version, links: LinkPolicy) -> Result<bool, String> {
     let mut options = CreateOptions::new();
     options.version(version).links(links).piece_length(16_384).expect("a power of two");
-    let expected = match (options.create(&tree.path(), &go_on), tree.expect(version, links)) {
+    let expected = match (options.create_unobserved(tree.path()), tree.expect(version, links)) {
         (Ok(made), Expected::Files(files)) => (made, files),
         (Err(CreateError::NoContent { .. }), Expected::Nothing) => return Ok(false),
         (Err(CreateError::Refused(refusals)), Expected::Refused(paths)) => {
@@ -76,7 +72,7 @@ fn hold(tree: &Tree, version: Version, links: LinkPolicy) -> Result<bool, String
     let bytes = made.to_bytes();
     let read = Metainfo::from_bytes(&bytes).map_err(|error| error.to_string())?;
     same("torrent", &read, &made)?;
-    let again = options.threads(2).create(&tree.path(), &go_on).map_err(|e| e.to_string())?;
+    let again = options.threads(2).create_unobserved(tree.path()).map_err(|e| e.to_string())?;
     same("second torrent", &again.to_bytes(), &bytes)?;
     let mut files: Vec<_> = read.layout().files().filter(|f| !f.is_pad()).map(entry).collect();
     files.sort();
@@ -89,7 +85,7 @@ fn hold(tree: &Tree, version: Version, links: LinkPolicy) -> Result<bool, String
 /// Links that were followed are followed again.
 fn hold_followed(tree: &Tree, version: Version) -> Result<(), String> {
     let mut options = CreateOptions::new();
-    match options.version(version).links(LinkPolicy::Follow).create(&tree.path(), &go_on) {
+    match options.version(version).links(LinkPolicy::Follow).create_unobserved(tree.path()) {
         Ok(made) => {
             verifies(&made, tree.parent(), true)?;
             is_seeded(made, tree.parent(), true)
@@ -127,7 +123,7 @@ fn entry(file: File<'_>) -> tree::Entry {
 }
 
 fn verifies(metainfo: &Metainfo, folder: &Path, follow: bool) -> Result<(), String> {
-    let report = VerifyOptions::new().follow_links(follow).verify(metainfo, folder, &go_on);
+    let report = VerifyOptions::new().follow_links(follow).verify_unobserved(metainfo, folder);
     let report = report.map_err(|error| format!("verify: {error}"))?;
     let is_right = report.is_complete() && report.faults().is_empty();
     if is_right { Ok(()) } else { Err(format!("verify: {report:?}")) }
@@ -224,7 +220,7 @@ fn content_of_generated_folders_is_stored_on_a_disk_that_holds_other_names() {
         let tree = Tree::grow(place.path(), &mut random);
         let mut options = CreateOptions::new();
         options.version(*random.choose(&VERSIONS)).links(LinkPolicy::Skip);
-        let Ok(made) = options.create(&tree.path(), &go_on) else { continue };
+        let Ok(made) = options.create_unobserved(tree.path()) else { continue };
         let there = tempfile::tempdir_in(disk.path()).unwrap();
         let copied = copy(&made, tree.parent(), there.path());
         renamed += copied.unwrap_or_else(|wrong| panic!("tree {seed}: {wrong}"));
@@ -264,7 +260,7 @@ fn damage_to_a_generated_folder_is_found() {
         let mut random = Random::new(seed);
         let place = tempfile::tempdir().unwrap();
         let tree = Tree::grow(place.path(), &mut random);
-        let Ok(made) = CreateOptions::new().create(&tree.path(), &go_on) else { continue };
+        let Ok(made) = CreateOptions::new().create_unobserved(tree.path()) else { continue };
         tree.damage();
         assert!(verifies(&made, tree.parent(), false).is_err(), "tree {seed}");
         assert!(is_seeded(made, tree.parent(), false).is_err(), "tree {seed}");
