@@ -100,3 +100,22 @@ pub use tinytorrent_swarm::{
 pub use tinytorrent_tracker::TrackerState;
 pub use torrent::{State, Torrent};
 pub use view::{FileInfo, History, Limits, PeerInfo, PieceInfo, TrackerInfo, Transport};
+
+// What the signatures above name of other crates.
+#[doc(no_inline)]
+pub use tinytorrent_metainfo::{
+    Error as MetainfoError, FileIndex, FileSelection, HostPort, HostPortError, Info, LayoutError,
+    Magnet, MagnetError, Metainfo, PathChange, PathChangeKind, PathPolicy,
+};
+#[doc(no_inline)]
+pub use tinytorrent_storage::StorageError;
+#[doc(no_inline)]
+pub use tinytorrent_swarm::PeerKey;
+#[doc(no_inline)]
+pub use tinytorrent_tracker::{Failure as TrackerFailure, TrackerUrl};
+#[doc(no_inline)]
+pub use tinytorrent_types::{
+    Bitfield, GeometryError, InfoHashV1, InfoHashV2, InfoHashes, PeerId, PieceIndex,
+};
+#[doc(no_inline)]
+pub use tinytorrent_wire::{DecodeError, HandshakeError, session::Violation};

@@ -107,3 +107,17 @@ pub use options::ReadOptions;
 pub use path::{Elements, PathChange, PathChangeKind, PathPolicy, SafePath};
 pub use verify::{FileFault, FileFaultKind, VerifyError, VerifyOptions, VerifyReport};
 pub use warning::{Warning, WarningKind};
+
+// What the signatures above name of other crates.
+#[doc(no_inline)]
+pub use tinytorrent_bencode::{
+    DeviationKind, Error as BencodeError, ErrorKind as BencodeErrorKind, KeyPath, Kind, NotBencode,
+    PathElement,
+};
+#[doc(no_inline)]
+pub use tinytorrent_folder::{Error as FolderError, Folder};
+#[doc(no_inline)]
+pub use tinytorrent_types::{
+    Bitfield, BlockInfo, Geometry, GeometryError, HexError, InfoHashV1, InfoHashV2, InfoHashes,
+    InfoHashesError, PieceIndex, WireInfoHash,
+};

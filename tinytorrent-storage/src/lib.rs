@@ -137,3 +137,17 @@ pub use crate::{
     turns::CheckTurns,
     verify::{Verified, VerifyProgress, verify},
 };
+
+// What the signatures above name of other crates.
+#[doc(no_inline)]
+pub use bytes::Bytes;
+#[doc(no_inline)]
+pub use tinytorrent_folder::Error as FolderError;
+#[doc(no_inline)]
+pub use tinytorrent_metainfo::{
+    FileIndex, Info, Layout, Metainfo, PathChange, PathChangeKind, ReadOptions,
+};
+#[doc(no_inline)]
+pub use tinytorrent_types::{
+    Bitfield, BlockInfo, Geometry, InfoHashV1, InfoHashV2, InfoHashes, PieceIndex,
+};

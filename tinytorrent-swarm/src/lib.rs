@@ -108,3 +108,23 @@ pub use contract::{
 pub use key::PeerKey;
 pub use piece::BlockDigest;
 pub use swarm::Swarm;
+
+// What the signatures above name of other crates.
+#[doc(no_inline)]
+pub use bytes::Bytes;
+#[doc(no_inline)]
+pub use tinytorrent_tracker::{
+    AnnounceId, AnnounceRequest, AnnounceResponse, Failure, TrackerStatus, TrackerUrl,
+};
+#[doc(no_inline)]
+pub use tinytorrent_types::{
+    Bitfield, BlockInfo, Geometry, InfoHashV1, InfoHashV2, InfoHashes, PeerId, PieceIndex,
+    WireInfoHash,
+};
+#[doc(no_inline)]
+pub use tinytorrent_wire::{
+    DecodeError, Handshake, HandshakeError, HashRequest, Hashes, Message, PieceHeader,
+    session::Violation,
+};
+#[doc(no_inline)]
+pub use {tinytorrent_tracker as tracker, tinytorrent_wire as wire};

@@ -57,3 +57,17 @@ pub use schedule::{
 };
 pub use scrape::{ScrapeResponse, SwarmCounts};
 pub use tracker_url::{Scheme, TrackerUrl, UrlError, UrlErrorKind};
+
+// What the signatures above name of other crates.
+#[cfg(feature = "client")]
+#[doc(no_inline)]
+pub use bytes::Bytes;
+#[cfg(feature = "client")]
+#[doc(no_inline)]
+pub use hyper::Error as HyperError;
+#[doc(no_inline)]
+pub use tinytorrent_bencode::{Error as BencodeError, Kind};
+#[doc(no_inline)]
+pub use tinytorrent_types::{
+    AddressFilter, InfoHashV1, InfoHashV2, InfoHashes, PeerId, WireInfoHash, compact,
+};

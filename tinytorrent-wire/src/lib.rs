@@ -16,7 +16,7 @@
 //!
 //! Decisions about requests, choking and connections are not made here but in `tinytorrent-swarm`.
 //! Numbers in messages are unchecked claims of the peer; only a
-//! [`Geometry`](tinytorrent_types::Geometry) turns one into the index of a piece.
+//! [`Geometry`] turns one into the index of a piece.
 //!
 //! ```
 //! use bytes::BytesMut;
@@ -78,3 +78,13 @@ pub use handshake::{Handshake, HandshakeError, HandshakeOpening};
 pub use hash_request::HashRequestError;
 pub use message::{Extended, HashRequest, Hashes, Message, Piece, PieceHeader, Request};
 pub use reserved::{Feature, Reserved};
+
+// What the signatures above name of other crates.
+#[doc(no_inline)]
+pub use bytes::{BufMut, Bytes, BytesMut};
+#[doc(no_inline)]
+pub use tinytorrent_bencode::{Error as BencodeError, Raw};
+#[doc(no_inline)]
+pub use tinytorrent_types::{
+    Bitfield, Geometry, InfoHashV1, InfoHashV2, InfoHashes, PeerId, PieceIndex, WireInfoHash,
+};

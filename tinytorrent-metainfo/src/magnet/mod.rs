@@ -114,6 +114,16 @@ impl Magnet {
     }
 
     /// A link with info-hashes alone.
+    ///
+    /// ```
+    /// use tinytorrent_metainfo::{InfoHashV1, Magnet};
+    ///
+    /// let hash: InfoHashV1 = "dd8255ecdc7ca55fb0bbf81323d87062db1f6d1c".parse()?;
+    /// let mut magnet = Magnet::new(hash.into());
+    /// magnet.trackers.push("http://tracker.example/announce".into());
+    /// assert!(magnet.to_string().starts_with("magnet:?xt=urn:btih:dd8255ec"));
+    /// # Ok::<(), tinytorrent_metainfo::HexError>(())
+    /// ```
     pub fn new(hashes: InfoHashes) -> Self {
         Self {
             hashes,
