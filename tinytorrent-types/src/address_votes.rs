@@ -131,7 +131,7 @@ mod tests {
         Ipv4Addr::new(20, 1, n, 7).into()
     }
 
-    ///
+    /// the address is a vote, and one peer alone is not believed.
     #[test]
     fn one_peer_alone_is_not_believed() {
         let mut votes = AddressVotes::new();
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(votes.ipv4(), None);
     }
 
-    /// and it is returned once.
+    /// the address counts once three networks report it, and is returned once.
     #[test]
     fn an_address_counts_when_three_networks_name_it() {
         let mut votes = AddressVotes::new();
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(votes.vote_of_trackers(Ipv4Addr::new(192, 168, 1, 2).into()), None);
     }
 
-    ///
+    /// more than half of the networks have to report another address.
     #[test]
     fn a_minority_of_liars_does_not_move_it() {
         let mut votes = AddressVotes::new();
