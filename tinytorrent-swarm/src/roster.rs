@@ -49,7 +49,20 @@ pub(crate) struct Roster {
     departed: Departed,
     /// Addresses at which peers see us.
     votes: AddressVotes,
-    chance: StdRng,
+    chance: Chance,
+}
+
+/// Numbers that nobody can guess, for proofs. Made when the first is needed: most torrents need none.
+#[derive(Debug)]
+struct Chance {
+    seed: u64,
+    numbers: Option<Box<StdRng>>,
+}
+
+impl Chance {
+    fn numbers(&mut self) -> &mut StdRng {
+        self.numbers.get_or_insert_with(|| Box::new(StdRng::seed_from_u64(self.seed)))
+    }
 }
 
 impl Roster {
@@ -69,7 +82,7 @@ impl Roster {
             departed: Departed::default(),
             votes: AddressVotes::new(),
             // A stream of its own: a twin more does not change which piece is picked.
-            chance: StdRng::seed_from_u64(config.seed ^ 0x0074_7769_6e73),
+            chance: Chance { seed: config.seed ^ 0x0074_7769_6e73, numbers: None },
         }
     }
 
@@ -292,7 +305,7 @@ impl Roster {
         key: PeerKey,
         out: &mut Outbox,
     ) {
-        twins::proof::talk(now, peers, key, out, &mut self.chance);
+        twins::proof::talk(now, peers, key, out, self.chance.numbers());
     }
 
     /// Takes in a message about connections to the same peer. Returns the one to leave.

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use rand::SeedableRng;
-use rand::rngs::StdRng;
+use rand::rngs::Xoshiro256PlusPlus;
 use tinytorrent_types::Bitfield;
 use tinytorrent_wire::{Handshake, PieceHeader};
 
@@ -82,7 +82,7 @@ impl Swarm {
 
     /// A swarm that knows nobody yet. Tell it [`Input::ContentReady`] and [`Input::PeersFound`].
     pub fn new(now: Instant, config: Config) -> Self {
-        let chance = StdRng::seed_from_u64(config.seed ^ 0x7377_6172_6d21);
+        let chance = Xoshiro256PlusPlus::seed_from_u64(config.seed ^ 0x7377_6172_6d21);
         Self {
             now,
             run: Run::Running,

@@ -7,7 +7,7 @@ mod turns;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use rand::rngs::StdRng;
+use rand::rngs::Xoshiro256PlusPlus;
 use tinytorrent_types::BlockInfo;
 use tinytorrent_wire::session::Verdict;
 use tinytorrent_wire::{Message, Request};
@@ -34,11 +34,11 @@ pub(crate) struct Upload {
     /// Peers that wait for the limit, each once.
     line: VecDeque<PeerKey>,
     meter: RateMeter,
-    chance: StdRng,
+    chance: Xoshiro256PlusPlus,
 }
 
 impl Upload {
-    pub(crate) fn new(now: Instant, config: &Config, chance: StdRng) -> Self {
+    pub(crate) fn new(now: Instant, config: &Config, chance: Xoshiro256PlusPlus) -> Self {
         Self {
             slots: config.upload_slots,
             rounds: Rounds::new(now),

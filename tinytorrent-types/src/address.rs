@@ -57,6 +57,8 @@ impl AddressFilter {
     pub fn add_own(&mut self, address: SocketAddr) -> &mut Self {
         let address = canonical(address);
         if !self.own.contains(&address) {
+            // Each torrent has such a list, and mostly one address is in it.
+            self.own.reserve_exact(1);
             self.own.push(address);
         }
         self

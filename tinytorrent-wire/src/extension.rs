@@ -130,6 +130,8 @@ impl OurExtensions {
                 ours.extensions.push(extension);
             }
         }
+        // Kept for as long as its torrent.
+        ours.extensions.shrink_to_fit();
         ours
     }
 

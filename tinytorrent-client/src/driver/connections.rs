@@ -5,14 +5,16 @@ use bytes::Bytes;
 use tinytorrent_swarm::PeerKey;
 use tinytorrent_types::BlockInfo;
 use tinytorrent_wire::{Handshake, Message};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::links::Links;
+use super::notices::Notices;
 use crate::Encryption;
 use crate::connection::buffers::{BufferPool, ReceiveBuffer};
 use crate::connection::channel::Channel;
 use crate::connection::failure::ConnectFailure;
-use crate::connection::{self, Hold, Incoming, Link, Notice, NoticeSender, handshake};
+use crate::connection::{self, Hold, Incoming, Link, Notice, handshake};
 use crate::memory::Share;
 use crate::places::Places;
 
@@ -20,8 +22,7 @@ use crate::places::Places;
 pub(super) struct Connections {
     links: Links,
     tasks: JoinSet<()>,
-    /// The sender that each connection reports through.
-    notices: NoticeSender,
+    notices: Notices,
     encryption: Encryption,
     buffers: BufferPool,
     places: Places,
@@ -32,13 +33,12 @@ pub(super) struct Connections {
 
 impl Connections {
     pub(super) fn new(
-        notices: NoticeSender,
         encryption: Encryption,
         buffers: BufferPool,
         places: Places,
         send: Share,
     ) -> Self {
-        let (links, tasks) = (Links::default(), JoinSet::new());
+        let (links, tasks, notices) = (Links::default(), JoinSet::new(), Notices::default());
         Self { links, tasks, notices, encryption, buffers, places, encrypted: HashSet::new(), send }
     }
 
@@ -106,6 +106,24 @@ impl Connections {
         self.encrypted.remove(&peer);
     }
 
+    /// Returns the receiver of what connections report, if there is a new one.
+    pub(super) fn take_receiver(&mut self) -> Option<mpsc::Receiver<Notice>> {
+        self.notices.fresh.take()
+    }
+
+    /// Lets go what connections need, if there is none.
+    pub(super) fn rest(&mut self) {
+        self.forget_ended();
+        if self.tasks.is_empty() {
+            self.notices.rest();
+        }
+    }
+
+    fn forget_ended(&mut self) {
+        // A set keeps tasks that have ended, so that it would grow without this.
+        while self.tasks.try_join_next().is_some() {}
+    }
+
     fn spawn(
         &mut self,
         peer: PeerKey,
@@ -116,9 +134,8 @@ impl Connections {
         // Before the handshakes, so that the engine can close the connection meanwhile. With its
         // link gone, it ends as soon as it runs.
         self.links.insert(peer, link);
-        // A set keeps tasks that have ended, so that it would grow without this.
-        while self.tasks.try_join_next().is_some() {}
-        let notices = self.notices.clone();
+        self.forget_ended();
+        let notices = self.notices.sender();
         self.tasks.spawn(async move {
             let greeted = tokio::select! {
                 // The end comes first: a dial that waits must not connect for a link that is gone.
@@ -152,7 +169,6 @@ mod tests {
     use std::time::Duration;
 
     use tokio::net::{TcpListener, TcpSocket};
-    use tokio::sync::mpsc;
     use tokio::time::timeout;
 
     use super::super::testing::engine;
@@ -160,11 +176,13 @@ mod tests {
     use crate::memory::Memory;
 
     fn connections() -> (Connections, mpsc::Receiver<Notice>) {
-        let (sender, notices) = mpsc::channel(8);
         let memory = Memory::new(8 << 20);
         let pool = BufferPool::new(memory.clone());
         let places = Places::new(100);
-        (Connections::new(sender, Encryption::Off, pool, places, memory.send), notices)
+        let mut connections = Connections::new(Encryption::Off, pool, places, memory.send);
+        connections.notices.sender();
+        let notices = connections.take_receiver().expect("the first one");
+        (connections, notices)
     }
 
     struct Guest;

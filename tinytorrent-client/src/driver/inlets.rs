@@ -17,7 +17,8 @@ const MAX_SLEEP: Duration = Duration::from_secs(3600);
 
 /// What the task of a torrent waits for.
 pub(super) struct Inlets {
-    notices: mpsc::Receiver<Notice>,
+    /// `None` while there is no connection.
+    notices: Option<mpsc::Receiver<Notice>>,
     /// Something was put into an inbox, or a handle has changed something.
     wake: Arc<Notify>,
     timer: Pin<Box<Sleep>>,
@@ -33,9 +34,14 @@ pub(super) enum WakeUp<'a> {
 }
 
 impl Inlets {
-    pub(super) fn new(notices: mpsc::Receiver<Notice>, wake: Arc<Notify>) -> Self {
+    pub(super) fn new(wake: Arc<Notify>) -> Self {
         let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
-        Self { notices, wake, timer, batch: Vec::new() }
+        Self { notices: None, wake, timer, batch: Vec::new() }
+    }
+
+    /// Receives what connections report here from now on. The one before is closed and empty.
+    pub(super) fn set_notices(&mut self, notices: mpsc::Receiver<Notice>) {
+        self.notices = Some(notices);
     }
 
     /// Waits until something happens, or until the deadline.
@@ -45,8 +51,14 @@ impl Inlets {
         // Each branch is safe to cancel: a notice that is not received stays in its channel, and a wake-up
         // is passed on. The order is random, so that a busy channel does not hold up the others.
         tokio::select! {
-            // The driver itself holds a sender, so that the channel is never closed.
-            _ = notices.recv_many(batch, BATCH) => WakeUp::Notices(batch.drain(..)),
+            count = receive(notices, batch) => {
+                if count == 0 {
+                    // The last connection has ended.
+                    *notices = None;
+                    *batch = Vec::new();
+                }
+                WakeUp::Notices(batch.drain(..))
+            }
             () = wake.notified() => WakeUp::Other,
             () = timer => WakeUp::Other,
         }
@@ -57,6 +69,14 @@ impl Inlets {
         if self.timer.deadline() != deadline.into() {
             self.timer.as_mut().reset(deadline.into());
         }
+    }
+}
+
+/// Receives some notices. Returns zero once the channel is closed.
+async fn receive(notices: &mut Option<mpsc::Receiver<Notice>>, batch: &mut Vec<Notice>) -> usize {
+    match notices {
+        Some(notices) => notices.recv_many(batch, BATCH).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -71,7 +91,8 @@ mod tests {
     async fn it_wakes_up_at_the_deadline_and_for_what_happens() {
         let (sender, notices) = mpsc::channel(1);
         let wake = Arc::new(Notify::new());
-        let mut inlets = Inlets::new(notices, Arc::clone(&wake));
+        let mut inlets = Inlets::new(Arc::clone(&wake));
+        inlets.set_notices(notices);
         let start = tokio::time::Instant::now();
         let deadline = start + Duration::from_secs(7);
         let wake_up = inlets.next(start.into_std(), Some(deadline.into_std())).await;
@@ -86,5 +107,8 @@ mod tests {
         let (peer, _) = engine();
         sender.try_send(Notice::Failed { peer, error: ConnectionError::Closed }).unwrap();
         assert!(matches!(inlets.next(deadline.into_std(), None).await, WakeUp::Notices(_)));
+        drop(sender);
+        inlets.next(deadline.into_std(), None).await;
+        assert!(inlets.notices.is_none(), "the end of the channel is not told again and again");
     }
 }

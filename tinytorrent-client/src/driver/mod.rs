@@ -25,6 +25,7 @@ mod lifecycle;
 mod links;
 mod lookups;
 mod metadata;
+mod notices;
 mod outbox;
 mod oversized;
 mod running;
@@ -63,6 +64,9 @@ use tinytorrent_storage::{Completion, Counters};
 use tinytorrent_swarm::Swarm;
 use user_trackers::UserTrackers;
 
+use tokio::sync::mpsc;
+
+use crate::connection::Notice;
 use crate::registry::Registration;
 use crate::resources::Resources;
 use crate::torrent::{End, Shared, State};
@@ -91,6 +95,14 @@ pub(crate) struct Driver {
     outbox: Outbox,
 }
 
+/// What the task of a torrent waits for after a turn.
+struct TurnEnd {
+    /// The time of the next turn, if nothing happens before.
+    deadline: Option<Instant>,
+    /// The receiver of what connections report, if there is a new one.
+    notices: Option<mpsc::Receiver<Notice>>,
+}
+
 /// The task of a torrent. Whatever ends the task ends the torrent.
 struct Task {
     torrent: Arc<Shared>,
@@ -103,16 +115,16 @@ impl Task {
     async fn run(self, mut inlets: Inlets) {
         // The first turn waits for nothing, as the engine has actions from its start.
         let mut now = Instant::now();
-        while let Some(deadline) = self.end_turn() {
+        while let Some(TurnEnd { deadline, notices }) = self.end_turn() {
+            notices.into_iter().for_each(|notices| inlets.set_notices(notices));
             let wake_up = inlets.next(now, deadline).await;
             now = Instant::now();
             self.torrent.with(|driver, _| driver.handle(now, wake_up), |_| ());
         }
     }
 
-    /// Ends a turn. Returns the time of the next one, if nothing happens before; `None` if the torrent is
-    /// over.
-    fn end_turn(&self) -> Option<Option<Instant>> {
+    /// Ends a turn. `None` if the torrent is over.
+    fn end_turn(&self) -> Option<TurnEnd> {
         self.torrent.with(Driver::end_turn, |_| None)
     }
 }
@@ -126,9 +138,9 @@ impl Drop for Task {
 }
 
 impl Driver {
-    /// Lets the time pass in the engine, carries out its actions, and publishes the changes. Returns the
-    /// time of the next turn, if nothing happens before; `None` if the torrent is over.
-    fn end_turn(&mut self, now: Instant) -> Option<Option<Instant>> {
+    /// Lets the time pass in the engine, carries out its actions, and publishes the changes. `None` if
+    /// the torrent is over.
+    fn end_turn(&mut self, now: Instant) -> Option<TurnEnd> {
         self.swarm.handle_timeout(now);
         self.resume_messages(now);
         self.save_if_due(now);
@@ -140,7 +152,9 @@ impl Driver {
             return None;
         }
         self.publish(now);
-        Some(self.deadline(now))
+        let notices = self.connections.take_receiver();
+        self.connections.rest();
+        Some(TurnEnd { deadline: self.deadline(now), notices })
     }
 
     fn handle(&mut self, now: Instant, wake_up: WakeUp<'_>) {

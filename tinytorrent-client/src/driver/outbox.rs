@@ -60,7 +60,8 @@ impl Outbox {
             self.state.send_replace(state);
             self.events.push(Event::StateChanged(state));
         }
-        for event in self.events.drain(..) {
+        // The memory is given back, as most torrents have no events for long.
+        for event in std::mem::take(&mut self.events) {
             let event = TorrentEvent { hashes: self.hashes, event };
             self.hub.push(&event);
             self.subscribers.push(&event);

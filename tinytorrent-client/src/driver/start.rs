@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use tinytorrent_swarm::{Config, PeerSource, Swarm};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, watch};
 
 use super::background::Background;
 use super::backlog::Backlog;
@@ -20,14 +20,10 @@ use super::serving::Serving;
 use super::times::Times;
 use super::user_trackers::UserTrackers;
 use super::{Driver, Task};
-use crate::connection::NoticeSender;
 use crate::registry::{Refused, Registration};
 use crate::resources::Resources;
 use crate::torrent::{Shared, State};
 use crate::{AddError, Source, TorrentOptions};
-
-/// Maximum length of the queue of notices. Each may hold a receive buffer.
-const MAX_WAITING_NOTICES: usize = 32;
 
 /// Starts the task of a torrent. `kept`: what the kept session says of it, if it comes from there.
 pub(crate) fn start(
@@ -38,19 +34,18 @@ pub(crate) fn start(
 ) -> Result<Arc<Shared>, AddError> {
     let hashes = source.hashes;
     let registry = Arc::clone(&resources.registry);
-    let (notice_sender, notices) = mpsc::channel(MAX_WAITING_NOTICES);
     let wake = Arc::new(Notify::new());
     let (state_sender, state) = watch::channel(State::FetchingMetadata);
     let (metainfo, link_peers) = (source.metainfo.clone(), source.peers.clone());
     let (user_peers, is_paused) = (options.peers.clone(), options.paused);
-    let inlets = Inlets::new(notices, Arc::clone(&wake));
+    let inlets = Inlets::new(Arc::clone(&wake));
     let entered = Registration::new(&registry, hashes, |number| {
         let entry = resources.store.as_ref().map(|store| store.entry(hashes));
         let is_kept = kept.is_some();
         let origin = kept.unwrap_or_else(|| Origin::new(&source, number));
         let keeping = Keeping::new(entry, origin, is_kept);
-        let senders = (notice_sender, state_sender);
-        let driver = Driver::new(resources, source, options, keeping, senders, Arc::clone(&wake));
+        let driver =
+            Driver::new(resources, source, options, keeping, state_sender, Arc::clone(&wake));
         Shared::new(hashes, wake, state, driver)
     });
     let (registration, torrent) = entered.map_err(|refused| match refused {
@@ -80,7 +75,7 @@ impl Driver {
         source: Source,
         options: TorrentOptions,
         keeping: Keeping,
-        (notices, state): (NoticeSender, watch::Sender<State>),
+        state: watch::Sender<State>,
         wake: Arc<Notify>,
     ) -> Self {
         let now = Instant::now();
@@ -99,7 +94,6 @@ impl Driver {
             times: Times::new(now),
             user_trackers,
             connections: Connections::new(
-                notices,
                 resources.options.encryption,
                 resources.buffers.clone(),
                 resources.places.clone(),

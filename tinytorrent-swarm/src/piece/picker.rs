@@ -2,7 +2,7 @@ mod search;
 mod wanted;
 
 use rand::SeedableRng;
-use rand::rngs::StdRng;
+use rand::rngs::Xoshiro256PlusPlus;
 use tinytorrent_types::{Bitfield, BlockInfo, Geometry, PieceIndex};
 
 use super::download::{Download, Received, Sender, is_on_grid};
@@ -33,7 +33,7 @@ pub(crate) struct Picker {
     sequential: bool,
     /// Wanted pieces that come before all others, in this order, none of them verified.
     pub(super) urgent: Vec<PieceIndex>,
-    chance: StdRng,
+    chance: Xoshiro256PlusPlus,
 }
 
 /// The peer that is to be asked, as the picker sees it.
@@ -79,7 +79,7 @@ impl Picker {
                 startable.insert(piece);
             }
         }
-        let mut chance = StdRng::seed_from_u64(seed);
+        let mut chance = Xoshiro256PlusPlus::seed_from_u64(seed);
         Self {
             have_bytes,
             wanted_missing: startable.count(),

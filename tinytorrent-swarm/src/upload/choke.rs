@@ -148,7 +148,7 @@ impl Applicant {
 #[cfg(test)]
 mod tests {
     use rand::SeedableRng;
-    use rand::rngs::StdRng;
+    use rand::rngs::Xoshiro256PlusPlus;
 
     use super::super::rounds::ROUND;
     use super::*;
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn who_gives_most_is_served_and_who_snubs_is_not() {
-        let (now, mut chance) = (Instant::now(), StdRng::seed_from_u64(1));
+        let (now, mut chance) = (Instant::now(), Xoshiro256PlusPlus::seed_from_u64(1));
         let mut applicants: Vec<_> = (0..6).map(|n| applicant(n, u64::from(n), now)).collect();
         applicants[5].is_snubbing = true;
         let choice = choose(now, applicants, 3, false, None, true, &mut chance);
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn who_makes_nothing_of_a_slot_comes_last() {
-        let (start, mut chance) = (Instant::now(), StdRng::seed_from_u64(1));
+        let (start, mut chance) = (Instant::now(), Xoshiro256PlusPlus::seed_from_u64(1));
         let now = start + ROUND;
         let mut applicants: Vec<_> = (0..6).map(|n| applicant(n, 0, start)).collect();
         applicants[0].slot.give(start);
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn of_those_who_give_nothing_all_have_their_turn() {
-        let (start, mut chance) = (Instant::now(), StdRng::seed_from_u64(1));
+        let (start, mut chance) = (Instant::now(), Xoshiro256PlusPlus::seed_from_u64(1));
         let mut peers: Vec<_> = (0..6).map(|n| applicant(n, 0, start)).collect();
         let mut served = std::collections::BTreeSet::new();
         for round in 0..30 {
@@ -228,14 +228,14 @@ mod tests {
 
     #[test]
     fn all_are_served_where_there_is_room() {
-        let (now, mut chance) = (Instant::now(), StdRng::seed_from_u64(1));
+        let (now, mut chance) = (Instant::now(), Xoshiro256PlusPlus::seed_from_u64(1));
         let applicants = (0..4).map(|n| applicant(n, 0, now)).collect();
         assert_eq!(choose(now, applicants, 4, false, None, true, &mut chance).unchoked.len(), 4);
     }
 
     #[test]
     fn the_optimistic_one_stays_until_it_is_time_and_then_changes() {
-        let (now, mut chance) = (Instant::now(), StdRng::seed_from_u64(1));
+        let (now, mut chance) = (Instant::now(), Xoshiro256PlusPlus::seed_from_u64(1));
         let applicants: Vec<_> = (0..6).map(|n| applicant(n, 0, now)).collect();
         let first = choose(now, applicants.clone(), 2, false, None, true, &mut chance).optimistic;
         let kept = choose(now, applicants.clone(), 2, false, first, false, &mut chance).optimistic;
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn new_peers_win_the_lottery_three_times_as_often() {
-        let (now, mut chance) = (Instant::now(), StdRng::seed_from_u64(7));
+        let (now, mut chance) = (Instant::now(), Xoshiro256PlusPlus::seed_from_u64(7));
         let mut rest = vec![applicant(0, 0, now), applicant(1, 0, now)];
         let later = now + 2 * NEW;
         rest[1].joined = later;
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn one_host_with_many_connections_leaves_the_others_their_turns() {
-        let (now, mut chance) = (Instant::now(), StdRng::seed_from_u64(1));
+        let (now, mut chance) = (Instant::now(), Xoshiro256PlusPlus::seed_from_u64(1));
         let all = crowd_and_other(now);
         for is_seeding in [true, false] {
             let choice = choose(now, all.clone(), 4, is_seeding, None, true, &mut chance);
@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn at_a_seed_nobody_waits_longer_than_the_queue_is() {
-        let (start, mut chance) = (Instant::now(), StdRng::seed_from_u64(1));
+        let (start, mut chance) = (Instant::now(), Xoshiro256PlusPlus::seed_from_u64(1));
         let mut peers: Vec<_> = (0..10).map(|n| applicant(n, 0, start)).collect();
         let mut last_served: BTreeMap<PeerKey, Instant> = BTreeMap::new();
         // Ten peers, three slots: the fourth turn reaches everybody, ties cost one more.

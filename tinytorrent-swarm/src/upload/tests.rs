@@ -23,7 +23,7 @@ impl Scene {
         let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
         let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 1);
         tune(&mut config);
-        let upload = Upload::new(now, &config, StdRng::seed_from_u64(1));
+        let upload = Upload::new(now, &config, Xoshiro256PlusPlus::seed_from_u64(1));
         let peers = Peers::of((0..leeches).map(|slot| leech(now, slot, &geometry)));
         let mut scene = Self { now, peers, upload, out: Outbox::default() };
         scene.upload.fill_slots(now, &mut scene.peers, &mut scene.out);

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
-use rand::rngs::StdRng;
+use rand::rngs::Xoshiro256PlusPlus;
 
 use crate::{AnnounceEvent, TrackerUrl, UrlError};
 
@@ -50,7 +50,7 @@ pub use tracker::{TrackerState, TrackerStatus};
 #[derive(Debug)]
 pub struct Schedule {
     config: ScheduleConfig,
-    rng: StdRng,
+    rng: Xoshiro256PlusPlus,
     /// All trackers, by the number of their [`TrackerId`]; trackers are never removed.
     trackers: Vec<Tracker>,
     /// The lanes; each tracker is in exactly one.
@@ -84,7 +84,7 @@ impl Schedule {
         Url: AsRef<str>,
     {
         let mut schedule = Self {
-            rng: StdRng::seed_from_u64(config.seed),
+            rng: Xoshiro256PlusPlus::seed_from_u64(config.seed),
             is_complete: config.is_complete,
             config,
             trackers: Vec::new(),
