@@ -8,6 +8,7 @@ use tinytorrent_types::{InfoHashes, PeerId};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::conductor::Conductor;
 use crate::driver::{self, Origin};
 use crate::event::Queue;
 use crate::listener::{self, Reception};
@@ -18,8 +19,8 @@ use crate::session::{Kept, Record};
 use crate::threads::{self, JobThreads, SpawnThread};
 use crate::torrent::Shared;
 use crate::{
-    AddError, ClientError, ClientEvents, ClientOptions, MemoryStats, Source, SourceError, Torrent,
-    TorrentOptions,
+    AddError, ClientError, ClientEvents, ClientLimits, ClientOptions, MemoryStats, Source,
+    SourceError, Torrent, TorrentOptions,
 };
 
 /// A BitTorrent client: its torrents, and what they share: one peer id, listening sockets, the disk's
@@ -70,7 +71,7 @@ impl Client {
     ) -> Result<Self, ClientError> {
         let sockets =
             if options.accepts { listener::bind(&options.addresses)? } else { Vec::new() };
-        let mut listeners = JoinSet::new();
+        let mut tasks = JoinSet::new();
         let mut addresses = Vec::new();
         let registry = Arc::<Registry>::default();
         let places = Places::new(options.connection_count());
@@ -78,10 +79,13 @@ impl Client {
         for socket in sockets {
             let listener = TcpListener::from_std(socket).map_err(ClientError::Socket)?;
             addresses.push(listener.local_addr().map_err(ClientError::Socket)?);
-            listeners.spawn(reception.clone().run(listener));
+            tasks.spawn(reception.clone().run(listener));
         }
+        let conductor = Arc::new(Conductor::new(options.limits));
+        tasks.spawn(Arc::clone(&conductor).run(Arc::clone(&registry)));
         let threads = JobThreads::new(spawn_thread);
-        let resources = Resources::new(options, registry, addresses, places, listeners, threads)?;
+        let resources =
+            Resources::new(options, registry, addresses, places, tasks, conductor, threads)?;
         let client = Self { owner: Arc::new(Owner { resources: Arc::new(resources) }) };
         client.restore()?;
         Ok(client)
@@ -181,6 +185,37 @@ impl Client {
             tracing::warn!("the client is shut down, though some torrents have not stopped");
         }
         self.owner.resources.hub.close();
+    }
+
+    /// The limits over all torrents.
+    pub fn limits(&self) -> ClientLimits {
+        self.owner.resources.conductor.limits()
+    }
+
+    /// Limits the received bytes of content a second, over all torrents; `None` for no limit. Torrents that can
+    /// use it get it; the limit of each holds as well.
+    pub fn set_download_limit(&self, bytes_per_second: Option<u64>) {
+        self.change_limits(|limits| limits.download = bytes_per_second);
+    }
+
+    /// Limits the sent bytes of content a second, over all torrents; `None` for no limit.
+    pub fn set_upload_limit(&self, bytes_per_second: Option<u64>) {
+        self.change_limits(|limits| limits.upload = bytes_per_second);
+    }
+
+    /// Limits the number of torrents that download at a time; see
+    /// [`ClientOptions::active_downloads`].
+    pub fn set_active_downloads(&self, count: Option<usize>) {
+        self.change_limits(|limits| limits.active_downloads = count);
+    }
+
+    /// Limits the number of torrents that seed at a time.
+    pub fn set_active_seeds(&self, count: Option<usize>) {
+        self.change_limits(|limits| limits.active_seeds = count);
+    }
+
+    fn change_limits(&self, change: impl FnOnce(&mut ClientLimits)) {
+        self.owner.resources.conductor.change(change);
     }
 
     /// The addresses of the listening sockets, with the ports that were picked.

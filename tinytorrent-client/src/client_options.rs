@@ -5,10 +5,10 @@ use std::time::Duration;
 use tinytorrent_storage::DiskOptions;
 use tinytorrent_tracker::client::ClientConfig;
 
-use crate::Encryption;
 use crate::connection::buffers::LARGE;
 use crate::memory::Memory;
 use crate::places::descriptor_limit;
+use crate::{ClientLimits, Encryption};
 
 /// Settings of a [`Client`](crate::Client): the use of the network, of memory and of the disk.
 ///
@@ -35,6 +35,7 @@ pub struct ClientOptions {
     pub(crate) allows_local_addresses: bool,
     pub(crate) encryption: Encryption,
     pub(crate) state: Option<PathBuf>,
+    pub(crate) limits: ClientLimits,
 }
 
 impl Default for ClientOptions {
@@ -51,6 +52,7 @@ impl Default for ClientOptions {
             allows_local_addresses: false,
             encryption: Encryption::default(),
             state: None,
+            limits: ClientLimits::default(),
         }
     }
 }
@@ -127,6 +129,31 @@ impl ClientOptions {
     /// clients must not share a folder. Default: none.
     pub fn state(&mut self, folder: impl Into<PathBuf>) -> &mut Self {
         self.state = Some(folder.into());
+        self
+    }
+
+    /// Limit of received bytes of content a second, over all torrents. Default: none.
+    pub fn download_limit(&mut self, bytes_per_second: Option<u64>) -> &mut Self {
+        self.limits.download = bytes_per_second;
+        self
+    }
+
+    /// Limit of sent bytes of content a second, over all torrents. Default: none.
+    pub fn upload_limit(&mut self, bytes_per_second: Option<u64>) -> &mut Self {
+        self.limits.upload = bytes_per_second;
+        self
+    }
+
+    /// Torrents that download at a time at most. Default: no limit. The others wait, in the order of the
+    /// torrents ([`State::Queued`](crate::State::Queued)); their contents are checked meanwhile.
+    pub fn active_downloads(&mut self, count: Option<usize>) -> &mut Self {
+        self.limits.active_downloads = count;
+        self
+    }
+
+    /// Torrents that seed at a time at most. Default: no limit.
+    pub fn active_seeds(&mut self, count: Option<usize>) -> &mut Self {
+        self.limits.active_seeds = count;
         self
     }
 

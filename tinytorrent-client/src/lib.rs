@@ -68,6 +68,7 @@
 
 mod client;
 mod client_options;
+mod conductor;
 mod connection;
 mod driver;
 mod encryption;
@@ -87,6 +88,7 @@ mod view;
 
 pub use client::Client;
 pub use client_options::ClientOptions;
+pub use conductor::ClientLimits;
 pub use encryption::Encryption;
 pub use error::{AddError, ClientError, SourceError, TorrentError};
 pub use event::{ClientEvents, Event, Events, Missed, Snapshot, TorrentEvent};

@@ -6,6 +6,7 @@ use tinytorrent_tracker::client::TrackerClient;
 use tinytorrent_types::PeerId;
 use tokio::task::JoinSet;
 
+use crate::conductor::Conductor;
 use crate::connection::buffers::BufferPool;
 use crate::event::Hub;
 use crate::memory::Memory;
@@ -33,11 +34,13 @@ pub(crate) struct Resources {
     pub(crate) disk: Disk,
     pub(crate) trackers: TrackerClient,
     pub(crate) threads: JobThreads,
+    pub(crate) conductor: Arc<Conductor>,
     /// The subscribers to the events of all torrents.
     pub(crate) hub: Arc<Hub>,
-    /// Tasks that accept connections; aborted when the last torrent of a client that was dropped has ended.
+    /// Tasks that accept connections, and the conductor; aborted when the last torrent of a client that was
+    /// dropped has ended.
     #[expect(dead_code, reason = "dropping it aborts the tasks")]
-    listeners: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 impl Resources {
@@ -50,7 +53,8 @@ impl Resources {
         registry: Arc<Registry>,
         addresses: Vec<SocketAddr>,
         places: Places,
-        listeners: JoinSet<()>,
+        tasks: JoinSet<()>,
+        conductor: Arc<Conductor>,
         threads: JobThreads,
     ) -> Result<Self, ClientError> {
         let memory = Memory::new(options.memory);
@@ -68,8 +72,9 @@ impl Resources {
             disk: Disk::new(&options.disk()).map_err(ClientError::Threads)?,
             trackers: TrackerClient::new(options.trackers()),
             threads,
+            conductor,
             hub: Arc::default(),
-            listeners,
+            tasks,
             options,
         })
     }

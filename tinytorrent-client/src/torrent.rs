@@ -43,6 +43,8 @@ pub enum State {
     Downloading,
     /// All wanted pieces are on disk.
     Seeding,
+    /// The torrent waits until others have ended or are paused, as the client limits how many run at a time.
+    Queued,
     /// The torrent has no connections until it is resumed.
     Paused,
     /// The torrent has ended.
@@ -58,6 +60,7 @@ impl std::fmt::Display for State {
             State::Checking => "checking",
             State::Downloading => "downloading",
             State::Seeding => "seeding",
+            State::Queued => "queued",
             State::Paused => "paused",
             State::Stopped => "stopped",
             State::Failed => "failed",
@@ -250,7 +253,8 @@ impl Torrent {
 
 /// The end.
 impl Torrent {
-    /// Waits until all wanted pieces are verified and on disk.
+    /// Waits until all wanted pieces are verified and on disk, and the torrent seeds. It does not as long as it
+    /// is paused, or waits in a queue.
     ///
     /// # Errors
     /// The torrent has ended before, by an error or by a stop.
@@ -258,7 +262,11 @@ impl Torrent {
         let mut state = self.shared.watch();
         let done = |state: &State| match state {
             State::Seeding | State::Stopped | State::Failed => true,
-            State::FetchingMetadata | State::Checking | State::Downloading | State::Paused => false,
+            State::FetchingMetadata
+            | State::Checking
+            | State::Downloading
+            | State::Queued
+            | State::Paused => false,
         };
         // The sender is dropped after the last state.
         let last = state.wait_for(done).await.map_or(State::Stopped, |state| *state);

@@ -37,6 +37,7 @@ mod step;
 #[cfg(test)]
 mod testing;
 mod times;
+mod turns;
 mod user_trackers;
 mod views;
 mod wishes;
@@ -62,6 +63,7 @@ pub(crate) use start::start;
 use times::Times;
 use tinytorrent_storage::{Completion, Counters};
 use tinytorrent_swarm::Swarm;
+use turns::Turns;
 use user_trackers::UserTrackers;
 
 use tokio::sync::mpsc;
@@ -82,6 +84,7 @@ pub(crate) struct Driver {
     saves: SaveSchedule,
     keeping: Keeping,
     times: Times,
+    turns: Turns,
     user_trackers: UserTrackers,
     connections: Connections,
     serving: Serving,
@@ -212,6 +215,7 @@ impl Driver {
     /// The state of the moment.
     pub(crate) fn state(&self) -> State {
         self.lifecycle.state(EngineFacts {
+            is_waiting: self.turns.is_waiting && !self.lifecycle.options().paused,
             is_paused: self.swarm.is_paused(),
             is_finished: self.swarm.is_finished(),
         })
@@ -235,7 +239,9 @@ impl Driver {
         if !self.lifecycle.stage().is_over() {
             let state = self.state();
             self.times.note(now, state);
-            self.outbox.publish(state);
+            if self.outbox.publish(state) {
+                self.resources.conductor.note_change();
+            }
         }
     }
 
@@ -252,6 +258,8 @@ impl Driver {
     /// Publishes the end of the torrent.
     pub(crate) fn publish_end(mut self, end: &End) {
         self.outbox.publish_end(end.state(), end.last_event());
+        // Another may have its turn.
+        self.resources.conductor.note_change();
     }
 }
 

@@ -53,10 +53,11 @@ impl Outbox {
         self.events.push(event);
     }
 
-    /// Publishes the state, if it has changed, and then the events.
-    pub(super) fn publish(&mut self, state: State) {
+    /// Publishes the state, if it has changed, and then the events. Returns `true` if it has.
+    pub(super) fn publish(&mut self, state: State) -> bool {
         // Most turns do not change it.
-        if *self.state.borrow() != state {
+        let is_changed = *self.state.borrow() != state;
+        if is_changed {
             self.state.send_replace(state);
             self.events.push(Event::StateChanged(state));
         }
@@ -66,6 +67,7 @@ impl Outbox {
             self.hub.push(&event);
             self.subscribers.push(&event);
         }
+        is_changed
     }
 
     /// Publishes the last state and the last event.

@@ -53,6 +53,8 @@ pub(super) struct Stopping {
 /// The facts of the engine that the published state depends on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EngineFacts {
+    /// The torrent is paused because others have their turn.
+    pub(super) is_waiting: bool,
     pub(super) is_paused: bool,
     pub(super) is_finished: bool,
 }
@@ -71,6 +73,8 @@ impl Stage {
             Stage::Over(Some(_)) => State::Failed,
             Stage::Over(None) => State::Stopped,
             Stage::Stopping(stopping) => stopping.state(engine),
+            // The check goes on meanwhile.
+            _ if engine.is_waiting => State::Queued,
             _ if engine.is_paused => State::Paused,
             Stage::FetchingMetadata | Stage::FetchingLayers(_) | Stage::SavingLayers => {
                 State::FetchingMetadata
@@ -191,7 +195,7 @@ mod tests {
     const TRACKERS: Duration = Duration::from_secs(2);
 
     fn facts(is_paused: bool, is_finished: bool) -> EngineFacts {
-        EngineFacts { is_paused, is_finished }
+        EngineFacts { is_waiting: false, is_paused, is_finished }
     }
 
     fn stopping(now: Instant, is_saving: bool) -> Stage {

@@ -18,6 +18,7 @@ use super::outbox::Outbox;
 use super::saves::SaveSchedule;
 use super::serving::Serving;
 use super::times::Times;
+use super::turns::Turns;
 use super::user_trackers::UserTrackers;
 use super::{Driver, Task};
 use crate::registry::{Refused, Registration};
@@ -53,9 +54,10 @@ pub(crate) fn start(
         Refused::Closed => AddError::ShutDown,
     })?;
     torrent.change(|driver, now| {
-        if is_paused {
+        if is_paused || driver.is_waiting() {
             driver.swarm.pause(now);
         }
+        driver.apply_limits(now);
         driver.add_peers(now, PeerSource::User, user_peers);
         let steps = driver.lifecycle.begin(metainfo, link_peers);
         driver.take_steps(now, steps);
@@ -63,6 +65,7 @@ pub(crate) fn start(
         driver.outbox.tell_hub(first);
         // Before the task runs, so that the first state that a handle reads is that of the first stage.
         driver.publish(now);
+        driver.resources.conductor.note_change();
     });
     let task = Task { torrent: Arc::clone(&torrent), registration: Some(registration) };
     tokio::spawn(task.run(inlets));
@@ -92,6 +95,7 @@ impl Driver {
             saves: SaveSchedule::default(),
             keeping,
             times: Times::new(now),
+            turns: Turns::before_the_first(resources.conductor.limits()),
             user_trackers,
             connections: Connections::new(
                 resources.options.encryption,

@@ -27,7 +27,9 @@ impl Driver {
 
     pub(crate) fn resume(&mut self, now: Instant) {
         self.options_mut().paused = false;
-        self.swarm.resume(now);
+        if !self.turns.is_waiting {
+            self.swarm.resume(now);
+        }
     }
 
     pub(crate) fn reannounce(&mut self, now: Instant) {
@@ -45,12 +47,12 @@ impl Driver {
 
     pub(crate) fn set_download_limit(&mut self, now: Instant, limit: Option<u64>) {
         self.options_mut().download_limit = limit;
-        self.swarm.set_download_limit(now, limit);
+        self.apply_limits(now);
     }
 
     pub(crate) fn set_upload_limit(&mut self, now: Instant, limit: Option<u64>) {
         self.options_mut().upload_limit = limit;
-        self.swarm.set_upload_limit(now, limit);
+        self.apply_limits(now);
     }
 
     pub(crate) fn set_max_peers(&mut self, now: Instant, count: usize) {

@@ -34,6 +34,7 @@ fn lifecycle(metainfo: &Metainfo, folder: &Path) -> Lifecycle {
             Vec::new(),
             places,
             listeners,
+            Arc::default(),
             JobThreads::new(threads::spawn),
         )
     };

@@ -1,0 +1,140 @@
+//! What all torrents of a client share by turns and by parts: the places of the queue, and the limits of
+//! rate over all.
+
+mod queue;
+mod rates;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::registry::Registry;
+use crate::torrent::Shared;
+use queue::QueueLimits;
+pub(crate) use queue::Standing;
+
+/// Interval at which limits of rate are divided anew.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// The limits over all torrents, which the conductor applies.
+#[derive(Debug, Default)]
+pub(crate) struct Conductor {
+    limits: Mutex<ClientLimits>,
+    wake: Notify,
+}
+
+/// The limits over all torrents of a client. `None` is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClientLimits {
+    /// Received bytes of content a second.
+    pub download: Option<u64>,
+    /// Sent bytes of content a second.
+    pub upload: Option<u64>,
+    /// Number of torrents that download at a time. The others wait, in the order of the torrents.
+    pub active_downloads: Option<usize>,
+    /// Number of torrents that seed at a time.
+    pub active_seeds: Option<usize>,
+}
+
+impl ClientLimits {
+    fn queue(self) -> QueueLimits {
+        QueueLimits { downloads: self.active_downloads, seeds: self.active_seeds }
+    }
+}
+
+impl Conductor {
+    pub(crate) fn new(limits: ClientLimits) -> Self {
+        Self { limits: Mutex::new(limits), wake: Notify::new() }
+    }
+
+    pub(crate) fn limits(&self) -> ClientLimits {
+        *self.lock()
+    }
+
+    /// Changes the limits.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut ClientLimits)) {
+        change(&mut self.lock());
+        self.wake.notify_one();
+    }
+
+    /// Notes that a torrent has another state, or another place.
+    pub(crate) fn note_change(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Applies the limits for ever.
+    pub(crate) async fn run(self: Arc<Self>, registry: Arc<Registry>) {
+        let mut before = ClientLimits::default();
+        loop {
+            let limits = self.limits();
+            // Without limits, now and before, nobody is looked at.
+            if limits.queue().has_any() || before.queue().has_any() {
+                take_turns(limits.queue(), &registry.all());
+            }
+            let has_rates = limits.download.is_some() || limits.upload.is_some();
+            if has_rates || before.download.is_some() || before.upload.is_some() {
+                divide(limits, &registry.all());
+            }
+            before = limits;
+            if has_rates {
+                // A change that comes meanwhile is seen after it at the latest.
+                tokio::time::sleep(INTERVAL).await;
+            } else {
+                self.wake.notified().await;
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ClientLimits> {
+        // A panic under the lock cannot leave the limits in a bad state.
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets torrents run or wait.
+fn take_turns(limits: QueueLimits, torrents: &[Arc<Shared>]) {
+    let running: Vec<_> = torrents
+        .iter()
+        .filter_map(|torrent| {
+            let standing = torrent.with(|driver, _| Some(driver.standing()), |_| None)?;
+            Some((torrent, standing))
+        })
+        .collect();
+    let waiting = limits.waiting(running.iter().map(|(_, standing)| *standing));
+    let changes = running.iter().zip(waiting);
+    // Those that are to wait first, so that there are never too many.
+    let (stop, go): (Vec<_>, Vec<_>) = changes.partition(|(_, waits)| *waits);
+    for ((torrent, _), waits) in stop.into_iter().chain(go) {
+        if torrent.with(|driver, _| driver.is_waiting() != waits, |_| false) {
+            torrent.change(|driver, now| driver.set_waiting(now, waits));
+        }
+    }
+}
+
+/// Divides the limits of rate among the torrents that have peers.
+fn divide(limits: ClientLimits, torrents: &[Arc<Shared>]) {
+    let figures = torrents.iter().filter_map(|torrent| {
+        let stats = torrent.with(|driver, now| Some(driver.stats(now)), |_| None)?;
+        Some((torrent, stats))
+    });
+    let (busy, idle): (Vec<_>, Vec<_>) = figures.partition(|(_, stats)| stats.peers > 0);
+    let parts = |limit: Option<u64>, rates: Vec<u64>| match limit {
+        Some(limit) => rates::allot(limit, &rates).into_iter().map(Some).collect(),
+        None => vec![None; rates.len()],
+    };
+    let down = parts(limits.download, busy.iter().map(|(_, stats)| stats.download_rate).collect());
+    let up = parts(limits.upload, busy.iter().map(|(_, stats)| stats.upload_rate).collect());
+    // A peer that comes to one without peers has to wait for its part for less than an interval.
+    let nothing = |limit: Option<u64>| limit.map(|_| 0);
+    let idle =
+        idle.iter().map(|(torrent, _)| (torrent, nothing(limits.download), nothing(limits.upload)));
+    let busy = busy.iter().zip(down).zip(up).map(|(((torrent, _), down), up)| (torrent, down, up));
+    // Those that get less first, so that there is never too much.
+    for (torrent, down, up) in idle.chain(busy) {
+        if torrent.with(|driver, _| driver.parts() != (down, up), |_| false) {
+            torrent.change(|driver, now| driver.set_parts(now, down, up));
+        }
+    }
+}
