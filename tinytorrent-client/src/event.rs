@@ -61,6 +61,9 @@ pub enum Event {
         /// `true` if the file was cut.
         is_cut: bool,
     },
+    /// The torrent has been seeded as much as [`seed_ratio`](crate::TorrentOptions::seed_ratio) or
+    /// [`seed_time`](crate::TorrentOptions::seed_time) say, and is paused.
+    SeededEnough,
     /// An event of the engine, about pieces, peers or trackers.
     Swarm(tinytorrent_swarm::Event),
     /// The torrent ended by an error.

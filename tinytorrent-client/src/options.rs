@@ -1,8 +1,10 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tinytorrent_metainfo::{FileSelection, PathPolicy};
 
 use crate::PeerAddress;
+use crate::driver::SeedGoals;
 
 /// Settings of one torrent. Each field is one setting, so that there are many.
 ///
@@ -30,6 +32,7 @@ pub struct TorrentOptions {
     pub(crate) follow_links: bool,
     pub(crate) names: PathPolicy,
     pub(crate) paused: bool,
+    pub(crate) seed_goals: SeedGoals,
 }
 
 impl TorrentOptions {
@@ -54,6 +57,7 @@ impl TorrentOptions {
             follow_links: false,
             names: PathPolicy::default(),
             paused: false,
+            seed_goals: SeedGoals::default(),
         }
     }
 
@@ -157,6 +161,19 @@ impl TorrentOptions {
     /// [`Torrent::resume`](crate::Torrent::resume). Default: no.
     pub fn paused(&mut self, paused: bool) -> &mut Self {
         self.paused = paused;
+        self
+    }
+
+    /// Pauses the torrent once it has sent so many bytes for each byte of its content, over all runs.
+    /// Default: never.
+    pub fn seed_ratio(&mut self, ratio: Option<f64>) -> &mut Self {
+        self.seed_goals.ratio = ratio;
+        self
+    }
+
+    /// Pauses the torrent once it has been seeded for so long, over all runs. Default: never.
+    pub fn seed_time(&mut self, time: Option<Duration>) -> &mut Self {
+        self.seed_goals.time = time;
         self
     }
 

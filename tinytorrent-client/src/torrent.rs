@@ -4,6 +4,7 @@ mod shared;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tinytorrent_metainfo::{Info, Metainfo};
 use tinytorrent_swarm::{Stats, Swarm};
@@ -14,6 +15,7 @@ pub(crate) use end::End;
 pub(crate) use shared::Shared;
 
 use crate::client::{Client, Owner};
+use crate::driver::SeedGoals;
 use crate::event::{Queue, TorrentEvent};
 use crate::view::{FileInfo, History, Limits, PeerInfo, PieceInfo, TrackerInfo};
 use crate::{Events, PeerAddress, TorrentError};
@@ -238,6 +240,12 @@ impl Torrent {
     /// Limits the sent bytes of content a second; `None` for no limit. With zero nothing is sent.
     pub fn set_upload_limit(&self, bytes_per_second: Option<u64>) {
         self.shared.change(|driver, now| driver.set_upload_limit(now, bytes_per_second));
+    }
+
+    /// Pauses the torrent once it has sent so many bytes for each byte of its content, or was seeded for so
+    /// long, over all runs; `None` is never.
+    pub fn set_seed_goals(&self, ratio: Option<f64>, time: Option<Duration>) {
+        self.shared.change(|driver, _| driver.set_seed_goals(SeedGoals { ratio, time }));
     }
 
     /// Limits the number of connections. Those beyond it are closed, first those that do least.

@@ -5,7 +5,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use support::{Scene, address, client, in_time};
-use tinytorrent_client::{Client, ClientOptions, State, Torrent, TorrentOptions};
+use tinytorrent_client::{Client, ClientOptions, Event, State, Torrent, TorrentOptions};
 
 fn limited(tune: impl FnOnce(&mut ClientOptions)) -> Client {
     let mut options = ClientOptions::default();
@@ -60,6 +60,25 @@ async fn one_at_a_time_in_order() {
     until(|| states(&leecher) == [State::Seeding, State::Seeding]).await;
     leecher.set_active_seeds(None);
     assert_eq!(leecher.limits().active_downloads, Some(1));
+}
+
+#[tokio::test]
+async fn a_torrent_that_was_seeded_enough_is_paused() {
+    let scene = Scene::single(100_000);
+    let (seeder, leecher) = (client("127.0.0.1:0"), client("127.0.0.1:0"));
+    let seed = scene.seed(&seeder).await;
+    seed.set_seed_goals(Some(1.0), None);
+    let torrent = leecher.add(&scene.metainfo, scene.leech(&seeder)).unwrap();
+    in_time(torrent.finished()).await.unwrap();
+    until(|| seed.state() == State::Paused).await;
+    let mut events = torrent.events();
+    torrent.set_seed_goals(None, Some(Duration::ZERO));
+    while !matches!(in_time(events.next()).await, Some(Event::SeededEnough)) {}
+    until(|| torrent.state() == State::Paused).await;
+    // Whoever resumes it wants more.
+    torrent.set_seed_goals(None, None);
+    torrent.resume();
+    until(|| torrent.state() == State::Seeding).await;
 }
 
 #[tokio::test]

@@ -279,6 +279,14 @@ impl Lifecycle {
         self.stage.fail(error);
     }
 
+    /// The counters of earlier runs.
+    pub(super) fn counters_before(&self) -> Counters {
+        match &self.stage {
+            Stage::Running(running) => running.plane.before(),
+            _ => Counters::default(),
+        }
+    }
+
     /// Returns `true` if a file is to be downloaded.
     pub(super) fn wants(&self, file: FileIndex) -> bool {
         self.files.contains(file)

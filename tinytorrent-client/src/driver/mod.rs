@@ -15,6 +15,7 @@ mod connections;
 mod content;
 mod data;
 mod early;
+mod goals;
 mod inbox;
 mod inlets;
 mod inputs;
@@ -49,6 +50,7 @@ use background::Background;
 use backlog::Backlog;
 use connections::Connections;
 use early::EarlyBitfields;
+pub(crate) use goals::SeedGoals;
 use inbox::Inbox;
 use inlets::{Inlets, WakeUp};
 use job::{Job, JobOutcome};
@@ -147,6 +149,7 @@ impl Driver {
         self.swarm.handle_timeout(now);
         self.resume_messages(now);
         self.save_if_due(now);
+        self.end_seeding_if_due(now);
         self.keep();
         self.act(now);
         let are_others_done = self.swarm.is_stopped() && self.keeping.is_saved();
@@ -188,6 +191,7 @@ impl Driver {
             is_short.then_some(now + MEMORY_PAUSE),
             self.swarm.poll_timeout(),
             self.lifecycle.stage().deadline(now),
+            self.seeding_deadline(now),
             self.saves.deadline().filter(|_| self.lifecycle.stage().is_running()),
         ];
         deadlines.into_iter().flatten().min()
@@ -223,8 +227,7 @@ impl Driver {
 
     /// The counters of all runs of the torrent together.
     pub(crate) fn totals(&mut self, now: Instant) -> Counters {
-        let before = self.lifecycle.running().map(|running| running.plane.before());
-        let (before, stats) = (before.unwrap_or_default(), self.swarm.stats(now));
+        let (before, stats) = (self.lifecycle.counters_before(), self.swarm.stats(now));
         Counters {
             downloaded: before.downloaded + stats.downloaded,
             uploaded: before.uploaded + stats.uploaded,

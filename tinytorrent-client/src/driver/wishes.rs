@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use tinytorrent_swarm::PeerSource;
 
-use super::Driver;
+use super::{Driver, SeedGoals};
 use crate::session::Entry;
 use crate::{PeerAddress, TorrentOptions};
 
@@ -63,6 +63,10 @@ impl Driver {
     pub(crate) fn set_upload_slots(&mut self, now: Instant, count: usize) {
         self.options_mut().upload_slots = count;
         self.swarm.set_upload_slots(now, count);
+    }
+
+    pub(crate) fn set_seed_goals(&mut self, goals: SeedGoals) {
+        self.options_mut().seed_goals = goals;
     }
 
     /// The settings, to be changed and kept.

@@ -1,10 +1,12 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tinytorrent_bencode::encode::{self, DictEncoder};
 use tinytorrent_bencode::{Node, decode};
 use tinytorrent_metainfo::{FileSelection, PathPolicy};
 use tinytorrent_types::{InfoHashV1, InfoHashV2, InfoHashes};
 
+use crate::driver::SeedGoals;
 use crate::{PeerAddress, TorrentOptions};
 
 /// What is kept of one torrent, beside its metadata.
@@ -72,6 +74,10 @@ impl Record {
         dict.integer("position", self.position);
         flag(dict, "read_only", options.read_only);
         flag(dict, "resume", options.resume);
+        if let Some(ratio) = options.seed_goals.ratio {
+            dict.bytes("seed_ratio", ratio.to_string());
+        }
+        put_limit(dict, "seed_seconds", options.seed_goals.time.map(|time| time.as_secs()));
         flag(dict, "sequential", options.sequential);
         put_tiers(dict, "trackers", &self.trackers);
         put_limit(dict, "upload_limit", options.upload_limit);
@@ -125,6 +131,10 @@ impl Fields<'_, '_> {
         options.peers = self.peers("peers");
         options.read_only = self.flag("read_only", options.read_only);
         options.resume = self.flag("resume", options.resume);
+        options.seed_goals = SeedGoals {
+            ratio: self.text("seed_ratio").and_then(|ratio| ratio.parse().ok()),
+            time: self.number("seed_seconds").map(Duration::from_secs),
+        };
         options.sequential = self.flag("sequential", options.sequential);
         options.trackers = self.tiers("user_trackers");
         options.upload_limit = self.number("upload_limit");
@@ -247,6 +257,8 @@ mod tests {
             .sequential(true)
             .names(PathPolicy::Portable)
             .paused(true)
+            .seed_ratio(Some(1.5))
+            .seed_time(Some(Duration::from_secs(90)))
             .read_only(true);
         Record {
             hashes: InfoHashes::from_both(

@@ -1,0 +1,76 @@
+//! The point at which a torrent has been seeded enough.
+
+use std::time::{Duration, Instant};
+
+use super::Driver;
+use crate::Event;
+use crate::torrent::State;
+
+/// The user's measure of enough; `None` is never.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct SeedGoals {
+    /// Sent bytes for each byte of the content.
+    pub(crate) ratio: Option<f64>,
+    /// Time of seeding, over all runs.
+    pub(crate) time: Option<Duration>,
+}
+
+impl SeedGoals {
+    fn has_any(self) -> bool {
+        self.ratio.is_some() || self.time.is_some()
+    }
+
+    fn is_reached(self, ratio: f64, seeding: Duration) -> bool {
+        self.ratio.is_some_and(|goal| ratio >= goal)
+            || self.time.is_some_and(|goal| seeding >= goal)
+    }
+
+    /// The instant at which the time is over, if nothing changes.
+    fn deadline(self, now: Instant, seeding: Duration) -> Option<Instant> {
+        self.time.map(|goal| now + goal.saturating_sub(seeding))
+    }
+}
+
+impl Driver {
+    /// Pauses a torrent that has been seeded enough.
+    pub(super) fn end_seeding_if_due(&mut self, now: Instant) {
+        let goals = self.lifecycle.options().seed_goals;
+        if !goals.has_any() || self.state() != State::Seeding {
+            return;
+        }
+        let (totals, have) = (self.totals(now), self.swarm.have_bytes());
+        let ratio = totals.uploaded as f64 / totals.downloaded.max(have).max(1) as f64;
+        if goals.is_reached(ratio, Duration::from_secs(totals.seeding_seconds)) {
+            self.outbox.push(Event::SeededEnough);
+            self.pause(now);
+        }
+    }
+
+    /// The instant at which the torrent will have been seeded long enough.
+    pub(super) fn seeding_deadline(&self, now: Instant) -> Option<Instant> {
+        let goals = self.lifecycle.options().seed_goals;
+        if goals.time.is_none() || self.state() != State::Seeding {
+            return None;
+        }
+        let before = Duration::from_secs(self.lifecycle.counters_before().seeding_seconds);
+        // Counted in whole seconds.
+        goals.deadline(now, before + self.times.seeding(now)).map(|at| at + Duration::from_secs(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn either_goal_is_enough() {
+        let minute = Duration::from_secs(60);
+        let both = SeedGoals { ratio: Some(2.0), time: Some(minute) };
+        assert!(!both.is_reached(1.9, minute / 2) && both.has_any());
+        assert!(both.is_reached(2.0, Duration::ZERO) && both.is_reached(0.0, minute));
+        assert!(!SeedGoals::default().is_reached(f64::MAX, Duration::MAX));
+        let now = Instant::now();
+        assert_eq!(both.deadline(now, minute / 3), Some(now + minute / 3 * 2));
+        assert_eq!(both.deadline(now, 2 * minute), Some(now));
+    }
+}
