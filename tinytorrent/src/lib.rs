@@ -1,0 +1,55 @@
+//! BitTorrent for applications: a client on tokio, and the libraries that it is made of, in one crate.
+//!
+//! ```no_run
+//! use tinytorrent::{Client, ClientOptions, TorrentOptions};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::start(ClientOptions::default())?;
+//! let link = "magnet:?xt=urn:btih:c9e15763f722f23e98a29decdfae341b98d53056";
+//! let torrent = client.add(link, TorrentOptions::new("downloads"))?;
+//! torrent.finished().await?;
+//! for file in torrent.files().unwrap_or_default() {
+//!     println!("{:?}, {} bytes", file.path, file.length);
+//! }
+//! client.shutdown(std::time::Duration::from_secs(5)).await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Parts
+//! Each module is a crate of its own, named `tinytorrent-…`, for programs that need no other. What the client's
+//! own signatures name is at the root as well.
+//!
+//! | module | feature | what it is |
+//! |---|---|---|
+//! | `client` | `client`, on by default | torrents that are downloaded and seeded, on tokio |
+//! | [`types`] | | info-hashes, peer ids, addresses, pieces and blocks |
+//! | [`bencode`] | | bencode with spans, strict and lenient |
+//! | [`hash`] | | SHA-1 and SHA-256 of many messages at once |
+//! | `metainfo` | `metainfo` | torrent files and magnet links, and their creation |
+//! | `tracker` | `tracker`, `tracker-client`, `tracker-server` | trackers, for both ends |
+//! | `wire` | `wire` | handshakes, messages and extensions of the peer protocol |
+//! | `swarm` | `swarm` | the engine of one torrent, without I/O |
+//! | `storage` | `storage` | content on disk, verification, resume data |
+//!
+//! Without default features there are only the modules without a feature, which bring neither a runtime nor a
+//! TLS stack.
+
+#[cfg(feature = "client")]
+#[doc(inline)]
+pub use tinytorrent_client::{self as client, *};
+
+pub use tinytorrent_bencode as bencode;
+pub use tinytorrent_hash as hash;
+#[cfg(feature = "metainfo")]
+pub use tinytorrent_metainfo as metainfo;
+#[cfg(feature = "storage")]
+pub use tinytorrent_storage as storage;
+#[cfg(feature = "swarm")]
+pub use tinytorrent_swarm as swarm;
+#[cfg(feature = "tracker")]
+pub use tinytorrent_tracker as tracker;
+pub use tinytorrent_types as types;
+#[cfg(feature = "wire")]
+pub use tinytorrent_wire as wire;
