@@ -9,9 +9,8 @@ pub(crate) type Job = Box<dyn FnOnce() + Send>;
 /// A function that runs a job on another thread. Tests take one that fails.
 pub(crate) type SpawnThread = fn(Job) -> io::Result<()>;
 
-/// Maximum number of threads. Checks of contents take turns on each disk, and those that wait for their
-/// turn have a thread each.
-const MAX_THREADS: usize = 64;
+/// Maximum number of threads for jobs of one kind.
+const MAX_THREADS: usize = 32;
 
 /// Time that a thread waits for its next job before it ends.
 const MAX_IDLE: Duration = Duration::from_secs(5);
@@ -27,6 +26,22 @@ pub(crate) fn spawn(job: Job) -> io::Result<()> {
 /// torrents, thousands of jobs may begin at once.
 #[derive(Debug, Clone)]
 pub(crate) struct JobThreads {
+    /// For jobs of milliseconds.
+    pub(crate) short: Threads,
+    /// For jobs that may take hours, or wait for hours until others on the same disk have ended. The short ones
+    /// do not wait for them.
+    pub(crate) long: Threads,
+}
+
+impl JobThreads {
+    pub(crate) fn new(spawn: SpawnThread) -> Self {
+        Self { short: Threads::new(spawn), long: Threads::new(spawn) }
+    }
+}
+
+/// Threads for jobs of one kind. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Threads {
     shared: Arc<Shared>,
 }
 
@@ -44,7 +59,7 @@ struct State {
     idle: usize,
 }
 
-impl JobThreads {
+impl Threads {
     pub(crate) fn new(spawn: SpawnThread) -> Self {
         let (state, news) = (Mutex::default(), Condvar::new());
         Self { shared: Arc::new(Shared { state, news, spawn }) }
@@ -110,7 +125,7 @@ impl Shared {
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("JobThreads").finish_non_exhaustive()
+        f.debug_struct("Threads").finish_non_exhaustive()
     }
 }
 
@@ -123,7 +138,7 @@ mod tests {
 
     #[test]
     fn jobs_run_side_by_side_and_each_once() {
-        let threads = JobThreads::new(spawn);
+        let threads = Threads::new(spawn);
         let (sender, done) = mpsc::channel();
         let together = Arc::new(Barrier::new(3));
         for number in 0..3 {
@@ -141,7 +156,7 @@ mod tests {
 
     #[test]
     fn more_jobs_than_threads_wait_and_none_is_lost() {
-        let threads = JobThreads::new(spawn);
+        let threads = Threads::new(spawn);
         let (sender, done) = mpsc::channel();
         for number in 0..1_000 {
             let sender = sender.clone();
@@ -154,7 +169,7 @@ mod tests {
 
     #[test]
     fn without_any_thread_a_job_is_refused() {
-        let threads = JobThreads::new(|_| Err(io::ErrorKind::WouldBlock.into()));
+        let threads = Threads::new(|_| Err(io::ErrorKind::WouldBlock.into()));
         assert!(threads.run(Box::new(|| ())).is_err());
         assert!(threads.shared.lock().jobs.is_empty());
     }

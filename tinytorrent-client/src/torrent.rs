@@ -305,7 +305,7 @@ impl Torrent {
             // Fails if the caller does not wait any more.
             let _ = done.send(());
         };
-        match self.client().threads().run(Box::new(job)) {
+        match self.client().threads().short.run(Box::new(job)) {
             Ok(()) => _ = is_done.await,
             Err(error) => tracing::warn!(%error, "a torrent stays in the session"),
         }

@@ -115,7 +115,8 @@ impl Driver {
     pub(super) fn spawn_thread(&mut self, job: Job) {
         // The next stage begins with the result of the job, so that without a thread the torrent
         // would stay in its stage for ever.
-        if let Err(error) = self.background.spawn_thread(|| run_caught(|| job.run())) {
+        if let Err(error) = self.background.spawn_thread(job.is_long(), || run_caught(|| job.run()))
+        {
             self.lifecycle.fail(TorrentError::Thread(Arc::new(error)));
         }
     }

@@ -30,13 +30,18 @@ impl<T: Send + 'static> Background<T> {
         self.tasks.spawn_on(async move { results.push(job.await) }, &self.runtime);
     }
 
-    /// Runs a job that blocks or computes for long on a thread.
+    /// Runs a job that blocks on a thread; `is_long`: for minutes or hours.
     ///
     /// # Errors
     /// The system cannot start a thread. The job is dropped, and no result will arrive.
-    pub(super) fn spawn_thread(&self, job: impl FnOnce() -> T + Send + 'static) -> io::Result<()> {
+    pub(super) fn spawn_thread(
+        &self,
+        is_long: bool,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<()> {
         let results = self.results.clone();
-        self.threads.run(Box::new(move || results.push(job())))
+        let threads = if is_long { &self.threads.long } else { &self.threads.short };
+        threads.run(Box::new(move || results.push(job())))
     }
 }
 
@@ -62,7 +67,7 @@ mod tests {
         background.spawn(async { 1 });
         wake.notified().await;
         assert_eq!(inbox.take(), [1]);
-        background.spawn_thread(|| 2).unwrap();
+        background.spawn_thread(true, || 2).unwrap();
         wake.notified().await;
         assert_eq!(inbox.take(), [2]);
     }
@@ -70,7 +75,7 @@ mod tests {
     #[tokio::test]
     async fn a_thread_that_cannot_be_started_is_an_error() {
         let (background, inbox, _wake) = background(|_| Err(io::ErrorKind::WouldBlock.into()));
-        let error = background.spawn_thread(|| 1).unwrap_err();
+        let error = background.spawn_thread(false, || 1).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         assert!(inbox.take().is_empty());
     }

@@ -62,6 +62,11 @@ pub(super) fn run_caught(job: impl FnOnce() -> JobOutcome) -> JobOutcome {
 }
 
 impl Job {
+    /// Returns `true` if the job may take minutes or hours.
+    pub(super) fn is_long(&self) -> bool {
+        matches!(self, Job::Open(_))
+    }
+
     /// Runs the job. Blocks.
     pub(super) fn run(self) -> JobOutcome {
         match self {
