@@ -32,6 +32,7 @@ pub struct TorrentOptions {
     pub(crate) follow_links: bool,
     pub(crate) names: PathPolicy,
     pub(crate) paused: bool,
+    pub(crate) metadata_only: bool,
     pub(crate) seed_goals: SeedGoals,
 }
 
@@ -57,6 +58,7 @@ impl TorrentOptions {
             follow_links: false,
             names: PathPolicy::default(),
             paused: false,
+            metadata_only: false,
             seed_goals: SeedGoals::default(),
         }
     }
@@ -161,6 +163,13 @@ impl TorrentOptions {
     /// [`Torrent::resume`](crate::Torrent::resume). Default: no.
     pub fn paused(&mut self, paused: bool) -> &mut Self {
         self.paused = paused;
+        self
+    }
+
+    /// Fetches the metadata alone: the torrent stops once it is there, and content is neither opened nor created.
+    /// [`Torrent::metadata`](crate::Torrent::metadata) waits for it. Default: no.
+    pub fn metadata_only(&mut self, only: bool) -> &mut Self {
+        self.metadata_only = only;
         self
     }
 

@@ -284,6 +284,24 @@ impl Torrent {
         }
     }
 
+    /// Waits until the metadata is known, and returns the torrent file as far as it is known then.
+    ///
+    /// # Errors
+    /// The torrent has ended before, by an error or by a stop.
+    pub async fn metadata(&self) -> Result<Arc<Metainfo>, TorrentError> {
+        let mut events = self.events();
+        loop {
+            if let Some(metainfo) = self.metainfo() {
+                return Ok(metainfo);
+            }
+            if events.next().await.is_none() {
+                return self
+                    .metainfo()
+                    .ok_or_else(|| self.error().unwrap_or(TorrentError::Stopped));
+            }
+        }
+    }
+
     /// Ends the torrent: disconnects the peers, announces `stopped` to the trackers, and writes the
     /// blocks in memory and the resume data. Takes 5 s at most, however slow trackers and the disk are.
     /// Returns the last figures. The client does not have the torrent any more. Its

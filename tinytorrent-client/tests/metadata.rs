@@ -1,9 +1,11 @@
-//! Invalid metadata from peers.
+//! Metadata from peers: invalid, and alone.
 
 mod support;
 
+use std::time::Duration;
+
 use bytes::BytesMut;
-use support::{encrypting_client, in_time};
+use support::{Scene, client, encrypting_client, in_time};
 use tinytorrent_client::{Encryption, Source, State, TorrentError, TorrentOptions};
 use tinytorrent_metainfo::Magnet;
 use tinytorrent_types::PeerId;
@@ -71,4 +73,24 @@ async fn invalid_metadata_that_the_hash_names_ends_the_torrent() {
     assert!(error.to_string().contains("`piece length`"), "{error}");
     assert_eq!(torrent.state(), State::Failed);
     in_time(peer).await.unwrap();
+}
+
+#[tokio::test]
+async fn metadata_alone_leaves_nothing_on_disk() {
+    let scene = Scene::multi();
+    let (seeder, leecher) = (client("127.0.0.1:0"), client("127.0.0.1:0"));
+    let _seed = scene.seed(&seeder).await;
+    let mut options = scene.leech(&seeder);
+    let torrent = leecher.add(scene.metainfo.hashes(), options.metadata_only(true).resume(false));
+    let torrent = torrent.unwrap();
+    let metadata = in_time(torrent.metadata()).await.unwrap();
+    assert_eq!(metadata.info().bytes(), scene.metainfo.info().bytes());
+    in_time(async {
+        while torrent.state() != State::Stopped {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    assert!(torrent.metainfo().is_some() && !scene.leech_dir().exists());
+    assert!(leecher.torrents().is_empty());
 }

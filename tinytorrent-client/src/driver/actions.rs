@@ -98,6 +98,7 @@ impl Driver {
                     self.keeping.change_metadata();
                 }
                 Step::ShowContentPath(path) => self.outbox.content_path = Some(path),
+                Step::Stop => self.stop(now),
                 Step::Publish(event) => self.outbox.push(event),
                 Step::PublishChecked => {
                     let stats = self.swarm.stats(now);

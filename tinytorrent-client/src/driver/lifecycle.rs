@@ -150,7 +150,11 @@ impl Lifecycle {
             Step::ShowMetainfo(Arc::clone(&metainfo)),
             Step::Publish(Event::MetadataReceived(info)),
         ]);
-        steps.extend(self.open(metainfo));
+        if self.options.metadata_only {
+            steps.push(Step::Stop);
+        } else {
+            steps.extend(self.open(metainfo));
+        }
         steps
     }
 

@@ -23,6 +23,8 @@ pub(super) enum Step {
     ShowMetainfo(Arc<Metainfo>),
     /// Publishes the path of the content.
     ShowContentPath(PathBuf),
+    /// Stops the torrent.
+    Stop,
     /// Publishes an event.
     Publish(Event),
     /// Publishes [`Event::Checked`] with the figures of the engine.

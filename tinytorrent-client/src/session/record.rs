@@ -68,6 +68,7 @@ impl Record {
         put_list(dict, "link_peers", self.peers.iter().map(PeerAddress::to_string));
         dict.bytes("link_selection", self.selection.to_string());
         dict.integer("max_peers", options.max_peers as u64);
+        flag(dict, "metadata_only", options.metadata_only);
         dict.bytes("names", policy_name(options.names));
         flag(dict, "paused", options.paused);
         put_list(dict, "peers", options.peers.iter().map(PeerAddress::to_string));
@@ -126,6 +127,7 @@ impl Fields<'_, '_> {
         options.files = FileSelection::from_text(self.text("files")?);
         options.follow_links = self.flag("follow_links", options.follow_links);
         options.max_peers = self.count("max_peers").unwrap_or(options.max_peers);
+        options.metadata_only = self.flag("metadata_only", options.metadata_only);
         options.names = policy(self.text("names")?)?;
         options.paused = self.flag("paused", options.paused);
         options.peers = self.peers("peers");
@@ -257,6 +259,7 @@ mod tests {
             .sequential(true)
             .names(PathPolicy::Portable)
             .paused(true)
+            .metadata_only(true)
             .seed_ratio(Some(1.5))
             .seed_time(Some(Duration::from_secs(90)))
             .read_only(true);

@@ -62,6 +62,7 @@ fn names(steps: &[Step]) -> Vec<&'static str> {
         Step::Job(Job::Cut { .. }) => "cut",
         Step::Job(Job::Keep(_)) => "keep",
         Step::BecomePrivate => "private",
+        Step::Stop => "stop",
         Step::AddLinkPeers(_) => "add peers",
         Step::SetStoreBudget(_) => "set budget",
         Step::ShowMetainfo(_) => "show metainfo",
