@@ -7,8 +7,6 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use librqbit_peer_protocol as rival;
-use tinytorrent_types::WireInfoHash;
-use tinytorrent_wire::mse::{Chance, Config, Initiator, Method, Negotiated, Responder, Step};
 use tinytorrent_wire::{Decoder, Message, Piece, Request};
 
 const BLOCK: usize = 16 * 1024;
@@ -30,7 +28,6 @@ fn main() {
         let ns = fastest.as_nanos() as f64;
         println!("  {name:<44} {:>9.1} {:>9.1}", ns / SMALL as f64, SMALL as f64 / ns * 1e3);
     });
-    encryption();
 }
 
 /// What one large read of a busy download brings.
@@ -129,37 +126,6 @@ fn to_rival(message: &Message) -> rival::Message<'_> {
             rival::Message::Piece(rival::Piece::from_data(*index, *begin, data))
         }
         other => unreachable!("{} is not measured", other.name()),
-    }
-}
-
-fn encryption() {
-    println!("message stream encryption");
-    let shake = || {
-        timed(|| {
-            black_box(negotiate());
-        })
-    };
-    println!("  negotiation, both ends: {:?}", (0..50).map(|_| shake()).min().unwrap());
-    let mut block = vec![7; BLOCK];
-    let mut cipher = negotiate().send;
-    let fastest = fastest(|| timed(|| cipher.apply(black_box(&mut block))));
-    println!("  rc4: {:.0} MB/s", BLOCK as f64 / fastest.as_nanos() as f64 * 1e3);
-}
-
-fn negotiate() -> Negotiated {
-    let torrent = WireInfoHash::from_bytes([7; 20]);
-    let config = Config::only(Method::Rc4);
-    let (mut to_bob, mut to_alice) = (BytesMut::new(), BytesMut::new());
-    let mut alice = Initiator::new(torrent, config, Chance::new([1; 20], &[2; 200]), &[3; 68]);
-    let mut bob = Responder::new(config, Chance::new([4; 20], &[5; 200]));
-    loop {
-        alice.poll_transmit(&mut to_bob);
-        let find = |_: &_| Some(torrent);
-        let step = bob.handle_received_and_transmit(&mut to_bob, find, &mut to_alice);
-        assert!(step.is_ok());
-        if let Ok(Step::Done(done)) = alice.handle_received(&mut to_alice) {
-            return *done;
-        }
     }
 }
 

@@ -31,19 +31,40 @@ impl Rc4 {
     /// Encrypts or decrypts in place, which is the same operation.
     pub(super) fn apply(&mut self, bytes: &mut [u8]) {
         let Self { state, i, j } = self;
-        let (mut at, mut other) = (*i, *j);
-        for byte in bytes {
-            at = at.wrapping_add(1);
-            let here = state[usize::from(at)];
+        let (mut at, mut other) = (i.wrapping_add(1), *j);
+        let mut here = state[usize::from(at)];
+        let mut next_byte = || {
             other = other.wrapping_add(here);
             let there = state[usize::from(other)];
-            state[usize::from(at)] = there;
+            // Loaded before the stores, so as not to wait for their addresses; one of them may be here.
+            let next = at.wrapping_add(1);
+            let loaded = state[usize::from(next)];
             state[usize::from(other)] = here;
-            *byte ^= state[usize::from(here.wrapping_add(there))];
+            state[usize::from(at)] = there;
+            let byte = state[usize::from(here.wrapping_add(there))];
+            here = if other == next { here } else { loaded };
+            at = next;
+            byte
+        };
+        // Each byte takes three loads and two stores of the state, which keeps a core busy. Content that
+        // is loaded and stored in words adds little to them.
+        let (words, rest) = bytes.as_chunks_mut::<WORD>();
+        for word in words {
+            let mut key = 0;
+            for n in 0..WORD {
+                key |= u64::from(next_byte()) << (8 * n);
+            }
+            *word = (u64::from_le_bytes(*word) ^ key).to_le_bytes();
         }
-        (*i, *j) = (at, other);
+        for byte in rest {
+            *byte ^= next_byte();
+        }
+        (*i, *j) = (at.wrapping_sub(1), other);
     }
 }
+
+/// Bytes of content in a word.
+const WORD: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -67,14 +88,33 @@ mod tests {
         assert_eq!(stream[1024..], after_discarded);
     }
 
+    /// The loop of the textbook, a byte at a time.
+    fn plainly(cipher: &mut Rc4, bytes: &mut [u8]) {
+        for byte in bytes {
+            cipher.i = cipher.i.wrapping_add(1);
+            let i = usize::from(cipher.i);
+            cipher.j = cipher.j.wrapping_add(cipher.state[i]);
+            let j = usize::from(cipher.j);
+            cipher.state.swap(i, j);
+            *byte ^= cipher.state[usize::from(cipher.state[i].wrapping_add(cipher.state[j]))];
+        }
+    }
+
     #[test]
-    fn any_split_gives_the_same_stream() {
-        let (mut whole, mut parts) = ([7; 100], [7; 100]);
-        Rc4::new(&[3; 20]).apply(&mut whole);
+    fn any_split_gives_the_stream_of_the_textbook() {
+        // Long enough for every case of the swap to come many times.
+        let mut whole = vec![7; 1 << 16];
+        let mut parts = whole.clone();
         let mut cipher = Rc4::new(&[3; 20]);
-        let (first, rest) = parts.split_at_mut(33);
-        cipher.apply(first);
-        rest.chunks_mut(7).for_each(|part| cipher.apply(part));
+        let mut plain = cipher.clone();
+        plainly(&mut plain, &mut whole);
+        let (mut rest, mut length) = (&mut parts[..], 0);
+        while !rest.is_empty() {
+            let (part, others) = rest.split_at_mut(length.min(rest.len()));
+            cipher.apply(part);
+            (rest, length) = (others, (length + 1) % 40);
+        }
         assert_eq!(whole, parts);
+        assert_eq!((plain.state, plain.i, plain.j), (cipher.state, cipher.i, cipher.j));
     }
 }
