@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use rand::RngExt;
 use tinytorrent_types::WireInfoHash;
 use tinytorrent_wire::mse::{
@@ -59,7 +59,10 @@ impl Channel {
     }
 
     pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let bytes = encrypt(&mut self.send, Bytes::copy_from_slice(bytes));
+        let mut bytes = bytes.to_vec();
+        if let Some(cipher) = &mut self.send {
+            cipher.apply(&mut bytes);
+        }
         self.stream.write_all(&bytes).await
     }
 
@@ -136,7 +139,7 @@ impl Channel {
     fn set_ciphers(&mut self, negotiated: Negotiated) {
         let Negotiated { receive, send, .. } = negotiated;
         self.receive = Some(receive).filter(|cipher| !cipher.is_plaintext());
-        // `encrypt` would copy each block for a cipher that changes nothing.
+        // The writer would copy each block for a cipher that changes nothing.
         self.send = Some(send).filter(|cipher| !cipher.is_plaintext());
     }
 }
@@ -155,15 +158,6 @@ pub(super) fn decrypt(cipher: &mut Option<Cipher>, received: &mut BytesMut, from
     if let Some(cipher) = cipher {
         cipher.apply(&mut received[from..]);
     }
-}
-
-/// Encrypts bytes to be sent. They are copied only if there is a cipher.
-pub(super) fn encrypt(cipher: &mut Option<Cipher>, bytes: Bytes) -> Bytes {
-    let Some(cipher) = cipher else { return bytes };
-    // The cache of the disk may hold the same block, so that it cannot be encrypted in place.
-    let mut copy = BytesMut::from(&bytes[..]);
-    cipher.apply(&mut copy);
-    copy.freeze()
 }
 
 /// Returns the ciphers to negotiate. If encryption is required, that is RC4. If not, it is enough to
