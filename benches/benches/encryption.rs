@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use rc4::{KeyInit, Rc4, StreamCipher};
 use tinytorrent_types::WireInfoHash;
-use tinytorrent_wire::mse::{Chance, Config, Initiator, Method, Negotiated, Responder, Step};
+use tinytorrent_wire::mse::{Config, Initiator, Method, Negotiated, Randomness, Responder, Step};
 
 const BLOCK: usize = 16 * 1024;
 const PASSES: usize = 2_000;
@@ -63,8 +63,8 @@ fn negotiate() -> Negotiated {
     let torrent = WireInfoHash::from_bytes([7; 20]);
     let config = Config::only(Method::Rc4);
     let (mut to_bob, mut to_alice) = (BytesMut::new(), BytesMut::new());
-    let mut alice = Initiator::new(torrent, config, Chance::new([1; 20], &[2; 200]), &[3; 68]);
-    let mut bob = Responder::new(config, Chance::new([4; 20], &[5; 200]));
+    let mut alice = Initiator::new(torrent, config, Randomness::new([1; 20], &[2; 200]), &[3; 68]);
+    let mut bob = Responder::new(config, Randomness::new([4; 20], &[5; 200]));
     loop {
         alice.poll_transmit(&mut to_bob);
         let find = |_: &_| Some(torrent);

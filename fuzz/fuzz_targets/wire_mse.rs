@@ -5,7 +5,7 @@
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
 use tinytorrent_types::WireInfoHash;
-use tinytorrent_wire::mse::{Chance, Config, Initiator, Method, Negotiated, Responder, Step};
+use tinytorrent_wire::mse::{Randomness, Config, Initiator, Method, Negotiated, Responder, Step};
 
 const TORRENT: WireInfoHash = WireInfoHash::from_bytes([0xaa; 20]);
 
@@ -19,8 +19,8 @@ fuzz_target!(|input: (([u8; 19], [u8; 19]), (u8, u8), Option<(bool, u16, u8)>, &
     let padding = |length: u8| vec![length; usize::from(length) * 2];
     let config = Config::prefer(if paddings.0 % 2 == 0 { Method::Rc4 } else { Method::Plaintext });
     let mut alice =
-        Initiator::new(TORRENT, config, Chance::new(key(keys.0), &padding(paddings.0)), b"hello");
-    let mut bob = Responder::new(config, Chance::new(key(keys.1), &padding(paddings.1)));
+        Initiator::new(TORRENT, config, Randomness::new(key(keys.0), &padding(paddings.0)), b"hello");
+    let mut bob = Responder::new(config, Randomness::new(key(keys.1), &padding(paddings.1)));
     let (mut to_bob, mut to_alice) = (Pipe::new(turned, true), Pipe::new(turned, false));
     let (mut alices, mut bobs): (Option<Negotiated>, Option<Negotiated>) = (None, None);
     let mut cuts = cuts.iter().map(|&cut| usize::from(cut) + 1).chain(std::iter::repeat(4096));

@@ -7,17 +7,17 @@
 //! ```
 //! use bytes::BytesMut;
 //! use tinytorrent_types::WireInfoHash;
-//! use tinytorrent_wire::mse::{Chance, Config, Initiator, Responder, Step};
+//! use tinytorrent_wire::mse::{Randomness, Config, Initiator, Responder, Step};
 //!
 //! let torrent = WireInfoHash::from_bytes([7; 20]);
 //! # let (mut to_bob, mut to_alice) = (BytesMut::new(), BytesMut::new());
-//! # let (chance, other_chance) = (Chance::new([1; 20], b"noise"), Chance::new([2; 20], b""));
+//! # let (randomness, other_randomness) = (Randomness::new([1; 20], b"noise"), Randomness::new([2; 20], b""));
 //! // 1. The initiator begins, and sends its handshake along.
-//! let mut alice = Initiator::new(torrent, Config::default(), chance, b"hello");
+//! let mut alice = Initiator::new(torrent, Config::default(), randomness, b"hello");
 //! alice.poll_transmit(&mut to_bob);
 //!
 //! // 2. The responder finds the torrent.
-//! let mut bob = Responder::new(Config::default(), other_chance);
+//! let mut bob = Responder::new(Config::default(), other_randomness);
 //! let is_ours = |hash: &_| (*hash == torrent.into()).then_some(torrent);
 //! # bob.handle_received(&mut to_bob, is_ours)?;
 //! # bob.poll_transmit(&mut to_alice);
@@ -129,12 +129,12 @@ impl Default for Config {
 
 /// The randomness of one end. Use it for one connection only.
 #[derive(Clone)]
-pub struct Chance {
+pub struct Randomness {
     private_key: [u8; PRIVATE_KEY_LENGTH],
     padding: Vec<u8>,
 }
 
-impl Chance {
+impl Randomness {
     /// A private key and 0 to 512 random bytes of padding, whose number is to be random as well. Bytes
     /// beyond 512 are left out.
     pub fn new(private_key: [u8; PRIVATE_KEY_LENGTH], padding: &[u8]) -> Self {
@@ -143,10 +143,10 @@ impl Chance {
     }
 }
 
-impl fmt::Debug for Chance {
+impl fmt::Debug for Randomness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Without the private key, which must not reach a log.
-        f.debug_struct("Chance").field("padding", &self.padding.len()).finish_non_exhaustive()
+        f.debug_struct("Randomness").field("padding", &self.padding.len()).finish_non_exhaustive()
     }
 }
 

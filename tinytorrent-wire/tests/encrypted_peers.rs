@@ -23,7 +23,7 @@ use tinytorrent_wire::extension::{
 };
 use tinytorrent_wire::metadata::MetadataAssembly;
 use tinytorrent_wire::mse::{
-    Chance, Cipher, Config, Initiator, Method, Negotiated, Responder, Step,
+    Cipher, Config, Initiator, Method, Negotiated, Randomness, Responder, Step,
 };
 use tinytorrent_wire::session::{Session, Side, check_greeting};
 use tinytorrent_wire::{Decoder, Feature, Handshake, Message, Request, Reserved, session};
@@ -203,8 +203,8 @@ fn read_some(socket: &mut TcpStream, received: &mut BytesMut) -> std::io::Result
     Ok(count)
 }
 
-fn chance(seed: u8) -> Chance {
-    Chance::new([seed; 20], &vec![seed; usize::from(seed)])
+fn randomness(seed: u8) -> Randomness {
+    Randomness::new([seed; 20], &vec![seed; usize::from(seed)])
 }
 
 impl Stream {
@@ -225,7 +225,7 @@ impl Stream {
         let mut socket = TcpStream::connect(to).ok()?;
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let ours = scene.handshake().to_bytes();
-        let mut initiator = Initiator::new(scene.wire_hash(), config, chance(77), &ours);
+        let mut initiator = Initiator::new(scene.wire_hash(), config, randomness(77), &ours);
         let (mut out, mut received) = (BytesMut::new(), BytesMut::new());
         loop {
             initiator.poll_transmit(&mut out);
@@ -247,7 +247,7 @@ impl Stream {
     fn accept(scene: &Scene, listener: &TcpListener, config: Config) -> (Self, Negotiated) {
         let (mut socket, _) = listener.accept().unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut responder = Responder::new(config, chance(99));
+        let mut responder = Responder::new(config, randomness(99));
         let (mut out, mut received) = (BytesMut::new(), BytesMut::new());
         let torrent = scene.wire_hash();
         loop {

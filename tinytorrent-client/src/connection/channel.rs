@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use rand::RngExt;
 use tinytorrent_types::WireInfoHash;
 use tinytorrent_wire::mse::{
-    Chance, Cipher, Config, Initiator, Method, Negotiated, ObfuscatedHash, Responder, Step,
+    Cipher, Config, Initiator, Method, Negotiated, ObfuscatedHash, Randomness, Responder, Step,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -169,11 +169,11 @@ fn methods(encryption: Encryption) -> Config {
     }
 }
 
-fn randomness() -> Chance {
+fn randomness() -> Randomness {
     let mut random = rand::rng();
     let mut padding = [0_u8; 512];
     random.fill(&mut padding);
     // A filter would know a handshake of constant length.
     let length = random.random_range(0..=padding.len());
-    Chance::new(random.random(), &padding[..length])
+    Randomness::new(random.random(), &padding[..length])
 }

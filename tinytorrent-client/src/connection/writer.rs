@@ -148,7 +148,7 @@ fn seal(cipher: &mut Cipher, chunks: &mut VecDeque<Outgoing>) -> usize {
 mod tests {
     use bytes::Bytes;
     use tinytorrent_types::WireInfoHash;
-    use tinytorrent_wire::mse::{Chance, Config, Initiator, Method, Responder, Step};
+    use tinytorrent_wire::mse::{Config, Initiator, Method, Randomness, Responder, Step};
 
     use super::*;
     use crate::connection::Hold;
@@ -158,8 +158,8 @@ mod tests {
     fn ciphers() -> (Cipher, Cipher) {
         let torrent = WireInfoHash::from_bytes([7; 20]);
         let config = Config::only(Method::Rc4);
-        let mut alice = Initiator::new(torrent, config, Chance::new([1; 20], &[]), b"");
-        let mut bob = Responder::new(config, Chance::new([2; 20], &[]));
+        let mut alice = Initiator::new(torrent, config, Randomness::new([1; 20], &[]), b"");
+        let mut bob = Responder::new(config, Randomness::new([2; 20], &[]));
         let (mut to_bob, mut to_alice) = (BytesMut::new(), BytesMut::new());
         loop {
             let alices = alice.handle_received(&mut to_alice).unwrap();

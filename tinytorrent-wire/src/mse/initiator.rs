@@ -4,7 +4,7 @@ use tinytorrent_types::WireInfoHash;
 use super::exchange::PrivateKey;
 use super::rc4::Rc4;
 use super::{
-    Chance, Cipher, Config, KEY_LENGTH, MAX_PADDING, MseError, Negotiated, Step, VERIFICATION,
+    Cipher, Config, KEY_LENGTH, MAX_PADDING, MseError, Negotiated, Randomness, Step, VERIFICATION,
     find_mark, is_plain,
 };
 
@@ -42,11 +42,16 @@ impl Initiator {
     /// Begins the negotiation; there is something to send. `initial`, as a rule the handshake of BEP 3, is
     /// sent encrypted with the second message, which saves a round trip. Bytes beyond 65,535 are left
     /// out.
-    pub fn new(torrent: WireInfoHash, config: Config, chance: Chance, initial: &[u8]) -> Self {
-        let key = PrivateKey::new(&chance.private_key);
-        let mut out = BytesMut::with_capacity(KEY_LENGTH + chance.padding.len());
+    pub fn new(
+        torrent: WireInfoHash,
+        config: Config,
+        randomness: Randomness,
+        initial: &[u8],
+    ) -> Self {
+        let key = PrivateKey::new(&randomness.private_key);
+        let mut out = BytesMut::with_capacity(KEY_LENGTH + randomness.padding.len());
         out.put_slice(&key.public_key());
-        out.put_slice(&chance.padding);
+        out.put_slice(&randomness.padding);
         let initial = initial[..initial.len().min(usize::from(u16::MAX))].to_vec();
         Self { torrent, config, state: State::PublicKey(key), initial, out }
     }

@@ -4,8 +4,8 @@ use tinytorrent_types::WireInfoHash;
 use super::exchange::{PrivateKey, Secret};
 use super::rc4::Rc4;
 use super::{
-    Chance, Cipher, Config, KEY_LENGTH, MAX_PADDING, Method, MseError, Negotiated, ObfuscatedHash,
-    Step, VERIFICATION, find_mark, is_plain,
+    Cipher, Config, KEY_LENGTH, MAX_PADDING, Method, MseError, Negotiated, ObfuscatedHash,
+    Randomness, Step, VERIFICATION, find_mark, is_plain,
 };
 
 /// The end that accepts the connection and looks up the torrent.
@@ -48,9 +48,9 @@ struct Agreed {
 
 impl Responder {
     /// Waits for the peer to begin. The peer may speak BitTorrent without encryption.
-    pub fn new(config: Config, chance: Chance) -> Self {
-        let state = State::PublicKey(PrivateKey::new(&chance.private_key));
-        Self { config, padding: chance.padding, state, out: BytesMut::new() }
+    pub fn new(config: Config, randomness: Randomness) -> Self {
+        let state = State::PublicKey(PrivateKey::new(&randomness.private_key));
+        Self { config, padding: randomness.padding, state, out: BytesMut::new() }
     }
 
     /// Appends the bytes to send now.

@@ -67,8 +67,8 @@ fn done(step: Result<Step, MseError>) -> Option<Result<Negotiated, MseError>> {
     }
 }
 
-fn chance(seed: u8, padding: usize) -> Chance {
-    Chance::new([seed; 20], &vec![seed.wrapping_mul(31); padding])
+fn randomness(seed: u8, padding: usize) -> Randomness {
+    Randomness::new([seed; 20], &vec![seed.wrapping_mul(31); padding])
 }
 
 fn configs() -> [Config; 4] {
@@ -85,8 +85,8 @@ fn configs() -> [Config; 4] {
 fn responder_selects_one_of_the_offered_methods() {
     for ours in configs() {
         for theirs in configs() {
-            let alice = Initiator::new(TORRENT, ours, chance(1, 5), b"hello");
-            let bob = Responder::new(theirs, chance(2, 7));
+            let alice = Initiator::new(TORRENT, ours, randomness(1, 5), b"hello");
+            let bob = Responder::new(theirs, randomness(2, 7));
             let (alices, bobs, ..) = negotiate(alice, bob, &[usize::MAX]);
             let common = [theirs.preferred, Method::Plaintext, Method::Rc4]
                 .into_iter()
@@ -110,11 +110,11 @@ fn responder_selects_one_of_the_offered_methods() {
 #[test]
 fn the_start_has_no_mark_of_bittorrent() {
     let mut out = BytesMut::new();
-    let mut alice = Initiator::new(TORRENT, Config::default(), chance(1, 512), b"hello");
+    let mut alice = Initiator::new(TORRENT, Config::default(), randomness(1, 512), b"hello");
     alice.poll_transmit(&mut out);
     assert_eq!(out.len(), 96 + 512);
     assert_eq!(is_plain(&out), Some(false));
-    let long = Chance::new([1; 20], &[0; 600]);
+    let long = Randomness::new([1; 20], &[0; 600]);
     let mut alice = Initiator::new(TORRENT, Config::default(), long, b"");
     out.clear();
     alice.poll_transmit(&mut out);
@@ -127,13 +127,13 @@ fn plain_handshake_is_told_apart() {
     let plain = b"\x13BitTorrent protocol and more";
     for length in 0..plain.len() {
         let mut received = BytesMut::from(&plain[..length]);
-        let mut bob = Responder::new(Config::default(), chance(2, 0));
+        let mut bob = Responder::new(Config::default(), randomness(2, 0));
         let step = bob.handle_received(&mut received, find);
         assert_eq!(matches!(step, Ok(Step::Plain)), length >= 20);
         assert_eq!(received.len(), length);
     }
     let mut received = BytesMut::from(&plain[..]);
-    let mut alice = Initiator::new(TORRENT, Config::default(), chance(1, 0), b"");
+    let mut alice = Initiator::new(TORRENT, Config::default(), randomness(1, 0), b"");
     assert!(matches!(alice.handle_received(&mut received), Ok(Step::Plain)));
 }
 
@@ -141,8 +141,8 @@ fn plain_handshake_is_told_apart() {
 #[test]
 fn unknown_torrent_is_refused() {
     let unknown = WireInfoHash::from_bytes([0xcc; 20]);
-    let alice = Initiator::new(unknown, Config::default(), chance(1, 5), b"hello");
-    let bob = Responder::new(Config::default(), chance(2, 7));
+    let alice = Initiator::new(unknown, Config::default(), randomness(1, 5), b"hello");
+    let bob = Responder::new(Config::default(), randomness(2, 7));
     assert_eq!(negotiate(alice, bob, &[usize::MAX]).1.unwrap_err(), MseError::UnknownTorrent);
 }
 
@@ -151,13 +151,13 @@ fn unknown_torrent_is_refused() {
 fn noise_is_given_up_after_the_padding() {
     for (extra, fails) in [(512 + 19, false), (512 + 20, true)] {
         let mut received = BytesMut::from(&vec![0x55; 96 + extra][..]);
-        let mut bob = Responder::new(Config::default(), chance(2, 7));
+        let mut bob = Responder::new(Config::default(), randomness(2, 7));
         let step = bob.handle_received(&mut received, find);
         assert_eq!(step.err(), fails.then_some(MseError::MarkNotFound));
     }
     for (extra, fails) in [(512 + 7, false), (512 + 8, true)] {
         let mut received = BytesMut::from(&vec![0x55; 96 + extra][..]);
-        let mut alice = Initiator::new(TORRENT, Config::default(), chance(1, 7), b"");
+        let mut alice = Initiator::new(TORRENT, Config::default(), randomness(1, 7), b"");
         let step = alice.handle_received(&mut received);
         assert_eq!(step.err(), fails.then_some(MseError::MarkNotFound));
     }
@@ -165,10 +165,10 @@ fn noise_is_given_up_after_the_padding() {
 
 #[test]
 fn weak_keys_end_it() {
-    let mut bob = Responder::new(Config::default(), chance(2, 7));
+    let mut bob = Responder::new(Config::default(), randomness(2, 7));
     let step = bob.handle_received(&mut BytesMut::from(&[0; 96][..]), find);
     assert_eq!(step.unwrap_err(), MseError::WeakKey);
-    let mut alice = Initiator::new(TORRENT, Config::default(), chance(1, 7), b"");
+    let mut alice = Initiator::new(TORRENT, Config::default(), randomness(1, 7), b"");
     let step = alice.handle_received(&mut BytesMut::from(&[0xff; 96][..]));
     assert_eq!(step.unwrap_err(), MseError::WeakKey);
 }
@@ -211,7 +211,7 @@ impl OddInitiator {
 fn responder_bears_with_every_padding() {
     for (pad_a, pad_c) in [(0, 0), (1, 511), (511, 1), (512, 512)] {
         for part in [1, 7, 10_000] {
-            let mut bob = Responder::new(Config::only(Method::Rc4), chance(2, 3));
+            let mut bob = Responder::new(Config::only(Method::Rc4), randomness(2, 3));
             let mut said = OddInitiator::new(&mut bob, pad_a).say(
                 &VERIFICATION,
                 2,
@@ -234,7 +234,7 @@ fn responder_bears_with_every_padding() {
 #[test]
 fn odd_initiators_are_refused() {
     let refused = |zeros: &[u8], offered, announced| {
-        let mut bob = Responder::new(Config::only(Method::Rc4), chance(2, 3));
+        let mut bob = Responder::new(Config::only(Method::Rc4), randomness(2, 3));
         let mut said = OddInitiator::new(&mut bob, 9).say(zeros, offered, &[], announced);
         bob.handle_received(&mut said, find).unwrap_err()
     };
@@ -274,7 +274,7 @@ fn odd_response(
 fn initiator_bears_with_every_padding() {
     for (pad_b, pad_d) in [(0, 0), (1, 511), (511, 1), (512, 512)] {
         for (part, select) in [(1, 2), (7, 1), (10_000, 2), (10_000, 1)] {
-            let mut alice = Initiator::new(TORRENT, Config::default(), chance(1, 3), b"hello");
+            let mut alice = Initiator::new(TORRENT, Config::default(), randomness(1, 3), b"hello");
             let mut said =
                 odd_response(&mut alice, pad_b, select, &vec![0x77; pad_d], pad_d as u16);
             let mut received = BytesMut::new();
@@ -296,7 +296,7 @@ fn initiator_bears_with_every_padding() {
 #[test]
 fn odd_responders_are_refused() {
     let refused = |config, select, announced| {
-        let mut alice = Initiator::new(TORRENT, config, chance(1, 3), b"hello");
+        let mut alice = Initiator::new(TORRENT, config, randomness(1, 3), b"hello");
         let mut said = odd_response(&mut alice, 5, select, &[], announced);
         alice.handle_received(&mut said).unwrap_err()
     };
@@ -310,7 +310,7 @@ fn odd_responders_are_refused() {
 
 #[test]
 fn after_its_end_it_takes_nothing_more() {
-    let mut bob = Responder::new(Config::default(), chance(2, 7));
+    let mut bob = Responder::new(Config::default(), randomness(2, 7));
     let weak = bob.handle_received(&mut BytesMut::from(&[0; 96][..]), find);
     assert!(weak.is_err());
     let mut more = BytesMut::from(&b"more"[..]);
@@ -333,8 +333,8 @@ proptest! {
     ) {
         prop_assume!(keys.0 != [0; 20] && keys.1 != [0; 20]);
         let config = Config::prefer(method);
-        let alice = Initiator::new(TORRENT, config, Chance::new(keys.0, &paddings.0), &initial);
-        let bob = Responder::new(config, Chance::new(keys.1, &paddings.1));
+        let alice = Initiator::new(TORRENT, config, Randomness::new(keys.0, &paddings.0), &initial);
+        let bob = Responder::new(config, Randomness::new(keys.1, &paddings.1));
         let (alices, bobs, mut to_bob, mut to_alice) = negotiate(alice, bob, &parts);
         let (mut alices, mut bobs) = (alices.unwrap(), bobs.unwrap());
         prop_assert_eq!((alices.method, bobs.method), (method, method));
@@ -359,10 +359,10 @@ proptest! {
 
     #[test]
     fn noise_is_refused_or_waited_for(noise in vec(any::<u8>(), 0..900)) {
-        let mut bob = Responder::new(Config::default(), chance(2, 7));
+        let mut bob = Responder::new(Config::default(), randomness(2, 7));
         let mut received = BytesMut::from(&noise[..]);
         prop_assert!(!matches!(bob.handle_received(&mut received, find), Ok(Step::Done(_))));
-        let mut alice = Initiator::new(TORRENT, Config::default(), chance(1, 7), b"");
+        let mut alice = Initiator::new(TORRENT, Config::default(), randomness(1, 7), b"");
         let mut received = BytesMut::from(&noise[..]);
         prop_assert!(!matches!(alice.handle_received(&mut received), Ok(Step::Done(_))));
     }
