@@ -5,7 +5,9 @@
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
 use tinytorrent_types::WireInfoHash;
-use tinytorrent_wire::mse::{Randomness, Config, Initiator, Method, Negotiated, Responder, Step};
+use tinytorrent_wire::mse::{
+    Config, Initiator, Method, Negotiated, Negotiation, Randomness, Responder, Step,
+};
 
 const TORRENT: WireInfoHash = WireInfoHash::from_bytes([0xaa; 20]);
 
@@ -20,7 +22,8 @@ fuzz_target!(|input: (([u8; 19], [u8; 19]), (u8, u8), Option<(bool, u16, u8)>, &
     let config = Config::prefer(if paddings.0 % 2 == 0 { Method::Rc4 } else { Method::Plaintext });
     let mut alice =
         Initiator::new(TORRENT, config, Randomness::new(key(keys.0), &padding(paddings.0)), b"hello");
-    let mut bob = Responder::new(config, Randomness::new(key(keys.1), &padding(paddings.1)));
+    let find = |hash: &_| (*hash == TORRENT.into()).then_some(TORRENT);
+    let mut bob = Responder::new(config, Randomness::new(key(keys.1), &padding(paddings.1)), find);
     let (mut to_bob, mut to_alice) = (Pipe::new(turned, true), Pipe::new(turned, false));
     let (mut alices, mut bobs): (Option<Negotiated>, Option<Negotiated>) = (None, None);
     let mut cuts = cuts.iter().map(|&cut| usize::from(cut) + 1).chain(std::iter::repeat(4096));
@@ -31,8 +34,7 @@ fuzz_target!(|input: (([u8; 19], [u8; 19]), (u8, u8), Option<(bool, u16, u8)>, &
         to_bob.carry(cuts.next().unwrap_or(4096));
         to_alice.carry(cuts.next().unwrap_or(4096));
         if bobs.is_none() {
-            let find = |hash: &_| (*hash == TORRENT.into()).then_some(TORRENT);
-            match bob.handle_received(&mut to_bob.arrived, find) {
+            match bob.handle_received(&mut to_bob.arrived) {
                 Ok(Step::Done(done)) => bobs = Some(*done),
                 Ok(Step::Plain) => panic!("nobody speaks plainly"),
                 Ok(Step::NeedMore) => {}

@@ -1,46 +1,57 @@
 //! Message stream encryption, also called protocol encryption: the start of the connection looks like
 //! random bytes, and the rest is encrypted with RC4 if both ends want that.
 //!
-//! The module is pure: bytes go in and out, and randomness is an argument. The encryption hides
-//! BitTorrent from filters. It provides no security: RC4 is broken, and neither end is authenticated.
+//! The encryption hides BitTorrent from filters. It provides no security: RC4 is broken, and neither end is
+//! authenticated.
+//!
+//! The module is pure. [`Initiator`] and [`Responder`] are machines without I/O: bytes go in and out, randomness is an
+//! argument, and both are driven by the same calls, those of [`Negotiation`]:
 //!
 //! ```
 //! use bytes::BytesMut;
 //! use tinytorrent_types::WireInfoHash;
-//! use tinytorrent_wire::mse::{Randomness, Config, Initiator, Responder, Step};
+//! use tinytorrent_wire::mse::{Config, Initiator, Negotiated, Negotiation, Responder, Step};
+//! # use tinytorrent_wire::mse::{MseError, Randomness};
+//!
+//! /// One turn of an end: takes what has arrived, and sends what it answers.
+//! fn turn(
+//!     end: &mut impl Negotiation,
+//!     received: &mut BytesMut,
+//!     sent: &mut BytesMut,
+//! ) -> Result<Option<Negotiated>, MseError> {
+//!     let step = end.handle_received(received)?;
+//!     end.poll_transmit(sent);
+//!     Ok(if let Step::Done(done) = step { Some(*done) } else { None })
+//! }
 //!
 //! let torrent = WireInfoHash::from_bytes([7; 20]);
-//! # let (mut to_bob, mut to_alice) = (BytesMut::new(), BytesMut::new());
 //! # let (randomness, other_randomness) = (Randomness::new([1; 20], b"noise"), Randomness::new([2; 20], b""));
-//! // 1. The initiator begins, and sends its handshake along.
+//! // 1. One end names the torrent, and sends its handshake along. The other one looks the torrent up.
 //! let mut alice = Initiator::new(torrent, Config::default(), randomness, b"hello");
-//! alice.poll_transmit(&mut to_bob);
+//! let mut bob = Responder::new(Config::default(), other_randomness, |hash| {
+//!     (*hash == torrent.into()).then_some(torrent)
+//! });
 //!
-//! // 2. The responder finds the torrent.
-//! let mut bob = Responder::new(Config::default(), other_randomness);
-//! let is_ours = |hash: &_| (*hash == torrent.into()).then_some(torrent);
-//! # bob.handle_received(&mut to_bob, is_ours)?;
-//! # bob.poll_transmit(&mut to_alice);
-//! # alice.handle_received(&mut to_alice)?;
-//! # alice.poll_transmit(&mut to_bob);
-//! let Step::Done(bob) = bob.handle_received_and_transmit(&mut to_bob, is_ours, &mut to_alice)?
-//! else {
-//!     return Ok(()); // read more
-//! };
+//! // 2. They take turns, here without a socket.
+//! let (mut to_bob, mut to_alice) = (BytesMut::new(), BytesMut::new());
+//! turn(&mut alice, &mut to_alice, &mut to_bob)?; // its key
+//! turn(&mut bob, &mut to_bob, &mut to_alice)?; // its key
+//! turn(&mut alice, &mut to_alice, &mut to_bob)?; // the torrent, the offer, and "hello"
+//! let Some(mut bob) = turn(&mut bob, &mut to_bob, &mut to_alice)? else { return Ok(()) };
+//! let Some(mut alice) = turn(&mut alice, &mut to_alice, &mut to_bob)? else { return Ok(()) };
 //!
-//! // 3. Both streams go through their ciphers. Bytes received before are decrypted.
+//! // 3. Both streams go through their ciphers. Bytes that came with the negotiation are decrypted.
 //! assert_eq!(&to_bob[..], b"hello");
-//! let Step::Done(mut alice) = alice.handle_received(&mut to_alice)? else { return Ok(()) };
 //! let mut reply = *b"welcome";
-//! let mut sending = bob.send;
-//! sending.apply(&mut reply);
+//! bob.send.apply(&mut reply);
 //! alice.receive.apply(&mut reply);
 //! assert_eq!(reply, *b"welcome");
-//! # Ok::<(), tinytorrent_wire::mse::MseError>(())
+//! # Ok::<(), MseError>(())
 //! ```
 
 use std::fmt;
 
+use bytes::BytesMut;
 use thiserror::Error;
 use tinytorrent_types::WireInfoHash;
 
@@ -53,6 +64,26 @@ mod tests;
 
 pub use initiator::Initiator;
 pub use responder::Responder;
+
+/// One end of a negotiation: an [`Initiator`] or a [`Responder`].
+///
+/// After each [`handle_received`](Self::handle_received), send what [`poll_transmit`](Self::poll_transmit) gives,
+/// and read more. An initiator has something to send before the first read.
+pub trait Negotiation {
+    /// Takes received bytes out of the buffer. The peer may be slow: what is not complete stays there. Once the
+    /// negotiation is complete, the bytes left in the buffer are the start of the peer's stream, decrypted.
+    ///
+    /// The call that takes the public key of the peer computes two powers, in a twelfth of a millisecond; the others
+    /// cost next to nothing.
+    ///
+    /// # Errors
+    /// See [`MseError`]. After an error or the end it takes no more bytes.
+    fn handle_received(&mut self, received: &mut BytesMut) -> Result<Step, MseError>;
+
+    /// Appends the bytes to send now. There can be some after each call of
+    /// [`handle_received`](Self::handle_received), the one with which the negotiation is complete included.
+    fn poll_transmit(&mut self, out: &mut BytesMut);
+}
 
 /// The form of the stream after the negotiation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -159,7 +190,8 @@ pub const PRIVATE_KEY_LENGTH: usize = 20;
 pub enum Step {
     /// More bytes are needed. There may be something to send.
     NeedMore,
-    /// The peer speaks BitTorrent without encryption. The buffer is unchanged.
+    /// The peer begins with a handshake without encryption, and the buffer is unchanged. Only a
+    /// [`Responder`] meets this; for an initiator it is [`MseError::NotEncrypted`].
     Plain,
     /// The negotiation is complete.
     Done(Box<Negotiated>),
@@ -248,6 +280,9 @@ pub enum MseError {
         /// The bits of the offer.
         offered: u32,
     },
+    /// The responder answers with a handshake without encryption, though it was sent a public key.
+    #[error("the peer answered without encryption")]
+    NotEncrypted,
     /// The responder selected a method that was not offered, or several methods.
     #[error("the peer selected {selected:#x}, which was not offered")]
     NotOffered {
@@ -256,8 +291,8 @@ pub enum MseError {
     },
 }
 
-/// Bytes of a public key.
-const KEY_LENGTH: usize = 96;
+/// Bytes of a public key, with which a negotiation begins: 768 bits.
+pub const PUBLIC_KEY_LENGTH: usize = 96;
 
 /// Limit of each padding, in bytes.
 const MAX_PADDING: usize = 512;
@@ -265,8 +300,9 @@ const MAX_PADDING: usize = 512;
 /// The verification constant, by which an end sees that the other one has the same key.
 const VERIFICATION: [u8; 8] = [0; 8];
 
-/// Returns true for the start of a handshake without encryption, and `None` while that is undecided.
-fn is_plain(bytes: &[u8]) -> Option<bool> {
+/// Returns true for the start of a handshake without encryption (BEP 3), and `None` while that is undecided. By this
+/// a [`Responder`] tells such a handshake from a public key.
+pub fn is_plain(bytes: &[u8]) -> Option<bool> {
     const PLAIN: &[u8; 20] = b"\x13BitTorrent protocol";
     if bytes.iter().zip(PLAIN).any(|(found, plain)| found != plain) {
         return Some(false);

@@ -23,7 +23,7 @@ use tinytorrent_wire::extension::{
 };
 use tinytorrent_wire::metadata::MetadataAssembly;
 use tinytorrent_wire::mse::{
-    Cipher, Config, Initiator, Method, Negotiated, Randomness, Responder, Step,
+    Cipher, Config, Initiator, Method, Negotiated, Negotiation, Randomness, Responder, Step,
 };
 use tinytorrent_wire::session::{Session, Side, check_greeting};
 use tinytorrent_wire::{Decoder, Feature, Handshake, Message, Request, Reserved, session};
@@ -232,8 +232,7 @@ impl Stream {
             socket.write_all(&out.split()).ok()?;
             match initiator.handle_received(&mut received).unwrap() {
                 Step::Done(done) => return Some(Self::new(socket, received, *done)),
-                Step::Plain => panic!("the peer answers in plain"),
-                Step::NeedMore => {}
+                Step::Plain | Step::NeedMore => {}
             }
             initiator.poll_transmit(&mut out);
             socket.write_all(&out.split()).ok()?;
@@ -247,13 +246,14 @@ impl Stream {
     fn accept(scene: &Scene, listener: &TcpListener, config: Config) -> (Self, Negotiated) {
         let (mut socket, _) = listener.accept().unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut responder = Responder::new(config, randomness(99));
         let (mut out, mut received) = (BytesMut::new(), BytesMut::new());
         let torrent = scene.wire_hash();
+        let find = |hash: &_| (*hash == torrent.into()).then_some(torrent);
+        let mut responder = Responder::new(config, randomness(99), find);
         loop {
             assert_ne!(read_some(&mut socket, &mut received).unwrap(), 0, "the peer hung up");
-            let find = |hash: &_| (*hash == torrent.into()).then_some(torrent);
-            let step = responder.handle_received_and_transmit(&mut received, find, &mut out);
+            let step = responder.handle_received(&mut received);
+            responder.poll_transmit(&mut out);
             socket.write_all(&out.split()).unwrap();
             match step.unwrap() {
                 Step::Done(done) => {

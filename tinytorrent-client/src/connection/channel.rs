@@ -6,7 +6,8 @@ use bytes::BytesMut;
 use rand::RngExt;
 use tinytorrent_types::WireInfoHash;
 use tinytorrent_wire::mse::{
-    Cipher, Config, Initiator, Method, Negotiated, ObfuscatedHash, Randomness, Responder, Step,
+    Cipher, Config, Initiator, Method, Negotiated, Negotiation, ObfuscatedHash, PUBLIC_KEY_LENGTH,
+    Randomness, Responder, Step, is_plain,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -75,24 +76,8 @@ impl Channel {
         first: &[u8],
         received: &mut BytesMut,
     ) -> Result<(), ConnectFailure> {
-        let mut initiator = Initiator::new(torrent, methods(encryption), randomness(), first);
-        let mut out = BytesMut::new();
-        loop {
-            // The first step has received nothing. It gives the public key that begins the
-            // handshake.
-            let step = initiator.handle_received(received)?;
-            initiator.poll_transmit(&mut out);
-            self.stream.write_all_buf(&mut out).await?;
-            match step {
-                Step::Done(negotiated) => {
-                    self.set_ciphers(*negotiated);
-                    return Ok(());
-                }
-                // It answers in clear what was hidden, and nothing of it would ever be consumed.
-                Step::Plain => return Err(ConnectFailure::Plain),
-                Step::NeedMore => self.read_more(received).await?,
-            }
-        }
+        let initiator = Initiator::new(torrent, methods(encryption), randomness(), first);
+        self.negotiate(initiator, received, || {}).await
     }
 
     /// Answers the encryption handshake of an incoming connection, if it begins with one.
@@ -106,31 +91,46 @@ impl Channel {
         if encryption == Encryption::Off {
             return Ok(());
         }
-        let mut responder = Responder::new(methods(encryption), randomness());
-        let mut out = BytesMut::new();
-        let mut is_keyed = false;
         loop {
-            if !is_keyed && received.len() >= KEY_LENGTH {
-                is_keyed = true;
-                if !received.starts_with(PLAIN) {
-                    stranger.wait_for_key_exchange().await;
+            match is_plain(received) {
+                Some(true) if encryption == Encryption::Require => {
+                    return Err(ConnectFailure::Plain);
+                }
+                Some(true) => return Ok(()),
+                Some(false) if received.len() >= PUBLIC_KEY_LENGTH => break,
+                Some(false) | None => {
+                    self.read_more(received).await?;
+                    stranger.note_progress();
                 }
             }
-            match responder.handle_received_and_transmit(received, &find, &mut out)? {
+        }
+        stranger.wait_for_key_exchange().await;
+        let responder = Responder::new(methods(encryption), randomness(), find);
+        self.negotiate(responder, received, || stranger.note_progress()).await
+    }
+
+    /// Negotiates as either end.
+    async fn negotiate(
+        &mut self,
+        mut end: impl Negotiation,
+        received: &mut BytesMut,
+        note_progress: impl Fn(),
+    ) -> Result<(), ConnectFailure> {
+        let mut out = BytesMut::new();
+        loop {
+            let step = end.handle_received(received)?;
+            end.poll_transmit(&mut out);
+            // Passes no cipher, as the negotiation has encrypted its own part.
+            self.stream.write_all_buf(&mut out).await?;
+            match step {
                 Step::Done(negotiated) => {
-                    // Passes no cipher, as the negotiation has encrypted its own part.
-                    self.stream.write_all_buf(&mut out).await?;
                     self.set_ciphers(*negotiated);
                     return Ok(());
                 }
-                Step::Plain if encryption == Encryption::Require => {
-                    return Err(ConnectFailure::Plain);
-                }
-                Step::Plain => return Ok(()),
+                Step::Plain => return Err(ConnectFailure::Plain),
                 Step::NeedMore => {
-                    self.stream.write_all_buf(&mut out).await?;
                     self.read_more(received).await?;
-                    stranger.note_progress();
+                    note_progress();
                 }
             }
         }
@@ -143,12 +143,6 @@ impl Channel {
         self.send = Some(send).filter(|cipher| !cipher.is_plaintext());
     }
 }
-
-/// Bytes of a public key (MSE), which a key exchange begins with.
-const KEY_LENGTH: usize = 96;
-
-/// The start of a handshake that is not encrypted (BEP 3).
-const PLAIN: &[u8] = b"\x13BitTorrent protocol";
 
 /// Bytes of a handshake at most, with all its padding and the first messages behind it.
 const MAX_HANDSHAKE: usize = 4096;

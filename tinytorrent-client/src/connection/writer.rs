@@ -148,7 +148,9 @@ fn seal(cipher: &mut Cipher, chunks: &mut VecDeque<Outgoing>) -> usize {
 mod tests {
     use bytes::Bytes;
     use tinytorrent_types::WireInfoHash;
-    use tinytorrent_wire::mse::{Config, Initiator, Method, Randomness, Responder, Step};
+    use tinytorrent_wire::mse::{
+        Config, Initiator, Method, Negotiation, Randomness, Responder, Step,
+    };
 
     use super::*;
     use crate::connection::Hold;
@@ -159,19 +161,20 @@ mod tests {
         let torrent = WireInfoHash::from_bytes([7; 20]);
         let config = Config::only(Method::Rc4);
         let mut alice = Initiator::new(torrent, config, Randomness::new([1; 20], &[]), b"");
-        let mut bob = Responder::new(config, Randomness::new([2; 20], &[]));
+        let found = |_: &_| Some(torrent);
+        let mut bob = Responder::new(config, Randomness::new([2; 20], &[]), found);
         let (mut to_bob, mut to_alice) = (BytesMut::new(), BytesMut::new());
+        let mut theirs = None;
         loop {
-            let alices = alice.handle_received(&mut to_alice).unwrap();
+            let step = alice.handle_received(&mut to_alice).unwrap();
             alice.poll_transmit(&mut to_bob);
-            let bobs = bob.handle_received(&mut to_bob, |_| Some(torrent)).unwrap();
-            bob.poll_transmit(&mut to_alice);
-            if let Step::Done(bob) = bobs {
-                let Step::Done(alice) = alice.handle_received(&mut to_alice).unwrap() else {
-                    panic!("bob is done, and {alices:?}");
-                };
-                return (alice.send, bob.receive);
+            if let Step::Done(alice) = step {
+                return (alice.send, theirs.expect("bob is done before"));
             }
+            if let Step::Done(bob) = bob.handle_received(&mut to_bob).unwrap() {
+                theirs = Some(bob.receive);
+            }
+            bob.poll_transmit(&mut to_alice);
         }
     }
 

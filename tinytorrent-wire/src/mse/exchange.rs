@@ -4,7 +4,7 @@ use sha1::{Digest, Sha1};
 use tinytorrent_types::WireInfoHash;
 
 use super::rc4::Rc4;
-use super::{KEY_LENGTH, MseError, ObfuscatedHash, PRIVATE_KEY_LENGTH};
+use super::{MseError, ObfuscatedHash, PRIVATE_KEY_LENGTH, PUBLIC_KEY_LENGTH};
 
 const_monty_params!(
     Prime,
@@ -27,7 +27,7 @@ impl PrivateKey {
         Self(U192::from_be_slice(&padded))
     }
 
-    pub(super) fn public_key(&self) -> [u8; KEY_LENGTH] {
+    pub(super) fn public_key(&self) -> [u8; PUBLIC_KEY_LENGTH] {
         // Message stream encryption has 2 for the generator.
         to_bytes(&Element::new(&U768::from_u8(2)).pow(&self.0))
     }
@@ -36,7 +36,7 @@ impl PrivateKey {
     ///
     /// # Errors
     /// Keys whose secret is easy to guess: 0, 1, the prime less one, and all that are larger.
-    pub(super) fn agree(&self, theirs: &[u8; KEY_LENGTH]) -> Result<Secret, MseError> {
+    pub(super) fn agree(&self, theirs: &[u8; PUBLIC_KEY_LENGTH]) -> Result<Secret, MseError> {
         let theirs = U768::from_be_slice(theirs);
         let greatest = Prime::PARAMS.modulus().as_ref().wrapping_sub(&U768::from_u8(2));
         if theirs < U768::from_u8(2) || theirs > greatest {
@@ -46,13 +46,13 @@ impl PrivateKey {
     }
 }
 
-fn to_bytes(element: &Element) -> [u8; KEY_LENGTH] {
+fn to_bytes(element: &Element) -> [u8; PUBLIC_KEY_LENGTH] {
     element.retrieve().to_be_bytes().into()
 }
 
 /// The shared secret, S.
 #[derive(Clone)]
-pub(super) struct Secret([u8; KEY_LENGTH]);
+pub(super) struct Secret([u8; PUBLIC_KEY_LENGTH]);
 
 impl Secret {
     /// The mark by which the responder finds the end of the padding.
@@ -114,15 +114,15 @@ mod tests {
     #[test]
     fn weak_keys_are_refused() {
         let key = PrivateKey::new(&[7; 20]);
-        let prime: [u8; KEY_LENGTH] = Prime::PARAMS.modulus().as_ref().to_be_bytes().into();
+        let prime: [u8; PUBLIC_KEY_LENGTH] = Prime::PARAMS.modulus().as_ref().to_be_bytes().into();
         let mut near = prime;
-        near[KEY_LENGTH - 1] -= 1;
-        let mut one = [0; KEY_LENGTH];
-        one[KEY_LENGTH - 1] = 1;
-        for weak in [[0; KEY_LENGTH], one, near, prime, [0xff; KEY_LENGTH]] {
+        near[PUBLIC_KEY_LENGTH - 1] -= 1;
+        let mut one = [0; PUBLIC_KEY_LENGTH];
+        one[PUBLIC_KEY_LENGTH - 1] = 1;
+        for weak in [[0; PUBLIC_KEY_LENGTH], one, near, prime, [0xff; PUBLIC_KEY_LENGTH]] {
             assert!(matches!(key.agree(&weak), Err(MseError::WeakKey)));
         }
-        near[KEY_LENGTH - 1] -= 1;
+        near[PUBLIC_KEY_LENGTH - 1] -= 1;
         assert!(key.agree(&near).is_ok());
     }
 

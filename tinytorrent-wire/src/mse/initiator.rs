@@ -4,14 +4,11 @@ use tinytorrent_types::WireInfoHash;
 use super::exchange::PrivateKey;
 use super::rc4::Rc4;
 use super::{
-    Cipher, Config, KEY_LENGTH, MAX_PADDING, MseError, Negotiated, Randomness, Step, VERIFICATION,
-    find_mark, is_plain,
+    Cipher, Config, MAX_PADDING, MseError, Negotiated, Negotiation, PUBLIC_KEY_LENGTH, Randomness,
+    Step, VERIFICATION, find_mark, is_plain,
 };
 
-/// The end that makes the connection and names the torrent.
-///
-/// After each [`handle_received`](Self::handle_received), send what
-/// [`poll_transmit`](Self::poll_transmit) gives.
+/// The end that makes the connection and names the torrent. See [`Negotiation`] for its calls.
 #[derive(Debug)]
 pub struct Initiator {
     torrent: WireInfoHash,
@@ -49,50 +46,11 @@ impl Initiator {
         initial: &[u8],
     ) -> Self {
         let key = PrivateKey::new(&randomness.private_key);
-        let mut out = BytesMut::with_capacity(KEY_LENGTH + randomness.padding.len());
+        let mut out = BytesMut::with_capacity(PUBLIC_KEY_LENGTH + randomness.padding.len());
         out.put_slice(&key.public_key());
         out.put_slice(&randomness.padding);
         let initial = initial[..initial.len().min(usize::from(u16::MAX))].to_vec();
         Self { torrent, config, state: State::PublicKey(key), initial, out }
-    }
-
-    /// Appends the bytes to send now.
-    pub fn poll_transmit(&mut self, out: &mut BytesMut) {
-        out.unsplit(self.out.split());
-    }
-
-    /// Takes received bytes out of the buffer. Once the negotiation is complete, the bytes left in it are the
-    /// start of the peer's stream, decrypted.
-    ///
-    /// # Errors
-    /// See [`MseError`]. After an error or the end it takes no more bytes.
-    pub fn handle_received(&mut self, received: &mut BytesMut) -> Result<Step, MseError> {
-        loop {
-            // An error leaves it at `Over`, so that nothing goes on after a failure.
-            let state = std::mem::replace(&mut self.state, State::Over);
-            let (next, is_stuck) = match state {
-                // A public key may begin like a handshake by chance, with a probability of 2^-160.
-                State::PublicKey(key) => match is_plain(received) {
-                    Some(true) => return Ok(Step::Plain),
-                    _ => self.handle_public_key(key, received)?,
-                },
-                State::Mark { send, receive, mark } => find(send, receive, mark, received)?,
-                State::Selection { send, receive } => selection(send, receive, received)?,
-                State::Padding { send, mut receive, selected, left } => {
-                    let part = left.min(received.len());
-                    receive.apply(&mut received.split_to(part));
-                    if part == left {
-                        return self.finish(send, receive, selected, received);
-                    }
-                    (State::Padding { send, receive, selected, left: left - part }, true)
-                }
-                State::Over => return Ok(Step::NeedMore),
-            };
-            self.state = next;
-            if is_stuck {
-                return Ok(Step::NeedMore);
-            }
-        }
     }
 
     /// Takes the peer's key, and sends the obfuscated torrent, the offer and the first bytes of our stream.
@@ -101,11 +59,11 @@ impl Initiator {
         key: PrivateKey,
         received: &mut BytesMut,
     ) -> Result<(State, bool), MseError> {
-        let Some(theirs) = received.first_chunk::<KEY_LENGTH>() else {
+        let Some(theirs) = received.first_chunk::<PUBLIC_KEY_LENGTH>() else {
             return Ok((State::PublicKey(key), true));
         };
         let secret = key.agree(theirs)?;
-        received.advance(KEY_LENGTH);
+        received.advance(PUBLIC_KEY_LENGTH);
         let mut send = secret.initiator_cipher(self.torrent);
         let receive = secret.responder_cipher(self.torrent);
         self.out.put_slice(&secret.sync_mark());
@@ -139,6 +97,41 @@ impl Initiator {
         receive.apply(received);
         let send = Cipher::new(method, send);
         Ok(Step::Done(Box::new(Negotiated { torrent: self.torrent, method, receive, send })))
+    }
+}
+
+impl Negotiation for Initiator {
+    fn handle_received(&mut self, received: &mut BytesMut) -> Result<Step, MseError> {
+        loop {
+            // An error leaves it at `Over`, so that nothing goes on after a failure.
+            let state = std::mem::replace(&mut self.state, State::Over);
+            let (next, is_stuck) = match state {
+                // A public key may begin like a handshake by chance, with a probability of 2^-160.
+                State::PublicKey(key) => match is_plain(received) {
+                    Some(true) => return Err(MseError::NotEncrypted),
+                    _ => self.handle_public_key(key, received)?,
+                },
+                State::Mark { send, receive, mark } => find(send, receive, mark, received)?,
+                State::Selection { send, receive } => selection(send, receive, received)?,
+                State::Padding { send, mut receive, selected, left } => {
+                    let part = left.min(received.len());
+                    receive.apply(&mut received.split_to(part));
+                    if part == left {
+                        return self.finish(send, receive, selected, received);
+                    }
+                    (State::Padding { send, receive, selected, left: left - part }, true)
+                }
+                State::Over => return Ok(Step::NeedMore),
+            };
+            self.state = next;
+            if is_stuck {
+                return Ok(Step::NeedMore);
+            }
+        }
+    }
+
+    fn poll_transmit(&mut self, out: &mut BytesMut) {
+        out.unsplit(self.out.split());
     }
 }
 

@@ -4,17 +4,15 @@ use tinytorrent_types::WireInfoHash;
 use super::exchange::{PrivateKey, Secret};
 use super::rc4::Rc4;
 use super::{
-    Cipher, Config, KEY_LENGTH, MAX_PADDING, Method, MseError, Negotiated, ObfuscatedHash,
-    Randomness, Step, VERIFICATION, find_mark, is_plain,
+    Cipher, Config, MAX_PADDING, Method, MseError, Negotiated, Negotiation, ObfuscatedHash,
+    PUBLIC_KEY_LENGTH, Randomness, Step, VERIFICATION, find_mark, is_plain,
 };
 
-/// The end that accepts the connection and looks up the torrent.
-///
-/// After each [`handle_received`](Self::handle_received), send what
-/// [`poll_transmit`](Self::poll_transmit) gives.
-#[derive(Debug)]
-pub struct Responder {
+/// The end that accepts the connection and looks up the torrent, by a function `F`. See [`Negotiation`] for its
+/// calls.
+pub struct Responder<F> {
     config: Config,
+    find: F,
     padding: Vec<u8>,
     state: State,
     out: BytesMut,
@@ -46,76 +44,15 @@ struct Agreed {
     receive: Rc4,
 }
 
-impl Responder {
-    /// Waits for the peer to begin. The peer may speak BitTorrent without encryption.
-    pub fn new(config: Config, randomness: Randomness) -> Self {
+impl<F> Responder<F>
+where
+    F: FnMut(&ObfuscatedHash) -> Option<WireInfoHash>,
+{
+    /// Waits for the peer to begin. The peer may speak BitTorrent without encryption. `find` looks up the torrent of
+    /// an obfuscated hash, once at most.
+    pub fn new(config: Config, randomness: Randomness, find: F) -> Self {
         let state = State::PublicKey(PrivateKey::new(&randomness.private_key));
-        Self { config, padding: randomness.padding, state, out: BytesMut::new() }
-    }
-
-    /// Appends the bytes to send now.
-    pub fn poll_transmit(&mut self, out: &mut BytesMut) {
-        out.unsplit(self.out.split());
-    }
-
-    /// Takes received bytes out of the buffer. `find` looks up the torrent of an obfuscated hash. Once the
-    /// negotiation is complete, the bytes left in the buffer are the start of the peer's stream,
-    /// decrypted.
-    ///
-    /// # Errors
-    /// See [`MseError`]. After an error or the end it takes no more bytes.
-    pub fn handle_received(
-        &mut self,
-        received: &mut BytesMut,
-        mut find: impl FnMut(&ObfuscatedHash) -> Option<WireInfoHash>,
-    ) -> Result<Step, MseError> {
-        loop {
-            // An error leaves it at `Over`, so that nothing goes on after a failure.
-            let state = std::mem::replace(&mut self.state, State::Over);
-            let (next, is_stuck) = match state {
-                // A public key may begin like a handshake by chance, with a probability of 2^-160.
-                State::PublicKey(key) => match is_plain(received) {
-                    Some(true) => return Ok(Step::Plain),
-                    _ => self.handle_public_key(key, received)?,
-                },
-                State::Mark(secret) => match find_mark(received, &secret.sync_mark())? {
-                    Some(at) => {
-                        received.advance(at + 20);
-                        (State::Torrent(secret), false)
-                    }
-                    None => (State::Mark(secret), true),
-                },
-                State::Torrent(secret) => self.handle_torrent(secret, received, &mut find)?,
-                State::Padding { agreed, length } => padding(agreed, length, received),
-                // The length was two bytes, so that a peer makes us buffer 64 KiB at most.
-                State::Initial { agreed, length } if received.len() < length => {
-                    (State::Initial { agreed, length }, true)
-                }
-                State::Initial { agreed, length } => {
-                    return Ok(self.finish(agreed, length, received));
-                }
-                State::Over => return Ok(Step::NeedMore),
-            };
-            self.state = next;
-            if is_stuck {
-                return Ok(Step::NeedMore);
-            }
-        }
-    }
-
-    /// [`handle_received`](Self::handle_received), then [`poll_transmit`](Self::poll_transmit).
-    ///
-    /// # Errors
-    /// As [`handle_received`](Self::handle_received).
-    pub fn handle_received_and_transmit(
-        &mut self,
-        received: &mut BytesMut,
-        find: impl FnMut(&ObfuscatedHash) -> Option<WireInfoHash>,
-        out: &mut BytesMut,
-    ) -> Result<Step, MseError> {
-        let step = self.handle_received(received, find);
-        self.poll_transmit(out);
-        step
+        Self { config, find, padding: randomness.padding, state, out: BytesMut::new() }
     }
 
     fn handle_public_key(
@@ -123,11 +60,11 @@ impl Responder {
         key: PrivateKey,
         received: &mut BytesMut,
     ) -> Result<(State, bool), MseError> {
-        let Some(theirs) = received.first_chunk::<KEY_LENGTH>() else {
+        let Some(theirs) = received.first_chunk::<PUBLIC_KEY_LENGTH>() else {
             return Ok((State::PublicKey(key), true));
         };
         let secret = key.agree(theirs)?;
-        received.advance(KEY_LENGTH);
+        received.advance(PUBLIC_KEY_LENGTH);
         // Not before their key has come: it may have been a handshake without encryption.
         self.out.put_slice(&key.public_key());
         self.out.put_slice(&self.padding);
@@ -139,7 +76,6 @@ impl Responder {
         &mut self,
         secret: Secret,
         received: &mut BytesMut,
-        find: &mut impl FnMut(&ObfuscatedHash) -> Option<WireInfoHash>,
     ) -> Result<(State, bool), MseError> {
         if received.len() < TORRENT_LENGTH {
             return Ok((State::Torrent(secret), true));
@@ -148,7 +84,7 @@ impl Responder {
         let mut hidden = [0; 20];
         fields.copy_to_slice(&mut hidden);
         // The ciphers depend on the torrent, so that nothing can be decrypted before it is known.
-        let torrent = find(&secret.reveal(hidden)).ok_or(MseError::UnknownTorrent)?;
+        let torrent = (self.find)(&secret.reveal(hidden)).ok_or(MseError::UnknownTorrent)?;
         let mut receive = secret.initiator_cipher(torrent);
         receive.apply(&mut fields);
         let mut verification = [0xff; 8];
@@ -185,6 +121,50 @@ impl Responder {
     }
 }
 
+impl<F> Negotiation for Responder<F>
+where
+    F: FnMut(&ObfuscatedHash) -> Option<WireInfoHash>,
+{
+    fn handle_received(&mut self, received: &mut BytesMut) -> Result<Step, MseError> {
+        loop {
+            // An error leaves it at `Over`, so that nothing goes on after a failure.
+            let state = std::mem::replace(&mut self.state, State::Over);
+            let (next, is_stuck) = match state {
+                // A public key may begin like a handshake by chance, with a probability of 2^-160.
+                State::PublicKey(key) => match is_plain(received) {
+                    Some(true) => return Ok(Step::Plain),
+                    _ => self.handle_public_key(key, received)?,
+                },
+                State::Mark(secret) => match find_mark(received, &secret.sync_mark())? {
+                    Some(at) => {
+                        received.advance(at + 20);
+                        (State::Torrent(secret), false)
+                    }
+                    None => (State::Mark(secret), true),
+                },
+                State::Torrent(secret) => self.handle_torrent(secret, received)?,
+                State::Padding { agreed, length } => padding(agreed, length, received),
+                // The length was two bytes, so that a peer makes us buffer 64 KiB at most.
+                State::Initial { agreed, length } if received.len() < length => {
+                    (State::Initial { agreed, length }, true)
+                }
+                State::Initial { agreed, length } => {
+                    return Ok(self.finish(agreed, length, received));
+                }
+                State::Over => return Ok(Step::NeedMore),
+            };
+            self.state = next;
+            if is_stuck {
+                return Ok(Step::NeedMore);
+            }
+        }
+    }
+
+    fn poll_transmit(&mut self, out: &mut BytesMut) {
+        out.unsplit(self.out.split());
+    }
+}
+
 /// Takes the second padding, and two bytes of length behind it.
 fn padding(mut agreed: Agreed, length: usize, received: &mut BytesMut) -> (State, bool) {
     // `handle_torrent` has checked the length, so that this waits for 514 bytes at most.
@@ -200,6 +180,15 @@ fn padding(mut agreed: Agreed, length: usize, received: &mut BytesMut) -> (State
 
 /// Bytes of the torrent, the verification constant, the offer and the length of the padding.
 const TORRENT_LENGTH: usize = 20 + 8 + 4 + 2;
+
+impl<F> std::fmt::Debug for Responder<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Responder")
+            .field("config", &self.config)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
 
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

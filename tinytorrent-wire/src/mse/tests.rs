@@ -11,6 +11,11 @@ use super::*;
 const TORRENT: WireInfoHash = WireInfoHash::from_bytes([0xaa; 20]);
 const OTHER: WireInfoHash = WireInfoHash::from_bytes([0xbb; 20]);
 
+/// A responder that has both torrents.
+fn responder(config: Config, randomness: Randomness) -> impl Negotiation {
+    Responder::new(config, randomness, find)
+}
+
 fn find(hash: &ObfuscatedHash) -> Option<WireInfoHash> {
     [OTHER, TORRENT].into_iter().find(|torrent| *hash == (*torrent).into())
 }
@@ -35,7 +40,7 @@ impl Pipe {
 type Ends = (Result<Negotiated, MseError>, Result<Negotiated, MseError>, Pipe, Pipe);
 
 /// Both ends talk until both are done or one fails; the parts say how far each carry reaches.
-fn negotiate(mut alice: Initiator, mut bob: Responder, parts: &[usize]) -> Ends {
+fn negotiate(mut alice: Initiator, mut bob: impl Negotiation, parts: &[usize]) -> Ends {
     let (mut to_bob, mut to_alice) = (Pipe::new(), Pipe::new());
     let (mut alices, mut bobs) = (None, None);
     let mut parts = parts.iter().copied().cycle();
@@ -45,7 +50,7 @@ fn negotiate(mut alice: Initiator, mut bob: Responder, parts: &[usize]) -> Ends 
         to_bob.carry(parts.next().unwrap_or(usize::MAX));
         to_alice.carry(parts.next().unwrap_or(usize::MAX));
         if bobs.is_none() {
-            bobs = done(bob.handle_received(&mut to_bob.arrived, find));
+            bobs = done(bob.handle_received(&mut to_bob.arrived));
         }
         if alices.is_none() {
             alices = done(alice.handle_received(&mut to_alice.arrived));
@@ -86,7 +91,7 @@ fn responder_selects_one_of_the_offered_methods() {
     for ours in configs() {
         for theirs in configs() {
             let alice = Initiator::new(TORRENT, ours, randomness(1, 5), b"hello");
-            let bob = Responder::new(theirs, randomness(2, 7));
+            let bob = responder(theirs, randomness(2, 7));
             let (alices, bobs, ..) = negotiate(alice, bob, &[usize::MAX]);
             let common = [theirs.preferred, Method::Plaintext, Method::Rc4]
                 .into_iter()
@@ -127,14 +132,15 @@ fn plain_handshake_is_told_apart() {
     let plain = b"\x13BitTorrent protocol and more";
     for length in 0..plain.len() {
         let mut received = BytesMut::from(&plain[..length]);
-        let mut bob = Responder::new(Config::default(), randomness(2, 0));
-        let step = bob.handle_received(&mut received, find);
+        let mut bob = responder(Config::default(), randomness(2, 0));
+        let step = bob.handle_received(&mut received);
         assert_eq!(matches!(step, Ok(Step::Plain)), length >= 20);
         assert_eq!(received.len(), length);
     }
     let mut received = BytesMut::from(&plain[..]);
     let mut alice = Initiator::new(TORRENT, Config::default(), randomness(1, 0), b"");
-    assert!(matches!(alice.handle_received(&mut received), Ok(Step::Plain)));
+    let step = alice.handle_received(&mut received);
+    assert_eq!(step.unwrap_err(), MseError::NotEncrypted, "an initiator has sent its key");
 }
 
 /// W-57: a torrent that we have not is not spoken of.
@@ -142,7 +148,7 @@ fn plain_handshake_is_told_apart() {
 fn unknown_torrent_is_refused() {
     let unknown = WireInfoHash::from_bytes([0xcc; 20]);
     let alice = Initiator::new(unknown, Config::default(), randomness(1, 5), b"hello");
-    let bob = Responder::new(Config::default(), randomness(2, 7));
+    let bob = responder(Config::default(), randomness(2, 7));
     assert_eq!(negotiate(alice, bob, &[usize::MAX]).1.unwrap_err(), MseError::UnknownTorrent);
 }
 
@@ -151,8 +157,8 @@ fn unknown_torrent_is_refused() {
 fn noise_is_given_up_after_the_padding() {
     for (extra, fails) in [(512 + 19, false), (512 + 20, true)] {
         let mut received = BytesMut::from(&vec![0x55; 96 + extra][..]);
-        let mut bob = Responder::new(Config::default(), randomness(2, 7));
-        let step = bob.handle_received(&mut received, find);
+        let mut bob = responder(Config::default(), randomness(2, 7));
+        let step = bob.handle_received(&mut received);
         assert_eq!(step.err(), fails.then_some(MseError::MarkNotFound));
     }
     for (extra, fails) in [(512 + 7, false), (512 + 8, true)] {
@@ -165,8 +171,8 @@ fn noise_is_given_up_after_the_padding() {
 
 #[test]
 fn weak_keys_end_it() {
-    let mut bob = Responder::new(Config::default(), randomness(2, 7));
-    let step = bob.handle_received(&mut BytesMut::from(&[0; 96][..]), find);
+    let mut bob = responder(Config::default(), randomness(2, 7));
+    let step = bob.handle_received(&mut BytesMut::from(&[0; 96][..]));
     assert_eq!(step.unwrap_err(), MseError::WeakKey);
     let mut alice = Initiator::new(TORRENT, Config::default(), randomness(1, 7), b"");
     let step = alice.handle_received(&mut BytesMut::from(&[0xff; 96][..]));
@@ -180,11 +186,12 @@ struct OddInitiator {
 }
 
 impl OddInitiator {
-    fn new(bob: &mut Responder, padding: usize) -> Self {
+    fn new(bob: &mut impl Negotiation, padding: usize) -> Self {
         let key = PrivateKey::new(&[9; 20]);
         let mut out = BytesMut::from(&key.public_key()[..]);
         let mut reply = BytesMut::new();
-        let step = bob.handle_received_and_transmit(&mut out, find, &mut reply);
+        let step = bob.handle_received(&mut out);
+        bob.poll_transmit(&mut reply);
         assert!(matches!(step, Ok(Step::NeedMore)));
         let secret = key.agree(reply.first_chunk().unwrap()).unwrap();
         out.put_bytes(0x11, padding);
@@ -211,7 +218,7 @@ impl OddInitiator {
 fn responder_bears_with_every_padding() {
     for (pad_a, pad_c) in [(0, 0), (1, 511), (511, 1), (512, 512)] {
         for part in [1, 7, 10_000] {
-            let mut bob = Responder::new(Config::only(Method::Rc4), randomness(2, 3));
+            let mut bob = responder(Config::only(Method::Rc4), randomness(2, 3));
             let mut said = OddInitiator::new(&mut bob, pad_a).say(
                 &VERIFICATION,
                 2,
@@ -221,7 +228,7 @@ fn responder_bears_with_every_padding() {
             let mut received = BytesMut::new();
             let negotiated = loop {
                 received.unsplit(said.split_to(part.min(said.len())));
-                match bob.handle_received(&mut received, find).unwrap() {
+                match bob.handle_received(&mut received).unwrap() {
                     Step::Done(negotiated) => break negotiated,
                     _ => assert!(!said.is_empty(), "all was said"),
                 }
@@ -234,9 +241,9 @@ fn responder_bears_with_every_padding() {
 #[test]
 fn odd_initiators_are_refused() {
     let refused = |zeros: &[u8], offered, announced| {
-        let mut bob = Responder::new(Config::only(Method::Rc4), randomness(2, 3));
+        let mut bob = responder(Config::only(Method::Rc4), randomness(2, 3));
         let mut said = OddInitiator::new(&mut bob, 9).say(zeros, offered, &[], announced);
-        bob.handle_received(&mut said, find).unwrap_err()
+        bob.handle_received(&mut said).unwrap_err()
     };
     assert_eq!(refused(&[0, 0, 0, 0, 0, 0, 0, 1], 2, 0), MseError::Verification);
     assert_eq!(refused(&VERIFICATION, 1, 0), MseError::NoCommonMethod { offered: 1 });
@@ -310,11 +317,11 @@ fn odd_responders_are_refused() {
 
 #[test]
 fn after_its_end_it_takes_nothing_more() {
-    let mut bob = Responder::new(Config::default(), randomness(2, 7));
-    let weak = bob.handle_received(&mut BytesMut::from(&[0; 96][..]), find);
+    let mut bob = responder(Config::default(), randomness(2, 7));
+    let weak = bob.handle_received(&mut BytesMut::from(&[0; 96][..]));
     assert!(weak.is_err());
     let mut more = BytesMut::from(&b"more"[..]);
-    assert!(matches!(bob.handle_received(&mut more, find), Ok(Step::NeedMore)));
+    assert!(matches!(bob.handle_received(&mut more), Ok(Step::NeedMore)));
     assert_eq!(more.len(), 4);
 }
 
@@ -334,7 +341,7 @@ proptest! {
         prop_assume!(keys.0 != [0; 20] && keys.1 != [0; 20]);
         let config = Config::prefer(method);
         let alice = Initiator::new(TORRENT, config, Randomness::new(keys.0, &paddings.0), &initial);
-        let bob = Responder::new(config, Randomness::new(keys.1, &paddings.1));
+        let bob = responder(config, Randomness::new(keys.1, &paddings.1));
         let (alices, bobs, mut to_bob, mut to_alice) = negotiate(alice, bob, &parts);
         let (mut alices, mut bobs) = (alices.unwrap(), bobs.unwrap());
         prop_assert_eq!((alices.method, bobs.method), (method, method));
@@ -359,9 +366,9 @@ proptest! {
 
     #[test]
     fn noise_is_refused_or_waited_for(noise in vec(any::<u8>(), 0..900)) {
-        let mut bob = Responder::new(Config::default(), randomness(2, 7));
+        let mut bob = responder(Config::default(), randomness(2, 7));
         let mut received = BytesMut::from(&noise[..]);
-        prop_assert!(!matches!(bob.handle_received(&mut received, find), Ok(Step::Done(_))));
+        prop_assert!(!matches!(bob.handle_received(&mut received), Ok(Step::Done(_))));
         let mut alice = Initiator::new(TORRENT, Config::default(), randomness(1, 7), b"");
         let mut received = BytesMut::from(&noise[..]);
         prop_assert!(!matches!(alice.handle_received(&mut received), Ok(Step::Done(_))));
