@@ -54,6 +54,7 @@
 //! # Features
 //!
 //! - `mse`: message stream encryption.
+//! - `tokio`: its stream over `AsyncRead` and `AsyncWrite`, too.
 //! - `codec`: the messages as a codec of `tokio-util`.
 
 mod allowed_fast;

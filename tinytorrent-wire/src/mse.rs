@@ -4,8 +4,10 @@
 //! The encryption hides BitTorrent from filters. It provides no security: RC4 is broken, and neither end is
 //! authenticated.
 //!
-//! The module is pure. [`Initiator`] and [`Responder`] are machines without I/O: bytes go in and out, randomness is an
-//! argument, and both are driven by the same calls, those of [`Negotiation`]:
+//! [`Stream`] negotiates over a socket, and then encrypts and decrypts: over whatever is
+//! [`Read`](std::io::Read) and [`Write`](std::io::Write), and with the feature `tokio` over whatever is
+//! `AsyncRead` and `AsyncWrite`. Beneath it are two machines without I/O, [`Initiator`] and [`Responder`]. Bytes go
+//! in and out, randomness is an argument, and both are driven by the same calls, those of [`Negotiation`]:
 //!
 //! ```
 //! use bytes::BytesMut;
@@ -59,11 +61,13 @@ mod exchange;
 mod initiator;
 mod rc4;
 mod responder;
+mod stream;
 #[cfg(test)]
 mod tests;
 
 pub use initiator::Initiator;
 pub use responder::Responder;
+pub use stream::{NegotiateError, Parts, Policy, Stream};
 
 /// One end of a negotiation: an [`Initiator`] or a [`Responder`].
 ///
@@ -230,6 +234,10 @@ impl Cipher {
 
     fn new(method: Method, rc4: rc4::Rc4) -> Self {
         Self((method == Method::Rc4).then_some(rc4))
+    }
+
+    const fn plaintext() -> Self {
+        Self(None)
     }
 }
 

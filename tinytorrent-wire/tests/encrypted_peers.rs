@@ -23,7 +23,8 @@ use tinytorrent_wire::extension::{
 };
 use tinytorrent_wire::metadata::MetadataAssembly;
 use tinytorrent_wire::mse::{
-    Cipher, Config, Initiator, Method, Negotiated, Negotiation, Randomness, Responder, Step,
+    Config, Initiator, Method, NegotiateError, ObfuscatedHash, Policy, Randomness, Responder,
+    Stream,
 };
 use tinytorrent_wire::session::{Session, Side, check_greeting};
 use tinytorrent_wire::{Decoder, Feature, Handshake, Message, Request, Reserved, session};
@@ -188,31 +189,22 @@ fn transmission(scene: &Scene) -> Peer {
     Peer { process, address }
 }
 
-/// An encrypted stream.
-struct Stream {
-    socket: TcpStream,
-    send: Cipher,
-    receive: Cipher,
+/// A connection after the negotiation.
+struct Connection {
+    stream: Stream<TcpStream>,
     received: BytesMut,
-}
-
-fn read_some(socket: &mut TcpStream, received: &mut BytesMut) -> std::io::Result<usize> {
-    let mut buffer = [0; 16 * 1024];
-    let count = socket.read(&mut buffer)?;
-    received.extend_from_slice(&buffer[..count]);
-    Ok(count)
 }
 
 fn randomness(seed: u8) -> Randomness {
     Randomness::new([seed; 20], &vec![seed; usize::from(seed)])
 }
 
-impl Stream {
+impl Connection {
     /// Connects, with retries until the peer is ready. Until then it refuses or closes connections.
-    fn connect_when_ready(scene: &Scene, to: SocketAddr, config: Config) -> (Self, Negotiated) {
+    fn connect_when_ready(scene: &Scene, to: SocketAddr, config: Config) -> Self {
         let started = Instant::now();
         loop {
-            if let Some(connected) = Stream::connect(scene, to, config) {
+            if let Some(connected) = Connection::connect(scene, to, config) {
                 return connected;
             }
             assert!(started.elapsed() < PATIENCE, "the peer does not accept us");
@@ -221,68 +213,41 @@ impl Stream {
     }
 
     /// Connects and sends our handshake at once. `None` if the peer is not ready yet.
-    fn connect(scene: &Scene, to: SocketAddr, config: Config) -> Option<(Self, Negotiated)> {
-        let mut socket = TcpStream::connect(to).ok()?;
+    fn connect(scene: &Scene, to: SocketAddr, config: Config) -> Option<Self> {
+        let socket = TcpStream::connect(to).ok()?;
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let ours = scene.handshake().to_bytes();
-        let mut initiator = Initiator::new(scene.wire_hash(), config, randomness(77), &ours);
-        let (mut out, mut received) = (BytesMut::new(), BytesMut::new());
-        loop {
-            initiator.poll_transmit(&mut out);
-            socket.write_all(&out.split()).ok()?;
-            match initiator.handle_received(&mut received).unwrap() {
-                Step::Done(done) => return Some(Self::new(socket, received, *done)),
-                Step::Plain | Step::NeedMore => {}
-            }
-            initiator.poll_transmit(&mut out);
-            socket.write_all(&out.split()).ok()?;
-            if read_some(&mut socket, &mut received).ok()? == 0 {
-                return None;
-            }
+        let initiator = Initiator::new(scene.wire_hash(), config, randomness(77), &ours);
+        match Stream::negotiate(socket, initiator, &Policy::default()) {
+            Ok(stream) => Some(Self { stream, received: BytesMut::new() }),
+            Err(NegotiateError::Io(_) | NegotiateError::Closed) => None,
+            Err(error) => panic!("{error}"),
         }
     }
 
     /// Accepts a connection for the torrent, and sends our handshake.
-    fn accept(scene: &Scene, listener: &TcpListener, config: Config) -> (Self, Negotiated) {
-        let (mut socket, _) = listener.accept().unwrap();
+    fn accept(scene: &Scene, listener: &TcpListener, config: Config) -> Self {
+        let (socket, _) = listener.accept().unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let (mut out, mut received) = (BytesMut::new(), BytesMut::new());
         let torrent = scene.wire_hash();
-        let find = |hash: &_| (*hash == torrent.into()).then_some(torrent);
-        let mut responder = Responder::new(config, randomness(99), find);
-        loop {
-            assert_ne!(read_some(&mut socket, &mut received).unwrap(), 0, "the peer hung up");
-            let step = responder.handle_received(&mut received);
-            responder.poll_transmit(&mut out);
-            socket.write_all(&out.split()).unwrap();
-            match step.unwrap() {
-                Step::Done(done) => {
-                    let (mut stream, done) = Self::new(socket, received, *done);
-                    stream.write(&scene.handshake().to_bytes());
-                    return (stream, done);
-                }
-                Step::Plain => panic!("the peer begins in plain"),
-                Step::NeedMore => {}
-            }
-        }
-    }
-
-    fn new(socket: TcpStream, received: BytesMut, done: Negotiated) -> (Self, Negotiated) {
-        let (send, receive) = (done.send.clone(), done.receive.clone());
-        (Self { socket, send, receive, received }, done)
+        let find = |hash: &ObfuscatedHash| (*hash == torrent.into()).then_some(torrent);
+        let responder = Responder::new(config, randomness(99), find);
+        let stream = Stream::negotiate(socket, responder, &Policy::default()).unwrap();
+        assert_eq!(stream.torrent(), Some(torrent));
+        let mut connection = Self { stream, received: BytesMut::new() };
+        connection.write(&scene.handshake().to_bytes());
+        connection
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        let mut bytes = bytes.to_vec();
-        self.send.apply(&mut bytes);
-        self.socket.write_all(&bytes).unwrap();
+        self.stream.write_all(bytes).unwrap();
     }
 
     fn read(&mut self) {
-        let start = self.received.len();
-        let count = read_some(&mut self.socket, &mut self.received).unwrap();
+        let mut buffer = [0; 16 * 1024];
+        let count = self.stream.read(&mut buffer).unwrap();
         assert_ne!(count, 0, "the peer hung up");
-        self.receive.apply(&mut self.received[start..]);
+        self.received.extend_from_slice(&buffer[..count]);
     }
 
     fn handshake(&mut self, scene: &Scene) -> Handshake {
@@ -297,8 +262,8 @@ impl Stream {
 }
 
 /// Fetches the metadata and every block after the handshakes, and judges each message.
-fn fetch_all(scene: &Scene, mut stream: Stream) {
-    let theirs = stream.handshake(scene);
+fn fetch_all(scene: &Scene, mut connection: Connection) {
+    let theirs = connection.handshake(scene);
     let features = scene.handshake().reserved;
     let mut session = Session::new(features, theirs.reserved, session::Config::strict());
     session.learn_geometry(scene.geometry()).unwrap();
@@ -337,11 +302,11 @@ fn fetch_all(scene: &Scene, mut stream: Stream) {
             }
             let mut bytes = Vec::new();
             message.encode(&mut bytes);
-            stream.write(&bytes);
+            connection.write(&bytes);
         }
-        let frames: Vec<_> = decoder.split_frames(&mut stream.received).collect();
+        let frames: Vec<_> = decoder.split_frames(&mut connection.received).collect();
         if frames.is_empty() {
-            stream.read();
+            connection.read();
         }
         for message in frames {
             let message = message.unwrap();
@@ -391,9 +356,9 @@ fn libtorrent_serves_us_encrypted() {
     ] {
         let scene = Scene::new();
         let peer = libtorrent(&scene, level, None);
-        let (stream, negotiated) = Stream::connect_when_ready(&scene, peer.address, config);
-        assert_eq!(negotiated.method, method, "{level}");
-        fetch_all(&scene, stream);
+        let connection = Connection::connect_when_ready(&scene, peer.address, config);
+        assert_eq!(connection.stream.method(), Some(method), "{level}");
+        fetch_all(&scene, connection);
     }
 }
 
@@ -411,9 +376,9 @@ fn libtorrent_connects_to_us_encrypted() {
         let scene = Scene::new();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let _peer = libtorrent(&scene, level, Some(listener.local_addr().unwrap()));
-        let (stream, negotiated) = Stream::accept(&scene, &listener, config);
-        assert_eq!(negotiated.method, method, "{level}");
-        fetch_all(&scene, stream);
+        let connection = Connection::accept(&scene, &listener, config);
+        assert_eq!(connection.stream.method(), Some(method), "{level}");
+        fetch_all(&scene, connection);
     }
 }
 
@@ -425,7 +390,7 @@ fn transmission_serves_us_encrypted() {
     }
     let scene = Scene::new();
     let peer = transmission(&scene);
-    let (stream, negotiated) = Stream::connect_when_ready(&scene, peer.address, Config::default());
-    assert_eq!(negotiated.method, Method::Rc4);
-    fetch_all(&scene, stream);
+    let connection = Connection::connect_when_ready(&scene, peer.address, Config::default());
+    assert_eq!(connection.stream.method(), Some(Method::Rc4));
+    fetch_all(&scene, connection);
 }
