@@ -18,11 +18,12 @@ fuzz_target!(|bytes: &[u8]| {
     for step in bytes.chunks_exact(5) {
         let [kind, host, torrent, port, id] = step else { continue };
         now += Duration::from_secs(u64::from(kind >> 4) * 30);
-        // Hosts of three networks, so that each has more than one of what is short.
+        // Hosts of three networks of the internet, so that each has more than one of what is short. A host of a local
+        // network would be one of its own.
         let from: IpAddr = match host % 3 {
-            0 => [10, 0, 0, host >> 4].into(),
-            1 => [10, 0, 1, host >> 4].into(),
-            _ => [0x2001, 0xdb8, 0, u16::from(host >> 4), 0, 0, 0, u16::from(*host)].into(),
+            0 => [20, 0, 0, host >> 4].into(),
+            1 => [20, 0, 1, host >> 4].into(),
+            _ => [0x2600, 0xdb8, 0, u16::from(host >> 4), 0, 0, 0, u16::from(*host)].into(),
         };
         let event = [
             AnnounceEvent::None,
@@ -41,7 +42,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     // Four torrents, and three networks: one of these has two, or there is room.
     let honest = request(200, 80, 255, AnnounceEvent::Started, 0);
-    swarms.announce(now, [203, 0, 113, 1].into(), &honest, true).expect("an honest host is served");
+    swarms.announce(now, [21, 0, 0, 1].into(), &honest, true).expect("an honest host is served");
     swarms.check_invariants();
     let counts = swarms.counts(honest.info_hash).expect("its torrent is known");
     assert_eq!(counts.seeders, Some(1));
