@@ -79,6 +79,8 @@ mod contract;
 mod download;
 mod exchange;
 mod extensions;
+#[doc(hidden)]
+pub mod fuzzing;
 mod greeting;
 mod hash_fetch;
 mod hashes;
