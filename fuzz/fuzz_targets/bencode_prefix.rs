@@ -1,10 +1,11 @@
 //! A stream's value ends where the prefix decoder and the scanner both say, and neither asks for more
-//! than it needs.
+//! than it needs. Memory is in proportion to the stream.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use tinytorrent_bencode::{Options, Prefix, Scan, Scanner};
+use tinytorrent_fuzz::within;
 
 fuzz_target!(|input: &[u8]| {
     let options = Options::lenient();
@@ -12,8 +13,9 @@ fuzz_target!(|input: &[u8]| {
     let (step, stream) = input.split_first().map_or((1, input), |(step, rest)| (*step, rest));
     let step = usize::from(step % 16) + 1;
 
-    let whole = options.decode_prefix(stream);
-    match scan(&options, stream, step) {
+    let whole = within(stream.len(), 64, 16 << 10, || options.decode_prefix(stream));
+    // The scanner keeps what is open, and nothing of what it has seen.
+    match within(stream.len(), 0, 16 << 10, || scan(&options, stream, step)) {
         Ok(Scan::Complete { used }) => {
             if let Ok(whole) = whole {
                 let Prefix::Complete(_, end) = whole else { panic!("the scanner ends at {used}") };

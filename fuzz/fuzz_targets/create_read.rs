@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use libfuzzer_sys::fuzz_target;
+use tinytorrent_fuzz::within;
 use tinytorrent_metainfo::{
     CreateError, CreateOptions, PathPolicy, Progress, ReadOptions, RefusalReason, VerifyOptions,
     Version,
@@ -46,7 +47,9 @@ fuzz_target!(|input: &[u8]| {
         created => created.expect("what is there can be read"),
     };
     let bytes = created.to_bytes();
-    let read = ReadOptions::strict().path_policy(PathPolicy::System).read(&bytes);
+    let mut options = ReadOptions::strict();
+    options.path_policy(PathPolicy::System);
+    let read = within(bytes.len(), 64, 1 << 20, || options.read(&bytes));
     let read = read.expect("what we make, we read");
     assert_eq!(read.hashes(), created.hashes());
     assert_eq!(read.to_bytes(), bytes);

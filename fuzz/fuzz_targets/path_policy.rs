@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::path::{Component, Path};
 
 use libfuzzer_sys::fuzz_target;
+use tinytorrent_fuzz::within;
 use tinytorrent_metainfo::{FileAttributes, Layout, LayoutError, PathPolicy};
 
 const POLICIES: [PathPolicy; 3] = [PathPolicy::System, PathPolicy::Portable, PathPolicy::Exact];
@@ -12,6 +13,22 @@ const POLICIES: [PathPolicy; 3] = [PathPolicy::System, PathPolicy::Portable, Pat
 fuzz_target!(|input: &[u8]| {
     let [policy, input @ ..] = input else { return };
     let policy = POLICIES[usize::from(*policy) % POLICIES.len()];
+    // An element may be one byte, and has its name, its place in a tree, and the name on disk.
+    let layout = match within(input.len(), 1024, 64 << 10, || build(policy, input)) {
+        Ok(layout) => {
+            assert!(policy != PathPolicy::Exact || layout.path_changes().len() == 0);
+            layout
+        }
+        Err(LayoutError::PathRejected { .. } | LayoutError::NameRejected { .. }) => {
+            assert_eq!(policy, PathPolicy::Exact);
+            return;
+        }
+        Err(_) => return,
+    };
+    check(&layout);
+});
+
+fn build(policy: PathPolicy, input: &[u8]) -> Result<Layout, LayoutError> {
     let mut builder = Layout::builder(1);
     builder.policy(policy);
     // A line is a file, a `/` ends an element, a leading `>` makes a link.
@@ -29,19 +46,8 @@ fuzz_target!(|input: &[u8]| {
             None => _ = builder.file(line.split(|&byte| byte == b'/'), 1),
         }
     }
-    let layout = match builder.build() {
-        Ok(layout) => {
-            assert!(policy != PathPolicy::Exact || layout.path_changes().len() == 0);
-            layout
-        }
-        Err(LayoutError::PathRejected { .. } | LayoutError::NameRejected { .. }) => {
-            assert_eq!(policy, PathPolicy::Exact);
-            return;
-        }
-        Err(_) => return,
-    };
-    check(&layout);
-});
+    builder.build()
+}
 
 fn check(layout: &Layout) {
     let paths: HashSet<Vec<u8>> = layout.files().map(|file| file.path.to_bytes()).collect();

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use driver::{Driver, Frame};
 use libfuzzer_sys::fuzz_target;
+use tinytorrent_fuzz::within;
 use tinytorrent_swarm::{ConnectionError, Input, PeerKey, PeerSource};
 use tinytorrent_tracker::{AnnounceResponse, Failure, Peer};
 use tinytorrent_wire::{Feature, Handshake, Reserved};
@@ -21,12 +22,15 @@ const MAX_OPERATIONS: usize = 400;
 
 fuzz_target!(|bytes: &[u8]| {
     let [setup, input @ ..] = bytes else { return };
-    let mut world = World::new(*setup);
-    for operation in input.chunks_exact(4).take(MAX_OPERATIONS) {
-        world.step(operation.try_into().expect("four bytes"));
-        world.settle_link();
-    }
-    world.finish();
+    // Two swarms with their drivers; an operation brings one peer at most, or a message of up to 16 KiB.
+    within(input.len(), 8 << 10, 1 << 20, || {
+        let mut world = World::new(*setup);
+        for operation in input.chunks_exact(4).take(MAX_OPERATIONS) {
+            world.step(operation.try_into().expect("four bytes"));
+            world.settle_link();
+        }
+        world.finish();
+    });
 });
 
 /// The two swarms, each with its driver, and the connection between them.

@@ -3,14 +3,17 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use tinytorrent_fuzz::within;
 use tinytorrent_tracker::client::fuzzing::read_dns;
 use tinytorrent_tracker::{DnsPreferences, TrackerUrl};
 
 fuzz_target!(|message: &[u8]| {
-    let records = read_dns(message).unwrap_or_default();
+    // A record is ten bytes at least, and a list of its own.
+    let records = within(message.len(), 16, 4 << 10, || read_dns(message)).unwrap_or_default();
     assert!(records.iter().map(Vec::len).sum::<usize>() <= message.len());
     for records in [records, vec![message.to_vec()]] {
-        let Some(preferences) = DnsPreferences::read(records) else { continue };
+        let read = || DnsPreferences::read(records);
+        let Some(preferences) = within(message.len(), 16, 4 << 10, read) else { continue };
         for url in ["http://joe@h.example:1/announce?k", "https://h.example/x", "udp://h.example:2"]
         {
             let url: TrackerUrl = url.parse().expect("a URL");

@@ -6,11 +6,17 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
+use tinytorrent_fuzz::within;
 use tinytorrent_tracker::AnnounceRequest;
 use tinytorrent_tracker::udp::{Exchange, ExchangeConfig};
 use tinytorrent_types::{PeerId, WireInfoHash};
 
 fuzz_target!(|bytes: &[u8]| {
+    // Two bytes of an operation name up to 255 torrents of a scrape, of 20 bytes each.
+    within(bytes.len(), 4 << 10, 64 << 10, || run(bytes));
+});
+
+fn run(bytes: &[u8]) {
     let mut now = Instant::now();
     let mut exchange = Exchange::new(ExchangeConfig::new([7; 32]));
     let (mut open, mut sent, mut datagram) = (HashSet::new(), Vec::new(), Vec::new());
@@ -57,7 +63,7 @@ fuzz_target!(|bytes: &[u8]| {
         drain(&mut exchange, &mut open, &mut sent, &mut datagram);
     }
     assert!(open.is_empty(), "a request never ended");
-});
+}
 
 type Sent = Vec<(SocketAddr, [u8; 4])>;
 

@@ -5,12 +5,18 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
+use tinytorrent_fuzz::within;
 use tinytorrent_tracker::{
     AnnounceEvent, AnnounceMode, AnnounceResponse, Failure, OutcomeEffect, Refusal, RetryIn,
     Schedule, ScheduleConfig, TrackerId,
 };
 
 fuzz_target!(|bytes: &[u8]| {
+    // Five trackers, and the announces that nobody has answered.
+    within(bytes.len(), 64, 64 << 10, || run(bytes));
+});
+
+fn run(bytes: &[u8]) {
     let [setup, input @ ..] = bytes else { return };
     let mut config = ScheduleConfig::new(u64::from(*setup));
     config.private(setup & 4 != 0).complete(setup & 8 != 0).announce_mode(match setup % 3 {
@@ -73,4 +79,4 @@ fuzz_target!(|bytes: &[u8]| {
     schedule.stop(now);
     let _ = schedule.poll_announce(now + Duration::from_secs(5));
     assert!(schedule.is_stopped());
-});
+}

@@ -2,19 +2,22 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use tinytorrent_fuzz::within;
 use tinytorrent_tracker::TrackerUrl;
 use tinytorrent_tracker::http::{AnnounceQuery, ScrapeQuery, announce_target};
 use tinytorrent_tracker::udp::{url_data, write_url_data};
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Some(url) = url_data(bytes) {
+    let length = bytes.len();
+    if let Some(url) = within(length, 4, 4 << 10, || url_data(bytes)) {
         let mut written = Vec::new();
         write_url_data(&url, &mut written);
         assert_eq!(url_data(&written).unwrap_or_default(), url);
     }
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let _ = ScrapeQuery::read(text);
-    if let Ok(query) = AnnounceQuery::read(text) {
+    // An empty field is one byte long.
+    let _ = within(length, 64, 4 << 10, || ScrapeQuery::read(text));
+    if let Ok(query) = within(length, 64, 4 << 10, || AnnounceQuery::read(text)) {
         let url: TrackerUrl = "http://h/announce".parse().expect("a good URL");
         let target = announce_target(&url, &query.request);
         let (_, again) = target.split_once('?').expect("a query");
@@ -23,7 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(again.request.peer_id, query.request.peer_id);
         assert_eq!(again.request.tracker_id, query.request.tracker_id);
     }
-    if let Ok(url) = text.parse::<TrackerUrl>() {
+    if let Ok(url) = within(length, 64, 16 << 10, || text.parse::<TrackerUrl>()) {
         assert!(url.path_and_query().bytes().all(|byte| byte.is_ascii_graphic()));
         let whole = format!(
             "{}://{}:{}{}",

@@ -2,16 +2,18 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use tinytorrent_fuzz::within;
 use tinytorrent_tracker::udp::{Request, Response};
 use tinytorrent_types::compact::Family;
 
 fuzz_target!(|datagram: &[u8]| {
-    if let Ok(request) = Request::read(datagram) {
+    let length = datagram.len();
+    if let Ok(request) = within(length, 4, 4 << 10, || Request::read(datagram)) {
         let mut written = Vec::new();
         request.write(&mut written);
         assert!(Request::read(&written).is_ok());
     }
-    if let Ok(response) = Response::read(datagram) {
+    if let Ok(response) = within(length, 4, 4 << 10, || Response::read(datagram)) {
         let mut written = Vec::new();
         response.write(&mut written);
         assert!(datagram.starts_with(&written));

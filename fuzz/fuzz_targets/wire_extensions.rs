@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
+use tinytorrent_fuzz::within;
 use tinytorrent_wire::Extended;
 use tinytorrent_wire::extension::{
     ExtendedHandshake, Extension, ExtensionMessage, OurExtensions, PexMessage, TheirExtensions,
@@ -18,7 +19,9 @@ fuzz_target!(|input: (u8, &[u8])| {
         Extension::UploadOnly,
     ]);
     let received = Extended { id: id % 7, payload: Bytes::copy_from_slice(payload) };
-    let Ok(message) = ours.read(&received) else { return };
+    // A compact peer is six bytes, and an entry 40; a node of bencode is two bytes, and takes eight.
+    let read = within(payload.len(), 64, 16 << 10, || ours.read(&received));
+    let Ok(message) = read else { return };
     // The peer's numbers are ours here, so that what goes out can come in.
     let mut theirs = TheirExtensions::default();
     theirs.update(&ExtendedHandshake::new(&ours));

@@ -4,6 +4,7 @@
 
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
+use tinytorrent_fuzz::within;
 use tinytorrent_types::WireInfoHash;
 use tinytorrent_wire::mse::{
     Config, Initiator, Method, Negotiated, Negotiation, Randomness, Responder, Step,
@@ -11,7 +12,14 @@ use tinytorrent_wire::mse::{
 
 const TORRENT: WireInfoHash = WireInfoHash::from_bytes([0xaa; 20]);
 
-fuzz_target!(|input: (([u8; 19], [u8; 19]), (u8, u8), Option<(bool, u16, u8)>, &[u8])| {
+type Input<'a> = (([u8; 19], [u8; 19]), (u8, u8), Option<(bool, u16, u8)>, &'a [u8]);
+
+fuzz_target!(|input: Input| {
+    // A padding has 510 bytes at most, and each byte is on its way once.
+    within(0, 0, 16 << 10, || run(input));
+});
+
+fn run(input: Input) {
     let (keys, paddings, turned, cuts) = input;
     let key = |bytes: [u8; 19]| {
         let mut key = [1; 20];
@@ -20,8 +28,12 @@ fuzz_target!(|input: (([u8; 19], [u8; 19]), (u8, u8), Option<(bool, u16, u8)>, &
     };
     let padding = |length: u8| vec![length; usize::from(length) * 2];
     let config = Config::prefer(if paddings.0 % 2 == 0 { Method::Rc4 } else { Method::Plaintext });
-    let mut alice =
-        Initiator::new(TORRENT, config, Randomness::new(key(keys.0), &padding(paddings.0)), b"hello");
+    let mut alice = Initiator::new(
+        TORRENT,
+        config,
+        Randomness::new(key(keys.0), &padding(paddings.0)),
+        b"hello",
+    );
     let find = |hash: &_| (*hash == TORRENT.into()).then_some(TORRENT);
     let mut bob = Responder::new(config, Randomness::new(key(keys.1), &padding(paddings.1)), find);
     let (mut to_bob, mut to_alice) = (Pipe::new(turned, true), Pipe::new(turned, false));
@@ -58,7 +70,7 @@ fuzz_target!(|input: (([u8; 19], [u8; 19]), (u8, u8), Option<(bool, u16, u8)>, &
         assert_eq!((alices.method, bobs.method), (config_method(paddings.0), alices.method));
         assert_eq!(&to_bob.arrived[..], &b"hello"[..to_bob.arrived.len().min(5)]);
     }
-});
+}
 
 fn config_method(padding: u8) -> Method {
     if padding % 2 == 0 { Method::Rc4 } else { Method::Plaintext }

@@ -4,6 +4,7 @@
 
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
+use tinytorrent_fuzz::within;
 use tinytorrent_types::Geometry;
 use tinytorrent_wire::session::{Config, Session, Side, Verdict, Violation};
 use tinytorrent_wire::{Decoder, Feature, Message, Reserved};
@@ -12,6 +13,11 @@ const MAX_OUTSTANDING: usize = 5;
 
 fuzz_target!(|input: (u64, u8, &[u8])| {
     let (reserved, learns_at, stream) = input;
+    // A message is five bytes at least; two sessions keep eight of a `have`, in lists that grow by doubling.
+    within(stream.len(), 64, 64 << 10, || run(reserved, learns_at, stream));
+});
+
+fn run(reserved: u64, learns_at: u8, stream: &[u8]) {
     let theirs = Reserved::from_bytes(reserved.to_be_bytes());
     let session = |mut config: Config| {
         config.max_outstanding(MAX_OUTSTANDING);
@@ -47,7 +53,7 @@ fuzz_target!(|input: (u64, u8, &[u8])| {
         assert!(lenient.peer_requests().count() <= 2 * MAX_OUTSTANDING);
         assert!(lenient.requests_to_reject().count() <= lenient.peer_requests().count());
     }
-});
+}
 
 fn judge(session: &mut Session, from: Side, message: &Message) -> Result<Verdict, Violation> {
     match from {
