@@ -38,7 +38,7 @@ impl Connections {
     pub(super) fn enter(&self, ip: IpAddr) -> Place {
         let mut open = self.lock();
         while open.tasks.len() >= self.limit {
-            let Some(victim) = open.shares.greediest().next().copied() else { break };
+            let Some(victim) = open.shares.greediest().next() else { break };
             if let Some(task) = open.leave(victim) {
                 task.abort();
             }

@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use tinytorrent_types::WireInfoHash;
+use tinytorrent_types::{Network, WireInfoHash};
 
 use super::shares::Shares;
 
@@ -34,6 +34,10 @@ impl Owners {
 
     /// The owner of a torrent that is announced from this address.
     pub(super) fn announced(&mut self, owner: Owner, ip: IpAddr, torrent: WireInfoHash) -> Owner {
+        // As nearly always where few hosts have most torrents.
+        if Network::of(ip) == Network::of(owner.ip) {
+            return owner;
+        }
         if self.shares.count(ip) + 1 >= self.shares.count(owner.ip) {
             return owner;
         }
@@ -58,7 +62,7 @@ impl Owners {
             return None;
         }
         let torrents = || {
-            let torrents = self.shares.greediest().map(|(_, torrent)| *torrent);
+            let torrents = self.shares.greediest().map(|(_, torrent)| torrent);
             torrents.filter(|torrent| *torrent != keep).take(LOOKED_AT)
         };
         torrents().find(is_alone).or_else(|| torrents().next())

@@ -23,15 +23,6 @@ pub(super) fn cyclic_ranges(
     })
 }
 
-/// A range of two slices that count as one, the second behind the first.
-pub(super) fn slices<T>([first, second]: [&[T]; 2], range: Range<usize>) -> [&[T]; 2] {
-    let cut = |slice: &[T], before: usize| {
-        let within = |at: usize| at.saturating_sub(before).min(slice.len());
-        within(range.start)..within(range.end)
-    };
-    [&first[cut(first, 0)], &second[cut(second, first.len())]]
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -49,16 +40,6 @@ mod tests {
             let steps = (start..length).chain(0..start).filter(|at| Some(*at) != hole).take(count);
             let ranges = cyclic_ranges(length, start, hole, count).into_iter().flatten();
             prop_assert_eq!(ranges.collect::<Vec<_>>(), steps.collect::<Vec<_>>());
-        }
-
-        #[test]
-        fn two_slices_are_read_as_one(
-            first: Vec<u8>, second: Vec<u8>, start: prop::sample::Index, end: prop::sample::Index,
-        ) {
-            let whole = [&first[..], &second].concat();
-            let (start, end) = (start.index(whole.len() + 1), end.index(whole.len() + 1));
-            let range = start.min(end)..start.max(end);
-            prop_assert_eq!(slices([&first, &second], range.clone()).concat(), &whole[range]);
         }
     }
 }

@@ -3,22 +3,32 @@ use std::collections::HashMap;
 use tinytorrent_types::PeerId;
 use tinytorrent_types::compact::Family;
 
-use super::members::Member;
+use super::members::Record;
 
-/// The peers of a swarm by id, and the number of peers with each role.
+/// The number of peers of a swarm with each role, and the index of its peers by id if it is large.
 ///
 /// A peer with several addresses, such as one of each family, counts once (BEP 7). It is a seed as
 /// soon as one address announces so, since the announces from the others may be due later.
 #[derive(Debug, Default)]
 pub(super) struct Roles {
-    peers: HashMap<PeerId, Presence>,
+    counts: Counts,
+    #[expect(clippy::box_collection, reason = "nearly all swarms have none")]
+    index: Option<Box<HashMap<PeerId, Presence>>>,
+}
+
+/// Numbers of peers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Counts {
+    peers: u32,
     seeds: u32,
     paused: u32,
+    /// Those with several addresses of one family, for each family.
+    repeated: [u32; 2],
 }
 
 /// The numbers of addresses of one peer, by family and by role.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Presence {
+pub(super) struct Presence {
     v4: u32,
     v6: u32,
     seeds: u32,
@@ -35,98 +45,132 @@ enum Role {
 impl Roles {
     /// The number of peers.
     pub(super) fn peers(&self) -> u32 {
-        self.peers.len() as u32
+        self.counts.peers
     }
 
     /// The number of seeds.
     pub(super) fn seeds(&self) -> u32 {
-        self.seeds
+        self.counts.seeds
     }
 
     /// The number of partial seeds (BEP 21).
     pub(super) fn paused(&self) -> u32 {
-        self.paused
+        self.counts.paused
     }
 
-    /// True if this peer is known and incomplete.
-    pub(super) fn is_leeching(&self, id: PeerId) -> bool {
-        self.peers.get(&id).is_some_and(|presence| presence.role() != Role::Seed)
+    /// True if some peer has several addresses in this family.
+    pub(super) fn has_repeated(&self, family: Family) -> bool {
+        self.counts.repeated[family_index(family)] > 0
     }
 
-    /// The number of addresses of this peer in one family.
-    pub(super) fn addresses(&self, id: PeerId, family: Family) -> u32 {
-        self.peers.get(&id).map_or(0, |presence| match family {
-            Family::V4 => presence.v4,
-            Family::V6 => presence.v6,
-        })
-    }
-
-    pub(super) fn add(&mut self, member: &Member) {
-        self.change(member.id, |presence| presence.add(member));
-    }
-
-    /// Removes a member that was added.
-    pub(super) fn remove(&mut self, member: &Member) {
-        self.change(member.id, |presence| presence.remove(member));
-    }
-
-    /// Removes a member and adds another.
-    pub(super) fn replace(&mut self, old: &Member, new: &Member) {
-        // Most announces change nothing, and then two lookups are saved.
-        let role = |member: &Member| (member.id, member.is_seed, member.is_paused);
-        if role(old) != role(new) {
-            self.remove(old);
-            self.add(new);
+    /// The addresses of a peer. `all` are those of the swarm, which are looked through if it is
+    /// small.
+    pub(super) fn presence<'a>(
+        &self,
+        id: PeerId,
+        all: impl Iterator<Item = (Family, &'a Record)>,
+    ) -> Presence {
+        match &self.index {
+            Some(index) => index.get(&id).copied().unwrap_or_default(),
+            None => all.filter(|(_, record)| record.id == id).collect(),
         }
     }
 
-    fn change(&mut self, id: PeerId, change: impl FnOnce(&mut Presence)) {
-        let presence = self.peers.entry(id).or_default();
-        let before = presence.role();
-        let was_there = presence.addresses() > 0;
-        change(presence);
-        let after = presence.role();
-        let is_there = presence.addresses() > 0;
-        // An empty entry would stay for each peer that ever announced.
-        if !is_there {
-            self.peers.remove(&id);
-        }
-        if was_there && let Some(count) = self.count(before) {
-            *count -= 1;
-        }
-        if is_there && let Some(count) = self.count(after) {
-            *count += 1;
+    /// Records that the addresses of a peer have changed.
+    pub(super) fn change(&mut self, id: PeerId, before: Presence, after: Presence) {
+        self.counts.remove(before);
+        self.counts.add(after);
+        if let Some(index) = &mut self.index {
+            // An empty entry would stay for each peer that ever announced.
+            match after.addresses() {
+                0 => _ = index.remove(&id),
+                _ => _ = index.insert(id, after),
+            }
         }
     }
 
-    fn count(&mut self, role: Role) -> Option<&mut u32> {
-        match role {
-            Role::Seed => Some(&mut self.seeds),
-            Role::Paused => Some(&mut self.paused),
+    /// Makes an index of all addresses of the swarm if it is large, and drops it if it is small.
+    pub(super) fn fit<'a>(&mut self, all: impl Iterator<Item = (Family, &'a Record)>, len: usize) {
+        if self.index.is_none() && len > MAX_UNINDEXED {
+            self.index = Some(Box::new(indexed(all)));
+        } else if len <= MAX_UNINDEXED / 2 {
+            self.index = None;
+        }
+    }
+
+    pub(super) fn check_invariants<'a>(&self, all: impl Iterator<Item = (Family, &'a Record)>) {
+        let fresh = indexed(all);
+        let mut counted = Counts::default();
+        fresh.values().for_each(|presence| counted.add(*presence));
+        assert_eq!(self.counts, counted);
+        assert!(self.index.as_ref().is_none_or(|index| **index == fresh));
+    }
+}
+
+impl Counts {
+    fn add(&mut self, presence: Presence) {
+        self.change(presence, |count| *count += 1);
+    }
+
+    fn remove(&mut self, presence: Presence) {
+        self.change(presence, |count| *count -= 1);
+    }
+
+    fn change(&mut self, presence: Presence, change: impl Fn(&mut u32)) {
+        if presence.addresses() == 0 {
+            return;
+        }
+        change(&mut self.peers);
+        match presence.role() {
+            Role::Seed => change(&mut self.seeds),
+            Role::Paused => change(&mut self.paused),
             // The leechers are all other peers, and need no counter.
-            Role::Leecher => None,
+            Role::Leecher => {}
         }
-    }
-
-    pub(super) fn check_invariants(&self, members: &[&Member]) {
-        let mut counted = Roles::default();
-        members.iter().for_each(|member| counted.add(member));
-        assert_eq!((self.seeds, self.paused), (counted.seeds, counted.paused));
-        assert_eq!(self.peers.len(), counted.peers.len());
-        for (id, found) in &self.peers {
-            let expected = counted.peers.get(id).copied().unwrap_or_default();
-            assert!(found.addresses() > 0 && *found == expected);
+        for family in [Family::V4, Family::V6] {
+            if presence.of(family) > 1 {
+                change(&mut self.repeated[family_index(family)]);
+            }
         }
     }
 }
 
 impl Presence {
-    fn addresses(&self) -> u32 {
+    /// The number of addresses in one family.
+    pub(super) fn of(self, family: Family) -> u32 {
+        match family {
+            Family::V4 => self.v4,
+            Family::V6 => self.v6,
+        }
+    }
+
+    /// True if the peer is known and incomplete.
+    pub(super) fn is_leeching(self) -> bool {
+        self.addresses() > 0 && self.role() != Role::Seed
+    }
+
+    /// This with one more address.
+    pub(super) fn with(mut self, family: Family, record: &Record) -> Self {
+        *self.of_mut(family) += 1;
+        self.seeds += u32::from(record.is_seed);
+        self.paused += u32::from(record.is_paused);
+        self
+    }
+
+    /// This without an address that it has.
+    pub(super) fn without(mut self, family: Family, record: &Record) -> Self {
+        *self.of_mut(family) -= 1;
+        self.seeds -= u32::from(record.is_seed);
+        self.paused -= u32::from(record.is_paused);
+        self
+    }
+
+    fn addresses(self) -> u32 {
         self.v4 + self.v6
     }
 
-    fn of_mut(&mut self, member: &Member) -> &mut u32 {
-        match Family::of(member.address.ip()) {
+    fn of_mut(&mut self, family: Family) -> &mut u32 {
+        match family {
             Family::V4 => &mut self.v4,
             Family::V6 => &mut self.v6,
         }
@@ -139,16 +183,31 @@ impl Presence {
             _ => Role::Leecher,
         }
     }
+}
 
-    fn add(&mut self, member: &Member) {
-        *self.of_mut(member) += 1;
-        self.seeds += u32::from(member.is_seed);
-        self.paused += u32::from(member.is_paused);
-    }
-
-    fn remove(&mut self, member: &Member) {
-        *self.of_mut(member) -= 1;
-        self.seeds -= u32::from(member.is_seed);
-        self.paused -= u32::from(member.is_paused);
+impl<'a> FromIterator<(Family, &'a Record)> for Presence {
+    fn from_iter<I: IntoIterator<Item = (Family, &'a Record)>>(addresses: I) -> Self {
+        let none = Presence::default();
+        addresses.into_iter().fold(none, |sum, (family, record)| sum.with(family, record))
     }
 }
+
+fn indexed<'a>(all: impl Iterator<Item = (Family, &'a Record)>) -> HashMap<PeerId, Presence> {
+    let mut index: HashMap<PeerId, Presence> = HashMap::new();
+    for (family, record) in all {
+        let presence = index.entry(record.id).or_default();
+        *presence = presence.with(family, record);
+    }
+    index
+}
+
+fn family_index(family: Family) -> usize {
+    match family {
+        Family::V4 => 0,
+        Family::V6 => 1,
+    }
+}
+
+/// The number of addresses from which a swarm has an index, as that of
+/// [`Members`](super::members::Members).
+const MAX_UNINDEXED: usize = 16;

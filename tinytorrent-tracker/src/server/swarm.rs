@@ -1,20 +1,19 @@
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
 
 use tinytorrent_types::compact::{self, Family};
-use tinytorrent_types::{Crowd, Host, Network};
+use tinytorrent_types::{Host, Network, PeerId};
 
-use super::members::{Member, Members};
+use super::members::{Member, Members, Packed, Record};
 use super::owners::Owner;
-use super::ranges::{cyclic_ranges, slices};
-use super::roles::Roles;
+use super::ranges::cyclic_ranges;
+use super::roles::{Presence, Roles};
 use crate::SwarmCounts;
 
 /// The peers of one torrent: their addresses by family, and their roles.
 #[derive(Debug, Default)]
 pub(super) struct Swarm {
-    v4: Addresses,
-    v6: Addresses,
+    v4: Members<[u8; 6]>,
+    v6: Members<[u8; 18]>,
     roles: Roles,
     /// The number of peers that have announced `completed`.
     completed: u32,
@@ -31,52 +30,98 @@ pub(super) struct Limits {
     pub(super) host: usize,
 }
 
-/// Addresses of one family. Seeds are kept apart, since seeds get no seeds.
-#[derive(Debug, Default)]
-struct Addresses {
-    seeds: Members,
-    leechers: Members,
-    crowd: Crowd,
+/// An expression over the members of a family, which have a type for each.
+macro_rules! of {
+    ($family:expr, $swarm:expr, $members:ident => $value:expr) => {
+        match $family {
+            Family::V4 => {
+                let $members = &$swarm.v4;
+                $value
+            }
+            Family::V6 => {
+                let $members = &$swarm.v6;
+                $value
+            }
+        }
+    };
+    (mut $family:expr, $swarm:expr, $members:ident => $value:expr) => {
+        match $family {
+            Family::V4 => {
+                let $members = &mut $swarm.v4;
+                $value
+            }
+            Family::V6 => {
+                let $members = &mut $swarm.v6;
+                $value
+            }
+        }
+    };
 }
 
 impl Swarm {
-    /// Adds or renews an address. At a limit it takes the place of another: of its own network, or
-    /// of one that has no fewer. If there is no such address, it is not listed.
-    pub(super) fn insert(&mut self, member: Member, limits: Limits, random: u64) {
-        let addresses = self.of_mut(Family::of(member.address.ip()));
-        if let Some(old) = addresses.renew(member) {
-            self.roles.replace(&old, &member);
-            return;
+    /// Updates the announce from a known address. Returns false if the address is not known.
+    pub(super) fn renew(&mut self, member: &Member) -> bool {
+        let family = Family::of(member.address.ip());
+        let Some(at) = self.place_of(member.address) else { return false };
+        let new = member.record;
+        let old = of!(family, self, members => members.records()[at]);
+        let role = |record: &Record| (record.id, record.is_seed, record.is_paused);
+        // Most announces change nothing.
+        if role(&old) != role(&new) {
+            let before = self.presence(old.id);
+            let after = before.without(family, &old);
+            if old.id == new.id {
+                self.roles.change(new.id, before, after.with(family, &new));
+            } else {
+                self.roles.change(old.id, before, after);
+                let before = self.presence(new.id);
+                self.roles.change(new.id, before, before.with(family, &new));
+            }
         }
-        let Some(victims) = addresses.victims(member.address.ip(), limits, random) else { return };
-        let removed: Vec<_> = victims.into_iter().filter_map(|old| addresses.remove(old)).collect();
-        addresses.push(member);
-        removed.iter().for_each(|old| self.roles.remove(old));
-        self.roles.add(&member);
+        of!(mut family, self, members => members.renew(at, new));
+        true
+    }
+
+    /// Adds an address that is not known. At a limit it takes the place of another: of its own
+    /// network, or of one that has no fewer. If there is no such address, it is not listed.
+    pub(super) fn insert(&mut self, member: &Member, limits: Limits, random: u64) {
+        let ip = member.address.ip();
+        let family = Family::of(ip);
+        let victims = of!(family, self, members => victims(members, ip, limits, random));
+        let Some(victims) = victims else { return };
+        victims.into_iter().for_each(|victim| self.remove(victim));
+        let before = self.presence(member.record.id);
+        self.roles.change(member.record.id, before, before.with(family, &member.record));
+        of!(mut family, self, members => members.push(*member));
+        self.fit();
     }
 
     pub(super) fn remove(&mut self, address: SocketAddr) {
-        if let Some(old) = self.of_mut(Family::of(address.ip())).remove(address) {
-            self.roles.remove(&old);
-        }
+        let family = Family::of(address.ip());
+        let Some(at) = self.place_of(address) else { return };
+        let old = of!(family, self, members => members.records()[at]);
+        let before = self.presence(old.id);
+        self.roles.change(old.id, before, before.without(family, &old));
+        of!(mut family, self, members => members.remove(address));
+        self.fit();
     }
 
     /// Counts a `completed`.
-    pub(super) fn complete(&mut self, member: &Member) {
+    pub(super) fn complete(&mut self, id: PeerId) {
         // A peer with two addresses announces it from both, and is a seed after the first.
-        if self.roles.is_leeching(member.id) {
+        if self.presence(id).is_leeching() {
             self.completed = self.completed.saturating_add(1);
         }
     }
 
-    /// Removes the addresses whose last announce is older. Takes time in proportion to their
-    /// number.
-    pub(super) fn remove_older_than(&mut self, earliest: Instant) {
-        for addresses in [&mut self.v4, &mut self.v6] {
-            while addresses.oldest().is_some_and(|oldest| oldest.seen_at < earliest)
-                && let Some(old) = addresses.remove_oldest()
+    /// Removes the addresses whose last announce is older than this second. Takes time in
+    /// proportion to their number.
+    pub(super) fn remove_older_than(&mut self, earliest: u32) {
+        for family in [Family::V4, Family::V6] {
+            while let Some(oldest) = of!(family, self, members => oldest(members))
+                && oldest.record.seen_at < earliest
             {
-                self.roles.remove(&old);
+                self.remove(oldest.address);
             }
         }
     }
@@ -86,17 +131,12 @@ impl Swarm {
     }
 
     pub(super) fn contains(&self, address: SocketAddr) -> bool {
-        let addresses = self.of(Family::of(address.ip()));
-        let lists = [&addresses.seeds, &addresses.leechers];
-        lists.iter().any(|members| members.place_of(address).is_some())
+        self.place_of(address).is_some()
     }
 
     /// True if all addresses of each family are in one network.
     pub(super) fn is_of_one_network(&self) -> bool {
-        [&self.v4, &self.v6].iter().all(|addresses| {
-            let first = addresses.oldest().map(|member| member.address.ip());
-            first.is_none_or(|ip| addresses.crowd.share(ip).network == addresses.len())
-        })
+        is_of_one_network(&self.v4) && is_of_one_network(&self.v6)
     }
 
     /// The number of addresses of both families.
@@ -105,7 +145,7 @@ impl Swarm {
     }
 
     pub(super) fn len_of(&self, family: Family) -> usize {
-        self.of(family).len()
+        of!(family, self, members => members.len())
     }
 
     /// The numbers of peers, each counted once.
@@ -120,22 +160,27 @@ impl Swarm {
         }
     }
 
-    /// The addresses of a family that are useful to a member: those of other peers, and for a seed
-    /// those of leechers only. The list is cyclic, and begins at a place given by `random`.
+    /// The first `count` addresses of a family that are useful to a member: those of other peers,
+    /// and for a seed those of leechers only. The list is cyclic, and begins at a place given by
+    /// `random`.
     pub(super) fn others<'a>(
         &'a self,
         family: Family,
         member: &'a Member,
+        count: usize,
         random: u64,
-    ) -> impl Iterator<Item = &'a Member> {
-        let lists = self.of(family).given_to(member, Members::as_slice);
-        let length = lists[0].len() + lists[1].len();
+    ) -> impl Iterator<Item = Member> + 'a {
+        let (first, length) = self.given_to(member, family);
         let start = place(random, length);
-        let (late, early) = (slices(lists, start..length), slices(lists, 0..start));
-        late.into_iter().chain(early).flatten().filter(|other| other.id != member.id)
+        let steps = (start..length).chain(0..start);
+        // A peer with thousands of addresses would make a long way of it.
+        let steps = steps.take(count.saturating_add(MAX_SKIPPED));
+        let others =
+            steps.filter_map(move |at| of!(family, self, members => members.get(first + at)));
+        others.filter(|other| other.record.id != member.record.id).take(count)
     }
 
-    /// Appends the first `count` of [`others`](Self::others) in compact form.
+    /// Appends the addresses of [`others`](Self::others) in compact form.
     pub(super) fn write_others(
         &self,
         family: Family,
@@ -144,164 +189,128 @@ impl Swarm {
         random: u64,
         out: &mut Vec<u8>,
     ) {
-        let known = u32::from(Family::of(member.address.ip()) == family);
-        if self.roles.addresses(member.id, family) > known {
-            // Several addresses of the member itself have to be skipped one by one.
-            let others = self.others(family, member, random).take(count);
-            return others.for_each(|other| compact::write(other.address, out));
+        let is_own_family = Family::of(member.address.ip()) == family;
+        let own = self.place_of(member.address).filter(|_| is_own_family);
+        // An address that is listed is the only one of its peer, as a rule.
+        if own.is_none() || self.roles.has_repeated(family) {
+            let addresses = self.presence(member.record.id).of(family);
+            if addresses > u32::from(own.is_some()) {
+                // Others of the member itself have to be skipped one by one.
+                let others = self.others(family, member, count, random);
+                return others.for_each(|other| compact::write(other.address, out));
+            }
         }
         // At most one address is left out, so the ranges around it can be copied, which is several
         // times as fast.
-        let addresses = self.of(family);
-        let packed = addresses.given_to(member, Members::compact);
-        let (stride, seeds) = (family.stride(), packed[0].len() / family.stride());
-        let length = seeds + addresses.leechers.len();
-        let own = addresses.leechers.place_of(member.address).map(|at| seeds + at);
-        for places in cyclic_ranges(length, place(random, length), own, count) {
-            let parts = slices(packed, places.start * stride..places.end * stride);
-            parts.into_iter().for_each(|part| out.extend_from_slice(part));
+        let (first, length) = self.given_to(member, family);
+        let hole = own.and_then(|at| at.checked_sub(first));
+        let packed = of!(family, self, members => members.compact());
+        let byte_of = |place: usize| (first + place) * family.stride();
+        for places in cyclic_ranges(length, place(random, length), hole, count) {
+            out.extend_from_slice(&packed[byte_of(places.start)..byte_of(places.end)]);
         }
     }
 
-    fn of(&self, family: Family) -> &Addresses {
-        match family {
-            Family::V4 => &self.v4,
-            Family::V6 => &self.v6,
-        }
+    /// The first place of the members that may be given to this one, and their number.
+    fn given_to(&self, member: &Member, family: Family) -> (usize, usize) {
+        let (seeds, all) = of!(family, self, members => (members.seeds(), members.len()));
+        let first = if member.record.is_seed { seeds } else { 0 };
+        (first, all - first)
     }
 
-    fn of_mut(&mut self, family: Family) -> &mut Addresses {
-        match family {
-            Family::V4 => &mut self.v4,
-            Family::V6 => &mut self.v6,
-        }
+    fn place_of(&self, address: SocketAddr) -> Option<usize> {
+        of!(Family::of(address.ip()), self, members => members.place_of(address))
+    }
+
+    fn presence(&self, id: PeerId) -> Presence {
+        self.roles.presence(id, self.addresses())
+    }
+
+    /// The announces from all addresses.
+    fn addresses(&self) -> impl Iterator<Item = (Family, &Record)> {
+        addresses(&self.v4).chain(addresses(&self.v6))
+    }
+
+    fn fit(&mut self) {
+        let len = self.len();
+        self.roles.fit(addresses(&self.v4).chain(addresses(&self.v6)), len);
     }
 
     pub(super) fn check_invariants(&self) {
-        let mut all = Vec::new();
-        for (addresses, family) in [(&self.v4, Family::V4), (&self.v6, Family::V6)] {
-            for (members, is_seed) in [(&addresses.seeds, true), (&addresses.leechers, false)] {
-                members.check_invariants(family);
-                let is_right = |member: &Member| {
-                    member.is_seed == is_seed && Family::of(member.address.ip()) == family
-                };
-                assert!(members.as_slice().iter().all(is_right));
-                all.extend(members.as_slice());
-            }
-            let members = [&addresses.seeds, &addresses.leechers].map(Members::as_slice).concat();
-            let counted: Crowd = members.iter().map(|member| member.address.ip()).collect();
-            assert_eq!(addresses.crowd, counted);
-            let both = |seed: &Member| addresses.leechers.place_of(seed.address).is_some();
-            assert!(!addresses.seeds.as_slice().iter().any(both));
-        }
-        self.roles.check_invariants(&all);
+        self.v4.check_invariants();
+        self.v6.check_invariants();
+        self.roles.check_invariants(self.addresses());
     }
 }
 
-impl Addresses {
-    fn len(&self) -> usize {
-        self.seeds.len() + self.leechers.len()
-    }
+fn addresses<A: Packed>(members: &Members<A>) -> impl Iterator<Item = (Family, &Record)> {
+    members.records().iter().map(|record| (A::FAMILY, record))
+}
 
-    fn of_role_mut(&mut self, is_seed: bool) -> &mut Members {
-        if is_seed { &mut self.seeds } else { &mut self.leechers }
-    }
+fn oldest<A: Packed>(members: &Members<A>) -> Option<Member> {
+    members.oldest_first(1).next()
+}
 
-    /// The two lists of members that may be given to this one, as `read` returns them.
-    fn given_to<'a, T>(
-        &'a self,
-        member: &Member,
-        read: impl Fn(&'a Members) -> &'a [T],
-    ) -> [&'a [T]; 2] {
-        let seeds = if member.is_seed { &[] } else { read(&self.seeds) };
-        [seeds, read(&self.leechers)]
-    }
+fn is_of_one_network<A: Packed>(members: &Members<A>) -> bool {
+    let first = oldest(members).map(|member| member.address.ip());
+    first.is_none_or(|ip| members.share(ip).network == members.len())
+}
 
-    fn push(&mut self, member: Member) {
-        self.crowd.add(member.address.ip());
-        self.of_role_mut(member.is_seed).push(member);
+/// The addresses to remove for a new one of this host. `None` if it has no right to a place.
+fn victims<A: Packed>(
+    members: &Members<A>,
+    ip: IpAddr,
+    limits: Limits,
+    random: u64,
+) -> Option<Option<SocketAddr>> {
+    // Most lists are smaller than any limit.
+    if members.len() < limits.swarm.min(limits.host) {
+        return Some(None);
     }
+    let share = members.share(ip);
+    if share.host >= limits.host {
+        oldest_in(members, ip, Host::of).map(Some)
+    } else if share.network >= limits.host.saturating_mul(HOSTS_OF_NETWORK) {
+        oldest_in(members, ip, Network::of).map(Some)
+    } else if members.len() >= limits.swarm {
+        greediest(members, ip, random).map(Some)
+    } else {
+        Some(None)
+    }
+}
 
-    /// The addresses to remove for a new one of this host. `None` if it has no right to a place.
-    fn victims(&self, ip: IpAddr, limits: Limits, random: u64) -> Option<Vec<SocketAddr>> {
-        let share = self.crowd.share(ip);
-        let of_own = if share.host >= limits.host {
-            Some(self.oldest_in(ip, Host::of)?)
-        } else if share.network >= limits.host.saturating_mul(HOSTS_OF_NETWORK) {
-            Some(self.oldest_in(ip, Network::of)?)
-        } else {
-            None
-        };
-        let mut victims: Vec<_> = of_own.into_iter().collect();
-        if victims.is_empty() && self.len() >= limits.swarm {
-            victims.push(self.greediest(ip, random)?);
-        }
-        Some(victims)
-    }
+/// The address of the same host or network with the oldest announce, if it is among the oldest of
+/// all.
+fn oldest_in<A: Packed, T: PartialEq>(
+    members: &Members<A>,
+    ip: IpAddr,
+    part: impl Fn(IpAddr) -> T,
+) -> Option<SocketAddr> {
+    let own = part(ip);
+    let mut oldest = members.oldest_first(LOOKED_AT).map(|member| member.address);
+    oldest.find(|address| part(address.ip()) == own)
+}
 
-    /// The address of the same host or network with the oldest announce, if it is among the oldest
-    /// of all.
-    fn oldest_in<T: PartialEq>(
-        &self,
-        ip: IpAddr,
-        part: impl Fn(IpAddr) -> T,
-    ) -> Option<SocketAddr> {
-        let oldest = [&self.seeds, &self.leechers].map(|members| members.oldest_first(LOOKED_AT));
-        let own =
-            oldest.into_iter().flatten().filter(|member| part(member.address.ip()) == part(ip));
-        own.min_by_key(|member| member.seen_at).map(|member| member.address)
-    }
-
-    /// The address that has to go for a new one of this host in a full swarm: the oldest of the
-    /// greediest. `None` if the host is greedier.
-    ///
-    /// The oldest and some at random are looked at: the greediest has the most to be found by.
-    fn greediest(&self, ip: IpAddr, mut random: u64) -> Option<SocketAddr> {
-        let lists = [self.seeds.as_slice(), self.leechers.as_slice()];
-        let length = self.len();
-        let looked_at = (0..length.min(LOOKED_AT)).filter_map(|step| {
-            // The step of Knuth's MMIX, of which the high bits are the good ones.
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            let at = if length <= LOOKED_AT { step } else { place(random >> 33, length) };
-            lists[0].get(at).or_else(|| lists[1].get(at - lists[0].len()))
-        });
-        let share = |member: &Member| self.crowd.share(member.address.ip());
-        let victim = looked_at
-            .chain(self.oldest())
-            .max_by_key(|member| (share(member), std::cmp::Reverse(member.seen_at)))?;
-        let is_neighbour = Network::of(victim.address.ip()) == Network::of(ip);
-        let is_fair = is_neighbour || self.crowd.share(ip).network < share(victim).network;
-        is_fair.then_some(victim.address)
-    }
-
-    /// Replaces the member with the same address, and returns the old one; `None` if there is none.
-    fn renew(&mut self, member: Member) -> Option<Member> {
-        // The old one is in the other list if the peer has become a seed.
-        let renewed = self.of_role_mut(member.is_seed).renew(member);
-        renewed.or_else(|| {
-            let old = self.of_role_mut(!member.is_seed).remove(member.address)?;
-            self.of_role_mut(member.is_seed).push(member);
-            Some(old)
-        })
-    }
-
-    fn remove(&mut self, address: SocketAddr) -> Option<Member> {
-        let removed = self.seeds.remove(address).or_else(|| self.leechers.remove(address))?;
-        self.crowd.remove(address.ip());
-        Some(removed)
-    }
-
-    fn oldest(&self) -> Option<&Member> {
-        let oldest = [self.seeds.oldest(), self.leechers.oldest()];
-        oldest.into_iter().flatten().min_by_key(|member| member.seen_at)
-    }
-
-    fn remove_oldest(&mut self) -> Option<Member> {
-        let address = self.oldest()?.address;
-        self.remove(address)
-    }
+/// The address that has to go for a new one of this host in a full swarm: the oldest of the
+/// greediest. `None` if the host is greedier.
+///
+/// The oldest and some at random are looked at: the greediest has the most to be found by.
+fn greediest<A: Packed>(members: &Members<A>, ip: IpAddr, mut random: u64) -> Option<SocketAddr> {
+    let length = members.len();
+    let looked_at = (0..length.min(LOOKED_AT)).filter_map(|step| {
+        // The step of Knuth's MMIX, of which the high bits are the good ones.
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let at = if length <= LOOKED_AT { step } else { place(random >> 33, length) };
+        members.get(at)
+    });
+    let share = |member: &Member| members.share(member.address.ip());
+    let victim = looked_at
+        .chain(oldest(members))
+        .max_by_key(|member| (share(member), std::cmp::Reverse(member.record.seen_at)))?;
+    let is_neighbour = Network::of(victim.address.ip()) == Network::of(ip);
+    let is_fair = is_neighbour || members.share(ip).network < share(&victim).network;
+    is_fair.then_some(victim.address)
 }
 
 /// A random place in a list of this length.
@@ -316,5 +325,5 @@ const HOSTS_OF_NETWORK: usize = 4;
 /// network, it is missed once in 2^64.
 const LOOKED_AT: usize = 64;
 
-/// The time between two sweeps for peers that left without `stopped`.
-pub(super) const SWEEP: Duration = Duration::from_secs(60);
+/// The number of addresses of the member itself that are skipped for it. Peers have one or two.
+const MAX_SKIPPED: usize = 64;

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use tinytorrent_types::WireInfoHash;
 use tinytorrent_types::compact::Family;
+use tinytorrent_types::{PeerId, WireInfoHash};
 
 use super::ServerConfig;
-use super::members::Member;
+use super::members::{Member, Record};
 use super::owners::Owners;
-use super::swarm::{Limits, SWEEP, Swarm};
+use super::swarm::{Limits, Swarm};
 use crate::{
     AnnounceEvent, AnnounceRequest, AnnounceResponse, Peer, Refusal, ScrapeResponse, SwarmCounts,
 };
@@ -24,6 +24,7 @@ pub struct Swarms {
     /// The number of addresses in all swarms.
     addresses: usize,
     rng: StdRng,
+    begun: Instant,
     swept_at: Instant,
 }
 
@@ -32,7 +33,7 @@ impl Swarms {
     pub fn new(config: ServerConfig, seed: u64, now: Instant) -> Self {
         let rng = StdRng::seed_from_u64(seed);
         let (swarms, owners) = (HashMap::new(), Owners::default());
-        Self { config, swarms, owners, addresses: 0, rng, swept_at: now }
+        Self { config, swarms, owners, addresses: 0, rng, begun: now, swept_at: now }
     }
 
     /// Takes an announce from this address. The response has peers of the same family first, and
@@ -52,10 +53,12 @@ impl Swarms {
         if let Some(Recorded { swarm, member, wanted, random }) = self.record(now, from, request)? {
             let family = Family::of(member.address.ip());
             // The peer can certainly reach the family over which it announces.
-            let own = swarm.others(family, &member, random);
-            let further = both_families.then(|| swarm.others(other(family), &member, random));
-            let peers = own.chain(further.into_iter().flatten()).take(wanted);
-            response.peers.extend(peers.map(to_peer));
+            response.peers.extend(swarm.others(family, &member, wanted, random).map(to_peer));
+            if both_families {
+                let wanted = wanted - response.peers.len();
+                let others = swarm.others(other(family), &member, wanted, random);
+                response.peers.extend(others.map(to_peer));
+            }
             response.external_ip = Some(from.to_canonical());
         }
         let counts = self.counts(request.info_hash).unwrap_or_else(empty_counts);
@@ -105,20 +108,22 @@ impl Swarms {
             return Ok(None);
         }
         let limits = self.make_room(request.info_hash, address)?;
-        let member = member_of(now, address, request);
+        let member = member_of(self.second(now), address, request);
         let random = self.rng.next_u64();
         let swarm = self.swarms.entry(request.info_hash).or_default();
         swarm.owner = Some(match swarm.owner {
             None => self.owners.add(address.ip(), request.info_hash),
             Some(owner) => self.owners.announced(owner, address.ip(), request.info_hash),
         });
-        // Before the insertion, which makes the peer a seed.
+        // Before the peer becomes a seed.
         if request.event == AnnounceEvent::Completed {
-            swarm.complete(&member);
+            swarm.complete(member.record.id);
         }
-        let before = swarm.len();
-        swarm.insert(member, limits, random);
-        self.addresses = self.addresses - before + swarm.len();
+        if !swarm.renew(&member) {
+            let before = swarm.len();
+            swarm.insert(&member, limits, random);
+            self.addresses = self.addresses - before + swarm.len();
+        }
         let wanted = request.num_want.map_or(self.config.default_peers, |count| count as usize);
         let wanted = wanted.min(self.config.max_peers);
         Ok(Some(Recorded { swarm, member, wanted, random }))
@@ -251,8 +256,8 @@ impl Swarms {
             return;
         }
         self.swept_at = now;
-        // On some systems there is no instant before the start of the machine.
-        if let Some(oldest) = now.checked_sub(self.config.lifetime()) {
+        let lifetime = u32::try_from(self.config.lifetime().as_secs()).unwrap_or(u32::MAX);
+        if let Some(oldest) = self.second(now).checked_sub(lifetime) {
             self.swarms.values_mut().for_each(|swarm| swarm.remove_older_than(oldest));
             self.addresses = self.swarms.values().map(Swarm::len).sum();
         }
@@ -260,6 +265,11 @@ impl Swarms {
         for (torrent, owner) in empty.filter_map(|(torrent, swarm)| Some((torrent, swarm.owner?))) {
             self.owners.remove(owner, torrent);
         }
+    }
+    /// The time in seconds since the start.
+    fn second(&self, now: Instant) -> u32 {
+        let age = now.saturating_duration_since(self.begun).as_secs();
+        u32::try_from(age).unwrap_or(u32::MAX)
     }
 }
 
@@ -271,16 +281,24 @@ struct Recorded<'a> {
     random: u64,
 }
 
-fn member_of(now: Instant, address: SocketAddr, request: &AnnounceRequest) -> Member {
+fn member_of(second: u32, address: SocketAddr, request: &AnnounceRequest) -> Member {
     let is_seed = request.left == Some(0);
-    Member {
-        address,
-        id: request.peer_id,
-        is_seed,
-        // BEP 21 defines `paused` for incomplete peers only.
-        is_paused: request.event == AnnounceEvent::Paused && !is_seed,
-        seen_at: now,
-    }
+    // BEP 21 defines `paused` for incomplete peers only.
+    let is_paused = request.event == AnnounceEvent::Paused && !is_seed;
+    let id = if request.peer_id == NO_ID { anonymous(address) } else { request.peer_id };
+    Member { address, record: Record::new(id, second, is_seed, is_paused) }
+}
+
+/// A stand-in for the id of a peer that gives none, so that it is known by its address.
+fn anonymous(address: SocketAddr) -> PeerId {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+        IpAddr::V6(ip) => ip,
+    };
+    let mut id = [0; 20];
+    id[..16].copy_from_slice(&ip.octets());
+    id[16..18].copy_from_slice(&address.port().to_be_bytes());
+    PeerId::from_bytes(id)
 }
 
 fn other(family: Family) -> Family {
@@ -290,8 +308,9 @@ fn other(family: Family) -> Family {
     }
 }
 
-fn to_peer(member: &Member) -> Peer {
-    Peer { address: member.address, id: Some(member.id) }
+fn to_peer(member: Member) -> Peer {
+    let id = Some(member.record.id).filter(|id| *id != anonymous(member.address));
+    Peer { address: member.address, id }
 }
 
 /// The counts of a swarm without peers.
@@ -302,6 +321,12 @@ fn empty_counts() -> SwarmCounts {
 fn refusal(reason: &str) -> Refusal {
     Refusal { reason: reason.to_owned(), retry_in: None }
 }
+
+/// The time between two sweeps for peers that left without `stopped`.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// The id of programs that have none.
+const NO_ID: PeerId = PeerId::from_bytes([0; 20]);
 
 /// A guess: enough to pass some empty torrents, and little work for an announce.
 const MAX_DISPLACED: usize = 4;

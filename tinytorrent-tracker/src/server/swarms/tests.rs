@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tinytorrent_types::PeerId;
 
 use super::*;
 use crate::RetryIn;
@@ -126,6 +125,23 @@ fn an_old_address_of_a_peer_is_not_given_to_it_nor_counted() {
         swarms.announce_compact(now, ip(from), &moved, &mut compact).unwrap();
         assert!(compact.is_empty());
     }
+}
+
+/// As in tests of load, and in clients that keep their id to themselves.
+#[test]
+fn peers_without_an_id_are_known_by_their_addresses() {
+    let (mut swarms, now) = swarms(|_| {});
+    for (port, others) in [(1, 0), (2, 1), (2, 1)] {
+        let nameless = AnnounceRequest {
+            peer_id: PeerId::from_bytes([0; 20]),
+            ..request(1, port, AnnounceEvent::Started, 5)
+        };
+        let response = swarms.announce(now, ip("192.0.2.1"), &nameless, true).unwrap();
+        assert_eq!(response.leechers, Some(u32::from(port)));
+        assert_eq!(response.peers.len(), others);
+        assert!(response.peers.iter().all(|peer| peer.id.is_none()));
+    }
+    swarms.check_invariants();
 }
 
 #[test]
@@ -315,8 +331,8 @@ fn a_full_swarm_of_a_greedy_network_keeps_the_others() {
     }
     swarms.check_invariants();
     let leecher = request(1, 9, AnnounceEvent::Started, 5);
-    let leecher = member_of(now, "203.0.113.9:9".parse().unwrap(), &leecher);
-    let others = swarms.swarms[&hash(1)].others(Family::V4, &leecher, 0);
+    let leecher = member_of(0, "203.0.113.9:9".parse().unwrap(), &leecher);
+    let others = swarms.swarms[&hash(1)].others(Family::V4, &leecher, usize::MAX, 0);
     assert_eq!(others.filter(|member| member.address.port() == 6881).count(), 20);
 }
 
@@ -380,7 +396,7 @@ proptest! {
     /// The list that is read member by member is the specification of the one that is copied.
     #[test]
     fn a_udp_reply_has_the_peers_that_an_http_reply_has(
-        announces in prop::collection::vec((0u8..4, 1u16..5, 0u8..8, 0u64..2, 0u32..9), 0..60),
+        announces in prop::collection::vec((0u8..4, 1u16..12, 0u8..30, 0u64..2, 0u32..9), 0..90),
     ) {
         let (mut over_udp, now) = swarms(|_| {});
         let (mut over_http, _) = swarms(|_| {});
@@ -400,6 +416,33 @@ proptest! {
             prop_assert_eq!((counts.seeders, counts.leechers), (response.seeders, response.leechers));
             over_udp.check_invariants();
         }
+    }
+
+    /// A swarm gets an index as it grows, and loses it as it shrinks.
+    #[test]
+    fn a_swarm_of_any_size_has_those_that_came_and_have_not_left(
+        moves in prop::collection::vec((0u16..24, 0u8..4, 0u64..2), 0..250),
+    ) {
+        let (mut swarms, now) = swarms(|_| {});
+        let mut there = std::collections::BTreeMap::new();
+        for (number, event, left) in moves {
+            let stays = event > 0;
+            let event = if stays { AnnounceEvent::None } else { AnnounceEvent::Stopped };
+            let from = [192, 0, 2, (number % 5) as u8].into();
+            swarms.announce(now, from, &request(1, 1 + number, event, left), true).unwrap();
+            swarms.check_invariants();
+            if stays { there.insert(number, left) } else { there.remove(&number) };
+        }
+        let seeds = there.values().filter(|left| **left == 0).count() as u32;
+        let counts = swarms.counts(hash(1)).unwrap_or_default();
+        prop_assert_eq!(counts.seeders.unwrap_or(0), seeds);
+        prop_assert_eq!(counts.leechers.unwrap_or(0), there.len() as u32 - seeds);
+        let mut other = request(1, 99, AnnounceEvent::None, 5);
+        other.num_want = Some(200);
+        let given = swarms.announce(now, ip("203.0.113.1"), &other, true).unwrap().peers;
+        let mut ports: Vec<_> = given.iter().map(|peer| peer.address.port()).collect();
+        ports.sort_unstable();
+        prop_assert!(ports.iter().copied().eq(there.keys().map(|number| 1 + number)));
     }
 
     #[test]
