@@ -13,6 +13,13 @@ pub struct Refusal {
     pub retry_in: Option<RetryIn>,
 }
 
+impl Refusal {
+    /// A refusal that leaves the time of the next try to the client.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), retry_in: None }
+    }
+}
+
 /// The time of the next try that a tracker allows after a failure (BEP 31).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryIn {

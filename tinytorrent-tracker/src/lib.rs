@@ -4,9 +4,10 @@
 //! |---|---|---|
 //! | a client | the times, trackers and events of announces | [`Schedule`] |
 //! | a client without tokio | UDP with retransmission and connection ids, as a machine | [`udp::Exchange`] |
-//! | a tracker, a proxy, a test | codecs of datagrams and queries | [`udp`], [`http`] |
+//! | a proxy, a test | codecs of datagrams and queries | [`udp`], [`http`] |
+//! | a tracker without tokio | the swarms, and the reply to each request | [`server::Tracker`] |
 //! | a client on tokio | announce and scrape over the network | `client::TrackerClient` (feature `client`) |
-//! | a LAN, a demo, a test | a tracker | `server::TrackerServer` (feature `server`) |
+//! | a tracker on tokio | sockets for both protocols | `server::TrackerServer` (feature `server`) |
 //!
 //! Without features this crate opens no socket, reads no clock and no randomness: time is an
 //! argument, and the seed of random numbers is a setting.
@@ -41,7 +42,6 @@ mod failure;
 pub mod http;
 mod schedule;
 mod scrape;
-#[cfg(feature = "server")]
 pub mod server;
 mod tracker_url;
 pub mod udp;

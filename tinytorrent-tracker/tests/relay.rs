@@ -72,7 +72,7 @@ async fn many_trackers_share_the_relay() {
     while let Some(outcome) = announces.join_next().await {
         assert_eq!(outcome.unwrap().unwrap().leechers, Some(1));
     }
-    assert_eq!(names.with_swarms(|swarms| swarms.torrents()), 20);
+    assert_eq!(names.tracker().figures().totals.torrents, 20);
     assert_eq!(proxy.opened(), 1);
 }
 

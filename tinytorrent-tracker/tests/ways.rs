@@ -245,7 +245,7 @@ async fn a_host_with_both_families_is_announced_to_over_both() {
             format!("{scheme}://localhost:{}/announce", address.port()).parse().unwrap();
         client(hasty()).announce(&url, &request()).await.unwrap();
         for server in [&v4, &v6] {
-            let counts = server.with_swarms(|swarms| swarms.counts(request().info_hash));
+            let counts = server.tracker().counts(request().info_hash);
             assert_eq!(counts.unwrap().leechers, Some(1), "{url}");
         }
     }

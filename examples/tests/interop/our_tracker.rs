@@ -46,8 +46,8 @@ impl OurTracker {
         format!("http://{}/announce", self.server.http_addresses()[family])
     }
 
-    fn torrents(&self) -> usize {
-        self.server.with_swarms(|swarms| swarms.torrents())
+    fn torrents(&self) -> u64 {
+        self.server.tracker().figures().totals.torrents
     }
 }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-/// Settings and limits of a [`TrackerServer`](super::TrackerServer).
+/// Settings and limits of a [`Tracker`](super::Tracker), or of [`Swarms`](super::Swarms) alone.
 ///
 /// # Defaults
 /// - 30 minutes between announces, and at least 1 minute; a peer is removed one minute after twice
@@ -8,6 +8,7 @@ use std::time::Duration;
 /// - 50 peers in a response if the client gives no number, and 200 at most.
 /// - At most 10,000 torrents of 10,000 addresses in each family, of which 64 of one host, 1,000,000
 ///   addresses in all, and 256 HTTP connections.
+/// - 16 shards, and one UDP socket for an address.
 /// - The `ip` parameter is ignored, and a scrape needs an info-hash.
 ///
 /// Where a limit is reached, those who have most make room: the network with most (an IPv4 `/24`, an
@@ -23,6 +24,8 @@ pub struct ServerConfig {
     pub(super) max_per_host: u32,
     pub(super) max_addresses: usize,
     pub(super) max_connections: usize,
+    pub(super) shards: usize,
+    pub(super) sockets: usize,
     pub(super) trusts_ip_parameter: bool,
     pub(super) allows_full_scrape: bool,
 }
@@ -39,6 +42,8 @@ impl Default for ServerConfig {
             max_per_host: 64,
             max_addresses: 1_000_000,
             max_connections: 256,
+            shards: 16,
+            sockets: 1,
             trusts_ip_parameter: false,
             allows_full_scrape: false,
         }
@@ -103,6 +108,22 @@ impl ServerConfig {
         self
     }
 
+    /// The largest number of shards of a [`Tracker`](super::Tracker), each with a lock of its own; some
+    /// times the number of threads. The limits of torrents and of addresses are split evenly among
+    /// them, and there are fewer where a shard would be too small for many torrents or a full swarm.
+    /// Default: 16. [`Swarms`](super::Swarms) are one shard.
+    pub fn shards(&mut self, count: usize) -> &mut Self {
+        self.shards = count.max(1);
+        self
+    }
+
+    /// The number of UDP sockets that a server opens for each address, one for a thread; the system
+    /// spreads clients over them. Default: 1. More than one is for Linux alone.
+    pub fn sockets(&mut self, count: usize) -> &mut Self {
+        self.sockets = count.max(1);
+        self
+    }
+
     /// Uses the `ip` parameter of announces if true, and then anybody can send a swarm to a victim
     /// (BEP 7). Default: false.
     pub fn trust_ip_parameter(&mut self, trust: bool) -> &mut Self {
@@ -116,9 +137,23 @@ impl ServerConfig {
         self
     }
 
+    /// The number of shards, and the settings of each.
+    pub(super) fn split(&self) -> (usize, Self) {
+        let full_swarms = self.max_addresses / self.max_swarm.saturating_mul(2);
+        let count = self.shards.min(self.max_torrents / MIN_TORRENTS).min(full_swarms).max(1);
+        let mut of_shard = self.clone();
+        of_shard.max_torrents = self.max_torrents / count;
+        of_shard.max_addresses = self.max_addresses / count;
+        (count, of_shard)
+    }
+
     /// The time after its last announce at which a peer is removed.
     pub(super) fn lifetime(&self) -> Duration {
         // One announce may get lost, and the next may be late.
         self.interval.saturating_mul(2).saturating_add(Duration::from_secs(60))
     }
 }
+
+/// The smallest number of torrents of a shard. Chance gives some shards more torrents than others, and
+/// of so many the fullest has a quarter more.
+const MIN_TORRENTS: usize = 256;

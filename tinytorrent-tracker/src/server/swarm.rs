@@ -3,6 +3,7 @@ use std::net::{IpAddr, SocketAddr};
 use tinytorrent_types::compact::{self, Family};
 use tinytorrent_types::{Host, Network, PeerId};
 
+use super::figures::Totals;
 use super::members::{Member, Members, Packed, Record};
 use super::owners::Owner;
 use super::ranges::cyclic_ranges;
@@ -139,8 +140,15 @@ impl Swarm {
         is_of_one_network(&self.v4) && is_of_one_network(&self.v6)
     }
 
+    /// The numbers that this swarm adds to those of all.
+    pub(super) fn totals(&self) -> Totals {
+        let seeders = u64::from(self.roles.seeds());
+        let leechers = u64::from(self.roles.peers()) - seeders;
+        Totals { torrents: 1, seeders, leechers, addresses: self.len() as u64 }
+    }
+
     /// The number of addresses of both families.
-    pub(super) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.v4.len() + self.v6.len()
     }
 

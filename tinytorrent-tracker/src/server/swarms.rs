@@ -8,21 +8,23 @@ use tinytorrent_types::compact::Family;
 use tinytorrent_types::{PeerId, WireInfoHash};
 
 use super::ServerConfig;
+use super::figures::Totals;
 use super::members::{Member, Record};
-use super::owners::Owners;
+use super::owners::{Owner, Owners};
 use super::swarm::{Limits, Swarm};
 use crate::{
     AnnounceEvent, AnnounceRequest, AnnounceResponse, Peer, Refusal, ScrapeResponse, SwarmCounts,
 };
 
-/// The state of a tracker, without sockets and clock: all swarms and their peers.
+/// Swarms and their peers, in one piece: the state of a tracker without a protocol. Threads share the
+/// shards of a [`Tracker`](super::Tracker).
 #[derive(Debug)]
 pub struct Swarms {
     config: ServerConfig,
     swarms: HashMap<WireInfoHash, Swarm>,
     owners: Owners,
-    /// The number of addresses in all swarms.
-    addresses: usize,
+    /// The sizes of all swarms.
+    totals: Totals,
     rng: StdRng,
     begun: Instant,
     swept_at: Instant,
@@ -33,7 +35,8 @@ impl Swarms {
     pub fn new(config: ServerConfig, seed: u64, now: Instant) -> Self {
         let rng = StdRng::seed_from_u64(seed);
         let (swarms, owners) = (HashMap::new(), Owners::default());
-        Self { config, swarms, owners, addresses: 0, rng, begun: now, swept_at: now }
+        let totals = Totals::default();
+        Self { config, swarms, owners, totals, rng, begun: now, swept_at: now }
     }
 
     /// Takes an announce from this address. The response has peers of the same family first, and
@@ -61,31 +64,34 @@ impl Swarms {
             }
             response.external_ip = Some(from.to_canonical());
         }
-        let counts = self.counts(request.info_hash).unwrap_or_else(empty_counts);
+        let counts = self.counts_or_zeros(request.info_hash);
         response.seeders = counts.seeders;
         response.leechers = counts.leechers;
         response.downloaded = counts.completed;
         Ok(response)
     }
 
-    /// Takes an announce for a UDP reply: appends peers of the sender's family in compact form,
-    /// and returns the interval and the counts.
+    /// Takes an announce for a UDP reply: `write` appends the interval and the counts, and then come
+    /// peers of the sender's family in compact form.
     pub(super) fn announce_compact(
         &mut self,
         now: Instant,
         from: IpAddr,
         request: &AnnounceRequest,
         out: &mut Vec<u8>,
-    ) -> Result<(Duration, SwarmCounts), Refusal> {
+        write: impl FnOnce(Duration, SwarmCounts, &mut Vec<u8>),
+    ) -> Result<(), Refusal> {
         let interval = self.config.interval;
-        let counts = match self.record(now, from, request)? {
+        match self.record(now, from, request)? {
             Some(Recorded { swarm, member, wanted, random }) => {
-                swarm.write_others(Family::of(from), &member, wanted, random, out);
-                swarm.counts()
+                write(interval, swarm.counts(), out);
+                let family = Family::of(from);
+                let wanted = wanted.min(MAX_PEER_BYTES / family.stride());
+                swarm.write_others(family, &member, wanted, random, out);
             }
-            None => self.counts(request.info_hash).unwrap_or_else(empty_counts),
-        };
-        Ok((interval, counts))
+            None => write(interval, self.counts_or_zeros(request.info_hash), out),
+        }
+        Ok(())
     }
 
     /// Updates the swarm of an announce. Returns `None` for a peer that leaves, which gets no
@@ -96,12 +102,12 @@ impl Swarms {
         from: IpAddr,
         request: &AnnounceRequest,
     ) -> Result<Option<Recorded<'_>>, Refusal> {
-        self.sweep(now);
+        self.handle_timeout(now);
         // An address that the sender names itself could point a swarm at a third party.
         let ip = request.ip.filter(|_| self.config.trusts_ip_parameter).unwrap_or(from);
         let address = SocketAddr::new(ip.to_canonical(), request.port);
         if request.port == 0 {
-            return Err(refusal("port 0 cannot be connected to"));
+            return Err(Refusal::new("port 0 cannot be connected to"));
         }
         if request.event == AnnounceEvent::Stopped {
             self.remove(request.info_hash, address);
@@ -112,18 +118,21 @@ impl Swarms {
         let random = self.rng.next_u64();
         let swarm = self.swarms.entry(request.info_hash).or_default();
         swarm.owner = Some(match swarm.owner {
-            None => self.owners.add(address.ip(), request.info_hash),
+            None => {
+                self.totals.torrents += 1;
+                self.owners.add(address.ip(), request.info_hash)
+            }
             Some(owner) => self.owners.announced(owner, address.ip(), request.info_hash),
         });
         // Before the peer becomes a seed.
         if request.event == AnnounceEvent::Completed {
             swarm.complete(member.record.id);
         }
+        self.totals.subtract(swarm.totals());
         if !swarm.renew(&member) {
-            let before = swarm.len();
             swarm.insert(&member, limits, random);
-            self.addresses = self.addresses - before + swarm.len();
         }
+        self.totals.add(swarm.totals());
         let wanted = request.num_want.map_or(self.config.default_peers, |count| count as usize);
         let wanted = wanted.min(self.config.max_peers);
         Ok(Some(Recorded { swarm, member, wanted, random }))
@@ -131,9 +140,9 @@ impl Swarms {
 
     fn remove(&mut self, info_hash: WireInfoHash, address: SocketAddr) {
         if let Some(swarm) = self.swarms.get_mut(&info_hash) {
-            let before = swarm.len();
+            self.totals.subtract(swarm.totals());
             swarm.remove(address);
-            self.addresses -= before - swarm.len();
+            self.totals.add(swarm.totals());
         }
     }
 
@@ -156,9 +165,9 @@ impl Swarms {
             && self.swarms.len() >= self.config.max_torrents
             && !self.displace(info_hash, address.ip())
         {
-            return Err(refusal("this tracker has reached its limit of torrents"));
+            return Err(Refusal::new("this tracker has reached its limit of torrents"));
         }
-        if self.addresses < self.config.max_addresses {
+        if self.totals.addresses < self.config.max_addresses as u64 {
             return Ok(limits);
         }
         let known = self.swarms.get(&info_hash);
@@ -170,13 +179,13 @@ impl Swarms {
                 if !self.displace(info_hash, address.ip()) {
                     break;
                 }
-                if self.addresses < self.config.max_addresses {
+                if self.totals.addresses < self.config.max_addresses as u64 {
                     return Ok(limits);
                 }
             }
         }
         match known {
-            0 => Err(refusal("this tracker has reached its limit of peers")),
+            0 => Err(Refusal::new("this tracker has reached its limit of peers")),
             known => Ok(Limits { swarm: known.min(limits.swarm), ..limits }),
         }
     }
@@ -188,33 +197,26 @@ impl Swarms {
             |torrent: &WireInfoHash| self.swarms.get(torrent).is_some_and(Swarm::is_of_one_network);
         let Some(victim) = self.owners.victim(ip, info_hash, is_alone) else { return false };
         let Some(swarm) = self.swarms.remove(&victim) else { return false };
-        self.addresses -= swarm.len();
-        if let Some(owner) = swarm.owner {
-            self.owners.remove(owner, victim);
-        }
+        self.forget(victim, swarm.owner, swarm.totals());
         true
+    }
+
+    /// Takes a swarm that was removed out of the sums.
+    fn forget(&mut self, info_hash: WireInfoHash, owner: Option<Owner>, totals: Totals) {
+        self.totals.subtract(totals);
+        if let Some(owner) = owner {
+            self.owners.remove(owner, info_hash);
+        }
     }
 
     /// The response to a scrape. An unknown swarm has no peers, as in a UDP reply, which has an
     /// entry for each info-hash of the request.
     pub fn scrape(&self, info_hashes: &[WireInfoHash]) -> ScrapeResponse {
-        let counts = |hash: &WireInfoHash| (*hash, self.counts(*hash).unwrap_or_else(empty_counts));
+        let counts = |hash: &WireInfoHash| (*hash, self.counts_or_zeros(*hash));
         ScrapeResponse {
             files: info_hashes.iter().map(counts).collect(),
             ..ScrapeResponse::default()
         }
-    }
-
-    /// The response to a scrape of all swarms.
-    ///
-    /// # Errors
-    /// If [`ServerConfig::allow_full_scrape`] is false.
-    pub fn scrape_all(&self) -> Result<ScrapeResponse, Refusal> {
-        if !self.config.allows_full_scrape {
-            return Err(refusal("a scrape needs an info_hash"));
-        }
-        let files = self.swarms.iter().map(|(hash, swarm)| (*hash, swarm.counts())).collect();
-        Ok(ScrapeResponse { files, ..ScrapeResponse::default() })
     }
 
     /// The counts of one swarm; `None` for an unknown swarm.
@@ -222,9 +224,55 @@ impl Swarms {
         self.swarms.get(&info_hash).map(Swarm::counts)
     }
 
+    /// The counts of one swarm; an unknown swarm has no peers.
+    pub(super) fn counts_or_zeros(&self, info_hash: WireInfoHash) -> SwarmCounts {
+        self.counts(info_hash).unwrap_or_else(|| Swarm::default().counts())
+    }
+
+    /// All swarms, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (WireInfoHash, SwarmCounts)> {
+        self.swarms.iter().map(|(hash, swarm)| (*hash, swarm.counts()))
+    }
+
+    /// The sizes of all swarms together.
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
     /// The number of known swarms.
     pub fn torrents(&self) -> usize {
         self.swarms.len()
+    }
+
+    /// Forgets all swarms for which `keep` returns false.
+    pub fn retain(&mut self, mut keep: impl FnMut(WireInfoHash, SwarmCounts) -> bool) {
+        self.remove_if(|hash, swarm| !keep(hash, swarm.counts()));
+    }
+
+    /// Forgets the peers whose last announce is too old, at most once a minute. Each announce does
+    /// so, and a call at another time changes nothing else.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        // It visits all swarms, and would cost far more than the announce that it comes with.
+        if now < self.swept_at + SWEEP {
+            return;
+        }
+        self.swept_at = now;
+        let lifetime = u32::try_from(self.config.lifetime().as_secs()).unwrap_or(u32::MAX);
+        if let Some(oldest) = self.second(now).checked_sub(lifetime) {
+            for swarm in self.swarms.values_mut() {
+                self.totals.subtract(swarm.totals());
+                swarm.remove_older_than(oldest);
+                self.totals.add(swarm.totals());
+            }
+        }
+        self.remove_if(|_, swarm| swarm.is_empty());
+    }
+
+    fn remove_if(&mut self, mut is_victim: impl FnMut(WireInfoHash, &Swarm) -> bool) {
+        let victims = self.swarms.extract_if(|hash, swarm| is_victim(*hash, swarm));
+        let victims: Vec<_> =
+            victims.map(|(hash, swarm)| (hash, swarm.owner, swarm.totals())).collect();
+        victims.into_iter().for_each(|(hash, owner, totals)| self.forget(hash, owner, totals));
     }
 
     /// Checks the invariants of the tracker, for tests and fuzzers.
@@ -236,8 +284,10 @@ impl Swarms {
         self.swarms.values().for_each(Swarm::check_invariants);
         self.owners.check_invariants();
         assert!(self.swarms.values().all(|swarm| swarm.owner.is_some()));
-        assert_eq!(self.addresses, self.swarms.values().map(Swarm::len).sum::<usize>());
-        assert!(self.addresses <= self.config.max_addresses);
+        let mut totals = Totals::default();
+        self.swarms.values().for_each(|swarm| totals.add(swarm.totals()));
+        assert_eq!(self.totals, totals);
+        assert!(totals.addresses <= self.config.max_addresses as u64);
     }
 
     fn response(&self) -> AnnounceResponse {
@@ -249,23 +299,6 @@ impl Swarms {
         }
     }
 
-    /// Removes the peers whose last announce is too old; at most once a minute.
-    fn sweep(&mut self, now: Instant) {
-        // A sweep visits all swarms, and would cost far more than the announce that it comes with.
-        if now < self.swept_at + SWEEP {
-            return;
-        }
-        self.swept_at = now;
-        let lifetime = u32::try_from(self.config.lifetime().as_secs()).unwrap_or(u32::MAX);
-        if let Some(oldest) = self.second(now).checked_sub(lifetime) {
-            self.swarms.values_mut().for_each(|swarm| swarm.remove_older_than(oldest));
-            self.addresses = self.swarms.values().map(Swarm::len).sum();
-        }
-        let empty = self.swarms.extract_if(|_, swarm| swarm.is_empty());
-        for (torrent, owner) in empty.filter_map(|(torrent, swarm)| Some((torrent, swarm.owner?))) {
-            self.owners.remove(owner, torrent);
-        }
-    }
     /// The time in seconds since the start.
     fn second(&self, now: Instant) -> u32 {
         let age = now.saturating_duration_since(self.begun).as_secs();
@@ -313,20 +346,15 @@ fn to_peer(member: Member) -> Peer {
     Peer { address: member.address, id }
 }
 
-/// The counts of a swarm without peers.
-fn empty_counts() -> SwarmCounts {
-    Swarm::default().counts()
-}
-
-fn refusal(reason: &str) -> Refusal {
-    Refusal { reason: reason.to_owned(), retry_in: None }
-}
-
 /// The time between two sweeps for peers that left without `stopped`.
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// The id of programs that have none.
 const NO_ID: PeerId = PeerId::from_bytes([0; 20]);
+
+/// The room for peers in the longest UDP datagram (65,507 bytes over IPv4), behind the 20 bytes of an
+/// announce reply.
+const MAX_PEER_BYTES: usize = 65_507 - 20;
 
 /// A guess: enough to pass some empty torrents, and little work for an announce.
 const MAX_DISPLACED: usize = 4;

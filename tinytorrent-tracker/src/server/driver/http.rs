@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::http::uri::PathAndQuery;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -16,16 +17,13 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{Connections, Shared};
-use crate::Refusal;
-use crate::http::{
-    AnnounceQuery, PeerFormat, QueryError, ScrapeQuery, write_announce, write_refusal, write_scrape,
-};
+use super::Connections;
+use crate::server::Tracker;
 
 /// Accepts connections until `shutdown` changes, then waits for those that are open.
 pub(super) async fn serve(
     listener: TcpListener,
-    shared: Arc<Shared>,
+    tracker: Arc<Tracker>,
     connections: Connections,
     mut shutdown: watch::Receiver<bool>,
 ) {
@@ -38,11 +36,11 @@ pub(super) async fn serve(
         };
         match accepted {
             Ok((stream, from)) => {
-                let (shared, shutdown) = (shared.clone(), shutdown.clone());
+                let (tracker, shutdown) = (tracker.clone(), shutdown.clone());
                 let place = connections.enter(from.ip());
                 let id = place.id();
                 let task = tasks.spawn(async move {
-                    serve_connection(stream, from.ip(), shared, shutdown).await;
+                    serve_connection(stream, from.ip(), tracker, shutdown).await;
                     drop(place);
                 });
                 connections.set_task(id, task);
@@ -57,11 +55,11 @@ pub(super) async fn serve(
 async fn serve_connection(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     from: IpAddr,
-    shared: Arc<Shared>,
+    tracker: Arc<Tracker>,
     mut shutdown: watch::Receiver<bool>,
 ) {
     let service = service_fn(|request| {
-        let response = respond(&shared, Instant::now(), from, &request);
+        let response = respond(&tracker, Instant::now(), from, &request);
         async { Ok::<_, Infallible>(response) }
     });
     let connection = http1::Builder::new()
@@ -81,65 +79,17 @@ async fn serve_connection(
 }
 
 fn respond(
-    shared: &Shared,
+    tracker: &Tracker,
     now: Instant,
     from: IpAddr,
     request: &Request<Incoming>,
 ) -> Response<Full<Bytes>> {
-    let query = request.uri().query().unwrap_or_default();
+    let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
     let mut body = Vec::new();
-    // Only the last segment counts, so that a reverse proxy can add a prefix.
-    let last = request.uri().path().rsplit('/').next().unwrap_or_default();
-    let outcome = match last {
-        "announce" => announce(shared, now, from, query, &mut body),
-        "scrape" => scrape(shared, query, &mut body),
-        _ => return reply(StatusCode::NOT_FOUND, "this is a tracker: /announce, /scrape\n".into()),
-    };
-    if let Err(refusal) = outcome {
-        write_refusal(&refusal, &mut body);
-    }
-    // A refusal too has status 200, since some clients ignore the body of other statuses.
-    reply(StatusCode::OK, body.into())
-}
-
-fn announce(
-    shared: &Shared,
-    now: Instant,
-    from: IpAddr,
-    query: &str,
-    body: &mut Vec<u8>,
-) -> Result<(), Refusal> {
-    let query = AnnounceQuery::read(query).map_err(refusal)?;
-    let response = shared.swarms().announce(now, from, &query.request, true)?;
-    // Compact is the default, as on most trackers (BEP 23 suggests it).
-    let format = match query.compact {
-        Some(false) => PeerFormat::Dictionaries { no_peer_id: query.no_peer_id },
-        Some(true) | None => PeerFormat::Compact,
-    };
-    write_announce(&response, format, body);
-    Ok(())
-}
-
-fn scrape(shared: &Shared, query: &str, body: &mut Vec<u8>) -> Result<(), Refusal> {
-    let query = ScrapeQuery::read(query).map_err(refusal)?;
-    let response = match query.info_hashes.as_slice() {
-        [] => shared.swarms().scrape_all()?,
-        hashes => shared.swarms().scrape(hashes),
-    };
-    write_scrape(&response, body);
-    Ok(())
-}
-
-fn refusal(error: QueryError) -> Refusal {
-    Refusal { reason: error.to_string(), retry_in: None }
-}
-
-fn reply(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
-    *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("text/plain"));
+    let status = tracker.handle_target(now, from, target, &mut body);
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     response
 }
 
@@ -155,22 +105,18 @@ const MAX_REQUEST: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use tokio::io::AsyncWriteExt;
 
-    use super::super::{ConnectionIds, ServerConfig, Swarms};
     use super::*;
+    use crate::server::ServerConfig;
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_does_not_read_its_answers_holds_no_connection_for_ever() {
-        let now = Instant::now();
-        let swarms = Mutex::new(Swarms::new(ServerConfig::default(), 1, now));
-        let shared = Arc::new(Shared { swarms, connection_ids: ConnectionIds::new(now) });
+        let tracker = Arc::new(Tracker::new(ServerConfig::default(), 1, Instant::now()));
         let (_running, shutdown) = watch::channel(false);
         let (mut client, server) = tokio::io::duplex(64);
         let from = IpAddr::from([192, 0, 2, 1]);
-        let served = tokio::spawn(serve_connection(server, from, shared, shutdown));
+        let served = tokio::spawn(serve_connection(server, from, tracker, shutdown));
         let asked = async {
             while client.write_all(b"GET /scrape HTTP/1.1\r\nHost: x\r\n\r\n").await.is_ok() {}
         };

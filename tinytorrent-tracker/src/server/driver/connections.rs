@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::task::AbortHandle;
 
-use super::shares::Shares;
+use crate::server::shares::Shares;
 
 /// The open HTTP connections of all listeners. At the limit a new one ends the oldest of the host
 /// with most, so that silent ones delay nobody.
