@@ -20,7 +20,7 @@ pub struct SwarmCounts {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScrapeResponse {
-    /// The swarms that the tracker knows; swarms that it does not know are missing.
+    /// The swarms that the tracker knows, in its order; swarms that it does not know are missing.
     pub files: Vec<(WireInfoHash, SwarmCounts)>,
     /// The shortest time between two scrapes (`flags.min_request_interval`), in seconds.
     pub min_request_interval: Option<u32>,

@@ -37,6 +37,14 @@ async fn opentracker_tells_the_life_of_two_peers() {
     for (url, hash) in urls.iter().zip(hashes) {
         story::two_peers(&client, &url.parse().unwrap(), hash).await;
     }
+    // It takes requests of 8 KiB, and answers longer ones with 500.
+    let mut many: Vec<_> = (0..200).map(|byte| WireInfoHash::from_bytes([byte; 20])).collect();
+    many.push(hashes[1]);
+    for (url, hash) in urls.iter().zip(hashes) {
+        story::one_seed(&client, &url.parse().unwrap(), hash).await;
+        let response = client.scrape(&url.parse().unwrap(), &many).await.unwrap();
+        assert_eq!(response.get(hash).and_then(|counts| counts.seeders), Some(1), "{url}");
+    }
     let unlisted = support::request();
     let unlisted = AnnounceRequest { info_hash: WireInfoHash::from_bytes([7; 20]), ..unlisted };
     for url in urls {

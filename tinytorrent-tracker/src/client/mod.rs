@@ -6,6 +6,7 @@
     reason = "this module is a driver: it owns the clock and the sockets"
 )]
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -150,7 +151,11 @@ impl TrackerClient {
     }
 
     /// Requests the sizes of swarms, over the first family that answers. `url` is the announce
-    /// URL. UDP trackers get requests of at most 74 info-hashes each.
+    /// URL.
+    ///
+    /// A scrape of many is several requests, one after the other: of at most 74 info-hashes over UDP
+    /// (BEP 15), and of at most 64 over HTTP. Where an HTTP server finds that too long, the rest goes in
+    /// requests of half as many, and so on. The response has the swarms in the order of `info_hashes`.
     ///
     /// # Errors
     /// [`ErrorKind::NotScrapable`] if the URL has no scrape URL beside it (BEP 48), and any
@@ -160,7 +165,11 @@ impl TrackerClient {
         url: &TrackerUrl,
         info_hashes: &[WireInfoHash],
     ) -> Result<ScrapeResponse, Error> {
-        self.ask(url, &Scrape(info_hashes)).await
+        let mut response = self.ask(url, &Scrape(info_hashes)).await?;
+        let places: HashMap<_, usize> = info_hashes.iter().zip(0..).collect();
+        // What was not asked for comes last.
+        response.files.sort_by_key(|(hash, _)| places.get(hash).copied().unwrap_or(usize::MAX));
+        Ok(response)
     }
 
     /// Sends a request through the proxy, or to each tracker that the URL stands for until one

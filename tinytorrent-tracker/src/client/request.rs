@@ -8,7 +8,7 @@ use crate::udp::{MAX_SCRAPE_HASHES, Reply};
 use crate::{AnnounceEvent, AnnounceRequest, AnnounceResponse, ScrapeResponse, TrackerUrl};
 
 /// A request that a tracker can be sent over HTTP and over UDP: an announce or a scrape.
-pub(super) trait TrackerRequest: Sync {
+pub(super) trait TrackerRequest: Sized + Send + Sync {
     type Response: Default + Send;
 
     /// The families over which one request goes to a tracker that has both.
@@ -24,6 +24,14 @@ pub(super) trait TrackerRequest: Sync {
     fn accepts_known_addresses(&self) -> bool {
         false
     }
+
+    /// The number of torrents that the request asks for.
+    fn torrents(&self) -> usize {
+        1
+    }
+
+    /// The part of the request for at most so many torrents, from one on. An announce is one part.
+    fn part(&self, from: usize, most: usize) -> Self;
 
     /// Path and query for the request line of HTTP.
     fn http_target(&self, url: &TrackerUrl) -> String;
@@ -81,6 +89,10 @@ impl TrackerRequest for AnnounceRequest {
         self.event == AnnounceEvent::Stopped
     }
 
+    fn part(&self, _from: usize, _most: usize) -> Self {
+        self.clone()
+    }
+
     fn http_target(&self, url: &TrackerUrl) -> String {
         http::announce_target(url, self)
     }
@@ -126,6 +138,15 @@ impl TrackerRequest for Scrape<'_> {
     fn url(&self, announce: &TrackerUrl) -> Result<TrackerUrl, Error> {
         let scrape = announce.to_scrape();
         scrape.ok_or_else(|| Error::new(announce, Phase::Url, ErrorKind::NotScrapable))
+    }
+
+    fn torrents(&self) -> usize {
+        self.0.len()
+    }
+
+    fn part(&self, from: usize, most: usize) -> Self {
+        let rest = self.0.get(from..).unwrap_or_default();
+        Self(&rest[..rest.len().min(most)])
     }
 
     fn http_target(&self, url: &TrackerUrl) -> String {

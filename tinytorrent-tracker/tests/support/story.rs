@@ -9,6 +9,13 @@ pub async fn two_peers(client: &TrackerClient, url: &TrackerUrl, info_hash: Wire
     two_peers_seen(client, url, info_hash, true).await;
 }
 
+/// A seed comes and stays.
+pub async fn one_seed(client: &TrackerClient, url: &TrackerUrl, info_hash: WireInfoHash) {
+    let mut request = AnnounceRequest::new(info_hash, PeerId::from_bytes([7; 20]), 7_010, 7);
+    (request.event, request.left) = (AnnounceEvent::Started, Some(0));
+    client.announce(url, &request).await.unwrap_or_else(|error| panic!("{error}"));
+}
+
 /// The same, where a tracker that cannot name peers has to count them at least.
 pub async fn two_peers_seen(
     client: &TrackerClient,
