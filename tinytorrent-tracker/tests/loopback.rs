@@ -188,6 +188,32 @@ async fn a_hybrid_is_announced_under_both_hashes() {
     server.shutdown().await;
 }
 
+#[tokio::test]
+async fn a_server_that_is_dropped_has_given_its_port_back() {
+    let server = server().await;
+    let address = server.udp_addresses()[0];
+    assert!(std::net::UdpSocket::bind(address).is_err());
+    drop(server);
+    assert!(std::net::UdpSocket::bind(address).is_ok());
+}
+
+/// Several sockets have one port and one tracker, whichever of them a client reaches.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn sockets_that_share_a_port_are_one_tracker() {
+    let mut config = ServerConfig::default();
+    config.sockets(4);
+    let local = ["127.0.0.1:0".parse().unwrap()];
+    let server = TrackerServer::bind(config, &local, &[]).await.unwrap();
+    for number in 1..=20 {
+        let seen = peer(number, AnnounceEvent::Started, 5);
+        // Each client has a socket of its own.
+        let response = client().announce(&urls(&server)[0], &seen).await.unwrap();
+        assert_eq!(response.leechers, Some(u32::from(number)));
+    }
+    server.shutdown().await;
+}
+
 /// True if the other side has neither sent anything nor closed the connection.
 fn is_open(stream: &TcpStream) -> bool {
     let error = stream.try_read(&mut [0]).err();

@@ -117,8 +117,8 @@ impl ServerConfig {
         self
     }
 
-    /// The number of UDP sockets that a server opens for each address, one for a thread; the system
-    /// spreads clients over them. Default: 1. More than one is for Linux alone.
+    /// The number of UDP sockets that a server opens for each address, each with a thread of its own;
+    /// the system spreads clients over them. Default: 1. More than one is for Linux alone.
     pub fn sockets(&mut self, count: usize) -> &mut Self {
         self.sockets = count.max(1);
         self

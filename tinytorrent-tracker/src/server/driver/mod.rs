@@ -12,16 +12,17 @@ use std::time::{Duration, Instant};
 use rand::TryRng;
 use rand::rngs::SysRng;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::connections::Connections;
+use self::udp::UdpThreads;
 use super::{ServerConfig, Tracker};
-use crate::udp::MAX_DATAGRAM;
 
 mod connections;
 mod http;
+mod udp;
 
 /// A tracker over UDP and HTTP, and over IPv4 and IPv6. [`shutdown`](Self::shutdown) ends it after
 /// the requests in flight; dropping it ends it at once.
@@ -43,7 +44,7 @@ pub struct TrackerServer {
     udp: Vec<SocketAddr>,
     http: Vec<SocketAddr>,
     shutdown: watch::Sender<bool>,
-    udp_tasks: JoinSet<()>,
+    threads: UdpThreads,
     http_tasks: JoinSet<()>,
 }
 
@@ -66,8 +67,7 @@ impl TrackerServer {
     /// Serves a tracker, such as one with a hook for admission, on these addresses, as
     /// [`bind`](Self::bind) does. Of the settings, the numbers of connections and of sockets count.
     ///
-    /// Each socket and each connection is a task, so that all threads of the runtime take part if
-    /// there are as many sockets.
+    /// Each UDP socket has a thread of its own, and each HTTP connection is a task of the runtime.
     ///
     /// # Errors
     /// The error of the system for an address.
@@ -84,7 +84,7 @@ impl TrackerServer {
             udp: Vec::new(),
             http: Vec::new(),
             shutdown,
-            udp_tasks: JoinSet::new(),
+            threads: UdpThreads::default(),
             http_tasks: JoinSet::new(),
         };
         for address in udp {
@@ -92,13 +92,11 @@ impl TrackerServer {
             for number in 0..config.sockets {
                 let socket = open(address, Type::DGRAM, config.sockets > 1);
                 let socket = socket.map_err(|error| at(address, &error))?;
-                let socket = UdpSocket::from_std(socket.into())?;
                 // The others share the port that the system chose for the first.
-                address = socket.local_addr()?;
+                address = server.threads.add(socket, server.tracker.clone())?;
                 if number == 0 {
                     server.udp.push(address);
                 }
-                server.udp_tasks.spawn(serve_datagrams(socket, server.tracker.clone()));
             }
         }
         for address in http {
@@ -138,25 +136,11 @@ impl TrackerServer {
 
     /// Ends the tracker. HTTP requests in flight have a second to end.
     pub async fn shutdown(mut self) {
-        self.udp_tasks.shutdown().await;
+        drop(std::mem::take(&mut self.threads));
         self.shutdown.send_replace(true);
         let all = async { while self.http_tasks.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(GRACE, all).await;
         self.http_tasks.shutdown().await;
-    }
-}
-
-/// Answers datagrams until the task is ended.
-async fn serve_datagrams(socket: UdpSocket, tracker: Arc<Tracker>) {
-    let (mut buffer, mut reply) = (vec![0; MAX_DATAGRAM], Vec::new());
-    loop {
-        let Ok((length, from)) = socket.recv_from(&mut buffer).await else { continue };
-        reply.clear();
-        tracker.handle_datagram(Instant::now(), from, &buffer[..length], &mut reply);
-        if !reply.is_empty() {
-            // Errors are ignored, since clients send a request again that got no reply.
-            let _ = socket.try_send_to(&reply, from);
-        }
     }
 }
 
