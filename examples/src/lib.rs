@@ -24,6 +24,7 @@
 //! }
 //! ```
 
+mod allow_list;
 mod cancel;
 mod common;
 pub mod demo;
@@ -44,6 +45,7 @@ mod start;
 mod trackers;
 mod urls;
 
+pub use allow_list::AllowList;
 pub use cancel::interrupt_flag;
 pub use common::Common;
 pub use exit::{Failure, Outcome, run, say_on_stderr};
@@ -54,7 +56,7 @@ pub use names::Names;
 pub use network::{Encryption, NetworkOptions};
 pub use new_file::NewFile;
 pub use output::{Mode, Output};
-pub use runtime::{Deadline, block_on};
+pub use runtime::{Deadline, block_on, block_on_threads};
 pub use selection::{Selection, SelectionError};
 pub use session::{
     Reporter, apply_network, follow, hashes_json, report, start_client, tell_finished,

@@ -11,7 +11,27 @@ use crate::Failure;
 ///
 /// Errors of the program, and a lack of resources for a runtime.
 pub fn block_on<T>(program: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    block_on_runtime(&mut tokio::runtime::Builder::new_current_thread(), program)
+}
+
+/// The same on a runtime of so many threads, for programs that are servers.
+///
+/// # Errors
+///
+/// Those of [`block_on`].
+pub fn block_on_threads<T>(
+    threads: usize,
+    program: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    block_on_runtime(builder.worker_threads(threads), program)
+}
+
+fn block_on_runtime<T>(
+    builder: &mut tokio::runtime::Builder,
+    program: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let runtime = builder.enable_all().build();
     let runtime =
         runtime.map_err(|error| Failure::could_not("cannot start the runtime", &error))?;
     let result = runtime.block_on(program);

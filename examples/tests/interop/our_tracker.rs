@@ -1,14 +1,11 @@
-//! Other people's clients find each other through our tracker.
+//! Other people's clients find each other through `track`.
 
-use std::net::SocketAddr;
-
-use tinytorrent_tracker::server::{ServerConfig, TrackerServer};
-use tokio::runtime::Runtime;
-
+use crate::support::START;
 use crate::support::aria2::Aria2;
 use crate::support::content::Content;
 use crate::support::libtorrent::Libtorrent;
 use crate::support::need::{Need, need};
+use crate::support::ours::Ours;
 use crate::support::runner::tests;
 use crate::support::scene::{Scene, Source};
 use crate::support::transmission::Transmission;
@@ -22,42 +19,55 @@ tests![
     libtorrent_finds_transmission_through_our_http_tracker,
 ];
 
-/// Our tracker with a runtime of its own, on both families.
-struct OurTracker {
-    server: TrackerServer,
-    _runtime: Runtime,
+/// A running `track`, on both families.
+struct Track {
+    program: Ours,
+    urls: Vec<String>,
 }
 
-impl OurTracker {
-    fn start() -> Self {
-        let runtime = Runtime::new().unwrap();
-        let loopback: Vec<SocketAddr> =
-            ["127.0.0.1:0", "[::1]:0"].iter().map(|address| address.parse().unwrap()).collect();
-        let bind = TrackerServer::bind(ServerConfig::default(), &loopback, &loopback);
-        let server = runtime.block_on(bind).unwrap();
-        Self { server, _runtime: runtime }
+impl Track {
+    /// Starts it, for the torrent of the scene alone.
+    fn start(scene: &Scene) -> Self {
+        let list = scene.path().join("list");
+        std::fs::write(&list, scene.content.info_hash_hex()).unwrap();
+        let mut words = vec!["--threads", "2", "--allow", list.to_str().expect("it is text")];
+        for protocol in ["--udp", "--http"] {
+            words.extend([protocol, "127.0.0.1:0", protocol, "[::1]:0"]);
+        }
+        let mut program = Ours::run("track", scene, &words);
+        program.wait_for("the last socket", START, |event| {
+            event["url"].as_str().is_some_and(|url| url.starts_with("http://["))
+        });
+        let urls = program.events().into_iter().filter(|event| event["event"] == "listening");
+        let urls = urls.map(|event| event["url"].as_str().expect("a URL").to_owned()).collect();
+        Self { program, urls }
     }
 
-    fn udp(&self, family: usize) -> String {
-        format!("udp://{}/announce", self.server.udp_addresses()[family])
+    fn udp(&self, family: usize) -> &str {
+        &self.urls[family]
     }
 
-    fn http(&self, family: usize) -> String {
-        format!("http://{}/announce", self.server.http_addresses()[family])
+    fn http(&self, family: usize) -> &str {
+        &self.urls[2 + family]
     }
 
-    fn torrents(&self) -> u64 {
-        self.server.tracker().figures().totals.torrents
+    /// Ends it, and returns the number of torrents that it knew.
+    fn torrents(mut self) -> u64 {
+        self.program.signal("INT");
+        assert_eq!(self.program.wait(START).code(), Some(130));
+        let events = self.program.events();
+        let last = events.iter().rfind(|event| event["event"] == "figures").expect("the last");
+        last["torrents"].as_u64().expect("a number")
     }
 }
 
 const V4: usize = 0;
 const V6: usize = 1;
 
-fn libtorrent_to_libtorrent(host: &str, url: impl Fn(&OurTracker) -> String) {
-    let tracker = OurTracker::start();
+fn libtorrent_to_libtorrent(host: &str, url: impl Fn(&Track) -> &str) {
     let mut scene = Scene::new(Content::small_single());
-    scene.announce_to(&[&url(&tracker)]);
+    let tracker = Track::start(&scene);
+    scene.announce_to(&[url(&tracker)]);
     let mut seeder = Libtorrent::seed(&scene, host);
     seeder.wait_announced();
     let dir = scene.room("leech");
@@ -67,25 +77,25 @@ fn libtorrent_to_libtorrent(host: &str, url: impl Fn(&OurTracker) -> String) {
 }
 
 fn libtorrent_finds_libtorrent_through_our_udp_tracker() {
-    need!(Need::Libtorrent);
+    need!(Need::Example("track"), Need::Libtorrent);
     libtorrent_to_libtorrent("127.0.0.1", |tracker| tracker.udp(V4));
 }
 
 fn libtorrent_finds_libtorrent_through_our_udp_tracker_over_ipv6() {
-    need!(Need::Libtorrent);
+    need!(Need::Example("track"), Need::Libtorrent);
     libtorrent_to_libtorrent("::1", |tracker| tracker.udp(V6));
 }
 
 fn libtorrent_finds_libtorrent_through_our_http_tracker_over_ipv6() {
-    need!(Need::Libtorrent);
+    need!(Need::Example("track"), Need::Libtorrent);
     libtorrent_to_libtorrent("::1", |tracker| tracker.http(V6));
 }
 
 fn aria2_finds_libtorrent_through_our_http_tracker() {
-    need!(Need::Libtorrent, Need::Aria2);
-    let tracker = OurTracker::start();
+    need!(Need::Example("track"), Need::Libtorrent, Need::Aria2);
     let mut scene = Scene::new(Content::small_multi());
-    scene.announce_to(&[&tracker.http(V4)]);
+    let tracker = Track::start(&scene);
+    scene.announce_to(&[tracker.http(V4)]);
     let mut seeder = Libtorrent::seed(&scene, "127.0.0.1");
     seeder.wait_announced();
     let dir = scene.room("leech");
@@ -94,10 +104,10 @@ fn aria2_finds_libtorrent_through_our_http_tracker() {
 }
 
 /// transmission dials no loopback address: it has to be found.
-fn libtorrent_finds_transmission(url: impl Fn(&OurTracker) -> String) {
-    let tracker = OurTracker::start();
+fn libtorrent_finds_transmission(url: impl Fn(&Track) -> &str) {
     let mut scene = Scene::new(Content::small_single());
-    scene.announce_to(&[&url(&tracker)]);
+    let tracker = Track::start(&scene);
+    scene.announce_to(&[url(&tracker)]);
     let dir = scene.room("leech");
     let mut leecher = Transmission::leech(&scene, Source::Torrent, &dir, "127.0.0.1");
     let _seeder = Libtorrent::seed(&scene, "127.0.0.1");
@@ -106,11 +116,11 @@ fn libtorrent_finds_transmission(url: impl Fn(&OurTracker) -> String) {
 }
 
 fn libtorrent_finds_transmission_through_our_udp_tracker() {
-    need!(Need::Libtorrent, Need::Transmission);
+    need!(Need::Example("track"), Need::Libtorrent, Need::Transmission);
     libtorrent_finds_transmission(|tracker| tracker.udp(V4));
 }
 
 fn libtorrent_finds_transmission_through_our_http_tracker() {
-    need!(Need::Libtorrent, Need::Transmission);
+    need!(Need::Example("track"), Need::Libtorrent, Need::Transmission);
     libtorrent_finds_transmission(|tracker| tracker.http(V4));
 }
