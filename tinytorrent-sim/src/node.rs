@@ -22,6 +22,8 @@ pub struct Simulated {
     pub events: Vec<Event>,
     /// Its behaviour towards others.
     pub behaviour: Behaviour,
+    /// Bytes a second from it, over all its links, if not those of the [`World`](crate::World).
+    pub uplink: Option<u64>,
     /// Blocks that it has served.
     pub served: u32,
     /// The blocks that its disk holds.

@@ -3,6 +3,7 @@
 mod budget;
 mod choice;
 mod end_game;
+mod hurry;
 mod invariants;
 mod partial;
 mod refill;
@@ -43,6 +44,8 @@ pub(crate) struct Download {
     limit: Limiter,
     blame: Blame,
     meter: RateMeter,
+    /// Somebody reads the content while it comes.
+    is_read: bool,
     /// Bytes that were received and not needed, or failed.
     wasted: u64,
     hash_failures: u32,
@@ -67,6 +70,7 @@ impl Download {
             limit: Limiter::new(config.download_limit),
             blame: Blame::default(),
             meter: RateMeter::new(),
+            is_read: false,
             wasted: 0,
             hash_failures: 0,
         }
@@ -159,6 +163,7 @@ impl Download {
     ) -> Received {
         let length = u64::from(block.length());
         peer.pipeline.note_block(now, length);
+        peer.pipeline.depth.note_block(now, block);
         self.refill.add(peer);
         match picker.receive(peer.key, block) {
             Arrival::Unwanted => {
@@ -204,6 +209,7 @@ impl Download {
                 picker.release(peer.key, block);
             }
         }
+        peer.pipeline.depth.note_void();
         // The piece may go to another, and coming back to it would be by chance.
         peer.pipeline.search.current = None;
         // Others would leave its piece alone for as long as it looked quick.
@@ -224,6 +230,7 @@ impl Download {
         if let Some(block) = peer.block_of(request.into()) {
             picker.release(peer.key, block);
         }
+        peer.pipeline.depth.note_void();
         if !peer.pipeline.note_reject() {
             self.note_failure(now, peer, picker, out);
         }
@@ -292,6 +299,7 @@ impl Download {
         // It may have been cancelled before, by a snub or by a takeover.
         if peer.session.open_requests().any(|open| open == request) {
             out.send(now, peer, Message::Cancel(request));
+            peer.pipeline.depth.note_void();
             self.refill.add(peer);
         }
     }
@@ -308,26 +316,29 @@ impl Download {
             return;
         }
         let queue = self.refill.take(peers);
-        for &key in &queue {
-            if let Some(peer) = peers.get_mut(key) {
-                peer.pipeline.is_queued = false;
-                match self.ask(now, peer, picker, out) {
-                    Asked::Nothing => {}
-                    Asked::Enough => self.rescue_for(now, key, peers, picker, out),
-                    Asked::FoundNothing => self.steal_for(now, key, peers, picker, out),
+        if picker.has_urgent() {
+            self.refill_in_turns(now, &queue, peers, picker, out);
+        } else {
+            for &key in &queue {
+                if let Some(peer) = peers.get_mut(key) {
+                    peer.pipeline.is_queued = false;
+                    if self.ask(now, peer, picker, out, usize::MAX) == Asked::FoundNothing {
+                        self.steal_for(now, key, peers, picker, out);
+                    }
                 }
             }
         }
         self.refill.recycle(queue);
     }
 
-    /// Fills the pipeline of one peer.
+    /// Fills the pipeline of one peer, with so many requests at most.
     fn ask(
         &mut self,
         now: Instant,
         peer: &mut Peer,
         picker: &mut Picker,
         out: &mut Outbox,
+        most: usize,
     ) -> Asked {
         if !peer.interests_us() || peer.pipeline.credit.is_resting(now) {
             return Asked::Nothing;
@@ -338,7 +349,7 @@ impl Download {
             return Asked::Nothing;
         }
         let only = (!allowed.is_empty()).then_some(&allowed[..]);
-        let window = peer.window(now, self.max_requests);
+        let window = peer.window(now, self.max_requests, self.is_read);
         let piece_length = picker.geometry().nominal_piece_length();
         let is_quick = peer.pipeline.pace.is_quick(now, piece_length);
         let is_on_parole = peer.pipeline.is_on_parole;
@@ -346,6 +357,10 @@ impl Download {
         let mut asked = Asked::Enough;
         // The budget is looked at for each request, as one peer alone could exceed it.
         while peer.requested_count() < window && !self.budget.is_spent() {
+            if peer.requested_count() - in_flight >= most {
+                asked = Asked::Part;
+                break;
+            }
             // A request is paid for when it is sent: what is in flight cannot be stopped.
             if !self.limit.take(now, u64::from(BLOCK_LENGTH)) {
                 if peer.requested_count() > in_flight {
@@ -353,9 +368,19 @@ impl Download {
                 }
                 break;
             }
+            let eta = peer.time_for_urgent(now);
             let Some(pieces) = peer.session.pieces(Side::Peer) else { break };
             let search = &mut peer.pipeline.search;
-            let asking = PickerPeer { key: peer.key, pieces, search, is_quick, is_on_parole, only };
+            let asking = PickerPeer {
+                key: peer.key,
+                pieces,
+                search,
+                now,
+                eta,
+                is_quick,
+                is_on_parole,
+                only,
+            };
             let Some(block) = picker.pick(asking, &self.blame) else {
                 // Nothing was asked for after all.
                 self.limit.give_back(u64::from(BLOCK_LENGTH));
@@ -363,7 +388,7 @@ impl Download {
                 break;
             };
             // Before it is sent: silence counts from the first request after none.
-            peer.pipeline.note_request(now, peer.session.open_request_count());
+            peer.note_request(now, block);
             out.send(now, peer, Message::Request(request_of(block)));
         }
         if peer.requested_count() < window && self.budget.is_spent() {
@@ -387,6 +412,8 @@ enum Asked {
     Nothing,
     /// As much as it, the limits and the budget take.
     Enough,
+    /// As much as it should be, and it could take more.
+    Part,
     /// It could take more, and nothing is left to be asked for.
     FoundNothing,
 }

@@ -92,6 +92,7 @@ mod peer;
 mod peers;
 mod piece;
 mod rate;
+mod reading;
 mod roster;
 mod slab;
 mod stage;
@@ -109,6 +110,7 @@ pub use contract::{
 };
 pub use key::PeerKey;
 pub use piece::BlockDigest;
+pub use reading::ReaderKey;
 pub use swarm::Swarm;
 
 // What the signatures above name of other crates.

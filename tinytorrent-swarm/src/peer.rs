@@ -1,6 +1,7 @@
 //! One peer: what is known of it, and the state of the conversation with it.
 
 mod credit;
+mod depth;
 mod exchange;
 mod pace;
 mod pipeline;
@@ -18,6 +19,7 @@ use tinytorrent_wire::session::{Pieces, Session, Side};
 use tinytorrent_wire::{Feature, PieceHeader, Request};
 
 pub(crate) use credit::Credit;
+pub(crate) use depth::Depth;
 pub(crate) use exchange::Exchange;
 pub(crate) use pace::Pace;
 pub(crate) use pipeline::{Pipeline, SNUB};
@@ -201,6 +203,12 @@ impl Peer {
         self.session.open_request_count()
     }
 
+    /// Number of requests without an answer: those in flight, and with the fast extension also those that were
+    /// cancelled (BEP 6).
+    fn unanswered_count(&self) -> usize {
+        self.session.our_requests().count()
+    }
+
     /// Returns true if the peer owes us blocks and has sent none for this time.
     pub(crate) fn is_silent_for(&self, now: Instant, time: Duration) -> bool {
         self.requested_count() > 0 && now >= self.pipeline.last_progress + time
@@ -236,13 +244,29 @@ impl Peer {
         (self.pipeline.credit.is_failing(), is_untried, self.pipeline.is_on_parole)
     }
 
-    /// Number of requests to have in flight.
-    pub(crate) fn window(&mut self, now: Instant, max_requests: usize) -> usize {
+    /// Number of requests to have in flight. While somebody reads the content there are few, as what is
+    /// needed next waits behind them.
+    pub(crate) fn window(&mut self, now: Instant, max_requests: usize, is_read: bool) -> usize {
         // What fills the peer's queue counts, and what it was told to forget may still be in it.
         let in_flight = self.requested_count();
         // What the peer has yet to answer fills its queue, cancelled requests included.
         let most = (in_flight + self.session.request_room()).min(max_requests);
-        self.pipeline.window(now).min(most)
+        if !is_read {
+            return self.pipeline.window(now).min(most);
+        }
+        // What was cancelled may be sent all the same, before what is requested from now on. After a jump of a
+        // reader that is all that was in flight, and an answer to it is not waited for.
+        let withdrawn = self.unanswered_count() - in_flight;
+        let depth = self.pipeline.depth.requests(now);
+        let depth = depth.saturating_sub(withdrawn).max(depth.div_ceil(2));
+        self.pipeline.window(now).min(most).min(depth)
+    }
+
+    /// Notes that a block is about to be requested.
+    pub(crate) fn note_request(&mut self, now: Instant, block: BlockInfo) {
+        let in_flight = self.session.open_request_count();
+        self.pipeline.note_request(now, in_flight);
+        self.pipeline.depth.note_request(now, block, in_flight);
     }
 
     /// Time that the requests in flight will take, as far as the past tells.
@@ -255,6 +279,22 @@ impl Peer {
         self.pipeline.pace.time_at_best(self.session.open_request_count() + 1)
     }
 
+    /// The same, for something that is needed soon: neither a peer that has given nothing yet counts as
+    /// quick, nor one that has stopped to give.
+    pub(crate) fn time_for_urgent(&self, now: Instant) -> Duration {
+        if self.pipeline.pace.total() == 0 {
+            return UNTRIED;
+        }
+        let silence = now.saturating_duration_since(self.pipeline.last_progress);
+        let silence = if self.requested_count() > 0 { silence } else { Duration::ZERO };
+        self.pipeline.pace.time_at_best(self.unanswered_count() + 1).max(silence)
+    }
+
+    /// Returns true if the peer may be asked for blocks, and is not known to leave requests unanswered.
+    pub(crate) fn is_reliable(&self) -> bool {
+        !self.chokes_us() && !self.pipeline.is_snubbing() && !self.pipeline.credit.is_failing()
+    }
+
     /// The next instant at which something is due with this peer if nothing else happens.
     pub(crate) fn deadline(&self) -> Instant {
         let snub = (self.requested_count() > 0).then(|| self.pipeline.snub_at());
@@ -265,6 +305,9 @@ impl Peer {
         due.into_iter().flatten().fold(base, Instant::min)
     }
 }
+
+/// Time that a block is taken to need from a peer that has given nothing yet. A guess.
+const UNTRIED: Duration = Duration::from_secs(1);
 
 /// The range of a block, as messages name it.
 pub(crate) fn request_of(block: BlockInfo) -> Request {

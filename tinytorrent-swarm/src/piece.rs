@@ -15,3 +15,4 @@ pub(crate) use download::Sender;
 pub(crate) use picker::{Arrival, Picker, PickerPeer};
 pub(crate) use search::Search;
 pub(crate) use tinytorrent_wire::session::Pieces;
+pub(crate) use urgent::Urgent;

@@ -3,6 +3,7 @@
 mod leaving;
 mod parts;
 mod picking;
+mod reading;
 mod route;
 mod views;
 mod wishes;
@@ -26,6 +27,7 @@ use crate::metadata::MetadataFetch;
 use crate::outbox::Outbox;
 use crate::peers::Peers;
 use crate::piece::Picker;
+use crate::reading::Readings;
 use crate::roster::{Admission, Need, Roster};
 use crate::stage::Stage;
 use crate::trackers::{Progress, Trackers};
@@ -44,7 +46,7 @@ use crate::{PeerKey, hashes};
 /// - inputs: [`handle_input`](Self::handle_input), [`handle_block`](Self::handle_block),
 ///   [`handle_timeout`](Self::handle_timeout)
 /// - commands: [`accept`](Self::accept), [`pause`](Self::pause), [`resume`](Self::resume),
-///   [`stop`](Self::stop), [`set_urgent`](Self::set_urgent),
+///   [`stop`](Self::stop), [`add_reader`](Self::add_reader),
 ///   [`set_download_limit`](Self::set_download_limit) …
 /// - outputs: [`poll_action`](Self::poll_action), [`poll_event`](Self::poll_event),
 ///   [`poll_timeout`](Self::poll_timeout)
@@ -55,6 +57,8 @@ pub struct Swarm {
     run: Run,
     stage: Stage,
     picking: Picking,
+    /// `None` as long as nobody has read.
+    readings: Option<Box<Readings>>,
     greeting: Greeting,
     peers: Peers,
     roster: Roster,
@@ -76,10 +80,6 @@ enum Run {
 }
 
 impl Swarm {
-    /// Pieces that can be [urgent](Self::set_urgent) at once: each that is verified costs a walk over
-    /// them.
-    pub const MAX_URGENT: usize = 1_024;
-
     /// A swarm that knows nobody yet. Tell it [`Input::ContentReady`] and [`Input::PeersFound`].
     pub fn new(now: Instant, config: Config) -> Self {
         let chance = Xoshiro256PlusPlus::seed_from_u64(config.seed ^ 0x7377_6172_6d21);
@@ -92,6 +92,7 @@ impl Swarm {
                 Stage::Checking
             },
             picking: Picking::new(&config),
+            readings: None,
             greeting: Greeting::new(&config),
             peers: Peers::new(),
             roster: Roster::new(now, &config),

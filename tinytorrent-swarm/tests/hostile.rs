@@ -9,7 +9,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use tinytorrent_swarm::{
     Action, BlockVerdict, Config, ConnectionError, Content, DiskError, Input, PeerKey, PeerSource,
-    Swarm,
+    ReaderKey, Swarm,
 };
 use tinytorrent_types::{
     Bitfield, BlockInfo, Geometry, InfoHashV1, InfoHashV2, InfoHashes, PeerId, PieceIndex,
@@ -57,6 +57,11 @@ enum Step {
     },
     Urgent {
         pieces: Vec<u32>,
+    },
+    Read {
+        at: u64,
+        count: u64,
+        way: u8,
     },
     Limit {
         bytes: Option<u64>,
@@ -154,6 +159,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..6_usize).prop_map(|peer| Step::Leave { peer }),
         1 => (0..6_u8).prop_map(|host| Step::Found { host }),
         1 => prop::collection::vec(0..8_u32, 0..4).prop_map(|pieces| Step::Urgent { pieces }),
+        2 => (0..300_000_u64, 0..100_000_u64, 0..4_u8)
+            .prop_map(|(at, count, way)| Step::Read { at, count, way }),
         1 => prop::option::of(0..100_000_u64).prop_map(|bytes| Step::Limit { bytes }),
         1 => Just(Step::Pause),
         2 => Just(Step::Resume),
@@ -173,6 +180,7 @@ struct Stage {
     hashes: Vec<HashRequest>,
     unstored: u64,
     joined: u8,
+    readers: Vec<ReaderKey>,
 }
 
 impl Stage {
@@ -197,6 +205,7 @@ impl Stage {
             hashes: (0..3).map(|at| hash_request(2 * at)).collect(),
             unstored: 0,
             joined: 0,
+            readers: Vec::new(),
         };
         if !needs_metadata {
             stage.ready();
@@ -274,6 +283,7 @@ impl Stage {
                 self.swarm.handle_input(now, Input::PeersFound { source, addresses });
             }
             Step::Urgent { pieces } => self.swarm.set_urgent(now, pieces),
+            Step::Read { at, count, way } => self.read(at, count, way),
             Step::Limit { bytes } => {
                 self.swarm.set_download_limit(now, bytes);
                 self.swarm.set_upload_limit(now, bytes);
@@ -288,6 +298,19 @@ impl Stage {
                     },
                 );
             }
+        }
+    }
+
+    fn read(&mut self, at: u64, count: u64, way: u8) {
+        let (now, bytes) = (self.now, at..at + count);
+        match (way, self.readers.last().copied()) {
+            (0, Some(reader)) => {
+                self.readers.pop();
+                self.swarm.remove_reader(now, reader);
+            }
+            (1, Some(reader)) => self.swarm.advance_reader(now, reader, count),
+            (2, Some(reader)) => self.swarm.move_reader(now, reader, bytes),
+            _ => self.readers.push(self.swarm.add_reader(now, bytes)),
         }
     }
 

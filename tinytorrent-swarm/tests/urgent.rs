@@ -27,11 +27,21 @@ impl Seed {
         seed
     }
 
-    /// What it was asked for since it last listened.
+    /// What it was asked for since it last listened. What is cancelled is not sent.
     fn listen(&mut self, play: &mut Play) -> Vec<Request> {
-        let news = requests(&play.heard(self.key));
-        self.asked.extend(&news);
-        news
+        let heard = play.heard(self.key);
+        for message in &heard {
+            match message {
+                Message::Request(request) => self.asked.push(*request),
+                Message::Cancel(request) => {
+                    let sent = self.sent;
+                    let mut at = 0..;
+                    self.asked.retain(|asked| at.next() < Some(sent) || asked != request);
+                }
+                _ => {}
+            }
+        }
+        requests(&heard)
     }
 
     /// Sends so many blocks, one each 20 ms. Answers what it is asked for meanwhile.
@@ -86,7 +96,9 @@ fn a_jump_makes_other_pieces_urgent() {
     urgent(&mut play, &[7, 6]);
     let mut seed = Seed::join(&mut play);
     urgent(&mut play, &[2]);
-    assert_eq!(seed.send(&mut play, 32)[..32], blocks(2));
+    let news = seed.send(&mut play, 31);
+    assert_eq!(seed.asked, news, "all that it was asked for before is cancelled");
+    assert_eq!(news[..31], blocks(2)[..31]);
     urgent(&mut play, &[]);
     assert!(seed.send(&mut play, 8).iter().all(|request| request.index != 2));
 }

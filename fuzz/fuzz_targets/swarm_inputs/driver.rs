@@ -9,7 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tinytorrent_swarm::{
     Action, AnnounceOutcome, AnnounceTask, BlockVerdict, Config, ConnectionError, Content,
-    DiskError, Input, PeerKey, Swarm,
+    DiskError, Input, PeerKey, ReaderKey, Swarm,
 };
 use tinytorrent_tracker::{AnnounceResponse, Failure};
 use tinytorrent_types::{
@@ -45,6 +45,7 @@ pub(crate) struct Driver {
     announces: Vec<AnnounceTask>,
     pub(crate) dials: VecDeque<(PeerKey, SocketAddr)>,
     link: Option<PeerKey>,
+    reader: Option<ReaderKey>,
     /// Frames on their way to the other end.
     pub(crate) frames: VecDeque<Frame>,
 }
@@ -89,6 +90,7 @@ impl Driver {
             announces: Vec::new(),
             dials: VecDeque::new(),
             link: None,
+            reader: None,
             frames: VecDeque::new(),
         };
         if !needs_metadata {
@@ -253,7 +255,7 @@ impl Driver {
         self.now = now;
         let swarm = &mut self.swarm;
         let limit = (c < 200).then(|| u64::from(c) * 1_000);
-        match b % 12 {
+        match b % 13 {
             0 => swarm.pause(now),
             1 | 2 => swarm.resume(now),
             3 => swarm.set_download_limit(now, limit),
@@ -267,6 +269,21 @@ impl Driver {
                 swarm.handle_input(now, Input::DiskFailed { error });
             }
             10 if c % 16 == 0 => swarm.set_private(now),
+            11 => {
+                let at = u64::from(c) * 1_000;
+                match self.reader.take() {
+                    Some(reader) if c % 4 == 0 => swarm.remove_reader(now, reader),
+                    Some(reader) if c % 4 == 1 => {
+                        swarm.advance_reader(now, reader, at);
+                        self.reader = Some(reader);
+                    }
+                    Some(reader) => {
+                        swarm.move_reader(now, reader, at..at + 100_000);
+                        self.reader = Some(reader);
+                    }
+                    None => self.reader = Some(swarm.add_reader(now, at..at + 100_000)),
+                }
+            }
             _ => {
                 if let Some(piece) = self.geometry.piece(u32::from(c)) {
                     swarm.handle_input(now, Input::PieceLost { piece });

@@ -16,7 +16,8 @@ const FLAP: Duration = Duration::from_millis(50);
 impl World {
     /// Does with a request what the node does with requests.
     pub(super) fn serve(&mut self, node: Node, key: PeerKey, block: BlockInfo) {
-        let cost = Duration::from_secs_f64(f64::from(block.length()) / self.uplink as f64);
+        let uplink = self.nodes[node].uplink.unwrap_or(self.uplink);
+        let cost = Duration::from_secs_f64(f64::from(block.length()) / uplink as f64);
         match self.nodes[node].behaviour {
             Behaviour::Stalls => {}
             Behaviour::StallsAfter(count) if self.nodes[node].served >= count => {}

@@ -1,6 +1,5 @@
 //! Blocks that one peer was asked for and another will send sooner.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use tinytorrent_types::BlockInfo;
@@ -53,6 +52,12 @@ impl EndGame {
 
     fn look_again(&mut self, now: Instant) {
         self.look_at.get_or_insert(now + STEAL_AFTER);
+    }
+
+    /// Looks again after this time, or sooner.
+    pub(super) fn look_within(&mut self, now: Instant, time: Duration) {
+        let at = now + time;
+        self.look_at = Some(self.look_at.map_or(at, |before| before.min(at)));
     }
 
     /// The slowest peer that was asked for something which `thief` can send sooner, and the last of
@@ -128,38 +133,9 @@ impl Download {
         }
     }
 
-    /// Somebody waits for a piece (S-25), and the slowest of those who were asked for it would take
-    /// longer than this peer, with all that it has to send before: it is asked instead.
-    pub(super) fn rescue_for(
-        &mut self,
-        now: Instant,
-        key: PeerKey,
-        peers: &mut Peers,
-        picker: &mut Picker,
-        out: &mut Outbox,
-    ) {
-        if !picker.has_urgent() {
-            return;
-        }
-        let Some(peer) = peers.get_mut(key).filter(|peer| may_steal(now, peer)) else { return };
-        let own = peer.time_for_one_more();
-        let Some(pieces) = peer.pieces() else { return };
-        let awaited = picker.urgent_requests(pieces).filter(|(asked, _)| *asked != key);
-        // One block of each peer, as it is the peer that is slow or not.
-        let awaited: BTreeMap<PeerKey, BlockInfo> = awaited.collect();
-        let wait = |asked: &PeerKey| Some(peers.get_mut(*asked)?.drain_time(now));
-        let slowest = awaited.keys().map(wait).zip(awaited.keys()).max();
-        let Some((wait, victim)) = slowest else { return };
-        let is_proof = picker.is_proof(awaited[victim].piece());
-        let patience = if is_proof { STEAL_PROOF_AFTER } else { STEAL_AFTER };
-        if wait > Some(patience.max(own)) {
-            self.take_over(now, key, *victim, awaited[victim], peers, picker, out);
-        }
-    }
-
     /// Asks one peer for what another was asked. Returns false if that may not be.
     #[expect(clippy::too_many_arguments, reason = "two peers, and all that a request touches")]
-    fn take_over(
+    pub(super) fn take_over(
         &mut self,
         now: Instant,
         thief: PeerKey,
@@ -183,7 +159,7 @@ impl Download {
             peer.pipeline.note_overtaken(now);
         }
         if let Some(peer) = peers.get_mut(thief) {
-            peer.pipeline.note_request(now, peer.session.open_request_count());
+            peer.note_request(now, block);
             out.send(now, peer, Message::Request(request_of(block)));
             out.arm(peer);
         }
@@ -196,7 +172,7 @@ fn idle_below(peer: &Peer) -> usize {
     if peer.pipeline.pace.total() == 0 { 1 } else { IDLE_BELOW }
 }
 
-fn may_steal(now: Instant, peer: &Peer) -> bool {
+pub(super) fn may_steal(now: Instant, peer: &Peer) -> bool {
     !peer.chokes_us()
         && !peer.pipeline.is_snubbing()
         && !peer.pipeline.credit.is_resting(now)

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use super::{Credit, Pace};
+use super::{Credit, Depth, Pace};
 use crate::piece::Search;
 
 /// Our side of the requests to one peer: how many to have in flight, and how it makes good on them.
@@ -9,6 +9,7 @@ use crate::piece::Search;
 pub(crate) struct Pipeline {
     pub(crate) search: Search,
     pub(crate) pace: Pace,
+    pub(crate) depth: Depth,
     pub(crate) credit: Credit,
     /// Pieces that the peer has and we want. Of a seed, those that we wanted when it said so, as long
     /// as we want any.
@@ -44,6 +45,7 @@ impl Pipeline {
         Self {
             search: Search::default(),
             pace: Pace::new(),
+            depth: Depth::default(),
             credit: Credit::default(),
             interesting: 0,
             last_progress: now,

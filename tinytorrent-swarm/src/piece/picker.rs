@@ -1,6 +1,8 @@
 mod search;
 mod wanted;
 
+use std::time::{Duration, Instant};
+
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use tinytorrent_types::{Bitfield, BlockInfo, Geometry, PieceIndex};
@@ -8,7 +10,7 @@ use tinytorrent_types::{Bitfield, BlockInfo, Geometry, PieceIndex};
 use super::download::{Download, Received, Sender, is_on_grid};
 use super::downloads::Downloads;
 use super::rarity::Rarity;
-use super::{Blame, Pieces, Search};
+use super::{Blame, Pieces, Search, Urgent};
 use crate::PeerKey;
 
 /// Decides which block to ask a peer for next, and remembers who was asked for what.
@@ -31,8 +33,8 @@ pub(crate) struct Picker {
     wanted_missing: u32,
     wanted_left: u64,
     sequential: bool,
-    /// Wanted pieces that come before all others, in this order, none of them verified.
-    pub(super) urgent: Vec<PieceIndex>,
+    /// Wanted pieces that come before all others, in this order. None of them is verified.
+    pub(super) urgent: Vec<Urgent>,
     chance: Xoshiro256PlusPlus,
 }
 
@@ -42,6 +44,9 @@ pub(crate) struct PickerPeer<'a> {
     pub(crate) key: PeerKey,
     pub(crate) pieces: &'a Pieces,
     pub(crate) search: &'a mut Search,
+    pub(crate) now: Instant,
+    /// The time that a block takes which is asked for now.
+    pub(crate) eta: Duration,
     /// Quick enough to fetch a piece alone in little time.
     pub(crate) is_quick: bool,
     /// It gets pieces of its own, as long as there are such ones.
@@ -218,6 +223,7 @@ impl Picker {
         if let Some(current) = peer.search.current
             && self.downloads.is_open_for(current, peer.key)
             && peer.may_have(current)
+            && !self.is_withheld(current, peer)
         {
             return Some(current);
         }
@@ -250,7 +256,9 @@ impl Picker {
     /// nobody leads, and for a slow peer also what others lead.
     fn left_over(&self, peer: &PickerPeer<'_>, blame: &Blame) -> Option<PieceIndex> {
         let fits = |download: &&Download| {
-            peer.may_have(download.piece()) && self.is_for(download, peer.key, blame)
+            peer.may_have(download.piece())
+                && self.is_for(download, peer.key, blame)
+                && !self.is_withheld(download.piece(), peer)
         };
         // A slow peer alone would hold up a piece for minutes, so it helps with those of others.
         if !peer.is_quick {
@@ -276,6 +284,7 @@ impl Picker {
         let fits = |download: &&Download| {
             peer.may_have(download.piece())
                 && (!download.single_source || self.downloads.lead(download).is_none())
+                && !self.is_withheld(download.piece(), peer)
         };
         self.downloads.open().find(fits).map(Download::piece)
     }
@@ -326,7 +335,7 @@ impl Picker {
             self.wanted_missing -= 1;
             self.wanted_left -= length;
             // The list is bounded, and each piece is verified once.
-            self.urgent.retain(|urgent| *urgent != piece);
+            self.urgent.retain(|urgent| urgent.piece != piece);
         }
         Some(sender)
     }
@@ -381,7 +390,7 @@ impl Picker {
             }
         }
         assert_eq!((missing, left), (self.wanted_missing, self.wanted_left));
-        assert!(self.urgent.iter().all(|&piece| self.wants(piece)));
+        assert!(self.urgent.iter().all(|urgent| self.wants(urgent.piece)));
         self.downloads.check_invariants();
     }
 }

@@ -305,6 +305,7 @@ impl Swarm {
             self.out.tell(Event::Finished);
         }
         self.stage = Stage::Loaded(Box::new(Loaded { picker, info }));
+        self.hurry(false);
         self.roster.note_gift(self.now);
         // A peer that broke a rule before its words could be read is left on the way.
         for key in self.peers.iter().map(|peer| peer.key).collect::<Vec<_>>() {

@@ -35,20 +35,6 @@ impl Swarm {
         self.upload.set_limit(self.now, peers, out, bytes_per_second);
     }
 
-    /// Fetches these pieces before all others, in this order, from everybody who has them: what a player
-    /// will read next. They take the place of those that were urgent before; an empty list goes back to
-    /// the rarest first. Those that are there or not wanted are left out, and so is what goes beyond
-    /// [`MAX_URGENT`](Self::MAX_URGENT).
-    pub fn set_urgent(&mut self, now: Instant, pieces: impl IntoIterator<Item = u32>) {
-        self.advance(now);
-        let pieces = pieces.into_iter().take(Self::MAX_URGENT);
-        match self.stage.picker_mut() {
-            Some(picker) => picker.set_urgent(pieces),
-            None => self.picking.urgent = pieces.collect(),
-        }
-        self.download.choice_has_changed();
-    }
-
     /// Fetches the pieces in the order of the content from now on, or the rarest first.
     pub fn set_sequential(&mut self, now: Instant, sequential: bool) {
         self.advance(now);
@@ -80,6 +66,7 @@ impl Swarm {
         for peer in self.peers.iter_mut() {
             self.download.recount(now, peer, picker, &mut self.out);
         }
+        self.hurry(false);
         self.download.choice_has_changed();
         match (was_finished, self.stage.is_finished()) {
             (false, true) => self.on_finished(),

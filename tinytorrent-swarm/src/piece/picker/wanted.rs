@@ -57,7 +57,7 @@ impl Picker {
             }
         }
         let (have, wanted) = (&self.have, &self.wanted);
-        self.urgent.retain(|&piece| wanted.contains(piece) && !have.contains(piece));
+        self.urgent.retain(|urgent| wanted.contains(urgent.piece) && !have.contains(urgent.piece));
     }
 
     fn take_in(&mut self, piece: PieceIndex) {
