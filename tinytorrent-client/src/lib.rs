@@ -78,6 +78,7 @@ mod listener;
 mod memory;
 mod options;
 mod places;
+mod reader;
 mod registry;
 mod resources;
 mod session;
@@ -94,6 +95,7 @@ pub use error::{AddError, ClientError, SourceError, TorrentError};
 pub use event::{ClientEvents, Event, Events, Missed, Snapshot, TorrentEvent};
 pub use memory::MemoryStats;
 pub use options::TorrentOptions;
+pub use reader::{ReadError, Reader};
 pub use source::{PeerAddress, Source};
 pub use tinytorrent_swarm::{
     ConnectionError, DiskError, Event as SwarmEvent, LeaveReason, PeerFlow, PeerSource, PeerView,

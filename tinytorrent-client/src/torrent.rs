@@ -18,7 +18,7 @@ use crate::client::{Client, Owner};
 use crate::driver::SeedGoals;
 use crate::event::{Queue, TorrentEvent};
 use crate::view::{FileInfo, History, Limits, PeerInfo, PieceInfo, TrackerInfo};
-use crate::{Events, PeerAddress, TorrentError};
+use crate::{Events, PeerAddress, ReadError, Reader, TorrentError};
 
 /// A handle of a torrent that is downloaded or seeded. Cheap to clone.
 ///
@@ -82,6 +82,10 @@ impl Torrent {
         if let Some(event) = first {
             queue.push(TorrentEvent { hashes: self.hashes(), event });
         }
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// The client that the torrent belongs to.
@@ -168,6 +172,29 @@ impl Torrent {
     /// The addresses at which peers and trackers see us, of each family that enough of them agree on.
     pub fn external_addresses(&self) -> Vec<IpAddr> {
         self.shared.with(|driver, _| driver.external_addresses(), |_| Vec::new())
+    }
+
+    /// Opens a file for reading while it is downloaded. Waits until the metadata is known, but not for the check
+    /// of the content. The index is that of [`FileInfo::index`].
+    ///
+    /// A file that was not chosen can be read as far as its pieces are on disk; elsewhere reading is an error, and
+    /// nothing is downloaded for it.
+    ///
+    /// # Errors
+    /// There is no such file, it is padding or a link, or the torrent has ended.
+    pub async fn reader(&self, file: u32) -> Result<Reader, ReadError> {
+        let mut state = self.shared.watch();
+        loop {
+            let metainfo = self.shared.with(
+                |driver, _| Ok(driver.metainfo()),
+                |end| Err(ReadError::Ended(end.error.clone().unwrap_or(TorrentError::Stopped))),
+            )?;
+            if let Some(metainfo) = metainfo {
+                return Reader::new(self.clone(), metainfo.info().layout(), file);
+            }
+            // The state changes once the metadata is there. An error means that the torrent has ended.
+            let _ = state.changed().await;
+        }
     }
 
     /// Subscribes to the events. The first one is [`Event::Now`](crate::Event::Now), with the torrent as it

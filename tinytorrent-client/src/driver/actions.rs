@@ -103,6 +103,7 @@ impl Driver {
                 Step::PublishChecked => {
                     let stats = self.swarm.stats(now);
                     let (have, total) = (stats.have_bytes, stats.have_bytes + stats.left);
+                    self.readers.wake_all();
                     self.saves.begin(Mark { have, uploaded: stats.uploaded });
                     if let Some(pieces) = self.swarm.have().cloned().map(Arc::new) {
                         self.outbox.push(Event::Checked { have, total, pieces });
@@ -132,6 +133,7 @@ impl Driver {
 
     fn on_event(&mut self, event: SwarmEvent) {
         tracing::debug!(?event);
+        self.readers.on_event(&event);
         // `Lifecycle::on_cut` returns the event again, once the oversized files are cut.
         if matches!(event, SwarmEvent::Finished)
             && let Some(job) = self.lifecycle.cut_oversized()

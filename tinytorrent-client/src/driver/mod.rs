@@ -29,6 +29,7 @@ mod metadata;
 mod notices;
 mod outbox;
 mod oversized;
+mod readers;
 mod running;
 mod saves;
 mod serving;
@@ -58,6 +59,8 @@ use keeping::Keeping;
 pub(crate) use keeping::Origin;
 use lifecycle::Lifecycle;
 use outbox::Outbox;
+use readers::Readers;
+pub(crate) use readers::{Access, Place};
 use saves::{Mark, SaveSchedule};
 use serving::Serving;
 use stage::EngineFacts;
@@ -90,6 +93,7 @@ pub(crate) struct Driver {
     user_trackers: UserTrackers,
     connections: Connections,
     serving: Serving,
+    readers: Readers,
     backlog: Backlog,
     early: EarlyBitfields,
     background: Background<JobOutcome>,

@@ -15,6 +15,7 @@ use super::inlets::Inlets;
 use super::keeping::{Keeping, Origin};
 use super::lifecycle::Lifecycle;
 use super::outbox::Outbox;
+use super::readers::Readers;
 use super::saves::SaveSchedule;
 use super::serving::Serving;
 use super::times::Times;
@@ -104,6 +105,7 @@ impl Driver {
                 memory.send.clone(),
             ),
             serving: Serving::new(&memory),
+            readers: Readers::default(),
             backlog: Backlog::default(),
             early: EarlyBitfields::new(memory.frames),
             background: Background::new(

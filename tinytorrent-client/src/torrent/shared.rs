@@ -53,6 +53,11 @@ impl Shared {
     /// Changes something, and lets the task act on it. Does nothing if the torrent has ended.
     pub(crate) fn change(&self, change: impl FnOnce(&mut Driver, Instant)) {
         self.with(change, |_| ());
+        self.wake();
+    }
+
+    /// Lets the task act on what was changed.
+    pub(crate) fn wake(&self) {
         self.wake.notify_one();
     }
 
