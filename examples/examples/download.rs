@@ -1,14 +1,13 @@
 //! Downloads a torrent; without a source, shows a whole download on this machine alone.
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Parser;
-use tinytorrent_client::{Client, PeerAddress, Source as ClientSource, Torrent, TorrentOptions};
+use tinytorrent_client::Torrent;
 use tinytorrent_examples::{
-    Common, Deadline, Failure, Names, NetworkOptions, Outcome, Reporter, Selection, Source,
-    apply_network, block_on, demo, follow, format_duration, format_size, interrupted, load, report,
-    run, start, start_client, tell_finished, tell_listening,
+    Common, Deadline, DownloadOptions, Failure, Outcome, Reporter, Source, block_on, demo, follow,
+    format_duration, format_size, interrupted, load, report, run, start, start_client,
+    tell_finished, tell_listening,
 };
 use tinytorrent_tracker::TrackerUrl;
 
@@ -20,40 +19,8 @@ struct Options {
     /// A .torrent file, a magnet link, the URL of a .torrent, or an info-hash
     source: Option<Source>,
 
-    /// Folder for the content
-    #[arg(long, default_value = ".", value_name = "DIR")]
-    output: PathBuf,
-
-    /// A peer to connect to at once (repeatable)
-    #[arg(long = "peer", value_name = "HOST:PORT")]
-    peers: Vec<PeerAddress>,
-
-    /// Only these files, by index as `inspect` prints them, such as 0,2-4
-    #[arg(long, value_name = "FILES")]
-    select: Option<Selection>,
-
-    /// Names on disk; content that is there under the torrent's own names is used in any case
-    #[arg(long, value_enum, default_value_t, value_name = "NAMES")]
-    names: Names,
-
-    /// Fetch the pieces in order
-    #[arg(long)]
-    sequential: bool,
-
-    /// Ignore resume data, and keep none
-    #[arg(long)]
-    no_resume: bool,
-
-    /// Go on seeding when complete, until interrupted
-    #[arg(long)]
-    seed: bool,
-
-    /// Give up if not complete so long after the start
-    #[arg(long, value_name = "SECONDS")]
-    timeout: Option<u64>,
-
     #[command(flatten)]
-    network: NetworkOptions,
+    download: DownloadOptions,
 
     #[command(flatten)]
     common: Common,
@@ -67,7 +34,7 @@ fn main() -> Outcome {
 
 async fn download(options: &Options, started: Instant) -> Result<(), Failure> {
     let out = options.common.output();
-    let deadline = Deadline::new(started, options.timeout);
+    let deadline = Deadline::new(started, options.download.timeout);
     let mut interrupt = std::pin::pin!(interrupted());
     let late = |what: &str| {
         Failure::CouldNot(format!("not complete after {} s: {what}", deadline.seconds()))
@@ -78,13 +45,13 @@ async fn download(options: &Options, started: Instant) -> Result<(), Failure> {
             _ = &mut interrupt => Err(Failure::Interrupted),
         };
     };
-    let client = start_client(&options.network)?;
+    let client = start_client(&options.download.network)?;
     let reporter = Reporter::new(out);
     let source = tokio::select! {
         loaded = deadline.limit(load(source)) => loaded.ok_or_else(|| late(&not_loaded(source)))??,
         _ = &mut interrupt => return Err(Failure::Interrupted),
     };
-    let torrent = add(&client, source, options)?;
+    let torrent = options.download.add(&client, source)?;
     tell_listening(&out, client.listen_addresses());
     if let Some(info) = torrent.info() {
         reporter.metadata(&info);
@@ -96,7 +63,7 @@ async fn download(options: &Options, started: Instant) -> Result<(), Failure> {
     let stats = torrent.stop().await;
     reporter.finish();
     ended?;
-    tell_finished(&out, &torrent, &options.output, &stats, started.elapsed());
+    tell_finished(&out, &torrent, &options.download.output, &stats, started.elapsed());
     Ok(())
 }
 
@@ -111,19 +78,6 @@ fn not_loaded(source: &Source) -> String {
     }
 }
 
-fn add(client: &Client, source: ClientSource, options: &Options) -> Result<Torrent, Failure> {
-    let mut torrent = TorrentOptions::new(&options.output);
-    torrent.sequential(options.sequential).resume(!options.no_resume).names(options.names.into());
-    for peer in &options.peers {
-        torrent.peer(peer.clone());
-    }
-    if let Some(selection) = &options.select {
-        torrent.files(selection.to_files());
-    }
-    apply_network(&mut torrent, &options.network);
-    client.add(source, torrent).map_err(|error| Failure::could_not("cannot add it", &error))
-}
-
 /// Waits until it is complete, and with `--seed` for ever.
 async fn complete(
     torrent: &Torrent,
@@ -136,7 +90,7 @@ async fn complete(
         Some(followed) => followed?,
         None => return Err(Failure::CouldNot(too_late(torrent, reporter, deadline).await)),
     }
-    if options.seed {
+    if options.download.seed {
         let time = format_duration(started.elapsed());
         reporter.say(format!("complete after {time}, seeding until interrupted"));
         report(torrent, reporter).await?;

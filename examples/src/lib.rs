@@ -28,6 +28,7 @@ mod allow_list;
 mod cancel;
 mod common;
 pub mod demo;
+mod downloading;
 mod exit;
 mod identity;
 mod interrupt;
@@ -42,12 +43,14 @@ mod session;
 mod size;
 mod source;
 mod start;
+mod stream;
 mod trackers;
 mod urls;
 
 pub use allow_list::AllowList;
 pub use cancel::interrupt_flag;
 pub use common::Common;
+pub use downloading::DownloadOptions;
 pub use exit::{Failure, Outcome, run, say_on_stderr};
 pub use identity::Identity;
 pub use interrupt::interrupted;
@@ -65,6 +68,7 @@ pub use session::{
 pub use size::{SizeError, format_duration, format_size, parse_rate, parse_size};
 pub use source::{MAX_TORRENT_BYTES, Source, read_torrent_file};
 pub use start::start;
+pub use stream::{NoSuchFile, StreamServer};
 pub use trackers::{TrackerOptions, none_answered};
 pub use urls::{WebSeedError, parse_tier, parse_tracker, parse_web_seed};
 

@@ -28,6 +28,8 @@ mod resume;
 #[cfg(target_os = "linux")]
 mod seeders;
 #[cfg(target_os = "linux")]
+mod stream;
+#[cfg(target_os = "linux")]
 mod tools;
 #[cfg(target_os = "linux")]
 mod trackers;
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         our_tracker::TESTS,
         resume::TESTS,
         seeders::TESTS,
+        stream::TESTS,
         tools::TESTS,
         trackers::TESTS,
         v2::TESTS,

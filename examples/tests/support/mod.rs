@@ -5,8 +5,10 @@
 //! counted as ignored, unless `TINYTORRENT_INTEROP=require` is set, as `.ci/run` does.
 
 pub mod aria2;
+pub mod chromium;
 pub mod client;
 pub mod content;
+pub mod curl;
 pub mod lftp;
 pub mod libtorrent;
 pub mod need;

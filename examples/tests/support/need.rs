@@ -17,6 +17,9 @@ const WEBTORRENT: &str = "webtorrent@1.9.7";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     Aria2,
+    /// The browser, or its variant without a display.
+    Chromium,
+    Curl,
     Imdl,
     Lftp,
     Libtorrent,
@@ -34,8 +37,10 @@ pub enum Need {
 
 impl Need {
     /// All that is installed where nothing may be left out.
-    pub const REQUIRED: [Self; 10] = [
+    pub const REQUIRED: [Self; 12] = [
         Need::Aria2,
+        Need::Chromium,
+        Need::Curl,
         Need::Lftp,
         Need::Libtorrent,
         Need::Mktorrent,
@@ -52,6 +57,8 @@ impl Need {
         static PYTHON_RUNS: OnceLock<bool> = OnceLock::new();
         match self {
             Need::Aria2 => on_path("aria2c").is_some(),
+            Need::Chromium => chromium().is_some(),
+            Need::Curl => on_path("curl").is_some(),
             Need::Imdl => on_path("imdl").is_some(),
             Need::Lftp => on_path("lftp").is_some(),
             Need::Libtorrent => *LIBTORRENT.get_or_init(|| python_runs("import libtorrent")),
@@ -79,6 +86,8 @@ impl Need {
     pub fn package(self) -> &'static str {
         match self {
             Need::Aria2 => "aria2",
+            Need::Chromium => "chromium-headless-shell",
+            Need::Curl => "curl",
             Need::Imdl => "imdl",
             Need::Lftp => "lftp",
             Need::Libtorrent => "python3-libtorrent",
@@ -136,6 +145,11 @@ pub fn node_module(name: &str) -> Option<PathBuf> {
     on_path("node")?;
     let folder = PathBuf::from(std::env::var_os("TINYTORRENT_NPM")?);
     Some(folder.join("node_modules").join(name)).filter(|module| module.is_dir())
+}
+
+/// Returns the path of a headless browser.
+pub fn chromium() -> Option<PathBuf> {
+    ["chromium-headless-shell", "chromium"].into_iter().find_map(on_path)
 }
 
 /// Returns the path of a program, as the shell would find it.
