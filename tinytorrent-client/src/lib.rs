@@ -19,6 +19,7 @@
 //!
 //! ```no_run
 //! use tinytorrent_client::{Client, ClientOptions, Event, SwarmEvent, TorrentOptions};
+//! use tokio::io::AsyncReadExt;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! // 1. One client for the program: its peer id, its sockets, its budget of memory.
@@ -42,10 +43,15 @@
 //!     println!("{} sends {} bytes a second", peer.peer.address, peer.peer.download_rate);
 //! }
 //!
-//! // 5. Wait until every wanted piece is verified and on the disk.
+//! // 5. Read a file while it is downloaded. What is read next is downloaded first.
+//! let mut reader = torrent.reader(0).await?;
+//! let mut start = [0; 16];
+//! reader.read_exact(&mut start).await?;
+//!
+//! // 6. Wait until every wanted piece is verified and on the disk.
 //! torrent.finished().await?;
 //!
-//! // 6. Stop it: trackers are notified, and the resume data is saved.
+//! // 7. Stop it: trackers are notified, and the resume data is saved.
 //! let stats = torrent.stop().await;
 //! println!("{} bytes received", stats.downloaded);
 //! # Ok(())
