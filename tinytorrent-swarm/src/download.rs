@@ -9,7 +9,7 @@ mod partial;
 mod refill;
 mod verification;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tinytorrent_types::{BLOCK_LENGTH, BlockInfo, PieceIndex};
 use tinytorrent_wire::session::Side;
@@ -368,7 +368,8 @@ impl Download {
                 }
                 break;
             }
-            let eta = peer.time_for_urgent(now);
+            // It matters for urgent pieces alone, and costs a walk over the requests.
+            let eta = if picker.has_urgent() { peer.time_for_urgent(now) } else { Duration::ZERO };
             let Some(pieces) = peer.session.pieces(Side::Peer) else { break };
             let search = &mut peer.pipeline.search;
             let asking = PickerPeer {
