@@ -43,9 +43,12 @@ const LEAST_DEPTH: usize = 2;
 /// Bytes before pauses count: TCP sends few at first, with a pause after each flight of segments.
 const SLOW_START: u64 = 16 * BLOCK_LENGTH as u64;
 
-/// Time that is covered beyond what was measured, so that a peer can show that it is quicker. More makes
-/// jumps slower, less makes the search for the rate slower. A guess.
-const SLACK: Duration = Duration::from_millis(10);
+/// Time that is covered beyond what was measured, so that a peer can show that it is quicker: this, and a part of
+/// the time of an answer. More makes jumps slower, less makes the search for the rate slower. A guess.
+const SLACK: Duration = Duration::from_millis(2);
+
+/// The part of the time of an answer.
+const SLACK_PART: u32 = 4;
 
 impl Depth {
     /// Notes a request that is sent.
@@ -99,7 +102,7 @@ impl Depth {
         let between = Duration::try_from_secs_f64(1.0 / rate).unwrap_or_default();
         let pause = self.pause.greatest(now).unwrap_or_default().saturating_sub(between);
         // Half of the probes begin within a pause and end before its end, so that one is not enough.
-        let time = answer + 2 * pause + SLACK;
+        let time = answer + answer / SLACK_PART + 2 * pause + SLACK;
         // One more is there when a block has been sent. A cast of a float stays within the integer.
         ((rate * time.as_secs_f64()) as usize).saturating_add(1).max(LEAST_DEPTH)
     }
