@@ -88,7 +88,8 @@ fn exchange(c: &mut Criterion) {
 fn answering(c: &mut Criterion) {
     let (now, from) = (Instant::now(), SocketAddr::from(([192, 0, 2, 1], 6881)));
     let mut config = ServerConfig::default();
-    config.max_torrents(2 * TORRENTS as usize);
+    // Nobody has to make room.
+    config.max_torrents(2 * TORRENTS as usize).max_addresses(2 * TORRENTS as usize);
     let tracker = Tracker::new(config, 7, now);
     let (mut datagram, mut reply) = (Vec::new(), Vec::new());
     Request { transaction_id: 1, body: RequestBody::Connect }.write(&mut datagram);
