@@ -89,6 +89,11 @@ impl Error {
         matches!(&self.kind, ErrorKind::Io { source, .. } if is_absence(source))
     }
 
+    /// Returns true if no file descriptor is left; see [`is_out_of_descriptors`].
+    pub fn is_out_of_descriptors(&self) -> bool {
+        matches!(&self.kind, ErrorKind::Io { source, .. } if is_out_of_descriptors(source))
+    }
+
     fn describe(&self) -> String {
         let path = self.path.display();
         match &self.kind {
@@ -104,6 +109,18 @@ pub(crate) fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
+/// Returns true for the error of a call that found no file descriptor left, in the process or in the
+/// system. It says nothing about the file, nor about the peer of a socket: the same call may succeed as
+/// soon as another file or socket is closed.
+pub fn is_out_of_descriptors(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let codes = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE].map(|e| e.raw_os_error());
+    // `ERROR_TOO_MANY_OPEN_FILES`, and `WSAEMFILE` for sockets.
+    #[cfg(not(unix))]
+    let codes = [4, 10024];
+    error.raw_os_error().is_some_and(|code| codes.contains(&code))
+}
+
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -117,5 +134,21 @@ impl fmt::Display for Operation {
             Operation::Rename => "rename",
             Operation::Remove => "remove",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lack_of_descriptors_is_told_from_other_errors() {
+        let open = |source| Error::io(Operation::Open, "a", source);
+        assert!(!open(io::ErrorKind::NotFound.into()).is_out_of_descriptors());
+        assert!(!open(io::Error::other("files")).is_out_of_descriptors());
+        #[cfg(unix)]
+        for errno in [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE] {
+            assert!(open(errno.into()).is_out_of_descriptors());
+        }
     }
 }

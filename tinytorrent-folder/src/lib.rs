@@ -45,7 +45,7 @@ mod system;
 mod trial;
 
 pub use entry::{Entry, EntryKind};
-pub use error::{Error, ErrorKind, Operation};
+pub use error::{Error, ErrorKind, Operation, is_out_of_descriptors};
 pub use extents::{Extent, Extents};
 pub use folder::{Elements, Folder};
 pub use mode::Mode;

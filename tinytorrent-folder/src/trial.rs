@@ -4,8 +4,8 @@ use std::{
 };
 
 // `super`: tests compile this file a second time, above another `system`.
-use super::{Folder, system};
-use crate::{Error, Mode, Operation};
+use super::{Folder, system, system::Refusal};
+use crate::{Error, Mode, Operation, is_out_of_descriptors};
 
 /// A scratch folder for trials: names that can be created in it can be created in its parent.
 ///
@@ -39,33 +39,47 @@ impl<'a> Trial<'a> {
     }
 
     /// Returns true if a file of this name can be created and is found again.
-    pub fn holds(&self, name: &[u8]) -> bool {
-        let path = [name].into_iter();
-        let is_held = self.scratch.create_file(path.clone(), Mode::Data).is_ok();
-        let is_found = is_held && self.is_found(name);
-        if is_held {
-            // A file that cannot be removed does not change the answer.
-            let _ = self.scratch.remove(path);
-        }
-        is_found
+    ///
+    /// # Errors
+    /// No file descriptor is left for the file, so that nothing is known of the name.
+    pub fn holds(&self, name: &[u8]) -> Result<bool, Error> {
+        self.with_file(name, || self.is_found(name))
     }
 
     /// Returns true if names that differ only in case, in Unicode normalisation or in full case folding
     /// (`ß` and `ss`) are different names.
-    pub fn distinguishes_similar_names(&self) -> bool {
+    ///
+    /// # Errors
+    /// As for [`holds`](Self::holds).
+    pub fn distinguishes_similar_names(&self) -> Result<bool, Error> {
         // Case and normalisation with one name, full case folding with the other: some file systems
         // fold without it.
         let names = ["Aé", "aß"];
         let similar = [&["aé", "AÉ", "Ae\u{301}"][..], &["ass", "aẞ"]];
-        names.into_iter().zip(similar).all(|(name, similar)| {
-            let path = [name.as_bytes()].into_iter();
-            let is_held = self.scratch.create_file(path.clone(), Mode::Data).is_ok();
-            let is_distinct = !similar.iter().any(|other| self.is_found(other.as_bytes()));
-            if is_held {
-                let _ = self.scratch.remove(path);
+        for (name, similar) in names.into_iter().zip(similar) {
+            let is_distinct = || !similar.iter().any(|other| self.is_found(other.as_bytes()));
+            if !self.with_file(name.as_bytes(), is_distinct)? {
+                return Ok(false);
             }
-            is_held && is_distinct
-        })
+        }
+        Ok(true)
+    }
+
+    /// Returns the answer that `ask` gives while there is a file of this name; false if there can be none.
+    fn with_file(&self, name: &[u8], ask: impl FnOnce() -> bool) -> Result<bool, Error> {
+        let path = [name].into_iter();
+        match self.scratch.create_file(path.clone(), Mode::Data) {
+            Ok(_) => {}
+            Err(Refusal::Io(error)) if is_out_of_descriptors(&error) => {
+                let path = self.folder.path().join(&self.name);
+                return Err(Error::io(Operation::Create, path, error));
+            }
+            Err(_) => return Ok(false),
+        }
+        let answer = ask();
+        // A file that cannot be removed does not change the answer.
+        let _ = self.scratch.remove(path);
+        Ok(answer)
     }
 
     fn is_found(&self, name: &[u8]) -> bool {
@@ -98,9 +112,9 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = Folder::open(place.path()).unwrap();
         let [one, two] = [(); 2].map(|()| Trial::new(&folder).unwrap());
-        assert!(one.holds(b"a") && two.holds(b"a"));
-        one.distinguishes_similar_names();
-        assert!(!one.holds(&[b'x'; 3000]), "no disk holds a name of 3,000 bytes");
+        assert!(one.holds(b"a").unwrap() && two.holds(b"a").unwrap());
+        one.distinguishes_similar_names().unwrap();
+        assert!(!one.holds(&[b'x'; 3000]).unwrap(), "no disk holds a name of 3,000 bytes");
         drop((one, two));
         assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use tinytorrent_folder::{Folder, Trial};
+use tinytorrent_folder::{Error, Folder, Trial};
 
 use crate::escape::escape;
 use crate::path::os_bytes;
@@ -54,17 +54,21 @@ impl DiskPaths {
     ///
     /// It takes as long as reading the paths from the torrent, and a few system calls for each file whose
     /// name a portable policy would change.
-    pub fn find(layout: &Layout, folder: &Folder, trying: Trying) -> Self {
+    ///
+    /// # Errors
+    /// No file descriptor is left to look with ([`Error::is_out_of_descriptors`]): files that are there
+    /// would be taken for missing, and names that the disk holds for refused.
+    pub fn find(layout: &Layout, folder: &Folder, trying: Trying) -> Result<Self, Error> {
         let policy = layout.path_policy();
         let other = match policy {
             PathPolicy::Portable => PathPolicy::System,
             PathPolicy::System | PathPolicy::Exact => PathPolicy::Portable,
         };
         // Names that cannot be sanitised in reasonable time stay as they are.
-        let Ok(other) = layout.with_policy(other) else { return Self::default() };
+        let Ok(other) = layout.with_policy(other) else { return Ok(Self::default()) };
         // Both policies keep all names, so the disk makes no difference.
         if layout.paths().are_unchanged() && other.paths().are_unchanged() {
-            return Self::default();
+            return Ok(Self::default());
         }
         let (own, portable) = match policy {
             PathPolicy::Portable => (&other, layout),
@@ -72,14 +76,11 @@ impl DiskPaths {
         };
         let names = Names { own, portable, folder, trying };
         let files = match policy {
-            PathPolicy::Portable => names.files_with_own_names(),
-            PathPolicy::System | PathPolicy::Exact => names.files_with_portable_names(),
+            PathPolicy::Portable => names.files_with_own_names()?,
+            PathPolicy::System | PathPolicy::Exact => names.files_with_portable_names()?,
         };
-        if files.is_empty() {
-            Self::default()
-        } else {
-            Self { other: Some(Box::new(Other { layout: other, files })) }
-        }
+        let other = (!files.is_empty()).then(|| Box::new(Other { layout: other, files }));
+        Ok(Self { other })
     }
 
     /// The path of a file, which is one of the layout given to [`find`](Self::find).
@@ -157,23 +158,23 @@ enum Found {
 }
 
 impl Names<'_> {
-    fn files_with_own_names(&self) -> Vec<FileIndex> {
+    fn files_with_own_names(&self) -> Result<Vec<FileIndex>, Error> {
         let Groups { rewritten, numbered } = self.groups();
         let mut files = Vec::new();
-        let has_own = self.find(&rewritten, false) == Found::Own;
+        let has_own = self.find(&rewritten, false)? == Found::Own;
         if has_own {
             files.extend(rewritten.iter().copied());
         }
         // The folder of a numbered file may be rewritten, and stays the same for all files in it.
-        if (has_own || rewritten.is_empty()) && self.find(&numbered, true) == Found::Own {
+        if (has_own || rewritten.is_empty()) && self.find(&numbered, true)? == Found::Own {
             files.extend(numbered);
         }
-        sorted(files)
+        Ok(sorted(files))
     }
 
-    fn files_with_portable_names(&self) -> Vec<FileIndex> {
+    fn files_with_portable_names(&self) -> Result<Vec<FileIndex>, Error> {
         let Groups { rewritten, numbered } = self.groups();
-        let found = [self.find(&rewritten, false), self.find(&numbered, true)];
+        let found = [self.find(&rewritten, false)?, self.find(&numbered, true)?];
         let found = match self.own.path_policy() {
             PathPolicy::Exact => {
                 found.map(|found| if found == Found::Own { found } else { Found::None })
@@ -183,28 +184,28 @@ impl Names<'_> {
         // A trial creates files, so it is made only if it can decide something.
         let is_undecided = |group: &[u32], found| !group.is_empty() && found == Found::None;
         let needs_trial = is_undecided(&rewritten, found[0]) || is_undecided(&numbered, found[1]);
-        let trial = (needs_trial && self.trying == Trying::IfMissing)
-            .then(|| Trial::new(self.folder).ok())
-            .flatten();
-        let is_rewritten = match found[0] {
-            Found::Own => false,
-            Found::Portable => true,
-            Found::None => trial.as_ref().is_some_and(|trial| !self.are_held(&rewritten, trial)),
+        let trial = match needs_trial && self.trying == Trying::IfMissing {
+            true => unless_short(Trial::new(self.folder))?,
+            false => None,
+        };
+        let is_rewritten = match (found[0], &trial) {
+            (Found::Portable, _) => true,
+            (Found::None, Some(trial)) => !self.are_held(&rewritten, trial)?,
+            (Found::None, None) | (Found::Own, _) => false,
         };
         let is_numbered = is_rewritten
-            || match found[1] {
-                Found::Own => false,
-                Found::Portable => true,
-                Found::None if numbered.is_empty() => false,
-                Found::None => {
-                    trial.as_ref().is_some_and(|trial| !trial.distinguishes_similar_names())
+            || match (found[1], &trial) {
+                (Found::Portable, _) => true,
+                (Found::None, Some(trial)) if !numbered.is_empty() => {
+                    !trial.distinguishes_similar_names()?
                 }
+                (Found::None | Found::Own, _) => false,
             };
         let mut files = if is_rewritten { rewritten } else { Vec::new() };
         if is_numbered {
             files.extend(numbered);
         }
-        sorted(files)
+        Ok(sorted(files))
     }
 
     fn groups(&self) -> Groups {
@@ -220,44 +221,61 @@ impl Names<'_> {
 
     /// Searches for files of a group, under their own names first. `are_similar` is true for names that
     /// only differ in case or normalisation.
-    fn find(&self, group: &[u32], are_similar: bool) -> Found {
+    fn find(&self, group: &[u32], are_similar: bool) -> Result<Found, Error> {
         let mut lists = Lists { folder: self.folder, known: HashMap::new() };
-        let mut exists = |layout: &Layout, file: u32, are_similar: bool| {
-            let Some(file) = layout.file(file) else { return false };
-            match are_similar {
+        for file in group.iter().filter_map(|&file| self.own.file(file)) {
+            let exists = match are_similar {
                 // A disk that takes them for equal would find one file by the name of the other; the list
                 // of the folder has the real name.
-                true => lists.has(file.path),
-                false => matches!(self.folder.stamp(file.path.elements()), Ok(Some(_))),
+                true => lists.has(file.path)?,
+                false => self.size(file.path)?.is_some(),
+            };
+            if exists {
+                return Ok(Found::Own);
             }
-        };
-        if group.iter().any(|&file| exists(self.own, file, are_similar)) {
-            return Found::Own;
         }
-        let has_portable = group.iter().any(|&file| self.exists_as_portable(file));
-        if has_portable { Found::Portable } else { Found::None }
+        for file in group.iter().filter_map(|&file| self.portable.file(file)) {
+            let is_content = |size| match self.trying {
+                Trying::Never => true,
+                // Any empty file would match an empty one.
+                Trying::IfMissing => size == file.length && file.length > 0,
+            };
+            if self.size(file.path)?.is_some_and(is_content) {
+                return Ok(Found::Portable);
+            }
+        }
+        Ok(Found::None)
     }
 
-    fn exists_as_portable(&self, file: u32) -> bool {
-        let Some(file) = self.portable.file(file) else { return false };
-        let Ok(Some(stamp)) = self.folder.stamp(file.path.elements()) else { return false };
-        match self.trying {
-            Trying::Never => true,
-            // Any empty file would match an empty one.
-            Trying::IfMissing => stamp.size == file.length && file.length > 0,
-        }
+    /// The size of the file at this path, if there is one.
+    fn size(&self, path: SafePath<'_>) -> Result<Option<u64>, Error> {
+        let stamp = unless_short(self.folder.stamp(path.elements()))?.flatten();
+        Ok(stamp.map(|stamp| stamp.size))
     }
 
     /// Returns true if the disk holds each element of the own paths of these files.
-    fn are_held(&self, group: &[u32], trial: &Trial<'_>) -> bool {
+    fn are_held(&self, group: &[u32], trial: &Trial<'_>) -> Result<bool, Error> {
         let mut tried: HashSet<&[u8]> = HashSet::new();
-        group.iter().all(|&file| {
+        for &file in group {
             let [own, portable] = [self.own, self.portable].map(|layout| layout.file(file));
-            let (Some(own), Some(portable)) = (own, portable) else { return true };
+            let (Some(own), Some(portable)) = (own, portable) else { continue };
             // A policy changes elements, and never their number.
-            let mut pairs = own.path.elements().zip(portable.path.elements());
-            pairs.all(|(own, portable)| own == portable || !tried.insert(own) || trial.holds(own))
-        })
+            for (own, portable) in own.path.elements().zip(portable.path.elements()) {
+                if own != portable && tried.insert(own) && !trial.holds(own)? {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The outcome of looking at the disk; `None` for an error that says something about the disk.
+fn unless_short<T>(outcome: Result<T, Error>) -> Result<Option<T>, Error> {
+    match outcome {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_out_of_descriptors() => Err(error),
+        Err(_) => Ok(None),
     }
 }
 
@@ -274,20 +292,22 @@ struct Lists<'a> {
 
 impl Lists<'_> {
     /// Returns true if the list of its folder has each element with exactly these bytes.
-    fn has(&mut self, path: SafePath<'_>) -> bool {
+    fn has(&mut self, path: SafePath<'_>) -> Result<bool, Error> {
         let mut above = Vec::new();
-        path.elements().enumerate().all(|(depth, element)| {
+        for (depth, element) in path.elements().enumerate() {
             if !self.known.contains_key(&above) {
                 let elements: Vec<&[u8]> = path.elements().take(depth).collect();
-                let entries = self.folder.entries(elements).unwrap_or_default();
+                let entries = unless_short(self.folder.entries(elements))?.unwrap_or_default();
                 let names =
                     entries.iter().filter_map(|entry| os_bytes(&entry.name)).map(<[u8]>::to_vec);
                 self.known.insert(above.clone(), names.collect());
             }
-            let is_listed = self.known.get(&above).is_some_and(|names| names.contains(element));
+            if !self.known.get(&above).is_some_and(|names| names.contains(element)) {
+                return Ok(false);
+            }
             above.extend_from_slice(element);
             above.push(b'/');
-            is_listed
-        })
+        }
+        Ok(true)
     }
 }

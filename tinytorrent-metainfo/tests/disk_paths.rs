@@ -1,7 +1,7 @@
 //! The names of content on a disk: those that it has already, and those that the disk can hold.
 
 #![cfg(unix)]
-#![allow(clippy::disallowed_methods, reason = "tests make files")]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests make files")]
 
 mod common;
 
@@ -42,7 +42,7 @@ fn found(layout: &Layout, there: &[&str], trying: Trying) -> Vec<String> {
 
 fn found_in(layout: &Layout, place: &Path, trying: Trying) -> Vec<String> {
     let before = std::fs::read_dir(place).unwrap().count();
-    let paths = DiskPaths::find(layout, &Folder::open(place).unwrap(), trying);
+    let paths = DiskPaths::find(layout, &Folder::open(place).unwrap(), trying).unwrap();
     assert_eq!(std::fs::read_dir(place).unwrap().count(), before, "a trial leaves nothing behind");
     layout.files().map(|file| paths.path(&file).to_string()).collect()
 }
@@ -64,7 +64,7 @@ fn changes_tell_of_what_is_on_disk() {
         there.iter().for_each(|path| put(place.path(), path));
         let layout = layout(policy, "a: b", &["what?", "..", "Foo", "foo"]);
         let folder = Folder::open(place.path()).unwrap();
-        let paths = DiskPaths::find(&layout, &folder, Trying::Never);
+        let paths = DiskPaths::find(&layout, &folder, Trying::Never).unwrap();
         paths.changes(&layout).map(|change| (change.original, change.written)).collect()
     };
     let pair = |one: &str, other: &str| (one.to_owned(), other.to_owned());
@@ -154,8 +154,32 @@ fn a_disk_that_refuses_names_is_found_out() {
     }
     let exact = layout(PathPolicy::Exact, "top", &["a", "what?.txt"]);
     let folder = Folder::open(disk.path()).unwrap();
-    let paths = DiskPaths::find(&exact, &folder, Trying::IfMissing);
+    let paths = DiskPaths::find(&exact, &folder, Trying::IfMissing).unwrap();
     assert_eq!(paths.renamed().len(), 1, "it is one that the disk cannot hold");
+}
+
+// With one descriptor left, the folder of the trial can be opened, and no file in it.
+#[test]
+fn a_process_without_descriptors_takes_no_name_for_refused() {
+    let name = "a_process_without_descriptors_takes_no_name_for_refused";
+    let Some(place) = std::env::var_os("TINYTORRENT_TEST_CHILD") else {
+        let place = tempfile::tempdir().unwrap();
+        let mut child = std::process::Command::new("/bin/sh");
+        child.arg("-c").arg(format!("ulimit -n 64; exec \"$0\" --exact {name}"));
+        child.arg(std::env::current_exe().unwrap()).env("TINYTORRENT_TEST_CHILD", place.path());
+        assert!(child.status().unwrap().success());
+        return;
+    };
+    let folder = Folder::open(Path::new(&place)).unwrap();
+    let layout = layout(PathPolicy::System, "a: b", &ODD);
+    let find = || DiskPaths::find(&layout, &folder, Trying::IfMissing);
+    let mut taken: Vec<_> =
+        std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).take(1_000).collect();
+    for _ in 0..2 {
+        assert!(find().unwrap_err().is_out_of_descriptors());
+        taken.pop();
+    }
+    assert!(find().unwrap().renamed().is_empty(), "two are enough");
 }
 
 fn names() -> impl Strategy<Value = Vec<String>> {

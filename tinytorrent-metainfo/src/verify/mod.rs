@@ -131,7 +131,7 @@ impl VerifyOptions {
     ) -> Result<VerifyReport, VerifyError> {
         let mut folder = Folder::open(folder)?;
         folder.follow_links(self.follow_links);
-        let paths = DiskPaths::find(metainfo.layout(), &folder, Trying::Never);
+        let paths = DiskPaths::find(metainfo.layout(), &folder, Trying::Never)?;
         let content = Content { metainfo, folder, paths };
         let open = |file| content.open(file);
         let state = Mutex::new((Findings::new(&content), None));

@@ -20,7 +20,7 @@ pub(super) struct Place {
 }
 
 /// The owner of the layout. A layout of 100,000 files is too large to be copied.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Shape {
     Layout(Arc<Layout>),
     Info(Arc<Info>),
@@ -36,11 +36,11 @@ impl Place {
             let mut root = Folder::open(root)?;
             root.follow_links(options.follow_links);
             // A trial of a name creates a file.
-            let paths = DiskPaths::find(shape.layout(), &root, Trying::Never);
+            let paths = DiskPaths::find(shape.layout(), &root, Trying::Never)?;
             return Ok(Self { shape, root, paths });
         }
         let root = Folder::create(root)?;
-        let paths = DiskPaths::find(shape.layout(), &root, Trying::IfMissing);
+        let paths = DiskPaths::find(shape.layout(), &root, Trying::IfMissing)?;
         let place = Self { shape, root, paths };
         place.refuse_renamed()?;
         Ok(place)

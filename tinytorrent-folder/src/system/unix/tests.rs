@@ -81,7 +81,7 @@ fn names_that_linux_holds_are_held_by_its_own_file_systems() {
     let folder = Folder::open(place.path()).unwrap();
     let trial = Trial::new(&folder).unwrap();
     for name in [&b"what?"[..], b"a:b", b"con", b"a.", b"a ", b"\xff", b"\x01", b"a\\b"] {
-        assert!(trial.holds(name), "{name:?}");
+        assert!(trial.holds(name).unwrap(), "{name:?}");
     }
-    assert!(trial.distinguishes_similar_names());
+    assert!(trial.distinguishes_similar_names().unwrap());
 }
