@@ -1,11 +1,16 @@
 //! Writes and hashes a batch of pieces. Runs on a worker, without a lock.
 
-use bytes::Bytes;
-use tinytorrent_hash::sha1_many;
+mod hashing;
+mod judging;
+
 use tinytorrent_types::{BLOCK_LENGTH, PieceIndex};
 
-use super::{BlockDigest, Content, piece::Feed, piece::PieceWork};
-use crate::{StorageError, hasher::PieceHasher, hashes::Verdict, resume::BlockRange};
+use self::{hashing::Hashing, judging::judge};
+use super::{
+    BlockDigest, Content,
+    piece::{Feed, PieceWork},
+};
+use crate::{StorageError, resume::BlockRange};
 
 /// The outcome for one piece of a batch.
 pub(super) struct Done {
@@ -25,26 +30,19 @@ pub(super) enum Progress {
 
 /// Writes all blocks, then hashes the pieces side by side, then compares the hashes of complete ones.
 ///
-/// Padding is hashed up to [`PADDING`] for all pieces together. The rest waits for the next turn, so that other
+/// Padding is hashed up to [`hashing::PADDING`] for all pieces together. The rest waits for the next turn, so that other
 /// torrents need not wait: a peer can complete pieces of 512 MiB with one byte.
 pub(super) fn run(content: &Content, works: Vec<PieceWork>, sync_before_have: bool) -> Vec<Done> {
     let mut hashing: Vec<Hashing> = works
         .into_iter()
-        .map(|mut work| {
+        .map(|work| {
             // Before the hashing, so that a kill during it loses nothing. A piece that turns out wrong
             // is written over later, as it is still missing.
             let error = write(content, &work).err();
-            let feeds = std::mem::take(&mut work.feeds).into_iter();
-            let geometry = content.storage.geometry();
-            let behind = geometry.piece_length(work.piece) - geometry.blocks_length(work.piece);
-            // More blocks of an unfinished piece will come before its padding, which is hashed last
-            // (S-03).
-            let is_hashed = work.finish.is_some() && work.hasher.covers_padding();
-            let padding = if is_hashed { behind - work.padded } else { 0 };
-            Hashing { feeds, work, padding, next: Vec::new(), error }
+            Hashing::new(content, work, error)
         })
         .collect();
-    hash(content, &mut hashing);
+    hashing::hash(content, &mut hashing);
     judge(content, hashing, sync_before_have)
 }
 
@@ -64,155 +62,10 @@ pub(super) fn written_ranges(done: &[Done]) -> Vec<BlockRange> {
         .collect()
 }
 
-struct Hashing {
-    work: PieceWork,
-    feeds: std::vec::IntoIter<Feed>,
-    /// Bytes of padding to hash after all blocks of a complete piece.
-    padding: u32,
-    /// Blocks that are hashed in this round.
-    next: Vec<Bytes>,
-    error: Option<StorageError>,
-}
-
 fn write(content: &Content, work: &PieceWork) -> Result<(), StorageError> {
     let geometry = content.storage.geometry();
     let mut runs = work.runs.iter();
     runs.try_for_each(|run| content.storage.write(run.offset(geometry, work.piece), &run.blocks))
-}
-
-/// Hashes a few blocks of each piece in each round. SHA-1 uses as many lanes as there are pieces, and trees
-/// as many as there are blocks.
-fn hash(content: &Content, hashing: &mut [Hashing]) {
-    let mut room = PADDING;
-    loop {
-        for piece in hashing.iter_mut().filter(|piece| piece.error.is_none()) {
-            if let Err(error) = piece.advance(content, &mut room) {
-                // Nothing else empties it any more, so that the same blocks would be hashed in each
-                // round, for ever.
-                piece.next.clear();
-                piece.error = Some(error);
-            }
-        }
-        let mut feeds = hashing
-            .iter_mut()
-            .filter(|piece| !piece.next.is_empty())
-            .map(|piece| (&mut piece.work.hasher, &piece.next[..]))
-            .peekable();
-        if feeds.peek().is_none() {
-            return;
-        }
-        PieceHasher::update_many(feeds);
-    }
-}
-
-impl Hashing {
-    /// Gathers the blocks of the next round; none if all are hashed. `room` is for padding.
-    fn advance(&mut self, content: &Content, room: &mut u32) -> Result<(), StorageError> {
-        self.next.clear();
-        while self.next.len() < ROUND {
-            match self.feeds.next() {
-                Some(Feed::Memory(number, data)) => {
-                    let storage = &content.storage;
-                    let block = storage.geometry().nth_block(self.work.piece, number);
-                    // Padding is never written, whatever the peer sent in its place (BEP 47).
-                    // Hashed as sent, it would fail the piece, and the digests of the blocks on
-                    // disk would blame no sender.
-                    self.next.push(match block {
-                        Some(block) => storage.blank_padding(block, data),
-                        None => data,
-                    });
-                }
-                // It gives as many blocks as a round has.
-                Some(Feed::Disk(number)) => {
-                    let data = self.read_back(content, number)?;
-                    self.next.push(data);
-                    break;
-                }
-                None if self.padding == 0 || *room == 0 => break,
-                None => {
-                    let length = self.padding.min(BLOCK_LENGTH).min(*room);
-                    self.next.push(Bytes::from_static(&ZEROS).slice(..length as usize));
-                    self.padding -= length;
-                    self.work.padded += length;
-                    *room -= length;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads a block from disk, together with the following ones that are to be read back.
-    fn read_back(&mut self, content: &Content, number: u32) -> Result<Bytes, StorageError> {
-        let mut count = 1;
-        while count < READ_BACK && matches!(self.feeds.as_slice().first(), Some(Feed::Disk(_))) {
-            self.feeds.next();
-            count += 1;
-        }
-        read_blocks(content, self.work.piece, number, count).map(Bytes::from)
-    }
-}
-
-fn judge(content: &Content, hashing: Vec<Hashing>, sync_before_have: bool) -> Vec<Done> {
-    let mut complete = Vec::new();
-    let mut done = Vec::new();
-    for mut piece in hashing {
-        match piece.error {
-            Some(error) => done.push(Done { work: piece.work, result: Err(error) }),
-            None if piece.work.finish.is_some() && piece.padding == 0 => {
-                let hasher = std::mem::take(&mut piece.work.hasher);
-                let index = piece.work.piece;
-                complete.push((piece.work, (index, hasher)));
-            }
-            None => done.push(Done { work: piece.work, result: Ok(Progress::Partial) }),
-        }
-    }
-    // Judged together, so that the ends of the hashes share the lanes as well.
-    let (works, hashers): (Vec<_>, Vec<_>) = complete.into_iter().unzip();
-    let verdicts = content.hashes.judge(hashers);
-    for (work, verdict) in works.into_iter().zip(verdicts) {
-        let result = judge_one(content, &work, verdict, sync_before_have);
-        done.push(Done { work, result });
-    }
-    done
-}
-
-fn judge_one(
-    content: &Content,
-    work: &PieceWork,
-    verdict: Verdict,
-    sync_before_have: bool,
-) -> Result<Progress, StorageError> {
-    match verdict {
-        Verdict::Right => {}
-        // Read back, as blocks of earlier batches have left memory.
-        Verdict::Wrong => return digests(content, work.piece).map(Progress::Failed),
-        Verdict::Inconsistent => return Ok(Progress::Inconsistent),
-    }
-    // S-26. A wrong piece has returned above. The first right piece of a batch syncs for all of it,
-    // as no later one finds a file that is not synced.
-    if sync_before_have {
-        content.storage.sync()?;
-    }
-    let wanted = work.finish.is_some_and(|finish| finish.digests);
-    let digests = if wanted { digests(content, work.piece)? } else { Vec::new() };
-    Ok(Progress::Verified(digests))
-}
-
-static ZEROS: [u8; BLOCK_LENGTH as usize] = [0; BLOCK_LENGTH as usize];
-
-/// The digest of each block of a piece, as it is on disk.
-fn digests(content: &Content, piece: PieceIndex) -> Result<Vec<BlockDigest>, StorageError> {
-    let block_count = content.storage.geometry().block_count(piece);
-    let mut digests = Vec::with_capacity(block_count as usize);
-    for first in (0..block_count).step_by(READ_BACK as usize) {
-        let count = READ_BACK.min(block_count - first);
-        let data = read_blocks(content, piece, first, count)?;
-        let blocks: Vec<&[u8]> = data.chunks(BLOCK_LENGTH as usize).collect();
-        let mut hashes = vec![[0; 20]; blocks.len()];
-        sha1_many(&blocks, &mut hashes);
-        digests.extend(hashes.into_iter().map(BlockDigest));
-    }
-    Ok(digests)
 }
 
 fn read_blocks(
@@ -232,9 +85,6 @@ fn read_blocks(
 /// Blocks of a piece that are hashed in a round, as many as the widest kernel has lanes.
 const ROUND: usize = 16;
 
-/// Bytes of padding that are hashed in a turn: some 30 milliseconds of one core, and less in lanes.
-const PADDING: u32 = 64 << 20;
-
 /// Blocks that are read back at once: 256 KiB.
 const READ_BACK: u32 = ROUND as u32;
 
@@ -242,10 +92,11 @@ const READ_BACK: u32 = ROUND as u32;
 mod tests {
     use std::sync::Arc;
 
+    use bytes::Bytes;
     use tinytorrent_metainfo::{CreateOptions, Layout, Version};
     use tinytorrent_types::{InfoHashV1, InfoHashes};
 
-    use super::*;
+    use super::{hashing::PADDING, *};
     use crate::{
         PieceHashes, Storage, StorageOptions, disk::VerifyOptions, disk::piece::Piece,
         hasher::tests::take_hashed,
