@@ -37,7 +37,7 @@ fn kept(scene: &Scene) -> MetadataFile {
 }
 
 fn load(scene: &Scene) -> Option<Metainfo> {
-    kept(scene).load(&ReadOptions::lenient())
+    kept(scene).load(&ReadOptions::lenient()).unwrap()
 }
 
 async fn wait_for(events: &mut Events, is_it: impl Fn(&Event) -> bool) {

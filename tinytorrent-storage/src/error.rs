@@ -72,8 +72,9 @@ pub enum StorageError {
         /// Number of blocks that are missing.
         missing: u32,
     },
-    /// The disk was shut down while a read waited for memory, which the caller still held.
-    #[error("the disk was shut down before there was memory for the block")]
+    /// The disk was shut down while a read waited for memory, which the caller still held, or for a file
+    /// descriptor.
+    #[error("the disk was shut down before the block could be read")]
     ShutDown,
 }
 
@@ -87,6 +88,9 @@ pub enum Fault {
     Denied,
     /// Files are gone or shorter than they were.
     Missing,
+    /// No file descriptor is left for the file, in the process or in the system. There is one as soon as
+    /// another file or socket is closed.
+    NoDescriptor,
     /// The device or the file system failed.
     Device,
     /// Something else is in the place of the content, such as a symbolic link.
@@ -134,19 +138,9 @@ impl StorageError {
         StorageError::Io { operation, path: path.into(), source }
     }
 
-    /// Returns `true` if the process or the system has no descriptors left.
-    #[cfg(unix)]
+    /// Returns `true` if no descriptor was left.
     pub(crate) fn is_out_of_descriptors(&self) -> bool {
-        use rustix::io::Errno;
-        let StorageError::Io { source, .. } = self else { return false };
-        let code = source.raw_os_error();
-        [Errno::MFILE, Errno::NFILE].iter().any(|errno| code == Some(errno.raw_os_error()))
-    }
-
-    /// On other systems, memory is the only limit of descriptors.
-    #[cfg(not(unix))]
-    pub(crate) fn is_out_of_descriptors(&self) -> bool {
-        false
+        self.fault() == Fault::NoDescriptor
     }
 
     /// Returns `true` if the file or a folder of its path does not exist.
@@ -164,6 +158,10 @@ impl StorageError {
 
 fn io_fault(error: &io::Error) -> Fault {
     use io::ErrorKind as Kind;
+    // It has no kind of its own.
+    if folder::is_out_of_descriptors(error) {
+        return Fault::NoDescriptor;
+    }
     match error.kind() {
         // `WriteZero` is the error of `write_all_at`: the system took no byte, and gave no reason.
         Kind::StorageFull | Kind::QuotaExceeded | Kind::FileTooLarge | Kind::WriteZero => {

@@ -36,6 +36,8 @@
 //!   else, and claims nothing that is not on disk.
 //! - A failed operation is not tried again: the piece stays missing, and the error is reported once, with
 //!   a [`Fault`] that names the remedy.
+//! - Running out of file descriptors is no failure. Open files are closed, the least recently used first
+//!   ([`FilePool`]), and if that is not enough, a [`Disk`] waits and loses nothing.
 //!
 //! # Files beside the content
 //! They are in the root folder, so that they move with the content, and named after the info-hash:
@@ -119,7 +121,7 @@ mod turns;
 mod vectored;
 mod verify;
 
-pub use tinytorrent_folder::{FileStamp, FileTime, Operation};
+pub use tinytorrent_folder::{FileStamp, FileTime, Operation, is_out_of_descriptors};
 
 pub use crate::{
     disk::{

@@ -1,8 +1,9 @@
 use std::{
     collections::HashMap,
+    fmt,
     fs::File,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -13,12 +14,16 @@ use crate::StorageError;
 ///
 /// A file is opened when it is first used. Above the limit, the least recently used one is closed (S-11);
 /// if a thread is using it at that moment, it is closed when the thread is done. So there may be one
-/// descriptor for each thread in addition, and one for the root of each storage.
-#[derive(Debug)]
+/// descriptor for each thread in addition, and two for each storage: its root and its journal.
+///
+/// If the process has no descriptor left for a file, the older half of the open ones is closed, until there
+/// is one. If none is open any more, the operation ends with
+/// [`Fault::NoDescriptor`](crate::Fault::NoDescriptor).
 pub struct FilePool {
     limit: usize,
     next_storage: AtomicU64,
     state: Mutex<State>,
+    on_shortage: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 /// The purpose of opening a file.
@@ -62,7 +67,25 @@ impl FilePool {
             limit: limit.max(1),
             next_storage: AtomicU64::new(0),
             state: Mutex::new(State::default()),
+            on_shortage: OnceLock::new(),
         }
+    }
+
+    /// Sets the function that is called when no descriptor is left for a file, and no file is open that
+    /// could be closed for it. The thread that needs the descriptor calls it, before the operation fails
+    /// or waits; the function may close sockets, for instance. The first call counts, others are ignored.
+    pub fn on_shortage(&self, on_shortage: impl Fn() + Send + Sync + 'static) {
+        let _ = self.on_shortage.set(Box::new(on_shortage));
+    }
+
+    /// Closes the older half of the open files, but none of the `keep` that were used last, for somebody
+    /// else who needs a descriptor. Returns `false` if none was closed.
+    pub fn make_room(&self, keep: usize) -> bool {
+        let mut state = self.lock();
+        let keep = keep.max(state.open.len() / 2);
+        let closed = state.shrink_to(keep);
+        drop(state);
+        !closed.is_empty()
     }
 
     /// Number of files that are open.
@@ -85,19 +108,31 @@ impl FilePool {
             return Ok(file);
         }
         // Without the lock, so that other files can be used meanwhile.
-        let file = loop {
-            match open() {
-                Ok(file) => break Arc::new(file),
-                // Other threads may take the descriptors that are closed here, so that it may take more
-                // than one try.
-                Err(error) if error.is_out_of_descriptors() && self.close_oldest_half() => {}
-                Err(error) => return Err(error),
-            }
-        };
+        let file = Arc::new(self.with_room(open)?);
         let closed = self.lock().insert(key, Arc::clone(&file), access, self.limit);
         // Without the lock, as closing may take a while.
         drop(closed);
         Ok(file)
+    }
+
+    /// Runs an operation that needs a descriptor. While there is none, the oldest files are closed.
+    pub(crate) fn with_room<T>(
+        &self,
+        open: impl Fn() -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        loop {
+            match open() {
+                // Other threads may take the descriptors that are closed here, so that it may take more
+                // than one try.
+                Err(error) if error.is_out_of_descriptors() => {
+                    if !self.make_room(0) {
+                        self.on_shortage.get().inspect(|on_shortage| on_shortage());
+                        return Err(error);
+                    }
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Closes one file of a storage, or all.
@@ -115,15 +150,6 @@ impl FilePool {
         drop(closed);
     }
 
-    /// Closes the older half of the files. Returns `false` if none is open.
-    fn close_oldest_half(&self) -> bool {
-        let mut state = self.lock();
-        let keep = state.open.len() / 2;
-        let closed = state.shrink_to(keep);
-        drop(state);
-        !closed.is_empty()
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code that can panic runs under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -134,6 +160,15 @@ impl Default for FilePool {
     /// 128 files.
     fn default() -> Self {
         Self::new(128)
+    }
+}
+
+impl fmt::Debug for FilePool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FilePool")
+            .field("limit", &self.limit)
+            .field("open_files", &self.open_files())
+            .finish_non_exhaustive()
     }
 }
 
@@ -242,9 +277,22 @@ mod tests {
         pool.get(key(8), Access::Read, || open(5)).unwrap();
         assert_eq!(pool.open_files(), 5);
         assert!(!get(&pool, 7), "the newest are kept");
+        let calls = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&calls);
+        pool.on_shortage(move || _ = counted.fetch_add(1, Ordering::Relaxed));
         let error = pool.get(key(9), Access::Read, || open(0)).unwrap_err();
         assert!(error.is_out_of_descriptors());
-        assert_eq!(pool.open_files(), 0);
+        assert_eq!((pool.open_files(), calls.load(Ordering::Relaxed)), (0, 1));
+    }
+
+    #[test]
+    fn room_for_others_is_made_of_the_older_half_but_not_of_the_last_files() {
+        let pool = FilePool::new(8);
+        assert!((0..8).all(|file| get(&pool, file)));
+        assert!(pool.make_room(3));
+        assert_eq!(pool.open_files(), 4);
+        assert!(pool.make_room(3) && !pool.make_room(3));
+        assert!((5..8).all(|file| !get(&pool, file)), "the newest are kept");
     }
 
     #[test]

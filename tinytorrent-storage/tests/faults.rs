@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::{os::unix::fs::FileExt, process::Stdio, time::Duration};
+use std::{os::unix::fs::FileExt, process::Stdio, sync::atomic::Ordering, time::Duration};
 
 use common::{World, assert_verified, child_folder, disk, in_child};
 use tinytorrent_storage::{
@@ -78,7 +78,7 @@ fn a_record_that_does_not_fit_leaves_the_old_one() {
         return;
     };
     assert!(child.status().unwrap().success());
-    assert_eq!(ResumeRecord::load(&world.storage()).unwrap().counters.downloaded, 1);
+    assert_eq!(ResumeRecord::load(&world.storage()).unwrap().unwrap().counters.downloaded, 1);
     assert_eq!(std::fs::read_dir(world.path()).unwrap().count(), 1, "no draft is left");
 }
 
@@ -138,6 +138,123 @@ fn many_files_need_few_descriptors() {
     assert!(world.recover().have.is_full());
     world.assert_on_disk();
     disk.shutdown();
+}
+
+/// Opens files until there is no descriptor for another one.
+fn take_all_descriptors() -> Vec<std::fs::File> {
+    std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).take(1_000).collect()
+}
+
+// S-11, S-13.
+#[test]
+fn without_descriptors_writes_reads_and_checkpoints_wait() {
+    let name = "without_descriptors_writes_reads_and_checkpoints_wait";
+    if child_folder().is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let Some(mut child) = in_child(name, "ulimit -n 64", folder.path()) else { return };
+        assert!(child.status().unwrap().success());
+        return;
+    }
+    let piece = u64::from(PIECE);
+    let world = World::new(PIECE, &[("t/a", piece, false), ("t/b", piece, false)]);
+    let pool = std::sync::Arc::new(FilePool::new(16));
+    let calls = std::sync::Arc::<std::sync::atomic::AtomicU32>::default();
+    let counted = calls.clone();
+    pool.on_shortage(move || _ = counted.fetch_add(1, Ordering::Relaxed));
+    let storage = world.storage_with(StorageOptions::default().file_pool(pool.clone()));
+    let disk = disk();
+    let session = world.join_storage(&disk, storage, Recovered::nothing(2));
+
+    let taken = take_all_descriptors();
+    session.store(world.blocks(world.piece(1))[0]);
+    session.store_piece(0);
+    session.torrent.verify(world.piece(0), VerifyOptions::default());
+    session.torrent.checkpoint(Counters::default());
+    let pause = Duration::from_millis(400);
+    let told = session.completions.recv_timeout(pause);
+    assert!(told.is_err(), "{told:?}");
+    assert_eq!(session.torrent.unstored_bytes(), piece + 16_384);
+    assert!(calls.load(Ordering::Relaxed) > 1, "it was tried again");
+    drop(taken);
+    assert_verified(session.next(), 0);
+    assert!(matches!(session.next(), Completion::Checkpointed));
+    assert_eq!(session.torrent.unstored_bytes(), 0);
+
+    session.torrent.storage().close_files();
+    let taken = take_all_descriptors();
+    let blocks = world.blocks(world.piece(0));
+    blocks.iter().for_each(|&block| session.torrent.read(block, 7));
+    let told = session.completions.recv_timeout(pause);
+    assert!(told.is_err(), "{told:?}");
+    drop(taken);
+    for expected in blocks {
+        let completion = session.next();
+        let Completion::BlockRead { tag: 7, block, data } = completion else {
+            panic!("{completion:?}")
+        };
+        assert_eq!((block, data), (expected, world.block_data(expected)), "in their order");
+    }
+    disk.shutdown();
+    let recovered = world.recover();
+    assert_eq!(recovered.have.iter().collect::<Vec<_>>(), [0]);
+    assert_eq!(recovered.partial[0].blocks, [0], "the journal has caught up");
+}
+
+#[test]
+fn a_disk_that_is_shut_down_without_descriptors_gives_up() {
+    let name = "a_disk_that_is_shut_down_without_descriptors_gives_up";
+    if child_folder().is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let Some(mut child) = in_child(name, "ulimit -n 64", folder.path()) else { return };
+        assert!(child.status().unwrap().success());
+        return;
+    }
+    let world = World::new(PIECE, &[("t/a", u64::from(PIECE), false)]);
+    let disk = disk();
+    let session = world.join(&disk, Recovered::nothing(1));
+    let taken = take_all_descriptors();
+    session.store_piece(0);
+    session.torrent.verify(world.piece(0), VerifyOptions::default());
+    disk.shutdown();
+    let Completion::PieceUnstored { error, .. } = session.next() else { panic!("it is lost") };
+    assert_eq!(error.fault(), Fault::NoDescriptor, "{error}");
+    drop(taken);
+    assert!(world.recover().have.is_empty());
+}
+
+// S-19: a check that lacks descriptors takes nothing for missing.
+#[test]
+fn without_descriptors_a_check_waits() {
+    let name = "without_descriptors_a_check_waits";
+    if child_folder().is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let Some(mut child) = in_child(name, "ulimit -n 64", folder.path()) else { return };
+        assert!(child.status().unwrap().success());
+        return;
+    }
+    let world = World::new(PIECE, &[("t/a", 5 * u64::from(PIECE), false), ("t/b", 100, false)]);
+    let storage = world.storage();
+    storage.write(0, &[&world.content]).unwrap();
+    storage.close_files();
+    let taken = take_all_descriptors();
+    let all = Bitfield::full(6);
+    let go_on = |_| std::ops::ControlFlow::Continue(());
+    let check = || tinytorrent_storage::verify(&storage, &world.hashes, &all, 2, go_on);
+    let checked = std::thread::scope(|scope| {
+        let checked = scope.spawn(check);
+        std::thread::sleep(Duration::from_millis(400));
+        assert!(!checked.is_finished());
+        drop(taken);
+        checked.join().unwrap()
+    });
+    assert!(checked.have.is_full() && checked.first_error.is_none(), "{checked:?}");
+
+    // It ends at once if it is cancelled.
+    storage.close_files();
+    let _taken = take_all_descriptors();
+    let cancel = |_| std::ops::ControlFlow::Break(());
+    let checked = tinytorrent_storage::verify(&storage, &world.hashes, &all, 2, cancel);
+    assert!(checked.is_cancelled && checked.absent.is_empty());
 }
 
 /// What a killed process has taken in, as it told us through a file.

@@ -128,7 +128,7 @@ fn content_that_was_replaced_is_checked_although_size_and_time_are_the_same() {
 fn a_change_that_is_harmless_costs_a_check_of_that_file_and_nothing_else() {
     let world = world();
     all_done(&world);
-    let mut record = ResumeRecord::load(&world.storage()).unwrap();
+    let mut record = ResumeRecord::load(&world.storage()).unwrap().unwrap();
     record.stamps[1].as_mut().unwrap().inode = None;
     record.save(&world.storage()).unwrap();
     let mut checked = 0;
@@ -521,7 +521,7 @@ fn the_record_of_another_torrent_is_not_used() {
     half_done(&world);
     let other = World::new(PIECE, &[("t/a", 300_000, false), ("t/b", 100_007, false)]);
     std::fs::copy(record_path(&world), other.path().join(record_name(&world))).unwrap();
-    assert!(ResumeRecord::load(&other.storage()).is_none());
+    assert!(ResumeRecord::load(&other.storage()).unwrap().is_none());
     assert!(other.recover().have.is_empty());
 }
 
@@ -551,7 +551,7 @@ fn a_checkpoint_during_a_download_claims_what_is_written() {
         match session.next() {
             Completion::PieceVerified { .. } => verified += 1,
             Completion::Checkpointed => {
-                let record = ResumeRecord::load(&world.storage()).unwrap();
+                let record = ResumeRecord::load(&world.storage()).unwrap().unwrap();
                 let found = verify(&world.storage(), &world.hashes, &record.have, 1, |_| {
                     ControlFlow::Continue(())
                 });

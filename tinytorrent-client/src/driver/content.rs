@@ -1,10 +1,7 @@
 //! A job that opens the content of a torrent on disk and checks it.
 
-use std::error::Error;
-use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tinytorrent_metainfo::{Info, Metainfo, PathChange};
 use tinytorrent_storage::{
@@ -14,7 +11,7 @@ use tinytorrent_types::Bitfield;
 
 use super::cancellation::Cancellation;
 use super::choice::FileChoice;
-use crate::places::is_out_of_descriptors;
+use super::patience::Patience;
 use crate::resources::Resources;
 use crate::{Event, TorrentError, TorrentOptions};
 
@@ -55,22 +52,13 @@ pub(super) struct OpenJob {
 
 impl OpenJob {
     /// Opens and checks the content. Blocks for as long as reading it takes, and while no descriptor is
-    /// left for a file: others are closed sooner or later, and the torrent is not to blame.
+    /// left for a file.
     pub(super) fn run(self) -> Result<Box<Opened>, OpenFailure> {
-        let mut is_told = false;
+        let mut patience = Patience::new(self.cancellation.clone());
         loop {
             match self.try_run() {
                 Err(OpenFailure::Error(TorrentError::Storage(error)))
-                    if lacks_descriptors(&error) =>
-                {
-                    if self.cancellation.is_cancelled() {
-                        return Err(OpenFailure::Cancelled);
-                    }
-                    if !std::mem::replace(&mut is_told, true) {
-                        tracing::warn!(%error, "waiting until a descriptor is free");
-                    }
-                    std::thread::sleep(DESCRIPTOR_PAUSE);
-                }
+                    if patience.waits_after(&error) => {}
                 opened => return opened,
             }
         }
@@ -126,14 +114,6 @@ impl OpenJob {
             })?;
         recovered.ok_or(OpenFailure::Cancelled)
     }
-}
-
-/// Interval at which files are tried to be opened again while no descriptor is left.
-const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(500);
-
-fn lacks_descriptors(error: &StorageError) -> bool {
-    let causes = std::iter::successors(error.source(), |&error| error.source());
-    causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).any(is_out_of_descriptors)
 }
 
 /// Takes the content for complete, if all of its files are on disk and long enough.

@@ -14,6 +14,7 @@ use super::content::{OpenFailure, OpenJob, Opened};
 use super::keeping::Save;
 use super::metadata::{self, BadMetadata, MetadataStore};
 use super::oversized;
+use super::patience::Patience;
 use crate::{Event, PeerAddress};
 
 /// A job for a thread.
@@ -28,9 +29,9 @@ pub(super) enum Job {
     /// Opens the content and checks it.
     Open(OpenJob),
     /// Saves the torrent in the kept session.
-    Keep(Save),
+    Keep { save: Save, patience: Patience },
     /// Cuts files that are too long.
-    Cut { storage: Arc<Storage>, files: Vec<Misfit> },
+    Cut { storage: Arc<Storage>, files: Vec<Misfit>, patience: Patience },
 }
 
 /// The result of a [`Job`], or of a task that ran beside the driver.
@@ -89,8 +90,10 @@ impl Job {
                 JobOutcome::LayersSaved(metainfo)
             }
             Job::Open(job) => JobOutcome::Opened(job.run()),
-            Job::Keep(save) => JobOutcome::Kept(save.run()),
-            Job::Cut { storage, files } => JobOutcome::Cut(oversized::cut(&storage, files)),
+            Job::Keep { save, mut patience } => JobOutcome::Kept(patience.run(|| save.run())),
+            Job::Cut { storage, files, mut patience } => {
+                JobOutcome::Cut(oversized::cut(&storage, files, &mut patience))
+            }
         }
     }
 }

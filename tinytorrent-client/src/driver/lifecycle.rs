@@ -18,6 +18,7 @@ use super::job::Job;
 use super::layers::LayerFetch;
 use super::metadata::{BadMetadata, MetadataStore};
 use super::oversized;
+use super::patience::Patience;
 use super::running::Running;
 use super::stage::{EngineFacts, Stage};
 use super::step::Step;
@@ -39,7 +40,7 @@ pub(super) struct Lifecycle {
     store: Option<MetadataStore>,
     /// The inbox that the disk reports to.
     completions: Inbox<Completion>,
-    /// The flag that ends the check of the content early.
+    /// The flag that ends jobs early: the check of the content, and waits for a descriptor.
     check: CancelOnDrop,
 }
 
@@ -51,15 +52,16 @@ impl Lifecycle {
         files: FileChoice,
         completions: Inbox<Completion>,
     ) -> Self {
+        let check = CancelOnDrop::default();
         Self {
             stage: Stage::FetchingMetadata,
             hashes,
             resources,
-            store: MetadataStore::new(&options, hashes),
+            store: MetadataStore::new(&options, hashes, check.flag()),
             options: Arc::new(options),
             files,
             completions,
-            check: CancelOnDrop::default(),
+            check,
         }
     }
 
@@ -254,11 +256,17 @@ impl Lifecycle {
         steps
     }
 
+    /// The patience of a job, until the torrent is stopped.
+    pub(super) fn patience(&self) -> Patience {
+        Patience::new(self.check.flag())
+    }
+
     /// Returns the job that cuts oversized files; `None` if there are none, or none any more.
     pub(super) fn cut_oversized(&mut self) -> Option<Job> {
         let running = self.running()?;
         let files = running.oversized.begin()?;
-        Some(Job::Cut { storage: Arc::clone(running.plane.storage()), files })
+        let storage = Arc::clone(running.plane.storage());
+        Some(Job::Cut { storage, files, patience: self.patience() })
     }
 
     /// Returns the events of files that were cut, and then that of the finished download.

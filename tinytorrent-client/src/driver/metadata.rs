@@ -6,6 +6,8 @@ use tinytorrent_metainfo::{Info, Metainfo, ReadOptions};
 use tinytorrent_storage::MetadataFile;
 use tinytorrent_types::InfoHashes;
 
+use super::cancellation::Cancellation;
+use super::patience::Patience;
 use crate::TorrentOptions;
 
 /// The reason for which bytes from peers are not the metadata of a torrent.
@@ -31,19 +33,26 @@ pub(super) fn parse_info(bytes: &[u8], hashes: InfoHashes) -> Result<Arc<Info>, 
 pub(super) struct MetadataStore {
     file: MetadataFile,
     is_read_only: bool,
+    /// The flag of the torrent, which ends a wait for a descriptor.
+    cancellation: Cancellation,
 }
 
 impl MetadataStore {
     /// `None` if resume data is not wanted.
-    pub(super) fn new(options: &TorrentOptions, hashes: InfoHashes) -> Option<Self> {
+    pub(super) fn new(
+        options: &TorrentOptions,
+        hashes: InfoHashes,
+        cancellation: Cancellation,
+    ) -> Option<Self> {
         options.resume.then(|| Self {
             file: MetadataFile::new(&options.folder, hashes),
             is_read_only: options.read_only,
+            cancellation,
         })
     }
 
     pub(super) fn load(&self) -> Option<Metainfo> {
-        self.file.load(&read_options())
+        self.patience().run(|| self.file.load(&read_options())).ok().flatten()
     }
 
     pub(super) fn save(&self, metainfo: &Metainfo) {
@@ -51,9 +60,13 @@ impl MetadataStore {
             return;
         }
         // A failure costs the next run a second download of the metadata, and this run nothing.
-        if let Err(error) = self.file.save(metainfo) {
+        if let Err(error) = self.patience().run(|| self.file.save(metainfo)) {
             tracing::warn!(%error, "the metadata was not saved for the next run");
         }
+    }
+
+    fn patience(&self) -> Patience {
+        Patience::new(self.cancellation.clone())
     }
 }
 
@@ -87,7 +100,8 @@ mod tests {
     fn metadata_is_saved_unless_nothing_may_be_written() {
         let folder = tempfile::tempdir().unwrap();
         let mut options = TorrentOptions::new(folder.path());
-        let store = |options: &_| MetadataStore::new(options, metainfo().hashes());
+        let store =
+            |options: &_| MetadataStore::new(options, metainfo().hashes(), Cancellation::default());
         options.read_only(true);
         store(&options).unwrap().save(&metainfo());
         assert_eq!(store(&options).unwrap().load(), None);

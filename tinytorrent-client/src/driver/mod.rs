@@ -29,6 +29,7 @@ mod metadata;
 mod notices;
 mod outbox;
 mod oversized;
+mod patience;
 mod readers;
 mod running;
 mod saves;
@@ -216,7 +217,8 @@ impl Driver {
         let (hashes, metainfo) = (self.outbox.hashes, self.outbox.metainfo.as_ref());
         let save = self.keeping.begin_save(hashes, self.lifecycle.options(), metainfo);
         if let Some(save) = save {
-            self.spawn_thread(Job::Keep(save));
+            let patience = self.lifecycle.patience();
+            self.spawn_thread(Job::Keep { save, patience });
         }
     }
 

@@ -2,6 +2,7 @@
 
 use tinytorrent_storage::{Misfit, Storage};
 
+use super::patience::Patience;
 use crate::Event;
 
 /// The wanted files that are too long, and whether they are being cut.
@@ -39,14 +40,15 @@ impl Oversized {
 }
 
 /// Cuts the files to their lengths in the torrent. Returns an event for each. Blocks.
-pub(super) fn cut(storage: &Storage, files: Vec<Misfit>) -> Vec<Event> {
-    files.into_iter().map(|file| event(storage, file, cut_one(storage, file))).collect()
+pub(super) fn cut(storage: &Storage, files: Vec<Misfit>, patience: &mut Patience) -> Vec<Event> {
+    let mut cut = |file| event(storage, file, cut_one(storage, file, patience));
+    files.into_iter().map(&mut cut).collect()
 }
 
-fn cut_one(storage: &Storage, misfit: Misfit) -> bool {
+fn cut_one(storage: &Storage, misfit: Misfit, patience: &mut Patience) -> bool {
     // A file that is too long harms nothing, so that a failure does not fail the torrent.
-    storage
-        .cut(misfit.file)
+    patience
+        .run(|| storage.cut(misfit.file))
         .inspect_err(|error| tracing::warn!(%error, "a file that is too long was not cut"))
         .is_ok()
 }
@@ -93,7 +95,8 @@ mod tests {
     #[test]
     fn a_cut_leaves_the_length_of_the_torrent() {
         let (folder, storage) = longer_file();
-        let events = cut(&storage, storage.misfits().unwrap());
+        let patience = &mut Patience::new(Default::default());
+        let events = cut(&storage, storage.misfits().unwrap(), patience);
         let [Event::LongerFile { size: 5, length: 3, is_cut: true, path }] = &events[..] else {
             panic!("{events:?}")
         };

@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,7 +47,8 @@ impl Store {
         Ok(Self { folder: Arc::new(Folder::create(path)?) })
     }
 
-    /// Reads all torrents, in their order. Files that cannot be read are told of in the log.
+    /// Reads all torrents, in their order. Files that cannot be read are told of in the log, but for those
+    /// for which no descriptor is left: the torrents would be missing without a reason.
     pub(crate) fn load(&self) -> Result<Vec<Kept>, StorageError> {
         let mut kept = Vec::new();
         for entry in self.folder.entries([])? {
@@ -54,8 +56,12 @@ impl Store {
             if entry.kind != EntryKind::File || !name.ends_with(SUFFIX) {
                 continue;
             }
-            match self.read(&name) {
-                Ok(record) => kept.push(self.with_metadata(record)),
+            let file = match self.folder.open_file([name.as_bytes()]) {
+                Err(error) if error.is_out_of_descriptors() => return Err(error.into()),
+                opened => opened,
+            };
+            match Self::read(file) {
+                Ok(record) => kept.push(self.with_metadata(record)?),
                 Err(error) => {
                     let path = self.folder.path().join(name);
                     tracing::warn!(path = %path.display(), %error, "a kept torrent is left out");
@@ -66,16 +72,18 @@ impl Store {
         Ok(kept)
     }
 
-    fn read(&self, name: &str) -> Result<Record, Box<dyn std::error::Error>> {
-        let file = self.folder.open_file([name.as_bytes()])?;
+    fn read(
+        file: Result<File, tinytorrent_folder::Error>,
+    ) -> Result<Record, Box<dyn std::error::Error>> {
         let mut bytes = Vec::new();
-        file.take(MAX_BYTES).read_to_end(&mut bytes)?;
+        file?.take(MAX_BYTES).read_to_end(&mut bytes)?;
         Ok(Record::from_bytes(&bytes)?)
     }
 
-    fn with_metadata(&self, record: Record) -> Kept {
+    fn with_metadata(&self, record: Record) -> Result<Kept, StorageError> {
         let file = MetadataFile::new(self.folder.path(), record.hashes);
-        Kept { metainfo: file.load(&ReadOptions::lenient()).map(Arc::new), record }
+        let metainfo = file.load(&ReadOptions::lenient())?.map(Arc::new);
+        Ok(Kept { metainfo, record })
     }
 
     /// The files of this torrent.

@@ -50,7 +50,7 @@ pub enum Completion {
         piece: PieceIndex,
     },
     /// Blocks of the piece could not be written or read back. All of its blocks are forgotten, and have to
-    /// be stored anew.
+    /// be stored anew. Not for the lack of a file descriptor, which is waited for.
     ///
     /// With [`StorageError::IncompletePiece`], a request to verify the piece came too early, and its blocks
     /// are kept.

@@ -39,6 +39,10 @@ pub use options::DiskOptions;
 /// before they are hashed. Pieces that are complete, or filled from their start, are hashed side by side
 /// in lanes. A block that is written and hashed leaves memory.
 ///
+/// If no file descriptor is left, not even after all files of the [`FilePool`](crate::FilePool) were closed,
+/// the torrent pauses: for 50 ms, and for up to a second if that lasts. Nothing is lost or reported
+/// meanwhile. A torrent that is dropped, or whose disk is shut down, gives up after some seconds.
+///
 /// ```
 /// use std::sync::{Arc, mpsc};
 /// use tinytorrent_hash::sha1;
@@ -273,7 +277,7 @@ impl TorrentDisk {
     /// Requests made shortly after each other are served together, and those for neighbouring
     /// blocks are read from disk at once. Requests wait while earlier blocks fill
     /// [`DiskOptions::read_memory`], until those are dropped or the disk is shut down
-    /// ([`StorageError::ShutDown`](crate::StorageError::ShutDown)).
+    /// ([`StorageError::ShutDown`](crate::StorageError::ShutDown)), and while no file descriptor is left.
     pub fn read(&self, block: BlockInfo, tag: u64) {
         self.shared.read(&self.content, block, tag);
     }

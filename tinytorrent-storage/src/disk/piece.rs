@@ -50,6 +50,8 @@ pub(super) struct PieceWork {
     pub(super) padded: u32,
     /// The request to compare the hash, if the piece is complete.
     pub(super) finish: Option<VerifyOptions>,
+    /// All of its runs are on disk.
+    pub(super) is_written: bool,
 }
 
 /// Neighbouring blocks to be written together.
@@ -184,7 +186,15 @@ impl Piece {
             padded: self.padded,
             feeds,
             finish,
+            is_written: false,
         }
+    }
+
+    /// Takes back work that was not done: its blocks are in memory only, as they were.
+    pub(super) fn give_back(&mut self, work: PieceWork) {
+        self.is_busy = false;
+        self.hasher = work.hasher;
+        self.asked = self.asked.or(work.finish);
     }
 
     /// Takes back work that is done. With `keep`, written blocks stay in memory until they are hashed.
@@ -303,6 +313,22 @@ mod tests {
         let from_disk: Vec<_> =
             work.feeds.iter().map(|feed| matches!(feed, Feed::Disk(_))).collect();
         assert_eq!(from_disk, [true, false, true]);
+    }
+
+    #[test]
+    fn work_that_was_not_done_is_there_once_more() {
+        let (geometry, index) = piece();
+        let mut piece = Piece::new(&geometry, index, PieceHasher::default());
+        [0, 1, 3].into_iter().for_each(|number| _ = piece.hold(number, data(0)));
+        let work = piece.take_work(index);
+        piece.hold(2, data(0));
+        piece.give_back(work);
+        assert_eq!((piece.missing(), piece.held(), piece.stored().count()), (0, 65_536, 0));
+        piece.ask(VerifyOptions::default());
+        let work = piece.take_work(index);
+        assert_eq!((work.runs.len(), work.feeds.len(), work.hashed), (1, 4, 4));
+        piece.give_back(work);
+        assert!(piece.is_asked());
     }
 
     #[test]

@@ -47,25 +47,33 @@ impl ReadCache {
     }
 
     /// Serves the requests, whose bytes are reserved. `done` is called for each as soon as its block is read.
-    pub(super) fn serve(
+    /// Returns those that wait, from the first on for which no descriptor was left: their bytes are not
+    /// reserved any more.
+    pub(super) fn serve<'a>(
         &self,
         content: &Content,
-        requests: &[ReadRequest],
+        requests: &'a [ReadRequest],
         mut done: impl FnMut(Completion),
-    ) {
+    ) -> &'a [ReadRequest] {
         // Counted before the first read: a run with several requests is read as a whole, even if
         // none of them is for its start.
         let mut companions: HashMap<(PieceIndex, u32), u32> = HashMap::new();
         for request in requests {
             *companions.entry(run_of(request.block)).or_default() += 1;
         }
-        for &ReadRequest { block, tag } in requests {
+        for (at, &ReadRequest { block, tag }) in requests.iter().enumerate() {
             let count = companions.get(&run_of(block)).copied().unwrap_or(1);
             done(match self.read(content, block, count > 1) {
                 Ok(data) => Completion::BlockRead { tag, block, data },
+                Err(error) if error.is_out_of_descriptors() => {
+                    let later = &requests[at + 1..];
+                    later.iter().for_each(|later| self.budget.release_block(later.block.length()));
+                    return &requests[at..];
+                }
                 Err(error) => Completion::BlockUnread { tag, block, error },
             });
         }
+        &[]
     }
 
     /// Drops the runs of a piece whose data has changed.

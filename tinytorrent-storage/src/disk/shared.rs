@@ -186,7 +186,7 @@ impl Shared {
     pub(super) fn close(&self, content: &Content) {
         let mut state = self.lock();
         let Some(torrent) = state.torrents.get_mut(&content.id) else { return };
-        torrent.is_closed = true;
+        torrent.close();
         torrent.reads.clear();
         self.schedule(state, content.id, Instant::now());
     }
@@ -198,7 +198,7 @@ impl Shared {
         // Torrents without a job as well: only active ones are removed, and the threads end when
         // none is left.
         for (&id, torrent) in &mut state.torrents {
-            torrent.is_closed = true;
+            torrent.close();
             if !std::mem::replace(&mut torrent.is_active, true) {
                 state.active.push_back(id);
             }
@@ -268,10 +268,7 @@ impl Shared {
         let is_pressed = state.is_pressed();
         let Some(torrent) = state.torrents.get_mut(&id) else { return };
         let is_new = !std::mem::replace(&mut torrent.is_active, true);
-        let is_due = torrent.reads.is_ready()
-            || torrent.is_due(now, is_pressed)
-            || torrent.is_closed
-            || torrent.has_checkpoint();
+        let is_due = torrent.has_job(now, is_pressed);
         let deadline = torrent.deadline();
         if is_new {
             state.active.push_back(id);
@@ -340,6 +337,7 @@ fn job_of(
     budget: &ReadBudget,
 ) -> Option<Job> {
     let content = Arc::clone(&torrent.content);
+    torrent.expire_pause(now);
     // Reads first, as a peer waits for each. `take_reads` lets a batch that is due go between two
     // of them.
     let reserve = |block: BlockInfo| budget.reserve_block(block.length());
@@ -353,7 +351,7 @@ fn job_of(
         Reads::Served(_) | Reads::Refused(_) => {}
     }
     // Before the next batch: a steady stream of blocks would put a checkpoint off for ever.
-    if let Some(counters) = torrent.take_checkpoint() {
+    if let Some(counters) = torrent.take_checkpoint(now) {
         return Some(Job::Checkpoint { content, counters });
     }
     let batch = torrent.take_batch(now, is_pressed)?;

@@ -25,17 +25,30 @@ pub(super) fn run(shared: &Shared) {
 }
 
 fn read(shared: &Shared, content: &Content, requests: &[ReadRequest]) {
-    shared.cache.serve(content, requests, &content.on_completion);
+    let waiting = shared.cache.serve(content, requests, &content.on_completion);
+    let mut is_over = false;
     end(shared, content, |torrent| {
+        is_over = !torrent.may_wait();
+        if !is_over {
+            torrent.reads.put_back(waiting);
+        }
+        torrent.note_shortage(Instant::now(), !waiting.is_empty());
         requests.iter().for_each(|request| torrent.reads.end(request.tag));
     });
+    if is_over {
+        report_unread(content, waiting);
+    }
 }
 
-fn refuse(shared: &Shared, content: &Content, requests: &[ReadRequest]) {
+fn report_unread(content: &Content, requests: &[ReadRequest]) {
     for &ReadRequest { block, tag } in requests {
         let error = StorageError::ShutDown;
         (content.on_completion)(Completion::BlockUnread { tag, block, error });
     }
+}
+
+fn refuse(shared: &Shared, content: &Content, requests: &[ReadRequest]) {
+    report_unread(content, requests);
     end(shared, content, |torrent| {
         requests.iter().for_each(|request| torrent.reads.end(request.tag));
     });
@@ -74,7 +87,7 @@ fn settle(
 ) -> (u64, Vec<Completion>) {
     let now = Instant::now();
     let mut completions = Vec::new();
-    let mut written = 0;
+    let (mut written, mut is_short) = (0, false);
     let mut guard = shared.lock();
     let state = &mut *guard;
     // Memory may have become short during the batch.
@@ -99,6 +112,11 @@ fn settle(
             Ok(Progress::Inconsistent) => {
                 (Ending::Forgotten, Some(Completion::PieceInconsistent { piece }))
             }
+            Err(error) if error.is_out_of_descriptors() && torrent.may_wait() => {
+                is_short = true;
+                written += torrent.postpone(now, work, keep, &mut state.pins);
+                continue;
+            }
             Err(error) => (Ending::Forgotten, Some(Completion::PieceUnstored { piece, error })),
         };
         written += torrent.settle(now, work, keep, ending, &mut state.pins);
@@ -107,6 +125,7 @@ fn settle(
         }
         completions.extend(completion);
     }
+    torrent.note_shortage(now, is_short);
     (written, completions)
 }
 
@@ -127,7 +146,7 @@ fn settle_and_note(
         ranges.extend(settled.1.iter().filter_map(discarded_range));
         (settled, ranges)
     });
-    if journal.is_long() {
+    if journal.is_to_be_rewritten() {
         // What cannot be written costs progress after a kill, and nothing else.
         let _ = journal.rewrite(root, true, || claims(shared, content));
     }
@@ -153,12 +172,23 @@ fn claims(shared: &Shared, content: &Content) -> Vec<PartialPiece> {
 }
 
 fn checkpoint(shared: &Shared, content: &Content, counters: Counters) {
-    let completion = match record(shared, content, counters) {
-        Ok(()) => Completion::Checkpointed,
-        Err(error) => Completion::NotCheckpointed { error },
-    };
-    end(shared, content, Torrent::end_checkpoint);
-    (content.on_completion)(completion);
+    let outcome = record(shared, content, counters);
+    let is_short = outcome.as_ref().is_err_and(StorageError::is_out_of_descriptors);
+    let mut is_put_off = false;
+    end(shared, content, |torrent| {
+        torrent.end_checkpoint();
+        is_put_off = is_short && torrent.may_wait();
+        if is_put_off {
+            torrent.postpone_checkpoint(counters);
+        }
+        torrent.note_shortage(Instant::now(), is_short);
+    });
+    if !is_put_off {
+        (content.on_completion)(match outcome {
+            Ok(()) => Completion::Checkpointed,
+            Err(error) => Completion::NotCheckpointed { error },
+        });
+    }
 }
 
 /// Saves a resume record, which claims only what is on the medium (S-18).

@@ -10,13 +10,13 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::Read,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use tinytorrent_folder::{Folder, Mode};
 use tinytorrent_types::{Geometry, InfoHashes, PieceIndex};
 
-use crate::{Operation, Storage, StorageError, resume::PartialPiece, vectored};
+use crate::{FilePool, Operation, Storage, StorageError, resume::PartialPiece, vectored};
 
 /// The blocks of unfinished pieces that are claimed to be on disk, sorted.
 pub(crate) type Claims = BTreeMap<PieceIndex, Vec<u32>>;
@@ -34,6 +34,8 @@ pub(crate) struct BlockRange {
 pub(crate) struct Journal {
     name: String,
     header: [u8; HEADER],
+    /// Files that can be closed if there is no descriptor for the journal.
+    pool: Arc<FilePool>,
     state: Mutex<State>,
 }
 
@@ -48,17 +50,20 @@ enum State {
     },
     /// It could not be written, as the disk is full for instance. The next checkpoint writes it anew.
     Broken,
+    /// It lacks entries, as no descriptor was left for it, and should be written anew.
+    Behind,
 }
 
 impl Journal {
-    pub(crate) fn new(identity: &InfoHashes) -> Self {
+    pub(crate) fn new(identity: &InfoHashes, pool: Arc<FilePool>) -> Self {
         let wire = identity.to_wire();
         let mut header = [0; HEADER];
         header[..8].copy_from_slice(MAGIC);
         header[8..28].copy_from_slice(wire.as_bytes());
         let check = checksum(&header[..28]);
         header[28..].copy_from_slice(&check);
-        Self { name: format!(".{wire}.tinytorrent-journal"), header, state: Mutex::default() }
+        let name = format!(".{wire}.tinytorrent-journal");
+        Self { name, header, pool, state: Mutex::default() }
     }
 
     /// Adds the entries of an event, in the order in which events happen: no other entry is added
@@ -79,10 +84,13 @@ impl Journal {
         value
     }
 
-    /// Returns `true` if it is so long that it should be written anew.
-    pub(crate) fn is_long(&self) -> bool {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        matches!(*state, State::Open { length, .. } if length > LONG)
+    /// Returns `true` if it should be written anew: it is long, or lacks entries.
+    pub(crate) fn is_to_be_rewritten(&self) -> bool {
+        match *self.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Open { length, .. } => length > LONG,
+            State::Behind => true,
+            State::Closed | State::Broken => false,
+        }
     }
 
     /// Replaces all entries by the pieces that `partial` gives. Nothing is added meanwhile, so that
@@ -107,22 +115,39 @@ impl Journal {
         bytes.extend(partial.iter().flat_map(ranges_of).flat_map(encode));
         // Not synced, as no entry is: after a power failure, the hash of a piece shows a false
         // claim.
-        Ok(root.replace(&self.name, &bytes, false)?)
+        let written = self.pool.with_room(|| Ok(root.replace(&self.name, &bytes, false)?));
+        if let Err(error) = &written
+            && error.is_out_of_descriptors()
+        {
+            *state = State::Behind;
+        }
+        written
     }
 
     /// The claims of the file; `None` if there is none, or it is of another torrent. Entries from the
     /// first broken one on are left out.
-    pub(crate) fn load(&self, root: &Folder, geometry: &Geometry) -> Option<Claims> {
-        let file = root.open_file([self.name.as_bytes()]).ok()?;
-        let mut bytes = Vec::new();
-        file.take(LONGEST).read_to_end(&mut bytes).ok()?;
-        let (header, entries) = bytes.split_first_chunk()?;
-        (*header == self.header).then(|| replay(geometry, entries))
+    ///
+    /// # Errors
+    /// No descriptor is left for the file.
+    pub(crate) fn load(
+        &self,
+        root: &Folder,
+        geometry: &Geometry,
+    ) -> Result<Option<Claims>, StorageError> {
+        let Some(bytes) = load(&self.pool, root, &self.name, LONGEST)? else { return Ok(None) };
+        let claims = |(header, entries): (&[u8; HEADER], &[u8])| {
+            (*header == self.header).then(|| replay(geometry, entries))
+        };
+        Ok(bytes.split_first_chunk().and_then(claims))
     }
 
     fn write(&self, root: &Folder, state: &mut State, ranges: &[BlockRange]) {
         if matches!(*state, State::Closed) {
-            *state = self.open(root).unwrap_or(State::Broken);
+            *state = match self.pool.with_room(|| self.open(root)) {
+                Ok(open) => open,
+                Err(error) if error.is_out_of_descriptors() => State::Behind,
+                Err(_) => State::Broken,
+            };
         }
         let State::Open { file, length } = state else { return };
         let entries: Vec<u8> = ranges.iter().flat_map(|range| encode(*range)).collect();
@@ -151,6 +176,26 @@ impl Journal {
         let whole = (length - HEADER as u64) / ENTRY as u64 * ENTRY as u64;
         Ok(State::Open { file, length: HEADER as u64 + whole })
     }
+}
+
+/// The bytes of the file of this name, as far as `limit`; `None` if it cannot be read.
+///
+/// # Errors
+/// No descriptor is left for the file, which may be there.
+pub(super) fn load(
+    pool: &FilePool,
+    root: &Folder,
+    name: &str,
+    limit: u64,
+) -> Result<Option<Vec<u8>>, StorageError> {
+    let open = || root.open_file([name.as_bytes()]).map_err(StorageError::from);
+    let file = match pool.with_room(open) {
+        Ok(file) => file,
+        Err(error) if error.is_out_of_descriptors() => return Err(error),
+        Err(_) => return Ok(None),
+    };
+    let mut bytes = Vec::new();
+    Ok(file.take(limit).read_to_end(&mut bytes).is_ok().then_some(bytes))
 }
 
 fn encode(range: BlockRange) -> [u8; ENTRY] {
@@ -229,7 +274,7 @@ const LONGEST: u64 = 16 << 20;
 impl Storage {
     /// The journal of this content.
     pub(crate) fn journal(&self) -> Journal {
-        Journal::new(&self.identity())
+        Journal::new(&self.identity(), Arc::clone(self.pool()))
     }
 }
 
@@ -250,11 +295,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = Folder::create(folder.path()).unwrap();
         let geometry = Geometry::new(10 * 65_536, 65_536).unwrap();
-        World { folder, root, geometry, journal: Journal::new(&identity(1)) }
+        World { folder, root, geometry, journal: new(1) }
     }
 
-    fn identity(byte: u8) -> InfoHashes {
-        InfoHashes::from_v1(InfoHashV1::from_bytes([byte; 20]))
+    fn new(byte: u8) -> Journal {
+        let identity = InfoHashes::from_v1(InfoHashV1::from_bytes([byte; 20]));
+        Journal::new(&identity, Arc::default())
     }
 
     fn range(geometry: &Geometry, piece: u32, first: u32, count: u32) -> BlockRange {
@@ -262,8 +308,8 @@ mod tests {
     }
 
     fn claims(world: &World) -> Vec<(u32, Vec<u32>)> {
-        let journal = Journal::new(&identity(1));
-        let claims = journal.load(&world.root, &world.geometry).unwrap_or_default();
+        let journal = new(1);
+        let claims = journal.load(&world.root, &world.geometry).unwrap().unwrap_or_default();
         claims.into_iter().map(|(piece, blocks)| (piece.get(), blocks)).collect()
     }
 
@@ -289,7 +335,7 @@ mod tests {
         for cut in 0..whole.len() {
             std::fs::write(&path, &whole[..cut]).unwrap();
             assert_eq!(claims(&world).len(), cut.saturating_sub(HEADER) / ENTRY);
-            Journal::new(&identity(1)).append(&world.root, || ((), vec![entry(9)]));
+            new(1).append(&world.root, || ((), vec![entry(9)]));
             assert_eq!(claims(&world).last(), Some(&(9, vec![0])), "the next run goes on");
         }
     }
@@ -310,7 +356,7 @@ mod tests {
     #[test]
     fn the_journal_of_another_torrent_claims_nothing() {
         let world = world();
-        let other = Journal { name: world.journal.name.clone(), ..Journal::new(&identity(2)) };
+        let other = Journal { name: world.journal.name.clone(), ..new(2) };
         other.append(&world.root, || ((), vec![range(&world.geometry, 0, 0, 4)]));
         assert!(claims(&world).is_empty());
         world.journal.append(&world.root, || ((), vec![range(&world.geometry, 1, 0, 1)]));
@@ -327,7 +373,7 @@ mod tests {
         world.journal.append(&world.root, || ((), vec![range(&world.geometry, 5, 1, 1)]));
         assert_eq!(claims(&world), [(5, vec![0, 1, 2])]);
         world.journal.rewrite(&world.root, true, Vec::new).unwrap();
-        let journal = || Journal::new(&identity(1)).load(&world.root, &world.geometry);
+        let journal = || new(1).load(&world.root, &world.geometry).unwrap();
         assert_eq!(journal(), Some(Claims::new()), "the record would count without it");
         world.journal.rewrite(&world.root, false, Vec::new).unwrap();
         assert_eq!(journal(), None);

@@ -1,4 +1,4 @@
-use std::{io::Read, path::PathBuf};
+use std::{fs::File, io::Read, path::PathBuf};
 
 use tinytorrent_folder::Folder;
 use tinytorrent_metainfo::{Info, Metainfo, ReadOptions};
@@ -24,9 +24,9 @@ use crate::StorageError;
 /// let metainfo = Metainfo::from_bytes(bytes)?;
 /// let folder = tempfile::tempdir()?;
 /// let kept = MetadataFile::new(folder.path(), metainfo.hashes());
-/// assert_eq!(kept.load(&ReadOptions::lenient()), None);
+/// assert_eq!(kept.load(&ReadOptions::lenient())?, None);
 /// kept.save(&metainfo)?;
-/// assert_eq!(kept.load(&ReadOptions::lenient()), Some(metainfo));
+/// assert_eq!(kept.load(&ReadOptions::lenient())?, Some(metainfo));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -52,9 +52,22 @@ impl MetadataFile {
     ///
     /// Returns `None`, and no error, for a file that is absent, damaged, larger than 128 MiB, of another
     /// version or of another torrent: peers have the metadata, too.
-    pub fn load(&self, options: &ReadOptions) -> Option<Metainfo> {
-        let folder = Folder::open(&self.folder).ok()?;
-        let file = folder.open_file([file_name(&self.identity).as_bytes()]).ok()?;
+    ///
+    /// # Errors
+    /// No descriptor is left to read it ([`Fault::NoDescriptor`](crate::Fault::NoDescriptor)).
+    pub fn load(&self, options: &ReadOptions) -> Result<Option<Metainfo>, StorageError> {
+        let open = || {
+            let folder = Folder::open(&self.folder)?;
+            folder.open_file([file_name(&self.identity).as_bytes()])
+        };
+        match open() {
+            Ok(file) => Ok(self.read(file, options)),
+            Err(error) if error.is_out_of_descriptors() => Err(error.into()),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn read(&self, file: File, options: &ReadOptions) -> Option<Metainfo> {
         let mut bytes = Vec::new();
         // One byte more than the limit, to tell a file of that size from a longer one.
         file.take(MAX_BYTES + 1).read_to_end(&mut bytes).ok()?;
@@ -125,7 +138,7 @@ mod tests {
     }
 
     fn load(kept: &MetadataFile) -> Option<Metainfo> {
-        kept.load(&ReadOptions::lenient())
+        kept.load(&ReadOptions::lenient()).unwrap()
     }
 
     #[test]

@@ -1,9 +1,7 @@
-use std::io::Read;
-
 use tinytorrent_hash::sha1;
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashV2, InfoHashes};
 
-use super::{Counters, PartialPiece, metadata, stamp};
+use super::{Counters, PartialPiece, journal::load, metadata, stamp};
 use crate::{FileStamp, Storage, StorageError};
 
 /// The record of a run for the next one: the pieces on disk, and the stamps of the files.
@@ -114,18 +112,21 @@ impl ResumeRecord {
     /// The system refuses; the old record, if any, is unchanged.
     pub fn save(&self, storage: &Storage) -> Result<(), StorageError> {
         let bytes = self.to_bytes(storage.geometry());
-        Ok(storage.root().replace(&file_name(&self.identity), &bytes, true)?)
+        let name = file_name(&self.identity);
+        storage.pool().with_room(|| Ok(storage.root().replace(&name, &bytes, true)?))
     }
 
     /// The record of this content. Returns `None`, and no error, for one that is absent, damaged or of
     /// another torrent: then there is more to check.
-    pub fn load(storage: &Storage) -> Option<Self> {
+    ///
+    /// # Errors
+    /// No descriptor is left to read it ([`Fault::NoDescriptor`](crate::Fault::NoDescriptor)).
+    pub fn load(storage: &Storage) -> Result<Option<Self>, StorageError> {
         let (geometry, file_count) = (storage.geometry(), storage.layout().file_count());
-        let name = file_name(&storage.identity());
-        let file = storage.root().open_file([name.as_bytes()]).ok()?;
-        let mut bytes = Vec::new();
-        file.take(longest(geometry, file_count)).read_to_end(&mut bytes).ok()?;
-        Self::from_bytes(&bytes, &storage.identity(), geometry, file_count).ok()
+        let (identity, limit) = (storage.identity(), longest(geometry, file_count));
+        let bytes = load(storage.pool(), storage.root(), &file_name(&identity), limit)?;
+        let read = |bytes: Vec<u8>| Self::from_bytes(&bytes, &identity, geometry, file_count).ok();
+        Ok(bytes.and_then(read))
     }
 
     /// Removes the record and the journal of this content, and its

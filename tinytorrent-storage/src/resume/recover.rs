@@ -103,7 +103,7 @@ pub fn recover(
     progress: impl FnMut(VerifyProgress) -> ControlFlow<()> + Send,
 ) -> Result<Option<Recovered>, StorageError> {
     let geometry = storage.geometry();
-    let record = ResumeRecord::load(storage);
+    let record = ResumeRecord::load(storage)?;
     // Of a record that is ignored, too: the next run may use it.
     let is_needed = record.as_ref().is_some_and(|record| !record.partial.is_empty());
     let record = record.filter(|_| !options.ignore_record);
@@ -112,7 +112,7 @@ pub fn recover(
     if let Some(record) = &record {
         check_sample(storage, hashes, options, record, &mut files)?;
     }
-    let journal = storage.journal().load(storage.root(), geometry);
+    let journal = storage.journal().load(storage.root(), geometry)?;
     let claims = journal.clone().unwrap_or_else(|| recorded_blocks(record.as_ref()));
     let mut claims = within_files(storage, &files, claims);
     let mut recovered = Recovered::nothing(geometry.piece_count());
@@ -151,8 +151,14 @@ fn check_sample(
     let go_on = |_| ControlFlow::Continue(());
     let verified = verify(storage, hashes, &pieces, options.threads, go_on);
     refuse_inconsistent(&verified)?;
-    sample.doubt_wrong_files(&verified, storage, files);
-    Ok(())
+    match verified.first_error {
+        // It says nothing about the content.
+        Some((_, error)) if error.is_out_of_descriptors() => Err(error),
+        _ => {
+            sample.doubt_wrong_files(&verified, storage, files);
+            Ok(())
+        }
+    }
 }
 
 /// The blocks of unfinished pieces in the record.

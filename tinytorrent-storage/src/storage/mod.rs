@@ -8,13 +8,13 @@ mod selection;
 
 use std::{
     collections::BTreeSet,
-    fs::File,
+    fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use tinytorrent_folder::{Extents, Folder};
-use tinytorrent_metainfo::{FileIndex, FileSpan, Info, Layout, PathChange};
+use tinytorrent_metainfo::{File, FileIndex, FileSpan, Info, Layout, PathChange};
 use tinytorrent_types::{BlockInfo, Geometry, InfoHashes, PieceIndex};
 
 use io::Rest;
@@ -120,7 +120,7 @@ impl Storage {
     ) -> Result<Self, StorageError> {
         let pool = options.file_pool.clone().unwrap_or_default();
         Ok(Self {
-            place: Place::open(shape, root, options)?,
+            place: pool.with_room(|| Place::open(shape.clone(), root, options))?,
             placement: RwLock::new(Placement::all_in_files()),
             unsynced: Mutex::default(),
             id: pool.register(),
@@ -182,11 +182,11 @@ impl Storage {
                 continue;
             }
             if file.link_target.is_some() {
-                self.create_link(&file)?;
+                self.pool.with_room(|| self.create_link(&file))?;
             } else if file.length == 0 {
                 // Nothing that exists is opened for writing, so that complete content on a
                 // read-only medium is no error.
-                if self.place.stamp(&file)?.is_none() {
+                if self.stamp_of(&file)?.is_none() {
                     self.open_target(Target::File(file.index.get()), Access::Write)?;
                 }
             } else if self.options.preallocate {
@@ -280,9 +280,14 @@ impl Storage {
     /// The system refuses, or a link is in the way.
     pub fn stamp(&self, file: FileIndex) -> Result<Option<FileStamp>, StorageError> {
         match self.layout().file(file.get()) {
-            Some(file) => self.place.stamp(&file),
+            Some(file) => self.stamp_of(&file),
             None => Ok(None),
         }
+    }
+
+    fn stamp_of(&self, file: &File<'_>) -> Result<Option<FileStamp>, StorageError> {
+        // The system opens the file for it, or its folder.
+        self.pool.with_room(|| self.place.stamp(file))
     }
 
     /// The [`stamp`](Self::stamp) of each file, in the torrent's order; `None` for padding.
@@ -291,7 +296,7 @@ impl Storage {
             .files()
             .map(|file| match file.is_pad() {
                 true => Ok(None),
-                false => self.place.stamp(&file),
+                false => self.stamp_of(&file),
             })
             .collect()
     }
@@ -338,7 +343,7 @@ impl Storage {
     }
 
     /// The parts of a file that were written.
-    pub(crate) fn extents(&self, target: Target) -> Result<Extents<Arc<File>>, StorageError> {
+    pub(crate) fn extents(&self, target: Target) -> Result<Extents<Arc<fs::File>>, StorageError> {
         let file = self.open_target(target, Access::Read)?;
         Extents::new(file).map_err(|source| self.examine_error(target, source))
     }
@@ -354,6 +359,10 @@ impl Storage {
 
     pub(crate) fn is_read_only(&self) -> bool {
         self.options.read_only
+    }
+
+    pub(crate) fn pool(&self) -> &Arc<FilePool> {
+        &self.pool
     }
 
     pub(crate) fn root(&self) -> &Folder {

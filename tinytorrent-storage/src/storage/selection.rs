@@ -28,7 +28,7 @@ impl Storage {
         let may_move = !placement.is_all_in_files() || self.has_parts()?;
         for file in self.layout().files().filter(|file| !file.is_pad()) {
             let is_wanted = is_wanted(file.index);
-            if (is_wanted && !may_move) || self.place.stamp(&file)?.is_some() {
+            if (is_wanted && !may_move) || self.stamp_of(&file)?.is_some() {
                 continue;
             }
             if is_wanted {
@@ -62,8 +62,8 @@ impl Storage {
     }
 
     fn has_parts(&self) -> Result<bool, StorageError> {
-        let stamp = self.root().stamp([self.parts_name().as_bytes()])?;
-        Ok(stamp.is_some())
+        let stamp = || Ok(self.root().stamp([self.parts_name().as_bytes()])?);
+        Ok(self.pool.with_room(stamp)?.is_some())
     }
 
     /// Copies the data of a file from the part file to its own place. Only its first and its last piece

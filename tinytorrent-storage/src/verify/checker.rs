@@ -2,7 +2,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tinytorrent_types::PieceIndex;
 
-use super::zeros::Zeros;
+use super::{patience::with_patience, zeros::Zeros};
 use crate::{PieceHashes, Storage, StorageError, hasher::PieceHasher, hashes, presence::Presence};
 
 /// The check of pieces in batches, with buffers that are used again.
@@ -56,7 +56,7 @@ impl<'a> Checker<'a> {
         let mut verdicts = Vec::with_capacity(batch.len());
         let mut lanes = Vec::with_capacity(batch.len());
         for &piece in batch {
-            match self.storage.presence(piece) {
+            match with_patience(|| self.storage.presence(piece), &go_on) {
                 Ok(Presence::Data) => lanes.push(self.lane(piece)),
                 Ok(Presence::Absent) => verdicts.push((piece, Verdict::Absent)),
                 Ok(Presence::Hole | Presence::Padding) => {
@@ -65,7 +65,7 @@ impl<'a> Checker<'a> {
                 Err(error) => verdicts.push((piece, Verdict::Unreadable(error))),
             }
         }
-        if self.hash(&mut lanes, go_on) {
+        if self.hash(&mut lanes, &go_on) {
             self.compare(lanes, &mut verdicts);
         }
         verdicts
@@ -101,7 +101,7 @@ impl<'a> Checker<'a> {
                 return false;
             }
             for lane in &mut *lanes {
-                lane.read_slice(self.storage);
+                lane.read_slice(self.storage, &go_on);
             }
             let mut feeds = lanes
                 .iter_mut()
@@ -141,7 +141,7 @@ impl From<hashes::Verdict> for Verdict {
 
 impl Lane {
     /// Reads the next slice. The buffer is empty after the last one, or after an error.
-    fn read_slice(&mut self, storage: &Storage) {
+    fn read_slice(&mut self, storage: &Storage, go_on: impl Fn() -> bool) {
         let geometry = storage.geometry();
         let left = self.length - self.read;
         let length = if self.error.is_some() { 0 } else { left.min(SLICE) };
@@ -150,7 +150,7 @@ impl Lane {
             return;
         }
         let offset = geometry.piece_offset(self.piece) + u64::from(self.read);
-        match storage.read(offset, &mut self.buffer) {
+        match with_patience(|| storage.read(offset, &mut self.buffer), go_on) {
             Ok(()) => self.read += length,
             Err(error) => {
                 self.buffer.clear();

@@ -1,4 +1,5 @@
 mod checker;
+mod patience;
 mod survey;
 mod zeros;
 
@@ -59,6 +60,8 @@ pub struct Verified {
 /// The work is in proportion to what is on disk, whatever the torrent claims. Files that are absent or too
 /// short, and holes of sparse files where the system tells them, are found without reading, in one step each.
 /// Pieces of holes are compared with the hashes of zeros.
+///
+/// While no file descriptor is left, it waits, up to 20 s for one operation.
 ///
 /// Two checks at a time on one disk slow each other down. [`CheckTurns`](crate::CheckTurns) puts those of
 /// [`recover`](crate::recover) one after the other.

@@ -44,6 +44,8 @@ impl<'a> Survey<'a> {
             }
             Ok((Extent::Beyond, _)) => Ok(Presence::Absent),
             Err(error) if error.is_not_found() => Ok(Presence::Absent),
+            // The pieces are looked at one by one, which waits.
+            Err(error) if error.is_out_of_descriptors() => return None,
             Err(error) => Err(error),
         };
         // The last one may have other files too, but lacks as much.

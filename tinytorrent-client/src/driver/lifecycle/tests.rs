@@ -60,7 +60,7 @@ fn names(steps: &[Step]) -> Vec<&'static str> {
         Step::Job(Job::SaveLayers { .. }) => "save layers",
         Step::Job(Job::Open(_)) => "open",
         Step::Job(Job::Cut { .. }) => "cut",
-        Step::Job(Job::Keep(_)) => "keep",
+        Step::Job(Job::Keep { .. }) => "keep",
         Step::BecomePrivate => "private",
         Step::Stop => "stop",
         Step::AddLinkPeers(_) => "add peers",

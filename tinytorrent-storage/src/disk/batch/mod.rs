@@ -35,10 +35,11 @@ pub(super) enum Progress {
 pub(super) fn run(content: &Content, works: Vec<PieceWork>, sync_before_have: bool) -> Vec<Done> {
     let mut hashing: Vec<Hashing> = works
         .into_iter()
-        .map(|work| {
+        .map(|mut work| {
             // Before the hashing, so that a kill during it loses nothing. A piece that turns out wrong
             // is written over later, as it is still missing.
             let error = write(content, &work).err();
+            work.is_written = error.is_none();
             Hashing::new(content, work, error)
         })
         .collect();
@@ -48,10 +49,14 @@ pub(super) fn run(content: &Content, works: Vec<PieceWork>, sync_before_have: bo
 
 /// The blocks of unfinished pieces that were written, for the journal.
 pub(super) fn written_ranges(done: &[Done]) -> Vec<BlockRange> {
-    // Verified pieces need no entry: their files have changed since the record, so that recovery
-    // checks them.
-    let partial = done.iter().filter(|done| matches!(done.result, Ok(Progress::Partial)));
-    partial
+    let is_partial = |done: &&Done| match &done.result {
+        // Verified pieces need no entry: their files have changed since the record, so that recovery
+        // checks them.
+        Ok(progress) => matches!(progress, Progress::Partial),
+        Err(error) => done.work.is_written && error.is_out_of_descriptors(),
+    };
+    done.iter()
+        .filter(is_partial)
         .flat_map(|done| {
             done.work.runs.iter().map(|run| BlockRange {
                 piece: done.work.piece,

@@ -30,12 +30,13 @@ impl Torrent {
             return None;
         }
         let (is_aged, is_flush) = (self.is_aged(now), self.wants_flush());
+        let is_retry = self.is_retrying(now);
         let mut batch = Batch { works: Vec::new(), keep: !is_aged && !is_pressed };
         // A flush ends when no block waits. With a limit, blocks that come meanwhile would keep it
         // going.
         let limit = if is_flush { u64::MAX } else { MAX_BATCH };
         let bytes = self.take_complete(limit, &mut batch);
-        if is_aged || is_pressed || is_flush || self.writes.is_full() {
+        if is_aged || is_pressed || is_flush || is_retry || self.writes.is_full() {
             self.take_dirty(limit.saturating_sub(bytes), &mut batch);
         }
         if is_aged || is_pressed {
@@ -92,6 +93,31 @@ impl Torrent {
                 self.forget(piece, bytes, pins)
             }
         }
+    }
+
+    /// Takes back a piece of a batch for which no descriptor was left, to be tried again. Nothing of it is
+    /// lost. Gives the bytes that are written all the same.
+    pub(in crate::disk) fn postpone(
+        &mut self,
+        now: Instant,
+        work: PieceWork,
+        keep: bool,
+        pins: &mut Pins,
+    ) -> u64 {
+        let (piece, bytes) = (work.piece, work.unwritten());
+        if work.is_written {
+            // From the start, as it is not known which blocks were hashed when the files were missing.
+            let hasher = self.content.hashes.hasher(piece);
+            let work = PieceWork { hasher, hashed: 0, padded: 0, ..work };
+            return self.settle(now, work, keep, Ending::Unfinished, pins);
+        }
+        let Some(entry) = self.pieces.get_mut(&piece) else { return bytes };
+        entry.give_back(work);
+        self.writes.give_back(piece, bytes);
+        if entry.is_asked() {
+            self.complete.push(now, piece);
+        }
+        0
     }
 
     pub(in crate::disk) fn end_batch(&mut self) {

@@ -6,6 +6,7 @@ mod checkpoint;
 mod complete;
 mod due;
 mod reads;
+mod shortage;
 mod writes;
 
 use std::{
@@ -17,7 +18,9 @@ use std::{
 use bytes::Bytes;
 use tinytorrent_types::{BLOCK_LENGTH, Bitfield, BlockInfo, PieceIndex};
 
-use self::{checkpoint::Checkpoints, complete::CompleteQueue, writes::WriteQueue};
+use self::{
+    checkpoint::Checkpoints, complete::CompleteQueue, shortage::Shortage, writes::WriteQueue,
+};
 use super::{
     Content, NotStored, VerifyOptions,
     piece::{Piece, PieceWork},
@@ -54,6 +57,7 @@ pub(super) struct Torrent {
     batches: usize,
     pub(super) reads: ReadQueue,
     checkpoints: Checkpoints,
+    shortage: Shortage,
     pub(super) is_closed: bool,
     /// In the queue of torrents that are served in turn; kept by the owner of that queue.
     pub(super) is_active: bool,
@@ -80,6 +84,7 @@ impl Torrent {
             batches: 0,
             reads: ReadQueue::default(),
             checkpoints: Checkpoints::default(),
+            shortage: Shortage::default(),
             is_closed: false,
             is_active: false,
         }
@@ -152,6 +157,9 @@ impl Torrent {
         is_pressed: bool,
         reserve: impl FnMut(BlockInfo) -> bool,
     ) -> Reads {
+        if self.shortage.is_pausing(now) {
+            return Reads::Served(Vec::new());
+        }
         let yields = self.reads.had_turn() && self.is_due(now, is_pressed);
         let served = self.reads.take(yields, reserve);
         if served.is_empty() && !yields && self.is_closed {
@@ -166,7 +174,10 @@ impl Torrent {
     }
 
     /// The checkpoint that can be made now: when everything stored before is written.
-    pub(super) fn take_checkpoint(&mut self) -> Option<Counters> {
+    pub(super) fn take_checkpoint(&mut self, now: Instant) -> Option<Counters> {
+        if self.shortage.is_pausing(now) {
+            return None;
+        }
         self.checkpoints.take(self.writes.waiting() > 0, self.batches > 0)
     }
 
@@ -174,8 +185,38 @@ impl Torrent {
         self.checkpoints.end();
     }
 
-    pub(super) fn has_checkpoint(&self) -> bool {
-        self.checkpoints.is_requested()
+    /// Puts off a checkpoint for which no descriptor was left.
+    pub(super) fn postpone_checkpoint(&mut self, counters: Counters) {
+        // A newer request has newer counters.
+        if !self.checkpoints.is_requested() {
+            self.checkpoints.request(counters);
+        }
+    }
+
+    /// Ends the torrent when all is written.
+    pub(super) fn close(&mut self) {
+        self.is_closed = true;
+        self.shortage.restart();
+    }
+
+    /// Notes whether a job found no descriptor for a file.
+    pub(super) fn note_shortage(&mut self, now: Instant, is_short: bool) {
+        if is_short {
+            self.shortage.begin(now);
+        } else {
+            self.shortage.end();
+        }
+    }
+
+    /// Returns `true` if a job for which no descriptor was left is to be done again. A torrent that is closed
+    /// waits a bounded time, as its end may be waited for.
+    pub(super) fn may_wait(&self) -> bool {
+        !self.is_closed || self.shortage.count() < CLOSED_PAUSES
+    }
+
+    /// Ends a pause that is over.
+    pub(super) fn expire_pause(&mut self, now: Instant) {
+        self.shortage.expire(now);
     }
 
     /// Returns `true` if the piece is unfinished and has blocks of an earlier run.
@@ -240,6 +281,9 @@ impl Torrent {
         self.pieces.clear();
     }
 }
+
+/// Pauses of a torrent that is closed, while no descriptor is left: 3.5 s.
+const CLOSED_PAUSES: u32 = 7;
 
 #[cfg(test)]
 mod tests;

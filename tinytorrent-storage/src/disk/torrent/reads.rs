@@ -102,6 +102,14 @@ impl ReadQueue {
         requests
     }
 
+    /// Takes back requests that could not be served, in their order, before those that came since. Their
+    /// tags are still to be given back.
+    pub(in crate::disk) fn put_back(&mut self, requests: &[ReadRequest]) {
+        for &ReadRequest { block, tag } in requests.iter().rev() {
+            self.tags.entry(tag).or_default().blocks.push_front(block);
+        }
+    }
+
     /// Takes back the tag of a request that was served. Further requests of the tag were left alone until
     /// now, as another worker could have overtaken this one.
     pub(in crate::disk) fn end(&mut self, tag: u64) {
@@ -204,6 +212,22 @@ mod tests {
         assert_eq!(take(&mut queue, 9), [1]);
         queue.end(1);
         assert!(queue.is_idle());
+    }
+
+    #[test]
+    fn requests_that_could_not_be_served_come_before_later_ones() {
+        let geometry = Geometry::new(1 << 20, BLOCK_LENGTH).unwrap();
+        let block = |index| geometry.block(index, 0, 1).unwrap();
+        let mut queue = ReadQueue::default();
+        (0..3).for_each(|index| queue.push(block(index), 1));
+        let taken = queue.take(false, |_| true);
+        queue.push(block(3), 1);
+        queue.put_back(&taken[1..]);
+        assert!(!queue.is_ready());
+        taken.iter().for_each(|request| queue.end(request.tag));
+        let again = queue.take(false, |_| true);
+        let blocks: Vec<_> = again.iter().map(|request| request.block.piece().get()).collect();
+        assert_eq!(blocks, [1, 2, 3]);
     }
 
     #[test]

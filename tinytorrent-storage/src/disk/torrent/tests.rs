@@ -74,6 +74,7 @@ impl World {
     }
 
     fn begin(&mut self) -> bool {
+        self.torrent.expire_pause(self.now);
         let batch = self.torrent.take_batch(self.now, false);
         let has_begun = batch.is_some();
         self.running.extend(batch);
@@ -97,8 +98,25 @@ impl World {
             self.unstored -=
                 self.torrent.settle(self.now, work, batch.keep, ending, &mut self.pins);
         }
+        self.torrent.note_shortage(self.now, false);
         self.torrent.end_batch();
         count
+    }
+
+    /// Ends the batch that began first without a descriptor for a file: before its blocks were written, or
+    /// after.
+    fn end_short(&mut self, is_written: bool) {
+        if self.running.is_empty() {
+            return;
+        }
+        let batch = self.running.remove(0);
+        for mut work in batch.works {
+            work.is_written = is_written;
+            let pins = &mut self.pins;
+            self.unstored -= self.torrent.postpone(self.now, work, batch.keep, pins);
+        }
+        self.torrent.note_shortage(self.now, true);
+        self.torrent.end_batch();
     }
 
     fn pass(&mut self, time: Duration) {
@@ -190,16 +208,16 @@ fn a_checkpoint_waits_for_what_was_held_and_not_for_what_comes_after() {
     let mut world = World::new();
     world.store(0, 0).unwrap();
     world.torrent.request_checkpoint(Counters::default());
-    assert_eq!(world.torrent.take_checkpoint(), None);
+    assert_eq!(world.torrent.take_checkpoint(world.now), None);
     assert!(world.begin(), "it is written at once");
     world.store(1, 0).unwrap();
     assert!(!world.begin());
-    assert_eq!(world.torrent.take_checkpoint(), None, "a worker has it in hand");
+    assert_eq!(world.torrent.take_checkpoint(world.now), None, "a worker has it in hand");
     world.end(true);
-    assert!(world.torrent.take_checkpoint().is_some(), "however many blocks come");
+    assert!(world.torrent.take_checkpoint(world.now).is_some(), "however many blocks come");
     assert_eq!(world.torrent.partial().len(), 1);
     world.torrent.end_checkpoint();
-    assert_eq!(world.torrent.take_checkpoint(), None);
+    assert_eq!(world.torrent.take_checkpoint(world.now), None);
 }
 
 // S-18: a piece may be verified while a record is made that does not have it.
@@ -216,6 +234,49 @@ fn a_verified_piece_is_claimed_until_a_record_has_it() {
     assert!(world.torrent.claims().is_empty());
     world.torrent.put_back_unrecorded(recorded);
     assert_eq!(world.torrent.claims().len(), 1, "the record was not saved");
+}
+
+// S-13.
+#[test]
+fn without_a_descriptor_a_batch_is_done_again_after_a_pause() {
+    for is_written in [false, true] {
+        let mut world = World::new();
+        world.store_piece(0);
+        world.verify(0).unwrap();
+        assert!(world.begin());
+        world.end_short(is_written);
+        assert_eq!(world.unstored == 0, is_written, "what is not written counts");
+        world.store(1, 0).unwrap();
+        assert!(!world.begin() && served(&mut world).is_empty());
+        world.torrent.request_checkpoint(Counters::default());
+        assert_eq!(world.torrent.take_checkpoint(world.now), None);
+        let until = world.torrent.deadline().unwrap();
+        world.pass(until - world.now);
+        assert!(world.begin(), "that of the piece and that of the other block");
+        assert_eq!(world.running[0].works.len(), 2);
+        assert_eq!(world.running[0].works[0].feeds.len(), 4, "hashed from the start");
+        world.end(true);
+        assert_eq!((world.torrent.have().count(), world.unstored), (1, 0));
+        assert!(world.torrent.take_checkpoint(world.now).is_some());
+        world.check_invariants();
+    }
+}
+
+#[test]
+fn a_torrent_that_is_closed_waits_a_bounded_time_for_a_descriptor() {
+    let mut world = World::new();
+    world.store(0, 0).unwrap();
+    let try_again = |world: &mut World| {
+        world.pass(HOLD);
+        assert!(world.begin());
+        world.end_short(false);
+    };
+    (0..100).for_each(|_| try_again(&mut world));
+    assert!(world.torrent.may_wait(), "a running one waits for as long as it takes");
+    world.torrent.close();
+    assert!(world.torrent.may_wait());
+    (0..CLOSED_PAUSES).for_each(|_| try_again(&mut world));
+    assert!(!world.torrent.may_wait());
 }
 
 fn served(world: &mut World) -> Vec<ReadRequest> {
@@ -277,6 +338,7 @@ enum Step {
     Verify(u32),
     Begin,
     End(bool),
+    EndShort(bool),
     Pass(u64),
     Checkpoint,
 }
@@ -287,6 +349,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         4 => (0..PIECES).prop_map(Step::Verify),
         4 => Just(Step::Begin),
         4 => prop::bool::weighted(0.8).prop_map(Step::End),
+        1 => any::<bool>().prop_map(Step::EndShort),
         1 => prop_oneof![Just(1_u64), Just(5), Just(1_500)].prop_map(Step::Pass),
         1 => Just(Step::Checkpoint),
     ]
@@ -315,18 +378,19 @@ proptest! {
                     world.begin();
                 }
                 Step::End(is_right) => _ = world.end(is_right),
+                Step::EndShort(is_written) => world.end_short(is_written),
                 Step::Pass(milliseconds) => world.pass(Duration::from_millis(milliseconds)),
                 Step::Checkpoint => world.torrent.request_checkpoint(Counters::default()),
             }
             world.check_invariants();
         }
         // Left alone, it comes to rest with nothing in memory.
-        world.torrent.is_closed = true;
+        world.torrent.close();
         for _ in 0..50 {
             world.pass(HOLD);
             world.begin();
             world.end(true);
-            if world.torrent.take_checkpoint().is_some() {
+            if world.torrent.take_checkpoint(world.now).is_some() {
                 world.torrent.end_checkpoint();
             }
             world.check_invariants();

@@ -42,6 +42,14 @@ impl WriteQueue {
         self.waiting -= bytes;
     }
 
+    /// Counts bytes of a piece that wait again, as the worker that had them could not write them.
+    pub(super) fn give_back(&mut self, piece: PieceIndex, bytes: u64) {
+        self.waiting += bytes;
+        if bytes > 0 {
+            self.dirty.push(piece);
+        }
+    }
+
     /// Counts bytes that have left memory.
     pub(super) fn release(&mut self, bytes: u64) {
         self.in_memory -= bytes;
