@@ -169,6 +169,11 @@ impl Roster {
         self.places.for_stranger(now, peers, address, need, stand)
     }
 
+    /// The connection of least use, if there is one that could be left.
+    pub(crate) fn least_useful(&self, peers: &Peers) -> Option<PeerKey> {
+        turnover::least_useful(peers)
+    }
+
     /// Notes that a peer gave something, or that we begin to want something.
     pub(crate) fn note_gift(&mut self, now: Instant) {
         self.places.turnover.note_gift(now);

@@ -46,7 +46,7 @@ use crate::{PeerKey, hashes};
 /// - inputs: [`handle_input`](Self::handle_input), [`handle_block`](Self::handle_block),
 ///   [`handle_timeout`](Self::handle_timeout)
 /// - commands: [`accept`](Self::accept), [`pause`](Self::pause), [`resume`](Self::resume),
-///   [`stop`](Self::stop), [`add_reader`](Self::add_reader),
+///   [`stop`](Self::stop), [`leave_one`](Self::leave_one), [`add_reader`](Self::add_reader),
 ///   [`set_download_limit`](Self::set_download_limit) …
 /// - outputs: [`poll_action`](Self::poll_action), [`poll_event`](Self::poll_event),
 ///   [`poll_timeout`](Self::poll_timeout)
@@ -292,6 +292,15 @@ impl Swarm {
             Admission::Refused => return None,
         }
         Some(self.roster.accept(self.now, &mut self.peers, &mut self.out, address))
+    }
+
+    /// Leaves the connection of least use, as the program needs what it holds: a file descriptor, for instance.
+    /// Returns false if there is none. Its place is taken by another in time, so that the caller has to see
+    /// to it that there are fewer.
+    pub fn leave_one(&mut self, now: Instant) -> bool {
+        self.advance(now);
+        let least = self.roster.least_useful(&self.peers);
+        least.inspect(|&least| self.part(least, LeaveReason::Crowded)).is_some()
     }
 
     /// Leaves all peers and tells the trackers `stopped`. [`resume`](Self::resume) goes on.

@@ -67,6 +67,7 @@ enum Step {
         bytes: Option<u64>,
     },
     Pause,
+    LeaveOne,
     Resume,
     DiskFails,
 }
@@ -163,6 +164,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(at, count, way)| Step::Read { at, count, way }),
         1 => prop::option::of(0..100_000_u64).prop_map(|bytes| Step::Limit { bytes }),
         1 => Just(Step::Pause),
+        1 => Just(Step::LeaveOne),
         2 => Just(Step::Resume),
         1 => Just(Step::DiskFails),
     ]
@@ -290,6 +292,7 @@ impl Stage {
             }
             Step::Pause => self.swarm.pause(now),
             Step::Resume => self.swarm.resume(now),
+            Step::LeaveOne => _ = self.swarm.leave_one(now),
             Step::DiskFails => {
                 self.swarm.handle_input(
                     now,

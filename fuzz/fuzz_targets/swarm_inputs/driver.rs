@@ -269,6 +269,7 @@ impl Driver {
                 swarm.handle_input(now, Input::DiskFailed { error });
             }
             10 if c % 16 == 0 => swarm.set_private(now),
+            10 => _ = swarm.leave_one(now),
             11 => {
                 let at = u64::from(c) * 1_000;
                 match self.reader.take() {

@@ -1,5 +1,6 @@
 //! Places that go from those who make no use of them to those who wait.
 
+use std::cmp::Reverse;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -103,6 +104,22 @@ impl Turnover {
         self.next = now + if victim.is_some() { pace } else { LOOK_AGAIN };
         victim.map(|peer| peer.key)
     }
+}
+
+/// The connection of least use: the one over which payload has moved longest ago, or never; of those that are
+/// alike, one of the host and network with most connections, and then the oldest. Connections that have not
+/// shaken hands come last, as most of them are about to begin.
+pub(super) fn least_useful(peers: &Peers) -> Option<PeerKey> {
+    let crowd = crowd_of(peers.contacts());
+    let least = peers.iter().min_by_key(|peer| {
+        let share = Reverse(crowd.share(peer.contact.address.ip()));
+        (peer.used_at(), share, peer.joined, peer.key)
+    });
+    // Those that we make may wait for what is short, and have nothing that they could give back.
+    let strangers = || peers.pending().filter(|(_, pending)| pending.contact.is_incoming);
+    least.map(|peer| peer.key).or_else(|| {
+        strangers().min_by_key(|(key, pending)| (pending.since(), *key)).map(|(key, _)| key)
+    })
 }
 
 /// Returns true if the peer has had its time, and made nothing of it.
@@ -223,6 +240,21 @@ mod tests {
             .victim(start + GRACE, &peers, Need::Gifts, newcomer(), |_| true)
             .unwrap();
         assert_eq!(hosts[victim.slot()], [2, 2, 2, 2]);
+    }
+
+    #[test]
+    fn of_least_use_is_who_gave_and_took_nothing_for_longest() {
+        let start = Instant::now();
+        let hosts = [[1, 1, 1, 1], [2, 2, 2, 1], [3, 3, 3, 1], [2, 2, 2, 2]];
+        let mut peers = crowd(start, &hosts);
+        gives(&mut peers, 0, start + SECOND);
+        gives(&mut peers, 3, start + 2 * SECOND);
+        let mut order = Vec::new();
+        while let Some(least) = least_useful(&peers) {
+            order.push(least.slot());
+            peers.remove(least);
+        }
+        assert_eq!(order, [1, 2, 0, 3], "of the two without use, one has a neighbour");
     }
 
     #[test]
