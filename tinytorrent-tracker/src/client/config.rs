@@ -4,6 +4,7 @@ use std::time::Duration;
 use tinytorrent_types::compact::Family;
 
 use super::Proxy;
+use super::descriptors::OnShortage;
 
 /// Settings of a [`TrackerClient`](super::TrackerClient).
 ///
@@ -31,6 +32,7 @@ pub struct ClientConfig {
     pub(super) user_agent: String,
     pub(super) proxy: Option<Proxy>,
     pub(super) dns_server: Option<SocketAddr>,
+    pub(super) on_shortage: OnShortage,
 }
 
 /// The address families over which trackers are asked.
@@ -74,6 +76,7 @@ impl Default for ClientConfig {
             user_agent: concat!("tinytorrent/", env!("CARGO_PKG_VERSION")).to_owned(),
             proxy: None,
             dns_server: None,
+            on_shortage: OnShortage::default(),
         }
     }
 }
@@ -182,6 +185,14 @@ impl ClientConfig {
     /// forge its replies, can forbid trackers.
     pub fn dns_preferences(&mut self, server: Option<SocketAddr>) -> &mut Self {
         self.dns_server = server;
+        self
+    }
+
+    /// The function that is called when no file descriptor is left for a socket, before the socket is tried
+    /// again: it may close something else. Default: none. A request waits for a descriptor until its
+    /// deadline, with or without a function.
+    pub fn on_shortage(&mut self, make_room: impl Fn() + Send + Sync + 'static) -> &mut Self {
+        self.on_shortage = OnShortage::new(make_room);
         self
     }
 }

@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
+use tokio::time::Instant;
 
 use super::udp::Relay;
 use super::{Attempt, Error, ErrorKind, Phase, Proxy, Route, TrackerClient};
@@ -29,13 +30,23 @@ impl TrackerClient {
         }
         let mut error = super::no_address(&attempt.url);
         for address in attempt.route.candidates() {
-            let open = self.open_tcp(address);
-            match self.open_stream(attempt, Phase::Connect, open).await {
+            match self.connect_to(attempt, address).await {
                 Ok(stream) => return Ok((stream, Some(address))),
                 Err(failed) => error = failed,
             }
         }
         Err(error)
+    }
+
+    async fn connect_to(
+        &self,
+        attempt: &Attempt,
+        address: SocketAddr,
+    ) -> Result<Box<dyn Stream>, Error> {
+        // Outside of the timeout of a connection, as a descriptor may be long in coming.
+        let open = self.shared.config.on_shortage.wait(attempt.deadline, || self.socket(address));
+        let socket = attempt.within(Phase::Connect, attempt.deadline, open).await?;
+        self.open_stream(attempt, Phase::Connect, socket.connect(address)).await
     }
 
     /// Opens a TCP connection, and TLS on it for HTTPS.
@@ -62,8 +73,11 @@ impl TrackerClient {
         let named =
             |error: io::Error| io::Error::new(error.kind(), format!("{host}:{port}: {error}"));
         let mut error = io::Error::other("the proxy has no address");
-        for address in tokio::net::lookup_host((host, port)).await.map_err(named)? {
-            match self.open_tcp(address).await {
+        let (shortage, deadline) = (&self.shared.config.on_shortage, self.connect_deadline());
+        let found = shortage.look_up(deadline, host, port).await;
+        for address in found.map_err(named)? {
+            let open = async || self.socket(address).await?.connect(address).await;
+            match shortage.wait(deadline, open).await {
                 Ok(tcp) => return Ok(tcp),
                 Err(failed) => error = failed,
             }
@@ -79,7 +93,9 @@ impl TrackerClient {
         let open = async {
             let mut control = self.open_proxy(proxy).await?;
             let relay = proxy.associate(&mut control).await?;
-            let socket = UdpSocket::bind(self.local(relay)).await?;
+            let (shortage, deadline) = (&self.shared.config.on_shortage, self.connect_deadline());
+            let bind = || UdpSocket::bind(self.local(relay));
+            let socket = shortage.wait(deadline, bind).await?;
             // A connected socket takes datagrams from the relay only.
             socket.connect(relay).await?;
             Ok(Relay::new(control, socket))
@@ -88,8 +104,12 @@ impl TrackerClient {
         timeout.await.unwrap_or(Err(ErrorKind::TimedOut))
     }
 
-    /// Connects from the configured local address.
-    async fn open_tcp(&self, address: SocketAddr) -> io::Result<TcpStream> {
+    fn connect_deadline(&self) -> Instant {
+        super::after(self.shared.config.connect_timeout)
+    }
+
+    /// Opens a socket to connect to this address, with the configured local address.
+    async fn socket(&self, address: SocketAddr) -> io::Result<TcpSocket> {
         let local = self.local(address);
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
@@ -99,7 +119,7 @@ impl TrackerClient {
         if !local.ip().is_unspecified() {
             socket.bind(local)?;
         }
-        socket.connect(address).await
+        Ok(socket)
     }
 
     /// The local address for connections to this address.

@@ -23,6 +23,7 @@ mod body;
 mod config;
 mod connect;
 mod content_coding;
+mod descriptors;
 mod dns_txt;
 mod error;
 mod exchange;

@@ -14,7 +14,8 @@ impl TrackerClient {
         url: &TrackerUrl,
         deadline: Instant,
     ) -> Result<Vec<SocketAddr>, Error> {
-        let lookup = tokio::net::lookup_host((url.host_to_resolve(), url.port()));
+        let shortage = &self.shared.config.on_shortage;
+        let lookup = shortage.look_up(deadline, url.host_to_resolve(), url.port());
         let found = timeout_at(deadline, lookup)
             .await
             .map_err(|_| Error::new(url, Phase::Resolve, ErrorKind::TimedOut))?

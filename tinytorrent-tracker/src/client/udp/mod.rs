@@ -142,7 +142,7 @@ impl TrackerClient {
     ) -> Result<Reply, Error> {
         let phase = link.phase();
         for _ in 0..LINKS {
-            let commands = attempt.within(phase, deadline, self.commands(link)).await?;
+            let commands = attempt.within(phase, deadline, self.commands(link, deadline)).await?;
             let (answer, reply) = oneshot::channel();
             let command = Command { tracker: link.tracker(), request: request.clone(), answer };
             if commands.send(command).is_err() {
@@ -161,7 +161,11 @@ impl TrackerClient {
     }
 
     /// A sender to the task that owns the link. Starts the task if there is none.
-    async fn commands(&self, link: &LinkTo<'_>) -> Result<CommandSender, ErrorKind> {
+    async fn commands(
+        &self,
+        link: &LinkTo<'_>,
+        deadline: Instant,
+    ) -> Result<CommandSender, ErrorKind> {
         let sockets = &self.shared.udp;
         // Locked while the link is opened, so that a thousand announces open one.
         let mut task = sockets.task(link).lock().await;
@@ -170,7 +174,8 @@ impl TrackerClient {
         }
         let link = match link {
             LinkTo::Tracker(address) => {
-                Link::Direct(UdpSocket::bind(sockets.local(*address)).await?)
+                let bind = || UdpSocket::bind(sockets.local(*address));
+                Link::Direct(self.shared.config.on_shortage.wait(deadline, bind).await?)
             }
             LinkTo::Relay { proxy, .. } => Link::Relayed(self.open_relay(proxy).await?),
         };
