@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tinytorrent_storage::FilePool;
 use tinytorrent_swarm::Stats;
 use tinytorrent_types::{InfoHashes, PeerId};
 use tokio::net::TcpListener;
@@ -74,13 +75,15 @@ impl Client {
         let mut tasks = JoinSet::new();
         let mut addresses = Vec::new();
         let registry = Arc::<Registry>::default();
-        let places = Places::new(options.connection_count());
+        let files = Arc::new(FilePool::new(options.file_count()));
+        let places = Places::new(options.connection_count(), files);
         let reception = Reception::new(Arc::clone(&registry), options.encryption, places.clone());
         for socket in sockets {
             let listener = TcpListener::from_std(socket).map_err(ClientError::Socket)?;
             addresses.push(listener.local_addr().map_err(ClientError::Socket)?);
             tasks.spawn(reception.clone().run(listener));
         }
+        tasks.spawn(places.clone().run(Arc::clone(&registry)));
         let conductor = Arc::new(Conductor::new(options.limits));
         tasks.spawn(Arc::clone(&conductor).run(Arc::clone(&registry)));
         let threads = JobThreads::new(spawn_thread);

@@ -96,7 +96,8 @@ impl ClientOptions {
     /// Connections of all torrents together at most, those that have not named a torrent included.
     /// Default: the descriptors that the process may have (`ulimit -n`) without a quarter of them, for
     /// sockets to trackers and files, and without [`open_files`](Self::open_files). The minimum is 4.
-    /// Connections that peers make get three quarters of them.
+    /// Connections that peers make get three quarters of them. If the process turns out to have fewer
+    /// descriptors, there are fewer connections until it has more.
     pub fn max_connections(&mut self, count: usize) -> &mut Self {
         self.max_connections = Some(count);
         self

@@ -67,8 +67,9 @@
 //! - An incoming connection costs a few hundred bytes until it has named a torrent, and 4 KiB at most.
 //!   It has ten seconds to do so. If there are too many, the slowest of the host and network with the
 //!   most of them is closed. A host has a limited number of key exchanges (MSE) a second.
-//! - Connections of all torrents are limited by [`ClientOptions::max_connections`]. Without a free
-//!   descriptor, connects and the opening of files wait, and no torrent ends.
+//! - Connections of all torrents are limited by [`ClientOptions::max_connections`]. Running out of
+//!   descriptors ends no torrent: for a socket, the files that were used longest ago are closed, and for
+//!   a file, the connections of least use. What still finds no descriptor waits: connects, files, announces.
 //! - A kill at any moment costs a little progress. [`Torrent::stop`] returns within 5 s, however
 //!   slow trackers and disks are.
 

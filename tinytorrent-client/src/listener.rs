@@ -10,6 +10,7 @@ use std::{io, net};
 
 use bytes::BytesMut;
 use socket2::{Domain, Protocol, Socket, Type};
+use tinytorrent_storage::is_out_of_descriptors;
 use tinytorrent_wire::HandshakeOpening;
 use tinytorrent_wire::mse::ObfuscatedHash;
 use tokio::net::{TcpListener, TcpStream};
@@ -123,6 +124,9 @@ impl Reception {
                     self.admit(stream, address).await;
                 }
                 Err(error) => {
+                    if is_out_of_descriptors(&error) {
+                        self.places.make_room_for_connection();
+                    }
                     // Once, as a lack of descriptors may last.
                     if !std::mem::replace(&mut is_told, true) {
                         tracing::warn!(%error, "cannot accept a connection");

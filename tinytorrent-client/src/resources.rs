@@ -59,6 +59,9 @@ impl Resources {
     ) -> Result<Self, ClientError> {
         let memory = Memory::new(options.memory);
         let store = options.state.as_deref().map(Store::open).transpose()?;
+        let mut trackers = options.trackers();
+        let tracker_places = places.clone();
+        trackers.on_shortage(move || tracker_places.make_room_for_tracker());
         Ok(Self {
             peer_id: PeerId::generate(rand::random()),
             addresses,
@@ -66,11 +69,11 @@ impl Resources {
             store,
             buffers: BufferPool::new(memory.clone()),
             memory,
+            files: Arc::clone(places.files()),
             places,
-            files: Arc::new(FilePool::new(options.file_count())),
             checks: Arc::<CheckTurns>::default(),
             disk: Disk::new(&options.disk()).map_err(ClientError::Threads)?,
-            trackers: TrackerClient::new(options.trackers()),
+            trackers: TrackerClient::new(trackers),
             threads,
             conductor,
             hub: Arc::default(),

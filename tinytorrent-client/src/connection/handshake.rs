@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use bytes::BytesMut;
+use tinytorrent_storage::is_out_of_descriptors;
 use tinytorrent_types::WireInfoHash;
 use tinytorrent_wire::mse::ObfuscatedHash;
 use tinytorrent_wire::{Handshake, HandshakeOpening};
@@ -11,10 +11,7 @@ use tokio::time::timeout;
 use super::channel::Channel;
 use super::failure::{CONNECT_TIMEOUT, ConnectFailure, HANDSHAKE_TIMEOUT};
 use crate::Encryption;
-use crate::places::{Place, Places, is_out_of_descriptors};
-
-/// Interval at which a place or a descriptor is asked for again.
-const PLACE_PAUSE: Duration = Duration::from_millis(250);
+use crate::places::{Place, Places};
 
 /// The peer of an incoming connection, while it is not known which torrent it means.
 pub(crate) trait Stranger {
@@ -33,11 +30,13 @@ async fn open_channel(address: SocketAddr, places: &Places) -> Result<Channel, C
             let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
             match connected.map_err(|_| ConnectFailure::ConnectTimeout)? {
                 Ok(stream) => return prepare(stream, place),
-                Err(error) if is_out_of_descriptors(&error) => {}
+                Err(error) if is_out_of_descriptors(&error) => {
+                    places.make_room_for_connection();
+                }
                 Err(error) => return Err(error.into()),
             }
         }
-        tokio::time::sleep(PLACE_PAUSE).await;
+        places.pause().await;
     }
 }
 

@@ -166,6 +166,7 @@ type Greeted = (Channel, Handshake, ReceiveBuffer);
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use tokio::net::{TcpListener, TcpSocket};
@@ -178,7 +179,7 @@ mod tests {
     fn connections() -> (Connections, mpsc::Receiver<Notice>) {
         let memory = Memory::new(8 << 20);
         let pool = BufferPool::new(memory.clone());
-        let places = Places::new(100);
+        let places = Places::new(100, Arc::default());
         let mut connections = Connections::new(Encryption::Off, pool, places, memory.send);
         connections.notices.sender();
         let notices = connections.take_receiver().expect("the first one");
@@ -206,7 +207,7 @@ mod tests {
         here.connect(peer, address, ours);
 
         let (stream, address) = listener.accept().await.unwrap();
-        let mut channel = Channel::plain(stream, Places::new(9).take().unwrap());
+        let mut channel = Channel::plain(stream, Places::new(9, Arc::default()).take().unwrap());
         let mut received = bytes::BytesMut::new();
         let accepted =
             handshake::accept(&mut channel, Encryption::Off, &Guest, |_| None, &mut received);

@@ -141,7 +141,7 @@ impl DataPlane {
             }
             Completion::BlockUnread { tag, block, error } => {
                 tracing::warn!(%block, %error, "cannot serve a block");
-                // A device may recover, and a descriptor may be free the next time.
+                // A device may recover.
                 let is_lost = matches!(error.fault(), Fault::Missing | Fault::Obstructed);
                 DiskReport::NotRead { peer: PeerKey::from_bits(tag), block, is_lost }
             }

@@ -3,24 +3,41 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tinytorrent_storage::is_out_of_descriptors;
 use tinytorrent_swarm::{AnnounceOutcome, AnnounceTask};
 use tinytorrent_tracker::Failure;
 use tinytorrent_tracker::client::TrackerClient;
 use tinytorrent_types::InfoHashes;
-use tokio::net::lookup_host;
+use tokio::net::{TcpSocket, lookup_host};
 use tokio::time::timeout;
 
 /// Timeout of a name look-up. Resolvers take 5 s for each of two tries.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Interval at which a name is looked up again while no descriptor is left for that.
+const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(500);
+
 /// Returns the addresses of a peer's host name, or none if it cannot be resolved.
 pub(super) async fn resolve(host: String, port: u16) -> Vec<SocketAddr> {
-    match timeout(RESOLVE_TIMEOUT, lookup_host((host.as_str(), port))).await {
+    let look_up = async {
+        loop {
+            match lookup_host((host.as_str(), port)).await {
+                // Some resolvers say then that the name does not exist.
+                Err(_) if has_no_descriptor() => tokio::time::sleep(DESCRIPTOR_PAUSE).await,
+                found => break found,
+            }
+        }
+    };
+    match timeout(RESOLVE_TIMEOUT, look_up).await {
         Ok(Ok(addresses)) => return addresses.collect(),
         Ok(Err(error)) => tracing::warn!(host, %error, "cannot resolve the name of a peer"),
         Err(_) => tracing::warn!(host, "the name of a peer was not resolved in time"),
     }
     Vec::new()
+}
+
+fn has_no_descriptor() -> bool {
+    TcpSocket::new_v4().is_err_and(|error| is_out_of_descriptors(&error))
 }
 
 /// Announces to a tracker, under both hashes of a hybrid torrent.

@@ -202,6 +202,11 @@ impl Driver {
         deadlines.into_iter().flatten().min()
     }
 
+    /// Leaves the connection of least use; `false` if there is none.
+    pub(crate) fn leave_one(&mut self, now: Instant) -> bool {
+        self.swarm.leave_one(now)
+    }
+
     fn save_if_due(&mut self, now: Instant) {
         let mark = Mark { have: self.swarm.have_bytes(), uploaded: self.swarm.uploaded() };
         if self.lifecycle.stage().is_running() && self.saves.note(now, mark) {

@@ -27,7 +27,7 @@ fn content(version: Version, is_private: bool) -> (TempDir, Arc<Metainfo>) {
 fn lifecycle(metainfo: &Metainfo, folder: &Path) -> Lifecycle {
     let (client, listeners) = (ClientOptions::default(), JoinSet::new());
     let resources = {
-        let places = crate::places::Places::new(9);
+        let places = crate::places::Places::new(9, Arc::default());
         Resources::new(
             client,
             Arc::default(),
