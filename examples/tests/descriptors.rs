@@ -145,7 +145,7 @@ impl Drop for Program {
     }
 }
 
-// S-11, S-13, S-28
+// S-11, S-28
 #[test]
 fn few_descriptors_are_enough_for_many_files_and_many_peers() {
     for descriptors in [64, 20] {
@@ -156,7 +156,7 @@ fn few_descriptors_are_enough_for_many_files_and_many_peers() {
     }
 }
 
-// S-11, S-13, S-28: what is open stays open, and what is closed cannot be opened again.
+// S-11, S-28: what is open stays open, and what is closed cannot be opened again.
 #[test]
 fn a_limit_that_sinks_below_what_is_open_does_not_end_a_download() {
     let scene = Scene::new(20_000);

@@ -41,7 +41,7 @@ async fn take_all_descriptors() -> Vec<File> {
     taken
 }
 
-// S-11, S-13
+// S-11
 #[tokio::test]
 async fn a_download_waits_for_descriptors_and_goes_on() {
     if !is_in_child("a_download_waits_for_descriptors_and_goes_on") {

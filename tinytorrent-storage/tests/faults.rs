@@ -145,7 +145,7 @@ fn take_all_descriptors() -> Vec<std::fs::File> {
     std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).take(1_000).collect()
 }
 
-// S-11, S-13.
+// S-11.
 #[test]
 fn without_descriptors_writes_reads_and_checkpoints_wait() {
     let name = "without_descriptors_writes_reads_and_checkpoints_wait";

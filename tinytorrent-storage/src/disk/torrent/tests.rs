@@ -236,7 +236,7 @@ fn a_verified_piece_is_claimed_until_a_record_has_it() {
     assert_eq!(world.torrent.claims().len(), 1, "the record was not saved");
 }
 
-// S-13.
+// S-11.
 #[test]
 fn without_a_descriptor_a_batch_is_done_again_after_a_pause() {
     for is_written in [false, true] {
