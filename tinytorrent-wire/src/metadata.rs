@@ -1,15 +1,16 @@
 //! Assembly of the info dictionary of a magnet link from several peers (BEP 9).
 
-use std::cmp::Reverse;
 use std::time::Instant;
 
 mod attempt;
 mod config;
 mod outcome;
+mod room;
 
 use attempt::Attempt;
 pub use config::Config;
 pub use outcome::{Complete, DataOutcome, SizeRefused};
+pub use room::Demand;
 
 /// Metadata travels in blocks of 16 KiB, the last one shorter (BEP 9).
 pub const BLOCK_LENGTH: u32 = 16 * 1024;
@@ -67,6 +68,8 @@ pub struct MetadataAssembly<P> {
     checking: Vec<(u32, Option<P>)>,
     /// Sizes whose common attempt failed the check. From then on their peers are tried alone.
     failed_sizes: Vec<u32>,
+    /// Bytes of all blocks that were stored.
+    stored: u64,
     done: bool,
 }
 
@@ -91,6 +94,7 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
             complete: Vec::new(),
             checking: Vec::new(),
             failed_sizes: Vec::new(),
+            stored: 0,
             done: false,
         }
     }
@@ -181,10 +185,7 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
 
     /// The attempt to which this peer may contribute. It is made if there is room for one more.
     fn attempt_for(&mut self, now: Instant, at: usize) -> Option<&mut Attempt<P>> {
-        let peer = &self.peers[at];
-        let (key, size) = (peer.key, peer.size);
-        // After a failure each peer is tried alone, which shows the liar.
-        let only = self.failed_sizes.contains(&size).then_some(key);
+        let (size, only) = self.attempt_of(&self.peers[at]);
         let found = self.attempts.iter().position(|one| one.size == size && one.only == only);
         if let Some(at) = found {
             return self.attempts.get_mut(at);
@@ -197,37 +198,10 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         self.attempts.last_mut()
     }
 
-    /// Returns true if an attempt at this size may begin. Others that are worth less, or slow, are dropped
-    /// for it.
-    fn make_room(&mut self, now: Instant, size: u32, only: Option<P>) -> bool {
-        let memory = self.config.memory.max(self.config.max_size.into());
-        let wanted = self.worth(size, only);
-        loop {
-            let attempts = self.attempts.iter().map(|attempt| attempt.size);
-            let waiting = self.checking.iter().map(|(size, _)| *size);
-            let held: u64 = attempts.chain(waiting).map(u64::from).sum();
-            if held + u64::from(size) <= memory {
-                return true;
-            }
-            let worth = |attempt: &Attempt<P>| self.worth(attempt.size, attempt.only);
-            let droppable = self.attempts.iter().enumerate().filter(|(_, attempt)| {
-                let (supporters, _) = worth(attempt);
-                supporters < wanted.0.max(1)
-                    || attempt.is_slow(now)
-                    || (attempt.received_bytes() == 0 && worth(attempt) < wanted)
-            });
-            let least = droppable.min_by_key(|(_, attempt)| worth(attempt)).map(|(at, _)| at);
-            let Some(least) = least else { return false };
-            self.give_up(now, least);
-        }
-    }
-
-    /// The number of peers that announce a size, and the size, the smaller one being worth more.
-    fn worth(&self, size: u32, only: Option<P>) -> (usize, Reverse<u32>) {
-        let supports = |peer: &&Peer<P>| {
-            peer.size == size && !peer.is_guilty && only.is_none_or(|only| only == peer.key)
-        };
-        (self.peers.iter().filter(supports).count(), Reverse(size))
+    /// The size of the attempt to which this peer contributes, and the peer if it is tried alone.
+    fn attempt_of(&self, peer: &Peer<P>) -> (u32, Option<P>) {
+        // After a failure each peer is tried alone, which shows the liar.
+        (peer.size, self.failed_sizes.contains(&peer.size).then_some(peer.key))
     }
 
     /// Takes in a `data` message. `total_size` is the size of the whole that it states.
@@ -267,6 +241,7 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         if !attempt.store(peer, block, data) {
             return DataOutcome::Duplicate;
         }
+        self.stored += data.len() as u64;
         self.collect_complete();
         DataOutcome::Stored
     }
@@ -387,11 +362,17 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
 
     /// Drops an attempt. Its peers get no requests for a while, or they would begin it anew at once.
     fn give_up(&mut self, now: Instant, at: usize) {
+        let rests_until = now + self.config.reject_rest;
+        self.drop_attempt(at, |peer| peer.rests_until = Some(rests_until));
+    }
+
+    /// Drops an attempt with the requests for it. `also` is called for each of its peers.
+    fn drop_attempt(&mut self, at: usize, mut also: impl FnMut(&mut Peer<P>)) {
         let attempt = self.attempts.swap_remove(at);
         for peer in &mut self.peers {
             if peer.size == attempt.size && attempt.accepts(peer.key) {
                 peer.requests.clear();
-                peer.rests_until = Some(now + self.config.reject_rest);
+                also(peer);
             }
         }
     }

@@ -338,6 +338,45 @@ fn memory_has_a_limit() {
     assert!(sent > 500 * u64::from(BLOCK_LENGTH), "{sent}");
 }
 
+/// Memory may be taken away and given back: what does not fit is dropped, and asked for once more.
+#[test]
+fn an_assembly_makes_do_with_the_memory_that_it_has() {
+    let (mut now, info) = (start(), info(2 * BLOCK));
+    let mut config = Config::default();
+    config.memory(0);
+    let mut assembly = Assembly::new(config);
+    let (small, large) = (info.len() as u64, 10 * u64::from(BLOCK_LENGTH));
+    assembly.add_peer(now, 1, small).unwrap();
+    assembly.add_peer(now, 2, large).unwrap();
+    assembly.add_peer(now, 3, large).unwrap();
+    assert_eq!(requests(&mut assembly, now), [], "there is room for nothing");
+    let demand = assembly.demand();
+    assert_eq!((demand.used, demand.least, demand.most), (0, large, large + small));
+    assembly.set_memory(large + small);
+    assert_eq!(requests(&mut assembly, now).len(), 6);
+    assembly.handle_data(now, 1, 0, None, block_of(&info, 0));
+    assert_eq!(assembly.demand().used, large + small);
+    assembly.set_memory(small);
+    assert_eq!(assembly.demand().used, 0, "what most peers announce was to stay, and is too long");
+    assert_eq!(assembly.held_bytes(), 0);
+    assembly.set_memory(large);
+    let asked = requests(&mut assembly, now);
+    assert!([2, 3].iter().all(|peer| asked.iter().any(|(asked, _)| asked == peer)), "{asked:?}");
+    assert_eq!(assembly.demand().used, large, "the other one had to make way");
+    now += seconds(60);
+    [2, 3].into_iter().for_each(|peer| assembly.remove_peer(peer));
+    for (peer, block) in requests(&mut assembly, now) {
+        assert_eq!(assembly.demand().stored, u64::from(BLOCK_LENGTH) * (1 + u64::from(block)));
+        assembly.handle_data(now, peer, block, None, block_of(&info, block));
+    }
+    // What waits for its check stays, whatever the memory is.
+    assembly.set_memory(0);
+    assert_eq!((assembly.demand().used, assembly.demand().checking), (small, small));
+    verify(&mut assembly, now, &info);
+    assert!(assembly.is_done());
+    assert_eq!(assembly.demand(), tinytorrent_wire::metadata::Demand::default());
+}
+
 proptest! {
     /// The metadata comes in from an honest peer, whatever the liars do.
     #[test]

@@ -16,12 +16,14 @@ pub(super) struct Attempt<P> {
     missing: usize,
     /// Bytes of the received blocks.
     received: u32,
+    /// The metadata as far as the last block that is here, with zeros for those that are missing.
+    bytes: Vec<u8>,
 }
 
 #[derive(Debug)]
 enum Slot<P> {
     Missing { asked: Vec<P> },
-    Received { sender: P, bytes: Box<[u8]> },
+    Received { sender: P },
 }
 
 impl<P: Copy + Eq> Attempt<P> {
@@ -38,6 +40,7 @@ impl<P: Copy + Eq> Attempt<P> {
             slots: slots.take(count).collect(),
             missing: count,
             received: 0,
+            bytes: Vec::new(),
         }
     }
 
@@ -78,13 +81,29 @@ impl<P: Copy + Eq> Attempt<P> {
     pub(super) fn store(&mut self, peer: P, block: u32, bytes: &[u8]) -> bool {
         match self.slots.get_mut(block as usize) {
             Some(slot @ Slot::Missing { .. }) => {
-                *slot = Slot::Received { sender: peer, bytes: bytes.into() };
+                *slot = Slot::Received { sender: peer };
                 self.missing -= 1;
                 // `block_length` has checked the length, so that the sum is at most the size, a u32.
                 self.received += bytes.len() as u32;
+                let begin = block as usize * BLOCK_LENGTH as usize;
+                self.reach(begin + bytes.len());
+                self.bytes[begin..begin + bytes.len()].copy_from_slice(bytes);
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Makes the bytes reach as far as this. Blocks are requested in order, so that what is missing before is
+    /// no more than what is requested.
+    fn reach(&mut self, end: usize) {
+        if self.bytes.capacity() < end {
+            // Doubled, so that they are not moved with each block, but never beyond the whole.
+            let whole = (2 * end).min(self.size as usize);
+            self.bytes.reserve_exact(whole - self.bytes.len());
+        }
+        if self.bytes.len() < end {
+            self.bytes.resize(end, 0);
         }
     }
 
@@ -110,17 +129,15 @@ impl<P: Copy + Eq> Attempt<P> {
 
     /// All bytes in order, and the senders of their blocks.
     pub(super) fn into_parts(self) -> (Vec<u8>, Vec<P>) {
-        let mut whole = Vec::with_capacity(self.received as usize);
         let mut contributors = Vec::new();
         for slot in self.slots {
-            if let Slot::Received { sender, bytes } = slot {
-                whole.extend_from_slice(&bytes);
-                if !contributors.contains(&sender) {
-                    contributors.push(sender);
-                }
+            if let Slot::Received { sender } = slot
+                && !contributors.contains(&sender)
+            {
+                contributors.push(sender);
             }
         }
-        (whole, contributors)
+        (self.bytes, contributors)
     }
 }
 

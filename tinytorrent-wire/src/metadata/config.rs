@@ -67,9 +67,10 @@ impl Config {
     }
 
     /// Sets the bytes that all attempts together may come to, those that wait for their check included.
-    /// Default 64 MiB. One attempt at the largest size is made in any case. While there is no room for
-    /// all sizes that peers announce, those come first that most of them announce, then the smaller ones,
-    /// and an attempt that is slow makes way.
+    /// Default 64 MiB. An attempt at a size beyond it is not made. While there is no room for all sizes that
+    /// peers announce, those come first that most of them announce, then the smaller ones, and an attempt
+    /// that is slow makes way. While the bytes of an attempt come in, up to half of its size is taken for a
+    /// moment in addition, when they are moved.
     pub fn memory(&mut self, bytes: u64) -> &mut Self {
         self.memory = bytes;
         self
