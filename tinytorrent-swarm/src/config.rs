@@ -32,6 +32,7 @@ pub struct Config {
     pub(crate) exchange: bool,
     pub(crate) local_peers: bool,
     pub(crate) max_metadata: u32,
+    pub(crate) metadata_memory: u64,
     pub(crate) client: String,
     pub(crate) dht_port: Option<u16>,
     pub(crate) sha1: Option<Sha1>,
@@ -63,6 +64,7 @@ impl Config {
             exchange: true,
             local_peers: false,
             max_metadata: 32 << 20,
+            metadata_memory: 64 << 20,
             client: concat!("tinytorrent ", env!("CARGO_PKG_VERSION")).into(),
             dht_port: None,
             sha1: None,
@@ -174,6 +176,15 @@ impl Config {
     /// The largest metadata to accept from peers, in bytes. Default: 32 MiB.
     pub fn max_metadata(&mut self, bytes: u32) -> &mut Self {
         self.max_metadata = bytes;
+        self
+    }
+
+    /// Bytes of memory for metadata while it is being fetched, until
+    /// [`Swarm::set_metadata_memory`](crate::Swarm::set_metadata_memory) sets others. Default: 64 MiB. Peers may
+    /// name different sizes, and as many are tried at a time as it has room for. Without room for one, none is
+    /// asked for.
+    pub fn metadata_memory(&mut self, bytes: u64) -> &mut Self {
+        self.metadata_memory = bytes;
         self
     }
 

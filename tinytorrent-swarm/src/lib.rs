@@ -128,7 +128,7 @@ pub use tinytorrent_types::{
 #[doc(no_inline)]
 pub use tinytorrent_wire::{
     DecodeError, Handshake, HandshakeError, HashRequest, Hashes, Message, PieceHeader,
-    session::Violation,
+    metadata::Demand as MetadataDemand, session::Violation,
 };
 #[doc(no_inline)]
 pub use {tinytorrent_tracker as tracker, tinytorrent_wire as wire};

@@ -4,9 +4,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use tinytorrent_wire::extension::{Extension, ExtensionMessage, MetadataMessage};
-use tinytorrent_wire::metadata::{BLOCK_LENGTH, Complete, Config, DataOutcome, MetadataAssembly};
+use tinytorrent_wire::metadata::{
+    BLOCK_LENGTH, Complete, Config as Limits, DataOutcome, Demand, MetadataAssembly, SizeRefused,
+};
 
 use crate::PeerKey;
+use crate::config::Config;
 use crate::contract::{Action, Event};
 use crate::outbox::Outbox;
 use crate::peer::Peer;
@@ -18,6 +21,9 @@ pub(crate) struct MetadataFetch {
     assembly: MetadataAssembly<PeerKey>,
     /// A complete one that is with somebody who can hash it; one at a time.
     checking: Option<Complete<PeerKey>>,
+    has_memory: bool,
+    /// The application knows of a size that was refused.
+    is_refusal_told: bool,
 }
 
 /// Blocks of metadata that a peer gets at one instant: 8 MiB, more than anybody asks for at once.
@@ -31,10 +37,31 @@ const TIMES: u64 = 4;
 const SPARE_BLOCKS: u64 = 8;
 
 impl MetadataFetch {
-    pub(crate) fn new(max_size: u32) -> Self {
-        let mut limits = Config::default();
-        limits.max_size(max_size).memory(2 * u64::from(max_size));
-        Self { assembly: MetadataAssembly::new(limits), checking: None }
+    pub(crate) fn new(config: &Config) -> Self {
+        let mut limits = Limits::default();
+        limits.max_size(config.max_metadata).memory(config.metadata_memory);
+        Self {
+            assembly: MetadataAssembly::new(limits),
+            checking: None,
+            has_memory: config.metadata_memory > 0,
+            is_refusal_told: false,
+        }
+    }
+
+    /// The memory that there is a use for.
+    pub(crate) fn demand(&self) -> Demand {
+        self.assembly.demand()
+    }
+
+    /// Returns true while there is no memory for what peers announce, so that nobody is asked for anything.
+    pub(crate) fn is_held_back(&self) -> bool {
+        !self.has_memory && self.assembly.demand().least > 0
+    }
+
+    /// Sets the memory anew.
+    pub(crate) fn set_memory(&mut self, bytes: u64) {
+        self.has_memory = bytes > 0;
+        self.assembly.set_memory(bytes);
     }
 
     /// The next instant at which a request is due.
@@ -43,12 +70,21 @@ impl MetadataFetch {
     }
 
     /// A peer tells the size of the metadata.
-    pub(crate) fn add_peer(&mut self, now: Instant, peer: &Peer, size: Option<u64>) {
+    pub(crate) fn add_peer(
+        &mut self,
+        now: Instant,
+        peer: &Peer,
+        size: Option<u64>,
+        out: &mut Outbox,
+    ) {
         if let Some(size) = size
             && peer.extensions.id(Extension::Metadata).is_some()
-        {
             // A size that is refused makes the peer useless for the metadata, no more.
-            let _ = self.assembly.add_peer(now, peer.key, size);
+            && let Err(SizeRefused { announced, limit }) = self.assembly.add_peer(now, peer.key, size)
+            && announced > u64::from(limit)
+            && !std::mem::replace(&mut self.is_refusal_told, true)
+        {
+            out.tell(Event::MetadataTooLarge { bytes: announced, limit: limit.into() });
         }
     }
 
@@ -149,6 +185,7 @@ fn block_of(info: &Bytes, block: u32) -> Option<Bytes> {
 
 #[cfg(test)]
 mod tests {
+    use tinytorrent_types::{InfoHashV1, InfoHashes, PeerId};
     use tinytorrent_wire::Message;
     use tinytorrent_wire::extension::{ExtendedHandshake, OurExtensions};
 
@@ -162,13 +199,47 @@ mod tests {
         peer
     }
 
+    /// A fetch of metadata of at most 1 MiB.
+    fn fetch() -> MetadataFetch {
+        let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
+        let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 7);
+        config.max_metadata(1 << 20);
+        MetadataFetch::new(&config)
+    }
+
+    #[test]
+    fn a_size_that_is_too_large_is_told_once() {
+        let (now, mut out, mut fetch) = (Instant::now(), Outbox::default(), fetch());
+        let peer = with_metadata(now, 0);
+        for size in [0, 5 << 20, 6 << 20] {
+            fetch.add_peer(now, &peer, Some(size), &mut out);
+        }
+        let told: Vec<_> = std::iter::from_fn(|| out.poll_event()).collect();
+        assert_eq!(told, [Event::MetadataTooLarge { bytes: 5 << 20, limit: 1 << 20 }]);
+    }
+
+    #[test]
+    fn without_memory_it_is_held_back_once_a_peer_announces_a_size() {
+        let (now, mut out, mut fetch) = (Instant::now(), Outbox::default(), fetch());
+        fetch.set_memory(0);
+        assert!(!fetch.is_held_back(), "nobody could be asked for anything");
+        let mut peers = Peers::of([with_metadata(now, 0)]);
+        let key = peers.keys().next().unwrap();
+        fetch.add_peer(now, peers.get(key).unwrap(), Some(100), &mut out);
+        fetch.request(now, &mut peers, &mut out);
+        assert!(fetch.is_held_back() && out.take_messages(key).is_empty());
+        fetch.set_memory(100);
+        fetch.request(now, &mut peers, &mut out);
+        assert!(!fetch.is_held_back() && out.take_messages(key).len() == 1);
+    }
+
     #[test]
     fn blocks_come_from_peers_and_the_whole_is_checked_once() {
         let (now, mut out) = (Instant::now(), Outbox::default());
         let mut peers = Peers::of([with_metadata(now, 0)]);
         let key = peers.keys().next().unwrap();
-        let mut fetch = MetadataFetch::new(1 << 20);
-        fetch.add_peer(now, peers.get(key).unwrap(), Some(100));
+        let mut fetch = fetch();
+        fetch.add_peer(now, peers.get(key).unwrap(), Some(100), &mut out);
         fetch.request(now, &mut peers, &mut out);
         assert!(matches!(out.take_messages(key)[..], [Message::Extended(_)]));
         let data = Bytes::from(vec![7; 100]);

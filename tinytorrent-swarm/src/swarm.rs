@@ -14,6 +14,7 @@ use std::time::Instant;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use tinytorrent_types::Bitfield;
+use tinytorrent_wire::metadata::Demand as MetadataDemand;
 use tinytorrent_wire::{Handshake, PieceHeader};
 
 use self::picking::Picking;
@@ -87,7 +88,7 @@ impl Swarm {
             now,
             run: Run::Running,
             stage: if config.needs_metadata {
-                Stage::Metadata(Box::new(MetadataFetch::new(config.max_metadata)))
+                Stage::Metadata(Box::new(MetadataFetch::new(&config)))
             } else {
                 Stage::Checking
             },
@@ -343,13 +344,22 @@ impl Swarm {
         self.become_private();
     }
 
+    /// The memory that the metadata has a use for while it is being fetched; `None` before and after.
+    pub fn metadata_demand(&self) -> Option<MetadataDemand> {
+        match &self.stage {
+            Stage::Metadata(fetch) => Some(fetch.demand()),
+            Stage::Hashes(_) | Stage::Checking | Stage::Loaded(_) => None,
+        }
+    }
+
     /// The use that peers can be of now; `None` if nothing they do or fail to do says anything.
     fn need(&self) -> Option<Need> {
         match &self.stage {
-            Stage::Metadata(_) | Stage::Hashes(_) => Some(Need::Gifts),
+            // Nobody gives what is not asked for.
+            Stage::Metadata(fetch) => (!fetch.is_held_back()).then_some(Need::Gifts),
+            Stage::Hashes(_) => Some(Need::Gifts),
             Stage::Checking => None,
             Stage::Loaded(_) if self.stage.is_finished() => Some(Need::Nothing),
-            // Nobody gives what is not asked for.
             Stage::Loaded(_) => (!self.download.is_held_back()).then_some(Need::Gifts),
         }
     }

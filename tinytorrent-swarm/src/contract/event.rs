@@ -42,6 +42,14 @@ pub enum Event {
         /// Bytes in all, as most peers say.
         total: u64,
     },
+    /// A peer announces metadata that is larger than [`Config::max_metadata`](crate::Config::max_metadata), which
+    /// may be true. Told once.
+    MetadataTooLarge {
+        /// Bytes that it announces.
+        bytes: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// A piece was found wrong.
     PieceFailed {
         /// The piece.

@@ -205,7 +205,7 @@ impl Parts<'_> {
             self.out.tell(Event::OwnAddressAgreed { ip });
         }
         if let Stage::Metadata(fetch) = self.stage {
-            fetch.add_peer(self.now, peer, handshake.metadata_size);
+            fetch.add_peer(self.now, peer, handshake.metadata_size, self.out);
         }
         let is_allowed = self.extensions.may_exchange();
         exchange::begin(self.now, peer, self.out, is_allowed);

@@ -1,4 +1,4 @@
-//! The wishes of the user while the torrent runs.
+//! The wishes of the user and of the program while the torrent runs.
 
 use std::time::Instant;
 
@@ -6,6 +6,7 @@ use tinytorrent_types::Bitfield;
 
 use super::Swarm;
 use crate::contract::LeaveReason;
+use crate::stage::Stage;
 
 impl Swarm {
     /// Adds trackers while the torrent runs, each tier after those that are there.
@@ -103,5 +104,20 @@ impl Swarm {
     pub fn set_store_budget(&mut self, now: Instant, bytes: u64) {
         self.advance(now);
         self.download.set_budget(bytes);
+    }
+
+    /// Bytes of memory for metadata from now on, while it is being fetched. What does not fit any more is
+    /// dropped, but for metadata that is with [`Action::CheckMetadata`](crate::Action::CheckMetadata). With
+    /// zero no peer is asked for any.
+    pub fn set_metadata_memory(&mut self, now: Instant, bytes: u64) {
+        self.advance(now);
+        if let Stage::Metadata(fetch) = &mut self.stage {
+            if fetch.is_held_back() {
+                // Nobody could give anything until now.
+                self.roster.note_gift(now);
+            }
+            fetch.set_memory(bytes);
+            self.fetch();
+        }
     }
 }
