@@ -76,6 +76,7 @@ fn memory_json(memory: &MemoryStats) -> serde_json::Value {
     json!({
         "budget": memory.budget,
         "receive": memory.receive,
+        "metadata": memory.metadata,
         "frames": memory.frames,
         "send": memory.send,
         "read": memory.read,
@@ -125,6 +126,12 @@ impl Reporter {
                 });
                 let addr = address.to_string();
                 self.out.event(&json!({ "event": "banned", "addr": addr, "piece": piece.get() }));
+            }
+            Event::Swarm(SwarmEvent::MetadataTooLarge { bytes, limit }) => {
+                let (bytes, limit) = (format_size(*bytes), format_size(*limit));
+                self.bar.suspend(|| {
+                    tracing::warn!("a peer has metadata of {bytes}, and --memory allows {limit}");
+                });
             }
             Event::Swarm(SwarmEvent::TrackerFailed { url, failure }) => {
                 self.bar.suspend(|| tracing::info!("tracker {url}: {failure}"));

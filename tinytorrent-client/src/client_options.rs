@@ -73,9 +73,11 @@ impl ClientOptions {
     }
 
     /// Bytes of memory at most for what other hosts send and ask for: receive buffers, blocks that are
-    /// not yet written, and messages and blocks that their peers have not yet read. Default: 48 MiB;
-    /// the minimum is 8 MiB. More memory lets a download go on through longer stalls of the disk. With
-    /// less, more pieces are read back from the disk to be hashed.
+    /// not yet written, metadata that is being fetched, and messages and blocks that their peers have not
+    /// yet read. Default: 48 MiB; the minimum is 8 MiB. More memory lets a download go on through longer
+    /// stalls of the disk. With less, more pieces are read back from the disk to be hashed. Metadata may
+    /// take three eighths of it, so that with 8 MiB a magnet link to metadata of more than 3 MiB cannot be
+    /// resolved; torrents that fetch theirs at the same time have turns if that is too little for all.
     ///
     /// The limit does not include the fixed cost of connections and torrents: up to 96 KiB for each
     /// connection, which is mostly the list of what its peer has requested, and some bytes for each

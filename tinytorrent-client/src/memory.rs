@@ -1,13 +1,19 @@
 //! The account of the memory that other hosts can make a client hold.
 
+mod metadata;
+mod turns;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+pub(crate) use metadata::{MetadataLease, MetadataMemory};
 
 /// The memory that a client may hold for others, in shares. What needs memory charges its share, and
 /// stops or waits if the share is spent, so that one kind of use cannot starve the others.
 ///
 /// ```text
-///   receive  1/2    receive buffers: being filled, queued for the driver, or with blocks for the disk
+///   receive  1/2    receive buffers: being filled, queued for the driver, or with blocks for the disk;
+///                   up to three quarters of it: metadata that is being fetched
 ///   frames   1/8    frames longer than a block, and bitfields before the number of pieces is known
 ///   send     3/16   messages and blocks that wait for their peers to read
 ///   read     1/16   blocks that the disk is reading for peers
@@ -19,6 +25,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) struct Memory {
     budget: u64,
     pub(crate) receive: Share,
+    pub(crate) metadata: MetadataMemory,
     pub(crate) frames: Share,
     pub(crate) send: Share,
     pub(crate) read: Share,
@@ -35,6 +42,8 @@ pub struct MemoryStats {
     pub budget: u64,
     /// Receive buffers, with the received blocks that are not yet written.
     pub receive: u64,
+    /// Metadata that is being fetched, by the sizes that peers announce: no more of it is here.
+    pub metadata: u64,
     /// Parts of long messages, and bitfields that wait for the metadata.
     pub frames: u64,
     /// Messages and blocks that wait until their peers read them.
@@ -73,7 +82,9 @@ pub(crate) struct Charge {
 impl Memory {
     pub(crate) fn new(budget: u64) -> Self {
         let share = |sixteenths| Share::new(budget / 16 * sixteenths);
-        Self { budget, receive: share(8), frames: share(2), send: share(3), read: share(1) }
+        let receive = share(8);
+        let metadata = MetadataMemory::new(receive.clone());
+        Self { budget, receive, metadata, frames: share(2), send: share(3), read: share(1) }
     }
 
     /// Bytes for the read cache of the disk.
@@ -83,9 +94,11 @@ impl Memory {
 
     pub(crate) fn stats(&self) -> MemoryStats {
         let held = |share: &Share| share.held() as u64;
+        let metadata = self.metadata.held();
         MemoryStats {
             budget: self.budget,
-            receive: held(&self.receive),
+            receive: held(&self.receive).saturating_sub(metadata),
+            metadata,
             frames: held(&self.frames),
             send: held(&self.send),
             read: held(&self.read),
@@ -111,6 +124,11 @@ impl Share {
     /// Bytes that may still be charged.
     pub(crate) fn free(&self) -> usize {
         self.0.limit.saturating_sub(self.held())
+    }
+
+    /// Returns `true` if more is charged than the share has.
+    pub(crate) fn is_over(&self) -> bool {
+        self.held() > self.0.limit
     }
 }
 

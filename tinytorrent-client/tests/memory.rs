@@ -336,6 +336,78 @@ async fn bitfields_before_the_metadata_do_not_keep_the_honest_seed_from_being_re
     drop(peers);
 }
 
+/// Announces metadata of this size, and sends wrong blocks of it for as long as the client asks for some.
+async fn send_wrong_metadata(mut socket: TcpStream, size: usize) {
+    let hello = format!("\0d1:md11:ut_metadatai1ee13:metadata_sizei{size}ee");
+    socket.write_all(&message(20, hello.as_bytes())).await.unwrap();
+    let block = 16 << 10;
+    let mut received = Vec::new();
+    loop {
+        let mut bytes = [0; 4096];
+        let Ok(count @ 1..) = socket.read(&mut bytes).await else { return };
+        received.extend_from_slice(&bytes[..count]);
+        while let Some(prefix) = received.first_chunk::<4>()
+            && let Some(end) = Some(4 + u32::from_be_bytes(*prefix) as usize)
+            && end <= received.len()
+        {
+            let frame: Vec<u8> = received.drain(..end).collect();
+            let text = String::from_utf8_lossy(&frame);
+            let Some((_, number)) = text.split_once("5:piecei") else { continue };
+            let number: usize = number.split('e').next().unwrap().parse().unwrap();
+            let length = block.min(size - number * block);
+            let answer = format!("\x01d8:msg_typei1e5:piecei{number}e10:total_sizei{size}ee");
+            let answer = [answer.as_bytes(), &vec![b'x'; length]].concat();
+            if socket.write_all(&message(20, &answer)).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+///
+#[tokio::test]
+async fn metadata_of_many_magnets_is_fetched_within_the_budget_of_all() {
+    let _turn = TURN.lock().await;
+    const MAGNETS: usize = 20;
+    const SIZES: usize = 16;
+    let leecher = client(BUDGET);
+    let contents: Vec<_> =
+        (0..MAGNETS).map(|n| Content::new((64 << 10) + n as u64, 16 << 10)).collect();
+    let torrents: Vec<_> = contents
+        .iter()
+        .map(|content| {
+            let mut options = TorrentOptions::new(content.folder.path().join("leech"));
+            options.resume(false);
+            leecher.add(content.magnet(), options).unwrap()
+        })
+        .collect();
+    let before = begin().await;
+    let mut attacks = tokio::task::JoinSet::new();
+    for content in &contents {
+        let peers = attackers(&leecher, content, SIZES).await;
+        for (number, socket) in (1..).zip(peers) {
+            attacks.spawn(send_wrong_metadata(socket, number * (2 << 20)));
+        }
+    }
+    let mut most = 0;
+    for _ in 0..40 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let stats = leecher.memory();
+        most = stats.metadata.max(most);
+        assert!(stats.metadata + stats.receive <= stats.budget / 2, "{stats:?}");
+    }
+    assert!(most >= 2 << 20, "a size that fits is tried");
+    // Nothing is requested of most of them, so that a connection costs a quarter of what it may.
+    assert_bounded(before, MAGNETS * SIZES / 4);
+
+    // One with an honest peer is resolved beside them.
+    let seeder = client(48 << 20);
+    let _seed = contents[7].seed(&seeder).await;
+    torrents[7].add_peers([address(&seeder).into()]);
+    in_time(torrents[7].finished()).await.unwrap();
+    drop(attacks);
+}
+
 /// W-09.
 #[tokio::test]
 async fn long_messages_that_never_end_leave_room_for_the_honest_seed() {

@@ -2,8 +2,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use tinytorrent_types::Bitfield;
-use tinytorrent_wire::Message;
 use tinytorrent_wire::session::{Session, Side};
+use tinytorrent_wire::{HashRequest, Message};
 
 use crate::PeerKey;
 use crate::extensions::About;
@@ -16,9 +16,8 @@ use crate::piece::Picker;
 /// The stage that a torrent is in, and all that is known of its content there.
 ///
 /// ```text
-///   Metadata ──▶ Hashes ──▶ Loaded      a magnet link; v1 torrents need no hashes
-///       └───────────────────▲   ▲
-///   Checking ───────────────────┘       a torrent file
+///   Metadata ──▶ Hashes ──▶ Loaded      a magnet link
+///       └──────▶ Checking ────▲         v1 torrents need no hashes, and a torrent file begins here
 /// ```
 #[derive(Debug)]
 pub(crate) enum Stage {
@@ -41,6 +40,14 @@ pub(crate) struct Loaded {
 }
 
 impl Stage {
+    /// The stage in which these hashes are fetched; if there are none, nothing is fetched any more.
+    pub(crate) fn hashes(requests: Vec<HashRequest>) -> Self {
+        if requests.is_empty() {
+            return Stage::Checking;
+        }
+        Stage::Hashes(Box::new(HashFetch::new(requests)))
+    }
+
     pub(crate) fn picker(&self) -> Option<&Picker> {
         self.loaded().map(|loaded| &loaded.picker)
     }

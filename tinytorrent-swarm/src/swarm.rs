@@ -23,7 +23,6 @@ use crate::contract::{Action, BlockVerdict, Event, Input, LeaveReason, Stats};
 use crate::download::Download;
 use crate::extensions::Extensions;
 use crate::greeting::Greeting;
-use crate::hash_fetch::HashFetch;
 use crate::metadata::MetadataFetch;
 use crate::outbox::Outbox;
 use crate::peers::Peers;
@@ -186,7 +185,7 @@ impl Swarm {
             Input::MetadataRefused => self.on_metadata_refused(),
             Input::HashesNeeded(requests) => {
                 if self.stage.picker().is_none() {
-                    self.stage = Stage::Hashes(Box::new(HashFetch::new(requests)));
+                    self.stage = Stage::hashes(requests);
                     self.fetch();
                 }
             }

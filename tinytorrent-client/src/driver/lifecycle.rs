@@ -97,9 +97,6 @@ impl Lifecycle {
         match &mut self.stage {
             Stage::FetchingMetadata => {
                 tracing::debug!("the metadata is known from an earlier run");
-                // Ends the requests for metadata. The list is empty, as `open` adds its own if
-                // hashes are missing.
-                steps.push(Step::Input(Input::HashesNeeded(Vec::new())));
                 steps.extend(self.begin_with(*saved));
             }
             Stage::FetchingLayers(fetch) => {
@@ -149,6 +146,9 @@ impl Lifecycle {
         let mut steps: Vec<_> =
             info.is_private().then_some(Step::BecomePrivate).into_iter().collect();
         steps.extend([
+            // Ends the requests for metadata. The list is empty, as `open` adds its own if hashes are
+            // missing.
+            Step::Input(Input::HashesNeeded(Vec::new())),
             Step::ShowMetainfo(Arc::clone(&metainfo)),
             Step::Publish(Event::MetadataReceived(info)),
         ]);

@@ -75,6 +75,7 @@ use user_trackers::UserTrackers;
 use tokio::sync::mpsc;
 
 use crate::connection::Notice;
+use crate::memory::MetadataLease;
 use crate::registry::Registration;
 use crate::resources::Resources;
 use crate::torrent::{End, Shared, State};
@@ -97,6 +98,8 @@ pub(crate) struct Driver {
     readers: Readers,
     backlog: Backlog,
     early: EarlyBitfields,
+    /// `None` once the metadata is known: few torrents fetch theirs, and the others need no place for it.
+    metadata_lease: Option<Box<MetadataLease>>,
     background: Background<JobOutcome>,
     outcomes: Inbox<JobOutcome>,
     completions: Inbox<Completion>,
@@ -156,6 +159,7 @@ impl Driver {
         self.save_if_due(now);
         self.end_seeding_if_due(now);
         self.keep();
+        self.share_metadata_memory(now);
         self.act(now);
         let are_others_done = self.swarm.is_stopped() && self.keeping.is_saved();
         self.lifecycle.handle_timeout(now, are_others_done);
@@ -195,11 +199,29 @@ impl Driver {
         let deadlines = [
             is_short.then_some(now + MEMORY_PAUSE),
             self.swarm.poll_timeout(),
+            self.metadata_lease.as_ref().and_then(|lease| lease.deadline()),
             self.lifecycle.stage().deadline(now),
             self.seeding_deadline(now),
             self.saves.deadline().filter(|_| self.lifecycle.stage().is_running()),
         ];
         deadlines.into_iter().flatten().min()
+    }
+
+    /// Gives the engine its part of the memory for metadata.
+    fn share_metadata_memory(&mut self, now: Instant) {
+        let Some(lease) = self.metadata_lease.as_mut().filter(|lease| lease.is_due(now)) else {
+            return;
+        };
+        match self.swarm.metadata_demand() {
+            Some(demand) => {
+                if let Some(bytes) = lease.update(now, demand) {
+                    // Before the engine asks peers for more.
+                    self.resources.buffers.trim();
+                    self.swarm.set_metadata_memory(now, bytes);
+                }
+            }
+            None => self.metadata_lease = None,
+        }
     }
 
     /// Leaves the connection of least use; `false` if there is none.

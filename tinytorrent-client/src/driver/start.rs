@@ -22,6 +22,7 @@ use super::times::Times;
 use super::turns::Turns;
 use super::user_trackers::UserTrackers;
 use super::{Driver, Task};
+use crate::memory::Memory;
 use crate::registry::{Refused, Registration};
 use crate::resources::Resources;
 use crate::torrent::{Shared, State};
@@ -107,6 +108,7 @@ impl Driver {
             serving: Serving::new(&memory),
             readers: Readers::default(),
             backlog: Backlog::default(),
+            metadata_lease: Some(Box::new(memory.metadata.lease())),
             early: EarlyBitfields::new(memory.frames),
             background: Background::new(
                 outcomes.clone(),
@@ -136,9 +138,19 @@ fn config(resources: &Resources, source: &Source, options: &TorrentOptions) -> C
         .download_limit(options.download_limit)
         .upload_limit(options.upload_limit)
         .store_budget(resources.options.store_budget())
+        .max_metadata(max_metadata(&resources.memory))
+        .metadata_memory(0)
         .sha1(tinytorrent_hash::sha1);
     for address in &resources.addresses {
         config.listen_port(address.port()).own_address(*address);
     }
     config
 }
+
+/// Bytes of metadata at most: as much as there is memory for, and no more than a torrent file may have.
+fn max_metadata(memory: &Memory) -> u32 {
+    u32::try_from(memory.metadata.limit()).map_or(MAX_METADATA, |limit| limit.min(MAX_METADATA))
+}
+
+/// More than the metadata of any torrent that is known to be in use.
+const MAX_METADATA: u32 = 32 << 20;

@@ -86,6 +86,18 @@ impl BufferPool {
     pub(super) fn retire(&self, mut buffer: Buffer) {
         buffer.bytes.clear();
         self.lock().buffers.push_back(buffer);
+        self.trim();
+    }
+
+    /// Drops buffers that are not in use while the receive share is overcharged: metadata takes a part of it.
+    pub(crate) fn trim(&self) {
+        while self.memory.receive.is_over() {
+            // Not dropped under the lock, as the system may take a while to take memory back.
+            let free = self.lock().reclaim(0);
+            if free.is_none() {
+                return;
+            }
+        }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Retired> {
@@ -117,6 +129,28 @@ const MAX_TRIES: usize = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn buffers_that_are_not_in_use_make_room_for_metadata() {
+        let pool = BufferPool::new(Memory::new(2 << 20));
+        let mut buffers: Vec<_> = std::iter::from_fn(|| pool.take()).collect();
+        let mut in_use = buffers.pop().unwrap();
+        in_use.bytes.extend_from_slice(b"block");
+        let block = in_use.bytes.split_to(5).freeze();
+        pool.retire(in_use);
+        buffers.into_iter().for_each(|buffer| pool.retire(buffer));
+        let receive = &pool.memory.receive;
+        assert_eq!(receive.held(), 1 << 20, "they are kept");
+        let _metadata = receive.holder().charge(512 << 10);
+        pool.trim();
+        assert_eq!(receive.held(), 1 << 20, "two were enough");
+        let _metadata = receive.holder().charge(512 << 10);
+        pool.trim();
+        assert_eq!(receive.held(), (1 << 20) + LARGE, "one is in use");
+        drop(block);
+        pool.trim();
+        assert_eq!(receive.held(), 1 << 20);
+    }
 
     #[test]
     fn short_buffers_that_are_free_do_not_keep_long_ones_from_being_made() {

@@ -96,7 +96,7 @@ fn metadata_from_a_peer_is_published_and_the_content_opened() {
     let outcome = lifecycle.check_metadata(bytes).run();
     let JobOutcome::MetadataChecked(info) = outcome else { panic!() };
     let steps = lifecycle.on_metadata_checked(info);
-    assert_eq!(names(&steps), ["show metainfo", "metadata received", "open"]);
+    assert_eq!(names(&steps), ["hashes needed", "show metainfo", "metadata received", "open"]);
     // That of an earlier run comes too late, and is not needed any more.
     let steps = lifecycle.on_metadata_loaded(saved(&metainfo), Vec::new());
     assert_eq!(names(&steps), ["add peers"]);
