@@ -199,6 +199,25 @@ fn a_rename_replaces_a_file() {
 }
 
 #[test]
+fn a_file_is_replaced_as_a_whole_or_not_at_all() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = Folder::open(place.path()).unwrap();
+    let read = || std::fs::read(place.path().join("record")).unwrap();
+    for sync in [false, true] {
+        // A run that was killed has left a longer one.
+        std::fs::write(place.path().join("record.new"), b"a long draft").unwrap();
+        folder.replace("record", b"first", sync).unwrap();
+        folder.replace("record", b"2nd", sync).unwrap();
+        assert_eq!(read(), b"2nd");
+        std::fs::create_dir(place.path().join("record.new")).unwrap();
+        folder.replace("record", b"third", sync).unwrap_err();
+        assert_eq!(read(), b"2nd");
+        std::fs::remove_dir(place.path().join("record.new")).unwrap();
+        assert_eq!(folder.entries([]).unwrap().len(), 1);
+    }
+}
+
+#[test]
 fn a_time_before_1970_counts_its_nanoseconds_forwards() {
     let place = tempfile::tempdir().unwrap();
     let folder = Folder::open(place.path()).unwrap();
