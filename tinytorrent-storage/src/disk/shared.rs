@@ -38,7 +38,8 @@ pub(super) struct Shared {
 }
 
 pub(super) struct State {
-    pub(super) torrents: HashMap<u64, Torrent>,
+    /// Boxed, as the free places of a table are as large as those that are taken.
+    pub(super) torrents: HashMap<u64, Box<Torrent>>,
     pub(super) pins: Pins,
     /// Torrents with jobs, due now or later, which are served in turn.
     active: VecDeque<u64>,
@@ -110,7 +111,7 @@ impl Shared {
         let total = content.storage.geometry().total_length();
         let batch = batch_bytes(total, self.options.memory);
         let id = content.id;
-        self.lock().torrents.insert(id, Torrent::new(content, recovered, batch));
+        self.lock().torrents.insert(id, Box::new(Torrent::new(content, recovered, batch)));
     }
 
     pub(super) fn store(
@@ -314,7 +315,7 @@ impl State {
 
     fn deadline(&self) -> Option<Instant> {
         let active = self.active.iter().filter_map(|id| self.torrents.get(id));
-        active.filter_map(Torrent::deadline).min()
+        active.filter_map(|torrent| torrent.deadline()).min()
     }
 
     /// Returns `true` if blocks keep more than three quarters of the budget allocated.

@@ -168,7 +168,7 @@ fn discarded_range(completion: &Completion) -> Option<BlockRange> {
 /// The blocks that the journal has to claim at this moment.
 fn claims(shared: &Shared, content: &Content) -> Vec<PartialPiece> {
     let state = shared.lock();
-    state.torrents.get(&content.id).map(Torrent::claims).unwrap_or_default()
+    state.torrents.get(&content.id).map(|torrent| torrent.claims()).unwrap_or_default()
 }
 
 fn checkpoint(shared: &Shared, content: &Content, counters: Counters) {

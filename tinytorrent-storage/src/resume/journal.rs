@@ -14,7 +14,7 @@ use std::{
 };
 
 use tinytorrent_folder::{Folder, Mode};
-use tinytorrent_types::{Geometry, InfoHashes, PieceIndex};
+use tinytorrent_types::{Geometry, InfoHashes, PieceIndex, WireInfoHash};
 
 use crate::{FilePool, Operation, Storage, StorageError, resume::PartialPiece, vectored};
 
@@ -32,8 +32,8 @@ pub(crate) struct BlockRange {
 
 #[derive(Debug)]
 pub(crate) struct Journal {
-    name: String,
-    header: [u8; HEADER],
+    /// The torrent that it is of. Its name and header follow from this; of thousands of torrents, few write.
+    hash: WireInfoHash,
     /// Files that can be closed if there is no descriptor for the journal.
     pool: Arc<FilePool>,
     state: Mutex<State>,
@@ -56,14 +56,20 @@ enum State {
 
 impl Journal {
     pub(crate) fn new(identity: &InfoHashes, pool: Arc<FilePool>) -> Self {
-        let wire = identity.to_wire();
+        Self { hash: identity.to_wire(), pool, state: Mutex::default() }
+    }
+
+    fn name(&self) -> String {
+        format!(".{}.tinytorrent-journal", self.hash)
+    }
+
+    fn header(&self) -> [u8; HEADER] {
         let mut header = [0; HEADER];
         header[..8].copy_from_slice(MAGIC);
-        header[8..28].copy_from_slice(wire.as_bytes());
+        header[8..28].copy_from_slice(self.hash.as_bytes());
         let check = checksum(&header[..28]);
         header[28..].copy_from_slice(&check);
-        let name = format!(".{wire}.tinytorrent-journal");
-        Self { name, header, pool, state: Mutex::default() }
+        header
     }
 
     /// Adds the entries of an event, in the order in which events happen: no other entry is added
@@ -109,13 +115,13 @@ impl Journal {
         *state = State::Closed;
         let partial = partial();
         if partial.is_empty() && !is_needed {
-            return Ok(root.remove([self.name.as_bytes()])?);
+            return Ok(root.remove([self.name().as_bytes()])?);
         }
-        let mut bytes = self.header.to_vec();
+        let mut bytes = self.header().to_vec();
         bytes.extend(partial.iter().flat_map(ranges_of).flat_map(encode));
         // Not synced, as no entry is: after a power failure, the hash of a piece shows a false
         // claim.
-        let written = self.pool.with_room(|| Ok(root.replace(&self.name, &bytes, false)?));
+        let written = self.pool.with_room(|| Ok(root.replace(&self.name(), &bytes, false)?));
         if let Err(error) = &written
             && error.is_out_of_descriptors()
         {
@@ -134,9 +140,9 @@ impl Journal {
         root: &Folder,
         geometry: &Geometry,
     ) -> Result<Option<Claims>, StorageError> {
-        let Some(bytes) = load(&self.pool, root, &self.name, LONGEST)? else { return Ok(None) };
+        let Some(bytes) = load(&self.pool, root, &self.name(), LONGEST)? else { return Ok(None) };
         let claims = |(header, entries): (&[u8; HEADER], &[u8])| {
-            (*header == self.header).then(|| replay(geometry, entries))
+            (*header == self.header()).then(|| replay(geometry, entries))
         };
         Ok(bytes.split_first_chunk().and_then(claims))
     }
@@ -159,17 +165,17 @@ impl Journal {
     }
 
     fn open(&self, root: &Folder) -> Result<State, StorageError> {
-        let file = root.create_file([self.name.as_bytes()], Mode::Data)?;
-        let io = |source| StorageError::io(Operation::Write, root.path().join(&self.name), source);
+        let (name, header) = (self.name(), self.header());
+        let file = root.create_file([name.as_bytes()], Mode::Data)?;
+        let io = |source| StorageError::io(Operation::Write, root.path().join(&name), source);
         let length = file.metadata().map_err(io)?.len();
-        let mut header = [0; HEADER];
-        let is_ours = vectored::read_at(&file, &mut header, 0).map_err(io)? == HEADER
-            && header == self.header;
+        let mut there = [0; HEADER];
+        let is_ours =
+            vectored::read_at(&file, &mut there, 0).map_err(io)? == HEADER && there == header;
         // Claims about another torrent or in another format are of no use.
         if !is_ours {
             file.set_len(0).map_err(io)?;
-            vectored::write_all_at(&file, &mut [std::io::IoSlice::new(&self.header)], 0)
-                .map_err(io)?;
+            vectored::write_all_at(&file, &mut [std::io::IoSlice::new(&header)], 0).map_err(io)?;
             return Ok(State::Open { file, length: HEADER as u64 });
         }
         // An entry that a kill cut short is written over.
@@ -330,7 +336,7 @@ mod tests {
         let world = world();
         let entry = |piece| range(&world.geometry, piece, 0, 1);
         world.journal.append(&world.root, || ((), vec![entry(0), entry(1), entry(2)]));
-        let path = world.folder.path().join(&world.journal.name);
+        let path = world.folder.path().join(world.journal.name());
         let whole = std::fs::read(&path).unwrap();
         for cut in 0..whole.len() {
             std::fs::write(&path, &whole[..cut]).unwrap();
@@ -345,7 +351,7 @@ mod tests {
         let world = world();
         let entry = |piece| range(&world.geometry, piece, 0, 1);
         world.journal.append(&world.root, || ((), vec![entry(0), entry(1), entry(2)]));
-        let path = world.folder.path().join(&world.journal.name);
+        let path = world.folder.path().join(world.journal.name());
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[HEADER + ENTRY + 3] ^= 4;
         std::fs::write(&path, &bytes).unwrap();
@@ -356,8 +362,9 @@ mod tests {
     #[test]
     fn the_journal_of_another_torrent_claims_nothing() {
         let world = world();
-        let other = Journal { name: world.journal.name.clone(), ..new(2) };
+        let other = new(2);
         other.append(&world.root, || ((), vec![range(&world.geometry, 0, 0, 4)]));
+        world.root.rename(&other.name(), &world.journal.name()).unwrap();
         assert!(claims(&world).is_empty());
         world.journal.append(&world.root, || ((), vec![range(&world.geometry, 1, 0, 1)]));
         assert_eq!(claims(&world), [(1, vec![0])]);
