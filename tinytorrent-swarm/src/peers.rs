@@ -137,6 +137,15 @@ impl Peers {
         })
     }
 
+    /// Returns true if a reminder for this instant is the one that counts for a connection.
+    pub(crate) fn is_armed(&self, key: PeerKey, at: Instant) -> bool {
+        let timing = self.places.get(key).map(|place| match place {
+            Place::Pending(pending) => &pending.timing,
+            Place::Live(peer) => &peer.timing,
+        });
+        timing.is_some_and(|timing| timing.armed == Some(at))
+    }
+
     pub(crate) fn check_invariants(&self) {
         assert_eq!(self.live, self.iter().count());
         for (key, place) in self.places.iter() {

@@ -11,7 +11,12 @@ use crate::PeerKey;
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     heap: BinaryHeap<Reverse<(Instant, PeerKey)>>,
+    /// Reminders at the last [`prune`](Self::prune).
+    pruned: usize,
 }
+
+/// Reminders that are not worth a look through all of them.
+const FEW: usize = 1_024;
 
 impl Timers {
     /// Sets a reminder.
@@ -22,6 +27,16 @@ impl Timers {
     /// The instant of the first reminder.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Drops those that do not count any more, of connections that are gone for example, once they are
+    /// more than half: each waits for minutes otherwise, and connections come by the thousand.
+    pub(crate) fn prune(&mut self, counts: impl Fn(Instant, PeerKey) -> bool) {
+        if self.heap.len() >= FEW.max(2 * self.pruned) {
+            self.heap.retain(|Reverse((at, peer))| counts(*at, *peer));
+            self.heap.shrink_to(FEW);
+            self.pruned = self.heap.len();
+        }
     }
 
     /// Takes out the first reminder if it is due.
@@ -38,6 +53,18 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn reminders_of_those_that_are_gone_do_not_pile_up() {
+        let start = Instant::now();
+        let mut timers = Timers::default();
+        for generation in 0..100_000 {
+            let peer = PeerKey::new(0, generation);
+            timers.remind(start + Duration::from_secs(1), peer);
+            timers.prune(|_, known| known == peer);
+            assert!(timers.heap.len() <= FEW);
+        }
+    }
 
     #[test]
     fn reminders_come_in_the_order_of_their_instants() {

@@ -42,6 +42,7 @@ impl Swarm {
             }
         }
         // Before the next dial, so that the address is known to have failed or to be free.
+        self.out.timers.prune(|at, peer| self.peers.is_armed(peer, at));
         self.roster.left(now, key, &gone, &reason);
         if has_slot {
             self.upload.fill_slots(now, &mut self.peers, &mut self.out);
