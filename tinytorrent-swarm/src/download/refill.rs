@@ -32,6 +32,15 @@ impl Refill {
         }
     }
 
+    /// Takes a peer out that is gone.
+    pub(super) fn remove(&mut self, peer: &Peer) {
+        // The lists are walked only for a peer that is in one.
+        if peer.pipeline.is_queued {
+            self.queue.retain(|&key| key != peer.key);
+            self.held.retain(|&key| key != peer.key);
+        }
+    }
+
     /// Puts those in that were held back: no more of them than blocks have come.
     pub(super) fn release_held(&mut self) {
         self.queue.append(&mut self.held);
@@ -162,6 +171,16 @@ mod tests {
             wake(&mut refill);
             assert_eq!(taken(&mut refill, &mut peers)[..2], [2, 1]);
         }
+    }
+
+    #[test]
+    fn those_that_are_gone_are_on_no_list() {
+        let (mut peers, keys) = four();
+        let mut refill = Refill::default();
+        refill.add(peers.get_mut(keys[0]).unwrap());
+        refill.hold(peers.get_mut(keys[1]).unwrap());
+        keys.iter().for_each(|&key| refill.remove(peers.get(key).unwrap()));
+        assert!(refill.queue.is_empty() && refill.held.is_empty());
     }
 
     #[test]

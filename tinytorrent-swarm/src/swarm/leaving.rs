@@ -37,12 +37,13 @@ impl Swarm {
         let mut has_slot = false;
         if let Gone::Live(peer) = &mut gone {
             has_slot = self.upload.forget(now, peer);
+            self.download.leave_out(peer);
             if let Some(picker) = self.stage.picker_mut() {
                 self.download.forget(peer, picker);
             }
         }
-        // Before the next dial, so that the address is known to have failed or to be free.
         self.out.timers.prune(|at, peer| self.peers.is_armed(peer, at));
+        // Before the next dial, so that the address is known to have failed or to be free.
         self.roster.left(now, key, &gone, &reason);
         if has_slot {
             self.upload.fill_slots(now, &mut self.peers, &mut self.out);
