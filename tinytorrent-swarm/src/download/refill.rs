@@ -193,6 +193,21 @@ mod tests {
     }
 
     #[test]
+    fn whoever_comes_anew_is_not_asked_first_for_that() {
+        let now = Instant::now();
+        let second = std::time::Duration::from_secs(1);
+        // Each in the place of one that left, but for the last.
+        let mut peers = Peers::of((0..4).map(|slot| peer(now + (9 - slot) * second, slot)));
+        let mut refill = Refill::default();
+        refill.add_all();
+        assert_eq!(taken(&mut refill, &mut peers), [3, 2, 1, 0]);
+        let first = peers.keys().next().unwrap();
+        peers.get_mut(first).unwrap().pipeline.note_block(now, 1);
+        refill.add_all();
+        assert_eq!(taken(&mut refill, &mut peers), [0, 3, 2, 1]);
+    }
+
+    #[test]
     fn only_those_that_found_nothing_are_woken() {
         let (mut peers, _) = four();
         let mut refill = Refill::default();
