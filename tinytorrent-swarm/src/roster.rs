@@ -227,9 +227,9 @@ impl Roster {
             }
             // From the first claim on, as one who does not give can have another say the same.
             let since = candidate.claimed_since.unwrap_or(now);
-            let is_believed = now.saturating_duration_since(since) < self.belief(now, need);
-            if is_believed && is_claimed(peers, address) {
-                self.book.put_off_as_claimed(now, address);
+            let until = since.checked_add(belief(need));
+            if until.is_none_or(|until| now < until) && is_claimed(peers, address) {
+                self.book.put_off_as_claimed(now, address, until);
                 continue;
             }
             match self.places.for_dial(now, peers, address, need) {
@@ -248,16 +248,6 @@ impl Roster {
             let peer = insert(now, peers, out, contact);
             self.dials.begin(now, peer, candidate.failures);
             out.act(Action::Connect { peer, address, info_hash });
-        }
-    }
-
-    /// Time for which it is believed that somebody listens at an address who says so.
-    fn belief(&self, now: Instant, need: Option<Need>) -> Duration {
-        match need {
-            Some(Need::Gifts) if self.places.turnover.is_hungry(now) => HUNGRY_BELIEF,
-            Some(Need::Gifts) => BELIEF,
-            // Nobody could give us more than those who claim to be there.
-            Some(Need::Nothing) | None => Duration::MAX,
         }
     }
 
@@ -419,10 +409,18 @@ fn is_claimed(peers: &Peers, address: SocketAddr) -> bool {
     peers.iter().any(|peer| peer.contact.listens_at == Some(address))
 }
 
-/// Time for which it is believed that somebody listens at an address who says so, before it is tried.
-const BELIEF: Duration = Duration::from_secs(60);
+/// Time for which it is believed that somebody listens at an address who says so.
+fn belief(need: Option<Need>) -> Duration {
+    match need {
+        Some(Need::Gifts) => BELIEF,
+        // Nobody could give us more than those who claim to be there.
+        Some(Need::Nothing) | None => Duration::MAX,
+    }
+}
 
-const HUNGRY_BELIEF: Duration = Duration::from_secs(5);
+/// Time until an address is tried where somebody says that he is, even if somebody gives us something
+/// meanwhile: it may be the same one, and give next to nothing.
+const BELIEF: Duration = Duration::from_secs(3);
 
 fn insert(now: Instant, peers: &mut Peers, out: &mut Outbox, contact: Contact) -> PeerKey {
     let key = peers.insert(now, contact);

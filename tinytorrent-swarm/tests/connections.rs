@@ -190,7 +190,7 @@ fn a_peer_that_came_to_us_is_not_dialed_until_it_has_left() {
     play.say_extended(peer, b"d1:mde1:pi6881ee");
     let source = PeerSource::Exchange;
     play.tell(Input::PeersFound { source, addresses: vec![listens_at] });
-    play.wait(Duration::from_secs(4));
+    play.wait(Duration::from_secs(2));
     assert_eq!(dials(&play), 0);
     play.tell(Input::ConnectionClosed { peer, error: ConnectionError::Closed });
     play.wait(MINUTE);

@@ -210,12 +210,19 @@ impl PeerBook {
         self.wait(canonical(address), now + PUT_OFF);
     }
 
-    /// Somebody says that he is at an address that was to be tried.
-    pub(crate) fn put_off_as_claimed(&mut self, now: Instant, address: SocketAddr) {
-        if let Some(entry) = self.entries.get_mut(&canonical(address)) {
+    /// Somebody says that he is at an address that was to be tried: it can be then, at the latest.
+    pub(crate) fn put_off_as_claimed(
+        &mut self,
+        now: Instant,
+        address: SocketAddr,
+        until: Option<Instant>,
+    ) {
+        let address = canonical(address);
+        if let Some(entry) = self.entries.get_mut(&address) {
             entry.claimed_since.get_or_insert(now);
         }
-        self.put_off(now, address);
+        let later = now + PUT_OFF;
+        self.wait(address, until.map_or(later, |until| until.min(later)));
     }
 
     /// A peer came to us: it is busy, and its address is not tried.
