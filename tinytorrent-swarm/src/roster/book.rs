@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use tinytorrent_types::{AddressFilter, PeerId, WireInfoHash};
+use tinytorrent_types::{AddressFilter, Crowd, PeerId, WireInfoHash};
 
 use super::bans::Bans;
 use super::priority::priority;
@@ -23,6 +23,8 @@ pub(crate) struct PeerBook {
     entries: BTreeMap<SocketAddr, Entry>,
     /// Entries of which other peers told.
     exchanged: Told,
+    /// All entries, counted by network.
+    crowd: Crowd,
     /// The waiting entries, by when they may be tried.
     queue: BTreeSet<(Instant, Rank, SocketAddr)>,
     /// Those that may be tried by now, in which order, and since when.
@@ -57,6 +59,8 @@ struct Entry {
     is_seed: bool,
     known_as: Option<WireInfoHash>,
     claimed_since: Option<Instant>,
+    /// Addresses of its network that were known before.
+    neighbours: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -83,6 +87,9 @@ const MAX_BACK_OFF: Duration = Duration::from_secs(30 * 60);
 /// Wait before going back to a peer that we left, or that left us.
 const RETURN: Duration = Duration::from_secs(5);
 
+/// Addresses of a network that are tried before further ones of others.
+const FIRST: usize = 16;
+
 /// Wait for an address whose network has all the places that it gets, or that somebody says is his.
 const PUT_OFF: Duration = Duration::from_secs(5);
 
@@ -91,6 +98,7 @@ impl PeerBook {
         Self {
             entries: BTreeMap::new(),
             exchanged: Told::default(),
+            crowd: Crowd::new(),
             queue: BTreeSet::new(),
             ready: BTreeSet::new(),
             filter,
@@ -147,8 +155,10 @@ impl PeerBook {
             is_seed: false,
             known_as: None,
             claimed_since: None,
+            neighbours: self.crowd.share(address.ip()).network,
         };
         self.entries.insert(address, entry);
+        self.crowd.add(address.ip());
         if source == PeerSource::Exchange {
             self.exchanged.add(address);
         }
@@ -311,7 +321,9 @@ impl PeerBook {
     pub(crate) fn remove(&mut self, address: SocketAddr) {
         let address = canonical(address);
         self.dequeue(address);
-        if self.entries.remove(&address).is_some_and(|entry| entry.source == PeerSource::Exchange) {
+        let Some(entry) = self.entries.remove(&address) else { return };
+        self.crowd.remove(address.ip());
+        if entry.source == PeerSource::Exchange {
             self.exchanged.remove(address);
         }
     }
@@ -337,12 +349,14 @@ impl PeerBook {
         let Some(entry) = self.entries.get(&address) else { return };
         self.found += 1;
         let own = self.own[usize::from(address.is_ipv6())];
+        // The first ones of all networks, then the next ones: a network with many addresses holds up no other.
+        let in_network = ((entry.neighbours / FIRST) as u64) << 32;
         let order = match (entry.source, own.and_then(|own| priority(own, address))) {
             // The user's peers come as they were told.
             (PeerSource::User, _) => self.found,
-            (_, Some(priority)) => u64::from(u32::MAX - priority),
+            (_, Some(priority)) => in_network | u64::from(u32::MAX - priority),
             // An order that nobody can foresee does as well, at our end.
-            (_, None) => self.found.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            (_, None) => in_network | self.found.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32,
         };
         let rank = (class(entry.source), order);
         self.dequeue(address);

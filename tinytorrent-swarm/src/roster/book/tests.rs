@@ -135,11 +135,30 @@ fn addresses_come_by_canonical_priority_once_our_own_is_known() {
     let (now, mut book) = (Instant::now(), book());
     let own = SocketAddr::from(([198, 51, 100, 7], 6881));
     book.set_own(own);
-    (1..=50).for_each(|n| _ = book.add(now, address(n), PeerSource::Tracker));
+    let addresses = (1..=50).map(|n| SocketAddr::from(([192, 0, n, 2], 6881)));
+    addresses.for_each(|address| _ = book.add(now, address, PeerSource::Tracker));
     let order: Vec<_> = std::iter::from_fn(|| next(&mut book, now)).collect();
     let priorities: Vec<_> = order.iter().map(|&peer| priority(own, peer)).collect();
     assert!(priorities.is_sorted_by(|a, b| a >= b) && order.len() == 50);
     book.check_invariants();
+}
+
+#[test]
+fn a_network_with_many_addresses_holds_up_no_other() {
+    // S-28
+    for is_own_known in [false, true] {
+        let (now, mut book) = (Instant::now(), book());
+        if is_own_known {
+            book.set_own(SocketAddr::from(([198, 51, 100, 7], 6881)));
+        }
+        let of_one = (1..=200).map(|n| SocketAddr::from(([20, 1, 1, n], 6881)));
+        of_one.for_each(|address| _ = book.add(now, address, PeerSource::Tracker));
+        book.add(now, address(1), PeerSource::Tracker);
+        let order: Vec<_> = std::iter::from_fn(|| next(&mut book, now)).collect();
+        let place = order.iter().position(|&next| next == address(1));
+        assert!(place <= Some(FIRST), "{place:?}");
+        book.check_invariants();
+    }
 }
 
 #[test]
