@@ -238,9 +238,15 @@ impl Roster {
                     self.book.put_back(now, address);
                     return Some((other, LeaveReason::GaveNothing));
                 }
-                Admission::Refused => {
+                // Others may be from elsewhere.
+                Admission::Greedy => {
                     self.book.put_off(now, address);
                     continue;
+                }
+                // It waits for the next look, with all others.
+                Admission::Refused => {
+                    self.book.put_back(now, address);
+                    return None;
                 }
             }
             let info_hash = self.name_for(candidate);

@@ -289,7 +289,7 @@ impl Swarm {
             Admission::Free => {}
             // The newcomer has the place, before an address that waits for one.
             Admission::InPlaceOf(yielding) => self.part(yielding, LeaveReason::Crowded),
-            Admission::Refused => return None,
+            Admission::Refused | Admission::Greedy => return None,
         }
         Some(self.roster.accept(self.now, &mut self.peers, &mut self.out, address))
     }

@@ -24,7 +24,10 @@ pub(crate) enum Admission {
     Free,
     /// It gets the place of this one.
     InPlaceOf(PeerKey),
+    /// All places are taken, and nobody makes room now.
     Refused,
+    /// Its host or its network has all the places that it gets, and nobody there makes room.
+    Greedy,
 }
 
 /// The stand of the torrent, as far as it matters for places.
@@ -83,7 +86,7 @@ impl Places {
         let among = |contact: &Contact| greed.is_none_or(|greed| greed.has(contact));
         let need = need.filter(|&need| need == Need::Gifts);
         let idle = need.and_then(|need| self.turnover.victim(now, peers, need, address, among));
-        idle.map_or(Admission::Refused, Admission::InPlaceOf)
+        idle.map_or(refusal(greed), Admission::InPlaceOf)
     }
 
     /// Looks for a place for a connection that comes in. `need` is `None` as long as nothing can be said
@@ -108,7 +111,7 @@ impl Places {
             None
         };
         let mut idle = || self.turnover.victim(now, peers, need?, address, among);
-        useless.or_else(&mut idle).map_or(Admission::Refused, Admission::InPlaceOf)
+        useless.or_else(&mut idle).map_or(refusal(greed), Admission::InPlaceOf)
     }
 
     /// Returns true if there is a place for one more connection that comes in. `keeps_some`: some places
@@ -160,6 +163,10 @@ fn useless(
     let is_greedy = |peer: &Peer| share(peer).host > modest + margin;
     let has_had_its_time = |peer: &&Peer| now >= peer.joined + NEWS || is_greedy(peer);
     useless().filter(has_had_its_time).max_by_key(|peer| (share(peer), peer.key))
+}
+
+fn refusal(greed: Option<Greed>) -> Admission {
+    greed.map_or(Admission::Refused, |_| Admission::Greedy)
 }
 
 /// Those who have all the places that they get.

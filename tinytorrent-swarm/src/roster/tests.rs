@@ -188,6 +188,27 @@ fn hosts_and_networks_get_their_share_of_dials() {
 }
 
 #[test]
+fn an_address_that_finds_no_place_is_not_put_off_until_others_had_theirs() {
+    // S-28
+    let (start, mut out) = (Instant::now(), Outbox::default());
+    let mut roster = roster(hybrid(), |config| _ = config.max_peers(1));
+    let mut peers = Peers::of([peer(start, 1)]);
+    roster.add(start, PeerSource::Tracker.into(), &[address(1)], false);
+    let mut now = start;
+    let yielding = loop {
+        now = roster.ready_at(&peers, Some(Need::Gifts)).unwrap().max(now);
+        assert!(now < start + 20 * SECOND);
+        if let Some((yielding, _)) = roster.dial(now, &mut peers, &mut out, Some(Need::Gifts)) {
+            break yielding;
+        }
+    };
+    assert!(now < start + 9 * SECOND, "eight seconds, and a look each second: {:?}", now - start);
+    peers.remove(yielding);
+    roster.dial(now, &mut peers, &mut out, Some(Need::Gifts));
+    assert_eq!(dialed(&mut out).len(), 1);
+}
+
+#[test]
 fn those_we_only_heard_of_have_no_part_in_a_private_torrent() {
     // BEP 27
     let (now, mut out, mut peers) = (Instant::now(), Outbox::default(), Peers::new());
