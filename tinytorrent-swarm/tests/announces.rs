@@ -14,7 +14,7 @@ use tinytorrent_swarm::{
 };
 use tinytorrent_tracker::{AnnounceEvent, AnnounceResponse, Failure, Peer};
 use tinytorrent_types::{Bitfield, Geometry, PeerId};
-use tinytorrent_wire::Message;
+use tinytorrent_wire::{Extended, Feature, Message};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -317,4 +317,30 @@ fn trackers_that_know_nobody_do_not_silence_the_next_tiers() {
     }
     play.wait(HOUR);
     assert!(!announces(&mut play).is_empty(), "a `min interval` of a day for nobody");
+}
+
+#[test]
+fn metadata_that_nobody_has_proven_keeps_us_from_no_tracker() {
+    let mut play = Play::without_content(|config| {
+        config.needs_metadata(true).trackers(tiers(&["a", "b"]));
+    });
+    play.wait(Duration::ZERO);
+    let task = announces(&mut play).remove(0);
+    let mut response = AnnounceResponse::default();
+    response.peers = vec![peer(None, SocketAddr::from(([20, 0, 0, 1], 6881)))];
+    answer(&mut play, &task, response);
+    let liar = play.join(&[Feature::Extended]);
+    play.say_extended(liar, b"d1:md11:ut_metadatai1ee13:metadata_sizei1000000ee");
+    let block = |at: usize| {
+        let head = format!("d8:msg_typei1e5:piecei{at}e10:total_sizei1000000ee");
+        let payload = [head.as_bytes(), &[7; 16_384]].concat().into();
+        Message::Extended(Extended { id: 1, payload })
+    };
+    let mut asked = Vec::new();
+    for at in 0..5 {
+        play.say(liar, block(at));
+        play.wait(Duration::from_secs(1));
+        asked.extend(announces(&mut play).into_iter().map(|task| task.url.to_string()));
+    }
+    assert_eq!(asked, ["http://b.example/announce"]);
 }

@@ -236,8 +236,8 @@ impl Parts<'_> {
             }
             (message, Stage::Metadata(fetch)) => {
                 if fetch.on_message(self.now, peer.key, message, self.out) {
+                    // For the peer, but not for the swarm: it may be part of something that nobody needs.
                     peer.pipeline.note_gift(self.now);
-                    self.roster.note_gift(self.now);
                 }
                 Then::Fetch
             }
