@@ -25,4 +25,4 @@ mod node;
 mod world;
 
 pub use node::{Behaviour, Quality, Simulated};
-pub use world::{Node, World, address_of, hashes, info, peer_id};
+pub use world::{Cause, Node, Stranger, Watch, World, address_of, hashes, info, peer_id};

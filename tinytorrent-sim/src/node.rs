@@ -1,9 +1,10 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
 use tinytorrent_swarm::{AnnounceTask, Event, LeaveReason, PeerKey, Swarm};
+use tinytorrent_tracker::AnnounceResponse;
 use tinytorrent_types::{BlockInfo, Geometry, PeerId};
 use tinytorrent_wire::Message;
 
@@ -30,8 +31,10 @@ pub struct Simulated {
     pub received: HashMap<BlockInfo, Quality>,
     /// All it told its trackers.
     pub announces: Vec<AnnounceTask>,
-    /// Peers that its tracker tells of.
+    /// Peers that its trackers tell of.
     pub tracker_peers: Vec<SocketAddr>,
+    /// The answers of trackers that tell something else, by URL.
+    pub trackers: HashMap<String, AnnounceResponse>,
     /// The peers that it left, and the reasons.
     pub disconnected: Vec<(SocketAddr, LeaveReason)>,
     /// All it said to peers.
@@ -41,6 +44,10 @@ pub struct Simulated {
     /// The id that it gives in handshakes, if it is not its own.
     pub alias: Option<PeerId>,
     pub(crate) links: HashMap<PeerKey, Link>,
+    /// Connections to strangers, or under way to them.
+    pub(crate) strangers: HashSet<PeerKey>,
+    /// The next deadline of the engine.
+    pub(crate) due: Option<Instant>,
     /// When all that was handed to its uplink is out.
     pub(crate) uplink_free: Instant,
 }
@@ -52,6 +59,8 @@ pub enum Behaviour {
     Honest,
     /// Sends wrong bytes in every n-th block.
     Corrupt(u32),
+    /// Sends so many wrong blocks, and answers nothing from then on.
+    Spoils(u32),
     /// Takes requests and answers none.
     Stalls,
     /// Serves so many blocks, and answers nothing from then on.
@@ -80,13 +89,16 @@ pub enum Behaviour {
 
 impl Behaviour {
     /// Ways in which a peer that says it has everything keeps others from getting it.
-    pub const ATTACKS: [Self; 14] = [
+    pub const ATTACKS: [Self; 17] = [
         Self::Corrupt(1),
         Self::Corrupt(3),
         Self::Corrupt(16),
+        Self::Spoils(1),
+        Self::Spoils(7),
         Self::Stalls,
         Self::StallsAfter(1),
         Self::StallsAfter(7),
+        Self::Trickles(3),
         Self::Trickles(9),
         Self::Rejects,
         Self::Flaps,
@@ -110,12 +122,16 @@ pub enum Quality {
 impl Simulated {
     pub(crate) fn quality(&self, block: BlockInfo) -> Quality {
         let position = block.piece().get() * 64 + block.number();
-        match self.behaviour {
-            Behaviour::Corrupt(every) if position.is_multiple_of(every) => {
-                // Each sender has wrong bytes of its own, so that digests tell who sent a block.
-                Quality::Wrong(self.address.ip().to_string().bytes().last().unwrap_or(1))
-            }
-            _ => Quality::Right,
+        let is_wrong = match self.behaviour {
+            Behaviour::Corrupt(every) => position.is_multiple_of(every),
+            Behaviour::Spoils(_) => true,
+            _ => false,
+        };
+        if is_wrong {
+            // Each sender has wrong bytes of its own, so that digests tell who sent a block.
+            Quality::Wrong(self.address.ip().to_string().bytes().last().unwrap_or(1))
+        } else {
+            Quality::Right
         }
     }
 

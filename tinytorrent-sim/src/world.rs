@@ -1,7 +1,9 @@
 mod happening;
 mod serving;
+mod stranger;
+mod watch;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,9 @@ use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
 use tinytorrent_wire::{Handshake, Message};
 
 use self::happening::{HASHING, Happening};
+pub use self::stranger::Stranger;
+use self::watch::Watched;
+pub use self::watch::{Cause, Watch};
 use crate::node::Link;
 use crate::{Behaviour, Simulated};
 
@@ -29,6 +34,12 @@ pub struct World {
     /// The happenings to come, in order of time and then of cause.
     queue: BTreeMap<(Instant, u64), (Node, Happening)>,
     sequence: u64,
+    strangers: Vec<Stranger>,
+    /// The strangers by their addresses.
+    doors: HashMap<SocketAddr, usize>,
+    watched: Option<Watched>,
+    /// The hashes of the torrent.
+    pub hashes: InfoHashes,
     /// The torrent is private.
     pub is_private: bool,
     /// The address at which the nodes reach their tracker, if they know it. It is in their network at
@@ -38,7 +49,8 @@ pub struct World {
     pub latency: Duration,
     /// Bytes a second from each node, over all its links.
     pub uplink: u64,
-    /// Checks the invariants of a node after each so many inputs. More makes large worlds quicker.
+    /// Checks the invariants of a node after each so many inputs; zero for never. More makes large worlds
+    /// quicker.
     pub check_every: u32,
     inputs: u32,
 }
@@ -60,6 +72,10 @@ impl World {
             nodes: Vec::new(),
             queue: BTreeMap::new(),
             sequence: 0,
+            strangers: Vec::new(),
+            doors: HashMap::new(),
+            watched: None,
+            hashes: hashes(),
             is_private: false,
             tracker: Some([10, 255, 255, 254].into()),
             latency: Duration::from_millis(20),
@@ -91,12 +107,13 @@ impl World {
     /// A node that does not know the content yet.
     pub fn add_unready(&mut self, geometry: Geometry, tune: impl FnOnce(&mut Config)) -> Node {
         let node = self.nodes.len();
-        let mut config = Config::new(hashes(), peer_id(node), 1_000 + node as u64);
+        let mut config = Config::new(self.hashes, peer_id(node), 1_000 + node as u64);
         // The port is that of `address_of`.
         config.listen_port(6881).sha1(scramble);
         tune(&mut config);
+        let swarm = self.new_engine(node, &config);
         self.nodes.push(Simulated {
-            swarm: Swarm::new(self.now, config),
+            swarm,
             address: address_of(node),
             geometry,
             events: Vec::new(),
@@ -106,11 +123,14 @@ impl World {
             received: HashMap::new(),
             announces: Vec::new(),
             tracker_peers: Vec::new(),
+            trackers: HashMap::new(),
             disconnected: Vec::new(),
             sent: Vec::new(),
             info: info(),
             alias: None,
             links: HashMap::new(),
+            strangers: HashSet::new(),
+            due: None,
             uplink_free: self.now,
         });
         self.settle(node);
@@ -138,22 +158,24 @@ impl World {
         self.input(node, Input::PeersFound { source, addresses });
     }
 
-    /// Somebody connects to a node from one address after the other, so often, and never shakes hands.
-    pub fn flood(&mut self, node: Node, from: Vec<SocketAddr>, every: Duration) {
-        self.later(every, node, Happening::Knocks { from, every });
-    }
-
     /// Something happens to a node.
     pub fn input(&mut self, node: Node, input: Input) {
         let now = self.now;
-        self.nodes[node].swarm.handle_input(now, input);
+        if self.is_watched(node) {
+            // The original is freed by whoever made it.
+            self.engine(node, Cause::of(&input), |swarm| {
+                swarm.handle_input(now, watch::copy_of_input(&input));
+            });
+        } else {
+            self.nodes[node].swarm.handle_input(now, input);
+        }
         self.settle(node);
     }
 
     /// Does something with a node's swarm, and what follows from it.
     pub fn with(&mut self, node: Node, act: impl FnOnce(&mut Swarm, Instant)) {
         let now = self.now;
-        act(&mut self.nodes[node].swarm, now);
+        self.engine(node, Cause::Told, |swarm| act(swarm, now));
         self.settle(node);
     }
 
@@ -179,7 +201,7 @@ impl World {
     pub fn step(&mut self, end: Instant) -> bool {
         let next = self.queue.first_key_value().map(|((at, _), _)| *at);
         let timeouts = self.nodes.iter().enumerate();
-        let timeout = timeouts.filter_map(|(n, s)| Some((s.swarm.poll_timeout()?, n))).min();
+        let timeout = timeouts.filter_map(|(n, s)| Some((s.due?, n))).min();
         let at = [next, timeout.map(|(at, _)| at)].into_iter().flatten().min();
         let Some(at) = at.filter(|&at| at <= end) else {
             // A quiet world reaches the end too, so that the next run goes on from there.
@@ -191,7 +213,7 @@ impl World {
         // Deadlines come before happenings of the same instant, so that each run has one order.
         if let Some((_, node)) = timeout.filter(|(due, _)| *due <= at) {
             let now = self.now;
-            self.nodes[node].swarm.handle_timeout(now);
+            self.engine(node, Cause::Time, |swarm| swarm.handle_timeout(now));
             self.settle(node);
         } else if let Some((_, (node, happening))) = self.queue.pop_first() {
             self.happen(node, happening);
@@ -220,12 +242,13 @@ impl World {
     }
 
     fn settle(&mut self, node: Node) {
-        while let Some(action) = self.nodes[node].swarm.poll_action() {
+        while let Some(action) = self.poll_action(node) {
             self.act(node, action);
         }
-        while let Some(event) = self.nodes[node].swarm.poll_event() {
+        while let Some(event) = self.poll_event(node) {
             self.nodes[node].events.push(event);
         }
+        self.nodes[node].due = self.engine(node, Cause::Drained, |swarm| swarm.poll_timeout());
         // After each input by default, so that a failure points to its cause.
         self.inputs = self.inputs.wrapping_add(1);
         if self.inputs.is_multiple_of(self.check_every) {
@@ -244,8 +267,7 @@ impl World {
                         let dialled = Happening::Dialled { from: node, from_key: peer, handshake };
                         self.later(self.latency, to, dialled);
                     }
-                    // No node has this address, as with many addresses that trackers list.
-                    None => self.later(self.latency, node, Happening::Refused { key: peer }),
+                    None => self.dial_stranger(node, peer, address),
                 }
             }
             Action::Send { peer, message } => self.send(node, peer, message),
@@ -269,6 +291,7 @@ impl World {
                 self.later(self.latency, node, Happening::Tracker(task));
             }
             Action::Disconnect { peer, reason } => {
+                self.nodes[node].strangers.remove(&peer);
                 if let Some(link) = self.nodes[node].links.remove(&peer) {
                     let address = self.nodes[link.to].address;
                     self.nodes[node].disconnected.push((address, reason));

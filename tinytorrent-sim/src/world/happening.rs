@@ -1,6 +1,5 @@
 //! The happenings of a world, and what nodes make of them.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +10,7 @@ use tinytorrent_tracker::{AnnounceResponse, Peer};
 use tinytorrent_types::{Bitfield, BlockInfo, PieceIndex};
 use tinytorrent_wire::{Handshake, Message, PieceHeader};
 
-use super::{Node, World};
+use super::{Cause, Node, World};
 use crate::node::Link;
 use crate::{Behaviour, Quality};
 
@@ -61,10 +60,25 @@ pub(super) enum Happening {
         key: PeerKey,
         block: BlockInfo,
     },
-    /// Somebody connects and never shakes hands, from one address after the other.
-    Knocks {
-        from: Vec<SocketAddr>,
-        every: Duration,
+    /// A stranger connects, from its next address.
+    Calls {
+        stranger: usize,
+        count: usize,
+    },
+    /// A stranger answers, and shakes hands.
+    Greets {
+        key: PeerKey,
+        stranger: usize,
+    },
+    /// A stranger has its turn to speak.
+    Speaks {
+        key: PeerKey,
+        stranger: usize,
+        turn: u64,
+    },
+    /// A stranger closes the connection.
+    HangsUp {
+        key: PeerKey,
     },
     /// No handshake came in time.
     TimedOut {
@@ -93,7 +107,7 @@ pub(super) const HASHING: Duration = Duration::from_millis(2);
 const REFUSED: ConnectionError = ConnectionError::Io(std::io::ErrorKind::ConnectionRefused);
 
 /// Time that a node waits for a handshake.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 impl World {
     pub(super) fn happen(&mut self, node: Node, happening: Happening) {
@@ -128,23 +142,17 @@ impl World {
             Happening::Pretends { key, block } => {
                 self.input(node, Input::BlockServed { peer: key, block, sent: true });
             }
-            Happening::Knocks { from, every } => self.knocks(node, from, every),
+            Happening::Calls { stranger, count } => self.stranger_calls(node, stranger, count),
+            Happening::Greets { key, stranger } => self.stranger_greets(node, key, stranger),
+            Happening::Speaks { key, stranger, turn } => {
+                self.stranger_speaks(node, key, stranger, turn);
+            }
+            Happening::HangsUp { key } => self.stranger_hangs_up(node, key),
             Happening::Verdict { piece, digests } => self.verdict(node, piece, digests),
             Happening::Written { bytes } => self.input(node, Input::BlocksWritten { bytes }),
             Happening::Metadata { info } => self.checked(node, &info),
             Happening::Tracker(task) => self.announced(node, &task),
         }
-    }
-
-    /// The first of these addresses connects, and then it is the last one.
-    fn knocks(&mut self, node: Node, mut from: Vec<SocketAddr>, every: Duration) {
-        let now = self.now;
-        if let Some(key) = self.nodes[node].swarm.accept(now, from[0]) {
-            self.later(PATIENCE, node, Happening::TimedOut { key });
-        }
-        self.settle(node);
-        from.rotate_left(1);
-        self.later(every, node, Happening::Knocks { from, every });
     }
 
     /// The node that it connected to has let it in.
@@ -166,6 +174,7 @@ impl World {
 
     fn came_to_nothing(&mut self, node: Node, key: PeerKey, error: ConnectionError) {
         self.nodes[node].links.remove(&key);
+        self.nodes[node].strangers.remove(&key);
         self.input(node, Input::ConnectFailed { peer: key, error });
     }
 
@@ -199,19 +208,23 @@ impl World {
 
     /// A tracker answers.
     fn announced(&mut self, node: Node, task: &AnnounceTask) {
-        let peers = self.nodes[node].tracker_peers.iter();
-        let mut response = AnnounceResponse::default();
-        response.peers = peers.map(|&address| Peer { address, id: None }).collect();
-        response.reached_at = self.tracker;
-        // The interval of most deployed trackers.
-        response.interval = Some(Duration::from_secs(1_800));
+        let simulated = &self.nodes[node];
+        let response =
+            simulated.trackers.get(&task.url.to_string()).cloned().unwrap_or_else(|| {
+                let peers = simulated.tracker_peers.iter();
+                let mut response = AnnounceResponse::default();
+                response.peers = peers.map(|&address| Peer { address, id: None }).collect();
+                response.reached_at = self.tracker;
+                // The interval of most deployed trackers.
+                response.interval = Some(Duration::from_secs(1_800));
+                response
+            });
         let outcome = AnnounceOutcome { id: task.id, result: Ok(response) };
         self.input(node, Input::Announced(outcome));
     }
 
     /// Somebody connects to a node, and has sent its handshake if it ever does.
     fn dialled(&mut self, node: Node, from: Node, from_key: PeerKey, handshake: Handshake) {
-        let now = self.now;
         let refused = Happening::Refused { key: from_key };
         match self.nodes[node].behaviour {
             Behaviour::Unreachable => return self.later(self.latency, from, refused),
@@ -222,14 +235,12 @@ impl World {
             _ => {}
         }
         let caller = self.nodes[from].address;
-        let swarm = &mut self.nodes[node].swarm;
         // The engine may be paused, have no place, or not admit this address.
-        let Some(key) = swarm.accept(now, caller) else {
+        let Some(key) = self.accept(node, caller) else {
             return self.later(self.latency, from, refused);
         };
         // Neither node gets a handshake, so that both give up.
         if self.nodes[from].behaviour == Behaviour::NeverGreets {
-            self.settle(node);
             self.later(PATIENCE, node, Happening::TimedOut { key });
             return self.later(PATIENCE, from, Happening::TimedOut { key: from_key });
         }
@@ -252,7 +263,9 @@ impl World {
         }
         let (now, index) = (self.now, block.piece().get());
         let header = PieceHeader { index, begin: block.begin(), length: block.length() };
-        let (stored, verify) = match self.nodes[node].swarm.handle_block(now, key, header) {
+        let cause = Cause::Message(PieceHeader::FRAME_LENGTH);
+        let verdict = self.engine(node, cause, |swarm| swarm.handle_block(now, key, header));
+        let (stored, verify) = match verdict {
             BlockVerdict::Store(block) => (Some(block), None),
             BlockVerdict::StoreLast { block, digests } => (Some(block), Some(digests)),
             BlockVerdict::Discard => (None, None),

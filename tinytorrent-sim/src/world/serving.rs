@@ -16,11 +16,16 @@ const FLAP: Duration = Duration::from_millis(50);
 impl World {
     /// Does with a request what the node does with requests.
     pub(super) fn serve(&mut self, node: Node, key: PeerKey, block: BlockInfo) {
+        // A stranger reads nothing, so that the block never goes out.
+        if self.nodes[node].strangers.contains(&key) {
+            return;
+        }
         let uplink = self.nodes[node].uplink.unwrap_or(self.uplink);
         let cost = Duration::from_secs_f64(f64::from(block.length()) / uplink as f64);
         match self.nodes[node].behaviour {
             Behaviour::Stalls => {}
-            Behaviour::StallsAfter(count) if self.nodes[node].served >= count => {}
+            Behaviour::StallsAfter(count) | Behaviour::Spoils(count)
+                if self.nodes[node].served >= count => {}
             Behaviour::Rejects => {
                 let request = Request {
                     index: block.piece().get(),
@@ -46,6 +51,7 @@ impl World {
             }
             Behaviour::Honest
             | Behaviour::Corrupt(_)
+            | Behaviour::Spoils(_)
             | Behaviour::StallsAfter(_)
             | Behaviour::AsksNothing
             | Behaviour::Silent
