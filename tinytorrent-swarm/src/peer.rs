@@ -237,14 +237,11 @@ impl Peer {
 
     /// The order in which peers are asked for blocks that several could give: those that have failed
     /// come last, before them those that were asked and have not given anything yet, and then those that
-    /// may have sent wrong blocks. Those that have given nothing come in the order in which they joined, so
-    /// that whoever comes anew again and again is not always asked first.
-    pub(crate) fn standing(&self) -> impl Ord + use<> {
-        let has_given = self.pipeline.pace.total() > 0;
+    /// may have sent wrong blocks.
+    pub(crate) fn standing(&self) -> (bool, bool, bool) {
         // It may be one that takes requests and gives nothing.
-        let is_untried = !has_given && self.requested_count() > 0;
-        let joined = (!has_given).then_some(self.joined);
-        (self.pipeline.credit.is_failing(), is_untried, self.pipeline.is_on_parole, joined)
+        let is_untried = self.pipeline.pace.total() == 0 && self.requested_count() > 0;
+        (self.pipeline.credit.is_failing(), is_untried, self.pipeline.is_on_parole)
     }
 
     /// Number of requests to have in flight. While somebody reads the content there are few, as what is
