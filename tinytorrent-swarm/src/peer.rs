@@ -75,6 +75,8 @@ pub(crate) struct Contact {
     pub(crate) is_incoming: bool,
     /// The address at which the peer takes connections, as far as it is known.
     pub(crate) listens_at: Option<SocketAddr>,
+    /// The peer has proven that it does: we have been there.
+    pub(crate) is_proven: bool,
     /// The hash that we named when we connected; `None` if the connection came in.
     pub(crate) info_hash: Option<WireInfoHash>,
     /// The source of the address.
@@ -89,13 +91,14 @@ impl Contact {
         info_hash: WireInfoHash,
     ) -> Self {
         let (listens_at, info_hash) = (Some(address), Some(info_hash));
-        Self { address, is_incoming: false, listens_at, info_hash, source }
+        Self { address, is_incoming: false, listens_at, is_proven: true, info_hash, source }
     }
 
     /// A connection that came in.
     pub(crate) fn incoming(address: SocketAddr) -> Self {
         let source = PeerSource::Incoming;
-        Self { address, is_incoming: true, listens_at: None, info_hash: None, source }
+        let (listens_at, info_hash) = (None, None);
+        Self { address, is_incoming: true, listens_at, is_proven: false, info_hash, source }
     }
 
     /// Notes the port at which the peer says it listens. If it told another one before, or we dialed

@@ -27,7 +27,7 @@ use crate::PeerKey;
 use crate::config::Config;
 use crate::contract::{Action, ConnectionError, LeaveReason, PeerSource};
 use crate::outbox::Outbox;
-use crate::peer::Contact;
+use crate::peer::{Contact, Peer};
 use crate::peers::{Gone, Peers};
 
 pub(crate) use self::places::Admission;
@@ -228,6 +228,7 @@ impl Roster {
             // From the first claim on, as one who does not give can have another say the same.
             let since = candidate.claimed_since.unwrap_or(now);
             let until = since.checked_add(belief(need));
+            let until = if is_proven(peers, address) { None } else { until };
             if until.is_none_or(|until| now < until) && is_claimed(peers, address) {
                 self.book.put_off_as_claimed(now, address, until);
                 continue;
@@ -317,6 +318,7 @@ impl Roster {
         message: &[u8],
     ) -> Option<PeerKey> {
         let twin = twins::proof::hear(peers, key, message)?;
+        twins::confirm(peers, [key, twin]);
         twins::proven(peers, key, twin, self.our_id)
     }
 
@@ -413,6 +415,12 @@ impl Roster {
 /// Returns true if a peer that came to us says that it listens at this address.
 fn is_claimed(peers: &Peers, address: SocketAddr) -> bool {
     peers.iter().any(|peer| peer.contact.listens_at == Some(address))
+}
+
+/// Returns true if one of them has proven it.
+fn is_proven(peers: &Peers, address: SocketAddr) -> bool {
+    let is_there = |peer: &Peer| peer.contact.listens_at == Some(address);
+    peers.iter().any(|peer| is_there(peer) && peer.contact.is_proven)
 }
 
 /// Time for which it is believed that somebody listens at an address who says so.

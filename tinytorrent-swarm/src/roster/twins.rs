@@ -55,6 +55,19 @@ pub(super) fn choose(now: Instant, peers: &mut Peers, key: PeerKey) -> Vec<PeerK
     }
 }
 
+/// Two connections are proven to be to the same peer. It listens where we went: where one that came in says
+/// the same, that is proven too, and the address is not tried while the peer is here.
+pub(super) fn confirm(peers: &mut Peers, both: [PeerKey; 2]) {
+    let dialed = both.map(|key| peers.get(key).and_then(|peer| peer.contact.dialed()));
+    for address in dialed.into_iter().flatten() {
+        for key in both {
+            if let Some(peer) = peers.get_mut(key) {
+                peer.contact.is_proven |= peer.contact.listens_at == Some(address);
+            }
+        }
+    }
+}
+
 /// The one of two connections that goes, which are proven to be to the same peer.
 pub(super) fn proven(
     peers: &Peers,
@@ -122,6 +135,19 @@ mod tests {
             let (mut peers, keys) = twins(now, 10, [false, true]);
             peers.get_mut(keys[late]).unwrap().joined = now + AT_ONCE;
             assert_eq!(proven(&peers, keys[0], keys[1], OUR_ID), Some(keys[late]));
+        }
+    }
+
+    #[test]
+    fn a_claim_to_listen_somewhere_is_proven_by_who_is_there() {
+        let now = Instant::now();
+        for (port, is_proven) in [(6881, true), (6882, false)] {
+            let (mut peers, keys) = twins(now, 10, [false, true]);
+            let incoming = &mut peers.get_mut(keys[1]).unwrap().contact;
+            (incoming.listens_at, incoming.is_proven) = (None, false);
+            incoming.note_listens_at(port);
+            confirm(&mut peers, keys);
+            assert_eq!(peers.get(keys[1]).unwrap().contact.is_proven, is_proven);
         }
     }
 
