@@ -4,8 +4,8 @@ use tracing::field::Field;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
+use tracing_subscriber::fmt::{FormatFields, MakeWriter};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -39,8 +39,18 @@ impl Common {
 
     /// Sends logs to stderr. `-v` wins over `RUST_LOG`; without either, warnings are shown.
     ///
-    /// A second call changes nothing.
+    /// A second call, of this or of [`start_logging_to`](Self::start_logging_to), changes nothing.
     pub fn start_logging(&self) {
+        let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        self.start_logging_to(std::io::stderr, is_terminal);
+    }
+
+    /// Sends logs elsewhere, with colours or without: a program that fills the terminal has another place for
+    /// them.
+    pub fn start_logging_to<W>(&self, writer: W, has_colours: bool)
+    where
+        W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+    {
         let all = |level: LevelFilter| Targets::new().with_default(level);
         let targets = match self.verbose {
             0 => targets_of_environment().unwrap_or_else(|| all(LevelFilter::WARN)),
@@ -50,10 +60,10 @@ impl Common {
         };
         let lines = tracing_subscriber::fmt::layer()
             .fmt_fields(printable_fields())
-            .with_writer(std::io::stderr)
+            .with_writer(writer)
             // It would panic where stderr is full.
             .log_internal_errors(false)
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+            .with_ansi(has_colours);
         // It fails only when a subscriber is set already, as documented above.
         let _ = tracing_subscriber::registry().with(lines.with_filter(targets)).try_init();
     }
