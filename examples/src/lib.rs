@@ -45,6 +45,7 @@ mod size;
 mod source;
 mod start;
 mod stream;
+mod told;
 mod trackers;
 mod urls;
 
@@ -64,13 +65,14 @@ pub use output::{Mode, Output};
 pub use runtime::{Deadline, block_on, block_on_threads};
 pub use selection::{Selection, SelectionError};
 pub use session::{
-    Reporter, apply_network, follow, hashes_json, report, start_client, tell_finished,
-    tell_listening,
+    Reporter, apply_network, client_options, follow, hashes_json, report, start_client,
+    start_client_with, tell_finished, tell_listening,
 };
 pub use size::{SizeError, format_duration, format_size, parse_rate, parse_size};
 pub use source::{MAX_TORRENT_BYTES, Source, read_torrent_file};
 pub use start::start;
 pub use stream::{NoSuchFile, StreamServer};
+pub use told::{Told, Words};
 pub use trackers::{TrackerOptions, none_answered};
 pub use urls::{WebSeedError, parse_tier, parse_tracker, parse_web_seed};
 

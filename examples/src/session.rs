@@ -11,11 +11,11 @@ use tinytorrent_client::{
     Client, ClientOptions, Encryption, Event, MemoryStats, State, Stats, SwarmEvent, Torrent,
     TorrentError, TorrentOptions,
 };
-use tinytorrent_metainfo::{Info, PathChange};
+use tinytorrent_metainfo::Info;
 use tinytorrent_types::InfoHashes;
 use tokio::time::MissedTickBehavior;
 
-use crate::{Failure, NetworkOptions, Output, format_duration, format_size};
+use crate::{Failure, NetworkOptions, Output, Told, Words, format_duration, format_size};
 
 /// Starts a client with these options.
 ///
@@ -23,6 +23,20 @@ use crate::{Failure, NetworkOptions, Output, format_duration, format_size};
 ///
 /// The client cannot be started, for instance because its address is in use.
 pub fn start_client(network: &NetworkOptions) -> Result<Client, Failure> {
+    start_client_with(client_options(network))
+}
+
+/// Starts a client with these settings.
+///
+/// # Errors
+///
+/// The client cannot be started, for instance because its address is in use.
+pub fn start_client_with(options: ClientOptions) -> Result<Client, Failure> {
+    Client::start(options).map_err(|error| Failure::could_not("cannot start", &error))
+}
+
+/// The settings of a client that these options mean.
+pub fn client_options(network: &NetworkOptions) -> ClientOptions {
     let mut options = ClientOptions::default();
     if let Some(address) = network.listen {
         options.listen(address);
@@ -36,7 +50,7 @@ pub fn start_client(network: &NetworkOptions) -> Result<Client, Failure> {
         crate::Encryption::Prefer => Encryption::Prefer,
         crate::Encryption::Require => Encryption::Require,
     });
-    Client::start(options).map_err(|error| Failure::could_not("cannot start", &error))
+    options
 }
 
 /// Prints the listening addresses of the client.
@@ -111,76 +125,26 @@ impl Reporter {
 
     /// Prints an event, if it is of interest.
     pub fn event(&self, event: &Event) {
-        match event {
-            Event::MetadataReceived(info) => self.metadata(info),
-            Event::Checked { have, .. } if *have > 0 => {
-                self.say(format!("{} are there already", format_size(*have)));
-            }
-            Event::PathsChanged { changes, count } => self.paths(changes, *count),
-            Event::LongerFile { path, size, length, is_cut } => {
-                self.longer_file(path, *size, *length, *is_cut);
-            }
-            Event::Swarm(SwarmEvent::PeerBanned { address, piece }) => {
-                self.bar.suspend(|| {
-                    tracing::warn!("banned {address}: it sent wrong data for piece {piece}");
-                });
-                let addr = address.to_string();
-                self.out.event(&json!({ "event": "banned", "addr": addr, "piece": piece.get() }));
-            }
-            Event::Swarm(SwarmEvent::MetadataTooLarge { bytes, limit }) => {
-                let (bytes, limit) = (format_size(*bytes), format_size(*limit));
-                self.bar.suspend(|| {
-                    tracing::warn!("a peer has metadata of {bytes}, and --memory allows {limit}");
-                });
-            }
-            Event::Swarm(SwarmEvent::TrackerFailed { url, failure }) => {
-                self.bar.suspend(|| tracing::info!("tracker {url}: {failure}"));
-                let (url, error) = (url.to_string(), failure.to_string());
-                self.out.event(&json!({ "event": "tracker_failed", "url": url, "error": error }));
-                self.tracker_failure.replace(Some(format!("tracker {url}: {error}")));
-            }
-            _ => {}
+        if let Event::Swarm(SwarmEvent::TrackerFailed { url, failure }) = event {
+            self.tracker_failure.replace(Some(format!("tracker {url}: {failure}")));
         }
-    }
-
-    /// Prints the files that have other paths on disk than in the torrent.
-    fn paths(&self, changes: &[PathChange], count: usize) {
-        for PathChange { original, written, .. } in changes {
-            self.say(format!("`{original}` is `{written}` on disk"));
-            self.out.event(&json!({ "event": "renamed", "original": original, "path": written }));
-        }
-        if count > changes.len() {
-            self.say(format!("and {} more", count - changes.len()));
-        }
-    }
-
-    fn longer_file(&self, path: &Path, size: u64, length: u64, is_cut: bool) {
-        let done = if is_cut { "was cut" } else { "is too long" };
-        self.say(format!("{} {done}: {size} bytes, of which {length} count", path.display()));
-        self.out.event(&json!({
-            "event": "longer_file",
-            "path": path.to_string_lossy(),
-            "size": size,
-            "length": length,
-            "cut": is_cut,
-        }));
+        Told::of(event).iter().for_each(|told| self.tell(told));
     }
 
     /// Prints the metadata.
     pub fn metadata(&self, info: &Info) {
-        let [v1, v2] = hashes_json(&info.hashes());
-        let total = info.geometry().total_payload();
-        self.say(format!("{}: {}", info.name(), format_size(total)));
-        self.out.event(&json!({
-            "event": "metadata",
-            "name": info.name(),
-            "info_hash_v1": v1,
-            "info_hash_v2": v2,
-            "total": total,
-            "piece_length": info.geometry().nominal_piece_length(),
-            "piece_count": info.geometry().piece_count(),
-            "files": info.layout().file_count(),
-        }));
+        self.tell(&Told::metadata(info));
+    }
+
+    fn tell(&self, told: &Told) {
+        match &told.words {
+            Words::Line(line) => self.say(line),
+            Words::Warning(text) => self.bar.suspend(|| tracing::warn!("{text}")),
+            Words::Detail(text) => self.bar.suspend(|| tracing::info!("{text}")),
+        }
+        if let Some(event) = &told.event {
+            self.out.event(event);
+        }
     }
 
     /// Prints the present figures. The total is the number of bytes at the end of the download, and
