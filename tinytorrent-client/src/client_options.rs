@@ -36,6 +36,7 @@ pub struct ClientOptions {
     pub(crate) encryption: Encryption,
     pub(crate) state: Option<PathBuf>,
     pub(crate) limits: ClientLimits,
+    pub(crate) kept_out: Vec<PathBuf>,
 }
 
 impl Default for ClientOptions {
@@ -53,6 +54,7 @@ impl Default for ClientOptions {
             encryption: Encryption::default(),
             state: None,
             limits: ClientLimits::default(),
+            kept_out: Vec::new(),
         }
     }
 }
@@ -129,9 +131,20 @@ impl ClientOptions {
     /// [`Client::start`](crate::Client::start), and progress is found beside their contents. There is a file
     /// for each torrent, and one for its metadata; a damaged one costs no other torrent anything. A torrent
     /// that is stopped or removed by its handle is forgotten, others are kept however the program ends. Two
-    /// clients must not share a folder. Default: none.
+    /// clients must not share a folder. It may be below the folder of contents, but contents are
+    /// [kept out of](Self::keep_out) it. Default: none.
     pub fn state(&mut self, folder: impl Into<PathBuf>) -> &mut Self {
-        self.state = Some(folder.into());
+        let folder = folder.into();
+        self.kept_out.push(folder.clone());
+        self.state = Some(folder);
+        self
+    }
+
+    /// Adds a folder that no content may lie in, since the program trusts what is there, such as its settings. A
+    /// torrent with a file there fails before anything is written; one whose own folder is there, by the wish of
+    /// the user, does not. Default: the folder of the kept session, if there is one.
+    pub fn keep_out(&mut self, folder: impl Into<PathBuf>) -> &mut Self {
+        self.kept_out.push(folder.into());
         self
     }
 

@@ -1,6 +1,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -95,6 +96,13 @@ pub enum TorrentError {
     /// would have to change.
     #[error(transparent)]
     Names(#[from] LayoutError),
+    /// A file of the content would lie in a folder that contents are
+    /// [kept out of](crate::ClientOptions::keep_out). Another folder for the content helps.
+    #[error("a file of it would lie in {folder:?}, which is no place for contents")]
+    KeptOut {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The options select a file that the torrent does not have.
     #[error("there is no file {index}: the torrent has {count}")]
     NoSuchFile {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use support::{Scene, address, client, in_time};
-use tinytorrent_client::{Client, ClientOptions, State, Torrent, TorrentOptions};
+use tinytorrent_client::{Client, ClientOptions, State, Torrent, TorrentError, TorrentOptions};
 use tinytorrent_metainfo::Magnet;
 
 fn kept_client(state: &Path) -> Client {
@@ -161,4 +161,25 @@ async fn counters_and_times_go_on() {
     assert_eq!((torrent.stats().downloaded, after.ratio(300_000)), (0, 0.0));
     assert_eq!(address(&second).port(), second.listen_addresses()[0].port());
     shut_down(second).await;
+}
+
+#[tokio::test]
+async fn no_content_is_written_into_the_session() {
+    // A torrent of this name would bring records of its own, with a folder to write to.
+    let scene = Scene::new("state", &[("evil.torrent-state", 100), ("b", 40_000)]);
+    let seeder = client("127.0.0.1:0");
+    let _seed = scene.seed(&seeder).await;
+    let state = scene.leech_dir().join("state");
+    let leecher = kept_client(&state);
+    for is_link in [false, true] {
+        let options = scene.leech(&seeder);
+        let torrent = match is_link {
+            false => leecher.add(&scene.metainfo, options).unwrap(),
+            true => leecher.add(magnet(&scene), options).unwrap(),
+        };
+        let error = in_time(torrent.finished()).await.unwrap_err();
+        assert!(matches!(&error, TorrentError::KeptOut { folder } if *folder == state), "{error}");
+        assert!(!state.join("evil.torrent-state").exists());
+    }
+    shut_down(leecher).await;
 }

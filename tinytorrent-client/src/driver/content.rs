@@ -11,6 +11,7 @@ use tinytorrent_types::Bitfield;
 
 use super::cancellation::Cancellation;
 use super::choice::FileChoice;
+use super::keep_out::find_intrusion;
 use super::patience::Patience;
 use crate::resources::Resources;
 use crate::{Event, TorrentError, TorrentOptions};
@@ -69,6 +70,7 @@ impl OpenJob {
         // First, since the check may take hours, and a wrong choice makes it useless.
         let wanted = self.files.pieces(info.layout())?;
         let storage = self.open_storage(info)?;
+        self.keep_out(&storage)?;
         // Before the recovery, which has to know which data is in the part file.
         storage.select(|file| self.files.contains(file))?;
         storage.prepare()?;
@@ -82,6 +84,19 @@ impl OpenJob {
         let path_changes = path_changes(&storage);
         let (metainfo, hashes) = (Arc::clone(&self.metainfo), self.hashes.clone());
         Ok(Box::new(Opened { metainfo, storage, path_changes, hashes, recovered, wanted }))
+    }
+
+    /// Before anything is written.
+    fn keep_out(&self, storage: &Storage) -> Result<(), TorrentError> {
+        let folders = &self.resources.options.kept_out;
+        if self.options.read_only || folders.is_empty() {
+            return Ok(());
+        }
+        let files = storage.layout().files().filter_map(|file| storage.file_path(file.index));
+        match find_intrusion(folders, &self.options.folder, files) {
+            Some(folder) => Err(TorrentError::KeptOut { folder: folder.to_owned() }),
+            None => Ok(()),
+        }
     }
 
     fn open_storage(&self, info: &Arc<Info>) -> Result<Storage, OpenFailure> {

@@ -20,6 +20,7 @@ mod inbox;
 mod inlets;
 mod inputs;
 mod job;
+mod keep_out;
 mod keeping;
 mod layers;
 mod lifecycle;
