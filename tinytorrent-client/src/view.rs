@@ -140,9 +140,12 @@ impl History {
     }
 
     /// Sent bytes for each byte received; of a content that was there from the start, for each byte of the
-    /// content, of which `have` are there. Infinite if there are none.
+    /// content, of which `have` are there. Zero if nothing was sent, and infinite if only that was.
     pub fn ratio(&self, have: u64) -> f64 {
-        self.uploaded as f64 / self.downloaded.max(have) as f64
+        match self.uploaded {
+            0 => 0.0,
+            uploaded => uploaded as f64 / self.downloaded.max(have) as f64,
+        }
     }
 }
 
@@ -158,4 +161,20 @@ pub struct Limits {
     pub max_peers: usize,
     /// Maximum number of peers served at a time.
     pub upload_slots: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ratio_is_a_number_whatever_was_sent_and_received() {
+        let ratio = |downloaded, uploaded, have| {
+            let totals = Counters { downloaded, uploaded, ..Counters::default() };
+            History::new(SystemTime::UNIX_EPOCH, totals).ratio(have)
+        };
+        assert_eq!(ratio(0, 0, 0), 0.0);
+        assert_eq!(ratio(0, 7, 0), f64::INFINITY);
+        assert_eq!((ratio(4, 2, 1), ratio(0, 2, 4)), (0.5, 0.5));
+    }
 }
