@@ -15,7 +15,7 @@ use tinytorrent_metainfo::Info;
 use tinytorrent_types::InfoHashes;
 use tokio::time::MissedTickBehavior;
 
-use crate::{Failure, NetworkOptions, Output, Told, Words, format_duration, format_size};
+use crate::{Failure, NetworkOptions, Output, Told, Words};
 
 /// Starts a client with these options.
 ///
@@ -249,29 +249,11 @@ pub fn tell_finished(
     stats: &Stats,
     took: Duration,
 ) {
-    let [v1, v2] = hashes_json(&torrent.hashes());
-    let path = torrent.content_path().unwrap_or_else(|| folder.to_owned());
-    let rate = stats.downloaded as f64 / took.as_secs_f64().max(0.001);
-    out.say(format!(
-        "{}: {} verified in {}; received {} ({}/s), sent {}, wasted {}",
-        path.display(),
-        format_size(stats.have_bytes),
-        format_duration(took),
-        format_size(stats.downloaded),
-        format_size(rate as u64),
-        format_size(stats.uploaded),
-        format_size(stats.wasted),
-    ));
-    out.event(&json!({
-        "event": "finished",
-        "info_hash_v1": v1,
-        "info_hash_v2": v2,
-        "path": path.to_string_lossy(),
-        "bytes": stats.have_bytes,
-        "downloaded": stats.downloaded,
-        "uploaded": stats.uploaded,
-        "wasted": stats.wasted,
-        "hash_failures": stats.hash_failures,
-        "seconds": took.as_secs_f64(),
-    }));
+    let told = Told::finished(torrent, folder, stats, took);
+    if let Words::Line(line) = &told.words {
+        out.say(line);
+    }
+    if let Some(event) = &told.event {
+        out.event(event);
+    }
 }

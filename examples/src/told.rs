@@ -1,8 +1,11 @@
+use std::path::Path;
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use tinytorrent_client::{Event, SwarmEvent};
+use tinytorrent_client::{Event, Stats, SwarmEvent, Torrent};
 use tinytorrent_metainfo::Info;
 
-use crate::{format_size, hashes_json};
+use crate::{format_duration, format_size, hashes_json};
 
 /// Something that happened to a torrent, in words for people and as an event for programs.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,6 +96,37 @@ impl Told {
         });
         let words = Words::Line(format!("{}: {}", info.name(), format_size(total)));
         Self { words, event: Some(event) }
+    }
+
+    /// What is to be told of a torrent that is complete, after so long a time. The folder is the one of the
+    /// content.
+    pub fn finished(torrent: &Torrent, folder: &Path, stats: &Stats, took: Duration) -> Self {
+        let [v1, v2] = hashes_json(&torrent.hashes());
+        let path = torrent.content_path().unwrap_or_else(|| folder.to_owned());
+        let rate = stats.downloaded as f64 / took.as_secs_f64().max(0.001);
+        let words = format!(
+            "{}: {} verified in {}; received {} ({}/s), sent {}, wasted {}",
+            path.display(),
+            format_size(stats.have_bytes),
+            format_duration(took),
+            format_size(stats.downloaded),
+            format_size(rate as u64),
+            format_size(stats.uploaded),
+            format_size(stats.wasted),
+        );
+        let event = json!({
+            "event": "finished",
+            "info_hash_v1": v1,
+            "info_hash_v2": v2,
+            "path": path.to_string_lossy(),
+            "bytes": stats.have_bytes,
+            "downloaded": stats.downloaded,
+            "uploaded": stats.uploaded,
+            "wasted": stats.wasted,
+            "hash_failures": stats.hash_failures,
+            "seconds": took.as_secs_f64(),
+        });
+        Self { words: Words::Line(words), event: Some(event) }
     }
 }
 
