@@ -341,7 +341,10 @@ impl Torrent {
 
     /// Takes the torrent out of the kept session, and waits until its files there are removed.
     async fn forget(&self) {
-        let Some(entry) = self.shared.with(|driver, _| driver.forget(), |_| None) else { return };
+        let is_again = self.client().get(self.hashes()).is_some();
+        // The files of one that has ended may be those of its successor by now.
+        let ended = |end: &mut End| if is_again { None } else { end.entry.take() };
+        let Some(entry) = self.shared.with(|driver, _| driver.forget(), ended) else { return };
         let (done, is_done) = oneshot::channel();
         let job = move || {
             if let Err(error) = entry.remove() {

@@ -180,6 +180,10 @@ async fn no_content_is_written_into_the_session() {
         let error = in_time(torrent.finished()).await.unwrap_err();
         assert!(matches!(&error, TorrentError::KeptOut { folder } if *folder == state), "{error}");
         assert!(!state.join("evil.torrent-state").exists());
+        // It is kept, as the next start may have another folder, until it is stopped.
+        saved(&state, 1).await;
+        in_time(torrent.stop()).await;
+        assert_eq!(names(&state), Vec::<String>::new());
     }
     shut_down(leecher).await;
 }

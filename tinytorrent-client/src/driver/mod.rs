@@ -289,6 +289,7 @@ impl Driver {
             stats: self.swarm.stats(now),
             metainfo: self.outbox.metainfo.take(),
             content_path: self.outbox.content_path.take(),
+            entry: self.keeping.take_entry(),
         }
     }
 

@@ -6,6 +6,7 @@ use tinytorrent_swarm::Stats;
 
 use super::State;
 use crate::event::Snapshot;
+use crate::session::Entry;
 use crate::{Event, TorrentError};
 
 /// What is left of a torrent that has ended.
@@ -16,6 +17,8 @@ pub(crate) struct End {
     pub(crate) stats: Stats,
     pub(crate) metainfo: Option<Arc<Metainfo>>,
     pub(crate) content_path: Option<PathBuf>,
+    /// Its files in the kept session, where a torrent stays that has failed.
+    pub(crate) entry: Option<Entry>,
 }
 
 impl End {
