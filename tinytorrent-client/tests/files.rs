@@ -6,6 +6,7 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::time::Duration;
 
 use support::{Scene, client, in_time};
 use tinytorrent_client::{Client, Event, Events, State, Torrent, TorrentError, TorrentOptions};
@@ -31,6 +32,32 @@ async fn add(client: &Client, scene: &Scene, options: TorrentOptions) -> (Torren
     let torrent = client.add(&scene.metainfo, options).unwrap();
     let events = torrent.events();
     (torrent, events)
+}
+
+#[tokio::test]
+async fn a_download_goes_on_once_its_disk_has_recovered() {
+    let scene = Scene::single(100_000);
+    let (seeder, leecher) = (client("127.0.0.1:0"), client("127.0.0.1:0"));
+    let _seed = scene.seed(&seeder).await;
+    // In the place of the file, so that no block can be stored.
+    let obstacle = scene.leech_dir().join("one.bin");
+    fs::create_dir_all(&obstacle).unwrap();
+    let torrent = leecher.add(&scene.metainfo, scene.leech(&seeder)).unwrap();
+    let mut events = torrent.events();
+    let paused = async {
+        while !matches!(events.next().await.unwrap(), Event::StateChanged(State::Paused)) {}
+    };
+    in_time(paused).await;
+    fs::remove_dir(&obstacle).unwrap();
+    // Blocks that were under way may fail after it once more.
+    in_time(async {
+        while torrent.state() != State::Seeding {
+            torrent.resume();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    scene.assert_complete();
 }
 
 #[tokio::test]

@@ -177,9 +177,13 @@ impl Swarm {
             Input::BlocksWritten { bytes } => self.download.on_written(bytes),
             Input::PieceVerified { piece, digests } => self.on_piece_verified(piece, &digests),
             Input::PieceFailed { piece, digests } => self.on_piece_failed(piece, &digests),
-            Input::DiskFailed { error } => {
+            Input::DiskFailed { piece, error } => {
                 self.out.tell(Event::Paused { error });
                 self.pause(now);
+                // No peer is there any more that was asked for them.
+                if let (Some(piece), Some(picker)) = (piece, self.stage.picker_mut()) {
+                    picker.unstored(piece);
+                }
             }
             Input::PieceLost { piece } => self.on_piece_lost(piece),
             Input::MetadataRefused => self.on_metadata_refused(),

@@ -297,6 +297,7 @@ impl Stage {
                 self.swarm.handle_input(
                     now,
                     Input::DiskFailed {
+                        piece: self.geometry.piece(0),
                         error: DiskError { kind: ErrorKind::StorageFull, message: "full".into() },
                     },
                 );

@@ -527,7 +527,7 @@ fn a_disk_that_fails_pauses_the_torrent() {
     world.introduce(leech, &[seed]);
     world.run(Duration::from_millis(200), |_| false);
     let full = DiskError { kind: ErrorKind::StorageFull, message: "no space left".into() };
-    world.input(leech, Input::DiskFailed { error: full });
+    world.input(leech, Input::DiskFailed { piece: None, error: full });
     world.run(MINUTE, |_| false);
     assert!(world.nodes[leech].has_event(|event| matches!(event, Event::Paused { .. })));
     assert_eq!(world.nodes[leech].swarm.stats(world.now).peers, 0);

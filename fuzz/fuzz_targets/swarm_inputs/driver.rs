@@ -266,7 +266,8 @@ impl Driver {
             8 => swarm.add_trackers(now, vec![vec!["http://192.0.2.2/announce".into()]]),
             9 => {
                 let error = DiskError { kind: ErrorKind::StorageFull, message: "full".into() };
-                swarm.handle_input(now, Input::DiskFailed { error });
+                let piece = self.geometry.piece(u32::from(c % 8));
+                swarm.handle_input(now, Input::DiskFailed { piece, error });
             }
             10 if c % 16 == 0 => swarm.set_private(now),
             10 => _ = swarm.leave_one(now),

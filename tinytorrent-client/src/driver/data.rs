@@ -133,8 +133,11 @@ impl DataPlane {
                 DiskReport::Failed(TorrentError::Inconsistent { piece: piece.get() })
             }
             // S-13: the torrent is paused, whichever piece it was.
-            Completion::PieceUnstored { piece: _, error } => {
-                DiskReport::Input(Input::DiskFailed { error: disk_error(&error) })
+            Completion::PieceUnstored { piece, error } => {
+                // It keeps its blocks where only some were missing.
+                let is_lost = !matches!(error, StorageError::IncompletePiece { .. });
+                let (piece, error) = (is_lost.then_some(piece), disk_error(&error));
+                DiskReport::Input(Input::DiskFailed { piece, error })
             }
             Completion::BlockRead { tag, block, data } => {
                 DiskReport::Read { peer: PeerKey::from_bits(tag), block, data }

@@ -76,8 +76,10 @@ pub enum Input {
         /// SHA-1 of each block, in order.
         digests: Vec<BlockDigest>,
     },
-    /// The disk cannot be written or read. The torrent pauses; what was not verified is lost.
+    /// The disk cannot be written or read. The torrent pauses.
     DiskFailed {
+        /// The piece whose blocks are lost by it, and have to be fetched anew; `None` if there is none.
+        piece: Option<PieceIndex>,
         /// The failure.
         error: DiskError,
     },

@@ -123,6 +123,16 @@ impl Downloads {
         Some(senders)
     }
 
+    /// Begins a piece anew, whose blocks are lost. Returns `false` if it is not being fetched.
+    pub(crate) fn lose_blocks(&mut self, piece: PieceIndex, geometry: &Geometry) -> bool {
+        let Some(download) = self.find_mut(piece) else { return false };
+        let single_source = download.single_source;
+        download.reset(piece, geometry);
+        download.single_source = single_source;
+        self.update(piece);
+        true
+    }
+
     /// The peer that leads a piece, if one does.
     pub(crate) fn lead(&self, download: &Download) -> Option<PeerKey> {
         let Lead { peer, term } = download.lead?;

@@ -340,7 +340,19 @@ impl Picker {
         Some(sender)
     }
 
-    /// The piece is wrong, or could not be stored. Gives who sent its blocks, if it was awaited.
+    /// The blocks of the piece could not be stored, and none of them is under way: they are fetched anew.
+    pub(crate) fn unstored(&mut self, piece: PieceIndex) {
+        if !self.downloads.lose_blocks(piece, &self.geometry) {
+            return;
+        }
+        if self.wanted.contains(piece) {
+            self.settle(piece);
+        } else {
+            self.downloads.remove(piece);
+        }
+    }
+
+    /// The piece is wrong. Gives who sent its blocks, if it was awaited.
     pub(crate) fn failed(&mut self, piece: PieceIndex) -> Option<Vec<Sender>> {
         let senders = self.downloads.fail(piece, &self.geometry)?;
         if !self.wanted.contains(piece) {
