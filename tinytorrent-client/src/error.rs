@@ -103,6 +103,13 @@ pub enum TorrentError {
         /// The folder.
         folder: PathBuf,
     },
+    /// The content has the name of a file that is kept beside contents, such as the resume data of another
+    /// torrent. Whoever made the torrent is at fault.
+    #[error("it is named like a file of ours: {path:?}")]
+    NameOfOurs {
+        /// The path that the content would have.
+        path: PathBuf,
+    },
     /// The options select a file that the torrent does not have.
     #[error("there is no file {index}: the torrent has {count}")]
     NoSuchFile {

@@ -187,3 +187,18 @@ async fn exact_names_that_no_disk_holds_are_an_error() {
     assert!(matches!(error, TorrentError::Names(_)), "{error}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+/// A torrent cannot bring the resume data of another one.
+#[tokio::test]
+async fn a_content_with_the_name_of_a_file_of_ours_is_refused() {
+    let hash = "dd8255ecdc7ca55fb0bbf81323d87062db1f6d1c";
+    let names = ["resume", "journal", "metadata", "parts", "RESUME.new"];
+    for name in names.map(|name| format!(".{hash}.tinytorrent-{name}")) {
+        let scene = Scene::new(&name, &[("a", 1)]);
+        let here = client("127.0.0.1:0");
+        let torrent = here.add(&scene.metainfo, TorrentOptions::new(scene.leech_dir())).unwrap();
+        let error = in_time(torrent.finished()).await.unwrap_err();
+        assert!(matches!(error, TorrentError::NameOfOurs { .. }), "{error}");
+        assert!(!scene.leech_dir().join(&name).exists());
+    }
+}
