@@ -310,9 +310,10 @@ fn download_until_killed(world: &World) -> ! {
         for number in 0..geometry.block_count(group[0]) {
             for &piece in group {
                 let Some(block) = geometry.nth_block(piece, number) else { continue };
-                session.store(block);
+                // Told first: a kill between the two must not leave more than was told.
                 taken_in += u64::from(block.length());
                 told.write_all_at(&taken_in.to_le_bytes(), 0).unwrap();
+                session.store(block);
             }
             while session.torrent.unstored_bytes() > session.torrent.unstored_limit() {
                 std::thread::sleep(Duration::from_micros(100));
