@@ -6,7 +6,10 @@ use std::{
 
 // `super`: tests compile this file a second time, above another `system`.
 use super::system::{self, Refusal};
-use crate::{Entry, Error, ErrorKind, FileStamp, Mode, Operation, error::is_absence};
+use crate::{
+    Entry, EntryKind, Error, ErrorKind, FileStamp, Mode, Operation,
+    error::{is_absence, is_occupied},
+};
 
 /// A folder, and the files below it.
 ///
@@ -220,6 +223,82 @@ impl Folder {
             Err(Refusal::Io(error)) if is_absence(&error) => Ok(()),
             result => result.map_err(|refusal| self.error(refusal, Operation::Remove, elements)),
         }
+    }
+
+    /// Moves a file or a link to a place below another folder, or this one, and never replaces anything
+    /// there. The folders of the new path are created where they are missing; after an error, some of them
+    /// may be left behind.
+    ///
+    /// On Linux and Apple's systems the system refuses to replace an entry. On others it is looked for
+    /// first, so that one that is created in between is replaced.
+    ///
+    /// # Errors
+    /// It is missing ([`Error::is_not_found`]), something has the new name
+    /// ([`AlreadyExists`](std::io::ErrorKind::AlreadyExists)), the places are on different file systems
+    /// ([`CrossesDevices`](std::io::ErrorKind::CrossesDevices)), a folder of a path is a link, or the system
+    /// refuses.
+    pub fn move_entry<'a, 'b>(
+        &self,
+        elements: impl Elements<'a>,
+        folder: &Folder,
+        new: impl Elements<'b>,
+    ) -> Result<(), Error> {
+        let (elements, new) = (elements.into_iter(), new.into_iter());
+        check(new.clone())
+            .map_err(|refusal| folder.error(refusal, Operation::Rename, new.clone()))?;
+        check(elements.clone())
+            .and_then(|()| self.handle.move_entry(elements.clone(), &folder.handle, new.clone()))
+            .map_err(|refusal| match refusal {
+                // The entry in the way is the one to name.
+                Refusal::Io(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                    folder.error(Refusal::Io(error), Operation::Rename, new)
+                }
+                refusal => self.error(refusal, Operation::Rename, elements),
+            })
+    }
+
+    /// Removes a folder below this one, if it is empty. Returns `false` if it is missing, or has entries.
+    ///
+    /// # Errors
+    /// It or a folder of its path is a link, or the system refuses.
+    pub fn remove_folder<'a>(&self, elements: impl Elements<'a>) -> Result<bool, Error> {
+        let elements = elements.into_iter();
+        let removed = check(elements.clone())
+            .and_then(|()| self.handle.remove_folder_below(elements.clone()));
+        match removed {
+            Ok(()) => Ok(true),
+            Err(Refusal::Io(error)) if is_absence(&error) || is_occupied(&error) => Ok(false),
+            Err(refusal) => Err(self.error(refusal, Operation::Remove, elements)),
+        }
+    }
+
+    /// The kind of an entry; `None` if it is missing.
+    ///
+    /// # Errors
+    /// A folder of its path is a link, or the system refuses.
+    pub fn kind<'a>(&self, elements: impl Elements<'a>) -> Result<Option<EntryKind>, Error> {
+        let elements = elements.into_iter();
+        match check(elements.clone()).and_then(|()| self.handle.kind(elements.clone())) {
+            Ok(kind) => Ok(Some(kind)),
+            Err(Refusal::Io(error)) if is_absence(&error) => Ok(None),
+            Err(refusal) => Err(self.error(refusal, Operation::Examine, elements)),
+        }
+    }
+
+    /// Returns `true` if both are the same folder, whatever paths they were opened with.
+    pub fn is_same(&self, other: &Folder) -> bool {
+        self.handle.is_same(&other.handle)
+    }
+
+    /// Flushes the list of entries of a folder below this one to the medium.
+    ///
+    /// # Errors
+    /// The folder is missing, it or a folder of its path is a link, or the system refuses.
+    pub fn sync_folder<'a>(&self, elements: impl Elements<'a>) -> Result<(), Error> {
+        let elements = elements.into_iter();
+        check(elements.clone())
+            .and_then(|()| self.handle.sync_below(elements.clone()))
+            .map_err(|refusal| self.error(refusal, Operation::Sync, elements))
     }
 
     /// Flushes the list of the folder's own entries to the medium, so that new names survive a crash.

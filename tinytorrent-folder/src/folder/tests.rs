@@ -198,6 +198,67 @@ fn a_rename_replaces_a_file() {
     assert_eq!(folder.disk(), Folder::open(place.path()).unwrap().disk());
 }
 
+// S-20, S-21.
+#[test]
+fn a_file_moves_to_another_folder_and_replaces_nothing() {
+    let places = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let [here, there] = [0, 1].map(|at| Folder::open(places[at].path()).unwrap());
+    std::fs::write(places[0].path().join("one"), b"one").unwrap();
+    std::fs::write(places[0].path().join("two"), b"two").unwrap();
+    here.move_entry(elements("one"), &there, elements("a/b/one")).unwrap();
+    assert_eq!(std::fs::read(places[1].path().join("a/b/one")).unwrap(), b"one");
+
+    let error = here.move_entry(elements("two"), &there, elements("a/b/one")).unwrap_err();
+    let ErrorKind::Io { source, .. } = error.kind() else { panic!("{error}") };
+    assert_eq!(source.kind(), std::io::ErrorKind::AlreadyExists);
+    assert_eq!(error.path(), places[1].path().join("a/b/one"));
+    assert_eq!(std::fs::read(places[1].path().join("a/b/one")).unwrap(), b"one");
+
+    let error = here.move_entry(elements("none"), &there, elements("new/none")).unwrap_err();
+    assert!(error.is_not_found());
+    assert!(!places[1].path().join("new").exists(), "nothing is created for what is missing");
+
+    symlink(places[0].path(), places[1].path().join("away")).unwrap();
+    for new in ["away/two", "../two", "a//two"] {
+        here.move_entry(elements("two"), &there, elements(new)).unwrap_err();
+    }
+    there.move_entry(elements("away"), &there, elements("a/away")).unwrap();
+    assert!(places[1].path().join("a/away").is_symlink(), "a link itself is moved");
+    assert_eq!(std::fs::read(places[0].path().join("two")).unwrap(), b"two");
+}
+
+#[test]
+fn only_an_empty_folder_is_removed() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = Folder::open(place.path()).unwrap();
+    folder.create_file(elements("a/b/file"), Mode::Data).unwrap();
+    symlink("a", place.path().join("link")).unwrap();
+    assert!(!folder.remove_folder(elements("a/b")).unwrap());
+    folder.remove(elements("a/b/file")).unwrap();
+    folder.remove_folder(elements("link")).unwrap_err();
+    folder.remove_folder(elements("link/b")).unwrap_err();
+    folder.sync_folder(elements("a/b")).unwrap();
+    assert!(folder.remove_folder(elements("a/b")).unwrap());
+    assert!(!folder.remove_folder(elements("a/b")).unwrap(), "it is gone");
+    assert!(place.path().join("a").exists());
+}
+
+#[test]
+fn an_entry_has_a_kind_and_a_folder_is_known_by_any_path() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = Folder::open(place.path()).unwrap();
+    folder.create_file(elements("a/file"), Mode::Data).unwrap();
+    symlink("a", place.path().join("link")).unwrap();
+    let kind = |path| folder.kind(elements(path)).unwrap();
+    assert_eq!([kind("a"), kind("a/file")], [Some(EntryKind::Folder), Some(EntryKind::File)]);
+    assert_eq!([kind("link"), kind("none")], [Some(EntryKind::Link), None]);
+    folder.kind(elements("link/file")).unwrap_err();
+    let [by_link, other] =
+        ["link", "."].map(|path| Folder::open(&place.path().join(path)).unwrap());
+    assert!(by_link.is_same(&Folder::open(&place.path().join("a")).unwrap()));
+    assert!(folder.is_same(&other) && !folder.is_same(&by_link));
+}
+
 #[test]
 fn a_file_is_replaced_as_a_whole_or_not_at_all() {
     let place = tempfile::tempdir().unwrap();

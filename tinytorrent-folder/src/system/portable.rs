@@ -83,13 +83,7 @@ impl Folder {
         let path = self.check(elements, follow)?;
         let entry = |found: io::Result<fs::DirEntry>| {
             let found = found?;
-            let kind = match found.file_type()? {
-                kind if kind.is_file() => EntryKind::File,
-                kind if kind.is_dir() => EntryKind::Folder,
-                kind if kind.is_symlink() => EntryKind::Link,
-                _ => EntryKind::Other,
-            };
-            Ok(Entry { name: found.file_name(), kind })
+            Ok(Entry { name: found.file_name(), kind: kind_of(found.file_type()?) })
         };
         fs::read_dir(path).and_then(|found| found.map(entry).collect()).map_err(Refusal::Io)
     }
@@ -129,6 +123,51 @@ impl Folder {
         fs::rename(self.0.join(from), self.0.join(to))
     }
 
+    pub(crate) fn move_entry<'a, 'b>(
+        &self,
+        elements: impl DoubleEndedIterator<Item = &'a [u8]>,
+        to: &Folder,
+        new: impl DoubleEndedIterator<Item = &'b [u8]>,
+    ) -> Result<(), Refusal> {
+        let (old, new) = (self.check_parent(elements)?, to.check_parent(new)?);
+        // Before folders are created for it.
+        fs::symlink_metadata(&old).map_err(Refusal::Io)?;
+        create_parent(&new)?;
+        if fs::symlink_metadata(&new).is_ok() {
+            return Err(Refusal::Io(io::ErrorKind::AlreadyExists.into()));
+        }
+        fs::rename(old, new).map_err(Refusal::Io)
+    }
+
+    pub(crate) fn remove_folder_below<'a>(
+        &self,
+        elements: impl DoubleEndedIterator<Item = &'a [u8]>,
+    ) -> Result<(), Refusal> {
+        let path = self.check(elements, false)?;
+        fs::remove_dir(path).map_err(Refusal::Io)
+    }
+
+    pub(crate) fn kind<'a>(
+        &self,
+        elements: impl DoubleEndedIterator<Item = &'a [u8]>,
+    ) -> Result<EntryKind, Refusal> {
+        let path = self.check_parent(elements)?;
+        fs::symlink_metadata(path).map(|found| kind_of(found.file_type())).map_err(Refusal::Io)
+    }
+
+    pub(crate) fn is_same(&self, other: &Folder) -> bool {
+        let [one, other] = [self, other].map(|folder| fs::canonicalize(&folder.0));
+        matches!((one, other), (Ok(one), Ok(other)) if one == other)
+    }
+
+    pub(crate) fn sync_below<'a>(
+        &self,
+        elements: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<(), Refusal> {
+        let path = self.check(elements, false)?;
+        fs::metadata(path).map(drop).map_err(Refusal::Io)
+    }
+
     pub(crate) fn sync(&self) -> io::Result<()> {
         Ok(())
     }
@@ -164,6 +203,15 @@ impl Folder {
         let mut path = self.check(elements, false)?;
         path.push(name_of(last)?);
         Ok(path)
+    }
+}
+
+fn kind_of(found: fs::FileType) -> EntryKind {
+    match found {
+        kind if kind.is_file() => EntryKind::File,
+        kind if kind.is_dir() => EntryKind::Folder,
+        kind if kind.is_symlink() => EntryKind::Link,
+        _ => EntryKind::Other,
     }
 }
 

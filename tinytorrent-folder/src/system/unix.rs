@@ -178,6 +178,59 @@ impl Folder {
         Ok(rustix::fs::renameat(&self.0, from, &self.0, to)?)
     }
 
+    pub(crate) fn move_entry<'a, 'b>(
+        &self,
+        elements: impl DoubleEndedIterator<Item = &'a [u8]>,
+        to: &Folder,
+        new: impl DoubleEndedIterator<Item = &'b [u8]>,
+    ) -> Result<(), Refusal> {
+        self.at_parent(elements, Missing::Fail, false, |folder, name, depth| {
+            // Before folders are created for it.
+            rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(|error| refusal(folder, name, depth, error))?;
+            to.at_parent(new, Missing::Create, false, |new_folder, new_name, _| {
+                rename_into(folder, name, new_folder, new_name)
+                    .map_err(|error| Refusal::Io(error.into()))
+            })
+        })
+    }
+
+    pub(crate) fn remove_folder_below<'a>(
+        &self,
+        elements: impl DoubleEndedIterator<Item = &'a [u8]>,
+    ) -> Result<(), Refusal> {
+        self.at_parent(elements, Missing::Fail, false, |folder, name, depth| {
+            rustix::fs::unlinkat(folder, name, AtFlags::REMOVEDIR)
+                .map_err(|error| refusal(folder, name, depth, error))
+        })
+    }
+
+    pub(crate) fn kind<'a>(
+        &self,
+        elements: impl DoubleEndedIterator<Item = &'a [u8]>,
+    ) -> Result<EntryKind, Refusal> {
+        self.at_parent(elements, Missing::Fail, false, |folder, name, depth| {
+            kind_of(folder, name, FileType::Unknown)
+                .map_err(|error| refusal(folder, name, depth, error))
+        })
+    }
+
+    pub(crate) fn is_same(&self, other: &Folder) -> bool {
+        let [one, other] = [self, other].map(|folder| rustix::fs::fstat(&folder.0));
+        matches!((one, other), (Ok(one), Ok(other))
+            if (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino))
+    }
+
+    pub(crate) fn sync_below<'a>(
+        &self,
+        elements: impl DoubleEndedIterator<Item = &'a [u8]>,
+    ) -> Result<(), Refusal> {
+        self.at_parent(elements, Missing::Fail, false, |folder, name, depth| {
+            let opened = open_folder(folder, name, depth, Missing::Fail, false)?;
+            rustix::fs::fsync(opened).map_err(|error| Refusal::Io(error.into()))
+        })
+    }
+
     pub(crate) fn sync(&self) -> io::Result<()> {
         Ok(rustix::fs::fsync(&self.0)?)
     }
@@ -265,6 +318,47 @@ const FILE: OFlags = OFlags::CLOEXEC.union(OFlags::NONBLOCK);
 const EXAMINE: OFlags = OFlags::PATH;
 #[cfg(not(target_os = "linux"))]
 const EXAMINE: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK);
+
+/// Renames an entry, unless the new name is taken.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn rename_into(
+    folder: BorrowedFd<'_>,
+    name: &OsStr,
+    new_folder: BorrowedFd<'_>,
+    new_name: &OsStr,
+) -> rustix::io::Result<()> {
+    let flags = rustix::fs::RenameFlags::NOREPLACE;
+    match rustix::fs::renameat_with(folder, name, new_folder, new_name, flags) {
+        // Some file systems cannot do that, among them NFS.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+            rename_if_free(folder, name, new_folder, new_name)
+        }
+        renamed => renamed,
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn rename_into(
+    folder: BorrowedFd<'_>,
+    name: &OsStr,
+    new_folder: BorrowedFd<'_>,
+    new_name: &OsStr,
+) -> rustix::io::Result<()> {
+    rename_if_free(folder, name, new_folder, new_name)
+}
+
+fn rename_if_free(
+    folder: BorrowedFd<'_>,
+    name: &OsStr,
+    new_folder: BorrowedFd<'_>,
+    new_name: &OsStr,
+) -> rustix::io::Result<()> {
+    match rustix::fs::statat(new_folder, new_name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Err(Errno::EXIST),
+        Err(Errno::NOENT) => rustix::fs::renameat(folder, name, new_folder, new_name),
+        Err(error) => Err(error),
+    }
+}
 
 fn no_follow(follow: bool) -> OFlags {
     if follow { OFlags::empty() } else { OFlags::NOFOLLOW }
