@@ -1,12 +1,20 @@
 //! The paths of files in one folder, which depend on the content and on the disk that are there.
 
+mod renames;
+
 use std::collections::{HashMap, HashSet};
 
 use tinytorrent_folder::{Error, Folder, Trial};
 
 use crate::escape::escape;
-use crate::path::os_bytes;
-use crate::{File, FileIndex, Layout, LinkTarget, PathChange, PathPolicy, SafePath};
+use crate::path::{Kinds, os_bytes};
+use crate::{
+    File, FileIndex, Layout, LinkTarget, PathChange, PathChangeKind, PathPolicy, SafePath,
+};
+
+use renames::Renames;
+
+pub use renames::RenameError;
 
 /// The path of each file of a layout in one folder.
 ///
@@ -23,9 +31,13 @@ use crate::{File, FileIndex, Layout, LinkTarget, PathChange, PathPolicy, SafePat
 /// Files are renamed in two groups, each as a whole: those whose names a portable policy would rewrite,
 /// and those whose names only differ in case. Under [`PathPolicy::Exact`] no search is made for portable
 /// names, and a file that is [`renamed`](Self::renamed) cannot be held by the disk.
+///
+/// The user may give files other paths as well; see [`renamed_to`](Self::renamed_to).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DiskPaths {
     other: Option<Box<Other>>,
+    /// The files that the user has renamed.
+    renames: Option<Box<Renames>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,11 +92,16 @@ impl DiskPaths {
             PathPolicy::System | PathPolicy::Exact => names.files_with_portable_names()?,
         };
         let other = (!files.is_empty()).then(|| Box::new(Other { layout: other, files }));
-        Ok(Self { other })
+        Ok(Self { other, renames: None })
     }
 
     /// The path of a file, which is one of the layout given to [`find`](Self::find).
     pub fn path<'a>(&'a self, file: &File<'a>) -> SafePath<'a> {
+        self.renamed_path(file.index).unwrap_or_else(|| self.found_path(file))
+    }
+
+    /// The path that a file has if the user has not renamed it.
+    fn found_path<'a>(&'a self, file: &File<'a>) -> SafePath<'a> {
         let Some(other) = &self.other else { return file.path };
         let is_of_other = other.files.binary_search(&file.index).is_ok();
         let found = if is_of_other { other.layout.file(file.index.get()) } else { None };
@@ -95,7 +112,8 @@ impl DiskPaths {
     pub fn link_target(&self, layout: &Layout, file: &File<'_>) -> Option<LinkTarget> {
         let target = file.link_target?;
         // A link to a renamed file leads to its new name.
-        let mut renamed = self.renamed().iter().filter_map(|index| layout.file(index.get()));
+        let renamed = self.renamed().iter().copied().chain(self.renames().map(|(file, _)| file));
+        let mut renamed = renamed.filter_map(|index| layout.file(index.get()));
         let is_target = renamed.find(|file| file.path == target);
         let target = is_target.map_or(target, |file| self.path(&file));
         Some(LinkTarget::new(self.path(file), target))
@@ -104,12 +122,14 @@ impl DiskPaths {
     /// The files whose path on disk differs from the one in the torrent, in order, with the reasons. Each
     /// change is built on request, as there may be many long ones.
     pub fn changes<'a>(&'a self, layout: &'a Layout) -> impl Iterator<Item = PathChange> + 'a {
-        let is_all_same = layout.paths().are_unchanged() && self.renamed().is_empty();
+        let is_all_same =
+            layout.paths().are_unchanged() && self.renamed().is_empty() && self.renames.is_none();
         let files = layout.files().filter(move |file| !is_all_same && !file.is_pad());
         files.filter_map(|file| self.change(layout, &file))
     }
 
-    fn change(&self, layout: &Layout, file: &File<'_>) -> Option<PathChange> {
+    /// The change of the path of one file, as in [`changes`](Self::changes).
+    pub fn change(&self, layout: &Layout, file: &File<'_>) -> Option<PathChange> {
         let (index, written) = (file.index.as_usize(), self.path(file).to_bytes());
         let given = layout.paths().given_path(index);
         if given == written {
@@ -119,6 +139,9 @@ impl DiskPaths {
         if let (Some(other), Ok(_)) = (&self.other, self.renamed().binary_search(&file.index)) {
             kinds = other.layout.paths().kinds(index);
         }
+        if self.renamed_path(file.index).is_some() {
+            kinds = Kinds::of(PathChangeKind::Renamed);
+        }
         Some(PathChange {
             file: Some(file.index),
             original: escape(&given),
@@ -127,7 +150,8 @@ impl DiskPaths {
         })
     }
 
-    /// The files whose path differs from the one in the layout, ascending.
+    /// The files whose path differs from the one in the layout because of the disk or of what is on it,
+    /// ascending.
     pub fn renamed(&self) -> &[FileIndex] {
         self.other.as_ref().map_or(&[], |other| &other.files)
     }

@@ -92,7 +92,7 @@ pub use create::{
     CreateError, CreateNote, CreateNoteKind, CreateOptions, CreatePlan, LinkPolicy, NameFault,
     OutputConflict, Refusal, RefusalReason, Refusals,
 };
-pub use disk_paths::{DiskPaths, Trying};
+pub use disk_paths::{DiskPaths, RenameError, Trying};
 pub use error::{Error, ErrorKind};
 pub use file_index::FileIndex;
 pub use host_port::{HostPort, HostPortError};

@@ -6,7 +6,7 @@ use super::words::{fold_words, odd_bytes};
 pub(crate) struct Kinds(u16);
 
 impl Kinds {
-    pub(super) fn of(kind: PathChangeKind) -> Self {
+    pub(crate) fn of(kind: PathChangeKind) -> Self {
         Self(1 << kind as u16)
     }
 

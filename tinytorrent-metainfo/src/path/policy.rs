@@ -95,10 +95,12 @@ pub enum PathChangeKind {
     TooLong,
     /// Another file or folder has the same path, at least on some file systems.
     Collision,
+    /// The user has renamed the file; see [`DiskPaths::renamed_to`](crate::DiskPaths::renamed_to).
+    Renamed,
 }
 
 impl PathChangeKind {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Empty,
         Self::Traversal,
         Self::Separator,
@@ -110,6 +112,7 @@ impl PathChangeKind {
         Self::TrailingDot,
         Self::TooLong,
         Self::Collision,
+        Self::Renamed,
     ];
 }
 
@@ -127,6 +130,7 @@ impl fmt::Display for PathChangeKind {
             Self::TrailingDot => "dot or blank at the end",
             Self::TooLong => "element longer than 255 bytes",
             Self::Collision => "path of another file",
+            Self::Renamed => "renamed by the user",
         })
     }
 }

@@ -73,6 +73,6 @@ impl Paths {
 }
 
 /// A random seed, so that nobody can prepare names with the same hash.
-fn seed() -> [u8; 8] {
+pub(super) fn seed() -> [u8; 8] {
     RandomState::new().hash_one(0).to_ne_bytes()
 }
