@@ -5,6 +5,7 @@ use std::{
 
 use thiserror::Error;
 use tinytorrent_folder::{self as folder, ErrorKind, Operation};
+use tinytorrent_metainfo::RenameError;
 
 /// The reason why content could not be read or written.
 #[derive(Debug, Error)]
@@ -56,6 +57,18 @@ pub enum StorageError {
         /// Its length in bytes.
         length: u64,
     },
+    /// Something has the name that a file was to get, and is not replaced.
+    #[error("{} exists, and is not replaced", path.display())]
+    Exists {
+        /// The file or folder in the way.
+        path: PathBuf,
+    },
+    /// A file cannot have the path that it was to get.
+    #[error(transparent)]
+    NotRenamed(#[from] RenameError),
+    /// The files were deleted by [`Storage::remove_files`](crate::Storage::remove_files).
+    #[error("the files of the torrent were deleted")]
+    Removed,
     /// The storage was opened for reading.
     #[error("the storage was opened for reading only")]
     ReadOnly,
@@ -108,11 +121,14 @@ impl StorageError {
             StorageError::Io { source, .. } => io_fault(source),
             StorageError::SymbolicLink { .. }
             | StorageError::NotAFile { .. }
+            | StorageError::Exists { .. }
             | StorageError::NameNotHeld { .. } => Fault::Obstructed,
             StorageError::MissingData { .. } => Fault::Missing,
             StorageError::Inconsistent { .. } => Fault::Torrent,
             StorageError::OutOfRange { .. }
             | StorageError::ReadOnly
+            | StorageError::NotRenamed(_)
+            | StorageError::Removed
             | StorageError::ShutDown
             | StorageError::IncompletePiece { .. } => Fault::Caller,
         }
@@ -125,9 +141,12 @@ impl StorageError {
             | StorageError::SymbolicLink { path }
             | StorageError::NotAFile { path }
             | StorageError::NameNotHeld { path }
+            | StorageError::Exists { path }
             | StorageError::MissingData { path, .. } => Some(path),
             StorageError::OutOfRange { .. }
             | StorageError::ReadOnly
+            | StorageError::NotRenamed(_)
+            | StorageError::Removed
             | StorageError::Inconsistent { .. }
             | StorageError::ShutDown
             | StorageError::IncompletePiece { .. } => None,
@@ -141,6 +160,12 @@ impl StorageError {
     /// Returns `true` if no descriptor was left.
     pub(crate) fn is_out_of_descriptors(&self) -> bool {
         self.fault() == Fault::NoDescriptor
+    }
+
+    /// Returns `true` if a file cannot be renamed because its new place is on another file system.
+    pub(crate) fn is_across_devices(&self) -> bool {
+        let StorageError::Io { source, .. } = self else { return false };
+        source.kind() == io::ErrorKind::CrossesDevices
     }
 
     /// Returns `true` if the file or a folder of its path does not exist.
@@ -178,6 +203,11 @@ impl From<folder::Error> for StorageError {
     fn from(error: folder::Error) -> Self {
         let (path, kind) = error.into_parts();
         match kind {
+            ErrorKind::Io { operation: Operation::Rename, source }
+                if source.kind() == io::ErrorKind::AlreadyExists =>
+            {
+                StorageError::Exists { path }
+            }
             ErrorKind::Io { operation, source } => StorageError::Io { operation, path, source },
             ErrorKind::Link => StorageError::SymbolicLink { path },
             ErrorKind::NotAFile => StorageError::NotAFile { path },

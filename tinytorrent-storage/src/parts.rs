@@ -4,28 +4,30 @@
 //! part file: a sparse file as long as the content, in which each byte has its offset in the content, so
 //! that it needs no index (S-09).
 
+use std::collections::BTreeSet;
+
 use tinytorrent_metainfo::FileIndex;
 
 /// The place of the data of each file.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Placement {
-    /// Files whose data goes to the part file, sorted.
-    parted: Vec<FileIndex>,
+    /// Files whose data goes to the part file.
+    parted: BTreeSet<FileIndex>,
 }
 
 impl Placement {
-    pub(crate) fn all_in_files() -> Self {
-        Self::default()
+    /// Puts the data of a file into the part file from now on.
+    pub(crate) fn part(&mut self, file: FileIndex) {
+        self.parted.insert(file);
     }
 
-    /// A placement with these files in the part file; they have to be sorted.
-    pub(crate) fn with_parted(parted: Vec<FileIndex>) -> Self {
-        debug_assert!(parted.is_sorted());
-        Self { parted }
+    /// Puts the data of a file into its own file from now on.
+    pub(crate) fn unpart(&mut self, file: FileIndex) {
+        self.parted.remove(&file);
     }
 
     pub(crate) fn is_in_file(&self, file: FileIndex) -> bool {
-        self.parted.binary_search(&file).is_err()
+        !self.parted.contains(&file)
     }
 
     pub(crate) fn is_all_in_files(&self) -> bool {

@@ -41,14 +41,26 @@ pub(crate) fn of_range(file: &File, offset: u64, length: u64) -> io::Result<Pres
     })
 }
 
-/// Returns `true` if part of `offset..offset + length` was written.
-pub(crate) fn touches_data(file: &File, offset: u64, length: u64) -> io::Result<bool> {
-    Ok(match Extents::new(file)?.at(offset)? {
-        (Extent::Data, _) => true,
-        (Extent::Hole, end) => end < offset + length && end < file.metadata()?.len(),
-        (Extent::Beyond, _) => false,
+/// Returns `true` if nothing of the file was written.
+pub(crate) fn is_hole(file: &File) -> io::Result<bool> {
+    let mut extents = Extents::new(file)?;
+    Ok(match extents.at(0)? {
+        (Extent::Hole, end) => end >= extents.size(),
+        (Extent::Beyond, _) => true,
+        (Extent::Data, _) => false,
     })
 }
+
+/// Gives back the room of a range, which reads as zeros then, if the file system can. Nothing depends on it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn discard(file: &File, offset: u64, length: u64) {
+    use rustix::fs::FallocateFlags;
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    let _ = rustix::fs::fallocate(file, flags, offset, length);
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn discard(_: &File, _: u64, _: u64) {}
 
 /// Reserves room for a file of this length, if the file system can.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]

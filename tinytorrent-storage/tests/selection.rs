@@ -143,6 +143,59 @@ fn a_choice_that_changes_during_writes_loses_none() {
     assert!(!world.path().join(PARTS).exists());
 }
 
+// S-10: a kill, a full disk or another error may cut a move short. The limit on the size of files takes the
+// beginning of `b` and refuses its end.
+#[cfg(unix)]
+#[test]
+fn data_whose_move_was_cut_short_is_not_lost() {
+    let name = "data_whose_move_was_cut_short_is_not_lost";
+    let world =
+        || World::new(PIECE, &[("t/a", 40_000, false), ("t/b", 2 << 20, false), ("t/c", 9, false)]);
+    if let Some(folder) = common::child_folder() {
+        let storage = world().at(&folder).storage();
+        select(&storage, &[0, 2]);
+        let error = storage.select(|_| true).unwrap_err();
+        assert_eq!(error.fault(), tinytorrent_storage::Fault::DiskFull, "{error}");
+        return;
+    }
+    let world = world();
+    let storage = world.storage();
+    select(&storage, &[0, 2]);
+    let last = world.geometry().piece_count() - 1;
+    for piece in [0, 1, last] {
+        let range = world.geometry().piece_offset(world.piece(piece));
+        let end = range + u64::from(world.geometry().piece_length(world.piece(piece)));
+        storage.write(range, &[&world.content[range as usize..end as usize]]).unwrap();
+    }
+    let commands = "trap '' XFSZ; ulimit -f 1024";
+    let Some(mut child) = common::in_child(name, commands, world.path()) else { return };
+    assert!(child.status().unwrap().success());
+    let storage = world.storage();
+    select(&storage, &[0, 1, 2]);
+    assert_eq!(names(&world), ["a", "b", "c"]);
+    assert_eq!(world.recover().have.iter().collect::<Vec<_>>(), [0, 1, last]);
+    assert!(!world.path().join(PARTS).exists());
+}
+
+// S-10.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_part_file_gives_back_the_room_of_what_has_moved() {
+    let world =
+        World::new(1 << 20, &[("a", 1 << 19, false), ("b", 1 << 20, false), ("c", 9, false)]);
+    let storage = world.storage();
+    select(&storage, &[0]);
+    storage.write(0, &[&world.content[..1 << 20]]).unwrap();
+    assert!(world.path().join(PARTS).exists());
+    // Nobody wants `c` still, but no data of it came.
+    select(&storage, &[0, 1]);
+    assert!(!world.path().join(PARTS).exists());
+    storage.write(1 << 20, &[&world.content[1 << 20..]]).unwrap();
+    assert!(world.path().join(PARTS).exists());
+    select(&storage, &[0, 1, 2]);
+    world.assert_on_disk();
+}
+
 // S-12.
 #[cfg(target_os = "linux")]
 #[test]

@@ -54,7 +54,7 @@ impl Model {
         let pieces = geometry.pieces().filter(|&piece| recovered.have.contains(piece));
         let partial = recovered.partial.iter();
         Self {
-            written: on_disk(torrent, storage.root_path()),
+            written: on_disk(torrent, &storage.root_path()),
             have: pieces.collect(),
             recovered: partial.clone().map(|partial| partial.piece).collect(),
             stored: partial

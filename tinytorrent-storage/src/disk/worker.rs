@@ -138,7 +138,7 @@ fn settle_and_note(
     keep: bool,
 ) -> (u64, Vec<Completion>) {
     let Some(journal) = &content.journal else { return settle(shared, content, done, keep) };
-    let root = content.storage.root();
+    let root = &*content.storage.root();
     // Order of locks: the journal, the state in `settle`, the read cache.
     let settled = journal.append(root, || {
         let mut ranges = batch::written_ranges(&done);
@@ -216,5 +216,5 @@ fn record(shared: &Shared, content: &Content, counters: Counters) -> Result<(), 
         return Err(error);
     }
     // Blocks may have been written meanwhile, or lost, and pieces verified.
-    journal.rewrite(storage.root(), is_needed, || claims(shared, content))
+    journal.rewrite(&storage.root(), is_needed, || claims(shared, content))
 }

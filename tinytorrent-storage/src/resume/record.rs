@@ -124,7 +124,7 @@ impl ResumeRecord {
     pub fn load(storage: &Storage) -> Result<Option<Self>, StorageError> {
         let (geometry, file_count) = (storage.geometry(), storage.layout().file_count());
         let (identity, limit) = (storage.identity(), longest(geometry, file_count));
-        let bytes = load(storage.pool(), storage.root(), &file_name(&identity), limit)?;
+        let bytes = load(storage.pool(), &storage.root(), &file_name(&identity), limit)?;
         let read = |bytes: Vec<u8>| Self::from_bytes(&bytes, &identity, geometry, file_count).ok();
         Ok(bytes.and_then(read))
     }
@@ -137,8 +137,8 @@ impl ResumeRecord {
     pub fn remove(storage: &Storage) -> Result<(), StorageError> {
         let name = file_name(&storage.identity());
         storage.root().remove([name.as_bytes()])?;
-        metadata::remove_all(storage.root(), &storage.identity())?;
-        storage.journal().rewrite(storage.root(), false, Vec::new)
+        metadata::remove_all(&storage.root(), &storage.identity())?;
+        storage.journal().rewrite(&storage.root(), false, Vec::new)
     }
 }
 

@@ -112,7 +112,7 @@ pub fn recover(
     if let Some(record) = &record {
         check_sample(storage, hashes, options, record, &mut files)?;
     }
-    let journal = storage.journal().load(storage.root(), geometry)?;
+    let journal = storage.journal().load(&storage.root(), geometry)?;
     let claims = journal.clone().unwrap_or_else(|| recorded_blocks(record.as_ref()));
     let mut claims = within_files(storage, &files, claims);
     let mut recovered = Recovered::nothing(geometry.piece_count());
@@ -258,7 +258,7 @@ fn correct_journal(storage: &Storage, journal: Option<Claims>, is_needed: bool, 
     if !is_right && !storage.is_read_only() {
         let kept = kept.into_iter().map(|(piece, blocks)| PartialPiece { piece, blocks });
         // An error leaves a false claim, which costs a piece that fails and is downloaded again.
-        let _ = storage.journal().rewrite(storage.root(), is_needed, || kept.collect());
+        let _ = storage.journal().rewrite(&storage.root(), is_needed, || kept.collect());
     }
 }
 

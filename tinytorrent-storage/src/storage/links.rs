@@ -3,22 +3,22 @@ use std::io;
 use tinytorrent_folder::{Error, ErrorKind};
 use tinytorrent_metainfo::File;
 
-use super::Storage;
+use super::{Storage, place::Place};
 use crate::StorageError;
 
 impl Storage {
     /// Creates a symbolic link of the torrent (BEP 47), unless something is in its place. It is relative,
     /// and leads to a place below the root. A system or a disk without links is no error.
-    pub(super) fn create_link(&self, file: &File<'_>) -> Result<(), StorageError> {
-        let Some(target) = self.place.link_target(file) else { return Ok(()) };
-        let path = self.place.path(file);
+    pub(super) fn create_link(&self, place: &Place, file: &File<'_>) -> Result<(), StorageError> {
+        let Some(target) = place.link_target(self.layout(), file) else { return Ok(()) };
+        let path = place.path(file);
         // `stamp` finds regular files alone, so that a link has to be looked for as well.
-        if self.root().stamp(path.elements())?.is_some()
-            || self.root().link_target(path.elements())?.is_some()
+        if place.root.stamp(path.elements())?.is_some()
+            || place.root.link_target(path.elements())?.is_some()
         {
             return Ok(());
         }
-        match self.root().create_link(path.elements(), &target.to_path_buf()) {
+        match place.root.create_link(path.elements(), &target.to_path_buf()) {
             Err(error) if !is_without_links(&error) => Err(error.into()),
             _ => Ok(()),
         }

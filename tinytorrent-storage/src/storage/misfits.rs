@@ -1,5 +1,3 @@
-use std::sync::PoisonError;
-
 use tinytorrent_metainfo::{File, FileIndex};
 
 use super::{Storage, Target};
@@ -36,9 +34,10 @@ impl Storage {
 
     /// The [`misfits`](Self::misfits) by the stamps of all files.
     pub(crate) fn misfits_among(&self, stamps: &[Option<FileStamp>]) -> Vec<Misfit> {
-        let placement = self.placement.read().unwrap_or_else(PoisonError::into_inner);
+        let place = self.place();
         let files = self.layout().files().zip(stamps);
-        let files = files.filter(|(file, _)| is_plain(file) && placement.is_in_file(file.index));
+        let files =
+            files.filter(|(file, _)| is_plain(file) && place.placement.is_in_file(file.index));
         let misfit = |(file, stamp): (File<'_>, &Option<FileStamp>)| {
             let size = stamp.map(|stamp| stamp.size);
             let misfit = Misfit { file: file.index, size, length: file.length };
@@ -59,12 +58,16 @@ impl Storage {
         let found = self.layout().file(file.get()).filter(is_plain);
         let Some(entry) = found else { return Ok(()) };
         let target = Target::File(file.get());
-        let opened = self.open_target(target, Access::Write)?;
-        let failed =
-            |operation| move |source| StorageError::io(operation, self.target_path(target), source);
+        let place = self.place();
+        place.refuse_removed()?;
+        let opened = self.open_target(&place, target, Access::Write)?;
+        let failed = |operation| {
+            let path = self.target_path(&place, target);
+            move |source| StorageError::io(operation, path, source)
+        };
         if opened.metadata().map_err(failed(Operation::Examine))?.len() > entry.length {
             opened.set_len(entry.length).map_err(failed(Operation::Allocate))?;
-            self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).insert(target);
+            self.written().add(target);
         }
         Ok(())
     }

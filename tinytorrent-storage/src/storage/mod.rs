@@ -5,27 +5,28 @@ mod options;
 mod padding;
 mod place;
 mod selection;
+mod written;
 
 use std::{
-    collections::BTreeSet,
     fs,
+    ops::Range,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use tinytorrent_folder::{Extents, Folder};
+use tinytorrent_folder::{Extent, Extents, Folder};
 use tinytorrent_metainfo::{File, FileIndex, FileSpan, Info, Layout, PathChange};
 use tinytorrent_types::{BlockInfo, Geometry, InfoHashes, PieceIndex};
 
 use io::Rest;
 use place::{Place, Shape};
+use written::Written;
 
 pub use misfits::Misfit;
 pub use options::StorageOptions;
 
 use crate::{
     FilePool, FileStamp, Operation, StorageError,
-    parts::Placement,
     pool::Access,
     presence::{self, Presence},
 };
@@ -65,15 +66,17 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct Storage {
-    place: Place,
+    shape: Shape,
     identity: InfoHashes,
     options: StorageOptions,
     pool: Arc<FilePool>,
     id: u64,
     /// Locked for reading during all I/O, so that no data moves meanwhile (S-21).
-    placement: RwLock<Placement>,
-    /// Files that were written since the last [`sync`](Storage::sync).
-    unsynced: Mutex<BTreeSet<Target>>,
+    place: RwLock<Place>,
+    written: Mutex<Written>,
+    /// Locked while something changes the places of files, or depends on that nothing does. Taken before
+    /// the lock of `place`.
+    changes: Mutex<()>,
 }
 
 /// A file on disk: one of the torrent's, or the part file.
@@ -119,10 +122,12 @@ impl Storage {
         options: &StorageOptions,
     ) -> Result<Self, StorageError> {
         let pool = options.file_pool.clone().unwrap_or_default();
+        let place = pool.with_room(|| Place::open(shape.layout(), root, options))?;
         Ok(Self {
-            place: pool.with_room(|| Place::open(shape.clone(), root, options))?,
-            placement: RwLock::new(Placement::all_in_files()),
-            unsynced: Mutex::default(),
+            shape,
+            place: RwLock::new(place),
+            written: Mutex::default(),
+            changes: Mutex::default(),
             id: pool.register(),
             options: options.clone(),
             identity,
@@ -132,7 +137,7 @@ impl Storage {
 
     /// The files and their places in the content.
     pub fn layout(&self) -> &Layout {
-        self.place.layout()
+        self.shape.layout()
     }
 
     /// The division of the content into pieces and blocks.
@@ -145,25 +150,31 @@ impl Storage {
         self.identity
     }
 
-    /// The folder that holds the content.
-    pub fn root_path(&self) -> &Path {
-        self.root().path()
+    /// The path of the folder that holds the content.
+    pub fn root_path(&self) -> PathBuf {
+        self.place().root.path().to_owned()
     }
 
     /// The path of the file or the folder with the torrent's name; `None` if there are no files.
     pub fn content_path(&self) -> Option<PathBuf> {
-        self.place.content_path()
+        let file = self.layout().files().find(|file| !file.is_pad())?;
+        let place = self.place();
+        let path = place.path(&file).to_path_buf();
+        Some(place.root.path().join(path.components().next()?))
     }
 
     /// The path of a file on disk; `None` for padding, and for an index beyond the last file.
     pub fn file_path(&self, file: FileIndex) -> Option<PathBuf> {
         let file = self.layout().file(file.get()).filter(|file| !file.is_pad())?;
-        Some(self.place.full_path(&file))
+        Some(self.place().full_path(&file))
     }
 
-    /// The files whose paths differ from those in the torrent, in order.
+    /// The files whose paths differ from those in the torrent, in order. They are those of the moment of this
+    /// call.
     pub fn path_changes(&self) -> impl Iterator<Item = PathChange> {
-        self.place.changes()
+        let (layout, paths) = (self.layout(), Arc::clone(&self.place().paths));
+        let files = layout.files().filter(|file| !file.is_pad());
+        files.filter_map(move |file| paths.change(layout, &file))
     }
 
     /// Creates the files that no write creates: wanted empty files and symbolic links (BEP 47). If
@@ -176,21 +187,23 @@ impl Storage {
         if self.options.read_only {
             return Ok(());
         }
-        let placement = self.placement.read().unwrap_or_else(PoisonError::into_inner);
         for file in self.layout().files() {
-            if file.is_pad() || !placement.is_in_file(file.index) {
+            // For each file anew, so that a change of their places need not wait for all of them.
+            let place = self.place();
+            place.refuse_removed()?;
+            if file.is_pad() || !place.placement.is_in_file(file.index) {
                 continue;
             }
             if file.link_target.is_some() {
-                self.pool.with_room(|| self.create_link(&file))?;
+                self.pool.with_room(|| self.create_link(&place, &file))?;
             } else if file.length == 0 {
                 // Nothing that exists is opened for writing, so that complete content on a
                 // read-only medium is no error.
-                if self.stamp_of(&file)?.is_none() {
-                    self.open_target(Target::File(file.index.get()), Access::Write)?;
+                if self.stamp_of(&place, &file)?.is_none() {
+                    self.open_target(&place, Target::File(file.index.get()), Access::Write)?;
                 }
             } else if self.options.preallocate {
-                self.reserve(file.index.get(), file.length)?;
+                self.reserve(&place, file.index.get(), file.length)?;
             }
         }
         Ok(())
@@ -209,12 +222,13 @@ impl Storage {
         let length = slices.iter().map(|slice| slice.as_ref().len() as u64).sum();
         self.check_range(offset, length)?;
         let mut rest = Rest { slices, used: 0 };
-        let placement = self.placement.read().unwrap_or_else(PoisonError::into_inner);
+        let place = self.place();
+        place.refuse_removed()?;
         for span in self.layout().spans(offset, length) {
             // Taken for padding, too, whose bytes are dropped.
             let mut part = rest.take(span.length as usize);
             if !span.is_pad {
-                self.write_span(&placement, span, &mut part)?;
+                self.write_span(&place, span, &mut part)?;
             }
         }
         Ok(())
@@ -227,7 +241,7 @@ impl Storage {
     /// [`write`](Self::write).
     pub fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StorageError> {
         self.check_range(offset, buffer.len() as u64)?;
-        let placement = self.placement.read().unwrap_or_else(PoisonError::into_inner);
+        let place = self.place();
         let mut rest = buffer;
         for span in self.layout().spans(offset, rest.len() as u64) {
             let (part, after) = rest.split_at_mut(span.length as usize);
@@ -235,7 +249,7 @@ impl Storage {
             if span.is_pad {
                 part.fill(0);
             } else {
-                self.read_span(&placement, span, part)?;
+                self.read_span(&place, span, part)?;
             }
         }
         Ok(())
@@ -253,22 +267,6 @@ impl Storage {
         self.read(self.geometry().block_offset(block), buffer)
     }
 
-    /// Syncs everything that was written so far to the medium.
-    ///
-    /// # Errors
-    /// The system refuses. It is unknown then how much has reached the medium.
-    pub fn sync(&self) -> Result<(), StorageError> {
-        let targets =
-            std::mem::take(&mut *self.unsynced.lock().unwrap_or_else(PoisonError::into_inner));
-        // The lock is released by now, so that writes can go on during the sync.
-        let result = self.sync_targets(&targets);
-        if result.is_err() {
-            // All of them: it is unknown how much has reached the medium.
-            self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).extend(targets);
-        }
-        result
-    }
-
     /// Closes the files of this storage. They are opened again when they are used.
     pub fn close_files(&self) {
         self.pool.close(self.id, None);
@@ -280,40 +278,41 @@ impl Storage {
     /// The system refuses, or a link is in the way.
     pub fn stamp(&self, file: FileIndex) -> Result<Option<FileStamp>, StorageError> {
         match self.layout().file(file.get()) {
-            Some(file) => self.stamp_of(&file),
+            Some(file) => self.stamp_of(&self.place(), &file),
             None => Ok(None),
         }
     }
 
-    fn stamp_of(&self, file: &File<'_>) -> Result<Option<FileStamp>, StorageError> {
+    fn stamp_of(&self, place: &Place, file: &File<'_>) -> Result<Option<FileStamp>, StorageError> {
         // The system opens the file for it, or its folder.
-        self.pool.with_room(|| self.place.stamp(file))
+        self.pool.with_room(|| place.stamp(file))
     }
 
     /// The [`stamp`](Self::stamp) of each file, in the torrent's order; `None` for padding.
     pub(crate) fn stamps(&self) -> Result<Vec<Option<FileStamp>>, StorageError> {
+        // A copy, as looking at many files takes long, and nothing is to wait for it.
+        let place = self.place().clone();
         self.layout()
             .files()
             .map(|file| match file.is_pad() {
                 true => Ok(None),
-                false => self.stamp_of(&file),
+                false => self.stamp_of(&place, &file),
             })
             .collect()
     }
 
     /// Returns `true` if the file's data is in the part file.
     pub(crate) fn is_in_parts(&self, file: FileIndex) -> bool {
-        let placement = self.placement.read().unwrap_or_else(PoisonError::into_inner);
-        !placement.is_in_file(file)
+        !self.place().placement.is_in_file(file)
     }
 
     /// Advises the system that this range will be read soon.
     pub(crate) fn will_need(&self, offset: u64, length: u64) {
-        let placement = self.placement.read().unwrap_or_else(PoisonError::into_inner);
+        let place = self.place();
         for span in self.layout().spans(offset, length).filter(|span| !span.is_pad) {
-            let (target, offset) = self.place(&placement, span);
+            let (target, offset) = place.locate(self.layout(), span);
             // Only advice: an error shows again when the range is read.
-            if let Ok(file) = self.open_target(target, Access::Read) {
+            if let Ok(file) = self.open_target(&place, target, Access::Read) {
                 presence::will_need(&file, offset, span.length);
             }
         }
@@ -321,13 +320,13 @@ impl Storage {
 
     /// The presence of a piece on disk, found without reading it.
     pub(crate) fn presence(&self, piece: PieceIndex) -> Result<Presence, StorageError> {
-        let placement = self.placement.read().unwrap_or_else(PoisonError::into_inner);
+        let place = self.place();
         let mut found = Presence::Padding;
         for span in self.layout().piece_spans(piece).filter(|span| !span.is_pad) {
-            let (target, offset) = self.place(&placement, span);
-            let of_span = match self.open_target(target, Access::Read) {
+            let (target, offset) = place.locate(self.layout(), span);
+            let of_span = match self.open_target(&place, target, Access::Read) {
                 Ok(file) => presence::of_range(&file, offset, span.length)
-                    .map_err(|source| self.examine_error(target, source))?,
+                    .map_err(|source| self.examine_error(&place, target, source))?,
                 Err(error) if error.is_not_found() => Presence::Absent,
                 Err(error) => return Err(error),
             };
@@ -336,20 +335,30 @@ impl Storage {
         Ok(found)
     }
 
-    /// The file on disk that has the span, and its offset there.
-    pub(crate) fn locate(&self, span: FileSpan) -> (Target, u64) {
-        let placement = self.placement.read().unwrap_or_else(PoisonError::into_inner);
-        self.place(&placement, span)
+    /// The part of the file with the span that begins with it, and its offset and end there. The parts of the
+    /// file that was looked at last are kept in `known`.
+    pub(crate) fn extent(
+        &self,
+        span: FileSpan,
+        known: &mut Option<(Target, Extents<Arc<fs::File>>)>,
+    ) -> Result<(Extent, Range<u64>), StorageError> {
+        let place = self.place();
+        let (target, offset) = place.locate(self.layout(), span);
+        let failed = |source| self.examine_error(&place, target, source);
+        let mut extents = match known.take() {
+            Some((current, extents)) if current == target => extents,
+            _ => {
+                let file = self.open_target(&place, target, Access::Read)?;
+                Extents::new(file).map_err(failed)?
+            }
+        };
+        let found = extents.at(offset).map_err(failed);
+        *known = Some((target, extents));
+        found.map(|(extent, end)| (extent, offset..end))
     }
 
-    /// The parts of a file that were written.
-    pub(crate) fn extents(&self, target: Target) -> Result<Extents<Arc<fs::File>>, StorageError> {
-        let file = self.open_target(target, Access::Read)?;
-        Extents::new(file).map_err(|source| self.examine_error(target, source))
-    }
-
-    pub(crate) fn examine_error(&self, target: Target, source: std::io::Error) -> StorageError {
-        StorageError::io(Operation::Examine, self.target_path(target), source)
+    fn examine_error(&self, place: &Place, target: Target, source: std::io::Error) -> StorageError {
+        StorageError::io(Operation::Examine, self.target_path(place, target), source)
     }
 
     /// The number that the system has for the disk, or the same number for all disks if it has none.
@@ -365,27 +374,25 @@ impl Storage {
         &self.pool
     }
 
-    pub(crate) fn root(&self) -> &Folder {
-        self.place.root()
+    /// The folder that holds the content.
+    pub(crate) fn root(&self) -> Arc<Folder> {
+        Arc::clone(&self.place().root)
     }
 
-    #[cfg(test)]
-    pub(crate) fn unsynced_files(&self) -> usize {
-        self.unsynced.lock().unwrap().len()
+    /// Waits for other changes of the places of files, and holds them up.
+    pub(crate) fn begin_change(&self) -> MutexGuard<'_, ()> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn sync_targets(&self, targets: &BTreeSet<Target>) -> Result<(), StorageError> {
-        if targets.len() > SYNC_ONE_BY_ONE && self.root().sync_file_system()? {
-            return Ok(());
-        }
-        for &target in targets {
-            // The pool may have closed the file since it was written.
-            let file = self.open_target(target, Access::Write)?;
-            file.sync_data().map_err(|source| {
-                StorageError::io(Operation::Sync, self.target_path(target), source)
-            })?;
-        }
-        Ok(())
+    /// The places of the files, which stay as they are until the guard is dropped.
+    fn place(&self) -> RwLockReadGuard<'_, Place> {
+        self.place.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The places of the files, to be changed. Waits for I/O that is under way and holds up other I/O, so
+    /// that no data moves under it (S-21).
+    fn place_mut(&self) -> RwLockWriteGuard<'_, Place> {
+        self.place.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check_range(&self, offset: u64, length: u64) -> Result<(), StorageError> {
@@ -404,7 +411,3 @@ impl Drop for Storage {
 
 /// The number of the part file in the pool. A layout has at most 2^31 files.
 const PARTS_KEY: u32 = u32::MAX;
-
-/// Number of files up to which each is synced; for more, the whole file system is. A guess: a file takes
-/// some milliseconds on a disk, and the file system depends on what other programs write.
-const SYNC_ONE_BY_ONE: usize = 64;

@@ -5,22 +5,25 @@ use std::{
 
 use tinytorrent_folder::Folder;
 use tinytorrent_metainfo::{
-    DiskPaths, File, Info, Layout, LinkTarget, PathChange, PathPolicy, SafePath, Trying,
+    DiskPaths, File, FileSpan, Info, Layout, LinkTarget, PathPolicy, SafePath, Trying,
 };
 
-use super::StorageOptions;
-use crate::{FileStamp, StorageError};
+use super::{StorageOptions, Target};
+use crate::{FileStamp, StorageError, parts::Placement};
 
-/// The files of a torrent in their folder, with their names on disk.
-#[derive(Debug)]
+/// The places of a torrent's files: their folder, their names in it, and those whose data is in the part
+/// file.
+#[derive(Debug, Clone)]
 pub(super) struct Place {
-    shape: Shape,
-    root: Folder,
-    paths: DiskPaths,
+    pub(super) root: Arc<Folder>,
+    pub(super) paths: Arc<DiskPaths>,
+    pub(super) placement: Placement,
+    /// The files were deleted, and are not to be created again.
+    pub(super) is_removed: bool,
 }
 
 /// The owner of the layout. A layout of 100,000 files is too large to be copied.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) enum Shape {
     Layout(Arc<Layout>),
     Info(Arc<Info>),
@@ -28,7 +31,7 @@ pub(super) enum Shape {
 
 impl Place {
     pub(super) fn open(
-        shape: Shape,
+        layout: &Layout,
         root: &Path,
         options: &StorageOptions,
     ) -> Result<Self, StorageError> {
@@ -36,34 +39,27 @@ impl Place {
             let mut root = Folder::open(root)?;
             root.follow_links(options.follow_links);
             // A trial of a name creates a file.
-            let paths = DiskPaths::find(shape.layout(), &root, Trying::Never)?;
-            return Ok(Self { shape, root, paths });
+            let paths = DiskPaths::find(layout, &root, Trying::Never)?;
+            return Ok(Self::new(root, paths));
         }
         let root = Folder::create(root)?;
-        let paths = DiskPaths::find(shape.layout(), &root, Trying::IfMissing)?;
-        let place = Self { shape, root, paths };
-        place.refuse_renamed()?;
-        Ok(place)
+        let paths = DiskPaths::find(layout, &root, Trying::IfMissing)?;
+        refuse_renamed(layout, &root, &paths)?;
+        Ok(Self::new(root, paths))
     }
 
-    /// An error if a file has another name than in the torrent, which [`PathPolicy::Exact`] forbids.
-    fn refuse_renamed(&self) -> Result<(), StorageError> {
-        let layout = self.layout();
-        let renamed = self.paths.renamed().first().and_then(|file| layout.file(file.get()));
-        match renamed {
-            Some(file) if layout.path_policy() == PathPolicy::Exact => {
-                Err(StorageError::NameNotHeld { path: file.path.below(self.root.path()) })
-            }
-            _ => Ok(()),
+    fn new(root: Folder, paths: DiskPaths) -> Self {
+        Self {
+            root: Arc::new(root),
+            paths: Arc::new(paths),
+            placement: Placement::default(),
+            is_removed: false,
         }
     }
 
-    pub(super) fn layout(&self) -> &Layout {
-        self.shape.layout()
-    }
-
-    pub(super) fn root(&self) -> &Folder {
-        &self.root
+    /// An error if the files were deleted.
+    pub(super) fn refuse_removed(&self) -> Result<(), StorageError> {
+        if self.is_removed { Err(StorageError::Removed) } else { Ok(()) }
     }
 
     /// The path of a file below the root.
@@ -75,28 +71,37 @@ impl Place {
         self.path(file).below(self.root.path())
     }
 
-    pub(super) fn link_target(&self, file: &File<'_>) -> Option<LinkTarget> {
-        self.paths.link_target(self.layout(), file)
-    }
-
-    pub(super) fn changes(&self) -> impl Iterator<Item = PathChange> {
-        self.paths.changes(self.layout())
+    pub(super) fn link_target(&self, layout: &Layout, file: &File<'_>) -> Option<LinkTarget> {
+        self.paths.link_target(layout, file)
     }
 
     pub(super) fn stamp(&self, file: &File<'_>) -> Result<Option<FileStamp>, StorageError> {
         Ok(self.root.stamp(self.path(file).elements())?)
     }
 
-    /// The path of the file or the folder with the torrent's name.
-    pub(super) fn content_path(&self) -> Option<PathBuf> {
-        let file = self.layout().files().find(|file| !file.is_pad())?;
-        let path = self.path(&file).to_path_buf();
-        Some(self.root.path().join(path.components().next()?))
+    /// The file on disk that has the span, and its offset there.
+    pub(super) fn locate(&self, layout: &Layout, span: FileSpan) -> (Target, u64) {
+        if self.placement.is_in_file(span.file) {
+            return (Target::File(span.file.get()), span.offset);
+        }
+        let start = layout.file(span.file.get()).map_or(0, |file| file.offset);
+        (Target::Parts, start + span.offset)
+    }
+}
+
+/// An error if a file has another name than in the torrent, which [`PathPolicy::Exact`] forbids.
+fn refuse_renamed(layout: &Layout, root: &Folder, paths: &DiskPaths) -> Result<(), StorageError> {
+    let renamed = paths.renamed().first().and_then(|file| layout.file(file.get()));
+    match renamed {
+        Some(file) if layout.path_policy() == PathPolicy::Exact => {
+            Err(StorageError::NameNotHeld { path: file.path.below(root.path()) })
+        }
+        _ => Ok(()),
     }
 }
 
 impl Shape {
-    fn layout(&self) -> &Layout {
+    pub(super) fn layout(&self) -> &Layout {
         match self {
             Shape::Layout(layout) => layout,
             Shape::Info(info) => info.layout(),

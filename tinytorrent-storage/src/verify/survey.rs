@@ -35,11 +35,10 @@ impl<'a> Survey<'a> {
         if span.is_pad {
             return Some((within(u64::MAX), Ok(Presence::Padding)));
         }
-        let (target, offset) = self.storage.locate(span);
-        let state = match self.extent(target, offset) {
+        let state = match self.storage.extent(span, &mut self.current) {
             Ok((Extent::Data, _)) => return None,
-            Ok((Extent::Hole, end)) => {
-                let run = within(end - offset);
+            Ok((Extent::Hole, hole)) => {
+                let run = within(hole.end - hole.start);
                 return (!run.is_empty()).then_some((run, Ok(Presence::Hole)));
             }
             Ok((Extent::Beyond, _)) => Ok(Presence::Absent),
@@ -51,15 +50,5 @@ impl<'a> Survey<'a> {
         // The last one may have other files too, but lacks as much.
         let last = layout.file_pieces(span.file).next_back()?;
         Some((piece.get()..last.get() + 1, state))
-    }
-
-    fn extent(&mut self, target: Target, offset: u64) -> Result<(Extent, u64), StorageError> {
-        let mut extents = match self.current.take() {
-            Some((current, extents)) if current == target => extents,
-            _ => self.storage.extents(target)?,
-        };
-        let found = extents.at(offset).map_err(|error| self.storage.examine_error(target, error));
-        self.current = Some((target, extents));
-        found
     }
 }

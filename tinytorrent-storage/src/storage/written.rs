@@ -1,0 +1,78 @@
+//! The files that were written: those to be synced, and those that are as they should be although their
+//! stamps have changed.
+
+use std::{collections::BTreeSet, sync::PoisonError};
+
+use super::{Storage, Target};
+use crate::{Operation, StorageError, pool::Access};
+
+/// Files that were written by this storage.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// Since the last [`sync`](Storage::sync).
+    unsynced: BTreeSet<Target>,
+}
+
+impl Written {
+    pub(super) fn add(&mut self, target: Target) {
+        self.unsynced.insert(target);
+    }
+
+    /// Notes that the file was created, replaced or removed.
+    pub(super) fn add_whole(&mut self, target: Target) {
+        self.add(target);
+    }
+}
+
+impl Storage {
+    /// Syncs everything that was written so far to the medium. A file that was deleted since is left out.
+    ///
+    /// # Errors
+    /// The system refuses. It is unknown then how much has reached the medium.
+    pub fn sync(&self) -> Result<(), StorageError> {
+        let targets = std::mem::take(&mut self.written().unsynced);
+        // The lock is released by now, so that writes can go on during the sync.
+        let result = self.sync_targets(&targets);
+        if result.is_err() {
+            // All of them: it is unknown how much has reached the medium.
+            self.written().unsynced.extend(targets);
+        }
+        result
+    }
+
+    fn sync_targets(&self, targets: &BTreeSet<Target>) -> Result<(), StorageError> {
+        if targets.len() > SYNC_ONE_BY_ONE && self.root().sync_file_system()? {
+            return Ok(());
+        }
+        for &target in targets {
+            // Not during the sync, which may take long, and holds up nothing.
+            let place = self.place();
+            // The pool may have closed the file since it was written.
+            let file = match self.open_target(&place, target, SYNCING) {
+                Err(error) if error.is_not_found() => continue,
+                opened => opened?,
+            };
+            let path = self.target_path(&place, target);
+            drop(place);
+            file.sync_data().map_err(|source| StorageError::io(Operation::Sync, path, source))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn written(&self) -> std::sync::MutexGuard<'_, Written> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn unsynced_files(&self) -> usize {
+        self.written().unsynced.len()
+    }
+}
+
+/// Number of files up to which each is synced; for more, the whole file system is. A guess: a file takes
+/// some milliseconds on a disk, and the file system depends on what other programs write.
+const SYNC_ONE_BY_ONE: usize = 64;
+
+/// The access with which a file is opened to be synced. Only Windows asks for more than reading, which
+/// creates a file that was deleted.
+const SYNCING: Access = if cfg!(unix) { Access::Read } else { Access::Write };
