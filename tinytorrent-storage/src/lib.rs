@@ -48,6 +48,7 @@
 //! | `.<hash>.tinytorrent-journal` | the blocks of unfinished pieces that are on disk |
 //! | `.<hash>.tinytorrent-metadata` | the [`MetadataFile`] of a torrent that began without a torrent file |
 //! | `.<hash>.tinytorrent-parts` | the data of wanted pieces that belongs to unwanted files ([`Storage::select`]) |
+//! | `.<hash>.tinytorrent-names` | the names that the user has given to files ([`Storage::rename_files`]) |
 //!
 //! # A whole run
 //!

@@ -188,7 +188,7 @@ impl Journal {
 ///
 /// # Errors
 /// No descriptor is left for the file, which may be there.
-pub(super) fn load(
+pub(crate) fn load(
     pool: &FilePool,
     root: &Folder,
     name: &str,

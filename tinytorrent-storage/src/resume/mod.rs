@@ -12,7 +12,9 @@ use tinytorrent_types::{Bitfield, PieceIndex};
 
 use crate::Misfit;
 
-pub(crate) use journal::{BlockRange, Journal};
+pub(crate) use journal::{BlockRange, Journal, load};
+pub(crate) use record::Followed;
+
 pub use metadata::MetadataFile;
 pub use record::{RecordError, ResumeRecord};
 pub use recover::{RecoverOptions, recover};

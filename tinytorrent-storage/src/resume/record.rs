@@ -1,4 +1,5 @@
 use tinytorrent_hash::sha1;
+use tinytorrent_metainfo::FileIndex;
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashV2, InfoHashes};
 
 use super::{Counters, PartialPiece, journal::load, metadata, stamp};
@@ -111,6 +112,7 @@ impl ResumeRecord {
     /// # Errors
     /// The system refuses; the old record, if any, is unchanged.
     pub fn save(&self, storage: &Storage) -> Result<(), StorageError> {
+        storage.refuse_removed()?;
         let bytes = self.to_bytes(storage.geometry());
         let name = file_name(&self.identity);
         storage.pool().with_room(|| Ok(storage.root().replace(&name, &bytes, true)?))
@@ -129,6 +131,27 @@ impl ResumeRecord {
         Ok(bytes.and_then(read))
     }
 
+    /// Takes over the stamps of files that were renamed or moved, so that they are not checked for that. One
+    /// that has changed since the record keeps its stamp there, and is checked.
+    pub(crate) fn follow(storage: &Storage, files: &[Followed]) {
+        if files.is_empty() {
+            return;
+        }
+        let Ok(Some(mut record)) = Self::load(storage) else { return };
+        let mut is_changed = false;
+        for Followed { file, before, after } in files {
+            let Some(stamp) = record.stamps.get_mut(file.as_usize()) else { continue };
+            if stamp.is_some() && stamp == before {
+                *stamp = *after;
+                is_changed = true;
+            }
+        }
+        if is_changed {
+            // The old record has the files checked, which costs time and nothing else.
+            let _ = record.save(storage);
+        }
+    }
+
     /// Removes the record and the journal of this content, and its
     /// [`MetadataFile`](super::MetadataFile), if there is one.
     ///
@@ -140,6 +163,14 @@ impl ResumeRecord {
         metadata::remove_all(&storage.root(), &storage.identity())?;
         storage.journal().rewrite(&storage.root(), false, Vec::new)
     }
+}
+
+/// A file that has another path, and its stamps just before and just after.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Followed {
+    pub(crate) file: FileIndex,
+    pub(crate) before: Option<FileStamp>,
+    pub(crate) after: Option<FileStamp>,
 }
 
 impl Counters {

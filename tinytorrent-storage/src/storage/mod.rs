@@ -1,9 +1,11 @@
 mod io;
 mod links;
 mod misfits;
+mod names;
 mod options;
 mod padding;
 mod place;
+mod rename;
 mod selection;
 mod written;
 
@@ -122,7 +124,11 @@ impl Storage {
         options: &StorageOptions,
     ) -> Result<Self, StorageError> {
         let pool = options.file_pool.clone().unwrap_or_default();
-        let place = pool.with_room(|| Place::open(shape.layout(), root, options))?;
+        let place = pool.with_room(|| {
+            let mut place = Place::open(shape.layout(), root, options)?;
+            place.read_names(&identity, shape.layout(), options, &pool)?;
+            Ok(place)
+        })?;
         Ok(Self {
             shape,
             place: RwLock::new(place),
@@ -364,6 +370,11 @@ impl Storage {
     /// The number that the system has for the disk, or the same number for all disks if it has none.
     pub(crate) fn disk(&self) -> u64 {
         self.root().disk().unwrap_or_default()
+    }
+
+    /// An error if the files were deleted.
+    pub(crate) fn refuse_removed(&self) -> Result<(), StorageError> {
+        self.place().refuse_removed()
     }
 
     pub(crate) fn is_read_only(&self) -> bool {

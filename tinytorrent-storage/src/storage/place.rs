@@ -8,8 +8,10 @@ use tinytorrent_metainfo::{
     DiskPaths, File, FileSpan, Info, Layout, LinkTarget, PathPolicy, SafePath, Trying,
 };
 
-use super::{StorageOptions, Target};
-use crate::{FileStamp, StorageError, parts::Placement};
+use tinytorrent_types::InfoHashes;
+
+use super::{StorageOptions, Target, names::Names, rename::finish_renames};
+use crate::{FilePool, FileStamp, StorageError, parts::Placement};
 
 /// The places of a torrent's files: their folder, their names in it, and those whose data is in the part
 /// file.
@@ -55,6 +57,20 @@ impl Place {
             placement: Placement::default(),
             is_removed: false,
         }
+    }
+
+    /// Takes over the names that the user has given to files.
+    pub(super) fn read_names(
+        &mut self,
+        identity: &InfoHashes,
+        layout: &Layout,
+        options: &StorageOptions,
+        pool: &FilePool,
+    ) -> Result<(), StorageError> {
+        let names = Names::load(&self.root, identity, layout, pool)?;
+        let paths = DiskPaths::clone(&self.paths);
+        self.paths = Arc::new(names.apply(layout, paths));
+        if options.read_only { Ok(()) } else { finish_renames(self, names, identity, layout) }
     }
 
     /// An error if the files were deleted.
