@@ -72,6 +72,45 @@ fn a_file_that_was_touched_is_checked_and_the_others_are_not() {
     assert_eq!(pieces(&world.recover().have), [2]);
 }
 
+// S-16: a record that is saved after the change does not vouch for it.
+#[test]
+fn a_file_that_somebody_else_changed_during_a_run_is_checked_by_the_next() {
+    let world = world();
+    half_done(&world);
+    let disk = disk();
+    let session = world.join(&disk, world.recover());
+    let mut data = world.file("t/a");
+    data[0] ^= 1;
+    std::fs::write(world.path().join("t/a"), data).unwrap();
+    session.checkpoint();
+    session.checkpoint();
+    disk.shutdown();
+    assert_eq!(pieces(&world.recover().have), [2]);
+}
+
+/// A file that was written by the run itself is vouched for, and so is one that was checked at its start.
+#[test]
+fn what_a_run_has_written_or_checked_is_not_checked_again() {
+    let world = world();
+    half_done(&world);
+    let path = world.path().join("t/a");
+    std::fs::write(&path, world.file("t/a")).unwrap();
+    let disk = disk();
+    let storage = world.storage();
+    let go_on = |_| ControlFlow::Continue(());
+    let recovered =
+        tinytorrent_storage::recover(&storage, &world.hashes, &Default::default(), go_on);
+    let session = world.join_storage(&disk, storage.clone(), recovered.unwrap().unwrap());
+    session.store_piece(1);
+    common::assert_verified(session.verify(1), 1);
+    session.checkpoint();
+    disk.shutdown();
+    let record = ResumeRecord::load(&storage).unwrap().unwrap();
+    for file in storage.layout().files() {
+        assert_eq!(record.stamps[file.index.as_usize()], storage.stamp(file.index).unwrap());
+    }
+}
+
 /// Damages a file as `cp`, `dd` and `touch -r` would: same size, same time. The system has times in
 /// steps of some milliseconds; only a later step tells a write from one that the record knows.
 #[cfg(unix)]

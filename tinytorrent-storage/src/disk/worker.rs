@@ -197,10 +197,13 @@ fn record(shared: &Shared, content: &Content, counters: Counters) -> Result<(), 
     // Without a record, a checkpoint still promises that the blocks are on the medium.
     let Some(journal) = &content.journal else { return storage.sync() };
     // First of all: a file that is written to after its stamp was taken is checked by the next run.
-    let stamps = storage.stamps()?;
+    let (stamps, recording) = storage.stamps_to_record()?;
     let (have, partial, unrecorded) = {
         let mut state = shared.lock();
-        let Some(torrent) = state.torrents.get_mut(&content.id) else { return Ok(()) };
+        let Some(torrent) = state.torrents.get_mut(&content.id) else {
+            storage.record_failed(recording);
+            return Ok(());
+        };
         (torrent.have().clone(), torrent.partial(), torrent.take_unrecorded())
     };
     // The blocks in a record count only where there is no journal, so that an empty one has to say
@@ -209,6 +212,7 @@ fn record(shared: &Shared, content: &Content, counters: Counters) -> Result<(), 
     let record = ResumeRecord { identity: storage.identity(), have, partial, counters, stamps };
     // After the pieces were listed, so that all of them are on the medium before the record is.
     if let Err(error) = storage.sync().and_then(|()| record.save(storage)) {
+        storage.record_failed(recording);
         if let Some(torrent) = shared.lock().torrents.get_mut(&content.id) {
             // No record has them yet, so that the journal has to go on claiming them.
             torrent.put_back_unrecorded(unrecorded);

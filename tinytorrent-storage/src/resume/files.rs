@@ -96,6 +96,15 @@ impl Files {
         files.filter(|file| self.is_unchanged[file.as_usize()] && self.size(*file) > 0)
     }
 
+    /// The files that have other stamps than in the record.
+    pub(super) fn changed<'a>(
+        &'a self,
+        storage: &'a Storage,
+    ) -> impl Iterator<Item = FileIndex> + 'a {
+        let files = storage.layout().files().map(|file| file.index);
+        files.filter(|file| !self.is_unchanged[file.as_usize()])
+    }
+
     /// Takes a file for changed, whatever its stamp.
     pub(super) fn doubt(&mut self, file: FileIndex) {
         self.is_unchanged[file.as_usize()] = false;

@@ -106,6 +106,7 @@ pub fn recover(
     let record = ResumeRecord::load(storage)?;
     // Of a record that is ignored, too: the next run may use it.
     let is_needed = record.as_ref().is_some_and(|record| !record.partial.is_empty());
+    let has_record = record.is_some();
     let record = record.filter(|_| !options.ignore_record);
     let mut files = Files::look(storage, record.as_ref())?;
     // Before any claim of the record is used.
@@ -118,11 +119,14 @@ pub fn recover(
     let mut recovered = Recovered::nothing(geometry.piece_count());
     recovered.longer = files.longer(storage);
     let vouched = vouched_pieces(storage, record.as_ref(), &files);
+    let changed: Vec<_> = files.changed(storage).filter(|_| has_record).collect();
     recovered.counters = record.map(|record| record.counters).unwrap_or_default();
     let unsure = unsure_pieces(storage, &files, &claims, &vouched);
     let Some(checked) = check(storage, hashes, options, &unsure, progress)? else {
         return Ok(None);
     };
+    // The next record may have the stamps that they have now.
+    changed.into_iter().for_each(|file| storage.note_checked(file));
     let have = checked.iter().chain(vouched.iter());
     for piece in have.filter_map(|index| geometry.piece(index)) {
         recovered.have.insert(piece);

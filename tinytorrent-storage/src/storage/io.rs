@@ -96,6 +96,7 @@ impl Storage {
     ) -> Result<(), StorageError> {
         let target = Target::File(index);
         let file = self.open_target(place, target, Access::Write)?;
+        self.written().add_whole(target);
         presence::reserve(&file, length).map_err(|source| {
             StorageError::io(Operation::Allocate, self.target_path(place, target), source)
         })

@@ -206,7 +206,9 @@ impl Storage {
                 // Nothing that exists is opened for writing, so that complete content on a
                 // read-only medium is no error.
                 if self.stamp_of(&place, &file)?.is_none() {
-                    self.open_target(&place, Target::File(file.index.get()), Access::Write)?;
+                    let target = Target::File(file.index.get());
+                    self.open_target(&place, target, Access::Write)?;
+                    self.written().add_whole(target);
                 }
             } else if self.options.preallocate {
                 self.reserve(&place, file.index.get(), file.length)?;

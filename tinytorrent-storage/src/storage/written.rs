@@ -3,19 +3,28 @@
 
 use std::{collections::BTreeSet, sync::PoisonError};
 
+use tinytorrent_metainfo::FileIndex;
+
 use super::{Storage, Target};
-use crate::{Operation, StorageError, pool::Access};
+use crate::{FileStamp, Operation, ResumeRecord, StorageError, pool::Access};
 
 /// Files that were written by this storage.
 #[derive(Debug, Default)]
 pub(super) struct Written {
     /// Since the last [`sync`](Storage::sync).
     unsynced: BTreeSet<Target>,
+    /// Since the last resume record, or checked since.
+    unrecorded: BTreeSet<Target>,
 }
+
+/// Files whose stamps go into a record.
+#[derive(Debug)]
+pub(crate) struct Recording(BTreeSet<Target>);
 
 impl Written {
     pub(super) fn add(&mut self, target: Target) {
         self.unsynced.insert(target);
+        self.unrecorded.insert(target);
     }
 
     /// Notes that the file was created, replaced or removed.
@@ -38,6 +47,43 @@ impl Storage {
             self.written().unsynced.extend(targets);
         }
         result
+    }
+
+    /// The stamps for a resume record. A file that somebody else has changed since the last one keeps its
+    /// stamp there, so that the next run checks it.
+    ///
+    /// They have to be taken before the pieces of the record: a file that is written to in between is checked
+    /// as well. [`record_failed`](Self::record_failed) takes the files back.
+    pub(crate) fn stamps_to_record(
+        &self,
+    ) -> Result<(Vec<Option<FileStamp>>, Recording), StorageError> {
+        // Before the stamps: a file that is written to in between counts as written for the next record.
+        let recording = Recording(std::mem::take(&mut self.written().unrecorded));
+        let found = self.stamps().and_then(|stamps| Ok((stamps, ResumeRecord::load(self)?)));
+        let (mut stamps, last) = match found {
+            Ok(found) => found,
+            Err(error) => {
+                self.record_failed(recording);
+                return Err(error);
+            }
+        };
+        let last = last.map_or(Vec::new(), |record| record.stamps);
+        for ((file, stamp), last) in (0..).zip(&mut stamps).zip(last) {
+            if !recording.0.contains(&Target::File(file)) {
+                *stamp = last;
+            }
+        }
+        Ok((stamps, recording))
+    }
+
+    /// Notes that the record with these files was not saved.
+    pub(crate) fn record_failed(&self, recording: Recording) {
+        self.written().unrecorded.extend(recording.0);
+    }
+
+    /// Notes that a file is as it should be although it has another stamp than in the last record.
+    pub(crate) fn note_checked(&self, file: FileIndex) {
+        self.written().unrecorded.insert(Target::File(file.get()));
     }
 
     fn sync_targets(&self, targets: &BTreeSet<Target>) -> Result<(), StorageError> {
