@@ -136,7 +136,7 @@ pub use crate::{
         Counters, MetadataFile, PartialPiece, RecordError, RecoverOptions, Recovered, ResumeRecord,
         recover,
     },
-    storage::{Misfit, Storage, StorageOptions},
+    storage::{Misfit, RemovedFiles, Storage, StorageOptions},
     turns::CheckTurns,
     verify::{Verified, VerifyProgress, verify},
 };

@@ -60,7 +60,7 @@ impl Journal {
     }
 
     fn name(&self) -> String {
-        format!(".{}.tinytorrent-journal", self.hash)
+        file_name(&self.hash)
     }
 
     fn header(&self) -> [u8; HEADER] {
@@ -202,6 +202,10 @@ pub(crate) fn load(
     };
     let mut bytes = Vec::new();
     Ok(file.take(limit).read_to_end(&mut bytes).is_ok().then_some(bytes))
+}
+
+pub(super) fn file_name(hash: &WireInfoHash) -> String {
+    format!(".{hash}.tinytorrent-journal")
 }
 
 fn encode(range: BlockRange) -> [u8; ENTRY] {

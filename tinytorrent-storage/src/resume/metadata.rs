@@ -103,10 +103,15 @@ impl MetadataFile {
     }
 }
 
-/// Removes the files of all links to this torrent: a link may name a hybrid by one of its hashes.
+/// Removes the files of all links to this torrent.
 pub(super) fn remove_all(folder: &Folder, identity: &InfoHashes) -> Result<(), StorageError> {
+    file_names(identity).try_for_each(|name| Ok(folder.remove([name.as_bytes()])?))
+}
+
+/// The names of the files of all links to this torrent: a link may name a hybrid by one of its hashes.
+pub(super) fn file_names(identity: &InfoHashes) -> impl Iterator<Item = String> {
     let single = [identity.v1().map(InfoHashes::from_v1), identity.v2().map(InfoHashes::from_v2)];
-    single.iter().flatten().try_for_each(|identity| remove(folder, identity))
+    single.into_iter().flatten().map(|identity| file_name(&identity))
 }
 
 fn remove(folder: &Folder, identity: &InfoHashes) -> Result<(), StorageError> {

@@ -8,7 +8,7 @@ mod recover;
 mod sample;
 mod stamp;
 
-use tinytorrent_types::{Bitfield, PieceIndex};
+use tinytorrent_types::{Bitfield, InfoHashes, PieceIndex};
 
 use crate::Misfit;
 
@@ -18,6 +18,12 @@ pub(crate) use record::Followed;
 pub use metadata::MetadataFile;
 pub use record::{RecordError, ResumeRecord};
 pub use recover::{RecoverOptions, recover};
+
+/// The names of all files of a torrent that are kept here.
+pub(crate) fn file_names(identity: &InfoHashes) -> impl Iterator<Item = String> {
+    let others = [record::file_name(identity), journal::file_name(&identity.to_wire())];
+    others.into_iter().chain(metadata::file_names(identity))
+}
 
 /// The state of the content that earlier runs have left.
 #[derive(Debug, Clone, PartialEq, Eq)]

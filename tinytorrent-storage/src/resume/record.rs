@@ -255,7 +255,7 @@ fn shape(identity: &InfoHashes, geometry: &Geometry, file_count: u32) -> Vec<u8>
     bytes
 }
 
-fn file_name(identity: &InfoHashes) -> String {
+pub(super) fn file_name(identity: &InfoHashes) -> String {
     format!(".{}.tinytorrent-resume", identity.to_wire())
 }
 

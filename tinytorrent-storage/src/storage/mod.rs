@@ -5,6 +5,7 @@ mod names;
 mod options;
 mod padding;
 mod place;
+mod removal;
 mod rename;
 mod selection;
 mod written;
@@ -26,6 +27,7 @@ use written::Written;
 
 pub use misfits::Misfit;
 pub use options::StorageOptions;
+pub use removal::RemovedFiles;
 
 use crate::{
     FilePool, FileStamp, Operation, StorageError,
