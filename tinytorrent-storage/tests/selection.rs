@@ -177,6 +177,24 @@ fn data_whose_move_was_cut_short_is_not_lost() {
     assert!(!world.path().join(PARTS).exists());
 }
 
+// S-10: pieces within a file may be on their way when it becomes unwanted. They may be zeros.
+#[test]
+fn whole_pieces_move_out_of_the_part_file_as_well() {
+    let world = World::new(PIECE, &[("t/a", 5 * u64::from(PIECE), false), ("t/b", 9, false)]);
+    let storage = world.storage();
+    select(&storage, &[1]);
+    let piece = PIECE as usize;
+    storage.write(u64::from(PIECE), &[&world.content[piece..2 * piece]]).unwrap();
+    storage.write(3 * u64::from(PIECE), &[vec![0; piece]]).unwrap();
+    assert!(!world.path().join("t").exists());
+    select(&storage, &[0, 1]);
+    let mut read = vec![1; 2 * piece];
+    storage.read(u64::from(PIECE), &mut read[..piece]).unwrap();
+    assert!(read[..piece] == world.content[piece..2 * piece]);
+    storage.read(3 * u64::from(PIECE), &mut read[piece..]).unwrap();
+    assert!(read[piece..].iter().all(|&byte| byte == 0));
+}
+
 // S-10.
 #[cfg(target_os = "linux")]
 #[test]

@@ -143,8 +143,8 @@ impl Storage {
         Ok(ranges.iter().map(|(start, end)| end - start).sum())
     }
 
-    /// The parts of a file that have data in the part file. Only its first and its last piece can have data
-    /// there, as the others reach into no other file.
+    /// The parts of a file that have data in the part file. Those are not only at its borders: pieces within
+    /// it may have been on their way when it became unwanted.
     fn ranges_in_parts(
         &self,
         place: &Place,
@@ -152,25 +152,17 @@ impl Storage {
         entry: &Entry<'_>,
     ) -> Result<Vec<(u64, u64)>, StorageError> {
         let failed = |source| self.examine_error(place, Target::Parts, source);
-        let mut pieces = self.layout().file_pieces(entry.index);
-        let (first, last) = (pieces.next(), pieces.next_back());
-        let spans = first.into_iter().chain(last).flat_map(|piece| {
-            self.layout().piece_spans(piece).filter(|span| span.file == entry.index)
-        });
         let mut extents = Extents::new(parts).map_err(failed)?;
         let mut ranges = Vec::new();
-        for span in spans {
-            let (mut at, end) = (span.offset, span.offset + span.length);
-            while at < end {
-                let (extent, next) = extents.at(entry.offset + at).map_err(failed)?;
-                let next = end.min(next - entry.offset);
-                // A hole that is copied would become zeros in the file, and data that has to be
-                // checked.
-                if extent == Extent::Data {
-                    ranges.push((at, next));
-                }
-                at = next;
+        let (mut at, end) = (0, entry.length);
+        while at < end {
+            let (extent, next) = extents.at(entry.offset + at).map_err(failed)?;
+            let next = end.min(next - entry.offset);
+            // A hole that is copied would become zeros in the file, and data that has to be checked.
+            if extent == Extent::Data {
+                ranges.push((at, next));
             }
+            at = next;
         }
         Ok(ranges)
     }
@@ -227,10 +219,19 @@ impl Storage {
                 if count == 0 {
                     break;
                 }
-                vectored::write_all_at(file, &mut [IoSlice::new(&buffer[..count])], at)
-                    .map_err(failed(Operation::Write, target))?;
+                let data = &buffer[..count];
+                // Where holes are not told from data, nearly all of it is a hole.
+                if data.iter().any(|&byte| byte != 0) {
+                    vectored::write_all_at(file, &mut [IoSlice::new(data)], at)
+                        .map_err(failed(Operation::Write, target))?;
+                }
                 at += count as u64;
             }
+        }
+        let end = ranges.last().map_or(0, |(_, end)| *end);
+        // Zeros at the end were not written.
+        if file.metadata().map_err(failed(Operation::Examine, target))?.len() < end {
+            file.set_len(end).map_err(failed(Operation::Allocate, target))?;
         }
         Ok(())
     }
