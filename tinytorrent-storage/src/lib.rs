@@ -49,6 +49,8 @@
 //! | `.<hash>.tinytorrent-metadata` | the [`MetadataFile`] of a torrent that began without a torrent file |
 //! | `.<hash>.tinytorrent-parts` | the data of wanted pieces that belongs to unwanted files ([`Storage::select`]) |
 //! | `.<hash>.tinytorrent-names` | the names that the user has given to files ([`Storage::rename_files`]) |
+//! | `.<hash>.tinytorrent-move` | in a folder that the content is leaving, how to finish that ([`Storage::move_to`]) |
+//! | `.<hash>.tinytorrent-drafts` | in a folder that the content is moving to, a folder of copies that are not complete |
 //!
 //! # A whole run
 //!
@@ -136,7 +138,7 @@ pub use crate::{
         Counters, MetadataFile, PartialPiece, RecordError, RecoverOptions, Recovered, ResumeRecord,
         recover,
     },
-    storage::{Misfit, RemovedFiles, Storage, StorageOptions},
+    storage::{Misfit, MoveProgress, Moved, RemovedFiles, Storage, StorageOptions},
     turns::CheckTurns,
     verify::{Verified, VerifyProgress, verify},
 };

@@ -56,6 +56,14 @@ fn a_deleted_torrent_leaves_nothing() {
     session.checkpoint();
     session.store(world.blocks(world.piece(3))[0]);
     disk.shutdown();
+    // What a move that was cut short has left.
+    let at = |name: &str| {
+        let hash = "0707070707070707070707070707070707070707";
+        world.path().join(format!(".{hash}.tinytorrent-{name}"))
+    };
+    fs::create_dir(at("drafts")).unwrap();
+    fs::write(at("drafts").join("0"), b"draft").unwrap();
+    fs::write(at("move"), b"note").unwrap();
     let kinds = ["parts", "names", "resume", "journal"];
     let before = tree(world.path());
     assert!(kinds.iter().all(|kind| before.iter().any(|name| name.ends_with(kind))), "{before:?}");

@@ -31,10 +31,11 @@ impl Storage {
         slices: &mut [IoSlice<'_>],
     ) -> Result<(), StorageError> {
         let file = self.open_target(place, target, Access::Write)?;
+        let length = slices.iter().map(|slice| slice.len() as u64).sum::<u64>();
         let written = vectored::write_all_at(&file, slices, offset);
         // After the write: a `sync` that takes the set between the two would flush the file before its
         // data is there, and no later one would. A write that failed may have written something.
-        self.written().add(target);
+        self.written().add(target, offset..offset + length);
         written.map_err(|source| {
             StorageError::io(Operation::Write, self.target_path(place, target), source)
         })

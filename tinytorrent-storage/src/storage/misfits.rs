@@ -67,7 +67,7 @@ impl Storage {
         };
         if opened.metadata().map_err(failed(Operation::Examine))?.len() > entry.length {
             opened.set_len(entry.length).map_err(failed(Operation::Allocate))?;
-            self.written().add(target);
+            self.written().add_whole(target);
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 mod io;
 mod links;
 mod misfits;
+mod moving;
 mod names;
 mod options;
 mod padding;
@@ -26,6 +27,7 @@ use place::{Place, Shape};
 use written::Written;
 
 pub use misfits::Misfit;
+pub use moving::{MoveProgress, Moved};
 pub use options::StorageOptions;
 pub use removal::RemovedFiles;
 
@@ -81,6 +83,10 @@ pub struct Storage {
     /// Locked while something changes the places of files, or depends on that nothing does. Taken before
     /// the lock of `place`.
     changes: Mutex<()>,
+    /// Locked during a move to another folder. Taken before the lock of `changes`.
+    moves: Mutex<()>,
+    /// A move of an earlier run that was finished when this was opened.
+    finished_move: Mutex<Option<Moved>>,
 }
 
 /// A file on disk: one of the torrent's, or the part file.
@@ -126,16 +132,24 @@ impl Storage {
         options: &StorageOptions,
     ) -> Result<Self, StorageError> {
         let pool = options.file_pool.clone().unwrap_or_default();
-        let place = pool.with_room(|| {
-            let mut place = Place::open(shape.layout(), root, options)?;
+        let (place, finished_move) = pool.with_room(|| {
+            let (root, finished_move) = match &options.move_target {
+                Some(target) if !options.read_only => {
+                    moving::resume_move(root, target, &identity, &pool)?
+                }
+                _ => (root.to_owned(), None),
+            };
+            let mut place = Place::open(shape.layout(), &root, options)?;
             place.read_names(&identity, shape.layout(), options, &pool)?;
-            Ok(place)
+            Ok((place, finished_move))
         })?;
         Ok(Self {
             shape,
             place: RwLock::new(place),
             written: Mutex::default(),
             changes: Mutex::default(),
+            moves: Mutex::default(),
+            finished_move: Mutex::new(finished_move),
             id: pool.register(),
             options: options.clone(),
             identity,

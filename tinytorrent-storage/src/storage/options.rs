@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use crate::FilePool;
 
@@ -8,12 +8,14 @@ use crate::FilePool;
 /// - [`read_only`](Self::read_only): no
 /// - [`preallocate`](Self::preallocate): no, files are sparse
 /// - [`follow_links`](Self::follow_links): no
+/// - [`move_target`](Self::move_target): none
 /// - [`file_pool`](Self::file_pool): one of its own, of 128 files
 #[derive(Debug, Clone, Default)]
 pub struct StorageOptions {
     pub(super) read_only: bool,
     pub(super) preallocate: bool,
     pub(super) follow_links: bool,
+    pub(super) move_target: Option<PathBuf>,
     pub(super) file_pool: Option<Arc<FilePool>>,
 }
 
@@ -42,6 +44,24 @@ impl StorageOptions {
     /// torrent may lead anywhere (S-20).
     pub fn follow_links(&mut self, follow: bool) -> &mut Self {
         self.follow_links = follow;
+        self
+    }
+
+    /// The folder to which an earlier run has begun to [move](super::Storage::move_to) the content, which may
+    /// not have come to an end. Default: none.
+    ///
+    /// If everything was ready, opening the storage finishes the move, and the content is in that folder:
+    /// [`root_path`](super::Storage::root_path) tells which. Otherwise what was copied is deleted, and the
+    /// content is where it was. So a program that keeps the folder of its torrents
+    ///
+    /// 1. saves the old and the new folder, and then moves;
+    /// 2. saves the new folder alone, and then drops the [`Moved`](crate::Moved);
+    /// 3. opens a storage for which it has both with this option, goes on with `root_path`, saves that alone,
+    ///    and then drops what [`finished_move`](super::Storage::finished_move) gives.
+    ///
+    /// It has no effect on a storage that is [`read_only`](Self::read_only).
+    pub fn move_target(&mut self, folder: Option<PathBuf>) -> &mut Self {
+        self.move_target = folder;
         self
     }
 

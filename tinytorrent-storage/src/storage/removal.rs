@@ -4,7 +4,7 @@ use tinytorrent_folder::EntryKind;
 use tinytorrent_metainfo::File;
 
 use super::{
-    Storage, names,
+    Storage, moving, names,
     place::Place,
     rename::{remove_empty_folders, slices},
 };
@@ -36,7 +36,7 @@ impl Storage {
     /// An error does not end it: the other files are deleted, and what is left is in the result. It may be
     /// called again. From its beginning on, all writes fail with [`StorageError::Removed`], so that nothing is
     /// created anew. A call waits for others that change the places of files, for
-    /// [`recover`](crate::recover), and for I/O that is under way.
+    /// [`recover`](crate::recover), and for I/O that is under way. A move and a check can be ended first.
     ///
     /// # Errors
     /// The storage is read-only.
@@ -44,7 +44,7 @@ impl Storage {
         if self.options.read_only {
             return Err(StorageError::ReadOnly);
         }
-        let _alone = self.begin_change();
+        let _alone = (self.begin_move(), self.begin_change());
         let place = {
             let mut place = self.place_mut();
             place.is_removed = true;
@@ -64,17 +64,19 @@ impl Storage {
                 }
             }
         }
-        for name in self.companions() {
+        for name in self.records().chain([self.parts_name()]) {
             removal.remove_companion(&name);
+        }
+        if let Err(error) = moving::remove_traces(&place.root, &self.identity) {
+            removal.fail(error);
         }
         remove_empty_folders(&place.root, folders.into_iter(), |error| removal.fail(error));
         Ok(removal.done)
     }
 
-    /// The names of the files that are kept beside the content. The part file comes first.
-    pub(super) fn companions(&self) -> impl Iterator<Item = String> {
-        let parts = [self.parts_name(), names::file_name(&self.identity)];
-        parts.into_iter().chain(resume::file_names(&self.identity))
+    /// The names of the records that are kept beside the content.
+    pub(super) fn records(&self) -> impl Iterator<Item = String> {
+        std::iter::once(names::file_name(&self.identity)).chain(resume::file_names(&self.identity))
     }
 }
 

@@ -1,11 +1,11 @@
 //! The files that were written: those to be synced, and those that are as they should be although their
 //! stamps have changed.
 
-use std::{collections::BTreeSet, sync::PoisonError};
+use std::{collections::BTreeSet, ops::Range, sync::PoisonError};
 
 use tinytorrent_metainfo::FileIndex;
 
-use super::{Storage, Target};
+use super::{Storage, Target, moving::StaleParts};
 use crate::{FileStamp, Operation, ResumeRecord, StorageError, pool::Access};
 
 /// Files that were written by this storage.
@@ -15,6 +15,8 @@ pub(super) struct Written {
     unsynced: BTreeSet<Target>,
     /// Since the last resume record, or checked since.
     unrecorded: BTreeSet<Target>,
+    /// Since they were copied; `None` if nobody copies them.
+    stale: Option<StaleParts>,
 }
 
 /// Files whose stamps go into a record.
@@ -22,14 +24,41 @@ pub(super) struct Written {
 pub(crate) struct Recording(BTreeSet<Target>);
 
 impl Written {
-    pub(super) fn add(&mut self, target: Target) {
+    /// Notes that a part of a file was written.
+    pub(super) fn add(&mut self, target: Target, range: Range<u64>) {
         self.unsynced.insert(target);
         self.unrecorded.insert(target);
+        if let Some(stale) = &mut self.stale {
+            stale.add(target, range);
+        }
     }
 
-    /// Notes that the file was created, replaced or removed.
+    /// Notes that a file was created, replaced, cut or removed.
     pub(super) fn add_whole(&mut self, target: Target) {
-        self.add(target);
+        self.unsynced.insert(target);
+        self.unrecorded.insert(target);
+        if let Some(stale) = &mut self.stale {
+            stale.add_whole(target);
+        }
+    }
+
+    /// Notes from now on what is written, for a copy that begins.
+    pub(super) fn watch(&mut self) {
+        self.stale = Some(StaleParts::default());
+    }
+
+    pub(super) fn stop_watching(&mut self) {
+        self.stale = None;
+    }
+
+    pub(super) fn take_stale(&mut self) -> StaleParts {
+        self.stale.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    pub(super) fn put_back_stale(&mut self, parts: StaleParts) {
+        if let Some(stale) = &mut self.stale {
+            stale.add_all(parts);
+        }
     }
 }
 
