@@ -1,4 +1,4 @@
-//! Whatever lies beside the content as record, journal and metadata, and whatever the content is: no panic, only
+//! Whatever lies beside the content as record, journal, names and metadata, and whatever the content is: no panic, only
 //! right pieces are claimed, a second look finds the same, and memory is in proportion to the files.
 #![no_main]
 
@@ -44,6 +44,9 @@ fuzz_target!(|input: &[u8]| {
     if setup & 0x40 == 0 {
         fs::write(path("resume"), &record).expect("the folder can be written");
         fs::write(path("metadata"), &journal).expect("the folder can be written");
+    }
+    if setup & 0x20 != 0 {
+        fs::write(path("names"), names(torrent, for_journal)).expect("the folder can be written");
     }
     if setup & 0x80 == 0 {
         fs::write(path("journal"), &journal).expect("the folder can be written");
@@ -111,6 +114,37 @@ fn journal(template: &[u8], setup: u8, input: &[u8]) -> Vec<u8> {
         }
         bytes.extend(entry);
     }
+    bytes
+}
+
+/// The names of files and those of a renaming that was cut short, with a right checksum. Four bytes make an
+/// entry: its list, its file, and two parts of a path.
+fn names(torrent: &Torrent, input: &[u8]) -> Vec<u8> {
+    let mut lists = [Vec::new(), Vec::new()];
+    let mut counts = [0_u32; 2];
+    for [list, file, folder, name] in input.as_chunks().0 {
+        let list = usize::from(list & 1);
+        let own = torrent.layout.file(u32::from(*file)).map(|file| file.path.to_bytes());
+        let path = match folder % 5 {
+            0 => own.unwrap_or_default(),
+            1 => vec![*name],
+            2 => [b"../", &[*name][..]].concat(),
+            3 => [&[*name][..], b"/x"].concat(),
+            _ => format!("t/{name}").into_bytes(),
+        };
+        counts[list] += 1;
+        lists[list].extend(u32::from(*file).to_be_bytes());
+        lists[list].extend((path.len() as u32).to_be_bytes());
+        lists[list].extend(path);
+    }
+    let mut bytes = b"ttnames1".to_vec();
+    bytes.extend(torrent.layout.file_count().to_be_bytes());
+    for (count, list) in counts.iter().zip(lists) {
+        bytes.extend(count.to_be_bytes());
+        bytes.extend(list);
+    }
+    let check = sha1(&bytes);
+    bytes.extend(check);
     bytes
 }
 

@@ -18,6 +18,7 @@
 //! | know which pieces on disk are right | [`verify()`] |
 //! | continue after an earlier run, however it ended | [`recover()`] |
 //! | download and upload without waiting for the disk | [`Disk`] |
+//! | select, rename, move, check again or delete files while a [`Disk`] works on them | [`TorrentFiles`] |
 //! | limit the number of open files, over all torrents | [`FilePool`] |
 //!
 //! # Why it blocks
@@ -34,6 +35,8 @@
 //! - A kill at any moment loses the blocks in memory: at most 1 % of the content, or 192 KiB if that is
 //!   more, as long as the caller respects [`TorrentDisk::unstored_limit`]. The next run finds everything
 //!   else, and claims nothing that is not on disk.
+//! - A kill while files are selected, renamed or moved loses nothing more than at any other moment. Nothing that
+//!   exists is replaced, and nothing but files of the torrent is deleted.
 //! - A failed operation is not tried again: the piece stays missing, and the error is reported once, with
 //!   a [`Fault`] that names the remedy.
 //! - Running out of file descriptors is no failure. Open files are closed, the least recently used first
@@ -128,8 +131,8 @@ pub use tinytorrent_folder::{FileStamp, FileTime, Operation, is_out_of_descripto
 
 pub use crate::{
     disk::{
-        BlockDigest, Completion, Disk, DiskOptions, NotStored, TorrentDisk, TorrentOptions,
-        VerifyOptions,
+        BlockDigest, Completion, Disk, DiskOptions, NotStored, TorrentDisk, TorrentFiles,
+        TorrentOptions, VerifyOptions,
     },
     error::{Fault, StorageError},
     hashes::PieceHashes,

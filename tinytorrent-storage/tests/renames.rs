@@ -216,14 +216,36 @@ fn a_renaming_that_was_cut_short_is_finished_by_the_next_run() {
     assert_eq!(world.file("t/d/c"), b"the user's");
 }
 
+// S-20: others may write to the folder.
+#[test]
+fn forged_names_move_nothing_from_elsewhere() {
+    let (place, outside) = (tempfile::tempdir().unwrap(), tempfile::NamedTempFile::new().unwrap());
+    let world = world().at(&place.path().join("root"));
+    world.storage().write(0, &[&world.content]).unwrap();
+    let names = world.path().join(".0707070707070707070707070707070707070707.tinytorrent-names");
+    std::fs::write(place.path().join("mine"), b"the user's").unwrap();
+    let outside = outside.path().to_string_lossy().into_owned();
+    for old in ["../mine", "t/../../mine", &outside, "", "t//c"] {
+        std::fs::write(&names, names_with(old)).unwrap();
+        drop(world.storage());
+        assert!(!world.path().join("x").exists(), "{old}");
+    }
+    assert_eq!(entries(place.path()), ["mine", "root"]);
+}
+
 fn names_before_the_rename() -> Vec<u8> {
+    names_with("t/d/c")
+}
+
+/// A name for file 2, which has this path still.
+fn names_with(old: &str) -> Vec<u8> {
     let mut bytes = [
         &b"ttnames1"[..],
         &[0, 0, 0, 4],
         &[0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 1],
         b"x",
-        &[0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 5],
-        b"t/d/c",
+        &[0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, old.len() as u8],
+        old.as_bytes(),
     ]
     .concat();
     let check = tinytorrent_hash::sha1(&bytes);

@@ -2,6 +2,8 @@
 
 mod batch;
 mod completion;
+mod files;
+mod holds;
 mod options;
 mod piece;
 mod pins;
@@ -27,6 +29,7 @@ use crate::{
 use shared::Shared;
 
 pub use completion::{BlockDigest, Completion, NotStored, VerifyOptions};
+pub use files::TorrentFiles;
 pub use options::DiskOptions;
 
 /// Threads that write, hash and read for any number of torrents, within one budget of memory.
@@ -234,6 +237,11 @@ impl TorrentDisk {
     /// The content of the torrent.
     pub fn storage(&self) -> &Arc<Storage> {
         &self.content.storage
+    }
+
+    /// The files of the torrent, to be moved, renamed, checked or deleted on another thread.
+    pub fn files(&self) -> TorrentFiles {
+        TorrentFiles { shared: Arc::clone(&self.shared), content: Arc::clone(&self.content) }
     }
 
     /// Takes in a received block of a piece that is not verified yet.

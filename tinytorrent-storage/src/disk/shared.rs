@@ -35,6 +35,8 @@ pub(super) struct Shared {
     unstored: AtomicU64,
     state: Mutex<State>,
     wake: Condvar,
+    /// Notified when a job of a torrent ends for which somebody waits.
+    pub(super) calm: Condvar,
 }
 
 pub(super) struct State {
@@ -48,7 +50,7 @@ pub(super) struct State {
     idle_workers: usize,
     /// The instant at which the worker that went to sleep last wakes up by itself.
     wakes_at: Option<Instant>,
-    is_stopping: bool,
+    pub(super) is_stopping: bool,
 }
 
 /// A job for one worker.
@@ -92,6 +94,7 @@ impl Shared {
             unstored: AtomicU64::new(0),
             state: Mutex::new(state),
             wake: Condvar::new(),
+            calm: Condvar::new(),
         });
         let weak = Arc::downgrade(&shared);
         shared.read_budget.call_on_room(move || {
@@ -269,7 +272,7 @@ impl Shared {
         let is_pressed = state.is_pressed();
         let Some(torrent) = state.torrents.get_mut(&id) else { return };
         let is_new = !std::mem::replace(&mut torrent.is_active, true);
-        let is_due = torrent.has_job(now, is_pressed);
+        let is_due = torrent.waiters.calm == 0 && torrent.has_job(now, is_pressed);
         let deadline = torrent.deadline();
         if is_new {
             state.active.push_back(id);
@@ -325,7 +328,7 @@ impl State {
 }
 
 /// Ends a request to verify a piece that lacks blocks. To be called without the lock.
-fn report_incomplete(content: &Content, piece: PieceIndex, missing: u32) {
+pub(super) fn report_incomplete(content: &Content, piece: PieceIndex, missing: u32) {
     let error = StorageError::IncompletePiece { missing };
     (content.on_completion)(Completion::PieceUnstored { piece, error });
 }
@@ -337,6 +340,9 @@ fn job_of(
     is_pressed: bool,
     budget: &ReadBudget,
 ) -> Option<Job> {
+    if torrent.waiters.calm > 0 {
+        return None;
+    }
     let content = Arc::clone(&torrent.content);
     torrent.expire_pause(now);
     // Reads first, as a peer waits for each. `take_reads` lets a batch that is due go between two

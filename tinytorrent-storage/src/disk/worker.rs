@@ -74,6 +74,9 @@ fn end(shared: &Shared, content: &Content, note: impl FnOnce(&mut Torrent)) {
     let mut state = shared.lock();
     if let Some(torrent) = state.torrents.get_mut(&content.id) {
         note(torrent);
+        if !torrent.waiters.is_empty() {
+            shared.calm.notify_all();
+        }
     }
     shared.schedule(state, content.id, Instant::now());
 }

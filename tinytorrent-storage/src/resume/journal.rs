@@ -90,6 +90,19 @@ impl Journal {
         value
     }
 
+    /// Closes the file, which the next entry opens again, in the folder in which it is then.
+    pub(crate) fn close(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*state, State::Open { .. }) {
+            *state = State::Closed;
+        }
+    }
+
+    /// Takes no more entries.
+    pub(crate) fn stop(&self) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Broken;
+    }
+
     /// Returns `true` if it should be written anew: it is long, or lacks entries.
     pub(crate) fn is_to_be_rewritten(&self) -> bool {
         match *self.state.lock().unwrap_or_else(PoisonError::into_inner) {

@@ -14,6 +14,7 @@ use crate::Misfit;
 
 pub(crate) use journal::{BlockRange, Journal, load};
 pub(crate) use record::Followed;
+pub(crate) use recover::recover_with;
 
 pub use metadata::MetadataFile;
 pub use record::{RecordError, ResumeRecord};

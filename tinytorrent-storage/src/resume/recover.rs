@@ -5,7 +5,7 @@ use tinytorrent_types::{Bitfield, Geometry, PieceIndex};
 use super::{
     PartialPiece, Recovered, ResumeRecord,
     files::{Claim, Files},
-    journal::Claims,
+    journal::{Claims, Journal},
     sample::{self, Sample},
 };
 use crate::{CheckTurns, PieceHashes, Storage, StorageError, Verified, VerifyProgress, verify};
@@ -90,6 +90,8 @@ impl Default for RecoverOptions {
 /// Claims that are false are removed from the journal, so that no later run finds them again. A read-only
 /// storage is not written to.
 ///
+/// Changes of the places of files wait for the end of it; it waits for those that have begun.
+///
 /// Returns `None` if `progress` ended it.
 ///
 /// # Errors
@@ -102,6 +104,19 @@ pub fn recover(
     options: &RecoverOptions,
     progress: impl FnMut(VerifyProgress) -> ControlFlow<()> + Send,
 ) -> Result<Option<Recovered>, StorageError> {
+    recover_with(storage, &storage.journal(), hashes, options, progress)
+}
+
+/// Finds the pieces and blocks that are on disk, with the journal that is in use.
+pub(crate) fn recover_with(
+    storage: &Storage,
+    journal: &Journal,
+    hashes: &PieceHashes,
+    options: &RecoverOptions,
+    progress: impl FnMut(VerifyProgress) -> ControlFlow<()> + Send,
+) -> Result<Option<Recovered>, StorageError> {
+    // The places of files decide which pieces are looked for.
+    let _alone = storage.begin_change();
     let geometry = storage.geometry();
     let record = ResumeRecord::load(storage)?;
     // Of a record that is ignored, too: the next run may use it.
@@ -113,8 +128,8 @@ pub fn recover(
     if let Some(record) = &record {
         check_sample(storage, hashes, options, record, &mut files)?;
     }
-    let journal = storage.journal().load(&storage.root(), geometry)?;
-    let claims = journal.clone().unwrap_or_else(|| recorded_blocks(record.as_ref()));
+    let journaled = journal.load(&storage.root(), geometry)?;
+    let claims = journaled.clone().unwrap_or_else(|| recorded_blocks(record.as_ref()));
     let mut claims = within_files(storage, &files, claims);
     let mut recovered = Recovered::nothing(geometry.piece_count());
     recovered.longer = files.longer(storage);
@@ -137,7 +152,7 @@ pub fn recover(
         let is_left = recovered.partial.binary_search_by_key(piece, |left| left.piece).is_ok();
         is_left || (recovered.have.contains(*piece) && !vouched.contains(*piece))
     });
-    correct_journal(storage, journal, is_needed, claims);
+    correct_journal(storage, journal, journaled, is_needed, claims);
     Ok(Some(recovered))
 }
 
@@ -254,15 +269,21 @@ fn unfinished(geometry: &Geometry, claims: &Claims, have: &Bitfield) -> Vec<Part
 
 /// Writes the journal anew if it claims more. Otherwise blocks that are gone would be claimed again once
 /// their file has grown.
-fn correct_journal(storage: &Storage, journal: Option<Claims>, is_needed: bool, kept: Claims) {
-    let is_right = match journal {
+fn correct_journal(
+    storage: &Storage,
+    journal: &Journal,
+    journaled: Option<Claims>,
+    is_needed: bool,
+    kept: Claims,
+) {
+    let is_right = match journaled {
         None => kept.is_empty() && !is_needed,
         Some(claims) => claims == kept,
     };
-    if !is_right && !storage.is_read_only() {
+    if !is_right && !storage.is_read_only() && storage.refuse_removed().is_ok() {
         let kept = kept.into_iter().map(|(piece, blocks)| PartialPiece { piece, blocks });
         // An error leaves a false claim, which costs a piece that fails and is downloaded again.
-        let _ = storage.journal().rewrite(&storage.root(), is_needed, || kept.collect());
+        let _ = journal.rewrite(&storage.root(), is_needed, || kept.collect());
     }
 }
 

@@ -4,8 +4,8 @@ use std::{
     sync::Arc,
 };
 
-use tinytorrent_folder::{EntryKind, Folder};
-use tinytorrent_metainfo::{DiskPaths, FileIndex, Layout, PathChangeKind, RenameError};
+use tinytorrent_folder::{EntryKind, ErrorKind, Folder};
+use tinytorrent_metainfo::{DiskPaths, FileIndex, Layout, PathChangeKind, RenameError, SafePath};
 use tinytorrent_types::InfoHashes;
 
 use super::{Storage, names, names::Names, place::Place};
@@ -212,14 +212,24 @@ pub(super) fn finish_renames(
     }
     for (file, old) in &names.moving {
         let Some(entry) = layout.file(file.get()) else { continue };
-        let (old, new) = (names::elements(old), place.path(&entry).elements());
-        let is_left = place.root.kind(old.clone())? == Some(EntryKind::File)
-            && place.root.kind(new.clone())?.is_none();
-        if is_left {
-            place.root.move_entry(old, &place.root, new)?;
-        }
+        finish_rename(&place.root, names::elements(old), place.path(&entry))?;
     }
     Names { moving: Vec::new(), ..names }.save(&place.root, identity, layout)
+}
+
+fn finish_rename<'a>(
+    root: &Folder,
+    old: impl DoubleEndedIterator<Item = &'a [u8]> + Clone,
+    new: SafePath<'_>,
+) -> Result<(), StorageError> {
+    match (root.kind(old.clone()), root.kind(new.elements())) {
+        (Ok(Some(EntryKind::File)), Ok(None)) => Ok(root.move_entry(old, root, new.elements())?),
+        (Err(error), _) | (_, Err(error)) if matches!(error.kind(), ErrorKind::Io { .. }) => {
+            Err(error.into())
+        }
+        // It was renamed. Or a link is in the way, or the path leads elsewhere: others may write to the folder.
+        _ => Ok(()),
+    }
 }
 
 /// Removes folders below the root from which entries were taken, and those above them, if they are empty.

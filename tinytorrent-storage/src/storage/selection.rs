@@ -132,7 +132,7 @@ impl Storage {
         let target = Target::File(file.get());
         // The pool may have it open from before it was deleted.
         self.pool.close(self.id, Some(file.get()));
-        if self.stamp_of(&place, &entry)?.is_none() {
+        if self.stamp_of(place, &entry)?.is_none() {
             self.copy_aside(place, &parts, &entry, &ranges)?;
         } else {
             // Somebody else has created it meanwhile.

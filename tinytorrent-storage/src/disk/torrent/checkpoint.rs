@@ -66,6 +66,10 @@ impl Checkpoints {
         !self.is_requested() && !self.is_running
     }
 
+    pub(super) fn is_running(&self) -> bool {
+        self.is_running
+    }
+
     /// Returns `true` if waiting blocks have to be written now.
     pub(super) fn is_flushing(&self) -> bool {
         matches!(self.step, Step::Flushing(_))

@@ -7,6 +7,10 @@ use super::Torrent;
 impl Torrent {
     /// The time to try [`take_batch`](Self::take_batch) again, if nothing else happens.
     pub(in crate::disk) fn deadline(&self) -> Option<Instant> {
+        if self.waiters.calm > 0 {
+            // The end of the hold checks for a job.
+            return None;
+        }
         if let Some(until) = self.shortage.until() {
             return Some(until);
         }
@@ -29,7 +33,7 @@ impl Torrent {
             || self.complete.is_overdue(now)
             || self.writes.is_overdue(now)
             || (self.writes.waiting() > 0 && self.wants_flush())
-            || ((is_pressed || self.is_closed) && self.writes.has_blocks())
+            || ((is_pressed || self.is_ending()) && self.writes.has_blocks())
     }
 
     /// Returns `true` if a worker could take a job of any kind now.
@@ -48,7 +52,7 @@ impl Torrent {
 
     /// Returns `true` if all blocks are to leave memory.
     pub(super) fn is_aged(&self, now: Instant) -> bool {
-        self.writes.is_overdue(now) || (self.is_closed && self.writes.has_blocks())
+        self.writes.is_overdue(now) || (self.is_ending() && self.writes.has_blocks())
     }
 
     /// Returns `true` if a second worker is of use.
@@ -63,6 +67,11 @@ impl Torrent {
     }
 
     pub(super) fn wants_flush(&self) -> bool {
-        self.is_closed || self.checkpoints.is_flushing()
+        self.is_ending() || self.checkpoints.is_flushing()
+    }
+
+    /// Returns `true` if somebody waits until no block is in memory.
+    fn is_ending(&self) -> bool {
+        self.is_closed || self.waiters.written > 0
     }
 }

@@ -33,6 +33,21 @@ pub(super) use self::{
     reads::{ReadQueue, ReadRequest},
 };
 
+/// The numbers of callers that wait for a state of a torrent.
+#[derive(Debug, Default)]
+pub(super) struct Waiters {
+    /// Those that want no worker to take a job.
+    pub(super) calm: usize,
+    /// Those that want no block to be in memory.
+    pub(super) written: usize,
+}
+
+impl Waiters {
+    pub(super) fn is_empty(&self) -> bool {
+        self.calm + self.written == 0
+    }
+}
+
 /// Read requests for one worker.
 pub(super) enum Reads {
     /// They are to be read, and there is room for them.
@@ -59,23 +74,16 @@ pub(super) struct Torrent {
     checkpoints: Checkpoints,
     shortage: Shortage,
     pub(super) is_closed: bool,
+    pub(super) waiters: Waiters,
     /// In the queue of torrents that are served in turn; kept by the owner of that queue.
     pub(super) is_active: bool,
 }
 
 impl Torrent {
     pub(super) fn new(content: Arc<Content>, recovered: Recovered, batch_bytes: u64) -> Self {
-        let geometry = content.storage.geometry();
-        let mut pieces = HashMap::new();
-        for PartialPiece { piece, blocks } in &recovered.partial {
-            if !recovered.have.contains(*piece) {
-                let hasher = content.hashes.hasher(*piece);
-                pieces.insert(*piece, Piece::recovered(geometry, *piece, hasher, blocks));
-            }
-        }
         Self {
+            pieces: unfinished(&content, &recovered),
             content,
-            pieces,
             have: recovered.have,
             unrecorded: Vec::new(),
             lost: HashSet::new(),
@@ -86,8 +94,29 @@ impl Torrent {
             checkpoints: Checkpoints::default(),
             shortage: Shortage::default(),
             is_closed: false,
+            waiters: Waiters::default(),
             is_active: false,
         }
+    }
+
+    /// Puts a torrent of which no worker has a job into another state. Gives the bytes in memory that are
+    /// dropped, and the pieces that were to be verified.
+    pub(super) fn replace(
+        &mut self,
+        recovered: Recovered,
+        pins: &mut Pins,
+    ) -> (u64, Vec<PieceIndex>) {
+        let asked = self.pieces.iter().filter(|(_, piece)| piece.is_asked());
+        let asked = asked.map(|(&piece, _)| piece).collect();
+        let bytes = self.writes.waiting();
+        self.release_all(pins);
+        self.writes.clear();
+        self.complete = CompleteQueue::default();
+        self.lost.clear();
+        self.pieces = unfinished(&self.content, &recovered);
+        self.have = recovered.have;
+        self.unrecorded.retain(|piece| self.have.contains(*piece));
+        (bytes, asked)
     }
 
     /// Takes in a block.
@@ -262,15 +291,26 @@ impl Torrent {
         partial
     }
 
-    /// Returns `true` if no job is under way, due, or due later.
+    /// Returns `true` if no job is under way, due, or due later, and nobody holds them back.
     pub(super) fn is_idle(&self) -> bool {
+        self.is_written()
+            && self.reads.is_idle()
+            && self.checkpoints.is_idle()
+            && self.waiters.calm == 0
+    }
+
+    /// Returns `true` if no block is in memory, and no piece is to be verified.
+    pub(super) fn is_written(&self) -> bool {
         self.batches == 0
             && self.writes.waiting() == 0
             // Blocks that are only kept to be hashed leave memory at a deadline, too.
             && !self.writes.has_blocks()
             && self.complete.is_empty()
-            && self.reads.is_idle()
-            && self.checkpoints.is_idle()
+    }
+
+    /// Returns `true` if a worker has a job.
+    pub(super) fn has_worker(&self) -> bool {
+        self.batches > 0 || self.reads.has_worker() || self.checkpoints.is_running()
     }
 
     /// Releases all memory, of a torrent that is removed when all is written.
@@ -280,6 +320,19 @@ impl Torrent {
         }
         self.pieces.clear();
     }
+}
+
+/// The pieces of which an earlier run has written some blocks.
+fn unfinished(content: &Content, recovered: &Recovered) -> HashMap<PieceIndex, Piece> {
+    let geometry = content.storage.geometry();
+    let partial = recovered.partial.iter();
+    partial
+        .filter(|partial| !recovered.have.contains(partial.piece))
+        .map(|PartialPiece { piece, blocks }| {
+            let hasher = content.hashes.hasher(*piece);
+            (*piece, Piece::recovered(geometry, *piece, hasher, blocks))
+        })
+        .collect()
 }
 
 /// Pauses of a torrent that is closed, while no descriptor is left: 3.5 s.

@@ -60,6 +60,11 @@ impl ReadQueue {
         self.tags.is_empty()
     }
 
+    /// Returns `true` if a worker has a request.
+    pub(super) fn has_worker(&self) -> bool {
+        self.tags.values().any(|tag| tag.is_busy)
+    }
+
     /// Returns `true` if it is the turn of a write, if one is due.
     pub(super) fn had_turn(&self) -> bool {
         self.had_turn

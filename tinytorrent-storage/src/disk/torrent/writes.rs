@@ -55,6 +55,11 @@ impl WriteQueue {
         self.in_memory -= bytes;
     }
 
+    /// Forgets all blocks.
+    pub(super) fn clear(&mut self) {
+        *self = Self::new(self.batch_bytes);
+    }
+
     /// Takes the pieces that are to be written.
     pub(super) fn take_dirty(&mut self) -> Vec<PieceIndex> {
         std::mem::take(&mut self.dirty)

@@ -105,7 +105,8 @@ impl Storage {
     /// keep their names.
     ///
     /// A call waits for another move of the same content. Changes of the selection and of names may happen
-    /// meanwhile; [`remove_files`](Self::remove_files) waits.
+    /// meanwhile; [`remove_files`](Self::remove_files) waits. A torrent that a [`Disk`](crate::Disk) has is
+    /// moved by [`TorrentFiles::move_to`](crate::TorrentFiles::move_to).
     ///
     /// Returns `None` if `progress` ended it.
     ///
