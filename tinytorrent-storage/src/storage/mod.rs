@@ -1,3 +1,4 @@
+mod examine;
 mod io;
 mod links;
 mod misfits;
@@ -12,15 +13,13 @@ mod selection;
 mod written;
 
 use std::{
-    fs,
-    ops::Range,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use tinytorrent_folder::{Extent, Extents, Folder};
-use tinytorrent_metainfo::{File, FileIndex, FileSpan, Info, Layout, PathChange};
-use tinytorrent_types::{BlockInfo, Geometry, InfoHashes, PieceIndex};
+use tinytorrent_folder::Folder;
+use tinytorrent_metainfo::{FileIndex, Info, Layout, PathChange};
+use tinytorrent_types::{BlockInfo, Geometry, InfoHashes};
 
 use io::Rest;
 use place::{Place, Shape};
@@ -31,11 +30,7 @@ pub use moving::{MoveProgress, Moved};
 pub use options::StorageOptions;
 pub use removal::RemovedFiles;
 
-use crate::{
-    FilePool, FileStamp, Operation, StorageError,
-    pool::Access,
-    presence::{self, Presence},
-};
+use crate::{FilePool, StorageError, pool::Access};
 
 /// The content of one torrent in a folder: reads and writes ranges of it, wherever the borders of
 /// its files lie.
@@ -294,95 +289,6 @@ impl Storage {
     /// Closes the files of this storage. They are opened again when they are used.
     pub fn close_files(&self) {
         self.pool.close(self.id, None);
-    }
-
-    /// The stamp of a file, which shows later changes of it; `None` if there is no such file.
-    ///
-    /// # Errors
-    /// The system refuses, or a link is in the way.
-    pub fn stamp(&self, file: FileIndex) -> Result<Option<FileStamp>, StorageError> {
-        match self.layout().file(file.get()) {
-            Some(file) => self.stamp_of(&self.place(), &file),
-            None => Ok(None),
-        }
-    }
-
-    fn stamp_of(&self, place: &Place, file: &File<'_>) -> Result<Option<FileStamp>, StorageError> {
-        // The system opens the file for it, or its folder.
-        self.pool.with_room(|| place.stamp(file))
-    }
-
-    /// The [`stamp`](Self::stamp) of each file, in the torrent's order; `None` for padding.
-    pub(crate) fn stamps(&self) -> Result<Vec<Option<FileStamp>>, StorageError> {
-        // A copy, as looking at many files takes long, and nothing is to wait for it.
-        let place = self.place().clone();
-        self.layout()
-            .files()
-            .map(|file| match file.is_pad() {
-                true => Ok(None),
-                false => self.stamp_of(&place, &file),
-            })
-            .collect()
-    }
-
-    /// Returns `true` if the file's data is in the part file.
-    pub(crate) fn is_in_parts(&self, file: FileIndex) -> bool {
-        !self.place().placement.is_in_file(file)
-    }
-
-    /// Advises the system that this range will be read soon.
-    pub(crate) fn will_need(&self, offset: u64, length: u64) {
-        let place = self.place();
-        for span in self.layout().spans(offset, length).filter(|span| !span.is_pad) {
-            let (target, offset) = place.locate(self.layout(), span);
-            // Only advice: an error shows again when the range is read.
-            if let Ok(file) = self.open_target(&place, target, Access::Read) {
-                presence::will_need(&file, offset, span.length);
-            }
-        }
-    }
-
-    /// The presence of a piece on disk, found without reading it.
-    pub(crate) fn presence(&self, piece: PieceIndex) -> Result<Presence, StorageError> {
-        let place = self.place();
-        let mut found = Presence::Padding;
-        for span in self.layout().piece_spans(piece).filter(|span| !span.is_pad) {
-            let (target, offset) = place.locate(self.layout(), span);
-            let of_span = match self.open_target(&place, target, Access::Read) {
-                Ok(file) => presence::of_range(&file, offset, span.length)
-                    .map_err(|source| self.examine_error(&place, target, source))?,
-                Err(error) if error.is_not_found() => Presence::Absent,
-                Err(error) => return Err(error),
-            };
-            found = found.and(of_span);
-        }
-        Ok(found)
-    }
-
-    /// The part of the file with the span that begins with it, and its offset and end there. The parts of the
-    /// file that was looked at last are kept in `known`.
-    pub(crate) fn extent(
-        &self,
-        span: FileSpan,
-        known: &mut Option<(Target, Extents<Arc<fs::File>>)>,
-    ) -> Result<(Extent, Range<u64>), StorageError> {
-        let place = self.place();
-        let (target, offset) = place.locate(self.layout(), span);
-        let failed = |source| self.examine_error(&place, target, source);
-        let mut extents = match known.take() {
-            Some((current, extents)) if current == target => extents,
-            _ => {
-                let file = self.open_target(&place, target, Access::Read)?;
-                Extents::new(file).map_err(failed)?
-            }
-        };
-        let found = extents.at(offset).map_err(failed);
-        *known = Some((target, extents));
-        found.map(|(extent, end)| (extent, offset..end))
-    }
-
-    fn examine_error(&self, place: &Place, target: Target, source: std::io::Error) -> StorageError {
-        StorageError::io(Operation::Examine, self.target_path(place, target), source)
     }
 
     /// The number that the system has for the disk, or the same number for all disks if it has none.
