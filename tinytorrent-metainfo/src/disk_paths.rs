@@ -3,6 +3,7 @@
 mod renames;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use tinytorrent_folder::{Error, Folder, Trial};
 
@@ -33,11 +34,13 @@ pub use renames::RenameError;
 /// names, and a file that is [`renamed`](Self::renamed) cannot be held by the disk.
 ///
 /// The user may give files other paths as well; see [`renamed_to`](Self::renamed_to).
+///
+/// Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DiskPaths {
-    other: Option<Box<Other>>,
+    other: Option<Arc<Other>>,
     /// The files that the user has renamed.
-    renames: Option<Box<Renames>>,
+    renames: Option<Arc<Renames>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +94,7 @@ impl DiskPaths {
             PathPolicy::Portable => names.files_with_own_names()?,
             PathPolicy::System | PathPolicy::Exact => names.files_with_portable_names()?,
         };
-        let other = (!files.is_empty()).then(|| Box::new(Other { layout: other, files }));
+        let other = (!files.is_empty()).then(|| Arc::new(Other { layout: other, files }));
         Ok(Self { other, renames: None })
     }
 

@@ -1,6 +1,7 @@
 //! The files that the user has given other paths.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::DiskPaths;
 use crate::path::TakenPaths;
@@ -75,7 +76,7 @@ impl DiskPaths {
             }
         }
         let renames = if all.is_empty() { None } else { Some(Renames::new(layout, &all)?) };
-        let renamed = Self { other: self.other.clone(), renames: renames.map(Box::new) };
+        let renamed = Self { other: self.other.clone(), renames: renames.map(Arc::new) };
         renamed.refuse_clashes(layout)?;
         Ok(renamed)
     }

@@ -138,7 +138,7 @@ pub(crate) struct Content {
     storage: Arc<Storage>,
     hashes: PieceHashes,
     /// `None` if no record is kept.
-    journal: Option<Journal>,
+    journal: Option<Box<Journal>>,
     unstored: AtomicU64,
     on_completion: Box<dyn Fn(Completion) + Send + Sync>,
 }
@@ -186,7 +186,7 @@ impl Disk {
         options: &TorrentOptions,
         on_completion: impl Fn(Completion) + Send + Sync + 'static,
     ) -> TorrentDisk {
-        let journal = options.keep_record.then(|| storage.journal());
+        let journal = options.keep_record.then(|| Box::new(storage.journal()));
         let content = Arc::new(Content {
             id: self.shared.next_id(),
             storage,

@@ -52,7 +52,7 @@ impl Storage {
     /// # Errors
     /// The system refuses, or the storage is read-only.
     pub fn cut(&self, file: FileIndex) -> Result<(), StorageError> {
-        if self.options.read_only {
+        if self.manner.read_only {
             return Err(StorageError::ReadOnly);
         }
         let found = self.layout().file(file.get()).filter(is_plain);

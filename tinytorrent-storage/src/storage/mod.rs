@@ -22,6 +22,7 @@ use tinytorrent_metainfo::{FileIndex, Info, Layout, PathChange};
 use tinytorrent_types::{BlockInfo, Geometry, InfoHashes};
 
 use io::Rest;
+use options::Manner;
 use place::{Place, Shape};
 use written::Written;
 
@@ -69,7 +70,7 @@ use crate::{FilePool, StorageError, pool::Access};
 pub struct Storage {
     shape: Shape,
     identity: InfoHashes,
-    options: StorageOptions,
+    manner: Manner,
     pool: Arc<FilePool>,
     id: u64,
     /// Locked for reading during all I/O, so that no data moves meanwhile (S-21).
@@ -81,7 +82,7 @@ pub struct Storage {
     /// Locked during a move to another folder. Taken before the lock of `changes`.
     moves: Mutex<()>,
     /// A move of an earlier run that was finished when this was opened.
-    finished_move: Mutex<Option<Moved>>,
+    finished_move: Mutex<Option<Box<Moved>>>,
 }
 
 /// A file on disk: one of the torrent's, or the part file.
@@ -129,13 +130,13 @@ impl Storage {
         let pool = options.file_pool.clone().unwrap_or_default();
         let (place, finished_move) = pool.with_room(|| {
             let (root, finished_move) = match &options.move_target {
-                Some(target) if !options.read_only => {
+                Some(target) if !options.manner.read_only => {
                     moving::resume_move(root, target, &identity, &pool)?
                 }
                 _ => (root.to_owned(), None),
             };
-            let mut place = Place::open(shape.layout(), &root, options)?;
-            place.read_names(&identity, shape.layout(), options, &pool)?;
+            let mut place = Place::open(shape.layout(), &root, options.manner)?;
+            place.read_names(&identity, shape.layout(), options.manner, &pool)?;
             Ok((place, finished_move))
         })?;
         Ok(Self {
@@ -144,9 +145,9 @@ impl Storage {
             written: Mutex::default(),
             changes: Mutex::default(),
             moves: Mutex::default(),
-            finished_move: Mutex::new(finished_move),
+            finished_move: Mutex::new(finished_move.map(Box::new)),
             id: pool.register(),
-            options: options.clone(),
+            manner: options.manner,
             identity,
             pool,
         })
@@ -189,7 +190,7 @@ impl Storage {
     /// The files whose paths differ from those in the torrent, in order. They are those of the moment of this
     /// call.
     pub fn path_changes(&self) -> impl Iterator<Item = PathChange> {
-        let (layout, paths) = (self.layout(), Arc::clone(&self.place().paths));
+        let (layout, paths) = (self.layout(), self.place().paths.clone());
         let files = layout.files().filter(|file| !file.is_pad());
         files.filter_map(move |file| paths.change(layout, &file))
     }
@@ -201,7 +202,7 @@ impl Storage {
     /// # Errors
     /// A file or a link cannot be created, or there is no room.
     pub fn prepare(&self) -> Result<(), StorageError> {
-        if self.options.read_only {
+        if self.manner.read_only {
             return Ok(());
         }
         for file in self.layout().files() {
@@ -221,7 +222,7 @@ impl Storage {
                     self.open_target(&place, target, Access::Write)?;
                     self.written().add_whole(target);
                 }
-            } else if self.options.preallocate {
+            } else if self.manner.preallocate {
                 self.reserve(&place, file.index.get(), file.length)?;
             }
         }
@@ -235,7 +236,7 @@ impl Storage {
     /// The system refuses, a link is in the way, the storage is read-only or the range is not
     /// within the content. Part of the data may have been written.
     pub fn write<S: AsRef<[u8]>>(&self, offset: u64, slices: &[S]) -> Result<(), StorageError> {
-        if self.options.read_only {
+        if self.manner.read_only {
             return Err(StorageError::ReadOnly);
         }
         let length = slices.iter().map(|slice| slice.as_ref().len() as u64).sum();
@@ -302,7 +303,7 @@ impl Storage {
     }
 
     pub(crate) fn is_read_only(&self) -> bool {
-        self.options.read_only
+        self.manner.read_only
     }
 
     pub(crate) fn pool(&self) -> &Arc<FilePool> {

@@ -12,17 +12,23 @@ use crate::FilePool;
 /// - [`file_pool`](Self::file_pool): one of its own, of 128 files
 #[derive(Debug, Clone, Default)]
 pub struct StorageOptions {
+    pub(super) manner: Manner,
+    pub(super) move_target: Option<PathBuf>,
+    pub(super) file_pool: Option<Arc<FilePool>>,
+}
+
+/// The options that a storage keeps.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Manner {
     pub(super) read_only: bool,
     pub(super) preallocate: bool,
     pub(super) follow_links: bool,
-    pub(super) move_target: Option<PathBuf>,
-    pub(super) file_pool: Option<Arc<FilePool>>,
 }
 
 impl StorageOptions {
     /// Makes writes fail, and creates no file. Default: no.
     pub fn read_only(&mut self, read_only: bool) -> &mut Self {
-        self.read_only = read_only;
+        self.manner.read_only = read_only;
         self
     }
 
@@ -33,7 +39,7 @@ impl StorageOptions {
     /// there are no holes that show missing pieces. It has no effect on file systems that cannot reserve
     /// room.
     pub fn preallocate(&mut self, preallocate: bool) -> &mut Self {
-        self.preallocate = preallocate;
+        self.manner.preallocate = preallocate;
         self
     }
 
@@ -43,7 +49,7 @@ impl StorageOptions {
     /// This is for content that users have put together themselves. Links that were made by a stranger's
     /// torrent may lead anywhere (S-20).
     pub fn follow_links(&mut self, follow: bool) -> &mut Self {
-        self.follow_links = follow;
+        self.manner.follow_links = follow;
         self
     }
 

@@ -10,7 +10,7 @@ use tinytorrent_metainfo::{
 
 use tinytorrent_types::InfoHashes;
 
-use super::{StorageOptions, Target, names::Names, rename::finish_renames};
+use super::{Target, names::Names, options::Manner, rename::finish_renames};
 use crate::{FilePool, FileStamp, StorageError, parts::Placement};
 
 /// The places of a torrent's files: their folder, their names in it, and those whose data is in the part
@@ -18,7 +18,7 @@ use crate::{FilePool, FileStamp, StorageError, parts::Placement};
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     pub(super) root: Arc<Folder>,
-    pub(super) paths: Arc<DiskPaths>,
+    pub(super) paths: DiskPaths,
     pub(super) placement: Placement,
     /// The files were deleted, and are not to be created again.
     pub(super) is_removed: bool,
@@ -32,14 +32,10 @@ pub(super) enum Shape {
 }
 
 impl Place {
-    pub(super) fn open(
-        layout: &Layout,
-        root: &Path,
-        options: &StorageOptions,
-    ) -> Result<Self, StorageError> {
-        if options.read_only {
+    pub(super) fn open(layout: &Layout, root: &Path, manner: Manner) -> Result<Self, StorageError> {
+        if manner.read_only {
             let mut root = Folder::open(root)?;
-            root.follow_links(options.follow_links);
+            root.follow_links(manner.follow_links);
             // A trial of a name creates a file.
             let paths = DiskPaths::find(layout, &root, Trying::Never)?;
             return Ok(Self::new(root, paths));
@@ -51,12 +47,7 @@ impl Place {
     }
 
     fn new(root: Folder, paths: DiskPaths) -> Self {
-        Self {
-            root: Arc::new(root),
-            paths: Arc::new(paths),
-            placement: Placement::default(),
-            is_removed: false,
-        }
+        Self { root: Arc::new(root), paths, placement: Placement::default(), is_removed: false }
     }
 
     /// Takes over the names that the user has given to files.
@@ -64,13 +55,12 @@ impl Place {
         &mut self,
         identity: &InfoHashes,
         layout: &Layout,
-        options: &StorageOptions,
+        manner: Manner,
         pool: &FilePool,
     ) -> Result<(), StorageError> {
         let names = Names::load(&self.root, identity, layout, pool)?;
-        let paths = DiskPaths::clone(&self.paths);
-        self.paths = Arc::new(names.apply(layout, paths));
-        if options.read_only { Ok(()) } else { finish_renames(self, names, identity, layout) }
+        self.paths = names.apply(layout, self.paths.clone());
+        if manner.read_only { Ok(()) } else { finish_renames(self, names, identity, layout) }
     }
 
     /// An error if the files were deleted.

@@ -41,7 +41,7 @@ impl Storage {
     /// # Errors
     /// The storage is read-only.
     pub fn remove_files(&self) -> Result<RemovedFiles, StorageError> {
-        if self.options.read_only {
+        if self.manner.read_only {
             return Err(StorageError::ReadOnly);
         }
         let _alone = (self.begin_move(), self.begin_change());

@@ -1,7 +1,6 @@
 use std::{
     collections::BTreeSet,
     path::{Component, Path, PathBuf},
-    sync::Arc,
 };
 
 use tinytorrent_folder::{EntryKind, ErrorKind, Folder};
@@ -50,14 +49,14 @@ impl Storage {
         renames: &[(FileIndex, PathBuf)],
         calm: impl Fn() -> T,
     ) -> Result<(), StorageError> {
-        if self.options.read_only {
+        if self.manner.read_only {
             return Err(StorageError::ReadOnly);
         }
         let _alone = self.begin_change();
         let place = self.place().clone();
         place.refuse_removed()?;
         let paths = renamed(self.layout(), &place.paths, renames)?;
-        let new = Place { paths: Arc::new(paths), ..place.clone() };
+        let new = Place { paths, ..place.clone() };
         let files: BTreeSet<FileIndex> = renames.iter().map(|(file, _)| *file).collect();
         let moves = self.pool.with_room(|| self.moves_between(&place, &new, &files))?;
 
@@ -129,7 +128,7 @@ impl Storage {
                 }
             }
         }
-        place.paths = Arc::clone(&new.paths);
+        place.paths = new.paths.clone();
         // While no write can create a file in one of them.
         let left = done.iter().filter_map(|(step, _)| step.old.split_last());
         remove_empty_folders(&place.root, left.map(|(_, folder)| folder.to_vec()), |_| ());

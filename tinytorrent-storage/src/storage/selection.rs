@@ -38,7 +38,7 @@ impl Storage {
         let _alone = self.begin_change();
         let Changes { to_parts, to_files, has_parts } = self.changes_for(is_wanted)?;
         self.give_to_parts(&to_parts, &calm)?;
-        if self.options.read_only {
+        if self.manner.read_only {
             let mut place = self.place_mut();
             to_files.into_iter().for_each(|file| place.placement.unpart(file));
             return Ok(());

@@ -8,9 +8,12 @@ use tinytorrent_metainfo::FileIndex;
 use super::{Storage, Target, moving::StaleParts};
 use crate::{FileStamp, Operation, ResumeRecord, StorageError, pool::Access};
 
-/// Files that were written by this storage.
+/// Files that were written by this storage. A torrent that is seeded has none, and takes no memory for them.
 #[derive(Debug, Default)]
-pub(super) struct Written {
+pub(super) struct Written(Option<Box<Notes>>);
+
+#[derive(Debug, Default)]
+struct Notes {
     /// Since the last [`sync`](Storage::sync).
     unsynced: BTreeSet<Target>,
     /// Since the last resume record, or checked since.
@@ -26,37 +29,52 @@ pub(crate) struct Recording(BTreeSet<Target>);
 impl Written {
     /// Notes that a part of a file was written.
     pub(super) fn add(&mut self, target: Target, range: Range<u64>) {
-        self.unsynced.insert(target);
-        self.unrecorded.insert(target);
-        if let Some(stale) = &mut self.stale {
+        if let Some(stale) = &mut self.note(target).stale {
             stale.add(target, range);
         }
     }
 
     /// Notes that a file was created, replaced, cut or removed.
     pub(super) fn add_whole(&mut self, target: Target) {
-        self.unsynced.insert(target);
-        self.unrecorded.insert(target);
-        if let Some(stale) = &mut self.stale {
+        if let Some(stale) = &mut self.note(target).stale {
             stale.add_whole(target);
         }
     }
 
+    fn note(&mut self, target: Target) -> &mut Notes {
+        let notes = self.notes();
+        notes.unsynced.insert(target);
+        notes.unrecorded.insert(target);
+        notes
+    }
+
+    fn notes(&mut self) -> &mut Notes {
+        self.0.get_or_insert_default()
+    }
+
+    fn take_unsynced(&mut self) -> BTreeSet<Target> {
+        self.0.as_mut().map(|notes| std::mem::take(&mut notes.unsynced)).unwrap_or_default()
+    }
+
+    fn take_unrecorded(&mut self) -> BTreeSet<Target> {
+        self.0.as_mut().map(|notes| std::mem::take(&mut notes.unrecorded)).unwrap_or_default()
+    }
+
     /// Notes from now on what is written, for a copy that begins.
     pub(super) fn watch(&mut self) {
-        self.stale = Some(StaleParts::default());
+        self.notes().stale = Some(StaleParts::default());
     }
 
     pub(super) fn stop_watching(&mut self) {
-        self.stale = None;
+        self.notes().stale = None;
     }
 
     pub(super) fn take_stale(&mut self) -> StaleParts {
-        self.stale.as_mut().map(std::mem::take).unwrap_or_default()
+        self.notes().stale.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     pub(super) fn put_back_stale(&mut self, parts: StaleParts) {
-        if let Some(stale) = &mut self.stale {
+        if let Some(stale) = &mut self.notes().stale {
             stale.add_all(parts);
         }
     }
@@ -68,12 +86,12 @@ impl Storage {
     /// # Errors
     /// The system refuses. It is unknown then how much has reached the medium.
     pub fn sync(&self) -> Result<(), StorageError> {
-        let targets = std::mem::take(&mut self.written().unsynced);
+        let targets = self.written().take_unsynced();
         // The lock is released by now, so that writes can go on during the sync.
         let result = self.sync_targets(&targets);
         if result.is_err() {
             // All of them: it is unknown how much has reached the medium.
-            self.written().unsynced.extend(targets);
+            self.written().notes().unsynced.extend(targets);
         }
         result
     }
@@ -87,7 +105,7 @@ impl Storage {
         &self,
     ) -> Result<(Vec<Option<FileStamp>>, Recording), StorageError> {
         // Before the stamps: a file that is written to in between counts as written for the next record.
-        let recording = Recording(std::mem::take(&mut self.written().unrecorded));
+        let recording = Recording(self.written().take_unrecorded());
         let found = self.stamps().and_then(|stamps| Ok((stamps, ResumeRecord::load(self)?)));
         let (mut stamps, last) = match found {
             Ok(found) => found,
@@ -107,12 +125,12 @@ impl Storage {
 
     /// Notes that the record with these files was not saved.
     pub(crate) fn record_failed(&self, recording: Recording) {
-        self.written().unrecorded.extend(recording.0);
+        self.written().notes().unrecorded.extend(recording.0);
     }
 
     /// Notes that a file is as it should be although it has another stamp than in the last record.
     pub(crate) fn note_checked(&self, file: FileIndex) {
-        self.written().unrecorded.insert(Target::File(file.get()));
+        self.written().notes().unrecorded.insert(Target::File(file.get()));
     }
 
     fn sync_targets(&self, targets: &BTreeSet<Target>) -> Result<(), StorageError> {
@@ -140,7 +158,7 @@ impl Storage {
 
     #[cfg(test)]
     pub(crate) fn unsynced_files(&self) -> usize {
-        self.written().unsynced.len()
+        self.written().notes().unsynced.len()
     }
 }
 

@@ -37,9 +37,9 @@ pub(super) use self::{
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     /// Those that want no worker to take a job.
-    pub(super) calm: usize,
+    pub(super) calm: u32,
     /// Those that want no block to be in memory.
-    pub(super) written: usize,
+    pub(super) written: u32,
 }
 
 impl Waiters {

@@ -34,7 +34,7 @@ impl World {
         let storage = Storage::open(layout, identity, folder.path(), &options).unwrap();
         let content = Content {
             id: 0,
-            journal: Some(storage.journal()),
+            journal: Some(Box::new(storage.journal())),
             storage: Arc::new(storage),
             hashes: PieceHashes::from_v1([]),
             unstored: Default::default(),

@@ -128,12 +128,12 @@ impl Storage {
         progress: impl FnMut(MoveProgress) -> ControlFlow<()>,
         calm: impl Fn() -> T,
     ) -> Result<Option<Moved>, StorageError> {
-        if self.options.read_only {
+        if self.manner.read_only {
             return Err(StorageError::ReadOnly);
         }
         let _alone = self.begin_move();
         self.refuse_removed()?;
-        let open = || Place::open(self.layout(), folder, &self.options);
+        let open = || Place::open(self.layout(), folder, self.manner);
         let new = self.pool.with_room(open)?;
         let old = self.root();
         if new.root.is_same(&old) {
@@ -191,7 +191,7 @@ impl Storage {
         let renames = place.paths.renames().map(|(file, path)| (file, path.elements()));
         let target = Place {
             root: Arc::clone(&new.root),
-            paths: Arc::new(new.paths.renamed_to(self.layout(), renames)?),
+            paths: new.paths.renamed_to(self.layout(), renames)?,
             ..place.clone()
         };
         self.pool.with_room(|| self.refuse_conflicts(&target))?;
@@ -307,7 +307,8 @@ impl Storage {
     /// The move that an earlier run has begun and this one has finished, if there was one; see
     /// [`StorageOptions::move_target`](crate::StorageOptions::move_target). It is given once.
     pub fn finished_move(&self) -> Option<Moved> {
-        self.finished_move.lock().unwrap_or_else(PoisonError::into_inner).take()
+        let mut finished = self.finished_move.lock().unwrap_or_else(PoisonError::into_inner);
+        finished.take().map(|moved| *moved)
     }
 }
 
