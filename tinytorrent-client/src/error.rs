@@ -127,6 +127,7 @@ impl From<StorageError> for TorrentError {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::Inconsistent { piece } => TorrentError::Inconsistent { piece },
+            StorageError::ReservedName { path } => TorrentError::NameOfOurs { path },
             error => TorrentError::Storage(Arc::new(error)),
         }
     }

@@ -41,6 +41,13 @@ pub enum StorageError {
         /// The file.
         path: PathBuf,
     },
+    /// The torrent has a file with a name that is kept for files beside the content, such as
+    /// `.<info-hash>.tinytorrent-resume`.
+    #[error("the name of {} is reserved for records of torrents", path.display())]
+    ReservedName {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is absent, or ends before the data.
     #[error("{} has no data at byte {offset}", path.display())]
     MissingData {
@@ -124,7 +131,7 @@ impl StorageError {
             | StorageError::Exists { .. }
             | StorageError::NameNotHeld { .. } => Fault::Obstructed,
             StorageError::MissingData { .. } => Fault::Missing,
-            StorageError::Inconsistent { .. } => Fault::Torrent,
+            StorageError::Inconsistent { .. } | StorageError::ReservedName { .. } => Fault::Torrent,
             StorageError::OutOfRange { .. }
             | StorageError::ReadOnly
             | StorageError::NotRenamed(_)
@@ -142,6 +149,7 @@ impl StorageError {
             | StorageError::NotAFile { path }
             | StorageError::NameNotHeld { path }
             | StorageError::Exists { path }
+            | StorageError::ReservedName { path }
             | StorageError::MissingData { path, .. } => Some(path),
             StorageError::OutOfRange { .. }
             | StorageError::ReadOnly

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use common::World;
 use tinytorrent_metainfo::{FileAttributes, Layout, PathPolicy};
-use tinytorrent_storage::{Misfit, Storage, StorageError, StorageOptions};
+use tinytorrent_storage::{Fault, Misfit, Storage, StorageError, StorageOptions};
 use tinytorrent_types::{InfoHashV1, InfoHashes};
 
 fn open(layout: Layout, place: &Path) -> Result<Storage, StorageError> {
@@ -92,6 +92,25 @@ fn links_are_followed_only_to_read_and_only_on_request() {
     options.read_only(false);
     let refused = open_with(content(), place.path(), &options).unwrap().read(0, &mut data);
     assert!(matches!(refused, Err(StorageError::SymbolicLink { .. })));
+}
+
+// S-17, S-20: a stranger's file would be read as the record of another torrent.
+#[test]
+fn a_torrent_that_has_the_names_of_records_is_not_written() {
+    let place = tempfile::tempdir().unwrap();
+    let hash = "0707070707070707070707070707070707070707";
+    for name in ["names", "drafts/0", "resume", "NAMES"] {
+        let path = format!(".{hash}.tinytorrent-{name}");
+        let refused = open(layout(PathPolicy::System, &[(&path, 10)]), place.path()).unwrap_err();
+        assert!(matches!(refused, StorageError::ReservedName { .. }), "{refused}");
+        assert_eq!(refused.fault(), Fault::Torrent);
+        let mut options = StorageOptions::default();
+        options.read_only(true);
+        open_with(layout(PathPolicy::System, &[(&path, 10)]), place.path(), &options).unwrap();
+    }
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+    let below = format!("t/.{hash}.tinytorrent-names");
+    open(layout(PathPolicy::System, &[(&below, 10)]), place.path()).unwrap();
 }
 
 // BEP 47

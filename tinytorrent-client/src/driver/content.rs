@@ -11,7 +11,7 @@ use tinytorrent_types::Bitfield;
 
 use super::cancellation::Cancellation;
 use super::choice::FileChoice;
-use super::keep_out::{find_intrusion, is_ours};
+use super::keep_out::find_intrusion;
 use super::patience::Patience;
 use crate::resources::Resources;
 use crate::{Event, TorrentError, TorrentOptions};
@@ -88,14 +88,8 @@ impl OpenJob {
 
     /// Before anything is written.
     fn keep_out(&self, storage: &Storage) -> Result<(), TorrentError> {
-        if self.options.read_only {
-            return Ok(());
-        }
-        if let Some(path) = storage.content_path().filter(|path| is_ours(path)) {
-            return Err(TorrentError::NameOfOurs { path });
-        }
         let folders = &self.resources.options.kept_out;
-        if folders.is_empty() {
+        if self.options.read_only || folders.is_empty() {
             return Ok(());
         }
         let files = storage.layout().files().filter_map(|file| storage.file_path(file.index));

@@ -4,13 +4,6 @@ use std::collections::HashSet;
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 
-/// Returns `true` if a content would have the name of a file that the storage keeps beside contents, such as the
-/// resume data of another torrent: whoever writes that says which pieces of the other are there.
-pub(super) fn is_ours(content: &Path) -> bool {
-    let name = content.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    name.starts_with('.') && name.contains(".tinytorrent-")
-}
-
 /// Returns the first of the folders that a file of a content would lie in. The root is the folder of the content,
 /// and the files are below it.
 pub(super) fn find_intrusion<'a>(

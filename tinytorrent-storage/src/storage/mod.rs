@@ -97,8 +97,9 @@ impl Storage {
     /// folder that contains the file or the folder with the torrent's name.
     ///
     /// # Errors
-    /// The root cannot be created or opened, or its disk cannot store a name that
-    /// [`PathPolicy::Exact`](tinytorrent_metainfo::PathPolicy::Exact) forbids to change.
+    /// The root cannot be created or opened, its disk cannot store a name that
+    /// [`PathPolicy::Exact`](tinytorrent_metainfo::PathPolicy::Exact) forbids to change, or the torrent would
+    /// write over the records of others ([`StorageError::ReservedName`]).
     pub fn open(
         layout: Arc<Layout>,
         identity: InfoHashes,

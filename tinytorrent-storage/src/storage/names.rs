@@ -111,11 +111,13 @@ pub(super) fn file_name(identity: &InfoHashes) -> String {
     format!(".{}.tinytorrent-names", identity.to_wire())
 }
 
-/// Returns `true` for a path that files beside the content may have.
+/// Returns `true` for a path that files beside the content may have, whether the disk tells upper case from
+/// lower case or not.
 pub(super) fn is_reserved(path: SafePath<'_>) -> bool {
     let mut elements = path.elements();
     let is_own = |name: &[u8]| {
-        name.starts_with(b".") && name.windows(RESERVED.len()).any(|part| part == RESERVED)
+        let mut parts = name.windows(RESERVED.len());
+        name.starts_with(b".") && parts.any(|part| part.eq_ignore_ascii_case(RESERVED))
     };
     elements.next().is_some_and(is_own)
 }
@@ -224,7 +226,7 @@ mod tests {
             builder.file(path.split('/'), 1);
             is_reserved(builder.build().unwrap().file(0).unwrap().path)
         };
-        assert!(reserved(".00.tinytorrent-resume") && reserved(".00.tinytorrent-move/a"));
+        assert!(reserved(".00.tinytorrent-resume") && reserved(".00.TinyTorrent-move/a"));
         assert!(!reserved("a.tinytorrent-resume") && !reserved("a/.00.tinytorrent-resume"));
     }
 }

@@ -10,7 +10,7 @@ use tinytorrent_metainfo::{
 
 use tinytorrent_types::InfoHashes;
 
-use super::{Target, names::Names, options::Manner, rename::finish_renames};
+use super::{Target, names, names::Names, options::Manner, rename::finish_renames};
 use crate::{FilePool, FileStamp, StorageError, parts::Placement};
 
 /// The places of a torrent's files: their folder, their names in it, and those whose data is in the part
@@ -43,7 +43,19 @@ impl Place {
         let root = Folder::create(root)?;
         let paths = DiskPaths::find(layout, &root, Trying::IfMissing)?;
         refuse_renamed(layout, &root, &paths)?;
-        Ok(Self::new(root, paths))
+        let place = Self::new(root, paths);
+        place.refuse_reserved(layout)?;
+        Ok(place)
+    }
+
+    /// An error if the torrent has a file with the name of a record: what a stranger wrote there would count
+    /// for another torrent in the same folder.
+    fn refuse_reserved(&self, layout: &Layout) -> Result<(), StorageError> {
+        let mut files = layout.files().filter(|file| !file.is_pad());
+        match files.find(|file| names::is_reserved(self.path(file))) {
+            Some(file) => Err(StorageError::ReservedName { path: self.full_path(&file) }),
+            None => Ok(()),
+        }
     }
 
     fn new(root: Folder, paths: DiskPaths) -> Self {
