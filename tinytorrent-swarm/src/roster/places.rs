@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tinytorrent_types::{Host, Network};
 
-use super::turnover::{Need, Turnover, crowd_of};
+use super::turnover::{Kind, Need, Newcomer, Turnover, crowd_of};
 use crate::PeerKey;
 use crate::peer::{Contact, Peer};
 use crate::peers::Peers;
@@ -85,7 +85,8 @@ impl Places {
         }
         let among = |contact: &Contact| greed.is_none_or(|greed| greed.has(contact));
         let need = need.filter(|&need| need == Need::Gifts);
-        let idle = need.and_then(|need| self.turnover.victim(now, peers, need, address, among));
+        let newcomer = Newcomer { kind: greed.map_or(Kind::Found, |_| Kind::Greedy), address };
+        let idle = need.and_then(|need| self.turnover.victim(now, peers, need, newcomer, among));
         idle.map_or(refusal(greed), Admission::InPlaceOf)
     }
 
@@ -110,7 +111,8 @@ impl Places {
         } else {
             None
         };
-        let mut idle = || self.turnover.victim(now, peers, need?, address, among);
+        let newcomer = Newcomer { kind: greed.map_or(Kind::Stranger, |_| Kind::Greedy), address };
+        let mut idle = || self.turnover.victim(now, peers, need?, newcomer, among);
         useless.or_else(&mut idle).map_or(refusal(greed), Admission::InPlaceOf)
     }
 

@@ -17,8 +17,26 @@ use crate::peers::{Peers, Pending};
 pub(super) struct Turnover {
     /// The last time that anybody gave something, or that we began to want something.
     last_gift: Instant,
-    /// No place changes hands before.
-    next: Instant,
+    /// No place changes hands before, for each [`Kind`].
+    next: [Instant; 3],
+}
+
+/// Somebody for whom a place may change hands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Newcomer {
+    pub(super) kind: Kind,
+    pub(super) address: SocketAddr,
+}
+
+/// A kind of newcomers. Each has its own pace, so that none can use up the changes of the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// An address to dial.
+    Found,
+    /// A connection that comes in.
+    Stranger,
+    /// Either, of a host or network that has all the places that it gets.
+    Greedy,
 }
 
 /// The use that peers are of.
@@ -54,7 +72,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Turnover {
     pub(super) fn new(now: Instant) -> Self {
-        Self { last_gift: now, next: now }
+        Self { last_gift: now, next: [now; 3] }
     }
 
     /// Notes that somebody gave something.
@@ -71,25 +89,25 @@ impl Turnover {
         self.last_gift + HUNGER
     }
 
-    /// The instant of the next look for a place.
+    /// The instant of the next look for a place for an address to dial.
     pub(super) fn next(&self) -> Instant {
-        self.next
+        self.next[Kind::Found as usize]
     }
 
-    /// The connection that has to make room for one with this address, if there is one and it is time.
-    /// `among` are those that it may take the place of.
+    /// The connection that has to make room for a newcomer, if there is one and it is time. `among` are those
+    /// that it may take the place of.
     pub(super) fn victim(
         &mut self,
         now: Instant,
         peers: &Peers,
         need: Need,
-        address: SocketAddr,
+        newcomer: Newcomer,
         among: impl Fn(&Contact) -> bool,
     ) -> Option<PeerKey> {
-        if let Some(stranger) = slowest_stranger(now, peers, address, &among) {
+        if let Some(stranger) = slowest_stranger(now, peers, newcomer.address, &among) {
             return Some(stranger);
         }
-        if now < self.next {
+        if now < self.next[newcomer.kind as usize] {
             return None;
         }
         let crowd = crowd_of(peers.contacts());
@@ -101,7 +119,8 @@ impl Turnover {
             (share, now.saturating_duration_since(idle_since), peer.key)
         });
         let pace = if is_hungry { HUNGRY_PACE } else { PACE };
-        self.next = now + if victim.is_some() { pace } else { LOOK_AGAIN };
+        let wait = if victim.is_some() { pace } else { LOOK_AGAIN };
+        self.next[newcomer.kind as usize] = now + wait;
         victim.map(|peer| peer.key)
     }
 }
@@ -185,8 +204,8 @@ mod tests {
         }))
     }
 
-    fn newcomer() -> SocketAddr {
-        SocketAddr::from(([99, 0, 0, 1], 1))
+    fn newcomer() -> Newcomer {
+        Newcomer { kind: Kind::Found, address: SocketAddr::from(([99, 0, 0, 1], 1)) }
     }
 
     fn gives(peers: &mut Peers, slot: usize, now: Instant) {
@@ -229,6 +248,19 @@ mod tests {
         let later = start + GRACE_OF_CHOKERS;
         assert!(turnover.victim(later, &peers, Need::Gifts, newcomer(), |_| true).is_some());
         assert_eq!(turnover.next(), later + HUNGRY_PACE);
+    }
+
+    #[test]
+    fn no_kind_of_newcomer_uses_up_the_changes_of_another() {
+        let start = Instant::now();
+        let peers = crowd(start, &[[1, 1, 1, 1], [2, 2, 2, 2]]);
+        let mut turnover = Turnover::new(start);
+        let now = start + GRACE;
+        for kind in [Kind::Greedy, Kind::Found, Kind::Stranger] {
+            let newcomer = Newcomer { kind, ..newcomer() };
+            let mut victim = || turnover.victim(now, &peers, Need::Gifts, newcomer, |_| true);
+            assert!(victim().is_some() && victim().is_none(), "one at a time");
+        }
     }
 
     #[test]
