@@ -195,10 +195,14 @@ impl Roster {
     /// The instant from which the next address may be tried, or a place be found for it.
     pub(crate) fn ready_at(&self, peers: &Peers, need: Option<Need>) -> Option<Instant> {
         let mut ready = self.book.ready_at()?;
-        if !self.dials.has_room() {
+        if !self.has_room_for_dial(peers) {
             ready = ready.max(self.dials.next()?);
         }
         self.places.ready_at(peers, need, ready)
+    }
+
+    fn has_room_for_dial(&self, peers: &Peers) -> bool {
+        self.dials.has_room() && self.places.has_room_for_dial(peers, self.dials.len())
     }
 
     /// Connects to as many as there are places for. Returns a connection that is in the way of the next one
@@ -214,7 +218,7 @@ impl Roster {
         let drop_seeds = need == Some(Need::Nothing);
         loop {
             // Connections that came in and have not shaken hands hold up no dials: anybody can make them.
-            if !self.dials.has_room() {
+            if !self.has_room_for_dial(peers) {
                 self.book.ready_at().filter(|&at| at <= now)?;
                 let reason = LeaveReason::ConnectFailed(ConnectionError::TimedOut);
                 return self.dials.slowest(now).map(|slowest| (slowest, reason));

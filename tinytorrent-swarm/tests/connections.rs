@@ -257,7 +257,14 @@ fn places_that_give_nothing_go_to_an_address_that_waits() {
         play.tell(Input::PeersFound { source: PeerSource::Tracker, addresses });
     }
     assert_eq!(dials(&play), 2, "a quarter is kept for those whom we find");
-    play.wait(Duration::from_secs(10));
+    let dialed = play.actions.iter().filter_map(|action| match action {
+        Action::Connect { peer, .. } => Some(*peer),
+        _ => None,
+    });
+    for (peer, n) in dialed.collect::<Vec<_>>().into_iter().zip(60..) {
+        play.greet(peer, PeerId::from_bytes([n; 20]), &[Feature::Fast]);
+    }
+    play.wait(Duration::from_secs(6));
     assert_eq!(dials(&play), 4);
     let gone = play
         .events

@@ -35,6 +35,11 @@ impl Dials {
         self.pending.retain(|(_, pending)| *pending != key);
     }
 
+    /// Connections under way.
+    pub(super) fn len(&self) -> usize {
+        self.pending.len()
+    }
+
     pub(super) fn has_room(&self) -> bool {
         self.pending.len() < self.limit
     }

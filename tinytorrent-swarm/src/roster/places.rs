@@ -124,6 +124,12 @@ impl Places {
         self.is_free(peers) && strangers + kept < self.max
     }
 
+    /// Returns true if there is room for one more connection that we make, beside so many that are under way.
+    /// Once they are many, the last places are left for those who come: any number of addresses may lead nowhere.
+    pub(super) fn has_room_for_dial(&self, peers: &Peers, dials: usize) -> bool {
+        dials < self.max.div_ceil(4) || peers.len() + self.max / 8 < self.max
+    }
+
     /// Those who have to make room before the host and the network of this address get one more place.
     /// A host gets a quarter of the places, a network half, so that they cannot keep all others out. Many
     /// peers may live on our own host.

@@ -188,6 +188,24 @@ fn hosts_and_networks_get_their_share_of_dials() {
 }
 
 #[test]
+fn dials_leave_places_to_those_who_come() {
+    // S-28
+    let (now, mut out, mut peers) = (Instant::now(), Outbox::default(), Peers::new());
+    let mut roster = roster(hybrid(), |config| _ = config.max_peers(8));
+    let told: Vec<_> = (1..=9).map(|n| SocketAddr::from(([20, n, 1, 1], 6881))).collect();
+    roster.add(now, PeerSource::Tracker.into(), &told, false);
+    roster.dial(now, &mut peers, &mut out, Some(Need::Gifts));
+    assert_eq!(dialed(&mut out).len(), 7);
+    let stranger = SocketAddr::from(([30, 1, 1, 1], 6881));
+    let admission = roster.admit(now, &peers, stranger, Some(Need::Gifts), true);
+    assert_eq!(admission, Admission::Free);
+    assert!(
+        roster.ready_at(&peers, Some(Need::Gifts)) > Some(now),
+        "there is nothing to do until then"
+    );
+}
+
+#[test]
 fn an_address_that_finds_no_place_is_not_put_off_until_others_had_theirs() {
     // S-28
     let (start, mut out) = (Instant::now(), Outbox::default());
