@@ -123,8 +123,9 @@ impl Terms {
     pub(crate) fn credit(&self, cause: Cause) -> u64 {
         match cause {
             Cause::Connection => EACH + CROWD * self.places,
-            // Both sides have a bitfield, of which ours is sent.
-            Cause::Handshake => EACH + CROWD * self.places + self.pieces() / 4,
+            // Both sides have a bitfield, of which ours is sent. The first search for something to request
+            // may look at all words of that of the peer.
+            Cause::Handshake => EACH + CROWD * self.places + self.pieces() / 2,
             Cause::Message(bytes) => EACH + BYTE * bytes as u64,
             Cause::Bitfield(bytes) => EACH + BYTE_OF_BITFIELD * bytes as u64,
             Cause::Addresses(count) => EACH + CROWD * count as u64,
