@@ -99,17 +99,11 @@ impl Client {
         let resources = &self.owner.resources;
         let Some(store) = &resources.store else { return Ok(()) };
         for Kept { record, metainfo } in store.load()? {
-            let Record { hashes, options, trackers, peers, selection, added, position } = record;
-            let origin = Origin {
-                trackers: trackers.clone(),
-                peers: peers.clone(),
-                selection: selection.clone(),
-                added,
-                position,
-            };
+            let Record { hashes, options, origin } = record;
+            let Origin { trackers, peers, selection, .. } = origin.clone();
             let source = Source { hashes, metainfo, trackers, peers, selection };
             // Its number is its position, or the next one if two files claim the same.
-            self.registry().begin_at(position);
+            self.registry().begin_at(origin.position);
             if let Err(error) = driver::start(Arc::clone(resources), source, options, Some(origin))
             {
                 tracing::warn!(%error, "a kept torrent is left out");

@@ -38,9 +38,8 @@ impl Driver {
         if !goals.has_any() || self.state() != State::Seeding {
             return;
         }
-        let (totals, have) = (self.totals(now), self.swarm.have_bytes());
-        let ratio = totals.uploaded as f64 / totals.downloaded.max(have).max(1) as f64;
-        if goals.is_reached(ratio, Duration::from_secs(totals.seeding_seconds)) {
+        let history = self.history(now);
+        if goals.is_reached(history.ratio(self.swarm.have_bytes()), history.seeding) {
             self.outbox.push(Event::SeededEnough);
             self.pause(now);
         }

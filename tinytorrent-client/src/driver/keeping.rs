@@ -87,10 +87,8 @@ impl Keeping {
             return None;
         }
         let entry = self.entry.clone()?;
-        let Origin { trackers, peers, selection, added, position } = self.origin.clone();
-        let options = options.clone();
-        let record =
-            Box::new(Record { hashes, options, trackers, peers, selection, added, position });
+        let (options, origin) = (options.clone(), self.origin.clone());
+        let record = Box::new(Record { hashes, options, origin });
         let metainfo = metainfo.filter(|_| !self.has_metadata).cloned();
         self.has_metadata |= metainfo.is_some();
         (self.is_dirty, self.is_saving) = (false, true);

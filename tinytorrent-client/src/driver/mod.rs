@@ -260,12 +260,12 @@ impl Driver {
     }
 
     /// The counters of all runs of the torrent together.
-    pub(crate) fn totals(&mut self, now: Instant) -> Counters {
-        let (before, stats) = (self.lifecycle.counters_before(), self.swarm.stats(now));
+    pub(crate) fn totals(&self, now: Instant) -> Counters {
+        let before = self.lifecycle.counters_before();
         Counters {
-            downloaded: before.downloaded + stats.downloaded,
-            uploaded: before.uploaded + stats.uploaded,
-            wasted: before.wasted + stats.wasted,
+            downloaded: before.downloaded + self.swarm.downloaded(),
+            uploaded: before.uploaded + self.swarm.uploaded(),
+            wasted: before.wasted + self.swarm.wasted(),
             active_seconds: before.active_seconds + self.times.active(now).as_secs(),
             seeding_seconds: before.seeding_seconds + self.times.seeding(now).as_secs(),
         }

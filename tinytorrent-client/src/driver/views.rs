@@ -59,15 +59,14 @@ impl Driver {
     }
 
     pub(crate) fn files(&mut self) -> Option<Vec<FileInfo>> {
-        let have = self.swarm.have().cloned();
-        let metainfo = self.outbox.metainfo.clone()?;
-        let layout = metainfo.info().layout();
+        let layout = self.outbox.metainfo.as_ref()?.info().layout();
         let storage = self.lifecycle.running().map(|running| Arc::clone(running.plane.storage()));
+        let have = self.swarm.have();
         let files = layout.files().filter(|file| !file.is_pad()).map(|file| FileInfo {
             index: file.index,
             path: storage.as_ref().and_then(|storage| storage.file_path(file.index)),
             length: file.length,
-            have: have.as_ref().map_or(0, |have| have_of(layout, &file, have)),
+            have: have.map_or(0, |have| have_of(layout, &file, have)),
             is_wanted: self.lifecycle.wants(file.index),
         });
         Some(files.collect())
@@ -91,7 +90,7 @@ impl Driver {
         }
     }
 
-    pub(crate) fn history(&mut self, now: Instant) -> History {
+    pub(crate) fn history(&self, now: Instant) -> History {
         let added = UNIX_EPOCH + Duration::from_secs(self.keeping.origin().added);
         History::new(added, self.totals(now))
     }

@@ -6,7 +6,7 @@ use tinytorrent_bencode::{Node, decode};
 use tinytorrent_metainfo::{FileSelection, PathPolicy};
 use tinytorrent_types::{InfoHashV1, InfoHashV2, InfoHashes};
 
-use crate::driver::SeedGoals;
+use crate::driver::{Origin, SeedGoals};
 use crate::{PeerAddress, TorrentOptions};
 
 /// What is kept of one torrent, beside its metadata.
@@ -15,16 +15,7 @@ pub(crate) struct Record {
     pub(crate) hashes: InfoHashes,
     /// The settings of the moment.
     pub(crate) options: TorrentOptions,
-    /// The trackers that the torrent or its link names.
-    pub(crate) trackers: Vec<Vec<String>>,
-    /// The peers that the link names.
-    pub(crate) peers: Vec<PeerAddress>,
-    /// The files that the link selects.
-    pub(crate) selection: FileSelection,
-    /// Seconds from 1970 to the addition.
-    pub(crate) added: u64,
-    /// The place in the order of the torrents.
-    pub(crate) position: u64,
+    pub(crate) origin: Origin,
 }
 
 /// The version of the format. One that a later version has written is left alone.
@@ -58,21 +49,21 @@ impl Record {
             dict.integer(name, u64::from(is_set));
         };
         // Keys ascend.
-        dict.integer("added", self.added);
+        dict.integer("added", self.origin.added);
         flag(dict, "assume_complete", options.assume_complete);
         put_limit(dict, "download_limit", options.download_limit);
         flag(dict, "exchange", options.exchange);
         dict.bytes("files", options.files.to_string());
         dict.bytes("folder", options.folder.as_os_str().as_encoded_bytes());
         flag(dict, "follow_links", options.follow_links);
-        put_list(dict, "link_peers", self.peers.iter().map(PeerAddress::to_string));
-        dict.bytes("link_selection", self.selection.to_string());
+        put_list(dict, "link_peers", self.origin.peers.iter().map(PeerAddress::to_string));
+        dict.bytes("link_selection", self.origin.selection.to_string());
         dict.integer("max_peers", options.max_peers as u64);
         flag(dict, "metadata_only", options.metadata_only);
         dict.bytes("names", policy_name(options.names));
         flag(dict, "paused", options.paused);
         put_list(dict, "peers", options.peers.iter().map(PeerAddress::to_string));
-        dict.integer("position", self.position);
+        dict.integer("position", self.origin.position);
         flag(dict, "read_only", options.read_only);
         flag(dict, "resume", options.resume);
         if let Some(ratio) = options.seed_goals.ratio {
@@ -80,7 +71,7 @@ impl Record {
         }
         put_limit(dict, "seed_seconds", options.seed_goals.time.map(|time| time.as_secs()));
         flag(dict, "sequential", options.sequential);
-        put_tiers(dict, "trackers", &self.trackers);
+        put_tiers(dict, "trackers", &self.origin.trackers);
         put_limit(dict, "upload_limit", options.upload_limit);
         dict.integer("upload_slots", options.upload_slots as u64);
         put_tiers(dict, "user_trackers", &options.trackers);
@@ -145,11 +136,13 @@ impl Fields<'_, '_> {
         Some(Record {
             hashes: self.hashes()?,
             options,
-            trackers: self.tiers("trackers"),
-            peers: self.peers("link_peers"),
-            selection: FileSelection::from_text(self.text("link_selection")?),
-            added: self.number("added").unwrap_or_default(),
-            position: self.number("position").unwrap_or_default(),
+            origin: Origin {
+                trackers: self.tiers("trackers"),
+                peers: self.peers("link_peers"),
+                selection: FileSelection::from_text(self.text("link_selection")?),
+                added: self.number("added").unwrap_or_default(),
+                position: self.number("position").unwrap_or_default(),
+            },
         })
     }
 
@@ -269,11 +262,13 @@ mod tests {
                 InfoHashV2::from_bytes([2; 32]),
             ),
             options,
-            trackers: vec![vec!["udp://a:1".into(), "http://b/announce".into()], vec![]],
-            peers: vec!["peer.example:1".parse().unwrap()],
-            selection: FileSelection::from_text("9"),
-            added: 1_700_000_000,
-            position: 3,
+            origin: Origin {
+                trackers: vec![vec!["udp://a:1".into(), "http://b/announce".into()], vec![]],
+                peers: vec!["peer.example:1".parse().unwrap()],
+                selection: FileSelection::from_text("9"),
+                added: 1_700_000_000,
+                position: 3,
+            },
         }
     }
 

@@ -68,7 +68,7 @@ impl Store {
                 }
             }
         }
-        kept.sort_by_key(|kept| (kept.record.position, kept.record.added));
+        kept.sort_by_key(|kept| (kept.record.origin.position, kept.record.origin.added));
         Ok(kept)
     }
 

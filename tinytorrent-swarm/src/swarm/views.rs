@@ -22,6 +22,16 @@ impl Swarm {
         self.stage.picker().map_or(0, Picker::have_bytes)
     }
 
+    /// Bytes of blocks accepted from peers since the start.
+    pub fn downloaded(&self) -> u64 {
+        self.download.total()
+    }
+
+    /// Bytes of blocks that were received and not needed, or failed.
+    pub fn wasted(&self) -> u64 {
+        self.download.wasted()
+    }
+
     /// Bytes of blocks sent to peers since the start.
     pub fn uploaded(&self) -> u64 {
         self.upload.total()
