@@ -1,35 +1,14 @@
 //! A torrent that does nothing costs little: memory, and no turns of its task.
-#![allow(unsafe_code, reason = "an allocator that counts cannot be written without")]
 
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use support::counting::{BYTES, Counting};
 use support::in_time;
 use tinytorrent_client::{Client, ClientOptions, State, Torrent, TorrentOptions};
 use tinytorrent_metainfo::{CreateOptions, Metainfo};
-
-/// The bytes that are allocated at the moment.
-static HELD: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: passes each call on to the system's allocator, and counts.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HELD.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -72,9 +51,9 @@ async fn ten_thousand_idle_torrents_take_eighty_megabytes() {
         tokio::time::sleep(Duration::from_millis(300)).await;
     };
     seeded(first.iter().map(add).collect()).await;
-    let before = HELD.load(Ordering::Relaxed);
+    let before = BYTES.load(Ordering::Relaxed);
     seeded(rest.iter().map(add).collect()).await;
-    let each = HELD.load(Ordering::Relaxed).saturating_sub(before) / rest.len();
+    let each = BYTES.load(Ordering::Relaxed).saturating_sub(before) / rest.len();
     println!("{each} bytes for each idle torrent");
     assert!(each <= PER_TORRENT, "{each} bytes for each idle torrent");
 }

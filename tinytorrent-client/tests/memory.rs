@@ -1,16 +1,15 @@
 //! The memory of a client under attacks by peers that make it hold as much as they can.
-#![allow(unsafe_code, reason = "an allocator that counts cannot be written without")]
 
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
+use support::counting::{BYTES, Counting, PEAK};
 use support::{address, in_time};
 use tempfile::TempDir;
 use tinytorrent_client::{Client, ClientOptions, Source, Torrent, TorrentOptions};
@@ -20,48 +19,8 @@ use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-/// The allocator of the system, which counts the bytes that are allocated, and the most of them.
-struct Counting;
-
 #[global_allocator]
 static COUNTING: Counting = Counting;
-
-static BYTES: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-fn add(bytes: usize) {
-    let now = BYTES.fetch_add(bytes, Ordering::Relaxed) + bytes;
-    PEAK.fetch_max(now, Ordering::Relaxed);
-}
-
-// SAFETY: All is left to the allocator of the system.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        add(layout.size());
-        // SAFETY: The caller keeps the same promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        add(layout.size());
-        // SAFETY: The caller keeps the same promises.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: The caller keeps the same promises.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Both at a time, as they are when the bytes are copied.
-        add(size);
-        BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: The caller keeps the same promises.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
 
 /// One attack at a time, as the allocations of all are counted together.
 static TURN: Mutex<()> = Mutex::const_new(());

@@ -1,6 +1,8 @@
 //! Contents, torrents and clients for the tests.
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
+pub mod counting;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
