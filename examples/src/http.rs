@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{ALLOW, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -125,12 +125,17 @@ fn refuse<T>(address: SocketAddr, request: &Request<T>) -> Option<Response<Full<
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return Some(response);
     }
-    let host = request.headers().get(HOST).map(|host| host.to_str().unwrap_or_default());
-    if address.ip().is_loopback() && !host.is_none_or(is_ours) {
+    if address.ip().is_loopback() && !names_us(request.headers()) {
         let text = format!("ask for http://{address}/ instead\n");
         return Some(text_response(StatusCode::MISDIRECTED_REQUEST, PLAIN, text));
     }
     None
+}
+
+/// `true` if the request names the server by an IP address or as `localhost`, or not at all, as no browser does. A
+/// page of another site can have a name that leads here, and would be let read what is served (DNS rebinding).
+pub(crate) fn names_us(headers: &HeaderMap) -> bool {
+    headers.get(HOST).is_none_or(|host| is_ours(host.to_str().unwrap_or_default()))
 }
 
 /// `true` for an IP address or `localhost`, with or without a port.

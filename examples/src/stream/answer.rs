@@ -2,7 +2,6 @@
 
 use std::future::ready;
 use std::io;
-use std::net::IpAddr;
 
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
@@ -18,6 +17,7 @@ use super::body::FileBody;
 use super::files::ServedFile;
 use super::page::{page, waiting_page};
 use super::range::{Part, parse_range};
+use crate::http::names_us;
 
 type Answer = Response<BoxBody<Bytes, io::Error>>;
 
@@ -57,7 +57,7 @@ async fn respond<B>(
     chosen: Option<u32>,
     request: &Request<B>,
 ) -> Result<Answer, Refusal> {
-    if !is_own_name(request) {
+    if !names_us(request.headers()) {
         let text = "this server has no name; use its address";
         return Err((StatusCode::MISDIRECTED_REQUEST, text.into()));
     }
@@ -198,19 +198,6 @@ fn is_unchanged(headers: &HeaderMap, tag: &str) -> bool {
 fn lists(tags: &str, tag: &str) -> bool {
     let mut tags = tags.split(',').map(|tag| tag.trim());
     tags.any(|listed| listed == "*" || listed.strip_prefix("W/").unwrap_or(listed) == tag)
-}
-
-/// Returns `true` if the request names the server by its address, or as `localhost`. A page of another site can
-/// have a name that leads here, and would be let read what is served (DNS rebinding).
-fn is_own_name<B>(request: &Request<B>) -> bool {
-    let Some(host) = text(request.headers(), header::HOST) else {
-        // No browser leaves it out.
-        return true;
-    };
-    let Ok(authority) = host.parse::<hyper::http::uri::Authority>() else { return false };
-    let name = authority.host();
-    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-    name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
 }
 
 fn refusal(error: ReadError) -> Refusal {

@@ -16,7 +16,7 @@ pub(super) struct ServedFile {
     pub(super) path: String,
 }
 
-/// How a browser shows a file.
+/// The way in which a browser shows a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shown {
     Video,

@@ -6,18 +6,18 @@ use tinytorrent_metainfo::Info;
 use url::Url;
 
 use super::files::{ServedFile, Shown};
-use crate::format_size;
+use crate::{escape_html, format_size};
 
 /// Files in the list at most: a torrent may have a million.
 const MAX_LISTED: usize = 1_000;
 
 /// The page of a torrent, with a player for this file.
 pub(super) fn page(info: &Info, base: &Url, played: Option<&ServedFile>) -> String {
-    let name = escape(info.name());
+    let name = escape_html(info.name());
     let player = played.map(|file| player(file, base)).unwrap_or_default();
     let mut list = String::new();
     for file in ServedFile::all(info.layout()).take(MAX_LISTED) {
-        let (url, path, size) = (file.url(base), escape(&file.path), format_size(file.length));
+        let (url, path, size) = (file.url(base), escape_html(&file.path), format_size(file.length));
         let url = url.path();
         let play = match file.shown() {
             Shown::Link => String::new(),
@@ -41,7 +41,7 @@ pub(super) fn waiting_page() -> String {
 }
 
 fn player(file: &ServedFile, base: &Url) -> String {
-    let (url, name) = (file.url(base), escape(&file.name));
+    let (url, name) = (file.url(base), escape_html(&file.name));
     // Within the server, which may have several names. A URL has none of the characters that end an attribute.
     let url = url.path();
     match file.shown() {
@@ -61,21 +61,6 @@ fn html(title: &str, body: &str) -> String {
          td {{ padding: 0.2em 1em 0.2em 0; overflow-wrap: anywhere; }}\n</style>\n</head>\n\
          <body>\n{body}</body>\n</html>\n"
     )
-}
-
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]
