@@ -163,8 +163,7 @@ impl Note {
         new: &Folder,
         identity: &InfoHashes,
     ) -> Result<(), StorageError> {
-        let path = self.source(entry, identity);
-        let folder = if self.means == Means::Rename { old } else { new };
+        let (folder, path) = self.source(entry, old, new, identity);
         if folder.kind(elements(&path))? == Some(EntryKind::File) {
             folder.move_entry(elements(&path), new, elements(&entry.new))?;
         }
@@ -178,8 +177,7 @@ impl Note {
         new: &Folder,
         identity: &InfoHashes,
     ) -> Result<(), StorageError> {
-        let path = self.source(entry, identity);
-        let folder = if self.means == Means::Rename { old } else { new };
+        let (folder, path) = self.source(entry, old, new, identity);
         // One that is still there has not moved, and something else has its new place.
         if folder.kind(elements(&path))?.is_none()
             && new.kind(elements(&entry.new))? == Some(EntryKind::File)
@@ -189,12 +187,19 @@ impl Note {
         Ok(())
     }
 
-    /// The path of the file that is renamed, below the old folder or, for a copy, below the new one.
-    fn source(&self, entry: &Entry, identity: &InfoHashes) -> Vec<u8> {
+    /// The file that is renamed: the folder, which for a copy is the new one, and the path below it.
+    fn source<'a>(
+        &self,
+        entry: &Entry,
+        old: &'a Folder,
+        new: &'a Folder,
+        identity: &InfoHashes,
+    ) -> (&'a Folder, Vec<u8>) {
         match self.means {
-            Means::Rename => entry.old.clone(),
+            Means::Rename => (old, entry.old.clone()),
             Means::Copy => {
-                [staging::folder_name(identity).as_bytes(), entry.draft.as_slice()].join(&b'/')
+                let folder = staging::folder_name(identity);
+                (new, [folder.as_bytes(), entry.draft.as_slice()].join(&b'/'))
             }
         }
     }
