@@ -17,7 +17,7 @@ use tinytorrent_tracker::server::{Figures, ServerConfig, Tracker, TrackerServer}
 /// A tracker over UDP and HTTP, until it is interrupted. It keeps nothing on disk: after a restart its
 /// swarms are known again within an interval.
 ///
-/// Where torrents or peers run out, the networks with most of them make room.
+/// The networks with most torrents or peers make room when there are too many.
 #[derive(Parser)]
 #[command(name = "track", version)]
 struct Options {

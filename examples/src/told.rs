@@ -28,7 +28,7 @@ pub enum Words {
 }
 
 impl Told {
-    /// What is to be told of an event; nothing if it is of no interest.
+    /// The report of an event; nothing if it is of no interest.
     pub fn of(event: &Event) -> Vec<Self> {
         let line = |line: String, event| Told { words: Words::Line(line), event };
         match event {
@@ -79,7 +79,7 @@ impl Told {
         }
     }
 
-    /// What is to be told of the metadata, once it is known.
+    /// The report of the metadata, once it is known.
     pub fn metadata(info: &Info) -> Self {
         let [v1, v2] = hashes_json(&info.hashes());
         let geometry = info.geometry();
@@ -98,7 +98,7 @@ impl Told {
         Self { words, event: Some(event) }
     }
 
-    /// What is to be told of a torrent that is complete, after so long a time. The folder is the one of the
+    /// The report of a torrent that is complete, after so long a time. The folder is the one of the
     /// content.
     pub fn finished(torrent: &Torrent, folder: &Path, stats: &Stats, took: Duration) -> Self {
         let [v1, v2] = hashes_json(&torrent.hashes());

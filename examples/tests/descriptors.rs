@@ -32,7 +32,7 @@ fn bytes_of(file: usize) -> Vec<u8> {
 /// A content of many files, and peers of this process that have it.
 struct Scene {
     folder: TempDir,
-    /// What the seeds run on.
+    /// The runtime of the seeds.
     _runtime: tokio::runtime::Runtime,
     seeds: Vec<(Client, Torrent)>,
 }

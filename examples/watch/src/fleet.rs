@@ -46,7 +46,7 @@ pub(crate) struct Left {
 pub(crate) struct Notice {
     /// The torrent.
     pub(crate) hashes: InfoHashes,
-    /// What happened.
+    /// The event.
     pub(crate) told: Told,
 }
 
