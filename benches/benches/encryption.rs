@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use rc4::{KeyInit, Rc4, StreamCipher};
 use tinytorrent_types::WireInfoHash;
 use tinytorrent_wire::mse::{
-    Config, Initiator, Method, Negotiated, Negotiation, Randomness, Responder, Step,
+    Initiator, Method, MseConfig, Negotiated, Negotiation, Randomness, Responder, Step,
 };
 
 const BLOCK: usize = 16 * 1024;
@@ -63,7 +63,7 @@ fn openssl_rate() -> Option<f64> {
 
 fn negotiate() -> Negotiated {
     let torrent = WireInfoHash::from_bytes([7; 20]);
-    let config = Config::only(Method::Rc4);
+    let config = MseConfig::only(Method::Rc4);
     let (mut to_bob, mut to_alice) = (BytesMut::new(), BytesMut::new());
     let mut alice = Initiator::new(torrent, config, Randomness::new([1; 20], &[2; 200]), &[3; 68]);
     let found = |_: &_| Some(torrent);

@@ -21,8 +21,8 @@ use bytes::Bytes;
 use tinytorrent_hash::sha1;
 use tinytorrent_metainfo::Layout;
 use tinytorrent_storage::{
-    Completion, Disk, DiskOptions, PieceHashes, Recovered, Storage, StorageOptions, TorrentDisk,
-    TorrentOptions, VerifyOptions, verify,
+    Completion, Disk, DiskOptions, PieceHashes, PieceVerifyOptions, Recovered, Storage,
+    StorageOptions, TorrentDisk, TorrentDiskOptions, verify,
 };
 use tinytorrent_types::{BLOCK_LENGTH, Bitfield, BlockInfo, InfoHashV1, InfoHashes};
 
@@ -64,7 +64,7 @@ impl World {
     fn join(&self, disk: &Disk, storage: Arc<Storage>) -> (TorrentDisk, Receiver<Completion>) {
         let (sender, receiver) = mpsc::channel();
         let recovered = Recovered::nothing(self.layout.geometry().piece_count());
-        let options = TorrentOptions::default();
+        let options = TorrentDiskOptions::default();
         let torrent = disk.add(storage, self.hashes.clone(), recovered, &options, move |done| {
             let _ = sender.send(done);
         });
@@ -94,7 +94,7 @@ impl World {
                 }
             }
             for &piece in &group {
-                torrent.verify(piece, VerifyOptions::default());
+                torrent.verify(piece, PieceVerifyOptions::default());
             }
             left -= group.len() as u32;
         }

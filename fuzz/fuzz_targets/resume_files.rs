@@ -16,7 +16,7 @@ use tinytorrent_hash::sha1;
 use tinytorrent_metainfo::ReadOptions;
 use tinytorrent_storage::{
     Completion, Counters, Disk, DiskOptions, MetadataFile, RecoverOptions, Recovered, ResumeRecord,
-    TorrentOptions, recover,
+    TorrentDiskOptions, recover,
 };
 
 use torrents::{Scratch, Torrent};
@@ -200,7 +200,7 @@ fn template(number: u8) -> Template {
     let (sender, completions) = mpsc::channel();
     let storage = Arc::new(folder.open(torrent));
     let count = storage.geometry().piece_count();
-    let options = TorrentOptions::default();
+    let options = TorrentDiskOptions::default();
     let on_completion = move |done| drop(sender.send(done));
     let nothing = Recovered::nothing(count);
     let disk_torrent = disk.add(storage, torrent.hashes.clone(), nothing, &options, on_completion);

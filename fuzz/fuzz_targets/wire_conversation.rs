@@ -6,7 +6,7 @@ use bytes::{Buf, BytesMut};
 use libfuzzer_sys::fuzz_target;
 use tinytorrent_fuzz::within;
 use tinytorrent_types::{Geometry, PeerId, WireInfoHash};
-use tinytorrent_wire::session::{Config, Session, Side};
+use tinytorrent_wire::session::{Session, SessionConfig, Side};
 use tinytorrent_wire::{Decoder, Feature, Handshake, HandshakeOpening, Message, Reserved};
 
 const MAX_OUTSTANDING: usize = 5;
@@ -110,7 +110,8 @@ impl End {
             chosen.map(|(_, feature)| feature).collect()
         };
         let reserved = features(setup >> 4);
-        let mut config = if setup & 4 == 0 { Config::strict() } else { Config::lenient() };
+        let mut config =
+            if setup & 4 == 0 { SessionConfig::strict() } else { SessionConfig::lenient() };
         config.max_outstanding(MAX_OUTSTANDING);
         let mut session = Session::new(reserved, reserved, config);
         if setup & 2 == 0 {

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
 use tinytorrent_fuzz::within;
-use tinytorrent_wire::metadata::{BLOCK_LENGTH, Complete, Config, DataOutcome, MetadataAssembly};
+use tinytorrent_wire::metadata::{
+    AssemblyConfig, BLOCK_LENGTH, Complete, DataOutcome, MetadataAssembly,
+};
 
 const BLOCK: usize = BLOCK_LENGTH as usize;
 const SIZE: usize = 2 * BLOCK + 100;
@@ -50,7 +52,7 @@ fn is_right(bytes: &[u8]) -> bool {
 
 impl World {
     fn new() -> Self {
-        let mut config = Config::default();
+        let mut config = AssemblyConfig::default();
         config.max_size(MAX_SIZE).memory(MEMORY);
         Self {
             now: Instant::now(),

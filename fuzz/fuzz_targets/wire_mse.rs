@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use tinytorrent_fuzz::within;
 use tinytorrent_types::WireInfoHash;
 use tinytorrent_wire::mse::{
-    Config, Initiator, Method, Negotiated, Negotiation, Randomness, Responder, Step,
+    Initiator, Method, MseConfig, Negotiated, Negotiation, Randomness, Responder, Step,
 };
 
 const TORRENT: WireInfoHash = WireInfoHash::from_bytes([0xaa; 20]);
@@ -27,7 +27,8 @@ fn run(input: Input) {
         key
     };
     let padding = |length: u8| vec![length; usize::from(length) * 2];
-    let config = Config::prefer(if paddings.0 % 2 == 0 { Method::Rc4 } else { Method::Plaintext });
+    let config =
+        MseConfig::prefer(if paddings.0 % 2 == 0 { Method::Rc4 } else { Method::Plaintext });
     let mut alice = Initiator::new(
         TORRENT,
         config,

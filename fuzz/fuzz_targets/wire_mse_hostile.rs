@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use tinytorrent_fuzz::within;
 use tinytorrent_types::WireInfoHash;
 use tinytorrent_wire::mse::{
-    Config, Initiator, Method, MseError, NegotiateError, Negotiation, Policy, Randomness,
+    Initiator, Method, MseConfig, MseError, NegotiateError, Negotiation, Policy, Randomness,
     Responder, Step, Stream,
 };
 
@@ -27,10 +27,10 @@ fuzz_target!(|input: (u8, u8, u8, &[u8])| {
     let (setup, cut, padding, bytes) = input;
     let cut = usize::from(cut).max(1);
     let config = match setup >> 4 & 3 {
-        0 => Config::only(Method::Rc4),
-        1 => Config::only(Method::Plaintext),
-        2 => Config::prefer(Method::Plaintext),
-        _ => Config::default(),
+        0 => MseConfig::only(Method::Rc4),
+        1 => MseConfig::only(Method::Plaintext),
+        2 => MseConfig::prefer(Method::Plaintext),
+        _ => MseConfig::default(),
     };
     // All of it but a key may be padding.
     let noise = vec![0x55; usize::from(padding) * 2];
@@ -44,11 +44,11 @@ fuzz_target!(|input: (u8, u8, u8, &[u8])| {
     }
 });
 
-fn initiator(config: Config, initial: &[u8]) -> Initiator {
+fn initiator(config: MseConfig, initial: &[u8]) -> Initiator {
     Initiator::new(TORRENT, config, Randomness::new([1; 20], &[2; 30]), initial)
 }
 
-fn responder(config: Config) -> impl Negotiation {
+fn responder(config: MseConfig) -> impl Negotiation {
     let find = |hash: &_| (*hash == TORRENT.into()).then_some(TORRENT);
     Responder::new(config, Randomness::new([3; 20], &[4; 50]), find)
 }
@@ -110,7 +110,7 @@ fn negotiate(mut end: impl Negotiation, said: &[u8], cut: usize) -> Outcome {
 }
 
 /// What an initiator sends that has a right key, and any fields behind it.
-fn hostile_offer(config: Config, padding: &[u8], fields: &[u8]) -> Vec<u8> {
+fn hostile_offer(config: MseConfig, padding: &[u8], fields: &[u8]) -> Vec<u8> {
     let fields = &fields[..fields.len().min(2_000)];
     // An honest initiator meets a responder, with as many bytes as are needed. Its fields are known, and so is the key
     // stream over them.
@@ -137,11 +137,11 @@ fn hostile_offer(config: Config, padding: &[u8], fields: &[u8]) -> Vec<u8> {
 }
 
 /// What a responder sends that has a right key, and any fields behind it.
-fn hostile_answer(config: Config, padding: &[u8], fields: &[u8]) -> Vec<u8> {
+fn hostile_answer(config: MseConfig, padding: &[u8], fields: &[u8]) -> Vec<u8> {
     let mut alice = initiator(config, b"hello");
     // Whoever prefers a method of the offer agrees with it, and has RC4 for what follows if that may be.
     let method = if config.allows(Method::Rc4) { Method::Rc4 } else { Method::Plaintext };
-    let mut bob = responder(Config::only(method));
+    let mut bob = responder(MseConfig::only(method));
     let (mut to_bob, mut said) = (BytesMut::new(), BytesMut::new());
     let mut answer = Vec::new();
     let done = loop {

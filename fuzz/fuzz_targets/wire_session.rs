@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
 use tinytorrent_fuzz::within;
 use tinytorrent_types::Geometry;
-use tinytorrent_wire::session::{Config, Session, Side, Verdict, Violation};
+use tinytorrent_wire::session::{Session, SessionConfig, Side, Verdict, Violation};
 use tinytorrent_wire::{Decoder, Feature, Message, Reserved};
 
 const MAX_OUTSTANDING: usize = 5;
@@ -19,12 +19,12 @@ fuzz_target!(|input: (u64, u8, &[u8])| {
 
 fn run(reserved: u64, learns_at: u8, stream: &[u8]) {
     let theirs = Reserved::from_bytes(reserved.to_be_bytes());
-    let session = |mut config: Config| {
+    let session = |mut config: SessionConfig| {
         config.max_outstanding(MAX_OUTSTANDING);
         Session::new(Reserved::from(Feature::ALL), theirs, config)
     };
-    let mut strict = Some(session(Config::strict()));
-    let mut lenient = session(Config::lenient());
+    let mut strict = Some(session(SessionConfig::strict()));
+    let mut lenient = session(SessionConfig::lenient());
     let geometry = Geometry::new(3 * 32_768 - 1000, 32_768).unwrap();
     let mut decoder = Decoder::new();
     for (at, message) in decoder.split_frames(&mut BytesMut::from(stream)).enumerate() {

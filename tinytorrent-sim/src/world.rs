@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tinytorrent_swarm::{Action, Config, Content, Input, PeerKey, PeerSource, Swarm};
+use tinytorrent_swarm::{Action, Content, Input, PeerKey, PeerSource, Swarm, SwarmConfig};
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
 use tinytorrent_wire::{Handshake, Message};
 
@@ -87,7 +87,12 @@ impl World {
 
     /// A node that knows the content and has these pieces of it, one character each: `#` or `.`;
     /// or all, or none.
-    pub fn add(&mut self, geometry: Geometry, have: &str, tune: impl FnOnce(&mut Config)) -> Node {
+    pub fn add(
+        &mut self,
+        geometry: Geometry,
+        have: &str,
+        tune: impl FnOnce(&mut SwarmConfig),
+    ) -> Node {
         let mut field = Bitfield::new(geometry.piece_count());
         for piece in geometry.pieces() {
             let wanted = match have {
@@ -105,9 +110,9 @@ impl World {
     }
 
     /// A node that does not know the content yet.
-    pub fn add_unready(&mut self, geometry: Geometry, tune: impl FnOnce(&mut Config)) -> Node {
+    pub fn add_unready(&mut self, geometry: Geometry, tune: impl FnOnce(&mut SwarmConfig)) -> Node {
         let node = self.nodes.len();
-        let mut config = Config::new(self.hashes, peer_id(node), 1_000 + node as u64);
+        let mut config = SwarmConfig::new(self.hashes, peer_id(node), 1_000 + node as u64);
         // The port is that of `address_of`.
         config.listen_port(6881).sha1(scramble);
         tune(&mut config);

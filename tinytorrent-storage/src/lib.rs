@@ -62,7 +62,7 @@
 //! use tinytorrent_metainfo::Layout;
 //! use tinytorrent_storage::{
 //!     Completion, Counters, Disk, DiskOptions, PieceHashes, RecoverOptions, Storage,
-//!     StorageOptions, TorrentOptions, VerifyOptions, recover,
+//!     StorageOptions, TorrentDiskOptions, PieceVerifyOptions, recover,
 //! };
 //! # use tinytorrent_types::{InfoHashV1, InfoHashes};
 //! # let content = vec![7; 40_000];
@@ -88,7 +88,7 @@
 //! // 2. Store blocks and wait for completions.
 //! let disk = Disk::new(&DiskOptions::default())?;
 //! let (sender, completions) = std::sync::mpsc::channel();
-//! let options = TorrentOptions::default();
+//! let options = TorrentDiskOptions::default();
 //! let torrent = disk.add(storage, hashes, found, &options, move |done| drop(sender.send(done)));
 //! # let geometry = torrent.storage().geometry();
 //! # for piece in geometry.pieces() {
@@ -97,7 +97,7 @@
 //! #         let data = content[begin..begin + block.length() as usize].to_vec();
 //! torrent.store(block, data.into())?; // For each block of the piece, in any order.
 //! #     }
-//! torrent.verify(piece, VerifyOptions::default());
+//! torrent.verify(piece, PieceVerifyOptions::default());
 //! # }
 //! while missing > 0 {
 //!     match completions.recv()? {
@@ -131,8 +131,8 @@ pub use tinytorrent_folder::{FileStamp, FileTime, Operation, is_out_of_descripto
 
 pub use crate::{
     disk::{
-        BlockDigest, Completion, Disk, DiskOptions, NotStored, TorrentDisk, TorrentFiles,
-        TorrentOptions, VerifyOptions,
+        Completion, Disk, DiskOptions, NotStored, PieceVerifyOptions, TorrentDisk,
+        TorrentDiskOptions, TorrentFiles,
     },
     error::{Fault, StorageError},
     hashes::PieceHashes,
@@ -157,5 +157,5 @@ pub use tinytorrent_metainfo::{
 };
 #[doc(no_inline)]
 pub use tinytorrent_types::{
-    Bitfield, BlockInfo, Geometry, InfoHashV1, InfoHashV2, InfoHashes, PieceIndex,
+    Bitfield, BlockDigest, BlockInfo, Geometry, InfoHashV1, InfoHashV2, InfoHashes, PieceIndex,
 };

@@ -7,7 +7,7 @@ use std::fs;
 use common::{Session, World};
 use proptest::prelude::*;
 use tinytorrent_storage::{
-    Completion, Counters, Disk, DiskOptions, Recovered, StorageOptions, VerifyOptions,
+    Completion, Counters, Disk, DiskOptions, PieceVerifyOptions, Recovered, StorageOptions,
 };
 use tinytorrent_types::BlockInfo;
 
@@ -63,7 +63,7 @@ fn all_blocks(world: &World) -> Vec<BlockInfo> {
 
 /// Does one step. Gives the bytes that were accepted.
 fn take(step: &Step, session: &Session<'_>, blocks: &[BlockInfo]) -> u64 {
-    let options = VerifyOptions::default();
+    let options = PieceVerifyOptions::default();
     match step {
         Step::Store { at, is_right, is_last } => {
             let block = *at.get(blocks);

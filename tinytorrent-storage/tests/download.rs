@@ -6,7 +6,7 @@ use bytes::Bytes;
 use common::{World, assert_verified, disk};
 use proptest::prelude::*;
 use tinytorrent_storage::{
-    Completion, Disk, DiskOptions, NotStored, Recovered, StorageError, VerifyOptions,
+    Completion, Disk, DiskOptions, NotStored, PieceVerifyOptions, Recovered, StorageError,
 };
 
 const ALBUM: &[common::FileSpec] = &[
@@ -57,7 +57,7 @@ fn bytes_that_a_peer_sends_as_padding_change_nothing() {
     session.store(blocks[0]);
     let mut data = world.block_data(blocks[1]).to_vec();
     data[20_000 - 16_384..].fill(7);
-    session.torrent.store_last(blocks[1], data.into(), VerifyOptions::default()).unwrap();
+    session.torrent.store_last(blocks[1], data.into(), PieceVerifyOptions::default()).unwrap();
     assert_verified(session.next(), 0);
     session.torrent.read(blocks[1], 1);
     let Completion::BlockRead { data, .. } = session.next() else { panic!("it is there") };
@@ -82,7 +82,7 @@ fn a_wrong_piece_is_told_with_the_digest_of_each_block_and_can_come_again() {
     assert_eq!((piece, bad.len(), is_recovered), (world.piece(0), 4, false));
 
     session.store_piece(0);
-    session.torrent.verify(world.piece(0), VerifyOptions::with_digests());
+    session.torrent.verify(world.piece(0), PieceVerifyOptions::with_digests());
     let Completion::PieceVerified { digests: good, .. } = session.next() else { panic!("right") };
     let differing: Vec<_> = (0..4).filter(|&at| bad[at] != good[at]).collect();
     assert_eq!(differing, [2], "S-05: the digests tell the bad block");
@@ -122,17 +122,17 @@ fn the_last_block_is_stored_with_the_wish_to_verify_its_piece() {
     let blocks = world.blocks(world.piece(0));
     let (last, others) = blocks.split_last().unwrap();
     others.iter().for_each(|&block| session.store(block));
-    assert_eq!(store_last(others[0], VerifyOptions::default()), Err(NotStored::Duplicate));
-    assert_eq!(store_last(*last, VerifyOptions::with_digests()), Ok(()));
+    assert_eq!(store_last(others[0], PieceVerifyOptions::default()), Err(NotStored::Duplicate));
+    assert_eq!(store_last(*last, PieceVerifyOptions::with_digests()), Ok(()));
     let Completion::PieceVerified { piece, digests } = session.next() else { panic!("right") };
     assert_eq!((piece.get(), digests.len()), (0, 4), "a refused block asks for nothing");
 
     let blocks = world.blocks(world.piece(1));
-    assert_eq!(store_last(blocks[2], VerifyOptions::default()), Ok(()));
+    assert_eq!(store_last(blocks[2], PieceVerifyOptions::default()), Ok(()));
     let Completion::PieceUnstored { error, .. } = session.next() else { panic!("two are missing") };
     assert!(matches!(error, StorageError::IncompletePiece { missing: 2 }), "{error}");
     session.store(blocks[0]);
-    assert_eq!(store_last(blocks[1], VerifyOptions::default()), Ok(()));
+    assert_eq!(store_last(blocks[1], PieceVerifyOptions::default()), Ok(()));
     assert_verified(session.next(), 1);
     disk.shutdown();
     world.assert_on_disk();
@@ -166,7 +166,7 @@ fn pieces_larger_than_the_memory_budget_come_side_by_side() {
             session.store(world.geometry().nth_block(piece, number).unwrap());
         }
     }
-    pieces.iter().for_each(|&piece| session.torrent.verify(piece, VerifyOptions::default()));
+    pieces.iter().for_each(|&piece| session.torrent.verify(piece, PieceVerifyOptions::default()));
     for _ in &pieces {
         assert!(matches!(session.next(), Completion::PieceVerified { .. }));
     }
@@ -186,7 +186,7 @@ fn many_torrents_share_one_disk() {
         session.store_piece(0);
         session.store_piece(1);
         for index in 0..2 {
-            session.torrent.verify(session.world.piece(index), VerifyOptions::default());
+            session.torrent.verify(session.world.piece(index), PieceVerifyOptions::default());
         }
     }
     for session in &sessions {
@@ -249,7 +249,7 @@ proptest! {
             let left = &mut left[block.piece().as_usize()];
             *left -= 1;
             if *left == 0 {
-                let options = VerifyOptions::default();
+                let options = PieceVerifyOptions::default();
                 session.torrent.store_last(block, world.block_data(block), options).unwrap();
             } else {
                 session.store(block);

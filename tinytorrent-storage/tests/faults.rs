@@ -8,7 +8,8 @@ use std::{os::unix::fs::FileExt, process::Stdio, sync::atomic::Ordering, time::D
 
 use common::{World, assert_verified, child_folder, disk, in_child};
 use tinytorrent_storage::{
-    Completion, Counters, Fault, FilePool, Recovered, ResumeRecord, StorageOptions, VerifyOptions,
+    Completion, Counters, Fault, FilePool, PieceVerifyOptions, Recovered, ResumeRecord,
+    StorageOptions,
 };
 use tinytorrent_types::Bitfield;
 
@@ -168,7 +169,7 @@ fn without_descriptors_writes_reads_and_checkpoints_wait() {
     let taken = take_all_descriptors();
     session.store(world.blocks(world.piece(1))[0]);
     session.store_piece(0);
-    session.torrent.verify(world.piece(0), VerifyOptions::default());
+    session.torrent.verify(world.piece(0), PieceVerifyOptions::default());
     session.torrent.checkpoint(Counters::default());
     let pause = Duration::from_millis(400);
     let told = session.completions.recv_timeout(pause);
@@ -214,7 +215,7 @@ fn a_disk_that_is_shut_down_without_descriptors_gives_up() {
     let session = world.join(&disk, Recovered::nothing(1));
     let taken = take_all_descriptors();
     session.store_piece(0);
-    session.torrent.verify(world.piece(0), VerifyOptions::default());
+    session.torrent.verify(world.piece(0), PieceVerifyOptions::default());
     disk.shutdown();
     let Completion::PieceUnstored { error, .. } = session.next() else { panic!("it is lost") };
     assert_eq!(error.fault(), Fault::NoDescriptor, "{error}");
@@ -319,7 +320,9 @@ fn download_until_killed(world: &World) -> ! {
                 std::thread::sleep(Duration::from_micros(100));
             }
         }
-        group.iter().for_each(|&piece| session.torrent.verify(piece, VerifyOptions::default()));
+        group
+            .iter()
+            .for_each(|&piece| session.torrent.verify(piece, PieceVerifyOptions::default()));
     }
     loop {
         std::thread::park();
@@ -342,7 +345,7 @@ fn finish(world: &World, recovered: Recovered) -> u64 {
                 missing += u64::from(block.length());
             }
         }
-        session.torrent.verify(piece, VerifyOptions::default());
+        session.torrent.verify(piece, PieceVerifyOptions::default());
         expected.insert(piece);
     }
     for _ in 0..expected.count() {

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use common::{World, assert_verified, disk, noise};
 use tinytorrent_metainfo::{CreateOptions, Version};
 use tinytorrent_storage::{
-    Completion, Fault, PieceHashes, RecoverOptions, Recovered, StorageError, VerifyOptions,
+    Completion, Fault, PieceHashes, PieceVerifyOptions, RecoverOptions, Recovered, StorageError,
     recover, verify,
 };
 use tinytorrent_types::Bitfield;
@@ -72,7 +72,7 @@ fn a_peer_cannot_make_the_hashes_disagree_by_what_it_sends_as_padding() {
     let mut data = world.block_data(block).to_vec();
     assert_eq!(data.len(), 16_384, "a block with padding");
     data[5..].fill(7);
-    session.torrent.store_last(block, data.into(), VerifyOptions::default()).unwrap();
+    session.torrent.store_last(block, data.into(), PieceVerifyOptions::default()).unwrap();
     assert_verified(session.next(), 0);
     disk.shutdown();
 }

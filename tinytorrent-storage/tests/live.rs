@@ -13,8 +13,8 @@ use std::{
 use common::{Session, World, assert_verified, disk};
 use proptest::prelude::*;
 use tinytorrent_storage::{
-    Completion, Counters, Disk, DiskOptions, MoveProgress, RecoverOptions, Recovered, Storage,
-    StorageError, StorageOptions, TorrentFiles, VerifyOptions, VerifyProgress, recover,
+    Completion, Counters, Disk, DiskOptions, MoveProgress, PieceVerifyOptions, RecoverOptions,
+    Recovered, Storage, StorageError, StorageOptions, TorrentFiles, VerifyProgress, recover,
 };
 use tinytorrent_types::BlockInfo;
 
@@ -151,7 +151,7 @@ fn blocks_that_are_stored_during_a_check_are_dropped_and_told_of() {
             for &block in blocks.concat().iter() {
                 torrent.store(block, vec![9; block.length() as usize].into()).unwrap();
             }
-            torrent.verify(world.piece(4), VerifyOptions::default());
+            torrent.verify(world.piece(4), PieceVerifyOptions::default());
         }
         go_on(progress)
     });
@@ -247,7 +247,7 @@ fn a_torrent_that_is_deleted_leaves_nothing_whatever_is_in_memory() {
     let removed = files.remove_files().unwrap();
     assert_eq!(removed.left_count, 0);
     session.store_piece(7);
-    session.torrent.verify(world.piece(7), VerifyOptions::default());
+    session.torrent.verify(world.piece(7), PieceVerifyOptions::default());
     session.torrent.checkpoint(Counters::default());
     let mut is_told = false;
     loop {
@@ -459,7 +459,7 @@ impl<'a> Run<'a> {
             let _ = session.torrent.store(block, self.world.block_data(block));
         }
         if self.verified.insert(index) {
-            session.torrent.verify(piece, VerifyOptions::default());
+            session.torrent.verify(piece, PieceVerifyOptions::default());
             assert_verified(session.next(), index);
         }
     }

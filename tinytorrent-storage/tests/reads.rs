@@ -6,7 +6,7 @@ use std::sync::{Mutex, mpsc};
 
 use common::{World, assert_verified};
 use tinytorrent_storage::{
-    Completion, Disk, DiskOptions, Recovered, StorageError, TorrentDisk, TorrentOptions,
+    Completion, Disk, DiskOptions, Recovered, StorageError, TorrentDisk, TorrentDiskOptions,
 };
 use tinytorrent_types::Bitfield;
 
@@ -27,7 +27,7 @@ fn held_disk(world: &World) -> (Disk, TorrentDisk, mpsc::Sender<()>, mpsc::Recei
     let (release, released) = mpsc::channel();
     let (sender, completions) = mpsc::channel();
     let released = Mutex::new(released);
-    let options = TorrentOptions::default();
+    let options = TorrentDiskOptions::default();
     let storage = world.storage();
     let torrent = disk.add(storage, world.hashes.clone(), complete(), &options, move |done| {
         sender.send(done).unwrap();

@@ -6,8 +6,8 @@ use std::{ops::ControlFlow, sync::Arc};
 
 use common::{World, assert_verified, disk};
 use tinytorrent_storage::{
-    Completion, Counters, PieceHashes, RecoverOptions, Recovered, ResumeRecord, Storage,
-    StorageOptions, VerifyOptions, recover, verify,
+    Completion, Counters, PieceHashes, PieceVerifyOptions, RecoverOptions, Recovered, ResumeRecord,
+    Storage, StorageOptions, recover, verify,
 };
 use tinytorrent_types::Bitfield;
 
@@ -580,7 +580,7 @@ fn a_checkpoint_during_a_download_claims_what_is_written() {
     let session = world.join(&disk, Recovered::nothing(40));
     for index in 0..40 {
         session.store_piece(index);
-        session.torrent.verify(world.piece(index), VerifyOptions::default());
+        session.torrent.verify(world.piece(index), PieceVerifyOptions::default());
         if index % 10 == 5 {
             session.torrent.checkpoint(Counters::default());
         }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, mpsc};
 
 use common::World;
 use tinytorrent_storage::{
-    Completion, Disk, DiskOptions, Recovered, TorrentOptions, VerifyOptions,
+    Completion, Disk, DiskOptions, PieceVerifyOptions, Recovered, TorrentDiskOptions,
 };
 
 /// A peer completes a piece of 384 MiB with one byte, as all the rest is padding.
@@ -21,7 +21,7 @@ fn a_torrent_does_not_wait_for_the_padding_of_another() {
     let (release, released) = mpsc::channel::<()>();
     let released = Mutex::new(released);
     let (of_first, of_second) = (sender.clone(), sender);
-    let options = TorrentOptions::default();
+    let options = TorrentDiskOptions::default();
     let nothing = || Recovered::nothing(1);
     let (storage, hashes) = (padded.storage(), padded.hashes.clone());
     let first = disk.add(storage, hashes, nothing(), &options, move |done| {
@@ -35,7 +35,7 @@ fn a_torrent_does_not_wait_for_the_padding_of_another() {
     for (world, torrent) in [(&padded, &first), (&small, &second)] {
         let block = world.blocks(world.piece(0))[0];
         let data = world.block_data(block);
-        torrent.store_last(block, data, VerifyOptions::default()).unwrap();
+        torrent.store_last(block, data, PieceVerifyOptions::default()).unwrap();
     }
     drop(release);
     let mut verified = Vec::new();

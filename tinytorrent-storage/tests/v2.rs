@@ -5,7 +5,7 @@ mod common;
 use std::ops::ControlFlow;
 
 use common::{World, assert_verified, disk, noise};
-use tinytorrent_storage::{Completion, Recovered, VerifyOptions, verify};
+use tinytorrent_storage::{Completion, PieceVerifyOptions, Recovered, verify};
 use tinytorrent_types::Bitfield;
 
 const PIECE: u32 = 65_536;
@@ -75,7 +75,7 @@ fn a_wrong_block_fails_its_piece_and_is_told() {
             panic!("a wrong block")
         };
         session.store_piece(piece);
-        session.torrent.verify(world.piece(piece), VerifyOptions::with_digests());
+        session.torrent.verify(world.piece(piece), PieceVerifyOptions::with_digests());
         let Completion::PieceVerified { digests: good, .. } = session.next() else {
             panic!("all is right")
         };

@@ -99,7 +99,7 @@ mod tests {
     use tinytorrent_wire::Message;
 
     use super::*;
-    use crate::config::Config;
+    use crate::config::SwarmConfig;
     use crate::peer::testing::peer;
 
     struct Scene {
@@ -123,7 +123,7 @@ mod tests {
             peer.session.learn_geometry(geometry.clone()).unwrap();
             peer.session.handle_received(&says).unwrap();
             let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
-            let config = Config::new(hashes, PeerId::from_bytes([1; 20]), 1);
+            let config = SwarmConfig::new(hashes, PeerId::from_bytes([1; 20]), 1);
             let picker = Picker::new(geometry, field, Bitfield::full(4), false, 1);
             let (download, out) = (Download::new(&config), Outbox::default());
             Self { now, peer, picker, download, out }

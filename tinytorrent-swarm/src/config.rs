@@ -13,7 +13,7 @@ use tinytorrent_types::{InfoHashes, PeerId};
 /// - [`max_requests`](Self::max_requests): 1000
 /// - no limits of rate, rarest first, no trackers, metadata known
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct SwarmConfig {
     pub(crate) info_hashes: InfoHashes,
     pub(crate) peer_id: PeerId,
     pub(crate) seed: u64,
@@ -41,7 +41,7 @@ pub struct Config {
 /// The SHA-1 of a message.
 pub(crate) type Sha1 = fn(&[u8]) -> [u8; 20];
 
-impl Config {
+impl SwarmConfig {
     /// Settings for the torrent of these hashes. `peer_id` is ours for this run. `seed` is all the
     /// randomness that the swarm has: the same seed and the same inputs give the same outputs.
     pub fn new(info_hashes: InfoHashes, peer_id: PeerId, seed: u64) -> Self {

@@ -21,7 +21,7 @@ use self::partial::Partial;
 use self::refill::Refill;
 use crate::PeerKey;
 use crate::availability;
-use crate::config::Config;
+use crate::config::SwarmConfig;
 use crate::contract::BlockVerdict;
 use crate::limiter::Limiter;
 use crate::outbox::Outbox;
@@ -60,7 +60,7 @@ pub(crate) struct Received {
 }
 
 impl Download {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &SwarmConfig) -> Self {
         Self {
             max_requests: config.max_requests as usize,
             refill: Refill::default(),

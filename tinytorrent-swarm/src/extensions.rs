@@ -7,7 +7,7 @@ use tinytorrent_wire::extension::{ExtendedHandshake, Extension, ExtensionMessage
 use tinytorrent_wire::session::Side;
 use tinytorrent_wire::{Message, Request};
 
-use crate::config::{Config, MAX_QUEUED_REQUESTS};
+use crate::config::{MAX_QUEUED_REQUESTS, SwarmConfig};
 use crate::outbox::Outbox;
 use crate::peer::Peer;
 use crate::roster::TWIN;
@@ -34,7 +34,7 @@ pub(crate) struct About {
 }
 
 impl Extensions {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &SwarmConfig) -> Self {
         let always = [Extension::Metadata, Extension::DontHave, Extension::UploadOnly];
         let exchange = config.exchange.then_some(Extension::PeerExchange);
         Self {
@@ -132,7 +132,7 @@ mod tests {
 
     fn extensions() -> Extensions {
         let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
-        let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 1);
+        let mut config = SwarmConfig::new(hashes, PeerId::from_bytes([1; 20]), 1);
         config.client("test 1").listen_port(6881);
         Extensions::new(&config)
     }

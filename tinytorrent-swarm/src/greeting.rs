@@ -7,7 +7,7 @@ use tinytorrent_wire::session::{self, GreetingError, Session, check_greeting};
 use tinytorrent_wire::{Feature, Handshake, Message, Reserved};
 
 use crate::allowed_fast;
-use crate::config::{Config, MAX_QUEUED_REQUESTS, Sha1};
+use crate::config::{MAX_QUEUED_REQUESTS, Sha1, SwarmConfig};
 use crate::contract::LeaveReason;
 use crate::outbox::Outbox;
 use crate::peer::{Contact, Peer};
@@ -22,8 +22,8 @@ pub(crate) struct Greeting {
 }
 
 impl Greeting {
-    pub(crate) fn new(config: &Config) -> Self {
-        let Config { info_hashes: hashes, peer_id, dht_port, sha1, .. } = *config;
+    pub(crate) fn new(config: &SwarmConfig) -> Self {
+        let SwarmConfig { info_hashes: hashes, peer_id, dht_port, sha1, .. } = *config;
         Self { hashes, peer_id, dht_port, sha1 }
     }
 
@@ -70,7 +70,7 @@ impl Greeting {
 
     fn session(&self, theirs: &Handshake) -> Session {
         let is_theirs = |v2: InfoHashV2| v2.to_wire() == theirs.info_hash;
-        let mut rules = session::Config::lenient();
+        let mut rules = session::SessionConfig::lenient();
         rules
             .max_outstanding(MAX_QUEUED_REQUESTS)
             // Named by us or in their answer: either way both speak of hashes from now on (BEP 52).

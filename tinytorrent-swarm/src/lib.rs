@@ -23,13 +23,13 @@
 //!
 //! ```
 //! use std::time::Instant;
-//! use tinytorrent_swarm::{Action, Config, ConnectionError, Content, Input, PeerSource, Swarm};
+//! use tinytorrent_swarm::{Action, SwarmConfig, ConnectionError, Content, Input, PeerSource, Swarm};
 //! use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
 //!
 //! let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
 //! let id = PeerId::generate(*b"abcdefghijkl");
 //! let now = Instant::now();
-//! let mut swarm = Swarm::new(now, Config::new(hashes, id, 42));
+//! let mut swarm = Swarm::new(now, SwarmConfig::new(hashes, id, 42));
 //!
 //! // 1. Say what the content is and what of it is there.
 //! let geometry = Geometry::new(1 << 20, 1 << 18)?;
@@ -103,13 +103,12 @@ mod trackers;
 mod upload;
 
 pub use announce::{AnnounceOutcome, AnnounceTask};
-pub use config::Config;
+pub use config::SwarmConfig;
 pub use contract::{
     Action, BlockVerdict, ConnectionError, Content, DiskError, Event, Input, LeaveReason, PeerFlow,
     PeerSource, PeerView, Stats,
 };
 pub use key::PeerKey;
-pub use piece::BlockDigest;
 pub use reading::ReaderKey;
 pub use swarm::Swarm;
 
@@ -122,8 +121,8 @@ pub use tinytorrent_tracker::{
 };
 #[doc(no_inline)]
 pub use tinytorrent_types::{
-    Bitfield, BlockInfo, Geometry, InfoHashV1, InfoHashV2, InfoHashes, PeerId, PieceIndex,
-    WireInfoHash,
+    Bitfield, BlockDigest, BlockInfo, Geometry, InfoHashV1, InfoHashV2, InfoHashes, PeerId,
+    PieceIndex, WireInfoHash,
 };
 #[doc(no_inline)]
 pub use tinytorrent_wire::{

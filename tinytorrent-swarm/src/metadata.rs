@@ -5,11 +5,11 @@ use std::time::Instant;
 use bytes::Bytes;
 use tinytorrent_wire::extension::{Extension, ExtensionMessage, MetadataMessage};
 use tinytorrent_wire::metadata::{
-    BLOCK_LENGTH, Complete, Config as Limits, DataOutcome, Demand, MetadataAssembly, SizeRefused,
+    AssemblyConfig, BLOCK_LENGTH, Complete, DataOutcome, Demand, MetadataAssembly, SizeRefused,
 };
 
 use crate::PeerKey;
-use crate::config::Config;
+use crate::config::SwarmConfig;
 use crate::contract::{Action, Event};
 use crate::outbox::Outbox;
 use crate::peer::Peer;
@@ -37,8 +37,8 @@ const TIMES: u64 = 4;
 const SPARE_BLOCKS: u64 = 8;
 
 impl MetadataFetch {
-    pub(crate) fn new(config: &Config) -> Self {
-        let mut limits = Limits::default();
+    pub(crate) fn new(config: &SwarmConfig) -> Self {
+        let mut limits = AssemblyConfig::default();
         limits.max_size(config.max_metadata).memory(config.metadata_memory);
         Self {
             assembly: MetadataAssembly::new(limits),
@@ -202,7 +202,7 @@ mod tests {
     /// A fetch of metadata of at most 1 MiB.
     fn fetch() -> MetadataFetch {
         let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
-        let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 7);
+        let mut config = SwarmConfig::new(hashes, PeerId::from_bytes([1; 20]), 7);
         config.max_metadata(1 << 20);
         MetadataFetch::new(&config)
     }

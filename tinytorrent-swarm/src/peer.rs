@@ -320,7 +320,7 @@ pub(crate) fn request_of(block: BlockInfo) -> Request {
 #[cfg(test)]
 pub(crate) mod testing {
     use tinytorrent_types::Geometry;
-    use tinytorrent_wire::session::Config;
+    use tinytorrent_wire::session::SessionConfig;
     use tinytorrent_wire::{Message, Reserved};
 
     use super::*;
@@ -336,7 +336,7 @@ pub(crate) mod testing {
         let address = SocketAddr::from(([10, 0, high, low], 6881));
         let contact =
             Contact::outgoing(address, PeerSource::Tracker, WireInfoHash::from_bytes([7; 20]));
-        let session = Session::new(features, features, Config::lenient());
+        let session = Session::new(features, features, SessionConfig::lenient());
         let id = PeerId::from_bytes([low; 20]);
         Peer::new(now, PeerKey::new(slot, 0), contact, id, session)
     }

@@ -214,7 +214,7 @@ mod tests {
 
     use tinytorrent_types::WireInfoHash;
     use tinytorrent_wire::Reserved;
-    use tinytorrent_wire::session::Config;
+    use tinytorrent_wire::session::SessionConfig;
 
     use super::*;
     use crate::PeerSource;
@@ -227,7 +227,8 @@ mod tests {
         let key = peers.insert(now, Contact::outgoing(address, PeerSource::User, hash));
         assert!(peers.get(key).is_none() && peers.pending_mut(key).is_some());
         assert_eq!((peers.len(), peers.pending().count()), (1, 1));
-        let session = || Session::new(Reserved::empty(), Reserved::empty(), Config::lenient());
+        let session =
+            || Session::new(Reserved::empty(), Reserved::empty(), SessionConfig::lenient());
         assert!(peers.promote(now, key, id, session()).is_some());
         assert!(peers.promote(now, key, id, session()).is_none(), "once");
         peers.check_invariants();

@@ -10,7 +10,6 @@ mod urgent;
 mod words;
 
 pub(crate) use blame::Blame;
-pub use blame::BlockDigest;
 pub(crate) use download::Sender;
 pub(crate) use picker::{Arrival, Picker, PickerPeer};
 pub(crate) use search::Search;

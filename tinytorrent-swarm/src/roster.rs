@@ -24,7 +24,7 @@ use self::dials::Dials;
 use self::places::{Places, Stand};
 use self::teller::is_hearsay;
 use crate::PeerKey;
-use crate::config::Config;
+use crate::config::SwarmConfig;
 use crate::contract::{Action, ConnectionError, LeaveReason, PeerSource};
 use crate::outbox::Outbox;
 use crate::peer::{Contact, Peer};
@@ -66,7 +66,7 @@ impl Chance {
 }
 
 impl Roster {
-    pub(crate) fn new(now: Instant, config: &Config) -> Self {
+    pub(crate) fn new(now: Instant, config: &SwarmConfig) -> Self {
         let mut filter = AddressFilter::new();
         for own in &config.own_addresses {
             filter.add_own(*own);

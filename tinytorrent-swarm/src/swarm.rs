@@ -18,7 +18,7 @@ use tinytorrent_wire::metadata::Demand as MetadataDemand;
 use tinytorrent_wire::{Handshake, PieceHeader};
 
 use self::picking::Picking;
-use crate::config::Config;
+use crate::config::SwarmConfig;
 use crate::contract::{Action, BlockVerdict, Event, Input, LeaveReason, Stats};
 use crate::download::Download;
 use crate::extensions::Extensions;
@@ -81,7 +81,7 @@ enum Run {
 
 impl Swarm {
     /// A swarm that knows nobody yet. Tell it [`Input::ContentReady`] and [`Input::PeersFound`].
-    pub fn new(now: Instant, config: Config) -> Self {
+    pub fn new(now: Instant, config: SwarmConfig) -> Self {
         let chance = Xoshiro256PlusPlus::seed_from_u64(config.seed ^ 0x7377_6172_6d21);
         Self {
             now,

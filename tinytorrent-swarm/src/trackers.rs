@@ -9,7 +9,7 @@ use tinytorrent_tracker::{
 use tinytorrent_types::{InfoHashes, PeerId};
 
 use crate::announce::AnnounceTask;
-use crate::config::Config;
+use crate::config::SwarmConfig;
 use crate::contract::Action;
 use crate::outbox::Outbox;
 
@@ -61,7 +61,7 @@ pub(crate) struct Progress {
 }
 
 impl Trackers {
-    pub(crate) fn new(now: Instant, config: &Config) -> Self {
+    pub(crate) fn new(now: Instant, config: &SwarmConfig) -> Self {
         // A stream of its own: an announce more does not change which piece is picked.
         let mut chance = StdRng::seed_from_u64(config.seed ^ 0x7472_6163_6b65_7273);
         Self {
@@ -203,7 +203,7 @@ mod tests {
 
     fn trackers(needs_metadata: bool) -> (Instant, Trackers) {
         let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
-        let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 42);
+        let mut config = SwarmConfig::new(hashes, PeerId::from_bytes([1; 20]), 42);
         config
             .trackers(vec![vec!["http://one.example/announce".into()]])
             .needs_metadata(needs_metadata)

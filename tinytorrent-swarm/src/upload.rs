@@ -16,7 +16,7 @@ use self::choke::Applicant;
 use self::rounds::Rounds;
 use self::turns::{Seat, Turns};
 use crate::PeerKey;
-use crate::config::Config;
+use crate::config::SwarmConfig;
 use crate::contract::Action;
 use crate::limiter::Limiter;
 use crate::outbox::Outbox;
@@ -38,7 +38,7 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
-    pub(crate) fn new(now: Instant, config: &Config, chance: Xoshiro256PlusPlus) -> Self {
+    pub(crate) fn new(now: Instant, config: &SwarmConfig, chance: Xoshiro256PlusPlus) -> Self {
         Self {
             slots: config.upload_slots,
             rounds: Rounds::new(now),

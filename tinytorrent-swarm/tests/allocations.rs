@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use tinytorrent_swarm::{Action, BlockVerdict, Config, Content, Input, PeerKey, Swarm};
+use tinytorrent_swarm::{Action, BlockVerdict, Content, Input, PeerKey, Swarm, SwarmConfig};
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId, PieceIndex};
 use tinytorrent_wire::{Feature, Handshake, Message, PieceHeader, Request, Reserved};
 
@@ -71,7 +71,7 @@ impl Download {
     fn new(pieces: u32, piece_length: u32, peers: u8) -> Self {
         let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
         let now = Instant::now();
-        let mut swarm = Swarm::new(now, Config::new(hashes, PeerId::from_bytes([1; 20]), 42));
+        let mut swarm = Swarm::new(now, SwarmConfig::new(hashes, PeerId::from_bytes([1; 20]), 42));
         let length = u64::from(pieces) * u64::from(piece_length);
         let content = Content {
             geometry: Geometry::new(length, piece_length).unwrap(),

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use play::{Play, request};
 use tinytorrent_swarm::{
-    Action, AnnounceOutcome, AnnounceTask, Config, Content, Input, LeaveReason, PeerKey, PeerSource,
+    Action, AnnounceOutcome, AnnounceTask, Content, Input, LeaveReason, PeerKey, PeerSource,
+    SwarmConfig,
 };
 use tinytorrent_tracker::{AnnounceEvent, AnnounceResponse, Failure, Peer};
 use tinytorrent_types::{Bitfield, Geometry, PeerId};
@@ -99,7 +100,7 @@ fn of_the_peers_of_a_tracker_neither_ourselves_nor_impossible_ones_are_dialed() 
 }
 
 /// The hosts that are dialed after a tracker at this address has named them all.
-fn dialed_for(reached_at: Option<&str>, tune: impl FnOnce(&mut Config)) -> Vec<IpAddr> {
+fn dialed_for(reached_at: Option<&str>, tune: impl FnOnce(&mut SwarmConfig)) -> Vec<IpAddr> {
     let mut play = Play::new(false, |config| {
         config.trackers(tiers(&["a"]));
         tune(config);
@@ -157,7 +158,7 @@ fn content(play: &Play, is_there: bool, is_private: bool) -> Content {
     }
 }
 
-fn two_pieces(tune: impl FnOnce(&mut tinytorrent_swarm::Config)) -> Play {
+fn two_pieces(tune: impl FnOnce(&mut tinytorrent_swarm::SwarmConfig)) -> Play {
     let mut play = Play::without_content(tune);
     play.geometry = Geometry::new(2 << 14, 1 << 14).unwrap();
     play

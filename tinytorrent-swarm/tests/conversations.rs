@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use play::{BLOCK, Play, request, requests};
 use tinytorrent_swarm::{
-    Action, BlockVerdict, Config, ConnectionError, Content, Event, Input, LeaveReason, PeerKey,
-    PeerSource, Swarm,
+    Action, BlockVerdict, ConnectionError, Content, Event, Input, LeaveReason, PeerKey, PeerSource,
+    Swarm, SwarmConfig,
 };
-use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
+use tinytorrent_types::{Bitfield, BlockDigest, Geometry, InfoHashV1, InfoHashes, PeerId};
 use tinytorrent_wire::{Extended, Feature, Message, Request, Reserved};
 
 /// libtorrent closes the connection when the v2 bit comes with a v1 torrent; the DHT bit asks for a
@@ -429,7 +429,7 @@ fn banned_peers_are_refused_when_they_come_back() {
     while !matches!(play.block(peer, asked.remove(0)), BlockVerdict::StoreLast { .. }) {
         asked.extend(requests(&play.heard(peer)));
     }
-    let digests = vec![[9; 20]; 32];
+    let digests = vec![BlockDigest::from_bytes([9; 20]); 32];
     play.tell(Input::PieceFailed { piece, digests });
     assert_eq!(play.left(peer), Some(&LeaveReason::Banned));
     assert_eq!(play.swarm.accept(play.now, SocketAddr::from(([10, 0, 0, 1], 5_001))), None);
@@ -440,7 +440,7 @@ fn peers_by_exchange_are_refused_in_private_torrents() {
     // BEP 27, X-24, S-29
     let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
     let now = Instant::now();
-    let mut swarm = Swarm::new(now, Config::new(hashes, PeerId::from_bytes([1; 20]), 42));
+    let mut swarm = Swarm::new(now, SwarmConfig::new(hashes, PeerId::from_bytes([1; 20]), 42));
     let content = Content {
         geometry: Geometry::new(10, 10).unwrap(),
         have: Bitfield::new(1),

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
-use tinytorrent_swarm::{Action, Config, ConnectionError, Content, Input, PeerKey, Swarm};
+use tinytorrent_swarm::{Action, ConnectionError, Content, Input, PeerKey, Swarm, SwarmConfig};
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashV2, InfoHashes, PeerId};
 use tinytorrent_wire::{Extended, Feature, Handshake, HashRequest, Message, Request, Reserved};
 
@@ -52,7 +52,7 @@ impl Large {
         let now = Instant::now();
         let hashes =
             InfoHashes::from_both(InfoHashV1::from_bytes([7; 20]), InfoHashV2::from_bytes([8; 32]));
-        let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 42);
+        let mut config = SwarmConfig::new(hashes, PeerId::from_bytes([1; 20]), 42);
         config.sequential(is_sequential).max_peers(MAX_PEERS);
         let swarm = Swarm::new(now, config);
         Self { swarm, now, requested: 0, served: 0, haves: 0, peers: 0 }

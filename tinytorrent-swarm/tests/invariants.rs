@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use proptest::prelude::*;
 use tinytorrent_swarm::{
-    Action, BlockVerdict, Config, ConnectionError, Content, DiskError, Input, PeerKey, PeerSource,
-    ReaderKey, Swarm,
+    Action, BlockVerdict, ConnectionError, Content, DiskError, Input, PeerKey, PeerSource,
+    ReaderKey, Swarm, SwarmConfig,
 };
 use tinytorrent_types::{
-    Bitfield, BlockInfo, Geometry, InfoHashV1, InfoHashV2, InfoHashes, PeerId, PieceIndex,
+    Bitfield, BlockDigest, BlockInfo, Geometry, InfoHashV1, InfoHashV2, InfoHashes, PeerId,
+    PieceIndex,
 };
 use tinytorrent_wire::{
     Extended, Feature, Handshake, HashRequest, Hashes, Message, PieceHeader, Request, Reserved,
@@ -191,7 +192,7 @@ impl Stage {
         let hashes =
             InfoHashes::from_both(InfoHashV1::from_bytes([7; 20]), InfoHashV2::from_bytes([8; 32]));
         let now = Instant::now();
-        let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 42);
+        let mut config = SwarmConfig::new(hashes, PeerId::from_bytes([1; 20]), 42);
         config.max_peers(5).upload_slots(2).store_budget(100_000);
         config.needs_metadata(needs_metadata).sequential(sequential);
         config.trackers(vec![vec!["udp://192.0.2.1:1/a".into()], vec!["not a url".into()]]);
@@ -255,8 +256,10 @@ impl Stage {
             }
             Step::Verdict { is_right } => {
                 let Some(piece) = self.verify.pop() else { return };
-                let digests =
-                    vec![[u8::from(is_right); 20]; self.geometry.block_count(piece) as usize];
+                let digests = vec![
+                    BlockDigest::from_bytes([u8::from(is_right); 20]);
+                    self.geometry.block_count(piece) as usize
+                ];
                 let input = if is_right {
                     Input::PieceVerified { piece, digests }
                 } else {

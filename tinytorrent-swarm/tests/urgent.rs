@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use play::{Play, request, requests};
 use tinytorrent_swarm::{Input, PeerKey};
+use tinytorrent_types::BlockDigest;
 use tinytorrent_wire::{Feature, Message, Request};
 
 /// A peer that has everything, and what it was asked for so far.
@@ -130,7 +131,7 @@ fn a_piece_that_was_wrong_is_urgent_still() {
         play.say(suspect.key, Message::Choke);
     }
     let piece = play.geometry.piece(5).unwrap();
-    play.tell(Input::PieceFailed { piece, digests: vec![[0; 20]; 32] });
+    play.tell(Input::PieceFailed { piece, digests: vec![BlockDigest::from_bytes([0; 20]); 32] });
     let news = seeds[2].send(&mut play, 32);
     assert_eq!(news[..32], blocks(5));
 }

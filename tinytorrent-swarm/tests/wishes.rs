@@ -10,7 +10,7 @@ use play::{Play, request, requests};
 use proptest::prelude::*;
 use tinytorrent_sim::World;
 use tinytorrent_swarm::{Action, BlockVerdict, Event, Input, LeaveReason, PeerKey};
-use tinytorrent_types::{Bitfield, Geometry, PeerId};
+use tinytorrent_types::{Bitfield, BlockDigest, Geometry, PeerId};
 use tinytorrent_wire::{Feature, Message, Request};
 
 fn pieces(geometry: &Geometry, wanted: impl Fn(u32) -> bool) -> Bitfield {
@@ -126,7 +126,7 @@ fn a_piece_that_turns_out_wrong_when_nobody_wants_it_is_let_go() {
     want(&mut play, |piece| piece != index);
     play.heard(peer);
     let piece = play.geometry.piece(index).unwrap();
-    play.tell(Input::PieceFailed { piece, digests: vec![[0; 20]; 32] });
+    play.tell(Input::PieceFailed { piece, digests: vec![BlockDigest::from_bytes([0; 20]); 32] });
     assert!(requests(&play.heard(peer)).iter().all(|request| request.index != index));
 }
 

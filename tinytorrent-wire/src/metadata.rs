@@ -8,7 +8,7 @@ mod outcome;
 mod room;
 
 use attempt::Attempt;
-pub use config::Config;
+pub use config::AssemblyConfig;
 pub use outcome::{Complete, DataOutcome, SizeRefused};
 pub use room::Demand;
 
@@ -32,11 +32,11 @@ pub const BLOCK_LENGTH: u32 = 16 * 1024;
 ///
 /// ```
 /// use std::time::Instant;
-/// use tinytorrent_wire::metadata::{Config, MetadataAssembly};
+/// use tinytorrent_wire::metadata::{AssemblyConfig, MetadataAssembly};
 ///
 /// let now = Instant::now();
 /// let info = b"d4:name1:x6:lengthi1e12:piece lengthi1e6:pieces20:aaaaaaaaaaaaaaaaaaaae";
-/// let mut assembly = MetadataAssembly::new(Config::default());
+/// let mut assembly = MetadataAssembly::new(AssemblyConfig::default());
 ///
 /// // 1. The extended handshake of a peer has `ut_metadata` and `metadata_size`.
 /// assembly.add_peer(now, "peer", info.len() as u64)?;
@@ -59,7 +59,7 @@ pub const BLOCK_LENGTH: u32 = 16 * 1024;
 /// ```
 #[derive(Debug)]
 pub struct MetadataAssembly<P> {
-    config: Config,
+    config: AssemblyConfig,
     peers: Vec<Peer<P>>,
     attempts: Vec<Attempt<P>>,
     /// Complete attempts that are not checked yet.
@@ -86,7 +86,7 @@ struct Peer<P> {
 
 impl<P: Copy + Eq> MetadataAssembly<P> {
     /// An assembly without peers.
-    pub fn new(config: Config) -> Self {
+    pub fn new(config: AssemblyConfig) -> Self {
         Self {
             config,
             peers: Vec::new(),

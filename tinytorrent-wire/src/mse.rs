@@ -12,7 +12,7 @@
 //! ```
 //! use bytes::BytesMut;
 //! use tinytorrent_types::WireInfoHash;
-//! use tinytorrent_wire::mse::{Config, Initiator, Negotiated, Negotiation, Responder, Step};
+//! use tinytorrent_wire::mse::{MseConfig, Initiator, Negotiated, Negotiation, Responder, Step};
 //! # use tinytorrent_wire::mse::{MseError, Randomness};
 //!
 //! /// One turn of an end: takes what has arrived, and sends what it answers.
@@ -29,8 +29,8 @@
 //! let torrent = WireInfoHash::from_bytes([7; 20]);
 //! # let (randomness, other_randomness) = (Randomness::new([1; 20], b"noise"), Randomness::new([2; 20], b""));
 //! // 1. One end names the torrent, and sends its handshake along. The other one looks the torrent up.
-//! let mut alice = Initiator::new(torrent, Config::default(), randomness, b"hello");
-//! let mut bob = Responder::new(Config::default(), other_randomness, |hash| {
+//! let mut alice = Initiator::new(torrent, MseConfig::default(), randomness, b"hello");
+//! let mut bob = Responder::new(MseConfig::default(), other_randomness, |hash| {
 //!     (*hash == torrent.into()).then_some(torrent)
 //! });
 //!
@@ -112,12 +112,12 @@ impl Method {
 /// # Defaults
 /// RC4 is preferred, plaintext allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Config {
+pub struct MseConfig {
     allowed: u32,
     preferred: Method,
 }
 
-impl Config {
+impl MseConfig {
     /// Allows only this method.
     pub const fn only(method: Method) -> Self {
         Self { allowed: method.bit(), preferred: method }
@@ -156,7 +156,7 @@ impl Config {
     }
 }
 
-impl Default for Config {
+impl Default for MseConfig {
     fn default() -> Self {
         Self::prefer(Method::Rc4)
     }

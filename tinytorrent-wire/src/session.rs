@@ -16,7 +16,7 @@ mod rule;
 mod verdict;
 
 use announced::Removed;
-pub use config::Config;
+pub use config::SessionConfig;
 pub use greeting::{GreetingError, check_greeting};
 use half::Half;
 pub use pieces::Pieces;
@@ -34,12 +34,12 @@ pub use verdict::{Ignored, Refusal, Side, Verdict};
 ///
 /// ```
 /// use tinytorrent_types::Geometry;
-/// use tinytorrent_wire::session::{Config, Refusal, Session, Verdict};
+/// use tinytorrent_wire::session::{SessionConfig, Refusal, Session, Verdict};
 /// use tinytorrent_wire::{Feature, Message, Request, Reserved};
 ///
 /// let ours = Reserved::from([Feature::Extended, Feature::Fast]);
 /// let theirs = ours; // as their handshake said
-/// let mut session = Session::new(ours, theirs, Config::lenient());
+/// let mut session = Session::new(ours, theirs, SessionConfig::lenient());
 /// session.learn_geometry(Geometry::new(100_000, 32_768)?)?;
 ///
 /// // 1. Each message that we send is passed in.
@@ -59,7 +59,7 @@ pub use verdict::{Ignored, Refusal, Side, Verdict};
 #[derive(Debug, Clone)]
 pub struct Session {
     features: Reserved,
-    config: Config,
+    config: SessionConfig,
     geometry: Option<Geometry>,
     ours: Half,
     theirs: Half,
@@ -69,7 +69,7 @@ pub struct Session {
 
 impl Session {
     /// A conversation after handshakes with these bits. The features that both have set are agreed upon.
-    pub fn new(ours: Reserved, theirs: Reserved, config: Config) -> Self {
+    pub fn new(ours: Reserved, theirs: Reserved, config: SessionConfig) -> Self {
         Self {
             features: ours.intersection(theirs),
             config,

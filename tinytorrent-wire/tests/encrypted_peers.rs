@@ -23,7 +23,7 @@ use tinytorrent_wire::extension::{
 };
 use tinytorrent_wire::metadata::MetadataAssembly;
 use tinytorrent_wire::mse::{
-    Config, Initiator, Method, NegotiateError, ObfuscatedHash, Policy, Randomness, Responder,
+    Initiator, Method, MseConfig, NegotiateError, ObfuscatedHash, Policy, Randomness, Responder,
     Stream,
 };
 use tinytorrent_wire::session::{Session, Side, check_greeting};
@@ -201,7 +201,7 @@ fn randomness(seed: u8) -> Randomness {
 
 impl Connection {
     /// Connects, with retries until the peer is ready. Until then it refuses or closes connections.
-    fn connect_when_ready(scene: &Scene, to: SocketAddr, config: Config) -> Self {
+    fn connect_when_ready(scene: &Scene, to: SocketAddr, config: MseConfig) -> Self {
         let started = Instant::now();
         loop {
             if let Some(connected) = Connection::connect(scene, to, config) {
@@ -213,7 +213,7 @@ impl Connection {
     }
 
     /// Connects and sends our handshake at once. `None` if the peer is not ready yet.
-    fn connect(scene: &Scene, to: SocketAddr, config: Config) -> Option<Self> {
+    fn connect(scene: &Scene, to: SocketAddr, config: MseConfig) -> Option<Self> {
         let socket = TcpStream::connect(to).ok()?;
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let ours = scene.handshake().to_bytes();
@@ -226,7 +226,7 @@ impl Connection {
     }
 
     /// Accepts a connection for the torrent, and sends our handshake.
-    fn accept(scene: &Scene, listener: &TcpListener, config: Config) -> Self {
+    fn accept(scene: &Scene, listener: &TcpListener, config: MseConfig) -> Self {
         let (socket, _) = listener.accept().unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let torrent = scene.wire_hash();
@@ -265,7 +265,7 @@ impl Connection {
 fn fetch_all(scene: &Scene, mut connection: Connection) {
     let theirs = connection.handshake(scene);
     let features = scene.handshake().reserved;
-    let mut session = Session::new(features, theirs.reserved, session::Config::strict());
+    let mut session = Session::new(features, theirs.reserved, session::SessionConfig::strict());
     session.learn_geometry(scene.geometry()).unwrap();
     let ours = OurExtensions::new([Extension::Metadata, Extension::PeerExchange]);
     let mut their_extensions = TheirExtensions::default();
@@ -350,9 +350,9 @@ fn libtorrent_serves_us_encrypted() {
         return;
     }
     for (level, config, method) in [
-        ("rc4", Config::default(), Method::Rc4),
-        ("both", Config::only(Method::Rc4), Method::Rc4),
-        ("plaintext", Config::default(), Method::Plaintext),
+        ("rc4", MseConfig::default(), Method::Rc4),
+        ("both", MseConfig::only(Method::Rc4), Method::Rc4),
+        ("plaintext", MseConfig::default(), Method::Plaintext),
     ] {
         let scene = Scene::new();
         let peer = libtorrent(&scene, level, None);
@@ -369,9 +369,9 @@ fn libtorrent_connects_to_us_encrypted() {
         return;
     }
     for (level, config, method) in [
-        ("rc4", Config::default(), Method::Rc4),
-        ("both", Config::only(Method::Plaintext), Method::Plaintext),
-        ("plaintext", Config::default(), Method::Plaintext),
+        ("rc4", MseConfig::default(), Method::Rc4),
+        ("both", MseConfig::only(Method::Plaintext), Method::Plaintext),
+        ("plaintext", MseConfig::default(), Method::Plaintext),
     ] {
         let scene = Scene::new();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -390,7 +390,7 @@ fn transmission_serves_us_encrypted() {
     }
     let scene = Scene::new();
     let peer = transmission(&scene);
-    let connection = Connection::connect_when_ready(&scene, peer.address, Config::default());
+    let connection = Connection::connect_when_ready(&scene, peer.address, MseConfig::default());
     assert_eq!(connection.stream.method(), Some(Method::Rc4));
     fetch_all(&scene, connection);
 }

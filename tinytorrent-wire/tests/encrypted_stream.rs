@@ -17,7 +17,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tinytorrent_types::WireInfoHash;
 use tinytorrent_wire::mse::{
-    Config, Initiator, Method, MseError, NegotiateError, Negotiation, ObfuscatedHash, Policy,
+    Initiator, Method, MseConfig, MseError, NegotiateError, Negotiation, ObfuscatedHash, Policy,
     Randomness, Responder, Stream,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -25,11 +25,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 const TORRENT: WireInfoHash = WireInfoHash::from_bytes([0xaa; 20]);
 const PLAIN: &[u8] = b"\x13BitTorrent protocol and what follows it";
 
-fn initiator(config: Config, initial: &[u8]) -> Initiator {
+fn initiator(config: MseConfig, initial: &[u8]) -> Initiator {
     Initiator::new(TORRENT, config, Randomness::new([1; 20], &[2; 300]), initial)
 }
 
-fn responder(config: Config) -> impl Negotiation + Send {
+fn responder(config: MseConfig) -> impl Negotiation + Send {
     let find = |hash: &ObfuscatedHash| (*hash == TORRENT.into()).then_some(TORRENT);
     Responder::new(config, Randomness::new([3; 20], &[4; 500]), find)
 }
@@ -127,7 +127,7 @@ fn sockets() -> (TcpStream, TcpStream) {
 /// The initiator says something, and the responder says it back, over streams that block.
 fn echo_blocking(method: Method, cuts: &[usize], initial: &[u8], later: &[u8]) {
     let (alice, bob) = sockets();
-    let config = Config::only(method);
+    let config = MseConfig::only(method);
     let length = initial.len() + later.len();
     let bobs_cuts = cuts.to_vec();
     let bob = thread::spawn(move || {
@@ -153,7 +153,7 @@ fn echo_blocking(method: Method, cuts: &[usize], initial: &[u8], later: &[u8]) {
 /// at most, before it reads on.
 async fn echo_async(method: Method, cuts: &[usize], initial: &[u8], later: &[u8]) {
     let (alice, bob) = tokio::io::duplex(700);
-    let config = Config::only(method);
+    let config = MseConfig::only(method);
     let policy = patient();
     let length = initial.len() + later.len();
     let bob = async {
@@ -245,11 +245,12 @@ impl Write for Script {
 /// W-02, W-57.
 #[test]
 fn peer_that_does_not_encrypt_is_accepted_only_by_that_policy() {
-    let refused = Stream::negotiate(Script::new(PLAIN), responder(Config::default()), &patient());
+    let refused =
+        Stream::negotiate(Script::new(PLAIN), responder(MseConfig::default()), &patient());
     assert!(matches!(refused, Err(NegotiateError::Plain)));
     let mut lenient = Policy::default();
     lenient.accept_plain(true);
-    let end = responder(Config::only(Method::Rc4));
+    let end = responder(MseConfig::only(Method::Rc4));
     let mut stream = Stream::negotiate(Script::new(PLAIN), end, &lenient).unwrap();
     assert_eq!((stream.torrent(), stream.method()), (None, None));
     let mut heard = Vec::new();
@@ -257,7 +258,7 @@ fn peer_that_does_not_encrypt_is_accepted_only_by_that_policy() {
     stream.write_all(b"in clear").unwrap();
     assert_eq!((&heard[..], &stream.inner().written[..]), (PLAIN, &b"in clear"[..]));
     // An initiator has sent its key already.
-    let end = initiator(Config::default(), b"");
+    let end = initiator(MseConfig::default(), b"");
     let refused = Stream::negotiate(Script::new(PLAIN), end, &lenient);
     assert!(matches!(refused, Err(NegotiateError::Mse(MseError::NotEncrypted))));
 }
@@ -271,7 +272,7 @@ fn negotiation_has_a_limit_of_bytes_and_of_reads() {
         policy.max_bytes(max_bytes).max_reads(max_reads);
         let mut script = Script::new(&noise);
         script.read_length = read_length;
-        let failure = Stream::negotiate(&mut script, responder(Config::default()), &policy);
+        let failure = Stream::negotiate(&mut script, responder(MseConfig::default()), &policy);
         (failure.unwrap_err(), script.reads.position())
     };
     let (failure, position) = read(200, 100, 0);
@@ -288,13 +289,13 @@ fn negotiation_has_a_limit_of_bytes_and_of_reads() {
 fn end_of_the_stream_ends_the_negotiation() {
     for sent in [&b""[..], b"\x13BitTorrent", &content(100)] {
         let failure =
-            Stream::negotiate(Script::new(sent), responder(Config::default()), &patient());
+            Stream::negotiate(Script::new(sent), responder(MseConfig::default()), &patient());
         assert!(matches!(failure, Err(NegotiateError::Closed)));
         let (alice, mut bob) = tokio::io::duplex(10_000);
         let failure = block_on(async {
             bob.write_all(sent).await.unwrap();
             bob.shutdown().await.unwrap();
-            Stream::negotiate_async(alice, responder(Config::default()), &patient()).await
+            Stream::negotiate_async(alice, responder(MseConfig::default()), &patient()).await
         });
         assert!(matches!(failure, Err(NegotiateError::Closed)));
     }
@@ -344,7 +345,7 @@ impl<S: Write> Write for Moody<S> {
 /// Both ends after a negotiation for RC4.
 fn pair() -> (Stream<Moody<TcpStream>>, Stream<TcpStream>) {
     let (alice, bob) = sockets();
-    let config = Config::only(Method::Rc4);
+    let config = MseConfig::only(Method::Rc4);
     let bob = thread::spawn(move || Stream::negotiate(bob, responder(config), &patient()));
     let alice = Moody { inner: alice, mood: Cell::new(Mood::Blocks) };
     let alice = Stream::negotiate(alice, initiator(config, b"first"), &patient()).unwrap();

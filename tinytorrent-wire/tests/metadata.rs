@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use tinytorrent_wire::metadata::{BLOCK_LENGTH, Config, DataOutcome, MetadataAssembly};
+use tinytorrent_wire::metadata::{AssemblyConfig, BLOCK_LENGTH, DataOutcome, MetadataAssembly};
 
 type Assembly = MetadataAssembly<u32>;
 
@@ -46,7 +46,7 @@ fn verify(assembly: &mut Assembly, now: Instant, right: &[u8]) -> Vec<u32> {
 #[test]
 fn blocks_make_the_whole() {
     let (now, info) = (start(), info(2 * BLOCK + 5));
-    let mut assembly = Assembly::new(Config::default());
+    let mut assembly = Assembly::new(AssemblyConfig::default());
     assembly.add_peer(now, 1, info.len() as u64).unwrap();
     while let Some((peer, block)) = assembly.poll_request(now) {
         let data = block_of(&info, block);
@@ -63,7 +63,7 @@ fn blocks_make_the_whole() {
 #[test]
 fn progress_is_told_in_bytes() {
     let (now, info) = (start(), info(2 * BLOCK + 5));
-    let mut assembly = Assembly::new(Config::default());
+    let mut assembly = Assembly::new(AssemblyConfig::default());
     assert_eq!(assembly.progress(), None);
     for peer in [1, 2] {
         assembly.add_peer(now, peer, info.len() as u64).unwrap();
@@ -81,7 +81,7 @@ fn progress_is_told_in_bytes() {
 #[test]
 fn several_peers_are_asked_for_different_blocks() {
     let now = start();
-    let mut assembly = Assembly::new(Config::default());
+    let mut assembly = Assembly::new(AssemblyConfig::default());
     for peer in 0..3 {
         assembly.add_peer(now, peer, 6 * u64::from(BLOCK_LENGTH)).unwrap();
     }
@@ -94,7 +94,7 @@ fn several_peers_are_asked_for_different_blocks() {
 #[test]
 fn absurd_sizes_are_refused() {
     let now = start();
-    let mut config = Config::default();
+    let mut config = AssemblyConfig::default();
     config.max_size(1000);
     let mut assembly = Assembly::new(config);
     for size in [0, 1001, u64::MAX] {
@@ -109,7 +109,7 @@ fn absurd_sizes_are_refused() {
 #[test]
 fn data_that_was_not_asked_for_is_ignored() {
     let (now, info) = (start(), info(BLOCK));
-    let mut assembly = Assembly::new(Config::default());
+    let mut assembly = Assembly::new(AssemblyConfig::default());
     assembly.add_peer(now, 1, info.len() as u64).unwrap();
     assert_eq!(assembly.handle_data(now, 1, 0, None, &info), DataOutcome::Unasked);
     assert_eq!(requests(&mut assembly, now), [(1, 0)]);
@@ -126,7 +126,7 @@ fn data_of_a_wrong_size_is_dropped() {
     for (block, data, total) in
         [(0, &info[1..BLOCK], None), (1, &info[..BLOCK], None), (1, &info[BLOCK..], Some(9))]
     {
-        let mut assembly = Assembly::new(Config::default());
+        let mut assembly = Assembly::new(AssemblyConfig::default());
         assembly.add_peer(now, 1, info.len() as u64).unwrap();
         assert_eq!(requests(&mut assembly, now).len(), 2);
         let outcome = assembly.handle_data(now, 1, block, total, data);
@@ -140,7 +140,7 @@ fn data_of_a_wrong_size_is_dropped() {
 #[test]
 fn a_peer_that_rejects_rests_while_others_are_asked() {
     let now = start();
-    let mut assembly = Assembly::new(Config::default());
+    let mut assembly = Assembly::new(AssemblyConfig::default());
     assembly.add_peer(now, 1, 10).unwrap();
     assert_eq!(requests(&mut assembly, now), [(1, 0)]);
     assembly.handle_reject(now, 1, 0);
@@ -153,7 +153,7 @@ fn a_peer_that_rejects_rests_while_others_are_asked() {
 #[test]
 fn a_reject_of_nothing_changes_nothing() {
     let now = start();
-    let mut assembly = Assembly::new(Config::default());
+    let mut assembly = Assembly::new(AssemblyConfig::default());
     assembly.add_peer(now, 1, 10).unwrap();
     assembly.handle_reject(now, 1, 0);
     assembly.handle_reject(now, 9, 0);
@@ -163,7 +163,7 @@ fn a_reject_of_nothing_changes_nothing() {
 #[test]
 fn a_silent_peer_loses_its_request_to_another() {
     let now = start();
-    let mut assembly = Assembly::new(Config::default());
+    let mut assembly = Assembly::new(AssemblyConfig::default());
     assembly.add_peer(now, 1, 10).unwrap();
     assert_eq!(requests(&mut assembly, now), [(1, 0)]);
     let later = assembly.poll_timeout().unwrap();
@@ -177,7 +177,7 @@ fn a_silent_peer_loses_its_request_to_another() {
 #[test]
 fn asking_again_gives_nothing_new() {
     let now = start();
-    let mut assembly = Assembly::new(Config::default());
+    let mut assembly = Assembly::new(AssemblyConfig::default());
     assembly.add_peer(now, 1, 10).unwrap();
     assert_eq!(requests(&mut assembly, now).len(), 1);
     assert_eq!(requests(&mut assembly, now), []);
@@ -188,7 +188,7 @@ fn asking_again_gives_nothing_new() {
 #[test]
 fn sizes_that_differ_do_not_mix() {
     let (now, info) = (start(), info(BLOCK + 5));
-    let mut assembly = Assembly::new(Config::default());
+    let mut assembly = Assembly::new(AssemblyConfig::default());
     assembly.add_peer(now, 1, 7).unwrap();
     assembly.add_peer(now, 2, info.len() as u64).unwrap();
     assert_eq!(requests(&mut assembly, now), [(1, 0), (2, 0), (2, 1)]);
@@ -205,7 +205,7 @@ fn sizes_that_differ_do_not_mix() {
 #[test]
 fn a_lone_liar_is_guilty() {
     let (now, info) = (start(), info(5));
-    let mut assembly = Assembly::new(Config::default());
+    let mut assembly = Assembly::new(AssemblyConfig::default());
     assembly.add_peer(now, 1, 5).unwrap();
     assert_eq!(requests(&mut assembly, now), [(1, 0)]);
     assembly.handle_data(now, 1, 0, None, b"wrong");
@@ -218,7 +218,7 @@ fn a_lone_liar_is_guilty() {
 #[test]
 fn a_liar_among_others_is_found() {
     let (now, info) = (start(), info(4 * BLOCK));
-    let mut assembly = Assembly::new(Config::default());
+    let mut assembly = Assembly::new(AssemblyConfig::default());
     let mut guilty = Vec::new();
     for peer in 1..=3 {
         assembly.add_peer(now, peer, info.len() as u64).unwrap();
@@ -240,7 +240,7 @@ fn a_liar_among_others_is_found() {
 #[test]
 fn a_gone_peers_requests_go_to_another() {
     let now = start();
-    let mut assembly = Assembly::new(Config::default());
+    let mut assembly = Assembly::new(AssemblyConfig::default());
     assembly.add_peer(now, 1, 10).unwrap();
     assert_eq!(requests(&mut assembly, now), [(1, 0)]);
     assembly.remove_peer(1);
@@ -253,7 +253,7 @@ fn a_gone_peers_requests_go_to_another() {
 #[test]
 fn silence_keeps_no_place() {
     let now = start();
-    let mut config = Config::default();
+    let mut config = AssemblyConfig::default();
     config.max_size(10).memory(10);
     let mut assembly = Assembly::new(config);
     assembly.add_peer(now, 1, 7).unwrap();
@@ -266,7 +266,7 @@ fn silence_keeps_no_place() {
 /// each, now and then.
 fn crowded(now: Instant, peers: u32) -> Assembly {
     let size = 100 * BLOCK_LENGTH;
-    let mut config = Config::default();
+    let mut config = AssemblyConfig::default();
     config.max_size(2 * size).memory(2 * u64::from(size));
     let mut assembly = Assembly::new(config);
     for peer in 0..peers {
@@ -342,7 +342,7 @@ fn memory_has_a_limit() {
 #[test]
 fn an_assembly_makes_do_with_the_memory_that_it_has() {
     let (mut now, info) = (start(), info(2 * BLOCK));
-    let mut config = Config::default();
+    let mut config = AssemblyConfig::default();
     config.memory(0);
     let mut assembly = Assembly::new(config);
     let (small, large) = (info.len() as u64, 10 * u64::from(BLOCK_LENGTH));
@@ -391,7 +391,7 @@ proptest! {
         let mut kinds: Vec<Option<u8>> = liars.into_iter().map(Some).collect();
         kinds.insert(honest.min(kinds.len()), None);
         let mut now = start();
-        let mut assembly = Assembly::new(Config::default());
+        let mut assembly = Assembly::new(AssemblyConfig::default());
         for (peer, kind) in (0..).zip(&kinds) {
             // Kind 4 lies about the size.
             let size = info.len() + usize::from(*kind == Some(4)) * (1 + peer as usize % 2);
@@ -440,7 +440,7 @@ proptest! {
 #[test]
 fn sizes_that_nobody_names_any_more_make_way() {
     let (mut now, info) = (start(), info(BLOCK + 7));
-    let mut config = Config::default();
+    let mut config = AssemblyConfig::default();
     config.max_size(20 * BLOCK_LENGTH).memory(22 * u64::from(BLOCK_LENGTH));
     let mut assembly = Assembly::new(config);
     for blocks in 2..20 {

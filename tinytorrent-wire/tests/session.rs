@@ -16,7 +16,7 @@ mod their_requests;
 
 use bytes::Bytes;
 use tinytorrent_types::{BLOCK_LENGTH, Geometry};
-use tinytorrent_wire::session::{Config, Ignored, Rule, Session, Side, Verdict};
+use tinytorrent_wire::session::{Ignored, Rule, Session, SessionConfig, Side, Verdict};
 use tinytorrent_wire::{Feature, HashRequest, Message, Piece, Request, Reserved};
 
 /// Three pieces of two blocks, the last one of a single short block.
@@ -33,15 +33,15 @@ fn geometry() -> Geometry {
     Geometry::new(TOTAL, 2 * BLOCK_LENGTH).unwrap()
 }
 
-fn fast(config: Config) -> Session {
+fn fast(config: SessionConfig) -> Session {
     with_features(OURS, config)
 }
 
-fn plain(config: Config) -> Session {
+fn plain(config: SessionConfig) -> Session {
     with_features(Reserved::empty().with(Feature::Extended), config)
 }
 
-fn with_features(features: Reserved, config: Config) -> Session {
+fn with_features(features: Reserved, config: SessionConfig) -> Session {
     let mut session = Session::new(OURS, features, config);
     session.learn_geometry(geometry()).unwrap();
     session
@@ -82,15 +82,15 @@ fn bits(byte: u8) -> Message {
 
 /// Asserts the violation of a strict session and the verdict of a lenient one.
 fn breach(
-    make: impl Fn(Config) -> Session,
+    make: impl Fn(SessionConfig) -> Session,
     message: &Message,
     rule: Rule,
     lenient: Option<Verdict>,
 ) {
-    let violation = make(Config::strict()).handle_received(message).unwrap_err();
+    let violation = make(SessionConfig::strict()).handle_received(message).unwrap_err();
     assert_eq!((violation.rule, violation.from), (rule, Side::Peer));
     assert_eq!(violation.message, message.name());
-    match (make(Config::lenient()).handle_received(message), lenient) {
+    match (make(SessionConfig::lenient()).handle_received(message), lenient) {
         (Ok(verdict), Some(expected)) => assert_eq!(verdict, expected),
         (Err(violation), None) => assert_eq!(violation.rule, rule),
         (other, expected) => panic!("{other:?} where {expected:?} was due"),

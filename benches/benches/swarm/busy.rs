@@ -3,7 +3,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use tinytorrent_swarm::{Action, BlockVerdict, Config, Content, Input, PeerKey, Swarm};
+use tinytorrent_swarm::{Action, BlockVerdict, Content, Input, PeerKey, Swarm, SwarmConfig};
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId, PieceIndex};
 use tinytorrent_wire::{Feature, Handshake, Message, PieceHeader, Request, Reserved};
 
@@ -162,7 +162,7 @@ impl Busy {
 /// A swarm that lacks everything.
 fn swarm(now: Instant, geometry: &Geometry, peers: usize, has_slow_disk: bool) -> Swarm {
     let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
-    let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 42);
+    let mut config = SwarmConfig::new(hashes, PeerId::from_bytes([1; 20]), 42);
     config.max_peers(peers);
     if has_slow_disk {
         config.store_budget(u64::from(BATCH) * 16_384);

@@ -5,8 +5,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use tinytorrent_storage::{
-    Completion, Counters, Disk, DiskOptions, NotStored, Recovered, Storage, TorrentDisk,
-    TorrentOptions, VerifyOptions,
+    Completion, Counters, Disk, DiskOptions, NotStored, PieceVerifyOptions, Recovered, Storage,
+    TorrentDisk, TorrentDiskOptions,
 };
 use tinytorrent_types::{BLOCK_LENGTH, BlockInfo, Geometry, PieceIndex};
 
@@ -47,7 +47,7 @@ impl<'a> Session<'a> {
         }
         let (sender, completions) = mpsc::channel();
         let hashes = torrent.hashes.clone();
-        let options = TorrentOptions::default();
+        let options = TorrentDiskOptions::default();
         let plane = disk.add(storage, hashes, recovered, &options, move |completion| {
             let _ = sender.send(completion);
         });
@@ -77,7 +77,7 @@ impl<'a> Session<'a> {
         let data = self.data(block, payload);
         let written = data.clone();
         let stored = match is_last {
-            true => self.plane.store_last(block, data.into(), VerifyOptions::default()),
+            true => self.plane.store_last(block, data.into(), PieceVerifyOptions::default()),
             false => self.plane.store(block, data.into()),
         };
         let is_new = self.model.is_missing(block);
@@ -113,7 +113,7 @@ impl<'a> Session<'a> {
     pub(crate) fn verify(&mut self, argument: usize) {
         let piece = self.piece(argument);
         if !self.model.verifying.contains(&piece) {
-            self.plane.verify(piece, VerifyOptions::with_digests());
+            self.plane.verify(piece, PieceVerifyOptions::with_digests());
             self.expect_verification(piece);
         }
     }

@@ -8,12 +8,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use tinytorrent_swarm::{
-    Action, AnnounceOutcome, AnnounceTask, BlockVerdict, Config, ConnectionError, Content,
-    DiskError, Input, PeerKey, ReaderKey, Swarm,
+    Action, AnnounceOutcome, AnnounceTask, BlockVerdict, ConnectionError, Content, DiskError,
+    Input, PeerKey, ReaderKey, Swarm, SwarmConfig,
 };
 use tinytorrent_tracker::{AnnounceResponse, Failure};
 use tinytorrent_types::{
-    Bitfield, BlockInfo, Geometry, InfoHashV1, InfoHashV2, InfoHashes, PeerId, PieceIndex,
+    Bitfield, BlockDigest, BlockInfo, Geometry, InfoHashV1, InfoHashV2, InfoHashes, PeerId,
+    PieceIndex,
 };
 use tinytorrent_wire::{Feature, Handshake, Message, PieceHeader, Request};
 
@@ -66,7 +67,8 @@ impl Driver {
     pub(crate) fn new(now: Instant, end: usize, setup: u8) -> Self {
         let hashes =
             InfoHashes::from_both(InfoHashV1::from_bytes([7; 20]), InfoHashV2::from_bytes([8; 32]));
-        let mut config = Config::new(hashes, PeerId::from_bytes([end as u8; 20]), u64::from(setup));
+        let mut config =
+            SwarmConfig::new(hashes, PeerId::from_bytes([end as u8; 20]), u64::from(setup));
         let needs_metadata = end == 1 && setup & 1 != 0;
         config.max_peers(5).upload_slots(2).max_requests(8).store_budget(100_000);
         config
@@ -196,9 +198,9 @@ impl Driver {
         let piece = self.hashing.remove(at % self.hashing.len());
         let is_wrong = |number| self.wrong.contains(&(piece.get(), number));
         let digests: Vec<_> = (0..self.geometry.block_count(piece))
-            .map(|number| [u8::from(is_wrong(number)); 20])
+            .map(|number| BlockDigest::from_bytes([u8::from(is_wrong(number)); 20]))
             .collect();
-        if digests.contains(&[1; 20]) {
+        if digests.contains(&BlockDigest::from_bytes([1; 20])) {
             self.wrong.retain(|(index, _)| *index != piece.get());
             self.tell(now, Input::PieceFailed { piece, digests });
         } else {

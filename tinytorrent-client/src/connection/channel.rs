@@ -6,8 +6,8 @@ use bytes::BytesMut;
 use rand::RngExt;
 use tinytorrent_types::WireInfoHash;
 use tinytorrent_wire::mse::{
-    Cipher, Config, Initiator, Method, Negotiated, Negotiation, ObfuscatedHash, PUBLIC_KEY_LENGTH,
-    Randomness, Responder, Step, is_plain,
+    Cipher, Initiator, Method, MseConfig, Negotiated, Negotiation, ObfuscatedHash,
+    PUBLIC_KEY_LENGTH, Randomness, Responder, Step, is_plain,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -156,10 +156,10 @@ pub(super) fn decrypt(cipher: &mut Option<Cipher>, received: &mut BytesMut, from
 
 /// Returns the ciphers to negotiate. If encryption is required, that is RC4. If not, it is enough to
 /// hide the handshake, and the messages behind it are plain, which costs nothing.
-fn methods(encryption: Encryption) -> Config {
+fn methods(encryption: Encryption) -> MseConfig {
     match encryption {
-        Encryption::Require => Config::only(Method::Rc4),
-        Encryption::Off | Encryption::Prefer => Config::prefer(Method::Plaintext),
+        Encryption::Require => MseConfig::only(Method::Rc4),
+        Encryption::Off | Encryption::Prefer => MseConfig::prefer(Method::Plaintext),
     }
 }
 

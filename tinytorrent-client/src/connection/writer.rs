@@ -149,7 +149,7 @@ mod tests {
     use bytes::Bytes;
     use tinytorrent_types::WireInfoHash;
     use tinytorrent_wire::mse::{
-        Config, Initiator, Method, Negotiation, Randomness, Responder, Step,
+        Initiator, Method, MseConfig, Negotiation, Randomness, Responder, Step,
     };
 
     use super::*;
@@ -159,7 +159,7 @@ mod tests {
     /// The cipher of one end, and that of the other end for the same stream.
     fn ciphers() -> (Cipher, Cipher) {
         let torrent = WireInfoHash::from_bytes([7; 20]);
-        let config = Config::only(Method::Rc4);
+        let config = MseConfig::only(Method::Rc4);
         let mut alice = Initiator::new(torrent, config, Randomness::new([1; 20], &[]), b"");
         let found = |_: &_| Some(torrent);
         let mut bob = Responder::new(config, Randomness::new([2; 20], &[]), found);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tinytorrent_storage::{
-    BlockDigest, Completion, Counters, Disk, Fault, PieceHashes, Recovered, Storage, StorageError,
-    TorrentDisk, TorrentOptions, VerifyOptions,
+    Completion, Counters, Disk, Fault, PieceHashes, PieceVerifyOptions, Recovered, Storage,
+    StorageError, TorrentDisk, TorrentDiskOptions,
 };
 use tinytorrent_swarm::{BlockVerdict, DiskError, Input, PeerKey};
 use tinytorrent_types::{BlockInfo, PieceIndex};
@@ -55,7 +55,7 @@ impl DataPlane {
         completed: Inbox<Completion>,
     ) -> Self {
         let before = recovered.counters;
-        let mut options = TorrentOptions::default();
+        let mut options = TorrentDiskOptions::default();
         options.keep_record(keeps_record);
         // The inbox is unbounded, as a thread of the disk must not wait for a driver. The budgets
         // of blocks and of requests limit the reports in it.
@@ -124,10 +124,10 @@ impl DataPlane {
                 DiskReport::Input(Input::BlocksWritten { bytes })
             }
             Completion::PieceVerified { piece, digests } => {
-                DiskReport::Input(Input::PieceVerified { piece, digests: digests_of(&digests) })
+                DiskReport::Input(Input::PieceVerified { piece, digests })
             }
             Completion::PieceFailed { piece, digests, is_recovered: _ } => {
-                DiskReport::Input(Input::PieceFailed { piece, digests: digests_of(&digests) })
+                DiskReport::Input(Input::PieceFailed { piece, digests })
             }
             Completion::PieceInconsistent { piece } => {
                 DiskReport::Failed(TorrentError::Inconsistent { piece: piece.get() })
@@ -159,18 +159,14 @@ impl DataPlane {
     }
 }
 
-fn verify_options(digests: bool) -> VerifyOptions {
-    if digests { VerifyOptions::with_digests() } else { VerifyOptions::default() }
+fn verify_options(digests: bool) -> PieceVerifyOptions {
+    if digests { PieceVerifyOptions::with_digests() } else { PieceVerifyOptions::default() }
 }
 
 fn disk_error(error: &StorageError) -> DiskError {
     let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
     let kind = source.map_or(io::ErrorKind::Other, io::Error::kind);
     DiskError { kind, message: error.to_string() }
-}
-
-fn digests_of(digests: &[BlockDigest]) -> Vec<[u8; 20]> {
-    digests.iter().map(|digest| *digest.as_bytes()).collect()
 }
 
 #[cfg(test)]

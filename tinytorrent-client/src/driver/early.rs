@@ -60,7 +60,7 @@ impl EarlyBitfields {
 mod tests {
     use std::time::Instant;
 
-    use tinytorrent_swarm::{Config, Swarm};
+    use tinytorrent_swarm::{Swarm, SwarmConfig};
     use tinytorrent_types::{InfoHashV1, InfoHashes, PeerId};
 
     use super::*;
@@ -69,7 +69,7 @@ mod tests {
     fn the_longest_bitfields_make_room() {
         let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
         let now = Instant::now();
-        let mut swarm = Swarm::new(now, Config::new(hashes, PeerId::from_bytes([1; 20]), 7));
+        let mut swarm = Swarm::new(now, SwarmConfig::new(hashes, PeerId::from_bytes([1; 20]), 7));
         let mut peer = |n| swarm.accept(now, ([10, 0, 0, n], 1).into()).expect("a place");
         let share = Share::new(1000);
         let mut early = EarlyBitfields::new(share.clone());

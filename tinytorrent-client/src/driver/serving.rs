@@ -185,7 +185,7 @@ fn run_length(block: BlockInfo, geometry: &Geometry) -> usize {
 mod tests {
     use std::time::Instant;
 
-    use tinytorrent_swarm::{Config, Swarm};
+    use tinytorrent_swarm::{Swarm, SwarmConfig};
     use tinytorrent_types::{BLOCK_LENGTH, InfoHashV1, InfoHashes, PeerId};
 
     use super::*;
@@ -196,7 +196,7 @@ mod tests {
     fn peers(count: u8) -> Vec<PeerKey> {
         let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
         let mut swarm =
-            Swarm::new(Instant::now(), Config::new(hashes, PeerId::from_bytes([1; 20]), 7));
+            Swarm::new(Instant::now(), SwarmConfig::new(hashes, PeerId::from_bytes([1; 20]), 7));
         let accept = |n| swarm.accept(Instant::now(), ([10, 0, 0, n], 1).into());
         (1..=count).map(accept).map(|peer| peer.expect("a place")).collect()
     }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tinytorrent_swarm::{Config, PeerSource, Swarm};
+use tinytorrent_swarm::{PeerSource, Swarm, SwarmConfig};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
@@ -124,8 +124,8 @@ impl Driver {
     }
 }
 
-fn config(resources: &Resources, source: &Source, options: &TorrentOptions) -> Config {
-    let mut config = Config::new(source.hashes, resources.peer_id, rand::random());
+fn config(resources: &Resources, source: &Source, options: &TorrentOptions) -> SwarmConfig {
+    let mut config = SwarmConfig::new(source.hashes, resources.peer_id, rand::random());
     let of_torrent = if options.without_trackers { &[][..] } else { &source.trackers };
     config
         .trackers([of_torrent, &options.trackers].concat())

@@ -292,8 +292,8 @@ impl World {
         let is_right = qualities.iter().all(|quality| *quality == Quality::Right);
         let digest = |quality: &Quality| -> BlockDigest {
             match quality {
-                Quality::Right => [0; 20],
-                Quality::Wrong(by) => [*by; 20],
+                Quality::Right => BlockDigest::from_bytes([0; 20]),
+                Quality::Wrong(by) => BlockDigest::from_bytes([*by; 20]),
             }
         };
         let all: Vec<BlockDigest> = qualities.iter().map(digest).collect();

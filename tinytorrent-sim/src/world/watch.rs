@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use tinytorrent_swarm::{Action, Config, Event, Input, Swarm};
+use tinytorrent_swarm::{Action, Event, Input, Swarm, SwarmConfig};
 use tinytorrent_wire::{Decoder, Hashes, Message, PieceHeader};
 
 use super::{Node, World, peer_id};
@@ -100,13 +100,13 @@ impl World {
     }
 
     /// The engine of a node, at its start.
-    pub(super) fn new_engine(&mut self, node: Node, config: &Config) -> Swarm {
+    pub(super) fn new_engine(&mut self, node: Node, config: &SwarmConfig) -> Swarm {
         self.measured(node, Cause::Told, |world| Swarm::new(world.now, config.clone()))
     }
 
     /// Frees the engine of a node. Another one, which nobody knows, is in its place from now on.
     pub fn free_engine(&mut self, node: Node) {
-        let config = Config::new(self.hashes, peer_id(node), 0);
+        let config = SwarmConfig::new(self.hashes, peer_id(node), 0);
         let mut other = Swarm::new(self.now, config);
         other.stop(self.now);
         // They may share memory with the engine, and so may what was to happen to it.

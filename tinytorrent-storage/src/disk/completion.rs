@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use tinytorrent_types::{BlockInfo, PieceIndex};
+use tinytorrent_types::{BlockDigest, BlockInfo, PieceIndex};
 
 use crate::StorageError;
 
@@ -28,7 +28,7 @@ pub enum Completion {
     PieceVerified {
         /// The piece.
         piece: PieceIndex,
-        /// The digest of each of its blocks, in order, if [`VerifyOptions::digests`] is set.
+        /// The digest of each of its blocks, in order, if [`PieceVerifyOptions::digests`] is set.
         digests: Vec<BlockDigest>,
     },
     /// The piece has a wrong hash. All of its blocks are forgotten.
@@ -88,27 +88,16 @@ pub enum Completion {
     },
 }
 
-/// The SHA-1 of a block, by which a bad one is found when the good one has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct BlockDigest(pub(crate) [u8; 20]);
-
-impl BlockDigest {
-    /// The bytes.
-    pub const fn as_bytes(&self) -> &[u8; 20] {
-        &self.0
-    }
-}
-
 /// Options of [`verify`](super::TorrentDisk::verify).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub struct VerifyOptions {
+pub struct PieceVerifyOptions {
     /// Gives the digests of blocks for a right piece too. After a failure of the piece, they show which
     /// blocks were bad. They cost a second reading of the piece. Default: no.
     pub digests: bool,
 }
 
-impl VerifyOptions {
+impl PieceVerifyOptions {
     /// Options with [`digests`](Self::digests).
     pub fn with_digests() -> Self {
         Self { digests: true }

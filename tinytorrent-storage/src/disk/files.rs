@@ -60,7 +60,7 @@ impl TorrentFiles {
     }
 
     /// Moves the content to another folder, as [`Storage::move_to`] does. Downloading and uploading go on, and
-    /// wait only while files are renamed. Without a record ([`TorrentOptions`](super::TorrentOptions)) the
+    /// wait only while files are renamed. Without a record ([`TorrentDiskOptions`](super::TorrentDiskOptions)) the
     /// move is the same.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ use crate::{
 };
 use shared::Shared;
 
-pub use completion::{BlockDigest, Completion, NotStored, VerifyOptions};
+pub use completion::{Completion, NotStored, PieceVerifyOptions};
 pub use files::TorrentFiles;
 pub use options::DiskOptions;
 
@@ -52,7 +52,7 @@ pub use options::DiskOptions;
 /// use tinytorrent_metainfo::Layout;
 /// use tinytorrent_storage::{
 ///     Completion, Disk, DiskOptions, PieceHashes, Recovered, Storage, StorageOptions,
-///     TorrentOptions, VerifyOptions,
+///     TorrentDiskOptions, PieceVerifyOptions,
 /// };
 /// use tinytorrent_types::{InfoHashV1, InfoHashes};
 ///
@@ -71,7 +71,7 @@ pub use options::DiskOptions;
 ///     Arc::new(storage),
 ///     hashes,
 ///     Recovered::nothing(2),
-///     &TorrentOptions::default(),
+///     &TorrentDiskOptions::default(),
 ///     move |completion| drop(sender.send(completion)),
 /// );
 ///
@@ -82,7 +82,7 @@ pub use options::DiskOptions;
 ///         let data = content[begin..begin + block.length() as usize].to_vec();
 ///         torrent.store(block, data.into())?;
 ///     }
-///     torrent.verify(piece, VerifyOptions::default());
+///     torrent.verify(piece, PieceVerifyOptions::default());
 /// }
 ///
 /// let mut verified = 0;
@@ -128,7 +128,7 @@ pub struct TorrentDisk {
 /// # Defaults
 /// - [`keep_record`](Self::keep_record): yes
 #[derive(Debug, Clone)]
-pub struct TorrentOptions {
+pub struct TorrentDiskOptions {
     keep_record: bool,
 }
 
@@ -143,7 +143,7 @@ pub(crate) struct Content {
     on_completion: Box<dyn Fn(Completion) + Send + Sync>,
 }
 
-impl TorrentOptions {
+impl TorrentDiskOptions {
     /// Keeps a resume record and a journal beside the content. Default: yes.
     pub fn keep_record(&mut self, keep: bool) -> &mut Self {
         self.keep_record = keep;
@@ -151,7 +151,7 @@ impl TorrentOptions {
     }
 }
 
-impl Default for TorrentOptions {
+impl Default for TorrentDiskOptions {
     fn default() -> Self {
         Self { keep_record: true }
     }
@@ -183,7 +183,7 @@ impl Disk {
         storage: Arc<Storage>,
         hashes: PieceHashes,
         recovered: Recovered,
-        options: &TorrentOptions,
+        options: &TorrentDiskOptions,
         on_completion: impl Fn(Completion) + Send + Sync + 'static,
     ) -> TorrentDisk {
         let journal = options.keep_record.then(|| Box::new(storage.journal()));
@@ -261,7 +261,7 @@ impl TorrentDisk {
         &self,
         block: BlockInfo,
         data: Bytes,
-        options: VerifyOptions,
+        options: PieceVerifyOptions,
     ) -> Result<(), NotStored> {
         self.shared.store(&self.content, block, data, Some(options))
     }
@@ -272,7 +272,7 @@ impl TorrentDisk {
     /// for a hybrid, [`Completion::PieceInconsistent`]. A piece that is verified already has no completion.
     ///
     /// The last block that is received should be passed to [`store_last`](Self::store_last) instead.
-    pub fn verify(&self, piece: PieceIndex, options: VerifyOptions) {
+    pub fn verify(&self, piece: PieceIndex, options: PieceVerifyOptions) {
         self.shared.verify(&self.content, piece, options);
     }
 

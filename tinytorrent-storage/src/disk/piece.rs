@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tinytorrent_types::{BLOCK_LENGTH, Geometry, PieceIndex};
 
-use super::VerifyOptions;
+use super::PieceVerifyOptions;
 use crate::hasher::PieceHasher;
 
 /// A piece that is not verified yet.
@@ -19,7 +19,7 @@ pub(super) struct Piece {
     /// Bytes of padding behind the blocks that are hashed.
     padded: u32,
     /// The request to verify the piece, until a worker takes it.
-    asked: Option<VerifyOptions>,
+    asked: Option<PieceVerifyOptions>,
     /// A worker has the piece.
     is_busy: bool,
     /// Some blocks were written by an earlier run.
@@ -49,7 +49,7 @@ pub(super) struct PieceWork {
     /// Bytes of padding that are hashed so far.
     pub(super) padded: u32,
     /// The request to compare the hash, if the piece is complete.
-    pub(super) finish: Option<VerifyOptions>,
+    pub(super) finish: Option<PieceVerifyOptions>,
     /// All of its runs are on disk.
     pub(super) is_written: bool,
 }
@@ -115,7 +115,7 @@ impl Piece {
         }
     }
 
-    pub(super) fn ask(&mut self, options: VerifyOptions) {
+    pub(super) fn ask(&mut self, options: PieceVerifyOptions) {
         self.asked = Some(options);
     }
 
@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(settle(&mut piece, work, false), 2);
         piece.hold(2, data(2));
         assert_eq!(piece.missing(), 0);
-        piece.ask(VerifyOptions::default());
+        piece.ask(PieceVerifyOptions::default());
         let work = piece.take_work(index);
         let from_disk: Vec<_> =
             work.feeds.iter().map(|feed| matches!(feed, Feed::Disk(_))).collect();
@@ -324,7 +324,7 @@ mod tests {
         piece.hold(2, data(0));
         piece.give_back(work);
         assert_eq!((piece.missing(), piece.held(), piece.stored().count()), (0, 65_536, 0));
-        piece.ask(VerifyOptions::default());
+        piece.ask(PieceVerifyOptions::default());
         let work = piece.take_work(index);
         assert_eq!((work.runs.len(), work.feeds.len(), work.hashed), (1, 4, 4));
         piece.give_back(work);

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use tinytorrent_types::{BlockInfo, PieceIndex};
 
 use super::{
-    Completion, Content, DiskOptions, NotStored, VerifyOptions,
+    Completion, Content, DiskOptions, NotStored, PieceVerifyOptions,
     options::batch_bytes,
     pins::Pins,
     read_budget::ReadBudget,
@@ -122,7 +122,7 @@ impl Shared {
         content: &Content,
         block: BlockInfo,
         data: Bytes,
-        then: Option<VerifyOptions>,
+        then: Option<PieceVerifyOptions>,
     ) -> Result<(), NotStored> {
         let (piece, length) = (block.piece(), data.len() as u64);
         let now = Instant::now();
@@ -147,7 +147,7 @@ impl Shared {
         Ok(())
     }
 
-    pub(super) fn verify(&self, content: &Content, piece: PieceIndex, options: VerifyOptions) {
+    pub(super) fn verify(&self, content: &Content, piece: PieceIndex, options: PieceVerifyOptions) {
         let now = Instant::now();
         let mut state = self.lock();
         let Some(torrent) = state.torrents.get_mut(&content.id) else { return };

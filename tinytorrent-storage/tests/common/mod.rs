@@ -15,8 +15,8 @@ use bytes::Bytes;
 use tinytorrent_hash::sha1;
 use tinytorrent_metainfo::{CreateOptions, Info, Layout, Metainfo, Version};
 use tinytorrent_storage::{
-    Completion, Disk, DiskOptions, PieceHashes, RecoverOptions, Recovered, Storage, StorageOptions,
-    TorrentDisk, TorrentOptions, VerifyOptions,
+    Completion, Disk, DiskOptions, PieceHashes, PieceVerifyOptions, RecoverOptions, Recovered,
+    Storage, StorageOptions, TorrentDisk, TorrentDiskOptions,
 };
 use tinytorrent_types::{BlockInfo, Geometry, InfoHashV1, InfoHashes, PieceIndex};
 
@@ -170,7 +170,7 @@ impl World {
         recovered: Recovered,
     ) -> Session<'_> {
         let (sender, completions) = mpsc::channel();
-        let options = TorrentOptions::default();
+        let options = TorrentDiskOptions::default();
         let torrent = disk.add(storage, self.hashes.clone(), recovered, &options, move |done| {
             let _ = sender.send(done);
         });
@@ -238,7 +238,7 @@ impl Session<'_> {
     }
 
     pub(crate) fn verify(&self, index: u32) -> Completion {
-        self.torrent.verify(self.world.piece(index), VerifyOptions::default());
+        self.torrent.verify(self.world.piece(index), PieceVerifyOptions::default());
         self.next()
     }
 

@@ -42,7 +42,7 @@ pub enum Event {
         /// Bytes in all, as most peers say.
         total: u64,
     },
-    /// A peer announces metadata that is larger than [`Config::max_metadata`](crate::Config::max_metadata), which
+    /// A peer announces metadata that is larger than [`SwarmConfig::max_metadata`](crate::SwarmConfig::max_metadata), which
     /// may be true. Told once.
     MetadataTooLarge {
         /// Bytes that it announces.

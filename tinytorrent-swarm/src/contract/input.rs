@@ -1,11 +1,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use tinytorrent_types::{AddressScope, Bitfield, BlockInfo, Geometry, PieceIndex};
+use tinytorrent_types::{AddressScope, Bitfield, BlockDigest, BlockInfo, Geometry, PieceIndex};
 use tinytorrent_wire::{Handshake, HashRequest, Message};
 
 use super::{ConnectionError, DiskError};
-use crate::piece::BlockDigest;
 use crate::{AnnounceOutcome, PeerKey};
 
 /// Something that happened outside.
@@ -57,7 +56,7 @@ pub enum Input {
         sent: bool,
     },
     /// So many bytes of blocks are written, or dropped since their piece failed. Until then they count
-    /// against [`Config::store_budget`](crate::Config::store_budget).
+    /// against [`SwarmConfig::store_budget`](crate::SwarmConfig::store_budget).
     BlocksWritten {
         /// Bytes of blocks, as accepted by [`BlockVerdict`](crate::BlockVerdict).
         bytes: u64,

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
+use tinytorrent_types::{Bitfield, BlockDigest, Geometry, InfoHashV1, InfoHashes, PeerId};
 use tinytorrent_wire::session::Verdict;
 
 use super::*;
@@ -20,11 +20,11 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(seeds: u32, tune: impl FnOnce(&mut Config)) -> Self {
+    fn new(seeds: u32, tune: impl FnOnce(&mut SwarmConfig)) -> Self {
         let now = Instant::now();
         let geometry = Geometry::new(8 << 16, 1 << 16).unwrap();
         let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
-        let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 1);
+        let mut config = SwarmConfig::new(hashes, PeerId::from_bytes([1; 20]), 1);
         tune(&mut config);
         let count = geometry.piece_count();
         let peers = Peers::of((0..seeds).map(|slot| seed(now, slot, &geometry)));
@@ -219,7 +219,8 @@ fn a_piece_that_fails_is_asked_of_one_peer() {
     scene.refill();
     let (piece, _) = scene.first_piece(0);
     let Scene { peers, picker, download, out, .. } = &mut scene;
-    let guilty = download.on_failed(peers, picker, out, piece, &[[9; 20]; 4]);
+    let guilty =
+        download.on_failed(peers, picker, out, piece, &[BlockDigest::from_bytes([9; 20]); 4]);
     assert_eq!(guilty, [scene.key(0)], "it sent all of it");
     assert_eq!(scene.out.poll_event(), Some(Event::PieceFailed { piece }));
     assert_eq!((scene.download.hash_failures(), scene.download.wasted()), (1, 4 * BLOCK));

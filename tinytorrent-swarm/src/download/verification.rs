@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use tinytorrent_types::PieceIndex;
+use tinytorrent_types::{BlockDigest, PieceIndex};
 use tinytorrent_wire::Message;
 
 use super::Download;
@@ -10,7 +10,7 @@ use crate::PeerKey;
 use crate::contract::{Action, Event};
 use crate::outbox::Outbox;
 use crate::peers::Peers;
-use crate::piece::{BlockDigest, Picker};
+use crate::piece::Picker;
 
 impl Download {
     /// Asks for the verification of pieces that were on the disk when we started.

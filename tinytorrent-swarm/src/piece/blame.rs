@@ -1,12 +1,9 @@
 use std::collections::BTreeMap;
 
-use tinytorrent_types::PieceIndex;
+use tinytorrent_types::{BlockDigest, PieceIndex};
 
 use super::Sender;
 use crate::PeerKey;
-
-/// The SHA-1 of one block, by which a bad block is told from the right one.
-pub type BlockDigest = [u8; 20];
 
 /// Finds out who sent the bad blocks of pieces that failed (S-05).
 ///
@@ -96,7 +93,7 @@ impl Blame {
 }
 
 fn beginning(digest: &BlockDigest) -> Digest {
-    let [a, b, c, d, e, f, g, h, ..] = *digest;
+    let [a, b, c, d, e, f, g, h, ..] = *digest.as_bytes();
     [a, b, c, d, e, f, g, h]
 }
 
@@ -112,7 +109,11 @@ mod tests {
 
     use super::*;
 
-    const RIGHT: [BlockDigest; 3] = [[1; 20], [2; 20], [3; 20]];
+    const fn digest(byte: u8) -> BlockDigest {
+        BlockDigest::from_bytes([byte; 20])
+    }
+
+    const RIGHT: [BlockDigest; 3] = [digest(1), digest(2), digest(3)];
 
     fn piece() -> PieceIndex {
         Geometry::new(48 << 10, 48 << 10).unwrap().piece(0).unwrap()
@@ -132,7 +133,7 @@ mod tests {
     fn only_the_sender_of_the_bad_block_is_guilty() {
         let mut blame = Blame::default();
         let senders = vec![Some(peer(1)), Some(peer(2)), Some(peer(1))];
-        let sent = vec![RIGHT[0], [9; 20], RIGHT[2]];
+        let sent = vec![RIGHT[0], digest(9), RIGHT[2]];
         assert_eq!(blame.piece_failed(piece(), senders, &sent), []);
         assert!(blame.wants_digests(piece()));
         assert!(blame.is_suspect(piece(), peer(1)));
@@ -144,7 +145,7 @@ mod tests {
     fn blocks_found_on_the_disk_blame_nobody() {
         let mut blame = Blame::default();
         let senders = vec![None, Some(peer(1)), Some(peer(1))];
-        let sent = vec![[9; 20], RIGHT[1], RIGHT[2]];
+        let sent = vec![digest(9), RIGHT[1], RIGHT[2]];
         assert_eq!(blame.piece_failed(piece(), senders, &sent), []);
         assert_eq!(blame.piece_verified(piece(), &RIGHT), []);
     }
@@ -156,11 +157,11 @@ mod tests {
         let mut blame = Blame::default();
         for piece in geometry.pieces() {
             let senders = (0..count).map(|at| Some(peer(at as u32 % 2))).collect();
-            blame.piece_failed(piece, senders, &vec![[1; 20]; count]);
+            blame.piece_failed(piece, senders, &vec![digest(1); count]);
         }
         assert_eq!(blame.blocks, MAX_BLOCKS);
         for piece in geometry.pieces() {
-            blame.piece_verified(piece, &vec![[1; 20]; count]);
+            blame.piece_verified(piece, &vec![digest(1); count]);
         }
         assert_eq!((blame.blocks, blame.attempts.len()), (0, 0));
     }

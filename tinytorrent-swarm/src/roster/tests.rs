@@ -15,8 +15,8 @@ fn hybrid() -> InfoHashes {
     InfoHashes::from_both(InfoHashV1::from_bytes([1; 20]), InfoHashV2::from_bytes([2; 32]))
 }
 
-fn roster(hashes: InfoHashes, tune: impl FnOnce(&mut Config)) -> Roster {
-    let mut config = Config::new(hashes, PeerId::from_bytes([50; 20]), 1);
+fn roster(hashes: InfoHashes, tune: impl FnOnce(&mut SwarmConfig)) -> Roster {
+    let mut config = SwarmConfig::new(hashes, PeerId::from_bytes([50; 20]), 1);
     tune(&mut config);
     Roster::new(Instant::now(), &config)
 }
@@ -87,7 +87,7 @@ fn private_torrents_take_no_peers_of_peers_and_links() {
 fn strangers_tell_of_nobody_in_our_network() {
     // G-18
     let local = SocketAddr::from(([192, 168, 0, 1], 80));
-    let known = |teller: Teller, tune: fn(&mut Config)| {
+    let known = |teller: Teller, tune: fn(&mut SwarmConfig)| {
         let mut roster = roster(hybrid(), tune);
         assert!(roster.add(Instant::now(), teller, &[local, address(1)], false));
         assert_eq!(roster.book.refused() as usize + roster.known(), 2);

@@ -1,6 +1,6 @@
 use tinytorrent_types::{Bitfield, Geometry};
 
-use crate::config::Config;
+use crate::config::SwarmConfig;
 use crate::piece::Picker;
 
 /// The wishes about the order of pieces, until the content is known.
@@ -12,7 +12,7 @@ pub(super) struct Picking {
 }
 
 impl Picking {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &SwarmConfig) -> Self {
         Self { is_sequential: config.sequential, seed: config.seed }
     }
 

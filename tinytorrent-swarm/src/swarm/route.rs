@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use tinytorrent_tracker::AnnounceResponse;
-use tinytorrent_types::PieceIndex;
+use tinytorrent_types::{BlockDigest, PieceIndex};
 use tinytorrent_wire::session::Verdict;
 use tinytorrent_wire::{Handshake, Message, PieceHeader};
 
@@ -14,7 +14,6 @@ use crate::PeerKey;
 use crate::announce::AnnounceOutcome;
 use crate::contract::{BlockVerdict, Content, Event, LeaveReason, PeerSource};
 use crate::peer::SNUB;
-use crate::piece::BlockDigest;
 use crate::roster::{Need, Teller};
 use crate::stage::{Loaded, Stage};
 use crate::then::Then;

@@ -17,11 +17,11 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(leeches: u32, tune: impl FnOnce(&mut Config)) -> Self {
+    fn new(leeches: u32, tune: impl FnOnce(&mut SwarmConfig)) -> Self {
         let now = Instant::now();
         let geometry = Geometry::new(4 << 20, 1 << 20).unwrap();
         let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
-        let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 1);
+        let mut config = SwarmConfig::new(hashes, PeerId::from_bytes([1; 20]), 1);
         tune(&mut config);
         let upload = Upload::new(now, &config, Xoshiro256PlusPlus::seed_from_u64(1));
         let peers = Peers::of((0..leeches).map(|slot| leech(now, slot, &geometry)));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tinytorrent_sim::{Behaviour, Stranger, World, peer_id};
-use tinytorrent_swarm::{Config, Input, PeerSource};
+use tinytorrent_swarm::{Input, PeerSource, SwarmConfig};
 use tinytorrent_tracker::{AnnounceResponse, Peer};
 use tinytorrent_types::{Bitfield, InfoHashV2, InfoHashes, PeerId};
 
@@ -140,7 +140,7 @@ impl<'a> Scene<'a> {
         address: SocketAddr,
         info: Bytes,
         has_all: bool,
-        tune: impl FnOnce(&mut Config),
+        tune: impl FnOnce(&mut SwarmConfig),
     ) -> usize {
         let node = self.world.add_unready(self.crowd.geometry.clone(), |config| {
             config.exchange(false);

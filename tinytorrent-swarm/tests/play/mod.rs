@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tinytorrent_swarm::{
-    Action, BlockVerdict, Config, Content, Event, Input, LeaveReason, PeerKey, PeerSource, Swarm,
+    Action, BlockVerdict, Content, Event, Input, LeaveReason, PeerKey, PeerSource, Swarm,
+    SwarmConfig,
 };
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
 use tinytorrent_wire::{Extended, Feature, Handshake, Message, PieceHeader, Request};
@@ -23,7 +24,7 @@ pub(crate) struct Play {
 
 impl Play {
     /// Eight pieces of 512 KiB; we have them all, or none.
-    pub(crate) fn new(have_all: bool, tune: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) fn new(have_all: bool, tune: impl FnOnce(&mut SwarmConfig)) -> Self {
         let mut play = Self::without_content(tune);
         play.open(have_all);
         play
@@ -43,14 +44,14 @@ impl Play {
     }
 
     /// Nobody has told us of the content yet.
-    pub(crate) fn without_content(tune: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) fn without_content(tune: impl FnOnce(&mut SwarmConfig)) -> Self {
         Self::of(InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20])), tune)
     }
 
     /// The torrent of these hashes; nobody has told us of the content yet.
-    pub(crate) fn of(hashes: InfoHashes, tune: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) fn of(hashes: InfoHashes, tune: impl FnOnce(&mut SwarmConfig)) -> Self {
         let geometry = Geometry::new(8 << 19, 1 << 19).unwrap();
-        let mut config = Config::new(hashes, PeerId::from_bytes([1; 20]), 42);
+        let mut config = SwarmConfig::new(hashes, PeerId::from_bytes([1; 20]), 42);
         config.sha1(tinytorrent_hash::sha1);
         tune(&mut config);
         let now = Instant::now();

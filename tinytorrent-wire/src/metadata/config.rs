@@ -10,7 +10,7 @@ use std::time::Duration;
 /// - [`attempt_timeout`](Self::attempt_timeout): 5 min
 /// - [`memory`](Self::memory): 64 MiB
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct AssemblyConfig {
     pub(super) max_size: u32,
     pub(super) requests_per_peer: usize,
     pub(super) request_timeout: Duration,
@@ -19,7 +19,7 @@ pub struct Config {
     pub(super) memory: u64,
 }
 
-impl Default for Config {
+impl Default for AssemblyConfig {
     fn default() -> Self {
         Self {
             max_size: 32 << 20,
@@ -32,7 +32,7 @@ impl Default for Config {
     }
 }
 
-impl Config {
+impl AssemblyConfig {
     /// Sets the largest metadata to accept, in bytes. Default 32 MiB, more than any torrent that is known
     /// to be in use.
     pub fn max_size(&mut self, bytes: u32) -> &mut Self {

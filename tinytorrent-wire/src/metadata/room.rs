@@ -49,7 +49,7 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         }
     }
 
-    /// Sets the memory limit anew; see [`Config::memory`](super::Config::memory). Attempts for which there is
+    /// Sets the memory limit anew; see [`AssemblyConfig::memory`](super::AssemblyConfig::memory). Attempts for which there is
     /// no room any more are dropped, those that come last first. Their peers may be asked again at once.
     pub fn set_memory(&mut self, bytes: u64) {
         self.config.memory(bytes);

@@ -4,15 +4,15 @@ use tinytorrent_types::WireInfoHash;
 use super::exchange::PrivateKey;
 use super::rc4::Rc4;
 use super::{
-    Cipher, Config, MAX_PADDING, MseError, Negotiated, Negotiation, PUBLIC_KEY_LENGTH, Randomness,
-    Step, VERIFICATION, find_mark, is_plain,
+    Cipher, MAX_PADDING, MseConfig, MseError, Negotiated, Negotiation, PUBLIC_KEY_LENGTH,
+    Randomness, Step, VERIFICATION, find_mark, is_plain,
 };
 
 /// The end that makes the connection and names the torrent. See [`Negotiation`] for its calls.
 #[derive(Debug)]
 pub struct Initiator {
     torrent: WireInfoHash,
-    config: Config,
+    config: MseConfig,
     state: State,
     /// The first bytes of our stream, sent before the answer: the handshake of BEP 3.
     initial: Vec<u8>,
@@ -41,7 +41,7 @@ impl Initiator {
     /// out.
     pub fn new(
         torrent: WireInfoHash,
-        config: Config,
+        config: MseConfig,
         randomness: Randomness,
         initial: &[u8],
     ) -> Self {

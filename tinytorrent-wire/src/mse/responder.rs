@@ -4,14 +4,14 @@ use tinytorrent_types::WireInfoHash;
 use super::exchange::{PrivateKey, Secret};
 use super::rc4::Rc4;
 use super::{
-    Cipher, Config, MAX_PADDING, Method, MseError, Negotiated, Negotiation, ObfuscatedHash,
+    Cipher, MAX_PADDING, Method, MseConfig, MseError, Negotiated, Negotiation, ObfuscatedHash,
     PUBLIC_KEY_LENGTH, Randomness, Step, VERIFICATION, find_mark, is_plain,
 };
 
 /// The end that accepts the connection and looks up the torrent, by a function `F`. See [`Negotiation`] for its
 /// calls.
 pub struct Responder<F> {
-    config: Config,
+    config: MseConfig,
     find: F,
     padding: Vec<u8>,
     state: State,
@@ -50,7 +50,7 @@ where
 {
     /// Waits for the peer to begin. The peer may speak BitTorrent without encryption. `find` looks up the torrent of
     /// an obfuscated hash, once at most.
-    pub fn new(config: Config, randomness: Randomness, find: F) -> Self {
+    pub fn new(config: MseConfig, randomness: Randomness, find: F) -> Self {
         let state = State::PublicKey(PrivateKey::new(&randomness.private_key));
         Self { config, find, padding: randomness.padding, state, out: BytesMut::new() }
     }

@@ -26,7 +26,7 @@ use super::{Cipher, Method, Negotiated, Negotiation};
 /// use std::io::{Read, Write};
 /// use std::net::TcpStream;
 /// use std::time::Duration;
-/// use tinytorrent_wire::mse::{Config, Initiator, Policy, Randomness, Stream};
+/// use tinytorrent_wire::mse::{MseConfig, Initiator, Policy, Randomness, Stream};
 /// # use tinytorrent_types::{PeerId, WireInfoHash};
 /// # use tinytorrent_wire::{Handshake, Reserved};
 /// # let torrent = WireInfoHash::from_bytes([7; 20]);
@@ -39,7 +39,7 @@ use super::{Cipher, Method, Negotiated, Negotiation};
 ///
 /// // The handshake of BEP 3 goes along with the negotiation.
 /// let randomness = Randomness::new(private_key, &padding); // of your generator
-/// let alice = Initiator::new(torrent, Config::default(), randomness, &handshake.to_bytes());
+/// let alice = Initiator::new(torrent, MseConfig::default(), randomness, &handshake.to_bytes());
 /// let mut stream = Stream::negotiate(socket, alice, &Policy::default())?;
 ///
 /// let mut theirs = [0; 68];

@@ -12,7 +12,7 @@ const TORRENT: WireInfoHash = WireInfoHash::from_bytes([0xaa; 20]);
 const OTHER: WireInfoHash = WireInfoHash::from_bytes([0xbb; 20]);
 
 /// A responder that has both torrents.
-fn responder(config: Config, randomness: Randomness) -> impl Negotiation {
+fn responder(config: MseConfig, randomness: Randomness) -> impl Negotiation {
     Responder::new(config, randomness, find)
 }
 
@@ -76,12 +76,12 @@ fn randomness(seed: u8, padding: usize) -> Randomness {
     Randomness::new([seed; 20], &vec![seed.wrapping_mul(31); padding])
 }
 
-fn configs() -> [Config; 4] {
+fn configs() -> [MseConfig; 4] {
     [
-        Config::only(Method::Plaintext),
-        Config::only(Method::Rc4),
-        Config::prefer(Method::Plaintext),
-        Config::prefer(Method::Rc4),
+        MseConfig::only(Method::Plaintext),
+        MseConfig::only(Method::Rc4),
+        MseConfig::prefer(Method::Plaintext),
+        MseConfig::prefer(Method::Rc4),
     ]
 }
 
@@ -115,12 +115,12 @@ fn responder_selects_one_of_the_offered_methods() {
 #[test]
 fn the_start_has_no_mark_of_bittorrent() {
     let mut out = BytesMut::new();
-    let mut alice = Initiator::new(TORRENT, Config::default(), randomness(1, 512), b"hello");
+    let mut alice = Initiator::new(TORRENT, MseConfig::default(), randomness(1, 512), b"hello");
     alice.poll_transmit(&mut out);
     assert_eq!(out.len(), 96 + 512);
     assert_eq!(is_plain(&out), Some(false));
     let long = Randomness::new([1; 20], &[0; 600]);
-    let mut alice = Initiator::new(TORRENT, Config::default(), long, b"");
+    let mut alice = Initiator::new(TORRENT, MseConfig::default(), long, b"");
     out.clear();
     alice.poll_transmit(&mut out);
     assert_eq!(out.len(), 96 + 512, "no more padding than is allowed");
@@ -132,13 +132,13 @@ fn plain_handshake_is_told_apart() {
     let plain = b"\x13BitTorrent protocol and more";
     for length in 0..plain.len() {
         let mut received = BytesMut::from(&plain[..length]);
-        let mut bob = responder(Config::default(), randomness(2, 0));
+        let mut bob = responder(MseConfig::default(), randomness(2, 0));
         let step = bob.handle_received(&mut received);
         assert_eq!(matches!(step, Ok(Step::Plain)), length >= 20);
         assert_eq!(received.len(), length);
     }
     let mut received = BytesMut::from(&plain[..]);
-    let mut alice = Initiator::new(TORRENT, Config::default(), randomness(1, 0), b"");
+    let mut alice = Initiator::new(TORRENT, MseConfig::default(), randomness(1, 0), b"");
     let step = alice.handle_received(&mut received);
     assert_eq!(step.unwrap_err(), MseError::NotEncrypted, "an initiator has sent its key");
 }
@@ -147,8 +147,8 @@ fn plain_handshake_is_told_apart() {
 #[test]
 fn unknown_torrent_is_refused() {
     let unknown = WireInfoHash::from_bytes([0xcc; 20]);
-    let alice = Initiator::new(unknown, Config::default(), randomness(1, 5), b"hello");
-    let bob = responder(Config::default(), randomness(2, 7));
+    let alice = Initiator::new(unknown, MseConfig::default(), randomness(1, 5), b"hello");
+    let bob = responder(MseConfig::default(), randomness(2, 7));
     assert_eq!(negotiate(alice, bob, &[usize::MAX]).1.unwrap_err(), MseError::UnknownTorrent);
 }
 
@@ -157,13 +157,13 @@ fn unknown_torrent_is_refused() {
 fn noise_is_given_up_after_the_padding() {
     for (extra, fails) in [(512 + 19, false), (512 + 20, true)] {
         let mut received = BytesMut::from(&vec![0x55; 96 + extra][..]);
-        let mut bob = responder(Config::default(), randomness(2, 7));
+        let mut bob = responder(MseConfig::default(), randomness(2, 7));
         let step = bob.handle_received(&mut received);
         assert_eq!(step.err(), fails.then_some(MseError::MarkNotFound));
     }
     for (extra, fails) in [(512 + 7, false), (512 + 8, true)] {
         let mut received = BytesMut::from(&vec![0x55; 96 + extra][..]);
-        let mut alice = Initiator::new(TORRENT, Config::default(), randomness(1, 7), b"");
+        let mut alice = Initiator::new(TORRENT, MseConfig::default(), randomness(1, 7), b"");
         let step = alice.handle_received(&mut received);
         assert_eq!(step.err(), fails.then_some(MseError::MarkNotFound));
     }
@@ -171,10 +171,10 @@ fn noise_is_given_up_after_the_padding() {
 
 #[test]
 fn weak_keys_end_it() {
-    let mut bob = responder(Config::default(), randomness(2, 7));
+    let mut bob = responder(MseConfig::default(), randomness(2, 7));
     let step = bob.handle_received(&mut BytesMut::from(&[0; 96][..]));
     assert_eq!(step.unwrap_err(), MseError::WeakKey);
-    let mut alice = Initiator::new(TORRENT, Config::default(), randomness(1, 7), b"");
+    let mut alice = Initiator::new(TORRENT, MseConfig::default(), randomness(1, 7), b"");
     let step = alice.handle_received(&mut BytesMut::from(&[0xff; 96][..]));
     assert_eq!(step.unwrap_err(), MseError::WeakKey);
 }
@@ -218,7 +218,7 @@ impl OddInitiator {
 fn responder_bears_with_every_padding() {
     for (pad_a, pad_c) in [(0, 0), (1, 511), (511, 1), (512, 512)] {
         for part in [1, 7, 10_000] {
-            let mut bob = responder(Config::only(Method::Rc4), randomness(2, 3));
+            let mut bob = responder(MseConfig::only(Method::Rc4), randomness(2, 3));
             let mut said = OddInitiator::new(&mut bob, pad_a).say(
                 &VERIFICATION,
                 2,
@@ -241,7 +241,7 @@ fn responder_bears_with_every_padding() {
 #[test]
 fn odd_initiators_are_refused() {
     let refused = |zeros: &[u8], offered, announced| {
-        let mut bob = responder(Config::only(Method::Rc4), randomness(2, 3));
+        let mut bob = responder(MseConfig::only(Method::Rc4), randomness(2, 3));
         let mut said = OddInitiator::new(&mut bob, 9).say(zeros, offered, &[], announced);
         bob.handle_received(&mut said).unwrap_err()
     };
@@ -281,7 +281,8 @@ fn odd_response(
 fn initiator_bears_with_every_padding() {
     for (pad_b, pad_d) in [(0, 0), (1, 511), (511, 1), (512, 512)] {
         for (part, select) in [(1, 2), (7, 1), (10_000, 2), (10_000, 1)] {
-            let mut alice = Initiator::new(TORRENT, Config::default(), randomness(1, 3), b"hello");
+            let mut alice =
+                Initiator::new(TORRENT, MseConfig::default(), randomness(1, 3), b"hello");
             let mut said =
                 odd_response(&mut alice, pad_b, select, &vec![0x77; pad_d], pad_d as u16);
             let mut received = BytesMut::new();
@@ -307,17 +308,17 @@ fn odd_responders_are_refused() {
         let mut said = odd_response(&mut alice, 5, select, &[], announced);
         alice.handle_received(&mut said).unwrap_err()
     };
-    let both = Config::default();
+    let both = MseConfig::default();
     assert_eq!(refused(both, 3, 0), MseError::NotOffered { selected: 3 });
     assert_eq!(refused(both, 0, 0), MseError::NotOffered { selected: 0 });
-    let rc4 = Config::only(Method::Rc4);
+    let rc4 = MseConfig::only(Method::Rc4);
     assert_eq!(refused(rc4, 1, 0), MseError::NotOffered { selected: 1 });
     assert_eq!(refused(both, 2, 513), MseError::PaddingTooLong { length: 513 });
 }
 
 #[test]
 fn after_its_end_it_takes_nothing_more() {
-    let mut bob = responder(Config::default(), randomness(2, 7));
+    let mut bob = responder(MseConfig::default(), randomness(2, 7));
     let weak = bob.handle_received(&mut BytesMut::from(&[0; 96][..]));
     assert!(weak.is_err());
     let mut more = BytesMut::from(&b"more"[..]);
@@ -339,7 +340,7 @@ proptest! {
         later in vec(any::<u8>(), 1..100),
     ) {
         prop_assume!(keys.0 != [0; 20] && keys.1 != [0; 20]);
-        let config = Config::prefer(method);
+        let config = MseConfig::prefer(method);
         let alice = Initiator::new(TORRENT, config, Randomness::new(keys.0, &paddings.0), &initial);
         let bob = responder(config, Randomness::new(keys.1, &paddings.1));
         let (alices, bobs, mut to_bob, mut to_alice) = negotiate(alice, bob, &parts);
@@ -366,10 +367,10 @@ proptest! {
 
     #[test]
     fn noise_is_refused_or_waited_for(noise in vec(any::<u8>(), 0..900)) {
-        let mut bob = responder(Config::default(), randomness(2, 7));
+        let mut bob = responder(MseConfig::default(), randomness(2, 7));
         let mut received = BytesMut::from(&noise[..]);
         prop_assert!(!matches!(bob.handle_received(&mut received), Ok(Step::Done(_))));
-        let mut alice = Initiator::new(TORRENT, Config::default(), randomness(1, 7), b"");
+        let mut alice = Initiator::new(TORRENT, MseConfig::default(), randomness(1, 7), b"");
         let mut received = BytesMut::from(&noise[..]);
         prop_assert!(!matches!(alice.handle_received(&mut received), Ok(Step::Done(_))));
     }

@@ -10,7 +10,7 @@
 /// - [`fast_allowance`](Self::fast_allowance): 3
 /// - [`by_v2_hash`](Self::by_v2_hash): no
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct SessionConfig {
     pub(super) is_strict: bool,
     pub(super) max_request_length: u32,
     pub(super) max_outstanding: usize,
@@ -21,7 +21,7 @@ pub struct Config {
     pub(super) is_by_v2_hash: bool,
 }
 
-impl Config {
+impl SessionConfig {
     /// Lenient limits, for clients: harmless deviations of deployed clients are tolerated.
     pub fn lenient() -> Self {
         Self {
@@ -91,7 +91,7 @@ impl Config {
     }
 }
 
-impl Default for Config {
+impl Default for SessionConfig {
     fn default() -> Self {
         Self::lenient()
     }

@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tinytorrent_types::BLOCK_LENGTH;
-use tinytorrent_wire::session::{Config, Session};
+use tinytorrent_wire::session::{Session, SessionConfig};
 use tinytorrent_wire::{Feature, Message, Request, Reserved};
 
 use super::{OURS, bits, block, geometry};
@@ -45,10 +45,10 @@ proptest! {
         let all = [Feature::Fast, Feature::Extended, Feature::Dht, Feature::V2];
         let theirs = all.into_iter().zip(features).filter(|(_, is_on)| *is_on);
         let theirs = theirs.fold(Reserved::empty(), |set, (feature, _)| set.with(feature));
-        let mut bounded = Config::strict();
+        let mut bounded = SessionConfig::strict();
         bounded.max_outstanding(5);
         let mut strict = Some(Session::new(OURS, theirs, bounded));
-        let mut bounded = Config::lenient();
+        let mut bounded = SessionConfig::lenient();
         bounded.max_outstanding(5);
         let mut lenient = Session::new(OURS, theirs, bounded);
         for (at, (is_ours, message)) in messages.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! Features of both sides, choking and interest.
 
 use bytes::Bytes;
-use tinytorrent_wire::session::{Config, Ignored, Rule, Side, Verdict};
+use tinytorrent_wire::session::{Ignored, Rule, SessionConfig, Side, Verdict};
 use tinytorrent_wire::{Extended, Message, Reserved};
 
 use super::{breach, fast, hash_request, plain, request, tolerated, with_features};
@@ -9,7 +9,7 @@ use super::{breach, fast, hash_request, plain, request, tolerated, with_features
 /// W-24, BEP 3.
 #[test]
 fn both_sides_start_choked_and_not_interested() {
-    let session = fast(Config::strict());
+    let session = fast(SessionConfig::strict());
     for side in [Side::Us, Side::Peer] {
         assert!(session.is_choking(side) && !session.is_interested(side));
     }
@@ -18,7 +18,7 @@ fn both_sides_start_choked_and_not_interested() {
 
 #[test]
 fn choke_and_interest_are_per_side() {
-    let mut session = fast(Config::lenient());
+    let mut session = fast(SessionConfig::lenient());
     for (message, side, choking, interested) in [
         (Message::Unchoke, Side::Peer, false, false),
         (Message::Interested, Side::Peer, false, true),
@@ -56,9 +56,9 @@ fn messages_of_a_feature_need_both_sides() {
     breach(bare, &Message::Port(6881), Rule::DhtAgreed, Some(Verdict::Legal));
     let hashes = Message::HashRequest(hash_request());
     breach(bare, &hashes, Rule::V2Agreed, tolerated(Rule::V2Agreed));
-    let mut by_v2_hash = bare(Config::strict().by_v2_hash(true).clone());
+    let mut by_v2_hash = bare(SessionConfig::strict().by_v2_hash(true).clone());
     assert_eq!(by_v2_hash.handle_received(&hashes), Ok(Verdict::Legal), "the hash says it all");
-    let mut session = fast(Config::strict());
+    let mut session = fast(SessionConfig::strict());
     session.handle_received(&Message::HaveNone).unwrap();
     for message in [extended, Message::Port(6881), hashes] {
         assert_eq!(session.handle_received(&message), Ok(Verdict::Legal));
@@ -68,7 +68,7 @@ fn messages_of_a_feature_need_both_sides() {
 /// W-13.
 #[test]
 fn unknown_messages_are_ignored() {
-    let mut session = plain(Config::strict());
+    let mut session = plain(SessionConfig::strict());
     let unknown = Message::Unknown { id: 99, payload: Bytes::new() };
     assert_eq!(session.handle_received(&unknown), Ok(Verdict::Ignore(Ignored::Unknown)));
 }
@@ -76,7 +76,7 @@ fn unknown_messages_are_ignored() {
 /// The same rules find our own mistakes.
 #[test]
 fn what_we_send_is_judged_too() {
-    let mut session = plain(Config::strict());
+    let mut session = plain(SessionConfig::strict());
     let violation = session.handle_sent(&Message::HaveAll).unwrap_err();
     assert_eq!((violation.from, violation.rule), (Side::Us, Rule::FastAgreed));
     assert_eq!(

@@ -1,6 +1,6 @@
 //! Requests for hashes, and their answers.
 
-use tinytorrent_wire::session::{Config, Refusal, Rule, Verdict};
+use tinytorrent_wire::session::{Refusal, Rule, SessionConfig, Verdict};
 use tinytorrent_wire::{HashRequest, Hashes, Message};
 
 use super::{bits, breach, fast, hash_request, served, tolerated};
@@ -19,11 +19,11 @@ fn hashes_answer_a_request_for_hashes() {
         session
     };
     assert_eq!(
-        asking(Config::strict()).handle_received(&answer(hash_request(), 5)),
+        asking(SessionConfig::strict()).handle_received(&answer(hash_request(), 5)),
         Ok(Verdict::Legal)
     );
     let reject = Message::HashReject(hash_request());
-    assert_eq!(asking(Config::strict()).handle_received(&reject), Ok(Verdict::Legal));
+    assert_eq!(asking(SessionConfig::strict()).handle_received(&reject), Ok(Verdict::Legal));
     let rule = Rule::HashesLength;
     breach(asking, &answer(hash_request(), 4), rule, None);
     let other = HashRequest { index: 8, ..hash_request() };

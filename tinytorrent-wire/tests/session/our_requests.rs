@@ -2,7 +2,7 @@
 
 use tinytorrent_types::BLOCK_LENGTH;
 use tinytorrent_wire::extension::ExtendedHandshake;
-use tinytorrent_wire::session::{Config, Ignored, Rule, Side, Verdict};
+use tinytorrent_wire::session::{Ignored, Rule, SessionConfig, Side, Verdict};
 use tinytorrent_wire::{Message, Request};
 
 use super::{bits, block, breach, fast, plain, request, served};
@@ -10,7 +10,7 @@ use super::{bits, block, breach, fast, plain, request, served};
 /// W-31, BEP 10.
 #[test]
 fn our_requests_stay_within_their_queue() {
-    let mut session = served(fast(Config::strict()));
+    let mut session = served(fast(SessionConfig::strict()));
     assert_eq!(session.request_room(), 250, "the default of BEP 10");
     let mut handshake = ExtendedHandshake::default();
     handshake.request_queue = Some(2);
@@ -29,7 +29,7 @@ fn our_requests_stay_within_their_queue() {
 /// W-32, BEP 6: without fast, a choke voids open requests.
 #[test]
 fn choke_without_fast_voids_our_requests() {
-    let mut session = served(plain(Config::strict()));
+    let mut session = served(plain(SessionConfig::strict()));
     let asked = [request(0, 0), request(1, 0)];
     for request in asked {
         session.handle_sent(&Message::Request(request)).unwrap();
@@ -46,7 +46,7 @@ fn choke_without_fast_voids_our_requests() {
 /// W-33, BEP 6: with fast, each request stays until its answer.
 #[test]
 fn choke_with_fast_keeps_our_requests() {
-    let mut session = served(fast(Config::strict()));
+    let mut session = served(fast(SessionConfig::strict()));
     session.handle_sent(&Message::HaveNone).unwrap();
     let asked = [request(0, 0), request(1, 0)];
     for request in asked {
@@ -64,7 +64,7 @@ fn choke_with_fast_keeps_our_requests() {
 fn unrequested_piece_closes_a_fast_connection() {
     let rule = Rule::PieceRequested;
     breach(|config| served(fast(config)), &block(request(0, 0)), rule, None);
-    let mut config = Config::strict();
+    let mut config = SessionConfig::strict();
     config.max_unasked(3);
     let mut session = served(plain(config));
     for _ in 0..3 {
@@ -94,7 +94,7 @@ fn piece_matches_an_outstanding_request() {
     // BitComet is known to reject like this.
     let empty = Request { length: 0, ..asked };
     breach(asking, &block(empty), Rule::PieceNotEmpty, void);
-    assert_eq!(asking(Config::strict()).handle_received(&block(asked)), Ok(Verdict::Legal));
+    assert_eq!(asking(SessionConfig::strict()).handle_received(&block(asked)), Ok(Verdict::Legal));
 }
 
 /// W-39, BEP 6: SHOULD close.
@@ -108,7 +108,7 @@ fn reject_of_what_was_not_asked_is_a_breach() {
 /// W-36, BEP 6: a reject answers a cancelled request as well as an open one.
 #[test]
 fn reject_of_a_cancelled_request_is_its_answer() {
-    let mut session = served(fast(Config::strict()));
+    let mut session = served(fast(SessionConfig::strict()));
     session.handle_sent(&Message::HaveNone).unwrap();
     for begin in [0, BLOCK_LENGTH] {
         session.handle_sent(&Message::Request(request(0, begin))).unwrap();
@@ -125,7 +125,7 @@ fn reject_of_a_cancelled_request_is_its_answer() {
 /// A peer that rejects every request only wastes our time.
 #[test]
 fn endless_rejects_are_a_flood() {
-    let mut config = Config::lenient();
+    let mut config = SessionConfig::lenient();
     config.max_rejects(3);
     let mut session = served(fast(config));
     let mut round = |answer: &dyn Fn(Request) -> Message| {
@@ -145,7 +145,7 @@ fn endless_rejects_are_a_flood() {
 /// BEP 6: a peer may revoke an allowed-fast piece by a reject; repeated requests would be useless.
 #[test]
 fn rejected_piece_is_not_allowed_fast_any_more() {
-    let mut session = fast(Config::strict());
+    let mut session = fast(SessionConfig::strict());
     session.handle_received(&Message::HaveAll).unwrap();
     session.handle_received(&Message::AllowedFast(1)).unwrap();
     session.handle_sent(&Message::HaveNone).unwrap();
@@ -158,7 +158,7 @@ fn rejected_piece_is_not_allowed_fast_any_more() {
 /// W-42, BEP 6: it announces no piece, and is ignored for a piece that does not exist.
 #[test]
 fn allowed_fast_says_nothing_of_possession() {
-    let mut session = fast(Config::strict());
+    let mut session = fast(SessionConfig::strict());
     session.handle_received(&Message::HaveNone).unwrap();
     assert_eq!(session.handle_received(&Message::AllowedFast(1)), Ok(Verdict::Legal));
     assert!(session.pieces(Side::Peer).unwrap().is_empty());

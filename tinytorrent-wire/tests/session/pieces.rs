@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tinytorrent_types::Geometry;
 use tinytorrent_wire::extension::{ExtendedHandshake, OurExtensions};
-use tinytorrent_wire::session::{Config, Ignored, Rule, Session, Side, Verdict};
+use tinytorrent_wire::session::{Ignored, Rule, Session, SessionConfig, Side, Verdict};
 use tinytorrent_wire::{Message, Reserved};
 
 use super::{OURS, bits, breach, fast, geometry, plain, request, served, tolerated};
@@ -17,7 +17,7 @@ fn bitfield_comes_before_all_else() {
         session
     };
     breach(late, &bits(0x80), Rule::AvailabilityNotLate, Some(Verdict::Legal));
-    let mut session = plain(Config::strict());
+    let mut session = plain(SessionConfig::strict());
     let hello = ExtendedHandshake::new(&OurExtensions::default()).to_message();
     assert_eq!(session.handle_received(&hello.into()), Ok(Verdict::Legal));
     assert_eq!(session.handle_received(&Message::KeepAlive), Ok(Verdict::Legal));
@@ -31,7 +31,7 @@ fn fast_peer_says_first_what_it_has() {
         breach(fast, &message, Rule::AvailabilityFirst, Some(Verdict::Legal));
     }
     for message in [Message::HaveAll, Message::HaveNone, bits(0x80)] {
-        assert_eq!(fast(Config::strict()).handle_received(&message), Ok(Verdict::Legal));
+        assert_eq!(fast(SessionConfig::strict()).handle_received(&message), Ok(Verdict::Legal));
     }
 }
 
@@ -47,7 +47,7 @@ fn second_bitfield_is_not_counted() {
             };
             let rule = Rule::AvailabilityOnce;
             breach(twice, &second, rule, tolerated(rule));
-            let mut session = twice(Config::lenient());
+            let mut session = twice(SessionConfig::lenient());
             let pieces = session.pieces(Side::Peer).cloned();
             let _ = session.handle_received(&second);
             assert_eq!(session.pieces(Side::Peer).cloned(), pieces);
@@ -58,7 +58,7 @@ fn second_bitfield_is_not_counted() {
 /// W-16, BEP 3: no bitfield is the same as have none.
 #[test]
 fn peer_without_bitfield_has_nothing() {
-    let mut session = plain(Config::strict());
+    let mut session = plain(SessionConfig::strict());
     session.handle_received(&Message::Have(1)).unwrap();
     assert_eq!(session.pieces(Side::Peer).unwrap().iter().collect::<Vec<_>>(), [1]);
 }
@@ -70,7 +70,7 @@ fn bitfield_of_another_length_is_refused() {
         let message = Message::Bitfield(wrong.to_vec().into());
         breach(plain, &message, Rule::BitfieldLength, None);
     }
-    let mut empty = Session::new(OURS, Reserved::empty(), Config::strict());
+    let mut empty = Session::new(OURS, Reserved::empty(), SessionConfig::strict());
     empty.learn_geometry(Geometry::new(0, 1).unwrap()).unwrap();
     let nothing = Message::Bitfield(Bytes::new());
     assert_eq!(empty.handle_received(&nothing), Ok(Verdict::Legal), "of no pieces it is right");
@@ -87,23 +87,27 @@ fn what_comes_before_the_metadata_is_checked_after() {
         assert!(session.pieces(Side::Peer).is_none());
         session.learn_geometry(geometry()).map(|()| session)
     };
-    let kept = learn(Config::strict(), &[bits(0x80), Message::Have(2)]).unwrap();
+    let kept = learn(SessionConfig::strict(), &[bits(0x80), Message::Have(2)]).unwrap();
     assert_eq!(kept.pieces(Side::Peer).unwrap().iter().collect::<Vec<_>>(), [0, 2]);
-    let long = learn(Config::lenient(), &[Message::Bitfield(vec![0; 2].into())]);
+    let long = learn(SessionConfig::lenient(), &[Message::Bitfield(vec![0; 2].into())]);
     assert_eq!(long.unwrap_err().rule, Rule::BitfieldLength);
-    let far = learn(Config::lenient(), &[Message::HaveNone, Message::Have(3)]);
+    let far = learn(SessionConfig::lenient(), &[Message::HaveNone, Message::Have(3)]);
     assert_eq!(far.unwrap_err().rule, Rule::HaveInRange);
-    let spare = learn(Config::strict(), &[bits(0x01)]);
+    let spare = learn(SessionConfig::strict(), &[bits(0x01)]);
     assert_eq!(spare.unwrap_err().rule, Rule::SpareBitsZero);
     assert!(
-        learn(Config::lenient(), &[bits(0x01)]).unwrap().pieces(Side::Peer).unwrap().is_empty()
+        learn(SessionConfig::lenient(), &[bits(0x01)])
+            .unwrap()
+            .pieces(Side::Peer)
+            .unwrap()
+            .is_empty()
     );
 }
 
 /// W-41, X-20: the announcement is kept and applied later.
 #[test]
 fn have_all_before_the_metadata_makes_a_seed_after() {
-    let mut session = Session::new(OURS, OURS, Config::strict());
+    let mut session = Session::new(OURS, OURS, SessionConfig::strict());
     session.handle_received(&Message::HaveAll).unwrap();
     session.learn_geometry(geometry()).unwrap();
     assert!(session.pieces(Side::Peer).unwrap().is_full());
@@ -113,7 +117,7 @@ fn have_all_before_the_metadata_makes_a_seed_after() {
 #[test]
 fn pieces_given_up_before_the_metadata_are_missing_after() {
     let learned = |say: &dyn Fn(&mut Session)| {
-        let mut session = Session::new(OURS, OURS, Config::lenient());
+        let mut session = Session::new(OURS, OURS, SessionConfig::lenient());
         say(&mut session);
         session.learn_geometry(geometry()).unwrap();
         session.pieces(Side::Peer).unwrap().iter().collect::<Vec<_>>()
@@ -134,7 +138,7 @@ fn pieces_given_up_before_the_metadata_are_missing_after() {
 
 #[test]
 fn metadata_that_is_learned_twice_changes_nothing() {
-    let mut session = fast(Config::strict());
+    let mut session = fast(SessionConfig::strict());
     session.handle_received(&Message::HaveAll).unwrap();
     session.learn_geometry(geometry()).unwrap();
     assert!(session.pieces(Side::Peer).unwrap().is_full());
@@ -144,7 +148,7 @@ fn metadata_that_is_learned_twice_changes_nothing() {
 #[test]
 fn spare_bits_are_masked_when_lenient() {
     breach(plain, &bits(0b1010_0001), Rule::SpareBitsZero, Some(Verdict::Legal));
-    let mut session = plain(Config::lenient());
+    let mut session = plain(SessionConfig::lenient());
     let _ = session.handle_received(&bits(0b1010_0001));
     assert_eq!(session.pieces(Side::Peer).unwrap().iter().collect::<Vec<_>>(), [0, 2]);
 }
@@ -154,7 +158,7 @@ fn spare_bits_are_masked_when_lenient() {
 fn have_names_a_piece_of_the_torrent() {
     breach(plain, &Message::Have(3), Rule::HaveInRange, None);
     breach(plain, &Message::Have(u32::MAX), Rule::HaveInRange, None);
-    let mut session = plain(Config::strict());
+    let mut session = plain(SessionConfig::strict());
     assert_eq!(session.handle_received(&Message::Have(2)), Ok(Verdict::Legal));
     let again = session.handle_received(&Message::Have(2));
     assert_eq!(again, Ok(Verdict::Ignore(Ignored::Known)));
@@ -163,7 +167,7 @@ fn have_names_a_piece_of_the_torrent() {
 /// W-23.
 #[test]
 fn have_of_every_piece_makes_a_seed() {
-    let mut session = plain(Config::strict());
+    let mut session = plain(SessionConfig::strict());
     for index in 0..3 {
         assert!(!session.pieces(Side::Peer).unwrap().is_full());
         session.handle_received(&Message::Have(index)).unwrap();
@@ -175,7 +179,7 @@ fn have_of_every_piece_makes_a_seed() {
 #[test]
 fn dont_have_takes_a_piece_back_and_voids_its_requests() {
     for is_fast in [true, false] {
-        let mut session = served(if is_fast { fast } else { plain }(Config::strict()));
+        let mut session = served(if is_fast { fast } else { plain }(SessionConfig::strict()));
         session.handle_sent(&bits(0)).unwrap();
         for index in [0, 1] {
             session.handle_sent(&Message::Request(request(index, 0))).unwrap();
@@ -192,7 +196,7 @@ fn dont_have_takes_a_piece_back_and_voids_its_requests() {
 /// W-45: a suggestion of a piece that does not exist is ignored.
 #[test]
 fn suggest_is_advice_only() {
-    let mut session = fast(Config::strict());
+    let mut session = fast(SessionConfig::strict());
     session.handle_received(&Message::HaveNone).unwrap();
     assert_eq!(session.handle_received(&Message::Suggest(2)), Ok(Verdict::Legal));
     let far = session.handle_received(&Message::Suggest(3));

@@ -1,7 +1,7 @@
 //! Requests of the peer to us, and our answers.
 
 use tinytorrent_types::BLOCK_LENGTH;
-use tinytorrent_wire::session::{Config, Ignored, Refusal, Rule, Session, Verdict};
+use tinytorrent_wire::session::{Ignored, Refusal, Rule, Session, SessionConfig, Verdict};
 use tinytorrent_wire::{Message, Request};
 
 use super::{OURS, bits, block, breach, fast, plain, request, serving};
@@ -15,10 +15,10 @@ fn request_has_a_customary_length() {
         let refusal = Verdict::Refuse(Refusal::Tolerated(rule));
         breach(open, &message, rule, Some(refusal));
     }
-    let mut config = Config::strict();
+    let mut config = SessionConfig::strict();
     config.max_request_length(BLOCK_LENGTH);
     let long = Request { length: 2 * BLOCK_LENGTH, ..request(0, 0) };
-    let asked = open(Config::strict()).handle_received(&Message::Request(long));
+    let asked = open(SessionConfig::strict()).handle_received(&Message::Request(long));
     assert_eq!(asked, Ok(Verdict::Legal));
     let asked = open(config).handle_received(&Message::Request(long));
     assert_eq!(asked.unwrap_err().rule, Rule::RequestNotTooLong);
@@ -46,7 +46,7 @@ fn request_lies_inside_one_piece() {
 /// W-28.
 #[test]
 fn unaligned_requests_are_legal() {
-    let mut session = serving(plain(Config::strict()));
+    let mut session = serving(plain(SessionConfig::strict()));
     for (index, begin, length) in [(0, 1, 7), (0, 8192, 8192), (2, 0, 1000), (2, 999, 1)] {
         let message = Message::Request(Request { index, begin, length });
         assert_eq!(session.handle_received(&message), Ok(Verdict::Legal));
@@ -56,7 +56,7 @@ fn unaligned_requests_are_legal() {
 /// W-29: it is refused, and the connection goes on.
 #[test]
 fn request_for_a_piece_we_lack_is_refused() {
-    let mut session = plain(Config::strict());
+    let mut session = plain(SessionConfig::strict());
     session.handle_sent(&bits(0x80)).unwrap();
     session.handle_sent(&Message::Unchoke).unwrap();
     let asked = session.handle_received(&Message::Request(request(1, 0)));
@@ -70,7 +70,7 @@ fn request_for_a_piece_we_lack_is_refused() {
 #[test]
 fn requests_over_the_cap_are_refused() {
     for is_fast in [true, false] {
-        let mut config = Config::strict();
+        let mut config = SessionConfig::strict();
         config.max_outstanding(2);
         let mut session = serving(if is_fast { fast } else { plain }(config));
         if is_fast {
@@ -90,7 +90,7 @@ fn requests_over_the_cap_are_refused() {
 /// W-34, BEP 6: the choke comes first, then a reject of each request but the allowed-fast ones.
 #[test]
 fn choking_a_fast_peer_rejects_what_it_asked() {
-    let mut session = serving(fast(Config::strict()));
+    let mut session = serving(fast(SessionConfig::strict()));
     session.handle_received(&Message::HaveNone).unwrap();
     session.handle_sent(&Message::AllowedFast(1)).unwrap();
     for index in 0..3 {
@@ -110,7 +110,7 @@ fn choking_a_fast_peer_rejects_what_it_asked() {
 /// W-34: without fast, our choke voids the requests of the peer.
 #[test]
 fn choking_a_plain_peer_voids_what_it_asked() {
-    let mut session = serving(plain(Config::strict()));
+    let mut session = serving(plain(SessionConfig::strict()));
     session.handle_received(&Message::Request(request(0, 0))).unwrap();
     assert_eq!(session.handle_sent(&Message::Choke), Ok(Verdict::Void(vec![request(0, 0)])));
     assert_eq!(session.requests_to_reject().count(), 0);
@@ -119,7 +119,7 @@ fn choking_a_plain_peer_voids_what_it_asked() {
 /// W-35, BEP 6: exactly one answer, to cancelled requests too.
 #[test]
 fn every_request_gets_one_answer_under_fast() {
-    let mut session = serving(fast(Config::strict()));
+    let mut session = serving(fast(SessionConfig::strict()));
     session.handle_received(&Message::HaveNone).unwrap();
     let asked = [request(0, 0), request(0, BLOCK_LENGTH)];
     for request in asked {
@@ -142,7 +142,7 @@ fn every_request_gets_one_answer_under_fast() {
 fn cancel_withdraws_a_request() {
     let cancel = Message::Cancel(request(0, 0));
     for is_fast in [true, false] {
-        let mut session = serving(if is_fast { fast } else { plain }(Config::strict()));
+        let mut session = serving(if is_fast { fast } else { plain }(SessionConfig::strict()));
         session.handle_received(&bits(0)).unwrap();
         let unknown = session.handle_received(&cancel);
         assert_eq!(unknown, Ok(Verdict::Ignore(Ignored::NothingToCancel)));
@@ -159,7 +159,7 @@ fn cancel_withdraws_a_request() {
 /// W-34, W-36: a block in flight is the answer to its request.
 #[test]
 fn answer_that_has_begun_is_neither_cancelled_nor_rejected() {
-    let mut session = serving(fast(Config::strict()));
+    let mut session = serving(fast(SessionConfig::strict()));
     session.handle_received(&Message::HaveNone).unwrap();
     for begin in [0, BLOCK_LENGTH] {
         session.handle_received(&Message::Request(request(0, begin))).unwrap();
@@ -177,7 +177,7 @@ fn answer_that_has_begun_is_neither_cancelled_nor_rejected() {
 /// W-44, BEP 6: served while choked, three times over.
 #[test]
 fn allowed_fast_is_served_while_choked_with_a_cap() {
-    let mut session = fast(Config::strict());
+    let mut session = fast(SessionConfig::strict());
     session.handle_sent(&bits(0b1110_0000)).unwrap();
     session.handle_received(&Message::HaveNone).unwrap();
     session.handle_sent(&Message::AllowedFast(0)).unwrap();
@@ -196,7 +196,7 @@ fn allowed_fast_is_served_while_choked_with_a_cap() {
 /// W-47, BEP 6: requests in flight at a choke are no abuse, a flood is.
 #[test]
 fn requests_in_flight_at_a_choke_are_tolerated() {
-    let mut session = serving(plain(Config::lenient()));
+    let mut session = serving(plain(SessionConfig::lenient()));
     session.handle_sent(&Message::Choke).unwrap();
     let message = Message::Request(request(0, 0));
     // As many as a request queue holds.
@@ -205,13 +205,13 @@ fn requests_in_flight_at_a_choke_are_tolerated() {
         assert_eq!(asked, Ok(Verdict::Refuse(Refusal::Choked)));
     }
     assert_eq!(session.handle_received(&message).unwrap_err().rule, Rule::NoRequestFlood);
-    let mut session = plain(Config::lenient());
+    let mut session = plain(SessionConfig::lenient());
     for _ in 0..300 {
         let asked = session.handle_received(&message);
         assert_eq!(asked, Ok(Verdict::Refuse(Refusal::PieceMissing)));
     }
     assert_eq!(session.handle_received(&message).unwrap_err().rule, Rule::NoRequestFlood);
-    let mut session = serving(plain(Config::lenient()));
+    let mut session = serving(plain(SessionConfig::lenient()));
     for _ in 0..10 {
         session.handle_sent(&Message::Choke).unwrap();
         for _ in 0..200 {
@@ -224,7 +224,7 @@ fn requests_in_flight_at_a_choke_are_tolerated() {
 /// W-16: nothing can be served before the metadata is known.
 #[test]
 fn requests_before_the_metadata_are_refused() {
-    let mut session = Session::new(OURS, OURS, Config::lenient());
+    let mut session = Session::new(OURS, OURS, SessionConfig::lenient());
     let asked = session.handle_received(&Message::Request(request(0, 0)));
     assert_eq!(asked, Ok(Verdict::Refuse(Refusal::NoMetadata)));
     assert_eq!(session.requests_to_reject().collect::<Vec<_>>(), [request(0, 0)]);

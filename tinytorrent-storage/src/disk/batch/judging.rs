@@ -1,11 +1,9 @@
 //! The verdicts on complete pieces, and the digests of their blocks.
 
 use tinytorrent_hash::sha1_many;
-use tinytorrent_types::{BLOCK_LENGTH, PieceIndex};
+use tinytorrent_types::{BLOCK_LENGTH, BlockDigest, PieceIndex};
 
-use super::{
-    BlockDigest, Content, Done, PieceWork, Progress, READ_BACK, hashing::Hashing, read_blocks,
-};
+use super::{Content, Done, PieceWork, Progress, READ_BACK, hashing::Hashing, read_blocks};
 use crate::{StorageError, hashes::Verdict};
 
 /// Compares the hashes of pieces that are complete.
@@ -65,7 +63,7 @@ fn digests(content: &Content, piece: PieceIndex) -> Result<Vec<BlockDigest>, Sto
         let blocks: Vec<&[u8]> = data.chunks(BLOCK_LENGTH as usize).collect();
         let mut hashes = vec![[0; 20]; blocks.len()];
         sha1_many(&blocks, &mut hashes);
-        digests.extend(hashes.into_iter().map(BlockDigest));
+        digests.extend(hashes.into_iter().map(BlockDigest::from_bytes));
     }
     Ok(digests)
 }

@@ -3,11 +3,11 @@
 mod hashing;
 mod judging;
 
-use tinytorrent_types::{BLOCK_LENGTH, PieceIndex};
+use tinytorrent_types::{BLOCK_LENGTH, BlockDigest, PieceIndex};
 
 use self::{hashing::Hashing, judging::judge};
 use super::{
-    BlockDigest, Content,
+    Content,
     piece::{Feed, PieceWork},
 };
 use crate::{StorageError, resume::BlockRange};
@@ -103,7 +103,7 @@ mod tests {
 
     use super::{hashing::PADDING, *};
     use crate::{
-        PieceHashes, Storage, StorageOptions, disk::VerifyOptions, disk::piece::Piece,
+        PieceHashes, Storage, StorageOptions, disk::PieceVerifyOptions, disk::piece::Piece,
         hasher::tests::take_hashed,
     };
 
@@ -126,7 +126,7 @@ mod tests {
         let mut data = vec![0; geometry.blocks_length(index) as usize];
         data[0] = 1;
         piece.hold(0, data.into());
-        piece.ask(VerifyOptions::default());
+        piece.ask(PieceVerifyOptions::default());
         (index, piece)
     }
 
@@ -192,7 +192,7 @@ mod tests {
                 data[0] = (block.begin() == 0).into();
                 entry.hold(block.number(), data.into());
             }
-            entry.ask(VerifyOptions::default());
+            entry.ask(PieceVerifyOptions::default());
             take_hashed();
             let done = run(&content, vec![entry.take_work(piece)], false).pop().unwrap();
             assert!(matches!(done.result, Ok(Progress::Verified(_))), "{index}");
@@ -228,7 +228,7 @@ mod tests {
             let index = geometry.piece(0).unwrap();
             let mut piece = Piece::new(&geometry, index, content.hashes.hasher(index));
             piece.hold(0, Bytes::from_static(b"aaaaabbbbb"));
-            piece.ask(VerifyOptions::default());
+            piece.ask(PieceVerifyOptions::default());
             let done = run(&content, vec![piece.take_work(index)], sync_before_have);
             assert!(matches!(done[0].result, Ok(Progress::Verified(_))));
             assert_eq!(content.storage.unsynced_files(), if sync_before_have { 0 } else { 2 });

@@ -22,7 +22,7 @@ use self::{
     checkpoint::Checkpoints, complete::CompleteQueue, shortage::Shortage, writes::WriteQueue,
 };
 use super::{
-    Content, NotStored, VerifyOptions,
+    Content, NotStored, PieceVerifyOptions,
     piece::{Piece, PieceWork},
     pins::Pins,
 };
@@ -160,7 +160,7 @@ impl Torrent {
         &mut self,
         now: Instant,
         piece: PieceIndex,
-        options: VerifyOptions,
+        options: PieceVerifyOptions,
     ) -> Result<(), u32> {
         let geometry = self.content.storage.geometry();
         // The mark stays until the request, whatever is stored after the report.

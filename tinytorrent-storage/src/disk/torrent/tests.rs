@@ -70,7 +70,7 @@ impl World {
 
     fn verify(&mut self, piece: u32) -> Result<(), u32> {
         let piece = self.piece(piece);
-        self.torrent.verify(self.now, piece, VerifyOptions::default())
+        self.torrent.verify(self.now, piece, PieceVerifyOptions::default())
     }
 
     fn begin(&mut self) -> bool {
