@@ -22,7 +22,7 @@
 //!
 //! - `serde`: `Serialize` and `Deserialize`. Info-hashes and peer ids are text in formats that people read,
 //!   such as JSON, and bytes in others. The module `as_bytes` has the bytes everywhere, as messages need
-//!   them.
+//!   them, and `as_seconds` has times as numbers.
 
 #![no_std]
 
@@ -65,4 +65,4 @@ pub use peer_id::{PeerId, PeerIdError};
 pub use printable::{Printable, is_printable};
 pub use scope::AddressScope;
 #[cfg(feature = "serde")]
-pub use serialization::as_bytes;
+pub use serialization::{as_bytes, as_seconds};

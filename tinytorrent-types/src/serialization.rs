@@ -241,3 +241,77 @@ pub mod as_bytes {
         }
     }
 }
+
+/// Times as numbers of seconds: `#[serde(with = "tinytorrent_types::as_seconds")]`, for `Duration` and
+/// `Option<Duration>`.
+///
+/// serde's own form of a duration is a pair of seconds and nanoseconds, of which few programs in other
+/// languages know. A number has fractions, so that a time of more than a hundred days may come back a few
+/// nanoseconds off.
+pub mod as_seconds {
+    use super::{Deserialize, Deserializer, Error, Serialize, Serializer};
+    use core::time::{Duration, TryFromFloatSecsError};
+
+    /// A time that is serialized as a number of seconds.
+    pub trait Time: Sized + sealed::Sealed {
+        /// The number, or none.
+        #[doc(hidden)]
+        type Number: Serialize + for<'de> Deserialize<'de>;
+
+        #[doc(hidden)]
+        fn to_number(&self) -> Self::Number;
+
+        #[doc(hidden)]
+        fn from_number(number: Self::Number) -> Result<Self, TryFromFloatSecsError>;
+    }
+
+    impl Time for Duration {
+        type Number = f64;
+
+        fn to_number(&self) -> f64 {
+            self.as_secs_f64()
+        }
+
+        fn from_number(seconds: f64) -> Result<Self, TryFromFloatSecsError> {
+            Duration::try_from_secs_f64(seconds)
+        }
+    }
+
+    impl Time for Option<Duration> {
+        type Number = Option<f64>;
+
+        fn to_number(&self) -> Option<f64> {
+            self.map(|time| time.as_secs_f64())
+        }
+
+        fn from_number(seconds: Option<f64>) -> Result<Self, TryFromFloatSecsError> {
+            seconds.map(Duration::try_from_secs_f64).transpose()
+        }
+    }
+
+    /// Serializes a time as a number.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<T: Time, S: Serializer>(time: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        time.to_number().serialize(serializer)
+    }
+
+    /// Deserializes a time from a number.
+    ///
+    /// # Errors
+    /// Those of the deserializer, and a number that is negative, too large or no number.
+    pub fn deserialize<'de, T: Time, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+        T::from_number(T::Number::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+
+    mod sealed {
+        use core::time::Duration;
+
+        pub trait Sealed {}
+
+        impl Sealed for Duration {}
+
+        impl Sealed for Option<Duration> {}
+    }
+}

@@ -108,3 +108,25 @@ fn as_bytes_has_the_bytes_in_every_format() {
         "invalid length 3, expected the 20 bytes of an id or a hash",
     );
 }
+
+#[test]
+fn times_are_numbers_of_seconds() {
+    use serde::de::value::F64Deserializer;
+    use std::time::Duration;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(transparent)]
+    struct Age(#[serde(with = "tinytorrent_types::as_seconds")] Duration);
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(transparent)]
+    struct Next(#[serde(with = "tinytorrent_types::as_seconds")] Option<Duration>);
+
+    assert_tokens(&Age(Duration::from_millis(2_500)), &[Token::F64(2.5)]);
+    assert_tokens(&Next(Some(Duration::from_secs(7))), &[Token::Some, Token::F64(7.0)]);
+    assert_tokens(&Next(None), &[Token::None]);
+    for bad in [-1.0, f64::NAN, f64::INFINITY, 1e30] {
+        let number = F64Deserializer::<serde::de::value::Error>::new(bad);
+        assert!(Age::deserialize(number).is_err(), "{bad}");
+    }
+}
