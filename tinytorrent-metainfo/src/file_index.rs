@@ -2,10 +2,13 @@ use core::fmt;
 
 /// The position of a file in its torrent, with pad files counted (BEP 47; BEP 53 counts the same way).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(transparent))]
 pub struct FileIndex(u32);
 
 impl FileIndex {
-    pub(crate) const fn new(index: u32) -> Self {
+    /// The file at this position, which a torrent may have or not.
+    pub const fn new(index: u32) -> Self {
         Self(index)
     }
 

@@ -68,6 +68,10 @@
 //! ```
 //!
 //! Same seed and same inputs, same outputs: a session that was recorded can be replayed.
+//!
+//! # Features
+//!
+//! - `serde`: `Serialize` for events, figures and views of peers, and `Deserialize` for all but events.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests need a first instant"))]
 
@@ -94,6 +98,8 @@ mod piece;
 mod rate;
 mod reading;
 mod roster;
+#[cfg(feature = "serde")]
+mod serialization;
 mod slab;
 mod stage;
 mod swarm;

@@ -42,6 +42,8 @@ mod failure;
 pub mod http;
 mod schedule;
 mod scrape;
+#[cfg(feature = "serde")]
+mod serialization;
 pub mod server;
 mod tracker_url;
 pub mod udp;

@@ -11,6 +11,8 @@ use crate::FileIndex;
 /// The name on disk may still differ: a disk may hold fewer names than its system allows, and content
 /// may exist under other names. See [`DiskPaths`](crate::DiskPaths).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum PathPolicy {
     /// The torrent's own names, if this system can hold them. On Unix only separators, NUL and elements
@@ -57,6 +59,7 @@ impl PathPolicy {
 /// A path that differs between the torrent and the disk. Both forms begin with the folder of the torrent,
 /// if it has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct PathChange {
     /// The file; `None` for the folder of the torrent.
@@ -71,6 +74,8 @@ pub struct PathChange {
 
 /// A reason to change a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum PathChangeKind {
     /// An empty element.

@@ -65,6 +65,8 @@ pub struct PartialPiece {
 
 /// Totals over all runs (S-27), in bytes unless the name has another unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct Counters {
     /// Payload received.
     pub downloaded: u64,

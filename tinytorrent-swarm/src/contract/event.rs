@@ -8,6 +8,8 @@ use crate::PeerKey;
 
 /// Something that the application may want to know.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Event {
     /// A peer shook hands.

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
@@ -139,6 +140,8 @@ pub struct Content {
 
 /// The source of a peer's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum PeerSource {
     /// The user. Never refused for being private or odd.
@@ -155,6 +158,19 @@ pub enum PeerSource {
     Magnet,
     /// It came to us.
     Incoming,
+}
+
+impl fmt::Display for PeerSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PeerSource::User => "user",
+            PeerSource::Tracker => "tracker",
+            PeerSource::LocalTracker => "local tracker",
+            PeerSource::Exchange => "peer exchange",
+            PeerSource::Magnet => "magnet link",
+            PeerSource::Incoming => "incoming",
+        })
+    }
 }
 
 impl PeerSource {

@@ -1,5 +1,7 @@
 /// Figures of the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct Stats {
     /// Bytes of blocks accepted from peers since the start.
     pub downloaded: u64,

@@ -1,13 +1,15 @@
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tinytorrent_types::PeerId;
+use tinytorrent_types::{PeerId, Printable};
 
 use crate::PeerKey;
 use crate::contract::PeerSource;
 
 /// A connected peer, as it is at the moment of [`Swarm::peers`](crate::Swarm::peers).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct PeerView {
     /// The key of the connection.
@@ -25,7 +27,8 @@ pub struct PeerView {
     pub id: PeerId,
     /// The name and version that the peer gives itself (BEP 10, `v`).
     pub client: Option<String>,
-    /// Time since the handshakes.
+    /// Time since the handshakes. Serialized, it is a number of seconds.
+    #[cfg_attr(feature = "serde", serde(with = "tinytorrent_types::as_seconds"))]
     pub connected: Duration,
     /// Number of pieces that the peer has. Zero until the metadata is known.
     pub pieces: u32,
@@ -43,8 +46,41 @@ pub struct PeerView {
     pub upload_rate: u64,
 }
 
+impl PeerView {
+    /// A peer of which nothing is known but its connection, for tests: an incoming one that has sent nothing
+    /// and chokes, as every conversation begins (BEP 3, "peer protocol").
+    pub fn new(key: PeerKey, address: SocketAddr) -> Self {
+        Self {
+            key,
+            address,
+            listens_at: None,
+            is_incoming: true,
+            source: PeerSource::Incoming,
+            id: PeerId::from_bytes([0; 20]),
+            client: None,
+            connected: Duration::ZERO,
+            pieces: 0,
+            is_seed: false,
+            flow: PeerFlow { peer_chokes: true, we_choke: true, ..PeerFlow::default() },
+            downloaded: 0,
+            uploaded: 0,
+            download_rate: 0,
+            upload_rate: 0,
+        }
+    }
+
+    /// The name and version of the peer's program, made printable: those that it gives itself, or else those in
+    /// its peer id (BEP 20). Any program can give the name of another.
+    pub fn client_name(&self) -> Option<String> {
+        let claimed = self.client.as_deref().map(|name| Printable(name).to_string());
+        claimed.or_else(|| self.id.client().map(|client| client.to_string()))
+    }
+}
+
 /// Both directions of a conversation with a peer (BEP 3, "peer protocol").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 #[non_exhaustive]
 pub struct PeerFlow {
     /// `true` if the peer has pieces that we want.
@@ -61,4 +97,49 @@ pub struct PeerFlow {
     pub we_choke: bool,
     /// Requests of the peer that are not yet answered.
     pub peer_requests: u32,
+}
+
+/// The letters by which clients commonly show a conversation: `D`, we download; `d`, we want to and are choked;
+/// `U`, the peer downloads; `u`, it wants to and is choked; `S`, it has owed us blocks for long.
+impl fmt::Display for PeerFlow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let letters = [
+            (self.we_are_interested && !self.peer_chokes, "D"),
+            (self.we_are_interested && self.peer_chokes, "d"),
+            (self.peer_is_interested && !self.we_choke, "U"),
+            (self.peer_is_interested && self.we_choke, "u"),
+            (self.peer_is_snubbing, "S"),
+        ];
+        let shown = letters.into_iter().filter(|(is_shown, _)| *is_shown);
+        shown.map(|(_, letter)| letter).collect::<String>().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer() -> PeerView {
+        PeerView::new(PeerKey::from_bits(7), "192.0.2.1:6881".parse().unwrap())
+    }
+
+    #[test]
+    fn a_program_is_known_by_what_it_says_or_by_its_id() {
+        let mut peer = peer();
+        assert_eq!(peer.client_name(), None);
+        peer.id = PeerId::from_bytes(*b"-qB4650-abcdefghijkl");
+        assert_eq!(peer.client_name().as_deref(), Some("qBittorrent 4.6.5"));
+        peer.client = Some("a\x1b[2J".into());
+        assert_eq!(peer.client_name().as_deref(), Some("a\u{fffd}[2J"));
+    }
+
+    #[test]
+    fn a_conversation_has_a_letter_for_each_direction() {
+        let mut flow = peer().flow;
+        assert_eq!(flow.to_string(), "");
+        (flow.we_are_interested, flow.peer_is_interested) = (true, true);
+        assert_eq!(flow.to_string(), "du");
+        (flow.peer_chokes, flow.we_choke, flow.peer_is_snubbing) = (false, false, true);
+        assert_eq!(format!("{flow:>4}"), " DUS");
+    }
 }

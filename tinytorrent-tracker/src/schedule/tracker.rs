@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use rand::{Rng, RngExt};
@@ -298,6 +299,8 @@ pub struct TrackerStatus<'a> {
 
 /// The state of a tracker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum TrackerState {
     /// The tracker was not asked yet, since others answer.
@@ -310,4 +313,16 @@ pub enum TrackerState {
     Failing,
     /// The tracker is not asked again, at its own request (BEP 31).
     Disabled,
+}
+
+impl fmt::Display for TrackerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TrackerState::Unused => "not asked yet",
+            TrackerState::Announcing => "announcing",
+            TrackerState::Working => "working",
+            TrackerState::Failing => "failing",
+            TrackerState::Disabled => "not asked again",
+        })
+    }
 }

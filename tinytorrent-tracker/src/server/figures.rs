@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The sizes of all swarms of a tracker together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Totals {
     /// Torrents with at least one peer, and those that all have left within the last minute.
@@ -16,9 +17,11 @@ pub struct Totals {
 
 /// What a [`Tracker`](super::Tracker) holds, and what it has been asked since its start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Figures {
-    /// The sizes of all swarms.
+    /// The sizes of all swarms. Serialized, they stand beside the others.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub totals: Totals,
     /// Connection ids that were issued (BEP 15).
     pub connects: u64,
