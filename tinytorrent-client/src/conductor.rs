@@ -26,6 +26,8 @@ pub(crate) struct Conductor {
 
 /// The limits over all torrents of a client. `None` is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 #[non_exhaustive]
 pub struct ClientLimits {
     /// Received bytes of content a second.

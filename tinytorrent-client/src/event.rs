@@ -17,6 +17,8 @@ pub(crate) use queue::{Queue, Taken};
 
 /// Something that happened to a torrent.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Event {
     /// The torrent as it is at the subscription. It is the first event, and everything that happens later
@@ -27,7 +29,12 @@ pub enum Event {
     StateChanged(State),
     /// The metadata of a magnet link was received from peers, or found on disk from an earlier run.
     /// Its info-hash is right.
-    MetadataReceived(Arc<Info>),
+    ///
+    /// Serialized, it is `name`, `total_length` and `piece_count`.
+    MetadataReceived(
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialization::info"))]
+        Arc<Info>,
+    ),
     /// The content on disk has been checked. The torrent begins to download, or to seed.
     Checked {
         /// Bytes of pieces that are on disk and right.
@@ -53,6 +60,7 @@ pub enum Event {
     /// [`Checked`](Self::Checked).
     LongerFile {
         /// The file on disk.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialization::path"))]
         path: PathBuf,
         /// Bytes of the file on disk, before it was cut.
         size: u64,
@@ -81,28 +89,48 @@ impl Event {
 
 /// A torrent at one moment.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Snapshot {
     /// The state.
     pub state: State,
     /// The figures.
     pub stats: Stats,
-    /// The torrent file, as far as it is known.
+    /// The torrent file, as far as it is known. Serialized, it is as that of
+    /// [`Event::MetadataReceived`].
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialization::metainfo"))]
     pub metainfo: Option<Arc<Metainfo>>,
     /// The path of the content on disk, once the content is checked.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialization::optional_path"))]
     pub content_path: Option<PathBuf>,
     /// The verified pieces, once the content is checked.
     pub pieces: Option<Bitfield>,
 }
 
+impl Snapshot {
+    /// A torrent in this state of which nothing else is known, for tests.
+    pub fn new(state: State) -> Self {
+        let stats = Stats::default();
+        Self { state, stats, metainfo: None, content_path: None, pieces: None }
+    }
+}
+
 /// An event and its torrent.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct TorrentEvent {
     /// The identity of the torrent. [`Client::get`](crate::Client::get) returns its handle.
     pub hashes: InfoHashes,
     /// The event.
     pub event: Event,
+}
+
+impl TorrentEvent {
+    /// An event of this torrent, for tests of programs that handle events.
+    pub fn new(hashes: InfoHashes, event: Event) -> Self {
+        Self { hashes, event }
+    }
 }
 
 /// The events of one torrent, beginning with [`Event::Now`].
@@ -162,6 +190,7 @@ impl ClientEvents {
 /// The number of events that were lost before the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} events were lost, because they came faster than they were received")]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Missed(pub u64);
 
 /// The subscribers to one torrent.

@@ -72,6 +72,12 @@
 //!   a file, the connections of least use. What still finds no descriptor waits: connects, files, announces.
 //! - A kill at any moment costs a little progress. [`Torrent::stop`] returns within 5 s, however
 //!   slow trackers and disks are.
+//!
+//! # Features
+//!
+//! - `serde`: `Serialize` for events, errors and everything that handles show, and `Deserialize` for what is
+//!   plain data. Errors are their messages, times are numbers of seconds, and paths are text. Values for tests
+//!   are made by `new` or `default`, and their fields are public.
 
 mod client;
 mod client_options;
@@ -88,6 +94,8 @@ mod places;
 mod reader;
 mod registry;
 mod resources;
+#[cfg(feature = "serde")]
+mod serialization;
 mod session;
 mod source;
 mod threads;

@@ -36,6 +36,8 @@ pub(crate) struct Memory {
 ///
 /// The figures do not have to be of one instant, as they change at any time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 #[non_exhaustive]
 pub struct MemoryStats {
     /// The limit of all of it.

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use tinytorrent_metainfo::{FileSelection, PathPolicy};
 
-use crate::PeerAddress;
 use crate::driver::SeedGoals;
+use crate::{Limits, PeerAddress};
 
 /// Settings of one torrent. Each field is one setting, so that there are many.
 ///
@@ -60,6 +60,15 @@ impl TorrentOptions {
             paused: false,
             metadata_only: false,
             seed_goals: SeedGoals::default(),
+        }
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            download: self.download_limit,
+            upload: self.upload_limit,
+            max_peers: self.max_peers,
+            upload_slots: self.upload_slots,
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Torrent {
 
 /// The state of a torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum State {
     /// The info dictionary (BEP 9) or piece layers (BEP 52) are being fetched from peers.

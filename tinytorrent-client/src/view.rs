@@ -10,8 +10,11 @@ use tinytorrent_swarm::PeerView;
 use tinytorrent_tracker::{TrackerState, TrackerStatus};
 use tinytorrent_types::Bitfield;
 
+use crate::TorrentOptions;
+
 /// A connected peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct PeerInfo {
     /// The peer, as the engine sees it.
@@ -22,8 +25,37 @@ pub struct PeerInfo {
     pub is_encrypted: bool,
 }
 
+impl PeerInfo {
+    /// A peer at the other end of a plain TCP connection, for tests.
+    pub fn new(peer: PeerView) -> Self {
+        Self { peer, transport: Transport::Tcp, is_encrypted: false }
+    }
+
+    /// The state of the connection in letters: those of [`PeerFlow`](crate::PeerFlow), `E` if it is encrypted,
+    /// and `I` if the peer has made it.
+    pub fn flags(&self) -> String {
+        let letters = [(self.is_encrypted, "E"), (self.peer.is_incoming, "I")];
+        let shown = letters.into_iter().filter(|(is_shown, _)| *is_shown);
+        shown.fold(self.peer.flow.to_string(), |flags, (_, letter)| flags + letter)
+    }
+}
+
+/// The address, the program if it is known, and the flags.
+impl fmt::Display for PeerInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.peer.address)?;
+        if let Some(name) = self.peer.client_name() {
+            write!(f, " ({name})")?;
+        }
+        let flags = self.flags();
+        if flags.is_empty() { Ok(()) } else { write!(f, " {flags}") }
+    }
+}
+
 /// A transport protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Transport {
     /// TCP.
@@ -40,6 +72,7 @@ impl fmt::Display for Transport {
 
 /// A tracker of a torrent.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct TrackerInfo {
     /// The announce URL, without password.
@@ -54,7 +87,8 @@ pub struct TrackerInfo {
     pub error: Option<String>,
     /// The warning in its last answer.
     pub warning: Option<String>,
-    /// Time until the next announce, if it is known.
+    /// Time until the next announce, if it is known. Serialized, it is a number of seconds.
+    #[cfg_attr(feature = "serde", serde(default, with = "tinytorrent_types::as_seconds"))]
     pub next_announce: Option<Duration>,
     /// Seeders in its last answer.
     pub seeders: Option<u32>,
@@ -65,6 +99,22 @@ pub struct TrackerInfo {
 }
 
 impl TrackerInfo {
+    /// A tracker of the first tier that was not asked yet, for tests.
+    pub fn of_url(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            tier: 0,
+            state: TrackerState::Unused,
+            failures: 0,
+            error: None,
+            warning: None,
+            next_announce: None,
+            seeders: None,
+            leechers: None,
+            peers: None,
+        }
+    }
+
     pub(crate) fn new(now: Instant, status: TrackerStatus<'_>) -> Self {
         Self {
             url: status.url.to_string(),
@@ -83,11 +133,14 @@ impl TrackerInfo {
 
 /// A file of a torrent. Padding is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct FileInfo {
     /// The position among the files of the torrent.
     pub index: FileIndex,
-    /// The path on disk; `None` until the content is opened. An unwanted file may not be there.
+    /// The path on disk; `None` until the content is opened. An unwanted file may not be there. Serialized,
+    /// bytes that are not UTF-8 are replaced.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialization::optional_path"))]
     pub path: Option<PathBuf>,
     /// Bytes of the file.
     pub length: u64,
@@ -97,8 +150,16 @@ pub struct FileInfo {
     pub is_wanted: bool,
 }
 
+impl FileInfo {
+    /// A wanted file of which nothing is there, for tests.
+    pub fn new(index: FileIndex, length: u64) -> Self {
+        Self { index, path: None, length, have: 0, is_wanted: true }
+    }
+}
+
 /// The pieces of a torrent. All three have the same number of pieces.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct PieceInfo {
     /// The verified pieces.
@@ -109,11 +170,25 @@ pub struct PieceInfo {
     pub availability: Vec<u32>,
 }
 
+impl PieceInfo {
+    /// Pieces of which none is there, all are wanted, and no peer has any, for tests.
+    pub fn new(piece_count: u32) -> Self {
+        Self {
+            have: Bitfield::new(piece_count),
+            wanted: Bitfield::full(piece_count),
+            availability: vec![0; piece_count as usize],
+        }
+    }
+}
+
 /// A torrent over all of its runs, as far as their resume data was kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct History {
     /// The time at which the torrent was added to the session, or to this client if no session is kept.
+    /// Serialized, it is the number of seconds since 1970, and so are the other times.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serialization::unix_time"))]
     pub added: SystemTime,
     /// Received bytes of content.
     pub downloaded: u64,
@@ -122,13 +197,16 @@ pub struct History {
     /// Received bytes of content that were of no use.
     pub wasted: u64,
     /// Time that the torrent was neither paused nor stopped.
+    #[cfg_attr(feature = "serde", serde(with = "tinytorrent_types::as_seconds"))]
     pub active: Duration,
     /// Time that the torrent was complete and active.
+    #[cfg_attr(feature = "serde", serde(with = "tinytorrent_types::as_seconds"))]
     pub seeding: Duration,
 }
 
 impl History {
-    pub(crate) fn new(added: SystemTime, totals: Counters) -> Self {
+    /// The history of a torrent with these counters. Their times are whole seconds.
+    pub fn new(added: SystemTime, totals: Counters) -> Self {
         Self {
             added,
             downloaded: totals.downloaded,
@@ -151,6 +229,8 @@ impl History {
 
 /// The limits of a torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 #[non_exhaustive]
 pub struct Limits {
     /// Received bytes of content a second; `None` for no limit.
@@ -163,9 +243,30 @@ pub struct Limits {
     pub upload_slots: usize,
 }
 
+/// Those of [`TorrentOptions`](crate::TorrentOptions) by default.
+impl Default for Limits {
+    fn default() -> Self {
+        TorrentOptions::new("").limits()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_peer_is_shown_on_one_line() {
+        let address = "192.0.2.1:6881".parse().unwrap();
+        let mut peer =
+            PeerInfo::new(PeerView::new(tinytorrent_swarm::PeerKey::from_bits(0), address));
+        assert_eq!(peer.to_string(), "192.0.2.1:6881 I");
+        (peer.is_encrypted, peer.peer.is_incoming) = (true, false);
+        peer.peer.flow.we_are_interested = true;
+        peer.peer.client = Some("X 1".into());
+        assert_eq!(peer.to_string(), "192.0.2.1:6881 (X 1) dE");
+        (peer.is_encrypted, peer.peer.flow) = (false, Default::default());
+        assert_eq!(peer.to_string(), "192.0.2.1:6881 (X 1)");
+    }
 
     #[test]
     fn a_ratio_is_a_number_whatever_was_sent_and_received() {

@@ -33,6 +33,8 @@
 //! | `swarm` | `swarm` | the engine of one torrent, without I/O |
 //! | `storage` | `storage` | content on disk, verification, resume data |
 //!
+//! The feature `serde` brings `Serialize` and `Deserialize` for the plain values of all of them.
+//!
 //! Without default features there are only the modules without a feature, which bring neither a runtime nor a
 //! TLS stack.
 

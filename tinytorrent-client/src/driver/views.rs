@@ -81,13 +81,7 @@ impl Driver {
     }
 
     pub(crate) fn limits(&self) -> Limits {
-        let options = self.lifecycle.options();
-        Limits {
-            download: options.download_limit,
-            upload: options.upload_limit,
-            max_peers: options.max_peers,
-            upload_slots: options.upload_slots,
-        }
+        self.lifecycle.options().limits()
     }
 
     pub(crate) fn history(&self, now: Instant) -> History {
