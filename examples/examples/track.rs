@@ -233,19 +233,10 @@ fn tell(out: Output, figures: &Figures, before: Option<&Figures>) {
         figures.refused,
         figures.invalid,
     ));
-    out.event(&json!({
-        "event": "figures",
-        "torrents": totals.torrents,
-        "seeders": totals.seeders,
-        "leechers": totals.leechers,
-        "addresses": totals.addresses,
-        "connects": figures.connects,
-        "announces": figures.announces,
-        "scrapes": figures.scrapes,
-        "refused": figures.refused,
-        "invalid": figures.invalid,
-        "announces_per_second": rate,
-    }));
+    let mut event = json!(figures);
+    event["event"] = json!("figures");
+    event["announces_per_second"] = json!(rate);
+    out.event(&event);
 }
 
 fn tell_listening(out: Output, server: &TrackerServer) {

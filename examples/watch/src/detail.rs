@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tinytorrent_client::{PeerInfo, Torrent, TrackerInfo, TrackerState};
+use tinytorrent_client::{PeerInfo, Torrent, TrackerInfo};
 use tinytorrent_types::Bitfield;
 
 use crate::Pane;
@@ -41,9 +41,9 @@ pub(crate) struct FileLine {
 pub(crate) struct PeerLine {
     /// Its address.
     pub(crate) address: String,
-    /// The name that it gives its program.
+    /// The name of its program, as far as it is known.
     pub(crate) client: String,
-    /// Letters for the state of the conversation, as [`flags`] explains them.
+    /// Letters for the state of the conversation, as [`PeerInfo::flags`] explains them.
     pub(crate) flags: String,
     /// The part of the pieces that it has, from 0 to 1.
     pub(crate) done: f64,
@@ -102,41 +102,19 @@ fn peer_line(peer: &PeerInfo, pieces: u32) -> PeerLine {
     let view = &peer.peer;
     PeerLine {
         address: view.address.to_string(),
-        client: view.client.clone().unwrap_or_default(),
-        flags: flags(peer),
+        client: view.client_name().unwrap_or_default(),
+        flags: peer.flags(),
         done: if pieces == 0 { 0.0 } else { f64::from(view.pieces) / f64::from(pieces) },
         download_rate: view.download_rate,
         upload_rate: view.upload_rate,
     }
 }
 
-/// `D` we download, `d` we would, and are choked; `U` it downloads, `u` it would, and is choked; `S` it owes
-/// blocks for long; `E` encrypted; `I` it made the connection.
-fn flags(peer: &PeerInfo) -> String {
-    let flow = &peer.peer.flow;
-    let letters = [
-        (flow.we_are_interested && !flow.peer_chokes, 'D'),
-        (flow.we_are_interested && flow.peer_chokes, 'd'),
-        (flow.peer_is_interested && !flow.we_choke, 'U'),
-        (flow.peer_is_interested && flow.we_choke, 'u'),
-        (flow.peer_is_snubbing, 'S'),
-        (peer.is_encrypted, 'E'),
-        (peer.peer.is_incoming, 'I'),
-    ];
-    letters.into_iter().filter_map(|(is_so, letter)| is_so.then_some(letter)).collect()
-}
-
 fn tracker_line(tracker: TrackerInfo) -> TrackerLine {
-    let state = match tracker.state {
-        TrackerState::Unused => "not asked yet",
-        TrackerState::Announcing => "asked",
-        TrackerState::Working => "works",
-        TrackerState::Failing => "fails",
-        TrackerState::Disabled => "not asked again",
-        _ => "",
+    let state = match tracker.error.or(tracker.warning) {
+        Some(more) => format!("{}: {more}", tracker.state),
+        None => tracker.state.to_string(),
     };
-    let more = tracker.error.or(tracker.warning);
-    let state = more.map_or_else(|| state.to_owned(), |more| format!("{state}: {more}"));
     let swarm = (tracker.seeders, tracker.leechers);
     TrackerLine { url: tracker.url, state, swarm, next: tracker.next_announce }
 }

@@ -62,7 +62,7 @@ pub async fn watch(options: Options, log: Option<Log>) -> Result<(), Failure> {
         teller.tell(format!("listening at {address}"), &event);
     }
     let (ask, mut asked) = mpsc::channel(16);
-    let _server = serve(&options, &teller, ask).await?;
+    let _server = serve(&options, &teller, client.clone(), ask).await?;
     let mut events = client.events();
 
     let now = Instant::now();

@@ -2,13 +2,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use tinytorrent_client::Torrent;
+use tinytorrent_client::{Client, Torrent};
 use tinytorrent_examples::{Failure, HttpServer};
 use tinytorrent_tracker::TrackerUrl;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::tell::Teller;
-use crate::{Options, Status, respond};
+use crate::{Options, Status, respond, respond_torrent};
 
 /// A request for the status.
 pub(crate) type Asked = oneshot::Sender<Status>;
@@ -17,6 +17,7 @@ pub(crate) type Asked = oneshot::Sender<Status>;
 pub(crate) async fn serve(
     options: &Options,
     teller: &Teller,
+    client: Client,
     ask: mpsc::Sender<Asked>,
 ) -> Result<Option<AbortOnDrop>, Failure> {
     let Some(address) = options.http else { return Ok(None) };
@@ -24,8 +25,11 @@ pub(crate) async fn serve(
     let url = server.url();
     teller.tell(format!("serving {url}"), &json!({ "event": "serving", "url": url }));
     let serving = server.serve(move |request| {
-        let (ask, path) = (ask.clone(), request.uri().path().to_owned());
+        let (ask, client, path) = (ask.clone(), client.clone(), request.uri().path().to_owned());
         async move {
+            if let Some(response) = respond_torrent(&path, &client) {
+                return response;
+            }
             let (answer, status) = oneshot::channel();
             // Both fail only at the end of the program.
             let _ = ask.send(answer).await;
