@@ -25,7 +25,8 @@ pub const BLOCK_LENGTH: u32 = 16 * 1024;
 /// - memory grows with the received bytes, not with the announced size, and has a limit;
 /// - when an attempt fails the check against the info-hash, all peers that announced its size are
 ///   suspects. From then on each is tried alone, and one that fails alone is proven guilty;
-/// - requests to a silent peer time out and go to others, and a stalled attempt makes way.
+/// - requests to a silent peer time out and go to others, those first that were silent least often, and a
+///   stalled attempt makes way.
 ///
 /// It reads no clock and computes no hash: the caller passes the time and checks the result of
 /// [`poll_complete`](Self::poll_complete). `P` is the caller's key of a peer.
@@ -81,6 +82,8 @@ struct Peer<P> {
     rests_until: Option<Instant>,
     /// Proven to send wrong bytes.
     is_guilty: bool,
+    /// How often it has owed an answer for too long.
+    silences: u32,
     requests: Vec<(u32, Instant)>,
 }
 
@@ -116,20 +119,19 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
                 return Ok(());
             }
             // A liar could otherwise clear its name by announcing another size.
-            let guilty = known.is_guilty;
+            let (is_guilty, silences) = (known.is_guilty, known.silences);
             self.remove_peer(peer);
-            self.push_peer(peer, size, guilty);
+            self.push_peer(peer, size, is_guilty, silences);
         } else {
-            self.push_peer(peer, size, false);
+            self.push_peer(peer, size, false, 0);
         }
         self.expire(now);
         Ok(())
     }
 
-    fn push_peer(&mut self, key: P, size: u32, is_guilty: bool) {
+    fn push_peer(&mut self, key: P, size: u32, is_guilty: bool, silences: u32) {
         let requests = Vec::new();
-        let peer = Peer { key, size, rests_until: None, is_guilty, requests };
-        self.peers.push(peer);
+        self.peers.push(Peer { key, size, rests_until: None, is_guilty, silences, requests });
     }
 
     /// Removes a peer that is gone. Its blocks stay until they are checked.
@@ -150,12 +152,10 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
             return None;
         }
         self.expire(now);
-        for at in 0..self.peers.len() {
-            if let Some(block) = self.request_from(now, at) {
-                return Some((self.peers[at].key, block));
-            }
-        }
-        None
+        // Those that were silent least often come first, or many silent ones would be asked again and again.
+        let mut order: Vec<usize> = (0..self.peers.len()).collect();
+        order.sort_by_key(|&at| self.peers[at].silences);
+        order.into_iter().find_map(|at| Some((self.peers[at].key, self.request_from(now, at)?)))
     }
 
     /// The next request to send to this peer.
@@ -175,10 +175,10 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
         if peer.is_guilty || is_busy || is_resting {
             return None;
         }
-        let key = peer.key;
+        let (key, silences) = (peer.key, peer.silences);
         let attempt = self.attempt_for(now, at)?;
-        let block = attempt.next_block(key)?;
-        attempt.add_request(key, block);
+        let block = attempt.next_block(key, silences)?;
+        attempt.add_request(key, block, silences);
         self.peers[at].requests.push((block, now));
         Some(block)
     }
@@ -349,6 +349,7 @@ impl<P: Copy + Eq> MetadataAssembly<P> {
             let late = peer.requests.extract_if(.., |(_, asked)| *asked + timeout <= now);
             for (block, _) in late {
                 peer.rests_until = Some(now + self.config.reject_rest);
+                peer.silences = peer.silences.saturating_add(1);
                 remove_request(&mut self.attempts, peer.size, peer.key, block);
             }
         }

@@ -457,3 +457,36 @@ fn sizes_that_nobody_names_any_more_make_way() {
     verify(&mut assembly, now, &info);
     assert!(assembly.is_done());
 }
+
+/// peers that take requests and say nothing stand in nobody's way, however many they are, and however little
+/// memory there is.
+#[test]
+fn silent_peers_do_not_keep_the_one_that_answers_from_being_asked() {
+    const HONEST: u32 = 1_000;
+    for silent in [3, 9, 60] {
+        let (mut now, info) = (start(), info(2 * BLOCK + 100));
+        let begin = now;
+        let mut config = AssemblyConfig::default();
+        // No room for both sizes that are named.
+        config.max_size(5 * BLOCK_LENGTH).memory(7 * u64::from(BLOCK_LENGTH));
+        let mut assembly = Assembly::new(config);
+        for peer in 0..silent {
+            assembly.add_peer(now, peer, info.len() as u64).unwrap();
+        }
+        assembly.add_peer(now, silent, 5 * u64::from(BLOCK_LENGTH)).unwrap();
+        assembly.add_peer(now, HONEST, info.len() as u64).unwrap();
+        while !assembly.is_done() {
+            let asked = requests(&mut assembly, now);
+            let answered: Vec<_> = asked.iter().filter(|(peer, _)| *peer == HONEST).collect();
+            for &&(peer, block) in &answered {
+                assembly.handle_data(now, peer, block, None, block_of(&info, block));
+            }
+            verify(&mut assembly, now, &info);
+            if answered.is_empty() {
+                now = assembly.poll_timeout().expect("it goes on by itself").max(now);
+            }
+            let limit = seconds(180);
+            assert!(now - begin < limit, "{silent} silent peers hold it up");
+        }
+    }
+}

@@ -22,8 +22,16 @@ pub(super) struct Attempt<P> {
 
 #[derive(Debug)]
 enum Slot<P> {
-    Missing { asked: Vec<P> },
+    Missing { asked: Vec<Asked<P>> },
     Received { sender: P },
+}
+
+/// A peer that was asked for a block.
+#[derive(Debug)]
+struct Asked<P> {
+    peer: P,
+    /// How often it had been silent by then.
+    silences: u32,
 }
 
 impl<P: Copy + Eq> Attempt<P> {
@@ -50,24 +58,26 @@ impl<P: Copy + Eq> Attempt<P> {
     }
 
     /// The next block to request of this peer: the one with the fewest requests in flight, none of them
-    /// to this peer. The others may be slow.
-    pub(super) fn next_block(&self, peer: P) -> Option<u32> {
+    /// to this peer. The others may be slow. Those that were silent more often do not stand in its way.
+    pub(super) fn next_block(&self, peer: P, silences: u32) -> Option<u32> {
         let open = self.slots.iter().enumerate().filter_map(|(at, slot)| match slot {
-            Slot::Missing { asked } if !asked.contains(&peer) => Some((asked.len(), at)),
+            Slot::Missing { asked } if asked.iter().all(|asked| asked.peer != peer) => {
+                Some((asked.iter().filter(|asked| asked.silences <= silences).count(), at))
+            }
             _ => None,
         });
         open.filter(|&(asked, _)| asked < MAX_ASKED).min().map(|(_, at)| at as u32)
     }
 
-    pub(super) fn add_request(&mut self, peer: P, block: u32) {
+    pub(super) fn add_request(&mut self, peer: P, block: u32, silences: u32) {
         if let Some(Slot::Missing { asked }) = self.slots.get_mut(block as usize) {
-            asked.push(peer);
+            asked.push(Asked { peer, silences });
         }
     }
 
     pub(super) fn remove_request(&mut self, peer: P, block: u32) {
         if let Some(Slot::Missing { asked }) = self.slots.get_mut(block as usize) {
-            asked.retain(|&other| other != peer);
+            asked.retain(|other| other.peer != peer);
         }
     }
 
@@ -147,5 +157,6 @@ const START: Duration = Duration::from_secs(10);
 /// Bytes a second that an attempt has to come on at, while others wait: half a block.
 const LEAST_RATE: u64 = BLOCK_LENGTH as u64 / 2;
 
-/// Requests in flight for one block at most. Each duplicate answer is waste.
+/// Requests in flight for one block at most, to peers that were equally silent or less. Each duplicate answer is
+/// waste.
 const MAX_ASKED: usize = 3;
