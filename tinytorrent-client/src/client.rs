@@ -17,6 +17,7 @@ use crate::places::Places;
 use crate::registry::Registry;
 use crate::resources::Resources;
 use crate::session::{Kept, Record};
+use crate::spans;
 use crate::threads::{self, JobThreads, SpawnThread};
 use crate::torrent::Shared;
 use crate::{
@@ -106,7 +107,8 @@ impl Client {
             self.registry().begin_at(origin.position);
             if let Err(error) = driver::start(Arc::clone(resources), source, options, Some(origin))
             {
-                tracing::warn!(%error, "a kept torrent is left out");
+                let span = spans::torrent(hashes);
+                span.in_scope(|| tracing::warn!(%error, "a kept torrent is left out"));
             }
         }
         Ok(())

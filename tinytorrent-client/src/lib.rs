@@ -73,6 +73,14 @@
 //! - A kill at any moment costs a little progress. [`Torrent::stop`] returns within 5 s, however
 //!   slow trackers and disks are.
 //!
+//! # Logs
+//!
+//! Log lines are events of [`tracing`](https://docs.rs/tracing), in spans that say what they are about: `torrent`
+//! with the first digits of its info-hash in `hash`, and within it `peer` with its `address`, or `tracker` with its
+//! `host`. The spans have the level `ERROR`, so that each filter that lets a line through shows its spans. `WARN`
+//! is what an operator should see, `DEBUG` the decisions with their reasons. Without a subscriber, nothing of it
+//! is kept.
+//!
 //! # Features
 //!
 //! - `serde`: `Serialize` for events, errors and everything that handles show, and `Deserialize` for what is
@@ -98,6 +106,7 @@ mod resources;
 mod serialization;
 mod session;
 mod source;
+mod spans;
 mod threads;
 mod torrent;
 mod view;

@@ -15,13 +15,14 @@ use tinytorrent_wire::HandshakeOpening;
 use tinytorrent_wire::mse::ObfuscatedHash;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
+use tracing::Instrument;
 
 use crate::connection::Incoming;
 use crate::connection::channel::Channel;
 use crate::connection::handshake::{self, Stranger};
 use crate::places::Places;
 use crate::registry::Registry;
-use crate::{ClientError, Encryption};
+use crate::{ClientError, Encryption, spans};
 use strangers::Strangers;
 
 /// Maximum number of connections that have not named a torrent. One more closes the slowest of the
@@ -155,7 +156,8 @@ impl Reception {
             }
         }
         let Some(place) = place else {
-            return tracing::debug!(%address, "no place is left for a connection");
+            let span = spans::peer(address);
+            return span.in_scope(|| tracing::debug!("no place is left for a connection"));
         };
         let channel = Channel::plain(stream, place);
         let (number, gone) = {
@@ -169,7 +171,8 @@ impl Reception {
             None => {}
         }
         let guest = Guest { reception: self.clone(), number, address: address.ip() };
-        let task = tokio::spawn(receive(channel, address, guest)).abort_handle();
+        let reading = receive(channel, address, guest).instrument(spans::peer(address));
+        let task = tokio::spawn(reading).abort_handle();
         let mut guests = self.lock();
         // Its task may have ended already, on another thread.
         if !task.is_finished() {
@@ -226,16 +229,16 @@ async fn receive(mut channel: Channel, address: SocketAddr, guest: Guest) {
     let opening = match accepted {
         Ok(opening) => opening,
         Err(error) => {
-            return tracing::debug!(%address, %error, "an incoming connection sent no valid handshake");
+            return tracing::debug!(%error, "an incoming connection sent no valid handshake");
         }
     };
     drop(guest);
     let info_hash = opening.info_hash;
     let Some(torrent) = registry.find(info_hash) else {
-        return tracing::debug!(%address, %info_hash, "an incoming handshake names no torrent of ours");
+        return tracing::debug!(%info_hash, "an incoming handshake names no torrent of ours");
     };
     if let Err(error) = channel.set_nodelay() {
-        return tracing::debug!(%address, %error, "an incoming connection was closed");
+        return tracing::debug!(%error, "an incoming connection was closed");
     }
     let incoming = Incoming { channel, address, received, info_hash };
     torrent.change(|driver, now| driver.accept(now, incoming));

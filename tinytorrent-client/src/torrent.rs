@@ -348,16 +348,17 @@ impl Torrent {
         let ended = |end: &mut End| if is_again { None } else { end.entry.take() };
         let Some(entry) = self.shared.with(|driver, _| driver.forget(), ended) else { return };
         let (done, is_done) = oneshot::channel();
+        let shared = Arc::clone(&self.shared);
         let job = move || {
             if let Err(error) = entry.remove() {
-                tracing::warn!(%error, "a torrent stays in the session");
+                shared.log_unforgotten(&error);
             }
             // Fails if the caller does not wait any more.
             let _ = done.send(());
         };
         match self.client().threads().short.run(Box::new(job)) {
             Ok(()) => _ = is_done.await,
-            Err(error) => tracing::warn!(%error, "a torrent stays in the session"),
+            Err(error) => self.shared.log_unforgotten(&error),
         }
     }
 

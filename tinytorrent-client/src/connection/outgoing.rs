@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use tinytorrent_types::BlockInfo;
 use tinytorrent_wire::{Message, PieceHeader};
 use tokio::sync::mpsc;
+use tracing::Span;
 
 use crate::memory::{Charge, Holder};
 
@@ -55,14 +56,25 @@ pub(crate) struct Link {
     messages: BytesMut,
     /// A message was dropped, as the queue was full.
     is_full: bool,
+    /// The payload of the connection is encrypted.
+    pub(crate) is_encrypted: bool,
+    /// The span of what is logged about the peer.
+    span: Span,
 }
 
 impl Link {
-    /// Makes a link whose messages charge this holder. Returns the receiver for the connection, too.
-    pub(crate) fn new(charged: Holder) -> (Self, mpsc::UnboundedReceiver<Outgoing>) {
+    /// Makes a link whose messages charge this holder. Returns the receiver for the connection, too. What is
+    /// logged about the peer belongs into the span.
+    pub(crate) fn new(charged: Holder, span: Span) -> (Self, mpsc::UnboundedReceiver<Outgoing>) {
         // Unbounded, as the driver must not wait for a peer. The memory limits the bytes instead.
         let (sender, receiver) = mpsc::unbounded_channel();
-        (Self { sender, charged, messages: BytesMut::new(), is_full: false }, receiver)
+        let messages = BytesMut::new();
+        (Self { sender, charged, messages, is_full: false, is_encrypted: false, span }, receiver)
+    }
+
+    /// The span of what is logged about the peer.
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
     }
 
     /// Appends a message to those of this turn, which [`flush`](Self::flush) sends. A full queue
@@ -132,7 +144,7 @@ mod tests {
     #[test]
     fn the_queue_of_a_peer_that_does_not_read_is_bounded() {
         let share = Share::new(1 << 20);
-        let (mut link, mut outgoing) = Link::new(share.holder());
+        let (mut link, mut outgoing) = Link::new(share.holder(), Span::none());
         // All in one turn.
         (0..2_000).for_each(|_| link.push(&message()));
         link.flush();
@@ -148,7 +160,7 @@ mod tests {
     #[test]
     fn answers_wait_before_the_queue_is_full_and_a_peer_that_reads_never_does() {
         let share = Share::new(1 << 20);
-        let greedy: Vec<_> = (0..50).map(|_| Link::new(share.holder())).collect();
+        let greedy: Vec<_> = (0..50).map(|_| Link::new(share.holder(), Span::none())).collect();
         let mut greedy: Vec<_> = greedy
             .into_iter()
             .map(|(mut link, outgoing)| {
@@ -160,7 +172,7 @@ mod tests {
             })
             .collect();
         assert!(share.held() <= (1 << 20) + 50 * 2 * ALLOWANCE, "{}", share.held());
-        let (mut honest, mut outgoing) = Link::new(share.holder());
+        let (mut honest, mut outgoing) = Link::new(share.holder(), Span::none());
         for _ in 0..100 {
             assert!(!honest.is_congested());
             honest.push(&Message::Have(7));

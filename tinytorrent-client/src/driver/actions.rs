@@ -12,7 +12,7 @@ use super::job::{Job, JobOutcome, run_caught};
 use super::saves::Mark;
 use super::step::Step;
 use super::{Driver, lookups};
-use crate::{Event, TorrentError};
+use crate::{Event, TorrentError, spans};
 
 impl Driver {
     /// Carries out all actions of the engine, sends all messages, and collects the events.
@@ -58,7 +58,8 @@ impl Driver {
                 self.connections.connect(peer, address, ours);
             }
             Action::Disconnect { peer, reason } => {
-                tracing::debug!(%peer, %reason, "disconnecting");
+                let span = self.connections.span(peer);
+                span.in_scope(|| tracing::debug!(%reason, "disconnecting"));
                 // The engine has removed the peer before, so that it gets no input about the end.
                 self.close(peer);
             }
@@ -132,7 +133,7 @@ impl Driver {
     }
 
     fn on_event(&mut self, event: SwarmEvent) {
-        tracing::debug!(?event);
+        spans::of_event(&event).in_scope(|| tracing::debug!(?event));
         self.readers.on_event(&event);
         // `Lifecycle::on_cut` returns the event again, once the oversized files are cut.
         if matches!(event, SwarmEvent::Finished)

@@ -4,11 +4,12 @@ use std::io;
 
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
+use tracing::{Instrument, Span};
 
 use super::inbox::Inbox;
 use crate::threads::JobThreads;
 
-/// The running jobs of one torrent. Their results come into an inbox.
+/// The running jobs of one torrent, in its span. Their results come into an inbox.
 pub(super) struct Background<T> {
     /// Futures on the runtime, which are aborted when the torrent ends.
     tasks: JoinSet<()>,
@@ -27,7 +28,8 @@ impl<T: Send + 'static> Background<T> {
         // A set keeps tasks that have ended, so that it would grow without this.
         while self.tasks.try_join_next().is_some() {}
         let results = self.results.clone();
-        self.tasks.spawn_on(async move { results.push(job.await) }, &self.runtime);
+        let job = async move { results.push(job.await) };
+        self.tasks.spawn_on(job.in_current_span(), &self.runtime);
     }
 
     /// Runs a job that blocks on a thread; `is_long`: for minutes or hours.
@@ -41,7 +43,8 @@ impl<T: Send + 'static> Background<T> {
     ) -> io::Result<()> {
         let results = self.results.clone();
         let threads = if is_long { &self.threads.long } else { &self.threads.short };
-        threads.run(Box::new(move || results.push(job())))
+        let span = Span::current();
+        threads.run(Box::new(move || results.push(span.in_scope(job))))
     }
 }
 

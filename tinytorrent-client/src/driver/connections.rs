@@ -1,4 +1,3 @@
-use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -7,6 +6,7 @@ use tinytorrent_types::BlockInfo;
 use tinytorrent_wire::{Handshake, Message};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracing::{Instrument, Span};
 
 use super::links::Links;
 use super::notices::Notices;
@@ -17,6 +17,7 @@ use crate::connection::failure::ConnectFailure;
 use crate::connection::{self, Hold, Incoming, Link, Notice, handshake};
 use crate::memory::Share;
 use crate::places::Places;
+use crate::spans;
 
 /// The connections of one torrent: a task for each, and a link to send through.
 pub(super) struct Connections {
@@ -26,7 +27,6 @@ pub(super) struct Connections {
     encryption: Encryption,
     buffers: BufferPool,
     places: Places,
-    encrypted: HashSet<PeerKey>,
     /// The share that messages and blocks charge until they are sent.
     send: Share,
 }
@@ -39,14 +39,14 @@ impl Connections {
         send: Share,
     ) -> Self {
         let (links, tasks, notices) = (Links::default(), JoinSet::new(), Notices::default());
-        Self { links, tasks, notices, encryption, buffers, places, encrypted: HashSet::new(), send }
+        Self { links, tasks, notices, encryption, buffers, places, send }
     }
 
     /// Connects to a peer and shakes hands.
     pub(super) fn connect(&mut self, peer: PeerKey, address: SocketAddr, ours: Handshake) {
         let (encryption, places) = (self.encryption, self.places.clone());
         let mut received = ReceiveBuffer::new(self.buffers.clone());
-        self.spawn(peer, async move {
+        self.spawn(peer, address, async move {
             let bytes = &mut received.bytes;
             let made = handshake::connect(address, ours, encryption, &places, bytes).await;
             made.map(|(channel, theirs)| (channel, theirs, received))
@@ -55,11 +55,11 @@ impl Connections {
 
     /// Answers the handshake of an incoming connection.
     pub(super) fn accept(&mut self, peer: PeerKey, incoming: Incoming, ours: Handshake) {
-        let Incoming { mut channel, received, info_hash, address: _ } = incoming;
+        let Incoming { mut channel, received, info_hash, address } = incoming;
         // A hybrid torrent has two info-hashes, and the peer may know only the one it has sent.
         let ours = Handshake { info_hash, ..ours };
         let mut received = ReceiveBuffer::with(received, self.buffers.clone());
-        self.spawn(peer, async move {
+        self.spawn(peer, address, async move {
             let theirs = handshake::answer(&mut channel, ours, &mut received.bytes).await?;
             Ok((channel, theirs, received))
         });
@@ -80,14 +80,21 @@ impl Connections {
         self.links.get(peer).is_some()
     }
 
+    /// The span of what is logged about a peer, as long as its connection is not closed.
+    pub(super) fn span(&mut self, peer: PeerKey) -> Span {
+        self.links.get(peer).map_or(Span::none(), |link| link.span().clone())
+    }
+
     /// Returns `true` if the payload of the connection is encrypted.
-    pub(super) fn is_encrypted(&self, peer: PeerKey) -> bool {
-        self.encrypted.contains(&peer)
+    pub(super) fn is_encrypted(&mut self, peer: PeerKey) -> bool {
+        self.links.get(peer).is_some_and(|link| link.is_encrypted)
     }
 
     /// Notes that the payload of a connection is encrypted.
     pub(super) fn note_encrypted(&mut self, peer: PeerKey) {
-        self.encrypted.insert(peer);
+        if let Some(link) = self.links.get(peer) {
+            link.is_encrypted = true;
+        }
     }
 
     /// Returns `true` if the peer has to read earlier answers before it gets more.
@@ -103,7 +110,6 @@ impl Connections {
     /// Closes a connection. Its messages of this turn are still written.
     pub(super) fn close(&mut self, peer: PeerKey) {
         self.links.remove(peer);
-        self.encrypted.remove(&peer);
     }
 
     /// Returns the receiver of what connections report, if there is a new one.
@@ -127,16 +133,18 @@ impl Connections {
     fn spawn(
         &mut self,
         peer: PeerKey,
+        address: SocketAddr,
         greeted: impl Future<Output = Result<Greeted, ConnectFailure>> + Send + 'static,
     ) {
         let messages = self.send.holder();
-        let (link, mut outgoing) = Link::new(messages.clone());
+        let span = spans::peer(address);
+        let (link, mut outgoing) = Link::new(messages.clone(), span.clone());
         // Before the handshakes, so that the engine can close the connection meanwhile. With its
         // link gone, it ends as soon as it runs.
         self.links.insert(peer, link);
         self.forget_ended();
         let notices = self.notices.sender();
-        self.tasks.spawn(async move {
+        let task = async move {
             let greeted = tokio::select! {
                 // The end comes first: a dial that waits must not connect for a link that is gone.
                 biased;
@@ -157,7 +165,8 @@ impl Connections {
             {
                 connection::run(peer, channel, received, outgoing, messages, notices).await;
             }
-        });
+        };
+        self.tasks.spawn(task.instrument(span));
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 use tinytorrent_storage::{Completion, Fault, StorageError};
 use tinytorrent_swarm::{AnnounceOutcome, ConnectionError, Input, PeerKey, PeerSource};
 use tinytorrent_wire::{Frames, Message};
+use tracing::Span;
 
 use super::data::DiskReport;
 use super::job::JobOutcome;
@@ -110,7 +111,10 @@ impl Driver {
             return;
         }
         for greedy in self.early.keep(peer, bits.len()) {
-            tracing::debug!(peer = %greedy, "no memory is left for a bitfield before the metadata");
+            let span = self.connections.span(greedy);
+            span.in_scope(|| {
+                tracing::debug!("no memory is left for a bitfield before the metadata");
+            });
             self.drop_peer(now, greedy, ConnectionError::Unread);
         }
     }
@@ -169,7 +173,11 @@ impl Driver {
 
     pub(super) fn on_completion(&mut self, now: Instant, completion: Completion) {
         let Some(running) = self.lifecycle.running() else { return };
-        match running.plane.on_completion(completion) {
+        let span = match &completion {
+            Completion::BlockUnread { tag, .. } => self.connections.span(PeerKey::from_bits(*tag)),
+            _ => Span::none(),
+        };
+        match span.in_scope(|| running.plane.on_completion(completion)) {
             Some(DiskReport::Input(input)) => self.swarm.handle_input(now, input),
             Some(DiskReport::Read { peer, block, data }) => {
                 if let Some((data, hold)) = self.serving.finish(peer, block, data) {

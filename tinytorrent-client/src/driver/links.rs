@@ -82,7 +82,7 @@ mod tests {
     use crate::memory::Share;
 
     fn links() -> (Links, PeerKey, mpsc::UnboundedReceiver<Outgoing>) {
-        let (link, outgoing) = Link::new(Share::new(1 << 20).holder());
+        let (link, outgoing) = Link::new(Share::new(1 << 20).holder(), tracing::Span::none());
         let (mut links, (peer, _)) = (Links::default(), engine());
         links.insert(peer, link);
         (links, peer, outgoing)

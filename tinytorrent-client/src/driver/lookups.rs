@@ -10,6 +10,9 @@ use tinytorrent_tracker::client::TrackerClient;
 use tinytorrent_types::InfoHashes;
 use tokio::net::{TcpSocket, lookup_host};
 use tokio::time::timeout;
+use tracing::Instrument;
+
+use crate::spans;
 
 /// Timeout of a name look-up. Resolvers take 5 s for each of two tries.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,12 +31,19 @@ pub(super) async fn resolve(host: String, port: u16) -> Vec<SocketAddr> {
             }
         }
     };
-    match timeout(RESOLVE_TIMEOUT, look_up).await {
-        Ok(Ok(addresses)) => return addresses.collect(),
-        Ok(Err(error)) => tracing::warn!(host, %error, "cannot resolve the name of a peer"),
-        Err(_) => tracing::warn!(host, "the name of a peer was not resolved in time"),
-    }
-    Vec::new()
+    let found = timeout(RESOLVE_TIMEOUT, look_up).await;
+    let span = spans::peer(format_args!("{host}:{port}"));
+    span.in_scope(|| match found {
+        Ok(Ok(addresses)) => addresses.collect(),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "cannot resolve the name of a peer");
+            Vec::new()
+        }
+        Err(_) => {
+            tracing::warn!("the name of a peer was not resolved in time");
+            Vec::new()
+        }
+    })
 }
 
 fn has_no_descriptor() -> bool {
@@ -47,8 +57,12 @@ pub(super) async fn announce(
     task: AnnounceTask,
 ) -> AnnounceOutcome {
     let AnnounceTask { id, url, request } = task;
-    tracing::debug!(%url, event = ?request.event, left = ?request.left, "announcing");
-    let answer = trackers.announce_all_hashes(&url, &hashes, &request).await;
+    let span = spans::tracker(&url);
+    span.in_scope(|| {
+        let (event, left) = (request.event, request.left);
+        tracing::debug!(%url, ?event, ?left, "announcing");
+    });
+    let answer = trackers.announce_all_hashes(&url, &hashes, &request).instrument(span).await;
     AnnounceOutcome { id, result: answer.map_err(|error| Failure::from(&error)) }
 }
 

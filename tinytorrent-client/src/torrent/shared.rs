@@ -7,6 +7,7 @@ use tokio::sync::{Notify, watch};
 use super::State;
 use super::end::End;
 use crate::driver::Driver;
+use crate::spans::TorrentSpan;
 
 /// A torrent, as its handles, its task and the listening sockets share it.
 ///
@@ -17,6 +18,7 @@ pub(crate) struct Shared {
     pub(crate) hashes: InfoHashes,
     /// Wakes the task up.
     wake: Arc<Notify>,
+    span: TorrentSpan,
     state: watch::Receiver<State>,
     slot: Mutex<Slot>,
 }
@@ -35,7 +37,7 @@ impl Shared {
         driver: Driver,
     ) -> Arc<Self> {
         let slot = Mutex::new(Slot::Running(Box::new(driver)));
-        Arc::new(Self { hashes, wake, state, slot })
+        Arc::new(Self { hashes, wake, span: TorrentSpan::new(hashes), state, slot })
     }
 
     /// Reads or changes something of a running torrent, or reads what is left of one that has ended.
@@ -44,10 +46,15 @@ impl Shared {
         running: impl FnOnce(&mut Driver, Instant) -> R,
         ended: impl FnOnce(&mut End) -> R,
     ) -> R {
-        match &mut *self.lock() {
+        self.span.in_scope(|| match &mut *self.lock() {
             Slot::Running(driver) => running(driver, Instant::now()),
             Slot::Ended(end) => ended(end),
-        }
+        })
+    }
+
+    /// Logs that the files of the torrent in the kept session are not removed.
+    pub(crate) fn log_unforgotten(&self, error: &dyn std::error::Error) {
+        self.span.in_scope(|| tracing::warn!(%error, "a torrent stays in the session"));
     }
 
     /// Changes something, and lets the task act on it. Does nothing if the torrent has ended.

@@ -128,7 +128,9 @@ impl Driver {
         if matches!(error.kind(), ConnectionRefused | ConnectionReset | Interrupted | WouldBlock) {
             return;
         }
-        tracing::debug!(%tracker, %error, "cannot send to the tracker");
+        // It may be the tracker of several torrents.
+        let span = tracing::error_span!("tracker", host = %tracker.ip());
+        span.in_scope(|| tracing::debug!(%tracker, %error, "cannot send to the tracker"));
         let failed = self.answers.extract_if(|_, (address, _)| *address == tracker);
         for (id, (_, answer)) in failed {
             self.exchange.cancel(id);
