@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use tinytorrent_types::{InfoHashes, PeerId};
@@ -33,7 +34,7 @@ pub struct SwarmConfig {
     pub(crate) local_peers: bool,
     pub(crate) max_metadata: u32,
     pub(crate) metadata_memory: u64,
-    pub(crate) client: String,
+    pub(crate) client: Cow<'static, str>,
     pub(crate) dht_port: Option<u16>,
     pub(crate) sha1: Option<Sha1>,
 }
@@ -206,7 +207,7 @@ impl SwarmConfig {
 
     /// Our name in the extended handshake (BEP 10, `v`). Default: the name and
     /// version of this library.
-    pub fn client(&mut self, name: impl Into<String>) -> &mut Self {
+    pub fn client(&mut self, name: impl Into<Cow<'static, str>>) -> &mut Self {
         self.client = name.into();
         self
     }

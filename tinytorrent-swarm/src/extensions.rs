@@ -1,5 +1,6 @@
 //! Messages about ourselves: the handshake of the extension protocol, and short ones (BEP 10, 21, 54).
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use tinytorrent_types::{Bitfield, PieceIndex};
@@ -16,7 +17,7 @@ use crate::roster::TWIN;
 #[derive(Debug)]
 pub(crate) struct Extensions {
     pub(crate) ours: OurExtensions,
-    client: String,
+    client: Cow<'static, str>,
     listen_port: Option<u16>,
     /// Peers are told of each other, unless the torrent is private (BEP 11).
     exchanges: bool,
@@ -78,7 +79,7 @@ impl Extensions {
             // It may have been announced before the metadata told (BEP 10: 0 takes it back).
             handshake.disable(Extension::PeerExchange);
         }
-        handshake.client = Some(self.client.clone().into_bytes());
+        handshake.client = Some(self.client.as_bytes().to_vec());
         handshake.listen_port = self.listen_port;
         handshake.your_ip = Some(peer.contact.address.ip().to_canonical());
         handshake.request_queue = Some(MAX_QUEUED_REQUESTS as u32);

@@ -6,7 +6,7 @@ use tinytorrent_tracker::{
     AnnounceId, AnnounceRequest, AnnounceResponse, Failure, OutcomeEffect, Schedule,
     ScheduleConfig, TrackerStatus, TrackerUrl,
 };
-use tinytorrent_types::{InfoHashes, PeerId};
+use tinytorrent_wire::Handshake;
 
 use crate::announce::AnnounceTask;
 use crate::config::SwarmConfig;
@@ -16,8 +16,6 @@ use crate::outbox::Outbox;
 /// The announces to trackers: the schedule, and what is said in each.
 #[derive(Debug)]
 pub(crate) struct Trackers {
-    hashes: InfoHashes,
-    peer_id: PeerId,
     listen_port: Option<u16>,
     tiers: u32,
     /// The same for the whole run, so that trackers know us on another address (BEP 7).
@@ -65,8 +63,6 @@ impl Trackers {
         // A stream of its own: an announce more does not change which piece is picked.
         let mut chance = StdRng::seed_from_u64(config.seed ^ 0x7472_6163_6b65_7273);
         Self {
-            hashes: config.info_hashes,
-            peer_id: config.peer_id,
             listen_port: config.listen_port,
             tiers: config.trackers.len() as u32,
             schedule: Schedule::new(ScheduleConfig::new(chance.random()), &config.trackers, now),
@@ -158,15 +154,21 @@ impl Trackers {
         self.schedule.poll_timeout().filter(|_| self.has_begun)
     }
 
-    /// Sends the announces that are due.
-    pub(crate) fn announce(&mut self, now: Instant, progress: Progress, out: &mut Outbox) {
+    /// Sends the announces that are due. `us` names the torrent and us.
+    pub(crate) fn announce(
+        &mut self,
+        now: Instant,
+        us: Handshake,
+        progress: Progress,
+        out: &mut Outbox,
+    ) {
         if !self.has_begun {
             return;
         }
         while let Some(announce) = self.schedule.poll_announce(now) {
             let mut request = AnnounceRequest::new(
-                self.hashes.to_wire(),
-                self.peer_id,
+                us.info_hash,
+                us.peer_id,
                 self.listen_port.unwrap_or(0),
                 self.key,
             );
@@ -195,9 +197,15 @@ impl Trackers {
 
 #[cfg(test)]
 mod tests {
-    use tinytorrent_types::InfoHashV1;
+    use tinytorrent_types::{InfoHashV1, InfoHashes, PeerId};
+    use tinytorrent_wire::Reserved;
 
     use super::*;
+
+    fn us() -> Handshake {
+        let info_hash = InfoHashV1::from_bytes([7; 20]).to_wire();
+        Handshake { reserved: Reserved::empty(), info_hash, peer_id: PeerId::from_bytes([1; 20]) }
+    }
 
     const PROGRESS: Progress = Progress { uploaded: 3, downloaded: 2, left: Some(1) };
 
@@ -223,10 +231,10 @@ mod tests {
     #[test]
     fn a_torrent_file_is_announced_once_it_is_known_what_is_left() {
         let ((now, mut trackers), mut out) = (trackers(false), Outbox::default());
-        trackers.announce(now, PROGRESS, &mut out);
+        trackers.announce(now, us(), PROGRESS, &mut out);
         assert!(announced(&mut out).is_empty() && trackers.is_stopped());
         trackers.begin(now, Completeness::None, false);
-        trackers.announce(now, PROGRESS, &mut out);
+        trackers.announce(now, us(), PROGRESS, &mut out);
         let tasks = announced(&mut out);
         let request = &tasks[0].request;
         assert_eq!((request.uploaded, request.downloaded, request.left), (3, 2, Some(1)));
@@ -236,7 +244,7 @@ mod tests {
     #[test]
     fn a_link_is_announced_at_once() {
         let ((now, mut trackers), mut out) = (trackers(true), Outbox::default());
-        trackers.announce(now, Progress { left: None, ..PROGRESS }, &mut out);
+        trackers.announce(now, us(), Progress { left: None, ..PROGRESS }, &mut out);
         assert_eq!(announced(&mut out).len(), 1);
         assert!(!trackers.is_stopped());
     }
@@ -244,7 +252,7 @@ mod tests {
     #[test]
     fn an_outcome_names_its_tracker() {
         let ((now, mut trackers), mut out) = (trackers(true), Outbox::default());
-        trackers.announce(now, PROGRESS, &mut out);
+        trackers.announce(now, us(), PROGRESS, &mut out);
         let task = announced(&mut out).remove(0);
         let failure = Failure::Failed("no answer".into());
         let outcome = trackers.on_announced(now, task.id, Err(&failure));

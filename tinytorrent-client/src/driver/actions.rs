@@ -70,7 +70,7 @@ impl Driver {
                 }
             }
             Action::CheckMetadata { info } => {
-                let job = self.lifecycle.check_metadata(info);
+                let job = self.lifecycle.check_metadata(self.outbox.hashes, info);
                 self.spawn_thread(job);
             }
             Action::CheckHashes { peer, hashes } => {

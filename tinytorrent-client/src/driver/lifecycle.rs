@@ -32,7 +32,6 @@ use crate::{Event, PeerAddress, TorrentError, TorrentOptions};
 /// in order.
 pub(super) struct Lifecycle {
     stage: Stage,
-    hashes: InfoHashes,
     resources: Arc<Resources>,
     options: Arc<TorrentOptions>,
     files: FileChoice,
@@ -45,6 +44,7 @@ pub(super) struct Lifecycle {
 }
 
 impl Lifecycle {
+    /// `hashes` are those of the torrent.
     pub(super) fn new(
         hashes: InfoHashes,
         resources: Arc<Resources>,
@@ -55,7 +55,6 @@ impl Lifecycle {
         let check = CancelOnDrop::default();
         Self {
             stage: Stage::FetchingMetadata,
-            hashes,
             resources,
             store: MetadataStore::new(&options, hashes, check.flag()),
             options: Arc::new(options),
@@ -117,8 +116,8 @@ impl Lifecycle {
     }
 
     /// Returns the job that checks bytes that peers sent as the info dictionary.
-    pub(super) fn check_metadata(&self, bytes: Bytes) -> Job {
-        Job::CheckMetadata { bytes, hashes: self.hashes, store: self.store.clone() }
+    pub(super) fn check_metadata(&self, hashes: InfoHashes, bytes: Bytes) -> Job {
+        Job::CheckMetadata { bytes, hashes, store: self.store.clone() }
     }
 
     pub(super) fn on_metadata_checked(

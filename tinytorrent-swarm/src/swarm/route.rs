@@ -278,7 +278,7 @@ impl Swarm {
     /// Sends the announces that are due.
     pub(super) fn announce(&mut self) {
         let progress = self.progress();
-        self.trackers.announce(self.now, progress, &mut self.out);
+        self.trackers.announce(self.now, self.handshake(), progress, &mut self.out);
     }
 
     /// The content is known: what the peers said before can be read, and nobody is dropped.

@@ -93,7 +93,7 @@ fn metadata_from_a_peer_is_published_and_the_content_opened() {
     let mut lifecycle = lifecycle(&metainfo, folder.path());
     assert_eq!(names(&lifecycle.begin(None, Vec::new())), ["load metadata"]);
     let bytes = Bytes::copy_from_slice(metainfo.info().bytes());
-    let outcome = lifecycle.check_metadata(bytes).run();
+    let outcome = lifecycle.check_metadata(metainfo.hashes(), bytes).run();
     let JobOutcome::MetadataChecked(info) = outcome else { panic!() };
     let steps = lifecycle.on_metadata_checked(info);
     assert_eq!(names(&steps), ["hashes needed", "show metainfo", "metadata received", "open"]);
@@ -127,7 +127,7 @@ fn peers_of_the_link_are_left_out_if_the_saved_metadata_is_private() {
 fn metadata_of_another_hash_is_refused() {
     let (folder, metainfo) = content(Version::V1, false);
     let mut lifecycle = lifecycle(&metainfo, folder.path());
-    let outcome = lifecycle.check_metadata(Bytes::from_static(b"de")).run();
+    let outcome = lifecycle.check_metadata(metainfo.hashes(), Bytes::from_static(b"de")).run();
     let JobOutcome::MetadataChecked(info) = outcome else { panic!() };
     assert_eq!(names(&lifecycle.on_metadata_checked(info)), ["metadata refused"]);
     assert!(matches!(lifecycle.stage(), Stage::FetchingMetadata));
