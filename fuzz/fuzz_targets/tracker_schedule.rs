@@ -10,6 +10,7 @@ use tinytorrent_tracker::{
     AnnounceEvent, AnnounceMode, AnnounceResponse, Failure, OutcomeEffect, Refusal, RetryIn,
     Schedule, ScheduleConfig, TrackerId,
 };
+use tinytorrent_types::{InfoHashV1, InfoHashes};
 
 fuzz_target!(|bytes: &[u8]| {
     // Five trackers, and the announces that nobody has answered.
@@ -24,6 +25,7 @@ fn run(bytes: &[u8]) {
         1 => AnnounceMode::AllTiers,
         _ => AnnounceMode::AllTrackers,
     });
+    let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
     let mut now = Instant::now();
     let tiers = [&["http://a/", "udp://a:1", "http://b/"][..], &["udp://c:1", "no url"][..]];
     let mut schedule = Schedule::new(config, tiers, now);
@@ -31,7 +33,7 @@ fn run(bytes: &[u8]) {
     let mut knows: HashMap<TrackerId, bool> = HashMap::new();
     for pair in input.chunks_exact(2) {
         let (operation, argument) = (pair[0], pair[1]);
-        match operation % 10 {
+        match operation % 11 {
             0 | 1 => {
                 while let Some(announce) = schedule.poll_announce(now) {
                     open.push(announce);
@@ -71,6 +73,16 @@ fn run(bytes: &[u8]) {
             8 if argument % 2 == 0 => schedule.stop(now),
             8 => schedule.start(now),
             9 if argument % 2 == 0 => schedule.reannounce(now),
+            10 => {
+                let hosts = "abcdefgh".chars().zip(0..).filter(|(_, bit)| argument >> bit & 1 == 1);
+                let list = hosts.map(|(host, _)| [format!("http://{host}/")]);
+                schedule.set_trackers(now, list);
+                schedule.scrape(now);
+                while let Some(scrape) = schedule.poll_scrape(now) {
+                    let failure = Failure::Failed("down".into());
+                    schedule.handle_scrape(now, scrape.id, &hashes, Err(&failure));
+                }
+            }
             _ => schedule.set_partial_seed(argument % 2 == 0),
         }
         schedule.check_invariants();

@@ -127,7 +127,9 @@ pub use tinytorrent_swarm::{
 };
 pub use tinytorrent_tracker::TrackerState;
 pub use torrent::{State, Torrent};
-pub use view::{FileInfo, History, Limits, PeerInfo, PieceInfo, TrackerInfo, Transport};
+pub use view::{
+    FileInfo, History, Limits, PeerInfo, PieceInfo, ScrapeInfo, TrackerInfo, Transport,
+};
 
 // What the signatures above name of other crates.
 #[doc(no_inline)]

@@ -229,6 +229,29 @@ impl Torrent {
         self.shared.change(|driver, now| driver.add_trackers(now, tiers));
     }
 
+    /// Replaces all trackers, those of the torrent included, by others in tiers (BEP 12). An empty list
+    /// leaves none. Trackers that are in both lists go on as they are. Those that are removed are sent
+    /// `stopped` if they know of us. A private torrent whose tracker in use is removed disconnects all
+    /// peers (BEP 27). Malformed URLs are left out.
+    ///
+    /// The list is kept in the [session](crate::ClientOptions::state). Its trackers may be at any path of a
+    /// local address, but for those that the torrent names and the user did not give before: a program
+    /// that edits [`trackers`](Self::trackers) does not make them trusted by that.
+    pub fn set_trackers(&self, tiers: Vec<Vec<String>>) {
+        self.shared.change(|driver, now| driver.set_trackers(now, tiers));
+    }
+
+    /// Asks all trackers for the numbers of their seeders and leechers, and of completed downloads (BEP 48).
+    /// Nothing is announced, so that this is also possible while the torrent is paused. A tracker that was
+    /// scraped less than a minute ago, or than it wants, is left out.
+    ///
+    /// [`SwarmEvent::TrackerScraped`](crate::SwarmEvent::TrackerScraped) tells that the numbers are in
+    /// [`trackers`](Self::trackers), and [`SwarmEvent::ScrapeFailed`](crate::SwarmEvent::ScrapeFailed) that a
+    /// tracker cannot be scraped.
+    pub fn scrape(&self) {
+        self.shared.change(|driver, now| driver.scrape(now));
+    }
+
     /// Announces to the trackers as soon as they allow, whatever their back-off.
     pub fn reannounce(&self) {
         self.shared.change(|driver, now| driver.reannounce(now));

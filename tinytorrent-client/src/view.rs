@@ -90,12 +90,28 @@ pub struct TrackerInfo {
     /// Time until the next announce, if it is known. Serialized, it is a number of seconds.
     #[cfg_attr(feature = "serde", serde(default, with = "tinytorrent_types::as_seconds"))]
     pub next_announce: Option<Duration>,
-    /// Seeders in its last answer.
+    /// Seeders in its last answer to an announce or a scrape.
     pub seeders: Option<u32>,
-    /// Leechers in its last answer.
+    /// Leechers in its last answer to an announce or a scrape.
     pub leechers: Option<u32>,
-    /// Peers listed in its last answer.
+    /// Peers that have ever completed the download, if it has said so.
+    pub completed: Option<u32>,
+    /// Peers listed in its last answer to an announce.
     pub peers: Option<u32>,
+    /// The last [scrape](crate::Torrent::scrape).
+    pub scrape: ScrapeInfo,
+}
+
+/// The last scrape of a tracker.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ScrapeInfo {
+    /// `true` while its answer is waited for.
+    pub is_running: bool,
+    /// Time since its last answer; `None` without any.
+    pub age: Option<Duration>,
+    /// The last error, if there was no answer since.
+    pub error: Option<String>,
 }
 
 impl TrackerInfo {
@@ -126,7 +142,13 @@ impl TrackerInfo {
             next_announce: status.next_announce.map(|at| at.saturating_duration_since(now)),
             seeders: status.seeders,
             leechers: status.leechers,
+            completed: status.completed,
             peers: status.peers,
+            scrape: ScrapeInfo {
+                is_running: status.scrape.is_in_flight,
+                age: status.scrape.answered.map(|at| now.saturating_duration_since(at)),
+                error: status.scrape.failure.map(ToString::to_string),
+            },
         }
     }
 }

@@ -8,7 +8,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tinytorrent_swarm::{Action, Content, Input, PeerKey, PeerSource, Swarm, SwarmConfig};
+use tinytorrent_swarm::{
+    Action, Content, Failure, Input, PeerKey, PeerSource, ScrapeOutcome, Swarm, SwarmConfig,
+};
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
 use tinytorrent_wire::{Handshake, Message};
 
@@ -294,6 +296,10 @@ impl World {
             Action::Announce(task) => {
                 self.nodes[node].announces.push(task.clone());
                 self.later(self.latency, node, Happening::Tracker(task));
+            }
+            Action::Scrape(task) => {
+                let result = Err(Failure::Failed("there are no scrapes here".into()));
+                self.input(node, Input::Scraped(ScrapeOutcome { id: task.id, result }));
             }
             Action::Disconnect { peer, reason } => {
                 self.nodes[node].strangers.remove(&peer);

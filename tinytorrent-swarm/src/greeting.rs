@@ -27,6 +27,11 @@ impl Greeting {
         Self { hashes, peer_id, dht_port, sha1 }
     }
 
+    /// The info-hashes of the torrent.
+    pub(crate) fn hashes(&self) -> &InfoHashes {
+        &self.hashes
+    }
+
     /// Our handshake. Of a hybrid torrent it names the v1 info-hash.
     pub(crate) fn handshake(&self) -> Handshake {
         let info_hash = self.hashes.to_wire();

@@ -108,7 +108,7 @@ mod timers;
 mod trackers;
 mod upload;
 
-pub use announce::{AnnounceOutcome, AnnounceTask};
+pub use announce::{AnnounceOutcome, AnnounceTask, ScrapeOutcome, ScrapeTask};
 pub use config::SwarmConfig;
 pub use contract::{
     Action, BlockVerdict, ConnectionError, Content, DiskError, Event, Input, LeaveReason, PeerFlow,
@@ -123,7 +123,8 @@ pub use swarm::Swarm;
 pub use bytes::Bytes;
 #[doc(no_inline)]
 pub use tinytorrent_tracker::{
-    AnnounceId, AnnounceRequest, AnnounceResponse, Failure, TrackerStatus, TrackerUrl,
+    AnnounceId, AnnounceRequest, AnnounceResponse, Failure, ScrapeId, ScrapeResponse,
+    TrackerStatus, TrackerUrl,
 };
 #[doc(no_inline)]
 pub use tinytorrent_types::{

@@ -210,6 +210,10 @@ impl Swarm {
             }
             Input::ContentReady(content) => self.on_content_ready(content),
             Input::Announced(outcome) => self.on_announced(outcome),
+            Input::Scraped(outcome) => {
+                let told = self.trackers.on_scraped(self.now, self.greeting.hashes(), outcome);
+                self.out.tell_if(told);
+            }
         }
     }
 

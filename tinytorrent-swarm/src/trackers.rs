@@ -4,13 +4,14 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tinytorrent_tracker::{
     AnnounceId, AnnounceRequest, AnnounceResponse, Failure, OutcomeEffect, Schedule,
-    ScheduleConfig, TrackerStatus, TrackerUrl,
+    ScheduleConfig, ScheduledScrape, TrackerStatus, TrackerUrl,
 };
+use tinytorrent_types::InfoHashes;
 use tinytorrent_wire::Handshake;
 
-use crate::announce::AnnounceTask;
+use crate::announce::{AnnounceTask, ScrapeOutcome, ScrapeTask};
 use crate::config::SwarmConfig;
-use crate::contract::Action;
+use crate::contract::{Action, Event};
 use crate::outbox::Outbox;
 
 /// The announces to trackers: the schedule, and what is said in each.
@@ -107,6 +108,35 @@ impl Trackers {
         }
     }
 
+    /// Replaces the trackers. Returns true if one that was in use is not there any more.
+    pub(crate) fn set(&mut self, now: Instant, tiers: &[Vec<String>]) -> bool {
+        self.tiers = tiers.len() as u32;
+        self.schedule.set_trackers(now, tiers)
+    }
+
+    /// Scrapes the trackers.
+    pub(crate) fn scrape(&mut self, now: Instant, out: &mut Outbox) {
+        self.schedule.scrape(now);
+        while let Some(ScheduledScrape { id, url }) = self.schedule.poll_scrape(now) {
+            out.act(Action::Scrape(ScrapeTask { id, url }));
+        }
+    }
+
+    /// Takes in the outcome of a scrape of this torrent. Returns what there is to tell.
+    pub(crate) fn on_scraped(
+        &mut self,
+        now: Instant,
+        hashes: &InfoHashes,
+        outcome: ScrapeOutcome,
+    ) -> Option<Event> {
+        let ScrapeOutcome { id, result } = outcome;
+        let url = self.schedule.handle_scrape(now, id, hashes, result.as_ref())?.clone();
+        Some(match result {
+            Ok(_) => Event::TrackerScraped { url },
+            Err(failure) => Event::ScrapeFailed { url, failure },
+        })
+    }
+
     /// Every wanted piece is here; `is_full` if every piece is.
     pub(crate) fn set_complete(&mut self, now: Instant, is_full: bool) {
         // A partial seed has not completed the torrent (BEP 21).
@@ -182,7 +212,7 @@ impl Trackers {
     }
 
     /// Takes in the outcome of an announce. Returns the tracker that it was for, and true if that is
-    /// used in place of another one from now on.
+    /// used in place of another one from now on. `None` if the tracker was removed.
     pub(crate) fn on_announced(
         &mut self,
         now: Instant,
@@ -197,7 +227,7 @@ impl Trackers {
 
 #[cfg(test)]
 mod tests {
-    use tinytorrent_types::{InfoHashV1, InfoHashes, PeerId};
+    use tinytorrent_types::{InfoHashV1, PeerId};
     use tinytorrent_wire::Reserved;
 
     use super::*;

@@ -222,6 +222,48 @@ fn a_private_torrent_leaves_its_peers_when_the_tracker_changes() {
     assert!(play.left(peer).is_some(), "BEP 27: all peers of before");
 }
 
+#[test]
+fn a_private_torrent_leaves_its_peers_when_its_tracker_is_removed() {
+    // T-05, BEP 27
+    for is_private in [true, false] {
+        let mut play = two_pieces(|config| _ = config.trackers(tiers(&["a"])));
+        let content = content(&play, false, is_private);
+        play.tell(Input::ContentReady(content));
+        let first = announces(&mut play).remove(0);
+        answer(&mut play, &first, AnnounceResponse::default());
+        let peer = play.join(&[]);
+        play.swarm.set_trackers(play.now, &tiers(&["b", "a"]));
+        drain(&mut play);
+        assert_eq!(play.left(peer), None, "the one in use is still there");
+        play.swarm.set_trackers(play.now, &tiers(&["b"]));
+        drain(&mut play);
+        assert_eq!(play.left(peer).is_some(), is_private);
+        let events: Vec<_> = announces(&mut play)
+            .iter()
+            .map(|task| (task.url.host().to_owned(), task.request.event))
+            .collect();
+        let host = |name: &str| format!("{name}.example");
+        assert_eq!(
+            events,
+            [(host("a"), AnnounceEvent::Stopped), (host("b"), AnnounceEvent::Started),]
+        );
+    }
+}
+
+#[test]
+fn the_peers_of_a_tracker_that_was_removed_are_not_used() {
+    // T-05, BEP 27
+    let mut play = two_pieces(|config| _ = config.trackers(tiers(&["a"])));
+    let content = content(&play, false, true);
+    play.tell(Input::ContentReady(content));
+    let first = announces(&mut play).remove(0);
+    play.swarm.set_trackers(play.now, &tiers(&["b"]));
+    let mut response = AnnounceResponse::default();
+    response.peers = vec![peer(None, SocketAddr::from(([20, 0, 0, 1], 6881)))];
+    answer(&mut play, &first, response);
+    assert_eq!(dialed(&play), []);
+}
+
 /// BEP 27: whom the link and other peers told of is left as soon as the metadata is known, be its hashes
 /// known or not.
 #[test]

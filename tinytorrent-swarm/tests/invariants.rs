@@ -399,7 +399,7 @@ impl Stage {
                     self.asked.retain(|(by, _)| *by != peer);
                     self.peers.retain(|known| *known != peer);
                 }
-                Action::Send { .. } | Action::Announce(_) => {}
+                Action::Send { .. } | Action::Announce(_) | Action::Scrape(_) => {}
             }
         }
         while self.swarm.poll_event().is_some() {}

@@ -1,4 +1,4 @@
-use tinytorrent_types::WireInfoHash;
+use tinytorrent_types::{InfoHashes, WireInfoHash};
 
 use crate::Deviation;
 
@@ -32,5 +32,17 @@ impl ScrapeResponse {
     /// The counts of one swarm; `None` if the tracker does not know it.
     pub fn get(&self, info_hash: WireInfoHash) -> Option<SwarmCounts> {
         self.files.iter().find(|(hash, _)| *hash == info_hash).map(|(_, counts)| *counts)
+    }
+
+    /// The counts of a torrent under any of its hashes; none if the tracker does not know it. Of a hybrid
+    /// (BEP 52) the larger ones, as most peers are in both swarms.
+    pub fn of_torrent(&self, hashes: &InfoHashes) -> SwarmCounts {
+        let swarms = hashes.wire_hashes().filter_map(|hash| self.get(hash));
+        swarms.fold(SwarmCounts::default(), |a, b| SwarmCounts {
+            seeders: a.seeders.max(b.seeders),
+            leechers: a.leechers.max(b.leechers),
+            completed: a.completed.max(b.completed),
+            downloaders: a.downloaders.max(b.downloaders),
+        })
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tinytorrent_swarm::{
-    Action, AnnounceTask, ConnectionError, Event as SwarmEvent, Input, PeerSource,
+    Action, AnnounceTask, ConnectionError, Event as SwarmEvent, Input, PeerSource, ScrapeTask,
 };
 use tinytorrent_wire::Handshake;
 
@@ -82,6 +82,7 @@ impl Driver {
                 self.swarm.handle_input(now, Input::HashesRead { peer, request, hashes });
             }
             Action::Announce(task) => self.announce(task),
+            Action::Scrape(task) => self.scrape_tracker(task),
         }
     }
 
@@ -129,6 +130,14 @@ impl Driver {
         let hashes = self.outbox.hashes;
         self.background.spawn(async move {
             JobOutcome::Announced(lookups::announce(trackers, hashes, task).await)
+        });
+    }
+
+    fn scrape_tracker(&mut self, task: ScrapeTask) {
+        let trackers = self.user_trackers.client_for(&task.url, &self.resources.trackers);
+        let hashes = self.outbox.hashes;
+        self.background.spawn(async move {
+            JobOutcome::Scraped(lookups::scrape(trackers, hashes, task).await)
         });
     }
 

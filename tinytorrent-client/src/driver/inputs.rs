@@ -216,6 +216,9 @@ impl Driver {
                 return self.swarm.handle_input(now, Input::PeersFound { source, addresses });
             }
             JobOutcome::Announced(outcome) => return self.on_announced(now, outcome),
+            JobOutcome::Scraped(outcome) => {
+                return self.swarm.handle_input(now, Input::Scraped(outcome));
+            }
             JobOutcome::MetadataLoaded { metainfo, link_peers } => {
                 self.lifecycle.on_metadata_loaded(metainfo, link_peers)
             }
@@ -238,7 +241,13 @@ impl Driver {
     }
 
     fn on_announced(&mut self, now: Instant, outcome: AnnounceOutcome) {
-        if let Ok(response) = &outcome.result {
+        // The user may have removed the tracker meanwhile.
+        let mut trackers = self.swarm.trackers();
+        let is_there = trackers.any(|tracker| tracker.id == outcome.id.tracker());
+        drop(trackers);
+        if let Ok(response) = &outcome.result
+            && is_there
+        {
             let source = PeerSource::of_tracker(response.reached_at);
             // The `ip` of a peer may be a DNS name (BEP 3, "trackers").
             for peer in response.named_peers.iter().take(MAX_NAMED_PEERS) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tinytorrent_metainfo::{Info, Metainfo};
 use tinytorrent_storage::{Misfit, Storage, StorageError};
-use tinytorrent_swarm::{AnnounceOutcome, PeerSource};
+use tinytorrent_swarm::{AnnounceOutcome, PeerSource, ScrapeOutcome};
 use tinytorrent_types::InfoHashes;
 
 use super::content::{OpenFailure, OpenJob, Opened};
@@ -40,6 +40,8 @@ pub(super) enum JobOutcome {
     Resolved { source: PeerSource, addresses: Vec<SocketAddr> },
     /// A tracker answered, or failed.
     Announced(AnnounceOutcome),
+    /// A tracker was scraped, or could not be.
+    Scraped(ScrapeOutcome),
     /// Saved metadata was loaded; `None` if there is none.
     MetadataLoaded { metainfo: Option<Box<Metainfo>>, link_peers: Vec<PeerAddress> },
     /// Metadata was checked and, if right, saved.

@@ -24,6 +24,8 @@ pub(super) struct Keeping {
 pub(crate) struct Origin {
     /// The trackers that the torrent or its link names.
     pub(crate) trackers: Vec<Vec<String>>,
+    /// The list that the user has set in place of these and of his own.
+    pub(crate) set_trackers: Option<Box<[Vec<String>]>>,
     /// The peers that the link names.
     pub(crate) peers: Vec<PeerAddress>,
     /// The files that the link selects.
@@ -43,10 +45,18 @@ pub(super) struct Save {
 }
 
 impl Origin {
+    /// The trackers to announce to.
+    pub(super) fn trackers(&self, options: &TorrentOptions) -> Vec<Vec<String>> {
+        let of_torrent = if options.without_trackers { &[][..] } else { &self.trackers };
+        let both = || [of_torrent, &options.trackers].concat();
+        self.set_trackers.as_deref().map_or_else(both, <[_]>::to_vec)
+    }
+
     pub(crate) fn new(source: &Source, position: u64) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
             trackers: source.trackers.clone(),
+            set_trackers: None,
             peers: source.peers.clone(),
             selection: source.selection.clone(),
             added: since.unwrap_or_default().as_secs(),
@@ -63,6 +73,18 @@ impl Keeping {
 
     pub(super) fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// Adds tiers to the list that the user has set, if there is one.
+    pub(super) fn add_trackers(&mut self, tiers: &[Vec<String>]) {
+        if let Some(set) = &mut self.origin.set_trackers {
+            *set = [set, tiers].concat().into();
+        }
+    }
+
+    /// Sets the list of trackers in place of all others.
+    pub(super) fn set_trackers(&mut self, tiers: Vec<Vec<String>>) {
+        self.origin.set_trackers = Some(tiers.into());
     }
 
     /// Notes that something has changed that is kept.

@@ -1,10 +1,10 @@
-//! Look-ups of peers by name, and announces to trackers.
+//! Look-ups of peers by name, and requests to trackers.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use tinytorrent_storage::is_out_of_descriptors;
-use tinytorrent_swarm::{AnnounceOutcome, AnnounceTask};
+use tinytorrent_swarm::{AnnounceOutcome, AnnounceTask, ScrapeOutcome, ScrapeTask};
 use tinytorrent_tracker::Failure;
 use tinytorrent_tracker::client::TrackerClient;
 use tinytorrent_types::InfoHashes;
@@ -64,6 +64,19 @@ pub(super) async fn announce(
     });
     let answer = trackers.announce_all_hashes(&url, &hashes, &request).instrument(span).await;
     AnnounceOutcome { id, result: answer.map_err(|error| Failure::from(&error)) }
+}
+
+/// Scrapes a tracker, for both hashes of a hybrid torrent.
+pub(super) async fn scrape(
+    trackers: TrackerClient,
+    hashes: InfoHashes,
+    task: ScrapeTask,
+) -> ScrapeOutcome {
+    let ScrapeTask { id, url } = task;
+    tracing::debug!(%url, "scraping");
+    let hashes: Vec<_> = hashes.wire_hashes().collect();
+    let answer = trackers.scrape(&url, &hashes).await;
+    ScrapeOutcome { id, result: answer.map_err(|error| Failure::from(&error)) }
 }
 
 #[cfg(test)]

@@ -86,7 +86,10 @@ impl Driver {
         let now = Instant::now();
         let (outcomes, completions) = (Inbox::new(&wake), Inbox::new(&wake));
         let memory = resources.memory.clone();
-        let swarm = Swarm::new(now, config(&resources, &source, &options));
+        let trackers = keeping.origin().trackers(&options);
+        let mut config = config(&resources, &source, &options);
+        config.trackers(trackers);
+        let swarm = Swarm::new(now, config);
         let files = FileChoice::new(options.files.clone(), source.selection);
         let user_trackers = UserTrackers::new(&options.trackers);
         let shared = Arc::clone(&resources);
@@ -126,9 +129,7 @@ impl Driver {
 
 fn config(resources: &Resources, source: &Source, options: &TorrentOptions) -> SwarmConfig {
     let mut config = SwarmConfig::new(source.hashes, resources.peer_id, rand::random());
-    let of_torrent = if options.without_trackers { &[][..] } else { &source.trackers };
     config
-        .trackers([of_torrent, &options.trackers].concat())
         .needs_metadata(source.metainfo.is_none())
         .max_peers(options.max_peers)
         .upload_slots(options.upload_slots)

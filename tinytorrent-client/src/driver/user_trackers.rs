@@ -22,8 +22,43 @@ impl UserTrackers {
         self.urls.extend(tiers.iter().flatten().filter_map(|url| url.parse::<TrackerUrl>().ok()));
     }
 
+    /// Replaces the trackers. Those that the torrent names are a stranger's, even in a list of the user,
+    /// who may have copied them, unless he has given them before. Returns the tiers that are the user's.
+    pub(super) fn replace(
+        &mut self,
+        tiers: &[Vec<String>],
+        of_torrent: &[Vec<String>],
+    ) -> Vec<Vec<String>> {
+        let parse = |url: &String| url.parse::<TrackerUrl>().ok();
+        let strange: HashSet<_> = of_torrent.iter().flatten().filter_map(parse).collect();
+        let before = std::mem::take(&mut self.urls);
+        let is_users = |url: &&String| {
+            parse(url).is_some_and(|url| before.contains(&url) || !strange.contains(&url))
+        };
+        let tier = |tier: &Vec<String>| tier.iter().filter(is_users).cloned().collect();
+        let of_user: Vec<Vec<String>> = tiers.iter().map(tier).collect();
+        self.add(&of_user);
+        of_user
+    }
+
     /// The client for requests to this tracker.
     pub(super) fn client_for(&self, url: &TrackerUrl, client: &TrackerClient) -> TrackerClient {
         if self.urls.contains(url) { client.trusting_urls() } else { client.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_the_user_makes_no_tracker_of_the_torrent_his_own() {
+        let tier = |url: &str| vec![format!("http://{url}.example/x")];
+        let mut trackers = UserTrackers::new(&[tier("both"), tier("gone")]);
+        let of_torrent = [tier("both"), tier("strange")];
+        let of_user = trackers.replace(&[tier("strange"), tier("new"), tier("both")], &of_torrent);
+        assert_eq!(of_user, [vec![], tier("new"), tier("both")]);
+        let is_users = |url: &str| trackers.urls.contains(&tier(url)[0].parse().unwrap());
+        assert_eq!(["strange", "new", "both", "gone"].map(is_users), [false, true, true, false]);
     }
 }

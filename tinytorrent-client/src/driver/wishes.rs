@@ -16,8 +16,21 @@ impl Driver {
 
     pub(crate) fn add_trackers(&mut self, now: Instant, tiers: Vec<Vec<String>>) {
         self.user_trackers.add(&tiers);
+        self.keeping.add_trackers(&tiers);
         self.options_mut().trackers.extend(tiers.iter().cloned());
         self.swarm.add_trackers(now, tiers);
+    }
+
+    pub(crate) fn set_trackers(&mut self, now: Instant, tiers: Vec<Vec<String>>) {
+        let of_torrent = &self.keeping.origin().trackers;
+        let of_user = self.user_trackers.replace(&tiers, of_torrent);
+        self.options_mut().trackers = of_user;
+        self.swarm.set_trackers(now, &tiers);
+        self.keeping.set_trackers(tiers);
+    }
+
+    pub(crate) fn scrape(&mut self, now: Instant) {
+        self.swarm.scrape(now);
     }
 
     pub(crate) fn pause(&mut self, now: Instant) {

@@ -71,6 +71,9 @@ impl Record {
         }
         put_limit(dict, "seed_seconds", options.seed_goals.time.map(|time| time.as_secs()));
         flag(dict, "sequential", options.sequential);
+        if let Some(tiers) = &self.origin.set_trackers {
+            put_tiers(dict, "set_trackers", tiers);
+        }
         put_tiers(dict, "trackers", &self.origin.trackers);
         put_limit(dict, "upload_limit", options.upload_limit);
         dict.integer("upload_slots", options.upload_slots as u64);
@@ -138,6 +141,7 @@ impl Fields<'_, '_> {
             options,
             origin: Origin {
                 trackers: self.tiers("trackers"),
+                set_trackers: self.0.get("set_trackers").map(|_| self.tiers("set_trackers").into()),
                 peers: self.peers("link_peers"),
                 selection: FileSelection::from_text(self.text("link_selection")?),
                 added: self.number("added").unwrap_or_default(),
@@ -264,6 +268,7 @@ mod tests {
             options,
             origin: Origin {
                 trackers: vec![vec!["udp://a:1".into(), "http://b/announce".into()], vec![]],
+                set_trackers: Some(vec![vec!["udp://c:1".into()]].into()),
                 peers: vec!["peer.example:1".parse().unwrap()],
                 selection: FileSelection::from_text("9"),
                 added: 1_700_000_000,

@@ -85,6 +85,18 @@ pub enum Event {
         /// The reason.
         failure: Failure,
     },
+    /// A tracker was scraped. Its status has the counts.
+    TrackerScraped {
+        /// Its URL.
+        url: TrackerUrl,
+    },
+    /// A tracker could not be scraped, or refused.
+    ScrapeFailed {
+        /// Its URL.
+        url: TrackerUrl,
+        /// The reason.
+        failure: Failure,
+    },
     /// A peer has a node of the DHT (BEP 5). A DHT may ping it.
     DhtNodeFound {
         /// The address of the node, which nobody has checked.

@@ -6,7 +6,7 @@ use tinytorrent_types::{AddressScope, Bitfield, BlockDigest, BlockInfo, Geometry
 use tinytorrent_wire::{Handshake, HashRequest, Message};
 
 use super::{ConnectionError, DiskError};
-use crate::{AnnounceOutcome, PeerKey};
+use crate::{AnnounceOutcome, PeerKey, ScrapeOutcome};
 
 /// Something that happened outside.
 #[derive(Debug, Clone, PartialEq)]
@@ -118,6 +118,8 @@ pub enum Input {
     ContentReady(Content),
     /// The result of an [`Action::Announce`](crate::Action::Announce).
     Announced(AnnounceOutcome),
+    /// The result of an [`Action::Scrape`](crate::Action::Scrape).
+    Scraped(ScrapeOutcome),
 }
 
 /// The content of a torrent, and what of it is there already.

@@ -198,22 +198,26 @@ impl Swarm {
             // A tracker that knows only us knows nobody.
             response.peers.retain(|peer| !self.roster.is_ours(peer));
         }
-        let announced = self.trackers.on_announced(self.now, id, result.as_ref());
-        let (url, is_switch) = announced.unzip();
-        if is_switch == Some(true) && self.extensions.is_private() {
-            // BEP 27: peers of the former tracker are not to be mixed with those of this one.
+        // The peers of a tracker that the user has removed are of no use.
+        if let Some((url, is_switch)) = self.trackers.on_announced(self.now, id, result.as_ref()) {
+            if is_switch {
+                self.on_tracker_changed();
+            }
+            let event = match result {
+                Ok(response) => Event::TrackerAnswered { url, peers: self.on_answer(&response) },
+                Err(failure) => Event::TrackerFailed { url, failure },
+            };
+            self.out.tell(event);
+        }
+        self.announce();
+    }
+
+    /// Another tracker is used than before. A private torrent does not mix the peers of both (BEP 27).
+    pub(super) fn on_tracker_changed(&mut self) {
+        if self.extensions.is_private() {
             self.roster.forget_told();
             self.leave_all(LeaveReason::TrackerChanged);
         }
-        let event = match result {
-            Ok(response) => {
-                let peers = self.on_answer(&response);
-                url.map(|url| Event::TrackerAnswered { url, peers })
-            }
-            Err(failure) => url.map(|url| Event::TrackerFailed { url, failure }),
-        };
-        self.out.tell_if(event);
-        self.announce();
     }
 
     /// Takes in the answer of a tracker. Returns the number of peers in it.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use tinytorrent_types::Bitfield;
 
-use super::Swarm;
+use super::{Run, Swarm};
 use crate::contract::LeaveReason;
 use crate::stage::Stage;
 
@@ -14,6 +14,28 @@ impl Swarm {
         self.advance(now);
         self.trackers.add(now, tiers);
         self.announce();
+    }
+
+    /// Replaces the trackers by others, in tiers (BEP 12). Those that are in both lists go on as they are;
+    /// those that are removed are sent `stopped` if they know us, and their peers are used no more. A private
+    /// torrent whose tracker in use is removed leaves all peers (BEP 27). The time grows with the product
+    /// of the lengths of both lists.
+    pub fn set_trackers(&mut self, now: Instant, tiers: &[Vec<String>]) {
+        self.advance(now);
+        if self.trackers.set(now, tiers) {
+            self.on_tracker_changed();
+        }
+        self.announce();
+    }
+
+    /// Asks all trackers for the numbers of their peers (BEP 48). One that was scraped less than a minute
+    /// ago, or than it wants, is left out. [`trackers`](Self::trackers) has the numbers once an event
+    /// tells that they are there.
+    pub fn scrape(&mut self, now: Instant) {
+        self.advance(now);
+        if self.run != Run::Ended {
+            self.trackers.scrape(now, &mut self.out);
+        }
     }
 
     /// Asks the trackers for peers as soon as they allow.

@@ -17,7 +17,7 @@ impl Schedule {
         }
         for lane in &self.lanes {
             let in_flight = |id: &super::TrackerId| {
-                let in_flight = self.trackers[id.0 as usize].in_flight.as_ref();
+                let in_flight = self.trackers[*id].in_flight.as_ref();
                 in_flight.is_some_and(|in_flight| !in_flight.is_overtaken)
             };
             match (self.phase, lane.asking) {
@@ -29,6 +29,9 @@ impl Schedule {
             }
             assert!(lane.current.is_none_or(|current| lane.contains(current)));
         }
+        let leaving = || self.leaving.iter().flat_map(|leaving| leaving.iter());
+        assert!(leaving().all(|tracker| self.trackers.get(tracker.id).is_none()));
+        assert!(leaving().all(|tracker| tracker.is_stop_due() || tracker.in_flight.is_some()));
         if self.phase == Phase::Running {
             assert!(self.trackers.iter().all(|tracker| !tracker.is_stop_due()));
         }

@@ -31,6 +31,16 @@ impl Lane {
         (self.due, self.asking, self.current, self.overtaken) = (now, None, None, 0);
     }
 
+    /// Goes on where the lane was that had a tracker of this one in use, if there was one.
+    pub(super) fn resume(&mut self, before: &[Lane]) {
+        let in_use = |lane: &&Lane| lane.current.is_some_and(|id| self.contains(id));
+        let Some(before) = before.iter().find(in_use) else { return };
+        (self.due, self.current) = (before.due, before.current);
+        if let Some(current) = before.current {
+            self.promote(current);
+        }
+    }
+
     pub(super) fn add(&mut self, tier: u32, id: TrackerId) {
         match self.tiers.binary_search_by_key(&tier, |(number, _)| *number) {
             Ok(at) => self.tiers[at].1.push(id),

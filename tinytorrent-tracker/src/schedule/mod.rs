@@ -3,18 +3,25 @@ use std::time::{Duration, Instant};
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 
-use crate::{AnnounceEvent, TrackerUrl, UrlError};
+use crate::{AnnounceEvent, UrlError};
 
 mod announce;
 mod config;
 mod invariants;
 mod lane;
+mod leaving;
+mod list;
 mod outcome;
+mod scrapes;
+mod table;
 mod tracker;
 
 pub use announce::{AnnounceId, OutcomeEffect, ScheduledAnnounce, TrackerId};
 pub use config::{AnnounceMode, ScheduleConfig};
 use lane::Lane;
+use leaving::Leaving;
+pub use scrapes::{ScheduledScrape, ScrapeId, ScrapeStatus};
+use table::Table;
 use tracker::{InFlight, Tracker};
 pub use tracker::{TrackerState, TrackerStatus};
 
@@ -51,10 +58,11 @@ pub use tracker::{TrackerState, TrackerStatus};
 pub struct Schedule {
     config: ScheduleConfig,
     rng: Xoshiro256PlusPlus,
-    /// All trackers, by the number of their [`TrackerId`]; trackers are never removed.
-    trackers: Vec<Tracker>,
+    trackers: Table,
     /// The lanes; each tracker is in exactly one.
     lanes: Vec<Lane>,
+    /// `None` if no tracker was removed that is still to be told.
+    leaving: Option<Box<Leaving>>,
     rejected: Vec<UrlError>,
     phase: Phase,
     is_complete: bool,
@@ -87,58 +95,21 @@ impl Schedule {
             rng: Xoshiro256PlusPlus::seed_from_u64(config.seed),
             is_complete: config.is_complete,
             config,
-            trackers: Vec::new(),
+            trackers: Table::default(),
             lanes: Vec::new(),
+            leaving: None,
             rejected: Vec::new(),
             phase: Phase::Running,
             is_partial_seed: false,
             next_serial: 0,
         };
-        let tiers = tiers.into_iter().zip(0..);
-        let urls = tiers.flat_map(|(urls, tier)| urls.into_iter().map(move |url| (url, tier)));
-        // The list comes from a torrent file, which anybody can fill with URLs to parse.
-        for (url, tier) in urls.take(MAX_URLS) {
-            match url.as_ref().parse() {
-                Ok(url) => drop(schedule.add_tracker(now, tier, url)),
-                Err(error) => schedule.rejected.push(error),
-            }
-        }
-        // Only once, when the list is first read (BEP 12).
-        for lane in &mut schedule.lanes {
-            lane.shuffle(&mut schedule.rng);
-        }
+        schedule.fill(now, tiers, &mut Vec::new());
         schedule
     }
 
     /// The errors of malformed URLs.
     pub fn rejected(&self) -> &[UrlError] {
         &self.rejected
-    }
-
-    /// Adds a tracker at the end of a tier; tiers are numbered from 0. Returns `None` if the
-    /// schedule has the tracker already, or too many.
-    pub fn add_tracker(&mut self, now: Instant, tier: u32, url: TrackerUrl) -> Option<TrackerId> {
-        if self.trackers.len() >= MAX_TRACKERS || self.trackers.iter().any(|known| known.url == url)
-        {
-            return None;
-        }
-        // A host under two schemes is one tracker, and would count us twice.
-        let sibling = self.trackers.iter().position(|known| known.is_sibling(&url));
-        let tier = sibling.map_or(tier, |sibling| self.trackers[sibling].tier);
-        let id = TrackerId(self.trackers.len() as u32);
-        self.trackers.push(Tracker::new(url, tier, now));
-        let home = match self.config.mode() {
-            AnnounceMode::OneTracker => self.lanes.first_mut(),
-            AnnounceMode::AllTiers => self.lanes.iter_mut().find(|lane| lane.has_tier(tier)),
-            AnnounceMode::AllTrackers => sibling.and_then(|sibling| {
-                self.lanes.iter_mut().find(|lane| lane.contains(TrackerId(sibling as u32)))
-            }),
-        };
-        match home {
-            Some(lane) => lane.add(tier, id),
-            None => self.lanes.push(Lane::new(tier, id, now)),
-        }
-        Some(id)
     }
 
     /// The next announce to make now, if one is due.
@@ -156,9 +127,12 @@ impl Schedule {
     /// announce is due now. `None` if no announce will be due without another input.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Running => self.lanes.iter().filter_map(|lane| self.deadline_of(lane)).min(),
+            Phase::Running => {
+                let leaving = self.leaving.iter().filter_map(|leaving| leaving.deadline());
+                self.lanes.iter().filter_map(|lane| self.deadline_of(lane)).chain(leaving).min()
+            }
             Phase::Stopping { since, until } => {
-                let has_due = self.trackers.iter().any(Tracker::is_stop_due);
+                let has_due = self.all().any(Tracker::is_stop_due);
                 Some(if has_due { since } else { until })
             }
             Phase::Stopped => None,
@@ -176,7 +150,7 @@ impl Schedule {
         self.trackers.iter_mut().for_each(Tracker::on_complete);
         for lane in &mut self.lanes {
             // Only the tracker in use is due at once; others send `completed` at their next turn.
-            if lane.current.is_some_and(|id| self.trackers[id.0 as usize].is_completed_due()) {
+            if lane.current.is_some_and(|id| self.trackers[id].is_completed_due()) {
                 lane.due = lane.due.min(now);
             }
         }
@@ -210,7 +184,7 @@ impl Schedule {
 
     /// Announces at once at the user's request: back-off ends, but `min interval` is kept.
     pub fn reannounce(&mut self, now: Instant) {
-        for tracker in &mut self.trackers {
+        for tracker in self.trackers.iter_mut() {
             tracker.clear_failures(now);
         }
         self.announce_early(now);
@@ -247,22 +221,35 @@ impl Schedule {
         self.phase == Phase::Stopped
     }
 
-    /// The status of each tracker, in the order in which they were added.
+    /// The status of each tracker, by tiers, and within a tier in the order in which they were added.
     pub fn trackers(&self) -> impl Iterator<Item = TrackerStatus<'_>> {
-        self.trackers.iter().enumerate().map(|(index, tracker)| {
-            let id = TrackerId(index as u32);
-            let lane = self.lanes.iter().find(|lane| lane.contains(id));
-            tracker.status(id, lane.filter(|lane| lane.current == Some(id)).map(|lane| lane.due))
-        })
+        let mut trackers: Vec<_> = self.trackers.iter().collect();
+        trackers.sort_by_key(|tracker| tracker.tier);
+        trackers.into_iter().map(|tracker| self.status(tracker))
     }
 
-    /// The status of the tracker with this id; `None` if the schedule has no such tracker.
+    /// The status of the tracker with this id; `None` if the schedule has no such tracker, or none any
+    /// more.
     pub fn tracker(&self, id: TrackerId) -> Option<TrackerStatus<'_>> {
-        self.trackers().nth(id.0 as usize)
+        self.trackers.get(id).map(|tracker| self.status(tracker))
+    }
+
+    fn status<'a>(&'a self, tracker: &'a Tracker) -> TrackerStatus<'a> {
+        let lane = self.lanes.iter().find(|lane| lane.current == Some(tracker.id));
+        tracker.status(lane.map(|lane| lane.due))
+    }
+
+    /// The trackers, and those that were removed and are still to be told.
+    fn all(&self) -> impl Iterator<Item = &Tracker> {
+        let leaving = self.leaving.iter().flat_map(|leaving| leaving.iter());
+        self.trackers.iter().chain(leaving)
     }
 
     fn poll_running(&mut self, now: Instant) -> Option<ScheduledAnnounce> {
         self.fail_lost(now);
+        if let Some(announce) = self.poll_leaving(now) {
+            return Some(announce);
+        }
         let (lane, id) = self.lanes.iter().enumerate().find_map(|(index, lane)| {
             if self.free_at(lane).is_some_and(|at| at > now) {
                 return None;
@@ -271,7 +258,7 @@ impl Schedule {
             lane.order().find(is_ready).map(|id| (index, id))
         })?;
         self.set_asked(lane, Some(id));
-        let event = self.trackers[id.0 as usize].next_event(self.is_partial_seed);
+        let event = self.trackers[id].next_event(self.is_partial_seed);
         let patience = self.patience(lane);
         Some(self.announce(now, id, event, patience))
     }
@@ -280,7 +267,7 @@ impl Schedule {
     fn announce_early(&mut self, now: Instant) {
         for lane in &mut self.lanes {
             if let Some(current) = lane.current {
-                let earliest = self.trackers[current.0 as usize].earliest_regular;
+                let earliest = self.trackers[current].earliest_regular;
                 // A need for peers must not delay the regular announce.
                 lane.due = lane.due.min(earliest.max(now));
             }
@@ -290,7 +277,7 @@ impl Schedule {
     /// The time from which a tracker of this lane may be asked, as far as it is up to the tracker.
     /// `None` if it is being asked, or must not be.
     fn ready_at(&self, lane: &Lane, id: TrackerId) -> Option<Instant> {
-        let tracker = &self.trackers[id.0 as usize];
+        let tracker = &self.trackers[id];
         let wished = tracker.is_wanted.then_some(tracker.earliest_regular);
         let at = wished.map_or(lane.due, |wished| wished.min(lane.due));
         tracker.earliest().map(|earliest| earliest.max(at))
@@ -299,11 +286,11 @@ impl Schedule {
     /// The time from which a lane may ask another tracker although one is being asked. `None` if
     /// no tracker is being asked.
     fn free_at(&self, lane: &Lane) -> Option<Instant> {
-        let in_flight = self.trackers[lane.asking?.0 as usize].in_flight.as_ref()?;
+        let in_flight = self.trackers[lane.asking?].in_flight.as_ref()?;
         // While the lane has no peers from any tracker, a slow one must not delay the next. Its
         // response still counts. A private torrent uses one tracker at a time (BEP 27).
         let lacks_peers =
-            lane.current.is_none() || lane.order().any(|id| self.trackers[id.0 as usize].is_wanted);
+            lane.current.is_none() || lane.order().any(|id| self.trackers[id].is_wanted);
         let may_overtake = lacks_peers && !self.config.is_private();
         Some(if may_overtake { in_flight.slow_at } else { in_flight.lost_at })
     }
@@ -312,7 +299,7 @@ impl Schedule {
     fn set_asked(&mut self, lane: usize, id: Option<TrackerId>) {
         let lane = &mut self.lanes[lane];
         let before = std::mem::replace(&mut lane.asking, id);
-        let before = before.and_then(|id| self.trackers[id.0 as usize].in_flight.as_mut());
+        let before = before.and_then(|id| self.trackers[id].in_flight.as_mut());
         if let Some(in_flight) = before {
             in_flight.is_overtaken = true;
             lane.overtaken += 1;
@@ -333,9 +320,19 @@ impl Schedule {
             self.phase = Phase::Stopped;
             return None;
         }
-        let index = self.trackers.iter().position(Tracker::is_stop_due)?;
-        self.trackers[index].on_stop_sent();
-        Some(self.announce(now, TrackerId(index as u32), AnnounceEvent::Stopped, Duration::ZERO))
+        let id =
+            self.trackers.iter().find(|tracker| tracker.is_stop_due()).map(|tracker| tracker.id);
+        let Some(id) = id else { return self.poll_leaving(now) };
+        self.trackers[id].on_stop_sent();
+        Some(self.announce(now, id, AnnounceEvent::Stopped, Duration::ZERO))
+    }
+
+    /// `stopped` for a tracker that was removed.
+    fn poll_leaving(&mut self, now: Instant) -> Option<ScheduledAnnounce> {
+        let in_flight = self.in_flight(now, AnnounceEvent::Stopped, Duration::ZERO);
+        let tracker = self.leaving.as_mut()?.next()?;
+        tracker.on_stop_sent();
+        Some(tracker.begin(in_flight, None))
     }
 
     fn announce(
@@ -345,30 +342,25 @@ impl Schedule {
         event: AnnounceEvent,
         patience: Duration,
     ) -> ScheduledAnnounce {
+        let in_flight = self.in_flight(now, event, patience);
+        self.trackers[id].begin(in_flight, self.config.num_want)
+    }
+
+    fn in_flight(&mut self, now: Instant, event: AnnounceEvent, patience: Duration) -> InFlight {
         let serial = self.next_serial;
         self.next_serial = self.next_serial.wrapping_add(1);
-        let tracker = &mut self.trackers[id.0 as usize];
-        tracker.in_flight = Some(InFlight {
+        InFlight {
             serial,
             event,
             slow_at: now + patience,
             lost_at: now + self.config.outcome_timeout,
             is_overtaken: false,
-        });
-        ScheduledAnnounce {
-            id: AnnounceId { tracker: id, serial },
-            url: tracker.url.clone(),
-            event,
-            // A client that leaves has no use for peers.
-            num_want: if event == AnnounceEvent::Stopped { Some(0) } else { self.config.num_want },
-            tracker_id: tracker.tracker_id.clone(),
         }
     }
 
     /// The time at which `poll_announce` has something to do for a lane.
     fn deadline_of(&self, lane: &Lane) -> Option<Instant> {
-        let in_flight =
-            lane.order().filter_map(|id| self.trackers[id.0 as usize].in_flight.as_ref());
+        let in_flight = lane.order().filter_map(|id| self.trackers[id].in_flight.as_ref());
         let lost = in_flight.map(|in_flight| in_flight.lost_at).min();
         let next = lane.order().filter_map(|id| self.ready_at(lane, id)).min();
         let next = next.map(|at| self.free_at(lane).map_or(at, |free| free.max(at)));
@@ -377,7 +369,7 @@ impl Schedule {
 
     fn end_if_all_stopped(&mut self) {
         let is_over = |tracker: &Tracker| !tracker.is_stop_due() && tracker.in_flight.is_none();
-        if matches!(self.phase, Phase::Stopping { .. }) && self.trackers.iter().all(is_over) {
+        if matches!(self.phase, Phase::Stopping { .. }) && self.all().all(is_over) {
             self.phase = Phase::Stopped;
         }
     }
@@ -386,9 +378,6 @@ impl Schedule {
 /// A guess, far above the lists of known torrents. A tracker takes a few hundred bytes, and each
 /// poll looks at all of them.
 const MAX_TRACKERS: usize = 1_000;
-
-/// The number of URLs of a torrent that are parsed, of which nine in ten may be unusable.
-const MAX_URLS: usize = 10 * MAX_TRACKERS;
 
 /// A guess: an announce over a slow line takes less, so that few trackers are asked in vain.
 const MIN_PATIENCE: Duration = Duration::from_secs(1);

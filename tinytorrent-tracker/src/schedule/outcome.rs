@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use super::tracker::InFlight;
 use super::{AnnounceId, OutcomeEffect, Phase, Schedule, TrackerId};
-use crate::{AnnounceResponse, Failure};
+use crate::{AnnounceEvent, AnnounceResponse, Failure};
 
 impl Schedule {
     /// Takes the outcome of an announce. The peers of the response are left to the caller.
@@ -12,6 +12,13 @@ impl Schedule {
         id: AnnounceId,
         outcome: Result<&AnnounceResponse, &Failure>,
     ) -> OutcomeEffect {
+        if let Some(leaving) = &mut self.leaving
+            && let Some(effect) = leaving.handle_outcome(now, id, outcome, &self.config)
+        {
+            self.leaving.take_if(|leaving| leaving.is_empty());
+            self.end_if_all_stopped();
+            return effect;
+        }
         let Some(in_flight) = self.take_in_flight(id) else { return OutcomeEffect::Stale };
         let effect = match outcome {
             Ok(response) => self.on_answer(now, id.tracker, &in_flight, response),
@@ -22,7 +29,7 @@ impl Schedule {
     }
 
     fn take_in_flight(&mut self, id: AnnounceId) -> Option<InFlight> {
-        let tracker = self.trackers.get_mut(id.tracker.0 as usize)?;
+        let tracker = self.trackers.get_mut(id.tracker)?;
         tracker.in_flight.take_if(|in_flight| in_flight.serial == id.serial)
     }
 
@@ -33,18 +40,22 @@ impl Schedule {
         in_flight: &InFlight,
         response: &AnnounceResponse,
     ) -> OutcomeEffect {
-        let tracker = &mut self.trackers[id.0 as usize];
+        let tracker = &mut self.trackers[id];
         let interval = tracker.on_answer(now, in_flight.event, response, &self.config);
         let is_more_due = tracker.is_completed_due();
         if self.phase != Phase::Running {
             tracker.on_late_answer(in_flight.event);
             return OutcomeEffect::Answered;
         }
+        if in_flight.event == AnnounceEvent::Stopped {
+            // It was removed and added again meanwhile: `started` is due.
+            return OutcomeEffect::Answered;
+        }
         let Some(index) = self.lanes.iter().position(|lane| lane.contains(id)) else {
             return OutcomeEffect::Answered;
         };
-        if self.trackers[id.0 as usize].has_peers {
-            self.lanes[index].order().for_each(|id| self.trackers[id.0 as usize].is_wanted = false);
+        if self.trackers[id].has_peers {
+            self.lanes[index].order().for_each(|id| self.trackers[id].is_wanted = false);
         }
         if let Some(current) = self.lanes[index].current
             && !self.replaces(current, id, in_flight)
@@ -68,8 +79,8 @@ impl Schedule {
     /// True if a tracker that has answered is used in place of the current one.
     fn replaces(&self, current: TrackerId, id: TrackerId, in_flight: &InFlight) -> bool {
         let (current_is_of_use, has_peers) = {
-            let current = &self.trackers[current.0 as usize];
-            (current.has_peers && current.is_working(), self.trackers[id.0 as usize].has_peers)
+            let current = &self.trackers[current];
+            (current.has_peers && current.is_working(), self.trackers[id].has_peers)
         };
         if in_flight.is_overtaken {
             // The lane has a tracker by now, and a late response replaces it for peers alone.
@@ -96,12 +107,12 @@ impl Schedule {
         // The round has come to a tracker that knows nobody, and goes on to the one with peers.
         if lane.due <= now {
             lane.due = now + interval;
-            self.trackers[current.0 as usize].is_wanted = true;
+            self.trackers[current].is_wanted = true;
         }
     }
 
     fn on_failure(&mut self, now: Instant, id: TrackerId, failure: &Failure) -> OutcomeEffect {
-        let tracker = &mut self.trackers[id.0 as usize];
+        let tracker = &mut self.trackers[id];
         tracker.on_failure(now, failure, &self.config, &mut self.rng);
         if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.asking == Some(id)) {
             lane.asking = None;
@@ -112,12 +123,16 @@ impl Schedule {
     /// Ends the announces whose outcome is overdue.
     pub(super) fn fail_lost(&mut self, now: Instant) {
         // A driver that loses an announce must not stop its lane.
-        for index in 0..self.trackers.len() {
-            let lost = |in_flight: &mut InFlight| in_flight.lost_at <= now;
-            if self.trackers[index].in_flight.take_if(lost).is_some() {
-                let failure = Failure::Failed("the announce was never finished".into());
-                self.on_failure(now, TrackerId(index as u32), &failure);
-            }
+        let lost = self.trackers.iter_mut().filter_map(|tracker| {
+            tracker.in_flight.take_if(|in_flight| in_flight.lost_at <= now).map(|_| tracker.id)
+        });
+        for id in lost.collect::<Vec<_>>() {
+            let failure = Failure::Failed("the announce was never finished".into());
+            self.on_failure(now, id, &failure);
+        }
+        if let Some(leaving) = &mut self.leaving {
+            leaving.end_lost(now);
+            self.leaving.take_if(|leaving| leaving.is_empty());
         }
     }
 }

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::*;
-use crate::{AnnounceResponse, Failure, Refusal, RetryIn};
+use crate::{AnnounceResponse, Failure, Refusal, RetryIn, TrackerUrl};
 
 mod events;
+mod list;
 mod numbers;
+mod scrapes;
 mod shortage;
 mod steps;
 mod tiers;
@@ -30,11 +32,7 @@ impl World {
         let begun = Instant::now();
         let mut config = ScheduleConfig::new(42);
         configure(&mut config);
-        let tiers: Vec<Vec<String>> = tiers
-            .iter()
-            .map(|tier| tier.chars().map(|host| format!("http://{host}/announce")).collect())
-            .collect();
-        Self { schedule: Schedule::new(config, tiers, begun), begun, now: begun }
+        Self { schedule: Schedule::new(config, urls(tiers), begun), begun, now: begun }
     }
 
     fn at(&mut self, seconds: u64) {
@@ -97,6 +95,12 @@ impl World {
     fn hosts(&mut self, until: u64, down: &str) -> String {
         self.run(until, down).iter().map(|(_, host, _)| host).collect()
     }
+}
+
+/// A tracker for each letter, in tiers.
+fn urls(tiers: &[&str]) -> Vec<Vec<String>> {
+    let urls = |tier: &&str| tier.chars().map(|host| format!("http://{host}/announce")).collect();
+    tiers.iter().map(urls).collect()
 }
 
 fn host(announce: &ScheduledAnnounce) -> char {

@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 use rand::{Rng, RngExt};
 
 use super::config::MAX_INTERVAL;
-use super::{ScheduleConfig, TrackerId};
-use crate::{AnnounceEvent, AnnounceResponse, Failure, RetryIn, TrackerUrl};
+use super::scrapes::{ScrapeStatus, Scrapes};
+use super::{AnnounceId, ScheduleConfig, ScheduledAnnounce, TrackerId};
+use crate::{AnnounceEvent, AnnounceResponse, Failure, RetryIn, SwarmCounts, TrackerUrl};
 
 /// The state of one tracker in a schedule.
 #[derive(Debug)]
 pub(super) struct Tracker {
+    pub(super) id: TrackerId,
     pub(super) url: TrackerUrl,
     pub(super) tier: u32,
     pub(super) in_flight: Option<InFlight>,
@@ -30,9 +32,11 @@ pub(super) struct Tracker {
     failures: u32,
     last_failure: Option<Failure>,
     warning: Option<String>,
-    seeders: Option<u32>,
-    leechers: Option<u32>,
+    /// The counts of its last response to an announce or a scrape.
+    pub(super) counts: SwarmCounts,
     peers: Option<u32>,
+    /// `None` until the user wants one.
+    pub(super) scrapes: Option<Box<Scrapes>>,
 }
 
 /// An announce in flight.
@@ -57,10 +61,11 @@ enum Completed {
 }
 
 impl Tracker {
-    pub(super) fn new(url: TrackerUrl, tier: u32, now: Instant) -> Self {
+    pub(super) fn new(id: TrackerId, url: TrackerUrl, now: Instant) -> Self {
         Self {
+            id,
             url,
-            tier,
+            tier: 0,
             in_flight: None,
             not_before: now,
             earliest_regular: now,
@@ -74,9 +79,9 @@ impl Tracker {
             failures: 0,
             last_failure: None,
             warning: None,
-            seeders: None,
-            leechers: None,
+            counts: SwarmCounts::default(),
             peers: None,
+            scrapes: None,
         }
     }
 
@@ -155,6 +160,32 @@ impl Tracker {
         self.completed = Completed::NotDue;
     }
 
+    /// The tracker was removed, and is added again before its `stopped` was sent, or while it is.
+    pub(super) fn on_return(&mut self) {
+        self.is_stop_due = false;
+        if let Some(in_flight) = &mut self.in_flight {
+            in_flight.is_overtaken = true;
+        }
+    }
+
+    /// Begins an announce.
+    pub(super) fn begin(
+        &mut self,
+        in_flight: InFlight,
+        num_want: Option<u32>,
+    ) -> ScheduledAnnounce {
+        let InFlight { serial, event, .. } = in_flight;
+        self.in_flight = Some(in_flight);
+        ScheduledAnnounce {
+            id: AnnounceId { tracker: self.id, serial },
+            url: self.url.clone(),
+            event,
+            // A client that leaves has no use for peers.
+            num_want: if event == AnnounceEvent::Stopped { Some(0) } else { num_want },
+            tracker_id: self.tracker_id.clone(),
+        }
+    }
+
     /// Ends the back-off, and enables a disabled tracker.
     pub(super) fn clear_failures(&mut self, now: Instant) {
         (self.failures, self.is_disabled) = (0, false);
@@ -189,8 +220,9 @@ impl Tracker {
             self.tracker_id.clone_from(&response.tracker_id);
         }
         self.warning.clone_from(&response.warning);
-        self.seeders = response.seeders;
-        self.leechers = response.leechers;
+        self.counts.seeders = response.seeders;
+        self.counts.leechers = response.leechers;
+        self.counts.completed = response.downloaded.or(self.counts.completed);
         self.peers = Some(response.peers.len() as u32);
         interval
     }
@@ -218,7 +250,7 @@ impl Tracker {
         self.last_failure = Some(failure.clone());
     }
 
-    pub(super) fn status(&self, id: TrackerId, due: Option<Instant>) -> TrackerStatus<'_> {
+    pub(super) fn status(&self, due: Option<Instant>) -> TrackerStatus<'_> {
         let state = if self.is_disabled {
             TrackerState::Disabled
         } else if self.in_flight.is_some() {
@@ -231,7 +263,7 @@ impl Tracker {
             TrackerState::Unused
         };
         TrackerStatus {
-            id,
+            id: self.id,
             url: &self.url,
             tier: self.tier,
             state,
@@ -243,13 +275,15 @@ impl Tracker {
                 _ => None,
             },
             warning: self.warning.as_deref(),
-            seeders: self.seeders,
-            leechers: self.leechers,
+            seeders: self.counts.seeders,
+            leechers: self.counts.leechers,
+            completed: self.counts.completed,
             peers: self.peers,
+            scrape: self.scrapes.as_deref().map(Scrapes::status).unwrap_or_default(),
         }
     }
 
-    fn is_in_flight(&self, event: AnnounceEvent) -> bool {
+    pub(super) fn is_in_flight(&self, event: AnnounceEvent) -> bool {
         self.in_flight.as_ref().is_some_and(|in_flight| in_flight.event == event)
     }
 }
@@ -289,12 +323,16 @@ pub struct TrackerStatus<'a> {
     pub next_announce: Option<Instant>,
     /// The warning in its last response.
     pub warning: Option<&'a str>,
-    /// The number of seeders in its last response.
+    /// The number of seeders in its last response to an announce or a scrape.
     pub seeders: Option<u32>,
-    /// The number of leechers in its last response.
+    /// The number of leechers in its last response to an announce or a scrape.
     pub leechers: Option<u32>,
-    /// The number of peers listed in its last response.
+    /// The number of peers that have ever completed, if it has said so.
+    pub completed: Option<u32>,
+    /// The number of peers listed in its last response to an announce.
     pub peers: Option<u32>,
+    /// Its last scrape.
+    pub scrape: ScrapeStatus<'a>,
 }
 
 /// The state of a tracker.

@@ -15,6 +15,7 @@ enum Step {
     Stop,
     Start,
     Add(u8, u8),
+    Replace(Vec<u8>),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -31,6 +32,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Stop),
         1 => Just(Step::Start),
         1 => (0u8..4, 0u8..8).prop_map(|(tier, host)| Step::Add(tier, host)),
+        1 => prop::collection::vec(0u8..8, 0..6).prop_map(Step::Replace),
     ];
     prop::collection::vec(step, 0..120)
 }
@@ -76,6 +78,12 @@ proptest! {
                 Step::Add(tier, host) => {
                     let url = format!("udp://{host}.example:1").parse().unwrap();
                     world.schedule.add_tracker(world.now, tier.into(), url);
+                }
+                Step::Replace(hosts) => {
+                    let urls = hosts.iter().map(|host| {
+                        format!("http://{}/announce", char::from(b'a' + host))
+                    });
+                    world.schedule.set_trackers(world.now, urls.map(|url| [url]));
                 }
                 Step::Answer(..) | Step::Fail(..) => {}
             }
