@@ -76,6 +76,11 @@ impl Download {
         }
     }
 
+    /// Forgets what it knows of pieces. Nothing is requested of anybody.
+    pub(crate) fn begin_check(&mut self) {
+        (self.end_game, self.blame) = (EndGame::default(), Blame::default());
+    }
+
     /// Bytes of all blocks that were accepted.
     pub(crate) fn total(&self) -> u64 {
         self.meter.total()

@@ -377,7 +377,7 @@ impl Roster {
             | LeaveReason::OurselvesFound
             | LeaveReason::TrackerChanged
             | LeaveReason::NotOfTracker => {}
-            LeaveReason::Stopped => self.book.released(now, address),
+            LeaveReason::Stopped | LeaveReason::Checking => self.book.released(now, address),
             LeaveReason::Closed(_)
             | LeaveReason::Duplicate
             | LeaveReason::Useless

@@ -17,7 +17,7 @@ use crate::piece::Picker;
 ///
 /// ```text
 ///   Metadata ──▶ Hashes ──▶ Loaded      a magnet link
-///       └──────▶ Checking ────▲         v1 torrents need no hashes, and a torrent file begins here
+///       └──────▶ Checking ◀───▶         v1 torrents need no hashes, and a torrent file begins here
 /// ```
 #[derive(Debug)]
 pub(crate) enum Stage {
@@ -25,8 +25,8 @@ pub(crate) enum Stage {
     Metadata(Box<MetadataFetch>),
     /// The piece layers of a v2 torrent are being fetched (BEP 52).
     Hashes(Box<HashFetch>),
-    /// The driver looks at what is on the disk.
-    Checking,
+    /// The driver looks at what is on the disk. If it does so again, there are no peers meanwhile.
+    Checking { is_again: bool },
     /// The content is known.
     Loaded(Box<Loaded>),
 }
@@ -43,7 +43,7 @@ impl Stage {
     /// The stage in which these hashes are fetched; if there are none, nothing is fetched any more.
     pub(crate) fn hashes(requests: Vec<HashRequest>) -> Self {
         if requests.is_empty() {
-            return Stage::Checking;
+            return Stage::Checking { is_again: false };
         }
         Stage::Hashes(Box::new(HashFetch::new(requests)))
     }
@@ -55,14 +55,14 @@ impl Stage {
     pub(crate) fn picker_mut(&mut self) -> Option<&mut Picker> {
         match self {
             Stage::Loaded(loaded) => Some(&mut loaded.picker),
-            Stage::Metadata(_) | Stage::Hashes(_) | Stage::Checking => None,
+            Stage::Metadata(_) | Stage::Hashes(_) | Stage::Checking { .. } => None,
         }
     }
 
     pub(crate) fn loaded(&self) -> Option<&Loaded> {
         match self {
             Stage::Loaded(loaded) => Some(loaded),
-            Stage::Metadata(_) | Stage::Hashes(_) | Stage::Checking => None,
+            Stage::Metadata(_) | Stage::Hashes(_) | Stage::Checking { .. } => None,
         }
     }
 
@@ -81,6 +81,11 @@ impl Stage {
         self.picker().is_some_and(Picker::is_finished)
     }
 
+    /// Returns true if there are to be no peers, as the content is looked at again.
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self, Stage::Checking { is_again: true })
+    }
+
     /// The state that peers are told of.
     pub(crate) fn about(&self) -> About {
         let size = self.loaded().map(|loaded| loaded.info.len() as u64);
@@ -92,7 +97,7 @@ impl Stage {
         match self {
             Stage::Metadata(fetch) => fetch.poll_timeout(),
             Stage::Hashes(fetch) => fetch.poll_timeout(now),
-            Stage::Checking | Stage::Loaded(_) => None,
+            Stage::Checking { .. } | Stage::Loaded(_) => None,
         }
     }
 
@@ -101,7 +106,7 @@ impl Stage {
         match self {
             Stage::Metadata(fetch) => fetch.request(now, peers, out),
             Stage::Hashes(fetch) => request_hashes(now, fetch, peers, out),
-            Stage::Checking | Stage::Loaded(_) => {}
+            Stage::Checking { .. } | Stage::Loaded(_) => {}
         }
     }
 
@@ -110,7 +115,7 @@ impl Stage {
         match self {
             Stage::Metadata(fetch) => fetch.remove_peer(peer),
             Stage::Hashes(fetch) => fetch.remove_peer(peer),
-            Stage::Checking | Stage::Loaded(_) => {}
+            Stage::Checking { .. } | Stage::Loaded(_) => {}
         }
     }
 }

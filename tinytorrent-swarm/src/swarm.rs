@@ -89,7 +89,7 @@ impl Swarm {
             stage: if config.needs_metadata {
                 Stage::Metadata(Box::new(MetadataFetch::new(&config)))
             } else {
-                Stage::Checking
+                Stage::Checking { is_again: false }
             },
             picking: Picking::new(&config),
             readings: None,
@@ -122,6 +122,11 @@ impl Swarm {
     /// Returns true if it was paused, or stopped, and not resumed.
     pub fn is_paused(&self) -> bool {
         self.run != Run::Running
+    }
+
+    /// Returns true if there may be peers.
+    fn is_open(&self) -> bool {
+        self.run == Run::Running && !self.stage.is_closed()
     }
 
     /// After [`stop`](Self::stop): returns true if the trackers have been told, or have had their chance.
@@ -251,9 +256,9 @@ impl Swarm {
     ///
     /// May change after any call that takes `now`, and after [`poll_action`](Self::poll_action).
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let need = self.need().filter(|_| self.run == Run::Running);
+        let is_open = self.is_open();
+        let need = self.need().filter(|_| is_open);
         let hungry = (need == Some(Need::Gifts)).then(|| self.roster.hungry_at(self.now)).flatten();
-        let is_running = self.run == Run::Running;
         let due = [
             hungry,
             self.out.timers.next(),
@@ -261,7 +266,7 @@ impl Swarm {
             self.download.poll_timeout(),
             self.stage.poll_timeout(self.now),
             self.trackers.poll_timeout(),
-            is_running.then(|| self.roster.ready_at(&self.peers, need)).flatten(),
+            is_open.then(|| self.roster.ready_at(&self.peers, need)).flatten(),
         ];
         due.into_iter().flatten().min()
     }
@@ -289,7 +294,7 @@ impl Swarm {
     /// [`Input::ConnectFailed`](crate::Input::ConnectFailed).
     pub fn accept(&mut self, now: Instant, address: SocketAddr) -> Option<PeerKey> {
         self.advance(now);
-        if self.is_paused() {
+        if !self.is_open() {
             return None;
         }
         let (need, is_loaded) = (self.need(), self.stage.picker().is_some());
@@ -355,7 +360,7 @@ impl Swarm {
     pub fn metadata_demand(&self) -> Option<MetadataDemand> {
         match &self.stage {
             Stage::Metadata(fetch) => Some(fetch.demand()),
-            Stage::Hashes(_) | Stage::Checking | Stage::Loaded(_) => None,
+            Stage::Hashes(_) | Stage::Checking { .. } | Stage::Loaded(_) => None,
         }
     }
 
@@ -365,7 +370,7 @@ impl Swarm {
             // Nobody gives what is not asked for.
             Stage::Metadata(fetch) => (!fetch.is_held_back()).then_some(Need::Gifts),
             Stage::Hashes(_) => Some(Need::Gifts),
-            Stage::Checking => None,
+            Stage::Checking { .. } => None,
             Stage::Loaded(_) if self.stage.is_finished() => Some(Need::Nothing),
             Stage::Loaded(_) => (!self.download.is_held_back()).then_some(Need::Gifts),
         }

@@ -71,6 +71,8 @@ enum Step {
     LeaveOne,
     Resume,
     DiskFails,
+    /// The content is looked at again, or that has come to its end.
+    Check,
 }
 
 fn number() -> impl Strategy<Value = u32> {
@@ -168,6 +170,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::LeaveOne),
         2 => Just(Step::Resume),
         1 => Just(Step::DiskFails),
+        1 => Just(Step::Check),
     ]
 }
 
@@ -184,6 +187,7 @@ struct Stage {
     unstored: u64,
     joined: u8,
     readers: Vec<ReaderKey>,
+    is_checking: bool,
 }
 
 impl Stage {
@@ -209,6 +213,7 @@ impl Stage {
             unstored: 0,
             joined: 0,
             readers: Vec::new(),
+            is_checking: false,
         };
         if !needs_metadata {
             stage.ready();
@@ -296,6 +301,17 @@ impl Stage {
             Step::Pause => self.swarm.pause(now),
             Step::Resume => self.swarm.resume(now),
             Step::LeaveOne => _ = self.swarm.leave_one(now),
+            Step::Check if self.is_checking => {
+                // What was under way before has come to its end by then.
+                self.verify.clear();
+                self.is_checking = false;
+                self.ready();
+            }
+            Step::Check if self.swarm.have().is_some() => {
+                self.swarm.begin_check(now);
+                self.is_checking = true;
+            }
+            Step::Check => {}
             Step::DiskFails => {
                 self.swarm.handle_input(
                     now,

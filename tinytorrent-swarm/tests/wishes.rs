@@ -165,6 +165,63 @@ fn after_a_pause_the_peers_are_dialed_at_once() {
     assert!(play.actions.iter().any(is_dial));
 }
 
+/// What a check finds takes the place of what was known, and peers of before are found again.
+#[test]
+fn content_that_is_looked_at_again_is_what_the_check_says() {
+    let mut play = Play::new(false, |_| {});
+    let address = "20.0.0.1:6881".parse().unwrap();
+    let peer = play.dial(address);
+    play.greet(peer, PeerId::from_bytes([9; 20]), &[Feature::Fast]);
+    play.say(peer, Message::HaveAll);
+    play.say(peer, Message::Unchoke);
+    let asked = requests(&play.heard(peer));
+    send_piece(&mut play, peer, asked[0].index);
+    let late = requests(&play.heard(peer)).last().copied().expect("it is asked for more");
+
+    play.actions.clear();
+    play.swarm.begin_check(play.now);
+    play.tell(Input::BlocksWritten { bytes: 0 });
+    assert_eq!(play.left(peer), Some(&LeaveReason::Checking));
+    assert_eq!((play.swarm.have(), play.swarm.is_finished()), (None, false));
+    // Nothing of before counts, and nobody is connected to.
+    assert_eq!(play.block(peer, late), BlockVerdict::Discard);
+    let piece = play.geometry.piece(asked[0].index).unwrap();
+    play.tell(Input::PieceVerified { piece, digests: Vec::new() });
+    play.now += Duration::from_secs(3_600);
+    play.swarm.handle_timeout(play.now);
+    play.tell(Input::BlocksWritten { bytes: 0 });
+    let is_dial = |action: &Action| matches!(action, Action::Connect { .. });
+    assert!(!play.actions.iter().any(is_dial), "{:?}", play.actions);
+    assert!(play.swarm.accept(play.now, "20.0.0.2:6881".parse().unwrap()).is_none());
+    play.swarm.check_invariants();
+
+    let found = pieces(&play.geometry, |piece| piece == 5);
+    play.content(found.clone());
+    assert_eq!(play.swarm.have(), Some(&found));
+    assert!(play.actions.iter().any(is_dial));
+    let again = play.dial(address);
+    play.greet(again, PeerId::from_bytes([9; 20]), &[Feature::Fast]);
+    play.say(again, Message::HaveAll);
+    play.say(again, Message::Unchoke);
+    assert!(requests(&play.heard(again)).iter().all(|request| request.index != 5));
+}
+
+#[test]
+fn a_check_that_finds_less_ends_the_seeding() {
+    let mut play = Play::new(true, |_| {});
+    assert!(play.swarm.is_finished());
+    play.events.clear();
+    play.swarm.begin_check(play.now);
+    let found = pieces(&play.geometry, |piece| piece != 3);
+    play.content(found);
+    assert!(matches!(play.events[..], [Event::Unfinished]), "{:?}", play.events);
+    play.events.clear();
+    play.swarm.begin_check(play.now);
+    let all = pieces(&play.geometry, |_| true);
+    play.content(all);
+    assert!(matches!(play.events[..], [Event::Finished]), "{:?}", play.events);
+}
+
 #[test]
 fn the_peers_are_shown_as_they_are() {
     let mut play = Play::new(false, |_| {});

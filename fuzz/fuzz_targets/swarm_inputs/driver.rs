@@ -257,7 +257,7 @@ impl Driver {
         self.now = now;
         let swarm = &mut self.swarm;
         let limit = (c < 200).then(|| u64::from(c) * 1_000);
-        match b % 13 {
+        match b % 15 {
             0 => swarm.pause(now),
             1 | 2 => swarm.resume(now),
             3 => swarm.set_download_limit(now, limit),
@@ -286,6 +286,18 @@ impl Driver {
                         self.reader = Some(reader);
                     }
                     None => self.reader = Some(swarm.add_reader(now, at..at + 100_000)),
+                }
+            }
+            12 => {
+                let wanted = Bitfield::from_bytes_lenient(&[c], self.geometry.piece_count());
+                swarm.set_wanted(now, wanted.expect("one byte"));
+            }
+            13 => {
+                if let Some(have) = swarm.have().cloned() {
+                    swarm.begin_check(now);
+                    // A check waits for what is under way.
+                    self.hashing.clear();
+                    self.content_ready(have.as_bytes());
                 }
             }
             _ => {

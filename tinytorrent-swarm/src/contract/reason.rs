@@ -49,6 +49,9 @@ pub enum LeaveReason {
     /// (BEP 27).
     #[error("was told by a tracker that is not used any more")]
     TrackerChanged,
+    /// The content is about to be looked at again.
+    #[error("content is being checked")]
+    Checking,
     /// The torrent is paused or gone.
     #[error("torrent stopped")]
     Stopped,

@@ -241,7 +241,7 @@ impl Parts<'_> {
                 }
                 Then::Fetch
             }
-            (_, Stage::Hashes(_) | Stage::Checking | Stage::Loaded(_)) => Then::Nothing,
+            (_, Stage::Hashes(_) | Stage::Checking { .. } | Stage::Loaded(_)) => Then::Nothing,
         }
     }
 }

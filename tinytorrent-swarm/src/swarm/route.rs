@@ -80,7 +80,7 @@ impl Swarm {
 
     /// Connects to as many peers as there are places for.
     pub(super) fn dial(&mut self) {
-        if self.run != Run::Running {
+        if !self.is_open() {
             return;
         }
         let (now, need) = (self.now, self.need());
@@ -101,9 +101,9 @@ impl Swarm {
         let contact = pending.contact.clone();
         let (address, id) = (contact.address, theirs.peer_id);
         // A connection that was under way at a pause comes to be all the same.
-        let objection = match self.run {
-            Run::Running => self.roster.objection(&contact, id),
-            Run::Paused | Run::Ended => Some(LeaveReason::Stopped),
+        let objection = match self.is_open() {
+            true => self.roster.objection(&contact, id),
+            false => Some(LeaveReason::Stopped),
         };
         let session = match objection.map_or_else(|| self.greeting.check(&contact, &theirs), Err) {
             Ok(session) => session,

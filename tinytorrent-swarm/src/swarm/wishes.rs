@@ -5,7 +5,7 @@ use std::time::Instant;
 use tinytorrent_types::Bitfield;
 
 use super::{Run, Swarm};
-use crate::contract::LeaveReason;
+use crate::contract::{Event, LeaveReason};
 use crate::stage::Stage;
 
 impl Swarm {
@@ -61,9 +61,9 @@ impl Swarm {
     /// Fetches the pieces in the order of the content from now on, or the rarest first.
     pub fn set_sequential(&mut self, now: Instant, sequential: bool) {
         self.advance(now);
-        match self.stage.picker_mut() {
-            Some(picker) => picker.set_sequential(sequential),
-            None => self.picking.is_sequential = sequential,
+        self.picking.is_sequential = sequential;
+        if let Some(picker) = self.stage.picker_mut() {
+            picker.set_sequential(sequential);
         }
         self.download.choice_has_changed();
     }
@@ -95,6 +95,29 @@ impl Swarm {
             (false, true) => self.on_finished(),
             (true, false) => self.on_unfinished(),
             (true, true) | (false, false) => {}
+        }
+    }
+
+    /// The content is about to be looked at again: all peers are left, and what is there is not known until
+    /// [`Input::ContentReady`](crate::Input::ContentReady) comes again. Until then no block is taken or given.
+    /// Trackers do not notice. Does nothing until the content is known.
+    ///
+    /// A driver has to drop the actions on blocks and pieces of before. Their outcomes are ignored, but
+    /// for [`Input::BlocksWritten`](crate::Input::BlocksWritten).
+    pub fn begin_check(&mut self, now: Instant) {
+        self.advance(now);
+        if self.stage.picker().is_none() {
+            return;
+        }
+        let was_finished = self.stage.is_finished();
+        // While it is known what they were asked for. Nobody takes their places.
+        for peer in self.peers.keys().collect::<Vec<_>>() {
+            self.part(peer, LeaveReason::Checking);
+        }
+        self.stage = Stage::Checking { is_again: true };
+        self.download.begin_check();
+        if was_finished {
+            self.out.tell(Event::Unfinished);
         }
     }
 

@@ -33,10 +33,15 @@ impl Play {
     /// The content is known.
     pub(crate) fn open(&mut self, have_all: bool) {
         let count = self.geometry.piece_count();
+        self.content(if have_all { Bitfield::full(count) } else { Bitfield::new(count) });
+    }
+
+    /// The content was looked at, and these pieces are right.
+    pub(crate) fn content(&mut self, have: Bitfield) {
         self.tell(Input::ContentReady(Content {
             geometry: self.geometry.clone(),
-            have: if have_all { Bitfield::full(count) } else { Bitfield::new(count) },
-            wanted: Bitfield::full(count),
+            have,
+            wanted: Bitfield::full(self.geometry.piece_count()),
             partial: Vec::new(),
             info: tinytorrent_sim::info(),
             is_private: false,
