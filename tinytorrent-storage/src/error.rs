@@ -79,6 +79,22 @@ pub enum StorageError {
     /// The storage was opened for reading.
     #[error("the storage was opened for reading only")]
     ReadOnly,
+    /// Content of the program's own could not be read or written.
+    #[error("{place}: {source}")]
+    Content {
+        /// The kind of the error.
+        fault: Fault,
+        /// The place of the content, for people: the address of a server, the name of a bucket.
+        place: String,
+        /// The error of the implementation.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Content of the program's own has no such operation.
+    #[error("content of this kind cannot {what}")]
+    NotPossible {
+        /// The operation, as in "be moved".
+        what: &'static str,
+    },
     /// A piece of a hybrid has the right SHA-1 and a wrong merkle root, or the other way round, so that no
     /// content can be right (BEP 52, "upgrade path").
     #[error("the v1 and v2 hashes of piece {piece} belong to different contents")]
@@ -117,6 +133,8 @@ pub enum Fault {
     Obstructed,
     /// The torrent contradicts itself, which only its maker can mend.
     Torrent,
+    /// The content is of a kind that has no such operation.
+    Unsupported,
     /// A mistake of the calling program.
     Caller,
 }
@@ -126,6 +144,8 @@ impl StorageError {
     pub fn fault(&self) -> Fault {
         match self {
             StorageError::Io { source, .. } => io_fault(source),
+            StorageError::Content { fault, .. } => *fault,
+            StorageError::NotPossible { .. } => Fault::Unsupported,
             StorageError::SymbolicLink { .. }
             | StorageError::NotAFile { .. }
             | StorageError::Exists { .. }
@@ -152,6 +172,8 @@ impl StorageError {
             | StorageError::ReservedName { path }
             | StorageError::MissingData { path, .. } => Some(path),
             StorageError::OutOfRange { .. }
+            | StorageError::Content { .. }
+            | StorageError::NotPossible { .. }
             | StorageError::ReadOnly
             | StorageError::NotRenamed(_)
             | StorageError::Removed
@@ -159,6 +181,16 @@ impl StorageError {
             | StorageError::ShutDown
             | StorageError::IncompletePiece { .. } => None,
         }
+    }
+
+    /// An error of content of the program's own. `place` is for people: the address of a server, the name of a
+    /// bucket.
+    pub fn content(
+        fault: Fault,
+        place: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        StorageError::Content { fault, place: place.into(), source: source.into() }
     }
 
     pub(crate) fn io(operation: Operation, path: impl Into<PathBuf>, source: io::Error) -> Self {
@@ -184,6 +216,7 @@ impl StorageError {
                 matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
             }
             StorageError::MissingData { .. } => true,
+            StorageError::Content { fault, .. } => *fault == Fault::Missing,
             _ => false,
         }
     }

@@ -1,4 +1,5 @@
-//! BitTorrent content on disk: positioned I/O, verification, resume data; blocking, no runtime.
+//! BitTorrent content on disk, or wherever a program keeps it: positioned I/O, verification, resume data;
+//! blocking, no runtime.
 //!
 //! ```text
 //!            received blocks                        requests of peers
@@ -8,7 +9,8 @@
 //!   └──────────────┬──────────────────────────────────────┬─────────────┘
 //!                  │ ranges of the content                │ Completion
 //!   ┌──────────────▼───────────────┐                      ▼
-//!   │ Storage: files below a root  │    PieceVerified, PieceFailed, BlockRead, …
+//!   │ Storage: files below a root, │    PieceVerified, PieceFailed, BlockRead, …
+//!   │ or a Content of your own     │
 //!   └──────────────────────────────┘
 //! ```
 //!
@@ -19,6 +21,7 @@
 //! | continue after an earlier run, however it ended | [`recover()`] |
 //! | download and upload without waiting for the disk | [`Disk`] |
 //! | select, rename, move, check again or delete files while a [`Disk`] works on them | [`TorrentFiles`] |
+//! | keep content somewhere else than in files below a folder | [`Content`]: [`MemoryContent`], [`FilesElsewhere`], or an implementation of your own |
 //! | limit the number of open files, over all torrents | [`FilePool`] |
 //!
 //! # Why it blocks
@@ -54,6 +57,12 @@
 //! | `.<hash>.tinytorrent-names` | the names that the user has given to files ([`Storage::rename_files`]) |
 //! | `.<hash>.tinytorrent-move` | in a folder that the content is leaving, how to finish that ([`Storage::move_to`]) |
 //! | `.<hash>.tinytorrent-drafts` | in a folder that the content is moving to, a folder of copies that are not complete |
+//!
+//! # Content of your own
+//! [`Storage::with_content`] takes any implementation of the trait [`Content`], and all of this crate works on
+//! it, but for what is about files alone: selecting and renaming them, and the part file. Its record is kept by
+//! [`Content::save_record`]. With the feature `contract`, the module `contract` is a test for an
+//! implementation. The crate `tinytorrent-storage-object` has one for object stores.
 //!
 //! # A whole run
 //!
@@ -114,6 +123,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod content;
 mod disk;
 mod error;
 mod hasher;
@@ -129,7 +139,10 @@ mod verify;
 
 pub use tinytorrent_folder::{FileStamp, FileTime, Operation, is_out_of_descriptors};
 
+#[cfg(any(test, feature = "contract"))]
+pub use crate::content::contract;
 pub use crate::{
+    content::{Content, FilesElsewhere, MemoryContent},
     disk::{
         Completion, Disk, DiskOptions, NotStored, PieceVerifyOptions, TorrentDisk,
         TorrentDiskOptions, TorrentFiles,

@@ -7,7 +7,7 @@ use std::{
 
 use tinytorrent_metainfo::FileIndex;
 
-use super::{Content, shared::Shared};
+use super::{Subject, shared::Shared};
 use crate::{
     MoveProgress, Moved, PieceHashes, RecoverOptions, Recovered, RemovedFiles, Storage,
     StorageError, VerifyProgress, resume,
@@ -27,7 +27,7 @@ use crate::{
 #[derive(Clone)]
 pub struct TorrentFiles {
     pub(super) shared: Arc<Shared>,
-    pub(super) content: Arc<Content>,
+    pub(super) content: Arc<Subject>,
 }
 
 /// The time in which no thread of the disk has a job of a torrent.
@@ -102,7 +102,7 @@ impl TorrentFiles {
         mut progress: impl FnMut(VerifyProgress) -> ControlFlow<()> + Send,
     ) -> Result<Option<Recovered>, StorageError> {
         let mut options = options.clone();
-        if self.content.journal.is_none() {
+        if !self.content.keeps_record {
             // There may be a record of a run that kept one.
             options.ignore_record(true);
         }
@@ -113,12 +113,10 @@ impl TorrentFiles {
             false => progress(done),
         };
         let hashes: &PieceHashes = &self.content.hashes;
-        let found = match &self.content.journal {
-            Some(journal) => {
-                resume::recover_with(self.storage(), journal, hashes, &options, is_over)
-            }
-            None => resume::recover(self.storage(), hashes, &options, is_over),
-        }?;
+        let own = self.storage().journal();
+        // The one that is in use, so that it knows of what is written to it.
+        let journal = self.content.journal.as_deref().or(own.as_ref());
+        let found = resume::recover_with(self.storage(), journal, hashes, &options, is_over)?;
         if let Some(recovered) = &found {
             self.shared.replace(&self.content, recovered.clone());
         }

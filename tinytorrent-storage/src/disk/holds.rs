@@ -8,7 +8,7 @@ use std::{
 use tinytorrent_types::PieceIndex;
 
 use super::{
-    Completion, Content,
+    Completion, Subject,
     shared::{Shared, report_incomplete},
 };
 use crate::resume::Recovered;
@@ -51,7 +51,7 @@ impl Shared {
     }
 
     /// Puts a held torrent into this state. Blocks in memory are dropped.
-    pub(super) fn replace(&self, content: &Arc<Content>, recovered: Recovered) {
+    pub(super) fn replace(&self, content: &Arc<Subject>, recovered: Recovered) {
         let (bytes, asked) = {
             let mut guard = self.lock();
             let state = &mut *guard;

@@ -120,7 +120,7 @@ pub struct Disk {
 /// completion first.
 pub struct TorrentDisk {
     shared: Arc<Shared>,
-    content: Arc<Content>,
+    content: Arc<Subject>,
 }
 
 /// Options of one torrent on a [`Disk`].
@@ -133,11 +133,12 @@ pub struct TorrentDiskOptions {
 }
 
 /// The parts of a torrent that workers use.
-pub(crate) struct Content {
+pub(crate) struct Subject {
     id: u64,
     storage: Arc<Storage>,
     hashes: PieceHashes,
-    /// `None` if no record is kept.
+    keeps_record: bool,
+    /// `None` if no record is kept, and for content of the program's own.
     journal: Option<Box<Journal>>,
     unstored: AtomicU64,
     on_completion: Box<dyn Fn(Completion) + Send + Sync>,
@@ -186,11 +187,12 @@ impl Disk {
         options: &TorrentDiskOptions,
         on_completion: impl Fn(Completion) + Send + Sync + 'static,
     ) -> TorrentDisk {
-        let journal = options.keep_record.then(|| Box::new(storage.journal()));
-        let content = Arc::new(Content {
+        let journal = storage.journal().filter(|_| options.keep_record).map(Box::new);
+        let content = Arc::new(Subject {
             id: self.shared.next_id(),
             storage,
             hashes,
+            keeps_record: options.keep_record,
             journal,
             unstored: AtomicU64::new(0),
             on_completion: Box::new(on_completion),

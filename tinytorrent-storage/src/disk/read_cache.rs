@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes};
 use tinytorrent_types::{BLOCK_LENGTH, BlockInfo, Geometry, PieceIndex};
 
 use super::{
-    Completion, Content,
+    Completion, Subject,
     read_budget::{RUN, ReadBudget},
     torrent::ReadRequest,
 };
@@ -51,7 +51,7 @@ impl ReadCache {
     /// reserved any more.
     pub(super) fn serve<'a>(
         &self,
-        content: &Content,
+        content: &Subject,
         requests: &'a [ReadRequest],
         mut done: impl FnMut(Completion),
     ) -> &'a [ReadRequest] {
@@ -95,7 +95,7 @@ impl ReadCache {
 
     fn read(
         &self,
-        content: &Content,
+        content: &Subject,
         block: BlockInfo,
         has_companions: bool,
     ) -> Result<Bytes, StorageError> {
@@ -112,7 +112,7 @@ impl ReadCache {
     /// The run of a block; `None` if the block is to be read by itself.
     fn find_or_read(
         &self,
-        content: &Content,
+        content: &Subject,
         block: BlockInfo,
         has_companions: bool,
     ) -> Result<Option<Bytes>, StorageError> {
@@ -143,7 +143,7 @@ impl ReadCache {
     }
 
     /// The block without others. Its bytes are reserved.
-    fn read_alone(&self, content: &Content, block: BlockInfo) -> Result<Bytes, StorageError> {
+    fn read_alone(&self, content: &Subject, block: BlockInfo) -> Result<Bytes, StorageError> {
         let mut buffer = vec![0; block.length() as usize];
         // It counts until it is dropped, with an error too.
         let read = content.storage.read_block(block, &mut buffer);

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use tinytorrent_types::{BlockInfo, PieceIndex};
 
 use super::{
-    Completion, Content, DiskOptions, NotStored, PieceVerifyOptions,
+    Completion, DiskOptions, NotStored, PieceVerifyOptions, Subject,
     options::batch_bytes,
     pins::Pins,
     read_budget::ReadBudget,
@@ -56,20 +56,20 @@ pub(super) struct State {
 /// A job for one worker.
 pub(super) enum Job {
     Store {
-        content: Arc<Content>,
+        content: Arc<Subject>,
         batch: Batch,
     },
     Read {
-        content: Arc<Content>,
+        content: Arc<Subject>,
         requests: Vec<ReadRequest>,
     },
     /// Ends reads that are not served any more.
     Refuse {
-        content: Arc<Content>,
+        content: Arc<Subject>,
         requests: Vec<ReadRequest>,
     },
     Checkpoint {
-        content: Arc<Content>,
+        content: Arc<Subject>,
         counters: Counters,
     },
 }
@@ -110,7 +110,7 @@ impl Shared {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub(super) fn add(&self, content: Arc<Content>, recovered: Recovered) {
+    pub(super) fn add(&self, content: Arc<Subject>, recovered: Recovered) {
         let total = content.storage.geometry().total_length();
         let batch = batch_bytes(total, self.options.memory);
         let id = content.id;
@@ -119,7 +119,7 @@ impl Shared {
 
     pub(super) fn store(
         &self,
-        content: &Content,
+        content: &Subject,
         block: BlockInfo,
         data: Bytes,
         then: Option<PieceVerifyOptions>,
@@ -147,7 +147,7 @@ impl Shared {
         Ok(())
     }
 
-    pub(super) fn verify(&self, content: &Content, piece: PieceIndex, options: PieceVerifyOptions) {
+    pub(super) fn verify(&self, content: &Subject, piece: PieceIndex, options: PieceVerifyOptions) {
         let now = Instant::now();
         let mut state = self.lock();
         let Some(torrent) = state.torrents.get_mut(&content.id) else { return };
@@ -163,7 +163,7 @@ impl Shared {
         }
     }
 
-    pub(super) fn read(&self, content: &Content, block: BlockInfo, tag: u64) {
+    pub(super) fn read(&self, content: &Subject, block: BlockInfo, tag: u64) {
         let mut state = self.lock();
         let Some(torrent) = state.torrents.get_mut(&content.id) else { return };
         torrent.reads.push(block, tag);
@@ -172,7 +172,7 @@ impl Shared {
 
     pub(super) fn cancel_reads(
         &self,
-        content: &Content,
+        content: &Subject,
         is_unwanted: impl FnMut(BlockInfo, u64) -> bool,
     ) {
         if let Some(torrent) = self.lock().torrents.get_mut(&content.id) {
@@ -180,14 +180,14 @@ impl Shared {
         }
     }
 
-    pub(super) fn checkpoint(&self, content: &Content, counters: Counters) {
+    pub(super) fn checkpoint(&self, content: &Subject, counters: Counters) {
         let mut state = self.lock();
         let Some(torrent) = state.torrents.get_mut(&content.id) else { return };
         torrent.request_checkpoint(counters);
         self.schedule(state, content.id, Instant::now());
     }
 
-    pub(super) fn close(&self, content: &Content) {
+    pub(super) fn close(&self, content: &Subject) {
         let mut state = self.lock();
         let Some(torrent) = state.torrents.get_mut(&content.id) else { return };
         torrent.close();
@@ -220,7 +220,7 @@ impl Shared {
     }
 
     /// Counts bytes that are written, or dropped.
-    pub(super) fn count_stored(&self, content: &Content, bytes: u64) {
+    pub(super) fn count_stored(&self, content: &Subject, bytes: u64) {
         content.unstored.fetch_sub(bytes, Ordering::Relaxed);
         self.unstored.fetch_sub(bytes, Ordering::Relaxed);
     }
@@ -328,7 +328,7 @@ impl State {
 }
 
 /// Ends a request to verify a piece that lacks blocks. To be called without the lock.
-pub(super) fn report_incomplete(content: &Content, piece: PieceIndex, missing: u32) {
+pub(super) fn report_incomplete(content: &Subject, piece: PieceIndex, missing: u32) {
     let error = StorageError::IncompletePiece { missing };
     (content.on_completion)(Completion::PieceUnstored { piece, error });
 }

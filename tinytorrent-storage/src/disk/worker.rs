@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{
-    Completion, Content,
+    Completion, Subject,
     batch::{self, Done, Progress},
     shared::{Job, Shared},
     torrent::{Batch, Ending, ReadRequest, Torrent},
@@ -24,7 +24,7 @@ pub(super) fn run(shared: &Shared) {
     }
 }
 
-fn read(shared: &Shared, content: &Content, requests: &[ReadRequest]) {
+fn read(shared: &Shared, content: &Subject, requests: &[ReadRequest]) {
     let waiting = shared.cache.serve(content, requests, &content.on_completion);
     let mut is_over = false;
     end(shared, content, |torrent| {
@@ -40,21 +40,21 @@ fn read(shared: &Shared, content: &Content, requests: &[ReadRequest]) {
     }
 }
 
-fn report_unread(content: &Content, requests: &[ReadRequest]) {
+fn report_unread(content: &Subject, requests: &[ReadRequest]) {
     for &ReadRequest { block, tag } in requests {
         let error = StorageError::ShutDown;
         (content.on_completion)(Completion::BlockUnread { tag, block, error });
     }
 }
 
-fn refuse(shared: &Shared, content: &Content, requests: &[ReadRequest]) {
+fn refuse(shared: &Shared, content: &Subject, requests: &[ReadRequest]) {
     report_unread(content, requests);
     end(shared, content, |torrent| {
         requests.iter().for_each(|request| torrent.reads.end(request.tag));
     });
 }
 
-fn store(shared: &Shared, content: &Content, batch: Batch) {
+fn store(shared: &Shared, content: &Subject, batch: Batch) {
     let keep = batch.keep;
     let done = batch::run(content, batch.works, shared.options.sync_before_have);
     let (written, completions) = settle_and_note(shared, content, done, keep);
@@ -70,7 +70,7 @@ fn store(shared: &Shared, content: &Content, batch: Batch) {
 }
 
 /// Notes the end of a job in the torrent, which may have the next one.
-fn end(shared: &Shared, content: &Content, note: impl FnOnce(&mut Torrent)) {
+fn end(shared: &Shared, content: &Subject, note: impl FnOnce(&mut Torrent)) {
     let mut state = shared.lock();
     if let Some(torrent) = state.torrents.get_mut(&content.id) {
         note(torrent);
@@ -84,7 +84,7 @@ fn end(shared: &Shared, content: &Content, note: impl FnOnce(&mut Torrent)) {
 /// Takes back a batch. Gives the bytes that are written or dropped, and the completions of pieces.
 fn settle(
     shared: &Shared,
-    content: &Content,
+    content: &Subject,
     done: Vec<Done>,
     keep: bool,
 ) -> (u64, Vec<Completion>) {
@@ -136,12 +136,14 @@ fn settle(
 /// taken back, another worker may have it.
 fn settle_and_note(
     shared: &Shared,
-    content: &Content,
+    content: &Subject,
     done: Vec<Done>,
     keep: bool,
 ) -> (u64, Vec<Completion>) {
-    let Some(journal) = &content.journal else { return settle(shared, content, done, keep) };
-    let root = &*content.storage.root();
+    let Some((files, journal)) = content.storage.files().zip(content.journal.as_ref()) else {
+        return settle(shared, content, done, keep);
+    };
+    let root = &*files.root();
     // Order of locks: the journal, the state in `settle`, the read cache.
     let settled = journal.append(root, || {
         let mut ranges = batch::written_ranges(&done);
@@ -169,12 +171,12 @@ fn discarded_range(completion: &Completion) -> Option<BlockRange> {
 }
 
 /// The blocks that the journal has to claim at this moment.
-fn claims(shared: &Shared, content: &Content) -> Vec<PartialPiece> {
+fn claims(shared: &Shared, content: &Subject) -> Vec<PartialPiece> {
     let state = shared.lock();
     state.torrents.get(&content.id).map(|torrent| torrent.claims()).unwrap_or_default()
 }
 
-fn checkpoint(shared: &Shared, content: &Content, counters: Counters) {
+fn checkpoint(shared: &Shared, content: &Subject, counters: Counters) {
     let outcome = record(shared, content, counters);
     let is_short = outcome.as_ref().is_err_and(StorageError::is_out_of_descriptors);
     let mut is_put_off = false;
@@ -195,10 +197,12 @@ fn checkpoint(shared: &Shared, content: &Content, counters: Counters) {
 }
 
 /// Saves a resume record, which claims only what is on the medium (S-18).
-fn record(shared: &Shared, content: &Content, counters: Counters) -> Result<(), StorageError> {
+fn record(shared: &Shared, content: &Subject, counters: Counters) -> Result<(), StorageError> {
     let storage = &content.storage;
     // Without a record, a checkpoint still promises that the blocks are on the medium.
-    let Some(journal) = &content.journal else { return storage.sync() };
+    if !content.keeps_record {
+        return storage.sync();
+    }
     // First of all: a file that is written to after its stamp was taken is checked by the next run.
     let (stamps, recording) = storage.stamps_to_record()?;
     let (have, partial, unrecorded) = {
@@ -207,7 +211,8 @@ fn record(shared: &Shared, content: &Content, counters: Counters) -> Result<(), 
             storage.record_failed(recording);
             return Ok(());
         };
-        (torrent.have().clone(), torrent.partial(), torrent.take_unrecorded())
+        let partial = if storage.keeps_blocks() { torrent.partial() } else { Vec::new() };
+        (torrent.have().clone(), partial, torrent.take_unrecorded())
     };
     // The blocks in a record count only where there is no journal, so that an empty one has to say
     // that they are gone.
@@ -223,5 +228,10 @@ fn record(shared: &Shared, content: &Content, counters: Counters) -> Result<(), 
         return Err(error);
     }
     // Blocks may have been written meanwhile, or lost, and pieces verified.
-    journal.rewrite(&storage.root(), is_needed, || claims(shared, content))
+    match storage.files().zip(content.journal.as_ref()) {
+        Some((files, journal)) => {
+            journal.rewrite(&files.root(), is_needed, || claims(shared, content))
+        }
+        None => Ok(()),
+    }
 }

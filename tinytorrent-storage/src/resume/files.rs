@@ -10,6 +10,8 @@ use crate::{FileStamp, Misfit, Storage, StorageError};
 pub(super) struct Files {
     stamps: Vec<Option<FileStamp>>,
     is_unchanged: Vec<bool>,
+    /// The content is in files, whose sizes say how far they reach. Of others, a check finds what is there.
+    has_sizes: bool,
 }
 
 /// The state of the files of a piece.
@@ -24,20 +26,25 @@ pub(super) enum Claim {
 }
 
 impl Files {
+    /// Takes the stamps. `is_kept`: the record is that of a content that has right pieces alone, and needs none.
     pub(super) fn look(
         storage: &Storage,
         record: Option<&ResumeRecord>,
+        is_kept: bool,
     ) -> Result<Self, StorageError> {
         let stamps = storage.stamps()?;
+        let has_sizes = storage.files().is_some();
         let is_unchanged = match record {
             Some(record) => {
                 // Both are of the same length: a record for another number of files was refused
                 // when it was read.
-                stamps.iter().zip(&record.stamps).map(|(now, then)| now == then).collect()
+                let is_known = |now: &Option<FileStamp>| has_sizes || is_kept || now.is_some();
+                let pairs = stamps.iter().zip(&record.stamps);
+                pairs.map(|(now, then)| now == then && is_known(now)).collect()
             }
             None => vec![false; stamps.len()],
         };
-        Ok(Self { stamps, is_unchanged })
+        Ok(Self { stamps, is_unchanged, has_sizes })
     }
 
     /// The files that are longer than in the torrent.
@@ -116,11 +123,17 @@ impl Files {
     }
 
     fn size(&self, file: FileIndex) -> u64 {
+        if !self.has_sizes {
+            return u64::MAX;
+        }
         self.stamps[file.as_usize()].map_or(0, |stamp| stamp.size)
     }
 
     /// Returns `true` if all files of the block are long enough for it.
     pub(super) fn may_have(&self, storage: &Storage, block: BlockInfo) -> bool {
+        if !self.has_sizes {
+            return storage.may_have(block);
+        }
         storage.layout().block_spans(block).filter(|span| !span.is_pad).all(|span| {
             storage.is_in_parts(span.file) || self.size(span.file) >= span.offset + span.length
         })

@@ -16,7 +16,7 @@ use std::{
 use tinytorrent_folder::{Folder, Mode};
 use tinytorrent_types::{Geometry, InfoHashes, PieceIndex, WireInfoHash};
 
-use crate::{FilePool, Operation, Storage, StorageError, resume::PartialPiece, vectored};
+use crate::{FilePool, Operation, StorageError, resume::PartialPiece, vectored};
 
 /// The blocks of unfinished pieces that are claimed to be on disk, sorted.
 pub(crate) type Claims = BTreeMap<PieceIndex, Vec<u32>>;
@@ -293,13 +293,6 @@ const LONG: u64 = 1 << 20;
 
 /// Bytes that are read at most. A journal is written anew long before it has as many.
 const LONGEST: u64 = 16 << 20;
-
-impl Storage {
-    /// The journal of this content.
-    pub(crate) fn journal(&self) -> Journal {
-        Journal::new(&self.identity(), Arc::clone(self.pool()))
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -13,8 +13,9 @@ use tinytorrent_types::{Bitfield, InfoHashes, PieceIndex};
 use crate::Misfit;
 
 pub(crate) use journal::{BlockRange, Journal, load};
-pub(crate) use record::Followed;
+pub(crate) use record::{Followed, file_name as record_name};
 pub(crate) use recover::recover_with;
+pub(crate) use stamp::encode as encode_stamp;
 
 pub use metadata::MetadataFile;
 pub use record::{RecordError, ResumeRecord};

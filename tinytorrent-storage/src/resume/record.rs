@@ -1,9 +1,9 @@
 use tinytorrent_hash::sha1;
-use tinytorrent_metainfo::FileIndex;
+use tinytorrent_metainfo::{FileIndex, Layout};
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashV2, InfoHashes};
 
-use super::{Counters, PartialPiece, journal::load, metadata, stamp};
-use crate::{FileStamp, Storage, StorageError};
+use super::{Counters, PartialPiece, metadata, stamp};
+use crate::{FileStamp, Storage, StorageError, storage::FileContent};
 
 /// The record of a run for the next one: the pieces on disk, and the stamps of the files.
 ///
@@ -113,9 +113,7 @@ impl ResumeRecord {
     /// The system refuses; the old record, if any, is unchanged.
     pub fn save(&self, storage: &Storage) -> Result<(), StorageError> {
         storage.refuse_removed()?;
-        let bytes = self.to_bytes(storage.geometry());
-        let name = file_name(&self.identity);
-        storage.pool().with_room(|| Ok(storage.root().replace(&name, &bytes, true)?))
+        storage.save_record(&self.to_bytes(storage.geometry()))
     }
 
     /// The record of this content. Returns `None`, and no error, for one that is absent, damaged or of
@@ -124,20 +122,29 @@ impl ResumeRecord {
     /// # Errors
     /// No descriptor is left to read it ([`Fault::NoDescriptor`](crate::Fault::NoDescriptor)).
     pub fn load(storage: &Storage) -> Result<Option<Self>, StorageError> {
-        let (geometry, file_count) = (storage.geometry(), storage.layout().file_count());
-        let (identity, limit) = (storage.identity(), longest(geometry, file_count));
-        let bytes = load(storage.pool(), &storage.root(), &file_name(&identity), limit)?;
-        let read = |bytes: Vec<u8>| Self::from_bytes(&bytes, &identity, geometry, file_count).ok();
-        Ok(bytes.and_then(read))
+        let limit = longest(storage.geometry(), storage.layout().file_count());
+        let bytes = storage.load_record(limit)?;
+        Ok(bytes.and_then(|bytes| Self::parse(&bytes, &storage.identity(), storage.layout())))
+    }
+
+    /// The record of files, as [`load`](Self::load) reads it.
+    pub(crate) fn load_of_files(files: &FileContent) -> Result<Option<Self>, StorageError> {
+        let layout = files.layout();
+        let bytes = files.load_record(longest(layout.geometry(), layout.file_count()))?;
+        Ok(bytes.and_then(|bytes| Self::parse(&bytes, &files.identity(), layout)))
+    }
+
+    fn parse(bytes: &[u8], identity: &InfoHashes, layout: &Layout) -> Option<Self> {
+        Self::from_bytes(bytes, identity, layout.geometry(), layout.file_count()).ok()
     }
 
     /// Takes over the stamps of files that were renamed or moved, so that they are not checked for that. One
     /// that has changed since the record keeps its stamp there, and is checked.
-    pub(crate) fn follow(storage: &Storage, files: &[Followed]) {
+    pub(crate) fn follow(content: &FileContent, files: &[Followed]) {
         if files.is_empty() {
             return;
         }
-        let Ok(Some(mut record)) = Self::load(storage) else { return };
+        let Ok(Some(mut record)) = Self::load_of_files(content) else { return };
         let mut is_changed = false;
         for Followed { file, before, after } in files {
             let Some(stamp) = record.stamps.get_mut(file.as_usize()) else { continue };
@@ -148,20 +155,24 @@ impl ResumeRecord {
         }
         if is_changed {
             // The old record has the files checked, which costs time and nothing else.
-            let _ = record.save(storage);
+            let _ = content.save_record(&record.to_bytes(content.layout().geometry()));
         }
     }
 
     /// Removes the record and the journal of this content, and its
-    /// [`MetadataFile`](super::MetadataFile), if there is one.
+    /// [`MetadataFile`](super::MetadataFile), if there is one. The record of content of the program's own is
+    /// replaced by an empty one, which is none.
     ///
     /// # Errors
     /// The system refuses.
     pub fn remove(storage: &Storage) -> Result<(), StorageError> {
+        let Some((files, journal)) = storage.files().zip(storage.journal()) else {
+            return storage.save_record(&[]);
+        };
         let name = file_name(&storage.identity());
-        storage.root().remove([name.as_bytes()])?;
-        metadata::remove_all(&storage.root(), &storage.identity())?;
-        storage.journal().rewrite(&storage.root(), false, Vec::new)
+        files.root().remove([name.as_bytes()])?;
+        metadata::remove_all(&files.root(), &storage.identity())?;
+        journal.rewrite(&files.root(), false, Vec::new)
     }
 }
 
@@ -255,7 +266,7 @@ fn shape(identity: &InfoHashes, geometry: &Geometry, file_count: u32) -> Vec<u8>
     bytes
 }
 
-pub(super) fn file_name(identity: &InfoHashes) -> String {
+pub(crate) fn file_name(identity: &InfoHashes) -> String {
     format!(".{}.tinytorrent-resume", identity.to_wire())
 }
 

@@ -8,7 +8,10 @@ use super::{
     journal::{Claims, Journal},
     sample::{self, Sample},
 };
-use crate::{CheckTurns, PieceHashes, Storage, StorageError, Verified, VerifyProgress, verify};
+use crate::{
+    CheckTurns, PieceHashes, Storage, StorageError, Verified, VerifyProgress, storage::FileContent,
+    verify,
+};
 
 /// Options of [`recover`].
 ///
@@ -104,13 +107,13 @@ pub fn recover(
     options: &RecoverOptions,
     progress: impl FnMut(VerifyProgress) -> ControlFlow<()> + Send,
 ) -> Result<Option<Recovered>, StorageError> {
-    recover_with(storage, &storage.journal(), hashes, options, progress)
+    recover_with(storage, storage.journal().as_ref(), hashes, options, progress)
 }
 
 /// Finds the pieces and blocks that are on disk, with the journal that is in use.
 pub(crate) fn recover_with(
     storage: &Storage,
-    journal: &Journal,
+    journal: Option<&Journal>,
     hashes: &PieceHashes,
     options: &RecoverOptions,
     progress: impl FnMut(VerifyProgress) -> ControlFlow<()> + Send,
@@ -118,17 +121,21 @@ pub(crate) fn recover_with(
     // The places of files decide which pieces are looked for.
     let _alone = storage.begin_change();
     let geometry = storage.geometry();
-    let record = ResumeRecord::load(storage)?;
+    let (record, is_kept) = load_record(storage)?;
     // Of a record that is ignored, too: the next run may use it.
     let is_needed = record.as_ref().is_some_and(|record| !record.partial.is_empty());
     let has_record = record.is_some();
     let record = record.filter(|_| !options.ignore_record);
-    let mut files = Files::look(storage, record.as_ref())?;
+    let mut files = Files::look(storage, record.as_ref(), is_kept)?;
     // Before any claim of the record is used.
     if let Some(record) = &record {
         check_sample(storage, hashes, options, record, &mut files)?;
     }
-    let journaled = journal.load(&storage.root(), geometry)?;
+    let files_and_journal = storage.files().zip(journal);
+    let journaled = match files_and_journal {
+        Some((content, journal)) => journal.load(&content.root(), geometry)?,
+        None => None,
+    };
     let claims = journaled.clone().unwrap_or_else(|| recorded_blocks(record.as_ref()));
     let mut claims = within_files(storage, &files, claims);
     let mut recovered = Recovered::nothing(geometry.piece_count());
@@ -152,8 +159,27 @@ pub(crate) fn recover_with(
         let is_left = recovered.partial.binary_search_by_key(piece, |left| left.piece).is_ok();
         is_left || (recovered.have.contains(*piece) && !vouched.contains(*piece))
     });
-    correct_journal(storage, journal, journaled, is_needed, claims);
+    if let Some((content, journal)) = files_and_journal.filter(|_| storage.takes_records()) {
+        correct_journal(content, journal, journaled, is_needed, claims);
+    }
     Ok(Some(recovered))
+}
+
+/// The record. Content that has right pieces alone, and knows which, is asked for them instead: the record may
+/// be older, or another machine's. Then the second value is `true`.
+fn load_record(storage: &Storage) -> Result<(Option<ResumeRecord>, bool), StorageError> {
+    let record = ResumeRecord::load(storage)?;
+    let Some(kept) = storage.kept()? else { return Ok((record, false)) };
+    let of_kept = ResumeRecord {
+        identity: storage.identity(),
+        have: kept,
+        counters: record.as_ref().map(|record| record.counters).unwrap_or_default(),
+        partial: record
+            .filter(|_| storage.keeps_blocks())
+            .map_or(Vec::new(), |record| record.partial),
+        stamps: storage.stamps()?,
+    };
+    Ok((Some(of_kept), true))
 }
 
 /// Hashes a sample of the pieces that the record vouches for. The files of wrong ones are taken for changed.
@@ -270,7 +296,7 @@ fn unfinished(geometry: &Geometry, claims: &Claims, have: &Bitfield) -> Vec<Part
 /// Writes the journal anew if it claims more. Otherwise blocks that are gone would be claimed again once
 /// their file has grown.
 fn correct_journal(
-    storage: &Storage,
+    content: &FileContent,
     journal: &Journal,
     journaled: Option<Claims>,
     is_needed: bool,
@@ -280,10 +306,10 @@ fn correct_journal(
         None => kept.is_empty() && !is_needed,
         Some(claims) => claims == kept,
     };
-    if !is_right && !storage.is_read_only() && storage.refuse_removed().is_ok() {
+    if !is_right {
         let kept = kept.into_iter().map(|(piece, blocks)| PartialPiece { piece, blocks });
         // An error leaves a false claim, which costs a piece that fails and is downloaded again.
-        let _ = journal.rewrite(&storage.root(), is_needed, || kept.collect());
+        let _ = journal.rewrite(&content.root(), is_needed, || kept.collect());
     }
 }
 

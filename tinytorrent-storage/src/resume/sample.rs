@@ -196,7 +196,7 @@ mod tests {
             counters: Counters::default(),
             stamps: storage.stamps().unwrap(),
         };
-        let files = Files::look(&storage, Some(&record)).unwrap();
+        let files = Files::look(&storage, Some(&record), false).unwrap();
         World { storage, record, files, _folder: folder }
     }
 

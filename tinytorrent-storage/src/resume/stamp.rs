@@ -3,7 +3,7 @@
 use crate::{FileStamp, FileTime};
 
 /// Bytes of a stamp in a record.
-pub(super) const LENGTH: usize = 41;
+pub(crate) const LENGTH: usize = 41;
 
 /// Bytes of a stamp in a record of version 1, which ended after `modified`.
 pub(super) const LENGTH_1: usize = 21;
@@ -13,7 +13,7 @@ const EXISTS: u8 = 1;
 const HAS_CHANGED: u8 = 2;
 const HAS_INODE: u8 = 4;
 
-pub(super) fn encode(stamp: Option<FileStamp>) -> [u8; LENGTH] {
+pub(crate) fn encode(stamp: Option<FileStamp>) -> [u8; LENGTH] {
     let mut bytes = [0; LENGTH];
     let Some(stamp) = stamp else { return bytes };
     bytes[0] = EXISTS;

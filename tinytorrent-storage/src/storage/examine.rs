@@ -4,9 +4,9 @@ use std::{fs, io, ops::Range, sync::Arc};
 
 use tinytorrent_folder::{Extent, Extents};
 use tinytorrent_metainfo::{File, FileIndex, FileSpan};
-use tinytorrent_types::PieceIndex;
+use tinytorrent_types::{BlockInfo, PieceIndex};
 
-use super::{Storage, Target, place::Place};
+use super::{Back, FileContent, Storage, Target, place::Place};
 use crate::{
     FileStamp, Operation, StorageError,
     pool::Access,
@@ -14,17 +14,58 @@ use crate::{
 };
 
 impl Storage {
-    /// The stamp of a file, which shows later changes of it; `None` if there is no such file.
+    /// The stamp of a file, which shows later changes of it; `None` if there is no such file. Content of the
+    /// program's own has its [`Content::stamp`](crate::Content::stamp) in the place of the inode, and `None` if
+    /// it cannot tell.
     ///
     /// # Errors
     /// The system refuses, or a link is in the way.
     pub fn stamp(&self, file: FileIndex) -> Result<Option<FileStamp>, StorageError> {
-        match self.layout().file(file.get()) {
-            Some(file) => self.stamp_of(&self.place(), &file),
-            None => Ok(None),
+        let Some(file) = self.layout().file(file.get()) else { return Ok(None) };
+        match &self.back {
+            Back::Files(files) => files.stamp_of(&files.place(), &file),
+            Back::Own(own) => own.stamp_of(&file),
         }
     }
 
+    /// The [`stamp`](Self::stamp) of each file, in the torrent's order; `None` for padding.
+    pub(crate) fn stamps(&self) -> Result<Vec<Option<FileStamp>>, StorageError> {
+        match &self.back {
+            Back::Files(files) => files.stamps(),
+            Back::Own(own) => own.stamps(),
+        }
+    }
+
+    /// Returns `true` if the file's data is in the part file.
+    pub(crate) fn is_in_parts(&self, file: FileIndex) -> bool {
+        self.files().is_some_and(|files| files.is_in_parts(file))
+    }
+
+    /// Advises the system that this range will be read soon.
+    pub(crate) fn will_need(&self, offset: u64, length: u64) {
+        if let Some(files) = self.files() {
+            files.will_need(offset, length);
+        }
+    }
+
+    /// The presence of a piece, found without reading it.
+    pub(crate) fn presence(&self, piece: PieceIndex) -> Result<Presence, StorageError> {
+        match &self.back {
+            Back::Files(files) => files.presence(piece),
+            Back::Own(own) => own.presence(piece),
+        }
+    }
+
+    /// Returns `true` if all of a block may be there, as far as content of the program's own tells.
+    pub(crate) fn may_have(&self, block: BlockInfo) -> bool {
+        match &self.back {
+            Back::Files(_) => true,
+            Back::Own(own) => own.may_have(block),
+        }
+    }
+}
+
+impl FileContent {
     pub(super) fn stamp_of(
         &self,
         place: &Place,
@@ -34,8 +75,7 @@ impl Storage {
         self.pool.with_room(|| place.stamp(file))
     }
 
-    /// The [`stamp`](Self::stamp) of each file, in the torrent's order; `None` for padding.
-    pub(crate) fn stamps(&self) -> Result<Vec<Option<FileStamp>>, StorageError> {
+    pub(super) fn stamps(&self) -> Result<Vec<Option<FileStamp>>, StorageError> {
         // A copy, as looking at many files takes long, and nothing is to wait for it.
         let place = self.place().clone();
         self.layout()
@@ -47,13 +87,11 @@ impl Storage {
             .collect()
     }
 
-    /// Returns `true` if the file's data is in the part file.
-    pub(crate) fn is_in_parts(&self, file: FileIndex) -> bool {
+    fn is_in_parts(&self, file: FileIndex) -> bool {
         !self.place().placement.is_in_file(file)
     }
 
-    /// Advises the system that this range will be read soon.
-    pub(crate) fn will_need(&self, offset: u64, length: u64) {
+    fn will_need(&self, offset: u64, length: u64) {
         let place = self.place();
         for span in self.layout().spans(offset, length).filter(|span| !span.is_pad) {
             let (target, offset) = place.locate(self.layout(), span);
@@ -64,8 +102,7 @@ impl Storage {
         }
     }
 
-    /// The presence of a piece on disk, found without reading it.
-    pub(crate) fn presence(&self, piece: PieceIndex) -> Result<Presence, StorageError> {
+    fn presence(&self, piece: PieceIndex) -> Result<Presence, StorageError> {
         let place = self.place();
         let mut found = Presence::Padding;
         for span in self.layout().piece_spans(piece).filter(|span| !span.is_pad) {

@@ -5,14 +5,14 @@ use std::{fs::File, io::IoSlice, path::PathBuf, sync::Arc};
 use tinytorrent_folder::{Elements, Mode};
 use tinytorrent_metainfo::{File as Entry, FileSpan};
 
-use super::{PARTS_KEY, Storage, Target, place::Place};
+use super::{FileContent, PARTS_KEY, Target, place::Place};
 use crate::{
     Operation, StorageError,
     pool::{Access, FileKey},
     presence, vectored,
 };
 
-impl Storage {
+impl FileContent {
     pub(super) fn write_span(
         &self,
         place: &Place,

@@ -3,10 +3,10 @@ use std::io;
 use tinytorrent_folder::{Error, ErrorKind};
 use tinytorrent_metainfo::File;
 
-use super::{Storage, place::Place};
+use super::{FileContent, place::Place};
 use crate::StorageError;
 
-impl Storage {
+impl FileContent {
     /// Creates a symbolic link of the torrent (BEP 47), unless something is in its place. It is relative,
     /// and leads to a place below the root. A system or a disk without links is no error.
     pub(super) fn create_link(&self, place: &Place, file: &File<'_>) -> Result<(), StorageError> {

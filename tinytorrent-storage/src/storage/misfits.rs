@@ -1,6 +1,6 @@
 use tinytorrent_metainfo::{File, FileIndex};
 
-use super::{Storage, Target};
+use super::{Back, FileContent, Storage, Target};
 use crate::{FileStamp, Operation, StorageError, pool::Access};
 
 /// A file whose size on disk differs from its length in the torrent.
@@ -29,11 +29,33 @@ impl Storage {
     /// # Errors
     /// The system refuses, or a link is in the way.
     pub fn misfits(&self) -> Result<Vec<Misfit>, StorageError> {
-        Ok(self.misfits_among(&self.stamps()?))
+        match &self.back {
+            Back::Files(files) => Ok(files.misfits_among(&files.stamps()?)),
+            Back::Own(own) => own.misfits(),
+        }
     }
 
     /// The [`misfits`](Self::misfits) by the stamps of all files.
     pub(crate) fn misfits_among(&self, stamps: &[Option<FileStamp>]) -> Vec<Misfit> {
+        // Content of the program's own has no sizes.
+        self.files().map_or(Vec::new(), |files| files.misfits_among(stamps))
+    }
+
+    /// Cuts a file that is longer than in the torrent (S-15). It should be complete otherwise: before that,
+    /// it may be another file, which the user has put there.
+    ///
+    /// # Errors
+    /// The system refuses, or the storage is read-only.
+    pub fn cut(&self, file: FileIndex) -> Result<(), StorageError> {
+        match &self.back {
+            Back::Files(files) => files.cut(file),
+            Back::Own(_) => Err(StorageError::NotPossible { what: "cut files" }),
+        }
+    }
+}
+
+impl FileContent {
+    fn misfits_among(&self, stamps: &[Option<FileStamp>]) -> Vec<Misfit> {
         let place = self.place();
         let files = self.layout().files().zip(stamps);
         let files =
@@ -46,12 +68,7 @@ impl Storage {
         files.filter_map(misfit).collect()
     }
 
-    /// Cuts a file that is longer than in the torrent (S-15). It should be complete otherwise: before that,
-    /// it may be another file, which the user has put there.
-    ///
-    /// # Errors
-    /// The system refuses, or the storage is read-only.
-    pub fn cut(&self, file: FileIndex) -> Result<(), StorageError> {
+    fn cut(&self, file: FileIndex) -> Result<(), StorageError> {
         if self.manner.read_only {
             return Err(StorageError::ReadOnly);
         }
@@ -74,6 +91,6 @@ impl Storage {
 }
 
 /// Returns `true` if it is neither padding nor a link.
-fn is_plain(file: &File<'_>) -> bool {
+pub(super) fn is_plain(file: &File<'_>) -> bool {
     !file.is_pad() && file.link_target.is_none()
 }

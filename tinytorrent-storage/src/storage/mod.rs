@@ -1,12 +1,16 @@
+mod as_content;
 mod examine;
+mod file_content;
 mod io;
 mod links;
 mod misfits;
 mod moving;
 mod names;
 mod options;
+mod own_content;
 mod padding;
 mod place;
+mod records;
 mod removal;
 mod rename;
 mod selection;
@@ -14,27 +18,28 @@ mod written;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, MutexGuard},
 };
 
-use tinytorrent_folder::Folder;
 use tinytorrent_metainfo::{FileIndex, Info, Layout, PathChange};
-use tinytorrent_types::{BlockInfo, Geometry, InfoHashes};
+use tinytorrent_types::{BlockInfo, Geometry, InfoHashes, PieceIndex};
 
-use io::Rest;
-use options::Manner;
-use place::{Place, Shape};
-use written::Written;
+use own_content::OwnContent;
+use place::Shape;
+
+pub(crate) use file_content::FileContent;
 
 pub use misfits::Misfit;
 pub use moving::{MoveProgress, Moved};
 pub use options::StorageOptions;
 pub use removal::RemovedFiles;
 
-use crate::{FilePool, StorageError, pool::Access};
+use crate::{Content, StorageError};
 
-/// The content of one torrent in a folder: reads and writes ranges of it, wherever the borders of
-/// its files lie.
+/// The content of one torrent: reads and writes ranges of it, wherever the borders of its files lie.
+///
+/// The content is in files below a folder, or in a [`Content`] of the program's own
+/// ([`with_content`](Self::with_content)). Of files:
 ///
 /// - No file is created before it is written to. Files are sparse, unless
 ///   [`StorageOptions::preallocate`] is set (S-12).
@@ -44,7 +49,7 @@ use crate::{FilePool, StorageError, pool::Access};
 /// - No symbolic link below the root is followed, unless [`StorageOptions::follow_links`] is set for a
 ///   read-only storage.
 /// - Content that is complete is never opened for writing.
-/// - Files share the [`FilePool`]'s budget of descriptors.
+/// - Files share the [`FilePool`](crate::FilePool)'s budget of descriptors.
 ///
 /// All methods block, and may be called from many threads at once. The caller must not write a range while
 /// another thread reads or writes a part of it; [`Disk`](crate::Disk) sees to that.
@@ -68,21 +73,14 @@ use crate::{FilePool, StorageError, pool::Access};
 /// ```
 #[derive(Debug)]
 pub struct Storage {
-    shape: Shape,
-    identity: InfoHashes,
-    manner: Manner,
-    pool: Arc<FilePool>,
-    id: u64,
-    /// Locked for reading during all I/O, so that no data moves meanwhile (S-21).
-    place: RwLock<Place>,
-    written: Mutex<Written>,
-    /// Locked while something changes the places of files, or depends on that nothing does. Taken before
-    /// the lock of `place`.
-    changes: Mutex<()>,
-    /// Locked during a move to another folder. Taken before the lock of `changes`.
-    moves: Mutex<()>,
-    /// A move of an earlier run that was finished when this was opened.
-    finished_move: Mutex<Option<Box<Moved>>>,
+    back: Back,
+}
+
+/// The place of the content. Files are no trait object, so that they cost what they did.
+#[derive(Debug)]
+enum Back {
+    Files(FileContent),
+    Own(OwnContent),
 }
 
 /// A file on disk: one of the torrent's, or the part file.
@@ -106,7 +104,8 @@ impl Storage {
         root: &Path,
         options: &StorageOptions,
     ) -> Result<Self, StorageError> {
-        Self::with_shape(Shape::Layout(layout), identity, root, options)
+        let files = FileContent::open(Shape::Layout(layout), identity, root, options)?;
+        Ok(Self { back: Back::Files(files) })
     }
 
     /// Opens the content of the torrent with this info dictionary; see [`open`](Self::open).
@@ -119,44 +118,43 @@ impl Storage {
         options: &StorageOptions,
     ) -> Result<Self, StorageError> {
         let identity = info.hashes();
-        Self::with_shape(Shape::Info(info), identity, root, options)
+        let files = FileContent::open(Shape::Info(info), identity, root, options)?;
+        Ok(Self { back: Back::Files(files) })
     }
 
-    fn with_shape(
-        shape: Shape,
+    /// A storage over content of the program's own. `folder` is a name of its place, which is shown and
+    /// [moved](Self::move_to) and means something to the program alone.
+    ///
+    /// What is about files alone has no effect there, or is [`StorageError::NotPossible`]: the selection,
+    /// renaming, cutting.
+    pub fn with_content(
+        layout: Arc<Layout>,
         identity: InfoHashes,
-        root: &Path,
-        options: &StorageOptions,
-    ) -> Result<Self, StorageError> {
-        let pool = options.file_pool.clone().unwrap_or_default();
-        let (place, finished_move) = pool.with_room(|| {
-            let (root, finished_move) = match &options.move_target {
-                Some(target) if !options.manner.read_only => {
-                    moving::resume_move(root, target, &identity, &pool)?
-                }
-                _ => (root.to_owned(), None),
-            };
-            let mut place = Place::open(shape.layout(), &root, options.manner)?;
-            place.read_names(&identity, shape.layout(), options.manner, &pool)?;
-            Ok((place, finished_move))
-        })?;
-        Ok(Self {
-            shape,
-            place: RwLock::new(place),
-            written: Mutex::default(),
-            changes: Mutex::default(),
-            moves: Mutex::default(),
-            finished_move: Mutex::new(finished_move.map(Box::new)),
-            id: pool.register(),
-            manner: options.manner,
-            identity,
-            pool,
-        })
+        folder: &Path,
+        content: Arc<dyn Content>,
+    ) -> Self {
+        let own = OwnContent::new(Shape::Layout(layout), identity, folder, content);
+        Self { back: Back::Own(own) }
+    }
+
+    /// A storage over content of the program's own, of the torrent with this info dictionary; see
+    /// [`with_content`](Self::with_content).
+    pub fn with_content_for_info(
+        info: Arc<Info>,
+        folder: &Path,
+        content: Arc<dyn Content>,
+    ) -> Self {
+        let identity = info.hashes();
+        let own = OwnContent::new(Shape::Info(info), identity, folder, content);
+        Self { back: Back::Own(own) }
     }
 
     /// The files and their places in the content.
     pub fn layout(&self) -> &Layout {
-        self.shape.layout()
+        match &self.back {
+            Back::Files(files) => files.layout(),
+            Back::Own(own) => own.layout(),
+        }
     }
 
     /// The division of the content into pieces and blocks.
@@ -166,34 +164,36 @@ impl Storage {
 
     /// The info-hashes of the torrent.
     pub fn identity(&self) -> InfoHashes {
-        self.identity
+        match &self.back {
+            Back::Files(files) => files.identity,
+            Back::Own(own) => own.identity,
+        }
     }
 
-    /// The path of the folder that holds the content.
+    /// The path of the folder that holds the content. Of content of the program's own, the name that was given
+    /// for its place, or that it was moved to.
     pub fn root_path(&self) -> PathBuf {
-        self.place().root.path().to_owned()
+        match &self.back {
+            Back::Files(files) => files.root_path(),
+            Back::Own(own) => own.folder(),
+        }
     }
 
     /// The path of the file or the folder with the torrent's name; `None` if there are no files.
     pub fn content_path(&self) -> Option<PathBuf> {
-        let file = self.layout().files().find(|file| !file.is_pad())?;
-        let place = self.place();
-        let path = place.path(&file).to_path_buf();
-        Some(place.root.path().join(path.components().next()?))
+        self.files()?.content_path()
     }
 
-    /// The path of a file on disk; `None` for padding, and for an index beyond the last file.
+    /// The path of a file on disk; `None` for padding, for an index beyond the last file, and for content of
+    /// the program's own.
     pub fn file_path(&self, file: FileIndex) -> Option<PathBuf> {
-        let file = self.layout().file(file.get()).filter(|file| !file.is_pad())?;
-        Some(self.place().full_path(&file))
+        self.files()?.file_path(file)
     }
 
     /// The files whose paths differ from those in the torrent, in order. They are those of the moment of this
     /// call.
     pub fn path_changes(&self) -> impl Iterator<Item = PathChange> {
-        let (layout, paths) = (self.layout(), self.place().paths.clone());
-        let files = layout.files().filter(|file| !file.is_pad());
-        files.filter_map(move |file| paths.change(layout, &file))
+        self.files().into_iter().flat_map(FileContent::path_changes)
     }
 
     /// Creates the files that no write creates: wanted empty files and symbolic links (BEP 47). If
@@ -203,31 +203,7 @@ impl Storage {
     /// # Errors
     /// A file or a link cannot be created, or there is no room.
     pub fn prepare(&self) -> Result<(), StorageError> {
-        if self.manner.read_only {
-            return Ok(());
-        }
-        for file in self.layout().files() {
-            // For each file anew, so that a change of their places need not wait for all of them.
-            let place = self.place();
-            place.refuse_removed()?;
-            if file.is_pad() || !place.placement.is_in_file(file.index) {
-                continue;
-            }
-            if file.link_target.is_some() {
-                self.pool.with_room(|| self.create_link(&place, &file))?;
-            } else if file.length == 0 {
-                // Nothing that exists is opened for writing, so that complete content on a
-                // read-only medium is no error.
-                if self.stamp_of(&place, &file)?.is_none() {
-                    let target = Target::File(file.index.get());
-                    self.open_target(&place, target, Access::Write)?;
-                    self.written().add_whole(target);
-                }
-            } else if self.manner.preallocate {
-                self.reserve(&place, file.index.get(), file.length)?;
-            }
-        }
-        Ok(())
+        self.files().map_or(Ok(()), FileContent::prepare)
     }
 
     /// Writes the slices one after the other, from byte `offset` of the content on, with one system call
@@ -237,22 +213,11 @@ impl Storage {
     /// The system refuses, a link is in the way, the storage is read-only or the range is not
     /// within the content. Part of the data may have been written.
     pub fn write<S: AsRef<[u8]>>(&self, offset: u64, slices: &[S]) -> Result<(), StorageError> {
-        if self.manner.read_only {
-            return Err(StorageError::ReadOnly);
+        self.check_range(offset, slices.iter().map(|slice| slice.as_ref().len() as u64).sum())?;
+        match &self.back {
+            Back::Files(files) => files.write(offset, slices),
+            Back::Own(own) => own.write(offset, slices),
         }
-        let length = slices.iter().map(|slice| slice.as_ref().len() as u64).sum();
-        self.check_range(offset, length)?;
-        let mut rest = Rest { slices, used: 0 };
-        let place = self.place();
-        place.refuse_removed()?;
-        for span in self.layout().spans(offset, length) {
-            // Taken for padding, too, whose bytes are dropped.
-            let mut part = rest.take(span.length as usize);
-            if !span.is_pad {
-                self.write_span(&place, span, &mut part)?;
-            }
-        }
-        Ok(())
     }
 
     /// Fills the buffer from byte `offset` of the content on.
@@ -262,18 +227,10 @@ impl Storage {
     /// [`write`](Self::write).
     pub fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StorageError> {
         self.check_range(offset, buffer.len() as u64)?;
-        let place = self.place();
-        let mut rest = buffer;
-        for span in self.layout().spans(offset, rest.len() as u64) {
-            let (part, after) = rest.split_at_mut(span.length as usize);
-            rest = after;
-            if span.is_pad {
-                part.fill(0);
-            } else {
-                self.read_span(&place, span, part)?;
-            }
+        match &self.back {
+            Back::Files(files) => files.read(offset, buffer),
+            Back::Own(own) => own.read(offset, buffer),
         }
-        Ok(())
     }
 
     /// Reads one block, as [`read`](Self::read) does.
@@ -290,59 +247,64 @@ impl Storage {
 
     /// Closes the files of this storage. They are opened again when they are used.
     pub fn close_files(&self) {
-        self.pool.close(self.id, None);
+        if let Some(files) = self.files() {
+            files.close_files();
+        }
     }
 
-    /// The number that the system has for the disk, or the same number for all disks if it has none.
+    /// The files; `None` for content of the program's own.
+    pub(crate) fn files(&self) -> Option<&FileContent> {
+        match &self.back {
+            Back::Files(files) => Some(files),
+            Back::Own(_) => None,
+        }
+    }
+
+    /// The number that the system has for the disk, or the same number for all disks if it has none. Each
+    /// content of the program's own counts as a disk by itself.
     pub(crate) fn disk(&self) -> u64 {
-        self.root().disk().unwrap_or_default()
+        match &self.back {
+            Back::Files(files) => files.disk(),
+            Back::Own(own) => own.disk(),
+        }
     }
 
-    /// An error if the files were deleted.
+    /// An error if the content was deleted.
     pub(crate) fn refuse_removed(&self) -> Result<(), StorageError> {
-        self.place().refuse_removed()
-    }
-
-    pub(crate) fn is_read_only(&self) -> bool {
-        self.manner.read_only
-    }
-
-    pub(crate) fn pool(&self) -> &Arc<FilePool> {
-        &self.pool
-    }
-
-    /// The folder that holds the content.
-    pub(crate) fn root(&self) -> Arc<Folder> {
-        Arc::clone(&self.place().root)
+        match &self.back {
+            Back::Files(files) => files.refuse_removed(),
+            Back::Own(own) => own.refuse_removed(),
+        }
     }
 
     /// Waits for other changes of the places of files, and holds them up.
     pub(crate) fn begin_change(&self) -> MutexGuard<'_, ()> {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+        match &self.back {
+            Back::Files(files) => files.begin_change(),
+            Back::Own(own) => own.begin_change(),
+        }
     }
 
-    /// The places of the files, which stay as they are until the guard is dropped.
-    fn place(&self) -> RwLockReadGuard<'_, Place> {
-        self.place.read().unwrap_or_else(PoisonError::into_inner)
+    /// Takes in pieces that turned out right. Returns a result for each, in their order, or nothing if nothing
+    /// is to be done, as for files.
+    pub(crate) fn keep(&self, pieces: &[PieceIndex]) -> Vec<Result<(), StorageError>> {
+        match &self.back {
+            Back::Files(_) => Vec::new(),
+            Back::Own(own) => own.keep(pieces),
+        }
     }
 
-    /// The places of the files, to be changed. Waits for I/O that is under way and holds up other I/O, so
-    /// that no data moves under it (S-21).
-    fn place_mut(&self) -> RwLockWriteGuard<'_, Place> {
-        self.place.write().unwrap_or_else(PoisonError::into_inner)
+    /// Forgets the blocks of a piece that turned out wrong, or was lost.
+    pub(crate) fn discard(&self, piece: PieceIndex) {
+        if let Back::Own(own) = &self.back {
+            own.discard(piece);
+        }
     }
 
     fn check_range(&self, offset: u64, length: u64) -> Result<(), StorageError> {
         let is_within =
             offset.checked_add(length).is_some_and(|end| end <= self.layout().total_length());
         if is_within { Ok(()) } else { Err(StorageError::OutOfRange { offset, length }) }
-    }
-}
-
-impl Drop for Storage {
-    fn drop(&mut self) {
-        // The pool may be shared and live longer, with descriptors that no other storage can use.
-        self.close_files();
     }
 }
 

@@ -4,7 +4,7 @@ use tinytorrent_folder::EntryKind;
 use tinytorrent_metainfo::File;
 
 use super::{
-    Storage, moving, names,
+    Back, FileContent, Storage, moving, names,
     place::Place,
     rename::{remove_empty_folders, slices},
 };
@@ -41,6 +41,15 @@ impl Storage {
     /// # Errors
     /// The storage is read-only.
     pub fn remove_files(&self) -> Result<RemovedFiles, StorageError> {
+        match &self.back {
+            Back::Files(files) => files.remove_files(),
+            Back::Own(own) => Ok(own.remove()),
+        }
+    }
+}
+
+impl FileContent {
+    fn remove_files(&self) -> Result<RemovedFiles, StorageError> {
         if self.manner.read_only {
             return Err(StorageError::ReadOnly);
         }
@@ -87,7 +96,7 @@ struct Removal<'a> {
 
 impl Removal<'_> {
     /// Deletes a file or a link of the torrent. Returns `true` if it was there.
-    fn remove_file(&mut self, storage: &Storage, file: &File<'_>) -> bool {
+    fn remove_file(&mut self, storage: &FileContent, file: &File<'_>) -> bool {
         let path = self.place.path(file);
         let removed = storage.pool.with_room(|| {
             let is_ours = self.is_ours(storage, file)?;
@@ -114,7 +123,11 @@ impl Removal<'_> {
     }
 
     /// Returns `true` if the entry in the place of a file is the torrent's; `None` if there is none.
-    fn is_ours(&self, storage: &Storage, file: &File<'_>) -> Result<Option<bool>, StorageError> {
+    fn is_ours(
+        &self,
+        storage: &FileContent,
+        file: &File<'_>,
+    ) -> Result<Option<bool>, StorageError> {
         let path = self.place.path(file);
         let Some(kind) = self.place.root.kind(path.elements())? else { return Ok(None) };
         let target = self.place.link_target(storage.layout(), file);

@@ -7,7 +7,7 @@ use tinytorrent_folder::{EntryKind, ErrorKind, Folder};
 use tinytorrent_metainfo::{DiskPaths, FileIndex, Layout, PathChangeKind, RenameError, SafePath};
 use tinytorrent_types::InfoHashes;
 
-use super::{Storage, names, names::Names, place::Place};
+use super::{Back, FileContent, Storage, names, names::Names, place::Place};
 use crate::{
     StorageError,
     resume::{Followed, ResumeRecord},
@@ -45,6 +45,19 @@ impl Storage {
 
     /// Renames files. The value of `calm` is kept while files are renamed on disk.
     pub(crate) fn rename_files_when_calm<T>(
+        &self,
+        renames: &[(FileIndex, PathBuf)],
+        calm: impl Fn() -> T,
+    ) -> Result<(), StorageError> {
+        match &self.back {
+            Back::Files(files) => files.rename_files(renames, calm),
+            Back::Own(_) => Err(StorageError::NotPossible { what: "rename files" }),
+        }
+    }
+}
+
+impl FileContent {
+    fn rename_files<T>(
         &self,
         renames: &[(FileIndex, PathBuf)],
         calm: impl Fn() -> T,

@@ -5,7 +5,7 @@ use std::{fs::File, io::IoSlice};
 use tinytorrent_folder::{Extent, Extents};
 use tinytorrent_metainfo::{File as Entry, FileIndex};
 
-use super::{PARTS_KEY, Storage, Target, io::mode_of, place::Place};
+use super::{Back, FileContent, PARTS_KEY, Storage, Target, io::mode_of, place::Place};
 use crate::{Operation, StorageError, pool::Access, presence, vectored};
 
 impl Storage {
@@ -31,6 +31,20 @@ impl Storage {
 
     /// Selects the wanted files. The value of `calm` is kept while the places of some files change.
     pub(crate) fn select_when_calm<T>(
+        &self,
+        is_wanted: impl Fn(FileIndex) -> bool,
+        calm: impl Fn() -> T,
+    ) -> Result<(), StorageError> {
+        match &self.back {
+            Back::Files(files) => files.select(is_wanted, calm),
+            // It has no part file: what wanted pieces have of unwanted files is kept with the rest.
+            Back::Own(own) => own.refuse_removed(),
+        }
+    }
+}
+
+impl FileContent {
+    fn select<T>(
         &self,
         is_wanted: impl Fn(FileIndex) -> bool,
         calm: impl Fn() -> T,

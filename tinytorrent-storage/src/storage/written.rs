@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, ops::Range, sync::PoisonError};
 
 use tinytorrent_metainfo::FileIndex;
 
-use super::{Storage, Target, moving::StaleParts};
+use super::{Back, FileContent, Storage, Target, moving::StaleParts};
 use crate::{FileStamp, Operation, ResumeRecord, StorageError, pool::Access};
 
 /// Files that were written by this storage. A torrent that is seeded has none, and takes no memory for them.
@@ -23,7 +23,7 @@ struct Notes {
 }
 
 /// Files whose stamps go into a record.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Recording(BTreeSet<Target>);
 
 impl Written {
@@ -86,14 +86,10 @@ impl Storage {
     /// # Errors
     /// The system refuses. It is unknown then how much has reached the medium.
     pub fn sync(&self) -> Result<(), StorageError> {
-        let targets = self.written().take_unsynced();
-        // The lock is released by now, so that writes can go on during the sync.
-        let result = self.sync_targets(&targets);
-        if result.is_err() {
-            // All of them: it is unknown how much has reached the medium.
-            self.written().notes().unsynced.extend(targets);
+        match &self.back {
+            Back::Files(files) => files.sync(),
+            Back::Own(own) => own.sync(),
         }
-        result
     }
 
     /// The stamps for a resume record. A file that somebody else has changed since the last one keeps its
@@ -104,9 +100,49 @@ impl Storage {
     pub(crate) fn stamps_to_record(
         &self,
     ) -> Result<(Vec<Option<FileStamp>>, Recording), StorageError> {
+        match &self.back {
+            Back::Files(files) => files.stamps_to_record(),
+            Back::Own(own) => Ok((own.stamps()?, Recording::default())),
+        }
+    }
+
+    /// Notes that the record with these files was not saved.
+    pub(crate) fn record_failed(&self, recording: Recording) {
+        if let Some(files) = self.files() {
+            files.record_failed(recording);
+        }
+    }
+
+    /// Notes that a file is as it should be although it has another stamp than in the last record.
+    pub(crate) fn note_checked(&self, file: FileIndex) {
+        if let Some(files) = self.files() {
+            files.note_checked(file);
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn unsynced_files(&self) -> usize {
+        self.files().map_or(0, |files| files.written().notes().unsynced.len())
+    }
+}
+
+impl FileContent {
+    pub(super) fn sync(&self) -> Result<(), StorageError> {
+        let targets = self.written().take_unsynced();
+        // The lock is released by now, so that writes can go on during the sync.
+        let result = self.sync_targets(&targets);
+        if result.is_err() {
+            // All of them: it is unknown how much has reached the medium.
+            self.written().notes().unsynced.extend(targets);
+        }
+        result
+    }
+
+    fn stamps_to_record(&self) -> Result<(Vec<Option<FileStamp>>, Recording), StorageError> {
         // Before the stamps: a file that is written to in between counts as written for the next record.
         let recording = Recording(self.written().take_unrecorded());
-        let found = self.stamps().and_then(|stamps| Ok((stamps, ResumeRecord::load(self)?)));
+        let found =
+            self.stamps().and_then(|stamps| Ok((stamps, ResumeRecord::load_of_files(self)?)));
         let (mut stamps, last) = match found {
             Ok(found) => found,
             Err(error) => {
@@ -123,13 +159,11 @@ impl Storage {
         Ok((stamps, recording))
     }
 
-    /// Notes that the record with these files was not saved.
-    pub(crate) fn record_failed(&self, recording: Recording) {
+    fn record_failed(&self, recording: Recording) {
         self.written().notes().unrecorded.extend(recording.0);
     }
 
-    /// Notes that a file is as it should be although it has another stamp than in the last record.
-    pub(crate) fn note_checked(&self, file: FileIndex) {
+    fn note_checked(&self, file: FileIndex) {
         self.written().notes().unrecorded.insert(Target::File(file.get()));
     }
 
@@ -154,11 +188,6 @@ impl Storage {
 
     pub(super) fn written(&self) -> std::sync::MutexGuard<'_, Written> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    #[cfg(test)]
-    pub(crate) fn unsynced_files(&self) -> usize {
-        self.written().notes().unsynced.len()
     }
 }
 

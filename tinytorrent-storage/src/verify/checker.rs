@@ -3,7 +3,9 @@ use std::sync::{Mutex, PoisonError};
 use tinytorrent_types::PieceIndex;
 
 use super::{patience::with_patience, zeros::Zeros};
-use crate::{PieceHashes, Storage, StorageError, hasher::PieceHasher, hashes, presence::Presence};
+use crate::{
+    Fault, PieceHashes, Storage, StorageError, hasher::PieceHasher, hashes, presence::Presence,
+};
 
 /// The check of pieces in batches, with buffers that are used again.
 pub(super) struct Checker<'a> {
@@ -122,7 +124,12 @@ impl<'a> Checker<'a> {
         let judged = self.hashes.judge(hashed.collect());
         for (lane, judged) in lanes.into_iter().zip(judged) {
             // The hash of a piece that was not read to its end says nothing about it.
-            let verdict = lane.error.map_or_else(|| judged.into(), Verdict::Unreadable);
+            let verdict = match lane.error {
+                None => judged.into(),
+                // Only content that cannot tell of what it lacks is read in vain.
+                Some(StorageError::Content { fault: Fault::Missing, .. }) => Verdict::Absent,
+                Some(error) => Verdict::Unreadable(error),
+            };
             verdicts.push((lane.piece, verdict));
             self.buffers.push(lane.buffer);
         }

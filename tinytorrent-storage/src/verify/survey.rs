@@ -24,6 +24,8 @@ impl<'a> Survey<'a> {
     /// The pieces from this one on that are in the same state. `None` if it has data, or shares its file with
     /// at most one other piece.
     pub(super) fn run_from(&mut self, piece: PieceIndex) -> Option<Run> {
+        // Content of the program's own is asked for each piece.
+        let files = self.storage.files()?;
         let layout = self.storage.layout();
         let span = layout.piece_spans(piece).next()?;
         let within = |length: u64| {
@@ -35,7 +37,7 @@ impl<'a> Survey<'a> {
         if span.is_pad {
             return Some((within(u64::MAX), Ok(Presence::Padding)));
         }
-        let state = match self.storage.extent(span, &mut self.current) {
+        let state = match files.extent(span, &mut self.current) {
             Ok((Extent::Data, _)) => return None,
             Ok((Extent::Hole, hole)) => {
                 let run = within(hole.end - hole.start);

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tinytorrent_types::BLOCK_LENGTH;
 
-use super::{Content, Feed, PieceWork, READ_BACK, ROUND, read_blocks};
+use super::{Feed, PieceWork, READ_BACK, ROUND, Subject, read_blocks};
 use crate::{StorageError, hasher::PieceHasher};
 
 /// A piece of a batch while it is hashed.
@@ -20,7 +20,7 @@ pub(super) struct Hashing {
 
 impl Hashing {
     /// A piece whose blocks are written, unless there is an `error`.
-    pub(super) fn new(content: &Content, mut work: PieceWork, error: Option<StorageError>) -> Self {
+    pub(super) fn new(content: &Subject, mut work: PieceWork, error: Option<StorageError>) -> Self {
         let feeds = std::mem::take(&mut work.feeds).into_iter();
         let geometry = content.storage.geometry();
         let behind = geometry.piece_length(work.piece) - geometry.blocks_length(work.piece);
@@ -32,7 +32,7 @@ impl Hashing {
     }
 
     /// Gathers the blocks of the next round; none if all are hashed. `room` is for padding.
-    fn advance(&mut self, content: &Content, room: &mut u32) -> Result<(), StorageError> {
+    fn advance(&mut self, content: &Subject, room: &mut u32) -> Result<(), StorageError> {
         self.next.clear();
         while self.next.len() < ROUND {
             match self.feeds.next() {
@@ -67,7 +67,7 @@ impl Hashing {
     }
 
     /// Reads a block from disk, together with the following ones that are to be read back.
-    fn read_back(&mut self, content: &Content, number: u32) -> Result<Bytes, StorageError> {
+    fn read_back(&mut self, content: &Subject, number: u32) -> Result<Bytes, StorageError> {
         let mut count = 1;
         while count < READ_BACK && matches!(self.feeds.as_slice().first(), Some(Feed::Disk(_))) {
             self.feeds.next();
@@ -79,7 +79,7 @@ impl Hashing {
 
 /// Hashes a few blocks of each piece in each round. SHA-1 uses as many lanes as there are pieces, and trees
 /// as many as there are blocks.
-pub(super) fn hash(content: &Content, hashing: &mut [Hashing]) {
+pub(super) fn hash(content: &Subject, hashing: &mut [Hashing]) {
     let mut room = PADDING;
     loop {
         for piece in hashing.iter_mut().filter(|piece| piece.error.is_none()) {

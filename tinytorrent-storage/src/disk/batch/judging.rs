@@ -3,11 +3,11 @@
 use tinytorrent_hash::sha1_many;
 use tinytorrent_types::{BLOCK_LENGTH, BlockDigest, PieceIndex};
 
-use super::{Content, Done, PieceWork, Progress, READ_BACK, hashing::Hashing, read_blocks};
+use super::{Done, PieceWork, Progress, READ_BACK, Subject, hashing::Hashing, read_blocks};
 use crate::{StorageError, hashes::Verdict};
 
 /// Compares the hashes of pieces that are complete.
-pub(super) fn judge(content: &Content, hashing: Vec<Hashing>, sync_before_have: bool) -> Vec<Done> {
+pub(super) fn judge(content: &Subject, hashing: Vec<Hashing>, sync_before_have: bool) -> Vec<Done> {
     let mut complete = Vec::new();
     let mut done = Vec::new();
     for mut piece in hashing {
@@ -32,7 +32,7 @@ pub(super) fn judge(content: &Content, hashing: Vec<Hashing>, sync_before_have: 
 }
 
 fn judge_one(
-    content: &Content,
+    content: &Subject,
     work: &PieceWork,
     verdict: Verdict,
     sync_before_have: bool,
@@ -54,7 +54,7 @@ fn judge_one(
 }
 
 /// The digest of each block of a piece, as it is on disk.
-fn digests(content: &Content, piece: PieceIndex) -> Result<Vec<BlockDigest>, StorageError> {
+fn digests(content: &Subject, piece: PieceIndex) -> Result<Vec<BlockDigest>, StorageError> {
     let block_count = content.storage.geometry().block_count(piece);
     let mut digests = Vec::with_capacity(block_count as usize);
     for first in (0..block_count).step_by(READ_BACK as usize) {

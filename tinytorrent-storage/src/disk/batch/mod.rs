@@ -7,7 +7,7 @@ use tinytorrent_types::{BLOCK_LENGTH, BlockDigest, PieceIndex};
 
 use self::{hashing::Hashing, judging::judge};
 use super::{
-    Content,
+    Subject,
     piece::{Feed, PieceWork},
 };
 use crate::{StorageError, resume::BlockRange};
@@ -32,7 +32,7 @@ pub(super) enum Progress {
 ///
 /// Padding is hashed up to [`hashing::PADDING`] for all pieces together. The rest waits for the next turn, so that other
 /// torrents need not wait: a peer can complete pieces of 512 MiB with one byte.
-pub(super) fn run(content: &Content, works: Vec<PieceWork>, sync_before_have: bool) -> Vec<Done> {
+pub(super) fn run(content: &Subject, works: Vec<PieceWork>, sync_before_have: bool) -> Vec<Done> {
     let mut hashing: Vec<Hashing> = works
         .into_iter()
         .map(|mut work| {
@@ -44,7 +44,33 @@ pub(super) fn run(content: &Content, works: Vec<PieceWork>, sync_before_have: bo
         })
         .collect();
     hashing::hash(content, &mut hashing);
-    judge(content, hashing, sync_before_have)
+    let mut done = judge(content, hashing, sync_before_have);
+    keep(content, &mut done);
+    done
+}
+
+/// Has the content take in the pieces that are right, and forget those that are not.
+fn keep(content: &Subject, done: &mut [Done]) {
+    let is_right = |done: &&mut Done| matches!(done.result, Ok(Progress::Verified(_)));
+    let right: Vec<_> = done.iter_mut().filter(is_right).map(|done| done.work.piece).collect();
+    if !right.is_empty() {
+        let kept = content.storage.keep(&right);
+        for (done, kept) in done.iter_mut().filter(is_right).zip(kept) {
+            if let Err(error) = kept {
+                done.result = Err(error);
+            }
+        }
+    }
+    for done in done {
+        let is_lost = match &done.result {
+            Ok(progress) => matches!(progress, Progress::Failed(_) | Progress::Inconsistent),
+            // It is tried again.
+            Err(error) => !error.is_out_of_descriptors(),
+        };
+        if is_lost {
+            content.storage.discard(done.work.piece);
+        }
+    }
 }
 
 /// The blocks of unfinished pieces that were written, for the journal.
@@ -67,14 +93,14 @@ pub(super) fn written_ranges(done: &[Done]) -> Vec<BlockRange> {
         .collect()
 }
 
-fn write(content: &Content, work: &PieceWork) -> Result<(), StorageError> {
+fn write(content: &Subject, work: &PieceWork) -> Result<(), StorageError> {
     let geometry = content.storage.geometry();
     let mut runs = work.runs.iter();
     runs.try_for_each(|run| content.storage.write(run.offset(geometry, work.piece), &run.blocks))
 }
 
 fn read_blocks(
-    content: &Content,
+    content: &Subject,
     piece: PieceIndex,
     first: u32,
     count: u32,
@@ -107,11 +133,12 @@ mod tests {
         hasher::tests::take_hashed,
     };
 
-    fn content(storage: Storage, hashes: PieceHashes) -> Content {
-        Content {
+    fn content(storage: Storage, hashes: PieceHashes) -> Subject {
+        Subject {
             id: 0,
             storage: Arc::new(storage),
             hashes,
+            keeps_record: false,
             journal: None,
             unstored: Default::default(),
             on_completion: Box::new(|_| ()),
@@ -119,7 +146,7 @@ mod tests {
     }
 
     /// A piece of which all blocks came: the first byte is 1, and what follows is padding.
-    fn complete(content: &Content, index: u32) -> (PieceIndex, Piece) {
+    fn complete(content: &Subject, index: u32) -> (PieceIndex, Piece) {
         let geometry = content.storage.geometry();
         let index = geometry.piece(index).unwrap();
         let mut piece = Piece::new(geometry, index, content.hashes.hasher(index));

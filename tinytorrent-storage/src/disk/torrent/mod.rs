@@ -22,7 +22,7 @@ use self::{
     checkpoint::Checkpoints, complete::CompleteQueue, shortage::Shortage, writes::WriteQueue,
 };
 use super::{
-    Content, NotStored, PieceVerifyOptions,
+    NotStored, PieceVerifyOptions, Subject,
     piece::{Piece, PieceWork},
     pins::Pins,
 };
@@ -57,7 +57,7 @@ pub(super) enum Reads {
 }
 
 pub(super) struct Torrent {
-    pub(super) content: Arc<Content>,
+    pub(super) content: Arc<Subject>,
     /// Pieces between their first block and their verification.
     pieces: HashMap<PieceIndex, Piece>,
     have: Bitfield,
@@ -80,7 +80,7 @@ pub(super) struct Torrent {
 }
 
 impl Torrent {
-    pub(super) fn new(content: Arc<Content>, recovered: Recovered, batch_bytes: u64) -> Self {
+    pub(super) fn new(content: Arc<Subject>, recovered: Recovered, batch_bytes: u64) -> Self {
         Self {
             pieces: unfinished(&content, &recovered),
             content,
@@ -323,7 +323,7 @@ impl Torrent {
 }
 
 /// The pieces of which an earlier run has written some blocks.
-fn unfinished(content: &Content, recovered: &Recovered) -> HashMap<PieceIndex, Piece> {
+fn unfinished(content: &Subject, recovered: &Recovered) -> HashMap<PieceIndex, Piece> {
     let geometry = content.storage.geometry();
     let partial = recovered.partial.iter();
     partial

@@ -32,9 +32,10 @@ impl World {
         let identity = InfoHashes::from_v1(InfoHashV1::from_bytes([1; 20]));
         let options = StorageOptions::default();
         let storage = Storage::open(layout, identity, folder.path(), &options).unwrap();
-        let content = Content {
+        let content = Subject {
             id: 0,
-            journal: Some(Box::new(storage.journal())),
+            keeps_record: true,
+            journal: storage.journal().map(Box::new),
             storage: Arc::new(storage),
             hashes: PieceHashes::from_v1([]),
             unstored: Default::default(),

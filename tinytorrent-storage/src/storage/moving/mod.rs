@@ -28,7 +28,9 @@ use tinytorrent_folder::{EntryKind, Folder};
 use tinytorrent_metainfo::File;
 use tinytorrent_types::InfoHashes;
 
-use super::{Storage, Target, names::elements, place::Place, rename::remove_empty_folders};
+use super::{
+    Back, FileContent, Storage, Target, names::elements, place::Place, rename::remove_empty_folders,
+};
 use crate::{
     FilePool, FileStamp, StorageError,
     resume::{Followed, ResumeRecord},
@@ -54,7 +56,8 @@ pub struct MoveProgress {
 #[derive(Debug)]
 #[must_use = "dropping it deletes the note in the old folder, so the new folder should be saved first"]
 pub struct Moved {
-    old: Arc<Folder>,
+    /// The old folder, unless it means something to the program alone.
+    old: Option<Arc<Folder>>,
     /// The name of the torrent in the note that is to be deleted, if there is one.
     note: Option<InfoHashes>,
     first_error: Option<StorageError>,
@@ -70,9 +73,9 @@ impl Moved {
 
 impl Drop for Moved {
     fn drop(&mut self) {
-        if let Some(identity) = &self.note {
+        if let (Some(identity), Some(old)) = (&self.note, &self.old) {
             // It is read only by a run that is told of the same move.
-            let _ = note::remove(&self.old, identity);
+            let _ = note::remove(old, identity);
         }
     }
 }
@@ -125,6 +128,29 @@ impl Storage {
     pub(crate) fn move_when_calm<T>(
         &self,
         folder: &Path,
+        mut progress: impl FnMut(MoveProgress) -> ControlFlow<()>,
+        calm: impl Fn() -> T,
+    ) -> Result<Option<Moved>, StorageError> {
+        match &self.back {
+            Back::Files(files) => files.move_to(folder, progress, calm),
+            Back::Own(own) => {
+                let is_moved = own.move_to(folder, &mut progress)?;
+                Ok(is_moved.then_some(Moved { old: None, note: None, first_error: None }))
+            }
+        }
+    }
+
+    /// The move that an earlier run has begun and this one has finished, if there was one; see
+    /// [`StorageOptions::move_target`](crate::StorageOptions::move_target). It is given once.
+    pub fn finished_move(&self) -> Option<Moved> {
+        self.files()?.finished_move()
+    }
+}
+
+impl FileContent {
+    fn move_to<T>(
+        &self,
+        folder: &Path,
         progress: impl FnMut(MoveProgress) -> ControlFlow<()>,
         calm: impl Fn() -> T,
     ) -> Result<Option<Moved>, StorageError> {
@@ -137,7 +163,7 @@ impl Storage {
         let new = self.pool.with_room(open)?;
         let old = self.root();
         if new.root.is_same(&old) {
-            return Ok(Some(Moved { old, note: None, first_error: None }));
+            return Ok(Some(Moved { old: Some(old), note: None, first_error: None }));
         }
         // Of earlier moves, from here and from there.
         note::remove(&old, &self.identity)?;
@@ -235,7 +261,7 @@ impl Storage {
         remove_empty_folders(&old.root, note.old_folders(), |error| {
             first_error.get_or_insert(error);
         });
-        Moved { old: old.root, note: Some(self.identity), first_error }
+        Moved { old: Some(old.root), note: Some(self.identity), first_error }
     }
 
     /// Everything that is to be moved, as it is now.
@@ -304,9 +330,7 @@ impl Storage {
         self.moves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The move that an earlier run has begun and this one has finished, if there was one; see
-    /// [`StorageOptions::move_target`](crate::StorageOptions::move_target). It is given once.
-    pub fn finished_move(&self) -> Option<Moved> {
+    fn finished_move(&self) -> Option<Moved> {
         let mut finished = self.finished_move.lock().unwrap_or_else(PoisonError::into_inner);
         finished.take().map(|moved| *moved)
     }
@@ -358,7 +382,7 @@ pub(super) fn resume_move(
     remove_empty_folders(&old_folder, note.old_folders(), |error| {
         first_error.get_or_insert(error);
     });
-    let moved = Moved { old: Arc::new(old_folder), note: Some(*identity), first_error };
+    let moved = Moved { old: Some(Arc::new(old_folder)), note: Some(*identity), first_error };
     Ok((target.to_owned(), Some(moved)))
 }
 

@@ -15,13 +15,13 @@ use super::{MoveProgress, is_content};
 use crate::{
     Operation, StorageError,
     pool::Access,
-    storage::{Storage, Target, io::mode_of, place::Place},
+    storage::{FileContent, Target, io::mode_of, place::Place},
     vectored,
 };
 
 /// Copies of a storage's files in another folder. Writes are watched until this is dropped.
 pub(super) struct Staging<'a> {
-    storage: &'a Storage,
+    storage: &'a FileContent,
     folder: &'a Folder,
     name: String,
 }
@@ -64,7 +64,7 @@ impl StaleParts {
 }
 
 impl<'a> Staging<'a> {
-    pub(super) fn begin(storage: &'a Storage, folder: &'a Folder) -> Self {
+    pub(super) fn begin(storage: &'a FileContent, folder: &'a Folder) -> Self {
         storage.written().watch();
         Self { storage, folder, name: folder_name(&storage.identity) }
     }
