@@ -128,6 +128,8 @@ impl TrackerInfo {
             seeders: None,
             leechers: None,
             peers: None,
+            completed: None,
+            scrape: ScrapeInfo::default(),
         }
     }
 
