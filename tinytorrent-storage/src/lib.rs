@@ -144,7 +144,7 @@ pub use crate::content::contract;
 pub use crate::{
     content::{Content, FilesElsewhere, MemoryContent},
     disk::{
-        Completion, Disk, DiskOptions, NotStored, PieceVerifyOptions, TorrentDisk,
+        Completion, Disk, DiskFigures, DiskOptions, NotStored, PieceVerifyOptions, TorrentDisk,
         TorrentDiskOptions, TorrentFiles,
     },
     error::{Fault, StorageError},

@@ -2,6 +2,7 @@
 
 mod batch;
 mod completion;
+mod figures;
 mod files;
 mod holds;
 mod options;
@@ -29,6 +30,7 @@ use crate::{
 use shared::Shared;
 
 pub use completion::{Completion, NotStored, PieceVerifyOptions};
+pub use figures::DiskFigures;
 pub use files::TorrentFiles;
 pub use options::DiskOptions;
 
@@ -216,6 +218,12 @@ impl Disk {
     /// [`DiskOptions::read_memory`] together.
     pub fn read_bytes(&self) -> u64 {
         self.shared.read_budget.used()
+    }
+
+    /// What the disk holds and has done, of all torrents. The time grows with the number of torrents that have
+    /// jobs.
+    pub fn figures(&self) -> DiskFigures {
+        self.shared.figures()
     }
 
     /// Writes all blocks in memory, ends the threads and waits for them, which pass on completions until

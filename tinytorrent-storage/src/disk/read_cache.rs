@@ -10,6 +10,7 @@ use tinytorrent_types::{BLOCK_LENGTH, BlockInfo, Geometry, PieceIndex};
 
 use super::{
     Completion, Subject,
+    figures::Tally,
     read_budget::{RUN, ReadBudget},
     torrent::ReadRequest,
 };
@@ -19,6 +20,7 @@ use crate::StorageError;
 #[derive(Debug)]
 pub(super) struct ReadCache {
     budget: Arc<ReadBudget>,
+    tally: Arc<Tally>,
     state: Mutex<State>,
 }
 
@@ -42,8 +44,8 @@ struct RunKey {
 }
 
 impl ReadCache {
-    pub(super) fn new(budget: Arc<ReadBudget>) -> Self {
-        Self { budget, state: Mutex::default() }
+    pub(super) fn new(budget: Arc<ReadBudget>, tally: Arc<Tally>) -> Self {
+        Self { budget, tally, state: Mutex::default() }
     }
 
     /// Serves the requests, whose bytes are reserved. `done` is called for each as soon as its block is read.
@@ -64,13 +66,20 @@ impl ReadCache {
         for (at, &ReadRequest { block, tag }) in requests.iter().enumerate() {
             let count = companions.get(&run_of(block)).copied().unwrap_or(1);
             done(match self.read(content, block, count > 1) {
-                Ok(data) => Completion::BlockRead { tag, block, data },
+                Ok(data) => {
+                    self.tally.read_blocks.add(1);
+                    self.tally.read_bytes.add(block.length().into());
+                    Completion::BlockRead { tag, block, data }
+                }
                 Err(error) if error.is_out_of_descriptors() => {
                     let later = &requests[at + 1..];
                     later.iter().for_each(|later| self.budget.release_block(later.block.length()));
                     return &requests[at..];
                 }
-                Err(error) => Completion::BlockUnread { tag, block, error },
+                Err(error) => {
+                    self.tally.read_errors.add(1);
+                    Completion::BlockUnread { tag, block, error }
+                }
             });
         }
         &[]
@@ -124,6 +133,7 @@ impl ReadCache {
             return Ok(None);
         }
         if let Some(run) = self.find(key, block) {
+            self.tally.cache_hits.add(1);
             return Ok(Some(run));
         }
         // Peers ask for a piece in order, so that requests for the rest follow that for the first block.
@@ -244,7 +254,7 @@ mod tests {
     fn a_few_bytes_do_not_keep_a_run_in_memory() {
         let geometry = Geometry::new(RUN.into(), RUN).unwrap();
         let budget = Arc::new(ReadBudget::new(1 << 20, RUN.into()));
-        let cache = ReadCache::new(Arc::clone(&budget));
+        let cache = ReadCache::new(Arc::clone(&budget), Arc::default());
         let mut buffer = budget.run_buffer().unwrap();
         buffer.extend((0..RUN).map(|n| n as u8));
         let run = budget.run(buffer);

@@ -15,7 +15,8 @@ use bytes::Bytes;
 use tinytorrent_types::{BlockInfo, PieceIndex};
 
 use super::{
-    Completion, DiskOptions, NotStored, PieceVerifyOptions, Subject,
+    Completion, DiskFigures, DiskOptions, NotStored, PieceVerifyOptions, Subject,
+    figures::Tally,
     options::batch_bytes,
     pins::Pins,
     read_budget::ReadBudget,
@@ -30,6 +31,7 @@ use crate::{
 pub(super) struct Shared {
     pub(super) options: DiskOptions,
     pub(super) cache: ReadCache,
+    pub(super) tally: Arc<Tally>,
     pub(super) read_budget: Arc<ReadBudget>,
     next_id: AtomicU64,
     unstored: AtomicU64,
@@ -86,8 +88,10 @@ impl Shared {
             is_stopping: false,
         };
         let read_budget = Arc::new(ReadBudget::new(options.read_limit(), options.read_cache));
+        let tally = Arc::<Tally>::default();
         let shared = Arc::new(Self {
-            cache: ReadCache::new(Arc::clone(&read_budget)),
+            cache: ReadCache::new(Arc::clone(&read_budget), Arc::clone(&tally)),
+            tally,
             read_budget,
             options,
             next_id: AtomicU64::new(0),
@@ -219,10 +223,29 @@ impl Shared {
         self.lock().pins.charge()
     }
 
+    pub(super) fn figures(&self) -> DiskFigures {
+        let (held_bytes, active_torrents, waiting_reads) = {
+            let state = self.lock();
+            // Only these have requests.
+            let active = state.active.iter().filter_map(|id| state.torrents.get(id));
+            let waiting: usize = active.map(|torrent| torrent.reads.waiting()).sum();
+            (state.pins.charge(), state.active.len() as u64, waiting as u64)
+        };
+        DiskFigures {
+            unstored_bytes: self.unstored_bytes(),
+            held_bytes,
+            read_memory: self.read_budget.used(),
+            active_torrents,
+            waiting_reads,
+            ..self.tally.figures()
+        }
+    }
+
     /// Counts bytes that are written, or dropped.
     pub(super) fn count_stored(&self, content: &Subject, bytes: u64) {
         content.unstored.fetch_sub(bytes, Ordering::Relaxed);
         self.unstored.fetch_sub(bytes, Ordering::Relaxed);
+        self.tally.stored_bytes.add(bytes);
     }
 
     /// Waits for a job; `None` at the end of the disk.

@@ -122,6 +122,12 @@ fn settle(
             }
             Err(error) => (Ending::Forgotten, Some(Completion::PieceUnstored { piece, error })),
         };
+        match &completion {
+            Some(Completion::PieceVerified { .. }) => shared.tally.right_pieces.add(1),
+            Some(Completion::PieceUnstored { .. }) => shared.tally.store_errors.add(1),
+            Some(_) => shared.tally.wrong_pieces.add(1),
+            None => {}
+        }
         written += torrent.settle(now, work, keep, ending, &mut state.pins);
         if completion.is_some() {
             shared.cache.forget(content.id, piece);
@@ -190,8 +196,14 @@ fn checkpoint(shared: &Shared, content: &Subject, counters: Counters) {
     });
     if !is_put_off {
         (content.on_completion)(match outcome {
-            Ok(()) => Completion::Checkpointed,
-            Err(error) => Completion::NotCheckpointed { error },
+            Ok(()) => {
+                shared.tally.records.add(1);
+                Completion::Checkpointed
+            }
+            Err(error) => {
+                shared.tally.record_errors.add(1);
+                Completion::NotCheckpointed { error }
+            }
         });
     }
 }

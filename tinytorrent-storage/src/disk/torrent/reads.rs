@@ -50,6 +50,11 @@ impl ReadQueue {
         self.cancel(|_, _| true);
     }
 
+    /// The number of requests that no worker has.
+    pub(in crate::disk) fn waiting(&self) -> usize {
+        self.tags.values().map(|tag| tag.blocks.len()).sum()
+    }
+
     /// Returns `true` if a worker could take requests now.
     pub(in crate::disk) fn is_ready(&self) -> bool {
         !self.ready.is_empty()
