@@ -55,7 +55,7 @@ pub use dns_preferences::DnsPreferences;
 pub use failure::{Deviation, Failure, Refusal, RetryIn};
 pub use schedule::{
     AnnounceId, AnnounceMode, OutcomeEffect, Schedule, ScheduleConfig, ScheduledAnnounce,
-    ScheduledScrape, ScrapeId, ScrapeStatus, TrackerId, TrackerState, TrackerStatus,
+    ScheduledScrape, ScrapeId, ScrapeStatus, TrackerId, TrackerState, TrackerStatus, TrackerTotals,
 };
 pub use scrape::{ScrapeResponse, SwarmCounts};
 pub use tracker_url::{Scheme, TrackerUrl, UrlError, UrlErrorKind};

@@ -23,7 +23,7 @@ use leaving::Leaving;
 pub use scrapes::{ScheduledScrape, ScrapeId, ScrapeStatus};
 use table::Table;
 use tracker::{InFlight, Tracker};
-pub use tracker::{TrackerState, TrackerStatus};
+pub use tracker::{TrackerState, TrackerStatus, TrackerTotals};
 
 /// The schedule of the announces of one torrent, without a clock and without sockets.
 ///

@@ -37,6 +37,7 @@ pub(super) struct Tracker {
     peers: Option<u32>,
     /// `None` until the user wants one.
     pub(super) scrapes: Option<Box<Scrapes>>,
+    totals: TrackerTotals,
 }
 
 /// An announce in flight.
@@ -82,6 +83,7 @@ impl Tracker {
             counts: SwarmCounts::default(),
             peers: None,
             scrapes: None,
+            totals: TrackerTotals::default(),
         }
     }
 
@@ -224,6 +226,8 @@ impl Tracker {
         self.counts.leechers = response.leechers;
         self.counts.completed = response.downloaded.or(self.counts.completed);
         self.peers = Some(response.peers.len() as u32);
+        self.totals.answers += 1;
+        self.totals.peers += response.peers.len() as u64;
         interval
     }
 
@@ -235,6 +239,7 @@ impl Tracker {
         rng: &mut impl Rng,
     ) {
         self.failures = self.failures.saturating_add(1);
+        self.totals.failures += 1;
         // Jitter, so that the clients of a tracker that was down do not all come back at once.
         let jittered = config.backoff_after(self.failures).mul_f64(rng.random_range(0.8..1.2));
         let backoff = jittered.min(config.max_backoff);
@@ -280,6 +285,7 @@ impl Tracker {
             completed: self.counts.completed,
             peers: self.peers,
             scrape: self.scrapes.as_deref().map(Scrapes::status).unwrap_or_default(),
+            totals: self.totals,
         }
     }
 
@@ -333,6 +339,22 @@ pub struct TrackerStatus<'a> {
     pub peers: Option<u32>,
     /// Its last scrape.
     pub scrape: ScrapeStatus<'a>,
+    /// The announces of the schedule to it.
+    pub totals: TrackerTotals,
+}
+
+/// The announces to a tracker since it was added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
+#[non_exhaustive]
+pub struct TrackerTotals {
+    /// Announces that were answered.
+    pub answers: u64,
+    /// Announces that failed, refused ones included.
+    pub failures: u64,
+    /// Peers listed in all answers. One that is listed twice counts twice.
+    pub peers: u64,
 }
 
 /// The state of a tracker.

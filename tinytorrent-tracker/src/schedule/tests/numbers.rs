@@ -172,3 +172,21 @@ proptest! {
         let _ = (world.poll(), world.schedule.poll_timeout());
     }
 }
+
+#[test]
+fn answers_failures_and_peers_are_counted_for_each_tracker() {
+    let mut world = World::new(&["ab"], default);
+    world.run(0, "a");
+    world.at(1800);
+    for announce in world.poll_all() {
+        let address = ([192, 0, 2, 1], 1).into();
+        let peers = vec![crate::Peer { address, id: None }; 3];
+        world.answer(announce.id, &AnnounceResponse { peers, ..every(1800) });
+    }
+    let totals = world.schedule.trackers().map(|tracker| {
+        let totals = tracker.totals;
+        (tracker.url.host().to_owned(), totals.answers, totals.failures, totals.peers)
+    });
+    let totals: Vec<_> = totals.collect();
+    assert_eq!(totals, [("a".to_owned(), 0, 1, 0), ("b".to_owned(), 2, 0, 3)]);
+}
