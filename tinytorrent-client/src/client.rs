@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tinytorrent_storage::FilePool;
+use tinytorrent_storage::{DiskFigures, FilePool};
 use tinytorrent_swarm::Stats;
 use tinytorrent_types::{InfoHashes, PeerId};
 use tokio::net::TcpListener;
@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use crate::conductor::Conductor;
 use crate::driver::{self, Origin};
 use crate::event::Queue;
+use crate::figures;
 use crate::listener::{self, Reception};
 use crate::places::Places;
 use crate::registry::Registry;
@@ -21,8 +22,8 @@ use crate::spans;
 use crate::threads::{self, JobThreads, SpawnThread};
 use crate::torrent::Shared;
 use crate::{
-    AddError, ClientError, ClientEvents, ClientLimits, ClientOptions, MemoryStats, Source,
-    SourceError, Torrent, TorrentOptions,
+    AddError, ClientError, ClientEvents, ClientLimits, ClientOptions, Counts, FigureDetail,
+    Figures, MemoryStats, Source, SourceError, Torrent, TorrentOptions,
 };
 
 /// A BitTorrent client: its torrents, and what they share: one peer id, listening sockets, the disk's
@@ -165,7 +166,24 @@ impl Client {
 
     /// The figures of all torrents together. The time grows with the number of torrents and connections.
     pub fn stats(&self) -> Stats {
-        self.torrents().iter().fold(Stats::default(), |sum, torrent| add(sum, torrent.stats()))
+        self.torrents().iter().fold(Stats::default(), |sum, torrent| sum + torrent.stats())
+    }
+
+    /// What has happened to all torrents since the start of the client, those that have ended included. The time
+    /// does not grow with the number of torrents; traffic of the last turn of a torrent may be missing.
+    pub fn counts(&self) -> Counts {
+        self.registry().counts.get()
+    }
+
+    /// The work of the disk's threads. The time grows with the number of torrents that have jobs for them.
+    pub fn disk(&self) -> DiskFigures {
+        self.owner.resources.disk.figures()
+    }
+
+    /// The figures of the moment, in a form for exporters of metrics. The time grows with the number of torrents
+    /// and connections; with [`FigureDetail::Client`] as little as that of [`stats`](Self::stats) does.
+    pub fn figures(&self, detail: FigureDetail) -> Figures {
+        figures::collect(&self.owner.resources, detail)
     }
 
     /// Stops all torrents: trackers are notified, and blocks in memory and resume data are written. They stay
@@ -246,23 +264,6 @@ impl Client {
     /// The peer id of this run.
     pub fn peer_id(&self) -> PeerId {
         self.owner.resources.peer_id
-    }
-}
-
-fn add(a: Stats, b: Stats) -> Stats {
-    Stats {
-        downloaded: a.downloaded + b.downloaded,
-        uploaded: a.uploaded + b.uploaded,
-        wasted: a.wasted + b.wasted,
-        download_rate: a.download_rate + b.download_rate,
-        upload_rate: a.upload_rate + b.upload_rate,
-        peers: a.peers + b.peers,
-        seeds: a.seeds + b.seeds,
-        known_peers: a.known_peers + b.known_peers,
-        hash_failures: a.hash_failures + b.hash_failures,
-        have_bytes: a.have_bytes + b.have_bytes,
-        left: a.left + b.left,
-        wanted_left: a.wanted_left + b.wanted_left,
     }
 }
 

@@ -95,6 +95,7 @@ mod driver;
 mod encryption;
 mod error;
 mod event;
+mod figures;
 mod listener;
 mod memory;
 mod options;
@@ -117,15 +118,17 @@ pub use conductor::ClientLimits;
 pub use encryption::Encryption;
 pub use error::{AddError, ClientError, SourceError, TorrentError};
 pub use event::{ClientEvents, Event, Events, Missed, Snapshot, TorrentEvent};
+pub use figures::{Counts, FigureDetail, Figures, Metric, MetricKind, Sample};
 pub use memory::MemoryStats;
 pub use options::TorrentOptions;
 pub use reader::{ReadError, Reader};
 pub use source::{PeerAddress, Source};
+pub use tinytorrent_storage::DiskFigures;
 pub use tinytorrent_swarm::{
     ConnectionError, DiskError, Event as SwarmEvent, LeaveReason, PeerFlow, PeerSource, PeerView,
     Stats,
 };
-pub use tinytorrent_tracker::TrackerState;
+pub use tinytorrent_tracker::{TrackerState, TrackerTotals};
 pub use torrent::{State, Torrent};
 pub use view::{
     FileInfo, History, Limits, PeerInfo, PieceInfo, ScrapeInfo, TrackerInfo, Transport,

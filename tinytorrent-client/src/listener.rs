@@ -156,6 +156,7 @@ impl Reception {
             }
         }
         let Some(place) = place else {
+            self.note_refused();
             let span = spans::peer(address);
             return span.in_scope(|| tracing::debug!("no place is left for a connection"));
         };
@@ -166,7 +167,7 @@ impl Reception {
             (number, gone.map(|gone| (gone, guests.tasks.remove(&gone))))
         };
         match gone {
-            Some((gone, _)) if gone == number => return,
+            Some((gone, _)) if gone == number => return self.note_refused(),
             Some((_, task)) => task.iter().for_each(AbortHandle::abort),
             None => {}
         }
@@ -178,6 +179,10 @@ impl Reception {
         if !task.is_finished() {
             guests.tasks.insert(number, task);
         }
+    }
+
+    fn note_refused(&self) {
+        self.registry.counts.note(|counts| counts.refused += 1);
     }
 
     /// Closes the slowest connection of the greediest host. `false` if there is none.
@@ -221,20 +226,23 @@ impl Drop for Guest {
 
 /// Reads the info-hash from the handshake of a connection, and sends the connection to that torrent.
 async fn receive(mut channel: Channel, address: SocketAddr, guest: Guest) {
-    let registry = Arc::clone(&guest.reception.registry);
-    let encryption = guest.reception.encryption;
+    let reception = guest.reception.clone();
+    let registry = &reception.registry;
     let mut received = BytesMut::with_capacity(HandshakeOpening::LENGTH * 4);
     let find = |hash: &ObfuscatedHash| registry.find_obfuscated(hash);
+    let encryption = reception.encryption;
     let accepted = handshake::accept(&mut channel, encryption, &guest, find, &mut received).await;
     let opening = match accepted {
         Ok(opening) => opening,
         Err(error) => {
+            reception.note_refused();
             return tracing::debug!(%error, "an incoming connection sent no valid handshake");
         }
     };
     drop(guest);
     let info_hash = opening.info_hash;
     let Some(torrent) = registry.find(info_hash) else {
+        reception.note_refused();
         return tracing::debug!(%info_hash, "an incoming handshake names no torrent of ours");
     };
     if let Err(error) = channel.set_nodelay() {

@@ -63,6 +63,11 @@ impl Places {
         &self.0.files
     }
 
+    /// The number of places that are taken, and the limit at present.
+    pub(crate) fn taken(&self) -> (usize, usize) {
+        self.lock().taken()
+    }
+
     /// Takes a place for a connection that we make; `None` if all are taken.
     pub(crate) fn take(&self) -> Option<Place> {
         self.lock().take(Instant::now()).then(|| Place(self.clone()))

@@ -4,12 +4,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tinytorrent_types::{InfoHashes, WireInfoHash};
 use tinytorrent_wire::mse::ObfuscatedHash;
 
+use crate::figures::SharedCounts;
 use crate::torrent::Shared;
 
 /// The torrents of a client.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     table: Mutex<Table>,
+    /// What has happened to all torrents, those that have ended included.
+    pub(crate) counts: SharedCounts,
 }
 
 #[derive(Debug, Default)]

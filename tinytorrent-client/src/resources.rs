@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tinytorrent_storage::{CheckTurns, Disk, FilePool};
 use tinytorrent_tracker::client::TrackerClient;
@@ -35,6 +36,7 @@ pub(crate) struct Resources {
     pub(crate) trackers: TrackerClient,
     pub(crate) threads: JobThreads,
     pub(crate) conductor: Arc<Conductor>,
+    pub(crate) started: Instant,
     /// The subscribers to the events of all torrents.
     pub(crate) hub: Arc<Hub>,
     /// Tasks that accept connections, and the conductor; aborted when the last torrent of a client that was
@@ -76,6 +78,7 @@ impl Resources {
             trackers: TrackerClient::new(trackers),
             threads,
             conductor,
+            started: Instant::now(),
             hub: Arc::default(),
             tasks,
             options,

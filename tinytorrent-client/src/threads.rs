@@ -65,6 +65,11 @@ impl Threads {
         Self { shared: Arc::new(Shared { state, news, spawn }) }
     }
 
+    /// The number of jobs that wait for a thread.
+    pub(crate) fn waiting(&self) -> usize {
+        self.shared.lock().jobs.len()
+    }
+
     /// Runs a job, once a thread is free for it.
     ///
     /// # Errors

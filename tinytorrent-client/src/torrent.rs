@@ -18,7 +18,7 @@ use crate::client::{Client, Owner};
 use crate::driver::SeedGoals;
 use crate::event::{Queue, TorrentEvent};
 use crate::view::{FileInfo, History, Limits, PeerInfo, PieceInfo, TrackerInfo};
-use crate::{Events, PeerAddress, ReadError, Reader, TorrentError};
+use crate::{Counts, Events, PeerAddress, ReadError, Reader, TorrentError};
 
 /// A handle of a torrent that is downloaded or seeded. Cheap to clone.
 ///
@@ -137,6 +137,11 @@ impl Torrent {
     /// connections.
     pub fn stats(&self) -> Stats {
         self.shared.with(|driver, now| driver.stats(now), |end| end.stats)
+    }
+
+    /// What has happened to the torrent since it was added to this client, or until its end.
+    pub fn counts(&self) -> Counts {
+        self.shared.with(|driver, _| driver.counts(), |end| end.counts)
     }
 
     /// The connected peers.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tinytorrent_metainfo::FileIndex;
 use tinytorrent_storage::Counters;
 use tinytorrent_swarm::PeerView;
-use tinytorrent_tracker::{TrackerState, TrackerStatus};
+use tinytorrent_tracker::{TrackerState, TrackerStatus, TrackerTotals};
 use tinytorrent_types::Bitfield;
 
 use crate::TorrentOptions;
@@ -100,15 +100,20 @@ pub struct TrackerInfo {
     pub peers: Option<u32>,
     /// The last [scrape](crate::Torrent::scrape).
     pub scrape: ScrapeInfo,
+    /// The announces to it since it was added.
+    pub totals: TrackerTotals,
 }
 
 /// The last scrape of a tracker.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 #[non_exhaustive]
 pub struct ScrapeInfo {
     /// `true` while its answer is waited for.
     pub is_running: bool,
-    /// Time since its last answer; `None` without any.
+    /// Time since its last answer; `None` without any. Serialized, it is a number of seconds.
+    #[cfg_attr(feature = "serde", serde(default, with = "tinytorrent_types::as_seconds"))]
     pub age: Option<Duration>,
     /// The last error, if there was no answer since.
     pub error: Option<String>,
@@ -130,6 +135,7 @@ impl TrackerInfo {
             peers: None,
             completed: None,
             scrape: ScrapeInfo::default(),
+            totals: TrackerTotals::default(),
         }
     }
 
@@ -151,6 +157,7 @@ impl TrackerInfo {
                 age: status.scrape.answered.map(|at| now.saturating_duration_since(at)),
                 error: status.scrape.failure.map(ToString::to_string),
             },
+            totals: status.totals,
         }
     }
 }

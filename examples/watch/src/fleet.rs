@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde_json::json;
 use tinytorrent_client::{
-    AddError, Client, Event, Stats, SwarmEvent, Torrent, TorrentEvent, TorrentOptions,
+    AddError, Client, Event, SwarmEvent, Torrent, TorrentEvent, TorrentOptions,
 };
 use tinytorrent_examples::Told;
 use tinytorrent_types::InfoHashes;
@@ -25,8 +25,6 @@ pub(crate) struct Fleet {
     goals: Goals,
     members: HashMap<InfoHashes, Member>,
     leaving: JoinSet<Left>,
-    /// The figures of torrents that are gone.
-    gone: Stats,
     next: u64,
     started: Instant,
 }
@@ -38,7 +36,6 @@ pub(crate) struct Left {
     pub(crate) hashes: InfoHashes,
     /// `true` if its files are to be read again, so that it comes back.
     pub(crate) comes_back: bool,
-    stats: Stats,
 }
 
 /// Something to be told of a torrent.
@@ -83,7 +80,6 @@ impl Fleet {
             goals,
             members: HashMap::new(),
             leaving: JoinSet::new(),
-            gone: Stats::default(),
             next: 0,
             started: now,
             client,
@@ -99,9 +95,7 @@ impl Fleet {
             before.map_or((self.next, Retry::default()), |it| (it.number, it.retry));
         self.next += 1;
         let member = Member::new(now, torrent, number, retry);
-        if let Some(before) = self.members.insert(hashes, member) {
-            self.gone = sum(self.gone, before.torrent.stats());
-        }
+        self.members.insert(hashes, member);
     }
 
     /// The torrents, in their order.
@@ -163,7 +157,7 @@ impl Fleet {
         }
         let torrent = member.torrent.clone();
         self.leaving.spawn(async move {
-            let stats = torrent.stop().await;
+            torrent.stop().await;
             let comes_back = record.is_some();
             if let Some(record) = record
                 && let Err(error) = fs::remove_file(&record)
@@ -171,7 +165,7 @@ impl Fleet {
             {
                 tracing::warn!(path = %record.display(), %error, "the content is not checked");
             }
-            Left { hashes, comes_back, stats }
+            Left { hashes, comes_back }
         });
     }
 
@@ -188,7 +182,6 @@ impl Fleet {
             }
         } else {
             self.members.remove(&left.hashes);
-            self.gone = sum(self.gone, left.stats);
         }
         left
     }
@@ -270,27 +263,15 @@ impl Fleet {
 
     /// The figures of this run.
     pub(crate) fn totals(&self, now: Instant) -> Totals {
-        let present = self.members.values().map(|member| member.torrent.stats());
-        let stats = present.fold(self.gone, sum);
+        let counts = self.client.counts();
         let memory = self.client.memory();
         Totals {
-            downloaded: stats.downloaded,
-            uploaded: stats.uploaded,
-            wasted: stats.wasted,
-            hash_failures: stats.hash_failures.into(),
+            downloaded: counts.downloaded,
+            uploaded: counts.uploaded,
+            wasted: counts.wasted,
+            hash_failures: counts.hash_failures,
             memory: memory.receive + memory.frames + memory.send + memory.read,
             uptime: now.saturating_duration_since(self.started),
         }
-    }
-}
-
-/// The counters of both.
-fn sum(a: Stats, b: Stats) -> Stats {
-    Stats {
-        downloaded: a.downloaded + b.downloaded,
-        uploaded: a.uploaded + b.uploaded,
-        wasted: a.wasted + b.wasted,
-        hash_failures: a.hash_failures + b.hash_failures,
-        ..Stats::default()
     }
 }

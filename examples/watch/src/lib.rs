@@ -55,4 +55,4 @@ pub(crate) use state::StateFolder;
 pub(crate) use status::{Phase, Row, Status, Totals};
 pub(crate) use ui::{Command, Dialog, Pane, Ui};
 pub use view::has_view;
-pub(crate) use web::{respond, respond_torrent};
+pub(crate) use web::respond;

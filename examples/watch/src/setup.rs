@@ -8,7 +8,7 @@ use tinytorrent_tracker::TrackerUrl;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::tell::Teller;
-use crate::{Options, Status, respond, respond_torrent};
+use crate::{Options, Status, respond};
 
 /// A request for the status.
 pub(crate) type Asked = oneshot::Sender<Status>;
@@ -27,13 +27,10 @@ pub(crate) async fn serve(
     let serving = server.serve(move |request| {
         let (ask, client, path) = (ask.clone(), client.clone(), request.uri().path().to_owned());
         async move {
-            if let Some(response) = respond_torrent(&path, &client) {
-                return response;
-            }
             let (answer, status) = oneshot::channel();
             // Both fail only at the end of the program.
             let _ = ask.send(answer).await;
-            respond(&path, &status.await.unwrap_or_default())
+            respond(&path, &status.await.unwrap_or_default(), &client)
         }
     });
     Ok(Some(AbortOnDrop(tokio::spawn(serving))))

@@ -54,6 +54,7 @@ impl Driver {
         match action {
             Action::Send { peer, message } => self.connections.send(peer, &message),
             Action::Connect { peer, address, info_hash } => {
+                self.count(|counts| counts.dials += 1);
                 let ours = Handshake { info_hash, ..self.swarm.handshake() };
                 self.connections.connect(peer, address, ours);
             }
@@ -126,6 +127,7 @@ impl Driver {
     }
 
     fn announce(&mut self, task: AnnounceTask) {
+        self.count(|counts| counts.announces += 1);
         let trackers = self.user_trackers.client_for(&task.url, &self.resources.trackers);
         let hashes = self.outbox.hashes;
         self.background.spawn(async move {
@@ -143,6 +145,7 @@ impl Driver {
 
     fn on_event(&mut self, event: SwarmEvent) {
         spans::of_event(&event).in_scope(|| tracing::debug!(?event));
+        self.count_event(&event);
         self.readers.on_event(&event);
         // `Lifecycle::on_cut` returns the event again, once the oversized files are cut.
         if matches!(event, SwarmEvent::Finished)

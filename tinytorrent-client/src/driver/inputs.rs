@@ -139,7 +139,12 @@ impl Driver {
     /// Accepts an incoming connection, if the engine has room for it.
     pub(crate) fn accept(&mut self, now: Instant, incoming: Incoming) {
         // Without room, the socket is closed as `incoming` is dropped.
-        if let Some(peer) = self.swarm.accept(now, incoming.address) {
+        let key = self.swarm.accept(now, incoming.address);
+        self.count(|counts| match key {
+            Some(_) => counts.accepted += 1,
+            None => counts.refused += 1,
+        });
+        if let Some(peer) = key {
             self.connections.accept(peer, incoming, self.swarm.handshake());
         }
     }

@@ -38,6 +38,7 @@ mod serving;
 mod stage;
 mod start;
 mod step;
+mod tally;
 #[cfg(test)]
 mod testing;
 mod times;
@@ -67,6 +68,7 @@ use saves::{Mark, SaveSchedule};
 use serving::Serving;
 use stage::EngineFacts;
 pub(crate) use start::start;
+use tally::Tally;
 use times::Times;
 use tinytorrent_storage::{Completion, Counters};
 use tinytorrent_swarm::Swarm;
@@ -107,6 +109,7 @@ pub(crate) struct Driver {
     /// Empty between turns, kept for its capacity.
     spare: Vec<Completion>,
     outbox: Outbox,
+    tally: Tally,
 }
 
 /// What the task of a torrent waits for after a turn.
@@ -162,6 +165,7 @@ impl Driver {
         self.keep();
         self.share_metadata_memory(now);
         self.act(now);
+        self.count_traffic();
         let are_others_done = self.swarm.is_stopped() && self.keeping.is_saved();
         self.lifecycle.handle_timeout(now, are_others_done);
         if self.lifecycle.stage().is_over() {
@@ -284,7 +288,9 @@ impl Driver {
 
     /// Takes out what is left of the torrent at its end.
     pub(crate) fn end(&mut self, now: Instant) -> End {
+        let counts = self.counts();
         End {
+            counts,
             error: self.lifecycle.take_error(),
             stats: self.swarm.stats(now),
             metainfo: self.outbox.metainfo.take(),

@@ -18,6 +18,7 @@ use super::outbox::Outbox;
 use super::readers::Readers;
 use super::saves::SaveSchedule;
 use super::serving::Serving;
+use super::tally::Tally;
 use super::times::Times;
 use super::turns::Turns;
 use super::user_trackers::UserTrackers;
@@ -122,6 +123,7 @@ impl Driver {
             completions,
             spare: Vec::new(),
             outbox: Outbox::new(source.hashes, Arc::clone(&resources.hub), state, source.metainfo),
+            tally: Tally::default(),
             resources,
         }
     }

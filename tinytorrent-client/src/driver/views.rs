@@ -12,6 +12,7 @@ use tinytorrent_types::Bitfield;
 use super::Driver;
 use crate::Event;
 use crate::event::{Queue, Snapshot, TorrentEvent};
+use crate::figures::{FigureDetail, TorrentFigures};
 use crate::view::{FileInfo, History, Limits, PeerInfo, PieceInfo, TrackerInfo, Transport};
 
 impl Driver {
@@ -87,6 +88,27 @@ impl Driver {
     pub(crate) fn history(&self, now: Instant) -> History {
         let added = UNIX_EPOCH + Duration::from_secs(self.keeping.origin().added);
         History::new(added, self.totals(now))
+    }
+
+    /// The figures for exporters, peers only if they are wanted.
+    pub(crate) fn figures(&mut self, now: Instant, detail: FigureDetail) -> TorrentFigures {
+        let name = self.outbox.metainfo.as_ref().map(|metainfo| metainfo.info().name().to_string());
+        let has_trackers = detail >= FigureDetail::Torrents;
+        let trackers = self.swarm.trackers().filter(|_| has_trackers).map(|status| {
+            let host = format!("{}:{}", status.url.host(), status.url.port());
+            (host, TrackerInfo::new(now, status))
+        });
+        let trackers = trackers.collect();
+        TorrentFigures {
+            hashes: self.outbox.hashes,
+            name: name.unwrap_or_default(),
+            state: self.state(),
+            stats: self.swarm.stats(now),
+            history: self.history(now),
+            counts: self.counts(),
+            trackers,
+            peers: if detail >= FigureDetail::Peers { self.peers(now) } else { Vec::new() },
+        }
     }
 
     pub(crate) fn external_addresses(&self) -> Vec<IpAddr> {

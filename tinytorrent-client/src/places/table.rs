@@ -24,6 +24,11 @@ impl Table {
         Self { most, limit: most, taken: 0, excess: 0, changed: None }
     }
 
+    /// The number of places that are taken, and the limit.
+    pub(super) fn taken(&self) -> (usize, usize) {
+        (self.taken, self.limit)
+    }
+
     /// Takes a place for a connection that we make. Returns `false` if all are taken.
     pub(super) fn take(&mut self, now: Instant) -> bool {
         self.grow(now);

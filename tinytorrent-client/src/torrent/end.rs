@@ -7,7 +7,7 @@ use tinytorrent_swarm::Stats;
 use super::State;
 use crate::event::Snapshot;
 use crate::session::Entry;
-use crate::{Event, TorrentError};
+use crate::{Counts, Event, TorrentError};
 
 /// What is left of a torrent that has ended.
 #[derive(Debug)]
@@ -15,6 +15,7 @@ pub(crate) struct End {
     /// The error that has ended it; `None` after a stop.
     pub(crate) error: Option<TorrentError>,
     pub(crate) stats: Stats,
+    pub(crate) counts: Counts,
     pub(crate) metainfo: Option<Arc<Metainfo>>,
     pub(crate) content_path: Option<PathBuf>,
     /// Its files in the kept session, where a torrent stays that has failed.

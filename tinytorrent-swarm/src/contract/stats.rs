@@ -1,3 +1,5 @@
+use std::ops::Add;
+
 /// Figures of the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -27,4 +29,26 @@ pub struct Stats {
     pub left: u64,
     /// Bytes still missing of the wanted pieces: `have_bytes` grows by so much until all is there.
     pub wanted_left: u64,
+}
+
+/// The figures of two torrents together.
+impl Add for Stats {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            downloaded: self.downloaded + other.downloaded,
+            uploaded: self.uploaded + other.uploaded,
+            wasted: self.wasted + other.wasted,
+            download_rate: self.download_rate + other.download_rate,
+            upload_rate: self.upload_rate + other.upload_rate,
+            peers: self.peers + other.peers,
+            seeds: self.seeds + other.seeds,
+            known_peers: self.known_peers + other.known_peers,
+            hash_failures: self.hash_failures + other.hash_failures,
+            have_bytes: self.have_bytes + other.have_bytes,
+            left: self.left + other.left,
+            wanted_left: self.wanted_left + other.wanted_left,
+        }
+    }
 }
