@@ -1,14 +1,16 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tinytorrent_storage::DiskOptions;
+use tinytorrent_storage::{Content, DiskOptions, StorageError};
 use tinytorrent_tracker::client::ClientConfig;
 
 use crate::connection::buffers::LARGE;
+use crate::content::ContentSource;
 use crate::memory::Memory;
 use crate::places::descriptor_limit;
-use crate::{ClientLimits, Encryption};
+use crate::{ClientLimits, ContentRequest, Encryption};
 
 /// Settings of a [`Client`](crate::Client): the use of the network, of memory and of the disk.
 ///
@@ -37,6 +39,7 @@ pub struct ClientOptions {
     pub(crate) state: Option<PathBuf>,
     pub(crate) limits: ClientLimits,
     pub(crate) kept_out: Vec<PathBuf>,
+    pub(crate) content: Option<ContentSource>,
 }
 
 impl Default for ClientOptions {
@@ -55,6 +58,7 @@ impl Default for ClientOptions {
             state: None,
             limits: ClientLimits::default(),
             kept_out: Vec::new(),
+            content: None,
         }
     }
 }
@@ -145,6 +149,20 @@ impl ClientOptions {
     /// the user, does not. Default: the folder of the kept session, if there is one.
     pub fn keep_out(&mut self, folder: impl Into<PathBuf>) -> &mut Self {
         self.kept_out.push(folder.into());
+        self
+    }
+
+    /// Opens the contents of torrents that have no function of their own, those of a kept session included; see
+    /// [`TorrentOptions::content`](crate::TorrentOptions::content). `None` leaves a content in files. Default:
+    /// all contents are in files.
+    pub fn content<F>(&mut self, open: F) -> &mut Self
+    where
+        F: Fn(ContentRequest<'_>) -> Result<Option<Arc<dyn Content>>, StorageError>
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.content = Some(ContentSource::new(open));
         self
     }
 

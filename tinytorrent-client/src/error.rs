@@ -110,6 +110,11 @@ pub enum TorrentError {
         /// The path that the content would have.
         path: PathBuf,
     },
+    /// The content was the program's own in an earlier run, and nothing has opened it in this one; see
+    /// [`TorrentOptions::content`](crate::TorrentOptions::content). Start the client with
+    /// [`ClientOptions::content`](crate::ClientOptions::content).
+    #[error("its content is not in files, and the program has not opened it")]
+    NoContent,
     /// The options select a file that the torrent does not have.
     #[error("there is no file {index}: the torrent has {count}")]
     NoSuchFile {

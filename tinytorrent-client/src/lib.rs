@@ -91,6 +91,7 @@ mod client;
 mod client_options;
 mod conductor;
 mod connection;
+mod content;
 mod driver;
 mod encryption;
 mod error;
@@ -115,6 +116,7 @@ mod view;
 pub use client::Client;
 pub use client_options::ClientOptions;
 pub use conductor::ClientLimits;
+pub use content::ContentRequest;
 pub use encryption::Encryption;
 pub use error::{AddError, ClientError, SourceError, TorrentError};
 pub use event::{ClientEvents, Event, Events, Missed, Snapshot, TorrentEvent};
@@ -141,7 +143,9 @@ pub use tinytorrent_metainfo::{
     Magnet, MagnetError, Metainfo, PathChange, PathChangeKind, PathPolicy,
 };
 #[doc(no_inline)]
-pub use tinytorrent_storage::StorageError;
+pub use tinytorrent_storage::{
+    Content, Fault, FilePool, FilesElsewhere, MemoryContent, MoveProgress, StorageError,
+};
 #[doc(no_inline)]
 pub use tinytorrent_swarm::PeerKey;
 #[doc(no_inline)]

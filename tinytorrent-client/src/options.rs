@@ -1,10 +1,13 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tinytorrent_metainfo::{FileSelection, PathPolicy};
+use tinytorrent_storage::{Content, StorageError};
 
+use crate::content::ContentSource;
 use crate::driver::SeedGoals;
-use crate::{Limits, PeerAddress};
+use crate::{ContentRequest, Limits, PeerAddress};
 
 /// Settings of one torrent. Each field is one setting, so that there are many.
 ///
@@ -34,6 +37,10 @@ pub struct TorrentOptions {
     pub(crate) paused: bool,
     pub(crate) metadata_only: bool,
     pub(crate) seed_goals: SeedGoals,
+    /// `None` for files, and for content that the client's own function opens.
+    pub(crate) content: Option<ContentSource>,
+    /// The content is of the program's own, by [`content`](Self::content) or by what was kept of it.
+    pub(crate) has_own_content: bool,
 }
 
 impl TorrentOptions {
@@ -60,6 +67,8 @@ impl TorrentOptions {
             paused: false,
             metadata_only: false,
             seed_goals: SeedGoals::default(),
+            content: None,
+            has_own_content: false,
         }
     }
 
@@ -192,6 +201,27 @@ impl TorrentOptions {
     /// Pauses the torrent once it has been seeded for so long, over all runs. Default: never.
     pub fn seed_time(&mut self, time: Option<Duration>) -> &mut Self {
         self.seed_goals.time = time;
+        self
+    }
+
+    /// Keeps the content wherever this function opens it, and not in files. Default: in files below the folder, or
+    /// as [`ClientOptions::content`](crate::ClientOptions::content) says.
+    ///
+    /// The function is called once the metadata is known, at each start of the torrent, on a thread that may
+    /// block; again while it ends with [`Fault::NoDescriptor`](tinytorrent_storage::Fault::NoDescriptor). Any
+    /// other error ends the torrent. The folder is a name that only the function has to understand, and nothing
+    /// is written there: metadata of a magnet link is kept in the
+    /// [session](crate::ClientOptions::state) alone.
+    ///
+    /// A kept session cannot have the function. It has a note that there was one, and the torrent comes back with
+    /// the content that [`ClientOptions::content`](crate::ClientOptions::content) opens, or fails
+    /// ([`TorrentError::NoContent`](crate::TorrentError::NoContent)); it is never downloaded into files instead.
+    pub fn content<F>(&mut self, open: F) -> &mut Self
+    where
+        F: Fn(ContentRequest<'_>) -> Result<Arc<dyn Content>, StorageError> + Send + Sync + 'static,
+    {
+        self.content = Some(ContentSource::new(move |request| open(request).map(Some)));
+        self.has_own_content = true;
         self
     }
 

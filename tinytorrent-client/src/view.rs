@@ -169,7 +169,8 @@ impl TrackerInfo {
 pub struct FileInfo {
     /// The position among the files of the torrent.
     pub index: FileIndex,
-    /// The path on disk; `None` until the content is opened. An unwanted file may not be there. Serialized,
+    /// The path on disk; `None` until the content is opened, and for content that is
+    /// [not in files](crate::TorrentOptions::content). An unwanted file may not be there. Serialized,
     /// bytes that are not UTF-8 are replaced.
     #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialization::optional_path"))]
     pub path: Option<PathBuf>,

@@ -101,6 +101,7 @@ impl Driver {
                     self.keeping.change_metadata();
                 }
                 Step::ShowContentPath(path) => self.outbox.content_path = Some(path),
+                Step::KeepSettings => self.keeping.change(),
                 Step::Stop => self.stop(now),
                 Step::Publish(event) => self.outbox.push(event),
                 Step::PublishChecked => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tinytorrent_metainfo::{Info, Metainfo, PathChange};
 use tinytorrent_storage::{
-    PieceHashes, RecoverOptions, Recovered, Storage, StorageError, StorageOptions, recover,
+    Content, PieceHashes, RecoverOptions, Recovered, Storage, StorageError, StorageOptions, recover,
 };
 use tinytorrent_types::Bitfield;
 
@@ -14,7 +14,7 @@ use super::choice::FileChoice;
 use super::keep_out::find_intrusion;
 use super::patience::Patience;
 use crate::resources::Resources;
-use crate::{Event, TorrentError, TorrentOptions};
+use crate::{ContentRequest, Event, TorrentError, TorrentOptions};
 
 /// A content that is open and checked.
 pub(super) struct Opened {
@@ -99,6 +99,20 @@ impl OpenJob {
         }
     }
 
+    /// The content of the program's own; `None` if it is in files.
+    fn open_own(&self, info: &Arc<Info>) -> Result<Option<Arc<dyn Content>>, OpenFailure> {
+        let options = &self.options;
+        let request =
+            ContentRequest { info, folder: &options.folder, is_read_only: options.read_only };
+        let source = options.content.as_ref().or(self.resources.options.content.as_ref());
+        let content = source.map_or(Ok(None), |source| source.open(request))?;
+        match content {
+            // Into files, it would be downloaded a second time, to a place that nobody has meant.
+            None if options.has_own_content => Err(TorrentError::NoContent.into()),
+            content => Ok(content),
+        }
+    }
+
     fn open_storage(&self, info: &Arc<Info>) -> Result<Storage, OpenFailure> {
         let options = &self.options;
         let mut storage = StorageOptions::default();
@@ -106,6 +120,10 @@ impl OpenJob {
             .read_only(options.read_only)
             .follow_links(options.follow_links)
             .file_pool(Arc::clone(&self.resources.files));
+        if let Some(content) = self.open_own(info)? {
+            let (info, folder) = (Arc::clone(info), &options.folder);
+            return Ok(Storage::with_content_for_info(info, folder, content, &storage));
+        }
         if info.layout().path_policy() == options.names {
             // Shares the layout of the metainfo. A layout of many files is too large to be copied
             // without need.

@@ -165,8 +165,19 @@ fn verify_options(digests: bool) -> PieceVerifyOptions {
 
 fn disk_error(error: &StorageError) -> DiskError {
     let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    let kind = source.map_or(io::ErrorKind::Other, io::Error::kind);
+    let kind = source.map_or_else(|| kind_of(error.fault()), io::Error::kind);
     DiskError { kind, message: error.to_string() }
+}
+
+/// The kind of an error that is not of the operating system.
+fn kind_of(fault: Fault) -> io::ErrorKind {
+    match fault {
+        Fault::DiskFull => io::ErrorKind::StorageFull,
+        Fault::Denied => io::ErrorKind::PermissionDenied,
+        Fault::Missing => io::ErrorKind::NotFound,
+        Fault::Unsupported => io::ErrorKind::Unsupported,
+        _ => io::ErrorKind::Other,
+    }
 }
 
 #[cfg(test)]

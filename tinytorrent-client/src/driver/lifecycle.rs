@@ -53,10 +53,12 @@ impl Lifecycle {
         completions: Inbox<Completion>,
     ) -> Self {
         let check = CancelOnDrop::default();
+        // Before the metadata is there, nobody can tell where else it might be kept.
+        let is_in_files = !options.has_own_content && resources.options.content.is_none();
         Self {
             stage: Stage::FetchingMetadata,
             resources,
-            store: MetadataStore::new(&options, hashes, check.flag()),
+            store: MetadataStore::new(&options, hashes, check.flag()).filter(|_| is_in_files),
             options: Arc::new(options),
             files,
             completions,
@@ -223,6 +225,11 @@ impl Lifecycle {
 
     fn run_content(&mut self, opened: Opened) -> Vec<Step> {
         let mut steps = self.report_files(&opened);
+        if !opened.storage.is_in_files() && !self.options.has_own_content {
+            // A later run is not to download it into files.
+            self.options_mut().has_own_content = true;
+            steps.push(Step::KeepSettings);
+        }
         let disk = &self.resources.disk;
         let (running, content) =
             Running::start(opened, disk, &self.options, self.completions.clone());

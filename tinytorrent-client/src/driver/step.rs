@@ -23,6 +23,8 @@ pub(super) enum Step {
     ShowMetainfo(Arc<Metainfo>),
     /// Publishes the path of the content.
     ShowContentPath(PathBuf),
+    /// Keeps the settings in the session, which have changed.
+    KeepSettings,
     /// Stops the torrent.
     Stop,
     /// Publishes an event.

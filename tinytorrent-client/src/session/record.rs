@@ -61,6 +61,7 @@ impl Record {
         dict.integer("max_peers", options.max_peers as u64);
         flag(dict, "metadata_only", options.metadata_only);
         dict.bytes("names", policy_name(options.names));
+        flag(dict, "own_content", options.has_own_content);
         flag(dict, "paused", options.paused);
         put_list(dict, "peers", options.peers.iter().map(PeerAddress::to_string));
         dict.integer("position", self.origin.position);
@@ -123,6 +124,7 @@ impl Fields<'_, '_> {
         options.max_peers = self.count("max_peers").unwrap_or(options.max_peers);
         options.metadata_only = self.flag("metadata_only", options.metadata_only);
         options.names = policy(self.text("names")?)?;
+        options.has_own_content = self.flag("own_content", false);
         options.paused = self.flag("paused", options.paused);
         options.peers = self.peers("peers");
         options.read_only = self.flag("read_only", options.read_only);
@@ -260,6 +262,7 @@ mod tests {
             .seed_ratio(Some(1.5))
             .seed_time(Some(Duration::from_secs(90)))
             .read_only(true);
+        options.has_own_content = true;
         Record {
             hashes: InfoHashes::from_both(
                 InfoHashV1::from_bytes([1; 20]),

@@ -24,7 +24,7 @@ use tinytorrent_types::{Bitfield, InfoHashV1, InfoHashes, PieceIndex};
 use super::Content;
 use crate::{
     Completion, Counters, Disk, DiskOptions, Fault, PieceHashes, PieceVerifyOptions,
-    RecoverOptions, Recovered, ResumeRecord, Storage, StorageError, TorrentDisk,
+    RecoverOptions, Recovered, ResumeRecord, Storage, StorageError, StorageOptions, TorrentDisk,
     TorrentDiskOptions, recover,
 };
 
@@ -112,8 +112,7 @@ impl<C: Content + 'static, F: Fn(&Place) -> Arc<C>> Contract<F> {
     }
 
     fn open(&self, place: &Place) -> Storage {
-        let content = (self.open)(place);
-        Storage::with_content(Arc::clone(&place.layout), place.identity, &place.folder, content)
+        self.wrap(place, &(self.open)(place))
     }
 
     fn what_was_written_last_is_read(&self) {
@@ -367,8 +366,9 @@ impl<C: Content + 'static, F: Fn(&Place) -> Arc<C>> Contract<F> {
     }
 
     fn wrap(&self, place: &Place, content: &Arc<C>) -> Storage {
-        let content = Arc::clone(content);
-        Storage::with_content(Arc::clone(&place.layout), place.identity, &place.folder, content)
+        let (layout, content) = (Arc::clone(&place.layout), Arc::clone(content));
+        let options = StorageOptions::default();
+        Storage::with_content(layout, place.identity, &place.folder, content, &options)
     }
 }
 

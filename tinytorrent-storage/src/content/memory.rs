@@ -15,7 +15,7 @@ use crate::{Fault, MoveProgress, StorageError};
 /// ```
 /// use std::{path::Path, sync::Arc};
 /// use tinytorrent_metainfo::Layout;
-/// use tinytorrent_storage::{MemoryContent, Storage};
+/// use tinytorrent_storage::{MemoryContent, Storage, StorageOptions};
 /// use tinytorrent_types::{InfoHashV1, InfoHashes};
 ///
 /// let mut builder = Layout::builder(16_384);
@@ -24,7 +24,8 @@ use crate::{Fault, MoveProgress, StorageError};
 ///
 /// let content = Arc::new(MemoryContent::new());
 /// let layout = Arc::new(builder.build()?);
-/// let storage = Storage::with_content(layout, identity, Path::new("memory"), content);
+/// let (folder, options) = (Path::new("memory"), StorageOptions::default());
+/// let storage = Storage::with_content(layout, identity, folder, content, &options);
 /// storage.write(0, &["aaabb", "bbb"])?;
 /// let mut read = [0; 4];
 /// storage.read(2, &mut read)?;

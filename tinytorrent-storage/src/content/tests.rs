@@ -139,6 +139,11 @@ fn world() -> (Arc<Layout>, InfoHashes, Vec<u8>, PieceHashes) {
     (layout, InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20])), data, hashes)
 }
 
+fn storage_of(layout: &Arc<Layout>, identity: InfoHashes, content: Arc<dyn Content>) -> Storage {
+    let (layout, options) = (Arc::clone(layout), StorageOptions::default());
+    Storage::with_content(layout, identity, Path::new(""), content, &options)
+}
+
 fn find(storage: &Storage, hashes: &PieceHashes) -> (Recovered, u32) {
     let mut checked = 0;
     let found = recover(storage, hashes, &RecoverOptions::default(), |done| {
@@ -154,7 +159,7 @@ fn pieces_that_were_kept_are_not_checked_unless_the_sample_is_wrong() {
     let (layout, identity, data, hashes) = world();
     let content = Arc::new(Pieces::new(&layout));
     let own = Arc::clone(&content);
-    let storage = Storage::with_content(Arc::clone(&layout), identity, Path::new(""), own);
+    let storage = storage_of(&layout, identity, own);
     storage.write(0, &[&data[..8 * PIECE as usize]]).unwrap();
     let pieces: Vec<_> = layout.geometry().pieces().collect();
     assert!(storage.keep(&pieces[..7]).iter().all(Result::is_ok));
@@ -176,7 +181,7 @@ fn a_piece_that_cannot_be_kept_is_lost_with_the_reason() {
     let content = Arc::new(Pieces::new(&layout));
     content.is_full.store(true, Ordering::Relaxed);
     let own = Arc::clone(&content);
-    let storage = Storage::with_content(Arc::clone(&layout), identity, Path::new(""), own);
+    let storage = storage_of(&layout, identity, own);
     let disk = Disk::new(&DiskOptions::default()).unwrap();
     let (sender, completions) = std::sync::mpsc::channel();
     let options = TorrentDiskOptions::default();
@@ -218,7 +223,7 @@ fn elsewhere(folder: &Path) -> (FilesElsewhere, Vec<u8>, PieceHashes, Arc<Layout
 fn files_elsewhere_are_read_and_never_written() {
     let folder = tempfile::tempdir().unwrap();
     let (content, data, hashes, layout, identity) = elsewhere(folder.path());
-    let storage = Storage::with_content(layout, identity, Path::new(""), Arc::new(content));
+    let storage = storage_of(&layout, identity, Arc::new(content));
     let (found, checked) = find(&storage, &hashes);
     assert_eq!((found.have.count(), checked), (10, 10));
     let mut read = vec![0; 20_000];
@@ -241,7 +246,7 @@ fn files_elsewhere_are_checked_again_when_they_have_changed() {
     use crate::{Counters, ResumeRecord};
     let folder = tempfile::tempdir().unwrap();
     let (content, data, hashes, layout, identity) = elsewhere(folder.path());
-    let storage = Storage::with_content(layout, identity, Path::new(""), Arc::new(content));
+    let storage = storage_of(&layout, identity, Arc::new(content));
     let record = ResumeRecord {
         identity,
         have: Bitfield::full(10),

@@ -125,15 +125,17 @@ impl Storage {
     /// A storage over content of the program's own. `folder` is a name of its place, which is shown and
     /// [moved](Self::move_to) and means something to the program alone.
     ///
-    /// What is about files alone has no effect there, or is [`StorageError::NotPossible`]: the selection,
-    /// renaming, cutting.
+    /// Of the options, [`StorageOptions::read_only`] counts. What is about files alone has no effect, or is
+    /// [`StorageError::NotPossible`]: the selection, renaming, cutting.
     pub fn with_content(
         layout: Arc<Layout>,
         identity: InfoHashes,
         folder: &Path,
         content: Arc<dyn Content>,
+        options: &StorageOptions,
     ) -> Self {
-        let own = OwnContent::new(Shape::Layout(layout), identity, folder, content);
+        let shape = Shape::Layout(layout);
+        let own = OwnContent::new(shape, identity, folder, content, options);
         Self { back: Back::Own(own) }
     }
 
@@ -143,10 +145,16 @@ impl Storage {
         info: Arc<Info>,
         folder: &Path,
         content: Arc<dyn Content>,
+        options: &StorageOptions,
     ) -> Self {
         let identity = info.hashes();
-        let own = OwnContent::new(Shape::Info(info), identity, folder, content);
+        let own = OwnContent::new(Shape::Info(info), identity, folder, content, options);
         Self { back: Back::Own(own) }
+    }
+
+    /// Returns `true` if the content is in files below a folder, and not in a [`Content`] of the program's own.
+    pub fn is_in_files(&self) -> bool {
+        self.files().is_some()
     }
 
     /// The files and their places in the content.

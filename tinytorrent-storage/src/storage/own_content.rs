@@ -9,7 +9,9 @@ use std::{
 use tinytorrent_metainfo::{File, Layout};
 use tinytorrent_types::{Bitfield, BlockInfo, InfoHashes, PieceIndex};
 
-use super::{Misfit, MoveProgress, RemovedFiles, io::Rest, misfits::is_plain, place::Shape};
+use super::{
+    Misfit, MoveProgress, RemovedFiles, StorageOptions, io::Rest, misfits::is_plain, place::Shape,
+};
 use crate::{Content, FileStamp, FileTime, StorageError, presence::Presence};
 
 /// The content of one torrent in a [`Content`]. Padding is dealt with here: it never comes there.
@@ -18,6 +20,7 @@ pub(super) struct OwnContent {
     shape: Shape,
     pub(super) identity: InfoHashes,
     content: Arc<dyn Content>,
+    is_read_only: bool,
     has_padding: bool,
     /// Locked for reading during writes, so that nothing is written after the content is removed.
     place: RwLock<OwnPlace>,
@@ -37,10 +40,19 @@ impl OwnContent {
         identity: InfoHashes,
         folder: &Path,
         content: Arc<dyn Content>,
+        options: &StorageOptions,
     ) -> Self {
         let has_padding = shape.layout().files().any(|file| file.is_pad());
         let place = RwLock::new(OwnPlace { folder: folder.to_owned(), is_removed: false });
-        Self { shape, identity, content, has_padding, place, changes: Mutex::default() }
+        Self {
+            shape,
+            identity,
+            content,
+            is_read_only: options.manner.read_only,
+            has_padding,
+            place,
+            changes: Mutex::default(),
+        }
     }
 
     pub(super) fn layout(&self) -> &Layout {
@@ -57,6 +69,7 @@ impl OwnContent {
         slices: &[S],
     ) -> Result<(), StorageError> {
         let place = self.place();
+        self.refuse_read_only()?;
         place.refuse_removed()?;
         let length = slices.iter().map(|slice| slice.as_ref().len() as u64).sum();
         let mut rest = Rest { slices, used: 0 };
@@ -170,7 +183,8 @@ impl OwnContent {
     }
 
     /// Removes the content. Later writes are refused.
-    pub(super) fn remove(&self) -> RemovedFiles {
+    pub(super) fn remove(&self) -> Result<RemovedFiles, StorageError> {
+        self.refuse_read_only()?;
         let _alone = self.begin_change();
         self.place.write().unwrap_or_else(PoisonError::into_inner).is_removed = true;
         let mut done = RemovedFiles::default();
@@ -180,7 +194,7 @@ impl OwnContent {
             }
             Err(error) => done.first_error = Some(error),
         }
-        done
+        Ok(done)
     }
 
     /// Moves the content. Returns `false` if `progress` ended it.
@@ -189,6 +203,7 @@ impl OwnContent {
         folder: &Path,
         progress: &mut dyn FnMut(MoveProgress) -> ControlFlow<()>,
     ) -> Result<bool, StorageError> {
+        self.refuse_read_only()?;
         let _alone = self.begin_change();
         self.refuse_removed()?;
         let is_moved = self.content.move_to(folder, progress)?.is_continue();
@@ -208,6 +223,10 @@ impl OwnContent {
 
     pub(super) fn disk(&self) -> u64 {
         Arc::as_ptr(&self.content).cast::<u8>() as usize as u64
+    }
+
+    fn refuse_read_only(&self) -> Result<(), StorageError> {
+        if self.is_read_only { Err(StorageError::ReadOnly) } else { Ok(()) }
     }
 
     fn file_count(&self) -> u64 {

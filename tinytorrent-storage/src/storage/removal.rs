@@ -43,7 +43,7 @@ impl Storage {
     pub fn remove_files(&self) -> Result<RemovedFiles, StorageError> {
         match &self.back {
             Back::Files(files) => files.remove_files(),
-            Back::Own(own) => Ok(own.remove()),
+            Back::Own(own) => own.remove(),
         }
     }
 }

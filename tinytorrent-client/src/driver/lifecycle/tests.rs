@@ -62,6 +62,7 @@ fn names(steps: &[Step]) -> Vec<&'static str> {
         Step::Job(Job::Cut { .. }) => "cut",
         Step::Job(Job::Keep { .. }) => "keep",
         Step::BecomePrivate => "private",
+        Step::KeepSettings => "keep settings",
         Step::Stop => "stop",
         Step::AddLinkPeers(_) => "add peers",
         Step::SetStoreBudget(_) => "set budget",
