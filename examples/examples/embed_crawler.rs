@@ -4,7 +4,10 @@
 use std::error::Error;
 use std::time::Duration;
 
-use tinytorrent::{Client, ClientOptions, Event, InfoHashes, TorrentOptions};
+use tinytorrent::types::Printable;
+use tinytorrent::{Client, ClientOptions, InfoHashes, TorrentOptions};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// Time for each torrent. One that nobody has is given up after it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,19 +29,22 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for url in trackers {
         options.tracker(url);
     }
-    let client = Client::start(ClientOptions::default().accept_peers(false))?;
-    let mut events = client.events();
-    let mut left = hashes.len();
+    let client = Client::start(ClientOptions::default())?;
+    let mut crawl = JoinSet::new();
     for hash in hashes {
-        client.add(hash, &options)?;
+        let torrent = client.add(hash, &options)?;
+        crawl.spawn(async move { (hash, timeout(PATIENCE, torrent.metadata()).await) });
     }
-    while left > 0 {
-        let Ok(Some(event)) = tokio::time::timeout(PATIENCE, events.next()).await else { break };
-        let Ok(event) = event else { continue };
-        if let Event::MetadataReceived(info) = event.event {
-            let files = info.layout().file_count();
-            println!("{}\t{files} files\t{}", event.hashes, info.name());
-            left -= 1;
+    while let Some(crawled) = crawl.join_next().await {
+        match crawled? {
+            (hash, Ok(Ok(metainfo))) => {
+                let files = metainfo.info().layout().file_count();
+                // A stranger gave it, and a terminal would obey it.
+                let name = metainfo.info().name().to_string();
+                println!("{hash}\t{files} files\t{}", Printable(&name));
+            }
+            (hash, Ok(Err(error))) => eprintln!("{hash}\t{error}"),
+            (hash, Err(_)) => eprintln!("{hash}\tnobody has its metadata"),
         }
     }
     client.shutdown(Duration::from_secs(5)).await;

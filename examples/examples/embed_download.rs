@@ -22,8 +22,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let ended = tokio::select! {
         ended = torrent.finished() => ended,
         () = show(&torrent) => Ok(()),
-        interrupted = tokio::signal::ctrl_c() => return Ok(interrupted?),
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
     };
+    // Trackers are notified, and the next run goes on from here.
     let stats = torrent.stop().await;
     ended?;
     println!("{:?}: {} bytes received", torrent.content_path(), stats.downloaded);
