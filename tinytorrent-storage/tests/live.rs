@@ -111,6 +111,8 @@ fn a_check_keeps_the_blocks_of_unfinished_pieces() {
     let recovered = recovered.unwrap().unwrap();
     assert_eq!(pieces(&recovered), [0, 7]);
     assert_eq!((recovered.partial.len(), &recovered.partial[0].blocks[..]), (1, &[0][..]));
+    let state = session.torrent.files().state();
+    assert_eq!((state.have, state.partial), (recovered.have, recovered.partial));
     session.store(blocks[1]);
     assert_verified(session.verify(5), 5);
     assert_eq!(session.torrent.unstored_bytes(), 0);
@@ -130,6 +132,7 @@ fn a_check_that_is_ended_changes_nothing() {
     let files = session.torrent.files();
     let ended = files.recheck(&RecoverOptions::default(), |_| ControlFlow::Break(()));
     assert!(ended.unwrap().is_none());
+    assert!(files.state().have.is_full());
     assert!(
         session.torrent.store(world.blocks(world.piece(0))[0], vec![0; 16_384].into()).is_err()
     );

@@ -123,6 +123,13 @@ impl TorrentFiles {
         Ok(found)
     }
 
+    /// The pieces that are on disk and right, and the blocks on disk of others, as the disk knows them: what a
+    /// [`recheck`](Self::recheck) that came to nothing has left as it was. Its counters are zeros, and it has
+    /// no files.
+    pub fn state(&self) -> Recovered {
+        self.shared.state(&self.content)
+    }
+
     /// Deletes the content, as [`Storage::remove_files`] does. Blocks in memory cannot be written any more, and
     /// end as [`Completion::PieceUnstored`](super::Completion::PieceUnstored) with
     /// [`StorageError::Removed`]. A move and a check should be ended first, since it waits for them.

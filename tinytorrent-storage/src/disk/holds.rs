@@ -68,6 +68,18 @@ impl Shared {
         asked.into_iter().for_each(|piece| report_incomplete(content, piece, missing(piece)));
     }
 
+    /// The pieces and blocks that are on disk.
+    pub(super) fn state(&self, content: &Content) -> Recovered {
+        let state = self.lock();
+        match state.torrents.get(&content.id) {
+            Some(torrent) => Recovered {
+                partial: torrent.partial(),
+                ..Recovered::with_pieces(torrent.have().clone())
+            },
+            None => Recovered::nothing(content.storage.geometry().piece_count()),
+        }
+    }
+
     pub(super) fn is_stopping(&self) -> bool {
         self.lock().is_stopping
     }
