@@ -128,6 +128,35 @@ pub enum TorrentError {
     Stopped,
 }
 
+/// The reason for which the files of a torrent were not changed, or not checked. Cheap to clone.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum FilesError {
+    /// The disk or a file is at fault, or the content is read-only.
+    #[error(transparent)]
+    Storage(Arc<StorageError>),
+    /// A file would lie in a folder that contents are [kept out of](crate::ClientOptions::keep_out).
+    #[error("a file of it would lie in {folder:?}, which is no place for contents")]
+    KeptOut {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The torrent does not have this file.
+    #[error("there is no file {index}: the torrent has {count}")]
+    NoSuchFile {
+        /// The index that was asked for.
+        index: u32,
+        /// The number of files in the torrent.
+        count: u32,
+    },
+    /// The check or the move was ended before it was done.
+    #[error("it was cancelled")]
+    Cancelled,
+    /// The torrent has ended before.
+    #[error("the torrent has ended: {0}")]
+    Ended(TorrentError),
+}
+
 impl From<StorageError> for TorrentError {
     fn from(error: StorageError) -> Self {
         match error {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tinytorrent_metainfo::{Info, Metainfo, PathChange};
+use tinytorrent_metainfo::{FileIndex, Info, Metainfo, PathChange};
 use tinytorrent_swarm::Stats;
 use tinytorrent_types::{Bitfield, InfoHashes};
 
@@ -68,6 +68,18 @@ pub enum Event {
         length: u64,
         /// `true` if the file was cut.
         is_cut: bool,
+    },
+    /// A file has another path on disk, as the user asked for.
+    FileRenamed {
+        /// The file.
+        file: FileIndex,
+        /// Its path, with the folder.
+        path: PathBuf,
+    },
+    /// The content is in another folder, as the user asked for, in this run or before.
+    Moved {
+        /// The folder.
+        folder: PathBuf,
     },
     /// The torrent has been seeded as much as [`seed_ratio`](crate::TorrentOptions::seed_ratio) or
     /// [`seed_time`](crate::TorrentOptions::seed_time) say, and is paused.

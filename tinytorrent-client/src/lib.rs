@@ -103,6 +103,7 @@ mod options;
 mod places;
 mod reader;
 mod registry;
+mod removal;
 mod resources;
 #[cfg(feature = "serde")]
 mod serialization;
@@ -118,12 +119,13 @@ pub use client_options::ClientOptions;
 pub use conductor::ClientLimits;
 pub use content::ContentRequest;
 pub use encryption::Encryption;
-pub use error::{AddError, ClientError, SourceError, TorrentError};
+pub use error::{AddError, ClientError, FilesError, SourceError, TorrentError};
 pub use event::{ClientEvents, Event, Events, Missed, Snapshot, TorrentEvent};
 pub use figures::{Counts, FigureDetail, Figures, Metric, MetricKind, Sample};
 pub use memory::MemoryStats;
 pub use options::TorrentOptions;
 pub use reader::{ReadError, Reader};
+pub use removal::{Removal, RemoveError, Removed};
 pub use source::{PeerAddress, Source};
 pub use tinytorrent_storage::DiskFigures;
 pub use tinytorrent_swarm::{
@@ -131,7 +133,7 @@ pub use tinytorrent_swarm::{
     Stats,
 };
 pub use tinytorrent_tracker::{TrackerState, TrackerTotals};
-pub use torrent::{State, Torrent};
+pub use torrent::{CheckScope, State, Torrent};
 pub use view::{
     FileInfo, History, Limits, PeerInfo, PieceInfo, ScrapeInfo, TrackerInfo, Transport,
 };

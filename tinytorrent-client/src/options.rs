@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +41,8 @@ pub struct TorrentOptions {
     pub(crate) content: Option<ContentSource>,
     /// The content is of the program's own, by [`content`](Self::content) or by what was kept of it.
     pub(crate) has_own_content: bool,
+    /// The folder that the content is about to move to. Not an option, but kept with them.
+    pub(crate) moving_to: Option<Box<Path>>,
 }
 
 impl TorrentOptions {
@@ -69,6 +71,7 @@ impl TorrentOptions {
             seed_goals: SeedGoals::default(),
             content: None,
             has_own_content: false,
+            moving_to: None,
         }
     }
 

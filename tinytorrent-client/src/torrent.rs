@@ -1,4 +1,5 @@
 mod end;
+mod files;
 mod shared;
 
 use std::net::IpAddr;
@@ -12,6 +13,7 @@ use tinytorrent_types::InfoHashes;
 use tokio::sync::oneshot;
 
 pub(crate) use end::End;
+pub use files::CheckScope;
 pub(crate) use shared::Shared;
 
 use crate::client::{Client, Owner};

@@ -223,7 +223,7 @@ fn a_download_goes_on_in_another_folder() {
     session.checkpoint();
     session.store(world.blocks(world.piece(4))[0]);
     let moved = session.torrent.files().move_to(target.path(), move_on);
-    drop(moved.unwrap().unwrap());
+    moved.unwrap().unwrap().settle();
     download(&session, [2]);
     session.store(world.blocks(world.piece(4))[1]);
     session.store(world.blocks(world.piece(6))[0]);
@@ -277,7 +277,7 @@ fn files_may_change_when_the_disk_is_gone() {
     let files = session.torrent.files();
     drop(session);
     disk.shutdown();
-    drop(files.move_to(target.path(), move_on).unwrap().unwrap());
+    files.move_to(target.path(), move_on).unwrap().unwrap().settle();
     files.select(|_| true).unwrap();
     let recovered = files.recheck(RecoverOptions::default().ignore_record(true), go_on);
     assert!(recovered.unwrap().is_none_or(|recovered| recovered.have.is_full()));
@@ -495,7 +495,7 @@ fn change(files: &TorrentFiles, step: &Step, folders: &[PathBuf; 2]) {
         }
         Step::Move => {
             let is_first = files.storage().root_path() == folders[0];
-            drop(files.move_to(&folders[usize::from(is_first)], move_on).unwrap().unwrap());
+            files.move_to(&folders[usize::from(is_first)], move_on).unwrap().unwrap().settle();
         }
         _ => {}
     }

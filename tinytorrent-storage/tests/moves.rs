@@ -116,7 +116,7 @@ fn everything_moves_and_stays_known() {
         assert_eq!(storage.root_path(), target.path());
         let note = format!(".{HASH}.tinytorrent-move");
         assert_eq!(tree(world.path()), [note, "t/mine".into()]);
-        drop(moved);
+        moved.settle();
         assert_eq!(tree(world.path()), ["t/mine"]);
         assert!(!world.path().join("t/d").exists() && !world.path().join("other").exists());
         let expected: Vec<_> = before.into_iter().filter(|name| name != "t/mine").collect();
@@ -154,7 +154,7 @@ fn a_copy_has_the_holes_the_permissions_and_the_times_of_the_file() {
         let path = place.path().join("t/run");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o740)).unwrap();
         let before = fs::metadata(&path).unwrap();
-        drop(move_to(&storage, target.path()));
+        move_to(&storage, target.path()).settle();
         let after = fs::metadata(target.path().join("t/run")).unwrap();
         assert_eq!((after.len(), after.mode()), (before.len(), before.mode()));
         assert_eq!(after.modified().unwrap(), before.modified().unwrap());
@@ -202,12 +202,12 @@ fn what_is_written_read_selected_and_renamed_during_a_move_is_not_lost() {
             });
             // There and back again, until the others are through.
             for _ in 0..4 {
-                drop(move_to(storage, target.path()));
-                drop(move_to(storage, world.path()));
+                move_to(storage, target.path()).settle();
+                move_to(storage, world.path()).settle();
             }
             is_over.store(true, Ordering::Relaxed);
         });
-        drop(move_to(&storage, target.path()));
+        move_to(&storage, target.path()).settle();
         assert_eq!(tree(world.path()), [""; 0]);
         world.at(target.path()).assert_on_disk();
     }
@@ -290,16 +290,16 @@ fn the_same_folder_and_one_below_are_no_trouble() {
     storage.write(0, &[&world.content]).unwrap();
     storage.prepare().unwrap();
     symlink(world.path(), world.path().join("link")).unwrap();
-    drop(move_to(&storage, &world.path().join("link")));
+    move_to(&storage, &world.path().join("link")).settle();
     world.assert_on_disk();
     assert_eq!(storage.root_path(), world.path());
     let below = world.path().join("t/d");
-    drop(move_to(&storage, &below));
+    move_to(&storage, &below).settle();
     assert_eq!(
         tree(world.path()),
         ["link", "t/d/t/a", "t/d/t/d/b", "t/d/t/d/c", "t/d/t/e", "t/d/t/f"]
     );
-    drop(move_to(&storage, world.path()));
+    move_to(&storage, world.path()).settle();
     world.assert_on_disk();
     assert!(!below.join("t").exists());
 }
@@ -320,7 +320,7 @@ fn no_link_is_followed_into_or_out_of_the_folders() {
         fs::remove_file(world.path().join("t/e")).unwrap();
         fs::write(outside.path().join("e"), b"secret").unwrap();
         symlink(outside.path().join("e"), world.path().join("t/e")).unwrap();
-        drop(move_to(&storage, target.path()));
+        move_to(&storage, target.path()).settle();
         assert_eq!(tree(world.path()), ["t/e"]);
         assert_eq!(fs::read(outside.path().join("e")).unwrap(), b"secret");
         assert_eq!(tree(outside.path()), ["e"]);
@@ -352,7 +352,8 @@ fn a_note_decides_nothing_unless_the_program_knows_of_the_move() {
     let moved = move_to(&storage, target.path());
     let note = format!(".{HASH}.tinytorrent-move");
     let bytes = fs::read(world.path().join(&note)).unwrap();
-    drop((moved, move_to(&storage, world.path())));
+    moved.settle();
+    move_to(&storage, world.path()).settle();
     fs::write(world.path().join(&note), bytes).unwrap();
     // Not asked for, or another one.
     assert_eq!(world.storage().root_path(), world.path());
@@ -397,7 +398,7 @@ fn move_until_killed(world: &World, saved_at: &Path, [one, other]: [PathBuf; 2])
         Saved { moving_to: Some(target.clone()), ..saved }.save(saved_at);
         let moved = move_to(&storage, target);
         Saved { folder: target.clone(), moving_to: None }.save(saved_at);
-        drop(moved);
+        moved.settle();
     }
 }
 
@@ -436,7 +437,7 @@ fn kill_while_it_moves(test: &str, which: usize) {
         let storage = World::new(PIECE, &files).at(&saved.folder).storage_with(&options);
         let folder = storage.root_path();
         Saved { folder: folder.clone(), moving_to: None }.save(&saved_at);
-        drop(storage.finished_move());
+        storage.finished_move().into_iter().for_each(Moved::settle);
         let all = world.geometry().piece_count() as usize;
         assert_eq!(have(&world, &storage).len(), all, "all of it is found, in round {round}");
         let found = World::new(PIECE, &files).at(&folder);
@@ -482,6 +483,6 @@ fn a_file_that_is_cut_during_a_copy_is_cut_in_the_copy() {
         ControlFlow::Continue(())
     });
     assert!(is_cut);
-    drop(moved.unwrap().unwrap());
+    moved.unwrap().unwrap().settle();
     world.at(target.path()).assert_on_disk();
 }

@@ -102,6 +102,7 @@ impl Driver {
                 }
                 Step::ShowContentPath(path) => self.outbox.content_path = Some(path),
                 Step::KeepSettings => self.keeping.change(),
+                Step::Settle { folder, moved } => self.on_moved(folder, moved, None),
                 Step::Stop => self.stop(now),
                 Step::Publish(event) => self.outbox.push(event),
                 Step::PublishChecked => {

@@ -1,30 +1,41 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A flag that jobs on threads check from time to time, since a thread cannot be aborted.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Cancellation(Arc<AtomicBool>);
+pub(crate) struct Cancellation(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    is_cancelled: AtomicBool,
+    alone: Mutex<()>,
+}
 
 /// The owner of a flag, which sets it when dropped.
 #[derive(Debug, Default)]
-pub(super) struct CancelOnDrop(Cancellation);
+pub(crate) struct CancelOnDrop(Cancellation);
 
 impl Cancellation {
-    pub(super) fn is_cancelled(&self) -> bool {
+    pub(crate) fn is_cancelled(&self) -> bool {
         // Relaxed, as the flag publishes no other memory.
-        self.0.load(Ordering::Relaxed)
+        self.0.is_cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Keeps other jobs with the same flag waiting here until the value is dropped.
+    pub(crate) fn alone(&self) -> MutexGuard<'_, ()> {
+        self.0.alone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl CancelOnDrop {
     /// Returns the flag, for a job.
-    pub(super) fn flag(&self) -> Cancellation {
+    pub(crate) fn flag(&self) -> Cancellation {
         self.0.clone()
     }
 
     /// Asks the jobs to end early.
-    pub(super) fn cancel(&self) {
-        self.0.0.store(true, Ordering::Relaxed);
+    pub(crate) fn cancel(&self) {
+        self.0.0.is_cancelled.store(true, Ordering::Relaxed);
     }
 }
 

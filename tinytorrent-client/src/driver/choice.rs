@@ -12,9 +12,32 @@ pub(super) struct FileChoice {
     by_link: FileSelection,
 }
 
+/// The user chose a file that the torrent does not have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NoSuchFile {
+    pub(super) index: u32,
+    pub(super) count: u32,
+}
+
+impl From<NoSuchFile> for TorrentError {
+    fn from(NoSuchFile { index, count }: NoSuchFile) -> Self {
+        TorrentError::NoSuchFile { index, count }
+    }
+}
+
 impl FileChoice {
     pub(super) fn new(by_user: FileSelection, by_link: FileSelection) -> Self {
         Self { by_user, by_link }
+    }
+
+    /// The choice that the user makes instead.
+    pub(super) fn instead(&self, by_user: FileSelection) -> Self {
+        Self { by_user, by_link: self.by_link.clone() }
+    }
+
+    /// The files that the user names; empty for no choice.
+    pub(super) fn by_user(&self) -> &FileSelection {
+        &self.by_user
     }
 
     pub(super) fn contains(&self, file: FileIndex) -> bool {
@@ -27,7 +50,7 @@ impl FileChoice {
     /// # Errors
     /// The options name a file that the torrent does not have. A link that does so is no error: the
     /// user has not made it, and its other files can be downloaded.
-    pub(super) fn pieces(&self, layout: &Layout) -> Result<Bitfield, TorrentError> {
+    pub(super) fn pieces(&self, layout: &Layout) -> Result<Bitfield, NoSuchFile> {
         self.check(layout.file_count())?;
         let piece_count = layout.geometry().piece_count();
         if self.selection().is_empty() {
@@ -43,12 +66,10 @@ impl FileChoice {
         Ok(pieces)
     }
 
-    fn check(&self, count: u32) -> Result<(), TorrentError> {
+    fn check(&self, count: u32) -> Result<(), NoSuchFile> {
         // Ranges ascend, so that the last one ends with the highest index.
         match self.by_user.ranges().last() {
-            Some(range) if *range.end() >= count => {
-                Err(TorrentError::NoSuchFile { index: *range.end(), count })
-            }
+            Some(range) if *range.end() >= count => Err(NoSuchFile { index: *range.end(), count }),
             Some(_) | None => Ok(()),
         }
     }
@@ -75,7 +96,7 @@ mod tests {
         metainfo.info().layout().clone()
     }
 
-    fn pieces(by_user: &[u32], by_link: &[u32]) -> Result<Vec<u32>, TorrentError> {
+    fn pieces(by_user: &[u32], by_link: &[u32]) -> Result<Vec<u32>, NoSuchFile> {
         let select = |files: &[u32]| FileSelection::new(files.iter().map(|&file| file..=file));
         let choice = FileChoice::new(select(by_user), select(by_link));
         Ok(choice.pieces(&layout())?.iter().collect())
@@ -91,7 +112,7 @@ mod tests {
     #[test]
     fn a_file_that_is_not_there_is_an_error_of_the_user_alone() {
         let error = pieces(&[1, 3], &[]).unwrap_err();
-        assert!(matches!(error, TorrentError::NoSuchFile { index: 3, count: 3 }), "{error}");
+        assert_eq!((error.index, error.count), (3, 3));
         assert_eq!(pieces(&[], &[1, 3]).unwrap(), [1]);
     }
 }

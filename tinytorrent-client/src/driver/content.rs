@@ -1,20 +1,23 @@
 //! A job that opens the content of a torrent on disk and checks it.
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use tinytorrent_metainfo::{Info, Metainfo, PathChange};
+use tinytorrent_metainfo::{Metainfo, PathChange};
 use tinytorrent_storage::{
-    Content, PieceHashes, RecoverOptions, Recovered, Storage, StorageError, StorageOptions, recover,
+    Content, Moved, PieceHashes, RecoverOptions, Recovered, RemovedFiles, Storage, StorageError,
+    StorageOptions, VerifyProgress, recover,
 };
 use tinytorrent_types::Bitfield;
 
 use super::cancellation::Cancellation;
-use super::choice::FileChoice;
+use super::choice::{FileChoice, NoSuchFile};
+use super::gauge::Gauge;
 use super::keep_out::find_intrusion;
 use super::patience::Patience;
 use crate::resources::Resources;
-use crate::{ContentRequest, Event, TorrentError, TorrentOptions};
+use crate::{ContentRequest, Event, FilesError, TorrentError, TorrentOptions};
 
 /// A content that is open and checked.
 pub(super) struct Opened {
@@ -25,6 +28,8 @@ pub(super) struct Opened {
     pub(super) recovered: Recovered,
     /// Pieces of the chosen files.
     pub(super) wanted: Bitfield,
+    /// A move of an earlier run that is finished now.
+    pub(super) moved: Option<Moved>,
 }
 
 /// Paths that differ on disk from those in the torrent.
@@ -42,85 +47,56 @@ pub(super) enum OpenFailure {
 }
 
 /// The settings for opening a content.
-pub(super) struct OpenJob {
+pub(crate) struct Opener {
     pub(super) resources: Arc<Resources>,
     pub(super) options: Arc<TorrentOptions>,
-    pub(super) files: FileChoice,
     pub(super) metainfo: Arc<Metainfo>,
-    pub(super) hashes: PieceHashes,
     pub(super) cancellation: Cancellation,
 }
 
-impl OpenJob {
-    /// Opens and checks the content. Blocks for as long as reading it takes, and while no descriptor is
-    /// left for a file.
-    pub(super) fn run(self) -> Result<Box<Opened>, OpenFailure> {
-        let mut patience = Patience::new(self.cancellation.clone());
-        loop {
-            match self.try_run() {
-                Err(OpenFailure::Error(TorrentError::Storage(error)))
-                    if patience.waits_after(&error) => {}
-                opened => return opened,
-            }
-        }
-    }
+/// A job that opens a content and checks it.
+pub(super) struct OpenJob {
+    pub(super) opener: Opener,
+    pub(super) files: FileChoice,
+    pub(super) hashes: PieceHashes,
+    /// The progress of the check.
+    pub(super) progress: Gauge<VerifyProgress>,
+}
 
-    fn try_run(&self) -> Result<Box<Opened>, OpenFailure> {
-        let info = self.metainfo.info();
-        // First, since the check may take hours, and a wrong choice makes it useless.
-        let wanted = self.files.pieces(info.layout())?;
-        let storage = self.open_storage(info)?;
-        self.keep_out(&storage)?;
-        // Before the recovery, which has to know which data is in the part file.
-        storage.select(|file| self.files.contains(file))?;
-        storage.prepare()?;
-        let mut recovered = if self.options.assume_complete {
-            assume_complete(&storage)?
-        } else {
-            self.recover(&storage)?
-        };
-        // A file that the user did not choose is not cut.
-        recovered.longer.retain(|misfit| self.files.contains(misfit.file));
-        let path_changes = path_changes(&storage);
-        let (metainfo, hashes) = (Arc::clone(&self.metainfo), self.hashes.clone());
-        Ok(Box::new(Opened { metainfo, storage, path_changes, hashes, recovered, wanted }))
-    }
-
-    /// Before anything is written.
-    fn keep_out(&self, storage: &Storage) -> Result<(), TorrentError> {
-        let folders = &self.resources.options.kept_out;
-        if self.options.read_only || folders.is_empty() {
-            return Ok(());
-        }
-        let files = storage.layout().files().filter_map(|file| storage.file_path(file.index));
-        match find_intrusion(folders, &self.options.folder, files) {
-            Some(folder) => Err(TorrentError::KeptOut { folder: folder.to_owned() }),
-            None => Ok(()),
-        }
+impl Opener {
+    /// Deletes the content, opened or not, after the torrent has stopped. Blocks.
+    pub(super) fn erase(&self) -> Result<RemovedFiles, FilesError> {
+        let _alone = self.cancellation.alone();
+        let storage = self.open_storage().map_err(|error| match error {
+            TorrentError::Storage(error) => FilesError::Storage(error),
+            error => FilesError::Ended(error),
+        })?;
+        Ok(storage.remove_files()?)
     }
 
     /// The content of the program's own; `None` if it is in files.
-    fn open_own(&self, info: &Arc<Info>) -> Result<Option<Arc<dyn Content>>, OpenFailure> {
-        let options = &self.options;
+    fn open_own(&self) -> Result<Option<Arc<dyn Content>>, TorrentError> {
+        let (info, options) = (self.metainfo.info(), &self.options);
         let request =
             ContentRequest { info, folder: &options.folder, is_read_only: options.read_only };
         let source = options.content.as_ref().or(self.resources.options.content.as_ref());
         let content = source.map_or(Ok(None), |source| source.open(request))?;
         match content {
             // Into files, it would be downloaded a second time, to a place that nobody has meant.
-            None if options.has_own_content => Err(TorrentError::NoContent.into()),
+            None if options.has_own_content => Err(TorrentError::NoContent),
             content => Ok(content),
         }
     }
 
-    fn open_storage(&self, info: &Arc<Info>) -> Result<Storage, OpenFailure> {
-        let options = &self.options;
+    fn open_storage(&self) -> Result<Storage, TorrentError> {
+        let (info, options) = (self.metainfo.info(), &self.options);
         let mut storage = StorageOptions::default();
         storage
             .read_only(options.read_only)
             .follow_links(options.follow_links)
+            .move_target(options.moving_to.as_deref().map(PathBuf::from))
             .file_pool(Arc::clone(&self.resources.files));
-        if let Some(content) = self.open_own(info)? {
+        if let Some(content) = self.open_own()? {
             let (info, folder) = (Arc::clone(info), &options.folder);
             return Ok(Storage::with_content_for_info(info, folder, content, &storage));
         }
@@ -133,18 +109,75 @@ impl OpenJob {
         Ok(Storage::open(Arc::new(layout), info.hashes(), &options.folder, &storage)?)
     }
 
+    /// Before anything is written.
+    fn keep_out(&self, storage: &Storage) -> Result<(), TorrentError> {
+        let folders = &self.resources.options.kept_out;
+        if self.options.read_only || folders.is_empty() {
+            return Ok(());
+        }
+        let files = storage.layout().files().filter_map(|file| storage.file_path(file.index));
+        match find_intrusion(folders, &storage.root_path(), files) {
+            Some(folder) => Err(TorrentError::KeptOut { folder: folder.to_owned() }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl OpenJob {
+    /// Opens and checks the content. Blocks for as long as reading it takes, and while no descriptor is
+    /// left for a file.
+    pub(super) fn run(self) -> Result<Box<Opened>, OpenFailure> {
+        let mut patience = Patience::new(self.opener.cancellation.clone());
+        let _alone = self.opener.cancellation.alone();
+        // The user may be about to delete what it would create.
+        if self.opener.cancellation.is_cancelled() {
+            return Err(OpenFailure::Cancelled);
+        }
+        loop {
+            match self.try_run() {
+                Err(OpenFailure::Error(TorrentError::Storage(error)))
+                    if patience.waits_after(&error) => {}
+                opened => return opened,
+            }
+        }
+    }
+
+    fn try_run(&self) -> Result<Box<Opened>, OpenFailure> {
+        let info = self.opener.metainfo.info();
+        // First, since the check may take hours, and a wrong choice makes it useless.
+        let wanted = self.files.pieces(info.layout())?;
+        let storage = self.opener.open_storage()?;
+        self.opener.keep_out(&storage)?;
+        // Before the recovery, which has to know which data is in the part file.
+        storage.select(|file| self.files.contains(file))?;
+        storage.prepare()?;
+        let mut recovered = if self.opener.options.assume_complete {
+            assume_complete(&storage)?
+        } else {
+            self.recover(&storage)?
+        };
+        // A file that the user did not choose is not cut.
+        recovered.longer.retain(|misfit| self.files.contains(misfit.file));
+        let path_changes = path_changes(&storage);
+        let (metainfo, hashes) = (Arc::clone(&self.opener.metainfo), self.hashes.clone());
+        let moved = storage.finished_move();
+        Ok(Box::new(Opened { metainfo, storage, path_changes, hashes, recovered, wanted, moved }))
+    }
+
     fn recover(&self, storage: &Storage) -> Result<Recovered, OpenFailure> {
         let mut options = RecoverOptions::default();
         options
-            .ignore_record(!self.options.resume)
-            .turns(Arc::clone(&self.resources.checks))
+            .ignore_record(!self.opener.options.resume)
+            .turns(Arc::clone(&self.opener.resources.checks))
             // Another sample of the pieces in each run, so that many runs check all of them.
             .seed(rand::random());
-        let recovered =
-            recover(storage, &self.hashes, &options, |_| match self.cancellation.is_cancelled() {
+        let recovered = recover(storage, &self.hashes, &options, |done| {
+            self.progress.set(done);
+            match self.opener.cancellation.is_cancelled() {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
-            })?;
+            }
+        })?;
         recovered.ok_or(OpenFailure::Cancelled)
     }
 }
@@ -174,6 +207,12 @@ fn path_changes(storage: &Storage) -> PathChanges {
 impl From<TorrentError> for OpenFailure {
     fn from(error: TorrentError) -> Self {
         OpenFailure::Error(error)
+    }
+}
+
+impl From<NoSuchFile> for OpenFailure {
+    fn from(error: NoSuchFile) -> Self {
+        OpenFailure::Error(error.into())
     }
 }
 

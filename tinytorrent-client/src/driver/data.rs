@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tinytorrent_storage::{
     Completion, Counters, Disk, Fault, PieceHashes, PieceVerifyOptions, Recovered, Storage,
-    StorageError, TorrentDisk, TorrentDiskOptions,
+    StorageError, TorrentDisk, TorrentDiskOptions, TorrentFiles,
 };
 use tinytorrent_swarm::{BlockVerdict, DiskError, Input, PeerKey};
 use tinytorrent_types::{BlockInfo, PieceIndex};
@@ -67,6 +67,11 @@ impl DataPlane {
 
     pub(super) fn storage(&self) -> &Arc<Storage> {
         self.disk.storage()
+    }
+
+    /// The files, to be changed on another thread.
+    pub(super) fn files(&self) -> TorrentFiles {
+        self.disk.files()
     }
 
     /// The number of unwritten bytes that keeps the disk busy.

@@ -230,12 +230,11 @@ impl Driver {
             JobOutcome::MetadataChecked(info) => self.lifecycle.on_metadata_checked(info),
             JobOutcome::LayersSaved(metainfo) => self.lifecycle.on_layers_saved(metainfo),
             JobOutcome::Opened(opened) => self.lifecycle.on_opened(opened),
+            JobOutcome::Worked(worked) => return self.on_worked(now, worked),
             JobOutcome::Cut(events) => self.lifecycle.on_cut(events),
             JobOutcome::Kept(kept) => {
-                if let Err(error) = kept {
-                    tracing::warn!(%error, "the torrent was not saved in the session");
-                }
-                return self.keeping.end_save();
+                self.keeping.end_save();
+                return kept.unwrap_or_else(|error| self.on_unsaved(error));
             }
             JobOutcome::Panicked => return self.lifecycle.fail(TorrentError::JobPanicked),
         };

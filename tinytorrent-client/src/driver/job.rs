@@ -10,12 +10,13 @@ use tinytorrent_storage::{Misfit, Storage, StorageError};
 use tinytorrent_swarm::{AnnounceOutcome, PeerSource, ScrapeOutcome};
 use tinytorrent_types::InfoHashes;
 
+use super::chores::{Work, Worked};
 use super::content::{OpenFailure, OpenJob, Opened};
 use super::keeping::Save;
 use super::metadata::{self, BadMetadata, MetadataStore};
 use super::oversized;
 use super::patience::Patience;
-use crate::{Event, PeerAddress};
+use crate::{Event, FilesError, PeerAddress};
 
 /// A job for a thread.
 pub(super) enum Job {
@@ -28,6 +29,8 @@ pub(super) enum Job {
     SaveLayers { metainfo: Arc<Metainfo>, store: Option<MetadataStore> },
     /// Opens the content and checks it.
     Open(OpenJob),
+    /// Does something with the files that the user has asked for.
+    Work(Box<Work>),
     /// Saves the torrent in the kept session.
     Keep { save: Save, patience: Patience },
     /// Cuts files that are too long.
@@ -50,6 +53,8 @@ pub(super) enum JobOutcome {
     LayersSaved(Arc<Metainfo>),
     /// The content was opened and checked.
     Opened(Result<Box<Opened>, OpenFailure>),
+    /// Work on the files was done, or failed.
+    Worked(Result<Worked, FilesError>),
     /// Files were cut. There is an event for each.
     Cut(Vec<Event>),
     /// The torrent was saved in the kept session, or could not be.
@@ -67,7 +72,15 @@ pub(super) fn run_caught(job: impl FnOnce() -> JobOutcome) -> JobOutcome {
 impl Job {
     /// Returns `true` if the job may take minutes or hours.
     pub(super) fn is_long(&self) -> bool {
-        matches!(self, Job::Open(_))
+        match self {
+            Job::Open(_) => true,
+            Job::Work(work) => work.is_long(),
+            Job::LoadMetadata { .. }
+            | Job::CheckMetadata { .. }
+            | Job::SaveLayers { .. }
+            | Job::Keep { .. }
+            | Job::Cut { .. } => false,
+        }
     }
 
     /// Runs the job. Blocks.
@@ -92,6 +105,7 @@ impl Job {
                 JobOutcome::LayersSaved(metainfo)
             }
             Job::Open(job) => JobOutcome::Opened(job.run()),
+            Job::Work(work) => JobOutcome::Worked(work.run()),
             Job::Keep { save, mut patience } => JobOutcome::Kept(patience.run(|| save.run())),
             Job::Cut { storage, files, mut patience } => {
                 JobOutcome::Cut(oversized::cut(&storage, files, &mut patience))

@@ -127,6 +127,11 @@ impl Keeping {
         self.entry.is_none() || !(self.is_dirty || self.is_saving)
     }
 
+    /// Returns `true` if the torrent is in a session.
+    pub(super) fn is_kept(&self) -> bool {
+        self.entry.is_some()
+    }
+
     /// Takes the torrent out of the session. Returns its files, which are to be removed.
     pub(super) fn take_entry(&mut self) -> Option<Entry> {
         self.entry.take()

@@ -5,21 +5,22 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use tinytorrent_metainfo::{FileIndex, Info, Metainfo};
-use tinytorrent_storage::{Completion, Counters, PieceHashes};
-use tinytorrent_swarm::{Event as SwarmEvent, Input, PeerKey};
-use tinytorrent_types::InfoHashes;
+use tinytorrent_storage::{Completion, Counters, PieceHashes, Recovered, VerifyProgress};
+use tinytorrent_swarm::{Content, Event as SwarmEvent, Input, PeerKey};
+use tinytorrent_types::{Bitfield, InfoHashes};
 use tinytorrent_wire::{HashRequest, Hashes};
 
-use super::cancellation::CancelOnDrop;
+use super::cancellation::{CancelOnDrop, Cancellation};
 use super::choice::FileChoice;
-use super::content::{OpenFailure, OpenJob, Opened};
+use super::content::{OpenFailure, OpenJob, Opened, Opener};
+use super::gauge::Gauge;
 use super::inbox::Inbox;
 use super::job::Job;
 use super::layers::LayerFetch;
 use super::metadata::{BadMetadata, MetadataStore};
-use super::oversized;
+use super::oversized::{self, Oversized};
 use super::patience::Patience;
-use super::running::Running;
+use super::running::{self, Running};
 use super::stage::{EngineFacts, Stage};
 use super::step::Step;
 use crate::resources::Resources;
@@ -109,8 +110,9 @@ impl Lifecycle {
             }
             // Everything has come from peers in the meantime, or the torrent is about to end.
             Stage::SavingLayers
-            | Stage::Checking
+            | Stage::Checking(_)
             | Stage::Running(_)
+            | Stage::Rechecking(..)
             | Stage::Stopping(_)
             | Stage::Over(_) => {}
         }
@@ -169,15 +171,20 @@ impl Lifecycle {
             self.stage = Stage::FetchingLayers(fetch);
             return vec![Step::Input(Input::HashesNeeded(requests))];
         };
-        self.stage = Stage::Checking;
-        vec![Step::Job(Job::Open(OpenJob {
+        let progress = Gauge::default();
+        self.stage = Stage::Checking(progress.clone());
+        let (opener, files) = (self.opener(metainfo), self.files.clone());
+        vec![Step::Job(Job::Open(OpenJob { opener, files, hashes, progress }))]
+    }
+
+    /// Returns what it takes to open the content.
+    pub(super) fn opener(&self, metainfo: Arc<Metainfo>) -> Opener {
+        Opener {
             resources: Arc::clone(&self.resources),
             options: Arc::clone(&self.options),
-            files: self.files.clone(),
             metainfo,
-            hashes,
             cancellation: self.check.flag(),
-        }))]
+        }
     }
 
     /// Checks and adds hashes of a piece layer from a peer.
@@ -212,7 +219,7 @@ impl Lifecycle {
     }
 
     pub(super) fn on_opened(&mut self, opened: Result<Box<Opened>, OpenFailure>) -> Vec<Step> {
-        if !matches!(self.stage, Stage::Checking) {
+        if !matches!(self.stage, Stage::Checking(_)) {
             return Vec::new(); // the torrent is about to end
         }
         match opened {
@@ -223,12 +230,16 @@ impl Lifecycle {
         Vec::new()
     }
 
-    fn run_content(&mut self, opened: Opened) -> Vec<Step> {
+    fn run_content(&mut self, mut opened: Opened) -> Vec<Step> {
         let mut steps = self.report_files(&opened);
         if !opened.storage.is_in_files() && !self.options.has_own_content {
             // A later run is not to download it into files.
             self.options_mut().has_own_content = true;
             steps.push(Step::KeepSettings);
+        }
+        if self.options.moving_to.is_some() {
+            let (folder, moved) = (opened.storage.root_path(), opened.moved.take());
+            steps.push(Step::Settle { folder, moved });
         }
         let disk = &self.resources.disk;
         let (running, content) =
@@ -303,6 +314,50 @@ impl Lifecycle {
             Stage::Running(running) => running.plane.before(),
             _ => Counters::default(),
         }
+    }
+
+    /// Begins to check the open content again.
+    pub(super) fn begin_recheck(&mut self, progress: Gauge<VerifyProgress>) {
+        self.stage.begin_recheck(progress);
+    }
+
+    /// Goes on after a check that has found this. Returns the content for the engine; `None` if the torrent is
+    /// stopping.
+    pub(super) fn end_recheck(
+        &mut self,
+        info: &Info,
+        mut found: Recovered,
+        wanted: Bitfield,
+    ) -> Option<Content> {
+        if !self.stage.end_recheck() {
+            return None;
+        }
+        let longer = std::mem::take(&mut found.longer);
+        let is_cut = !self.options.read_only;
+        let running = self.stage.running()?;
+        if is_cut {
+            running.oversized = Oversized::Waiting(longer);
+        }
+        Some(running::describe(info, &found, wanted))
+    }
+
+    /// The choice of files.
+    pub(super) fn choice(&self) -> &FileChoice {
+        &self.files
+    }
+
+    pub(super) fn set_choice(&mut self, choice: FileChoice) {
+        self.files = choice;
+    }
+
+    /// The flag that ends jobs when the torrent stops.
+    pub(super) fn stop_flag(&self) -> Cancellation {
+        self.check.flag()
+    }
+
+    /// Keeps the metadata in the folder that the content is in now.
+    pub(super) fn follow_folder(&mut self, hashes: InfoHashes) {
+        self.store = MetadataStore::new(&self.options, hashes, self.check.flag());
     }
 
     /// Returns `true` if a file is to be downloaded.

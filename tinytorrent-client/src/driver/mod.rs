@@ -11,10 +11,13 @@ mod background;
 mod backlog;
 mod cancellation;
 mod choice;
+mod chores;
 mod connections;
 mod content;
 mod data;
 mod early;
+mod eraser;
+mod gauge;
 mod goals;
 mod inbox;
 mod inlets;
@@ -43,6 +46,7 @@ mod tally;
 mod testing;
 mod times;
 mod turns;
+mod upkeep;
 mod user_trackers;
 mod views;
 mod wishes;
@@ -52,6 +56,9 @@ use std::time::{Duration, Instant};
 
 use background::Background;
 use backlog::Backlog;
+pub(crate) use cancellation::CancelOnDrop;
+use chores::Chores;
+pub(crate) use chores::{Chore, Order, ended};
 use connections::Connections;
 use early::EarlyBitfields;
 pub(crate) use goals::SeedGoals;
@@ -108,6 +115,8 @@ pub(crate) struct Driver {
     completions: Inbox<Completion>,
     /// Empty between turns, kept for its capacity.
     spare: Vec<Completion>,
+    /// `None` as long as there is nothing to do.
+    chores: Option<Box<Chores>>,
     outbox: Outbox,
     tally: Tally,
 }
@@ -162,11 +171,13 @@ impl Driver {
         self.resume_messages(now);
         self.save_if_due(now);
         self.end_seeding_if_due(now);
+        self.do_chores(now);
         self.keep();
         self.share_metadata_memory(now);
         self.act(now);
         self.count_traffic();
-        let are_others_done = self.swarm.is_stopped() && self.keeping.is_saved();
+        let are_others_done =
+            self.swarm.is_stopped() && self.keeping.is_saved() && self.is_upkeep_done();
         self.lifecycle.handle_timeout(now, are_others_done);
         if self.lifecycle.stage().is_over() {
             return None;
@@ -186,13 +197,15 @@ impl Driver {
                 self.perform_all(now);
             }
         }
+        // Before the completions are: those of before a check come before its outcome.
+        let outcomes = self.outcomes.take();
         let mut completions = std::mem::take(&mut self.spare);
         self.completions.swap(&mut completions);
         for completion in completions.drain(..) {
             self.on_completion(now, completion);
         }
         self.spare = completions;
-        for outcome in self.outcomes.take() {
+        for outcome in outcomes {
             self.on_outcome(now, outcome);
         }
     }

@@ -41,7 +41,8 @@ impl Running {
     }
 }
 
-fn describe(info: &Info, recovered: &Recovered, wanted: Bitfield) -> Content {
+/// Describes a content for the engine.
+pub(super) fn describe(info: &Info, recovered: &Recovered, wanted: Bitfield) -> Content {
     let geometry = info.geometry();
     let partial = recovered.partial.iter().flat_map(|partial| {
         partial.blocks.iter().filter_map(|&number| geometry.nth_block(partial.piece, number))

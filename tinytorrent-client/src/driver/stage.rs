@@ -1,5 +1,8 @@
 use std::time::{Duration, Instant};
 
+use tinytorrent_storage::VerifyProgress;
+
+use super::gauge::Gauge;
 use super::layers::LayerFetch;
 use super::running::Running;
 use crate::TorrentError;
@@ -20,6 +23,7 @@ const DISK_TIMEOUT: Duration = Duration::from_millis(4_500);
 ///         ▼
 ///   from each stage: stop() ──▶ Stopping ──▶ Over
 ///                    an error ─────────────▶ Over
+///   Running ◀──▶ Rechecking
 /// ```
 pub(super) enum Stage {
     /// The info dictionary is fetched from peers. Until it is there, a job looks for a saved one.
@@ -29,9 +33,11 @@ pub(super) enum Stage {
     /// A job saves piece layers that came from peers.
     SavingLayers,
     /// A job opens the content and checks it.
-    Checking,
+    Checking(Gauge<VerifyProgress>),
     /// The content is open, and is downloaded or seeded.
     Running(Box<Running>),
+    /// A job checks the open content again, as the user asked for.
+    Rechecking(Box<Running>, Gauge<VerifyProgress>),
     /// The last announces and the resume data are waited for.
     Stopping(Box<Stopping>),
     /// The torrent has ended, by this error or by a stop.
@@ -79,7 +85,7 @@ impl Stage {
             Stage::FetchingMetadata | Stage::FetchingLayers(_) | Stage::SavingLayers => {
                 State::FetchingMetadata
             }
-            Stage::Checking => State::Checking,
+            Stage::Checking(_) | Stage::Rechecking(..) => State::Checking,
             Stage::Running(running) if engine.is_finished_with(running) => State::Seeding,
             Stage::Running(_) => State::Downloading,
         }
@@ -88,18 +94,53 @@ impl Stage {
     /// The content, if it is open.
     pub(super) fn running(&mut self) -> Option<&mut Running> {
         match self {
-            Stage::Running(running) => Some(running),
+            Stage::Running(running) | Stage::Rechecking(running, _) => Some(running),
             Stage::Stopping(stopping) => stopping.running.as_deref_mut(),
             Stage::FetchingMetadata
             | Stage::FetchingLayers(_)
             | Stage::SavingLayers
-            | Stage::Checking
+            | Stage::Checking(_)
             | Stage::Over(_) => None,
         }
     }
 
+    /// Returns `true` if the content is not being opened yet.
+    pub(super) fn is_before_opening(&self) -> bool {
+        matches!(self, Stage::FetchingMetadata | Stage::FetchingLayers(_) | Stage::SavingLayers)
+    }
+
     pub(super) fn is_running(&self) -> bool {
         matches!(self, Stage::Running(_))
+    }
+
+    /// Begins to check an open content again.
+    pub(super) fn begin_recheck(&mut self, progress: Gauge<VerifyProgress>) {
+        *self = match std::mem::replace(self, Stage::Over(None)) {
+            Stage::Running(running) => Stage::Rechecking(running, progress),
+            other => other,
+        };
+    }
+
+    /// Goes on after a check. Returns `false` if the torrent is stopping or has ended.
+    pub(super) fn end_recheck(&mut self) -> bool {
+        *self = match std::mem::replace(self, Stage::Over(None)) {
+            Stage::Rechecking(running, _) => Stage::Running(running),
+            other => other,
+        };
+        self.is_running()
+    }
+
+    /// The progress of a check.
+    pub(super) fn check_progress(&self) -> Option<VerifyProgress> {
+        match self {
+            Stage::Checking(progress) | Stage::Rechecking(_, progress) => progress.get(),
+            Stage::FetchingMetadata
+            | Stage::FetchingLayers(_)
+            | Stage::SavingLayers
+            | Stage::Running(_)
+            | Stage::Stopping(_)
+            | Stage::Over(_) => None,
+        }
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -124,8 +165,9 @@ impl Stage {
             Stage::FetchingMetadata
             | Stage::FetchingLayers(_)
             | Stage::SavingLayers
-            | Stage::Checking
+            | Stage::Checking(_)
             | Stage::Running(_)
+            | Stage::Rechecking(..)
             | Stage::Stopping(_) => None,
         }
     }
@@ -134,11 +176,11 @@ impl Stage {
     /// being written. `trackers` is the timeout of the last announces.
     pub(super) fn stop(&mut self, now: Instant, state: State, is_saving: bool, trackers: Duration) {
         let running = match std::mem::replace(self, Stage::Over(None)) {
-            Stage::Running(running) => Some(running),
+            Stage::Running(running) | Stage::Rechecking(running, _) => Some(running),
             Stage::FetchingMetadata
             | Stage::FetchingLayers(_)
             | Stage::SavingLayers
-            | Stage::Checking => None,
+            | Stage::Checking(_) => None,
             ended @ (Stage::Stopping(_) | Stage::Over(_)) => {
                 *self = ended;
                 return;
@@ -199,7 +241,7 @@ mod tests {
     }
 
     fn stopping(now: Instant, is_saving: bool) -> Stage {
-        let mut stage = Stage::Checking;
+        let mut stage = Stage::Checking(Gauge::default());
         stage.stop(now, State::Checking, is_saving, TRACKERS);
         stage
     }
@@ -209,8 +251,8 @@ mod tests {
         let running = facts(false, false);
         assert_eq!(Stage::FetchingMetadata.state(running), State::FetchingMetadata);
         assert_eq!(Stage::SavingLayers.state(running), State::FetchingMetadata);
-        assert_eq!(Stage::Checking.state(running), State::Checking);
-        assert_eq!(Stage::Checking.state(facts(true, false)), State::Paused);
+        assert_eq!(Stage::Checking(Gauge::default()).state(running), State::Checking);
+        assert_eq!(Stage::Checking(Gauge::default()).state(facts(true, false)), State::Paused);
         assert_eq!(Stage::Over(None).state(running), State::Stopped);
         assert_eq!(Stage::Over(Some(TorrentError::Stopped)).state(running), State::Failed);
         // The engine is paused by a stop, and the state stays what it was.

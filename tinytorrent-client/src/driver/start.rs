@@ -122,6 +122,7 @@ impl Driver {
             outcomes,
             completions,
             spare: Vec::new(),
+            chores: None,
             outbox: Outbox::new(source.hashes, Arc::clone(&resources.hub), state, source.metainfo),
             tally: Tally::default(),
             resources,

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tinytorrent_metainfo::Metainfo;
+use tinytorrent_storage::Moved;
 use tinytorrent_swarm::Input;
 
 use super::job::Job;
@@ -25,6 +26,8 @@ pub(super) enum Step {
     ShowContentPath(PathBuf),
     /// Keeps the settings in the session, which have changed.
     KeepSettings,
+    /// Takes over the folder in which a move of an earlier run has ended, or from which it has not begun.
+    Settle { folder: PathBuf, moved: Option<Moved> },
     /// Stops the torrent.
     Stop,
     /// Publishes an event.

@@ -83,7 +83,7 @@ impl Driver {
     }
 
     /// The settings, to be changed and kept.
-    fn options_mut(&mut self) -> &mut TorrentOptions {
+    pub(super) fn options_mut(&mut self) -> &mut TorrentOptions {
         self.keeping.change();
         self.lifecycle.options_mut()
     }

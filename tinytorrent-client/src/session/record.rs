@@ -60,6 +60,9 @@ impl Record {
         dict.bytes("link_selection", self.origin.selection.to_string());
         dict.integer("max_peers", options.max_peers as u64);
         flag(dict, "metadata_only", options.metadata_only);
+        if let Some(folder) = &options.moving_to {
+            dict.bytes("moving_to", folder.as_os_str().as_encoded_bytes());
+        }
         dict.bytes("names", policy_name(options.names));
         flag(dict, "own_content", options.has_own_content);
         flag(dict, "paused", options.paused);
@@ -115,7 +118,7 @@ struct Fields<'doc, 'a>(Node<'doc, 'a>);
 
 impl Fields<'_, '_> {
     fn read(&self) -> Option<Record> {
-        let mut options = TorrentOptions::new(self.folder()?);
+        let mut options = TorrentOptions::new(self.path("folder")?);
         options.assume_complete = self.flag("assume_complete", options.assume_complete);
         options.download_limit = self.number("download_limit");
         options.exchange = self.flag("exchange", options.exchange);
@@ -123,6 +126,7 @@ impl Fields<'_, '_> {
         options.follow_links = self.flag("follow_links", options.follow_links);
         options.max_peers = self.count("max_peers").unwrap_or(options.max_peers);
         options.metadata_only = self.flag("metadata_only", options.metadata_only);
+        options.moving_to = self.path("moving_to").map(PathBuf::into_boxed_path);
         options.names = policy(self.text("names")?)?;
         options.has_own_content = self.flag("own_content", false);
         options.paused = self.flag("paused", options.paused);
@@ -163,8 +167,8 @@ impl Fields<'_, '_> {
         }
     }
 
-    fn folder(&self) -> Option<PathBuf> {
-        let bytes = self.bytes("folder")?;
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        let bytes = self.bytes(name)?;
         #[cfg(unix)]
         return Some(std::os::unix::ffi::OsStrExt::from_bytes(bytes))
             .map(|path: &std::ffi::OsStr| path.into());
@@ -263,6 +267,7 @@ mod tests {
             .seed_time(Some(Duration::from_secs(90)))
             .read_only(true);
         options.has_own_content = true;
+        options.moving_to = Some(PathBuf::from("another/folder").into_boxed_path());
         Record {
             hashes: InfoHashes::from_both(
                 InfoHashV1::from_bytes([1; 20]),

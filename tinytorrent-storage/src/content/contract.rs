@@ -295,7 +295,7 @@ impl<C: Content + 'static, F: Fn(&Place) -> Arc<C>> Contract<F> {
         let moved = storage.move_to(&second, |_| ControlFlow::Continue(()));
         match moved {
             Err(error) if !self.moves => return assert_eq!(error.fault(), Fault::Unsupported),
-            moved => assert!(moved.expect(law).is_some(), "{law}"),
+            moved => moved.expect(law).expect(law).settle(),
         }
         assert_eq!(read(&storage, 0, world.data.len()).expect(law), world.data, "{law}");
         drop((storage, content));

@@ -69,7 +69,7 @@ impl Shared {
     }
 
     /// The pieces and blocks that are on disk.
-    pub(super) fn state(&self, content: &Content) -> Recovered {
+    pub(super) fn state(&self, content: &Subject) -> Recovered {
         let state = self.lock();
         match state.torrents.get(&content.id) {
             Some(torrent) => Recovered {

@@ -79,7 +79,10 @@ impl Content for Storage {
         progress: &mut dyn FnMut(MoveProgress) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, StorageError> {
         Ok(match self.move_to(folder, progress)? {
-            Some(_) => ControlFlow::Continue(()),
+            Some(moved) => {
+                moved.settle();
+                ControlFlow::Continue(())
+            }
             None => ControlFlow::Break(()),
         })
     }

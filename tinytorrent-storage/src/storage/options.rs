@@ -61,9 +61,9 @@ impl StorageOptions {
     /// content is where it was. So a program that keeps the folder of its torrents
     ///
     /// 1. saves the old and the new folder, and then moves;
-    /// 2. saves the new folder alone, and then drops the [`Moved`](crate::Moved);
+    /// 2. saves the new folder alone, and then [settles](crate::Moved::settle) the move;
     /// 3. opens a storage for which it has both with this option, goes on with `root_path`, saves that alone,
-    ///    and then drops what [`finished_move`](super::Storage::finished_move) gives.
+    ///    and then settles what [`finished_move`](super::Storage::finished_move) gives.
     ///
     /// It has no effect on a storage that is [`read_only`](Self::read_only).
     pub fn move_target(&mut self, folder: Option<PathBuf>) -> &mut Self {

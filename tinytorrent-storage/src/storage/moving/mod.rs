@@ -51,10 +51,11 @@ pub struct MoveProgress {
 }
 
 /// A finished move. The old folder has a note of it, for the case that the program is killed before it has
-/// saved the new folder; see [`StorageOptions::move_target`](crate::StorageOptions::move_target). Dropping
-/// this deletes the note.
+/// saved the new folder; see [`StorageOptions::move_target`](crate::StorageOptions::move_target).
+/// [`settle`](Self::settle) deletes the note. If this is dropped instead, the note stays, which does no harm: it
+/// counts only for a program that tells of the same move, and the next move from there deletes it.
 #[derive(Debug)]
-#[must_use = "dropping it deletes the note in the old folder, so the new folder should be saved first"]
+#[must_use = "its note in the old folder should be deleted once the new folder is saved"]
 pub struct Moved {
     /// The old folder, unless it means something to the program alone.
     old: Option<Arc<Folder>>,
@@ -69,12 +70,10 @@ impl Moved {
     pub fn leftover(&self) -> Option<&StorageError> {
         self.first_error.as_ref()
     }
-}
 
-impl Drop for Moved {
-    fn drop(&mut self) {
+    /// Deletes the note, now that the program has saved the new folder. An error has no effect.
+    pub fn settle(self) {
         if let (Some(identity), Some(old)) = (&self.note, &self.old) {
-            // It is read only by a run that is told of the same move.
             let _ = note::remove(old, identity);
         }
     }

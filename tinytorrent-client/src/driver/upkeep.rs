@@ -1,0 +1,200 @@
+//! The upkeep of files: what the user asks to be done with them, and what follows for the torrent.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tinytorrent_metainfo::FileSelection;
+use tinytorrent_storage::{MoveProgress, Moved, Recovered, StorageError, VerifyProgress};
+use tinytorrent_swarm::Input;
+use tinytorrent_types::Bitfield;
+
+use super::Driver;
+use super::chores::{Chore, Due, Order, Reply, Task, Work, Worked, answer};
+use super::gauge::Gauge;
+use super::job::Job;
+use super::step::Step;
+use crate::{Event, FilesError};
+
+impl Driver {
+    /// Takes an order. It begins once the content is open and earlier ones are done.
+    pub(crate) fn order(&mut self, order: Order) {
+        match order.chore {
+            Chore::Select(files) if self.lifecycle.is_before_opening() => {
+                // There is no file yet.
+                self.lifecycle.choose(files.clone());
+                self.options_mut().files = files;
+                answer(Some(order.reply), Ok(()));
+            }
+            _ => self.chores.get_or_insert_default().push(order),
+        }
+    }
+
+    /// Begins what is due.
+    pub(super) fn do_chores(&mut self, now: Instant) {
+        let (is_open, is_saved) = (self.lifecycle.stage().is_running(), self.keeping.is_saved());
+        let Some(chores) = &mut self.chores else { return };
+        match chores.next(is_open, is_saved) {
+            Some(Due::Order(order)) => self.begin(now, order),
+            Some(Due::Move(order)) => self.begin_work(order),
+            None if chores.is_empty() => self.chores = None,
+            None => {}
+        }
+    }
+
+    fn begin(&mut self, now: Instant, order: Order) {
+        match &order.chore {
+            Chore::Move(folder) if self.keeping.is_kept() => {
+                let folder = folder.clone();
+                self.options_mut().moving_to = Some(folder.into());
+                self.chores.get_or_insert_default().announce(order);
+            }
+            Chore::Check(_) => {
+                self.swarm.begin_check(now);
+                self.begin_work(order);
+            }
+            Chore::Move(_) | Chore::Select(_) | Chore::Rename(_) => self.begin_work(order),
+        }
+    }
+
+    fn begin_work(&mut self, order: Order) {
+        let mut choice = self.lifecycle.choice().clone();
+        let mut moving = None;
+        let task = match order.chore {
+            Chore::Select(files) => {
+                choice = choice.instead(files);
+                Task::Select
+            }
+            Chore::Rename(renames) => Task::Rename(renames),
+            Chore::Move(folder) => {
+                let progress = Gauge::default();
+                moving = Some(progress.clone());
+                Task::Move { folder, progress }
+            }
+            Chore::Check(scope) => {
+                let progress = Gauge::default();
+                self.lifecycle.begin_recheck(progress.clone());
+                Task::Check { scope, progress }
+            }
+        };
+        let resources = Arc::clone(&self.resources);
+        let (cancellation, stop) = (order.cancellation, self.lifecycle.stop_flag());
+        let Some(running) = self.lifecycle.running() else { return };
+        let files = running.plane.files();
+        self.chores.get_or_insert_default().work(order.reply, moving);
+        self.spawn_thread(Job::Work(Box::new(Work {
+            task,
+            files,
+            resources,
+            choice,
+            cancellation,
+            stop,
+        })));
+    }
+
+    /// Takes in what a thread has done.
+    pub(super) fn on_worked(&mut self, now: Instant, worked: Result<Worked, FilesError>) {
+        let reply = self.chores.as_mut().and_then(|chores| chores.take_reply());
+        let outcome = match worked {
+            Ok(Worked::Moved { folder, moved }) => {
+                return self.on_moved(folder, Some(moved), reply);
+            }
+            Ok(Worked::Selected { choice, wanted }) => {
+                self.options_mut().files = choice.by_user().clone();
+                self.lifecycle.set_choice(choice);
+                self.swarm.set_wanted(now, wanted);
+                // What they wait for may not be wanted any more.
+                self.readers.wake_all();
+                self.save(now);
+                Ok(())
+            }
+            Ok(Worked::Renamed(paths)) => {
+                let renamed =
+                    paths.into_iter().map(|(file, path)| Event::FileRenamed { file, path });
+                renamed.for_each(|event| self.outbox.push(event));
+                self.show_content_path();
+                Ok(())
+            }
+            Ok(Worked::Checked { state, wanted, outcome }) => {
+                self.on_rechecked(now, state, wanted);
+                outcome
+            }
+            Err(error) => {
+                if self.lifecycle.options().moving_to.is_some() {
+                    self.options_mut().moving_to = None;
+                }
+                Err(error)
+            }
+        };
+        answer(reply, outcome);
+    }
+
+    fn on_rechecked(&mut self, now: Instant, state: Recovered, wanted: Bitfield) {
+        let info = self.metainfo().map(|metainfo| Arc::clone(metainfo.info()));
+        let content = info.and_then(|info| self.lifecycle.end_recheck(&info, state, wanted));
+        let Some(content) = content else { return };
+        self.take_steps(now, vec![Step::Input(Input::ContentReady(content)), Step::PublishChecked]);
+        self.save(now);
+    }
+
+    /// The content is in another folder. The note of that is deleted once the session knows.
+    pub(super) fn on_moved(&mut self, folder: PathBuf, moved: Option<Moved>, reply: Option<Reply>) {
+        let options = self.options_mut();
+        (options.folder, options.moving_to) = (folder.clone(), None);
+        self.lifecycle.follow_folder(self.outbox.hashes);
+        self.show_content_path();
+        self.outbox.push(Event::Moved { folder });
+        self.chores.get_or_insert_default().settle(moved, reply);
+    }
+
+    fn show_content_path(&mut self) {
+        let Some(running) = self.lifecycle.running() else { return };
+        let path = running.plane.storage().content_path();
+        self.outbox.content_path = path;
+    }
+
+    /// The session cannot be saved.
+    pub(super) fn on_unsaved(&mut self, error: StorageError) {
+        tracing::warn!(%error, "the torrent was not saved in the session");
+        let error = Arc::new(error);
+        if self.chores.as_mut().is_some_and(|chores| chores.on_unsaved(&error)) {
+            self.options_mut().moving_to = None;
+        }
+    }
+
+    /// Begins to write the resume data.
+    fn save(&mut self, now: Instant) {
+        let totals = self.totals(now);
+        if let Some(running) = self.lifecycle.running() {
+            running.plane.save(totals);
+        }
+    }
+
+    /// Returns `true` if nobody is at work on the files.
+    pub(super) fn is_upkeep_done(&self) -> bool {
+        self.chores.as_ref().is_none_or(|chores| chores.is_idle())
+    }
+
+    /// The progress of the check that is under way.
+    pub(crate) fn check_progress(&self) -> Option<VerifyProgress> {
+        self.lifecycle.stage().check_progress()
+    }
+
+    /// The progress of the move that is under way.
+    pub(crate) fn move_progress(&self) -> Option<MoveProgress> {
+        self.chores.as_ref().and_then(|chores| chores.move_progress())
+    }
+}
+
+impl super::Lifecycle {
+    /// Returns `true` if no job depends on the choice of files yet.
+    fn is_before_opening(&self) -> bool {
+        self.stage().is_before_opening()
+    }
+
+    /// Chooses files before the content is opened.
+    fn choose(&mut self, files: FileSelection) {
+        let choice = self.choice().instead(files);
+        self.set_choice(choice);
+    }
+}
