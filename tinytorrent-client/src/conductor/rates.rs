@@ -35,7 +35,7 @@ mod tests {
         assert_eq!(allot(900, &[0]), [900]);
         assert_eq!(allot(900, &[7, 7, 7]), [300, 300, 300]);
         assert_eq!(allot(0, &[5, 5]), [0, 0]);
-        assert_eq!(allot(900, &[]), []);
+        assert_eq!(allot(900, &[]), Vec::<u64>::new());
     }
 
     #[test]
