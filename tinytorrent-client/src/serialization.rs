@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use tinytorrent_metainfo::{Info, Metainfo};
 
-use crate::{AddError, ClientError, ReadError, SourceError, TorrentError};
+use crate::{AddError, ClientError, FilesError, ReadError, RemoveError, SourceError, TorrentError};
 
 /// A path as text. Names on disk need not be UTF-8, and one that is not costs no other value its form.
 pub(crate) fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
@@ -82,4 +82,4 @@ macro_rules! message {
     )*};
 }
 
-message! { AddError ClientError ReadError SourceError TorrentError }
+message! { AddError ClientError FilesError ReadError RemoveError SourceError TorrentError }

@@ -65,25 +65,7 @@ enum Step {
     /// A thread is at work.
     Working { reply: Reply, moving: Option<Gauge<MoveProgress>> },
     /// The session is about to know that the move is over.
-    Settling { note: KeptNote, reply: Option<Reply> },
-}
-
-/// The note of a move in the folder that was left. It stays where it is, for the next run, unless the session
-/// knows the new folder.
-#[derive(Debug)]
-pub(super) struct KeptNote(Option<Moved>);
-
-impl KeptNote {
-    fn delete(mut self) {
-        drop(self.0.take());
-    }
-}
-
-impl Drop for KeptNote {
-    fn drop(&mut self) {
-        // Dropping the move would delete its note.
-        std::mem::forget(self.0.take());
-    }
+    Settling { moved: Option<Moved>, reply: Option<Reply> },
 }
 
 /// What can be done now.
@@ -107,8 +89,8 @@ impl Chores {
             Step::Announcing(order) if is_saved && is_open => return Some(Due::Move(order)),
             // The torrent stops.
             Step::Announcing(_) if is_saved => {}
-            Step::Settling { note, reply } if is_saved => {
-                note.delete();
+            Step::Settling { moved, reply } if is_saved => {
+                moved.into_iter().for_each(Moved::settle);
                 answer(reply, Ok(()));
             }
             Step::Idle => {}
@@ -119,7 +101,7 @@ impl Chores {
         }
         // One that nobody waits for any more has no effect.
         let is_wanted = |order: &Order| !order.cancellation.is_cancelled();
-        std::iter::from_fn(|| self.waiting.pop_front_if(|_| is_open))
+        std::iter::from_fn(|| if is_open { self.waiting.pop_front() } else { None })
             .find(is_wanted)
             .map(Due::Order)
     }
@@ -145,9 +127,9 @@ impl Chores {
         }
     }
 
-    /// Tells the session that a move is over, and deletes its note then.
+    /// Tells the session that a move is over, and deletes its note in the old folder then.
     pub(super) fn settle(&mut self, moved: Option<Moved>, reply: Option<Reply>) {
-        self.step = Step::Settling { note: KeptNote(moved), reply };
+        self.step = Step::Settling { moved, reply };
     }
 
     /// The session cannot be saved. Returns `true` if a move does not begin for that.
@@ -157,8 +139,8 @@ impl Chores {
                 answer(Some(order.reply), Err(FilesError::Storage(Arc::clone(error))));
                 true
             }
-            Step::Settling { note, reply } => {
-                drop(note);
+            // The note in the old folder stays, and leads the next run.
+            Step::Settling { reply, .. } => {
                 answer(reply, Ok(()));
                 false
             }

@@ -61,8 +61,10 @@ fn names(steps: &[Step]) -> Vec<&'static str> {
         Step::Job(Job::Open(_)) => "open",
         Step::Job(Job::Cut { .. }) => "cut",
         Step::Job(Job::Keep { .. }) => "keep",
+        Step::Job(Job::Work(_)) => "work",
         Step::BecomePrivate => "private",
         Step::KeepSettings => "keep settings",
+        Step::Settle { .. } => "settle",
         Step::Stop => "stop",
         Step::AddLinkPeers(_) => "add peers",
         Step::SetStoreBudget(_) => "set budget",
@@ -101,7 +103,7 @@ fn metadata_from_a_peer_is_published_and_the_content_opened() {
     // That of an earlier run comes too late, and is not needed any more.
     let steps = lifecycle.on_metadata_loaded(saved(&metainfo), Vec::new());
     assert_eq!(names(&steps), ["add peers"]);
-    assert!(matches!(lifecycle.stage(), Stage::Checking));
+    assert!(matches!(lifecycle.stage(), Stage::Checking(_)));
 }
 
 #[test]
