@@ -25,6 +25,7 @@ pub struct TorrentOptions {
     pub(crate) files: FileSelection,
     pub(crate) exchange: bool,
     pub(crate) sequential: bool,
+    pub(crate) super_seeding: bool,
     pub(crate) download_limit: Option<u64>,
     pub(crate) upload_limit: Option<u64>,
     pub(crate) max_peers: usize,
@@ -57,6 +58,7 @@ impl TorrentOptions {
             files: FileSelection::default(),
             exchange: true,
             sequential: false,
+            super_seeding: false,
             download_limit: None,
             upload_limit: None,
             max_peers: 100,
@@ -122,6 +124,14 @@ impl TorrentOptions {
     /// become rarer, which harms the swarm.
     pub fn sequential(&mut self, sequential: bool) -> &mut Self {
         self.sequential = sequential;
+        self
+    }
+
+    /// Super seeds (BEP 16) a content that is complete from the start, as the first seed of a new torrent:
+    /// little more than one copy is sent until there is another seed, and then the torrent seeds as usual.
+    /// Default: no. Where there are seeds already it makes the swarm slower.
+    pub fn super_seeding(&mut self, super_seeding: bool) -> &mut Self {
+        self.super_seeding = super_seeding;
         self
     }
 

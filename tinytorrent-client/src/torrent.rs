@@ -206,6 +206,12 @@ impl Torrent {
         }
     }
 
+    /// `true` while peers that connect are told of single pieces only (BEP 16). It ends by itself once there is
+    /// another seed.
+    pub fn is_super_seeding(&self) -> bool {
+        self.shared.with(|driver, _| driver.is_super_seeding(), |_| false)
+    }
+
     /// Subscribes to the events. The first one is [`Event::Now`](crate::Event::Now), with the torrent as it
     /// is, so that nothing is missed. If the torrent has ended, the last event follows it.
     pub fn events(&self) -> Events {
@@ -288,6 +294,14 @@ impl Torrent {
     /// Downloads the pieces in order, or the rarest first.
     pub fn set_sequential(&self, sequential: bool) {
         self.shared.change(|driver, now| driver.set_sequential(now, sequential));
+    }
+
+    /// Super seeds from now on (BEP 16), or tells all peers of all pieces. It begins only with a complete
+    /// content, and with peers that connect from now on: others know all pieces already. The wish is kept in
+    /// the [session](crate::ClientOptions::state); see
+    /// [`TorrentOptions::super_seeding`](crate::TorrentOptions::super_seeding).
+    pub fn set_super_seeding(&self, super_seeding: bool) {
+        self.shared.change(|driver, now| driver.set_super_seeding(now, super_seeding));
     }
 
     /// Limits the received bytes of content a second; `None` for no limit. With zero nothing is

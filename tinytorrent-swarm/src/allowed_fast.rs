@@ -14,7 +14,7 @@ use crate::peer::Peer;
 const SET: u32 = 10;
 
 /// Sends the set to a peer that has next to nothing to trade, once it has said what it has. Of the set,
-/// the pieces that we have not are left out: they could not be served.
+/// the pieces are left out that we have not told it of: they could not be served.
 pub(crate) fn send(
     now: Instant,
     peer: &mut Peer,
@@ -35,8 +35,9 @@ pub(crate) fn send(
     let set = allowed_fast_set(address, info_hash, have.piece_count(), SET, sha1);
     let lacks =
         |peer: &Peer, index| !peer.pieces().is_some_and(|pieces: &Pieces| pieces.get(index));
-    for index in set.into_iter().filter(|&index| have.get(index)) {
-        if lacks(peer, index) {
+    for index in set {
+        let is_told = peer.session.pieces(Side::Us).is_some_and(|pieces| pieces.get(index));
+        if is_told && lacks(peer, index) {
             out.send(now, peer, Message::AllowedFast(index));
         }
     }
@@ -65,6 +66,7 @@ mod tests {
         let geometry = Geometry::new(100, 1).unwrap();
         let (full, empty) = (Bitfield::full(100), Bitfield::new(100));
         let mut starting = leech(now, 1, &geometry);
+        let _ = starting.session.handle_sent(&Message::HaveAll);
         assert_eq!(allowed(&mut starting, &empty), 0, "nothing to serve");
         assert_eq!(allowed(&mut starting, &full), 10);
         assert_eq!(allowed(&mut starting, &full), 0, "once");

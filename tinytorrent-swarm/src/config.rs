@@ -29,6 +29,7 @@ pub struct SwarmConfig {
     pub(crate) download_limit: Option<u64>,
     pub(crate) upload_limit: Option<u64>,
     pub(crate) sequential: bool,
+    pub(crate) super_seeding: bool,
     pub(crate) needs_metadata: bool,
     pub(crate) exchange: bool,
     pub(crate) local_peers: bool,
@@ -61,6 +62,7 @@ impl SwarmConfig {
             download_limit: None,
             upload_limit: None,
             sequential: false,
+            super_seeding: false,
             needs_metadata: false,
             exchange: true,
             local_peers: false,
@@ -146,6 +148,15 @@ impl SwarmConfig {
     /// Fetches the pieces in order rather than the rarest first. Default: no; it makes swarms weaker.
     pub fn sequential(&mut self, sequential: bool) -> &mut Self {
         self.sequential = sequential;
+        self
+    }
+
+    /// Super seeds (BEP 16), if the content is complete from the start: peers are told of single pieces that
+    /// nobody has, each of the next one once another peer shows that it has that, so that little more
+    /// than one copy is sent before there are other seeds. Then all are told of everything. Default: no; a
+    /// swarm that has seeds becomes slower by it.
+    pub fn super_seeding(&mut self, super_seeding: bool) -> &mut Self {
+        self.super_seeding = super_seeding;
         self
     }
 

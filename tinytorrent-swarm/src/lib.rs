@@ -102,6 +102,7 @@ mod roster;
 mod serialization;
 mod slab;
 mod stage;
+mod super_seed;
 mod swarm;
 mod then;
 mod timers;

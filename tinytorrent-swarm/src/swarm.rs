@@ -5,6 +5,7 @@ mod parts;
 mod picking;
 mod reading;
 mod route;
+mod super_seeding;
 mod views;
 mod wishes;
 
@@ -30,6 +31,7 @@ use crate::piece::Picker;
 use crate::reading::Readings;
 use crate::roster::{Admission, Need, Roster};
 use crate::stage::Stage;
+use crate::super_seed::SuperSeed;
 use crate::trackers::{Progress, Trackers};
 use crate::upload::Upload;
 use crate::{PeerKey, hashes};
@@ -64,6 +66,8 @@ pub struct Swarm {
     roster: Roster,
     download: Download,
     upload: Upload,
+    /// `None` unless the user wants it, and after its end.
+    super_seed: Option<Box<SuperSeed>>,
     trackers: Trackers,
     extensions: Extensions,
     out: Outbox,
@@ -98,6 +102,7 @@ impl Swarm {
             roster: Roster::new(now, &config),
             download: Download::new(&config),
             upload: Upload::new(now, &config, chance),
+            super_seed: config.super_seeding.then(|| Box::new(SuperSeed::new(config.seed))),
             trackers: Trackers::new(now, &config),
             extensions: Extensions::new(&config),
             out: Outbox::default(),
@@ -178,6 +183,9 @@ impl Swarm {
                 if let Some(peer) = self.peers.get_mut(peer) {
                     self.upload.on_block_served(self.now, peer, &mut self.out, block, sent);
                 }
+                if sent {
+                    self.super_seed_sent(peer, block);
+                }
             }
             Input::BlocksWritten { bytes } => self.download.on_written(bytes),
             Input::PieceVerified { piece, digests } => self.on_piece_verified(piece, &digests),
@@ -247,6 +255,7 @@ impl Swarm {
         let is_seeding = self.stage.is_finished();
         self.upload.handle_timeout(now, &mut self.peers, &mut self.out, is_seeding);
         self.download.handle_timeout(now);
+        self.look_at_super_seed();
         self.fetch();
         self.announce();
         self.dial();
@@ -263,6 +272,7 @@ impl Swarm {
             hungry,
             self.out.timers.next(),
             self.upload.poll_timeout(),
+            self.super_seed.as_ref().and_then(|seed| seed.poll_timeout()),
             self.download.poll_timeout(),
             self.stage.poll_timeout(self.now),
             self.trackers.poll_timeout(),
@@ -391,6 +401,9 @@ impl Swarm {
         self.peers.check_invariants();
         self.roster.check_invariants(&self.peers);
         self.upload.check_invariants(&self.peers);
+        if let Some(seed) = &self.super_seed {
+            seed.check_invariants(&self.peers);
+        }
         if let Some(picker) = self.stage.picker() {
             self.download.check_invariants(&self.peers, picker);
         }

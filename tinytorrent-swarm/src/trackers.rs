@@ -73,6 +73,11 @@ impl Trackers {
         }
     }
 
+    /// The number that stays the same for the whole run.
+    pub(crate) fn key(&self) -> u32 {
+        self.key
+    }
+
     /// The trackers and their status, for display.
     pub(crate) fn status(&self) -> impl Iterator<Item = TrackerStatus<'_>> {
         self.schedule.trackers()

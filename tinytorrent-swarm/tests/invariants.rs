@@ -67,6 +67,9 @@ enum Step {
     Limit {
         bytes: Option<u64>,
     },
+    SuperSeed {
+        wanted: bool,
+    },
     Pause,
     LeaveOne,
     Resume,
@@ -166,6 +169,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..300_000_u64, 0..100_000_u64, 0..4_u8)
             .prop_map(|(at, count, way)| Step::Read { at, count, way }),
         1 => prop::option::of(0..100_000_u64).prop_map(|bytes| Step::Limit { bytes }),
+        1 => any::<bool>().prop_map(|wanted| Step::SuperSeed { wanted }),
         1 => Just(Step::Pause),
         1 => Just(Step::LeaveOne),
         2 => Just(Step::Resume),
@@ -191,7 +195,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(needs_metadata: bool, sequential: bool) -> Self {
+    fn new(needs_metadata: bool, sequential: bool, is_seed: bool) -> Self {
         let geometry = Geometry::new(5 * 49_152 + 20_000, 49_152).unwrap();
         let hashes =
             InfoHashes::from_both(InfoHashV1::from_bytes([7; 20]), InfoHashV2::from_bytes([8; 32]));
@@ -216,18 +220,18 @@ impl Stage {
             is_checking: false,
         };
         if !needs_metadata {
-            stage.ready();
+            stage.ready(is_seed);
         }
         stage
     }
 
-    fn ready(&mut self) {
+    fn ready(&mut self, is_seed: bool) {
         let count = self.geometry.piece_count();
         let mut have = Bitfield::new(count);
         have.insert(self.geometry.piece(1).unwrap());
         let content = Content {
             geometry: self.geometry.clone(),
-            have,
+            have: if is_seed { Bitfield::full(count) } else { have },
             wanted: Bitfield::full(count),
             partial: self.geometry.blocks(self.geometry.piece(2).unwrap()).skip(1).collect(),
             info: tinytorrent_sim::info(),
@@ -298,6 +302,7 @@ impl Stage {
                 self.swarm.set_download_limit(now, bytes);
                 self.swarm.set_upload_limit(now, bytes);
             }
+            Step::SuperSeed { wanted } => self.swarm.set_super_seeding(now, wanted),
             Step::Pause => self.swarm.pause(now),
             Step::Resume => self.swarm.resume(now),
             Step::LeaveOne => _ = self.swarm.leave_one(now),
@@ -305,7 +310,7 @@ impl Stage {
                 // What was under way before has come to its end by then.
                 self.verify.clear();
                 self.is_checking = false;
-                self.ready();
+                self.ready(false);
             }
             Step::Check if self.swarm.have().is_some() => {
                 self.swarm.begin_check(now);
@@ -396,7 +401,7 @@ impl Stage {
                     self.swarm.handle_input(self.now, checked);
                     self.hashes.retain(|needed| !is_right || *needed != request);
                     if self.hashes.is_empty() {
-                        self.ready();
+                        self.ready(false);
                     }
                 }
                 Action::ReadHashes { peer, request } => {
@@ -430,9 +435,10 @@ proptest! {
     fn the_parts_never_contradict_each_other(
         needs_metadata: bool,
         sequential: bool,
+        is_seed: bool,
         steps in prop::collection::vec(step(), 0..300),
     ) {
-        let mut stage = Stage::new(needs_metadata, sequential);
+        let mut stage = Stage::new(needs_metadata, sequential, is_seed);
         stage.drain();
         for step in steps {
             stage.step(step);

@@ -257,7 +257,7 @@ impl Driver {
         self.now = now;
         let swarm = &mut self.swarm;
         let limit = (c < 200).then(|| u64::from(c) * 1_000);
-        match b % 15 {
+        match b % 16 {
             0 => swarm.pause(now),
             1 | 2 => swarm.resume(now),
             3 => swarm.set_download_limit(now, limit),
@@ -300,6 +300,7 @@ impl Driver {
                     self.content_ready(have.as_bytes());
                 }
             }
+            14 => swarm.set_super_seeding(now, c % 2 == 0),
             _ => {
                 if let Some(piece) = self.geometry.piece(u32::from(c)) {
                     swarm.handle_input(now, Input::PieceLost { piece });

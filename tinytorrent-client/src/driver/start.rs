@@ -137,6 +137,7 @@ fn config(resources: &Resources, source: &Source, options: &TorrentOptions) -> S
         .max_peers(options.max_peers)
         .upload_slots(options.upload_slots)
         .sequential(options.sequential)
+        .super_seeding(options.super_seeding)
         .exchange(options.exchange)
         .local_peers(resources.options.allows_local_addresses)
         .download_limit(options.download_limit)

@@ -85,6 +85,10 @@ impl Driver {
         self.lifecycle.options().limits()
     }
 
+    pub(crate) fn is_super_seeding(&self) -> bool {
+        self.swarm.is_super_seeding()
+    }
+
     pub(crate) fn history(&self, now: Instant) -> History {
         let added = UNIX_EPOCH + Duration::from_secs(self.keeping.origin().added);
         History::new(added, self.totals(now))

@@ -58,6 +58,11 @@ impl Driver {
         self.swarm.set_sequential(now, sequential);
     }
 
+    pub(crate) fn set_super_seeding(&mut self, now: Instant, super_seeding: bool) {
+        self.options_mut().super_seeding = super_seeding;
+        self.swarm.set_super_seeding(now, super_seeding);
+    }
+
     pub(crate) fn set_download_limit(&mut self, now: Instant, limit: Option<u64>) {
         self.options_mut().download_limit = limit;
         self.apply_limits(now);

@@ -78,6 +78,7 @@ impl Record {
         if let Some(tiers) = &self.origin.set_trackers {
             put_tiers(dict, "set_trackers", tiers);
         }
+        flag(dict, "super_seeding", options.super_seeding);
         put_tiers(dict, "trackers", &self.origin.trackers);
         put_limit(dict, "upload_limit", options.upload_limit);
         dict.integer("upload_slots", options.upload_slots as u64);
@@ -138,6 +139,7 @@ impl Fields<'_, '_> {
             time: self.number("seed_seconds").map(Duration::from_secs),
         };
         options.sequential = self.flag("sequential", options.sequential);
+        options.super_seeding = self.flag("super_seeding", options.super_seeding);
         options.trackers = self.tiers("user_trackers");
         options.upload_limit = self.number("upload_limit");
         options.upload_slots = self.count("upload_slots").unwrap_or(options.upload_slots);
@@ -260,6 +262,7 @@ mod tests {
             .download_limit(Some(0))
             .max_peers(7)
             .sequential(true)
+            .super_seeding(true)
             .names(PathPolicy::Portable)
             .paused(true)
             .metadata_only(true)

@@ -116,8 +116,12 @@ impl Picker {
 
     /// The number of peers that have each piece.
     pub(crate) fn availability(&self) -> Vec<u32> {
-        let of = |piece| u32::try_from(self.rarity.availability(piece)).unwrap_or_default();
-        self.geometry.pieces().map(of).collect()
+        self.geometry.pieces().map(|piece| self.peers_with(piece)).collect()
+    }
+
+    /// The number of peers that have this piece.
+    pub(crate) fn peers_with(&self, piece: PieceIndex) -> u32 {
+        u32::try_from(self.rarity.availability(piece)).unwrap_or_default()
     }
 
     /// Fetches the pieces in order from now on, or the rarest first.

@@ -41,6 +41,10 @@ impl Swarm {
             if let Some(picker) = self.stage.picker_mut() {
                 self.download.forget(peer, picker);
             }
+            if let Some(seed) = &mut self.super_seed {
+                seed.leave(key);
+                self.super_seed.take_if(|seed| seed.is_over());
+            }
         }
         self.out.timers.prune(|at, peer| self.peers.is_armed(peer, at));
         // Before the next dial, so that the address is known to have failed or to be free.

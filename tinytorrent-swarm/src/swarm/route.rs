@@ -9,6 +9,7 @@ use tinytorrent_wire::session::Verdict;
 use tinytorrent_wire::{Handshake, Message, PieceHeader};
 
 use super::parts::Parts;
+use super::super_seeding::News;
 use super::{Run, Swarm};
 use crate::PeerKey;
 use crate::announce::AnnounceOutcome;
@@ -28,6 +29,7 @@ impl Swarm {
             return;
         }
         let Some(peer) = self.peers.get_mut(key) else { return };
+        let news = News::of(&message).filter(|_| self.super_seed.is_some());
         let mut parts = Parts {
             now: self.now,
             greeting: &self.greeting,
@@ -39,6 +41,10 @@ impl Swarm {
             out: &mut self.out,
         };
         let then = parts.on_message(peer, message);
+        // Before it is left as a seed.
+        if let Some(news) = news {
+            self.on_pieces_of(key, news);
+        }
         self.follow(key, then);
     }
 
@@ -109,6 +115,7 @@ impl Swarm {
             Ok(session) => session,
             Err(reason) => return self.leave(key, reason),
         };
+        let (about, is_super_seeding) = (self.about(), self.is_super_seeding());
         let Some(peer) = self.peers.promote(now, key, id, session) else { return };
         self.download.add_partial(peer);
         self.upload.join(peer);
@@ -118,9 +125,11 @@ impl Swarm {
             let _ = peer.session.learn_geometry(picker.geometry().clone());
         }
         // With the fast extension this has to be the very first message (BEP 6).
-        self.greeting.send_have(now, peer, &mut self.out, self.stage.have());
-        self.extensions.send_handshake(now, peer, &mut self.out, self.stage.about());
+        let have = self.stage.have().filter(|_| !is_super_seeding);
+        self.greeting.send_have(now, peer, &mut self.out, have);
+        self.extensions.send_handshake(now, peer, &mut self.out, about);
         self.greeting.send_port(now, peer, &mut self.out);
+        self.super_seed_to(key);
         // After our first messages: the other end may be the one that chooses, and needs to know us.
         self.roster.greeted(now, &mut self.peers, key, theirs.info_hash);
         if let Some(peer) = self.peers.get_mut(key) {
@@ -131,7 +140,7 @@ impl Swarm {
     /// The content has become known while the peer was there.
     fn on_content_for(&mut self, key: PeerKey) {
         let now = self.now;
-        let about = self.stage.about();
+        let about = self.about();
         let (Some(peer), Some(picker)) = (self.peers.get_mut(key), self.stage.picker_mut()) else {
             return;
         };
@@ -146,11 +155,19 @@ impl Swarm {
         // A seed that is of no use is about to be left, and needs to hear nothing more.
         if then == Then::Nothing {
             self.extensions.send_handshake(now, peer, out, about);
-            // The one bitfield of this connection is spent, or its time has passed.
-            extensions::send_haves(now, peer, out, picker.have());
-            self.greeting.send_allowed_fast(now, peer, out, picker.have());
+            if !self.super_seed_to(key) {
+                self.tell_all(key);
+            }
         }
         self.follow(key, then);
+    }
+
+    /// Tells a peer of all pieces that we have, one by one.
+    fn tell_all(&mut self, key: PeerKey) {
+        let (Some(peer), Some(have)) = (self.peers.get_mut(key), self.stage.have()) else { return };
+        // The one bitfield of this connection is spent, or its time has passed.
+        extensions::send_haves(self.now, peer, &mut self.out, have);
+        self.greeting.send_allowed_fast(self.now, peer, &mut self.out, have);
     }
 
     /// Does what is due with one connection.
@@ -306,6 +323,10 @@ impl Swarm {
         );
         if picker.is_finished() {
             self.out.tell(Event::Finished);
+        }
+        if !picker.have().is_full() {
+            // Whom the rest comes from is a seed as well.
+            self.super_seed = None;
         }
         self.stage = Stage::Loaded(Box::new(Loaded { picker, info }));
         self.hurry(false);

@@ -32,6 +32,8 @@ pub(crate) struct Crowd {
     pub(crate) is_link: bool,
     /// Our engine has everything, and the honest peer wants it.
     pub(crate) is_seed: bool,
+    /// It super seeds.
+    pub(crate) is_super: bool,
     pub(crate) is_hybrid: bool,
 }
 
@@ -80,6 +82,7 @@ impl Crowd {
             places: *[40, 100].choose(random).expect("there are some"),
             is_link: !is_seed && random.random_bool(0.3),
             is_seed,
+            is_super: is_seed && !number.is_multiple_of(3),
             is_hybrid: random.random(),
         };
         let most = *[4, 12, 12, 40, 120].choose(random).expect("there are some");
@@ -166,7 +169,9 @@ impl fmt::Display for Crowd {
         kinds.sort_unstable();
         let chunks = kinds.chunk_by(|a, b| a == b);
         let kinds: Vec<_> = chunks.map(|same| format!("{} x {}", same.len(), same[0])).collect();
-        let role = if self.is_seed {
+        let role = if self.is_super {
+            "super seed"
+        } else if self.is_seed {
             "seed"
         } else if self.is_link {
             "link"

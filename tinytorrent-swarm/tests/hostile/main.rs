@@ -2,7 +2,7 @@
 //!
 //! - An honest source is enough: while one honest seed can be reached and has a free slot for us, a download
 //!   completes within twice its undisturbed time and ten seconds; ten more if trackers that lie come before
-//!   the one that knows the seed.
+//!   the one that knows the seed, and a minute more from a super seed, which waits for others.
 //! - Memory is what the user said: see [`laws::Terms::most_held`].
 //! - Work is in proportion to what comes: see [`laws::Terms::credit`]. `.ci/run hostile` builds so that steps
 //!   are counted; in other builds what is allocated counts alone.
@@ -33,6 +33,9 @@ use std::time::Duration;
 use crowd::Crowd;
 use laws::{Ledger, Terms};
 use scene::Scene;
+
+/// Time that a super seed may take to see that nobody passes on what the honest peer has.
+const SUPER_SEEDING: Duration = Duration::from_secs(60);
 
 /// Crowds to draw: a few, or many where the code is optimized.
 const CROWDS: u64 = if cfg!(debug_assertions) { 20 } else { 1_000 };
@@ -65,7 +68,8 @@ impl Outcome {
         let crowd = Crowd::draw(number);
         let alone = Scene::new(&crowd, &[], None).run(Duration::from_secs(600));
         let alone = alone.expect("nobody is in its way");
-        let limit = 2 * alone + Duration::from_secs(if crowd.has_trackers() { 20 } else { 10 });
+        let wait = Duration::from_secs(if crowd.has_trackers() { 20 } else { 10 });
+        let limit = 2 * alone + wait + if crowd.is_super { SUPER_SEEDING } else { Duration::ZERO };
         let terms = Terms::of(&crowd);
         let ledger = Ledger::new(terms.clone());
         let mut scene = Scene::new(&crowd, &crowd.attackers, Some(ledger.clone()));

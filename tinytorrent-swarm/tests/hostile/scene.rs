@@ -95,7 +95,7 @@ impl<'a> Scene<'a> {
         let tiers = answers.iter().map(|(n, _)| vec![url(*n)]).collect();
         let ours = self.world.add_unready(crowd.geometry.clone(), |config| {
             config.needs_metadata(crowd.is_link).max_metadata(LARGEST_METADATA);
-            config.max_peers(crowd.places).trackers(tiers);
+            config.max_peers(crowd.places).trackers(tiers).super_seeding(crowd.is_super);
         });
         let trackers = answers.into_iter().map(|(n, answer)| (url(n), answer));
         self.world.nodes[ours].trackers.extend(trackers);
