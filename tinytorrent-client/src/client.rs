@@ -142,18 +142,21 @@ impl Client {
             .map(|shared| self.handle(shared))
     }
 
-    /// The torrents, in the order of their addition. One that has ended is not among them.
+    /// The torrents, in the order of their addition. One that has ended is not among them. The time grows with
+    /// their number.
     pub fn torrents(&self) -> Vec<Torrent> {
         self.registry().all().into_iter().map(|shared| self.handle(shared)).collect()
     }
 
-    /// The torrent with one of these info-hashes.
+    /// The torrent with one of these info-hashes; `None` if there is none, or if it has ended. The time does not
+    /// grow with the number of torrents.
     pub fn get(&self, hashes: InfoHashes) -> Option<Torrent> {
         self.registry().find_any(hashes).map(|shared| self.handle(shared))
     }
 
     /// Subscribes to the events of all torrents, those that are added later included. The events of each
-    /// torrent begin with [`Event::Now`](crate::Event::Now).
+    /// torrent begin with [`Event::Now`](crate::Event::Now), which takes a time that grows with the number of
+    /// torrents and their pieces. Any number of receivers may subscribe; each costs a copy of each event.
     pub fn events(&self) -> ClientEvents {
         let queue = Queue::new(ClientEvents::KEPT);
         // First, so that a torrent that is added meanwhile is not missed; it may begin twice.
@@ -187,8 +190,9 @@ impl Client {
     }
 
     /// Stops all torrents: trackers are notified, and blocks in memory and resume data are written. They stay
-    /// in the [kept session](ClientOptions::state). Returns once all have stopped, or after `deadline`. Later
-    /// calls of [`add`](Self::add) are refused.
+    /// in the [kept session](ClientOptions::state). Returns once all have stopped, or after `deadline`; none takes
+    /// more than 5 s. Later calls of [`add`](Self::add) are refused. Listening sockets stay open until the last
+    /// clone and handle are dropped. A future that is dropped has begun the stops all the same.
     pub async fn shutdown(&self, deadline: Duration) {
         self.registry().close();
         let torrents = self.torrents();
@@ -204,29 +208,33 @@ impl Client {
         self.owner.resources.hub.close();
     }
 
-    /// The limits over all torrents.
+    /// The limits over all torrents. No torrent is locked for it.
     pub fn limits(&self) -> ClientLimits {
         self.owner.resources.conductor.limits()
     }
 
     /// Limits the received bytes of content a second, over all torrents; `None` for no limit. Torrents that can
-    /// use it get it; the limit of each holds as well.
+    /// use it get it; the limit of each holds as well. It is divided anew each 250 ms, at a cost that grows with the
+    /// number of torrents.
     pub fn set_download_limit(&self, bytes_per_second: Option<u64>) {
         self.change_limits(|limits| limits.download = bytes_per_second);
     }
 
-    /// Limits the sent bytes of content a second, over all torrents; `None` for no limit.
+    /// Limits the sent bytes of content a second, over all torrents; `None` for no limit. It is divided as the
+    /// [download limit](Self::set_download_limit) is.
     pub fn set_upload_limit(&self, bytes_per_second: Option<u64>) {
         self.change_limits(|limits| limits.upload = bytes_per_second);
     }
 
     /// Limits the number of torrents that download at a time; see
-    /// [`ClientOptions::active_downloads`].
+    /// [`ClientOptions::active_downloads`]. Those beyond it disconnect at once, and are
+    /// [`Queued`](crate::State::Queued).
     pub fn set_active_downloads(&self, count: Option<usize>) {
         self.change_limits(|limits| limits.active_downloads = count);
     }
 
-    /// Limits the number of torrents that seed at a time.
+    /// Limits the number of torrents that seed at a time, as [`set_active_downloads`](Self::set_active_downloads)
+    /// does for downloads.
     pub fn set_active_seeds(&self, count: Option<usize>) {
         self.change_limits(|limits| limits.active_seeds = count);
     }
@@ -235,12 +243,13 @@ impl Client {
         self.owner.resources.conductor.change(change);
     }
 
-    /// The addresses of the listening sockets, with the ports that were picked.
+    /// The addresses of the listening sockets, with the ports that were picked; none if the client
+    /// [accepts no peers](ClientOptions::accept_peers).
     pub fn listen_addresses(&self) -> &[SocketAddr] {
         &self.owner.resources.addresses
     }
 
-    /// The memory that is held for other hosts, over all torrents.
+    /// The memory that is held for other hosts, over all torrents. The time does not grow with their number.
     pub fn memory(&self) -> MemoryStats {
         self.owner.resources.memory.stats()
     }
@@ -261,7 +270,7 @@ impl Client {
         Torrent::new(Arc::clone(&self.owner), shared)
     }
 
-    /// The peer id of this run.
+    /// The peer id of this run, which all torrents of the client have in common. The next run has another.
     pub fn peer_id(&self) -> PeerId {
         self.owner.resources.peer_id
     }

@@ -72,7 +72,8 @@ impl ClientOptions {
     }
 
     /// Accepts incoming connections, or opens no listening socket. Default: yes. Two clients that
-    /// both accept none cannot connect to each other.
+    /// both accept none cannot connect to each other. Without a socket, trackers are told port 0, which some of them
+    /// refuse: then peers have to come from elsewhere.
     pub fn accept_peers(&mut self, accept: bool) -> &mut Self {
         self.accepts = accept;
         self
@@ -111,7 +112,8 @@ impl ClientOptions {
         self
     }
 
-    /// Threads that write, hash and read blocks. Default: 2.
+    /// Threads that write, hash and read blocks. Default: 2. More of them keep several disks busy, or hash faster
+    /// on a machine with more processors.
     pub fn disk_threads(&mut self, count: usize) -> &mut Self {
         self.disk_threads = count.max(1);
         self

@@ -15,7 +15,10 @@ use crate::torrent::State;
 use queue::Audience;
 pub(crate) use queue::{Queue, Taken};
 
-/// Something that happened to a torrent.
+/// Something that happened to a torrent. Cheap to clone.
+///
+/// The last one is [`Stopped`](Self::Stopped) or [`Failed`](Self::Failed). An application that is told of
+/// [`Missed`](Self::Missed) events finds the present state in the handle.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -74,11 +77,13 @@ pub enum Event {
         /// The file.
         file: FileIndex,
         /// Its path, with the folder.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialization::path"))]
         path: PathBuf,
     },
     /// The content is in another folder, as the user asked for, in this run or before.
     Moved {
         /// The folder.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialization::path"))]
         folder: PathBuf,
     },
     /// The torrent has been seeded as much as [`seed_ratio`](crate::TorrentOptions::seed_ratio) or
@@ -99,7 +104,7 @@ impl Event {
     pub const MAX_PATH_CHANGES: usize = 100;
 }
 
-/// A torrent at one moment.
+/// A torrent at one moment. Of one that has ended, the pieces are missing.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -148,7 +153,7 @@ impl TorrentEvent {
 /// The events of one torrent, beginning with [`Event::Now`].
 ///
 /// At most the last [`Events::KEPT`] events are kept for a slow receiver. [`Event::Missed`] counts the
-/// others.
+/// others. Dropping this ends the subscription. It does not keep the client.
 #[derive(Debug)]
 pub struct Events {
     queue: Arc<Queue<TorrentEvent>>,
@@ -173,7 +178,8 @@ impl Events {
 
 /// The events of all torrents of a client, beginning with [`Event::Now`] of each.
 ///
-/// At most the last [`ClientEvents::KEPT`] events are kept for a slow receiver.
+/// At most the last [`ClientEvents::KEPT`] events are kept for a slow receiver. A torrent that ends does not end
+/// them. Dropping this ends the subscription. It does not keep the client.
 #[derive(Debug)]
 pub struct ClientEvents {
     queue: Arc<Queue<TorrentEvent>>,

@@ -98,7 +98,7 @@ impl Reader {
         }
     }
 
-    /// Bytes of the file.
+    /// Bytes of the file. It is known from the metadata, also after the end of the torrent.
     pub fn length(&self) -> u64 {
         self.file.end - self.file.start
     }
@@ -108,7 +108,7 @@ impl Reader {
         self.position
     }
 
-    /// The torrent of the file.
+    /// The handle of the torrent, which has ended or not.
     pub fn torrent(&self) -> &Torrent {
         &self.torrent
     }

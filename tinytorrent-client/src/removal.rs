@@ -13,6 +13,7 @@ use crate::{Client, FilesError, Torrent, TorrentError};
 /// What becomes of the files of a torrent that is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Removal {
     /// They stay where they are, with the resume data: added again, the torrent goes on.
     Keep,

@@ -25,9 +25,13 @@ use crate::{Counts, Events, PeerAddress, ReadError, Reader, TorrentError};
 /// A handle of a torrent that is downloaded or seeded. Cheap to clone.
 ///
 /// The torrent belongs to its [`Client`](crate::Client), and goes on without a handle; a handle keeps the
-/// client. What a handle
-/// shows is true at the moment of the call; nothing is waited for. After the end of the torrent, its last
-/// figures and metadata are still shown, lists are empty, and changes have no effect.
+/// client. What a handle shows is true at the moment of the call. A call that is not `async` waits for a turn of
+/// the torrent at most, and takes a time that does not grow with the torrent, unless its docs say so.
+///
+/// # After the end
+/// A torrent ends by [`stop`](Self::stop), by its removal, with its client, or by an [error](Self::error). Then its
+/// last figures, its metadata and its path are still shown, lists are empty, settings are `None`, and changes have
+/// no effect. Whoever waits is told of the end.
 #[derive(Debug, Clone)]
 pub struct Torrent {
     shared: Arc<Shared>,
@@ -92,7 +96,8 @@ impl Torrent {
         &self.shared
     }
 
-    /// The client that the torrent belongs to.
+    /// The client that the torrent belongs to. It is there as long as this handle is, whether or not the torrent
+    /// has ended.
     pub fn client(&self) -> Client {
         Client::of(Arc::clone(&self.owner))
     }
@@ -102,7 +107,7 @@ impl Torrent {
         self.shared.hashes
     }
 
-    /// The metadata; `None` while it is being fetched.
+    /// The metadata; `None` while it is being fetched. It is shared, so that this copies nothing.
     pub fn info(&self) -> Option<Arc<Info>> {
         self.metainfo().map(|metainfo| Arc::clone(metainfo.info()))
     }
@@ -125,7 +130,7 @@ impl Torrent {
         self.shared.with(|driver, _| driver.content_path(), |end| end.content_path.clone())
     }
 
-    /// The present state.
+    /// The present state; after the end, [`State::Stopped`] or [`State::Failed`].
     pub fn state(&self) -> State {
         self.shared.with(|driver, _| driver.state(), |end| end.state())
     }
@@ -141,17 +146,18 @@ impl Torrent {
         self.shared.with(|driver, now| driver.stats(now), |end| end.stats)
     }
 
-    /// What has happened to the torrent since it was added to this client, or until its end.
+    /// What has happened to the torrent since it was added to this client, or until its end. A torrent that is
+    /// added again begins anew; [`history`](Self::history) goes on.
     pub fn counts(&self) -> Counts {
         self.shared.with(|driver, _| driver.counts(), |end| end.counts)
     }
 
-    /// The connected peers.
+    /// The connected peers, in no order. Empty after the end. The time grows with their number.
     pub fn peers(&self) -> Vec<PeerInfo> {
         self.shared.with(|driver, now| driver.peers(now), |_| Vec::new())
     }
 
-    /// The trackers, in the order in which they were added.
+    /// The trackers, in the order in which they were added. Empty after the end. The time grows with their number.
     pub fn trackers(&self) -> Vec<TrackerInfo> {
         self.shared.with(|driver, now| driver.trackers(now), |_| Vec::new())
     }
@@ -178,7 +184,8 @@ impl Torrent {
         self.shared.with(|driver, now| Some(driver.history(now)), |_| None)
     }
 
-    /// The addresses at which peers and trackers see us, of each family that enough of them agree on.
+    /// The addresses at which peers and trackers see us, of each family that enough of them agree on. Empty after
+    /// the end.
     pub fn external_addresses(&self) -> Vec<IpAddr> {
         self.shared.with(|driver, _| driver.external_addresses(), |_| Vec::new())
     }
@@ -213,7 +220,8 @@ impl Torrent {
     }
 
     /// Subscribes to the events. The first one is [`Event::Now`](crate::Event::Now), with the torrent as it
-    /// is, so that nothing is missed. If the torrent has ended, the last event follows it.
+    /// is, so that nothing is missed. If the torrent has ended, the last event follows it. The first one takes a
+    /// time that grows with the number of pieces; any number of receivers may subscribe.
     pub fn events(&self) -> Events {
         let queue = Queue::new(Events::KEPT);
         self.shared.with(
@@ -228,16 +236,19 @@ impl Torrent {
     }
 }
 
-/// Changes. They take effect at once; what follows from them, such as messages to peers, comes next.
+/// Changes. They take effect at once; what follows from them, such as messages to peers, comes next. Settings,
+/// pauses and trackers are kept in the [session](crate::ClientOptions::state), if there is one. After the end of
+/// the torrent, none has an effect.
 impl Torrent {
-    /// Adds peers. The torrent connects to them when it has room for more connections.
+    /// Adds peers. The torrent connects to them when it has room for more connections, whatever their addresses.
+    /// Names are looked up meanwhile; one that has no address is told of in the log.
     pub fn add_peers(&self, peers: impl IntoIterator<Item = PeerAddress>) {
         let peers = peers.into_iter().collect();
         self.shared.change(|driver, now| driver.add_user_peers(now, peers));
     }
 
     /// Adds tiers of trackers behind the present ones (BEP 12). They may be at any path of a local
-    /// address, as the URLs are the user's.
+    /// address, as the URLs are the user's. Malformed URLs, and those that are there already, are left out.
     pub fn add_trackers(&self, tiers: Vec<Vec<String>>) {
         self.shared.change(|driver, now| driver.add_trackers(now, tiers));
     }
@@ -265,17 +276,22 @@ impl Torrent {
         self.shared.change(|driver, now| driver.scrape(now));
     }
 
-    /// Announces to the trackers as soon as they allow, whatever their back-off.
+    /// Announces to the trackers as soon as they allow, whatever their back-off. Nothing is announced while the
+    /// torrent is paused. [`SwarmEvent::TrackerAnswered`](crate::SwarmEvent::TrackerAnswered) and
+    /// [`SwarmEvent::TrackerFailed`](crate::SwarmEvent::TrackerFailed) tell of the outcome.
     pub fn reannounce(&self) {
         self.shared.change(|driver, now| driver.reannounce(now));
     }
 
-    /// Disconnects all peers, and announces `stopped` to the trackers. The content stays on disk.
+    /// Disconnects all peers, and announces `stopped` to the trackers. The content stays on disk, and a check of
+    /// it goes on. [`stop`](Self::stop) ends the torrent instead.
     pub fn pause(&self) {
         self.shared.change(|driver, now| driver.pause(now));
     }
 
-    /// Goes on after [`pause`](Self::pause), or after a pause because the disk had failed.
+    /// Goes on after [`pause`](Self::pause), or after a pause because the disk had failed
+    /// ([`SwarmEvent::Paused`](crate::SwarmEvent::Paused)) or the torrent had been seeded enough. It may have to
+    /// [wait](State::Queued) for its turn.
     pub fn resume(&self) {
         self.shared.change(|driver, now| driver.resume(now));
     }
@@ -291,7 +307,7 @@ impl Torrent {
         self.shared.change(|driver, now| driver.set_urgent(now, pieces));
     }
 
-    /// Downloads the pieces in order, or the rarest first.
+    /// Downloads the pieces in order, or the rarest first. Requests that are in flight stay as they are.
     pub fn set_sequential(&self, sequential: bool) {
         self.shared.change(|driver, now| driver.set_sequential(now, sequential));
     }
@@ -316,7 +332,7 @@ impl Torrent {
     }
 
     /// Pauses the torrent once it has sent so many bytes for each byte of its content, or was seeded for so
-    /// long, over all runs; `None` is never.
+    /// long, over all runs; `None` is never. One that has reached a goal is paused at once.
     pub fn set_seed_goals(&self, ratio: Option<f64>, time: Option<Duration>) {
         self.shared.change(|driver, _| driver.set_seed_goals(SeedGoals { ratio, time }));
     }
@@ -326,7 +342,7 @@ impl Torrent {
         self.shared.change(|driver, now| driver.set_max_peers(now, count));
     }
 
-    /// Limits the number of peers that are served at a time.
+    /// Limits the number of peers that are served at a time. Those beyond it are choked at once.
     pub fn set_upload_slots(&self, count: usize) {
         self.shared.change(|driver, now| driver.set_upload_slots(now, count));
     }
@@ -335,10 +351,10 @@ impl Torrent {
 /// The end.
 impl Torrent {
     /// Waits until all wanted pieces are verified and on disk, and the torrent seeds. It does not as long as it
-    /// is paused, or waits in a queue.
+    /// is paused, or waits in a queue. Safe to cancel.
     ///
     /// # Errors
-    /// The torrent has ended before, by an error or by a stop.
+    /// The torrent has ended before, by an error or by a stop: [`TorrentError::Stopped`].
     pub async fn finished(&self) -> Result<(), TorrentError> {
         let mut state = self.shared.watch();
         let done = |state: &State| match state {
@@ -357,10 +373,11 @@ impl Torrent {
         }
     }
 
-    /// Waits until the metadata is known, and returns the torrent file as far as it is known then.
+    /// Waits until the metadata is known, and returns the torrent file as far as it is known then. Safe to cancel.
+    /// After the end it is returned all the same, if it was known.
     ///
     /// # Errors
-    /// The torrent has ended before, by an error or by a stop.
+    /// The torrent has ended before, by an error or by a stop: [`TorrentError::Stopped`].
     pub async fn metadata(&self) -> Result<Arc<Metainfo>, TorrentError> {
         let mut events = self.events();
         loop {

@@ -92,6 +92,15 @@ fn a_path_that_is_not_utf8_is_shown_and_fails_nothing() {
     use std::os::unix::ffi::OsStrExt;
 
     let mut file = FileInfo::new(FileIndex::new(0), 1);
-    file.path = Some(std::ffi::OsStr::from_bytes(b"a\xff").into());
+    let path: std::path::PathBuf = std::ffi::OsStr::from_bytes(b"a\xff").into();
+    file.path = Some(path.clone());
     assert_eq!(to_value(&file).unwrap()["path"], "a\u{fffd}");
+    let index = FileIndex::new(0);
+    for event in [
+        Event::LongerFile { path: path.clone(), size: 2, length: 1, is_cut: true },
+        Event::FileRenamed { file: index, path: path.clone() },
+        Event::Moved { folder: path },
+    ] {
+        assert!(to_value(&event).unwrap().to_string().contains("a\u{fffd}"), "{event:?}");
+    }
 }
