@@ -7,7 +7,7 @@
 //! curl localhost:8080/torrents/HASH                         one; …/peers, …/files, …/trackers
 //! curl -r 0-99 localhost:8080/torrents/HASH/files/0         read a file while it is downloaded
 //! curl -X POST localhost:8080/torrents/HASH/pause           and …/resume
-//! curl -X DELETE localhost:8080/torrents/HASH               remove it; its content stays
+//! curl -X DELETE localhost:8080/torrents/HASH               remove it; ?content=delete with its content
 //! curl localhost:8080/metrics                               for Prometheus
 //! ```
 
@@ -27,7 +27,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tinytorrent::{
-    Client, ClientOptions, FigureDetail, InfoHashes, Source, Torrent, TorrentOptions,
+    Client, ClientOptions, FigureDetail, InfoHashes, Removal, Source, Torrent, TorrentOptions,
 };
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
@@ -130,9 +130,14 @@ async fn act(
     Ok(Json(summary(&torrent)))
 }
 
-async fn remove(State(service): State<Service>, Path(hash): Path<InfoHashes>) -> Answer {
+async fn remove(
+    State(service): State<Service>,
+    Path(hash): Path<InfoHashes>,
+    Query(query): Query<HashMap<String, Removal>>,
+) -> Answer {
     let torrent = service.find(hash)?;
-    torrent.stop().await;
+    let removal = query.get("content").copied().unwrap_or(Removal::Keep);
+    service.client.remove(hash, removal).await?;
     Ok(Json(summary(&torrent)))
 }
 

@@ -133,7 +133,13 @@ async fn a_torrent_is_added_read_paused_and_removed() {
     assert_eq!(service.ask("POST", &format!("{torrent}/dance"), "", b"").status, 404);
     assert_eq!(service.ask("DELETE", &torrent, "", b"").status, 200);
     assert_eq!(service.ask("GET", &torrent, "", b"").status, 404);
-    assert!(std::fs::read(leeches.path().join("film.bin")).unwrap() == expected, "it stays");
+    let content = leeches.path().join("film.bin");
+    assert!(std::fs::read(&content).unwrap() == expected, "it stays");
+    // It is found again, and deleted.
+    service.ask("POST", "/torrents", TORRENT, &metainfo.to_bytes());
+    let delete = format!("{torrent}?content=delete");
+    assert_eq!(service.ask("DELETE", &delete, "", b"").status, 200);
+    assert!(!content.exists());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
