@@ -1,11 +1,10 @@
 use std::collections::HashMap;
-use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use serde_json::json;
 use tinytorrent_client::{
-    AddError, Client, Event, SwarmEvent, Torrent, TorrentEvent, TorrentOptions,
+    AddError, CheckScope, Client, Event, SwarmEvent, Torrent, TorrentEvent, TorrentOptions,
 };
 use tinytorrent_examples::Told;
 use tinytorrent_types::InfoHashes;
@@ -24,18 +23,9 @@ pub(crate) struct Fleet {
     output: PathBuf,
     goals: Goals,
     members: HashMap<InfoHashes, Member>,
-    leaving: JoinSet<Left>,
+    leaving: JoinSet<InfoHashes>,
     next: u64,
     started: Instant,
-}
-
-/// A torrent that has left the client.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Left {
-    /// Its identity.
-    pub(crate) hashes: InfoHashes,
-    /// `true` if its files are to be read again, so that it comes back.
-    pub(crate) comes_back: bool,
 }
 
 /// Something to be told of a torrent.
@@ -140,17 +130,6 @@ impl Fleet {
 
     /// Lets a torrent leave. Its content stays.
     pub(crate) fn remove(&mut self, hashes: InfoHashes) {
-        self.leave(hashes, None);
-    }
-
-    /// Lets the content of a torrent be checked: it leaves, without what is known of its content, and comes back.
-    pub(crate) fn check(&mut self, hashes: InfoHashes) {
-        let record = format!(".{}.tinytorrent-resume", hashes.to_wire());
-        self.leave(hashes, Some(self.output.join(record)));
-    }
-
-    /// Stops a torrent, and removes its record if it is to come back without.
-    fn leave(&mut self, hashes: InfoHashes, record: Option<PathBuf>) {
         let Some(member) = self.members.get_mut(&hashes) else { return };
         if std::mem::replace(&mut member.is_leaving, true) {
             return;
@@ -158,32 +137,31 @@ impl Fleet {
         let torrent = member.torrent.clone();
         self.leaving.spawn(async move {
             torrent.stop().await;
-            let comes_back = record.is_some();
-            if let Some(record) = record
-                && let Err(error) = fs::remove_file(&record)
-                && error.kind() != std::io::ErrorKind::NotFound
-            {
-                tracing::warn!(path = %record.display(), %error, "the content is not checked");
-            }
-            Left { hashes, comes_back }
+            hashes
         });
     }
 
-    /// Waits for the next torrent that has left; for ever if none is leaving. Safe to cancel.
-    pub(crate) async fn left(&mut self) -> Left {
-        let left = match self.leaving.join_next().await {
-            Some(Ok(left)) => left,
+    /// Lets all of the content of a torrent be checked. One that has failed is tried again, which checks it.
+    pub(crate) fn check(&mut self, now: Instant, hashes: InfoHashes) {
+        let Some(member) = self.members.get_mut(&hashes) else { return };
+        if member.trouble.is_some() {
+            return member.retry.hurry(now);
+        }
+        let torrent = member.torrent.clone();
+        tokio::spawn(async move {
+            if let Err(error) = torrent.recheck(CheckScope::All).await {
+                tracing::warn!(%hashes, %error, "the content was not checked");
+            }
+        });
+    }
+
+    /// Waits until a torrent has left; for ever if none is leaving. Safe to cancel.
+    pub(crate) async fn left(&mut self) {
+        match self.leaving.join_next().await {
+            Some(Ok(hashes)) => _ = self.members.remove(&hashes),
             // None is leaving, or one of them panicked.
             _ => std::future::pending().await,
-        };
-        if left.comes_back {
-            if let Some(member) = self.members.get_mut(&left.hashes) {
-                member.is_leaving = false;
-            }
-        } else {
-            self.members.remove(&left.hashes);
         }
-        left
     }
 
     /// Pauses a torrent.

@@ -108,9 +108,7 @@ impl Watch {
                     Some(event) => self.on_event(Instant::now(), event),
                     None => return Ok(()),
                 },
-                left = self.fleet.left() => if left.comes_back {
-                    self.ledger.read_again(left.hashes);
-                },
+                () = self.fleet.left() => {}
                 Some(answer) = asked.recv() => {
                     // Fails if the browser is gone.
                     let _ = answer.send(self.status(Instant::now()));
@@ -348,7 +346,7 @@ impl Watch {
                 (hashes, "removed; its content and its file stay")
             }
             Command::Check(hashes) => {
-                self.fleet.check(hashes);
+                self.fleet.check(now, hashes);
                 (hashes, "is checked")
             }
             Command::Quit | Command::Interrupt => return,
