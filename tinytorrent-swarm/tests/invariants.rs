@@ -70,6 +70,8 @@ enum Step {
     SuperSeed {
         wanted: bool,
     },
+    /// Bits of pieces: low ones, and high ones.
+    Prioritize(u8, u8),
     Pause,
     LeaveOne,
     Resume,
@@ -170,6 +172,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(at, count, way)| Step::Read { at, count, way }),
         1 => prop::option::of(0..100_000_u64).prop_map(|bytes| Step::Limit { bytes }),
         1 => any::<bool>().prop_map(|wanted| Step::SuperSeed { wanted }),
+        1 => (any::<u8>(), any::<u8>()).prop_map(|(low, high)| Step::Prioritize(low, high)),
         1 => Just(Step::Pause),
         1 => Just(Step::LeaveOne),
         2 => Just(Step::Resume),
@@ -303,6 +306,12 @@ impl Stage {
                 self.swarm.set_upload_limit(now, bytes);
             }
             Step::SuperSeed { wanted } => self.swarm.set_super_seeding(now, wanted),
+            Step::Prioritize(low, high) => {
+                let count = self.geometry.piece_count();
+                let [low, high] = [low, high]
+                    .map(|bits| Bitfield::from_bytes_lenient(&[bits], count).expect("one byte"));
+                self.swarm.set_priorities(now, low, high);
+            }
             Step::Pause => self.swarm.pause(now),
             Step::Resume => self.swarm.resume(now),
             Step::LeaveOne => _ = self.swarm.leave_one(now),

@@ -130,6 +130,71 @@ fn a_piece_that_turns_out_wrong_when_nobody_wants_it_is_let_go() {
     assert!(requests(&play.heard(peer)).iter().all(|request| request.index != index));
 }
 
+/// The pieces that a peer is asked for, in the order in which they are begun, until nothing is left.
+fn order_of(play: &mut Play, peer: PeerKey) -> Vec<u32> {
+    let mut order = Vec::new();
+    let mut asked = requests(&play.heard(peer));
+    while let Some(next) = asked.first().copied() {
+        asked.remove(0);
+        order.push(next.index);
+        let verdict = play.block(peer, next);
+        play.tell(Input::BlocksWritten { bytes: next.length.into() });
+        if let BlockVerdict::StoreLast { block, .. } = verdict {
+            play.tell(Input::PieceVerified { piece: block.piece(), digests: Vec::new() });
+        }
+        asked.extend(requests(&play.heard(peer)));
+    }
+    order.dedup();
+    order
+}
+
+#[test]
+fn priorities_count_before_rarity_and_nothing_is_left_out() {
+    let mut play = Play::new(false, |_| {});
+    let [low, high] =
+        [[0, 3], [5, 6]].map(|set| pieces(&play.geometry, |piece| set.contains(&piece)));
+    // Those of high priority are the most common ones.
+    let common = play.join(&[Feature::Fast]);
+    play.say(common, Message::Have(5));
+    play.say(common, Message::Have(6));
+    play.swarm.set_priorities(play.now, low, high);
+    let peer = seed(&mut play);
+    let order = order_of(&mut play, peer);
+    let rank = |piece: &u32| match piece {
+        5 | 6 => 0,
+        0 | 3 => 2,
+        _ => 1,
+    };
+    assert!(order.is_sorted_by_key(rank), "{order:?}");
+    assert_eq!(order.len(), 8);
+    assert!(play.swarm.is_finished());
+    assert_eq!(play.swarm.availability().unwrap()[4..7], [0, 1, 1], "it is what peers have");
+}
+
+#[test]
+fn priorities_hold_after_a_check_and_until_they_are_taken_back() {
+    let mut play = Play::without_content(|_| {});
+    let high = pieces(&play.geometry, |piece| piece == 7);
+    let none = pieces(&play.geometry, |_| false);
+    // Before the content is known.
+    play.swarm.set_priorities(play.now, none.clone(), high);
+    play.open(false);
+    let peer = seed(&mut play);
+    assert_eq!(requests(&play.heard(peer))[0].index, 7);
+    play.swarm.begin_check(play.now);
+    play.open(false);
+    let peer = seed(&mut play);
+    assert_eq!(requests(&play.heard(peer))[0].index, 7);
+    // A peer that has nothing better is asked for the rest.
+    let other = play.join(&[Feature::Fast]);
+    play.say(other, Message::Have(1));
+    play.say(other, Message::Unchoke);
+    assert_eq!(requests(&play.heard(other))[0].index, 1);
+    play.swarm.set_priorities(play.now, none.clone(), none);
+    assert!(play.swarm.availability().unwrap().iter().sum::<u32>() == 9);
+    play.swarm.check_invariants();
+}
+
 #[test]
 fn fewer_places_leave_those_who_do_least() {
     let mut play = Play::new(false, |_| {});

@@ -257,7 +257,7 @@ impl Driver {
         self.now = now;
         let swarm = &mut self.swarm;
         let limit = (c < 200).then(|| u64::from(c) * 1_000);
-        match b % 16 {
+        match b % 17 {
             0 => swarm.pause(now),
             1 | 2 => swarm.resume(now),
             3 => swarm.set_download_limit(now, limit),
@@ -301,6 +301,11 @@ impl Driver {
                 }
             }
             14 => swarm.set_super_seeding(now, c % 2 == 0),
+            15 => {
+                let set = |bits| Bitfield::from_bytes_lenient(&[bits], self.geometry.piece_count());
+                let [low, high] = [c & 0x0f, c & 0xf0].map(|bits| set(bits).expect("one byte"));
+                swarm.set_priorities(now, low, high);
+            }
             _ => {
                 if let Some(piece) = self.geometry.piece(u32::from(c)) {
                     swarm.handle_input(now, Input::PieceLost { piece });

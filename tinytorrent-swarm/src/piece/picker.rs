@@ -9,7 +9,7 @@ use tinytorrent_types::{Bitfield, BlockInfo, Geometry, PieceIndex};
 
 use super::download::{Download, Received, Sender, is_on_grid};
 use super::downloads::Downloads;
-use super::rarity::Rarity;
+use super::rarity::{Priorities, Rarity};
 use super::{Blame, Pieces, Search, Urgent};
 use crate::PeerKey;
 
@@ -127,6 +127,13 @@ impl Picker {
     /// Fetches the pieces in order from now on, or the rarest first.
     pub(crate) fn set_sequential(&mut self, sequential: bool) {
         self.sequential = sequential;
+    }
+
+    /// Fetches pieces by these priorities from now on. In order, they have no effect.
+    pub(crate) fn set_priorities(&mut self, priorities: Option<Box<Priorities>>) {
+        let count = self.geometry.piece_count();
+        let fitting = priorities.filter(|priorities| priorities.fit(count));
+        self.rarity.set_priorities(fitting, &mut self.chance);
     }
 
     /// Counts the pieces of a peer, none of which is counted.

@@ -1,5 +1,6 @@
 mod bulk;
 mod floor;
+mod priorities;
 
 use std::collections::VecDeque;
 
@@ -10,6 +11,7 @@ use tinytorrent_types::{Bitfield, Geometry, PieceIndex};
 use super::{Pieces, words};
 
 pub(crate) use self::floor::{By, Floor};
+pub(crate) use self::priorities::Priorities;
 
 /// The pieces that may be started, rarest first, equals in random order (S-22).
 ///
@@ -47,6 +49,8 @@ pub(crate) struct Rarity {
     recent: VecDeque<PieceIndex>,
     /// How often many pieces have become rarer by one peer, without a note: no piece has by more.
     sunk: i64,
+    /// `None` as long as all are equal.
+    priorities: Option<Box<Priorities>>,
 }
 
 /// The standing of one piece; both numbers lie together, as most questions need both.
@@ -54,7 +58,8 @@ pub(crate) struct Rarity {
 struct Standing {
     /// The place in `order`.
     place: u32,
-    /// Peers that have the piece, dense ones apart, less the dense ones that lack it.
+    /// Peers that have the piece, dense ones apart, less the dense ones that lack it. The priority of the
+    /// piece is in it, too: it is as good as many peers more or less.
     availability: i32,
 }
 
@@ -102,6 +107,7 @@ impl Rarity {
             generation: 0,
             recent: VecDeque::new(),
             sunk: 0,
+            priorities: None,
         }
     }
 
@@ -159,7 +165,7 @@ impl Rarity {
 
     /// Peers that have this piece.
     pub(crate) fn availability(&self, piece: PieceIndex) -> i32 {
-        self.standings[piece.as_usize()].availability + self.dense as i32
+        self.standings[piece.as_usize()].availability + self.dense as i32 - self.lag(piece)
     }
 
     /// Counts the pieces of a peer that came. Gives how, to be told when it leaves.

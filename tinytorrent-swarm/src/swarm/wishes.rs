@@ -6,6 +6,7 @@ use tinytorrent_types::Bitfield;
 
 use super::{Run, Swarm};
 use crate::contract::{Event, LeaveReason};
+use crate::piece::Priorities;
 use crate::stage::Stage;
 
 impl Swarm {
@@ -66,6 +67,27 @@ impl Swarm {
             picker.set_sequential(sequential);
         }
         self.download.choice_has_changed();
+    }
+
+    /// Starts pieces of high priority before all others from now on, and those of low priority after them,
+    /// however rare they are; a piece in both sets has the high one. What was begun is completed nevertheless,
+    /// and peers that have nothing better are asked for what comes later. With two empty sets all are equal.
+    /// [Urgent](Self::set_urgent) pieces come before, and while pieces are fetched in order, priorities have no
+    /// effect. May be told before the content is known. The time grows with the number of pieces.
+    ///
+    /// Sets for another number of pieces than the content has are ignored.
+    pub fn set_priorities(&mut self, now: Instant, low: Bitfield, high: Bitfield) {
+        self.advance(now);
+        let are_equal = low.is_empty() && high.is_empty();
+        let priorities = (!are_equal).then(|| Box::new(Priorities::new(low, high)));
+        if are_equal && self.picking.priorities.is_none() {
+            return;
+        }
+        self.picking.priorities.clone_from(&priorities);
+        if let Some(picker) = self.stage.picker_mut() {
+            picker.set_priorities(priorities);
+            self.download.choice_has_changed();
+        }
     }
 
     /// Fetches these pieces from now on, and no others. Does nothing until the content is known:

@@ -50,7 +50,7 @@ impl Picker {
             return Some(next);
         }
         // The rarest piece comes from few peers, and slowly: the first one should come soon.
-        if self.have.count() < RANDOM_FIRST {
+        if self.have.count() < RANDOM_FIRST && !self.rarity.has_priorities() {
             return self.rarity.random(peer.pieces, &mut peer.search.floor, &mut self.chance);
         }
         self.rarity.first(peer.pieces, &mut peer.search.floor, By::Rarity)

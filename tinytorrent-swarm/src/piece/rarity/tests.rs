@@ -42,6 +42,8 @@ enum Step {
     Replace(usize, Vec<u32>, u32),
     Search(usize),
     SearchAnywhere(usize),
+    /// The pieces below the first limit have a high priority, those from the other on a low one.
+    Prioritize(u32, u32),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -55,6 +57,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (peer.clone(), some, 0..=PIECES).prop_map(|(p, some, all)| Step::Replace(p, some, all)),
         2 => peer.clone().prop_map(Step::Search),
         1 => peer.prop_map(Step::SearchAnywhere),
+        1 => (0..PIECES, 0..=PIECES).prop_map(|(high, low)| Step::Prioritize(high, low)),
     ];
     prop::collection::vec(step, 0..200)
 }
@@ -114,6 +117,15 @@ impl Scene {
             }
             Step::Search(peer) => self.search(peer),
             Step::SearchAnywhere(peer) => self.search_anywhere(peer),
+            Step::Prioritize(high, low) => {
+                let mut sets = [Bitfield::new(PIECES), Bitfield::new(PIECES)];
+                (0..high).for_each(|index| _ = sets[1].insert(piece(index)));
+                (low..PIECES).for_each(|index| _ = sets[0].insert(piece(index)));
+                let [low, high] = sets;
+                let are_equal = low.is_empty() && high.is_empty();
+                let priorities = Priorities::new(low, high).with_lag(2 * PEERS as i32);
+                rarity.set_priorities((!are_equal).then(|| Box::new(priorities)), chance);
+            }
         }
     }
 
@@ -124,12 +136,13 @@ impl Scene {
     }
 
     fn search(&mut self, peer: usize) {
-        let rarest = self.fitting(peer).map(|piece| self.rarity.availability(piece)).min();
+        let rank = |rarity: &Rarity, piece| (rarity.lag(piece), rarity.availability(piece));
+        let rarest = self.fitting(peer).map(|piece| rank(&self.rarity, piece)).min();
         let first = self.fitting(peer).next();
         let ScenePeer { pieces, floors: [by_rarity, by_index], .. } = &mut self.peers[peer];
         let found = self.rarity.first(pieces, by_rarity, By::Rarity);
         assert!(found.is_none_or(|piece| pieces.contains(piece) && self.rarity.contains(piece)));
-        assert_eq!(found.map(|piece| self.rarity.availability(piece)), rarest);
+        assert_eq!(found.map(|piece| rank(&self.rarity, piece)), rarest);
         assert_eq!(self.rarity.first(pieces, by_index, By::Index), first);
     }
 
