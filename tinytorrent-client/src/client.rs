@@ -9,6 +9,7 @@ use tinytorrent_types::{InfoHashes, PeerId};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::client_options::least_memory;
 use crate::conductor::Conductor;
 use crate::driver::{self, Origin};
 use crate::event::Queue;
@@ -78,7 +79,7 @@ impl Client {
         let mut addresses = Vec::new();
         let registry = Arc::<Registry>::default();
         let files = Arc::new(FilePool::new(options.file_count()));
-        let places = Places::new(options.connection_count(), files);
+        let places = Places::new(options.connection_count(options.limits.max_connections), files);
         let reception = Reception::new(Arc::clone(&registry), options.encryption, places.clone());
         for socket in sockets {
             let listener = TcpListener::from_std(socket).map_err(ClientError::Socket)?;
@@ -237,6 +238,35 @@ impl Client {
     /// does for downloads.
     pub fn set_active_seeds(&self, count: Option<usize>) {
         self.change_limits(|limits| limits.active_seeds = count);
+    }
+
+    /// Limits the number of contents that are checked at a time; see [`ClientOptions::active_checks`]. Checks that
+    /// run go on.
+    pub fn set_active_checks(&self, count: Option<usize>) {
+        self.change_limits(|limits| limits.active_checks = count);
+        self.owner.resources.checks.set_limit(count);
+    }
+
+    /// Limits the number of connections; see [`ClientOptions::max_connections`]. `None` is as many as there
+    /// are descriptors for. Those beyond the limit are closed, first those of least use of the torrents with most.
+    pub fn set_max_connections(&self, count: Option<usize>) {
+        self.change_limits(|limits| limits.max_connections = count);
+        let resources = &self.owner.resources;
+        resources.places.set_limit(resources.options.connection_count(count));
+    }
+
+    /// Changes the bytes of memory for what other hosts send and ask for; see [`ClientOptions::memory`]. With
+    /// less, connections wait until what they hold is written or read. A torrent that was added before
+    /// accepts metadata of the size that it accepted then. The time grows with the number of torrents.
+    pub fn set_memory(&self, bytes: u64) {
+        let (bytes, resources) = (least_memory(bytes), &self.owner.resources);
+        self.change_limits(|limits| limits.memory = bytes);
+        resources.memory.set_budget(bytes);
+        resources.disk.set_memory(&resources.options.disk(bytes));
+        resources.buffers.trim();
+        for torrent in resources.registry.all() {
+            torrent.change(|driver, now| driver.follow_memory(now));
+        }
     }
 
     fn change_limits(&self, change: impl FnOnce(&mut ClientLimits)) {

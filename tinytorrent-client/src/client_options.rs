@@ -28,9 +28,7 @@ use crate::{ClientLimits, ContentRequest, Encryption};
 pub struct ClientOptions {
     pub(crate) accepts: bool,
     pub(crate) addresses: Vec<SocketAddr>,
-    pub(crate) memory: u64,
     pub(crate) open_files: Option<usize>,
-    pub(crate) max_connections: Option<usize>,
     pub(crate) disk_threads: usize,
     pub(crate) stop_patience: Duration,
     pub(crate) user_agent: Option<String>,
@@ -47,9 +45,7 @@ impl Default for ClientOptions {
         Self {
             accepts: true,
             addresses: Vec::new(),
-            memory: 48 << 20,
             open_files: None,
-            max_connections: None,
             disk_threads: 2,
             stop_patience: Duration::from_secs(2),
             user_agent: None,
@@ -90,7 +86,7 @@ impl ClientOptions {
     /// connection, which is mostly the list of what its peer has requested, and some bytes for each
     /// piece. [`Client::memory`](crate::Client::memory) returns the figures.
     pub fn memory(&mut self, bytes: u64) -> &mut Self {
-        self.memory = bytes.max(8 << 20);
+        self.limits.memory = least_memory(bytes);
         self
     }
 
@@ -108,7 +104,7 @@ impl ClientOptions {
     /// Connections that peers make get three quarters of them. If the process turns out to have fewer
     /// descriptors, there are fewer connections until it has more.
     pub fn max_connections(&mut self, count: usize) -> &mut Self {
-        self.max_connections = Some(count);
+        self.limits.max_connections = Some(count);
         self
     }
 
@@ -193,6 +189,13 @@ impl ClientOptions {
         self
     }
 
+    /// Contents that are checked at a time at most, over all disks. Default: no limit. On one disk there is one
+    /// check at a time in any case, and the others wait.
+    pub fn active_checks(&mut self, count: Option<usize>) -> &mut Self {
+        self.limits.active_checks = count;
+        self
+    }
+
     /// The user agent in requests to HTTP trackers. Default: name and version of this library.
     pub fn user_agent(&mut self, name: impl Into<String>) -> &mut Self {
         self.user_agent = Some(name.into());
@@ -225,29 +228,23 @@ impl ClientOptions {
         self.open_files.unwrap_or_else(|| (descriptor_limit() / 4).clamp(1, 128))
     }
 
-    /// The number of connections.
-    pub(crate) fn connection_count(&self) -> usize {
+    /// The number of connections, by the wish of the user or without one.
+    pub(crate) fn connection_count(&self, wish: Option<usize>) -> usize {
         let limit = descriptor_limit();
-        let rest = || (limit - limit / 4).saturating_sub(self.file_count());
-        self.max_connections.unwrap_or_else(rest)
+        wish.unwrap_or_else(|| (limit - limit / 4).saturating_sub(self.file_count()))
     }
 
     /// Options of the disk's threads. They may fill all receive buffers with blocks to be written, but
     /// write unfinished pieces at three quarters of that, before connections have to wait.
-    pub(crate) fn disk(&self) -> DiskOptions {
+    pub(crate) fn disk(&self, memory: u64) -> DiskOptions {
         let mut disk = DiskOptions::default();
         disk.threads(self.disk_threads)
-            .memory(self.memory / 2)
-            .read_cache(Memory::read_cache(self.memory))
+            .memory(memory / 2)
+            .read_cache(Memory::read_cache(memory))
             // The larger of the two sizes: of smaller buffers the disk counts too much memory, and
             // never too little.
             .receive_buffer(LARGE);
         disk
-    }
-
-    /// Budget of the engine: bytes of blocks that are received and not yet written.
-    pub(crate) fn store_budget(&self) -> u64 {
-        self.memory / 4
     }
 
     pub(crate) fn trackers(&self) -> ClientConfig {
@@ -258,4 +255,9 @@ impl ClientOptions {
         }
         trackers
     }
+}
+
+/// The least memory that a client works with, or more.
+pub(crate) fn least_memory(bytes: u64) -> u64 {
+    bytes.max(8 << 20)
 }

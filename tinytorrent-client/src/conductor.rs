@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::ClientLimits;
 use crate::registry::Registry;
 use crate::torrent::Shared;
 use queue::QueueLimits;
@@ -22,22 +23,6 @@ const INTERVAL: Duration = Duration::from_millis(250);
 pub(crate) struct Conductor {
     limits: Mutex<ClientLimits>,
     wake: Notify,
-}
-
-/// The limits over all torrents of a client. `None` is no limit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(default))]
-#[non_exhaustive]
-pub struct ClientLimits {
-    /// Received bytes of content a second.
-    pub download: Option<u64>,
-    /// Sent bytes of content a second.
-    pub upload: Option<u64>,
-    /// Number of torrents that download at a time. The others wait, in the order of the torrents.
-    pub active_downloads: Option<usize>,
-    /// Number of torrents that seed at a time.
-    pub active_seeds: Option<usize>,
 }
 
 impl ClientLimits {

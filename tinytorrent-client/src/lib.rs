@@ -88,6 +88,7 @@
 //!   are made by `new` or `default`, and their fields are public.
 
 mod client;
+mod client_limits;
 mod client_options;
 mod conductor;
 mod connection;
@@ -115,8 +116,8 @@ mod torrent;
 mod view;
 
 pub use client::Client;
+pub use client_limits::ClientLimits;
 pub use client_options::ClientOptions;
-pub use conductor::ClientLimits;
 pub use content::ContentRequest;
 pub use encryption::Encryption;
 pub use error::{AddError, ClientError, FilesError, SourceError, TorrentError};

@@ -4,7 +4,7 @@ mod metadata;
 mod turns;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 pub(crate) use metadata::{MetadataLease, MetadataMemory};
 
@@ -23,7 +23,7 @@ pub(crate) use metadata::{MetadataLease, MetadataMemory};
 /// A share is also divided among its holders: see [`Holder::try_charge`].
 #[derive(Debug, Clone)]
 pub(crate) struct Memory {
-    budget: u64,
+    budget: Arc<AtomicU64>,
     pub(crate) receive: Share,
     pub(crate) metadata: MetadataMemory,
     pub(crate) frames: Share,
@@ -60,7 +60,7 @@ pub(crate) struct Share(Arc<Count>);
 
 #[derive(Debug)]
 struct Count {
-    limit: usize,
+    limit: AtomicUsize,
     held: AtomicUsize,
 }
 
@@ -83,10 +83,25 @@ pub(crate) struct Charge {
 
 impl Memory {
     pub(crate) fn new(budget: u64) -> Self {
-        let share = |sixteenths| Share::new(budget / 16 * sixteenths);
-        let receive = share(8);
+        let [receive, frames, send, read] = shares(budget).map(Share::new);
         let metadata = MetadataMemory::new(receive.clone());
-        Self { budget, receive, metadata, frames: share(2), send: share(3), read: share(1) }
+        let budget = Arc::new(AtomicU64::new(budget));
+        Self { budget, receive, metadata, frames, send, read }
+    }
+
+    /// The limit of all of it, in bytes.
+    pub(crate) fn budget(&self) -> u64 {
+        self.budget.load(Ordering::Relaxed)
+    }
+
+    /// Changes the limit. What is held above it is given back by and by.
+    pub(crate) fn set_budget(&self, budget: u64) {
+        self.budget.store(budget, Ordering::Relaxed);
+        let own = [&self.receive, &self.frames, &self.send, &self.read];
+        for (share, limit) in own.into_iter().zip(shares(budget)) {
+            share.set_limit(limit);
+        }
+        self.metadata.follow();
     }
 
     /// Bytes for the read cache of the disk.
@@ -98,7 +113,7 @@ impl Memory {
         let held = |share: &Share| share.held() as u64;
         let metadata = self.metadata.held();
         MemoryStats {
-            budget: self.budget,
+            budget: self.budget(),
             receive: held(&self.receive).saturating_sub(metadata),
             metadata,
             frames: held(&self.frames),
@@ -108,10 +123,25 @@ impl Memory {
     }
 }
 
+/// The limits of the shares: receive, frames, send and read.
+fn shares(budget: u64) -> [u64; 4] {
+    [8, 2, 3, 1].map(|sixteenths| budget / 16 * sixteenths)
+}
+
 impl Share {
     pub(crate) fn new(limit: u64) -> Self {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Self(Arc::new(Count { limit, held: AtomicUsize::new(0) }))
+        let share = Self(Arc::new(Count { limit: AtomicUsize::new(0), held: AtomicUsize::new(0) }));
+        share.set_limit(limit);
+        share
+    }
+
+    fn set_limit(&self, limit: u64) {
+        self.0.limit.store(usize::try_from(limit).unwrap_or(usize::MAX), Ordering::Relaxed);
+    }
+
+    /// Bytes that may be charged in all.
+    pub(crate) fn limit(&self) -> usize {
+        self.0.limit.load(Ordering::Relaxed)
     }
 
     /// A new holder, which holds nothing.
@@ -125,12 +155,12 @@ impl Share {
 
     /// Bytes that may still be charged.
     pub(crate) fn free(&self) -> usize {
-        self.0.limit.saturating_sub(self.held())
+        self.limit().saturating_sub(self.held())
     }
 
     /// Returns `true` if more is charged than the share has.
     pub(crate) fn is_over(&self) -> bool {
-        self.held() > self.0.limit
+        self.held() > self.limit()
     }
 }
 
@@ -145,14 +175,14 @@ impl Holder {
         let charge = self.charge(bytes);
         // Asked afterwards, so that two threads cannot charge the same bytes.
         let is_fair = self.held() <= self.0.share.free().saturating_add(bytes);
-        let is_within = self.0.share.held() <= self.0.share.0.limit;
+        let is_within = self.0.share.held() <= self.0.share.limit();
         (is_fair && is_within).then_some(charge)
     }
 
     /// Charges bytes if the share has so many left, whatever this holder has.
     pub(crate) fn try_charge_any(&self, bytes: usize) -> Option<Charge> {
         let charge = self.charge(bytes);
-        (self.0.share.held() <= self.0.share.0.limit).then_some(charge)
+        (self.0.share.held() <= self.0.share.limit()).then_some(charge)
     }
 
     /// Charges bytes even if the share is spent.
@@ -194,6 +224,21 @@ mod tests {
         assert_eq!((holder.held(), share.free()), (0, 100));
         assert!(holder.try_charge(101).is_none());
         assert_eq!((holder.held(), share.free()), (0, 100), "a refusal charges nothing");
+    }
+
+    #[test]
+    fn a_budget_that_changes_counts_for_those_who_hold_some() {
+        let memory = Memory::new(16_000);
+        let holder = memory.send.holder();
+        let charge = holder.charge(3000);
+        memory.set_budget(8_000);
+        assert_eq!((memory.budget(), memory.send.free()), (8_000, 0));
+        assert!(memory.send.is_over() && memory.send.holder().try_charge(1).is_none());
+        assert_eq!(memory.metadata.limit(), 3_000);
+        drop(charge);
+        assert!(memory.send.holder().try_charge(700).is_some());
+        memory.set_budget(16_000);
+        assert_eq!((memory.send.free(), memory.metadata.limit()), (3000, 6_000));
     }
 
     #[test]

@@ -78,6 +78,13 @@ impl Places {
         self.lock().take_incoming(Instant::now()).then(|| Place(self.clone()))
     }
 
+    /// Changes the number of places. Those beyond it are closed, first the connections of least use.
+    pub(crate) fn set_limit(&self, limit: usize) {
+        if self.lock().set_most(limit) {
+            self.0.shortage.notify_one();
+        }
+    }
+
     /// Waits until there may be a place or a descriptor.
     pub(crate) async fn pause(&self) {
         tokio::time::sleep(PLACE_PAUSE).await;

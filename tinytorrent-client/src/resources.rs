@@ -46,6 +46,11 @@ pub(crate) struct Resources {
 }
 
 impl Resources {
+    /// Bytes of blocks that are received and not yet written, for each torrent at most.
+    pub(crate) fn store_budget(&self) -> u64 {
+        self.memory.budget() / 4
+    }
+
     /// Starts the disk's threads.
     ///
     /// # Errors
@@ -59,7 +64,10 @@ impl Resources {
         conductor: Arc<Conductor>,
         threads: JobThreads,
     ) -> Result<Self, ClientError> {
-        let memory = Memory::new(options.memory);
+        let limits = conductor.limits();
+        let memory = Memory::new(limits.memory);
+        let checks = Arc::<CheckTurns>::default();
+        checks.set_limit(limits.active_checks);
         let store = options.state.as_deref().map(Store::open).transpose()?;
         let mut trackers = options.trackers();
         let tracker_places = places.clone();
@@ -73,8 +81,8 @@ impl Resources {
             memory,
             files: Arc::clone(places.files()),
             places,
-            checks: Arc::<CheckTurns>::default(),
-            disk: Disk::new(&options.disk()).map_err(ClientError::Threads)?,
+            checks,
+            disk: Disk::new(&options.disk(limits.memory)).map_err(ClientError::Threads)?,
             trackers: TrackerClient::new(trackers),
             threads,
             conductor,

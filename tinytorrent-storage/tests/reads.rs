@@ -82,6 +82,38 @@ fn a_piece_that_comes_anew_is_not_served_from_memory() {
     disk.shutdown();
 }
 
+#[test]
+fn memory_that_is_taken_away_is_given_back_and_nothing_is_lost() {
+    let world = World::new(1 << 20, &[("file", 8 << 20, false)]);
+    std::fs::write(world.path().join("file"), &world.content).unwrap();
+    let mut options = DiskOptions::default();
+    let disk = Disk::new(options.memory(32 << 20).read_cache(8 << 20)).unwrap();
+    let session = world.join(&disk, Recovered::with_pieces(Bitfield::full(8)));
+    let read_all = || {
+        for piece in 0..8 {
+            for block in world.blocks(world.piece(piece)) {
+                session.torrent.read(block, 1);
+                let Completion::BlockRead { data, .. } = session.next() else {
+                    panic!("it is there")
+                };
+                assert!(data == world.block_data(block));
+            }
+        }
+    };
+    read_all();
+    let (cached, limit) = (disk.read_bytes(), session.torrent.unstored_limit());
+    assert!(cached > 4 << 20);
+    disk.set_memory(options.memory(1 << 20).read_cache(1 << 20));
+    assert!(disk.read_bytes() <= 1 << 20);
+    assert!(session.torrent.unstored_limit() <= limit);
+    read_all();
+    assert!(disk.read_bytes() <= 1 << 20);
+    disk.set_memory(options.memory(32 << 20).read_cache(8 << 20));
+    read_all();
+    assert_eq!(disk.read_bytes(), cached);
+    disk.shutdown();
+}
+
 /// Threads that read at the same time do not overtake each other.
 #[test]
 fn what_one_tag_asked_for_comes_in_its_order() {

@@ -245,7 +245,7 @@ impl Lifecycle {
         let (running, content) =
             Running::start(opened, disk, &self.options, self.completions.clone());
         // Blocks beyond this limit of the disk would wait in memory, where a kill loses them.
-        let budget = running.plane.unstored_limit().min(self.resources.options.store_budget());
+        let budget = running.plane.unstored_limit().min(self.resources.store_budget());
         self.stage = Stage::Running(Box::new(running));
         steps.extend([
             Step::SetStoreBudget(budget),
@@ -253,6 +253,12 @@ impl Lifecycle {
             Step::PublishChecked,
         ]);
         steps
+    }
+
+    /// The bytes that the engine may have waiting for the disk; `None` if no content is open.
+    pub(super) fn store_budget(&mut self) -> Option<u64> {
+        let most = self.resources.store_budget();
+        self.running().map(|running| running.plane.unstored_limit().min(most))
     }
 
     /// Returns events about files that differ on disk from those in the torrent.

@@ -142,7 +142,7 @@ fn config(resources: &Resources, source: &Source, options: &TorrentOptions) -> S
         .local_peers(resources.options.allows_local_addresses)
         .download_limit(options.download_limit)
         .upload_limit(options.upload_limit)
-        .store_budget(resources.options.store_budget())
+        .store_budget(resources.store_budget())
         .max_metadata(max_metadata(&resources.memory))
         .metadata_memory(0)
         .sha1(tinytorrent_hash::sha1);

@@ -83,6 +83,13 @@ impl Driver {
         self.swarm.set_upload_slots(now, count);
     }
 
+    /// The memory of the client has changed.
+    pub(crate) fn follow_memory(&mut self, now: Instant) {
+        if let Some(budget) = self.lifecycle.store_budget() {
+            self.swarm.set_store_budget(now, budget);
+        }
+    }
+
     pub(crate) fn set_seed_goals(&mut self, goals: SeedGoals) {
         self.options_mut().seed_goals = goals;
     }

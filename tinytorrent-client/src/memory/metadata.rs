@@ -12,7 +12,6 @@ use super::{Charge, Holder, Share};
 /// nothing else, and metadata is fetched once in a while.
 #[derive(Debug, Clone)]
 pub(crate) struct MetadataMemory {
-    limit: u64,
     turns: Arc<Mutex<Turns>>,
     receive: Share,
 }
@@ -35,14 +34,18 @@ const PAUSE: Duration = Duration::from_millis(100);
 impl MetadataMemory {
     /// The memory in this receive share.
     pub(super) fn new(receive: Share) -> Self {
-        // A quarter is left for the buffers of other torrents.
-        let limit = (receive.free() / 4 * 3) as u64;
-        Self { limit, turns: Arc::new(Mutex::new(Turns::new(limit))), receive }
+        Self { turns: Arc::new(Mutex::new(Turns::new(part_of(&receive)))), receive }
+    }
+
+    /// Takes its part of a receive share that has changed. Torrents that have more give some back at their
+    /// next look.
+    pub(super) fn follow(&self) {
+        self.lock().set_limit(part_of(&self.receive));
     }
 
     /// Bytes of the largest metadata that can be fetched.
     pub(crate) fn limit(&self) -> u64 {
-        self.limit
+        self.lock().limit()
     }
 
     /// Bytes that torrents have.
@@ -66,6 +69,11 @@ impl MetadataMemory {
         // A panic under the lock cannot leave the table in a bad state.
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Bytes for metadata: a quarter is left for the buffers of other torrents.
+fn part_of(receive: &Share) -> u64 {
+    (receive.limit() / 4 * 3) as u64
 }
 
 impl MetadataLease {

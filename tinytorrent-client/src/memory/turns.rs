@@ -43,6 +43,14 @@ impl Turns {
         Self { limit, next: 0, torrents: HashMap::new(), line: VecDeque::new() }
     }
 
+    pub(super) fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    pub(super) fn set_limit(&mut self, limit: u64) {
+        self.limit = limit;
+    }
+
     /// The number of a torrent that is new.
     pub(super) fn add(&mut self) -> u64 {
         self.next += 1;

@@ -29,6 +29,15 @@ impl Table {
         (self.taken, self.limit)
     }
 
+    /// Changes the number of places while there are descriptors. Returns `true` if connections are to be closed.
+    pub(super) fn set_most(&mut self, most: usize) -> bool {
+        self.most = most.max(FEWEST);
+        // A lack of descriptors goes on.
+        self.limit = if self.changed.is_some() { self.limit.min(self.most) } else { self.most };
+        self.excess = self.taken.saturating_sub(self.limit);
+        self.excess > 0
+    }
+
     /// Takes a place for a connection that we make. Returns `false` if all are taken.
     pub(super) fn take(&mut self, now: Instant) -> bool {
         self.grow(now);
@@ -126,6 +135,22 @@ mod tests {
         }
         assert_eq!(counts[..4], [4, 3, 3, 2]);
         assert_eq!(table.taken, LEAST);
+    }
+
+    #[test]
+    fn the_number_of_places_changes_at_once_but_for_a_lack_of_descriptors() {
+        let (mut table, now) = (Table::new(100), Instant::now());
+        (0..50).for_each(|_| _ = table.take(now));
+        assert!(table.set_most(20) && !table.take(now));
+        assert_eq!(table.take_excess(), 30);
+        (0..30).for_each(|_| table.release());
+        assert!(!table.set_most(40) && table.take(now));
+        assert!(table.note_shortage(now));
+        let limit = table.limit;
+        table.set_most(200);
+        assert_eq!(table.limit, limit, "there are no more descriptors by that");
+        table.grow(now + 100 * GROWTH);
+        assert_eq!(table.limit, 200);
     }
 
     #[test]

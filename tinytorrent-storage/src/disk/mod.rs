@@ -203,6 +203,14 @@ impl Disk {
         TorrentDisk { shared: Arc::clone(&self.shared), content }
     }
 
+    /// Changes the [`memory`](DiskOptions::memory), the [`read_cache`](DiskOptions::read_cache) and the
+    /// [`read_memory`](DiskOptions::read_memory) to those of other options. With less, no block is lost:
+    /// what is held above the new limits is written or dropped as soon as it can be.
+    /// [`TorrentDisk::unstored_limit`] changes with it.
+    pub fn set_memory(&self, options: &DiskOptions) {
+        self.shared.set_memory(options);
+    }
+
     /// Bytes of accepted blocks that are not written yet, of all torrents.
     pub fn unstored_bytes(&self) -> u64 {
         self.shared.unstored_bytes()
@@ -328,7 +336,7 @@ impl TorrentDisk {
     /// or three eighths of the memory budget.
     pub fn unstored_limit(&self) -> u64 {
         let total = self.content.storage.geometry().total_length();
-        options::unstored_limit(options::batch_bytes(total, self.shared.options.memory))
+        options::unstored_limit(options::batch_bytes(total, self.shared.memory()))
     }
 }
 

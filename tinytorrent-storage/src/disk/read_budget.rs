@@ -30,12 +30,12 @@ pub(super) struct ReadBudget {
 #[derive(Debug)]
 struct Meter {
     used: AtomicU64,
-    limit: u64,
+    limit: AtomicU64,
 }
 
 impl ReadBudget {
     pub(super) fn new(blocks: u64, runs: u64) -> Self {
-        let meter = |limit| Meter { used: AtomicU64::new(0), limit };
+        let meter = |limit| Meter { used: AtomicU64::new(0), limit: AtomicU64::new(limit) };
         Self {
             blocks: meter(blocks),
             runs: meter(runs),
@@ -49,6 +49,22 @@ impl ReadBudget {
     pub(super) fn call_on_room(&self, on_room: impl Fn() + Send + Sync + 'static) {
         // Called once, after the two that know each other are made.
         let _ = self.on_room.set(Box::new(on_room));
+    }
+
+    /// Changes the limits. What is used above them stays until it is given back.
+    pub(super) fn set_limits(&self, blocks: u64, runs: u64) {
+        self.blocks.limit.store(blocks, Ordering::SeqCst);
+        self.runs.limit.store(runs, Ordering::SeqCst);
+        if self.is_over()
+            && let Some(spare) = self.lock_spare().take()
+        {
+            self.drop_run(spare);
+        }
+    }
+
+    /// Returns `true` if there are more runs than there may be.
+    pub(super) fn is_over(&self) -> bool {
+        self.runs.used.load(Ordering::SeqCst) > self.runs.limit.load(Ordering::SeqCst)
     }
 
     /// Bytes that are allocated or reserved.
@@ -98,11 +114,16 @@ impl ReadBudget {
     /// Takes back the memory of a run.
     pub(super) fn put_back(&self, data: Vec<u8>) {
         let mut spare = self.lock_spare();
-        if spare.is_none() {
+        if spare.is_none() && !self.is_over() {
             *spare = Some(data);
             return;
         }
         drop(spare);
+        self.drop_run(data);
+    }
+
+    fn drop_run(&self, data: Vec<u8>) {
+        // Before it is counted as free.
         drop(data);
         self.runs.used.fetch_sub(RUN.into(), Ordering::SeqCst);
     }
@@ -116,7 +137,8 @@ impl Meter {
     fn take(&self, bytes: u64, may_be_alone: bool) -> bool {
         let add = |used: u64| {
             let all = used + bytes;
-            (all <= self.limit || (may_be_alone && used == 0)).then_some(all)
+            let limit = self.limit.load(Ordering::SeqCst);
+            (all <= limit || (may_be_alone && used == 0)).then_some(all)
         };
         self.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, add).is_ok()
     }

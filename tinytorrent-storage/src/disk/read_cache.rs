@@ -194,13 +194,24 @@ impl ReadCache {
             if buffer.is_some() {
                 return buffer;
             }
-            let mut state = self.lock();
-            let oldest = state.runs.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key);
-            let evicted = state.runs.remove(&oldest?);
-            // Memory is given back without the lock, as in `remove`.
-            drop(state);
-            drop(evicted);
+            self.evict()?;
         }
+    }
+
+    /// Removes the oldest runs while there are more than there may be.
+    pub(super) fn shrink(&self) {
+        while self.budget.is_over() && self.evict().is_some() {}
+    }
+
+    /// Removes the oldest run; `None` if there is none.
+    fn evict(&self) -> Option<()> {
+        let mut state = self.lock();
+        let oldest = state.runs.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key);
+        let evicted = state.runs.remove(&oldest?);
+        // Memory is given back without the lock, as in `remove`.
+        drop(state);
+        drop(evicted);
+        Some(())
     }
 
     fn insert(&self, key: RunKey, data: Bytes) {

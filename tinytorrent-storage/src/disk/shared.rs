@@ -116,9 +116,29 @@ impl Shared {
 
     pub(super) fn add(&self, content: Arc<Subject>, recovered: Recovered) {
         let total = content.storage.geometry().total_length();
-        let batch = batch_bytes(total, self.options.memory);
+        let mut state = self.lock();
+        let batch = batch_bytes(total, state.memory);
         let id = content.id;
-        self.lock().torrents.insert(id, Box::new(Torrent::new(content, recovered, batch)));
+        state.torrents.insert(id, Box::new(Torrent::new(content, recovered, batch)));
+    }
+
+    /// The budget, in bytes.
+    pub(super) fn memory(&self) -> u64 {
+        self.lock().memory
+    }
+
+    /// Changes the budget and the size of the cache, as [`DiskOptions`] have them.
+    pub(super) fn set_memory(&self, options: &DiskOptions) {
+        let mut state = self.lock();
+        state.memory = options.memory;
+        for torrent in state.torrents.values_mut() {
+            torrent.set_batch_bytes(|total| batch_bytes(total, options.memory));
+        }
+        drop(state);
+        self.read_budget.set_limits(options.read_limit(), options.read_cache);
+        self.cache.shrink();
+        // There may be more to write, or room to read.
+        self.wake.notify_all();
     }
 
     pub(super) fn store(

@@ -33,8 +33,6 @@ pub(crate) struct BufferPool {
     holder: Holder,
     /// Number of connections that use large buffers.
     pub(super) users: Arc<AtomicUsize>,
-    /// Number of them above which the buffers are smaller.
-    many: usize,
 }
 
 /// Filled buffers, the earliest retired first. A buffer that was found in use moves to the end.
@@ -63,16 +61,14 @@ impl BufferPool {
     /// Makes a pool that charges this memory.
     pub(crate) fn new(memory: Memory) -> Self {
         let holder = memory.receive.holder();
-        // The blocks that wait for the disk need most of the share.
-        let many = MANY.min(memory.receive.free() / 4 / LARGE);
-        Self { retired: Arc::default(), memory, holder, users: Arc::default(), many }
+        Self { retired: Arc::default(), memory, holder, users: Arc::default() }
     }
 
     /// Returns an empty large buffer: a retired one that is not in use, or a new one. `None` if the
     /// memory is spent.
     pub(super) fn take(&self) -> Option<Buffer> {
         // A number that is out of date costs a buffer of the other size, and nothing else.
-        let is_many = self.users.load(Ordering::Relaxed) > self.many;
+        let is_many = self.users.load(Ordering::Relaxed) > self.many();
         let length = if is_many { LARGE_OF_MANY } else { LARGE };
         let reclaimed = self.lock().reclaim(length);
         reclaimed.or_else(|| {
@@ -80,6 +76,12 @@ impl BufferPool {
             let lease = Lease { length, _charge: charge };
             Some(Buffer { bytes: BytesMut::with_capacity(length), lease })
         })
+    }
+
+    /// Number of connections with large buffers above which the buffers are smaller.
+    fn many(&self) -> usize {
+        // The blocks that wait for the disk need most of the share.
+        MANY.min(self.memory.receive.limit() / 4 / LARGE)
     }
 
     /// Adds a filled buffer, of which slices may still be in use.

@@ -99,6 +99,11 @@ impl Torrent {
         }
     }
 
+    /// Changes the number of bytes that make a batch, which goes by the length of the content.
+    pub(super) fn set_batch_bytes(&mut self, of_length: impl FnOnce(u64) -> u64) {
+        self.writes.set_batch_bytes(of_length(self.content.storage.geometry().total_length()));
+    }
+
     /// Puts a torrent of which no worker has a job into another state. Gives the bytes in memory that are
     /// dropped, and the pieces that were to be verified.
     pub(super) fn replace(

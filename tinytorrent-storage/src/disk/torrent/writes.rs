@@ -26,6 +26,11 @@ impl WriteQueue {
         Self { dirty: Vec::new(), waiting: 0, in_memory: 0, since: None, batch_bytes }
     }
 
+    /// Changes the number of waiting bytes that make a batch.
+    pub(super) fn set_batch_bytes(&mut self, bytes: u64) {
+        self.batch_bytes = bytes;
+    }
+
     /// Counts a block that came.
     pub(super) fn add(&mut self, now: Instant, piece: PieceIndex, bytes: u64) {
         self.waiting += bytes;
