@@ -64,6 +64,25 @@ impl MemoryContent {
         self.lock().pages.len() as u64 * PAGE
     }
 
+    /// The ranges that were written, in order. Those that touch are one.
+    pub fn written(&self) -> Vec<Range<u64>> {
+        let state = self.lock();
+        let mut numbers: Vec<_> = state.pages.keys().copied().collect();
+        numbers.sort_unstable();
+        let mut written: Vec<Range<u64>> = Vec::new();
+        for number in numbers {
+            let begin = number * PAGE;
+            for range in state.pages.get(&number).iter().flat_map(|page| &page.written.0) {
+                let range = begin + u64::from(range.start)..begin + u64::from(range.end);
+                match written.last_mut() {
+                    Some(last) if last.end == range.start => last.end = range.end,
+                    _ => written.push(range),
+                }
+            }
+        }
+        written
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -220,6 +239,9 @@ mod tests {
         assert_eq!(&data, b"abc");
         assert_eq!(content.read((1 << 50) + 1, &mut data).unwrap_err().fault(), Fault::Missing);
         assert!(!content.is_present(0..u64::MAX).unwrap());
+        content.write((1 << 50) - 5, &[IoSlice::new(b"before")]).unwrap();
+        content.write(7, &[IoSlice::new(b"x")]).unwrap();
+        assert_eq!(content.written(), [7..8, (1 << 50) - 5..(1 << 50) + 3]);
         content.remove().unwrap();
         assert_eq!(content.allocated_bytes(), 0);
     }

@@ -106,8 +106,8 @@ pub trait Content: fmt::Debug + Send + Sync {
     fn discard(&self, _piece: PieceIndex) {}
 
     /// The pieces that this run and earlier ones have [kept](Self::keep), if the content has them and nothing
-    /// else, and nobody else writes to it. They are not checked at a start, but for a sample of them. `None` for
-    /// a content that has other blocks, too. Default: `None`.
+    /// else that lasts. They are not checked at a start, but for a sample of them, and others count as missing.
+    /// `None` for a content of which any block may last. Default: `None`.
     ///
     /// # Errors
     /// The content cannot tell, for now.

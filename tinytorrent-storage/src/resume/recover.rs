@@ -121,12 +121,12 @@ pub(crate) fn recover_with(
     // The places of files decide which pieces are looked for.
     let _alone = storage.begin_change();
     let geometry = storage.geometry();
-    let (record, is_kept) = load_record(storage)?;
+    let (record, kept) = load_record(storage)?;
     // Of a record that is ignored, too: the next run may use it.
     let is_needed = record.as_ref().is_some_and(|record| !record.partial.is_empty());
     let has_record = record.is_some();
     let record = record.filter(|_| !options.ignore_record);
-    let mut files = Files::look(storage, record.as_ref(), is_kept)?;
+    let mut files = Files::look(storage, record.as_ref(), kept.is_some())?;
     // Before any claim of the record is used.
     if let Some(record) = &record {
         check_sample(storage, hashes, options, record, &mut files)?;
@@ -143,7 +143,13 @@ pub(crate) fn recover_with(
     let vouched = vouched_pieces(storage, record.as_ref(), &files);
     let changed: Vec<_> = files.changed(storage).filter(|_| has_record).collect();
     recovered.counters = record.map(|record| record.counters).unwrap_or_default();
-    let unsure = unsure_pieces(storage, &files, &claims, &vouched);
+    let mut unsure = unsure_pieces(storage, &files, &claims, &vouched);
+    if let Some(kept) = kept {
+        // What is there of others does not last.
+        let others = unsure.iter().filter(|&piece| !kept.get(piece));
+        let others: Vec<_> = others.filter_map(|piece| geometry.piece(piece)).collect();
+        others.into_iter().for_each(|piece| _ = unsure.remove(piece));
+    }
     let Some(checked) = check(storage, hashes, options, &unsure, progress)? else {
         return Ok(None);
     };
@@ -166,20 +172,22 @@ pub(crate) fn recover_with(
 }
 
 /// The record. Content that has right pieces alone, and knows which, is asked for them instead: the record may
-/// be older, or another machine's. Then the second value is `true`.
-fn load_record(storage: &Storage) -> Result<(Option<ResumeRecord>, bool), StorageError> {
+/// be older, or another machine's. Those pieces are the second value.
+fn load_record(
+    storage: &Storage,
+) -> Result<(Option<ResumeRecord>, Option<Bitfield>), StorageError> {
     let record = ResumeRecord::load(storage)?;
-    let Some(kept) = storage.kept()? else { return Ok((record, false)) };
+    let Some(kept) = storage.kept()? else { return Ok((record, None)) };
     let of_kept = ResumeRecord {
         identity: storage.identity(),
-        have: kept,
+        have: kept.clone(),
         counters: record.as_ref().map(|record| record.counters).unwrap_or_default(),
         partial: record
             .filter(|_| storage.keeps_blocks())
             .map_or(Vec::new(), |record| record.partial),
         stamps: storage.stamps()?,
     };
-    Ok((Some(of_kept), true))
+    Ok((Some(of_kept), Some(kept)))
 }
 
 /// Hashes a sample of the pieces that the record vouches for. The files of wrong ones are taken for changed.

@@ -50,6 +50,13 @@ pub struct MoveProgress {
     pub bytes_total: u64,
 }
 
+impl MoveProgress {
+    /// The progress of a content of the program's own.
+    pub fn new(bytes_done: u64, bytes_total: u64) -> Self {
+        Self { bytes_done, bytes_total }
+    }
+}
+
 /// A finished move. The old folder has a note of it, for the case that the program is killed before it has
 /// saved the new folder; see [`StorageOptions::move_target`](crate::StorageOptions::move_target).
 /// [`settle`](Self::settle) deletes the note. If this is dropped instead, the note stays, which does no harm: it
