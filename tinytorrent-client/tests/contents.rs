@@ -59,7 +59,7 @@ fn assert_has(content: &MemoryContent, scene: &Scene) {
     }
 }
 
-// S-40.
+// S-32.
 #[tokio::test]
 async fn what_is_in_the_memory_of_one_comes_into_the_memory_of_the_other() {
     for version in [Version::V1, Version::V2, Version::Hybrid] {
@@ -104,7 +104,7 @@ async fn a_link_is_read_from_memory_while_it_downloads() {
     assert_has(&to, &scene);
 }
 
-// S-42.
+// S-34.
 #[tokio::test]
 async fn files_elsewhere_are_seeded() {
     let scene = Scene::multi();
@@ -137,7 +137,7 @@ fn kept_client(state: &Path, content: Option<Arc<MemoryContent>>) -> Client {
     Client::start(options).unwrap()
 }
 
-// S-40.
+// S-32.
 #[tokio::test]
 async fn a_kept_torrent_is_never_downloaded_into_files_instead() {
     let scene = Scene::single(100_000);

@@ -32,6 +32,7 @@
 //! | `wire` | `wire` | handshakes, messages and extensions of the peer protocol |
 //! | `swarm` | `swarm` | the engine of one torrent, without I/O |
 //! | `storage` | `storage` | content on disk, verification, resume data |
+//! | `storage_object` | `storage-object` | content in an object store: S3, GCS, Azure |
 //!
 //! The feature `serde` brings `Serialize` and `Deserialize` for the plain values of all of them.
 //!
@@ -48,6 +49,8 @@ pub use tinytorrent_hash as hash;
 pub use tinytorrent_metainfo as metainfo;
 #[cfg(feature = "storage")]
 pub use tinytorrent_storage as storage;
+#[cfg(feature = "storage-object")]
+pub use tinytorrent_storage_object as storage_object;
 #[cfg(feature = "swarm")]
 pub use tinytorrent_swarm as swarm;
 #[cfg(feature = "tracker")]

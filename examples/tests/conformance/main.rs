@@ -27,7 +27,7 @@ const AREAS: [(&str, &str, u32); 12] = [
     ("G", "magnet links", 18),
     ("D", "distributed hash table", 27),
     ("P", "uTP", 16),
-    ("S", "pieces, storage, engine", 31),
+    ("S", "pieces, storage, engine", 37),
 ];
 
 /// Set to write the table of the index anew instead of checking it.

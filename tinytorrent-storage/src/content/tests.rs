@@ -19,13 +19,13 @@ use crate::{
 
 const PIECE: u32 = 16_384;
 
-// S-40.
+// S-32.
 #[test]
 fn memory_obeys_the_contract() {
     Contract::new(|_| Arc::new(MemoryContent::new())).moves(true).check();
 }
 
-// S-40.
+// S-32.
 #[test]
 fn files_obey_the_contract() {
     let folder = tempfile::tempdir().unwrap();
@@ -36,7 +36,7 @@ fn files_obey_the_contract() {
     Contract::new(open).base(folder.path()).lasts(true).moves(true).check();
 }
 
-// S-40.
+// S-32.
 #[test]
 fn content_of_whole_pieces_obeys_the_contract() {
     Contract::new(|place: &contract::Place| Arc::new(Pieces::new(&place.layout))).check();
@@ -153,7 +153,7 @@ fn find(storage: &Storage, hashes: &PieceHashes) -> (Recovered, u32) {
     (found.unwrap().unwrap(), checked)
 }
 
-// S-41: a bucket may have terabytes.
+// S-33: a bucket may have terabytes.
 #[test]
 fn pieces_that_were_kept_are_not_checked_unless_the_sample_is_wrong() {
     let (layout, identity, data, hashes) = world();
@@ -172,7 +172,7 @@ fn pieces_that_were_kept_are_not_checked_unless_the_sample_is_wrong() {
     assert_eq!((found.have.count(), checked), (0, 7), "what was not kept does not count");
 }
 
-// S-41.
+// S-33.
 #[test]
 fn a_piece_that_cannot_be_kept_is_lost_with_the_reason() {
     use crate::{Completion, Disk, DiskOptions, PieceVerifyOptions, TorrentDiskOptions};
@@ -217,7 +217,7 @@ fn elsewhere(folder: &Path) -> (FilesElsewhere, Vec<u8>, PieceHashes, Arc<Layout
     (content, data, hashes, layout, identity)
 }
 
-// S-42.
+// S-34.
 #[test]
 fn files_elsewhere_are_read_and_never_written() {
     let folder = tempfile::tempdir().unwrap();
@@ -239,7 +239,7 @@ fn files_elsewhere_are_read_and_never_written() {
     assert_eq!(find(&storage, &hashes).0.have.count(), 0);
 }
 
-// S-42: with its record elsewhere as well, it is hashed once.
+// S-34: with its record elsewhere as well, it is hashed once.
 #[test]
 fn files_elsewhere_are_checked_again_when_they_have_changed() {
     use crate::{Counters, ResumeRecord};
