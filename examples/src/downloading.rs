@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use tinytorrent_client::{Client, PeerAddress, Source, Torrent, TorrentOptions};
+use tinytorrent_client::{Client, PeerAddress, Priority, Source, Torrent, TorrentOptions};
 
 use crate::{Failure, Names, NetworkOptions, Selection, apply_network};
 
@@ -19,6 +19,14 @@ pub struct DownloadOptions {
     /// Only these files, by index as `inspect` prints them, such as 0,2-4
     #[arg(long, value_name = "FILES")]
     pub select: Option<Selection>,
+
+    /// These files before all others, by index
+    #[arg(long, value_name = "FILES")]
+    pub high: Option<Selection>,
+
+    /// These files after all others, by index
+    #[arg(long, value_name = "FILES")]
+    pub low: Option<Selection>,
 
     /// Names on disk; content that is there under the torrent's own names is used in any case
     #[arg(long, value_enum, default_value_t, value_name = "NAMES")]
@@ -59,6 +67,11 @@ impl DownloadOptions {
         }
         if let Some(selection) = &self.select {
             torrent.files(selection.to_files());
+        }
+        for (files, priority) in [(&self.low, Priority::Low), (&self.high, Priority::High)] {
+            if let Some(files) = files {
+                torrent.file_priority(files.to_files(), priority);
+            }
         }
         apply_network(&mut torrent, &self.network);
         client.add(source, torrent).map_err(|error| Failure::could_not("cannot add it", &error))

@@ -6,7 +6,8 @@ use tinytorrent_metainfo::{FileSelection, PathPolicy};
 use tinytorrent_storage::{Content, StorageError};
 
 use crate::content::ContentSource;
-use crate::driver::SeedGoals;
+use crate::driver::{FileChoice, SeedGoals};
+use crate::priority::{Priorities, Priority, Wish};
 use crate::{ContentRequest, Limits, PeerAddress};
 
 /// Settings of one torrent. Each field is one setting, so that there are many.
@@ -42,6 +43,8 @@ pub struct TorrentOptions {
     pub(crate) content: Option<ContentSource>,
     /// The content is of the program's own, by [`content`](Self::content) or by what was kept of it.
     pub(crate) has_own_content: bool,
+    /// `None` if all chosen files are equal.
+    pub(crate) priorities: Option<Box<Priorities>>,
     /// The folder that the content is about to move to. Not an option, but kept with them.
     pub(crate) moving_to: Option<Box<Path>>,
 }
@@ -73,6 +76,7 @@ impl TorrentOptions {
             seed_goals: SeedGoals::default(),
             content: None,
             has_own_content: false,
+            priorities: None,
             moving_to: None,
         }
     }
@@ -110,6 +114,15 @@ impl TorrentOptions {
     /// default.
     pub fn files(&mut self, files: FileSelection) -> &mut Self {
         self.files = files;
+        self
+    }
+
+    /// Gives files a priority, as [`Torrent::set_file_priority`](crate::Torrent::set_file_priority) does. Default:
+    /// those that are downloaded have [`Priority::Normal`]. Files that a magnet link leaves out stay so.
+    pub fn file_priority(&mut self, files: FileSelection, priority: Priority) -> &mut Self {
+        let mut choice = FileChoice::new(self, FileSelection::default());
+        choice.follow(&Wish::Files(files, priority));
+        choice.put_into(self);
         self
     }
 

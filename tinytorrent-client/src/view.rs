@@ -10,7 +10,7 @@ use tinytorrent_swarm::PeerView;
 use tinytorrent_tracker::{TrackerState, TrackerStatus, TrackerTotals};
 use tinytorrent_types::Bitfield;
 
-use crate::TorrentOptions;
+use crate::{Priority, TorrentOptions};
 
 /// A connected peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,14 +178,19 @@ pub struct FileInfo {
     pub length: u64,
     /// Bytes of the file that are verified and on disk.
     pub have: u64,
-    /// `true` if the file is to be downloaded.
-    pub is_wanted: bool,
+    /// How much the file is wanted. One that is not selected is skipped.
+    pub priority: Priority,
 }
 
 impl FileInfo {
     /// A wanted file of which nothing is there, for tests.
     pub fn new(index: FileIndex, length: u64) -> Self {
-        Self { index, path: None, length, have: 0, is_wanted: true }
+        Self { index, path: None, length, have: 0, priority: Priority::Normal }
+    }
+
+    /// Returns `true` if the file is to be downloaded.
+    pub fn is_wanted(&self) -> bool {
+        self.priority != Priority::Skip
     }
 }
 

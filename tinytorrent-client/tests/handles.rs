@@ -91,7 +91,7 @@ async fn a_running_download_is_shown_as_it_is() {
     let files = torrent.files().unwrap();
     let total: u64 = files.iter().map(|file| file.length).sum();
     assert_eq!(total, stats.have_bytes + stats.left);
-    assert!(files.iter().all(|file| file.is_wanted && file.have <= file.length));
+    assert!(files.iter().all(|file| file.is_wanted() && file.have <= file.length));
     assert!(
         files
             .iter()

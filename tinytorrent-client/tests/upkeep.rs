@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use support::{Scene, address, client, in_time, noise};
 use tinytorrent_client::{
-    CheckScope, Client, ClientOptions, Event, Events, FileInfo, FileSelection, FilesError, Removal,
-    RemoveError, State, StorageError, SwarmEvent, Torrent, TorrentOptions,
+    CheckScope, Client, ClientOptions, Event, Events, FileInfo, FileSelection, FilesError,
+    Priority, Removal, RemoveError, State, StorageError, SwarmEvent, Torrent, TorrentOptions,
 };
 
 fn kept_client(state: &Path) -> Client {
@@ -87,7 +87,9 @@ async fn a_selection_can_grow_and_shrink_while_the_torrent_runs() {
     until(&mut events, |event| matches!(event, Event::Swarm(SwarmEvent::Unfinished))).await;
     until(&mut events, |event| matches!(event, Event::Swarm(SwarmEvent::Finished))).await;
     scene.assert_complete();
-    assert!(torrent.files().unwrap().iter().all(|file| file.is_wanted && file.have == file.length));
+    assert!(
+        torrent.files().unwrap().iter().all(|file| file.is_wanted() && file.have == file.length)
+    );
     let beside: Vec<_> = fs::read_dir(scene.leech_dir()).unwrap().collect();
     assert!(!beside.iter().any(|entry| {
         let name = entry.as_ref().unwrap().file_name();
@@ -97,11 +99,11 @@ async fn a_selection_can_grow_and_shrink_while_the_torrent_runs() {
     // What is there stays.
     in_time(torrent.select(select("3"))).await.unwrap();
     scene.assert_complete();
-    let wanted: Vec<_> = torrent.files().unwrap().iter().map(|file| file.is_wanted).collect();
+    let wanted: Vec<_> = torrent.files().unwrap().iter().map(|file| file.is_wanted()).collect();
     assert_eq!(wanted, [false, false, false, true, false]);
     let error = in_time(torrent.select(select("3,7"))).await.unwrap_err();
     assert!(matches!(error, FilesError::NoSuchFile { index: 7, count: 5 }), "{error}");
-    assert!(torrent.files().unwrap()[3].is_wanted, "a wrong selection changes nothing");
+    assert!(torrent.files().unwrap()[3].is_wanted(), "a wrong selection changes nothing");
 }
 
 #[tokio::test]
@@ -359,4 +361,49 @@ async fn content_that_is_not_open_is_deleted_as_well() {
         in_time(client.remove(hashes, Removal::Delete)).await.unwrap();
         assert_eq!(fs::read_dir(scene.leech_dir()).unwrap().count(), 0);
     }
+}
+
+#[tokio::test]
+async fn files_have_priorities_that_are_kept_and_count() {
+    let (state, scene) = (tempfile::tempdir().unwrap(), Scene::multi());
+    let seeder = client("127.0.0.1:0");
+    let _seed = scene.seed(&seeder).await;
+    let first = kept_client(state.path());
+    let mut options = TorrentOptions::new(scene.leech_dir());
+    options.file_priority(select("0"), Priority::Low);
+    let torrent = first.add(&scene.metainfo, &options).unwrap();
+    in_time(torrent.set_file_priority(select("3"), Priority::High)).await.unwrap();
+    in_time(torrent.set_file_priority(select("4"), Priority::Skip)).await.unwrap();
+    in_time(torrent.set_piece_priority(3..=3, Some(Priority::Skip))).await.unwrap();
+    let priorities = |torrent: &Torrent| {
+        let files = torrent.files().unwrap();
+        files.iter().map(|file| file.priority).collect::<Vec<_>>()
+    };
+    let expected =
+        [Priority::Low, Priority::Normal, Priority::Normal, Priority::High, Priority::Skip];
+    assert_eq!(priorities(&torrent), expected);
+    shut_down(first).await;
+
+    let second = kept_client(state.path());
+    let torrent = second.get(scene.metainfo.hashes()).unwrap();
+    assert_eq!(priorities(&torrent), expected);
+    let mut events = torrent.events();
+    torrent.add_peers([address(&seeder).into()]);
+    let mut order = Vec::new();
+    loop {
+        match in_time(events.next()).await.expect("it has not ended") {
+            Event::Swarm(SwarmEvent::PieceCompleted { piece, .. }) => order.push(piece.get()),
+            Event::Swarm(SwarmEvent::Finished) => break,
+            _ => {}
+        }
+    }
+    // The third file begins in piece 3, which is not wanted; pieces 0 to 2 are of the first one.
+    assert_eq!(torrent.pieces().unwrap().wanted.count(), torrent.pieces().unwrap().have.count());
+    assert!(!torrent.pieces().unwrap().have.iter().any(|piece| piece == 3));
+    let last_three: Vec<_> = order.iter().rev().take(3).collect();
+    assert!(last_three.iter().all(|piece| **piece < 3), "{order:?}");
+    in_time(torrent.set_piece_priority(0..=u32::MAX, None)).await.unwrap();
+    in_time(torrent.finished()).await.unwrap();
+    assert!(torrent.pieces().unwrap().have.is_full());
+    shut_down(second).await;
 }

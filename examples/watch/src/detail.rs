@@ -92,7 +92,7 @@ impl Detail {
             let path = info.layout().file(file.index.get())?.path.to_string();
             let (length, have) = (file.length, file.have);
             let index = file.index.get();
-            Some(FileLine { index, path, length, have, is_wanted: file.is_wanted })
+            Some(FileLine { index, path, length, have, is_wanted: file.is_wanted() })
         });
         Some(files.collect())
     }

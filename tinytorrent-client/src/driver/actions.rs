@@ -95,6 +95,7 @@ impl Driver {
                 Step::Job(job) => self.spawn_thread(job),
                 Step::BecomePrivate => self.swarm.set_private(now),
                 Step::AddLinkPeers(peers) => self.add_peers(now, PeerSource::Magnet, peers),
+                Step::SetPriorities { low, high } => self.swarm.set_priorities(now, low, high),
                 Step::SetStoreBudget(bytes) => self.swarm.set_store_budget(now, bytes),
                 Step::ShowMetainfo(metainfo) => {
                     self.outbox.metainfo = Some(metainfo);

@@ -6,12 +6,12 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tinytorrent_metainfo::FileSelection;
 use tinytorrent_storage::{MoveProgress, Moved, StorageError};
 use tokio::sync::oneshot;
 
 use super::cancellation::Cancellation;
 use super::gauge::Gauge;
+use crate::priority::Wish;
 use crate::torrent::CheckScope;
 use crate::{FilesError, TorrentError};
 pub(super) use work::{Task, Work, Worked};
@@ -19,8 +19,8 @@ pub(super) use work::{Task, Work, Worked};
 /// Something to be done with the files.
 #[derive(Debug)]
 pub(crate) enum Chore {
-    /// Downloads these files, and no others.
-    Select(FileSelection),
+    /// Downloads what the user wants.
+    Choose(Wish),
     /// Gives files, by their index, other paths below the folder.
     Rename(Vec<(u32, PathBuf)>),
     /// Moves everything to another folder.

@@ -12,7 +12,7 @@ use tinytorrent_storage::{
 use tinytorrent_types::Bitfield;
 
 use super::cancellation::Cancellation;
-use super::choice::{FileChoice, NoSuchFile};
+use super::choice::{ChosenPieces, FileChoice, NoSuchFile};
 use super::gauge::Gauge;
 use super::keep_out::find_intrusion;
 use super::patience::Patience;
@@ -26,8 +26,8 @@ pub(super) struct Opened {
     pub(super) path_changes: PathChanges,
     pub(super) hashes: PieceHashes,
     pub(super) recovered: Recovered,
-    /// Pieces of the chosen files.
-    pub(super) wanted: Bitfield,
+    /// The pieces to be downloaded.
+    pub(super) chosen: ChosenPieces,
     /// A move of an earlier run that is finished now.
     pub(super) moved: Option<Moved>,
 }
@@ -145,7 +145,7 @@ impl OpenJob {
     fn try_run(&self) -> Result<Box<Opened>, OpenFailure> {
         let info = self.opener.metainfo.info();
         // First, since the check may take hours, and a wrong choice makes it useless.
-        let wanted = self.files.pieces(info.layout())?;
+        let chosen = self.files.pieces(info.layout())?;
         let storage = self.opener.open_storage()?;
         self.opener.keep_out(&storage)?;
         // Before the recovery, which has to know which data is in the part file.
@@ -161,7 +161,7 @@ impl OpenJob {
         let path_changes = path_changes(&storage);
         let (metainfo, hashes) = (Arc::clone(&self.opener.metainfo), self.hashes.clone());
         let moved = storage.finished_move();
-        Ok(Box::new(Opened { metainfo, storage, path_changes, hashes, recovered, wanted, moved }))
+        Ok(Box::new(Opened { metainfo, storage, path_changes, hashes, recovered, chosen, moved }))
     }
 
     fn recover(&self, storage: &Storage) -> Result<Recovered, OpenFailure> {

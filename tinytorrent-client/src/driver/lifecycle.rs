@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use tinytorrent_metainfo::{FileIndex, Info, Metainfo};
+use tinytorrent_metainfo::{FileSelection, Info, Metainfo};
 use tinytorrent_storage::{Completion, Counters, PieceHashes, Recovered, VerifyProgress};
 use tinytorrent_swarm::{Content, Event as SwarmEvent, Input, PeerKey};
 use tinytorrent_types::{Bitfield, InfoHashes};
@@ -35,7 +35,8 @@ pub(super) struct Lifecycle {
     stage: Stage,
     resources: Arc<Resources>,
     options: Arc<TorrentOptions>,
-    files: FileChoice,
+    /// Files named in the magnet link.
+    by_link: FileSelection,
     /// `None` if resume data is neither used nor kept.
     store: Option<MetadataStore>,
     /// The inbox that the disk reports to.
@@ -50,7 +51,7 @@ impl Lifecycle {
         hashes: InfoHashes,
         resources: Arc<Resources>,
         options: TorrentOptions,
-        files: FileChoice,
+        by_link: FileSelection,
         completions: Inbox<Completion>,
     ) -> Self {
         let check = CancelOnDrop::default();
@@ -61,7 +62,7 @@ impl Lifecycle {
             resources,
             store: MetadataStore::new(&options, hashes, check.flag()).filter(|_| is_in_files),
             options: Arc::new(options),
-            files,
+            by_link,
             completions,
             check,
         }
@@ -173,7 +174,7 @@ impl Lifecycle {
         };
         let progress = Gauge::default();
         self.stage = Stage::Checking(progress.clone());
-        let (opener, files) = (self.opener(metainfo), self.files.clone());
+        let (opener, files) = (self.opener(metainfo), self.choice());
         vec![Step::Job(Job::Open(OpenJob { opener, files, hashes, progress }))]
     }
 
@@ -240,6 +241,9 @@ impl Lifecycle {
         if self.options.moving_to.is_some() {
             let (folder, moved) = (opened.storage.root_path(), opened.moved.take());
             steps.push(Step::Settle { folder, moved });
+        }
+        if let Some((low, high)) = opened.chosen.ranked.take() {
+            steps.push(Step::SetPriorities { low, high });
         }
         let disk = &self.resources.disk;
         let (running, content) =
@@ -317,7 +321,7 @@ impl Lifecycle {
     /// The counters of earlier runs.
     pub(super) fn counters_before(&self) -> Counters {
         match &self.stage {
-            Stage::Running(running) => running.plane.before(),
+            Stage::Running(running) | Stage::Rechecking(running, _) => running.plane.before(),
             _ => Counters::default(),
         }
     }
@@ -347,13 +351,9 @@ impl Lifecycle {
         Some(running::describe(info, &found, wanted))
     }
 
-    /// The choice of files.
-    pub(super) fn choice(&self) -> &FileChoice {
-        &self.files
-    }
-
-    pub(super) fn set_choice(&mut self, choice: FileChoice) {
-        self.files = choice;
+    /// The present choice of files.
+    pub(super) fn choice(&self) -> FileChoice {
+        FileChoice::new(&self.options, self.by_link.clone())
     }
 
     /// The flag that ends jobs when the torrent stops.
@@ -363,12 +363,9 @@ impl Lifecycle {
 
     /// Keeps the metadata in the folder that the content is in now.
     pub(super) fn follow_folder(&mut self, hashes: InfoHashes) {
-        self.store = MetadataStore::new(&self.options, hashes, self.check.flag());
-    }
-
-    /// Returns `true` if a file is to be downloaded.
-    pub(super) fn wants(&self, file: FileIndex) -> bool {
-        self.files.contains(file)
+        if self.store.is_some() {
+            self.store = MetadataStore::new(&self.options, hashes, self.check.flag());
+        }
     }
 
     /// The present settings, to be changed.

@@ -57,6 +57,7 @@ use std::time::{Duration, Instant};
 use background::Background;
 use backlog::Backlog;
 pub(crate) use cancellation::CancelOnDrop;
+pub(crate) use choice::FileChoice;
 use chores::Chores;
 pub(crate) use chores::{Chore, Order, ended};
 use connections::Connections;

@@ -26,11 +26,11 @@ impl Running {
         options: &TorrentOptions,
         completions: Inbox<Completion>,
     ) -> (Self, Content) {
-        let Opened { metainfo, storage, hashes, mut recovered, wanted, .. } = opened;
+        let Opened { metainfo, storage, hashes, mut recovered, chosen, .. } = opened;
         let longer = std::mem::take(&mut recovered.longer);
         // Files are cut only if they may be written to.
         let longer = if options.read_only { Vec::new() } else { longer };
-        let content = describe(metainfo.info(), &recovered, wanted);
+        let content = describe(metainfo.info(), &recovered, chosen.wanted);
         let keeps_record = options.resume && !options.read_only;
         let running = Self {
             plane: DataPlane::new(disk, storage, hashes, recovered, keeps_record, completions),

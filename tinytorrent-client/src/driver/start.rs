@@ -7,7 +7,6 @@ use tokio::sync::{Notify, watch};
 
 use super::background::Background;
 use super::backlog::Backlog;
-use super::choice::FileChoice;
 use super::connections::Connections;
 use super::early::EarlyBitfields;
 use super::inbox::Inbox;
@@ -91,13 +90,12 @@ impl Driver {
         let mut config = config(&resources, &source, &options);
         config.trackers(trackers);
         let swarm = Swarm::new(now, config);
-        let files = FileChoice::new(options.files.clone(), source.selection);
         let user_trackers = UserTrackers::new(&options.trackers);
         let shared = Arc::clone(&resources);
         let disk = completions.clone();
         Self {
             swarm,
-            lifecycle: Lifecycle::new(source.hashes, shared, options, files, disk),
+            lifecycle: Lifecycle::new(source.hashes, shared, options, source.selection, disk),
             saves: SaveSchedule::default(),
             keeping,
             times: Times::new(now),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use tinytorrent_metainfo::Metainfo;
 use tinytorrent_storage::Moved;
 use tinytorrent_swarm::Input;
+use tinytorrent_types::Bitfield;
 
 use super::job::Job;
 use crate::{Event, PeerAddress};
@@ -18,6 +19,8 @@ pub(super) enum Step {
     BecomePrivate,
     /// Adds the peers of the magnet link.
     AddLinkPeers(Vec<PeerAddress>),
+    /// Sets the pieces of low and of high priority.
+    SetPriorities { low: Bitfield, high: Bitfield },
     /// Sets the budget of bytes that are received and not yet written.
     SetStoreBudget(u64),
     /// Publishes the metainfo.

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tinytorrent_metainfo::FileSelection;
 use tinytorrent_storage::{MoveProgress, Moved, Recovered, StorageError, VerifyProgress};
 use tinytorrent_swarm::Input;
 use tinytorrent_types::Bitfield;
@@ -20,10 +19,11 @@ impl Driver {
     /// Takes an order. It begins once the content is open and earlier ones are done.
     pub(crate) fn order(&mut self, order: Order) {
         match order.chore {
-            Chore::Select(files) if self.lifecycle.is_before_opening() => {
+            Chore::Choose(wish) if self.lifecycle.stage().is_before_opening() => {
                 // There is no file yet.
-                self.lifecycle.choose(files.clone());
-                self.options_mut().files = files;
+                let mut choice = self.lifecycle.choice();
+                choice.follow(&wish);
+                choice.put_into(self.options_mut());
                 answer(Some(order.reply), Ok(()));
             }
             _ => self.chores.get_or_insert_default().push(order),
@@ -53,17 +53,17 @@ impl Driver {
                 self.swarm.begin_check(now);
                 self.begin_work(order);
             }
-            Chore::Move(_) | Chore::Select(_) | Chore::Rename(_) => self.begin_work(order),
+            Chore::Move(_) | Chore::Choose(_) | Chore::Rename(_) => self.begin_work(order),
         }
     }
 
     fn begin_work(&mut self, order: Order) {
-        let mut choice = self.lifecycle.choice().clone();
+        let mut choice = self.lifecycle.choice();
         let mut moving = None;
         let task = match order.chore {
-            Chore::Select(files) => {
-                choice = choice.instead(files);
-                Task::Select
+            Chore::Choose(wish) => {
+                choice.follow(&wish);
+                Task::Choose
             }
             Chore::Rename(renames) => Task::Rename(renames),
             Chore::Move(folder) => {
@@ -99,10 +99,12 @@ impl Driver {
             Ok(Worked::Moved { folder, moved }) => {
                 return self.on_moved(folder, Some(moved), reply);
             }
-            Ok(Worked::Selected { choice, wanted }) => {
-                self.options_mut().files = choice.by_user().clone();
-                self.lifecycle.set_choice(choice);
-                self.swarm.set_wanted(now, wanted);
+            Ok(Worked::Chosen { choice, pieces }) => {
+                choice.put_into(self.options_mut());
+                let none = Bitfield::new(pieces.wanted.piece_count());
+                let (low, high) = pieces.ranked.unwrap_or_else(|| (none.clone(), none));
+                self.swarm.set_priorities(now, low, high);
+                self.swarm.set_wanted(now, pieces.wanted);
                 // What they wait for may not be wanted any more.
                 self.readers.wake_all();
                 self.save(now);
@@ -183,18 +185,5 @@ impl Driver {
     /// The progress of the move that is under way.
     pub(crate) fn move_progress(&self) -> Option<MoveProgress> {
         self.chores.as_ref().and_then(|chores| chores.move_progress())
-    }
-}
-
-impl super::Lifecycle {
-    /// Returns `true` if no job depends on the choice of files yet.
-    fn is_before_opening(&self) -> bool {
-        self.stage().is_before_opening()
-    }
-
-    /// Chooses files before the content is opened.
-    fn choose(&mut self, files: FileSelection) {
-        let choice = self.choice().instead(files);
-        self.set_choice(choice);
     }
 }

@@ -62,13 +62,13 @@ impl Driver {
     pub(crate) fn files(&mut self) -> Option<Vec<FileInfo>> {
         let layout = self.outbox.metainfo.as_ref()?.info().layout();
         let storage = self.lifecycle.running().map(|running| Arc::clone(running.plane.storage()));
-        let have = self.swarm.have();
+        let (have, choice) = (self.swarm.have(), self.lifecycle.choice());
         let files = layout.files().filter(|file| !file.is_pad()).map(|file| FileInfo {
             index: file.index,
             path: storage.as_ref().and_then(|storage| storage.file_path(file.index)),
             length: file.length,
             have: have.map_or(0, |have| have_of(layout, &file, have)),
-            is_wanted: self.lifecycle.wants(file.index),
+            priority: choice.priority(file.index),
         });
         Some(files.collect())
     }

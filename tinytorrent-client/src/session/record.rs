@@ -7,6 +7,7 @@ use tinytorrent_metainfo::{FileSelection, PathPolicy};
 use tinytorrent_types::{InfoHashV1, InfoHashV2, InfoHashes};
 
 use crate::driver::{Origin, SeedGoals};
+use crate::priority::{Priorities, Priority, Ranked};
 use crate::{PeerAddress, TorrentOptions};
 
 /// What is kept of one torrent, beside its metadata.
@@ -68,6 +69,12 @@ impl Record {
         flag(dict, "paused", options.paused);
         put_list(dict, "peers", options.peers.iter().map(PeerAddress::to_string));
         dict.integer("position", self.origin.position);
+        if let Some(priorities) = &options.priorities {
+            dict.dict("priorities", |dict| {
+                put_ranked(dict, "files", &priorities.files);
+                put_ranked(dict, "pieces", &priorities.pieces);
+            });
+        }
         flag(dict, "read_only", options.read_only);
         flag(dict, "resume", options.resume);
         if let Some(ratio) = options.seed_goals.ratio {
@@ -132,6 +139,7 @@ impl Fields<'_, '_> {
         options.has_own_content = self.flag("own_content", false);
         options.paused = self.flag("paused", options.paused);
         options.peers = self.peers("peers");
+        options.priorities = self.0.get("priorities").map(|node| Box::new(priorities(node)));
         options.read_only = self.flag("read_only", options.read_only);
         options.resume = self.flag("resume", options.resume);
         options.seed_goals = SeedGoals {
@@ -230,6 +238,29 @@ fn put_tiers(dict: &mut DictEncoder<'_>, name: &str, tiers: &[Vec<String>]) {
     });
 }
 
+fn put_ranked(dict: &mut DictEncoder<'_>, name: &str, ranked: &Ranked) {
+    dict.dict(name, |dict| {
+        let mut sets = Priority::ALL.map(|priority| (priority.to_string(), ranked.of(priority)));
+        sets.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for (name, set) in sets.iter().filter(|(_, set)| !set.is_empty()) {
+            dict.bytes(name, set.to_string());
+        }
+    });
+}
+
+fn priorities(node: Node<'_, '_>) -> Priorities {
+    let ranked = |name: &str| {
+        let mut ranked = Ranked::default();
+        for priority in Priority::ALL {
+            let text = node.get(name).and_then(|node| node.get(priority.to_string())?.as_str());
+            let set = text.map(FileSelection::from_text).unwrap_or_default();
+            ranked.set(&set, Some(priority));
+        }
+        ranked
+    };
+    Priorities { files: ranked("files"), pieces: ranked("pieces") }
+}
+
 fn policy_name(policy: PathPolicy) -> &'static str {
     match policy {
         PathPolicy::System => "system",
@@ -268,6 +299,8 @@ mod tests {
             .metadata_only(true)
             .seed_ratio(Some(1.5))
             .seed_time(Some(Duration::from_secs(90)))
+            .file_priority(FileSelection::from_text("1,3-9"), Priority::High)
+            .file_priority(FileSelection::from_text("4"), Priority::Skip)
             .read_only(true);
         options.has_own_content = true;
         options.moving_to = Some(PathBuf::from("another/folder").into_boxed_path());

@@ -1,5 +1,6 @@
 //! Changes to the files on disk.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use tinytorrent_metainfo::FileSelection;
@@ -7,8 +8,9 @@ use tinytorrent_storage::{MoveProgress, VerifyProgress};
 use tokio::sync::oneshot;
 
 use super::Torrent;
-use crate::FilesError;
 use crate::driver::{CancelOnDrop, Chore, Order, ended};
+use crate::priority::Wish;
+use crate::{FilesError, Priority};
 
 /// The pieces that a check reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,7 +40,39 @@ impl Torrent {
     /// # Errors
     /// The torrent has no such file, or the disk refuses; then the selection is as before.
     pub async fn select(&self, files: FileSelection) -> Result<(), FilesError> {
-        self.order(Chore::Select(files)).await
+        self.order(Chore::Choose(Wish::Only(files))).await
+    }
+
+    /// Gives files a priority: those of high priority are downloaded before others, those of low priority after
+    /// them, and with [`Priority::Skip`] they are not downloaded, as if they were not
+    /// [selected](Self::select). Any other priority selects them. A piece that files share has the highest of
+    /// their priorities.
+    ///
+    /// While pieces are downloaded [in order](super::Torrent::set_sequential), high and low make no difference.
+    /// The priorities are kept in the session. Before the metadata is known this returns at once.
+    ///
+    /// # Errors
+    /// As for [`select`](Self::select).
+    pub async fn set_file_priority(
+        &self,
+        files: FileSelection,
+        priority: Priority,
+    ) -> Result<(), FilesError> {
+        self.order(Chore::Choose(Wish::Files(files, priority))).await
+    }
+
+    /// Gives pieces a priority, which counts before that of their files; with `None` that of their files counts
+    /// again. Those that are beyond the last piece are ignored. Pieces of files that are not selected are written
+    /// to the part file. The priorities are kept in the session.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub async fn set_piece_priority(
+        &self,
+        pieces: RangeInclusive<u32>,
+        priority: Option<Priority>,
+    ) -> Result<(), FilesError> {
+        self.order(Chore::Choose(Wish::Pieces(pieces, priority))).await
     }
 
     /// Gives a file another path; see [`rename_files`](Self::rename_files).

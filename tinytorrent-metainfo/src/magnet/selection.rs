@@ -52,6 +52,24 @@ impl FileSelection {
         &self.ranges
     }
 
+    /// The files that are in this selection and not in the other.
+    pub fn difference(&self, other: &Self) -> Self {
+        let mut left = Vec::new();
+        for range in &self.ranges {
+            let first = other.ranges.partition_point(|taken| taken.end() < range.start());
+            let taken = other.ranges[first..].iter().take_while(|it| it.start() <= range.end());
+            // The first file that is not decided on; `None` behind the last index there can be.
+            let mut next = Some(*range.start());
+            for taken in taken {
+                let before = next.zip(taken.start().checked_sub(1));
+                left.extend(before.map(|(first, last)| first..=last));
+                next = taken.end().checked_add(1);
+            }
+            left.extend(next.map(|first| first..=*range.end()));
+        }
+        Self::new(left)
+    }
+
     /// The files that are in either selection.
     pub fn union(&self, other: &Self) -> Self {
         Self::new(self.ranges.iter().chain(&other.ranges).cloned())

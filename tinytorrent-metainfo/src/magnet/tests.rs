@@ -220,6 +220,21 @@ fn selection_is_inclusive_and_costs_no_memory() {
     assert_eq!(more.to_string(), "0,2-6,20");
 }
 
+#[test]
+fn a_difference_has_what_only_the_first_has() {
+    let sets = ["", "0", "0-3", "2-5,7,9-12", "1,3,5,7-8", "0-20", "4-4294967295", "0-4294967295"];
+    let edges = [u32::MAX - 1, u32::MAX];
+    for (a, b) in sets.iter().flat_map(|a| sets.map(|b| (*a, b))) {
+        let [first, second] = [a, b].map(FileSelection::from_text);
+        let left = first.difference(&second);
+        for file in (0..25).chain(edges) {
+            let expected = first.contains(file) && !second.contains(file);
+            assert_eq!(left.contains(file), expected, "{file} of {a} without {b}: {left}");
+        }
+        assert_eq!(left, FileSelection::new(left.ranges().iter().cloned()), "one form");
+    }
+}
+
 // G-15
 #[test]
 fn what_is_written_is_read_back() {

@@ -9,7 +9,7 @@ use tinytorrent_storage::{
 use tinytorrent_types::Bitfield;
 
 use super::super::cancellation::Cancellation;
-use super::super::choice::{FileChoice, NoSuchFile};
+use super::super::choice::{ChosenPieces, FileChoice, NoSuchFile};
 use super::super::gauge::Gauge;
 use super::super::keep_out::find_intrusion;
 use super::super::patience::Patience;
@@ -31,7 +31,7 @@ pub(crate) struct Work {
 
 pub(crate) enum Task {
     /// The choice of files is to count from now on.
-    Select,
+    Choose,
     Rename(Vec<(u32, PathBuf)>),
     Move {
         folder: PathBuf,
@@ -45,10 +45,9 @@ pub(crate) enum Task {
 
 /// Work that is done.
 pub(crate) enum Worked {
-    Selected {
+    Chosen {
         choice: FileChoice,
-        /// Pieces of the chosen files.
-        wanted: Bitfield,
+        pieces: ChosenPieces,
     },
     Renamed(Vec<(FileIndex, PathBuf)>),
     Moved {
@@ -72,18 +71,18 @@ impl Work {
     /// Does the work. Blocks.
     pub(crate) fn run(self) -> Result<Worked, FilesError> {
         match &self.task {
-            Task::Select => self.select(),
+            Task::Choose => self.choose(),
             Task::Rename(renames) => self.rename(renames),
             Task::Move { folder, progress } => self.move_to(folder, progress),
             Task::Check { scope, progress } => Ok(self.check(*scope, progress)),
         }
     }
 
-    fn select(&self) -> Result<Worked, FilesError> {
-        let wanted = self.choice.pieces(self.files.storage().layout())?;
+    fn choose(&self) -> Result<Worked, FilesError> {
+        let pieces = self.choice.pieces(self.files.storage().layout())?;
         // Before the engine asks for pieces of them.
         self.patience().run(|| self.files.select(|file| self.choice.contains(file)))?;
-        Ok(Worked::Selected { choice: self.choice.clone(), wanted })
+        Ok(Worked::Chosen { choice: self.choice.clone(), pieces })
     }
 
     fn rename(&self, renames: &[(u32, PathBuf)]) -> Result<Worked, FilesError> {
@@ -146,7 +145,7 @@ impl Work {
         };
         let wanted = self.choice.pieces(self.files.storage().layout());
         // No error, as the content was opened with this choice.
-        let wanted = wanted.unwrap_or_else(|_| state.have.clone());
+        let wanted = wanted.map_or_else(|_| state.have.clone(), |pieces| pieces.wanted);
         Worked::Checked { state, wanted, outcome }
     }
 

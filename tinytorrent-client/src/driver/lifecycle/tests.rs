@@ -43,7 +43,7 @@ fn lifecycle(metainfo: &Metainfo, folder: &Path) -> Lifecycle {
         metainfo.hashes(),
         Arc::new(resources.unwrap()),
         TorrentOptions::new(folder),
-        FileChoice::new(FileSelection::default(), FileSelection::default()),
+        FileSelection::default(),
         completions,
     )
 }
@@ -68,6 +68,7 @@ fn names(steps: &[Step]) -> Vec<&'static str> {
         Step::Stop => "stop",
         Step::AddLinkPeers(_) => "add peers",
         Step::SetStoreBudget(_) => "set budget",
+        Step::SetPriorities { .. } => "set priorities",
         Step::ShowMetainfo(_) => "show metainfo",
         Step::ShowContentPath(_) => "show path",
         Step::Publish(Event::MetadataReceived(_)) => "metadata received",
