@@ -240,6 +240,21 @@ impl Client {
         self.change_limits(|limits| limits.active_seeds = count);
     }
 
+    /// Limits the number of peers that are served at a time; see [`ClientOptions::upload_slots`].
+    pub fn set_upload_slots(&self, count: Option<usize>) {
+        self.change_limits(|limits| limits.upload_slots = count);
+    }
+
+    /// Limits the number of connections that are being made at a time; see [`ClientOptions::half_open`].
+    pub fn set_half_open(&self, count: Option<usize>) {
+        self.change_limits(|limits| limits.half_open = count);
+    }
+
+    /// Limits the number of connections that are begun in a second; see [`ClientOptions::dials_per_second`].
+    pub fn set_dials_per_second(&self, count: Option<u32>) {
+        self.change_limits(|limits| limits.dials_per_second = count);
+    }
+
     /// Limits the number of contents that are checked at a time; see [`ClientOptions::active_checks`]. Checks that
     /// run go on.
     pub fn set_active_checks(&self, count: Option<usize>) {

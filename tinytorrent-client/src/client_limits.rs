@@ -14,6 +14,12 @@ pub struct ClientLimits {
     pub active_seeds: Option<usize>,
     /// Number of contents that are checked at a time. On each disk there is one at most.
     pub active_checks: Option<usize>,
+    /// Number of peers that are served at a time.
+    pub upload_slots: Option<usize>,
+    /// Number of connections that are being made at a time.
+    pub half_open: Option<usize>,
+    /// Number of connections that are begun in a second.
+    pub dials_per_second: Option<u32>,
     /// Number of connections; `None` for as many as there are descriptors for.
     pub max_connections: Option<usize>,
     /// Bytes of memory for what other hosts send and ask for.
@@ -28,6 +34,9 @@ impl Default for ClientLimits {
             active_downloads: None,
             active_seeds: None,
             active_checks: None,
+            upload_slots: None,
+            half_open: None,
+            dials_per_second: None,
             max_connections: None,
             memory: 48 << 20,
         }

@@ -196,6 +196,28 @@ impl ClientOptions {
         self
     }
 
+    /// Peers that are served at a time at most, over all torrents. Default: no limit. Torrents with peers that
+    /// want something have equal parts, and if there are too few for all, turns; the
+    /// [slots](crate::TorrentOptions::upload_slots) of each are its limit as well.
+    pub fn upload_slots(&mut self, count: Option<usize>) -> &mut Self {
+        self.limits.upload_slots = count;
+        self
+    }
+
+    /// Connections that are being made at a time at most, over all torrents. Default: no limit, beside that of 30
+    /// for each torrent. Some home routers fail with hundreds of them.
+    pub fn half_open(&mut self, count: Option<usize>) -> &mut Self {
+        self.limits.half_open = count;
+        self
+    }
+
+    /// Connections that are begun in a second at most, over all torrents. Default: no limit. With few, a
+    /// torrent finds its peers later.
+    pub fn dials_per_second(&mut self, count: Option<u32>) -> &mut Self {
+        self.limits.dials_per_second = count;
+        self
+    }
+
     /// The user agent in requests to HTTP trackers. Default: name and version of this library.
     pub fn user_agent(&mut self, name: impl Into<String>) -> &mut Self {
         self.user_agent = Some(name.into());

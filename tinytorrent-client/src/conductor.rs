@@ -1,22 +1,29 @@
 //! What all torrents of a client share by turns and by parts: the places of the queue, and the limits of
 //! rate over all.
 
+mod counts;
+mod dials;
 mod queue;
 mod rates;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
 use crate::ClientLimits;
 use crate::registry::Registry;
 use crate::torrent::Shared;
+use dials::DialCredit;
+pub(crate) use dials::TorrentDials;
 use queue::QueueLimits;
 pub(crate) use queue::Standing;
 
 /// Interval at which limits of rate are divided anew.
 const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Time for which torrents have slots if there are too few for all: that of an optimistic slot.
+const SLOT_TURN: Duration = Duration::from_secs(30);
 
 /// The limits over all torrents, which the conductor applies.
 #[derive(Debug, Default)]
@@ -26,6 +33,11 @@ pub(crate) struct Conductor {
 }
 
 impl ClientLimits {
+    /// Connections that are begun are limited over all torrents.
+    pub(crate) fn has_dials(self) -> bool {
+        self.half_open.is_some() || self.dials_per_second.is_some()
+    }
+
     fn queue(self) -> QueueLimits {
         QueueLimits { downloads: self.active_downloads, seeds: self.active_seeds }
     }
@@ -54,6 +66,8 @@ impl Conductor {
     /// Applies the limits for ever.
     pub(crate) async fn run(self: Arc<Self>, registry: Arc<Registry>) {
         let mut before = ClientLimits::default();
+        let start = Instant::now();
+        let mut credit = DialCredit::new(start);
         loop {
             let limits = self.limits();
             // Without limits, now and before, nobody is looked at.
@@ -64,8 +78,17 @@ impl Conductor {
             if has_rates || before.download.is_some() || before.upload.is_some() {
                 divide(limits, &registry.all());
             }
+            let has_slots = limits.upload_slots.is_some();
+            if has_slots || before.upload_slots.is_some() {
+                let turn = start.elapsed().as_secs() / SLOT_TURN.as_secs();
+                deal_slots(limits.upload_slots, turn as usize, &registry.all());
+            }
+            let has_dials = limits.has_dials();
+            if has_dials || before.has_dials() {
+                give_dials(&mut credit, limits, &registry.all());
+            }
             before = limits;
-            if has_rates {
+            if has_rates || has_slots || has_dials {
                 // A change that comes meanwhile is seen after it at the latest.
                 tokio::time::sleep(INTERVAL).await;
             } else {
@@ -122,6 +145,43 @@ fn divide(limits: ClientLimits, torrents: &[Arc<Shared>]) {
     for (torrent, down, up) in idle.chain(busy) {
         if torrent.with(|driver, _| driver.parts() != (down, up), |_| false) {
             torrent.change(|driver, now| driver.set_parts(now, down, up));
+        }
+    }
+}
+
+/// Deals the slots among the torrents with peers that want something.
+fn deal_slots(limit: Option<usize>, turn: usize, torrents: &[Arc<Shared>]) {
+    let wish = |torrent: &Arc<Shared>| torrent.with(|driver, _| driver.slot_wish(), |_| 0);
+    let parts = limit.map(|limit| {
+        let wishes: Vec<_> = torrents.iter().map(wish).collect();
+        counts::deal(limit, &wishes, turn)
+    });
+    let mut parts: Vec<_> = match parts {
+        Some(parts) => parts.into_iter().map(Some).zip(torrents).collect(),
+        None => torrents.iter().map(|torrent| (None, torrent)).collect(),
+    };
+    // Those that get fewer first, so that there are never too many.
+    parts.sort_by_key(|(part, _)| part.unwrap_or(usize::MAX));
+    for (part, torrent) in parts {
+        if torrent.with(|driver, _| driver.slot_part() != part, |_| false) {
+            torrent.change(|driver, now| driver.set_slot_part(now, part));
+        }
+    }
+}
+
+/// Gives out the connections that torrents may begin.
+fn give_dials(credit: &mut DialCredit, limits: ClientLimits, torrents: &[Arc<Shared>]) {
+    let gone = TorrentDials { dials: 0, wish: 0, unspent: 0 };
+    let dialing = |torrent: &Arc<Shared>| torrent.with(|driver, now| driver.dialing(now), |_| gone);
+    let given: Vec<_> = if limits.has_dials() {
+        let dialing: Vec<_> = torrents.iter().map(dialing).collect();
+        credit.give(Instant::now(), limits, &dialing).into_iter().map(Some).collect()
+    } else {
+        vec![None; torrents.len()]
+    };
+    for (torrent, given) in torrents.iter().zip(given) {
+        if torrent.with(|driver, _| driver.dial_credit() != given, |_| false) {
+            torrent.change(|driver, now| driver.set_dial_credit(now, given));
         }
     }
 }

@@ -205,6 +205,24 @@ impl Roster {
         self.dials.has_room() && self.places.has_room_for_dial(peers, self.dials.len())
     }
 
+    /// The connections that are being made, and how many more could be begun now.
+    pub(crate) fn dials(&self, now: Instant, peers: &Peers) -> (usize, usize) {
+        let is_ready = self.book.ready_at().is_some_and(|at| at <= now)
+            && self.places.has_room_for_dial(peers, self.dials.len());
+        let more = if is_ready { self.dials.room().min(self.book.len()) } else { 0 };
+        (self.dials.len(), more)
+    }
+
+    /// Changes the number of connections that may still be begun.
+    pub(crate) fn set_dial_credit(&mut self, credit: Option<u32>) {
+        self.dials.set_credit(credit);
+    }
+
+    /// The number of connections that may still be begun; `None` for any number.
+    pub(crate) fn dial_credit(&self) -> Option<u32> {
+        self.dials.credit()
+    }
+
     /// Connects to as many as there are places for. Returns a connection that is in the way of the next one
     /// and has had its time; once it is gone, there is more to do. With [`Need::Nothing`], what is known to
     /// be a seed is forgotten instead.

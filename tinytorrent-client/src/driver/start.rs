@@ -60,6 +60,10 @@ pub(crate) fn start(
             driver.swarm.pause(now);
         }
         driver.apply_limits(now);
+        driver.apply_slots(now);
+        if driver.resources.conductor.limits().has_dials() {
+            driver.set_dial_credit(now, Some(0));
+        }
         driver.add_peers(now, PeerSource::User, user_peers);
         let steps = driver.lifecycle.begin(metainfo, link_peers);
         driver.take_steps(now, steps);

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Driver;
 use crate::ClientLimits;
-use crate::conductor::Standing;
+use crate::conductor::{Standing, TorrentDials};
 
 /// What the conductor has given the torrent.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub(super) struct Turns {
     /// Parts of the limits over all torrents, in bytes a second.
     download: Option<u64>,
     upload: Option<u64>,
+    /// Part of the slots over all torrents.
+    slots: Option<u32>,
 }
 
 impl Turns {
@@ -24,6 +26,7 @@ impl Turns {
             is_waiting: limits.active_downloads.is_some() || limits.active_seeds.is_some(),
             download: nothing(limits.download),
             upload: nothing(limits.upload),
+            slots: limits.upload_slots.map(|_| 0),
         }
     }
 }
@@ -62,6 +65,42 @@ impl Driver {
     pub(crate) fn set_parts(&mut self, now: Instant, download: Option<u64>, upload: Option<u64>) {
         (self.turns.download, self.turns.upload) = (download, upload);
         self.apply_limits(now);
+    }
+
+    /// Slots that the torrent has a use for.
+    pub(crate) fn slot_wish(&self) -> usize {
+        self.swarm.interested().min(self.lifecycle.options().upload_slots)
+    }
+
+    pub(crate) fn slot_part(&self) -> Option<usize> {
+        self.turns.slots.map(|slots| slots as usize)
+    }
+
+    /// Sets the part of the slots over all torrents.
+    pub(crate) fn set_slot_part(&mut self, now: Instant, part: Option<usize>) {
+        self.turns.slots = part.map(|part| u32::try_from(part).unwrap_or(u32::MAX));
+        self.apply_slots(now);
+    }
+
+    /// Passes the slots on to the engine: of its own and of its part, the lower number.
+    pub(super) fn apply_slots(&mut self, now: Instant) {
+        let own = self.lifecycle.options().upload_slots;
+        self.swarm.set_upload_slots(now, self.slot_part().map_or(own, |part| own.min(part)));
+    }
+
+    /// The connections that the torrent makes and could make.
+    pub(crate) fn dialing(&self, now: Instant) -> TorrentDials {
+        let (dials, wish) = self.swarm.dials(now);
+        TorrentDials { dials, wish, unspent: self.swarm.dial_credit().unwrap_or_default() }
+    }
+
+    pub(crate) fn dial_credit(&self) -> Option<u32> {
+        self.swarm.dial_credit()
+    }
+
+    /// Sets the number of connections that the torrent may begin from now on.
+    pub(crate) fn set_dial_credit(&mut self, now: Instant, credit: Option<u32>) {
+        self.swarm.set_dial_credit(now, credit);
     }
 
     /// Passes the limits on to the engine: of its own and of its part, the lower one.

@@ -80,7 +80,7 @@ impl Driver {
 
     pub(crate) fn set_upload_slots(&mut self, now: Instant, count: usize) {
         self.options_mut().upload_slots = count;
-        self.swarm.set_upload_slots(now, count);
+        self.apply_slots(now);
     }
 
     /// The memory of the client has changed.

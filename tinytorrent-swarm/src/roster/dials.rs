@@ -8,6 +8,8 @@ use crate::PeerKey;
 #[derive(Debug)]
 pub(super) struct Dials {
     limit: usize,
+    /// Connections that may still be begun, of those of all torrents; `None` for any number.
+    credit: Option<u32>,
     /// By the end of the time that each may take.
     pending: BTreeSet<(Instant, PeerKey)>,
 }
@@ -21,11 +23,12 @@ const MAX_DOUBLINGS: u32 = 4;
 
 impl Dials {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, pending: BTreeSet::new() }
+        Self { limit, credit: None, pending: BTreeSet::new() }
     }
 
     /// A connection is begun to an address that failed so many times.
     pub(super) fn begin(&mut self, now: Instant, key: PeerKey, failures: u32) {
+        self.credit = self.credit.map(|credit| credit.saturating_sub(1));
         let patience = PATIENCE * (1 << failures.min(MAX_DOUBLINGS));
         self.pending.insert((now + patience, key));
     }
@@ -41,7 +44,22 @@ impl Dials {
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.pending.len() < self.limit
+        self.room() > 0 && self.credit != Some(0)
+    }
+
+    /// Connections that may be begun, as far as it is up to this torrent.
+    pub(super) fn room(&self) -> usize {
+        self.limit.saturating_sub(self.pending.len())
+    }
+
+    /// Changes the number of connections that may still be begun.
+    pub(super) fn set_credit(&mut self, credit: Option<u32>) {
+        self.credit = credit;
+    }
+
+    /// Connections that may still be begun; `None` for any number.
+    pub(super) fn credit(&self) -> Option<u32> {
+        self.credit
     }
 
     /// The connection whose time was over first.
@@ -58,6 +76,18 @@ impl Dials {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_credit_nothing_is_begun() {
+        // S-28
+        let (now, mut dials) = (Instant::now(), Dials::new(9));
+        dials.set_credit(Some(1));
+        assert!(dials.has_room());
+        dials.begin(now, PeerKey::new(0, 0), 0);
+        assert!(!dials.has_room() && dials.room() == 8);
+        dials.set_credit(None);
+        assert!(dials.has_room());
+    }
 
     #[test]
     fn the_slowest_is_given_up_first_and_those_that_failed_have_longer() {

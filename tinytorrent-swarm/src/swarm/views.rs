@@ -42,6 +42,23 @@ impl Swarm {
         self.peers.pending().count()
     }
 
+    /// The connections that we are making, and how many more could be begun now if there is credit
+    /// ([`set_dial_credit`](Self::set_dial_credit)).
+    pub fn dials(&self, now: Instant) -> (usize, usize) {
+        let (dials, more) = self.roster.dials(now, &self.peers);
+        (dials, if self.is_paused() { 0 } else { more })
+    }
+
+    /// Connections that may still be begun; `None` for any number.
+    pub fn dial_credit(&self) -> Option<u32> {
+        self.roster.dial_credit()
+    }
+
+    /// The number of peers that want something of us. The time grows with the number of peers.
+    pub fn interested(&self) -> usize {
+        self.peers.iter().filter(|peer| peer.is_interested()).count()
+    }
+
     /// The addresses at which others see us, of each family that enough of them agree on
     /// ([`Event::OwnAddressAgreed`](crate::Event::OwnAddressAgreed)).
     pub fn external_addresses(&self) -> impl Iterator<Item = IpAddr> {

@@ -160,6 +160,14 @@ impl Swarm {
         self.dial();
     }
 
+    /// Connections that may be begun from now on, as a program with many torrents gives each its part of a
+    /// limit over all (S-28). `None` is any number, as at the start. Each connection that is begun takes one.
+    pub fn set_dial_credit(&mut self, now: Instant, credit: Option<u32>) {
+        self.advance(now);
+        self.roster.set_dial_credit(credit);
+        self.dial();
+    }
+
     /// Peers to serve at a time at most from now on, the optimistic one included.
     pub fn set_upload_slots(&mut self, now: Instant, count: usize) {
         self.advance(now);
