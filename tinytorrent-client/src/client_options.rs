@@ -21,6 +21,7 @@ use crate::{ClientLimits, ContentRequest, Encryption};
 /// - [`open_files`](Self::open_files): 128, or a quarter of the descriptors of the process
 /// - [`max_connections`](Self::max_connections): half of the descriptors of the process, or more
 /// - [`disk_threads`](Self::disk_threads): 2
+/// - [`content_threads`](Self::content_threads): 8
 /// - [`stop_patience`](Self::stop_patience): 2 s
 /// - [`encryption`](Self::encryption): as the other side wants
 /// - [`allow_local_addresses`](Self::allow_local_addresses): no
@@ -30,6 +31,7 @@ pub struct ClientOptions {
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) open_files: Option<usize>,
     pub(crate) disk_threads: usize,
+    pub(crate) content_threads: usize,
     pub(crate) stop_patience: Duration,
     pub(crate) user_agent: Option<String>,
     pub(crate) allows_local_addresses: bool,
@@ -47,6 +49,7 @@ impl Default for ClientOptions {
             addresses: Vec::new(),
             open_files: None,
             disk_threads: 2,
+            content_threads: 8,
             stop_patience: Duration::from_secs(2),
             user_agent: None,
             allows_local_addresses: false,
@@ -108,10 +111,17 @@ impl ClientOptions {
         self
     }
 
-    /// Threads that write, hash and read blocks. Default: 2. More of them keep several disks busy, or hash faster
+    /// Threads that write, hash and read blocks of files. Default: 2. More of them keep several disks busy, or hash faster
     /// on a machine with more processors.
     pub fn disk_threads(&mut self, count: usize) -> &mut Self {
         self.disk_threads = count.max(1);
+        self
+    }
+
+    /// Threads for [content of the program's own](Self::content), at least 1. Default: 8. They are started with the
+    /// first of it, and wait for its answers while the disk's threads serve files. Each waits for one answer.
+    pub fn content_threads(&mut self, count: usize) -> &mut Self {
+        self.content_threads = count.max(1);
         self
     }
 
@@ -261,6 +271,7 @@ impl ClientOptions {
     pub(crate) fn disk(&self, memory: u64) -> DiskOptions {
         let mut disk = DiskOptions::default();
         disk.threads(self.disk_threads)
+            .content_threads(self.content_threads)
             .memory(memory / 2)
             .read_cache(Memory::read_cache(memory))
             // The larger of the two sizes: of smaller buffers the disk counts too much memory, and

@@ -31,10 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let settings = settings.map(|(name, value)| (name.to_lowercase(), value));
     let bucket = Bucket::from_url(url, settings, &ObjectOptions::default())?;
 
-    let mut options = ClientOptions::default();
-    // Each waits for an answer of the store.
-    options.disk_threads(8);
-    let client = Client::start(options)?;
+    let client = Client::start(ClientOptions::default())?;
     // The folder is a part of the names of the objects, and may be empty.
     let mut options = TorrentOptions::new("");
     options.read_only(is_read_only).content(move |request| {

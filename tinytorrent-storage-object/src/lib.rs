@@ -49,9 +49,9 @@
 //! - For each piece, one PUT. One GET for each [`read_ahead`](ObjectOptions::read_ahead) of bytes that are read. A LIST for
 //!   each 1,000 pieces at the start, and twice with a check.
 //! - Memory as [`ObjectOptions`] say, over all contents of a bucket. Threads: two of the bucket's own.
-//! - A thread of the disk waits for each request, and all torrents of a client share those threads. With stores
-//!   that are far away, set their number to 8 or more (`ClientOptions::disk_threads`,
-//!   [`DiskOptions::threads`](tinytorrent_storage::DiskOptions::threads)), or local torrents wait for them.
+//! - A thread of the disk waits for each request. Torrents in files have others, and wait for nothing. For many
+//!   peers or a store that is far away, more than the usual 8 are of use (`ClientOptions::content_threads`,
+//!   [`DiskOptions::content_threads`](tinytorrent_storage::DiskOptions::content_threads)).
 //!
 //! # Errors
 //! A request that fails, is answered in part, or not at all is made again; see [`ObjectOptions::attempts`]. When

@@ -14,7 +14,7 @@ use tinytorrent_storage_object::{Bucket, ObjectOptions};
 
 fn client() -> Client {
     let mut options = ClientOptions::default();
-    options.listen("127.0.0.1:0".parse().unwrap()).disk_threads(4);
+    options.listen("127.0.0.1:0".parse().unwrap());
     Client::start(options).unwrap()
 }
 

@@ -51,8 +51,9 @@ pub use memory::MemoryContent;
 /// client pauses the torrent; so an implementation tries again what may succeed later.
 ///
 /// # Cost
-/// A dynamic call for a run of blocks. An implementation of calls that wait, as for a network, wants as many
-/// threads as there are calls to be under way; see [`DiskOptions::threads`](crate::DiskOptions::threads).
+/// A dynamic call for a run of blocks. Such contents have threads of their own on a [`Disk`](crate::Disk), so that
+/// one that waits for a network holds up no files, but others of its kind:
+/// [`DiskOptions::content_threads`](crate::DiskOptions::content_threads) is the number of calls under way.
 ///
 /// The module `contract`, behind the feature of the same name, tests an implementation.
 pub trait Content: fmt::Debug + Send + Sync {

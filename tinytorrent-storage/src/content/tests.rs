@@ -262,3 +262,71 @@ fn files_elsewhere_are_checked_again_when_they_have_changed() {
     let (found, checked) = find(&storage, &hashes);
     assert_eq!((found.have.count(), checked), (9, 7), "the pieces of the first file");
 }
+
+/// Content that answers nothing until it is told to.
+#[derive(Debug, Default)]
+struct Stuck {
+    memory: MemoryContent,
+    is_free: Mutex<bool>,
+    freed: std::sync::Condvar,
+}
+
+impl Stuck {
+    fn wait(&self) {
+        let is_free = self.is_free.lock().unwrap();
+        drop(self.freed.wait_while(is_free, |is_free| !*is_free).unwrap());
+    }
+}
+
+impl Content for Stuck {
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StorageError> {
+        self.wait();
+        self.memory.read(offset, buffer)
+    }
+
+    fn write(&self, offset: u64, slices: &[IoSlice<'_>]) -> Result<(), StorageError> {
+        self.wait();
+        self.memory.write(offset, slices)
+    }
+
+    fn sync(&self) -> Result<(), StorageError> {
+        self.memory.sync()
+    }
+}
+
+// S-13.
+#[test]
+fn content_that_does_not_answer_holds_up_no_files() {
+    use crate::{Completion, Disk, DiskOptions, PieceVerifyOptions, TorrentDiskOptions};
+    let folder = tempfile::tempdir().unwrap();
+    let (layout, identity, data, hashes) = world();
+    let mut options = DiskOptions::default();
+    options.threads(1).content_threads(1);
+    let disk = Disk::new(&options).unwrap();
+    let (sender, completions) = std::sync::mpsc::channel();
+    let add = |storage: Storage, is_own: bool| {
+        let (sender, options) = (sender.clone(), TorrentDiskOptions::default());
+        let none = Recovered::nothing(10);
+        disk.add(Arc::new(storage), hashes.clone(), none, &options, move |done| {
+            if matches!(done, Completion::PieceVerified { .. }) {
+                let _ = sender.send(is_own);
+            }
+        })
+    };
+    let stuck = Arc::new(Stuck::default());
+    let own = add(storage_of(&layout, identity, Arc::clone(&stuck) as Arc<dyn Content>), true);
+    let options = StorageOptions::default();
+    let files = Storage::open(Arc::clone(&layout), identity, folder.path(), &options).unwrap();
+    let files = add(files, false);
+    let piece = layout.geometry().piece(0).unwrap();
+    let block = layout.geometry().nth_block(piece, 0).unwrap();
+    let bytes = bytes::Bytes::copy_from_slice(&data[..PIECE as usize]);
+    for torrent in [&own, &files] {
+        torrent.store_last(block, bytes.clone(), PieceVerifyOptions::default()).unwrap();
+    }
+    assert!(!completions.recv().unwrap(), "that of files comes, and alone");
+    *stuck.is_free.lock().unwrap() = true;
+    stuck.freed.notify_all();
+    assert!(completions.recv().unwrap());
+    disk.shutdown();
+}

@@ -5,6 +5,7 @@ mod completion;
 mod figures;
 mod files;
 mod holds;
+mod lanes;
 mod options;
 mod piece;
 mod pins;
@@ -27,6 +28,7 @@ use crate::{
     PieceHashes, Storage,
     resume::{Counters, Journal, Recovered},
 };
+use lanes::{Lane, OwnThreads};
 use shared::Shared;
 
 pub use completion::{Completion, NotStored, PieceVerifyOptions};
@@ -113,6 +115,7 @@ pub use options::DiskOptions;
 pub struct Disk {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    own_threads: OwnThreads,
 }
 
 /// The handle of one torrent on a [`Disk`].
@@ -139,6 +142,7 @@ pub(crate) struct Subject {
     id: u64,
     storage: Arc<Storage>,
     hashes: PieceHashes,
+    lane: Lane,
     keeps_record: bool,
     /// `None` if no record is kept, and for content of the program's own.
     journal: Option<Box<Journal>>,
@@ -167,16 +171,27 @@ impl Disk {
     /// The system gives no threads.
     pub fn new(options: &DiskOptions) -> io::Result<Self> {
         let shared = Shared::new(options.clone());
-        let mut disk = Self { shared, threads: Vec::new() };
+        let mut disk = Self { shared, threads: Vec::new(), own_threads: OwnThreads::default() };
         for number in 0..options.threads {
-            let shared = Arc::clone(&disk.shared);
-            let thread = std::thread::Builder::new()
-                .name(format!("disk {number}"))
-                // If it fails, dropping `disk` ends the threads that were started before.
-                .spawn(move || worker::run(&shared))?;
-            disk.threads.push(thread);
+            // If it fails, dropping `disk` ends the threads that were started before.
+            disk.threads.push(disk.start_thread(format!("disk {number}"), Lane::Files)?);
         }
         Ok(disk)
+    }
+
+    fn start_thread(&self, name: String, lane: Lane) -> io::Result<JoinHandle<()>> {
+        let shared = Arc::clone(&self.shared);
+        std::thread::Builder::new().name(name).spawn(move || worker::run(&shared, lane))
+    }
+
+    /// The threads for a content. Those for content of the program's own are started with the first of it.
+    fn lane_for(&self, storage: &Storage) -> Lane {
+        if storage.is_in_files() {
+            return Lane::Files;
+        }
+        let count = self.shared.options.content_threads;
+        self.own_threads
+            .start(count, |number| self.start_thread(format!("content {number}"), Lane::Own))
     }
 
     /// Adds a torrent, with the result of [`recover`](crate::recover) for it. The threads call
@@ -192,6 +207,7 @@ impl Disk {
         let journal = storage.journal().filter(|_| options.keep_record).map(Box::new);
         let content = Arc::new(Subject {
             id: self.shared.next_id(),
+            lane: self.lane_for(&storage),
             storage,
             hashes,
             keeps_record: options.keep_record,
@@ -238,7 +254,7 @@ impl Disk {
     /// then. Dropping the disk does the same without waiting.
     pub fn shutdown(mut self) {
         self.shared.stop();
-        for thread in self.threads.drain(..) {
+        for thread in self.threads.drain(..).chain(self.own_threads.take()) {
             // A thread that panicked has printed its message already.
             let _ = thread.join();
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 ///
 /// # Defaults
 /// - [`threads`](Self::threads): 2
+/// - [`content_threads`](Self::content_threads): 8
 /// - [`memory`](Self::memory): 32 MiB
 /// - [`read_cache`](Self::read_cache): 8 MiB
 /// - [`read_memory`](Self::read_memory): as much as the read cache, and at least 1 MiB
@@ -12,6 +13,7 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct DiskOptions {
     pub(super) threads: usize,
+    pub(super) content_threads: usize,
     pub(super) memory: u64,
     pub(super) read_cache: u64,
     pub(super) read_memory: Option<u64>,
@@ -20,10 +22,18 @@ pub struct DiskOptions {
 }
 
 impl DiskOptions {
-    /// Threads that write, hash and read, at least 1. Default: 2, so that reads need not wait for a hash.
+    /// Threads that write, hash and read files, at least 1. Default: 2, so that reads need not wait for a hash.
     /// More make use of a fast device; with 1, reads wait.
     pub fn threads(&mut self, threads: usize) -> &mut Self {
         self.threads = threads.max(1);
+        self
+    }
+
+    /// Threads for [`Content`](crate::Content) of the program's own, at least 1. Default: 8. They are started with
+    /// the first such content, and serve no files, so that a store that does not answer holds up no files. Each
+    /// waits for one call; content in memory needs no more than one.
+    pub fn content_threads(&mut self, threads: usize) -> &mut Self {
+        self.content_threads = threads.max(1);
         self
     }
 
@@ -80,6 +90,7 @@ impl Default for DiskOptions {
     fn default() -> Self {
         Self {
             threads: 2,
+            content_threads: 8,
             memory: 32 << 20,
             read_cache: 8 << 20,
             read_memory: None,

@@ -2,7 +2,7 @@
 //! held during I/O.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     fmt,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
@@ -17,6 +17,7 @@ use tinytorrent_types::{BlockInfo, PieceIndex};
 use super::{
     Completion, DiskFigures, DiskOptions, NotStored, PieceVerifyOptions, Subject,
     figures::Tally,
+    lanes::{Lane, LaneState, Lanes},
     options::batch_bytes,
     pins::Pins,
     read_budget::ReadBudget,
@@ -36,7 +37,7 @@ pub(super) struct Shared {
     next_id: AtomicU64,
     unstored: AtomicU64,
     state: Mutex<State>,
-    wake: Condvar,
+    wake: Lanes<Condvar>,
     /// Notified when a job of a torrent ends for which somebody waits.
     pub(super) calm: Condvar,
 }
@@ -45,13 +46,9 @@ pub(super) struct State {
     /// Boxed, as the free places of a table are as large as those that are taken.
     pub(super) torrents: HashMap<u64, Box<Torrent>>,
     pub(super) pins: Pins,
-    /// Torrents with jobs, due now or later, which are served in turn.
-    active: VecDeque<u64>,
+    lanes: Lanes<LaneState>,
     /// The budget, in bytes.
     memory: u64,
-    idle_workers: usize,
-    /// The instant at which the worker that went to sleep last wakes up by itself.
-    wakes_at: Option<Instant>,
     pub(super) is_stopping: bool,
 }
 
@@ -81,10 +78,8 @@ impl Shared {
         let state = State {
             torrents: HashMap::new(),
             pins: Pins::new(options.receive_buffer),
-            active: VecDeque::new(),
+            lanes: Lanes::default(),
             memory: options.memory,
-            idle_workers: 0,
-            wakes_at: None,
             is_stopping: false,
         };
         let read_budget = Arc::new(ReadBudget::new(options.read_limit(), options.read_cache));
@@ -97,7 +92,7 @@ impl Shared {
             next_id: AtomicU64::new(0),
             unstored: AtomicU64::new(0),
             state: Mutex::new(state),
-            wake: Condvar::new(),
+            wake: Lanes::default(),
             calm: Condvar::new(),
         });
         let weak = Arc::downgrade(&shared);
@@ -228,7 +223,7 @@ impl Shared {
         for (&id, torrent) in &mut state.torrents {
             torrent.close();
             if !std::mem::replace(&mut torrent.is_active, true) {
-                state.active.push_back(id);
+                state.lanes.of_mut(torrent.content.lane).active.push_back(id);
             }
         }
         drop(guard);
@@ -247,9 +242,10 @@ impl Shared {
         let (held_bytes, active_torrents, waiting_reads) = {
             let state = self.lock();
             // Only these have requests.
-            let active = state.active.iter().filter_map(|id| state.torrents.get(id));
+            let ids: Vec<_> = state.lanes.both().flat_map(|lane| &lane.active).collect();
+            let active = ids.iter().filter_map(|id| state.torrents.get(id));
             let waiting: usize = active.map(|torrent| torrent.reads.waiting()).sum();
-            (state.pins.charge(), state.active.len() as u64, waiting as u64)
+            (state.pins.charge(), ids.len() as u64, waiting as u64)
         };
         DiskFigures {
             unstored_bytes: self.unstored_bytes(),
@@ -269,11 +265,11 @@ impl Shared {
     }
 
     /// Waits for a job; `None` at the end of the disk.
-    pub(super) fn next_job(&self) -> Option<Job> {
+    pub(super) fn next_job(&self, lane: Lane) -> Option<Job> {
         let mut state = self.lock();
         loop {
             let now = Instant::now();
-            let (job, forgotten) = state.take_job(now, &self.read_budget);
+            let (job, forgotten) = state.take_job(lane, now, &self.read_budget);
             // The lock of the cache is taken under this one here and in the worker's `settle`, and
             // never the other way round.
             for torrent in forgotten {
@@ -289,18 +285,20 @@ impl Shared {
                 self.wake.notify_all();
                 return None;
             }
-            let deadline = state.deadline();
-            state.idle_workers += 1;
-            state.wakes_at = deadline;
+            let deadline = state.deadline(lane);
+            let waiting = state.lanes.of_mut(lane);
+            waiting.idle_workers += 1;
+            waiting.wakes_at = deadline;
+            let wake = self.wake.of(lane);
             state = match deadline {
-                None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => wake.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(deadline) => {
                     let time = deadline.saturating_duration_since(now);
-                    let woken = self.wake.wait_timeout(state, time);
+                    let woken = wake.wait_timeout(state, time);
                     woken.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
-            state.idle_workers -= 1;
+            state.lanes.of_mut(lane).idle_workers -= 1;
         }
     }
 
@@ -317,35 +315,43 @@ impl Shared {
         let is_new = !std::mem::replace(&mut torrent.is_active, true);
         let is_due = torrent.waiters.calm == 0 && torrent.has_job(now, is_pressed);
         let deadline = torrent.deadline();
+        let which = torrent.content.lane;
+        let lane = state.lanes.of_mut(which);
         if is_new {
-            state.active.push_back(id);
+            lane.active.push_back(id);
         }
         // A busy worker looks for its next job by itself. An idle one sleeps until the deadline that it
         // has computed, in which neither a new torrent nor a piece that is complete since is included.
-        let is_sooner = deadline.is_some_and(|due| state.wakes_at.is_none_or(|at| due < at));
-        let has_idle = state.idle_workers > 0;
+        let is_sooner = deadline.is_some_and(|due| lane.wakes_at.is_none_or(|at| due < at));
+        let has_idle = lane.idle_workers > 0;
         drop(guard);
         if has_idle && (is_new || is_due || is_sooner) {
-            self.wake.notify_one();
+            self.wake.of(which).notify_one();
         }
     }
 }
 
 impl State {
-    /// The next job, of the torrents in turn, and the torrents that were removed.
-    fn take_job(&mut self, now: Instant, budget: &ReadBudget) -> (Option<Job>, Vec<u64>) {
+    /// The next job, of the torrents of a lane in turn, and the torrents that were removed.
+    fn take_job(
+        &mut self,
+        lane: Lane,
+        now: Instant,
+        budget: &ReadBudget,
+    ) -> (Option<Job>, Vec<u64>) {
         let mut removed = Vec::new();
         let is_pressed = self.is_pressed();
-        for _ in 0..self.active.len() {
-            let Some(id) = self.active.pop_front() else { break };
+        let active = &mut self.lanes.of_mut(lane).active;
+        for _ in 0..active.len() {
+            let Some(id) = active.pop_front() else { break };
             let Some(torrent) = self.torrents.get_mut(&id) else { continue };
             if let Some(job) = job_of(torrent, now, is_pressed, budget) {
-                self.active.push_back(id);
+                active.push_back(id);
                 return (Some(job), removed);
             }
             // Its job is due later, or with another worker.
             if !torrent.is_idle() {
-                self.active.push_back(id);
+                active.push_back(id);
                 continue;
             }
             torrent.is_active = false;
@@ -359,8 +365,8 @@ impl State {
         (None, removed)
     }
 
-    fn deadline(&self) -> Option<Instant> {
-        let active = self.active.iter().filter_map(|id| self.torrents.get(id));
+    fn deadline(&self, lane: Lane) -> Option<Instant> {
+        let active = self.lanes.of(lane).active.iter().filter_map(|id| self.torrents.get(id));
         active.filter_map(|torrent| torrent.deadline()).min()
     }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::{
     Completion, Subject,
     batch::{self, Done, Progress},
+    lanes::Lane,
     shared::{Job, Shared},
     torrent::{Batch, Ending, ReadRequest, Torrent},
 };
@@ -13,8 +14,8 @@ use crate::{
     resume::{BlockRange, Counters, PartialPiece, ResumeRecord},
 };
 
-pub(super) fn run(shared: &Shared) {
-    while let Some(job) = shared.next_job() {
+pub(super) fn run(shared: &Shared, lane: Lane) {
+    while let Some(job) = shared.next_job(lane) {
         match job {
             Job::Store { content, batch } => store(shared, &content, batch),
             Job::Read { content, requests } => read(shared, &content, &requests),

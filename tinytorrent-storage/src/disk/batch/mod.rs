@@ -129,8 +129,8 @@ mod tests {
 
     use super::{hashing::PADDING, *};
     use crate::{
-        PieceHashes, Storage, StorageOptions, disk::PieceVerifyOptions, disk::piece::Piece,
-        hasher::tests::take_hashed,
+        PieceHashes, Storage, StorageOptions, disk::PieceVerifyOptions, disk::lanes::Lane,
+        disk::piece::Piece, hasher::tests::take_hashed,
     };
 
     fn content(storage: Storage, hashes: PieceHashes) -> Subject {
@@ -138,6 +138,7 @@ mod tests {
             id: 0,
             storage: Arc::new(storage),
             hashes,
+            lane: Lane::Files,
             keeps_record: false,
             journal: None,
             unstored: Default::default(),

@@ -34,6 +34,7 @@ impl World {
         let storage = Storage::open(layout, identity, folder.path(), &options).unwrap();
         let content = Subject {
             id: 0,
+            lane: crate::disk::lanes::Lane::Files,
             keeps_record: true,
             journal: storage.journal().map(Box::new),
             storage: Arc::new(storage),
