@@ -34,6 +34,8 @@ mod tools;
 #[cfg(target_os = "linux")]
 mod trackers;
 #[cfg(target_os = "linux")]
+mod upkeep;
+#[cfg(target_os = "linux")]
 mod v2;
 #[cfg(target_os = "linux")]
 mod web;
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         stream::TESTS,
         tools::TESTS,
         trackers::TESTS,
+        upkeep::TESTS,
         v2::TESTS,
         web::TESTS,
     ])
