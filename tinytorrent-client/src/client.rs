@@ -41,7 +41,7 @@ pub struct Client {
 /// clone and handle.
 #[derive(Debug)]
 pub(crate) struct Owner {
-    resources: Arc<Resources>,
+    pub(crate) resources: Arc<Resources>,
 }
 
 impl Drop for Owner {
@@ -143,7 +143,8 @@ impl Client {
             .map(|shared| self.handle(shared))
     }
 
-    /// The torrents, in the order of their addition. One that has ended is not among them. The time grows with
+    /// The torrents, in their order ([`Torrent::queue_position`]): that of their addition, unless some were moved.
+    /// One that has ended is not among them. The time grows with
     /// their number.
     pub fn torrents(&self) -> Vec<Torrent> {
         self.registry().all().into_iter().map(|shared| self.handle(shared)).collect()

@@ -17,12 +17,13 @@ pub(crate) struct Registry {
 
 #[derive(Debug, Default)]
 struct Table {
-    /// By the numbers of their additions.
+    /// In their order, by numbers between which others fit.
     torrents: BTreeMap<u64, Arc<Shared>>,
-    /// By the info-hashes that handshakes name them by.
+    /// The numbers, by the info-hashes that handshakes name the torrents by.
     numbers: HashMap<WireInfoHash, u64>,
     /// The info-hashes, by what encrypted handshakes name instead (MSE).
     obfuscated: HashMap<ObfuscatedHash, WireInfoHash>,
+    /// The least number for the next one.
     next: u64,
     is_closed: bool,
 }
@@ -32,7 +33,6 @@ struct Table {
 pub(crate) struct Registration {
     registry: Arc<Registry>,
     hashes: InfoHashes,
-    number: u64,
 }
 
 /// The reason for which a torrent cannot be entered.
@@ -61,8 +61,7 @@ impl Registration {
         if hashes.wire_hashes().any(|hash| table.numbers.contains_key(&hash)) {
             return Err(Refused::Duplicate);
         }
-        let number = table.next;
-        table.next += 1;
+        let number = table.number_for_next();
         let torrent = torrent(number);
         table.torrents.insert(number, Arc::clone(&torrent));
         for hash in hashes.wire_hashes() {
@@ -70,16 +69,17 @@ impl Registration {
             table.obfuscated.insert(ObfuscatedHash::from(hash), hash);
         }
         let registry = Arc::clone(registry);
-        Ok((Self { registry, hashes, number }, torrent))
+        Ok((Self { registry, hashes }, torrent))
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
         let mut table = self.registry.lock();
-        table.torrents.remove(&self.number);
         for hash in self.hashes.wire_hashes() {
-            table.numbers.remove(&hash);
+            if let Some(number) = table.numbers.remove(&hash) {
+                table.torrents.remove(&number);
+            }
             table.obfuscated.remove(&ObfuscatedHash::from(hash));
         }
     }
@@ -103,15 +103,50 @@ impl Registry {
         self.lock().obfuscated.get(hash).copied()
     }
 
-    /// Returns all torrents, in the order of their addition.
+    /// Returns all torrents, in their order: that of their addition, unless they were moved.
     pub(crate) fn all(&self) -> Vec<Arc<Shared>> {
         self.lock().torrents.values().cloned().collect()
     }
 
-    /// Numbers torrents from here on.
+    /// Numbers the next torrent so, or higher if that number is taken. They come in ascending order.
     pub(crate) fn begin_at(&self, number: u64) {
+        self.lock().next = number;
+    }
+
+    /// The number of a torrent, by which its place in the order is kept.
+    pub(crate) fn number(&self, hashes: InfoHashes) -> Option<u64> {
+        self.lock().number(hashes)
+    }
+
+    /// The place of a torrent in the order, from 0.
+    pub(crate) fn place(&self, hashes: InfoHashes) -> Option<usize> {
+        let table = self.lock();
+        let number = table.number(hashes)?;
+        Some(table.torrents.range(..number).count())
+    }
+
+    /// Moves a torrent to this place in the order, or to the last one. Returns those whose numbers have changed.
+    pub(crate) fn move_to(&self, hashes: InfoHashes, place: usize) -> Vec<Arc<Shared>> {
         let mut table = self.lock();
-        table.next = table.next.max(number);
+        let Some(number) = table.number(hashes) else { return Vec::new() };
+        let Some(torrent) = table.torrents.remove(&number) else { return Vec::new() };
+        let mut around = table.torrents.keys().copied().skip(place.saturating_sub(1));
+        let before = if place == 0 { None } else { around.next() };
+        let after = around.next();
+        // Beyond the last place, there is nobody behind the last one.
+        let last = table.torrents.keys().next_back().copied();
+        let before = before.or_else(|| last.filter(|_| place > 0));
+        if let Some(number) = between(before, after) {
+            table.put(number, &torrent);
+            return vec![torrent];
+        }
+        // There is no number left there.
+        let mut order: Vec<_> = std::mem::take(&mut table.torrents).into_values().collect();
+        order.insert(place.min(order.len()), torrent);
+        for (number, torrent) in (1..).map(|place| BASE + place * GAP).zip(&order) {
+            table.put(number, torrent);
+        }
+        order
     }
 
     /// Takes in no more torrents.
@@ -122,5 +157,67 @@ impl Registry {
     fn lock(&self) -> MutexGuard<'_, Table> {
         // A panic under the lock cannot leave the tables in a bad state.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn number(&self, hashes: InfoHashes) -> Option<u64> {
+        hashes.wire_hashes().find_map(|hash| self.numbers.get(&hash).copied())
+    }
+
+    /// A number behind those of all torrents.
+    fn number_for_next(&mut self) -> u64 {
+        let last = self.torrents.keys().next_back();
+        let wanted = std::mem::take(&mut self.next);
+        match last {
+            Some(last) if wanted > *last => wanted,
+            // No session ever has so many.
+            Some(last) => last.saturating_add(GAP),
+            None if wanted > 0 => wanted,
+            None => BASE,
+        }
+    }
+
+    /// Enters a torrent under this number.
+    fn put(&mut self, number: u64, torrent: &Arc<Shared>) {
+        for hash in torrent.hashes.wire_hashes() {
+            self.numbers.insert(hash, number);
+        }
+        self.torrents.insert(number, Arc::clone(torrent));
+    }
+}
+
+/// A number between two others, which may be missing; `None` if there is none.
+fn between(before: Option<u64>, after: Option<u64>) -> Option<u64> {
+    let number = match (before, after) {
+        (None, None) => BASE,
+        (None, Some(after)) => after.checked_sub(GAP).unwrap_or(after / 2),
+        (Some(before), None) => before.checked_add(GAP)?,
+        (Some(before), Some(after)) => before + (after - before) / 2,
+    };
+    let is_between =
+        before.is_none_or(|before| before < number) && after.is_none_or(|after| number < after);
+    is_between.then_some(number)
+}
+
+/// The number of the first torrent. A million others fit before it.
+const BASE: u64 = 1 << 40;
+
+/// The distance of the numbers of two torrents. At least twenty moves fit between them.
+const GAP: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_a_number_between_two_as_long_as_they_are_apart() {
+        assert_eq!(between(None, None), Some(BASE));
+        assert_eq!(between(Some(7), Some(9)), Some(8));
+        assert_eq!(between(Some(7), Some(8)), None);
+        assert_eq!(between(None, Some(1)), Some(0));
+        assert_eq!(between(None, Some(0)), None);
+        assert_eq!(between(Some(u64::MAX), None), None);
+        assert_eq!(between(Some(BASE), None), Some(BASE + GAP));
     }
 }

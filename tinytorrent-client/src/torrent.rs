@@ -219,6 +219,12 @@ impl Torrent {
         self.shared.with(|driver, _| driver.is_super_seeding(), |_| false)
     }
 
+    /// The place in the order of all torrents, from 0; `None` if the torrent has ended. Where the client limits
+    /// how many run at a time, those in front run. The time grows with the number of torrents.
+    pub fn queue_position(&self) -> Option<usize> {
+        self.owner.resources.registry.place(self.hashes())
+    }
+
     /// Subscribes to the events. The first one is [`Event::Now`](crate::Event::Now), with the torrent as it
     /// is, so that nothing is missed. If the torrent has ended, the last event follows it. The first one takes a
     /// time that grows with the number of pieces; any number of receivers may subscribe.
@@ -335,6 +341,17 @@ impl Torrent {
     /// long, over all runs; `None` is never. One that has reached a goal is paused at once.
     pub fn set_seed_goals(&self, ratio: Option<f64>, time: Option<Duration>) {
         self.shared.change(|driver, _| driver.set_seed_goals(SeedGoals { ratio, time }));
+    }
+
+    /// Moves the torrent to this place in the order of all torrents, from 0, or to the last one if there are
+    /// not so many. It may run or wait by that, and so may others. The order is kept in the
+    /// [session](crate::ClientOptions::state). The time grows with the number of torrents.
+    pub fn set_queue_position(&self, position: usize) {
+        let resources = &self.owner.resources;
+        for torrent in resources.registry.move_to(self.hashes(), position) {
+            torrent.change(|driver, _| driver.keep_position());
+        }
+        resources.conductor.note_change();
     }
 
     /// Limits the number of connections. Those beyond it are closed, first those that do least.

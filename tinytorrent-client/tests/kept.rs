@@ -76,6 +76,33 @@ async fn torrents_come_back_in_their_order_with_their_settings() {
 }
 
 #[tokio::test]
+async fn torrents_that_were_moved_come_back_in_their_new_order() {
+    let state = tempfile::tempdir().unwrap();
+    let scenes = [Scene::single(1), Scene::single(2), Scene::single(3)];
+    let hashes = |order: [usize; 3]| order.map(|at| scenes[at].metainfo.hashes());
+    let listed =
+        |client: &Client| -> Vec<_> { client.torrents().iter().map(Torrent::hashes).collect() };
+    let first = kept_client(state.path());
+    for scene in &scenes {
+        first.add(&scene.metainfo, TorrentOptions::new(scene.leech_dir())).unwrap();
+    }
+    first.torrents()[2].set_queue_position(0);
+    shut_down(first).await;
+    let second = kept_client(state.path());
+    assert_eq!(listed(&second), hashes([2, 0, 1]));
+    // So often that all get new numbers.
+    for _ in 0..61 {
+        second.torrents()[0].set_queue_position(1);
+    }
+    let order = listed(&second);
+    assert_eq!(order, hashes([0, 2, 1]));
+    shut_down(second).await;
+    let third = kept_client(state.path());
+    assert_eq!(listed(&third), order);
+    shut_down(third).await;
+}
+
+#[tokio::test]
 async fn a_client_that_is_gone_without_a_word_loses_nothing_that_was_saved() {
     let state = tempfile::tempdir().unwrap();
     let scene = Scene::multi();

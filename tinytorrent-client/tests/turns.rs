@@ -63,6 +63,38 @@ async fn one_at_a_time_in_order() {
 }
 
 #[tokio::test]
+async fn the_order_of_the_torrents_says_which_of_them_run() {
+    let scenes = [Scene::single(1), Scene::single(2), Scene::single(3)];
+    let client = limited(|options| _ = options.active_downloads(Some(1)));
+    let add = |scene: &Scene| {
+        client.add(&scene.metainfo, TorrentOptions::new(scene.leech_dir())).unwrap()
+    };
+    let [one, two, three] = scenes.each_ref().map(add);
+    let order = || -> Vec<_> { client.torrents().iter().map(Torrent::hashes).collect() };
+    let hashes = |torrents: [&Torrent; 3]| torrents.map(Torrent::hashes);
+    until(|| states(&client) == [State::Downloading, State::Queued, State::Queued]).await;
+    three.set_queue_position(0);
+    assert_eq!(order(), hashes([&three, &one, &two]));
+    until(|| three.state() == State::Downloading && one.state() == State::Queued).await;
+    assert_eq!([&one, &two, &three].map(Torrent::queue_position), [Some(1), Some(2), Some(0)]);
+    three.set_queue_position(1);
+    assert_eq!(order(), hashes([&one, &three, &two]));
+    one.set_queue_position(99);
+    assert_eq!(order(), hashes([&three, &two, &one]));
+    // More moves than there are numbers between two.
+    for _ in 0..60 {
+        let [first, second] = &client.torrents()[..2] else { panic!() };
+        second.set_queue_position(1);
+        first.set_queue_position(1);
+        assert_eq!(first.queue_position(), Some(1));
+    }
+    in_time(two.stop()).await;
+    assert_eq!((two.queue_position(), order().len()), (None, 2));
+    two.set_queue_position(0);
+    assert_eq!(order().len(), 2);
+}
+
+#[tokio::test]
 async fn a_torrent_that_was_seeded_enough_is_paused() {
     let scene = Scene::single(100_000);
     let (seeder, leecher) = (client("127.0.0.1:0"), client("127.0.0.1:0"));

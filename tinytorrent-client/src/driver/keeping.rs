@@ -102,6 +102,7 @@ impl Keeping {
     pub(super) fn begin_save(
         &mut self,
         hashes: tinytorrent_types::InfoHashes,
+        position: Option<u64>,
         options: &TorrentOptions,
         metainfo: Option<&Arc<Metainfo>>,
     ) -> Option<Save> {
@@ -109,6 +110,8 @@ impl Keeping {
             return None;
         }
         let entry = self.entry.clone()?;
+        // A torrent that is out of the order by now keeps its place.
+        self.origin.position = position.unwrap_or(self.origin.position);
         let (options, origin) = (options.clone(), self.origin.clone());
         let record = Box::new(Record { hashes, options, origin });
         let metainfo = metainfo.filter(|_| !self.has_metadata).cloned();

@@ -261,7 +261,8 @@ impl Driver {
     /// Begins to save what has changed of the kept session.
     fn keep(&mut self) {
         let (hashes, metainfo) = (self.outbox.hashes, self.outbox.metainfo.as_ref());
-        let save = self.keeping.begin_save(hashes, self.lifecycle.options(), metainfo);
+        let position = self.resources.registry.number(hashes);
+        let save = self.keeping.begin_save(hashes, position, self.lifecycle.options(), metainfo);
         if let Some(save) = save {
             let patience = self.lifecycle.patience();
             self.spawn_thread(Job::Keep { save, patience });

@@ -90,6 +90,11 @@ impl Driver {
         }
     }
 
+    /// The place in the order of the torrents has changed.
+    pub(crate) fn keep_position(&mut self) {
+        self.keeping.change();
+    }
+
     pub(crate) fn set_seed_goals(&mut self, goals: SeedGoals) {
         self.options_mut().seed_goals = goals;
     }
