@@ -132,8 +132,8 @@ pub use removal::{Removal, RemoveError, Removed};
 pub use source::{PeerAddress, Source};
 pub use tinytorrent_storage::DiskFigures;
 pub use tinytorrent_swarm::{
-    ConnectionError, DiskError, Event as SwarmEvent, LeaveReason, PeerFlow, PeerSource, PeerView,
-    Stats,
+    ChokeReason, ConnectionError, DiskError, Event as SwarmEvent, LeaveReason, PeerFlow,
+    PeerSource, PeerView, Stats,
 };
 pub use tinytorrent_tracker::{TrackerState, TrackerTotals};
 pub use torrent::{CheckScope, State, Torrent};

@@ -163,7 +163,7 @@ async fn the_slots_of_all_torrents_are_dealt_among_those_with_a_use_for_them() {
     }
     let served = || {
         let peers = seeds.iter().flat_map(Torrent::peers);
-        peers.filter(|peer| !peer.peer.flow.we_choke).count()
+        peers.filter(|peer| peer.peer.flow.we_choke.is_none()).count()
     };
     let mut most = 0;
     for (_, torrent) in &leechers {

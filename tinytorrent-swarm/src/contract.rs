@@ -12,4 +12,4 @@ pub use event::Event;
 pub use input::{Content, Input, PeerSource};
 pub use reason::{ConnectionError, DiskError, LeaveReason};
 pub use stats::Stats;
-pub use view::{PeerFlow, PeerView};
+pub use view::{ChokeReason, PeerFlow, PeerView};

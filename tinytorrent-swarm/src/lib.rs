@@ -112,8 +112,8 @@ mod upload;
 pub use announce::{AnnounceOutcome, AnnounceTask, ScrapeOutcome, ScrapeTask};
 pub use config::SwarmConfig;
 pub use contract::{
-    Action, BlockVerdict, ConnectionError, Content, DiskError, Event, Input, LeaveReason, PeerFlow,
-    PeerSource, PeerView, Stats,
+    Action, BlockVerdict, ChokeReason, ConnectionError, Content, DiskError, Event, Input,
+    LeaveReason, PeerFlow, PeerSource, PeerView, Stats,
 };
 pub use key::PeerKey;
 pub use reading::ReaderKey;

@@ -18,7 +18,10 @@ fn view_of_a_peer_comes_back_as_it_was() {
         (&text["address"], &text["source"]),
         (&json!("[::1]:6881"), &json!("local_tracker"))
     );
-    assert_eq!((&text["connected"], &text["flow"]["we_choke"]), (&json!(1.5), &json!(true)));
+    assert_eq!(
+        (&text["connected"], &text["flow"]["we_choke"]),
+        (&json!(1.5), &json!("NotInterested"))
+    );
     assert_eq!(serde_json::from_value::<PeerView>(text).unwrap(), peer);
 }
 

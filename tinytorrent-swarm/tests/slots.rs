@@ -8,9 +8,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use play::{Play, request};
-use tinytorrent_swarm::{Action, ConnectionError, Input, PeerKey};
+use tinytorrent_swarm::{Action, ChokeReason, ConnectionError, Input, PeerKey};
 use tinytorrent_types::PeerId;
-use tinytorrent_wire::Message;
+use tinytorrent_wire::{Feature, Message};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -91,4 +91,24 @@ fn who_connects_anew_does_not_come_before_who_waits() {
         let share = share_beside_a_crowd(again * SECOND);
         assert!(share > 0.9, "{share} of the time, beside a crowd that comes anew each {again} s");
     }
+}
+
+#[test]
+fn a_choked_peer_is_shown_with_the_reason() {
+    let mut play = Play::new(true, |config| _ = config.upload_slots(1));
+    let [idle, first, second] = [(); 3].map(|()| play.join(&[Feature::Fast]));
+    play.say(first, Message::Interested);
+    play.say(second, Message::Interested);
+    play.wait(Duration::from_secs(1));
+    let reason = |play: &mut Play, key: PeerKey| {
+        let peers = play.swarm.peers(play.now);
+        peers.iter().find(|peer| peer.key == key).expect("it is here").flow.we_choke
+    };
+    assert_eq!(reason(&mut play, idle), Some(ChokeReason::NotInterested));
+    let reasons = [first, second].map(|peer| reason(&mut play, peer));
+    assert!(reasons.contains(&None) && reasons.contains(&Some(ChokeReason::NoSlot)), "{reasons:?}");
+    // Neither asks for anything, so that each loses its turn.
+    play.wait(Duration::from_secs(30));
+    let reasons = [first, second].map(|peer| reason(&mut play, peer));
+    assert!(reasons.contains(&Some(ChokeReason::UnusedTurn)), "{reasons:?}");
 }

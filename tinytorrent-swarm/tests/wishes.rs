@@ -299,7 +299,7 @@ fn the_peers_are_shown_as_they_are() {
     let [view] = &shown[..] else { panic!("{shown:?}") };
     assert_eq!((view.key, view.client.as_deref()), (peer, Some("Test 1")));
     assert!(view.is_seed && view.is_incoming && view.pieces == 8);
-    assert!(view.flow.we_are_interested && !view.flow.peer_chokes && view.flow.we_choke);
+    assert!(view.flow.we_are_interested && !view.flow.peer_chokes && view.flow.we_choke.is_some());
     assert_eq!(
         (view.downloaded, view.uploaded, view.connected),
         (16_384, 0, Duration::from_secs(2))

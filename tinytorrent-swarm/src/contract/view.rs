@@ -61,7 +61,11 @@ impl PeerView {
             connected: Duration::ZERO,
             pieces: 0,
             is_seed: false,
-            flow: PeerFlow { peer_chokes: true, we_choke: true, ..PeerFlow::default() },
+            flow: PeerFlow {
+                peer_chokes: true,
+                we_choke: Some(ChokeReason::NotInterested),
+                ..PeerFlow::default()
+            },
             downloaded: 0,
             uploaded: 0,
             download_rate: 0,
@@ -93,10 +97,36 @@ pub struct PeerFlow {
     pub our_requests: u32,
     /// `true` if the peer wants pieces of ours.
     pub peer_is_interested: bool,
-    /// `true` if we choke the peer.
-    pub we_choke: bool,
+    /// The reason why we choke the peer; `None` if we do not.
+    pub we_choke: Option<ChokeReason>,
     /// Requests of the peer that are not yet answered.
     pub peer_requests: u32,
+}
+
+/// The reason why we choke a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum ChokeReason {
+    /// It wants nothing of us.
+    NotInterested,
+    /// It has made no use of its last turn, and others come before it.
+    UnusedTurn,
+    /// It has owed us blocks for long, and others come before it.
+    Snubs,
+    /// Others have their turn.
+    NoSlot,
+}
+
+impl fmt::Display for ChokeReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ChokeReason::NotInterested => "wants nothing",
+            ChokeReason::UnusedTurn => "did not use its turn",
+            ChokeReason::Snubs => "owes blocks",
+            ChokeReason::NoSlot => "waits for its turn",
+        })
+    }
 }
 
 /// The letters by which clients commonly show a conversation: `D`, we download; `d`, we want to and are choked;
@@ -106,8 +136,8 @@ impl fmt::Display for PeerFlow {
         let letters = [
             (self.we_are_interested && !self.peer_chokes, "D"),
             (self.we_are_interested && self.peer_chokes, "d"),
-            (self.peer_is_interested && !self.we_choke, "U"),
-            (self.peer_is_interested && self.we_choke, "u"),
+            (self.peer_is_interested && self.we_choke.is_none(), "U"),
+            (self.peer_is_interested && self.we_choke.is_some(), "u"),
             (self.peer_is_snubbing, "S"),
         ];
         let shown = letters.into_iter().filter(|(is_shown, _)| *is_shown);
@@ -139,7 +169,7 @@ mod tests {
         assert_eq!(flow.to_string(), "");
         (flow.we_are_interested, flow.peer_is_interested) = (true, true);
         assert_eq!(flow.to_string(), "du");
-        (flow.peer_chokes, flow.we_choke, flow.peer_is_snubbing) = (false, false, true);
+        (flow.peer_chokes, flow.we_choke, flow.peer_is_snubbing) = (false, None, true);
         assert_eq!(format!("{flow:>4}"), " DUS");
     }
 }

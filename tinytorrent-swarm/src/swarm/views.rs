@@ -7,7 +7,7 @@ use tinytorrent_tracker::TrackerStatus;
 use tinytorrent_types::Bitfield;
 
 use super::Swarm;
-use crate::contract::{PeerFlow, PeerView};
+use crate::contract::{ChokeReason, PeerFlow, PeerView};
 use crate::peer::Peer;
 use crate::piece::{Picker, Pieces};
 
@@ -100,7 +100,7 @@ fn view(now: Instant, peer: &mut Peer) -> PeerView {
             peer_is_snubbing: peer.pipeline.is_snubbing(),
             our_requests: peer.requested_count() as u32,
             peer_is_interested: peer.is_interested(),
-            we_choke: peer.is_choked(),
+            we_choke: choke_reason(peer),
             peer_requests: peer.session.peer_requests().count() as u32,
         },
         downloaded: peer.pipeline.pace.total(),
@@ -108,4 +108,16 @@ fn view(now: Instant, peer: &mut Peer) -> PeerView {
         download_rate: peer.pipeline.pace.bytes_per_second(now),
         upload_rate: peer.serving.meter.bytes_per_second(now),
     }
+}
+
+fn choke_reason(peer: &Peer) -> Option<ChokeReason> {
+    if !peer.is_choked() {
+        return None;
+    }
+    Some(match peer.is_interested() {
+        false => ChokeReason::NotInterested,
+        true if peer.serving.slot.wasted_at().is_some() => ChokeReason::UnusedTurn,
+        true if peer.pipeline.is_snubbing() => ChokeReason::Snubs,
+        true => ChokeReason::NoSlot,
+    })
 }
