@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use support::{Scene, address, client, in_time};
 use tinytorrent_client::{
-    Client, ClientOptions, Content, Fault, FilesElsewhere, MemoryContent, State, StorageError,
-    TorrentError, TorrentOptions,
+    CheckScope, Client, ClientOptions, Content, Event, Fault, FileSelection, FilesElsewhere,
+    FilesError, MemoryContent, Removal, State, StorageError, SwarmEvent, TorrentError,
+    TorrentOptions,
 };
 use tinytorrent_metainfo::{Magnet, Version};
 use tinytorrent_storage::FilePool;
@@ -204,4 +205,37 @@ async fn content_that_takes_nothing_pauses_the_torrent() {
     })
     .await;
     assert_eq!(torrent.stats().have_bytes, 0);
+}
+
+#[tokio::test]
+async fn content_that_is_not_in_files_is_chosen_checked_moved_and_deleted_as_well() {
+    let scene = Scene::multi();
+    let (seeder, leecher) = (client("127.0.0.1:0"), client("127.0.0.1:0"));
+    let _seed = scene.seed(&seeder).await;
+    let content = Arc::new(MemoryContent::new());
+    let mut options = options_with(&content);
+    options.peer(address(&seeder)).files(FileSelection::from_text("0"));
+    let torrent = leecher.add(&scene.metainfo, options).unwrap();
+    in_time(torrent.finished()).await.unwrap();
+    let mut events = torrent.events();
+    in_time(torrent.select(FileSelection::from_text("0-4"))).await.unwrap();
+    in_time(async {
+        while !matches!(events.next().await, Some(Event::Swarm(SwarmEvent::Finished))) {}
+    })
+    .await;
+    assert_has(&content, &scene);
+
+    content.write(100, &[IoSlice::new(b"wrong")]).unwrap();
+    in_time(torrent.recheck(CheckScope::All)).await.unwrap();
+    in_time(torrent.finished()).await.unwrap();
+    assert_has(&content, &scene);
+
+    let error = in_time(torrent.rename_file(0, "x")).await.unwrap_err();
+    let FilesError::Storage(error) = error else { panic!("{error}") };
+    assert_eq!(error.fault(), Fault::Unsupported);
+    in_time(torrent.move_to("another name")).await.unwrap();
+    assert_has(&content, &scene);
+    in_time(leecher.remove(torrent.hashes(), Removal::Delete)).await.unwrap();
+    let error = content.read(0, &mut [0; 4]).unwrap_err();
+    assert_eq!(error.fault(), Fault::Missing);
 }
