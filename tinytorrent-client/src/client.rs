@@ -102,9 +102,9 @@ impl Client {
         let resources = &self.owner.resources;
         let Some(store) = &resources.store else { return Ok(()) };
         for Kept { record, metainfo } in store.load()? {
-            let Record { hashes, options, origin } = record;
+            let Record { hashes, options, origin, name } = record;
             let Origin { trackers, peers, selection, .. } = origin.clone();
-            let source = Source { hashes, metainfo, trackers, peers, selection };
+            let source = Source { hashes, name, metainfo, trackers, peers, selection };
             // Its number is its position, or the next one if two files claim the same.
             self.registry().begin_at(origin.position);
             if let Err(error) = driver::start(Arc::clone(resources), source, options, Some(origin))
@@ -169,9 +169,14 @@ impl Client {
         ClientEvents::new(queue)
     }
 
-    /// The figures of all torrents together. The time grows with the number of torrents and connections.
+    /// The figures of all torrents together. Bytes and hash failures are those of [`counts`](Self::counts), and
+    /// do not become fewer when a torrent ends. The time grows with the number of torrents and connections.
     pub fn stats(&self) -> Stats {
-        self.torrents().iter().fold(Stats::default(), |sum, torrent| sum + torrent.stats())
+        let torrents = self.torrents();
+        let sum = torrents.iter().fold(Stats::default(), |sum, torrent| sum + torrent.stats());
+        let Counts { downloaded, uploaded, wasted, hash_failures, .. } = self.counts();
+        let hash_failures = u32::try_from(hash_failures).unwrap_or(u32::MAX);
+        Stats { downloaded, uploaded, wasted, hash_failures, ..sum }
     }
 
     /// What has happened to all torrents since the start of the client, those that have ended included. The time
@@ -206,6 +211,9 @@ impl Client {
         };
         if tokio::time::timeout(deadline, all).await.is_err() {
             tracing::warn!("the client is shut down, though some torrents have not stopped");
+        } else if let Some(lock) = &self.owner.resources.session_lock {
+            // Though somebody may keep a handle.
+            lock.release();
         }
         self.owner.resources.hub.close();
     }

@@ -142,8 +142,9 @@ impl ClientOptions {
     /// Keeps the session in this folder: all torrents with their settings and metadata come back at the next
     /// [`Client::start`](crate::Client::start), and progress is found beside their contents. There is a file
     /// for each torrent, and one for its metadata; a damaged one costs no other torrent anything. A torrent
-    /// that is stopped or removed by its handle is forgotten, others are kept however the program ends. Two
-    /// clients must not share a folder. It may be below the folder of contents, but contents are
+    /// that is stopped or removed by its handle is forgotten, others are kept however the program ends. One
+    /// client at a time has the folder: another one gets [`ClientError::SessionInUse`](crate::ClientError::SessionInUse)
+    /// until the first is [shut down](crate::Client::shutdown), or it and its handles are gone. It may be below the folder of contents, but contents are
     /// [kept out of](Self::keep_out) it. Default: none.
     pub fn state(&mut self, folder: impl Into<PathBuf>) -> &mut Self {
         let folder = folder.into();

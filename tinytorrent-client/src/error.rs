@@ -25,6 +25,13 @@ pub enum ClientError {
     /// The runtime cannot use a listening socket: it has no I/O, or no descriptor is left.
     #[error("cannot use a listening socket: {0}")]
     Socket(io::Error),
+    /// Another client keeps its session in this folder, in this process or another one. End that one first,
+    /// or choose another folder.
+    #[error("the session in {} is in use by another client", folder.display())]
+    SessionInUse {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The folder of the kept session cannot be read.
     #[error("cannot read the kept session: {0}")]
     Session(#[from] StorageError),

@@ -136,7 +136,7 @@ pub use tinytorrent_swarm::{
     PeerSource, PeerView, Stats,
 };
 pub use tinytorrent_tracker::{TrackerState, TrackerTotals};
-pub use torrent::{CheckScope, State, Torrent};
+pub use torrent::{CheckScope, PauseReason, State, Torrent};
 pub use view::{
     FileInfo, History, Limits, PeerInfo, PieceInfo, ScrapeInfo, TrackerInfo, Transport,
 };

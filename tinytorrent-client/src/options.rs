@@ -8,7 +8,7 @@ use tinytorrent_storage::{Content, StorageError};
 use crate::content::ContentSource;
 use crate::driver::{FileChoice, SeedGoals};
 use crate::priority::{Priorities, Priority, Wish};
-use crate::{ContentRequest, Limits, PeerAddress};
+use crate::{ContentRequest, Limits, PauseReason, PeerAddress};
 
 /// Settings of one torrent. Each field is one setting, so that there are many.
 ///
@@ -36,7 +36,7 @@ pub struct TorrentOptions {
     pub(crate) read_only: bool,
     pub(crate) follow_links: bool,
     pub(crate) names: PathPolicy,
-    pub(crate) paused: bool,
+    pub(crate) paused: Option<PauseReason>,
     pub(crate) metadata_only: bool,
     pub(crate) seed_goals: SeedGoals,
     /// `None` for files, and for content that the client's own function opens.
@@ -71,7 +71,7 @@ impl TorrentOptions {
             read_only: false,
             follow_links: false,
             names: PathPolicy::default(),
-            paused: false,
+            paused: None,
             metadata_only: false,
             seed_goals: SeedGoals::default(),
             content: None,
@@ -87,6 +87,8 @@ impl TorrentOptions {
             upload: self.upload_limit,
             max_peers: self.max_peers,
             upload_slots: self.upload_slots,
+            seed_ratio: self.seed_goals.ratio,
+            seed_time: self.seed_goals.time,
         }
     }
 
@@ -206,7 +208,7 @@ impl TorrentOptions {
     /// Begins paused: the content is checked, and nobody is connected to until
     /// [`Torrent::resume`](crate::Torrent::resume). Default: no.
     pub fn paused(&mut self, paused: bool) -> &mut Self {
-        self.paused = paused;
+        self.paused = paused.then_some(PauseReason::User);
         self
     }
 

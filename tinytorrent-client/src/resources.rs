@@ -13,7 +13,7 @@ use crate::event::Hub;
 use crate::memory::Memory;
 use crate::places::Places;
 use crate::registry::Registry;
-use crate::session::Store;
+use crate::session::{SessionLock, Store};
 use crate::threads::JobThreads;
 use crate::{ClientError, ClientOptions};
 
@@ -25,6 +25,8 @@ pub(crate) struct Resources {
     /// Addresses of the listening sockets.
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) registry: Arc<Registry>,
+    /// The lock of the folder of the kept session.
+    pub(crate) session_lock: Option<SessionLock>,
     /// The kept session, if one is kept.
     pub(crate) store: Option<Store>,
     pub(crate) memory: Memory,
@@ -68,6 +70,7 @@ impl Resources {
         let memory = Memory::new(limits.memory);
         let checks = Arc::<CheckTurns>::default();
         checks.set_limit(limits.active_checks);
+        let session_lock = options.state.as_deref().map(SessionLock::new).transpose()?;
         let store = options.state.as_deref().map(Store::open).transpose()?;
         let mut trackers = options.trackers();
         let tracker_places = places.clone();
@@ -76,6 +79,7 @@ impl Resources {
             peer_id: PeerId::generate(rand::random()),
             addresses,
             registry,
+            session_lock,
             store,
             buffers: BufferPool::new(memory.clone()),
             memory,

@@ -13,6 +13,8 @@ use crate::SourceError;
 #[derive(Debug, Clone)]
 pub struct Source {
     pub(crate) hashes: InfoHashes,
+    /// The name in the link (`dn`), for as long as there is no metadata.
+    pub(crate) name: Option<Box<str>>,
     pub(crate) metainfo: Option<Arc<Metainfo>>,
     pub(crate) trackers: Vec<Vec<String>>,
     pub(crate) peers: Vec<PeerAddress>,
@@ -48,6 +50,7 @@ impl From<&Metainfo> for Source {
 impl From<&Magnet> for Source {
     fn from(magnet: &Magnet) -> Self {
         Self {
+            name: magnet.name.as_deref().map(Into::into),
             // Each `tr` is a tier of its own (BEP 9, "magnet URI format").
             trackers: magnet.trackers.iter().map(|url| vec![url.clone()]).collect(),
             peers: magnet.peers.iter().cloned().map(PeerAddress::from).collect(),
@@ -68,6 +71,7 @@ impl From<InfoHashes> for Source {
     fn from(hashes: InfoHashes) -> Self {
         Self {
             hashes,
+            name: None,
             metainfo: None,
             trackers: Vec::new(),
             peers: Vec::new(),

@@ -63,6 +63,31 @@ pub enum State {
     Failed,
 }
 
+/// The reason for which a torrent is paused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum PauseReason {
+    /// [`Torrent::pause`], or [`TorrentOptions::paused`](crate::TorrentOptions::paused).
+    User,
+    /// The torrent was seeded as much as its [goals](Torrent::set_seed_goals) say.
+    SeedGoal,
+    /// The disk has failed ([`SwarmEvent::Paused`](crate::SwarmEvent::Paused) says how). It is not kept in the
+    /// session: the next run tries again.
+    Disk,
+}
+
+impl std::fmt::Display for PauseReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            PauseReason::User => "paused by the user",
+            PauseReason::SeedGoal => "seeded enough",
+            PauseReason::Disk => "paused as the disk has failed",
+        })
+    }
+}
+
 impl std::fmt::Display for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -112,9 +137,10 @@ impl Torrent {
         self.metainfo().map(|metainfo| Arc::clone(metainfo.info()))
     }
 
-    /// The name of the torrent in its metadata; `None` while it is being fetched.
+    /// The name of the torrent in its metadata. While it is being fetched, the name in the magnet link
+    /// (`dn`), which anybody may have written; `None` without one.
     pub fn name(&self) -> Option<String> {
-        self.info().map(|info| info.name().to_string())
+        self.shared.with(|driver, _| driver.name(), |end| end.name.clone())
     }
 
     /// The torrent file, as far as it is known: the one that was added, or one with the metadata from
@@ -133,6 +159,11 @@ impl Torrent {
     /// The present state; after the end, [`State::Stopped`] or [`State::Failed`].
     pub fn state(&self) -> State {
         self.shared.with(|driver, _| driver.state(), |end| end.state())
+    }
+
+    /// The reason for which the torrent is [paused](State::Paused); `None` if it is not, and after its end.
+    pub fn paused_by(&self) -> Option<PauseReason> {
+        self.shared.with(|driver, _| driver.paused_by(), |_| None)
     }
 
     /// The error that ended the torrent; `None` as long as it runs, and after a stop.
@@ -338,9 +369,11 @@ impl Torrent {
     }
 
     /// Pauses the torrent once it has sent so many bytes for each byte of its content, or was seeded for so
-    /// long, over all runs; `None` is never. One that has reached a goal is paused at once.
+    /// long, over all runs; `None` is never. One that has reached a goal is paused at once. One that is
+    /// [resumed](Self::resume) then goes on until other goals are set.
     pub fn set_seed_goals(&self, ratio: Option<f64>, time: Option<Duration>) {
-        self.shared.change(|driver, _| driver.set_seed_goals(SeedGoals { ratio, time }));
+        self.shared
+            .change(|driver, _| driver.set_seed_goals(SeedGoals { ratio, time, is_waived: false }));
     }
 
     /// Moves the torrent to this place in the order of all torrents, from 0, or to the last one if there are

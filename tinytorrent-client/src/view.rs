@@ -265,7 +265,7 @@ impl History {
 }
 
 /// The limits of a torrent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]
 #[non_exhaustive]
@@ -278,6 +278,12 @@ pub struct Limits {
     pub max_peers: usize,
     /// Maximum number of peers served at a time.
     pub upload_slots: usize,
+    /// Sent bytes for each byte of the content, after which the torrent is paused; `None` for never.
+    pub seed_ratio: Option<f64>,
+    /// Time of seeding after which the torrent is paused, over all runs; `None` for never. Serialized, it is a
+    /// number of seconds.
+    #[cfg_attr(feature = "serde", serde(default, with = "tinytorrent_types::as_seconds"))]
+    pub seed_time: Option<Duration>,
 }
 
 /// Those of [`TorrentOptions`](crate::TorrentOptions) by default.

@@ -131,6 +131,20 @@ async fn whoever_subscribes_late_misses_nothing() {
 }
 
 #[tokio::test]
+async fn the_sums_of_a_client_do_not_shrink_when_a_torrent_ends() {
+    let scene = Scene::multi();
+    let (seeder, leecher) = (client("127.0.0.1:0"), client("127.0.0.1:0"));
+    let _seed = scene.seed(&seeder).await;
+    let torrent = leecher.add(&scene.metainfo, scene.leech(&seeder)).unwrap();
+    in_time(torrent.finished()).await.unwrap();
+    let all = torrent.stats().downloaded;
+    assert_eq!(leecher.stats().downloaded, all);
+    in_time(torrent.stop()).await;
+    let stats = leecher.stats();
+    assert_eq!((stats.downloaded, stats.have_bytes), (all, 0));
+}
+
+#[tokio::test]
 async fn a_pause_is_seen_at_once_and_has_no_rate() {
     let scene = Scene::multi();
     let (seeder, leecher) = (client("127.0.0.1:0"), client("127.0.0.1:0"));

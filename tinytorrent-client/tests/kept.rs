@@ -7,7 +7,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use support::{Scene, address, client, in_time};
-use tinytorrent_client::{Client, ClientOptions, State, Torrent, TorrentError, TorrentOptions};
+use tinytorrent_client::{
+    Client, ClientError, ClientOptions, State, Torrent, TorrentError, TorrentOptions,
+};
 use tinytorrent_metainfo::Magnet;
 
 fn kept_client(state: &Path) -> Client {
@@ -32,7 +34,8 @@ async fn saved(state: &Path, count: usize) {
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
-    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name != "session.lock").collect()
 }
 
 fn magnet(scene: &Scene) -> Magnet {
@@ -103,6 +106,54 @@ async fn torrents_that_were_moved_come_back_in_their_new_order() {
 }
 
 #[tokio::test]
+async fn one_client_at_a_time_has_a_session() {
+    let state = tempfile::tempdir().unwrap();
+    let scene = Scene::single(1);
+    let first = kept_client(state.path());
+    let torrent = first.add(&scene.metainfo, TorrentOptions::new(scene.leech_dir())).unwrap();
+    let mut options = ClientOptions::default();
+    options.accept_peers(false).state(state.path());
+    let error = Client::start(&options).unwrap_err();
+    assert!(matches!(&error, ClientError::SessionInUse { folder } if folder == state.path()));
+    assert!(error.to_string().contains(&state.path().display().to_string()), "{error}");
+    // A handle of an ended torrent does not keep it.
+    shut_down(first).await;
+    let second = Client::start(&options).unwrap();
+    assert_eq!(second.torrents().len(), 1);
+    drop((torrent, second));
+    // Its torrents stop behind the scenes.
+    in_time(async {
+        while Client::start(&options).is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_shows_its_name_until_the_metadata_has_one() {
+    let state = tempfile::tempdir().unwrap();
+    let scene = Scene::single(100_000);
+    let seeder = client("127.0.0.1:0");
+    let _seed = scene.seed(&seeder).await;
+    let mut link = magnet(&scene);
+    link.name = Some("a name".to_owned());
+    let first = kept_client(state.path());
+    let torrent = first.add(&link, TorrentOptions::new(scene.leech_dir())).unwrap();
+    assert_eq!(torrent.name().as_deref(), Some("a name"));
+    saved(state.path(), 1).await;
+    shut_down(first).await;
+    assert_eq!(torrent.name().as_deref(), Some("a name"), "it has ended");
+    let second = kept_client(state.path());
+    let torrent = second.get(scene.metainfo.hashes()).unwrap();
+    assert_eq!(torrent.name().as_deref(), Some("a name"));
+    torrent.add_peers([address(&seeder).into()]);
+    in_time(torrent.finished()).await.unwrap();
+    assert_eq!(torrent.name(), Some(scene.metainfo.info().name().to_string()));
+    shut_down(second).await;
+}
+
+#[tokio::test]
 async fn a_client_that_is_gone_without_a_word_loses_nothing_that_was_saved() {
     let state = tempfile::tempdir().unwrap();
     let scene = Scene::multi();
@@ -120,11 +171,15 @@ async fn a_client_that_is_gone_without_a_word_loses_nothing_that_was_saved() {
         std::mem::forget((leecher, torrent));
     });
     in_time(run).await.unwrap();
-    // As by a kill: no task gets to its end.
+    // As by a kill: no task gets to its end. Here, nobody gives back the lock of its folder, though.
     runtime.shutdown_background();
     drop(seeder);
 
-    let again = kept_client(state.path());
+    let after = tempfile::tempdir().unwrap();
+    for name in names(state.path()) {
+        fs::copy(state.path().join(&name), after.path().join(&name)).unwrap();
+    }
+    let again = kept_client(after.path());
     let torrent = again.get(hashes).expect("it is back");
     in_time(torrent.finished()).await.expect("without a peer");
     assert_eq!(torrent.info().unwrap().bytes(), scene.metainfo.info().bytes());

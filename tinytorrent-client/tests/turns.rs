@@ -5,7 +5,9 @@ mod support;
 use std::time::{Duration, Instant};
 
 use support::{Scene, address, client, in_time};
-use tinytorrent_client::{Client, ClientOptions, Event, State, Torrent, TorrentOptions};
+use tinytorrent_client::{
+    Client, ClientOptions, Event, PauseReason, State, Torrent, TorrentOptions,
+};
 
 fn limited(tune: impl FnOnce(&mut ClientOptions)) -> Client {
     let mut options = ClientOptions::default();
@@ -103,6 +105,19 @@ async fn a_torrent_that_was_seeded_enough_is_paused() {
     let torrent = leecher.add(&scene.metainfo, scene.leech(&seeder)).unwrap();
     in_time(torrent.finished()).await.unwrap();
     until(|| seed.state() == State::Paused).await;
+    assert_eq!(seed.paused_by(), Some(PauseReason::SeedGoal));
+    assert_eq!(seed.limits().unwrap().seed_ratio, Some(1.0));
+    // Whoever goes on wants more than the goal, until there is another one.
+    seed.resume();
+    until(|| seed.state() == State::Seeding).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!((seed.state(), seed.paused_by()), (State::Seeding, None));
+    seed.pause();
+    assert_eq!(seed.paused_by(), Some(PauseReason::User));
+    seed.resume();
+    until(|| seed.state() == State::Seeding).await;
+    seed.set_seed_goals(Some(0.5), None);
+    until(|| seed.paused_by() == Some(PauseReason::SeedGoal)).await;
     let mut events = torrent.events();
     torrent.set_seed_goals(None, Some(Duration::ZERO));
     while !matches!(in_time(events.next()).await, Some(Event::SeededEnough)) {}

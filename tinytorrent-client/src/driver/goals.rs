@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Driver;
 use crate::Event;
-use crate::torrent::State;
+use crate::torrent::{PauseReason, State};
 
 /// The user's measure of enough; `None` is never.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -13,11 +13,13 @@ pub(crate) struct SeedGoals {
     pub(crate) ratio: Option<f64>,
     /// Time of seeding, over all runs.
     pub(crate) time: Option<Duration>,
+    /// The user has gone on after a goal was reached: it counts no more until others are set.
+    pub(crate) is_waived: bool,
 }
 
 impl SeedGoals {
     fn has_any(self) -> bool {
-        self.ratio.is_some() || self.time.is_some()
+        !self.is_waived && (self.ratio.is_some() || self.time.is_some())
     }
 
     fn is_reached(self, ratio: f64, seeding: Duration) -> bool {
@@ -41,14 +43,14 @@ impl Driver {
         let history = self.history(now);
         if goals.is_reached(history.ratio(self.swarm.have_bytes()), history.seeding) {
             self.outbox.push(Event::SeededEnough);
-            self.pause(now);
+            self.pause_for(now, PauseReason::SeedGoal);
         }
     }
 
     /// The instant at which the torrent will have been seeded long enough.
     pub(super) fn seeding_deadline(&self, now: Instant) -> Option<Instant> {
         let goals = self.lifecycle.options().seed_goals;
-        if goals.time.is_none() || self.state() != State::Seeding {
+        if goals.time.is_none() || !goals.has_any() || self.state() != State::Seeding {
             return None;
         }
         let before = Duration::from_secs(self.lifecycle.counters_before().seeding_seconds);
@@ -64,12 +66,13 @@ mod tests {
     #[test]
     fn either_goal_is_enough() {
         let minute = Duration::from_secs(60);
-        let both = SeedGoals { ratio: Some(2.0), time: Some(minute) };
+        let both = SeedGoals { ratio: Some(2.0), time: Some(minute), is_waived: false };
         assert!(!both.is_reached(1.9, minute / 2) && both.has_any());
         assert!(both.is_reached(2.0, Duration::ZERO) && both.is_reached(0.0, minute));
         assert!(!SeedGoals::default().is_reached(f64::MAX, Duration::MAX));
         let now = Instant::now();
         assert_eq!(both.deadline(now, minute / 3), Some(now + minute / 3 * 2));
         assert_eq!(both.deadline(now, 2 * minute), Some(now));
+        assert!(!SeedGoals { is_waived: true, ..both }.has_any());
     }
 }

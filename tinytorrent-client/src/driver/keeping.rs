@@ -103,6 +103,7 @@ impl Keeping {
         &mut self,
         hashes: tinytorrent_types::InfoHashes,
         position: Option<u64>,
+        link_name: Option<&str>,
         options: &TorrentOptions,
         metainfo: Option<&Arc<Metainfo>>,
     ) -> Option<Save> {
@@ -113,7 +114,7 @@ impl Keeping {
         // A torrent that is out of the order by now keeps its place.
         self.origin.position = position.unwrap_or(self.origin.position);
         let (options, origin) = (options.clone(), self.origin.clone());
-        let record = Box::new(Record { hashes, options, origin });
+        let record = Box::new(Record { hashes, options, origin, name: link_name.map(Into::into) });
         let metainfo = metainfo.filter(|_| !self.has_metadata).cloned();
         self.has_metadata |= metainfo.is_some();
         (self.is_dirty, self.is_saving) = (false, true);

@@ -110,7 +110,7 @@ pub(crate) struct Driver {
     backlog: Backlog,
     early: EarlyBitfields,
     /// `None` once the metadata is known: few torrents fetch theirs, and the others need no place for it.
-    metadata_lease: Option<Box<MetadataLease>>,
+    link: Option<Box<Link>>,
     background: Background<JobOutcome>,
     outcomes: Inbox<JobOutcome>,
     completions: Inbox<Completion>,
@@ -120,6 +120,13 @@ pub(crate) struct Driver {
     chores: Option<Box<Chores>>,
     outbox: Outbox,
     tally: Tally,
+}
+
+/// What exists as long as the metadata is not known.
+struct Link {
+    lease: MetadataLease,
+    /// The name in the magnet link (`dn`).
+    name: Option<Box<str>>,
 }
 
 /// What the task of a torrent waits for after a turn.
@@ -218,7 +225,7 @@ impl Driver {
         let deadlines = [
             is_short.then_some(now + MEMORY_PAUSE),
             self.swarm.poll_timeout(),
-            self.metadata_lease.as_ref().and_then(|lease| lease.deadline()),
+            self.link.as_ref().and_then(|link| link.lease.deadline()),
             self.lifecycle.stage().deadline(now),
             self.seeding_deadline(now),
             self.saves.deadline().filter(|_| self.lifecycle.stage().is_running()),
@@ -228,18 +235,18 @@ impl Driver {
 
     /// Gives the engine its part of the memory for metadata.
     fn share_metadata_memory(&mut self, now: Instant) {
-        let Some(lease) = self.metadata_lease.as_mut().filter(|lease| lease.is_due(now)) else {
+        let Some(link) = self.link.as_mut().filter(|link| link.lease.is_due(now)) else {
             return;
         };
         match self.swarm.metadata_demand() {
             Some(demand) => {
-                if let Some(bytes) = lease.update(now, demand) {
+                if let Some(bytes) = link.lease.update(now, demand) {
                     // Before the engine asks peers for more.
                     self.resources.buffers.trim();
                     self.swarm.set_metadata_memory(now, bytes);
                 }
             }
-            None => self.metadata_lease = None,
+            None => self.link = None,
         }
     }
 
@@ -262,7 +269,13 @@ impl Driver {
     fn keep(&mut self) {
         let (hashes, metainfo) = (self.outbox.hashes, self.outbox.metainfo.as_ref());
         let position = self.resources.registry.number(hashes);
-        let save = self.keeping.begin_save(hashes, position, self.lifecycle.options(), metainfo);
+        let save = self.keeping.begin_save(
+            hashes,
+            position,
+            self.link.as_ref().and_then(|link| link.name.as_deref()),
+            self.lifecycle.options(),
+            metainfo,
+        );
         if let Some(save) = save {
             let patience = self.lifecycle.patience();
             self.spawn_thread(Job::Keep { save, patience });
@@ -272,7 +285,7 @@ impl Driver {
     /// The state of the moment.
     pub(crate) fn state(&self) -> State {
         self.lifecycle.state(EngineFacts {
-            is_waiting: self.turns.is_waiting && !self.lifecycle.options().paused,
+            is_waiting: self.turns.is_waiting && self.lifecycle.options().paused.is_none(),
             is_paused: self.swarm.is_paused(),
             is_finished: self.swarm.is_finished(),
         })
@@ -305,6 +318,7 @@ impl Driver {
     pub(crate) fn end(&mut self, now: Instant) -> End {
         let counts = self.counts();
         End {
+            name: self.name(),
             counts,
             error: self.lifecycle.take_error(),
             stats: self.swarm.stats(now),

@@ -21,7 +21,7 @@ use super::tally::Tally;
 use super::times::Times;
 use super::turns::Turns;
 use super::user_trackers::UserTrackers;
-use super::{Driver, Task};
+use super::{Driver, Link, Task};
 use crate::memory::Memory;
 use crate::registry::{Refused, Registration};
 use crate::resources::Resources;
@@ -40,7 +40,7 @@ pub(crate) fn start(
     let wake = Arc::new(Notify::new());
     let (state_sender, state) = watch::channel(State::FetchingMetadata);
     let (metainfo, link_peers) = (source.metainfo.clone(), source.peers.clone());
-    let (user_peers, is_paused) = (options.peers.clone(), options.paused);
+    let (user_peers, is_paused) = (options.peers.clone(), options.paused.is_some());
     let inlets = Inlets::new(Arc::clone(&wake));
     let entered = Registration::new(&registry, hashes, |number| {
         let entry = resources.store.as_ref().map(|store| store.entry(hashes));
@@ -114,7 +114,7 @@ impl Driver {
             serving: Serving::new(&memory),
             readers: Readers::default(),
             backlog: Backlog::default(),
-            metadata_lease: Some(Box::new(memory.metadata.lease())),
+            link: Some(Box::new(Link { lease: memory.metadata.lease(), name: source.name })),
             early: EarlyBitfields::new(memory.frames),
             background: Background::new(
                 outcomes.clone(),

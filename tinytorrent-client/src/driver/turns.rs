@@ -37,7 +37,7 @@ impl Driver {
         // Paused though nobody wanted that: its disk has failed.
         let has_failed = self.swarm.is_paused() && !self.turns.is_waiting;
         Standing {
-            wants_to_run: !self.lifecycle.options().paused && !has_failed,
+            wants_to_run: self.lifecycle.options().paused.is_none() && !has_failed,
             is_complete: self.swarm.is_finished(),
         }
     }
@@ -51,7 +51,7 @@ impl Driver {
         self.turns.is_waiting = is_waiting;
         if is_waiting {
             self.swarm.pause(now);
-        } else if !self.lifecycle.options().paused {
+        } else if self.lifecycle.options().paused.is_none() {
             self.swarm.resume(now);
         }
     }

@@ -10,10 +10,10 @@ use tinytorrent_swarm::Stats;
 use tinytorrent_types::Bitfield;
 
 use super::Driver;
-use crate::Event;
 use crate::event::{Queue, Snapshot, TorrentEvent};
 use crate::figures::{FigureDetail, TorrentFigures};
 use crate::view::{FileInfo, History, Limits, PeerInfo, PieceInfo, TrackerInfo, Transport};
+use crate::{Event, PauseReason, State};
 
 impl Driver {
     pub(crate) fn metainfo(&self) -> Option<Arc<Metainfo>> {
@@ -85,6 +85,19 @@ impl Driver {
         self.lifecycle.options().limits()
     }
 
+    /// The name in the metadata, or that of the link until it is known.
+    pub(crate) fn name(&self) -> Option<String> {
+        let of_link =
+            || self.link.as_ref().and_then(|link| link.name.as_deref()).map(str::to_owned);
+        let metainfo = self.outbox.metainfo.as_ref();
+        metainfo.map(|metainfo| metainfo.info().name().to_string()).or_else(of_link)
+    }
+
+    pub(crate) fn paused_by(&self) -> Option<PauseReason> {
+        let by_wish = self.lifecycle.options().paused;
+        (self.state() == State::Paused).then(|| by_wish.unwrap_or(PauseReason::Disk))
+    }
+
     pub(crate) fn is_super_seeding(&self) -> bool {
         self.swarm.is_super_seeding()
     }
@@ -96,7 +109,7 @@ impl Driver {
 
     /// The figures for exporters, peers only if they are wanted.
     pub(crate) fn figures(&mut self, now: Instant, detail: FigureDetail) -> TorrentFigures {
-        let name = self.outbox.metainfo.as_ref().map(|metainfo| metainfo.info().name().to_string());
+        let name = self.name();
         let has_trackers = detail >= FigureDetail::Torrents;
         let trackers = self.swarm.trackers().filter(|_| has_trackers).map(|status| {
             let host = format!("{}:{}", status.url.host(), status.url.port());

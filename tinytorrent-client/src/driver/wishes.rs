@@ -6,7 +6,7 @@ use tinytorrent_swarm::PeerSource;
 
 use super::{Driver, SeedGoals};
 use crate::session::Entry;
-use crate::{PeerAddress, TorrentOptions};
+use crate::{PauseReason, PeerAddress, TorrentOptions};
 
 impl Driver {
     /// Adds peers that the user names.
@@ -34,12 +34,20 @@ impl Driver {
     }
 
     pub(crate) fn pause(&mut self, now: Instant) {
-        self.options_mut().paused = true;
+        self.pause_for(now, PauseReason::User);
+    }
+
+    /// Pauses the torrent for this reason.
+    pub(super) fn pause_for(&mut self, now: Instant, reason: PauseReason) {
+        self.options_mut().paused = Some(reason);
         self.swarm.pause(now);
     }
 
     pub(crate) fn resume(&mut self, now: Instant) {
-        self.options_mut().paused = false;
+        let options = self.options_mut();
+        // Whoever goes on after the goal wants more than that.
+        options.seed_goals.is_waived |= options.paused == Some(PauseReason::SeedGoal);
+        options.paused = None;
         if !self.turns.is_waiting {
             self.swarm.resume(now);
         }

@@ -8,7 +8,7 @@ use tinytorrent_types::{InfoHashV1, InfoHashV2, InfoHashes};
 
 use crate::driver::{Origin, SeedGoals};
 use crate::priority::{Priorities, Priority, Ranked};
-use crate::{PeerAddress, TorrentOptions};
+use crate::{PauseReason, PeerAddress, TorrentOptions};
 
 /// What is kept of one torrent, beside its metadata.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub(crate) struct Record {
     /// The settings of the moment.
     pub(crate) options: TorrentOptions,
     pub(crate) origin: Origin,
+    /// The name in the link, as long as there is no metadata.
+    pub(crate) name: Option<Box<str>>,
 }
 
 /// The version of the format. One that a later version has written is left alone.
@@ -64,9 +66,12 @@ impl Record {
         if let Some(folder) = &options.moving_to {
             dict.bytes("moving_to", folder.as_os_str().as_encoded_bytes());
         }
+        if let Some(name) = &self.name {
+            dict.bytes("name", name.as_bytes());
+        }
         dict.bytes("names", policy_name(options.names));
         flag(dict, "own_content", options.has_own_content);
-        flag(dict, "paused", options.paused);
+        dict.integer("paused", options.paused.map_or(0, number_of));
         put_list(dict, "peers", options.peers.iter().map(PeerAddress::to_string));
         dict.integer("position", self.origin.position);
         if let Some(priorities) = &options.priorities {
@@ -77,6 +82,7 @@ impl Record {
         }
         flag(dict, "read_only", options.read_only);
         flag(dict, "resume", options.resume);
+        flag(dict, "seed_goals_waived", options.seed_goals.is_waived);
         if let Some(ratio) = options.seed_goals.ratio {
             dict.bytes("seed_ratio", ratio.to_string());
         }
@@ -137,7 +143,7 @@ impl Fields<'_, '_> {
         options.moving_to = self.path("moving_to").map(PathBuf::into_boxed_path);
         options.names = policy(self.text("names")?)?;
         options.has_own_content = self.flag("own_content", false);
-        options.paused = self.flag("paused", options.paused);
+        options.paused = reason(self.number("paused"));
         options.peers = self.peers("peers");
         options.priorities = self.0.get("priorities").map(|node| Box::new(priorities(node)));
         options.read_only = self.flag("read_only", options.read_only);
@@ -145,6 +151,7 @@ impl Fields<'_, '_> {
         options.seed_goals = SeedGoals {
             ratio: self.text("seed_ratio").and_then(|ratio| ratio.parse().ok()),
             time: self.number("seed_seconds").map(Duration::from_secs),
+            is_waived: self.flag("seed_goals_waived", false),
         };
         options.sequential = self.flag("sequential", options.sequential);
         options.super_seeding = self.flag("super_seeding", options.super_seeding);
@@ -154,6 +161,7 @@ impl Fields<'_, '_> {
         options.without_trackers = self.flag("without_trackers", options.without_trackers);
         Some(Record {
             hashes: self.hashes()?,
+            name: self.text("name").map(Into::into),
             options,
             origin: Origin {
                 trackers: self.tiers("trackers"),
@@ -217,6 +225,24 @@ impl Fields<'_, '_> {
             node.list().filter_map(|url| url.as_str().map(str::to_owned)).collect()
         };
         list.map(tier).collect()
+    }
+}
+
+/// The number of a reason; 0 is none.
+fn number_of(reason: PauseReason) -> u64 {
+    match reason {
+        PauseReason::User => 1,
+        PauseReason::SeedGoal => 2,
+        // No wish, and tried again.
+        PauseReason::Disk => 0,
+    }
+}
+
+fn reason(number: Option<u64>) -> Option<PauseReason> {
+    match number? {
+        0 => None,
+        2 => Some(PauseReason::SeedGoal),
+        _ => Some(PauseReason::User),
     }
 }
 
@@ -304,7 +330,10 @@ mod tests {
             .read_only(true);
         options.has_own_content = true;
         options.moving_to = Some(PathBuf::from("another/folder").into_boxed_path());
+        options.seed_goals.is_waived = true;
+        options.paused = Some(PauseReason::SeedGoal);
         Record {
+            name: Some("a name".into()),
             hashes: InfoHashes::from_both(
                 InfoHashV1::from_bytes([1; 20]),
                 InfoHashV2::from_bytes([2; 32]),

@@ -14,6 +14,7 @@ use crate::{Counts, Event, TorrentError};
 pub(crate) struct End {
     /// The error that has ended it; `None` after a stop.
     pub(crate) error: Option<TorrentError>,
+    pub(crate) name: Option<String>,
     pub(crate) stats: Stats,
     pub(crate) counts: Counts,
     pub(crate) metainfo: Option<Arc<Metainfo>>,
