@@ -32,7 +32,8 @@ struct Table {
 #[derive(Debug)]
 pub(crate) struct Registration {
     registry: Arc<Registry>,
-    hashes: InfoHashes,
+    /// One of its info-hashes.
+    name: WireInfoHash,
 }
 
 /// The reason for which a torrent cannot be entered.
@@ -69,19 +70,24 @@ impl Registration {
             table.obfuscated.insert(ObfuscatedHash::from(hash), hash);
         }
         let registry = Arc::clone(registry);
-        Ok((Self { registry, hashes }, torrent))
+        Ok((Self { registry, name: hashes.to_wire() }, torrent))
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
         let mut table = self.registry.lock();
-        for hash in self.hashes.wire_hashes() {
-            if let Some(number) = table.numbers.remove(&hash) {
-                table.torrents.remove(&number);
-            }
+        let number = table.numbers.get(&self.name).copied();
+        let Some(torrent) = number.and_then(|number| table.torrents.remove(&number)) else {
+            return;
+        };
+        for hash in torrent.hashes.wire_hashes() {
+            table.numbers.remove(&hash);
             table.obfuscated.remove(&ObfuscatedHash::from(hash));
         }
+        // Its end may have more to do than the lock is to be held for.
+        drop(table);
+        drop(torrent);
     }
 }
 

@@ -47,8 +47,8 @@ pub(crate) struct Roster {
     dials: Dials,
     book: PeerBook,
     departed: Departed,
-    /// Addresses at which peers see us.
-    votes: AddressVotes,
+    /// Addresses at which peers see us; `None` until one says so.
+    votes: Option<Box<AddressVotes>>,
     chance: Chance,
 }
 
@@ -80,7 +80,7 @@ impl Roster {
             dials: Dials::new(config.max_connecting),
             book: PeerBook::new(filter),
             departed: Departed::default(),
-            votes: AddressVotes::new(),
+            votes: None,
             // A stream of its own: a twin more does not change which piece is picked.
             chance: Chance { seed: config.seed ^ 0x0074_7769_6e73, numbers: None },
         }
@@ -88,7 +88,7 @@ impl Roster {
 
     /// Our addresses, of each family that enough peers agree on.
     pub(crate) fn external_addresses(&self) -> impl Iterator<Item = IpAddr> {
-        self.votes.ipv4().into_iter().chain(self.votes.ipv6())
+        self.votes.iter().flat_map(|votes| votes.ipv4().into_iter().chain(votes.ipv6()))
     }
 
     /// Changes the number of connections at most.
@@ -358,13 +358,13 @@ impl Roster {
     /// A peer says at which address it sees us. Returns the address if enough of them agree, and it is
     /// news.
     pub(crate) fn vote(&mut self, voter: IpAddr, address: IpAddr) -> Option<IpAddr> {
-        let agreed = self.votes.vote(voter, address)?;
+        let agreed = self.votes.get_or_insert_default().vote(voter, address)?;
         self.agree(agreed)
     }
 
     /// A tracker says at which address it sees us.
     pub(crate) fn vote_of_tracker(&mut self, address: IpAddr) -> Option<IpAddr> {
-        let agreed = self.votes.vote_of_trackers(address)?;
+        let agreed = self.votes.get_or_insert_default().vote_of_trackers(address)?;
         self.agree(agreed)
     }
 

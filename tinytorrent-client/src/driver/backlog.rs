@@ -1,6 +1,6 @@
 //! Messages of peers that have to read the answers to earlier ones first.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use tinytorrent_swarm::PeerKey;
 use tinytorrent_wire::Frames;
@@ -9,7 +9,7 @@ use tinytorrent_wire::Frames;
 /// those of a few reads at most.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
-    peers: HashMap<PeerKey, VecDeque<Frames>>,
+    peers: BTreeMap<PeerKey, VecDeque<Frames>>,
 }
 
 impl Backlog {

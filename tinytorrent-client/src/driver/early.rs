@@ -1,6 +1,6 @@
 //! Bitfields that arrive before the number of pieces is known.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use tinytorrent_swarm::PeerKey;
 
@@ -11,12 +11,12 @@ use crate::memory::{Charge, Holder, Share};
 #[derive(Debug)]
 pub(super) struct EarlyBitfields {
     frames: Share,
-    kept: HashMap<PeerKey, (Holder, Charge)>,
+    kept: BTreeMap<PeerKey, (Holder, Charge)>,
 }
 
 impl EarlyBitfields {
     pub(super) fn new(frames: Share) -> Self {
-        Self { frames, kept: HashMap::new() }
+        Self { frames, kept: BTreeMap::new() }
     }
 
     /// Charges a bitfield of this many bytes. Returns the peers that have to go, as there is no memory

@@ -1,6 +1,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use std::vec::Drain;
 
 use tokio::sync::{Notify, mpsc};
@@ -12,16 +12,14 @@ use crate::connection::Notice;
 /// many, blocks reach the disk late, and requests are sent late.
 const BATCH: usize = 32;
 
-/// Sleep of a torrent without a deadline. Any long time would do.
-const MAX_SLEEP: Duration = Duration::from_secs(3600);
-
 /// What the task of a torrent waits for.
 pub(super) struct Inlets {
     /// `None` while there is no connection.
     notices: Option<mpsc::Receiver<Notice>>,
     /// Something was put into an inbox, or a handle has changed something.
     wake: Arc<Notify>,
-    timer: Pin<Box<Sleep>>,
+    /// `None` while there is no deadline, as for most torrents of a large client.
+    timer: Option<Pin<Box<Sleep>>>,
     /// Empty between turns, kept for its capacity.
     batch: Vec<Notice>,
 }
@@ -35,8 +33,7 @@ pub(super) enum WakeUp<'a> {
 
 impl Inlets {
     pub(super) fn new(wake: Arc<Notify>) -> Self {
-        let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
-        Self { notices: None, wake, timer, batch: Vec::new() }
+        Self { notices: None, wake, timer: None, batch: Vec::new() }
     }
 
     /// Receives what connections report here from now on. The one before is closed and empty.
@@ -45,8 +42,8 @@ impl Inlets {
     }
 
     /// Waits until something happens, or until the deadline.
-    pub(super) async fn next(&mut self, now: Instant, deadline: Option<Instant>) -> WakeUp<'_> {
-        self.set_timer(deadline.unwrap_or(now + MAX_SLEEP));
+    pub(super) async fn next(&mut self, deadline: Option<Instant>) -> WakeUp<'_> {
+        self.set_timer(deadline);
         let Self { notices, wake, timer, batch } = self;
         // Each branch is safe to cancel: a notice that is not received stays in its channel, and a wake-up
         // is passed on. The order is random, so that a busy channel does not hold up the others.
@@ -60,15 +57,28 @@ impl Inlets {
                 WakeUp::Notices(batch.drain(..))
             }
             () = wake.notified() => WakeUp::Other,
-            () = timer => WakeUp::Other,
+            () = sleep(timer) => WakeUp::Other,
         }
     }
 
-    fn set_timer(&mut self, deadline: Instant) {
-        // A reset locks the runtime's timers, and most turns keep the deadline.
-        if self.timer.deadline() != deadline.into() {
-            self.timer.as_mut().reset(deadline.into());
+    fn set_timer(&mut self, deadline: Option<Instant>) {
+        let Some(deadline) = deadline else { return self.timer = None };
+        match &mut self.timer {
+            // A reset locks the runtime's timers, and most turns keep the deadline.
+            Some(timer) if timer.deadline() != deadline.into() => {
+                timer.as_mut().reset(deadline.into());
+            }
+            Some(_) => {}
+            timer => *timer = Some(Box::pin(tokio::time::sleep_until(deadline.into()))),
         }
+    }
+}
+
+/// Waits for the deadline, or for ever.
+async fn sleep(timer: &mut Option<Pin<Box<Sleep>>>) {
+    match timer {
+        Some(timer) => timer.await,
+        None => std::future::pending().await,
     }
 }
 
@@ -82,6 +92,8 @@ async fn receive(notices: &mut Option<mpsc::Receiver<Notice>>, batch: &mut Vec<N
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tinytorrent_swarm::ConnectionError;
 
     use super::super::testing::engine;
@@ -93,22 +105,22 @@ mod tests {
         let wake = Arc::new(Notify::new());
         let mut inlets = Inlets::new(Arc::clone(&wake));
         inlets.set_notices(notices);
-        let start = tokio::time::Instant::now();
-        let deadline = start + Duration::from_secs(7);
-        let wake_up = inlets.next(start.into_std(), Some(deadline.into_std())).await;
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(7);
+        let wake_up = inlets.next(Some(deadline.into_std())).await;
         assert!(matches!(wake_up, WakeUp::Other));
         drop(wake_up);
         assert!(tokio::time::Instant::now() >= deadline);
 
         // A wake-up before the wait is not lost.
         wake.notify_one();
-        assert!(matches!(inlets.next(deadline.into_std(), None).await, WakeUp::Other));
-        assert!(tokio::time::Instant::now() < deadline + MAX_SLEEP);
+        let then = tokio::time::Instant::now();
+        assert!(matches!(inlets.next(None).await, WakeUp::Other));
+        assert_eq!(tokio::time::Instant::now(), then);
         let (peer, _) = engine();
         sender.try_send(Notice::Failed { peer, error: ConnectionError::Closed }).unwrap();
-        assert!(matches!(inlets.next(deadline.into_std(), None).await, WakeUp::Notices(_)));
+        assert!(matches!(inlets.next(None).await, WakeUp::Notices(_)));
         drop(sender);
-        inlets.next(deadline.into_std(), None).await;
+        inlets.next(None).await;
         assert!(inlets.notices.is_none(), "the end of the channel is not told again and again");
     }
 }

@@ -11,7 +11,7 @@ use crate::{PeerAddress, Source, TorrentOptions};
 #[derive(Debug)]
 pub(super) struct Keeping {
     /// `None` if no session is kept, or the torrent was removed from it.
-    entry: Option<Entry>,
+    entry: Option<Box<Entry>>,
     is_dirty: bool,
     is_saving: bool,
     /// The metadata is in the store.
@@ -68,7 +68,13 @@ impl Origin {
 impl Keeping {
     /// `is_kept`: the store has the torrent already.
     pub(super) fn new(entry: Option<Entry>, origin: Origin, is_kept: bool) -> Self {
-        Self { entry, is_dirty: !is_kept, is_saving: false, has_metadata: is_kept, origin }
+        Self {
+            entry: entry.map(Box::new),
+            is_dirty: !is_kept,
+            is_saving: false,
+            has_metadata: is_kept,
+            origin,
+        }
     }
 
     pub(super) fn origin(&self) -> &Origin {
@@ -110,7 +116,7 @@ impl Keeping {
         if !self.is_dirty || self.is_saving {
             return None;
         }
-        let entry = self.entry.clone()?;
+        let entry = self.entry.as_deref()?.clone();
         // A torrent that is out of the order by now keeps its place.
         self.origin.position = position.unwrap_or(self.origin.position);
         let (options, origin) = (options.clone(), self.origin.clone());
@@ -138,7 +144,7 @@ impl Keeping {
 
     /// Takes the torrent out of the session. Returns its files, which are to be removed.
     pub(super) fn take_entry(&mut self) -> Option<Entry> {
-        self.entry.take()
+        self.entry.take().map(|entry| *entry)
     }
 }
 

@@ -37,8 +37,8 @@ pub(super) struct Lifecycle {
     options: Arc<TorrentOptions>,
     /// Files named in the magnet link.
     by_link: FileSelection,
-    /// `None` if resume data is neither used nor kept.
-    store: Option<MetadataStore>,
+    /// `None` if resume data is neither used nor kept, and once all metadata is there and kept.
+    store: Option<Box<MetadataStore>>,
     /// The inbox that the disk reports to.
     completions: Inbox<Completion>,
     /// The flag that ends jobs early: the check of the content, and waits for a descriptor.
@@ -60,7 +60,9 @@ impl Lifecycle {
         Self {
             stage: Stage::FetchingMetadata,
             resources,
-            store: MetadataStore::new(&options, hashes, check.flag()).filter(|_| is_in_files),
+            store: MetadataStore::new(&options, hashes, check.flag())
+                .filter(|_| is_in_files)
+                .map(Box::new),
             options: Arc::new(options),
             by_link,
             completions,
@@ -76,7 +78,7 @@ impl Lifecycle {
     ) -> Vec<Step> {
         let mut steps = metainfo.map_or_else(Vec::new, |metainfo| self.open(metainfo));
         let is_missing = matches!(self.stage, Stage::FetchingMetadata | Stage::FetchingLayers(_));
-        steps.push(match self.store.clone().filter(|_| is_missing) {
+        steps.push(match self.store.as_deref().cloned().filter(|_| is_missing) {
             // The peers of the link are added after the job. Its result may show that the torrent is
             // private, and then has peers from trackers alone (BEP 27).
             Some(store) => Step::Job(Job::LoadMetadata { store, link_peers }),
@@ -122,7 +124,7 @@ impl Lifecycle {
 
     /// Returns the job that checks bytes that peers sent as the info dictionary.
     pub(super) fn check_metadata(&self, hashes: InfoHashes, bytes: Bytes) -> Job {
-        Job::CheckMetadata { bytes, hashes, store: self.store.clone() }
+        Job::CheckMetadata { bytes, hashes, store: self.store.as_deref().cloned() }
     }
 
     pub(super) fn on_metadata_checked(
@@ -196,7 +198,10 @@ impl Lifecycle {
         let mut steps = vec![Step::Input(Input::HashesChecked { peer, request, is_right })];
         if let Some(metainfo) = complete {
             self.stage = Stage::SavingLayers;
-            steps.push(Step::Job(Job::SaveLayers { metainfo, store: self.store.clone() }));
+            steps.push(Step::Job(Job::SaveLayers {
+                metainfo,
+                store: self.store.as_deref().cloned(),
+            }));
         }
         steps
     }
@@ -251,6 +256,7 @@ impl Lifecycle {
         // Blocks beyond this limit of the disk would wait in memory, where a kill loses them.
         let budget = running.plane.unstored_limit().min(self.resources.store_budget());
         self.stage = Stage::Running(Box::new(running));
+        self.store = None;
         steps.extend([
             Step::SetStoreBudget(budget),
             Step::Input(Input::ContentReady(content)),
@@ -359,13 +365,6 @@ impl Lifecycle {
     /// The flag that ends jobs when the torrent stops.
     pub(super) fn stop_flag(&self) -> Cancellation {
         self.check.flag()
-    }
-
-    /// Keeps the metadata in the folder that the content is in now.
-    pub(super) fn follow_folder(&mut self, hashes: InfoHashes) {
-        if self.store.is_some() {
-            self.store = MetadataStore::new(&self.options, hashes, self.check.flag());
-        }
     }
 
     /// The present settings, to be changed.

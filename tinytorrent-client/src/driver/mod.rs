@@ -146,14 +146,19 @@ struct Task {
 
 impl Task {
     /// Runs the torrent until it ends.
-    async fn run(self, mut inlets: Inlets) {
-        // The first turn waits for nothing, as the engine has actions from its start.
-        let mut now = Instant::now();
-        while let Some(TurnEnd { deadline, notices }) = self.end_turn() {
-            notices.into_iter().for_each(|notices| inlets.set_notices(notices));
-            let wake_up = inlets.next(now, deadline).await;
-            now = Instant::now();
-            self.torrent.with(|driver, _| driver.handle(now, wake_up), |_| ());
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` keeps its arguments twice, in each torrent"
+    )]
+    fn run(self, mut inlets: Inlets) -> impl Future<Output = ()> {
+        async move {
+            // The first turn waits for nothing, as the engine has actions from its start.
+            while let Some(TurnEnd { deadline, notices }) = self.end_turn() {
+                notices.into_iter().for_each(|notices| inlets.set_notices(notices));
+                let wake_up = inlets.next(deadline).await;
+                let now = Instant::now();
+                self.torrent.with(|driver, _| driver.handle(now, wake_up), |_| ());
+            }
         }
     }
 

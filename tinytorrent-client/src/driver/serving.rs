@@ -1,6 +1,6 @@
 //! Blocks for peers: which of them are read from the disk, and when.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
@@ -31,7 +31,7 @@ pub(super) struct Serving {
     send: Share,
     /// The holder of the runs of which single blocks are being read.
     reads: Holder,
-    peers: HashMap<PeerKey, Queue>,
+    peers: BTreeMap<PeerKey, Queue>,
     /// Peers with waiting blocks, in the order of their turns.
     line: VecDeque<PeerKey>,
 }
@@ -64,7 +64,7 @@ impl Serving {
         Self {
             send: memory.send.clone(),
             reads: memory.read.holder(),
-            peers: HashMap::new(),
+            peers: BTreeMap::new(),
             line: VecDeque::new(),
         }
     }

@@ -143,7 +143,6 @@ impl Driver {
     pub(super) fn on_moved(&mut self, folder: PathBuf, moved: Option<Moved>, reply: Option<Reply>) {
         let options = self.options_mut();
         (options.folder, options.moving_to) = (folder.clone(), None);
-        self.lifecycle.follow_folder(self.outbox.hashes);
         self.show_content_path();
         self.outbox.push(Event::Moved { folder });
         self.chores.get_or_insert_default().settle(moved, reply);

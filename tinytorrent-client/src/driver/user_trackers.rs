@@ -8,7 +8,9 @@ use tinytorrent_tracker::client::TrackerClient;
 /// the user.
 #[derive(Debug, Default)]
 pub(super) struct UserTrackers {
-    urls: HashSet<TrackerUrl>,
+    /// `None` as long as there are none, as for most torrents of a large client.
+    #[expect(clippy::box_collection, reason = "an empty set takes six words in each torrent")]
+    urls: Option<Box<HashSet<TrackerUrl>>>,
 }
 
 impl UserTrackers {
@@ -19,7 +21,15 @@ impl UserTrackers {
     }
 
     pub(super) fn add(&mut self, tiers: &[Vec<String>]) {
-        self.urls.extend(tiers.iter().flatten().filter_map(|url| url.parse::<TrackerUrl>().ok()));
+        let parsed = tiers.iter().flatten().filter_map(|url| url.parse::<TrackerUrl>().ok());
+        let mut parsed = parsed.peekable();
+        if parsed.peek().is_some() {
+            self.urls.get_or_insert_default().extend(parsed);
+        }
+    }
+
+    fn contains(&self, url: &TrackerUrl) -> bool {
+        self.urls.as_ref().is_some_and(|urls| urls.contains(url))
     }
 
     /// Replaces the trackers. Those that the torrent names are a stranger's, even in a list of the user,
@@ -31,7 +41,7 @@ impl UserTrackers {
     ) -> Vec<Vec<String>> {
         let parse = |url: &String| url.parse::<TrackerUrl>().ok();
         let strange: HashSet<_> = of_torrent.iter().flatten().filter_map(parse).collect();
-        let before = std::mem::take(&mut self.urls);
+        let before = std::mem::take(self);
         let is_users = |url: &&String| {
             parse(url).is_some_and(|url| before.contains(&url) || !strange.contains(&url))
         };
@@ -43,7 +53,7 @@ impl UserTrackers {
 
     /// The client for requests to this tracker.
     pub(super) fn client_for(&self, url: &TrackerUrl, client: &TrackerClient) -> TrackerClient {
-        if self.urls.contains(url) { client.trusting_urls() } else { client.clone() }
+        if self.contains(url) { client.trusting_urls() } else { client.clone() }
     }
 }
 
@@ -58,7 +68,7 @@ mod tests {
         let of_torrent = [tier("both"), tier("strange")];
         let of_user = trackers.replace(&[tier("strange"), tier("new"), tier("both")], &of_torrent);
         assert_eq!(of_user, [vec![], tier("new"), tier("both")]);
-        let is_users = |url: &str| trackers.urls.contains(&tier(url)[0].parse().unwrap());
+        let is_users = |url: &str| trackers.contains(&tier(url)[0].parse().unwrap());
         assert_eq!(["strange", "new", "both", "gone"].map(is_users), [false, true, true, false]);
     }
 }

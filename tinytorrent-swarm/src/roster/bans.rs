@@ -9,6 +9,12 @@ use tinytorrent_types::{Host, PeerId};
 /// those that connect to us have a new one each time, their name.
 #[derive(Debug, Default)]
 pub(crate) struct Bans {
+    /// `None` until somebody is banned: most torrents of a large client ban nobody.
+    list: Option<Box<List>>,
+}
+
+#[derive(Debug, Default)]
+struct List {
     banned: HashSet<Banned>,
     /// The same, the longest banned first.
     order: VecDeque<Banned>,
@@ -43,24 +49,28 @@ impl Bans {
     }
 
     pub(crate) fn has_address(&self, address: SocketAddr) -> bool {
-        self.banned.contains(&Banned::Host(Host::of(address.ip())))
-            || self.banned.contains(&Banned::Place(address))
+        self.contains(Banned::Host(Host::of(address.ip()))) || self.contains(Banned::Place(address))
     }
 
     /// Returns true if a peer of this name was banned here.
     pub(crate) fn has_name(&self, address: SocketAddr, id: PeerId) -> bool {
-        self.banned.contains(&Banned::Name(Host::of(address.ip()), id))
+        self.contains(Banned::Name(Host::of(address.ip()), id))
+    }
+
+    fn contains(&self, banned: Banned) -> bool {
+        self.list.as_ref().is_some_and(|list| list.banned.contains(&banned))
     }
 
     fn insert(&mut self, banned: Banned) {
-        if !self.banned.insert(banned) {
+        let List { banned: all, order } = &mut **self.list.get_or_insert_default();
+        if !all.insert(banned) {
             return;
         }
-        self.order.push_back(banned);
-        if self.order.len() > MAX_BANS
-            && let Some(first) = self.order.pop_front()
+        order.push_back(banned);
+        if order.len() > MAX_BANS
+            && let Some(first) = order.pop_front()
         {
-            self.banned.remove(&first);
+            all.remove(&first);
         }
     }
 }
@@ -78,7 +88,8 @@ mod tests {
             bans.add(address(n), None);
             bans.add(address(n), None);
         }
-        assert_eq!((bans.banned.len(), bans.order.len()), (MAX_BANS, MAX_BANS));
+        let list = bans.list.as_ref().unwrap();
+        assert_eq!((list.banned.len(), list.order.len()), (MAX_BANS, MAX_BANS));
         assert!(bans.has_address(address(last)) && !bans.has_address(address(0)));
     }
 

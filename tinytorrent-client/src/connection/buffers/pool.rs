@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,14 +26,19 @@ pub(super) const MANY: usize = 8;
 /// A buffer that a connection has filled stays in memory as long as a block in it waits to be hashed
 /// or written. All buffers charge the receive share of the memory, and a connection that gets none
 /// goes on with a small one of its own.
+///
+/// Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct BufferPool {
-    retired: Arc<Mutex<Retired>>,
+pub(crate) struct BufferPool(Arc<Pool>);
+
+#[derive(Debug)]
+pub(crate) struct Pool {
+    retired: Mutex<Retired>,
     pub(super) memory: Memory,
     /// The holder of all buffers, used and retired.
     holder: Holder,
     /// Number of connections that use large buffers.
-    pub(super) users: Arc<AtomicUsize>,
+    pub(super) users: AtomicUsize,
 }
 
 /// Filled buffers, the earliest retired first. A buffer that was found in use moves to the end.
@@ -57,11 +63,20 @@ pub(super) struct Lease {
     _charge: Charge,
 }
 
+impl Deref for BufferPool {
+    type Target = Pool;
+
+    fn deref(&self) -> &Pool {
+        &self.0
+    }
+}
+
 impl BufferPool {
     /// Makes a pool that charges this memory.
     pub(crate) fn new(memory: Memory) -> Self {
         let holder = memory.receive.holder();
-        Self { retired: Arc::default(), memory, holder, users: Arc::default() }
+        let (retired, users) = (Mutex::default(), AtomicUsize::new(0));
+        Self(Arc::new(Pool { retired, memory, holder, users }))
     }
 
     /// Returns an empty large buffer: a retired one that is not in use, or a new one. `None` if the
