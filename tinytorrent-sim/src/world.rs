@@ -297,6 +297,8 @@ impl World {
                 self.nodes[node].announces.push(task.clone());
                 self.later(self.latency, node, Happening::Tracker(task));
             }
+            // There is no DHT in these worlds.
+            Action::LookUp(_) => {}
             Action::Scrape(task) => {
                 let result = Err(Failure::Failed("there are no scrapes here".into()));
                 self.input(node, Input::Scraped(ScrapeOutcome { id: task.id, result }));

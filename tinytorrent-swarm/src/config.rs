@@ -36,6 +36,7 @@ pub struct SwarmConfig {
     pub(crate) max_metadata: u32,
     pub(crate) metadata_memory: u64,
     pub(crate) client: Cow<'static, str>,
+    pub(crate) dht: bool,
     pub(crate) dht_port: Option<u16>,
     pub(crate) sha1: Option<Sha1>,
 }
@@ -69,6 +70,7 @@ impl SwarmConfig {
             max_metadata: 32 << 20,
             metadata_memory: 64 << 20,
             client: concat!("tinytorrent ", env!("CARGO_PKG_VERSION")).into(),
+            dht: false,
             dht_port: None,
             sha1: None,
         }
@@ -197,6 +199,12 @@ impl SwarmConfig {
     /// asked for.
     pub fn metadata_memory(&mut self, bytes: u64) -> &mut Self {
         self.metadata_memory = bytes;
+        self
+    }
+
+    /// Looks for peers in the DHT (BEP 5), unless the torrent is private. Default: no.
+    pub fn dht(&mut self, dht: bool) -> &mut Self {
+        self.dht = dht;
         self
     }
 

@@ -90,6 +90,7 @@ mod hash_fetch;
 mod hashes;
 mod key;
 mod limiter;
+mod look_ups;
 mod metadata;
 mod outbox;
 mod peer;
@@ -116,6 +117,7 @@ pub use contract::{
     LeaveReason, PeerFlow, PeerSource, PeerView, Stats,
 };
 pub use key::PeerKey;
+pub use look_ups::LookUpTask;
 pub use reading::ReaderKey;
 pub use swarm::Swarm;
 

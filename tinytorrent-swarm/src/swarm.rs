@@ -24,6 +24,7 @@ use crate::contract::{Action, BlockVerdict, Event, Input, LeaveReason, Stats};
 use crate::download::Download;
 use crate::extensions::Extensions;
 use crate::greeting::Greeting;
+use crate::look_ups::LookUps;
 use crate::metadata::MetadataFetch;
 use crate::outbox::Outbox;
 use crate::peers::Peers;
@@ -69,6 +70,8 @@ pub struct Swarm {
     /// `None` unless the user wants it, and after its end.
     super_seed: Option<Box<SuperSeed>>,
     trackers: Trackers,
+    /// `None` without the DHT, and in a private torrent.
+    look_ups: Option<Box<LookUps>>,
     extensions: Extensions,
     out: Outbox,
 }
@@ -104,6 +107,7 @@ impl Swarm {
             upload: Upload::new(now, &config, chance),
             super_seed: config.super_seeding.then(|| Box::new(SuperSeed::new(config.seed))),
             trackers: Trackers::new(now, &config),
+            look_ups: config.dht.then(|| Box::new(LookUps::new(now, &config))),
             extensions: Extensions::new(&config),
             out: Outbox::default(),
         }
@@ -258,6 +262,7 @@ impl Swarm {
         self.look_at_super_seed();
         self.fetch();
         self.announce();
+        self.look_up();
         self.dial();
     }
 
@@ -276,6 +281,7 @@ impl Swarm {
             self.download.poll_timeout(),
             self.stage.poll_timeout(self.now),
             self.trackers.poll_timeout(),
+            self.look_ups.as_ref().filter(|_| is_open).and_then(|look_ups| look_ups.poll_timeout()),
             is_open.then(|| self.roster.ready_at(&self.peers, need)).flatten(),
         ];
         due.into_iter().flatten().min()
@@ -348,6 +354,10 @@ impl Swarm {
         let progress = self.progress();
         self.trackers.restart(now, progress);
         self.announce();
+        if let Some(look_ups) = &mut self.look_ups {
+            look_ups.restart(now);
+        }
+        self.look_up();
         self.dial();
     }
 

@@ -206,6 +206,7 @@ impl Stage {
         let mut config = SwarmConfig::new(hashes, PeerId::from_bytes([1; 20]), 42);
         config.max_peers(5).upload_slots(2).store_budget(100_000);
         config.needs_metadata(needs_metadata).sequential(sequential);
+        config.dht(true);
         config.trackers(vec![vec!["udp://192.0.2.1:1/a".into()], vec!["not a url".into()]]);
         let swarm = Swarm::new(now, config);
         let mut stage = Self {
@@ -429,7 +430,10 @@ impl Stage {
                     self.asked.retain(|(by, _)| *by != peer);
                     self.peers.retain(|known| *known != peer);
                 }
-                Action::Send { .. } | Action::Announce(_) | Action::Scrape(_) => {}
+                Action::Send { .. }
+                | Action::Announce(_)
+                | Action::Scrape(_)
+                | Action::LookUp(_) => {}
             }
         }
         while self.swarm.poll_event().is_some() {}

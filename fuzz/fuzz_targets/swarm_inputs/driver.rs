@@ -354,7 +354,7 @@ impl Driver {
             Action::Connect { peer, address, .. } => self.dials.push_back((peer, address)),
             Action::Disconnect { peer, .. } => self.forget(peer),
             Action::Announce(task) => self.announces.push(task),
-            Action::Scrape(_) => {}
+            Action::Scrape(_) | Action::LookUp(_) => {}
             Action::CheckMetadata { info } if info == INFO => self.content_ready(&[0b0100_0000]),
             Action::CheckMetadata { .. } => self.tell(self.now, Input::MetadataRefused),
             Action::ReadHashes { peer, request } => {

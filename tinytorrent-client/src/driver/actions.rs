@@ -84,6 +84,8 @@ impl Driver {
             }
             Action::Announce(task) => self.announce(task),
             Action::Scrape(task) => self.scrape_tracker(task),
+            // The engine was not told that there is a DHT.
+            Action::LookUp(_) => {}
         }
     }
 

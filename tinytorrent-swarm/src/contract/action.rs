@@ -5,7 +5,7 @@ use tinytorrent_types::{BlockInfo, PieceIndex, WireInfoHash};
 use tinytorrent_wire::{HashRequest, Hashes, Message};
 
 use super::LeaveReason;
-use crate::{AnnounceTask, PeerKey, ScrapeTask};
+use crate::{AnnounceTask, LookUpTask, PeerKey, ScrapeTask};
 
 /// Something to be done outside.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +64,9 @@ pub enum Action {
     },
     /// Talk to a tracker, then tell [`Input::Announced`](crate::Input::Announced).
     Announce(AnnounceTask),
+    /// Look up the peers of a hash in the DHT, and tell [`Input::PeersFound`](crate::Input::PeersFound) of
+    /// [`PeerSource::Dht`](crate::PeerSource::Dht) as they are found. A look-up under way may go on.
+    LookUp(LookUpTask),
     /// Scrape a tracker, then tell [`Input::Scraped`](crate::Input::Scraped).
     Scrape(ScrapeTask),
     /// Close the connection, once what was to be sent before has been sent. Nothing more is told

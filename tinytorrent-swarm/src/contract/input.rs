@@ -156,6 +156,8 @@ pub enum PeerSource {
     LocalTracker,
     /// Another peer (BEP 11). Only a peer at a local address may tell of others there.
     Exchange,
+    /// Nodes of the DHT (BEP 5). Anybody can be one, and they may not tell of peers at local addresses.
+    Dht,
     /// The link itself (`x.pe`). It comes from a stranger, and may not tell of peers at local addresses.
     Magnet,
     /// It came to us.
@@ -169,6 +171,7 @@ impl fmt::Display for PeerSource {
             PeerSource::Tracker => "tracker",
             PeerSource::LocalTracker => "local tracker",
             PeerSource::Exchange => "peer exchange",
+            PeerSource::Dht => "DHT",
             PeerSource::Magnet => "magnet link",
             PeerSource::Incoming => "incoming",
         })

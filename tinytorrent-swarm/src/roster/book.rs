@@ -397,6 +397,7 @@ fn class(source: PeerSource) -> u8 {
         PeerSource::User => 0,
         PeerSource::Tracker
         | PeerSource::LocalTracker
+        | PeerSource::Dht
         | PeerSource::Magnet
         | PeerSource::Incoming => 1,
         PeerSource::Exchange => 2,

@@ -40,28 +40,29 @@ impl From<PeerSource> for Teller {
                 Self { source: PeerSource::Tracker, knows_neighbours: true }
             }
             // A link comes from the same strangers as a torrent does.
-            PeerSource::Tracker | PeerSource::Exchange | PeerSource::Magnet => {
+            PeerSource::Tracker | PeerSource::Exchange | PeerSource::Dht | PeerSource::Magnet => {
                 Self { source, knows_neighbours: false }
             }
         }
     }
 }
 
-/// Returns true for sources that have no part in a private torrent: other peers, and the link.
+/// Returns true for sources that have no part in a private torrent: other peers, the DHT, and the link.
 pub(super) fn is_hearsay(source: PeerSource) -> bool {
-    matches!(source, PeerSource::Exchange | PeerSource::Magnet)
+    matches!(source, PeerSource::Exchange | PeerSource::Dht | PeerSource::Magnet)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SOURCES: [PeerSource; 6] = [
+    const SOURCES: [PeerSource; 7] = [
         PeerSource::User,
         PeerSource::Incoming,
         PeerSource::LocalTracker,
         PeerSource::Tracker,
         PeerSource::Exchange,
+        PeerSource::Dht,
         PeerSource::Magnet,
     ];
 
@@ -82,7 +83,7 @@ mod tests {
         ];
         for address in local.map(|text| text.parse().unwrap()) {
             let may_know = |source: PeerSource| Teller::from(source).may_know(address);
-            assert_eq!(SOURCES.map(may_know), [true, true, true, false, false, false]);
+            assert_eq!(SOURCES.map(may_know), [true, true, true, false, false, false, false]);
             assert!(!Teller::peer([20, 0, 0, 1].into()).may_know(address));
             assert!(Teller::peer([192, 168, 0, 2].into()).may_know(address));
         }

@@ -94,10 +94,29 @@ impl Swarm {
         {
             self.part(key, reason);
         }
-        let is_alone = self.peers.len() == 0 && !self.stage.is_finished();
         // The schedule keeps to what trackers allow, however often this is said.
-        if is_alone || (need == Some(Need::Gifts) && self.roster.is_hungry(now)) {
+        if self.is_hungry() {
             self.trackers.request_more_peers(now);
+            if let Some(look_ups) = &mut self.look_ups {
+                look_ups.request_more_peers();
+            }
+        }
+    }
+
+    /// Returns true if nobody is there to download from, or nobody gives.
+    fn is_hungry(&self) -> bool {
+        let is_alone = self.peers.len() == 0 && !self.stage.is_finished();
+        is_alone || (self.need() == Some(Need::Gifts) && self.roster.is_hungry(self.now))
+    }
+
+    /// Asks the DHT for peers, if that is due.
+    pub(super) fn look_up(&mut self) {
+        if !self.is_open() {
+            return;
+        }
+        let (is_seed, is_hungry) = (self.stage.is_full(), self.is_hungry());
+        if let Some(look_ups) = &mut self.look_ups {
+            look_ups.look_up(self.now, is_seed, is_hungry, &mut self.out);
         }
     }
 
@@ -336,6 +355,10 @@ impl Swarm {
             self.on_content_for(key);
         }
         self.announce();
+        if let Some(look_ups) = &mut self.look_ups {
+            look_ups.begin();
+        }
+        self.look_up();
         self.dial();
     }
 
@@ -346,6 +369,7 @@ impl Swarm {
             return;
         }
         self.trackers.become_private();
+        self.look_ups = None;
         for key in self.roster.forget_hearsay(&self.peers) {
             self.part(key, LeaveReason::NotOfTracker);
         }
