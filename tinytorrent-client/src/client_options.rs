@@ -34,6 +34,11 @@ pub struct ClientOptions {
     pub(crate) content_threads: usize,
     pub(crate) stop_patience: Duration,
     pub(crate) user_agent: Option<String>,
+    pub(crate) client_name: Option<String>,
+    pub(crate) max_metadata: u32,
+    pub(crate) refuses_bogons: bool,
+    pub(crate) sync_before_have: bool,
+    pub(crate) check_threads: Option<usize>,
     pub(crate) allows_local_addresses: bool,
     pub(crate) encryption: Encryption,
     pub(crate) state: Option<PathBuf>,
@@ -52,6 +57,11 @@ impl Default for ClientOptions {
             content_threads: 8,
             stop_patience: Duration::from_secs(2),
             user_agent: None,
+            client_name: None,
+            max_metadata: 32 << 20,
+            refuses_bogons: false,
+            sync_before_have: false,
+            check_threads: None,
             allows_local_addresses: false,
             encryption: Encryption::default(),
             state: None,
@@ -235,6 +245,43 @@ impl ClientOptions {
         self
     }
 
+    /// The name and version of the program in the handshakes with peers (BEP 10, `v`), which other clients show.
+    /// Default: name and version of this library.
+    pub fn client_name(&mut self, name: impl Into<String>) -> &mut Self {
+        self.client_name = Some(name.into());
+        self
+    }
+
+    /// Bytes of metadata that are accepted from peers at most. Default: 32 MiB, more than that of any torrent
+    /// known to be in use; less if there is no [`memory`](Self::memory) for so much.
+    pub fn max_metadata(&mut self, bytes: u32) -> &mut Self {
+        self.max_metadata = bytes;
+        self
+    }
+
+    /// Syncs a piece to the medium before other peers are told of it. Default: no. Without it, a loss of power may
+    /// lose pieces that peers were told of, which the next start notices. It costs a sync for each batch of
+    /// pieces.
+    pub fn sync_before_have(&mut self, sync: bool) -> &mut Self {
+        self.sync_before_have = sync;
+        self
+    }
+
+    /// Threads that hash the content of one torrent in a check; at least 1. Default: as many as there are
+    /// processors, at most 4.
+    pub fn check_threads(&mut self, count: usize) -> &mut Self {
+        self.check_threads = Some(count.max(1));
+        self
+    }
+
+    /// Connects to peers at addresses of the public internet alone, whoever tells of them: not to bogons, such as
+    /// private, documentation and reserved ones. Default: no, as trackers and peers in the own network may name
+    /// others there. Not concerned are peers that the user names, and those that connect to us.
+    pub fn refuse_bogons(&mut self, refuse: bool) -> &mut Self {
+        self.refuses_bogons = refuse;
+        self
+    }
+
     /// Goes wherever a stranger points to in the local network (loopback, link-local and private
     /// addresses). Default: no, so that nobody sends connections and requests there with a torrent or a
     /// magnet link.
@@ -272,6 +319,7 @@ impl ClientOptions {
     pub(crate) fn disk(&self, memory: u64) -> DiskOptions {
         let mut disk = DiskOptions::default();
         disk.threads(self.disk_threads)
+            .sync_before_have(self.sync_before_have)
             .content_threads(self.content_threads)
             .memory(memory / 2)
             .read_cache(Memory::read_cache(memory))

@@ -31,6 +31,10 @@ pub struct TorrentOptions {
     pub(crate) upload_limit: Option<u64>,
     pub(crate) max_peers: usize,
     pub(crate) upload_slots: usize,
+    pub(crate) max_connecting: u16,
+    pub(crate) max_requests: u32,
+    pub(crate) preallocate: bool,
+    pub(crate) sample_bytes: Option<u64>,
     pub(crate) resume: bool,
     pub(crate) assume_complete: bool,
     pub(crate) read_only: bool,
@@ -66,6 +70,10 @@ impl TorrentOptions {
             upload_limit: None,
             max_peers: 100,
             upload_slots: 8,
+            max_connecting: 30,
+            max_requests: 1_000,
+            preallocate: false,
+            sample_bytes: None,
             resume: true,
             assume_complete: false,
             read_only: false,
@@ -173,6 +181,39 @@ impl TorrentOptions {
     /// thinner streams.
     pub fn upload_slots(&mut self, count: usize) -> &mut Self {
         self.upload_slots = count;
+        self
+    }
+
+    /// Maximum number of connections that are being made at a time. Default: 30. More make a quicker start, and
+    /// more noise for home routers. [`ClientOptions::half_open`](crate::ClientOptions::half_open) limits those of all
+    /// torrents.
+    pub fn max_connecting(&mut self, count: u16) -> &mut Self {
+        self.max_connecting = count;
+        self
+    }
+
+    /// Maximum number of requests in flight to one peer, whatever it accepts; at least 1. Default: 1,000, which are
+    /// 16 MiB of content. More keep longer and faster links busy; with fewer, less is requested again when a
+    /// peer fails.
+    pub fn max_requests(&mut self, count: u32) -> &mut Self {
+        self.max_requests = count.max(1);
+        self
+    }
+
+    /// Reserves room for the wanted files when the content is opened. Default: no, files grow with their pieces.
+    /// Files are less fragmented then, and a full disk is noticed at once. It takes long on file systems that
+    /// have to write zeros, and without resume data everything has to be read at the next start. It has no
+    /// effect on file systems that cannot reserve room, and on content that is not in files.
+    pub fn preallocate(&mut self, preallocate: bool) -> &mut Self {
+        self.preallocate = preallocate;
+        self
+    }
+
+    /// Bytes of content that are hashed at the start although resume data vouches for them, another sample in each
+    /// run; zero for none. Default: 16 MiB, at most 16 pieces.
+    /// With [`resume(false)`](Self::resume) everything is hashed.
+    pub fn sample_bytes(&mut self, bytes: u64) -> &mut Self {
+        self.sample_bytes = Some(bytes);
         self
     }
 

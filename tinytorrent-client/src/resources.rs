@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tinytorrent_storage::{CheckTurns, Disk, FilePool};
+use tinytorrent_storage::{CheckTurns, Disk, FilePool, RecoverOptions};
 use tinytorrent_tracker::client::TrackerClient;
 use tinytorrent_types::PeerId;
 use tokio::task::JoinSet;
@@ -48,6 +48,21 @@ pub(crate) struct Resources {
 }
 
 impl Resources {
+    /// Options of a check, which has its turn after those of others on the same disk. `sample_bytes`: another
+    /// size of the sample than by default.
+    pub(crate) fn recover_options(&self, sample_bytes: Option<u64>) -> RecoverOptions {
+        let mut options = RecoverOptions::default();
+        // Another sample of the pieces in each run, so that many runs check all of them.
+        options.turns(Arc::clone(&self.checks)).seed(rand::random());
+        if let Some(threads) = self.options.check_threads {
+            options.threads(threads);
+        }
+        if let Some(bytes) = sample_bytes {
+            options.sample_bytes(bytes);
+        }
+        options
+    }
+
     /// Bytes of blocks that are received and not yet written, for each torrent at most.
     pub(crate) fn store_budget(&self) -> u64 {
         self.memory.budget() / 4

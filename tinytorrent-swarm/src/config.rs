@@ -33,6 +33,7 @@ pub struct SwarmConfig {
     pub(crate) needs_metadata: bool,
     pub(crate) exchange: bool,
     pub(crate) local_peers: bool,
+    pub(crate) refuses_bogons: bool,
     pub(crate) max_metadata: u32,
     pub(crate) metadata_memory: u64,
     pub(crate) client: Cow<'static, str>,
@@ -67,6 +68,7 @@ impl SwarmConfig {
             needs_metadata: false,
             exchange: true,
             local_peers: false,
+            refuses_bogons: false,
             max_metadata: 32 << 20,
             metadata_memory: 64 << 20,
             client: concat!("tinytorrent ", env!("CARGO_PKG_VERSION")).into(),
@@ -184,6 +186,16 @@ impl SwarmConfig {
     /// [`AddressScope::is_local`]: tinytorrent_types::AddressScope::is_local
     pub fn local_peers(&mut self, take: bool) -> &mut Self {
         self.local_peers = take;
+        self
+    }
+
+    /// Takes in peers at addresses of the public internet alone, but for those that the user names: no bogons, such
+    /// as private, documentation and reserved ones ([`AddressScope::is_public`]). Default: no, as trackers and
+    /// peers in the own network may tell of others there.
+    ///
+    /// [`AddressScope::is_public`]: tinytorrent_types::AddressScope::is_public
+    pub fn refuse_bogons(&mut self, refuse: bool) -> &mut Self {
+        self.refuses_bogons = refuse;
         self
     }
 

@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use tinytorrent_types::{AddressFilter, AddressVotes, InfoHashes, PeerId, WireInfoHash};
+use tinytorrent_types::{
+    AddressFilter, AddressScope, AddressVotes, InfoHashes, PeerId, WireInfoHash,
+};
 
 use self::book::{Candidate, PeerBook};
 use self::departed::Departed;
@@ -43,6 +45,8 @@ pub(crate) struct Roster {
     listen_port: Option<u16>,
     /// True if local addresses are taken from whoever tells of them.
     trusts_local: bool,
+    /// True if only addresses of the public internet are taken, but for those of the user.
+    refuses_bogons: bool,
     places: Places,
     dials: Dials,
     book: PeerBook,
@@ -76,6 +80,7 @@ impl Roster {
             our_id: config.peer_id,
             listen_port: config.listen_port,
             trusts_local: config.local_peers,
+            refuses_bogons: config.refuses_bogons,
             places: Places::new(now, config.max_peers),
             dials: Dials::new(config.max_connecting),
             book: PeerBook::new(filter),
@@ -113,7 +118,10 @@ impl Roster {
             return false;
         }
         for &address in addresses {
-            if self.trusts_local || teller.may_know(address.ip()) {
+            let is_bogon = self.refuses_bogons
+                && teller.source != PeerSource::User
+                && !AddressScope::of(address.ip()).is_public();
+            if !is_bogon && (self.trusts_local || teller.may_know(address.ip())) {
                 self.book.add(now, address, teller.source);
             } else {
                 self.book.refuse();

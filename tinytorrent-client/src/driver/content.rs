@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use tinytorrent_metainfo::{Metainfo, PathChange};
 use tinytorrent_storage::{
-    Content, Moved, PieceHashes, RecoverOptions, Recovered, RemovedFiles, Storage, StorageError,
-    StorageOptions, VerifyProgress, recover,
+    Content, Moved, PieceHashes, Recovered, RemovedFiles, Storage, StorageError, StorageOptions,
+    VerifyProgress, recover,
 };
 use tinytorrent_types::Bitfield;
 
@@ -94,6 +94,7 @@ impl Opener {
         storage
             .read_only(options.read_only)
             .follow_links(options.follow_links)
+            .preallocate(options.preallocate)
             .move_target(options.moving_to.as_deref().map(PathBuf::from))
             .file_pool(Arc::clone(&self.resources.files));
         if let Some(content) = self.open_own()? {
@@ -165,12 +166,8 @@ impl OpenJob {
     }
 
     fn recover(&self, storage: &Storage) -> Result<Recovered, OpenFailure> {
-        let mut options = RecoverOptions::default();
-        options
-            .ignore_record(!self.opener.options.resume)
-            .turns(Arc::clone(&self.opener.resources.checks))
-            // Another sample of the pieces in each run, so that many runs check all of them.
-            .seed(rand::random());
+        let mut options = self.opener.resources.recover_options(self.opener.options.sample_bytes);
+        options.ignore_record(!self.opener.options.resume);
         let recovered = recover(storage, &self.hashes, &options, |done| {
             self.progress.set(done);
             match self.opener.cancellation.is_cancelled() {

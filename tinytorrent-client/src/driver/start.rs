@@ -138,6 +138,8 @@ fn config(resources: &Resources, source: &Source, options: &TorrentOptions) -> S
         .needs_metadata(source.metainfo.is_none())
         .max_peers(options.max_peers)
         .upload_slots(options.upload_slots)
+        .max_connecting(options.max_connecting.into())
+        .max_requests(options.max_requests)
         .sequential(options.sequential)
         .super_seeding(options.super_seeding)
         .exchange(options.exchange)
@@ -145,9 +147,13 @@ fn config(resources: &Resources, source: &Source, options: &TorrentOptions) -> S
         .download_limit(options.download_limit)
         .upload_limit(options.upload_limit)
         .store_budget(resources.store_budget())
-        .max_metadata(max_metadata(&resources.memory))
+        .refuse_bogons(resources.options.refuses_bogons)
+        .max_metadata(max_metadata(&resources.memory).min(resources.options.max_metadata))
         .metadata_memory(0)
         .sha1(tinytorrent_hash::sha1);
+    if let Some(name) = &resources.options.client_name {
+        config.client(name.clone());
+    }
     for address in &resources.addresses {
         config.listen_port(address.port()).own_address(*address);
     }

@@ -61,7 +61,9 @@ impl Record {
         flag(dict, "follow_links", options.follow_links);
         put_list(dict, "link_peers", self.origin.peers.iter().map(PeerAddress::to_string));
         dict.bytes("link_selection", self.origin.selection.to_string());
+        dict.integer("max_connecting", u64::from(options.max_connecting));
         dict.integer("max_peers", options.max_peers as u64);
+        dict.integer("max_requests", u64::from(options.max_requests));
         flag(dict, "metadata_only", options.metadata_only);
         if let Some(folder) = &options.moving_to {
             dict.bytes("moving_to", folder.as_os_str().as_encoded_bytes());
@@ -74,6 +76,7 @@ impl Record {
         dict.integer("paused", options.paused.map_or(0, number_of));
         put_list(dict, "peers", options.peers.iter().map(PeerAddress::to_string));
         dict.integer("position", self.origin.position);
+        flag(dict, "preallocate", options.preallocate);
         if let Some(priorities) = &options.priorities {
             dict.dict("priorities", |dict| {
                 put_ranked(dict, "files", &priorities.files);
@@ -82,6 +85,7 @@ impl Record {
         }
         flag(dict, "read_only", options.read_only);
         flag(dict, "resume", options.resume);
+        put_limit(dict, "sample_bytes", options.sample_bytes);
         flag(dict, "seed_goals_waived", options.seed_goals.is_waived);
         if let Some(ratio) = options.seed_goals.ratio {
             dict.bytes("seed_ratio", ratio.to_string());
@@ -138,7 +142,13 @@ impl Fields<'_, '_> {
         options.exchange = self.flag("exchange", options.exchange);
         options.files = FileSelection::from_text(self.text("files")?);
         options.follow_links = self.flag("follow_links", options.follow_links);
+        let connecting = self.number("max_connecting").and_then(|number| number.try_into().ok());
+        options.max_connecting = connecting.unwrap_or(options.max_connecting);
         options.max_peers = self.count("max_peers").unwrap_or(options.max_peers);
+        let requests = self.number("max_requests").and_then(|number| number.try_into().ok());
+        options.max_requests = requests.unwrap_or(options.max_requests);
+        options.preallocate = self.flag("preallocate", options.preallocate);
+        options.sample_bytes = self.number("sample_bytes");
         options.metadata_only = self.flag("metadata_only", options.metadata_only);
         options.moving_to = self.path("moving_to").map(PathBuf::into_boxed_path);
         options.names = policy(self.text("names")?)?;
@@ -318,6 +328,10 @@ mod tests {
             .files(FileSelection::from_text("0,2-4"))
             .download_limit(Some(0))
             .max_peers(7)
+            .max_connecting(3)
+            .max_requests(5)
+            .preallocate(true)
+            .sample_bytes(0)
             .sequential(true)
             .super_seeding(true)
             .names(PathPolicy::Portable)

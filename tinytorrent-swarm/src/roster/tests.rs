@@ -242,3 +242,21 @@ fn those_we_only_heard_of_have_no_part_in_a_private_torrent() {
     assert!(hosts.collect::<Vec<_>>().iter().all(|at| ![address(3), address(13)].contains(at)));
     assert_eq!((hearsay.len(), roster.known()), (4, 2));
 }
+
+/// U-25
+#[test]
+fn bogons_are_refused_if_that_is_wanted_but_for_those_of_the_user() {
+    let now = Instant::now();
+    let known = |source, refuses: bool| {
+        let hashes = InfoHashes::from_v1(InfoHashV1::from_bytes([7; 20]));
+        let mut roster =
+            roster(hashes, |config| _ = config.local_peers(true).refuse_bogons(refuses));
+        let addresses = ["10.0.0.1:1", "192.0.2.1:1", "127.0.0.1:1", "20.0.0.1:1"];
+        let addresses = addresses.map(|address| address.parse().unwrap());
+        roster.add(now, Teller::from(source), &addresses, false);
+        roster.known()
+    };
+    assert_eq!(known(PeerSource::Tracker, true), 1);
+    assert_eq!(known(PeerSource::Tracker, false), 4);
+    assert_eq!(known(PeerSource::User, true), 4);
+}

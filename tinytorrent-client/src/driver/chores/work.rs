@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tinytorrent_metainfo::FileIndex;
 use tinytorrent_storage::{
-    MoveProgress, Moved, RecoverOptions, Recovered, StorageError, TorrentFiles, VerifyProgress,
+    MoveProgress, Moved, Recovered, StorageError, TorrentFiles, VerifyProgress,
 };
 use tinytorrent_types::Bitfield;
 
@@ -123,11 +123,8 @@ impl Work {
     }
 
     fn check(&self, scope: CheckScope, progress: &Gauge<VerifyProgress>) -> Worked {
-        let mut options = RecoverOptions::default();
-        options
-            .ignore_record(scope == CheckScope::All)
-            .turns(Arc::clone(&self.resources.checks))
-            .seed(rand::random());
+        let mut options = self.resources.recover_options(None);
+        options.ignore_record(scope == CheckScope::All);
         let found = self.patience().run(|| {
             self.files.recheck(&options, |done| {
                 progress.set(done);
