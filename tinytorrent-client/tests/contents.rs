@@ -2,17 +2,19 @@
 
 mod support;
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::IoSlice;
-use std::path::Path;
-use std::sync::Arc;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use support::{Scene, address, client, in_time};
 use tinytorrent_client::{
     CheckScope, Client, ClientOptions, Content, Event, Fault, FileSelection, FilesElsewhere,
-    FilesError, MemoryContent, Removal, State, StorageError, SwarmEvent, TorrentError,
-    TorrentOptions,
+    FilesError, MemoryContent, MoveProgress, Removal, State, StorageError, SwarmEvent,
+    TorrentError, TorrentOptions,
 };
 use tinytorrent_metainfo::{Magnet, Version};
 use tinytorrent_storage::FilePool;
@@ -238,4 +240,104 @@ async fn content_that_is_not_in_files_is_chosen_checked_moved_and_deleted_as_wel
     in_time(leecher.remove(torrent.hashes(), Removal::Delete)).await.unwrap();
     let error = content.read(0, &mut [0; 4]).unwrap_err();
     assert_eq!(error.fault(), Fault::Missing);
+}
+
+/// Contents by the names of their places.
+type Places = Arc<Mutex<HashMap<PathBuf, Arc<MemoryContent>>>>;
+
+/// A content that copies itself to another place and then, as if the program were killed, does not come back.
+#[derive(Debug)]
+struct Killed {
+    places: Places,
+    folder: PathBuf,
+}
+
+impl Killed {
+    fn inner(&self) -> Arc<MemoryContent> {
+        Arc::clone(self.places.lock().unwrap().entry(self.folder.clone()).or_default())
+    }
+}
+
+impl Content for Killed {
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StorageError> {
+        self.inner().read(offset, buffer)
+    }
+
+    fn write(&self, offset: u64, slices: &[IoSlice<'_>]) -> Result<(), StorageError> {
+        self.inner().write(offset, slices)
+    }
+
+    fn sync(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    fn is_present(&self, range: std::ops::Range<u64>) -> Result<bool, StorageError> {
+        self.inner().is_present(range)
+    }
+
+    fn move_to(
+        &self,
+        folder: &Path,
+        progress: &mut dyn FnMut(MoveProgress) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, StorageError> {
+        let moved = self.inner();
+        let mut places = self.places.lock().unwrap();
+        places.insert(folder.to_owned(), moved);
+        places.remove(&self.folder);
+        drop(places);
+        // Until the torrent is stopped, so that the test leaves no thread behind.
+        while progress(MoveProgress::new(0, 1)).is_continue() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Err(StorageError::content(Fault::Device, "a test", "killed"))
+    }
+}
+
+// S-21.
+#[tokio::test]
+async fn content_whose_move_was_cut_short_is_found_where_it_is() {
+    let scene = Scene::single(100_000);
+    let state = tempfile::tempdir().unwrap();
+    let places = Places::default();
+    places.lock().unwrap().insert("first".into(), filled(&scene));
+    let start = |places: &Places| {
+        let places = Arc::clone(places);
+        let mut options = ClientOptions::default();
+        options.listen("127.0.0.1:0".parse().unwrap()).state(state.path());
+        options.content(move |request| {
+            let folder = request.folder.to_owned();
+            Ok(Some(Arc::new(Killed { places: Arc::clone(&places), folder })))
+        });
+        Client::start(options).unwrap()
+    };
+    let first = start(&places);
+    let torrent = first.add(&scene.metainfo, TorrentOptions::new("first")).unwrap();
+    in_time(torrent.finished()).await.unwrap();
+    let moving = tokio::spawn({
+        let torrent = torrent.clone();
+        async move { torrent.move_to("second").await }
+    });
+    in_time(async {
+        while places.lock().unwrap().contains_key(Path::new("first")) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    // As the run that is killed has left it.
+    let kept = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(state.path()).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), kept.path().join(entry.file_name())).unwrap();
+    }
+    in_time(first.shutdown(Duration::from_secs(9))).await;
+    assert!(in_time(moving).await.unwrap().is_err());
+    for entry in fs::read_dir(kept.path()).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), state.path().join(entry.file_name())).unwrap();
+    }
+    let second = start(&places);
+    let torrent = second.torrents().pop().unwrap();
+    in_time(torrent.finished()).await.unwrap();
+    assert_eq!(torrent.stats().left, 0, "it is in the new place");
+    in_time(second.shutdown(Duration::from_secs(9))).await;
 }

@@ -1,7 +1,7 @@
 //! A job that opens the content of a torrent on disk and checks it.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tinytorrent_metainfo::{Metainfo, PathChange};
@@ -74,11 +74,34 @@ impl Opener {
         Ok(storage.remove_files()?)
     }
 
-    /// The content of the program's own; `None` if it is in files.
-    fn open_own(&self) -> Result<Option<Arc<dyn Content>>, TorrentError> {
+    /// The content of the program's own; `None` if it is in files. A run that was killed while it moved the content
+    /// has left it in the old place or in the new one: that which has more is taken.
+    fn open_own(&self, settings: &StorageOptions) -> Result<Option<Storage>, TorrentError> {
+        let open =
+            |folder: &Path| {
+                let content = self.open_own_in(folder)?;
+                let info = || Arc::clone(self.metainfo.info());
+                Ok::<_, TorrentError>(content.map(|content| {
+                    Storage::with_content_for_info(info(), folder, content, settings)
+                }))
+            };
+        let old = open(&self.options.folder)?;
+        let (Some(there), Some(target)) = (&old, self.options.moving_to.as_deref()) else {
+            return Ok(old);
+        };
+        let new = open(Path::new(target))?;
+        let count = |storage: &Storage| storage.present_pieces().map(|present| present.count());
+        // The old objects are deleted once the new ones are all there.
+        let is_moved = match &new {
+            Some(new) => count(new)? >= count(there)?,
+            None => false,
+        };
+        Ok(if is_moved { new } else { old })
+    }
+
+    fn open_own_in(&self, folder: &Path) -> Result<Option<Arc<dyn Content>>, TorrentError> {
         let (info, options) = (self.metainfo.info(), &self.options);
-        let request =
-            ContentRequest { info, folder: &options.folder, is_read_only: options.read_only };
+        let request = ContentRequest { info, folder, is_read_only: options.read_only };
         let source = options.content.as_ref().or(self.resources.options.content.as_ref());
         let content = source.map_or(Ok(None), |source| source.open(request))?;
         match content {
@@ -97,9 +120,8 @@ impl Opener {
             .preallocate(options.preallocate)
             .move_target(options.moving_to.as_deref().map(PathBuf::from))
             .file_pool(Arc::clone(&self.resources.files));
-        if let Some(content) = self.open_own()? {
-            let (info, folder) = (Arc::clone(info), &options.folder);
-            return Ok(Storage::with_content_for_info(info, folder, content, &storage));
+        if let Some(own) = self.open_own(&storage)? {
+            return Ok(own);
         }
         if info.layout().path_policy() == options.names {
             // Shares the layout of the metainfo. A layout of many files is too large to be copied

@@ -4,7 +4,7 @@ use std::{fs, io, ops::Range, sync::Arc};
 
 use tinytorrent_folder::{Extent, Extents};
 use tinytorrent_metainfo::{File, FileIndex, FileSpan};
-use tinytorrent_types::{BlockInfo, PieceIndex};
+use tinytorrent_types::{Bitfield, BlockInfo, PieceIndex};
 
 use super::{Back, FileContent, Storage, Target, place::Place};
 use crate::{
@@ -54,6 +54,20 @@ impl Storage {
             Back::Files(files) => files.presence(piece),
             Back::Own(own) => own.presence(piece),
         }
+    }
+
+    /// The pieces that may be there as a whole, found without reading them. Costs a look at each.
+    ///
+    /// # Errors
+    /// The system or the content refuses.
+    pub fn present_pieces(&self) -> Result<Bitfield, StorageError> {
+        let mut present = Bitfield::new(self.geometry().piece_count());
+        for piece in self.geometry().pieces() {
+            if matches!(self.presence(piece)?, Presence::Data) {
+                present.insert(piece);
+            }
+        }
+        Ok(present)
     }
 
     /// Returns `true` if all of a block may be there, as far as content of the program's own tells.
