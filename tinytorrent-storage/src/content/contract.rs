@@ -8,25 +8,19 @@
 //! Contract::new(|_place| Arc::new(MemoryContent::new())).check();
 //! ```
 
-use std::{
-    fmt,
-    io::IoSlice,
-    ops::ControlFlow,
-    path::PathBuf,
-    sync::{Arc, mpsc},
-};
+mod world;
 
-use bytes::Bytes;
-use tinytorrent_hash::sha1;
+use std::{fmt, io::IoSlice, ops::ControlFlow, path::PathBuf, sync::Arc};
+
 use tinytorrent_metainfo::{FileIndex, Layout};
-use tinytorrent_types::{Bitfield, InfoHashV1, InfoHashes, PieceIndex};
+use tinytorrent_types::{InfoHashV1, InfoHashes, PieceIndex};
 
 use super::Content;
 use crate::{
-    Completion, Counters, Disk, DiskOptions, Fault, PieceHashes, PieceVerifyOptions,
-    RecoverOptions, Recovered, ResumeRecord, Storage, StorageError, StorageOptions, TorrentDisk,
-    TorrentDiskOptions, recover,
+    Completion, Counters, Fault, RecoverOptions, Recovered, ResumeRecord, Storage, StorageOptions,
+    recover,
 };
+use world::{BLOCK, PIECE, Run, World, read, write};
 
 /// The place of a content that is to be opened.
 #[derive(Debug, Clone)]
@@ -380,89 +374,3 @@ impl<F> fmt::Debug for Contract<F> {
             .finish_non_exhaustive()
     }
 }
-
-/// A place, and the data that the torrent wants there.
-struct World {
-    place: Place,
-    data: Vec<u8>,
-}
-
-impl World {
-    fn hashes(&self) -> PieceHashes {
-        PieceHashes::from_v1(self.data.chunks(PIECE as usize).map(sha1))
-    }
-}
-
-/// A torrent on a disk.
-struct Run {
-    disk: Disk,
-    torrent: TorrentDisk,
-    completions: mpsc::Receiver<Completion>,
-}
-
-impl Run {
-    fn new(world: &World, storage: Storage, recovered: Recovered) -> Self {
-        let disk = Disk::new(&DiskOptions::default()).expect("threads");
-        let (sender, completions) = mpsc::channel();
-        let storage = Arc::new(storage);
-        let options = TorrentDiskOptions::default();
-        let torrent = disk.add(storage, world.hashes(), recovered, &options, move |done| {
-            // The receiver is dropped before the last blocks are written.
-            let _ = sender.send(done);
-        });
-        Self { disk, torrent, completions }
-    }
-
-    /// Stores all pieces that are missing, and asks for their verification.
-    fn store(&self, data: &[u8]) {
-        let geometry = self.torrent.storage().geometry();
-        for piece in geometry.pieces() {
-            for block in geometry.blocks(piece) {
-                let begin = geometry.block_offset(block) as usize;
-                let bytes = data[begin..][..block.length() as usize].to_vec();
-                // One that is there already is refused.
-                let _ = self.torrent.store(block, Bytes::from(bytes));
-            }
-            self.torrent.verify(piece, PieceVerifyOptions::default());
-        }
-    }
-
-    /// The pieces that turn out right of the next so many that are verified.
-    fn verified(&self, count: u32) -> Bitfield {
-        let geometry = self.torrent.storage().geometry();
-        let mut verified = Bitfield::new(geometry.piece_count());
-        for _ in 0..count {
-            let done = self.next(|done| {
-                matches!(done, Completion::PieceVerified { .. } | Completion::PieceFailed { .. })
-            });
-            if let Some(Completion::PieceVerified { piece, .. }) = done {
-                verified.insert(piece);
-            }
-        }
-        verified
-    }
-
-    /// The next such completion; `None` if none comes in a minute.
-    fn next(&self, is_wanted: impl Fn(&Completion) -> bool) -> Option<Completion> {
-        loop {
-            let done = self.completions.recv_timeout(std::time::Duration::from_secs(60)).ok()?;
-            assert!(!matches!(done, Completion::PieceUnstored { .. }), "{done:?}");
-            if is_wanted(&done) {
-                return Some(done);
-            }
-        }
-    }
-}
-
-fn write(storage: &Storage, offset: u64, slices: &[&[u8]]) {
-    storage.write(offset, slices).expect("a write");
-}
-
-fn read(storage: &Storage, offset: usize, length: usize) -> Result<Vec<u8>, StorageError> {
-    let mut data = vec![0; length];
-    storage.read(offset as u64, &mut data).map(|()| data)
-}
-
-/// Bytes of a piece: two blocks, and more than some files have.
-const PIECE: u32 = 32_768;
-const BLOCK: usize = 16_384;

@@ -10,6 +10,7 @@ use tinytorrent_types::PieceIndex;
 use super::{
     Completion, Subject,
     shared::{Shared, report_incomplete},
+    torrent::Replaced,
 };
 use crate::resume::Recovered;
 
@@ -52,12 +53,14 @@ impl Shared {
 
     /// Puts a held torrent into this state. Blocks in memory are dropped.
     pub(super) fn replace(&self, content: &Arc<Subject>, recovered: Recovered) {
-        let (bytes, asked) = {
+        let Replaced { bytes, asked, dropped } = {
             let mut guard = self.lock();
             let state = &mut *guard;
             let Some(torrent) = state.torrents.get_mut(&content.id) else { return };
             torrent.replace(recovered, &mut state.pins)
         };
+        // No worker has a block of them.
+        dropped.into_iter().for_each(|piece| content.storage.discard(piece));
         self.cache.forget_torrent(content.id);
         self.count_stored(content, bytes);
         if bytes > 0 {

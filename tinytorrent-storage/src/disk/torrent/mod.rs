@@ -48,6 +48,16 @@ impl Waiters {
     }
 }
 
+/// What a torrent that was put into another state has lost.
+pub(super) struct Replaced {
+    /// Bytes in memory that are dropped.
+    pub(super) bytes: u64,
+    /// Pieces that were to be verified.
+    pub(super) asked: Vec<PieceIndex>,
+    /// Pieces that have no blocks any more.
+    pub(super) dropped: Vec<PieceIndex>,
+}
+
 /// Read requests for one worker.
 pub(super) enum Reads {
     /// They are to be read, and there is room for them.
@@ -104,24 +114,21 @@ impl Torrent {
         self.writes.set_batch_bytes(of_length(self.content.storage.geometry().total_length()));
     }
 
-    /// Puts a torrent of which no worker has a job into another state. Gives the bytes in memory that are
-    /// dropped, and the pieces that were to be verified.
-    pub(super) fn replace(
-        &mut self,
-        recovered: Recovered,
-        pins: &mut Pins,
-    ) -> (u64, Vec<PieceIndex>) {
+    /// Puts a torrent of which no worker has a job into another state.
+    pub(super) fn replace(&mut self, recovered: Recovered, pins: &mut Pins) -> Replaced {
         let asked = self.pieces.iter().filter(|(_, piece)| piece.is_asked());
         let asked = asked.map(|(&piece, _)| piece).collect();
         let bytes = self.writes.waiting();
+        let mut dropped: Vec<_> = self.pieces.keys().copied().collect();
         self.release_all(pins);
         self.writes.clear();
         self.complete = CompleteQueue::default();
         self.lost.clear();
         self.pieces = unfinished(&self.content, &recovered);
         self.have = recovered.have;
+        dropped.retain(|piece| !self.pieces.contains_key(piece) && !self.have.contains(*piece));
         self.unrecorded.retain(|piece| self.have.contains(*piece));
-        (bytes, asked)
+        Replaced { bytes, asked, dropped }
     }
 
     /// Takes in a block.
