@@ -2,47 +2,15 @@
 
 mod common;
 
-use std::{io::IoSlice, net::SocketAddr, ops::ControlFlow, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use common::Faulty;
-use object_store::memory::InMemory;
-use tinytorrent_client::{
-    Client, ClientOptions, Content, MemoryContent, Metainfo, Torrent, TorrentOptions,
+use common::{
+    Faulty,
+    clients::{address, client, in_memory, in_time, seed_from_memory, torrent},
 };
-use tinytorrent_metainfo::CreateOptions;
+use object_store::memory::InMemory;
+use tinytorrent_client::{Content, MemoryContent, TorrentOptions};
 use tinytorrent_storage_object::{Bucket, ObjectOptions};
-
-fn client() -> Client {
-    let mut options = ClientOptions::default();
-    options.listen("127.0.0.1:0".parse().unwrap());
-    Client::start(options).unwrap()
-}
-
-fn address(client: &Client) -> SocketAddr {
-    client.listen_addresses()[0]
-}
-
-async fn in_time<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), future).await.expect("it takes too long")
-}
-
-/// A torrent of one file, and its bytes.
-fn torrent() -> (Metainfo, Vec<u8>) {
-    let folder = tempfile::tempdir().unwrap();
-    let data: Vec<u8> = (0..3_000_001_u32).map(|at| (at * 7 + at / 1000) as u8).collect();
-    std::fs::write(folder.path().join("a"), &data).unwrap();
-    let mut options = CreateOptions::new();
-    options.piece_length(64 << 10).unwrap();
-    let go_on = &|_| ControlFlow::Continue(());
-    (options.create(&folder.path().join("a"), go_on).unwrap(), data)
-}
-
-fn in_memory(content: &Arc<MemoryContent>) -> TorrentOptions {
-    let content = Arc::clone(content);
-    let mut options = TorrentOptions::new("memory");
-    options.content(move |_| Ok(Arc::clone(&content) as Arc<dyn Content>));
-    options
-}
 
 fn in_bucket(store: &Arc<InMemory>, is_read_only: bool) -> TorrentOptions {
     // Another bucket each time, as on another machine.
@@ -54,14 +22,6 @@ fn in_bucket(store: &Arc<InMemory>, is_read_only: bool) -> TorrentOptions {
         Ok(Arc::new(content))
     });
     options
-}
-
-async fn seed_from_memory(client: &Client, metainfo: &Metainfo, data: &[u8]) -> Torrent {
-    let content = Arc::new(MemoryContent::new());
-    content.write(0, &[IoSlice::new(data)]).unwrap();
-    let torrent = client.add(metainfo, in_memory(&content)).unwrap();
-    in_time(torrent.finished()).await.unwrap();
-    torrent
 }
 
 // S-37: a fleet shares what one has downloaded.

@@ -17,7 +17,11 @@ use std::{
     time::Duration,
 };
 
-use common::World;
+use common::{
+    World,
+    clients::{address, client, in_memory, in_time, seed_from_memory, torrent},
+};
+use tinytorrent_client::{MemoryContent, TorrentOptions};
 use tinytorrent_storage::{
     Content, Fault,
     contract::{Contract, Place},
@@ -142,6 +146,39 @@ fn a_real_server_obeys_the_contract_and_faults_on_the_way_to_it_harm_nothing() {
     }
     content.remove().unwrap();
     assert!(open(true).kept().unwrap().unwrap().is_empty());
+}
+
+// S-37.
+#[tokio::test]
+async fn what_a_client_has_downloaded_to_a_server_is_seeded_from_it_by_another() {
+    let Some(moto) = Moto::start() else { return };
+    let (metainfo, data) = torrent();
+    let options_for = |is_read_only: bool| {
+        // As on a machine of its own.
+        let bucket = bucket(moto.address, &ObjectOptions::default());
+        let mut options = TorrentOptions::new("films");
+        options.read_only(is_read_only).content(move |request| {
+            Ok(Arc::new(bucket.open(request.info, request.folder, request.is_read_only)?))
+        });
+        options
+    };
+    let [source, writer, seed, leech] = std::array::from_fn(|_| client());
+    let _source = seed_from_memory(&source, &metainfo, &data).await;
+    let mut options = options_for(false);
+    options.peer(address(&source));
+    let written = writer.add(&metainfo, options).unwrap();
+    in_time(written.finished()).await.unwrap();
+    in_time(written.stop()).await;
+    let seeding = seed.add(&metainfo, options_for(true)).unwrap();
+    in_time(seeding.finished()).await.unwrap();
+    let to = Arc::new(MemoryContent::new());
+    let mut options = in_memory(&to);
+    options.peer(address(&seed));
+    let got = leech.add(&metainfo, options).unwrap();
+    in_time(got.finished()).await.unwrap();
+    let mut found = vec![0; data.len()];
+    to.read(0, &mut found).unwrap();
+    assert!(found == data);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! A store with faults, and contents for the tests.
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
+pub mod clients;
+
 use std::{
     fmt,
     ops::Range,
