@@ -54,6 +54,8 @@ pub(crate) type Reply = oneshot::Sender<Result<(), FilesError>>;
 pub(super) struct Chores {
     waiting: VecDeque<Order>,
     step: Step,
+    /// Outcomes for those who wait, who are told at the end of the turn.
+    done: Vec<(Reply, Result<(), FilesError>)>,
 }
 
 #[derive(Debug, Default)]
@@ -91,7 +93,7 @@ impl Chores {
             Step::Announcing(_) if is_saved => {}
             Step::Settling { moved, reply } if is_saved => {
                 moved.into_iter().for_each(Moved::settle);
-                answer(reply, Ok(()));
+                self.finish(reply, Ok(()));
             }
             Step::Idle => {}
             busy => {
@@ -136,12 +138,13 @@ impl Chores {
     pub(super) fn on_unsaved(&mut self, error: &Arc<StorageError>) -> bool {
         match std::mem::take(&mut self.step) {
             Step::Announcing(order) => {
-                answer(Some(order.reply), Err(FilesError::Storage(Arc::clone(error))));
+                let error = FilesError::Storage(Arc::clone(error));
+                self.finish(Some(order.reply), Err(error));
                 true
             }
             // The note in the old folder stays, and leads the next run.
             Step::Settling { reply, .. } => {
-                answer(reply, Ok(()));
+                self.finish(reply, Ok(()));
                 false
             }
             other => {
@@ -158,7 +161,23 @@ impl Chores {
 
     /// Returns `true` if nothing is left to do.
     pub(super) fn is_empty(&self) -> bool {
-        self.is_idle() && self.waiting.is_empty()
+        self.is_idle() && self.waiting.is_empty() && self.done.is_empty()
+    }
+
+    /// Notes an outcome, if somebody waits for it.
+    pub(super) fn finish(&mut self, reply: Option<Reply>, outcome: Result<(), FilesError>) {
+        if let (Err(error), Some(true)) = (&outcome, reply.as_ref().map(Reply::is_closed)) {
+            tracing::warn!(%error, "the files were not changed");
+        }
+        self.done.extend(reply.map(|reply| (reply, outcome)));
+    }
+
+    /// Tells the outcomes. To be called once the state that belongs to them is published.
+    pub(super) fn tell(&mut self) {
+        for (reply, outcome) in self.done.drain(..) {
+            // Nobody waits any more.
+            let _ = reply.send(outcome);
+        }
     }
 
     /// The progress of a move.
@@ -168,14 +187,6 @@ impl Chores {
             Step::Idle | Step::Announcing(_) | Step::Settling { .. } => None,
         }
     }
-}
-
-/// Passes the outcome on, if somebody still waits for it.
-pub(super) fn answer(reply: Option<Reply>, outcome: Result<(), FilesError>) {
-    if let (Err(error), Some(true)) = (&outcome, reply.as_ref().map(oneshot::Sender::is_closed)) {
-        tracing::warn!(%error, "the files were not changed");
-    }
-    reply.into_iter().for_each(|reply| _ = reply.send(outcome.clone()));
 }
 
 /// The outcome where the torrent has ended before.

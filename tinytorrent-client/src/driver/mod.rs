@@ -196,6 +196,8 @@ impl Driver {
             return None;
         }
         self.publish(now);
+        // Who hears of an outcome finds the state that belongs to it.
+        self.tell_chores();
         let notices = self.connections.take_receiver();
         self.connections.rest();
         Some(TurnEnd { deadline: self.deadline(now), notices })

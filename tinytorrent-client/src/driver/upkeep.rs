@@ -9,7 +9,7 @@ use tinytorrent_swarm::Input;
 use tinytorrent_types::Bitfield;
 
 use super::Driver;
-use super::chores::{Chore, Due, Order, Reply, Task, Work, Worked, answer};
+use super::chores::{Chore, Due, Order, Reply, Task, Work, Worked};
 use super::gauge::Gauge;
 use super::job::Job;
 use super::step::Step;
@@ -24,7 +24,8 @@ impl Driver {
                 let mut choice = self.lifecycle.choice();
                 choice.follow(&wish);
                 choice.put_into(self.options_mut());
-                answer(Some(order.reply), Ok(()));
+                // Fails if nobody waits any more.
+                let _ = order.reply.send(Ok(()));
             }
             _ => self.chores.get_or_insert_default().push(order),
         }
@@ -37,7 +38,6 @@ impl Driver {
         match chores.next(is_open, is_saved) {
             Some(Due::Order(order)) => self.begin(now, order),
             Some(Due::Move(order)) => self.begin_work(order),
-            None if chores.is_empty() => self.chores = None,
             None => {}
         }
     }
@@ -128,7 +128,7 @@ impl Driver {
                 Err(error)
             }
         };
-        answer(reply, outcome);
+        self.chores.get_or_insert_default().finish(reply, outcome);
     }
 
     fn on_rechecked(&mut self, now: Instant, state: Recovered, wanted: Bitfield) {
@@ -160,6 +160,16 @@ impl Driver {
         let error = Arc::new(error);
         if self.chores.as_mut().is_some_and(|chores| chores.on_unsaved(&error)) {
             self.options_mut().moving_to = None;
+        }
+    }
+
+    /// Tells those who wait for what is done.
+    pub(super) fn tell_chores(&mut self) {
+        if let Some(chores) = &mut self.chores {
+            chores.tell();
+            if chores.is_empty() {
+                self.chores = None;
+            }
         }
     }
 
