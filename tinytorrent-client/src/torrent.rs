@@ -17,7 +17,6 @@ pub use files::CheckScope;
 pub(crate) use shared::Shared;
 
 use crate::client::{Client, Owner};
-use crate::driver::SeedGoals;
 use crate::event::{Queue, TorrentEvent};
 use crate::view::{FileInfo, History, Limits, PeerInfo, PieceInfo, TrackerInfo};
 use crate::{Counts, Events, PeerAddress, ReadError, Reader, TorrentError};
@@ -370,10 +369,10 @@ impl Torrent {
 
     /// Pauses the torrent once it has sent so many bytes for each byte of its content, or was seeded for so
     /// long, over all runs; `None` is never. One that has reached a goal is paused at once. One that is
-    /// [resumed](Self::resume) then goes on until other goals are set.
+    /// [resumed](Self::resume) then goes on until other goals are set, and one that is
+    /// [paused by a goal](PauseReason::SeedGoal) goes on if the new ones are not reached.
     pub fn set_seed_goals(&self, ratio: Option<f64>, time: Option<Duration>) {
-        self.shared
-            .change(|driver, _| driver.set_seed_goals(SeedGoals { ratio, time, is_waived: false }));
+        self.shared.change(|driver, now| driver.set_seed_goals(now, ratio, time));
     }
 
     /// Moves the torrent to this place in the order of all torrents, from 0, or to the last one if there are

@@ -118,6 +118,8 @@ async fn a_torrent_that_was_seeded_enough_is_paused() {
     until(|| seed.state() == State::Seeding).await;
     seed.set_seed_goals(Some(0.5), None);
     until(|| seed.paused_by() == Some(PauseReason::SeedGoal)).await;
+    seed.set_seed_goals(Some(99.0), None);
+    until(|| seed.state() == State::Seeding).await;
     let mut events = torrent.events();
     torrent.set_seed_goals(None, Some(Duration::ZERO));
     while !matches!(in_time(events.next()).await, Some(Event::SeededEnough)) {}

@@ -10,7 +10,7 @@ use tinytorrent_examples::Told;
 use tinytorrent_types::InfoHashes;
 use tokio::task::JoinSet;
 
-use crate::member::{Goals, Member, Origin, program};
+use crate::member::{Member, Origin, program};
 use crate::retry::Retry;
 use crate::{Found, Phase, Row, Totals};
 
@@ -21,7 +21,6 @@ pub(crate) struct Fleet {
     client: Client,
     settings: TorrentOptions,
     output: PathBuf,
-    goals: Goals,
     members: HashMap<InfoHashes, Member>,
     leaving: JoinSet<InfoHashes>,
     next: u64,
@@ -62,12 +61,10 @@ impl Fleet {
         client: Client,
         settings: TorrentOptions,
         output: PathBuf,
-        goals: Goals,
     ) -> Self {
         let mut fleet = Self {
             settings,
             output,
-            goals,
             members: HashMap::new(),
             leaving: JoinSet::new(),
             next: 0,
@@ -168,17 +165,12 @@ impl Fleet {
     pub(crate) fn pause(&mut self, hashes: InfoHashes) {
         if let Some(member) = self.members.get_mut(&hashes) {
             member.torrent.pause();
-            member.is_done = false;
         }
     }
 
     /// Resumes a torrent, whatever its goals, or tries it again.
     pub(crate) fn resume(&mut self, now: Instant, hashes: InfoHashes) {
         if let Some(member) = self.members.get_mut(&hashes) {
-            if std::mem::take(&mut member.is_done) {
-                // It would be done again at once.
-                member.torrent.set_seed_goals(None, None);
-            }
             match member.trouble {
                 Some(_) => member.retry.hurry(now),
                 None => member.torrent.resume(),
@@ -200,9 +192,9 @@ impl Fleet {
                 told.push(program(
                     json!({ "event": "state", "state": Phase::from(*state).name() }),
                 ));
-                told.extend(member.look(now, &self.goals, &self.output));
+                told.extend(member.look(now, &self.output));
             }
-            Event::Failed(_) => told.extend(member.look(now, &self.goals, &self.output)),
+            Event::Failed(_) => told.extend(member.look(now, &self.output)),
             Event::SeededEnough => told.push(member.done()),
             // Each block that was under way has the same to say.
             Event::Swarm(SwarmEvent::Paused { error }) if member.trouble.is_none() => {
@@ -218,7 +210,7 @@ impl Fleet {
     pub(crate) fn look(&mut self, now: Instant) -> Looked {
         let mut looked = Looked::default();
         for (&hashes, member) in &mut self.members {
-            let mut told = member.look(now, &self.goals, &self.output);
+            let mut told = member.look(now, &self.output);
             told.extend(member.progress());
             looked.notices.extend(told.into_iter().map(|told| Notice { hashes, told }));
             if !member.is_leaving && member.retry.is_due(now) {

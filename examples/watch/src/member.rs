@@ -3,7 +3,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use tinytorrent_client::{State, Torrent, TorrentError};
+use tinytorrent_client::{PauseReason, State, Torrent, TorrentError};
 use tinytorrent_examples::{Told, Words, format_duration};
 
 use crate::retry::Retry;
@@ -18,8 +18,6 @@ pub(crate) struct Member {
     since: Instant,
     pub(crate) trouble: Option<Trouble>,
     pub(crate) retry: Retry,
-    /// It has been seeded enough.
-    pub(crate) is_done: bool,
     is_finished_told: bool,
     pub(crate) is_leaving: bool,
     /// What was told of it last.
@@ -34,9 +32,6 @@ pub(crate) struct Trouble {
     pub(crate) has_ended: bool,
 }
 
-/// The ratio and the time of seeding after which a torrent is done.
-pub(crate) type Goals = (Option<f64>, Option<Duration>);
-
 /// A file that names a torrent, and the name that it gives it.
 pub(crate) type Origin<'a> = (&'a OsStr, Option<&'a str>);
 
@@ -49,7 +44,6 @@ impl Member {
             since: now,
             trouble: None,
             retry,
-            is_done: false,
             is_finished_told: false,
             is_leaving: false,
             told: Default::default(),
@@ -57,7 +51,7 @@ impl Member {
     }
 
     /// Returns what has changed and is to be told.
-    pub(crate) fn look(&mut self, now: Instant, goals: &Goals, output: &Path) -> Vec<Told> {
+    pub(crate) fn look(&mut self, now: Instant, output: &Path) -> Vec<Told> {
         let mut told = Vec::new();
         match self.torrent.state() {
             State::Failed if self.trouble.is_none() => {
@@ -70,8 +64,6 @@ impl Member {
                 if !std::mem::replace(&mut self.is_finished_told, true) {
                     told.push(self.finished(now, output));
                 }
-                // As it was when an earlier run ended.
-                self.is_done |= self.torrent.state() == State::Paused && self.has_reached(goals);
             }
             _ => {}
         }
@@ -83,19 +75,13 @@ impl Member {
         stats.wanted_left == 0 && self.torrent.content_path().is_some()
     }
 
-    fn has_reached(&self, goals: &Goals) -> bool {
-        let (ratio, seeding) = self.seeded();
-        goals.0.is_some_and(|goal| ratio >= goal) || goals.1.is_some_and(|goal| seeding >= goal)
-    }
-
     /// The ratio and the time of seeding, over all runs.
     fn seeded(&self) -> (f64, Duration) {
         let have = self.torrent.stats().have_bytes;
         self.torrent.history().map(|it| (it.ratio(have), it.seeding)).unwrap_or_default()
     }
 
-    pub(crate) fn done(&mut self) -> Told {
-        self.is_done = true;
+    pub(crate) fn done(&self) -> Told {
         let (ratio, seeding) = self.seeded();
         let words = format!("seeded enough: ratio {ratio:.2}, {}", format_duration(seeding));
         let event = json!({ "event": "done", "ratio": ratio, "seconds": seeding.as_secs() });
@@ -157,7 +143,7 @@ impl Member {
         let phase = match torrent.state() {
             _ if self.is_leaving => Phase::Stopped,
             State::Paused if self.trouble.is_some() => Phase::Failed,
-            State::Paused if self.is_done => Phase::Done,
+            State::Paused if torrent.paused_by() == Some(PauseReason::SeedGoal) => Phase::Done,
             state => state.into(),
         };
         Row {

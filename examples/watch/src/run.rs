@@ -67,8 +67,7 @@ pub async fn watch(options: Options, log: Option<Log>) -> Result<(), Failure> {
 
     let now = Instant::now();
     let settings = options.torrent();
-    let goals = (options.ratio, options.seed_time);
-    let fleet = Fleet::new(now, client.clone(), settings, options.output.clone(), goals);
+    let fleet = Fleet::new(now, client.clone(), settings, options.output.clone());
     fleet.torrents().into_iter().for_each(|torrent| apply(torrent, &options));
     let ledger = Ledger::new(book, |hashes| fleet.get(hashes).is_some());
     let rounds = Rounds::new(now, options.folder.clone(), state);

@@ -43,7 +43,8 @@ fn assert_state_is_whole(state: &Path) {
             let inner = bytes.strip_prefix(b"ttmeta1\n").unwrap_or(&bytes);
             assert!(inner.starts_with(b"d") && inner.ends_with(b"e"), "{}", path.display());
         } else {
-            let is_draft = name == "lock" || name.ends_with(".new") || name.starts_with('.');
+            let is_draft =
+                name.ends_with("lock") || name.ends_with(".new") || name.starts_with('.');
             assert!(is_draft, "{}", path.display());
         }
     }

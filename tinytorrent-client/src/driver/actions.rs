@@ -116,6 +116,7 @@ impl Driver {
                     if let Some(pieces) = self.swarm.have().cloned().map(Arc::new) {
                         self.outbox.push(Event::Checked { have, total, pieces });
                     }
+                    self.go_on_if_not_enough(now);
                 }
             }
         }

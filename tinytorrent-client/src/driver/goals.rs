@@ -34,14 +34,41 @@ impl SeedGoals {
 }
 
 impl Driver {
+    /// Sets other goals. Those that are set already stay as they are, waived or not.
+    pub(crate) fn set_seed_goals(
+        &mut self,
+        now: Instant,
+        ratio: Option<f64>,
+        time: Option<Duration>,
+    ) {
+        let before = self.lifecycle.options().seed_goals;
+        if (before.ratio, before.time) != (ratio, time) {
+            self.options_mut().seed_goals = SeedGoals { ratio, time, is_waived: false };
+            self.go_on_if_not_enough(now);
+        }
+    }
+
+    /// Goes on with a torrent that was paused by goals that it has not reached: there are others now. Its history
+    /// is known once its content is open.
+    pub(super) fn go_on_if_not_enough(&mut self, now: Instant) {
+        let is_paused = self.lifecycle.options().paused == Some(PauseReason::SeedGoal);
+        if is_paused && self.lifecycle.running().is_some() && !self.has_seeded_enough(now) {
+            self.resume(now);
+        }
+    }
+
+    fn has_seeded_enough(&mut self, now: Instant) -> bool {
+        let (goals, history) = (self.lifecycle.options().seed_goals, self.history(now));
+        goals.is_reached(history.ratio(self.swarm.have_bytes()), history.seeding)
+    }
+
     /// Pauses a torrent that has been seeded enough.
     pub(super) fn end_seeding_if_due(&mut self, now: Instant) {
         let goals = self.lifecycle.options().seed_goals;
         if !goals.has_any() || self.state() != State::Seeding {
             return;
         }
-        let history = self.history(now);
-        if goals.is_reached(history.ratio(self.swarm.have_bytes()), history.seeding) {
+        if self.has_seeded_enough(now) {
             self.outbox.push(Event::SeededEnough);
             self.pause_for(now, PauseReason::SeedGoal);
         }

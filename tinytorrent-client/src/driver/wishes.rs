@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use tinytorrent_swarm::PeerSource;
 
-use super::{Driver, SeedGoals};
+use super::Driver;
 use crate::session::Entry;
 use crate::{PauseReason, PeerAddress, TorrentOptions};
 
@@ -101,10 +101,6 @@ impl Driver {
     /// The place in the order of the torrents has changed.
     pub(crate) fn keep_position(&mut self) {
         self.keeping.change();
-    }
-
-    pub(crate) fn set_seed_goals(&mut self, goals: SeedGoals) {
-        self.options_mut().seed_goals = goals;
     }
 
     /// The settings, to be changed and kept.
