@@ -60,10 +60,11 @@ impl Member {
                 told.push(self.fail(error.to_string(), pause, true));
             }
             // By its goals it may be paused before it is looked at.
-            State::Seeding | State::Queued | State::Paused if self.is_complete() => {
-                if !std::mem::replace(&mut self.is_finished_told, true) {
-                    told.push(self.finished(now, output));
-                }
+            State::Seeding | State::Queued | State::Paused
+                if !self.is_finished_told && self.is_complete() =>
+            {
+                self.is_finished_told = true;
+                told.push(self.finished(now, output));
             }
             _ => {}
         }
