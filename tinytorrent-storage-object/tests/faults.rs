@@ -316,3 +316,118 @@ fn one_that_is_read_only_writes_nothing() {
     assert!(content.keep(&[world.layout.geometry().piece(0).unwrap()])[0].is_err());
     assert_eq!(store.puts.load(Ordering::Relaxed), 0);
 }
+
+/// Pseudorandom numbers.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % limit as u64) as usize
+    }
+}
+
+// S-36: the plain way to keep the same, a buffer and a mark for each byte, is the law.
+#[test]
+fn whatever_is_written_read_kept_and_discarded_is_as_in_a_plain_buffer() {
+    const PIECE: usize = 256 << 10;
+    let world = World::new((4 << 20) - 999, PIECE as u32);
+    let length = world.data.len();
+    for seed in 1..=6 {
+        let mut options = ObjectOptions::default();
+        options.write_memory(1 << 20).read_ahead(64 << 10).read_memory(256 << 10);
+        let bucket = Bucket::new(Faulty::new(), "", &options).unwrap();
+        let content = open(&bucket, &world);
+        let geometry = world.layout.geometry();
+        let (mut plain, mut is_written) = (vec![0; length], vec![false; length]);
+        let mut is_kept = vec![false; geometry.piece_count() as usize];
+        let mut numbers = Numbers(u64::wrapping_mul(seed, 0x9e37_79b9_7f4a_7c15));
+        for step in 0..1_500 {
+            let index = numbers.below(is_kept.len());
+            let piece = geometry.piece(index as u32).unwrap();
+            let whole = index * PIECE..((index + 1) * PIECE).min(length);
+            match numbers.below(10) {
+                // A piece that is kept is not written to.
+                0..=5 if !is_kept[index] => {
+                    let begin = whole.start + numbers.below(whole.len() / BLOCK + 1) * BLOCK;
+                    let end = (begin + (1 + numbers.below(4)) * BLOCK).min(whole.end);
+                    if begin < end {
+                        let bytes = vec![(step % 255) as u8 + 1; end - begin];
+                        content.write(begin as u64, &[std::io::IoSlice::new(&bytes)]).unwrap();
+                        plain[begin..end].copy_from_slice(&bytes);
+                        is_written[begin..end].fill(true);
+                    }
+                }
+                6 if !is_kept[index] => {
+                    content.discard(piece);
+                    is_written[whole].fill(false);
+                }
+                7 => {
+                    let is_whole = is_written[whole].iter().all(|is| *is);
+                    if !is_kept[index] {
+                        assert_eq!(content.keep(&[piece])[0].is_ok(), is_whole, "{seed}, {step}");
+                        is_kept[index] = is_whole;
+                    }
+                }
+                _ => {
+                    let begin = numbers.below(length);
+                    let end = (begin + 1 + numbers.below(100_000)).min(length);
+                    let mut found = vec![0; end - begin];
+                    let is_there = is_written[begin..end].iter().all(|is| *is);
+                    match content.read(begin as u64, &mut found) {
+                        Ok(()) => assert!(is_there && found == plain[begin..end], "{seed}, {step}"),
+                        Err(error) => {
+                            assert_eq!(error.fault(), Fault::Missing, "{seed}, {step}: {error}");
+                            assert!(!is_there, "{seed}, {step}");
+                        }
+                    }
+                }
+            }
+            assert!(bucket.memory().0 <= (1 << 20) + (64 << 10), "{:?}", bucket.memory());
+        }
+        assert!(is_kept.iter().any(|is| *is), "{seed}");
+    }
+}
+
+// S-36.
+#[test]
+fn a_download_in_any_order_is_whole_with_little_memory() {
+    let world = World::new((8 << 20) - 5, 512 << 10);
+    let mut options = ObjectOptions::default();
+    options.write_memory(1 << 20);
+    let bucket = Bucket::new(Faulty::new(), "", &options).unwrap();
+    let content = Arc::new(open(&bucket, &world));
+    let (disk, torrent, completions) = run(&world, &content);
+    let geometry = world.layout.geometry();
+    let mut blocks: Vec<_> =
+        geometry.pieces().flat_map(|piece| geometry.blocks(piece).collect::<Vec<_>>()).collect();
+    let mut numbers = Numbers(7);
+    (1..blocks.len()).for_each(|at| blocks.swap(at, numbers.below(at + 1)));
+    let (mut out, mut verified) = (0, 0);
+    let mut take = |done: Completion, out: &mut u64| match done {
+        Completion::BlocksWritten { bytes } => *out -= bytes,
+        Completion::PieceVerified { .. } => verified += 1,
+        other => panic!("{other:?}"),
+    };
+    for block in blocks {
+        let begin = geometry.block_offset(block) as usize;
+        let bytes = world.data[begin..begin + block.length() as usize].to_vec();
+        torrent.store(block, bytes.into()).unwrap();
+        out += u64::from(block.length());
+        while out > torrent.unstored_limit() {
+            take(completions.recv().unwrap(), &mut out);
+        }
+    }
+    geometry.pieces().for_each(|piece| torrent.verify(piece, PieceVerifyOptions::default()));
+    while out > 0 {
+        take(completions.recv().unwrap(), &mut out);
+    }
+    let left = geometry.piece_count() - verified;
+    (0..left)
+        .for_each(|_| assert!(matches!(ended(&completions), Completion::PieceVerified { .. })));
+    disk.shutdown();
+    assert!(read(&content, 0, world.data.len()) == world.data);
+    assert_eq!(bucket.memory().0, 0);
+}

@@ -56,6 +56,49 @@ pub use memory::MemoryContent;
 /// [`DiskOptions::content_threads`](crate::DiskOptions::content_threads) is the number of calls under way.
 ///
 /// The module `contract`, behind the feature of the same name, tests an implementation.
+///
+/// # Example
+/// Content in a row of bytes that is there as a whole, such as a device or a mapping of memory:
+///
+/// ```
+/// use std::{io::IoSlice, sync::Mutex};
+/// use tinytorrent_storage::{Content, Fault, StorageError};
+///
+/// #[derive(Debug)]
+/// struct Row(Mutex<Vec<u8>>);
+///
+/// impl Content for Row {
+///     fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StorageError> {
+///         let (row, start) = (self.0.lock().unwrap(), offset as usize);
+///         let bytes = row.get(start..start + buffer.len());
+///         let short = || StorageError::content(Fault::Missing, "row", "it is too short");
+///         buffer.copy_from_slice(bytes.ok_or_else(short)?);
+///         Ok(())
+///     }
+///
+///     fn write(&self, offset: u64, slices: &[IoSlice<'_>]) -> Result<(), StorageError> {
+///         let (mut row, mut at) = (self.0.lock().unwrap(), offset as usize);
+///         for slice in slices {
+///             let short = || StorageError::content(Fault::DiskFull, "row", "it is too short");
+///             let target = row.get_mut(at..at + slice.len()).ok_or_else(short)?;
+///             target.copy_from_slice(slice);
+///             at += slice.len();
+///         }
+///         Ok(())
+///     }
+///
+///     fn sync(&self) -> Result<(), StorageError> {
+///         Ok(())
+///     }
+/// }
+///
+/// let row = Row(Mutex::new(vec![0; 10]));
+/// row.write(2, &[IoSlice::new(b"ab"), IoSlice::new(b"c")])?;
+/// let mut read = [0; 4];
+/// row.read(1, &mut read)?;
+/// assert_eq!(&read, b"\0abc");
+/// # Ok::<(), StorageError>(())
+/// ```
 pub trait Content: fmt::Debug + Send + Sync {
     /// Fills the buffer from byte `offset` of the content on, with what was written last.
     ///
