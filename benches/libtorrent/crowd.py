@@ -9,6 +9,7 @@ SEED_PROGRAM is the built example `seed`. For each of both:
 All peers are plain sockets of this process.
 """
 
+import json
 import os
 import resource
 import select
@@ -56,13 +57,13 @@ def serve(folder: str) -> None:
 
 def start(command: list[str]) -> tuple[subprocess.Popen, int]:
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    port = ""
-    while not port.isdigit():
-        line = child.stdout.readline()
-        if not line:
-            sys.exit(f"{command[0]} has ended")
-        port = line.rsplit(":", 1)[-1].strip(' "}\n') if '"listening"' in line or line.strip().isdigit() else ""
-    return child, int(port)
+    for line in child.stdout:
+        said = json.loads(line)
+        if isinstance(said, int):
+            return child, said
+        if said["event"] == "listening":
+            return child, int(said["addr"].rsplit(":", 1)[1])
+    sys.exit(f"{command[0]} has ended")
 
 
 class Peer:
