@@ -215,8 +215,10 @@ pub struct Negotiated {
 }
 
 /// The cipher of one direction of the stream.
+///
+/// One word: the state of RC4, 258 bytes, is elsewhere, as most connections of most programs have none.
 #[derive(Clone)]
-pub struct Cipher(Option<rc4::Rc4>);
+pub struct Cipher(Option<Box<rc4::Rc4>>);
 
 impl Cipher {
     /// Encrypts or decrypts the next bytes of the stream in place. With [`Method::Plaintext`] the bytes
@@ -233,7 +235,7 @@ impl Cipher {
     }
 
     fn new(method: Method, rc4: rc4::Rc4) -> Self {
-        Self((method == Method::Rc4).then_some(rc4))
+        Self((method == Method::Rc4).then(|| Box::new(rc4)))
     }
 
     const fn plaintext() -> Self {

@@ -24,25 +24,29 @@ use crate::memory::Holder;
 ///
 /// It ends when its [`Link`] was dropped and everything that was sent through it is written, when the
 /// socket fails, or when the peer closes it.
-pub(crate) async fn run(
+pub(crate) fn run(
     peer: PeerKey,
     channel: Channel,
     received: ReceiveBuffer,
     outgoing: mpsc::UnboundedReceiver<Outgoing>,
     messages: Holder,
     notices: NoticeSender,
-) {
-    let Channel { mut stream, receive, send, place: _place } = channel;
-    let (read, write) = stream.split();
-    // Neither half has to be safe to cancel, as the connection ends with the first of them.
-    let error = tokio::select! {
-        error = reader::run(peer, read, receive, received, &messages, &notices) => error,
-        ended = writer::run(peer, write, send, outgoing, &notices) => match ended {
-            // The driver has dropped the link by itself, and needs no notice.
-            Ok(()) => return,
-            Err(error) => error.into(),
-        },
-    };
-    // Fails if the torrent has ended.
-    let _ = notices.send(Notice::Closed { peer, error }).await;
+) -> impl Future<Output = ()> {
+    let Channel { mut stream, receive, send, place } = channel;
+    // Not an `async fn`, which would keep its arguments twice, in each connection.
+    async move {
+        let _place = &place;
+        let (read, write) = stream.split();
+        // Neither half has to be safe to cancel, as the connection ends with the first of them.
+        let error = tokio::select! {
+            error = reader::run(peer, read, receive, received, &messages, &notices) => error,
+            ended = writer::run(peer, write, send, outgoing, &notices) => match ended {
+                // The driver has dropped the link by itself, and needs no notice.
+                Ok(()) => return,
+                Err(error) => error.into(),
+            },
+        };
+        // Fails if the torrent has ended.
+        let _ = notices.send(Notice::Closed { peer, error }).await;
+    }
 }

@@ -144,6 +144,9 @@ impl Connections {
         self.links.insert(peer, link);
         self.forget_ended();
         let notices = self.notices.sender();
+        // The handshakes need twice as much as the connection that follows them. In the task, that room would be kept
+        // until the end.
+        let greeted = Box::pin(greeted);
         let task = async move {
             let greeted = tokio::select! {
                 // The end comes first: a dial that waits must not connect for a link that is gone.
