@@ -249,17 +249,20 @@ impl Client {
         self.change_limits(|limits| limits.active_seeds = count);
     }
 
-    /// Limits the number of peers that are served at a time; see [`ClientOptions::upload_slots`].
+    /// Limits the number of peers that are served at a time; see [`ClientOptions::upload_slots`]. Slots are dealt anew
+    /// each 250 ms, at a cost that grows with the number of torrents.
     pub fn set_upload_slots(&self, count: Option<usize>) {
         self.change_limits(|limits| limits.upload_slots = count);
     }
 
-    /// Limits the number of connections that are being made at a time; see [`ClientOptions::half_open`].
+    /// Limits the number of connections that are being made at a time; see [`ClientOptions::half_open`]. Those that
+    /// are being made go on. It is divided as the [slots](Self::set_upload_slots) are.
     pub fn set_half_open(&self, count: Option<usize>) {
         self.change_limits(|limits| limits.half_open = count);
     }
 
-    /// Limits the number of connections that are begun in a second; see [`ClientOptions::dials_per_second`].
+    /// Limits the number of connections that are begun in a second; see [`ClientOptions::dials_per_second`]. It is
+    /// divided as the [slots](Self::set_upload_slots) are.
     pub fn set_dials_per_second(&self, count: Option<u32>) {
         self.change_limits(|limits| limits.dials_per_second = count);
     }

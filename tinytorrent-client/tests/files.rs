@@ -9,7 +9,9 @@ use std::os::unix::fs::symlink;
 use std::time::Duration;
 
 use support::{Scene, client, in_time};
-use tinytorrent_client::{Client, Event, Events, State, Torrent, TorrentError, TorrentOptions};
+use tinytorrent_client::{
+    Client, Event, Events, PauseReason, State, Torrent, TorrentError, TorrentOptions,
+};
 use tinytorrent_metainfo::{Metainfo, PathPolicy};
 use tinytorrent_storage::StorageError;
 
@@ -48,6 +50,7 @@ async fn a_download_goes_on_once_its_disk_has_recovered() {
         while !matches!(events.next().await.unwrap(), Event::StateChanged(State::Paused)) {}
     };
     in_time(paused).await;
+    assert_eq!(torrent.paused_by(), Some(PauseReason::Disk));
     fs::remove_dir(&obstacle).unwrap();
     // Blocks that were under way may fail after it once more.
     in_time(async {

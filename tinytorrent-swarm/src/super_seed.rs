@@ -82,11 +82,18 @@ const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 /// Pieces that a peer on its own is told of before it has them, so that it need not wait for a round trip.
 const WINDOW: usize = 8;
 
-/// Pieces that are looked at for the rarest one: the number of all pieces must not count.
-const SAMPLE: u32 = 512;
+/// Pieces that are looked at for each peer in a look: neither the number of all pieces nor that of peers must
+/// make it dear.
+const SAMPLE: u32 = 128;
+
+/// Pieces that are looked at for those that all who had them took away.
+const LOST_SAMPLE: u32 = 512;
+
+/// Pieces that wait for a peer, so that no others have to be found.
+const FEW_LEFT: usize = 64;
 
 /// Pieces that a peer is told of at each look after the end.
-const PORTION: usize = 32;
+const PORTION: usize = 24;
 
 /// Pieces to remember that were left: those of a crowd of hosts that come and go. Others are found by samples.
 const MAX_LEFT: usize = 4_096;
@@ -310,19 +317,23 @@ impl SuperSeed {
 
     /// Finds some of the pieces that all peers who had them took away.
     fn find_lost(&mut self, picker: &Picker) {
-        if self.is_over || self.fresh.taken < picker.geometry().piece_count() {
+        let room = FEW_LEFT.saturating_sub(self.left.len());
+        if self.is_over || room == 0 || self.fresh.taken < picker.geometry().piece_count() {
             return;
         }
-        let lost = self.sample(picker.geometry());
+        let lost = self.sample(picker.geometry(), LOST_SAMPLE);
         let lost = lost.filter(|piece| is_free(*piece, picker, &self.holders));
-        let room = MAX_LEFT - self.left.len();
         let lost: Vec<_> = lost.filter(|piece| !self.left.contains(piece)).take(room).collect();
         self.left.extend(lost);
     }
 
-    fn sample<'a>(&self, geometry: &'a Geometry) -> impl Iterator<Item = PieceIndex> + use<'a> {
+    fn sample<'a>(
+        &self,
+        geometry: &'a Geometry,
+        size: u32,
+    ) -> impl Iterator<Item = PieceIndex> + use<'a> {
         let (first, count) = (self.sample, geometry.piece_count());
-        (0..SAMPLE.min(count)).filter_map(move |at| geometry.piece((first + at) % count))
+        (0..size.min(count)).filter_map(move |at| geometry.piece((first + at) % count))
     }
 
     /// Tells a peer of pieces that nobody has, as many as it is to know.
@@ -361,14 +372,17 @@ impl SuperSeed {
     fn tell_rarest(&mut self, now: Instant, peer: &mut Peer, picker: &Picker, out: &mut Outbox) {
         let is_on_its_own = |told: &Told| told.is_on_its_own;
         let is_alone = self.peers.len() == 1;
-        if !is_alone && !self.peers.get(&peer.key).is_some_and(is_on_its_own) {
+        if !is_alone && !self.peers.get(&peer.key).is_some_and(is_on_its_own)
+            || !self.has_room(peer.key, is_alone)
+        {
             return;
         }
         let lacks = |piece: &PieceIndex| {
             let has = |side| peer.session.pieces(side).is_none_or(|has| has.contains(*piece));
             !has(Side::Peer) && !has(Side::Us)
         };
-        let mut pieces: Vec<_> = self.sample(picker.geometry()).filter(lacks).collect();
+        let sample = self.sample(picker.geometry(), SAMPLE).filter(lacks);
+        let mut pieces: Vec<_> = sample.take(4 * WINDOW).collect();
         pieces.sort_by_key(|piece| picker.peers_with(*piece));
         for piece in pieces {
             if !self.has_room(peer.key, is_alone) {

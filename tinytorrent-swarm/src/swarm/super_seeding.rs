@@ -21,7 +21,7 @@ impl News {
     pub(super) fn of(message: &Message) -> Option<Self> {
         match message {
             Message::Have(index) => Some(News::One(*index)),
-            Message::Bitfield(_) | Message::HaveAll | Message::HaveNone => Some(News::All),
+            Message::Bitfield(_) | Message::HaveAll => Some(News::All),
             _ => None,
         }
     }
