@@ -42,10 +42,8 @@ impl Bucket {
         prefix: &str,
         options: &ObjectOptions,
     ) -> io::Result<Self> {
-        let mut runtime = Builder::new_multi_thread();
-        runtime.worker_threads(2).thread_name("object store").enable_all();
-        let runtime = CallRuntime::Own(Some(runtime.build()?));
-        Ok(Self::on(store, prefix, runtime, options))
+        let runtime = own_runtime()?;
+        Ok(Self::on(store, Path::from(prefix), runtime, options))
     }
 
     /// The contents below this prefix of the store. Requests are made on this runtime, which must have I/O and
@@ -56,7 +54,7 @@ impl Bucket {
         runtime: Handle,
         options: &ObjectOptions,
     ) -> Self {
-        Self::on(store, prefix, CallRuntime::Given(runtime), options)
+        Self::on(store, Path::from(prefix), CallRuntime::Given(runtime), options)
     }
 
     /// The contents below this URL, such as `s3://bucket/prefix`, `gs://bucket/prefix`,
@@ -81,8 +79,8 @@ impl Bucket {
         let parsed = Url::parse(url).map_err(|error| wrong(error.into()))?;
         let (store, prefix) = object_store::parse_url_opts(&parsed, settings)
             .map_err(|error| wrong(Box::<dyn std::error::Error + Send + Sync>::from(error)))?;
-        Self::new(store.into(), prefix.as_ref(), options)
-            .map_err(|error| StorageError::content(Fault::Device, url, error))
+        let failed = |error| StorageError::content(Fault::Device, url, error);
+        Ok(Self::on(store.into(), prefix, own_runtime().map_err(failed)?, options))
     }
 
     /// Opens the content of the torrent with this info dictionary. Its objects are named after the folder, which
@@ -125,7 +123,7 @@ impl Bucket {
 
     fn on(
         store: Arc<dyn ObjectStore>,
-        prefix: &str,
+        prefix: Path,
         runtime: CallRuntime,
         options: &ObjectOptions,
     ) -> Self {
@@ -137,7 +135,7 @@ impl Bucket {
                 chunks: Arc::new(Chunks::new(read_memory)),
                 drafts: Arc::default(),
                 options: Arc::new(options.clone()),
-                prefix: Path::from(prefix),
+                prefix,
             },
             next: Arc::default(),
             // Tells the drafts of this run from those of others.
@@ -157,6 +155,12 @@ impl Bucket {
         let shared = self.shared.clone();
         ObjectContent::open(shared, id, run, shape, identity, folder, is_read_only)
     }
+}
+
+fn own_runtime() -> io::Result<CallRuntime> {
+    let mut runtime = Builder::new_multi_thread();
+    runtime.worker_threads(2).thread_name("object store").enable_all();
+    Ok(CallRuntime::Own(Some(runtime.build()?)))
 }
 
 /// Makes ring the cryptography of TLS in this process, unless the program has chosen another. With the features of

@@ -73,6 +73,8 @@ struct Place {
 struct State {
     kept: Bitfield,
     drafts: HashMap<u32, Draft>,
+    /// `kept` is the listing of the opening, which is as good as another one for the check that follows.
+    is_listed: bool,
     /// Counts writes.
     clock: u64,
     next_draft: u64,
@@ -95,6 +97,7 @@ impl ObjectContent {
         let state = State {
             kept: Bitfield::new(shape.layout().geometry().piece_count()),
             drafts: HashMap::new(),
+            is_listed: false,
             clock: 0,
             next_draft: 0,
         };
@@ -110,6 +113,7 @@ impl ObjectContent {
             state: Mutex::new(state),
         };
         content.list_kept()?;
+        content.lock().is_listed = true;
         if !is_read_only {
             content.delete_old_drafts();
         }
@@ -435,7 +439,11 @@ impl Content for ObjectContent {
     }
 
     fn kept(&self) -> Result<Option<Bitfield>, StorageError> {
-        self.list_kept().map(Some)
+        let listed = {
+            let mut state = self.lock();
+            std::mem::take(&mut state.is_listed).then(|| state.kept.clone())
+        };
+        listed.map_or_else(|| self.list_kept(), Ok).map(Some)
     }
 
     fn keeps_blocks(&self) -> bool {

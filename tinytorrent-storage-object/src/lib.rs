@@ -47,7 +47,7 @@
 //!
 //! # Costs
 //! - For each piece, one PUT. One GET for each [`read_ahead`](ObjectOptions::read_ahead) of bytes that are read. A LIST for
-//!   each 1,000 pieces at the start, and twice with a check.
+//!   each 1,000 pieces at the start, and one more for drafts that a kill has left.
 //! - Memory as [`ObjectOptions`] say, over all contents of a bucket. Threads: two of the bucket's own.
 //! - A thread of the disk waits for each request. Torrents in files have others, and wait for nothing. For many
 //!   peers or a store that is far away, more than the usual 8 are of use (`ClientOptions::content_threads`,

@@ -51,6 +51,9 @@ pub(super) fn run(content: &Subject, works: Vec<PieceWork>, sync_before_have: bo
 
 /// Has the content take in the pieces that are right, and forget those that are not.
 fn keep(content: &Subject, done: &mut [Done]) {
+    if content.storage.is_in_files() {
+        return;
+    }
     let is_right = |done: &&mut Done| matches!(done.result, Ok(Progress::Verified(_)));
     let right: Vec<_> = done.iter_mut().filter(is_right).map(|done| done.work.piece).collect();
     if !right.is_empty() {
