@@ -43,6 +43,10 @@ def serve(folder: str) -> None:
             "listen_queue_size": CROWD,
         }
     )
+    # Peers on the local network are above its limits by default; here all are.
+    nobody = lt.ip_filter()
+    nobody.add_rule("0.0.0.0", "255.255.255.255", 0)
+    session.set_peer_class_filter(nobody)
     params = lt.add_torrent_params()
     params.ti, params.save_path = lt.torrent_info(os.path.join(folder, "content.torrent")), folder
     params.flags = lt.torrent_flags.seed_mode | lt.torrent_flags.default_flags & ~lt.torrent_flags.auto_managed
