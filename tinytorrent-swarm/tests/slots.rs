@@ -112,3 +112,37 @@ fn a_choked_peer_is_shown_with_the_reason() {
     let reasons = [first, second].map(|peer| reason(&mut play, peer));
     assert!(reasons.contains(&Some(ChokeReason::UnusedTurn)), "{reasons:?}");
 }
+
+/// The seconds that a peer which asks for blocks waits for a slot, when it comes after this time to a seed with
+/// 30 peers that are interested and ask for nothing.
+fn wait_beside_idle_peers(host: impl Fn(u8) -> [u8; 4], after: u32) -> u32 {
+    let mut play = Play::new(true, |config| _ = config.upload_slots(8));
+    for number in 0..30 {
+        Leech::join(&mut play, host(number), 1_000 + u16::from(number));
+    }
+    for _ in 0..after {
+        play.wait(SECOND);
+    }
+    let mut honest = Leech::join(&mut play, host(30), 2_000);
+    for second in 0..600 {
+        honest.act(&mut play);
+        if honest.is_unchoked {
+            return second;
+        }
+        play.wait(SECOND);
+    }
+    panic!("it never has a slot");
+}
+
+#[test]
+fn those_that_ask_for_nothing_keep_nobody_waiting_for_longer_than_a_round() {
+    // S-23
+    for after in 0..60 {
+        for (what, wait) in [
+            ("hosts of their own", wait_beside_idle_peers(|number| [20, number, 1, 1], after)),
+            ("this machine", wait_beside_idle_peers(|_| [127, 0, 0, 1], after)),
+        ] {
+            assert!(wait <= 10, "{wait} s, {after} s after peers of {what}");
+        }
+    }
+}
