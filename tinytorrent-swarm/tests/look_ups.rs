@@ -63,7 +63,7 @@ fn a_torrent_file_waits_until_it_is_known_that_it_is_not_private() {
     assert!(asked.len() == 1 && asked[0].is_seed && !asked[0].announce, "it does not listen");
 }
 
-// D-21, D-38: never, whatever happens.
+// BEP 27: never, whatever happens.
 #[test]
 fn a_private_torrent_is_never_looked_up() {
     let mut play = Play::without_content(|config| _ = config.dht(true).listen_port(6881));
