@@ -420,6 +420,11 @@ impl Roster {
         }
     }
 
+    /// Something is wanted again that seeds have which we left.
+    pub(crate) fn recall_seeds(&mut self, now: Instant) {
+        self.book.recall_seeds(now);
+    }
+
     /// Returns true if no connection to or from this address is wanted any more.
     pub(crate) fn is_banned(&self, address: SocketAddr) -> bool {
         self.book.is_banned(address)

@@ -272,6 +272,28 @@ fn content_that_is_looked_at_again_is_what_the_check_says() {
 }
 
 #[test]
+fn seeds_that_were_left_are_dialed_at_once_when_something_is_wanted_again() {
+    let mut play = Play::new(false, |_| {});
+    want(&mut play, |piece| piece == 0);
+    let address = "20.0.0.1:6881".parse().unwrap();
+    let peer = play.dial(address);
+    play.greet(peer, PeerId::from_bytes([9; 20]), &[Feature::Fast]);
+    play.say(peer, Message::HaveAll);
+    play.say(peer, Message::Unchoke);
+    send_piece(&mut play, peer, 0);
+    assert_eq!(play.left(peer), Some(&LeaveReason::Useless));
+    play.actions.clear();
+    let is_dial =
+        |action: &Action| matches!(action, Action::Connect { address: to, .. } if *to == address);
+    play.now += Duration::from_secs(1);
+    play.swarm.handle_timeout(play.now);
+    play.tell(Input::BlocksWritten { bytes: 0 });
+    assert!(!play.actions.iter().any(is_dial));
+    want(&mut play, |piece| piece < 2);
+    assert!(play.actions.iter().any(is_dial), "{:?}", play.actions);
+}
+
+#[test]
 fn a_check_that_finds_less_ends_the_seeding() {
     let mut play = Play::new(true, |_| {});
     assert!(play.swarm.is_finished());

@@ -283,6 +283,20 @@ impl PeerBook {
         }
     }
 
+    /// Something is wanted again: seeds that had nothing more for us may be gone back to at once. A walk over all
+    /// entries.
+    pub(crate) fn recall_seeds(&mut self, now: Instant) {
+        // The visit that ended is all that is held against them.
+        let is_due = |entry: &Entry| {
+            let is_waiting = matches!(entry.state, State::Waiting(until, _) if until > now);
+            is_waiting && entry.is_seed && entry.failures <= 1
+        };
+        let seeds = self.entries.iter().filter(|(_, entry)| is_due(entry));
+        for address in seeds.map(|(address, _)| *address).collect::<Vec<_>>() {
+            self.wait(address, now);
+        }
+    }
+
     /// A peer proved useful: what went wrong before is forgiven.
     pub(crate) fn proved(&mut self, address: SocketAddr) {
         if let Some(entry) = self.entries.get_mut(&canonical(address)) {

@@ -342,6 +342,9 @@ impl Swarm {
         );
         if picker.is_finished() {
             self.out.tell(Event::Finished);
+        } else {
+            // They may have been left when everything was here.
+            self.roster.recall_seeds(self.now);
         }
         if !picker.have().is_full() {
             // Whom the rest comes from is a seed as well.
@@ -413,6 +416,7 @@ impl Swarm {
         let now = self.now;
         self.out.tell(Event::Unfinished);
         self.roster.note_gift(now);
+        self.roster.recall_seeds(now);
         self.trackers.set_incomplete(now);
         for peer in self.peers.iter_mut() {
             extensions::send_upload_only(now, peer, &mut self.out, false);
