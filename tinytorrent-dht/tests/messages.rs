@@ -232,7 +232,7 @@ fn unknown_families_in_want_are_ignored() {
 #[test]
 fn items_keep_the_exact_bytes_of_their_value() {
     // D-66
-    let value = Raw::new(b"d1:ai1e1:bl1:ceee").unwrap();
+    let value = Raw::new(b"d1:ai1e1:bl1:cee").unwrap();
     let put = Method::Put {
         token: b"tok",
         value: value.clone(),

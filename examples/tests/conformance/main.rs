@@ -25,7 +25,7 @@ const AREAS: [(&str, &str, u32); 12] = [
     ("W", "peer wire", 57),
     ("X", "extension protocol, metadata, peer exchange", 29),
     ("G", "magnet links", 18),
-    ("D", "distributed hash table", 27),
+    ("D", "distributed hash table", 74),
     ("P", "uTP", 16),
     ("S", "pieces, storage, engine", 37),
 ];

@@ -1,0 +1,139 @@
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use tinytorrent_types::WireInfoHash;
+use tinytorrent_types::compact::Family;
+
+use super::{Node, Purpose};
+use crate::lookup::Lookup;
+use crate::message::Method;
+use crate::search::{Owner, Search, Task};
+use crate::{Announce, Item, NodeId, QueryId, SearchId};
+
+impl Node {
+    /// Looks for the peers of a torrent. Each answer with new ones is an
+    /// [`Event::PeersFound`](crate::Event::PeersFound), and the end is an
+    /// [`Event::SearchEnded`](crate::Event::SearchEnded).
+    ///
+    /// The info-hash of a v2 torrent is cut to 20 bytes, which [`WireInfoHash`] does (BEP 52). Private torrents
+    /// are not looked up (BEP 27): that is up to the caller.
+    pub fn find_peers(&mut self, now: Instant, hash: WireInfoHash) -> SearchId {
+        self.begin(now, hash.into(), Task::FindPeers { hash, no_seeds: false, announce: None })
+    }
+
+    /// As [`find_peers`](Self::find_peers), without seeds as far as nodes know them (BEP 33): for a seed, which
+    /// has no use for others.
+    pub fn find_leeches(&mut self, now: Instant, hash: WireInfoHash) -> SearchId {
+        self.begin(now, hash.into(), Task::FindPeers { hash, no_seeds: true, announce: None })
+    }
+
+    /// Looks for the peers of a torrent, and announces us to the closest nodes. Peers stay there for about half
+    /// an hour.
+    pub fn announce(&mut self, now: Instant, hash: WireInfoHash, announce: Announce) -> SearchId {
+        let task = Task::FindPeers { hash, no_seeds: announce.is_seed, announce: Some(announce) };
+        self.begin(now, hash.into(), task)
+    }
+
+    /// Estimates the number of peers and seeds of a torrent (BEP 33), for torrents without trackers.
+    pub fn scrape(&mut self, now: Instant, hash: WireInfoHash) -> SearchId {
+        self.begin(now, hash.into(), Task::Scrape { hash })
+    }
+
+    /// Looks for the nodes closest to a target.
+    pub fn find_nodes(&mut self, now: Instant, target: NodeId) -> SearchId {
+        self.begin(now, target, Task::FindNodes)
+    }
+
+    /// Looks for an immutable item (BEP 44).
+    pub fn get(&mut self, now: Instant, target: NodeId) -> SearchId {
+        self.begin(now, target, Task::Get { owner: None })
+    }
+
+    /// Looks for a mutable item (BEP 44). Each newer version that is found is an event; the last one before the
+    /// end is the newest. Without the feature `mutable` no signature can be verified, and none is found.
+    pub fn get_mutable(&mut self, now: Instant, key: [u8; 32], salt: &[u8]) -> SearchId {
+        let target = Item::target_of(&key, salt);
+        self.begin(now, target, Task::Get { owner: Some(Owner { key, salt: salt.into() }) })
+    }
+
+    /// Stores an item with the nodes closest to its target. With `cas`, a mutable one is stored only in the place of
+    /// one with this sequence number. Items stay for two hours, unless they are put again.
+    pub fn put(&mut self, now: Instant, item: Item, cas: Option<i64>) -> SearchId {
+        let target = item.target();
+        self.begin(now, target, Task::Put { item, cas })
+    }
+
+    /// Ends a search, of which no event comes any more.
+    pub fn cancel(&mut self, search: SearchId) {
+        self.searches.open.remove(&search.0);
+    }
+
+    /// Asks one node if it is there. The answer is an event.
+    pub fn ping(&mut self, now: Instant, address: SocketAddr) -> QueryId {
+        self.command(now, address, Method::Ping)
+    }
+
+    /// Asks one node for a sample of its torrents (BEP 51), and for nodes close to a target. The answer is an
+    /// event. The node is not to be asked again within the interval of the sample.
+    pub fn sample(&mut self, now: Instant, address: SocketAddr, target: NodeId) -> QueryId {
+        self.command(now, address, Method::SampleInfohashes { target })
+    }
+
+    /// Adds an address where a node may be, as a torrent, a magnet link or a peer tells it. It comes into the
+    /// table once it has answered.
+    pub fn add_node(&mut self, now: Instant, address: SocketAddr) {
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        let is_ours = self.sides.get(Family::of(address.ip())).is_some();
+        if is_ours && tinytorrent_types::AddressFilter::new().allows(address) {
+            self.ask(now, address, None, Method::Ping, Purpose::Upkeep);
+        }
+    }
+
+    /// Adds the address of a router: a node that is asked when there are no others, and that is not kept in the
+    /// table, since too many have its address.
+    pub fn add_router(&mut self, address: SocketAddr) {
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        if !self.routers.contains(&address) && self.routers.len() < MOST_ROUTERS {
+            self.routers.push(address);
+        }
+    }
+
+    /// Sets if queries are answered (BEP 43): not while nobody can reach us.
+    pub fn set_read_only(&mut self, is_read_only: bool) {
+        self.config.read_only = is_read_only;
+    }
+
+    fn command(&mut self, now: Instant, address: SocketAddr, method: Method<'_>) -> QueryId {
+        self.searches.next_id += 1;
+        let query = QueryId(self.searches.next_id);
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        self.ask(now, address, None, method, Purpose::Command(query));
+        query
+    }
+
+    fn begin(&mut self, now: Instant, target: NodeId, task: Task) -> SearchId {
+        let [v4, v6] = [Family::V4, Family::V6].map(|family| self.look_up(family, target));
+        let id = self.searches.begin(Search::new(task, v4, v6));
+        self.pump(now);
+        SearchId(id)
+    }
+
+    /// A look-up that begins with what is known in a family.
+    pub(super) fn look_up(&self, family: Family, target: NodeId) -> Option<Lookup> {
+        let side = self.sides.get(family)?;
+        let mut lookup = Lookup::new(target, self.config.branching);
+        side.table.closest(target, FIRST_NODES).into_iter().for_each(|node| lookup.add(node));
+        if side.is_thin() {
+            side.known.iter().for_each(|node| lookup.add(*node));
+        }
+        let routers = self.routers.iter().filter(|router| Family::of(router.ip()) == family);
+        routers.for_each(|router| lookup.add_entry(*router));
+        Some(lookup)
+    }
+}
+
+/// The nodes of the table that a look-up begins with: twice as many as it ends with, as some are gone.
+const FIRST_NODES: usize = 16;
+
+/// The routers that are kept.
+const MOST_ROUTERS: usize = 64;

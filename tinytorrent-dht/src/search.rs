@@ -1,0 +1,292 @@
+use std::collections::{HashSet, VecDeque};
+use std::net::SocketAddr;
+
+use tinytorrent_types::WireInfoHash;
+use tinytorrent_types::compact::Family;
+
+use crate::event::Scrape;
+use crate::item::MutablePart;
+use crate::lookup::Lookup;
+use crate::message::{ItemFields, Method, PutMutable, Response};
+use crate::{Announce, Item, NodeId, NodeInfo, SearchReport};
+
+/// A task of the application or of the node itself: look-ups in one or both families, and what is done at
+/// their ends.
+#[derive(Debug)]
+pub(crate) struct Search {
+    pub(crate) task: Task,
+    v4: Option<Part>,
+    v6: Option<Part>,
+    /// Peers that were handed out.
+    seen: HashSet<SocketAddr>,
+    scrape: Option<Box<Scrape>>,
+    item: Option<Item>,
+    stored: u32,
+}
+
+/// What a search is for.
+#[derive(Debug, Clone)]
+pub(crate) enum Task {
+    /// Nodes for the table; nobody is told.
+    Upkeep,
+    FindNodes,
+    FindPeers {
+        hash: WireInfoHash,
+        no_seeds: bool,
+        announce: Option<Announce>,
+    },
+    Scrape {
+        hash: WireInfoHash,
+    },
+    Get {
+        owner: Option<Owner>,
+    },
+    Put {
+        item: Item,
+        cas: Option<i64>,
+    },
+}
+
+/// The key and salt of a mutable item.
+#[derive(Debug, Clone)]
+pub(crate) struct Owner {
+    pub(crate) key: [u8; 32],
+    pub(crate) salt: Box<[u8]>,
+}
+
+/// The look-up of one family.
+#[derive(Debug)]
+struct Part {
+    lookup: Lookup,
+    /// The look-up has ended.
+    is_over: bool,
+    /// Nodes that are to store something, and their tokens.
+    to_store: VecDeque<(NodeInfo, Box<[u8]>)>,
+    /// Nodes that were asked to store something.
+    storing: u32,
+}
+
+/// A query to send.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) to: SocketAddr,
+    pub(crate) id: Option<NodeId>,
+    /// The token, if it is to store something.
+    pub(crate) token: Option<Box<[u8]>>,
+}
+
+/// What an answer brought.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) peers: Vec<SocketAddr>,
+    pub(crate) item: Option<Item>,
+}
+
+/// The peers that a search reports. The largest swarms have more, and no client connects to as many.
+const MOST_PEERS: usize = 10_000;
+
+impl Search {
+    /// A search in the families for which there is a look-up.
+    pub(crate) fn new(task: Task, v4: Option<Lookup>, v6: Option<Lookup>) -> Self {
+        let part = |lookup| Part { lookup, is_over: false, to_store: VecDeque::new(), storing: 0 };
+        let (seen, scrape, item) = Default::default();
+        Self { task, v4: v4.map(part), v6: v6.map(part), seen, scrape, item, stored: 0 }
+    }
+
+    /// The next query to send.
+    pub(crate) fn next(&mut self) -> Option<Ask> {
+        for part in [&mut self.v4, &mut self.v6].into_iter().flatten() {
+            if let Some((node, token)) = part.to_store.pop_front() {
+                part.storing += 1;
+                return Some(Ask { to: node.address, id: Some(node.id), token: Some(token) });
+            }
+            if part.is_over {
+                continue;
+            }
+            if let Some((to, id)) = part.lookup.next() {
+                return Some(Ask { to, id, token: None });
+            }
+        }
+        None
+    }
+
+    /// The question of a query.
+    pub(crate) fn method<'a>(&'a self, ask: &'a Ask, target: NodeId) -> Method<'a> {
+        match (&self.task, &ask.token) {
+            (Task::FindPeers { hash, announce: Some(announce), .. }, Some(token)) => {
+                Method::AnnouncePeer {
+                    info_hash: *hash,
+                    // Those who do not know `implied_port` refuse a port of 0.
+                    port: announce.port.unwrap_or(1),
+                    implied_port: announce.port.is_none(),
+                    is_seed: announce.is_seed,
+                    token,
+                }
+            }
+            (Task::Put { item, cas }, Some(token)) => Method::Put {
+                token,
+                value: item.raw(),
+                mutable: item.mutable_part().map(|part| PutMutable {
+                    key: &part.key,
+                    signature: &part.signature,
+                    seq: part.seq,
+                    salt: &part.salt,
+                    cas: *cas,
+                }),
+            },
+            (Task::FindPeers { hash, no_seeds, .. }, _) => {
+                Method::GetPeers { info_hash: *hash, no_seeds: *no_seeds, scrape: false }
+            }
+            (Task::Scrape { hash }, _) => {
+                Method::GetPeers { info_hash: *hash, no_seeds: false, scrape: true }
+            }
+            (Task::Get { .. } | Task::Put { .. }, _) => Method::Get { target, seq: None },
+            (Task::Upkeep | Task::FindNodes, _) => Method::FindNode { target },
+        }
+    }
+
+    pub(crate) fn target(&self) -> NodeId {
+        let part = self.v4.as_ref().or(self.v6.as_ref());
+        part.map_or(NodeId::from_bytes([0; 20]), |part| part.lookup.target())
+    }
+
+    /// A node has answered a query of the look-up. `nodes` are those that it named.
+    pub(crate) fn on_answer(
+        &mut self,
+        from: SocketAddr,
+        response: &Response<'_>,
+        nodes: impl IntoIterator<Item = NodeInfo>,
+    ) -> Found {
+        if let Some(part) = self.part_mut(Family::of(from.ip())) {
+            part.lookup.on_answer(from, response.id, response.token);
+        }
+        for node in nodes {
+            // Nodes of the other family come in as well, which is how a node finds its first ones there.
+            if let Some(part) = self.part_mut(node.family()).filter(|part| !part.is_over) {
+                part.lookup.add(node);
+            }
+        }
+        if let Some((seeds, peers)) = response.seeds.as_ref().zip(response.peers.as_ref()) {
+            let scrape = self.scrape.get_or_insert_default();
+            scrape.seeds.join(seeds);
+            scrape.peers.join(peers);
+        }
+        Found { peers: self.new_peers(&response.values), item: self.better_item(&response.item) }
+    }
+
+    pub(crate) fn on_slow(&mut self, address: SocketAddr) {
+        if let Some(part) = self.part_mut(Family::of(address.ip())) {
+            part.lookup.on_slow(address);
+        }
+    }
+
+    pub(crate) fn on_failure(&mut self, address: SocketAddr) {
+        if let Some(part) = self.part_mut(Family::of(address.ip())) {
+            part.lookup.on_failure(address);
+        }
+    }
+
+    /// A node has stored something, or has refused to, or will not answer.
+    pub(crate) fn on_stored(&mut self, address: SocketAddr, is_stored: bool) {
+        self.stored += u32::from(is_stored);
+        if let Some(part) = self.part_mut(Family::of(address.ip())) {
+            part.storing = part.storing.saturating_sub(1);
+        }
+    }
+
+    /// Notes the ends of look-ups. Returns true once nothing is left to do.
+    pub(crate) fn is_done(&mut self) -> bool {
+        let stores = match &self.task {
+            Task::FindPeers { announce, .. } => announce.is_some(),
+            Task::Put { .. } => true,
+            _ => false,
+        };
+        let mut is_done = true;
+        for part in [&mut self.v4, &mut self.v6].into_iter().flatten() {
+            if !part.is_over && part.lookup.is_done() {
+                part.is_over = true;
+                if stores {
+                    part.to_store =
+                        part.lookup.tokens().map(|(node, token)| (node, token.into())).collect();
+                }
+            }
+            is_done &= part.is_over && part.to_store.is_empty() && part.storing == 0;
+        }
+        is_done
+    }
+
+    pub(crate) fn into_report(self) -> SearchReport {
+        let mut report = SearchReport {
+            peers: self.seen.len(),
+            stored: self.stored,
+            scrape: self.scrape,
+            ..SearchReport::default()
+        };
+        for part in [self.v4, self.v6].into_iter().flatten() {
+            let (queries, answers) = part.lookup.counts();
+            report.queries += queries;
+            report.answers += answers;
+            report.closest.extend(part.lookup.closest());
+        }
+        report
+    }
+
+    /// D-43: peers that were not handed out yet. Those that nobody can connect to are left out.
+    fn new_peers(&mut self, values: &[SocketAddr]) -> Vec<SocketAddr> {
+        if !matches!(self.task, Task::FindPeers { .. }) {
+            return Vec::new();
+        }
+        let room = MOST_PEERS.saturating_sub(self.seen.len());
+        let is_peer = |peer: &&SocketAddr| {
+            let ip = peer.ip();
+            peer.port() != 0 && !ip.is_unspecified() && !ip.is_multicast()
+        };
+        values
+            .iter()
+            .filter(is_peer)
+            .filter(|peer| self.seen.insert(**peer))
+            .take(room)
+            .copied()
+            .collect()
+    }
+
+    /// D-69: an item that is right, and newer than the one before.
+    fn better_item(&mut self, fields: &ItemFields<'_>) -> Option<Item> {
+        let Task::Get { owner } = &self.task else { return None };
+        let value = fields.value.as_ref()?.as_bytes();
+        let item = match owner {
+            None => Item::immutable(value).ok().filter(|item| item.target() == self.target())?,
+            Some(owner) => {
+                let part = MutablePart {
+                    key: owner.key,
+                    signature: *fields.signature?,
+                    seq: fields.seq?,
+                    salt: owner.salt.clone(),
+                };
+                if self.item.as_ref().is_some_and(|known| known.seq() >= Some(part.seq)) {
+                    return None;
+                }
+                Item::mutable(value, part).ok()?
+            }
+        };
+        if owner.is_none() && self.item.is_some() {
+            return None;
+        }
+        self.item = Some(item.clone());
+        Some(item)
+    }
+
+    fn part_mut(&mut self, family: Family) -> Option<&mut Part> {
+        match family {
+            Family::V4 => self.v4.as_mut(),
+            Family::V6 => self.v6.as_mut(),
+        }
+    }
+
+    pub(crate) fn check_invariants(&self) {
+        for part in [&self.v4, &self.v6].into_iter().flatten() {
+            part.lookup.check_invariants();
+        }
+        assert!(self.seen.len() <= MOST_PEERS + 200);
+    }
+}
