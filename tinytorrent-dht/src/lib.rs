@@ -3,6 +3,7 @@
 //! | you build | you need | here |
 //! |---|---|---|
 //! | a client | a node that finds peers, announces, stores and answers | [`Node`] |
+//! | anything on tokio that wants the DHT alone | a node on sockets of its own | `DhtNode` (feature `tokio`) |
 //! | a crawler, a test | messages as values, read from datagrams and written to them | [`message`] |
 //! | anything that speaks to nodes | ids, their distance, and ids that fit an address (BEP 42) | [`NodeId`] |
 //! | anything that stores values | items with their hashes and signatures (BEP 44) | [`Item`] |
@@ -21,10 +22,13 @@
 //! # Features
 //!
 //! - `mutable`: mutable items (BEP 44), whose signatures are made and verified.
+//! - `tokio`: `DhtNode`, a node on sockets of its own.
 
 mod bloom;
 mod budget;
 mod config;
+#[cfg(feature = "tokio")]
+mod driver;
 mod event;
 mod flood;
 mod item;
@@ -44,6 +48,8 @@ mod tokens;
 
 pub use bloom::Bloom;
 pub use config::NodeConfig;
+#[cfg(feature = "tokio")]
+pub use driver::{DhtNode, Lookup};
 pub use event::{
     Announce, Event, NodeAnswer, NodeStats, OwnedSample, QueryId, Scrape, SearchId, SearchReport,
     Transmit,

@@ -62,8 +62,8 @@ struct Part {
     is_over: bool,
     /// Nodes that are to store something, and their tokens.
     to_store: VecDeque<(NodeInfo, Box<[u8]>)>,
-    /// Nodes that were asked to store something.
-    storing: u32,
+    /// Nodes that were asked to store something and are waited for.
+    storing: HashSet<SocketAddr>,
 }
 
 /// A query to send.
@@ -88,7 +88,12 @@ const MOST_PEERS: usize = 10_000;
 impl Search {
     /// A search in the families for which there is a look-up.
     pub(crate) fn new(task: Task, v4: Option<Lookup>, v6: Option<Lookup>) -> Self {
-        let part = |lookup| Part { lookup, is_over: false, to_store: VecDeque::new(), storing: 0 };
+        let part = |lookup| Part {
+            lookup,
+            is_over: false,
+            to_store: VecDeque::new(),
+            storing: HashSet::new(),
+        };
         let (seen, scrape, item) = Default::default();
         Self { task, v4: v4.map(part), v6: v6.map(part), seen, scrape, item, stored: 0 }
     }
@@ -97,7 +102,7 @@ impl Search {
     pub(crate) fn next(&mut self) -> Option<Ask> {
         for part in [&mut self.v4, &mut self.v6].into_iter().flatten() {
             if let Some((node, token)) = part.to_store.pop_front() {
-                part.storing += 1;
+                part.storing.insert(node.address);
                 return Some(Ask { to: node.address, id: Some(node.id), token: Some(token) });
             }
             if part.is_over {
@@ -186,11 +191,12 @@ impl Search {
         }
     }
 
-    /// A node has stored something, or has refused to, or will not answer.
+    /// A node has stored something, or has refused to, or is not waited for any more. If it answers later and before the
+    /// end, that counts.
     pub(crate) fn on_stored(&mut self, address: SocketAddr, is_stored: bool) {
         self.stored += u32::from(is_stored);
         if let Some(part) = self.part_mut(Family::of(address.ip())) {
-            part.storing = part.storing.saturating_sub(1);
+            part.storing.remove(&address);
         }
     }
 
@@ -210,7 +216,7 @@ impl Search {
                         part.lookup.tokens().map(|(node, token)| (node, token.into())).collect();
                 }
             }
-            is_done &= part.is_over && part.to_store.is_empty() && part.storing == 0;
+            is_done &= part.is_over && part.to_store.is_empty() && part.storing.is_empty();
         }
         is_done
     }

@@ -178,7 +178,7 @@ impl Node {
                 if is_lost { search.on_failure(request.to) } else { search.on_slow(request.to) }
             }
             Purpose::Store(id) => {
-                if let Some(search) = self.searches.open.get_mut(&id).filter(|_| is_lost) {
+                if let Some(search) = self.searches.open.get_mut(&id) {
                     search.on_stored(request.to, false);
                 }
             }
