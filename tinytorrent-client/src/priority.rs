@@ -6,6 +6,7 @@ use tinytorrent_metainfo::FileSelection;
 /// How much a file or a piece is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Priority {
     /// It is not downloaded.
     Skip,

@@ -15,6 +15,7 @@ use crate::{FilesError, Priority};
 /// The pieces that a check reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum CheckScope {
     /// Those in files that have changed since the resume data was written last, and a sample of the others.
     Changed,

@@ -22,6 +22,7 @@ pub(crate) use zeros::Zeros;
 
 /// The progress of a [`verify`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct VerifyProgress {
     /// Pieces that are checked.

@@ -106,6 +106,7 @@ pub struct PeerFlow {
 /// The reason why we choke a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum ChokeReason {
     /// It wants nothing of us.

@@ -42,6 +42,7 @@ pub(super) use staging::StaleParts;
 
 /// The progress of [`Storage::move_to`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct MoveProgress {
     /// Bytes that are copied. They stay zero on the same device.
