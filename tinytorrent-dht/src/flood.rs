@@ -1,10 +1,12 @@
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use tinytorrent_types::Host;
+use crate::table::HostKey;
 
 /// The hosts that send too many queries, which are not answered for a while (D-17).
+///
+/// In a local network, each address and port is told apart: there may be many nodes on one machine.
 ///
 /// Memory is bounded whatever the number of hosts: beyond [`MOST_HOSTS`] in one window, further ones are not
 /// counted, and the budget of answers has to bound what they cost.
@@ -12,9 +14,9 @@ use tinytorrent_types::Host;
 pub(crate) struct FloodGuard {
     /// The queries that a host may send in a window.
     limit: u32,
-    counts: HashMap<Host, u32>,
+    counts: HashMap<HostKey, u32>,
     window_ends: Instant,
-    blocked: HashMap<Host, Instant>,
+    blocked: HashMap<HostKey, Instant>,
 }
 
 /// The time for which queries are counted, then counting begins anew.
@@ -38,13 +40,13 @@ impl FloodGuard {
     }
 
     /// Counts a query, and returns true if it may be answered.
-    pub(crate) fn admits(&mut self, now: Instant, ip: IpAddr) -> bool {
+    pub(crate) fn admits(&mut self, now: Instant, from: SocketAddr) -> bool {
         if now >= self.window_ends {
             self.window_ends = now + WINDOW;
             self.counts.clear();
             self.blocked.retain(|_, until| *until > now);
         }
-        let host = Host::of(ip);
+        let host = HostKey::of(from);
         if self.blocked.get(&host).is_some_and(|until| *until > now) {
             return false;
         }
@@ -78,13 +80,16 @@ mod tests {
 
     use super::*;
 
+    fn at(ip: Ipv4Addr) -> SocketAddr {
+        SocketAddr::new(ip.into(), 1)
+    }
+
     #[test]
     fn a_flood_blocks_its_host_for_a_while_and_nobody_else() {
         // D-17
         let now = Instant::now();
         let mut guard = FloodGuard::new(now, 5);
-        let [bad, good]: [IpAddr; 2] =
-            [Ipv4Addr::new(1, 2, 3, 4).into(), Ipv4Addr::new(1, 2, 3, 5).into()];
+        let [bad, good] = [Ipv4Addr::new(1, 2, 3, 4), Ipv4Addr::new(1, 2, 3, 5)].map(at);
         assert_eq!((0..1_000).filter(|_| guard.admits(now, bad)).count(), 50);
         assert!(guard.admits(now, good));
         let later = now + BLOCKED_FOR - Duration::from_secs(1);
@@ -93,12 +98,22 @@ mod tests {
     }
 
     #[test]
+    fn nodes_of_one_machine_are_told_apart() {
+        let now = Instant::now();
+        let mut guard = FloodGuard::new(now, 1);
+        let admitted = (1..=100).filter(|port| guard.admits(now, ([127, 0, 0, 1], *port).into()));
+        assert_eq!(admitted.count(), 100);
+        let other_port = |port| guard.admits(now, ([1, 2, 3, 4], port).into());
+        assert_eq!((1..=100).map(other_port).filter(|is_admitted| *is_admitted).count(), 10);
+    }
+
+    #[test]
     fn those_who_keep_to_the_limit_are_never_blocked() {
         let mut now = Instant::now();
         let mut guard = FloodGuard::new(now, 5);
         for _ in 0..1_000 {
             now += Duration::from_millis(200);
-            assert!(guard.admits(now, Ipv4Addr::new(1, 2, 3, 4).into()));
+            assert!(guard.admits(now, at(Ipv4Addr::new(1, 2, 3, 4))));
         }
     }
 
@@ -107,7 +122,8 @@ mod tests {
         let now = Instant::now();
         let mut guard = FloodGuard::new(now, 1);
         for host in 0..20_000u32 {
-            (0..11).for_each(|_| _ = guard.admits(now, Ipv4Addr::from(host << 8).into()));
+            (0..11)
+                .for_each(|_| _ = guard.admits(now, at(Ipv4Addr::from(0x0800_0000 | host << 8))));
         }
         guard.check_invariants();
         assert_eq!(guard.blocked(), MOST_BLOCKED);

@@ -101,7 +101,7 @@ impl Server {
         query: &Query<'_>,
         sides: &Sides,
     ) -> Served {
-        if !self.floods.admits(now, from.ip()) {
+        if !self.floods.admits(now, from) {
             return Served::Flood;
         }
         self.peers.expire(now);
@@ -171,7 +171,7 @@ impl Server {
 
     /// Answers a query that lacks an argument (D-36).
     pub(crate) fn refuse(&mut self, now: Instant, from: SocketAddr, transaction: &[u8]) -> Served {
-        if !self.floods.admits(now, from.ip()) {
+        if !self.floods.admits(now, from) {
             return Served::Flood;
         }
         let body = Body::Error(refusal(ErrorCode::Protocol));
