@@ -1,0 +1,374 @@
+//! Speaks to the DHT: finds and announces peers, stores and finds items, and runs a node.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use serde_json::json;
+use tinytorrent_dht::{Announce, DhtNode, Event, Item, Lookup, NodeConfig, NodeId, SearchReport};
+use tinytorrent_examples::{Common, Failure, Outcome, Output, block_on, interrupted, run, start};
+use tinytorrent_types::{Printable, WireInfoHash, hex};
+use tokio::task::JoinSet;
+
+/// Speaks to the DHT.
+///
+/// Exit code 0 if it was done, 1 if nobody answered or nothing was found.
+#[derive(Parser)]
+#[command(version)]
+struct Options {
+    #[command(subcommand)]
+    command: Command,
+
+    /// A node to enter the DHT by (repeatable); default: the well-known routers
+    #[arg(long = "node", value_name = "HOST:PORT", global = true)]
+    nodes: Vec<String>,
+
+    /// The address of our socket (repeatable, one of each family); default: both families, any port
+    #[arg(long = "listen", value_name = "ADDR:PORT", global = true)]
+    listen: Vec<SocketAddr>,
+
+    /// Give up after so many seconds
+    #[arg(long, value_name = "SECONDS", global = true)]
+    timeout: Option<u64>,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Find the peers of a torrent, each as soon as it is known
+    Peers { info_hash: WireInfoHash },
+    /// Announce that this host has a torrent
+    Announce {
+        info_hash: WireInfoHash,
+        /// The port at which peers can connect; default: that of our socket, as others see it
+        #[arg(long)]
+        port: Option<u16>,
+        /// All of the torrent is here
+        #[arg(long)]
+        seed: bool,
+    },
+    /// Estimate the number of peers and seeds of a torrent (BEP 33)
+    Scrape { info_hash: WireInfoHash },
+    /// Ask one node if it is there
+    Ping { node: String },
+    /// Store a text (BEP 44)
+    Put {
+        text: String,
+        /// The file with the secret key of a mutable item: 32 bytes, or 64 hexadecimal digits
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// The name of the item among those of its key
+        #[arg(long, default_value = "", requires = "key")]
+        salt: String,
+    },
+    /// Find a text (BEP 44)
+    Get {
+        /// The target of an immutable item
+        #[arg(required_unless_present = "public_key", conflicts_with = "public_key")]
+        target: Option<NodeId>,
+        /// The public key of a mutable item, in hexadecimal digits
+        #[arg(long, value_name = "HEX")]
+        public_key: Option<String>,
+        /// The name of the item among those of its key
+        #[arg(long, default_value = "", requires = "public_key")]
+        salt: String,
+    },
+    /// Ask one node for a sample of its torrents (BEP 51)
+    Sample { node: String },
+    /// Run a node until interrupted
+    Node,
+}
+
+/// Nodes that are there for others to begin with.
+const ROUTERS: [&str; 4] = [
+    "router.bittorrent.com:6881",
+    "dht.transmissionbt.com:6881",
+    "dht.libtorrent.org:25401",
+    "router.utorrent.com:6881",
+];
+
+fn main() -> Outcome {
+    let options: Options = start();
+    let out = options.common.output();
+    run(&options.common, || {
+        block_on(async {
+            tokio::select! {
+                result = speak(&options, out) => result,
+                _ = interrupted() => Err(Failure::Interrupted),
+                seconds = too_late(options.timeout) => Err(Failure::CouldNot(format!("not done in {seconds} s"))),
+            }
+        })
+    })
+}
+
+async fn too_late(timeout: Option<u64>) -> u64 {
+    match timeout {
+        Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+        None => std::future::pending().await,
+    }
+    timeout.unwrap_or_default()
+}
+
+async fn speak(options: &Options, out: Output) -> Result<(), Failure> {
+    let node = bind(options, out).await?;
+    match enter(&node, &options.nodes, out).await {
+        // Others may come to a node that runs.
+        Err(Failure::CouldNot(why)) if matches!(options.command, Command::Node) => out.say(why),
+        entered => entered?,
+    }
+    match &options.command {
+        Command::Peers { info_hash } => {
+            let report = follow(node.find_peers(*info_hash), out).await?;
+            finish(out, &report, report.peers > 0, "no peer was found")
+        }
+        Command::Announce { info_hash, port, seed } => {
+            let announce = Announce { port: *port, is_seed: *seed };
+            let report = follow(node.announce(*info_hash, announce), out).await?;
+            out.say(format!("announced to {} nodes", report.stored));
+            finish(out, &report, report.stored > 0, "no node stored it")
+        }
+        Command::Scrape { info_hash } => {
+            let report = follow(node.scrape(*info_hash), out).await?;
+            let scrape = report.scrape.clone().unwrap_or_default();
+            let (peers, seeds) = (scrape.peers.estimate().round(), scrape.seeds.estimate().round());
+            out.say(format!("about {peers} peers and {seeds} seeds"));
+            out.event(&json!({ "event": "scrape", "peers": peers, "seeds": seeds }));
+            finish(out, &report, report.answers > 0, "no node answered")
+        }
+        Command::Put { text, key, salt } => {
+            let item = match key {
+                None => Item::from_text(text)
+                    .map_err(|error| Failure::invalid_input("the text", &error))?,
+                Some(path) => sign(&node, &read_key(path)?, salt, text, out).await?,
+            };
+            let report = follow(node.put(item.clone(), None), out).await?;
+            out.say(format!("{} is stored by {} nodes", item.target(), report.stored));
+            let key = item.mutable_part().map(|part| hex::encode(part.key));
+            out.event(&json!({ "event": "put", "target": item.target().to_string(), "public_key": key, "seq": item.seq() }));
+            finish(out, &report, report.stored > 0, "no node stored it")
+        }
+        Command::Get { target, public_key, salt } => {
+            let lookup = match (target, public_key) {
+                (Some(target), _) => node.get(*target),
+                (None, key) => {
+                    let key = key.as_deref().unwrap_or_default();
+                    let key = hex::decode(key)
+                        .map_err(|error| Failure::invalid_input("the public key", &error))?;
+                    node.get_mutable(key, salt.as_bytes())
+                }
+            };
+            let (item, report) = newest(lookup).await?;
+            if let Some(item) = &item {
+                let text = text_of(item);
+                out.say(Printable(&text).to_string());
+                out.event(&json!({ "event": "item", "text": text, "value": hex::encode(item.value()), "seq": item.seq() }));
+            }
+            finish(out, &report, item.is_some(), "no node has it")
+        }
+        Command::Ping { node: name } => {
+            let address = resolve(name).await?[0];
+            let answer = node.ping(address).await.ok_or_else(|| silent(address))?;
+            out.say(format!(
+                "{} at {address}: {} ms",
+                answer.node.id,
+                answer.round_trip.as_millis()
+            ));
+            out.event(&json!({ "event": "pong", "id": answer.node.id.to_string(), "node": address.to_string(), "seconds": answer.round_trip.as_secs_f64() }));
+            Ok(())
+        }
+        Command::Sample { node: name } => {
+            let address = resolve(name).await?[0];
+            let target = NodeId::from_bytes(rand::random());
+            let answer = node.sample(address, target).await.ok_or_else(|| silent(address))?;
+            let sample = answer
+                .sample
+                .ok_or_else(|| Failure::CouldNot(format!("{address} gives no samples")))?;
+            for hash in &sample.info_hashes {
+                out.say(hash.to_string());
+                out.event(&json!({ "event": "sample", "info_hash": hash.to_string() }));
+            }
+            out.event(&json!({ "event": "finished", "total": sample.total, "interval": sample.interval.as_secs() }));
+            Ok(())
+        }
+        Command::Node => serve(&node, out).await,
+    }
+}
+
+async fn bind(options: &Options, out: Output) -> Result<DhtNode, Failure> {
+    let mut config = NodeConfig::new(rand::random());
+    // Who is gone in a moment is of no use in the tables of others.
+    config.read_only(!matches!(options.command, Command::Node));
+    let node = if options.listen.is_empty() {
+        let both = [([0, 0, 0, 0], 0).into(), (std::net::Ipv6Addr::UNSPECIFIED, 0).into()];
+        match DhtNode::bind(&both, config.clone()).await {
+            Ok(node) => Ok(node),
+            // This host has no IPv6.
+            Err(_) => DhtNode::bind(&both[..1], config).await,
+        }
+    } else {
+        DhtNode::bind(&options.listen, config).await
+    };
+    let node = node.map_err(|error| Failure::could_not("cannot open a socket", &error))?;
+    for address in node.local_addresses() {
+        out.event(&json!({ "event": "listening", "addr": address.to_string() }));
+    }
+    Ok(node)
+}
+
+/// Makes the node know others. Those of the user come into its table, and the first answer is enough to begin.
+async fn enter(node: &DhtNode, names: &[String], out: Output) -> Result<(), Failure> {
+    let mut entering = JoinSet::new();
+    let routers = ROUTERS.map(str::to_owned);
+    for name in if names.is_empty() { &routers } else { names } {
+        match resolve(name).await {
+            Ok(addresses) if names.is_empty() => {
+                addresses.into_iter().for_each(|address| node.add_router(address));
+            }
+            Ok(addresses) => {
+                for address in addresses {
+                    let node = node.clone();
+                    entering.spawn(async move { node.ping(address).await });
+                }
+            }
+            // Of the routers one is enough.
+            Err(error) if names.is_empty() => out.say(error.to_string()),
+            Err(error) => return Err(error),
+        }
+    }
+    while let Some(answer) = entering.join_next().await {
+        if matches!(answer, Ok(Some(_))) {
+            entering.detach_all();
+            return Ok(());
+        }
+    }
+    if names.is_empty() { Ok(()) } else { Err(Failure::CouldNot("no node answered".to_owned())) }
+}
+
+async fn resolve(name: &str) -> Result<Vec<SocketAddr>, Failure> {
+    let found = tokio::net::lookup_host(name).await;
+    let found =
+        found.map_err(|error| Failure::could_not(format!("cannot look up {name}"), &error))?;
+    let addresses: Vec<_> = found.collect();
+    if addresses.is_empty() {
+        Err(Failure::CouldNot(format!("{name} has no address")))
+    } else {
+        Ok(addresses)
+    }
+}
+
+/// Prints peers as they come.
+async fn follow(mut lookup: Lookup, out: Output) -> Result<SearchReport, Failure> {
+    loop {
+        match lookup.next().await {
+            Some(Event::PeersFound { peers, .. }) => {
+                for peer in peers {
+                    out.say(peer.to_string());
+                    out.event(&json!({ "event": "peer", "peer": peer.to_string() }));
+                }
+                out.check()?;
+            }
+            Some(Event::SearchEnded { report, .. }) => return Ok(report),
+            Some(_) => {}
+            None => return Err(Failure::CouldNot("the node has ended".to_owned())),
+        }
+    }
+}
+
+/// The last item of a look-up, which is the newest.
+async fn newest(mut lookup: Lookup) -> Result<(Option<Item>, SearchReport), Failure> {
+    let mut newest = None;
+    loop {
+        match lookup.next().await {
+            Some(Event::ItemFound { item, .. }) => newest = Some(item),
+            Some(Event::SearchEnded { report, .. }) => return Ok((newest, report)),
+            Some(_) => {}
+            None => return Err(Failure::CouldNot("the node has ended".to_owned())),
+        }
+    }
+}
+
+fn finish(out: Output, report: &SearchReport, is_done: bool, why_not: &str) -> Result<(), Failure> {
+    out.event(&json!({
+        "event": "finished",
+        "peers": report.peers,
+        "stored": report.stored,
+        "queries": report.queries,
+        "answers": report.answers,
+    }));
+    if is_done { Ok(()) } else { Err(Failure::CouldNot(why_not.to_owned())) }
+}
+
+fn silent(address: SocketAddr) -> Failure {
+    Failure::CouldNot(format!("{address} does not answer"))
+}
+
+/// A text in the place of the newest one of its key.
+async fn sign(
+    node: &DhtNode,
+    secret: &[u8; 32],
+    salt: &str,
+    text: &str,
+    out: Output,
+) -> Result<Item, Failure> {
+    let invalid = |error| Failure::invalid_input("the item", &error);
+    let mut value = Vec::new();
+    tinytorrent_bencode::encode::bytes(&mut value, text);
+    let first = Item::sign(secret, salt.as_bytes(), 1, &value).map_err(invalid)?;
+    let key = first.mutable_part().map(|part| part.key).unwrap_or_default();
+    out.say(format!("public key {}", hex::encode(key)));
+    let (known, _) = newest(node.get_mutable(key, salt.as_bytes())).await?;
+    match known.and_then(|item| item.seq()) {
+        Some(seq) => {
+            Item::sign(secret, salt.as_bytes(), seq.saturating_add(1), &value).map_err(invalid)
+        }
+        None => Ok(first),
+    }
+}
+
+fn read_key(path: &PathBuf) -> Result<[u8; 32], Failure> {
+    let shown = path.display();
+    let bytes = std::fs::read(path)
+        .map_err(|error| Failure::could_not(format!("cannot read {shown}"), &error))?;
+    let digits = std::str::from_utf8(&bytes).ok().and_then(|text| hex::decode(text.trim()).ok());
+    digits.or_else(|| bytes.try_into().ok()).ok_or_else(|| {
+        Failure::InvalidInput(format!("{shown} holds neither 32 bytes nor 64 hexadecimal digits"))
+    })
+}
+
+fn text_of(item: &Item) -> String {
+    let value = tinytorrent_bencode::decode(item.value());
+    let text = value.ok().and_then(|value| Some(value.root().as_str()?.to_owned()));
+    text.unwrap_or_else(|| String::from_utf8_lossy(item.value()).into_owned())
+}
+
+async fn serve(node: &DhtNode, out: Output) -> Result<(), Failure> {
+    for address in node.local_addresses() {
+        out.say(format!("listening on {address}"));
+    }
+    loop {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let Some(stats) = node.stats().await else { return Ok(()) };
+        out.say(format!(
+            "{} nodes, {} torrents, {} items; {} B in, {} B out",
+            stats.nodes_v4 + stats.nodes_v6,
+            stats.torrents,
+            stats.items,
+            stats.bytes_in,
+            stats.bytes_out
+        ));
+        out.event(&json!({
+            "event": "node",
+            "nodes_v4": stats.nodes_v4,
+            "nodes_v6": stats.nodes_v6,
+            "torrents": stats.torrents,
+            "peers": stats.peers,
+            "items": stats.items,
+            "bytes_in": stats.bytes_in,
+            "bytes_out": stats.bytes_out,
+        }));
+        out.check()?;
+    }
+}
