@@ -177,8 +177,12 @@ fn without_descriptors_writes_reads_and_checkpoints_wait() {
     assert_eq!(session.torrent.unstored_bytes(), piece + 16_384);
     assert!(calls.load(Ordering::Relaxed) > 1, "it was tried again");
     drop(taken);
-    assert_verified(session.next(), 0);
-    assert!(matches!(session.next(), Completion::Checkpointed));
+    // Two threads may tell of them.
+    let told = [session.next(), session.next()];
+    let (saved, verified): (Vec<_>, Vec<_>) =
+        told.into_iter().partition(|told| matches!(told, Completion::Checkpointed));
+    assert_eq!(saved.len(), 1);
+    verified.into_iter().for_each(|verified| assert_verified(verified, 0));
     assert_eq!(session.torrent.unstored_bytes(), 0);
 
     session.torrent.storage().close_files();
