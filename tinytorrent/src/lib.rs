@@ -29,6 +29,7 @@
 //! | [`hash`] | | SHA-1 and SHA-256 of many messages at once |
 //! | `metainfo` | `metainfo` | torrent files and magnet links, and their creation |
 //! | `tracker` | `tracker`, `tracker-client`, `tracker-server` | trackers, for both ends |
+//! | `dht` | `dht` | a node of the DHT, on sockets of its own |
 //! | `wire` | `wire` | handshakes, messages and extensions of the peer protocol |
 //! | `swarm` | `swarm` | the engine of one torrent, without I/O |
 //! | `storage` | `storage` | content on disk, verification, resume data |
@@ -44,6 +45,8 @@
 pub use tinytorrent_client::{self as client, *};
 
 pub use tinytorrent_bencode as bencode;
+#[cfg(feature = "dht")]
+pub use tinytorrent_dht as dht;
 pub use tinytorrent_hash as hash;
 #[cfg(feature = "metainfo")]
 pub use tinytorrent_metainfo as metainfo;
