@@ -20,7 +20,7 @@ fn view_of_a_peer_comes_back_as_it_was() {
     );
     assert_eq!(
         (&text["connected"], &text["flow"]["we_choke"]),
-        (&json!(1.5), &json!("NotInterested"))
+        (&json!(1.5), &json!("not_interested"))
     );
     assert_eq!(serde_json::from_value::<PeerView>(text).unwrap(), peer);
 }
