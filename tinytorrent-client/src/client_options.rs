@@ -81,8 +81,8 @@ impl ClientOptions {
     }
 
     /// Accepts incoming connections, or opens no listening socket. Default: yes. Two clients that
-    /// both accept none cannot connect to each other. Without a socket, trackers are told port 0, which some of them
-    /// refuse: then peers have to come from elsewhere.
+    /// both accept none cannot connect to each other. Without a socket, trackers are told port 1, at which
+    /// nobody listens; many of them refuse port 0.
     pub fn accept_peers(&mut self, accept: bool) -> &mut Self {
         self.accepts = accept;
         self

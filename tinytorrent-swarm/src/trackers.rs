@@ -59,6 +59,10 @@ pub(crate) struct Progress {
     pub(crate) left: Option<u64>,
 }
 
+/// The port that trackers are told of if we accept nobody. BEP 3 wants one, and many trackers refuse 0. libtorrent
+/// tells this one as well.
+const NO_PORT: u16 = 1;
+
 impl Trackers {
     pub(crate) fn new(now: Instant, config: &SwarmConfig) -> Self {
         // A stream of its own: an announce more does not change which piece is picked.
@@ -204,7 +208,7 @@ impl Trackers {
             let mut request = AnnounceRequest::new(
                 us.info_hash,
                 us.peer_id,
-                self.listen_port.unwrap_or(0),
+                self.listen_port.unwrap_or(NO_PORT),
                 self.key,
             );
             request.uploaded = progress.uploaded - self.before.0;

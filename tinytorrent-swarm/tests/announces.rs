@@ -387,3 +387,12 @@ fn metadata_that_nobody_has_proven_keeps_us_from_no_tracker() {
     }
     assert_eq!(asked, ["http://b.example/announce"]);
 }
+
+/// A tracker wants a port of whoever asks for peers, and many refuse 0.
+#[test]
+fn who_accepts_nobody_tells_a_port_that_trackers_take() {
+    let tracker = vec![vec!["http://20.0.0.9/announce".to_owned()]];
+    let mut play = Play::new(false, |config| _ = config.trackers(tracker));
+    let ports: Vec<u16> = announces(&mut play).iter().map(|task| task.request.port).collect();
+    assert_eq!(ports, [1]);
+}
