@@ -179,7 +179,7 @@ impl Client {
         Stats { downloaded, uploaded, wasted, hash_failures, ..sum }
     }
 
-    /// What has happened to all torrents since the start of the client, those that have ended included. The time
+    /// The counts of all torrents since the start of the client, those that have ended included. The time
     /// does not grow with the number of torrents; traffic of the last turn of a torrent may be missing.
     pub fn counts(&self) -> Counts {
         self.registry().counts.get()

@@ -11,7 +11,7 @@ use crate::torrent::Shared;
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     table: Mutex<Table>,
-    /// What has happened to all torrents, those that have ended included.
+    /// The counts of all torrents, those that have ended included.
     pub(crate) counts: SharedCounts,
 }
 

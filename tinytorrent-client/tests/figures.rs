@@ -4,10 +4,8 @@ mod support;
 
 use std::collections::HashSet;
 
-use support::{Scene, address, client, in_time};
-use tinytorrent_client::{
-    Client, Counts, Event, FigureDetail, Figures, MetricKind, SwarmEvent, TorrentOptions,
-};
+use support::{Scene, address, client, in_time, tracker_failed_and_peer_joined};
+use tinytorrent_client::{Client, Counts, FigureDetail, Figures, MetricKind, TorrentOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -50,15 +48,7 @@ async fn a_download_is_counted_on_both_sides_and_stays_counted_after_its_end() {
     // Nothing comes yet, so that the peer is not lost as one of two seeds.
     options.tracker("http://127.0.0.1:1/announce/secret").download_limit(Some(0));
     let leech = there.add(&scene.metainfo, &options).unwrap();
-    let mut events = leech.events();
-    let (mut failed, mut joined) = (false, false);
-    while !(failed && joined) {
-        match in_time(events.next()).await.unwrap() {
-            Event::Swarm(SwarmEvent::TrackerFailed { .. }) => failed = true,
-            Event::Swarm(SwarmEvent::PeerJoined { .. }) => joined = true,
-            _ => {}
-        }
-    }
+    tracker_failed_and_peer_joined(&leech).await;
     let figures = there.figures(FigureDetail::Peers);
     let peer = figures.get("tinytorrent_peer_downloaded_bytes_total").unwrap().samples[0].clone();
     assert_eq!(peer.labels[1], ("address", address(&here).to_string()));

@@ -5,8 +5,8 @@ mod support;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-use support::{Scene, address, client, in_time};
-use tinytorrent_client::{Event, HostPort, SwarmEvent, Torrent, TorrentOptions};
+use support::{Scene, address, client, in_time, tracker_failed_and_peer_joined};
+use tinytorrent_client::{HostPort, TorrentOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tracing_subscriber::filter::LevelFilter;
@@ -35,19 +35,6 @@ impl Log {
     }
 }
 
-/// Waits until a tracker has failed and a peer has been met and lost.
-async fn watch(torrent: &Torrent) {
-    let mut events = torrent.events();
-    let (mut failed, mut joined) = (false, false);
-    while !(failed && joined) {
-        match in_time(events.next()).await.unwrap() {
-            Event::Swarm(SwarmEvent::TrackerFailed { .. }) => failed = true,
-            Event::Swarm(SwarmEvent::PeerJoined { .. }) => joined = true,
-            _ => {}
-        }
-    }
-}
-
 #[tokio::test]
 async fn each_line_is_in_the_spans_of_what_it_is_about() {
     let log = Log::default();
@@ -67,7 +54,7 @@ async fn each_line_is_in_the_spans_of_what_it_is_about() {
     options.tracker("http://127.0.0.1:1/announce/secret").peer(address(&here));
     options.peer("name.invalid:7".parse::<HostPort>().unwrap());
     let leech = there.add(&scene.metainfo, &options).unwrap();
-    watch(&leech).await;
+    tracker_failed_and_peer_joined(&leech).await;
     in_time(leech.finished()).await.unwrap();
 
     // A stranger, who names no torrent.

@@ -70,7 +70,7 @@ enum Step {
     Settling { moved: Option<Moved>, reply: Option<Reply> },
 }
 
-/// What can be done now.
+/// The next step, which can be taken now.
 #[derive(Debug)]
 pub(super) enum Due {
     /// An order is to begin.

@@ -265,10 +265,7 @@ impl Driver {
     fn save_if_due(&mut self, now: Instant) {
         let mark = Mark { have: self.swarm.have_bytes(), uploaded: self.swarm.uploaded() };
         if self.lifecycle.stage().is_running() && self.saves.note(now, mark) {
-            let totals = self.totals(now);
-            if let Some(running) = self.lifecycle.running() {
-                running.plane.save(totals);
-            }
+            self.save(now);
         }
     }
 

@@ -122,9 +122,7 @@ impl Driver {
                 outcome
             }
             Err(error) => {
-                if self.lifecycle.options().moving_to.is_some() {
-                    self.options_mut().moving_to = None;
-                }
+                self.forget_move();
                 Err(error)
             }
         };
@@ -159,6 +157,13 @@ impl Driver {
         tracing::warn!(%error, "the torrent was not saved in the session");
         let error = Arc::new(error);
         if self.chores.as_mut().is_some_and(|chores| chores.on_unsaved(&error)) {
+            self.forget_move();
+        }
+    }
+
+    /// Lets the session know of no move, if it knows of one.
+    fn forget_move(&mut self) {
+        if self.lifecycle.options().moving_to.is_some() {
             self.options_mut().moving_to = None;
         }
     }
@@ -174,7 +179,7 @@ impl Driver {
     }
 
     /// Begins to write the resume data.
-    fn save(&mut self, now: Instant) {
+    pub(super) fn save(&mut self, now: Instant) {
         let totals = self.totals(now);
         if let Some(running) = self.lifecycle.running() {
             running.plane.save(totals);

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tinytorrent_client::{Client, ClientOptions, Encryption, Torrent, TorrentOptions};
+use tinytorrent_client::{
+    Client, ClientOptions, Encryption, Event, SwarmEvent, Torrent, TorrentOptions,
+};
 use tinytorrent_metainfo::{CreateOptions, Metainfo, Version};
 
 /// Timeout of a step. It is long, since the machine may be busy.
@@ -140,6 +142,19 @@ pub fn address(client: &Client) -> SocketAddr {
 /// Waits for a future, and panics after the timeout.
 pub async fn in_time<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(TIMEOUT, future).await.expect("it takes too long")
+}
+
+/// Waits until a tracker has failed and a peer has joined.
+pub async fn tracker_failed_and_peer_joined(torrent: &Torrent) {
+    let mut events = torrent.events();
+    let (mut failed, mut joined) = (false, false);
+    while !(failed && joined) {
+        match in_time(events.next()).await.unwrap() {
+            Event::Swarm(SwarmEvent::TrackerFailed { .. }) => failed = true,
+            Event::Swarm(SwarmEvent::PeerJoined { .. }) => joined = true,
+            _ => {}
+        }
+    }
 }
 
 /// Returns pseudorandom bytes.

@@ -55,7 +55,7 @@ pub(crate) enum Worked {
         moved: Moved,
     },
     Checked {
-        /// What the disk goes by, whatever the outcome is.
+        /// The pieces and blocks that the disk goes by, whatever the outcome is.
         state: Recovered,
         wanted: Bitfield,
         outcome: Result<(), FilesError>,
