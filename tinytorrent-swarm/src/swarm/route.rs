@@ -111,7 +111,7 @@ impl Swarm {
 
     /// Asks the DHT for peers, if that is due.
     pub(super) fn look_up(&mut self) {
-        if !self.is_open() {
+        if self.look_ups.is_none() || !self.is_open() {
             return;
         }
         let (is_seed, is_hungry) = (self.stage.is_full(), self.is_hungry());
