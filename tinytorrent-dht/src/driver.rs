@@ -16,6 +16,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::message::MAX_READ;
+use crate::socket::{SharedSocket, Socket};
 use crate::{
     Announce, Event, Item, Node, NodeAnswer, NodeConfig, NodeId, NodeStats, QueryId, SavedNodes,
     SearchId,
@@ -71,30 +72,50 @@ impl DhtNode {
     ///
     /// # Errors
     /// No address is given, two have the same family, or a socket cannot be opened.
-    pub async fn bind(addresses: &[SocketAddr], mut config: NodeConfig) -> io::Result<Self> {
-        let (mut v4, mut v6) = (None, None);
+    pub async fn bind(addresses: &[SocketAddr], config: NodeConfig) -> io::Result<Self> {
+        let mut sockets = Vec::new();
         for address in addresses {
+            sockets.push(Socket::Own(UdpSocket::bind(address).await?));
+        }
+        Self::start(sockets, config)
+    }
+
+    /// Starts a node on sockets that other protocols use as well, at most one of a family.
+    ///
+    /// # Errors
+    /// There is no socket, or two have the same family.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with time.
+    pub fn over(
+        sockets: impl IntoIterator<Item = SharedSocket>,
+        config: NodeConfig,
+    ) -> io::Result<Self> {
+        Self::start(sockets.into_iter().map(Socket::Shared).collect(), config)
+    }
+
+    fn start(sockets: Vec<Socket>, mut config: NodeConfig) -> io::Result<Self> {
+        let wrong = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        let (mut v4, mut v6) = (None, None);
+        let mut addresses = Vec::new();
+        for socket in sockets {
+            let address = socket.local_address()?;
             let slot = if address.is_ipv4() { &mut v4 } else { &mut v6 };
-            if slot.replace(UdpSocket::bind(address).await?).is_some() {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    "two addresses of one family",
-                ));
+            if slot.replace(socket).is_some() {
+                return wrong("two addresses of one family");
             }
+            addresses.push(address);
         }
         match (&v4, &v6) {
-            (None, None) => {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on"));
-            }
+            (None, None) => return wrong("no address to listen on"),
             (Some(_), None) => _ = config.only(Family::V4),
             (None, Some(_)) => _ = config.only(Family::V6),
             (Some(_), Some(_)) => {}
         }
-        let bound = v4.iter().chain(&v6).map(UdpSocket::local_addr).collect::<io::Result<_>>()?;
         let (commands, inbox) = mpsc::unbounded_channel();
         let node = Node::new(Instant::now(), config);
         tokio::spawn(run(node, Sockets { v4, v6 }, inbox));
-        Ok(Self { commands, addresses: bound })
+        Ok(Self { commands, addresses: addresses.into() })
     }
 
     /// The addresses of the sockets.
@@ -235,8 +256,8 @@ impl Drop for Lookup {
 }
 
 struct Sockets {
-    v4: Option<UdpSocket>,
-    v6: Option<UdpSocket>,
+    v4: Option<Socket>,
+    v6: Option<Socket>,
 }
 
 /// What wakes the task.
@@ -246,7 +267,7 @@ enum Input {
     Timeout,
 }
 
-async fn run(mut node: Node, sockets: Sockets, mut inbox: mpsc::UnboundedReceiver<Command>) {
+async fn run(mut node: Node, mut sockets: Sockets, mut inbox: mpsc::UnboundedReceiver<Command>) {
     let mut routes = Routes::default();
     let (mut buffer4, mut buffer6) = ([0; MAX_READ + 1], [0; MAX_READ + 1]);
     loop {
@@ -254,8 +275,8 @@ async fn run(mut node: Node, sockets: Sockets, mut inbox: mpsc::UnboundedReceive
         let timeout = node.poll_timeout().unwrap_or_else(Instant::now);
         let input = tokio::select! {
             command = inbox.recv() => Input::Command(command),
-            received = receive(sockets.v4.as_ref(), &mut buffer4) => Input::Datagram(received, Family::V4),
-            received = receive(sockets.v6.as_ref(), &mut buffer6) => Input::Datagram(received, Family::V6),
+            received = receive(sockets.v4.as_mut(), &mut buffer4) => Input::Datagram(received, Family::V4),
+            received = receive(sockets.v6.as_mut(), &mut buffer6) => Input::Datagram(received, Family::V6),
             () = tokio::time::sleep_until(timeout.into()) => Input::Timeout,
         };
         let now = Instant::now();
@@ -274,9 +295,12 @@ async fn run(mut node: Node, sockets: Sockets, mut inbox: mpsc::UnboundedReceive
 }
 
 /// Receives from a socket, or never if there is none.
-async fn receive(socket: Option<&UdpSocket>, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+async fn receive(
+    socket: Option<&mut Socket>,
+    buffer: &mut [u8],
+) -> io::Result<(usize, SocketAddr)> {
     match socket {
-        Some(socket) => socket.recv_from(buffer).await,
+        Some(socket) => socket.receive(buffer).await,
         None => std::future::pending().await,
     }
 }
@@ -289,7 +313,7 @@ async fn flush(node: &mut Node, sockets: &Sockets, routes: &mut Routes) {
             IpAddr::V6(_) => &sockets.v6,
         };
         let Some(socket) = socket else { continue };
-        if socket.send_to(&transmit.bytes, transmit.to).await.is_err() {
+        if socket.send(&transmit.bytes, transmit.to).await.is_err() {
             node.handle_unreachable(Instant::now(), transmit.to);
         }
     }

@@ -31,6 +31,9 @@ pub enum Event {
     PeersFound {
         /// The look-up.
         search: SearchId,
+        /// The node that named them. One on the internet may name peers at local addresses, which it cannot know: such
+        /// peers are a way to make others connect to hosts in their own network.
+        from: SocketAddr,
         /// The peers.
         peers: Vec<SocketAddr>,
     },

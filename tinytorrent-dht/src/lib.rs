@@ -43,6 +43,8 @@ mod saved;
 mod search;
 mod server;
 mod side;
+#[cfg(feature = "tokio")]
+mod socket;
 mod table;
 mod tokens;
 
@@ -59,6 +61,8 @@ pub use message::NodeInfo;
 pub use node::Node;
 pub use node_id::{Distance, NodeId};
 pub use saved::SavedNodes;
+#[cfg(feature = "tokio")]
+pub use socket::{Inlet, SharedSocket};
 
 // What the signatures above name of other crates.
 #[doc(no_inline)]

@@ -1,9 +1,13 @@
 //! Nodes on sockets, on loopback.
 #![cfg(feature = "tokio")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tinytorrent_dht::{Announce, DhtNode, Event, Item, Lookup, NodeConfig, NodeId, SearchReport};
+use tinytorrent_dht::{
+    Announce, DhtNode, Event, Item, Lookup, NodeConfig, NodeId, SearchReport, SharedSocket,
+};
+use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 async fn nodes(address: &str, count: u8) -> Vec<DhtNode> {
@@ -78,4 +82,27 @@ async fn a_dropped_look_up_is_cancelled_and_two_sockets_of_a_family_are_an_error
     let two = ["127.0.0.1:0".parse().unwrap(), "127.0.0.1:0".parse().unwrap()];
     assert!(DhtNode::bind(&two, NodeConfig::new([1; 32])).await.is_err());
     assert!(DhtNode::bind(&[], NodeConfig::new([1; 32])).await.is_err());
+}
+
+#[tokio::test]
+async fn a_socket_may_have_other_protocols_beside_the_dht() {
+    let other = DhtNode::bind(&["127.0.0.1:0".parse().unwrap()], NodeConfig::new([1; 32])).await;
+    let other = other.unwrap();
+    let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    let (shared, inlet) = SharedSocket::new(Arc::clone(&socket));
+    let node = DhtNode::over([shared], NodeConfig::new([2; 32])).unwrap();
+    assert_eq!(node.local_addresses(), [socket.local_addr().unwrap()]);
+    let reading = tokio::spawn(async move {
+        let mut buffer = [0; 2_048];
+        loop {
+            let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+            inlet.pass(from, &buffer[..length]);
+        }
+    });
+    // Each asks the other.
+    let (ours, theirs) = (node.local_addresses()[0], other.local_addresses()[0]);
+    assert_eq!(node.ping(theirs).await.unwrap().node.address, theirs);
+    assert_eq!(other.ping(ours).await.unwrap().node.address, ours);
+    reading.abort();
+    assert!(DhtNode::over([], NodeConfig::new([3; 32])).is_err());
 }

@@ -119,7 +119,8 @@ impl Node {
                 }
                 let search = SearchId(id);
                 if !found.peers.is_empty() {
-                    self.out.events.push_back(Event::PeersFound { search, peers: found.peers });
+                    let (from, peers) = (request.to, found.peers);
+                    self.out.events.push_back(Event::PeersFound { search, from, peers });
                 }
                 if let Some(item) = found.item {
                     self.out.events.push_back(Event::ItemFound { search, item });
