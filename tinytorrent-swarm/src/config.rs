@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
+use tinytorrent_types::compact::Family;
 use tinytorrent_types::{InfoHashes, PeerId};
 
 /// Settings of a [`Swarm`](crate::Swarm), given once at the start. Each field is one setting, so that
@@ -38,7 +39,7 @@ pub struct SwarmConfig {
     pub(crate) metadata_memory: u64,
     pub(crate) client: Cow<'static, str>,
     pub(crate) dht: bool,
-    pub(crate) dht_port: Option<u16>,
+    pub(crate) dht_ports: DhtPorts,
     pub(crate) sha1: Option<Sha1>,
 }
 
@@ -73,7 +74,7 @@ impl SwarmConfig {
             metadata_memory: 64 << 20,
             client: concat!("tinytorrent ", env!("CARGO_PKG_VERSION")).into(),
             dht: false,
-            dht_port: None,
+            dht_ports: DhtPorts::default(),
             sha1: None,
         }
     }
@@ -220,11 +221,12 @@ impl SwarmConfig {
         self
     }
 
-    /// The UDP port of a DHT node of ours, told to peers that have one too; they tell theirs with
+    /// The UDP port of a DHT node of ours in a family, told over connections of that family (BEP 32) to peers that
+    /// have a node too, unless the torrent is private; they tell theirs with
     /// [`Event::DhtNodeFound`](crate::Event::DhtNodeFound) (BEP 5). Default: none. Peers that tell
     /// theirs unasked are heard all the same.
-    pub fn dht_port(&mut self, port: u16) -> &mut Self {
-        self.dht_port = Some(port).filter(|&port| port != 0);
+    pub fn dht_port(&mut self, family: Family, port: u16) -> &mut Self {
+        *self.dht_ports.of_mut(family) = Some(port).filter(|&port| port != 0);
         self
     }
 
@@ -241,6 +243,33 @@ impl SwarmConfig {
     pub fn client(&mut self, name: impl Into<Cow<'static, str>>) -> &mut Self {
         self.client = name.into();
         self
+    }
+}
+
+/// The UDP ports of our DHT node in each family.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct DhtPorts {
+    v4: Option<u16>,
+    v6: Option<u16>,
+}
+
+impl DhtPorts {
+    pub(crate) fn of(self, family: Family) -> Option<u16> {
+        match family {
+            Family::V4 => self.v4,
+            Family::V6 => self.v6,
+        }
+    }
+
+    fn of_mut(&mut self, family: Family) -> &mut Option<u16> {
+        match family {
+            Family::V4 => &mut self.v4,
+            Family::V6 => &mut self.v6,
+        }
+    }
+
+    pub(crate) fn any(self) -> bool {
+        self.v4.is_some() || self.v6.is_some()
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
+use tinytorrent_types::compact::Family;
 use tinytorrent_types::{Bitfield, InfoHashV2, InfoHashes, PeerId};
 use tinytorrent_wire::session::{self, GreetingError, Session, check_greeting};
 use tinytorrent_wire::{Feature, Handshake, Message, Reserved};
 
 use crate::allowed_fast;
-use crate::config::{MAX_QUEUED_REQUESTS, Sha1, SwarmConfig};
+use crate::config::{DhtPorts, MAX_QUEUED_REQUESTS, Sha1, SwarmConfig};
 use crate::contract::LeaveReason;
 use crate::outbox::Outbox;
 use crate::peer::{Contact, Peer};
@@ -17,14 +18,20 @@ use crate::peer::{Contact, Peer};
 pub(crate) struct Greeting {
     hashes: InfoHashes,
     peer_id: PeerId,
-    dht_port: Option<u16>,
+    /// Ports of our DHT node for IPv4 and IPv6; none in a private torrent.
+    dht_ports: DhtPorts,
     sha1: Option<Sha1>,
 }
 
 impl Greeting {
     pub(crate) fn new(config: &SwarmConfig) -> Self {
-        let SwarmConfig { info_hashes: hashes, peer_id, dht_port, sha1, .. } = *config;
-        Self { hashes, peer_id, dht_port, sha1 }
+        let SwarmConfig { info_hashes: hashes, peer_id, dht_ports, sha1, .. } = *config;
+        Self { hashes, peer_id, dht_ports, sha1 }
+    }
+
+    /// The torrent is private: peers are told of no DHT for its sake (BEP 27).
+    pub(crate) fn become_private(&mut self) {
+        self.dht_ports = DhtPorts::default();
     }
 
     /// The info-hashes of the torrent.
@@ -45,7 +52,7 @@ impl Greeting {
         if self.hashes.v2().is_some() {
             reserved = reserved.with(Feature::V2);
         }
-        if self.dht_port.is_some() {
+        if self.dht_ports.any() {
             reserved = reserved.with(Feature::Dht);
         }
         reserved
@@ -112,9 +119,10 @@ impl Greeting {
         allowed_fast::send(now, peer, out, have, self.hashes.to_wire(), self.sha1);
     }
 
-    /// Sends the port of our DHT node, if we have one and the peer has too (BEP 5).
+    /// Sends the port of our DHT node in the family of the connection (BEP 32), if we have one and the peer has too
+    /// (BEP 5).
     pub(crate) fn send_port(&self, now: Instant, peer: &mut Peer, out: &mut Outbox) {
-        if let Some(port) = self.dht_port
+        if let Some(port) = self.dht_ports.of(Family::of(peer.contact.address.ip().to_canonical()))
             && peer.session.features().contains(Feature::Dht)
         {
             out.send(now, peer, Message::Port(port));
@@ -135,7 +143,9 @@ mod tests {
     const V2: InfoHashV2 = InfoHashV2::from_bytes([2; 32]);
 
     fn greeting(hashes: InfoHashes, dht_port: Option<u16>) -> Greeting {
-        Greeting { hashes, peer_id: PeerId::from_bytes([1; 20]), dht_port, sha1: None }
+        let mut config = SwarmConfig::new(hashes, PeerId::from_bytes([1; 20]), 0);
+        config.dht_port(Family::V4, dht_port.unwrap_or(0));
+        Greeting::new(&config)
     }
 
     fn theirs(info_hash: WireInfoHash, features: &[Feature]) -> Handshake {

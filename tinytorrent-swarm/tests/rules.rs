@@ -10,6 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use bytes::Bytes;
 use play::{BLOCK, Play, request, requests};
 use tinytorrent_swarm::{Action, BlockVerdict, Content, Event, Input, LeaveReason, PeerKey};
+use tinytorrent_types::compact::Family;
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
 use tinytorrent_wire::extension::Holepunch;
 use tinytorrent_wire::{Extended, Feature, Message, Request};
@@ -103,7 +104,7 @@ fn dht_nodes(play: &Play) -> Vec<SocketAddr> {
 #[test]
 fn the_port_of_our_dht_node_is_told_once_to_those_who_have_one() {
     // W-46, BEP 5
-    let mut play = Play::new(false, |config| _ = config.dht_port(6_999));
+    let mut play = Play::new(false, |config| _ = config.dht_port(Family::V4, 6_999));
     assert!(play.swarm.handshake().reserved.contains(Feature::Dht));
     let [node, other] = [&[Feature::Dht][..], FAST].map(|features| play.join(features));
     assert_eq!(play.heard(node), [Message::Port(6_999)]);
@@ -114,10 +115,43 @@ fn the_port_of_our_dht_node_is_told_once_to_those_who_have_one() {
 }
 
 #[test]
+fn each_connection_is_told_the_port_of_its_own_family() {
+    // D-55, BEP 32
+    let mut play = Play::new(false, |config| {
+        config.dht_port(Family::V4, 4_000).dht_port(Family::V6, 6_000);
+    });
+    let mapped = Ipv4Addr::new(10, 0, 0, 1).to_ipv6_mapped();
+    for (n, address, port) in [
+        (11, "10.0.0.2:5000".parse().unwrap(), 4_000),
+        (12, SocketAddr::new(mapped.into(), 5_000), 4_000),
+        (13, "[fd00::1]:5000".parse().unwrap(), 6_000),
+    ] {
+        let peer = play.join_from(address, PeerId::from_bytes([n; 20]), &[Feature::Dht]);
+        assert_eq!(play.heard(peer), [Message::Port(port)], "{address}");
+    }
+    let mut play = Play::new(false, |config| _ = config.dht_port(Family::V6, 6_000));
+    let peer = play.join(&[Feature::Dht]);
+    assert_eq!(play.heard(peer), [], "there is no node for IPv4");
+}
+
+#[test]
+fn a_private_torrent_neither_tells_nor_hears_of_nodes_of_the_dht() {
+    // D-38, BEP 27
+    let mut play = Play::new(false, |config| _ = config.dht_port(Family::V4, 6_999));
+    play.swarm.set_private(play.now);
+    assert!(!play.swarm.handshake().reserved.contains(Feature::Dht));
+    let peer = play.join(&[Feature::Dht]);
+    assert_eq!(play.heard(peer), []);
+    play.say(peer, Message::Port(1_234));
+    assert!(dht_nodes(&play).is_empty());
+}
+
+#[test]
 fn a_port_is_a_node_of_the_dht_at_the_host_of_the_peer() {
     // W-46, BEP 5
     for port in [None, Some(6_999)] {
-        let mut play = Play::new(false, |config| _ = config.dht_port(port.unwrap_or(0)));
+        let mut play =
+            Play::new(false, |config| _ = config.dht_port(Family::V4, port.unwrap_or(0)));
         assert_eq!(play.swarm.handshake().reserved.contains(Feature::Dht), port.is_some());
         let mapped = SocketAddr::new(Ipv4Addr::new(10, 0, 0, 1).to_ipv6_mapped().into(), 5_000);
         let peer = play.join_from(mapped, PeerId::from_bytes([5; 20]), &[Feature::Dht]);

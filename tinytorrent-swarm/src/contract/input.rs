@@ -158,6 +158,9 @@ pub enum PeerSource {
     Exchange,
     /// Nodes of the DHT (BEP 5). Anybody can be one, and they may not tell of peers at local addresses.
     Dht,
+    /// A node of the DHT at a local address, which may know peers there. From then on they are peers of the
+    /// [`Dht`](Self::Dht) like others.
+    LocalDht,
     /// The link itself (`x.pe`). It comes from a stranger, and may not tell of peers at local addresses.
     Magnet,
     /// It came to us.
@@ -172,6 +175,7 @@ impl fmt::Display for PeerSource {
             PeerSource::LocalTracker => "local tracker",
             PeerSource::Exchange => "peer exchange",
             PeerSource::Dht => "DHT",
+            PeerSource::LocalDht => "local DHT",
             PeerSource::Magnet => "magnet link",
             PeerSource::Incoming => "incoming",
         })
@@ -186,5 +190,10 @@ impl PeerSource {
     pub fn of_tracker(reached_at: Option<IpAddr>) -> Self {
         let is_local = reached_at.is_some_and(|address| AddressScope::of(address).is_local());
         if is_local { Self::LocalTracker } else { Self::Tracker }
+    }
+
+    /// A node of the DHT at this address.
+    pub fn of_dht_node(address: IpAddr) -> Self {
+        if AddressScope::of(address).is_local() { Self::LocalDht } else { Self::Dht }
     }
 }

@@ -412,6 +412,7 @@ fn class(source: PeerSource) -> u8 {
         PeerSource::Tracker
         | PeerSource::LocalTracker
         | PeerSource::Dht
+        | PeerSource::LocalDht
         | PeerSource::Magnet
         | PeerSource::Incoming => 1,
         PeerSource::Exchange => 2,

@@ -39,6 +39,7 @@ impl From<PeerSource> for Teller {
             PeerSource::LocalTracker => {
                 Self { source: PeerSource::Tracker, knows_neighbours: true }
             }
+            PeerSource::LocalDht => Self { source: PeerSource::Dht, knows_neighbours: true },
             // A link comes from the same strangers as a torrent does.
             PeerSource::Tracker | PeerSource::Exchange | PeerSource::Dht | PeerSource::Magnet => {
                 Self { source, knows_neighbours: false }
@@ -49,14 +50,17 @@ impl From<PeerSource> for Teller {
 
 /// Returns true for sources that have no part in a private torrent: other peers, the DHT, and the link.
 pub(super) fn is_hearsay(source: PeerSource) -> bool {
-    matches!(source, PeerSource::Exchange | PeerSource::Dht | PeerSource::Magnet)
+    matches!(
+        source,
+        PeerSource::Exchange | PeerSource::Dht | PeerSource::LocalDht | PeerSource::Magnet
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SOURCES: [PeerSource; 7] = [
+    const SOURCES: [PeerSource; 8] = [
         PeerSource::User,
         PeerSource::Incoming,
         PeerSource::LocalTracker,
@@ -64,6 +68,7 @@ mod tests {
         PeerSource::Exchange,
         PeerSource::Dht,
         PeerSource::Magnet,
+        PeerSource::LocalDht,
     ];
 
     #[test]
@@ -83,7 +88,7 @@ mod tests {
         ];
         for address in local.map(|text| text.parse().unwrap()) {
             let may_know = |source: PeerSource| Teller::from(source).may_know(address);
-            assert_eq!(SOURCES.map(may_know), [true, true, true, false, false, false, false]);
+            assert_eq!(SOURCES.map(may_know), [true, true, true, false, false, false, false, true]);
             assert!(!Teller::peer([20, 0, 0, 1].into()).may_know(address));
             assert!(Teller::peer([192, 168, 0, 2].into()).may_know(address));
         }
@@ -103,5 +108,16 @@ mod tests {
         assert_eq!(PeerSource::of_tracker(Some([10, 0, 0, 1].into())), PeerSource::LocalTracker);
         assert_eq!(PeerSource::of_tracker(Some([20, 0, 0, 1].into())), PeerSource::Tracker);
         assert_eq!(PeerSource::of_tracker(None), PeerSource::Tracker);
+    }
+
+    #[test]
+    fn the_dht_is_one_source_wherever_its_nodes_are() {
+        // D-38
+        let (local, public) = ([10, 0, 0, 1].into(), [20, 0, 0, 1].into());
+        assert_eq!(PeerSource::of_dht_node(local), PeerSource::LocalDht);
+        assert_eq!(PeerSource::of_dht_node(public), PeerSource::Dht);
+        let teller = Teller::from(PeerSource::LocalDht);
+        assert_eq!(teller.source, PeerSource::Dht);
+        assert!(!teller.is_heard(true) && teller.is_heard(false));
     }
 }

@@ -133,7 +133,9 @@ impl Parts<'_> {
             }
             Message::Port(port) => {
                 let address = SocketAddr::new(peer.contact.address.ip().to_canonical(), port);
-                out.tell_if((port != 0).then_some(Event::DhtNodeFound { address }));
+                // BEP 27: the peers of a private torrent are nobody's business.
+                let is_told = port != 0 && !self.extensions.is_private();
+                out.tell_if(is_told.then_some(Event::DhtNodeFound { address }));
                 Then::Nothing
             }
             Message::Extended(extended) => self.on_extended(peer, &extended),

@@ -372,6 +372,7 @@ impl Swarm {
             return;
         }
         self.trackers.become_private();
+        self.greeting.become_private();
         self.look_ups = None;
         for key in self.roster.forget_hearsay(&self.peers) {
             self.part(key, LeaveReason::NotOfTracker);
