@@ -79,6 +79,8 @@ impl Lookup {
             return;
         }
         self.subnets.extend(subnet);
+        // Once is enough.
+        self.entries.retain(|&(entry, state)| entry != node.address || state != State::New);
         let counts = node.id.fits_address(node.address.ip());
         self.contacts.insert(at, Contact { node, state: State::New, counts, token: None });
         // Those that are asked stay, since their answers find them by their place.
@@ -91,7 +93,9 @@ impl Lookup {
 
     /// Adds an address to begin with, which is asked if there is nobody else to ask.
     pub(crate) fn add_entry(&mut self, address: SocketAddr) {
-        if self.entries.iter().all(|(known, _)| *known != address) {
+        let is_entry = self.entries.iter().any(|(known, _)| *known == address);
+        let is_known = self.contacts.iter().any(|contact| contact.node.address == address);
+        if !is_entry && !is_known {
             self.entries.push((address, State::New));
         }
     }
@@ -121,7 +125,10 @@ impl Lookup {
     /// A node has answered. The nodes that it named are added apart from this.
     pub(crate) fn on_answer(&mut self, from: SocketAddr, id: NodeId, token: Option<&[u8]>) {
         self.answers += 1;
-        self.set_entry(from, State::Answered);
+        if self.set_entry(from, State::Answered) {
+            // Now that its id is known, it is a node like others, and may be one of the closest.
+            self.add(NodeInfo { id, address: from });
+        }
         if let Some(contact) = self.contact_mut(from) {
             // Who has another id than the one that it was asked by is not where it was said to be.
             let is_itself = contact.node.id == id;
@@ -223,11 +230,11 @@ impl Lookup {
         self.contacts.iter_mut().find(|contact| contact.node.address == address)
     }
 
-    fn set_entry(&mut self, address: SocketAddr, to: State) {
-        let entry = self.entries.iter_mut().find(|(known, _)| *known == address);
-        if let Some((_, state)) = entry.filter(|(_, state)| *state != State::New) {
-            *state = to;
-        }
+    /// Sets the state of an entry that was asked. Returns false if there is none with this address.
+    fn set_entry(&mut self, address: SocketAddr, to: State) -> bool {
+        let mut asked = self.entries.iter_mut().filter(|(_, state)| *state != State::New);
+        let entry = asked.find(|(known, _)| *known == address);
+        entry.map(|(_, state)| *state = to).is_some()
     }
 
     fn position(&self, id: NodeId) -> usize {

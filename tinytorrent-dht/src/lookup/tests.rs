@@ -183,7 +183,20 @@ fn entry_points_are_asked_if_there_is_nobody_else() {
     assert!(!lookup.is_done());
     lookup.on_answer(entry, NodeId::from_bytes([1; 20]), Some(b"x"));
     assert!(lookup.is_done());
-    assert_eq!(lookup.tokens().count(), 1, "an entry point gets nothing to store");
+    let stored = lookup.tokens().map(|(node, _)| node.address).collect::<Vec<_>>();
+    assert_eq!(stored, [entry, node(5).address], "it may be one of few nodes, or the only one");
+}
+
+#[test]
+fn an_entry_point_that_is_known_is_asked_once() {
+    let mut lookup = lookup([5]);
+    lookup.add_entry(node(5).address);
+    lookup.add_entry(node(6).address);
+    lookup.add(node(6));
+    assert_eq!(asked(&mut lookup), [5, 6]);
+    answer(&mut lookup, 5);
+    answer(&mut lookup, 6);
+    assert!(lookup.next().is_none() && lookup.is_done());
 }
 
 #[test]
