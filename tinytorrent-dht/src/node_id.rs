@@ -21,8 +21,10 @@ use tinytorrent_types::{AddressScope, HexError, WireInfoHash, hex};
 pub struct NodeId([u8; 20]);
 
 /// The distance of two ids, which orders nodes by how close they are to a target.
+///
+/// It is in words, the most significant first: nodes are sorted by it for each answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Distance([u8; 20]);
+pub struct Distance(u64, u64, u32);
 
 impl NodeId {
     /// The number of bits of an id.
@@ -40,16 +42,26 @@ impl NodeId {
 
     /// The distance to another id. The distance to the same id is the smallest.
     pub fn distance(self, other: Self) -> Distance {
-        let mut bits = self.0;
-        bits.iter_mut().zip(other.0).for_each(|(bit, other)| *bit ^= other);
-        Distance(bits)
+        let (one, other) = (self.words(), other.words());
+        Distance(one.0 ^ other.0, one.1 ^ other.1, one.2 ^ other.2)
+    }
+
+    /// The bytes as numbers, the most significant first.
+    fn words(self) -> (u64, u64, u32) {
+        let [a, b, c, d, e] = *self.0.as_chunks::<4>().0 else { return (0, 0, 0) };
+        let [a, b, c, d, e] = [a, b, c, d, e].map(u32::from_be_bytes);
+        let join = |high, low| u64::from(high) << 32 | u64::from(low);
+        (join(a, b), join(c, d), e)
     }
 
     /// The number of leading bits that two ids have in common, 0 to 160.
     pub fn shared_bits(self, other: Self) -> usize {
-        let Distance(bits) = self.distance(other);
-        let zeros = bits.iter().take_while(|byte| **byte == 0).count();
-        zeros * 8 + bits.get(zeros).map_or(0, |byte| byte.leading_zeros() as usize)
+        let shared = match self.distance(other) {
+            Distance(0, 0, low) => 128 + low.leading_zeros(),
+            Distance(0, middle, _) => 64 + middle.leading_zeros(),
+            Distance(high, ..) => high.leading_zeros(),
+        };
+        shared as usize
     }
 
     /// A random id for a node at `ip`, its address as others see it, that other nodes accept (BEP 42).

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
-use rand::seq::{IteratorRandom, SliceRandom};
+use rand::seq::IteratorRandom;
 use tinytorrent_types::WireInfoHash;
 use tinytorrent_types::compact::Family;
 
@@ -123,7 +123,7 @@ impl PeerStore {
         }
     }
 
-    /// Random peers of a torrent, at most `most` of them.
+    /// Peers of a torrent from a random place on, at most `most` of them.
     pub(crate) fn peers(
         &self,
         hash: WireInfoHash,
@@ -139,8 +139,8 @@ impl PeerStore {
         // From a random place on, so that a torrent of many peers costs no more than it gives.
         let (before, from) = peers.split_at(rng.random_range(0..peers.len()));
         let wanted = from.iter().chain(before).filter(|peer| !(no_seeds && peer.is_seed));
-        let mut chosen: Vec<_> = wanted.take(most).map(|peer| peer.address).collect();
-        chosen.shuffle(rng);
+        let mut chosen = Vec::with_capacity(most.min(peers.len()));
+        chosen.extend(wanted.take(most).map(|peer| peer.address));
         chosen
     }
 

@@ -159,7 +159,13 @@ fn fields_of(response: &Response<'_>, dict: &mut DictEncoder<'_>) {
     }
     if !response.values.is_empty() {
         dict.list("values", |list| {
-            response.values.iter().for_each(|peer| list.bytes(compact_address(*peer)));
+            // One buffer for all of them: an answer has fifty.
+            let mut bytes = Vec::with_capacity(18);
+            for peer in &response.values {
+                bytes.clear();
+                compact::write(*peer, &mut bytes);
+                list.bytes(&bytes);
+            }
         });
     }
 }

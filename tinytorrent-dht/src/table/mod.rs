@@ -155,17 +155,48 @@ impl Table {
     }
 
     /// The nodes closest to a target, the closest first, at most `most`. Those that failed to answer last
-    /// come in only if there are too few others.
+    /// come in only if there are too few others. Costs no more for a large table than for a small one.
     pub(crate) fn closest(&self, target: NodeId, most: usize) -> Vec<NodeInfo> {
-        let mut nodes: Vec<_> =
-            self.entries().map(|entry| (entry.failures > 0, entry.node)).collect();
-        let order = |(failed, node): &(bool, NodeInfo)| (*failed, node.id.distance(target));
-        if nodes.len() > most {
-            nodes.select_nth_unstable_by_key(most, order);
-            nodes.truncate(most);
+        let mut nodes = Vec::with_capacity(most + K);
+        self.gather(target, most, &mut nodes, |entry| entry.failures == 0);
+        if nodes.len() < most {
+            self.gather(target, most, &mut nodes, |entry| entry.failures > 0);
+            nodes.sort_unstable_by_key(|node| node.id.distance(target));
         }
-        nodes.sort_unstable_by_key(|(_, node)| node.id.distance(target));
-        nodes.into_iter().map(|(_, node)| node).collect()
+        nodes
+    }
+
+    /// Appends the closest nodes of a kind until there are `most`.
+    fn gather(
+        &self,
+        target: NodeId,
+        most: usize,
+        nodes: &mut Vec<NodeInfo>,
+        is_wanted: impl Fn(&Entry) -> bool,
+    ) {
+        for bucket in self.buckets_by_distance(target) {
+            let before = nodes.len();
+            nodes.extend(
+                bucket.live.iter().filter(|entry| is_wanted(entry)).map(|entry| entry.node),
+            );
+            nodes[before..].sort_unstable_by_key(|node| node.id.distance(target));
+            if nodes.len() >= most {
+                nodes.truncate(most);
+                return;
+            }
+        }
+    }
+
+    /// The buckets, each with nodes closer to the target than all those of the next ones.
+    ///
+    /// The nodes of a bucket are the first to differ from us in its bit. If the target differs from us there as
+    /// well, they are closer to it than all that share more bits with us, and otherwise they are farther.
+    fn buckets_by_distance(&self, target: NodeId) -> impl Iterator<Item = &Bucket> {
+        let last = self.buckets.len() - 1;
+        let is_closer = move |depth: &usize| self.own.bit(*depth) != target.bit(*depth);
+        let closer = (0..last).filter(is_closer);
+        let farther = (0..last).rev().filter(move |depth| !is_closer(depth));
+        closer.chain([last]).chain(farther).map(|depth| &self.buckets[depth])
     }
 
     /// The node that has to be asked next: the one that failed or whose last answer is the oldest, if it is

@@ -1,8 +1,8 @@
 #![allow(clippy::disallowed_methods, reason = "tests may begin at any instant")]
 
 use proptest::prelude::*;
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 use super::*;
 
@@ -202,6 +202,15 @@ fn sybils_of_one_network_get_one_place_in_a_bucket() {
     assert!(table.len() <= 8 + by_bucket.len());
 }
 
+/// What [`Table::closest`] has to return, found by sorting all nodes.
+fn closest_of_all(table: &Table, target: NodeId, most: usize) -> Vec<NodeInfo> {
+    let mut entries: Vec<_> = table.entries().collect();
+    entries.sort_by_key(|entry| (entry.failures > 0, entry.node.id.distance(target)));
+    let mut nodes: Vec<_> = entries.iter().take(most).map(|entry| entry.node).collect();
+    nodes.sort_by_key(|node| node.id.distance(target));
+    nodes
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Answer(usize, u8, u8, u64),
@@ -252,7 +261,10 @@ proptest! {
             table.check_invariants();
             let all = table.closest(OWN, 1_000);
             prop_assert_eq!(all.len(), table.len());
-            prop_assert!(all.is_sorted_by_key(|node| node.id.distance(table.own())) || table.own() != OWN);
+            prop_assert!(all.is_sorted_by_key(|node| node.id.distance(OWN)));
+            let bits = rng.random_range(0..8);
+            let target = OWN.random_sharing(bits, &mut rng);
+            prop_assert_eq!(table.closest(target, 5), closest_of_all(&table, target, 5));
         }
     }
 }
