@@ -21,6 +21,7 @@ pub struct NodeConfig {
     pub(crate) v4: bool,
     pub(crate) v6: bool,
     pub(crate) read_only: bool,
+    pub(crate) judges_reach: bool,
     pub(crate) saved: SavedNodes,
     pub(crate) version: Option<[u8; 4]>,
     pub(crate) branching: usize,
@@ -47,6 +48,7 @@ impl NodeConfig {
             v4: true,
             v6: true,
             read_only: false,
+            judges_reach: true,
             saved: SavedNodes::default(),
             version: Some(*b"TT\0\x01"),
             branching: 4,
@@ -76,6 +78,13 @@ impl NodeConfig {
     /// those that are short of energy. Default: false.
     pub fn read_only(&mut self, is_read_only: bool) -> &mut Self {
         self.read_only = is_read_only;
+        self
+    }
+
+    /// True if no query is answered while nobody on the internet can reach us, which is judged by the queries of
+    /// strangers (BEP 43). Default: true. Who knows that the port is open has no use for it.
+    pub fn judges_reach(&mut self, does_judge: bool) -> &mut Self {
+        self.judges_reach = does_judge;
         self
     }
 

@@ -1,5 +1,5 @@
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tinytorrent_types::WireInfoHash;
 use tinytorrent_types::compact::Family;
@@ -64,6 +64,18 @@ pub enum Event {
         query: QueryId,
         /// The code and the text of the refusal; `None` for silence.
         refusal: Option<(i64, Vec<u8>)>,
+    },
+    /// A node was not asked for a sample, since the last one that it gave still holds (BEP 51).
+    SampledBefore {
+        /// The query.
+        query: QueryId,
+        /// The time from which it may be asked.
+        until: Instant,
+    },
+    /// We answer no queries any more, as nobody can reach us, or do so again (BEP 43).
+    ReachChanged {
+        /// True if we answer.
+        is_reachable: bool,
     },
     /// Several networks agree on our address on the internet, and we have an id for it (BEP 42).
     AddressAgreed {
@@ -187,4 +199,6 @@ pub struct NodeStats {
     pub in_flight: usize,
     /// Hosts that are blocked now.
     pub blocked: usize,
+    /// No query is answered now: by choice, or because nobody can reach us.
+    pub is_read_only: bool,
 }

@@ -17,6 +17,8 @@ pub(crate) struct Side {
     candidates: VecDeque<NodeInfo>,
     /// The time of the next query that keeps the table fresh.
     pub(crate) next_upkeep: Instant,
+    /// The time of the last look-up of our own id, or of the start.
+    pub(crate) looked_up_at: Instant,
     /// The time of the next look-up of our own id.
     pub(crate) next_own: Instant,
     /// The time from a look-up of our own id that had no answer to the next one.
@@ -38,6 +40,7 @@ impl Side {
             known,
             candidates: VecDeque::new(),
             next_upkeep: now,
+            looked_up_at: now,
             next_own: now,
             bootstrap_wait: FIRST_WAIT,
             own_wait: FIRST_OWN_WAIT,

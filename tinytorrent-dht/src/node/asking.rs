@@ -43,7 +43,7 @@ impl Node {
             let search = self.searches.open.get(&id)?;
             let method = search.method(&ask, search.target());
             let bytes = self.encode_query(ask.to, &transaction, method)?;
-            self.send_query(ask.to, bytes);
+            self.send_query(now, ask.to, bytes);
             return Some(true);
         }
         Some(false)
@@ -75,7 +75,7 @@ impl Node {
         self.queries.take(now, 1);
         let transaction = self.requests.begin(now, to, id, purpose);
         if let Some(bytes) = self.encode_query(to, &transaction, method) {
-            self.send_query(to, bytes);
+            self.send_query(now, to, bytes);
         }
     }
 
@@ -94,14 +94,15 @@ impl Node {
         }
         let mut message = Message::new(transaction, Body::Query(query));
         message.version = self.config.version.as_ref().map(|version| &version[..]);
-        message.read_only = self.config.read_only;
+        message.read_only = self.is_read_only();
         let mut bytes = Vec::with_capacity(256);
         message.encode(&mut bytes);
         Some(bytes)
     }
 
-    pub(super) fn send_query(&mut self, to: SocketAddr, bytes: Vec<u8>) {
+    pub(super) fn send_query(&mut self, now: Instant, to: SocketAddr, bytes: Vec<u8>) {
         self.stats.queries_out += 1;
+        self.reach.on_sent(now, to);
         self.send(to, bytes);
     }
 

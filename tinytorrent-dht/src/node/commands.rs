@@ -8,7 +8,7 @@ use super::{Node, Purpose};
 use crate::lookup::Lookup;
 use crate::message::Method;
 use crate::search::{Owner, Search, Task};
-use crate::{Announce, Item, NodeId, QueryId, SearchId};
+use crate::{Announce, Event, Item, NodeId, QueryId, SearchId};
 
 impl Node {
     /// Looks for the peers of a torrent. Each answer with new ones is an
@@ -74,8 +74,15 @@ impl Node {
     }
 
     /// Asks one node for a sample of its torrents (BEP 51), and for nodes close to a target. The answer is an
-    /// event. The node is not to be asked again within the interval of the sample.
+    /// event. Within the interval of the last sample the node is not asked again, which is an event as well:
+    /// [`Event::SampledBefore`](crate::Event::SampledBefore).
     pub fn sample(&mut self, now: Instant, address: SocketAddr, target: NodeId) -> QueryId {
+        let node = SocketAddr::new(address.ip().to_canonical(), address.port());
+        if let Some(until) = self.sampled.held_until(now, node) {
+            let query = self.next_query();
+            self.out.events.push_back(Event::SampledBefore { query, until });
+            return query;
+        }
         self.command(now, address, Method::SampleInfohashes { target })
     }
 
@@ -90,11 +97,17 @@ impl Node {
     }
 
     /// Adds the address of a router: a node that is asked when there are no others, and that is not kept in the
-    /// table, since too many have its address.
+    /// table, since too many have its address. While the table is empty, a new one is asked at once.
     pub fn add_router(&mut self, address: SocketAddr) {
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
         if !self.routers.contains(&address) && self.routers.len() < MOST_ROUTERS {
             self.routers.push(address);
+            if let Some(side) = self.sides.get_mut(Family::of(address.ip()))
+                && side.table.len() == 0
+            {
+                // The last look-up did not know of it.
+                side.next_own = side.looked_up_at;
+            }
         }
     }
 
@@ -104,11 +117,15 @@ impl Node {
     }
 
     fn command(&mut self, now: Instant, address: SocketAddr, method: Method<'_>) -> QueryId {
-        self.searches.next_id += 1;
-        let query = QueryId(self.searches.next_id);
+        let query = self.next_query();
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
         self.ask(now, address, None, method, Purpose::Command(query));
         query
+    }
+
+    fn next_query(&mut self) -> QueryId {
+        self.searches.next_id += 1;
+        QueryId(self.searches.next_id)
     }
 
     fn begin(&mut self, now: Instant, target: NodeId, task: Task) -> SearchId {

@@ -48,8 +48,9 @@ impl Node {
         query: &Query<'_>,
     ) {
         self.stats.queries_in += 1;
+        self.judge_reach(|reach| reach.on_query(now, from));
         // D-60
-        if self.config.read_only {
+        if self.is_read_only() {
             return;
         }
         let served = self.server.answer(now, from, message.transaction, query, &self.sides);
@@ -99,6 +100,7 @@ impl Node {
         request: Request<Purpose>,
         response: &Response<'_>,
     ) {
+        self.reach.on_answer(request.to);
         let node = NodeInfo { id: response.id, address: request.to };
         let round_trip = now.saturating_duration_since(request.sent_at);
         // D-19
@@ -133,6 +135,10 @@ impl Node {
             }
             Purpose::Upkeep => self.add_candidates(nodes),
             Purpose::Command(query) => {
+                if let Some(sample) = response.sample {
+                    let interval = Duration::from_secs(sample.interval.into());
+                    self.sampled.insert(now, request.to, interval);
+                }
                 let sample = response.sample.map(|sample| OwnedSample {
                     interval: Duration::from_secs(sample.interval.into()),
                     total: sample.total,
@@ -204,6 +210,7 @@ impl Node {
                 self.server.set_own(own);
             }
         }
+        self.judge_reach(|reach| reach.on_new_address(now));
         self.out.events.push_back(Event::AddressAgreed { ip });
     }
 }

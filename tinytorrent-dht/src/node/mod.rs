@@ -9,7 +9,9 @@ use tinytorrent_types::{AddressFilter, AddressVotes};
 
 use crate::budget::Budget;
 use crate::message::Message;
+use crate::reach::Reach;
 use crate::requests::{Overdue, Requests};
+use crate::sampled::Sampled;
 use crate::search::Search;
 use crate::server::Server;
 use crate::side::{Side, Sides};
@@ -72,6 +74,8 @@ pub struct Node {
     rng: StdRng,
     sides: Sides,
     votes: AddressVotes,
+    reach: Reach,
+    sampled: Sampled,
     routers: Vec<SocketAddr>,
     server: Server,
     requests: Requests<Purpose>,
@@ -135,6 +139,8 @@ impl Node {
             rng,
             sides,
             votes: AddressVotes::new(),
+            reach: Reach::new(now),
+            sampled: Sampled::default(),
             routers: Vec::new(),
             searches: Searches::default(),
             out: Outbox::default(),
@@ -157,7 +163,7 @@ impl Node {
             Ok(message) => self.handle_message(now, from, &message),
             Err(error) => {
                 self.stats.malformed += 1;
-                if let Some(transaction) = error.answerable().filter(|_| !self.config.read_only) {
+                if let Some(transaction) = error.answerable().filter(|_| !self.is_read_only()) {
                     let served = self.server.refuse(now, from, transaction);
                     self.deliver(from, served);
                 }
@@ -171,6 +177,7 @@ impl Node {
         while let Some((overdue, request)) = self.requests.poll(now) {
             self.on_overdue(overdue, request);
         }
+        self.judge_reach(|reach| reach.handle_timeout(now));
         self.keep_up(now);
         self.pump(now);
     }
@@ -208,6 +215,21 @@ impl Node {
         self.sides.get(family).map(|side| side.table.own())
     }
 
+    /// True if no query is answered: by choice, or because nobody can reach us.
+    pub fn is_read_only(&self) -> bool {
+        self.config.read_only || self.config.judges_reach && self.reach.is_lost()
+    }
+
+    /// Changes what is known of our reach, and tells what has come of it.
+    fn judge_reach(&mut self, change: impl FnOnce(&mut Reach)) {
+        let was_read_only = self.is_read_only();
+        change(&mut self.reach);
+        let is_read_only = self.is_read_only();
+        if is_read_only != was_read_only {
+            self.out.events.push_back(Event::ReachChanged { is_reachable: !is_read_only });
+        }
+    }
+
     /// The nodes of the table.
     pub fn nodes(&self) -> impl Iterator<Item = NodeInfo> {
         self.sides.iter().flat_map(|side| side.table.entries()).map(|entry| entry.node)
@@ -238,6 +260,7 @@ impl Node {
             items: self.server.items.len(),
             in_flight: self.requests.len(),
             blocked: self.server.floods.blocked(),
+            is_read_only: self.is_read_only(),
             ..self.stats
         }
     }
@@ -250,6 +273,7 @@ impl Node {
         self.sides.iter().for_each(Side::check_invariants);
         self.server.check_invariants();
         self.requests.check_invariants();
+        self.sampled.check_invariants();
         self.searches.open.values().for_each(Search::check_invariants);
         assert!(self.out.transmits.len() <= MOST_TRANSMITS);
     }

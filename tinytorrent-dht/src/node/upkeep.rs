@@ -32,6 +32,7 @@ impl Node {
         let Some(side) = self.sides.get_mut(family).filter(|side| side.next_own <= now) else {
             return;
         };
+        side.looked_up_at = now;
         let own = side.table.own();
         let is_empty = side.table.len() == 0;
         if is_empty {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tinytorrent_dht::message::{
     Body, ErrorCode, MAX_WRITTEN, Message, Method, PutMutable, Query, Response, Want,
 };
-use tinytorrent_dht::{Event, Item, NodeId, Raw};
+use tinytorrent_dht::{Event, Item, Node, NodeConfig, NodeId, Raw, Transmit};
 use tinytorrent_types::WireInfoHash;
 
 use crate::world::World;
@@ -315,6 +315,51 @@ fn our_address_is_what_several_networks_say_and_our_id_fits_it() {
     assert_eq!(agreed.count(), 1);
     assert!(world.nodes[node].node.nodes().count() > 4, "nodes stay when the id changes");
     world.check_invariants();
+}
+
+#[test]
+fn a_node_that_no_stranger_asks_is_read_only_until_one_does() {
+    // D-15, D-60
+    let mut now = std::time::Instant::now();
+    let mut node = Node::new(now, NodeConfig::new([1; 32]));
+    for n in 0..100 {
+        node.add_node(now, ([20, n, 1, 1], 6881).into());
+    }
+    let mut ping = Vec::new();
+    Message::new(b"tt", Body::Query(Query::new(ASKER, Method::Ping))).encode(&mut ping);
+    // Everybody whom it asks answers, and asks it as well.
+    while !node.is_read_only() {
+        assert!(node.stats().datagrams_out < 10_000, "it believes to be reachable");
+        while let Some(Transmit { to, bytes }) = node.poll_transmit() {
+            let message = Message::decode(&bytes).unwrap();
+            assert!(!message.read_only);
+            if matches!(message.body, Body::Query(_)) {
+                let std::net::IpAddr::V4(ip) = to.ip() else { panic!("{to} is no IPv4") };
+                let id = NodeId::from_bytes([ip.octets()[1]; 20]);
+                let answer = Body::Response(Box::new(Response::new(id)));
+                let mut answered = Vec::new();
+                Message::new(message.transaction, answer).encode(&mut answered);
+                node.handle_datagram(now, to, &answered);
+                node.handle_datagram(now, to, &ping);
+            }
+        }
+        now = now.max(node.poll_timeout().unwrap());
+        node.handle_timeout(now);
+    }
+    let mut events = std::iter::from_fn(|| node.poll_event());
+    assert!(events.any(|event| event == Event::ReachChanged { is_reachable: false }));
+    let asked = |node: &mut Node, from: SocketAddr| {
+        node.handle_datagram(now, from, &ping);
+        let sent = std::iter::from_fn(|| node.poll_transmit());
+        sent.map(|sent| Message::decode(&sent.bytes).unwrap().read_only).collect::<Vec<_>>()
+    };
+    let ended = asked(&mut node, ([192, 168, 1, 1], 1).into());
+    assert!(ended.iter().all(|is_read_only| *is_read_only), "no answer, and queries that say so");
+    assert!(node.stats().is_read_only, "the local network proves nothing");
+    assert!(!asked(&mut node, ([30, 1, 1, 1], 1).into()).is_empty(), "a stranger is answered");
+    assert!(!node.is_read_only());
+    let reached = Event::ReachChanged { is_reachable: true };
+    assert!(std::iter::from_fn(|| node.poll_event()).any(|event| event == reached));
 }
 
 #[test]
