@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use serde_json::json;
-use tinytorrent_dht::{Announce, DhtNode, Event, Item, Lookup, NodeConfig, NodeId, SearchReport};
+use tinytorrent_dht::{
+    Announce, DhtNode, Event, Item, Lookup, NodeConfig, NodeId, ROUTERS, SearchReport,
+};
 use tinytorrent_examples::{Common, Failure, Outcome, Output, block_on, interrupted, run, start};
 use tinytorrent_types::{Printable, WireInfoHash, hex};
 use tokio::task::JoinSet;
@@ -79,16 +81,15 @@ enum Command {
     /// Ask one node for a sample of its torrents (BEP 51)
     Sample { node: String },
     /// Run a node until interrupted
-    Node,
+    Node {
+        /// Answer with at most so many bytes a second; default: 64 KiB
+        #[arg(long, value_name = "BYTES")]
+        answer_bytes: Option<u32>,
+        /// Block hosts that send more queries a second; default: 5
+        #[arg(long, value_name = "QUERIES")]
+        host_queries: Option<u32>,
+    },
 }
-
-/// Nodes that are there for others to begin with.
-const ROUTERS: [&str; 4] = [
-    "router.bittorrent.com:6881",
-    "dht.transmissionbt.com:6881",
-    "dht.libtorrent.org:25401",
-    "router.utorrent.com:6881",
-];
 
 fn main() -> Outcome {
     let options: Options = start();
@@ -114,9 +115,15 @@ async fn too_late(timeout: Option<u64>) -> u64 {
 
 async fn speak(options: &Options, out: Output) -> Result<(), Failure> {
     let node = bind(options, out).await?;
+    if matches!(options.command, Command::Node { .. }) && options.nodes.is_empty() {
+        node.bootstrap(ROUTERS);
+        return serve(&node, out).await;
+    }
     match enter(&node, &options.nodes, out).await {
         // Others may come to a node that runs.
-        Err(Failure::CouldNot(why)) if matches!(options.command, Command::Node) => out.say(why),
+        Err(Failure::CouldNot(why)) if matches!(options.command, Command::Node { .. }) => {
+            out.say(why);
+        }
         entered => entered?,
     }
     match &options.command {
@@ -193,14 +200,18 @@ async fn speak(options: &Options, out: Output) -> Result<(), Failure> {
             out.event(&json!({ "event": "finished", "total": sample.total, "interval": sample.interval.as_secs() }));
             Ok(())
         }
-        Command::Node => serve(&node, out).await,
+        Command::Node { .. } => serve(&node, out).await,
     }
 }
 
 async fn bind(options: &Options, out: Output) -> Result<DhtNode, Failure> {
     let mut config = NodeConfig::new(rand::random());
     // Who is gone in a moment is of no use in the tables of others.
-    config.read_only(!matches!(options.command, Command::Node));
+    config.read_only(!matches!(options.command, Command::Node { .. }));
+    if let Command::Node { answer_bytes, host_queries } = options.command {
+        answer_bytes.map(|bytes| config.answer_bytes_per_second(bytes));
+        host_queries.map(|queries| config.queries_per_host(queries));
+    }
     let node = if options.listen.is_empty() {
         let both = [([0, 0, 0, 0], 0).into(), (std::net::Ipv6Addr::UNSPECIFIED, 0).into()];
         match DhtNode::bind(&both, config.clone()).await {

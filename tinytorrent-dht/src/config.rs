@@ -1,6 +1,11 @@
 use std::time::Duration;
 
 use tinytorrent_types::compact::Family;
+#[cfg(feature = "tokio")]
+use {
+    crate::NodeId,
+    rand::{RngExt, SeedableRng, rngs::StdRng},
+};
 
 use crate::SavedNodes;
 
@@ -174,6 +179,22 @@ impl NodeConfig {
         self
     }
 
+    /// The settings of several nodes of one host (BEP 45): these, each with chance of its own, and with an id that
+    /// differs from those of the others in its first bits.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn spread(self) -> impl Iterator<Item = Self> {
+        // Not the seed itself, whose first numbers a node makes public as its id.
+        let mut rng = StdRng::from_seed(self.seed.map(|byte| !byte));
+        let mut id_of = |id: Option<NodeId>| id.unwrap_or_else(|| NodeId::from_bytes(rng.random()));
+        let (id, id6) = (id_of(self.saved.id), id_of(self.saved.id6));
+        (0..=u16::MAX).map(move |n| {
+            let nodes = if n == 0 { self.saved.nodes.clone() } else { Vec::new() };
+            let [id, id6] = [id, id6].map(|id| Some(id.flipped(n)));
+            let saved = SavedNodes { id, id6, nodes };
+            Self { seed: rng.random(), saved, ..self.clone() }
+        })
+    }
+
     pub(crate) fn has(&self, family: Family) -> bool {
         match family {
             Family::V4 => self.v4,
@@ -187,3 +208,26 @@ const SHORTEST: Duration = Duration::from_millis(1);
 
 /// More is no setting of a node that is in use.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[cfg(all(test, feature = "tokio"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ids_of_several_nodes_are_far_apart() {
+        // D-71
+        let mut config = NodeConfig::new([7; 32]);
+        let id = NodeId::from_bytes([9; 20]);
+        config.saved(SavedNodes { id: Some(id), ..SavedNodes::default() });
+        let spread: Vec<_> = config.spread().take(256).collect();
+        assert_eq!(spread[0].saved.id, Some(id), "the first one keeps its id");
+        for (at, one) in spread.iter().enumerate() {
+            for other in &spread[..at] {
+                assert_ne!(one.seed, other.seed);
+                assert!(one.saved.id.unwrap().shared_bits(other.saved.id.unwrap()) < 8);
+                assert!(one.saved.id6.unwrap().shared_bits(other.saved.id6.unwrap()) < 8);
+            }
+        }
+        assert!(spread[0].saved.id.unwrap().shared_bits(spread[1].saved.id.unwrap()) == 0);
+    }
+}

@@ -45,15 +45,13 @@ mod saved;
 mod search;
 mod server;
 mod side;
-#[cfg(feature = "tokio")]
-mod socket;
 mod table;
 mod tokens;
 
 pub use bloom::Bloom;
 pub use config::NodeConfig;
 #[cfg(feature = "tokio")]
-pub use driver::{DhtNode, Lookup};
+pub use driver::{DhtNode, Inlet, Lookup, NodeEvents, ROUTERS, SharedSocket};
 pub use event::{
     Announce, Event, NodeAnswer, NodeStats, OwnedSample, QueryId, Scrape, SearchId, SearchReport,
     Transmit,
@@ -63,8 +61,6 @@ pub use message::NodeInfo;
 pub use node::Node;
 pub use node_id::{Distance, NodeId};
 pub use saved::SavedNodes;
-#[cfg(feature = "tokio")]
-pub use socket::{Inlet, SharedSocket};
 
 // What the signatures above name of other crates.
 #[doc(no_inline)]

@@ -91,6 +91,17 @@ impl NodeId {
         Self(random)
     }
 
+    /// The id with its first bits changed by a number, whose last bits change the first ones: the ids of numbers that
+    /// follow each other are far apart (BEP 45).
+    #[cfg(feature = "tokio")]
+    pub(crate) fn flipped(self, number: u16) -> Self {
+        let mut bytes = self.0;
+        let [first, second] = number.reverse_bits().to_be_bytes();
+        bytes[0] ^= first;
+        bytes[1] ^= second;
+        Self(bytes)
+    }
+
     /// True if the id fits the address of its node (BEP 42), which keeps an attacker from choosing ids
     /// around a target. Every id fits a local address.
     ///

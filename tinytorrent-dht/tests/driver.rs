@@ -1,9 +1,11 @@
 //! Nodes on sockets, on loopback.
 #![cfg(feature = "tokio")]
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tinytorrent_dht::message::{Body, Message, Method, Query};
 use tinytorrent_dht::{
     Announce, DhtNode, Event, Item, Lookup, NodeConfig, NodeId, SearchReport, SharedSocket,
 };
@@ -105,4 +107,87 @@ async fn a_socket_may_have_other_protocols_beside_the_dht() {
     assert_eq!(other.ping(ours).await.unwrap().node.address, ours);
     reading.abort();
     assert!(DhtNode::over([], NodeConfig::new([3; 32])).is_err());
+}
+
+/// Asks an address if it is there, and returns who answers and its id.
+async fn ping(to: SocketAddr) -> (SocketAddr, NodeId) {
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut query = Vec::new();
+    let ping = Query::new(NodeId::from_bytes([1; 20]), Method::Ping);
+    Message::new(b"aa", Body::Query(ping)).encode(&mut query);
+    socket.send_to(&query, to).await.unwrap();
+    let mut buffer = [0; 1_500];
+    loop {
+        let received = timeout(Duration::from_secs(20), socket.recv_from(&mut buffer)).await;
+        let (length, from) = received.expect("it is answered").unwrap();
+        // The node asks us as well.
+        if let Body::Response(response) = Message::decode(&buffer[..length]).unwrap().body {
+            return (from, response.id);
+        }
+    }
+}
+
+#[tokio::test]
+async fn nodes_of_one_host_answer_by_the_socket_that_was_asked_and_are_far_apart() {
+    // D-71
+    let addresses = ["127.0.0.1:0", "127.0.0.2:0", "127.0.0.1:0"].map(|text| text.parse().unwrap());
+    let nodes = DhtNode::bind_each(&addresses, NodeConfig::new([3; 32])).await.unwrap();
+    assert_eq!(nodes.len(), 3);
+    let mut ids = Vec::new();
+    for node in &nodes {
+        let address = node.local_addresses()[0];
+        let (from, id) = ping(address).await;
+        assert_eq!(from, address);
+        assert!(ids.iter().all(|other| id.shared_bits(*other) < 2));
+        ids.push(id);
+    }
+    assert!(DhtNode::bind_each(&[], NodeConfig::new([3; 32])).await.is_err());
+}
+
+#[tokio::test]
+async fn names_of_routers_hold_nothing_up_and_lead_into_the_network_though_it_comes_late() {
+    // D-53
+    let reserved = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = reserved.local_addr().unwrap().port();
+    let address = "127.0.0.1:0".parse().unwrap();
+    let node = DhtNode::bind(&[address], NodeConfig::new([4; 32])).await.unwrap();
+    node.bootstrap(["no name at all".to_owned(), format!("localhost:{port}")]);
+    assert!(node.stats().await.is_some(), "it does not wait for the names");
+    assert!(timeout(Duration::from_millis(200), node.is_in_network()).await.is_err());
+    drop(reserved);
+    let late = format!("127.0.0.1:{port}").parse().unwrap();
+    let router = DhtNode::bind(&[late], NodeConfig::new([5; 32])).await.unwrap();
+    // A router itself is not kept.
+    let other = DhtNode::bind(&[address], NodeConfig::new([6; 32])).await.unwrap();
+    other.add_node(router.local_addresses()[0]);
+    timeout(Duration::from_secs(60), node.is_in_network()).await.expect("it is found");
+    assert_eq!(node.save().await.unwrap().nodes[0].address, other.local_addresses()[0]);
+}
+
+#[tokio::test]
+async fn events_of_the_node_come_to_all_who_listen() {
+    let address = "127.0.0.1:0".parse().unwrap();
+    let node = DhtNode::bind(&[address], NodeConfig::new([6; 32])).await.unwrap();
+    let mut listeners = [node.events(), node.events()];
+    for listener in &mut listeners {
+        let event = timeout(Duration::from_secs(20), listener.next()).await.expect("it comes");
+        assert!(matches!(event, Some(Event::TableEmpty { .. })), "{event:?}");
+    }
+    drop(node);
+    for listener in &mut listeners {
+        let end = timeout(Duration::from_secs(20), listener.next()).await.expect("it ends");
+        assert_eq!(end, None);
+    }
+}
+
+#[tokio::test]
+async fn a_node_is_asked_for_a_sample_once_in_its_interval() {
+    // D-74
+    let nodes = nodes("127.0.0.1:0", 5).await;
+    let (to, target) = (nodes[0].local_addresses()[0], NodeId::from_bytes([0; 20]));
+    assert!(nodes[1].sample(to, target).await.is_some());
+    let sent = nodes[1].stats().await.unwrap().queries_out;
+    assert!(nodes[1].sample(to, target).await.is_none());
+    assert!(nodes[1].stats().await.unwrap().queries_out <= sent + 1, "upkeep alone");
+    assert!(nodes[2].sample(to, target).await.is_some(), "others may ask it");
 }

@@ -13,6 +13,8 @@ use crate::message::MAX_READ;
 pub struct SharedSocket {
     socket: Arc<UdpSocket>,
     datagrams: mpsc::Receiver<Datagram>,
+    /// The one that has woken the node.
+    next: Option<Datagram>,
 }
 
 /// The way of datagrams to a node whose socket somebody else reads. Cheap to clone.
@@ -31,7 +33,7 @@ impl SharedSocket {
     /// A socket for a node, and the inlet for whoever reads it.
     pub fn new(socket: Arc<UdpSocket>) -> (Self, Inlet) {
         let (sender, datagrams) = mpsc::channel(MOST_WAITING);
-        (Self { socket, datagrams }, Inlet { datagrams: sender })
+        (Self { socket, datagrams, next: None }, Inlet { datagrams: sender })
     }
 }
 
@@ -49,34 +51,59 @@ impl Inlet {
 
 /// The socket of a node in one family.
 #[derive(Debug)]
-pub(crate) enum Socket {
+pub(super) enum Socket {
     Own(UdpSocket),
     Shared(SharedSocket),
 }
 
 impl Socket {
-    pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {
+    pub(super) fn local_address(&self) -> io::Result<SocketAddr> {
         self.sender().local_addr()
     }
 
-    /// Receives a datagram. May be cancelled: none is lost.
-    pub(crate) async fn receive(&mut self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    /// Waits until there is a datagram, or an error. May be cancelled: none is lost.
+    pub(super) async fn readable(&mut self) {
         match self {
-            Self::Own(socket) => socket.recv_from(buffer).await,
+            // An error shows when it is read.
+            Self::Own(socket) => _ = socket.readable().await,
+            Self::Shared(shared) if shared.next.is_some() => {}
             Self::Shared(shared) => match shared.datagrams.recv().await {
-                Some((from, datagram)) => {
-                    let length = datagram.len().min(buffer.len());
-                    buffer[..length].copy_from_slice(&datagram[..length]);
-                    Ok((length, from))
-                }
+                Some(datagram) => shared.next = Some(datagram),
                 // Nobody reads the socket any more.
                 None => std::future::pending().await,
             },
         }
     }
 
-    pub(crate) async fn send(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
-        self.sender().send_to(datagram, to).await.map(drop)
+    /// Waits until there may be room for a datagram.
+    pub(super) async fn writable(&self) {
+        // An error shows when it is written to.
+        _ = self.sender().writable().await;
+    }
+
+    /// Takes a datagram that has come, and returns its length and its source.
+    ///
+    /// # Errors
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, and others for earlier datagrams.
+    pub(super) fn try_receive(&mut self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        match self {
+            Self::Own(socket) => socket.try_recv_from(buffer),
+            Self::Shared(shared) => {
+                let next = shared.next.take().or_else(|| shared.datagrams.try_recv().ok());
+                let (from, datagram) = next.ok_or(io::ErrorKind::WouldBlock)?;
+                let length = datagram.len().min(buffer.len());
+                buffer[..length].copy_from_slice(&datagram[..length]);
+                Ok((length, from))
+            }
+        }
+    }
+
+    /// Sends a datagram.
+    ///
+    /// # Errors
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room for it, and others if it cannot be sent.
+    pub(super) fn try_send(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
+        self.sender().try_send_to(datagram, to).map(drop)
     }
 
     fn sender(&self) -> &UdpSocket {

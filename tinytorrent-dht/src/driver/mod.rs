@@ -4,9 +4,8 @@
     reason = "this module is the driver: it owns the clock and the sockets"
 )]
 
-use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,25 +14,39 @@ use tinytorrent_types::compact::Family;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::message::MAX_READ;
-use crate::socket::{SharedSocket, Socket};
 use crate::{
-    Announce, Event, Item, Node, NodeAnswer, NodeConfig, NodeId, NodeStats, QueryId, SavedNodes,
-    SearchId,
+    Announce, Item, Node, NodeAnswer, NodeConfig, NodeId, NodeStats, QueryId, SavedNodes, SearchId,
 };
+
+mod bootstrap;
+mod routes;
+mod socket;
+mod task;
+
+pub use routes::{Lookup, NodeEvents};
+use socket::Socket;
+pub use socket::{Inlet, SharedSocket};
+use task::{Command, Sockets, Task};
+
+/// The names of nodes that are there for others to begin with, for [`DhtNode::bootstrap`].
+pub const ROUTERS: [&str; 4] = [
+    "router.bittorrent.com:6881",
+    "dht.transmissionbt.com:6881",
+    "dht.libtorrent.org:25401",
+    "router.utorrent.com:6881",
+];
 
 /// A node of the DHT on sockets of its own, which runs in a task until the last handle is dropped.
 ///
 /// Handles are cheap to clone. Calls after the end of the runtime find nothing.
 ///
 /// ```no_run
-/// use tinytorrent_dht::{DhtNode, Event, NodeConfig};
+/// use tinytorrent_dht::{DhtNode, Event, NodeConfig, ROUTERS};
 ///
 /// # async fn example() -> std::io::Result<()> {
 /// let node = DhtNode::bind(&["0.0.0.0:6881".parse().unwrap()], NodeConfig::new([7; 32])).await?;
-/// for address in tokio::net::lookup_host("router.bittorrent.com:6881").await? {
-///     node.add_router(address);
-/// }
+/// node.bootstrap(ROUTERS);
+/// node.is_in_network().await;
 /// let mut lookup = node.find_peers([1; 20].into());
 /// while let Some(event) = lookup.next().await {
 ///     if let Event::PeersFound { peers, .. } = event {
@@ -49,24 +62,6 @@ pub struct DhtNode {
     addresses: Arc<[SocketAddr]>,
 }
 
-/// A look-up that runs. It is cancelled when this is dropped.
-#[derive(Debug)]
-pub struct Lookup {
-    events: mpsc::UnboundedReceiver<Event>,
-    id: Option<SearchId>,
-    started: Option<oneshot::Receiver<SearchId>>,
-    commands: mpsc::UnboundedSender<Command>,
-}
-
-type Command = Box<dyn FnOnce(Instant, &mut Node, &mut Routes) + Send>;
-
-/// Where events go.
-#[derive(Debug, Default)]
-struct Routes {
-    searches: HashMap<SearchId, mpsc::UnboundedSender<Event>>,
-    queries: HashMap<QueryId, oneshot::Sender<NodeAnswer>>,
-}
-
 impl DhtNode {
     /// Opens a socket for each address, at most one of a family, and starts a node in the families that have one.
     ///
@@ -78,6 +73,26 @@ impl DhtNode {
             sockets.push(Socket::Own(UdpSocket::bind(address).await?));
         }
         Self::start(sockets, config)
+    }
+
+    /// Starts a node on each address of a host that has several on the internet (BEP 45), as [`bind`](Self::bind)
+    /// does for one. They share nothing: each has an id of its own, far from those of the others, and answers by the
+    /// socket that was asked. Nodes and ids of an earlier run go to the first one.
+    ///
+    /// A look-up is for one of them, in turns: all at once would ask the same nodes for the same target. To announce
+    /// all addresses, announce from one after the other, as a token is good for one address.
+    ///
+    /// # Errors
+    /// No address is given, or a socket cannot be opened.
+    pub async fn bind_each(addresses: &[SocketAddr], config: NodeConfig) -> io::Result<Vec<Self>> {
+        let mut nodes = Vec::new();
+        for (address, config) in addresses.iter().zip(config.spread()) {
+            nodes.push(Self::bind(&[*address], config).await?);
+        }
+        if nodes.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on"));
+        }
+        Ok(nodes)
     }
 
     /// Starts a node on sockets that other protocols use as well, at most one of a family.
@@ -114,7 +129,7 @@ impl DhtNode {
         }
         let (commands, inbox) = mpsc::unbounded_channel();
         let node = Node::new(Instant::now(), config);
-        tokio::spawn(run(node, Sockets { v4, v6 }, inbox));
+        tokio::spawn(Task::new(node, Sockets { v4, v6 }).run(inbox));
         Ok(Self { commands, addresses: addresses.into() })
     }
 
@@ -123,14 +138,37 @@ impl DhtNode {
         &self.addresses
     }
 
+    /// Sets the names of routers, as `HOST:PORT`. They are looked up at once, each with all its addresses, and again
+    /// whenever no node is known, as long as there is none. Nothing waits for that.
+    pub fn bootstrap(&self, names: impl IntoIterator<Item = impl Into<String>>) {
+        let names = names.into_iter().map(Into::into).collect();
+        self.send(move |now, task| task.set_names(now, names));
+    }
+
+    /// Waits until a node is known, or until the end of the runtime. Look-ups before that find nothing, unless a
+    /// router has been added. May be cancelled.
+    pub async fn is_in_network(&self) {
+        let (sender, known) = oneshot::channel();
+        self.send(move |_, task| task.routes.wait_for_nodes(sender));
+        _ = known.await;
+    }
+
+    /// The events of the node itself from now on, such as
+    /// [`TableEmpty`](crate::Event::TableEmpty) and [`AddressAgreed`](crate::Event::AddressAgreed).
+    pub fn events(&self) -> NodeEvents {
+        let (sender, events) = NodeEvents::channel();
+        self.send(move |_, task| task.routes.add_listener(sender));
+        events
+    }
+
     /// Adds the address of a router; see [`Node::add_router`].
     pub fn add_router(&self, address: SocketAddr) {
-        self.send(move |_, node, _| node.add_router(address));
+        self.send(move |_, task| task.node.add_router(address));
     }
 
     /// Adds an address where a node may be; see [`Node::add_node`].
     pub fn add_node(&self, address: SocketAddr) {
-        self.send(move |now, node, _| node.add_node(now, address));
+        self.send(move |now, task| task.node.add_node(now, address));
     }
 
     /// Looks for the peers of a torrent; see [`Node::find_peers`].
@@ -175,7 +213,7 @@ impl DhtNode {
     }
 
     /// Asks one node for a sample of its torrents; see [`Node::sample`]. `None` if it refuses, or does not answer in
-    /// time.
+    /// time, or its last sample still holds.
     pub async fn sample(&self, address: SocketAddr, target: NodeId) -> Option<NodeAnswer> {
         self.query(move |now, node| node.sample(now, address, target)).await
     }
@@ -190,7 +228,7 @@ impl DhtNode {
         self.read(|node| node.save()).await
     }
 
-    fn send(&self, command: impl FnOnce(Instant, &mut Node, &mut Routes) + Send + 'static) {
+    fn send(&self, command: impl FnOnce(Instant, &mut Task) + Send + 'static) {
         // It fails only if the task is gone, which is the end of the runtime.
         let _ = self.commands.send(Box::new(command));
     }
@@ -198,16 +236,15 @@ impl DhtNode {
     fn begin(&self, begin: impl FnOnce(Instant, &mut Node) -> SearchId + Send + 'static) -> Lookup {
         let (sender, events) = mpsc::unbounded_channel();
         let (start, started) = oneshot::channel();
-        self.send(move |now, node, routes| {
-            let id = begin(now, node);
-            routes.searches.insert(id, sender);
-            if start.send(id).is_err() {
-                // It was dropped before it began.
-                node.cancel(id);
-                routes.searches.remove(&id);
+        self.send(move |now, task| {
+            let id = begin(now, &mut task.node);
+            // Unless it was dropped before it began.
+            match start.send(id) {
+                Ok(()) => task.routes.add_search(id, sender),
+                Err(id) => task.node.cancel(id),
             }
         });
-        Lookup { events, id: None, started: Some(started), commands: self.commands.clone() }
+        Lookup::new(events, started, self.commands.clone())
     }
 
     async fn query(
@@ -215,7 +252,10 @@ impl DhtNode {
         begin: impl FnOnce(Instant, &mut Node) -> QueryId + Send + 'static,
     ) -> Option<NodeAnswer> {
         let (sender, answer) = oneshot::channel();
-        self.send(move |now, node, routes| _ = routes.queries.insert(begin(now, node), sender));
+        self.send(move |now, task| {
+            let query = begin(now, &mut task.node);
+            task.routes.add_query(query, sender);
+        });
         answer.await.ok()
     }
 
@@ -224,121 +264,7 @@ impl DhtNode {
         read: impl FnOnce(&Node) -> T + Send + 'static,
     ) -> Option<T> {
         let (sender, value) = oneshot::channel();
-        self.send(move |_, node, _| _ = sender.send(read(node)));
+        self.send(move |_, task| _ = sender.send(read(&task.node)));
         value.await.ok()
-    }
-}
-
-impl Lookup {
-    /// The next event; the last one is [`Event::SearchEnded`]. `None` after it, and after the end of the runtime. May be
-    /// cancelled: no event is lost.
-    pub async fn next(&mut self) -> Option<Event> {
-        self.events.recv().await
-    }
-
-    fn id(&mut self) -> Option<SearchId> {
-        let started = self.started.as_mut().and_then(|started| started.try_recv().ok());
-        self.id = self.id.or(started);
-        self.id
-    }
-}
-
-impl Drop for Lookup {
-    fn drop(&mut self) {
-        // If it has not begun yet, it is cancelled when it does.
-        if let Some(id) = self.id() {
-            let _ = self.commands.send(Box::new(move |_, node: &mut Node, routes: &mut Routes| {
-                node.cancel(id);
-                routes.searches.remove(&id);
-            }));
-        }
-    }
-}
-
-struct Sockets {
-    v4: Option<Socket>,
-    v6: Option<Socket>,
-}
-
-/// What wakes the task.
-enum Input {
-    Command(Option<Command>),
-    Datagram(io::Result<(usize, SocketAddr)>, Family),
-    Timeout,
-}
-
-async fn run(mut node: Node, mut sockets: Sockets, mut inbox: mpsc::UnboundedReceiver<Command>) {
-    let mut routes = Routes::default();
-    let (mut buffer4, mut buffer6) = ([0; MAX_READ + 1], [0; MAX_READ + 1]);
-    loop {
-        flush(&mut node, &sockets, &mut routes).await;
-        let timeout = node.poll_timeout().unwrap_or_else(Instant::now);
-        let input = tokio::select! {
-            command = inbox.recv() => Input::Command(command),
-            received = receive(sockets.v4.as_mut(), &mut buffer4) => Input::Datagram(received, Family::V4),
-            received = receive(sockets.v6.as_mut(), &mut buffer6) => Input::Datagram(received, Family::V6),
-            () = tokio::time::sleep_until(timeout.into()) => Input::Timeout,
-        };
-        let now = Instant::now();
-        match input {
-            Input::Command(Some(command)) => command(now, &mut node, &mut routes),
-            Input::Command(None) => return,
-            Input::Datagram(Ok((length, from)), family) => {
-                let buffer = if family == Family::V4 { &buffer4 } else { &buffer6 };
-                node.handle_datagram(now, from, &buffer[..length]);
-            }
-            // D-52: an ICMP message for an earlier datagram, which some systems report here.
-            Input::Datagram(Err(_), _) => {}
-            Input::Timeout => node.handle_timeout(now),
-        }
-    }
-}
-
-/// Receives from a socket, or never if there is none.
-async fn receive(
-    socket: Option<&mut Socket>,
-    buffer: &mut [u8],
-) -> io::Result<(usize, SocketAddr)> {
-    match socket {
-        Some(socket) => socket.receive(buffer).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Sends what is to be sent, and hands out events.
-async fn flush(node: &mut Node, sockets: &Sockets, routes: &mut Routes) {
-    while let Some(transmit) = node.poll_transmit() {
-        let socket = match transmit.to.ip() {
-            IpAddr::V4(_) => &sockets.v4,
-            IpAddr::V6(_) => &sockets.v6,
-        };
-        let Some(socket) = socket else { continue };
-        if socket.send(&transmit.bytes, transmit.to).await.is_err() {
-            node.handle_unreachable(Instant::now(), transmit.to);
-        }
-    }
-    while let Some(event) = node.poll_event() {
-        match event {
-            Event::Answered { query, answer } => {
-                if let Some(sender) = routes.queries.remove(&query) {
-                    let _ = sender.send(answer);
-                }
-            }
-            Event::Failed { query, .. } => _ = routes.queries.remove(&query),
-            Event::PeersFound { search, .. } | Event::ItemFound { search, .. } => {
-                let is_heard =
-                    routes.searches.get(&search).is_some_and(|sender| sender.send(event).is_ok());
-                if !is_heard {
-                    node.cancel(search);
-                    routes.searches.remove(&search);
-                }
-            }
-            Event::SearchEnded { search, .. } => {
-                if let Some(sender) = routes.searches.remove(&search) {
-                    let _ = sender.send(event);
-                }
-            }
-            Event::AddressAgreed { .. } | Event::TableEmpty { .. } => {}
-        }
     }
 }
