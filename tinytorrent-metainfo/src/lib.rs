@@ -5,6 +5,7 @@
 //! | the bytes of a .torrent | its parts, checked | [`Metainfo`], with options [`ReadOptions`] |
 //! | an info dictionary from peers (BEP 9) | the same | [`Info`] |
 //! | a link from a web page | info-hashes, trackers, peers | [`Magnet`] |
+//! | a link that may have the key of an owner instead (BEP 46) | that key | [`MagnetLink`] |
 //! | a range of the content, a piece, a block | files and offsets | [`Layout`] |
 //! | names from strangers | paths that are safe to write | [`PathPolicy`], [`SafePath`] |
 //! | a file or folder | a .torrent | [`CreateOptions`] |
@@ -101,7 +102,7 @@ pub use layout::{
     File, FileAttributes, FileSpan, Layout, LayoutBuilder, LayoutError, MAX_DEPTH, Spans,
 };
 pub use link_target::LinkTarget;
-pub use magnet::{FileSelection, Magnet, MagnetError};
+pub use magnet::{FileSelection, KeyError, KeyMagnet, Magnet, MagnetError, MagnetLink, TorrentKey};
 pub use metainfo::{LayerAssembly, LayerPart, LayerProofs, Metainfo, PieceHash};
 pub use options::ReadOptions;
 pub use path::{Elements, PathChange, PathChangeKind, PathPolicy, SafePath};

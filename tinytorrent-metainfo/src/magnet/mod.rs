@@ -1,6 +1,9 @@
-//! Magnet links (BEP 9 "magnet URI format", BEP 53).
+//! Magnet links (BEP 9 "magnet URI format", BEP 46, BEP 53).
 
 mod escape;
+mod key;
+mod link;
+mod parameters;
 mod pasted;
 mod read;
 mod selection;
@@ -11,7 +14,10 @@ use std::str::FromStr;
 use tinytorrent_types::InfoHashes;
 
 use crate::HostPort;
+use parameters::Parameters;
 
+pub use key::{KeyError, TorrentKey};
+pub use link::{KeyMagnet, MagnetLink};
 pub use selection::FileSelection;
 
 /// A magnet link: the info-hashes of a torrent, with trackers, peers and other sources.
@@ -20,6 +26,9 @@ pub use selection::FileSelection;
 /// programs: with blanks, quotes and text around them, `&amp;` or `&#38;` for `&`, `magnet:///?`, links
 /// that are escaped as a whole, bad escapes, unknown parameters. A link that is written and read again
 /// is the same.
+///
+/// A link with a key alone (BEP 46) has no info-hash before the DHT is asked, and is no `Magnet`: read it as a
+/// [`MagnetLink`].
 ///
 /// ```
 /// use tinytorrent_metainfo::Magnet;
@@ -37,6 +46,8 @@ pub use selection::FileSelection;
 pub struct Magnet {
     /// `xt`: the info-hashes of the torrent.
     pub hashes: InfoHashes,
+    /// `xs=urn:btpk:` and `s`: the key of an owner who may name another torrent (BEP 46).
+    pub key: Option<TorrentKey>,
     /// `dn`: a name to show until the metadata is there. It comes from a stranger and is not sanitised
     /// for use as a path.
     pub name: Option<String>,
@@ -95,6 +106,19 @@ pub enum MagnetError {
     /// The link has two different hashes of the same kind.
     #[error("two different info-hashes")]
     Conflict,
+    /// The link has a key (BEP 46) and no info-hash; read it as a [`MagnetLink`], and ask the DHT for the
+    /// torrent of the key.
+    #[error("the link has a key and no info-hash, which only the DHT knows")]
+    KeyOnly,
+    /// The link has no key (BEP 46).
+    #[error("no `xs` with `urn:btpk:`")]
+    NoKey,
+    /// The link has a key alone, which is not usable.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The link has a key alone, and another one, or another salt for it.
+    #[error("two different keys, or salts of a key")]
+    KeyConflict,
 }
 
 impl Magnet {
@@ -125,17 +149,37 @@ impl Magnet {
     /// # Ok::<(), tinytorrent_metainfo::HexError>(())
     /// ```
     pub fn new(hashes: InfoHashes) -> Self {
+        Self::with_parameters(hashes, None, Parameters::default())
+    }
+
+    fn with_parameters(
+        hashes: InfoHashes,
+        key: Option<TorrentKey>,
+        parameters: Parameters,
+    ) -> Self {
+        let Parameters {
+            name,
+            length,
+            trackers,
+            web_seeds,
+            exact_sources,
+            acceptable_sources,
+            peers,
+            nodes,
+            selection,
+        } = parameters;
         Self {
             hashes,
-            name: None,
-            length: None,
-            trackers: Vec::new(),
-            web_seeds: Vec::new(),
-            exact_sources: Vec::new(),
-            acceptable_sources: Vec::new(),
-            peers: Vec::new(),
-            nodes: Vec::new(),
-            selection: FileSelection::default(),
+            key,
+            name,
+            length,
+            trackers,
+            web_seeds,
+            exact_sources,
+            acceptable_sources,
+            peers,
+            nodes,
+            selection,
         }
     }
 }
@@ -144,7 +188,10 @@ impl FromStr for Magnet {
     type Err = MagnetError;
 
     fn from_str(text: &str) -> Result<Self, MagnetError> {
-        read::read(text)
+        match text.parse()? {
+            MagnetLink::Torrent(magnet) => Ok(magnet),
+            MagnetLink::Key(_) => Err(MagnetError::KeyOnly),
+        }
     }
 }
 
@@ -158,28 +205,11 @@ impl fmt::Display for Magnet {
             (None, Some(v2)) => write!(f, "btmh:1220{v2}")?,
             (None, None) => unreachable!("`InfoHashes` has at least one hash"),
         }
-        if let Some(name) = &self.name {
-            write!(f, "&dn={}", escape::Escaped(name))?;
+        if let Some(key) = &self.key {
+            write!(f, "&{key}")?;
         }
-        if let Some(length) = self.length {
-            write!(f, "&xl={length}")?;
-        }
-        let urls = [
-            ("tr", &self.trackers),
-            ("ws", &self.web_seeds),
-            ("xs", &self.exact_sources),
-            ("as", &self.acceptable_sources),
-        ];
-        for (key, urls) in urls {
-            urls.iter().try_for_each(|url| write!(f, "&{key}={}", escape::Escaped(url)))?;
-        }
-        // A host and port has no character that needs an escape.
-        self.peers.iter().try_for_each(|peer| write!(f, "&x.pe={peer}"))?;
-        self.nodes.iter().try_for_each(|node| write!(f, "&dht={node}"))?;
-        if !self.selection.is_empty() {
-            write!(f, "&so={}", self.selection)?;
-        }
-        Ok(())
+        // A copy, which costs nothing beside the escapes.
+        Parameters::from(self.clone()).fmt(f)
     }
 }
 

@@ -1,16 +1,17 @@
 use tinytorrent_types::{InfoHashV1, InfoHashV2, InfoHashes};
 
 use super::escape::{base32, unescape};
-use super::{FileSelection, Magnet, MagnetError, pasted};
+use super::parameters::Parameters;
+use super::{FileSelection, KeyMagnet, Magnet, MagnetError, MagnetLink, TorrentKey, pasted};
 
-pub(super) fn read(text: &str) -> Result<Magnet, MagnetError> {
+pub(super) fn read(text: &str) -> Result<MagnetLink, MagnetError> {
     if text.len() > Magnet::MAX_LENGTH {
         return Err(MagnetError::TooLong { found: text.len() });
     }
     let mut error = MagnetError::Scheme;
     for link in pasted::candidates(text) {
         match read_link(&link) {
-            Ok(magnet) => return Ok(magnet),
+            Ok(read) => return Ok(read),
             // The last candidate is the plainest, and has the clearest error.
             Err(last) => error = last,
         }
@@ -18,13 +19,23 @@ pub(super) fn read(text: &str) -> Result<Magnet, MagnetError> {
     Err(error)
 }
 
-fn read_link(link: &str) -> Result<Magnet, MagnetError> {
+fn read_link(link: &str) -> Result<MagnetLink, MagnetError> {
     let query = &pasted::query(link).ok_or(MagnetError::Scheme)?;
-    let hashes = read_hashes(query)?;
-    let mut magnet = Magnet::new(hashes);
-    parameters(query).for_each(|(key, value)| read_parameter(&mut magnet, &key, value));
-    magnet.selection = read_selection(query);
-    Ok(magnet)
+    let (hashes, key) = (read_hashes(query), read_key(query));
+    let mut rest = Parameters { selection: read_selection(query), ..Parameters::default() };
+    parameters(query).for_each(|(key, value)| read_parameter(&mut rest, &key, value));
+    match hashes {
+        // The torrent is known, so that a key that cannot be used is left out like any other source.
+        Ok(hashes) => {
+            let key = key.ok().flatten();
+            Ok(MagnetLink::Torrent(Magnet::with_parameters(hashes, key, rest)))
+        }
+        Err(no_hash @ (MagnetError::NoInfoHash | MagnetError::UnsupportedMultihash { .. })) => {
+            let key = key?.ok_or(no_hash)?;
+            Ok(MagnetLink::Key(KeyMagnet::with_parameters(key, rest)))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Reads a bare info-hash in any of its notations.
@@ -102,6 +113,30 @@ fn set_once<H: PartialEq>(slot: &mut Option<H>, hash: H) -> Result<(), MagnetErr
     }
 }
 
+/// The key of all `xs` and `s` together (BEP 46).
+fn read_key(query: &str) -> Result<Option<TorrentKey>, MagnetError> {
+    let once = |name: &str, read: fn(&str) -> Option<String>| {
+        let mut found = None;
+        for (_, value) in parameters(query).filter(|(key, _)| key == name) {
+            let Some(digits) = read(&unescape(first_word(value))) else { continue };
+            match &found {
+                Some(known) if *known != digits => return Err(MagnetError::KeyConflict),
+                _ => found = Some(digits),
+            }
+        }
+        Ok(found)
+    };
+    let public = once("xs", |source| Some(key_digits(source)?.to_ascii_lowercase()))?;
+    let Some(public) = public else { return Ok(None) };
+    let salt = once("s", |salt| Some(salt.trim().to_ascii_lowercase()))?;
+    Ok(Some(TorrentKey::from_digits(&public, &salt.unwrap_or_default())?))
+}
+
+/// The digits of an exact source that is a key.
+fn key_digits(source: &str) -> Option<&str> {
+    without_prefix(source.trim(), "urn:btpk:")
+}
+
 fn read_btih(hash: &str) -> Result<InfoHashV1, MagnetError> {
     let digits = || MagnetError::HashDigits { hash: hash.to_owned() };
     match hash.len() {
@@ -124,22 +159,24 @@ fn read_selection(query: &str) -> FileSelection {
     FileSelection::new(ranges.take(Magnet::MAX_ENTRIES))
 }
 
-/// Reads a parameter other than `xt` and `so`. Unusable values are left out.
-fn read_parameter(magnet: &mut Magnet, key: &str, value: &str) {
-    if key == "dn" && magnet.name.is_none() {
+/// Reads a parameter other than `xt`, `so` and those of a key. Unusable values are left out.
+fn read_parameter(rest: &mut Parameters, key: &str, value: &str) {
+    if key == "dn" && rest.name.is_none() {
         // Before unescaping: `+` is a blank, as in forms, and `%2B` a plus.
         let name = unescape(&value.replace('+', " "));
-        magnet.name = (!name.is_empty()).then_some(name);
+        rest.name = (!name.is_empty()).then_some(name);
     }
     let value = first_word(value);
     match key {
-        "xl" => magnet.length = magnet.length.or(value.parse().ok()),
-        "tr" => add_url(&mut magnet.trackers, value),
-        "ws" => add_url(&mut magnet.web_seeds, value),
-        "xs" => add_url(&mut magnet.exact_sources, value),
-        "as" => add_url(&mut magnet.acceptable_sources, value),
-        "x.pe" => add(&mut magnet.peers, unescape(value).parse().ok()),
-        "dht" => add(&mut magnet.nodes, unescape(value).parse().ok()),
+        "xl" => rest.length = rest.length.or(value.parse().ok()),
+        "tr" => add_url(&mut rest.trackers, value),
+        "ws" => add_url(&mut rest.web_seeds, value),
+        "xs" if key_digits(&unescape(value)).is_none() => {
+            add_url(&mut rest.exact_sources, value);
+        }
+        "as" => add_url(&mut rest.acceptable_sources, value),
+        "x.pe" => add(&mut rest.peers, unescape(value).parse().ok()),
+        "dht" => add(&mut rest.nodes, unescape(value).parse().ok()),
         _ => {}
     }
 }
