@@ -51,6 +51,14 @@ pub enum Event {
         /// What it has done.
         report: SearchReport,
     },
+    /// A round of a look-up that goes on is over: of [`follow`](crate::Node::follow) or
+    /// [`publish`](crate::Node::publish).
+    RoundEnded {
+        /// The look-up.
+        search: SearchId,
+        /// What the round has done.
+        report: SearchReport,
+    },
     /// A node has answered a query of its own.
     Answered {
         /// The query.
@@ -104,6 +112,8 @@ pub struct SearchReport {
     pub closest: Vec<NodeInfo>,
     /// Nodes that have stored the announcement or the item.
     pub stored: u32,
+    /// Nodes that had the newest item that is known already, as they say.
+    pub copies: u32,
     /// The peers and the seeds, as all nodes know them (BEP 33). `None` if it was no scrape, or if no node
     /// had any.
     pub scrape: Option<Box<Scrape>>,

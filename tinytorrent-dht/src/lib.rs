@@ -7,6 +7,7 @@
 //! | a crawler, a test | messages as values, read from datagrams and written to them | [`message`] |
 //! | anything that speaks to nodes | ids, their distance, and ids that fit an address (BEP 42) | [`NodeId`] |
 //! | anything that stores values | items with their hashes and signatures (BEP 44) | [`Item`] |
+//! | a torrent that changes | the torrent that a key names, followed and published (BEP 46) | [`Item::torrent`], [`Node::follow`], [`Node::publish`] |
 //! | a count of a swarm | filters of addresses, joined and estimated (BEP 33) | [`Bloom`] |
 //!
 //! ```text
@@ -31,6 +32,7 @@ mod config;
 mod driver;
 mod event;
 mod flood;
+mod holders;
 mod item;
 mod item_store;
 mod lookup;
@@ -45,8 +47,10 @@ mod saved;
 mod search;
 mod server;
 mod side;
+mod subscription;
 mod table;
 mod tokens;
+mod torrent_item;
 
 pub use bloom::Bloom;
 pub use config::NodeConfig;
@@ -61,6 +65,7 @@ pub use message::NodeInfo;
 pub use node::Node;
 pub use node_id::{Distance, NodeId};
 pub use saved::SavedNodes;
+pub use subscription::Follow;
 
 // What the signatures above name of other crates.
 #[doc(no_inline)]

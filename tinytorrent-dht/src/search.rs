@@ -5,6 +5,7 @@ use tinytorrent_types::WireInfoHash;
 use tinytorrent_types::compact::Family;
 
 use crate::event::Scrape;
+use crate::holders::Holders;
 use crate::item::MutablePart;
 use crate::lookup::Lookup;
 use crate::message::{ItemFields, Method, PutMutable, Response};
@@ -15,12 +16,15 @@ use crate::{Announce, Item, NodeId, NodeInfo, SearchReport};
 #[derive(Debug)]
 pub(crate) struct Search {
     pub(crate) task: Task,
+    /// The subscription of which it is a round.
+    pub(crate) subscription: Option<u64>,
     v4: Option<Part>,
     v6: Option<Part>,
     /// Peers that were handed out.
     seen: HashSet<SocketAddr>,
     scrape: Option<Box<Scrape>>,
     item: Option<Item>,
+    holders: Holders,
     stored: u32,
 }
 
@@ -39,19 +43,30 @@ pub(crate) enum Task {
         hash: WireInfoHash,
     },
     Get {
+        /// `None` if the item is immutable.
         owner: Option<Owner>,
+        /// The sequence number that is known already.
+        newer_than: Option<i64>,
     },
     Put {
         item: Item,
         cas: Option<i64>,
+        /// It is put only if few have it (D-70).
+        if_few: bool,
     },
 }
 
 /// The key and salt of a mutable item.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Owner {
     pub(crate) key: [u8; 32],
     pub(crate) salt: Box<[u8]>,
+}
+
+impl Owner {
+    pub(crate) fn of(part: &MutablePart) -> Self {
+        Self { key: part.key, salt: part.salt.clone() }
+    }
 }
 
 /// The look-up of one family.
@@ -94,8 +109,9 @@ impl Search {
             to_store: VecDeque::new(),
             storing: HashSet::new(),
         };
-        let (seen, scrape, item) = Default::default();
-        Self { task, v4: v4.map(part), v6: v6.map(part), seen, scrape, item, stored: 0 }
+        let (subscription, seen, scrape, item, holders) = Default::default();
+        let (v4, v6, stored) = (v4.map(part), v6.map(part), 0);
+        Self { task, subscription, v4, v6, seen, scrape, item, holders, stored }
     }
 
     /// The next query to send.
@@ -128,7 +144,7 @@ impl Search {
                     token,
                 }
             }
-            (Task::Put { item, cas }, Some(token)) => Method::Put {
+            (Task::Put { item, cas, .. }, Some(token)) => Method::Put {
                 token,
                 value: item.raw(),
                 mutable: item.mutable_part().map(|part| PutMutable {
@@ -136,7 +152,9 @@ impl Search {
                     signature: &part.signature,
                     seq: part.seq,
                     salt: &part.salt,
-                    cas: *cas,
+                    // BEP 44, "CAS": for those alone who have an item. The same one again replaces nothing.
+                    cas: cas
+                        .filter(|_| self.holders.seq(ask.to).is_some_and(|held| held != part.seq)),
                 }),
             },
             (Task::FindPeers { hash, no_seeds, .. }, _) => {
@@ -145,7 +163,9 @@ impl Search {
             (Task::Scrape { hash }, _) => {
                 Method::GetPeers { info_hash: *hash, no_seeds: false, scrape: true }
             }
-            (Task::Get { .. } | Task::Put { .. }, _) => Method::Get { target, seq: None },
+            (Task::Get { newer_than, .. }, _) => Method::Get { target, seq: *newer_than },
+            // Those who have this one need not send it.
+            (Task::Put { item, .. }, _) => Method::Get { target, seq: item.seq() },
             (Task::Upkeep | Task::FindNodes, _) => Method::FindNode { target },
         }
     }
@@ -176,6 +196,7 @@ impl Search {
             scrape.seeds.join(seeds);
             scrape.peers.join(peers);
         }
+        self.note_holder(from, &response.item);
         Found { peers: self.new_peers(&response.values), item: self.better_item(&response.item) }
     }
 
@@ -208,10 +229,15 @@ impl Search {
             _ => false,
         };
         let mut is_done = true;
-        for part in [&mut self.v4, &mut self.v6].into_iter().flatten() {
+        // What is known to be out of date is not stored.
+        let is_outdated = matches!(self.task, Task::Put { .. }) && self.item.is_some();
+        for (family, part) in [(Family::V4, &mut self.v4), (Family::V6, &mut self.v6)] {
+            let Some(part) = part else { continue };
             if !part.is_over && part.lookup.is_done() {
                 part.is_over = true;
-                if stores {
+                let is_held = matches!(&self.task, Task::Put { item, if_few: true, .. }
+                    if self.holders.are_many(item.seq(), family, part.lookup.closest()));
+                if stores && !is_outdated && !is_held {
                     part.to_store =
                         part.lookup.tokens().map(|(node, token)| (node, token.into())).collect();
                 }
@@ -225,6 +251,7 @@ impl Search {
         let mut report = SearchReport {
             peers: self.seen.len(),
             stored: self.stored,
+            copies: self.copies(),
             scrape: self.scrape,
             ..SearchReport::default()
         };
@@ -258,28 +285,52 @@ impl Search {
 
     /// D-69: an item that is right, and newer than the one before.
     fn better_item(&mut self, fields: &ItemFields<'_>) -> Option<Item> {
-        let Task::Get { owner } = &self.task else { return None };
+        let (owner, newer_than) = match &self.task {
+            Task::Get { owner, newer_than } => (owner.clone(), *newer_than),
+            Task::Put { item, .. } => (Some(Owner::of(item.mutable_part()?)), item.seq()),
+            _ => return None,
+        };
         let value = fields.value.as_ref()?.as_bytes();
         let item = match owner {
+            None if self.item.is_some() => return None,
             None => Item::immutable(value).ok().filter(|item| item.target() == self.target())?,
-            Some(owner) => {
-                let part = MutablePart {
-                    key: owner.key,
-                    signature: *fields.signature?,
-                    seq: fields.seq?,
-                    salt: owner.salt.clone(),
-                };
-                if self.item.as_ref().is_some_and(|known| known.seq() >= Some(part.seq)) {
+            Some(Owner { key, salt }) => {
+                let (signature, seq) = (*fields.signature?, fields.seq?);
+                let known = self.item.as_ref().map_or(newer_than, Item::seq);
+                if known >= Some(seq) {
                     return None;
                 }
-                Item::mutable(value, part).ok()?
+                Item::mutable(value, MutablePart { key, signature, seq, salt }).ok()?
             }
         };
-        if owner.is_none() && self.item.is_some() {
-            return None;
-        }
         self.item = Some(item.clone());
         Some(item)
+    }
+
+    /// A node has an item, as it says: the sequence number comes even if the item is left out.
+    fn note_holder(&mut self, from: SocketAddr, fields: &ItemFields<'_>) {
+        let has_item = match &self.task {
+            Task::Get { owner: None, .. } => fields.value.is_some(),
+            Task::Get { owner: Some(_), .. } => fields.seq.is_some(),
+            Task::Put { item, .. } => match item.seq() {
+                None => fields.value.as_ref().is_some_and(|value| value.as_bytes() == item.value()),
+                Some(_) => fields.seq.is_some(),
+            },
+            _ => false,
+        };
+        if has_item {
+            self.holders.insert(from, fields.seq);
+        }
+    }
+
+    /// The nodes that have the newest item that is known.
+    fn copies(&self) -> u32 {
+        let newest = match &self.task {
+            Task::Get { newer_than, .. } => self.item.as_ref().map_or(*newer_than, Item::seq),
+            Task::Put { item, .. } => self.item.as_ref().map_or(item.seq(), Item::seq),
+            _ => return 0,
+        };
+        self.holders.count(newest) as u32
     }
 
     fn part_mut(&mut self, family: Family) -> Option<&mut Part> {
@@ -294,5 +345,67 @@ impl Search {
             part.lookup.check_invariants();
         }
         assert!(self.seen.len() <= MOST_PEERS + 200);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::ItemFields;
+
+    fn node(target: NodeId, rank: u8) -> NodeInfo {
+        let mut id = *target.as_bytes();
+        id[19] ^= rank;
+        NodeInfo {
+            id: NodeId::from_bytes(id),
+            // Each local port is a host of its own.
+            address: SocketAddr::from(([127, 0, 0, 1], u16::from(rank))),
+        }
+    }
+
+    /// Puts an item if few have it, where the nodes of these ranks have it. The closest three are named last.
+    /// Returns the ranks of those that are to store it.
+    fn stored_by(item: &Item, has: impl Fn(u16) -> bool) -> (Vec<u16>, SearchReport) {
+        let target = item.target();
+        let task = Task::Put { item: item.clone(), cas: None, if_few: true };
+        let mut search = Search::new(task, Some(Lookup::new(target, 4)), None);
+        (4..=11)
+            .for_each(|rank| search.part_mut(Family::V4).unwrap().lookup.add(node(target, rank)));
+        let mut stored = Vec::new();
+        while !search.is_done() {
+            let ask = search.next().expect("it waits for nobody");
+            let rank = ask.to.port();
+            if ask.token.is_some() {
+                stored.push(rank);
+                search.on_stored(ask.to, true);
+                continue;
+            }
+            let mut response = Response::new(ask.id.unwrap());
+            response.token = Some(b"token");
+            if has(rank) {
+                let value = Some(item.raw()).filter(|_| item.seq().is_none());
+                response.item = ItemFields { value, seq: item.seq(), ..ItemFields::default() };
+            }
+            let named = (1..=3).map(|rank| node(target, rank)).filter(|_| rank == 11);
+            search.on_answer(ask.to, &response, named);
+        }
+        (stored, search.into_report())
+    }
+
+    #[test]
+    fn an_item_that_the_closest_and_others_have_is_not_put_again() {
+        // D-70
+        let immutable = Item::from_text("text").unwrap();
+        let mut items = vec![immutable];
+        #[cfg(feature = "mutable")]
+        items.push(Item::sign(&[1; 32], b"", 4, b"i1e").unwrap());
+        for item in items {
+            let (stored, report) = stored_by(&item, |_| true);
+            assert_eq!((stored, report.copies), (vec![], 11));
+            let (stored, report) = stored_by(&item, |rank| rank <= 8);
+            assert_eq!((stored.len(), report.copies), (8, 8), "nobody else puts it");
+            let (stored, report) = stored_by(&item, |rank| rank != 2);
+            assert_eq!((stored.len(), report.copies), (8, 10), "one of the closest lacks it");
+        }
     }
 }

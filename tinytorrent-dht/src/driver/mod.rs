@@ -15,7 +15,8 @@ use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    Announce, Item, Node, NodeAnswer, NodeConfig, NodeId, NodeStats, QueryId, SavedNodes, SearchId,
+    Announce, Follow, Item, Node, NodeAnswer, NodeConfig, NodeId, NodeStats, QueryId, SavedNodes,
+    SearchId,
 };
 
 mod bootstrap;
@@ -205,6 +206,16 @@ impl DhtNode {
     /// Stores an item; see [`Node::put`].
     pub fn put(&self, item: Item, cas: Option<i64>) -> Lookup {
         self.begin(move |now, node| node.put(now, item, cas))
+    }
+
+    /// Looks for a mutable item again and again; see [`Node::follow`].
+    pub fn follow(&self, follow: Follow) -> Lookup {
+        self.begin(move |now, node| node.follow(now, follow))
+    }
+
+    /// Stores an item again and again; see [`Node::publish`].
+    pub fn publish(&self, item: Item, cas: Option<i64>) -> Lookup {
+        self.begin(move |now, node| node.publish(now, item, cas))
     }
 
     /// Asks one node if it is there. `None` if it refuses, or does not answer in time.

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use tokio::sync::{mpsc, oneshot};
 
 use super::task::Command;
-use crate::{Event, Node, NodeAnswer, QueryId, SearchId};
+use crate::{Event, Item, Node, NodeAnswer, QueryId, SearchId};
 
 /// A look-up that runs. It is cancelled when this is dropped.
 #[derive(Debug)]
@@ -41,10 +41,22 @@ impl Lookup {
         Self { events, started, commands }
     }
 
-    /// The next event; the last one is [`Event::SearchEnded`]. `None` after it, and after the end of the runtime. May be
-    /// cancelled: no event is lost.
+    /// The next event; the last one is [`Event::SearchEnded`], which does not come of those that go on. `None` after
+    /// it, and after the end of the runtime. May be cancelled: no event is lost.
     pub async fn next(&mut self) -> Option<Event> {
         self.events.recv().await
+    }
+
+    /// The newest item that it finds up to its end, or to the end of its first round.
+    pub async fn newest_item(&mut self) -> Option<Item> {
+        let mut newest = None;
+        loop {
+            match self.next().await? {
+                Event::ItemFound { item, .. } => newest = Some(item),
+                Event::SearchEnded { .. } | Event::RoundEnded { .. } => return newest,
+                _ => {}
+            }
+        }
     }
 }
 
@@ -102,7 +114,9 @@ impl Routes {
                 Event::Failed { query, .. } | Event::SampledBefore { query, .. } => {
                     self.queries.remove(&query);
                 }
-                Event::PeersFound { search, .. } | Event::ItemFound { search, .. } => {
+                Event::PeersFound { search, .. }
+                | Event::ItemFound { search, .. }
+                | Event::RoundEnded { search, .. } => {
                     let sender = self.searches.get(&search);
                     if sender.is_none_or(|sender| sender.send(event).is_err()) {
                         node.cancel(search);

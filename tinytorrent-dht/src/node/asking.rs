@@ -12,7 +12,7 @@ use crate::{Event, NodeId, SearchId, Transmit};
 impl Node {
     /// Sends what the searches have to ask, each in its turn (D-45), and ends those that are done.
     pub(super) fn pump(&mut self, now: Instant) {
-        self.end_searches();
+        self.end_searches(now);
         self.searches.are_held = false;
         while let Some(id) = self.searches.next_turn() {
             if self.queries.left(now) == 0 {
@@ -49,15 +49,19 @@ impl Node {
         Some(false)
     }
 
-    pub(super) fn end_searches(&mut self) {
+    pub(super) fn end_searches(&mut self, now: Instant) {
         let open = self.searches.open.iter_mut();
         let done: Vec<u64> =
             open.filter_map(|(id, search)| search.is_done().then_some(*id)).collect();
         for id in done {
             let Some(search) = self.searches.open.remove(&id) else { continue };
             let is_told = !matches!(search.task, Task::Upkeep);
+            let subscription = search.subscription;
             let report = search.into_report();
-            if is_told {
+            if let Some(id) = subscription {
+                self.searches.subscriptions.on_end(now, id, &report, &mut self.rng);
+                self.out.events.push_back(Event::RoundEnded { search: SearchId(id), report });
+            } else if is_told {
                 self.out.events.push_back(Event::SearchEnded { search: SearchId(id), report });
             }
         }

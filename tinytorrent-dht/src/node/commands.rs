@@ -8,6 +8,7 @@ use super::{Node, Purpose};
 use crate::lookup::Lookup;
 use crate::message::Method;
 use crate::search::{Owner, Search, Task};
+use crate::subscription::{Follow, Subscription};
 use crate::{Announce, Event, Item, NodeId, QueryId, SearchId};
 
 impl Node {
@@ -46,26 +47,46 @@ impl Node {
 
     /// Looks for an immutable item (BEP 44).
     pub fn get(&mut self, now: Instant, target: NodeId) -> SearchId {
-        self.begin(now, target, Task::Get { owner: None })
+        self.begin(now, target, Task::Get { owner: None, newer_than: None })
     }
 
     /// Looks for a mutable item (BEP 44). Each newer version that is found is an event; the last one before the
     /// end is the newest. Without the feature `mutable` no signature can be verified, and none is found.
     pub fn get_mutable(&mut self, now: Instant, key: [u8; 32], salt: &[u8]) -> SearchId {
         let target = Item::target_of(&key, salt);
-        self.begin(now, target, Task::Get { owner: Some(Owner { key, salt: salt.into() }) })
+        let owner = Some(Owner { key, salt: salt.into() });
+        self.begin(now, target, Task::Get { owner, newer_than: None })
     }
 
-    /// Stores an item with the nodes closest to its target. With `cas`, a mutable one is stored only in the place of
+    /// Looks for a mutable item now and again until it is [cancelled](Self::cancel): each newer one is an
+    /// [`Event::ItemFound`](crate::Event::ItemFound), and each round ends with an
+    /// [`Event::RoundEnded`](crate::Event::RoundEnded). The newest is put again each hour if few nodes have it,
+    /// so that it outlives its owner (BEP 46, "Consuming content").
+    pub fn follow(&mut self, now: Instant, follow: Follow) -> SearchId {
+        self.subscribe(now, Subscription::follow(now, follow))
+    }
+
+    /// As [`put`](Self::put), and again each hour if few nodes have it, until it is [cancelled](Self::cancel).
+    /// Each round ends with an [`Event::RoundEnded`](crate::Event::RoundEnded). If a newer item of the same key
+    /// is found, which is an [`Event::ItemFound`](crate::Event::ItemFound), that one is put again instead.
+    pub fn publish(&mut self, now: Instant, item: Item, cas: Option<i64>) -> SearchId {
+        self.subscribe(now, Subscription::publish(now, item, cas))
+    }
+
+    /// Stores an item with the nodes closest to its target, unless there is a newer one, which is an
+    /// [`Event::ItemFound`](crate::Event::ItemFound). With `cas`, a mutable one is stored only in the place of
     /// one with this sequence number. Items stay for two hours, unless they are put again.
     pub fn put(&mut self, now: Instant, item: Item, cas: Option<i64>) -> SearchId {
         let target = item.target();
-        self.begin(now, target, Task::Put { item, cas })
+        self.begin(now, target, Task::Put { item, cas, if_few: false })
     }
 
     /// Ends a search, of which no event comes any more.
     pub fn cancel(&mut self, search: SearchId) {
         self.searches.open.remove(&search.0);
+        if self.searches.subscriptions.remove(search.0) {
+            self.searches.open.retain(|_, open| open.subscription != Some(search.0));
+        }
     }
 
     /// Asks one node if it is there. The answer is an event.
@@ -126,6 +147,25 @@ impl Node {
     fn next_query(&mut self) -> QueryId {
         self.searches.next_id += 1;
         QueryId(self.searches.next_id)
+    }
+
+    fn subscribe(&mut self, now: Instant, subscription: Subscription) -> SearchId {
+        self.searches.next_id += 1;
+        let id = self.searches.next_id;
+        self.searches.subscriptions.add(id, subscription);
+        self.begin_rounds(now);
+        self.pump(now);
+        SearchId(id)
+    }
+
+    /// Begins the rounds of subscriptions that are due.
+    pub(super) fn begin_rounds(&mut self, now: Instant) {
+        while let Some((id, target, task)) = self.searches.subscriptions.begin_one(now) {
+            let [v4, v6] = [Family::V4, Family::V6].map(|family| self.look_up(family, target));
+            let mut round = Search::new(task, v4, v6);
+            round.subscription = Some(id);
+            self.searches.begin(round);
+        }
     }
 
     fn begin(&mut self, now: Instant, target: NodeId, task: Task) -> SearchId {

@@ -116,15 +116,19 @@ impl Node {
             Purpose::Search(id) => {
                 let Some(search) = self.searches.open.get_mut(&id) else { return };
                 let found = search.on_answer(request.to, response, nodes.iter().copied());
+                let subscription = search.subscription;
                 if matches!(search.task, Task::Upkeep) {
                     self.add_candidates(nodes);
                 }
-                let search = SearchId(id);
+                let search = SearchId(subscription.unwrap_or(id));
                 if !found.peers.is_empty() {
                     let (from, peers) = (request.to, found.peers);
                     self.out.events.push_back(Event::PeersFound { search, from, peers });
                 }
                 if let Some(item) = found.item {
+                    if let Some(id) = subscription {
+                        self.searches.subscriptions.on_item(now, id, &item);
+                    }
                     self.out.events.push_back(Event::ItemFound { search, item });
                 }
             }

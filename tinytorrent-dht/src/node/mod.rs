@@ -15,6 +15,7 @@ use crate::sampled::Sampled;
 use crate::search::Search;
 use crate::server::Server;
 use crate::side::{Side, Sides};
+use crate::subscription::Subscriptions;
 use crate::{Event, NodeConfig, NodeId, NodeInfo, NodeStats, QueryId, SavedNodes, Transmit};
 
 mod asking;
@@ -102,6 +103,7 @@ enum Purpose {
 #[derive(Debug, Default)]
 struct Searches {
     open: BTreeMap<u64, Search>,
+    subscriptions: Subscriptions,
     next_id: u64,
     /// The search that had its turn last.
     turn: u64,
@@ -179,6 +181,7 @@ impl Node {
         }
         self.judge_reach(|reach| reach.handle_timeout(now));
         self.keep_up(now);
+        self.begin_rounds(now);
         self.pump(now);
     }
 
@@ -207,7 +210,8 @@ impl Node {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let upkeep = self.sides.iter().map(|side| side.next_upkeep.min(side.next_own));
         let held = self.searches.are_held.then(|| self.queries.ready_at(1)).flatten();
-        upkeep.chain(self.requests.next_timeout()).chain(held).min()
+        let rounds = self.searches.subscriptions.next_timeout();
+        upkeep.chain(self.requests.next_timeout()).chain(held).chain(rounds).min()
     }
 
     /// Our id in one of the two networks; `None` if the node is not in it.
@@ -275,6 +279,7 @@ impl Node {
         self.requests.check_invariants();
         self.sampled.check_invariants();
         self.searches.open.values().for_each(Search::check_invariants);
+        self.searches.subscriptions.check_invariants();
         assert!(self.out.transmits.len() <= MOST_TRANSMITS);
     }
 }
