@@ -138,9 +138,12 @@ impl PeerStore {
         }
         // From a random place on, so that a torrent of many peers costs no more than it gives.
         let (before, from) = peers.split_at(rng.random_range(0..peers.len()));
-        let wanted = from.iter().chain(before).filter(|peer| !(no_seeds && peer.is_seed));
         let mut chosen = Vec::with_capacity(most.min(peers.len()));
-        chosen.extend(wanted.take(most).map(|peer| peer.address));
+        for part in [from, before] {
+            let wanted = part.iter().filter(|peer| !(no_seeds && peer.is_seed));
+            let room = most - chosen.len();
+            chosen.extend(wanted.take(room).map(|peer| peer.address));
+        }
         chosen
     }
 

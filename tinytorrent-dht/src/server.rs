@@ -303,7 +303,7 @@ fn encode(
     let mut message = Message::new(transaction, body);
     message.version = version.map(|version| &version[..]);
     message.ip = Some(from);
-    let mut bytes = Vec::with_capacity(512);
+    let mut bytes = Vec::with_capacity(MAX_WRITTEN);
     loop {
         bytes.clear();
         message.encode(&mut bytes);

@@ -15,6 +15,8 @@ pub(crate) struct Side {
     pub(crate) known: Vec<NodeInfo>,
     /// Nodes that asked us or were named, which come into the table once they have answered (D-46, D-47).
     candidates: VecDeque<NodeInfo>,
+    /// The time from which one that asks us replaces another.
+    next_asker: Instant,
     /// The time of the next query that keeps the table fresh.
     pub(crate) next_upkeep: Instant,
     /// The time of the last look-up of our own id, or of the start.
@@ -39,12 +41,23 @@ impl Side {
             table: Table::new(own),
             known,
             candidates: VecDeque::new(),
+            next_asker: now,
             next_upkeep: now,
             looked_up_at: now,
             next_own: now,
             bootstrap_wait: FIRST_WAIT,
             own_wait: FIRST_OWN_WAIT,
             told_empty: false,
+        }
+    }
+
+    /// Adds a node that has asked us. Once there are enough that wait, one each second: one is asked every few
+    /// seconds, and to judge all that ask would take more time than to answer them.
+    pub(crate) fn add_asker(&mut self, now: Instant, node: NodeInfo) {
+        let are_enough = self.candidates.len() >= MOST_CANDIDATES;
+        if !are_enough || now >= self.next_asker {
+            self.next_asker = now + Duration::from_secs(1);
+            self.add_candidate(node);
         }
     }
 

@@ -11,7 +11,6 @@ use std::time::Instant;
 
 use tinytorrent_types::WireInfoHash;
 use tinytorrent_types::compact::Family;
-use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -71,7 +70,7 @@ impl DhtNode {
     pub async fn bind(addresses: &[SocketAddr], config: NodeConfig) -> io::Result<Self> {
         let mut sockets = Vec::new();
         for address in addresses {
-            sockets.push(Socket::Own(UdpSocket::bind(address).await?));
+            sockets.push(Socket::bind(*address).await?);
         }
         Self::start(sockets, config)
     }

@@ -56,7 +56,19 @@ pub(super) enum Socket {
     Shared(SharedSocket),
 }
 
+/// The bytes that a socket of our own keeps until they are read, if the system allows as many. Most have a fifth of it
+/// by default, which is two milliseconds of a flood.
+const RECEIVE_BUFFER: usize = 1 << 20;
+
 impl Socket {
+    /// Opens a socket that nobody else uses.
+    pub(super) async fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = UdpSocket::bind(address).await?;
+        // It works with less as well.
+        _ = socket2::SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER);
+        Ok(Self::Own(socket))
+    }
+
     pub(super) fn local_address(&self) -> io::Result<SocketAddr> {
         self.sender().local_addr()
     }

@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use tinytorrent_bencode::encode::{self, DictEncoder};
 use tinytorrent_types::compact;
 
@@ -159,12 +161,12 @@ fn fields_of(response: &Response<'_>, dict: &mut DictEncoder<'_>) {
     }
     if !response.values.is_empty() {
         dict.list("values", |list| {
-            // One buffer for all of them: an answer has fifty.
-            let mut bytes = Vec::with_capacity(18);
             for peer in &response.values {
-                bytes.clear();
-                compact::write(*peer, &mut bytes);
-                list.bytes(&bytes);
+                // By arrays, whose length is known: an answer has fifty of them.
+                match peer.ip().to_canonical() {
+                    IpAddr::V4(ip) => list.bytes(joined::<4, 6>(ip.octets(), peer.port())),
+                    IpAddr::V6(ip) => list.bytes(joined::<16, 18>(ip.octets(), peer.port())),
+                }
             }
         });
     }
@@ -174,6 +176,14 @@ fn flag(dict: &mut DictEncoder<'_>, key: &str, is_set: bool) {
     if is_set {
         dict.integer(key, 1);
     }
+}
+
+/// The compact form of an address: that of the host, and the port.
+fn joined<const HOST: usize, const BOTH: usize>(ip: [u8; HOST], port: u16) -> [u8; BOTH] {
+    let mut bytes = [0; BOTH];
+    bytes[..HOST].copy_from_slice(&ip);
+    bytes[HOST..].copy_from_slice(&port.to_be_bytes());
+    bytes
 }
 
 fn compact_address(address: std::net::SocketAddr) -> Vec<u8> {

@@ -67,7 +67,7 @@ impl Node {
     pub(super) fn on_asker(&mut self, now: Instant, node: NodeInfo) {
         let Some(side) = self.sides.get_mut(node.family()) else { return };
         side.table.on_query(now, node);
-        side.add_candidate(node);
+        side.add_asker(now, node);
         if side.is_thin()
             && self.queries.left(now) > 0
             && let Some(candidate) = side.next_candidate()
