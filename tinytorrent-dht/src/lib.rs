@@ -99,7 +99,7 @@
 //! | items (BEP 44) | yes | yes | no | yes |
 //! | counts of swarms (BEP 33) | yes | no | no | answers alone |
 //! | samples (BEP 51) | yes | no | no | yes |
-//! | limits of what others cost | bytes, hosts, stores | stores | none | bytes, hosts, stores |
+//! | limits of what others cost | bytes, hosts, stores | stores | stores | bytes, hosts, stores |
 //! | licence | MIT or Apache-2.0 | MIT | Apache-2.0 | BSD |
 //!
 //! mainline estimates the size of the network and has been in wide use for mutable items; libtorrent has been run by
