@@ -1,5 +1,5 @@
 use std::collections::HashSet;
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -42,8 +42,9 @@ const ENOUGH: usize = 64;
 const HOLDS_FOR: Duration = Duration::from_secs(60 * 60);
 
 impl Reach {
-    pub(crate) fn new(now: Instant) -> Self {
-        let written_to = WrittenTo::new(now);
+    /// `secret` is random, so that nobody knows whose hosts share a bit.
+    pub(crate) fn new(now: Instant, secret: u64) -> Self {
+        let written_to = WrittenTo::new(now, secret);
         Self { state: State::OnTrial, since: now, answered: HashSet::new(), written_to }
     }
 
@@ -114,7 +115,7 @@ fn is_public(address: SocketAddr) -> bool {
 /// somebody else comes.
 #[derive(Debug)]
 struct WrittenTo {
-    hasher: RandomState,
+    secret: u64,
     /// Those of now, and those of before.
     bits: [Box<[u64; WORDS]>; 2],
     turns_at: Instant,
@@ -127,9 +128,9 @@ const WORDS: usize = 1_024;
 const GATHERED: Duration = Duration::from_secs(5 * 60);
 
 impl WrittenTo {
-    fn new(now: Instant) -> Self {
+    fn new(now: Instant, secret: u64) -> Self {
         let bits = [(); 2].map(|()| Box::new([0; WORDS]));
-        Self { hasher: RandomState::new(), bits, turns_at: now + GATHERED }
+        Self { secret, bits, turns_at: now + GATHERED }
     }
 
     fn insert(&mut self, now: Instant, to: SocketAddr) {
@@ -145,7 +146,9 @@ impl WrittenTo {
     }
 
     fn place(&self, address: SocketAddr) -> (usize, u64) {
-        let hash = self.hasher.hash_one(Host::of(address.ip())) as usize;
+        let mut hasher = DefaultHasher::new();
+        (self.secret, Host::of(address.ip())).hash(&mut hasher);
+        let hash = hasher.finish() as usize;
         (hash / 64 % WORDS, 1 << (hash % 64))
     }
 
@@ -176,7 +179,7 @@ mod tests {
 
     /// We ask so many hosts, and all of them answer.
     fn asked(now: Instant, hosts: u8) -> Reach {
-        let mut reach = Reach::new(now);
+        let mut reach = Reach::new(now, 1);
         for n in 0..hosts {
             reach.on_sent(now, host(n));
             reach.on_answer(host(n));
@@ -226,7 +229,7 @@ mod tests {
         let mut small = asked(now, ENOUGH as u8 - 1);
         small.handle_timeout(now + TRIAL);
         assert!(!small.is_lost());
-        let mut local = Reach::new(now);
+        let mut local = Reach::new(now, 1);
         (0..200u8).for_each(|n| local.on_answer(([192, 168, 0, n], 1).into()));
         local.on_query(now, ([192, 168, 0, 201], 1).into());
         local.handle_timeout(now + TRIAL);
