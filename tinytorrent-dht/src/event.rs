@@ -44,7 +44,8 @@ pub enum Event {
         /// The item, whose hash or signature was verified.
         item: Item,
     },
-    /// A look-up is over.
+    /// A look-up is over. Answers that come later count for the table alone: peers in them are not handed out, as
+    /// nobody would wait for them.
     SearchEnded {
         /// The look-up.
         search: SearchId,

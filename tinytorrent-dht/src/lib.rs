@@ -17,9 +17,9 @@
 //! ```
 //!
 //! One node serves IPv4 and IPv6 as two networks (BEP 32), with ids that fit its addresses once others agree
-//! on them (BEP 42). It hands out peers with each answer, waits a second at most for silent nodes, and ends a
-//! look-up when the closest nodes have answered. It answers others within a budget of bytes, and nobody while
-//! nobody can reach it (BEP 43).
+//! on them (BEP 42). It hands out peers with each answer, waits for silent nodes about as long as answers take of
+//! late, and ends a look-up when the closest nodes have answered. It answers others within a budget of bytes, and
+//! nobody while nobody can reach it (BEP 43).
 //!
 //! The loop of a driver, here of two nodes on sockets of the standard library. `DhtNode` is such a loop on tokio.
 //!
@@ -74,7 +74,7 @@
 //! | our answers | 64 KiB a second; silence beyond | [`answer_bytes_per_second`](NodeConfig::answer_bytes_per_second) |
 //! | queries of a host | 5 a second over ten; then five minutes of silence | [`queries_per_host`](NodeConfig::queries_per_host) |
 //! | our queries | 100 a second; look-ups take turns | [`queries_per_second`](NodeConfig::queries_per_second) |
-//! | queries of a look-up in flight | 4 | [`branching`](NodeConfig::branching) |
+//! | queries of a look-up in flight | 8 | [`branching`](NodeConfig::branching) |
 //! | peers kept for others | 2,000 torrents of 500 each, 40 minutes | [`max_peers`](NodeConfig::max_peers), [`peer_lifetime`](NodeConfig::peer_lifetime) |
 //! | items kept for others | 1,000, 2 hours | [`max_items`](NodeConfig::max_items), [`item_lifetime`](NodeConfig::item_lifetime) |
 //! | datagrams | 1,500 bytes in, 1,024 out | none |
@@ -132,6 +132,7 @@ mod node_id;
 mod peer_store;
 mod reach;
 mod requests;
+mod round_trips;
 mod sampled;
 mod saved;
 mod search;

@@ -7,15 +7,18 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use crate::NodeId;
+use crate::round_trips::RoundTrips;
 
 /// The queries that we have sent and that may still be answered.
 ///
-/// An answer counts only from the address that was asked, under the id that it was asked with (D-16). After
-/// a second or so a query is slow, and after fifteen seconds it is lost (D-39).
+/// An answer counts only from the address that was asked, under the id that it was asked with (D-16). A query
+/// without an answer is slow, then given up, then lost (D-39); the first two times follow the round trips of late.
 #[derive(Debug)]
 pub(crate) struct Requests<P> {
+    /// The longest time until a query is slow, and the shortest until it is given up.
     slow_after: Duration,
     lost_after: Duration,
+    round_trips: RoundTrips,
     open: HashMap<[u8; 4], Request<P>>,
     timers: BinaryHeap<Reverse<(Instant, [u8; 4])>>,
     rng: StdRng,
@@ -29,22 +32,37 @@ pub(crate) struct Request<P> {
     pub(crate) id: Option<NodeId>,
     pub(crate) sent_at: Instant,
     pub(crate) purpose: P,
-    is_slow: bool,
+    stage: Stage,
+}
+
+/// A query by the time that it has been without an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    New,
+    Slow,
+    GivenUp,
 }
 
 /// What time did to a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Overdue {
-    /// It is not waited for any more, but an answer still counts.
+    /// Most answers come sooner: another node may be asked meanwhile.
     Slow,
-    /// It counts no more.
+    /// It is not waited for any more, but an answer still counts.
+    GivenUp,
+    /// Its answer does not count any more.
     Lost,
 }
 
+/// The shortest time until a query is slow. Round trips of a local network say nothing of how long a busy machine
+/// takes.
+const SHORTEST: Duration = Duration::from_millis(100);
+
 impl<P: Clone> Requests<P> {
     pub(crate) fn new(slow_after: Duration, lost_after: Duration, rng: StdRng) -> Self {
-        let (open, timers) = Default::default();
-        Self { slow_after, lost_after: lost_after.max(slow_after), open, timers, rng }
+        let (round_trips, open, timers) = Default::default();
+        let lost_after = lost_after.max(slow_after);
+        Self { slow_after, lost_after, round_trips, open, timers, rng }
     }
 
     /// Notes a query, and returns its transaction id: four random bytes (D-28).
@@ -61,17 +79,26 @@ impl<P: Clone> Requests<P> {
                 break transaction;
             }
         };
-        let request = Request { to, id, sent_at: now, purpose, is_slow: false };
+        let request = Request { to, id, sent_at: now, purpose, stage: Stage::New };
         self.open.insert(transaction, request);
-        self.timers.push(Reverse((now + self.slow_after, transaction)));
+        let bound = self.round_trips.bound().unwrap_or(self.slow_after);
+        let slow_at = now + bound.max(SHORTEST).min(self.slow_after);
+        self.timers.push(Reverse((slow_at, transaction)));
         transaction
     }
 
     /// Takes the query out that a message from this address answers.
-    pub(crate) fn answer(&mut self, from: SocketAddr, transaction: &[u8]) -> Option<Request<P>> {
+    pub(crate) fn answer(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        transaction: &[u8],
+    ) -> Option<Request<P>> {
         let transaction: [u8; 4] = transaction.try_into().ok()?;
         self.open.get(&transaction).filter(|request| request.to == from)?;
-        self.open.remove(&transaction)
+        let request = self.open.remove(&transaction)?;
+        self.round_trips.add(now.saturating_duration_since(request.sent_at));
+        Some(request)
     }
 
     /// The next query that is overdue now. Called until there is none.
@@ -81,15 +108,35 @@ impl<P: Clone> Requests<P> {
                 return None;
             }
             self.timers.pop();
+            let given_up_after = self.given_up_after();
             let Some(request) = self.open.get_mut(&transaction) else { continue };
-            if request.is_slow {
-                return self.open.remove(&transaction).map(|request| (Overdue::Lost, request));
+            let (next, overdue) = match request.stage {
+                Stage::New => {
+                    request.stage = Stage::Slow;
+                    (given_up_after, Some(Overdue::Slow))
+                }
+                // Round trips have become longer since.
+                Stage::Slow if now < request.sent_at + given_up_after => (given_up_after, None),
+                Stage::Slow => {
+                    request.stage = Stage::GivenUp;
+                    (self.lost_after, Some(Overdue::GivenUp))
+                }
+                Stage::GivenUp => {
+                    return self.open.remove(&transaction).map(|request| (Overdue::Lost, request));
+                }
+            };
+            self.timers.push(Reverse((request.sent_at + next, transaction)));
+            if let Some(overdue) = overdue {
+                return Some((overdue, request.clone()));
             }
-            request.is_slow = true;
-            self.timers.push(Reverse((request.sent_at + self.lost_after, transaction)));
-            return Some((Overdue::Slow, request.clone()));
         }
         None
+    }
+
+    /// The time after which a query is given up: where answers are slow, look-ups are slow instead of empty.
+    fn given_up_after(&self) -> Duration {
+        let bound = self.round_trips.bound().map_or(self.lost_after, |bound| bound * 2);
+        bound.max(self.slow_after).min(self.lost_after)
     }
 
     /// Takes out all queries to an address that is known not to answer.
@@ -139,32 +186,71 @@ mod tests {
         // D-16
         let (now, mut requests, to) = requests();
         let transaction = requests.begin(now, to, None, 7);
-        assert!(requests.answer("1.2.3.4:6".parse().unwrap(), &transaction).is_none());
-        assert!(requests.answer("1.2.3.5:5".parse().unwrap(), &transaction).is_none());
-        assert!(requests.answer(to, &transaction[..3]).is_none());
-        assert_eq!(requests.answer(to, &transaction).unwrap().purpose, 7);
-        assert!(requests.answer(to, &transaction).is_none());
+        assert!(requests.answer(now, "1.2.3.4:6".parse().unwrap(), &transaction).is_none());
+        assert!(requests.answer(now, "1.2.3.5:5".parse().unwrap(), &transaction).is_none());
+        assert!(requests.answer(now, to, &transaction[..3]).is_none());
+        assert_eq!(requests.answer(now, to, &transaction).unwrap().purpose, 7);
+        assert!(requests.answer(now, to, &transaction).is_none());
+    }
+
+    /// All that becomes overdue, with the milliseconds after `now`.
+    fn overdue(requests: &mut Requests<u8>, now: Instant) -> Vec<(u128, Overdue)> {
+        let mut all = Vec::new();
+        while let Some(at) = requests.next_timeout() {
+            while let Some((overdue, _)) = requests.poll(at) {
+                all.push(((at - now).as_millis(), overdue));
+                requests.check_invariants();
+            }
+        }
+        all
     }
 
     #[test]
-    fn a_query_is_slow_then_lost() {
+    fn a_query_is_slow_then_given_up_then_lost() {
         // D-39
         let (now, mut requests, to) = requests();
         let transaction = requests.begin(now, to, None, 7);
-        assert_eq!(requests.next_timeout(), Some(now + Duration::from_secs(1)));
-        assert!(requests.poll(now + Duration::from_millis(999)).is_none());
-        let slow = requests.poll(now + Duration::from_secs(1)).unwrap();
-        assert_eq!(slow.0, Overdue::Slow);
-        requests.check_invariants();
-        let mut late = Requests {
-            open: requests.open.clone(),
-            timers: requests.timers.clone(),
-            ..self::requests().1
+        let late = Requests { open: requests.open.clone(), ..self::requests().1 };
+        // Nothing is known of the link, which may be slow.
+        let all = [(1_000, Overdue::Slow), (15_000, Overdue::GivenUp), (15_000, Overdue::Lost)];
+        assert_eq!(overdue(&mut requests, now), all);
+        assert!(requests.answer(now, to, &transaction).is_none() && requests.len() == 0);
+        let mut late = late;
+        let at = now + Duration::from_secs(14);
+        assert!(late.answer(at, to, &transaction).is_some(), "a late answer counts");
+    }
+
+    #[test]
+    fn the_times_follow_the_round_trips() {
+        // D-39
+        let with_round_trips = |millis| {
+            let (now, mut requests, to) = requests();
+            for _ in 0..100 {
+                let transaction = requests.begin(now, to, None, 7);
+                requests.answer(now + Duration::from_millis(millis), to, &transaction).unwrap();
+            }
+            while requests.poll(now + Duration::from_secs(60)).is_some() {}
+            requests.begin(now, to, None, 7);
+            overdue(&mut requests, now)
         };
-        assert!(late.answer(to, &transaction).is_some(), "a late answer counts");
-        assert!(requests.poll(now + Duration::from_millis(14_999)).is_none());
-        assert_eq!(requests.poll(now + Duration::from_secs(15)).unwrap().0, Overdue::Lost);
-        assert!(requests.answer(to, &transaction).is_none() && requests.len() == 0);
+        let [fast, slow] = [1, 3_000].map(with_round_trips);
+        let end = (15_000, Overdue::Lost);
+        assert_eq!(fast, [(100, Overdue::Slow), (1_000, Overdue::GivenUp), end]);
+        assert_eq!(slow, [(1_000, Overdue::Slow), (6_000, Overdue::GivenUp), end]);
+    }
+
+    #[test]
+    fn round_trips_that_become_longer_put_off_the_time_to_give_up() {
+        let (now, mut requests, to) = requests();
+        let first = requests.begin(now, to, None, 1);
+        requests.answer(now + Duration::from_millis(10), to, &first).unwrap();
+        let second = requests.begin(now, to, None, 2);
+        requests.begin(now, to, None, 3);
+        let at = |millis| now + Duration::from_millis(millis);
+        while requests.poll(at(900)).is_some() {}
+        requests.answer(at(900), to, &second).unwrap();
+        assert!(requests.poll(at(1_000)).is_none(), "the third one may be on its way as well");
+        assert_eq!(requests.poll(at(2_000)).unwrap().0, Overdue::GivenUp);
     }
 
     #[test]

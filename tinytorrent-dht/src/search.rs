@@ -9,6 +9,7 @@ use crate::holders::Holders;
 use crate::item::MutablePart;
 use crate::lookup::Lookup;
 use crate::message::{ItemFields, Method, PutMutable, Response};
+use crate::requests::Overdue;
 use crate::{Announce, Item, NodeId, NodeInfo, SearchReport};
 
 /// A task of the application or of the node itself: look-ups in one or both families, and what is done at
@@ -200,9 +201,12 @@ impl Search {
         Found { peers: self.new_peers(&response.values), item: self.better_item(&response.item) }
     }
 
-    pub(crate) fn on_slow(&mut self, address: SocketAddr) {
-        if let Some(part) = self.part_mut(Family::of(address.ip())) {
-            part.lookup.on_slow(address);
+    pub(crate) fn on_overdue(&mut self, address: SocketAddr, overdue: Overdue) {
+        let Some(part) = self.part_mut(Family::of(address.ip())) else { return };
+        match overdue {
+            Overdue::Slow => part.lookup.on_slow(address),
+            Overdue::GivenUp => part.lookup.on_given_up(address),
+            Overdue::Lost => part.lookup.on_failure(address),
         }
     }
 

@@ -44,8 +44,10 @@ enum State {
     New,
     /// Asked, and waited for.
     Asked,
-    /// Asked, and not waited for any more.
+    /// Asked, and waited for only if there are too few others.
     Slow,
+    /// Asked, and waited for only if nobody has answered.
+    GivenUp,
     Answered,
     Failed,
 }
@@ -145,6 +147,14 @@ impl Lookup {
         }
     }
 
+    /// A node has not answered for longer than nodes take.
+    pub(crate) fn on_given_up(&mut self, address: SocketAddr) {
+        self.set_entry(address, State::GivenUp);
+        if let Some(contact) = self.contact_mut(address) {
+            contact.state = State::GivenUp;
+        }
+    }
+
     /// A node will not answer any more, or refused.
     pub(crate) fn on_failure(&mut self, address: SocketAddr) {
         self.set_entry(address, State::Failed);
@@ -169,9 +179,12 @@ impl Lookup {
         // Too few answers: whoever may still answer is worth the wait.
         let states = self.contacts.iter().map(|contact| contact.state);
         let entries = self.entries.iter().map(|(_, state)| *state);
-        !states
-            .chain(entries)
-            .any(|state| state == State::Slow || state == State::New && !is_exhausted)
+        !states.chain(entries).any(|state| match state {
+            State::New => !is_exhausted,
+            State::Slow => true,
+            State::GivenUp => self.answers == 0,
+            State::Asked | State::Answered | State::Failed => false,
+        })
     }
 
     /// The closest nodes that answered, whose ids fit their addresses.

@@ -118,8 +118,23 @@ fn silent_nodes_do_not_hold_up_the_end_if_there_are_others() {
         }
     }
     assert!(!few.is_done(), "of so few nodes each is worth the wait");
-    few.on_failure(node(1).address);
+    few.on_given_up(node(1).address);
     assert!(few.is_done());
+}
+
+#[test]
+fn while_nobody_answers_all_are_waited_for() {
+    // The link is slow, or there is none.
+    let mut lookup = lookup(1..=3);
+    asked(&mut lookup);
+    for distance in 1..=3 {
+        lookup.on_slow(node(distance).address);
+        lookup.on_given_up(node(distance).address);
+    }
+    assert!(!lookup.is_done());
+    answer(&mut lookup, 2);
+    assert!(lookup.is_done(), "answers come, and sooner than those of the others");
+    assert_eq!(lookup.closest().next(), Some(node(2)));
 }
 
 #[test]

@@ -17,7 +17,7 @@ impl Node {
         match &message.body {
             Body::Query(query) => self.on_query(now, from, message, query),
             Body::Response(response) => {
-                let Some(request) = self.requests.answer(from, message.transaction) else {
+                let Some(request) = self.requests.answer(now, from, message.transaction) else {
                     self.stats.unsolicited += 1;
                     return;
                 };
@@ -28,7 +28,7 @@ impl Node {
                 }
             }
             Body::Error(error) => {
-                let Some(request) = self.requests.answer(from, message.transaction) else {
+                let Some(request) = self.requests.answer(now, from, message.transaction) else {
                     self.stats.unsolicited += 1;
                     return;
                 };
@@ -186,10 +186,11 @@ impl Node {
         match request.purpose {
             Purpose::Search(id) => {
                 let Some(search) = self.searches.open.get_mut(&id) else { return };
-                if is_lost { search.on_failure(request.to) } else { search.on_slow(request.to) }
+                search.on_overdue(request.to, overdue);
             }
             Purpose::Store(id) => {
-                if let Some(search) = self.searches.open.get_mut(&id) {
+                let search = self.searches.open.get_mut(&id);
+                if let Some(search) = search.filter(|_| overdue != Overdue::Slow) {
                     search.on_stored(request.to, false);
                 }
             }
