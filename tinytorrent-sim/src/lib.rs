@@ -21,8 +21,10 @@
 //! # Ok::<(), tinytorrent_types::GeometryError>(())
 //! ```
 
+mod dht;
 mod node;
 mod world;
 
+pub use dht::{DhtNode, DhtWorld, Links, LookUp, Search, SybilIds, TableHealth, torrent};
 pub use node::{Behaviour, Quality, Simulated};
 pub use world::{Cause, Node, Stranger, Watch, World, address_of, hashes, info, peer_id};
