@@ -8,7 +8,8 @@ use tinytorrent_examples::{
     Common, Failure, Names, Outcome, Output, Source, format_size, read_torrent_file, run, start,
 };
 use tinytorrent_metainfo::{
-    Error, ErrorKind, File, HostPort, Magnet, Metainfo, ReadOptions, SafePath, Version,
+    Error, ErrorKind, File, HostPort, KeyMagnet, Magnet, MagnetLink, Metainfo, ReadOptions,
+    SafePath, TorrentKey, Version,
 };
 use tinytorrent_types::{InfoHashes, hex};
 
@@ -176,9 +177,18 @@ fn version(version: Version) -> &'static str {
 
 fn inspect_magnet(link: &str, out: Output) -> Result<(), Failure> {
     let invalid = |error| Failure::invalid_input("this is no magnet link that can be used", &error);
-    let magnet: Magnet = link.parse().map_err(invalid)?;
+    let magnet = match link.parse().map_err(invalid)? {
+        MagnetLink::Torrent(magnet) => magnet,
+        MagnetLink::Key(link) => {
+            inspect_key(&link, out);
+            return Ok(());
+        }
+    };
     say_some(out, "name", magnet.name.as_deref());
     say_hashes(out, magnet.hashes);
+    if let Some(key) = &magnet.key {
+        say_key(out, key);
+    }
     say_list(out, "trackers", &magnet.trackers);
     say_list(out, "web seeds", &magnet.web_seeds);
     say_list(out, "peers", &magnet.peers);
@@ -188,6 +198,34 @@ fn inspect_magnet(link: &str, out: Output) -> Result<(), Failure> {
     }
     out.event(&magnet_to_json(&magnet));
     Ok(())
+}
+
+/// A link whose torrent only the DHT knows (BEP 46).
+fn inspect_key(link: &KeyMagnet, out: Output) {
+    say_some(out, "name", link.name());
+    say_key(out, link.key());
+    say_list(out, "nodes", link.nodes());
+    let key = key_to_json(link.key());
+    out.event(&json!({
+        "name": link.name(),
+        "info_hash_v1": null,
+        "info_hash_v2": null,
+        "key": key,
+        "nodes": nodes_to_json(link.nodes()),
+        "magnet": link.to_string(),
+        "warnings": [],
+    }));
+}
+
+fn say_key(out: Output, key: &TorrentKey) {
+    out.say(format!("public key: {}", hex::encode(key.public())));
+    if !key.salt().is_empty() {
+        out.say(format!("salt: {}", hex::encode(key.salt())));
+    }
+}
+
+fn key_to_json(key: &TorrentKey) -> Value {
+    json!({ "public": hex::encode(key.public()), "salt": hex::encode(key.salt()) })
 }
 
 fn magnet_to_json(magnet: &Magnet) -> Value {
@@ -217,6 +255,7 @@ fn magnet_to_json(magnet: &Magnet) -> Value {
         "peers": nodes_to_json(&magnet.peers),
         "nodes": nodes_to_json(&magnet.nodes),
         "selection": selection,
+        "key": magnet.key.as_ref().map(key_to_json),
         "comment": null,
         "created_by": null,
         "creation_date": null,

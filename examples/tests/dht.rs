@@ -47,6 +47,36 @@ impl Drop for Node {
     }
 }
 
+/// A command that goes on until it is dropped.
+struct Running {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Running {
+    fn start(node: &Node, words: &[&str]) -> Self {
+        let mut command = Command::new(example("dht"));
+        command.args(words).args(["--json", "--timeout", "60", "--listen", "127.0.0.1:0"]);
+        command.args(["--node", &node.address]).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("it was built");
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    /// The next event of a kind.
+    fn next(&mut self, kind: &str) -> Value {
+        let events = self.lines.by_ref().map(|line| serde_json::from_str(&line.unwrap()).unwrap());
+        { events }.find(|event: &Value| event["event"] == kind).expect("it goes on")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// Runs a command that enters by a node, and returns its events and its exit code.
 fn dht(node: &Node, words: &[&str]) -> (Vec<Value>, i32) {
     let mut command = Command::new(example("dht"));
@@ -108,4 +138,41 @@ fn what_one_program_stores_another_finds() {
     }
     let (events, _) = dht(&nodes[3], &["get", "--public-key", &public, "--salt", "name"]);
     assert_eq!(of_kind(&events, "item")[0]["text"], "new");
+}
+
+#[test]
+fn the_torrent_of_a_key_is_published_resolved_and_followed() {
+    // D-72
+    let mut nodes: Vec<Node> = Vec::new();
+    for _ in 0..3 {
+        nodes.push(Node::start(&nodes));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key");
+    std::fs::write(&key, [7; 32]).unwrap();
+    let key = key.to_str().unwrap();
+    let mut publisher = Running::start(&nodes[0], &["publish", HASH, "--key", key, "--salt", "s"]);
+    let link = publisher.next("publishing")["magnet"].as_str().unwrap().to_owned();
+    assert!(link.starts_with("magnet:?xs=urn:btpk:") && link.ends_with("&s=73"), "{link}");
+    assert!(publisher.next("round")["stored"].as_u64().unwrap() > 0);
+    let (events, code) = dht(&nodes[1], &["resolve", &link]);
+    let found = of_kind(&events, "torrent")[0];
+    assert_eq!((code, &found["info_hash"], &found["seq"]), (0, &HASH.into(), &1.into()));
+    let mut follower = Running::start(&nodes[2], &["follow", &link]);
+    assert_eq!(follower.next("torrent")["info_hash"], HASH);
+
+    // The owner names another one, in the place of the first. Nobody leaves meanwhile: in so small a network
+    // look-ups wait for who does not answer.
+    let other = "89abcdef0123456789abcdef0123456789abcdef";
+    let mut again = Running::start(&nodes[1], &["publish", other, "--key", key, "--salt", "s"]);
+    assert_eq!(again.next("publishing")["seq"], 2);
+    again.next("round");
+    let (events, _) = dht(&nodes[0], &["resolve", &link]);
+    assert_eq!(of_kind(&events, "torrent")[0]["info_hash"], other);
+
+    // What is no torrent of the key is told apart from silence.
+    let (_, code) = dht(&nodes[0], &["resolve", &link.replace("&s=73", "&s=74")]);
+    assert_eq!(code, 1);
+    let (_, code) = dht(&nodes[0], &["resolve", "magnet:?xs=urn:btpk:12"]);
+    assert_eq!(code, 2);
 }

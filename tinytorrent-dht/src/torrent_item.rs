@@ -36,10 +36,15 @@ impl Item {
         seq: i64,
         torrent: WireInfoHash,
     ) -> Result<Self, crate::ItemError> {
+        Self::sign(secret, salt, seq, &Self::torrent_value(torrent))
+    }
+
+    /// The value of an item that names a torrent, as bencode.
+    pub fn torrent_value(torrent: WireInfoHash) -> Vec<u8> {
         let mut value = b"d2:ih".to_vec();
         bencode::encode::bytes(&mut value, torrent.as_bytes());
         value.push(b'e');
-        Self::sign(secret, salt, seq, &value)
+        value
     }
 }
 

@@ -1,4 +1,4 @@
-//! Speaks to the DHT: finds and announces peers, stores and finds items, and runs a node.
+//! Speaks to the DHT: finds and announces peers, stores and finds items, follows keys, and runs a node.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,11 +7,15 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use serde_json::json;
 use tinytorrent_dht::{
-    Announce, DhtNode, Event, Item, Lookup, NodeConfig, NodeId, ROUTERS, SearchReport,
+    Announce, DhtNode, Event, Lookup, NodeConfig, NodeId, ROUTERS, SearchReport,
 };
 use tinytorrent_examples::{Common, Failure, Outcome, Output, block_on, interrupted, run, start};
-use tinytorrent_types::{Printable, WireInfoHash, hex};
+use tinytorrent_metainfo::KeyMagnet;
+use tinytorrent_types::WireInfoHash;
 use tokio::task::JoinSet;
+
+mod items;
+mod keys;
 
 /// Speaks to the DHT.
 ///
@@ -78,6 +82,29 @@ enum Command {
         #[arg(long, default_value = "", requires = "public_key")]
         salt: String,
     },
+    /// Find the torrent that the owner of a key has named last (BEP 46)
+    Resolve {
+        /// A magnet link with `xs=urn:btpk:`
+        link: KeyMagnet,
+    },
+    /// Tell each torrent that the owner of a key names, until interrupted (BEP 46)
+    Follow {
+        /// A magnet link with `xs=urn:btpk:`
+        link: KeyMagnet,
+        /// The time between two look-ups; at least a minute
+        #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+        interval: u64,
+    },
+    /// Name a torrent as the owner of a key, and keep it known until interrupted (BEP 46)
+    Publish {
+        info_hash: WireInfoHash,
+        /// The file with the secret key: 32 bytes, or 64 hexadecimal digits
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// The name of the torrent among those of its key
+        #[arg(long, default_value = "")]
+        salt: String,
+    },
     /// Ask one node for a sample of its torrents (BEP 51)
     Sample { node: String },
     /// Run a node until interrupted
@@ -89,6 +116,15 @@ enum Command {
         #[arg(long, value_name = "QUERIES")]
         host_queries: Option<u32>,
     },
+}
+
+impl Command {
+    fn link(&self) -> Option<&KeyMagnet> {
+        match self {
+            Self::Resolve { link } | Self::Follow { link, .. } => Some(link),
+            _ => None,
+        }
+    }
 }
 
 fn main() -> Outcome {
@@ -119,7 +155,18 @@ async fn speak(options: &Options, out: Output) -> Result<(), Failure> {
         node.bootstrap(ROUTERS);
         return serve(&node, out).await;
     }
-    match enter(&node, &options.nodes, out).await {
+    let entered = match options.command.link() {
+        // The link may know nodes of its own.
+        Some(link) if options.nodes.is_empty() && !link.nodes().is_empty() => {
+            let names: Vec<_> = link.nodes().iter().map(ToString::to_string).collect();
+            match enter(&node, &names, out).await {
+                Err(_) => enter(&node, &[], out).await,
+                entered => entered,
+            }
+        }
+        _ => enter(&node, &options.nodes, out).await,
+    };
+    match entered {
         // Others may come to a node that runs.
         Err(Failure::CouldNot(why)) if matches!(options.command, Command::Node { .. }) => {
             out.say(why);
@@ -146,34 +193,15 @@ async fn speak(options: &Options, out: Output) -> Result<(), Failure> {
             finish(out, &report, report.answers > 0, "no node answered")
         }
         Command::Put { text, key, salt } => {
-            let item = match key {
-                None => Item::from_text(text)
-                    .map_err(|error| Failure::invalid_input("the text", &error))?,
-                Some(path) => sign(&node, &read_key(path)?, salt, text, out).await?,
-            };
-            let report = follow(node.put(item.clone(), None), out).await?;
-            out.say(format!("{} is stored by {} nodes", item.target(), report.stored));
-            let key = item.mutable_part().map(|part| hex::encode(part.key));
-            out.event(&json!({ "event": "put", "target": item.target().to_string(), "public_key": key, "seq": item.seq() }));
-            finish(out, &report, report.stored > 0, "no node stored it")
+            items::put(&node, text, key.as_deref(), salt, out).await
         }
         Command::Get { target, public_key, salt } => {
-            let lookup = match (target, public_key) {
-                (Some(target), _) => node.get(*target),
-                (None, key) => {
-                    let key = key.as_deref().unwrap_or_default();
-                    let key = hex::decode(key)
-                        .map_err(|error| Failure::invalid_input("the public key", &error))?;
-                    node.get_mutable(key, salt.as_bytes())
-                }
-            };
-            let (item, report) = newest(lookup).await?;
-            if let Some(item) = &item {
-                let text = text_of(item);
-                out.say(Printable(&text).to_string());
-                out.event(&json!({ "event": "item", "text": text, "value": hex::encode(item.value()), "seq": item.seq() }));
-            }
-            finish(out, &report, item.is_some(), "no node has it")
+            items::get(&node, *target, public_key.as_deref(), salt, out).await
+        }
+        Command::Resolve { link } => keys::resolve(&node, link, out).await,
+        Command::Follow { link, interval } => keys::follow(&node, link, *interval, out).await,
+        Command::Publish { info_hash, key, salt } => {
+            keys::publish(&node, *info_hash, key, salt, out).await
         }
         Command::Ping { node: name } => {
             let address = resolve(name).await?[0];
@@ -207,7 +235,11 @@ async fn speak(options: &Options, out: Output) -> Result<(), Failure> {
 async fn bind(options: &Options, out: Output) -> Result<DhtNode, Failure> {
     let mut config = NodeConfig::new(rand::random());
     // Who is gone in a moment is of no use in the tables of others.
-    config.read_only(!matches!(options.command, Command::Node { .. }));
+    let stays = matches!(
+        options.command,
+        Command::Node { .. } | Command::Follow { .. } | Command::Publish { .. }
+    );
+    config.read_only(!stays);
     if let Command::Node { answer_bytes, host_queries } = options.command {
         answer_bytes.map(|bytes| config.answer_bytes_per_second(bytes));
         host_queries.map(|queries| config.queries_per_host(queries));
@@ -288,19 +320,6 @@ async fn follow(mut lookup: Lookup, out: Output) -> Result<SearchReport, Failure
     }
 }
 
-/// The last item of a look-up, which is the newest.
-async fn newest(mut lookup: Lookup) -> Result<(Option<Item>, SearchReport), Failure> {
-    let mut newest = None;
-    loop {
-        match lookup.next().await {
-            Some(Event::ItemFound { item, .. }) => newest = Some(item),
-            Some(Event::SearchEnded { report, .. }) => return Ok((newest, report)),
-            Some(_) => {}
-            None => return Err(Failure::CouldNot("the node has ended".to_owned())),
-        }
-    }
-}
-
 fn finish(out: Output, report: &SearchReport, is_done: bool, why_not: &str) -> Result<(), Failure> {
     out.event(&json!({
         "event": "finished",
@@ -314,45 +333,6 @@ fn finish(out: Output, report: &SearchReport, is_done: bool, why_not: &str) -> R
 
 fn silent(address: SocketAddr) -> Failure {
     Failure::CouldNot(format!("{address} does not answer"))
-}
-
-/// A text in the place of the newest one of its key.
-async fn sign(
-    node: &DhtNode,
-    secret: &[u8; 32],
-    salt: &str,
-    text: &str,
-    out: Output,
-) -> Result<Item, Failure> {
-    let invalid = |error| Failure::invalid_input("the item", &error);
-    let mut value = Vec::new();
-    tinytorrent_bencode::encode::bytes(&mut value, text);
-    let first = Item::sign(secret, salt.as_bytes(), 1, &value).map_err(invalid)?;
-    let key = first.mutable_part().map(|part| part.key).unwrap_or_default();
-    out.say(format!("public key {}", hex::encode(key)));
-    let (known, _) = newest(node.get_mutable(key, salt.as_bytes())).await?;
-    match known.and_then(|item| item.seq()) {
-        Some(seq) => {
-            Item::sign(secret, salt.as_bytes(), seq.saturating_add(1), &value).map_err(invalid)
-        }
-        None => Ok(first),
-    }
-}
-
-fn read_key(path: &PathBuf) -> Result<[u8; 32], Failure> {
-    let shown = path.display();
-    let bytes = std::fs::read(path)
-        .map_err(|error| Failure::could_not(format!("cannot read {shown}"), &error))?;
-    let digits = std::str::from_utf8(&bytes).ok().and_then(|text| hex::decode(text.trim()).ok());
-    digits.or_else(|| bytes.try_into().ok()).ok_or_else(|| {
-        Failure::InvalidInput(format!("{shown} holds neither 32 bytes nor 64 hexadecimal digits"))
-    })
-}
-
-fn text_of(item: &Item) -> String {
-    let value = tinytorrent_bencode::decode(item.value());
-    let text = value.ok().and_then(|value| Some(value.root().as_str()?.to_owned()));
-    text.unwrap_or_else(|| String::from_utf8_lossy(item.value()).into_owned())
 }
 
 async fn serve(node: &DhtNode, out: Output) -> Result<(), Failure> {
