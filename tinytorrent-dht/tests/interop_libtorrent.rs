@@ -3,14 +3,14 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a test is a driver too")]
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tinytorrent_dht::{
     Announce, Event, Family, Item, Node, NodeConfig, NodeId, SearchId, SearchReport,
 };
-use tinytorrent_types::WireInfoHash;
+use tinytorrent_types::{WireInfoHash, hex};
 
 /// Debian's; the binding is no package of other Pythons.
 const PYTHON: &str = "/usr/bin/python3";
@@ -23,10 +23,11 @@ struct Nodes {
 }
 
 impl Nodes {
-    fn start(count: u32, router: u16) -> Self {
+    fn start(count: u32, router: SocketAddr) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/libtorrent/nodes.py");
+        let (host, port) = (host_of(router), router.port().to_string());
         let mut process = Command::new(PYTHON)
-            .args([script, &count.to_string(), &router.to_string()])
+            .args([script, &count.to_string(), &host, &port])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -37,7 +38,7 @@ impl Nodes {
     }
 
     /// Sends a command, and serves as a node until its answer comes.
-    fn ask(&mut self, driver: &mut Driver, command: &str) -> Vec<String> {
+    fn ask(&mut self, driver: &mut Driver, command: impl std::fmt::Display) -> Vec<String> {
         writeln!(self.commands, "{command}").unwrap();
         self.answer(driver)
     }
@@ -70,11 +71,12 @@ struct Driver {
 }
 
 impl Driver {
-    fn start() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    fn start(host: IpAddr) -> Self {
+        let socket = UdpSocket::bind((host, 0)).unwrap();
         let mut config = NodeConfig::new([42; 32]);
         // All others have one address.
-        config.only(Family::V4).queries_per_host(10_000).answer_bytes_per_second(10_000_000);
+        config.queries_per_host(10_000).answer_bytes_per_second(10_000_000);
+        config.only(Family::of(host));
         Self { socket, node: Node::new(Instant::now(), config), events: Vec::new() }
     }
 
@@ -144,27 +146,53 @@ fn is_installed() -> bool {
     is_installed
 }
 
-/// D-01, D-04, D-20, D-22, D-23, D-44, D-69
+/// The host as it stands before a port.
+fn host_of(address: SocketAddr) -> String {
+    let text = address.to_string();
+    text.rsplit_once(':').map(|(host, _)| host.to_owned()).unwrap()
+}
+
+/// D-01, D-04, D-20, D-22, D-23, D-44, D-69, D-73
 #[test]
 fn libtorrent_finds_what_we_store_and_we_find_what_it_stores() {
+    meet(IpAddr::V4(Ipv4Addr::LOCALHOST), 50);
+}
+
+/// D-04, D-11
+#[test]
+fn libtorrent_and_we_find_each_others_peers_and_items_over_ipv6() {
+    meet(IpAddr::V6(Ipv6Addr::LOCALHOST), 12);
+}
+
+/// A network of ours and of so many nodes of libtorrent.
+fn meet(host: IpAddr, count: u32) {
     if !is_installed() {
         return;
     }
-    let mut driver = Driver::start();
-    let ours = driver.socket.local_addr().unwrap().port();
+    let mut driver = Driver::start(host);
+    let ours = driver.socket.local_addr().unwrap();
     // We are their router: they find each other through us.
-    let mut nodes = Nodes::start(20, ours);
+    let mut nodes = Nodes::start(count, ours);
     let ports = nodes.answer(&mut driver);
-    assert_eq!((ports[0].as_str(), ports.len()), ("ports", 21));
-    let first: SocketAddr = format!("127.0.0.1:{}", ports[1]).parse().unwrap();
-    driver.run_until(|driver| driver.node.nodes().count() >= 12);
+    assert_eq!((ports[0].as_str(), ports.len()), ("ports", 1 + count as usize));
+    let first = SocketAddr::new(host, ports[1].parse().unwrap());
+    let known = (count as usize / 2).min(16);
+    driver.run_until(|driver| driver.node.nodes().count() >= known);
+    peers_go_both_ways(&mut driver, &mut nodes, first);
+    items_go_both_ways(&mut driver, &mut nodes);
+    driver.node.check_invariants();
+}
 
-    let [their, our] = [0x11, 0x22].map(|byte| WireInfoHash::from_bytes([byte; 20]));
-    nodes.ask(&mut driver, &format!("announce {their}"));
-    driver.run_until(|driver| {
-        // It announces when its look-up has ended.
-        driver.peers().contains(&first) || driver.node.stats().peers > 0
-    });
+fn peers_go_both_ways(driver: &mut Driver, nodes: &mut Nodes, first: SocketAddr) {
+    let host = first.ip();
+    // So near to us that we are among those who store it.
+    let own = driver.node.id(Family::of(host)).unwrap();
+    let mut their = *own.as_bytes();
+    their[19] ^= 1;
+    let [their, our] = [their, [0x22; 20]].map(WireInfoHash::from_bytes);
+    nodes.ask(driver, format!("announce {their}"));
+    // It announces when its look-up has ended.
+    driver.run_until(|driver| driver.node.stats().peers > 0);
     let search = driver.node.find_peers(Instant::now(), their);
     driver.end_of(search);
     assert!(driver.peers().contains(&first), "{:?}", driver.peers());
@@ -173,26 +201,66 @@ fn libtorrent_finds_what_we_store_and_we_find_what_it_stores() {
     let search = driver.node.announce(Instant::now(), our, announce);
     let report = driver.end_of(search);
     assert_eq!(report.stored, 8, "{report:?}");
-    let peers = nodes.ask(&mut driver, &format!("peers {our}"));
-    assert!(peers.contains(&"127.0.0.1:5555".to_owned()), "{peers:?}");
+    let peers = nodes.ask(driver, format!("peers {our}"));
+    assert!(peers.contains(&format!("{host}|5555")), "{peers:?}");
 
+    // Over IPv6 libtorrent sends no such query before it knows its address on the internet.
+    if host.is_ipv4() {
+        let port = driver.socket.local_addr().unwrap().port();
+        let samples = nodes.ask(driver, format!("sample {host} {port} {own}"));
+        assert_eq!(samples, ["1".to_owned(), their.to_string()], "they sample us");
+    }
+    let query = driver.node.sample(Instant::now(), report.closest[0].address, our.into());
+    let sample = |driver: &Driver| {
+        driver.events.iter().find_map(|event| match event {
+            Event::Answered { query: of, answer } if *of == query => answer.sample.clone(),
+            _ => None,
+        })
+    };
+    driver.run_until(|driver| sample(driver).is_some());
+    let sample = sample(driver).unwrap();
+    assert!(sample.info_hashes.contains(&our) && sample.total >= 1, "we sample them: {sample:?}");
+}
+
+fn items_go_both_ways(driver: &mut Driver, nodes: &mut Nodes) {
     let item = Item::from_text("from-tinytorrent").unwrap();
     let search = driver.node.put(Instant::now(), item.clone(), None);
     assert_eq!(driver.end_of(search).stored, 8);
-    let found = nodes.ask(&mut driver, &format!("get {}", item.target()));
+    let found = nodes.ask(driver, format!("get {}", item.target()));
     assert_eq!(found, ["from-tinytorrent"]);
 
-    let put = nodes.ask(&mut driver, "put from-libtorrent");
+    let put = nodes.ask(driver, "put from-libtorrent");
     let target: NodeId = put[1].parse().unwrap();
     let search = driver.node.get(Instant::now(), target);
     driver.end_of(search);
-    assert_eq!(driver.items(), [Item::from_text("from-libtorrent").unwrap()]);
+    assert_eq!(driver.items().pop(), Some(Item::from_text("from-libtorrent").unwrap()));
 
-    let signed = Item::sign(&[5; 32], b"name", 1, b"9:by-a-name").unwrap();
-    let key = signed.mutable_part().unwrap().key;
-    let search = driver.node.put(Instant::now(), signed, None);
-    assert_eq!(driver.end_of(search).stored, 8);
-    let key = tinytorrent_types::hex::encode(key);
-    assert_eq!(nodes.ask(&mut driver, &format!("get_mutable {key} name")), ["by-a-name"]);
-    driver.node.check_invariants();
+    let secret = [5; 32];
+    for salt in [&b""[..], b"name", &[0xff; 64]] {
+        let mutable = |seq, text: &str| {
+            let mut value = Vec::new();
+            tinytorrent_bencode::encode::bytes(&mut value, text);
+            Item::sign(&secret, salt, seq, &value).unwrap()
+        };
+        let ours = mutable(1, "ours");
+        let key = ours.mutable_part().unwrap().key;
+        let (digits, salted) = (hex::encode(key), hex::encode(salt));
+        let search = driver.node.put(Instant::now(), ours, None);
+        assert_eq!(driver.end_of(search).stored, 8);
+        let found = nodes.ask(driver, format!("get_mutable {digits} -{salted}"));
+        assert_eq!(found, ["ours"], "with the salt {salted}");
+
+        // libtorrent looks for the newest, and puts one with a higher number.
+        let secret = hex::encode(secret);
+        let put = nodes.ask(driver, format!("put_mutable {secret} {digits} -{salted} theirs"));
+        assert!(!put.is_empty(), "with the salt {salted}");
+        let search = driver.node.get_mutable(Instant::now(), key, salt);
+        driver.end_of(search);
+        assert_eq!(driver.items().pop(), Some(mutable(2, "theirs")), "the same signature");
+        let replaced = mutable(3, "ours-again");
+        let search = driver.node.put(Instant::now(), replaced, None);
+        assert_eq!(driver.end_of(search).stored, 8);
+        let found = nodes.ask(driver, format!("get_mutable {digits} -{salted}"));
+        assert_eq!(found, ["ours-again"], "with the salt {salted}");
+    }
 }

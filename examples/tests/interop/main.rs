@@ -8,6 +8,8 @@
 #[cfg(target_os = "linux")]
 mod demo;
 #[cfg(target_os = "linux")]
+mod dht;
+#[cfg(target_os = "linux")]
 mod encryption;
 #[cfg(target_os = "linux")]
 mod exchange;
@@ -50,6 +52,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     support::runner::main(&[
         demo::TESTS,
+        dht::TESTS,
         encryption::TESTS,
         exchange::TESTS,
         faults::TESTS,

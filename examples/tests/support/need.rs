@@ -24,6 +24,8 @@ pub enum Need {
     Lftp,
     Libtorrent,
     Mktorrent,
+    /// A network without a way out, which not every container lets a test make.
+    Namespace,
     Opentracker,
     Python,
     Qbittorrent,
@@ -63,6 +65,9 @@ impl Need {
             Need::Lftp => on_path("lftp").is_some(),
             Need::Libtorrent => *LIBTORRENT.get_or_init(|| python_runs("import libtorrent")),
             Need::Mktorrent => on_path("mktorrent").is_some(),
+            Need::Namespace => {
+                namespace().arg("true").status().is_ok_and(|status| status.success())
+            }
             Need::Opentracker => on_path("opentracker").is_some(),
             Need::Python => *PYTHON_RUNS.get_or_init(|| python_runs("import asyncio")),
             Need::Qbittorrent => on_path("qbittorrent-nox").is_some(),
@@ -76,7 +81,7 @@ impl Need {
     /// `true` if a test may be left out although all are required, as no package of the system has it.
     fn is_optional(self) -> bool {
         match self {
-            Need::Imdl => true,
+            Need::Imdl | Need::Namespace => true,
             Need::Webtorrent => std::env::var_os("TINYTORRENT_NPM").is_none(),
             _ => false,
         }
@@ -92,6 +97,7 @@ impl Need {
             Need::Lftp => "lftp",
             Need::Libtorrent => "python3-libtorrent",
             Need::Mktorrent => "mktorrent",
+            Need::Namespace => "util-linux",
             Need::Opentracker => "opentracker",
             Need::Python => "python3",
             Need::Qbittorrent => "qbittorrent-nox",
@@ -107,6 +113,9 @@ impl Need {
         let package = self.package();
         match self {
             Need::Imdl => format!("cargo install {package}"),
+            Need::Namespace => {
+                "run the tests as root, or `sysctl -w kernel.unprivileged_userns_clone=1`".into()
+            }
             Need::Webtorrent => format!(
                 "npm install --ignore-scripts --prefix target/npm {package} && \
                  export TINYTORRENT_NPM=$PWD/target/npm"
@@ -123,6 +132,7 @@ impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Need::Example(name) => write!(f, "the example `{name}` is not built"),
+            Need::Namespace => f.write_str("no network namespace can be made here"),
             _ => write!(f, "{} is not installed", self.package()),
         }
     }
@@ -165,6 +175,13 @@ pub fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running program has a path");
     let deps = test.parent().expect("a file lies in a folder");
     deps.with_file_name("examples").join(name)
+}
+
+/// A program in a network that has nothing but a loopback device that is down, with whatever it starts.
+pub fn namespace() -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--net", "--pid", "--fork", "--kill-child"]);
+    command
 }
 
 fn python_runs(code: &str) -> bool {

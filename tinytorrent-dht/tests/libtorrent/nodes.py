@@ -1,8 +1,9 @@
-"""Nodes of libtorrent on loopback, told by lines what to do: nodes.py COUNT ROUTER_PORT
+"""Nodes of libtorrent on loopback, told by lines what to do: nodes.py COUNT HOST ROUTER_PORT
 
-Each command has one line as its answer. The first node puts, announces and asks.
+Each command has one line as its answer. The first node puts, announces and asks. A salt is "-" and its digits.
 """
 
+import hashlib
 import sys
 import time
 
@@ -24,12 +25,13 @@ SETTINGS = {
     "dht_ignore_dark_internet": False,
     "dht_upload_rate_limit": 100_000_000,
     "dht_block_ratelimit": 1_000_000,
+    "aio_threads": 1,
 }
 
 
 def main() -> None:
-    count, router = int(sys.argv[1]), sys.argv[2]
-    boot = {"dht_bootstrap_nodes": f"127.0.0.1:{router}", "listen_interfaces": "127.0.0.1:0"}
+    count, host, router = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+    boot = {"dht_bootstrap_nodes": f"{host}:{router}", "listen_interfaces": f"{host}:0"}
     sessions = [lt.session({**SETTINGS, **boot}) for _ in range(count)]
     first = sessions[0]
     while not all(session.is_dht_running() for session in sessions):
@@ -50,12 +52,27 @@ def announce(session, info_hash):
 
 def peers(session, info_hash):
     session.dht_get_peers(lt.sha1_hash(bytes.fromhex(info_hash)))
-    return wait(session, lt.dht_get_peers_reply_alert, lambda alert: [f"{ip}:{port}" for ip, port in alert.peers()])
+    return wait(session, lt.dht_get_peers_reply_alert, lambda alert: [f"{ip}|{port}" for ip, port in alert.peers()])
 
 
 def put(session, text):
     target = session.dht_put_immutable_item(text)
     return ["target", str(target), *wait(session, lt.dht_put_alert, lambda alert: [str(alert.num_success)])]
+
+
+def put_mutable(session, seed, public, salt, text):
+    """Signs with what libtorrent takes for a private key: the hash of the seed, with some bits set."""
+    key = bytearray(hashlib.sha512(bytes.fromhex(seed)).digest())
+    key[0] &= 248
+    key[31] = key[31] & 63 | 64
+    session.dht_put_mutable_item(bytes(key), bytes.fromhex(public), text.encode(), bytes.fromhex(salt[1:]))
+    return wait(session, lt.dht_put_alert, lambda alert: [str(alert.num_success)] if alert.num_success else [])
+
+
+def sample(session, host, port, target):
+    """The samples of one node, each a word."""
+    session.dht_sample_infohashes((host, int(port)), lt.sha1_hash(bytes.fromhex(target)))
+    return wait(session, lt.dht_sample_infohashes_alert, lambda alert: [str(alert.num_samples), *map(str, alert.samples)])
 
 
 def get(session, target):
@@ -64,8 +81,8 @@ def get(session, target):
 
 
 def get_mutable(session, key, salt):
-    session.dht_get_mutable_item(bytes.fromhex(key), salt.encode())
-    return wait(session, lt.dht_mutable_item_alert, lambda alert: [text(alert.item)])
+    session.dht_get_mutable_item(bytes.fromhex(key), bytes.fromhex(salt[1:]))
+    return wait(session, lt.dht_mutable_item_alert, lambda alert: [text(alert.item)] if alert.authoritative else [])
 
 
 def text(item):
@@ -86,7 +103,15 @@ def wait(session, kind, read):
     return []
 
 
-COMMANDS = {"announce": announce, "peers": peers, "put": put, "get": get, "get_mutable": get_mutable}
+COMMANDS = {
+    "announce": announce,
+    "peers": peers,
+    "put": put,
+    "put_mutable": put_mutable,
+    "get": get,
+    "get_mutable": get_mutable,
+    "sample": sample,
+}
 
 if __name__ == "__main__":
     main()
