@@ -72,6 +72,12 @@ impl NodeConfig {
         }
     }
 
+    /// Another seed. All randomness comes from it, so that two nodes with one seed have the same ids.
+    pub fn seed(&mut self, seed: [u8; 32]) -> &mut Self {
+        self.seed = seed;
+        self
+    }
+
     /// One family only, for a host that has no address of the other. Default: both. A family without a network
     /// costs a few datagrams that go nowhere.
     pub fn only(&mut self, family: Family) -> &mut Self {

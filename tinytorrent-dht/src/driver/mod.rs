@@ -176,6 +176,11 @@ impl DhtNode {
         self.begin(move |now, node| node.find_peers(now, hash))
     }
 
+    /// Looks for peers that are no seeds; see [`Node::find_leeches`].
+    pub fn find_leeches(&self, hash: WireInfoHash) -> Lookup {
+        self.begin(move |now, node| node.find_leeches(now, hash))
+    }
+
     /// Looks for peers, and announces us; see [`Node::announce`].
     pub fn announce(&self, hash: WireInfoHash, announce: Announce) -> Lookup {
         self.begin(move |now, node| node.announce(now, hash, announce))
