@@ -1,4 +1,5 @@
 use std::borrow::Borrow;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use tinytorrent_storage::{DiskFigures, FilePool};
 use tinytorrent_swarm::Stats;
 use tinytorrent_types::{InfoHashes, PeerId};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 
 use crate::client_options::least_memory;
@@ -14,17 +15,18 @@ use crate::conductor::Conductor;
 use crate::driver::{self, Origin};
 use crate::event::Queue;
 use crate::figures;
-use crate::listener::{self, Reception};
+use crate::listener::Reception;
 use crate::places::Places;
 use crate::registry::Registry;
-use crate::resources::Resources;
+use crate::resources::{Bound, Resources};
 use crate::session::{Kept, Record};
+use crate::sockets::Sockets;
 use crate::spans;
 use crate::threads::{self, JobThreads, SpawnThread};
 use crate::torrent::Shared;
 use crate::{
-    AddError, ClientError, ClientEvents, ClientLimits, ClientOptions, Counts, FigureDetail,
-    Figures, MemoryStats, Source, SourceError, Torrent, TorrentOptions,
+    AddError, ClientError, ClientEvents, ClientLimits, ClientOptions, Counts, DhtNode,
+    FigureDetail, Figures, MemoryStats, Source, SourceError, Torrent, TorrentOptions,
 };
 
 /// A BitTorrent client: its torrents, and what they share: one peer id, listening sockets, the disk's
@@ -73,25 +75,28 @@ impl Client {
         options: ClientOptions,
         spawn_thread: SpawnThread,
     ) -> Result<Self, ClientError> {
-        let sockets =
-            if options.accepts { listener::bind(&options.addresses)? } else { Vec::new() };
+        let Sockets { listeners, datagrams } = Sockets::open(&options)?;
         let mut tasks = JoinSet::new();
         let mut addresses = Vec::new();
         let registry = Arc::<Registry>::default();
         let files = Arc::new(FilePool::new(options.file_count()));
         let places = Places::new(options.connection_count(options.limits.max_connections), files);
         let reception = Reception::new(Arc::clone(&registry), options.encryption, places.clone());
-        for socket in sockets {
+        for socket in listeners {
             let listener = TcpListener::from_std(socket).map_err(ClientError::Socket)?;
             addresses.push(listener.local_addr().map_err(ClientError::Socket)?);
             tasks.spawn(reception.clone().run(listener));
         }
+        let datagrams =
+            datagrams.into_iter().map(|socket| UdpSocket::from_std(socket).map(Arc::new));
+        let datagrams = datagrams.collect::<io::Result<_>>().map_err(ClientError::Socket)?;
         tasks.spawn(places.clone().run(Arc::clone(&registry)));
         let conductor = Arc::new(Conductor::new(options.limits));
         tasks.spawn(Arc::clone(&conductor).run(Arc::clone(&registry)));
         let threads = JobThreads::new(spawn_thread);
+        let bound = Bound { addresses, datagrams };
         let resources =
-            Resources::new(options, registry, addresses, places, tasks, conductor, threads)?;
+            Resources::new(options, registry, bound, places, tasks, conductor, threads)?;
         let client = Self { owner: Arc::new(Owner { resources: Arc::new(resources) }) };
         client.restore()?;
         Ok(client)
@@ -104,7 +109,8 @@ impl Client {
         for Kept { record, metainfo } in store.load()? {
             let Record { hashes, options, origin, name } = record;
             let Origin { trackers, peers, selection, .. } = origin.clone();
-            let source = Source { hashes, name, metainfo, trackers, peers, selection };
+            let nodes = Vec::new();
+            let source = Source { hashes, name, metainfo, trackers, peers, nodes, selection };
             // Its number is its position, or the next one if two files claim the same.
             self.registry().begin_at(origin.position);
             if let Err(error) = driver::start(Arc::clone(resources), source, options, Some(origin))
@@ -208,6 +214,9 @@ impl Client {
             for torrent in &torrents {
                 torrent.ended().await;
             }
+            if let Some(dht) = &self.owner.resources.dht {
+                dht.save().await;
+            }
         };
         if tokio::time::timeout(deadline, all).await.is_err() {
             tracing::warn!("the client is shut down, though some torrents have not stopped");
@@ -306,6 +315,12 @@ impl Client {
         &self.owner.resources.addresses
     }
 
+    /// The node of the DHT, for look-ups of the program's own, its figures, and items; `None` if the client has
+    /// [none](ClientOptions::dht). It ends with the client.
+    pub fn dht(&self) -> Option<&DhtNode> {
+        self.owner.resources.dht.as_ref().map(|dht| &dht.node)
+    }
+
     /// The memory that is held for other hosts, over all torrents. The time does not grow with their number.
     pub fn memory(&self) -> MemoryStats {
         self.owner.resources.memory.stats()
@@ -350,7 +365,7 @@ mod tests {
 
     fn client_without_threads() -> Client {
         let mut options = ClientOptions::default();
-        options.accept_peers(false);
+        options.accept_peers(false).dht(false);
         Client::with_threads(options, |_| Err(io::ErrorKind::WouldBlock.into())).unwrap()
     }
 

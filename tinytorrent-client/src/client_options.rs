@@ -8,9 +8,10 @@ use tinytorrent_tracker::client::ClientConfig;
 
 use crate::connection::buffers::LARGE;
 use crate::content::ContentSource;
+use crate::dht::DhtOptions;
 use crate::memory::Memory;
 use crate::places::descriptor_limit;
-use crate::{ClientLimits, ContentRequest, Encryption};
+use crate::{ClientLimits, ContentRequest, DhtConfig, Encryption, PeerAddress};
 
 /// Settings of a [`Client`](crate::Client): the use of the network, of memory and of the disk.
 ///
@@ -25,6 +26,7 @@ use crate::{ClientLimits, ContentRequest, Encryption};
 /// - [`stop_patience`](Self::stop_patience): 2 s
 /// - [`encryption`](Self::encryption): as the other side wants
 /// - [`allow_local_addresses`](Self::allow_local_addresses): no
+/// - [`dht`](Self::dht): yes, entered by the well-known routers
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
     pub(crate) accepts: bool,
@@ -42,6 +44,7 @@ pub struct ClientOptions {
     pub(crate) allows_local_addresses: bool,
     pub(crate) encryption: Encryption,
     pub(crate) state: Option<PathBuf>,
+    pub(crate) dht: DhtOptions,
     pub(crate) limits: ClientLimits,
     pub(crate) kept_out: Vec<PathBuf>,
     pub(crate) content: Option<ContentSource>,
@@ -65,6 +68,7 @@ impl Default for ClientOptions {
             allows_local_addresses: false,
             encryption: Encryption::default(),
             state: None,
+            dht: DhtOptions::default(),
             limits: ClientLimits::default(),
             kept_out: Vec::new(),
             content: None,
@@ -77,6 +81,30 @@ impl ClientOptions {
     /// as well; beside other addresses it accepts IPv6 only.
     pub fn listen(&mut self, address: SocketAddr) -> &mut Self {
         self.addresses.push(address);
+        self
+    }
+
+    /// Looks for peers in the DHT (BEP 5) and serves as a node of it, or does without. Default: yes. The node has a UDP
+    /// socket for each family, at the ports of the [listening addresses](Self::listen). Private torrents are neither
+    /// looked up nor announced (BEP 27). A client that listens on loopback alone goes nowhere unless
+    /// [nodes are named](Self::dht_node).
+    pub fn dht(&mut self, dht: bool) -> &mut Self {
+        self.dht.is_on = dht;
+        self
+    }
+
+    /// Adds a node to enter the DHT by. Default: the well-known routers of other clients. Names are looked up with the
+    /// first torrent that is not private, and again whenever no node is known, as after a loss of the network. With a [kept
+    /// session](Self::state) the nodes of the run before are known as well.
+    pub fn dht_node(&mut self, node: impl Into<PeerAddress>) -> &mut Self {
+        self.dht.nodes.push(node.into());
+        self
+    }
+
+    /// Settings of the node of the DHT, such as its limits. Default: those of [`DhtConfig::new`]. Its seed and its
+    /// saved nodes are the client's.
+    pub fn dht_config(&mut self, config: DhtConfig) -> &mut Self {
+        self.dht.config = Some(Box::new(config));
         self
     }
 

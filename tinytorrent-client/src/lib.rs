@@ -93,6 +93,8 @@ mod client_options;
 mod conductor;
 mod connection;
 mod content;
+mod datagrams;
+mod dht;
 mod driver;
 mod encryption;
 mod error;
@@ -110,6 +112,7 @@ mod resources;
 #[cfg(feature = "serde")]
 mod serialization;
 mod session;
+mod sockets;
 mod source;
 mod spans;
 mod threads;
@@ -142,6 +145,8 @@ pub use view::{
 };
 
 // What the signatures above name of other crates.
+#[doc(no_inline)]
+pub use tinytorrent_dht::{DhtNode, NodeConfig as DhtConfig};
 #[doc(no_inline)]
 pub use tinytorrent_metainfo::{
     Error as MetainfoError, FileIndex, FileSelection, HostPort, HostPortError, Info, LayoutError,

@@ -3,13 +3,11 @@
 mod strangers;
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use std::{io, net};
 
 use bytes::BytesMut;
-use socket2::{Domain, Protocol, Socket, Type};
 use tinytorrent_storage::is_out_of_descriptors;
 use tinytorrent_wire::HandshakeOpening;
 use tinytorrent_wire::mse::ObfuscatedHash;
@@ -22,7 +20,7 @@ use crate::connection::channel::Channel;
 use crate::connection::handshake::{self, Stranger};
 use crate::places::Places;
 use crate::registry::Registry;
-use crate::{ClientError, Encryption, spans};
+use crate::{Encryption, spans};
 use strangers::Strangers;
 
 /// Maximum number of connections that have not named a torrent. One more closes the slowest of the
@@ -35,54 +33,6 @@ const MAX_YIELDS: usize = 16;
 
 /// Pause after a failed accept. The usual cause is that no descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// The usual ports, tried in order (BEP 3, "trackers").
-const USUAL_PORTS: std::ops::RangeInclusive<u16> = 6881..=6889;
-
-/// Queue of the system for connections that are not yet accepted. The system may keep fewer: the limit
-/// is 4096 by default on Linux, and 128 elsewhere.
-const BACKLOG: i32 = 1024;
-
-/// Binds the addresses. If there are none, binds one of the usual ports for IPv6 and IPv4.
-pub(crate) fn bind(addresses: &[SocketAddr]) -> Result<Vec<net::TcpListener>, ClientError> {
-    if addresses.is_empty() {
-        return bind_anywhere().map(|socket| vec![socket]);
-    }
-    // Beside a socket for IPv4, `[::]` must not accept IPv4 as well, or one of them cannot be bound.
-    let is_alone = addresses.len() == 1;
-    let bound = addresses.iter().map(|&address| {
-        bind_one(address, is_alone).map_err(|source| ClientError::Listen { address, source })
-    });
-    bound.collect()
-}
-
-fn bind_anywhere() -> Result<net::TcpListener, ClientError> {
-    let at = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-    for port in USUAL_PORTS {
-        if let Ok(socket) = bind_one(at(port), true) {
-            return Ok(socket);
-        }
-    }
-    let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    // The system may lack IPv6.
-    bind_one(at(0), true)
-        .or_else(|_| bind_one(any, true))
-        .map_err(|source| ClientError::Listen { address: any, source })
-}
-
-fn bind_one(address: SocketAddr, takes_ipv4: bool) -> io::Result<net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(!takes_ipv4)?;
-    }
-    // Without this, a client cannot bind its port again until old connections have left TIME_WAIT.
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
-}
 
 /// The listening side of a client, which all of its sockets share. Cheap to clone.
 #[derive(Debug, Clone)]

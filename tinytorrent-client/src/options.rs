@@ -25,6 +25,7 @@ pub struct TorrentOptions {
     pub(crate) peers: Vec<PeerAddress>,
     pub(crate) files: FileSelection,
     pub(crate) exchange: bool,
+    pub(crate) dht: bool,
     pub(crate) sequential: bool,
     pub(crate) super_seeding: bool,
     pub(crate) download_limit: Option<u64>,
@@ -64,6 +65,7 @@ impl TorrentOptions {
             peers: Vec::new(),
             files: FileSelection::default(),
             exchange: true,
+            dht: true,
             sequential: false,
             super_seeding: false,
             download_limit: None,
@@ -133,6 +135,13 @@ impl TorrentOptions {
         let mut choice = FileChoice::new(self, FileSelection::default());
         choice.follow(&Wish::Files(files, priority));
         choice.put_into(self);
+        self
+    }
+
+    /// Looks for peers in the DHT, if the [client has one](crate::ClientOptions::dht). Default: yes, but never for a
+    /// private torrent.
+    pub fn dht(&mut self, dht: bool) -> &mut Self {
+        self.dht = dht;
         self
     }
 

@@ -5,10 +5,12 @@ use std::time::Instant;
 use tinytorrent_storage::{CheckTurns, Disk, FilePool, RecoverOptions};
 use tinytorrent_tracker::client::TrackerClient;
 use tinytorrent_types::PeerId;
+use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
 use crate::conductor::Conductor;
 use crate::connection::buffers::BufferPool;
+use crate::dht::Dht;
 use crate::event::Hub;
 use crate::memory::Memory;
 use crate::places::Places;
@@ -24,6 +26,8 @@ pub(crate) struct Resources {
     pub(crate) options: ClientOptions,
     /// Addresses of the listening sockets.
     pub(crate) addresses: Vec<SocketAddr>,
+    /// `None` without the DHT.
+    pub(crate) dht: Option<Dht>,
     pub(crate) registry: Arc<Registry>,
     /// The lock of the folder of the kept session.
     pub(crate) session_lock: Option<SessionLock>,
@@ -41,10 +45,26 @@ pub(crate) struct Resources {
     pub(crate) started: Instant,
     /// The subscribers to the events of all torrents.
     pub(crate) hub: Arc<Hub>,
-    /// Tasks that accept connections, and the conductor; aborted when the last torrent of a client that was
+    /// Tasks that accept connections and receive datagrams, and the conductor; aborted when the last torrent of a client that was
     /// dropped has ended.
     #[expect(dead_code, reason = "dropping it aborts the tasks")]
     tasks: JoinSet<()>,
+}
+
+/// The sockets of a client, as they were opened.
+#[derive(Debug, Default)]
+pub(crate) struct Bound {
+    /// Addresses of the listening sockets.
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) datagrams: Vec<Arc<UdpSocket>>,
+}
+
+impl Bound {
+    /// The port to announce: that at which connections are accepted, if it is one for all addresses.
+    fn announce_port(&self) -> Option<u16> {
+        let first = self.addresses.first()?.port();
+        self.addresses.iter().all(|address| address.port() == first).then_some(first)
+    }
 }
 
 impl Resources {
@@ -68,16 +88,16 @@ impl Resources {
         self.memory.budget() / 4
     }
 
-    /// Starts the disk's threads.
+    /// Starts the disk's threads and the node of the DHT.
     ///
     /// # Errors
-    /// The system gives no threads.
+    /// The system gives no threads, the session is in use, or the runtime cannot use a socket.
     pub(crate) fn new(
         options: ClientOptions,
         registry: Arc<Registry>,
-        addresses: Vec<SocketAddr>,
+        bound: Bound,
         places: Places,
-        tasks: JoinSet<()>,
+        mut tasks: JoinSet<()>,
         conductor: Arc<Conductor>,
         threads: JobThreads,
     ) -> Result<Self, ClientError> {
@@ -87,12 +107,22 @@ impl Resources {
         checks.set_limit(limits.active_checks);
         let session_lock = options.state.as_deref().map(SessionLock::new).transpose()?;
         let store = options.state.as_deref().map(Store::open).transpose()?;
+        let dht = match bound.datagrams.is_empty() {
+            true => None,
+            false => {
+                let (port, sockets) = (bound.announce_port(), &bound.datagrams);
+                let (kept, torrents) = (store.clone(), Arc::clone(&registry));
+                let started = Dht::start(&options, sockets, port, kept, torrents, &mut tasks);
+                Some(started.map_err(ClientError::Socket)?)
+            }
+        };
         let mut trackers = options.trackers();
         let tracker_places = places.clone();
         trackers.on_shortage(move || tracker_places.make_room_for_tracker());
         Ok(Self {
             peer_id: PeerId::generate(rand::random()),
-            addresses,
+            addresses: bound.addresses,
+            dht,
             registry,
             session_lock,
             store,

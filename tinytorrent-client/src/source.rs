@@ -18,6 +18,8 @@ pub struct Source {
     pub(crate) metainfo: Option<Arc<Metainfo>>,
     pub(crate) trackers: Vec<Vec<String>>,
     pub(crate) peers: Vec<PeerAddress>,
+    /// Nodes of the DHT.
+    pub(crate) nodes: Vec<HostPort>,
     pub(crate) selection: FileSelection,
 }
 
@@ -31,7 +33,12 @@ impl Source {
 impl From<Arc<Metainfo>> for Source {
     fn from(metainfo: Arc<Metainfo>) -> Self {
         let bare = Self::from(metainfo.hashes());
-        Self { trackers: metainfo.trackers().to_vec(), metainfo: Some(metainfo), ..bare }
+        // BEP 27: a private torrent has nothing to do with the DHT.
+        let nodes = match metainfo.info().is_private() {
+            true => Vec::new(),
+            false => metainfo.nodes().to_vec(),
+        };
+        Self { trackers: metainfo.trackers().to_vec(), nodes, metainfo: Some(metainfo), ..bare }
     }
 }
 
@@ -54,6 +61,7 @@ impl From<&Magnet> for Source {
             // Each `tr` is a tier of its own (BEP 9, "magnet URI format").
             trackers: magnet.trackers.iter().map(|url| vec![url.clone()]).collect(),
             peers: magnet.peers.iter().cloned().map(PeerAddress::from).collect(),
+            nodes: magnet.nodes.clone(),
             selection: magnet.selection.clone(),
             ..Self::from(magnet.hashes)
         }
@@ -75,6 +83,7 @@ impl From<InfoHashes> for Source {
             metainfo: None,
             trackers: Vec::new(),
             peers: Vec::new(),
+            nodes: Vec::new(),
             selection: FileSelection::default(),
         }
     }

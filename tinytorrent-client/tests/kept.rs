@@ -112,7 +112,7 @@ async fn one_client_at_a_time_has_a_session() {
     let first = kept_client(state.path());
     let torrent = first.add(&scene.metainfo, TorrentOptions::new(scene.leech_dir())).unwrap();
     let mut options = ClientOptions::default();
-    options.accept_peers(false).state(state.path());
+    options.accept_peers(false).dht(false).state(state.path());
     let error = Client::start(&options).unwrap_err();
     assert!(matches!(&error, ClientError::SessionInUse { folder } if folder == state.path()));
     assert!(error.to_string().contains(&state.path().display().to_string()), "{error}");

@@ -111,7 +111,7 @@ fn torrents_with_peers(client: &Client, port: u16) -> Vec<Torrent> {
 async fn no_more_connections_are_made_at_a_time_than_the_limit() {
     let (port, counts) = silent_host().await;
     let mut options = ClientOptions::default();
-    options.accept_peers(false).encryption(Encryption::Off).half_open(Some(4));
+    options.accept_peers(false).dht(false).encryption(Encryption::Off).half_open(Some(4));
     let client = Client::start(options).unwrap();
     let _torrents = torrents_with_peers(&client, port);
     until(|| counts[0].load(Ordering::SeqCst) == 4).await;
@@ -131,7 +131,7 @@ async fn no_more_connections_are_made_at_a_time_than_the_limit() {
 async fn no_more_connections_are_begun_in_a_second_than_the_limit() {
     let (port, counts) = silent_host().await;
     let mut options = ClientOptions::default();
-    options.accept_peers(false).encryption(Encryption::Off).dials_per_second(Some(5));
+    options.accept_peers(false).dht(false).encryption(Encryption::Off).dials_per_second(Some(5));
     let client = Client::start(options).unwrap();
     let start = Instant::now();
     let _torrents = torrents_with_peers(&client, port);

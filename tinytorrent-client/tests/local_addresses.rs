@@ -46,7 +46,7 @@ fn link(trackers: &[String]) -> Source {
 
 fn start(allows: bool) -> Client {
     let mut options = ClientOptions::default();
-    options.accept_peers(false).allow_local_addresses(allows);
+    options.accept_peers(false).dht(false).allow_local_addresses(allows);
     Client::start(options).unwrap()
 }
 

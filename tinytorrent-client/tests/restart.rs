@@ -190,7 +190,7 @@ async fn peers_of_the_link_are_left_out_where_a_private_torrent_is_known() {
     let seeder = client("127.0.0.1:0");
     // That it is on loopback is no reason to leave the peer out here.
     let mut options = ClientOptions::default();
-    options.accept_peers(false).allow_local_addresses(true);
+    options.accept_peers(false).dht(false).allow_local_addresses(true);
     let leecher = Client::start(options).unwrap();
     let _seed = scene.seed(&seeder).await;
     let mut magnet = Magnet::from(&scene.metainfo);

@@ -49,7 +49,7 @@ impl Tracker {
 
 fn kept_client(state: &std::path::Path) -> Client {
     let mut options = ClientOptions::default();
-    Client::start(options.accept_peers(false).state(state)).unwrap()
+    Client::start(options.accept_peers(false).dht(false).state(state)).unwrap()
 }
 
 fn urls(torrent: &Torrent) -> Vec<String> {
@@ -101,7 +101,7 @@ async fn a_scrape_brings_the_numbers_of_each_tracker() {
     let mut options = TorrentOptions::new(scene.leech_dir());
     options.tracker(tracker.url()).tracker("http://127.0.0.1:1/announce").paused(true);
     let mut client = ClientOptions::default();
-    let client = Client::start(client.accept_peers(false)).unwrap();
+    let client = Client::start(client.accept_peers(false).dht(false)).unwrap();
     let torrent = client.add(&scene.metainfo, options).unwrap();
     let mut events = torrent.events();
     torrent.scrape();

@@ -284,7 +284,7 @@ async fn what_is_in_the_way_stays_and_the_torrent_goes_on() {
     let scene = Scene::multi();
     let mut options = ClientOptions::default();
     let private = scene.leech_dir().join("many/private");
-    let client = Client::start(options.accept_peers(false).keep_out(&private)).unwrap();
+    let client = Client::start(options.accept_peers(false).dht(false).keep_out(&private)).unwrap();
     let torrent = keep_copy(&scene, &client).await;
     let new = tempfile::tempdir().unwrap();
     fs::create_dir_all(new.path().join("many")).unwrap();

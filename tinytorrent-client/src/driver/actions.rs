@@ -84,8 +84,11 @@ impl Driver {
             }
             Action::Announce(task) => self.announce(task),
             Action::Scrape(task) => self.scrape_tracker(task),
-            // The engine was not told that there is a DHT.
-            Action::LookUp(_) => {}
+            Action::LookUp(task) => {
+                if let Some(dht) = &self.resources.dht {
+                    dht.look_ups.add(task);
+                }
+            }
         }
     }
 
@@ -95,7 +98,10 @@ impl Driver {
             match step {
                 Step::Input(input) => self.swarm.handle_input(now, input),
                 Step::Job(job) => self.spawn_thread(job),
-                Step::BecomePrivate => self.swarm.set_private(now),
+                Step::BecomePrivate => {
+                    self.leave_dht();
+                    self.swarm.set_private(now);
+                }
                 Step::AddLinkPeers(peers) => self.add_peers(now, PeerSource::Magnet, peers),
                 Step::SetPriorities { low, high } => self.swarm.set_priorities(now, low, high),
                 Step::SetStoreBudget(bytes) => self.swarm.set_store_budget(now, bytes),
@@ -153,6 +159,9 @@ impl Driver {
         spans::of_event(&event).in_scope(|| tracing::debug!(?event));
         self.count_event(&event);
         self.readers.on_event(&event);
+        if let (SwarmEvent::DhtNodeFound { address }, Some(dht)) = (&event, &self.resources.dht) {
+            dht.node.add_node(*address);
+        }
         // `Lifecycle::on_cut` returns the event again, once the oversized files are cut.
         if matches!(event, SwarmEvent::Finished)
             && let Some(job) = self.lifecycle.cut_oversized()

@@ -1,5 +1,6 @@
 //! The inputs of the engine: reports of connections, of the disk and of jobs, and commands.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use tinytorrent_storage::{Completion, Fault, StorageError};
@@ -167,6 +168,19 @@ impl Driver {
             }
         }
         self.swarm.handle_input(now, Input::PeersFound { source, addresses });
+    }
+
+    /// Adds peers that a node of the DHT names.
+    pub(crate) fn add_dht_peers(&mut self, now: Instant, node: IpAddr, addresses: Vec<SocketAddr>) {
+        let source = PeerSource::of_dht_node(node);
+        self.swarm.handle_input(now, Input::PeersFound { source, addresses });
+    }
+
+    /// Ends the look-ups of the torrent, which are not to announce it any more.
+    pub(super) fn leave_dht(&self) {
+        if let Some(dht) = &self.resources.dht {
+            dht.look_ups.forget(self.outbox.hashes);
+        }
     }
 
     fn resolve(&mut self, source: PeerSource, host: String, port: u16) {

@@ -20,8 +20,8 @@ const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Interval at which a name is looked up again while no descriptor is left for that.
 const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(500);
 
-/// Returns the addresses of a peer's host name, or none if it cannot be resolved.
-pub(super) async fn resolve(host: String, port: u16) -> Vec<SocketAddr> {
+/// Returns the addresses of the host name of a peer or a node, or none if it cannot be resolved.
+pub(crate) async fn resolve(host: String, port: u16) -> Vec<SocketAddr> {
     let look_up = async {
         loop {
             match lookup_host((host.as_str(), port)).await {

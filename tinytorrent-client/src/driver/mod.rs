@@ -69,6 +69,7 @@ use job::{Job, JobOutcome};
 use keeping::Keeping;
 pub(crate) use keeping::Origin;
 use lifecycle::Lifecycle;
+pub(crate) use lookups::resolve;
 use outbox::Outbox;
 use readers::Readers;
 pub(crate) use readers::{Access, Place};

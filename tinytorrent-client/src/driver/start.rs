@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tinytorrent_swarm::{PeerSource, Swarm, SwarmConfig};
+use tinytorrent_types::compact::Family;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
@@ -40,6 +41,7 @@ pub(crate) fn start(
     let wake = Arc::new(Notify::new());
     let (state_sender, state) = watch::channel(State::FetchingMetadata);
     let (metainfo, link_peers) = (source.metainfo.clone(), source.peers.clone());
+    let named_nodes = source.nodes.clone();
     let (user_peers, is_paused) = (options.peers.clone(), options.paused.is_some());
     let inlets = Inlets::new(Arc::clone(&wake));
     let entered = Registration::new(&registry, hashes, |number| {
@@ -65,6 +67,9 @@ pub(crate) fn start(
             driver.set_dial_credit(now, Some(0));
         }
         driver.add_peers(now, PeerSource::User, user_peers);
+        if let Some(dht) = &driver.resources.dht {
+            dht.add_named(named_nodes);
+        }
         let steps = driver.lifecycle.begin(metainfo, link_peers);
         driver.take_steps(now, steps);
         let first = driver.snapshot(now);
@@ -156,6 +161,12 @@ fn config(resources: &Resources, source: &Source, options: &TorrentOptions) -> S
     }
     for address in &resources.addresses {
         config.listen_port(address.port()).own_address(*address);
+    }
+    if let Some(dht) = resources.dht.as_ref().filter(|_| options.dht) {
+        config.dht(true);
+        for address in dht.node.local_addresses() {
+            config.dht_port(Family::of(address.ip()), address.port());
+        }
     }
     config
 }

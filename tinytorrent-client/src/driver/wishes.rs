@@ -40,6 +40,7 @@ impl Driver {
     /// Pauses the torrent for this reason.
     pub(super) fn pause_for(&mut self, now: Instant, reason: PauseReason) {
         self.options_mut().paused = Some(reason);
+        self.leave_dht();
         self.swarm.pause(now);
     }
 
@@ -118,6 +119,7 @@ impl Driver {
     pub(crate) fn stop(&mut self, now: Instant) {
         if !self.lifecycle.stage().is_stopping_or_over() {
             let state = self.state();
+            self.leave_dht();
             self.swarm.stop(now);
             let totals = self.totals(now);
             self.lifecycle.stop(now, state, totals);

@@ -55,6 +55,7 @@ impl Record {
         dict.integer("added", self.origin.added);
         flag(dict, "assume_complete", options.assume_complete);
         put_limit(dict, "download_limit", options.download_limit);
+        flag(dict, "dht", options.dht);
         flag(dict, "exchange", options.exchange);
         dict.bytes("files", options.files.to_string());
         dict.bytes("folder", options.folder.as_os_str().as_encoded_bytes());
@@ -140,6 +141,7 @@ impl Fields<'_, '_> {
         options.assume_complete = self.flag("assume_complete", options.assume_complete);
         options.download_limit = self.number("download_limit");
         options.exchange = self.flag("exchange", options.exchange);
+        options.dht = self.flag("dht", options.dht);
         options.files = FileSelection::from_text(self.text("files")?);
         options.follow_links = self.flag("follow_links", options.follow_links);
         let connecting = self.number("max_connecting").and_then(|number| number.try_into().ok());

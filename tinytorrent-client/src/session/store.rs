@@ -3,6 +3,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tinytorrent_dht::SavedNodes;
 use tinytorrent_folder::{EntryKind, Folder};
 use tinytorrent_metainfo::{Metainfo, ReadOptions};
 use tinytorrent_storage::{MetadataFile, StorageError};
@@ -37,6 +38,9 @@ pub(crate) struct Kept {
 
 /// The end of the names of records.
 const SUFFIX: &str = ".torrent-state";
+
+/// The file with the nodes of the DHT.
+const NODES: &str = "dht-nodes";
 
 /// Maximum number of bytes of a record. A file that is longer is none.
 const MAX_BYTES: u64 = 4 << 20;
@@ -84,6 +88,22 @@ impl Store {
         let file = MetadataFile::new(self.folder.path(), record.hashes);
         let metainfo = file.load(&ReadOptions::lenient())?.map(Arc::new);
         Ok(Kept { metainfo, record })
+    }
+
+    /// Reads the nodes of the DHT that the run before has kept; `None` if there are none, or if the file is damaged.
+    pub(crate) fn load_nodes(&self) -> Option<SavedNodes> {
+        let file = self.folder.open_file([NODES.as_bytes()]).ok()?;
+        let mut bytes = Vec::new();
+        file.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
+        let nodes = SavedNodes::from_bytes(&bytes);
+        nodes
+            .inspect_err(|error| tracing::warn!(%error, "the kept nodes of the DHT are left out"))
+            .ok()
+    }
+
+    /// Keeps nodes of the DHT for the next run.
+    pub(crate) fn save_nodes(&self, nodes: &SavedNodes) -> Result<(), StorageError> {
+        Ok(self.folder.replace(NODES, &nodes.to_bytes(), false)?)
     }
 
     /// The files of this torrent.

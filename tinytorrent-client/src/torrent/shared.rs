@@ -54,7 +54,12 @@ impl Shared {
 
     /// Logs that the files of the torrent in the kept session are not removed.
     pub(crate) fn log_unforgotten(&self, error: &dyn std::error::Error) {
-        self.span.in_scope(|| tracing::warn!(%error, "a torrent stays in the session"));
+        self.log(|| tracing::warn!(%error, "a torrent stays in the session"));
+    }
+
+    /// Logs something about the torrent, in its span.
+    pub(crate) fn log(&self, log: impl FnOnce()) {
+        self.span.in_scope(log);
     }
 
     /// Changes something, and lets the task act on it. Does nothing if the torrent has ended.

@@ -11,6 +11,7 @@ use crate::ClientOptions;
 use crate::driver::job::JobOutcome;
 use crate::driver::layers::LayerAnswers;
 use crate::driver::testing::engine;
+use crate::resources::Bound;
 use crate::threads::{self, JobThreads};
 
 /// A file of ten pieces, and its torrent.
@@ -31,7 +32,7 @@ fn lifecycle(metainfo: &Metainfo, folder: &Path) -> Lifecycle {
         Resources::new(
             client,
             Arc::default(),
-            Vec::new(),
+            Bound::default(),
             places,
             listeners,
             Arc::default(),

@@ -1,0 +1,109 @@
+//! The node of the DHT that all torrents of a client share (BEP 5).
+
+mod look_ups;
+mod named;
+mod options;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tinytorrent_dht::{DhtNode, SharedSocket};
+use tinytorrent_metainfo::HostPort;
+use tinytorrent_types::compact::Family;
+use tokio::net::UdpSocket;
+use tokio::task::{JoinSet, spawn_blocking};
+
+use crate::registry::Registry;
+use crate::session::Store;
+use crate::{ClientOptions, datagrams};
+use look_ups::LookUps;
+use named::NamedNodes;
+pub(crate) use options::DhtOptions;
+
+/// The node, and what is asked of it.
+#[derive(Debug)]
+pub(crate) struct Dht {
+    pub(crate) node: DhtNode,
+    pub(crate) look_ups: Arc<LookUps>,
+    named: NamedNodes,
+    /// The folder in which the nodes are kept for the next run.
+    store: Option<Store>,
+}
+
+/// Time from the start to the first save of the nodes, and from each to the next.
+const FIRST_SAVE: Duration = Duration::from_secs(60);
+const SAVE_INTERVAL: Duration = Duration::from_secs(10 * 60);
+
+impl Dht {
+    /// Starts a node on the first socket of each family, and receives its datagrams. The tasks run until they are
+    /// aborted.
+    pub(crate) fn start(
+        options: &ClientOptions,
+        sockets: &[Arc<UdpSocket>],
+        announce_port: Option<u16>,
+        store: Option<Store>,
+        registry: Arc<Registry>,
+        tasks: &mut JoinSet<()>,
+    ) -> io::Result<Self> {
+        let saved = store.as_ref().and_then(Store::load_nodes).unwrap_or_default();
+        let (mut shared, mut families) = (Vec::new(), Vec::new());
+        let mut is_on_loopback = true;
+        for socket in sockets {
+            let address = socket.local_addr()?;
+            let family = Family::of(address.ip());
+            if families.contains(&family) {
+                continue;
+            }
+            families.push(family);
+            is_on_loopback &= address.ip().is_loopback();
+            let (of_node, inlet) = SharedSocket::new(Arc::clone(socket));
+            shared.push(of_node);
+            tasks.spawn(datagrams::receive(Arc::clone(socket), inlet));
+        }
+        let node = DhtNode::over(shared, options.dht.node_config(rand::random(), saved))?;
+        let look_ups = Arc::new(LookUps::new(announce_port));
+        let entries = options.dht.entries(is_on_loopback);
+        tasks.spawn(Arc::clone(&look_ups).run(node.clone(), entries, registry));
+        let (named, adding) = NamedNodes::new(node.clone(), options.allows_local_addresses);
+        tasks.spawn(adding);
+        let dht = Self { node, look_ups, named, store };
+        if let Some(store) = dht.store.clone() {
+            tasks.spawn(keep(dht.node.clone(), store));
+        }
+        Ok(dht)
+    }
+
+    /// Adds nodes that a torrent or a link names.
+    pub(crate) fn add_named(&self, nodes: Vec<HostPort>) {
+        self.named.add(nodes);
+    }
+
+    /// Keeps the nodes for the next run, if there is a place for them.
+    pub(crate) async fn save(&self) {
+        if let Some(store) = &self.store {
+            save(&self.node, store).await;
+        }
+    }
+}
+
+/// Saves the nodes now and then, so that a kill costs few of them.
+async fn keep(node: DhtNode, store: Store) {
+    tokio::time::sleep(FIRST_SAVE).await;
+    loop {
+        save(&node, &store).await;
+        tokio::time::sleep(SAVE_INTERVAL).await;
+    }
+}
+
+async fn save(node: &DhtNode, store: &Store) {
+    let Some(nodes) = node.save().await else { return };
+    // An empty table is of no use to the next run, unlike the nodes of the one before.
+    if nodes.nodes.is_empty() {
+        return;
+    }
+    let store = store.clone();
+    if let Ok(Err(error)) = spawn_blocking(move || store.save_nodes(&nodes)).await {
+        tracing::warn!(%error, "the nodes of the DHT were not saved");
+    }
+}
