@@ -98,14 +98,28 @@ async fn complete(
     Ok(())
 }
 
+async fn why_nobody_was_found(torrent: &Torrent, reporter: &Reporter) -> String {
+    if let Some(failure) = reporter.tracker_failure() {
+        return failure;
+    }
+    let nodes = match torrent.client().dht() {
+        Some(node) => node.stats().await.map(|stats| stats.nodes_v4 + stats.nodes_v6),
+        None => None,
+    };
+    match nodes {
+        Some(0) => {
+            "no node of the DHT has answered; give one with --dht-node, or a peer with --peer"
+                .into()
+        }
+        _ => "give one with --peer, or a tracker with --tracker".into(),
+    }
+}
+
 async fn too_late(torrent: &Torrent, reporter: &Reporter, deadline: Deadline) -> String {
     let stats = torrent.stats();
     let seconds = deadline.seconds();
     let why = match (stats.known_peers, stats.peers) {
-        (0, _) => match reporter.tracker_failure() {
-            Some(failure) => format!("no peer was found; {failure}"),
-            None => "no peer was found; give one with --peer, or a tracker with --tracker".into(),
-        },
+        (0, _) => format!("no peer was found; {}", why_nobody_was_found(torrent, reporter).await),
         (known, 0) => format!("none of {known} known peers could be talked to"),
         (_, peers) => format!("{peers} peers are connected"),
     };

@@ -1,5 +1,5 @@
 //! A crawler for metadata, on the crate `tinytorrent` alone: names and files of torrents, by their info-hashes.
-//! `embed_crawler --tracker URL HASH…` prints a line for each as soon as its metadata is there.
+//! `embed_crawler [--listen ADDR:PORT] [--tracker URL]… HASH…` prints a line for each as soon as its metadata is there.
 
 use std::error::Error;
 use std::time::Duration;
@@ -15,10 +15,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
+    let mut settings = ClientOptions::default();
     let (mut trackers, mut hashes) = (Vec::new(), Vec::<InfoHashes>::new());
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--tracker" => trackers.push(arguments.next().ok_or("--tracker needs a URL")?),
+            "--listen" => {
+                let address = arguments.next().ok_or("--listen needs an address")?;
+                settings.listen(address.parse()?);
+            }
             hash => hashes.push(hash.parse()?),
         }
     }
@@ -29,7 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for url in trackers {
         options.tracker(url);
     }
-    let client = Client::start(ClientOptions::default())?;
+    let client = Client::start(settings)?;
     let mut crawl = JoinSet::new();
     for hash in hashes {
         let torrent = client.add(hash, &options)?;

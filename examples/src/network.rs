@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 
 use clap::{Args, ValueEnum};
+use tinytorrent_client::PeerAddress;
 
 use crate::{parse_rate, parse_size, parse_tracker};
 
@@ -36,9 +37,13 @@ pub struct NetworkOptions {
     #[arg(long)]
     pub allow_local_trackers: bool,
 
-    /// Leave the distributed hash table out (not yet: there is none)
+    /// Leave the distributed hash table out
     #[arg(long)]
     pub no_dht: bool,
+
+    /// A node to enter the distributed hash table by, in place of the well-known routers (repeatable)
+    #[arg(long = "dht-node", value_name = "HOST:PORT")]
+    pub dht_nodes: Vec<PeerAddress>,
 
     /// Leave out the search for peers in the local network (not yet: there is none)
     #[arg(long)]
@@ -110,7 +115,7 @@ mod tests {
         for argument in command.get_arguments() {
             let name = argument.get_long().unwrap_or_default();
             let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-            let absent = ["no-dht", "no-lsd", "no-utp", "no-web-seeds"].contains(&name);
+            let absent = ["no-lsd", "no-utp", "no-web-seeds"].contains(&name);
             assert_eq!(help.contains("not yet"), absent, "--{name}: {help}");
         }
     }

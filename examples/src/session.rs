@@ -44,6 +44,10 @@ pub fn client_options(network: &NetworkOptions) -> ClientOptions {
     if let Some(memory) = network.memory {
         options.memory(memory);
     }
+    options.dht(!network.no_dht);
+    for node in &network.dht_nodes {
+        options.dht_node(node.clone());
+    }
     options.allow_local_addresses(network.allow_local_trackers);
     options.encryption(match network.encryption {
         crate::Encryption::Off => Encryption::Off,

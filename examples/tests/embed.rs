@@ -33,7 +33,8 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let content = folder.path().join("a film\u{1b}[2J.bin");
         std::fs::write(&content, vec![7; 300_000]).unwrap();
-        let metainfo = CreateOptions::new().create_unobserved(content).unwrap();
+        // Private, so that the DHT of the internet is left alone.
+        let metainfo = CreateOptions::new().private(true).create_unobserved(content).unwrap();
         let config = ServerConfig::default();
         let tracker = Arc::new(Tracker::new(config.clone(), 7, Instant::now()));
         let addresses = ["127.0.0.1:0".parse().unwrap()];
@@ -64,17 +65,20 @@ impl Scene {
 async fn the_crawler_prints_what_it_finds() {
     let scene = Scene::new().await;
     let hash = scene.metainfo.info().hashes().to_string();
-    let found = scene.run("embed_crawler", &["--tracker", &scene.url, &hash]).await;
+    let words = ["--listen", "127.0.0.1:0", "--tracker", &scene.url, &hash];
+    let found = scene.run("embed_crawler", &words).await;
     assert_eq!(found, format!("{hash}\t1 files\ta film\u{fffd}[2J.bin\n"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_downloader_downloads() {
     let scene = Scene::new().await;
-    let hash = scene.metainfo.info().hashes();
-    let folder = scene.folder.path().join("out");
-    let link = format!("magnet:?xt=urn:btih:{hash}&tr={}", scene.url);
-    let said = scene.run("embed_download", &[&link, folder.to_str().unwrap()]).await;
+    let (folder, file) = (scene.folder.path().join("out"), scene.folder.path().join("a.torrent"));
+    let mut metainfo = scene.metainfo.clone();
+    metainfo.set_trackers(vec![vec![scene.url.clone()]]);
+    std::fs::write(&file, metainfo.to_bytes()).unwrap();
+    let words = [file.to_str().unwrap(), folder.to_str().unwrap()];
+    let said = scene.run("embed_download", &words).await;
     assert!(said.contains("300000 bytes received"), "{said}");
     let content = std::fs::read_dir(&folder).unwrap().filter_map(|entry| {
         let path = entry.unwrap().path();

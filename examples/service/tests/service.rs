@@ -75,7 +75,9 @@ fn content(length: usize) -> Vec<u8> {
 /// A file, its torrent, and a client that seeds it.
 fn seed(folder: &Path, length: usize) -> (Metainfo, Client) {
     std::fs::write(folder.join("film.bin"), content(length)).unwrap();
-    let metainfo = CreateOptions::new().create_unobserved(folder.join("film.bin")).unwrap();
+    let mut options = CreateOptions::new();
+    // The service listens anywhere, and is to leave the DHT of the internet alone.
+    let metainfo = options.private(true).create_unobserved(folder.join("film.bin")).unwrap();
     let mut options = ClientOptions::default();
     let client = Client::start(options.listen("127.0.0.1:0".parse().unwrap())).unwrap();
     client.add(&metainfo, TorrentOptions::new(folder).read_only(true)).unwrap();

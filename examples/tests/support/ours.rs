@@ -108,6 +108,11 @@ impl Ours {
 
     fn spawn(name: &str, mut command: Command, scene: &Scene, words: &[&str]) -> Self {
         command.args(words).arg("--json").current_dir(scene.room("cwd"));
+        // Listening anywhere, it would enter the DHT of the internet.
+        let is_bound = words.iter().any(|word| ["--listen", "--dht-node"].contains(word));
+        if ["download", "seed", "stream"].contains(&name) && !is_bound {
+            command.arg("--no-dht");
+        }
         // Several of one name may run in a scene.
         static STARTED: AtomicU32 = AtomicU32::new(1);
         let name = format!("{name}-{}", STARTED.fetch_add(1, Ordering::Relaxed));

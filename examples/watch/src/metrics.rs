@@ -27,7 +27,7 @@ mod tests {
     #[tokio::test]
     async fn each_metric_is_introduced_once_and_torrents_are_told_by_phase() {
         let mut options = ClientOptions::default();
-        let client = Client::start(options.accept_peers(false)).unwrap();
+        let client = Client::start(options.accept_peers(false).dht(false)).unwrap();
         let rows = vec![row(1, "a", Phase::Done), row(2, "b", Phase::Failed)];
         let text = metrics(&status(rows), client.figures(FigureDetail::Torrents));
         assert!(text.contains("tinytorrent_torrents{state=\"done\"} 1\n"), "{text}");

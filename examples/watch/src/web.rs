@@ -75,7 +75,7 @@ mod tests {
 
     fn client() -> Client {
         let mut options = ClientOptions::default();
-        Client::start(options.accept_peers(false)).unwrap()
+        Client::start(options.accept_peers(false).dht(false)).unwrap()
     }
 
     #[tokio::test]
