@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use clap::Parser;
-use tinytorrent_client::Torrent;
+use tinytorrent_client::{DhtNode, Torrent};
 use tinytorrent_examples::{
     Common, Deadline, DownloadOptions, Failure, Outcome, Reporter, Source, block_on, demo, follow,
     format_duration, format_size, interrupted, load, report, run, start, start_client,
@@ -98,15 +98,13 @@ async fn complete(
     Ok(())
 }
 
-async fn why_nobody_was_found(torrent: &Torrent, reporter: &Reporter) -> String {
+fn why_nobody_was_found(torrent: &Torrent, reporter: &Reporter) -> String {
     if let Some(failure) = reporter.tracker_failure() {
         return failure;
     }
-    let nodes = match torrent.client().dht() {
-        Some(node) => node.stats().await.map(|stats| stats.nodes_v4 + stats.nodes_v6),
-        None => None,
-    };
-    match nodes {
+    let client = torrent.client();
+    let stats = client.dht().map(DhtNode::stats);
+    match stats.map(|stats| stats.nodes_v4 + stats.nodes_v6) {
         Some(0) => {
             "no node of the DHT has answered; give one with --dht-node, or a peer with --peer"
                 .into()
@@ -119,7 +117,7 @@ async fn too_late(torrent: &Torrent, reporter: &Reporter, deadline: Deadline) ->
     let stats = torrent.stats();
     let seconds = deadline.seconds();
     let why = match (stats.known_peers, stats.peers) {
-        (0, _) => format!("no peer was found; {}", why_nobody_was_found(torrent, reporter).await),
+        (0, _) => format!("no peer was found; {}", why_nobody_was_found(torrent, reporter)),
         (known, 0) => format!("none of {known} known peers could be talked to"),
         (_, peers) => format!("{peers} peers are connected"),
     };

@@ -2,6 +2,7 @@
 
 mod collect;
 mod counts;
+mod dht;
 
 use std::fmt;
 use std::sync::Arc;
@@ -67,7 +68,7 @@ pub struct Sample {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum FigureDetail {
-    /// The client and its disk alone: some 45 metrics, whatever the number of torrents.
+    /// The client and its disk alone: some 55 metrics, whatever the number of torrents.
     Client,
     /// Each torrent and each of its trackers as well.
     #[default]

@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use support::{Scene, address, in_time};
-use tinytorrent_client::{Client, ClientOptions, DhtConfig, Event, Torrent, TorrentOptions};
+use tinytorrent_client::{
+    Client, ClientOptions, DhtConfig, Event, FigureDetail, Torrent, TorrentOptions,
+};
 use tinytorrent_dht::message::{Body, Message, Method};
 use tinytorrent_dht::{Announce, Node};
 use tinytorrent_metainfo::{HostPort, Magnet, Version};
@@ -145,7 +147,7 @@ fn wire(scene: &Scene) -> WireInfoHash {
 async fn until_nodes(client: &Client, count: usize) {
     in_time(async {
         loop {
-            let stats = client.dht().unwrap().stats().await.unwrap();
+            let stats = client.dht().unwrap().stats();
             if stats.nodes_v4 + stats.nodes_v6 >= count {
                 return;
             }
@@ -179,6 +181,10 @@ async fn a_hybrid_is_announced_by_both_of_its_hashes() {
     for hash in scene.metainfo.hashes().wire_hashes() {
         witness.until_asked(hash, "announce_peer").await;
     }
+    let figures = seeder.figures(FigureDetail::Client);
+    let value = |name| figures.get(name).unwrap().samples[0].value;
+    assert!(value("tinytorrent_dht_queries_total") >= 4.0);
+    assert_eq!(value("tinytorrent_dht_nodes"), 1.0);
 }
 
 // D-38, BEP 27: all that a node was asked in a run with a private torrent, beside one that is not.

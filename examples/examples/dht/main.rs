@@ -341,7 +341,7 @@ async fn serve(node: &DhtNode, out: Output) -> Result<(), Failure> {
     }
     loop {
         tokio::time::sleep(Duration::from_secs(10)).await;
-        let Some(stats) = node.stats().await else { return Ok(()) };
+        let stats = node.stats();
         out.say(format!(
             "{} nodes, {} torrents, {} items; {} B in, {} B out",
             stats.nodes_v4 + stats.nodes_v6,

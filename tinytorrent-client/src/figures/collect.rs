@@ -7,6 +7,7 @@ use tinytorrent_storage::DiskFigures;
 use tinytorrent_swarm::Stats;
 use tinytorrent_types::{InfoHashes, Printable};
 
+use super::dht::DHT;
 use super::{FigureDetail, Figures, Metric, MetricKind, Sample};
 use crate::resources::Resources;
 use crate::torrent::{Shared, State};
@@ -41,7 +42,7 @@ struct ClientFigures {
 type Labels = Arc<[(&'static str, String)]>;
 
 /// A metric of each `T`: its name, kind and help, and its value.
-type Column<T> = (&'static str, MetricKind, &'static str, fn(&T) -> f64);
+pub(super) type Column<T> = (&'static str, MetricKind, &'static str, fn(&T) -> f64);
 
 /// Collects the figures. Each torrent is locked once.
 pub(crate) fn collect(resources: &Resources, detail: FigureDetail) -> Figures {
@@ -89,6 +90,8 @@ fn of_client(resources: &Resources, torrents: &[TorrentFigures]) -> Vec<Metric> 
     }));
     let disk = [(Labels::default(), &resources.disk.figures())];
     metrics.extend(table(DISK, disk.into_iter()));
+    let dht = resources.dht.as_ref().map(|dht| dht.node.stats()).unwrap_or_default();
+    metrics.extend(table(DHT, [(Labels::default(), &dht)].into_iter()));
     metrics
 }
 

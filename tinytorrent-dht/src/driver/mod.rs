@@ -6,7 +6,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use tinytorrent_types::WireInfoHash;
@@ -60,6 +60,7 @@ pub const ROUTERS: [&str; 4] = [
 pub struct DhtNode {
     commands: mpsc::UnboundedSender<Command>,
     addresses: Arc<[SocketAddr]>,
+    stats: Arc<Mutex<NodeStats>>,
 }
 
 impl DhtNode {
@@ -129,8 +130,10 @@ impl DhtNode {
         }
         let (commands, inbox) = mpsc::unbounded_channel();
         let node = Node::new(Instant::now(), config);
-        tokio::spawn(Task::new(node, Sockets { v4, v6 }).run(inbox));
-        Ok(Self { commands, addresses: addresses.into() })
+        let task = Task::new(node, Sockets { v4, v6 });
+        let stats = Arc::clone(&task.stats);
+        tokio::spawn(task.run(inbox));
+        Ok(Self { commands, addresses: addresses.into(), stats })
     }
 
     /// The addresses of the sockets.
@@ -233,9 +236,10 @@ impl DhtNode {
         self.query(move |now, node| node.sample(now, address, target)).await
     }
 
-    /// The figures; `None` after the end of the runtime.
-    pub async fn stats(&self) -> Option<NodeStats> {
-        self.read(|node| node.stats()).await
+    /// The figures, as they were when the node last did something.
+    pub fn stats(&self) -> NodeStats {
+        // A panic under the lock cannot leave plain numbers in a bad state.
+        *self.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The ids and nodes to begin with in the next run; `None` after the end of the runtime.

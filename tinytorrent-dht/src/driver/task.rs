@@ -1,6 +1,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use tinytorrent_types::compact::Family;
@@ -11,7 +12,7 @@ use super::bootstrap::Bootstrap;
 use super::routes::Routes;
 use super::socket::Socket;
 use crate::message::MAX_READ;
-use crate::{Node, Transmit};
+use crate::{Node, NodeStats, Transmit};
 
 /// What a handle has the task do.
 pub(super) type Command = Box<dyn FnOnce(Instant, &mut Task) + Send>;
@@ -21,6 +22,8 @@ pub(super) type Command = Box<dyn FnOnce(Instant, &mut Task) + Send>;
 pub(super) struct Task {
     pub(super) node: Node,
     pub(super) routes: Routes,
+    /// The figures, for handles.
+    pub(super) stats: Arc<Mutex<NodeStats>>,
     sockets: Sockets,
     bootstrap: Bootstrap,
     /// Look-ups of names, which take as long as they take.
@@ -41,8 +44,9 @@ const BATCH: usize = 64;
 
 impl Task {
     pub(super) fn new(node: Node, sockets: Sockets) -> Self {
-        let (routes, bootstrap) = Default::default();
-        Self { node, routes, sockets, bootstrap, resolving: JoinSet::new(), stalled: None }
+        let (routes, bootstrap, resolving) = Default::default();
+        let stats = Arc::new(Mutex::new(node.stats()));
+        Self { node, routes, stats, sockets, bootstrap, resolving, stalled: None }
     }
 
     pub(super) fn set_names(&mut self, now: Instant, names: Vec<String>) {
@@ -122,6 +126,8 @@ impl Task {
             }
             self.send();
         }
+        // Before the events: who hears of one finds the figures that go with it.
+        *self.stats.lock().unwrap_or_else(PoisonError::into_inner) = self.node.stats();
         let Self { node, routes, bootstrap, .. } = self;
         routes.hand_out(node, || bootstrap.on_empty(Instant::now()));
     }
