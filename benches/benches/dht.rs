@@ -39,7 +39,7 @@ impl Asked {
         let own = asked.node.id(Family::V4).expect("it has IPv4");
         for n in 0..buckets * EACH {
             let id = own.random_sharing(n / EACH, &mut asked.rng);
-            asked.add_node(id, ([20, (n / 250) as u8, (n % 250) as u8, 1], 6881).into());
+            asked.add_node(id, ([20 + (n / 250) as u8, (n % 250) as u8, 1, 1], 6881).into());
         }
         assert_eq!(asked.node.stats().nodes_v4, buckets * EACH);
         asked

@@ -77,7 +77,7 @@ fn fill_table(node: &mut Node, now: Instant) {
     let own = node.id(Family::V4).expect("it has IPv4");
     let mut rng = StdRng::from_seed([2; 32]);
     for n in 0..BUCKETS * 8 {
-        let address = SocketAddr::from(([20, (n / 250) as u8, (n % 250) as u8, 1], 6881));
+        let address = SocketAddr::from(([20 + (n / 250) as u8, (n % 250) as u8, 1, 1], 6881));
         let id = own.random_sharing(n / 8, &mut rng);
         node.add_node(now, address);
         while let Some(query) = node.poll_transmit() {

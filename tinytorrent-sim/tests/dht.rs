@@ -79,7 +79,7 @@ fn one_seed_gives_one_history() {
 #[test]
 fn sybils_of_one_network_do_not_hide_peers() {
     // D-10, D-41, D-42
-    for (seed, ids) in [(2, SybilIds::Chosen)] {
+    for (seed, ids) in [(2, SybilIds::Chosen), (3, SybilIds::Fitting)] {
         let mut world = world(seed, 500);
         let hash = torrent(1);
         let sybils = world.add_sybils(hash.into(), [66, 66], ids, 200);

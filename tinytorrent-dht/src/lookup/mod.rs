@@ -1,11 +1,13 @@
-use std::collections::HashSet;
 use std::net::SocketAddr;
 
-use crate::table::{HostKey, K, SubnetKey, subnet};
+use crate::table::K;
 use crate::{NodeId, NodeInfo};
 
+mod networks;
 #[cfg(test)]
 mod tests;
+
+use networks::Networks;
 
 /// The search for the nodes closest to a target, in one address family.
 ///
@@ -13,7 +15,7 @@ mod tests;
 /// - A node that is slow makes room for the next one, and is not waited for in the end, unless there are too
 ///   few others. Its answer still counts.
 /// - It ends when the closest nodes that answer have all answered (D-40).
-/// - A host is asked once, and so is a subnet (D-41). Nodes whose id does not fit their address are asked, but
+/// - A host is asked once, and so is a subnet; a larger network is asked twice (D-41). Nodes whose id does not fit their address are asked, but
 ///   neither count for the end nor get anything to store (D-42).
 #[derive(Debug)]
 pub(crate) struct Lookup {
@@ -24,8 +26,8 @@ pub(crate) struct Lookup {
     contacts: Vec<Contact>,
     /// Addresses to begin with, whose ids are not known.
     entries: Vec<(SocketAddr, State)>,
-    hosts: HashSet<HostKey>,
-    subnets: HashSet<SubnetKey>,
+    /// Those of the contacts.
+    networks: Networks,
     queries: u32,
     answers: u32,
 }
@@ -60,9 +62,9 @@ const MOST_QUERIES: u32 = 256;
 
 impl Lookup {
     pub(crate) fn new(target: NodeId, branching: usize) -> Self {
-        let (contacts, entries, hosts, subnets) = Default::default();
+        let (contacts, entries, networks) = Default::default();
         let branching = branching.max(1);
-        Self { target, branching, contacts, entries, hosts, subnets, queries: 0, answers: 0 }
+        Self { target, branching, contacts, entries, networks, queries: 0, answers: 0 }
     }
 
     /// Adds a node that is known or was named.
@@ -73,14 +75,9 @@ impl Lookup {
         {
             return;
         }
-        let subnet = subnet(node.address.ip());
-        if subnet.is_some_and(|subnet| self.subnets.contains(&subnet)) {
+        if !self.networks.take(node.address) {
             return;
         }
-        if !self.hosts.insert(HostKey::of(node.address)) {
-            return;
-        }
-        self.subnets.extend(subnet);
         // Once is enough.
         self.entries.retain(|&(entry, state)| entry != node.address || state != State::New);
         let counts = node.id.fits_address(node.address.ip());
@@ -89,7 +86,7 @@ impl Lookup {
         if self.contacts.len() > MOST_CONTACTS
             && let Some(last) = self.contacts.pop_if(|last| last.state == State::New)
         {
-            self.hosts.remove(&HostKey::of(last.node.address));
+            self.networks.free(last.node.address);
         }
     }
 

@@ -169,7 +169,7 @@ fn nodes_whose_ids_do_not_fit_are_asked_and_do_not_count() {
 }
 
 #[test]
-fn a_subnet_is_asked_once() {
+fn a_subnet_is_asked_once_and_a_larger_network_twice() {
     // D-41
     let mut lookup = lookup([]);
     let at =
@@ -177,6 +177,7 @@ fn a_subnet_is_asked_once() {
     lookup.add(at(1, "8.8.8.8:1"));
     lookup.add(at(2, "8.8.8.9:1"));
     lookup.add(at(3, "8.8.9.9:1"));
+    lookup.add(at(8, "8.8.10.9:1"));
     lookup.add(at(4, "[2606:4700::1]:1"));
     lookup.add(at(5, "[2606:4700::2]:1"));
     lookup.add(at(6, "10.0.0.1:1"));

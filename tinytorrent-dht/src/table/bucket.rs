@@ -1,4 +1,4 @@
-use super::{Entry, K, subnet};
+use super::{Entry, K, MOST_OF_A_BLOCK, block, subnet};
 use crate::{NodeId, NodeInfo};
 
 /// The spare nodes of a bucket.
@@ -128,7 +128,11 @@ fn quality(entry: &Entry) -> impl Ord + use<> {
     (entry.failures, !entry.fits_address, entry.round_trip)
 }
 
+/// True if the networks of a node have as many nodes here as they may have.
 fn has_network_of(entries: &[Entry], node: NodeInfo) -> bool {
     let Some(network) = subnet(node.address.ip()) else { return false };
-    entries.iter().any(|entry| subnet(entry.node.address.ip()) == Some(network))
+    let has_subnet = |entry: &Entry| subnet(entry.node.address.ip()) == Some(network);
+    let own_block = block(node.address.ip());
+    let of_block = entries.iter().filter(|entry| block(entry.node.address.ip()) == own_block);
+    entries.iter().any(has_subnet) || of_block.count() >= MOST_OF_A_BLOCK
 }

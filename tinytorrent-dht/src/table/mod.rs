@@ -28,8 +28,8 @@ pub(crate) const GOOD_FOR: Duration = Duration::from_secs(15 * 60);
 /// - A node that has answered in the last 15 minutes keeps its place. Others get two more tries, then the best
 ///   of the bucket's spare nodes takes the place: one with an id for its address, in a part of the bucket that
 ///   no other node is in, with a short round trip.
-/// - A host has one node here, and a network one in each bucket, so that an attacker needs many networks.
-///   Addresses of a local network, where everybody is known, are told apart by their ports.
+/// - A host has one node here, a /24 or a /64 one in each bucket, and a /16 or a /32 of IPv6 two, so that an attacker
+///   needs many networks. Addresses of a local network, where everybody is known, are told apart by their ports.
 ///
 /// It is told what was heard, and names the node to ask next; it sends nothing.
 #[derive(Debug)]
@@ -72,6 +72,25 @@ pub(crate) fn subnet(ip: IpAddr) -> Option<SubnetKey> {
 pub(crate) enum SubnetKey {
     V4(Network),
     V6(Host),
+}
+
+/// A /16 or a /32 of IPv6, which one party may have. Three of eight random nodes are hardly ever in the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum BlockKey {
+    V4(u32),
+    V6(u128),
+}
+
+/// The nodes of a block in a bucket or in a look-up.
+pub(crate) const MOST_OF_A_BLOCK: usize = 2;
+
+/// The block of an address; `None` for local ones.
+pub(crate) fn block(ip: IpAddr) -> Option<BlockKey> {
+    let is_limited = !AddressScope::of(ip).is_local();
+    is_limited.then(|| match ip.to_canonical() {
+        IpAddr::V4(ip) => BlockKey::V4(ip.to_bits() >> 16),
+        IpAddr::V6(ip) => BlockKey::V6(ip.to_bits() >> 96),
+    })
 }
 
 /// What became of a node that has answered.

@@ -18,7 +18,7 @@ fn node(bits: usize, n: u8) -> NodeInfo {
     id[19] = n;
     NodeInfo {
         id: NodeId::from_bytes(id),
-        address: SocketAddr::from(([5, bits as u8, n, 1], 6881)),
+        address: SocketAddr::from(([5 + bits as u8 / 64, n, bits as u8, 1], 6881)),
     }
 }
 
@@ -184,22 +184,27 @@ fn a_new_id_of_ours_keeps_the_nodes() {
 }
 
 #[test]
-fn sybils_of_one_network_get_one_place_in_a_bucket() {
+fn sybils_of_one_network_get_few_places_in_a_bucket() {
     // D-10
     let now = Instant::now();
-    let mut table = filled(now, 0, 8);
-    for n in 0..200u8 {
-        let mut sybil = node(usize::from(n % 100), n);
-        sybil.address = SocketAddr::from(([7, 7, 7, n], 6881));
-        table.on_answer(now, sybil, Duration::ZERO);
-        table.check_invariants();
+    // All in one /24, or in as many /24s of one /16.
+    for (is_spread, most) in [(false, 1), (true, 2)] {
+        let mut table = filled(now, 0, 8);
+        for n in 0..200u8 {
+            let mut sybil = node(usize::from(n % 100), n);
+            let third = if is_spread { n } else { 7 };
+            sybil.address = SocketAddr::from(([7, 7, third, n], 6881));
+            table.on_answer(now, sybil, Duration::ZERO);
+            table.check_invariants();
+        }
+        assert!((0..8).all(|n| has(&table, node(0, n))), "good nodes stay");
+        for bucket in &table.buckets {
+            let sybils = bucket.live.iter();
+            let sybils =
+                sybils.filter(|entry| block(entry.node.address.ip()) == block([7; 4].into()));
+            assert!(sybils.count() <= most);
+        }
     }
-    assert!((0..8).all(|n| has(&table, node(0, n))), "good nodes stay");
-    let sybils =
-        table.entries().filter(|entry| entry.node.address.ip().to_string().starts_with("7.7."));
-    let by_bucket: std::collections::HashSet<_> =
-        sybils.map(|entry| table.depth_of(entry.node.id)).collect();
-    assert!(table.len() <= 8 + by_bucket.len());
 }
 
 /// What [`Table::closest`] has to return, found by sorting all nodes.

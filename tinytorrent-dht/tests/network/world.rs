@@ -61,13 +61,13 @@ impl World {
         }
     }
 
-    /// Adds a node at an address on the internet, in a /24 or a /64 of its own.
+    /// Adds a node at an address on the internet, in a /16 or a /32 of its own.
     pub fn add(&mut self, is_v6: bool, change: impl FnOnce(&mut NodeConfig)) -> usize {
         let n = self.nodes.len() as u32 + 1;
         let ip = if is_v6 {
-            IpAddr::V6(((0x2606_4700_u128 << 96) | (u128::from(n) << 64) | 1).into())
+            IpAddr::V6((((0x2606_0000_u128 + u128::from(n)) << 96) | 1).into())
         } else {
-            IpAddr::V4(((20 << 24) | (n << 8) | 1).into())
+            IpAddr::V4((((20 + n % 64) << 24) | ((n / 64) << 16) | 1).into())
         };
         self.add_at(SocketAddr::new(ip, 6881), change)
     }
