@@ -6,7 +6,7 @@ use clap::Parser;
 use tinytorrent_client::{DhtNode, Torrent};
 use tinytorrent_examples::{
     Common, Deadline, DownloadOptions, Failure, Outcome, Reporter, Source, block_on, demo, follow,
-    format_duration, format_size, interrupted, load, report, run, start, start_client,
+    format_duration, format_size, interrupted, load_in, report, run, start, start_client,
     tell_finished, tell_listening,
 };
 use tinytorrent_tracker::TrackerUrl;
@@ -48,7 +48,7 @@ async fn download(options: &Options, started: Instant) -> Result<(), Failure> {
     let client = start_client(&options.download.network)?;
     let reporter = Reporter::new(out);
     let source = tokio::select! {
-        loaded = deadline.limit(load(source)) => loaded.ok_or_else(|| late(&not_loaded(source)))??,
+        loaded = deadline.limit(load_in(&client, source)) => loaded.ok_or_else(|| late(&not_loaded(source)))??,
         _ = &mut interrupt => return Err(Failure::Interrupted),
     };
     let torrent = options.download.add(&client, source)?;
@@ -74,6 +74,7 @@ fn not_loaded(source: &Source) -> String {
             |error| error.to_string(),
             |url| format!("{url} has not sent the whole torrent"),
         ),
+        Source::Magnet(_) => "no node of the DHT has told the torrent of the key".to_owned(),
         _ => "the torrent has not been read".to_owned(),
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use tinytorrent_client::Torrent;
 use tinytorrent_examples::{
     Common, Deadline, DownloadOptions, Failure, Outcome, Output, Reporter, Source, StreamServer,
-    block_on, follow, interrupted, load, report, run, start, start_client, tell_finished,
+    block_on, follow, interrupted, load_in, report, run, start, start_client, tell_finished,
     tell_listening,
 };
 
@@ -53,7 +53,7 @@ async fn stream(options: &Options, listen: SocketAddr, started: Instant) -> Resu
     let client = start_client(&options.download.network)?;
     let reporter = Reporter::new(out);
     let source = tokio::select! {
-        loaded = deadline.limit(load(&options.source)) => loaded.ok_or_else(late)??,
+        loaded = deadline.limit(load_in(&client, &options.source)) => loaded.ok_or_else(late)??,
         _ = &mut interrupt => return Err(Failure::Interrupted),
     };
     let torrent = options.download.add(&client, source)?;

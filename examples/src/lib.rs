@@ -57,7 +57,7 @@ pub use exit::{Failure, Outcome, run, say_on_stderr};
 pub use http::{HttpServer, escape_html, text_response};
 pub use identity::Identity;
 pub use interrupt::interrupted;
-pub use load::load;
+pub use load::{load, load_in};
 pub use names::Names;
 pub use network::{Encryption, NetworkOptions};
 pub use new_file::NewFile;

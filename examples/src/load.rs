@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
-use tinytorrent_client::Source as ClientSource;
-use tinytorrent_metainfo::{ErrorKind, Magnet, Metainfo};
+use tinytorrent_client::{Client, Source as ClientSource};
+use tinytorrent_metainfo::{ErrorKind, Magnet, MagnetLink, Metainfo};
 use tinytorrent_tracker::client::{ClientConfig, Error, Fetched, TrackerClient};
 
 use crate::{Failure, MAX_TORRENT_BYTES, Source, read_torrent_file};
@@ -24,6 +24,22 @@ pub async fn load(source: &Source) -> Result<ClientSource, Failure> {
             parse_magnet(&source.bare_magnet().unwrap_or_default())
         }
     }
+}
+
+/// As [`load`], and finds the torrent of a key in the DHT of the client (BEP 46), as long as that takes.
+///
+/// # Errors
+///
+/// Those of [`load`], and [`Failure::CouldNot`] if the client has no DHT.
+pub async fn load_in(client: &Client, source: &Source) -> Result<ClientSource, Failure> {
+    let link = match source {
+        Source::Magnet(link) => link.parse(),
+        _ => return load(source).await,
+    };
+    let Ok(MagnetLink::Key(link)) = link else { return load(source).await };
+    let why_not = || Failure::CouldNot("only the DHT knows the torrent of a key".to_owned());
+    let mut updates = client.follow(&link, None).ok_or_else(why_not)?;
+    Ok(updates.next().await.ok_or_else(why_not)?.magnet.into())
 }
 
 /// Apart from the sockets, since a pipe may have nothing to read for ever.

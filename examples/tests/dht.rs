@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tinytorrent_metainfo::CreateOptions;
 
 const HASH: &str = "0123456789abcdef0123456789abcdef01234567";
 
@@ -47,17 +48,22 @@ impl Drop for Node {
     }
 }
 
-/// A command that goes on until it is dropped.
+/// A program that goes on until it is dropped.
 struct Running {
     child: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
 }
 
 impl Running {
+    /// A command that enters by a node.
     fn start(node: &Node, words: &[&str]) -> Self {
-        let mut command = Command::new(example("dht"));
-        command.args(words).args(["--json", "--timeout", "60", "--listen", "127.0.0.1:0"]);
-        command.args(["--node", &node.address]).stdin(Stdio::null()).stdout(Stdio::piped());
+        Self::run("dht", &[words, &["--timeout", "60", "--node", &node.address]].concat())
+    }
+
+    fn run(program: &str, words: &[&str]) -> Self {
+        let mut command = Command::new(example(program));
+        command.args(words).args(["--json", "--listen", "127.0.0.1:0"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("it was built");
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, lines }
@@ -175,4 +181,44 @@ fn the_torrent_of_a_key_is_published_resolved_and_followed() {
     assert_eq!(code, 1);
     let (_, code) = dht(&nodes[0], &["resolve", "magnet:?xs=urn:btpk:12"]);
     assert_eq!(code, 2);
+}
+
+#[test]
+fn the_torrent_of_a_key_is_downloaded() {
+    // D-72, G-13
+    let mut nodes: Vec<Node> = Vec::new();
+    for _ in 0..3 {
+        nodes.push(Node::start(&nodes));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let [seed, out] = ["seed", "out"].map(|name| folder.path().join(name));
+    std::fs::create_dir(&seed).unwrap();
+    let content: Vec<u8> = (0..300_000_u32).map(|n| (n.wrapping_mul(n) / 7) as u8).collect();
+    std::fs::write(seed.join("nightly.bin"), &content).unwrap();
+    let metainfo = CreateOptions::new().create_unobserved(seed.join("nightly.bin")).unwrap();
+    let (torrent, key) = (folder.path().join("a.torrent"), folder.path().join("key"));
+    std::fs::write(&torrent, metainfo.to_bytes()).unwrap();
+    std::fs::write(&key, "07".repeat(32)).unwrap();
+    let [seed, out_dir, torrent, key] =
+        [&seed, &out, &torrent, &key].map(|path| path.to_str().unwrap().to_owned());
+    let hash = metainfo.hashes().v1().unwrap().to_string();
+
+    let entry = ["--dht-node", &nodes[0].address];
+    let _seeder = Running::run("seed", &[&[torrent.as_str(), &seed][..], &entry].concat());
+    let mut publisher = Running::start(&nodes[0], &["publish", &hash, "--key", &key]);
+    let link = publisher.next("publishing")["magnet"].as_str().unwrap().to_owned();
+    publisher.next("round");
+    let end = Instant::now() + Duration::from_secs(30);
+    while dht(&nodes[1], &["peers", &hash]).1 != 0 {
+        assert!(Instant::now() < end, "the seeder is not announced");
+    }
+    let words = [&[link.as_str(), "--output", &out_dir, "--timeout", "60"][..], &entry].concat();
+    let mut download = Running::run("download", &words);
+    assert_eq!(download.next("finished")["info_hash_v1"], hash);
+    assert!(std::fs::read(out.join("nightly.bin")).unwrap() == content);
+
+    // Nobody else knows it.
+    let words = [link.as_str(), "--output", &out_dir, "--no-dht"];
+    let failed = Running::run("download", &words).next("failed")["error"].to_string();
+    assert!(failed.contains("only the DHT knows"), "{failed}");
 }

@@ -326,6 +326,11 @@ impl Client {
         self.owner.resources.memory.stats()
     }
 
+    #[cfg(feature = "mutable")]
+    pub(crate) fn resources(&self) -> &Resources {
+        &self.owner.resources
+    }
+
     pub(crate) fn of(owner: Arc<Owner>) -> Self {
         Self { owner }
     }

@@ -83,6 +83,7 @@
 //!
 //! # Features
 //!
+//! - `mutable`: torrents that the owner of a key names in the DHT (BEP 46); see `Client::follow`.
 //! - `serde`: `Serialize` for events, errors and everything that handles show, and `Deserialize` for what is
 //!   plain data. Errors are their messages, times are numbers of seconds, and paths are text. Values for tests
 //!   are made by `new` or `default`, and their fields are public.
@@ -117,6 +118,8 @@ mod source;
 mod spans;
 mod threads;
 mod torrent;
+#[cfg(feature = "mutable")]
+mod updates;
 mod view;
 
 pub use client::Client;
@@ -140,6 +143,8 @@ pub use tinytorrent_swarm::{
 };
 pub use tinytorrent_tracker::{TrackerState, TrackerTotals};
 pub use torrent::{CheckScope, PauseReason, State, Torrent};
+#[cfg(feature = "mutable")]
+pub use updates::{Update, Updates};
 pub use view::{
     FileInfo, History, Limits, PeerInfo, PieceInfo, ScrapeInfo, TrackerInfo, Transport,
 };
@@ -149,8 +154,8 @@ pub use view::{
 pub use tinytorrent_dht::{DhtNode, NodeConfig as DhtConfig};
 #[doc(no_inline)]
 pub use tinytorrent_metainfo::{
-    Error as MetainfoError, FileIndex, FileSelection, HostPort, HostPortError, Info, LayoutError,
-    Magnet, MagnetError, Metainfo, PathChange, PathChangeKind, PathPolicy,
+    Error as MetainfoError, FileIndex, FileSelection, HostPort, HostPortError, Info, KeyMagnet,
+    LayoutError, Magnet, MagnetError, MagnetLink, Metainfo, PathChange, PathChangeKind, PathPolicy,
 };
 #[doc(no_inline)]
 pub use tinytorrent_storage::{

@@ -53,6 +53,12 @@ impl LookUps {
         self.wake.notify_one();
     }
 
+    /// Enters the DHT, if that has not been done.
+    #[cfg(feature = "mutable")]
+    pub(crate) fn enter(&self) {
+        self.wake.notify_one();
+    }
+
     /// Ends the look-ups for these hashes, with the announcements at their ends.
     pub(crate) fn forget(&self, hashes: InfoHashes) {
         let mut queue = self.lock();
