@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tinytorrent_dht::message::{Body, Message, Method, Query, Response};
-use tinytorrent_dht::{NodeId, NodeInfo, WireInfoHash};
+use tinytorrent_dht::{NodeId, NodeInfo};
 
 /// Nodes of one attacker, in one /16, that want to be the closest ones to a target: they ask the nodes around it to
 /// get into their tables, name each other alone, know no peers, and take announcements, which they forget.
@@ -127,15 +127,10 @@ fn encode(message: &Message<'_>) -> Vec<u8> {
     bytes
 }
 
-/// The torrent with this number.
-pub fn torrent(n: u32) -> WireInfoHash {
-    let mut rng = StdRng::seed_from_u64(0x7072_6f74_0000_0000 | u64::from(n));
-    WireInfoHash::from_bytes(rng.random())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::torrent;
 
     #[test]
     fn sybils_are_next_to_their_target_and_fit_their_addresses_if_they_should() {

@@ -2,6 +2,8 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use tinytorrent_dht::{
     Announce, Event, Family, Node, NodeId, SearchId, SearchReport, WireInfoHash,
 };
@@ -148,4 +150,10 @@ pub struct TableHealth {
     pub full: f64,
     /// The share of its nodes that are there.
     pub fresh: f64,
+}
+
+/// The torrent with this number.
+pub fn torrent(n: u32) -> WireInfoHash {
+    let mut rng = StdRng::seed_from_u64(0x7072_6f74_0000_0000 | u64::from(n));
+    WireInfoHash::from_bytes(rng.random())
 }
