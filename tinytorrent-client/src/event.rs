@@ -89,6 +89,14 @@ pub enum Event {
     /// The torrent has been seeded as much as [`seed_ratio`](crate::TorrentOptions::seed_ratio) or
     /// [`seed_time`](crate::TorrentOptions::seed_time) say, and is paused.
     SeededEnough,
+    /// The DHT was asked how many peers the torrent has, as [`Torrent::scrape`](crate::Torrent::scrape) does where there is
+    /// no tracker (BEP 33). Both are estimates of what some nodes know, and 0 if none knows the torrent.
+    DhtScraped {
+        /// Peers that have everything.
+        seeds: u32,
+        /// Peers that do not.
+        leeches: u32,
+    },
     /// An event of the engine, about pieces, peers or trackers.
     Swarm(tinytorrent_swarm::Event),
     /// The torrent ended by an error.

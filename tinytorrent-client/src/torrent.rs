@@ -307,7 +307,8 @@ impl Torrent {
     ///
     /// [`SwarmEvent::TrackerScraped`](crate::SwarmEvent::TrackerScraped) tells that the numbers are in
     /// [`trackers`](Self::trackers), and [`SwarmEvent::ScrapeFailed`](crate::SwarmEvent::ScrapeFailed) that a
-    /// tracker cannot be scraped.
+    /// tracker cannot be scraped. A torrent without trackers is scraped in the DHT, if it may be there (BEP 33):
+    /// [`Event::DhtScraped`](crate::Event::DhtScraped) has the numbers.
     pub fn scrape(&self) {
         self.shared.change(|driver, now| driver.scrape(now));
     }

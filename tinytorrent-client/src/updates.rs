@@ -1,11 +1,9 @@
-use std::time::Duration;
-
 use tinytorrent_dht::{DhtNode, Event, Follow, Lookup, WireInfoHash};
 use tinytorrent_metainfo::{KeyMagnet, Magnet};
 use tinytorrent_types::{InfoHashV1, InfoHashes};
-use tokio::time::timeout;
 
 use crate::Client;
+use crate::dht::wait_for_nodes;
 
 /// The torrents that the owner of a key names, one after the other (BEP 46): from
 /// [`Client::follow`]. The end of this is the end of the look-ups.
@@ -49,9 +47,6 @@ pub struct Update {
     pub seq: i64,
 }
 
-/// The longest wait for the first node before the look-up starts all the same.
-const PATIENCE: Duration = Duration::from_secs(2);
-
 impl Client {
     /// Looks in the DHT for the torrent that the owner of a key names, and again each five minutes for another one.
     /// Only items with a higher number than `newer_than` count, which an earlier run may know. The item is kept
@@ -75,7 +70,7 @@ impl Updates {
     /// knows any. `None` after the end of the client. May be cancelled: nothing is lost.
     pub async fn next(&mut self) -> Option<Update> {
         if self.lookup.is_none() {
-            let _ = timeout(PATIENCE, self.node.is_in_network()).await;
+            wait_for_nodes(&self.node).await;
         }
         let lookup = self.lookup.get_or_insert_with(|| self.node.follow(self.follow.clone()));
         loop {

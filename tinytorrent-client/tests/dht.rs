@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use support::{Scene, address, in_time};
 use tinytorrent_client::{
-    Client, ClientOptions, DhtConfig, Event, FigureDetail, Torrent, TorrentOptions,
+    Client, ClientOptions, DhtConfig, Event, FigureDetail, SwarmEvent, Torrent, TorrentOptions,
 };
 use tinytorrent_dht::message::{Body, Message, Method};
 use tinytorrent_dht::{Announce, Node};
@@ -185,6 +185,36 @@ async fn a_hybrid_is_announced_by_both_of_its_hashes() {
     let value = |name| figures.get(name).unwrap().samples[0].value;
     assert!(value("tinytorrent_dht_queries_total") >= 4.0);
     assert_eq!(value("tinytorrent_dht_nodes"), 1.0);
+}
+
+// D-64, BEP 33
+#[tokio::test]
+async fn a_torrent_without_trackers_is_scraped_in_the_dht() {
+    let witness = Witness::at("127.0.0.1:0").await;
+    let (scene, tracked) = (Scene::multi(), Scene::single(1_000));
+    let client = entering(witness.address);
+    let seed = scene.seed(&client).await;
+    witness.until_asked(wire(&scene), "announce_peer").await;
+    let mut events = seed.events();
+    seed.scrape();
+    let counts = loop {
+        if let Event::DhtScraped { seeds, leeches } = in_time(events.next()).await.unwrap() {
+            break (seeds, leeches);
+        }
+    };
+    assert_eq!(counts, (1, 0));
+    let mut options = TorrentOptions::new(tracked.leech_dir());
+    options.tracker("http://127.0.0.1:1/announce").paused(true);
+    let torrent = client.add(&tracked.metainfo, options).unwrap();
+    let mut events = torrent.events();
+    torrent.scrape();
+    loop {
+        match in_time(events.next()).await.unwrap() {
+            Event::Swarm(SwarmEvent::ScrapeFailed { .. }) => break,
+            event => assert!(!matches!(event, Event::DhtScraped { .. })),
+        }
+    }
+    assert!(!witness.asked().contains(&(wire(&tracked), "get_peers")));
 }
 
 // D-38, BEP 27: all that a node was asked in a run with a private torrent, beside one that is not.

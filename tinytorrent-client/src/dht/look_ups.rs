@@ -54,7 +54,6 @@ impl LookUps {
     }
 
     /// Enters the DHT, if that has not been done.
-    #[cfg(feature = "mutable")]
     pub(crate) fn enter(&self) {
         self.wake.notify_one();
     }
@@ -83,8 +82,7 @@ impl LookUps {
         let names = entries.iter().filter(|entry| matches!(entry, PeerAddress::Name(_)));
         node.bootstrap(names.map(ToString::to_string));
         enter(&node, &entries);
-        // A look-up that begins where nobody is known ends at once.
-        let _ = timeout(PATIENCE, node.is_in_network()).await;
+        wait_for_nodes(&node).await;
         loop {
             let is_paused = paused_until > Instant::now();
             while running.len() < MOST_RUNNING && !is_paused {
@@ -151,6 +149,11 @@ impl Queue {
         }
         None
     }
+}
+
+/// Waits for the first node, as a look-up that begins where nobody is known ends at once; but not for ever.
+pub(crate) async fn wait_for_nodes(node: &DhtNode) {
+    let _ = timeout(PATIENCE, node.is_in_network()).await;
 }
 
 /// Adds the nodes whose addresses are known. Unlike routers, whom everybody names, they are nodes like others: one of

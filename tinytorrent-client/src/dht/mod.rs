@@ -8,8 +8,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tinytorrent_dht::{DhtNode, SharedSocket};
+use tinytorrent_dht::{DhtNode, Event, SharedSocket};
 use tinytorrent_metainfo::HostPort;
+use tinytorrent_types::WireInfoHash;
 use tinytorrent_types::compact::Family;
 use tokio::net::UdpSocket;
 use tokio::task::{JoinSet, spawn_blocking};
@@ -18,6 +19,7 @@ use crate::registry::Registry;
 use crate::session::Store;
 use crate::{ClientOptions, datagrams};
 use look_ups::LookUps;
+pub(crate) use look_ups::wait_for_nodes;
 use named::NamedNodes;
 pub(crate) use options::DhtOptions;
 
@@ -29,6 +31,13 @@ pub(crate) struct Dht {
     named: NamedNodes,
     /// The folder in which the nodes are kept for the next run.
     store: Option<Store>,
+}
+
+/// The estimated numbers of peers of a torrent, as nodes of the DHT know them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct DhtCounts {
+    pub(crate) seeds: u32,
+    pub(crate) leeches: u32,
 }
 
 /// Time from the start to the first save of the nodes, and from each to the next.
@@ -77,6 +86,25 @@ impl Dht {
     /// Adds nodes that a torrent or a link names.
     pub(crate) fn add_named(&self, nodes: Vec<HostPort>) {
         self.named.add(nodes);
+    }
+
+    /// Asks for the numbers of peers of a torrent (BEP 33).
+    pub(crate) fn scrape(&self, hash: WireInfoHash) -> impl Future<Output = DhtCounts> + use<> {
+        self.look_ups.enter();
+        let node = self.node.clone();
+        async move {
+            wait_for_nodes(&node).await;
+            let mut lookup = node.scrape(hash);
+            while let Some(event) = lookup.next().await {
+                if let Event::SearchEnded { report, .. } = event {
+                    return report.scrape.map_or_else(DhtCounts::default, |scrape| DhtCounts {
+                        seeds: scrape.seeds.estimate().round() as u32,
+                        leeches: scrape.peers.estimate().round() as u32,
+                    });
+                }
+            }
+            DhtCounts::default()
+        }
     }
 
     /// Keeps the nodes for the next run, if there is a place for them.

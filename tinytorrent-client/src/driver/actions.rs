@@ -155,6 +155,12 @@ impl Driver {
         });
     }
 
+    pub(super) fn scrape_dht(&mut self) {
+        let Some(dht) = &self.resources.dht else { return };
+        let scrape = dht.scrape(self.outbox.hashes.to_wire());
+        self.background.spawn(async move { JobOutcome::DhtScraped(scrape.await) });
+    }
+
     fn on_event(&mut self, event: SwarmEvent) {
         spans::of_event(&event).in_scope(|| tracing::debug!(?event));
         self.count_event(&event);

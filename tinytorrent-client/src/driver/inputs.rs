@@ -1,8 +1,10 @@
 //! The inputs of the engine: reports of connections, of the disk and of jobs, and commands.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
+use tinytorrent_metainfo::Metainfo;
 use tinytorrent_storage::{Completion, Fault, StorageError};
 use tinytorrent_swarm::{AnnounceOutcome, ConnectionError, Input, PeerKey, PeerSource};
 use tinytorrent_wire::{Frames, Message};
@@ -12,7 +14,8 @@ use super::data::DiskReport;
 use super::job::JobOutcome;
 use super::{Driver, lookups};
 use crate::connection::{Incoming, Notice};
-use crate::{PeerAddress, TorrentError};
+use crate::dht::DhtCounts;
+use crate::{Event, PeerAddress, TorrentError};
 
 /// Maximum number of host names that are looked up for one answer of a tracker.
 const MAX_NAMED_PEERS: usize = 50;
@@ -176,6 +179,12 @@ impl Driver {
         self.swarm.handle_input(now, Input::PeersFound { source, addresses });
     }
 
+    /// True if the torrent may be looked up in the DHT.
+    pub(super) fn uses_dht(&self) -> bool {
+        let is_private = |metainfo: &Arc<Metainfo>| metainfo.info().is_private();
+        self.lifecycle.options().dht && !self.outbox.metainfo.as_ref().is_some_and(is_private)
+    }
+
     /// Ends the look-ups of the torrent, which are not to announce it any more.
     pub(super) fn leave_dht(&self) {
         if let Some(dht) = &self.resources.dht {
@@ -237,6 +246,9 @@ impl Driver {
             JobOutcome::Announced(outcome) => return self.on_announced(now, outcome),
             JobOutcome::Scraped(outcome) => {
                 return self.swarm.handle_input(now, Input::Scraped(outcome));
+            }
+            JobOutcome::DhtScraped(DhtCounts { seeds, leeches }) => {
+                return self.outbox.push(Event::DhtScraped { seeds, leeches });
             }
             JobOutcome::MetadataLoaded { metainfo, link_peers } => {
                 self.lifecycle.on_metadata_loaded(metainfo, link_peers)

@@ -16,6 +16,7 @@ use super::keeping::Save;
 use super::metadata::{self, BadMetadata, MetadataStore};
 use super::oversized;
 use super::patience::Patience;
+use crate::dht::DhtCounts;
 use crate::{Event, FilesError, PeerAddress};
 
 /// A job for a thread.
@@ -45,6 +46,8 @@ pub(super) enum JobOutcome {
     Announced(AnnounceOutcome),
     /// A tracker was scraped, or could not be.
     Scraped(ScrapeOutcome),
+    /// The DHT was asked for the numbers of seeds and leeches.
+    DhtScraped(DhtCounts),
     /// Saved metadata was loaded; `None` if there is none.
     MetadataLoaded { metainfo: Option<Box<Metainfo>>, link_peers: Vec<PeerAddress> },
     /// Metadata was checked and, if right, saved.

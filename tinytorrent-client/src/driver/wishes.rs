@@ -31,6 +31,10 @@ impl Driver {
 
     pub(crate) fn scrape(&mut self, now: Instant) {
         self.swarm.scrape(now);
+        // D-64: whoever has a tracker knows better.
+        if self.swarm.trackers().next().is_none() && self.uses_dht() {
+            self.scrape_dht();
+        }
     }
 
     pub(crate) fn pause(&mut self, now: Instant) {
