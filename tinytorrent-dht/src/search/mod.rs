@@ -1,16 +1,19 @@
 use std::collections::{HashSet, VecDeque};
 use std::net::SocketAddr;
 
-use tinytorrent_types::WireInfoHash;
 use tinytorrent_types::compact::Family;
 
 use crate::event::Scrape;
-use crate::holders::Holders;
-use crate::item::MutablePart;
 use crate::lookup::Lookup;
-use crate::message::{ItemFields, Method, PutMutable, Response};
+use crate::message::{Method, Response};
 use crate::requests::Overdue;
-use crate::{Announce, Item, NodeId, NodeInfo, SearchReport};
+use crate::{Item, NodeId, NodeInfo, SearchReport};
+
+mod items;
+mod task;
+
+use items::Items;
+pub(crate) use task::{Owner, Task};
 
 /// A task of the application or of the node itself: look-ups in one or both families, and what is done at
 /// their ends.
@@ -24,50 +27,8 @@ pub(crate) struct Search {
     /// Peers that were handed out.
     seen: HashSet<SocketAddr>,
     scrape: Option<Box<Scrape>>,
-    item: Option<Item>,
-    holders: Holders,
+    items: Items,
     stored: u32,
-}
-
-/// What a search is for.
-#[derive(Debug, Clone)]
-pub(crate) enum Task {
-    /// Nodes for the table; nobody is told.
-    Upkeep,
-    FindNodes,
-    FindPeers {
-        hash: WireInfoHash,
-        no_seeds: bool,
-        announce: Option<Announce>,
-    },
-    Scrape {
-        hash: WireInfoHash,
-    },
-    Get {
-        /// `None` if the item is immutable.
-        owner: Option<Owner>,
-        /// The sequence number that is known already.
-        newer_than: Option<i64>,
-    },
-    Put {
-        item: Item,
-        cas: Option<i64>,
-        /// It is put only if few have it (D-70).
-        if_few: bool,
-    },
-}
-
-/// The key and salt of a mutable item.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Owner {
-    pub(crate) key: [u8; 32],
-    pub(crate) salt: Box<[u8]>,
-}
-
-impl Owner {
-    pub(crate) fn of(part: &MutablePart) -> Self {
-        Self { key: part.key, salt: part.salt.clone() }
-    }
 }
 
 /// The look-up of one family.
@@ -110,9 +71,9 @@ impl Search {
             to_store: VecDeque::new(),
             storing: HashSet::new(),
         };
-        let (subscription, seen, scrape, item, holders) = Default::default();
+        let (subscription, seen, scrape, items) = Default::default();
         let (v4, v6, stored) = (v4.map(part), v6.map(part), 0);
-        Self { task, subscription, v4, v6, seen, scrape, item, holders, stored }
+        Self { task, subscription, v4, v6, seen, scrape, items, stored }
     }
 
     /// The next query to send.
@@ -134,40 +95,9 @@ impl Search {
 
     /// The question of a query.
     pub(crate) fn method<'a>(&'a self, ask: &'a Ask, target: NodeId) -> Method<'a> {
-        match (&self.task, &ask.token) {
-            (Task::FindPeers { hash, announce: Some(announce), .. }, Some(token)) => {
-                Method::AnnouncePeer {
-                    info_hash: *hash,
-                    // Those who do not know `implied_port` refuse a port of 0.
-                    port: announce.port.unwrap_or(1),
-                    implied_port: announce.port.is_none(),
-                    is_seed: announce.is_seed,
-                    token,
-                }
-            }
-            (Task::Put { item, cas, .. }, Some(token)) => Method::Put {
-                token,
-                value: item.raw(),
-                mutable: item.mutable_part().map(|part| PutMutable {
-                    key: &part.key,
-                    signature: &part.signature,
-                    seq: part.seq,
-                    salt: &part.salt,
-                    // BEP 44, "CAS": for those alone who have an item. The same one again replaces nothing.
-                    cas: cas
-                        .filter(|_| self.holders.seq(ask.to).is_some_and(|held| held != part.seq)),
-                }),
-            },
-            (Task::FindPeers { hash, no_seeds, .. }, _) => {
-                Method::GetPeers { info_hash: *hash, no_seeds: *no_seeds, scrape: false }
-            }
-            (Task::Scrape { hash }, _) => {
-                Method::GetPeers { info_hash: *hash, no_seeds: false, scrape: true }
-            }
-            (Task::Get { newer_than, .. }, _) => Method::Get { target, seq: *newer_than },
-            // Those who have this one need not send it.
-            (Task::Put { item, .. }, _) => Method::Get { target, seq: item.seq() },
-            (Task::Upkeep | Task::FindNodes, _) => Method::FindNode { target },
+        match &ask.token {
+            None => self.task.question(target),
+            Some(token) => self.task.store(token, self.items.held_by(ask.to)),
         }
     }
 
@@ -197,8 +127,8 @@ impl Search {
             scrape.seeds.join(seeds);
             scrape.peers.join(peers);
         }
-        self.note_holder(from, &response.item);
-        Found { peers: self.new_peers(&response.values), item: self.better_item(&response.item) }
+        let item = self.items.on_answer(&self.task, self.target(), from, &response.item);
+        Found { peers: self.new_peers(&response.values), item }
     }
 
     pub(crate) fn on_overdue(&mut self, address: SocketAddr, overdue: Overdue) {
@@ -227,21 +157,15 @@ impl Search {
 
     /// Notes the ends of look-ups. Returns true once nothing is left to do.
     pub(crate) fn is_done(&mut self) -> bool {
-        let stores = match &self.task {
-            Task::FindPeers { announce, .. } => announce.is_some(),
-            Task::Put { .. } => true,
-            _ => false,
-        };
-        let mut is_done = true;
         // What is known to be out of date is not stored.
-        let is_outdated = matches!(self.task, Task::Put { .. }) && self.item.is_some();
+        let stores = self.task.stores() && !self.items.are_newer_than(&self.task);
+        let mut is_done = true;
         for (family, part) in [(Family::V4, &mut self.v4), (Family::V6, &mut self.v6)] {
             let Some(part) = part else { continue };
             if !part.is_over && part.lookup.is_done() {
                 part.is_over = true;
-                let is_held = matches!(&self.task, Task::Put { item, if_few: true, .. }
-                    if self.holders.are_many(item.seq(), family, part.lookup.closest()));
-                if stores && !is_outdated && !is_held {
+                let closest = part.lookup.closest();
+                if stores && !self.items.have_enough_copies(&self.task, family, closest) {
                     part.to_store =
                         part.lookup.tokens().map(|(node, token)| (node, token.into())).collect();
                 }
@@ -255,7 +179,7 @@ impl Search {
         let mut report = SearchReport {
             peers: self.seen.len(),
             stored: self.stored,
-            copies: self.copies(),
+            copies: self.items.copies(&self.task),
             scrape: self.scrape,
             ..SearchReport::default()
         };
@@ -285,56 +209,6 @@ impl Search {
             .take(room)
             .copied()
             .collect()
-    }
-
-    /// D-69: an item that is right, and newer than the one before.
-    fn better_item(&mut self, fields: &ItemFields<'_>) -> Option<Item> {
-        let (owner, newer_than) = match &self.task {
-            Task::Get { owner, newer_than } => (owner.clone(), *newer_than),
-            Task::Put { item, .. } => (Some(Owner::of(item.mutable_part()?)), item.seq()),
-            _ => return None,
-        };
-        let value = fields.value.as_ref()?.as_bytes();
-        let item = match owner {
-            None if self.item.is_some() => return None,
-            None => Item::immutable(value).ok().filter(|item| item.target() == self.target())?,
-            Some(Owner { key, salt }) => {
-                let (signature, seq) = (*fields.signature?, fields.seq?);
-                let known = self.item.as_ref().map_or(newer_than, Item::seq);
-                if known >= Some(seq) {
-                    return None;
-                }
-                Item::mutable(value, MutablePart { key, signature, seq, salt }).ok()?
-            }
-        };
-        self.item = Some(item.clone());
-        Some(item)
-    }
-
-    /// A node has an item, as it says: the sequence number comes even if the item is left out.
-    fn note_holder(&mut self, from: SocketAddr, fields: &ItemFields<'_>) {
-        let has_item = match &self.task {
-            Task::Get { owner: None, .. } => fields.value.is_some(),
-            Task::Get { owner: Some(_), .. } => fields.seq.is_some(),
-            Task::Put { item, .. } => match item.seq() {
-                None => fields.value.as_ref().is_some_and(|value| value.as_bytes() == item.value()),
-                Some(_) => fields.seq.is_some(),
-            },
-            _ => false,
-        };
-        if has_item {
-            self.holders.insert(from, fields.seq);
-        }
-    }
-
-    /// The nodes that have the newest item that is known.
-    fn copies(&self) -> u32 {
-        let newest = match &self.task {
-            Task::Get { newer_than, .. } => self.item.as_ref().map_or(*newer_than, Item::seq),
-            Task::Put { item, .. } => self.item.as_ref().map_or(item.seq(), Item::seq),
-            _ => return 0,
-        };
-        self.holders.count(newest) as u32
     }
 
     fn part_mut(&mut self, family: Family) -> Option<&mut Part> {
