@@ -16,7 +16,7 @@ use tinytorrent_client::{
 use tinytorrent_dht::message::{Body, Message, Method};
 use tinytorrent_dht::{Announce, Node};
 use tinytorrent_metainfo::{HostPort, Magnet, Version};
-use tinytorrent_types::WireInfoHash;
+use tinytorrent_types::{InfoHashV1, InfoHashes, WireInfoHash};
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -350,11 +350,15 @@ async fn the_next_run_knows_the_nodes_of_the_one_before() {
 
 // D-18: the first look-ups find nobody, as the network is not there yet.
 #[tokio::test]
-async fn a_look_up_that_reached_nobody_is_made_again() {
+async fn look_ups_that_reached_nobody_are_made_again() {
     let reserved = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let late = reserved.local_addr().unwrap();
     let scene = Scene::multi();
     let client = entering(late);
+    for n in 1..=20 {
+        let hash = InfoHashes::from_v1(InfoHashV1::from_bytes([n; 20]));
+        client.add(hash, TorrentOptions::new(scene.leech_dir())).unwrap();
+    }
     let _seed = scene.seed(&client).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     drop(reserved);

@@ -94,6 +94,9 @@ impl LookUps {
             tokio::select! {
                 () = self.wake.notified() => {}
                 () = sleep_until(paused_until), if is_paused => {}
+                () = node.is_in_network(), if is_paused && is_alone(&node) => {
+                    paused_until = Instant::now();
+                }
                 Some(ended) = running.join_next() => {
                     // One that was forgotten has no outcome.
                     let Ok((task, has_reached)) = ended else { continue };
@@ -105,8 +108,11 @@ impl LookUps {
                         // The network is gone, or not yet there.
                         queue.add_again(task);
                         enter(&node, &entries);
-                        paused_until = Instant::now() + pause;
-                        pause = (pause * 2).min(LONGEST_PAUSE);
+                        // Once for all that ran at a time.
+                        if !is_paused {
+                            paused_until = Instant::now() + pause;
+                            pause = (pause * 2).min(LONGEST_PAUSE);
+                        }
                     }
                 }
             }
@@ -154,6 +160,11 @@ impl Queue {
 /// Waits for the first node, as a look-up that begins where nobody is known ends at once; but not for ever.
 pub(crate) async fn wait_for_nodes(node: &DhtNode) {
     let _ = timeout(PATIENCE, node.is_in_network()).await;
+}
+
+fn is_alone(node: &DhtNode) -> bool {
+    let stats = node.stats();
+    stats.nodes_v4 + stats.nodes_v6 == 0
 }
 
 /// Adds the nodes whose addresses are known. Unlike routers, whom everybody names, they are nodes like others: one of
