@@ -61,6 +61,16 @@ impl Outbox {
         self.actions.pop_front()
     }
 
+    /// Gives back the memory of queues that are empty: most torrents have nothing to do for minutes.
+    pub(crate) fn rest(&mut self) {
+        if self.actions.is_empty() {
+            self.actions = VecDeque::new();
+        }
+        if self.events.is_empty() {
+            self.events = VecDeque::new();
+        }
+    }
+
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }

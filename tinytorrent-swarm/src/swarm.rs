@@ -295,7 +295,11 @@ impl Swarm {
         {
             self.download.refill(self.now, &mut self.peers, picker, &mut self.out);
         }
-        self.out.poll_action()
+        let action = self.out.poll_action();
+        if action.is_none() && self.peers.len() == 0 {
+            self.out.rest();
+        }
+        action
     }
 
     /// The next thing to know. Drain it after every input.
