@@ -9,6 +9,7 @@
 //!                                  ◀─messages─ │ driver │ ◀─verdicts─
 //!   Torrent handles ──changes────────────────▶ │ Swarm  │ ──announces─▶ TrackerClient
 //!                   ◀─events, values───────────└────────┘ ◀─peers──────
+//!                                                         ──look-ups──▶ DhtNode, one for all torrents
 //! ```
 //!
 //! # How to use it
@@ -70,6 +71,8 @@
 //! - Connections of all torrents are limited by [`ClientOptions::max_connections`]. Running out of
 //!   descriptors ends no torrent: for a socket, the files that were used longest ago are closed, and for
 //!   a file, the connections of least use. What still finds no descriptor waits: connects, files, announces.
+//! - A private torrent (BEP 27) has peers from its trackers alone, from the moment that this is known: it is neither
+//!   looked up in the DHT nor announced there. A client of private torrents alone sends the DHT nothing.
 //! - A kill at any moment costs a little progress. [`Torrent::stop`] returns within 5 s, however
 //!   slow trackers and disks are.
 //!
