@@ -26,7 +26,7 @@ const AREAS: [(&str, &str, u32); 12] = [
     ("X", "extension protocol, metadata, peer exchange", 29),
     ("G", "magnet links", 18),
     ("D", "distributed hash table", 74),
-    ("P", "uTP", 16),
+    ("P", "uTP", 42),
     ("S", "pieces, storage, engine", 37),
 ];
 

@@ -1,0 +1,81 @@
+/// Settings of an [`Endpoint`](crate::Endpoint).
+///
+/// # Defaults
+/// - 10,000 connections, 256 that have only begun, 256 that wait for [`accept`](crate::Endpoint::accept).
+/// - Buffers of up to 4 MiB each way, which take memory only while there is something in them.
+/// - Packets for a link of 1,500 bytes.
+#[derive(Debug, Clone)]
+pub struct EndpointConfig {
+    pub(crate) seed: [u8; 32],
+    pub(crate) max_connections: usize,
+    pub(crate) max_half_open: usize,
+    pub(crate) backlog: usize,
+    pub(crate) send_buffer: usize,
+    pub(crate) receive_buffer: usize,
+    pub(crate) link_mtu: u16,
+}
+
+impl EndpointConfig {
+    /// Default settings. All randomness comes from `seed`: ids, and the numbers of first packets. It has to be random
+    /// and secret, or others can send packets in the name of a peer.
+    pub fn new(seed: [u8; 32]) -> Self {
+        Self {
+            seed,
+            max_connections: 10_000,
+            max_half_open: 256,
+            backlog: 256,
+            send_buffer: 4 << 20,
+            receive_buffer: 4 << 20,
+            link_mtu: 1_500,
+        }
+    }
+
+    /// The most connections at a time, ours and those of others. Default: 10,000. Beyond, nobody is answered, and
+    /// [`connect`](crate::Endpoint::connect) fails.
+    pub fn max_connections(&mut self, connections: usize) -> &mut Self {
+        self.max_connections = connections;
+        self
+    }
+
+    /// The most connections of others that have only begun: the answer to their first packet is out. Default: 256, at
+    /// about 100 bytes each. Beyond, the oldest makes room. With none, others cannot connect.
+    pub fn max_half_open(&mut self, connections: usize) -> &mut Self {
+        self.max_half_open = connections;
+        self
+    }
+
+    /// The most connections that wait for [`accept`](crate::Endpoint::accept). Default: 256. Beyond, packets of new
+    /// ones are dropped, and come again.
+    pub fn backlog(&mut self, connections: usize) -> &mut Self {
+        self.backlog = connections;
+        self
+    }
+
+    /// The most bytes of a connection that wait to be acknowledged. Default: 4 MiB, enough for 220 Mbit/s at a round
+    /// trip of 50 ms and a queue of 100 ms. A slow connection takes less: twice its window.
+    pub fn send_buffer(&mut self, bytes: usize) -> &mut Self {
+        self.send_buffer = bytes.clamp(LEAST_BUFFER, MOST_BUFFER);
+        self
+    }
+
+    /// The most bytes of a connection that wait to be read, with those beyond a gap. Default: 4 MiB, as above.
+    /// All connections together may take as much each; a program that reads at once has little there.
+    pub fn receive_buffer(&mut self, bytes: usize) -> &mut Self {
+        self.receive_buffer = bytes.clamp(LEAST_BUFFER, MOST_BUFFER);
+        self
+    }
+
+    /// Bytes that a packet of IP has on the link of this host, with its headers. Default: 1,500, as on Ethernet. The
+    /// largest packet that reaches a peer is found between 1,200 bytes and this.
+    pub fn link_mtu(&mut self, bytes: u16) -> &mut Self {
+        self.link_mtu = bytes.max(LEAST_MTU);
+        self
+    }
+}
+
+/// Some packets, so that a transfer goes on at all; and what offsets of packets in a buffer need to stay small.
+const LEAST_BUFFER: usize = 16 << 10;
+const MOST_BUFFER: usize = 1 << 30;
+
+/// IPv6 asks as much of each link (RFC 8200).
+const LEAST_MTU: u16 = 1_280;

@@ -1,0 +1,336 @@
+//! All connections of a socket: the application's side. Datagrams come and go in the files beside this one.
+
+mod incoming;
+mod outgoing;
+
+use std::collections::{HashMap, VecDeque};
+use std::io::IoSlice;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use outgoing::Reply;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::connection::{Connection, Ids, Moment, News};
+use crate::half_open::HalfOpen;
+use crate::table::Table;
+use crate::timers::Timers;
+use crate::{
+    ConnectError, ConnectionId, ConnectionStats, EndpointConfig, EndpointStats, Event, Failure,
+    SeqNr, StreamError,
+};
+
+/// Any number of connections over one socket, without the socket.
+///
+/// Datagrams come in by [`handle_datagram`](Self::handle_datagram), and time by
+/// [`handle_timeout`](Self::handle_timeout). After each call that takes `now`, the driver sends what
+/// [`poll_transmit`](Self::poll_transmit) gives until it gives nothing, takes new connections from
+/// [`accept`](Self::accept) and news from [`poll_event`](Self::poll_event), and sleeps until
+/// [`poll_timeout`](Self::poll_timeout).
+///
+/// Datagrams that the socket has at once are best handed over one after the other before the first `poll_transmit`:
+/// then each connection acknowledges once (P-38).
+#[derive(Debug)]
+pub struct Endpoint {
+    config: EndpointConfig,
+    rng: StdRng,
+    clock: Clock,
+    table: Table<Connection>,
+    /// Connections by the address of the other end and by the id in packets to us.
+    keys: HashMap<(SocketAddr, u16), ConnectionId>,
+    /// Attempts to connect by address, the last one of each.
+    connecting: HashMap<SocketAddr, ConnectionId>,
+    half_open: HalfOpen,
+    timers: Timers,
+    queues: Queues,
+    stats: EndpointStats,
+}
+
+/// Lines of work; a connection stands in each at most once.
+#[derive(Debug, Default)]
+struct Queues {
+    /// Connections that may have something to send.
+    sending: VecDeque<ConnectionId>,
+    /// Packets of no connection.
+    replies: VecDeque<Reply>,
+    /// Connections with news.
+    news: VecDeque<ConnectionId>,
+    events: VecDeque<Event>,
+    accepted: VecDeque<ConnectionId>,
+}
+
+/// The clock of packets: it begins anywhere, so that it does not tell for how long we have been running.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    origin: Instant,
+    first: u32,
+}
+
+impl Clock {
+    fn moment(self, now: Instant) -> Moment {
+        let micros = now.saturating_duration_since(self.origin).as_micros() as u32;
+        Moment { now, micros: self.first.wrapping_add(micros) }
+    }
+}
+
+impl Endpoint {
+    /// An endpoint without connections.
+    pub fn new(now: Instant, config: EndpointConfig) -> Self {
+        let mut rng = StdRng::from_seed(config.seed);
+        let clock = Clock { origin: now, first: rng.random() };
+        Self {
+            config,
+            rng,
+            clock,
+            table: Table::new(),
+            keys: HashMap::new(),
+            connecting: HashMap::new(),
+            half_open: HalfOpen::default(),
+            timers: Timers::default(),
+            queues: Queues::default(),
+            stats: EndpointStats::default(),
+        }
+    }
+
+    /// Begins a connection. Bytes can be written to it at once; [`Event::Connected`] or [`Event::Failed`] follows,
+    /// the latter after seven seconds of silence.
+    ///
+    /// # Errors
+    /// If there are too many connections.
+    pub fn connect(&mut self, now: Instant, to: SocketAddr) -> Result<ConnectionId, ConnectError> {
+        if self.table.len() >= self.config.max_connections {
+            return Err(ConnectError::TooMany);
+        }
+        let ids = self.free_ids(to).ok_or(ConnectError::TooMany)?;
+        let seq = SeqNr::new(self.rng.random());
+        let id = self.insert(Connection::connect(now, to, ids, seq, &self.config));
+        self.connecting.insert(to, id);
+        self.settle(now, id);
+        Ok(id)
+    }
+
+    /// Ids that no connection to this address has (P-17).
+    fn free_ids(&mut self, to: SocketAddr) -> Option<Ids> {
+        let first: u16 = self.rng.random();
+        let is_free = |receive: &u16| {
+            !self.keys.contains_key(&(to, *receive)) && !self.half_open.contains((to, *receive))
+        };
+        let receive = (0..=u16::MAX).map(|step| first.wrapping_add(step)).find(is_free)?;
+        Some(Ids { receive, send: receive.wrapping_add(1) })
+    }
+
+    /// A connection that another has begun, and that has answered from its address.
+    pub fn accept(&mut self) -> Option<ConnectionId> {
+        self.queues.accepted.pop_front()
+    }
+
+    /// The address of the other end.
+    pub fn address(&self, id: ConnectionId) -> Option<SocketAddr> {
+        self.table.get(id).map(|connection| connection.to)
+    }
+
+    /// Bytes that can be read now.
+    pub fn readable(&self, id: ConnectionId) -> usize {
+        self.table.get(id).map_or(0, Connection::readable)
+    }
+
+    /// Bytes that can be written now.
+    pub fn writable(&self, id: ConnectionId) -> usize {
+        self.table.get(id).map_or(0, Connection::writable)
+    }
+
+    /// Moves bytes to the start of `buffer`, and returns how many. Zero, for a buffer that is not empty, is the end of
+    /// the stream.
+    ///
+    /// # Errors
+    /// If there is nothing for now, or the connection has failed and everything before has been read.
+    pub fn read(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        buffer: &mut [u8],
+    ) -> Result<usize, StreamError> {
+        let result = self.table.get_mut(id).ok_or(StreamError::Unknown)?.read(buffer);
+        if result.is_ok() {
+            self.settle(now, id);
+        }
+        result
+    }
+
+    /// Takes bytes of the slices, in order, and returns how many. They are copied once, into a queue from which each
+    /// packet is written.
+    ///
+    /// # Errors
+    /// If there is no room for now, the stream was ended, or the connection has failed.
+    pub fn write(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        slices: &[IoSlice<'_>],
+    ) -> Result<usize, StreamError> {
+        let result = self.table.get_mut(id).ok_or(StreamError::Unknown)?.write(slices);
+        if result.is_ok() {
+            self.settle(now, id);
+        }
+        result
+    }
+
+    /// Ends the stream behind what was written; the other direction goes on. [`Event::Delivered`] follows when all has
+    /// arrived.
+    ///
+    /// # Errors
+    /// If the connection has failed.
+    pub fn shutdown(&mut self, now: Instant, id: ConnectionId) -> Result<(), StreamError> {
+        let result = self.table.get_mut(id).ok_or(StreamError::Unknown)?.shutdown();
+        self.settle(now, id);
+        result
+    }
+
+    /// Gives up the id. What was written is still delivered, with the end of the stream; what comes is dropped (P-15).
+    pub fn close(&mut self, now: Instant, id: ConnectionId) {
+        if let Some(connection) = self.table.get_mut(id) {
+            connection.close(now);
+            self.settle(now, id);
+        }
+    }
+
+    /// Ends a connection at once, at both ends.
+    pub fn reset(&mut self, id: ConnectionId) {
+        let Some(connection) = self.table.get(id) else { return };
+        if let Some(header) = connection.reset_header() {
+            let to = connection.to;
+            self.reply(Reply { to, header });
+        }
+        self.remove(id);
+    }
+
+    /// The next news. It can change after every call that takes `now`.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.queues.events.pop_front() {
+                return Some(event);
+            }
+            let id = self.queues.news.pop_front()?;
+            let Some(connection) = self.table.get_mut(id) else { continue };
+            connection.has_news = false;
+            let Some(news) = connection.take_news() else { continue };
+            self.queues.events.extend(events(id, news));
+        }
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout). It can change after every call that takes `now`, and
+    /// connections that wait for nothing have no part in it.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next().into_iter().chain(self.half_open.next()).min()
+    }
+
+    /// Goes by the time. A call that is too early changes nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.half_open.expire(now);
+        while let Some(id) = self.timers.pop(now) {
+            let Some(connection) = self.table.get_mut(id) else { continue };
+            connection.armed = None;
+            if connection.deadline().is_some_and(|deadline| deadline <= now) {
+                connection.handle_timeout(now);
+            }
+            self.settle(now, id);
+        }
+    }
+
+    /// The system has refused the probe of a connection as too large for the path (EMSGSIZE).
+    pub fn handle_too_large(&mut self, now: Instant, id: ConnectionId) {
+        if let Some(connection) = self.table.get_mut(id) {
+            connection.handle_too_large(now);
+            self.settle(now, id);
+        }
+    }
+
+    /// The network says that an address cannot be reached: attempts to connect to it fail. Connections that are open
+    /// go on, since anybody can send such a message.
+    pub fn handle_unreachable(&mut self, now: Instant, to: SocketAddr) {
+        let connecting = |(_, connection): &(ConnectionId, &Connection)| {
+            connection.to == to && connection.is_connecting()
+        };
+        let ids: Vec<_> = self.table.iter().filter(connecting).map(|(id, _)| id).collect();
+        for id in ids {
+            if let Some(connection) = self.table.get_mut(id) {
+                connection.fail(Failure::Unreachable);
+            }
+            self.settle(now, id);
+        }
+    }
+
+    /// Figures of a connection.
+    pub fn connection_stats(&self, id: ConnectionId) -> Option<ConnectionStats> {
+        self.table.get(id).map(Connection::stats)
+    }
+
+    /// Figures of all.
+    pub fn stats(&self) -> EndpointStats {
+        EndpointStats { connections: self.table.len(), ..self.stats }
+    }
+
+    /// Fails if the parts do not agree; for tests.
+    ///
+    /// # Panics
+    /// If they do not.
+    #[doc(hidden)]
+    pub fn check_invariants(&self) {
+        assert_eq!(self.keys.len(), self.table.len());
+        for (id, connection) in self.table.iter() {
+            assert_eq!(self.keys.get(&(connection.to, connection.ids.receive)), Some(&id));
+            connection.check_invariants();
+        }
+    }
+
+    fn insert(&mut self, connection: Connection) -> ConnectionId {
+        let key = (connection.to, connection.ids.receive);
+        let id = self.table.insert(connection);
+        self.keys.insert(key, id);
+        id
+    }
+
+    fn remove(&mut self, id: ConnectionId) {
+        if let Some(mut connection) = self.table.remove(id) {
+            self.keys.remove(&(connection.to, connection.ids.receive));
+            self.timers.cancel(id, &mut connection.armed);
+            if self.connecting.get(&connection.to) == Some(&id) {
+                self.connecting.remove(&connection.to);
+            }
+        }
+    }
+
+    /// Puts a connection that has changed in the lines and timers where it belongs.
+    fn settle(&mut self, now: Instant, id: ConnectionId) {
+        let Some(connection) = self.table.get_mut(id) else { return };
+        if connection.is_over(now) {
+            self.remove(id);
+            return;
+        }
+        if !connection.is_connecting() && self.connecting.get(&connection.to) == Some(&id) {
+            self.connecting.remove(&connection.to);
+        }
+        if !std::mem::replace(&mut connection.is_queued, true) {
+            self.queues.sending.push_back(id);
+        }
+        if !std::mem::replace(&mut connection.has_news, true) {
+            self.queues.news.push_back(id);
+        }
+        let deadline = connection.deadline();
+        self.timers.set(id, &mut connection.armed, deadline);
+    }
+}
+
+/// News as events, in the order in which they came about.
+fn events(id: ConnectionId, news: News) -> impl Iterator<Item = Event> {
+    [
+        news.is_connected.then_some(Event::Connected(id)),
+        news.is_readable.then_some(Event::Readable(id)),
+        news.is_writable.then_some(Event::Writable(id)),
+        news.is_delivered.then_some(Event::Delivered(id)),
+        news.failure.map(|failure| Event::Failed(id, failure)),
+    ]
+    .into_iter()
+    .flatten()
+}

@@ -1,0 +1,456 @@
+use std::time::{Duration, Instant};
+
+/// The congestion window: bytes that may be in flight.
+///
+/// LEDBAT (RFC 6817) aims at a queue of 100 ms. Three things are those of LEDBAT++ (draft-irtf-iccrg-ledbat-plus-plus),
+/// so that flows share: above the target the window shrinks in proportion to the excess, below it grows by a packet a
+/// round trip however near the target is, and each flow slows down now and then, so that the queue drains and all see
+/// the true base.
+///
+/// ```text
+///            queue of 25 ms, or loss             now and then with a queue
+///  slow start ────────────────────▶ avoidance ◀────────────────────────▶ slowdown
+///      ▲                                │
+///      └──────────── timeout ───────────┘
+/// ```
+#[derive(Debug)]
+pub(crate) struct Ledbat {
+    window: f64,
+    /// Where slow start ends; infinite before the first end.
+    threshold: f64,
+    is_slow_start: bool,
+    round: Round,
+    slowdown: Slowdown,
+    last_cut: Option<Instant>,
+    /// The window before the last cut, to be restored if nothing was lost.
+    before_cut: f64,
+}
+
+/// An acknowledgement, as far as the window goes by it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress {
+    /// Bytes that were acknowledged for the first time.
+    pub(crate) bytes: usize,
+    /// Time in queues, if the other end measures it.
+    pub(crate) queued: Option<Duration>,
+    pub(crate) round_trip: Duration,
+    /// The shortest round trip.
+    pub(crate) least: Duration,
+    /// True if the window was what kept more from being sent (P-30).
+    pub(crate) is_limited: bool,
+    /// Payload of a full packet.
+    pub(crate) packet: usize,
+}
+
+/// What was seen in this round trip.
+#[derive(Clone, Copy, Debug, Default)]
+struct Round {
+    ends: Option<Instant>,
+    samples: u32,
+    /// The shortest queue so far. Packets of slow start come in bursts, which fill a queue for a moment though the link
+    /// is not full; the first of a burst finds it empty.
+    least: Duration,
+    /// Rounds in a row without a queue.
+    empty: u32,
+}
+
+impl Round {
+    /// Takes a sample, and says whether a round has ended with it.
+    fn add(&mut self, now: Instant, queued: Duration, round_trip: Duration) -> Option<Duration> {
+        let ended = self.ends.is_none_or(|ends| now >= ends).then_some(self.least);
+        if ended.is_some() {
+            let is_empty = self.samples > 0 && self.least < TARGET / 8;
+            self.empty = if is_empty { (self.empty + 1).min(MOST_EMPTY) } else { 0 };
+            (self.samples, self.least, self.ends) = (0, queued, Some(now + round_trip));
+        }
+        self.samples += 1;
+        self.least = self.least.min(queued);
+        ended
+    }
+
+    /// A queue that has stayed for this round.
+    fn queue(&self, ended: Option<Duration>) -> Duration {
+        let known = if self.samples >= ENOUGH { self.least } else { Duration::ZERO };
+        known.max(ended.unwrap_or_default())
+    }
+}
+
+#[derive(Debug)]
+enum Slowdown {
+    Waiting { until: Option<Instant> },
+    Draining { until: Instant, saved: f64 },
+}
+
+impl Ledbat {
+    pub(crate) fn new(packet: usize) -> Self {
+        Self {
+            window: (FIRST_PACKETS * packet) as f64,
+            threshold: f64::INFINITY,
+            is_slow_start: true,
+            round: Round::default(),
+            slowdown: Slowdown::Waiting { until: None },
+            last_cut: None,
+            before_cut: 0.0,
+        }
+    }
+
+    /// Bytes that may be in flight.
+    pub(crate) fn window(&self) -> usize {
+        self.window as usize
+    }
+
+    /// Goes by an acknowledgement.
+    pub(crate) fn on_progress(&mut self, now: Instant, progress: Progress) {
+        if !self.is_draining(now) && progress.is_limited {
+            let queued = progress.queued.unwrap_or_default();
+            let ended = self.round.add(now, queued, progress.round_trip);
+            if self.is_slow_start {
+                self.start_slowly(now, queued.min(self.round.queue(ended)), &progress);
+            } else {
+                self.avoid(queued, &progress);
+                self.begin_slowdown(now, queued, &progress);
+            }
+        }
+        self.window = self.window.max((LEAST_PACKETS * progress.packet) as f64);
+    }
+
+    /// Doubles the window each round trip until a queue begins, or the window is that of before.
+    fn start_slowly(&mut self, now: Instant, queued: Duration, progress: &Progress) {
+        let is_first = self.threshold.is_infinite();
+        if queued >= if is_first { TARGET / 4 } else { TARGET } {
+            // What is seen now was sent a round trip ago, with half the window.
+            self.window = if is_first { self.window / 2.0 } else { self.window };
+            self.leave_slow_start(now, progress.round_trip * 2);
+        } else if self.window + progress.bytes as f64 >= self.threshold {
+            self.window = self.threshold;
+            self.leave_slow_start(now, period(progress.round_trip));
+        } else {
+            self.window += progress.bytes as f64;
+        }
+    }
+
+    fn leave_slow_start(&mut self, now: Instant, slowdown_in: Duration) {
+        self.is_slow_start = false;
+        self.threshold = self.window;
+        self.round.empty = 0;
+        self.slowdown = Slowdown::Waiting { until: Some(now + slowdown_in) };
+    }
+
+    fn avoid(&mut self, queued: Duration, progress: &Progress) {
+        let acked = progress.bytes as f64;
+        // P-29: the distance to the target has a sign.
+        let off_target = TARGET.as_secs_f64() - queued.as_secs_f64();
+        let off = off_target / TARGET.as_secs_f64();
+        // A packet a round trip at the target, up to two more the emptier the queue is, and none at twice the target.
+        // A link that stays empty is found to be larger, or to lose packets for other reasons: each round one more.
+        let gain = if off > 0.0 { 1.0 + MORE_GAIN * off } else { (1.0 + off).max(0.0) };
+        let gain = gain + f64::from(self.round.empty);
+        let growth = gain * progress.packet as f64 * acked / self.window;
+        // Half of the bytes that are too many in the queue, over a round trip. More would swing, since what is seen
+        // now was caused a round trip ago.
+        let trip = progress.round_trip.as_secs_f64().max(queued.as_secs_f64()).max(1e-6);
+        let excess = (-off_target).max(0.0) / trip;
+        let shrinking = easing(queued) + excess * DECREASE;
+        self.window += growth - shrinking.min(0.5) * acked;
+    }
+
+    /// Empties the queue for a while, so that the base is seen.
+    fn begin_slowdown(&mut self, now: Instant, queued: Duration, progress: &Progress) {
+        let Slowdown::Waiting { until } = &mut self.slowdown else { return };
+        if now < *until.get_or_insert(now + period(progress.round_trip)) {
+            return;
+        }
+        if queued < TARGET / 4 {
+            // The base is in sight all the time.
+            *until = Some(now + period(progress.round_trip));
+            return;
+        }
+        // A round trip until the window is seen, and one to see the base.
+        let until = now + progress.round_trip + progress.least;
+        self.slowdown = Slowdown::Draining { until, saved: self.window };
+        // Less than the path holds without a queue, so that also a queue of others drains.
+        let holds = progress.least.as_secs_f64() / progress.round_trip.as_secs_f64().max(1e-6);
+        self.window *= (holds * PART_OF_PATH).clamp(LEAST_PART, 1.0);
+    }
+
+    /// True during a slowdown, which ends here when its time is over.
+    fn is_draining(&mut self, now: Instant) -> bool {
+        let Slowdown::Draining { until, saved } = self.slowdown else { return false };
+        if now < until {
+            return true;
+        }
+        (self.is_slow_start, self.threshold) = (true, saved);
+        self.slowdown = Slowdown::Waiting { until: None };
+        false
+    }
+
+    /// Goes by a loss of packets of which the last was sent at `sent`: the window is cut once for all that were sent
+    /// before the cut, and not again within 100 ms (P-23).
+    pub(crate) fn on_loss(&mut self, now: Instant, sent: Instant, queued: Option<Duration>) {
+        if self.last_cut.is_some_and(|cut| sent <= cut || now < cut + LEAST_BETWEEN_CUTS) {
+            return;
+        }
+        self.last_cut = Some(now);
+        self.round = Round::default();
+        // A queue that is nearly empty is no queue that overflows: others are not harmed by what is left, and a
+        // radio that loses packets does not stop us. CUBIC takes as much.
+        let is_noise = queued.is_some_and(|queued| queued < TARGET / 8);
+        let left = if is_noise { 0.7 } else { 0.5 };
+        if let Slowdown::Draining { saved, .. } = &mut self.slowdown {
+            *saved *= left;
+            return;
+        }
+        self.before_cut = self.window;
+        self.window *= left;
+        (self.is_slow_start, self.threshold) = (false, self.window);
+    }
+
+    /// Takes back the last cut: what counted as lost was late.
+    pub(crate) fn on_spurious_loss(&mut self) {
+        self.window = self.window.max(self.before_cut);
+        self.before_cut = 0.0;
+    }
+
+    /// Begins again with one packet (P-08).
+    pub(crate) fn on_timeout(&mut self, now: Instant, packet: usize) {
+        let before = match self.slowdown {
+            Slowdown::Draining { saved, .. } => saved,
+            Slowdown::Waiting { .. } => self.window,
+        };
+        let least = (LEAST_PACKETS * packet) as f64;
+        // A second timeout in a row finds a window that says nothing of the path.
+        if self.window > least {
+            self.threshold = (before / 2.0).max(least);
+        }
+        (self.window, self.is_slow_start) = (packet as f64, true);
+        self.slowdown = Slowdown::Waiting { until: None };
+        self.last_cut = Some(now);
+    }
+
+    /// Takes a third off for each timeout that nothing was sent (P-33): the path may be another by now.
+    pub(crate) fn on_idle(&mut self, timeouts: u32, packet: usize) {
+        let least = (FIRST_PACKETS * packet) as f64;
+        if self.window > least {
+            let left = (2.0_f64 / 3.0).powi(timeouts.min(32) as i32);
+            self.window = (self.window * left).max(least);
+            self.is_slow_start = true;
+        }
+    }
+}
+
+/// The queue to be kept below (BEP 29, CCONTROL_TARGET).
+const TARGET: Duration = Duration::from_millis(100);
+
+/// As TCP begins (RFC 6928).
+const FIRST_PACKETS: usize = 10;
+
+/// RFC 6817, MIN_CWND.
+const LEAST_PACKETS: usize = 2;
+
+/// Packets a round trip above the one of RFC 6817, with an empty queue. With libtorrent's 2.1 in all a loss takes half
+/// a minute longer to make up for on a link of 100 Mbit/s.
+const MORE_GAIN: f64 = 2.0;
+
+/// The part of the window that goes each round trip for a queue near the target.
+///
+/// It sets in at half of it and rises with the fourth power, so that flows whose bases differ by a millisecond, as they
+/// do, still have nearly the same share, and that the queue of a few large windows is the shorter one.
+fn easing(queued: Duration) -> f64 {
+    let half = TARGET.as_secs_f64() / 2.0;
+    let beyond = (queued.as_secs_f64() - half).max(0.0) / half;
+    EASING * beyond.powi(4)
+}
+
+/// At the target: what a window of 40 packets grows.
+const EASING: f64 = 1.0 / 40.0;
+
+/// Samples after which the shortest queue of a round is known (RFC 9406).
+const ENOUGH: u32 = 8;
+
+/// Rounds without a queue that count.
+const MOST_EMPTY: u32 = 30;
+
+/// The part of the excess that is taken off in a round trip.
+const DECREASE: f64 = 0.5;
+
+/// Between two slowdowns. Each costs about two round trips of sending.
+fn period(round_trip: Duration) -> Duration {
+    Duration::from_secs(10).max(round_trip * 100)
+}
+
+/// What a slowdown leaves of the window: a part of what the path holds without a queue, or this part of all.
+const PART_OF_PATH: f64 = 0.375;
+const LEAST_PART: f64 = 0.125;
+
+/// P-23.
+const LEAST_BETWEEN_CUTS: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests may begin at any instant")]
+mod tests {
+    use super::*;
+
+    const PACKET: usize = 1_000;
+
+    fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    /// A round trip with a full window and a queue of so many milliseconds.
+    fn round(ledbat: &mut Ledbat, now: &mut Instant, queued: u64) {
+        let round_trip = ms(50 + queued);
+        *now += round_trip;
+        for _ in 0..ledbat.window() / PACKET {
+            let bytes = PACKET;
+            let queued = Some(ms(queued));
+            ledbat.on_progress(
+                *now,
+                Progress {
+                    bytes,
+                    queued,
+                    round_trip,
+                    least: ms(50),
+                    is_limited: true,
+                    packet: PACKET,
+                },
+            );
+        }
+    }
+
+    /// One that has left slow start with this window and will not slow down soon.
+    fn avoiding(now: Instant, packets: usize) -> Ledbat {
+        let mut ledbat = Ledbat::new(PACKET);
+        ledbat.window = (packets * PACKET) as f64;
+        ledbat.leave_slow_start(now, Duration::from_secs(1_000_000));
+        ledbat
+    }
+
+    /// P-31
+    #[test]
+    fn slow_start_doubles_until_a_queue_begins() {
+        let (mut ledbat, mut now) = (Ledbat::new(PACKET), Instant::now());
+        for packets in [20, 40, 80] {
+            round(&mut ledbat, &mut now, 10);
+            assert_eq!(ledbat.window(), packets * PACKET);
+        }
+        round(&mut ledbat, &mut now, 25);
+        assert!((42..=50).contains(&(ledbat.window() / PACKET)), "{}", ledbat.window());
+    }
+
+    /// P-09, P-29
+    #[test]
+    fn the_window_grows_below_the_target_and_shrinks_above_it() {
+        let mut now = Instant::now();
+        for (queued, change) in
+            [(0, 2.8..3.0), (50, 1.8..2.0), (100, -0.2..0.2), (150, -20.0..-10.0)]
+        {
+            let mut ledbat = avoiding(now, 40);
+            round(&mut ledbat, &mut now, queued);
+            let packets = ledbat.window / PACKET as f64 - 40.0;
+            assert!(change.contains(&packets), "{queued} ms: {packets}");
+        }
+    }
+
+    /// P-30
+    #[test]
+    fn a_window_that_is_not_filled_does_not_grow() {
+        let mut now = Instant::now();
+        for mut ledbat in [Ledbat::new(PACKET), avoiding(now, 10)] {
+            let window = ledbat.window();
+            now += ms(50);
+            let (bytes, queued, round_trip) = (PACKET, Some(ms(0)), ms(50));
+            ledbat.on_progress(
+                now,
+                Progress {
+                    bytes,
+                    queued,
+                    round_trip,
+                    least: ms(50),
+                    is_limited: false,
+                    packet: PACKET,
+                },
+            );
+            assert_eq!(ledbat.window(), window);
+        }
+    }
+
+    /// P-23
+    #[test]
+    fn a_loss_halves_once_a_round_trip_and_100_ms() {
+        let start = Instant::now();
+        let mut ledbat = avoiding(start, 100);
+        let queued = Some(ms(50));
+        ledbat.on_loss(start, start - ms(50), queued);
+        assert_eq!(ledbat.window(), 50 * PACKET);
+        ledbat.on_loss(start + ms(200), start - ms(1), queued);
+        ledbat.on_loss(start + ms(99), start + ms(49), queued);
+        assert_eq!(ledbat.window(), 50 * PACKET);
+        ledbat.on_loss(start + ms(100), start + ms(50), queued);
+        assert_eq!(ledbat.window(), 25 * PACKET);
+        ledbat.on_spurious_loss();
+        assert_eq!(ledbat.window(), 50 * PACKET);
+    }
+
+    #[test]
+    fn a_loss_without_a_queue_takes_less() {
+        let start = Instant::now();
+        let mut ledbat = avoiding(start, 100);
+        ledbat.on_loss(start, start - ms(50), Some(ms(12)));
+        assert_eq!(ledbat.window(), 70 * PACKET);
+    }
+
+    /// P-08, P-31
+    #[test]
+    fn a_timeout_leaves_one_packet_and_slow_start_ends_at_half_the_window() {
+        let mut now = Instant::now();
+        let mut ledbat = avoiding(now, 40);
+        ledbat.on_timeout(now, PACKET);
+        assert_eq!(ledbat.window(), PACKET);
+        ledbat.on_timeout(now, PACKET);
+        let mut windows = Vec::new();
+        for _ in 0..7 {
+            round(&mut ledbat, &mut now, 0);
+            windows.push(ledbat.window() / PACKET);
+        }
+        // Behind the threshold of 20 it grows by three packets, and by one more each round without a queue.
+        assert_eq!(windows, [2, 4, 8, 16, 21, 25, 29]);
+    }
+
+    /// P-33
+    #[test]
+    fn an_idle_time_takes_thirds_off() {
+        let mut ledbat = avoiding(Instant::now(), 90);
+        ledbat.on_idle(2, PACKET);
+        assert_eq!(ledbat.window(), 40 * PACKET);
+        ledbat.on_idle(100, PACKET);
+        assert_eq!(ledbat.window(), 10 * PACKET);
+    }
+
+    #[test]
+    fn a_slowdown_leaves_less_than_the_path_holds_for_two_round_trips() {
+        let mut now = Instant::now();
+        let mut ledbat = avoiding(now, 80);
+        ledbat.slowdown = Slowdown::Waiting { until: Some(now) };
+        round(&mut ledbat, &mut now, 100);
+        let slow = ledbat.window() / PACKET;
+        // Three eighths of a third.
+        assert!((9..=10).contains(&slow), "{slow}");
+        round(&mut ledbat, &mut now, 0);
+        assert_eq!(ledbat.window() / PACKET, slow);
+        for _ in 0..7 {
+            round(&mut ledbat, &mut now, 0);
+        }
+        assert!((80..=100).contains(&(ledbat.window() / PACKET)), "{}", ledbat.window());
+    }
+
+    /// P-31
+    #[test]
+    fn a_queue_of_others_leaves_two_packets() {
+        let mut now = Instant::now();
+        let mut ledbat = avoiding(now, 40);
+        for _ in 0..100 {
+            round(&mut ledbat, &mut now, 1_000);
+        }
+        assert_eq!(ledbat.window() / PACKET, 2);
+    }
+}
