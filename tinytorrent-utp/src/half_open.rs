@@ -22,8 +22,6 @@ pub(crate) struct Begun {
     pub(crate) ours: SeqNr,
     /// The number of their first packet.
     pub(crate) theirs: SeqNr,
-    /// Delay of their first packet.
-    pub(crate) delay: u32,
     at: Instant,
 }
 
@@ -34,10 +32,9 @@ impl HalfOpen {
         &mut self,
         now: Instant,
         key: (SocketAddr, u16),
+        ours: SeqNr,
         theirs: SeqNr,
-        delay: u32,
         most: usize,
-        ours: impl FnOnce() -> SeqNr,
     ) -> Option<Begun> {
         if let Some(begun) = self.entries.get(&key).filter(|begun| begun.theirs == theirs) {
             return Some(*begun);
@@ -49,7 +46,7 @@ impl HalfOpen {
         while self.order.len() >= most {
             self.pop();
         }
-        let begun = Begun { ours: ours(), theirs, delay, at: now };
+        let begun = Begun { ours, theirs, at: now };
         self.entries.insert(key, begun);
         self.order.push_back((now, key));
         Some(begun)
@@ -108,7 +105,7 @@ mod tests {
         let key = |n: u8| (SocketAddr::from(([n, 0, 0, 1], 1)), 7);
         let mut half_open = HalfOpen::default();
         let begin = |half_open: &mut HalfOpen, n: u8, theirs: u16, ours: u16| {
-            half_open.begin(now, key(n), SeqNr::new(theirs), 0, 2, || SeqNr::new(ours))
+            half_open.begin(now, key(n), SeqNr::new(ours), SeqNr::new(theirs), 2)
         };
         let first = begin(&mut half_open, 1, 10, 100).unwrap();
         assert_eq!(begin(&mut half_open, 1, 10, 200), Some(first), "the same again");

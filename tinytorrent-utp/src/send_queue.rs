@@ -21,6 +21,8 @@ pub(crate) struct SendQueue {
     /// Packets from the oldest on that is not acknowledged; the last one is the one before `next`.
     packets: VecDeque<Outgoing>,
     next: SeqNr,
+    /// Packets that were acknowledged, up to as many as numbers can be told apart.
+    past: i32,
     end: End,
     flight: Flight,
 }
@@ -110,6 +112,7 @@ impl SendQueue {
             cut: 0,
             packets: VecDeque::new(),
             next,
+            past: 0,
             end: End::Open,
             flight: Flight::default(),
         }
@@ -128,6 +131,11 @@ impl SendQueue {
     /// The last number up to which everything is acknowledged.
     pub(crate) fn acked(&self) -> SeqNr {
         self.next.minus(self.packets.len() as u16 + 1)
+    }
+
+    /// Acknowledged packets, up to a bound: an acknowledgement of one before them is none of ours.
+    pub(crate) fn past(&self) -> i32 {
+        self.past
     }
 
     pub(crate) fn bytes_in_flight(&self) -> usize {
@@ -286,6 +294,7 @@ impl SendQueue {
             let packet = self.packets.pop_front().expect("there is a first one");
             self.bytes.drain(..usize::from(packet.length));
             self.begin += u64::from(packet.length);
+            self.past = (self.past + 1).min(i32::from(i16::MAX));
         }
         if self.bytes.is_empty() {
             // An idle connection keeps no memory for it.

@@ -294,3 +294,33 @@ fn an_unreachable_address_fails_attempts_to_connect_and_nothing_else() {
         bench.endpoint.close(now, id);
     }
 }
+
+#[test]
+fn an_end_that_answers_and_acknowledges_nothing_is_given_up() {
+    let mut bench = Bench::new(|_| ());
+    let mut peer = bench.accept(1);
+    bench.write(&peer, b"abc");
+    for _ in 0..500 {
+        bench.send();
+        bench.say(&mut peer, &[]);
+        bench.wait(1_000);
+    }
+    let events = bench.events();
+    assert_eq!(events.last(), Some(&Event::Failed(peer.id, Failure::TimedOut)));
+}
+
+#[test]
+fn an_end_that_connects_gives_the_answer_that_it_gave_before() {
+    let mut bench = Bench::new(|_| ());
+    // The id is the highest, so that theirs is the connection.
+    let first = header(Kind::Syn, u16::MAX, SeqNr::new(1), SeqNr::new(0));
+    bench.give(stranger(1), first, &[]);
+    bench.send();
+    let answer = bench.last().header;
+    let id = bench.endpoint.connect(bench.now, stranger(1)).unwrap();
+    bench.send();
+    bench.give(stranger(1), first, &[]);
+    bench.send();
+    assert_eq!(bench.last().header.seq, answer.seq);
+    assert_eq!(bench.events(), [Event::Connected(id)]);
+}

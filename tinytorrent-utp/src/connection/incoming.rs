@@ -44,7 +44,8 @@ impl Connection {
 
     /// True unless a packet acknowledges what was never sent, or what was acknowledged long ago (P-18).
     fn is_plausible(&self, ack: SeqNr) -> bool {
-        ack.precedes(self.send.next_seq()) && ack.since(self.send.acked()) >= -OLDEST_ACK
+        ack.precedes(self.send.next_seq())
+            && ack.since(self.send.acked()) >= -self.send.past().min(OLDEST_ACK)
     }
 
     fn handle_ack(&mut self, now: Instant, packet: &Packet<'_>) {

@@ -192,6 +192,10 @@ impl Connection {
         matches!(self.phase, Phase::Connecting(_))
     }
 
+    pub(crate) fn has_failed(&self) -> bool {
+        matches!(self.phase, Phase::Failed(_))
+    }
+
     /// The numbers of an answer to a first packet, if it is the one that began this connection and nothing has come
     /// since (P-35).
     pub(crate) fn is_begun_by(&self, theirs: SeqNr) -> bool {

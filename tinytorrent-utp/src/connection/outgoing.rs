@@ -190,7 +190,7 @@ impl Connection {
         }
         let has_flight = self.send.packets_in_flight() > 0;
         let most = if self.is_connecting() { MOST_FIRST_TIMEOUTS } else { MOST_TIMEOUTS };
-        match self.pace.due(now, has_flight, most) {
+        match self.pace.due(now, has_flight, self.link.their_window > 0, most) {
             Due::Nothing => {}
             Due::GivenUp => self.fail(Failure::TimedOut),
             Due::Question => self.asks.for_ack = true,

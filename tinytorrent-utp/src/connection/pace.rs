@@ -221,13 +221,21 @@ impl Pace {
     }
 
     /// What is due by now.
-    pub(super) fn due(&mut self, now: Instant, has_flight: bool, most_timeouts: u32) -> Due {
+    pub(super) fn due(
+        &mut self,
+        now: Instant,
+        has_flight: bool,
+        has_room: bool,
+        most_timeouts: u32,
+    ) -> Due {
         if now >= self.timers.progress + self.trips.timeout(self.timers.timeouts) {
             self.timers.timeouts += 1;
             self.timers.unheard += 1;
             self.timers.progress = now;
             self.timers.lost_at = None;
-            let is_given_up = self.timers.unheard > most_timeouts;
+            // An end that answers and acknowledges nothing is none; one without room may have none for long.
+            let is_stuck = has_room && self.timers.timeouts > 2 * most_timeouts;
+            let is_given_up = self.timers.unheard > most_timeouts || is_stuck;
             return if is_given_up { Due::GivenUp } else { Due::Timeout };
         }
         if has_flight && self.timers.lost_at.is_some_and(|at| at <= now) {

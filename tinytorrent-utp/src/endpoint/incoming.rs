@@ -1,3 +1,4 @@
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -97,8 +98,8 @@ impl Endpoint {
             ours
         } else {
             let most = self.config.max_half_open;
-            let ours = || SeqNr::new(self.rng.random());
-            let Some(begun) = self.half_open.begin(now, key, header.seq, delay, most, ours) else {
+            let ours = self.first_number(key, header.seq);
+            let Some(begun) = self.half_open.begin(now, key, ours, header.seq, most) else {
                 self.stats.refused += 1;
                 return;
             };
@@ -125,18 +126,27 @@ impl Endpoint {
     /// Both ends connect to each other, as they do to get through NATs: the connection is that of the higher id, so
     /// that both choose the same one (P-16). Returns our number for the answer if it is theirs.
     fn meet(&mut self, now: Instant, id: ConnectionId, ids: Ids, theirs: SeqNr) -> Option<SeqNr> {
-        let connection = self.table.get_mut(id)?;
+        let connection = self.table.get(id)?;
         let (to, our_key) = (connection.to, connection.ids.receive);
         if ids.send <= our_key {
             return None;
         }
-        let ours = SeqNr::new(self.rng.random());
-        connection.turn(ids, ours, theirs);
+        let ours = self.first_number((to, ids.receive), theirs);
+        self.half_open.remove((to, ids.receive));
+        self.table.get_mut(id)?.turn(ids, ours, theirs);
         self.keys.remove(&(to, our_key));
         self.keys.insert((to, ids.receive), id);
         self.connecting.remove(&to);
         self.settle(now, id);
         Some(ours)
+    }
+
+    /// Our first number in a connection of another: a keyed hash, so that each answer to one first packet has the same,
+    /// also when the one before was forgotten.
+    fn first_number(&self, key: (SocketAddr, u16), theirs: SeqNr) -> SeqNr {
+        let mut hasher = DefaultHasher::new();
+        (self.secret, key, theirs.get()).hash(&mut hasher);
+        SeqNr::new(hasher.finish() as u16)
     }
 
     /// Ends a connection whose other end does not know it, by the id in packets either way: who has no connection

@@ -35,6 +35,8 @@ use crate::{
 pub struct Endpoint {
     config: EndpointConfig,
     rng: StdRng,
+    /// The key of numbers that others have to know.
+    secret: [u64; 2],
     clock: Clock,
     table: Table<Connection>,
     /// Connections by the address of the other end and by the id in packets to us.
@@ -81,6 +83,7 @@ impl Endpoint {
         let clock = Clock { origin: now, first: rng.random() };
         Self {
             config,
+            secret: rng.random(),
             rng,
             clock,
             table: Table::new(),
@@ -232,7 +235,12 @@ impl Endpoint {
             let Some(connection) = self.table.get_mut(id) else { continue };
             connection.armed = None;
             if connection.deadline().is_some_and(|deadline| deadline <= now) {
+                let (to, header) = (connection.to, connection.reset_header());
                 connection.handle_timeout(now);
+                // The other end may still be there, and wait.
+                if let Some(header) = header.filter(|_| connection.has_failed()) {
+                    self.reply(Reply { to, header });
+                }
             }
             self.settle(now, id);
         }
