@@ -50,8 +50,10 @@ struct Round {
     /// The shortest queue so far. Packets of slow start come in bursts, which fill a queue for a moment though the link
     /// is not full; the first of a burst finds it empty.
     least: Duration,
-    /// Rounds in a row without a queue.
+    /// Rounds in a row without a queue, and when the last one was counted: short ones count as one together, or the
+    /// window would grow faster on a short path than losses can cut it.
     empty: u32,
+    counted: Option<Instant>,
 }
 
 impl Round {
@@ -59,8 +61,12 @@ impl Round {
     fn add(&mut self, now: Instant, queued: Duration, round_trip: Duration) -> Option<Duration> {
         let ended = self.ends.is_none_or(|ends| now >= ends).then_some(self.least);
         if ended.is_some() {
-            let is_empty = self.samples > 0 && self.least < TARGET / 8;
-            self.empty = if is_empty { (self.empty + 1).min(MOST_EMPTY) } else { 0 };
+            if self.samples == 0 || self.least >= TARGET / 8 {
+                self.empty = 0;
+            } else if self.counted.is_none_or(|counted| now >= counted + LEAST_ROUND) {
+                self.empty = (self.empty + 1).min(MOST_EMPTY);
+                self.counted = Some(now);
+            }
             (self.samples, self.least, self.ends) = (0, queued, Some(now + round_trip));
         }
         self.samples += 1;
@@ -267,6 +273,9 @@ const EASING: f64 = 1.0 / 40.0;
 /// Samples after which the shortest queue of a round is known (RFC 9406).
 const ENOUGH: u32 = 8;
 
+/// A round trip across a country: paths shorter than that gain nothing from faster growth.
+const LEAST_ROUND: Duration = Duration::from_millis(50);
+
 /// Rounds without a queue that count.
 const MOST_EMPTY: u32 = 30;
 
@@ -349,6 +358,20 @@ mod tests {
             let packets = ledbat.window / PACKET as f64 - 40.0;
             assert!(change.contains(&packets), "{queued} ms: {packets}");
         }
+    }
+
+    #[test]
+    fn a_short_path_counts_few_empty_rounds() {
+        let (start, trip) = (Instant::now(), ms(1));
+        let mut round = Round::default();
+        for n in 0..120 {
+            round.add(start + trip * n, Duration::ZERO, trip);
+        }
+        assert_eq!(round.empty, 3);
+        round.add(start + ms(200), ms(20), trip);
+        round.add(start + ms(201), ms(20), trip);
+        round.add(start + ms(202), ms(20), trip);
+        assert_eq!(round.empty, 0);
     }
 
     /// P-30
