@@ -258,18 +258,18 @@ impl World {
         if self.is_forged || self.is_cut {
             return;
         }
+        // An end that waits, and has all acknowledged, cannot know that the other one has given up.
+        if self.streams.iter().flat_map(HashMap::values).any(|stream| stream.failed) {
+            return;
+        }
         for end in 0..2 {
             for (id, stream) in &self.streams[end] {
-                assert!(stream.has_ended || stream.failed, "{id:?} waits for nothing");
+                assert!(stream.has_ended, "{id:?} waits for nothing");
             }
         }
-        let sum = |end: usize, of: fn(&Stream) -> u64| -> u64 {
-            self.streams[end].values().filter(|stream| !stream.failed).map(of).sum()
-        };
-        let all = |end: usize| self.streams[end].values().all(|stream| !stream.failed);
-        if all(0) && all(1) && self.streams[0].len() == self.streams[1].len() {
-            assert_eq!(sum(0, |stream| stream.written), sum(1, |stream| stream.read));
-            assert_eq!(sum(1, |stream| stream.written), sum(0, |stream| stream.read));
-        }
+        assert_eq!(self.streams[0].len(), self.streams[1].len());
+        let sum = |end: usize, of: fn(&Stream) -> u64| self.streams[end].values().map(of).sum::<u64>();
+        assert_eq!(sum(0, |stream| stream.written), sum(1, |stream| stream.read));
+        assert_eq!(sum(1, |stream| stream.written), sum(0, |stream| stream.read));
     }
 }
