@@ -31,7 +31,8 @@ impl Dice {
     }
 }
 
-/// No file of the session is broken: the book is JSON, and each record and each file of metadata is whole.
+/// No file of the session is broken: the book is JSON, and each record, each file of metadata and the nodes of the DHT
+/// are whole.
 fn assert_state_is_whole(state: &Path) {
     let Ok(entries) = fs::read_dir(state) else { return };
     for entry in entries {
@@ -39,7 +40,10 @@ fn assert_state_is_whole(state: &Path) {
         let (name, bytes) = (path.file_name().unwrap().to_string_lossy(), fs::read(&path).unwrap());
         if name == "files.json" {
             serde_json::from_slice::<Value>(&bytes).unwrap();
-        } else if name.ends_with(".torrent-state") || name.ends_with("-metadata") {
+        } else if name.ends_with(".torrent-state")
+            || name.ends_with("-metadata")
+            || name == "dht-nodes"
+        {
             let inner = bytes.strip_prefix(b"ttmeta1\n").unwrap_or(&bytes);
             assert!(inner.starts_with(b"d") && inner.ends_with(b"e"), "{}", path.display());
         } else {
