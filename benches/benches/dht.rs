@@ -1,4 +1,4 @@
-//! What a node of the DHT costs without sockets: an answer to each kind of query, and messages read and written.
+//! The cost of a node of the DHT without sockets: an answer to each kind of query, and messages read and written.
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 
 use std::hint::black_box;

@@ -57,7 +57,7 @@ pub enum Event {
     RoundEnded {
         /// The look-up.
         search: SearchId,
-        /// What the round has done.
+        /// The deeds of the round.
         report: SearchReport,
     },
     /// A node has answered a query of its own.

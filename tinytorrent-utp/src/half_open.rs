@@ -15,7 +15,7 @@ pub(crate) struct HalfOpen {
     order: VecDeque<(Instant, (SocketAddr, u16))>,
 }
 
-/// What is known of a connection after its first packet.
+/// The facts about a connection after its first packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Begun {
     /// The number of our first packet, which the answer names.
@@ -75,7 +75,7 @@ impl HalfOpen {
         }
     }
 
-    /// When the next one ends.
+    /// The end of the next one.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.order.front().map(|(at, _)| *at + LIFETIME)
     }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Ledbat {
     window: f64,
-    /// Where slow start ends; infinite before the first end.
+    /// The window at which slow start ends; infinite before the first end.
     threshold: f64,
     is_slow_start: bool,
     round: Round,
@@ -42,7 +42,7 @@ pub(crate) struct Progress {
     pub(crate) packet: usize,
 }
 
-/// What was seen in this round trip.
+/// The signs of this round trip.
 #[derive(Clone, Copy, Debug, Default)]
 struct Round {
     ends: Option<Instant>,
@@ -287,7 +287,7 @@ fn period(round_trip: Duration) -> Duration {
     Duration::from_secs(10).max(round_trip * 100)
 }
 
-/// What a slowdown leaves of the window: a part of what the path holds without a queue, or this part of all.
+/// The window that a slowdown leaves: a part of what the path holds without a queue, or this part of all.
 const PART_OF_PATH: f64 = 0.375;
 const LEAST_PART: f64 = 0.125;
 

@@ -93,7 +93,7 @@
 //!
 //! # Errors
 //!
-//! What others send wrongly has no error: it is dropped and [counted](EndpointStats). A connection ends with a
+//! Wrong datagrams of others are no errors: they are dropped and [counted](EndpointStats). A connection ends with a
 //! [`Failure`]: reset by the other end, silence, or an address that cannot be reached. [`StreamError`] adds what the
 //! caller can do wrong, and [`StreamError::WouldBlock`].
 //!

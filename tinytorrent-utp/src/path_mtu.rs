@@ -42,7 +42,7 @@ impl PathMtu {
     }
 }
 
-/// What nearly all paths carry, and what QUIC asks of a path (RFC 9000, section 14). Packets of this size may be cut
+/// The size that nearly all paths carry, and that QUIC asks of a path (RFC 9000, section 14). Packets of this size may be cut
 /// by routers, so that they arrive in any case.
 const FLOOR: u16 = 1_200;
 

@@ -53,7 +53,7 @@ struct Outgoing {
     fate: Fate,
     kind: Content,
     sent: Instant,
-    /// When the first packet came that was sent later.
+    /// The arrival of the first packet that was sent later.
     overtaken: Option<Instant>,
 }
 
@@ -95,11 +95,11 @@ pub(crate) struct Arrived {
 /// The outcome of a look for lost packets.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Losses {
-    /// When the last of those was sent that now count as lost; probes do not count (P-11).
+    /// The time at which the last of those was sent that now count as lost; probes do not count (P-11).
     pub(crate) newest: Option<Instant>,
     /// Payload of a lost probe.
     pub(crate) probe: Option<usize>,
-    /// When the next one is lost unless it is acknowledged.
+    /// The time at which the next one is lost unless it is acknowledged.
     pub(crate) next_at: Option<Instant>,
 }
 

@@ -69,7 +69,7 @@ pub(crate) async fn newest(mut lookup: Lookup) -> Result<(Option<Item>, SearchRe
     }
 }
 
-/// Who may change a mutable item.
+/// The owner of a mutable item, who alone may change it.
 pub(crate) struct Owner {
     secret: [u8; 32],
     salt: String,

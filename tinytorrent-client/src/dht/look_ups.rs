@@ -26,7 +26,7 @@ pub(crate) struct LookUps {
 struct Queue {
     downloads: VecDeque<WireInfoHash>,
     seeds: VecDeque<WireInfoHash>,
-    /// What those in line are for. A hash in line that is missing here was forgotten.
+    /// The tasks of those in line. A hash in line that is missing here was forgotten.
     waiting: HashMap<WireInfoHash, LookUpTask>,
     running: HashMap<WireInfoHash, AbortHandle>,
 }

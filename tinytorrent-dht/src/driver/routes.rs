@@ -19,7 +19,7 @@ pub struct NodeEvents {
     events: mpsc::Receiver<Event>,
 }
 
-/// Where events go.
+/// The receivers of events.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
     searches: HashMap<SearchId, mpsc::UnboundedSender<Event>>,

@@ -14,10 +14,10 @@ use super::socket::Socket;
 use crate::message::MAX_READ;
 use crate::{Node, NodeStats, Transmit};
 
-/// What a handle has the task do.
+/// A call of a handle, for the task.
 pub(super) type Command = Box<dyn FnOnce(Instant, &mut Task) + Send>;
 
-/// What owns a node and its sockets.
+/// The owner of a node and its sockets.
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) node: Node,

@@ -4,7 +4,7 @@ use crate::item::MutablePart;
 use crate::message::{Method, PutMutable};
 use crate::{Announce, Item, NodeId};
 
-/// What a search is for.
+/// The purpose of a search.
 #[derive(Debug, Clone)]
 pub(crate) enum Task {
     /// Nodes for the table; nobody is told.

@@ -207,7 +207,7 @@ fn sybils_of_one_network_get_few_places_in_a_bucket() {
     }
 }
 
-/// What [`Table::closest`] has to return, found by sorting all nodes.
+/// The nodes that [`Table::closest`] has to return, found by sorting all.
 fn closest_of_all(table: &Table, target: NodeId, most: usize) -> Vec<NodeInfo> {
     let mut entries: Vec<_> = table.entries().collect();
     entries.sort_by_key(|entry| (entry.failures > 0, entry.node.id.distance(target)));

@@ -55,7 +55,7 @@ fn rounds(world: &World, index: usize, id: SearchId) -> Vec<SearchReport> {
     reports.collect()
 }
 
-/// What one node finds now.
+/// The findings of one node now.
 fn found_by(world: &mut World, index: usize) -> Vec<WireInfoHash> {
     world.nodes[index].events.clear();
     let key = names(1, 1).mutable_part().unwrap().key;

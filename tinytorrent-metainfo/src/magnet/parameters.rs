@@ -4,7 +4,7 @@ use super::escape::Escaped;
 use super::{FileSelection, Magnet};
 use crate::HostPort;
 
-/// What magnet links have beside that which names the torrent; see the fields of [`Magnet`].
+/// The parts of magnet links beside that which names the torrent; see the fields of [`Magnet`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Parameters {
     pub(super) name: Option<String>,

@@ -52,7 +52,7 @@ impl Sybils {
         Self { target, by_address: addresses.collect(), members }
     }
 
-    /// What a Sybil says to a query.
+    /// The answer of a Sybil to a query.
     pub(super) fn answer(
         &self,
         at: SocketAddr,

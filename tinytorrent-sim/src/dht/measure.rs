@@ -119,7 +119,7 @@ impl DhtWorld {
         right.count() as f64 / others.len().max(1) as f64
     }
 
-    /// How full and how fresh the table of a node is.
+    /// The state of the table of a node: how full and how fresh it is.
     pub fn table(&self, node: usize) -> TableHealth {
         let own = self.nodes[node].info().id;
         let alive: HashSet<_> = self.reachable().collect();

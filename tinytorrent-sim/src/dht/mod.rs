@@ -68,7 +68,7 @@ pub struct DhtWorld {
     stay: Option<Duration>,
 }
 
-/// What is at an address.
+/// The host at an address.
 #[derive(Debug, Clone, Copy)]
 enum Host {
     Node(usize),

@@ -67,7 +67,7 @@ enum Phase {
     Failed(Failure),
 }
 
-/// What the two ends have told each other in headers.
+/// The words of the two ends to each other in headers.
 #[derive(Debug)]
 struct Link {
     /// The delay of the last packet from the other end, to be told to it.
@@ -98,7 +98,7 @@ struct User {
     wants_room: bool,
     /// True unless there was news of something to read that was not read since.
     wants_bytes: bool,
-    /// When it was closed: nobody reads or writes any more.
+    /// The time at which it was closed: nobody reads or writes any more.
     closed: Option<Instant>,
 }
 
@@ -279,7 +279,7 @@ impl Connection {
         matches!(self.phase, Phase::Failed(_)) || now >= self.over_at(closed)
     }
 
-    /// When a closed connection is over.
+    /// The end of a closed connection.
     fn over_at(&self, closed: Instant) -> Instant {
         let quiet_since = closed.max(self.pace.heard_at());
         match (self.send.is_done(), self.receive.is_ended()) {

@@ -177,7 +177,7 @@ impl Connection {
         }
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) has something to do; never for an idle connection.
+    /// The time at which [`handle_timeout`](Self::handle_timeout) has something to do; none for an idle connection.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let waits = self.waits().then(|| self.pace.deadline(self.send.packets_in_flight() > 0));
         let over = self.user.closed.map(|closed| self.over_at(closed));

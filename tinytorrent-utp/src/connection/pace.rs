@@ -6,7 +6,7 @@ use crate::rack::Rack;
 use crate::round_trips::RoundTrips;
 use crate::send_queue::{Arrived, Losses, SendQueue};
 
-/// When and how much a connection sends: round trips, delays, the window, lost packets and their timers.
+/// The times and amounts of what a connection sends: round trips, delays, the window, lost packets and their timers.
 #[derive(Debug)]
 pub(super) struct Pace {
     trips: RoundTrips,
@@ -36,7 +36,7 @@ struct Timers {
     lost_at: Option<Instant>,
 }
 
-/// What a timer asks for.
+/// The wish of a timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     /// Nothing, for now.
@@ -173,7 +173,7 @@ impl Pace {
         losses.probe
     }
 
-    /// Whether the window lets a packet of so many bytes be sent.
+    /// True if the window lets a packet of so many bytes be sent.
     pub(super) fn allows(&mut self, send: &SendQueue, bytes: usize) -> bool {
         let is_allowed =
             send.packets_in_flight() == 0 || send.bytes_in_flight() + bytes <= self.ledbat.window();
@@ -202,7 +202,7 @@ impl Pace {
         timers.sent = now;
     }
 
-    /// When a timer is over, for a connection that waits for an acknowledgement or for room.
+    /// The end of the timer of a connection that waits for an acknowledgement or for room.
     pub(super) fn deadline(&self, has_flight: bool) -> Instant {
         let timers = &self.timers;
         let timeout = timers.progress + self.trips.timeout(timers.timeouts);
@@ -220,7 +220,7 @@ impl Pace {
         self.trips.smooth().map(|smooth| timers.sent.max(timers.progress) + smooth * 2 + LATE_ACK)
     }
 
-    /// What is due by now.
+    /// The timers that are due by now.
     pub(super) fn due(
         &mut self,
         now: Instant,

@@ -222,7 +222,7 @@ impl Endpoint {
         }
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout). It can change after every call that takes `now`, and
+    /// The time of the next [`handle_timeout`](Self::handle_timeout). It can change after every call that takes `now`, and
     /// connections that wait for nothing have no part in it.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.timers.next().into_iter().chain(self.half_open.next()).min()

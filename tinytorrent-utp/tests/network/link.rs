@@ -53,7 +53,7 @@ impl Link {
         Self { rate: Some(megabits * 125_000.0), delay, ..Self::default() }
     }
 
-    /// When a datagram that is sent at `at` comes; twice, or never.
+    /// The arrivals of a datagram that is sent at `at`: one, two, or none.
     pub(crate) fn carry(
         &mut self,
         at: Duration,

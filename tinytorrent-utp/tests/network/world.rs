@@ -25,7 +25,7 @@ pub(crate) struct World {
     buffer: Vec<u8>,
 }
 
-/// When a datagram comes, in which order it was sent, to whom, and its bytes; the earliest first.
+/// The arrival of a datagram, its number in the order of sending, its receiver, and its bytes; the earliest first.
 type Arrival = Reverse<(Duration, u64, usize, Vec<u8>)>;
 
 pub(crate) struct Node {
