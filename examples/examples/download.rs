@@ -105,7 +105,7 @@ fn why_nobody_was_found(torrent: &Torrent, reporter: &Reporter) -> String {
     }
     let client = torrent.client();
     let stats = client.dht().map(DhtNode::stats);
-    match stats.map(|stats| stats.nodes_v4 + stats.nodes_v6) {
+    match stats.map(|stats| stats.nodes()) {
         Some(0) => {
             "no node of the DHT has answered; give one with --dht-node, or a peer with --peer"
                 .into()

@@ -148,7 +148,7 @@ async fn until_nodes(client: &Client, count: usize) {
     in_time(async {
         loop {
             let stats = client.dht().unwrap().stats();
-            if stats.nodes_v4 + stats.nodes_v6 >= count {
+            if stats.nodes() >= count {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;

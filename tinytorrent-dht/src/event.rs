@@ -213,3 +213,10 @@ pub struct NodeStats {
     /// No query is answered now: by choice, or because nobody can reach us.
     pub is_read_only: bool,
 }
+
+impl NodeStats {
+    /// Nodes of both families in the table now.
+    pub fn nodes(&self) -> usize {
+        self.nodes_v4 + self.nodes_v6
+    }
+}

@@ -7,7 +7,7 @@ use super::collect::Column;
 
 pub(super) const DHT: &[Column<NodeStats>] = &[
     ("tinytorrent_dht_nodes", Gauge, "Nodes of the DHT that are known, of both families.", |it| {
-        (it.nodes_v4 + it.nodes_v6) as f64
+        it.nodes() as f64
     }),
     ("tinytorrent_dht_stored_peers", Gauge, "Peers that others announced to us.", |it| {
         it.peers as f64
