@@ -6,7 +6,7 @@ use tinytorrent_dht::{Announce, DhtNode, Event};
 use tinytorrent_swarm::LookUpTask;
 use tinytorrent_types::{InfoHashes, WireInfoHash};
 use tokio::sync::Notify;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::PeerAddress;
@@ -97,11 +97,13 @@ impl LookUps {
                 () = node.is_in_network(), if is_paused && is_alone(&node) => {
                     paused_until = Instant::now();
                 }
-                Some(ended) = running.join_next() => {
-                    // One that was forgotten has no outcome.
-                    let Ok((task, has_reached)) = ended else { continue };
+                Some(ended) = running.join_next_with_id() => {
+                    // One that was aborted has no outcome.
+                    let Ok((id, (task, has_reached))) = ended else { continue };
                     let mut queue = self.lock();
-                    queue.running.remove(&task.hash);
+                    if !queue.end(task.hash, id) {
+                        continue;
+                    }
                     if has_reached {
                         pause = FIRST_PAUSE;
                     } else {
@@ -141,6 +143,16 @@ impl Queue {
         }
     }
 
+    /// Takes note of the end of a look-up. Returns false if it was forgotten before: it may have ended by itself just
+    /// then, and is not to be made again. Another one of the same hash may run already.
+    fn end(&mut self, hash: WireInfoHash, id: Id) -> bool {
+        let is_it = self.running.get(&hash).is_some_and(|running| running.id() == id);
+        if is_it {
+            self.running.remove(&hash);
+        }
+        is_it
+    }
+
     /// Takes the next look-up to run: none of a hash that is being looked up.
     fn next(&mut self) -> Option<LookUpTask> {
         for line in [&mut self.downloads, &mut self.seeds] {
@@ -163,8 +175,7 @@ pub(crate) async fn wait_for_nodes(node: &DhtNode) {
 }
 
 fn is_alone(node: &DhtNode) -> bool {
-    let stats = node.stats();
-    stats.nodes_v4 + stats.nodes_v6 == 0
+    node.stats().nodes() == 0
 }
 
 /// Adds the nodes whose addresses are known. Unlike routers, whom everybody names, they are nodes like others: one of
@@ -213,6 +224,8 @@ async fn look_up(
 
 #[cfg(test)]
 mod tests {
+    use tinytorrent_types::InfoHashV1;
+
     use super::*;
 
     fn task(n: u8, is_seed: bool) -> LookUpTask {
@@ -235,7 +248,7 @@ mod tests {
     #[test]
     fn what_was_forgotten_does_not_run_and_may_come_again() {
         let look_ups = LookUps::new(None);
-        let hashes = |n| InfoHashes::from_v1(tinytorrent_types::InfoHashV1::from_bytes([n; 20]));
+        let hashes = |n| InfoHashes::from_v1(InfoHashV1::from_bytes([n; 20]));
         look_ups.add(task(1, false));
         look_ups.add(task(2, false));
         look_ups.forget(hashes(1));
@@ -243,6 +256,23 @@ mod tests {
         assert_eq!(order(&mut look_ups.lock()), [task(2, false), task(3, false)]);
         look_ups.add(task(1, false));
         assert_eq!(order(&mut look_ups.lock()), [task(1, false)]);
+    }
+
+    // D-21
+    #[tokio::test]
+    async fn one_that_was_forgotten_has_no_say_in_the_next_of_its_hash() {
+        let look_ups = LookUps::new(None);
+        let hash = task(1, false).hash;
+        let run = || tokio::spawn(std::future::pending::<()>()).abort_handle();
+        let (first, second) = (run(), run());
+        let ids = [first.id(), second.id()];
+        look_ups.lock().running.insert(hash, first);
+        look_ups.forget(InfoHashes::from_v1(InfoHashV1::from_bytes([1; 20])));
+        assert!(!look_ups.lock().end(hash, ids[0]), "it ended just before it was forgotten");
+        let mut queue = look_ups.lock();
+        queue.running.insert(hash, second);
+        assert!(!queue.end(hash, ids[0]) && queue.running.contains_key(&hash));
+        assert!(queue.end(hash, ids[1]) && queue.running.is_empty());
     }
 
     #[tokio::test]
