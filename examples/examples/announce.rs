@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 use tinytorrent_examples::{
-    Common, Failure, Identity, Outcome, Output, Source, TrackerOptions, block_on, interrupted,
+    Common, Failure, Identity, Outcome, Output, Source, TrackerOptions, block_on_interruptible,
     none_answered, run, start,
 };
 use tinytorrent_tracker::client::TrackerClient;
@@ -71,14 +71,7 @@ impl From<Event> for AnnounceEvent {
 fn main() -> Outcome {
     let options: Options = start();
     let out = options.common.output();
-    run(&options.common, || {
-        block_on(async {
-            tokio::select! {
-                result = announce(&options, out) => result,
-                _ = interrupted() => Err(Failure::Interrupted),
-            }
-        })
-    })
+    run(&options.common, || block_on_interruptible(announce(&options, out)))
 }
 
 async fn announce(options: &Options, out: Output) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use clap::Parser;
 use serde_json::{Value, json};
 use tinytorrent_examples::{
-    Common, Failure, Identity, Outcome, Output, Source, block_on, interrupted, run, start,
+    Common, Failure, Identity, Outcome, Output, Source, block_on_interruptible, run, start,
 };
 use tinytorrent_types::{InfoHashes, PeerId, hex};
 use tinytorrent_wire::extension::{ExtendedHandshake, Extension, ExtensionMessage, OurExtensions};
@@ -41,14 +41,7 @@ fn main() -> Outcome {
     let options: Options = start();
     let out = options.common.output();
     let limit = Duration::from_secs(options.timeout.max(1));
-    run(&options.common, || {
-        block_on(async {
-            tokio::select! {
-                result = shake_hands(&options, limit, out) => result,
-                _ = interrupted() => Err(Failure::Interrupted),
-            }
-        })
-    })
+    run(&options.common, || block_on_interruptible(shake_hands(&options, limit, out)))
 }
 
 /// One time limit for all: the name, the connection, the handshake.

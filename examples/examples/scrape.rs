@@ -3,7 +3,7 @@
 use clap::Parser;
 use serde_json::json;
 use tinytorrent_examples::{
-    Common, Failure, Identity, Outcome, Output, Source, TrackerOptions, block_on, interrupted,
+    Common, Failure, Identity, Outcome, Output, Source, TrackerOptions, block_on_interruptible,
     none_answered, run, start,
 };
 use tinytorrent_tracker::client::TrackerClient;
@@ -36,14 +36,7 @@ struct Options {
 fn main() -> Outcome {
     let options: Options = start();
     let out = options.common.output();
-    run(&options.common, || {
-        block_on(async {
-            tokio::select! {
-                result = scrape(&options, out) => result,
-                _ = interrupted() => Err(Failure::Interrupted),
-            }
-        })
-    })
+    run(&options.common, || block_on_interruptible(scrape(&options, out)))
 }
 
 async fn scrape(options: &Options, out: Output) -> Result<(), Failure> {

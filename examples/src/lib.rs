@@ -62,7 +62,7 @@ pub use names::Names;
 pub use network::{Encryption, NetworkOptions};
 pub use new_file::NewFile;
 pub use output::{Mode, Output};
-pub use runtime::{Deadline, block_on, block_on_threads};
+pub use runtime::{Deadline, block_on, block_on_interruptible, block_on_threads};
 pub use selection::{Selection, SelectionError};
 pub use session::{
     Reporter, apply_network, client_options, follow, hashes_json, report, start_client,

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use crate::Failure;
+use crate::{Failure, interrupted};
 
 /// Runs a program on a runtime of one thread; hashing and writing have threads of their own.
 ///
@@ -14,7 +14,23 @@ pub fn block_on<T>(program: impl Future<Output = Result<T, Failure>>) -> Result<
     block_on_runtime(&mut tokio::runtime::Builder::new_current_thread(), program)
 }
 
-/// The same on a runtime of so many threads, for programs that are servers.
+/// As [`block_on`], until somebody interrupts the program, which ends it at once.
+///
+/// # Errors
+///
+/// Those of [`block_on`], and [`Failure::Interrupted`].
+pub fn block_on_interruptible<T>(
+    program: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    block_on(async {
+        tokio::select! {
+            result = program => result,
+            _ = interrupted() => Err(Failure::Interrupted),
+        }
+    })
+}
+
+/// As [`block_on`], on a runtime of so many threads, for programs that are servers.
 ///
 /// # Errors
 ///

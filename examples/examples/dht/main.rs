@@ -2,14 +2,16 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
 use serde_json::json;
 use tinytorrent_dht::{
     Announce, DhtNode, Event, Lookup, NodeConfig, NodeId, ROUTERS, SearchReport,
 };
-use tinytorrent_examples::{Common, Failure, Outcome, Output, block_on, interrupted, run, start};
+use tinytorrent_examples::{
+    Common, Deadline, Failure, Outcome, Output, block_on_interruptible, run, start,
+};
 use tinytorrent_metainfo::KeyMagnet;
 use tinytorrent_types::WireInfoHash;
 use tokio::task::JoinSet;
@@ -130,23 +132,14 @@ impl Command {
 fn main() -> Outcome {
     let options: Options = start();
     let out = options.common.output();
+    let deadline = Deadline::new(Instant::now(), options.timeout);
     run(&options.common, || {
-        block_on(async {
-            tokio::select! {
-                result = speak(&options, out) => result,
-                _ = interrupted() => Err(Failure::Interrupted),
-                seconds = too_late(options.timeout) => Err(Failure::CouldNot(format!("not done in {seconds} s"))),
-            }
+        block_on_interruptible(async {
+            let done = deadline.limit(speak(&options, out)).await;
+            let late = || Failure::CouldNot(format!("not done in {} s", deadline.seconds()));
+            done.ok_or_else(late)?
         })
     })
-}
-
-async fn too_late(timeout: Option<u64>) -> u64 {
-    match timeout {
-        Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
-        None => std::future::pending().await,
-    }
-    timeout.unwrap_or_default()
 }
 
 async fn speak(options: &Options, out: Output) -> Result<(), Failure> {
@@ -234,7 +227,7 @@ async fn speak(options: &Options, out: Output) -> Result<(), Failure> {
 
 async fn bind(options: &Options, out: Output) -> Result<DhtNode, Failure> {
     let mut config = NodeConfig::new(rand::random());
-    // Who is gone in a moment is of no use in the tables of others.
+    // A node that is gone in a moment is of no use in the tables of others.
     let stays = matches!(
         options.command,
         Command::Node { .. } | Command::Follow { .. } | Command::Publish { .. }
@@ -344,7 +337,7 @@ async fn serve(node: &DhtNode, out: Output) -> Result<(), Failure> {
         let stats = node.stats();
         out.say(format!(
             "{} nodes, {} torrents, {} items; {} B in, {} B out",
-            stats.nodes_v4 + stats.nodes_v6,
+            stats.nodes(),
             stats.torrents,
             stats.items,
             stats.bytes_in,
