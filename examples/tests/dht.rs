@@ -176,7 +176,7 @@ fn the_torrent_of_a_key_is_published_resolved_and_followed() {
     let (events, _) = dht(&nodes[0], &["resolve", &link]);
     assert_eq!(of_kind(&events, "torrent")[0]["info_hash"], other);
 
-    // What is no torrent of the key is told apart from silence.
+    // An item that names no torrent is told apart from silence.
     let (_, code) = dht(&nodes[0], &["resolve", &link.replace("&s=73", "&s=74")]);
     assert_eq!(code, 1);
     let (_, code) = dht(&nodes[0], &["resolve", "magnet:?xs=urn:btpk:12"]);

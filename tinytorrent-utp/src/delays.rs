@@ -37,7 +37,7 @@ impl Delays {
 
     /// Raises the base by the drift of the clocks, at most 10 ms at a time (P-28).
     ///
-    /// Where the delay of the other way falls below all earlier ones, one clock runs faster than the other, and this
+    /// The drift of clocks: if the delay of the other way falls below all earlier ones, one clock runs faster, and this
     /// way seems longer by as much.
     pub(crate) fn raise_base(&mut self, micros: u32) {
         if micros <= MOST_DRIFT {

@@ -124,7 +124,7 @@ impl Ledbat {
     fn start_slowly(&mut self, now: Instant, queued: Duration, progress: &Progress) {
         let is_first = self.threshold.is_infinite();
         if queued >= if is_first { TARGET / 4 } else { TARGET } {
-            // What is seen now was sent a round trip ago, with half the window.
+            // The packets seen now were sent a round trip ago, with half the window.
             self.window = if is_first { self.window / 2.0 } else { self.window };
             self.leave_slow_start(now, progress.round_trip * 2);
         } else if self.window + progress.bytes as f64 >= self.threshold {

@@ -325,7 +325,8 @@ impl SendQueue {
             }
         }
         let elapsed = now.saturating_duration_since(packet.sent);
-        // What was sent again may be acknowledged for the sake of the first sending (RFC 8985, section 6.2 step 2).
+        // Packets that were sent again may be acknowledged for the sake of the first sending (RFC 8985, section 6.2
+        // step 2).
         let is_sure = packet.sends == 1;
         if is_sure {
             let shortest = arrived.round_trip.map_or(elapsed, |round_trip| round_trip.min(elapsed));

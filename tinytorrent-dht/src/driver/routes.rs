@@ -141,7 +141,7 @@ impl Routes {
     }
 
     fn tell(&mut self, event: Event) {
-        // Who is full misses it, and who is gone is forgotten.
+        // Those who are full miss it, and those who are gone are forgotten.
         self.listeners.retain(|listener| {
             let sent = listener.try_send(event.clone());
             !matches!(sent, Err(mpsc::error::TrySendError::Closed(_)))

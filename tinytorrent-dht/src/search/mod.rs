@@ -157,7 +157,7 @@ impl Search {
 
     /// Notes the ends of look-ups. Returns true once nothing is left to do.
     pub(crate) fn is_done(&mut self) -> bool {
-        // What is known to be out of date is not stored.
+        // Items that are known to be out of date are not stored.
         let stores = self.task.stores() && !self.items.are_newer_than(&self.task);
         let mut is_done = true;
         for (family, part) in [(Family::V4, &mut self.v4), (Family::V6, &mut self.v6)] {
