@@ -71,11 +71,21 @@ impl EndpointConfig {
         self.link_mtu = bytes.max(LEAST_MTU);
         self
     }
+
+    /// Leaves the search for larger packets out, for systems that cannot forbid to cut a single one.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn without_probes(&mut self) {
+        self.link_mtu = CERTAIN_MTU;
+    }
 }
 
 /// Some packets, so that a transfer goes on at all; and what offsets of packets in a buffer need to stay small.
 const LEAST_BUFFER: usize = 16 << 10;
 const MOST_BUFFER: usize = 1 << 30;
+
+/// With this no larger packet is tried than those of 1,200 bytes, with which each connection begins.
+#[cfg(feature = "tokio")]
+const CERTAIN_MTU: u16 = 1_228;
 
 /// IPv6 asks as much of each link (RFC 8200).
 const LEAST_MTU: u16 = 1_280;

@@ -1,10 +1,12 @@
-//! The uTorrent transport protocol, uTP (BEP 29), without sockets, clocks and randomness of its own.
+//! The uTorrent transport protocol, uTP (BEP 29): a machine without sockets, clocks and randomness of its own, and
+//! connections on tokio that run on it.
 //!
 //! Connections over UDP that carry a stream of bytes each way, as TCP does, and that step back where others need the
 //! link: half of the peers of BitTorrent behind home routers come by it.
 //!
 //! | you build | you need | here |
 //! |---|---|---|
+//! | a program on tokio | connections as streams of bytes, over a socket | `UtpSocket` (feature `tokio`) |
 //! | a client, a server | all connections of one UDP socket | [`Endpoint`] |
 //! | a test, a dissector | packets as values, read from datagrams and written to them | [`packet`] |
 //!
@@ -101,13 +103,12 @@
 //!
 //! | | this crate | [librqbit-utp] 0.7 | [libutp] | [libtorrent] 2 |
 //! |---|---|---|---|---|
-//! | form | machine without I/O | tasks on tokio | machine with callbacks, C++ | part of a session, C++ |
+//! | form | machine without I/O, tasks on tokio | tasks on tokio | machine with callbacks, C++ | part of a session, C++ |
 //! | window | delay and loss | loss (CUBIC) | delay and loss | delay and loss |
 //! | loss by | time | counts | counts | counts |
 //! | licence | MIT or Apache-2.0 | Apache-2.0 | MIT | BSD |
 //!
-//! libutp and libtorrent have been run by millions for more than a decade. This crate is new, has no sockets yet, and
-//! has been run in a simulator alone.
+//! libutp and libtorrent have been run by millions for more than a decade. This crate is new.
 //!
 //! [librqbit-utp]: https://docs.rs/librqbit-utp
 //! [libutp]: https://github.com/bittorrent/libutp
@@ -116,6 +117,8 @@
 mod config;
 mod connection;
 mod delays;
+#[cfg(feature = "tokio")]
+mod driver;
 mod endpoint;
 mod event;
 mod half_open;
@@ -131,6 +134,8 @@ mod table;
 mod timers;
 
 pub use config::EndpointConfig;
+#[cfg(feature = "tokio")]
+pub use driver::{ReadHalf, UtpListener, UtpSocket, UtpStream, WriteHalf};
 pub use endpoint::Endpoint;
 pub use event::{
     ConnectError, ConnectionStats, EndpointStats, Event, Failure, StreamError, Transmit,

@@ -151,6 +151,11 @@ impl SendQueue {
         self.bytes.len() - (self.cut - self.begin) as usize
     }
 
+    /// True if there are packets to be sent again, bytes in no packet, or the end of the stream.
+    pub(crate) fn may_send(&self) -> bool {
+        self.flight.lost > 0 || self.unsent() > 0 || self.end == End::Wanted
+    }
+
     /// True if the end of the stream was asked for.
     pub(crate) fn is_ended(&self) -> bool {
         self.end != End::Open

@@ -74,6 +74,18 @@ impl Connection {
         Some(written)
     }
 
+    /// False if there is nothing to send for now, whatever the windows say.
+    pub(crate) fn may_send(&self) -> bool {
+        match self.phase {
+            Phase::Failed(_) => false,
+            Phase::Connecting(_) => self.link.is_due,
+            Phase::Open => {
+                let is_asked = self.asks.for_ack || self.asks.for_room;
+                self.link.is_due || is_asked || self.send.may_send()
+            }
+        }
+    }
+
     fn send_place(&mut self, now: Instant, place: usize, mut header: Header, buffer: &mut [u8]) {
         let is_first = self.send.packets_in_flight() == 0;
         self.pace.on_sent(now, is_first, self.mtu.size() - HEADER);

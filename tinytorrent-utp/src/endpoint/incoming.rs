@@ -28,11 +28,11 @@ impl Endpoint {
     fn handle_packet(&mut self, now: Instant, from: SocketAddr, packet: &Packet<'_>) {
         let key = (from, packet.header.connection);
         let known = self.keys.get(&key).copied();
-        let Some(id) = known.or_else(|| self.confirm(now, key, packet.header.ack)) else {
-            if !self.half_open.contains(key) {
-                self.refuse(from, &packet.header);
-            }
-            return;
+        let id = match known.map_or_else(|| self.confirm(now, key, &packet.header), Confirmed::Yes)
+        {
+            Confirmed::Yes(id) => id,
+            Confirmed::NotNow => return,
+            Confirmed::No => return self.refuse(from, &packet.header),
         };
         let moment = self.clock.moment(now);
         if let Some(connection) = self.table.get_mut(id) {
@@ -57,26 +57,35 @@ impl Endpoint {
     }
 
     /// Makes a connection of one that has begun, and whose other end names our number: its address is not forged.
-    fn confirm(
-        &mut self,
-        now: Instant,
-        key: (SocketAddr, u16),
-        ack: SeqNr,
-    ) -> Option<ConnectionId> {
-        let begun = self.half_open.get(key, ack)?;
+    fn confirm(&mut self, now: Instant, key: (SocketAddr, u16), header: &Header) -> Confirmed {
+        let Some((ours, theirs)) = self.numbers_of_begun(key, header) else {
+            return if self.half_open.contains(key) { Confirmed::NotNow } else { Confirmed::No };
+        };
         if self.table.len() >= self.config.max_connections
             || self.queues.accepted.len() >= self.config.backlog
         {
             self.stats.refused += 1;
-            return None;
+            return Confirmed::NotNow;
         }
         self.half_open.remove(key);
         let (to, receive) = key;
         let ids = Ids { receive, send: receive.wrapping_sub(1) };
-        let id =
-            self.insert(Connection::accept(now, to, ids, begun.ours, begun.theirs, &self.config));
+        let id = self.insert(Connection::accept(now, to, ids, ours, theirs, &self.config));
         self.queues.accepted.push_back(id);
-        Some(id)
+        Confirmed::Yes(id)
+    }
+
+    /// The first numbers, ours and theirs, of a connection whose other end has got our answer. If there was no room to
+    /// remember it, the number in that answer tells, as in RFC 4987, section 3.6; then it has to be the packet after
+    /// the first.
+    fn numbers_of_begun(&self, key: (SocketAddr, u16), header: &Header) -> Option<(SeqNr, SeqNr)> {
+        if let Some(begun) = self.half_open.get(key, header.ack) {
+            return Some((begun.ours, begun.theirs));
+        }
+        let theirs = header.seq.minus(1);
+        let ours = self.first_number(key, theirs);
+        let is_ours = self.config.max_half_open > 0 && ours.minus(1) == header.ack;
+        is_ours.then_some((ours, theirs))
     }
 
     /// Answers to the first packet of a connection.
@@ -162,4 +171,14 @@ impl Endpoint {
             }
         }
     }
+}
+
+/// The standing of a packet's connection that is not in the table.
+enum Confirmed {
+    /// It is now.
+    Yes(ConnectionId),
+    /// It has begun, and the packet does not make it one.
+    NotNow,
+    /// Nobody knows of it.
+    No,
 }

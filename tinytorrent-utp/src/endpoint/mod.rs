@@ -128,6 +128,16 @@ impl Endpoint {
         self.queues.accepted.pop_front()
     }
 
+    /// Connections that wait for [`accept`](Self::accept).
+    pub fn backlog(&self) -> usize {
+        self.queues.accepted.len()
+    }
+
+    /// False if [`poll_transmit`](Self::poll_transmit) gives nothing now. If true, it may.
+    pub fn may_transmit(&self) -> bool {
+        !self.queues.replies.is_empty() || !self.queues.sending.is_empty()
+    }
+
     /// The address of the other end.
     pub fn address(&self, id: ConnectionId) -> Option<SocketAddr> {
         self.table.get(id).map(|connection| connection.to)
@@ -319,7 +329,7 @@ impl Endpoint {
         if !connection.is_connecting() && self.connecting.get(&connection.to) == Some(&id) {
             self.connecting.remove(&connection.to);
         }
-        if !std::mem::replace(&mut connection.is_queued, true) {
+        if connection.may_send() && !std::mem::replace(&mut connection.is_queued, true) {
             self.queues.sending.push_back(id);
         }
         if !std::mem::replace(&mut connection.has_news, true) {

@@ -1,0 +1,210 @@
+//! Connections over sockets of the system, on loopback.
+#![cfg(feature = "tokio")]
+#![allow(clippy::disallowed_types, reason = "sockets are what this is about")]
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tinytorrent_utp::{EndpointConfig, UtpListener, UtpSocket, UtpStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+const V4: &str = "127.0.0.1:0";
+
+fn bind(address: &str, seed: u8) -> UtpSocket {
+    UtpSocket::bind(address.parse().unwrap(), EndpointConfig::new([seed; 32])).unwrap()
+}
+
+async fn pair(address: &str) -> (UtpStream, UtpStream, UtpListener) {
+    let (server, client) = (bind(address, 1), bind(address, 2));
+    let mut listener = server.listen();
+    let ours = client.connect(server.local_address()).await.unwrap();
+    let theirs = listener.accept().await;
+    (ours, theirs, listener)
+}
+
+/// Bytes that differ everywhere.
+fn bytes(count: usize) -> Vec<u8> {
+    (0..count).map(|at| (at * at / 7 + at) as u8).collect()
+}
+
+async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(60), future).await.expect("in time")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_go_both_ways_over_both_families() {
+    for address in [V4, "[::1]:0"] {
+        let Ok(_) = std::net::UdpSocket::bind(address) else {
+            eprintln!("{address} is left out: the system has no such address");
+            continue;
+        };
+        let (mut ours, mut theirs, _) = in_time(pair(address)).await;
+        assert_eq!(ours.peer_address(), theirs.local_address());
+        assert_eq!(theirs.peer_address(), ours.local_address());
+        let sent = bytes(20_000_000);
+        let echo = tokio::spawn(async move {
+            let (mut reader, mut writer) = theirs.split();
+            tokio::io::copy(&mut reader, &mut writer).await.unwrap();
+            writer.shutdown().await.unwrap();
+        });
+        let (mut reader, mut writer) = ours.split();
+        let mut received = Vec::new();
+        let (written, read) = in_time(async {
+            tokio::join!(
+                async {
+                    writer.write_all(&sent).await?;
+                    writer.shutdown().await
+                },
+                reader.read_to_end(&mut received)
+            )
+        })
+        .await;
+        written.unwrap();
+        assert_eq!(read.unwrap(), sent.len());
+        assert!(received == sent);
+        echo.await.unwrap();
+    }
+}
+
+/// P-15
+#[tokio::test]
+async fn what_was_written_arrives_though_the_stream_and_its_socket_are_dropped() {
+    let (server, client) = (bind(V4, 1), bind(V4, 2));
+    let mut listener = server.listen();
+    let mut ours = in_time(client.connect(server.local_address())).await.unwrap();
+    let sent = bytes(300_000);
+    in_time(ours.write_all(&sent)).await.unwrap();
+    drop((ours, client));
+    let mut received = Vec::new();
+    in_time(in_time(listener.accept()).await.read_to_end(&mut received)).await.unwrap();
+    assert!(received == sent);
+}
+
+#[tokio::test]
+async fn nobody_who_listens_is_an_error_at_once_where_the_network_says_so() {
+    let client = bind(V4, 2);
+    // Nobody else gets its port.
+    let closed = std::net::UdpSocket::bind(V4).unwrap();
+    let address = closed.local_addr().unwrap();
+    drop(closed);
+    let error = in_time(client.connect(address)).await.unwrap_err();
+    if cfg!(target_os = "linux") {
+        assert_eq!(error.kind(), ErrorKind::HostUnreachable);
+    }
+    // The socket is as good as before.
+    let server = bind(V4, 1);
+    let mut listener = server.listen();
+    in_time(client.connect(server.local_address())).await.unwrap();
+    // It is there once the other end has answered.
+    drop(client);
+    in_time(listener.accept()).await;
+}
+
+#[tokio::test]
+async fn a_socket_that_takes_no_connections_refuses_none_of_its_own() {
+    let mut config = EndpointConfig::new([1; 32]);
+    config.max_half_open(0);
+    let closed = UtpSocket::bind(V4.parse().unwrap(), config).unwrap();
+    let open = bind(V4, 2);
+    let mut listener = open.listen();
+    let (ours, theirs) =
+        in_time(async { tokio::join!(closed.connect(open.local_address()), listener.accept()) })
+            .await;
+    ours.unwrap();
+    assert_eq!(theirs.peer_address(), closed.local_address());
+}
+
+#[tokio::test]
+async fn a_reset_ends_both_ends() {
+    let (ours, mut theirs, _) = in_time(pair(V4)).await;
+    ours.reset();
+    let error = in_time(theirs.read_u8()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    assert_eq!(in_time(theirs.write_u8(1)).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn a_writer_waits_for_a_reader() {
+    let (mut ours, mut theirs, _) = in_time(pair(V4)).await;
+    let sent = bytes(32 << 20);
+    let written = async {
+        let mut count = 0;
+        while let Ok(Ok(more)) =
+            timeout(Duration::from_millis(500), ours.write(&sent[count..])).await
+        {
+            count += more;
+        }
+        count
+    };
+    let count = in_time(written).await;
+    // Both buffers of four MiB, and what is on its way.
+    assert!((1 << 20..12 << 20).contains(&count), "{count}");
+    let mut received = vec![0; count];
+    in_time(theirs.read_exact(&mut received)).await.unwrap();
+    assert!(received == sent[..count]);
+    in_time(ours.write_all(b"more")).await.unwrap();
+    assert_eq!(in_time(theirs.read_u32()).await.unwrap().to_be_bytes(), *b"more");
+}
+
+/// P-14
+#[tokio::test]
+async fn datagrams_of_others_pass_the_socket() {
+    let socket = tokio::net::UdpSocket::bind(V4).await.unwrap();
+    let (sender, mut others) = tokio::sync::mpsc::unbounded_channel();
+    let socket = std::sync::Arc::new(socket);
+    let pass = move |from: SocketAddr, bytes: &[u8]| {
+        _ = sender.send((from, bytes.to_vec()));
+    };
+    let config = EndpointConfig::new([1; 32]);
+    let server = UtpSocket::over(std::sync::Arc::clone(&socket), config, pass).unwrap();
+    let friend = std::net::UdpSocket::bind(V4).unwrap();
+    let friends: SocketAddr = friend.local_addr().unwrap();
+    let told: [&[u8]; 3] = [b"d1:y1:qe", &[0, 0, 0, 1, 9, 9, 9, 9], &[0x51; 30]];
+    for datagram in told {
+        friend.send_to(datagram, server.local_address()).unwrap();
+    }
+    for datagram in told {
+        assert_eq!(in_time(others.recv()).await, Some((friends, datagram.to_vec())));
+    }
+    // It sends as well.
+    socket.send_to(b"hello", friends).await.unwrap();
+    assert_eq!(friend.recv_from(&mut [0; 9]).unwrap(), (5, server.local_address()));
+    let mut listener = server.listen();
+    let client = bind(V4, 2);
+    in_time(client.connect(server.local_address())).await.unwrap();
+    drop(client);
+    in_time(listener.accept()).await;
+    assert!(others.try_recv().is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_connections_share_two_sockets() {
+    const COUNT: usize = 1_000;
+    let (server, client) = (bind(V4, 1), bind(V4, 2));
+    let (mut listener, address) = (server.listen(), server.local_address());
+    let accepting = tokio::spawn(async move {
+        for _ in 0..COUNT {
+            let mut stream = listener.accept().await;
+            tokio::spawn(async move {
+                let number = stream.read_u32().await.unwrap();
+                stream.write_u32(number + 1).await.unwrap();
+            });
+        }
+    });
+    let mut asking = tokio::task::JoinSet::new();
+    for number in 0..COUNT as u32 {
+        let client = client.clone();
+        asking.spawn(async move {
+            let mut stream = client.connect(address).await.unwrap();
+            stream.write_u32(number).await.unwrap();
+            assert_eq!(stream.read_u32().await.unwrap(), number + 1);
+        });
+    }
+    in_time(async {
+        asking.join_all().await;
+        accepting.await.unwrap();
+    })
+    .await;
+}
