@@ -1,5 +1,7 @@
 //! Worlds of BitTorrent swarms in virtual time: links with a delay, slow uplinks, liars.
 //!
+//! [`DhtWorld`] is that of the DHT, and [`utp`] that of single links.
+//!
 //! Hours of a swarm pass in milliseconds, and the same world always tells the same story. Content
 //! is not moved: a block is right or wrong by what its sender is, which is all that the engine
 //! ever learns of it.
@@ -23,6 +25,8 @@
 
 mod dht;
 mod node;
+mod queue;
+pub mod utp;
 mod world;
 
 pub use dht::{DhtNode, DhtWorld, Links, LookUp, Search, SybilIds, TableHealth, torrent};

@@ -3,7 +3,6 @@ mod links;
 mod measure;
 mod node;
 mod population;
-mod queue;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -18,7 +17,7 @@ use self::attack::Sybils;
 pub use self::links::Links;
 pub use self::measure::{LookUp, Search, TableHealth, torrent};
 pub use self::node::DhtNode;
-use self::queue::{Happening, Queue};
+use crate::queue::Queue;
 
 /// A network of DHT nodes on one virtual clock, with links that delay and lose datagrams.
 ///
@@ -61,11 +60,24 @@ pub struct DhtWorld {
     /// The randomness of the world, and that of its links apart, so that a datagram more changes no other draw.
     rng: StdRng,
     wire: StdRng,
-    queue: Queue,
+    queue: Queue<Instant, Happening>,
     hosts: HashMap<SocketAddr, Host>,
     sybils: Vec<Sybils>,
     /// The mean time for which a node stays.
     stay: Option<Duration>,
+}
+
+/// Something that happens at a time.
+#[derive(Debug)]
+enum Happening {
+    /// A datagram arrives.
+    Datagram { from: SocketAddr, to: SocketAddr, bytes: Vec<u8> },
+    /// The timer of a node goes off.
+    Timer { node: usize },
+    /// A node leaves, and another one takes its place. Nothing happens if that was done before.
+    Departure { node: usize, generation: u32 },
+    /// Sybils ask the nodes around their target, to get into the tables.
+    Advertisement { group: usize },
 }
 
 /// The host at an address.

@@ -7,8 +7,7 @@ use tinytorrent_dht::{Family, Node, NodeConfig, NodeId, NodeInfo, SavedNodes};
 use tinytorrent_types::AddressScope;
 
 use super::node::Nat;
-use super::queue::Happening;
-use super::{DhtNode, DhtWorld, Host};
+use super::{DhtNode, DhtWorld, Happening, Host};
 
 /// A node that is to be made.
 #[derive(Debug, Clone, Copy)]

@@ -2,25 +2,26 @@
 
 use std::time::Duration;
 
-use crate::link::Link;
-use crate::world::World;
+use tinytorrent_sim::utp::{Link, World};
+
+use crate::ms;
 
 /// More than is ever written.
 const ENDLESS: u64 = u64::MAX / 2;
 
 /// A link with the given round trip in milliseconds, and a wide way back.
 fn path(megabits: f64, round_trip: u64) -> [Link; 2] {
-    [Link::new(megabits, round_trip / 2), Link::new(10.0 * megabits, round_trip / 2)]
+    [megabits, 10.0 * megabits].map(|megabits| Link::new(megabits, ms(round_trip) / 2))
 }
 
 /// Megabits a second of payload that each stream gets between two times, in seconds.
 fn rates(world: &mut World, from: u64, to: u64) -> Vec<f64> {
     world.run(Duration::from_secs(from).saturating_sub(world.at));
     let read = |world: &World| -> Vec<u64> {
-        world.nodes[1].streams.iter().map(|stream| stream.read).collect()
+        world.hosts[1].streams.iter().map(|stream| stream.read).collect()
     };
     let before = read(world);
-    world.links[0].waits.clear();
+    world.traffic[0].waits.clear();
     world.run(Duration::from_secs(to).saturating_sub(world.at));
     let before = before.into_iter().chain(std::iter::repeat(0));
     let bits = read(world).into_iter().zip(before).map(|(after, before)| after - before);
@@ -28,10 +29,8 @@ fn rates(world: &mut World, from: u64, to: u64) -> Vec<f64> {
 }
 
 /// The time in the queue that so many of a hundred packets did not exceed, in milliseconds.
-fn wait(world: &World, percent: usize) -> f64 {
-    let mut waits: Vec<_> = world.links[0].waits.iter().map(|(_, wait)| *wait).collect();
-    waits.sort();
-    waits[(waits.len() - 1) * percent / 100].as_secs_f64() * 1e3
+fn wait(world: &World, percent: u32) -> f64 {
+    world.traffic[0].waits.quantile(f64::from(percent) / 100.0).as_secs_f64() * 1e3
 }
 
 /// P-09, P-42
@@ -73,13 +72,13 @@ fn a_hundred_megabits_are_filled_within_two_seconds() {
 #[test]
 fn packets_that_change_places_cost_nothing() {
     let mut links = path(100.0, 50);
-    (links[0].late, links[0].late_by) = (0.01, Duration::from_millis(5));
+    (links[0].late, links[0].late_by) = (0.01, ms(5));
     let mut world = World::new(links);
     world.connect(0, ENDLESS);
     let rate = rates(&mut world, 1, 6)[0];
     println!("{rate:.1} Mbit/s");
     assert!(rate > 90.0, "{rate} Mbit/s");
-    assert_eq!(world.stats(0, 0).packets_resent, 0);
+    assert_eq!(world.hosts[0].stats(0).packets_resent, 0);
 }
 
 /// P-23, P-42
@@ -90,7 +89,7 @@ fn one_packet_of_a_hundred_may_be_lost() {
     let mut world = World::new(links);
     world.connect(0, ENDLESS);
     let rate = rates(&mut world, 1, 20)[0];
-    let stats = world.stats(0, 0);
+    let stats = world.hosts[0].stats(0);
     println!("{rate:.1} Mbit/s, {stats:?}");
     assert!(rate > 8.0, "{rate} Mbit/s");
     assert_eq!(stats.timeouts, 0);
@@ -118,7 +117,7 @@ fn two_flows_share_evenly_whenever_they_begin() {
 fn clocks_that_drift_apart_change_nothing() {
     for millionths in [-200.0, 200.0] {
         let mut world = World::new(path(20.0, 50));
-        world.drift(1, millionths);
+        world.hosts[1].clock.drift = millionths / 1e6;
         world.connect(0, ENDLESS);
         let rate = rates(&mut world, 60, 90)[0];
         let most = wait(&world, 95);

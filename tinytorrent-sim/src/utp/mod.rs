@@ -1,0 +1,205 @@
+//! Two hosts on a path, for uTP alone and beside others.
+//!
+//! Each direction is a [`Link`] with a rate, a queue, a delay and faults. The clocks of the hosts are apart and may drift.
+//! One seed gives one history.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tinytorrent_sim::utp::{Link, World};
+//!
+//! let mut world = World::new([Link::new(20.0, Duration::from_millis(25)), Link::default()]);
+//! world.connect(0, 1 << 20);
+//! assert!(world.run(Duration::from_secs(10)), "nothing is left to happen");
+//! assert_eq!(world.hosts[1].streams[0].read, 1 << 20);
+//! ```
+
+mod host;
+mod link;
+mod stream;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tinytorrent_utp::EndpointConfig;
+
+pub use self::host::{Clock, Host};
+use self::link::Size;
+pub use self::link::{Link, Traffic, Waits};
+pub use self::stream::Stream;
+use crate::queue::Queue;
+
+/// Two hosts, the link from each to the other, and streams between them.
+///
+/// Fields may be changed between two runs.
+#[derive(Debug)]
+pub struct World {
+    /// The time that has passed.
+    pub at: Duration,
+    /// The two ends.
+    pub hosts: [Host; 2],
+    /// The links from each host to the other.
+    pub links: [Link; 2],
+    /// The packets that pass them.
+    pub traffic: [Traffic; 2],
+    rng: StdRng,
+    queue: Queue<Duration, Happening>,
+    buffer: Vec<u8>,
+    /// Times that a host sent, to check it now and then.
+    turns: u64,
+}
+
+#[derive(Debug)]
+enum Happening {
+    /// A datagram reaches a host.
+    Datagram { to: usize, bytes: Vec<u8> },
+}
+
+impl World {
+    /// A world with default settings, and a seed of 1.
+    pub fn new(links: [Link; 2]) -> Self {
+        Self::with_configs(links, 1, |_| ())
+    }
+
+    /// A world with other settings of both endpoints.
+    #[expect(clippy::disallowed_methods, reason = "any instant will do as the first one")]
+    pub fn with_configs(links: [Link; 2], seed: u8, change: impl Fn(&mut EndpointConfig)) -> Self {
+        let start = Instant::now();
+        let host = |n: u8| {
+            let mut config = EndpointConfig::new([seed.wrapping_add(n); 32]);
+            change(&mut config);
+            // Clocks are apart by any time.
+            let clock = Clock::new(start + Duration::from_secs(u64::from(n) * 1_000));
+            Host::new(SocketAddr::from(([n + 1, 1, 1, 1], 6881)), clock, config)
+        };
+        Self {
+            at: Duration::ZERO,
+            hosts: [host(0), host(1)],
+            links,
+            traffic: Default::default(),
+            rng: StdRng::from_seed([seed; 32]),
+            queue: Queue::default(),
+            buffer: vec![0; BATCH],
+            turns: 0,
+        }
+    }
+
+    /// Opens a connection from a host to the other one, over which it writes so many bytes, and returns its place in
+    /// [`Host::streams`].
+    ///
+    /// # Panics
+    /// If the endpoint has too many connections.
+    pub fn connect(&mut self, host: usize, to_write: u64) -> usize {
+        let (to, now) = (self.hosts[1 - host].address, self.now(host));
+        let host = &mut self.hosts[host];
+        let id = host.endpoint.connect(now, to).expect("there is room");
+        host.add(id, to_write)
+    }
+
+    /// The time that the clock of a host shows.
+    pub fn now(&self, host: usize) -> Instant {
+        self.hosts[host].clock.now(self.at)
+    }
+
+    /// Goes on until nothing happens any more, or for so long. True if nothing happens any more.
+    pub fn run(&mut self, most: Duration) -> bool {
+        let end = self.at + most;
+        for host in 0..2 {
+            let now = self.now(host);
+            self.hosts[host].exchange_all(now);
+            self.send(host);
+        }
+        loop {
+            let Some(next) = self.next() else { return true };
+            if next > end {
+                self.at = end;
+                return false;
+            }
+            self.at = self.at.max(next);
+            self.step();
+        }
+    }
+
+    /// The time of what happens next.
+    fn next(&self) -> Option<Duration> {
+        let timeouts = self.hosts.iter().filter_map(|host| {
+            let timeout = host.endpoint.poll_timeout()?;
+            Some(host.clock.time_of(timeout))
+        });
+        timeouts.chain(self.queue.next()).min()
+    }
+
+    /// Does all that is due by now.
+    fn step(&mut self) {
+        let mut is_touched = [false; 2];
+        while let Some((_, happening)) = self.queue.pop(self.at) {
+            match happening {
+                Happening::Datagram { to, bytes } => {
+                    is_touched[to] = true;
+                    let (now, from) = (self.now(to), self.hosts[1 - to].address);
+                    self.hosts[to].endpoint.handle_datagram(now, from, &bytes);
+                }
+            }
+        }
+        for (host, is_touched) in is_touched.into_iter().enumerate() {
+            let now = self.now(host);
+            let endpoint = &mut self.hosts[host].endpoint;
+            let is_late = endpoint.poll_timeout().is_some_and(|timeout| timeout <= now);
+            if is_late {
+                endpoint.handle_timeout(now);
+            }
+            if is_late || is_touched {
+                self.hosts[host].exchange(now);
+                self.send(host);
+            }
+        }
+    }
+
+    /// Has a host send what it has to send.
+    ///
+    /// # Panics
+    /// If the endpoint is wrong about its datagrams, or about itself.
+    fn send(&mut self, host: usize) {
+        let now = self.now(host);
+        let to = 1 - host;
+        let Self { hosts, links, traffic, rng, queue, buffer, at, .. } = self;
+        while let Some(transmit) = hosts[host].endpoint.poll_transmit(now, buffer) {
+            assert_eq!(transmit.to, hosts[to].address);
+            assert!(transmit.segment <= transmit.length && transmit.length <= buffer.len());
+            assert!(!transmit.dont_fragment || transmit.length == transmit.segment);
+            for bytes in buffer[..transmit.length].chunks(transmit.segment) {
+                let size = Size { payload: bytes.len(), is_whole: transmit.dont_fragment };
+                for arrival in traffic[host].carry(&links[host], *at, size, rng) {
+                    queue.push(arrival, Happening::Datagram { to, bytes: bytes.into() });
+                }
+            }
+        }
+        self.turns += 1;
+        if cfg!(debug_assertions) && self.turns.is_multiple_of(64) {
+            self.hosts[host].endpoint.check_invariants();
+        }
+    }
+
+    /// Checks that both ends of all streams have ended, each with all that the other has written.
+    ///
+    /// # Panics
+    /// If they have not.
+    pub fn assert_all_delivered(&self) {
+        for (host, other) in [(0, 1), (1, 0)] {
+            let (ours, theirs) = (&self.hosts[host].streams, &self.hosts[other].streams);
+            assert_eq!(ours.len(), theirs.len());
+            for stream in ours {
+                assert_eq!(stream.failure, None);
+                assert_eq!(stream.written, stream.to_write);
+                assert!(stream.has_ended && stream.is_delivered);
+            }
+            let written: u64 = ours.iter().map(|stream| stream.written).sum();
+            let read: u64 = theirs.iter().map(|stream| stream.read).sum();
+            assert_eq!(written, read);
+        }
+    }
+}
+
+/// Bytes that a host sends at once.
+const BATCH: usize = 16 << 10;
