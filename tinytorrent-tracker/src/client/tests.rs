@@ -122,6 +122,37 @@ fn report_keys(socket: UdpSocket, keys: tokio::sync::mpsc::UnboundedSender<u32>)
     });
 }
 
+/// P-14
+#[tokio::test]
+async fn a_socket_that_others_use_and_read_serves_as_well() {
+    let tracker = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("udp://{}/announce", tracker.local_addr().unwrap()).parse().unwrap();
+    let (sender, mut keys) = tokio::sync::mpsc::unbounded_channel();
+    report_keys(tracker, sender);
+    let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    let (inlet, datagrams) = tokio::sync::mpsc::channel(9);
+    let mut config = ClientConfig::default();
+    config.allow_local(true);
+    let client = TrackerClient::new(config);
+    client.share_udp(Arc::clone(&socket), datagrams).unwrap();
+    let reader = tokio::spawn(async move {
+        let mut buffer = [0; 2048];
+        for _ in 0..2 {
+            // The tracker answers to where it was asked from, so that this is the socket that asked.
+            let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+            inlet.send((from, buffer[..length].into())).await.unwrap();
+        }
+    });
+    let peer = PeerId::generate(*b"abcdefghijkl");
+    let request = AnnounceRequest::new(WireInfoHash::from_bytes([1; 20]), peer, 6881, 7);
+    let response = client.announce(&url, &request).await.unwrap();
+    assert_eq!(response.interval, Some(Duration::from_secs(9)));
+    assert_eq!(keys.recv().await, Some(7));
+    reader.await.unwrap();
+    // Nobody reads it any more.
+    client.announce(&url, &request).await.unwrap();
+}
+
 /// U-17, U-38, BEP 7: whatever the resolver of this machine thinks of localhost
 #[tokio::test]
 async fn both_families_of_a_host_hear_the_same_key() {

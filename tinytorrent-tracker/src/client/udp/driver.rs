@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tinytorrent_types::compact::Family;
 use tokio::net::UdpSocket;
@@ -56,7 +57,7 @@ impl Driver {
                     Ok(Some((sender, datagram))) => self.on_datagram(sender, datagram),
                     Ok(None) => {}
                     Err(error) => {
-                        tracing::debug!(%error, "the proxy has ended the relay");
+                        tracing::debug!(%error, "the way to trackers over UDP has ended");
                         return;
                     }
                 },
@@ -149,6 +150,8 @@ impl Driver {
 /// A link over which datagrams reach trackers.
 pub(super) enum Link {
     Direct(UdpSocket),
+    /// A socket that somebody else reads, who passes on what may be an answer.
+    Shared(Arc<UdpSocket>, mpsc::Receiver<(SocketAddr, Box<[u8]>)>),
     Relayed(Relay),
 }
 
@@ -161,14 +164,15 @@ impl Link {
     fn address_of(&mut self, tracker: Target) -> Option<SocketAddr> {
         match (self, tracker) {
             (Link::Relayed(relay), tracker) => Some(relay.address_of(tracker)),
-            (Link::Direct(_), Target::Address(address)) => Some(address),
-            (Link::Direct(_), Target::Name(..)) => None,
+            (Link::Direct(_) | Link::Shared(..), Target::Address(address)) => Some(address),
+            (Link::Direct(_) | Link::Shared(..), Target::Name(..)) => None,
         }
     }
 
     async fn send(&mut self, datagram: &[u8], tracker: SocketAddr) -> io::Result<()> {
         match self {
             Link::Direct(socket) => socket.send_to(datagram, tracker).await.map(drop),
+            Link::Shared(socket, _) => socket.send_to(datagram, tracker).await.map(drop),
             Link::Relayed(relay) => relay.send(datagram, tracker).await,
         }
     }
@@ -177,13 +181,23 @@ impl Link {
     ///
     /// # Errors
     /// If the link has ended.
-    async fn receive<'a>(&self, buffer: &'a mut [u8]) -> io::Result<Option<(Target, &'a [u8])>> {
+    async fn receive<'a>(
+        &mut self,
+        buffer: &'a mut [u8],
+    ) -> io::Result<Option<(Target, &'a [u8])>> {
         match self {
             Link::Direct(socket) => match socket.recv_from(buffer).await {
                 Ok((length, from)) => Ok(Some((Target::Address(from), &buffer[..length]))),
                 // An ICMP error of one tracker comes out here, and the others go on.
                 Err(_) => Ok(None),
             },
+            Link::Shared(_, datagrams) => {
+                let received = datagrams.recv().await;
+                let (from, datagram) = received.ok_or(io::ErrorKind::NotConnected)?;
+                let length = datagram.len().min(buffer.len());
+                buffer[..length].copy_from_slice(&datagram[..length]);
+                Ok(Some((Target::Address(from), &buffer[..length])))
+            }
             Link::Relayed(relay) => relay.receive(buffer).await,
         }
     }
@@ -192,8 +206,8 @@ impl Link {
     fn address_of_sender(&self, sender: Target, asked: Option<SocketAddr>) -> Option<SocketAddr> {
         match (self, sender) {
             (Link::Relayed(relay), sender) => relay.address_of_sender(sender, asked),
-            (Link::Direct(_), Target::Address(address)) => Some(address),
-            (Link::Direct(_), Target::Name(..)) => None,
+            (Link::Direct(_) | Link::Shared(..), Target::Address(address)) => Some(address),
+            (Link::Direct(_) | Link::Shared(..), Target::Name(..)) => None,
         }
     }
 }

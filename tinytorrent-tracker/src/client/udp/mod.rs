@@ -1,5 +1,6 @@
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::TryRng;
@@ -55,10 +56,7 @@ impl Sockets {
     /// The task that owns this link.
     fn task(&self, link: &LinkTo<'_>) -> &Task {
         match link {
-            LinkTo::Tracker(address) => match Family::of(address.ip()) {
-                Family::V4 => &self.v4,
-                Family::V6 => &self.v6,
-            },
+            LinkTo::Tracker(address) => self.of_family(Family::of(address.ip())),
             LinkTo::Relay { .. } => &self.relay,
         }
     }
@@ -68,6 +66,14 @@ impl Sockets {
         match Family::of(tracker.ip()) {
             Family::V4 => self.bind_v4,
             Family::V6 => self.bind_v6,
+        }
+    }
+
+    /// The task of a family without a proxy.
+    fn of_family(&self, family: Family) -> &Task {
+        match family {
+            Family::V4 => &self.v4,
+            Family::V6 => &self.v6,
         }
     }
 
@@ -83,6 +89,29 @@ impl Sockets {
 }
 
 impl TrackerClient {
+    /// Uses a socket for requests over UDP in its family that other protocols use as well, in place of one of its own;
+    /// a proxy goes before. Somebody else reads the socket, and passes on the datagrams that may be answers, with
+    /// their senders: those that begin with a zero (BEP 15). Once nobody does, a socket is opened again.
+    ///
+    /// # Errors
+    /// The socket has no address, or requests of this family are under way.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with time.
+    pub fn share_udp(
+        &self,
+        socket: Arc<UdpSocket>,
+        datagrams: mpsc::Receiver<(SocketAddr, Box<[u8]>)>,
+    ) -> io::Result<()> {
+        let sockets = &self.shared.udp;
+        let family = Family::of(socket.local_addr()?.ip());
+        let mut task =
+            sockets.of_family(family).try_lock().map_err(|_| io::ErrorKind::WouldBlock)?;
+        let commands = sockets.start(Link::Shared(socket, datagrams));
+        *task = Some(commands.map_err(io::Error::other)?);
+        Ok(())
+    }
+
     /// Sends a request to a tracker over UDP, in one or more datagrams.
     pub(super) async fn ask_udp<R: TrackerRequest>(
         &self,
