@@ -142,15 +142,13 @@ pub use source::{PeerAddress, Source};
 pub use tinytorrent_storage::DiskFigures;
 pub use tinytorrent_swarm::{
     ChokeReason, ConnectionError, DiskError, Event as SwarmEvent, LeaveReason, PeerFlow,
-    PeerSource, PeerView, Stats,
+    PeerSource, PeerView, Stats, Transport,
 };
 pub use tinytorrent_tracker::{TrackerState, TrackerTotals};
 pub use torrent::{CheckScope, PauseReason, State, Torrent};
 #[cfg(feature = "mutable")]
 pub use updates::{Update, Updates};
-pub use view::{
-    FileInfo, History, Limits, PeerInfo, PieceInfo, ScrapeInfo, TrackerInfo, Transport,
-};
+pub use view::{FileInfo, History, Limits, PeerInfo, PieceInfo, ScrapeInfo, TrackerInfo};
 
 // What the signatures above name of other crates.
 #[doc(no_inline)]

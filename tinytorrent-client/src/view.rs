@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tinytorrent_metainfo::FileIndex;
 use tinytorrent_storage::Counters;
-use tinytorrent_swarm::PeerView;
+use tinytorrent_swarm::{PeerView, Transport};
 use tinytorrent_tracker::{TrackerState, TrackerStatus, TrackerTotals};
 use tinytorrent_types::Bitfield;
 
@@ -19,8 +19,6 @@ use crate::{Priority, TorrentOptions};
 pub struct PeerInfo {
     /// The peer, as the engine sees it.
     pub peer: PeerView,
-    /// The transport of the connection.
-    pub transport: Transport,
     /// `true` if payload is encrypted with RC4 (MSE).
     pub is_encrypted: bool,
 }
@@ -28,13 +26,14 @@ pub struct PeerInfo {
 impl PeerInfo {
     /// A peer at the other end of a plain TCP connection, for tests.
     pub fn new(peer: PeerView) -> Self {
-        Self { peer, transport: Transport::Tcp, is_encrypted: false }
+        Self { peer, is_encrypted: false }
     }
 
     /// The state of the connection in letters: those of [`PeerFlow`](crate::PeerFlow), `E` if it is encrypted,
-    /// and `I` if the peer has made it.
+    /// `I` if the peer has made it, and `P` if uTP carries it.
     pub fn flags(&self) -> String {
-        let letters = [(self.is_encrypted, "E"), (self.peer.is_incoming, "I")];
+        let is_utp = self.peer.transport == Transport::Utp;
+        let letters = [(self.is_encrypted, "E"), (self.peer.is_incoming, "I"), (is_utp, "P")];
         let shown = letters.into_iter().filter(|(is_shown, _)| *is_shown);
         shown.fold(self.peer.flow.to_string(), |flags, (_, letter)| flags + letter)
     }
@@ -49,24 +48,6 @@ impl fmt::Display for PeerInfo {
         }
         let flags = self.flags();
         if flags.is_empty() { Ok(()) } else { write!(f, " {flags}") }
-    }
-}
-
-/// A transport protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum Transport {
-    /// TCP.
-    Tcp,
-}
-
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Transport::Tcp => "TCP",
-        })
     }
 }
 
@@ -309,6 +290,8 @@ mod tests {
         assert_eq!(peer.to_string(), "192.0.2.1:6881 (X 1) dE");
         (peer.is_encrypted, peer.peer.flow) = (false, Default::default());
         assert_eq!(peer.to_string(), "192.0.2.1:6881 (X 1)");
+        peer.peer.transport = Transport::Utp;
+        assert_eq!(peer.to_string(), "192.0.2.1:6881 (X 1) P");
     }
 
     #[test]

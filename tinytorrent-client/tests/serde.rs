@@ -29,7 +29,7 @@ where
 fn what_handles_show_comes_back_as_it_was() {
     let address = "192.0.2.1:6881".parse().unwrap();
     let peer = there_and_back(&PeerInfo::new(PeerView::new(PeerKey::from_bits(7), address)));
-    assert_eq!((&peer["transport"], &peer["peer"]["key"]), (&json!("tcp"), &json!(7)));
+    assert_eq!((&peer["peer"]["transport"], &peer["peer"]["key"]), (&json!("tcp"), &json!(7)));
 
     let mut tracker = TrackerInfo::of_url("udp://tracker.example:1");
     assert_eq!(there_and_back(&tracker)["next_announce"], Value::Null);

@@ -265,7 +265,7 @@ impl World {
 
     fn act(&mut self, node: Node, action: Action) {
         match action {
-            Action::Connect { peer, address, info_hash } => {
+            Action::Connect { peer, address, info_hash, .. } => {
                 let handshake = Handshake { info_hash, ..self.handshake(node) };
                 match self.nodes.iter().position(|other| other.address == address) {
                     Some(to) => {

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use tinytorrent_types::compact::Family;
 use tinytorrent_types::{InfoHashes, PeerId};
 
+use crate::contract::Transports;
+
 /// Settings of a [`Swarm`](crate::Swarm), given once at the start. Each field is one setting, so that
 /// there are many.
 ///
@@ -13,6 +15,7 @@ use tinytorrent_types::{InfoHashes, PeerId};
 /// - [`upload_slots`](Self::upload_slots): 8
 /// - [`store_budget`](Self::store_budget): 16 MiB
 /// - [`max_requests`](Self::max_requests): 1000
+/// - [`transports`](Self::transports): TCP
 /// - no limits of rate, rarest first, no trackers, metadata known
 #[derive(Debug, Clone)]
 pub struct SwarmConfig {
@@ -22,6 +25,7 @@ pub struct SwarmConfig {
     pub(crate) listen_port: Option<u16>,
     pub(crate) own_addresses: Vec<SocketAddr>,
     pub(crate) trackers: Vec<Vec<String>>,
+    pub(crate) transports: Transports,
     pub(crate) max_peers: usize,
     pub(crate) max_connecting: usize,
     pub(crate) upload_slots: usize,
@@ -57,6 +61,7 @@ impl SwarmConfig {
             listen_port: None,
             own_addresses: Vec::new(),
             trackers: Vec::new(),
+            transports: Transports::Tcp,
             max_peers: 100,
             max_connecting: 30,
             upload_slots: 8,
@@ -95,6 +100,13 @@ impl SwarmConfig {
     /// The announce URLs, in tiers (BEP 12). Default: none.
     pub fn trackers(&mut self, tiers: Vec<Vec<String>>) -> &mut Self {
         self.trackers = tiers;
+        self
+    }
+
+    /// The transports by which we connect. Default: TCP alone. Both find more peers, as some can be reached by uTP
+    /// alone, and uTP leaves the uplink to others. Those that come to us may come by any that the driver accepts.
+    pub fn transports(&mut self, transports: Transports) -> &mut Self {
+        self.transports = transports;
         self
     }
 

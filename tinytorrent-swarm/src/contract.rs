@@ -5,6 +5,7 @@ mod event;
 mod input;
 mod reason;
 mod stats;
+mod transport;
 mod view;
 
 pub use action::{Action, BlockVerdict};
@@ -12,4 +13,5 @@ pub use event::Event;
 pub use input::{Content, Input, PeerSource};
 pub use reason::{ConnectionError, DiskError, LeaveReason};
 pub use stats::Stats;
+pub use transport::{Route, Transport, Transports};
 pub use view::{ChokeReason, PeerFlow, PeerView};

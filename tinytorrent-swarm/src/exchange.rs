@@ -8,6 +8,7 @@ use tinytorrent_wire::extension::{Extension, PexFlags, PexMessage, PexPeer};
 use tinytorrent_wire::session::{Rule, Side, Violation};
 
 use crate::PeerKey;
+use crate::contract::Transport;
 use crate::outbox::Outbox;
 use crate::peer::{Exchange, Peer};
 use crate::peers::Peers;
@@ -76,6 +77,9 @@ fn entry(peer: &Peer) -> Option<PexPeer> {
     }
     if !peer.contact.is_incoming {
         flags = flags.with(PexFlags::REACHABLE);
+    }
+    if peer.contact.transport == Transport::Utp {
+        flags = flags.with(PexFlags::SUPPORTS_UTP);
     }
     Some(PexPeer { address, flags })
 }

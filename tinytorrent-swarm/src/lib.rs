@@ -49,7 +49,7 @@
 //! // 3. Do what it says.
 //! while let Some(action) = swarm.poll_action() {
 //!     match action {
-//!         Action::Connect { peer, address, info_hash } => {
+//!         Action::Connect { peer, address, info_hash, .. } => {
 //!             // Connect, shake hands with `swarm.handshake()`, then say how it went.
 //!             println!("{address} is for documentation only; {info_hash} is not asked for there");
 //!             let error = ConnectionError::TimedOut;
@@ -114,7 +114,7 @@ pub use announce::{AnnounceOutcome, AnnounceTask, ScrapeOutcome, ScrapeTask};
 pub use config::SwarmConfig;
 pub use contract::{
     Action, BlockVerdict, ChokeReason, ConnectionError, Content, DiskError, Event, Input,
-    LeaveReason, PeerFlow, PeerSource, PeerView, Stats,
+    LeaveReason, PeerFlow, PeerSource, PeerView, Route, Stats, Transport, Transports,
 };
 pub use key::PeerKey;
 pub use look_ups::LookUpTask;

@@ -29,7 +29,7 @@ pub(crate) use slot::{MAX_IDLE, Slot};
 pub(crate) use timing::{MAX_SILENCE, Timing};
 
 use crate::PeerKey;
-use crate::contract::PeerSource;
+use crate::contract::{PeerSource, Transport};
 use crate::roster::TwinProof;
 
 /// A connection whose handshakes are through.
@@ -73,6 +73,8 @@ pub(crate) struct Contact {
     pub(crate) address: SocketAddr,
     /// The other end made the connection.
     pub(crate) is_incoming: bool,
+    /// The transport; TCP until the handshakes are through.
+    pub(crate) transport: Transport,
     /// The address at which the peer takes connections, as far as it is known.
     pub(crate) listens_at: Option<SocketAddr>,
     /// The peer has proven that it does: we have been there.
@@ -90,15 +92,38 @@ impl Contact {
         source: PeerSource,
         info_hash: WireInfoHash,
     ) -> Self {
-        let (listens_at, info_hash) = (Some(address), Some(info_hash));
-        Self { address, is_incoming: false, listens_at, is_proven: true, info_hash, source }
+        Self {
+            address,
+            is_incoming: false,
+            transport: Transport::Tcp,
+            listens_at: Some(address),
+            is_proven: true,
+            info_hash: Some(info_hash),
+            source,
+        }
     }
 
     /// A connection that came in.
     pub(crate) fn incoming(address: SocketAddr) -> Self {
-        let source = PeerSource::Incoming;
-        let (listens_at, info_hash) = (None, None);
-        Self { address, is_incoming: true, listens_at, is_proven: false, info_hash, source }
+        Self {
+            address,
+            is_incoming: true,
+            transport: Transport::Tcp,
+            listens_at: None,
+            is_proven: false,
+            info_hash: None,
+            source: PeerSource::Incoming,
+        }
+    }
+
+    /// Notes the transport that carries the connection.
+    pub(crate) fn note_transport(&mut self, transport: Transport) {
+        self.transport = transport;
+        // One socket sends and listens (BEP 29), and what we sent there was answered.
+        if transport == Transport::Utp && self.is_incoming {
+            let listens_at = SocketAddr::new(self.address.ip().to_canonical(), self.address.port());
+            (self.listens_at, self.is_proven) = (Some(listens_at), true);
+        }
     }
 
     /// Notes the port at which the peer says it listens. If it told another one before, or we dialed
@@ -106,6 +131,12 @@ impl Contact {
     pub(crate) fn note_listens_at(&mut self, port: u16) {
         let told = SocketAddr::new(self.address.ip().to_canonical(), port);
         self.listens_at.get_or_insert(told);
+    }
+
+    /// The address at which the peer was reached: where we connected to, or where one that came by uTP sends
+    /// from.
+    pub(crate) fn reached_at(&self) -> Option<SocketAddr> {
+        (!self.is_incoming || self.transport == Transport::Utp).then_some(self.address)
     }
 
     /// The address that we connected to, if we made the connection.

@@ -27,7 +27,7 @@ use self::places::{Places, Stand};
 use self::teller::is_hearsay;
 use crate::PeerKey;
 use crate::config::SwarmConfig;
-use crate::contract::{Action, ConnectionError, LeaveReason, PeerSource};
+use crate::contract::{Action, ConnectionError, LeaveReason, PeerSource, Transports};
 use crate::outbox::Outbox;
 use crate::peer::{Contact, Peer};
 use crate::peers::{Gone, Peers};
@@ -43,6 +43,7 @@ pub(crate) struct Roster {
     hashes: InfoHashes,
     our_id: PeerId,
     listen_port: Option<u16>,
+    transports: Transports,
     /// True if local addresses are taken from whoever tells of them.
     trusts_local: bool,
     /// True if only addresses of the public internet are taken, but for those of the user.
@@ -79,6 +80,7 @@ impl Roster {
             hashes: config.info_hashes,
             our_id: config.peer_id,
             listen_port: config.listen_port,
+            transports: config.transports,
             trusts_local: config.local_peers,
             refuses_bogons: config.refuses_bogons,
             places: Places::new(now, config.max_peers),
@@ -280,11 +282,12 @@ impl Roster {
                     return None;
                 }
             }
+            let route = self.transports.route(candidate.worked);
             let info_hash = self.name_for(candidate);
             let contact = Contact::outgoing(address, candidate.source, info_hash);
             let peer = insert(now, peers, out, contact);
             self.dials.begin(now, peer, candidate.failures);
-            out.act(Action::Connect { peer, address, info_hash });
+            out.act(Action::Connect { peer, address, route, info_hash });
         }
     }
 
@@ -323,8 +326,10 @@ impl Roster {
         hash: WireInfoHash,
     ) {
         self.dials.end(key);
-        if let Some(address) = peers.get(key).and_then(|peer| peer.contact.dialed()) {
-            self.book.greeted(address, hash);
+        if let Some(contact) = peers.contact(key)
+            && let Some(address) = contact.reached_at()
+        {
+            self.book.greeted(address, hash, contact.transport);
         }
         twins::greeted(now, peers, key);
     }

@@ -174,7 +174,9 @@ impl Swarm {
             Input::ConnectFailed { peer, error } => {
                 self.forget(peer, LeaveReason::ConnectFailed(error));
             }
-            Input::HandshakeCompleted { peer, handshake } => self.on_handshake(peer, handshake),
+            Input::HandshakeCompleted { peer, transport, handshake } => {
+                self.on_handshake(peer, transport, handshake);
+            }
             Input::MessageReceived { peer, message } => self.on_message(peer, message),
             Input::ConnectionClosed { peer, error } => {
                 self.forget(peer, LeaveReason::Closed(error));

@@ -8,7 +8,9 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use tinytorrent_swarm::{Action, BlockVerdict, Content, Input, PeerKey, Swarm, SwarmConfig};
+use tinytorrent_swarm::{
+    Action, BlockVerdict, Content, Input, PeerKey, Swarm, SwarmConfig, Transport,
+};
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId, PieceIndex};
 use tinytorrent_wire::{Feature, Handshake, Message, PieceHeader, Request, Reserved};
 
@@ -108,7 +110,10 @@ impl Download {
             info_hash: self.swarm.handshake().info_hash,
             peer_id: PeerId::from_bytes([100 + number; 20]),
         };
-        self.swarm.handle_input(self.now, Input::HandshakeCompleted { peer, handshake });
+        self.swarm.handle_input(
+            self.now,
+            Input::HandshakeCompleted { peer, transport: Transport::Tcp, handshake },
+        );
         for message in [pieces, Message::Unchoke] {
             self.swarm.handle_input(self.now, Input::MessageReceived { peer, message });
         }

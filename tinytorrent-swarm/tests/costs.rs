@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
-use tinytorrent_swarm::{Action, ConnectionError, Content, Input, PeerKey, Swarm, SwarmConfig};
+use tinytorrent_swarm::{
+    Action, ConnectionError, Content, Input, PeerKey, Swarm, SwarmConfig, Transport,
+};
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashV2, InfoHashes, PeerId};
 use tinytorrent_wire::{Extended, Feature, Handshake, HashRequest, Message, Request, Reserved};
 
@@ -105,7 +107,7 @@ impl Large {
             info_hash: self.swarm.handshake().info_hash,
             peer_id: PeerId::from_bytes(id),
         };
-        self.tell(Input::HandshakeCompleted { peer, handshake });
+        self.tell(Input::HandshakeCompleted { peer, transport: Transport::Tcp, handshake });
         peer
     }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use tinytorrent_swarm::{
     Action, BlockVerdict, ConnectionError, Content, DiskError, Input, PeerKey, PeerSource,
-    ReaderKey, Swarm, SwarmConfig,
+    ReaderKey, Swarm, SwarmConfig, Transport,
 };
 use tinytorrent_types::{
     Bitfield, BlockDigest, BlockInfo, Geometry, InfoHashV1, InfoHashV2, InfoHashes, PeerId,
@@ -362,7 +362,10 @@ impl Stage {
         }
         let info_hash = self.swarm.handshake().info_hash;
         let handshake = Handshake { reserved, info_hash, peer_id: PeerId::from_bytes([id; 20]) };
-        self.swarm.handle_input(self.now, Input::HandshakeCompleted { peer, handshake });
+        self.swarm.handle_input(
+            self.now,
+            Input::HandshakeCompleted { peer, transport: Transport::Tcp, handshake },
+        );
         self.peers.push(peer);
         if self.peers.len() > 6 {
             self.peers.remove(0);

@@ -8,7 +8,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use play::Play;
-use tinytorrent_swarm::{Action, ConnectionError, Input, LeaveReason, PeerKey, PeerSource};
+use tinytorrent_swarm::{
+    Action, ConnectionError, Input, LeaveReason, PeerKey, PeerSource, Transport,
+};
 use tinytorrent_types::{InfoHashV1, InfoHashV2, InfoHashes, PeerId, WireInfoHash};
 use tinytorrent_wire::{Feature, Handshake, HashRequest, Message};
 
@@ -28,13 +30,13 @@ fn address(n: u8) -> SocketAddr {
 fn answer(play: &mut Play, peer: PeerKey, info_hash: WireInfoHash, features: &[Feature]) {
     let reserved = features.iter().copied().collect();
     let handshake = Handshake { reserved, info_hash, peer_id: PeerId::from_bytes([5; 20]) };
-    play.tell(Input::HandshakeCompleted { peer, handshake });
+    play.tell(Input::HandshakeCompleted { peer, transport: Transport::Tcp, handshake });
 }
 
 /// The dials since the last look.
 fn dials(play: &mut Play) -> Vec<(PeerKey, SocketAddr, WireInfoHash)> {
     let dials = play.actions.drain(..).filter_map(|action| match action {
-        Action::Connect { peer, address, info_hash } => Some((peer, address, info_hash)),
+        Action::Connect { peer, address, info_hash, .. } => Some((peer, address, info_hash)),
         _ => None,
     });
     dials.collect()

@@ -3,7 +3,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use tinytorrent_swarm::{Action, BlockVerdict, Content, Input, PeerKey, Swarm, SwarmConfig};
+use tinytorrent_swarm::{
+    Action, BlockVerdict, Content, Input, PeerKey, Swarm, SwarmConfig, Transport,
+};
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId, PieceIndex};
 use tinytorrent_wire::{Feature, Handshake, Message, PieceHeader, Request, Reserved};
 
@@ -92,7 +94,10 @@ impl Busy {
             info_hash: self.swarm.handshake().info_hash,
             peer_id: PeerId::from_bytes(id),
         };
-        self.swarm.handle_input(self.now, Input::HandshakeCompleted { peer, handshake });
+        self.swarm.handle_input(
+            self.now,
+            Input::HandshakeCompleted { peer, transport: Transport::Tcp, handshake },
+        );
         for message in [pieces, Message::Unchoke] {
             self.swarm.handle_input(self.now, Input::MessageReceived { peer, message });
         }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tinytorrent_swarm::{
     Action, AnnounceOutcome, AnnounceTask, BlockVerdict, ConnectionError, Content, DiskError,
-    Input, PeerKey, ReaderKey, Swarm, SwarmConfig,
+    Input, PeerKey, ReaderKey, Swarm, SwarmConfig, Transport,
 };
 use tinytorrent_tracker::{AnnounceResponse, Failure};
 use tinytorrent_types::{
@@ -130,7 +130,7 @@ impl Driver {
     pub(crate) fn shake_hands(&mut self, now: Instant, peer: PeerKey, handshake: Handshake) {
         let is_fast = handshake.reserved.contains(Feature::Fast);
         self.peers.insert(peer, is_fast);
-        self.tell(now, Input::HandshakeCompleted { peer, handshake });
+        self.tell(now, Input::HandshakeCompleted { peer, transport: Transport::Tcp, handshake });
     }
 
     /// A peer says something.

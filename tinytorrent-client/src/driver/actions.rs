@@ -53,7 +53,7 @@ impl Driver {
     fn perform(&mut self, now: Instant, action: Action) {
         match action {
             Action::Send { peer, message } => self.connections.send(peer, &message),
-            Action::Connect { peer, address, info_hash } => {
+            Action::Connect { peer, address, info_hash, route: _ } => {
                 self.count(|counts| counts.dials += 1);
                 let ours = Handshake { info_hash, ..self.swarm.handshake() };
                 self.connections.connect(peer, address, ours);

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tinytorrent_metainfo::Metainfo;
 use tinytorrent_storage::{Completion, Fault, StorageError};
-use tinytorrent_swarm::{AnnounceOutcome, ConnectionError, Input, PeerKey, PeerSource};
+use tinytorrent_swarm::{AnnounceOutcome, ConnectionError, Input, PeerKey, PeerSource, Transport};
 use tinytorrent_wire::{Frames, Message};
 use tracing::Span;
 
@@ -36,7 +36,9 @@ impl Driver {
                 if is_encrypted {
                     self.connections.note_encrypted(peer);
                 }
-                self.swarm.handle_input(now, Input::HandshakeCompleted { peer, handshake });
+                let transport = Transport::Tcp;
+                let greeted = Input::HandshakeCompleted { peer, transport, handshake };
+                self.swarm.handle_input(now, greeted);
             }
             Notice::Failed { peer, error } => {
                 self.close(peer);

@@ -12,7 +12,7 @@ use tinytorrent_types::Bitfield;
 use super::Driver;
 use crate::event::{Queue, Snapshot, TorrentEvent};
 use crate::figures::{FigureDetail, TorrentFigures};
-use crate::view::{FileInfo, History, Limits, PeerInfo, PieceInfo, TrackerInfo, Transport};
+use crate::view::{FileInfo, History, Limits, PeerInfo, PieceInfo, TrackerInfo};
 use crate::{Event, PauseReason, State};
 
 impl Driver {
@@ -47,11 +47,8 @@ impl Driver {
 
     pub(crate) fn peers(&mut self, now: Instant) -> Vec<PeerInfo> {
         let peers = self.swarm.peers(now).into_iter();
-        let with_connection = peers.map(|peer| PeerInfo {
-            is_encrypted: self.connections.is_encrypted(peer.key),
-            transport: Transport::Tcp,
-            peer,
-        });
+        let with_connection = peers
+            .map(|peer| PeerInfo { is_encrypted: self.connections.is_encrypted(peer.key), peer });
         with_connection.collect()
     }
 

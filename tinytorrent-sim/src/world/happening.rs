@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tinytorrent_swarm::{
     AnnounceOutcome, AnnounceTask, BlockDigest, BlockVerdict, ConnectionError, Input, PeerKey,
+    Transport,
 };
 use tinytorrent_tracker::{AnnounceResponse, Peer};
 use tinytorrent_types::{Bitfield, BlockInfo, PieceIndex};
@@ -169,7 +170,10 @@ impl World {
             // It was left before it was answered.
             None => return self.later(self.latency, by, Happening::Closed { key: their_key }),
         }
-        self.input(node, Input::HandshakeCompleted { peer: key, handshake });
+        self.input(
+            node,
+            Input::HandshakeCompleted { peer: key, transport: Transport::Tcp, handshake },
+        );
     }
 
     fn came_to_nothing(&mut self, node: Node, key: PeerKey, error: ConnectionError) {
@@ -253,7 +257,10 @@ impl World {
             handshake: handshake_of_node,
         };
         self.later(self.latency, from, answered);
-        self.input(node, Input::HandshakeCompleted { peer: key, handshake });
+        self.input(
+            node,
+            Input::HandshakeCompleted { peer: key, transport: Transport::Tcp, handshake },
+        );
     }
 
     fn block(&mut self, node: Node, key: PeerKey, block: BlockInfo, quality: Quality) {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tinytorrent_swarm::{Input, PeerKey};
+use tinytorrent_swarm::{Input, PeerKey, Transport};
 use tinytorrent_types::PeerId;
 use tinytorrent_wire::{Handshake, Message, Reserved};
 
@@ -88,7 +88,10 @@ impl World {
             let info_hash = self.nodes[node].swarm.handshake().info_hash;
             let handshake = Handshake { reserved, info_hash, peer_id };
             self.later(stays, node, Happening::HangsUp { key });
-            self.input(node, Input::HandshakeCompleted { peer: key, handshake });
+            self.input(
+                node,
+                Input::HandshakeCompleted { peer: key, transport: Transport::Tcp, handshake },
+            );
             self.stranger_speaks(node, key, stranger, 0);
         }
     }

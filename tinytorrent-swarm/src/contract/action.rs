@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tinytorrent_types::{BlockInfo, PieceIndex, WireInfoHash};
 use tinytorrent_wire::{HashRequest, Hashes, Message};
 
-use super::LeaveReason;
+use super::{LeaveReason, Route};
 use crate::{AnnounceTask, LookUpTask, PeerKey, ScrapeTask};
 
 /// Something to be done outside.
@@ -17,6 +17,8 @@ pub enum Action {
         peer: PeerKey,
         /// The address to connect to.
         address: SocketAddr,
+        /// The transports to try.
+        route: Route,
         /// The hash to name the torrent by; the rest of our handshake is as
         /// [`Swarm::handshake`](crate::Swarm::handshake) has it.
         info_hash: WireInfoHash,

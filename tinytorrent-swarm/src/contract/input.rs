@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tinytorrent_types::{AddressScope, Bitfield, BlockDigest, BlockInfo, Geometry, PieceIndex};
 use tinytorrent_wire::{Handshake, HashRequest, Message};
 
-use super::{ConnectionError, DiskError};
+use super::{ConnectionError, DiskError, Transport};
 use crate::{AnnounceOutcome, PeerKey, ScrapeOutcome};
 
 /// Something that happened outside.
@@ -30,6 +30,8 @@ pub enum Input {
     HandshakeCompleted {
         /// The connection.
         peer: PeerKey,
+        /// The transport that carries it.
+        transport: Transport,
         /// The handshake of the peer.
         handshake: Handshake,
     },

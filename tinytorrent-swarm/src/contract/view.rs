@@ -5,7 +5,7 @@ use std::time::Duration;
 use tinytorrent_types::{PeerId, Printable};
 
 use crate::PeerKey;
-use crate::contract::PeerSource;
+use crate::contract::{PeerSource, Transport};
 
 /// A connected peer, as it is at the moment of [`Swarm::peers`](crate::Swarm::peers).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct PeerView {
     pub listens_at: Option<SocketAddr>,
     /// `true` if the peer made the connection.
     pub is_incoming: bool,
+    /// The transport of the connection.
+    pub transport: Transport,
     /// The source of the address.
     pub source: PeerSource,
     /// The peer id in the handshake.
@@ -47,14 +49,15 @@ pub struct PeerView {
 }
 
 impl PeerView {
-    /// A peer of which nothing is known but its connection, for tests: an incoming one that has sent nothing
-    /// and chokes, as every conversation begins (BEP 3, "peer protocol").
+    /// A peer of which nothing is known but its connection, for tests: an incoming one by TCP that has sent
+    /// nothing and chokes, as every conversation begins (BEP 3, "peer protocol").
     pub fn new(key: PeerKey, address: SocketAddr) -> Self {
         Self {
             key,
             address,
             listens_at: None,
             is_incoming: true,
+            transport: Transport::Tcp,
             source: PeerSource::Incoming,
             id: PeerId::from_bytes([0; 20]),
             client: None,

@@ -7,7 +7,7 @@ use tinytorrent_types::{AddressFilter, Crowd, PeerId, WireInfoHash};
 use super::bans::Bans;
 use super::priority::priority;
 use super::told::Told;
-use crate::PeerSource;
+use crate::contract::{PeerSource, Transport};
 
 /// Every address that may be a peer, in the order in which to try them, and those never to be tried
 /// again.
@@ -45,6 +45,8 @@ pub(crate) struct Candidate {
     pub(crate) source: PeerSource,
     /// The hash by which the peer knew the torrent at the last visit.
     pub(crate) known_as: Option<WireInfoHash>,
+    /// The transport of the last visit, unless it came to nothing.
+    pub(crate) worked: Option<Transport>,
     /// Visits that came to nothing since it proved useful.
     pub(crate) failures: u32,
     /// Since when it was not tried because somebody says that he is there.
@@ -58,6 +60,7 @@ struct Entry {
     state: State,
     is_seed: bool,
     known_as: Option<WireInfoHash>,
+    worked: Option<Transport>,
     claimed_since: Option<Instant>,
     /// Addresses of its network that were known before.
     neighbours: usize,
@@ -154,6 +157,7 @@ impl PeerBook {
             state: State::Busy,
             is_seed: false,
             known_as: None,
+            worked: None,
             claimed_since: None,
             neighbours: self.crowd.share(address.ip()).network,
         };
@@ -196,8 +200,14 @@ impl PeerBook {
             let is_banned = self.bans.has_address(address);
             let is_unwanted = is_banned || (drop_seeds && entry.is_seed);
             if !is_unwanted {
-                let Entry { source, known_as, failures, claimed_since, .. } = *entry;
-                return Some(Candidate { address, source, known_as, failures, claimed_since });
+                return Some(Candidate {
+                    address,
+                    source: entry.source,
+                    known_as: entry.known_as,
+                    worked: entry.worked,
+                    failures: entry.failures,
+                    claimed_since: entry.claimed_since,
+                });
             }
             self.remove(address);
         }
@@ -251,6 +261,8 @@ impl PeerBook {
         // A visit that ends at once is as good as a refusal, and must not be repeated each second.
         entry.failures += 1;
         entry.claimed_since = None;
+        // Its network may have changed.
+        entry.worked = None;
         let (failures, source) = (entry.failures, entry.source);
         if failures >= MAX_FAILURES && source != PeerSource::User {
             self.remove(address);
@@ -304,10 +316,10 @@ impl PeerBook {
         }
     }
 
-    /// A peer shook hands about the torrent of this hash.
-    pub(crate) fn greeted(&mut self, address: SocketAddr, hash: WireInfoHash) {
+    /// A peer shook hands about the torrent of this hash, over this transport.
+    pub(crate) fn greeted(&mut self, address: SocketAddr, hash: WireInfoHash, by: Transport) {
         if let Some(entry) = self.entries.get_mut(&canonical(address)) {
-            entry.known_as = Some(hash);
+            (entry.known_as, entry.worked) = (Some(hash), Some(by));
         }
     }
 

@@ -3,6 +3,7 @@ use std::time::Duration;
 use tinytorrent_types::{InfoHashV1, InfoHashV2};
 
 use super::*;
+use crate::contract::Transport;
 use crate::peer::testing::peer;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -66,7 +67,7 @@ fn a_hybrid_is_named_by_turns_until_a_peer_knows_one_of_its_names() {
     let [v1, v2]: [WireInfoHash; 2] =
         hybrid().wire_hashes().collect::<Vec<_>>()[..].try_into().unwrap();
     assert_eq!(names, [v1, v2, v1]);
-    roster.book.greeted(address(1), v2);
+    roster.book.greeted(address(1), v2, Transport::Tcp);
     roster.dial(now, &mut peers, &mut out, Some(Need::Gifts));
     assert_eq!(dialed(&mut out), [(address(1), v2)]);
 }

@@ -13,7 +13,7 @@ use super::super_seeding::News;
 use super::{Run, Swarm};
 use crate::PeerKey;
 use crate::announce::AnnounceOutcome;
-use crate::contract::{BlockVerdict, Content, Event, LeaveReason, PeerSource};
+use crate::contract::{BlockVerdict, Content, Event, LeaveReason, PeerSource, Transport};
 use crate::peer::SNUB;
 use crate::roster::{Need, Teller};
 use crate::stage::{Loaded, Stage};
@@ -120,9 +120,10 @@ impl Swarm {
         }
     }
 
-    pub(super) fn on_handshake(&mut self, key: PeerKey, theirs: Handshake) {
+    pub(super) fn on_handshake(&mut self, key: PeerKey, transport: Transport, theirs: Handshake) {
         let now = self.now;
         let Some(pending) = self.peers.pending_mut(key) else { return };
+        pending.contact.note_transport(transport);
         let contact = pending.contact.clone();
         let (address, id) = (contact.address, theirs.peer_id);
         // A connection that was under way at a pause comes to be all the same.

@@ -88,6 +88,7 @@ fn view(now: Instant, peer: &mut Peer) -> PeerView {
         address: peer.contact.address,
         listens_at: peer.contact.listens_at,
         is_incoming: peer.contact.is_incoming,
+        transport: peer.contact.transport,
         source: peer.contact.source,
         id: peer.id,
         client: peer.claims.client.clone(),

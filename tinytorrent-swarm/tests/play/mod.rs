@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tinytorrent_swarm::{
     Action, BlockVerdict, Content, Event, Input, LeaveReason, PeerKey, PeerSource, Swarm,
-    SwarmConfig,
+    SwarmConfig, Transport,
 };
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
 use tinytorrent_wire::{Extended, Feature, Handshake, Message, PieceHeader, Request};
@@ -95,10 +95,21 @@ impl Play {
 
     /// A peer shakes hands.
     pub(crate) fn greet(&mut self, peer: PeerKey, peer_id: PeerId, features: &[Feature]) {
+        self.greet_by(Transport::Tcp, peer, peer_id, features);
+    }
+
+    /// A peer shakes hands over this transport.
+    pub(crate) fn greet_by(
+        &mut self,
+        transport: Transport,
+        peer: PeerKey,
+        peer_id: PeerId,
+        features: &[Feature],
+    ) {
         let reserved = features.iter().copied().collect();
         let info_hash = self.swarm.handshake().info_hash;
         let handshake = Handshake { reserved, info_hash, peer_id };
-        self.tell(Input::HandshakeCompleted { peer, handshake });
+        self.tell(Input::HandshakeCompleted { peer, transport, handshake });
     }
 
     /// A handshake of the extension protocol comes.

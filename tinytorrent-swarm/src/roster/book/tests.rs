@@ -167,7 +167,7 @@ fn the_hash_that_a_peer_knows_is_remembered() {
     let hash = WireInfoHash::from_bytes([7; 20]);
     book.add(now, address(1), PeerSource::Tracker);
     assert_eq!(book.next(now, false).and_then(|candidate| candidate.known_as), None);
-    book.greeted(address(1), hash);
+    book.greeted(address(1), hash, Transport::Tcp);
     book.left(now, address(1), false);
     let later = now + Duration::from_secs(60);
     assert_eq!(book.next(later, false).and_then(|candidate| candidate.known_as), Some(hash));

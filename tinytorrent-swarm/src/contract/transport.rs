@@ -1,0 +1,94 @@
+use std::fmt;
+
+/// The protocol that carries a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum Transport {
+    /// TCP.
+    Tcp,
+    /// The uTorrent transport protocol (BEP 29).
+    Utp,
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Transport::Tcp => "TCP",
+            Transport::Utp => "uTP",
+        })
+    }
+}
+
+/// The transports by which connections are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum Transports {
+    /// TCP alone.
+    #[default]
+    Tcp,
+    /// uTP alone.
+    Utp,
+    /// Both, whichever serves a peer better.
+    Both,
+}
+
+impl Transports {
+    /// Returns true if connections are made by this transport.
+    pub const fn includes(self, transport: Transport) -> bool {
+        match self {
+            Transports::Tcp => matches!(transport, Transport::Tcp),
+            Transports::Utp => matches!(transport, Transport::Utp),
+            Transports::Both => true,
+        }
+    }
+
+    /// The way to a peer that was reached by this transport the last time, if it was reached.
+    pub(crate) fn route(self, worked: Option<Transport>) -> Route {
+        match self {
+            Transports::Tcp => Route::Only(Transport::Tcp),
+            Transports::Utp => Route::Only(Transport::Utp),
+            Transports::Both => worked.map_or(Route::Either, Route::First),
+        }
+    }
+}
+
+/// The way to connect to a peer. Whatever is tried, it is one dial with one outcome.
+///
+/// A download by uTP must not be slower than by TCP, so that both are tried unless something speaks against it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Route {
+    /// Nothing is known: both transports race, and one connection is kept.
+    Either,
+    /// This transport led to the peer the last time. The other one follows once it fails or takes long.
+    First(Transport),
+    /// This transport and no other: the peer can be reached by it alone, or the user allows no other.
+    Only(Transport),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_race_until_one_has_worked() {
+        // P-41
+        assert_eq!(Transports::Both.route(None), Route::Either);
+        let route = |transport| Transports::Both.route(Some(transport));
+        assert_eq!(route(Transport::Tcp), Route::First(Transport::Tcp));
+        assert_eq!(route(Transport::Utp), Route::First(Transport::Utp));
+    }
+
+    #[test]
+    fn a_transport_that_is_left_out_is_not_tried_whatever_worked() {
+        let both = [Transport::Tcp, Transport::Utp];
+        for (transports, only) in [Transports::Tcp, Transports::Utp].into_iter().zip(both) {
+            for worked in [None, Some(Transport::Tcp), Some(Transport::Utp)] {
+                assert_eq!(transports.route(worked), Route::Only(only));
+            }
+            assert_eq!(both.map(|one| transports.includes(one)), both.map(|one| one == only));
+        }
+        assert!(both.iter().all(|&one| Transports::Both.includes(one)));
+    }
+}
