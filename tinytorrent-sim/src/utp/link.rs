@@ -123,6 +123,13 @@ pub(super) struct Size {
     pub(super) is_whole: bool,
 }
 
+impl Size {
+    /// That of a packet that routers may cut.
+    pub(super) fn of(payload: usize) -> Self {
+        Self { payload, is_whole: false }
+    }
+}
+
 /// UDP and IPv4.
 const HEADERS: usize = 8 + 20;
 

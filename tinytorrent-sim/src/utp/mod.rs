@@ -16,6 +16,7 @@
 mod host;
 mod link;
 mod stream;
+mod tcp;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -28,6 +29,7 @@ pub use self::host::{Clock, Host};
 use self::link::Size;
 pub use self::link::{Link, Traffic, Waits};
 pub use self::stream::Stream;
+pub use self::tcp::Flow;
 use crate::queue::Queue;
 
 /// Two hosts, the link from each to the other, and streams between them.
@@ -43,6 +45,8 @@ pub struct World {
     pub links: [Link; 2],
     /// The packets that pass them.
     pub traffic: [Traffic; 2],
+    /// Flows of TCP on the same links.
+    pub neighbours: Vec<Flow>,
     rng: StdRng,
     queue: Queue<Duration, Happening>,
     buffer: Vec<u8>,
@@ -54,6 +58,10 @@ pub struct World {
 enum Happening {
     /// A datagram reaches a host.
     Datagram { to: usize, bytes: Vec<u8> },
+    /// A packet of a neighbour reaches its receiver.
+    Segment { flow: usize, number: u64 },
+    /// An acknowledgement reaches the sender of a neighbour.
+    Ack { flow: usize, ack: tcp::Ack },
 }
 
 impl World {
@@ -78,6 +86,7 @@ impl World {
             hosts: [host(0), host(1)],
             links,
             traffic: Default::default(),
+            neighbours: Vec::new(),
             rng: StdRng::from_seed([seed; 32]),
             queue: Queue::default(),
             buffer: vec![0; BATCH],
@@ -95,6 +104,13 @@ impl World {
         let host = &mut self.hosts[host];
         let id = host.endpoint.connect(now, to).expect("there is room");
         host.add(id, to_write)
+    }
+
+    /// Begins a flow of TCP from a host to the other one, and returns its place among the neighbours.
+    pub fn add_neighbour(&mut self, from: usize) -> usize {
+        self.neighbours.push(Flow::new(from, self.at));
+        self.send_segments(self.neighbours.len() - 1);
+        self.neighbours.len() - 1
     }
 
     /// The time that the clock of a host shows.
@@ -127,7 +143,8 @@ impl World {
             let timeout = host.endpoint.poll_timeout()?;
             Some(host.clock.time_of(timeout))
         });
-        timeouts.chain(self.queue.next()).min()
+        let neighbours = self.neighbours.iter().map(|flow| flow.sender.deadline());
+        timeouts.chain(neighbours).chain(self.queue.next()).min()
     }
 
     /// Does all that is due by now.
@@ -140,6 +157,21 @@ impl World {
                     let (now, from) = (self.now(to), self.hosts[1 - to].address);
                     self.hosts[to].endpoint.handle_datagram(now, from, &bytes);
                 }
+                Happening::Segment { flow, number } => {
+                    let ack = self.neighbours[flow].receiver.accept(number);
+                    let from = 1 - self.neighbours[flow].from;
+                    self.carry(from, Size::of(tcp::ACK), || Happening::Ack { flow, ack });
+                }
+                Happening::Ack { flow, ack } => {
+                    self.neighbours[flow].sender.on_ack(self.at, ack);
+                    self.send_segments(flow);
+                }
+            }
+        }
+        for flow in 0..self.neighbours.len() {
+            if self.neighbours[flow].sender.deadline() <= self.at {
+                self.neighbours[flow].sender.handle_timeout(self.at);
+                self.send_segments(flow);
             }
         }
         for (host, is_touched) in is_touched.into_iter().enumerate() {
@@ -163,21 +195,36 @@ impl World {
     fn send(&mut self, host: usize) {
         let now = self.now(host);
         let to = 1 - host;
-        let Self { hosts, links, traffic, rng, queue, buffer, at, .. } = self;
-        while let Some(transmit) = hosts[host].endpoint.poll_transmit(now, buffer) {
-            assert_eq!(transmit.to, hosts[to].address);
+        let mut buffer = std::mem::take(&mut self.buffer);
+        while let Some(transmit) = self.hosts[host].endpoint.poll_transmit(now, &mut buffer) {
+            assert_eq!(transmit.to, self.hosts[to].address);
             assert!(transmit.segment <= transmit.length && transmit.length <= buffer.len());
             assert!(!transmit.dont_fragment || transmit.length == transmit.segment);
             for bytes in buffer[..transmit.length].chunks(transmit.segment) {
                 let size = Size { payload: bytes.len(), is_whole: transmit.dont_fragment };
-                for arrival in traffic[host].carry(&links[host], *at, size, rng) {
-                    queue.push(arrival, Happening::Datagram { to, bytes: bytes.into() });
-                }
+                self.carry(host, size, || Happening::Datagram { to, bytes: bytes.into() });
             }
         }
+        self.buffer = buffer;
         self.turns += 1;
         if cfg!(debug_assertions) && self.turns.is_multiple_of(64) {
             self.hosts[host].endpoint.check_invariants();
+        }
+    }
+
+    /// Has a neighbour send what its window allows.
+    fn send_segments(&mut self, flow: usize) {
+        let from = self.neighbours[flow].from;
+        while let Some(number) = self.neighbours[flow].sender.send(self.at) {
+            self.carry(from, Size::of(tcp::PACKET), || Happening::Segment { flow, number });
+        }
+    }
+
+    /// Puts a packet of a host on its link.
+    fn carry(&mut self, from: usize, size: Size, happening: impl Fn() -> Happening) {
+        let (traffic, link) = (&mut self.traffic[from], &self.links[from]);
+        for arrival in traffic.carry(link, self.at, size, &mut self.rng) {
+            self.queue.push(arrival, happening());
         }
     }
 

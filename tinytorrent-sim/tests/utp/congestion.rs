@@ -4,33 +4,11 @@ use std::time::Duration;
 
 use tinytorrent_sim::utp::{Link, World};
 
-use crate::ms;
-
-/// More than is ever written.
-const ENDLESS: u64 = u64::MAX / 2;
+use crate::{ENDLESS, Figures, ms};
 
 /// A link with the given round trip in milliseconds, and a wide way back.
 fn path(megabits: f64, round_trip: u64) -> [Link; 2] {
     [megabits, 10.0 * megabits].map(|megabits| Link::new(megabits, ms(round_trip) / 2))
-}
-
-/// Megabits a second of payload that each stream gets between two times, in seconds.
-fn rates(world: &mut World, from: u64, to: u64) -> Vec<f64> {
-    world.run(Duration::from_secs(from).saturating_sub(world.at));
-    let read = |world: &World| -> Vec<u64> {
-        world.hosts[1].streams.iter().map(|stream| stream.read).collect()
-    };
-    let before = read(world);
-    world.traffic[0].waits.clear();
-    world.run(Duration::from_secs(to).saturating_sub(world.at));
-    let before = before.into_iter().chain(std::iter::repeat(0));
-    let bits = read(world).into_iter().zip(before).map(|(after, before)| after - before);
-    bits.map(|bytes| bytes as f64 / 125_000.0 / (to - from) as f64).collect()
-}
-
-/// The time in the queue that so many of a hundred packets did not exceed, in milliseconds.
-fn wait(world: &World, percent: u32) -> f64 {
-    world.traffic[0].waits.quantile(f64::from(percent) / 100.0).as_secs_f64() * 1e3
 }
 
 /// P-09, P-42
@@ -41,13 +19,11 @@ fn alone_it_fills_the_link_and_adds_100_ms_at_most() {
     {
         let mut world = World::new(path(megabits, round_trip));
         world.connect(0, ENDLESS);
-        let start = rates(&mut world, 0, begins)[0];
-        let first = wait(&world, 100);
-        let rate = rates(&mut world, begins, 30)[0];
-        let (usual, most) = (wait(&world, 50), wait(&world, 99));
-        println!(
-            "{megabits} Mbit/s, {round_trip} ms: {start:.2}, then {rate:.2}; {first:.0}, {usual:.0}, {most:.0} ms"
-        );
+        let start = Figures::between(&mut world, 0, begins);
+        let figures = Figures::between(&mut world, begins, 30);
+        println!("{megabits} Mbit/s, {round_trip} ms: {start:?}, then {figures:?}");
+        let Figures { usual, most, .. } = figures;
+        let rate = figures.utp[0];
         // Headers of uTP, UDP and IP take a thirtieth of a packet.
         let payload = megabits * 1_452.0 / 1_500.0;
         assert!(rate > 0.95 * payload, "{rate} of {payload}");
@@ -62,9 +38,9 @@ fn alone_it_fills_the_link_and_adds_100_ms_at_most() {
 fn a_hundred_megabits_are_filled_within_two_seconds() {
     let mut world = World::new(path(100.0, 50));
     world.connect(0, ENDLESS);
-    let rate = rates(&mut world, 1, 6)[0];
-    let most = wait(&world, 100);
-    println!("{rate:.1} Mbit/s, {most:.0} ms");
+    let Figures { utp: rates, peak: most, .. } = Figures::between(&mut world, 1, 6);
+    println!("{rates:?} Mbit/s, {most:.0} ms");
+    let rate = rates[0];
     assert!(rate > 90.0 && most < 125.0, "{rate} Mbit/s, {most} ms");
 }
 
@@ -75,7 +51,7 @@ fn packets_that_change_places_cost_nothing() {
     (links[0].late, links[0].late_by) = (0.01, ms(5));
     let mut world = World::new(links);
     world.connect(0, ENDLESS);
-    let rate = rates(&mut world, 1, 6)[0];
+    let rate = Figures::between(&mut world, 1, 6).utp[0];
     println!("{rate:.1} Mbit/s");
     assert!(rate > 90.0, "{rate} Mbit/s");
     assert_eq!(world.hosts[0].stats(0).packets_resent, 0);
@@ -88,7 +64,7 @@ fn one_packet_of_a_hundred_may_be_lost() {
     links[0].lost = 0.01;
     let mut world = World::new(links);
     world.connect(0, ENDLESS);
-    let rate = rates(&mut world, 1, 20)[0];
+    let rate = Figures::between(&mut world, 1, 20).utp[0];
     let stats = world.hosts[0].stats(0);
     println!("{rate:.1} Mbit/s, {stats:?}");
     assert!(rate > 8.0, "{rate} Mbit/s");
@@ -103,8 +79,7 @@ fn two_flows_share_evenly_whenever_they_begin() {
         world.connect(0, ENDLESS);
         world.run(Duration::from_secs(later));
         world.connect(0, ENDLESS);
-        let rates = rates(&mut world, 50, 90);
-        let usual = wait(&world, 50);
+        let Figures { utp: rates, usual, .. } = Figures::between(&mut world, 50, 90);
         println!("{later} s later: {rates:.2?}, {usual:.0} ms");
         let half = (rates[0] + rates[1]) / 2.0;
         assert!((rates[0] - half).abs() < 0.1 * half, "{rates:?}");
@@ -119,8 +94,8 @@ fn clocks_that_drift_apart_change_nothing() {
         let mut world = World::new(path(20.0, 50));
         world.hosts[1].clock.drift = millionths / 1e6;
         world.connect(0, ENDLESS);
-        let rate = rates(&mut world, 60, 90)[0];
-        let most = wait(&world, 95);
+        let figures = Figures::between(&mut world, 60, 90);
+        let (rate, most) = (figures.utp[0], figures.most);
         println!("{millionths}: {rate:.2} Mbit/s, {most:.0} ms");
         assert!(rate > 0.95 * 19.36 && most <= 125.0, "{millionths}: {rate} Mbit/s, {most} ms");
     }

@@ -1,0 +1,37 @@
+//! Flows of TCP CUBIC: they are what uTP has to yield to.
+
+use std::time::Duration;
+
+use tinytorrent_sim::utp::{Link, World};
+
+use crate::{Figures, ms};
+
+/// A link of 20 Mbit/s with a round trip of 50 ms and a queue of 200 ms.
+fn path() -> [Link; 2] {
+    [20.0, 200.0].map(|megabits| Link { queue: ms(200), ..Link::new(megabits, ms(25)) })
+}
+
+#[test]
+fn cubic_alone_fills_the_link_and_the_queue() {
+    let mut world = World::new(path());
+    world.add_neighbour(0);
+    let figures = Figures::between(&mut world, 10, 60);
+    println!("{figures:?}");
+    assert!(figures.tcp[0] > 0.98 * 20.0 * 1_448.0 / 1_500.0);
+    assert!(figures.most > 195.0, "the queue is full now and then");
+    // The path holds 50 ms without a queue: seven tenths of 250 ms leave 125 ms of queue.
+    assert!((100.0..190.0).contains(&figures.usual));
+    assert!((3..20).contains(&world.neighbours[0].cuts()));
+}
+
+#[test]
+fn two_flows_of_cubic_share() {
+    let mut world = World::new(path());
+    world.add_neighbour(0);
+    world.run(Duration::from_secs(5));
+    world.add_neighbour(0);
+    let figures = Figures::between(&mut world, 60, 180);
+    println!("{figures:?}");
+    let half = (figures.tcp[0] + figures.tcp[1]) / 2.0;
+    assert!(half > 0.98 * 9.65 && (figures.tcp[0] - half).abs() < 0.2 * half);
+}
