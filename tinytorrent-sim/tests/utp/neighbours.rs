@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tinytorrent_sim::utp::{Link, World};
 
-use crate::{Figures, ms};
+use crate::{ENDLESS, Figures, ms};
 
 /// A link of 20 Mbit/s with a round trip of 50 ms and a queue of 200 ms.
 fn path() -> [Link; 2] {
@@ -34,4 +34,22 @@ fn two_flows_of_cubic_share() {
     println!("{figures:?}");
     let half = (figures.tcp[0] + figures.tcp[1]) / 2.0;
     assert!(half > 0.98 * 9.65 && (figures.tcp[0] - half).abs() < 0.2 * half);
+}
+
+/// P-09, P-42
+#[test]
+fn beside_cubic_it_takes_little_however_long() {
+    for later in [0, 5] {
+        let mut world = World::new(path());
+        world.connect(0, ENDLESS);
+        world.run(Duration::from_secs(later));
+        world.add_neighbour(0);
+        for (from, to) in [(10, 60), (60, 180), (180, 360)] {
+            let figures = Figures::between(&mut world, from, to);
+            let share = figures.utp[0] / (figures.utp[0] + figures.tcp[0]);
+            println!("{later} s later: {:.1} %, {figures:?}", share * 100.0);
+            assert!(share < 0.2, "{share}");
+            assert!(figures.utp[0] > 0.05, "it goes on");
+        }
+    }
 }
