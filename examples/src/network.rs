@@ -53,9 +53,13 @@ pub struct NetworkOptions {
     #[arg(long)]
     pub no_pex: bool,
 
-    /// Leave the UDP transport out (not yet: there is none)
+    /// Leave out connections over UDP (uTP)
     #[arg(long)]
     pub no_utp: bool,
+
+    /// Leave out connections over TCP
+    #[arg(long, conflicts_with = "no_utp")]
+    pub no_tcp: bool,
 
     /// Leave web seeds out (not yet: none is used)
     #[arg(long)]
@@ -115,7 +119,7 @@ mod tests {
         for argument in command.get_arguments() {
             let name = argument.get_long().unwrap_or_default();
             let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-            let absent = ["no-lsd", "no-utp", "no-web-seeds"].contains(&name);
+            let absent = ["no-lsd", "no-web-seeds"].contains(&name);
             assert_eq!(help.contains("not yet"), absent, "--{name}: {help}");
         }
     }

@@ -44,7 +44,7 @@ pub fn client_options(network: &NetworkOptions) -> ClientOptions {
     if let Some(memory) = network.memory {
         options.memory(memory);
     }
-    options.dht(!network.no_dht);
+    options.dht(!network.no_dht).utp(!network.no_utp).tcp(!network.no_tcp);
     for node in &network.dht_nodes {
         options.dht_node(node.clone());
     }

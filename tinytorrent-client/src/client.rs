@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::client_options::least_memory;
 use crate::conductor::Conductor;
+use crate::datagrams::Datagrams;
 use crate::driver::{self, Origin};
 use crate::event::Queue;
 use crate::figures;
@@ -87,9 +88,15 @@ impl Client {
             addresses.push(listener.local_addr().map_err(ClientError::Socket)?);
             tasks.spawn(reception.clone().run(listener));
         }
-        let datagrams =
-            datagrams.into_iter().map(|socket| UdpSocket::from_std(socket).map(Arc::new));
-        let datagrams = datagrams.collect::<io::Result<_>>().map_err(ClientError::Socket)?;
+        let datagrams = datagrams.into_iter().map(UdpSocket::from_std).collect::<io::Result<_>>();
+        let datagrams = datagrams.and_then(|sockets| Datagrams::start(&options, sockets));
+        let datagrams = datagrams.map_err(ClientError::Socket)?;
+        for socket in datagrams.utp.iter().filter(|_| options.accepts && options.utp) {
+            tasks.spawn(reception.clone().run_utp(socket.listen()));
+            if !options.tcp {
+                addresses.push(socket.local_address());
+            }
+        }
         tasks.spawn(places.clone().run(Arc::clone(&registry)));
         let conductor = Arc::new(Conductor::new(options.limits));
         tasks.spawn(Arc::clone(&conductor).run(Arc::clone(&registry)));

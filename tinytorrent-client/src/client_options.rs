@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tinytorrent_storage::{Content, DiskOptions, StorageError};
+use tinytorrent_swarm::Transports;
 use tinytorrent_tracker::client::ClientConfig;
 
 use crate::connection::buffers::LARGE;
@@ -27,9 +28,12 @@ use crate::{ClientLimits, ContentRequest, DhtConfig, Encryption, PeerAddress};
 /// - [`encryption`](Self::encryption): as the other side wants
 /// - [`allow_local_addresses`](Self::allow_local_addresses): no
 /// - [`dht`](Self::dht): yes, entered by the well-known routers
+/// - [`tcp`](Self::tcp), [`utp`](Self::utp): both
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
     pub(crate) accepts: bool,
+    pub(crate) tcp: bool,
+    pub(crate) utp: bool,
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) open_files: Option<usize>,
     pub(crate) disk_threads: usize,
@@ -54,6 +58,8 @@ impl Default for ClientOptions {
     fn default() -> Self {
         Self {
             accepts: true,
+            tcp: true,
+            utp: true,
             addresses: Vec::new(),
             open_files: None,
             disk_threads: 2,
@@ -81,6 +87,20 @@ impl ClientOptions {
     /// as well; beside other addresses it accepts IPv6 only.
     pub fn listen(&mut self, address: SocketAddr) -> &mut Self {
         self.addresses.push(address);
+        self
+    }
+
+    /// Connects to peers by TCP and accepts such connections, or does without. Default: yes.
+    pub fn tcp(&mut self, tcp: bool) -> &mut Self {
+        self.tcp = tcp;
+        self
+    }
+
+    /// Connects to peers by uTP (BEP 29) and accepts such connections, or does without. Default: yes. It uses UDP at the
+    /// ports of the [listening addresses](Self::listen), and steps back where others need the link. A peer of which
+    /// nothing is known is tried by TCP, and after a quarter of a second by uTP as well; the first that is through wins.
+    pub fn utp(&mut self, utp: bool) -> &mut Self {
+        self.utp = utp;
         self
     }
 
@@ -329,6 +349,15 @@ impl ClientOptions {
     pub fn allow_local_addresses(&mut self, allow: bool) -> &mut Self {
         self.allows_local_addresses = allow;
         self
+    }
+
+    /// The transports to peers. Without any, nothing gets through.
+    pub(crate) fn transports(&self) -> Transports {
+        match (self.tcp, self.utp) {
+            (true, true) => Transports::Both,
+            (false, true) => Transports::Utp,
+            (_, false) => Transports::Tcp,
+        }
     }
 
     /// The number of content files that may be open.

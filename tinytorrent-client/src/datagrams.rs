@@ -1,46 +1,109 @@
-//! The datagrams that come to the UDP sockets of a client, told apart by their first byte.
+//! The UDP sockets of a client, which uTP, the DHT and requests to trackers share (P-14).
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tinytorrent_dht::Inlet;
+use tinytorrent_dht::{Inlet, SharedSocket};
+use tinytorrent_tracker::client::TrackerClient;
+use tinytorrent_types::compact::Family;
+use tinytorrent_utp::{EndpointConfig, UtpSocket};
 use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
 
-/// The longest datagram of any protocol here, and one byte more.
-const MAX_DATAGRAM: usize = 2048;
+use crate::ClientOptions;
 
-/// Pause after an error of a socket that is likely to last.
-const ERROR_PAUSE: Duration = Duration::from_millis(100);
+/// The users of the UDP sockets of a client.
+#[derive(Debug, Default)]
+pub(crate) struct Datagrams {
+    /// The connections of each socket. They read it for all others, even if there are no connections.
+    pub(crate) utp: Vec<UtpSocket>,
+    /// The part of the DHT in the first socket of each family.
+    pub(crate) dht: Vec<SharedSocket>,
+    /// The part of trackers in the same.
+    trackers: Vec<OfTrackers>,
+    /// True if no other host can be reached by them.
+    pub(crate) are_on_loopback: bool,
+}
 
-/// Receives the datagrams of a socket for ever, and passes them on.
-pub(crate) async fn receive(socket: Arc<UdpSocket>, dht: Inlet) {
-    let mut buffer = [0; MAX_DATAGRAM];
-    let mut is_told = false;
-    loop {
-        match socket.recv_from(&mut buffer).await {
-            Ok((length, from)) => {
-                is_told = false;
-                let datagram = &buffer[..length];
-                // P-14: messages of the DHT are dictionaries.
-                if datagram.first() == Some(&b'd') {
-                    dht.pass(from, datagram);
-                }
+/// A socket for requests to trackers, and what may be answers.
+type OfTrackers = (Arc<UdpSocket>, mpsc::Receiver<(SocketAddr, Box<[u8]>)>);
+
+/// The ways to those who do not read a socket themselves.
+#[derive(Default)]
+struct Inlets {
+    dht: Option<Inlet>,
+    trackers: Option<mpsc::Sender<(SocketAddr, Box<[u8]>)>>,
+}
+
+/// Answers of trackers that wait. More are lost, as they are in the buffer of a socket.
+const MOST_WAITING: usize = 64;
+
+impl Datagrams {
+    /// Begins to receive. What comes is told apart by its first byte.
+    pub(crate) fn start(options: &ClientOptions, sockets: Vec<UdpSocket>) -> io::Result<Self> {
+        let mut all = Self { are_on_loopback: true, ..Self::default() };
+        let mut families = Vec::new();
+        for socket in sockets.into_iter().map(Arc::new) {
+            let address = socket.local_addr()?;
+            all.are_on_loopback &= address.ip().is_loopback();
+            let family = Family::of(address.ip());
+            let mut inlets = Inlets::default();
+            if !families.contains(&family) {
+                families.push(family);
+                inlets = all.share(options, &socket, address);
             }
-            // An ICMP message about one that was sent: nothing is wrong with the socket.
-            Err(error) if is_about_one_host(&error) => tokio::task::yield_now().await,
-            Err(error) => {
-                // Once, as the network may be gone for hours.
-                if !std::mem::replace(&mut is_told, true) {
-                    tracing::warn!(%error, "cannot receive datagrams");
-                }
-                tokio::time::sleep(ERROR_PAUSE).await;
+            let mut config = EndpointConfig::new(rand::random());
+            if !options.accepts || !options.utp {
+                config.max_half_open(0);
             }
+            let pass_on = move |from: SocketAddr, datagram: &[u8]| inlets.pass(from, datagram);
+            all.utp.push(UtpSocket::over(socket, config, pass_on)?);
         }
+        Ok(all)
+    }
+
+    fn share(
+        &mut self,
+        options: &ClientOptions,
+        socket: &Arc<UdpSocket>,
+        address: SocketAddr,
+    ) -> Inlets {
+        let mut inlets = Inlets::default();
+        if options.dht.is_on {
+            let (of_node, inlet) = SharedSocket::new(Arc::clone(socket));
+            self.dht.push(of_node);
+            inlets.dht = Some(inlet);
+        }
+        // Most trackers are elsewhere.
+        if !address.ip().is_loopback() {
+            let (inlet, datagrams) = mpsc::channel(MOST_WAITING);
+            self.trackers.push((Arc::clone(socket), datagrams));
+            inlets.trackers = Some(inlet);
+        }
+        inlets
+    }
+
+    /// Has requests to trackers sent by these sockets.
+    pub(crate) fn serve_trackers(&mut self, trackers: &TrackerClient) -> io::Result<()> {
+        let mut all = self.trackers.drain(..);
+        all.try_for_each(|(socket, datagrams)| trackers.share_udp(socket, datagrams))
     }
 }
 
-fn is_about_one_host(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable};
-    matches!(error.kind(), ConnectionRefused | ConnectionReset | HostUnreachable)
+impl Inlets {
+    /// Passes on a datagram that is not of uTP. It is lost if too many wait.
+    fn pass(&self, from: SocketAddr, datagram: &[u8]) {
+        match (datagram.first(), &self.dht, &self.trackers) {
+            // Messages of the DHT are dictionaries.
+            (Some(b'd'), Some(dht), _) => dht.pass(from, datagram),
+            // The actions of BEP 15 are small numbers of four bytes.
+            (Some(0), _, Some(trackers)) => {
+                if let Ok(place) = trackers.try_reserve() {
+                    place.send((from, datagram.into()));
+                }
+            }
+            _ => {}
+        }
+    }
 }

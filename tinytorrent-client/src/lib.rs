@@ -99,6 +99,7 @@ mod connection;
 mod content;
 mod datagrams;
 mod dht;
+mod dialer;
 mod driver;
 mod encryption;
 mod error;
@@ -121,6 +122,7 @@ mod source;
 mod spans;
 mod threads;
 mod torrent;
+
 #[cfg(feature = "mutable")]
 mod updates;
 mod view;

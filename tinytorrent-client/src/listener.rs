@@ -9,15 +9,16 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use tinytorrent_storage::is_out_of_descriptors;
+use tinytorrent_utp::UtpListener;
 use tinytorrent_wire::HandshakeOpening;
 use tinytorrent_wire::mse::ObfuscatedHash;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 use tracing::Instrument;
 
-use crate::connection::Incoming;
 use crate::connection::channel::Channel;
 use crate::connection::handshake::{self, Stranger};
+use crate::connection::{Incoming, Stream};
 use crate::places::Places;
 use crate::registry::Registry;
 use crate::{Encryption, spans};
@@ -72,7 +73,7 @@ impl Reception {
             match listener.accept().await {
                 Ok((stream, address)) => {
                     is_told = false;
-                    self.admit(stream, address).await;
+                    self.admit(Stream::Tcp(stream), address).await;
                 }
                 Err(error) => {
                     if is_out_of_descriptors(&error) {
@@ -90,8 +91,17 @@ impl Reception {
         }
     }
 
+    /// Accepts connections of uTP for ever.
+    pub(crate) async fn run_utp(self, mut listener: UtpListener) {
+        loop {
+            let stream = listener.accept().await;
+            let address = stream.peer_address();
+            self.admit(Stream::Utp(stream), address).await;
+        }
+    }
+
     /// Begins to read the handshake of a connection, if there is a place for it.
-    async fn admit(&self, stream: TcpStream, address: SocketAddr) {
+    async fn admit(&self, stream: Stream, address: SocketAddr) {
         // A socket for both families has IPv4 addresses mapped into IPv6.
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
         let mut place = self.places.take_incoming();

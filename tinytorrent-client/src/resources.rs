@@ -5,12 +5,13 @@ use std::time::Instant;
 use tinytorrent_storage::{CheckTurns, Disk, FilePool, RecoverOptions};
 use tinytorrent_tracker::client::TrackerClient;
 use tinytorrent_types::PeerId;
-use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
 use crate::conductor::Conductor;
 use crate::connection::buffers::BufferPool;
+use crate::datagrams::Datagrams;
 use crate::dht::Dht;
+use crate::dialer::Dialer;
 use crate::event::Hub;
 use crate::memory::Memory;
 use crate::places::Places;
@@ -36,6 +37,7 @@ pub(crate) struct Resources {
     pub(crate) memory: Memory,
     pub(crate) buffers: BufferPool,
     pub(crate) places: Places,
+    pub(crate) dialer: Dialer,
     pub(crate) files: Arc<FilePool>,
     pub(crate) checks: Arc<CheckTurns>,
     pub(crate) disk: Disk,
@@ -54,9 +56,9 @@ pub(crate) struct Resources {
 /// The sockets of a client, as they were opened.
 #[derive(Debug, Default)]
 pub(crate) struct Bound {
-    /// Addresses of the listening sockets.
+    /// Addresses at which peers can connect.
     pub(crate) addresses: Vec<SocketAddr>,
-    pub(crate) datagrams: Vec<Arc<UdpSocket>>,
+    pub(crate) datagrams: Datagrams,
 }
 
 impl Bound {
@@ -107,21 +109,28 @@ impl Resources {
         checks.set_limit(limits.active_checks);
         let session_lock = options.state.as_deref().map(SessionLock::new).transpose()?;
         let store = options.state.as_deref().map(Store::open).transpose()?;
-        let dht = match bound.datagrams.is_empty() {
+        let port = bound.announce_port();
+        let Bound { addresses, mut datagrams } = bound;
+        let mut config = options.trackers();
+        let tracker_places = places.clone();
+        config.on_shortage(move || tracker_places.make_room_for_tracker());
+        let trackers = TrackerClient::new(config);
+        datagrams.serve_trackers(&trackers).map_err(ClientError::Socket)?;
+        let Datagrams { utp, dht: sockets, are_on_loopback, .. } = datagrams;
+        let dht = match sockets.is_empty() {
             true => None,
             false => {
-                let (port, sockets) = (bound.announce_port(), &bound.datagrams);
                 let (kept, torrents) = (store.clone(), Arc::clone(&registry));
-                let started = Dht::start(&options, sockets, port, kept, torrents, &mut tasks);
+                let (options, tasks) = (&options, &mut tasks);
+                let started =
+                    Dht::start(options, sockets, are_on_loopback, port, kept, torrents, tasks);
                 Some(started.map_err(ClientError::Socket)?)
             }
         };
-        let mut trackers = options.trackers();
-        let tracker_places = places.clone();
-        trackers.on_shortage(move || tracker_places.make_room_for_tracker());
         Ok(Self {
             peer_id: PeerId::generate(rand::random()),
-            addresses: bound.addresses,
+            addresses,
+            dialer: Dialer::new(options.tcp, options.utp, utp.into()),
             dht,
             registry,
             session_lock,
@@ -132,7 +141,7 @@ impl Resources {
             places,
             checks,
             disk: Disk::new(&options.disk(limits.memory)).map_err(ClientError::Threads)?,
-            trackers: TrackerClient::new(trackers),
+            trackers,
             threads,
             conductor,
             started: Instant::now(),

@@ -1,4 +1,5 @@
-//! The sockets at which a client listens: TCP for connections of peers, and UDP for the DHT on the same port.
+//! The sockets at which a client listens: TCP for connections of peers, and UDP for uTP and the DHT on the same
+//! port.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
@@ -36,9 +37,12 @@ impl Sockets {
     /// Opens the sockets at the addresses of the options. If there are none, at one of the usual ports for IPv6 and
     /// IPv4.
     pub(crate) fn open(options: &ClientOptions) -> Result<Self, ClientError> {
-        let wanted = Wanted { connections: options.accepts, datagrams: options.dht.is_on };
+        let wanted = Wanted {
+            connections: options.accepts && options.tcp,
+            datagrams: options.dht.is_on || options.utp,
+        };
         if options.addresses.is_empty() {
-            return Self::anywhere(wanted);
+            return Self::anywhere(options.accepts, wanted);
         }
         // Beside a socket for IPv4, `[::]` must not accept IPv4 as well, or one of them cannot be bound.
         let is_alone = options.addresses.len() == 1;
@@ -52,10 +56,10 @@ impl Sockets {
         Ok(all)
     }
 
-    fn anywhere(wanted: Wanted) -> Result<Self, ClientError> {
+    fn anywhere(accepts: bool, wanted: Wanted) -> Result<Self, ClientError> {
         let at = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
         // Nobody has to find the port of a client that accepts no peers.
-        for port in USUAL_PORTS.filter(|_| wanted.connections) {
+        for port in USUAL_PORTS.filter(|_| accepts) {
             if let Ok(sockets) = Self::at(at(port), true, wanted) {
                 return Ok(sockets);
             }
@@ -167,11 +171,16 @@ mod tests {
     #[test]
     fn what_is_not_used_has_no_socket() {
         let at = SocketAddr::from(([127, 0, 0, 1], 0));
-        let sockets = open(|options| _ = options.listen(at).dht(false)).unwrap();
+        let sockets = open(|options| _ = options.listen(at).dht(false).utp(false)).unwrap();
         assert!(sockets.datagrams.is_empty() && sockets.listeners.len() == 1);
         let sockets = open(|options| _ = options.listen(at).accept_peers(false)).unwrap();
         assert!(sockets.datagrams.len() == 1 && sockets.listeners.is_empty());
-        let sockets = open(|options| _ = options.accept_peers(false).dht(false)).unwrap();
+        let sockets = open(|options| _ = options.listen(at).tcp(false).dht(false)).unwrap();
+        assert!(sockets.datagrams.len() == 1 && sockets.listeners.is_empty());
+        let none = |options: &mut ClientOptions| {
+            options.accept_peers(false).dht(false).utp(false);
+        };
+        let sockets = open(none).unwrap();
         assert!(sockets.datagrams.is_empty() && sockets.listeners.is_empty());
     }
 

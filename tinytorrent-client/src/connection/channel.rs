@@ -4,23 +4,24 @@ use std::io;
 
 use bytes::BytesMut;
 use rand::RngExt;
+use tinytorrent_swarm::Transport;
 use tinytorrent_types::WireInfoHash;
 use tinytorrent_wire::mse::{
     Cipher, Initiator, Method, MseConfig, Negotiated, Negotiation, ObfuscatedHash,
     PUBLIC_KEY_LENGTH, Randomness, Responder, Step, is_plain,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::failure::ConnectFailure;
 use super::handshake::Stranger;
+use super::stream::Stream;
 use crate::Encryption;
 use crate::places::Place;
 
 /// A connection during the handshakes.
 #[derive(Debug)]
 pub(crate) struct Channel {
-    pub(super) stream: TcpStream,
+    pub(super) stream: Stream,
     pub(super) receive: Option<Cipher>,
     pub(super) send: Option<Cipher>,
     /// The place among the connections of the client.
@@ -28,8 +29,12 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    pub(crate) fn plain(stream: TcpStream, place: Place) -> Self {
+    pub(crate) fn plain(stream: Stream, place: Place) -> Self {
         Self { stream, receive: None, send: None, place }
+    }
+
+    pub(crate) fn transport(&self) -> Transport {
+        self.stream.transport()
     }
 
     /// Returns `true` if payload is encrypted.
@@ -38,7 +43,7 @@ impl Channel {
     }
 
     pub(crate) fn set_nodelay(&self) -> io::Result<()> {
-        self.stream.set_nodelay(true)
+        self.stream.set_nodelay()
     }
 
     /// Reads and decrypts the bytes that are there, and appends them.

@@ -2,15 +2,17 @@ use std::net::SocketAddr;
 
 use bytes::BytesMut;
 use tinytorrent_storage::is_out_of_descriptors;
+use tinytorrent_swarm::Route;
 use tinytorrent_types::WireInfoHash;
 use tinytorrent_wire::mse::ObfuscatedHash;
 use tinytorrent_wire::{Handshake, HandshakeOpening};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::channel::Channel;
 use super::failure::{CONNECT_TIMEOUT, ConnectFailure, HANDSHAKE_TIMEOUT};
+use super::stream::Stream;
 use crate::Encryption;
+use crate::dialer::Dialer;
 use crate::places::{Place, Places};
 
 /// The peer of an incoming connection, while it is not known which torrent it means.
@@ -22,12 +24,23 @@ pub(crate) trait Stranger {
     fn wait_for_key_exchange(&self) -> impl Future<Output = ()> + Send;
 }
 
+/// The peer to connect to, and the means.
+#[derive(Debug)]
+pub(crate) struct Dial {
+    pub(crate) address: SocketAddr,
+    pub(crate) route: Route,
+    pub(crate) dialer: Dialer,
+    pub(crate) places: Places,
+}
+
 /// Connects, once there is a place and a descriptor for it. The lack of them says nothing about the peer,
 /// so that it is waited for.
-async fn open_channel(address: SocketAddr, places: &Places) -> Result<Channel, ConnectFailure> {
+async fn open_channel(dial: &Dial) -> Result<Channel, ConnectFailure> {
+    let places = &dial.places;
     loop {
         if let Some(place) = places.take() {
-            let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
+            let connecting = dial.dialer.connect(dial.address, dial.route);
+            let connected = timeout(CONNECT_TIMEOUT, connecting).await;
             match connected.map_err(|_| ConnectFailure::ConnectTimeout)? {
                 Ok(stream) => return prepare(stream, place),
                 Err(error) if is_out_of_descriptors(&error) => {
@@ -40,10 +53,8 @@ async fn open_channel(address: SocketAddr, places: &Places) -> Result<Channel, C
     }
 }
 
-fn prepare(stream: TcpStream, place: Place) -> Result<Channel, ConnectFailure> {
-    // The writer gathers messages by itself. Nagle's algorithm (RFC 1122, 4.2.3.4) would only delay
-    // them.
-    stream.set_nodelay(true)?;
+fn prepare(stream: Stream, place: Place) -> Result<Channel, ConnectFailure> {
+    stream.set_nodelay()?;
     Ok(Channel::plain(stream, place))
 }
 
@@ -52,13 +63,12 @@ fn prepare(stream: TcpStream, place: Place) -> Result<Channel, ConnectFailure> {
 /// With [`Encryption::Prefer`] the first try is plain, as most peers accept that and it costs
 /// nothing. A peer that closes the connection during the handshake is tried again, encrypted.
 pub(crate) async fn connect(
-    address: SocketAddr,
+    dial: Dial,
     ours: Handshake,
     encryption: Encryption,
-    places: &Places,
     received: &mut BytesMut,
 ) -> Result<(Channel, Handshake), ConnectFailure> {
-    let mut channel = open_channel(address, places).await?;
+    let mut channel = open_channel(&dial).await?;
     if encryption == Encryption::Require {
         let theirs = greet_encrypted(&mut channel, ours, encryption, received).await?;
         return Ok((channel, theirs));
@@ -68,9 +78,11 @@ pub(crate) async fn connect(
         Err(error) if encryption == Encryption::Prefer && error.may_want_encryption() => {
             // Bytes of the first connection are no part of the second one.
             received.clear();
+            // It has got through by this transport. The other one would tell nothing new.
+            let route = Route::Only(channel.stream.transport());
             // First, as its place may be the only one.
             drop(channel);
-            channel = open_channel(address, places).await?;
+            channel = open_channel(&Dial { route, ..dial }).await?;
             let theirs = greet_encrypted(&mut channel, ours, encryption, received).await?;
             Ok((channel, theirs))
         }

@@ -8,6 +8,7 @@ mod incoming;
 mod notice;
 mod outgoing;
 mod reader;
+mod stream;
 mod writer;
 
 use buffers::ReceiveBuffer;
@@ -15,7 +16,10 @@ use channel::Channel;
 pub(crate) use incoming::Incoming;
 pub(crate) use notice::{Notice, NoticeSender};
 pub(crate) use outgoing::{Hold, Link, Outgoing};
+pub(crate) use stream::Stream;
 use tinytorrent_swarm::PeerKey;
+use tinytorrent_wire::mse::Cipher;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
 use crate::memory::Holder;
@@ -36,17 +40,43 @@ pub(crate) fn run(
     // Not an `async fn`, which would keep its arguments twice, in each connection.
     async move {
         let _place = &place;
-        let (read, write) = stream.split();
-        // Neither half has to be safe to cancel, as the connection ends with the first of them.
-        let error = tokio::select! {
-            error = reader::run(peer, read, receive, received, &messages, &notices) => error,
-            ended = writer::run(peer, write, send, outgoing, &notices) => match ended {
-                // The driver has dropped the link by itself, and needs no notice.
-                Ok(()) => return,
-                Err(error) => error.into(),
-            },
-        };
-        // Fails if the torrent has ended.
-        let _ = notices.send(Notice::Closed { peer, error }).await;
+        let exchange = Exchange { peer, receive, send, received, outgoing, messages, notices };
+        match &mut stream {
+            Stream::Tcp(stream) => exchange.run(stream.split()).await,
+            Stream::Utp(stream) => exchange.run(stream.split()).await,
+        }
+    }
+}
+
+/// What a connection reads into and writes from.
+struct Exchange {
+    peer: PeerKey,
+    receive: Option<Cipher>,
+    send: Option<Cipher>,
+    received: ReceiveBuffer,
+    outgoing: mpsc::UnboundedReceiver<Outgoing>,
+    messages: Holder,
+    notices: NoticeSender,
+}
+
+impl Exchange {
+    fn run(
+        self,
+        (read, write): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
+    ) -> impl Future<Output = ()> {
+        let Self { peer, receive, send, received, outgoing, messages, notices } = self;
+        async move {
+            // Neither half has to be safe to cancel, as the connection ends with the first of them.
+            let error = tokio::select! {
+                error = reader::run(peer, read, receive, received, &messages, &notices) => error,
+                ended = writer::run(peer, write, send, outgoing, &notices) => match ended {
+                    // The driver has dropped the link by itself, and needs no notice.
+                    Ok(()) => return,
+                    Err(error) => error.into(),
+                },
+            };
+            // Fails if the torrent has ended.
+            let _ = notices.send(Notice::Closed { peer, error }).await;
+        }
     }
 }

@@ -1,4 +1,4 @@
-use tinytorrent_swarm::{ConnectionError, PeerKey};
+use tinytorrent_swarm::{ConnectionError, PeerKey, Transport};
 use tinytorrent_types::BlockInfo;
 use tinytorrent_wire::{Frames, Handshake};
 use tokio::sync::mpsc;
@@ -12,7 +12,7 @@ pub(crate) enum Notice {
     /// The connection could not be made.
     Failed { peer: PeerKey, error: ConnectionError },
     /// Both handshakes are complete.
-    Greeted { peer: PeerKey, handshake: Handshake, is_encrypted: bool },
+    Greeted { peer: PeerKey, transport: Transport, handshake: Handshake, is_encrypted: bool },
     /// All complete messages of one read.
     Frames { peer: PeerKey, frames: Frames },
     /// These blocks have been written.

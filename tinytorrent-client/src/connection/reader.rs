@@ -3,8 +3,7 @@ use std::time::Duration;
 use tinytorrent_swarm::{ConnectionError, PeerKey};
 use tinytorrent_wire::Decoder;
 use tinytorrent_wire::mse::Cipher;
-use tokio::io::AsyncReadExt;
-use tokio::net::tcp::ReadHalf;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout_at;
 
 use super::buffers::ReceiveBuffer;
@@ -21,7 +20,7 @@ const CONGESTION_PAUSE: Duration = Duration::from_millis(50);
 /// read them, it is not read either.
 pub(super) async fn run(
     peer: PeerKey,
-    mut socket: ReadHalf<'_>,
+    mut socket: impl AsyncRead + Unpin,
     mut cipher: Option<Cipher>,
     mut received: ReceiveBuffer,
     messages: &Holder,

@@ -6,8 +6,7 @@ use bytes::{Buf, BytesMut};
 use tinytorrent_swarm::PeerKey;
 use tinytorrent_types::BlockInfo;
 use tinytorrent_wire::mse::Cipher;
-use tokio::io::AsyncWriteExt;
-use tokio::net::tcp::WriteHalf;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -29,7 +28,7 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// and the queue is written.
 pub(super) async fn run(
     peer: PeerKey,
-    mut socket: WriteHalf<'_>,
+    mut socket: impl AsyncWrite + Unpin,
     cipher: Option<Cipher>,
     mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
     notices: &NoticeSender,
@@ -83,7 +82,7 @@ impl Queue {
     }
 
     /// Writes as many bytes as the socket takes.
-    async fn write(&mut self, socket: &mut WriteHalf<'_>) -> io::Result<()> {
+    async fn write(&mut self, socket: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
         let mut slices = [IoSlice::new(&[]); MAX_CHUNKS];
         let count = self.prepare();
         for (slice, chunk) in slices.iter_mut().zip(&self.chunks) {

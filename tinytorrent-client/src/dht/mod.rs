@@ -11,13 +11,11 @@ use std::time::Duration;
 use tinytorrent_dht::{DhtNode, Event, SharedSocket};
 use tinytorrent_metainfo::HostPort;
 use tinytorrent_types::WireInfoHash;
-use tinytorrent_types::compact::Family;
-use tokio::net::UdpSocket;
 use tokio::task::{JoinSet, spawn_blocking};
 
+use crate::ClientOptions;
 use crate::registry::Registry;
 use crate::session::Store;
-use crate::{ClientOptions, datagrams};
 use look_ups::LookUps;
 pub(crate) use look_ups::wait_for_nodes;
 use named::NamedNodes;
@@ -45,32 +43,18 @@ const FIRST_SAVE: Duration = Duration::from_secs(60);
 const SAVE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 impl Dht {
-    /// Starts a node on the first socket of each family, and receives its datagrams. The tasks run until they are
-    /// aborted.
+    /// Starts a node on these sockets. The tasks run until they are aborted.
     pub(crate) fn start(
         options: &ClientOptions,
-        sockets: &[Arc<UdpSocket>],
+        sockets: Vec<SharedSocket>,
+        is_on_loopback: bool,
         announce_port: Option<u16>,
         store: Option<Store>,
         registry: Arc<Registry>,
         tasks: &mut JoinSet<()>,
     ) -> io::Result<Self> {
         let saved = store.as_ref().and_then(Store::load_nodes).unwrap_or_default();
-        let (mut shared, mut families) = (Vec::new(), Vec::new());
-        let mut is_on_loopback = true;
-        for socket in sockets {
-            let address = socket.local_addr()?;
-            let family = Family::of(address.ip());
-            if families.contains(&family) {
-                continue;
-            }
-            families.push(family);
-            is_on_loopback &= address.ip().is_loopback();
-            let (of_node, inlet) = SharedSocket::new(Arc::clone(socket));
-            shared.push(of_node);
-            tasks.spawn(datagrams::receive(Arc::clone(socket), inlet));
-        }
-        let node = DhtNode::over(shared, options.dht.node_config(rand::random(), saved))?;
+        let node = DhtNode::over(sockets, options.dht.node_config(rand::random(), saved))?;
         let look_ups = Arc::new(LookUps::new(announce_port));
         let entries = options.dht.entries(is_on_loopback);
         tasks.spawn(Arc::clone(&look_ups).run(node.clone(), entries, registry));

@@ -53,10 +53,10 @@ impl Driver {
     fn perform(&mut self, now: Instant, action: Action) {
         match action {
             Action::Send { peer, message } => self.connections.send(peer, &message),
-            Action::Connect { peer, address, info_hash, route: _ } => {
+            Action::Connect { peer, address, route, info_hash } => {
                 self.count(|counts| counts.dials += 1);
                 let ours = Handshake { info_hash, ..self.swarm.handshake() };
-                self.connections.connect(peer, address, ours);
+                self.connections.connect(peer, address, route, ours);
             }
             Action::Disconnect { peer, reason } => {
                 let span = self.connections.span(peer);

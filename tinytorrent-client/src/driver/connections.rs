@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use tinytorrent_swarm::PeerKey;
+use tinytorrent_swarm::{PeerKey, Route};
 use tinytorrent_types::BlockInfo;
 use tinytorrent_wire::{Handshake, Message};
 use tokio::sync::mpsc;
@@ -14,7 +14,9 @@ use crate::Encryption;
 use crate::connection::buffers::{BufferPool, ReceiveBuffer};
 use crate::connection::channel::Channel;
 use crate::connection::failure::ConnectFailure;
+use crate::connection::handshake::Dial;
 use crate::connection::{self, Hold, Incoming, Link, Notice, handshake};
+use crate::dialer::Dialer;
 use crate::memory::Share;
 use crate::places::Places;
 use crate::spans;
@@ -25,6 +27,7 @@ pub(super) struct Connections {
     tasks: JoinSet<()>,
     notices: Notices,
     encryption: Encryption,
+    dialer: Dialer,
     buffers: BufferPool,
     places: Places,
     /// The share that messages and blocks charge until they are sent.
@@ -34,21 +37,30 @@ pub(super) struct Connections {
 impl Connections {
     pub(super) fn new(
         encryption: Encryption,
+        dialer: Dialer,
         buffers: BufferPool,
         places: Places,
         send: Share,
     ) -> Self {
         let (links, tasks, notices) = (Links::default(), JoinSet::new(), Notices::default());
-        Self { links, tasks, notices, encryption, buffers, places, send }
+        Self { links, tasks, notices, encryption, dialer, buffers, places, send }
     }
 
     /// Connects to a peer and shakes hands.
-    pub(super) fn connect(&mut self, peer: PeerKey, address: SocketAddr, ours: Handshake) {
-        let (encryption, places) = (self.encryption, self.places.clone());
+    pub(super) fn connect(
+        &mut self,
+        peer: PeerKey,
+        address: SocketAddr,
+        route: Route,
+        ours: Handshake,
+    ) {
+        let (encryption, dialer, places) =
+            (self.encryption, self.dialer.clone(), self.places.clone());
+        let dial = Dial { address, route, dialer, places };
         let mut received = ReceiveBuffer::new(self.buffers.clone());
         self.spawn(peer, address, async move {
             let bytes = &mut received.bytes;
-            let made = handshake::connect(address, ours, encryption, &places, bytes).await;
+            let made = handshake::connect(dial, ours, encryption, bytes).await;
             made.map(|(channel, theirs)| (channel, theirs, received))
         });
     }
@@ -156,10 +168,11 @@ impl Connections {
                 greeted = greeted => greeted,
             };
             let (notice, greeted) = match greeted {
-                Ok((channel, handshake, received)) => (
-                    Notice::Greeted { peer, handshake, is_encrypted: channel.is_encrypted() },
-                    Some((channel, received)),
-                ),
+                Ok((channel, handshake, received)) => {
+                    let (transport, is_encrypted) = (channel.transport(), channel.is_encrypted());
+                    let greeted = Notice::Greeted { peer, transport, handshake, is_encrypted };
+                    (greeted, Some((channel, received)))
+                }
                 Err(failure) => (Notice::Failed { peer, error: failure.into() }, None),
             };
             // Fails if the torrent has ended.
@@ -186,13 +199,15 @@ mod tests {
 
     use super::super::testing::engine;
     use super::*;
+    use crate::connection::Stream;
     use crate::memory::Memory;
 
     fn connections() -> (Connections, mpsc::Receiver<Notice>) {
         let memory = Memory::new(8 << 20);
         let pool = BufferPool::new(memory.clone());
         let places = Places::new(100, Arc::default());
-        let mut connections = Connections::new(Encryption::Off, pool, places, memory.send);
+        let dialer = Dialer::new(true, false, Arc::new([]));
+        let mut connections = Connections::new(Encryption::Off, dialer, pool, places, memory.send);
         connections.notices.sender();
         let notices = connections.take_receiver().expect("the first one");
         (connections, notices)
@@ -216,10 +231,11 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let (peer, ours) = engine();
         let (mut here, mut notices) = connections();
-        here.connect(peer, address, ours);
+        here.connect(peer, address, Route::Either, ours);
 
         let (stream, address) = listener.accept().await.unwrap();
-        let mut channel = Channel::plain(stream, Places::new(9, Arc::default()).take().unwrap());
+        let mut channel =
+            Channel::plain(Stream::Tcp(stream), Places::new(9, Arc::default()).take().unwrap());
         let mut received = bytes::BytesMut::new();
         let accepted =
             handshake::accept(&mut channel, Encryption::Off, &Guest, |_| None, &mut received);
@@ -246,7 +262,7 @@ mod tests {
         let address = socket.local_addr().unwrap();
         let (peer, ours) = engine();
         let (mut connections, mut notices) = connections();
-        connections.connect(peer, address, ours);
+        connections.connect(peer, address, Route::Either, ours);
         assert!(matches!(next(&mut notices).await, Notice::Failed { .. }));
     }
 
@@ -257,13 +273,13 @@ mod tests {
         let (peer, ours) = engine();
         let (mut connections, _notices) = connections();
         let taken: Vec<_> = std::iter::from_fn(|| connections.places.take()).collect();
-        connections.connect(peer, address, ours);
+        connections.connect(peer, address, Route::Either, ours);
         let accepted = timeout(Duration::from_secs(600), listener.accept()).await;
         assert!(accepted.is_err(), "no place is free");
         connections.close(peer);
         drop(taken);
         assert!(timeout(Duration::from_secs(600), listener.accept()).await.is_err());
-        connections.connect(peer, address, ours);
+        connections.connect(peer, address, Route::Either, ours);
         assert!(listener.accept().await.is_ok());
     }
 }

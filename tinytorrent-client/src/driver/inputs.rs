@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tinytorrent_metainfo::Metainfo;
 use tinytorrent_storage::{Completion, Fault, StorageError};
-use tinytorrent_swarm::{AnnounceOutcome, ConnectionError, Input, PeerKey, PeerSource, Transport};
+use tinytorrent_swarm::{AnnounceOutcome, ConnectionError, Input, PeerKey, PeerSource};
 use tinytorrent_wire::{Frames, Message};
 use tracing::Span;
 
@@ -32,11 +32,10 @@ impl Driver {
                     self.swarm.handle_input(now, Input::BlockServed { peer, block, sent: true });
                 }
             }
-            Notice::Greeted { peer, handshake, is_encrypted } => {
+            Notice::Greeted { peer, transport, handshake, is_encrypted } => {
                 if is_encrypted {
                     self.connections.note_encrypted(peer);
                 }
-                let transport = Transport::Tcp;
                 let greeted = Input::HandshakeCompleted { peer, transport, handshake };
                 self.swarm.handle_input(now, greeted);
             }

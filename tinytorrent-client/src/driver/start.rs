@@ -112,6 +112,7 @@ impl Driver {
             user_trackers,
             connections: Connections::new(
                 resources.options.encryption,
+                resources.dialer.clone(),
                 resources.buffers.clone(),
                 resources.places.clone(),
                 memory.send.clone(),
@@ -149,6 +150,7 @@ fn config(resources: &Resources, source: &Source, options: &TorrentOptions) -> S
         .super_seeding(options.super_seeding)
         .exchange(options.exchange)
         .local_peers(resources.options.allows_local_addresses)
+        .transports(resources.options.transports())
         .download_limit(options.download_limit)
         .upload_limit(options.upload_limit)
         .store_budget(resources.store_budget())
