@@ -1,4 +1,10 @@
+mod round;
+mod slowdown;
+
 use std::time::{Duration, Instant};
+
+use self::round::Round;
+use self::slowdown::Slowdown;
 
 /// The congestion window: bytes that may be in flight.
 ///
@@ -42,51 +48,6 @@ pub(crate) struct Progress {
     pub(crate) packet: usize,
 }
 
-/// The signs of this round trip.
-#[derive(Clone, Copy, Debug, Default)]
-struct Round {
-    ends: Option<Instant>,
-    samples: u32,
-    /// The shortest queue so far. Packets of slow start come in bursts, which fill a queue for a moment though the link
-    /// is not full; the first of a burst finds it empty.
-    least: Duration,
-    /// Rounds in a row without a queue, and when the last one was counted: short ones count as one together, or the
-    /// window would grow faster on a short path than losses can cut it.
-    empty: u32,
-    counted: Option<Instant>,
-}
-
-impl Round {
-    /// Takes a sample, and says whether a round has ended with it.
-    fn add(&mut self, now: Instant, queued: Duration, round_trip: Duration) -> Option<Duration> {
-        let ended = self.ends.is_none_or(|ends| now >= ends).then_some(self.least);
-        if ended.is_some() {
-            if self.samples == 0 || self.least >= TARGET / 8 {
-                self.empty = 0;
-            } else if self.counted.is_none_or(|counted| now >= counted + LEAST_ROUND) {
-                self.empty = (self.empty + 1).min(MOST_EMPTY);
-                self.counted = Some(now);
-            }
-            (self.samples, self.least, self.ends) = (0, queued, Some(now + round_trip));
-        }
-        self.samples += 1;
-        self.least = self.least.min(queued);
-        ended
-    }
-
-    /// A queue that has stayed for this round.
-    fn queue(&self, ended: Option<Duration>) -> Duration {
-        let known = if self.samples >= ENOUGH { self.least } else { Duration::ZERO };
-        known.max(ended.unwrap_or_default())
-    }
-}
-
-#[derive(Debug)]
-enum Slowdown {
-    Waiting { until: Option<Instant> },
-    Draining { until: Instant, saved: f64 },
-}
-
 impl Ledbat {
     pub(crate) fn new(packet: usize) -> Self {
         Self {
@@ -94,7 +55,7 @@ impl Ledbat {
             threshold: f64::INFINITY,
             is_slow_start: true,
             round: Round::default(),
-            slowdown: Slowdown::Waiting { until: None },
+            slowdown: Slowdown::default(),
             last_cut: None,
             before_cut: 0.0,
         }
@@ -107,14 +68,17 @@ impl Ledbat {
 
     /// Goes by an acknowledgement.
     pub(crate) fn on_progress(&mut self, now: Instant, progress: Progress) {
-        if !self.is_draining(now) && progress.is_limited {
+        if let Some(saved) = self.slowdown.end(now) {
+            (self.is_slow_start, self.threshold) = (true, saved);
+        }
+        if !self.slowdown.is_draining() && progress.is_limited {
             let queued = progress.queued.unwrap_or_default();
             let ended = self.round.add(now, queued, progress.round_trip);
             if self.is_slow_start {
                 self.start_slowly(now, queued.min(self.round.queue(ended)), &progress);
             } else {
                 self.avoid(queued, &progress);
-                self.begin_slowdown(now, queued, &progress);
+                self.window = self.slowdown.begin(now, queued, self.window, &progress);
             }
         }
         self.window = self.window.max((LEAST_PACKETS * progress.packet) as f64);
@@ -129,7 +93,7 @@ impl Ledbat {
             self.leave_slow_start(now, progress.round_trip * 2);
         } else if self.window + progress.bytes as f64 >= self.threshold {
             self.window = self.threshold;
-            self.leave_slow_start(now, period(progress.round_trip));
+            self.leave_slow_start(now, slowdown::period(progress.round_trip));
         } else {
             self.window += progress.bytes as f64;
         }
@@ -138,8 +102,8 @@ impl Ledbat {
     fn leave_slow_start(&mut self, now: Instant, slowdown_in: Duration) {
         self.is_slow_start = false;
         self.threshold = self.window;
-        self.round.empty = 0;
-        self.slowdown = Slowdown::Waiting { until: Some(now + slowdown_in) };
+        self.round.forget_empty();
+        self.slowdown.wait(now + slowdown_in);
     }
 
     fn avoid(&mut self, queued: Duration, progress: &Progress) {
@@ -150,7 +114,7 @@ impl Ledbat {
         // A packet a round trip at the target, up to two more the emptier the queue is, and none at twice the target.
         // A link that stays empty is found to be larger, or to lose packets for other reasons: each round one more.
         let gain = if off > 0.0 { 1.0 + MORE_GAIN * off } else { (1.0 + off).max(0.0) };
-        let gain = gain + f64::from(self.round.empty);
+        let gain = gain + f64::from(self.round.empty());
         let growth = gain * progress.packet as f64 * acked / self.window;
         // Half of the bytes that are too many in the queue, over a round trip. More would swing, since what is seen
         // now was caused a round trip ago.
@@ -158,36 +122,6 @@ impl Ledbat {
         let excess = (-off_target).max(0.0) / trip;
         let shrinking = easing(queued) + excess * DECREASE;
         self.window += growth - shrinking.min(0.5) * acked;
-    }
-
-    /// Empties the queue for a while, so that the base is seen.
-    fn begin_slowdown(&mut self, now: Instant, queued: Duration, progress: &Progress) {
-        let Slowdown::Waiting { until } = &mut self.slowdown else { return };
-        if now < *until.get_or_insert(now + period(progress.round_trip)) {
-            return;
-        }
-        if queued < TARGET / 4 {
-            // The base is in sight all the time.
-            *until = Some(now + period(progress.round_trip));
-            return;
-        }
-        // A round trip until the window is seen, and one to see the base.
-        let until = now + progress.round_trip + progress.least;
-        self.slowdown = Slowdown::Draining { until, saved: self.window };
-        // Less than the path holds without a queue, so that also a queue of others drains.
-        let holds = progress.least.as_secs_f64() / progress.round_trip.as_secs_f64().max(1e-6);
-        self.window *= (holds * PART_OF_PATH).clamp(LEAST_PART, 1.0);
-    }
-
-    /// True during a slowdown, which ends here when its time is over.
-    fn is_draining(&mut self, now: Instant) -> bool {
-        let Slowdown::Draining { until, saved } = self.slowdown else { return false };
-        if now < until {
-            return true;
-        }
-        (self.is_slow_start, self.threshold) = (true, saved);
-        self.slowdown = Slowdown::Waiting { until: None };
-        false
     }
 
     /// Goes by a loss of packets of which the last was sent at `sent`: the window is cut once for all that were sent
@@ -202,8 +136,7 @@ impl Ledbat {
         // radio that loses packets does not stop us. CUBIC takes as much.
         let is_noise = queued.is_some_and(|queued| queued < TARGET / 8);
         let left = if is_noise { 0.7 } else { 0.5 };
-        if let Slowdown::Draining { saved, .. } = &mut self.slowdown {
-            *saved *= left;
+        if self.slowdown.cut(left) {
             return;
         }
         self.before_cut = self.window;
@@ -219,17 +152,14 @@ impl Ledbat {
 
     /// Begins again with one packet (P-08).
     pub(crate) fn on_timeout(&mut self, now: Instant, packet: usize) {
-        let before = match self.slowdown {
-            Slowdown::Draining { saved, .. } => saved,
-            Slowdown::Waiting { .. } => self.window,
-        };
+        let before = self.slowdown.saved().unwrap_or(self.window);
         let least = (LEAST_PACKETS * packet) as f64;
         // A second timeout in a row finds a window that says nothing of the path.
         if self.window > least {
             self.threshold = (before / 2.0).max(least);
         }
         (self.window, self.is_slow_start) = (packet as f64, true);
-        self.slowdown = Slowdown::Waiting { until: None };
+        self.slowdown = Slowdown::default();
         self.last_cut = Some(now);
     }
 
@@ -270,26 +200,8 @@ fn easing(queued: Duration) -> f64 {
 /// At the target: what a window of 40 packets grows.
 const EASING: f64 = 1.0 / 40.0;
 
-/// Samples after which the shortest queue of a round is known (RFC 9406).
-const ENOUGH: u32 = 8;
-
-/// A round trip across a country: paths shorter than that gain nothing from faster growth.
-const LEAST_ROUND: Duration = Duration::from_millis(50);
-
-/// Rounds without a queue that count.
-const MOST_EMPTY: u32 = 30;
-
 /// The part of the excess that is taken off in a round trip.
 const DECREASE: f64 = 0.5;
-
-/// Between two slowdowns. Each costs about two round trips of sending.
-fn period(round_trip: Duration) -> Duration {
-    Duration::from_secs(10).max(round_trip * 100)
-}
-
-/// The window that a slowdown leaves: a part of what the path holds without a queue, or this part of all.
-const PART_OF_PATH: f64 = 0.375;
-const LEAST_PART: f64 = 0.125;
 
 /// P-23.
 const LEAST_BETWEEN_CUTS: Duration = Duration::from_millis(100);
@@ -358,20 +270,6 @@ mod tests {
             let packets = ledbat.window / PACKET as f64 - 40.0;
             assert!(change.contains(&packets), "{queued} ms: {packets}");
         }
-    }
-
-    #[test]
-    fn a_short_path_counts_few_empty_rounds() {
-        let (start, trip) = (Instant::now(), ms(1));
-        let mut round = Round::default();
-        for n in 0..120 {
-            round.add(start + trip * n, Duration::ZERO, trip);
-        }
-        assert_eq!(round.empty, 3);
-        round.add(start + ms(200), ms(20), trip);
-        round.add(start + ms(201), ms(20), trip);
-        round.add(start + ms(202), ms(20), trip);
-        assert_eq!(round.empty, 0);
     }
 
     /// P-30
@@ -447,23 +345,6 @@ mod tests {
         assert_eq!(ledbat.window(), 40 * PACKET);
         ledbat.on_idle(100, PACKET);
         assert_eq!(ledbat.window(), 10 * PACKET);
-    }
-
-    #[test]
-    fn a_slowdown_leaves_less_than_the_path_holds_for_two_round_trips() {
-        let mut now = Instant::now();
-        let mut ledbat = avoiding(now, 80);
-        ledbat.slowdown = Slowdown::Waiting { until: Some(now) };
-        round(&mut ledbat, &mut now, 100);
-        let slow = ledbat.window() / PACKET;
-        // Three eighths of a third.
-        assert!((9..=10).contains(&slow), "{slow}");
-        round(&mut ledbat, &mut now, 0);
-        assert_eq!(ledbat.window() / PACKET, slow);
-        for _ in 0..7 {
-            round(&mut ledbat, &mut now, 0);
-        }
-        assert!((80..=100).contains(&(ledbat.window() / PACKET)), "{}", ledbat.window());
     }
 
     /// P-31
