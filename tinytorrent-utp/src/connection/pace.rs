@@ -167,8 +167,8 @@ impl Pace {
     /// Cuts the window for lost packets.
     pub(super) fn on_losses(&mut self, now: Instant, losses: Losses) -> Option<usize> {
         if let Some(sent) = losses.newest {
-            let queued = self.queued();
-            self.ledbat.on_loss(now, sent, queued);
+            let smooth = self.trips.smooth().unwrap_or(FIRST_ROUND_TRIP);
+            self.ledbat.on_loss(now, sent, self.queued(), smooth);
         }
         losses.probe
     }

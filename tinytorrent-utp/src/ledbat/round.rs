@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
 use super::TARGET;
+use super::growth::LEAST_ROUND;
 
 /// The signs of this round trip.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,9 +58,6 @@ impl Round {
 
 /// Samples after which the shortest queue of a round is known (RFC 9406).
 const ENOUGH: u32 = 8;
-
-/// A round trip across a country: paths shorter than that gain nothing from faster growth.
-const LEAST_ROUND: Duration = Duration::from_millis(50);
 
 /// Rounds without a queue that count.
 const MOST_EMPTY: u32 = 30;

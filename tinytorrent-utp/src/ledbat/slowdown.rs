@@ -64,7 +64,7 @@ impl Slowdown {
         *self = Self::Draining { until, saved: window };
         // Less than the path holds without a queue, so that also a queue of others drains.
         let holds = progress.least.as_secs_f64() / progress.round_trip.as_secs_f64().max(1e-6);
-        window * (holds * PART_OF_PATH).clamp(LEAST_PART, 1.0)
+        window * (holds * PART_OF_PATH).min(1.0)
     }
 
     /// Ends if its time is over, and returns the window to go back to.
@@ -85,7 +85,6 @@ pub(super) fn period(round_trip: Duration) -> Duration {
 
 /// The window that a slowdown leaves: a part of what the path holds without a queue, or this part of all.
 const PART_OF_PATH: f64 = 0.375;
-const LEAST_PART: f64 = 0.125;
 
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "tests may begin at any instant")]
