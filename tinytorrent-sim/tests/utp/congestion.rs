@@ -22,6 +22,8 @@ fn alone_it_fills_the_link_and_adds_100_ms_at_most() {
         let start = Figures::between(&mut world, 0, begins);
         let figures = Figures::between(&mut world, begins, 30);
         println!("{megabits} Mbit/s, {round_trip} ms: {start:?}, then {figures:?}");
+        // On a long path the window has grown for a round trip until the queue is seen.
+        assert!(start.peak <= 175.0, "{start:?}");
         let Figures { usual, most, .. } = figures;
         let rate = figures.utp[0];
         // Headers of uTP, UDP and IP take a thirtieth of a packet.

@@ -3,6 +3,7 @@
 mod incoming;
 mod outgoing;
 mod pace;
+mod pacer;
 
 use std::io::IoSlice;
 use std::net::SocketAddr;

@@ -33,7 +33,7 @@ impl Connection {
         buffer: &mut [u8],
         most: Option<usize>,
     ) -> Option<Written> {
-        let next = self.next(most.is_none())?;
+        let next = self.next(moment.now, most.is_none())?;
         let mut mask = [0; MAX_SELECTIVE_ACK];
         let masked = if next == Next::State { self.receive.selective_ack(&mut mask) } else { 0 };
         let payload = match next {
@@ -52,7 +52,7 @@ impl Connection {
                 // P-02
                 (header.kind, header.connection, header.seq) = (Kind::Syn, self.ids.receive, seq);
                 header.encode(false, buffer);
-                self.pace.on_sent(moment.now, false, HEADER);
+                self.pace.on_sent(moment.now, false, 0, HEADER);
             }
             Next::State => {
                 let selective_ack = (masked > 0).then(|| SelectiveAck::new(&mask[..masked]));
@@ -88,8 +88,8 @@ impl Connection {
 
     fn send_place(&mut self, now: Instant, place: usize, mut header: Header, buffer: &mut [u8]) {
         let is_first = self.send.packets_in_flight() == 0;
-        self.pace.on_sent(now, is_first, self.mtu.size() - HEADER);
-        let (seq, is_end, _) = self.send.send(now, place, &mut buffer[HEADER..]);
+        let (seq, is_end, length) = self.send.send(now, place, &mut buffer[HEADER..]);
+        self.pace.on_sent(now, is_first, length, self.mtu.size() - HEADER);
         header.kind = if is_end { Kind::Fin } else { Kind::Data };
         header.seq = seq;
         header.encode(false, buffer);
@@ -109,7 +109,7 @@ impl Connection {
         }
     }
 
-    fn next(&mut self, may_probe: bool) -> Option<Next> {
+    fn next(&mut self, now: Instant, may_probe: bool) -> Option<Next> {
         match self.phase {
             Phase::Failed(_) => return None,
             Phase::Connecting(_) => return self.link.is_due.then_some(Next::First),
@@ -119,10 +119,10 @@ impl Connection {
         if self.link.is_due && self.receive.has_gap() {
             return Some(Next::State);
         }
-        self.next_of_stream(may_probe).or_else(|| self.link.is_due.then_some(Next::State))
+        self.next_of_stream(now, may_probe).or_else(|| self.link.is_due.then_some(Next::State))
     }
 
-    fn next_of_stream(&mut self, may_probe: bool) -> Option<Next> {
+    fn next_of_stream(&mut self, now: Instant, may_probe: bool) -> Option<Next> {
         if self.asks.for_ack {
             let again =
                 self.send.last_in_flight().map(|place| Next::Again(place, self.send.length(place)));
@@ -130,13 +130,13 @@ impl Connection {
                 return again;
             }
         }
+        let full = self.mtu.size() - HEADER;
         if let Some((place, payload)) = self.send.first_lost() {
             // The first packet has the others acknowledged, beyond what a mask can tell: without it nothing might leave
             // the window.
-            let may_go = place == 0 || self.pace.allows(&self.send, payload);
+            let may_go = place == 0 || self.pace.allows(now, &self.send, payload, full);
             return may_go.then_some(Next::Again(place, payload));
         }
-        let full = self.mtu.size() - HEADER;
         let probe = self.probe().filter(|_| may_probe);
         let (content, payload) =
             match probe.and_then(|probe| self.send.next_content(probe - HEADER)) {
@@ -152,7 +152,7 @@ impl Connection {
         let payload = self.within_their_window(payload)?;
         let content =
             if payload < full && content != Content::End { Content::Small } else { content };
-        self.pace.allows(&self.send, payload).then_some(Next::New(content, payload))
+        self.pace.allows(now, &self.send, payload, full).then_some(Next::New(content, payload))
     }
 
     /// As much of a packet as the other end has room for: all, or with nothing in flight a part. Without any room a

@@ -1,5 +1,6 @@
 use std::time::{Duration, Instant};
 
+use super::pacer::{Pacer, Rate};
 use crate::delays::Delays;
 use crate::ledbat::{Ledbat, Progress};
 use crate::rack::Rack;
@@ -16,6 +17,7 @@ pub(super) struct Pace {
     theirs: Delays,
     ledbat: Ledbat,
     rack: Rack,
+    pacer: Pacer,
     timers: Timers,
     /// True if the window kept packets from being sent of late.
     is_limited: bool,
@@ -59,6 +61,7 @@ impl Pace {
             theirs: Delays::new(now),
             ledbat: Ledbat::new(packet),
             rack: Rack::default(),
+            pacer: Pacer::new(now),
             timers: Timers {
                 progress: now,
                 heard: now,
@@ -173,12 +176,25 @@ impl Pace {
         losses.probe
     }
 
-    /// True if the window lets a packet of so many bytes be sent.
-    pub(super) fn allows(&mut self, send: &SendQueue, bytes: usize) -> bool {
-        let is_allowed =
-            send.packets_in_flight() == 0 || send.bytes_in_flight() + bytes <= self.ledbat.window();
+    /// True if the window and the pace let a packet of so many bytes be sent now.
+    pub(super) fn allows(
+        &mut self,
+        now: Instant,
+        send: &SendQueue,
+        bytes: usize,
+        packet: usize,
+    ) -> bool {
+        let is_allowed = send.packets_in_flight() == 0
+            || (send.bytes_in_flight() + bytes <= self.ledbat.window()
+                && self.rate(packet).is_none_or(|rate| self.pacer.allows(now, bytes, rate)));
         self.is_limited |= !is_allowed;
         is_allowed
+    }
+
+    /// The rate of sending; none before the first round trip.
+    fn rate(&self, packet: usize) -> Option<Rate> {
+        let gain = if self.ledbat.is_slow_start() { SLOW_START_GAIN } else { GAIN };
+        Some(Rate::new(self.ledbat.window(), self.trips.smooth()?, gain, packet))
     }
 
     /// There was nothing more to send, though the window had room (P-30).
@@ -186,8 +202,15 @@ impl Pace {
         self.is_limited = false;
     }
 
-    /// A packet is sent that has to be acknowledged.
-    pub(super) fn on_sent(&mut self, now: Instant, is_first_in_flight: bool, packet: usize) {
+    /// A packet of so many bytes is sent that has to be acknowledged.
+    pub(super) fn on_sent(
+        &mut self,
+        now: Instant,
+        is_first_in_flight: bool,
+        bytes: usize,
+        packet: usize,
+    ) {
+        self.pacer.on_sent(bytes);
         let timers = &mut self.timers;
         if is_first_in_flight {
             if timers.timeouts == 0 {
@@ -208,7 +231,8 @@ impl Pace {
         let timeout = timers.progress + self.trips.timeout(timers.timeouts);
         let question = self.question_at().filter(|_| has_flight);
         let lost = timers.lost_at.filter(|_| has_flight);
-        [question, lost].into_iter().flatten().fold(timeout, Instant::min)
+        let paced = self.pacer.next().filter(|_| has_flight);
+        [question, lost, paced].into_iter().flatten().fold(timeout, Instant::min)
     }
 
     fn question_at(&self) -> Option<Instant> {
@@ -228,6 +252,7 @@ impl Pace {
         has_room: bool,
         most_timeouts: u32,
     ) -> Due {
+        self.pacer.wake(now);
         if now >= self.timers.progress + self.trips.timeout(self.timers.timeouts) {
             self.timers.timeouts += 1;
             self.timers.unheard += 1;
@@ -256,6 +281,10 @@ impl Pace {
 
 /// Until there was a round trip: the timeout of a first packet says the same.
 const FIRST_ROUND_TRIP: Duration = Duration::from_secs(1);
+
+/// As in RFC 9002, and Linux; in slow start the window doubles in a round trip.
+const GAIN: f64 = 1.25;
+const SLOW_START_GAIN: f64 = 2.0;
 
 const LATE_ACK: Duration = Duration::from_millis(10);
 

@@ -71,6 +71,11 @@ impl Ledbat {
         self.window as usize
     }
 
+    /// True while the window doubles each round trip.
+    pub(crate) fn is_slow_start(&self) -> bool {
+        self.is_slow_start
+    }
+
     /// Goes by an acknowledgement.
     pub(crate) fn on_progress(&mut self, now: Instant, progress: Progress) {
         if let Some(saved) = self.slowdown.end(now) {
@@ -92,15 +97,18 @@ impl Ledbat {
     /// Doubles the window each round trip until a queue begins, or the window is that of before.
     fn start_slowly(&mut self, now: Instant, queued: Duration, progress: &Progress) {
         let is_first = self.threshold.is_infinite();
+        // A queue is seen a round trip after it began, and the window has grown for as long: on a path longer than the
+        // target by half, so that it does not fill twice the target.
+        let growth = if is_first { first_growth(progress.least) } else { 1.0 };
         if queued >= if is_first { TARGET / 4 } else { TARGET } {
-            // The packets seen now were sent a round trip ago, with half the window.
-            self.window = if is_first { self.window / 2.0 } else { self.window };
+            self.window = if is_first { self.window / (1.0 + growth) } else { self.window };
             self.leave_slow_start(now, progress.round_trip * 2);
-        } else if self.window + progress.bytes as f64 >= self.threshold {
+            return;
+        }
+        self.window += growth * progress.bytes as f64;
+        if self.window >= self.threshold {
             self.window = self.threshold;
             self.leave_slow_start(now, slowdown::period(progress.round_trip));
-        } else {
-            self.window += progress.bytes as f64;
         }
     }
 
@@ -184,6 +192,11 @@ impl Ledbat {
 
 /// The queue to be kept below (BEP 29, CCONTROL_TARGET).
 const TARGET: Duration = Duration::from_millis(100);
+
+/// The growth of the first slow start in a round trip, in parts of the window.
+fn first_growth(least: Duration) -> f64 {
+    (TARGET.as_secs_f64() / least.as_secs_f64().max(1e-6)).clamp(0.5, 1.0)
+}
 
 /// As TCP begins (RFC 6928).
 const FIRST_PACKETS: usize = 10;
