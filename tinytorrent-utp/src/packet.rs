@@ -166,6 +166,11 @@ impl<'a> SelectiveAck<'a> {
         Self(bits)
     }
 
+    /// Steps from the acknowledged number to the first packet of which the mask says nothing.
+    pub(crate) fn reach(self) -> u16 {
+        u16::try_from(self.0.len() * 8).unwrap_or(u16::MAX).saturating_add(2)
+    }
+
     /// Steps from the acknowledged number to each packet that has come, in order. The lowest bit of a byte comes
     /// first (P-25).
     pub fn steps(self) -> impl Iterator<Item = u16> + 'a {

@@ -294,6 +294,14 @@ impl SendQueue {
             }
             self.arrive(now, place, rack, least, &mut arrived);
         }
+        if let Some(mask) = beyond.filter(|mask| mask.steps().next().is_none())
+            && let Ok(place) = usize::try_from(ack.plus(mask.reach()).since(first) - 1)
+            && let Some(packet) = self.packets.get(place)
+        {
+            // Something has come, or there would be no mask, and it is beyond its end: masks have 32 bytes at most, and
+            // libtorrent makes them as long as what has come, and not as long as the way there.
+            rack.on_arrived(packet.sent, packet.begin);
+        }
         // A mask may begin with what is next, if it is of another end.
         while self.packets.front().is_some_and(|packet| packet.fate == Fate::Arrived) {
             let packet = self.packets.pop_front().expect("there is a first one");
@@ -608,6 +616,27 @@ mod tests {
     }
 
     /// P-07
+    #[test]
+    fn an_empty_mask_has_all_overtaken_of_which_it_tells() {
+        let now = Instant::now();
+        let mut queue = queue(&[7; 40]);
+        let mut rack = Rack::default();
+        while send(&mut queue, now, 1).is_some() {}
+        let smooth = ms(50);
+        // Something behind the 33 packets that the mask says are missing has come.
+        let mask = Some(SelectiveAck::new(&[0; 4]));
+        let arrived = queue.acknowledge(now + ms(40), seq(0), mask, &mut rack, LEAST);
+        assert_eq!(arrived, Arrived::default());
+        queue.find_lost(now + ms(40), &rack, LEAST, smooth);
+        queue.find_lost(now + ms(50), &rack, LEAST, smooth);
+        assert_eq!((queue.flight.lost, queue.packets_in_flight()), (33, 7));
+        // One that reaches beyond all that was sent tells nothing.
+        let mask = Some(SelectiveAck::new(&[0; 32]));
+        queue.acknowledge(now + ms(60), seq(0), mask, &mut rack, LEAST);
+        assert_eq!(queue.find_lost(now + ms(90), &rack, LEAST, smooth).newest, None);
+        queue.check_invariants();
+    }
+
     #[test]
     fn a_packet_is_lost_a_while_after_it_was_overtaken() {
         let now = Instant::now();
