@@ -38,7 +38,7 @@ impl Rack {
 }
 
 /// The jitter of a host that reads a batch at a time, which matters where round trips are shorter.
-const LEAST_LATE: Duration = Duration::from_millis(1);
+const LEAST_LATE: Duration = Duration::from_micros(250);
 
 const MOST_QUARTERS: u32 = 15;
 

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tinytorrent_utp::{ConnectionId, ConnectionStats, Endpoint, EndpointConfig, Event};
 
+use super::socket::Socket;
 use super::stream::Stream;
 
 /// An end of the path: an endpoint with its clock, and applications.
@@ -13,6 +14,8 @@ pub struct Host {
     pub endpoint: Endpoint,
     /// Its address.
     pub address: SocketAddr,
+    /// Its socket.
+    pub socket: Socket,
     /// Its clock.
     pub clock: Clock,
     /// Its connections, in the order in which they were made or accepted.
@@ -27,6 +30,7 @@ impl Host {
         Self {
             endpoint: Endpoint::new(clock.start, config),
             address,
+            socket: Socket::default(),
             clock,
             streams: Vec::new(),
             answer: 0,
@@ -40,6 +44,12 @@ impl Host {
     /// If it was closed.
     pub fn stats(&self, stream: usize) -> ConnectionStats {
         self.endpoint.connection_stats(self.streams[stream].id).expect("it is not closed")
+    }
+
+    /// The time of what happens next by itself.
+    pub(super) fn next(&self) -> Option<Duration> {
+        let timeout = self.endpoint.poll_timeout().map(|timeout| self.clock.time_of(timeout));
+        timeout.into_iter().chain(self.socket.next()).min()
     }
 
     pub(super) fn add(&mut self, id: ConnectionId, to_write: u64) -> usize {
@@ -89,12 +99,14 @@ impl Host {
 pub struct Clock {
     /// Seconds by which it runs fast in each second.
     pub drift: f64,
+    /// Timers go off at multiples of this; zero for any time.
+    pub step: Duration,
     start: Instant,
 }
 
 impl Clock {
     pub(super) fn new(start: Instant) -> Self {
-        Self { drift: 0.0, start }
+        Self { drift: 0.0, step: Duration::ZERO, start }
     }
 
     /// The time that it shows at a time of the world.
@@ -102,9 +114,14 @@ impl Clock {
         self.start + at.mul_f64(1.0 + self.drift)
     }
 
-    /// The time of the world at which it shows an instant, rounded up.
+    /// The time of the world at which a timer for an instant goes off.
     pub(super) fn time_of(&self, instant: Instant) -> Duration {
-        let shown = instant.saturating_duration_since(self.start);
+        let mut shown = instant.saturating_duration_since(self.start);
+        if !self.step.is_zero() {
+            let steps = shown.as_nanos().div_ceil(self.step.as_nanos());
+            shown = self.step * steps as u32;
+        }
+        // Rounded up.
         shown.div_f64(1.0 + self.drift) + Duration::from_nanos(2)
     }
 }

@@ -15,6 +15,7 @@
 
 mod host;
 mod link;
+mod socket;
 mod stream;
 mod tcp;
 
@@ -28,6 +29,7 @@ use tinytorrent_utp::EndpointConfig;
 pub use self::host::{Clock, Host};
 use self::link::Size;
 pub use self::link::{Link, Traffic, Waits};
+pub use self::socket::Socket;
 pub use self::stream::Stream;
 pub use self::tcp::Flow;
 use crate::queue::Queue;
@@ -139,24 +141,16 @@ impl World {
 
     /// The time of what happens next.
     fn next(&self) -> Option<Duration> {
-        let timeouts = self.hosts.iter().filter_map(|host| {
-            let timeout = host.endpoint.poll_timeout()?;
-            Some(host.clock.time_of(timeout))
-        });
+        let hosts = self.hosts.iter().filter_map(Host::next);
         let neighbours = self.neighbours.iter().map(|flow| flow.sender.deadline());
-        timeouts.chain(neighbours).chain(self.queue.next()).min()
+        hosts.chain(neighbours).chain(self.queue.next()).min()
     }
 
     /// Does all that is due by now.
     fn step(&mut self) {
-        let mut is_touched = [false; 2];
         while let Some((_, happening)) = self.queue.pop(self.at) {
             match happening {
-                Happening::Datagram { to, bytes } => {
-                    is_touched[to] = true;
-                    let (now, from) = (self.now(to), self.hosts[1 - to].address);
-                    self.hosts[to].endpoint.handle_datagram(now, from, &bytes);
-                }
+                Happening::Datagram { to, bytes } => self.hosts[to].socket.push(self.at, bytes),
                 Happening::Segment { flow, number } => {
                     let ack = self.neighbours[flow].receiver.accept(number);
                     let from = 1 - self.neighbours[flow].from;
@@ -174,14 +168,16 @@ impl World {
                 self.send_segments(flow);
             }
         }
-        for (host, is_touched) in is_touched.into_iter().enumerate() {
-            let now = self.now(host);
-            let endpoint = &mut self.hosts[host].endpoint;
+        for host in 0..2 {
+            let (now, from) = (self.now(host), self.hosts[1 - host].address);
+            let Host { endpoint, socket, .. } = &mut self.hosts[host];
+            let received = socket.pop(self.at);
+            received.iter().for_each(|datagram| endpoint.handle_datagram(now, from, datagram));
             let is_late = endpoint.poll_timeout().is_some_and(|timeout| timeout <= now);
             if is_late {
                 endpoint.handle_timeout(now);
             }
-            if is_late || is_touched {
+            if is_late || !received.is_empty() {
                 self.hosts[host].exchange(now);
                 self.send(host);
             }

@@ -2,6 +2,7 @@
 
 mod congestion;
 mod neighbours;
+mod sockets;
 mod streams;
 
 use std::time::Duration;

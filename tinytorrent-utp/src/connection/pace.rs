@@ -34,7 +34,8 @@ struct Timers {
     timeouts: u32,
     /// Timeouts since the other end was heard.
     unheard: u32,
-    has_asked: bool,
+    /// Questions since the last progress.
+    questions: u32,
     lost_at: Option<Instant>,
 }
 
@@ -68,7 +69,7 @@ impl Pace {
                 sent: now,
                 timeouts: 0,
                 unheard: 0,
-                has_asked: false,
+                questions: 0,
                 lost_at: None,
             },
             is_limited: false,
@@ -142,7 +143,7 @@ impl Pace {
             self.trips.add(sample);
         }
         self.timers.progress = now;
-        (self.timers.timeouts, self.timers.has_asked) = (0, false);
+        (self.timers.timeouts, self.timers.questions) = (0, 0);
         if arrived.is_spurious {
             self.rack.on_spurious();
             self.ledbat.on_spurious_loss();
@@ -237,11 +238,13 @@ impl Pace {
 
     fn question_at(&self) -> Option<Instant> {
         let timers = &self.timers;
-        if timers.has_asked || timers.timeouts > 0 {
+        if timers.timeouts > 0 || timers.questions >= MOST_QUESTIONS {
             return None;
         }
-        // RFC 8985, section 7.2; the second term is for an end that waits to read a batch.
-        self.trips.smooth().map(|smooth| timers.sent.max(timers.progress) + smooth * 2 + LATE_ACK)
+        // RFC 8985, section 7.2; the second term is for an end that waits to read a batch. The question may be lost as
+        // well, and the timeout is a hundred times as long on a short path, so that it is put again, ever later.
+        let pause = (self.trips.smooth()? * 2 + LATE_ACK) * (1 << timers.questions);
+        Some(timers.sent.max(timers.progress) + pause)
     }
 
     /// The timers that are due by now.
@@ -267,7 +270,7 @@ impl Pace {
             return Due::Losses;
         }
         if has_flight && self.question_at().is_some_and(|at| at <= now) {
-            self.timers.has_asked = true;
+            self.timers.questions += 1;
             return Due::Question;
         }
         Due::Nothing
@@ -285,6 +288,9 @@ const FIRST_ROUND_TRIP: Duration = Duration::from_secs(1);
 /// As in RFC 9002, and Linux; in slow start the window doubles in a round trip.
 const GAIN: f64 = 1.25;
 const SLOW_START_GAIN: f64 = 2.0;
+
+/// The last one has waited for 640 ms, longer than the shortest timeout.
+const MOST_QUESTIONS: u32 = 7;
 
 const LATE_ACK: Duration = Duration::from_millis(10);
 
