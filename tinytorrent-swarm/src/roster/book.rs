@@ -1,9 +1,15 @@
-use std::collections::{BTreeMap, BTreeSet};
+mod entry;
+mod queue;
+
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tinytorrent_types::{AddressFilter, Crowd, PeerId, WireInfoHash};
 
+pub(crate) use self::entry::Candidate;
+use self::entry::{Entry, State};
+use self::queue::Queue;
 use super::bans::Bans;
 use super::priority::priority;
 use super::told::Told;
@@ -25,10 +31,8 @@ pub(crate) struct PeerBook {
     exchanged: Told,
     /// All entries, counted by network.
     crowd: Crowd,
-    /// The waiting entries, by when they may be tried.
-    queue: BTreeSet<(Instant, Rank, SocketAddr)>,
-    /// Those that may be tried by now, in which order, and since when.
-    ready: BTreeSet<(Rank, Instant, SocketAddr)>,
+    /// The waiting entries.
+    queue: Queue,
     filter: AddressFilter,
     bans: Bans,
     /// Our own address in each family, once it is known: it orders those of peers (BEP 40).
@@ -38,60 +42,14 @@ pub(crate) struct PeerBook {
     refused: u64,
 }
 
-/// An address to try.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Candidate {
-    pub(crate) address: SocketAddr,
-    pub(crate) source: PeerSource,
-    /// The hash by which the peer knew the torrent at the last visit.
-    pub(crate) known_as: Option<WireInfoHash>,
-    /// The transport of the last visit, unless it came to nothing.
-    pub(crate) worked: Option<Transport>,
-    /// Visits that came to nothing since it proved useful.
-    pub(crate) failures: u32,
-    /// Since when it was not tried because somebody says that he is there.
-    pub(crate) claimed_since: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    source: PeerSource,
-    failures: u32,
-    state: State,
-    is_seed: bool,
-    known_as: Option<WireInfoHash>,
-    worked: Option<Transport>,
-    claimed_since: Option<Instant>,
-    /// Addresses of its network that were known before.
-    neighbours: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum State {
-    Waiting(Instant, Rank),
-    Busy,
-}
-
-/// The class of the source, and an order among equals; low ones come first.
-type Rank = (u8, u64);
-
 /// Addresses to remember: each costs about 100 bytes, and a busy swarm refills it at any time.
 const MAX_ENTRIES: usize = 4_000;
 
 /// Failures after which an address that a stranger told of is forgotten.
-const MAX_FAILURES: u32 = 5;
-
-/// First wait after a failure. It doubles with each further one.
-const BACK_OFF: Duration = Duration::from_secs(5);
-
-/// Longest wait after a failure.
-const MAX_BACK_OFF: Duration = Duration::from_secs(30 * 60);
-
-/// Wait before going back to a peer that we left, or that left us.
-const RETURN: Duration = Duration::from_secs(5);
+const MAX_FAILURES: u16 = 5;
 
 /// Addresses of a network that are tried before further ones of others.
-const FIRST: usize = 16;
+const FIRST: u16 = 16;
 
 /// Wait for an address whose network has all the places that it gets, or that somebody says is his.
 const PUT_OFF: Duration = Duration::from_secs(5);
@@ -102,8 +60,7 @@ impl PeerBook {
             entries: BTreeMap::new(),
             exchanged: Told::default(),
             crowd: Crowd::new(),
-            queue: BTreeSet::new(),
-            ready: BTreeSet::new(),
+            queue: Queue::default(),
             filter,
             bans: Bans::default(),
             own: [None; 2],
@@ -151,16 +108,7 @@ impl PeerBook {
             self.refused += 1;
             return false;
         }
-        let entry = Entry {
-            source,
-            failures: 0,
-            state: State::Busy,
-            is_seed: false,
-            known_as: None,
-            worked: None,
-            claimed_since: None,
-            neighbours: self.crowd.share(address.ip()).network,
-        };
+        let entry = Entry::new(source, self.crowd.share(address.ip()).network);
         self.entries.insert(address, entry);
         self.crowd.add(address.ip());
         if source == PeerSource::Exchange {
@@ -189,25 +137,14 @@ impl PeerBook {
     /// The next address to try, busy from now on. With `drop_seeds`, what is known to be a seed
     /// is forgotten instead.
     pub(crate) fn next(&mut self, now: Instant, drop_seeds: bool) -> Option<Candidate> {
-        while self.queue.first().is_some_and(|(at, ..)| *at <= now) {
-            self.ready
-                .extend(self.queue.pop_first().map(|(at, rank, address)| (rank, at, address)));
-        }
-        while let Some((.., address)) = self.ready.pop_first() {
+        while let Some(address) = self.queue.pop(now) {
             self.set_state(address, State::Busy);
             let Some(entry) = self.entries.get(&address) else { continue };
             // Another address of its host may have been banned since it was told.
             let is_banned = self.bans.has_address(address);
             let is_unwanted = is_banned || (drop_seeds && entry.is_seed);
             if !is_unwanted {
-                return Some(Candidate {
-                    address,
-                    source: entry.source,
-                    known_as: entry.known_as,
-                    worked: entry.worked,
-                    failures: entry.failures,
-                    claimed_since: entry.claimed_since,
-                });
+                return Some(entry.candidate(address));
             }
             self.remove(address);
         }
@@ -216,8 +153,7 @@ impl PeerBook {
 
     /// The instant from which the next waiting address may be tried.
     pub(crate) fn ready_at(&self) -> Option<Instant> {
-        let ready = self.ready.first().map(|(_, at, _)| *at);
-        ready.or_else(|| self.queue.first().map(|(at, ..)| *at))
+        self.queue.ready_at()
     }
 
     /// An address that was to be tried can be in a moment.
@@ -259,15 +195,10 @@ impl PeerBook {
         let address = canonical(address);
         let Some(entry) = self.entries.get_mut(&address) else { return };
         // A visit that ends at once is as good as a refusal, and must not be repeated each second.
-        entry.failures += 1;
-        entry.claimed_since = None;
-        // Its network may have changed.
-        entry.worked = None;
-        let (failures, source) = (entry.failures, entry.source);
-        if failures >= MAX_FAILURES && source != PeerSource::User {
+        let wait = entry.note_failure();
+        if entry.failures >= MAX_FAILURES && entry.source != PeerSource::User {
             self.remove(address);
         } else {
-            let wait = BACK_OFF.saturating_mul(1 << (failures - 1).min(16)).min(MAX_BACK_OFF);
             self.wait(address, now + wait);
         }
     }
@@ -279,10 +210,7 @@ impl PeerBook {
             && entry.state == State::Busy
         {
             entry.is_seed = is_seed;
-            entry.claimed_since = None;
-            // Each visit that ends is held against it a little, each failure more.
-            let wait = RETURN.saturating_mul(1 << entry.failures.min(8));
-            entry.failures += 1;
+            let wait = entry.note_end();
             self.wait(address, now + wait);
         }
     }
@@ -376,7 +304,7 @@ impl PeerBook {
         self.found += 1;
         let own = self.own[usize::from(address.is_ipv6())];
         // The first ones of all networks, then the next ones: a network with many addresses holds up no other.
-        let in_network = ((entry.neighbours / FIRST) as u64) << 32;
+        let in_network = u64::from(entry.neighbours / FIRST) << 32;
         let order = match (entry.source, own.and_then(|own| priority(own, address))) {
             // The user's peers come as they were told.
             (PeerSource::User, _) => self.found,
@@ -386,15 +314,14 @@ impl PeerBook {
         };
         let rank = (class(entry.source), order);
         self.dequeue(address);
-        self.queue.insert((until, rank, address));
+        self.queue.insert(address, until, rank);
         self.set_state(address, State::Waiting(until, rank));
     }
 
     fn dequeue(&mut self, address: SocketAddr) {
-        if let Some(Entry { state: State::Waiting(at, rank), .. }) = self.entries.get(&address)
-            && !self.queue.remove(&(*at, *rank, address))
+        if let Some(State::Waiting(at, rank)) = self.entries.get(&address).map(|entry| entry.state)
         {
-            self.ready.remove(&(*rank, *at, address));
+            self.queue.remove(address, at, rank);
         }
     }
 
@@ -409,9 +336,7 @@ impl PeerBook {
             State::Waiting(at, rank) => Some((at, rank, *address)),
             State::Busy => None,
         });
-        let waiting: BTreeSet<_> = waiting.collect();
-        let ready = self.ready.iter().map(|&(rank, at, address)| (at, rank, address));
-        assert_eq!(waiting, self.queue.iter().copied().chain(ready).collect());
+        self.queue.check_invariants(waiting);
         let exchanged = self.entries.values().filter(|e| e.source == PeerSource::Exchange);
         assert_eq!(exchanged.count(), self.exchanged.len());
     }

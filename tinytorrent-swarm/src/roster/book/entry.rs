@@ -1,0 +1,112 @@
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tinytorrent_types::WireInfoHash;
+
+use super::queue::Rank;
+use crate::contract::{PeerSource, Transport};
+
+/// All that is known of an address but itself. There may be thousands, so that each byte counts.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) source: PeerSource,
+    /// Visits that came to nothing since it proved useful.
+    pub(super) failures: u16,
+    pub(super) state: State,
+    pub(super) is_seed: bool,
+    /// The hash by which the peer knew the torrent at the last visit.
+    pub(super) known_as: Option<WireInfoHash>,
+    /// The transport of the last visit, unless it came to nothing.
+    pub(super) worked: Option<Transport>,
+    /// Since when it is not tried because somebody says that he is there.
+    pub(super) claimed_since: Option<Instant>,
+    /// Addresses of its network that were known before.
+    pub(super) neighbours: u16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum State {
+    Waiting(Instant, Rank),
+    Busy,
+}
+
+/// An address to try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub(crate) address: SocketAddr,
+    pub(crate) source: PeerSource,
+    /// The hash by which the peer knew the torrent at the last visit.
+    pub(crate) known_as: Option<WireInfoHash>,
+    /// The transport of the last visit, unless it came to nothing.
+    pub(crate) worked: Option<Transport>,
+    /// Visits that came to nothing since it proved useful.
+    pub(crate) failures: u32,
+    /// Since when it was not tried because somebody says that he is there.
+    pub(crate) claimed_since: Option<Instant>,
+}
+
+/// First wait after a failure. It doubles with each further one.
+const BACK_OFF: Duration = Duration::from_secs(5);
+
+/// Longest wait after a failure.
+const MAX_BACK_OFF: Duration = Duration::from_secs(30 * 60);
+
+/// Wait before going back to a peer that we left, or that left us.
+const RETURN: Duration = Duration::from_secs(5);
+
+impl Entry {
+    /// An address that nobody has tried, told by this source. The number is that of the addresses of its network
+    /// that are known.
+    pub(super) fn new(source: PeerSource, neighbours: usize) -> Self {
+        Self {
+            source,
+            failures: 0,
+            state: State::Busy,
+            is_seed: false,
+            known_as: None,
+            worked: None,
+            claimed_since: None,
+            neighbours: u16::try_from(neighbours).unwrap_or(u16::MAX),
+        }
+    }
+
+    /// The entry of this address as one to try.
+    pub(super) fn candidate(&self, address: SocketAddr) -> Candidate {
+        Candidate {
+            address,
+            source: self.source,
+            known_as: self.known_as,
+            worked: self.worked,
+            failures: self.failures.into(),
+            claimed_since: self.claimed_since,
+        }
+    }
+
+    /// Notes that a visit came to nothing. Returns the time until the next one.
+    pub(super) fn note_failure(&mut self) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        self.claimed_since = None;
+        // Its network may have changed.
+        self.worked = None;
+        BACK_OFF.saturating_mul(1 << (self.failures - 1).min(16)).min(MAX_BACK_OFF)
+    }
+
+    /// Notes that a visit ended. Returns the time until the next one.
+    pub(super) fn note_end(&mut self) -> Duration {
+        self.claimed_since = None;
+        // Each visit that ends is held against it a little, each failure more.
+        let wait = RETURN.saturating_mul(1 << self.failures.min(8));
+        self.failures = self.failures.saturating_add(1);
+        wait
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_small() {
+        assert!(size_of::<Entry>() <= 88, "{}", size_of::<Entry>());
+    }
+}
