@@ -3,7 +3,7 @@ use std::time::Duration;
 use tinytorrent_types::{InfoHashV1, InfoHashV2};
 
 use super::*;
-use crate::contract::Transport;
+use crate::contract::{Action, Transport};
 use crate::peer::testing::peer;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -10,6 +10,42 @@ use crate::piece::Priorities;
 use crate::stage::Stage;
 
 impl Swarm {
+    /// Leaves all peers and tells the trackers `stopped`. [`resume`](Self::resume) goes on.
+    pub fn pause(&mut self, now: Instant) {
+        self.advance(now);
+        if self.run == Run::Running {
+            self.run = Run::Paused;
+        }
+        self.leave_all(LeaveReason::Stopped);
+        self.trackers.stop(now);
+        self.announce();
+    }
+
+    /// Goes on after a [`pause`](Self::pause); nothing follows a [`stop`](Self::stop).
+    pub fn resume(&mut self, now: Instant) {
+        self.advance(now);
+        if self.run == Run::Ended {
+            return;
+        }
+        self.run = Run::Running;
+        self.roster.note_gift(now);
+        let progress = self.progress();
+        self.trackers.restart(now, progress);
+        self.announce();
+        if let Some(look_ups) = &mut self.look_ups {
+            look_ups.restart(now);
+        }
+        self.look_up();
+        self.dial();
+    }
+
+    /// Ends the torrent: as [`pause`](Self::pause), for good. Go on driving until
+    /// [`is_stopped`](Self::is_stopped), so that the trackers hear of it.
+    pub fn stop(&mut self, now: Instant) {
+        self.run = Run::Ended;
+        self.pause(now);
+    }
+
     /// Adds trackers while the torrent runs, each tier after those that are there.
     pub fn add_trackers(&mut self, now: Instant, tiers: Vec<Vec<String>>) {
         self.advance(now);
