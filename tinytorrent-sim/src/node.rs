@@ -8,7 +8,7 @@ use tinytorrent_tracker::AnnounceResponse;
 use tinytorrent_types::{BlockInfo, Geometry, PeerId};
 use tinytorrent_wire::Message;
 
-use crate::Node;
+use crate::{Nat, Node};
 
 /// A swarm in its world, and all that was seen of it.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub struct Simulated {
     pub sent: Vec<(SocketAddr, Message)>,
     /// The bytes that it takes for the info dictionary.
     pub info: Bytes,
+    /// The NAT in front of it.
+    pub nat: Option<Nat>,
     /// The id that it gives in handshakes, if it is not its own.
     pub alias: Option<PeerId>,
     pub(crate) links: HashMap<PeerKey, Link>,

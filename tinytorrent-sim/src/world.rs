@@ -1,4 +1,5 @@
 mod happening;
+mod nat;
 mod serving;
 mod stranger;
 mod watch;
@@ -15,6 +16,7 @@ use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
 use tinytorrent_wire::{Handshake, Message};
 
 use self::happening::{HASHING, Happening};
+pub use self::nat::Nat;
 pub use self::stranger::Stranger;
 use self::watch::Watched;
 pub use self::watch::{Cause, Watch};
@@ -134,6 +136,7 @@ impl World {
             disconnected: Vec::new(),
             sent: Vec::new(),
             info: info(),
+            nat: None,
             alias: None,
             links: HashMap::new(),
             strangers: HashSet::new(),
@@ -265,14 +268,13 @@ impl World {
 
     fn act(&mut self, node: Node, action: Action) {
         match action {
-            Action::Connect { peer, address, info_hash, .. } => {
+            Action::Connect { peer, address, route, info_hash } => {
                 let handshake = Handshake { info_hash, ..self.handshake(node) };
                 match self.nodes.iter().position(|other| other.address == address) {
                     Some(to) => {
                         // The other node has no key for the connection until it accepts.
                         self.nodes[node].links.insert(peer, Link { to, their_key: None });
-                        let dialled = Happening::Dialled { from: node, from_key: peer, handshake };
-                        self.later(self.latency, to, dialled);
+                        self.dial_node(node, peer, to, route, handshake);
                     }
                     None => self.dial_stranger(node, peer, address),
                 }

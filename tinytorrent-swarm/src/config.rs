@@ -104,7 +104,9 @@ impl SwarmConfig {
     }
 
     /// The transports by which we connect. Default: TCP alone. Both find more peers, as some can be reached by uTP
-    /// alone, and uTP leaves the uplink to others. Those that come to us may come by any that the driver accepts.
+    /// alone, and uTP leaves the uplink to others. Those that come to us may come by any that the driver accepts. With
+    /// uTP, peers that cannot be reached are met by introduction, and introduced to each other (BEP 55), unless the
+    /// torrent is private.
     pub fn transports(&mut self, transports: Transports) -> &mut Self {
         self.transports = transports;
         self

@@ -12,6 +12,6 @@ pub use action::{Action, BlockVerdict};
 pub use event::Event;
 pub use input::{Content, Input, PeerSource};
 pub use reason::{ConnectionError, DiskError, LeaveReason};
-pub use stats::Stats;
+pub use stats::{Introductions, Stats};
 pub use transport::{Route, Transport, Transports};
 pub use view::{ChokeReason, PeerFlow, PeerView};

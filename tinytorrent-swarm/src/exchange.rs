@@ -33,12 +33,11 @@ pub(crate) fn receive(
     now: Instant,
     peer: &mut Peer,
     message: &PexMessage,
-) -> Result<Vec<SocketAddr>, Violation> {
+) -> Result<Vec<PexPeer>, Violation> {
     let Some(exchange) = &mut peer.exchange else { return Ok(Vec::new()) };
     let rule = Rule::NoExchangeFlood;
     let flood = |_| Violation { from: Side::Peer, message: "extended", rule };
-    let told = exchange.receiver.handle_message(now, message).map_err(flood)?;
-    Ok(told.iter().map(|peer| peer.address).collect())
+    exchange.receiver.handle_message(now, message).map_err(flood)
 }
 
 /// Tells a peer whom we have met since the last time, if it is time.
@@ -80,6 +79,9 @@ fn entry(peer: &Peer) -> Option<PexPeer> {
     }
     if peer.contact.transport == Transport::Utp {
         flags = flags.with(PexFlags::SUPPORTS_UTP);
+    }
+    if peer.extensions.id(Extension::Holepunch).is_some() {
+        flags = flags.with(PexFlags::SUPPORTS_HOLEPUNCH);
     }
     Some(PexPeer { address, flags })
 }

@@ -9,6 +9,7 @@ use tinytorrent_wire::session::Side;
 use tinytorrent_wire::{Message, Request};
 
 use crate::config::{MAX_QUEUED_REQUESTS, SwarmConfig};
+use crate::contract::Transport;
 use crate::outbox::Outbox;
 use crate::peer::Peer;
 use crate::roster::TWIN;
@@ -21,6 +22,8 @@ pub(crate) struct Extensions {
     listen_port: Option<u16>,
     /// Peers are told of each other, unless the torrent is private (BEP 11).
     exchanges: bool,
+    /// Peers are introduced to each other by uTP, unless the torrent is private (BEP 55).
+    punches: bool,
     /// Peers may come from trackers only (BEP 27).
     is_private: bool,
 }
@@ -38,11 +41,15 @@ impl Extensions {
     pub(crate) fn new(config: &SwarmConfig) -> Self {
         let always = [Extension::Metadata, Extension::DontHave, Extension::UploadOnly];
         let exchange = config.exchange.then_some(Extension::PeerExchange);
+        let punches = config.transports.includes(Transport::Utp);
+        let holepunch = punches.then_some(Extension::Holepunch);
+        let some = exchange.into_iter().chain(holepunch);
         Self {
-            ours: OurExtensions::new(always.into_iter().chain(exchange).chain([TWIN])),
+            ours: OurExtensions::new(always.into_iter().chain(some).chain([TWIN])),
             client: config.client.clone(),
             listen_port: config.listen_port,
             exchanges: config.exchange,
+            punches,
             is_private: false,
         }
     }
@@ -51,6 +58,12 @@ impl Extensions {
     pub(crate) fn may_exchange(&self) -> bool {
         // BEP 27: a private torrent's peers come from its trackers alone.
         self.exchanges && !self.is_private
+    }
+
+    /// Returns true if peers may be introduced to each other, and we to them.
+    pub(crate) fn may_punch(&self) -> bool {
+        // BEP 27, as above: whoever is introduced does not come from a tracker.
+        self.punches && !self.is_private
     }
 
     /// Returns true if peers may come from trackers only (BEP 27).
@@ -77,7 +90,7 @@ impl Extensions {
         let mut handshake = ExtendedHandshake::new(&self.ours);
         if self.is_private {
             // It may have been announced before the metadata told (BEP 10: 0 takes it back).
-            handshake.disable(Extension::PeerExchange);
+            handshake.disable(Extension::PeerExchange).disable(Extension::Holepunch);
         }
         handshake.client = Some(self.client.as_bytes().to_vec());
         handshake.listen_port = self.listen_port;

@@ -12,7 +12,8 @@
 //!
 //! What it takes care of: rarest first with random ties, end game, pipelines that follow each
 //! peer's rate (BEP 3), the fast extension (BEP 6), metadata from peers (BEP 9), tit for tat and
-//! optimistic unchokes, blame by block, back-off, time-outs, rate limits, announces (BEP 12).
+//! optimistic unchokes, blame by block, back-off, time-outs, rate limits, announces (BEP 12), peers by
+//! TCP and uTP, and introductions of those that cannot be reached (BEP 55).
 //! What it leaves to you: connecting and shaking hands, framing (`tinytorrent-wire`), storing
 //! and hashing blocks, talking to trackers.
 //!
@@ -75,6 +76,7 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests need a first instant"))]
 
+mod address;
 mod allowed_fast;
 mod announce;
 mod availability;
@@ -96,6 +98,7 @@ mod outbox;
 mod peer;
 mod peers;
 mod piece;
+mod punching;
 mod rate;
 mod reading;
 mod roster;
@@ -114,7 +117,8 @@ pub use announce::{AnnounceOutcome, AnnounceTask, ScrapeOutcome, ScrapeTask};
 pub use config::SwarmConfig;
 pub use contract::{
     Action, BlockVerdict, ChokeReason, ConnectionError, Content, DiskError, Event, Input,
-    LeaveReason, PeerFlow, PeerSource, PeerView, Route, Stats, Transport, Transports,
+    Introductions, LeaveReason, PeerFlow, PeerSource, PeerView, Route, Stats, Transport,
+    Transports,
 };
 pub use key::PeerKey;
 pub use look_ups::LookUpTask;

@@ -18,7 +18,7 @@ use std::time::Instant;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tinytorrent_types::{
-    AddressFilter, AddressScope, AddressVotes, InfoHashes, PeerId, WireInfoHash,
+    AddressFilter, AddressScope, AddressVerdict, AddressVotes, InfoHashes, PeerId, WireInfoHash,
 };
 
 use self::book::PeerBook;
@@ -151,6 +151,21 @@ impl Roster {
     /// Returns true if this entry in an answer of a tracker is ourselves.
     pub(crate) fn is_ours(&self, peer: &tinytorrent_tracker::Peer) -> bool {
         peer.id == Some(self.our_id) || self.book.is_own(peer.address)
+    }
+
+    /// Notes a peer that could introduce us to the one at this address; `None` if nobody is to be asked.
+    pub(crate) fn set_introducer(&mut self, address: SocketAddr, introducer: Option<PeerKey>) {
+        self.book.set_introducer(address, introducer);
+    }
+
+    /// A peer that told of this address and could introduce us. It may be gone.
+    pub(crate) fn introducer(&self, address: SocketAddr) -> Option<PeerKey> {
+        self.book.introducer(address)
+    }
+
+    /// The verdict on an address that a stranger names: it may be ours, or none that a peer can have.
+    pub(crate) fn judge(&self, address: SocketAddr) -> AddressVerdict {
+        self.book.judge(address)
     }
 
     /// Returns true if nobody has given anything for a while.

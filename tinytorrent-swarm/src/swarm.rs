@@ -1,6 +1,7 @@
 //! The composer: hands each input to the part whose concern it is, and acts on what comes back.
 
 mod content;
+mod introducing;
 mod leaving;
 mod parts;
 mod picking;
@@ -30,6 +31,7 @@ use crate::metadata::MetadataFetch;
 use crate::outbox::Outbox;
 use crate::peers::Peers;
 use crate::piece::Picker;
+use crate::punching::Punching;
 use crate::reading::Readings;
 use crate::roster::{Admission, Need, Roster};
 use crate::stage::Stage;
@@ -74,6 +76,8 @@ pub struct Swarm {
     /// `None` without the DHT, and in a private torrent.
     look_ups: Option<Box<LookUps>>,
     extensions: Extensions,
+    /// `None` until there was an introduction, and in a private torrent.
+    punching: Option<Box<Punching>>,
     out: Outbox,
 }
 
@@ -110,6 +114,7 @@ impl Swarm {
             trackers: Trackers::new(now, &config),
             look_ups: config.dht.then(|| Box::new(LookUps::new(now, &config))),
             extensions: Extensions::new(&config),
+            punching: None,
             out: Outbox::default(),
         }
     }

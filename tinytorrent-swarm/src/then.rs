@@ -1,6 +1,5 @@
-use std::net::SocketAddr;
-
 use bytes::Bytes;
+use tinytorrent_wire::extension::{Holepunch, PexPeer};
 
 use crate::contract::LeaveReason;
 
@@ -13,7 +12,9 @@ pub(crate) enum Then {
     /// Metadata or hashes may be asked for.
     Fetch,
     /// Other peers were told of.
-    AddPeers(Vec<SocketAddr>),
+    AddPeers(Vec<PexPeer>),
+    /// A peer wants an introduction, or gives us one.
+    Introduce(Holepunch),
     /// The peer told the extensions that it speaks. As [`Fetch`](Self::Fetch) too.
     Greeted,
     /// The peer said this about connections that may be to the same peer.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use tinytorrent_swarm::{
     Action, BlockVerdict, ConnectionError, Content, DiskError, Input, PeerKey, PeerSource,
-    ReaderKey, Swarm, SwarmConfig, Transport,
+    ReaderKey, Swarm, SwarmConfig, Transport, Transports,
 };
 use tinytorrent_types::{
     Bitfield, BlockDigest, BlockInfo, Geometry, InfoHashV1, InfoHashV2, InfoHashes, PeerId,
@@ -115,6 +115,16 @@ fn hash_message() -> impl Strategy<Value = Message> {
     })
 }
 
+/// Introductions to peers that are here, or that nobody knows.
+fn introduction() -> impl Strategy<Value = Message> {
+    (0..3_u8, 0..8_u8).prop_map(|(kind, host)| {
+        let mut payload = vec![kind, 0, 10, 0, 0, host];
+        payload.extend(5_000_u16.to_be_bytes());
+        payload.extend([0, 0, 0, 2]);
+        Message::Extended(Extended { id: 5, payload: payload.into() })
+    })
+}
+
 fn message() -> impl Strategy<Value = Message> {
     let bytes = || prop::collection::vec(any::<u8>(), 0..4).prop_map(Bytes::from);
     let info = tinytorrent_sim::info();
@@ -129,7 +139,7 @@ fn message() -> impl Strategy<Value = Message> {
         Message::Extended(Extended { id: 1, payload: payload.into() })
     });
     let handshake = (0..3_u8, 0..50_000_u32).prop_map(|(id, size)| {
-        let payload = format!("d1:md11:ut_metadatai{id}ee13:metadata_sizei{size}e1:pi9e4:reqqi5ee");
+        let payload = format!("d1:md12:ut_holepunchi{id}e11:ut_metadatai{id}ee13:metadata_sizei{size}e1:pi9e4:reqqi5ee");
         Message::Extended(Extended { id: 0, payload: payload.into() })
     });
     prop_oneof![
@@ -150,6 +160,7 @@ fn message() -> impl Strategy<Value = Message> {
         1 => metadata,
         2 => handshake,
         4 => hash_message(),
+        2 => introduction(),
         1 => (0..5_u8, bytes()).prop_map(|(id, payload)| Message::Extended(Extended { id, payload })),
     ]
 }
@@ -206,7 +217,7 @@ impl Stage {
         let mut config = SwarmConfig::new(hashes, PeerId::from_bytes([1; 20]), 42);
         config.max_peers(5).upload_slots(2).store_budget(100_000);
         config.needs_metadata(needs_metadata).sequential(sequential);
-        config.dht(true);
+        config.dht(true).transports(Transports::Both);
         config.trackers(vec![vec!["udp://192.0.2.1:1/a".into()], vec!["not a url".into()]]);
         let swarm = Swarm::new(now, config);
         let mut stage = Self {
@@ -362,10 +373,8 @@ impl Stage {
         }
         let info_hash = self.swarm.handshake().info_hash;
         let handshake = Handshake { reserved, info_hash, peer_id: PeerId::from_bytes([id; 20]) };
-        self.swarm.handle_input(
-            self.now,
-            Input::HandshakeCompleted { peer, transport: Transport::Tcp, handshake },
-        );
+        let transport = if id.is_multiple_of(2) { Transport::Tcp } else { Transport::Utp };
+        self.swarm.handle_input(self.now, Input::HandshakeCompleted { peer, transport, handshake });
         self.peers.push(peer);
         if self.peers.len() > 6 {
             self.peers.remove(0);

@@ -4,10 +4,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tinytorrent_sim::World;
 use tinytorrent_swarm::{
-    Action, ConnectionError, Input, PeerKey, PeerSource, Route, Transport, Transports,
+    Action, ConnectionError, Event, Input, PeerKey, PeerSource, Route, Transport, Transports,
 };
-use tinytorrent_types::PeerId;
+use tinytorrent_types::{Geometry, PeerId};
 use tinytorrent_wire::extension::{PexFlags, PexMessage, PexPeer};
 use tinytorrent_wire::{Feature, Message};
 
@@ -118,4 +119,30 @@ fn peers_hear_who_is_reached_by_utp() {
     let mut told: Vec<_> = told.iter().map(is_utp).collect();
     told.sort();
     assert_eq!(told, [([20, 0, 0, 1].into(), false), ([20, 0, 0, 2].into(), true)]);
+}
+
+#[test]
+fn of_two_connections_by_different_transports_one_stays() {
+    // W-56
+    let geometry = Geometry::new(8 << 18, 1 << 18).unwrap();
+    let mut world = World::new();
+    // Nobody is done before the end.
+    world.uplink = 1_000;
+    let nodes = [("####....", Transports::Tcp), ("....####", Transports::Utp)];
+    let nodes = nodes.map(|(have, transports)| {
+        world.add(geometry.clone(), have, |config| _ = config.transports(transports))
+    });
+    // They dial each other at once.
+    world.introduce(nodes[0], &nodes[1..]);
+    world.introduce(nodes[1], &nodes[..1]);
+    world.run(Duration::from_secs(120), |_| false);
+    let now = world.now;
+    let seen = nodes.map(|node| {
+        let joins = |event: &&Event| matches!(event, Event::PeerJoined { .. });
+        let joins = world.nodes[node].events.iter().filter(joins).count();
+        let peers = world.nodes[node].swarm.peers(now);
+        (joins, peers.iter().map(|peer| peer.transport).collect::<Vec<_>>())
+    });
+    assert_eq!(seen[0], seen[1]);
+    assert_eq!((seen[0].0, seen[0].1.len()), (2, 1), "{seen:?}");
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tinytorrent_swarm::{
     Action, AnnounceOutcome, AnnounceTask, BlockVerdict, ConnectionError, Content, DiskError,
-    Input, PeerKey, ReaderKey, Swarm, SwarmConfig, Transport,
+    Input, PeerKey, ReaderKey, Swarm, SwarmConfig, Transport, Transports,
 };
 use tinytorrent_tracker::{AnnounceResponse, Failure};
 use tinytorrent_types::{
@@ -75,6 +75,7 @@ impl Driver {
             .needs_metadata(needs_metadata)
             // Both ends are at such addresses, whoever tells of them.
             .local_peers(true)
+            .transports(Transports::Both)
             .sequential(setup & 2 != 0)
             .sha1(tinytorrent_hash::sha1);
         config.trackers(vec![vec!["udp://192.0.2.1:1/a".into()], vec!["not a url".into()]]);
@@ -130,7 +131,8 @@ impl Driver {
     pub(crate) fn shake_hands(&mut self, now: Instant, peer: PeerKey, handshake: Handshake) {
         let is_fast = handshake.reserved.contains(Feature::Fast);
         self.peers.insert(peer, is_fast);
-        self.tell(now, Input::HandshakeCompleted { peer, transport: Transport::Tcp, handshake });
+        let transport = if peer.slot().is_multiple_of(2) { Transport::Tcp } else { Transport::Utp };
+        self.tell(now, Input::HandshakeCompleted { peer, transport, handshake });
     }
 
     /// A peer says something.

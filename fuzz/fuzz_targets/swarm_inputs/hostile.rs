@@ -19,8 +19,9 @@ pub(crate) fn message(kind: u8, b: u8, c: u8) -> Message {
             .clone(),
         11 => [Message::HaveAll, Message::HaveNone][usize::from(b & 1)].clone(),
         12 => Message::Extended(Extended { id: 0, payload: handshake(b, c) }),
-        13 if b % 6 == 5 => Message::Extended(Extended { id: 5, payload: twin(b, c) }),
-        13 => Message::Extended(Extended { id: b % 6, payload: metadata(b, c) }),
+        13 if b % 7 == 5 => Message::Extended(Extended { id: 5, payload: introduction(b, c) }),
+        13 if b % 7 == 6 => Message::Extended(Extended { id: 6, payload: twin(b, c) }),
+        13 => Message::Extended(Extended { id: b % 7, payload: metadata(b, c) }),
         14 => hashes(b, c),
         _ => other(b, c),
     }
@@ -46,8 +47,8 @@ fn handshake(b: u8, c: u8) -> Bytes {
     let (id, size, queue) = (b % 4, u32::from(c) * 100, b % 8);
     let only = c & 1;
     let payload = format!(
-        "d1:md11:lt_donthavei7e7:tt_twini9e11:ut_metadatai{id}e6:ut_pexi3ee13:metadata_sizei{size}e\
-         1:pi{}e4:reqqi{queue}e11:upload_onlyi{only}ee",
+        "d1:md11:lt_donthavei7e7:tt_twini9e12:ut_holepunchi2e11:ut_metadatai{id}e6:ut_pexi3ee\
+         13:metadata_sizei{size}e1:pi{}e4:reqqi{queue}e11:upload_onlyi{only}ee",
         5_000 + u32::from(b)
     );
     payload.into()
@@ -59,6 +60,15 @@ fn metadata(b: u8, c: u8) -> Bytes {
         3 => Bytes::copy_from_slice(&number(b).to_be_bytes()),
         kind => format!("d8:msg_typei{kind}e5:piecei{}e10:total_sizei300ee", b >> 4).into(),
     }
+}
+
+/// A wish for an introduction, an introduction, an error, or something like them.
+fn introduction(b: u8, c: u8) -> Bytes {
+    let mut message = vec![c % 4, c >> 2 & 1, 10, 0, 0, b % 8];
+    message.extend((5_000 + u16::from(b)).to_be_bytes());
+    message.extend([0, 0, 0, c]);
+    message.truncate(12 - usize::from(c % 7 == 6));
+    message.into()
 }
 
 /// A question about connections to the same peer, or an answer.

@@ -11,22 +11,20 @@ use tinytorrent_tracker::{AnnounceResponse, Peer};
 use tinytorrent_types::{Bitfield, BlockInfo, PieceIndex};
 use tinytorrent_wire::{Handshake, Message, PieceHeader};
 
+use super::nat::Dial;
 use super::{Cause, Node, World};
 use crate::node::Link;
 use crate::{Behaviour, Quality};
 
 #[derive(Debug)]
 pub(super) enum Happening {
-    Dialled {
-        from: Node,
-        from_key: PeerKey,
-        handshake: Handshake,
-    },
+    Dialled(Dial),
     Answered {
         key: PeerKey,
         by: Node,
         their_key: PeerKey,
         handshake: Handshake,
+        transport: Transport,
     },
     Refused {
         key: PeerKey,
@@ -113,11 +111,16 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 impl World {
     pub(super) fn happen(&mut self, node: Node, happening: Happening) {
         match happening {
-            Happening::Dialled { from, from_key, handshake } => {
-                self.dialled(node, from, from_key, handshake);
+            Happening::Dialled(dial) => {
+                if let Some(dial) = self.let_in(node, dial) {
+                    self.dialled(node, dial);
+                }
             }
-            Happening::Answered { key, by, their_key, handshake } => {
-                self.answered(node, key, by, their_key, handshake);
+            Happening::Answered { key, by, their_key, handshake, transport } => {
+                if self.answered(node, key, by, their_key) {
+                    let greeted = Input::HandshakeCompleted { peer: key, transport, handshake };
+                    self.input(node, greeted);
+                }
             }
             Happening::Refused { key } => self.came_to_nothing(node, key, REFUSED),
             Happening::TimedOut { key } => {
@@ -156,24 +159,14 @@ impl World {
         }
     }
 
-    /// The node that it connected to has let it in.
-    fn answered(
-        &mut self,
-        node: Node,
-        key: PeerKey,
-        by: Node,
-        their_key: PeerKey,
-        handshake: Handshake,
-    ) {
-        match self.nodes[node].links.get_mut(&key) {
-            Some(link) => link.their_key = Some(their_key),
-            // It was left before it was answered.
-            None => return self.later(self.latency, by, Happening::Closed { key: their_key }),
+    /// The node that it connected to has let it in. Returns false if it has given up meanwhile.
+    fn answered(&mut self, node: Node, key: PeerKey, by: Node, their_key: PeerKey) -> bool {
+        let link = self.nodes[node].links.get_mut(&key);
+        let is_there = link.map(|link| link.their_key = Some(their_key)).is_some();
+        if !is_there {
+            self.later(self.latency, by, Happening::Closed { key: their_key });
         }
-        self.input(
-            node,
-            Input::HandshakeCompleted { peer: key, transport: Transport::Tcp, handshake },
-        );
+        is_there
     }
 
     fn came_to_nothing(&mut self, node: Node, key: PeerKey, error: ConnectionError) {
@@ -228,7 +221,8 @@ impl World {
     }
 
     /// Somebody connects to a node, and has sent its handshake if it ever does.
-    fn dialled(&mut self, node: Node, from: Node, from_key: PeerKey, handshake: Handshake) {
+    fn dialled(&mut self, node: Node, dial: Dial) {
+        let Dial { from, from_key, handshake, transport, .. } = dial;
         let refused = Happening::Refused { key: from_key };
         match self.nodes[node].behaviour {
             Behaviour::Unreachable => return self.later(self.latency, from, refused),
@@ -255,12 +249,10 @@ impl World {
             by: node,
             their_key: key,
             handshake: handshake_of_node,
+            transport,
         };
         self.later(self.latency, from, answered);
-        self.input(
-            node,
-            Input::HandshakeCompleted { peer: key, transport: Transport::Tcp, handshake },
-        );
+        self.input(node, Input::HandshakeCompleted { peer: key, transport, handshake });
     }
 
     fn block(&mut self, node: Node, key: PeerKey, block: BlockInfo, quality: Quality) {

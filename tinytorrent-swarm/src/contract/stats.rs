@@ -52,3 +52,18 @@ impl Add for Stats {
         }
     }
 }
+
+/// Introductions between peers that cannot reach each other, since the start (BEP 55).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
+pub struct Introductions {
+    /// Introductions that we asked others for.
+    pub asked: u32,
+    /// Those of them that were refused.
+    pub refused: u32,
+    /// Introductions that we made for others.
+    pub relayed: u32,
+    /// Peers that we connected to at the word of another, asked for or not.
+    pub connected: u32,
+}

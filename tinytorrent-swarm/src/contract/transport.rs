@@ -54,16 +54,18 @@ impl Transports {
     }
 }
 
-/// The way to connect to a peer. Whatever is tried, it is one dial with one outcome.
+/// The way to connect to a peer. Whatever is tried, it is one dial with one outcome: the peer is to see one handshake.
 ///
 /// A download by uTP must not be slower than by TCP, so that both are tried unless something speaks against it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Route {
-    /// Nothing is known: both transports race, and one connection is kept.
+    /// Nothing is known: both transports race, and the connection that is there first is kept.
     Either,
     /// This transport led to the peer the last time. The other one follows once it fails or takes long.
     First(Transport),
-    /// This transport and no other: the peer can be reached by it alone, or the user allows no other.
+    /// This transport and no other: the user allows no other, or it is uTP and the peer connects to us at the same
+    /// time, as both are behind NATs (BEP 55). Then the first packets may be lost, and are worth repeating for some
+    /// seconds.
     Only(Transport),
 }
 

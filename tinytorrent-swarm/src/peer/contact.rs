@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 
 use tinytorrent_types::WireInfoHash;
 
+use crate::address::canonical;
 use crate::contract::{PeerSource, Transport};
 
 /// The ends of a connection, known before a word is said.
@@ -21,6 +22,8 @@ pub(crate) struct Contact {
     pub(crate) info_hash: Option<WireInfoHash>,
     /// The source of the address.
     pub(crate) source: PeerSource,
+    /// Another peer had us connect, as the peer does at the same time (BEP 55).
+    pub(crate) is_punched: bool,
 }
 
 impl Contact {
@@ -38,6 +41,7 @@ impl Contact {
             is_proven: true,
             info_hash: Some(info_hash),
             source,
+            is_punched: false,
         }
     }
 
@@ -51,6 +55,7 @@ impl Contact {
             is_proven: false,
             info_hash: None,
             source: PeerSource::Incoming,
+            is_punched: false,
         }
     }
 
@@ -59,15 +64,14 @@ impl Contact {
         self.transport = transport;
         // One socket sends and listens (BEP 29), and what we sent there was answered.
         if transport == Transport::Utp && self.is_incoming {
-            let listens_at = SocketAddr::new(self.address.ip().to_canonical(), self.address.port());
-            (self.listens_at, self.is_proven) = (Some(listens_at), true);
+            (self.listens_at, self.is_proven) = (Some(canonical(self.address)), true);
         }
     }
 
     /// Notes the port at which the peer says it listens. If it told another one before, or we dialed
     /// another one, the claim fits nothing.
     pub(crate) fn note_listens_at(&mut self, port: u16) {
-        let told = SocketAddr::new(self.address.ip().to_canonical(), port);
+        let told = canonical(SocketAddr::new(self.address.ip(), port));
         self.listens_at.get_or_insert(told);
     }
 
@@ -77,8 +81,39 @@ impl Contact {
         (!self.is_incoming || self.transport == Transport::Utp).then_some(self.address)
     }
 
+    /// Returns true if the peer is at this address, or says that it listens there.
+    pub(crate) fn is_at(&self, address: SocketAddr) -> bool {
+        let address = canonical(address);
+        canonical(self.address) == address || self.listens_at.map(canonical) == Some(address)
+    }
+
     /// The address that we connected to, if we made the connection.
     pub(crate) fn dialed(&self) -> Option<SocketAddr> {
         (!self.is_incoming).then_some(self.address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn one_that_came_by_utp_listens_where_it_sends_from_whatever_it_says() {
+        for (transport, listens_at) in
+            [(Transport::Tcp, "20.0.0.1:6881"), (Transport::Utp, "20.0.0.1:99")]
+        {
+            let mut contact = Contact::incoming(address("[::ffff:20.0.0.1]:99"));
+            contact.note_transport(transport);
+            contact.note_listens_at(6881);
+            assert_eq!(contact.listens_at, Some(address(listens_at)));
+            assert_eq!(contact.is_proven, transport == Transport::Utp);
+            assert_eq!(contact.reached_at().is_some(), transport == Transport::Utp);
+            assert!(contact.is_at(address("20.0.0.1:99")) && contact.is_at(address(listens_at)));
+            assert!(!contact.is_at(address("20.0.0.1:7")));
+        }
     }
 }

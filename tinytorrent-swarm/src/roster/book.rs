@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use tinytorrent_types::{AddressFilter, Crowd, PeerId, WireInfoHash};
+use tinytorrent_types::{AddressFilter, AddressVerdict, Crowd, PeerId, WireInfoHash};
 
 pub(crate) use self::entry::Candidate;
 use self::entry::{Entry, State};
@@ -13,6 +13,8 @@ use self::queue::Queue;
 use super::bans::Bans;
 use super::priority::priority;
 use super::told::Told;
+use crate::PeerKey;
+use crate::address::canonical;
 use crate::contract::{PeerSource, Transport};
 
 /// Every address that may be a peer, in the order in which to try them, and those never to be tried
@@ -179,6 +181,36 @@ impl PeerBook {
         }
         let later = now + PUT_OFF;
         self.wait(address, until.map_or(later, |until| until.min(later)));
+    }
+
+    /// Takes out an address before its turn, busy from now on. `None` if it is not known, banned, or busy.
+    pub(crate) fn take(&mut self, address: SocketAddr) -> Option<Candidate> {
+        let address = canonical(address);
+        let entry = self.entries.get(&address).filter(|entry| entry.state != State::Busy)?;
+        let candidate = entry.candidate(address);
+        if self.bans.has_address(address) {
+            return None;
+        }
+        self.dequeue(address);
+        self.set_state(address, State::Busy);
+        Some(candidate)
+    }
+
+    /// Notes that this peer could introduce us to the one at an address; `None` if it is of no use for that.
+    pub(crate) fn set_introducer(&mut self, address: SocketAddr, introducer: Option<PeerKey>) {
+        if let Some(entry) = self.entries.get_mut(&canonical(address)) {
+            entry.introducer = introducer;
+        }
+    }
+
+    /// The last peer that told of an address and could introduce us. It may be gone.
+    pub(crate) fn introducer(&self, address: SocketAddr) -> Option<PeerKey> {
+        self.entries.get(&canonical(address))?.introducer
+    }
+
+    /// Returns true if no peer but ourselves can be at an address, or no peer at all.
+    pub(crate) fn judge(&self, address: SocketAddr) -> AddressVerdict {
+        if self.is_own(address) { AddressVerdict::Own } else { self.filter.judge(address) }
     }
 
     /// A peer came to us: it is busy, and its address is not tried.
@@ -354,10 +386,6 @@ fn class(source: PeerSource) -> u8 {
         | PeerSource::Incoming => 1,
         PeerSource::Exchange => 2,
     }
-}
-
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use tinytorrent_types::WireInfoHash;
+use tinytorrent_types::{AddressVerdict, WireInfoHash};
 
 use super::book::Candidate;
-use super::{Admission, Need, Roster, insert};
+use super::{Admission, Need, Roster, Teller, insert};
 use crate::PeerKey;
-use crate::contract::{Action, ConnectionError, LeaveReason};
+use crate::contract::{Action, ConnectionError, LeaveReason, Route, Transport};
 use crate::outbox::Outbox;
 use crate::peer::{Contact, Peer};
 use crate::peers::Peers;
@@ -95,12 +95,53 @@ impl Roster {
                 }
             }
             let route = self.transports.route(candidate.worked);
-            let info_hash = self.name_for(candidate);
-            let contact = Contact::outgoing(address, candidate.source, info_hash);
-            let peer = insert(now, peers, out, contact);
-            self.dials.begin(now, peer, candidate.failures);
-            out.act(Action::Connect { peer, address, route, info_hash });
+            self.connect(now, peers, out, candidate, route);
         }
+    }
+
+    /// Connects at once to an address that a peer names, which does the same: each lets the other in by what it
+    /// sends (BEP 55). This is beside the dials that wait, and takes a place that is free. Returns false if the
+    /// address is not to be connected to, or not now.
+    pub(crate) fn punch(
+        &mut self,
+        now: Instant,
+        peers: &mut Peers,
+        out: &mut Outbox,
+        teller: Teller,
+        address: SocketAddr,
+    ) -> bool {
+        let is_here = peers.contacts().any(|contact| contact.is_at(address));
+        let is_usable = self.book.judge(address) == AddressVerdict::Usable;
+        let has_room = self.places.has_room_for_dial(peers, self.dials.len());
+        if is_here || !is_usable || !has_room {
+            return false;
+        }
+        self.add(now, teller, &[address], false);
+        let Some(candidate) = self.book.take(address) else { return false };
+        if self.places.for_dial(now, peers, address, None) != Admission::Free {
+            self.book.put_back(now, address);
+            return false;
+        }
+        let punched = self.connect(now, peers, out, candidate, Route::Only(Transport::Utp));
+        if let Some(pending) = peers.pending_mut(punched) {
+            pending.contact.is_punched = true;
+        }
+        true
+    }
+
+    fn connect(
+        &mut self,
+        now: Instant,
+        peers: &mut Peers,
+        out: &mut Outbox,
+        candidate: Candidate,
+        route: Route,
+    ) -> PeerKey {
+        let (address, info_hash) = (candidate.address, self.name_for(candidate));
+        let peer = insert(now, peers, out, Contact::outgoing(address, candidate.source, info_hash));
+        self.dials.begin(now, peer, candidate.failures);
+        out.act(Action::Connect { peer, address, route, info_hash });
+        peer
     }
 
     /// The hash to name the torrent by. A hybrid is two swarms, and where a peer is in one of them only,

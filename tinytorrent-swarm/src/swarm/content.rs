@@ -97,6 +97,7 @@ impl Swarm {
         self.trackers.become_private();
         self.greeting.become_private();
         self.look_ups = None;
+        self.punching = None;
         for key in self.roster.forget_hearsay(&self.peers) {
             self.part(key, LeaveReason::NotOfTracker);
         }

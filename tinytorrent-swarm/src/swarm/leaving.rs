@@ -47,6 +47,11 @@ impl Swarm {
             }
         }
         self.out.timers.prune(|at, peer| self.peers.is_armed(peer, at));
+        // Before the address is forgotten that has failed too often.
+        self.seek_introduction(&gone, &reason);
+        if let Some(punching) = &mut self.punching {
+            punching.leave(key);
+        }
         // Before the next dial, so that the address is known to have failed or to be free.
         self.roster.left(now, key, &gone, &reason);
         if has_slot {

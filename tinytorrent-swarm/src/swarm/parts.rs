@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use tinytorrent_wire::extension::{ExtendedHandshake, ExtensionMessage, MetadataMessage};
+use tinytorrent_wire::extension::{
+    ExtendedHandshake, Extension, ExtensionMessage, MetadataMessage,
+};
 use tinytorrent_wire::session::{Side, Verdict};
 use tinytorrent_wire::{Extended, Message};
 
@@ -187,6 +189,13 @@ impl Parts<'_> {
                 )
             }
             ExtensionMessage::Other(TWIN, message) => Then::HearTwin(message),
+            // BEP 55: whoever does not speak it itself is ignored.
+            ExtensionMessage::Holepunch(message)
+                if self.extensions.may_punch()
+                    && peer.extensions.id(Extension::Holepunch).is_some() =>
+            {
+                Then::Introduce(message)
+            }
             ExtensionMessage::Holepunch(_)
             | ExtensionMessage::Other(..)
             | ExtensionMessage::NotOurs { .. } => Then::Nothing,

@@ -53,12 +53,8 @@ impl Swarm {
                 self.upload.fill_slots(self.now, &mut self.peers, &mut self.out);
             }
             Then::Fetch => self.fetch(),
-            Then::AddPeers(addresses) => {
-                if let Some(contact) = self.peers.contact(key) {
-                    let teller = Teller::peer(contact.address.ip());
-                    self.on_peers_found(teller, &addresses);
-                }
-            }
+            Then::AddPeers(told) => self.on_peers_told(key, &told),
+            Then::Introduce(message) => self.on_introduction(key, message),
             Then::Greeted => {
                 self.roster.prove_twins(self.now, &mut self.peers, key, &mut self.out);
                 // Another peer may be asked at once for metadata that this one owed.
@@ -134,6 +130,9 @@ impl Swarm {
         };
         let (about, is_super_seeding) = (self.about(), self.is_super_seeding());
         let Some(peer) = self.peers.promote(now, key, id, session) else { return };
+        if let Some(punching) = self.punching.as_mut().filter(|_| contact.is_punched) {
+            punching.counts.connected += 1;
+        }
         self.download.add_partial(peer);
         self.upload.join(peer);
         self.out.tell(Event::PeerJoined { peer: key, address, id });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tinytorrent_sim::{Behaviour, Stranger, World, peer_id};
-use tinytorrent_swarm::{Input, PeerSource, SwarmConfig};
+use tinytorrent_swarm::{Input, PeerSource, SwarmConfig, Transports};
 use tinytorrent_tracker::{AnnounceResponse, Peer};
 use tinytorrent_types::{Bitfield, InfoHashV2, InfoHashes, PeerId};
 
@@ -95,6 +95,7 @@ impl<'a> Scene<'a> {
         let tiers = answers.iter().map(|(n, _)| vec![url(*n)]).collect();
         let ours = self.world.add_unready(crowd.geometry.clone(), |config| {
             config.needs_metadata(crowd.is_link).max_metadata(LARGEST_METADATA);
+            config.transports(Transports::Both);
             config.max_peers(crowd.places).trackers(tiers).super_seeding(crowd.is_super);
         });
         let trackers = answers.into_iter().map(|(n, answer)| (url(n), answer));

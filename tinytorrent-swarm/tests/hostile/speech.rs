@@ -1,9 +1,11 @@
 //! The words of attackers that only speak.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::attack::LARGEST_METADATA;
 use bytes::{BufMut, Bytes, BytesMut};
+use tinytorrent_wire::extension::{Holepunch, HolepunchFailure};
 use tinytorrent_wire::{Extended, Feature, HashRequest, Message, Piece, Request, Reserved};
 
 /// The words that an attacker repeats over each of its connections, in turns.
@@ -47,6 +49,8 @@ pub(crate) enum Says {
     Names,
     /// Addresses of other peers, others each time.
     Peers,
+    /// Introductions: wishes, addresses to connect to, and errors, others each time.
+    Introductions,
     /// Our address, another one each time.
     Votes,
     /// Questions and answers about connections to the same peer, in the name of the seed.
@@ -64,10 +68,11 @@ const METADATA: u8 = 1;
 const DONT_HAVE: u8 = 2;
 const UPLOAD_ONLY: u8 = 3;
 const EXCHANGE: u8 = 4;
-const TWIN: u8 = 5;
+const HOLEPUNCH: u8 = 5;
+const TWIN: u8 = 6;
 
 impl Says {
-    pub(crate) const ALL: [Self; 24] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::Promises,
         Self::Half,
         Self::Field,
@@ -87,6 +92,7 @@ impl Says {
         Self::Sizes,
         Self::Names,
         Self::Peers,
+        Self::Introductions,
         Self::Votes,
         Self::Twins,
         Self::UploadOnly,
@@ -129,6 +135,7 @@ impl Says {
             Says::AllowedFast => vec![Message::HaveAll],
             Says::Twins => vec![extended("7:tt_twini5e"), Message::HaveAll],
             Says::Peers => vec![extended("6:ut_pexi4e"), Message::HaveNone],
+            Says::Introductions => vec![extended("12:ut_holepunchi4e"), Message::HaveNone],
             Says::MetadataRequests => vec![extended("11:ut_metadatai1e"), Message::HaveNone],
             _ => vec![Message::HaveNone, Message::Interested],
         }
@@ -184,6 +191,17 @@ impl Says {
                 vec![extended(&names.collect::<String>())]
             }
             Says::Peers => vec![peers(turn)],
+            Says::Introductions => {
+                let [a, b] = [turn, turn + 1].map(somewhere);
+                let reason = HolepunchFailure::NotConnected;
+                [
+                    Holepunch::Rendezvous(a),
+                    Holepunch::Connect(b),
+                    Holepunch::Error { target: a, reason },
+                ]
+                .map(introduction)
+                .to_vec()
+            }
             Says::Votes => {
                 let [a, b, c, d] = spread(turn).to_be_bytes();
                 let mut payload = BytesMut::from(&b"d6:yourip4:"[..]);
@@ -239,6 +257,18 @@ fn extended(names: &str) -> Message {
 
 fn handshake(names: &str, rest: &str) -> Message {
     ours(0, format!("d1:md{names}e{rest}e").as_bytes())
+}
+
+/// A message of the hole punching.
+fn introduction(message: Holepunch) -> Message {
+    let mut payload = Vec::new();
+    message.encode(&mut payload);
+    ours(HOLEPUNCH, &payload)
+}
+
+/// An address where nobody is.
+fn somewhere(n: u64) -> SocketAddr {
+    SocketAddr::from(((spread(n) >> 2 | 0x1000_0000).to_be_bytes(), 6881))
 }
 
 /// Addresses of five hundred hosts, where nobody is.

@@ -50,6 +50,8 @@ pub enum Rule {
     NoRejectFlood,
     /// Messages of the peer exchange come a minute apart.
     NoExchangeFlood,
+    /// Messages of the hole punching come to an end.
+    NoHolepunchFlood,
     /// A request for hashes is of a power of two, from a multiple of it.
     HashRequestShape,
     /// `hashes` and `hash reject` answer a request for hashes.
@@ -84,6 +86,7 @@ impl Rule {
             Rule::PieceLength | Rule::PieceNotEmpty => "BEP 3, \"piece\"",
             Rule::RejectRequested | Rule::NoRejectFlood => "BEP 6, \"reject request\"",
             Rule::NoExchangeFlood => "BEP 11, \"rate limit\"",
+            Rule::NoHolepunchFlood => "BEP 55",
             Rule::HashRequestShape | Rule::HashesRequested | Rule::HashesLength => {
                 "BEP 52, \"hash request\""
             }
@@ -104,6 +107,7 @@ impl Rule {
                 | Rule::RejectRequested
                 | Rule::NoRejectFlood
                 | Rule::NoExchangeFlood
+                | Rule::NoHolepunchFlood
                 | Rule::HashesLength
         )
     }
@@ -131,6 +135,7 @@ impl Rule {
             Rule::RejectRequested => "it rejects what nobody asked for",
             Rule::NoRejectFlood => "too many rejects without a block between them",
             Rule::NoExchangeFlood => "too many messages of the peer exchange",
+            Rule::NoHolepunchFlood => "too many messages of the hole punching",
             Rule::HashRequestShape => "the range of hashes is invalid",
             Rule::HashesRequested => "the hashes were not requested",
             Rule::HashesLength => "the number of hashes is wrong",

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 use tinytorrent_types::WireInfoHash;
 
 use super::queue::Rank;
+use crate::PeerKey;
 use crate::contract::{PeerSource, Transport};
 
 /// All that is known of an address but itself. There may be thousands, so that each byte counts.
@@ -18,6 +19,8 @@ pub(super) struct Entry {
     pub(super) known_as: Option<WireInfoHash>,
     /// The transport of the last visit, unless it came to nothing.
     pub(super) worked: Option<Transport>,
+    /// A peer that told of the address, and could introduce us.
+    pub(super) introducer: Option<PeerKey>,
     /// Since when it is not tried because somebody says that he is there.
     pub(super) claimed_since: Option<Instant>,
     /// Addresses of its network that were known before.
@@ -65,6 +68,7 @@ impl Entry {
             is_seed: false,
             known_as: None,
             worked: None,
+            introducer: None,
             claimed_since: None,
             neighbours: u16::try_from(neighbours).unwrap_or(u16::MAX),
         }
