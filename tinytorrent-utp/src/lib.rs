@@ -114,6 +114,7 @@
 //! [libutp]: https://github.com/bittorrent/libutp
 //! [libtorrent]: https://libtorrent.org
 
+mod byte_queue;
 mod config;
 mod connection;
 mod delays;

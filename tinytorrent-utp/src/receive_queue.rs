@@ -1,13 +1,14 @@
 use std::collections::VecDeque;
 
 use crate::SeqNr;
+use crate::byte_queue::ByteQueue;
 use crate::packet::MAX_SELECTIVE_ACK;
 
 /// Bytes on their way in: those that can be read, and packets beyond a gap.
 #[derive(Debug)]
 pub(crate) struct ReceiveQueue {
     /// Bytes in order.
-    ready: VecDeque<u8>,
+    ready: ByteQueue,
     /// Payloads beyond `ack`; the first place is the gap.
     early: VecDeque<Option<Box<[u8]>>>,
     early_bytes: usize,
@@ -37,7 +38,7 @@ impl ReceiveQueue {
     /// An empty queue in which `ack` is the last number before the stream.
     pub(crate) fn new(ack: SeqNr, capacity: usize) -> Self {
         Self {
-            ready: VecDeque::new(),
+            ready: ByteQueue::default(),
             early: VecDeque::new(),
             early_bytes: 0,
             ack,
@@ -133,29 +134,22 @@ impl ReceiveQueue {
     fn advance(&mut self, payload: &[u8]) {
         self.ack = self.ack.plus(1);
         if !self.is_discarding {
-            self.ready.extend(payload);
+            self.ready.push(payload);
         }
     }
 
     /// Moves bytes to the start of `buffer`, and returns how many.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> usize {
         let length = buffer.len().min(self.ready.len());
-        let (front, back) = self.ready.as_slices();
-        let in_front = front.len().min(length);
-        buffer[..in_front].copy_from_slice(&front[..in_front]);
-        buffer[in_front..length].copy_from_slice(&back[..length - in_front]);
-        self.ready.drain(..length);
-        if self.ready.is_empty() {
-            // An idle connection keeps no memory for it.
-            self.ready = VecDeque::new();
-        }
+        self.ready.copy(0, &mut buffer[..length]);
+        self.ready.consume(length);
         length
     }
 
     /// Drops what can be read, now and from now on.
     pub(crate) fn discard(&mut self) {
         self.is_discarding = true;
-        self.ready = VecDeque::new();
+        self.ready = ByteQueue::default();
     }
 
     /// Writes a mask of the packets beyond the gap, and returns its length: a multiple of four, and zero without a

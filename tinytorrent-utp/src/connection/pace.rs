@@ -163,7 +163,8 @@ impl Pace {
     /// Looks for lost packets, and cuts the window for them. Returns the payload of a probe that was lost.
     pub(super) fn find_lost(&mut self, now: Instant, send: &mut SendQueue) -> Option<usize> {
         let smooth = self.trips.smooth().unwrap_or(FIRST_ROUND_TRIP);
-        let losses = send.find_lost(now, &self.rack, self.trips.least(), smooth);
+        let patience = self.rack.patience(self.trips.least(), smooth);
+        let losses = send.find_lost(now, &self.rack, patience);
         self.timers.lost_at = losses.next_at;
         self.on_losses(now, losses)
     }
