@@ -27,17 +27,20 @@ impl Driver {
         self.resources.registry.counts.note(change);
     }
 
-    /// Counts the bytes that have come and gone since the last time.
+    /// Counts what the engine counts by itself, since the last time: bytes, and peers that were introduced.
     pub(super) fn count_traffic(&mut self) {
         let before = self.tally.get();
         let downloaded = self.swarm.downloaded().saturating_sub(before.downloaded);
         let uploaded = self.swarm.uploaded().saturating_sub(before.uploaded);
         let wasted = self.swarm.wasted().saturating_sub(before.wasted);
-        if downloaded + uploaded + wasted > 0 {
+        let introduced = u64::from(self.swarm.introductions().connected);
+        let introduced = introduced.saturating_sub(before.introduced);
+        if downloaded + uploaded + wasted + introduced > 0 {
             self.count(|counts| {
                 counts.downloaded += downloaded;
                 counts.uploaded += uploaded;
                 counts.wasted += wasted;
+                counts.introduced += introduced;
             });
         }
     }

@@ -182,6 +182,9 @@ const CLIENT: &[Column<ClientFigures>] = &[
     ("tinytorrent_joined_peers_total", Counter, "Peers whose handshakes were through.", |it| {
         it.counts.joined as f64
     }),
+    ("tinytorrent_introduced_peers_total", Counter, "Peers met at the word of another.", |it| {
+        it.counts.introduced as f64
+    }),
     ("tinytorrent_banned_peers_total", Counter, "Peers that were banned.", |it| {
         it.counts.banned as f64
     }),

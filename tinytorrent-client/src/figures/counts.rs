@@ -29,6 +29,8 @@ pub struct Counts {
     pub failed_connections: u64,
     /// Peers whose handshakes were through.
     pub joined: u64,
+    /// Peers that could not be reached and were connected to at the word of another (BEP 55).
+    pub introduced: u64,
     /// Peers that were banned for wrong pieces.
     pub banned: u64,
     /// Announces to trackers.
