@@ -18,6 +18,8 @@ mod faults;
 #[cfg(target_os = "linux")]
 mod harness;
 #[cfg(target_os = "linux")]
+mod introductions;
+#[cfg(target_os = "linux")]
 mod layout;
 #[cfg(target_os = "linux")]
 mod leechers;
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         exchange::TESTS,
         faults::TESTS,
         harness::TESTS,
+        introductions::TESTS,
         layout::TESTS,
         leechers::TESTS,
         others::TESTS,
