@@ -27,6 +27,11 @@ impl ByteQueue {
     }
 
     pub(crate) fn push(&mut self, bytes: &[u8]) {
+        let length = self.0.len();
+        if self.0.capacity() - length < bytes.len() {
+            // By a quarter instead of by all, as much memory is counted by what is there.
+            self.0.reserve_exact(bytes.len().max(length / 4).max(LEAST_GROWTH));
+        }
         self.0.extend(bytes);
     }
 
@@ -47,9 +52,17 @@ impl ByteQueue {
         self.0.drain(..bytes);
         if self.0.is_empty() {
             self.0 = VecDeque::new();
+        } else if self.0.capacity() > LARGE && self.0.len() < self.0.capacity() / 4 {
+            self.0.shrink_to(self.0.capacity() / 2);
         }
     }
 }
+
+/// Some packets.
+const LEAST_GROWTH: usize = 4 << 10;
+
+/// Below this, memory that is not used is not worth a copy.
+const LARGE: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -75,6 +88,12 @@ mod tests {
             queue.consume(taken);
             read += taken as u32;
         }
+        for _ in 0..1_000 {
+            queue.push(&[7; 1_000]);
+        }
+        assert!(queue.0.capacity() < 1_300_000);
+        queue.consume(queue.len() - 10_000);
+        assert!(queue.0.capacity() < 650_000);
         queue.consume(queue.len());
         assert_eq!((queue.is_empty(), queue.0.capacity()), (true, 0));
     }

@@ -2,7 +2,7 @@
 ///
 /// # Defaults
 /// - 10,000 connections, 256 that have only begun, 256 that wait for [`accept`](crate::Endpoint::accept).
-/// - Buffers of up to 4 MiB each way, which take memory only while there is something in them.
+/// - Buffers of up to 4 MiB each way, which take memory only while there is something in them, and 64 MiB in all.
 /// - Packets for a link of 1,500 bytes.
 #[derive(Debug, Clone)]
 pub struct EndpointConfig {
@@ -12,6 +12,7 @@ pub struct EndpointConfig {
     pub(crate) backlog: usize,
     pub(crate) send_buffer: usize,
     pub(crate) receive_buffer: usize,
+    pub(crate) memory: usize,
     pub(crate) link_mtu: u16,
 }
 
@@ -26,6 +27,7 @@ impl EndpointConfig {
             backlog: 256,
             send_buffer: 4 << 20,
             receive_buffer: 4 << 20,
+            memory: 64 << 20,
             link_mtu: 1_500,
         }
     }
@@ -59,9 +61,17 @@ impl EndpointConfig {
     }
 
     /// The most bytes of a connection that wait to be read, with those beyond a gap. Default: 4 MiB, as above.
-    /// All connections together may take as much each; a program that reads at once has little there.
+    /// A program that reads at once has little there.
     pub fn receive_buffer(&mut self, bytes: usize) -> &mut Self {
         self.receive_buffer = bytes.clamp(LEAST_BUFFER, MOST_BUFFER);
+        self
+    }
+
+    /// The most bytes that wait in all buffers together, besides 6 KiB of each. Default: 64 MiB. Each buffer may hold as
+    /// much as is free, so that connections which are read slowly leave as much to the others. With less, many fast
+    /// connections slow down; with more, those that nobody reads hold it.
+    pub fn memory(&mut self, bytes: usize) -> &mut Self {
+        self.memory = bytes;
         self
     }
 

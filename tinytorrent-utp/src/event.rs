@@ -106,6 +106,8 @@ pub struct ConnectionStats {
 pub struct EndpointStats {
     /// Connections, with those that are being opened and those that have failed.
     pub connections: usize,
+    /// Bytes in the queues of all connections.
+    pub memory: usize,
     /// Datagrams that are no packets of uTP.
     pub malformed: u64,
     /// Packets of connections that are not there.

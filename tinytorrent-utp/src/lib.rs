@@ -86,11 +86,12 @@
 //! | connections that have only begun | 256 for 6 seconds; the oldest makes room | [`max_half_open`](EndpointConfig::max_half_open) |
 //! | connections to be accepted | 256 | [`backlog`](EndpointConfig::backlog) |
 //! | bytes that a connection holds | 4 MiB each way, while there are some | [`send_buffer`](EndpointConfig::send_buffer), [`receive_buffer`](EndpointConfig::receive_buffer) |
+//! | bytes that all of them hold | 64 MiB, and 6 KiB each way | [`memory`](EndpointConfig::memory) |
 //! | packets beyond a gap | one for each KiB of the buffer | [`receive_buffer`](EndpointConfig::receive_buffer) |
 //! | answers to strangers | 20 bytes, and no longer than what they answer to | none |
 //! | silence | 31 seconds, 7 for a first packet | none |
 //!
-//! An idle connection takes about 1 KiB, and no time: it has no timer. A first packet whose address may be forged takes
+//! An idle connection takes about 1.2 KiB, and no time: it has no timer. A first packet whose address may be forged takes
 //! 100 bytes until its time is over.
 //!
 //! # Errors

@@ -17,6 +17,8 @@ pub(crate) struct ReceiveQueue {
     /// The number of the packet that ends the stream.
     end: Option<SeqNr>,
     capacity: usize,
+    /// The part of the capacity that may be used now.
+    limit: usize,
     /// True if nobody will read: bytes count as read when they come.
     is_discarding: bool,
 }
@@ -44,6 +46,7 @@ impl ReceiveQueue {
             ack,
             end: None,
             capacity,
+            limit: capacity,
             is_discarding: false,
         }
     }
@@ -59,11 +62,25 @@ impl ReceiveQueue {
 
     /// Bytes for which there is room.
     pub(crate) fn window(&self) -> usize {
-        self.capacity.saturating_sub(self.ready.len() + self.early_bytes)
+        self.limit.saturating_sub(self.ready.len() + self.early_bytes)
+    }
+
+    /// Bytes of memory in use, with those of places beyond a gap.
+    pub(crate) fn held(&self) -> usize {
+        self.ready.len() + self.early_bytes + self.early.len() * size_of::<Option<Box<[u8]>>>()
     }
 
     pub(crate) fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    /// Bytes that may be held now. What is there stays.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    pub(crate) fn set_limit(&mut self, bytes: usize) {
+        self.limit = bytes.min(self.capacity);
     }
 
     /// True if the stream has ended and everything before has come (P-05).
@@ -84,7 +101,7 @@ impl ReceiveQueue {
         }
         let place = steps as usize - 1;
         // P-20: each place takes memory, so that their number is bounded as well as the bytes.
-        if place >= (self.capacity / BYTES_A_PLACE).clamp(LEAST_PLACES, MOST_PLACES) {
+        if place >= (self.limit / BYTES_A_PLACE).clamp(LEAST_PLACES, MOST_PLACES) {
             return Accepted::Refused;
         }
         // P-36

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tinytorrent_utp::packet::{Header, Kind, Packet};
-use tinytorrent_utp::{Endpoint, EndpointConfig, SeqNr};
+use tinytorrent_utp::{ConnectionId, Endpoint, EndpointConfig, SeqNr};
 
 /// The allocator of the system, which counts the bytes that each thread has.
 struct Counting;
@@ -64,31 +64,115 @@ fn ten_thousand_idle_connections_take_1_5_kib_each_and_no_timer() {
     assert!(bytes < 1_536, "{bytes} bytes each");
 }
 
+/// Our end of a connection: its id at the endpoint, the number of our next packet, and the last one of theirs.
+struct Peer {
+    address: SocketAddr,
+    id: ConnectionId,
+    seq: SeqNr,
+    ack: SeqNr,
+}
+
+/// Hands a packet to the endpoint, and returns the first header of the answer.
+fn give(
+    endpoint: &mut Endpoint,
+    now: Instant,
+    from: SocketAddr,
+    (kind, connection, seq, ack): (Kind, u16, SeqNr, SeqNr),
+    payload: &[u8],
+) -> Option<Header> {
+    let header = Header { kind, connection, timestamp: 1, delay: 1, window: 1 << 20, seq, ack };
+    let (mut bytes, mut buffer) = ([0; 4_096], [0; 16 << 10]);
+    let length = Packet { header, selective_ack: None, payload }.encode(&mut bytes);
+    endpoint.handle_datagram(now, from, &bytes[..length]);
+    let mut first = None;
+    while let Some(transmit) = endpoint.poll_transmit(now, &mut buffer) {
+        let packet = Packet::decode(&buffer[..transmit.segment]).unwrap();
+        first = first.or(Some(packet.header));
+    }
+    first
+}
+
 /// Has a peer connect; both say something, and all of it is acknowledged and read.
-fn talk(endpoint: &mut Endpoint, now: Instant, from: SocketAddr) {
-    let mut buffer = vec![0; 16 << 10];
-    let mut give = |endpoint: &mut Endpoint, kind, connection, seq, ack, payload| {
-        let header = Header { kind, connection, timestamp: 1, delay: 1, window: 1 << 20, seq, ack };
-        let mut bytes = vec![0; 4_096];
-        let length = Packet { header, selective_ack: None, payload }.encode(&mut bytes);
-        endpoint.handle_datagram(now, from, &bytes[..length]);
-        let mut first = None;
-        while let Some(transmit) = endpoint.poll_transmit(now, &mut buffer) {
-            let packet = Packet::decode(&buffer[..transmit.segment]).unwrap();
-            first = first.or(Some(packet.header));
-        }
-        first
-    };
+fn talk(endpoint: &mut Endpoint, now: Instant, address: SocketAddr) -> Peer {
     let first = SeqNr::new(1);
-    let answer = give(endpoint, Kind::Syn, 7, first, SeqNr::new(0), &[]).unwrap();
-    let theirs = answer.seq.minus(1);
-    give(endpoint, Kind::Data, 8, first.plus(1), theirs, &[1; 1_000]).unwrap();
+    let syn = (Kind::Syn, 7, first, SeqNr::new(0));
+    let ack = give(endpoint, now, address, syn, &[]).unwrap().seq.minus(1);
+    give(endpoint, now, address, (Kind::Data, 8, first.plus(1), ack), &[1; 1_000]).unwrap();
     let id = endpoint.accept().unwrap();
     assert_eq!(endpoint.read(now, id, &mut [0; 4_096]), Ok(1_000));
     assert_eq!(endpoint.write(now, id, &[IoSlice::new(&[2; 3_000])]), Ok(3_000));
-    let last = give(endpoint, Kind::Data, 8, first.plus(2), theirs, b"more").unwrap();
-    assert_eq!(last.seq, theirs.plus(1));
+    let more = (Kind::Data, 8, first.plus(2), ack);
+    assert_eq!(give(endpoint, now, address, more, b"more").unwrap().seq, ack.plus(1));
     assert_eq!(endpoint.read(now, id, &mut [0; 4_096]), Ok(4));
-    give(endpoint, Kind::State, 8, first.plus(3), theirs.plus(3), &[]);
+    let peer = Peer { address, id, seq: first.plus(3), ack: ack.plus(3) };
+    give(endpoint, now, address, (Kind::State, 8, peer.seq, peer.ack), &[]);
     while endpoint.poll_event().is_some() {}
+    peer
+}
+
+/// An endpoint with connections that share some memory, and what it is to take at most: all of that, four packets of
+/// each, and what an idle connection takes.
+fn crowd(now: Instant) -> (Endpoint, Vec<Peer>, usize) {
+    let (memory, count) = (16 << 20, 1_000);
+    let mut config = EndpointConfig::new([1; 32]);
+    config.memory(memory);
+    let mut endpoint = Endpoint::new(now, config);
+    let address = |n: usize| SocketAddr::from(([9, 2, (n / 250) as u8, (n % 250) as u8], 1));
+    let peers = (0..count).map(|n| talk(&mut endpoint, now, address(n))).collect();
+    (endpoint, peers, memory + count * ((6 << 10) + 1_536))
+}
+
+#[test]
+fn a_thousand_connections_that_nobody_reads_share_the_memory() {
+    let before = BYTES.get();
+    let now = Instant::now();
+    let (mut endpoint, mut peers, most) = crowd(now);
+    // They send more than there is room for, whatever windows say, and a part of it beyond gaps.
+    for round in 0..100 {
+        for peer in &mut peers {
+            let packet = (Kind::Data, 8, peer.seq.plus(round % 2), peer.ack);
+            let answer = give(&mut endpoint, now, peer.address, packet, &[1; 1_200]).unwrap();
+            peer.seq = answer.ack.plus(1);
+        }
+    }
+    let bytes = (BYTES.get() - before) as usize;
+    println!("{bytes} bytes of {most}, {} counted", endpoint.stats().memory);
+    // Rings have a quarter more than is in them.
+    assert!(bytes < most * 5 / 4, "{bytes}");
+    endpoint.check_invariants();
+    // The last one is read, and goes on.
+    let Some(Peer { address, id, seq, ack }) = peers.pop() else { return };
+    let held = endpoint.readable(id);
+    assert!((6 << 10..30 << 10).contains(&held), "{held} bytes");
+    let mut read = 0;
+    for n in 0..100 {
+        let length = endpoint.read(now, id, &mut [0; 64 << 10]).unwrap();
+        let packet = (Kind::Data, 8, seq.plus(n), ack);
+        let answer = give(&mut endpoint, now, address, packet, &[1; 1_200]).unwrap();
+        assert_eq!(answer.ack, seq.plus(n));
+        assert!(answer.window >= 4 << 10, "{answer:?}");
+        read += length;
+    }
+    assert_eq!(read, held + 99 * 1_200);
+}
+
+#[test]
+fn a_thousand_connections_whose_peers_take_nothing_share_the_memory() {
+    let before = BYTES.get();
+    let now = Instant::now();
+    let (mut endpoint, peers, most) = crowd(now);
+    for _ in 0..100 {
+        for peer in &peers {
+            let room = endpoint.writable(peer.id);
+            let written = endpoint.write(now, peer.id, &[IoSlice::new(&[1; 10_000])]);
+            assert_eq!(written.unwrap_or(0), room.min(10_000));
+        }
+    }
+    let bytes = (BYTES.get() - before) as usize;
+    println!("{bytes} bytes of {most}, {} counted", endpoint.stats().memory);
+    assert!(bytes < most * 5 / 4, "{bytes}");
+    for peer in &peers {
+        endpoint.reset(peer.id);
+    }
+    assert_eq!(endpoint.stats().memory, 0);
 }

@@ -99,7 +99,7 @@ impl Connection {
     }
 
     fn notice_room(&mut self) {
-        let room = self.room();
+        let room = self.room(self.share);
         if self.user.wants_room && room >= self.send.len() / 3 {
             self.user.wants_room = false;
             self.news.is_writable = true;

@@ -48,6 +48,10 @@ pub(crate) struct Connection {
     news: News,
     asks: Asks,
     stats: ConnectionStats,
+    /// Bytes that a queue may hold of the memory of all connections.
+    share: usize,
+    /// Bytes that the endpoint has counted for this connection.
+    pub(crate) counted: usize,
     /// The entry of the endpoint's timers.
     pub(crate) armed: Option<Instant>,
     /// True while the endpoint has it in line for sending.
@@ -172,6 +176,8 @@ impl Connection {
             news: News::default(),
             asks: Asks::default(),
             stats: ConnectionStats::default(),
+            share: config.memory,
+            counted: 0,
             armed: None,
             is_queued: false,
             has_news: false,
@@ -207,17 +213,30 @@ impl Connection {
         self.send.acked().plus(1)
     }
 
+    /// Bytes in both queues.
+    pub(crate) fn held(&self) -> usize {
+        self.send.len() + self.receive.held()
+    }
+
+    /// Sets the bytes that each queue may hold, besides some packets.
+    pub(crate) fn set_share(&mut self, bytes: usize) {
+        self.share = bytes.max(LEAST_SHARE);
+        self.receive.set_limit(self.share);
+    }
+
     pub(crate) fn readable(&self) -> usize {
         self.receive.len()
     }
 
-    pub(crate) fn writable(&self) -> usize {
-        if self.send.is_ended() || matches!(self.phase, Phase::Failed(_)) { 0 } else { self.room() }
+    /// Room for bytes to be written, with such a share.
+    pub(crate) fn writable(&self, share: usize) -> usize {
+        let is_open = !self.send.is_ended() && !matches!(self.phase, Phase::Failed(_));
+        if is_open { self.room(share.max(LEAST_SHARE)) } else { 0 }
     }
 
-    /// Room for bytes to be written: no more than a slow connection can send soon, so that nothing old waits there.
-    fn room(&self) -> usize {
-        let most = (2 * self.pace.window() + LEAST_ROOM).min(self.link.send_buffer);
+    /// No more than a slow connection can send soon, so that nothing old waits there.
+    fn room(&self, share: usize) -> usize {
+        let most = (2 * self.pace.window() + LEAST_ROOM).min(self.link.send_buffer).min(share);
         most.saturating_sub(self.send.len())
     }
 
@@ -226,7 +245,7 @@ impl Connection {
         if length > 0 {
             // P-37
             let window = self.receive.window();
-            let quarter = self.receive.capacity() / 4;
+            let quarter = self.receive.limit() / 4;
             self.link.is_due |=
                 self.link.our_window < quarter && window >= self.link.our_window + quarter;
         }
@@ -248,7 +267,7 @@ impl Connection {
             return Err(StreamError::Ended);
         }
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-        let taken = self.send.write(slices, self.room());
+        let taken = self.send.write(slices, self.room(self.share));
         self.user.wants_room |= taken < offered;
         if taken == 0 && offered > 0 { Err(StreamError::WouldBlock) } else { Ok(taken) }
     }
@@ -340,6 +359,9 @@ const FIRST_WINDOW: usize = 64 << 10;
 
 /// Room for writes beyond twice the window: some blocks of BitTorrent.
 const LEAST_ROOM: usize = 64 << 10;
+
+/// Bytes of a queue that it may have though there is no memory: four packets, so that a transfer goes on.
+const LEAST_SHARE: usize = 6 << 10;
 
 /// A closed connection still answers to the last packet of the other end for so long: three timeouts of half a second,
 /// which double.

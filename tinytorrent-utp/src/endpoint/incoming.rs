@@ -35,7 +35,7 @@ impl Endpoint {
             Confirmed::No => return self.refuse(from, &packet.header),
         };
         let moment = self.clock.moment(now);
-        if let Some(connection) = self.table.get_mut(id) {
+        if let Some(connection) = self.connection(id) {
             connection.handle_packet(moment, packet);
             self.settle(now, id);
         }
@@ -119,7 +119,8 @@ impl Endpoint {
             connection: ids.send,
             timestamp: 0,
             delay,
-            window: u32::try_from(self.config.receive_buffer).unwrap_or(u32::MAX),
+            window: u32::try_from(self.config.receive_buffer.min(self.budget.share()))
+                .unwrap_or(u32::MAX),
             // P-04: the number of our first packet, which this one does not take.
             seq: ours,
             ack: header.seq,

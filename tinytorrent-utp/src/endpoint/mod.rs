@@ -1,5 +1,6 @@
 //! All connections of a socket: the application's side. Datagrams come and go in the files beside this one.
 
+mod budget;
 mod incoming;
 mod outgoing;
 
@@ -8,6 +9,7 @@ use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use budget::Budget;
 use outgoing::Reply;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -45,6 +47,7 @@ pub struct Endpoint {
     connecting: HashMap<SocketAddr, ConnectionId>,
     half_open: HalfOpen,
     timers: Timers,
+    budget: Budget,
     queues: Queues,
     stats: EndpointStats,
 }
@@ -81,6 +84,7 @@ impl Endpoint {
     pub fn new(now: Instant, config: EndpointConfig) -> Self {
         let mut rng = StdRng::from_seed(config.seed);
         let clock = Clock { origin: now, first: rng.random() };
+        let budget = Budget::new(config.memory);
         Self {
             config,
             secret: rng.random(),
@@ -91,6 +95,7 @@ impl Endpoint {
             connecting: HashMap::new(),
             half_open: HalfOpen::default(),
             timers: Timers::default(),
+            budget,
             queues: Queues::default(),
             stats: EndpointStats::default(),
         }
@@ -150,7 +155,7 @@ impl Endpoint {
 
     /// Bytes that can be written now.
     pub fn writable(&self, id: ConnectionId) -> usize {
-        self.table.get(id).map_or(0, Connection::writable)
+        self.table.get(id).map_or(0, |connection| connection.writable(self.budget.share()))
     }
 
     /// Moves bytes to the start of `buffer`, and returns how many. Zero, for a buffer that is not empty, is the end of
@@ -164,7 +169,7 @@ impl Endpoint {
         id: ConnectionId,
         buffer: &mut [u8],
     ) -> Result<usize, StreamError> {
-        let result = self.table.get_mut(id).ok_or(StreamError::Unknown)?.read(buffer);
+        let result = self.connection(id).ok_or(StreamError::Unknown)?.read(buffer);
         if result.is_ok() {
             self.settle(now, id);
         }
@@ -182,7 +187,7 @@ impl Endpoint {
         id: ConnectionId,
         slices: &[IoSlice<'_>],
     ) -> Result<usize, StreamError> {
-        let result = self.table.get_mut(id).ok_or(StreamError::Unknown)?.write(slices);
+        let result = self.connection(id).ok_or(StreamError::Unknown)?.write(slices);
         if result.is_ok() {
             self.settle(now, id);
         }
@@ -286,7 +291,7 @@ impl Endpoint {
 
     /// Figures of all.
     pub fn stats(&self) -> EndpointStats {
-        EndpointStats { connections: self.table.len(), ..self.stats }
+        EndpointStats { connections: self.table.len(), memory: self.budget.used(), ..self.stats }
     }
 
     /// Fails if the parts do not agree; for tests.
@@ -296,10 +301,20 @@ impl Endpoint {
     #[doc(hidden)]
     pub fn check_invariants(&self) {
         assert_eq!(self.keys.len(), self.table.len());
+        let counted = self.table.iter().map(|(_, connection)| connection.counted).sum::<usize>();
+        assert_eq!(counted, self.budget.used());
         for (id, connection) in self.table.iter() {
+            assert_eq!(connection.counted, connection.held());
             assert_eq!(self.keys.get(&(connection.to, connection.ids.receive)), Some(&id));
             connection.check_invariants();
         }
+    }
+
+    /// A connection that knows its share of the memory.
+    fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        let connection = self.table.get_mut(id)?;
+        connection.set_share(self.budget.share());
+        Some(connection)
     }
 
     fn insert(&mut self, connection: Connection) -> ConnectionId {
@@ -311,6 +326,7 @@ impl Endpoint {
 
     fn remove(&mut self, id: ConnectionId) {
         if let Some(mut connection) = self.table.remove(id) {
+            self.budget.count(&mut connection.counted, 0);
             self.keys.remove(&(connection.to, connection.ids.receive));
             self.timers.cancel(id, &mut connection.armed);
             if self.connecting.get(&connection.to) == Some(&id) {
@@ -326,6 +342,8 @@ impl Endpoint {
             self.remove(id);
             return;
         }
+        let held = connection.held();
+        self.budget.count(&mut connection.counted, held);
         if !connection.is_connecting() && self.connecting.get(&connection.to) == Some(&id) {
             self.connecting.remove(&connection.to);
         }

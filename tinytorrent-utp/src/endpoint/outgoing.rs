@@ -40,7 +40,7 @@ impl Endpoint {
 
     fn transmit(&mut self, now: Instant, id: ConnectionId, buffer: &mut [u8]) -> Option<Transmit> {
         let moment = self.clock.moment(now);
-        let connection = self.table.get_mut(id)?;
+        let connection = self.connection(id)?;
         connection.is_queued = false;
         let first = connection.transmit(moment, buffer, None)?;
         let mut transmit = Transmit {
