@@ -212,6 +212,28 @@ fn peers_hear_once_that_we_download_nothing_more() {
 }
 
 #[test]
+fn who_came_while_we_looked_at_the_content_hears_of_pieces_before_that_we_want_none() {
+    // libtorrent leaves a peer for a minute that wants nothing and has nothing.
+    let mut play = Play::without_content(|_| {});
+    let peer = play.join(FAST);
+    play.say(peer, Message::HaveNone);
+    play.say_extended(peer, b"d1:md11:upload_onlyi5eee");
+    play.heard(peer);
+    play.open(true);
+    let heard = play.heard(peer);
+    let is_told = |message: &Message| match message {
+        Message::Extended(extended) => {
+            String::from_utf8_lossy(&extended.payload).contains("11:upload_onlyi1e")
+        }
+        _ => false,
+    };
+    let told = heard.iter().position(is_told).expect("it is told");
+    let haves = heard.iter().filter(|message| matches!(message, Message::Have(_))).count();
+    assert_eq!(haves, play.geometry.piece_count() as usize);
+    assert!(!heard[told..].iter().any(|message| matches!(message, Message::Have(_))));
+}
+
+#[test]
 fn a_seed_leaves_those_who_download_nothing() {
     // X-28, W-52
     let mut play = Play::new(true, |_| {});

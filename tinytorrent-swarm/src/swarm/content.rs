@@ -72,9 +72,12 @@ impl Swarm {
         let then = availability::count(now, peer, picker, &mut self.download, out);
         // A seed that is of no use is about to be left, and needs to hear nothing more.
         if then == Then::Nothing {
-            self.extensions.send_handshake(now, peer, out, about);
             if !self.super_seed_to(key) {
                 self.tell_all(key);
+            }
+            // Behind the pieces: libtorrent leaves those at once that want nothing and have nothing, for a minute.
+            if let Some(peer) = self.peers.get_mut(key) {
+                self.extensions.send_handshake(now, peer, &mut self.out, about);
             }
         }
         self.follow(key, then);
