@@ -52,7 +52,7 @@ fn run(bytes: &[u8]) {
     let now = Instant::now();
     let ends = [1, 2].map(|n| {
         let mut config = EndpointConfig::new([n; 32]);
-        config.max_connections(4).max_half_open(2).backlog(2);
+        config.max_connections(4).max_half_open(2).backlog(2).keep_alive(None);
         if setup & n != 0 {
             config.receive_buffer(16 << 10).send_buffer(16 << 10);
         }

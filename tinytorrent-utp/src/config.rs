@@ -1,9 +1,12 @@
+use std::time::Duration;
+
 /// Settings of an [`Endpoint`](crate::Endpoint).
 ///
 /// # Defaults
 /// - 10,000 connections, 256 that have only begun, 256 that wait for [`accept`](crate::Endpoint::accept).
 /// - Buffers of up to 4 MiB each way, which take memory only while there is something in them, and 64 MiB in all.
 /// - Packets for a link of 1,500 bytes.
+/// - A packet of an idle connection every 29 seconds.
 #[derive(Debug, Clone)]
 pub struct EndpointConfig {
     pub(crate) seed: [u8; 32],
@@ -14,6 +17,7 @@ pub struct EndpointConfig {
     pub(crate) receive_buffer: usize,
     pub(crate) memory: usize,
     pub(crate) link_mtu: u16,
+    pub(crate) keep_alive: Option<Duration>,
 }
 
 impl EndpointConfig {
@@ -29,6 +33,7 @@ impl EndpointConfig {
             receive_buffer: 4 << 20,
             memory: 64 << 20,
             link_mtu: 1_500,
+            keep_alive: Some(KEEP_ALIVE),
         }
     }
 
@@ -82,6 +87,14 @@ impl EndpointConfig {
         self
     }
 
+    /// The time after which an idle connection sends an acknowledgement, so that NATs on the way do not forget it; none
+    /// for never. Default: 29 seconds, as in libutp, since many home routers forget after 30. Ten thousand idle
+    /// connections send 345 packets a second with it, in one batch; without it they have no timer at all.
+    pub fn keep_alive(&mut self, interval: Option<Duration>) -> &mut Self {
+        self.keep_alive = interval.map(|interval| interval.max(LEAST_KEEP_ALIVE));
+        self
+    }
+
     /// Leaves the search for larger packets out, for systems that cannot forbid to cut a single one.
     #[cfg(feature = "tokio")]
     pub(crate) fn without_probes(&mut self) {
@@ -96,6 +109,9 @@ const MOST_BUFFER: usize = 1 << 30;
 /// With this no larger packet is tried than those of 1,200 bytes, with which each connection begins.
 #[cfg(feature = "tokio")]
 const CERTAIN_MTU: u16 = 1_228;
+
+const KEEP_ALIVE: Duration = Duration::from_secs(29);
+const LEAST_KEEP_ALIVE: Duration = Duration::from_secs(1);
 
 /// IPv6 asks as much of each link (RFC 8200).
 const LEAST_MTU: u16 = 1_280;

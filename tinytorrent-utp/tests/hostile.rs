@@ -39,6 +39,7 @@ impl Bench {
     fn new(change: impl Fn(&mut EndpointConfig)) -> Self {
         let now = Instant::now();
         let mut config = EndpointConfig::new([1; 32]);
+        config.keep_alive(None);
         change(&mut config);
         Self { now, endpoint: Endpoint::new(now, config), sent: Vec::new() }
     }

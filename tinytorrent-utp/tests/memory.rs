@@ -46,22 +46,53 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-const CONNECTIONS: usize = 10_000;
+/// Ten thousand idle connections, and the bytes that each of them takes.
+fn idle(now: Instant, keep_alive: Option<Duration>) -> (Endpoint, usize) {
+    let (before, count) = (BYTES.get(), 10_000);
+    let mut config = EndpointConfig::new([1; 32]);
+    config.keep_alive(keep_alive);
+    let mut endpoint = Endpoint::new(now, config);
+    for n in 0..count {
+        // A thousand of them a second.
+        let now = now + Duration::from_millis(n as u64);
+        let address = SocketAddr::from(([9, 1, (n / 250) as u8, (n % 250) as u8], 1));
+        talk(&mut endpoint, now, address);
+    }
+    endpoint.handle_timeout(now + Duration::from_secs(20));
+    assert_eq!(endpoint.stats().connections, count);
+    (endpoint, (BYTES.get() - before) as usize / count)
+}
 
 #[test]
-fn ten_thousand_idle_connections_take_1_5_kib_each_and_no_timer() {
-    let before = BYTES.get();
-    let now = Instant::now();
-    let mut endpoint = Endpoint::new(now, EndpointConfig::new([1; 32]));
-    for n in 0..CONNECTIONS {
-        talk(&mut endpoint, now, SocketAddr::from(([9, 1, (n / 250) as u8, (n % 250) as u8], 1)));
+fn ten_thousand_idle_connections_take_1_5_kib_each() {
+    for keep_alive in [None, Some(Duration::from_secs(29))] {
+        let (endpoint, bytes) = idle(Instant::now(), keep_alive);
+        println!("{bytes} bytes each, {keep_alive:?}");
+        assert!(bytes < 1_536, "{bytes} bytes each");
+        assert_eq!(endpoint.poll_timeout().is_none(), keep_alive.is_none());
     }
-    endpoint.handle_timeout(now + Duration::from_secs(10));
-    assert_eq!(endpoint.stats().connections, CONNECTIONS);
-    assert_eq!(endpoint.poll_timeout(), None);
-    let bytes = (BYTES.get() - before) as usize / CONNECTIONS;
-    println!("{bytes} bytes each");
-    assert!(bytes < 1_536, "{bytes} bytes each");
+}
+
+#[test]
+fn idle_connections_are_kept_alive_together_on_the_second() {
+    let start = Instant::now();
+    let (mut endpoint, _) = idle(start, Some(Duration::from_secs(29)));
+    let (mut wakes, mut packets, mut buffer) = (0, 0, [0; 2_000]);
+    while let Some(now) =
+        endpoint.poll_timeout().filter(|at| *at < start + Duration::from_secs(320))
+    {
+        endpoint.handle_timeout(now);
+        while let Some(transmit) = endpoint.poll_transmit(now, &mut buffer) {
+            let header = Packet::decode(&buffer[..transmit.length]).unwrap().header;
+            assert_eq!((header.kind, transmit.length), (Kind::State, 20));
+            packets += 1;
+        }
+        wakes += 1;
+    }
+    // Ten times in 300 seconds, for each thousand of one second.
+    println!("{packets} packets of {wakes} wakes");
+    assert!((100_000..=110_000).contains(&packets), "{packets}");
+    assert!(wakes <= 320, "{wakes}");
 }
 
 /// Our end of a connection: its id at the endpoint, the number of our next packet, and the last one of theirs.

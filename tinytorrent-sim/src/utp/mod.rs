@@ -78,6 +78,8 @@ impl World {
         let start = Instant::now();
         let host = |n: u8| {
             let mut config = EndpointConfig::new([seed.wrapping_add(n); 32]);
+            // A world in which nothing is left to do ends.
+            config.keep_alive(None);
             change(&mut config);
             // Clocks are apart by any time.
             let clock = Clock::new(start + Duration::from_secs(u64::from(n) * 1_000));

@@ -85,6 +85,8 @@ struct Link {
     is_due: bool,
     duplicates: u8,
     send_buffer: usize,
+    /// The time at which a packet was sent last.
+    spoke: Instant,
 }
 
 /// Packets that timers have asked for, whatever the windows say.
@@ -171,6 +173,7 @@ impl Connection {
                 is_due: false,
                 duplicates: 0,
                 send_buffer: config.send_buffer,
+                spoke: now,
             },
             user: User { wants_bytes: true, ..User::default() },
             news: News::default(),
@@ -308,6 +311,18 @@ impl Connection {
             (true, false) => closed.max(self.pace.progress_at()) + LINGER,
             _ => closed.max(self.pace.progress_at()) + LONGEST_CLOSE,
         }
+    }
+
+    /// The time at which a packet was sent last, if the connection is open and waits for nothing.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        let is_idle = self.phase == Phase::Open && self.user.closed.is_none() && !self.waits();
+        is_idle.then_some(self.link.spoke)
+    }
+
+    /// Has an acknowledgement sent, so that NATs on the way do not forget the connection.
+    pub(crate) fn keep_alive(&mut self, now: Instant) {
+        self.link.is_due = true;
+        self.link.spoke = now;
     }
 
     pub(crate) fn fail(&mut self, failure: Failure) {

@@ -70,6 +70,7 @@ impl Connection {
             }
         }
         self.link.is_due = false;
+        self.link.spoke = moment.now;
         self.link.our_window = self.receive.window();
         Some(written)
     }
@@ -178,7 +179,7 @@ impl Connection {
     }
 
     /// True if it waits for an acknowledgement, an answer, or room.
-    fn waits(&self) -> bool {
+    pub(super) fn waits(&self) -> bool {
         match self.phase {
             Phase::Failed(_) => false,
             Phase::Connecting(_) => true,

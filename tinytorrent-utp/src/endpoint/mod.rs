@@ -7,7 +7,7 @@ mod outgoing;
 use std::collections::{HashMap, VecDeque};
 use std::io::IoSlice;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use budget::Budget;
 use outgoing::Reply;
@@ -256,6 +256,10 @@ impl Endpoint {
                 if let Some(header) = header.filter(|_| connection.has_failed()) {
                     self.reply(Reply { to, header });
                 }
+            } else if self.keep_alive_at(id).is_some_and(|at| at <= now)
+                && let Some(connection) = self.table.get_mut(id)
+            {
+                connection.keep_alive(now);
             }
             self.settle(now, id);
         }
@@ -354,7 +358,17 @@ impl Endpoint {
             self.queues.news.push_back(id);
         }
         let deadline = connection.deadline();
-        self.timers.set(id, &mut connection.armed, deadline);
+        let deadline = deadline.or_else(|| self.keep_alive_at(id));
+        if let Some(connection) = self.table.get_mut(id) {
+            self.timers.set(id, &mut connection.armed, deadline);
+        }
+    }
+
+    /// The time for an idle connection to say something: on the second before, so that there is one timer for many.
+    fn keep_alive_at(&self, id: ConnectionId) -> Option<Instant> {
+        let at = self.table.get(id)?.idle_since()? + self.config.keep_alive?;
+        let since = at.saturating_duration_since(self.clock.origin);
+        Some(self.clock.origin + Duration::from_secs(since.as_secs()))
     }
 }
 
