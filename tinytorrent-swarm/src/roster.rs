@@ -153,14 +153,19 @@ impl Roster {
         peer.id == Some(self.our_id) || self.book.is_own(peer.address)
     }
 
-    /// Notes a peer that could introduce us to the one at this address; `None` if nobody is to be asked.
-    pub(crate) fn set_introducer(&mut self, address: SocketAddr, introducer: Option<PeerKey>) {
-        self.book.set_introducer(address, introducer);
+    /// Notes that this peer told of an address, and could introduce us to the one there.
+    pub(crate) fn note_introducer(&mut self, address: SocketAddr, introducer: PeerKey) {
+        self.book.note_introducer(address, introducer);
     }
 
-    /// A peer that told of this address and could introduce us. It may be gone.
+    /// The peer to ask for an introduction to the one at an address. It may be gone.
     pub(crate) fn introducer(&self, address: SocketAddr) -> Option<PeerKey> {
         self.book.introducer(address)
+    }
+
+    /// Notes that the introducer of an address is not to be asked again, unless we get there.
+    pub(crate) fn note_asked(&mut self, address: SocketAddr) {
+        self.book.note_asked(address);
     }
 
     /// The verdict on an address that a stranger names: it may be ours, or none that a peer can have.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tinytorrent_types::{AddressFilter, AddressVerdict, Crowd, PeerId, WireInfoHash};
 
 pub(crate) use self::entry::Candidate;
-use self::entry::{Entry, State};
+use self::entry::{Entry, Introducer, State, class};
 use self::queue::Queue;
 use super::bans::Bans;
 use super::priority::priority;
@@ -196,16 +196,28 @@ impl PeerBook {
         Some(candidate)
     }
 
-    /// Notes that this peer could introduce us to the one at an address; `None` if it is of no use for that.
-    pub(crate) fn set_introducer(&mut self, address: SocketAddr, introducer: Option<PeerKey>) {
+    /// Notes that this peer told of an address, and could introduce us to the one there.
+    pub(crate) fn note_introducer(&mut self, address: SocketAddr, introducer: PeerKey) {
         if let Some(entry) = self.entries.get_mut(&canonical(address)) {
-            entry.introducer = introducer;
+            entry.introducer = Introducer::Willing(introducer);
         }
     }
 
-    /// The last peer that told of an address and could introduce us. It may be gone.
+    /// Notes that the introducer of an address is not to be asked again, unless we get there.
+    pub(crate) fn note_asked(&mut self, address: SocketAddr) {
+        if let Some(entry) = self.entries.get_mut(&canonical(address))
+            && let Introducer::Willing(introducer) = entry.introducer
+        {
+            entry.introducer = Introducer::Asked(introducer);
+        }
+    }
+
+    /// The peer to ask for an introduction to the one at an address. It may be gone.
     pub(crate) fn introducer(&self, address: SocketAddr) -> Option<PeerKey> {
-        self.entries.get(&canonical(address))?.introducer
+        match self.entries.get(&canonical(address))?.introducer {
+            Introducer::Willing(introducer) => Some(introducer),
+            Introducer::Nobody | Introducer::Asked(_) => None,
+        }
     }
 
     /// Returns true if no peer but ourselves can be at an address, or no peer at all.
@@ -279,7 +291,7 @@ impl PeerBook {
     /// A peer shook hands about the torrent of this hash, over this transport.
     pub(crate) fn greeted(&mut self, address: SocketAddr, hash: WireInfoHash, by: Transport) {
         if let Some(entry) = self.entries.get_mut(&canonical(address)) {
-            (entry.known_as, entry.worked) = (Some(hash), Some(by));
+            entry.note_visit(hash, by);
         }
     }
 
@@ -371,20 +383,6 @@ impl PeerBook {
         self.queue.check_invariants(waiting);
         let exchanged = self.entries.values().filter(|e| e.source == PeerSource::Exchange);
         assert_eq!(exchanged.count(), self.exchanged.len());
-    }
-}
-
-/// The rank of a source: the user first, other peers last.
-fn class(source: PeerSource) -> u8 {
-    match source {
-        PeerSource::User => 0,
-        PeerSource::Tracker
-        | PeerSource::LocalTracker
-        | PeerSource::Dht
-        | PeerSource::LocalDht
-        | PeerSource::Magnet
-        | PeerSource::Incoming => 1,
-        PeerSource::Exchange => 2,
     }
 }
 

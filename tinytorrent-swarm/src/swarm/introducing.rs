@@ -34,7 +34,7 @@ impl Swarm {
         }
         let speaks = |peer: &&PexPeer| peer.flags.contains(PexFlags::SUPPORTS_HOLEPUNCH);
         for peer in told.iter().filter(|_| introduces).filter(speaks) {
-            self.roster.set_introducer(peer.address, Some(key));
+            self.roster.note_introducer(peer.address, key);
         }
         self.dial();
     }
@@ -53,10 +53,8 @@ impl Swarm {
         let (address, now) = (contact.address, self.now);
         let Some(introducer) = self.roster.introducer(address) else { return };
         let is_there = self.peers.get(introducer).is_some() && self.extensions.may_punch();
-        if !is_there {
-            self.roster.set_introducer(address, None);
-        } else if self.punching().ask(now, introducer, address) {
-            self.roster.set_introducer(address, None);
+        if is_there && self.punching().ask(now, introducer, address) {
+            self.roster.note_asked(address);
             self.say(introducer, Holepunch::Rendezvous(address));
         }
     }

@@ -79,6 +79,26 @@ fn whoever_told_of_a_peer_out_of_reach_is_asked_once_to_introduce_us() {
 }
 
 #[test]
+fn whoever_was_met_once_can_be_met_again() {
+    //
+    let mut play = Play::new(false, utp);
+    let relay = join(&mut play, 1);
+    learn_of_unreachable(&mut play, relay, address(7));
+    for _ in 0..3 {
+        assert_eq!(heard(&mut play, relay), [Holepunch::Rendezvous(address(7))]);
+        say(&mut play, relay, Holepunch::Connect(address(7)));
+        let (peer, ..) = dials(&mut play)[0];
+        play.greet_by(Transport::Utp, peer, PeerId::from_bytes([5; 20]), &[]);
+        play.tell(Input::ConnectionClosed { peer, error: ConnectionError::Closed });
+        // The hole is closed by now.
+        play.wait(Duration::from_secs(40));
+        let (peer, _, route) = dials(&mut play)[0];
+        assert_eq!(route, Route::First(Transport::Utp));
+        play.tell(Input::ConnectFailed { peer, error: ConnectionError::TimedOut });
+    }
+}
+
+#[test]
 fn a_peer_is_asked_for_what_it_can_do_alone() {
     //
     let not_flagged = |play: &mut Play, relay| {

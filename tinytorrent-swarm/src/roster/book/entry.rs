@@ -19,8 +19,7 @@ pub(super) struct Entry {
     pub(super) known_as: Option<WireInfoHash>,
     /// The transport of the last visit, unless it came to nothing.
     pub(super) worked: Option<Transport>,
-    /// A peer that told of the address, and could introduce us.
-    pub(super) introducer: Option<PeerKey>,
+    pub(super) introducer: Introducer,
     /// Since when it is not tried because somebody says that he is there.
     pub(super) claimed_since: Option<Instant>,
     /// Addresses of its network that were known before.
@@ -31,6 +30,15 @@ pub(super) struct Entry {
 pub(super) enum State {
     Waiting(Instant, Rank),
     Busy,
+}
+
+/// A peer that told of an address and could introduce us to whoever is there. It may be gone.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Introducer {
+    Nobody,
+    /// It was not asked since the last visit.
+    Willing(PeerKey),
+    Asked(PeerKey),
 }
 
 /// An address to try.
@@ -68,7 +76,7 @@ impl Entry {
             is_seed: false,
             known_as: None,
             worked: None,
-            introducer: None,
+            introducer: Introducer::Nobody,
             claimed_since: None,
             neighbours: u16::try_from(neighbours).unwrap_or(u16::MAX),
         }
@@ -83,6 +91,15 @@ impl Entry {
             worked: self.worked,
             failures: self.failures.into(),
             claimed_since: self.claimed_since,
+        }
+    }
+
+    /// Notes a visit, to the torrent of this hash, over this transport.
+    pub(super) fn note_visit(&mut self, hash: WireInfoHash, by: Transport) {
+        (self.known_as, self.worked) = (Some(hash), Some(by));
+        // It can be found again as it was found.
+        if let Introducer::Asked(introducer) = self.introducer {
+            self.introducer = Introducer::Willing(introducer);
         }
     }
 
@@ -102,6 +119,20 @@ impl Entry {
         let wait = RETURN.saturating_mul(1 << self.failures.min(8));
         self.failures = self.failures.saturating_add(1);
         wait
+    }
+}
+
+/// The rank of a source: the user first, other peers last.
+pub(super) fn class(source: PeerSource) -> u8 {
+    match source {
+        PeerSource::User => 0,
+        PeerSource::Tracker
+        | PeerSource::LocalTracker
+        | PeerSource::Dht
+        | PeerSource::LocalDht
+        | PeerSource::Magnet
+        | PeerSource::Incoming => 1,
+        PeerSource::Exchange => 2,
     }
 }
 
