@@ -320,11 +320,13 @@ impl Roster {
 
     fn note_visit(&mut self, now: Instant, address: SocketAddr, gone: &Gone, reason: &LeaveReason) {
         match reason {
-            LeaveReason::ConnectFailed(_)
-            | LeaveReason::Violation(_)
+            LeaveReason::ConnectFailed(error) => {
+                self.book.failed(now, address, error.is_hang_up());
+            }
+            LeaveReason::Violation(_)
             | LeaveReason::WrongTorrent
             | LeaveReason::GaveNothing
-            | LeaveReason::Idle => self.book.failed(now, address),
+            | LeaveReason::Idle => self.book.failed(now, address, false),
             LeaveReason::Banned
             | LeaveReason::OurselvesFound
             | LeaveReason::TrackerChanged

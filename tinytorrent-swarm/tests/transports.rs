@@ -1,6 +1,7 @@
 //! TCP and uTP: the way to a peer, and what the others hear of it.
 #![allow(clippy::disallowed_methods, reason = "tests need a first instant")]
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -57,6 +58,21 @@ fn what_worked_last_time_goes_first_and_what_failed_races_again() {
     }
     play.tell(Input::ConnectFailed { peer, error: ConnectionError::TimedOut });
     assert_eq!(dial(&mut play).1, Route::Either);
+}
+
+#[test]
+fn a_peer_that_hangs_up_on_one_transport_is_tried_by_the_other_first() {
+    // P-41: libtorrent without TCP accepts connections of TCP and closes them.
+    let mut play = play_with(Transports::Both);
+    let (mut peer, _) = dial(&mut play);
+    for error in [CLOSED, ConnectionError::Io(ErrorKind::ConnectionReset)] {
+        for next in [Route::First(Transport::Utp), Route::Either] {
+            play.tell(Input::ConnectFailed { peer, error });
+            let route;
+            (peer, route) = dial(&mut play);
+            assert_eq!(route, next);
+        }
+    }
 }
 
 #[test]

@@ -78,7 +78,7 @@ pub(crate) async fn connect(
         Err(error) if encryption == Encryption::Prefer && error.may_want_encryption() => {
             // Bytes of the first connection are no part of the second one.
             received.clear();
-            // It has got through by this transport. The other one would tell nothing new.
+            // It has got through by this transport. The other one has its turn at the next dial.
             let route = Route::Only(channel.stream.transport());
             // First, as its place may be the only one.
             drop(channel);

@@ -90,6 +90,21 @@ pub enum ConnectionError {
     Abandoned,
 }
 
+impl ConnectionError {
+    /// Returns true if the peer accepted the connection and closed it.
+    pub(crate) fn is_hang_up(&self) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        match self {
+            ConnectionError::Closed => true,
+            // As it comes when unread bytes are there (RFC 1122, 4.2.2.13).
+            ConnectionError::Io(kind) => {
+                matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset)
+            }
+            _ => false,
+        }
+    }
+}
+
 impl From<io::Error> for ConnectionError {
     fn from(error: io::Error) -> Self {
         ConnectionError::Io(error.kind())

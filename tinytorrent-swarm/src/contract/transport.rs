@@ -44,12 +44,12 @@ impl Transports {
         }
     }
 
-    /// The way to a peer that was reached by this transport the last time, if it was reached.
-    pub(crate) fn route(self, worked: Option<Transport>) -> Route {
+    /// The way to a peer, by this transport first if there is a reason for it.
+    pub(crate) fn route(self, first: Option<Transport>) -> Route {
         match self {
             Transports::Tcp => Route::Only(Transport::Tcp),
             Transports::Utp => Route::Only(Transport::Utp),
-            Transports::Both => worked.map_or(Route::Either, Route::First),
+            Transports::Both => first.map_or(Route::Either, Route::First),
         }
     }
 }
@@ -61,7 +61,8 @@ impl Transports {
 pub enum Route {
     /// Nothing is known: both transports race, and the connection that is there first is kept.
     Either,
-    /// This transport led to the peer the last time. The other one follows once it fails or takes long.
+    /// This transport led to the peer the last time, or the peer hung up on the other one. That follows once this
+    /// one fails or takes long.
     First(Transport),
     /// This transport and no other: the user allows no other, or it is uTP and the peer connects to us at the same
     /// time, as both are behind NATs (BEP 55). Then the first packets may be lost, and are worth repeating for some
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_race_until_one_has_worked() {
+    fn both_race_until_there_is_a_reason_for_one() {
         // P-41
         assert_eq!(Transports::Both.route(None), Route::Either);
         let route = |transport| Transports::Both.route(Some(transport));
@@ -83,11 +84,11 @@ mod tests {
     }
 
     #[test]
-    fn a_transport_that_is_left_out_is_not_tried_whatever_worked() {
+    fn a_transport_that_is_left_out_is_never_tried() {
         let both = [Transport::Tcp, Transport::Utp];
         for (transports, only) in [Transports::Tcp, Transports::Utp].into_iter().zip(both) {
-            for worked in [None, Some(Transport::Tcp), Some(Transport::Utp)] {
-                assert_eq!(transports.route(worked), Route::Only(only));
+            for first in [None, Some(Transport::Tcp), Some(Transport::Utp)] {
+                assert_eq!(transports.route(first), Route::Only(only));
             }
             assert_eq!(both.map(|one| transports.includes(one)), both.map(|one| one == only));
         }

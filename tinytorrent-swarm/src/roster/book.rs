@@ -234,12 +234,12 @@ impl PeerBook {
         }
     }
 
-    /// A connection could not be made.
-    pub(crate) fn failed(&mut self, now: Instant, address: SocketAddr) {
+    /// A connection could not be made, or has led to nothing; the peer may have hung up in the middle of the handshake.
+    pub(crate) fn failed(&mut self, now: Instant, address: SocketAddr, has_hung_up: bool) {
         let address = canonical(address);
         let Some(entry) = self.entries.get_mut(&address) else { return };
         // A visit that ends at once is as good as a refusal, and must not be repeated each second.
-        let wait = entry.note_failure();
+        let wait = entry.note_failure(has_hung_up);
         if entry.failures >= MAX_FAILURES && entry.source != PeerSource::User {
             self.remove(address);
         } else {

@@ -94,7 +94,7 @@ impl Roster {
                     return None;
                 }
             }
-            let route = self.transports.route(candidate.worked);
+            let route = self.transports.route(candidate.first);
             self.connect(now, peers, out, candidate, route);
         }
     }

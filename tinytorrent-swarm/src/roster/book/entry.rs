@@ -17,8 +17,8 @@ pub(super) struct Entry {
     pub(super) is_seed: bool,
     /// The hash by which the peer knew the torrent at the last visit.
     pub(super) known_as: Option<WireInfoHash>,
-    /// The transport of the last visit, unless it came to nothing.
-    pub(super) worked: Option<Transport>,
+    /// The transport to try first: that of the last visit, or the other if the peer hung up on it.
+    pub(super) first: Option<Transport>,
     pub(super) introducer: Introducer,
     /// Since when it is not tried because somebody says that he is there.
     pub(super) claimed_since: Option<Instant>,
@@ -48,8 +48,8 @@ pub(crate) struct Candidate {
     pub(crate) source: PeerSource,
     /// The hash by which the peer knew the torrent at the last visit.
     pub(crate) known_as: Option<WireInfoHash>,
-    /// The transport of the last visit, unless it came to nothing.
-    pub(crate) worked: Option<Transport>,
+    /// The transport to try first, if there is a reason for one.
+    pub(crate) first: Option<Transport>,
     /// Visits that came to nothing since it proved useful.
     pub(crate) failures: u32,
     /// Since when it was not tried because somebody says that he is there.
@@ -75,7 +75,7 @@ impl Entry {
             state: State::Busy,
             is_seed: false,
             known_as: None,
-            worked: None,
+            first: None,
             introducer: Introducer::Nobody,
             claimed_since: None,
             neighbours: u16::try_from(neighbours).unwrap_or(u16::MAX),
@@ -88,7 +88,7 @@ impl Entry {
             address,
             source: self.source,
             known_as: self.known_as,
-            worked: self.worked,
+            first: self.first,
             failures: self.failures.into(),
             claimed_since: self.claimed_since,
         }
@@ -96,19 +96,21 @@ impl Entry {
 
     /// Notes a visit, to the torrent of this hash, over this transport.
     pub(super) fn note_visit(&mut self, hash: WireInfoHash, by: Transport) {
-        (self.known_as, self.worked) = (Some(hash), Some(by));
+        (self.known_as, self.first) = (Some(hash), Some(by));
         // It can be found again as it was found.
         if let Introducer::Asked(introducer) = self.introducer {
             self.introducer = Introducer::Willing(introducer);
         }
     }
 
-    /// Notes that a visit came to nothing. Returns the time until the next one.
-    pub(super) fn note_failure(&mut self) -> Duration {
+    /// Notes that a visit came to nothing, and whether that was by the peer's will. Returns the time until the next one.
+    pub(super) fn note_failure(&mut self, has_hung_up: bool) -> Duration {
         self.failures = self.failures.saturating_add(1);
         self.claimed_since = None;
-        // Its network may have changed.
-        self.worked = None;
+        // Some accept connections of TCP and close them, for they have uTP alone. Otherwise its network may have
+        // changed.
+        let was_utp = self.first == Some(Transport::Utp);
+        self.first = (has_hung_up && !was_utp).then_some(Transport::Utp);
         BACK_OFF.saturating_mul(1 << (self.failures - 1).min(16)).min(MAX_BACK_OFF)
     }
 

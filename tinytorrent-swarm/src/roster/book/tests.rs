@@ -42,7 +42,7 @@ fn a_peer_that_refuses_is_tried_ever_less_and_then_forgotten() {
     let mut waits = Vec::new();
     while book.len() > 0 {
         assert_eq!(next(&mut book, now), Some(address(1)));
-        book.failed(now, address(1));
+        book.failed(now, address(1), false);
         book.check_invariants();
         let Some(ready) = book.ready_at() else { break };
         assert_eq!(book.next(now, false), None);
@@ -54,7 +54,7 @@ fn a_peer_that_refuses_is_tried_ever_less_and_then_forgotten() {
     for _ in 0..100 {
         now = book.ready_at().expect("the user's peer is never given up");
         book.next(now, false);
-        book.failed(now, address(2));
+        book.failed(now, address(2), false);
     }
 }
 
