@@ -134,8 +134,13 @@ impl Connection {
         let full = self.mtu.size() - HEADER;
         if let Some((place, payload)) = self.send.first_lost() {
             // The first packet has the others acknowledged, beyond what a mask can tell: without it nothing might leave
-            // the window.
-            let may_go = place == 0 || self.pace.allows(now, &self.send, payload, full);
+            // the window. Beyond the mask packets count as in flight though they have come, or are lost.
+            let may_go = place == 0
+                || if self.send.has_dark() {
+                    self.pace.lets(now, payload, full)
+                } else {
+                    self.pace.allows(now, &self.send, payload, full)
+                };
             return may_go.then_some(Next::Again(place, payload));
         }
         let probe = self.probe().filter(|_| may_probe);

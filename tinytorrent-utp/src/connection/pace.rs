@@ -188,9 +188,14 @@ impl Pace {
     ) -> bool {
         let is_allowed = send.packets_in_flight() == 0
             || (send.bytes_in_flight() + bytes <= self.ledbat.window()
-                && self.rate(packet).is_none_or(|rate| self.pacer.allows(now, bytes, rate)));
+                && self.lets(now, bytes, packet));
         self.is_limited |= !is_allowed;
         is_allowed
+    }
+
+    /// True if the pace, which goes by the window, lets a packet of so many bytes be sent now.
+    pub(super) fn lets(&mut self, now: Instant, bytes: usize, packet: usize) -> bool {
+        self.rate(packet).is_none_or(|rate| self.pacer.allows(now, bytes, rate))
     }
 
     /// The rate of sending; none before the first round trip.

@@ -127,7 +127,10 @@ impl Ledbat {
             empty_rounds: self.round.empty(),
             round_trip: progress.round_trip,
         };
-        self.window += signs.change(self.window, progress.packet as f64, progress.bytes as f64);
+        let change = signs.change(self.window, progress.packet as f64, progress.bytes as f64);
+        // The queue that is seen for a round trip after a cut is the one for which it was made.
+        let is_cut = self.last_cut.is_some_and(|cut| now < cut + progress.round_trip);
+        self.window += if is_cut { change.max(0.0) } else { change };
     }
 
     /// Goes by a loss of packets of which the last was sent at `sent`: the window is cut once for all that were sent

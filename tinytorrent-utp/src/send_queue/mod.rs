@@ -112,6 +112,11 @@ impl SendQueue {
         self.packets.flight().probes > 0
     }
 
+    /// True if there are packets beyond the last mask.
+    pub(crate) fn has_dark(&self) -> bool {
+        self.packets.has_dark()
+    }
+
     /// Payload of the packet at `place`.
     pub(crate) fn length(&self, place: usize) -> usize {
         self.packets.length(place)

@@ -108,6 +108,11 @@ impl Packets {
         self.packets[place].length.into()
     }
 
+    /// True if there are packets of which the last mask tells nothing.
+    pub(super) fn has_dark(&self) -> bool {
+        self.dark_from < self.first + self.packets.len() as u64
+    }
+
     /// Gives a number to a packet, which is to be sent, and returns its place.
     pub(super) fn push(&mut self, now: Instant, begin: u64, length: usize, kind: Content) -> usize {
         self.packets.push_back(Outgoing {
@@ -317,6 +322,7 @@ impl Packets {
 
     /// Takes all packets in flight for lost.
     pub(super) fn lose_all(&mut self) -> Losses {
+        self.dark_from = u64::MAX;
         let mut losses = Losses::default();
         for place in 0..self.packets.len() {
             if self.packets[place].fate == Fate::InFlight {
