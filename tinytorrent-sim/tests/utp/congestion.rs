@@ -89,6 +89,18 @@ fn queues_shorter_than_the_target_are_enough() {
     }
 }
 
+/// P-30
+#[test]
+fn a_window_for_which_the_other_end_has_no_room_does_not_grow() {
+    let mut world = World::with_configs(path(100.0, 50), 1, |config| {
+        config.receive_buffer(64 << 10);
+    });
+    world.connect(0, ENDLESS);
+    world.run(Duration::from_secs(20));
+    let stats = world.hosts[0].stats(0);
+    assert!((64 << 10..=160 << 10).contains(&stats.window), "{stats:?}");
+}
+
 /// P-07, P-42
 #[test]
 fn packets_that_change_places_cost_nothing() {

@@ -52,7 +52,7 @@ impl Connection {
                 // P-02
                 (header.kind, header.connection, header.seq) = (Kind::Syn, self.ids.receive, seq);
                 header.encode(false, buffer);
-                self.pace.on_sent(moment.now, false, 0, HEADER);
+                self.pace.on_sent(moment.now, false, (0, 0), HEADER);
             }
             Next::State => {
                 let selective_ack = (masked > 0).then(|| SelectiveAck::new(&mask[..masked]));
@@ -90,7 +90,8 @@ impl Connection {
     fn send_place(&mut self, now: Instant, place: usize, mut header: Header, buffer: &mut [u8]) {
         let is_first = self.send.packets_in_flight() == 0;
         let (seq, is_end, length) = self.send.send(now, place, &mut buffer[HEADER..]);
-        self.pace.on_sent(now, is_first, length, self.mtu.size() - HEADER);
+        let sent = (length, self.send.bytes_in_flight());
+        self.pace.on_sent(now, is_first, sent, self.mtu.size() - HEADER);
         header.kind = if is_end { Kind::Fin } else { Kind::Data };
         header.seq = seq;
         header.encode(false, buffer);
@@ -150,12 +151,15 @@ impl Connection {
                 _ => match self.send.next_content(full) {
                     Some(next) => next,
                     None => {
-                        self.pace.on_all_sent();
+                        self.pace.on_unlimited();
                         return None;
                     }
                 },
             };
-        let payload = self.within_their_window(payload)?;
+        let Some(payload) = self.within_their_window(payload) else {
+            self.pace.on_unlimited();
+            return None;
+        };
         let content =
             if payload < full && content != Content::End { Content::Small } else { content };
         self.pace.allows(now, &self.send, payload, full).then_some(Next::New(content, payload))

@@ -21,6 +21,8 @@ pub(super) struct Pace {
     timers: Timers,
     /// True if the window kept packets from being sent of late.
     is_limited: bool,
+    /// Bytes in flight behind the last packet that was sent.
+    filled: usize,
 }
 
 #[derive(Debug)]
@@ -73,6 +75,7 @@ impl Pace {
                 lost_at: None,
             },
             is_limited: false,
+            filled: 0,
         }
     }
 
@@ -153,7 +156,8 @@ impl Pace {
             queued: self.queued(),
             round_trip: self.trips.smooth().unwrap_or(FIRST_ROUND_TRIP),
             least: self.trips.least(),
-            is_limited: self.is_limited,
+            // A host that sends less than it might fills a part of the window.
+            is_limited: self.is_limited && self.filled >= self.ledbat.window() / 2,
             packet,
         };
         self.ledbat.on_progress(now, progress);
@@ -186,9 +190,11 @@ impl Pace {
         bytes: usize,
         packet: usize,
     ) -> bool {
-        let is_allowed = send.packets_in_flight() == 0
-            || (send.bytes_in_flight() + bytes <= self.ledbat.window()
-                && self.lets(now, bytes, packet));
+        if send.packets_in_flight() == 0 {
+            return true;
+        }
+        let is_allowed =
+            send.bytes_in_flight() + bytes <= self.ledbat.window() && self.lets(now, bytes, packet);
         self.is_limited |= !is_allowed;
         is_allowed
     }
@@ -204,20 +210,21 @@ impl Pace {
         Some(Rate::new(self.ledbat.window(), self.trips.smooth()?, gain, packet))
     }
 
-    /// There was nothing more to send, though the window had room (P-30).
-    pub(super) fn on_all_sent(&mut self) {
+    /// There was nothing more to send, or no room at the other end, though the window had some (P-30).
+    pub(super) fn on_unlimited(&mut self) {
         self.is_limited = false;
     }
 
-    /// A packet of so many bytes is sent that has to be acknowledged.
+    /// A packet of so many bytes is sent that has to be acknowledged, `flight` bytes being in flight with it.
     pub(super) fn on_sent(
         &mut self,
         now: Instant,
         is_first_in_flight: bool,
-        bytes: usize,
+        (bytes, flight): (usize, usize),
         packet: usize,
     ) {
         self.pacer.on_sent(bytes);
+        self.filled = flight;
         let timers = &mut self.timers;
         if is_first_in_flight {
             if timers.timeouts == 0 {
