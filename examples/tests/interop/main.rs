@@ -40,6 +40,10 @@ mod trackers;
 #[cfg(target_os = "linux")]
 mod upkeep;
 #[cfg(target_os = "linux")]
+mod utp;
+#[cfg(target_os = "linux")]
+mod utp_faults;
+#[cfg(target_os = "linux")]
 mod v2;
 #[cfg(target_os = "linux")]
 mod web;
@@ -70,6 +74,8 @@ fn main() -> ExitCode {
         tools::TESTS,
         trackers::TESTS,
         upkeep::TESTS,
+        utp::TESTS,
+        utp_faults::TESTS,
         v2::TESTS,
         web::TESTS,
     ])

@@ -1,7 +1,7 @@
 //! libtorrent through its Python binding.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::need::PYTHON;
@@ -9,13 +9,22 @@ use super::process::Process;
 use super::scene::{Scene, Source};
 use super::{COMPLETE, START, net, script};
 
-const ENCRYPTED: [&str; 2] = ["--encryption", "require"];
+/// Words for a session that speaks encrypted only; by default it speaks plainly only.
+pub const ENCRYPTED: &[&str] = &["--encryption", "require"];
+
+/// Words for a session that has uTP alone; by default it has TCP alone.
+pub const OVER_UTP: &[&str] = &["--transport", "utp"];
+
+/// Words for a session that has both transports.
+pub const OVER_BOTH: &[&str] = &["--transport", "both"];
 
 /// A libtorrent session with one torrent.
 pub struct Libtorrent {
     /// The address at which it accepts peers.
     pub address: SocketAddr,
     process: Process,
+    command: Command,
+    folder: PathBuf,
 }
 
 impl Libtorrent {
@@ -26,16 +35,34 @@ impl Libtorrent {
 
     /// A seeder on this host, ready to serve, that speaks encrypted only.
     pub fn seed_encrypted(scene: &Scene, host: &str) -> Self {
-        Self::seed_with(scene, host, &ENCRYPTED)
+        Self::seed_with(scene, host, ENCRYPTED)
     }
 
-    fn seed_with(scene: &Scene, host: &str, words: &[&str]) -> Self {
+    /// A seeder on this host, ready to serve, with more words.
+    pub fn seed_with(scene: &Scene, host: &str, words: &[&str]) -> Self {
         let torrent = scene.source(Source::Torrent);
         let words = [&["--torrent", &torrent], words].concat();
         let mut seeder = Self::spawn("seed", &words, &scene.seed_dir(), scene, host);
-        seeder.process.wait_for_line("READY", START);
-        net::wait_listening(seeder.address.port(), START);
+        seeder.wait_ready();
         seeder
+    }
+
+    /// Starts a seeder again that has ended, at the same address.
+    pub fn restart(&mut self) {
+        self.process = start(&self.command, "seed-again", self.address, &self.folder);
+        self.wait_ready();
+    }
+
+    fn wait_ready(&mut self) {
+        self.process.wait_for_line("READY", START);
+        net::wait_listening(self.address.port(), START);
+    }
+
+    /// A peer on this host that wants nothing, has nothing, and tells those that it dials of each other.
+    pub fn idle(scene: &Scene, dir: &Path, host: &str, peer: SocketAddr, words: &[&str]) -> Self {
+        let (torrent, peer) = (scene.source(Source::Torrent), peer.to_string());
+        let words = [&["--torrent", &torrent, "--peer", &peer], words].concat();
+        Self::spawn("idle", &words, dir, scene, host)
     }
 
     /// Waits until a tracker has answered its announce.
@@ -63,10 +90,11 @@ impl Libtorrent {
         host: &str,
         peers: &[SocketAddr],
     ) -> Self {
-        Self::leech_with(scene, source, dir, host, peers, &ENCRYPTED)
+        Self::leech_with(scene, source, dir, host, peers, ENCRYPTED)
     }
 
-    fn leech_with(
+    /// A leecher on this host, with more words.
+    pub fn leech_with(
         scene: &Scene,
         source: Source,
         dir: &Path,
@@ -96,6 +124,22 @@ impl Libtorrent {
         self.process.stdout()
     }
 
+    /// Sends it a signal by name; with TERM it closes its connections first.
+    pub fn signal(&self, signal: &str) {
+        self.process.signal(signal);
+    }
+
+    /// Waits until it has ended by itself, with its connections closed.
+    pub fn wait_closed(&mut self) {
+        let status = self.process.wait(START);
+        assert!(status.success() && self.alerts().contains("CLOSED"), "libtorrent: {status}");
+    }
+
+    /// Ends it at once, as a power cut would.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
     /// Waits until it tells of this kind of alert.
     pub fn wait_for_alert(&mut self, kind: &str) {
         self.process.wait_for(kind, COMPLETE, |out| out.contains(kind).then_some(()));
@@ -106,7 +150,12 @@ impl Libtorrent {
         let mut command = Command::new(PYTHON);
         command.arg(script("lt_peer.py")).arg(role).args(words);
         command.arg("--dir").arg(dir).args(["--listen", &address.to_string()]);
-        let name = format!("libtorrent-{role}-{}", address.port());
-        Self { address, process: Process::spawn(&name, &command, scene.path()) }
+        let folder = scene.path().to_owned();
+        let process = start(&command, role, address, &folder);
+        Self { address, process, command, folder }
     }
+}
+
+fn start(command: &Command, role: &str, address: SocketAddr, folder: &Path) -> Process {
+    Process::spawn(&format!("libtorrent-{role}-{}", address.port()), command, folder)
 }

@@ -18,6 +18,7 @@ pub mod opentracker;
 pub mod ours;
 pub mod process;
 pub mod qbittorrent;
+pub mod relay;
 pub mod rtorrent;
 pub mod runner;
 pub mod scene;

@@ -37,9 +37,14 @@ impl Ours {
 
     /// `seed` of the scene's content on a free port of this host, once it serves.
     pub fn seed(scene: &Scene, host: &str, words: &[&str]) -> (Self, SocketAddr) {
+        Self::seed_at(scene, SocketAddr::new(host.parse().expect("an address"), 0), words)
+    }
+
+    /// The same at this address.
+    pub fn seed_at(scene: &Scene, address: SocketAddr, words: &[&str]) -> (Self, SocketAddr) {
         let mut command = Command::new(example("seed"));
         command.arg(scene.torrent()).arg(scene.seed_dir());
-        let listen = SocketAddr::new(host.parse().expect("an address"), 0).to_string();
+        let listen = address.to_string();
         let words = [&["--listen", &listen], words].concat();
         let mut seed = Self::spawn("seed", command, scene, &words);
         let listening = seed.wait_for_event("listening", START);

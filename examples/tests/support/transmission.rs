@@ -23,16 +23,17 @@ const DOWNLOADING: u64 = 4;
 const SEEDING: u64 = 6;
 
 /// Settings of a daemon beside those that all have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Manner {
-    /// Plain connections are preferred, and encrypted ones served.
-    #[default]
-    Plain,
-    /// Encrypted connections only.
-    Encrypted,
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Manner {
+    /// Encrypted connections only; otherwise plain ones are preferred, and encrypted ones served.
+    pub is_encrypted: bool,
     /// Peers are told of each other.
-    Exchanging,
+    pub exchanges: bool,
+    /// uTP, beside TCP, which it always has.
+    pub has_utp: bool,
 }
+
+const ENCRYPTED: Manner = Manner { is_encrypted: true, exchanges: false, has_utp: false };
 
 /// A daemon with one torrent.
 pub struct Transmission {
@@ -45,15 +46,16 @@ pub struct Transmission {
 impl Transmission {
     /// A seeder on this host that has checked the content.
     pub fn seed(scene: &Scene, host: &str) -> Self {
-        Self::seed_in(Manner::Plain, scene, host)
+        Self::seed_in(Manner::default(), scene, host)
     }
 
     /// The same, speaking encrypted only.
     pub fn seed_encrypted(scene: &Scene, host: &str) -> Self {
-        Self::seed_in(Manner::Encrypted, scene, host)
+        Self::seed_in(ENCRYPTED, scene, host)
     }
 
-    fn seed_in(manner: Manner, scene: &Scene, host: &str) -> Self {
+    /// A seeder with these settings.
+    pub fn seed_in(manner: Manner, scene: &Scene, host: &str) -> Self {
         let mut seeder = Self::spawn("seed", manner, &scene.seed_dir(), scene, host);
         seeder.add(&scene.source(Source::Torrent));
         seeder.wait_until("seeding", START, |torrent| {
@@ -64,23 +66,25 @@ impl Transmission {
 
     /// A leecher on this host, which has announced itself to the torrent's trackers.
     pub fn leech(scene: &Scene, source: Source, dir: &Path, host: &str) -> Self {
-        Self::leech_in(Manner::Plain, scene, source, dir, host)
+        Self::leech_in(Manner::default(), scene, source, dir, host)
     }
 
     /// The same, speaking encrypted only.
     pub fn leech_encrypted(scene: &Scene, source: Source, dir: &Path, host: &str) -> Self {
-        Self::leech_in(Manner::Encrypted, scene, source, dir, host)
+        Self::leech_in(ENCRYPTED, scene, source, dir, host)
     }
 
     /// A leecher on this host that waits for peers to come, and tells them of each other.
     pub fn exchange(scene: &Scene, dir: &Path, host: &str) -> Self {
-        let mut leecher = Self::spawn("exchange", Manner::Exchanging, dir, scene, host);
+        let manner = Manner { exchanges: true, ..Manner::default() };
+        let mut leecher = Self::spawn("exchange", manner, dir, scene, host);
         leecher.add(&scene.source(Source::Torrent));
         leecher.wait_until("start", START, |torrent| torrent["status"] == DOWNLOADING);
         leecher
     }
 
-    fn leech_in(manner: Manner, scene: &Scene, source: Source, dir: &Path, host: &str) -> Self {
+    /// A leecher with these settings.
+    pub fn leech_in(manner: Manner, scene: &Scene, source: Source, dir: &Path, host: &str) -> Self {
         let mut leecher = Self::spawn("leech", manner, dir, scene, host);
         leecher.add(&scene.source(source));
         leecher.wait_until("announce", START, |torrent| {
@@ -89,6 +93,11 @@ impl Transmission {
                 .is_some_and(|all| all.iter().any(|one| one["lastAnnounceSucceeded"] == true))
         });
         leecher
+    }
+
+    /// Ends it at once, as a power cut would.
+    pub fn kill(&mut self) {
+        self.process.kill();
     }
 
     /// Waits until the leecher has all of the content on its disk.
@@ -176,10 +185,10 @@ fn settings(manner: Manner, peer_port: u16, rpc_port: u16, dir: &Path) -> Value 
         "download-dir": dir,
         "dht-enabled": false,
         "lpd-enabled": false,
-        "pex-enabled": manner == Manner::Exchanging,
-        "utp-enabled": false,
+        "pex-enabled": manner.exchanges,
+        "utp-enabled": manner.has_utp,
         "port-forwarding-enabled": false,
-        "encryption": if manner == Manner::Encrypted { 2 } else { 0 },
+        "encryption": if manner.is_encrypted { 2 } else { 0 },
         "speed-limit-up-enabled": false,
         "speed-limit-down-enabled": false,
         "ratio-limit-enabled": false,
