@@ -1,9 +1,9 @@
 use std::time::{Duration, Instant};
 
-/// What was done of a kind lately: so much may be done at once, and one more in each interval after that.
+/// A number of things that may be done at once, and one more in each interval after that.
 #[derive(Debug)]
 pub(super) struct Allowance {
-    /// When all of it will be forgotten.
+    /// The instant at which all that was done will be forgotten.
     spent_until: Instant,
 }
 
