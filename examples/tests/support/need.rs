@@ -31,6 +31,8 @@ pub enum Need {
     Qbittorrent,
     Rtorrent,
     Transmission,
+    /// A device through which a program is the network of others, in a namespace.
+    Tunnel,
     /// From npm, in the folder that `TINYTORRENT_NPM` names.
     Webtorrent,
     /// One of the example programs, built beside the test.
@@ -73,6 +75,11 @@ impl Need {
             Need::Qbittorrent => on_path("qbittorrent-nox").is_some(),
             Need::Rtorrent => on_path("rtorrent").is_some(),
             Need::Transmission => on_path("transmission-daemon").is_some(),
+            Need::Tunnel => {
+                let open = "open('/dev/net/tun', 'rb+', 0)";
+                let opened = namespace().args([PYTHON, "-c", open]).status();
+                opened.is_ok_and(|status| status.success())
+            }
             Need::Webtorrent => node_module("webtorrent").is_some(),
             Need::Example(name) => example(name).exists(),
         }
@@ -81,7 +88,7 @@ impl Need {
     /// `true` if a test may be left out although all are required, as no package of the system has it.
     fn is_optional(self) -> bool {
         match self {
-            Need::Imdl | Need::Namespace => true,
+            Need::Imdl | Need::Namespace | Need::Tunnel => true,
             Need::Webtorrent => std::env::var_os("TINYTORRENT_NPM").is_none(),
             _ => false,
         }
@@ -97,7 +104,7 @@ impl Need {
             Need::Lftp => "lftp",
             Need::Libtorrent => "python3-libtorrent",
             Need::Mktorrent => "mktorrent",
-            Need::Namespace => "util-linux",
+            Need::Namespace | Need::Tunnel => "util-linux",
             Need::Opentracker => "opentracker",
             Need::Python => "python3",
             Need::Qbittorrent => "qbittorrent-nox",
@@ -116,6 +123,7 @@ impl Need {
             Need::Namespace => {
                 "run the tests as root, or `sysctl -w kernel.unprivileged_userns_clone=1`".into()
             }
+            Need::Tunnel => "run the tests as root, with `modprobe tun`".into(),
             Need::Webtorrent => format!(
                 "npm install --ignore-scripts --prefix target/npm {package} && \
                  export TINYTORRENT_NPM=$PWD/target/npm"
@@ -133,6 +141,7 @@ impl fmt::Display for Need {
         match self {
             Need::Example(name) => write!(f, "the example `{name}` is not built"),
             Need::Namespace => f.write_str("no network namespace can be made here"),
+            Need::Tunnel => f.write_str("no tunnel can be made in a network namespace here"),
             _ => write!(f, "{} is not installed", self.package()),
         }
     }
