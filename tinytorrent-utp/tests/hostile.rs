@@ -231,6 +231,22 @@ fn packets_that_are_read_together_are_acknowledged_once() {
 
 /// P-21
 #[test]
+fn a_room_that_was_overtaken_counts_no_more() {
+    let mut bench = Bench::new(|_| ());
+    let peer = bench.accept(1);
+    bench.write(&peer, &[1; 20_000]);
+    let tell = |bench: &mut Bench, timestamp, window| {
+        let header = header(Kind::State, peer.theirs, peer.seq, peer.ack);
+        bench.give(peer.address, Header { timestamp, window, ..header }, &[]);
+        bench.send()
+    };
+    assert_eq!(tell(&mut bench, 5, 3_000), 2);
+    assert_eq!(tell(&mut bench, 9, 5_000), 2);
+    assert_eq!(tell(&mut bench, 8, 20_000), 0);
+    assert!(tell(&mut bench, 10, 20_000) > 0);
+}
+
+#[test]
 fn an_end_without_masks_has_the_first_packet_again_after_three_acknowledgements() {
     let mut bench = Bench::new(|_| ());
     let mut peer = bench.accept(1);

@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use super::{Connection, Moment, Phase};
-use crate::packet::{HEADER, Kind, Packet};
+use crate::packet::{HEADER, Header, Kind, Packet};
 use crate::receive_queue::{Accepted, ReceiveQueue};
 use crate::send_queue::Content;
 use crate::{Failure, SeqNr};
@@ -51,12 +51,8 @@ impl Connection {
     fn handle_ack(&mut self, now: Instant, packet: &Packet<'_>) {
         let header = &packet.header;
         let acked = self.send.acked();
-        let window = header.window as usize;
         self.count_duplicates(packet, acked);
-        // Packets that were overtaken tell of a room that there was.
-        if !header.ack.precedes(acked) {
-            self.link.their_window = window;
-        }
+        self.note_their_window(header, acked);
         let send = &mut self.send;
         let arrived = self.pace.on_ack(now, self.mtu.size() - HEADER, |rack, least| {
             send.acknowledge(now, header.ack, packet.selective_ack, rack, least)
@@ -82,6 +78,20 @@ impl Connection {
         }
         if let Some(payload) = lost_probe {
             self.mtu.on_lost(payload + HEADER);
+        }
+    }
+
+    /// Takes the room that a packet tells of, unless it was overtaken. Of packets with one acknowledgement their time
+    /// says that: behind a gap the room shrinks with each, and who sends more than there is room for may fill the last
+    /// of it with what is behind, so that what is missing is refused for ever.
+    fn note_their_window(&mut self, header: &Header, acked: SeqNr) {
+        let was_overtaken = self.link.told_at.is_some_and(|told_at| {
+            // A clock that shows zero is none.
+            header.timestamp != 0 && (told_at.wrapping_sub(header.timestamp) as i32) > 0
+        });
+        if acked.precedes(header.ack) || (header.ack == acked && !was_overtaken) {
+            self.link.their_window = header.window as usize;
+            self.link.told_at = Some(header.timestamp);
         }
     }
 

@@ -79,6 +79,8 @@ struct Link {
     delay: u32,
     /// Room at the other end, in bytes.
     their_window: usize,
+    /// The clock of the other end when it told of its room.
+    told_at: Option<u32>,
     /// Room that our last packet told of.
     our_window: usize,
     /// True if an acknowledgement, or a first packet, is due.
@@ -169,6 +171,7 @@ impl Connection {
                 delay: 0,
                 // Until they tell: what a first flight takes.
                 their_window: FIRST_WINDOW,
+                told_at: None,
                 our_window: config.receive_buffer,
                 is_due: false,
                 duplicates: 0,
