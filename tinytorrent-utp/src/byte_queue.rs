@@ -1,18 +1,27 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-/// Bytes of a stream in the order in which they were put in. An empty one holds no memory, as idle connections have
-/// two.
+/// Bytes of a stream in the order in which they were put in.
+///
+/// They stand in blocks, so that a queue which grows copies nothing, and has little more memory than is in use. An empty
+/// one has none, as idle connections have two.
 #[derive(Debug, Default)]
-pub(crate) struct ByteQueue(VecDeque<u8>);
+pub(crate) struct ByteQueue {
+    blocks: VecDeque<Box<[u8; BLOCK]>>,
+    /// Blocks that were consumed, up to a quarter of those in use, to be used again.
+    spare: Vec<Box<[u8; BLOCK]>>,
+    /// Bytes of the first block that were consumed.
+    begin: usize,
+    length: usize,
+}
 
 impl ByteQueue {
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.length
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.length == 0
     }
 
     /// Takes up to `room` bytes of the slices, and returns how many.
@@ -26,75 +35,97 @@ impl ByteQueue {
         room - left
     }
 
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
-        let length = self.0.len();
-        if self.0.capacity() - length < bytes.len() {
-            // By a quarter instead of by all, as much memory is counted by what is there.
-            self.0.reserve_exact(bytes.len().max(length / 4).max(LEAST_GROWTH));
+    pub(crate) fn push(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let end = self.begin + self.length;
+            if end == self.blocks.len() * BLOCK {
+                self.blocks.push_back(self.spare.pop().unwrap_or_else(|| Box::new([0; BLOCK])));
+            }
+            let room = &mut self.blocks[end / BLOCK][end % BLOCK..];
+            let (taken, rest) = bytes.split_at(bytes.len().min(room.len()));
+            room[..taken.len()].copy_from_slice(taken);
+            self.length += taken.len();
+            bytes = rest;
         }
-        self.0.extend(bytes);
     }
 
     /// Fills the buffer with the bytes from a place on.
     ///
     /// # Panics
     /// If there are fewer.
-    pub(crate) fn copy(&self, from: usize, buffer: &mut [u8]) {
-        let (front, back) = self.0.as_slices();
-        let in_front = front.len().saturating_sub(from).min(buffer.len());
-        let (first, second) = buffer.split_at_mut(in_front);
-        first.copy_from_slice(&front[front.len().min(from)..][..in_front]);
-        second.copy_from_slice(&back[from.saturating_sub(front.len())..][..second.len()]);
+    pub(crate) fn copy(&self, from: usize, mut buffer: &mut [u8]) {
+        assert!(from + buffer.len() <= self.length, "there are fewer bytes");
+        let mut at = self.begin + from;
+        while !buffer.is_empty() {
+            let block = &self.blocks[at / BLOCK][at % BLOCK..];
+            let (filled, rest) = buffer.split_at_mut(buffer.len().min(block.len()));
+            filled.copy_from_slice(&block[..filled.len()]);
+            at += filled.len();
+            buffer = rest;
+        }
     }
 
     /// Drops so many bytes at the front.
+    ///
+    /// # Panics
+    /// If there are fewer.
     pub(crate) fn consume(&mut self, bytes: usize) {
-        self.0.drain(..bytes);
-        if self.0.is_empty() {
-            self.0 = VecDeque::new();
-        } else if self.0.capacity() > LARGE && self.0.len() < self.0.capacity() / 4 {
-            self.0.shrink_to(self.0.capacity() / 2);
+        assert!(bytes <= self.length, "there are fewer bytes");
+        self.length -= bytes;
+        if self.length == 0 {
+            *self = Self::default();
+            return;
         }
+        self.begin += bytes;
+        self.spare.extend(self.blocks.drain(..self.begin / BLOCK));
+        self.spare.truncate(self.blocks.len() / 4);
+        self.begin %= BLOCK;
     }
 }
 
-/// Some packets.
-const LEAST_GROWTH: usize = 4 << 10;
-
-/// Below this, memory that is not used is not worth a copy.
-const LARGE: usize = 64 << 10;
+/// Two or three packets.
+const BLOCK: usize = 4 << 10;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn bytes_come_out_as_they_went_in_around_the_end_of_the_ring() {
+    fn bytes_come_out_as_they_went_in() {
         let mut queue = ByteQueue::default();
         let (mut written, mut read) = (0_u32, 0_u32);
-        for step in 0..200_u32 {
-            let bytes: Vec<u8> = (written..written + step % 17).map(|n| n as u8).collect();
-            let (first, second) = bytes.split_at(bytes.len() / 2);
-            let room = bytes.len().min(9);
+        let bytes = |range: std::ops::Range<u32>| range.map(|n| (n % 251) as u8);
+        for step in 0..200 {
+            let offered: Vec<u8> = bytes(written..written + step * 37).collect();
+            let (first, second) = offered.split_at(offered.len() / 3);
+            let room = offered.len().min(5_000);
             let slices = [IoSlice::new(first), IoSlice::new(second)];
             assert_eq!(queue.write(&slices, room), room);
             written += room as u32;
-            for from in 0..queue.len() {
-                let mut buffer = vec![0; queue.len() - from];
-                queue.copy(from, &mut buffer);
-                assert!(buffer.iter().copied().eq((read + from as u32..written).map(|n| n as u8)));
-            }
+            let from = queue.len() / 3;
+            let mut buffer = vec![0; queue.len() - from];
+            queue.copy(from, &mut buffer);
+            assert!(buffer.into_iter().eq(bytes(read + from as u32..written)));
             let taken = queue.len() / 2;
             queue.consume(taken);
             read += taken as u32;
         }
-        for _ in 0..1_000 {
-            queue.push(&[7; 1_000]);
-        }
-        assert!(queue.0.capacity() < 1_300_000);
-        queue.consume(queue.len() - 10_000);
-        assert!(queue.0.capacity() < 650_000);
-        queue.consume(queue.len());
-        assert_eq!((queue.is_empty(), queue.0.capacity()), (true, 0));
+        assert_eq!(queue.len(), (written - read) as usize);
+    }
+
+    #[test]
+    fn memory_is_what_is_in_use() {
+        let mut queue = ByteQueue::default();
+        (0..1_000).for_each(|_| queue.push(&[7; 1_000]));
+        assert_eq!(queue.blocks.len(), 1_000_000_usize.div_ceil(BLOCK));
+        queue.consume(500_000);
+        assert_eq!((queue.blocks.len(), queue.spare.len()), (123, 30));
+        queue.consume(500_000 - 10);
+        assert!(queue.blocks.len() <= 2 && queue.spare.is_empty());
+        queue.consume(10);
+        assert_eq!(
+            (queue.is_empty(), queue.blocks.capacity(), queue.spare.capacity()),
+            (true, 0, 0)
+        );
     }
 }

@@ -91,7 +91,7 @@
 //! | answers to strangers | 20 bytes, and no longer than what they answer to | none |
 //! | silence | 31 seconds, 7 for a first packet | none |
 //!
-//! An idle connection takes about 1.3 KiB, and a packet of 20 bytes every [29 seconds](EndpointConfig::keep_alive), in one
+//! An idle connection takes about 1.4 KiB, and a packet of 20 bytes every [29 seconds](EndpointConfig::keep_alive), in one
 //! batch with others. A first packet whose address may be forged takes 100 bytes until its time is over.
 //!
 //! # Errors
