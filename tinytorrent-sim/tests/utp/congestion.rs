@@ -128,6 +128,19 @@ fn one_packet_of_a_hundred_may_be_lost() {
     assert_eq!(stats.timeouts, 0);
 }
 
+/// P-23, P-42
+#[test]
+fn a_short_path_that_loses_packets_is_used_all_the_same() {
+    let mut links = path(1_000.0, 1);
+    links.iter_mut().for_each(|link| link.lost = 0.02);
+    let mut world = World::new(links);
+    world.connect(0, ENDLESS);
+    let rate = Figures::between(&mut world, 1, 10).utp[0];
+    println!("{rate:.1} Mbit/s, {:?}", world.hosts[0].stats(0));
+    // Six packets each millisecond, as TCP would have in flight (Mathis).
+    assert!(rate > 60.0, "{rate} Mbit/s");
+}
+
 /// P-42
 #[test]
 fn two_flows_share_evenly_whenever_they_begin() {

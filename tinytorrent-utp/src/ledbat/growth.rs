@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::TARGET;
+use super::{FIRST_PACKETS, TARGET};
 
 /// The signs by which the window changes outside of slow start.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +19,7 @@ impl Signs {
     pub(super) fn change(&self, window: f64, packet: f64, acked: f64) -> f64 {
         let target = self.target();
         let off_target = target - self.queued.as_secs_f64();
-        let growth = self.gain(off_target / target) * packet * acked / window;
+        let growth = self.gain(off_target / target, window / packet) * packet * acked / window;
         // Half of the bytes that are too many in the queue, over a round trip. More would swing, since what is seen
         // now was caused a round trip ago.
         let trip = self.round_trip.max(self.queued).as_secs_f64().max(1e-6);
@@ -37,18 +37,22 @@ impl Signs {
         target.clamp(LEAST_TARGET, TARGET).as_secs_f64()
     }
 
-    /// Packets by which the window grows in a round trip, for a distance to the target in parts of it, which has a
-    /// sign (P-29).
+    /// Packets by which a window of so many grows in a round trip, for a distance to the target in parts of it, which
+    /// has a sign (P-29).
     ///
     /// One at the target, up to two more the emptier the queue is, and none at twice the target. A link that stays
     /// empty is found to be larger, or to lose packets for other reasons: each round one more. A queue that overflows
     /// is shared with others, who grow slowly as well.
-    fn gain(&self, off: f64) -> f64 {
+    fn gain(&self, off: f64, packets: f64) -> f64 {
         let least = (1.0 + off.min(0.0)).max(0.0);
         if self.overflow.is_some() {
             return least;
         }
         let gain = least + MORE_GAIN * off.max(0.0) + f64::from(self.empty_rounds);
+        // With two packets each loss costs a timer. Any connection begins with more.
+        if packets < FIRST_PACKETS as f64 {
+            return gain;
+        }
         // A short path would be back at its next loss within milliseconds.
         gain * (self.round_trip.as_secs_f64() / LEAST_ROUND.as_secs_f64()).min(1.0)
     }
@@ -124,5 +128,12 @@ mod tests {
         assert_eq!(change(&empty, 40.0), 10.0);
         assert_eq!(change(&Signs { round_trip: ms(25), ..empty }, 40.0), 5.0);
         assert_eq!(change(&Signs { round_trip: ms(500), ..empty }, 40.0), 10.0);
+    }
+
+    #[test]
+    fn a_window_of_few_packets_grows_as_fast_on_a_short_path() {
+        let short = Signs { round_trip: ms(1), ..signs(0) };
+        assert_eq!(change(&short, 9.0), change(&signs(0), 9.0));
+        assert!(change(&short, 10.0) < 0.1);
     }
 }
