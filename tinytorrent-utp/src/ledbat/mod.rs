@@ -120,10 +120,15 @@ impl Ledbat {
     }
 
     fn avoid(&mut self, now: Instant, queued: Duration, progress: &Progress) {
-        let overflow = self.overflow.filter(|(at, _)| now < *at + OVERFLOW_MEMORY);
+        // Who fills a queue does not leave it empty for long.
+        if self.overflow.is_some() && self.round.empty() >= EMPTY_ROUNDS {
+            self.overflow = None;
+            self.round.forget_empty();
+        }
+        self.overflow = self.overflow.filter(|(at, _)| now < *at + OVERFLOW_MEMORY);
         let signs = Signs {
             queued,
-            overflow: overflow.map(|(_, queue)| queue),
+            overflow: self.overflow.map(|(_, queue)| queue),
             empty_rounds: self.round.empty(),
             round_trip: progress.round_trip,
         };
@@ -149,8 +154,9 @@ impl Ledbat {
         self.last_cut = Some(now);
         self.round = Round::default();
         // A queue that is nearly empty is no queue that overflows: others are not harmed by what is left, and a
-        // radio that loses packets does not stop us. CUBIC takes as much.
-        if let Some(queued) = queued.filter(|queued| *queued >= LEAST_OVERFLOW) {
+        // radio that loses packets does not stop us. CUBIC takes as much. The burst of a slow start is our own.
+        let is_of_others = |queued: &Duration| *queued >= LEAST_OVERFLOW && !self.is_slow_start;
+        if let Some(queued) = queued.filter(is_of_others) {
             self.overflow = Some((now, queued));
         }
         let is_short = queued.is_some_and(|queued| queued < TARGET / 4);
@@ -213,6 +219,9 @@ const LEAST_OVERFLOW: Duration = Duration::from_millis(5);
 /// The time for which a queue that overflowed is taken for one that others fill: that between two losses of CUBIC on
 /// fast links.
 const OVERFLOW_MEMORY: Duration = Duration::from_secs(30);
+
+/// Rounds in a row without a queue after which nobody fills it: a second and a half at least.
+const EMPTY_ROUNDS: u32 = 30;
 
 /// P-23.
 const MOST_BETWEEN_CUTS: Duration = Duration::from_millis(100);
