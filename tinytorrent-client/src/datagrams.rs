@@ -54,6 +54,7 @@ impl Datagrams {
                 inlets = all.share(options, &socket, address);
             }
             let mut config = EndpointConfig::new(rand::random());
+            config.memory(usize::try_from(options.limits.memory / 4).unwrap_or(usize::MAX));
             if !options.accepts || !options.utp {
                 config.max_half_open(0);
             }

@@ -136,3 +136,22 @@ async fn metadata_comes_by_utp_as_well() {
     in_time(torrent.finished()).await.unwrap();
     scene.assert_complete();
 }
+
+/// P-16: the end that did not begin the connection does not begin the encryption either.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_ends_that_dial_each_other_at_once_agree_who_encrypts_first() {
+    for _ in 0..5 {
+        let scene = Scene::single(300_000);
+        let [seeder, leecher] = [(); 2]
+            .map(|()| client(|options| _ = options.tcp(false).encryption(Encryption::Require)));
+        let seed = scene.seed(&seeder).await;
+        let mut options = scene.leech(&seeder);
+        options.download_limit(Some(1));
+        let torrent = leecher.add(&scene.metainfo, options).unwrap();
+        seed.add_peers([address(&leecher).into()]);
+        let peer = first_peer(&torrent).await;
+        assert!(peer.is_encrypted);
+        torrent.set_download_limit(None);
+        in_time(torrent.finished()).await.unwrap();
+    }
+}

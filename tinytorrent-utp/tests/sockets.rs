@@ -208,3 +208,19 @@ async fn a_thousand_connections_share_two_sockets() {
     })
     .await;
 }
+
+/// P-16
+#[tokio::test]
+async fn of_two_ends_that_connect_at_once_one_is_the_initiator() {
+    for seed in 0..20 {
+        let (one, other) = (bind(V4, seed), bind(V4, seed + 100));
+        let (ours, theirs) = in_time(async {
+            tokio::join!(one.connect(other.local_address()), other.connect(one.local_address()))
+        })
+        .await;
+        let (mut ours, mut theirs) = (ours.unwrap(), theirs.unwrap());
+        assert_ne!(ours.is_initiator(), theirs.is_initiator());
+        in_time(ours.write_u8(seed)).await.unwrap();
+        assert_eq!(in_time(theirs.read_u8()).await.unwrap(), seed);
+    }
+}

@@ -69,6 +69,10 @@ pub(crate) async fn connect(
     received: &mut BytesMut,
 ) -> Result<(Channel, Handshake), ConnectFailure> {
     let mut channel = open_channel(&dial).await?;
+    if channel.stream.is_answering() {
+        let theirs = answer_dial(&mut channel, ours, encryption, received).await?;
+        return Ok((channel, theirs));
+    }
     if encryption == Encryption::Require {
         let theirs = greet_encrypted(&mut channel, ours, encryption, received).await?;
         return Ok((channel, theirs));
@@ -113,6 +117,28 @@ async fn greet_encrypted(
         read_rest(channel, received).await
     })
     .await
+}
+
+/// Shakes hands as the end that accepts, with a peer that was dialed and has begun the connection.
+async fn answer_dial(
+    channel: &mut Channel,
+    ours: Handshake,
+    encryption: Encryption,
+    received: &mut BytesMut,
+) -> Result<Handshake, ConnectFailure> {
+    let wanted = ObfuscatedHash::from(ours.info_hash);
+    let find = |hash: &ObfuscatedHash| (*hash == wanted).then_some(ours.info_hash);
+    accept(channel, encryption, &Dialed, find, received).await?;
+    answer(channel, ours, received).await
+}
+
+/// A peer that was dialed: it does not count as a stranger.
+struct Dialed;
+
+impl Stranger for Dialed {
+    fn note_progress(&self) {}
+
+    async fn wait_for_key_exchange(&self) {}
 }
 
 /// Reads the handshake of an incoming connection, plain or encrypted, as far as the info-hash.

@@ -22,6 +22,15 @@ impl Stream {
         }
     }
 
+    /// True if the other end has begun the connection though we dialed, as two ends of uTP do that dial each other at
+    /// once (BEP 55). Then it begins the handshakes as well.
+    pub(crate) fn is_answering(&self) -> bool {
+        match self {
+            Stream::Tcp(_) => false,
+            Stream::Utp(stream) => !stream.is_initiator(),
+        }
+    }
+
     /// Has each write sent at once. The writer gathers messages by itself, so that Nagle's algorithm (RFC 1122,
     /// 4.2.3.4) would only delay them.
     pub(crate) fn set_nodelay(&self) -> io::Result<()> {

@@ -34,6 +34,13 @@ pub(crate) struct Ids {
     pub(crate) send: u16,
 }
 
+impl Ids {
+    /// P-02: who begins expects packets with the id of the first one, and all others have one more.
+    pub(crate) fn is_initiator(self) -> bool {
+        self.send == self.receive.wrapping_add(1)
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) to: SocketAddr,

@@ -45,6 +45,12 @@ impl UtpStream {
         self.handle.shared().address()
     }
 
+    /// True if our first packet began the connection; false of one that was accepted, also if both ends connected to
+    /// each other at once and the other was first (P-16).
+    pub fn is_initiator(&self) -> bool {
+        self.handle.shared().with(|_, state| state.endpoint.is_initiator(self.id))
+    }
+
     /// Splits it into two parts for one task.
     pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
         (ReadHalf(self), WriteHalf(self))

@@ -148,6 +148,12 @@ impl Endpoint {
         self.table.get(id).map(|connection| connection.to)
     }
 
+    /// True if our first packet began the connection. It may be theirs though we called
+    /// [`connect`](Self::connect): of two ends that connect to each other at once, one accepts (P-16).
+    pub fn is_initiator(&self, id: ConnectionId) -> bool {
+        self.table.get(id).is_some_and(|connection| connection.ids.is_initiator())
+    }
+
     /// Bytes that can be read now.
     pub fn readable(&self, id: ConnectionId) -> usize {
         self.table.get(id).map_or(0, Connection::readable)
