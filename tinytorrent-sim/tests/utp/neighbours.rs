@@ -75,7 +75,7 @@ fn beside_cubic_it_takes_little_though_it_never_saw_the_path_without_it() {
 
 /// P-42
 #[test]
-fn beside_cubic_in_a_queue_shorter_than_the_target_it_takes_no_more_than_another_cubic() {
+fn beside_cubic_in_a_queue_shorter_than_the_target_it_does_not_take_all() {
     for (queue, most) in [(10, 0.6), (50, 0.2)] {
         let mut world = World::new(path(queue));
         world.connect(0, ENDLESS);
