@@ -125,6 +125,43 @@ async fn a_reset_ends_both_ends() {
     assert_eq!(in_time(theirs.write_u8(1)).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
 
+#[test]
+fn a_runtime_that_ends_leaves_nobody_waiting() {
+    const COUNT: usize = 100;
+    let staying = tokio::runtime::Runtime::new().unwrap();
+    let ending = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let server = staying.block_on(async { bind(V4, 1) });
+    let mut listener = server.listen();
+    let ours = ending.block_on(async {
+        let client = bind(V4, 2);
+        let mut streams = Vec::new();
+        for _ in 0..COUNT {
+            streams.push(in_time(client.connect(server.local_address())).await.unwrap());
+            streams.last_mut().unwrap().write_u8(7).await.unwrap();
+        }
+        // When there is an answer to the last one, all have arrived.
+        let (mut theirs, last) = (Vec::new(), &mut streams[COUNT - 1]);
+        let accept = async {
+            for _ in 0..COUNT {
+                theirs.push(listener.accept().await);
+                assert_eq!(theirs.last_mut().unwrap().read_u8().await.unwrap(), 7);
+            }
+        };
+        in_time(accept).await;
+        theirs[COUNT - 1].write_u8(1).await.unwrap();
+        in_time(last.read_u8()).await.unwrap();
+        (streams, theirs)
+    });
+    drop(ending);
+    let (_ours, theirs) = ours;
+    staying.block_on(async {
+        for mut stream in theirs {
+            let error = in_time(stream.read_u8()).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        }
+    });
+}
+
 #[tokio::test]
 async fn a_writer_waits_for_a_reader() {
     let (mut ours, mut theirs, _) = in_time(pair(V4)).await;

@@ -26,6 +26,9 @@ const MOST_CALLS: usize = 4;
 /// Messages of the network that are read in a turn.
 const MOST_REPORTS: usize = 64;
 
+/// Connections that are reset before the packets for it are sent.
+const RESETS: usize = 64;
+
 /// Pause after an error of the socket that is likely to last: the network is gone.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
@@ -128,6 +131,28 @@ impl Task {
             });
         }
         ((has_more && outbox.is_empty()) || has_refusals, next, is_done)
+    }
+}
+
+impl Drop for Task {
+    /// The runtime ends while there are connections, as it does with its process. Nobody else would tell their other
+    /// ends, which would wait for minutes: the ends of streams go out, as far as there is room, and then resets.
+    fn drop(&mut self) {
+        let (shared, outbox, wire) = (&self.shared, &mut self.outbox, &self.wire);
+        let mut has_more = true;
+        while has_more {
+            has_more = shared.turn(|now, endpoint| {
+                while outbox.fill(now, endpoint) {
+                    outbox.send(wire);
+                    if !outbox.is_empty() {
+                        // The socket is full, and there is nobody to wait for it.
+                        return false;
+                    }
+                }
+                outbox.send(wire);
+                outbox.is_empty() && endpoint.reset_some(RESETS)
+            });
+        }
     }
 }
 

@@ -229,6 +229,14 @@ impl Endpoint {
         self.remove(id);
     }
 
+    /// Ends so many connections at once. Returns false if there is none left.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn reset_some(&mut self, count: usize) -> bool {
+        let ids: Vec<_> = self.table.iter().map(|(id, _)| id).take(count).collect();
+        ids.iter().for_each(|id| self.reset(*id));
+        !ids.is_empty()
+    }
+
     /// The next news. It can change after every call that takes `now`.
     pub fn poll_event(&mut self) -> Option<Event> {
         loop {
