@@ -72,6 +72,18 @@ impl<F: Borrow<File>> Extents<F> {
     }
 }
 
+/// The start of the first data at or after `offset`, found without reading; `None` if there is none before the end of
+/// the file. On a system or a file system that does not tell holes, every byte counts as data.
+///
+/// The end of data is not looked for, which takes some file systems a time that grows with the file: tmpfs looks at
+/// each page of it.
+///
+/// # Errors
+/// The system refuses.
+pub fn first_data(file: &File, offset: u64) -> io::Result<Option<u64>> {
+    next_data(file, offset)
+}
+
 /// The start of the first data at or after `offset`; `None` if there is none before the end of the file.
 #[cfg(any(target_os = "linux", target_os = "freebsd", target_os = "macos"))]
 fn next_data(file: &File, offset: u64) -> io::Result<Option<u64>> {

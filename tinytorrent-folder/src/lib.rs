@@ -46,7 +46,7 @@ mod trial;
 
 pub use entry::{Entry, EntryKind};
 pub use error::{Error, ErrorKind, Operation, is_out_of_descriptors};
-pub use extents::{Extent, Extents};
+pub use extents::{Extent, Extents, first_data};
 pub use folder::{Elements, Folder};
 pub use mode::Mode;
 pub use stamp::{FileStamp, FileTime};

@@ -2,7 +2,7 @@
 
 use std::{fs::File, io};
 
-use tinytorrent_folder::{Extent, Extents};
+use tinytorrent_folder::first_data;
 
 /// The presence of a range on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,25 +30,20 @@ impl Presence {
 
 /// The presence of `offset..offset + length` in the file.
 pub(crate) fn of_range(file: &File, offset: u64, length: u64) -> io::Result<Presence> {
-    let mut extents = Extents::new(file)?;
     let end = offset + length;
-    if extents.size() < end {
+    if file.metadata()?.len() < end {
         return Ok(Presence::Absent);
     }
-    Ok(match extents.at(offset)? {
-        (Extent::Hole, hole) if hole >= end => Presence::Hole,
-        _ => Presence::Data,
+    Ok(match first_data(file, offset)? {
+        Some(data) if data < end => Presence::Data,
+        _ => Presence::Hole,
     })
 }
 
 /// Returns `true` if nothing of the file was written.
 pub(crate) fn is_hole(file: &File) -> io::Result<bool> {
-    let mut extents = Extents::new(file)?;
-    Ok(match extents.at(0)? {
-        (Extent::Hole, end) => end >= extents.size(),
-        (Extent::Beyond, _) => true,
-        (Extent::Data, _) => false,
-    })
+    let size = file.metadata()?.len();
+    Ok(first_data(file, 0)?.is_none_or(|data| data >= size))
 }
 
 /// Gives back the room of a range, which reads as zeros then, if the file system can. Nothing depends on it.
