@@ -9,7 +9,7 @@ use std::time::Duration;
 use tinytorrent_swarm::{Route, Transport};
 use tinytorrent_utp::UtpSocket;
 use tokio::net::TcpStream;
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 use crate::connection::Stream;
 
@@ -48,25 +48,21 @@ impl Dialer {
             (_, false) => return self.connect_by(first, to).await,
         }
         let mut leader = pin!(self.connect_by(first, to));
-        let error = tokio::select! {
+        let follower = self.connect_by(second, to);
+        match timeout(HEAD_START, &mut leader).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => return follower.await.map_err(|_| error),
+            Err(_) => {}
+        }
+        let mut follower = pin!(follower);
+        tokio::select! {
             connected = &mut leader => match connected {
-                Ok(stream) => return Ok(stream),
-                Err(error) => Some(error),
+                Ok(stream) => Ok(stream),
+                Err(error) => follower.await.map_err(|_| error),
             },
-            () = sleep(HEAD_START) => None,
-        };
-        let mut follower = pin!(self.connect_by(second, to));
-        match error {
-            Some(error) => follower.await.map_err(|_| error),
-            None => tokio::select! {
-                connected = &mut leader => match connected {
-                    Ok(stream) => Ok(stream),
-                    Err(error) => follower.await.map_err(|_| error),
-                },
-                connected = &mut follower => match connected {
-                    Ok(stream) => Ok(stream),
-                    Err(_) => leader.await,
-                },
+            connected = &mut follower => match connected {
+                Ok(stream) => Ok(stream),
+                Err(_) => leader.await,
             },
         }
     }
