@@ -261,3 +261,31 @@ async fn of_two_ends_that_connect_at_once_one_is_the_initiator() {
         assert_eq!(in_time(theirs.read_u8()).await.unwrap(), seed);
     }
 }
+
+#[tokio::test]
+async fn the_port_is_free_once_what_was_written_has_arrived() {
+    for is_silent in [false, true] {
+        let (server, client) = (bind(V4, 1), bind(V4, 2));
+        let address = server.local_address();
+        let mut listener = server.listen();
+        let ours = in_time(client.connect(address)).await.unwrap();
+        let mut theirs = in_time(listener.accept()).await;
+        // One that nobody accepts.
+        let _waiting = in_time(client.connect(address)).await.unwrap();
+        if is_silent {
+            // Nobody answers any more.
+            ours.reset();
+            let far = tokio::net::UdpSocket::bind(V4).await.unwrap();
+            let lost = server.connect(far.local_addr().unwrap());
+            _ = timeout(Duration::from_millis(50), lost).await;
+        }
+        _ = theirs.write_all(b"the end").await;
+        drop((server, listener, theirs));
+        in_time(async {
+            while UtpSocket::bind(address, EndpointConfig::new([3; 32])).is_err() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+    }
+}

@@ -312,6 +312,18 @@ impl Connection {
         matches!(self.phase, Phase::Failed(_)) || now >= self.over_at(closed)
     }
 
+    /// True while something that was written, or the end of the stream, has not arrived.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_delivering(&self) -> bool {
+        !self.has_failed() && self.send.is_ended() && !self.send.is_done()
+    }
+
+    /// True if both ends have ended their streams, and know it.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_finished(&self) -> bool {
+        self.send.is_done() && self.receive.is_ended()
+    }
+
     /// The end of a closed connection.
     fn over_at(&self, closed: Instant) -> Instant {
         let quiet_since = closed.max(self.pace.heard_at());

@@ -28,7 +28,7 @@ use task::Task;
 use wire::Wire;
 
 /// All connections over one UDP socket, which a task runs until the last handle, listener and stream is dropped and
-/// what was written has arrived. Cheap to clone.
+/// what was written has arrived, or two seconds longer. Cheap to clone.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {

@@ -2,7 +2,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::outbox::{Outbox, Refusal};
 use super::shared::Shared;
@@ -18,6 +18,8 @@ pub(super) struct Task {
     others: Others,
     received: Received,
     outbox: Outbox,
+    /// The time at which the task ends, once no handle is left.
+    end: Option<Instant>,
 }
 
 /// Calls that receive before anything else has its turn.
@@ -29,15 +31,18 @@ const MOST_REPORTS: usize = 64;
 /// Connections that are reset before the packets for it are sent.
 const RESETS: usize = 64;
 
+/// Time for what was written to arrive, after the last handle is gone: a few timeouts. Nobody can take the port as long.
+const LINGER: Duration = Duration::from_secs(2);
+
 /// Pause after an error of the socket that is likely to last: the network is gone.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
 impl Task {
     pub(super) fn new(shared: Arc<Shared>, wire: Wire, others: Others) -> Self {
-        Self { shared, wire, others, received: Received::new(), outbox: Outbox::new() }
+        Self { shared, wire, others, received: Received::new(), outbox: Outbox::new(), end: None }
     }
 
-    /// Runs until no handle is left, and all connections have ended.
+    /// Runs until no handle is left, and what was written has arrived or had its time. Then the port is free.
     pub(super) async fn run(mut self) {
         let mut sleep = pin!(tokio::time::sleep(Duration::ZERO));
         loop {
@@ -106,17 +111,22 @@ impl Task {
 
     /// Goes by the time and sends. Returns true if there may be more to send, the time of the next turn, and whether
     /// all is done.
-    fn turn(&mut self) -> (bool, Option<std::time::Instant>, bool) {
-        let (shared, outbox) = (&self.shared, &mut self.outbox);
+    fn turn(&mut self) -> (bool, Option<Instant>, bool) {
+        let (shared, outbox, end) = (&self.shared, &mut self.outbox, &mut self.end);
         let is_orphan = shared.is_orphan();
         let (has_more, next, is_done) = shared.turn(|now, endpoint| {
+            let end = is_orphan.then(|| *end.get_or_insert(now + LINGER));
             if endpoint.poll_timeout().is_some_and(|next| next <= now) {
                 endpoint.handle_timeout(now);
             }
             // What waits for the system goes first.
             let has_more = outbox.is_empty() && outbox.fill(now, endpoint);
-            let is_done = is_orphan && endpoint.stats().connections == 0 && outbox.is_empty();
-            (has_more, endpoint.poll_timeout(), is_done)
+            let is_over = |end| now >= end || (!endpoint.is_delivering() && outbox.is_empty());
+            (
+                has_more,
+                endpoint.poll_timeout().into_iter().chain(end).min(),
+                end.is_some_and(is_over),
+            )
         });
         let refusals = outbox.send(&self.wire);
         let has_refusals = !refusals.is_empty();

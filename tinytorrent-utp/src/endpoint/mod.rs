@@ -229,12 +229,22 @@ impl Endpoint {
         self.remove(id);
     }
 
-    /// Ends so many connections at once. Returns false if there is none left.
+    /// Ends so many connections at once, those without a word to which both ends are done. Returns false if there is
+    /// none left.
     #[cfg(feature = "tokio")]
     pub(crate) fn reset_some(&mut self, count: usize) -> bool {
-        let ids: Vec<_> = self.table.iter().map(|(id, _)| id).take(count).collect();
-        ids.iter().for_each(|id| self.reset(*id));
+        let some = self.table.iter().take(count);
+        let ids: Vec<_> = some.map(|(id, connection)| (id, connection.is_finished())).collect();
+        for &(id, is_finished) in &ids {
+            if is_finished { self.remove(id) } else { self.reset(id) }
+        }
         !ids.is_empty()
+    }
+
+    /// True while something that was written is on its way, or the end of a stream.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_delivering(&self) -> bool {
+        self.table.iter().any(|(_, connection)| connection.is_delivering())
     }
 
     /// The next news. It can change after every call that takes `now`.
