@@ -80,12 +80,10 @@ impl Dialer {
     }
 
     async fn connect_by(&self, transport: Transport, to: SocketAddr) -> io::Result<Stream> {
-        match transport {
-            Transport::Tcp if self.has_tcp => Ok(Stream::Tcp(TcpStream::connect(to).await?)),
-            Transport::Utp if let Some(socket) = self.socket_for(to) => {
-                Ok(Stream::Utp(socket.connect(to).await?))
-            }
-            Transport::Tcp | Transport::Utp => Err(io::ErrorKind::Unsupported.into()),
+        match (transport, self.socket_for(to)) {
+            (Transport::Tcp, _) if self.has_tcp => Ok(Stream::Tcp(TcpStream::connect(to).await?)),
+            (Transport::Utp, Some(socket)) => Ok(Stream::Utp(socket.connect(to).await?)),
+            (Transport::Tcp | Transport::Utp, _) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 }
