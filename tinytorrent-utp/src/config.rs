@@ -3,7 +3,7 @@ use std::time::Duration;
 /// Settings of an [`Endpoint`](crate::Endpoint).
 ///
 /// # Defaults
-/// - 10,000 connections, 256 that have only begun, 256 that wait for [`accept`](crate::Endpoint::accept).
+/// - 10,000 connections, 4,096 that have only begun, 256 that wait for [`accept`](crate::Endpoint::accept).
 /// - Buffers of up to 4 MiB each way, which take memory only while there is something in them, and 64 MiB in all.
 /// - Packets for a link of 1,500 bytes.
 /// - A packet of an idle connection every 29 seconds.
@@ -27,7 +27,7 @@ impl EndpointConfig {
         Self {
             seed,
             max_connections: 10_000,
-            max_half_open: 256,
+            max_half_open: 4_096,
             backlog: 256,
             send_buffer: 4 << 20,
             receive_buffer: 4 << 20,
@@ -44,7 +44,7 @@ impl EndpointConfig {
         self
     }
 
-    /// The most connections of others that have only begun: the answer to their first packet is out. Default: 256, at
+    /// The most connections of others that have only begun: the answer to their first packet is out. Default: 4,096, at
     /// about 100 bytes each. Beyond, the oldest makes room. With none, others cannot connect.
     pub fn max_half_open(&mut self, connections: usize) -> &mut Self {
         self.max_half_open = connections;

@@ -83,7 +83,7 @@
 //! | of | default | setting |
 //! |---|---|---|
 //! | connections | 10,000; beyond, no answer | [`max_connections`](EndpointConfig::max_connections) |
-//! | connections that have only begun | 256 for 6 seconds; the oldest makes room | [`max_half_open`](EndpointConfig::max_half_open) |
+//! | connections that have only begun | 4,096 for 6 seconds; the oldest makes room | [`max_half_open`](EndpointConfig::max_half_open) |
 //! | connections to be accepted | 256 | [`backlog`](EndpointConfig::backlog) |
 //! | bytes that a connection holds | 4 MiB each way, while there are some | [`send_buffer`](EndpointConfig::send_buffer), [`receive_buffer`](EndpointConfig::receive_buffer) |
 //! | bytes that all of them hold | 64 MiB, and 6 KiB each way | [`memory`](EndpointConfig::memory) |

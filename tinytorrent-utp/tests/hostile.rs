@@ -230,6 +230,22 @@ fn packets_that_are_read_together_are_acknowledged_once() {
 }
 
 /// P-21
+/// Two streams must not become one.
+#[test]
+fn a_packet_of_a_connection_that_has_ended_begins_no_other() {
+    let mut bench = Bench::new(|_| ());
+    let mut peer = bench.accept(1);
+    let first = header(Kind::Data, peer.theirs, peer.seq, peer.ack);
+    bench.say(&mut peer, b"first");
+    bench.send();
+    bench.endpoint.reset(peer.id);
+    bench.send();
+    // It comes again, as the network had it twice.
+    bench.give(peer.address, first, b"first");
+    assert_eq!((bench.send(), bench.last().header.kind), (1, Kind::Reset));
+    assert_eq!(bench.endpoint.accept(), None);
+}
+
 #[test]
 fn a_room_that_was_overtaken_counts_no_more() {
     let mut bench = Bench::new(|_| ());

@@ -58,7 +58,7 @@ impl Endpoint {
 
     /// Makes a connection of one that has begun, and whose other end names our number: its address is not forged.
     fn confirm(&mut self, now: Instant, key: (SocketAddr, u16), header: &Header) -> Confirmed {
-        let Some((ours, theirs)) = self.numbers_of_begun(key, header) else {
+        let Some(begun) = self.half_open.get(key, header.ack) else {
             return if self.half_open.contains(key) { Confirmed::NotNow } else { Confirmed::No };
         };
         if self.table.len() >= self.config.max_connections
@@ -70,22 +70,10 @@ impl Endpoint {
         self.half_open.remove(key);
         let (to, receive) = key;
         let ids = Ids { receive, send: receive.wrapping_sub(1) };
-        let id = self.insert(Connection::accept(now, to, ids, ours, theirs, &self.config));
+        let id =
+            self.insert(Connection::accept(now, to, ids, begun.ours, begun.theirs, &self.config));
         self.queues.accepted.push_back(id);
         Confirmed::Yes(id)
-    }
-
-    /// The first numbers, ours and theirs, of a connection whose other end has got our answer. If there was no room to
-    /// remember it, the number in that answer tells, as in RFC 4987, section 3.6; then it has to be the packet after
-    /// the first.
-    fn numbers_of_begun(&self, key: (SocketAddr, u16), header: &Header) -> Option<(SeqNr, SeqNr)> {
-        if let Some(begun) = self.half_open.get(key, header.ack) {
-            return Some((begun.ours, begun.theirs));
-        }
-        let theirs = header.seq.minus(1);
-        let ours = self.first_number(key, theirs);
-        let is_ours = self.config.max_half_open > 0 && ours.minus(1) == header.ack;
-        is_ours.then_some((ours, theirs))
     }
 
     /// Answers to the first packet of a connection.
