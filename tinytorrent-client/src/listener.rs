@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use tinytorrent_storage::is_out_of_descriptors;
+use tinytorrent_types::canonical;
 use tinytorrent_utp::UtpListener;
 use tinytorrent_wire::HandshakeOpening;
 use tinytorrent_wire::mse::ObfuscatedHash;
@@ -103,7 +104,7 @@ impl Reception {
     /// Begins to read the handshake of a connection, if there is a place for it.
     async fn admit(&self, stream: Stream, address: SocketAddr) {
         // A socket for both families has IPv4 addresses mapped into IPv6.
-        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        let address = canonical(address);
         let mut place = self.places.take_incoming();
         if place.is_none() && self.evict() {
             // The aborted task gives its place back when the runtime drops it, which it does next.

@@ -76,7 +76,6 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests need a first instant"))]
 
-mod address;
 mod allowed_fast;
 mod announce;
 mod availability;

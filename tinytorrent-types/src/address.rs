@@ -89,7 +89,13 @@ impl AddressFilter {
     }
 }
 
-fn canonical(address: SocketAddr) -> SocketAddr {
+/// The address without a mapping into IPv6 (RFC 4291, 2.5.5.2), by which one host would have two.
+///
+/// ```
+/// let mapped = "[::ffff:192.0.2.1]:6881".parse().unwrap();
+/// assert_eq!(tinytorrent_types::canonical(mapped), "192.0.2.1:6881".parse().unwrap());
+/// ```
+pub fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 

@@ -50,7 +50,7 @@ mod scope;
 #[cfg(feature = "serde")]
 mod serialization;
 
-pub use address::{AddressFilter, AddressVerdict};
+pub use address::{AddressFilter, AddressVerdict, canonical};
 pub use address_votes::AddressVotes;
 pub use bitfield::{Bitfield, BitfieldError};
 pub use block_digest::BlockDigest;

@@ -1,8 +1,8 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use tinytorrent_types::WireInfoHash;
 use tinytorrent_types::compact::Family;
+use tinytorrent_types::{WireInfoHash, canonical};
 
 use super::{Node, Purpose};
 use crate::lookup::Lookup;
@@ -98,7 +98,7 @@ impl Node {
     /// event. Within the interval of the last sample the node is not asked again, which is an event as well:
     /// [`Event::SampledBefore`](crate::Event::SampledBefore).
     pub fn sample(&mut self, now: Instant, address: SocketAddr, target: NodeId) -> QueryId {
-        let node = SocketAddr::new(address.ip().to_canonical(), address.port());
+        let node = canonical(address);
         if let Some(until) = self.sampled.held_until(now, node) {
             let query = self.next_query();
             self.out.events.push_back(Event::SampledBefore { query, until });
@@ -110,7 +110,7 @@ impl Node {
     /// Adds an address where a node may be, as a torrent, a magnet link or a peer tells it. It comes into the
     /// table once it has answered.
     pub fn add_node(&mut self, now: Instant, address: SocketAddr) {
-        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        let address = canonical(address);
         let is_ours = self.sides.get(Family::of(address.ip())).is_some();
         if is_ours && tinytorrent_types::AddressFilter::new().allows(address) {
             self.ask(now, address, None, Method::Ping, Purpose::Upkeep);
@@ -120,7 +120,7 @@ impl Node {
     /// Adds the address of a router: a node that is asked when there are no others, and that is not kept in the
     /// table, since too many have its address. While the table is empty, a new one is asked at once.
     pub fn add_router(&mut self, address: SocketAddr) {
-        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        let address = canonical(address);
         if !self.routers.contains(&address) && self.routers.len() < MOST_ROUTERS {
             self.routers.push(address);
             if let Some(side) = self.sides.get_mut(Family::of(address.ip()))
@@ -139,7 +139,7 @@ impl Node {
 
     fn command(&mut self, now: Instant, address: SocketAddr, method: Method<'_>) -> QueryId {
         let query = self.next_query();
-        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        let address = canonical(address);
         self.ask(now, address, None, method, Purpose::Command(query));
         query
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tinytorrent_types::compact::Family;
-use tinytorrent_types::{AddressFilter, AddressVotes};
+use tinytorrent_types::{AddressFilter, AddressVotes, canonical};
 
 use crate::budget::Budget;
 use crate::message::Message;
@@ -153,7 +153,7 @@ impl Node {
 
     /// Takes a datagram that came from an address.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+        let from = canonical(from);
         self.stats.datagrams_in += 1;
         self.stats.bytes_in += datagram.len() as u64;
         let is_ours = self.sides.get(Family::of(from.ip())).is_some();
@@ -188,7 +188,7 @@ impl Node {
     /// Takes the news that datagrams do not reach an address: an ICMP message, or an error of the socket. Only
     /// queries to it fail.
     pub fn handle_unreachable(&mut self, now: Instant, address: SocketAddr) {
-        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        let address = canonical(address);
         for request in self.requests.fail(address) {
             self.on_overdue(Overdue::Lost, request);
         }

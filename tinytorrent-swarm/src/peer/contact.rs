@@ -1,8 +1,7 @@
 use std::net::SocketAddr;
 
-use tinytorrent_types::WireInfoHash;
+use tinytorrent_types::{WireInfoHash, canonical};
 
-use crate::address::canonical;
 use crate::contract::{PeerSource, Transport};
 
 /// The ends of a connection, known before a word is said.

@@ -1,11 +1,10 @@
 use std::net::SocketAddr;
 
-use tinytorrent_types::AddressScope;
 use tinytorrent_types::compact::Family;
+use tinytorrent_types::{AddressScope, canonical};
 use tinytorrent_wire::extension::{Extension, HolepunchFailure};
 
 use crate::PeerKey;
-use crate::address::canonical;
 use crate::peer::{Contact, Peer};
 use crate::peers::Peers;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use tinytorrent_types::{AddressFilter, AddressVerdict, Crowd, PeerId, WireInfoHash};
+use tinytorrent_types::{AddressFilter, AddressVerdict, Crowd, PeerId, WireInfoHash, canonical};
 
 pub(crate) use self::entry::Candidate;
 use self::entry::{Entry, Introducer, State, class};
@@ -14,7 +14,6 @@ use super::bans::Bans;
 use super::priority::priority;
 use super::told::Told;
 use crate::PeerKey;
-use crate::address::canonical;
 use crate::contract::{PeerSource, Transport};
 
 /// Every address that may be a peer, in the order in which to try them, and those never to be tried

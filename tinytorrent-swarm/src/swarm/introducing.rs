@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use tinytorrent_types::AddressVerdict;
+use tinytorrent_types::{AddressVerdict, canonical};
 use tinytorrent_wire::extension::{
     Extension, ExtensionMessage, Holepunch, HolepunchFailure, PexFlags, PexPeer,
 };
@@ -10,7 +10,6 @@ use tinytorrent_wire::session::Violation;
 
 use super::Swarm;
 use crate::PeerKey;
-use crate::address::canonical;
 use crate::contract::{ConnectionError, Introductions, LeaveReason};
 use crate::peers::Gone;
 use crate::punching::{self, Meeting, Punching};

@@ -2,6 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use tinytorrent_types::canonical;
+
 use super::{INTERVAL, MAX_ENTRIES};
 use crate::extension::{PexFlags, PexMessage, PexPeer};
 
@@ -67,11 +69,6 @@ impl PexSender {
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.last.map(|last| last + INTERVAL)
     }
-}
-
-/// The address without a mapping into IPv6, which makes no difference to the peer.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// Peers in the first message, which may be larger: as many as fit one packet.
