@@ -115,7 +115,12 @@ impl Socket {
     /// # Errors
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room for it, and others if it cannot be sent.
     pub(super) fn try_send(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
-        self.sender().try_send_to(datagram, to).map(drop)
+        let send = || self.sender().try_send_to(datagram, to).map(drop);
+        match send() {
+            // It may be about a datagram to somebody else (ICMP), and is told once; then this one was not sent.
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => send(),
+            sent => sent,
+        }
     }
 
     fn sender(&self) -> &UdpSocket {

@@ -89,17 +89,16 @@ impl Wire {
         let segment_size = Some(segment);
         let transmit =
             quinn_udp::Transmit { destination, ecn: None, contents, segment_size, src_ip: None };
-        for _ in 0..MOST_REPORTS {
-            let sent = self.socket.try_io(Interest::WRITABLE, || {
+        let send = || {
+            self.socket.try_io(Interest::WRITABLE, || {
                 self.state.try_send((&self.socket).into(), &transmit)
-            });
-            match sent {
-                // It was about an earlier datagram, and this one was not sent.
-                Err(error) if is_about_earlier(&error) => {}
-                sent => return sent,
-            }
+            })
+        };
+        match send() {
+            // It may be about an earlier datagram to somebody else, and is told once; then this one was not sent.
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => send(),
+            sent => sent,
         }
-        Ok(())
     }
 
     /// Sends a datagram that must not be cut on its way.
@@ -129,15 +128,6 @@ impl Wire {
     pub(super) fn unreachable(&self) -> Option<SocketAddr> {
         None
     }
-}
-
-/// Reports about earlier datagrams that a call may meet in a row.
-const MOST_REPORTS: usize = 4;
-
-/// True for errors by which systems report that an earlier datagram has not arrived.
-fn is_about_earlier(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionRefused | ConnectionReset)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

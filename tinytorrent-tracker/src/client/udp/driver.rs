@@ -172,7 +172,13 @@ impl Link {
     async fn send(&mut self, datagram: &[u8], tracker: SocketAddr) -> io::Result<()> {
         match self {
             Link::Direct(socket) => socket.send_to(datagram, tracker).await.map(drop),
-            Link::Shared(socket, _) => socket.send_to(datagram, tracker).await.map(drop),
+            Link::Shared(socket, _) => {
+                // The first error may be about a datagram of others (ICMP), and then this one was not sent.
+                if socket.send_to(datagram, tracker).await.is_err() {
+                    socket.send_to(datagram, tracker).await?;
+                }
+                Ok(())
+            }
             Link::Relayed(relay) => relay.send(datagram, tracker).await,
         }
     }
