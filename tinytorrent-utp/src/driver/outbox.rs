@@ -1,9 +1,10 @@
 use std::io;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Instant;
 
 use super::wire::Wire;
-use crate::{Endpoint, Transmit};
+use crate::{ConnectionId, Endpoint, Transmit};
 
 /// Datagrams that are to be sent: made while the endpoint is locked, and sent after.
 pub(super) struct Outbox {
@@ -16,9 +17,9 @@ pub(super) struct Outbox {
 #[derive(Debug)]
 pub(super) enum Refusal {
     /// The probe of a connection is too large for the link.
-    TooLarge(Transmit),
+    TooLarge(ConnectionId),
     /// There is no way to the address.
-    Unreachable(Transmit),
+    Unreachable(SocketAddr),
 }
 
 impl Outbox {
@@ -55,7 +56,7 @@ impl Outbox {
             };
             match outcome {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => refusals.extend(refusal(*transmit, &error)),
+                Err(error) => refusals.extend(refusal(transmit, &error)),
                 Ok(()) => {}
             }
             sent += 1;
@@ -69,14 +70,15 @@ impl Outbox {
 }
 
 /// The news of an error. Datagrams that are lost for other reasons are lost as in the network.
-fn refusal(transmit: Transmit, error: &io::Error) -> Option<Refusal> {
+fn refusal(transmit: &Transmit, error: &io::Error) -> Option<Refusal> {
     use io::ErrorKind::{AddrNotAvailable, HostUnreachable, NetworkUnreachable};
     if quinn_udp::is_msg_size_err(error) {
-        return transmit.dont_fragment.then_some(Refusal::TooLarge(transmit));
+        let prober = transmit.connection.filter(|_| transmit.dont_fragment);
+        return prober.map(Refusal::TooLarge);
     }
     let is_unreachable =
         matches!(error.kind(), AddrNotAvailable | HostUnreachable | NetworkUnreachable);
-    is_unreachable.then_some(Refusal::Unreachable(transmit))
+    is_unreachable.then_some(Refusal::Unreachable(transmit.to))
 }
 
 /// Bytes of a row of datagrams, which the system takes in one call: less than the longest datagram.

@@ -132,12 +132,8 @@ impl Task {
         let has_refusals = !refusals.is_empty();
         for refusal in refusals {
             shared.turn(|now, endpoint| match refusal {
-                Refusal::TooLarge(transmit) => {
-                    if let Some(id) = transmit.connection {
-                        endpoint.handle_too_large(now, id);
-                    }
-                }
-                Refusal::Unreachable(transmit) => endpoint.handle_unreachable(now, transmit.to),
+                Refusal::TooLarge(id) => endpoint.handle_too_large(now, id),
+                Refusal::Unreachable(to) => endpoint.handle_unreachable(now, to),
             });
         }
         ((has_more && outbox.is_empty()) || has_refusals, next, is_done)

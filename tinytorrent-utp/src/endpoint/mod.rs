@@ -280,8 +280,8 @@ impl Endpoint {
                 if let Some(header) = header.filter(|_| connection.has_failed()) {
                     self.reply(Reply { to, header });
                 }
-            } else if self.keep_alive_at(id).is_some_and(|at| at <= now)
-                && let Some(connection) = self.table.get_mut(id)
+            } else if keep_alive_at(connection, &self.config, self.clock)
+                .is_some_and(|at| at <= now)
             {
                 connection.keep_alive(now);
             }
@@ -381,19 +381,21 @@ impl Endpoint {
         if !std::mem::replace(&mut connection.has_news, true) {
             self.queues.news.push_back(id);
         }
-        let deadline = connection.deadline();
-        let deadline = deadline.or_else(|| self.keep_alive_at(id));
-        if let Some(connection) = self.table.get_mut(id) {
-            self.timers.set(id, &mut connection.armed, deadline);
-        }
+        let keep_alive_at = || keep_alive_at(connection, &self.config, self.clock);
+        let deadline = connection.deadline().or_else(keep_alive_at);
+        self.timers.set(id, &mut connection.armed, deadline);
     }
+}
 
-    /// The time for an idle connection to say something: on the second before, so that there is one timer for many.
-    fn keep_alive_at(&self, id: ConnectionId) -> Option<Instant> {
-        let at = self.table.get(id)?.idle_since()? + self.config.keep_alive?;
-        let since = at.saturating_duration_since(self.clock.origin);
-        Some(self.clock.origin + Duration::from_secs(since.as_secs()))
-    }
+/// The time for an idle connection to say something: on the second before, so that there is one timer for many.
+fn keep_alive_at(
+    connection: &Connection,
+    config: &EndpointConfig,
+    clock: Clock,
+) -> Option<Instant> {
+    let at = connection.idle_since()? + config.keep_alive?;
+    let since = at.saturating_duration_since(clock.origin);
+    Some(clock.origin + Duration::from_secs(since.as_secs()))
 }
 
 /// News as events, in the order in which they came about.
