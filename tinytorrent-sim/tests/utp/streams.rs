@@ -84,9 +84,8 @@ fn two_ends_that_connect_at_once_have_one_connection() {
     }
 }
 
-/// P-10, P-37
-#[test]
-fn a_full_buffer_is_probed_and_tells_when_it_has_drained() {
+/// A stream whose reader has a small buffer, and has stopped to read.
+fn stalled() -> World {
     let mut world =
         World::with_configs([Link::new(100.0, ms(5)), Link::new(100.0, ms(5))], 1, |config| {
             config.receive_buffer(64 << 10);
@@ -94,6 +93,13 @@ fn a_full_buffer_is_probed_and_tells_when_it_has_drained() {
     world.connect(0, MIB);
     world.run(ms(30));
     world.hosts[1].streams[0].reads = false;
+    world
+}
+
+/// P-10, P-37
+#[test]
+fn a_full_buffer_is_probed_and_tells_when_it_has_drained() {
+    let mut world = stalled();
     world.run(seconds(300));
     let held = world.hosts[1].endpoint.readable(world.hosts[1].streams[0].id);
     assert!((60 << 10..=64 << 10).contains(&held), "{held}");
@@ -108,13 +114,7 @@ fn a_full_buffer_is_probed_and_tells_when_it_has_drained() {
 /// P-10
 #[test]
 fn a_probe_finds_room_though_the_news_of_it_is_lost() {
-    let mut world =
-        World::with_configs([Link::new(100.0, ms(5)), Link::new(100.0, ms(5))], 1, |config| {
-            config.receive_buffer(64 << 10);
-        });
-    world.connect(0, MIB);
-    world.run(ms(30));
-    world.hosts[1].streams[0].reads = false;
+    let mut world = stalled();
     world.run(seconds(5));
     world.links[1].lost = 1.0;
     world.hosts[1].streams[0].reads = true;
