@@ -3,7 +3,6 @@
 //! A seeder never unchokes the first peer that it meets. That one has nothing to give, therefore,
 //! but the address of the seeder; whoever comes to it completes by that alone.
 
-use crate::support::START;
 use crate::support::content::Content;
 use crate::support::libtorrent::Libtorrent;
 use crate::support::need::{Need, need};
@@ -40,8 +39,7 @@ fn libtorrent_learns_of_a_seeder_from_download() {
     let mut seeder = WireSeeder::start(&scene, HOST, Manner::Aloof);
     let relay_dir = scene.room("relay");
     let mut relay = Ours::download_from(&scene, Source::Torrent, &relay_dir, &[seeder.address]);
-    let listening = relay.wait_for_event("listening", START);
-    let address = listening["addr"].as_str().expect("`addr` is text").parse().unwrap();
+    let address = relay.address();
     seeder.wait_interested();
     let dir = scene.room("leech");
     Libtorrent::leech(&scene, Source::Magnet, &dir, HOST, &[address]).wait_complete();

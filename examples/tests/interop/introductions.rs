@@ -38,8 +38,7 @@ fn download_introduces_libtorrent() {
     need!(DOWNLOAD, Need::Python, Need::Libtorrent);
     let scene = Scene::new(Content::small_single());
     let mut relay = Ours::download_from(&scene, Source::Torrent, &scene.room("relay"), &[]);
-    let listening = relay.wait_for_event("listening", START);
-    let relay_at = listening["addr"].as_str().expect("`addr` is text").parse().unwrap();
+    let relay_at = relay.address();
     let mut hidden = HiddenPeer::meet(&scene, relay_at);
     let room = scene.room("leech");
     let initiator = Libtorrent::leech(&scene, Source::Torrent, &room, HOST, &[relay_at]);
@@ -54,8 +53,7 @@ fn download_is_introduced_by_libtorrent() {
     let mut hidden = HiddenPeer::meet(&scene, relay.address);
     let mut initiator =
         Ours::download_from(&scene, Source::Torrent, &scene.room("download"), &[relay.address]);
-    let listening = initiator.wait_for_event("listening", START);
-    let address = listening["addr"].as_str().expect("`addr` is text");
+    let address = initiator.address();
     hidden.wait_introduced();
-    assert_eq!(hidden.wait_called().to_string(), address);
+    assert_eq!(hidden.wait_called(), address);
 }

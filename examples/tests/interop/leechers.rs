@@ -132,8 +132,7 @@ fn download_fetches_from_a_download_that_goes_on_seeding() {
     let first = scene.room("first");
     let words = ["--peer", &peer, "--seed", "--listen", "127.0.0.1:0"];
     let mut relay = Ours::download(&scene, Source::Magnet, &first, &words);
-    let listening = relay.wait_for_event("listening", START);
-    let relay_address = listening["addr"].as_str().expect("`addr` is text").parse().unwrap();
+    let relay_address = relay.address();
     relay.wait_for("all bytes", COMPLETE, |event| {
         event["event"] == "finished" || event["bytes"] == scene.content.size()
     });

@@ -186,8 +186,7 @@ fn libtorrent_learns_of_a_seeder_that_has_no_tcp_from_download() {
     let peer = seeder.address.to_string();
     let words = ["--peer", &peer, "--listen", "127.0.0.1:0", "--limit-down", "1", NO_TCP];
     let mut slow = Ours::download(&scene, Source::Torrent, &scene.room("slow"), &words);
-    let listening = slow.wait_for_event("listening", START);
-    let address = listening["addr"].as_str().expect("`addr` is text").parse().unwrap();
+    let address = slow.address();
     slow.wait_for("peer", START, |event| event["peers"] == 1);
     let (dir, peers) = (scene.room("leech"), [address]);
     let mut leecher =

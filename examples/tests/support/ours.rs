@@ -47,14 +47,20 @@ impl Ours {
         let listen = address.to_string();
         let words = [&["--listen", &listen], words].concat();
         let mut seed = Self::spawn("seed", command, scene, &words);
-        let listening = seed.wait_for_event("listening", START);
-        let address = listening["addr"].as_str().expect("`addr` is text");
-        (seed, address.parse().unwrap_or_else(|error| panic!("{address}: {error}")))
+        let address = seed.address();
+        (seed, address)
     }
 
     /// Any example with any words.
     pub fn run(name: &str, scene: &Scene, words: &[&str]) -> Self {
         Self::spawn(name, Command::new(example(name)), scene, words)
+    }
+
+    /// The address at which it listens, once it does.
+    pub fn address(&mut self) -> SocketAddr {
+        let listening = self.wait_for_event("listening", START);
+        let address = listening["addr"].as_str().expect("`addr` is text");
+        address.parse().unwrap_or_else(|error| panic!("{address}: {error}"))
     }
 
     /// All objects it printed so far.

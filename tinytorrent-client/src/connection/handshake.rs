@@ -133,7 +133,7 @@ async fn answer_dial(
 }
 
 /// A peer that was dialed: it does not count as a stranger.
-struct Dialed;
+pub(crate) struct Dialed;
 
 impl Stranger for Dialed {
     fn note_progress(&self) {}

@@ -200,6 +200,7 @@ mod tests {
     use super::super::testing::engine;
     use super::*;
     use crate::connection::Stream;
+    use crate::connection::handshake::Dialed;
     use crate::memory::Memory;
 
     fn connections() -> (Connections, mpsc::Receiver<Notice>) {
@@ -211,14 +212,6 @@ mod tests {
         connections.notices.sender();
         let notices = connections.take_receiver().expect("the first one");
         (connections, notices)
-    }
-
-    struct Guest;
-
-    impl handshake::Stranger for Guest {
-        fn note_progress(&self) {}
-
-        async fn wait_for_key_exchange(&self) {}
     }
 
     async fn next(notices: &mut mpsc::Receiver<Notice>) -> Notice {
@@ -238,7 +231,7 @@ mod tests {
             Channel::plain(Stream::Tcp(stream), Places::new(9, Arc::default()).take().unwrap());
         let mut received = bytes::BytesMut::new();
         let accepted =
-            handshake::accept(&mut channel, Encryption::Off, &Guest, |_| None, &mut received);
+            handshake::accept(&mut channel, Encryption::Off, &Dialed, |_| None, &mut received);
         accepted.await.unwrap();
         let (mut there, mut their_notices) = connections();
         let info_hash = ours.info_hash;
