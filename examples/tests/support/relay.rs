@@ -126,7 +126,7 @@ impl Way {
 
     fn send(&self, datagram: &[u8], shared: &Shared) {
         if let Some(to) = self.to.or_else(|| *shared.near.lock().unwrap()) {
-            // What cannot be sent is lost, as on any path.
+            // A datagram that cannot be sent is lost, as on any path.
             let _ = self.into.send_to(datagram, to);
         }
     }

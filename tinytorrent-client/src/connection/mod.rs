@@ -48,7 +48,7 @@ pub(crate) fn run(
     }
 }
 
-/// What a connection reads into and writes from.
+/// The buffers and ciphers of a connection, and its ways to the driver.
 struct Exchange {
     peer: PeerKey,
     receive: Option<Cipher>,

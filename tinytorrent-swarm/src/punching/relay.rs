@@ -37,7 +37,7 @@ pub(crate) fn find(
         return Err(HolepunchFailure::NotConnected);
     }
     let there = peers.iter().filter(|peer| peer.contact.is_at(target));
-    // Where somebody says that he listens may be the address of another.
+    // The port at which somebody says that he listens may be that of another.
     let found = there.max_by_key(|peer| (speaks(peer), peer.contact.is_proven));
     let target = found.ok_or(HolepunchFailure::NotConnected)?;
     match speaks(target) {

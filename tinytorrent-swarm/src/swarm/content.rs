@@ -37,7 +37,7 @@ impl Swarm {
             self.roster.recall_seeds(self.now);
         }
         if !picker.have().is_full() {
-            // Whom the rest comes from is a seed as well.
+            // The peer that the rest comes from is a seed as well.
             self.super_seed = None;
         }
         self.stage = Stage::Loaded(Box::new(Loaded { picker, info }));

@@ -45,7 +45,7 @@ impl Swarm {
             reason,
             LeaveReason::ConnectFailed(ConnectionError::Io(_) | ConnectionError::TimedOut)
         );
-        // Whoever was introduced and did not come is not asked for again.
+        // A peer that was introduced and did not come is not asked for again.
         if !is_out_of_reach || contact.is_incoming || contact.is_punched {
             return;
         }

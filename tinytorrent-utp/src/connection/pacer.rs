@@ -3,8 +3,8 @@ use std::time::{Duration, Instant};
 /// Bytes that may be sent now, which become more with time (RFC 9002, section 7.7): a window goes out over most of a
 /// round trip instead of in one burst, which fills queues and the receiver's socket for a moment.
 ///
-/// What may go at once is some packets, so that they can be handed to the system together, and more on fast links, where
-/// timers are too coarse for few.
+/// Some packets may go at once, so that they can be handed to the system together, and more on fast links, where timers
+/// are too coarse for few.
 #[derive(Debug)]
 pub(super) struct Pacer {
     bytes: f64,

@@ -119,7 +119,7 @@ impl Task {
             if endpoint.poll_timeout().is_some_and(|next| next <= now) {
                 endpoint.handle_timeout(now);
             }
-            // What waits for the system goes first.
+            // Datagrams that wait for the system go first.
             let has_more = outbox.is_empty() && outbox.fill(now, endpoint);
             let is_over = |end| now >= end || (!endpoint.is_delivering() && outbox.is_empty());
             (

@@ -120,7 +120,7 @@ impl Ledbat {
     }
 
     fn avoid(&mut self, now: Instant, queued: Duration, progress: &Progress) {
-        // Who fills a queue does not leave it empty for long.
+        // Others who fill a queue do not leave it empty for long.
         if self.overflow.is_some() && self.round.empty() >= EMPTY_ROUNDS {
             self.overflow = None;
             self.round.forget_empty();
