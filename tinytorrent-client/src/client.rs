@@ -17,6 +17,7 @@ use crate::driver::{self, Origin};
 use crate::event::Queue;
 use crate::figures;
 use crate::listener::Reception;
+use crate::memory::Memory;
 use crate::places::Places;
 use crate::registry::Registry;
 use crate::resources::{Bound, Resources};
@@ -39,6 +40,9 @@ use crate::{
 pub struct Client {
     owner: Arc<Owner>,
 }
+
+/// Time for the ends of connections of uTP to arrive when the client is shut down: a few round trips.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// The owner of the torrents. Their tasks hold the resources alone, so that this is dropped with the last
 /// clone and handle.
@@ -221,6 +225,8 @@ impl Client {
             for torrent in &torrents {
                 torrent.ended().await;
             }
+            // The other ends of connections that have closed would wait for what is lost.
+            _ = tokio::time::timeout(LAST_WORDS, self.owner.resources.dialer.delivered()).await;
             if let Some(dht) = &self.owner.resources.dht {
                 dht.save().await;
             }
@@ -306,6 +312,7 @@ impl Client {
         self.change_limits(|limits| limits.memory = bytes);
         resources.memory.set_budget(bytes);
         resources.disk.set_memory(&resources.options.disk(bytes));
+        resources.dialer.set_queues(Memory::queues(bytes));
         resources.buffers.trim();
         for torrent in resources.registry.all() {
             torrent.change(|driver, now| driver.follow_memory(now));

@@ -145,8 +145,8 @@ impl ClientOptions {
     ///
     /// The limit does not include the fixed cost of connections and torrents: up to 96 KiB for each
     /// connection, which is mostly the list of what its peer has requested, and some bytes for each
-    /// piece. Nor does it include the queues of uTP: at most a quarter as much for each UDP socket, by the memory at
-    /// the start of the client; those of TCP are the system's. [`Client::memory`](crate::Client::memory) returns the
+    /// piece. Nor does it include the queues of uTP: at most a quarter as much for each UDP socket; those of TCP
+    /// are the system's. [`Client::memory`](crate::Client::memory) returns the
     /// figures.
     pub fn memory(&mut self, bytes: u64) -> &mut Self {
         self.limits.memory = least_memory(bytes);

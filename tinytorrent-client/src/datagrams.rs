@@ -12,6 +12,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 use crate::ClientOptions;
+use crate::memory::Memory;
 
 /// The users of the UDP sockets of a client.
 #[derive(Debug, Default)]
@@ -54,7 +55,7 @@ impl Datagrams {
                 inlets = all.share(options, &socket, address);
             }
             let mut config = EndpointConfig::new(rand::random());
-            config.memory(usize::try_from(options.limits.memory / 4).unwrap_or(usize::MAX));
+            config.memory(Memory::queues(options.limits.memory));
             if !options.accepts || !options.utp {
                 config.max_half_open(0);
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tinytorrent_swarm::{Route, Transport};
-use tinytorrent_utp::UtpSocket;
+use tinytorrent_utp::{EndpointStats, UtpSocket};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -65,6 +65,23 @@ impl Dialer {
                 Err(_) => leader.await,
             },
         }
+    }
+
+    /// Waits until what was sent by uTP on connections that have ended has arrived.
+    pub(crate) async fn delivered(&self) {
+        for socket in &*self.utp {
+            socket.delivered().await;
+        }
+    }
+
+    /// Gives the queues of uTP so many bytes for each socket.
+    pub(crate) fn set_queues(&self, bytes: usize) {
+        self.utp.iter().for_each(|socket| socket.set_memory(bytes));
+    }
+
+    /// Figures of all connections of uTP.
+    pub(crate) fn utp_stats(&self) -> EndpointStats {
+        self.utp.iter().fold(EndpointStats::default(), |sum, socket| sum + socket.stats())
     }
 
     fn has(&self, transport: Transport, to: SocketAddr) -> bool {

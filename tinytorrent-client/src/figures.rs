@@ -3,6 +3,7 @@
 mod collect;
 mod counts;
 mod dht;
+mod utp;
 
 use std::fmt;
 use std::sync::Arc;

@@ -104,6 +104,11 @@ impl Memory {
         self.metadata.follow();
     }
 
+    /// Bytes for the queues of uTP of each UDP socket.
+    pub(crate) fn queues(budget: u64) -> usize {
+        usize::try_from(budget / 4).unwrap_or(usize::MAX)
+    }
+
     /// Bytes for the read cache of the disk.
     pub(crate) fn read_cache(budget: u64) -> u64 {
         budget / 8

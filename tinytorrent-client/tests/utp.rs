@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use support::{Scene, address, in_time};
-use tinytorrent_client::{Client, ClientOptions, Encryption, PeerInfo, Torrent, Transport};
+use tinytorrent_client::{
+    Client, ClientOptions, Encryption, FigureDetail, PeerInfo, Torrent, Transport,
+};
 use tokio::net::UdpSocket;
 use tokio::time::sleep;
 
@@ -25,6 +27,11 @@ async fn download(scene: &Scene, seeder: &Client, leecher: &Client) -> (PeerInfo
     options.download_limit(Some(1));
     let torrent = leecher.add(&scene.metainfo, options).unwrap();
     let ends = (first_peer(&torrent).await, first_peer(&seed).await);
+    if ends.0.peer.transport == Transport::Utp {
+        let figures = leecher.figures(FigureDetail::Client);
+        let connections = figures.get("tinytorrent_utp_connections").unwrap().samples[0].value;
+        assert!(connections >= 1.0);
+    }
     torrent.set_download_limit(None);
     in_time(torrent.finished()).await.unwrap();
     scene.assert_complete();

@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::ops::Add;
 use std::time::Duration;
 
 use crate::ConnectionId;
@@ -114,4 +115,19 @@ pub struct EndpointStats {
     pub strays: u64,
     /// First packets that were dropped because a limit was reached.
     pub refused: u64,
+}
+
+impl Add for EndpointStats {
+    type Output = Self;
+
+    /// The figures of two endpoints together.
+    fn add(self, other: Self) -> Self {
+        Self {
+            connections: self.connections + other.connections,
+            memory: self.memory + other.memory,
+            malformed: self.malformed + other.malformed,
+            strays: self.strays + other.strays,
+            refused: self.refused + other.refused,
+        }
+    }
 }

@@ -289,3 +289,23 @@ async fn the_port_is_free_once_what_was_written_has_arrived() {
         .await;
     }
 }
+
+#[tokio::test]
+async fn what_an_ended_stream_has_written_is_delivered_once_it_is_read() {
+    let server = bind(V4, 1);
+    let mut config = EndpointConfig::new([2; 32]);
+    config.receive_buffer(20_000);
+    let client = UtpSocket::bind(V4.parse().unwrap(), config).unwrap();
+    in_time(server.delivered()).await;
+    let mut listener = server.listen();
+    let mut ours = in_time(client.connect(server.local_address())).await.unwrap();
+    let mut theirs = in_time(listener.accept()).await;
+    // More than fits into the buffer of the other end.
+    in_time(theirs.write_all(&[7; 100_000])).await.unwrap();
+    drop(theirs);
+    assert!(timeout(Duration::from_millis(100), server.delivered()).await.is_err());
+    let mut read = Vec::new();
+    let (arrived, ()) =
+        in_time(async { tokio::join!(ours.read_to_end(&mut read), server.delivered()) }).await;
+    assert_eq!((arrived.unwrap(), read.len()), (100_000, 100_000));
+}

@@ -8,6 +8,7 @@ use tinytorrent_swarm::Stats;
 use tinytorrent_types::{InfoHashes, Printable};
 
 use super::dht::DHT;
+use super::utp::UTP;
 use super::{FigureDetail, Figures, Metric, MetricKind, Sample};
 use crate::resources::Resources;
 use crate::torrent::{Shared, State};
@@ -92,6 +93,8 @@ fn of_client(resources: &Resources, torrents: &[TorrentFigures]) -> Vec<Metric> 
     metrics.extend(table(DISK, disk.into_iter()));
     let dht = resources.dht.as_ref().map(|dht| dht.node.stats()).unwrap_or_default();
     metrics.extend(table(DHT, [(Labels::default(), &dht)].into_iter()));
+    let utp = [(Labels::default(), &resources.dialer.utp_stats())];
+    metrics.extend(table(UTP, utp.into_iter()));
     metrics
 }
 

@@ -124,6 +124,18 @@ impl UtpSocket {
         UtpListener { handle: Arc::clone(&self.handle) }
     }
 
+    /// Waits until what was written to streams that have ended has arrived, their ends included. It takes as long as
+    /// the other ends let it, up to a minute, so that callers bound it. A program that ends without it loses what is on
+    /// its way.
+    pub async fn delivered(&self) {
+        poll_fn(|cx| self.handle.shared().poll_delivered(cx)).await;
+    }
+
+    /// Changes the [memory](EndpointConfig::memory) of the queues of all connections, in bytes.
+    pub fn set_memory(&self, bytes: usize) {
+        self.handle.shared().with(|_, state| state.endpoint.set_memory(bytes));
+    }
+
     /// Figures of all connections.
     pub fn stats(&self) -> EndpointStats {
         self.handle.shared().with(|_, state| state.endpoint.stats())

@@ -26,6 +26,8 @@ pub(super) struct State {
     pub(super) endpoint: Endpoint,
     waiting: HashMap<ConnectionId, Waiting>,
     accepting: Vec<Waker>,
+    /// Those who wait for the ends of all streams that have ended.
+    delivering: Vec<Waker>,
 }
 
 /// The tasks that wait for a connection, and the news that they have not taken.
@@ -68,6 +70,9 @@ impl Shared {
         if state.endpoint.backlog() > 0 {
             wakers.append(&mut state.accepting);
         }
+        if !state.delivering.is_empty() && !state.endpoint.is_delivering() {
+            wakers.append(&mut state.delivering);
+        }
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         result
@@ -109,9 +114,16 @@ impl Shared {
                 return Poll::Ready((id, address));
             }
         }
-        if !state.accepting.iter().any(|waker| waker.will_wake(cx.waker())) {
-            state.accepting.push(cx.waker().clone());
+        wait(&mut state.accepting, cx);
+        Poll::Pending
+    }
+
+    pub(super) fn poll_delivered(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if !state.endpoint.is_delivering() {
+            return Poll::Ready(());
         }
+        wait(&mut state.delivering, cx);
         Poll::Pending
     }
 
@@ -192,6 +204,7 @@ impl Handle {
             endpoint: Endpoint::new(now(), config),
             waiting: HashMap::new(),
             accepting: Vec::new(),
+            delivering: Vec::new(),
         };
         let (work, is_orphan) = (Notify::new(), AtomicBool::new(false));
         Self { shared: Arc::new(Shared { address, state: Mutex::new(state), work, is_orphan }) }
@@ -206,6 +219,13 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.shared.is_orphan.store(true, Ordering::Release);
         self.shared.work.notify_one();
+    }
+}
+
+/// Has the task woken with the others.
+fn wait(wakers: &mut Vec<Waker>, cx: &Context<'_>) {
+    if !wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+        wakers.push(cx.waker().clone());
     }
 }
 

@@ -13,6 +13,11 @@ impl Budget {
         Self { most, used: 0 }
     }
 
+    /// Has another number of bytes from now on. Queues that hold more give nothing up.
+    pub(super) fn set(&mut self, most: usize) {
+        self.most = most;
+    }
+
     /// Bytes that a queue may hold now.
     pub(super) fn share(&self) -> usize {
         self.most.saturating_sub(self.used)
@@ -47,5 +52,7 @@ mod tests {
         assert_eq!((held, budget.share(), budget.used()), ([200; 4], 200, 800));
         budget.count(&mut held[0], 0);
         assert_eq!(budget.share(), 400);
+        budget.set(500);
+        assert_eq!((budget.share(), budget.used()), (0, 600));
     }
 }

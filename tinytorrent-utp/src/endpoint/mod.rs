@@ -241,6 +241,12 @@ impl Endpoint {
         !ids.is_empty()
     }
 
+    /// Changes the [memory](EndpointConfig::memory) of the queues of all connections, in bytes. With less, what is in
+    /// them stays, and nothing more is taken until they hold less.
+    pub fn set_memory(&mut self, bytes: usize) {
+        self.budget.set(bytes);
+    }
+
     /// True while something that was written is on its way, or the end of a stream.
     #[cfg(feature = "tokio")]
     pub(crate) fn is_delivering(&self) -> bool {
