@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use clap::Args;
-use tinytorrent_tracker::client::{ClientConfig, Families, Proxy};
+use tinytorrent_net::{Network, NetworkConfig, Proxy};
+use tinytorrent_tracker::client::{ClientConfig, Families};
 
 /// The options of the programs that send one request to trackers.
 #[derive(Debug, Clone, Args)]
@@ -32,7 +33,9 @@ impl TrackerOptions {
     pub fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::default();
         config.request_timeout(Duration::from_secs(self.timeout));
-        config.proxy(self.proxy.clone()).allow_local(self.allow_local_trackers);
+        let mut network = NetworkConfig::default();
+        network.proxy(self.proxy.clone());
+        config.network(Network::new(network)).allow_local(self.allow_local_trackers);
         config.families(match (self.ipv4, self.ipv6) {
             (true, _) => Families::V4,
             (_, true) => Families::V6,

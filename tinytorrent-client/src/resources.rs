@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tinytorrent_net::{Network, NetworkConfig};
 use tinytorrent_storage::{CheckTurns, Disk, FilePool, RecoverOptions};
 use tinytorrent_tracker::client::TrackerClient;
 use tinytorrent_types::PeerId;
@@ -113,7 +114,9 @@ impl Resources {
         let Bound { addresses, mut datagrams } = bound;
         let mut config = options.trackers();
         let tracker_places = places.clone();
-        config.on_shortage(move || tracker_places.make_room_for_tracker());
+        let mut network = NetworkConfig::default();
+        network.on_shortage(move || tracker_places.make_room_for_tracker());
+        config.network(Network::new(network));
         let trackers = TrackerClient::new(config);
         datagrams.serve_trackers(&trackers).map_err(ClientError::Socket)?;
         let Datagrams { utp, dht: sockets, are_on_loopback, .. } = datagrams;

@@ -131,7 +131,7 @@ async fn a_local_udp_server_is_sent_no_other_path_than_that_of_a_tracker() {
 async fn a_proxy_is_asked_for_no_local_server_either() {
     let (proxy, heads) = listening("HTTP/1.1 200 OK\r\n\r\n").await;
     let mut config = hasty();
-    config.proxy(Some(format!("http://{}", proxy.address).parse().unwrap()));
+    config.network(support::through(&format!("http://{}", proxy.address)));
     let client = TrackerClient::new(config);
     for host in ["127.0.0.1", "[::1]", "localhost", "192.168.0.1", "[fd00::1]"] {
         let outcome = client.announce(&url(&format!("http://{host}/admin")), &request()).await;

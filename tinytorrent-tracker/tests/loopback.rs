@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 
+use tinytorrent_net::{Network, NetworkConfig};
 use tinytorrent_tracker::client::{ClientConfig, TrackerClient};
 use tinytorrent_tracker::server::{ServerConfig, TrackerServer};
 use tinytorrent_tracker::{AnnounceEvent, AnnounceRequest, TrackerUrl};
@@ -232,7 +233,9 @@ async fn silent_connections_delay_nobody() {
         silent.push(TcpStream::connect(server.http_addresses()[0]).await.unwrap());
     }
     let mut other = ClientConfig::default();
-    other.bind_v4("127.0.0.2".parse().unwrap());
+    let mut network = NetworkConfig::default();
+    network.bind("127.0.0.2".parse().unwrap());
+    other.network(Network::new(network));
     for client in [client(), TrackerClient::new(other)] {
         let announce = peer(1, AnnounceEvent::Started, 5);
         assert!(client.announce(&url, &announce).await.is_ok());

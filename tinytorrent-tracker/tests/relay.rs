@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use support::socks5::{Behaviour, Socks5};
 use support::{PEER, Tracker, client, hasty, honest, other_request, request};
-use tinytorrent_tracker::client::{ErrorKind, Phase, Proxy, TrackerClient};
+use tinytorrent_tracker::client::{ErrorKind, Phase, TrackerClient};
 use tinytorrent_tracker::server::{ServerConfig, TrackerServer};
 use tinytorrent_tracker::{AnnounceRequest, TrackerUrl};
 use tinytorrent_types::WireInfoHash;
@@ -18,7 +18,7 @@ const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
 fn through(scheme: &str, proxy: SocketAddr) -> TrackerClient {
     let mut config = hasty();
-    config.proxy(Some(format!("{scheme}://{proxy}").parse::<Proxy>().unwrap()));
+    config.network(support::through(&format!("{scheme}://{proxy}")));
     client(config)
 }
 

@@ -28,6 +28,7 @@
 //! | [`bencode`] | | bencode with spans, strict and lenient |
 //! | [`hash`] | | SHA-1 and SHA-256 of many messages at once |
 //! | `metainfo` | `metainfo` | torrent files and magnet links, and their creation |
+//! | `net` | `net` | sockets that obey a binding and a proxy |
 //! | `tracker` | `tracker`, `tracker-client`, `tracker-server` | trackers, for both ends |
 //! | `dht` | `dht` | a node of the DHT, on sockets of its own |
 //! | `wire` | `wire` | handshakes, messages and extensions of the peer protocol |
@@ -51,6 +52,8 @@ pub use tinytorrent_dht as dht;
 pub use tinytorrent_hash as hash;
 #[cfg(feature = "metainfo")]
 pub use tinytorrent_metainfo as metainfo;
+#[cfg(feature = "net")]
+pub use tinytorrent_net as net;
 #[cfg(feature = "storage")]
 pub use tinytorrent_storage as storage;
 #[cfg(feature = "storage-object")]

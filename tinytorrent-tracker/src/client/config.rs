@@ -1,25 +1,22 @@
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use tinytorrent_net::Network;
 use tinytorrent_types::compact::Family;
-
-use super::Proxy;
-use super::descriptors::OnShortage;
 
 /// Settings of a [`TrackerClient`](super::TrackerClient).
 ///
 /// # Defaults
-/// - Both families, any local address, no proxy, no DNS preferences.
+/// - Both families, a network without binding and proxy, no DNS preferences.
 /// - Timeouts: 10 s to connect, 20 s to read, 60 s for a whole request, 15 s before a datagram is
 ///   sent again (BEP 15).
 /// - HTTP: at most 1 MiB of body and 5 redirects, none from HTTPS to HTTP and none from a public
-///   address to a local one; certificates are verified.
+///   address to a local one.
 /// - Trackers at local addresses are asked under paths of trackers only, without credentials.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
+    pub(super) network: Network,
     pub(super) families: Families,
-    pub(super) bind_v4: Ipv4Addr,
-    pub(super) bind_v6: Ipv6Addr,
     pub(super) connect_timeout: Duration,
     pub(super) read_timeout: Duration,
     pub(super) request_timeout: Duration,
@@ -28,11 +25,8 @@ pub struct ClientConfig {
     pub(super) max_redirects: usize,
     pub(super) allows_downgrade: bool,
     pub(super) allows_local: bool,
-    pub(super) verifies_certificates: bool,
     pub(super) user_agent: String,
-    pub(super) proxy: Option<Proxy>,
     pub(super) dns_server: Option<SocketAddr>,
-    pub(super) on_shortage: OnShortage,
 }
 
 /// The address families over which trackers are asked.
@@ -61,9 +55,8 @@ impl Families {
 impl Default for ClientConfig {
     fn default() -> Self {
         Self {
+            network: Network::default(),
             families: Families::Both,
-            bind_v4: Ipv4Addr::UNSPECIFIED,
-            bind_v6: Ipv6Addr::UNSPECIFIED,
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(20),
             request_timeout: Duration::from_secs(60),
@@ -72,31 +65,26 @@ impl Default for ClientConfig {
             max_redirects: 5,
             allows_downgrade: false,
             allows_local: false,
-            verifies_certificates: true,
             user_agent: concat!("tinytorrent/", env!("CARGO_PKG_VERSION")).to_owned(),
-            proxy: None,
             dns_server: None,
-            on_shortage: OnShortage::default(),
         }
     }
 }
 
 impl ClientConfig {
+    /// The network that opens all sockets: with the binding and the proxy of the user, and with what makes room
+    /// when no file descriptor is left. Behind a proxy, it resolves the hosts, and so chooses the family. UDP
+    /// trackers are reached through SOCKS5, if the proxy relays datagrams: all of them share one connection to the
+    /// proxy, which closes after a minute without requests. A request that the proxy cannot carry is an error.
+    /// Default: a network without either.
+    pub fn network(&mut self, network: Network) -> &mut Self {
+        self.network = network;
+        self
+    }
+
     /// The families over which trackers are asked. Default: both.
     pub fn families(&mut self, families: Families) -> &mut Self {
         self.families = families;
-        self
-    }
-
-    /// The local IPv4 address of every socket. Default: the system chooses.
-    pub fn bind_v4(&mut self, address: Ipv4Addr) -> &mut Self {
-        self.bind_v4 = address;
-        self
-    }
-
-    /// The local IPv6 address of every socket. Default: the system chooses.
-    pub fn bind_v6(&mut self, address: Ipv6Addr) -> &mut Self {
-        self.bind_v6 = address;
         self
     }
 
@@ -157,25 +145,10 @@ impl ClientConfig {
         self
     }
 
-    /// Verifies the certificates of HTTPS trackers against the system's and the bundled roots if
-    /// true. Otherwise anybody between us and the tracker can read and change what is sent.
-    /// Default: true.
-    pub fn verify_certificates(&mut self, verify: bool) -> &mut Self {
-        self.verifies_certificates = verify;
-        self
-    }
-
     /// The `User-Agent` header; an empty name sends none. Some private trackers admit known names
     /// only. Default: `tinytorrent/` and the version.
     pub fn user_agent(&mut self, name: impl Into<String>) -> &mut Self {
         self.user_agent = name.into();
-        self
-    }
-
-    /// The proxy for all trackers; [`Proxy`] lists what it can reach. The proxy resolves the
-    /// hosts, and so chooses the family. Default: none.
-    pub fn proxy(&mut self, proxy: Option<Proxy>) -> &mut Self {
-        self.proxy = proxy;
         self
     }
 
@@ -185,14 +158,6 @@ impl ClientConfig {
     /// forge its replies, can forbid trackers.
     pub fn dns_preferences(&mut self, server: Option<SocketAddr>) -> &mut Self {
         self.dns_server = server;
-        self
-    }
-
-    /// The function that is called when no file descriptor is left for a socket, before the socket is tried
-    /// again: it may close something else. Default: none. A request waits for a descriptor until its
-    /// deadline, with or without a function.
-    pub fn on_shortage(&mut self, make_room: impl Fn() + Send + Sync + 'static) -> &mut Self {
-        self.on_shortage = OnShortage::new(make_room);
         self
     }
 }

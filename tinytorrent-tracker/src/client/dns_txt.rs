@@ -1,27 +1,25 @@
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use rand::TryRng;
 use rand::rngs::SysRng;
-use tokio::net::UdpSocket;
-use tokio::time::timeout;
+use tinytorrent_net::Network;
+use tinytorrent_types::compact::Family;
+use tokio::time::{Instant, timeout};
 
 /// Looks up the TXT records of a name at a DNS server (RFC 1035). Returns none after any error.
-pub(super) async fn look_up(server: SocketAddr, name: &str) -> Vec<Vec<u8>> {
-    match timeout(TIMEOUT, ask(server, name)).await {
+pub(super) async fn look_up(network: &Network, server: SocketAddr, name: &str) -> Vec<Vec<u8>> {
+    match timeout(TIMEOUT, ask(network, server, name)).await {
         Ok(Ok(records)) => records,
         // Preferences are optional (BEP 34): without them the URL is used as it is.
         Ok(Err(_)) | Err(_) => Vec::new(),
     }
 }
 
-async fn ask(server: SocketAddr, name: &str) -> io::Result<Vec<Vec<u8>>> {
-    let local: SocketAddr = match server {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let socket = UdpSocket::bind(local).await?;
+async fn ask(network: &Network, server: SocketAddr, name: &str) -> io::Result<Vec<Vec<u8>>> {
+    let deadline = Instant::now() + TIMEOUT;
+    let socket = network.udp_socket(Family::of(server.ip()), deadline).await?;
     socket.connect(server).await?;
     let id = SysRng.try_next_u32().map_err(io::Error::other)? as u16;
     let query = query(id, name).ok_or(io::ErrorKind::InvalidInput)?;

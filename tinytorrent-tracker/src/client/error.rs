@@ -121,8 +121,11 @@ impl Error {
 
     /// True if a timeout passed, in any phase.
     pub fn is_timeout(&self) -> bool {
-        let kind = &self.kind;
-        matches!(kind, ErrorKind::TimedOut | ErrorKind::Exchange(ExchangeError::TimedOut { .. }))
+        match &self.kind {
+            ErrorKind::TimedOut | ErrorKind::Exchange(ExchangeError::TimedOut { .. }) => true,
+            ErrorKind::Io(error) => error.kind() == io::ErrorKind::TimedOut,
+            _ => false,
+        }
     }
 }
 

@@ -8,9 +8,9 @@ use hyper::client::conn::http1;
 use hyper::header::{self, HeaderMap};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use tinytorrent_net::UserInfo;
 use tokio::time::{Instant, timeout_at};
 
-use super::basic_auth::basic_auth;
 use super::body::Body;
 use super::connect::Stream;
 use super::{Attempt, Error, ErrorKind, Phase, TrackerClient, content_coding, redirect};
@@ -81,7 +81,8 @@ impl TrackerClient {
         }
         let sends_credentials = get.attempt.local.sends_credentials(url, peer);
         if let Some(user_info) = url.user_info().filter(|_| sends_credentials) {
-            request = request.header(header::AUTHORIZATION, basic_auth(user_info));
+            request =
+                request.header(header::AUTHORIZATION, UserInfo::of_url(user_info).basic_auth());
         }
         request
             .body(Empty::new())

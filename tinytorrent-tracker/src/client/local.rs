@@ -1,6 +1,6 @@
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use tinytorrent_types::AddressScope;
+use tinytorrent_net::{Place, is_local};
 
 use super::{Error, ErrorKind, Phase};
 use crate::{Scheme, TrackerUrl};
@@ -39,12 +39,13 @@ impl LocalAccess {
     /// # Errors
     /// [`ErrorKind::LocalAddress`] if the host is known to be local without a lookup.
     pub(super) fn check_host(self, url: &TrackerUrl) -> Result<(), Error> {
-        if self.allows(url, is_local_host(url)) { Ok(()) } else { Err(forbidden(url)) }
+        if self.allows(url, place_of(url, &[]).is_local()) { Ok(()) } else { Err(forbidden(url)) }
     }
 
     /// True if the credentials of the URL may be sent to this peer; `None` is a proxy.
     pub(super) fn sends_credentials(self, url: &TrackerUrl, peer: Option<SocketAddr>) -> bool {
-        let is_local = peer.map_or_else(|| is_local_host(url), |peer| is_local(peer.ip()));
+        let place = place_of(url, &[]);
+        let is_local = peer.map_or_else(|| place.is_local(), |peer| is_local(peer.ip()));
         self == Self::Full || !is_local
     }
 
@@ -56,19 +57,9 @@ impl LocalAccess {
     }
 }
 
-/// True if the public internet does not route the address.
-pub(super) fn is_local(ip: IpAddr) -> bool {
-    !AddressScope::of(ip).is_public()
-}
-
-/// True if the host is an address that is local, or a name that stands for this machine.
-pub(super) fn is_local_host(url: &TrackerUrl) -> bool {
-    let host = url.host_to_resolve();
-    match host.parse() {
-        Ok(ip) => is_local(ip),
-        // RFC 6761, section 6.3.
-        Err(_) => host == "localhost" || host.ends_with(".localhost"),
-    }
+/// The place of a URL, at these addresses; none behind a proxy.
+pub(super) fn place_of<'a>(url: &'a TrackerUrl, addresses: &'a [SocketAddr]) -> Place<'a> {
+    Place { host: url.host_to_resolve(), addresses }
 }
 
 /// True if the path begins with one of the texts and does not leave it again.
@@ -111,26 +102,15 @@ mod tests {
     }
 
     #[test]
-    fn all_but_public_addresses_are_local() {
-        for local in ["127.0.0.1", "10.0.0.1", "0.0.0.0", "240.0.0.1", "::ffff:10.0.0.1", "fd12::1"]
-        {
-            assert!(is_local(local.parse().unwrap()), "{local}");
-        }
-        for public in ["8.8.8.8", "2606:4700::1", "::ffff:8.8.8.8"] {
-            assert!(!is_local(public.parse().unwrap()), "{public}");
-        }
-    }
-
-    #[test]
-    fn a_host_is_judged_without_a_lookup_only_if_none_is_needed() {
+    fn a_host_of_a_url_is_judged_however_it_is_written() {
         for local in ["http://127.1/", "http://2130706433/", "http://0x7f.1/", "http://[::1]/"] {
-            assert!(is_local_host(&url(local)), "{local}");
+            assert!(place_of(&url(local), &[]).is_local(), "{local}");
         }
         for local in ["http://localhost/", "http://LOCALHOST./", "http://a.localhost/"] {
-            assert!(is_local_host(&url(local)), "{local}");
+            assert!(place_of(&url(local), &[]).is_local(), "{local}");
         }
         for other in ["http://localhost.example/", "http://8.8.8.8/", "http://notlocalhost/"] {
-            assert!(!is_local_host(&url(other)), "{other}");
+            assert!(!place_of(&url(other), &[]).is_local(), "{other}");
         }
     }
 

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tinytorrent_net::Network;
 use tinytorrent_types::compact::Family;
 use tinytorrent_types::{InfoHashes, WireInfoHash};
 use tokio::time::Instant;
@@ -18,12 +19,10 @@ use crate::{
     AnnounceRequest, AnnounceResponse, DnsPreferences, Scheme, ScrapeResponse, TrackerUrl,
 };
 
-mod basic_auth;
 mod body;
 mod config;
 mod connect;
 mod content_coding;
-mod descriptors;
 mod dns_txt;
 mod error;
 mod exchange;
@@ -32,13 +31,10 @@ mod fetch;
 #[doc(hidden)]
 pub mod fuzzing;
 mod local;
-mod proxy;
 mod redirect;
 mod request;
 mod resolve;
 mod route;
-mod socks5;
-mod tls;
 mod udp;
 
 pub use config::{ClientConfig, Families};
@@ -46,13 +42,13 @@ pub use error::{Error, ErrorKind, Phase};
 use families::{both, first_success, maybe};
 pub use fetch::Fetched;
 use local::LocalAccess;
-pub use proxy::Proxy;
 use request::{Coverage, Scrape, TrackerRequest};
 use route::{Attempt, Route};
 
 /// A client of trackers over UDP, HTTP and HTTPS, and over IPv4 and IPv6.
 ///
-/// All requests over UDP share one socket for each family, or one relay of the [`Proxy`].
+/// All requests over UDP share one socket for each family, or one relay of the
+/// proxy of the [`Network`].
 /// Dropping the future of a call cancels the request. A clone shares all sockets and settings.
 ///
 /// URLs are taken to come from strangers, as those in a torrent do: a tracker at a local address
@@ -83,7 +79,6 @@ pub struct TrackerClient {
 #[derive(Debug)]
 struct Shared {
     config: ClientConfig,
-    tls: tls::Tls,
     udp: udp::Sockets,
     resolved: resolve::Resolved,
 }
@@ -92,11 +87,13 @@ impl TrackerClient {
     /// A client with these settings. It opens no socket before its first request.
     pub fn new(config: ClientConfig) -> Self {
         let udp = udp::Sockets::new(&config);
-        let tls = tls::Tls::new(config.verifies_certificates);
-        Self {
-            shared: Arc::new(Shared { config, tls, udp, resolved: resolve::Resolved::default() }),
-            trusts_urls: false,
-        }
+        let shared = Shared { config, udp, resolved: resolve::Resolved::default() };
+        Self { shared: Arc::new(shared), trusts_urls: false }
+    }
+
+    /// The network that opens all sockets.
+    fn network(&self) -> &Network {
+        &self.shared.config.network
     }
 
     /// A client for URLs that the user has given, and no torrent: it asks local addresses under
@@ -181,7 +178,7 @@ impl TrackerClient {
         request: &R,
     ) -> Result<R::Response, Error> {
         let deadline = after(self.shared.config.request_timeout);
-        if self.shared.config.proxy.is_some() {
+        if self.network().proxy().is_some() {
             // No TXT records of BEP 34 here: a lookup would go past the proxy.
             let (url, local) = (request.url(url)?, self.access(R::LOCAL_PATHS));
             let route = self.route_to(&url, None, local, deadline).await?;
@@ -206,7 +203,7 @@ impl TrackerClient {
         let Some(server) = server.filter(|_| name.parse::<std::net::IpAddr>().is_err()) else {
             return vec![url.clone()];
         };
-        let records = dns_txt::look_up(server, name).await;
+        let records = dns_txt::look_up(self.network(), server, name).await;
         match DnsPreferences::read(records) {
             Some(preferences) => preferences.apply(url),
             None => vec![url.clone()],

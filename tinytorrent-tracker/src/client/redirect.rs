@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, LOCATION};
 
-use super::local::{is_local, is_local_host};
+use super::local::place_of;
 use super::{Error, ErrorKind, Phase, TrackerClient};
 use crate::{Scheme, TrackerUrl};
 
@@ -43,13 +43,10 @@ impl TrackerClient {
     ) -> Result<(), Error> {
         let config = &self.shared.config;
         let is_downgrade = from.scheme() == Scheme::Https && to.scheme() == Scheme::Http;
-        let turns_local = match peer {
-            Some(peer) => {
-                !is_local(peer.ip()) && addresses.iter().any(|address| is_local(address.ip()))
-            }
-            // The proxy resolves names, so most of them cannot be checked.
-            None => !is_local_host(from) && is_local_host(to),
-        };
+        let peer = peer.map(|peer| [peer]);
+        let from_place = place_of(from, peer.as_ref().map_or(&[], |peer| &peer[..]));
+        // The proxy resolves names, so that most of them cannot be checked.
+        let turns_local = from_place.turns_local(&place_of(to, addresses));
         if !is_http(to)
             || (is_downgrade && !config.allows_downgrade)
             || (turns_local && !config.allows_local)

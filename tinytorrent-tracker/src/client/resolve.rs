@@ -2,9 +2,9 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use super::{Error, ErrorKind, Phase, TrackerClient, no_address};
+use super::{Error, Phase, TrackerClient, no_address};
 use crate::TrackerUrl;
 
 impl TrackerClient {
@@ -14,20 +14,10 @@ impl TrackerClient {
         url: &TrackerUrl,
         deadline: Instant,
     ) -> Result<Vec<SocketAddr>, Error> {
-        let shortage = &self.shared.config.on_shortage;
-        let lookup = shortage.look_up(deadline, url.host_to_resolve(), url.port());
-        let found = timeout_at(deadline, lookup)
-            .await
-            .map_err(|_| Error::new(url, Phase::Resolve, ErrorKind::TimedOut))?
-            .map_err(|error| Error::new(url, Phase::Resolve, error))?;
-        // Resolvers give an address twice if it stands twice in the hosts file.
-        let mut addresses: Vec<SocketAddr> = Vec::new();
-        let families = self.shared.config.families;
-        for address in found.filter(|address| families.allow(*address)) {
-            if !addresses.contains(&address) {
-                addresses.push(address);
-            }
-        }
+        let look_up = self.network().look_up(url.host_to_resolve(), url.port(), deadline);
+        let mut addresses =
+            look_up.await.map_err(|error| Error::new(url, Phase::Resolve, error))?;
+        addresses.retain(|address| self.shared.config.families.allow(*address));
         if addresses.is_empty() {
             return Err(no_address(url));
         }

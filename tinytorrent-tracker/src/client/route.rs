@@ -4,7 +4,7 @@ use std::time::Duration;
 use tinytorrent_types::compact::Family;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Error, ErrorKind, LocalAccess, Phase, Proxy, TrackerClient};
+use super::{Error, ErrorKind, LocalAccess, Phase, TrackerClient};
 use crate::TrackerUrl;
 
 /// A route from this host to a server.
@@ -17,8 +17,8 @@ pub(super) enum Route {
         /// The one family to use, also after a redirect; `None` for both.
         family: Option<Family>,
     },
-    /// Sockets that are connected to a proxy, which resolves the server's host.
-    Proxied(Proxy),
+    /// The proxy of the network, which resolves the server's host.
+    Proxied,
 }
 
 impl Route {
@@ -33,7 +33,7 @@ impl Route {
     pub(super) fn family(&self) -> Option<Family> {
         match self {
             Self::Direct { family, .. } => *family,
-            Self::Proxied(_) => None,
+            Self::Proxied => None,
         }
     }
 
@@ -41,7 +41,7 @@ impl Route {
     pub(super) fn addresses(&self) -> &[SocketAddr] {
         match self {
             Self::Direct { addresses, .. } => addresses,
-            Self::Proxied(_) => &[],
+            Self::Proxied => &[],
         }
     }
 
@@ -98,9 +98,9 @@ impl TrackerClient {
         local: LocalAccess,
         deadline: Instant,
     ) -> Result<Route, Error> {
-        if let Some(proxy) = &self.shared.config.proxy {
+        if self.network().proxy().is_some() {
             local.check_host(url)?;
-            return Ok(Route::Proxied(proxy.clone()));
+            return Ok(Route::Proxied);
         }
         let mut addresses = self.resolve(url, deadline).await?;
         local.retain_allowed(url, &mut addresses)?;
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_proxy_gets_no_addresses() {
-        let proxied = Route::Proxied("socks5://localhost:1080".parse().unwrap());
+        let proxied = Route::Proxied;
         assert_eq!((proxied.family(), proxied.candidates().next()), (None, None));
     }
 

@@ -47,7 +47,7 @@ impl FromStr for TrackerUrl {
     }
 }
 
-/// An error in the URL of a tracker or a proxy.
+/// An error in the URL of a tracker.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{url:?}: {kind}")]
 pub struct UrlError {

@@ -10,6 +10,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tinytorrent_net::{Network, NetworkConfig};
 use tinytorrent_tracker::client::{ClientConfig, TrackerClient};
 use tinytorrent_tracker::udp::{MAX_DATAGRAM, Request, RequestBody, Response, ResponseBody};
 use tinytorrent_tracker::{AnnounceRequest, TrackerUrl};
@@ -157,6 +158,13 @@ pub fn hasty() -> ClientConfig {
         .read_timeout(Duration::from_secs(20))
         .request_timeout(Duration::from_secs(30));
     config
+}
+
+/// A network with a proxy.
+pub fn through(proxy: &str) -> Network {
+    let mut network = NetworkConfig::default();
+    network.proxy(Some(proxy.parse().unwrap()));
+    Network::new(network)
 }
 
 pub fn client(config: ClientConfig) -> TrackerClient {

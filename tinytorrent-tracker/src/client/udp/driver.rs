@@ -3,6 +3,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tinytorrent_net::Target;
 use tinytorrent_types::compact::Family;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
@@ -10,8 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::super::ErrorKind;
 use super::super::request::UdpRequest;
-use super::super::socks5::Target;
-use super::Relay;
+use super::relay::Names;
 use crate::udp::{Exchange, MAX_DATAGRAM, Reply, RequestId};
 
 /// A request to a tracker, and the sender for its outcome.
@@ -152,7 +152,7 @@ pub(super) enum Link {
     Direct(UdpSocket),
     /// A socket that somebody else reads, who passes on what may be an answer.
     Shared(Arc<UdpSocket>, mpsc::Receiver<(SocketAddr, Box<[u8]>)>),
-    Relayed(Relay),
+    Relayed(Names),
 }
 
 impl Link {

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use rand::TryRng;
 use rand::rngs::SysRng;
+use tinytorrent_net::Target;
 use tinytorrent_types::compact::Family;
 use tokio::net::UdpSocket;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
+use super::connect::target_of;
 use super::request::UdpRequest;
-use super::socks5::Target;
 use super::{
-    Attempt, ClientConfig, Error, ErrorKind, Phase, Proxy, Route, TrackerClient, TrackerRequest,
+    Attempt, ClientConfig, Error, ErrorKind, Phase, Route, TrackerClient, TrackerRequest,
     no_address,
 };
 use crate::udp::{Exchange, ExchangeConfig, Reply};
@@ -22,7 +23,7 @@ mod driver;
 mod relay;
 
 use driver::{Command, Driver, Link};
-pub(super) use relay::Relay;
+use relay::Names;
 
 /// The sockets of all requests over UDP: one for each family, or one relay of the proxy. Each is
 /// opened at its first use.
@@ -31,8 +32,6 @@ pub(super) struct Sockets {
     v4: Task,
     v6: Task,
     relay: Task,
-    bind_v4: SocketAddr,
-    bind_v6: SocketAddr,
     first_timeout: Duration,
 }
 
@@ -47,25 +46,15 @@ impl Sockets {
             v4: Task::default(),
             v6: Task::default(),
             relay: Task::default(),
-            bind_v4: (config.bind_v4, 0).into(),
-            bind_v6: (config.bind_v6, 0).into(),
             first_timeout: config.udp_first_timeout,
         }
     }
 
     /// The task that owns this link.
-    fn task(&self, link: &LinkTo<'_>) -> &Task {
+    fn task(&self, link: &LinkTo) -> &Task {
         match link {
             LinkTo::Tracker(address) => self.of_family(Family::of(address.ip())),
-            LinkTo::Relay { .. } => &self.relay,
-        }
-    }
-
-    /// The local address for datagrams to a tracker.
-    fn local(&self, tracker: SocketAddr) -> SocketAddr {
-        match Family::of(tracker.ip()) {
-            Family::V4 => self.bind_v4,
-            Family::V6 => self.bind_v6,
+            LinkTo::Relay(_) => &self.relay,
         }
     }
 
@@ -136,11 +125,11 @@ impl TrackerClient {
         attempt: &Attempt,
         request: UdpRequest,
     ) -> Result<(Reply, Option<SocketAddr>), Error> {
-        if let Route::Proxied(proxy) = &attempt.route {
+        if let Route::Proxied = &attempt.route {
             // The proxy resolves the host, and chooses the address.
-            let tracker = Target::from_url(&attempt.url);
+            let tracker = target_of(&attempt.url);
             let tracker = tracker.map_err(|error| attempt.error(Phase::Proxy, error))?;
-            let link = LinkTo::Relay { proxy, tracker };
+            let link = LinkTo::Relay(tracker);
             let reply = self.ask_once(attempt, &link, &request, attempt.deadline).await?;
             return Ok((reply, None));
         }
@@ -165,7 +154,7 @@ impl TrackerClient {
     async fn ask_once(
         &self,
         attempt: &Attempt,
-        link: &LinkTo<'_>,
+        link: &LinkTo,
         request: &UdpRequest,
         deadline: Instant,
     ) -> Result<Reply, Error> {
@@ -190,11 +179,7 @@ impl TrackerClient {
     }
 
     /// A sender to the task that owns the link. Starts the task if there is none.
-    async fn commands(
-        &self,
-        link: &LinkTo<'_>,
-        deadline: Instant,
-    ) -> Result<CommandSender, ErrorKind> {
+    async fn commands(&self, link: &LinkTo, deadline: Instant) -> Result<CommandSender, ErrorKind> {
         let sockets = &self.shared.udp;
         // Locked while the link is opened, so that a thousand announces open one.
         let mut task = sockets.task(link).lock().await;
@@ -203,10 +188,17 @@ impl TrackerClient {
         }
         let link = match link {
             LinkTo::Tracker(address) => {
-                let bind = || UdpSocket::bind(sockets.local(*address));
-                Link::Direct(self.shared.config.on_shortage.wait(deadline, bind).await?)
+                let family = Family::of(address.ip());
+                Link::Direct(self.network().udp_socket(family, deadline).await?)
             }
-            LinkTo::Relay { proxy, .. } => Link::Relayed(self.open_relay(proxy).await?),
+            LinkTo::Relay(_) => {
+                let deadline = super::after(self.shared.config.connect_timeout);
+                let relay = self.network().relay(deadline).await;
+                Link::Relayed(Names::new(relay.map_err(|error| match error.kind() {
+                    io::ErrorKind::Unsupported => ErrorKind::NotThroughProxy,
+                    _ => error.into(),
+                })?))
+            }
         };
         let commands = sockets.start(link)?;
         Ok(task.insert(commands).clone())
@@ -214,18 +206,18 @@ impl TrackerClient {
 }
 
 /// A tracker, and the far end of the link that leads to it.
-enum LinkTo<'a> {
+enum LinkTo {
     /// A link to the tracker itself, which has this address.
     Tracker(SocketAddr),
     /// A link to a relay of the proxy.
-    Relay { proxy: &'a Proxy, tracker: Target },
+    Relay(Target),
 }
 
-impl LinkTo<'_> {
+impl LinkTo {
     fn tracker(&self) -> Target {
         match self {
             LinkTo::Tracker(address) => Target::Address(*address),
-            LinkTo::Relay { tracker, .. } => tracker.clone(),
+            LinkTo::Relay(tracker) => tracker.clone(),
         }
     }
 
@@ -233,7 +225,7 @@ impl LinkTo<'_> {
     fn phase(&self) -> Phase {
         match self {
             LinkTo::Tracker(_) => Phase::Connect,
-            LinkTo::Relay { .. } => Phase::Proxy,
+            LinkTo::Relay(_) => Phase::Proxy,
         }
     }
 }

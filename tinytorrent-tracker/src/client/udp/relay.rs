@@ -1,29 +1,24 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use tokio::net::{TcpStream, UdpSocket};
+use tinytorrent_net::{Relay, Target};
 
-use super::super::socks5::{Target, read_relayed, write_relayed};
-
-/// A relay of datagrams at a SOCKS5 proxy (RFC 1928, section 7).
+/// The trackers that are reached by a relay of the proxy.
 ///
 /// The proxy resolves names, and its datagrams carry the addresses that it found, which are not
 /// known here. The exchange knows trackers by address, so each name is given an address that no
 /// tracker can have: one with port 0.
 #[derive(Debug)]
-pub(in super::super) struct Relay {
-    /// The connection on which the relay was requested; the proxy relays while it is open.
-    control: TcpStream,
-    /// A socket that is connected to the relay, and so takes datagrams from no other address.
-    socket: UdpSocket,
+pub(super) struct Names {
+    relay: Relay,
     /// Names of trackers. The index of a name is the IPv4 address that stands for it.
     names: Vec<Target>,
     wrapped: Vec<u8>,
 }
 
-impl Relay {
-    pub(in super::super) fn new(control: TcpStream, socket: UdpSocket) -> Self {
-        Self { control, socket, names: Vec::new(), wrapped: Vec::new() }
+impl Names {
+    pub(super) fn new(relay: Relay) -> Self {
+        Self { relay, names: Vec::new(), wrapped: Vec::new() }
     }
 
     /// The address by which the exchange knows the tracker.
@@ -44,8 +39,7 @@ impl Relay {
             Some(name) => name.clone(),
             None => Target::Address(address),
         };
-        write_relayed(&target, datagram, &mut self.wrapped);
-        self.socket.send(&self.wrapped).await.map(drop)
+        self.relay.send(datagram, &target, &mut self.wrapped).await
     }
 
     /// Receives a datagram with its sender; `None` if it is to be ignored.
@@ -56,14 +50,7 @@ impl Relay {
         &self,
         buffer: &'a mut [u8],
     ) -> io::Result<Option<(Target, &'a [u8])>> {
-        tokio::select! {
-            received = self.socket.recv(buffer) => match received {
-                Ok(length) => Ok(read_relayed(&buffer[..length])),
-                // An ICMP error, after which the relay may work again.
-                Err(_) => Ok(None),
-            },
-            error = wait_for_end(&self.control) => Err(error),
-        }
+        self.relay.receive(buffer).await
     }
 
     /// The address by which the exchange knows the sender of a datagram. `asked` is the tracker
@@ -88,23 +75,6 @@ impl Relay {
         match address {
             SocketAddr::V4(at) if at.port() == 0 => self.names.get(u32::from(*at.ip()) as usize),
             _ => None,
-        }
-    }
-}
-
-/// Waits until the proxy closes the connection, and returns the error for it.
-async fn wait_for_end(control: &TcpStream) -> io::Error {
-    let mut ignored = [0; 16];
-    loop {
-        if let Err(error) = control.readable().await {
-            return error;
-        }
-        match control.try_read(&mut ignored) {
-            Ok(0) => return io::ErrorKind::ConnectionAborted.into(),
-            // RFC 1928 gives no meaning to bytes on this connection.
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return error,
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use tinytorrent_fuzz::within;
-use tinytorrent_tracker::client::fuzzing::{associate, relayed};
+use tinytorrent_net::fuzzing::{associate, relayed};
 
 fuzz_target!(|bytes: &[u8]| {
     for user in [None, Some("joe:p%40ss")] {

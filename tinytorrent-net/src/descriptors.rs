@@ -8,15 +8,15 @@ use tokio::time::Instant;
 
 /// Makes room for a socket that cannot be opened, as no file descriptor is left.
 #[derive(Clone, Default)]
-pub(super) struct OnShortage(Option<Arc<dyn Fn() + Send + Sync>>);
+pub(crate) struct OnShortage(Option<Arc<dyn Fn() + Send + Sync>>);
 
 impl OnShortage {
-    pub(super) fn new(make_room: impl Fn() + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(make_room: impl Fn() + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(make_room)))
     }
 
     /// Looks up a name. While there is no descriptor for that, it waits, but not beyond the deadline.
-    pub(super) async fn look_up(
+    pub(crate) async fn look_up(
         &self,
         deadline: Instant,
         host: &str,
@@ -30,8 +30,8 @@ impl OnShortage {
     }
 
     /// Opens a socket. While there is no descriptor, it waits, but not beyond the deadline: that says nothing
-    /// about the tracker.
-    pub(super) async fn wait<T, Opening: Future<Output = io::Result<T>>>(
+    /// about the other end.
+    pub(crate) async fn wait<T, Opening: Future<Output = io::Result<T>>>(
         &self,
         deadline: Instant,
         open: impl Fn() -> Opening,

@@ -5,34 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::proxy::proxy_error;
-use crate::TrackerUrl;
-
-/// A destination for the proxy to connect or to send to. The proxy resolves names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
-    Address(SocketAddr),
-    /// A host name of at most 255 bytes, and a port.
-    Name(String, u16),
-}
+use crate::proxy::proxy_error;
+use crate::target::MAX_NAME;
+use crate::{Target, UserInfo};
 
 impl Target {
-    pub(super) fn from_url(url: &TrackerUrl) -> io::Result<Self> {
-        let (host, port) = (url.host_to_resolve(), url.port());
-        match host.parse::<IpAddr>() {
-            Ok(ip) => Ok(Target::Address(SocketAddr::new(ip, port))),
-            Err(_) if host.len() <= MAX_NAME => Ok(Target::Name(host.to_owned(), port)),
-            Err(_) => Err(proxy_error("takes at most 255 bytes of host name")),
-        }
-    }
-
-    pub(super) fn port(&self) -> u16 {
-        match self {
-            Target::Address(address) => address.port(),
-            Target::Name(_, port) => *port,
-        }
-    }
-
     fn write(&self, out: &mut Vec<u8>) {
         match self {
             Target::Address(SocketAddr::V4(address)) => {
@@ -80,9 +57,9 @@ impl Target {
 }
 
 /// Asks the proxy to connect this stream to the target (section 4, `CONNECT`).
-pub(super) async fn connect(
+pub(crate) async fn connect(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    user_info: Option<&str>,
+    user_info: Option<&UserInfo>,
     target: &Target,
 ) -> io::Result<()> {
     greet(stream, user_info).await?;
@@ -91,10 +68,10 @@ pub(super) async fn connect(
 
 /// Asks the proxy to relay datagrams while this stream is open (section 4, `UDP ASSOCIATE`).
 /// Returns the address of the relay. `proxy` is the address of the proxy.
-pub(super) async fn associate(
+pub(crate) async fn associate(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     proxy: IpAddr,
-    user_info: Option<&str>,
+    user_info: Option<&UserInfo>,
 ) -> io::Result<SocketAddr> {
     greet(stream, user_info).await?;
     // Zeros, since the socket that will send is not open yet (section 4).
@@ -113,7 +90,7 @@ pub(super) async fn associate(
 }
 
 /// Writes a datagram for the relay: a header with the target, then the content (section 7).
-pub(super) fn write_relayed(target: &Target, datagram: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn write_relayed(target: &Target, datagram: &[u8], out: &mut Vec<u8>) {
     out.clear();
     out.extend([0, 0, WHOLE]);
     target.write(out);
@@ -121,7 +98,7 @@ pub(super) fn write_relayed(target: &Target, datagram: &[u8], out: &mut Vec<u8>)
 }
 
 /// Parses a datagram from the relay: its sender and its content (section 7).
-pub(super) fn read_relayed(relayed: &[u8]) -> Option<(Target, &[u8])> {
+pub(crate) fn read_relayed(relayed: &[u8]) -> Option<(Target, &[u8])> {
     match relayed {
         // Fragments are dropped, as section 7 requires where they are not reassembled.
         [_, _, WHOLE, rest @ ..] => Target::read(rest),
@@ -129,9 +106,16 @@ pub(super) fn read_relayed(relayed: &[u8]) -> Option<(Target, &[u8])> {
     }
 }
 
+impl UserInfo {
+    /// True if each part has a length that is one byte (RFC 1929, section 2).
+    pub(crate) fn fits_socks5(&self) -> bool {
+        self.user.len().max(self.password.len()) <= usize::from(u8::MAX)
+    }
+}
+
 async fn greet(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    user_info: Option<&str>,
+    user_info: Option<&UserInfo>,
 ) -> io::Result<()> {
     let method = if user_info.is_some() { USER_AND_PASSWORD } else { NO_AUTHENTICATION };
     stream.write_all(&[VERSION, 1, method]).await?;
@@ -149,13 +133,11 @@ async fn greet(
 
 async fn authenticate(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    user_info: &str,
+    user_info: &UserInfo,
 ) -> io::Result<()> {
-    let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
     // The version of the negotiation, which is not that of SOCKS (RFC 1929, section 2).
     let mut request = vec![1];
-    for text in [user, password] {
-        let text = crate::http::percent_decode(text);
+    for text in [&user_info.user, &user_info.password] {
         let length = u8::try_from(text.len());
         request
             .push(length.map_err(|_| proxy_error("takes at most 255 bytes of user or password"))?);
@@ -229,9 +211,6 @@ const IPV6: u8 = 4;
 /// The fragment number of a datagram that is no fragment (section 7).
 const WHOLE: u8 = 0;
 
-/// The length of a name is one byte on the wire.
-const MAX_NAME: usize = u8::MAX as usize;
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -259,16 +238,6 @@ mod tests {
             out[2] = 1;
             assert_eq!(read_relayed(&out), None, "a fragment");
         }
-    }
-
-    #[test]
-    fn a_host_longer_than_socks5_can_say_is_refused() {
-        let of = |labels: usize| {
-            let host = vec!["a"; labels].join(".");
-            Target::from_url(&format!("udp://{host}:1").parse().unwrap())
-        };
-        assert!(matches!(of(128).unwrap(), Target::Name(name, 1) if name.len() == 255));
-        assert!(of(129).is_err());
     }
 
     proptest! {

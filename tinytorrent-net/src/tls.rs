@@ -17,17 +17,23 @@ use tokio_rustls::rustls::{
 
 /// TLS with the system's and the bundled root certificates, which are read before the first use.
 #[derive(Debug)]
-pub(super) struct Tls {
+pub(crate) struct Tls {
     verifies: bool,
     config: OnceLock<Result<Arc<ClientConfig>, String>>,
 }
 
+impl Default for Tls {
+    fn default() -> Self {
+        Self::new(true)
+    }
+}
+
 impl Tls {
-    pub(super) fn new(verifies: bool) -> Self {
+    pub(crate) fn new(verifies: bool) -> Self {
         Self { verifies, config: OnceLock::new() }
     }
 
-    pub(super) async fn connect(
+    pub(crate) async fn connect(
         &self,
         host: &str,
         stream: TcpStream,
