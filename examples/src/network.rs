@@ -53,6 +53,10 @@ pub struct NetworkOptions {
     #[arg(long)]
     pub no_pex: bool,
 
+    /// Leave the exchange of trackers between peers out
+    #[arg(long)]
+    pub no_tracker_exchange: bool,
+
     /// Leave out connections over UDP (uTP)
     #[arg(long)]
     pub no_utp: bool,

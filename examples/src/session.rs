@@ -70,6 +70,7 @@ pub fn apply_network(options: &mut TorrentOptions, network: &NetworkOptions) {
     options
         .without_trackers(network.no_trackers)
         .exchange(!network.no_pex)
+        .tracker_exchange(!network.no_tracker_exchange)
         .download_limit(network.limit_down)
         .upload_limit(network.limit_up);
     if !network.no_trackers {

@@ -21,7 +21,8 @@ fuzz_target!(|bytes: &[u8]| {
         }
         Err(error) => {
             assert!(error.offset() <= bytes.len(), "{error}");
-            let answerable = error.answerable().is_none_or(|id| bytes.windows(id.len()).any(|part| part == id));
+            let answerable =
+                error.answerable().is_none_or(|id| bytes.windows(id.len()).any(|part| part == id));
             assert!(answerable, "{error}");
         }
     }

@@ -59,7 +59,9 @@ fn run(bytes: &[u8]) {
                 let mut lie = b"d1:rd2:id20:aaaaaaaaaaaaaaaaaaaa5:nodes".to_vec();
                 lie.extend(format!("{}:", nodes_field.len()).bytes());
                 lie.extend_from_slice(nodes_field);
-                lie.extend(format!("5:token1:x6:valuesl6:abcdefee1:t{}:", transaction.len()).bytes());
+                lie.extend(
+                    format!("5:token1:x6:valuesl6:abcdefee1:t{}:", transaction.len()).bytes(),
+                );
                 lie.extend_from_slice(&transaction);
                 lie.extend_from_slice(b"1:y1:re");
                 nodes[asker].handle_datagram(now, query.to, &lie);

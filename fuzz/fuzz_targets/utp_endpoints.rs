@@ -58,8 +58,14 @@ fn run(bytes: &[u8]) {
         }
         Endpoint::new(now, config)
     });
-    let mut world =
-        World { now, ends, link: Vec::new(), streams: Default::default(), is_cut: false, is_forged: false };
+    let mut world = World {
+        now,
+        ends,
+        link: Vec::new(),
+        streams: Default::default(),
+        is_cut: false,
+        is_forged: false,
+    };
     while let [operation, argument, rest @ ..] = input {
         input = rest;
         let (end, n) = (usize::from(argument & 1), usize::from(argument >> 1));
@@ -174,7 +180,9 @@ impl World {
 
     fn reset(&mut self, end: usize, n: usize) {
         // Rarely, or little else happens.
-        if n % 8 == 0 && let Some(id) = self.choose(end, n / 8) {
+        if n % 8 == 0
+            && let Some(id) = self.choose(end, n / 8)
+        {
             self.streams[end].remove(&id);
             self.is_cut = true;
             match n % 16 {
@@ -218,7 +226,9 @@ impl World {
                 }
             }
             for _ in 0..100_000 {
-                let Some(transmit) = self.ends[end].poll_transmit(self.now, &mut buffer) else { break };
+                let Some(transmit) = self.ends[end].poll_transmit(self.now, &mut buffer) else {
+                    break;
+                };
                 assert!(transmit.length <= buffer.len() && transmit.segment <= transmit.length);
                 if transmit.to == address(1 - end) {
                     for datagram in buffer[..transmit.length].chunks(transmit.segment) {
@@ -226,7 +236,10 @@ impl World {
                     }
                 }
             }
-            assert!(self.ends[end].poll_transmit(self.now, &mut buffer).is_none(), "it never stops");
+            assert!(
+                self.ends[end].poll_transmit(self.now, &mut buffer).is_none(),
+                "it never stops"
+            );
         }
     }
 
@@ -249,7 +262,9 @@ impl World {
                 self.now += Duration::from_micros(100);
                 continue;
             }
-            let Some(next) = self.ends.iter().filter_map(Endpoint::poll_timeout).min() else { break };
+            let Some(next) = self.ends.iter().filter_map(Endpoint::poll_timeout).min() else {
+                break;
+            };
             self.now = self.now.max(next);
             self.pass(Duration::ZERO);
             self.exchange();
@@ -268,7 +283,8 @@ impl World {
             }
         }
         assert_eq!(self.streams[0].len(), self.streams[1].len());
-        let sum = |end: usize, of: fn(&Stream) -> u64| self.streams[end].values().map(of).sum::<u64>();
+        let sum =
+            |end: usize, of: fn(&Stream) -> u64| self.streams[end].values().map(of).sum::<u64>();
         assert_eq!(sum(0, |stream| stream.written), sum(1, |stream| stream.read));
         assert_eq!(sum(1, |stream| stream.written), sum(0, |stream| stream.read));
     }

@@ -16,7 +16,8 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(packet.encode(&mut buffer), buffer.len());
         assert!(buffer.len() <= bytes.len());
         assert_eq!(Packet::decode(&buffer), Ok(packet));
-        let steps: Vec<u16> = packet.selective_ack.into_iter().flat_map(|ack| ack.steps()).collect();
+        let steps: Vec<u16> =
+            packet.selective_ack.into_iter().flat_map(|ack| ack.steps()).collect();
         assert!(steps.is_sorted() && steps.iter().all(|step| (2..2 + 255 * 8).contains(step)));
     }
     let now = Instant::now();

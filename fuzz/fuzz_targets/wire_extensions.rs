@@ -6,7 +6,8 @@ use libfuzzer_sys::fuzz_target;
 use tinytorrent_fuzz::within;
 use tinytorrent_wire::Extended;
 use tinytorrent_wire::extension::{
-    ExtendedHandshake, Extension, ExtensionMessage, OurExtensions, PexMessage, TheirExtensions,
+    ExtendedHandshake, Extension, ExtensionMessage, OurExtensions, PexMessage, TexMessage,
+    TheirExtensions,
 };
 
 fuzz_target!(|input: (u8, &[u8])| {
@@ -17,6 +18,7 @@ fuzz_target!(|input: (u8, &[u8])| {
         Extension::Holepunch,
         Extension::DontHave,
         Extension::UploadOnly,
+        Extension::TrackerExchange,
     ]);
     let received = Extended { id: id % 7, payload: Bytes::copy_from_slice(payload) };
     // A compact peer is six bytes, and an entry 40; a node of bencode is two bytes, and takes eight.
@@ -51,6 +53,11 @@ fuzz_target!(|input: (u8, &[u8])| {
             };
             let count = again.added.len() + again.dropped.len();
             assert!(count <= message.added.len() + message.dropped.len());
+        }
+        ExtensionMessage::TrackerExchange(message) => {
+            assert!(message.added.len() <= TexMessage::MAX_TRACKERS);
+            let sent = message.to_message(id(Extension::TrackerExchange));
+            assert_eq!(ours.read(&sent), Ok(ExtensionMessage::TrackerExchange(message)));
         }
         ExtensionMessage::Holepunch(message) => {
             let sent = ExtensionMessage::holepunch(id(Extension::Holepunch), message);

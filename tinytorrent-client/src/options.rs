@@ -25,6 +25,7 @@ pub struct TorrentOptions {
     pub(crate) peers: Vec<PeerAddress>,
     pub(crate) files: FileSelection,
     pub(crate) exchange: bool,
+    pub(crate) tracker_exchange: bool,
     pub(crate) dht: bool,
     pub(crate) sequential: bool,
     pub(crate) super_seeding: bool,
@@ -65,6 +66,7 @@ impl TorrentOptions {
             peers: Vec::new(),
             files: FileSelection::default(),
             exchange: true,
+            tracker_exchange: true,
             dht: true,
             sequential: false,
             super_seeding: false,
@@ -149,6 +151,15 @@ impl TorrentOptions {
     /// torrent.
     pub fn exchange(&mut self, exchange: bool) -> &mut Self {
         self.exchange = exchange;
+        self
+    }
+
+    /// Exchanges trackers with peers (BEP 28). Default: yes, but never in a private torrent. Peers are told of the
+    /// trackers that the torrent names, and of those of others that have answered. Trackers that a peer names come after
+    /// all others and are forgotten once they have failed three times; few are taken. Those that the user adds are
+    /// told to nobody.
+    pub fn tracker_exchange(&mut self, exchange: bool) -> &mut Self {
+        self.tracker_exchange = exchange;
         self
     }
 

@@ -56,6 +56,31 @@ fn urls(torrent: &Torrent) -> Vec<String> {
     torrent.trackers().into_iter().map(|tracker| tracker.url).collect()
 }
 
+/// BEP 28
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_learns_the_trackers_of_the_torrent_from_a_peer_and_asks_them() {
+    let mut tracker = Tracker::new(Vec::new()).await;
+    let scene = Scene::single(300_000);
+    let [seeder, leecher, shy] = [(); 3].map(|()| support::client("127.0.0.1:0"));
+    let mut options = TorrentOptions::new(scene.seed_dir());
+    options.read_only(true).resume(false).tracker("http://127.0.0.1:1/secret");
+    let mut with_tracker = scene.metainfo.clone();
+    with_tracker.set_trackers(vec![vec![tracker.url()]]);
+    let seed = seeder.add(with_tracker, options).unwrap();
+    in_time(seed.finished()).await.unwrap();
+    tracker.asked("event=started").await;
+    // Slow, so that both are there when it is time to tell.
+    let mut options = scene.leech(&seeder);
+    options.download_limit(Some(1));
+    let learning = leecher.add(&scene.metainfo, &options).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let mut options = TorrentOptions::new(other.path());
+    options.peer(support::address(&seeder)).download_limit(Some(1)).tracker_exchange(false);
+    let deaf = shy.add(&scene.metainfo, options).unwrap();
+    tracker.asked("event=started").await;
+    assert_eq!((urls(&learning), urls(&deaf)), (vec![tracker.url()], vec![]));
+}
+
 /// T-07
 #[tokio::test]
 async fn a_list_that_is_set_takes_the_place_of_all_others_and_is_kept() {

@@ -37,6 +37,7 @@ pub struct SwarmConfig {
     pub(crate) super_seeding: bool,
     pub(crate) needs_metadata: bool,
     pub(crate) exchange: bool,
+    pub(crate) tracker_exchange: Option<Vec<String>>,
     pub(crate) local_peers: bool,
     pub(crate) refuses_bogons: bool,
     pub(crate) max_metadata: u32,
@@ -73,6 +74,7 @@ impl SwarmConfig {
             super_seeding: false,
             needs_metadata: false,
             exchange: true,
+            tracker_exchange: None,
             local_peers: false,
             refuses_bogons: false,
             max_metadata: 32 << 20,
@@ -190,6 +192,14 @@ impl SwarmConfig {
     /// torrents.
     pub fn exchange(&mut self, exchange: bool) -> &mut Self {
         self.exchange = exchange;
+        self
+    }
+
+    /// Tells peers of trackers, and takes in those that they tell of (BEP 28). `public` are trackers that the torrent
+    /// itself names, and no secrets of the user; of the [trackers](Self::trackers), peers are told of these alone, and
+    /// of those learned that have answered. Default: none is exchanged; never in private torrents.
+    pub fn tracker_exchange(&mut self, public: Option<Vec<String>>) -> &mut Self {
+        self.tracker_exchange = public;
         self
     }
 

@@ -35,6 +35,8 @@ pub(crate) struct About {
     pub(crate) metadata_size: Option<u64>,
     /// Every wanted piece is here.
     pub(crate) is_upload_only: bool,
+    /// The hash of the trackers that peers are told of (BEP 28).
+    pub(crate) tracker_list: Option<[u8; 20]>,
 }
 
 impl Extensions {
@@ -43,7 +45,8 @@ impl Extensions {
         let exchange = config.exchange.then_some(Extension::PeerExchange);
         let punches = config.transports.includes(Transport::Utp);
         let holepunch = punches.then_some(Extension::Holepunch);
-        let some = exchange.into_iter().chain(holepunch);
+        let trackers = config.tracker_exchange.as_ref().map(|_| Extension::TrackerExchange);
+        let some = exchange.into_iter().chain(holepunch).chain(trackers);
         Self {
             ours: OurExtensions::new(always.into_iter().chain(some).chain([TWIN])),
             client: config.client.clone(),
@@ -90,7 +93,10 @@ impl Extensions {
         let mut handshake = ExtendedHandshake::new(&self.ours);
         if self.is_private {
             // It may have been announced before the metadata told (BEP 10: 0 takes it back).
-            handshake.disable(Extension::PeerExchange).disable(Extension::Holepunch);
+            for never in [Extension::PeerExchange, Extension::TrackerExchange, Extension::Holepunch]
+            {
+                handshake.disable(never);
+            }
         }
         handshake.client = Some(self.client.as_bytes().to_vec());
         handshake.listen_port = self.listen_port;
@@ -98,6 +104,7 @@ impl Extensions {
         handshake.request_queue = Some(MAX_QUEUED_REQUESTS as u32);
         handshake.metadata_size = about.metadata_size;
         handshake.upload_only = about.is_upload_only.then_some(true);
+        handshake.tracker_list = about.tracker_list;
         out.send(now, peer, handshake.to_message().into());
     }
 }
@@ -163,7 +170,7 @@ mod tests {
     fn the_handshake_says_what_is_known() {
         let (now, mut out) = (Instant::now(), Outbox::default());
         let mut peer = listener(now);
-        let about = About { metadata_size: Some(99), is_upload_only: true };
+        let about = About { metadata_size: Some(99), is_upload_only: true, ..About::default() };
         extensions().send_handshake(now, &mut peer, &mut out, about);
         let [Message::Extended(extended)] = &out.take_messages(peer.key)[..] else { panic!() };
         let said = ExtendedHandshake::parse(&extended.payload).unwrap();

@@ -109,6 +109,7 @@ mod super_seed;
 mod swarm;
 mod then;
 mod timers;
+mod tracker_exchange;
 mod trackers;
 mod upload;
 

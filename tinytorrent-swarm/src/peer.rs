@@ -32,6 +32,7 @@ pub(crate) use timing::{MAX_SILENCE, Timing};
 
 use crate::PeerKey;
 use crate::roster::TwinProof;
+use crate::tracker_exchange::TrackerTalk;
 
 /// A connection whose handshakes are through.
 #[derive(Debug)]
@@ -51,6 +52,7 @@ pub(crate) struct Peer {
     pub(crate) serving: Serving,
     /// Addresses of other peers told to each other, if both ends speak of them (BEP 11).
     pub(crate) exchange: Option<Exchange>,
+    pub(crate) tracker_talk: TrackerTalk,
     pub(crate) timing: Timing,
     /// The proof that another connection is to the same peer.
     pub(crate) twin: TwinProof,
@@ -86,6 +88,7 @@ impl Peer {
             pipeline: Pipeline::new(now),
             serving: Serving::default(),
             exchange: None,
+            tracker_talk: TrackerTalk::default(),
             timing: Timing::new(now),
             twin: TwinProof::default(),
             rations: Rations::new(now),

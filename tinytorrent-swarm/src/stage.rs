@@ -89,7 +89,11 @@ impl Stage {
     /// The state that peers are told of.
     pub(crate) fn about(&self) -> About {
         let size = self.loaded().map(|loaded| loaded.info.len() as u64);
-        About { metadata_size: size.filter(|&size| size > 0), is_upload_only: self.is_finished() }
+        About {
+            metadata_size: size.filter(|&size| size > 0),
+            is_upload_only: self.is_finished(),
+            ..About::default()
+        }
     }
 
     /// The next instant at which something has to be asked for.

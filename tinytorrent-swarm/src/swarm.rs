@@ -36,6 +36,7 @@ use crate::reading::Readings;
 use crate::roster::{Admission, Need, Roster};
 use crate::stage::Stage;
 use crate::super_seed::SuperSeed;
+use crate::tracker_exchange::TrackerExchange;
 use crate::trackers::{Progress, Trackers};
 use crate::upload::Upload;
 use crate::{PeerKey, hashes};
@@ -78,6 +79,8 @@ pub struct Swarm {
     extensions: Extensions,
     /// `None` until there was an introduction, and in a private torrent.
     punching: Option<Box<Punching>>,
+    /// `None` unless the user wants it, and in a private torrent.
+    tracker_exchange: Option<Box<TrackerExchange>>,
     out: Outbox,
 }
 
@@ -94,6 +97,7 @@ enum Run {
 impl Swarm {
     /// A swarm that knows nobody yet. Tell it [`Input::ContentReady`] and [`Input::PeersFound`].
     pub fn new(now: Instant, config: SwarmConfig) -> Self {
+        let trackers = Trackers::new(now, &config);
         let chance = Xoshiro256PlusPlus::seed_from_u64(config.seed ^ 0x7377_6172_6d21);
         Self {
             now,
@@ -111,7 +115,8 @@ impl Swarm {
             download: Download::new(&config),
             upload: Upload::new(now, &config, chance),
             super_seed: config.super_seeding.then(|| Box::new(SuperSeed::new(config.seed))),
-            trackers: Trackers::new(now, &config),
+            tracker_exchange: TrackerExchange::new(&config, &trackers),
+            trackers,
             look_ups: config.dht.then(|| Box::new(LookUps::new(now, &config))),
             extensions: Extensions::new(&config),
             punching: None,
@@ -387,6 +392,9 @@ impl Swarm {
         self.peers.check_invariants();
         self.roster.check_invariants(&self.peers);
         self.upload.check_invariants(&self.peers);
+        if let Some(exchange) = &self.tracker_exchange {
+            exchange.check_invariants();
+        }
         if let Some(seed) = &self.super_seed {
             seed.check_invariants(&self.peers);
         }

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use tinytorrent_wire::extension::{Holepunch, PexPeer};
+use tinytorrent_wire::extension::{Holepunch, PexPeer, TexMessage};
 
 use crate::contract::LeaveReason;
 
@@ -13,6 +13,8 @@ pub(crate) enum Then {
     Fetch,
     /// Other peers were told of.
     AddPeers(Vec<PexPeer>),
+    /// Trackers were told of.
+    LearnTrackers(TexMessage),
     /// A peer wants an introduction, or gives us one.
     Introduce(Holepunch),
     /// The peer told the extensions that it speaks. As [`Fetch`](Self::Fetch) too.

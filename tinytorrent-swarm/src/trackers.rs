@@ -4,7 +4,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tinytorrent_tracker::{
     AnnounceId, AnnounceRequest, AnnounceResponse, Failure, OutcomeEffect, Schedule,
-    ScheduleConfig, ScheduledScrape, TrackerStatus, TrackerUrl,
+    ScheduleConfig, ScheduledScrape, TrackerId, TrackerStatus, TrackerUrl,
 };
 use tinytorrent_types::InfoHashes;
 use tinytorrent_wire::Handshake;
@@ -115,6 +115,28 @@ impl Trackers {
             }
             self.tiers = self.tiers.saturating_add(1);
         }
+    }
+
+    /// Adds a tracker that a peer has told of, behind all that are there. `None` if it is known, or if there are too many.
+    pub(crate) fn learn(&mut self, now: Instant, url: TrackerUrl) -> Option<TrackerId> {
+        let id = self.schedule.add_tracker(now, self.tiers, url)?;
+        self.tiers = self.tiers.saturating_add(1);
+        Some(id)
+    }
+
+    /// Removes a tracker that was learned.
+    pub(crate) fn forget(&mut self, now: Instant, id: TrackerId) {
+        self.schedule.remove_tracker(now, id);
+    }
+
+    /// The tracker with this URL.
+    pub(crate) fn find(&self, url: &TrackerUrl) -> Option<TrackerId> {
+        self.schedule.trackers().find(|tracker| tracker.url == url).map(|tracker| tracker.id)
+    }
+
+    /// The URL of a tracker, if it is there.
+    pub(crate) fn url(&self, id: TrackerId) -> Option<&TrackerUrl> {
+        self.schedule.tracker(id).map(|tracker| tracker.url)
     }
 
     /// Replaces the trackers. Returns true if one that was in use is not there any more.
@@ -228,7 +250,7 @@ impl Trackers {
         id: AnnounceId,
         result: Result<&AnnounceResponse, &Failure>,
     ) -> Option<(TrackerUrl, bool)> {
-        let url = self.schedule.tracker(id.tracker()).map(|tracker| tracker.url.clone());
+        let url = self.url(id.tracker()).cloned();
         let effect = self.schedule.handle_outcome(now, id, result);
         Some((url?, matches!(effect, OutcomeEffect::Switched { .. })))
     }

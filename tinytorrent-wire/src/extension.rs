@@ -43,11 +43,13 @@ mod handshake;
 mod holepunch;
 mod metadata;
 mod pex;
+mod tex;
 
 pub use handshake::ExtendedHandshake;
 pub use holepunch::{Holepunch, HolepunchFailure};
 pub use metadata::MetadataMessage;
 pub use pex::{PexFlags, PexMessage, PexPeer};
+pub use tex::TexMessage;
 
 /// An extension, known by the name it has in the `m` dictionary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,6 +59,8 @@ pub enum Extension {
     Metadata,
     /// `ut_pex`: addresses of other peers (BEP 11).
     PeerExchange,
+    /// `lt_tex`: trackers that others have learned of (BEP 28).
+    TrackerExchange,
     /// `ut_holepunch`: introductions between peers that cannot be reached (BEP 55).
     Holepunch,
     /// `lt_donthave`: a piece is no longer there (BEP 54).
@@ -73,6 +77,7 @@ impl Extension {
         match self {
             Extension::Metadata => "ut_metadata",
             Extension::PeerExchange => "ut_pex",
+            Extension::TrackerExchange => "lt_tex",
             Extension::Holepunch => "ut_holepunch",
             Extension::DontHave => "lt_donthave",
             Extension::UploadOnly => "upload_only",
@@ -171,6 +176,9 @@ impl OurExtensions {
             Some(Extension::PeerExchange) => {
                 ExtensionMessage::PeerExchange(PexMessage::parse(payload)?)
             }
+            Some(Extension::TrackerExchange) => {
+                ExtensionMessage::TrackerExchange(TexMessage::parse(payload)?)
+            }
             Some(Extension::Holepunch) => ExtensionMessage::Holepunch(Holepunch::parse(payload)?),
             Some(Extension::DontHave) => ExtensionMessage::DontHave(dont_have(payload)?),
             Some(Extension::UploadOnly) => ExtensionMessage::UploadOnly(upload_only(payload)?),
@@ -228,6 +236,8 @@ pub enum ExtensionMessage {
     Metadata(MetadataMessage),
     /// `ut_pex` (BEP 11).
     PeerExchange(PexMessage),
+    /// `lt_tex` (BEP 28).
+    TrackerExchange(TexMessage),
     /// `ut_holepunch` (BEP 55).
     Holepunch(Holepunch),
     /// `lt_donthave`: the peer no longer has the piece with this index (BEP 54).

@@ -158,6 +158,9 @@ fn config(resources: &Resources, source: &Source, options: &TorrentOptions) -> S
         .max_metadata(max_metadata(&resources.memory).min(resources.options.max_metadata))
         .metadata_memory(0)
         .sha1(tinytorrent_hash::sha1);
+    if options.tracker_exchange && !options.without_trackers {
+        config.tracker_exchange(Some(source.trackers.concat()));
+    }
     if let Some(name) = &resources.options.client_name {
         config.client(name.clone());
     }

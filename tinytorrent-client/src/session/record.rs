@@ -97,6 +97,7 @@ impl Record {
             put_tiers(dict, "set_trackers", tiers);
         }
         flag(dict, "super_seeding", options.super_seeding);
+        flag(dict, "tracker_exchange", options.tracker_exchange);
         put_tiers(dict, "trackers", &self.origin.trackers);
         put_limit(dict, "upload_limit", options.upload_limit);
         dict.integer("upload_slots", options.upload_slots as u64);
@@ -167,6 +168,7 @@ impl Fields<'_, '_> {
         };
         options.sequential = self.flag("sequential", options.sequential);
         options.super_seeding = self.flag("super_seeding", options.super_seeding);
+        options.tracker_exchange = self.flag("tracker_exchange", options.tracker_exchange);
         options.trackers = self.tiers("user_trackers");
         options.upload_limit = self.number("upload_limit");
         options.upload_slots = self.count("upload_slots").unwrap_or(options.upload_slots);

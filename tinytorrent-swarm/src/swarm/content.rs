@@ -101,6 +101,9 @@ impl Swarm {
         self.greeting.become_private();
         self.look_ups = None;
         self.punching = None;
+        if let Some(exchange) = self.tracker_exchange.take() {
+            exchange.end(self.now, &mut self.trackers);
+        }
         for key in self.roster.forget_hearsay(&self.peers) {
             self.part(key, LeaveReason::NotOfTracker);
         }

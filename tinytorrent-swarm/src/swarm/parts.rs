@@ -188,6 +188,7 @@ impl Parts<'_> {
                     Then::AddPeers,
                 )
             }
+            ExtensionMessage::TrackerExchange(message) => Then::LearnTrackers(message),
             ExtensionMessage::Other(TWIN, message) => Then::HearTwin(message),
             // BEP 55: whoever does not speak it itself is ignored.
             ExtensionMessage::Holepunch(message)
@@ -211,6 +212,7 @@ impl Parts<'_> {
         if let Some(port) = handshake.listen_port {
             peer.contact.note_listens_at(port);
         }
+        peer.tracker_talk.list = handshake.tracker_list.or(peer.tracker_talk.list);
         let voter = peer.contact.address.ip();
         if let Some(ip) = handshake.your_ip.and_then(|ip| self.roster.vote(voter, ip)) {
             self.out.tell(Event::OwnAddressAgreed { ip });

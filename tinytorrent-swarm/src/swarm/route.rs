@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use tinytorrent_tracker::AnnounceResponse;
+use tinytorrent_wire::extension::TexMessage;
 use tinytorrent_wire::session::Verdict;
 use tinytorrent_wire::{Handshake, Message, PieceHeader};
 
@@ -54,6 +55,7 @@ impl Swarm {
             }
             Then::Fetch => self.fetch(),
             Then::AddPeers(told) => self.on_peers_told(key, &told),
+            Then::LearnTrackers(message) => self.on_trackers_told(key, &message),
             Then::Introduce(message) => self.on_introduction(key, message),
             Then::Greeted => {
                 self.roster.prove_twins(self.now, &mut self.peers, key, &mut self.out);
@@ -186,6 +188,12 @@ impl Swarm {
         // Any message counts as a sign of life, so this comes before the keep-alive.
         exchange::send(now, &mut self.peers, key, &mut self.out);
         let Some(peer) = self.peers.get_mut(key) else { return };
+        // Not before it is known that the torrent is not private (BEP 27).
+        if let Some(exchange) =
+            self.tracker_exchange.as_ref().filter(|_| self.stage.picker().is_some())
+        {
+            exchange.send(now, peer, &self.trackers, &mut self.out);
+        }
         if peer.timing.needs_keep_alive(now) {
             self.out.send(now, peer, Message::KeepAlive);
         }
@@ -203,6 +211,9 @@ impl Swarm {
             if is_switch {
                 self.on_tracker_changed();
             }
+            if let Some(exchange) = &mut self.tracker_exchange {
+                exchange.note(self.now, id.tracker(), result.is_ok(), &mut self.trackers);
+            }
             let event = match result {
                 Ok(response) => Event::TrackerAnswered { url, peers: self.on_answer(&response) },
                 Err(failure) => Event::TrackerFailed { url, failure },
@@ -210,6 +221,19 @@ impl Swarm {
             self.out.tell(event);
         }
         self.announce();
+    }
+
+    /// A peer tells of trackers.
+    fn on_trackers_told(&mut self, key: PeerKey, message: &TexMessage) {
+        let (Some(peer), Some(exchange)) = (self.peers.get_mut(key), &mut self.tracker_exchange)
+        else {
+            return;
+        };
+        // The hash of a torrent that may be private is nobody's business (BEP 27).
+        if self.stage.picker().is_some() {
+            exchange.learn(self.now, peer, message, &mut self.trackers);
+            self.announce();
+        }
     }
 
     /// Another tracker is used than before. A private torrent does not mix the peers of both (BEP 27).

@@ -53,7 +53,11 @@ impl Swarm {
     pub(super) fn about(&self) -> About {
         let about = self.stage.about();
         // Some leave a peer at once that has nothing and wants nothing.
-        About { is_upload_only: about.is_upload_only && !self.is_super_seeding(), ..about }
+        About {
+            is_upload_only: about.is_upload_only && !self.is_super_seeding(),
+            tracker_list: self.tracker_exchange.as_ref().and_then(|exchange| exchange.hash()),
+            ..about
+        }
     }
 
     /// Tells a peer of its first piece. Returns false if it is to be told of all.

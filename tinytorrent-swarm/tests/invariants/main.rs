@@ -135,6 +135,7 @@ impl Stage {
         config.needs_metadata(needs_metadata).sequential(sequential);
         config.dht(true).transports(Transports::Both);
         config.trackers(vec![vec!["udp://192.0.2.1:1/a".into()], vec!["not a url".into()]]);
+        config.tracker_exchange(Some(vec!["udp://192.0.2.1:1/a".into()]));
         let swarm = Swarm::new(now, config);
         let mut stage = Self {
             swarm,

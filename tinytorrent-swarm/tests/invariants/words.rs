@@ -49,6 +49,16 @@ fn introduction() -> impl Strategy<Value = Message> {
     })
 }
 
+/// Trackers, some of them known.
+fn trackers() -> impl Strategy<Value = Message> {
+    prop::collection::vec(0..40_u8, 0..6).prop_map(|hosts| {
+        let urls = hosts.iter().map(|host| format!("udp://192.0.2.{host:02}:1/a"));
+        let urls: String = urls.map(|url| format!("{}:{url}", url.len())).collect();
+        let payload = format!("d5:addedl{urls}ee").into();
+        Message::Extended(Extended { id: 6, payload })
+    })
+}
+
 pub(crate) fn message() -> impl Strategy<Value = Message> {
     let bytes = || prop::collection::vec(any::<u8>(), 0..4).prop_map(Bytes::from);
     let info = tinytorrent_sim::info();
@@ -63,7 +73,7 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
         Message::Extended(Extended { id: 1, payload: payload.into() })
     });
     let handshake = (0..3_u8, 0..50_000_u32).prop_map(|(id, size)| {
-        let payload = format!("d1:md12:ut_holepunchi{id}e11:ut_metadatai{id}ee13:metadata_sizei{size}e1:pi9e4:reqqi5ee");
+        let payload = format!("d1:md6:lt_texi{id}e12:ut_holepunchi{id}e11:ut_metadatai{id}ee13:metadata_sizei{size}e1:pi9e4:reqqi5ee");
         Message::Extended(Extended { id: 0, payload: payload.into() })
     });
     prop_oneof![
@@ -85,6 +95,7 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
         2 => handshake,
         4 => hash_message(),
         2 => introduction(),
+        2 => trackers(),
         1 => (0..5_u8, bytes()).prop_map(|(id, payload)| Message::Extended(Extended { id, payload })),
     ]
 }

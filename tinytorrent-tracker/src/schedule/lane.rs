@@ -48,6 +48,16 @@ impl Lane {
         }
     }
 
+    /// Takes a tracker out. If it was in use, the next one is due as it was.
+    pub(super) fn remove(&mut self, id: TrackerId) {
+        for (_, tier) in &mut self.tiers {
+            tier.retain(|member| *member != id);
+        }
+        self.tiers.retain(|(_, tier)| !tier.is_empty());
+        self.asking.take_if(|asking| *asking == id);
+        self.current.take_if(|current| *current == id);
+    }
+
     /// Shuffles each tier (BEP 12: "the list will be shuffled when first read").
     pub(super) fn shuffle(&mut self, rng: &mut impl Rng) {
         for (_, tier) in &mut self.tiers {

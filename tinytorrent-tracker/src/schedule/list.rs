@@ -15,6 +15,21 @@ impl Schedule {
         self.enter(now, tier, url, &mut Vec::new())
     }
 
+    /// Removes a tracker, which is sent `stopped` as [`set_trackers`](Self::set_trackers) does. Returns `false` if there
+    /// is none with this id.
+    pub fn remove_tracker(&mut self, now: Instant, id: TrackerId) -> bool {
+        let Some(tracker) = self.trackers.remove(id) else { return false };
+        for lane in &mut self.lanes {
+            lane.remove(id);
+        }
+        self.lanes.retain(|lane| lane.order().next().is_some());
+        if self.phase != Phase::Stopped {
+            self.leave(now, vec![tracker]);
+        }
+        self.end_if_all_stopped();
+        true
+    }
+
     /// Replaces all trackers by those of a new list, as [`new`](Self::new) reads it. Trackers that are
     /// in both lists go on as they are. Those that are removed are sent `stopped`, if they accepted
     /// `started`, or accept one that is in flight; their outcomes have no other effect, and their

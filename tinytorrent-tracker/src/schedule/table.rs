@@ -48,6 +48,11 @@ impl Table {
         }
     }
 
+    /// Takes a tracker out.
+    pub(super) fn remove(&mut self, id: TrackerId) -> Option<Tracker> {
+        self.at(id).ok().map(|at| self.trackers.remove(at))
+    }
+
     /// Takes out all trackers.
     pub(super) fn take(&mut self) -> Vec<Tracker> {
         std::mem::take(&mut self.trackers)

@@ -40,6 +40,9 @@ pub struct ExtendedHandshake {
     pub prefers_encryption: Option<bool>,
     /// `complete_ago`: seconds since the sender became a seed; negative for never.
     pub complete_ago: Option<i64>,
+    /// `tr`: SHA-1 of the announce URLs that the sender tells of, sorted and joined (BEP 28). Who has the same list need
+    /// not send it.
+    pub tracker_list: Option<[u8; 20]>,
     /// Keys without a field here, as received. Keys with a field are here too if their value has a wrong
     /// type.
     pub unknown: Vec<(Vec<u8>, Raw<'static>)>,
@@ -105,6 +108,7 @@ impl ExtendedHandshake {
             b"metadata_size" => self.metadata_size = Some(value.as_u64().filter(positive)?),
             b"upload_only" => self.upload_only = Some(value.as_bool()?),
             b"e" => self.prefers_encryption = Some(value.as_bool()?),
+            b"tr" => self.tracker_list = Some(value.as_bytes()?.try_into().ok()?),
             b"complete_ago" => self.complete_ago = Some(value.as_i64()?),
             _ => return None,
         }
@@ -144,6 +148,9 @@ impl ExtendedHandshake {
             }
             if let Some(count) = self.request_queue {
                 handshake.integer("reqq", count);
+            }
+            if let Some(hash) = self.tracker_list {
+                handshake.bytes("tr", hash);
             }
             if let Some(is_upload_only) = self.upload_only {
                 handshake.integer("upload_only", u8::from(is_upload_only));
@@ -220,7 +227,7 @@ mod tests {
         payload.extend_from_slice(&[9; 16]);
         payload.extend_from_slice(b"1:md6:ut_pexi2e11:ut_metadatai3ee13:metadata_sizei31235e");
         payload.extend_from_slice(
-            b"1:pi6881e4:reqqi250e11:upload_onlyi1e1:v4:\xc2\xb5T26:yourip4:\x05\x06\x07\x08e",
+            b"1:pi6881e4:reqqi250e2:tr20:abcdefghijklmnopqrst11:upload_onlyi1e1:v4:\xc2\xb5T26:yourip4:\x05\x06\x07\x08e",
         );
         let handshake = parse(&payload);
         assert_eq!(handshake.complete_ago, Some(-1));
@@ -231,6 +238,7 @@ mod tests {
         assert_eq!(handshake.metadata_size, Some(31_235));
         assert_eq!(handshake.listen_port, Some(6881));
         assert_eq!(handshake.request_queue, Some(250));
+        assert_eq!(handshake.tracker_list, Some(*b"abcdefghijklmnopqrst"));
         assert_eq!(handshake.upload_only, Some(true));
         assert_eq!(handshake.client_name().unwrap(), "\u{b5}T2");
         assert_eq!(handshake.your_ip, Some([5, 6, 7, 8].into()));

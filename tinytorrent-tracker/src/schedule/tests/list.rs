@@ -35,6 +35,29 @@ fn a_tracker_that_is_removed_is_told_and_one_that_stays_goes_on() {
 
 /// T-07
 #[test]
+fn a_single_tracker_is_removed_as_by_a_list_without_it() {
+    let mut world = World::new(&["a", "b"], default);
+    world.run(10, "");
+    let id = |world: &World, host| {
+        let mut all = world.schedule.trackers();
+        all.find(|tracker| tracker.url.host().starts_with(host)).map(|tracker| tracker.id)
+    };
+    let (a, b) = (id(&world, 'a').unwrap(), id(&world, 'b').unwrap());
+    assert!(world.schedule.remove_tracker(world.now, a));
+    world.schedule.check_invariants();
+    assert!(!world.schedule.remove_tracker(world.now, a));
+    assert_eq!(world.run(2_000, ""), [(10, 'a', Stopped), (1_800, 'b', Started)]);
+    assert!(world.schedule.remove_tracker(world.now, b));
+    assert_eq!((world.run(9_000, ""), world.listed()), (vec![(2_000, 'b', Stopped)], vec![]));
+    // One that comes again is asked at once.
+    assert!(
+        world.schedule.add_tracker(world.now, 0, urls(&["c"])[0][0].parse().unwrap()).is_some()
+    );
+    assert_eq!(world.run(9_100, ""), [(9_000, 'c', Started)]);
+}
+
+/// T-07
+#[test]
 fn a_tracker_that_knows_nothing_of_us_is_removed_without_a_word() {
     let mut world = World::new(&["ab"], default);
     let first = world.run(10, "");

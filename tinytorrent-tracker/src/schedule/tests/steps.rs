@@ -15,6 +15,7 @@ enum Step {
     Stop,
     Start,
     Add(u8, u8),
+    Remove(usize),
     Replace(Vec<u8>),
 }
 
@@ -32,6 +33,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Stop),
         1 => Just(Step::Start),
         1 => (0u8..4, 0u8..8).prop_map(|(tier, host)| Step::Add(tier, host)),
+        1 => (0usize..8).prop_map(Step::Remove),
         1 => prop::collection::vec(0u8..8, 0..6).prop_map(Step::Replace),
     ];
     prop::collection::vec(step, 0..120)
@@ -78,6 +80,10 @@ proptest! {
                 Step::Add(tier, host) => {
                     let url = format!("udp://{host}.example:1").parse().unwrap();
                     world.schedule.add_tracker(world.now, tier.into(), url);
+                }
+                Step::Remove(which) => {
+                    let id = world.schedule.trackers().map(|tracker| tracker.id).nth(which);
+                    id.map(|id| world.schedule.remove_tracker(world.now, id));
                 }
                 Step::Replace(hosts) => {
                     let urls = hosts.iter().map(|host| {
