@@ -10,8 +10,8 @@ use crate::{Failure, Refusal, TrackerUrl, UrlError};
 #[error("{url}: {phase}: {kind}")]
 pub struct Error {
     url: String,
-    phase: Phase,
-    kind: ErrorKind,
+    pub(super) phase: Phase,
+    pub(super) kind: ErrorKind,
 }
 
 /// The phase of a request in which an error occurred.
@@ -20,6 +20,8 @@ pub struct Error {
 pub enum Phase {
     /// Parsing the URL.
     Url,
+    /// Waiting for other requests to the same server.
+    Turn,
     /// Resolving the host.
     Resolve,
     /// Opening a connection, or a socket.
@@ -169,6 +171,7 @@ impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Phase::Url => "parsing the url",
+            Phase::Turn => "waiting for its turn",
             Phase::Resolve => "resolving the host",
             Phase::Connect => "connecting",
             Phase::Proxy => "asking the proxy",

@@ -1,5 +1,4 @@
 use std::net::SocketAddr;
-use std::pin::pin;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Empty};
@@ -9,10 +8,11 @@ use hyper::header::{self, HeaderMap};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tinytorrent_net::UserInfo;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::body::Body;
-use super::connect::Stream;
+use super::hosts::Connection;
 use super::{Attempt, Error, ErrorKind, Phase, TrackerClient, content_coding, redirect};
 
 /// A request for one resource.
@@ -32,39 +32,51 @@ pub(super) enum Answer {
 }
 
 impl TrackerClient {
-    /// Sends a request over a fresh connection to `peer`, and reads the response; `None` is a
-    /// proxy.
-    pub(super) async fn exchange(
-        &self,
-        get: &Get,
-        stream: Box<dyn Stream>,
-        peer: Option<SocketAddr>,
-    ) -> Result<Answer, Error> {
+    /// Sends a request, over a connection that others have used if there is one, and reads the response. Returns the
+    /// address that was connected to, too; `None` through a proxy.
+    pub(super) async fn exchange(&self, get: &Get) -> Result<(Answer, Option<SocketAddr>), Error> {
         let attempt = &get.attempt;
-        let handshake = lenient_http().handshake(TokioIo::new(stream));
-        let (mut sender, connection) =
-            attempt.within(Phase::Request, attempt.deadline, handshake).await?;
-        let request = self.build(get, peer)?;
-        let mut connection = pin!(connection);
-        let mut conversation = pin!(async {
-            let response = sender.send_request(request);
-            let deadline = self.read_deadline(attempt);
-            let response = attempt.within(Phase::Request, deadline, response).await?;
-            self.read_answer(get, response).await
-        });
-        // The connection has to be polled for the conversation to go on.
-        let mut is_open = true;
-        loop {
-            tokio::select! {
-                biased;
-                answer = &mut conversation => return answer,
-                // Its error reaches the conversation too, which knows the phase.
-                _ = &mut connection, if is_open => is_open = false,
+        if let Some(used) = attempt.host.as_ref().and_then(|host| host.take(&attempt.route)) {
+            let peer = used.peer;
+            match self.converse(get, used).await {
+                // The server has closed it meanwhile.
+                Err(Error { phase: Phase::Request, kind: ErrorKind::Http(_), .. }) => {}
+                outcome => return outcome.map(|answer| (answer, peer)),
             }
         }
+        let (stream, peer) = self.connect(attempt).await?;
+        let handshake = lenient_http().handshake(TokioIo::new(stream));
+        let (sender, connection) =
+            attempt.within(Phase::Request, attempt.deadline, handshake).await?;
+        let mut task = JoinSet::new();
+        // Its error reaches the conversation too, which knows the phase.
+        task.spawn(async { _ = connection.await });
+        let answer = self.converse(get, Connection { sender, peer, task }).await?;
+        Ok((answer, peer))
     }
 
-    fn build(&self, get: &Get, peer: Option<SocketAddr>) -> Result<Request<Empty<Bytes>>, Error> {
+    /// Sends a request and reads the response. The connection is kept if others wait for the server: some servers
+    /// announce a longer body than they send, which only the end of the connection tells soon.
+    async fn converse(&self, get: &Get, mut connection: Connection) -> Result<Answer, Error> {
+        let attempt = &get.attempt;
+        let sharing = attempt.host.as_ref().filter(|host| host.has_others());
+        let request = self.build(get, connection.peer, sharing.is_some())?;
+        let response = connection.sender.send_request(request);
+        let deadline = self.read_deadline(attempt);
+        let response = attempt.within(Phase::Request, deadline, response).await?;
+        let answer = self.read_answer(get, response).await;
+        if let (Some(host), Ok(Answer::Body(Body { cut_short: None, .. }))) = (sharing, &answer) {
+            host.keep(connection);
+        }
+        answer
+    }
+
+    fn build(
+        &self,
+        get: &Get,
+        peer: Option<SocketAddr>,
+        keeps: bool,
+    ) -> Result<Request<Empty<Bytes>>, Error> {
         let url = &get.attempt.url;
         let host = if url.has_default_port() {
             url.host().to_owned()
@@ -73,8 +85,10 @@ impl TrackerClient {
         };
         let mut request = Request::get(&get.target)
             .header(header::HOST, host)
-            .header(header::ACCEPT_ENCODING, "gzip, deflate")
-            .header(header::CONNECTION, "close");
+            .header(header::ACCEPT_ENCODING, "gzip, deflate");
+        if !keeps {
+            request = request.header(header::CONNECTION, "close");
+        }
         let user_agent = &self.shared.config.user_agent;
         if !user_agent.is_empty() {
             request = request.header(header::USER_AGENT, user_agent);

@@ -47,7 +47,7 @@ impl TrackerClient {
         let local = LocalAccess::Full;
         let route = self.route_to(&url, None, local, deadline).await?;
         let target = target_of(&url);
-        let attempt = Attempt { url, route, local, deadline };
+        let attempt = Attempt { url, route, local, host: None, deadline };
         match self.get(Get { attempt, target, max_bytes }).await? {
             Arrival::Magnet { link, .. } => Ok(Fetched::Magnet(link)),
             Arrival::Body { body, url, .. } => {
@@ -106,9 +106,9 @@ impl TrackerClient {
     async fn get(&self, mut get: Get) -> Result<Arrival, Error> {
         let limit = self.shared.config.max_redirects;
         for _ in 0..=limit {
-            let (stream, peer) = self.connect(&get.attempt).await?;
+            let (answer, peer) = self.exchange(&get).await?;
             let url = &get.attempt.url;
-            get = match self.exchange(&get, stream, peer).await? {
+            get = match answer {
                 Answer::Body(body) => return Ok(Arrival::Body { body, url: url.clone(), peer }),
                 Answer::Redirect(link) if redirect::is_magnet(&link) => {
                     return Ok(Arrival::Magnet { from: url.clone(), link });
@@ -126,14 +126,14 @@ impl TrackerClient {
         peer: Option<SocketAddr>,
         location: &str,
     ) -> Result<Get, Error> {
-        let Attempt { url: from, route, local, deadline } = get.attempt;
+        let Attempt { url: from, route, local, deadline, .. } = get.attempt;
         let url = from.join(location);
         let url = url.map_err(|error| Error::new(&from, Phase::Response, error))?;
         let route = self.route_to(&url, route.family(), local, deadline).await?;
         // All addresses, also those that are not tried: which of them works is not known yet.
         self.check_redirect(&from, peer, &url, route.addresses())?;
         let target = target_of(&url);
-        Ok(Get { attempt: Attempt { url, route, local, deadline }, target, ..get })
+        Ok(Get { attempt: Attempt { url, route, local, host: None, deadline }, target, ..get })
     }
 }
 

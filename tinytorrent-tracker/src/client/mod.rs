@@ -30,6 +30,7 @@ mod families;
 mod fetch;
 #[doc(hidden)]
 pub mod fuzzing;
+mod hosts;
 mod local;
 mod redirect;
 mod request;
@@ -81,13 +82,15 @@ struct Shared {
     config: ClientConfig,
     udp: udp::Sockets,
     resolved: resolve::Resolved,
+    hosts: hosts::Hosts,
 }
 
 impl TrackerClient {
     /// A client with these settings. It opens no socket before its first request.
     pub fn new(config: ClientConfig) -> Self {
         let udp = udp::Sockets::new(&config);
-        let shared = Shared { config, udp, resolved: resolve::Resolved::default() };
+        let (resolved, hosts) = <(resolve::Resolved, hosts::Hosts)>::default();
+        let shared = Shared { config, udp, resolved, hosts };
         Self { shared: Arc::new(shared), trusts_urls: false }
     }
 
@@ -177,12 +180,16 @@ impl TrackerClient {
         url: &TrackerUrl,
         request: &R,
     ) -> Result<R::Response, Error> {
+        let host = self.host_of(url);
+        let turn = host.as_ref().map(|host| host.turn(url, request.is_urgent()));
+        let _turn = maybe(turn).await.transpose()?;
         let deadline = after(self.shared.config.request_timeout);
         if self.network().proxy().is_some() {
             // No TXT records of BEP 34 here: a lookup would go past the proxy.
             let (url, local) = (request.url(url)?, self.access(R::LOCAL_PATHS));
             let route = self.route_to(&url, None, local, deadline).await?;
-            return self.ask_over(Attempt { url, route, local, deadline }, request).await;
+            let host = host.clone();
+            return self.ask_over(Attempt { url, route, local, host, deadline }, request).await;
         }
         // No URL is preferred if the host denies that it runs a tracker (BEP 34).
         let mut outcome = Err(Error::new(url, Phase::Resolve, ErrorKind::DeniedByDns));
@@ -218,7 +225,7 @@ impl TrackerClient {
         deadline: Instant,
     ) -> Result<R::Response, Error> {
         let (url, local) = (request.url(url)?, self.access(R::LOCAL_PATHS));
-        let known = request.accepts_known_addresses().then(|| self.shared.resolved.get(&url));
+        let known = request.is_urgent().then(|| self.shared.resolved.get(&url));
         let mut addresses = match known.flatten() {
             Some(addresses) => addresses,
             None => self.resolve(&url, deadline).await?,
@@ -228,7 +235,8 @@ impl TrackerClient {
         local.retain_allowed(&url, &mut addresses)?;
         let ask = |family| {
             let route = Route::over(family, &addresses)?;
-            let attempt = Attempt { url: url.clone(), route, local, deadline };
+            let host = self.host_of(&url);
+            let attempt = Attempt { url: url.clone(), route, local, host, deadline };
             // Boxed, since each future that awaits this one would otherwise hold it in line.
             Some(Box::pin(self.ask_over(attempt, request)))
         };
@@ -241,6 +249,11 @@ impl TrackerClient {
             R::merge(&mut response, second);
         }
         Ok(response)
+    }
+
+    /// The server of a URL, for turns and connections; `None` over UDP, where a socket serves all.
+    fn host_of(&self, url: &TrackerUrl) -> Option<Arc<hosts::Host>> {
+        (url.scheme() != Scheme::Udp).then(|| self.shared.hosts.of(url))
     }
 
     /// The requests that may go to local addresses, for a kind of request with these paths.

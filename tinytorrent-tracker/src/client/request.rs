@@ -20,8 +20,8 @@ pub(super) trait TrackerRequest: Sized + Send + Sync {
     /// The URL of the request, given the tracker's announce URL.
     fn url(&self, announce: &TrackerUrl) -> Result<TrackerUrl, Error>;
 
-    /// True if addresses that were found earlier will do.
-    fn accepts_known_addresses(&self) -> bool {
+    /// True if it cannot wait, neither for other requests nor for a resolver: addresses that were found earlier will do.
+    fn is_urgent(&self) -> bool {
         false
     }
 
@@ -84,8 +84,8 @@ impl TrackerRequest for AnnounceRequest {
         Ok(announce.clone())
     }
 
-    fn accepts_known_addresses(&self) -> bool {
-        // A program that ends must not wait for a resolver.
+    fn is_urgent(&self) -> bool {
+        // A program that ends must not wait.
         self.event == AnnounceEvent::Stopped
     }
 
@@ -242,9 +242,9 @@ mod tests {
     }
 
     #[test]
-    fn only_the_last_announce_accepts_known_addresses() {
-        assert!(announce(AnnounceEvent::Stopped).accepts_known_addresses());
-        assert!(!announce(AnnounceEvent::Completed).accepts_known_addresses());
-        assert!(!Scrape(&[]).accepts_known_addresses());
+    fn only_the_last_announce_is_urgent() {
+        assert!(announce(AnnounceEvent::Stopped).is_urgent());
+        assert!(!announce(AnnounceEvent::Completed).is_urgent());
+        assert!(!Scrape(&[]).is_urgent());
     }
 }

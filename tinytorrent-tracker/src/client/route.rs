@@ -1,9 +1,11 @@
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tinytorrent_types::compact::Family;
 use tokio::time::{Instant, timeout_at};
 
+use super::hosts::Host;
 use super::{Error, ErrorKind, LocalAccess, Phase, TrackerClient};
 use crate::TrackerUrl;
 
@@ -45,6 +47,11 @@ impl Route {
         }
     }
 
+    /// True if this is one of the addresses to try.
+    pub(super) fn leads_to(&self, address: SocketAddr) -> bool {
+        self.candidates().any(|candidate| candidate == address)
+    }
+
     /// The addresses to try one after the other: all, or at most [`MAX_ADDRESSES`] of a given
     /// family.
     pub(super) fn candidates(&self) -> impl Iterator<Item = SocketAddr> + '_ {
@@ -60,6 +67,8 @@ pub(super) struct Attempt {
     pub(super) route: Route,
     /// The local addresses that may be asked, also after a redirect.
     pub(super) local: LocalAccess,
+    /// The server, if its connections may be used again.
+    pub(super) host: Option<Arc<Host>>,
     pub(super) deadline: Instant,
 }
 
@@ -151,7 +160,8 @@ mod tests {
     async fn an_error_of_an_attempt_names_its_url_and_phase() {
         let url = "udp://tracker.example:6969".parse().unwrap();
         let route = Route::over(Family::V4, &addresses()).unwrap();
-        let attempt = Attempt { url, route, local: LocalAccess::Full, deadline: Instant::now() };
+        let attempt =
+            Attempt { url, route, local: LocalAccess::Full, host: None, deadline: Instant::now() };
         let outcome = std::future::pending::<Result<(), ErrorKind>>();
         let error = attempt.within(Phase::Tls, attempt.deadline, outcome).await.unwrap_err();
         assert!(error.is_timeout());

@@ -29,7 +29,7 @@ fn hasty() -> TrackerClient {
 fn attempt(url: TrackerUrl, addresses: &[SocketAddr]) -> Attempt {
     let route = Route::over(Family::V4, addresses).unwrap();
     let local = LocalAccess::Under(AnnounceRequest::LOCAL_PATHS);
-    Attempt { url, route, local, deadline: after(Duration::from_secs(60)) }
+    Attempt { url, route, local, host: None, deadline: after(Duration::from_secs(60)) }
 }
 
 /// U-37
