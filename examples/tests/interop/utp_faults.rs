@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::support::content::Content;
-use crate::support::libtorrent::{Libtorrent, OVER_UTP};
+use crate::support::libtorrent::{Libtorrent, OVER_A_BAD_PATH, OVER_UTP};
 use crate::support::need::{Need, need};
 use crate::support::ours::Ours;
 use crate::support::relay::Relay;
@@ -209,7 +209,7 @@ fn is_same(left: &Path, right: &Path) -> bool {
 fn download_fetches_from_libtorrent_over_a_bad_path() {
     need!(DOWNLOAD, Need::Libtorrent);
     let scene = Scene::new(content());
-    let seeder = Libtorrent::seed_with(&scene, HOST, OVER_UTP);
+    let seeder = Libtorrent::seed_with(&scene, HOST, OVER_A_BAD_PATH);
     let relay = Relay::start(seeder.address, 2);
     let dir = scene.room("download");
     let peer = relay.address.to_string();
@@ -226,7 +226,7 @@ fn libtorrent_fetches_from_seed_over_a_bad_path() {
     let (_seed, address) = Ours::seed(&scene, HOST, ONLY_THIS_WAY);
     let relay = Relay::start(address, 3);
     let (dir, peers) = (scene.room("leech"), [relay.address]);
-    let mut leecher = Libtorrent::leech_with(&scene, Source::Torrent, &dir, HOST, &peers, OVER_UTP);
+    let mut leecher = Libtorrent::leech_with(&scene, Source::Torrent, &dir, HOST, &peers, OVER_A_BAD_PATH);
     leecher.wait_complete();
     assert!(!leecher.alerts().contains("hash_failed_alert"));
     scene.assert_complete(&dir);

@@ -2,6 +2,7 @@
 
     lt_peer.py seed|leech --torrent FILE|--magnet URI --dir DIR --listen HOST:PORT
                [--peer HOST:PORT]… [--encryption off|require] [--transport tcp|utp|both]
+               [--utp-resends N]
 
 `seed` prints READY when all of the content has been checked and the port listens, and serves
 until it is ended. `leech` prints DONE and exits 0 when the content is complete and flushed.
@@ -32,6 +33,8 @@ def arguments():
     parser.add_argument("--peer", action="append", default=[])
     parser.add_argument("--encryption", choices=["off", "require"], default="off")
     parser.add_argument("--transport", choices=["tcp", "utp", "both"], default="tcp")
+    # The default of libtorrent.
+    parser.add_argument("--utp-resends", type=int, default=3)
     return parser.parse_args()
 
 
@@ -54,6 +57,7 @@ def settings(options):
         "enable_outgoing_tcp": has_tcp,
         "enable_incoming_utp": has_utp,
         "enable_outgoing_utp": has_utp,
+        "utp_num_resends": options.utp_resends,
         "in_enc_policy": int(policy),
         "out_enc_policy": int(policy),
         "allow_multiple_connections_per_ip": True,
