@@ -226,7 +226,8 @@ fn libtorrent_fetches_from_seed_over_a_bad_path() {
     let (_seed, address) = Ours::seed(&scene, HOST, ONLY_THIS_WAY);
     let relay = Relay::start(address, 3);
     let (dir, peers) = (scene.room("leech"), [relay.address]);
-    let mut leecher = Libtorrent::leech_with(&scene, Source::Torrent, &dir, HOST, &peers, OVER_A_BAD_PATH);
+    let mut leecher =
+        Libtorrent::leech_with(&scene, Source::Torrent, &dir, HOST, &peers, OVER_A_BAD_PATH);
     leecher.wait_complete();
     assert!(!leecher.alerts().contains("hash_failed_alert"));
     scene.assert_complete(&dir);
