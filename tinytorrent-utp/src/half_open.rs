@@ -57,11 +57,12 @@ impl HalfOpen {
         self.entries.get(&key).filter(|begun| begun.ours.minus(1) == ack).copied()
     }
 
-    pub(crate) fn remove(&mut self, key: (SocketAddr, u16)) {
-        self.entries.remove(&key);
+    pub(crate) fn remove(&mut self, key: (SocketAddr, u16)) -> Option<Begun> {
+        let begun = self.entries.remove(&key);
         while self.order.front().is_some_and(|(_, key)| !self.entries.contains_key(key)) {
             self.order.pop_front();
         }
+        begun
     }
 
     pub(crate) fn contains(&self, key: (SocketAddr, u16)) -> bool {

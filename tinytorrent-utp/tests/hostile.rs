@@ -246,6 +246,33 @@ fn a_packet_of_a_connection_that_has_ended_begins_no_other() {
     assert_eq!(bench.endpoint.accept(), None);
 }
 
+/// P-21
+/// The other end has taken packets of the one that has ended, and those of the next fit into no gap of it.
+#[test]
+fn a_first_packet_that_comes_again_after_its_connection_begins_one_with_other_numbers() {
+    for meets in [false, true] {
+        let mut bench = Bench::new(|_| ());
+        let first = header(Kind::Syn, u16::MAX - 1, SeqNr::new(1), SeqNr::new(0));
+        let mut numbers = [0, 1].map(|_| {
+            // Both ends connect to each other, or only the other one does.
+            let ours = meets.then(|| bench.endpoint.connect(bench.now, stranger(1)).unwrap());
+            bench.send();
+            bench.give(stranger(1), first, &[]);
+            bench.send();
+            let answer = bench.last().header;
+            assert_eq!((answer.kind, answer.ack), (Kind::State, first.seq));
+            let confirmed = header(Kind::State, u16::MAX, SeqNr::new(2), answer.seq.minus(1));
+            bench.give(stranger(1), confirmed, &[]);
+            let id = ours.unwrap_or_else(|| bench.endpoint.accept().unwrap());
+            bench.endpoint.reset(id);
+            bench.send();
+            answer.seq
+        });
+        numbers.sort_by_key(|number| number.get());
+        assert_ne!(numbers[0], numbers[1]);
+    }
+}
+
 #[test]
 fn a_room_that_was_overtaken_counts_no_more() {
     let mut bench = Bench::new(|_| ());

@@ -1,4 +1,3 @@
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -95,7 +94,9 @@ impl Endpoint {
             ours
         } else {
             let most = self.config.max_half_open;
-            let ours = self.first_number(key, header.seq);
+            // Another one for a first packet that comes again after its connection has ended: what was sent in that one
+            // fits into none.
+            let ours = SeqNr::new(self.rng.random());
             let Some(begun) = self.half_open.begin(now, key, ours, header.seq, most) else {
                 self.stats.refused += 1;
                 return;
@@ -129,22 +130,14 @@ impl Endpoint {
         if ids.send <= our_key {
             return None;
         }
-        let ours = self.first_number((to, ids.receive), theirs);
-        self.half_open.remove((to, ids.receive));
+        let begun = self.half_open.remove((to, ids.receive)).filter(|begun| begun.theirs == theirs);
+        let ours = begun.map_or_else(|| SeqNr::new(self.rng.random()), |begun| begun.ours);
         self.table.get_mut(id)?.turn(ids, ours, theirs);
         self.keys.remove(&(to, our_key));
         self.keys.insert((to, ids.receive), id);
         self.connecting.remove(&to);
         self.settle(now, id);
         Some(ours)
-    }
-
-    /// Our first number in a connection of another: a keyed hash, so that each answer to one first packet has the same,
-    /// also when the one before was forgotten.
-    fn first_number(&self, key: (SocketAddr, u16), theirs: SeqNr) -> SeqNr {
-        let mut hasher = DefaultHasher::new();
-        (self.secret, key, theirs.get()).hash(&mut hasher);
-        SeqNr::new(hasher.finish() as u16)
     }
 
     /// Ends a connection whose other end does not know it, by the id in packets either way: who has no connection

@@ -37,8 +37,6 @@ use crate::{
 pub struct Endpoint {
     config: EndpointConfig,
     rng: StdRng,
-    /// The key of numbers that others have to know.
-    secret: [u64; 2],
     clock: Clock,
     table: Table<Connection>,
     /// Connections by the address of the other end and by the id in packets to us.
@@ -87,7 +85,6 @@ impl Endpoint {
         let budget = Budget::new(config.memory);
         Self {
             config,
-            secret: rng.random(),
             rng,
             clock,
             table: Table::new(),
