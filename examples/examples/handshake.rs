@@ -7,14 +7,18 @@ use bytes::BytesMut;
 use clap::Parser;
 use serde_json::{Value, json};
 use tinytorrent_examples::{
-    Common, Failure, Identity, Outcome, Output, Source, block_on_interruptible, run, start,
+    Common, Failure, Identity, Outcome, Output, Source, WayOptions, block_on_interruptible, run,
+    start,
 };
+use tinytorrent_metainfo::HostPort;
+use tinytorrent_net::Target;
 use tinytorrent_types::{InfoHashes, PeerId, hex};
 use tinytorrent_wire::extension::{ExtendedHandshake, Extension, ExtensionMessage, OurExtensions};
 use tinytorrent_wire::session::check_greeting;
 use tinytorrent_wire::{Decoder, Feature, Handshake, HandshakeOpening, Message, Reserved};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 /// Connects to a peer, shakes hands, and prints its peer id, the client's name, each reserved bit
 /// by name and the extended handshake.
@@ -34,6 +38,9 @@ struct Options {
     timeout: u64,
 
     #[command(flatten)]
+    ways: WayOptions,
+
+    #[command(flatten)]
     common: Common,
 }
 
@@ -47,11 +54,11 @@ fn main() -> Outcome {
 /// One time limit for all: the name, the connection, the handshake.
 async fn shake_hands(options: &Options, limit: Duration, out: Output) -> Result<(), Failure> {
     let torrent = Identity::read(&options.source)?.hashes;
-    let deadline = tokio::time::Instant::now() + limit;
+    let deadline = Instant::now() + limit;
     let timed_out = |what: &str| {
         Failure::CouldNot(format!("{}: {what} within {} s", options.peer, limit.as_secs()))
     };
-    let connecting = tokio::time::timeout_at(deadline, connect(&options.peer));
+    let connecting = tokio::time::timeout_at(deadline, connect(options, deadline));
     let mut peer = connecting.await.map_err(|_| timed_out("no connection"))??;
     let greeting = tokio::time::timeout_at(deadline, peer.greet(&torrent));
     let theirs = greeting.await.map_err(|_| timed_out("no handshake"))??;
@@ -82,22 +89,17 @@ struct Peer {
     received: BytesMut,
 }
 
-async fn connect(peer: &str) -> Result<Peer, Failure> {
-    if peer.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
+async fn connect(options: &Options, deadline: Instant) -> Result<Peer, Failure> {
+    let peer = &options.peer;
+    let Ok(host) = peer.parse::<HostPort>() else {
         return Err(Failure::InvalidInput(format!("{peer} is not HOST:PORT")));
-    }
+    };
     let could_not = |error| Failure::could_not(format!("cannot connect to {peer}"), &error);
-    let mut last = None;
-    for address in lookup_host(peer).await.map_err(could_not)? {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(Peer { address, stream, received: BytesMut::new() }),
-            Err(error) => last = Some(error),
-        }
-    }
-    Err(match last {
-        Some(error) => could_not(error),
-        None => Failure::CouldNot(format!("{peer} has no address")),
-    })
+    let target = Target::new(host.host(), host.port()).map_err(|error| could_not(error.into()))?;
+    let network = options.ways.network();
+    let stream = network.connect(&target, deadline).await.map_err(could_not)?;
+    let address = stream.peer_addr().map_err(could_not)?;
+    Ok(Peer { address, stream, received: BytesMut::new() })
 }
 
 impl Peer {

@@ -39,7 +39,8 @@ fn main() -> Outcome {
 async fn seed(options: &Options) -> Result<(), Failure> {
     let out = options.common.output();
     let mut interrupt = std::pin::pin!(interrupted());
-    let source = load(&Source::File(options.torrent.clone())).await?;
+    let source =
+        load(&Source::File(options.torrent.clone()), &options.network.ways.network()).await?;
     let client = start_client(&options.network)?;
     let mut torrent = TorrentOptions::new(&options.content_dir);
     torrent.read_only(true).resume(false).assume_complete(options.no_verify).follow_links(true);

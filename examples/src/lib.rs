@@ -48,6 +48,7 @@ mod stream;
 mod told;
 mod trackers;
 mod urls;
+mod ways;
 
 pub use allow_list::AllowList;
 pub use cancel::interrupt_flag;
@@ -75,6 +76,7 @@ pub use stream::{NoSuchFile, StreamServer};
 pub use told::{Told, Words};
 pub use trackers::{TrackerOptions, none_answered};
 pub use urls::{WebSeedError, parse_tier, parse_tracker, parse_web_seed};
+pub use ways::WayOptions;
 
 /// The examples of the README are compiled and run.
 #[cfg(doctest)]

@@ -2,23 +2,24 @@ use std::path::PathBuf;
 
 use tinytorrent_client::{Client, Source as ClientSource};
 use tinytorrent_metainfo::{ErrorKind, Magnet, MagnetLink, Metainfo};
+use tinytorrent_net::Network;
 use tinytorrent_tracker::client::{ClientConfig, Error, Fetched, TrackerClient};
 
 use crate::{Failure, MAX_TORRENT_BYTES, Source, read_torrent_file};
 
-/// Reads what a source says about a torrent; fetches it first if it is a URL.
+/// Reads what a source says about a torrent; fetches it first, by this network, if it is a URL.
 ///
 /// # Errors
 ///
 /// [`Failure::CouldNot`] when it cannot be read or fetched, [`Failure::InvalidInput`] when it is
 /// no torrent and no magnet link.
-pub async fn load(source: &Source) -> Result<ClientSource, Failure> {
+pub async fn load(source: &Source, network: &Network) -> Result<ClientSource, Failure> {
     match source {
         Source::File(path) => {
             let bytes = read_file(path.clone()).await?;
             parse_torrent(&bytes, &format!("{} is no torrent", path.display()))
         }
-        Source::Url(url) => fetch(url.as_str()).await,
+        Source::Url(url) => fetch(url.as_str(), network).await,
         Source::Magnet(link) => parse_magnet(link),
         Source::InfoHashV1(_) | Source::InfoHashV2(_) => {
             parse_magnet(&source.bare_magnet().unwrap_or_default())
@@ -26,7 +27,7 @@ pub async fn load(source: &Source) -> Result<ClientSource, Failure> {
     }
 }
 
-/// As [`load`], and finds the torrent of a key in the DHT of the client (BEP 46), as long as that takes.
+/// As [`load`], by the network of the client, and finds the torrent of a key in the DHT of the client (BEP 46), as long as that takes.
 ///
 /// # Errors
 ///
@@ -34,9 +35,9 @@ pub async fn load(source: &Source) -> Result<ClientSource, Failure> {
 pub async fn load_in(client: &Client, source: &Source) -> Result<ClientSource, Failure> {
     let link = match source {
         Source::Magnet(link) => link.parse(),
-        _ => return load(source).await,
+        _ => return load(source, client.network()).await,
     };
-    let Ok(MagnetLink::Key(link)) = link else { return load(source).await };
+    let Ok(MagnetLink::Key(link)) = link else { return load(source, client.network()).await };
     let why_not = || Failure::CouldNot("only the DHT knows the torrent of a key".to_owned());
     let mut updates = client.follow(&link, None).ok_or_else(why_not)?;
     Ok(updates.next().await.ok_or_else(why_not)?.magnet.into())
@@ -49,8 +50,10 @@ async fn read_file(path: PathBuf) -> Result<Vec<u8>, Failure> {
 }
 
 /// Fetches a torrent, or the magnet link that a server redirects to instead.
-async fn fetch(url: &str) -> Result<ClientSource, Failure> {
-    let client = TrackerClient::new(ClientConfig::default());
+async fn fetch(url: &str, network: &Network) -> Result<ClientSource, Failure> {
+    let mut config = ClientConfig::default();
+    config.network(network.clone());
+    let client = TrackerClient::new(config);
     let limit = usize::try_from(MAX_TORRENT_BYTES).unwrap_or(usize::MAX);
     let cannot_fetch = |error: &Error| Failure::could_not("cannot fetch the torrent", error);
     match client.fetch(url, limit).await.map_err(|error| cannot_fetch(&error))? {
@@ -113,7 +116,7 @@ mod tests {
             stream.write_all(&answer)
         });
         let source = url.parse().unwrap_or_else(|never| match never {});
-        let loaded = load(&source).await;
+        let loaded = load(&source, &Network::default()).await;
         server.join().expect("no panic").expect("the client reads the answer");
         loaded
     }

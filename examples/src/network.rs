@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use clap::{Args, ValueEnum};
 use tinytorrent_client::PeerAddress;
 
-use crate::{parse_rate, parse_size, parse_tracker};
+use crate::{WayOptions, parse_rate, parse_size, parse_tracker};
 
 /// Use of message stream encryption (MSE/PE).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -68,6 +68,10 @@ pub struct NetworkOptions {
     /// Leave web seeds out (not yet: none is used)
     #[arg(long)]
     pub no_web_seeds: bool,
+
+    /// The ways by which everything leaves.
+    #[command(flatten)]
+    pub ways: WayOptions,
 
     /// Use of encryption for connections to peers
     #[arg(long, value_enum, default_value_t, value_name = "POLICY")]

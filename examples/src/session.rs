@@ -41,6 +41,7 @@ pub fn client_options(network: &NetworkOptions) -> ClientOptions {
     if let Some(address) = network.listen {
         options.listen(address);
     }
+    options.bind(network.ways.bind.clone().unwrap_or_default()).proxy(network.ways.proxy.clone());
     if let Some(memory) = network.memory {
         options.memory(memory);
     }

@@ -1,27 +1,28 @@
 use std::time::Duration;
 
 use clap::Args;
-use tinytorrent_net::{Network, NetworkConfig, Proxy};
 use tinytorrent_tracker::client::{ClientConfig, Families};
+
+use crate::WayOptions;
 
 /// The options of the programs that send one request to trackers.
 #[derive(Debug, Clone, Args)]
 pub struct TrackerOptions {
     /// Speak to trackers over IPv4 only
-    #[arg(long, conflicts_with = "ipv6")]
+    #[arg(long, conflicts_with_all = ["ipv6", "proxy"])]
     pub ipv4: bool,
 
     /// Speak to trackers over IPv6 only
-    #[arg(long)]
+    #[arg(long, conflicts_with = "proxy")]
     pub ipv6: bool,
 
     /// Give up on a tracker after so long
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub timeout: u64,
 
-    /// Reach trackers through a proxy: socks5://HOST:PORT, or http://HOST:PORT for HTTP trackers
-    #[arg(long, value_name = "URL", conflicts_with_all = ["ipv4", "ipv6"])]
-    pub proxy: Option<Proxy>,
+    /// The ways by which everything leaves.
+    #[command(flatten)]
+    pub ways: WayOptions,
 
     /// Ask trackers of a torrent at local addresses under any path, and follow redirects there
     #[arg(long)]
@@ -33,9 +34,7 @@ impl TrackerOptions {
     pub fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::default();
         config.request_timeout(Duration::from_secs(self.timeout));
-        let mut network = NetworkConfig::default();
-        network.proxy(self.proxy.clone());
-        config.network(Network::new(network)).allow_local(self.allow_local_trackers);
+        config.network(self.ways.network()).allow_local(self.allow_local_trackers);
         config.families(match (self.ipv4, self.ipv6) {
             (true, _) => Families::V4,
             (_, true) => Families::V6,
@@ -79,6 +78,6 @@ mod tests {
             assert!(Options::try_parse_from(words.clone()).is_err(), "{:?}", words.last());
         }
         let parsed = Options::try_parse_from(["program", "--proxy", "socks5://joe@h:1"]);
-        assert!(parsed.is_ok_and(|options| options.trackers.proxy.is_some()));
+        assert!(parsed.is_ok_and(|options| options.trackers.ways.proxy.is_some()));
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tinytorrent_net::Network;
 use tinytorrent_storage::{DiskFigures, FilePool};
 use tinytorrent_swarm::Stats;
 use tinytorrent_types::{InfoHashes, PeerId};
@@ -61,6 +62,13 @@ impl Drop for Owner {
     }
 }
 
+/// What opens the sockets of a client. Where a request to a tracker lacks a descriptor, a connection makes room.
+fn network(options: &ClientOptions, places: Places) -> Network {
+    let mut config = options.network_config();
+    config.on_shortage(move || places.make_room_for_tracker());
+    Network::new(config)
+}
+
 impl Client {
     /// Opens the listening sockets, starts to accept connections, and brings back the torrents of a
     /// [kept session](ClientOptions::state), for which it blocks while their files are read.
@@ -80,12 +88,13 @@ impl Client {
         options: ClientOptions,
         spawn_thread: SpawnThread,
     ) -> Result<Self, ClientError> {
-        let Sockets { listeners, datagrams } = Sockets::open(&options)?;
         let mut tasks = JoinSet::new();
         let mut addresses = Vec::new();
         let registry = Arc::<Registry>::default();
         let files = Arc::new(FilePool::new(options.file_count()));
         let places = Places::new(options.connection_count(options.limits.max_connections), files);
+        let network = network(&options, places.clone());
+        let Sockets { listeners, datagrams } = Sockets::open(&options, &network)?;
         let reception = Reception::new(Arc::clone(&registry), options.encryption, places.clone());
         for socket in listeners {
             let listener = TcpListener::from_std(socket).map_err(ClientError::Socket)?;
@@ -95,7 +104,8 @@ impl Client {
         let datagrams = datagrams.into_iter().map(UdpSocket::from_std).collect::<io::Result<_>>();
         let datagrams = datagrams.and_then(|sockets| Datagrams::start(&options, sockets));
         let datagrams = datagrams.map_err(ClientError::Socket)?;
-        for socket in datagrams.utp.iter().filter(|_| options.accepts && options.utp) {
+        let takes_utp = options.accepts_peers() && options.utp;
+        for socket in datagrams.utp.iter().filter(|_| takes_utp) {
             tasks.spawn(reception.clone().run_utp(socket.listen()));
             if !options.tcp {
                 addresses.push(socket.local_address());
@@ -105,7 +115,7 @@ impl Client {
         let conductor = Arc::new(Conductor::new(options.limits));
         tasks.spawn(Arc::clone(&conductor).run(Arc::clone(&registry)));
         let threads = JobThreads::new(spawn_thread);
-        let bound = Bound { addresses, datagrams };
+        let bound = Bound { network, addresses, datagrams };
         let resources =
             Resources::new(options, registry, bound, places, tasks, conductor, threads)?;
         let client = Self { owner: Arc::new(Owner { resources: Arc::new(resources) }) };
@@ -184,6 +194,12 @@ impl Client {
             torrent.begin_events(&queue);
         }
         ClientEvents::new(queue)
+    }
+
+    /// The network by which everything leaves: for requests of the program that are to obey the same
+    /// [binding](ClientOptions::bind) and [proxy](ClientOptions::proxy).
+    pub fn network(&self) -> &Network {
+        &self.owner.resources.network
     }
 
     /// The figures of all torrents together. Bytes and hash failures are those of [`counts`](Self::counts), and

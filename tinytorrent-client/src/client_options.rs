@@ -11,6 +11,7 @@ use crate::connection::buffers::LARGE;
 use crate::content::ContentSource;
 use crate::dht::DhtOptions;
 use crate::memory::Memory;
+use crate::network_options::NetworkOptions;
 use crate::places::descriptor_limit;
 use crate::{ClientLimits, ContentRequest, DhtConfig, Encryption, PeerAddress};
 
@@ -34,6 +35,7 @@ pub struct ClientOptions {
     pub(crate) accepts: bool,
     pub(crate) tcp: bool,
     pub(crate) utp: bool,
+    pub(crate) network: NetworkOptions,
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) open_files: Option<usize>,
     pub(crate) disk_threads: usize,
@@ -60,6 +62,7 @@ impl Default for ClientOptions {
             accepts: true,
             tcp: true,
             utp: true,
+            network: NetworkOptions::default(),
             addresses: Vec::new(),
             open_files: None,
             disk_threads: 2,
@@ -355,7 +358,7 @@ impl ClientOptions {
 
     /// The transports to peers. Without any, nothing gets through.
     pub(crate) fn transports(&self) -> Transports {
-        match (self.tcp, self.utp) {
+        match self.usable() {
             (true, true) => Transports::Both,
             (false, true) => Transports::Utp,
             (_, false) => Transports::Tcp,

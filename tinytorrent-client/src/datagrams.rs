@@ -56,7 +56,7 @@ impl Datagrams {
             }
             let mut config = EndpointConfig::new(rand::random());
             config.memory(Memory::queues(options.limits.memory));
-            if !options.accepts || !options.utp {
+            if !options.accepts_peers() || !options.utp {
                 config.max_half_open(0);
             }
             let pass_on = move |from: SocketAddr, datagram: &[u8]| inlets.pass(from, datagram);
@@ -72,7 +72,7 @@ impl Datagrams {
         address: SocketAddr,
     ) -> Inlets {
         let mut inlets = Inlets::default();
-        if options.dht.is_on {
+        if options.has_dht() {
             let (of_node, inlet) = SharedSocket::new(Arc::clone(socket));
             self.dht.push(of_node);
             inlets.dht = Some(inlet);

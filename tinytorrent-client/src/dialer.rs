@@ -6,16 +6,18 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tinytorrent_net::{Network, Target};
 use tinytorrent_swarm::{Route, Transport};
 use tinytorrent_utp::{EndpointStats, UtpSocket};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::connection::Stream;
 
 /// The transports by which a client connects. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Dialer {
+    network: Network,
     has_tcp: bool,
     has_utp: bool,
     /// They read for the DHT as well, so that they are here without uTP too.
@@ -26,9 +28,14 @@ pub(crate) struct Dialer {
 /// default).
 const HEAD_START: Duration = Duration::from_millis(250);
 
+/// Time for a connection through a proxy, which has a peer to wait for itself.
+const PROXY_PATIENCE: Duration = Duration::from_secs(30);
+
 impl Dialer {
-    pub(crate) fn new(has_tcp: bool, has_utp: bool, utp: Arc<[UtpSocket]>) -> Self {
-        Self { has_tcp, has_utp, utp }
+    /// `usable` are TCP and uTP.
+    pub(crate) fn new(network: Network, usable: (bool, bool), utp: Arc<[UtpSocket]>) -> Self {
+        let (has_tcp, has_utp) = usable;
+        Self { network, has_tcp, has_utp, utp }
     }
 
     /// Connects by the route: with two transports, the first that is through wins, and the other is given up (P-41).
@@ -84,6 +91,18 @@ impl Dialer {
         self.utp.iter().fold(EndpointStats::default(), |sum, socket| sum + socket.stats())
     }
 
+    async fn connect_tcp(&self, to: SocketAddr) -> io::Result<TcpStream> {
+        let now = Instant::now();
+        match self.network.proxy() {
+            Some(_) => {
+                let target = Target::Address(to);
+                self.network.connect_through_proxy(&target, now + PROXY_PATIENCE).await
+            }
+            // The lack of a descriptor is for the torrent to deal with.
+            None => self.network.tcp_socket(to, now).await?.connect(to).await,
+        }
+    }
+
     fn has(&self, transport: Transport, to: SocketAddr) -> bool {
         match transport {
             Transport::Tcp => self.has_tcp,
@@ -98,7 +117,7 @@ impl Dialer {
 
     async fn connect_by(&self, transport: Transport, to: SocketAddr) -> io::Result<Stream> {
         match (transport, self.socket_for(to)) {
-            (Transport::Tcp, _) if self.has_tcp => Ok(Stream::Tcp(TcpStream::connect(to).await?)),
+            (Transport::Tcp, _) if self.has_tcp => Ok(Stream::Tcp(self.connect_tcp(to).await?)),
             (Transport::Utp, Some(socket)) => Ok(Stream::Utp(socket.connect(to).await?)),
             (Transport::Tcp | Transport::Utp, _) => Err(io::ErrorKind::Unsupported.into()),
         }

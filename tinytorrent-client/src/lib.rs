@@ -107,6 +107,7 @@ mod event;
 mod figures;
 mod listener;
 mod memory;
+mod network_options;
 mod options;
 mod places;
 mod priority;
@@ -160,6 +161,8 @@ pub use tinytorrent_metainfo::{
     Error as MetainfoError, FileIndex, FileSelection, HostPort, HostPortError, Info, KeyMagnet,
     LayoutError, Magnet, MagnetError, MagnetLink, Metainfo, PathChange, PathChangeKind, PathPolicy,
 };
+#[doc(no_inline)]
+pub use tinytorrent_net::{Binding, Network, Proxy};
 #[doc(no_inline)]
 pub use tinytorrent_storage::{
     Content, Fault, FilePool, FilesElsewhere, MemoryContent, MoveProgress, StorageError,

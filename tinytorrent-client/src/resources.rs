@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tinytorrent_net::{Network, NetworkConfig};
+use tinytorrent_net::Network;
 use tinytorrent_storage::{CheckTurns, Disk, FilePool, RecoverOptions};
 use tinytorrent_tracker::client::TrackerClient;
 use tinytorrent_types::PeerId;
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::conductor::Conductor;
 use crate::connection::buffers::BufferPool;
 use crate::datagrams::Datagrams;
-use crate::dht::Dht;
+use crate::dht::{self, Dht};
 use crate::dialer::Dialer;
 use crate::event::Hub;
 use crate::memory::Memory;
@@ -26,6 +26,8 @@ use crate::{ClientError, ClientOptions};
 pub(crate) struct Resources {
     pub(crate) peer_id: PeerId,
     pub(crate) options: ClientOptions,
+    /// What opens sockets.
+    pub(crate) network: Network,
     /// Addresses of the listening sockets.
     pub(crate) addresses: Vec<SocketAddr>,
     /// `None` without the DHT.
@@ -57,6 +59,7 @@ pub(crate) struct Resources {
 /// The sockets of a client, as they were opened.
 #[derive(Debug, Default)]
 pub(crate) struct Bound {
+    pub(crate) network: Network,
     /// Addresses at which peers can connect.
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) datagrams: Datagrams,
@@ -111,12 +114,9 @@ impl Resources {
         let session_lock = options.state.as_deref().map(SessionLock::new).transpose()?;
         let store = options.state.as_deref().map(Store::open).transpose()?;
         let port = bound.announce_port();
-        let Bound { addresses, mut datagrams } = bound;
+        let Bound { network, addresses, mut datagrams } = bound;
         let mut config = options.trackers();
-        let tracker_places = places.clone();
-        let mut network = NetworkConfig::default();
-        network.on_shortage(move || tracker_places.make_room_for_tracker());
-        config.network(Network::new(network));
+        config.network(network.clone());
         let trackers = TrackerClient::new(config);
         datagrams.serve_trackers(&trackers).map_err(ClientError::Socket)?;
         let Datagrams { utp, dht: sockets, are_on_loopback, .. } = datagrams;
@@ -124,16 +124,16 @@ impl Resources {
             true => None,
             false => {
                 let (kept, torrents) = (store.clone(), Arc::clone(&registry));
-                let (options, tasks) = (&options, &mut tasks);
-                let started =
-                    Dht::start(options, sockets, are_on_loopback, port, kept, torrents, tasks);
+                let ways = dht::Ways { network: &network, sockets, are_on_loopback };
+                let started = Dht::start(&options, ways, port, kept, torrents, &mut tasks);
                 Some(started.map_err(ClientError::Socket)?)
             }
         };
         Ok(Self {
             peer_id: PeerId::generate(rand::random()),
             addresses,
-            dialer: Dialer::new(options.tcp, options.utp, utp.into()),
+            dialer: Dialer::new(network.clone(), options.usable(), utp.into()),
+            network,
             dht,
             registry,
             session_lock,

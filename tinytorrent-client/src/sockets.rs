@@ -4,16 +4,12 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use tinytorrent_net::Network;
 
 use crate::{ClientError, ClientOptions};
 
 /// The usual ports, tried in order (BEP 3, "trackers").
 const USUAL_PORTS: std::ops::RangeInclusive<u16> = 6881..=6889;
-
-/// Queue of the system for connections that are not yet accepted. The system may keep fewer: the limit
-/// is 4096 by default on Linux, and 128 elsewhere.
-const BACKLOG: i32 = 1024;
 
 /// Attempts to find a port that is free for both protocols, when the system picks it for one.
 const MAX_ATTEMPTS: usize = 16;
@@ -26,9 +22,10 @@ pub(crate) struct Sockets {
     pub(crate) datagrams: Vec<UdpSocket>,
 }
 
-/// The protocols for which there are to be sockets.
+/// What opens sockets, and the protocols for which there are to be any.
 #[derive(Debug, Clone, Copy)]
-struct Wanted {
+struct Opening<'a> {
+    network: &'a Network,
     connections: bool,
     datagrams: bool,
 }
@@ -36,19 +33,29 @@ struct Wanted {
 impl Sockets {
     /// Opens the sockets at the addresses of the options. If there are none, at one of the usual ports for IPv6 and
     /// IPv4.
-    pub(crate) fn open(options: &ClientOptions) -> Result<Self, ClientError> {
-        let wanted = Wanted {
-            connections: options.accepts && options.tcp,
-            datagrams: options.dht.is_on || options.utp,
-        };
+    pub(crate) fn open(options: &ClientOptions, network: &Network) -> Result<Self, ClientError> {
+        let accepts = options.accepts_peers();
+        let (tcp, utp) = options.usable();
+        let (connections, datagrams) = (accepts && tcp, options.has_dht() || utp);
+        let opening = Opening { network, connections, datagrams };
         if options.addresses.is_empty() {
-            return Self::anywhere(options.accepts, wanted);
+            return opening.anywhere(accepts);
         }
+        opening.at_all(&options.addresses)
+    }
+}
+
+impl Opening<'_> {
+    /// Opens the sockets of each of these addresses.
+    fn at_all(&self, addresses: &[SocketAddr]) -> Result<Sockets, ClientError> {
+        let binding = self.network.binding();
+        let addresses: Vec<_> =
+            addresses.iter().flat_map(|address| binding.listening(*address)).collect();
         // Beside a socket for IPv4, `[::]` must not accept IPv4 as well, or one of them cannot be bound.
-        let is_alone = options.addresses.len() == 1;
-        let mut all = Self::default();
-        for &address in &options.addresses {
-            let bound = Self::at(address, is_alone, wanted);
+        let is_alone = addresses.len() == 1;
+        let mut all = Sockets::default();
+        for address in addresses {
+            let bound = self.at(address, is_alone);
             let bound = bound.map_err(|source| ClientError::Listen { address, source })?;
             all.listeners.extend(bound.listeners);
             all.datagrams.extend(bound.datagrams);
@@ -56,26 +63,24 @@ impl Sockets {
         Ok(all)
     }
 
-    fn anywhere(accepts: bool, wanted: Wanted) -> Result<Self, ClientError> {
-        let at = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+    fn anywhere(&self, accepts: bool) -> Result<Sockets, ClientError> {
+        let at = |port| [SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))];
         // Nobody has to find the port of a client that accepts no peers.
         for port in USUAL_PORTS.filter(|_| accepts) {
-            if let Ok(sockets) = Self::at(at(port), true, wanted) {
+            if let Ok(sockets) = self.at_all(&at(port)) {
                 return Ok(sockets);
             }
         }
-        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         // The system may lack IPv6.
-        Self::at(at(0), true, wanted)
-            .or_else(|_| Self::at(any, true, wanted))
-            .map_err(|source| ClientError::Listen { address: any, source })
+        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        self.at_all(&at(0)).or_else(|_| self.at_all(&[any]))
     }
 
-    fn at(address: SocketAddr, takes_ipv4: bool, wanted: Wanted) -> io::Result<Self> {
+    fn at(&self, address: SocketAddr, takes_ipv4: bool) -> io::Result<Sockets> {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            match Self::try_at(address, takes_ipv4, wanted) {
+            match self.try_at(address, takes_ipv4) {
                 // The port that the system has picked for one protocol is in use for the other.
                 Err(error)
                     if error.kind() == io::ErrorKind::AddrInUse
@@ -86,59 +91,37 @@ impl Sockets {
         }
     }
 
-    fn try_at(mut address: SocketAddr, takes_ipv4: bool, wanted: Wanted) -> io::Result<Self> {
-        let mut sockets = Self::default();
-        if wanted.connections {
-            let listener = listen(address, takes_ipv4)?;
+    fn try_at(&self, mut address: SocketAddr, takes_ipv4: bool) -> io::Result<Sockets> {
+        let mut sockets = Sockets::default();
+        if self.connections {
+            let listener = self.network.listen(address, takes_ipv4)?;
             address.set_port(listener.local_addr()?.port());
             sockets.listeners.push(listener);
         }
-        if wanted.datagrams {
-            let socket = bind_datagrams(address)?;
+        if self.datagrams {
+            let socket = self.network.listen_udp(address)?;
             address.set_port(socket.local_addr()?.port());
             sockets.datagrams.push(socket);
             // The two families are two networks (BEP 32), with a socket for each.
             if takes_ipv4 && address.ip() == Ipv6Addr::UNSPECIFIED {
                 let address = (Ipv4Addr::UNSPECIFIED, address.port()).into();
-                sockets.datagrams.push(bind_datagrams(address)?);
+                sockets.datagrams.push(self.network.listen_udp(address)?);
             }
         }
         Ok(sockets)
     }
 }
 
-fn listen(address: SocketAddr, takes_ipv4: bool) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(!takes_ipv4)?;
-    }
-    // Without this, a client cannot bind its port again until old connections have left TIME_WAIT.
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
-}
-
-fn bind_datagrams(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.bind(&address.into())?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     fn open(change: impl FnOnce(&mut ClientOptions)) -> Result<Sockets, ClientError> {
         let mut options = ClientOptions::default();
         change(&mut options);
-        Sockets::open(&options)
+        Sockets::open(&options, &Network::new(options.network_config()))
     }
 
     fn addresses(sockets: &Sockets) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
@@ -182,6 +165,27 @@ mod tests {
         };
         let sockets = open(none).unwrap();
         assert!(sockets.datagrams.is_empty() && sockets.listeners.is_empty());
+    }
+
+    #[test]
+    fn sockets_are_at_the_address_of_the_binding_alone() {
+        let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+        let local = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let sockets = open(|options| _ = options.bind(local.into()).listen(any)).unwrap();
+        let (listeners, datagrams) = addresses(&sockets);
+        assert_eq!((listeners.len(), listeners[0].ip()), (1, local));
+        assert_eq!(listeners, datagrams);
+        let sockets = open(|options| _ = options.bind(local.into())).unwrap();
+        assert!(addresses(&sockets).1.iter().all(|address| address.ip() == local));
+        let other = SocketAddr::from((Ipv6Addr::LOCALHOST, 0));
+        assert!(open(|options| _ = options.bind(local.into()).listen(other)).is_err());
+    }
+
+    #[test]
+    fn no_datagram_and_no_connection_goes_past_a_proxy() {
+        let proxy = "socks5://127.0.0.1:1080".parse().unwrap();
+        let sockets = open(|options| _ = options.proxy(Some(proxy))).unwrap();
+        assert!(sockets.listeners.is_empty() && sockets.datagrams.is_empty());
     }
 
     #[test]

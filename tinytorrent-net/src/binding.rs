@@ -52,6 +52,19 @@ impl Binding {
         })
     }
 
+    /// The addresses at which to listen for an address that the user has named: the unspecified one stands for
+    /// those of the binding.
+    pub fn listening(&self, address: SocketAddr) -> Vec<SocketAddr> {
+        let Self::Addresses { v4, v6 } = self else { return vec![address] };
+        if !address.ip().is_unspecified() {
+            return vec![address];
+        }
+        // `[::]` stands for both families.
+        let v4 = v4.map(IpAddr::from);
+        let v6 = v6.map(IpAddr::from).filter(|_| address.is_ipv6());
+        v6.into_iter().chain(v4).map(|ip| (ip, address.port()).into()).collect()
+    }
+
     /// Binds a new socket, at a port or at any. The address is that of [`local`](Self::local), or one that the
     /// device has.
     pub(crate) fn apply(&self, socket: &Socket, local: SocketAddr) -> io::Result<()> {

@@ -1,5 +1,5 @@
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -135,6 +135,37 @@ impl Network {
         self.open_udp(family, deadline).await
     }
 
+    /// Listens for connections at an address. `[::]` accepts IPv4 as well if `takes_ipv4`. The socket does not block.
+    ///
+    /// A proxy does not forward connections, so that they come past it. Whether there are to be any is for the
+    /// caller to say.
+    ///
+    /// # Errors
+    /// The address is in use, is none of this host, or is not that of the binding.
+    pub fn listen(&self, address: SocketAddr, takes_ipv4: bool) -> io::Result<TcpListener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(!takes_ipv4)?;
+        }
+        // Without this, a program cannot bind its port again until old connections have left TIME_WAIT.
+        #[cfg(unix)]
+        socket.set_reuse_address(true)?;
+        self.binding().apply(&socket, address)?;
+        socket.listen(BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket.into())
+    }
+
+    /// Opens a socket for datagrams of one family at an address. It does not block.
+    ///
+    /// # Errors
+    /// There is a proxy, which datagrams would go past; or the address is in use, is none of this host, or is not
+    /// that of the binding.
+    pub fn listen_udp(&self, address: SocketAddr) -> io::Result<std::net::UdpSocket> {
+        self.check_direct()?;
+        self.bind_udp(address)
+    }
+
     /// Begins TLS with the server of this name, over a connection to it.
     ///
     /// # Errors
@@ -202,6 +233,13 @@ impl Network {
         port: u16,
         deadline: Instant,
     ) -> io::Result<Vec<SocketAddr>> {
+        if let Ok(ip) = host.parse::<IpAddr>() {
+            return Ok(vec![(ip, port).into()]);
+        }
+        if self.binding().is_set() {
+            let what = "names are not looked up while sockets are bound, as the system would ask by any device";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, what));
+        }
         let shortage = &self.shared.config.on_shortage;
         let found = within(deadline, shortage.look_up(deadline, host, port)).await?;
         // Resolvers give an address twice if it stands twice in the hosts file.
@@ -216,10 +254,7 @@ impl Network {
 
     async fn open_tcp(&self, to: SocketAddr, deadline: Instant) -> io::Result<TcpSocket> {
         let open = async || {
-            let socket = match to {
-                SocketAddr::V4(_) => Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?,
-                SocketAddr::V6(_) => Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?,
-            };
+            let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
             let local = self.binding().local(Family::of(to.ip()))?;
             // Some systems connect a socket by a better address if it is not bound.
             if self.binding().is_set() {
@@ -233,16 +268,26 @@ impl Network {
 
     async fn open_udp(&self, family: Family, deadline: Instant) -> io::Result<UdpSocket> {
         let open = async || {
-            let local = self.binding().local(family)?;
-            let domain = if local.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
-            let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
-            self.binding().apply(&socket, (local, 0).into())?;
-            socket.set_nonblocking(true)?;
-            UdpSocket::from_std(socket.into())
+            let local = (self.binding().local(family)?, 0).into();
+            UdpSocket::from_std(self.bind_udp(local)?)
         };
         self.shared.config.on_shortage.wait(deadline, open).await
     }
+
+    fn bind_udp(&self, address: SocketAddr) -> io::Result<std::net::UdpSocket> {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        self.binding().apply(&socket, address)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket.into())
+    }
 }
+
+/// Queue of the system for connections that are not yet accepted. The system may keep fewer: the limit
+/// is 4096 by default on Linux, and 128 elsewhere.
+const BACKLOG: i32 = 1024;
 
 /// Ends a future at the deadline.
 async fn within<T>(

@@ -12,12 +12,17 @@ use tinytorrent_dht::{
 use tinytorrent_examples::{
     Common, Deadline, Failure, Outcome, Output, block_on_interruptible, run, start,
 };
-use tinytorrent_metainfo::KeyMagnet;
+use tinytorrent_metainfo::{HostPort, KeyMagnet};
+use tinytorrent_net::{Binding, Network, NetworkConfig};
 use tinytorrent_types::WireInfoHash;
+use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
 mod items;
 mod keys;
+
+/// Time for the look-up of a name. Resolvers take 5 s for each of two tries.
+const LOOK_UP: Duration = Duration::from_secs(10);
 
 /// Speaks to the DHT.
 ///
@@ -39,6 +44,10 @@ struct Options {
     /// Give up after so many seconds
     #[arg(long, value_name = "SECONDS", global = true)]
     timeout: Option<u64>,
+
+    /// Leave by this address, one of each family with a comma between, or this device, or not at all
+    #[arg(long, value_name = "ADDR|DEVICE", global = true)]
+    bind: Option<Binding>,
 
     #[command(flatten)]
     common: Common,
@@ -152,12 +161,12 @@ async fn speak(options: &Options, out: Output) -> Result<(), Failure> {
         // The link may know nodes of its own.
         Some(link) if options.nodes.is_empty() && !link.nodes().is_empty() => {
             let names: Vec<_> = link.nodes().iter().map(ToString::to_string).collect();
-            match enter(&node, &names, out).await {
-                Err(_) => enter(&node, &[], out).await,
+            match enter(options, &node, &names, out).await {
+                Err(_) => enter(options, &node, &[], out).await,
                 entered => entered,
             }
         }
-        _ => enter(&node, &options.nodes, out).await,
+        _ => enter(options, &node, &options.nodes, out).await,
     };
     match entered {
         // Others may come to a node that runs.
@@ -197,7 +206,7 @@ async fn speak(options: &Options, out: Output) -> Result<(), Failure> {
             keys::publish(&node, *info_hash, key, salt, out).await
         }
         Command::Ping { node: name } => {
-            let address = resolve(name).await?[0];
+            let address = resolve(options, name).await?[0];
             let answer = node.ping(address).await.ok_or_else(|| silent(address))?;
             out.say(format!(
                 "{} at {address}: {} ms",
@@ -208,7 +217,7 @@ async fn speak(options: &Options, out: Output) -> Result<(), Failure> {
             Ok(())
         }
         Command::Sample { node: name } => {
-            let address = resolve(name).await?[0];
+            let address = resolve(options, name).await?[0];
             let target = NodeId::from_bytes(rand::random());
             let answer = node.sample(address, target).await.ok_or_else(|| silent(address))?;
             let sample = answer
@@ -237,16 +246,23 @@ async fn bind(options: &Options, out: Output) -> Result<DhtNode, Failure> {
         answer_bytes.map(|bytes| config.answer_bytes_per_second(bytes));
         host_queries.map(|queries| config.queries_per_host(queries));
     }
-    let node = if options.listen.is_empty() {
-        let both = [([0, 0, 0, 0], 0).into(), (std::net::Ipv6Addr::UNSPECIFIED, 0).into()];
-        match DhtNode::bind(&both, config.clone()).await {
-            Ok(node) => Ok(node),
-            // This host has no IPv6.
-            Err(_) => DhtNode::bind(&both[..1], config).await,
-        }
-    } else {
-        DhtNode::bind(&options.listen, config).await
+    let network = network(options);
+    let both = [(std::net::Ipv6Addr::UNSPECIFIED, 0).into()];
+    let addresses = if options.listen.is_empty() { &both[..] } else { &options.listen };
+    let open = |addresses: &[SocketAddr]| -> std::io::Result<Vec<_>> {
+        let addresses = addresses.iter().flat_map(|address| network.binding().listening(*address));
+        addresses.map(|address| UdpSocket::from_std(network.listen_udp(address)?)).collect()
     };
+    let sockets = match open(addresses) {
+        // By default there is a socket for each family that this host has.
+        Ok(mut sockets) if options.listen.is_empty() && sockets.len() == 1 => {
+            sockets.extend(open(&[([0, 0, 0, 0], 0).into()]).unwrap_or_default());
+            Ok(sockets)
+        }
+        Err(_) if options.listen.is_empty() => open(&[([0, 0, 0, 0], 0).into()]),
+        opened => opened,
+    };
+    let node = sockets.and_then(|sockets| DhtNode::with(sockets, config));
     let node = node.map_err(|error| Failure::could_not("cannot open a socket", &error))?;
     for address in node.local_addresses() {
         out.event(&json!({ "event": "listening", "addr": address.to_string() }));
@@ -255,11 +271,16 @@ async fn bind(options: &Options, out: Output) -> Result<DhtNode, Failure> {
 }
 
 /// Makes the node know others. Those of the user come into its table, and the first answer is enough to begin.
-async fn enter(node: &DhtNode, names: &[String], out: Output) -> Result<(), Failure> {
+async fn enter(
+    options: &Options,
+    node: &DhtNode,
+    names: &[String],
+    out: Output,
+) -> Result<(), Failure> {
     let mut entering = JoinSet::new();
     let routers = ROUTERS.map(str::to_owned);
     for name in if names.is_empty() { &routers } else { names } {
-        match resolve(name).await {
+        match resolve(options, name).await {
             Ok(addresses) if names.is_empty() => {
                 addresses.into_iter().for_each(|address| node.add_router(address));
             }
@@ -283,11 +304,20 @@ async fn enter(node: &DhtNode, names: &[String], out: Output) -> Result<(), Fail
     if names.is_empty() { Ok(()) } else { Err(Failure::CouldNot("no node answered".to_owned())) }
 }
 
-async fn resolve(name: &str) -> Result<Vec<SocketAddr>, Failure> {
-    let found = tokio::net::lookup_host(name).await;
-    let found =
-        found.map_err(|error| Failure::could_not(format!("cannot look up {name}"), &error))?;
-    let addresses: Vec<_> = found.collect();
+/// What opens sockets and looks up names.
+fn network(options: &Options) -> Network {
+    let mut config = NetworkConfig::default();
+    config.bind(options.bind.clone().unwrap_or_default());
+    Network::new(config)
+}
+
+async fn resolve(options: &Options, name: &str) -> Result<Vec<SocketAddr>, Failure> {
+    let failed =
+        |error: &dyn std::error::Error| Failure::could_not(format!("cannot look up {name}"), error);
+    let host: HostPort = name.parse().map_err(|error| failed(&error))?;
+    let deadline = tokio::time::Instant::now() + LOOK_UP;
+    let found = network(options).look_up(host.host(), host.port(), deadline).await;
+    let addresses = found.map_err(|error| failed(&error))?;
     if addresses.is_empty() {
         Err(Failure::CouldNot(format!("{name} has no address")))
     } else {

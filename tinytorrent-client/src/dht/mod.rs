@@ -5,15 +5,19 @@ mod named;
 mod options;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tinytorrent_dht::{DhtNode, Event, SharedSocket};
 use tinytorrent_metainfo::HostPort;
+use tinytorrent_net::Network;
 use tinytorrent_types::WireInfoHash;
 use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::Instant;
 
 use crate::ClientOptions;
+use crate::driver::RESOLVE_TIMEOUT;
 use crate::registry::Registry;
 use crate::session::Store;
 use look_ups::LookUps;
@@ -42,23 +46,38 @@ pub(crate) struct DhtCounts {
 const FIRST_SAVE: Duration = Duration::from_secs(60);
 const SAVE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
+/// The ways by which a node reaches others.
+#[derive(Debug)]
+pub(crate) struct Ways<'a> {
+    pub(crate) network: &'a Network,
+    pub(crate) sockets: Vec<SharedSocket>,
+    /// True if no other host can be reached by them.
+    pub(crate) are_on_loopback: bool,
+}
+
 impl Dht {
-    /// Starts a node on these sockets. The tasks run until they are aborted.
+    /// Starts a node. The tasks run until they are aborted.
     pub(crate) fn start(
         options: &ClientOptions,
-        sockets: Vec<SharedSocket>,
-        is_on_loopback: bool,
+        ways: Ways<'_>,
         announce_port: Option<u16>,
         store: Option<Store>,
         registry: Arc<Registry>,
         tasks: &mut JoinSet<()>,
     ) -> io::Result<Self> {
+        let Ways { network, sockets, are_on_loopback } = ways;
         let saved = store.as_ref().and_then(Store::load_nodes).unwrap_or_default();
         let node = DhtNode::over(sockets, options.dht.node_config(rand::random(), saved))?;
+        let resolver = network.clone();
+        node.resolve_by(move |name| {
+            let network = resolver.clone();
+            async move { look_up(&network, &name).await }
+        });
         let look_ups = Arc::new(LookUps::new(announce_port));
-        let entries = options.dht.entries(is_on_loopback);
+        let entries = options.dht.entries(are_on_loopback);
         tasks.spawn(Arc::clone(&look_ups).run(node.clone(), entries, registry));
-        let (named, adding) = NamedNodes::new(node.clone(), options.allows_local_addresses);
+        let (named, adding) =
+            NamedNodes::new(node.clone(), network.clone(), options.allows_local_addresses);
         tasks.spawn(adding);
         let dht = Self { node, look_ups, named, store };
         if let Some(store) = dht.store.clone() {
@@ -97,6 +116,13 @@ impl Dht {
             save(&self.node, store).await;
         }
     }
+}
+
+/// Looks up a node of this name, `HOST:PORT`.
+async fn look_up(network: &Network, name: &str) -> io::Result<Vec<SocketAddr>> {
+    let named: HostPort = name.parse().map_err(|_| io::ErrorKind::InvalidInput)?;
+    let deadline = Instant::now() + RESOLVE_TIMEOUT;
+    network.look_up(named.host(), named.port(), deadline).await
 }
 
 /// Saves the nodes now and then, so that a kill costs few of them.

@@ -1,5 +1,6 @@
 use tinytorrent_dht::DhtNode;
 use tinytorrent_metainfo::HostPort;
+use tinytorrent_net::Network;
 use tinytorrent_types::AddressScope;
 use tokio::sync::mpsc;
 
@@ -18,13 +19,19 @@ const MOST_WAITING: usize = 64;
 
 impl NamedNodes {
     /// The list, and the task that adds its nodes, one after the other.
-    pub(super) fn new(node: DhtNode, allows_local: bool) -> (Self, impl Future<Output = ()>) {
+    pub(super) fn new(
+        node: DhtNode,
+        network: Network,
+        allows_local: bool,
+    ) -> (Self, impl Future<Output = ()>) {
         let (sender, mut waiting) = mpsc::channel::<HostPort>(MOST_WAITING);
         let task = async move {
             while let Some(named) = waiting.recv().await {
                 let addresses = match PeerAddress::from(named) {
                     PeerAddress::Address(address) => vec![address],
-                    PeerAddress::Name(name) => resolve(name.host().to_owned(), name.port()).await,
+                    PeerAddress::Name(name) => {
+                        resolve(network.clone(), name.host().to_owned(), name.port()).await
+                    }
                 };
                 for address in addresses {
                     if allows_local || !AddressScope::of(address.ip()).is_local() {

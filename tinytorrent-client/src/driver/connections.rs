@@ -198,6 +198,8 @@ mod tests {
     use tokio::time::timeout;
 
     use super::super::testing::engine;
+    use tinytorrent_net::Network;
+
     use super::*;
     use crate::connection::Stream;
     use crate::connection::handshake::Dialed;
@@ -207,7 +209,7 @@ mod tests {
         let memory = Memory::new(8 << 20);
         let pool = BufferPool::new(memory.clone());
         let places = Places::new(100, Arc::default());
-        let dialer = Dialer::new(true, false, Arc::new([]));
+        let dialer = Dialer::new(Network::default(), (true, false), Arc::new([]));
         let mut connections = Connections::new(Encryption::Off, dialer, pool, places, memory.send);
         connections.notices.sender();
         let notices = connections.take_receiver().expect("the first one");

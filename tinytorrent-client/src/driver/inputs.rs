@@ -194,8 +194,9 @@ impl Driver {
     }
 
     fn resolve(&mut self, source: PeerSource, host: String, port: u16) {
+        let network = self.resources.network.clone();
         self.background.spawn(async move {
-            let addresses = lookups::resolve(host, port).await;
+            let addresses = lookups::resolve(network, host, port).await;
             JobOutcome::Resolved { source, addresses }
         });
     }

@@ -3,51 +3,27 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tinytorrent_storage::is_out_of_descriptors;
+use tinytorrent_net::Network;
 use tinytorrent_swarm::{AnnounceOutcome, AnnounceTask, ScrapeOutcome, ScrapeTask};
 use tinytorrent_tracker::Failure;
 use tinytorrent_tracker::client::TrackerClient;
 use tinytorrent_types::InfoHashes;
-use tokio::net::{TcpSocket, lookup_host};
-use tokio::time::timeout;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::spans;
 
 /// Timeout of a name look-up. Resolvers take 5 s for each of two tries.
-const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Interval at which a name is looked up again while no descriptor is left for that.
-const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(500);
+pub(crate) const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Returns the addresses of the host name of a peer or a node, or none if it cannot be resolved.
-pub(crate) async fn resolve(host: String, port: u16) -> Vec<SocketAddr> {
-    let look_up = async {
-        loop {
-            match lookup_host((host.as_str(), port)).await {
-                // Some resolvers say then that the name does not exist.
-                Err(_) if has_no_descriptor() => tokio::time::sleep(DESCRIPTOR_PAUSE).await,
-                found => break found,
-            }
-        }
-    };
-    let found = timeout(RESOLVE_TIMEOUT, look_up).await;
+pub(crate) async fn resolve(network: Network, host: String, port: u16) -> Vec<SocketAddr> {
+    let found = network.look_up(&host, port, Instant::now() + RESOLVE_TIMEOUT).await;
     let span = spans::peer(format_args!("{host}:{port}"));
-    span.in_scope(|| match found {
-        Ok(Ok(addresses)) => addresses.collect(),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "cannot resolve the name of a peer");
-            Vec::new()
-        }
-        Err(_) => {
-            tracing::warn!("the name of a peer was not resolved in time");
-            Vec::new()
-        }
+    span.in_scope(|| {
+        let told = |error: &_| tracing::warn!(%error, "cannot resolve the name of a peer");
+        found.inspect_err(told).unwrap_or_default()
     })
-}
-
-fn has_no_descriptor() -> bool {
-    TcpSocket::new_v4().is_err_and(|error| is_out_of_descriptors(&error))
 }
 
 /// Announces to a tracker, under both hashes of a hybrid torrent.
@@ -85,11 +61,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_cannot_be_resolved_has_no_addresses() {
-        assert_eq!(resolve("name.invalid".into(), 1).await, []);
+        assert_eq!(resolve(Network::default(), "name.invalid".into(), 1).await, []);
     }
 
     #[tokio::test]
     async fn an_address_is_its_own_name() {
-        assert_eq!(resolve("127.0.0.1".into(), 7).await, ["127.0.0.1:7".parse().unwrap()]);
+        assert_eq!(
+            resolve(Network::default(), "127.0.0.1".into(), 7).await,
+            ["127.0.0.1:7".parse().unwrap()]
+        );
     }
 }

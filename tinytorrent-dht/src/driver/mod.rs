@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use tinytorrent_types::WireInfoHash;
 use tinytorrent_types::compact::Family;
+use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -76,6 +77,20 @@ impl DhtNode {
         Self::start(sockets, config)
     }
 
+    /// Starts a node on sockets that nobody else reads, at most one of a family.
+    ///
+    /// # Errors
+    /// There is no socket, or two have the same family.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with time.
+    pub fn with(
+        sockets: impl IntoIterator<Item = UdpSocket>,
+        config: NodeConfig,
+    ) -> io::Result<Self> {
+        Self::start(sockets.into_iter().map(Socket::own).collect(), config)
+    }
+
     /// Starts a node on each address of a host that has several on the internet (BEP 45), as [`bind`](Self::bind)
     /// does for one. They share nothing: each has an id of its own, far from those of the others, and answers by the
     /// socket that was asked. Nodes and ids of an earlier run go to the first one.
@@ -139,6 +154,16 @@ impl DhtNode {
     /// The addresses of the sockets.
     pub fn local_addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Has names looked up by this function, which gets them as `HOST:PORT`. Default: the system does. One that is
+    /// bound to an address or has a proxy must not leave them to the system, which knows of neither.
+    pub fn resolve_by<F>(&self, resolve: impl Fn(String) -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static,
+    {
+        let resolve: task::Resolve = Box::new(move |name| Box::pin(resolve(name)));
+        self.send(move |_, task| task.resolve = resolve);
     }
 
     /// Sets the names of routers, as `HOST:PORT`. They are looked up at once, each with all its addresses, and again

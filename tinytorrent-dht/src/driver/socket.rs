@@ -63,10 +63,13 @@ const RECEIVE_BUFFER: usize = 1 << 20;
 impl Socket {
     /// Opens a socket that nobody else uses.
     pub(super) async fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = UdpSocket::bind(address).await?;
+        Ok(Self::own(UdpSocket::bind(address).await?))
+    }
+
+    pub(super) fn own(socket: UdpSocket) -> Self {
         // It works with less as well.
         _ = socket2::SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER);
-        Ok(Self::Own(socket))
+        Self::Own(socket)
     }
 
     pub(super) fn local_address(&self) -> io::Result<SocketAddr> {

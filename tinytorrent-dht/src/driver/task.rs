@@ -1,6 +1,6 @@
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -17,8 +17,13 @@ use crate::{Node, NodeStats, Transmit};
 /// A call of a handle, for the task.
 pub(super) type Command = Box<dyn FnOnce(Instant, &mut Task) + Send>;
 
+/// What looks up names.
+pub(super) type Resolve = Box<dyn Fn(String) -> Resolving + Send + Sync>;
+
+/// A look-up of a name that runs.
+pub(super) type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+
 /// The owner of a node and its sockets.
-#[derive(Debug)]
 pub(super) struct Task {
     pub(super) node: Node,
     pub(super) routes: Routes,
@@ -26,6 +31,7 @@ pub(super) struct Task {
     pub(super) stats: Arc<Mutex<NodeStats>>,
     sockets: Sockets,
     bootstrap: Bootstrap,
+    pub(super) resolve: Resolve,
     /// Look-ups of names, which take as long as they take.
     resolving: JoinSet<io::Result<Vec<SocketAddr>>>,
     /// A datagram for which the system had no room.
@@ -46,7 +52,8 @@ impl Task {
     pub(super) fn new(node: Node, sockets: Sockets) -> Self {
         let (routes, bootstrap, resolving) = Default::default();
         let stats = Arc::new(Mutex::new(node.stats()));
-        Self { node, routes, stats, sockets, bootstrap, resolving, stalled: None }
+        let resolve: Resolve = Box::new(|name| Box::pin(look_up(name)));
+        Self { node, routes, stats, sockets, bootstrap, resolve, resolving, stalled: None }
     }
 
     pub(super) fn set_names(&mut self, now: Instant, names: Vec<String>) {
@@ -92,8 +99,7 @@ impl Task {
         // Those of the last time may still be on their way.
         if self.resolving.is_empty() {
             for name in names.iter().cloned() {
-                self.resolving
-                    .spawn(async move { Ok(tokio::net::lookup_host(name).await?.collect()) });
+                self.resolving.spawn((self.resolve)(name));
             }
         }
     }
@@ -155,6 +161,11 @@ impl Sockets {
             Family::V6 => self.v6.as_mut(),
         }
     }
+}
+
+/// Looks up a name, as the system does.
+async fn look_up(name: String) -> io::Result<Vec<SocketAddr>> {
+    Ok(tokio::net::lookup_host(name).await?.collect())
 }
 
 /// Waits until a socket has something to read; for ever if there is none.
