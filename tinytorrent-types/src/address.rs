@@ -1,5 +1,5 @@
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 
 use crate::AddressScope;
 
@@ -89,22 +89,40 @@ impl AddressFilter {
     }
 }
 
-/// The address without a mapping into IPv6 (RFC 4291, 2.5.5.2), by which one host would have two.
+/// The address without a mapping into IPv6 (RFC 4291, 2.5.5.2), by which one host would have two. A link-local one keeps
+/// its scope, without which nobody can connect to it.
 ///
 /// ```
 /// let mapped = "[::ffff:192.0.2.1]:6881".parse().unwrap();
 /// assert_eq!(tinytorrent_types::canonical(mapped), "192.0.2.1:6881".parse().unwrap());
 /// ```
 pub fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
+    match address {
+        SocketAddr::V6(of_v6) if of_v6.ip().is_unicast_link_local() => {
+            SocketAddrV6::new(*of_v6.ip(), of_v6.port(), 0, of_v6.scope_id()).into()
+        }
+        _ => SocketAddr::new(address.ip().to_canonical(), address.port()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
 
     fn judge(filter: &AddressFilter, address: &str) -> AddressVerdict {
         filter.judge(address.parse().unwrap())
+    }
+
+    #[test]
+    fn a_canonical_address_has_a_scope_if_it_is_link_local() {
+        let of = |ip: &str, scope| {
+            canonical(SocketAddrV6::new(ip.parse().unwrap(), 1, 9, scope).into()).to_string()
+        };
+        assert_eq!(of("fe80::1", 2), "[fe80::1%2]:1");
+        assert_eq!(of("fd00::1", 2), "[fd00::1]:1");
+        assert_eq!(of("::ffff:1.2.3.4", 2), "1.2.3.4:1");
     }
 
     #[test]

@@ -70,7 +70,8 @@ impl Contact {
     /// Notes the port at which the peer says it listens. If it told another one before, or we dialed
     /// another one, the claim fits nothing.
     pub(crate) fn note_listens_at(&mut self, port: u16) {
-        let told = canonical(SocketAddr::new(self.address.ip(), port));
+        let mut told = canonical(self.address);
+        told.set_port(port);
         self.listens_at.get_or_insert(told);
     }
 
