@@ -163,6 +163,8 @@ pub enum PeerSource {
     /// A node of the DHT at a local address, which may know peers there. From then on they are peers of the
     /// [`Dht`](Self::Dht) like others.
     LocalDht,
+    /// The local network (BEP 14), where a peer announces itself. It may have a local address.
+    Lsd,
     /// The link itself (`x.pe`). It comes from a stranger, and may not tell of peers at local addresses.
     Magnet,
     /// It came to us.
@@ -178,6 +180,7 @@ impl fmt::Display for PeerSource {
             PeerSource::Exchange => "peer exchange",
             PeerSource::Dht => "DHT",
             PeerSource::LocalDht => "local DHT",
+            PeerSource::Lsd => "local network",
             PeerSource::Magnet => "magnet link",
             PeerSource::Incoming => "incoming",
         })

@@ -35,7 +35,9 @@ impl Teller {
 impl From<PeerSource> for Teller {
     fn from(source: PeerSource) -> Self {
         match source {
-            PeerSource::User | PeerSource::Incoming => Self { source, knows_neighbours: true },
+            PeerSource::User | PeerSource::Incoming | PeerSource::Lsd => {
+                Self { source, knows_neighbours: true }
+            }
             PeerSource::LocalTracker => {
                 Self { source: PeerSource::Tracker, knows_neighbours: true }
             }
@@ -48,11 +50,16 @@ impl From<PeerSource> for Teller {
     }
 }
 
-/// Returns true for sources that have no part in a private torrent: other peers, the DHT, and the link.
+/// Returns true for sources that have no part in a private torrent: other peers, the DHT, the local network, and the
+/// link.
 pub(super) fn is_hearsay(source: PeerSource) -> bool {
     matches!(
         source,
-        PeerSource::Exchange | PeerSource::Dht | PeerSource::LocalDht | PeerSource::Magnet
+        PeerSource::Exchange
+            | PeerSource::Dht
+            | PeerSource::LocalDht
+            | PeerSource::Lsd
+            | PeerSource::Magnet
     )
 }
 
@@ -60,7 +67,7 @@ pub(super) fn is_hearsay(source: PeerSource) -> bool {
 mod tests {
     use super::*;
 
-    const SOURCES: [PeerSource; 8] = [
+    const SOURCES: [PeerSource; 9] = [
         PeerSource::User,
         PeerSource::Incoming,
         PeerSource::LocalTracker,
@@ -69,6 +76,7 @@ mod tests {
         PeerSource::Dht,
         PeerSource::Magnet,
         PeerSource::LocalDht,
+        PeerSource::Lsd,
     ];
 
     #[test]
@@ -88,7 +96,8 @@ mod tests {
         ];
         for address in local.map(|text| text.parse().unwrap()) {
             let may_know = |source: PeerSource| Teller::from(source).may_know(address);
-            assert_eq!(SOURCES.map(may_know), [true, true, true, false, false, false, false, true]);
+            let due = [true, true, true, false, false, false, false, true, true];
+            assert_eq!(SOURCES.map(may_know), due);
             assert!(!Teller::peer([20, 0, 0, 1].into()).may_know(address));
             assert!(Teller::peer([192, 168, 0, 2].into()).may_know(address));
         }

@@ -77,7 +77,7 @@ fn private_torrents_take_no_peers_of_peers_and_links() {
     // S-29
     let mut roster = roster(hybrid(), |_| {});
     let now = Instant::now();
-    for source in [PeerSource::Exchange, PeerSource::Magnet] {
+    for source in [PeerSource::Exchange, PeerSource::Lsd, PeerSource::Magnet] {
         assert!(!roster.add(now, source.into(), &[address(1)], true));
     }
     assert_eq!(roster.known(), 0);

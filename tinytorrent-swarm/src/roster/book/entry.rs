@@ -132,6 +132,7 @@ pub(super) fn class(source: PeerSource) -> u8 {
         | PeerSource::LocalTracker
         | PeerSource::Dht
         | PeerSource::LocalDht
+        | PeerSource::Lsd
         | PeerSource::Magnet
         | PeerSource::Incoming => 1,
         PeerSource::Exchange => 2,
