@@ -31,6 +31,7 @@
 //! | `net` | `net` | sockets that obey a binding and a proxy |
 //! | `tracker` | `tracker`, `tracker-client`, `tracker-server` | trackers, for both ends |
 //! | `dht` | `dht` | a node of the DHT, on sockets of its own |
+//! | `lsd` | `lsd` | peers of the local network, by multicast, on sockets of its own |
 //! | `wire` | `wire` | handshakes, messages and extensions of the peer protocol |
 //! | `swarm` | `swarm` | the engine of one torrent, without I/O |
 //! | `storage` | `storage` | content on disk, verification, resume data |
@@ -50,6 +51,8 @@ pub use tinytorrent_bencode as bencode;
 #[cfg(feature = "dht")]
 pub use tinytorrent_dht as dht;
 pub use tinytorrent_hash as hash;
+#[cfg(feature = "lsd")]
+pub use tinytorrent_lsd as lsd;
 #[cfg(feature = "metainfo")]
 pub use tinytorrent_metainfo as metainfo;
 #[cfg(feature = "net")]
