@@ -45,7 +45,7 @@ pub struct NetworkOptions {
     #[arg(long = "dht-node", value_name = "HOST:PORT")]
     pub dht_nodes: Vec<PeerAddress>,
 
-    /// Leave out the search for peers in the local network (not yet: there is none)
+    /// Leave out the search for peers in the local network
     #[arg(long)]
     pub no_lsd: bool,
 
@@ -127,7 +127,7 @@ mod tests {
         for argument in command.get_arguments() {
             let name = argument.get_long().unwrap_or_default();
             let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-            let absent = ["no-lsd", "no-web-seeds"].contains(&name);
+            let absent = ["no-web-seeds"].contains(&name);
             assert_eq!(help.contains("not yet"), absent, "--{name}: {help}");
         }
     }

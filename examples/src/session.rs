@@ -45,7 +45,7 @@ pub fn client_options(network: &NetworkOptions) -> ClientOptions {
     if let Some(memory) = network.memory {
         options.memory(memory);
     }
-    options.dht(!network.no_dht).utp(!network.no_utp).tcp(!network.no_tcp);
+    options.dht(!network.no_dht).lsd(!network.no_lsd).utp(!network.no_utp).tcp(!network.no_tcp);
     for node in &network.dht_nodes {
         options.dht_node(node.clone());
     }

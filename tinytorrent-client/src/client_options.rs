@@ -10,6 +10,7 @@ use tinytorrent_tracker::client::ClientConfig;
 use crate::connection::buffers::LARGE;
 use crate::content::ContentSource;
 use crate::dht::DhtOptions;
+use crate::local_network::LocalNetworkOptions;
 use crate::memory::Memory;
 use crate::network_options::NetworkOptions;
 use crate::places::descriptor_limit;
@@ -29,6 +30,7 @@ use crate::{ClientLimits, ContentRequest, DhtConfig, Encryption, PeerAddress};
 /// - [`encryption`](Self::encryption): as the other side wants
 /// - [`allow_local_addresses`](Self::allow_local_addresses): no
 /// - [`dht`](Self::dht): yes, entered by the well-known routers
+/// - [`lsd`](Self::lsd): yes
 /// - [`tcp`](Self::tcp), [`utp`](Self::utp): both
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
@@ -51,6 +53,7 @@ pub struct ClientOptions {
     pub(crate) encryption: Encryption,
     pub(crate) state: Option<PathBuf>,
     pub(crate) dht: DhtOptions,
+    pub(crate) local_network: LocalNetworkOptions,
     pub(crate) limits: ClientLimits,
     pub(crate) kept_out: Vec<PathBuf>,
     pub(crate) content: Option<ContentSource>,
@@ -78,6 +81,7 @@ impl Default for ClientOptions {
             encryption: Encryption::default(),
             state: None,
             dht: DhtOptions::default(),
+            local_network: LocalNetworkOptions::default(),
             limits: ClientLimits::default(),
             kept_out: Vec::new(),
             content: None,

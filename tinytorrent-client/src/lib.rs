@@ -10,6 +10,7 @@
 //!   Torrent handles ──changes────────────────▶ │ Swarm  │ ──announces─▶ TrackerClient
 //!                   ◀─events, values───────────└────────┘ ◀─peers──────
 //!                                                         ──look-ups──▶ DhtNode, one for all torrents
+//!                                                         ──hashes────▶ LsdNode, one for all torrents
 //! ```
 //!
 //! # How to use it
@@ -72,7 +73,7 @@
 //!   descriptors ends no torrent: for a socket, the files that were used longest ago are closed, and for
 //!   a file, the connections of least use. What still finds no descriptor waits: connects, files, announces.
 //! - A private torrent (BEP 27) has peers from its trackers alone, from the moment that this is known: it is neither
-//!   looked up in the DHT nor announced there. A client of private torrents alone sends the DHT nothing.
+//!   looked up in the DHT nor announced there, nor in the local network. A client of private torrents alone sends the DHT nothing.
 //! - A kill at any moment costs a little progress. [`Torrent::stop`] returns within 5 s, however
 //!   slow trackers and disks are.
 //!
@@ -106,6 +107,8 @@ mod error;
 mod event;
 mod figures;
 mod listener;
+mod local_network;
+mod lsd;
 mod memory;
 mod network_options;
 mod options;

@@ -27,6 +27,7 @@ pub struct TorrentOptions {
     pub(crate) exchange: bool,
     pub(crate) tracker_exchange: bool,
     pub(crate) dht: bool,
+    pub(crate) lsd: bool,
     pub(crate) sequential: bool,
     pub(crate) super_seeding: bool,
     pub(crate) download_limit: Option<u64>,
@@ -68,6 +69,7 @@ impl TorrentOptions {
             exchange: true,
             tracker_exchange: true,
             dht: true,
+            lsd: true,
             sequential: false,
             super_seeding: false,
             download_limit: None,
@@ -144,6 +146,13 @@ impl TorrentOptions {
     /// private torrent.
     pub fn dht(&mut self, dht: bool) -> &mut Self {
         self.dht = dht;
+        self
+    }
+
+    /// Looks for peers in the local network, and announces the torrent there, if the client
+    /// [does so](crate::ClientOptions::lsd). Default: yes, but never for a private torrent.
+    pub fn lsd(&mut self, lsd: bool) -> &mut Self {
+        self.lsd = lsd;
         self
     }
 

@@ -14,6 +14,7 @@ use crate::datagrams::Datagrams;
 use crate::dht::{self, Dht};
 use crate::dialer::Dialer;
 use crate::event::Hub;
+use crate::lsd::Lsd;
 use crate::memory::Memory;
 use crate::places::Places;
 use crate::registry::Registry;
@@ -32,6 +33,8 @@ pub(crate) struct Resources {
     pub(crate) addresses: Vec<SocketAddr>,
     /// `None` without the DHT.
     pub(crate) dht: Option<Dht>,
+    /// `None` without discovery in the local network.
+    pub(crate) lsd: Option<Lsd>,
     pub(crate) registry: Arc<Registry>,
     /// The lock of the folder of the kept session.
     pub(crate) session_lock: Option<SessionLock>,
@@ -129,12 +132,17 @@ impl Resources {
                 Some(started.map_err(ClientError::Socket)?)
             }
         };
+        let lsd = match options.local_network.lsd {
+            true => Lsd::start(&addresses, Arc::clone(&registry), &mut tasks),
+            false => None,
+        };
         Ok(Self {
             peer_id: PeerId::generate(rand::random()),
             addresses,
             dialer: Dialer::new(network.clone(), options.usable(), utp.into()),
             network,
             dht,
+            lsd,
             registry,
             session_lock,
             store,

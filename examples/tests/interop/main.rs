@@ -24,6 +24,8 @@ mod layout;
 #[cfg(target_os = "linux")]
 mod leechers;
 #[cfg(target_os = "linux")]
+mod lsd;
+#[cfg(target_os = "linux")]
 mod others;
 #[cfg(target_os = "linux")]
 mod our_tracker;
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         introductions::TESTS,
         layout::TESTS,
         leechers::TESTS,
+        lsd::TESTS,
         others::TESTS,
         our_tracker::TESTS,
         resume::TESTS,

@@ -28,6 +28,7 @@ pub struct Content {
     /// In bytes.
     pub piece_length: usize,
     version: Version,
+    is_private: bool,
 }
 
 impl Content {
@@ -48,7 +49,14 @@ impl Content {
 
     fn new(name: &str, files: Vec<(PathBuf, Vec<u8>)>, has_file_list: bool) -> Self {
         let (piece_length, version) = (64 << 10, Version::V1);
-        Self { name: name.to_owned(), files, has_file_list, piece_length, version }
+        let (name, is_private) = (name.to_owned(), false);
+        Self { name, files, has_file_list, piece_length, version, is_private }
+    }
+
+    /// The same files in a private torrent (BEP 27).
+    pub fn private(mut self) -> Self {
+        self.is_private = true;
+        self
     }
 
     /// The same files in a torrent of this version, in the order of v2.
@@ -251,6 +259,9 @@ impl Content {
             let whole: Vec<u8> = self.files.iter().flat_map(with_padding).collect();
             let pieces = whole.chunks(self.piece_length).map(Sha1::digest);
             out.extend(bytes(&pieces.flatten().collect::<Vec<u8>>()));
+        }
+        if self.is_private {
+            out.extend(b"7:privatei1e");
         }
         out.push(b'e');
         out

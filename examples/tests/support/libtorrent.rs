@@ -1,9 +1,10 @@
 //! libtorrent through its Python binding.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::hosts::Host;
 use super::need::PYTHON;
 use super::process::Process;
 use super::scene::{Scene, Source};
@@ -116,6 +117,18 @@ impl Libtorrent {
         words.extend(peers.iter().flat_map(|peer| ["--peer", peer.as_str()]));
         words.extend(more);
         Self::spawn("leech", &words, dir, scene, host)
+    }
+
+    /// A peer on a host of its own, at this port of all of its addresses, that looks for others in its network (BEP 14).
+    pub fn lsd_on(host: &Host, role: &str, port: u16, dir: &Path, scene: &Scene) -> Self {
+        let mut command = Command::new(PYTHON);
+        command.arg(script("lt_peer.py")).args([role, "--lsd", "--transport", "both", "--torrent"]);
+        command.arg(scene.torrent()).arg("--dir").arg(dir);
+        command.args(["--listen", &format!("0.0.0.0:{port},[::]:{port}")]);
+        let (command, folder) = (host.command(&command), scene.path().to_owned());
+        let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        let process = start(&command, role, address, &folder);
+        Self { address, process, command, folder }
     }
 
     /// Waits until the leecher has all of the content on its disk.

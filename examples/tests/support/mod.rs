@@ -10,6 +10,7 @@ pub mod client;
 pub mod content;
 pub mod curl;
 pub mod hidden_peer;
+pub mod hosts;
 pub mod lftp;
 pub mod libtorrent;
 pub mod need;

@@ -37,6 +37,8 @@ pub enum Need {
     Webtorrent,
     /// One of the example programs, built beside the test.
     Example(&'static str),
+    /// Two network namespaces with a cable between them.
+    Hosts,
 }
 
 impl Need {
@@ -57,12 +59,14 @@ impl Need {
     ];
 
     fn is_met(self) -> bool {
+        static HOSTS: OnceLock<bool> = OnceLock::new();
         static LIBTORRENT: OnceLock<bool> = OnceLock::new();
         static PYTHON_RUNS: OnceLock<bool> = OnceLock::new();
         match self {
             Need::Aria2 => on_path("aria2c").is_some(),
             Need::Chromium => chromium().is_some(),
             Need::Curl => on_path("curl").is_some(),
+            Need::Hosts => *HOSTS.get_or_init(super::hosts::can_be_made),
             Need::Imdl => on_path("imdl").is_some(),
             Need::Lftp => on_path("lftp").is_some(),
             Need::Libtorrent => *LIBTORRENT.get_or_init(|| python_runs("import libtorrent")),
@@ -88,7 +92,7 @@ impl Need {
     /// `true` if a test may be left out although all are required, as no package of the system has it.
     fn is_optional(self) -> bool {
         match self {
-            Need::Imdl | Need::Namespace | Need::Tunnel => true,
+            Need::Hosts | Need::Imdl | Need::Namespace | Need::Tunnel => true,
             Need::Webtorrent => std::env::var_os("TINYTORRENT_NPM").is_none(),
             _ => false,
         }
@@ -100,6 +104,7 @@ impl Need {
             Need::Aria2 => "aria2",
             Need::Chromium => "chromium-headless-shell",
             Need::Curl => "curl",
+            Need::Hosts => "iproute2",
             Need::Imdl => "imdl",
             Need::Lftp => "lftp",
             Need::Libtorrent => "python3-libtorrent",
@@ -120,6 +125,7 @@ impl Need {
         let package = self.package();
         match self {
             Need::Imdl => format!("cargo install {package}"),
+            Need::Hosts => "run the tests as root, with iproute2".into(),
             Need::Namespace => {
                 "run the tests as root, or `sysctl -w kernel.unprivileged_userns_clone=1`".into()
             }
@@ -140,6 +146,9 @@ impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Need::Example(name) => write!(f, "the example `{name}` is not built"),
+            Need::Hosts => {
+                f.write_str("no two network namespaces with veth devices can be made here")
+            }
             Need::Namespace => f.write_str("no network namespace can be made here"),
             Need::Tunnel => f.write_str("no tunnel can be made in a network namespace here"),
             _ => write!(f, "{} is not installed", self.package()),

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::hosts::Host;
 use super::need::example;
 use super::process::Process;
 use super::scene::{Scene, Source};
@@ -54,6 +55,14 @@ impl Ours {
     /// Any example with any words.
     pub fn run(name: &str, scene: &Scene, words: &[&str]) -> Self {
         Self::spawn(name, Command::new(example(name)), scene, words)
+    }
+
+    /// Any example with any words on a host of its own.
+    pub fn run_on(host: &Host, name: &str, scene: &Scene, words: &[&str]) -> Self {
+        let mut command = host.command(&Command::new(example(name)));
+        command.env("RUST_LOG", "tinytorrent_client=debug,tinytorrent_lsd=trace");
+        command.args(words).arg("--json").current_dir(scene.room("cwd"));
+        Self::start(name, &command, scene)
     }
 
     /// The address at which it listens, once it does.
@@ -107,6 +116,15 @@ impl Ours {
         self.process.stderr()
     }
 
+    /// Waits until it has written this to stderr.
+    pub fn wait_for_log(&mut self, text: &str, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        while !self.stderr().contains(text) {
+            assert!(Instant::now() < deadline, "no `{text}` after {patience:?}: {}", self.stderr());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Sends it a signal by name.
     pub fn signal(&self, signal: &str) {
         self.process.signal(signal);
@@ -119,15 +137,19 @@ impl Ours {
 
     fn spawn(name: &str, mut command: Command, scene: &Scene, words: &[&str]) -> Self {
         command.args(words).arg("--json").current_dir(scene.room("cwd"));
-        // Listening anywhere, it would enter the DHT of the internet.
+        // Listening anywhere, it would enter the DHT of the internet, and be heard in the local network.
         let is_bound = words.iter().any(|word| ["--listen", "--dht-node"].contains(word));
         if ["download", "seed", "stream"].contains(&name) && !is_bound {
-            command.arg("--no-dht");
+            command.args(["--no-dht", "--no-lsd"]);
         }
+        Self::start(name, &command, scene)
+    }
+
+    fn start(name: &str, command: &Command, scene: &Scene) -> Self {
         // Several of one name may run in a scene.
         static STARTED: AtomicU32 = AtomicU32::new(1);
         let name = format!("{name}-{}", STARTED.fetch_add(1, Ordering::Relaxed));
-        Self { process: Process::spawn(&name, &command, scene.path()) }
+        Self { process: Process::spawn(&name, command, scene.path()) }
     }
 }
 

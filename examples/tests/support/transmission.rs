@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::hosts::Host;
 use super::process::Process;
 use super::scene::{Scene, Source};
 use super::{COMPLETE, START, net};
@@ -93,6 +94,24 @@ impl Transmission {
                 .is_some_and(|all| all.iter().any(|one| one["lastAnnounceSucceeded"] == true))
         });
         leecher
+    }
+
+    /// A peer on a host of its own that looks for others in its network (BEP 14). It takes the torrent from a folder, as
+    /// its RPC is on that host as well; the content is in `dir`, or comes into it.
+    pub fn lsd_on(host: &Host, dir: &Path, scene: &Scene) -> Process {
+        let (config, watched) = (scene.room("transmission"), scene.room("transmission-watched"));
+        fs::copy(scene.torrent(), watched.join("content.torrent")).unwrap();
+        let mut settings = settings(Manner::default(), 51_413, 9_091, dir);
+        settings["lpd-enabled"] = json!(true);
+        settings["message-level"] = json!(3);
+        settings["bind-address-ipv4"] = json!("0.0.0.0");
+        settings["bind-address-ipv6"] = json!("::");
+        settings["watch-dir"] = json!(watched);
+        settings["watch-dir-enabled"] = json!(true);
+        fs::write(config.join("settings.json"), settings.to_string()).unwrap();
+        let mut command = Command::new("transmission-daemon");
+        command.args(["--foreground", "--log-debug", "--config-dir"]).arg(&config);
+        Process::spawn("transmission-lsd", &host.command(&command), scene.path())
     }
 
     /// Ends it at once, as a power cut would.

@@ -182,8 +182,13 @@ impl Driver {
 
     /// True if the torrent may be looked up in the DHT.
     pub(super) fn uses_dht(&self) -> bool {
+        self.lifecycle.options().dht && !self.is_private()
+    }
+
+    /// True if it is known that the torrent is private.
+    pub(super) fn is_private(&self) -> bool {
         let is_private = |metainfo: &Arc<Metainfo>| metainfo.info().is_private();
-        self.lifecycle.options().dht && !self.outbox.metainfo.as_ref().is_some_and(is_private)
+        self.outbox.metainfo.as_ref().is_some_and(is_private)
     }
 
     /// Ends the look-ups of the torrent, which are not to announce it any more.

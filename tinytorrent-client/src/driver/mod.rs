@@ -30,6 +30,7 @@ mod lifecycle;
 mod links;
 mod lookups;
 mod metadata;
+mod neighbours;
 mod notices;
 mod outbox;
 mod oversized;
@@ -121,6 +122,8 @@ pub(crate) struct Driver {
     chores: Option<Box<Chores>>,
     outbox: Outbox,
     tally: Tally,
+    /// The local network is told of the torrent.
+    is_announced_locally: bool,
 }
 
 /// What exists as long as the metadata is not known.
@@ -313,6 +316,7 @@ impl Driver {
         if !self.lifecycle.stage().is_over() {
             let state = self.state();
             self.times.note(now, state);
+            self.follow_lsd();
             if self.outbox.publish(state) {
                 self.resources.conductor.note_change();
             }
@@ -321,6 +325,7 @@ impl Driver {
 
     /// Takes out what is left of the torrent at its end.
     pub(crate) fn end(&mut self, now: Instant) -> End {
+        self.follow_lsd();
         let counts = self.counts();
         End {
             name: self.name(),

@@ -133,6 +133,7 @@ impl Driver {
             chores: None,
             outbox: Outbox::new(source.hashes, Arc::clone(&resources.hub), state, source.metainfo),
             tally: Tally::default(),
+            is_announced_locally: false,
             resources,
         }
     }

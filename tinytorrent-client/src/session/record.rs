@@ -62,6 +62,7 @@ impl Record {
         flag(dict, "follow_links", options.follow_links);
         put_list(dict, "link_peers", self.origin.peers.iter().map(PeerAddress::to_string));
         dict.bytes("link_selection", self.origin.selection.to_string());
+        flag(dict, "lsd", options.lsd);
         dict.integer("max_connecting", u64::from(options.max_connecting));
         dict.integer("max_peers", options.max_peers as u64);
         dict.integer("max_requests", u64::from(options.max_requests));
@@ -143,6 +144,7 @@ impl Fields<'_, '_> {
         options.download_limit = self.number("download_limit");
         options.exchange = self.flag("exchange", options.exchange);
         options.dht = self.flag("dht", options.dht);
+        options.lsd = self.flag("lsd", options.lsd);
         options.files = FileSelection::from_text(self.text("files")?);
         options.follow_links = self.flag("follow_links", options.follow_links);
         let connecting = self.number("max_connecting").and_then(|number| number.try_into().ok());

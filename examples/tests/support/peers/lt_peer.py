@@ -2,12 +2,12 @@
 
     lt_peer.py seed|leech --torrent FILE|--magnet URI --dir DIR --listen HOST:PORT
                [--peer HOST:PORT]… [--encryption off|require] [--transport tcp|utp|both]
-               [--utp-resends N]
+               [--utp-resends N] [--lsd]
 
 `seed` prints READY when all of the content has been checked and the port listens, and serves
 until it is ended. `leech` prints DONE and exits 0 when the content is complete and flushed.
 `idle` wants nothing of the content, and stays with its peers, whom it tells of each other.
-Whatever could leave loopback (DHT, LSD, UPnP) is off. With SIGTERM it closes its connections,
+Whatever could leave loopback (DHT, UPnP, and LSD unless it is asked for) is off. With SIGTERM it closes its connections,
 prints CLOSED and exits 0. When its standard input closes it ends, so that it never outlives
 whoever started it.
 """
@@ -32,6 +32,7 @@ def arguments():
     parser.add_argument("--listen", required=True)
     parser.add_argument("--peer", action="append", default=[])
     parser.add_argument("--encryption", choices=["off", "require"], default="off")
+    parser.add_argument("--lsd", action="store_true")
     parser.add_argument("--transport", choices=["tcp", "utp", "both"], default="tcp")
     # The default of libtorrent.
     parser.add_argument("--utp-resends", type=int, default=3)
@@ -50,7 +51,7 @@ def settings(options):
         | lt.alert.category_t.connect_notification,
         "listen_interfaces": options.listen,
         "enable_dht": False,
-        "enable_lsd": False,
+        "enable_lsd": options.lsd,
         "enable_upnp": False,
         "enable_natpmp": False,
         "enable_incoming_tcp": has_tcp,
