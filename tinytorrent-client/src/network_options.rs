@@ -1,3 +1,5 @@
+use std::net::SocketAddr;
+
 use tinytorrent_net::{Binding, NetworkConfig, Proxy};
 
 use crate::ClientOptions;
@@ -7,6 +9,7 @@ use crate::ClientOptions;
 pub(crate) struct NetworkOptions {
     pub(crate) binding: Binding,
     pub(crate) proxy: Option<Proxy>,
+    pub(crate) name_servers: Vec<SocketAddr>,
     pub(crate) accepts_behind_proxy: bool,
 }
 
@@ -16,10 +19,17 @@ impl ClientOptions {
     /// which to [listen](Self::listen) has to be that of the binding, or the unspecified one. Default: the system
     /// chooses.
     ///
-    /// The resolver of the system cannot be bound. So peers and trackers are reached by address alone, and names are
-    /// left out with a word in the log.
+    /// The resolver of the system cannot be bound. With the feature `bound-names` names are looked up by bound
+    /// sockets, at the [servers named](Self::name_servers) or those of the system; without it, peers and trackers are
+    /// reached by address alone, and names are left out with a word in the log.
     pub fn bind(&mut self, binding: Binding) -> &mut Self {
         self.network.binding = binding;
+        self
+    }
+
+    /// The servers that are asked for names while sockets are [bound](Self::bind). Default: those of the system.
+    pub fn name_servers(&mut self, servers: Vec<SocketAddr>) -> &mut Self {
+        self.network.name_servers = servers;
         self
     }
 
@@ -58,6 +68,7 @@ impl ClientOptions {
     pub(crate) fn network_config(&self) -> NetworkConfig {
         let mut config = NetworkConfig::default();
         config.bind(self.network.binding.clone()).proxy(self.network.proxy.clone());
+        config.name_servers(self.network.name_servers.clone());
         config
     }
 }

@@ -1,3 +1,5 @@
+use std::net::SocketAddr;
+
 use crate::descriptors::OnShortage;
 use crate::{Binding, Proxy};
 
@@ -11,6 +13,7 @@ use crate::{Binding, Proxy};
 pub struct NetworkConfig {
     pub(crate) binding: Binding,
     pub(crate) proxy: Option<Proxy>,
+    pub(crate) name_servers: Vec<SocketAddr>,
     pub(crate) verifies_certificates: bool,
     pub(crate) on_shortage: OnShortage,
 }
@@ -20,6 +23,7 @@ impl Default for NetworkConfig {
         Self {
             binding: Binding::default(),
             proxy: None,
+            name_servers: Vec::new(),
             verifies_certificates: true,
             on_shortage: OnShortage::default(),
         }
@@ -37,6 +41,14 @@ impl NetworkConfig {
     /// The proxy for all connections; [`Proxy`] lists what it can reach. Default: none.
     pub fn proxy(&mut self, proxy: Option<Proxy>) -> &mut Self {
         self.proxy = proxy;
+        self
+    }
+
+    /// The servers that are asked for names while sockets are [bound](Self::bind), which takes the feature
+    /// `resolver`. Default: those of the system (`/etc/resolv.conf`), if they can be reached from there. A server
+    /// on this host, which passes questions on by ways of its own, is none of those from most devices.
+    pub fn name_servers(&mut self, servers: Vec<SocketAddr>) -> &mut Self {
+        self.name_servers = servers;
         self
     }
 

@@ -39,6 +39,8 @@ mod place;
 mod proxy;
 mod proxy_url;
 mod relay;
+#[cfg(feature = "resolver")]
+mod resolver;
 mod socks5;
 mod target;
 mod tls;

@@ -236,20 +236,35 @@ impl Network {
         if let Ok(ip) = host.parse::<IpAddr>() {
             return Ok(vec![(ip, port).into()]);
         }
-        if self.binding().is_set() {
-            let what = "names are not looked up while sockets are bound, as the system would ask by any device";
-            return Err(io::Error::new(io::ErrorKind::Unsupported, what));
-        }
-        let shortage = &self.shared.config.on_shortage;
-        let found = within(deadline, shortage.look_up(deadline, host, port)).await?;
+        let found: Vec<SocketAddr> = if self.binding().is_set() {
+            let found = within(deadline, self.resolve_bound(host)).await?;
+            found.into_iter().map(|ip| (ip, port).into()).collect()
+        } else {
+            let shortage = &self.shared.config.on_shortage;
+            within(deadline, shortage.look_up(deadline, host, port)).await?.collect()
+        };
         // Resolvers give an address twice if it stands twice in the hosts file.
         let mut addresses: Vec<SocketAddr> = Vec::new();
         for address in found {
-            if !addresses.contains(&address) {
+            if !addresses.contains(&address)
+                && self.binding().local(Family::of(address.ip())).is_ok()
+            {
                 addresses.push(address);
             }
         }
         Ok(addresses)
+    }
+
+    #[cfg(feature = "resolver")]
+    async fn resolve_bound(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        // Boxed, as most look-ups are made by the system.
+        Box::pin(crate::resolver::look_up(self, &self.shared.config.name_servers, host)).await
+    }
+
+    #[cfg(not(feature = "resolver"))]
+    async fn resolve_bound(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+        let what = "names are not looked up while sockets are bound, as the system would ask by any device";
+        Err(io::Error::new(io::ErrorKind::Unsupported, what))
     }
 
     async fn open_tcp(&self, to: SocketAddr, deadline: Instant) -> io::Result<TcpSocket> {
