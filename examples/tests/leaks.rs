@@ -1,0 +1,348 @@
+//! Whole runs on a host with two devices, of which the user has named one: every packet of them is looked at, and one
+//! that leaves by the other device, or to somebody else than the proxy, fails the test.
+//!
+//! The host is a network namespace. Where none can be made, the test says so and is left out.
+#![cfg(target_os = "linux")]
+
+#[path = "../../tinytorrent-net/tests/support/proxy.rs"]
+mod proxy;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use proxy::Proxy;
+use tempfile::TempDir;
+use tinytorrent_client::{Client, ClientOptions, State, Torrent, TorrentOptions};
+use tinytorrent_dht::{DhtNode, NodeConfig};
+use tinytorrent_metainfo::CreateOptions;
+use tinytorrent_tracker::server::{ServerConfig, TrackerServer};
+use tokio::net::UdpSocket;
+
+const TEST: &str = "nothing_leaves_but_by_the_way_of_the_user";
+
+/// Set inside of the namespaces.
+const INSIDE: &str = "TINYTORRENT_LEAKS_INSIDE";
+
+const PYTHON: &str = "/usr/bin/python3";
+
+/// Timeout of a run. It is long, since the machine may be busy.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What stands for the internet: addresses that both devices lead to.
+const INTERNET: [&str; 2] = ["45.9.0.1", "2606:4700:9::1"];
+
+/// Our host, `ours`, with the devices `a1`, which the user names, and `a2`, by which all goes otherwise. Names are looked
+/// up at the internet.
+const HOSTS: &str = "
+    mount -t tmpfs none /run
+    echo 'nameserver 45.9.0.1' >/run/resolv.conf
+    mount --bind /run/resolv.conf /etc/resolv.conf
+    ip link set lo up
+    ip netns add ours
+    ip -n ours link set lo up
+    ip address add 45.9.0.1/32 dev lo
+    ip address add 2606:4700:9::1/128 dev lo nodad
+";
+
+/// A device of ours with its cable; `$1` is its number, and a smaller one is less liked by routes.
+const DEVICE: &str = "
+    ip link add b$1 type veth peer name a$1 netns ours
+    ip address add 10.$1.0.1/24 dev b$1
+    ip address add fd0$1::1/64 dev b$1 nodad
+    ip link set b$1 up
+    ip -n ours address add 10.$1.0.2/24 dev a$1
+    ip -n ours address add fd0$1::2/64 dev a$1 nodad
+    ip -n ours link set a$1 up
+    ip -n ours route add default via 10.$1.0.1 dev a$1 metric $((9 - $1))
+    ip -n ours -6 route add default via fd0$1::1 dev a$1 metric $((9 - $1))
+";
+
+/// Prints each packet of TCP and UDP that leaves the host: device, protocol, source, target and port.
+const WATCH: &str = r#"
+import socket
+from ipaddress import ip_address
+packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+packets.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 20)
+print("ready", flush=True)
+while True:
+    data, (device, kind, way, _, _) = packets.recvfrom(128)
+    if way != 4 or device == "lo":
+        continue
+    if kind == 0x0800:
+        protocol, source, target, rest = data[9], data[12:16], data[16:20], data[(data[0] & 15) * 4:]
+    elif kind == 0x86dd:
+        protocol, source, target, rest = data[6], data[8:24], data[24:40], data[40:]
+    else:
+        continue
+    if protocol in (6, 17):
+        name = "tcp" if protocol == 6 else "udp"
+        print(device, name, ip_address(source), ip_address(target), int.from_bytes(rest[2:4], "big"), flush=True)
+"#;
+
+/// A packet that has left.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Packet {
+    device: String,
+    protocol: String,
+    source: String,
+    target: String,
+    port: u16,
+}
+
+/// A child that ends with its guard.
+struct Guard(Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What looks at the packets of our host, each kind once.
+struct Watch {
+    seen: Arc<Mutex<BTreeSet<Packet>>>,
+    _process: Guard,
+}
+
+impl Watch {
+    fn start() -> Self {
+        let mut command = ours(PYTHON);
+        command.args(["-c", WATCH]).stdout(Stdio::piped());
+        let mut process = Guard(command.spawn().unwrap());
+        let mut lines = BufReader::new(process.0.stdout.take().unwrap()).lines();
+        assert_eq!(lines.next().unwrap().unwrap(), "ready");
+        let seen = Arc::<Mutex<BTreeSet<Packet>>>::default();
+        let noting = Arc::clone(&seen);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let fields: Vec<_> = line.split(' ').map(str::to_owned).collect();
+                let [device, protocol, source, target, port] = fields.try_into().unwrap();
+                let port = port.parse().unwrap();
+                let packet = Packet { device, protocol, source, target, port };
+                noting.lock().unwrap().insert(packet);
+            }
+        });
+        Self { seen, _process: process }
+    }
+
+    fn seen(&self) -> BTreeSet<Packet> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// Waits for a packet to this port.
+    fn wait_for(&self, protocol: &str, port: u16) {
+        let is_it = |packet: &Packet| packet.protocol == protocol && packet.port == port;
+        wait(&format!("{protocol} to {port}"), || self.seen().iter().any(is_it));
+    }
+}
+
+/// A program on our host.
+fn ours(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", "ours"]).arg(program);
+    command
+}
+
+fn shell(script: &str, words: &[&str]) -> bool {
+    let mut command = Command::new("sh");
+    command.args(["-euc", script, "sh"]).args(words);
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn wait(what: &str, is_there: impl Fn() -> bool) {
+    let deadline = Instant::now() + TIMEOUT;
+    while !is_there() {
+        assert!(Instant::now() < deadline, "no {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The built file of an example, of the same profile as this test.
+fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.parent().unwrap().with_file_name("examples").join(name)
+}
+
+/// A content, its torrent, and those on the internet who serve it.
+struct Scene {
+    folder: TempDir,
+    runtime: tokio::runtime::Runtime,
+    proxy: Proxy,
+    _servers: (TrackerServer, DhtNode, Client, Torrent),
+}
+
+const TRACKER: u16 = 6969;
+const NODE: u16 = 6900;
+const SEED: u16 = 7000;
+const PROXY: u16 = 1080;
+
+impl Scene {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("seed")).unwrap();
+        let content = folder.path().join("seed/content");
+        fs::write(
+            &content,
+            (0..3_000_000_u32).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect::<Vec<_>>(),
+        )
+        .unwrap();
+        let metainfo =
+            CreateOptions::new().create(&content, &|_| ControlFlow::Continue(())).unwrap();
+        fs::write(folder.path().join("content.torrent"), metainfo.to_bytes()).unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let at = |port| INTERNET.map(|ip| SocketAddr::new(ip.parse().unwrap(), port));
+        let (servers, proxy) = runtime.block_on(async {
+            tokio::spawn(answer_names(UdpSocket::bind(at(53)[0]).await.unwrap()));
+            let both = at(TRACKER);
+            let tracker = TrackerServer::bind(ServerConfig::default(), &both, &both);
+            let tracker = tracker.await.unwrap();
+            let node = DhtNode::bind(&at(NODE), NodeConfig::new([7; 32])).await.unwrap();
+            let mut options = ClientOptions::default();
+            for address in at(SEED) {
+                options.listen(address);
+            }
+            options.dht_node("45.9.0.1:6900".parse::<SocketAddr>().unwrap());
+            let client = Client::start(options).unwrap();
+            let options = TorrentOptions::new(folder.path().join("seed"));
+            let seed = client.add(&metainfo, options).unwrap();
+            seed.finished().await.unwrap();
+            let names = SocketAddr::new(INTERNET[0].parse().unwrap(), 0);
+            let at = SocketAddr::from(([10, 1, 0, 1], PROXY));
+            let proxy = Proxy::start(at, Some(("joe", "secret")), true, Some(names));
+            ((tracker, node, client, seed), proxy.await.unwrap())
+        });
+        assert_eq!(servers.3.state(), State::Seeding);
+        Self { folder, runtime, proxy, _servers: servers }
+    }
+
+    /// Runs a download with everything on, until it is complete and `until` has happened. Returns what has left.
+    fn download(&self, tracker: &str, words: &[&str], until: impl Fn(&Watch)) -> BTreeSet<Packet> {
+        let output = self.folder.path().join("output");
+        let watch = Watch::start();
+        let mut download = ours(example("download"));
+        download.arg(self.folder.path().join("content.torrent")).arg("--output").arg(&output);
+        download.args(["--seed", "--quiet", "--timeout", "120", "--no-resume"]);
+        download.args(["--peer", "seed.test:7000", "--dht-node", "dht.test:6900"]);
+        download.args(["--peer", "45.9.0.1:7000", "--dht-node", "45.9.0.1:6900"]);
+        download.args(["--tracker", &format!("{tracker}://tracker.test:6969/announce")]);
+        download.args(words).stderr(Stdio::null());
+        let mut download = Guard(download.spawn().unwrap());
+        let is_complete =
+            || is_same(&output.join("content"), &self.folder.path().join("seed/content"));
+        wait(&format!("content with {words:?}"), is_complete);
+        until(&watch);
+        // The last announces are a part of it.
+        let id = download.0.id().to_string();
+        Command::new("kill").args(["-s", "INT", &id]).status().unwrap();
+        download.0.wait().unwrap();
+        fs::remove_dir_all(&output).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        watch.seen()
+    }
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    matches!((fs::read(one), fs::read(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+/// Answers each question for an address with that of the internet (RFC 1035, section 4.1).
+async fn answer_names(socket: UdpSocket) {
+    let mut buffer = [0; 512];
+    loop {
+        let Ok((length, from)) = socket.recv_from(&mut buffer).await else { continue };
+        let Some(name) = buffer[12..length].iter().position(|byte| *byte == 0) else { continue };
+        let end = 12 + name + 5;
+        let data = match buffer[end - 4..end] {
+            [0, 1, ..] => INTERNET[0].parse::<std::net::Ipv4Addr>().unwrap().octets().to_vec(),
+            [0, 28, ..] => INTERNET[1].parse::<std::net::Ipv6Addr>().unwrap().octets().to_vec(),
+            _ => Vec::new(),
+        };
+        let count = u8::from(!data.is_empty());
+        let mut answer = [&buffer[..2], &[0x81, 0x80, 0, 1, 0, count, 0, 0, 0, 0]].concat();
+        answer.extend(&buffer[12..end]);
+        if count > 0 {
+            answer.extend(b"\xc0\x0c");
+            answer.extend(&buffer[end - 4..end]);
+            answer.extend([0, 0, 0, 60, 0, data.len() as u8]);
+            answer.extend(data);
+        }
+        let _ = socket.send_to(&answer, from).await;
+    }
+}
+
+/// D-56
+#[test]
+fn nothing_leaves_but_by_the_way_of_the_user() {
+    if std::env::var_os(INSIDE).is_some() {
+        return run();
+    }
+    let mut namespaces = Command::new("unshare");
+    namespaces.args(["--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child"]);
+    namespaces.arg("--mount-proc");
+    let mut trial = Command::new(namespaces.get_program());
+    trial.args(namespaces.get_args()).args(["sh", "-euc"]);
+    trial.arg(format!("{HOSTS}\nip link add b9 type veth peer name a9 netns ours"));
+    let can_run = trial.status().is_ok_and(|status| status.success()) && Path::new(PYTHON).exists();
+    if !can_run {
+        assert!(std::env::var_os("TINYTORRENT_LEAKS").is_none(), "it is required");
+        return println!("left out: there are no network namespaces here, or no {PYTHON}");
+    }
+    namespaces.arg(std::env::current_exe().unwrap());
+    namespaces.args([TEST, "--exact", "--nocapture"]).env(INSIDE, "1");
+    assert!(namespaces.status().unwrap().success());
+}
+
+fn run() {
+    assert!(shell(HOSTS, &[]) && shell(DEVICE, &["1"]) && shell(DEVICE, &["2"]));
+    let scene = Scene::new();
+    // All goes out if nothing is said: by the device that routes like.
+    let free = scene.download("udp", &[], |watch| watch.wait_for("udp", NODE));
+    assert!(free.iter().any(|packet| packet.device == "a2"), "this test could not fail");
+
+    for (binding, sources) in [
+        ("10.1.0.2", &["10.1.0.2"][..]),
+        ("10.1.0.2,fd01::2", &["10.1.0.2", "fd01::2"]),
+        ("a1", &["10.1.0.2", "fd01::2"]),
+    ] {
+        for (tracker, peers, transport) in [("udp", "tcp", "--no-utp"), ("http", "udp", "--no-tcp")]
+        {
+            let words = ["--bind", binding, transport];
+            let seen = scene.download(tracker, &words, |watch| {
+                let announced = if tracker == "udp" { "udp" } else { "tcp" };
+                for (protocol, port) in
+                    [(announced, TRACKER), (peers, SEED), ("udp", NODE), ("udp", 53)]
+                {
+                    watch.wait_for(protocol, port);
+                }
+            });
+            for packet in seen {
+                assert_eq!(packet.device, "a1", "{words:?}: {packet:?}");
+                assert!(sources.contains(&packet.source.as_str()), "{words:?}: {packet:?}");
+            }
+        }
+    }
+
+    let proxy = "socks5://joe:secret@10.1.0.1:1080";
+    for (tracker, words) in
+        [("udp", &["--proxy", proxy][..]), ("http", &["--proxy", proxy, "--bind", "a1"])]
+    {
+        let seen = scene.download(tracker, words, |watch| {
+            watch.wait_for("tcp", PROXY);
+            let target = format!("{} tracker.test:6969", tracker.replace("http", "tcp"));
+            wait(&target, || scene.proxy.asked().contains(&target));
+        });
+        for packet in seen {
+            assert_eq!(packet.target, "10.1.0.1", "{words:?}: {packet:?}");
+        }
+    }
+    assert!(scene.proxy.asked().contains(&"tcp 45.9.0.1:7000".to_owned()));
+    scene.runtime.shutdown_background();
+}
