@@ -1,7 +1,8 @@
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 
-use crate::AddressScope;
+use crate::{AddressScope, IpRanges};
 
 /// The verdict of an [`AddressFilter`] on an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,6 +20,8 @@ pub enum AddressVerdict {
     Own,
     /// The address is not routed on the public internet, and bogons are refused.
     Bogon,
+    /// The address is one of those that the user avoids.
+    Blocked,
 }
 
 /// A filter of addresses from strangers, for those that are worth a connection.
@@ -38,6 +41,7 @@ pub enum AddressVerdict {
 pub struct AddressFilter {
     refuse_bogons: bool,
     own: Vec<SocketAddr>,
+    blocked: Option<Arc<IpRanges>>,
 }
 
 impl AddressFilter {
@@ -64,6 +68,17 @@ impl AddressFilter {
         self
     }
 
+    /// Sets the addresses that the user avoids. Default: none.
+    pub fn block(&mut self, ranges: Option<Arc<IpRanges>>) -> &mut Self {
+        self.blocked = ranges;
+        self
+    }
+
+    /// True if the user avoids the address.
+    pub fn blocks(&self, address: IpAddr) -> bool {
+        self.blocked.as_ref().is_some_and(|ranges| ranges.contains(address))
+    }
+
     /// The verdict on an address.
     pub fn judge(&self, address: SocketAddr) -> AddressVerdict {
         let address = canonical(address);
@@ -78,6 +93,8 @@ impl AddressFilter {
             AddressVerdict::Own
         } else if self.refuse_bogons && !AddressScope::of(ip).is_public() {
             AddressVerdict::Bogon
+        } else if self.blocks(ip) {
+            AddressVerdict::Blocked
         } else {
             AddressVerdict::Usable
         }
@@ -145,6 +162,20 @@ mod tests {
         assert_eq!(judge(&filter, "127.0.0.1:6881"), AddressVerdict::Own);
         assert_eq!(judge(&filter, "[::ffff:127.0.0.1]:6881"), AddressVerdict::Own);
         assert_eq!(judge(&filter, "127.0.0.1:6882"), AddressVerdict::Usable);
+    }
+
+    #[test]
+    fn what_the_user_avoids_is_blocked_in_either_form_until_it_is_not() {
+        let mut ranges = IpRanges::builder();
+        let [first, last] = [[192, 0, 2, 0], [192, 0, 2, 9]].map(IpAddr::from);
+        ranges.add(first, last).unwrap();
+        let mut filter = AddressFilter::new();
+        filter.block(Some(Arc::new(ranges.build())));
+        assert_eq!(judge(&filter, "192.0.2.9:1"), AddressVerdict::Blocked);
+        assert_eq!(judge(&filter, "[::ffff:192.0.2.9]:1"), AddressVerdict::Blocked);
+        assert_eq!(judge(&filter, "192.0.2.10:1"), AddressVerdict::Usable);
+        filter.block(None);
+        assert_eq!(judge(&filter, "192.0.2.9:1"), AddressVerdict::Usable);
     }
 
     #[test]

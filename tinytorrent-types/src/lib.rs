@@ -8,6 +8,7 @@
 //! | a peer id | the client's name | [`PeerId::client`] |
 //! | `peers`, `peers6`, `added`, a UDP announce reply | addresses | [`compact::peers`] |
 //! | addresses from strangers | those worth a connection | [`AddressFilter`] |
+//! | addresses to avoid | a set of ranges | [`IpRanges`] |
 //! | an address | the network in which it leads to a host: this machine, a local one, the internet | [`AddressScope`] |
 //! | an address | the host and the network that limits and turns go by | [`Host`], [`Network`] |
 //! | things that addresses hold | who has most of them | [`Crowd`] |
@@ -44,6 +45,7 @@ pub mod hex;
 mod host;
 mod info_hash;
 mod info_hashes;
+mod ip_ranges;
 mod peer_id;
 mod printable;
 mod scope;
@@ -61,6 +63,7 @@ pub use hex::HexError;
 pub use host::{Host, Network};
 pub use info_hash::{InfoHashV1, InfoHashV2, WireInfoHash};
 pub use info_hashes::{InfoHashes, InfoHashesError};
+pub use ip_ranges::{IpRanges, IpRangesBuilder, MixedRange};
 pub use peer_id::{PeerId, PeerIdError};
 pub use printable::{Printable, is_printable};
 pub use scope::AddressScope;

@@ -26,6 +26,7 @@
 //! | `client` | `client`, on by default | torrents that are downloaded and seeded, on tokio |
 //! | [`types`] | | info-hashes, peer ids, addresses, pieces and blocks |
 //! | [`bencode`] | | bencode with spans, strict and lenient |
+//! | `blocklist` | `blocklist` | lists of addresses to avoid |
 //! | [`hash`] | | SHA-1 and SHA-256 of many messages at once |
 //! | `metainfo` | `metainfo` | torrent files and magnet links, and their creation |
 //! | `net` | `net` | sockets that obey a binding and a proxy |
@@ -48,6 +49,8 @@
 pub use tinytorrent_client::{self as client, *};
 
 pub use tinytorrent_bencode as bencode;
+#[cfg(feature = "blocklist")]
+pub use tinytorrent_blocklist as blocklist;
 #[cfg(feature = "dht")]
 pub use tinytorrent_dht as dht;
 pub use tinytorrent_hash as hash;
