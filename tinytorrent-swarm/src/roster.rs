@@ -13,12 +13,14 @@ mod turnover;
 mod twins;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tinytorrent_types::{
-    AddressFilter, AddressScope, AddressVerdict, AddressVotes, InfoHashes, PeerId, WireInfoHash,
+    AddressFilter, AddressScope, AddressVerdict, AddressVotes, InfoHashes, IpRanges, PeerId,
+    WireInfoHash,
 };
 
 use self::book::PeerBook;
@@ -148,6 +150,16 @@ impl Roster {
         to_leave.collect()
     }
 
+    /// Changes the addresses that the user avoids. Those that are known are forgotten, whoever told of them; returns
+    /// the connections to such ones.
+    pub(crate) fn block(&mut self, ranges: Option<Arc<IpRanges>>, peers: &Peers) -> Vec<PeerKey> {
+        self.book.block(ranges);
+        let is_blocked = |key: &PeerKey| {
+            peers.contact(*key).is_some_and(|contact| self.book.blocks(contact.address))
+        };
+        peers.keys().filter(is_blocked).collect()
+    }
+
     /// Returns true if this entry in an answer of a tracker is ourselves.
     pub(crate) fn is_ours(&self, peer: &tinytorrent_tracker::Peer) -> bool {
         peer.id == Some(self.our_id) || self.book.is_own(peer.address)
@@ -193,7 +205,7 @@ impl Roster {
         need: Option<Need>,
         is_loaded: bool,
     ) -> Admission {
-        if self.book.is_banned(address) {
+        if self.book.is_banned(address) || self.book.blocks(address) {
             return Admission::Refused;
         }
         let stand = Stand { is_loaded, has_addresses: self.book.ready_at().is_some() };
@@ -328,6 +340,7 @@ impl Roster {
             | LeaveReason::GaveNothing
             | LeaveReason::Idle => self.book.failed(now, address, false),
             LeaveReason::Banned
+            | LeaveReason::Blocked
             | LeaveReason::OurselvesFound
             | LeaveReason::TrackerChanged
             | LeaveReason::NotOfTracker => {}

@@ -24,6 +24,9 @@ pub enum LeaveReason {
     /// The peer sent wrong pieces, metadata or hashes.
     #[error("sent wrong pieces")]
     Banned,
+    /// The user avoids its address.
+    #[error("is at a blocked address")]
+    Blocked,
     /// Nothing came for too long.
     #[error("said nothing for too long")]
     Idle,

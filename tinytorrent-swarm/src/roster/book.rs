@@ -3,9 +3,12 @@ mod queue;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tinytorrent_types::{AddressFilter, AddressVerdict, Crowd, PeerId, WireInfoHash, canonical};
+use tinytorrent_types::{
+    AddressFilter, AddressVerdict, Crowd, IpRanges, PeerId, WireInfoHash, canonical,
+};
 
 pub(crate) use self::entry::Candidate;
 use self::entry::{Entry, Introducer, State, class};
@@ -308,8 +311,26 @@ impl PeerBook {
 
     /// Forgets all addresses of these sources.
     pub(crate) fn forget(&mut self, is_unwanted: impl Fn(PeerSource) -> bool) {
-        let told = self.entries.iter().filter(|(_, entry)| is_unwanted(entry.source));
-        for address in told.map(|(address, _)| *address).collect::<Vec<_>>() {
+        self.remove_if(|_, source| is_unwanted(source));
+    }
+
+    /// Changes the addresses that the user avoids, and forgets them.
+    pub(crate) fn block(&mut self, ranges: Option<Arc<IpRanges>>) {
+        self.filter.block(ranges.clone());
+        if let Some(ranges) = ranges {
+            self.remove_if(|address, _| ranges.contains(address.ip()));
+        }
+    }
+
+    /// Returns true if the user avoids this address.
+    pub(crate) fn blocks(&self, address: SocketAddr) -> bool {
+        self.filter.blocks(address.ip())
+    }
+
+    fn remove_if(&mut self, is_unwanted: impl Fn(SocketAddr, PeerSource) -> bool) {
+        let unwanted =
+            self.entries.iter().filter(|(address, entry)| is_unwanted(**address, entry.source));
+        for address in unwanted.map(|(address, _)| *address).collect::<Vec<_>>() {
             self.remove(address);
         }
     }

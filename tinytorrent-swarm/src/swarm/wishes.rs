@@ -1,8 +1,9 @@
 //! The wishes of the user and of the program while the torrent runs.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use tinytorrent_types::Bitfield;
+use tinytorrent_types::{Bitfield, IpRanges};
 
 use super::{Run, Swarm};
 use crate::contract::{Event, LeaveReason};
@@ -194,6 +195,17 @@ impl Swarm {
             self.part(key, LeaveReason::Crowded);
         }
         self.dial();
+    }
+
+    /// Sets the addresses that the user avoids, in place of those of before; `None` for none. Peers there are left, known
+    /// addresses are forgotten, and from now on nobody there is connected to or accepted, whoever tells of him: the user
+    /// as well.
+    pub fn set_blocked(&mut self, now: Instant, ranges: Option<Arc<IpRanges>>) {
+        self.advance(now);
+        for peer in self.roster.block(ranges, &self.peers) {
+            self.part(peer, LeaveReason::Blocked);
+        }
+        self.replace();
     }
 
     /// Connections that may be begun from now on, as a program with many torrents gives each its part of a

@@ -1,13 +1,15 @@
 //! Peers that lie, and peers that ask too much.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tinytorrent_swarm::{Introductions, LeaveReason, Transports};
-use tinytorrent_wire::extension::{Holepunch, HolepunchFailure};
+use tinytorrent_types::IpRanges;
+use tinytorrent_wire::extension::{Holepunch, HolepunchFailure, PexFlags};
 use tinytorrent_wire::session::Rule;
 
 use crate::play::Play;
-use crate::{address, dials, heard, join, join_from, say, utp};
+use crate::{address, dials, heard, join, join_from, say, tell, utp};
 
 #[test]
 fn nobody_is_connected_to_whom_a_stranger_may_not_name() {
@@ -28,6 +30,22 @@ fn nobody_is_connected_to_whom_a_stranger_may_not_name() {
     play.swarm.pause(play.now);
     say(&mut play, stranger, Holepunch::Connect(address(3)));
     assert!(dials(&mut play).is_empty());
+}
+
+#[test]
+fn nobody_is_met_at_an_address_that_the_user_avoids() {
+    //
+    let mut play = Play::new(false, utp);
+    let (relay, there) = (join(&mut play, 1), address(2));
+    let mut ranges = IpRanges::builder();
+    ranges.add(there.ip(), there.ip()).unwrap();
+    play.swarm.set_blocked(play.now, Some(Arc::new(ranges.build())));
+    tell(&mut play, relay, there, PexFlags::SUPPORTS_HOLEPUNCH);
+    say(&mut play, relay, Holepunch::Connect(there));
+    assert!(dials(&mut play).is_empty());
+    say(&mut play, relay, Holepunch::Rendezvous(there));
+    let answer = Holepunch::Error { target: there, reason: HolepunchFailure::NoSuchPeer };
+    assert_eq!(heard(&mut play, relay), [answer]);
 }
 
 #[test]
