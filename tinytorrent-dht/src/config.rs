@@ -1,6 +1,8 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use tinytorrent_types::compact::Family;
+use tinytorrent_types::{AddressFilter, IpRanges};
 #[cfg(feature = "tokio")]
 use {
     crate::NodeId,
@@ -42,6 +44,7 @@ pub struct NodeConfig {
     pub(crate) item_lifetime: Duration,
     pub(crate) upkeep_interval: Duration,
     pub(crate) sample_interval: Duration,
+    blocked: Option<Arc<IpRanges>>,
 }
 
 impl NodeConfig {
@@ -69,6 +72,7 @@ impl NodeConfig {
             item_lifetime: Duration::from_secs(2 * 60 * 60),
             upkeep_interval: Duration::from_secs(5),
             sample_interval: Duration::from_secs(60 * 60),
+            blocked: None,
         }
     }
 
@@ -102,6 +106,12 @@ impl NodeConfig {
     /// The ids and nodes of an earlier run. Default: none. With them the first look-up needs no routers.
     pub fn saved(&mut self, saved: SavedNodes) -> &mut Self {
         self.saved = saved;
+        self
+    }
+
+    /// The addresses that the user avoids; see [`Node::set_blocked`](crate::Node::set_blocked). Default: none.
+    pub fn blocked(&mut self, ranges: Option<Arc<IpRanges>>) -> &mut Self {
+        self.blocked = ranges;
         self
     }
 
@@ -204,6 +214,13 @@ impl NodeConfig {
             let saved = SavedNodes { id, id6, nodes };
             Self { seed: rng.random(), saved, ..self.clone() }
         })
+    }
+
+    /// The filter of all addresses.
+    pub(crate) fn filter(&self) -> AddressFilter {
+        let mut filter = AddressFilter::new();
+        filter.block(self.blocked.clone());
+        filter
     }
 
     pub(crate) fn has(&self, family: Family) -> bool {

@@ -188,6 +188,8 @@ pub struct NodeStats {
     pub unsolicited: u64,
     /// Datagrams that are no message.
     pub malformed: u64,
+    /// Datagrams of addresses that the user avoids.
+    pub avoided: u64,
     /// Queries of others.
     pub queries_in: u64,
     /// Our answers to them.

@@ -83,6 +83,12 @@ impl Side {
         None
     }
 
+    /// Forgets nodes of the table and those that wait for a place.
+    pub(crate) fn forget(&mut self, is_unwanted: impl Fn(&NodeInfo) -> bool) {
+        self.table.forget(&is_unwanted);
+        self.candidates.retain(|node| !is_unwanted(node));
+    }
+
     /// True if there are too few nodes to be found by.
     pub(crate) fn is_thin(&self) -> bool {
         self.table.len() < 2 * K

@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use tinytorrent_types::WireInfoHash;
 use tinytorrent_types::compact::Family;
+use tinytorrent_types::{IpRanges, WireInfoHash};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 
@@ -197,6 +197,11 @@ impl DhtNode {
     /// Adds an address where a node may be; see [`Node::add_node`].
     pub fn add_node(&self, address: SocketAddr) {
         self.send(move |now, task| task.node.add_node(now, address));
+    }
+
+    /// Sets the addresses that the user avoids; see [`Node::set_blocked`].
+    pub fn set_blocked(&self, ranges: Option<Arc<IpRanges>>) {
+        self.send(move |_, task| task.node.set_blocked(ranges));
     }
 
     /// Looks for the peers of a torrent; see [`Node::find_peers`].

@@ -111,6 +111,10 @@ impl Node {
     }
 
     pub(super) fn send(&mut self, to: SocketAddr, bytes: Vec<u8>) {
+        // A search may have begun before it was avoided (D-56).
+        if self.filter.blocks(to.ip()) {
+            return;
+        }
         if self.out.transmits.len() < MOST_TRANSMITS {
             self.stats.datagrams_out += 1;
             self.stats.bytes_out += bytes.len() as u64;

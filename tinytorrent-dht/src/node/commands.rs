@@ -1,8 +1,9 @@
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tinytorrent_types::compact::Family;
-use tinytorrent_types::{WireInfoHash, canonical};
+use tinytorrent_types::{IpRanges, WireInfoHash, canonical};
 
 use super::{Node, Purpose};
 use crate::lookup::Lookup;
@@ -112,7 +113,7 @@ impl Node {
     pub fn add_node(&mut self, now: Instant, address: SocketAddr) {
         let address = canonical(address);
         let is_ours = self.sides.get(Family::of(address.ip())).is_some();
-        if is_ours && tinytorrent_types::AddressFilter::new().allows(address) {
+        if is_ours && self.filter.allows(address) {
             self.ask(now, address, None, Method::Ping, Purpose::Upkeep);
         }
     }
@@ -132,6 +133,19 @@ impl Node {
         }
     }
 
+    /// Sets the addresses that the user avoids, in place of those of before; `None` for none. Nothing that comes from
+    /// there is read, nothing is sent there, and no node there is kept or told of, routers included.
+    pub fn set_blocked(&mut self, ranges: Option<Arc<IpRanges>>) {
+        self.filter.block(ranges.clone());
+        let Some(ranges) = ranges else { return };
+        for family in [Family::V4, Family::V6] {
+            if let Some(side) = self.sides.get_mut(family) {
+                side.forget(|node| ranges.contains(node.address.ip()));
+            }
+        }
+        self.out.transmits.retain(|transmit| !ranges.contains(transmit.to.ip()));
+    }
+
     /// Sets if queries are answered (BEP 43): not while nobody can reach us.
     pub fn set_read_only(&mut self, is_read_only: bool) {
         self.config.read_only = is_read_only;
@@ -140,7 +154,10 @@ impl Node {
     fn command(&mut self, now: Instant, address: SocketAddr, method: Method<'_>) -> QueryId {
         let query = self.next_query();
         let address = canonical(address);
-        self.ask(now, address, None, method, Purpose::Command(query));
+        match self.filter.blocks(address.ip()) {
+            true => self.out.events.push_back(Event::Failed { query, refusal: None }),
+            false => self.ask(now, address, None, method, Purpose::Command(query)),
+        }
         query
     }
 
@@ -180,11 +197,13 @@ impl Node {
         let side = self.sides.get(family)?;
         let mut lookup = Lookup::new(target, self.config.branching);
         side.table.closest(target, FIRST_NODES).into_iter().for_each(|node| lookup.add(node));
+        let is_avoided = |address: SocketAddr| self.filter.blocks(address.ip());
         if side.is_thin() {
-            side.known.iter().for_each(|node| lookup.add(*node));
+            let known = side.known.iter().filter(|node| !is_avoided(node.address));
+            known.for_each(|node| lookup.add(*node));
         }
         let routers = self.routers.iter().filter(|router| Family::of(router.ip()) == family);
-        routers.for_each(|router| lookup.add_entry(*router));
+        routers.filter(|router| !is_avoided(**router)).for_each(|router| lookup.add_entry(*router));
         Some(lookup)
     }
 }

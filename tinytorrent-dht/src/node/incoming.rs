@@ -1,8 +1,8 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use tinytorrent_types::AddressScope;
 use tinytorrent_types::compact::Family;
-use tinytorrent_types::{AddressFilter, AddressScope};
 
 use super::{Node, Purpose};
 use crate::message::{Body, ErrorMessage, Message, Method, Query, Response};
@@ -111,7 +111,7 @@ impl Node {
             (side.told_empty, side.bootstrap_wait) = (false, crate::side::FIRST_WAIT);
         }
         let nodes: Vec<_> =
-            response.all_nodes().filter(|named| is_plausible(*named, request.to)).collect();
+            response.all_nodes().filter(|named| self.is_plausible(*named, request.to)).collect();
         match request.purpose {
             Purpose::Search(id) => {
                 let Some(search) = self.searches.open.get_mut(&id) else { return };
@@ -218,12 +218,12 @@ impl Node {
         self.judge_reach(|reach| reach.on_new_address(now));
         self.out.events.push_back(Event::AddressAgreed { ip });
     }
-}
 
-/// True if a node may be where another node says it is. Who is on the internet knows nothing of our local
-/// network, and would have us send datagrams to it.
-fn is_plausible(node: NodeInfo, named_by: SocketAddr) -> bool {
-    let may_be_local = AddressScope::of(named_by.ip()).is_local();
-    AddressFilter::new().allows(node.address)
-        && (may_be_local || !AddressScope::of(node.address.ip()).is_local())
+    /// True if a node may be where another node says it is. Who is on the internet knows nothing of our local
+    /// network, and would have us send datagrams to it.
+    fn is_plausible(&self, node: NodeInfo, named_by: SocketAddr) -> bool {
+        let may_be_local = AddressScope::of(named_by.ip()).is_local();
+        self.filter.allows(node.address)
+            && (may_be_local || !AddressScope::of(node.address.ip()).is_local())
+    }
 }

@@ -78,6 +78,7 @@ pub struct Node {
     reach: Reach,
     sampled: Sampled,
     routers: Vec<SocketAddr>,
+    filter: AddressFilter,
     server: Server,
     requests: Requests<Purpose>,
     queries: Budget,
@@ -144,6 +145,7 @@ impl Node {
             votes: AddressVotes::new(),
             sampled: Sampled::default(),
             routers: Vec::new(),
+            filter: config.filter(),
             searches: Searches::default(),
             out: Outbox::default(),
             stats: NodeStats::default(),
@@ -156,8 +158,13 @@ impl Node {
         let from = canonical(from);
         self.stats.datagrams_in += 1;
         self.stats.bytes_in += datagram.len() as u64;
+        // D-56
+        if self.filter.blocks(from.ip()) {
+            self.stats.avoided += 1;
+            return;
+        }
         let is_ours = self.sides.get(Family::of(from.ip())).is_some();
-        if !is_ours || !AddressFilter::new().allows(from) {
+        if !is_ours || !self.filter.allows(from) {
             self.stats.malformed += 1;
             return;
         }

@@ -173,6 +173,16 @@ impl Table {
         }
     }
 
+    /// Forgets nodes, spare ones as well.
+    pub(crate) fn forget(&mut self, is_unwanted: impl Fn(&NodeInfo) -> bool) {
+        let entries =
+            self.buckets.iter().flat_map(|bucket| bucket.live.iter().chain(&bucket.spare));
+        let unwanted = entries.map(|entry| entry.node).filter(|node| is_unwanted(node));
+        for node in unwanted.collect::<Vec<_>>() {
+            self.remove(node.id);
+        }
+    }
+
     /// The nodes closest to a target, the closest first, at most `most`. Those that failed to answer last
     /// come in only if there are too few others. Costs no more for a large table than for a small one.
     pub(crate) fn closest(&self, target: NodeId, most: usize) -> Vec<NodeInfo> {

@@ -10,6 +10,8 @@ use rand::{RngExt, SeedableRng};
 use tinytorrent_dht::message::MAX_WRITTEN;
 use tinytorrent_dht::{Event, Node, NodeConfig, NodeId, NodeInfo, SavedNodes};
 
+type Forbids = Box<dyn Fn(IpAddr) -> bool>;
+
 pub struct World {
     pub now: Instant,
     pub nodes: Vec<Peer>,
@@ -23,6 +25,8 @@ pub struct World {
     pub lost_of_1000: u32,
     /// The least time of a datagram on its way; the most is four times as long.
     pub delay: Duration,
+    /// A node, and where it must send nothing.
+    forbidden: Option<(usize, Forbids)>,
     /// Datagrams by sender and receiver that were delivered or not.
     pub sent: u64,
 }
@@ -57,6 +61,7 @@ impl World {
             rng,
             lost_of_1000: 0,
             delay,
+            forbidden: None,
             sent: 0,
         }
     }
@@ -114,6 +119,11 @@ impl World {
         let result = call(self.now, &mut self.nodes[index].node);
         self.drain(index);
         result
+    }
+
+    /// Fails the test if the node sends anything to such an address from now on.
+    pub fn forbid(&mut self, index: usize, forbids: impl Fn(IpAddr) -> bool + 'static) {
+        self.forbidden = Some((index, Box::new(forbids)));
     }
 
     pub fn run_for(&mut self, time: Duration) {
@@ -177,6 +187,9 @@ impl World {
         while let Some(transmit) = self.nodes[index].node.poll_transmit() {
             // D-35
             assert!(transmit.bytes.len() <= MAX_WRITTEN);
+            if let Some((node, forbids)) = &self.forbidden {
+                assert!(*node != index || !forbids(transmit.to.ip()), "{}", transmit.to);
+            }
             self.nodes[index].contacted.insert(transmit.to);
             self.sent += 1;
             if self.rng.random_range(0..1_000) < self.lost_of_1000 {
