@@ -95,14 +95,16 @@ impl Client {
         let places = Places::new(options.connection_count(options.limits.max_connections), files);
         let network = network(&options, places.clone());
         let Sockets { listeners, datagrams } = Sockets::open(&options, &network)?;
-        let reception = Reception::new(Arc::clone(&registry), options.encryption, places.clone());
+        let (torrents, encryption) = (Arc::clone(&registry), options.encryption);
+        let filter = network.filter();
+        let reception = Reception::new(torrents, encryption, places.clone(), filter.clone());
         for socket in listeners {
             let listener = TcpListener::from_std(socket).map_err(ClientError::Socket)?;
             addresses.push(listener.local_addr().map_err(ClientError::Socket)?);
             tasks.spawn(reception.clone().run(listener));
         }
         let datagrams = datagrams.into_iter().map(UdpSocket::from_std).collect::<io::Result<_>>();
-        let datagrams = datagrams.and_then(|sockets| Datagrams::start(&options, sockets));
+        let datagrams = datagrams.and_then(|sockets| Datagrams::start(&options, sockets, filter));
         let datagrams = datagrams.map_err(ClientError::Socket)?;
         let takes_utp = options.accepts_peers() && options.utp;
         for socket in datagrams.utp.iter().filter(|_| takes_utp) {
@@ -356,7 +358,6 @@ impl Client {
         self.owner.resources.memory.stats()
     }
 
-    #[cfg(feature = "mutable")]
     pub(crate) fn resources(&self) -> &Resources {
         &self.owner.resources
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tinytorrent_dht::{Inlet, SharedSocket};
+use tinytorrent_net::IpFilter;
 use tinytorrent_tracker::client::TrackerClient;
 use tinytorrent_types::compact::Family;
 use tinytorrent_utp::{EndpointConfig, UtpSocket};
@@ -42,7 +43,11 @@ const MOST_WAITING: usize = 64;
 
 impl Datagrams {
     /// Begins to receive. What comes is told apart by its first byte.
-    pub(crate) fn start(options: &ClientOptions, sockets: Vec<UdpSocket>) -> io::Result<Self> {
+    pub(crate) fn start(
+        options: &ClientOptions,
+        sockets: Vec<UdpSocket>,
+        filter: &IpFilter,
+    ) -> io::Result<Self> {
         let mut all = Self { are_on_loopback: true, ..Self::default() };
         let mut families = Vec::new();
         for socket in sockets.into_iter().map(Arc::new) {
@@ -60,7 +65,9 @@ impl Datagrams {
                 config.max_half_open(0);
             }
             let pass_on = move |from: SocketAddr, datagram: &[u8]| inlets.pass(from, datagram);
-            all.utp.push(UtpSocket::over(socket, config, pass_on)?);
+            let filter = filter.clone();
+            let admits = move |from: SocketAddr| !filter.blocks(from.ip());
+            all.utp.push(UtpSocket::over(socket, config, admits, pass_on)?);
         }
         Ok(all)
     }

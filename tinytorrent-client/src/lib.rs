@@ -106,6 +106,7 @@ mod encryption;
 mod error;
 mod event;
 mod figures;
+mod filter;
 mod listener;
 mod local_network;
 mod lsd;
@@ -176,7 +177,7 @@ pub use tinytorrent_swarm::PeerKey;
 pub use tinytorrent_tracker::{Failure as TrackerFailure, TrackerUrl};
 #[doc(no_inline)]
 pub use tinytorrent_types::{
-    Bitfield, GeometryError, InfoHashV1, InfoHashV2, InfoHashes, PeerId, PieceIndex,
+    Bitfield, GeometryError, InfoHashV1, InfoHashV2, InfoHashes, IpRanges, PeerId, PieceIndex,
 };
 #[doc(no_inline)]
 pub use tinytorrent_wire::{DecodeError, HandshakeError, session::Violation};

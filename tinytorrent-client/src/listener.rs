@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use tinytorrent_net::IpFilter;
 use tinytorrent_storage::is_out_of_descriptors;
 use tinytorrent_types::canonical;
 use tinytorrent_utp::UtpListener;
@@ -42,6 +43,7 @@ pub(crate) struct Reception {
     registry: Arc<Registry>,
     encryption: Encryption,
     places: Places,
+    filter: IpFilter,
     strangers: Arc<Mutex<Guests>>,
 }
 
@@ -61,10 +63,15 @@ struct Guest {
 }
 
 impl Reception {
-    pub(crate) fn new(registry: Arc<Registry>, encryption: Encryption, places: Places) -> Self {
+    pub(crate) fn new(
+        registry: Arc<Registry>,
+        encryption: Encryption,
+        places: Places,
+        filter: IpFilter,
+    ) -> Self {
         let strangers = Strangers::new(Instant::now(), MAX_UNNAMED);
         let guests = Guests { strangers, tasks: HashMap::new() };
-        Self { registry, encryption, places, strangers: Arc::new(Mutex::new(guests)) }
+        Self { registry, encryption, places, filter, strangers: Arc::new(Mutex::new(guests)) }
     }
 
     /// Accepts connections for ever.
@@ -105,6 +112,11 @@ impl Reception {
     async fn admit(&self, stream: Stream, address: SocketAddr) {
         // A socket for both families has IPv4 addresses mapped into IPv6.
         let address = canonical(address);
+        if self.filter.blocks(address.ip()) {
+            self.note_refused();
+            let span = spans::peer(address);
+            return span.in_scope(|| tracing::debug!("a connection from a blocked address"));
+        }
         let mut place = self.places.take_incoming();
         if place.is_none() && self.evict() {
             // The aborted task gives its place back when the runtime drops it, which it does next.

@@ -1,6 +1,8 @@
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use tinytorrent_net::{Binding, NetworkConfig, Proxy};
+use tinytorrent_net::{Binding, IpFilter, NetworkConfig, Proxy};
+use tinytorrent_types::IpRanges;
 
 use crate::ClientOptions;
 
@@ -11,6 +13,8 @@ pub(crate) struct NetworkOptions {
     pub(crate) proxy: Option<Proxy>,
     pub(crate) name_servers: Vec<SocketAddr>,
     pub(crate) accepts_behind_proxy: bool,
+    /// Addresses that the user avoids.
+    pub(crate) filter: Option<Arc<IpRanges>>,
 }
 
 impl ClientOptions {
@@ -67,8 +71,9 @@ impl ClientOptions {
     /// The settings of what opens sockets.
     pub(crate) fn network_config(&self) -> NetworkConfig {
         let mut config = NetworkConfig::default();
-        config.bind(self.network.binding.clone()).proxy(self.network.proxy.clone());
-        config.name_servers(self.network.name_servers.clone());
+        let NetworkOptions { binding, proxy, name_servers, filter, .. } = &self.network;
+        config.bind(binding.clone()).proxy(proxy.clone()).name_servers(name_servers.clone());
+        config.filter(IpFilter::new(filter.clone()));
         config
     }
 }

@@ -1,12 +1,12 @@
 use std::net::SocketAddr;
 
 use crate::descriptors::OnShortage;
-use crate::{Binding, Proxy};
+use crate::{Binding, IpFilter, Proxy};
 
 /// Settings of a [`Network`](crate::Network).
 ///
 /// # Defaults
-/// - Sockets by any address, no proxy.
+/// - Sockets by any address, no proxy, nobody avoided.
 /// - Certificates are verified.
 /// - A socket waits for a file descriptor until its deadline, and no room is made for it.
 #[derive(Debug, Clone)]
@@ -14,6 +14,7 @@ pub struct NetworkConfig {
     pub(crate) binding: Binding,
     pub(crate) proxy: Option<Proxy>,
     pub(crate) name_servers: Vec<SocketAddr>,
+    pub(crate) filter: IpFilter,
     pub(crate) verifies_certificates: bool,
     pub(crate) on_shortage: OnShortage,
 }
@@ -24,6 +25,7 @@ impl Default for NetworkConfig {
             binding: Binding::default(),
             proxy: None,
             name_servers: Vec::new(),
+            filter: IpFilter::default(),
             verifies_certificates: true,
             on_shortage: OnShortage::default(),
         }
@@ -49,6 +51,13 @@ impl NetworkConfig {
     /// on this host, which passes questions on by ways of its own, is none of those from most devices.
     pub fn name_servers(&mut self, servers: Vec<SocketAddr>) -> &mut Self {
         self.name_servers = servers;
+        self
+    }
+
+    /// The addresses that the user avoids: nothing is connected to them, whatever name leads there. The address of the
+    /// proxy is the user's own wish, and names that a proxy resolves have no address here. Default: none.
+    pub fn filter(&mut self, filter: IpFilter) -> &mut Self {
+        self.filter = filter;
         self
     }
 

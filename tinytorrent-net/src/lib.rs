@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`Binding`] | each socket leaves by this address or device, or it is not opened |
 //! | [`Proxy`] | connections and look-ups of names are left to SOCKS5 or HTTP `CONNECT`, datagrams to a [`Relay`] |
+//! | [`IpFilter`] | addresses that the user avoids are connected to under no name; it changes while the program runs |
 //! | [`NetworkConfig::on_shortage`] | room is made when no file descriptor is left |
 //!
 //! What cannot be kept within them is an error, and nothing is sent.
@@ -32,6 +33,7 @@ mod basic_auth;
 mod binding;
 mod config;
 mod descriptors;
+mod filter;
 #[doc(hidden)]
 pub mod fuzzing;
 mod network;
@@ -48,6 +50,7 @@ mod tls;
 pub use basic_auth::UserInfo;
 pub use binding::{Binding, BindingError};
 pub use config::NetworkConfig;
+pub use filter::IpFilter;
 pub use network::Network;
 pub use place::{Place, is_local};
 pub use proxy::Proxy;

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::client::TlsStream;
 
 use crate::tls::Tls;
-use crate::{Binding, NetworkConfig, Proxy, Relay, Target};
+use crate::{Binding, IpFilter, NetworkConfig, Proxy, Relay, Target};
 
 /// The one place that opens sockets, within the settings of the user.
 ///
@@ -44,6 +44,11 @@ impl Network {
         &self.shared.config.binding
     }
 
+    /// The addresses that the user avoids.
+    pub fn filter(&self) -> &IpFilter {
+        &self.shared.config.filter
+    }
+
     /// Connects to a target: through the proxy, which resolves a name; or to its address; or to the first of
     /// its name's addresses that accepts.
     ///
@@ -65,13 +70,16 @@ impl Network {
     /// Connects to a target through the proxy.
     ///
     /// # Errors
-    /// There is no proxy, it cannot be reached or refuses, or the deadline has passed.
+    /// There is no proxy, it cannot be reached or refuses, the address is avoided, or the deadline has passed.
     pub async fn connect_through_proxy(
         &self,
         target: &Target,
         deadline: Instant,
     ) -> io::Result<TcpStream> {
         let proxy = self.proxy().ok_or(io::ErrorKind::NotConnected)?;
+        if let Target::Address(address) = target {
+            self.filter().check(address.ip())?;
+        }
         within(deadline, async {
             let mut stream = self.open_proxy(proxy, deadline).await?;
             proxy.connect(&mut stream, target).await?;
@@ -101,10 +109,11 @@ impl Network {
         .await
     }
 
-    /// Looks up the addresses of a name, each once, in the order of the resolver.
+    /// Looks up the addresses of a name, each once, in the order of the resolver, without those that the user avoids.
     ///
     /// # Errors
-    /// There is a proxy, which resolves names by itself; the resolver fails; or the deadline has passed.
+    /// There is a proxy, which resolves names by itself; the resolver fails; the user avoids all of the addresses; or
+    /// the deadline has passed.
     pub async fn look_up(
         &self,
         host: &str,
@@ -112,16 +121,19 @@ impl Network {
         deadline: Instant,
     ) -> io::Result<Vec<SocketAddr>> {
         self.check_direct()?;
-        self.resolve(host, port, deadline).await
+        let mut addresses = self.resolve(host, port, deadline).await?;
+        self.filter().retain_allowed(&mut addresses)?;
+        Ok(addresses)
     }
 
     /// Opens a socket to connect to this address with.
     ///
     /// # Errors
-    /// There is a proxy, to which the connection would have to go; the binding has no address of this family; or
-    /// the system gives no socket until the deadline.
+    /// There is a proxy, to which the connection would have to go; the user avoids the address; the binding has no
+    /// address of this family; or the system gives no socket until the deadline.
     pub async fn tcp_socket(&self, to: SocketAddr, deadline: Instant) -> io::Result<TcpSocket> {
         self.check_direct()?;
+        self.filter().check(to.ip())?;
         self.open_tcp(to, deadline).await
     }
 

@@ -195,7 +195,7 @@ async fn datagrams_of_others_pass_the_socket() {
         _ = sender.send((from, bytes.to_vec()));
     };
     let config = EndpointConfig::new([1; 32]);
-    let server = UtpSocket::over(std::sync::Arc::clone(&socket), config, pass).unwrap();
+    let server = UtpSocket::over(std::sync::Arc::clone(&socket), config, |_| true, pass).unwrap();
     let friend = std::net::UdpSocket::bind(V4).unwrap();
     let friends: SocketAddr = friend.local_addr().unwrap();
     let told: [&[u8]; 3] = [b"d1:y1:qe", &[0, 0, 0, 1, 9, 9, 9, 9], &[0x51; 30]];
@@ -213,6 +213,32 @@ async fn datagrams_of_others_pass_the_socket() {
     in_time(client.connect(server.local_address())).await.unwrap();
     drop(client);
     in_time(listener.accept()).await;
+    assert!(others.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn nothing_of_a_sender_that_is_not_admitted_is_heard() {
+    let socket = std::sync::Arc::new(tokio::net::UdpSocket::bind(V4).await.unwrap());
+    let address = socket.local_addr().unwrap();
+    let [stranger, friend] = [(); 2].map(|()| std::net::UdpSocket::bind(V4).unwrap());
+    let [strangers, friends] = [&stranger, &friend].map(|socket| socket.local_addr().unwrap());
+    let (sender, mut others) = tokio::sync::mpsc::unbounded_channel();
+    let pass = move |from: SocketAddr, _: &[u8]| _ = sender.send(from);
+    let admits = move |from| from != strangers;
+    let _server = UtpSocket::over(socket, EndpointConfig::new([1; 32]), admits, pass).unwrap();
+    let syn = [0x41, 0, 0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0];
+    for datagram in [&b"d1:y1:qe"[..], &syn] {
+        stranger.send_to(datagram, address).unwrap();
+        friend.send_to(datagram, address).unwrap();
+    }
+    assert_eq!(in_time(others.recv()).await, Some(friends));
+    friend.set_nonblocking(true).unwrap();
+    let friend = tokio::net::UdpSocket::from_std(friend).unwrap();
+    in_time(friend.recv(&mut [0; 99])).await.unwrap();
+    // Whoever was first has his answer by then.
+    stranger.set_nonblocking(true).unwrap();
+    let nothing = stranger.recv(&mut [0; 99]).unwrap_err();
+    assert_eq!(nothing.kind(), std::io::ErrorKind::WouldBlock);
     assert!(others.try_recv().is_err());
 }
 

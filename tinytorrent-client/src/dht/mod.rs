@@ -67,7 +67,9 @@ impl Dht {
     ) -> io::Result<Self> {
         let Ways { network, sockets, are_on_loopback } = ways;
         let saved = store.as_ref().and_then(Store::load_nodes).unwrap_or_default();
-        let node = DhtNode::over(sockets, options.dht.node_config(rand::random(), saved))?;
+        let mut config = options.dht.node_config(rand::random(), saved);
+        config.blocked(network.filter().ranges());
+        let node = DhtNode::over(sockets, config)?;
         let resolver = network.clone();
         node.resolve_by(move |name| {
             let network = resolver.clone();

@@ -61,6 +61,8 @@ pub(crate) fn start(
         if is_paused || driver.is_waiting() {
             driver.swarm.pause(now);
         }
+        // It may have changed since the torrent was entered.
+        driver.follow_filter(now);
         driver.apply_limits(now);
         driver.apply_slots(now);
         if driver.resources.conductor.limits().has_dials() {

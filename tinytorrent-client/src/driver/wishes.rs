@@ -37,6 +37,11 @@ impl Driver {
         }
     }
 
+    /// Has the swarm avoid whom the client does.
+    pub(crate) fn follow_filter(&mut self, now: Instant) {
+        self.swarm.set_blocked(now, self.resources.network.filter().ranges());
+    }
+
     pub(crate) fn pause(&mut self, now: Instant) {
         self.pause_for(now, PauseReason::User);
     }

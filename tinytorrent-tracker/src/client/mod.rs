@@ -230,6 +230,9 @@ impl TrackerClient {
             Some(addresses) => addresses,
             None => self.resolve(&url, deadline).await?,
         };
+        // Of those that are known, some may be avoided by now.
+        let allowed = self.network().filter().retain_allowed(&mut addresses);
+        allowed.map_err(|error| Error::new(&url, Phase::Resolve, error))?;
         // The addresses that are judged here are those that are connected to: a name that is looked
         // up twice can have two meanings (DNS rebinding).
         local.retain_allowed(&url, &mut addresses)?;

@@ -24,7 +24,7 @@ use tokio::net::UdpSocket;
 use crate::{ConnectError, EndpointConfig, EndpointStats, StreamError};
 use shared::Handle;
 pub use stream::{ReadHalf, UtpStream, WriteHalf};
-use task::Task;
+use task::{Inlets, Task};
 use wire::Wire;
 
 /// All connections over one UDP socket, which a task runs until the last handle, listener and stream is dropped and
@@ -68,11 +68,12 @@ impl UtpSocket {
         }
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
-        Self::over(Arc::new(UdpSocket::from_std(socket.into())?), config, |_, _| {})
+        Self::over(Arc::new(UdpSocket::from_std(socket.into())?), config, |_| true, |_, _| {})
     }
 
     /// Starts the task on a socket that other protocols use as well. It alone reads the socket: `others` gets the
-    /// datagrams that are not of uTP by their first byte, and should not take long. Sending is free to all.
+    /// datagrams that are not of uTP by their first byte, and should not take long. Sending is free to all. Datagrams
+    /// of senders that `admits` refuses are dropped, whatever they are; it is called for each one.
     ///
     /// The socket should be of one family: with one for both, addresses of IPv4 have to be given as IPv6.
     ///
@@ -84,6 +85,7 @@ impl UtpSocket {
     pub fn over(
         socket: Arc<UdpSocket>,
         mut config: EndpointConfig,
+        admits: impl FnMut(SocketAddr) -> bool + Send + 'static,
         others: impl FnMut(SocketAddr, &[u8]) + Send + 'static,
     ) -> io::Result<Self> {
         let address = socket.local_addr()?;
@@ -92,7 +94,8 @@ impl UtpSocket {
             config.without_probes();
         }
         let handle = Handle::new(address, config);
-        tokio::spawn(Task::new(Arc::clone(handle.shared()), wire, Box::new(others)).run());
+        let inlets = Inlets { admits: Box::new(admits), others: Box::new(others) };
+        tokio::spawn(Task::new(Arc::clone(handle.shared()), wire, inlets).run());
         Ok(Self { handle: Arc::new(handle) })
     }
 

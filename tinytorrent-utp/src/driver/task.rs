@@ -11,11 +11,18 @@ use super::wire::{Received, Wire};
 /// Takes datagrams of other protocols.
 type Others = Box<dyn FnMut(SocketAddr, &[u8]) + Send>;
 
+/// The ways of datagrams that others judge or take.
+pub(super) struct Inlets {
+    /// Returns true for senders who may say something.
+    pub(super) admits: Box<dyn FnMut(SocketAddr) -> bool + Send>,
+    pub(super) others: Others,
+}
+
 /// The owner of a socket: it receives, sends and keeps the time.
 pub(super) struct Task {
     shared: Arc<Shared>,
     wire: Wire,
-    others: Others,
+    inlets: Inlets,
     received: Received,
     outbox: Outbox,
     /// The time at which the task ends, once no handle is left.
@@ -38,8 +45,8 @@ const LINGER: Duration = Duration::from_secs(2);
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
 impl Task {
-    pub(super) fn new(shared: Arc<Shared>, wire: Wire, others: Others) -> Self {
-        Self { shared, wire, others, received: Received::new(), outbox: Outbox::new(), end: None }
+    pub(super) fn new(shared: Arc<Shared>, wire: Wire, inlets: Inlets) -> Self {
+        Self { shared, wire, inlets, received: Received::new(), outbox: Outbox::new(), end: None }
     }
 
     /// Runs until no handle is left, and what was written has arrived or had its time. Then the port is free.
@@ -92,18 +99,20 @@ impl Task {
     }
 
     fn take_received(&mut self) {
-        let (received, others) = (&self.received, &mut self.others);
+        let (received, Inlets { admits, others }) = (&self.received, &mut self.inlets);
         let mut has_ours = false;
         for (from, datagram) in received.datagrams() {
             if is_utp(datagram) {
                 has_ours = true;
-            } else {
+            } else if admits(from) {
                 others(from, datagram);
             }
         }
         if has_ours {
             self.shared.turn(|now, endpoint| {
-                let ours = received.datagrams().filter(|(_, datagram)| is_utp(datagram));
+                let ours = received
+                    .datagrams()
+                    .filter(|(from, datagram)| is_utp(datagram) && admits(*from));
                 ours.for_each(|(from, datagram)| endpoint.handle_datagram(now, from, datagram));
             });
         }
