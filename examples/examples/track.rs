@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use serde_json::json;
 use tinytorrent_examples::{
-    AllowList, Common, Failure, Outcome, Output, block_on_threads, interrupted, run, say_on_stderr,
-    start,
+    AllowList, Common, Failure, Hangups, Outcome, Output, block_on_threads, interrupted, run,
+    say_on_stderr, start,
 };
 use tinytorrent_tracker::Refusal;
 use tinytorrent_tracker::server::{Figures, ServerConfig, Tracker, TrackerServer};
@@ -106,8 +106,7 @@ async fn try_serve(
     let out = options.common.output();
     let config = config(options, threads);
     let allowed = options.allow.as_deref().map(AllowList::read).transpose()?.map(Arc::new);
-    let hangups = Hangups::new(allowed.is_some())
-        .map_err(|error| Failure::could_not("cannot catch SIGHUP", &error))?;
+    let hangups = Hangups::new(allowed.is_some())?;
     let tracker = Arc::new(new_tracker(&config, allowed.clone()));
     if let Some(allowed) = &allowed {
         tell_allowed(out, allowed);
@@ -150,42 +149,6 @@ fn new_tracker(config: &ServerConfig, allowed: Option<Arc<AllowList>>) -> Tracke
         true => Ok(()),
         false => Err(Refusal::new("this torrent is not on the list of this tracker")),
     })
-}
-
-/// The SIGHUPs to come, where they mean something.
-#[cfg(unix)]
-struct Hangups(Option<tokio::signal::unix::Signal>);
-
-#[cfg(unix)]
-impl Hangups {
-    /// Catches the signal from now on, or leaves it as it is.
-    fn new(are_caught: bool) -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-
-        Ok(Self(are_caught.then(|| signal(SignalKind::hangup())).transpose()?))
-    }
-
-    async fn next(&mut self) {
-        if let Some(signals) = &mut self.0 {
-            signals.recv().await;
-        } else {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-#[cfg(not(unix))]
-struct Hangups;
-
-#[cfg(not(unix))]
-impl Hangups {
-    fn new(_: bool) -> std::io::Result<Self> {
-        Ok(Self)
-    }
-
-    async fn next(&mut self) {
-        std::future::pending::<()>().await;
-    }
 }
 
 /// Reads the list again at each SIGHUP. Never ends.

@@ -25,11 +25,13 @@
 //! ```
 
 mod allow_list;
+mod block_list;
 mod cancel;
 mod common;
 pub mod demo;
 mod downloading;
 mod exit;
+mod hangups;
 mod http;
 mod identity;
 mod interrupt;
@@ -51,10 +53,12 @@ mod urls;
 mod ways;
 
 pub use allow_list::AllowList;
+pub use block_list::{read_block_list, tell_block_list};
 pub use cancel::interrupt_flag;
 pub use common::Common;
 pub use downloading::DownloadOptions;
 pub use exit::{Failure, Outcome, run, say_on_stderr};
+pub use hangups::Hangups;
 pub use http::{HttpServer, escape_html, text_response};
 pub use identity::Identity;
 pub use interrupt::interrupted;

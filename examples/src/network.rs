@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use tinytorrent_client::PeerAddress;
@@ -72,6 +73,10 @@ pub struct NetworkOptions {
     /// The ways by which everything leaves.
     #[command(flatten)]
     pub ways: WayOptions,
+
+    /// A list of addresses never to speak to: CIDR lines, ipfilter.dat of eMule, or PeerGuardian's; plain or gzip
+    #[arg(long, value_name = "FILE")]
+    pub block: Option<PathBuf>,
 
     /// Use of encryption for connections to peers
     #[arg(long, value_enum, default_value_t, value_name = "POLICY")]

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
@@ -15,15 +16,16 @@ use tinytorrent_metainfo::Info;
 use tinytorrent_types::InfoHashes;
 use tokio::time::MissedTickBehavior;
 
-use crate::{Failure, NetworkOptions, Output, Told, Words};
+use crate::{Failure, NetworkOptions, Output, Told, Words, read_block_list, tell_block_list};
 
 /// Starts a client with these options.
 ///
 /// # Errors
 ///
-/// The client cannot be started, for instance because its address is in use.
+/// The client cannot be started, for instance because its address is in use, or the list of blocked addresses cannot be
+/// read.
 pub fn start_client(network: &NetworkOptions) -> Result<Client, Failure> {
-    start_client_with(client_options(network))
+    start_client_with(client_options(network)?)
 }
 
 /// Starts a client with these settings.
@@ -36,7 +38,11 @@ pub fn start_client_with(options: ClientOptions) -> Result<Client, Failure> {
 }
 
 /// The settings of a client that these options mean.
-pub fn client_options(network: &NetworkOptions) -> ClientOptions {
+///
+/// # Errors
+///
+/// The list of blocked addresses cannot be read.
+pub fn client_options(network: &NetworkOptions) -> Result<ClientOptions, Failure> {
     let mut options = ClientOptions::default();
     if let Some(address) = network.listen {
         options.listen(address);
@@ -55,7 +61,17 @@ pub fn client_options(network: &NetworkOptions) -> ClientOptions {
         crate::Encryption::Prefer => Encryption::Prefer,
         crate::Encryption::Require => Encryption::Require,
     });
-    options
+    if let Some(path) = &network.block {
+        let list = read_block_list(path)?;
+        // A slip in it would have us speak to whom the user avoids.
+        let told = tell_block_list(path, &list);
+        match list.report.bad {
+            0 => tracing::info!("{told}"),
+            _ => tracing::warn!("{told}"),
+        }
+        options.filter(Some(Arc::new(list.ranges)));
+    }
+    Ok(options)
 }
 
 /// Prints the listening addresses of the client.

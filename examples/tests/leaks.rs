@@ -1,5 +1,5 @@
 //! Whole runs on a host with two devices, of which the user has named one: every packet of them is looked at, and one
-//! that leaves by the other device, or to somebody else than the proxy, fails the test.
+//! that leaves by the other device, to somebody else than the proxy, or to whom the user avoids, fails the test.
 //!
 //! The host is a network namespace. Where none can be made, the test says so and is left out.
 #![cfg(target_os = "linux")]
@@ -249,6 +249,11 @@ impl Scene {
     }
 }
 
+/// True if a packet goes to this host, and not from the resolver of the system.
+fn is_to(host: &str, packet: &Packet) -> bool {
+    packet.target == host && packet.port != 53
+}
+
 fn is_same(one: &Path, other: &Path) -> bool {
     matches!((fs::read(one), fs::read(other)), (Ok(one), Ok(other)) if one == other)
 }
@@ -306,6 +311,9 @@ fn run() {
     // All goes out if nothing is said: by the device that routes like.
     let free = scene.download("udp", &[], |watch| watch.wait_for("udp", NODE));
     assert!(free.iter().any(|packet| packet.device == "a2"), "this test could not fail");
+    for host in INTERNET {
+        assert!(free.iter().any(|packet| is_to(host, packet)), "this test could not fail");
+    }
 
     for (binding, sources) in [
         ("10.1.0.2", &["10.1.0.2"][..]),
@@ -326,6 +334,21 @@ fn run() {
             for packet in seen {
                 assert_eq!(packet.device, "a1", "{words:?}: {packet:?}");
                 assert!(sources.contains(&packet.source.as_str()), "{words:?}: {packet:?}");
+            }
+        }
+    }
+
+    let list = scene.folder.path().join("list");
+    for (avoided, host) in ["45.9.0.0/16", "2606:4700:9::/48"].into_iter().zip(INTERNET) {
+        fs::write(&list, format!("# half of the internet\n{avoided}\n")).unwrap();
+        for (tracker, announced) in [("udp", "udp"), ("http", "tcp")] {
+            let words = ["--block", list.to_str().unwrap()];
+            let seen = scene.download(tracker, &words, |watch| {
+                watch.wait_for(announced, TRACKER);
+                watch.wait_for("udp", NODE);
+            });
+            for packet in seen {
+                assert!(!is_to(host, &packet), "{avoided}: {packet:?}");
             }
         }
     }

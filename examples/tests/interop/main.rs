@@ -16,6 +16,8 @@ mod exchange;
 #[cfg(target_os = "linux")]
 mod faults;
 #[cfg(target_os = "linux")]
+mod filter;
+#[cfg(target_os = "linux")]
 mod harness;
 #[cfg(target_os = "linux")]
 mod introductions;
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         encryption::TESTS,
         exchange::TESTS,
         faults::TESTS,
+        filter::TESTS,
         harness::TESTS,
         introductions::TESTS,
         layout::TESTS,

@@ -16,6 +16,7 @@
 //! | `Ui` | what a key does |
 //! | `Screen`, `page`, `metrics` | how a `Status` looks on a terminal, in a browser, to Prometheus |
 
+mod block_list;
 mod book;
 mod detail;
 mod fleet;

@@ -10,6 +10,7 @@ use tinytorrent_types::InfoHashes;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::block_list::follow_block_list;
 use crate::fleet::{Fleet, Notice, Refusal};
 use crate::folder::name_like_a_torrent;
 use crate::links::BadLine;
@@ -47,7 +48,7 @@ pub async fn watch(options: Options, log: Option<Log>) -> Result<(), Failure> {
     let book = state.load();
     check_folder(&options.folder, !book.files.is_empty())?;
     let is_inside = is_same(&options.folder, &options.output);
-    let mut client = client_options(&options.network);
+    let mut client = client_options(&options.network)?;
     client
         .state(&state_folder)
         .active_downloads(options.max_active)
@@ -62,6 +63,7 @@ pub async fn watch(options: Options, log: Option<Log>) -> Result<(), Failure> {
         teller.tell(format!("listening at {address}"), &event);
     }
     let (ask, mut asked) = mpsc::channel(16);
+    let _block_list = follow_block_list(&options, &teller, client.clone())?;
     let _server = serve(&options, &teller, client.clone(), ask).await?;
     let mut events = client.events();
 

@@ -33,11 +33,17 @@ pub(crate) async fn serve(
             respond(&path, &status.await.unwrap_or_default(), &client)
         }
     });
-    Ok(Some(AbortOnDrop(tokio::spawn(serving))))
+    Ok(Some(AbortOnDrop::new(tokio::spawn(serving))))
 }
 
 /// A task that ends with its owner.
 pub(crate) struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl AbortOnDrop {
+    pub(crate) fn new(task: tokio::task::JoinHandle<()>) -> Self {
+        Self(task)
+    }
+}
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
