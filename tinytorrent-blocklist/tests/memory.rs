@@ -86,13 +86,13 @@ fn read_lines(count: u32, step: u32) -> (usize, i64, i64) {
     (list.ranges.len(), BYTES.get() - before, MOST.get() - before)
 }
 
-/// A million take four times as much, and the test four times as long.
+/// A million take four times as much at most, and the test four times as long.
 #[test]
-fn a_quarter_of_a_million_ranges_take_5_mib_while_they_are_read_and_2_mib_then() {
+fn a_quarter_of_a_million_ranges_take_5_mib_while_they_are_read_and_less_than_3_then() {
     // An odd number of sixteens: they come in no order, and none touches another.
     let (ranges, kept, most) = read_lines(250_000, 16 * 7_919);
     assert_eq!(ranges, 250_000);
-    assert!(kept <= 2 * MIB && most < 5 * MIB, "{kept} and {most} bytes");
+    assert!(kept < 3 * MIB && most < 5 * MIB, "{kept} and {most} bytes");
 }
 
 #[test]
