@@ -247,6 +247,59 @@ impl Scene {
         std::thread::sleep(Duration::from_millis(100));
         watch.seen()
     }
+
+    /// Takes the device of a run away, and brings it back.
+    fn lose_device(&self) {
+        let output = self.folder.path().join("output");
+        let mut watch = Watch::start();
+        let mut seed = ours(example("seed"));
+        seed.arg(self.folder.path().join("content.torrent")).arg(self.folder.path().join("seed"));
+        seed.args([
+            "--bind",
+            "a1",
+            "--listen",
+            "[::]:7100",
+            "--dht-node",
+            "45.9.0.1:6900",
+            "--quiet",
+        ]);
+        seed.args(["--tracker", "udp://45.9.0.1:6969/announce"]);
+        let _seed = Guard(seed.stderr(Stdio::null()).spawn().unwrap());
+        watch.wait_for("udp", TRACKER);
+        watch.wait_for("udp", NODE);
+        // By TCP and by uTP, before and after.
+        let fetch = |is_tcp: bool| {
+            let bytes = fs::read(self.folder.path().join("content.torrent")).unwrap();
+            let options = client_options(is_tcp);
+            let (torrent, _client) = self.runtime.block_on(async {
+                let client = Client::start(options).unwrap();
+                let mut options = TorrentOptions::new(&output);
+                options.peer("10.1.0.2:7100".parse::<SocketAddr>().unwrap());
+                (client.add(&bytes[..], options).unwrap(), client)
+            });
+            wait("content of a bound seed", || torrent.state() == State::Seeding);
+            fs::remove_dir_all(&output).unwrap();
+        };
+        fetch(true);
+        fetch(false);
+        assert!(shell("ip -n ours link del a1", &[]));
+        std::thread::sleep(Duration::from_secs(5));
+        let seen = watch.seen();
+        assert!(seen.iter().all(|packet| packet.device == "a1"), "{seen:?}");
+        watch = Watch::start();
+        assert!(shell(DEVICE, &["1"]));
+        fetch(true);
+        fetch(false);
+        let seen = watch.seen();
+        assert!(seen.iter().all(|packet| packet.device == "a1"), "{seen:?}");
+    }
+}
+
+/// A client that connects by TCP or by uTP alone.
+fn client_options(is_tcp: bool) -> ClientOptions {
+    let mut options = ClientOptions::default();
+    options.dht(false).lsd(false).tcp(is_tcp).utp(!is_tcp);
+    options
 }
 
 /// True if a packet goes to this host, and not from the resolver of the system.
@@ -352,6 +405,8 @@ fn run() {
             }
         }
     }
+
+    scene.lose_device();
 
     let proxy = "socks5://joe:secret@10.1.0.1:1080";
     for (tracker, words) in

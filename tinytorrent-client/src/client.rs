@@ -8,9 +8,10 @@ use tinytorrent_net::Network;
 use tinytorrent_storage::{DiskFigures, FilePool};
 use tinytorrent_swarm::Stats;
 use tinytorrent_types::{InfoHashes, PeerId};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
+use crate::bound_sockets::BoundSockets;
 use crate::client_options::least_memory;
 use crate::conductor::Conductor;
 use crate::datagrams::Datagrams;
@@ -89,7 +90,6 @@ impl Client {
         spawn_thread: SpawnThread,
     ) -> Result<Self, ClientError> {
         let mut tasks = JoinSet::new();
-        let mut addresses = Vec::new();
         let registry = Arc::<Registry>::default();
         let files = Arc::new(FilePool::new(options.file_count()));
         let places = Places::new(options.connection_count(options.limits.max_connections), files);
@@ -98,14 +98,14 @@ impl Client {
         let (torrents, encryption) = (Arc::clone(&registry), options.encryption);
         let filter = network.filter();
         let reception = Reception::new(torrents, encryption, places.clone(), filter.clone());
-        for socket in listeners {
-            let listener = TcpListener::from_std(socket).map_err(ClientError::Socket)?;
-            addresses.push(listener.local_addr().map_err(ClientError::Socket)?);
-            tasks.spawn(reception.clone().run(listener));
-        }
         let datagrams = datagrams.into_iter().map(UdpSocket::from_std).collect::<io::Result<_>>();
         let datagrams = datagrams.and_then(|sockets| Datagrams::start(&options, sockets, filter));
-        let datagrams = datagrams.map_err(ClientError::Socket)?;
+        let mut datagrams = datagrams.map_err(ClientError::Socket)?;
+        let ports = std::mem::take(&mut datagrams.ports);
+        let bound = BoundSockets::new(network.clone(), reception.clone(), listeners, ports);
+        let bound = bound.map_err(ClientError::Socket)?;
+        let mut addresses = bound.listeners().to_vec();
+        tasks.spawn(bound.run());
         let takes_utp = options.accepts_peers() && options.utp;
         for socket in datagrams.utp.iter().filter(|_| takes_utp) {
             tasks.spawn(reception.clone().run_utp(socket.listen()));

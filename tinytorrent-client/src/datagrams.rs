@@ -24,8 +24,32 @@ pub(crate) struct Datagrams {
     pub(crate) dht: Vec<SharedSocket>,
     /// The part of trackers in the same.
     trackers: Vec<OfTrackers>,
+    /// The sockets themselves.
+    pub(crate) ports: Vec<Port>,
     /// True if no other host can be reached by them.
     pub(crate) are_on_loopback: bool,
+}
+
+/// A socket that can be replaced.
+#[derive(Debug)]
+pub(crate) struct Port {
+    utp: UtpSocket,
+    dht: Option<Inlet>,
+}
+
+impl Port {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.utp.local_address()
+    }
+
+    /// Has all users of the socket go on with another one. Requests to trackers find one by themselves.
+    pub(crate) fn replace(&self, socket: UdpSocket) -> io::Result<()> {
+        let socket = Arc::new(socket);
+        if let Some(dht) = &self.dht {
+            dht.replace(Arc::clone(&socket));
+        }
+        self.utp.replace(socket)
+    }
 }
 
 /// A socket for requests to trackers, and what may be answers.
@@ -64,10 +88,13 @@ impl Datagrams {
             if !options.accepts_peers() || !options.utp {
                 config.max_half_open(0);
             }
+            let dht = inlets.dht.clone();
             let pass_on = move |from: SocketAddr, datagram: &[u8]| inlets.pass(from, datagram);
             let filter = filter.clone();
             let admits = move |from: SocketAddr| !filter.blocks(from.ip());
-            all.utp.push(UtpSocket::over(socket, config, admits, pass_on)?);
+            let utp = UtpSocket::over(socket, config, admits, pass_on)?;
+            all.ports.push(Port { utp: utp.clone(), dht });
+            all.utp.push(utp);
         }
         Ok(all)
     }

@@ -92,6 +92,7 @@
 //!   plain data. Errors are their messages, times are numbers of seconds, and paths are text. Values for tests
 //!   are made by `new` or `default`, and their fields are public.
 
+mod bound_sockets;
 mod client;
 mod client_limits;
 mod client_options;

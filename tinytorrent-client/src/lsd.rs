@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use tinytorrent_lsd::{Found, LsdConfig, LsdNode};
+use tinytorrent_net::Binding;
 use tinytorrent_types::{InfoHashes, canonical};
 use tokio::task::JoinSet;
 
@@ -19,6 +20,7 @@ impl Lsd {
     /// Starts the node. `None` if nobody in the local network can connect to us.
     pub(crate) fn start(
         listeners: &[SocketAddr],
+        binding: &Binding,
         registry: Arc<Registry>,
         tasks: &mut JoinSet<()>,
     ) -> Option<Self> {
@@ -27,7 +29,12 @@ impl Lsd {
             return None;
         }
         let listeners = listeners.to_vec();
-        let config = LsdConfig::new(rand::random(), move |address| port_at(&listeners, address));
+        let mut config =
+            LsdConfig::new(rand::random(), move |address| port_at(&listeners, address));
+        // Sockets that are bound to an address listen there alone.
+        if let Binding::Device(name) = binding {
+            config.device(Some(name.clone()));
+        }
         let (node, task) = LsdNode::new(config, move |Found { hash, address }| {
             if let Some(torrent) = registry.find(hash) {
                 torrent.log(|| tracing::debug!(%address, "a neighbour has the torrent"));
@@ -90,7 +97,7 @@ mod tests {
         let mut tasks = JoinSet::new();
         let mut start = |listeners: &[&str]| {
             let listeners: Vec<_> = listeners.iter().map(|text| text.parse().unwrap()).collect();
-            Lsd::start(&listeners, Arc::default(), &mut tasks).is_some()
+            Lsd::start(&listeners, &Binding::Any, Arc::default(), &mut tasks).is_some()
         };
         assert!(!start(&[]) && !start(&["127.0.0.1:1", "[::1]:1"]));
         assert!(start(&["127.0.0.1:1", "10.0.0.1:1"]));

@@ -23,6 +23,9 @@ impl ClientOptions {
     /// which to [listen](Self::listen) has to be that of the binding, or the unspecified one. Default: the system
     /// chooses.
     ///
+    /// A device that goes away takes its connections with it. Once it is back, under the same name and with the same
+    /// addresses, sockets are opened again within seconds. Both is told in the log.
+    ///
     /// The resolver of the system cannot be bound. With the feature `bound-names` names are looked up by bound
     /// sockets, at the [servers named](Self::name_servers) or those of the system; without it, peers and trackers are
     /// reached by address alone, and names are left out with a word in the log.

@@ -132,8 +132,9 @@ impl Resources {
                 Some(started.map_err(ClientError::Socket)?)
             }
         };
-        let lsd = match options.local_network.lsd {
-            true => Lsd::start(&addresses, Arc::clone(&registry), &mut tasks),
+        // A proxy has no part in the local network, and does not hide who announces himself there.
+        let lsd = match options.local_network.lsd && network.proxy().is_none() {
+            true => Lsd::start(&addresses, network.binding(), Arc::clone(&registry), &mut tasks),
             false => None,
         };
         Ok(Self {

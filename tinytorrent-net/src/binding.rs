@@ -65,6 +65,29 @@ impl Binding {
         v6.into_iter().chain(v4).map(|ip| (ip, address.port()).into()).collect()
     }
 
+    /// The devices that sockets leave by, as the system numbers them; `None` if one of them is not there, and so no
+    /// socket can leave. A device that goes away and comes back has another number, and sockets that were bound to
+    /// it are of no more use.
+    ///
+    /// # Errors
+    /// The system does not tell its devices.
+    pub fn devices(&self) -> io::Result<Option<Vec<u32>>> {
+        let all = if_addrs::get_if_addrs()?;
+        let index = |is_it: &dyn Fn(&if_addrs::Interface) -> bool| {
+            all.iter().find(|device| is_it(device)).map(|device| device.index.unwrap_or(0))
+        };
+        Ok(match self {
+            Self::Any => Some(Vec::new()),
+            Self::Device(name) => index(&|device| device.name == *name).map(|index| vec![index]),
+            Self::Addresses { v4, v6 } => {
+                let both = [v4.map(IpAddr::from), v6.map(IpAddr::from)];
+                // Any address of 127.0.0.0/8 is one of loopback, and few of them are listed.
+                let own = both.into_iter().flatten().filter(|ip| !ip.is_loopback());
+                own.map(|ip| index(&|device| device.ip() == ip)).collect()
+            }
+        })
+    }
+
     /// Binds a new socket, at a port or at any. The address is that of [`local`](Self::local), or one that the
     /// device has.
     pub(crate) fn apply(&self, socket: &Socket, local: SocketAddr) -> io::Result<()> {

@@ -1,6 +1,6 @@
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
@@ -11,7 +11,7 @@ use crate::message::MAX_READ;
 /// by the [`Inlet`]: those that begin with a `d` (BEP 5, "KRPC protocol").
 #[derive(Debug)]
 pub struct SharedSocket {
-    socket: Arc<UdpSocket>,
+    socket: Replaceable,
     datagrams: mpsc::Receiver<Datagram>,
     /// The one that has woken the node.
     next: Option<Datagram>,
@@ -20,8 +20,12 @@ pub struct SharedSocket {
 /// The way of datagrams to a node whose socket somebody else reads. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Inlet {
+    socket: Replaceable,
     datagrams: mpsc::Sender<Datagram>,
 }
+
+/// A socket that another one may take the place of.
+type Replaceable = Arc<Mutex<Arc<UdpSocket>>>;
 
 /// A datagram, and where it came from.
 type Datagram = (SocketAddr, Box<[u8]>);
@@ -33,11 +37,24 @@ impl SharedSocket {
     /// A socket for a node, and the inlet for whoever reads it.
     pub fn new(socket: Arc<UdpSocket>) -> (Self, Inlet) {
         let (sender, datagrams) = mpsc::channel(MOST_WAITING);
-        (Self { socket, datagrams, next: None }, Inlet { datagrams: sender })
+        let socket = Arc::new(Mutex::new(socket));
+        let inlet = Inlet { socket: Arc::clone(&socket), datagrams: sender };
+        (Self { socket, datagrams, next: None }, inlet)
+    }
+}
+
+impl SharedSocket {
+    fn sender(&self) -> Arc<UdpSocket> {
+        Arc::clone(&self.socket.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Inlet {
+    /// Has the node send by another socket from now on, at the same address.
+    pub fn replace(&self, socket: Arc<UdpSocket>) {
+        *self.socket.lock().unwrap_or_else(PoisonError::into_inner) = socket;
+    }
+
     /// Passes on a datagram. It is lost if it is longer than any message, if too many wait, or after the end of the
     /// node.
     pub fn pass(&self, from: SocketAddr, datagram: &[u8]) {
@@ -73,7 +90,10 @@ impl Socket {
     }
 
     pub(super) fn local_address(&self) -> io::Result<SocketAddr> {
-        self.sender().local_addr()
+        match self {
+            Self::Own(socket) => socket.local_addr(),
+            Self::Shared(shared) => shared.sender().local_addr(),
+        }
     }
 
     /// Waits until there is a datagram, or an error. May be cancelled: none is lost.
@@ -93,7 +113,10 @@ impl Socket {
     /// Waits until there may be room for a datagram.
     pub(super) async fn writable(&self) {
         // An error shows when it is written to.
-        _ = self.sender().writable().await;
+        _ = match self {
+            Self::Own(socket) => socket.writable().await,
+            Self::Shared(shared) => shared.sender().writable().await,
+        };
     }
 
     /// Takes a datagram that has come, and returns its length and its source.
@@ -118,18 +141,14 @@ impl Socket {
     /// # Errors
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room for it, and others if it cannot be sent.
     pub(super) fn try_send(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
-        let send = || self.sender().try_send_to(datagram, to).map(drop);
+        let send = || match self {
+            Self::Own(socket) => socket.try_send_to(datagram, to).map(drop),
+            Self::Shared(shared) => shared.sender().try_send_to(datagram, to).map(drop),
+        };
         match send() {
             // It may be about a datagram to somebody else (ICMP), and is told once; then this one was not sent.
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => send(),
             sent => sent,
-        }
-    }
-
-    fn sender(&self) -> &UdpSocket {
-        match self {
-            Self::Own(socket) => socket,
-            Self::Shared(shared) => &shared.socket,
         }
     }
 }

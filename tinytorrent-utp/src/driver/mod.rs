@@ -99,6 +99,19 @@ impl UtpSocket {
         Ok(Self { handle: Arc::new(handle) })
     }
 
+    /// Goes on with another socket at the same address, as after its device was gone: connections stay, and go on
+    /// if their other ends have waited.
+    ///
+    /// # Errors
+    /// It has another address, or the system refuses the options of the socket.
+    pub fn replace(&self, socket: Arc<UdpSocket>) -> io::Result<()> {
+        if socket.local_addr()? != self.local_address() {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        }
+        self.handle.shared().replace(Wire::new(socket)?);
+        Ok(())
+    }
+
     /// The address of the socket.
     pub fn local_address(&self) -> SocketAddr {
         self.handle.shared().address()

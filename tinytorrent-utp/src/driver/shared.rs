@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
+use super::wire::Wire;
 use crate::{ConnectionId, Endpoint, EndpointConfig, Event, Failure, StreamError};
 
 /// The endpoint of a socket, shared by its task and all handles.
@@ -19,6 +20,8 @@ pub(super) struct Shared {
     pub(super) work: Notify,
     /// True if no handle is left.
     is_orphan: AtomicBool,
+    /// What takes the place of the socket with the next turn of the task.
+    next: Mutex<Option<Wire>>,
 }
 
 #[derive(Debug)]
@@ -76,6 +79,17 @@ impl Shared {
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         result
+    }
+
+    /// Has the task go on with another socket.
+    pub(super) fn replace(&self, wire: Wire) {
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(wire);
+        self.work.notify_one();
+    }
+
+    /// The socket to go on with, if it is another one.
+    pub(super) fn take_next(&self) -> Option<Wire> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -207,7 +221,15 @@ impl Handle {
             delivering: Vec::new(),
         };
         let (work, is_orphan) = (Notify::new(), AtomicBool::new(false));
-        Self { shared: Arc::new(Shared { address, state: Mutex::new(state), work, is_orphan }) }
+        Self {
+            shared: Arc::new(Shared {
+                address,
+                state: Mutex::new(state),
+                work,
+                is_orphan,
+                next: Mutex::default(),
+            }),
+        }
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {

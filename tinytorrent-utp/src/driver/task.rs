@@ -53,6 +53,9 @@ impl Task {
     pub(super) async fn run(mut self) {
         let mut sleep = pin!(tokio::time::sleep(Duration::ZERO));
         loop {
+            if let Some(wire) = self.shared.take_next() {
+                self.wire = wire;
+            }
             let incoming = self.receive();
             let (has_more, next, is_done) = self.turn();
             if is_done {

@@ -65,7 +65,10 @@ impl Driver {
                     self.exchange.handle_timeout(std::time::Instant::now());
                 }
             }
-            self.drain().await;
+            if let Err(error) = self.drain().await {
+                tracing::debug!(%error, "the socket to trackers over UDP is of no more use");
+                return;
+            }
             // An idle relay would keep a connection to the proxy open. No request is in flight and
             // no connection id is fresh, so that a new relay costs the next request little.
             if self.link.is_relayed() && self.exchange.poll_timeout().is_none() {
@@ -106,11 +109,16 @@ impl Driver {
     }
 
     /// Sends all datagrams and outcomes that are due.
-    async fn drain(&mut self) {
+    ///
+    /// # Errors
+    /// The socket cannot send to anybody any more. Requests that wait are sent by another one.
+    async fn drain(&mut self) -> io::Result<()> {
         self.forget_cancelled();
         while let Some(tracker) = self.exchange.poll_transmit(&mut self.datagram) {
-            if let Err(error) = self.link.send(&self.datagram, tracker).await {
-                self.on_send_error(tracker, &error);
+            match self.link.send(&self.datagram, tracker).await {
+                Err(error) if has_lost_device(&error) => return Err(error),
+                Err(error) => self.on_send_error(tracker, &error),
+                Ok(()) => {}
             }
         }
         while let Some((id, outcome)) = self.exchange.poll_outcome() {
@@ -119,6 +127,7 @@ impl Driver {
                 let _ = answer.send(outcome.map_err(ErrorKind::from));
             }
         }
+        Ok(())
     }
 
     /// Ends all requests to a tracker to which nothing can be sent.
@@ -145,6 +154,13 @@ impl Driver {
             self.exchange.cancel(id);
         }
     }
+}
+
+/// True if the device or the address that a socket is bound to is gone. One that comes back is another device for it.
+fn has_lost_device(error: &io::Error) -> bool {
+    // `ENODEV` and `ENXIO`, which have the same numbers on all Unixes.
+    let is_of_device = cfg!(unix) && matches!(error.raw_os_error(), Some(19 | 6));
+    is_of_device || error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
 /// A link over which datagrams reach trackers.
