@@ -57,6 +57,11 @@ impl Extensions {
         }
     }
 
+    /// Changes the port that peers are told of.
+    pub(crate) fn set_listen_port(&mut self, port: Option<u16>) {
+        self.listen_port = port;
+    }
+
     /// Returns true if peers may be told of each other.
     pub(crate) fn may_exchange(&self) -> bool {
         // BEP 27: a private torrent's peers come from its trackers alone.

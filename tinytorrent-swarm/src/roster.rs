@@ -101,6 +101,11 @@ impl Roster {
         self.votes.iter().flat_map(|votes| votes.ipv4().into_iter().chain(votes.ipv6()))
     }
 
+    /// Changes the port that others are told of.
+    pub(crate) fn set_listen_port(&mut self, port: Option<u16>) {
+        self.listen_port = port;
+    }
+
     /// Changes the number of connections at most.
     pub(crate) fn set_max_peers(&mut self, count: usize) {
         self.places.set_max(count);

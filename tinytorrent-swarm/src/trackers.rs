@@ -194,6 +194,11 @@ impl Trackers {
         }
     }
 
+    /// Changes the port that trackers are told of. Returns true if it is another one.
+    pub(crate) fn set_listen_port(&mut self, port: Option<u16>) -> bool {
+        std::mem::replace(&mut self.listen_port, port) != port
+    }
+
     /// Announces that we stop.
     pub(crate) fn stop(&mut self, now: Instant) {
         self.schedule.stop(now);

@@ -388,6 +388,26 @@ fn metadata_that_nobody_has_proven_keeps_us_from_no_tracker() {
     assert_eq!(asked, ["http://b.example/announce"]);
 }
 
+// N-05
+#[test]
+fn trackers_are_told_of_another_port_soon() {
+    let tracker = vec![vec!["http://20.0.0.9/announce".to_owned()]];
+    let mut play = Play::new(false, |config| _ = config.trackers(tracker).listen_port(6881));
+    let task = announces(&mut play).remove(0);
+    assert_eq!(task.request.port, 6881);
+    let mut response = AnnounceResponse::default();
+    (response.interval, response.min_interval) = (Some(HOUR), Some(HOUR / 60));
+    answer(&mut play, &task, response);
+    play.swarm.set_listen_port(play.now, Some(6881));
+    play.wait(Duration::from_secs(1));
+    assert!(announces(&mut play).is_empty(), "it is the same port");
+    play.swarm.set_listen_port(play.now, Some(7000));
+    // It wants nobody sooner than after a minute.
+    play.wait(Duration::from_secs(61));
+    let ports: Vec<u16> = announces(&mut play).iter().map(|task| task.request.port).collect();
+    assert_eq!(ports, [7000]);
+}
+
 /// A tracker wants a port of whoever asks for peers, and many refuse 0.
 #[test]
 fn who_accepts_nobody_tells_a_port_that_trackers_take() {

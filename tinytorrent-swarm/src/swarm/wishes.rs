@@ -83,6 +83,18 @@ impl Swarm {
         self.announce();
     }
 
+    /// Changes the port that others are told to connect to, as when a gateway maps another one. Trackers are told at
+    /// once, the DHT with the next look-up, and peers when they connect.
+    pub fn set_listen_port(&mut self, now: Instant, port: Option<u16>) {
+        self.advance(now);
+        self.roster.set_listen_port(port);
+        self.extensions.set_listen_port(port);
+        if self.trackers.set_listen_port(port) {
+            self.trackers.reannounce(now);
+            self.announce();
+        }
+    }
+
     /// Limits the content to ask for from now on, in bytes a second; zero for none, `None` for no limit.
     pub fn set_download_limit(&mut self, now: Instant, bytes_per_second: Option<u64>) {
         self.advance(now);
