@@ -5,8 +5,8 @@ use std::time::Instant;
 use clap::Parser;
 use tinytorrent_client::{DhtNode, Torrent};
 use tinytorrent_examples::{
-    Common, Deadline, DownloadOptions, Failure, Outcome, Reporter, Source, block_on, demo, follow,
-    format_duration, format_size, interrupted, load_in, report, run, start, start_client,
+    Common, Deadline, DownloadOptions, Failure, Outcome, Reporter, Source, block_on, close, demo,
+    follow, format_duration, format_size, interrupted, load_in, report, run, start, start_client,
     tell_finished, tell_listening,
 };
 use tinytorrent_tracker::TrackerUrl;
@@ -61,6 +61,7 @@ async fn download(options: &Options, started: Instant) -> Result<(), Failure> {
         _ = &mut interrupt => Err(Failure::Interrupted),
     };
     let stats = torrent.stop().await;
+    close(&client).await;
     reporter.finish();
     ended?;
     tell_finished(&out, &torrent, &options.download.output, &stats, started.elapsed());

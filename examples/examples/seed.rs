@@ -6,7 +6,7 @@ use clap::Parser;
 use tinytorrent_client::{Client, Event, Torrent, TorrentOptions};
 use tinytorrent_examples::{
     Common, Failure, NetworkOptions, Outcome, Output, Reporter, Source, apply_network, block_on,
-    format_size, interrupted, load, report, run, start, start_client, tell_listening,
+    close, format_size, interrupted, load, report, run, start, start_client, tell_listening,
 };
 
 /// Seed a torrent's content, verified first, until interrupted. Nothing is written, and symbolic links
@@ -52,6 +52,7 @@ async fn seed(options: &Options) -> Result<(), Failure> {
         _ = &mut interrupt => Err(Failure::Interrupted),
     };
     let stats = torrent.stop().await;
+    close(&client).await;
     out.say(format!("sent {}", format_size(stats.uploaded)));
     ended
 }

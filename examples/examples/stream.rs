@@ -8,7 +8,7 @@ use serde_json::json;
 use tinytorrent_client::Torrent;
 use tinytorrent_examples::{
     Common, Deadline, DownloadOptions, Failure, Outcome, Output, Reporter, Source, StreamServer,
-    block_on, follow, interrupted, load_in, report, run, start, start_client, tell_finished,
+    block_on, close, follow, interrupted, load_in, report, run, start, start_client, tell_finished,
     tell_listening,
 };
 
@@ -75,6 +75,7 @@ async fn stream(options: &Options, listen: SocketAddr, started: Instant) -> Resu
     };
     let ended = ended.await;
     torrent.stop().await;
+    close(&client).await;
     reporter.finish();
     ended
 }

@@ -70,7 +70,7 @@ pub use output::{Mode, Output};
 pub use runtime::{Deadline, block_on, block_on_interruptible, block_on_threads};
 pub use selection::{Selection, SelectionError};
 pub use session::{
-    Reporter, apply_network, client_options, follow, hashes_json, report, start_client,
+    Reporter, apply_network, client_options, close, follow, hashes_json, report, start_client,
     start_client_with, tell_finished, tell_listening,
 };
 pub use size::{SizeError, format_duration, format_size, parse_rate, parse_size};

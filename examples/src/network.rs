@@ -50,6 +50,10 @@ pub struct NetworkOptions {
     #[arg(long)]
     pub no_lsd: bool,
 
+    /// Do not ask the router to map ports (PCP, NAT-PMP, UPnP)
+    #[arg(long)]
+    pub no_port_mapping: bool,
+
     /// Leave the exchange of peers between peers out
     #[arg(long)]
     pub no_pex: bool,
@@ -118,7 +122,8 @@ mod tests {
 
     #[test]
     fn every_source_and_transport_can_be_left_out() {
-        let all = "--no-trackers --no-dht --no-lsd --no-pex --no-utp --no-web-seeds";
+        let all =
+            "--no-trackers --no-dht --no-lsd --no-pex --no-utp --no-web-seeds --no-port-mapping";
         let network = parse(&all.split(' ').collect::<Vec<_>>()).expect("all are options");
         assert!(network.no_trackers && network.no_dht && network.no_lsd);
         assert!(network.no_pex && network.no_utp && network.no_web_seeds);

@@ -51,7 +51,12 @@ pub fn client_options(network: &NetworkOptions) -> Result<ClientOptions, Failure
     if let Some(memory) = network.memory {
         options.memory(memory);
     }
-    options.dht(!network.no_dht).lsd(!network.no_lsd).utp(!network.no_utp).tcp(!network.no_tcp);
+    options
+        .dht(!network.no_dht)
+        .lsd(!network.no_lsd)
+        .port_mapping(!network.no_port_mapping)
+        .utp(!network.no_utp)
+        .tcp(!network.no_tcp);
     for node in &network.dht_nodes {
         options.dht_node(node.clone());
     }
@@ -72,6 +77,11 @@ pub fn client_options(network: &NetworkOptions) -> Result<ClientOptions, Failure
         options.filter(Some(Arc::new(list.ranges)));
     }
     Ok(options)
+}
+
+/// Ends a client whose torrents have stopped: the router forgets the ports that it has mapped.
+pub async fn close(client: &Client) {
+    client.shutdown(Duration::from_secs(2)).await;
 }
 
 /// Prints the listening addresses of the client.

@@ -248,6 +248,10 @@ impl Client {
             if let Some(dht) = &self.owner.resources.dht {
                 dht.save().await;
             }
+            #[cfg(feature = "port-mapping")]
+            if let Some(mapper) = &self.owner.resources.port_mapper {
+                mapper.release().await;
+            }
         };
         if tokio::time::timeout(deadline, all).await.is_err() {
             tracing::warn!("the client is shut down, though some torrents have not stopped");
@@ -351,6 +355,18 @@ impl Client {
     /// [none](ClientOptions::dht). It ends with the client.
     pub fn dht(&self) -> Option<&DhtNode> {
         self.owner.resources.dht.as_ref().map(|dht| &dht.node)
+    }
+
+    /// The ports of the listener, and what the gateway of the local network makes of them; none if
+    /// [none are mapped](ClientOptions::port_mapping).
+    #[cfg(feature = "port-mapping")]
+    pub fn port_mappings(&self) -> Vec<crate::PortMapping> {
+        self.owner
+            .resources
+            .port_mapper
+            .as_ref()
+            .map(|mapper| mapper.mappings())
+            .unwrap_or_default()
     }
 
     /// The memory that is held for other hosts, over all torrents. The time does not grow with their number.

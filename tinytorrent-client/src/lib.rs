@@ -88,6 +88,8 @@
 //! # Features
 //!
 //! - `mutable`: torrents that the owner of a key names in the DHT (BEP 46); see `Client::follow`.
+//! - `port-mapping`: the gateway of the local network maps the ports of the listener, by PCP, NAT-PMP or UPnP; see
+//!   `Client::port_mappings`.
 //! - `serde`: `Serialize` for events, errors and everything that handles show, and `Deserialize` for what is
 //!   plain data. Errors are their messages, times are numbers of seconds, and paths are text. Values for tests
 //!   are made by `new` or `default`, and their fields are public.
@@ -115,6 +117,8 @@ mod memory;
 mod network_options;
 mod options;
 mod places;
+#[cfg(feature = "port-mapping")]
+mod port_mapping;
 mod priority;
 mod reader;
 mod registry;
@@ -127,6 +131,7 @@ mod sockets;
 mod source;
 mod spans;
 mod threads;
+mod told_port;
 mod torrent;
 
 #[cfg(feature = "mutable")]
@@ -143,6 +148,8 @@ pub use event::{ClientEvents, Event, Events, Missed, Snapshot, TorrentEvent};
 pub use figures::{Counts, FigureDetail, Figures, Metric, MetricKind, Sample};
 pub use memory::MemoryStats;
 pub use options::TorrentOptions;
+#[cfg(feature = "port-mapping")]
+pub use port_mapping::{MappingProtocol, PortMapping};
 pub use priority::Priority;
 pub use reader::{ReadError, Reader};
 pub use removal::{Removal, RemoveError, Removed};

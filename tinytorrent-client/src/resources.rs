@@ -17,9 +17,12 @@ use crate::event::Hub;
 use crate::lsd::Lsd;
 use crate::memory::Memory;
 use crate::places::Places;
+#[cfg(feature = "port-mapping")]
+use crate::port_mapping::{Listener, PortMapper};
 use crate::registry::Registry;
 use crate::session::{SessionLock, Store};
 use crate::threads::JobThreads;
+use crate::told_port::ToldPort;
 use crate::{ClientError, ClientOptions};
 
 /// The resources that all torrents of a client share.
@@ -35,6 +38,10 @@ pub(crate) struct Resources {
     pub(crate) dht: Option<Dht>,
     /// `None` without discovery in the local network.
     pub(crate) lsd: Option<Lsd>,
+    pub(crate) told_port: Arc<ToldPort>,
+    /// `None` without a gateway that could map ports.
+    #[cfg(feature = "port-mapping")]
+    pub(crate) port_mapper: Option<PortMapper>,
     pub(crate) registry: Arc<Registry>,
     /// The lock of the folder of the kept session.
     pub(crate) session_lock: Option<SessionLock>,
@@ -116,7 +123,7 @@ impl Resources {
         checks.set_limit(limits.active_checks);
         let session_lock = options.state.as_deref().map(SessionLock::new).transpose()?;
         let store = options.state.as_deref().map(Store::open).transpose()?;
-        let port = bound.announce_port();
+        let told_port = Arc::new(ToldPort::new(bound.announce_port()));
         let Bound { network, addresses, mut datagrams } = bound;
         let mut config = options.trackers();
         config.network(network.clone());
@@ -128,6 +135,7 @@ impl Resources {
             false => {
                 let (kept, torrents) = (store.clone(), Arc::clone(&registry));
                 let ways = dht::Ways { network: &network, sockets, are_on_loopback };
+                let port = Arc::clone(&told_port);
                 let started = Dht::start(&options, ways, port, kept, torrents, &mut tasks);
                 Some(started.map_err(ClientError::Socket)?)
             }
@@ -137,6 +145,11 @@ impl Resources {
             true => Lsd::start(&addresses, network.binding(), Arc::clone(&registry), &mut tasks),
             false => None,
         };
+        #[cfg(feature = "port-mapping")]
+        let port_mapper = {
+            let listener = Listener { addresses: &addresses, has_datagrams: !utp.is_empty() };
+            PortMapper::start(&options, &network, listener, &told_port, &registry, &mut tasks)
+        };
         Ok(Self {
             peer_id: PeerId::generate(rand::random()),
             addresses,
@@ -144,6 +157,9 @@ impl Resources {
             network,
             dht,
             lsd,
+            told_port,
+            #[cfg(feature = "port-mapping")]
+            port_mapper,
             registry,
             session_lock,
             store,

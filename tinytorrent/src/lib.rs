@@ -39,6 +39,7 @@
 //! | `storage_object` | `storage-object` | content in an object store: S3, GCS, Azure |
 //!
 //! The feature `mutable` brings mutable items of the DHT, and torrents that the owner of a key names.
+//! The feature `port-mapping` has the gateway map the ports of the client's listener.
 //! The feature `serde` brings `Serialize` and `Deserialize` for the plain values of all of them.
 //!
 //! Without default features there are only the modules without a feature, which bring neither a runtime nor a

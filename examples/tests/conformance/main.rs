@@ -15,7 +15,7 @@ use row::{Row, Verdict, check_sentence, check_source, rows_of_all_parts};
 use source::{comments_of, exists, ids_in, tests_of_all_sources};
 
 /// Each area's letter, what it is about, and the number of its rules, which count from 1.
-const AREAS: [(&str, &str, u32); 13] = [
+const AREAS: [(&str, &str, u32); 14] = [
     ("B", "bencode", 32),
     ("M", "metainfo, v1 and common", 50),
     ("V", "metainfo, v2 and hybrid", 22),
@@ -28,6 +28,7 @@ const AREAS: [(&str, &str, u32); 13] = [
     ("D", "distributed hash table", 74),
     ("P", "uTP", 42),
     ("L", "local discovery", 12),
+    ("N", "port mapping", 32),
     ("S", "pieces, storage, engine", 37),
 ];
 

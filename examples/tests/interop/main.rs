@@ -32,6 +32,8 @@ mod others;
 #[cfg(target_os = "linux")]
 mod our_tracker;
 #[cfg(target_os = "linux")]
+mod port_mapping;
+#[cfg(target_os = "linux")]
 mod resume;
 #[cfg(target_os = "linux")]
 mod seeders;
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
         lsd::TESTS,
         others::TESTS,
         our_tracker::TESTS,
+        port_mapping::TESTS,
         resume::TESTS,
         seeders::TESTS,
         stream::TESTS,

@@ -23,6 +23,8 @@ pub enum Need {
     Imdl,
     Lftp,
     Libtorrent,
+    /// A gateway, with the program that lists its rules.
+    Miniupnpd,
     Mktorrent,
     /// A network without a way out, which not every container lets a test make.
     Namespace,
@@ -70,6 +72,7 @@ impl Need {
             Need::Imdl => on_path("imdl").is_some(),
             Need::Lftp => on_path("lftp").is_some(),
             Need::Libtorrent => *LIBTORRENT.get_or_init(|| python_runs("import libtorrent")),
+            Need::Miniupnpd => on_path("miniupnpd").is_some() && on_path("nft").is_some(),
             Need::Mktorrent => on_path("mktorrent").is_some(),
             Need::Namespace => {
                 namespace().arg("true").status().is_ok_and(|status| status.success())
@@ -92,7 +95,7 @@ impl Need {
     /// `true` if a test may be left out although all are required, as no package of the system has it.
     fn is_optional(self) -> bool {
         match self {
-            Need::Hosts | Need::Imdl | Need::Namespace | Need::Tunnel => true,
+            Need::Hosts | Need::Imdl | Need::Miniupnpd | Need::Namespace | Need::Tunnel => true,
             Need::Webtorrent => std::env::var_os("TINYTORRENT_NPM").is_none(),
             _ => false,
         }
@@ -108,6 +111,7 @@ impl Need {
             Need::Imdl => "imdl",
             Need::Lftp => "lftp",
             Need::Libtorrent => "python3-libtorrent",
+            Need::Miniupnpd => "miniupnpd-nftables nftables",
             Need::Mktorrent => "mktorrent",
             Need::Namespace | Need::Tunnel => "util-linux",
             Need::Opentracker => "opentracker",

@@ -140,7 +140,7 @@ impl Ours {
         // Listening anywhere, it would enter the DHT of the internet, and be heard in the local network.
         let is_bound = words.iter().any(|word| ["--listen", "--dht-node"].contains(word));
         if ["download", "seed", "stream"].contains(&name) && !is_bound {
-            command.args(["--no-dht", "--no-lsd"]);
+            command.args(["--no-dht", "--no-lsd", "--no-port-mapping"]);
         }
         Self::start(name, &command, scene)
     }

@@ -11,12 +11,13 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::PeerAddress;
 use crate::registry::Registry;
+use crate::told_port::ToldPort;
 
 /// The look-ups of all torrents: some run, and the others wait, those of seeds behind those of downloads.
 #[derive(Debug)]
 pub(crate) struct LookUps {
-    /// The port that is announced; `None` for that of the node's socket.
-    port: Option<u16>,
+    /// The port that is announced; without one, that of the node's socket.
+    port: Arc<ToldPort>,
     queue: Mutex<Queue>,
     /// One has come in.
     wake: Notify,
@@ -43,7 +44,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 impl LookUps {
-    pub(super) fn new(port: Option<u16>) -> Self {
+    pub(super) fn new(port: Arc<ToldPort>) -> Self {
         Self { port, queue: Mutex::default(), wake: Notify::new() }
     }
 
@@ -88,7 +89,7 @@ impl LookUps {
             while running.len() < MOST_RUNNING && !is_paused {
                 let mut queue = self.lock();
                 let Some(task) = queue.next() else { break };
-                let look_up = look_up(node.clone(), Arc::clone(&registry), task, self.port);
+                let look_up = look_up(node.clone(), Arc::clone(&registry), task, self.port.get());
                 queue.running.insert(task.hash, running.spawn(look_up));
             }
             tokio::select! {
@@ -247,7 +248,7 @@ mod tests {
 
     #[test]
     fn what_was_forgotten_does_not_run_and_may_come_again() {
-        let look_ups = LookUps::new(None);
+        let look_ups = LookUps::new(Arc::default());
         let hashes = |n| InfoHashes::from_v1(InfoHashV1::from_bytes([n; 20]));
         look_ups.add(task(1, false));
         look_ups.add(task(2, false));
@@ -261,7 +262,7 @@ mod tests {
     // D-21
     #[tokio::test]
     async fn one_that_was_forgotten_has_no_say_in_the_next_of_its_hash() {
-        let look_ups = LookUps::new(None);
+        let look_ups = LookUps::new(Arc::default());
         let hash = task(1, false).hash;
         let run = || tokio::spawn(std::future::pending::<()>()).abort_handle();
         let (first, second) = (run(), run());

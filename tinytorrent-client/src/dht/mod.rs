@@ -20,6 +20,7 @@ use crate::ClientOptions;
 use crate::driver::RESOLVE_TIMEOUT;
 use crate::registry::Registry;
 use crate::session::Store;
+use crate::told_port::ToldPort;
 use look_ups::LookUps;
 pub(crate) use look_ups::wait_for_nodes;
 use named::NamedNodes;
@@ -60,7 +61,7 @@ impl Dht {
     pub(crate) fn start(
         options: &ClientOptions,
         ways: Ways<'_>,
-        announce_port: Option<u16>,
+        announce_port: Arc<ToldPort>,
         store: Option<Store>,
         registry: Arc<Registry>,
         tasks: &mut JoinSet<()>,

@@ -15,6 +15,12 @@ impl Driver {
         self.swarm.handle_input(now, Input::PeersFound { source, addresses });
     }
 
+    /// Changes the port that others are told to connect to.
+    #[cfg(feature = "port-mapping")]
+    pub(crate) fn set_listen_port(&mut self, now: Instant, port: Option<u16>) {
+        self.swarm.set_listen_port(now, port);
+    }
+
     /// Announces the torrent in the local network as long as it may have peers from there, and only then.
     pub(super) fn follow_lsd(&mut self) {
         let Some(lsd) = &self.resources.lsd else { return };

@@ -170,6 +170,9 @@ fn config(resources: &Resources, source: &Source, options: &TorrentOptions) -> S
     for address in &resources.addresses {
         config.listen_port(address.port()).own_address(*address);
     }
+    if let Some(port) = resources.told_port.get() {
+        config.listen_port(port);
+    }
     if let Some(dht) = resources.dht.as_ref().filter(|_| options.dht) {
         config.dht(true);
         for address in dht.node.local_addresses() {
