@@ -98,12 +98,16 @@ pub fn apply_network(options: &mut TorrentOptions, network: &NetworkOptions) {
         .without_trackers(network.no_trackers)
         .exchange(!network.no_pex)
         .tracker_exchange(!network.no_tracker_exchange)
+        .web_seeds(!network.no_web_seeds)
         .download_limit(network.limit_down)
         .upload_limit(network.limit_up);
     if !network.no_trackers {
         for url in &network.trackers {
             options.tracker(url);
         }
+    }
+    for url in &network.web_seeds {
+        options.web_seed(url.as_str());
     }
     if let Some(count) = network.max_peers {
         options.max_peers(count);

@@ -131,9 +131,10 @@ impl Client {
         let Some(store) = &resources.store else { return Ok(()) };
         for Kept { record, metainfo } in store.load()? {
             let Record { hashes, options, origin, name } = record;
-            let Origin { trackers, peers, selection, .. } = origin.clone();
+            let Origin { trackers, web_seeds, peers, selection, .. } = origin.clone();
             let nodes = Vec::new();
-            let source = Source { hashes, name, metainfo, trackers, peers, nodes, selection };
+            let source =
+                Source { hashes, name, metainfo, trackers, web_seeds, peers, nodes, selection };
             // Its number is its position, or the next one if two files claim the same.
             self.registry().begin_at(origin.position);
             if let Err(error) = driver::start(Arc::clone(resources), source, options, Some(origin))

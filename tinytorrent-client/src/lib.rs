@@ -137,6 +137,7 @@ mod torrent;
 #[cfg(feature = "mutable")]
 mod updates;
 mod view;
+mod web_seed;
 
 pub use client::Client;
 pub use client_limits::ClientLimits;
@@ -164,6 +165,7 @@ pub use torrent::{CheckScope, PauseReason, State, Torrent};
 #[cfg(feature = "mutable")]
 pub use updates::{Update, Updates};
 pub use view::{FileInfo, History, Limits, PeerInfo, PieceInfo, ScrapeInfo, TrackerInfo};
+pub use web_seed::{WebSeedInfo, WebSeedProtocol, WebSeedSource, WebSeedState};
 
 // What the signatures above name of other crates.
 #[doc(no_inline)]
@@ -187,5 +189,7 @@ pub use tinytorrent_tracker::{Failure as TrackerFailure, TrackerUrl};
 pub use tinytorrent_types::{
     Bitfield, GeometryError, InfoHashV1, InfoHashV2, InfoHashes, IpRanges, PeerId, PieceIndex,
 };
+#[doc(no_inline)]
+pub use tinytorrent_webseed::{WebSeedUrl, WebSeedUrlError};
 #[doc(no_inline)]
 pub use tinytorrent_wire::{DecodeError, HandshakeError, session::Violation};

@@ -8,6 +8,7 @@ use tinytorrent_storage::{Content, StorageError};
 use crate::content::ContentSource;
 use crate::driver::{FileChoice, SeedGoals};
 use crate::priority::{Priorities, Priority, Wish};
+use crate::web_seed::WebSeedOptions;
 use crate::{ContentRequest, Limits, PauseReason, PeerAddress};
 
 /// Settings of one torrent. Each field is one setting, so that there are many.
@@ -22,6 +23,7 @@ pub struct TorrentOptions {
     pub(crate) folder: PathBuf,
     pub(crate) trackers: Vec<Vec<String>>,
     pub(crate) without_trackers: bool,
+    pub(crate) web_seeds: WebSeedOptions,
     pub(crate) peers: Vec<PeerAddress>,
     pub(crate) files: FileSelection,
     pub(crate) exchange: bool,
@@ -64,6 +66,7 @@ impl TorrentOptions {
             folder: folder.into(),
             trackers: Vec::new(),
             without_trackers: false,
+            web_seeds: WebSeedOptions::default(),
             peers: Vec::new(),
             files: FileSelection::default(),
             exchange: true,

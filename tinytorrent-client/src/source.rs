@@ -7,6 +7,7 @@ use tinytorrent_metainfo::{FileSelection, HostPort, HostPortError, Magnet, Metai
 use tinytorrent_types::InfoHashes;
 
 use crate::SourceError;
+use crate::web_seed::NamedWebSeeds;
 
 /// The identity of a torrent to be added, and everything that is known about it: made from a
 /// [`Metainfo`], a [`Magnet`], or bare [`InfoHashes`].
@@ -17,6 +18,7 @@ pub struct Source {
     pub(crate) name: Option<Box<str>>,
     pub(crate) metainfo: Option<Arc<Metainfo>>,
     pub(crate) trackers: Vec<Vec<String>>,
+    pub(crate) web_seeds: NamedWebSeeds,
     pub(crate) peers: Vec<PeerAddress>,
     /// Nodes of the DHT.
     pub(crate) nodes: Vec<HostPort>,
@@ -38,7 +40,13 @@ impl From<Arc<Metainfo>> for Source {
             true => Vec::new(),
             false => metainfo.nodes().to_vec(),
         };
-        Self { trackers: metainfo.trackers().to_vec(), nodes, metainfo: Some(metainfo), ..bare }
+        Self {
+            trackers: metainfo.trackers().to_vec(),
+            web_seeds: NamedWebSeeds::of_torrent(&metainfo),
+            nodes,
+            metainfo: Some(metainfo),
+            ..bare
+        }
     }
 }
 
@@ -61,6 +69,7 @@ impl From<&Magnet> for Source {
             // Each `tr` is a tier of its own (BEP 9, "magnet URI format").
             trackers: magnet.trackers.iter().map(|url| vec![url.clone()]).collect(),
             peers: magnet.peers.iter().cloned().map(PeerAddress::from).collect(),
+            web_seeds: NamedWebSeeds::of_link(magnet),
             nodes: magnet.nodes.clone(),
             selection: magnet.selection.clone(),
             ..Self::from(magnet.hashes)
@@ -82,6 +91,7 @@ impl From<InfoHashes> for Source {
             name: None,
             metainfo: None,
             trackers: Vec::new(),
+            web_seeds: NamedWebSeeds::default(),
             peers: Vec::new(),
             nodes: Vec::new(),
             selection: FileSelection::default(),

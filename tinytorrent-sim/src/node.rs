@@ -3,12 +3,13 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
-use tinytorrent_swarm::{AnnounceTask, Event, LeaveReason, PeerKey, Swarm};
+use tinytorrent_swarm::{AnnounceTask, Event, FetchKey, LeaveReason, PeerKey, Swarm, WebSeedKey};
 use tinytorrent_tracker::AnnounceResponse;
 use tinytorrent_types::{BlockInfo, Geometry, PeerId};
 use tinytorrent_wire::Message;
 
-use crate::{Nat, Node};
+use crate::world::RunningFetch;
+use crate::{Nat, Node, WebServer};
 
 /// A swarm in its world, and all that was seen of it.
 #[derive(Debug)]
@@ -45,6 +46,10 @@ pub struct Simulated {
     pub nat: Option<Nat>,
     /// The id that it gives in handshakes, if it is not its own.
     pub alias: Option<PeerId>,
+    /// The servers of its web seeds.
+    pub web_seeds: HashMap<WebSeedKey, WebServer>,
+    /// What is being fetched from them.
+    pub(crate) fetches: HashMap<FetchKey, RunningFetch>,
     pub(crate) links: HashMap<PeerKey, Link>,
     /// Connections to strangers, or under way to them.
     pub(crate) strangers: HashSet<PeerKey>,

@@ -3,6 +3,7 @@ mod nat;
 mod serving;
 mod stranger;
 mod watch;
+mod web_seed;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
@@ -20,6 +21,8 @@ pub use self::nat::Nat;
 pub use self::stranger::Stranger;
 use self::watch::Watched;
 pub use self::watch::{Cause, Watch};
+pub(crate) use self::web_seed::Running as RunningFetch;
+pub use self::web_seed::WebServer;
 use crate::node::Link;
 use crate::{Behaviour, Simulated};
 
@@ -138,6 +141,8 @@ impl World {
             info: info(),
             nat: None,
             alias: None,
+            web_seeds: HashMap::new(),
+            fetches: HashMap::new(),
             links: HashMap::new(),
             strangers: HashSet::new(),
             due: None,
@@ -299,6 +304,10 @@ impl World {
                 self.nodes[node].announces.push(task.clone());
                 self.later(self.latency, node, Happening::Tracker(task));
             }
+            Action::Fetch(task) => self.begin_fetch(node, task),
+            Action::GrantFetch { fetch, blocks } => self.grant_fetch(node, fetch, blocks),
+            Action::CancelFetch { fetch } => self.cancel_fetch(node, fetch),
+            Action::DoubtFiles { seed, piece } => self.doubt_files(node, seed, piece),
             // There is no DHT in these worlds.
             Action::LookUp(_) => {}
             Action::Scrape(task) => {

@@ -7,6 +7,7 @@ mod reason;
 mod stats;
 mod transport;
 mod view;
+mod web_seed;
 
 pub use action::{Action, BlockVerdict};
 pub use event::Event;
@@ -15,3 +16,4 @@ pub use reason::{ConnectionError, DiskError, LeaveReason};
 pub use stats::{Introductions, Stats};
 pub use transport::{Route, Transport, Transports};
 pub use view::{ChokeReason, PeerFlow, PeerView};
+pub use web_seed::{FetchKey, FetchOutcome, FetchTask, WebSeedKey, WebSeedState, WebSeedView};

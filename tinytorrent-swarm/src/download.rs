@@ -3,6 +3,7 @@
 mod budget;
 mod choice;
 mod end_game;
+mod fetching;
 mod hurry;
 mod invariants;
 mod partial;
@@ -170,7 +171,19 @@ impl Download {
         peer.pipeline.note_block(now, length);
         peer.pipeline.depth.note_block(now, block);
         self.refill.add(peer);
-        match picker.receive(peer.key, block) {
+        self.accept(now, peer.key, picker, block)
+    }
+
+    /// A block came from this source, which was asked for it.
+    fn accept(
+        &mut self,
+        now: Instant,
+        source: PeerKey,
+        picker: &mut Picker,
+        block: BlockInfo,
+    ) -> Received {
+        let length = u64::from(block.length());
+        match picker.receive(source, block) {
             Arrival::Unwanted => {
                 self.wasted += length;
                 Received { verdict: BlockVerdict::Discard, other: None }

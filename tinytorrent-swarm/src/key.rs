@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::contract::WebSeedKey;
+
 /// Names one connection of a swarm, from the decision to make it until after its end.
 ///
 /// The generation keeps a late word about an old connection from reaching its successor.
@@ -35,6 +37,24 @@ impl PeerKey {
     /// The key of a number that [`to_bits`](Self::to_bits) gave.
     pub const fn from_bits(bits: u64) -> Self {
         Self { slot: (bits >> 32) as u32, generation: bits as u32 }
+    }
+}
+
+/// The slots of web seeds among the sources of blocks, which no connection reaches.
+const FIRST_WEB_SEED: u32 = 1 << 31;
+
+/// Web seeds are sources of blocks beside the peers, by keys that no peer has. They do not leave the engine.
+impl PeerKey {
+    /// The web seed of this key, if it is one's.
+    pub(crate) fn web_seed(self) -> Option<WebSeedKey> {
+        self.slot.checked_sub(FIRST_WEB_SEED).map(WebSeedKey)
+    }
+}
+
+impl WebSeedKey {
+    /// The web seed as a source of blocks.
+    pub(crate) const fn source(self) -> PeerKey {
+        PeerKey::new(FIRST_WEB_SEED | self.0, 0)
     }
 }
 

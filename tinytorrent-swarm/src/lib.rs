@@ -112,13 +112,14 @@ mod timers;
 mod tracker_exchange;
 mod trackers;
 mod upload;
+mod web_seeds;
 
 pub use announce::{AnnounceOutcome, AnnounceTask, ScrapeOutcome, ScrapeTask};
 pub use config::SwarmConfig;
 pub use contract::{
-    Action, BlockVerdict, ChokeReason, ConnectionError, Content, DiskError, Event, Input,
-    Introductions, LeaveReason, PeerFlow, PeerSource, PeerView, Route, Stats, Transport,
-    Transports,
+    Action, BlockVerdict, ChokeReason, ConnectionError, Content, DiskError, Event, FetchKey,
+    FetchOutcome, FetchTask, Input, Introductions, LeaveReason, PeerFlow, PeerSource, PeerView,
+    Route, Stats, Transport, Transports, WebSeedKey, WebSeedState, WebSeedView,
 };
 pub use key::PeerKey;
 pub use look_ups::LookUpTask;

@@ -1,6 +1,7 @@
 //! The composer: hands each input to the part whose concern it is, and acts on what comes back.
 
 mod content;
+mod fetching;
 mod introducing;
 mod leaving;
 mod parts;
@@ -39,6 +40,7 @@ use crate::super_seed::SuperSeed;
 use crate::tracker_exchange::TrackerExchange;
 use crate::trackers::{Progress, Trackers};
 use crate::upload::Upload;
+use crate::web_seeds::WebSeeds;
 use crate::{PeerKey, hashes};
 
 /// One torrent's engine: what happened goes in, what to do comes out.
@@ -81,6 +83,8 @@ pub struct Swarm {
     punching: Option<Box<Punching>>,
     /// `None` unless the user wants it, and in a private torrent.
     tracker_exchange: Option<Box<TrackerExchange>>,
+    /// `None` until there is one.
+    web_seeds: Option<Box<WebSeeds>>,
     out: Outbox,
 }
 
@@ -120,6 +124,7 @@ impl Swarm {
             look_ups: config.dht.then(|| Box::new(LookUps::new(now, &config))),
             extensions: Extensions::new(&config),
             punching: None,
+            web_seeds: None,
             out: Outbox::default(),
         }
     }
@@ -239,6 +244,8 @@ impl Swarm {
                 }
             }
             Input::ContentReady(content) => self.on_content_ready(content),
+            Input::FetchEnded { fetch, outcome } => self.on_fetch_ended(fetch, outcome),
+            Input::WebSeedLacks { seed, pieces } => self.on_web_seed_lacks(seed, pieces),
             Input::Announced(outcome) => self.on_announced(outcome),
             Input::Scraped(outcome) => {
                 let told = self.trackers.on_scraped(self.now, self.greeting.hashes(), outcome);
@@ -272,6 +279,9 @@ impl Swarm {
         let is_seeding = self.stage.is_finished();
         self.upload.handle_timeout(now, &mut self.peers, &mut self.out, is_seeding);
         self.download.handle_timeout(now);
+        if let Some(seeds) = &mut self.web_seeds {
+            seeds.handle_timeout(now);
+        }
         self.look_at_super_seed();
         self.fetch();
         self.announce();
@@ -292,6 +302,7 @@ impl Swarm {
             self.upload.poll_timeout(),
             self.super_seed.as_ref().and_then(|seed| seed.poll_timeout()),
             self.download.poll_timeout(),
+            self.web_seeds.as_ref().filter(|_| is_open).and_then(|seeds| seeds.poll_timeout()),
             self.stage.poll_timeout(self.now),
             self.trackers.poll_timeout(),
             self.look_ups.as_ref().filter(|_| is_open).and_then(|look_ups| look_ups.poll_timeout()),
@@ -307,9 +318,10 @@ impl Swarm {
             && let Some(picker) = self.stage.picker_mut()
         {
             self.download.refill(self.now, &mut self.peers, picker, &mut self.out);
+            self.refill_web_seeds();
         }
         let action = self.out.poll_action();
-        if action.is_none() && self.peers.len() == 0 {
+        if action.is_none() && self.peers.len() == 0 && self.web_seeds.is_none() {
             self.out.rest();
         }
         action
@@ -397,6 +409,9 @@ impl Swarm {
         }
         if let Some(seed) = &self.super_seed {
             seed.check_invariants(&self.peers);
+        }
+        if let Some(seeds) = &self.web_seeds {
+            seeds.check_invariants(self.stage.picker().is_some());
         }
         if let Some(picker) = self.stage.picker() {
             self.download.check_invariants(&self.peers, picker);

@@ -31,6 +31,7 @@
 //! | `metainfo` | `metainfo` | torrent files and magnet links, and their creation |
 //! | `net` | `net` | sockets that obey a binding and a proxy |
 //! | `tracker` | `tracker`, `tracker-client`, `tracker-server` | trackers, for both ends |
+//! | `webseed` | `webseed` | blocks from web servers (BEP 19, BEP 17) |
 //! | `dht` | `dht` | a node of the DHT, on sockets of its own |
 //! | `lsd` | `lsd` | peers of the local network, by multicast, on sockets of its own |
 //! | `wire` | `wire` | handshakes, messages and extensions of the peer protocol |
@@ -70,5 +71,7 @@ pub use tinytorrent_swarm as swarm;
 #[cfg(feature = "tracker")]
 pub use tinytorrent_tracker as tracker;
 pub use tinytorrent_types as types;
+#[cfg(feature = "webseed")]
+pub use tinytorrent_webseed as webseed;
 #[cfg(feature = "wire")]
 pub use tinytorrent_wire as wire;

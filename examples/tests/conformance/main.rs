@@ -15,7 +15,7 @@ use row::{Row, Verdict, check_sentence, check_source, rows_of_all_parts};
 use source::{comments_of, exists, ids_in, tests_of_all_sources};
 
 /// Each area's letter, what it is about, and the number of its rules, which count from 1.
-const AREAS: [(&str, &str, u32); 14] = [
+const AREAS: [(&str, &str, u32); 15] = [
     ("B", "bencode", 32),
     ("M", "metainfo, v1 and common", 50),
     ("V", "metainfo, v2 and hybrid", 22),
@@ -27,6 +27,7 @@ const AREAS: [(&str, &str, u32); 14] = [
     ("G", "magnet links", 18),
     ("D", "distributed hash table", 74),
     ("P", "uTP", 42),
+    ("F", "web seeds", 19),
     ("L", "local discovery", 12),
     ("N", "port mapping", 32),
     ("S", "pieces, storage, engine", 37),

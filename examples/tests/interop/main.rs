@@ -53,6 +53,8 @@ mod utp_faults;
 mod v2;
 #[cfg(target_os = "linux")]
 mod web;
+#[cfg(target_os = "linux")]
+mod webseed;
 
 #[cfg(target_os = "linux")]
 #[path = "../support/mod.rs"]
@@ -87,6 +89,7 @@ fn main() -> ExitCode {
         utp_faults::TESTS,
         v2::TESTS,
         web::TESTS,
+        webseed::TESTS,
     ])
 }
 

@@ -25,6 +25,7 @@ pub mod runner;
 pub mod scene;
 pub mod tracker;
 pub mod transmission;
+pub mod web_server;
 pub mod webtorrent;
 pub mod wire_seeder;
 

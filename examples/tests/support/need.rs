@@ -1,7 +1,7 @@
 //! Which programs a test needs, and what is said when one is missing.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
@@ -23,11 +23,13 @@ pub enum Need {
     Imdl,
     Lftp,
     Libtorrent,
+    Lighttpd,
     /// A gateway, with the program that lists its rules.
     Miniupnpd,
     Mktorrent,
     /// A network without a way out, which not every container lets a test make.
     Namespace,
+    Nginx,
     Opentracker,
     Python,
     Qbittorrent,
@@ -45,13 +47,15 @@ pub enum Need {
 
 impl Need {
     /// All that is installed where nothing may be left out.
-    pub const REQUIRED: [Self; 12] = [
+    pub const REQUIRED: [Self; 14] = [
         Need::Aria2,
         Need::Chromium,
         Need::Curl,
         Need::Lftp,
         Need::Libtorrent,
+        Need::Lighttpd,
         Need::Mktorrent,
+        Need::Nginx,
         Need::Opentracker,
         Need::Python,
         Need::Qbittorrent,
@@ -73,6 +77,9 @@ impl Need {
             Need::Lftp => on_path("lftp").is_some(),
             Need::Libtorrent => *LIBTORRENT.get_or_init(|| python_runs("import libtorrent")),
             Need::Miniupnpd => on_path("miniupnpd").is_some() && on_path("nft").is_some(),
+            // Debian has them where only root looks.
+            Need::Lighttpd => Path::new("/usr/sbin/lighttpd").exists(),
+            Need::Nginx => Path::new("/usr/sbin/nginx").exists(),
             Need::Mktorrent => on_path("mktorrent").is_some(),
             Need::Namespace => {
                 namespace().arg("true").status().is_ok_and(|status| status.success())
@@ -112,7 +119,9 @@ impl Need {
             Need::Lftp => "lftp",
             Need::Libtorrent => "python3-libtorrent",
             Need::Miniupnpd => "miniupnpd-nftables nftables",
+            Need::Lighttpd => "lighttpd",
             Need::Mktorrent => "mktorrent",
+            Need::Nginx => "nginx-light",
             Need::Namespace | Need::Tunnel => "util-linux",
             Need::Opentracker => "opentracker",
             Need::Python => "python3",

@@ -9,7 +9,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use tinytorrent_swarm::{
     Action, AnnounceOutcome, AnnounceTask, BlockVerdict, ConnectionError, Content, DiskError,
-    Input, PeerKey, ReaderKey, Swarm, SwarmConfig, Transport, Transports,
+    FetchKey, FetchOutcome, Input, PeerKey, ReaderKey, Swarm, SwarmConfig, Transport, Transports,
+    WebSeedKey,
 };
 use tinytorrent_tracker::{AnnounceResponse, Failure};
 use tinytorrent_types::{
@@ -47,6 +48,9 @@ pub(crate) struct Driver {
     pub(crate) dials: VecDeque<(PeerKey, SocketAddr)>,
     link: Option<PeerKey>,
     reader: Option<ReaderKey>,
+    web_seed: Option<WebSeedKey>,
+    /// What is being fetched from web seeds, and how many blocks of it may come.
+    fetches: BTreeMap<FetchKey, (VecDeque<BlockInfo>, usize)>,
     /// Frames on their way to the other end.
     pub(crate) frames: VecDeque<Frame>,
 }
@@ -94,6 +98,8 @@ impl Driver {
             dials: VecDeque::new(),
             link: None,
             reader: None,
+            web_seed: None,
+            fetches: BTreeMap::new(),
             frames: VecDeque::new(),
         };
         if !needs_metadata {
@@ -179,6 +185,10 @@ impl Driver {
     ) {
         self.now = now;
         let verdict = self.swarm.handle_block(now, peer, header);
+        self.store(verdict, is_right);
+    }
+
+    fn store(&mut self, verdict: BlockVerdict, is_right: bool) {
         let Some(block) = verdict.block() else { return };
         assert!(!self.has(block.piece()), "a block of a verified piece is stored");
         self.unwritten += u64::from(block.length());
@@ -259,7 +269,7 @@ impl Driver {
         self.now = now;
         let swarm = &mut self.swarm;
         let limit = (c < 200).then(|| u64::from(c) * 1_000);
-        match b % 17 {
+        match b % 20 {
             0 => swarm.pause(now),
             1 | 2 => swarm.resume(now),
             3 => swarm.set_download_limit(now, limit),
@@ -308,12 +318,54 @@ impl Driver {
                 let [low, high] = [c & 0x0f, c & 0xf0].map(|bits| set(bits).expect("one byte"));
                 swarm.set_priorities(now, low, high);
             }
-            _ => {
+            16 => {
                 if let Some(piece) = self.geometry.piece(u32::from(c)) {
                     swarm.handle_input(now, Input::PieceLost { piece });
                 }
             }
+            17 => match self.web_seed.take_if(|_| c % 4 == 0) {
+                Some(seed) => swarm.remove_web_seed(now, seed),
+                None if self.web_seed.is_none() => self.web_seed = swarm.add_web_seed(now),
+                None => {
+                    let (seed, first) = (self.web_seed.expect("it is there"), u32::from(c % 8));
+                    let pieces = first..first + u32::from(c / 64);
+                    swarm.handle_input(now, Input::WebSeedLacks { seed, pieces });
+                }
+            },
+            18 => self.receive_fetched(now, usize::from(c >> 2), c % 4 != 0),
+            _ => self.end_fetch(now, usize::from(c >> 3), c),
         }
+    }
+
+    /// The next block of a fetch comes, if it may.
+    fn receive_fetched(&mut self, now: Instant, at: usize, is_right: bool) {
+        let count = self.fetches.len().max(1);
+        let Some((&key, (blocks, granted))) = self.fetches.iter_mut().nth(at % count) else {
+            return;
+        };
+        if *granted == 0 {
+            return;
+        }
+        *granted -= 1;
+        let block = blocks.pop_front().expect("no more is granted than is to come");
+        let verdict = self.swarm.handle_fetched(now, key, block);
+        self.store(verdict, is_right);
+    }
+
+    fn end_fetch(&mut self, now: Instant, at: usize, c: u8) {
+        let count = self.fetches.len().max(1);
+        let Some(&fetch) = self.fetches.keys().nth(at % count) else { return };
+        let (blocks, _) = self.fetches.remove(&fetch).expect("it is there");
+        let outcome = match c % 8 {
+            _ if blocks.is_empty() => FetchOutcome::Complete,
+            0 => FetchOutcome::Missing { pieces: u32::from(c % 5)..u32::from(c % 7) },
+            1 => FetchOutcome::NoRanges,
+            2 => FetchOutcome::Busy { pause: None },
+            3 => FetchOutcome::Complete,
+            4 if c % 64 == 4 => FetchOutcome::Forbidden,
+            _ => FetchOutcome::Failed,
+        };
+        self.swarm.handle_input(now, Input::FetchEnded { fetch, outcome });
     }
 
     /// Nothing holds up what is under way any more.
@@ -356,6 +408,22 @@ impl Driver {
             Action::Connect { peer, address, .. } => self.dials.push_back((peer, address)),
             Action::Disconnect { peer, .. } => self.forget(peer),
             Action::Announce(task) => self.announces.push(task),
+            Action::Fetch(task) => {
+                assert!(task.blocks.iter().all(|block| !self.has(block.piece())), "it is there");
+                self.fetches.insert(task.key, (task.blocks.into(), 0));
+            }
+            Action::GrantFetch { fetch, blocks } => {
+                let (left, granted) = self.fetches.get_mut(&fetch).expect("it was begun");
+                *granted += blocks as usize;
+                assert!(*granted <= left.len(), "more than is to come");
+            }
+            Action::CancelFetch { fetch } => {
+                self.fetches.remove(&fetch).expect("it was begun");
+            }
+            Action::DoubtFiles { seed, piece } => {
+                let index = piece.get();
+                self.tell(self.now, Input::WebSeedLacks { seed, pieces: index..index + 2 });
+            }
             Action::Scrape(_) | Action::LookUp(_) => {}
             Action::CheckMetadata { info } if info == INFO => self.content_ready(&[0b0100_0000]),
             Action::CheckMetadata { .. } => self.tell(self.now, Input::MetadataRefused),

@@ -3,6 +3,8 @@ use tinytorrent_types::BlockInfo;
 use tinytorrent_wire::{Frames, Handshake};
 use tokio::sync::mpsc;
 
+use crate::web_seed::Report;
+
 /// A report of a connection to the driver.
 ///
 /// The channel is bounded: while the driver is busy, connections do not read, their sockets fill up,
@@ -17,6 +19,8 @@ pub(crate) enum Notice {
     Frames { peer: PeerKey, frames: Frames },
     /// These blocks have been written.
     Served { peer: PeerKey, blocks: Vec<BlockInfo> },
+    /// A report of a web seed, over a connection of its own.
+    WebSeed(Report),
     /// The connection has ended.
     Closed { peer: PeerKey, error: ConnectionError },
 }

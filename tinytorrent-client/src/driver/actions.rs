@@ -82,6 +82,18 @@ impl Driver {
                 let hashes = self.lifecycle.answer_hashes(&request);
                 self.swarm.handle_input(now, Input::HashesRead { peer, request, hashes });
             }
+            Action::Fetch(task) => self.fetch(task),
+            Action::GrantFetch { fetch, blocks } => {
+                if let Some(parts) = &mut self.web_seeds {
+                    parts.grant(fetch, blocks);
+                }
+            }
+            Action::CancelFetch { fetch } => {
+                if let Some(parts) = &mut self.web_seeds {
+                    parts.cancel(fetch);
+                }
+            }
+            Action::DoubtFiles { seed, piece } => self.doubt_files(now, seed, piece),
             Action::Announce(task) => self.announce(task),
             Action::Scrape(task) => self.scrape_tracker(task),
             Action::LookUp(task) => {
@@ -100,6 +112,7 @@ impl Driver {
                 Step::Job(job) => self.spawn_thread(job),
                 Step::BecomePrivate => {
                     self.leave_dht();
+                    self.leave_link_web_seeds(now);
                     self.swarm.set_private(now);
                 }
                 Step::AddLinkPeers(peers) => self.add_peers(now, PeerSource::Magnet, peers),

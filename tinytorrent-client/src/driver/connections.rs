@@ -15,7 +15,7 @@ use crate::connection::buffers::{BufferPool, ReceiveBuffer};
 use crate::connection::channel::Channel;
 use crate::connection::failure::ConnectFailure;
 use crate::connection::handshake::Dial;
-use crate::connection::{self, Hold, Incoming, Link, Notice, handshake};
+use crate::connection::{self, Hold, Incoming, Link, Notice, NoticeSender, handshake};
 use crate::dialer::Dialer;
 use crate::memory::Share;
 use crate::places::Places;
@@ -122,6 +122,11 @@ impl Connections {
     /// Closes a connection. Its messages of this turn are still written.
     pub(super) fn close(&mut self, peer: PeerKey) {
         self.links.remove(peer);
+    }
+
+    /// A sender for reports of something else than a connection. While it is in use, nothing may [`rest`](Self::rest).
+    pub(super) fn notices(&mut self) -> NoticeSender {
+        self.notices.sender()
     }
 
     /// Returns the receiver of what connections report, if there is a new one.

@@ -43,6 +43,7 @@ impl Driver {
                 self.close(peer);
                 self.swarm.handle_input(now, Input::ConnectFailed { peer, error });
             }
+            Notice::WebSeed(report) => self.on_web_seed(now, report),
             Notice::Closed { peer, error } => self.drop_peer(now, peer, error),
         }
     }

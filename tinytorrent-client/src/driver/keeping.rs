@@ -5,6 +5,7 @@ use tinytorrent_metainfo::{FileSelection, Metainfo};
 use tinytorrent_storage::StorageError;
 
 use crate::session::{Entry, Record};
+use crate::web_seed::NamedWebSeeds;
 use crate::{PeerAddress, Source, TorrentOptions};
 
 /// The part of the kept session that is about this torrent: what it is, and whether it is saved.
@@ -26,6 +27,8 @@ pub(crate) struct Origin {
     pub(crate) trackers: Vec<Vec<String>>,
     /// The list that the user has set in place of these and of his own.
     pub(crate) set_trackers: Option<Box<[Vec<String>]>>,
+    /// The web seeds that the torrent or its link names.
+    pub(crate) web_seeds: NamedWebSeeds,
     /// The peers that the link names.
     pub(crate) peers: Vec<PeerAddress>,
     /// The files that the link selects.
@@ -57,6 +60,7 @@ impl Origin {
         Self {
             trackers: source.trackers.clone(),
             set_trackers: None,
+            web_seeds: source.web_seeds.clone(),
             peers: source.peers.clone(),
             selection: source.selection.clone(),
             added: since.unwrap_or_default().as_secs(),
@@ -91,6 +95,11 @@ impl Keeping {
     /// Sets the list of trackers in place of all others.
     pub(super) fn set_trackers(&mut self, tiers: Vec<Vec<String>>) {
         self.origin.set_trackers = Some(tiers.into());
+    }
+
+    /// Removes web seeds that the torrent or its link names.
+    pub(super) fn remove_web_seeds(&mut self, urls: &[String]) {
+        urls.iter().for_each(|url| self.origin.web_seeds.remove(url));
     }
 
     /// Notes that something has changed that is kept.

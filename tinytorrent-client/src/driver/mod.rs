@@ -50,6 +50,7 @@ mod turns;
 mod upkeep;
 mod user_trackers;
 mod views;
+mod web_seeds;
 mod wishes;
 
 use std::sync::Arc;
@@ -92,6 +93,7 @@ use crate::memory::MetadataLease;
 use crate::registry::Registration;
 use crate::resources::Resources;
 use crate::torrent::{End, Shared, State};
+use crate::web_seed::WebSeedParts;
 
 /// Interval at which memory is asked for again while it is spent.
 const MEMORY_PAUSE: Duration = Duration::from_millis(10);
@@ -107,6 +109,8 @@ pub(crate) struct Driver {
     turns: Turns,
     user_trackers: UserTrackers,
     connections: Connections,
+    /// `None` until there is one.
+    web_seeds: Option<Box<WebSeedParts>>,
     serving: Serving,
     readers: Readers,
     backlog: Backlog,
@@ -203,7 +207,9 @@ impl Driver {
         // Who hears of an outcome finds the state that belongs to it.
         self.tell_chores();
         let notices = self.connections.take_receiver();
-        self.connections.rest();
+        if !self.rest_web_seeds() {
+            self.connections.rest();
+        }
         Some(TurnEnd { deadline: self.deadline(now), notices })
     }
 

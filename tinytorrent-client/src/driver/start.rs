@@ -72,6 +72,7 @@ pub(crate) fn start(
         if let Some(dht) = &driver.resources.dht {
             dht.add_named(named_nodes);
         }
+        driver.begin_web_seeds(now);
         let steps = driver.lifecycle.begin(metainfo, link_peers);
         driver.take_steps(now, steps);
         let first = driver.snapshot(now);
@@ -119,6 +120,7 @@ impl Driver {
                 resources.places.clone(),
                 memory.send.clone(),
             ),
+            web_seeds: None,
             serving: Serving::new(&memory),
             readers: Readers::default(),
             backlog: Backlog::default(),

@@ -8,6 +8,7 @@ use tinytorrent_types::{InfoHashV1, InfoHashV2, InfoHashes};
 
 use crate::driver::{Origin, SeedGoals};
 use crate::priority::{Priorities, Priority, Ranked};
+use crate::web_seed::{NamedWebSeeds, WebSeedOptions};
 use crate::{PauseReason, PeerAddress, TorrentOptions};
 
 /// What is kept of one torrent, beside its metadata.
@@ -103,6 +104,7 @@ impl Record {
         put_limit(dict, "upload_limit", options.upload_limit);
         dict.integer("upload_slots", options.upload_slots as u64);
         put_tiers(dict, "user_trackers", &options.trackers);
+        put_list(dict, "user_web_seeds", options.web_seeds.urls.iter().cloned());
         if let Some(hash) = self.hashes.v1() {
             dict.bytes("v1", hash.as_bytes());
         }
@@ -110,6 +112,13 @@ impl Record {
             dict.bytes("v2", hash.as_bytes());
         }
         dict.integer("version", VERSION);
+        let named = &self.origin.web_seeds;
+        dict.dict("web_seeds", |dict| {
+            put_list(dict, "http", named.http.iter().cloned());
+            put_list(dict, "link", named.link.iter().cloned());
+            put_list(dict, "torrent", named.torrent.iter().cloned());
+        });
+        flag(dict, "web_seeds_on", options.web_seeds.is_on);
         flag(dict, "without_trackers", options.without_trackers);
     }
 
@@ -174,6 +183,10 @@ impl Fields<'_, '_> {
         options.trackers = self.tiers("user_trackers");
         options.upload_limit = self.number("upload_limit");
         options.upload_slots = self.count("upload_slots").unwrap_or(options.upload_slots);
+        options.web_seeds = WebSeedOptions {
+            is_on: self.flag("web_seeds_on", true),
+            urls: self.texts("user_web_seeds"),
+        };
         options.without_trackers = self.flag("without_trackers", options.without_trackers);
         Some(Record {
             hashes: self.hashes()?,
@@ -182,6 +195,7 @@ impl Fields<'_, '_> {
             origin: Origin {
                 trackers: self.tiers("trackers"),
                 set_trackers: self.0.get("set_trackers").map(|_| self.tiers("set_trackers").into()),
+                web_seeds: self.0.get("web_seeds").map(named_web_seeds).unwrap_or_default(),
                 peers: self.peers("link_peers"),
                 selection: FileSelection::from_text(self.text("link_selection")?),
                 added: self.number("added").unwrap_or_default(),
@@ -235,12 +249,26 @@ impl Fields<'_, '_> {
         list.filter_map(|node| node.as_str()?.parse().ok()).collect()
     }
 
+    fn texts(&self, name: &str) -> Vec<String> {
+        let list = self.0.get(name).into_iter().flat_map(|node| node.list());
+        list.filter_map(|node| node.as_str().map(str::to_owned)).collect()
+    }
+
     fn tiers(&self, name: &str) -> Vec<Vec<String>> {
         let list = self.0.get(name).into_iter().flat_map(|node| node.list());
         let tier = |node: Node<'_, '_>| {
             node.list().filter_map(|url| url.as_str().map(str::to_owned)).collect()
         };
         list.map(tier).collect()
+    }
+}
+
+fn named_web_seeds(node: Node<'_, '_>) -> NamedWebSeeds {
+    let fields = Fields(node);
+    NamedWebSeeds {
+        torrent: fields.texts("torrent"),
+        http: fields.texts("http"),
+        link: fields.texts("link"),
     }
 }
 
@@ -347,7 +375,9 @@ mod tests {
             .seed_time(Some(Duration::from_secs(90)))
             .file_priority(FileSelection::from_text("1,3-9"), Priority::High)
             .file_priority(FileSelection::from_text("4"), Priority::Skip)
-            .read_only(true);
+            .read_only(true)
+            .web_seed("http://user.example/folder/")
+            .web_seeds(false);
         options.has_own_content = true;
         options.moving_to = Some(PathBuf::from("another/folder").into_boxed_path());
         options.seed_goals.is_waived = true;
@@ -362,6 +392,11 @@ mod tests {
             origin: Origin {
                 trackers: vec![vec!["udp://a:1".into(), "http://b/announce".into()], vec![]],
                 set_trackers: Some(vec![vec!["udp://c:1".into()]].into()),
+                web_seeds: NamedWebSeeds {
+                    torrent: vec!["http://a/".into()],
+                    http: vec!["http://b/".into()],
+                    link: vec!["http://c/".into(), "https://d/".into()],
+                },
                 peers: vec!["peer.example:1".parse().unwrap()],
                 selection: FileSelection::from_text("9"),
                 added: 1_700_000_000,

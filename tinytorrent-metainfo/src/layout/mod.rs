@@ -93,6 +93,13 @@ impl Layout {
         (index < self.file_count()).then(|| self.view(index))
     }
 
+    /// The path of a file as the torrent has it, with the folder of the torrent, joined with `/`. It has not
+    /// passed the path policy: elements may be empty, `.` or `..`, and bytes need not be UTF-8. `None` beyond
+    /// the last file.
+    pub fn original_path(&self, file: FileIndex) -> Option<Vec<u8>> {
+        (file.get() < self.file_count()).then(|| self.paths.given_path(file.get() as usize))
+    }
+
     /// The paths that differ from those in the torrent: first the folder of the torrent, then the files
     /// in their order. Each is built on request, as there may be many long ones.
     pub fn path_changes(

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tinytorrent_swarm::{
-    AnnounceOutcome, AnnounceTask, BlockDigest, BlockVerdict, ConnectionError, Input, PeerKey,
-    Transport,
+    AnnounceOutcome, AnnounceTask, BlockDigest, BlockVerdict, ConnectionError, FetchKey, Input,
+    PeerKey, Transport,
 };
 use tinytorrent_tracker::{AnnounceResponse, Peer};
 use tinytorrent_types::{Bitfield, BlockInfo, PieceIndex};
@@ -42,6 +42,12 @@ pub(super) enum Happening {
         key: PeerKey,
         block: BlockInfo,
     },
+    /// The next block of a fetch from a web seed comes.
+    Fetched {
+        fetch: FetchKey,
+    },
+    /// Its driver tells it something.
+    Told(Input),
     Closed {
         key: PeerKey,
     },
@@ -134,6 +140,8 @@ impl World {
             }
             Happening::Block { key, block, quality } => self.block(node, key, block, quality),
             Happening::Served { key, block } => self.served(node, key, block),
+            Happening::Fetched { fetch } => self.fetched(node, fetch),
+            Happening::Told(input) => self.input(node, input),
             Happening::Closed { key } => {
                 self.closed(node, key);
             }
@@ -264,6 +272,11 @@ impl World {
         let header = PieceHeader { index, begin: block.begin(), length: block.length() };
         let cause = Cause::Message(PieceHeader::FRAME_LENGTH);
         let verdict = self.engine(node, cause, |swarm| swarm.handle_block(now, key, header));
+        self.store(node, verdict, quality);
+    }
+
+    /// Does with a block that came what the engine says.
+    pub(super) fn store(&mut self, node: Node, verdict: BlockVerdict, quality: Quality) {
         let (stored, verify) = match verdict {
             BlockVerdict::Store(block) => (Some(block), None),
             BlockVerdict::StoreLast { block, digests } => (Some(block), Some(digests)),
@@ -274,7 +287,7 @@ impl World {
             let bytes = u64::from(block.length());
             self.later(WRITING, node, Happening::Written { bytes });
         }
-        if let Some(digests) = verify {
+        if let Some((block, digests)) = stored.zip(verify) {
             let piece = block.piece();
             self.later(HASHING, node, Happening::Verdict { piece, digests });
         }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tinytorrent_types::{BlockInfo, PieceIndex, WireInfoHash};
 use tinytorrent_wire::{HashRequest, Hashes, Message};
 
-use super::{LeaveReason, Route};
+use super::{FetchKey, FetchTask, LeaveReason, Route, WebSeedKey};
 use crate::{AnnounceTask, LookUpTask, PeerKey, ScrapeTask};
 
 /// Something to be done outside.
@@ -71,6 +71,30 @@ pub enum Action {
     LookUp(LookUpTask),
     /// Scrape a tracker, then tell [`Input::Scraped`](crate::Input::Scraped).
     Scrape(ScrapeTask),
+    /// Fetch blocks from a web seed: pass them to [`Swarm::handle_fetched`](crate::Swarm::handle_fetched) in their
+    /// order, as far as [`GrantFetch`](Self::GrantFetch) allows, then tell
+    /// [`Input::FetchEnded`](crate::Input::FetchEnded).
+    Fetch(FetchTask),
+    /// So many more blocks of a fetch may be passed on. None may be before the first of these.
+    GrantFetch {
+        /// The fetch.
+        fetch: FetchKey,
+        /// Number of blocks.
+        blocks: u32,
+    },
+    /// End a fetch. Nothing more is told of it.
+    CancelFetch {
+        /// The fetch.
+        fetch: FetchKey,
+    },
+    /// A web seed has sent a piece that is wrong: tell [`Input::WebSeedLacks`](crate::Input::WebSeedLacks) of all
+    /// pieces of its files.
+    DoubtFiles {
+        /// The web seed.
+        seed: WebSeedKey,
+        /// The piece.
+        piece: PieceIndex,
+    },
     /// Close the connection, once what was to be sent before has been sent. Nothing more is told
     /// or asked of it.
     Disconnect {

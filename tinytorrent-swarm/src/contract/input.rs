@@ -1,11 +1,12 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 
 use bytes::Bytes;
 use tinytorrent_types::{AddressScope, Bitfield, BlockDigest, BlockInfo, Geometry, PieceIndex};
 use tinytorrent_wire::{Handshake, HashRequest, Message};
 
-use super::{ConnectionError, DiskError, Transport};
+use super::{ConnectionError, DiskError, FetchKey, FetchOutcome, Transport, WebSeedKey};
 use crate::{AnnounceOutcome, PeerKey, ScrapeOutcome};
 
 /// Something that happened outside.
@@ -118,6 +119,20 @@ pub enum Input {
     },
     /// The content is known and has been looked at: the download can begin, or the seeding.
     ContentReady(Content),
+    /// An [`Action::Fetch`](crate::Action::Fetch) has ended.
+    FetchEnded {
+        /// The fetch.
+        fetch: FetchKey,
+        /// The result.
+        outcome: FetchOutcome,
+    },
+    /// A web seed does not have these pieces, or has others in their place.
+    WebSeedLacks {
+        /// The web seed.
+        seed: WebSeedKey,
+        /// The indices of the pieces.
+        pieces: Range<u32>,
+    },
     /// The result of an [`Action::Announce`](crate::Action::Announce).
     Announced(AnnounceOutcome),
     /// The result of an [`Action::Scrape`](crate::Action::Scrape).

@@ -20,6 +20,11 @@ impl Budget {
         self.unwritten >= self.limit
     }
 
+    /// The same, once so many more bytes have come.
+    pub(super) fn would_be_spent(&self, bytes: u64) -> bool {
+        self.unwritten + bytes >= self.limit
+    }
+
     pub(super) fn take(&mut self, bytes: u64) {
         self.unwritten += bytes;
     }

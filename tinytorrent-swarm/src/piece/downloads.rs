@@ -143,6 +143,10 @@ impl Downloads {
 
     /// Makes a peer the lead of a piece, in the place of another.
     pub(crate) fn set_lead(&mut self, piece: PieceIndex, peer: PeerKey) {
+        // The table of leads is by slot, and web seeds have none.
+        if peer.web_seed().is_some() {
+            return;
+        }
         if self.leaders.len() <= peer.slot() {
             self.leaders.resize_with(peer.slot() + 1, Leader::default);
         }

@@ -1,3 +1,4 @@
+mod gaps;
 mod search;
 mod wanted;
 
@@ -35,6 +36,10 @@ pub(crate) struct Picker {
     sequential: bool,
     /// Wanted pieces that come before all others, in this order. None of them is verified.
     pub(super) urgent: Vec<Urgent>,
+    /// The end of the gap that a web seed fills from its beginning.
+    gap_end: Option<PieceIndex>,
+    /// Counts how often something was given back that can be asked for again.
+    given_back: u64,
     chance: Xoshiro256PlusPlus,
 }
 
@@ -92,6 +97,8 @@ impl Picker {
             rarity: Rarity::new(&geometry, startable, &mut chance),
             downloads: Downloads::new(geometry.piece_count()),
             urgent: Vec::new(),
+            gap_end: None,
+            given_back: 0,
             chance,
             geometry,
             have,
@@ -302,6 +309,7 @@ impl Picker {
 
     /// The peer will not send this block after all.
     pub(crate) fn release(&mut self, peer: PeerKey, block: BlockInfo) {
+        self.given_back += 1;
         if let Some(download) = self.downloads.get_mut(block.piece()) {
             download.release(peer, block);
             self.settle(block.piece());
@@ -310,6 +318,7 @@ impl Picker {
 
     /// Others may take over what this peer started: it left, or it stalls.
     pub(crate) fn drop_lead(&mut self, peer: PeerKey) {
+        self.given_back += 1;
         self.downloads.drop_lead(peer);
     }
 
@@ -356,6 +365,7 @@ impl Picker {
         if !self.downloads.lose_blocks(piece, &self.geometry) {
             return;
         }
+        self.given_back += 1;
         if self.wanted.contains(piece) {
             self.settle(piece);
         } else {
@@ -366,6 +376,7 @@ impl Picker {
     /// The piece is wrong. Gives who sent its blocks, if it was awaited.
     pub(crate) fn failed(&mut self, piece: PieceIndex) -> Option<Vec<Sender>> {
         let senders = self.downloads.fail(piece, &self.geometry)?;
+        self.given_back += 1;
         if !self.wanted.contains(piece) {
             self.downloads.remove(piece); // the user has taken it out while its verdict was awaited
         }

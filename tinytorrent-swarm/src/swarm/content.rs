@@ -129,7 +129,7 @@ impl Swarm {
         let verified = self.download.on_verified(now, peers, picker, out, piece, digests);
         let Some(guilty) = verified else { return };
         // Before the end of the download is told, so that liars do not count as its peers.
-        guilty.into_iter().for_each(|guilty| self.ban(guilty, Some(piece)));
+        guilty.into_iter().for_each(|guilty| self.on_guilty(guilty, piece));
         if self.stage.is_finished() && !was_finished {
             self.on_finished();
         }
@@ -139,7 +139,7 @@ impl Swarm {
         let Some(picker) = self.stage.picker_mut() else { return };
         let (peers, out) = (&mut self.peers, &mut self.out);
         let guilty = self.download.on_failed(peers, picker, out, piece, digests);
-        guilty.into_iter().for_each(|guilty| self.ban(guilty, Some(piece)));
+        guilty.into_iter().for_each(|guilty| self.on_guilty(guilty, piece));
     }
 
     pub(super) fn on_piece_lost(&mut self, piece: PieceIndex) {

@@ -17,6 +17,7 @@ impl Swarm {
         if self.run == Run::Running {
             self.run = Run::Paused;
         }
+        self.cancel_fetches();
         self.leave_all(LeaveReason::Stopped);
         self.trackers.stop(now);
         self.announce();
@@ -156,6 +157,9 @@ impl Swarm {
         for peer in self.peers.iter_mut() {
             self.download.take_back_unwanted(now, peer, picker, &mut self.out, &wanted);
         }
+        if let Some(seeds) = &mut self.web_seeds {
+            seeds.cancel_unwanted(&wanted, &mut self.download, picker, &mut self.out);
+        }
         picker.set_wanted(wanted);
         for peer in self.peers.iter_mut() {
             self.download.recount(now, peer, picker, &mut self.out);
@@ -185,6 +189,7 @@ impl Swarm {
         for peer in self.peers.keys().collect::<Vec<_>>() {
             self.part(peer, LeaveReason::Checking);
         }
+        self.cancel_fetches();
         self.stage = Stage::Checking { is_again: true };
         self.download.begin_check();
         if was_finished {

@@ -359,6 +359,10 @@ impl Stage {
                     self.asked.retain(|(by, _)| *by != peer);
                     self.peers.retain(|known| *known != peer);
                 }
+                Action::Fetch(_)
+                | Action::GrantFetch { .. }
+                | Action::CancelFetch { .. }
+                | Action::DoubtFiles { .. } => panic!("there is no web seed"),
                 Action::Send { .. }
                 | Action::Announce(_)
                 | Action::Scrape(_)

@@ -45,6 +45,9 @@ impl Picker {
         if self.sequential {
             return self.rarity.first(peer.pieces, &mut peer.search.floor, By::Index);
         }
+        if let Some(last) = self.take_gap_end(peer) {
+            return Some(last);
+        }
         // Before any search: it costs one look, and fits most of the time.
         if let Some(next) = self.next_in_stretch(peer) {
             return Some(next);

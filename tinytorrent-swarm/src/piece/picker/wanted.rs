@@ -48,6 +48,7 @@ impl Picker {
     /// The caller takes back the requests for pieces that are not wanted any more, before and after.
     pub(crate) fn set_wanted(&mut self, wanted: Bitfield) {
         debug_assert_eq!(wanted.piece_count(), self.geometry.piece_count());
+        self.given_back += 1;
         let before = std::mem::replace(&mut self.wanted, wanted);
         for piece in self.geometry.clone().pieces() {
             match (before.contains(piece), self.wanted.contains(piece)) {

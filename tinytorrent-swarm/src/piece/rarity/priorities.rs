@@ -67,7 +67,7 @@ impl Rarity {
     }
 
     /// What the priority of a piece adds to its availability in the order.
-    pub(super) fn lag(&self, piece: PieceIndex) -> i32 {
+    pub(crate) fn lag(&self, piece: PieceIndex) -> i32 {
         self.priorities.as_ref().map_or(0, |priorities| priorities.lag(piece))
     }
 
