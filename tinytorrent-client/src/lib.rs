@@ -149,12 +149,12 @@ pub use event::{ClientEvents, Event, Events, Missed, Snapshot, TorrentEvent};
 pub use figures::{Counts, FigureDetail, Figures, Metric, MetricKind, Sample};
 pub use memory::MemoryStats;
 pub use options::TorrentOptions;
-#[cfg(feature = "port-mapping")]
-pub use port_mapping::{MappingProtocol, PortMapping};
 pub use priority::Priority;
 pub use reader::{ReadError, Reader};
 pub use removal::{Removal, RemoveError, Removed};
 pub use source::{PeerAddress, Source};
+#[cfg(feature = "port-mapping")]
+pub use tinytorrent_portmap::{MappingProtocol, PortMapping, Transport as MappedTransport};
 pub use tinytorrent_storage::DiskFigures;
 pub use tinytorrent_swarm::{
     ChokeReason, ConnectionError, DiskError, Event as SwarmEvent, LeaveReason, PeerFlow,

@@ -18,7 +18,7 @@ use crate::lsd::Lsd;
 use crate::memory::Memory;
 use crate::places::Places;
 #[cfg(feature = "port-mapping")]
-use crate::port_mapping::{Listener, PortMapper};
+use crate::port_mapping::{self, Listener};
 use crate::registry::Registry;
 use crate::session::{SessionLock, Store};
 use crate::threads::JobThreads;
@@ -41,7 +41,7 @@ pub(crate) struct Resources {
     pub(crate) told_port: Arc<ToldPort>,
     /// `None` without a gateway that could map ports.
     #[cfg(feature = "port-mapping")]
-    pub(crate) port_mapper: Option<PortMapper>,
+    pub(crate) port_mapper: Option<tinytorrent_portmap::PortMapper>,
     pub(crate) registry: Arc<Registry>,
     /// The lock of the folder of the kept session.
     pub(crate) session_lock: Option<SessionLock>,
@@ -148,7 +148,7 @@ impl Resources {
         #[cfg(feature = "port-mapping")]
         let port_mapper = {
             let listener = Listener { addresses: &addresses, has_datagrams: !utp.is_empty() };
-            PortMapper::start(&options, &network, listener, &told_port, &registry, &mut tasks)
+            port_mapping::start(&options, &network, listener, &told_port, &registry, &mut tasks)
         };
         Ok(Self {
             peer_id: PeerId::generate(rand::random()),

@@ -34,6 +34,7 @@
 //! | `webseed` | `webseed` | blocks from web servers (BEP 19, BEP 17) |
 //! | `dht` | `dht` | a node of the DHT, on sockets of its own |
 //! | `lsd` | `lsd` | peers of the local network, by multicast, on sockets of its own |
+//! | `portmap` | `port-mapping` | ports that the gateway maps, by PCP, NAT-PMP and UPnP |
 //! | `wire` | `wire` | handshakes, messages and extensions of the peer protocol |
 //! | `swarm` | `swarm` | the engine of one torrent, without I/O |
 //! | `storage` | `storage` | content on disk, verification, resume data |
@@ -62,6 +63,8 @@ pub use tinytorrent_lsd as lsd;
 pub use tinytorrent_metainfo as metainfo;
 #[cfg(feature = "net")]
 pub use tinytorrent_net as net;
+#[cfg(feature = "port-mapping")]
+pub use tinytorrent_portmap as portmap;
 #[cfg(feature = "storage")]
 pub use tinytorrent_storage as storage;
 #[cfg(feature = "storage-object")]

@@ -106,7 +106,7 @@ impl Network {
 /// TCP and UDP are mapped to this port by this protocol, and not any more once the program has ended.
 fn is_mapped_until_it_ends(network: &Network, protocol: &str, port: u16) {
     let mut seed = network.seed(&[]);
-    for transport in ["Tcp", "Utp"] {
+    for transport in ["Tcp", "Udp"] {
         let told = format!(
             "the gateway maps a port transport={transport} port={port} address=Some(9.9.9.9) \
              protocol=Some({protocol})"
@@ -143,5 +143,5 @@ fn nothing_is_asked_for_unless_it_is_wanted() {
     let silent = network.seed(&["--no-port-mapping"]);
     // Another one, which is mapped, has had time for it.
     is_mapped_until_it_ends(&network, "Pcp", 6881);
-    assert!(!silent.stderr().contains("port_mapping"), "{}", silent.stderr());
+    assert!(!silent.stderr().contains("portmap"), "{}", silent.stderr());
 }

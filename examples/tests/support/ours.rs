@@ -60,7 +60,10 @@ impl Ours {
     /// Any example with any words on a host of its own.
     pub fn run_on(host: &Host, name: &str, scene: &Scene, words: &[&str]) -> Self {
         let mut command = host.command(&Command::new(example(name)));
-        command.env("RUST_LOG", "tinytorrent_client=debug,tinytorrent_lsd=trace");
+        command.env(
+            "RUST_LOG",
+            "tinytorrent_client=debug,tinytorrent_lsd=trace,tinytorrent_portmap=debug",
+        );
         command.args(words).arg("--json").current_dir(scene.room("cwd"));
         Self::start(name, &command, scene)
     }

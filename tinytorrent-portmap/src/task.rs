@@ -2,15 +2,14 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tinytorrent_swarm::Transport;
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
-use super::lease::{Epoch, Lease};
-use super::messages::{Granted, Wish};
-use super::route::Route;
-use super::router::Router;
-use super::{MapError, PortMapper, PortMapping};
+use crate::lease::{Epoch, Lease};
+use crate::messages::{Granted, Wish};
+use crate::route::Route;
+use crate::router::Router;
+use crate::{MapError, PortMapper, PortMapping, Transport};
 
 /// The task that keeps the ports of a client mapped.
 pub(crate) struct Task {

@@ -6,16 +6,16 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout_at};
 
-use super::MapError;
-use super::messages::{Answer, MAX_LENGTH};
+use crate::MapError;
+use crate::messages::{Answer, MAX_LENGTH};
 
 /// Waits of NAT-PMP: 250 ms, and each time twice as long (RFC 6886, section 3.1).
-pub(super) fn natpmp_waits(tries: u32) -> impl Iterator<Item = Duration> {
+pub(crate) fn natpmp_waits(tries: u32) -> impl Iterator<Item = Duration> {
     (0..tries).map(|n| Duration::from_millis(250 << n))
 }
 
 /// Waits of PCP: 3 s, and each time twice as long, each longer or shorter by a random tenth (RFC 6887, section 8.1.1).
-pub(super) fn pcp_waits(
+pub(crate) fn pcp_waits(
     tries: u32,
     mut random: impl FnMut() -> f64,
 ) -> impl Iterator<Item = Duration> {
@@ -28,7 +28,7 @@ pub(super) fn pcp_waits(
 }
 
 /// A socket that sends to the gateway and hears nobody else (N-03).
-pub(super) async fn connect(gateway: SocketAddr) -> Result<UdpSocket, MapError> {
+pub(crate) async fn connect(gateway: SocketAddr) -> Result<UdpSocket, MapError> {
     let any: SocketAddr = match gateway {
         SocketAddr::V4(_) => ([0; 4], 0).into(),
         SocketAddr::V6(_) => ([0; 16], 0).into(),
@@ -39,7 +39,7 @@ pub(super) async fn connect(gateway: SocketAddr) -> Result<UdpSocket, MapError> 
 }
 
 /// Sends a request until it is answered, after each wait again.
-pub(super) async fn ask<T>(
+pub(crate) async fn ask<T>(
     socket: &UdpSocket,
     request: &[u8],
     waits: impl Iterator<Item = Duration>,

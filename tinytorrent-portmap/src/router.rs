@@ -6,18 +6,18 @@ use std::time::Duration;
 use rand::RngExt;
 use tokio::net::UdpSocket;
 
-use super::exchange::{ask, connect, natpmp_waits, pcp_waits};
-use super::messages::{
+use crate::exchange::{ask, connect, natpmp_waits, pcp_waits};
+use crate::messages::{
     self, Granted, NATPMP_ADDRESS, Nonce, Wish, natpmp_address, natpmp_answer, natpmp_request,
     pcp_answer, pcp_request,
 };
-use super::route::Route;
-use super::upnp::Upnp;
-use super::{MapError, MappingProtocol, Transport};
+use crate::route::Route;
+use crate::upnp::Upnp;
+use crate::{MapError, MappingProtocol, Transport};
 
 /// A gateway that is asked for mappings.
 #[derive(Debug)]
-pub(super) enum Router {
+pub(crate) enum Router {
     Pcp {
         socket: UdpSocket,
         /// One for each transport: the same for the renewals and the deletion (N-12).
@@ -40,7 +40,7 @@ const NATPMP_TRIES: u32 = 9;
 impl Router {
     /// Finds the protocol that the gateway speaks: PCP first, NAT-PMP, and UPnP at last (N-11). Returns the first
     /// mapping as well, as a question for the protocol alone would cost as much.
-    pub(super) async fn find(route: Route, wish: &Wish) -> Result<(Self, Granted), MapError> {
+    pub(crate) async fn find(route: Route, wish: &Wish) -> Result<(Self, Granted), MapError> {
         let mut refused = None;
         if let Some(gateway) = route.gateway {
             let gateway = SocketAddr::from((gateway, messages::PORT));
@@ -60,7 +60,7 @@ impl Router {
     }
 
     /// The same without UPnP.
-    pub(super) async fn find_by_udp(
+    pub(crate) async fn find_by_udp(
         gateway: SocketAddr,
         wish: &Wish,
     ) -> Result<(Self, Granted), MapError> {
@@ -76,7 +76,7 @@ impl Router {
         Ok((natpmp, granted))
     }
 
-    pub(super) fn protocol(&self) -> MappingProtocol {
+    pub(crate) fn protocol(&self) -> MappingProtocol {
         match self {
             Self::Pcp { .. } => MappingProtocol::Pcp,
             Self::NatPmp { .. } => MappingProtocol::NatPmp,
@@ -85,7 +85,7 @@ impl Router {
     }
 
     /// Makes a mapping, or renews it.
-    pub(super) async fn map(&mut self, wish: &Wish) -> Result<Granted, MapError> {
+    pub(crate) async fn map(&mut self, wish: &Wish) -> Result<Granted, MapError> {
         match self {
             Self::Pcp { .. } => self.ask(wish, PCP_TRIES).await,
             Self::NatPmp { .. } => self.ask(wish, NATPMP_TRIES).await,
@@ -94,7 +94,7 @@ impl Router {
     }
 
     /// Deletes a mapping, with one request (N-07), whose answer is hardly waited for.
-    pub(super) async fn delete(&self, transport: Transport, internal: u16, external: u16) {
+    pub(crate) async fn delete(&self, transport: Transport, internal: u16, external: u16) {
         let wish = Wish { transport, internal, external, lifetime: 0 };
         match self {
             Self::Upnp(upnp) => upnp.delete(transport, external).await,
@@ -124,7 +124,7 @@ impl Router {
             Self::Pcp { socket, nonces } => {
                 // N-13
                 let client = socket.local_addr().map_err(MapError::of_system)?.ip();
-                let nonce = &nonces[usize::from(wish.transport == Transport::Utp)];
+                let nonce = &nonces[usize::from(wish.transport == Transport::Udp)];
                 let request = pcp_request(wish, client, nonce);
                 ask(socket, &request, waits, |bytes| pcp_answer(wish, nonce, bytes)).await
             }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
-use super::messages::{Granted, Wish};
-use super::router::Router;
-use super::{MapError, MappingProtocol, PortMapping, Transport};
+use crate::messages::{Granted, Wish};
+use crate::router::Router;
+use crate::{MapError, MappingProtocol, PortMapping, Transport};
 
 const WISH: Wish =
     Wish { transport: Transport::Tcp, internal: 6881, external: 6881, lifetime: 7_200 };
@@ -86,7 +86,7 @@ async fn pcp_maps_renews_and_deletes_with_one_nonce() {
     assert_eq!((granted.external, granted.address), (7_000, Some([9, 9, 9, 9].into())));
     assert_eq!(granted.lifetime, Some(Duration::from_secs(600)));
     router.map(&Wish { external: granted.external, ..WISH }).await.unwrap();
-    let udp = Wish { transport: Transport::Utp, ..WISH };
+    let udp = Wish { transport: Transport::Udp, ..WISH };
     router.map(&udp).await.unwrap();
     router.delete(Transport::Tcp, WISH.internal, granted.external).await;
     let requests = gateway.requests();
@@ -172,13 +172,13 @@ async fn answers_of_other_hosts_are_not_heard() {
         false => vec![natpmp(request, 0, 7_000)],
     })
     .await;
-    let socket = super::exchange::connect(gateway.address).await.unwrap();
+    let socket = crate::exchange::connect(gateway.address).await.unwrap();
     let stranger = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let forged = natpmp(&super::messages::natpmp_request(&WISH), 0, 666);
     stranger.send_to(&forged, socket.local_addr().unwrap()).await.unwrap();
-    let read = |bytes: &[u8]| super::messages::natpmp_answer(&WISH, bytes);
-    let request = super::messages::natpmp_request(&WISH);
-    let waits = super::exchange::natpmp_waits(9);
-    let granted = super::exchange::ask(&socket, &request, waits, read).await.unwrap();
+    let read = |bytes: &[u8]| crate::messages::natpmp_answer(&WISH, bytes);
+    let request = crate::messages::natpmp_request(&WISH);
+    let waits = crate::exchange::natpmp_waits(9);
+    let granted = crate::exchange::ask(&socket, &request, waits, read).await.unwrap();
     assert_eq!(granted.external, 7_000);
 }

@@ -8,12 +8,12 @@ use igd_next::aio::Gateway;
 use igd_next::aio::tokio::{Tokio, search_gateway};
 use igd_next::{AddPortError, PortMappingProtocol, SearchOptions};
 
-use super::messages::{Granted, Wish};
-use super::{MapError, Transport};
+use crate::messages::{Granted, Wish};
+use crate::{MapError, Transport};
 
 /// A gateway, and what is known of its ways.
 #[derive(Debug)]
-pub(super) struct Upnp {
+pub(crate) struct Upnp {
     gateway: Gateway<Tokio>,
     local: Ipv4Addr,
     /// It makes mappings without an end alone.
@@ -34,7 +34,7 @@ const DESCRIPTION: &str = "tinytorrent";
 
 impl Upnp {
     /// Looks for a gateway on the interface of this address.
-    pub(super) async fn find(local: Ipv4Addr) -> Result<Self, MapError> {
+    pub(crate) async fn find(local: Ipv4Addr) -> Result<Self, MapError> {
         for _ in 0..SEARCHES {
             let mut options = SearchOptions::default();
             options.bind_addr = (local, 0).into();
@@ -46,7 +46,7 @@ impl Upnp {
         Err(MapError::Silent)
     }
 
-    pub(super) async fn map(
+    pub(crate) async fn map(
         &mut self,
         wish: &Wish,
         random: impl Fn() -> u16,
@@ -89,7 +89,7 @@ impl Upnp {
         self.gateway.add_port(protocol, external, local, lifetime, DESCRIPTION).await
     }
 
-    pub(super) async fn delete(&self, transport: Transport, external: u16) {
+    pub(crate) async fn delete(&self, transport: Transport, external: u16) {
         let _ = self.gateway.remove_port(protocol(transport), external).await;
     }
 }
@@ -104,6 +104,6 @@ fn may_have_another(error: &AddPortError) -> bool {
 fn protocol(transport: Transport) -> PortMappingProtocol {
     match transport {
         Transport::Tcp => PortMappingProtocol::TCP,
-        Transport::Utp => PortMappingProtocol::UDP,
+        Transport::Udp => PortMappingProtocol::UDP,
     }
 }

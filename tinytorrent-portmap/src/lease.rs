@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::messages::Granted;
+use crate::messages::Granted;
 
 /// The life of one mapping.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Lease {
-    pub(super) external: u16,
+pub(crate) struct Lease {
+    pub(crate) external: u16,
     granted: Instant,
     lifetime: Option<Duration>,
     /// Renewals that have failed.
@@ -18,7 +18,7 @@ pub(super) struct Lease {
 
 /// The gateway's own clock.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Epoch {
+pub(crate) struct Epoch {
     seen: Instant,
     seconds: u32,
 }
@@ -30,14 +30,14 @@ const LEAST_PAUSE: Duration = Duration::from_secs(4);
 const PERMANENT: Duration = Duration::from_secs(20 * 60);
 
 impl Lease {
-    pub(super) fn new(now: Instant, granted: &Granted, spread: f64) -> Self {
+    pub(crate) fn new(now: Instant, granted: &Granted, spread: f64) -> Self {
         let Granted { external, lifetime, .. } = *granted;
         Self { external, granted: now, lifetime, failures: 0, spread }
     }
 
     /// The time of the next renewal: at a half of the life to 5/8 of it, after a failure at 3/4, 7/8, and so on, each with
     /// a sixteenth of the life or less (N-06, N-18, N-22).
-    pub(super) fn renew_at(&self) -> Instant {
+    pub(crate) fn renew_at(&self) -> Instant {
         let life = self.lifetime.unwrap_or(PERMANENT * 2);
         let rest = 0.5_f64.powi(self.failures.min(20) as i32 + 1);
         let width = if self.failures == 0 { 0.125 } else { rest / 4.0 };
@@ -46,23 +46,23 @@ impl Lease {
     }
 
     /// Notes that the gateway did not renew it.
-    pub(super) fn note_failure(&mut self) {
+    pub(crate) fn note_failure(&mut self) {
         self.failures += 1;
     }
 
-    pub(super) fn is_over(&self, now: Instant) -> bool {
+    pub(crate) fn is_over(&self, now: Instant) -> bool {
         self.lifetime.is_some_and(|lifetime| now >= self.granted + lifetime)
     }
 }
 
 impl Epoch {
-    pub(super) fn new(now: Instant, seconds: u32) -> Self {
+    pub(crate) fn new(now: Instant, seconds: u32) -> Self {
         Self { seen: now, seconds }
     }
 
     /// Takes in a newer epoch. Returns false if the gateway has forgotten what it knew (RFC 6887, section 8.5). Its rule is
     /// at least as strict as that of RFC 6886, section 3.6.
-    pub(super) fn follows(&mut self, now: Instant, seconds: u32) -> bool {
+    pub(crate) fn follows(&mut self, now: Instant, seconds: u32) -> bool {
         let before = std::mem::replace(self, Self::new(now, seconds));
         // Wider than the numbers, so that nothing wraps (N-17).
         let client = i64::try_from(now.saturating_duration_since(before.seen).as_secs());

@@ -4,15 +4,15 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 /// The default gateway, and the address of ours that it sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Route {
+pub(crate) struct Route {
     /// `None` where the system does not say it.
-    pub(super) gateway: Option<Ipv4Addr>,
-    pub(super) local: Ipv4Addr,
+    pub(crate) gateway: Option<Ipv4Addr>,
+    pub(crate) local: Ipv4Addr,
 }
 
 impl Route {
     /// The way of now; `None` without one, or if our address is public, so that nobody translates it (N-03).
-    pub(super) fn find() -> Option<Self> {
+    pub(crate) fn find() -> Option<Self> {
         let gateway = gateway();
         // Nothing is sent: the system chooses the address.
         let towards = gateway.unwrap_or(Ipv4Addr::new(192, 0, 0, 1));
@@ -25,7 +25,7 @@ impl Route {
 
 /// True for addresses that a gateway translates: private ones, link-local ones, and those that customers of a carrier
 /// share.
-pub(super) fn is_translated(address: Ipv4Addr) -> bool {
+pub fn is_translated(address: Ipv4Addr) -> bool {
     let [a, b, ..] = address.octets();
     address.is_private() || address.is_link_local() || (a == 100 && b & 0xc0 == 64)
 }

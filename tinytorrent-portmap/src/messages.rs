@@ -3,45 +3,45 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use super::{MapError, Transport};
+use crate::{MapError, Transport};
 
 /// The port of gateways for both protocols.
-pub(super) const PORT: u16 = 5351;
+pub(crate) const PORT: u16 = 5351;
 
 /// Bytes of a message of PCP at most (RFC 6887, section 7).
-pub(super) const MAX_LENGTH: usize = 1_100;
+pub(crate) const MAX_LENGTH: usize = 1_100;
 
 /// A number that nobody can guess and that stays the same for a mapping (RFC 6887, section 11.1).
-pub(super) type Nonce = [u8; 12];
+pub(crate) type Nonce = [u8; 12];
 
 /// A mapping that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Wish {
-    pub(super) transport: Transport,
+pub(crate) struct Wish {
+    pub(crate) transport: Transport,
     /// The port of our listener.
-    pub(super) internal: u16,
+    pub(crate) internal: u16,
     /// The port that we should like to have outside.
-    pub(super) external: u16,
+    pub(crate) external: u16,
     /// Seconds; zero to delete the mapping.
-    pub(super) lifetime: u32,
+    pub(crate) lifetime: u32,
 }
 
 /// A mapping as the gateway has made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Granted {
-    pub(super) external: u16,
+pub(crate) struct Granted {
+    pub(crate) external: u16,
     /// `None` for one that stays until it is deleted.
-    pub(super) lifetime: Option<Duration>,
-    pub(super) address: Option<IpAddr>,
+    pub(crate) lifetime: Option<Duration>,
+    pub(crate) address: Option<IpAddr>,
     /// Seconds since the gateway began to remember mappings.
-    pub(super) epoch: Option<u32>,
+    pub(crate) epoch: Option<u32>,
 }
 
 /// The answer to one request; `None` for a datagram that answers another one, or nothing.
-pub(super) type Answer<T> = Option<Result<T, MapError>>;
+pub(crate) type Answer<T> = Option<Result<T, MapError>>;
 
 /// A request of PCP for a mapping: `MAP`, of RFC 6887, section 11.1. `client` is the address of the socket.
-pub(super) fn pcp_request(wish: &Wish, client: IpAddr, nonce: &Nonce) -> Vec<u8> {
+pub(crate) fn pcp_request(wish: &Wish, client: IpAddr, nonce: &Nonce) -> Vec<u8> {
     let mut out = vec![2, 1, 0, 0];
     out.extend(wish.lifetime.to_be_bytes());
     out.extend(mapped(client).octets());
@@ -55,7 +55,7 @@ pub(super) fn pcp_request(wish: &Wish, client: IpAddr, nonce: &Nonce) -> Vec<u8>
 }
 
 /// Reads the answer to such a request (RFC 6887, sections 7.2, 8.3 and 11.1).
-pub(super) fn pcp_answer(wish: &Wish, nonce: &Nonce, bytes: &[u8]) -> Answer<Granted> {
+pub(crate) fn pcp_answer(wish: &Wish, nonce: &Nonce, bytes: &[u8]) -> Answer<Granted> {
     // N-11: a gateway with NAT-PMP alone answers by its own rules.
     if bytes.first() == Some(&0) && bytes.len() >= 4 {
         return Some(Err(MapError::Unsupported));
@@ -100,7 +100,7 @@ pub(super) fn pcp_answer(wish: &Wish, nonce: &Nonce, bytes: &[u8]) -> Answer<Gra
 }
 
 /// A request of NAT-PMP for a mapping (RFC 6886, section 3.3).
-pub(super) fn natpmp_request(wish: &Wish) -> Vec<u8> {
+pub(crate) fn natpmp_request(wish: &Wish) -> Vec<u8> {
     // N-07
     let external = if wish.lifetime == 0 { 0 } else { wish.external };
     let mut out = vec![0, natpmp_operation(wish.transport), 0, 0];
@@ -111,7 +111,7 @@ pub(super) fn natpmp_request(wish: &Wish) -> Vec<u8> {
 }
 
 /// Reads the answer to such a request (RFC 6886, sections 3.3 and 3.5).
-pub(super) fn natpmp_answer(wish: &Wish, bytes: &[u8]) -> Answer<Granted> {
+pub(crate) fn natpmp_answer(wish: &Wish, bytes: &[u8]) -> Answer<Granted> {
     let epoch = match natpmp_start(bytes, natpmp_operation(wish.transport))? {
         Ok(epoch) => epoch,
         Err(error) => return Some(Err(error)),
@@ -129,10 +129,10 @@ pub(super) fn natpmp_answer(wish: &Wish, bytes: &[u8]) -> Answer<Granted> {
 }
 
 /// A request of NAT-PMP for our address outside (RFC 6886, section 3.2).
-pub(super) const NATPMP_ADDRESS: [u8; 2] = [0, 0];
+pub(crate) const NATPMP_ADDRESS: [u8; 2] = [0, 0];
 
 /// Reads the answer to it.
-pub(super) fn natpmp_address(bytes: &[u8]) -> Answer<Ipv4Addr> {
+pub(crate) fn natpmp_address(bytes: &[u8]) -> Answer<Ipv4Addr> {
     match natpmp_start(bytes, 0)? {
         Ok(_) if bytes.len() >= 12 => number(bytes, 8).map(|bits| Ok(Ipv4Addr::from(bits))),
         // N-08
@@ -167,13 +167,13 @@ fn mapped(address: IpAddr) -> Ipv6Addr {
 fn pcp_protocol(transport: Transport) -> u8 {
     match transport {
         Transport::Tcp => 6,
-        Transport::Utp => 17,
+        Transport::Udp => 17,
     }
 }
 
 fn natpmp_operation(transport: Transport) -> u8 {
     match transport {
-        Transport::Utp => 1,
+        Transport::Udp => 1,
         Transport::Tcp => 2,
     }
 }
@@ -258,7 +258,7 @@ mod tests {
         assert_eq!(pcp_answer(&WISH, &NONCE, &good), Some(Ok(granted)));
         assert_eq!(pcp_answer(&WISH, &[8; 12], &good), None, "another's nonce");
         assert_eq!(pcp_answer(&Wish { internal: 1, ..WISH }, &NONCE, &good), None);
-        assert_eq!(pcp_answer(&Wish { transport: Transport::Utp, ..WISH }, &NONCE, &good), None);
+        assert_eq!(pcp_answer(&Wish { transport: Transport::Udp, ..WISH }, &NONCE, &good), None);
         assert_eq!(pcp_answer(&WISH, &NONCE, &good[..59]), None, "no multiple of four");
         assert_eq!(pcp_answer(&WISH, &NONCE, &pcp(0, 60, 0)), None, "port 0");
         let long = [&good[..], &[0; 1_044]].concat();
@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn natpmp_maps_and_deletes() {
         assert_eq!(natpmp_request(&WISH), hex("00 02 0000 1ae1 1ae1 00001c20"));
-        let delete = Wish { lifetime: 0, transport: Transport::Utp, ..WISH };
+        let delete = Wish { lifetime: 0, transport: Transport::Udp, ..WISH };
         assert_eq!(natpmp_request(&delete), hex("00 01 0000 1ae1 0000 00000000"));
         let answer = hex("00 82 0000 00000009 1ae1 1b58 00000e10");
         let (lifetime, epoch) = (Some(Duration::from_secs(3_600)), Some(9));
