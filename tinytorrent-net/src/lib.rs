@@ -5,7 +5,7 @@
 //! | setting | effect |
 //! |---|---|
 //! | [`Binding`] | each socket leaves by this address or device, or it is not opened |
-//! | [`Proxy`] | connections and look-ups of names are left to SOCKS5 or HTTP `CONNECT`, datagrams to a [`Relay`] |
+//! | [`Proxy`] | connections and look-ups of names are left to SOCKS5 or HTTP `CONNECT`, datagrams to a [`Relay`] or a [`RelaySocket`] |
 //! | [`IpFilter`] | addresses that the user avoids are connected to under no name; it changes while the program runs |
 //! | [`NetworkConfig::on_shortage`] | room is made when no file descriptor is left |
 //!
@@ -41,6 +41,7 @@ mod place;
 mod proxy;
 mod proxy_url;
 mod relay;
+mod relay_socket;
 #[cfg(feature = "resolver")]
 mod resolver;
 mod socks5;
@@ -56,6 +57,7 @@ pub use place::{Place, is_local};
 pub use proxy::Proxy;
 pub use proxy_url::{ProxyError, ProxyErrorKind};
 pub use relay::Relay;
+pub use relay_socket::RelaySocket;
 pub use target::{Target, TargetError};
 
 // What the signatures above name of another crate.

@@ -69,6 +69,11 @@ impl Proxy {
         self.state.asked.lock().unwrap().clone()
     }
 
+    /// Forgets what was asked.
+    pub fn forget(&self) {
+        self.state.asked.lock().unwrap().clear();
+    }
+
     /// Ends all connections and associations; new ones are taken.
     pub fn end_associations(&self) {
         self.state.associations.lock().unwrap().drain(..).for_each(|task| task.abort());
