@@ -137,7 +137,7 @@ mod timers;
 
 pub use config::EndpointConfig;
 #[cfg(feature = "tokio")]
-pub use driver::{ReadHalf, UtpListener, UtpSocket, UtpStream, WriteHalf};
+pub use driver::{Carrier, ReadHalf, UtpListener, UtpSocket, UtpStream, Waiting, WriteHalf};
 pub use endpoint::Endpoint;
 pub use event::{
     ConnectError, ConnectionStats, EndpointStats, Event, Failure, StreamError, Transmit,

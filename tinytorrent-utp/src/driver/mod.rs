@@ -6,22 +6,25 @@
     reason = "this module is the driver: it owns the clock and the sockets"
 )]
 
+mod carrier;
 mod outbox;
 mod shared;
 mod stream;
+mod system_socket;
 mod task;
 mod wire;
 
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
 use crate::{ConnectError, EndpointConfig, EndpointStats, StreamError};
+pub use carrier::{Carrier, Waiting};
 use shared::Handle;
 pub use stream::{ReadHalf, UtpStream, WriteHalf};
 use task::{Inlets, Task};
@@ -84,19 +87,39 @@ impl UtpSocket {
     /// Outside of a tokio runtime with I/O and time.
     pub fn over(
         socket: Arc<UdpSocket>,
-        mut config: EndpointConfig,
+        config: EndpointConfig,
         admits: impl FnMut(SocketAddr) -> bool + Send + 'static,
         others: impl FnMut(SocketAddr, &[u8]) + Send + 'static,
     ) -> io::Result<Self> {
         let address = socket.local_addr()?;
-        let wire = Wire::new(socket)?;
+        let wire = Wire::over(socket)?;
+        let inlets = Inlets { admits: Box::new(admits), others: Box::new(others) };
+        Ok(Self::start(address, wire, config, inlets))
+    }
+
+    /// Starts the task on something that carries datagrams in place of a socket, as [`over`](Self::over) does. Its
+    /// [address](Self::local_address) is unknown, and given as `[::]:0`. No packet is longer than 1,200 bytes, so that there
+    /// is room for a header of the carrier.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with time.
+    pub fn by(
+        carrier: Arc<dyn Carrier>,
+        config: EndpointConfig,
+        admits: impl FnMut(SocketAddr) -> bool + Send + 'static,
+        others: impl FnMut(SocketAddr, &[u8]) + Send + 'static,
+    ) -> Self {
+        let inlets = Inlets { admits: Box::new(admits), others: Box::new(others) };
+        Self::start(UNKNOWN, Wire::Carrier(carrier), config, inlets)
+    }
+
+    fn start(address: SocketAddr, wire: Wire, mut config: EndpointConfig, inlets: Inlets) -> Self {
         if !wire.can_probe() {
             config.without_probes();
         }
         let handle = Handle::new(address, config);
-        let inlets = Inlets { admits: Box::new(admits), others: Box::new(others) };
         tokio::spawn(Task::new(Arc::clone(handle.shared()), wire, inlets).run());
-        Ok(Self { handle: Arc::new(handle) })
+        Self { handle: Arc::new(handle) }
     }
 
     /// Goes on with another socket at the same address, as after its device was gone: connections stay, and go on
@@ -108,7 +131,7 @@ impl UtpSocket {
         if socket.local_addr()? != self.local_address() {
             return Err(io::ErrorKind::AddrNotAvailable.into());
         }
-        self.handle.shared().replace(Wire::new(socket)?);
+        self.handle.shared().replace(Wire::over(socket)?);
         Ok(())
     }
 
@@ -117,13 +140,19 @@ impl UtpSocket {
         self.handle.shared().address()
     }
 
+    /// True if an address is of the family of the socket. A [carrier](Self::by) reaches both.
+    pub fn reaches(&self, to: SocketAddr) -> bool {
+        let address = self.local_address();
+        address == UNKNOWN || address.is_ipv4() == to.is_ipv4()
+    }
+
     /// Connects. A future that is dropped gives up.
     ///
     /// # Errors
     /// There are too many connections, the address is of the other family, or the other end refuses, cannot be
     /// reached, or does not answer for seven seconds.
     pub async fn connect(&self, to: SocketAddr) -> io::Result<UtpStream> {
-        if to.is_ipv4() != self.local_address().is_ipv4() {
+        if !self.reaches(to) {
             let what = "the socket is of another family than the address";
             return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, what));
         }
@@ -157,6 +186,9 @@ impl UtpSocket {
         self.handle.shared().with(|_, state| state.endpoint.stats())
     }
 }
+
+/// The address of a carrier. No socket of the system has it, as each has a port.
+const UNKNOWN: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0);
 
 impl fmt::Debug for UtpSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

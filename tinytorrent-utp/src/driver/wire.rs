@@ -2,16 +2,17 @@ use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
-use tokio::io::Interest;
+use quinn_udp::{BATCH_SIZE, RecvMeta};
 use tokio::net::UdpSocket;
 
-/// A UDP socket that takes and gives several datagrams in a call, where the system can.
+use super::carrier::Carrier;
+use super::system_socket::SystemSocket;
+
+/// The way of datagrams in and out.
 #[derive(Debug)]
-pub(super) struct Wire {
-    socket: Arc<UdpSocket>,
-    state: UdpSocketState,
-    can_probe: bool,
+pub(super) enum Wire {
+    System(SystemSocket),
+    Carrier(Arc<dyn Carrier>),
 }
 
 /// Datagrams that were received together.
@@ -27,36 +28,33 @@ const SLOTS: usize = if BATCH_SIZE < 16 { BATCH_SIZE } else { 16 };
 /// The longest row. Memory that nothing was written to takes no room.
 const SLOT: usize = 64 << 10;
 
-/// Bytes that the system keeps each way, if it allows as many. By default many have a tenth of it, a millisecond of a
-/// fast peer.
-const BUFFER: usize = 2 << 20;
-
 impl Wire {
-    pub(super) fn new(socket: Arc<UdpSocket>) -> io::Result<Self> {
-        let state = UdpSocketState::new((&socket).into())?;
-        // They work with less as well.
-        _ = state.set_recv_buffer_size((&socket).into(), BUFFER);
-        _ = state.set_send_buffer_size((&socket).into(), BUFFER);
-        _ = state.enable_transport_errors((&socket).into());
-        // A lost probe comes again as a packet like others (P-22), and so do those of other protocols.
-        let can_probe = set_dont_fragment(&socket, false).is_ok();
-        Ok(Self { socket, state, can_probe })
+    pub(super) fn over(socket: Arc<UdpSocket>) -> io::Result<Self> {
+        SystemSocket::new(socket).map(Self::System)
     }
 
     /// True if single datagrams can be kept from being cut.
     pub(super) fn can_probe(&self) -> bool {
-        self.can_probe
+        match self {
+            Self::System(socket) => socket.can_probe(),
+            Self::Carrier(_) => false,
+        }
     }
 
     /// Waits until there may be something to receive, or an error.
     pub(super) async fn readable(&self) {
-        // Errors show when it is read.
-        _ = self.socket.ready(Interest::READABLE | Interest::ERROR).await;
+        match self {
+            Self::System(socket) => socket.readable().await,
+            Self::Carrier(carrier) => carrier.readable().await,
+        }
     }
 
     /// Waits until there may be room to send.
     pub(super) async fn writable(&self) {
-        _ = self.socket.writable().await;
+        match self {
+            Self::System(socket) => socket.writable().await,
+            Self::Carrier(carrier) => carrier.writable().await,
+        }
     }
 
     /// Receives what is there, as far as there is room for it.
@@ -64,14 +62,27 @@ impl Wire {
     /// # Errors
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is nothing, and others of the socket.
     pub(super) fn try_receive(&self, received: &mut Received) -> io::Result<()> {
-        let mut slots = received.buffers.chunks_mut(SLOT);
-        let mut buffers: [IoSliceMut<'_>; SLOTS] =
-            std::array::from_fn(|_| IoSliceMut::new(slots.next().unwrap_or_default()));
-        let metas = &mut received.metas;
         received.count = 0;
-        received.count = self.socket.try_io(Interest::READABLE, || {
-            self.state.recv((&self.socket).into(), &mut buffers, metas)
-        })?;
+        match self {
+            Self::System(socket) => {
+                let mut slots = received.buffers.chunks_mut(SLOT);
+                let mut buffers: [IoSliceMut<'_>; SLOTS] =
+                    std::array::from_fn(|_| IoSliceMut::new(slots.next().unwrap_or_default()));
+                received.count = socket.try_receive(&mut buffers, &mut received.metas)?;
+            }
+            Self::Carrier(carrier) => {
+                for (slot, meta) in received.buffers.chunks_mut(SLOT).zip(&mut received.metas) {
+                    match carrier.try_receive(slot) {
+                        Ok((length, from)) => {
+                            (meta.addr, meta.len, meta.stride) = (from, length, length);
+                        }
+                        Err(_) if received.count > 0 => break,
+                        Err(error) => return Err(error),
+                    }
+                    received.count += 1;
+                }
+            }
+        }
         Ok(())
     }
 
@@ -81,23 +92,11 @@ impl Wire {
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room, and others for what cannot be sent. The first
     /// datagrams may have been sent.
     pub(super) fn try_send(&self, bytes: &[u8], segment: usize, to: SocketAddr) -> io::Result<()> {
-        let most = segment * self.state.max_gso_segments();
-        bytes.chunks(most).try_for_each(|row| self.send_row(row, segment, to))
-    }
-
-    fn send_row(&self, contents: &[u8], segment: usize, destination: SocketAddr) -> io::Result<()> {
-        let segment_size = Some(segment);
-        let transmit =
-            quinn_udp::Transmit { destination, ecn: None, contents, segment_size, src_ip: None };
-        let send = || {
-            self.socket.try_io(Interest::WRITABLE, || {
-                self.state.try_send((&self.socket).into(), &transmit)
-            })
-        };
-        match send() {
-            // It may be about an earlier datagram to somebody else, and is told once; then this one was not sent.
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => send(),
-            sent => sent,
+        match self {
+            Self::System(socket) => socket.try_send(bytes, segment, to),
+            Self::Carrier(carrier) => {
+                bytes.chunks(segment).try_for_each(|datagram| carrier.try_send(datagram, to))
+            }
         }
     }
 
@@ -106,49 +105,19 @@ impl Wire {
     /// # Errors
     /// As [`try_send`](Self::try_send), also if it is too large for the link.
     pub(super) fn try_send_probe(&self, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
-        set_dont_fragment(&self.socket, true)?;
-        let sent = self.send_row(bytes, bytes.len(), to);
-        set_dont_fragment(&self.socket, false)?;
-        sent
+        match self {
+            Self::System(socket) => socket.try_send_probe(bytes, to),
+            Self::Carrier(carrier) => carrier.try_send(bytes, to),
+        }
     }
 
     /// The address of a datagram that did not arrive, by the word of the network (ICMP), if there is one.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(super) fn unreachable(&self) -> Option<SocketAddr> {
-        use rustix::net::{RecvAncillaryBuffer, RecvFlags, recvmsg};
-        let report = self.socket.try_io(Interest::ERROR, || {
-            let mut control = RecvAncillaryBuffer::default();
-            let flags = RecvFlags::ERRQUEUE | RecvFlags::DONTWAIT;
-            Ok(recvmsg(&self.socket, &mut [], &mut control, flags)?)
-        });
-        report.ok()?.address?.try_into().ok()
+        match self {
+            Self::System(socket) => socket.unreachable(),
+            Self::Carrier(_) => None,
+        }
     }
-
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    pub(super) fn unreachable(&self) -> Option<SocketAddr> {
-        None
-    }
-}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn set_dont_fragment(socket: &UdpSocket, is_set: bool) -> io::Result<()> {
-    use rustix::net::sockopt::{
-        Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
-    };
-    // Not what the system has learned counts, but what arrives.
-    if socket.local_addr()?.is_ipv4() {
-        let mode = if is_set { Ipv4PathMtuDiscovery::PROBE } else { Ipv4PathMtuDiscovery::DONT };
-        set_ip_mtu_discover(socket, mode)?;
-    } else {
-        let mode = if is_set { Ipv6PathMtuDiscovery::PROBE } else { Ipv6PathMtuDiscovery::DONT };
-        set_ipv6_mtu_discover(socket, mode)?;
-    }
-    Ok(())
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn set_dont_fragment(_: &UdpSocket, _: bool) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 impl Received {
