@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tinytorrent_dht::message::{Body, Message, Method, Query};
 use tinytorrent_dht::{
-    Announce, DhtNode, Event, Item, Lookup, NodeConfig, NodeId, SearchReport, SharedSocket,
+    Announce, DhtNode, Event, Family, Item, Lookup, NodeConfig, NodeId, SearchReport, SharedSocket,
 };
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
@@ -107,6 +107,47 @@ async fn a_socket_may_have_other_protocols_beside_the_dht() {
     assert_eq!(other.ping(ours).await.unwrap().node.address, ours);
     reading.abort();
     assert!(DhtNode::over([], NodeConfig::new([3; 32])).is_err());
+}
+
+/// A relay, say, that carries datagrams of a node which has no socket of its own.
+#[tokio::test]
+async fn a_node_without_a_socket_asks_and_is_asked_in_both_families() {
+    let carriers = ["127.0.0.1:0", "[::1]:0"];
+    let mut sockets = Vec::new();
+    for address in carriers {
+        let socket = UdpSocket::bind(address).await.unwrap();
+        // The runtime does not know yet that there is room.
+        socket.writable().await.unwrap();
+        sockets.push(Arc::new(socket));
+    }
+    let families = [Family::V4, Family::V6];
+    let mut inlets = Vec::new();
+    let shared = families.into_iter().zip(&sockets).map(|(family, socket)| {
+        let sender = Arc::clone(socket);
+        let send = move |datagram: &[u8], to| _ = sender.try_send_to(datagram, to);
+        let (shared, inlet) = SharedSocket::by(family, send);
+        inlets.push(inlet);
+        shared
+    });
+    let node = DhtNode::over(shared.collect::<Vec<_>>(), NodeConfig::new([2; 32])).unwrap();
+    assert!(node.local_addresses().iter().all(|address| address.port() == 0));
+    for ((socket, inlet), address) in sockets.iter().zip(inlets).zip(carriers) {
+        let ours = socket.local_addr().unwrap();
+        let reading = Arc::clone(socket);
+        let reading = tokio::spawn(async move {
+            let mut buffer = [0; 2_048];
+            loop {
+                let (length, from) = reading.recv_from(&mut buffer).await.unwrap();
+                inlet.pass(from, &buffer[..length]);
+            }
+        });
+        let config = NodeConfig::new([1; 32]);
+        let other = DhtNode::bind(&[address.parse().unwrap()], config).await.unwrap();
+        let theirs = other.local_addresses()[0];
+        assert_eq!(node.ping(theirs).await.unwrap().node.address, theirs);
+        assert_eq!(other.ping(ours).await.unwrap().node.address, ours);
+        reading.abort();
+    }
 }
 
 /// Asks an address if it is there, and returns who answers and its id.

@@ -1,7 +1,9 @@
+use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tinytorrent_types::compact::Family;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
@@ -11,7 +13,7 @@ use crate::message::MAX_READ;
 /// by the [`Inlet`]: those that begin with a `d` (BEP 5, "KRPC protocol").
 #[derive(Debug)]
 pub struct SharedSocket {
-    socket: Replaceable,
+    outlet: Outlet,
     datagrams: mpsc::Receiver<Datagram>,
     /// The one that has woken the node.
     next: Option<Datagram>,
@@ -20,7 +22,8 @@ pub struct SharedSocket {
 /// The way of datagrams to a node whose socket somebody else reads. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Inlet {
-    socket: Replaceable,
+    /// `None` if nothing but a function sends.
+    socket: Option<Replaceable>,
     datagrams: mpsc::Sender<Datagram>,
 }
 
@@ -33,26 +36,83 @@ type Datagram = (SocketAddr, Box<[u8]>);
 /// The datagrams that wait for the node. More are lost, as they are in the buffer of a socket.
 const MOST_WAITING: usize = 256;
 
+/// The way of datagrams out.
+#[derive(Clone)]
+enum Outlet {
+    Socket(Replaceable),
+    Function(Family, SendBy),
+}
+
+/// A function that sends a datagram, or loses it.
+type SendBy = Arc<dyn Fn(&[u8], SocketAddr) + Send + Sync>;
+
 impl SharedSocket {
     /// A socket for a node, and the inlet for whoever reads it.
     pub fn new(socket: Arc<UdpSocket>) -> (Self, Inlet) {
-        let (sender, datagrams) = mpsc::channel(MOST_WAITING);
         let socket = Arc::new(Mutex::new(socket));
-        let inlet = Inlet { socket: Arc::clone(&socket), datagrams: sender };
-        (Self { socket, datagrams, next: None }, inlet)
+        Self::with(Outlet::Socket(Arc::clone(&socket)), Some(socket))
+    }
+
+    /// The way to the nodes of a family by something else than a socket, such as the relay of a proxy. `send` may lose
+    /// datagrams, as the network does, but must not wait. The node is known to itself as port 0 of the unspecified
+    /// address.
+    pub fn by(
+        family: Family,
+        send: impl Fn(&[u8], SocketAddr) + Send + Sync + 'static,
+    ) -> (Self, Inlet) {
+        Self::with(Outlet::Function(family, Arc::new(send)), None)
+    }
+
+    fn with(outlet: Outlet, socket: Option<Replaceable>) -> (Self, Inlet) {
+        let (sender, datagrams) = mpsc::channel(MOST_WAITING);
+        (Self { outlet, datagrams, next: None }, Inlet { socket, datagrams: sender })
     }
 }
 
-impl SharedSocket {
-    fn sender(&self) -> Arc<UdpSocket> {
-        Arc::clone(&self.socket.lock().unwrap_or_else(PoisonError::into_inner))
+impl Outlet {
+    fn local_address(&self) -> io::Result<SocketAddr> {
+        match self {
+            Self::Socket(socket) => current(socket).local_addr(),
+            Self::Function(Family::V4, _) => Ok((Ipv4Addr::UNSPECIFIED, 0).into()),
+            Self::Function(Family::V6, _) => Ok((Ipv6Addr::UNSPECIFIED, 0).into()),
+        }
     }
+
+    async fn writable(&self) {
+        if let Self::Socket(socket) = self {
+            // An error shows when it is written to.
+            _ = current(socket).writable().await;
+        }
+    }
+
+    fn try_send(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
+        match self {
+            Self::Socket(socket) => current(socket).try_send_to(datagram, to).map(drop),
+            Self::Function(_, send) => {
+                send(datagram, to);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Outlet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Outlet({:?})", self.local_address())
+    }
+}
+
+fn current(socket: &Replaceable) -> Arc<UdpSocket> {
+    Arc::clone(&socket.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 impl Inlet {
-    /// Has the node send by another socket from now on, at the same address.
+    /// Has the node send by another socket from now on, at the same address. Nothing happens if it does not send by a
+    /// socket.
     pub fn replace(&self, socket: Arc<UdpSocket>) {
-        *self.socket.lock().unwrap_or_else(PoisonError::into_inner) = socket;
+        if let Some(current) = &self.socket {
+            *current.lock().unwrap_or_else(PoisonError::into_inner) = socket;
+        }
     }
 
     /// Passes on a datagram. It is lost if it is longer than any message, if too many wait, or after the end of the
@@ -92,7 +152,7 @@ impl Socket {
     pub(super) fn local_address(&self) -> io::Result<SocketAddr> {
         match self {
             Self::Own(socket) => socket.local_addr(),
-            Self::Shared(shared) => shared.sender().local_addr(),
+            Self::Shared(shared) => shared.outlet.local_address(),
         }
     }
 
@@ -112,11 +172,11 @@ impl Socket {
 
     /// Waits until there may be room for a datagram.
     pub(super) async fn writable(&self) {
-        // An error shows when it is written to.
-        _ = match self {
-            Self::Own(socket) => socket.writable().await,
-            Self::Shared(shared) => shared.sender().writable().await,
-        };
+        match self {
+            // An error shows when it is written to.
+            Self::Own(socket) => _ = socket.writable().await,
+            Self::Shared(shared) => shared.outlet.writable().await,
+        }
     }
 
     /// Takes a datagram that has come, and returns its length and its source.
@@ -143,7 +203,7 @@ impl Socket {
     pub(super) fn try_send(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
         let send = || match self {
             Self::Own(socket) => socket.try_send_to(datagram, to).map(drop),
-            Self::Shared(shared) => shared.sender().try_send_to(datagram, to).map(drop),
+            Self::Shared(shared) => shared.outlet.try_send(datagram, to),
         };
         match send() {
             // It may be about a datagram to somebody else (ICMP), and is told once; then this one was not sent.
