@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::datagrams::Port;
 use crate::listener::Reception;
+use crate::relay::KeptRelay;
 
 /// Time between two looks at the devices. A look costs microseconds.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -26,6 +27,7 @@ pub(crate) struct BoundSockets {
     listeners: Vec<SocketAddr>,
     accepting: JoinSet<()>,
     ports: Vec<Port>,
+    relay: Option<KeptRelay>,
 }
 
 impl BoundSockets {
@@ -34,7 +36,7 @@ impl BoundSockets {
         network: Network,
         reception: Reception,
         listeners: Vec<std::net::TcpListener>,
-        ports: Vec<Port>,
+        (ports, relay): (Vec<Port>, Option<KeptRelay>),
     ) -> io::Result<Self> {
         let mut accepting = JoinSet::new();
         let mut addresses = Vec::new();
@@ -42,7 +44,7 @@ impl BoundSockets {
             addresses.push(listener.local_addr()?);
             accepting.spawn(reception.clone().run(TcpListener::from_std(listener)?));
         }
-        Ok(Self { network, reception, listeners: addresses, accepting, ports })
+        Ok(Self { network, reception, listeners: addresses, accepting, ports, relay })
     }
 
     /// The addresses at which connections are accepted.
@@ -102,6 +104,8 @@ impl BoundSockets {
         for port in &self.ports {
             port.replace(UdpSocket::from_std(self.network.listen_udp(port.address())?)?)?;
         }
+        // Its connection does not end with the device, as nobody is there who could say so.
+        self.relay.iter().for_each(KeptRelay::renew);
         Ok(())
     }
 }

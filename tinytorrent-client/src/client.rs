@@ -22,6 +22,7 @@ use crate::listener::Reception;
 use crate::memory::Memory;
 use crate::places::Places;
 use crate::registry::Registry;
+use crate::relay::KeptRelay;
 use crate::resources::{Bound, Resources};
 use crate::session::{Kept, Record};
 use crate::sockets::Sockets;
@@ -99,17 +100,23 @@ impl Client {
         let filter = network.filter();
         let reception = Reception::new(torrents, encryption, places.clone(), filter.clone());
         let datagrams = datagrams.into_iter().map(UdpSocket::from_std).collect::<io::Result<_>>();
-        let datagrams = datagrams.and_then(|sockets| Datagrams::start(&options, sockets, filter));
+        let datagrams = datagrams.and_then(|sockets| match options.is_relayed() {
+            true => Ok(Datagrams::relayed(&options, &network)),
+            false => Datagrams::start(&options, sockets, filter),
+        });
         let mut datagrams = datagrams.map_err(ClientError::Socket)?;
-        let ports = std::mem::take(&mut datagrams.ports);
-        let bound = BoundSockets::new(network.clone(), reception.clone(), listeners, ports);
+        let (ports, relay) = (std::mem::take(&mut datagrams.ports), datagrams.relay.take());
+        tasks.extend(relay.clone().map(KeptRelay::run));
+        let datagram_ways = (ports, relay);
+        let bound = BoundSockets::new(network.clone(), reception.clone(), listeners, datagram_ways);
         let bound = bound.map_err(ClientError::Socket)?;
         let mut addresses = bound.listeners().to_vec();
         tasks.spawn(bound.run());
         let takes_utp = options.accepts_peers() && options.utp;
         for socket in datagrams.utp.iter().filter(|_| takes_utp) {
             tasks.spawn(reception.clone().run_utp(socket.listen()));
-            if !options.tcp {
+            // That of a relay is unknown.
+            if !options.tcp && !options.is_relayed() {
                 addresses.push(socket.local_address());
             }
         }

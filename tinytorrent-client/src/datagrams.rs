@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tinytorrent_dht::{Inlet, SharedSocket};
-use tinytorrent_net::IpFilter;
+use tinytorrent_net::{IpFilter, Network};
 use tinytorrent_tracker::client::TrackerClient;
 use tinytorrent_types::compact::Family;
 use tinytorrent_utp::{EndpointConfig, UtpSocket};
@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::ClientOptions;
 use crate::memory::Memory;
+use crate::relay::{KeptRelay, Relayed};
 
 /// The users of the UDP sockets of a client.
 #[derive(Debug, Default)]
@@ -26,6 +27,8 @@ pub(crate) struct Datagrams {
     trackers: Vec<OfTrackers>,
     /// The sockets themselves.
     pub(crate) ports: Vec<Port>,
+    /// The relay of the proxy that is in their place.
+    pub(crate) relay: Option<KeptRelay>,
     /// True if no other host can be reached by them.
     pub(crate) are_on_loopback: bool,
 }
@@ -58,7 +61,8 @@ type OfTrackers = (Arc<UdpSocket>, mpsc::Receiver<(SocketAddr, Box<[u8]>)>);
 /// The ways to those who do not read a socket themselves.
 #[derive(Default)]
 struct Inlets {
-    dht: Option<Inlet>,
+    /// At most one of each family.
+    dht: Vec<(Family, Inlet)>,
     trackers: Option<mpsc::Sender<(SocketAddr, Box<[u8]>)>>,
 }
 
@@ -83,20 +87,38 @@ impl Datagrams {
                 families.push(family);
                 inlets = all.share(options, &socket, address);
             }
-            let mut config = EndpointConfig::new(rand::random());
-            config.memory(Memory::queues(options.limits.memory));
-            if !options.accepts_peers() || !options.utp {
-                config.max_half_open(0);
-            }
-            let dht = inlets.dht.clone();
+            let dht = inlets.dht.first().map(|(_, inlet)| inlet.clone());
             let pass_on = move |from: SocketAddr, datagram: &[u8]| inlets.pass(from, datagram);
-            let filter = filter.clone();
-            let admits = move |from: SocketAddr| !filter.blocks(from.ip());
-            let utp = UtpSocket::over(socket, config, admits, pass_on)?;
+            let utp = UtpSocket::over(socket, endpoint(options), admits(filter), pass_on)?;
             all.ports.push(Port { utp: utp.clone(), dht });
             all.utp.push(utp);
         }
         Ok(all)
+    }
+
+    /// Has the relay of the proxy carry what would go by sockets, once it is [run](KeptRelay::run). Requests to trackers
+    /// have a relay of their own.
+    pub(crate) fn relayed(options: &ClientOptions, network: &Network) -> Self {
+        let mut all = Self::default();
+        let (_, has_utp) = options.usable();
+        if !options.has_dht() && !has_utp {
+            return all;
+        }
+        let relay = KeptRelay::new(network.clone());
+        let mut inlets = Inlets::default();
+        for family in [Family::V4, Family::V6].into_iter().filter(|_| options.has_dht()) {
+            let socket = relay.socket().clone();
+            // What is not sent is lost, as in the network: that there is no relay says nothing of a node.
+            let send = move |datagram: &[u8], to| _ = socket.try_send(datagram, to);
+            let (of_node, inlet) = SharedSocket::by(family, send);
+            all.dht.push(of_node);
+            inlets.dht.push((family, inlet));
+        }
+        let pass_on = move |from: SocketAddr, datagram: &[u8]| inlets.pass(from, datagram);
+        let carrier = Arc::new(Relayed(relay.socket().clone()));
+        all.utp.push(UtpSocket::by(carrier, endpoint(options), admits(network.filter()), pass_on));
+        all.relay = Some(relay);
+        all
     }
 
     fn share(
@@ -109,7 +131,7 @@ impl Datagrams {
         if options.has_dht() {
             let (of_node, inlet) = SharedSocket::new(Arc::clone(socket));
             self.dht.push(of_node);
-            inlets.dht = Some(inlet);
+            inlets.dht.push((Family::of(address.ip()), inlet));
         }
         // Most trackers are elsewhere.
         if !address.ip().is_loopback() {
@@ -130,11 +152,17 @@ impl Datagrams {
 impl Inlets {
     /// Passes on a datagram that is not of uTP. It is lost if too many wait.
     fn pass(&self, from: SocketAddr, datagram: &[u8]) {
-        match (datagram.first(), &self.dht, &self.trackers) {
+        match (datagram.first(), &self.trackers) {
             // Messages of the DHT are dictionaries.
-            (Some(b'd'), Some(dht), _) => dht.pass(from, datagram),
+            (Some(b'd'), _) => {
+                let family = Family::of(from.ip());
+                let inlet = self.dht.iter().find(|(of, _)| *of == family);
+                if let Some((_, inlet)) = inlet {
+                    inlet.pass(from, datagram);
+                }
+            }
             // The actions of BEP 15 are small numbers of four bytes.
-            (Some(0), _, Some(trackers)) => {
+            (Some(0), Some(trackers)) => {
                 if let Ok(place) = trackers.try_reserve() {
                     place.send((from, datagram.into()));
                 }
@@ -142,4 +170,20 @@ impl Inlets {
             _ => {}
         }
     }
+}
+
+/// The settings of the connections of a socket.
+fn endpoint(options: &ClientOptions) -> EndpointConfig {
+    let mut config = EndpointConfig::new(rand::random());
+    config.memory(Memory::queues(options.limits.memory));
+    if !options.accepts_peers() || !options.utp {
+        config.max_half_open(0);
+    }
+    config
+}
+
+/// The judgement on senders: nobody whom the user avoids is heard.
+fn admits(filter: &IpFilter) -> impl FnMut(SocketAddr) -> bool + Send + 'static {
+    let filter = filter.clone();
+    move |from| !filter.blocks(from.ip())
 }

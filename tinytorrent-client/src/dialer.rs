@@ -111,8 +111,7 @@ impl Dialer {
     }
 
     fn socket_for(&self, to: SocketAddr) -> Option<&UtpSocket> {
-        let is_of_family = |socket: &&UtpSocket| socket.local_address().is_ipv4() == to.is_ipv4();
-        self.utp.iter().filter(|_| self.has_utp).find(is_of_family)
+        self.utp.iter().filter(|_| self.has_utp).find(|socket| socket.reaches(to))
     }
 
     async fn connect_by(&self, transport: Transport, to: SocketAddr) -> io::Result<Stream> {

@@ -122,6 +122,7 @@ mod port_mapping;
 mod priority;
 mod reader;
 mod registry;
+mod relay;
 mod removal;
 mod resources;
 #[cfg(feature = "serde")]

@@ -13,6 +13,8 @@ pub(crate) struct NetworkOptions {
     pub(crate) proxy: Option<Proxy>,
     pub(crate) name_servers: Vec<SocketAddr>,
     pub(crate) accepts_behind_proxy: bool,
+    /// True if the user says that the proxy relays datagrams.
+    pub(crate) relays_datagrams: bool,
     /// Addresses that the user avoids.
     pub(crate) filter: Option<Arc<IpRanges>>,
 }
@@ -40,11 +42,24 @@ impl ClientOptions {
         self
     }
 
-    /// The proxy by which peers and trackers are reached; it resolves their names. What it cannot carry is left out:
-    /// uTP and the DHT, peers that are known by name, and UDP trackers unless it relays datagrams. No
-    /// connections are accepted unless [asked for](Self::accept_behind_proxy). Default: none.
+    /// The proxy by which peers, trackers and web seeds are reached; it resolves their names. What it cannot carry is left
+    /// out: uTP and the DHT unless it [relays datagrams](Self::relay_datagrams), UDP trackers if it turns out not to,
+    /// peers that are known by name, discovery in the local network and the mapping of ports. No connections are
+    /// accepted unless [asked for](Self::accept_behind_proxy). Default: none.
     pub fn proxy(&mut self, proxy: Option<Proxy>) -> &mut Self {
         self.network.proxy = proxy;
+        self
+    }
+
+    /// Has uTP and the DHT go through the [proxy](Self::proxy), which has to relay datagrams: SOCKS5 with `UDP ASSOCIATE`
+    /// (RFC 1928, section 7). Default: no, and both are off behind a proxy. Nothing changes without a proxy, or with one
+    /// that has no datagrams by its protocol.
+    ///
+    /// One association carries all of them. When the proxy ends it, nothing is sent until there is another one, which is
+    /// asked for again and again. The node of the DHT answers nobody there (BEP 43) and announces nothing unless
+    /// [connections are accepted](Self::accept_behind_proxy); names of nodes are left to the proxy.
+    pub fn relay_datagrams(&mut self, relay: bool) -> &mut Self {
+        self.network.relays_datagrams = relay;
         self
     }
 
@@ -63,12 +78,23 @@ impl ClientOptions {
 
     /// The transports to peers that can be used: TCP, and uTP.
     pub(crate) fn usable(&self) -> (bool, bool) {
-        (self.tcp, self.utp && self.network.proxy.is_none())
+        (self.tcp, self.utp && self.has_datagrams())
     }
 
     /// True if there is a node of the DHT.
     pub(crate) fn has_dht(&self) -> bool {
-        self.dht.is_on && self.network.proxy.is_none()
+        self.dht.is_on && self.has_datagrams()
+    }
+
+    /// True if uTP and the DHT go through the proxy, as far as they are on.
+    pub(crate) fn is_relayed(&self) -> bool {
+        let NetworkOptions { proxy, relays_datagrams, .. } = &self.network;
+        *relays_datagrams && proxy.as_ref().is_some_and(Proxy::may_relay)
+    }
+
+    /// True if datagrams other than those of trackers can leave.
+    fn has_datagrams(&self) -> bool {
+        self.network.proxy.is_none() || self.is_relayed()
     }
 
     /// The settings of what opens sockets.
@@ -94,5 +120,22 @@ mod tests {
         assert_eq!(options.usable(), (true, false));
         assert!(options.accept_behind_proxy(true).accepts_peers());
         assert!(!options.accept_peers(false).accepts_peers());
+    }
+
+    #[test]
+    fn datagrams_go_through_a_proxy_that_has_them_and_only_if_asked_for() {
+        let mut options = ClientOptions::default();
+        options.relay_datagrams(true);
+        assert!(!options.is_relayed() && options.has_dht(), "there is no proxy");
+        for (proxy, has_datagrams) in [("socks5://h:1", true), ("http://h:1", false)] {
+            options.proxy(Some(proxy.parse().unwrap()));
+            assert_eq!(options.is_relayed(), has_datagrams);
+            assert_eq!(
+                (options.has_dht(), options.usable()),
+                (has_datagrams, (true, has_datagrams))
+            );
+        }
+        options.proxy(Some("socks5://h:1".parse().unwrap())).utp(false).dht(false);
+        assert!(!options.has_dht() && options.usable() == (true, false));
     }
 }

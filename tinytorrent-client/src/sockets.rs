@@ -36,7 +36,8 @@ impl Sockets {
     pub(crate) fn open(options: &ClientOptions, network: &Network) -> Result<Self, ClientError> {
         let accepts = options.accepts_peers();
         let (tcp, utp) = options.usable();
-        let (connections, datagrams) = (accepts && tcp, options.has_dht() || utp);
+        let connections = accepts && tcp;
+        let datagrams = (options.has_dht() || utp) && network.proxy().is_none();
         let opening = Opening { network, connections, datagrams };
         if options.addresses.is_empty() {
             return opening.anywhere(accepts);
@@ -186,6 +187,9 @@ mod tests {
         let proxy = "socks5://127.0.0.1:1080".parse().unwrap();
         let sockets = open(|options| _ = options.proxy(Some(proxy))).unwrap();
         assert!(sockets.listeners.is_empty() && sockets.datagrams.is_empty());
+        let proxy = "socks5://127.0.0.1:1080".parse().unwrap();
+        let sockets = open(|options| _ = options.proxy(Some(proxy)).relay_datagrams(true)).unwrap();
+        assert!(sockets.datagrams.is_empty(), "a relay has a socket of its own");
     }
 
     #[test]

@@ -56,8 +56,8 @@ fn options() -> ClientOptions {
     options
 }
 
-fn in_time<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
-    async { tokio::time::timeout(Duration::from_secs(120), future).await.expect("in time") }
+async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(120), future).await.expect("in time")
 }
 
 /// F-02

@@ -16,8 +16,8 @@ use crate::told_port::ToldPort;
 /// The look-ups of all torrents: some run, and the others wait, those of seeds behind those of downloads.
 #[derive(Debug)]
 pub(crate) struct LookUps {
-    /// The port that is announced; without one, that of the node's socket.
-    port: Arc<ToldPort>,
+    /// The port that is announced; without one, that of the node's socket. `None` if nothing is announced.
+    port: Option<Arc<ToldPort>>,
     queue: Mutex<Queue>,
     /// One has come in.
     wake: Notify,
@@ -44,7 +44,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 impl LookUps {
-    pub(super) fn new(port: Arc<ToldPort>) -> Self {
+    pub(super) fn new(port: Option<Arc<ToldPort>>) -> Self {
         Self { port, queue: Mutex::default(), wake: Notify::new() }
     }
 
@@ -89,7 +89,8 @@ impl LookUps {
             while running.len() < MOST_RUNNING && !is_paused {
                 let mut queue = self.lock();
                 let Some(task) = queue.next() else { break };
-                let look_up = look_up(node.clone(), Arc::clone(&registry), task, self.port.get());
+                let port = self.port.as_ref().map(|port| port.get());
+                let look_up = look_up(node.clone(), Arc::clone(&registry), task, port);
                 queue.running.insert(task.hash, running.spawn(look_up));
             }
             tokio::select! {
@@ -189,19 +190,20 @@ fn enter(node: &DhtNode, entries: &[PeerAddress]) {
     }
 }
 
-/// Looks up one hash, and hands peers to its torrent as they are found. Returns false if no node has answered.
+/// Looks up one hash, and hands peers to its torrent as they are found. `port` is that to announce, if anything is
+/// announced, and `None` in it stands for that of the socket. Returns false if no node has answered.
 async fn look_up(
     node: DhtNode,
     registry: Arc<Registry>,
     task: LookUpTask,
-    port: Option<u16>,
+    port: Option<Option<u16>>,
 ) -> (LookUpTask, bool) {
     let LookUpTask { hash, announce, is_seed } = task;
-    let mut lookup = match (announce, is_seed) {
-        (true, _) => node.announce(hash, Announce { port, is_seed }),
+    let mut lookup = match (port.filter(|_| announce), is_seed) {
+        (Some(port), _) => node.announce(hash, Announce { port, is_seed }),
         // For a seed, others are of no use.
-        (false, true) => node.find_leeches(hash),
-        (false, false) => node.find_peers(hash),
+        (None, true) => node.find_leeches(hash),
+        (None, false) => node.find_peers(hash),
     };
     while let Some(event) = lookup.next().await {
         match event {
@@ -248,7 +250,7 @@ mod tests {
 
     #[test]
     fn what_was_forgotten_does_not_run_and_may_come_again() {
-        let look_ups = LookUps::new(Arc::default());
+        let look_ups = LookUps::new(None);
         let hashes = |n| InfoHashes::from_v1(InfoHashV1::from_bytes([n; 20]));
         look_ups.add(task(1, false));
         look_ups.add(task(2, false));
@@ -262,7 +264,7 @@ mod tests {
     // D-21
     #[tokio::test]
     async fn one_that_was_forgotten_has_no_say_in_the_next_of_its_hash() {
-        let look_ups = LookUps::new(Arc::default());
+        let look_ups = LookUps::new(None);
         let hash = task(1, false).hash;
         let run = || tokio::spawn(std::future::pending::<()>()).abort_handle();
         let (first, second) = (run(), run());

@@ -2,10 +2,10 @@
 
 mod look_ups;
 mod named;
+mod names;
 mod options;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +14,8 @@ use tinytorrent_metainfo::HostPort;
 use tinytorrent_net::Network;
 use tinytorrent_types::WireInfoHash;
 use tokio::task::{JoinSet, spawn_blocking};
-use tokio::time::Instant;
 
 use crate::ClientOptions;
-use crate::driver::RESOLVE_TIMEOUT;
 use crate::registry::Registry;
 use crate::session::Store;
 use crate::told_port::ToldPort;
@@ -70,13 +68,22 @@ impl Dht {
         let saved = store.as_ref().and_then(Store::load_nodes).unwrap_or_default();
         let mut config = options.dht.node_config(rand::random(), saved);
         config.blocked(network.filter().ranges());
+        // Whoever asks us through the relay of a proxy finds us there as long as it lasts, and nobody behind it.
+        let is_relayed = network.proxy().is_some();
+        if is_relayed {
+            config.read_only(true);
+        }
         let node = DhtNode::over(sockets, config)?;
         let resolver = network.clone();
         node.resolve_by(move |name| {
             let network = resolver.clone();
-            async move { look_up(&network, &name).await }
+            async move {
+                let name = name.parse().map_err(|_| io::ErrorKind::InvalidInput)?;
+                names::look_up(&network, &name).await
+            }
         });
-        let look_ups = Arc::new(LookUps::new(announce_port));
+        let announces = !is_relayed || options.accepts_peers();
+        let look_ups = Arc::new(LookUps::new(announces.then_some(announce_port)));
         let entries = options.dht.entries(are_on_loopback);
         tasks.spawn(Arc::clone(&look_ups).run(node.clone(), entries, registry));
         let (named, adding) =
@@ -119,13 +126,6 @@ impl Dht {
             save(&self.node, store).await;
         }
     }
-}
-
-/// Looks up a node of this name, `HOST:PORT`.
-async fn look_up(network: &Network, name: &str) -> io::Result<Vec<SocketAddr>> {
-    let named: HostPort = name.parse().map_err(|_| io::ErrorKind::InvalidInput)?;
-    let deadline = Instant::now() + RESOLVE_TIMEOUT;
-    network.look_up(named.host(), named.port(), deadline).await
 }
 
 /// Saves the nodes now and then, so that a kill costs few of them.

@@ -4,8 +4,8 @@ use tinytorrent_net::Network;
 use tinytorrent_types::AddressScope;
 use tokio::sync::mpsc;
 
+use super::names;
 use crate::PeerAddress;
-use crate::driver::resolve;
 
 /// The nodes that torrents and links name (BEP 5, "torrent file extensions"). They come from strangers, so that none
 /// in the local network is asked unless the user allows it.
@@ -30,7 +30,11 @@ impl NamedNodes {
                 let addresses = match PeerAddress::from(named) {
                     PeerAddress::Address(address) => vec![address],
                     PeerAddress::Name(name) => {
-                        resolve(network.clone(), name.host().to_owned(), name.port()).await
+                        let found = names::look_up(&network, &name).await;
+                        let told = |error: &_| {
+                            tracing::debug!(%error, %name, "cannot resolve the name of a node");
+                        };
+                        found.inspect_err(told).unwrap_or_default()
                     }
                 };
                 for address in addresses {

@@ -17,7 +17,7 @@ use crate::spans;
 pub(crate) const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Returns the addresses of the host name of a peer or a node, or none if it cannot be resolved.
-pub(crate) async fn resolve(network: Network, host: String, port: u16) -> Vec<SocketAddr> {
+pub(super) async fn resolve(network: Network, host: String, port: u16) -> Vec<SocketAddr> {
     let found = network.look_up(&host, port, Instant::now() + RESOLVE_TIMEOUT).await;
     let span = spans::peer(format_args!("{host}:{port}"));
     span.in_scope(|| {

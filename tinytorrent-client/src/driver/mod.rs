@@ -71,7 +71,7 @@ use job::{Job, JobOutcome};
 use keeping::Keeping;
 pub(crate) use keeping::Origin;
 use lifecycle::Lifecycle;
-pub(crate) use lookups::{RESOLVE_TIMEOUT, resolve};
+pub(crate) use lookups::RESOLVE_TIMEOUT;
 use outbox::Outbox;
 use readers::Readers;
 pub(crate) use readers::{Access, Place};
