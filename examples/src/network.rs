@@ -82,6 +82,11 @@ pub struct NetworkOptions {
     #[command(flatten)]
     pub ways: WayOptions,
 
+    /// Have uTP and the distributed hash table go through the proxy, which has to relay datagrams (SOCKS5, UDP ASSOCIATE);
+    /// without this they are off behind one
+    #[arg(long, requires = "proxy")]
+    pub proxy_udp: bool,
+
     /// A list of addresses never to speak to: CIDR lines, ipfilter.dat of eMule, or PeerGuardian's; plain or gzip
     #[arg(long, value_name = "FILE")]
     pub block: Option<PathBuf>,
@@ -161,6 +166,16 @@ mod tests {
         for bad in ["", "foo", "udp://h/announce", "wss://h/", "http://", "http://h:0/", "h:80"] {
             assert!(parse(&["--tracker", bad]).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn datagrams_are_relayed_by_a_proxy_alone() {
+        assert!(parse(&["--proxy-udp"]).is_err());
+        let network = parse(&["--proxy", "socks5://h:1", "--proxy-udp"]).unwrap();
+        assert!(network.proxy_udp && crate::client_options(&network).is_ok());
+        let network = parse(&["--proxy", "http://h:1", "--proxy-udp"]).unwrap();
+        assert!(crate::client_options(&network).is_err(), "it has no datagrams");
+        assert!(!parse(&["--proxy", "socks5://h:1"]).unwrap().proxy_udp);
     }
 
     #[test]

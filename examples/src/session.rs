@@ -1,6 +1,7 @@
 //! The client of the programs that drive one: its options, and reports of its events.
 
 use std::cell::RefCell;
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -41,13 +42,22 @@ pub fn start_client_with(options: ClientOptions) -> Result<Client, Failure> {
 ///
 /// # Errors
 ///
-/// The list of blocked addresses cannot be read.
+/// The list of blocked addresses cannot be read, or the proxy cannot do what is asked of it.
 pub fn client_options(network: &NetworkOptions) -> Result<ClientOptions, Failure> {
     let mut options = ClientOptions::default();
     if let Some(address) = network.listen {
         options.listen(address);
     }
     options.bind(network.ways.bind.clone().unwrap_or_default()).proxy(network.ways.proxy.clone());
+    if network.proxy_udp {
+        if network.ways.proxy.as_ref().is_some_and(|proxy| !proxy.may_relay()) {
+            let error = io::Error::other(
+                "an HTTP proxy relays no datagrams; leave it out, or name a socks5:// proxy",
+            );
+            return Err(Failure::invalid_input("--proxy-udp", &error));
+        }
+        options.relay_datagrams(true);
+    }
     if let Some(memory) = network.memory {
         options.memory(memory);
     }
