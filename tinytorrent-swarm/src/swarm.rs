@@ -314,11 +314,8 @@ impl Swarm {
     /// The next thing to do. Drain it after every input.
     pub fn poll_action(&mut self) -> Option<Action> {
         // Once for all inputs of a turn: many blocks of one read are answered by one look at each peer.
-        if self.out.has_no_action()
-            && let Some(picker) = self.stage.picker_mut()
-        {
-            self.download.refill(self.now, &mut self.peers, picker, &mut self.out);
-            self.refill_web_seeds();
+        if self.out.has_no_action() {
+            self.refill();
         }
         let action = self.out.poll_action();
         if action.is_none() && self.peers.len() == 0 && self.web_seeds.is_none() {

@@ -1,5 +1,6 @@
 //! Web seeds: sources of pieces that are no peers (BEP 19, BEP 17).
 
+mod giving_way;
 mod pace;
 mod spans;
 
@@ -30,6 +31,8 @@ pub(crate) struct WebSeeds {
     /// The numbers of the next seed and of the next fetch.
     next_seed: u32,
     next_fetch: u64,
+    /// When peers were last looked at for one that is slow.
+    looked: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -52,6 +55,12 @@ struct Fetch {
     blocks: VecDeque<BlockInfo>,
     /// Blocks that the driver may still report.
     granted: u32,
+    /// When the last block came, or the fetch began.
+    last: Instant,
+    /// It is not cut for a while after its beginning, and after each cut.
+    left_alone: Instant,
+    /// The driver knows of more blocks, which others are asked for.
+    is_cut: bool,
 }
 
 /// Web seeds at most. More come from nobody who means well.
@@ -141,16 +150,28 @@ impl WebSeeds {
     }
 
     /// Takes in a block that a fetch reports. Returns false if it was not awaited.
-    pub(crate) fn on_block(&mut self, now: Instant, key: FetchKey, block: BlockInfo) -> bool {
+    pub(crate) fn on_block(
+        &mut self,
+        now: Instant,
+        key: FetchKey,
+        block: BlockInfo,
+        out: &mut Outbox,
+    ) -> bool {
         let Some(seed) = self.get_mut(key.seed) else { return false };
-        let Some(fetch) = seed.fetches.iter_mut().find(|fetch| fetch.number == key.number) else {
+        let Some(at) = seed.fetches.iter().position(|fetch| fetch.number == key.number) else {
             return false;
         };
+        let fetch = &mut seed.fetches[at];
         if fetch.granted == 0 || fetch.blocks.front() != Some(&block) {
             return false;
         }
         fetch.blocks.pop_front();
         fetch.granted -= 1;
+        fetch.last = now;
+        if fetch.is_cut && fetch.blocks.is_empty() {
+            seed.fetches.remove(at);
+            out.act(Action::CancelFetch { fetch: key });
+        }
         seed.pace.note_block();
         seed.meter.add(now, block.length().into());
         true
@@ -310,8 +331,14 @@ impl WebSeed {
             let key = FetchKey { seed: self.key, number: *next };
             *next += 1;
             self.pace.note_begun(now);
-            let waiting = blocks.iter().copied().collect();
-            self.fetches.push(Fetch { number: key.number, blocks: waiting, granted: 0 });
+            self.fetches.push(Fetch {
+                number: key.number,
+                blocks: blocks.iter().copied().collect(),
+                granted: 0,
+                last: now,
+                left_alone: now,
+                is_cut: false,
+            });
             out.act(Action::Fetch(FetchTask {
                 key,
                 blocks,

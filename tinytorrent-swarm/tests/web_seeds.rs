@@ -77,6 +77,46 @@ fn a_web_seed_and_a_peer_share_the_work() {
     assert!(of_peer.contains(&255) && near < 10 * 16, "{near} requests near the beginning");
 }
 
+/// F-18: slow and silent servers hold up nobody, also those that were asked for everything.
+#[test]
+fn a_slow_web_seed_leaves_to_peers_what_they_send_sooner() {
+    for (bytes_per_second, sends_whole_files) in
+        [(1, false), (1 << 10, true), (20 << 10, false), (20 << 10, true), (256 << 10, true)]
+    {
+        let mut world = World::new();
+        world.uplink = MIB;
+        let peer = world.add(geometry(16 * MIB), "all", |_| {});
+        let node = leech(&mut world, 16 * MIB);
+        let server = WebServer { sends_whole_files, ..WebServer::new(bytes_per_second) };
+        world.add_web_seed(node, server);
+        world.introduce(node, &[peer]);
+        let what = (bytes_per_second, sends_whole_files);
+        assert!(finishes(&mut world, node, 600), "{what:?}");
+        // The peer alone takes 16 s.
+        assert!(world.elapsed() < Duration::from_secs(21), "{what:?}: {:?}", world.elapsed());
+        let now = world.now;
+        let stats = world.nodes[node].swarm.stats(now);
+        assert_eq!(stats.downloaded, 16 * MIB, "{what:?}");
+        assert!(stats.wasted < MIB, "{what:?}: {}", stats.wasted);
+    }
+}
+
+/// F-18: and the other way round.
+#[test]
+fn slow_peers_leave_to_a_web_seed_what_it_sends_sooner() {
+    for uplink in [1, 1 << 10, 20 << 10] {
+        let mut world = World::new();
+        world.uplink = uplink;
+        let peers: Vec<_> = (0..5).map(|_| world.add(geometry(16 * MIB), "all", |_| {})).collect();
+        let node = leech(&mut world, 16 * MIB);
+        world.add_web_seed(node, WebServer::new(MIB));
+        world.introduce(node, &peers);
+        assert!(finishes(&mut world, node, 600), "{uplink}");
+        // The web seed alone takes 16 s.
+        assert!(world.elapsed() < Duration::from_secs(21), "{uplink}: {:?}", world.elapsed());
+    }
+}
+
 /// F-18
 #[test]
 fn a_web_seed_begins_with_the_largest_gap() {

@@ -22,6 +22,8 @@ pub struct WebServer {
     pub missing: Range<u32>,
     /// Pieces of a file that is another one there.
     pub wrong: Range<u32>,
+    /// It sends whole files only.
+    pub sends_whole_files: bool,
     /// Answers that it is busy, to so many fetches.
     pub busy: u32,
     /// Connections that break after one block, so often.
@@ -33,7 +35,15 @@ pub struct WebServer {
 impl WebServer {
     /// A server that has all files and gives so many bytes a second.
     pub fn new(bytes_per_second: u64) -> Self {
-        Self { bytes_per_second, missing: 0..0, wrong: 0..0, busy: 0, breaks: 0, sent: Vec::new() }
+        Self {
+            bytes_per_second,
+            missing: 0..0,
+            wrong: 0..0,
+            sends_whole_files: false,
+            busy: 0,
+            breaks: 0,
+            sent: Vec::new(),
+        }
     }
 }
 
@@ -41,6 +51,7 @@ impl WebServer {
 #[derive(Debug)]
 pub(crate) struct Running {
     blocks: VecDeque<BlockInfo>,
+    takes_whole_files: bool,
     granted: u32,
     is_sending: bool,
 }
@@ -58,7 +69,12 @@ impl World {
     }
 
     pub(super) fn begin_fetch(&mut self, node: Node, task: FetchTask) {
-        let running = Running { blocks: task.blocks.into(), granted: 0, is_sending: false };
+        let running = Running {
+            blocks: task.blocks.into(),
+            takes_whole_files: task.takes_whole_files,
+            granted: 0,
+            is_sending: false,
+        };
         self.nodes[node].fetches.insert(task.key, running);
         let latency = 2 * self.latency;
         self.later(latency, node, Happening::Fetched { fetch: task.key });
@@ -96,6 +112,9 @@ impl World {
             Some(_) if server.busy > 0 => {
                 server.busy -= 1;
                 Some(FetchOutcome::Busy { pause: None })
+            }
+            Some(_) if server.sends_whole_files && !running.takes_whole_files => {
+                Some(FetchOutcome::NoRanges)
             }
             Some(block) if server.missing.contains(&block.piece().get()) => {
                 Some(FetchOutcome::Missing { pieces: server.missing.clone() })

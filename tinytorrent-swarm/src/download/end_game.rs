@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use tinytorrent_types::BlockInfo;
-use tinytorrent_wire::Message;
+use tinytorrent_types::{BlockInfo, PieceIndex};
+use tinytorrent_wire::{Message, Request};
 
 use super::Download;
 use crate::PeerKey;
@@ -16,6 +16,8 @@ use crate::piece::Picker;
 #[derive(Debug, Default)]
 pub(super) struct EndGame {
     look_at: Option<Instant>,
+    /// Peers that found nothing to take over from others, of this turn.
+    idle: Vec<PeerKey>,
 }
 
 /// In the end game, a peer with fewer requests than this takes over from the slowest.
@@ -70,9 +72,7 @@ impl EndGame {
         thief: PeerKey,
     ) -> Option<(PeerKey, BlockInfo)> {
         let peer = peers.get_mut(thief)?;
-        let is_failing = peer.pipeline.credit.is_failing();
-        let patience = if is_failing { STEAL_AFTER_FAILURE } else { STEAL_AFTER };
-        let patience = patience.max(2 * peer.time_for_one_more());
+        let patience = Download::patience(peer);
         let others = peers.iter_mut().filter(|peer| peer.key != thief);
         let owing = others.filter(|peer| peer.requested_count() > 0);
         let mut owing: Vec<_> = owing.map(|peer| (peer.drain_time(now), peer.key)).collect();
@@ -126,11 +126,67 @@ impl Download {
                 return;
             }
             let slow = self.end_game.slow_request(now, peers, picker, thief);
-            let Some((victim, block)) = slow else { return };
+            let Some((victim, block)) = slow else { return self.end_game.idle.push(thief) };
             if !self.take_over(now, thief, victim, block, peers, picker, out) {
                 return;
             }
         }
+    }
+
+    /// Takes out the peers that found nothing to take over from others.
+    pub(crate) fn take_idle(&mut self) -> Vec<PeerKey> {
+        std::mem::take(&mut self.end_game.idle)
+    }
+
+    /// Looks again whether somebody became slow.
+    pub(crate) fn look_again(&mut self, now: Instant) {
+        self.end_game.look_again(now);
+    }
+
+    /// The longest that others may take for what this peer could send, before it takes over.
+    pub(crate) fn patience(peer: &Peer) -> Duration {
+        let is_failing = peer.pipeline.credit.is_failing();
+        let least = if is_failing { STEAL_AFTER_FAILURE } else { STEAL_AFTER };
+        least.max(2 * peer.time_for_one_more())
+    }
+
+    /// Takes back half of what each peer would be slow to send of these pieces, for a web seed that has nothing left to
+    /// be asked for, and all of a peer that is silent. Returns true if there was something.
+    pub(crate) fn take_from_slow(
+        &mut self,
+        now: Instant,
+        peers: &mut Peers,
+        picker: &mut Picker,
+        out: &mut Outbox,
+        fits: impl Fn(PieceIndex) -> bool,
+    ) -> bool {
+        let mut has_taken = false;
+        for peer in peers.iter_mut().filter(|peer| peer.requested_count() > 0) {
+            self.end_game.look_again(now);
+            let wait = peer.drain_time(now);
+            if wait <= STEAL_AFTER {
+                continue;
+            }
+            let is_silent = peer.is_silent_for(now, STEAL_AFTER);
+            let is_slow =
+                wait > STEAL_PROOF_AFTER || peer.is_silent_for(now, STEAL_PROOF_OF_SILENT_AFTER);
+            let most = if is_silent { usize::MAX } else { peer.requested_count().div_ceil(2) };
+            let is_free = |block: &BlockInfo| {
+                fits(block.piece()) && (is_slow || !picker.is_proof(block.piece()))
+            };
+            let taken = peer.requested().rev().filter(is_free).take(most);
+            let taken: Vec<Request> = taken.map(request_of).collect();
+            if taken.is_empty() {
+                continue;
+            }
+            has_taken = true;
+            if is_silent {
+                self.note_failure(now, peer, picker, out);
+            }
+            self.cancel(now, peer, picker, out, &taken);
+            peer.pipeline.note_overtaken(now);
+        }
+        has_taken
     }
 
     /// Asks one peer for what another was asked. Returns false if that may not be.

@@ -111,11 +111,23 @@ impl Download {
         if others.is_empty() {
             return;
         }
-        for request in &others {
+        self.cancel(now, peer, picker, out, &others);
+    }
+
+    /// Takes requests back, so that others can be asked.
+    pub(super) fn cancel(
+        &mut self,
+        now: Instant,
+        peer: &mut Peer,
+        picker: &mut Picker,
+        out: &mut Outbox,
+        requests: &[Request],
+    ) {
+        for request in requests {
             out.send(now, peer, Message::Cancel(*request));
         }
-        self.repay(others.len());
-        self.release(peer, picker, &others);
+        self.repay(requests.len());
+        self.release(peer, picker, requests);
     }
 
     /// A block of an urgent piece is awaited of a peer that would send it too late: this one is asked instead,

@@ -42,8 +42,10 @@ impl Swarm {
         block: BlockInfo,
     ) -> BlockVerdict {
         self.advance(now);
-        let is_awaited =
-            self.web_seeds.as_mut().is_some_and(|seeds| seeds.on_block(self.now, fetch, block));
+        let is_awaited = self
+            .web_seeds
+            .as_mut()
+            .is_some_and(|seeds| seeds.on_block(self.now, fetch, block, &mut self.out));
         let picker = self.stage.picker_mut().filter(|_| is_awaited);
         let Some(picker) = picker else {
             self.download.on_waste(block.length().into());
@@ -80,13 +82,21 @@ impl Swarm {
         }
     }
 
-    /// Asks web seeds for as much as they may be asked for.
-    pub(super) fn refill_web_seeds(&mut self) {
+    /// Asks peers and web seeds for as much as they may be asked for.
+    pub(super) fn refill(&mut self) {
         let is_open = self.is_open();
-        if let (Some(seeds), Some(picker)) = (&mut self.web_seeds, self.stage.picker_mut())
-            && is_open
-        {
-            seeds.refill(self.now, &mut self.download, picker, &mut self.out);
+        let Some(picker) = self.stage.picker_mut() else { return };
+        let Self { now, download, peers, out, .. } = self;
+        download.refill(*now, peers, picker, out);
+        let idle = download.take_idle();
+        let Some(seeds) = self.web_seeds.as_mut().filter(|_| is_open) else { return };
+        if seeds.give_way(*now, &idle, peers, download, picker, out) {
+            // Before the web seeds: they would take back what they have given up.
+            download.refill(*now, peers, picker, out);
+        }
+        seeds.refill(*now, download, picker, out);
+        if seeds.take_over(*now, peers, download, picker, out) {
+            seeds.refill(*now, download, picker, out);
         }
     }
 

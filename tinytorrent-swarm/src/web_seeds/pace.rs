@@ -91,6 +91,11 @@ impl Pace {
         }
     }
 
+    /// Peers were quicker with a part of what it was asked for.
+    pub(super) fn note_overtaken(&mut self) {
+        self.span = (self.span / 2).max(LEAST_SPAN);
+    }
+
     pub(super) fn note_failure(&mut self, now: Instant) {
         self.rest(now, self.growing(REST));
     }

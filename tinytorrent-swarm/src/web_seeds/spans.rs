@@ -20,6 +20,11 @@ impl Course {
         *self = Self::default();
     }
 
+    /// Returns true if nothing was found, and nothing has been given back since.
+    pub(super) fn is_at_end(&self, picker: &Picker) -> bool {
+        self.found_nothing_at == Some(picker.given_back())
+    }
+
     /// Takes up to so many bytes of blocks for a web seed: those that somebody waits for, or those that follow its
     /// last ones, or the beginning of the largest gap (BEP 19, "gaps"). At least one block, if there is one.
     pub(super) fn take(
@@ -29,7 +34,7 @@ impl Course {
         key: PeerKey,
         bytes: u64,
     ) -> Vec<BlockInfo> {
-        if self.found_nothing_at == Some(picker.given_back()) {
+        if self.is_at_end(picker) {
             return Vec::new();
         }
         let has = |piece: PieceIndex| lacks.is_none_or(|lacks| !lacks.contains(piece));
