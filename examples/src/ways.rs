@@ -8,7 +8,7 @@ pub struct WayOptions {
     #[arg(long, value_name = "ADDR|DEVICE")]
     pub bind: Option<Binding>,
 
-    /// Leave by a proxy: socks5://[USER:PASSWORD@]HOST:PORT, or http:// for TCP alone
+    /// Leave by a proxy: `socks5://[USER:PASSWORD@]HOST:PORT`, or `http://` for TCP alone
     #[arg(long, value_name = "URL")]
     pub proxy: Option<Proxy>,
 }
