@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use tinytorrent_metainfo::{FileIndex, Info};
 use tinytorrent_types::{Printable, WireInfoHash};
-use url::Url;
+use url::{Position, Url};
 
 use crate::PieceRanges;
 
@@ -70,18 +70,19 @@ impl WebSeedUrl {
         let layout = info.layout();
         let mut files = layout.files().filter(|file| !file.is_pad());
         let is_alone = files.next().is_some() && files.next().is_none();
-        if is_alone && !self.as_str().ends_with('/') {
+        if is_alone && !self.0.path().ends_with('/') {
             return Some(self.0.clone());
         }
         self.join(layout.original_path(file)?)
     }
 
-    /// The URL with a path behind it, whose elements are between slashes. Each element is escaped once, byte by byte,
-    /// but for letters, digits and `-._~` (RFC 3986, section 2.3).
+    /// The URL with a path behind its own, whose elements are between slashes. Each element is escaped once, byte by
+    /// byte, but for letters, digits and `-._~` (RFC 3986, section 2.3). A query stays at the end: it may be a key that
+    /// the server asks for.
     ///
     /// `None` if an element is empty, `.` or `..`, which would lead to another place.
     pub fn join(&self, path: impl AsRef<[u8]>) -> Option<Url> {
-        let mut joined = self.as_str().to_owned();
+        let mut joined = self.0[..Position::AfterPath].to_owned();
         if !joined.ends_with('/') {
             joined.push('/');
         }
@@ -94,6 +95,7 @@ impl WebSeedUrl {
             }
             escape(element, &mut joined);
         }
+        joined.push_str(&self.0[Position::AfterPath..]);
         if joined.len() > MAX_URL {
             return None;
         }
@@ -149,6 +151,8 @@ mod tests {
         assert_eq!(joined("x"), "http://h/a%20b/x");
         assert_eq!(joined("a b/100%+#?&.txt"), "http://h/a%20b/a%20b/100%25%2B%23%3F%26.txt");
         assert_eq!(joined("ü%20"), "http://h/a%20b/%C3%BC%2520");
+        let with_key = url("http://h/a?key=x/y#z").join("b c").unwrap();
+        assert_eq!(with_key.as_str(), "http://h/a/b%20c?key=x/y");
         let raw = url("http://h").join([b'x', 0xff, b'/', b'y']).unwrap();
         assert_eq!(raw.as_str(), "http://h/x%FF/y");
     }

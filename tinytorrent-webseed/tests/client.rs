@@ -2,139 +2,22 @@
 #![cfg(feature = "client")]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "real sockets and files")]
 
+mod support;
+
 use std::net::SocketAddr;
-use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tinytorrent_metainfo::{CreateOptions, Info};
+use support::{Asked, Reply, Script, blocks, content, file, honest, info, reply, serve};
+use tinytorrent_metainfo::{FileIndex, Info};
 use tinytorrent_net::Network;
 use tinytorrent_types::{BlockInfo, WireInfoHash};
 use tinytorrent_webseed::Refusal;
 use tinytorrent_webseed::client::{
-    Fetch, FetchError, LocalAccess, Protocol, Report, Settings, WebSeed,
+    Credit, Fetch, FetchError, LocalAccess, Protocol, Report, Settings, WebSeed,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
-
-/// A request as the server sees it.
-#[derive(Debug, Clone)]
-struct Asked {
-    /// The connection, counted from 0.
-    connection: usize,
-    path: String,
-    range: Option<(usize, usize)>,
-    head: String,
-}
-
-/// What the server sends, and whether it closes the connection then.
-struct Reply(Vec<u8>, bool);
-
-type Script = dyn Fn(&Asked) -> Reply + Send + Sync;
-
-/// A server that answers as the script says, and all that it was asked for.
-async fn serve(
-    script: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
-) -> (SocketAddr, Arc<Mutex<Vec<Asked>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (script, log) = (Arc::<Script>::from(Box::new(script) as Box<Script>), Arc::default());
-    let asked = Arc::clone(&log);
-    tokio::spawn(async move {
-        for connection in 0.. {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let (script, log) = (Arc::clone(&script), Arc::<Mutex<Vec<Asked>>>::clone(&asked));
-            tokio::spawn(async move {
-                let mut bytes = Vec::new();
-                loop {
-                    while let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-                        let head = String::from_utf8(bytes.drain(..end + 4).collect()).unwrap();
-                        let path = head.split(' ').nth(1).unwrap().to_owned();
-                        let range = head.split_once("Range: bytes=").map(|(_, rest)| {
-                            let (first, last) =
-                                rest.lines().next().unwrap().split_once('-').unwrap();
-                            (first.parse().unwrap(), last.parse::<usize>().unwrap())
-                        });
-                        let asked = Asked { connection, path, range, head };
-                        log.lock().unwrap().push(asked.clone());
-                        let Reply(bytes, closes) = script(&asked);
-                        if stream.write_all(&bytes).await.is_err() || closes {
-                            return;
-                        }
-                    }
-                    if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    (address, log)
-}
-
-/// The bytes of the file `x`, or of the files `x/a`, `x/b` and `x/c` one after the other.
-fn content() -> Vec<u8> {
-    (0..200_000_u32).map(|at| (at % 251 + at / 251 % 7) as u8).collect()
-}
-
-const CUTS: [(&str, usize, usize); 3] =
-    [("a", 0, 40_000), ("b", 40_000, 40_500), ("c", 40_500, 200_000)];
-
-fn info(is_single: bool) -> Arc<Info> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("x");
-    if is_single {
-        std::fs::write(&path, content()).unwrap();
-    } else {
-        std::fs::create_dir(&path).unwrap();
-        for (name, start, end) in CUTS {
-            std::fs::write(path.join(name), &content()[start..end]).unwrap();
-        }
-    }
-    let mut options = CreateOptions::new();
-    options.piece_length(32_768).unwrap();
-    let metainfo = options.create(&path, &|_| ControlFlow::Continue(())).unwrap();
-    Arc::clone(metainfo.info())
-}
-
-/// The bytes of a file by its path.
-fn file(path: &str) -> Option<Vec<u8>> {
-    match path {
-        "/x" => Some(content()),
-        path => {
-            let (_, start, end) =
-                CUTS.into_iter().find(|(name, ..)| path == format!("/x/{name}"))?;
-            Some(content()[start..end].to_vec())
-        }
-    }
-}
-
-/// What an honest server says.
-fn honest(asked: &Asked) -> Reply {
-    let Some(bytes) = file(&asked.path) else {
-        return Reply(b"HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno".to_vec(), false);
-    };
-    let (status, headers, body) = match asked.range {
-        Some((first, last)) => {
-            let range = format!("Content-Range: bytes {first}-{last}/{}\r\n", bytes.len());
-            ("206 Part", range, &bytes[first..=last])
-        }
-        None => ("200 OK", String::new(), &bytes[..]),
-    };
-    reply(status, &headers, body)
-}
-
-fn reply(status: &str, headers: &str, body: &[u8]) -> Reply {
-    let head = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
-    Reply([head.as_bytes(), body].concat(), false)
-}
-
-fn blocks(info: &Info) -> Vec<BlockInfo> {
-    let geometry = info.geometry();
-    geometry.pieces().flat_map(|piece| geometry.blocks(piece)).collect()
-}
 
 /// Fetches these blocks. Returns the bytes that came, and the outcome.
 async fn fetch_with(
@@ -148,11 +31,10 @@ async fn fetch_with(
 ) -> (Vec<u8>, Result<(), FetchError>) {
     let (sender, mut reports) = mpsc::channel(4);
     let url = format!("http://{address}{path}").parse().unwrap();
-    let mut settings = Settings::default();
-    settings.read_timeout(Duration::from_secs(5));
+    let network = Network::default();
     let mut seed =
-        WebSeed::new(Network::default(), Arc::clone(info), url, protocol, access, settings, sender);
-    let credit = Arc::new(Semaphore::new(blocks.len()));
+        WebSeed::new(network, Arc::clone(info), url, protocol, access, Settings::default(), sender);
+    let credit = Arc::new(Credit::new(blocks.len() as u32));
     let expected = blocks.clone();
     seed.fetch(Fetch { id: 7, blocks, credit, max_skip });
     let (mut bytes, mut came) = (Vec::new(), Vec::new());
@@ -284,7 +166,9 @@ async fn what_is_not_what_was_asked_for_is_refused() {
         let (address, _) = serve(script).await;
         let (_, outcome) = fetch(address, &info(true), "/x").await;
         match refusal {
-            Some(refusal) => assert_eq!(outcome, Err(FetchError::Refused(refusal))),
+            Some(refusal) => assert!(
+                matches!(outcome, Err(FetchError::Refused { refusal: r, .. }) if r == refusal)
+            ),
             None => assert!(matches!(outcome, Err(FetchError::Missing { .. })), "{outcome:?}"),
         }
     }
@@ -313,7 +197,8 @@ async fn a_server_without_ranges_sends_whole_files() {
     let (full, files) = (LocalAccess::Full, Protocol::Files);
     let some = || blocks(&info)[4..7].to_vec();
     let (bytes, outcome) = fetch_with(address, &info, "/x", some(), full, files, 1_000).await;
-    assert_eq!((bytes.len(), outcome), (0, Err(FetchError::Refused(Refusal::NoRanges))));
+    let refused = FetchError::Refused { file: Some(FileIndex::new(0)), refusal: Refusal::NoRanges };
+    assert_eq!((bytes.len(), outcome), (0, Err(refused)));
     let (bytes, outcome) = fetch_with(address, &info, "/x", some(), full, files, u64::MAX).await;
     assert_eq!((&bytes[..], outcome), (&content()[4 << 14..7 << 14], Ok(())));
 }
@@ -405,7 +290,7 @@ async fn credentials_go_to_their_server_alone() {
         Settings::default(),
         sender,
     );
-    let credit = Arc::new(Semaphore::new(99));
+    let credit = Arc::new(Credit::new(99));
     seed.fetch(Fetch { id: 1, blocks: blocks(&info), credit, max_skip: 0 });
     while !matches!(reports.recv().await, Some(Report::Ended { outcome: Ok(()), .. })) {}
     let basic = "Authorization: Basic am9lOnNlY3JldA==\r\n";
@@ -469,7 +354,7 @@ async fn credit_holds_a_fetch_back_and_closing_it_ends_it() {
         settings,
         sender,
     );
-    let credit = Arc::new(Semaphore::new(2));
+    let credit = Arc::new(Credit::new(2));
     let held = Arc::clone(&credit);
     seed.fetch(Fetch { id: 1, blocks: blocks(&info), credit, max_skip: 0 });
     let mut count = 0;
@@ -480,8 +365,8 @@ async fn credit_holds_a_fetch_back_and_closing_it_ends_it() {
         }
     }
     assert!(timeout(Duration::from_millis(300), reports.recv()).await.is_err() && count == 2);
-    held.close();
-    let credit = Arc::new(Semaphore::new(99));
+    held.cancel();
+    let credit = Arc::new(Credit::new(99));
     seed.fetch(Fetch { id: 2, blocks: blocks(&info)[3..5].to_vec(), credit, max_skip: 0 });
     let mut count = 0;
     loop {

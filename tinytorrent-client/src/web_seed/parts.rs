@@ -12,11 +12,10 @@ use tinytorrent_swarm::{
 };
 use tinytorrent_types::{PieceIndex, WireInfoHash};
 use tinytorrent_webseed::client::{
-    self, Fetch, FetchError, LocalAccess, Protocol, Reports, Settings, WebSeed,
+    self, Credit, Fetch, FetchError, LocalAccess, Protocol, Reports, Settings, WebSeed,
 };
 use tinytorrent_webseed::{Refusal, WebSeedUrl};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 
 use super::{WebSeedInfo, WebSeedProtocol, WebSeedSource, WebSeedState};
 use crate::connection::{Notice, NoticeSender};
@@ -48,7 +47,7 @@ struct Entry {
     /// Its connections, once something was fetched.
     connections: Option<WebSeed>,
     /// What is being fetched, by number.
-    fetches: HashMap<u64, (FetchKey, Arc<Semaphore>)>,
+    fetches: HashMap<u64, (FetchKey, Arc<Credit>)>,
     last_error: Option<String>,
 }
 
@@ -135,7 +134,7 @@ impl WebSeedParts {
             self.entries[at].connections = Some(connections);
         }
         let entry = &mut self.entries[at];
-        let credit = Arc::new(Semaphore::new(0));
+        let credit = Arc::new(Credit::new(0));
         entry.fetches.insert(key.number(), (key, Arc::clone(&credit)));
         if let Some(connections) = &mut entry.connections {
             let max_skip = if takes_whole_files { u64::MAX } else { MAX_SKIP };
@@ -168,7 +167,7 @@ impl WebSeedParts {
     /// Lets so many more blocks of a fetch come.
     pub(crate) fn grant(&mut self, fetch: FetchKey, blocks: u32) {
         if let Some((_, credit)) = self.fetch_of(fetch) {
-            credit.add_permits(blocks as usize);
+            credit.grant(blocks);
         }
     }
 
@@ -176,7 +175,7 @@ impl WebSeedParts {
         if let Some(entry) = self.entry(fetch.seed())
             && let Some((_, credit)) = entry.fetches.remove(&fetch.number())
         {
-            credit.close();
+            credit.cancel();
         }
     }
 
@@ -202,7 +201,11 @@ impl WebSeedParts {
                 FetchOutcome::Missing { pieces: pieces_of(layout, *file) }
             }
             FetchError::Later { pause, .. } => FetchOutcome::Busy { pause: *pause },
-            FetchError::Refused(Refusal::NoRanges) => FetchOutcome::NoRanges,
+            FetchError::Refused { refusal: Refusal::NoRanges, .. } => FetchOutcome::NoRanges,
+            // It may be that of this file alone, for instance because of its name.
+            FetchError::Refused { file: Some(file), .. } => {
+                FetchOutcome::Missing { pieces: pieces_of(layout, *file) }
+            }
             FetchError::LocalAddress(_) | FetchError::ForbiddenRedirect(_) => {
                 FetchOutcome::Forbidden
             }
@@ -276,7 +279,7 @@ impl WebSeedParts {
         self.entries.iter_mut().find(|entry| entry.key == seed)
     }
 
-    fn fetch_of(&mut self, fetch: FetchKey) -> Option<&mut (FetchKey, Arc<Semaphore>)> {
+    fn fetch_of(&mut self, fetch: FetchKey) -> Option<&mut (FetchKey, Arc<Credit>)> {
         self.entry(fetch.seed())?.fetches.get_mut(&fetch.number())
     }
 }

@@ -2,9 +2,8 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use tinytorrent_types::BlockInfo;
-use tokio::sync::Semaphore;
 
-use super::{Fetch, Report, Reports};
+use super::{Credit, Fetch, Report, Reports};
 use crate::Assembler;
 
 /// A fetch that a connection works at.
@@ -12,7 +11,7 @@ use crate::Assembler;
 pub(super) struct Running {
     id: u64,
     assembler: Assembler,
-    credit: Arc<Semaphore>,
+    credit: Arc<Credit>,
     pub(super) max_skip: u64,
 }
 
@@ -32,7 +31,12 @@ impl Running {
     }
 
     pub(super) fn is_cancelled(&self) -> bool {
-        self.credit.is_closed()
+        self.credit.is_cancelled()
+    }
+
+    /// A handle to wait for the end of it.
+    pub(super) fn credit(&self) -> Arc<Credit> {
+        Arc::clone(&self.credit)
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -47,10 +51,11 @@ impl Running {
     ) -> Result<(), Stopped> {
         let mut blocks: Vec<(BlockInfo, Bytes)> = Vec::new();
         while let Some(block) = self.assembler.next_block(&mut data) {
-            if !self.try_take_credit() {
+            if !self.credit.try_take() {
                 self.report(&mut blocks, reports).await?;
-                let permit = self.credit.acquire().await.map_err(|_| Stopped::Cancelled)?;
-                permit.forget();
+                if !self.credit.take().await {
+                    return Err(Stopped::Cancelled);
+                }
             }
             blocks.push(block);
         }
@@ -69,10 +74,6 @@ impl Running {
             length -= part;
         }
         Ok(())
-    }
-
-    fn try_take_credit(&self) -> bool {
-        self.credit.try_acquire().map(|permit| permit.forget()).is_ok()
     }
 
     async fn report(

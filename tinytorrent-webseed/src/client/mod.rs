@@ -5,13 +5,19 @@
     reason = "the driver, which reads clocks and owns sockets"
 )]
 
+mod body;
 mod buffers;
 mod connect;
+mod connection;
+mod credit;
 mod fetch;
+mod item;
+mod learned;
+mod line;
 mod request;
+mod responses;
 mod worker;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,12 +25,13 @@ use bytes::Bytes;
 use tinytorrent_metainfo::{FileIndex, Info};
 use tinytorrent_net::Network;
 use tinytorrent_types::{BlockInfo, WireInfoHash};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use url::Url;
 
+pub use self::credit::Credit;
+use self::learned::Learned;
+use self::worker::Worker;
 use crate::{Refusal, WebSeedUrl};
-use worker::Worker;
 
 /// Settings of a [`WebSeed`].
 ///
@@ -126,9 +133,8 @@ pub struct Fetch {
     pub id: u64,
     /// The blocks, in the order in which they come. Neighbours become one request.
     pub blocks: Vec<BlockInfo>,
-    /// A permit for each block that may be reported; while there is none, nothing is read. Closing it cancels the
-    /// fetch, of which nothing more is reported.
-    pub credit: Arc<Semaphore>,
+    /// The blocks that may be reported. While there are none, nothing is read.
+    pub credit: Arc<Credit>,
     /// Bytes of a file that may be read and thrown away to come to the blocks, where the server takes no ranges.
     pub max_skip: u64,
 }
@@ -173,8 +179,13 @@ pub enum FetchError {
         pause: Option<Duration>,
     },
     /// The response is of no use.
-    #[error(transparent)]
-    Refused(Refusal),
+    #[error("{refusal}")]
+    Refused {
+        /// The file that was asked for; `None` if it was a piece.
+        file: Option<FileIndex>,
+        /// The reason.
+        refusal: Refusal,
+    },
     /// A redirect that is not followed: there were too many, or it leads to another protocol, from TLS to plain text,
     /// or into the local network.
     #[error("a redirect to {0} is not followed")]
@@ -207,7 +218,7 @@ impl Reports for mpsc::Sender<Report> {
 pub struct WebSeed {
     workers: Vec<mpsc::UnboundedSender<Fetch>>,
     /// Fetches of each worker that have been begun, and may be over by now.
-    credits: Vec<Vec<Arc<Semaphore>>>,
+    credits: Vec<Vec<Arc<Credit>>>,
     #[expect(dead_code, reason = "dropping it ends the workers")]
     tasks: JoinSet<()>,
 }
@@ -224,20 +235,15 @@ struct Shared {
     learned: Mutex<Learned>,
 }
 
-/// What the server has shown.
-#[derive(Debug, Default)]
-struct Learned {
-    /// The places of files after redirects.
-    redirects: HashMap<FileIndex, Url>,
-    /// A server whose redirects keep the path: what stands before it.
-    base: Option<String>,
-    /// The server has answered a second request on one connection, or said that it would.
-    keeps_alive: bool,
-    /// The server closed a connection with requests on their way.
-    refuses_pipelines: bool,
-}
-
 impl Shared {
+    /// Requests that may be on their way on one connection. One, as long as it is not known that the server keeps
+    /// connections.
+    fn pipeline_depth(&self) -> usize {
+        let learned = self.learned();
+        let is_deep = learned.keeps_alive && !learned.refuses_pipelines;
+        if is_deep { self.settings.pipeline } else { 1 }
+    }
+
     fn learned(&self) -> MutexGuard<'_, Learned> {
         // Nothing panics under the lock.
         self.learned.lock().unwrap_or_else(PoisonError::into_inner)
@@ -272,7 +278,7 @@ impl WebSeed {
     pub fn fetch(&mut self, fetch: Fetch) {
         // A fetch that is over has dropped its credit, and only we have it.
         for credits in &mut self.credits {
-            credits.retain(|credit| Arc::strong_count(credit) > 1 && !credit.is_closed());
+            credits.retain(|credit| Arc::strong_count(credit) > 1 && !credit.is_cancelled());
         }
         let least = (0..self.workers.len()).min_by_key(|&at| self.credits[at].len());
         if let Some(at) = least {

@@ -1,73 +1,12 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use tinytorrent_metainfo::FileIndex;
 use tinytorrent_net::UserInfo;
 use url::Url;
 
+use super::item::{Item, What};
 use super::{FetchError, Protocol, Shared};
-use crate::{FileRange, Part, PieceRanges, plan, plan_pieces};
-
-/// A part of a fetch, in the line of a connection.
-#[derive(Debug)]
-pub(super) struct Item {
-    /// The fetch.
-    pub(super) fetch: u64,
-    pub(super) what: What,
-    /// Bytes of it that have come.
-    pub(super) done: u64,
-    /// The place of the redirect that it follows; `None` for where the file is known to be.
-    pub(super) url: Option<Url>,
-    /// Redirects that it has followed.
-    pub(super) hops: u8,
-    /// Failures in a row without a byte.
-    pub(super) failures: u8,
-    /// Failures.
-    pub(super) breaks: u8,
-    /// The place that was kept from an earlier redirect has failed, and is not used again.
-    pub(super) is_anew: bool,
-}
-
-/// The bytes of an [`Item`].
-#[derive(Debug, Clone, Copy)]
-pub(super) enum What {
-    File(FileRange),
-    Piece(PieceRanges),
-    Pad(u64),
-}
-
-impl Item {
-    fn new(fetch: u64, what: What) -> Self {
-        Self { fetch, what, done: 0, url: None, hops: 0, failures: 0, breaks: 0, is_anew: false }
-    }
-
-    /// The bytes that are to come.
-    pub(super) fn left(&self) -> u64 {
-        let length = match self.what {
-            What::File(range) => range.length,
-            What::Piece(ranges) => ranges.length.into(),
-            What::Pad(length) => length,
-        };
-        length - self.done
-    }
-
-    /// The range of the file that is to come.
-    pub(super) fn file_range(&self) -> Option<FileRange> {
-        match self.what {
-            What::File(range) => Some(FileRange {
-                offset: range.offset + self.done,
-                length: range.length - self.done,
-                ..range
-            }),
-            What::Piece(_) | What::Pad(_) => None,
-        }
-    }
-
-    /// The file that it is a part of.
-    pub(super) fn file(&self) -> Option<FileIndex> {
-        self.file_range().map(|range| range.file)
-    }
-}
+use crate::{Part, PieceRanges, plan, plan_pieces};
 
 impl Shared {
     /// The parts of a fetch.
@@ -119,54 +58,6 @@ impl Shared {
         }
     }
 
-    /// The place of a file after redirects, if one is known.
-    fn learned_url(&self, file: FileIndex) -> Option<Url> {
-        let learned = self.learned();
-        if let Some(url) = learned.redirects.get(&file) {
-            return Some(url.clone());
-        }
-        let base = learned.base.as_ref()?;
-        let own = self.url.file_url(&self.info, file)?;
-        let rest = own.as_str().strip_prefix(&self.folder())?;
-        Url::parse(&format!("{base}{rest}")).ok()
-    }
-
-    /// The URL of the folder, as those of files begin.
-    fn folder(&self) -> String {
-        let mut folder = self.url.as_str().to_owned();
-        if !folder.ends_with('/') {
-            folder.push('/');
-        }
-        folder
-    }
-
-    /// Keeps the place of a file after a redirect.
-    pub(super) fn learn_redirect(&self, file: FileIndex, to: &Url) {
-        let own = self.url.file_url(&self.info, file);
-        let rest = own.as_ref().and_then(|own| own.as_str().strip_prefix(&self.folder()));
-        // Redirects that keep the path, as those to mirrors do, hold for all files.
-        let base = rest.filter(|rest| !rest.is_empty());
-        let base = base.and_then(|rest| to.as_str().strip_suffix(rest)).map(str::to_owned);
-        let mut learned = self.learned();
-        match base {
-            Some(base) if base.ends_with('/') => learned.base = Some(base),
-            _ => {
-                if learned.redirects.len() >= MAX_REDIRECTS {
-                    learned.redirects.clear();
-                }
-                learned.redirects.insert(file, to.clone());
-            }
-        }
-    }
-
-    /// Forgets the places of redirects that do not lead to the file any more. Returns false if there were none.
-    pub(super) fn forget_redirect(&self, file: FileIndex) -> bool {
-        let mut learned = self.learned();
-        let had_own = learned.redirects.remove(&file).is_some();
-        let had_base = learned.base.take().is_some();
-        had_own || had_base
-    }
-
     /// Appends the request for what is left of an item.
     pub(super) fn write_request(
         &self,
@@ -200,6 +91,3 @@ impl Shared {
         out.push_str("\r\n");
     }
 }
-
-/// Places of files to keep at most. Beyond, they are asked for anew.
-const MAX_REDIRECTS: usize = 10_000;

@@ -1,79 +1,38 @@
-//! One connection of a web seed, and the requests in line for it.
+//! One connection of a web seed at a time, and the requests in line for it.
 
-use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use url::Url;
 
 use super::buffers::Buffers;
-use super::connect::{Origin, Stream};
-use super::fetch::{Running, Stopped};
-use super::request::{Item, What};
+use super::connect::Origin;
+use super::connection::{Connection, Received};
+use super::fetch::Stopped;
+use super::item::What;
+use super::line::Line;
 use super::{Fetch, FetchError, Report, Reports, Shared};
-use crate::answer::{judge_piece, pause_of_body};
-use crate::{Answer, Event, Head, Refusal, ResponseReader, judge};
+use crate::Event;
 
 /// The time for which a connection is kept without a request. Servers keep it for a minute or so.
 const IDLE: Duration = Duration::from_secs(45);
 
-/// Bytes of a body that are read and thrown away rather than to connect anew: what is under way in a round trip.
-const DRAIN: u64 = 128 * 1024;
-
-/// Failures in a row without a byte, after which a fetch ends. What a server closed while it was idle is noticed
-/// at the next request only.
-const MAX_FAILURES: u8 = 2;
-
-/// Failures of one request, after which its fetch ends though something came each time.
-const MAX_BREAKS: u8 = 16;
-
 /// Works at fetches, one after the other, over one connection at a time.
 pub(super) struct Worker<R> {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     fetches: mpsc::UnboundedReceiver<Fetch>,
-    reports: R,
-    running: HashMap<u64, Running>,
-    /// The parts of all fetches, in order. The first ones have been requested.
-    line: VecDeque<Item>,
-    connection: Option<Connection>,
+    pub(super) reports: R,
+    pub(super) line: Line,
+    pub(super) connection: Option<Connection>,
     buffers: Buffers,
 }
 
-/// A connection, and what is known of it.
-struct Connection {
-    stream: Box<dyn Stream>,
-    peer: Option<SocketAddr>,
-    origin: Origin,
-    reader: ResponseReader,
-    /// The places of the requests that are not answered, the first of which is that of the first item.
-    sent: VecDeque<Url>,
-    /// Responses that were read to their end.
-    answered: u64,
-    /// The body that is being read.
-    body: Option<Body>,
-}
-
-/// What to do with a body.
-#[derive(Debug, Clone, Copy)]
-enum Body {
-    /// Throw so many bytes away, and take so many.
-    Take { skip: u64, take: u64, closes: bool },
-    /// Throw it away, or the connection if it is more than this.
-    Drain { left: u64 },
-    /// The seconds to wait (BEP 17).
-    Pause { status: u16 },
-}
-
 /// The end of work on a connection.
-enum Broken {
+pub(super) enum Broken {
     /// It failed, or is of no use any more.
     Connection(FetchError),
-    /// The first item's fetch is over.
+    /// The first part's fetch is over, and the connection with it.
     Fetch(FetchError),
     /// Nobody takes reports any more.
     Abandoned,
@@ -87,15 +46,8 @@ impl<R: Reports> Worker<R> {
         fetches: mpsc::UnboundedReceiver<Fetch>,
         reports: R,
     ) -> Self {
-        Self {
-            shared,
-            fetches,
-            reports,
-            running: HashMap::new(),
-            line: VecDeque::new(),
-            connection: None,
-            buffers: Buffers::default(),
-        }
+        let (line, buffers) = (Line::default(), Buffers::default());
+        Self { shared, fetches, reports, line, connection: None, buffers }
     }
 
     /// Works until nobody has fetches any more.
@@ -105,13 +57,17 @@ impl<R: Reports> Worker<R> {
                 return;
             }
             while let Ok(fetch) = self.fetches.try_recv() {
-                self.add(fetch);
+                self.line.add(fetch, &self.shared);
             }
             match self.work().await {
                 Ok(()) => {}
                 Err(Broken::Abandoned) => return,
                 Err(Broken::Anew) => self.connection = None,
-                Err(Broken::Fetch(error)) => self.end_first(error).await,
+                Err(Broken::Fetch(error)) => {
+                    self.connection = None;
+                    // A failure shows at the next report.
+                    let _ = self.fail_first(error).await;
+                }
                 Err(Broken::Connection(error)) => self.on_failure(error).await,
             }
         }
@@ -127,51 +83,44 @@ impl<R: Reports> Worker<R> {
                 self.fetches.recv().await
             }
         };
-        fetch.map(|fetch| self.add(fetch)).is_some()
+        fetch.map(|fetch| self.line.add(fetch, &self.shared)).is_some()
     }
 
-    fn add(&mut self, fetch: Fetch) {
-        if fetch.credit.is_closed() {
-            return;
-        }
-        self.line.extend(self.shared.items(&fetch));
-        self.running.insert(fetch.id, Running::new(fetch));
-    }
-
-    /// Does the next thing for the first item.
+    /// Does the next thing for the first part.
     async fn work(&mut self) -> Result<(), Broken> {
-        let Some(first) = self.line.front() else { return Ok(()) };
-        let fetch = first.fetch;
-        let is_over = self.running.get(&fetch).is_none_or(Running::is_cancelled);
-        if is_over {
-            return self.drop_first();
+        let Some(fetch) = self.line.first_fetch() else {
+            return self.drop_cancelled();
+        };
+        let credit = fetch.credit();
+        tokio::select! {
+            biased;
+            worked = self.work_on_first() => worked,
+            // The bytes that are to come are not worth waiting for.
+            () = credit.cancelled() => Err(Broken::Anew),
         }
-        if let What::Pad(length) = first.what {
-            if let Some(running) = self.running.get_mut(&fetch) {
-                let padded = running.pad(length, &self.reports).await;
-                self.check(padded)?;
-            }
-            self.line.pop_front();
-            return self.end_if_done(fetch).await;
+    }
+
+    async fn work_on_first(&mut self) -> Result<(), Broken> {
+        if let Some((item, running)) = self.line.first_mut()
+            && let What::Pad(length) = item.what
+        {
+            running.pad(length, &self.reports).await.map_err(stopped)?;
+            return self.pass_first().await;
         }
         self.request().await?;
         self.read().await
     }
 
-    /// Takes out a first item whose fetch is over. If it was requested, its response is to come, and is not worth
-    /// waiting for.
-    fn drop_first(&mut self) -> Result<(), Broken> {
+    /// Takes out what is cancelled. If it was requested, its response is to come, and is not worth waiting for.
+    fn drop_cancelled(&mut self) -> Result<(), Broken> {
+        self.line.drop_cancelled();
         let has_requests = self.connection.as_ref().is_some_and(|c| !c.sent.is_empty());
-        let running = &self.running;
-        self.line
-            .retain(|item| running.get(&item.fetch).is_some_and(|running| !running.is_cancelled()));
-        self.running.retain(|_, running| !running.is_cancelled());
         if has_requests { Err(Broken::Anew) } else { Ok(()) }
     }
 
     /// Connects if need be, and sends as many requests as may be on their way.
     async fn request(&mut self) -> Result<(), Broken> {
-        let Some(first) = self.line.front() else { return Ok(()) };
+        let Some(first) = self.line.first() else { return Ok(()) };
         let url = match self.connection.as_ref().and_then(|c| c.sent.front()) {
             Some(url) => url.clone(),
             None => self.shared.url_of(first).map_err(Broken::Fetch)?,
@@ -185,29 +134,17 @@ impl<R: Reports> Worker<R> {
                 error => Broken::Fetch(error),
             })?;
             tracing::debug!(host = origin.host, tls = origin.is_tls(), "connected to a web seed");
-            self.connection = Some(Connection {
-                stream,
-                peer,
-                origin,
-                reader: ResponseReader::new(),
-                sent: VecDeque::new(),
-                answered: 0,
-                body: None,
-            });
+            let patience = self.shared.settings.read_timeout;
+            self.connection = Some(Connection::new(stream, peer, origin, patience));
         }
         let Some(connection) = &mut self.connection else { return Ok(()) };
-        let depth = {
-            let learned = self.shared.learned();
-            let may = learned.keeps_alive && !learned.refuses_pipelines;
-            if may { self.shared.settings.pipeline } else { 1 }
-        };
+        let depth = self.shared.pipeline_depth();
+        // Many at once: a packet for each would cost more than the request.
         if connection.sent.len() > depth / 2 {
             return Ok(());
         }
         let mut text = String::new();
-        // Padding is no request, and stands in the line where its zeros belong.
-        let items = self.line.iter().filter(|item| !matches!(item.what, What::Pad(_)));
-        for item in items.skip(connection.sent.len()) {
+        for item in self.line.requests().skip(connection.sent.len()) {
             if connection.sent.len() >= depth {
                 break;
             }
@@ -222,33 +159,17 @@ impl<R: Reports> Worker<R> {
         if text.is_empty() {
             return Ok(());
         }
-        let write = connection.stream.write_all(text.as_bytes());
-        match timeout(self.shared.settings.read_timeout, write).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(broken(&error)),
-            Err(_) => return Err(timed_out()),
-        }
-        match connection.stream.flush().await {
-            Ok(()) => Ok(()),
-            Err(error) => Err(broken(&error)),
-        }
+        connection.write(&text).await.map_err(Broken::Connection)
     }
 
-    /// Reads what there is of responses.
+    /// Reads what there is of responses, up to the end of one.
     async fn read(&mut self) -> Result<(), Broken> {
         loop {
             let Some(connection) = &mut self.connection else { return Ok(()) };
-            let event = connection.reader.next(&mut self.buffers.bytes);
-            match event
-                .map_err(|error| Broken::Connection(FetchError::Network(error.to_string())))?
-            {
-                Some(event) => {
-                    let is_end = event == Event::End;
-                    self.on_event(event).await?;
-                    if is_end {
-                        return Ok(());
-                    }
-                }
+            match connection.next_event(&mut self.buffers.bytes).map_err(Broken::Connection)? {
+                Some(Event::Head(head)) => self.on_head(&head).await?,
+                Some(Event::Data(data)) => self.on_data(data).await?,
+                Some(Event::End) => return self.on_end().await,
                 None => return self.receive().await,
             }
         }
@@ -258,225 +179,53 @@ impl<R: Reports> Worker<R> {
     async fn receive(&mut self) -> Result<(), Broken> {
         let Some(connection) = &mut self.connection else { return Ok(()) };
         self.buffers.make_room();
-        let read = connection.stream.read_buf(&mut self.buffers.bytes);
-        match timeout(self.shared.settings.read_timeout, read).await {
-            Ok(Ok(0)) => {}
-            Ok(Ok(_)) => return Ok(()),
-            Ok(Err(error)) => return Err(broken(&error)),
-            Err(_) => return Err(timed_out()),
-        }
-        let ended = connection.reader.close();
-        if matches!(ended, Ok(true)) {
-            self.on_event(Event::End).await?;
-            return Err(Broken::Anew);
-        }
-        if connection.answered > 0 && connection.sent.len() > 1 {
-            // It may have been the last request that this server answers on a connection, as many set a limit; or it
-            // throws away what it did not wait for. Either way nothing is lost but a round trip.
-            if connection.answered <= 1 {
-                self.shared.learned().refuses_pipelines = true;
-            }
-            if connection.reader.is_between() {
-                return Err(Broken::Anew);
-            }
-        }
-        Err(Broken::Connection(FetchError::Network("the server closed the connection".to_owned())))
-    }
-
-    async fn on_event(&mut self, event: Event) -> Result<(), Broken> {
-        match event {
-            Event::Head(head) => self.on_head(&head).await,
-            Event::Data(data) => self.on_data(data).await,
-            Event::End => self.on_end().await,
-        }
-    }
-
-    async fn on_head(&mut self, head: &Head) -> Result<(), Broken> {
-        let Some(connection) = &mut self.connection else { return Ok(()) };
-        let (Some(item), Some(url)) = (self.line.front_mut(), connection.sent.front().cloned())
-        else {
-            let what = "the server sends what nobody asked for".to_owned();
-            return Err(Broken::Connection(FetchError::Network(what)));
-        };
-        if head.keeps_alive && head.is_http_1_1 {
-            self.shared.learned().keeps_alive = true;
-        }
-        let closes = !head.keeps_alive;
-        let max_skip = self.running.get(&item.fetch).map_or(0, |running| running.max_skip);
-        let answer = match item.file_range() {
-            Some(range) => judge(head, &range, SystemTime::now(), max_skip),
-            None => judge_piece(head, item.left(), SystemTime::now()),
-        };
-        let peer = connection.peer;
-        let is_short = !closes && head.content_length.is_some_and(|length| length <= DRAIN);
-        let file = item.file();
-        match answer {
-            Answer::Take { skip } => {
-                if item.hops > 0
-                    && let Some(file) = file
-                {
-                    self.shared.learn_redirect(file, &url);
-                }
-                let take = item.left();
-                connection.body = Some(Body::Take { skip, take, closes });
-                Ok(())
-            }
-            Answer::Redirect(location) => {
-                item.hops += 1;
-                if item.hops > self.shared.settings.max_redirects {
-                    return Err(Broken::Fetch(FetchError::ForbiddenRedirect(location)));
-                }
-                let to = self.shared.follow(&url, peer, &location).await.map_err(Broken::Fetch)?;
-                item.url = Some(to);
-                // Responses behind it would be those of other items.
-                if connection.sent.len() > 1 || !is_short {
-                    return Err(Broken::Anew);
-                }
-                connection.body = Some(Body::Drain { left: DRAIN });
-                Ok(())
-            }
-            // A place that was kept from a redirect may hold for a while only.
-            Answer::Missing(_) | Answer::Refused(_)
-                if !item.is_anew
-                    && item.hops == 0
-                    && file.is_some_and(|file| self.shared.forget_redirect(file)) =>
-            {
-                item.is_anew = true;
+        match connection.receive(&mut self.buffers.bytes).await.map_err(Broken::Connection)? {
+            Received::Bytes => Ok(()),
+            Received::EndOfBody => {
+                self.on_end().await?;
                 Err(Broken::Anew)
             }
-            Answer::Missing(status) => match file {
-                Some(file) => Err(Broken::Fetch(FetchError::Missing { file, status })),
-                None => Err(Broken::Fetch(FetchError::Refused(Refusal::Status(status)))),
-            },
-            Answer::Later(None) if file.is_none() => {
-                connection.body = Some(Body::Pause { status: head.status });
-                Ok(())
+            Received::Closed { is_between } => {
+                if connection.is_first_pipeline() {
+                    self.shared.learned().refuses_pipelines = true;
+                }
+                // It may have been the last request that this server answers on a connection, as many set a limit; or
+                // it throws away what it did not wait for. Either way nothing is lost but a round trip.
+                if is_between && connection.is_pipelined() {
+                    return Err(Broken::Anew);
+                }
+                let what = "the server closed the connection".to_owned();
+                Err(Broken::Connection(FetchError::Network(what)))
             }
-            Answer::Later(pause) => {
-                Err(Broken::Fetch(FetchError::Later { status: head.status, pause }))
-            }
-            Answer::Refused(refusal) => Err(Broken::Fetch(FetchError::Refused(refusal))),
         }
     }
 
-    async fn on_data(&mut self, mut data: Bytes) -> Result<(), Broken> {
-        let Some(connection) = &mut self.connection else { return Ok(()) };
-        match &mut connection.body {
-            Some(Body::Take { skip, take, closes }) => {
-                let skipped = data.len().min(usize::try_from(*skip).unwrap_or(usize::MAX));
-                let _ = data.split_to(skipped);
-                *skip -= skipped as u64;
-                let wanted = data.len().min(usize::try_from(*take).unwrap_or(usize::MAX));
-                let rest = data.split_off(wanted);
-                *take -= wanted as u64;
-                let (is_done, closes) = (*take == 0, *closes);
-                let Some(item) = self.line.front_mut() else { return Ok(()) };
-                item.done += wanted as u64;
-                item.failures = 0;
-                if let Some(running) = self.running.get_mut(&item.fetch) {
-                    let taken = running.take(data, &self.reports).await;
-                    self.check(taken)?;
-                }
-                if !is_done {
-                    return Ok(());
-                }
-                if closes {
-                    return self.leave_response().await;
-                }
-                if let Some(connection) = &mut self.connection {
-                    // What is behind the range is a rest of a whole file.
-                    connection.body = Some(Body::Drain { left: DRAIN });
-                }
-                self.drain(rest.len()).await
-            }
-            Some(Body::Drain { .. }) => self.drain(data.len()).await,
-            Some(Body::Pause { status }) => {
-                let (status, pause) = (*status, pause_of_body(&data));
-                Err(Broken::Fetch(FetchError::Later { status, pause }))
-            }
+    /// Takes the first part out of the line, and reports the end of its fetch if all blocks have come.
+    pub(super) async fn pass_first(&mut self) -> Result<(), Broken> {
+        match self.line.pass_first() {
+            Some(fetch) => self.report_end(fetch, Ok(())).await,
             None => Ok(()),
         }
     }
 
-    /// Throws bytes of a body away, or the connection if they are too many.
-    async fn drain(&mut self, length: usize) -> Result<(), Broken> {
-        let Some(connection) = &mut self.connection else { return Ok(()) };
-        if let Some(Body::Drain { left }) = &mut connection.body {
-            if length as u64 > *left {
-                return self.leave_response().await;
-            }
-            *left -= length as u64;
+    /// Ends the fetch of the first part.
+    pub(super) async fn fail_first(&mut self, error: FetchError) -> Result<(), Broken> {
+        match self.line.end_first() {
+            Some(fetch) => self.report_end(fetch, Err(error)).await,
+            None => Ok(()),
         }
-        Ok(())
-    }
-
-    /// Goes on with the next item, and leaves the connection with the rest of this response.
-    async fn leave_response(&mut self) -> Result<(), Broken> {
-        self.pass_first().await?;
-        Err(Broken::Anew)
-    }
-
-    /// The body is over.
-    async fn on_end(&mut self) -> Result<(), Broken> {
-        let Some(connection) = &mut self.connection else { return Ok(()) };
-        let body = connection.body.take();
-        connection.sent.pop_front();
-        connection.answered += 1;
-        match body {
-            Some(Body::Take { .. }) => {
-                Err(Broken::Connection(FetchError::Refused(Refusal::WrongLength)))
-            }
-            Some(Body::Pause { status }) => {
-                Err(Broken::Fetch(FetchError::Later { status, pause: None }))
-            }
-            Some(Body::Drain { .. }) => self.pass_first().await,
-            None => Err(Broken::Anew),
-        }
-    }
-
-    /// Takes the first item out of the line, if it is complete.
-    async fn pass_first(&mut self) -> Result<(), Broken> {
-        let Some(first) = self.line.front().filter(|item| item.left() == 0) else { return Ok(()) };
-        let fetch = first.fetch;
-        self.line.pop_front();
-        self.end_if_done(fetch).await
-    }
-
-    /// Reports the end of a fetch, if all its blocks have come.
-    async fn end_if_done(&mut self, fetch: u64) -> Result<(), Broken> {
-        if self.running.get(&fetch).is_some_and(Running::is_done) {
-            self.running.remove(&fetch);
-            self.report_end(fetch, Ok(())).await?;
-        }
-        Ok(())
-    }
-
-    /// Ends the fetch of the first item, whose responses are not waited for.
-    async fn end_first(&mut self, error: FetchError) {
-        if let Some(item) = self.line.front() {
-            let fetch = item.fetch;
-            self.running.remove(&fetch);
-            self.line.retain(|item| item.fetch != fetch);
-            // A failure shows at the next report.
-            let _ = self.report_end(fetch, Err(error)).await;
-        }
-        self.connection = None;
     }
 
     /// The connection failed: goes on with a new one, where something has come since the last failure.
     async fn on_failure(&mut self, error: FetchError) {
         self.connection = None;
-        let Some(item) = self.line.front_mut() else { return };
+        let Some((item, _)) = self.line.first_mut() else { return };
+        // A failure to report shows at the next report.
         if item.left() == 0 {
-            // All of it came before the failure. A failure to report shows at the next report.
+            // All of it came before the failure.
             let _ = self.pass_first().await;
-            return;
-        }
-        // A server may close an idle connection in the moment in which it is used again.
-        (item.failures, item.breaks) = (item.failures + 1, item.breaks + 1);
-        let is_hopeless = item.failures >= MAX_FAILURES || item.breaks >= MAX_BREAKS;
-        if is_hopeless || matches!(error, FetchError::Refused(_)) {
-            self.end_first(error).await;
+        } else if !item.survives_failure() {
+            let _ = self.fail_first(error).await;
         }
     }
 
@@ -490,20 +239,12 @@ impl<R: Reports> Worker<R> {
             false => Err(Broken::Abandoned),
         }
     }
+}
 
-    /// A cancelled fetch leaves the connection with its responses.
-    fn check(&self, outcome: Result<(), Stopped>) -> Result<(), Broken> {
-        outcome.map_err(|stopped| match stopped {
-            Stopped::Cancelled => Broken::Anew,
-            Stopped::Abandoned => Broken::Abandoned,
-        })
+/// A cancelled fetch leaves the connection with its responses.
+pub(super) fn stopped(stopped: Stopped) -> Broken {
+    match stopped {
+        Stopped::Cancelled => Broken::Anew,
+        Stopped::Abandoned => Broken::Abandoned,
     }
-}
-
-fn broken(error: &std::io::Error) -> Broken {
-    Broken::Connection(FetchError::Network(error.to_string()))
-}
-
-fn timed_out() -> Broken {
-    Broken::Connection(FetchError::Network("the server sends nothing".to_owned()))
 }
