@@ -6,24 +6,29 @@
 
 #[path = "../../tinytorrent-net/tests/support/proxy.rs"]
 mod proxy;
+#[path = "leaks/servers.rs"]
+mod servers;
+#[path = "leaks/watch.rs"]
+mod watch;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use proxy::Proxy;
 use tempfile::TempDir;
 use tinytorrent_client::{Client, ClientOptions, State, Torrent, TorrentOptions};
 use tinytorrent_dht::{DhtNode, NodeConfig};
-use tinytorrent_metainfo::CreateOptions;
+use tinytorrent_metainfo::{CreateOptions, Magnet};
 use tinytorrent_tracker::server::{ServerConfig, TrackerServer};
 use tokio::net::UdpSocket;
+use watch::{Guard, Packet, Watch};
 
 const TEST: &str = "nothing_leaves_but_by_the_way_of_the_user";
 
@@ -64,86 +69,6 @@ const DEVICE: &str = "
     ip -n ours -6 route add default via fd0$1::1 dev a$1 metric $((9 - $1))
 ";
 
-/// Prints each packet of TCP and UDP that leaves the host: device, protocol, source, target and port.
-const WATCH: &str = r#"
-import socket
-from ipaddress import ip_address
-packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
-packets.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 20)
-print("ready", flush=True)
-while True:
-    data, (device, kind, way, _, _) = packets.recvfrom(128)
-    if way != 4 or device == "lo":
-        continue
-    if kind == 0x0800:
-        protocol, source, target, rest = data[9], data[12:16], data[16:20], data[(data[0] & 15) * 4:]
-    elif kind == 0x86dd:
-        protocol, source, target, rest = data[6], data[8:24], data[24:40], data[40:]
-    else:
-        continue
-    if protocol in (6, 17):
-        name = "tcp" if protocol == 6 else "udp"
-        print(device, name, ip_address(source), ip_address(target), int.from_bytes(rest[2:4], "big"), flush=True)
-"#;
-
-/// A packet that has left.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Packet {
-    device: String,
-    protocol: String,
-    source: String,
-    target: String,
-    port: u16,
-}
-
-/// A child that ends with its guard.
-struct Guard(Child);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// What looks at the packets of our host, each kind once.
-struct Watch {
-    seen: Arc<Mutex<BTreeSet<Packet>>>,
-    _process: Guard,
-}
-
-impl Watch {
-    fn start() -> Self {
-        let mut command = ours(PYTHON);
-        command.args(["-c", WATCH]).stdout(Stdio::piped());
-        let mut process = Guard(command.spawn().unwrap());
-        let mut lines = BufReader::new(process.0.stdout.take().unwrap()).lines();
-        assert_eq!(lines.next().unwrap().unwrap(), "ready");
-        let seen = Arc::<Mutex<BTreeSet<Packet>>>::default();
-        let noting = Arc::clone(&seen);
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                let fields: Vec<_> = line.split(' ').map(str::to_owned).collect();
-                let [device, protocol, source, target, port] = fields.try_into().unwrap();
-                let port = port.parse().unwrap();
-                let packet = Packet { device, protocol, source, target, port };
-                noting.lock().unwrap().insert(packet);
-            }
-        });
-        Self { seen, _process: process }
-    }
-
-    fn seen(&self) -> BTreeSet<Packet> {
-        self.seen.lock().unwrap().clone()
-    }
-
-    /// Waits for a packet to this port.
-    fn wait_for(&self, protocol: &str, port: u16) {
-        let is_it = |packet: &Packet| packet.protocol == protocol && packet.port == port;
-        wait(&format!("{protocol} to {port}"), || self.seen().iter().any(is_it));
-    }
-}
-
 /// A program on our host.
 fn ours(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new("ip");
@@ -174,8 +99,13 @@ fn example(name: &str) -> PathBuf {
 /// A content, its torrent, and those on the internet who serve it.
 struct Scene {
     folder: TempDir,
+    magnet: String,
     runtime: tokio::runtime::Runtime,
     proxy: Proxy,
+    /// Connections to the gateway, to the web seed that redirects, and to those whom a stranger names.
+    gateway: Arc<AtomicUsize>,
+    redirects: Vec<Arc<AtomicUsize>>,
+    inside: Vec<Arc<AtomicUsize>>,
     _servers: (TrackerServer, DhtNode, Client, Torrent),
 }
 
@@ -183,6 +113,33 @@ const TRACKER: u16 = 6969;
 const NODE: u16 = 6900;
 const SEED: u16 = 7000;
 const PROXY: u16 = 1080;
+const LSD: u16 = 6771;
+const NAT_PMP: u16 = 5351;
+const SSDP: u16 = 1900;
+
+/// Ports of web seeds: one that the user has named by its name, and one by its address; one of the link, which redirects to
+/// the last; and one of the link at an address of the local network.
+const NAMED: u16 = 7080;
+const NUMBERED: u16 = 7081;
+const REDIRECTING: u16 = 7084;
+const INSIDE_SEED: u16 = 7082;
+
+/// What goes out where nobody says anything: everything.
+const EVERYTHING: [(&str, u16); 10] = [
+    ("udp", TRACKER),
+    ("tcp", SEED),
+    ("udp", NODE),
+    ("udp", 53),
+    ("tcp", NAMED),
+    ("tcp", NUMBERED),
+    ("tcp", REDIRECTING),
+    ("udp", LSD),
+    ("udp", NAT_PMP),
+    ("udp", SSDP),
+];
+
+/// The port at the internet to which the gateway of the local network leads.
+const ELSEWHERE: u16 = 5000;
 
 impl Scene {
     fn new() -> Self {
@@ -194,11 +151,25 @@ impl Scene {
             (0..3_000_000_u32).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect::<Vec<_>>(),
         )
         .unwrap();
+        let gateway = Ipv4Addr::new(10, 2, 0, 1);
+        let inside = SocketAddr::from((gateway, INSIDE_SEED));
         let metainfo =
             CreateOptions::new().create(&content, &|_| ControlFlow::Continue(())).unwrap();
+        let mut magnet = Magnet::from(&metainfo);
+        // A link comes from strangers.
+        magnet.web_seeds = vec![
+            format!("http://{inside}/content"),
+            format!("http://inside.test:{INSIDE_SEED}/content"),
+            format!("http://seed.test:{REDIRECTING}/content"),
+        ];
         fs::write(folder.path().join("content.torrent"), metainfo.to_bytes()).unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let at = |port| INTERNET.map(|ip| SocketAddr::new(ip.parse().unwrap(), port));
+        let redirects = servers::web_seeds(INTERNET, &content, inside);
+        let nothing = || servers::Web::Text(String::new());
+        let [elsewhere, _] = at(ELSEWHERE);
+        let inside = vec![servers::serve(inside, nothing()), servers::serve(elsewhere, nothing())];
+        let gateway = servers::lying_gateway(gateway, elsewhere);
         let (servers, proxy) = runtime.block_on(async {
             tokio::spawn(answer_names(UdpSocket::bind(at(53)[0]).await.unwrap()));
             let both = at(TRACKER);
@@ -211,7 +182,9 @@ impl Scene {
             }
             options.dht_node("45.9.0.1:6900".parse::<SocketAddr>().unwrap());
             let client = Client::start(options).unwrap();
-            let options = TorrentOptions::new(folder.path().join("seed"));
+            let mut options = TorrentOptions::new(folder.path().join("seed"));
+            // Web seeds have their turn.
+            options.upload_limit(Some(300_000));
             let seed = client.add(&metainfo, options).unwrap();
             seed.finished().await.unwrap();
             let names = SocketAddr::new(INTERNET[0].parse().unwrap(), 0);
@@ -220,7 +193,8 @@ impl Scene {
             ((tracker, node, client, seed), proxy.await.unwrap())
         });
         assert_eq!(servers.3.state(), State::Seeding);
-        Self { folder, runtime, proxy, _servers: servers }
+        let magnet = magnet.to_string();
+        Self { folder, magnet, runtime, proxy, gateway, redirects, inside, _servers: servers }
     }
 
     /// Runs a download with everything on, until it is complete and `until` has happened. Returns what has left.
@@ -228,11 +202,14 @@ impl Scene {
         let output = self.folder.path().join("output");
         let watch = Watch::start();
         let mut download = ours(example("download"));
-        download.arg(self.folder.path().join("content.torrent")).arg("--output").arg(&output);
+        download.arg(&self.magnet).arg("--output").arg(&output);
         download.args(["--seed", "--quiet", "--timeout", "120", "--no-resume"]);
         download.args(["--peer", "seed.test:7000", "--dht-node", "dht.test:6900"]);
         download.args(["--peer", "45.9.0.1:7000", "--dht-node", "45.9.0.1:6900"]);
         download.args(["--tracker", &format!("{tracker}://tracker.test:6969/announce")]);
+        for host in ["seed.test:7080", "45.9.0.1:7081"] {
+            download.args(["--web-seed", &format!("http://{host}/content")]);
+        }
         download.args(words).stderr(Stdio::null());
         let mut download = Guard(download.spawn().unwrap());
         let is_complete =
@@ -246,6 +223,54 @@ impl Scene {
         fs::remove_dir_all(&output).unwrap();
         std::thread::sleep(Duration::from_millis(100));
         watch.seen()
+    }
+
+    /// Runs behind the proxy, which relays datagrams if it is told to.
+    fn leave_by_proxy(&self) {
+        let proxy = ["--proxy", "socks5://joe:secret@10.1.0.1:1080"];
+        let web = ["tcp seed.test:7080", "tcp 45.9.0.1:7081", "tcp seed.test:7084"];
+        let dht = ["udp 45.9.0.1:6900", "udp dht.test:6900"];
+        for (tracker, more, asked) in [
+            ("udp", &[][..], &["udp tracker.test:6969", "tcp 45.9.0.1:7000"][..]),
+            ("http", &["--bind", "a1"], &["tcp tracker.test:6969", "tcp 45.9.0.1:7000"]),
+            ("udp", &["--proxy-udp", "--no-tcp"], &["udp tracker.test:6969", "udp 45.9.0.1:7000"]),
+            (
+                "http",
+                &["--proxy-udp", "--no-tcp", "--bind", "a1"],
+                &["tcp tracker.test:6969", "udp 45.9.0.1:7000"],
+            ),
+        ] {
+            let words = [&proxy[..], more].concat();
+            let is_relayed = more.contains(&"--proxy-udp");
+            self.proxy.forget();
+            let seen = self.download(tracker, &words, |watch| {
+                watch.wait_for("tcp", PROXY);
+                let dht = dht.iter().filter(|_| is_relayed);
+                for target in asked.iter().chain(&web).chain(dht) {
+                    wait(target, || self.proxy.asked().iter().any(|asked| asked == target));
+                }
+            });
+            self.assert_nobody_was_led_inside(&seen);
+            for packet in seen {
+                assert_eq!(packet.target, "10.1.0.1", "{words:?}: {packet:?}");
+            }
+            let inside = format!("10.2.0.1:{INSIDE_SEED}");
+            for asked in self.proxy.asked() {
+                assert!(!asked.contains(&inside) && !asked.contains("127.0.0.1"), "{asked}");
+                assert!(is_relayed || !dht.contains(&&*asked), "{asked}");
+            }
+        }
+    }
+
+    /// A web seed that a stranger names, a redirect and the description of a gateway lead to nobody whom they should not.
+    fn assert_nobody_was_led_inside(&self, seen: &BTreeSet<Packet>) {
+        let count = |all: &[Arc<AtomicUsize>]| -> usize {
+            all.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+        };
+        assert!(count(&self.redirects) > 0, "this test could not fail");
+        assert_eq!(count(&self.inside), 0, "{seen:?}");
+        let is_inside = |packet: &&Packet| [INSIDE_SEED, ELSEWHERE].contains(&packet.port);
+        assert_eq!(seen.iter().find(is_inside), None);
     }
 
     /// Takes the device of a run away, and brings it back.
@@ -318,7 +343,10 @@ async fn answer_names(socket: UdpSocket) {
         let Ok((length, from)) = socket.recv_from(&mut buffer).await else { continue };
         let Some(name) = buffer[12..length].iter().position(|byte| *byte == 0) else { continue };
         let end = 12 + name + 5;
+        let is_inside = buffer[12..].starts_with(b"\x06inside");
         let data = match buffer[end - 4..end] {
+            [0, 1, ..] if is_inside => vec![10, 2, 0, 1],
+            [0, 28, ..] if is_inside => Vec::new(),
             [0, 1, ..] => INTERNET[0].parse::<std::net::Ipv4Addr>().unwrap().octets().to_vec(),
             [0, 28, ..] => INTERNET[1].parse::<std::net::Ipv6Addr>().unwrap().octets().to_vec(),
             _ => Vec::new(),
@@ -336,7 +364,7 @@ async fn answer_names(socket: UdpSocket) {
     }
 }
 
-/// D-56
+/// D-56, F-08, F-15, N-25
 #[test]
 fn nothing_leaves_but_by_the_way_of_the_user() {
     if std::env::var_os(INSIDE).is_some() {
@@ -362,7 +390,13 @@ fn run() {
     assert!(shell(HOSTS, &[]) && shell(DEVICE, &["1"]) && shell(DEVICE, &["2"]));
     let scene = Scene::new();
     // All goes out if nothing is said: by the device that routes like.
-    let free = scene.download("udp", &[], |watch| watch.wait_for("udp", NODE));
+    let free = scene.download("udp", &[], |watch| {
+        for (protocol, port) in EVERYTHING {
+            watch.wait_for(protocol, port);
+        }
+        wait("description of a gateway", || scene.gateway.load(Ordering::Relaxed) > 0);
+    });
+    scene.assert_nobody_was_led_inside(&free);
     assert!(free.iter().any(|packet| packet.device == "a2"), "this test could not fail");
     for host in INTERNET {
         assert!(free.iter().any(|packet| is_to(host, packet)), "this test could not fail");
@@ -378,13 +412,23 @@ fn run() {
             let words = ["--bind", binding, transport];
             let seen = scene.download(tracker, &words, |watch| {
                 let announced = if tracker == "udp" { "udp" } else { "tcp" };
-                for (protocol, port) in
-                    [(announced, TRACKER), (peers, SEED), ("udp", NODE), ("udp", 53)]
-                {
+                for (protocol, port) in [
+                    (announced, TRACKER),
+                    (peers, SEED),
+                    ("udp", NODE),
+                    ("udp", 53),
+                    ("tcp", NAMED),
+                    ("tcp", NUMBERED),
+                    ("tcp", REDIRECTING),
+                    ("udp", LSD),
+                ] {
                     watch.wait_for(protocol, port);
                 }
             });
+            scene.assert_nobody_was_led_inside(&seen);
             for packet in seen {
+                let port = packet.port;
+                assert!(![NAT_PMP, SSDP].contains(&port), "{words:?}: {packet:?}");
                 assert_eq!(packet.device, "a1", "{words:?}: {packet:?}");
                 assert!(sources.contains(&packet.source.as_str()), "{words:?}: {packet:?}");
             }
@@ -399,7 +443,10 @@ fn run() {
             let seen = scene.download(tracker, &words, |watch| {
                 watch.wait_for(announced, TRACKER);
                 watch.wait_for("udp", NODE);
+                watch.wait_for("tcp", NAMED);
+                watch.wait_for("udp", NAT_PMP);
             });
+            scene.assert_nobody_was_led_inside(&seen);
             for packet in seen {
                 assert!(!is_to(host, &packet), "{avoided}: {packet:?}");
             }
@@ -408,19 +455,6 @@ fn run() {
 
     scene.lose_device();
 
-    let proxy = "socks5://joe:secret@10.1.0.1:1080";
-    for (tracker, words) in
-        [("udp", &["--proxy", proxy][..]), ("http", &["--proxy", proxy, "--bind", "a1"])]
-    {
-        let seen = scene.download(tracker, words, |watch| {
-            watch.wait_for("tcp", PROXY);
-            let target = format!("{} tracker.test:6969", tracker.replace("http", "tcp"));
-            wait(&target, || scene.proxy.asked().contains(&target));
-        });
-        for packet in seen {
-            assert_eq!(packet.target, "10.1.0.1", "{words:?}: {packet:?}");
-        }
-    }
-    assert!(scene.proxy.asked().contains(&"tcp 45.9.0.1:7000".to_owned()));
+    scene.leave_by_proxy();
     scene.runtime.shutdown_background();
 }
