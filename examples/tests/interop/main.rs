@@ -34,6 +34,8 @@ mod our_tracker;
 #[cfg(target_os = "linux")]
 mod port_mapping;
 #[cfg(target_os = "linux")]
+mod proxy;
+#[cfg(target_os = "linux")]
 mod resume;
 #[cfg(target_os = "linux")]
 mod seeders;
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
         others::TESTS,
         our_tracker::TESTS,
         port_mapping::TESTS,
+        proxy::TESTS,
         resume::TESTS,
         seeders::TESTS,
         stream::TESTS,

@@ -9,6 +9,7 @@ pub mod chromium;
 pub mod client;
 pub mod content;
 pub mod curl;
+pub mod dante;
 pub mod hidden_peer;
 pub mod hosts;
 pub mod lftp;

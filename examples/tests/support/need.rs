@@ -20,6 +20,8 @@ pub enum Need {
     /// The browser, or its variant without a display.
     Chromium,
     Curl,
+    /// A SOCKS5 proxy that relays datagrams.
+    Dante,
     Imdl,
     Lftp,
     Libtorrent,
@@ -47,10 +49,11 @@ pub enum Need {
 
 impl Need {
     /// All that is installed where nothing may be left out.
-    pub const REQUIRED: [Self; 14] = [
+    pub const REQUIRED: [Self; 15] = [
         Need::Aria2,
         Need::Chromium,
         Need::Curl,
+        Need::Dante,
         Need::Lftp,
         Need::Libtorrent,
         Need::Lighttpd,
@@ -72,6 +75,7 @@ impl Need {
             Need::Aria2 => on_path("aria2c").is_some(),
             Need::Chromium => chromium().is_some(),
             Need::Curl => on_path("curl").is_some(),
+            Need::Dante => on_path("danted").is_some(),
             Need::Hosts => *HOSTS.get_or_init(super::hosts::can_be_made),
             Need::Imdl => on_path("imdl").is_some(),
             Need::Lftp => on_path("lftp").is_some(),
@@ -114,6 +118,7 @@ impl Need {
             Need::Aria2 => "aria2",
             Need::Chromium => "chromium-headless-shell",
             Need::Curl => "curl",
+            Need::Dante => "dante-server",
             Need::Hosts => "iproute2",
             Need::Imdl => "imdl",
             Need::Lftp => "lftp",
