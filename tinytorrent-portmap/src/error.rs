@@ -19,6 +19,14 @@ impl MapError {
         Self::System(error.kind())
     }
 
+    /// Time for which it is not to be asked again.
+    pub(crate) fn retry_after(&self) -> Duration {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            _ => Duration::ZERO,
+        }
+    }
+
     pub(crate) fn why(&self) -> &'static str {
         match self {
             Self::Unsupported | Self::Silent | Self::System(_) => "no gateway answers",

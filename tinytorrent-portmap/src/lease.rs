@@ -107,6 +107,23 @@ mod tests {
         assert!(short.renew_at() - first >= LEAST_PAUSE);
     }
 
+    // N-19
+    #[test]
+    fn a_mapping_that_is_not_extended_is_asked_for_until_its_end_and_made_anew_then() {
+        let start = Instant::now();
+        let end = start + 7_200 * SECOND;
+        let mut lease = lease(start, Some(7_200), 0.5);
+        let mut renewals = 0;
+        // The gateway answers each request with what is left.
+        while lease.renew_at() < end {
+            let now = lease.renew_at();
+            lease = self::lease(now, Some((end - now).as_secs()), 0.5);
+            renewals += 1;
+        }
+        assert!((5..20).contains(&renewals), "{renewals}");
+        assert!(lease.renew_at() - end <= LEAST_PAUSE, "the next request makes a new one");
+    }
+
     // N-22
     #[test]
     fn a_mapping_without_an_end_is_looked_after() {

@@ -23,18 +23,27 @@
 //! # }
 //! ```
 
+mod announced;
 mod error;
 mod exchange;
+#[cfg(test)]
+mod fake;
+#[doc(hidden)]
+pub mod fuzzing;
 mod lease;
+mod leases;
 mod mapper;
 mod mapping;
 mod messages;
 mod route;
 mod router;
+mod surroundings;
 mod task;
 #[cfg(test)]
 mod tests;
 mod upnp;
+#[cfg(all(test, target_os = "linux"))]
+mod whole;
 
 use error::MapError;
 pub use mapper::PortMapper;

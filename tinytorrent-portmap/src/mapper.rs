@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
+use crate::surroundings::Surroundings;
 use crate::task::Task;
 use crate::{PortMapping, Transport};
 
@@ -28,7 +29,7 @@ impl PortMapper {
         ports: Vec<(Transport, u16)>,
         announce: impl Fn(Option<u16>) + Send + Sync + 'static,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let (mapper, task) = Task::new(ports, announce);
+        let (mapper, task) = Task::new(ports, Surroundings::default(), announce);
         (mapper, task.run())
     }
 

@@ -141,6 +141,27 @@ pub(crate) fn natpmp_address(bytes: &[u8]) -> Answer<Ipv4Addr> {
     }
 }
 
+/// What a gateway says to all hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Announcement {
+    /// Seconds since the gateway began to remember mappings.
+    pub(crate) epoch: u32,
+    /// The address outside. PCP does not say it.
+    pub(crate) address: Option<Ipv4Addr>,
+}
+
+/// Reads an announcement of either protocol (RFC 6886, section 3.2.1; RFC 6887, section 14.1.2).
+pub(crate) fn announcement(bytes: &[u8]) -> Option<Announcement> {
+    if bytes.first() == Some(&0) {
+        let epoch = natpmp_start(bytes, 0)?.ok()?;
+        let address = natpmp_address(bytes)?.ok()?;
+        return Some(Announcement { epoch, address: Some(address) });
+    }
+    let is_whole = bytes.len() >= 24 && bytes.len() <= MAX_LENGTH && bytes.len().is_multiple_of(4);
+    let is_announcement = is_whole && bytes[..2] == [2, 0x80] && bytes[3] == 0;
+    is_announcement.then(|| Some(Announcement { epoch: number(bytes, 8)?, address: None }))?
+}
+
 /// Reads what all answers of NAT-PMP begin with, and returns the epoch.
 fn natpmp_start(bytes: &[u8], operation: u8) -> Answer<u32> {
     if bytes.len() < 8 || bytes[1] != 128 + operation {
@@ -300,6 +321,20 @@ mod tests {
         assert!(matches!(natpmp_answer(&delete, &deleted), Some(Ok(_))));
     }
 
+    // N-10: RFC 6886, section 3.2.1; RFC 6887, section 14.1.2.
+    #[test]
+    fn announcements_of_both_protocols_are_read() {
+        let natpmp = announcement(&hex("00 80 0000 00000009 01020304"));
+        assert_eq!(natpmp, Some(Announcement { epoch: 9, address: Some([1, 2, 3, 4].into()) }));
+        let mut pcp = hex("02 80 0000 00000000 00000009 000000000000000000000000");
+        assert_eq!(announcement(&pcp), Some(Announcement { epoch: 9, address: None }));
+        pcp[3] = 1;
+        assert_eq!(announcement(&pcp), None, "an error");
+        for other in ["00 80 0001 00000009 01020304", "00 81 0000 00000009 01020304", "02 80", ""] {
+            assert_eq!(announcement(&hex(other)), None, "{other}");
+        }
+    }
+
     // N-08
     #[test]
     fn results_that_are_not_known_are_errors_and_the_address_counts_only_without_one() {
@@ -321,6 +356,7 @@ mod tests {
                 let _ = pcp_answer(&WISH, &NONCE, &bytes);
                 let _ = natpmp_answer(&WISH, &bytes);
                 let _ = natpmp_address(&bytes);
+                let _ = announcement(&bytes);
                 bytes.splice(0..bytes.len().min(2), start);
             }
         }

@@ -8,10 +8,11 @@ use tokio::net::UdpSocket;
 
 use crate::exchange::{ask, connect, natpmp_waits, pcp_waits};
 use crate::messages::{
-    self, Granted, NATPMP_ADDRESS, Nonce, Wish, natpmp_address, natpmp_answer, natpmp_request,
+    Granted, NATPMP_ADDRESS, Nonce, Wish, natpmp_address, natpmp_answer, natpmp_request,
     pcp_answer, pcp_request,
 };
 use crate::route::Route;
+use crate::surroundings::Surroundings;
 use crate::upnp::Upnp;
 use crate::{MapError, MappingProtocol, Transport};
 
@@ -40,11 +41,15 @@ const NATPMP_TRIES: u32 = 9;
 impl Router {
     /// Finds the protocol that the gateway speaks: PCP first, NAT-PMP, and UPnP at last (N-11). Returns the first
     /// mapping as well, as a question for the protocol alone would cost as much.
-    pub(crate) async fn find(route: Route, wish: &Wish) -> Result<(Self, Granted), MapError> {
+    pub(crate) async fn find(
+        surroundings: &Surroundings,
+        route: Route,
+        nonces: [Nonce; 2],
+        wish: &Wish,
+    ) -> Result<(Self, Granted), MapError> {
         let mut refused = None;
-        if let Some(gateway) = route.gateway {
-            let gateway = SocketAddr::from((gateway, messages::PORT));
-            match Self::find_by_udp(gateway, wish).await {
+        if let Some(gateway) = surroundings.gateway(route) {
+            match Self::find_by_udp(gateway, nonces, wish).await {
                 Err(error @ MapError::Refused { .. }) => refused = Some(error),
                 Err(_) => {}
                 found => return found,
@@ -52,7 +57,7 @@ impl Router {
         }
         // N-29: that one protocol fails is no failure of the others.
         let by_upnp = async {
-            let mut upnp = Upnp::find(route.local).await?;
+            let mut upnp = Upnp::find(surroundings.search(route)).await?;
             let granted = upnp.map(wish, random_port).await?;
             Ok((Self::Upnp(Box::new(upnp)), granted))
         };
@@ -62,9 +67,10 @@ impl Router {
     /// The same without UPnP.
     pub(crate) async fn find_by_udp(
         gateway: SocketAddr,
+        nonces: [Nonce; 2],
         wish: &Wish,
     ) -> Result<(Self, Granted), MapError> {
-        let pcp = Self::Pcp { socket: connect(gateway).await?, nonces: rand::random() };
+        let pcp = Self::Pcp { socket: connect(gateway).await?, nonces };
         match pcp.ask(wish, FIRST_TRIES).await {
             Ok(granted) => return Ok((pcp, granted)),
             // It speaks the protocol, and would say the same by another.

@@ -3,17 +3,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 
-use crate::lease::{Epoch, Lease};
-use crate::messages::{Granted, Wish};
+use crate::announced::Announced;
+use crate::leases::{LIFETIME, Leases};
+use crate::messages::{Announcement, Granted, Nonce, Wish};
 use crate::route::Route;
 use crate::router::Router;
-use crate::{MapError, PortMapper, PortMapping, Transport};
+use crate::surroundings::Surroundings;
+use crate::{MapError, MappingProtocol, PortMapper, PortMapping, Transport};
 
-/// The task that keeps the ports of a client mapped.
+/// The task that keeps ports mapped.
 pub(crate) struct Task {
     ports: Vec<(Transport, u16)>,
+    surroundings: Surroundings,
     mappings: Arc<Mutex<Vec<PortMapping>>>,
     release: Arc<Notify>,
     released: watch::Sender<bool>,
@@ -21,27 +24,32 @@ pub(crate) struct Task {
     announce: Box<dyn Fn(Option<u16>) + Send + Sync>,
 }
 
-/// The leases of a gateway.
-struct Leases {
-    router: Router,
-    leases: Vec<(Transport, u16, Lease)>,
-    epoch: Option<Epoch>,
+/// The reason for which all ports have to be mapped anew.
+#[derive(Debug)]
+enum End {
+    /// There is another way to the internet, or none.
+    OtherRoute,
+    /// The gateway has forgotten the mappings, or does not extend them.
+    Forgotten,
+    /// It makes none.
+    Failed(MapError),
 }
-
-/// The life that is asked for, in seconds (RFC 6886, section 3.3).
-const LIFETIME: u32 = 7_200;
-
-/// Time from one look at the way to the internet to the next. Another gateway knows none of our mappings.
-const LOOK: Duration = Duration::from_secs(30);
 
 /// Time after a failure until all protocols are tried again. It doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 
+/// Time at most that a gateway can have us wait by the life of its error.
+const LONGEST_REFUSAL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Time in which the hosts of a gateway ask it again that has announced that it began anew (RFC 6887, section 14.1.3).
+const SPREAD: Duration = Duration::from_secs(5);
+
 impl Task {
     /// A mapper for these ports, and its task.
     pub(crate) fn new(
         ports: Vec<(Transport, u16)>,
+        surroundings: Surroundings,
         announce: impl Fn(Option<u16>) + Send + Sync + 'static,
     ) -> (PortMapper, Self) {
         let unmapped = |&(transport, internal_port): &(Transport, u16)| PortMapping {
@@ -60,178 +68,234 @@ impl Task {
             release: Arc::clone(&release),
             released: is_released,
         };
-        (mapper, Self { ports, mappings, release, released, announce: Box::new(announce) })
+        let announce = Box::new(announce);
+        (mapper, Self { ports, surroundings, mappings, release, released, announce })
     }
 
     /// Keeps the ports mapped until they are to be released.
     pub(crate) async fn run(self) {
-        let mut pause = FIRST_PAUSE;
-        let release = Arc::clone(&self.release);
-        loop {
-            let Some(route) = Route::find() else {
-                self.fail("there is no way to the internet with a gateway");
-                tokio::select! {
-                    () = sleep(LOOK) => continue,
-                    () = release.notified() => break,
-                }
-            };
-            let found = tokio::select! {
-                found = self.map_all(route) => found,
-                () = release.notified() => break,
-            };
-            let wait = match found {
-                Ok(mut leases) => {
-                    pause = FIRST_PAUSE;
-                    let is_released = tokio::select! {
-                        () = self.hold(route, &mut leases) => false,
-                        () = release.notified() => true,
-                    };
-                    if is_released {
-                        leases.delete_all().await;
-                        break;
-                    }
-                    // The gateway is another one, or has forgotten: all is mapped anew.
-                    continue;
-                }
-                Err(error) => {
-                    tracing::debug!(?error, "the gateway maps no port");
-                    self.fail(error.why());
-                    let refused = match error {
-                        MapError::Refused { retry_after, .. } => retry_after,
-                        _ => Duration::ZERO,
-                    };
-                    pause.max(refused.min(LONGEST_PAUSE * 24))
-                }
-            };
-            pause = (pause * 2).min(LONGEST_PAUSE);
-            tokio::select! {
-                () = self.wait(route, wait) => {}
-                () = release.notified() => break,
-            }
+        let mut mapped = None;
+        tokio::select! {
+            () = self.keep(&mut mapped) => {}
+            () = self.release.notified() => {}
+        }
+        if let Some(mapped) = mapped {
+            mapped.delete_all().await;
         }
         self.released.send_replace(true);
     }
 
+    /// Does so for ever. What the gateway has mapped is in `mapped` whenever it waits.
+    async fn keep(&self, mapped: &mut Option<Leases>) {
+        let mut pause = FIRST_PAUSE;
+        // The same for all requests to a gateway: those that it knows no more are no obstacle then (N-12).
+        let mut nonces = rand::random();
+        loop {
+            *mapped = None;
+            let Some(route) = (self.surroundings.find_route)() else {
+                self.fail("there is no way to the internet with a gateway");
+                sleep(self.surroundings.look).await;
+                continue;
+            };
+            let end = tokio::select! {
+                end = self.serve(route, nonces, mapped, &mut pause) => end,
+                () = self.route_changes(route) => End::OtherRoute,
+            };
+            let wait = match end {
+                End::Forgotten => continue,
+                End::OtherRoute => Duration::ZERO,
+                End::Failed(error) => {
+                    tracing::debug!(?error, "the gateway maps no port");
+                    self.fail(error.why());
+                    // N-16
+                    pause.max(error.retry_after().min(LONGEST_REFUSAL))
+                }
+            };
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            let is_same = tokio::select! {
+                () = sleep(wait) => self.surroundings.are_those_of(route),
+                () = self.route_changes(route) => false,
+            };
+            // N-02: what one gateway refuses, another may grant.
+            if !is_same {
+                tracing::debug!(?route, "the way to the internet has changed");
+                self.fail("there is another way to the internet");
+                (pause, nonces) = (FIRST_PAUSE, rand::random());
+            }
+        }
+    }
+
+    /// Ends when there is another way to the internet, or none.
+    async fn route_changes(&self, route: Route) {
+        while self.surroundings.are_those_of(route) {
+            sleep(self.surroundings.look).await;
+        }
+    }
+
+    /// Has a gateway map the ports, and renews the mappings.
+    async fn serve(
+        &self,
+        route: Route,
+        nonces: [Nonce; 2],
+        mapped: &mut Option<Leases>,
+        pause: &mut Duration,
+    ) -> End {
+        if let Err(error) = self.map_all(route, nonces, mapped).await {
+            return End::Failed(error);
+        }
+        let Some(mapped) = mapped else { return End::Failed(MapError::Silent) };
+        *pause = FIRST_PAUSE;
+        let announced = match route.gateway {
+            Some(gateway) if mapped.router.protocol() != MappingProtocol::Upnp => {
+                let port = self.surroundings.announced_port;
+                let announced = Announced::listen(route.local, gateway, port);
+                announced
+                    .inspect_err(|error| tracing::debug!(%error, "the gateway cannot be heard"))
+                    .ok()
+            }
+            _ => None,
+        };
+        self.hold(mapped, announced.as_ref()).await
+    }
+
     /// Maps all ports. The first one decides which protocol the gateway speaks.
-    async fn map_all(&self, route: Route) -> Result<Leases, MapError> {
-        let mut mapped: Option<Leases> = None;
+    async fn map_all(
+        &self,
+        route: Route,
+        nonces: [Nonce; 2],
+        mapped: &mut Option<Leases>,
+    ) -> Result<(), MapError> {
+        let mut refused = Vec::new();
         let mut failure = MapError::Silent;
-        for &(transport, internal) in &self.ports {
-            // Both protocols are to have one port outside, as others are told of one.
-            let given = mapped.as_ref().and_then(Leases::external);
-            let wish = Wish {
-                transport,
-                internal,
-                external: given.unwrap_or(internal),
-                lifetime: LIFETIME,
+        for (n, &(transport, internal)) in self.ports.iter().enumerate() {
+            // That of another transport, or that of before (N-05).
+            let given = mapped.as_ref().and_then(Leases::external).or(self.external(n));
+            let external = given.unwrap_or(internal);
+            let wish = Wish { transport, internal, external, lifetime: LIFETIME };
+            let granted = match mapped {
+                Some(mapped) => mapped.router.map(&wish).await,
+                None => {
+                    let found = Router::find(&self.surroundings, route, nonces, &wish).await;
+                    found.map(|(router, granted)| {
+                        *mapped = Some(Leases::new(router));
+                        granted
+                    })
+                }
             };
-            let granted = match &mut mapped {
-                Some(leases) => leases.router.map(&wish).await,
-                None => Router::find(route, &wish).await.map(|(router, granted)| {
-                    mapped = Some(Leases { router, leases: Vec::new(), epoch: None });
-                    granted
-                }),
-            };
-            match (granted, &mut mapped) {
-                (Ok(granted), Some(leases)) => {
-                    let lease = Lease::new(Instant::now(), &granted, rand::random());
-                    leases.leases.push((transport, internal, lease));
-                    leases.epoch = granted.epoch.map(|epoch| Epoch::new(Instant::now(), epoch));
-                    self.note(transport, leases, &granted);
+            match (granted, &mut *mapped) {
+                (Ok(granted), Some(mapped)) => {
+                    mapped.note(Instant::now(), &wish, &granted, rand::random());
+                    self.note(&wish, mapped, &granted);
                 }
                 // N-29: the other one may be mapped all the same.
                 (Err(error), _) => {
-                    self.note_failure(transport, error.why());
+                    self.note_failure(&wish, error.why());
+                    refused.push(wish);
                     failure = error;
+                    // Who says nothing says nothing to the next one either.
+                    if mapped.is_none() && !matches!(failure, MapError::Refused { .. }) {
+                        return Err(failure);
+                    }
                 }
                 (Ok(_), None) => {}
             }
         }
-        mapped.ok_or(failure)
+        let mapped = mapped.as_mut().ok_or(failure)?;
+        for wish in refused {
+            mapped.note_failure(Instant::now(), &wish);
+        }
+        Ok(())
     }
 
-    /// Renews the mappings. Returns if all have to be mapped anew.
-    async fn hold(&self, route: Route, mapped: &mut Leases) {
-        let mut looked = Instant::now();
+    /// Renews the mappings, until all have to be mapped anew.
+    async fn hold(&self, mapped: &mut Leases, announced: Option<&Announced>) -> End {
         loop {
-            let next = mapped.leases.iter().map(|(_, _, lease)| lease.renew_at()).min();
-            let due = next.map_or(looked + LOOK, |next| next.min(looked + LOOK));
-            tokio::time::sleep_until(due.into()).await;
-            let now = Instant::now();
-            if now >= looked + LOOK {
-                looked = now;
-                if Route::find() != Some(route) {
-                    return;
+            let due = mapped.due_at();
+            let Some(due) = due else { return End::Forgotten };
+            tokio::select! {
+                () = sleep_until(due.into()) => {}
+                said = hear(announced) => {
+                    let Announcement { epoch, address } = said;
+                    if !mapped.hear(Instant::now(), epoch, address.map(IpAddr::V4)) {
+                        tracing::debug!("the gateway announces that it began anew");
+                        sleep(SPREAD.mul_f64(rand::random())).await;
+                        return End::Forgotten;
+                    }
                 }
             }
-            let due = mapped.leases.iter_mut().find(|(_, _, lease)| now >= lease.renew_at());
-            let Some((transport, internal, lease)) = due else { continue };
-            let (transport, internal, external) = (*transport, *internal, lease.external);
-            // N-05
-            let wish = Wish { transport, internal, external, lifetime: LIFETIME };
-            let renewed = mapped.router.map(&wish).await;
-            let now = Instant::now();
-            match renewed {
+            let Some(wish) = mapped.due(Instant::now()) else { continue };
+            let was_mapped = mapped.has(&wish);
+            match mapped.router.map(&wish).await {
                 Ok(granted) => {
-                    *lease = Lease::new(now, &granted, rand::random());
-                    self.note(transport, mapped, &granted);
-                    // N-09, N-17
-                    let follows = match (&mut mapped.epoch, granted.epoch) {
-                        (Some(epoch), Some(seconds)) => epoch.follows(now, seconds),
-                        _ => true,
-                    };
+                    let follows = mapped.note(Instant::now(), &wish, &granted, rand::random());
+                    self.note(&wish, mapped, &granted);
                     if !follows {
                         tracing::debug!("the gateway began anew, and the ports are mapped again");
-                        return;
+                        return End::Forgotten;
                     }
                 }
                 Err(error) => {
-                    lease.note_failure();
-                    tracing::debug!(?error, ?transport, "a mapping is not renewed");
+                    tracing::debug!(?error, ?wish, "the gateway does not map a port");
+                    let is_mapped = mapped.note_failure(Instant::now(), &wish);
+                    if !was_mapped {
+                        self.note_failure(&wish, error.why());
                     // N-19
-                    if lease.is_over(now) || !matches!(error, MapError::Silent) {
-                        return;
+                    } else if !(is_mapped && matches!(error, MapError::Silent)) {
+                        return End::Forgotten;
                     }
                 }
             }
         }
     }
 
-    /// Waits until this time is over, or there is another way to the internet (N-02).
-    async fn wait(&self, route: Route, time: Duration) {
-        let end = Instant::now() + time;
-        while Instant::now() < end && Route::find() == Some(route) {
-            sleep(LOOK.min(end.saturating_duration_since(Instant::now()))).await;
-        }
+    /// The port outside of the nth port of ours.
+    fn external(&self, n: usize) -> Option<u16> {
+        let mappings = self.mappings.lock().unwrap_or_else(PoisonError::into_inner);
+        mappings.get(n).and_then(|mapping| mapping.external_port)
     }
 
-    fn note(&self, transport: Transport, mapped: &Leases, granted: &Granted) {
+    fn note(&self, wish: &Wish, mapped: &Leases, granted: &Granted) {
+        let mut is_told = self.is_told_of_another_nat();
         self.change(|mapping| {
-            if mapping.transport == transport {
-                mapping.external_port = Some(granted.external);
-                mapping.external_address = granted.address.filter(IpAddr::is_ipv4);
-                mapping.protocol = Some(mapped.router.protocol());
-                mapping.failure = None;
-                let (port, address) = (granted.external, granted.address);
-                let protocol = mapping.protocol;
-                tracing::debug!(?transport, port, ?address, ?protocol, "the gateway maps a port");
-                if mapping.is_behind_another_nat() {
-                    tracing::warn!(?address, "behind the gateway there is another one");
-                }
+            if !is_of(mapping, wish) {
+                return;
+            }
+            mapping.external_port = Some(granted.external);
+            mapping.external_address = granted.address.filter(IpAddr::is_ipv4);
+            mapping.protocol = Some(mapped.router.protocol());
+            mapping.failure = None;
+            let (transport, port, address) = (wish.transport, granted.external, granted.address);
+            let protocol = mapping.protocol;
+            tracing::debug!(?transport, port, ?address, ?protocol, "the gateway maps a port");
+            // N-30
+            if mapping.is_behind_another_nat() && !is_told {
+                is_told = true;
+                tracing::warn!(
+                    ?address,
+                    "there is another gateway behind ours, so that nobody can connect to the mapped port"
+                );
             }
         });
     }
 
-    fn note_failure(&self, transport: Transport, why: &'static str) {
+    fn is_told_of_another_nat(&self) -> bool {
+        let mappings = self.mappings.lock().unwrap_or_else(PoisonError::into_inner);
+        mappings.iter().any(PortMapping::is_behind_another_nat)
+    }
+
+    fn note_failure(&self, wish: &Wish, why: &'static str) {
         self.change(|mapping| {
-            if mapping.transport == transport {
+            if is_of(mapping, wish) {
                 (mapping.external_port, mapping.failure) = (None, Some(why));
             }
         });
     }
 
     fn fail(&self, why: &'static str) {
-        self.change(|mapping| (mapping.external_port, mapping.failure) = (None, Some(why)));
+        self.change(|mapping| {
+            (mapping.external_port, mapping.external_address) = (None, None);
+            (mapping.protocol, mapping.failure) = (None, Some(why));
+        });
     }
 
     /// Changes mappings, and says so if others are to be told of another port.
@@ -248,15 +312,13 @@ impl Task {
     }
 }
 
-impl Leases {
-    /// The port that others can be told of.
-    fn external(&self) -> Option<u16> {
-        self.leases.first().map(|(_, _, lease)| lease.external)
-    }
+fn is_of(mapping: &PortMapping, wish: &Wish) -> bool {
+    (mapping.transport, mapping.internal_port) == (wish.transport, wish.internal)
+}
 
-    async fn delete_all(&self) {
-        for (transport, internal, lease) in &self.leases {
-            self.router.delete(*transport, *internal, lease.external).await;
-        }
+async fn hear(announced: Option<&Announced>) -> Announcement {
+    match announced {
+        Some(announced) => announced.next().await,
+        None => std::future::pending().await,
     }
 }

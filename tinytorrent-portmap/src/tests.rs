@@ -1,80 +1,19 @@
 //! The protocols of UDP with gateways that behave, and with those that do not.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::UdpSocket;
-use tokio::task::JoinSet;
 
-use crate::messages::{Granted, Wish};
+use super::fake::udp::{Gateway, is_pcp, natpmp, pcp};
+use super::messages::{Granted, Wish};
 use crate::router::Router;
 use crate::{MapError, MappingProtocol, PortMapping, Transport};
 
 const WISH: Wish =
     Wish { transport: Transport::Tcp, internal: 6881, external: 6881, lifetime: 7_200 };
 
-/// A gateway on loopback that answers each request with some datagrams.
-struct Gateway {
-    address: SocketAddr,
-    requests: tokio::sync::mpsc::UnboundedReceiver<Vec<u8>>,
-    _task: JoinSet<()>,
-}
-
-impl Gateway {
-    async fn new(answers: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let address = socket.local_addr().unwrap();
-        let (sender, requests) = tokio::sync::mpsc::unbounded_channel();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
-            let mut buffer = [0; 2_000];
-            loop {
-                let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
-                let _ = sender.send(buffer[..length].to_vec());
-                for answer in answers(&buffer[..length]) {
-                    socket.send_to(&answer, from).await.unwrap();
-                }
-            }
-        });
-        Self { address, requests, _task: tasks }
-    }
-
-    fn requests(&mut self) -> Vec<Vec<u8>> {
-        std::iter::from_fn(|| self.requests.try_recv().ok()).collect()
-    }
-}
-
-fn is_pcp(request: &[u8]) -> bool {
-    request[0] == 2
-}
-
-/// The good answer of PCP.
-fn pcp(request: &[u8], code: u8, lifetime: u32, external: u16) -> Vec<u8> {
-    let mut answer = request.to_vec();
-    (answer[1], answer[3]) = (0x81, code);
-    answer[4..8].copy_from_slice(&lifetime.to_be_bytes());
-    answer[8..24].fill(0);
-    answer[42..44].copy_from_slice(&external.to_be_bytes());
-    answer[54..60].copy_from_slice(&[0xff, 0xff, 9, 9, 9, 9]);
-    answer
-}
-
-/// That of NAT-PMP, to both of its requests.
-fn natpmp(request: &[u8], code: u8, external: u16) -> Vec<u8> {
-    let mut answer = vec![0, 128 + request[1], 0, code, 0, 0, 0, 7];
-    if request.len() < 12 {
-        answer.extend([100, 64, 1, 1]);
-        return answer;
-    }
-    answer.extend(&request[4..6]);
-    let is_deletion = request[8..12] == [0; 4];
-    answer.extend(if is_deletion { 0 } else { external }.to_be_bytes());
-    answer.extend(&request[8..12]);
-    answer
-}
-
 async fn find(gateway: &Gateway) -> Result<(Router, Granted), MapError> {
-    Router::find_by_udp(gateway.address, &WISH).await
+    Router::find_by_udp(gateway.address, rand::random(), &WISH).await
 }
 
 // N-05, N-07, N-12
@@ -160,7 +99,7 @@ async fn a_gateway_that_refuses_says_for_how_long() {
 #[tokio::test]
 async fn a_gateway_at_which_nobody_listens_is_given_up_at_once() {
     let closed = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let error = Router::find_by_udp(closed, &WISH).await.unwrap_err();
+    let error = Router::find_by_udp(closed, rand::random(), &WISH).await.unwrap_err();
     assert_eq!(error, MapError::System(std::io::ErrorKind::ConnectionRefused));
 }
 

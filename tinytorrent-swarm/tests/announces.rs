@@ -15,6 +15,7 @@ use tinytorrent_swarm::{
 };
 use tinytorrent_tracker::{AnnounceEvent, AnnounceResponse, Failure, Peer};
 use tinytorrent_types::{Bitfield, Geometry, PeerId};
+use tinytorrent_wire::extension::ExtendedHandshake;
 use tinytorrent_wire::{Extended, Feature, Message};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -406,6 +407,20 @@ fn trackers_are_told_of_another_port_soon() {
     play.wait(Duration::from_secs(61));
     let ports: Vec<u16> = announces(&mut play).iter().map(|task| task.request.port).collect();
     assert_eq!(ports, [7000]);
+}
+
+// N-05
+#[test]
+fn a_peer_is_told_of_another_port_when_it_connects() {
+    let mut play = Play::new(false, |config| _ = config.listen_port(6881));
+    play.swarm.set_listen_port(play.now, Some(7000));
+    let peer = play.join(&[Feature::Extended]);
+    let said = play.heard(peer).into_iter().find_map(|message| match message {
+        Message::Extended(extended) => Some(extended.payload),
+        _ => None,
+    });
+    let handshake = ExtendedHandshake::parse(&said.expect("it is the first message")).unwrap();
+    assert_eq!(handshake.listen_port, Some(7000));
 }
 
 /// A tracker wants a port of whoever asks for peers, and many refuse 0.
