@@ -256,18 +256,24 @@ impl Client {
             if let Some(dht) = &self.owner.resources.dht {
                 dht.save().await;
             }
-            #[cfg(feature = "port-mapping")]
-            if let Some(mapper) = &self.owner.resources.port_mapper {
-                mapper.release().await;
-            }
         };
-        if tokio::time::timeout(deadline, all).await.is_err() {
+        // Not after the torrents: one that does not stop would keep the ports mapped.
+        let (ended, ()) = tokio::join!(tokio::time::timeout(deadline, all), self.unmap_ports());
+        if ended.is_err() {
             tracing::warn!("the client is shut down, though some torrents have not stopped");
         } else if let Some(lock) = &self.owner.resources.session_lock {
             // Though somebody may keep a handle.
             lock.release();
         }
         self.owner.resources.hub.close();
+    }
+
+    /// Deletes what the gateway has mapped, within two seconds.
+    async fn unmap_ports(&self) {
+        #[cfg(feature = "port-mapping")]
+        if let Some(mapper) = &self.owner.resources.port_mapper {
+            mapper.release().await;
+        }
     }
 
     /// The limits over all torrents. No torrent is locked for it.

@@ -30,6 +30,17 @@ impl Host {
         (one, two)
     }
 
+    /// A host with a cable to a new device of a router.
+    pub fn behind(router: &Self, device: &str) -> Self {
+        let host = Self::new();
+        let cable = ["link", "add", device, "netns", &router.name, "type", "veth"];
+        ip(&[&cable[..], &["peer", "name", "eth0", "netns", &host.name]].concat());
+        router.run("ip", &["link", "set", device, "up"]);
+        host.run("ip", &["link", "set", "eth0", "up"]);
+        host.run("ip", &["link", "set", "lo", "up"]);
+        host
+    }
+
     fn new() -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
