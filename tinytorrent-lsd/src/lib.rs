@@ -32,6 +32,7 @@ mod heard;
 mod link;
 mod machine;
 pub mod message;
+mod schedule;
 
 #[cfg(feature = "tokio")]
 pub use driver::{LsdConfig, LsdNode};
