@@ -61,6 +61,8 @@ struct Fetch {
     left_alone: Instant,
     /// The driver knows of more blocks, which others are asked for.
     is_cut: bool,
+    /// It was asked for as one of whole files.
+    takes_whole_files: bool,
 }
 
 /// Web seeds at most. More come from nobody who means well.
@@ -191,6 +193,7 @@ impl WebSeeds {
             return;
         };
         let fetch = seed.fetches.remove(at);
+        let is_whole = fetch.takes_whole_files;
         let geometry = picker.as_ref().map(|picker| picker.geometry().clone());
         let is_complete = fetch.blocks.is_empty();
         seed.give_back(fetch, download, picker);
@@ -201,7 +204,8 @@ impl WebSeeds {
                     seed.lose(pieces, &geometry);
                 }
             }
-            FetchOutcome::NoRanges if !seed.takes_whole_files => {
+            // The other fetches of the moment, which were asked for in the same way, end in the same way.
+            FetchOutcome::NoRanges if !is_whole => {
                 seed.takes_whole_files = true;
                 seed.course.restart();
             }
@@ -242,7 +246,7 @@ impl WebSeeds {
             seed.make_way(download, picker, out);
             seed.begin(now, &mut self.next_fetch, download, picker, out);
         }
-        // One block of each in turn, so that a limit serves all of them.
+        // The oldest fetch comes first, so that under a limit one connection is busy rather than all of them slow.
         let waiting: u64 = self.fetches().map(|fetch| u64::from(fetch.granted)).sum();
         let mut waiting = waiting * u64::from(BLOCK_LENGTH);
         for seed in &mut self.seeds {
@@ -338,6 +342,7 @@ impl WebSeed {
                 last: now,
                 left_alone: now,
                 is_cut: false,
+                takes_whole_files: self.takes_whole_files,
             });
             out.act(Action::Fetch(FetchTask {
                 key,

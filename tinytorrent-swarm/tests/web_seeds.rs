@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use tinytorrent_sim::{Node, WebServer, World};
+use proptest::prelude::*;
+use tinytorrent_sim::{Behaviour, Node, WebServer, World};
 use tinytorrent_swarm::{WebSeedKey, WebSeedState};
 use tinytorrent_types::{Bitfield, BlockInfo, Geometry};
 use tinytorrent_wire::Message;
@@ -266,4 +267,81 @@ fn a_web_seed_that_is_removed_leaves_its_blocks_to_others() {
     let mut times = HashMap::new();
     sent(&world, node, quick).into_iter().for_each(|block| *times.entry(block).or_insert(0) += 1);
     assert!(times.values().all(|&times| times == 1));
+}
+
+/// F-04, F-14
+#[test]
+fn a_server_of_whole_files_does_not_rest_for_that() {
+    let mut world = World::new();
+    let node = leech(&mut world, 16 * MIB);
+    let server = WebServer { sends_whole_files: true, ..WebServer::new(10 * MIB) };
+    let seed = world.add_web_seed(node, server);
+    assert!(finishes(&mut world, node, 5));
+    let now = world.now;
+    assert_eq!(world.nodes[node].swarm.web_seeds(now)[0].failures, 0);
+    assert_eq!(sent(&world, node, seed).len(), 16 * 64);
+}
+
+/// A web seed with some of the faults that servers have.
+fn server() -> impl Strategy<Value = WebServer> {
+    let missing = prop_oneof![Just(0..0), (0..20_u32).prop_map(|first| first..first + 5)];
+    (1..8_u64, missing, 0..2_u32, 0..3_u32, any::<bool>()).prop_map(
+        |(speed, missing, busy, breaks, sends_whole_files)| WebServer {
+            missing,
+            busy,
+            breaks,
+            sends_whole_files,
+            ..WebServer::new(speed * MIB / 2)
+        },
+    )
+}
+
+/// The pieces of a peer, the bytes a second that it sends, and its behaviour.
+fn peer() -> impl Strategy<Value = (String, u64, Behaviour)> {
+    let have = prop_oneof![Just("all".to_owned()), "[#.]{24}"];
+    let behaviour = prop_oneof![
+        4 => Just(Behaviour::Honest),
+        1 => Just(Behaviour::Stalls),
+        1 => (1..20_u32).prop_map(Behaviour::StallsAfter),
+        1 => (1..4_u32).prop_map(Behaviour::Trickles),
+        1 => Just(Behaviour::Rejects),
+    ];
+    (have, 1..8_u64, behaviour).prop_map(|(have, speed, how)| (have, speed * MIB / 2, how))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// F-17: whatever peers and web seeds do, all comes from one honest web seed, and what comes twice are the blocks
+    /// that were taken over from somebody who was late.
+    #[test]
+    fn a_swarm_with_web_seeds_and_peers_completes_and_little_comes_twice(
+        servers in prop::collection::vec(server(), 0..3),
+        peers in prop::collection::vec(peer(), 0..4),
+    ) {
+        let mut world = World::new();
+        world.check_every = 64;
+        let content = 6 * MIB - 7;
+        let peers: Vec<Node> = peers.into_iter().map(|(have, uplink, behaviour)| {
+            let peer = world.add(geometry(content), &have, |_| {});
+            world.nodes[peer].behaviour = behaviour;
+            world.nodes[peer].uplink = Some(uplink);
+            peer
+        }).collect();
+        let node = leech(&mut world, content);
+        world.introduce(node, &peers);
+        for server in servers {
+            world.add_web_seed(node, server);
+        }
+        world.add_web_seed(node, WebServer::new(2 * MIB));
+        prop_assert!(finishes(&mut world, node, 300));
+        world.run(Duration::from_secs(5), |_| false);
+        let now = world.now;
+        let stats = world.nodes[node].swarm.stats(now);
+        prop_assert_eq!(stats.downloaded, content);
+        prop_assert!(stats.wasted <= MIB, "{} bytes came twice", stats.wasted);
+        let from_web: u64 =
+            world.nodes[node].swarm.web_seeds(now).iter().map(|view| view.downloaded).sum();
+        prop_assert!(world.nodes[node].swarm.downloaded_from_web_seeds() <= from_web);
+    }
 }

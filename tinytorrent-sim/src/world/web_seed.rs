@@ -22,7 +22,7 @@ pub struct WebServer {
     pub missing: Range<u32>,
     /// Pieces of a file that is another one there.
     pub wrong: Range<u32>,
-    /// It sends whole files only.
+    /// It sends whole files only: a fetch that begins behind the first piece has to be one of whole files.
     pub sends_whole_files: bool,
     /// Answers that it is busy, to so many fetches.
     pub busy: u32,
@@ -113,7 +113,11 @@ impl World {
                 server.busy -= 1;
                 Some(FetchOutcome::Busy { pause: None })
             }
-            Some(_) if server.sends_whole_files && !running.takes_whole_files => {
+            Some(block)
+                if server.sends_whole_files
+                    && !running.takes_whole_files
+                    && block.piece().get() > 0 =>
+            {
                 Some(FetchOutcome::NoRanges)
             }
             Some(block) if server.missing.contains(&block.piece().get()) => {

@@ -1,6 +1,7 @@
 //! Whatever peers, disk and clock do, in any order: the parts never contradict each other.
 #![allow(clippy::disallowed_methods, reason = "a story begins at some instant")]
 
+mod web_seeds;
 mod words;
 
 use std::io::ErrorKind;
@@ -18,7 +19,11 @@ use tinytorrent_types::{
     PieceIndex,
 };
 use tinytorrent_wire::{Feature, Handshake, HashRequest, Message, PieceHeader, Request, Reserved};
+use web_seeds::{Deed, WebSeeds, deed};
 use words::{hash_request, message, range};
+
+/// Bytes that may wait for the disk.
+const BUDGET: u64 = 100_000;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -79,6 +84,7 @@ enum Step {
     DiskFails,
     /// The content is looked at again, or that has come to its end.
     Check,
+    WebSeed(Deed),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -105,6 +111,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Resume),
         1 => Just(Step::DiskFails),
         1 => Just(Step::Check),
+        20 => deed().prop_map(Step::WebSeed),
     ]
 }
 
@@ -122,16 +129,19 @@ struct Stage {
     joined: u8,
     readers: Vec<ReaderKey>,
     is_checking: bool,
+    web_seeds: WebSeeds,
+    /// There are no peers.
+    is_alone: bool,
 }
 
 impl Stage {
-    fn new(needs_metadata: bool, sequential: bool, is_seed: bool) -> Self {
+    fn new(needs_metadata: bool, sequential: bool, is_seed: bool, is_alone: bool) -> Self {
         let geometry = Geometry::new(5 * 49_152 + 20_000, 49_152).unwrap();
         let hashes =
             InfoHashes::from_both(InfoHashV1::from_bytes([7; 20]), InfoHashV2::from_bytes([8; 32]));
         let now = Instant::now();
         let mut config = SwarmConfig::new(hashes, PeerId::from_bytes([1; 20]), 42);
-        config.max_peers(5).upload_slots(2).store_budget(100_000);
+        config.max_peers(5).upload_slots(2).store_budget(BUDGET);
         config.needs_metadata(needs_metadata).sequential(sequential);
         config.dht(true).transports(Transports::Both);
         config.trackers(vec![vec!["udp://192.0.2.1:1/a".into()], vec!["not a url".into()]]);
@@ -150,6 +160,8 @@ impl Stage {
             joined: 0,
             readers: Vec::new(),
             is_checking: false,
+            web_seeds: WebSeeds::new(!is_alone),
+            is_alone,
         };
         if !needs_metadata {
             stage.ready(is_seed);
@@ -175,6 +187,7 @@ impl Stage {
     fn step(&mut self, step: Step) {
         let now = self.now;
         match step {
+            Step::Join { .. } | Step::Found { .. } if self.is_alone => {}
             Step::Join { fast, extended, id } => self.join(fast, extended, id),
             Step::Say { peer, message } => {
                 if let Some(&peer) = self.peers.get(peer) {
@@ -201,6 +214,9 @@ impl Stage {
                     BlockDigest::from_bytes([u8::from(is_right); 20]);
                     self.geometry.block_count(piece) as usize
                 ];
+                if !is_right {
+                    self.web_seeds.begin_anew(piece.get());
+                }
                 let input = if is_right {
                     Input::PieceVerified { piece, digests }
                 } else {
@@ -255,7 +271,13 @@ impl Stage {
                 self.is_checking = true;
             }
             Step::Check => {}
+            Step::WebSeed(deed) => {
+                for verdict in self.web_seeds.act(now, deed, &mut self.swarm) {
+                    self.store(&verdict);
+                }
+            }
             Step::DiskFails => {
+                self.web_seeds.begin_anew(0);
                 self.swarm.handle_input(
                     now,
                     Input::DiskFailed {
@@ -300,6 +322,10 @@ impl Stage {
 
     fn block(&mut self, peer: PeerKey, header: PieceHeader) {
         let verdict = self.swarm.handle_block(self.now, peer, header);
+        self.store(&verdict);
+    }
+
+    fn store(&mut self, verdict: &BlockVerdict) {
         self.unstored += verdict.block().map_or(0, |block| u64::from(block.length()));
         if let BlockVerdict::StoreLast { block, .. } = verdict {
             self.verify.push(block.piece());
@@ -359,10 +385,14 @@ impl Stage {
                     self.asked.retain(|(by, _)| *by != peer);
                     self.peers.retain(|known| *known != peer);
                 }
-                Action::Fetch(_)
-                | Action::GrantFetch { .. }
-                | Action::CancelFetch { .. }
-                | Action::DoubtFiles { .. } => panic!("there is no web seed"),
+                Action::Fetch(task) => self.web_seeds.begin(task, &self.swarm),
+                Action::GrantFetch { fetch, blocks } => {
+                    self.web_seeds.grant(fetch, blocks, self.unstored, BUDGET);
+                }
+                Action::CancelFetch { fetch } => self.web_seeds.cancel(fetch),
+                Action::DoubtFiles { seed, piece } => {
+                    self.web_seeds.doubt(self.now, seed, piece.get(), &mut self.swarm);
+                }
                 Action::Send { .. }
                 | Action::Announce(_)
                 | Action::Scrape(_)
@@ -370,6 +400,7 @@ impl Stage {
             }
         }
         while self.swarm.poll_event().is_some() {}
+        assert!(!self.swarm.is_paused() || !self.web_seeds.is_busy(), "a pause ends all fetches");
         self.swarm.check_invariants();
     }
 }
@@ -382,9 +413,10 @@ proptest! {
         needs_metadata: bool,
         sequential: bool,
         is_seed: bool,
+        is_alone: bool,
         steps in prop::collection::vec(step(), 0..300),
     ) {
-        let mut stage = Stage::new(needs_metadata, sequential, is_seed);
+        let mut stage = Stage::new(needs_metadata, sequential, is_seed, is_alone && !needs_metadata);
         stage.drain();
         for step in steps {
             stage.step(step);
