@@ -74,7 +74,7 @@ pub struct NetworkOptions {
     #[arg(long = "web-seed", value_name = "URL")]
     pub web_seeds: Vec<WebSeedUrl>,
 
-    /// Leave web seeds out
+    /// Ask no web seed, neither those of the torrent or its link nor those of --web-seed
     #[arg(long)]
     pub no_web_seeds: bool,
 

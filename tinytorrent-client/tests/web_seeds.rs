@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tinytorrent_client::{
-    Client, ClientOptions, Magnet, Metainfo, TorrentOptions, WebSeedProtocol, WebSeedSource,
-    WebSeedState,
+    Client, ClientOptions, FigureDetail, Magnet, Metainfo, TorrentOptions, WebSeedProtocol,
+    WebSeedSource, WebSeedState,
 };
 use tinytorrent_metainfo::CreateOptions;
 
@@ -86,6 +86,11 @@ async fn web_seeds_are_added_and_removed_while_the_torrent_runs() {
     assert_eq!(seeds[0].last_error, None);
     let stats = torrent.stats();
     assert_eq!((stats.downloaded, stats.peers, stats.hash_failures), (LENGTH as u64, 0, 0));
+    assert_eq!(torrent.counts().downloaded_from_web_seeds, LENGTH as u64);
+    let figures = client.figures(FigureDetail::Torrents);
+    for name in ["tinytorrent_web_seed_bytes_total", "tinytorrent_torrent_web_seed_bytes_total"] {
+        assert_eq!(figures.get(name).unwrap().samples[0].value, LENGTH as f64, "{name}");
+    }
 }
 
 /// F-16

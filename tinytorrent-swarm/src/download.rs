@@ -45,6 +45,8 @@ pub(crate) struct Download {
     limit: Limiter,
     blame: Blame,
     meter: RateMeter,
+    /// Bytes of blocks that were accepted from web seeds.
+    fetched: u64,
     /// Somebody reads the content while it comes.
     is_read: bool,
     /// Bytes that were received and not needed, or failed.
@@ -71,6 +73,7 @@ impl Download {
             limit: Limiter::new(config.download_limit),
             blame: Blame::default(),
             meter: RateMeter::new(),
+            fetched: 0,
             is_read: false,
             wasted: 0,
             hash_failures: 0,

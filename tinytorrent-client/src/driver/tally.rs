@@ -31,6 +31,8 @@ impl Driver {
     pub(super) fn count_traffic(&mut self) {
         let before = self.tally.get();
         let downloaded = self.swarm.downloaded().saturating_sub(before.downloaded);
+        let fetched = self.swarm.downloaded_from_web_seeds();
+        let fetched = fetched.saturating_sub(before.downloaded_from_web_seeds);
         let uploaded = self.swarm.uploaded().saturating_sub(before.uploaded);
         let wasted = self.swarm.wasted().saturating_sub(before.wasted);
         let introduced = u64::from(self.swarm.introductions().connected);
@@ -38,6 +40,7 @@ impl Driver {
         if downloaded + uploaded + wasted + introduced > 0 {
             self.count(|counts| {
                 counts.downloaded += downloaded;
+                counts.downloaded_from_web_seeds += fetched;
                 counts.uploaded += uploaded;
                 counts.wasted += wasted;
                 counts.introduced += introduced;

@@ -155,6 +155,12 @@ const CLIENT: &[Column<ClientFigures>] = &[
     ("tinytorrent_downloaded_bytes_total", Counter, "Received bytes of content.", |it| {
         it.counts.downloaded as f64
     }),
+    (
+        "tinytorrent_web_seed_bytes_total",
+        Counter,
+        "Received bytes of content that came from web seeds.",
+        |it| it.counts.downloaded_from_web_seeds as f64,
+    ),
     ("tinytorrent_uploaded_bytes_total", Counter, "Sent bytes of content.", |it| {
         it.counts.uploaded as f64
     }),
@@ -313,6 +319,12 @@ const TORRENT: &[Column<TorrentFigures>] = &[
     ("tinytorrent_torrent_upload_rate_bytes", Gauge, "Sent bytes a second.", |it| {
         it.stats.upload_rate as f64
     }),
+    (
+        "tinytorrent_torrent_web_seed_bytes_total",
+        Counter,
+        "Bytes received from web seeds in this run.",
+        |it| it.counts.downloaded_from_web_seeds as f64,
+    ),
     ("tinytorrent_torrent_peers", Gauge, "Connected peers.", |it| it.stats.peers.into()),
     ("tinytorrent_torrent_seeds", Gauge, "Connected peers that have everything.", |it| {
         it.stats.seeds.into()

@@ -10,6 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct Counts {
     /// Received bytes of content.
     pub downloaded: u64,
+    /// Those of them that came from web seeds.
+    pub downloaded_from_web_seeds: u64,
     /// Sent bytes of content.
     pub uploaded: u64,
     /// Received bytes of content that were of no use.

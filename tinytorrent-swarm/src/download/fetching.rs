@@ -6,6 +6,7 @@ use tinytorrent_types::{BLOCK_LENGTH, BlockInfo};
 
 use super::{Download, Received};
 use crate::PeerKey;
+use crate::contract::BlockVerdict;
 use crate::piece::Picker;
 
 impl Download {
@@ -17,7 +18,16 @@ impl Download {
         picker: &mut Picker,
         block: BlockInfo,
     ) -> Received {
-        self.accept(now, source, picker, block)
+        let received = self.accept(now, source, picker, block);
+        if received.verdict != BlockVerdict::Discard {
+            self.fetched += u64::from(block.length());
+        }
+        received
+    }
+
+    /// Bytes of blocks that were accepted from web seeds.
+    pub(crate) fn fetched(&self) -> u64 {
+        self.fetched
     }
 
     /// Lets one more block of a fetch come, if the limit and the budget do; `waiting` are bytes that may come already.

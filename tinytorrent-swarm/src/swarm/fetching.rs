@@ -34,6 +34,11 @@ impl Swarm {
         self.web_seeds.as_mut().map_or_else(Vec::new, |seeds| seeds.views(now))
     }
 
+    /// Bytes of blocks accepted from web seeds since the start.
+    pub fn downloaded_from_web_seeds(&self) -> u64 {
+        self.download.fetched()
+    }
+
     /// Takes in a block of an [`Action::Fetch`]; the bytes stay with the caller, who acts on the verdict at once.
     pub fn handle_fetched(
         &mut self,
