@@ -262,6 +262,30 @@ impl Scene {
         }
     }
 
+    /// Takes the device away behind the proxy, and brings it back: the relay is asked for again, though no connection has
+    /// told of its end.
+    fn lose_device_behind_proxy(&self) {
+        self.proxy.forget();
+        let watch = Watch::start();
+        let mut seed = ours(example("seed"));
+        seed.arg(self.folder.path().join("content.torrent")).arg(self.folder.path().join("seed"));
+        seed.args(["--bind", "a1", "--proxy", "socks5://joe:secret@10.1.0.1:1080", "--proxy-udp"]);
+        seed.args(["--dht-node", "45.9.0.1:6900", "--quiet"]);
+        let _seed = Guard(seed.stderr(Stdio::null()).spawn().unwrap());
+        let is_asked = |what: &str| self.proxy.asked().iter().any(|asked| asked == what);
+        wait("datagram by the relay", || is_asked("udp 45.9.0.1:6900"));
+        assert!(shell("ip -n ours link del a1", &[]));
+        std::thread::sleep(Duration::from_secs(5));
+        self.proxy.forget();
+        assert!(shell(DEVICE, &["1"]));
+        wait("another relay", || is_asked("associate"));
+        for packet in watch.seen() {
+            // A device that is gone has no name any more.
+            let is_right = packet.device != "a2" && packet.target == "10.1.0.1";
+            assert!(is_right, "{packet:?}");
+        }
+    }
+
     /// A web seed that a stranger names, a redirect and the description of a gateway lead to nobody whom they should not.
     fn assert_nobody_was_led_inside(&self, seen: &BTreeSet<Packet>) {
         let count = |all: &[Arc<AtomicUsize>]| -> usize {
@@ -456,5 +480,6 @@ fn run() {
     scene.lose_device();
 
     scene.leave_by_proxy();
+    scene.lose_device_behind_proxy();
     scene.runtime.shutdown_background();
 }

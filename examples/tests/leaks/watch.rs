@@ -45,7 +45,11 @@ impl Watch {
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 let fields: Vec<_> = line.split(' ').map(str::to_owned).collect();
-                let [device, protocol, source, target, port] = fields.try_into().unwrap();
+                // The last line may be cut at the end.
+                let Ok([device, protocol, source, target, port]) = <[_; 5]>::try_from(fields)
+                else {
+                    return;
+                };
                 let port = port.parse().unwrap();
                 let packet = Packet { device, protocol, source, target, port };
                 noting.lock().unwrap().insert(packet);
