@@ -86,6 +86,9 @@ while True:
         protocol, source, target, rest = data[6], data[8:24], data[24:40], data[40:]
     else:
         continue
+    # The system resets connections that nobody has any more by itself, by its own routes: no socket sends that.
+    if protocol == 6 and rest[13] & 4:
+        continue
     if protocol in (6, 17):
         name = "tcp" if protocol == 6 else "udp"
         print(device, name, ip_address(source), ip_address(target), int.from_bytes(rest[2:4], "big"), flush=True)
