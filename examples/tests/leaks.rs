@@ -404,7 +404,8 @@ fn nothing_leaves_but_by_the_way_of_the_user() {
     let can_run = trial.status().is_ok_and(|status| status.success()) && Path::new(PYTHON).exists();
     if !can_run {
         // Past libtest, which shows what is printed of tests that fail alone.
-        let told = format!("left out: {TEST}: there are no network namespaces here, or no {PYTHON}\n");
+        let told =
+            format!("left out: {TEST}: there are no network namespaces here, or no {PYTHON}\n");
         return std::io::stderr().write_all(told.as_bytes()).unwrap();
     }
     namespaces.arg(std::env::current_exe().unwrap());

@@ -1,5 +1,6 @@
 //! The kept session of a client: what brings its torrents back in the next run.
 
+mod fields;
 mod lock;
 mod record;
 mod store;

@@ -6,6 +6,7 @@ use tinytorrent_bencode::{Node, decode};
 use tinytorrent_metainfo::{FileSelection, PathPolicy};
 use tinytorrent_types::{InfoHashV1, InfoHashV2, InfoHashes};
 
+use super::fields::{Fields, put_limit, put_list, put_tiers};
 use crate::driver::{Origin, SeedGoals};
 use crate::priority::{Priorities, Priority, Ranked};
 use crate::web_seed::{NamedWebSeeds, WebSeedOptions};
@@ -144,8 +145,6 @@ impl Record {
 }
 
 /// The fields of a record. One that is missing has its default.
-struct Fields<'doc, 'a>(Node<'doc, 'a>);
-
 impl Fields<'_, '_> {
     fn read(&self) -> Option<Record> {
         let mut options = TorrentOptions::new(self.path("folder")?);
@@ -214,53 +213,6 @@ impl Fields<'_, '_> {
             (None, None) => None,
         }
     }
-
-    fn path(&self, name: &str) -> Option<PathBuf> {
-        let bytes = self.bytes(name)?;
-        #[cfg(unix)]
-        return Some(std::os::unix::ffi::OsStrExt::from_bytes(bytes))
-            .map(|path: &std::ffi::OsStr| path.into());
-        #[cfg(not(unix))]
-        return std::str::from_utf8(bytes).ok().map(PathBuf::from);
-    }
-
-    fn bytes(&self, name: &str) -> Option<&[u8]> {
-        self.0.get(name)?.as_bytes()
-    }
-
-    fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.as_str()
-    }
-
-    fn number(&self, name: &str) -> Option<u64> {
-        self.0.get(name)?.as_u64()
-    }
-
-    fn count(&self, name: &str) -> Option<usize> {
-        self.number(name)?.try_into().ok()
-    }
-
-    fn flag(&self, name: &str, default: bool) -> bool {
-        self.number(name).map_or(default, |number| number != 0)
-    }
-
-    fn peers(&self, name: &str) -> Vec<PeerAddress> {
-        let list = self.0.get(name).into_iter().flat_map(|node| node.list());
-        list.filter_map(|node| node.as_str()?.parse().ok()).collect()
-    }
-
-    fn texts(&self, name: &str) -> Vec<String> {
-        let list = self.0.get(name).into_iter().flat_map(|node| node.list());
-        list.filter_map(|node| node.as_str().map(str::to_owned)).collect()
-    }
-
-    fn tiers(&self, name: &str) -> Vec<Vec<String>> {
-        let list = self.0.get(name).into_iter().flat_map(|node| node.list());
-        let tier = |node: Node<'_, '_>| {
-            node.list().filter_map(|url| url.as_str().map(str::to_owned)).collect()
-        };
-        list.map(tier).collect()
-    }
 }
 
 fn named_web_seeds(node: Node<'_, '_>) -> NamedWebSeeds {
@@ -288,24 +240,6 @@ fn reason(number: Option<u64>) -> Option<PauseReason> {
         2 => Some(PauseReason::SeedGoal),
         _ => Some(PauseReason::User),
     }
-}
-
-fn put_limit(dict: &mut DictEncoder<'_>, name: &str, limit: Option<u64>) {
-    if let Some(limit) = limit {
-        dict.integer(name, limit);
-    }
-}
-
-fn put_list(dict: &mut DictEncoder<'_>, name: &str, items: impl Iterator<Item = String>) {
-    dict.list(name, |list| items.for_each(|item| list.bytes(item)));
-}
-
-fn put_tiers(dict: &mut DictEncoder<'_>, name: &str, tiers: &[Vec<String>]) {
-    dict.list(name, |list| {
-        for tier in tiers {
-            list.list(|list| tier.iter().for_each(|url| list.bytes(url)));
-        }
-    });
 }
 
 fn put_ranked(dict: &mut DictEncoder<'_>, name: &str, ranked: &Ranked) {
