@@ -104,7 +104,9 @@ impl Client {
         });
         let mut datagrams = datagrams.map_err(ClientError::Socket)?;
         let (ports, relay) = (std::mem::take(&mut datagrams.ports), datagrams.relay.take());
-        tasks.extend(relay.clone().map(KeptRelay::run));
+        if let Some(relay) = relay.clone() {
+            tasks.spawn(relay.run());
+        }
         let datagram_ways = (ports, relay);
         let bound = BoundSockets::new(network.clone(), reception.clone(), listeners, datagram_ways);
         let bound = bound.map_err(ClientError::Socket)?;
