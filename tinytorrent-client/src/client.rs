@@ -20,7 +20,6 @@ use crate::figures;
 use crate::listener::Reception;
 use crate::places::Places;
 use crate::registry::Registry;
-use crate::relay::KeptRelay;
 use crate::resources::{Bound, Resources};
 use crate::session::{Kept, Record};
 use crate::sockets::Sockets;
