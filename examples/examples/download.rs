@@ -10,6 +10,7 @@ use tinytorrent_examples::{
     tell_finished, tell_listening,
 };
 use tinytorrent_tracker::TrackerUrl;
+use tinytorrent_types::Printable;
 
 /// Download a torrent. Without SOURCE: show a whole download, with tracker, seeders and content
 /// of its own, on this machine alone
@@ -115,6 +116,15 @@ fn why_nobody_was_found(torrent: &Torrent, reporter: &Reporter) -> String {
     }
 }
 
+/// What is to be said of a web seed that failed.
+fn web_seed_failure(torrent: &Torrent) -> String {
+    let failure = torrent.web_seeds().into_iter().find_map(|seed| {
+        let error = seed.last_error?;
+        Some(format!("; the web seed {}: {}", Printable(&seed.url), Printable(&error)))
+    });
+    failure.unwrap_or_default()
+}
+
 async fn too_late(torrent: &Torrent, reporter: &Reporter, deadline: Deadline) -> String {
     let stats = torrent.stats();
     let seconds = deadline.seconds();
@@ -123,6 +133,7 @@ async fn too_late(torrent: &Torrent, reporter: &Reporter, deadline: Deadline) ->
         (known, 0) => format!("none of {known} known peers could be talked to"),
         (_, peers) => format!("{peers} peers are connected"),
     };
+    let why = why + &web_seed_failure(torrent);
     let have = format_size(stats.have_bytes);
     match torrent.info() {
         Some(_) => {
