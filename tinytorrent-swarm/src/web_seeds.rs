@@ -31,7 +31,7 @@ pub(crate) struct WebSeeds {
     /// The numbers of the next seed and of the next fetch.
     next_seed: u32,
     next_fetch: u64,
-    /// When peers were last looked at for one that is slow.
+    /// The last look at peers for one that is slow.
     looked: Option<Instant>,
 }
 
@@ -42,7 +42,10 @@ struct WebSeed {
     lacks: Option<Bitfield>,
     is_forbidden: bool,
     takes_whole_files: bool,
+    /// The oldest comes first.
     fetches: Vec<Fetch>,
+    /// Nothing is taken from it for a while after this: its first fetch, or the last time that something was taken.
+    left_alone: Option<Instant>,
     course: Course,
     pace: Pace,
     meter: RateMeter,
@@ -55,10 +58,8 @@ struct Fetch {
     blocks: VecDeque<BlockInfo>,
     /// Blocks that the driver may still report.
     granted: u32,
-    /// When the last block came, or the fetch began.
+    /// The instant of the last block, or of the fetch's beginning.
     last: Instant,
-    /// It is not cut for a while after its beginning, and after each cut.
-    left_alone: Instant,
     /// The driver knows of more blocks, which others are asked for.
     is_cut: bool,
     /// It was asked for as one of whole files.
@@ -85,6 +86,7 @@ impl WebSeeds {
             is_forbidden: false,
             takes_whole_files: false,
             fetches: Vec::new(),
+            left_alone: None,
             course: Course::default(),
             pace: Pace::default(),
             meter: RateMeter::new(),
@@ -196,7 +198,7 @@ impl WebSeeds {
         let is_whole = fetch.takes_whole_files;
         let geometry = picker.as_ref().map(|picker| picker.geometry().clone());
         let is_complete = fetch.blocks.is_empty();
-        seed.give_back(fetch, download, picker);
+        give_back(seed.key, fetch.blocks, fetch.granted, download, picker);
         match outcome {
             FetchOutcome::Complete if is_complete => seed.pace.note_complete(now),
             FetchOutcome::Missing { pieces } => {
@@ -335,12 +337,14 @@ impl WebSeed {
             let key = FetchKey { seed: self.key, number: *next };
             *next += 1;
             self.pace.note_begun(now);
+            if self.fetches.is_empty() {
+                self.left_alone = Some(now);
+            }
             self.fetches.push(Fetch {
                 number: key.number,
                 blocks: blocks.iter().copied().collect(),
                 granted: 0,
                 last: now,
-                left_alone: now,
                 is_cut: false,
                 takes_whole_files: self.takes_whole_files,
             });
@@ -384,23 +388,11 @@ impl WebSeed {
                 let fetch = self.fetches.remove(at);
                 let key = FetchKey { seed: self.key, number: fetch.number };
                 out.act(Action::CancelFetch { fetch: key });
-                self.give_back(fetch, download, picker.as_deref_mut());
+                let picker = picker.as_deref_mut();
+                give_back(self.key, fetch.blocks, fetch.granted, download, picker);
             } else {
                 at += 1;
             }
-        }
-    }
-
-    /// Lets others have what has not come of a fetch.
-    fn give_back(&self, fetch: Fetch, download: &mut Download, picker: Option<&mut Picker>) {
-        download.repay_fetch(fetch.granted as usize);
-        if let Some(picker) = picker
-            && !fetch.blocks.is_empty()
-        {
-            for block in fetch.blocks {
-                picker.release(self.key.source(), block);
-            }
-            download.on_fetch_released();
         }
     }
 
@@ -410,6 +402,25 @@ impl WebSeed {
             lacks.insert(piece);
         }
         self.course.restart();
+    }
+}
+
+/// Lets others have blocks that a web seed was asked for, of which so many had been granted.
+fn give_back(
+    seed: WebSeedKey,
+    blocks: VecDeque<BlockInfo>,
+    granted: u32,
+    download: &mut Download,
+    picker: Option<&mut Picker>,
+) {
+    download.repay_fetch(granted as usize);
+    if let Some(picker) = picker
+        && !blocks.is_empty()
+    {
+        for block in blocks {
+            picker.release(seed.source(), block);
+        }
+        download.on_fetch_released();
     }
 }
 

@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 
 use tinytorrent_types::{BLOCK_LENGTH, PieceIndex};
 
-use super::{WebSeed, WebSeeds};
+use super::{Fetch, WebSeed, WebSeeds, give_back};
 use crate::PeerKey;
-use crate::contract::{Action, FetchKey};
 use crate::download::Download;
 use crate::outbox::Outbox;
 use crate::peers::Peers;
@@ -36,25 +35,23 @@ impl WebSeeds {
             let able = idle.filter(|peer| peer.pieces().is_some_and(|has| has.contains(piece)));
             able.map(Download::patience).min()
         };
+        if idle.is_empty() {
+            return false;
+        }
         let mut has_given = false;
-        for seed in self.seeds.iter_mut().filter(|seed| !seed.fetches.is_empty()) {
-            let has_cut = seed.give_way(now, patience, download, picker);
-            has_given |= has_cut;
-            let key = seed.key;
-            let count = seed.fetches.len();
-            seed.fetches.retain(|fetch| {
-                let is_over = fetch.blocks.is_empty();
-                if is_over {
-                    let fetch = FetchKey { seed: key, number: fetch.number };
-                    out.act(Action::CancelFetch { fetch });
-                }
-                !is_over
-            });
-            match has_cut {
+        for seed in &mut self.seeds {
+            if !seed.give_way(now, patience, download, picker) {
+                continue;
+            }
+            has_given = true;
+            // One that is complete, and not cut, is about to be told of by the driver.
+            let is_over = |fetch: &Fetch| fetch.is_cut && fetch.blocks.is_empty();
+            seed.cancel(is_over, download, Some(picker), out);
+            if seed.fetches.is_empty() {
                 // It is as slow as one that does not answer.
-                true if seed.fetches.is_empty() && count > 0 => seed.pace.note_failure(now),
-                true => seed.pace.note_overtaken(),
-                false => {}
+                seed.pace.note_failure(now);
+            } else {
+                seed.pace.note_overtaken();
             }
         }
         has_given
@@ -86,7 +83,8 @@ impl WebSeed {
         is_able && self.fetches.is_empty() && self.course.is_at_end(picker)
     }
 
-    /// Cuts the fetches whose end a peer would send sooner. Returns true if one was cut.
+    /// Gives up half of what is to come, the newest fetches first, and all of those that are silent, if a peer would send
+    /// it sooner. Returns true if something was given up.
     fn give_way(
         &mut self,
         now: Instant,
@@ -97,29 +95,34 @@ impl WebSeed {
         let blocks: usize = self.fetches.iter().map(|fetch| fetch.blocks.len()).sum();
         let rate = self.meter.bytes_per_second(now).max(1);
         let wait = Duration::from_secs(blocks as u64 * u64::from(BLOCK_LENGTH) / rate);
-        let mut has_cut = false;
-        for fetch in &mut self.fetches {
+        let alone = self.left_alone.map(|since| now.saturating_duration_since(since));
+        // Those that are not begun cost the server nothing.
+        let mut to_give = blocks.div_ceil(2);
+        let mut has_given = false;
+        for fetch in self.fetches.iter_mut().rev() {
             let Some(patience) = fetch.blocks.back().and_then(|last| patience(last.piece())) else {
                 continue;
             };
             let silence = now.saturating_duration_since(fetch.last);
-            let since = now.saturating_duration_since(fetch.left_alone);
-            if wait.max(silence) <= patience || since < patience {
+            if wait.max(silence) <= patience || alone.is_some_and(|alone| alone < patience) {
                 // Whether it keeps its promise shows a little later.
                 download.look_again(now);
                 continue;
             }
-            let keep = if silence > SILENCE { 0 } else { fetch.blocks.len() / 2 };
-            let given = fetch.blocks.split_off(keep);
-            let granted = fetch.granted.min(keep as u32);
-            download.repay_fetch((fetch.granted - granted) as usize);
-            (fetch.granted, fetch.left_alone, fetch.is_cut) = (granted, now, true);
-            given.into_iter().for_each(|block| picker.release(self.key.source(), block));
-            has_cut = true;
+            let count = fetch.blocks.len();
+            let keep = if silence > SILENCE { 0 } else { count.saturating_sub(to_give) };
+            to_give = to_give.saturating_sub(count - keep);
+            if keep < count {
+                let given = fetch.blocks.split_off(keep);
+                let granted = fetch.granted.min(keep as u32);
+                let repaid = fetch.granted - granted;
+                (fetch.granted, fetch.is_cut, has_given) = (granted, true, true);
+                give_back(self.key, given, repaid, download, Some(picker));
+            }
         }
-        if has_cut {
-            download.on_fetch_released();
+        if has_given {
+            self.left_alone = Some(now);
         }
-        has_cut
+        has_given
     }
 }
