@@ -90,9 +90,8 @@ impl EndGame {
             let among = STEAL_AMONG.min(looks);
             looks -= victim_peer.requested_count().min(among);
             let mut last = victim_peer.requested().rev().take(among);
-            let is_slow = wait > STEAL_PROOF_AFTER
-                || victim_peer.is_silent_for(now, STEAL_PROOF_OF_SILENT_AFTER);
-            let is_free = |block: &BlockInfo| is_slow || !picker.is_proof(block.piece());
+            let keeps_proofs = keeps_proofs(now, victim_peer, wait);
+            let is_free = |block: &BlockInfo| !keeps_proofs || !picker.is_proof(block.piece());
             let fits = |block: &BlockInfo| pieces.contains(block.piece()) && is_free(block);
             if let Some(block) = last.find(fits) {
                 return Some((victim, block));
@@ -168,11 +167,10 @@ impl Download {
                 continue;
             }
             let is_silent = peer.is_silent_for(now, STEAL_AFTER);
-            let is_slow =
-                wait > STEAL_PROOF_AFTER || peer.is_silent_for(now, STEAL_PROOF_OF_SILENT_AFTER);
+            let keeps_proofs = keeps_proofs(now, peer, wait);
             let most = if is_silent { usize::MAX } else { peer.requested_count().div_ceil(2) };
             let is_free = |block: &BlockInfo| {
-                fits(block.piece()) && (is_slow || !picker.is_proof(block.piece()))
+                fits(block.piece()) && (!keeps_proofs || !picker.is_proof(block.piece()))
             };
             let taken = peer.requested().rev().filter(is_free).take(most);
             let taken: Vec<Request> = taken.map(request_of).collect();
@@ -226,6 +224,11 @@ impl Download {
 /// Those that have given nothing yet are tried with one request each: one of many may be worth more.
 fn idle_below(peer: &Peer) -> usize {
     if peer.pipeline.pace.total() == 0 { 1 } else { IDLE_BELOW }
+}
+
+/// Returns true if a peer that takes so long for what it owes keeps the pieces that prove what it sends.
+fn keeps_proofs(now: Instant, peer: &Peer, wait: Duration) -> bool {
+    wait <= STEAL_PROOF_AFTER && !peer.is_silent_for(now, STEAL_PROOF_OF_SILENT_AFTER)
 }
 
 pub(super) fn may_steal(now: Instant, peer: &Peer) -> bool {
