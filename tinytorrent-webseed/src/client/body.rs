@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use super::FetchError;
 
-/// What to do with the body of a response.
+/// The use of the body of a response.
 #[derive(Debug)]
 pub(super) enum Body {
     /// Throw so many bytes away, and take so many. The server closes the connection behind it, or not.

@@ -30,7 +30,7 @@ pub(super) struct Connection {
     patience: Duration,
 }
 
-/// What came of waiting for bytes.
+/// The outcome of waiting for bytes.
 pub(super) enum Received {
     /// Some.
     Bytes,

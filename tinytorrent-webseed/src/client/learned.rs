@@ -5,7 +5,7 @@ use url::{Position, Url};
 
 use super::Shared;
 
-/// What the server has shown.
+/// Knowledge about the server, from what it has shown.
 #[derive(Debug, Default)]
 pub(super) struct Learned {
     /// The places of files after redirects.

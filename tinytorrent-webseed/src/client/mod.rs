@@ -223,7 +223,7 @@ pub struct WebSeed {
     tasks: JoinSet<()>,
 }
 
-/// What the workers of a web seed share.
+/// The part of a web seed that its workers share.
 #[derive(Debug)]
 struct Shared {
     network: Network,

@@ -1,4 +1,4 @@
-//! What becomes of responses.
+//! The handling of responses.
 
 use std::time::SystemTime;
 

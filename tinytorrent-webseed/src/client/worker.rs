@@ -120,22 +120,9 @@ impl<R: Reports> Worker<R> {
 
     /// Connects if need be, and sends as many requests as may be on their way.
     async fn request(&mut self) -> Result<(), Broken> {
-        let Some(first) = self.line.first() else { return Ok(()) };
-        let url = match self.connection.as_ref().and_then(|c| c.sent.front()) {
-            Some(url) => url.clone(),
-            None => self.shared.url_of(first).map_err(Broken::Fetch)?,
-        };
-        let origin = Origin::of(&url);
-        if self.connection.as_ref().is_none_or(|connection| connection.origin != origin) {
-            self.connection = None;
-            self.buffers.bytes.clear();
-            let (stream, peer) = self.shared.connect(&url).await.map_err(|error| match error {
-                FetchError::Network(_) => Broken::Connection(error),
-                error => Broken::Fetch(error),
-            })?;
-            tracing::debug!(host = origin.host, tls = origin.is_tls(), "connected to a web seed");
-            let patience = self.shared.settings.read_timeout;
-            self.connection = Some(Connection::new(stream, peer, origin, patience));
+        // Those that are on their way are all to the origin of the connection.
+        if self.connection.as_ref().is_none_or(|connection| connection.sent.is_empty()) {
+            self.connect().await?;
         }
         let Some(connection) = &mut self.connection else { return Ok(()) };
         let depth = self.shared.pipeline_depth();
@@ -160,6 +147,26 @@ impl<R: Reports> Worker<R> {
             return Ok(());
         }
         connection.write(&text).await.map_err(Broken::Connection)
+    }
+
+    /// Connects to the origin of the first part, unless that is done.
+    async fn connect(&mut self) -> Result<(), Broken> {
+        let Some(first) = self.line.first() else { return Ok(()) };
+        let url = self.shared.url_of(first).map_err(Broken::Fetch)?;
+        let origin = Origin::of(&url);
+        if self.connection.as_ref().is_some_and(|connection| connection.origin == origin) {
+            return Ok(());
+        }
+        self.connection = None;
+        self.buffers.bytes.clear();
+        let (stream, peer) = self.shared.connect(&url).await.map_err(|error| match error {
+            FetchError::Network(_) => Broken::Connection(error),
+            error => Broken::Fetch(error),
+        })?;
+        tracing::debug!(host = origin.host, tls = origin.is_tls(), "connected to a web seed");
+        let patience = self.shared.settings.read_timeout;
+        self.connection = Some(Connection::new(stream, peer, origin, patience));
+        Ok(())
     }
 
     /// Reads what there is of responses, up to the end of one.
