@@ -41,7 +41,7 @@ const PYTHON: &str = "/usr/bin/python3";
 /// Timeout of a run. It is long, since the machine may be busy.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// What stands for the internet: addresses that both devices lead to.
+/// The internet: addresses that both devices lead to.
 const INTERNET: [&str; 2] = ["45.9.0.1", "2606:4700:9::1"];
 
 /// Our host, `ours`, with the devices `a1`, which the user names, and `a2`, by which all goes otherwise. Names are looked
@@ -125,19 +125,20 @@ const NUMBERED: u16 = 7081;
 const REDIRECTING: u16 = 7084;
 const INSIDE_SEED: u16 = 7082;
 
-/// What goes out where nobody says anything: everything.
-const EVERYTHING: [(&str, u16); 10] = [
-    ("udp", TRACKER),
-    ("tcp", SEED),
-    ("udp", NODE),
-    ("udp", 53),
-    ("tcp", NAMED),
-    ("tcp", NUMBERED),
-    ("tcp", REDIRECTING),
-    ("udp", LSD),
-    ("udp", NAT_PMP),
-    ("udp", SSDP),
-];
+/// All that goes out of a run with this protocol to its tracker and that one to its seed, but for what only gateways
+/// are asked.
+fn everything(tracker: &'static str, seed: &'static str) -> [(&'static str, u16); 8] {
+    [
+        (tracker, TRACKER),
+        (seed, SEED),
+        ("udp", NODE),
+        ("udp", 53),
+        ("tcp", NAMED),
+        ("tcp", NUMBERED),
+        ("tcp", REDIRECTING),
+        ("udp", LSD),
+    ]
+}
 
 /// The port at the internet to which the gateway of the local network leads.
 const ELSEWHERE: u16 = 5000;
@@ -418,7 +419,8 @@ fn run() {
     let scene = Scene::new();
     // All goes out if nothing is said: by the device that routes like.
     let free = scene.download("udp", &[], |watch| {
-        for (protocol, port) in EVERYTHING {
+        let gateways = [("udp", NAT_PMP), ("udp", SSDP)];
+        for (protocol, port) in everything("udp", "tcp").into_iter().chain(gateways) {
             watch.wait_for(protocol, port);
         }
         wait("description of a gateway", || scene.gateway.load(Ordering::Relaxed) > 0);
@@ -439,16 +441,7 @@ fn run() {
             let words = ["--bind", binding, transport];
             let seen = scene.download(tracker, &words, |watch| {
                 let announced = if tracker == "udp" { "udp" } else { "tcp" };
-                for (protocol, port) in [
-                    (announced, TRACKER),
-                    (peers, SEED),
-                    ("udp", NODE),
-                    ("udp", 53),
-                    ("tcp", NAMED),
-                    ("tcp", NUMBERED),
-                    ("tcp", REDIRECTING),
-                    ("udp", LSD),
-                ] {
+                for (protocol, port) in everything(announced, peers) {
                     watch.wait_for(protocol, port);
                 }
             });

@@ -46,17 +46,17 @@ impl Fields<'_, '_> {
     }
 
     pub(super) fn texts(&self, name: &str) -> Vec<String> {
-        let list = self.0.get(name).into_iter().flat_map(|node| node.list());
-        list.filter_map(|node| node.as_str().map(str::to_owned)).collect()
+        self.0.get(name).map(texts_of).unwrap_or_default()
     }
 
     pub(super) fn tiers(&self, name: &str) -> Vec<Vec<String>> {
         let list = self.0.get(name).into_iter().flat_map(|node| node.list());
-        let tier = |node: Node<'_, '_>| {
-            node.list().filter_map(|url| url.as_str().map(str::to_owned)).collect()
-        };
-        list.map(tier).collect()
+        list.map(texts_of).collect()
     }
+}
+
+fn texts_of(list: Node<'_, '_>) -> Vec<String> {
+    list.list().filter_map(|node| node.as_str().map(str::to_owned)).collect()
 }
 
 pub(super) fn put_limit(dict: &mut DictEncoder<'_>, name: &str, limit: Option<u64>) {
