@@ -116,7 +116,7 @@ fn why_nobody_was_found(torrent: &Torrent, reporter: &Reporter) -> String {
     }
 }
 
-/// What is to be said of a web seed that failed.
+/// The words about a web seed that failed.
 fn web_seed_failure(torrent: &Torrent) -> String {
     let failure = torrent.web_seeds().into_iter().find_map(|seed| {
         let error = seed.last_error?;

@@ -19,7 +19,7 @@ pub fn read_block_list(path: &Path) -> Result<Blocklist, Failure> {
     })
 }
 
-/// What was found in a list, in a line.
+/// A summary of a list, in a line.
 pub fn tell_block_list(path: &Path, list: &Blocklist) -> String {
     format!("{}: {}", path.display(), list.report)
 }

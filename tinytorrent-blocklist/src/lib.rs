@@ -45,7 +45,7 @@ use report::Gathering;
 pub struct Blocklist {
     /// The addresses.
     pub ranges: IpRanges,
-    /// What was found in the list.
+    /// A summary of the list.
     pub report: Report,
 }
 

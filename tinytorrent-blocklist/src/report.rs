@@ -6,15 +6,15 @@ use tinytorrent_types::{IpRanges, IpRangesBuilder};
 use crate::line::{Entry, Problem};
 use crate::{Blocklist, MAX_RANGES, ReadError};
 
-/// What was found in a list.
+/// A summary of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
     /// Ranges of addresses to avoid, as they stand in the list.
     pub ranges: u64,
-    /// How many of them end before they begin. They were turned.
+    /// The number of those that end before they begin. They were turned.
     pub reversed: u64,
-    /// How many of them are a part of others, or continue them.
+    /// The number of those that are a part of others, or continue them.
     pub joined: u64,
     /// Ranges with an access level above 127, which are not avoided.
     pub allowed: u64,
@@ -30,7 +30,7 @@ pub struct Report {
 pub struct BadLine {
     /// Its number; the first one is 1.
     pub line: u64,
-    /// What is wrong with it.
+    /// Its fault.
     pub problem: Problem,
 }
 

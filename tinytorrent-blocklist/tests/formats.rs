@@ -159,7 +159,7 @@ fn address() -> impl Strategy<Value = [u8; 4]> {
 }
 
 proptest! {
-    /// What one format says, all say.
+    /// Ranges come out of all formats alike.
     #[test]
     fn formats_agree(ranges in prop::collection::vec((address(), address()), 0..20)) {
         let dotted = |[a, b, c, d]: [u8; 4]| format!("{a}.{b}.{c}.{d}");

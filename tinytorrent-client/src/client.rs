@@ -61,7 +61,7 @@ impl Drop for Owner {
     }
 }
 
-/// What opens the sockets of a client. Where a request to a tracker lacks a descriptor, a connection makes room.
+/// The opener of a client's sockets. Where a request to a tracker lacks a descriptor, a connection makes room.
 fn network(options: &ClientOptions, places: Places) -> Network {
     let mut config = options.network_config();
     config.on_shortage(move || places.make_room_for_tracker());

@@ -26,8 +26,8 @@ impl Client {
     /// - Trackers and web seeds are connected to at their other addresses, or not at all. A name that a proxy resolves
     ///   has no address here, so that the filter cannot hold for it; nor does it for the proxy itself.
     ///
-    /// A request to a tracker that is under way ends by itself. An address that was forgotten comes back when somebody tells of it again. The time grows with the number of
-    /// torrents, connections and known addresses.
+    /// A request to a tracker that is under way ends by itself. An address that was forgotten comes back when somebody
+    /// tells of it again. The time grows with the number of torrents, connections and known addresses.
     pub fn set_filter(&self, ranges: Option<Arc<IpRanges>>) {
         let resources = self.resources();
         // First, so that a torrent that is added meanwhile follows it.

@@ -30,7 +30,7 @@ use crate::{ClientError, ClientOptions};
 pub(crate) struct Resources {
     pub(crate) peer_id: PeerId,
     pub(crate) options: ClientOptions,
-    /// What opens sockets.
+    /// The opener of sockets.
     pub(crate) network: Network,
     /// Addresses of the listening sockets.
     pub(crate) addresses: Vec<SocketAddr>,

@@ -22,7 +22,7 @@ pub(crate) struct Sockets {
     pub(crate) datagrams: Vec<UdpSocket>,
 }
 
-/// What opens sockets, and the protocols for which there are to be any.
+/// The opener of sockets, and the protocols for which there are to be any.
 #[derive(Debug, Clone, Copy)]
 struct Opening<'a> {
     network: &'a Network,

@@ -1,4 +1,4 @@
-//! What is asked of web servers, and how much comes of it.
+//! Requests to web servers, and the bytes that come of them.
 
 #[path = "../../tinytorrent-net/tests/support/proxy.rs"]
 mod proxy;
@@ -131,7 +131,7 @@ async fn files_that_are_not_chosen_are_not_asked_for() {
     }
 }
 
-/// What came in an earlier run is not asked for again.
+/// Nothing that came in an earlier run is asked for again.
 #[tokio::test]
 async fn a_download_that_is_gone_on_with_asks_for_the_rest() {
     let scene = Scene::single(3_000_000);

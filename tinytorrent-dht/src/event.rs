@@ -9,7 +9,7 @@ use crate::{Bloom, Item, NodeInfo};
 /// A datagram to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transmit {
-    /// Where to. Its family tells the socket.
+    /// The receiver. Its family tells the socket.
     pub to: SocketAddr,
     /// The content.
     pub bytes: Vec<u8>,
@@ -23,7 +23,7 @@ pub struct SearchId(pub(crate) u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueryId(pub(crate) u64);
 
-/// What happened, for the application.
+/// News for the application.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
@@ -49,7 +49,7 @@ pub enum Event {
     SearchEnded {
         /// The look-up.
         search: SearchId,
-        /// What it has done.
+        /// The work that it took.
         report: SearchReport,
     },
     /// A round of a look-up that goes on is over: of [`follow`](crate::Node::follow) or
@@ -99,7 +99,7 @@ pub enum Event {
     },
 }
 
-/// What a look-up has done.
+/// The work of a look-up.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct SearchReport {
@@ -156,7 +156,7 @@ pub struct OwnedSample {
     pub info_hashes: Vec<WireInfoHash>,
 }
 
-/// How we announce ourselves.
+/// The way in which we announce ourselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Announce {
     /// The port at which we accept peers. `None` if it is the one of the socket of the DHT, as others see it:

@@ -14,7 +14,7 @@ struct Entry {
     passed_on: Instant,
 }
 
-/// What an announcement is.
+/// The judgement of an announcement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum News {
     /// The first one of this neighbour.

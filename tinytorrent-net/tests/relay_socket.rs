@@ -46,7 +46,7 @@ impl Proxy {
         control
     }
 
-    /// What has come to the relay, and from where.
+    /// Datagrams that have come to the relay, with their senders.
     async fn received(&self) -> (Vec<u8>, SocketAddr) {
         let mut buffer = [0; 2_000];
         let (length, from) = in_time(self.relay.recv_from(&mut buffer)).await.unwrap();

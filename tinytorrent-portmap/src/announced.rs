@@ -1,5 +1,5 @@
-//! What a gateway announces to all hosts: that it has begun anew, or has another address (RFC 6886, section 3.2.1; RFC
-//! 6887, section 14.1).
+//! Announcements of a gateway to all hosts: that it has begun anew, or has another address (RFC 6886, section 3.2.1;
+//! RFC 6887, section 14.1).
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

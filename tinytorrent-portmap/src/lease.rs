@@ -1,4 +1,4 @@
-//! How long a mapping lasts, and whether the gateway still knows it.
+//! The lifetime of a mapping, and whether the gateway still knows it.
 
 use std::time::{Duration, Instant};
 

@@ -44,7 +44,7 @@ impl Leases {
         self.ports.iter().map(Port::due_at).min()
     }
 
-    /// What to ask the gateway for: a renewal, for the port of before (N-05), or a port that it has refused (N-29).
+    /// The next request to the gateway: a renewal, for the port of before (N-05), or a port that it has refused (N-29).
     pub(crate) fn due(&self, now: Instant) -> Option<Wish> {
         let port = self.ports.iter().find(|port| now >= port.due_at())?;
         let external = port.lease.ok().map(|lease| lease.external).or(self.external());

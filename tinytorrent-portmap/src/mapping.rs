@@ -6,7 +6,7 @@ use crate::is_translated;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PortMapping {
-    /// What is mapped.
+    /// The protocol of the port.
     pub transport: Transport,
     /// The port of ours.
     pub internal_port: u16,

@@ -141,7 +141,7 @@ pub(crate) fn natpmp_address(bytes: &[u8]) -> Answer<Ipv4Addr> {
     }
 }
 
-/// What a gateway says to all hosts.
+/// An announcement of a gateway to all hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Announcement {
     /// Seconds since the gateway began to remember mappings.

@@ -48,14 +48,14 @@ pub struct Simulated {
     pub alias: Option<PeerId>,
     /// The servers of its web seeds.
     pub web_seeds: HashMap<WebSeedKey, WebServer>,
-    /// What is being fetched from them.
+    /// Fetches from them under way.
     pub(crate) fetches: HashMap<FetchKey, RunningFetch>,
     pub(crate) links: HashMap<PeerKey, Link>,
     /// Connections to strangers, or under way to them.
     pub(crate) strangers: HashSet<PeerKey>,
     /// The next deadline of the engine.
     pub(crate) due: Option<Instant>,
-    /// When all that was handed to its uplink is out.
+    /// The instant at which all that was handed to its uplink is out.
     pub(crate) uplink_free: Instant,
 }
 

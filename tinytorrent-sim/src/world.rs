@@ -26,7 +26,7 @@ pub use self::web_seed::WebServer;
 use crate::node::Link;
 use crate::{Behaviour, Simulated};
 
-/// Which of the nodes.
+/// The number of a node in its world.
 pub type Node = usize;
 
 /// Some swarms, the links between them, and the one clock.
@@ -34,7 +34,7 @@ pub type Node = usize;
 pub struct World {
     /// The instant that all nodes live in.
     pub now: Instant,
-    /// When it began.
+    /// Its beginning.
     pub start: Instant,
     /// The swarms, by [`Node`].
     pub nodes: Vec<Simulated>,
@@ -241,7 +241,7 @@ impl World {
         self.nodes.iter().all(|node| node.swarm.is_finished())
     }
 
-    /// How long the world has run.
+    /// The time for which the world has run.
     pub fn elapsed(&self) -> Duration {
         self.now - self.start
     }

@@ -228,7 +228,7 @@ impl Index {
 #[derive(Debug, Clone)]
 struct Growing<T> {
     ranges: Ranges<T>,
-    /// How many of them were left by the last merge.
+    /// The number of those that were left by the last merge.
     merged: usize,
 }
 

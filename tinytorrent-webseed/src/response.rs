@@ -213,7 +213,7 @@ mod tests {
 
     use super::*;
 
-    /// What a stream says, read in parts of this size: statuses, bodies, and whether they ended.
+    /// The contents of a stream, read in parts of this size: statuses, bodies, and whether they ended.
     fn read(stream: &[u8], part: usize) -> Result<Vec<(u16, Vec<u8>, bool)>, ResponseError> {
         let (mut reader, mut buffer, mut found) =
             (ResponseReader::new(), BytesMut::new(), Vec::<(u16, Vec<u8>, bool)>::new());

@@ -304,7 +304,7 @@ async fn enter(
     if names.is_empty() { Ok(()) } else { Err(Failure::CouldNot("no node answered".to_owned())) }
 }
 
-/// What opens sockets and looks up names.
+/// The opener of sockets, which looks up names.
 fn network(options: &Options) -> Network {
     let mut config = NetworkConfig::default();
     config.bind(options.bind.clone().unwrap_or_default());

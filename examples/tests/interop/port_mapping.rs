@@ -27,7 +27,7 @@ const SEED: Need = Need::Example("seed");
 /// A tracker outside, if there is one.
 const TRACKER: &str = "http://9.9.9.1:6969/announce";
 
-/// What miniupnpd wants to be there.
+/// The tables and chains that miniupnpd expects.
 const CHAINS: &str = "table inet filter {
     chain miniupnpd { }
     chain prerouting_miniupnpd { }

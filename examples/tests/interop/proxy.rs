@@ -28,7 +28,7 @@ fn words<'a>(proxy: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&["--proxy", proxy, "--no-pex", "--no-web-seeds"], more].concat()
 }
 
-/// What the proxy tells of a connection to an address.
+/// The proxy's line about a connection to an address.
 fn connection(to: SocketAddr) -> String {
     format!("{}.{}", to.ip(), to.port())
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// The time that a web seed takes to answer, so that peers have their turn.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// What a server does with a request.
+/// The answer of a server to a request.
 #[derive(Clone)]
 pub(crate) enum Web {
     /// It has this file, under each path.

@@ -27,7 +27,7 @@ impl Drop for Guard {
     }
 }
 
-/// What looks at the packets of our host, each kind once.
+/// An onlooker at the packets of our host, each kind once.
 pub(crate) struct Watch {
     seen: Arc<Mutex<BTreeSet<Packet>>>,
     _process: Guard,

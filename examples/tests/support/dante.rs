@@ -65,7 +65,7 @@ impl Dante {
         format!("socks5://joe:{password}@{}", self.address)
     }
 
-    /// What it has written about connections and associations.
+    /// Its lines about connections and associations.
     pub fn log(&self) -> String {
         self.process.stdout()
     }

@@ -1,4 +1,4 @@
-//! Which programs a test needs, and what is said when one is missing.
+//! The programs that a test needs, and the words about one that is missing.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

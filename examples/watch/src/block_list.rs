@@ -16,7 +16,7 @@ use crate::tell::Teller;
 /// Time between two looks at the file.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// What tells one state of a file from another; `None` if it is not there.
+/// Marks by which two states of a file differ; `None` if it is not there.
 type Stamp = Option<(SystemTime, u64)>;
 
 /// Has the client follow the list, if there is one, until the handle is dropped: at SIGHUP, and when the file has

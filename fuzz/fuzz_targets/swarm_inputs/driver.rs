@@ -49,7 +49,7 @@ pub(crate) struct Driver {
     link: Option<PeerKey>,
     reader: Option<ReaderKey>,
     web_seed: Option<WebSeedKey>,
-    /// What is being fetched from web seeds, and how many blocks of it may come.
+    /// Fetches from web seeds, and the number of blocks of each that may come.
     fetches: BTreeMap<FetchKey, (VecDeque<BlockInfo>, usize)>,
     /// Frames on their way to the other end.
     pub(crate) frames: VecDeque<Frame>,

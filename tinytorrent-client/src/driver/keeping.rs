@@ -20,7 +20,7 @@ pub(super) struct Keeping {
     origin: Origin,
 }
 
-/// What is known of a torrent from its addition on.
+/// Facts about a torrent that are known from its addition on.
 #[derive(Debug, Clone)]
 pub(crate) struct Origin {
     /// The trackers that the torrent or its link names.

@@ -130,14 +130,14 @@ pub(crate) struct Driver {
     is_announced_locally: bool,
 }
 
-/// What exists as long as the metadata is not known.
+/// The state of a torrent whose metadata is not known.
 struct Link {
     lease: MetadataLease,
     /// The name in the magnet link (`dn`).
     name: Option<Box<str>>,
 }
 
-/// What the task of a torrent waits for after a turn.
+/// The end of a turn, and all that the task waits for then.
 struct TurnEnd {
     /// The time of the next turn, if nothing happens before.
     deadline: Option<Instant>,

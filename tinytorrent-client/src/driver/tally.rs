@@ -1,4 +1,4 @@
-//! What has happened to the torrent, in numbers.
+//! The happenings of a torrent, in numbers.
 
 use tinytorrent_swarm::{Event as SwarmEvent, LeaveReason};
 

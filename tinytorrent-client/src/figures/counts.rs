@@ -1,6 +1,6 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What has happened to a torrent, or to all torrents of a client, since it was added or started.
+/// Counts of happenings to a torrent, or to all torrents of a client, since it was added or started.
 ///
 /// Each number only grows. Those of a client include torrents that have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

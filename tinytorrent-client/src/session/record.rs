@@ -12,7 +12,7 @@ use crate::priority::{Priorities, Priority, Ranked};
 use crate::web_seed::{NamedWebSeeds, WebSeedOptions};
 use crate::{PauseReason, PeerAddress, TorrentOptions};
 
-/// What is kept of one torrent, beside its metadata.
+/// The record of one torrent, beside its metadata.
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
     pub(crate) hashes: InfoHashes,

@@ -8,11 +8,11 @@ use std::time::Duration;
 pub struct WebSeedInfo {
     /// Its URL, as it was given.
     pub url: String,
-    /// Who has named it.
+    /// The source of its URL.
     pub source: WebSeedSource,
     /// The way in which it is asked.
     pub protocol: WebSeedProtocol,
-    /// What it does.
+    /// Its state.
     pub state: WebSeedState,
     /// Bytes that it has given and that were needed, in this run.
     pub downloaded: u64,
@@ -43,7 +43,7 @@ impl WebSeedInfo {
     }
 }
 
-/// Who has named a web seed.
+/// The source of a web seed's URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -69,7 +69,7 @@ pub enum WebSeedProtocol {
     Pieces,
 }
 
-/// What a web seed does.
+/// The state of a web seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]

@@ -46,7 +46,7 @@ struct Entry {
     protocol: WebSeedProtocol,
     /// Its connections, once something was fetched.
     connections: Option<WebSeed>,
-    /// What is being fetched, by number.
+    /// Fetches under way, by number.
     fetches: HashMap<u64, (FetchKey, Arc<Credit>)>,
     last_error: Option<String>,
 }

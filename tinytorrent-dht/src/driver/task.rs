@@ -17,7 +17,7 @@ use crate::{Node, NodeStats, Transmit};
 /// A call of a handle, for the task.
 pub(super) type Command = Box<dyn FnOnce(Instant, &mut Task) + Send>;
 
-/// What looks up names.
+/// The looker-up of names.
 pub(super) type Resolve = Box<dyn Fn(String) -> Resolving + Send + Sync>;
 
 /// A look-up of a name that runs.

@@ -8,7 +8,7 @@ use crate::message::{Body, Message, Method, Query, Want};
 use crate::search::Task;
 use crate::{Event, NodeId, SearchId, Transmit};
 
-/// What goes out: the queries of searches and of upkeep.
+/// The way out: queries of searches and of upkeep.
 impl Node {
     /// Sends what the searches have to ask, each in its turn (D-45), and ends those that are done.
     pub(super) fn pump(&mut self, now: Instant) {

@@ -11,7 +11,7 @@ use crate::search::Task;
 use crate::server::Served;
 use crate::{Event, NodeAnswer, NodeId, NodeInfo, OwnedSample, SearchId};
 
-/// What comes in: queries of others, answers to ours, and the time at which there is none.
+/// The way in: queries of others, answers to ours, and the time at which there is none.
 impl Node {
     pub(super) fn handle_message(&mut self, now: Instant, from: SocketAddr, message: &Message<'_>) {
         match &message.body {

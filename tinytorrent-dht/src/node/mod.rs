@@ -87,7 +87,7 @@ pub struct Node {
     stats: NodeStats,
 }
 
-/// What a query of ours is for.
+/// The purpose of a query of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     /// A look-up.
@@ -112,7 +112,7 @@ struct Searches {
     are_held: bool,
 }
 
-/// What the caller has not taken yet.
+/// Output that the caller has not taken yet.
 #[derive(Debug, Default)]
 struct Outbox {
     transmits: VecDeque<Transmit>,

@@ -41,7 +41,7 @@ pub(crate) struct Table {
     hosts: HashMap<HostKey, NodeId>,
 }
 
-/// What may have one node: a host, or an endpoint in a local network.
+/// The holder of one node at most: a host, or an endpoint in a local network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum HostKey {
     Host(Host),
@@ -58,7 +58,7 @@ impl HostKey {
     }
 }
 
-/// What may have one node in a bucket or in a look-up: a /24, or a /64 of IPv6. `None` for local addresses.
+/// The holder of one node at most in a bucket or in a look-up: a /24, or a /64 of IPv6. `None` for local addresses.
 pub(crate) fn subnet(ip: IpAddr) -> Option<SubnetKey> {
     let is_limited = !AddressScope::of(ip).is_local();
     is_limited.then(|| match ip.to_canonical() {
@@ -93,7 +93,7 @@ pub(crate) fn block(ip: IpAddr) -> Option<BlockKey> {
     })
 }
 
-/// What became of a node that has answered.
+/// The fate of a node that has answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Placed {
     /// It was there, and is fresh now.

@@ -20,7 +20,7 @@ pub(super) struct LinkSocket {
     receiving: JoinSet<()>,
 }
 
-/// What a socket has heard.
+/// A datagram that a socket has heard.
 #[derive(Debug)]
 pub(super) enum Heard {
     Datagram {

@@ -19,7 +19,7 @@ use super::xml::MAX_DOCUMENT;
 const MAX_HEADERS: usize = 64;
 const MAX_READ: usize = 32 << 10;
 
-/// What a request says besides the place.
+/// The contents of a request besides the place.
 pub(super) enum Call<'a> {
     Get,
     /// With the value of `SOAPAction`, without its quotes.

@@ -51,7 +51,7 @@ const DELETE_TIME: Duration = Duration::from_millis(900);
 /// Ports that are tried, if the gateway has given them to others (N-21).
 const MOST_PORTS: u32 = 4;
 
-/// What the gateway shows to its owner.
+/// The name of a mapping that the gateway shows to its owner.
 const DESCRIPTION: &str = "tinytorrent";
 
 /// Faults of `AddPortMapping` (WANIPConnection:2, section 2.5.16, and practice).

@@ -43,7 +43,7 @@ const TARGETS: [&str; 4] = [
     "urn:schemas-upnp-org:service:WANPPPConnection:1",
 ];
 
-/// Where a gateway is looked for.
+/// The addresses at which a gateway is looked for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Search {
     /// Our address, which says the interface.

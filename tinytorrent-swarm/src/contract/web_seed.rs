@@ -73,7 +73,7 @@ pub enum FetchOutcome {
 pub struct WebSeedView {
     /// Its name.
     pub key: WebSeedKey,
-    /// What it does.
+    /// Its state.
     pub state: WebSeedState,
     /// Bytes of blocks that it has given and that were needed.
     pub downloaded: u64,

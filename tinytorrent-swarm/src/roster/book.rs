@@ -73,7 +73,7 @@ impl PeerBook {
         }
     }
 
-    /// How many addresses are known.
+    /// The number of addresses that are known.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -1,4 +1,4 @@
-//! How much a web seed is asked for, and when.
+//! The pace of a web seed: how much it is asked for, and when.
 
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ pub(super) struct Pace {
     is_proven: bool,
     failures: u32,
     rests_until: Option<Instant>,
-    /// When the last fetches have ended, or have been begun after a rest.
+    /// The instant at which the last fetches ended, or were begun after a rest.
     last: Option<Instant>,
 }
 

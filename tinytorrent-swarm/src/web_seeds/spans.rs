@@ -1,11 +1,11 @@
-//! Which blocks a web seed is to be asked for next.
+//! The choice of the blocks that a web seed is asked for next.
 
 use tinytorrent_types::{Bitfield, BlockInfo, PieceIndex};
 
 use crate::PeerKey;
 use crate::piece::Picker;
 
-/// Where a web seed goes on.
+/// The place at which a web seed goes on.
 #[derive(Debug, Default)]
 pub(super) struct Course {
     /// The piece behind its last span.

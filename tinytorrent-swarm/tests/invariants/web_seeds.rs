@@ -12,7 +12,7 @@ use tinytorrent_types::{BLOCK_LENGTH, BlockInfo};
 /// Fetches of one web seed at a time at most.
 const MOST_FETCHES: usize = 6;
 
-/// What happens to a web seed. Numbers choose one of those that are there.
+/// An event of a web seed. Numbers choose one of those that are there.
 #[derive(Debug, Clone)]
 pub(crate) enum Deed {
     Add,

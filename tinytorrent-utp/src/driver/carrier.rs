@@ -3,7 +3,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 
-/// What carries datagrams in place of a socket of the system, such as the relay of a proxy. It reaches addresses of
+/// A carrier of datagrams in place of a socket of the system, such as the relay of a proxy. It reaches addresses of
 /// both families.
 pub trait Carrier: fmt::Debug + Send + Sync {
     /// Waits until there may be a datagram. May be cancelled.

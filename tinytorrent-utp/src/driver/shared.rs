@@ -20,7 +20,7 @@ pub(super) struct Shared {
     pub(super) work: Notify,
     /// True if no handle is left.
     is_orphan: AtomicBool,
-    /// What takes the place of the socket with the next turn of the task.
+    /// The carrier that takes the place of the socket with the next turn of the task.
     next: Mutex<Option<Wire>>,
 }
 

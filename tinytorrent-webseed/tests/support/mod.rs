@@ -21,7 +21,7 @@ pub(crate) struct Asked {
     pub(crate) head: String,
 }
 
-/// What the server sends, and whether it closes the connection then.
+/// The answer of the server, and whether it closes the connection then.
 pub(crate) struct Reply(pub(crate) Vec<u8>, pub(crate) bool);
 
 pub(crate) type Script = dyn Fn(&Asked) -> Reply + Send + Sync;
@@ -111,7 +111,7 @@ pub(crate) fn file(path: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// What an honest server says.
+/// The answer of an honest server.
 pub(crate) fn honest(asked: &Asked) -> Reply {
     let Some(bytes) = file(&asked.path) else {
         return Reply(b"HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno".to_vec(), false);

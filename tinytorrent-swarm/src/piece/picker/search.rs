@@ -1,4 +1,4 @@
-//! Which piece to start for a peer.
+//! The choice of the piece to start for a peer.
 
 use tinytorrent_types::PieceIndex;
 
@@ -59,7 +59,7 @@ impl Picker {
         self.rarity.first(peer.pieces, &mut peer.search.floor, By::Rarity)
     }
 
-    /// What comes first in a search.
+    /// The order of a search.
     pub(super) fn order(&self) -> By {
         if self.sequential { By::Index } else { By::Rarity }
     }

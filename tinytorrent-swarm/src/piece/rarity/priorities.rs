@@ -9,7 +9,7 @@ use super::{Group, Rarity, Standing};
 pub(crate) struct Priorities {
     low: Bitfield,
     high: Bitfield,
-    /// What a low priority adds to the availability in the order, and a high one takes away.
+    /// The number that a low priority adds to the availability in the order, and a high one takes away.
     lag: i32,
 }
 
@@ -66,7 +66,7 @@ impl Rarity {
         self.priorities.is_some()
     }
 
-    /// What the priority of a piece adds to its availability in the order.
+    /// The number that the priority of a piece adds to its availability in the order.
     pub(crate) fn lag(&self, piece: PieceIndex) -> i32 {
         self.priorities.as_ref().map_or(0, |priorities| priorities.lag(piece))
     }
