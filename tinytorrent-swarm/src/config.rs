@@ -48,8 +48,8 @@ pub struct SwarmConfig {
     pub(crate) sha1: Option<Sha1>,
 }
 
-/// The SHA-1 of a message.
-pub(crate) type Sha1 = fn(&[u8]) -> [u8; 20];
+/// A function that gives the SHA-1 of a message.
+pub type Sha1 = fn(&[u8]) -> [u8; 20];
 
 impl SwarmConfig {
     /// Settings for the torrent of these hashes. `peer_id` is ours for this run. `seed` is all the
@@ -273,8 +273,8 @@ impl SwarmConfig {
 /// The UDP ports of our DHT node in each family.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct DhtPorts {
-    v4: Option<u16>,
-    v6: Option<u16>,
+    pub(crate) v4: Option<u16>,
+    pub(crate) v6: Option<u16>,
 }
 
 impl DhtPorts {

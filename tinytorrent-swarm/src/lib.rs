@@ -68,10 +68,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Same seed and same inputs, same outputs: a session that was recorded can be replayed.
+//! Same seed and same inputs, same outputs: a session that was recorded can be replayed (feature `record`).
 //!
 //! # Features
 //!
+//! - `record`: recordings of an engine, and their replay (module `record`).
 //! - `serde`: `Serialize` for events, figures and views of peers, and `Deserialize` for all but events.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests need a first instant"))]
@@ -100,6 +101,8 @@ mod piece;
 mod punching;
 mod rate;
 mod reading;
+#[cfg(feature = "record")]
+pub mod record;
 mod roster;
 #[cfg(feature = "serde")]
 mod serialization;

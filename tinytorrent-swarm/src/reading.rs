@@ -11,7 +11,7 @@ use crate::rate::RateMeter;
 
 /// A reader of the content, as its [`Swarm`](crate::Swarm) knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReaderKey(u64);
+pub struct ReaderKey(pub(crate) u64);
 
 /// The readers of the content, and the pieces that the user wants first.
 ///

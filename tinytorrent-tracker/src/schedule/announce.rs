@@ -16,6 +16,16 @@ impl AnnounceId {
     pub fn tracker(self) -> TrackerId {
         self.tracker
     }
+
+    /// The id as one number, to be kept in a recording, say.
+    pub const fn to_bits(self) -> u64 {
+        (self.tracker.0 as u64) << 32 | self.serial as u64
+    }
+
+    /// The id of a number that [`to_bits`](Self::to_bits) gave.
+    pub const fn from_bits(bits: u64) -> Self {
+        Self { tracker: TrackerId((bits >> 32) as u32), serial: bits as u32 }
+    }
 }
 
 /// An announce to be made.

@@ -13,6 +13,18 @@ pub struct ScrapeId {
     serial: u32,
 }
 
+impl ScrapeId {
+    /// The id as one number, to be kept in a recording, say.
+    pub const fn to_bits(self) -> u64 {
+        (self.tracker.0 as u64) << 32 | self.serial as u64
+    }
+
+    /// The id of a number that [`to_bits`](Self::to_bits) gave.
+    pub const fn from_bits(bits: u64) -> Self {
+        Self { tracker: TrackerId((bits >> 32) as u32), serial: bits as u32 }
+    }
+}
+
 /// A scrape to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScheduledScrape {
