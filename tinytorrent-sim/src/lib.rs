@@ -32,5 +32,6 @@ mod world;
 pub use dht::{DhtNode, DhtWorld, Links, LookUp, Search, SybilIds, TableHealth, torrent};
 pub use node::{Behaviour, Quality, Simulated};
 pub use world::{
-    Cause, Nat, Node, Stranger, Watch, WebServer, World, address_of, hashes, info, peer_id,
+    Cause, Nat, Node, Stranger, Tape, Watch, WebServer, World, address_of, hashes, info, peer_id,
+    scramble,
 };

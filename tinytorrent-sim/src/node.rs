@@ -3,7 +3,8 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
-use tinytorrent_swarm::{AnnounceTask, Event, FetchKey, LeaveReason, PeerKey, Swarm, WebSeedKey};
+use tinytorrent_swarm::record::Recorded;
+use tinytorrent_swarm::{AnnounceTask, Event, FetchKey, LeaveReason, PeerKey, WebSeedKey};
 use tinytorrent_tracker::AnnounceResponse;
 use tinytorrent_types::{BlockInfo, Geometry, PeerId};
 use tinytorrent_wire::Message;
@@ -15,7 +16,7 @@ use crate::{Nat, Node, WebServer};
 #[derive(Debug)]
 pub struct Simulated {
     /// The engine.
-    pub swarm: Swarm,
+    pub swarm: Recorded,
     /// The address at which it listens.
     pub address: SocketAddr,
     /// The shape of the content.

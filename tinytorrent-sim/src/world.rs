@@ -1,5 +1,6 @@
 mod happening;
 mod nat;
+mod recording;
 mod serving;
 mod stranger;
 mod watch;
@@ -10,14 +11,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tinytorrent_swarm::record::Recorded;
 use tinytorrent_swarm::{
-    Action, Content, Failure, Input, PeerKey, PeerSource, ScrapeOutcome, Swarm, SwarmConfig,
+    Action, Content, Failure, Input, PeerKey, PeerSource, ScrapeOutcome, SwarmConfig,
 };
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
 use tinytorrent_wire::{Handshake, Message};
 
 use self::happening::{HASHING, Happening};
 pub use self::nat::Nat;
+use self::recording::Sinks;
+pub use self::recording::Tape;
 pub use self::stranger::Stranger;
 use self::watch::Watched;
 pub use self::watch::{Cause, Watch};
@@ -45,6 +49,7 @@ pub struct World {
     /// The strangers by their addresses.
     doors: HashMap<SocketAddr, usize>,
     watched: Option<Watched>,
+    sinks: Sinks,
     /// The hashes of the torrent.
     pub hashes: InfoHashes,
     /// The torrent is private.
@@ -82,6 +87,7 @@ impl World {
             strangers: Vec::new(),
             doors: HashMap::new(),
             watched: None,
+            sinks: Sinks::default(),
             hashes: hashes(),
             is_private: false,
             tracker: Some([10, 255, 255, 254].into()),
@@ -188,7 +194,7 @@ impl World {
     }
 
     /// Does something with a node's swarm, and what follows from it.
-    pub fn with(&mut self, node: Node, act: impl FnOnce(&mut Swarm, Instant)) {
+    pub fn with(&mut self, node: Node, act: impl FnOnce(&mut Recorded, Instant)) {
         let now = self.now;
         self.engine(node, Cause::Told, |swarm| act(swarm, now));
         self.settle(node);
@@ -363,7 +369,7 @@ impl World {
 }
 
 /// Stands for SHA-1 where sets of pieces are drawn: any function will do that spreads them.
-fn scramble(bytes: &[u8]) -> [u8; 20] {
+pub fn scramble(bytes: &[u8]) -> [u8; 20] {
     let fold = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     let mut state = bytes.iter().fold(0xcbf2_9ce4_8422_2325, fold);
     std::array::from_fn(|_| {

@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use tinytorrent_swarm::{Action, Event, Input, Swarm, SwarmConfig};
+use tinytorrent_swarm::record::Recorded;
+use tinytorrent_swarm::{Action, Event, Input, SwarmConfig};
 use tinytorrent_wire::{Decoder, Hashes, Message, PieceHeader};
 
 use super::{Node, World, peer_id};
@@ -94,20 +95,20 @@ impl World {
         &mut self,
         node: Node,
         cause: Cause,
-        act: impl FnOnce(&mut Swarm) -> T,
+        act: impl FnOnce(&mut Recorded) -> T,
     ) -> T {
         self.measured(node, cause, |world| act(&mut world.nodes[node].swarm))
     }
 
     /// The engine of a node, at its start.
-    pub(super) fn new_engine(&mut self, node: Node, config: &SwarmConfig) -> Swarm {
-        self.measured(node, Cause::Told, |world| Swarm::new(world.now, config.clone()))
+    pub(super) fn new_engine(&mut self, node: Node, config: &SwarmConfig) -> Recorded {
+        self.measured(node, Cause::Told, |world| world.make_engine(node, config.clone()))
     }
 
     /// Frees the engine of a node. Another one, which nobody knows, is in its place from now on.
     pub fn free_engine(&mut self, node: Node) {
         let config = SwarmConfig::new(self.hashes, peer_id(node), 0);
-        let mut other = Swarm::new(self.now, config);
+        let mut other = Recorded::new(self.now, config);
         other.stop(self.now);
         // They may share memory with the engine, and so may what was to happen to it.
         self.nodes[node].announces.clear();
@@ -130,7 +131,7 @@ impl World {
     }
 
     pub(super) fn poll_action(&mut self, node: Node) -> Option<Action> {
-        let action = self.engine(node, Cause::Drained, Swarm::poll_action)?;
+        let action = self.engine(node, Cause::Drained, Recorded::poll_action)?;
         if !self.is_watched(node) {
             return Some(action);
         }
@@ -140,7 +141,7 @@ impl World {
     }
 
     pub(super) fn poll_event(&mut self, node: Node) -> Option<Event> {
-        let event = self.engine(node, Cause::Drained, Swarm::poll_event)?;
+        let event = self.engine(node, Cause::Drained, Recorded::poll_event)?;
         if !self.is_watched(node) {
             return Some(event);
         }

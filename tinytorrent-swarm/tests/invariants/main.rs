@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use proptest::prelude::*;
+use tinytorrent_sim::Tape;
+use tinytorrent_swarm::record::{Recorded, replay};
 use tinytorrent_swarm::{
     Action, BlockVerdict, ConnectionError, Content, DiskError, Input, PeerKey, PeerSource,
-    ReaderKey, Swarm, SwarmConfig, Transport, Transports,
+    ReaderKey, SwarmConfig, Transport, Transports,
 };
 use tinytorrent_types::{
     Bitfield, BlockDigest, BlockInfo, Geometry, InfoHashV1, InfoHashV2, InfoHashes, PeerId,
@@ -116,7 +118,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 struct Stage {
-    swarm: Swarm,
+    swarm: Recorded,
+    tape: Tape,
     now: Instant,
     geometry: Geometry,
     peers: Vec<PeerKey>,
@@ -146,9 +149,11 @@ impl Stage {
         config.dht(true).transports(Transports::Both);
         config.trackers(vec![vec!["udp://192.0.2.1:1/a".into()], vec!["not a url".into()]]);
         config.tracker_exchange(Some(vec!["udp://192.0.2.1:1/a".into()]));
-        let swarm = Swarm::new(now, config);
+        let tape = Tape::default();
+        let swarm = Recorded::with_recording(now, config, tape.clone());
         let mut stage = Self {
             swarm,
+            tape,
             now,
             geometry,
             peers: Vec::new(),
@@ -345,6 +350,14 @@ impl Stage {
         self.now = end;
     }
 
+    /// The recording of all that was played gives the same answers.
+    fn replay(mut self) {
+        self.swarm.end_recording();
+        let recording = self.tape.bytes();
+        let replayed = replay(Instant::now(), &recording[..], &[]).expect("it can be read");
+        assert!(replayed.parting.is_none(), "{:#?}", replayed.parting);
+    }
+
     fn drain(&mut self) {
         while let Some(action) = self.swarm.poll_action() {
             match action {
@@ -422,5 +435,6 @@ proptest! {
             stage.step(step);
             stage.drain();
         }
+        stage.replay();
     }
 }

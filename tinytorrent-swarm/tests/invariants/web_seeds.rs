@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use tinytorrent_swarm::record::Recorded;
 use tinytorrent_swarm::{
     BlockVerdict, FetchKey, FetchOutcome, FetchTask, Input, Swarm, WebSeedKey,
 };
@@ -79,7 +80,12 @@ impl WebSeeds {
     }
 
     /// Does a deed. Returns the verdicts about the blocks that came.
-    pub(crate) fn act(&mut self, now: Instant, deed: Deed, swarm: &mut Swarm) -> Vec<BlockVerdict> {
+    pub(crate) fn act(
+        &mut self,
+        now: Instant,
+        deed: Deed,
+        swarm: &mut Recorded,
+    ) -> Vec<BlockVerdict> {
         match deed {
             Deed::Add if self.seeds.len() < 3 => self.seeds.extend(swarm.add_web_seed(now)),
             Deed::Remove { seed } if seed < self.seeds.len() => {
@@ -110,7 +116,7 @@ impl WebSeeds {
         now: Instant,
         fetch: usize,
         blocks: usize,
-        swarm: &mut Swarm,
+        swarm: &mut Recorded,
     ) -> Vec<BlockVerdict> {
         let Some((&key, fetch)) = self.fetches.iter_mut().nth(fetch) else { return Vec::new() };
         let mut verdicts = Vec::new();
@@ -122,7 +128,7 @@ impl WebSeeds {
         verdicts
     }
 
-    fn end(&mut self, now: Instant, fetch: usize, outcome: u8, swarm: &mut Swarm) {
+    fn end(&mut self, now: Instant, fetch: usize, outcome: u8, swarm: &mut Recorded) {
         let Some(&key) = self.fetches.keys().nth(fetch) else { return };
         let ended = self.fetches.remove(&key).expect("it is there");
         let pieces = ended.left.front().map_or(0..0, |block| {
@@ -153,7 +159,7 @@ impl WebSeeds {
         now: Instant,
         seed: WebSeedKey,
         pieces: std::ops::Range<u32>,
-        swarm: &mut Swarm,
+        swarm: &mut Recorded,
     ) {
         // While the content is looked at there are no pieces, and it is told when it shows again.
         if swarm.have().is_some() {
@@ -163,7 +169,13 @@ impl WebSeeds {
     }
 
     /// It is doubted whether a web seed has the right file.
-    pub(crate) fn doubt(&mut self, now: Instant, seed: WebSeedKey, piece: u32, swarm: &mut Swarm) {
+    pub(crate) fn doubt(
+        &mut self,
+        now: Instant,
+        seed: WebSeedKey,
+        piece: u32,
+        swarm: &mut Recorded,
+    ) {
         self.lack(now, seed, piece..piece + 1, swarm);
     }
 

@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tinytorrent_sim::Tape;
+use tinytorrent_swarm::record::{Recorded, replay};
 use tinytorrent_swarm::{
-    Action, BlockVerdict, Content, Event, Input, LeaveReason, PeerKey, PeerSource, Swarm,
-    SwarmConfig, Transport,
+    Action, BlockVerdict, Content, Event, Input, LeaveReason, PeerKey, PeerSource, SwarmConfig,
+    Transport,
 };
 use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
 use tinytorrent_wire::{Extended, Feature, Handshake, Message, PieceHeader, Request};
@@ -14,12 +16,29 @@ use tinytorrent_wire::{Extended, Feature, Handshake, Message, PieceHeader, Reque
 pub(crate) const BLOCK: u32 = 16_384;
 
 pub(crate) struct Play {
-    pub(crate) swarm: Swarm,
+    pub(crate) swarm: Recorded,
     pub(crate) now: Instant,
     pub(crate) geometry: Geometry,
     pub(crate) actions: Vec<Action>,
     pub(crate) events: Vec<Event>,
     peers: u8,
+    // Dropped after the engine.
+    _proof: Proof,
+}
+
+/// Whatever is played, its recording replays alike. Proven at the end of each test that passes.
+struct Proof(Tape);
+
+impl Drop for Proof {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let recording = self.0.bytes();
+            let replayed = replay(Instant::now(), &recording[..], &[tinytorrent_hash::sha1]);
+            let replayed = replayed.expect("the recording can be read");
+            assert!(replayed.parting.is_none(), "{:#?}", replayed.parting);
+            assert!(!replayed.is_cut);
+        }
+    }
 }
 
 impl Play {
@@ -60,8 +79,16 @@ impl Play {
         config.sha1(tinytorrent_hash::sha1);
         tune(&mut config);
         let now = Instant::now();
-        let swarm = Swarm::new(now, config);
-        Self { swarm, now, geometry, actions: Vec::new(), events: Vec::new(), peers: 0 }
+        let tape = Tape::default();
+        Self {
+            swarm: Recorded::with_recording(now, config, tape.clone()),
+            now,
+            geometry,
+            actions: Vec::new(),
+            events: Vec::new(),
+            peers: 0,
+            _proof: Proof(tape),
+        }
     }
 
     /// A peer connects to us and shakes hands.
