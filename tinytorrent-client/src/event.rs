@@ -97,6 +97,12 @@ pub enum Event {
         /// Peers that do not.
         leeches: u32,
     },
+    /// The [recording](crate::TorrentOptions::record) has ended by an error. The torrent goes on.
+    #[cfg(feature = "record")]
+    RecordingFailed {
+        /// The error.
+        error: tinytorrent_swarm::DiskError,
+    },
     /// An event of the engine, about pieces, peers or trackers.
     Swarm(tinytorrent_swarm::Event),
     /// The torrent ended by an error.

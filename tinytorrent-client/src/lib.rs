@@ -90,6 +90,7 @@
 //! - `mutable`: torrents that the owner of a key names in the DHT (BEP 46); see `Client::follow`.
 //! - `port-mapping`: the gateway of the local network maps the ports of the listener, by PCP, NAT-PMP or UPnP; see
 //!   `Client::port_mappings`.
+//! - `record`: recordings of the engine, for replays; see `TorrentOptions::record`.
 //! - `serde`: `Serialize` for events, errors and everything that handles show, and `Deserialize` for what is
 //!   plain data. Errors are their messages, times are numbers of seconds, and paths are text. Values for tests
 //!   are made by `new` or `default`, and their fields are public.
@@ -121,6 +122,8 @@ mod places;
 mod port_mapping;
 mod priority;
 mod reader;
+#[cfg(feature = "record")]
+mod recording;
 mod registry;
 mod relay;
 mod removal;

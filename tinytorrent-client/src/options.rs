@@ -56,6 +56,9 @@ pub struct TorrentOptions {
     pub(crate) priorities: Option<Box<Priorities>>,
     /// The folder that the content is about to move to. Not an option, but kept with them.
     pub(crate) moving_to: Option<Box<Path>>,
+    /// `None` once a torrent has it. It is not kept.
+    #[cfg(feature = "record")]
+    pub(crate) recording: Option<crate::recording::RecordingSink>,
 }
 
 impl TorrentOptions {
@@ -95,6 +98,8 @@ impl TorrentOptions {
             has_own_content: false,
             priorities: None,
             moving_to: None,
+            #[cfg(feature = "record")]
+            recording: None,
         }
     }
 
@@ -323,6 +328,23 @@ impl TorrentOptions {
     {
         self.content = Some(ContentSource::new(move |request| open(request).map(Some)));
         self.has_own_content = true;
+        self
+    }
+
+    /// Records the engine: its settings, each input with its instant, and each action, for
+    /// [`replay`](tinytorrent_swarm::record::replay). Default: no. Feature `record`.
+    ///
+    /// The content is not there, but the addresses of peers, the names in the torrent and the URLs of trackers are,
+    /// with their passwords. A thread writes, a quarter of a second late at most while the torrent is busy, and
+    /// without gathering more, so that `sink` needs no buffer. It is dropped after the end of the torrent, once all is
+    /// written: a program that is about to end waits for that. An error ends the recording and nothing else
+    /// ([`Event::RecordingFailed`](crate::Event::RecordingFailed)), and so does a sink that falls 16 MiB behind.
+    ///
+    /// The first torrent that is added with these options, or with a clone of them, has the recording. A kept session
+    /// has no note of it: a recording begins with an engine, and that of another run would need another sink.
+    #[cfg(feature = "record")]
+    pub fn record(&mut self, sink: impl std::io::Write + Send + 'static) -> &mut Self {
+        self.recording = Some(crate::recording::RecordingSink::new(sink));
         self
     }
 

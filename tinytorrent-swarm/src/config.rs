@@ -257,7 +257,7 @@ impl SwarmConfig {
     /// A function that gives the SHA-1 of a message: peers that begin are sent the allowed-fast set of
     /// BEP 6, which is made with it. Default: none, and no peer is sent a set. Nothing else here hashes, so
     /// that the caller's function serves.
-    pub fn sha1(&mut self, sha1: fn(&[u8]) -> [u8; 20]) -> &mut Self {
+    pub fn sha1(&mut self, sha1: Sha1) -> &mut Self {
         self.sha1 = Some(sha1);
         self
     }

@@ -118,7 +118,7 @@ mod upload;
 mod web_seeds;
 
 pub use announce::{AnnounceOutcome, AnnounceTask, ScrapeOutcome, ScrapeTask};
-pub use config::SwarmConfig;
+pub use config::{Sha1, SwarmConfig};
 pub use contract::{
     Action, BlockVerdict, ChokeReason, ConnectionError, Content, DiskError, Event, FetchKey,
     FetchOutcome, FetchTask, Input, Introductions, LeaveReason, PeerFlow, PeerSource, PeerView,

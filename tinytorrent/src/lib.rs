@@ -42,6 +42,7 @@
 //!
 //! The feature `mutable` brings mutable items of the DHT, and torrents that the owner of a key names.
 //! The feature `port-mapping` has the gateway map the ports of the client's listener.
+//! The feature `record` brings recordings of the engine, of the client's torrents as well, and their replay.
 //! The feature `serde` brings `Serialize` and `Deserialize` for the plain values of all of them.
 //!
 //! Without default features there are only the modules without a feature, which bring neither a runtime nor a

@@ -16,6 +16,7 @@ mod connections;
 mod content;
 mod data;
 mod early;
+mod engine;
 mod eraser;
 mod gauge;
 mod goals;
@@ -64,6 +65,7 @@ use chores::Chores;
 pub(crate) use chores::{Chore, Order, ended};
 use connections::Connections;
 use early::EarlyBitfields;
+use engine::Engine;
 pub(crate) use goals::SeedGoals;
 use inbox::Inbox;
 use inlets::{Inlets, WakeUp};
@@ -82,7 +84,6 @@ pub(crate) use start::start;
 use tally::Tally;
 use times::Times;
 use tinytorrent_storage::{Completion, Counters};
-use tinytorrent_swarm::Swarm;
 use turns::Turns;
 use user_trackers::UserTrackers;
 
@@ -101,7 +102,7 @@ const MEMORY_PAUSE: Duration = Duration::from_millis(10);
 /// The engine of a torrent and the parts around it.
 pub(crate) struct Driver {
     resources: Arc<Resources>,
-    swarm: Swarm,
+    swarm: Engine,
     lifecycle: Lifecycle,
     saves: SaveSchedule,
     keeping: Keeping,
@@ -197,6 +198,8 @@ impl Driver {
         self.share_metadata_memory(now);
         self.act(now);
         self.count_traffic();
+        #[cfg(feature = "record")]
+        self.tell_end_of_recording();
         let are_others_done =
             self.swarm.is_stopped() && self.keeping.is_saved() && self.is_upkeep_done();
         self.lifecycle.handle_timeout(now, are_others_done);

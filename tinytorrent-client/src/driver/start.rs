@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tinytorrent_swarm::{PeerSource, Swarm, SwarmConfig};
+use tinytorrent_swarm::{PeerSource, SwarmConfig};
 use tinytorrent_types::compact::Family;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
@@ -22,7 +22,7 @@ use super::tally::Tally;
 use super::times::Times;
 use super::turns::Turns;
 use super::user_trackers::UserTrackers;
-use super::{Driver, Link, Task};
+use super::{Driver, Link, Task, engine};
 use crate::memory::Memory;
 use crate::registry::{Refused, Registration};
 use crate::resources::Resources;
@@ -101,7 +101,7 @@ impl Driver {
         let trackers = keeping.origin().trackers(&options);
         let mut config = config(&resources, &source, &options);
         config.trackers(trackers);
-        let swarm = Swarm::new(now, config);
+        let swarm = engine::make(now, config, &options);
         let user_trackers = UserTrackers::new(&options.trackers);
         let shared = Arc::clone(&resources);
         let disk = completions.clone();

@@ -60,5 +60,3 @@ pub use calls::Call;
 pub use recorded::Recorded;
 pub use recording::{Entry, Recording, RecordingError};
 pub use replay::{Parting, ReplayError, Replayed, replay};
-
-pub use crate::config::Sha1;
