@@ -5,9 +5,9 @@ use std::time::Instant;
 use clap::Parser;
 use tinytorrent_client::{DhtNode, Torrent};
 use tinytorrent_examples::{
-    Common, Deadline, DownloadOptions, Failure, Outcome, Reporter, Source, block_on, close, demo,
-    follow, format_duration, format_size, interrupted, load_in, report, run, start, start_client,
-    tell_finished, tell_listening,
+    Common, Deadline, DownloadOptions, Failure, Outcome, RecordOptions, Reporter, Source, add,
+    block_on, close, demo, follow, format_duration, format_size, interrupted, load_in, report, run,
+    start, start_client, tell_finished, tell_listening,
 };
 use tinytorrent_tracker::TrackerUrl;
 use tinytorrent_types::Printable;
@@ -22,6 +22,9 @@ struct Options {
 
     #[command(flatten)]
     download: DownloadOptions,
+
+    #[command(flatten)]
+    recording: RecordOptions,
 
     #[command(flatten)]
     common: Common,
@@ -52,7 +55,9 @@ async fn download(options: &Options, started: Instant) -> Result<(), Failure> {
         loaded = deadline.limit(load_in(&client, source)) => loaded.ok_or_else(|| late(&not_loaded(source)))??,
         _ = &mut interrupt => return Err(Failure::Interrupted),
     };
-    let torrent = options.download.add(&client, source)?;
+    let mut torrent = options.download.torrent();
+    let recording = options.recording.apply(&mut torrent)?;
+    let torrent = add(&client, source, torrent)?;
     tell_listening(&out, client.listen_addresses());
     if let Some(info) = torrent.info() {
         reporter.metadata(&info);
@@ -64,6 +69,11 @@ async fn download(options: &Options, started: Instant) -> Result<(), Failure> {
     let stats = torrent.stop().await;
     close(&client).await;
     reporter.finish();
+    if let Some(recording) = recording
+        && let Some(words) = recording.wait().await
+    {
+        tracing::warn!("{words}");
+    }
     ended?;
     tell_finished(&out, &torrent, &options.download.output, &stats, started.elapsed());
     Ok(())

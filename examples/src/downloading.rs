@@ -60,6 +60,11 @@ impl DownloadOptions {
     ///
     /// The client has it already, or is shut down.
     pub fn add(&self, client: &Client, source: Source) -> Result<Torrent, Failure> {
+        add(client, source, self.torrent())
+    }
+
+    /// The settings of a torrent that these options mean.
+    pub fn torrent(&self) -> TorrentOptions {
         let mut torrent = TorrentOptions::new(&self.output);
         torrent.sequential(self.sequential).resume(!self.no_resume).names(self.names.into());
         for peer in &self.peers {
@@ -74,6 +79,15 @@ impl DownloadOptions {
             }
         }
         apply_network(&mut torrent, &self.network);
-        client.add(source, torrent).map_err(|error| Failure::could_not("cannot add it", &error))
+        torrent
     }
+}
+
+/// Adds a torrent.
+///
+/// # Errors
+///
+/// The client has it already, or is shut down.
+pub fn add(client: &Client, source: Source, torrent: TorrentOptions) -> Result<Torrent, Failure> {
+    client.add(source, torrent).map_err(|error| Failure::could_not("cannot add it", &error))
 }

@@ -69,6 +69,12 @@ impl Told {
                 let words = format!("a peer has metadata of {bytes}, and --memory allows {limit}");
                 vec![Told { words: Words::Warning(words), event: None }]
             }
+            Event::RecordingFailed { error } => {
+                // The words come at the end, where they are not overlooked.
+                let words = Words::Detail(format!("the recording has ended: {error}"));
+                let event = json!({ "event": "recording_failed", "error": error.to_string() });
+                vec![Told { words, event: Some(event) }]
+            }
             Event::Swarm(SwarmEvent::TrackerFailed { url, failure }) => {
                 let (url, error) = (url.to_string(), failure.to_string());
                 let words = Words::Detail(format!("tracker {url}: {error}"));
