@@ -59,4 +59,4 @@ mod wire;
 pub use calls::Call;
 pub use recorded::Recorded;
 pub use recording::{Entry, Recording, RecordingError};
-pub use replay::{Parting, ReplayError, Replayed, replay};
+pub use replay::{Parting, Replay, ReplayError, Replayed, replay};

@@ -67,27 +67,25 @@ pub enum ReplayError {
 /// Calls that are shown before a parting.
 const SHOWN: usize = 12;
 
-/// Makes an engine, makes the recorded calls, and compares the answers, up to the first that differs. `start` is any
-/// instant. `sha1` are functions of which the engine may have been given one
-/// ([`SwarmConfig::sha1`](crate::SwarmConfig::sha1)).
-///
-/// The calls of a recording that no driver made can break the contract of the engine, which may panic then.
+/// Replays a recording: [`Replay::new`] and [`Replay::run`] in one. `start` is any instant.
 ///
 /// # Errors
 /// The recording cannot be read, or the engine cannot be made.
 pub fn replay(start: Instant, source: impl Read, sha1: &[Sha1]) -> Result<Replayed, ReplayError> {
-    let mut player = Player::new(start, source, sha1)?;
-    let mut replayed = Replayed::default();
-    while let Some(step) = player.step()? {
-        replayed.count(&step);
-        if step.differs() {
-            replayed.parting = Some(Box::new(player.parting(step)));
-            break;
-        }
-        player.remember(step);
-    }
-    replayed.is_cut = player.recording.is_cut();
-    Ok(replayed)
+    let mut replay = Replay::new(start, source, sha1)?;
+    replay.run()?;
+    Ok(replay.replayed)
+}
+
+/// An engine that is led through a recording.
+///
+/// A recording that no driver made can break the contract of the engine, which may panic then.
+pub struct Replay<R> {
+    pub(super) recording: Recording<R>,
+    swarm: Swarm,
+    start: Instant,
+    before: VecDeque<Step>,
+    replayed: Replayed,
 }
 
 impl Replayed {
@@ -102,14 +100,6 @@ impl Replayed {
             _ => {}
         }
     }
-}
-
-/// An engine that is led through a recording.
-pub(super) struct Player<R> {
-    pub(super) recording: Recording<R>,
-    swarm: Swarm,
-    start: Instant,
-    before: VecDeque<Step>,
 }
 
 /// A call that was made.
@@ -127,8 +117,13 @@ impl Step {
     }
 }
 
-impl<R: Read> Player<R> {
-    pub(super) fn new(start: Instant, source: R, sha1: &[Sha1]) -> Result<Self, ReplayError> {
+impl<R: Read> Replay<R> {
+    /// Makes the engine. `start` is any instant, at which the recording is to begin now. `sha1` are functions of which
+    /// the engine may have been given one ([`SwarmConfig::sha1`](crate::SwarmConfig::sha1)).
+    ///
+    /// # Errors
+    /// The recording cannot be read, or the function is not among those given.
+    pub fn new(start: Instant, source: R, sha1: &[Sha1]) -> Result<Self, ReplayError> {
         let recording = Recording::new(start, source)?;
         let head = recording.head();
         let mut config = head.config.clone();
@@ -137,7 +132,35 @@ impl<R: Read> Player<R> {
             config.sha1 = Some(*known.ok_or(ReplayError::UnknownSha1)?);
         }
         let swarm = Swarm::new(start, config);
-        Ok(Self { recording, swarm, start, before: VecDeque::new() })
+        let replayed = Replayed::default();
+        Ok(Self { recording, swarm, start, before: VecDeque::new(), replayed })
+    }
+
+    /// Makes the recorded calls, and compares the answers, up to the first that differs or to the end.
+    ///
+    /// # Errors
+    /// The recording cannot be read any further.
+    pub fn run(&mut self) -> Result<(), ReplayError> {
+        while let Some(step) = self.step()? {
+            self.replayed.count(&step);
+            if step.differs() {
+                self.replayed.parting = Some(Box::new(self.parting(step)));
+                break;
+            }
+            self.remember(step);
+        }
+        self.replayed.is_cut = self.recording.is_cut();
+        Ok(())
+    }
+
+    /// Returns true if addresses and names in the recording are not the real ones.
+    pub fn is_masked(&self) -> bool {
+        self.recording.is_masked()
+    }
+
+    /// The result so far: of a replay that ended in a panic, too.
+    pub fn replayed(&self) -> &Replayed {
+        &self.replayed
     }
 
     /// Makes the next call.
@@ -187,8 +210,8 @@ impl<R: Read> Player<R> {
     }
 }
 
-impl<R> fmt::Debug for Player<R> {
+impl<R> fmt::Debug for Replay<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Player").finish_non_exhaustive()
+        f.debug_struct("Replay").finish_non_exhaustive()
     }
 }
