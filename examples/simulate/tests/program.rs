@@ -103,8 +103,8 @@ fn a_recording_is_equal_and_an_altered_one_is_not() {
     let path = place.path().join("a");
     let whole = fs::read(&path).unwrap();
     // An answer in the middle, which is `None`: an action that was not there.
-    let nones = whole.windows(3).enumerate().filter(|(_, window)| *window == [2, 64, 0]);
-    let (at, _) = nones.skip(50).next().expect("there are many");
+    let mut nones = whole.windows(3).enumerate().filter(|(_, window)| *window == [2, 64, 0]);
+    let (at, _) = nones.nth(50).expect("there are many");
     let mut altered = whole.clone();
     altered[at + 2] = 1;
     fs::write(&path, &altered).unwrap();

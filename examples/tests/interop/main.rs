@@ -36,6 +36,8 @@ mod port_mapping;
 #[cfg(target_os = "linux")]
 mod proxy;
 #[cfg(target_os = "linux")]
+mod recordings;
+#[cfg(target_os = "linux")]
 mod resume;
 #[cfg(target_os = "linux")]
 mod seeders;
@@ -82,6 +84,7 @@ fn main() -> ExitCode {
         our_tracker::TESTS,
         port_mapping::TESTS,
         proxy::TESTS,
+        recordings::TESTS,
         resume::TESTS,
         seeders::TESTS,
         stream::TESTS,
