@@ -257,6 +257,8 @@ pub(super) fn remove_empty_folders(
         while let Some((_, above)) = folder.split_last() {
             match root.remove_folder(slices(folder)) {
                 Ok(true) => folder = above,
+                // A run that was killed may have removed it, and not those above.
+                Ok(false) if matches!(root.kind(slices(folder)), Ok(None)) => folder = above,
                 Ok(false) => break,
                 Err(error) => {
                     failed(error.into());
@@ -264,5 +266,25 @@ pub(super) fn remove_empty_folders(
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_folders_above_one_that_is_gone_already_are_removed() {
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| place.path().join(name);
+        std::fs::create_dir_all(path("t/empty")).unwrap();
+        std::fs::create_dir_all(path("u/empty")).unwrap();
+        std::fs::write(path("u/file"), "").unwrap();
+        let root = Folder::open(place.path()).unwrap();
+        let gone = ["t/empty/gone", "u/empty/gone/gone"];
+        let folders =
+            gone.iter().map(|path| names::elements(path.as_bytes()).map(<[u8]>::to_vec).collect());
+        remove_empty_folders(&root, folders, |error| panic!("{error}"));
+        assert!(!path("t").exists() && !path("u/empty").exists() && path("u/file").exists());
     }
 }
