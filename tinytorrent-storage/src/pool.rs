@@ -115,6 +115,11 @@ impl FilePool {
         Ok(file)
     }
 
+    /// The file, if it is open.
+    pub(crate) fn peek(&self, key: FileKey) -> Option<Arc<File>> {
+        self.lock().open.get(&key).map(|entry| Arc::clone(&entry.file))
+    }
+
     /// Runs an operation that needs a descriptor. While there is none, the oldest files are closed.
     pub(crate) fn with_room<T>(
         &self,

@@ -528,6 +528,42 @@ fn a_check_tells_wrong_from_absent_and_looks_only_where_it_is_told() {
     assert!(found.have.is_empty() && found.absent.is_empty());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_check_looks_at_the_file_that_has_the_name_and_not_at_the_open_one() {
+    let world = world();
+    let storage = world.storage();
+    storage.write(0, &[&world.content]).unwrap();
+    let check = || {
+        let all = Bitfield::full(world.geometry().piece_count());
+        verify(&storage, &world.hashes, &all, 1, |_| ControlFlow::Continue(()))
+    };
+    assert!(check().have.is_full());
+    std::fs::write(world.path().join("other"), vec![7; 300_000]).unwrap();
+    std::fs::rename(world.path().join("other"), world.path().join("t/a")).unwrap();
+    assert_eq!(pieces(&check().have), [5, 6]);
+}
+
+// The data would be lost with the descriptor, and nobody would find it before.
+#[cfg(unix)]
+#[test]
+fn a_file_that_was_replaced_or_moved_while_it_is_open_is_missing() {
+    let world = world();
+    let storage = world.storage();
+    storage.write(0, &[&world.content]).unwrap();
+    assert!(storage.misfits().unwrap().is_empty());
+    std::fs::write(world.path().join("other"), world.file("t/a")).unwrap();
+    std::fs::rename(world.path().join("other"), world.path().join("t/a")).unwrap();
+    std::fs::rename(world.path().join("t/b"), world.path().join("away")).unwrap();
+    let missing = |storage: &Storage| {
+        let misfits = storage.misfits().unwrap().into_iter();
+        misfits.map(|misfit| (misfit.file.get(), misfit.size)).collect::<Vec<_>>()
+    };
+    assert_eq!(missing(&storage), [(0, None), (1, None)]);
+    storage.close_files();
+    assert_eq!(missing(&storage), [(1, None)], "the new one is as good as any");
+}
+
 #[test]
 fn a_hole_counts_as_zeros_where_zeros_are_right() {
     let mut world = World::new(PIECE, &[("file", 4 * u64::from(PIECE), false)]);

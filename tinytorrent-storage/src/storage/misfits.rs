@@ -1,7 +1,10 @@
 use tinytorrent_metainfo::{File, FileIndex};
 
 use super::{Back, FileContent, Storage, Target};
-use crate::{FileStamp, Operation, StorageError, pool::Access};
+use crate::{
+    FileStamp, Operation, StorageError,
+    pool::{Access, FileKey},
+};
 
 /// A file whose size on disk differs from its length in the torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,7 +12,7 @@ use crate::{FileStamp, Operation, StorageError, pool::Access};
 pub struct Misfit {
     /// The file.
     pub file: FileIndex,
-    /// Bytes on disk; `None` if there is no such file.
+    /// Bytes on disk; `None` if there is no such file, or if another one has its name by now.
     pub size: Option<u64>,
     /// Bytes in the torrent.
     pub length: u64,
@@ -26,11 +29,18 @@ impl Storage {
     /// The files that are missing, too short or too long, found without reading them. Links are left out,
     /// and so are files whose data is in the part file.
     ///
+    /// A file that is written to after somebody has moved or replaced it is missing, as nobody finds it by its
+    /// name. That is seen while it is open, on Unix.
+    ///
     /// # Errors
     /// The system refuses, or a link is in the way.
     pub fn misfits(&self) -> Result<Vec<Misfit>, StorageError> {
         match &self.back {
-            Back::Files(files) => Ok(files.misfits_among(&files.stamps()?)),
+            Back::Files(files) => {
+                let mut stamps = files.stamps()?;
+                files.forget_strangers(&mut stamps);
+                Ok(files.misfits_among(&stamps))
+            }
             Back::Own(own) => own.misfits(),
         }
     }
@@ -68,6 +78,18 @@ impl FileContent {
         files.filter_map(misfit).collect()
     }
 
+    /// Takes out the stamps of files that are not those that are open.
+    fn forget_strangers(&self, stamps: &mut [Option<FileStamp>]) {
+        for (file, stamp) in (0..).zip(stamps) {
+            let key = FileKey { storage: self.id, file };
+            let (Some(found), Some(open)) = (&*stamp, self.pool.peek(key)) else { continue };
+            // One that cannot be asked is no proof.
+            if inode(&open).zip(found.inode).is_some_and(|(open, found)| open != found) {
+                *stamp = None;
+            }
+        }
+    }
+
     fn cut(&self, file: FileIndex) -> Result<(), StorageError> {
         if self.manner.read_only {
             return Err(StorageError::ReadOnly);
@@ -88,6 +110,18 @@ impl FileContent {
         }
         Ok(())
     }
+}
+
+/// The number of an open file in its file system.
+#[cfg(unix)]
+fn inode(file: &std::fs::File) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    file.metadata().ok().map(|found| found.ino())
+}
+
+#[cfg(not(unix))]
+fn inode(_: &std::fs::File) -> Option<u64> {
+    None
 }
 
 /// Returns `true` if it is neither padding nor a link.

@@ -62,6 +62,8 @@ pub struct Verified {
 /// short, and holes of sparse files where the system tells them, are found without reading, in one step each.
 /// Pieces of holes are compared with the hashes of zeros.
 ///
+/// Files are opened anew, so that those are checked that have the names now.
+///
 /// While no file descriptor is left, it waits, up to 20 s for one operation.
 ///
 /// Two checks at a time on one disk slow each other down. [`CheckTurns`](crate::CheckTurns) puts those of
@@ -73,6 +75,8 @@ pub fn verify(
     threads: usize,
     progress: impl FnMut(VerifyProgress) -> ControlFlow<()> + Send,
 ) -> Verified {
+    // Another file may have the name of one that is open.
+    storage.close_files();
     let geometry = storage.geometry();
     let threads = threads.max(1);
     // Few pieces are divided among the threads, even if that leaves lanes empty.
