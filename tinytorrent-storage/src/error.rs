@@ -28,6 +28,13 @@ pub enum StorageError {
         /// The link.
         path: PathBuf,
     },
+    /// Somebody else has replaced or cut a file of the content since it was opened first. Nothing of it is verified,
+    /// and a check is needed.
+    #[error("{} was replaced or cut, and has to be checked", path.display())]
+    Replaced {
+        /// The path of it.
+        path: PathBuf,
+    },
     /// Something that is no regular file is in the place of a file of the content.
     #[error("{} is not a regular file", path.display())]
     NotAFile {
@@ -148,6 +155,7 @@ impl StorageError {
             StorageError::NotPossible { .. } => Fault::Unsupported,
             StorageError::SymbolicLink { .. }
             | StorageError::NotAFile { .. }
+            | StorageError::Replaced { .. }
             | StorageError::Exists { .. }
             | StorageError::NameNotHeld { .. } => Fault::Obstructed,
             StorageError::MissingData { .. } => Fault::Missing,
@@ -167,6 +175,7 @@ impl StorageError {
             StorageError::Io { path, .. }
             | StorageError::SymbolicLink { path }
             | StorageError::NotAFile { path }
+            | StorageError::Replaced { path }
             | StorageError::NameNotHeld { path }
             | StorageError::Exists { path }
             | StorageError::ReservedName { path }

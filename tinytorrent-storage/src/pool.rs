@@ -1,3 +1,5 @@
+mod trace;
+
 use std::{
     collections::HashMap,
     fmt,
@@ -9,6 +11,7 @@ use std::{
 };
 
 use crate::StorageError;
+use trace::{Trace, Traces};
 
 /// A limit of open files, shared by any number of storages.
 ///
@@ -46,6 +49,7 @@ struct State {
     open: HashMap<FileKey, Entry>,
     /// Number of uses so far.
     clock: u64,
+    traces: Traces,
 }
 
 #[derive(Debug)]
@@ -54,6 +58,19 @@ struct Entry {
     access: Access,
     /// The clock at the last use.
     used: u64,
+    is_stranger: bool,
+    least: Arc<AtomicU64>,
+}
+
+/// An open file.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) file: Arc<File>,
+    /// Bytes that it has at least, unless somebody else has cut it.
+    pub(crate) least: Arc<AtomicU64>,
+    /// `true` if another file had its name before, or it was cut, so that nothing of it is verified. The former is seen
+    /// on Unix, when a file that was closed to make room for others is opened again.
+    pub(crate) is_stranger: bool,
 }
 
 impl FilePool {
@@ -85,7 +102,9 @@ impl FilePool {
         let keep = keep.max(state.open.len() / 2);
         let closed = state.shrink_to(keep);
         drop(state);
-        !closed.is_empty()
+        let is_some = !closed.is_empty();
+        self.close_all(closed);
+        is_some
     }
 
     /// Number of files that are open.
@@ -103,16 +122,36 @@ impl FilePool {
         key: FileKey,
         access: Access,
         open: impl Fn() -> Result<File, StorageError>,
-    ) -> Result<Arc<File>, StorageError> {
-        if let Some(file) = self.lock().find(key, access) {
-            return Ok(file);
+    ) -> Result<Held, StorageError> {
+        if let Some(held) = self.lock().find(key, access) {
+            return Ok(held);
         }
         // Without the lock, so that other files can be used meanwhile.
         let file = Arc::new(self.with_room(open)?);
-        let closed = self.lock().insert(key, Arc::clone(&file), access, self.limit);
-        // Without the lock, as closing may take a while.
+        let trace = Trace::of(&file);
+        let least = Arc::new(AtomicU64::new(trace.as_ref().map_or(0, Trace::size)));
+        let mut state = self.lock();
+        let is_stranger = state.traces.compare(key, trace);
+        let held = Held { file: Arc::clone(&file), least: Arc::clone(&least), is_stranger };
+        let closed =
+            state.insert(key, Entry { file, access, used: 0, is_stranger, least }, self.limit);
+        drop(state);
+        self.close_all(closed);
+        Ok(held)
+    }
+
+    /// Closes files that make room for others, and keeps their traces. Without the lock, as it may take a while.
+    fn close_all(&self, closed: Vec<(FileKey, Entry)>) {
+        let traces = closed.iter().filter_map(|(key, entry)| Some((*key, Trace::of(&entry.file)?)));
+        let traces: Vec<_> = traces.collect();
         drop(closed);
-        Ok(file)
+        let mut state = self.lock();
+        for (key, trace) in traces {
+            // It may be open again.
+            if !state.open.contains_key(&key) {
+                state.traces.keep(key, trace);
+            }
+        }
     }
 
     /// The file, if it is open.
@@ -140,9 +179,32 @@ impl FilePool {
         }
     }
 
+    /// Notes that somebody else has changed a file, so that nothing of it is verified.
+    pub(crate) fn note_stranger(&self, key: FileKey) {
+        let mut state = self.lock();
+        state.traces.add_stranger(key);
+        if let Some(entry) = state.open.get_mut(&key) {
+            entry.is_stranger = true;
+        }
+    }
+
+    /// Returns `true` if another file has had the name of this one since it was opened first, or it was cut.
+    pub(crate) fn is_stranger(&self, key: FileKey) -> bool {
+        self.lock().traces.is_stranger(key)
+    }
+
+    /// Closes the files of a storage, and takes those that have their names for what they are.
+    pub(crate) fn begin_anew(&self, storage: u64) {
+        self.close(storage, None);
+        self.lock().traces.forget(storage);
+    }
+
     /// Closes one file of a storage, or all.
     pub(crate) fn close(&self, storage: u64, file: Option<u32>) {
         let mut state = self.lock();
+        state.traces.forget_closed(|key| {
+            key.storage == storage && file.is_none_or(|file| file == key.file)
+        });
         let closed: Vec<_> = match file {
             Some(file) => state.open.remove(&FileKey { storage, file }).into_iter().collect(),
             None => state
@@ -178,7 +240,7 @@ impl fmt::Debug for FilePool {
 }
 
 impl State {
-    fn find(&mut self, key: FileKey, access: Access) -> Option<Arc<File>> {
+    fn find(&mut self, key: FileKey, access: Access) -> Option<Held> {
         self.clock += 1;
         let entry = self.open.get_mut(&key)?;
         // The system refuses to write through it. The new descriptor replaces it.
@@ -186,30 +248,24 @@ impl State {
             return None;
         }
         entry.used = self.clock;
-        Some(Arc::clone(&entry.file))
+        let (file, least) = (Arc::clone(&entry.file), Arc::clone(&entry.least));
+        Some(Held { file, least, is_stranger: entry.is_stranger })
     }
 
-    fn insert(
-        &mut self,
-        key: FileKey,
-        file: Arc<File>,
-        access: Access,
-        limit: usize,
-    ) -> Vec<Entry> {
-        let used = self.clock;
-        let replaced = self.open.insert(key, Entry { file, access, used });
+    fn insert(&mut self, key: FileKey, entry: Entry, limit: usize) -> Vec<(FileKey, Entry)> {
+        let replaced = self.open.insert(key, Entry { used: self.clock, ..entry });
         let mut closed = self.shrink_to(limit);
-        closed.extend(replaced);
+        closed.extend(replaced.map(|replaced| (key, replaced)));
         closed
     }
 
     /// Takes the least recently used files out, until no more than `limit` are left.
-    fn shrink_to(&mut self, limit: usize) -> Vec<Entry> {
+    fn shrink_to(&mut self, limit: usize) -> Vec<(FileKey, Entry)> {
         let mut closed = Vec::new();
         while self.open.len() > limit {
             // A scan of all costs less than the `open` that comes before it.
             let oldest = self.open.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key);
-            closed.extend(oldest.and_then(|oldest| self.open.remove(&oldest)));
+            closed.extend(oldest.and_then(|oldest| Some((oldest, self.open.remove(&oldest)?))));
         }
         closed
     }

@@ -7,7 +7,7 @@ use std::{ops::ControlFlow, sync::Arc};
 use common::{World, assert_verified, disk};
 use tinytorrent_storage::{
     Completion, Counters, PieceHashes, PieceVerifyOptions, RecoverOptions, Recovered, ResumeRecord,
-    Storage, StorageOptions, recover, verify,
+    Storage, StorageError, StorageOptions, recover, verify,
 };
 use tinytorrent_types::Bitfield;
 
@@ -562,6 +562,48 @@ fn a_file_that_was_replaced_or_moved_while_it_is_open_is_missing() {
     assert_eq!(missing(&storage), [(0, None), (1, None)]);
     storage.close_files();
     assert_eq!(missing(&storage), [(1, None)], "the new one is as good as any");
+}
+
+// The later write would hide it.
+#[test]
+fn a_file_that_was_cut_and_has_grown_again_by_a_write_is_missing_until_a_check() {
+    let world = world();
+    let storage = world.storage();
+    storage.write(0, &[&world.content[..200_000]]).unwrap();
+    std::fs::File::options()
+        .write(true)
+        .open(world.path().join("t/a"))
+        .unwrap()
+        .set_len(5)
+        .unwrap();
+    storage.write(200_000, &[&world.content[200_000..]]).unwrap();
+    let misfits = storage.misfits().unwrap();
+    assert_eq!(misfits.iter().map(|misfit| misfit.file.get()).collect::<Vec<_>>(), [0]);
+    let all = Bitfield::full(world.geometry().piece_count());
+    let found = verify(&storage, &world.hashes, &all, 1, |_| ControlFlow::Continue(()));
+    assert_eq!(pieces(&found.have), [4, 5, 6]);
+    assert!(storage.misfits().unwrap().is_empty());
+}
+
+// Whoever reads it would send what nobody has verified.
+#[cfg(unix)]
+#[test]
+fn a_file_that_was_replaced_while_it_is_closed_for_others_is_not_read_before_a_check() {
+    let world = world();
+    let pool = Arc::new(tinytorrent_storage::FilePool::new(1));
+    let storage = world.storage_with(StorageOptions::default().file_pool(pool));
+    storage.write(0, &[&world.content]).unwrap();
+    let read = |piece| storage.read_block(world.blocks(world.piece(piece))[0], &mut [0; 16_384]);
+    std::fs::write(world.path().join("other"), vec![7; 300_000]).unwrap();
+    std::fs::rename(world.path().join("other"), world.path().join("t/a")).unwrap();
+    let error = read(0).unwrap_err();
+    assert!(matches!(&error, StorageError::Replaced { path } if path.ends_with("t/a")), "{error}");
+    read(5).unwrap();
+    assert!(read(0).is_err(), "it is no better by being opened again");
+    assert_eq!(storage.misfits().unwrap().len(), 1);
+    let all = Bitfield::full(world.geometry().piece_count());
+    verify(&storage, &world.hashes, &all, 1, |_| ControlFlow::Continue(()));
+    read(0).unwrap();
 }
 
 #[test]

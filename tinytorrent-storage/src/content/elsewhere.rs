@@ -79,7 +79,7 @@ impl FilesElsewhere {
             Err(error) if error.is_not_found() => Err(missing(0)),
             opened => Ok(opened?),
         };
-        let file = self.pool.get(key, Access::Read, open)?;
+        let file = self.pool.get(key, Access::Read, open)?.file;
         let count = vectored::read_at(&file, buffer, span.offset)
             .map_err(|source| StorageError::io(Operation::Read, path, source))?;
         if count < buffer.len() { Err(missing(span.offset + count as u64)) } else { Ok(()) }

@@ -171,6 +171,11 @@ impl FileContent {
         self.pool.close(self.id, None);
     }
 
+    /// Closes the files, and takes those that have their names for the content.
+    pub(crate) fn begin_anew(&self) {
+        self.pool.begin_anew(self.id);
+    }
+
     /// The number that the system has for the disk, or the same number for all disks if it has none.
     pub(crate) fn disk(&self) -> u64 {
         self.root().disk().unwrap_or_default()
@@ -206,6 +211,6 @@ impl FileContent {
 impl Drop for FileContent {
     fn drop(&mut self) {
         // The pool may be shared and live longer, with descriptors that no other storage can use.
-        self.close_files();
+        self.begin_anew();
     }
 }

@@ -1,6 +1,11 @@
 //! Reading and writing spans of files: the file on disk that has them, and the system calls.
 
-use std::{fs::File, io::IoSlice, path::PathBuf, sync::Arc};
+use std::{
+    fs::File,
+    io::IoSlice,
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+};
 
 use tinytorrent_folder::{Elements, Mode};
 use tinytorrent_metainfo::{File as Entry, FileSpan};
@@ -8,7 +13,7 @@ use tinytorrent_metainfo::{File as Entry, FileSpan};
 use super::{FileContent, PARTS_KEY, Target, place::Place};
 use crate::{
     Operation, StorageError,
-    pool::{Access, FileKey},
+    pool::{Access, FileKey, Held},
     presence, vectored,
 };
 
@@ -30,12 +35,21 @@ impl FileContent {
         offset: u64,
         slices: &mut [IoSlice<'_>],
     ) -> Result<(), StorageError> {
-        let file = self.open_target(place, target, Access::Write)?;
+        let Held { file, least, .. } = self.hold_target(place, target, Access::Write)?;
+        // Before the size: another thread may be writing.
+        let before = least.load(Ordering::Acquire);
+        if file.metadata().is_ok_and(|found| found.len() < before) {
+            // It grows again by this write, and nobody would see then what it has lost.
+            self.pool.note_stranger(self.key(target));
+        }
         let length = slices.iter().map(|slice| slice.len() as u64).sum::<u64>();
         let written = vectored::write_all_at(&file, slices, offset);
         // After the write: a `sync` that takes the set between the two would flush the file before its
         // data is there, and no later one would. A write that failed may have written something.
         self.written().add(target, offset..offset + length);
+        if written.is_ok() {
+            least.fetch_max(offset + length, Ordering::Release);
+        }
         written.map_err(|source| {
             StorageError::io(Operation::Write, self.target_path(place, target), source)
         })
@@ -50,13 +64,16 @@ impl FileContent {
         let (target, offset) = place.locate(self.layout(), span);
         let missing =
             |offset| StorageError::MissingData { path: self.target_path(place, target), offset };
-        let file = match self.open_target(place, target, Access::Read) {
+        let held = match self.hold_target(place, target, Access::Read) {
             // A file is created by its first write, so that one without a file lacks data as a
             // short one does.
             Err(error) if error.is_not_found() => return Err(missing(offset)),
             other => other?,
         };
-        let count = vectored::read_at(&file, buffer, offset).map_err(|source| {
+        if held.is_stranger {
+            return Err(StorageError::Replaced { path: self.target_path(place, target) });
+        }
+        let count = vectored::read_at(&held.file, buffer, offset).map_err(|source| {
             StorageError::io(Operation::Read, self.target_path(place, target), source)
         })?;
         if count < buffer.len() { Err(missing(offset + count as u64)) } else { Ok(()) }
@@ -68,15 +85,27 @@ impl FileContent {
         target: Target,
         access: Access,
     ) -> Result<Arc<File>, StorageError> {
-        let number = match target {
-            Target::File(file) => file,
-            Target::Parts => PARTS_KEY,
-        };
-        let key = FileKey { storage: self.id, file: number };
-        self.pool.get(key, access, || match target {
+        Ok(self.hold_target(place, target, access)?.file)
+    }
+
+    fn hold_target(
+        &self,
+        place: &Place,
+        target: Target,
+        access: Access,
+    ) -> Result<Held, StorageError> {
+        self.pool.get(self.key(target), access, || match target {
             Target::File(file) => self.open_file(place, file, access),
             Target::Parts => open_path(place, [self.parts_name().as_bytes()], access, Mode::Data),
         })
+    }
+
+    fn key(&self, target: Target) -> FileKey {
+        let file = match target {
+            Target::File(file) => file,
+            Target::Parts => PARTS_KEY,
+        };
+        FileKey { storage: self.id, file }
     }
 
     fn open_file(&self, place: &Place, index: u32, access: Access) -> Result<File, StorageError> {

@@ -30,7 +30,8 @@ impl Storage {
     /// and so are files whose data is in the part file.
     ///
     /// A file that is written to after somebody has moved or replaced it is missing, as nobody finds it by its
-    /// name. That is seen while it is open, on Unix.
+    /// name. That is seen on Unix, while it is open or when it is opened again. So is one that was cut and has grown
+    /// again by a write.
     ///
     /// # Errors
     /// The system refuses, or a link is in the way.
@@ -82,6 +83,9 @@ impl FileContent {
     fn forget_strangers(&self, stamps: &mut [Option<FileStamp>]) {
         for (file, stamp) in (0..).zip(stamps) {
             let key = FileKey { storage: self.id, file };
+            if self.pool.is_stranger(key) {
+                *stamp = None;
+            }
             let (Some(found), Some(open)) = (&*stamp, self.pool.peek(key)) else { continue };
             // One that cannot be asked is no proof.
             if inode(&open).zip(found.inode).is_some_and(|(open, found)| open != found) {
@@ -106,6 +110,8 @@ impl FileContent {
         };
         if opened.metadata().map_err(failed(Operation::Examine))?.len() > entry.length {
             opened.set_len(entry.length).map_err(failed(Operation::Allocate))?;
+            // It was not somebody else who has cut it.
+            self.pool.close(self.id, Some(file.get()));
             self.written().add_whole(target);
         }
         Ok(())

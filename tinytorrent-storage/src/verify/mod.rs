@@ -76,7 +76,9 @@ pub fn verify(
     progress: impl FnMut(VerifyProgress) -> ControlFlow<()> + Send,
 ) -> Verified {
     // Another file may have the name of one that is open.
-    storage.close_files();
+    if let Some(files) = storage.files() {
+        files.begin_anew();
+    }
     let geometry = storage.geometry();
     let threads = threads.max(1);
     // Few pieces are divided among the threads, even if that leaves lanes empty.
