@@ -53,7 +53,7 @@ async fn a_download_waits_for_descriptors_and_goes_on() {
     seed.set_upload_limit(Some(0));
     let torrent = leecher.add(&scene.metainfo, scene.leech(&seeder)).unwrap();
     in_time(async {
-        while torrent.stats().peers == 0 {
+        while torrent.stats().peers == 0 || torrent.state() != State::Downloading {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     })

@@ -88,6 +88,68 @@ async fn a_longer_file_is_cut_once_the_content_is_there() {
     assert_eq!(told, expected.map(|(name, size, length, cut)| (name.into(), size, length, cut)));
 }
 
+/// Changes the file of a download that is half done, and waits until it is finished.
+async fn change_half_way(change: impl Fn(&std::path::Path)) -> (Scene, Torrent, Client) {
+    let scene = Scene::single(400_000);
+    let (seeder, leecher) = (client(LISTEN), client(LISTEN));
+    let seed = scene.seed(&seeder).await;
+    seed.set_upload_limit(Some(300_000));
+    let torrent = leecher.add(&scene.metainfo, scene.leech(&seeder)).unwrap();
+    in_time(async {
+        while torrent.counts().pieces < 6 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    change(&scene.leech_dir().join("one.bin"));
+    seed.set_upload_limit(None);
+    let ended = async {
+        while !matches!(torrent.state(), State::Seeding | State::Paused) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    in_time(ended).await;
+    (scene, torrent, seeder)
+}
+
+// Its verified pieces are gone, and it would be told to be complete.
+#[tokio::test]
+async fn a_file_that_somebody_cuts_replaces_or_takes_away_during_a_download_comes_again() {
+    let cut = |path: &std::path::Path| {
+        fs::File::options().write(true).open(path).unwrap().set_len(10).unwrap();
+    };
+    change_half_way(cut).await.0.assert_complete();
+    change_half_way(|path| fs::remove_file(path).unwrap()).await.0.assert_complete();
+    let replace = |path: &std::path::Path| {
+        let other = path.with_file_name("other");
+        fs::write(&other, vec![7; 400_000]).unwrap();
+        fs::rename(other, path).unwrap();
+    };
+    change_half_way(replace).await.0.assert_complete();
+}
+
+#[tokio::test]
+async fn a_download_whose_file_became_a_link_is_not_complete_until_it_is_none() {
+    let become_link = |path: &std::path::Path| {
+        fs::remove_file(path).unwrap();
+        symlink("/dev/null", path).unwrap();
+    };
+    let (scene, torrent, _seeder) = change_half_way(become_link).await;
+    assert_eq!(torrent.paused_by(), Some(PauseReason::Disk));
+    torrent.resume();
+    let is_still = async {
+        loop {
+            assert_ne!(torrent.state(), State::Seeding);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_millis(300), is_still).await.is_err());
+    fs::remove_file(scene.leech_dir().join("one.bin")).unwrap();
+    torrent.resume();
+    in_time(torrent.finished()).await.unwrap();
+    scene.assert_complete();
+}
+
 #[tokio::test]
 async fn a_seed_tells_of_a_longer_file_and_leaves_it() {
     let scene = Scene::multi();

@@ -125,6 +125,7 @@ impl Driver {
                 Step::ShowContentPath(path) => self.outbox.content_path = Some(path),
                 Step::KeepSettings => self.keeping.change(),
                 Step::Settle { folder, moved } => self.on_moved(folder, moved, None),
+                Step::Check => self.check(),
                 Step::Stop => self.stop(now),
                 Step::Publish(event) => self.outbox.push(event),
                 Step::PublishChecked => {
@@ -181,11 +182,18 @@ impl Driver {
         if let (SwarmEvent::DhtNodeFound { address }, Some(dht)) = (&event, &self.resources.dht) {
             dht.node.add_node(*address);
         }
-        // `Lifecycle::on_cut` returns the event again, once the oversized files are cut.
-        if matches!(event, SwarmEvent::Finished)
-            && let Some(job) = self.lifecycle.cut_oversized()
-        {
-            return self.spawn_thread(job);
+        match event {
+            SwarmEvent::PieceCompleted { .. } => self.lifecycle.on_written(),
+            SwarmEvent::Finished => {
+                // `Lifecycle::on_looked` returns the event again, if all files are there.
+                if let Some(job) = self.lifecycle.look(false) {
+                    return self.spawn_thread(job);
+                }
+                if self.lifecycle.is_unsure() {
+                    return;
+                }
+            }
+            _ => {}
         }
         self.outbox.push(Event::Swarm(event));
     }

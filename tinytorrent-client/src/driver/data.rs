@@ -168,7 +168,7 @@ fn verify_options(digests: bool) -> PieceVerifyOptions {
     if digests { PieceVerifyOptions::with_digests() } else { PieceVerifyOptions::default() }
 }
 
-fn disk_error(error: &StorageError) -> DiskError {
+pub(super) fn disk_error(error: &StorageError) -> DiskError {
     let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
     let kind = source.map_or_else(|| kind_of(error.fault()), io::Error::kind);
     DiskError { kind, message: error.to_string() }

@@ -265,7 +265,7 @@ impl Driver {
             JobOutcome::LayersSaved(metainfo) => self.lifecycle.on_layers_saved(metainfo),
             JobOutcome::Opened(opened) => self.lifecycle.on_opened(opened),
             JobOutcome::Worked(worked) => return self.on_worked(now, worked),
-            JobOutcome::Cut(events) => self.lifecycle.on_cut(events),
+            JobOutcome::Looked(looked) => self.lifecycle.on_looked(looked),
             JobOutcome::Kept(kept) => {
                 self.keeping.end_save();
                 return kept.unwrap_or_else(|error| self.on_unsaved(error));

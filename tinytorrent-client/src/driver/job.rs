@@ -6,18 +6,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tinytorrent_metainfo::{Info, Metainfo};
-use tinytorrent_storage::{Misfit, Storage, StorageError};
+use tinytorrent_storage::{Storage, StorageError};
 use tinytorrent_swarm::{AnnounceOutcome, PeerSource, ScrapeOutcome};
 use tinytorrent_types::InfoHashes;
 
+use super::choice::FileChoice;
 use super::chores::{Work, Worked};
 use super::content::{OpenFailure, OpenJob, Opened};
 use super::keeping::Save;
+use super::last_look::{self, Looked};
 use super::metadata::{self, BadMetadata, MetadataStore};
-use super::oversized;
 use super::patience::Patience;
 use crate::dht::DhtCounts;
-use crate::{Event, FilesError, PeerAddress};
+use crate::{FilesError, PeerAddress};
 
 /// A job for a thread.
 pub(super) enum Job {
@@ -34,8 +35,8 @@ pub(super) enum Job {
     Work(Box<Work>),
     /// Saves the torrent in the kept session.
     Keep { save: Save, patience: Patience },
-    /// Cuts files that are too long.
-    Cut { storage: Arc<Storage>, files: Vec<Misfit>, patience: Patience },
+    /// Looks at the files at the end of a download.
+    Look { storage: Arc<Storage>, choice: FileChoice, patience: Patience },
 }
 
 /// The result of a [`Job`], or of a task that ran beside the driver.
@@ -58,8 +59,8 @@ pub(super) enum JobOutcome {
     Opened(Result<Box<Opened>, OpenFailure>),
     /// Work on the files was done, or failed.
     Worked(Result<Worked, FilesError>),
-    /// Files were cut. There is an event for each.
-    Cut(Vec<Event>),
+    /// The files were looked at.
+    Looked(Result<Looked, StorageError>),
     /// The torrent was saved in the kept session, or could not be.
     Kept(Result<(), StorageError>),
     /// The job panicked.
@@ -82,7 +83,7 @@ impl Job {
             | Job::CheckMetadata { .. }
             | Job::SaveLayers { .. }
             | Job::Keep { .. }
-            | Job::Cut { .. } => false,
+            | Job::Look { .. } => false,
         }
     }
 
@@ -110,8 +111,8 @@ impl Job {
             Job::Open(job) => JobOutcome::Opened(job.run()),
             Job::Work(work) => JobOutcome::Worked(work.run()),
             Job::Keep { save, mut patience } => JobOutcome::Kept(patience.run(|| save.run())),
-            Job::Cut { storage, files, mut patience } => {
-                JobOutcome::Cut(oversized::cut(&storage, files, &mut patience))
+            Job::Look { storage, choice, mut patience } => {
+                JobOutcome::Looked(last_look::look(&storage, &choice, &mut patience))
             }
         }
     }
@@ -125,6 +126,6 @@ mod tests {
     fn a_panic_is_a_result() {
         let outcome = run_caught(|| panic!("as a test"));
         assert!(matches!(outcome, JobOutcome::Panicked));
-        assert!(matches!(run_caught(|| JobOutcome::Cut(Vec::new())), JobOutcome::Cut(_)));
+        assert!(matches!(run_caught(|| JobOutcome::Kept(Ok(()))), JobOutcome::Kept(Ok(()))));
     }
 }

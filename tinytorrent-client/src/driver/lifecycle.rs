@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use tinytorrent_metainfo::{FileSelection, Info, Metainfo};
-use tinytorrent_storage::{Completion, Counters, PieceHashes, Recovered, VerifyProgress};
+use tinytorrent_storage::{
+    Completion, Counters, PieceHashes, Recovered, StorageError, VerifyProgress,
+};
 use tinytorrent_swarm::{Content, Event as SwarmEvent, Input, PeerKey};
 use tinytorrent_types::{Bitfield, InfoHashes};
 use tinytorrent_wire::{HashRequest, Hashes};
@@ -13,12 +15,13 @@ use tinytorrent_wire::{HashRequest, Hashes};
 use super::cancellation::{CancelOnDrop, Cancellation};
 use super::choice::FileChoice;
 use super::content::{OpenFailure, OpenJob, Opened, Opener};
+use super::data;
 use super::gauge::Gauge;
 use super::inbox::Inbox;
 use super::job::Job;
+use super::last_look::{self, LastLook, Looked};
 use super::layers::LayerFetch;
 use super::metadata::{BadMetadata, MetadataStore};
-use super::oversized::{self, Oversized};
 use super::patience::Patience;
 use super::running::{self, Running};
 use super::stage::{EngineFacts, Stage};
@@ -283,7 +286,7 @@ impl Lifecycle {
         }
         if self.options.read_only {
             let longer = opened.recovered.longer.iter();
-            let events = longer.map(|misfit| oversized::event(storage, *misfit, false));
+            let events = longer.map(|misfit| last_look::longer_file(storage, *misfit, false));
             steps.extend(events.map(Step::Publish));
         }
         steps
@@ -294,21 +297,59 @@ impl Lifecycle {
         Patience::new(self.check.flag())
     }
 
-    /// Returns the job that cuts oversized files; `None` if there are none, or none any more.
-    pub(super) fn cut_oversized(&mut self) -> Option<Job> {
-        let running = self.running()?;
-        let files = running.oversized.begin()?;
-        let storage = Arc::clone(running.plane.storage());
-        Some(Job::Cut { storage, files, patience: self.patience() })
+    /// Notes that a piece was written.
+    pub(super) fn on_written(&mut self) {
+        if let Some(running) = self.running() {
+            running.last_look.on_written();
+        }
     }
 
-    /// Returns the events of files that were cut, and then that of the finished download.
-    pub(super) fn on_cut(&mut self, events: Vec<Event>) -> Vec<Step> {
-        if let Some(running) = self.running() {
-            running.oversized.finish();
+    /// Returns `true` if all pieces are there, but it is not known whether all files are.
+    pub(super) fn is_unsure(&mut self) -> bool {
+        self.running().is_some_and(|running| running.last_look.is_open())
+    }
+
+    /// Notes that the disk has failed. Returns `true` if the torrent is not known to be complete by that.
+    pub(super) fn fail_look(&mut self) -> bool {
+        self.running().is_some_and(|running| running.last_look.fail())
+    }
+
+    /// Returns the job that looks at the files at the end of a download, and `is_again` after it has failed; `None` if
+    /// they are known.
+    pub(super) fn look(&mut self, is_again: bool) -> Option<Job> {
+        let running = self.running()?;
+        if !running.last_look.begin(is_again) {
+            return None;
         }
-        let finished = Event::Swarm(SwarmEvent::Finished);
-        events.into_iter().chain([finished]).map(Step::Publish).collect()
+        let storage = Arc::clone(running.plane.storage());
+        Some(Job::Look { storage, choice: self.choice(), patience: self.patience() })
+    }
+
+    /// Returns the events of files that were longer, and then that of the finished download, or what is to be done if
+    /// it is not.
+    pub(super) fn on_looked(&mut self, looked: Result<Looked, StorageError>) -> Vec<Step> {
+        let Some(running) = self.running() else { return Vec::new() };
+        let storage = Arc::clone(running.plane.storage());
+        match looked {
+            Ok(Looked { longer, short }) if short.is_empty() => {
+                running.last_look.finish();
+                let finished = Event::Swarm(SwarmEvent::Finished);
+                longer.into_iter().chain([finished]).map(Step::Publish).collect()
+            }
+            Ok(Looked { short, .. }) => {
+                for misfit in &short {
+                    let path = storage.file_path(misfit.file).unwrap_or_default();
+                    let (path, size) = (path.display(), misfit.size);
+                    tracing::warn!(%path, ?size, "somebody else has changed a file of the download");
+                }
+                vec![Step::Check]
+            }
+            Err(error) => {
+                running.last_look.fail();
+                let error = data::disk_error(&error);
+                vec![Step::Input(Input::DiskFailed { piece: None, error })]
+            }
+        }
     }
 
     /// Begins to stop, and to save the resume data with these counters.
@@ -337,13 +378,14 @@ impl Lifecycle {
         self.stage.begin_recheck(progress);
     }
 
-    /// Goes on after a check that has found this. Returns the content for the engine; `None` if the torrent is
-    /// stopping.
+    /// Goes on after a check that has found this, or after one that failed, when it `is_known` no better than before.
+    /// Returns the content for the engine; `None` if the torrent is stopping.
     pub(super) fn end_recheck(
         &mut self,
         info: &Info,
         mut found: Recovered,
         wanted: Bitfield,
+        is_known: bool,
     ) -> Option<Content> {
         if !self.stage.end_recheck() {
             return None;
@@ -351,8 +393,9 @@ impl Lifecycle {
         let longer = std::mem::take(&mut found.longer);
         let is_cut = !self.options.read_only;
         let running = self.stage.running()?;
-        if is_cut {
-            running.oversized = Oversized::Waiting(longer);
+        if is_known {
+            let longer = if is_cut { &longer[..] } else { &[] };
+            running.last_look = LastLook::after_check(longer);
         }
         Some(running::describe(info, &found, wanted))
     }

@@ -7,15 +7,15 @@ use tinytorrent_types::Bitfield;
 use super::content::Opened;
 use super::data::DataPlane;
 use super::inbox::Inbox;
+use super::last_look::LastLook;
 use super::layers::LayerAnswers;
-use super::oversized::Oversized;
 use crate::TorrentOptions;
 
 /// An open content, and the parts that exist as long as it is open.
 pub(super) struct Running {
     pub(super) plane: DataPlane,
     pub(super) layers: LayerAnswers,
-    pub(super) oversized: Oversized,
+    pub(super) last_look: LastLook,
 }
 
 impl Running {
@@ -35,7 +35,7 @@ impl Running {
         let running = Self {
             plane: DataPlane::new(disk, storage, hashes, recovered, keeps_record, completions),
             layers: LayerAnswers::new(&metainfo),
-            oversized: Oversized::Waiting(longer),
+            last_look: LastLook::after_check(&longer),
         };
         (running, content)
     }

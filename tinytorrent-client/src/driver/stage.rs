@@ -66,9 +66,9 @@ pub(super) struct EngineFacts {
 }
 
 impl EngineFacts {
-    /// Returns `true` if all wanted pieces are there and no file is being cut.
+    /// Returns `true` if all wanted pieces are there and nobody looks at their files any more.
     fn is_finished_with(self, running: &Running) -> bool {
-        self.is_finished && !running.oversized.is_cutting()
+        self.is_finished && !running.last_look.is_open()
     }
 }
 

@@ -31,6 +31,8 @@ pub(super) enum Step {
     KeepSettings,
     /// Takes over the folder in which a move of an earlier run has ended, or from which it has not begun.
     Settle { folder: PathBuf, moved: Option<Moved> },
+    /// Checks which pieces are on disk and right.
+    Check,
     /// Stops the torrent.
     Stop,
     /// Publishes an event.

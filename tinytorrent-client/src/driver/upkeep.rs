@@ -7,12 +7,16 @@ use std::time::Instant;
 use tinytorrent_storage::{MoveProgress, Moved, Recovered, StorageError, VerifyProgress};
 use tinytorrent_swarm::Input;
 use tinytorrent_types::Bitfield;
+use tokio::sync::oneshot;
 
 use super::Driver;
+use super::cancellation::Cancellation;
 use super::chores::{Chore, Due, Order, Reply, Task, Work, Worked};
+use super::data;
 use super::gauge::Gauge;
 use super::job::Job;
 use super::step::Step;
+use crate::torrent::CheckScope;
 use crate::{Event, FilesError};
 
 impl Driver {
@@ -118,7 +122,7 @@ impl Driver {
                 Ok(())
             }
             Ok(Worked::Checked { state, wanted, outcome }) => {
-                self.on_rechecked(now, state, wanted);
+                self.on_rechecked(now, state, wanted, outcome.as_ref().err());
                 outcome
             }
             Err(error) => {
@@ -129,11 +133,33 @@ impl Driver {
         self.chores.get_or_insert_default().finish(reply, outcome);
     }
 
-    fn on_rechecked(&mut self, now: Instant, state: Recovered, wanted: Bitfield) {
+    /// Checks everything, as nobody has asked for.
+    pub(super) fn check(&mut self) {
+        let (reply, _) = oneshot::channel();
+        let (chore, cancellation) = (Chore::Check(CheckScope::All), Cancellation::default());
+        self.order(Order { chore, cancellation, reply });
+    }
+
+    fn on_rechecked(
+        &mut self,
+        now: Instant,
+        state: Recovered,
+        wanted: Bitfield,
+        error: Option<&FilesError>,
+    ) {
         let info = self.metainfo().map(|metainfo| Arc::clone(metainfo.info()));
-        let content = info.and_then(|info| self.lifecycle.end_recheck(&info, state, wanted));
+        let is_known = error.is_none();
+        let content =
+            info.and_then(|info| self.lifecycle.end_recheck(&info, state, wanted, is_known));
         let Some(content) = content else { return };
-        self.take_steps(now, vec![Step::Input(Input::ContentReady(content)), Step::PublishChecked]);
+        let mut steps = vec![Step::Input(Input::ContentReady(content)), Step::PublishChecked];
+        if let Some(FilesError::Storage(error)) = error
+            && self.lifecycle.fail_look()
+        {
+            let error = data::disk_error(error);
+            steps.push(Step::Input(Input::DiskFailed { piece: None, error }));
+        }
+        self.take_steps(now, steps);
         self.save(now);
     }
 

@@ -61,6 +61,11 @@ impl Driver {
         if !self.turns.is_waiting {
             self.swarm.resume(now);
         }
+        if self.swarm.is_finished()
+            && let Some(job) = self.lifecycle.look(true)
+        {
+            self.spawn_thread(job);
+        }
     }
 
     pub(crate) fn reannounce(&mut self, now: Instant) {

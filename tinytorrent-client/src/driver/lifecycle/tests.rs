@@ -60,12 +60,13 @@ fn names(steps: &[Step]) -> Vec<&'static str> {
         Step::Job(Job::CheckMetadata { .. }) => "check metadata",
         Step::Job(Job::SaveLayers { .. }) => "save layers",
         Step::Job(Job::Open(_)) => "open",
-        Step::Job(Job::Cut { .. }) => "cut",
+        Step::Job(Job::Look { .. }) => "look",
         Step::Job(Job::Keep { .. }) => "keep",
         Step::Job(Job::Work(_)) => "work",
         Step::BecomePrivate => "private",
         Step::KeepSettings => "keep settings",
         Step::Settle { .. } => "settle",
+        Step::Check => "check",
         Step::Stop => "stop",
         Step::AddLinkPeers(_) => "add peers",
         Step::SetStoreBudget(_) => "set budget",
@@ -167,7 +168,7 @@ fn a_content_that_is_there_runs_until_it_is_stopped() {
     assert_eq!(names(&steps), ["show path", "set budget", "content ready", "checked"]);
     let Step::Input(Input::ContentReady(content)) = &steps[2] else { panic!() };
     assert_eq!(content.have.count(), 10);
-    assert!(lifecycle.cut_oversized().is_none(), "no file is too long");
+    assert!(lifecycle.look(true).is_none(), "no file is too long, and nothing was written");
 
     let now = Instant::now();
     lifecycle.stop(now, State::Seeding, Counters::default());
