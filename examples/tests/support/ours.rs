@@ -157,7 +157,7 @@ impl Ours {
 }
 
 /// The objects on all whole lines.
-fn parse_events(out: &str) -> Vec<Value> {
+pub fn parse_events(out: &str) -> Vec<Value> {
     let whole = out.rfind('\n').map_or("", |end| &out[..end]);
     let parse = |line: &str| -> Value {
         serde_json::from_str(line).unwrap_or_else(|error| panic!("not JSON ({error}): {line}"))

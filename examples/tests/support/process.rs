@@ -1,6 +1,7 @@
 //! A child process that never outlives its guard.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -40,6 +41,20 @@ impl Process {
     /// The bytes written to stderr so far, as text.
     pub fn stderr(&self) -> String {
         read_lossy(&self.err)
+    }
+
+    /// The id of the process.
+    #[allow(dead_code, reason = "only the suite of faults uses it")]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Writes a line to its stdin.
+    #[allow(dead_code, reason = "only the suite of faults uses it")]
+    pub fn write_line(&mut self, line: &str) {
+        let stdin = self.child.stdin.as_mut().expect("it is a pipe");
+        let written = stdin.write_all(format!("{line}\n").as_bytes());
+        written.unwrap_or_else(|error| panic!("{} takes no `{line}`: {error}", self.name));
     }
 
     /// Waits until `found` makes something of its stdout.
