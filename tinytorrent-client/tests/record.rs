@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use support::{Scene, address, client, in_time};
 use tinytorrent_client::{Event, SwarmEvent, Torrent, TorrentOptions};
 use tinytorrent_metainfo::Version;
-use tinytorrent_swarm::record::{Replayed, replay};
+use tinytorrent_swarm::Sha1;
+use tinytorrent_swarm::record::{Replayed, mask, replay};
 
 /// A sink that hands over what it was given when it is dropped.
 struct Tape {
@@ -52,6 +53,10 @@ async fn stop(torrent: Torrent, recording: Receiver<Vec<u8>>) -> (Vec<u8>, Repla
     let replayed = replayed.expect("the recording can be read");
     assert!(replayed.parting.is_none(), "{:#?}", replayed.parting);
     assert!(!replayed.is_cut);
+    let (mut masked, sha1) = (Vec::new(), [tinytorrent_hash::sha1 as Sha1]);
+    mask(Instant::now(), || Ok(&bytes[..]), &sha1, &mut masked).expect("it can be masked");
+    let replayed_masked = replay(Instant::now(), &masked[..], &sha1).expect("it can be read");
+    assert!(replayed_masked.parting.is_none(), "{:#?}", replayed_masked.parting);
     (bytes, replayed)
 }
 

@@ -114,6 +114,15 @@ macro_rules! calls {
                 }
             }
 
+            /// Appends the arguments.
+            pub(super) fn encode(&self, out: &mut Writer) {
+                match self {
+                    $(Call::$variant { $($argument),* } => { $(Code::encode($argument, out);)* })*
+                    $(Call::$polled_variant => {})*
+                }
+            }
+
+            /// Reads the arguments of the method with this number.
             pub(super) fn decode(tag: u8, input: &mut Reader<'_>) -> Result<Self, Malformed> {
                 Ok(match tag {
                     $($tag => Call::$variant {

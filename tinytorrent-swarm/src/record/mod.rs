@@ -43,13 +43,17 @@
 //! seven bits a byte. A recording is good up to its last whole entry, so that one can be read while it grows.
 //!
 //! The content of blocks is not there, as no engine sees it. Addresses, names and info dictionaries are there,
-//! and so are passwords in the URLs of trackers.
+//! and so are passwords in the URLs of trackers. [`mask`] takes them out.
 
+mod addresses;
 mod calls;
 mod code;
 mod contract;
+mod disguise;
 mod head;
+mod mask;
 mod neighbours;
+mod numbers;
 mod primitives;
 mod recorded;
 mod recording;
@@ -57,6 +61,7 @@ mod replay;
 mod wire;
 
 pub use calls::Call;
+pub use mask::{MaskError, Masked, mask};
 pub use recorded::Recorded;
 pub use recording::{Entry, Recording, RecordingError};
 pub use replay::{Parting, Replay, ReplayError, Replayed, replay};

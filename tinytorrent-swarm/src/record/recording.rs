@@ -7,7 +7,7 @@ use thiserror::Error;
 use tinytorrent_types::Geometry;
 
 use super::Call;
-use super::code::{Malformed, Reader};
+use super::code::{Malformed, Reader, Writer};
 use super::head::{Head, MAGIC, MAX_ENTRY};
 use super::primitives::instant_at;
 
@@ -129,6 +129,10 @@ impl<R: Read> Recording<R> {
         &self.head
     }
 
+    pub(super) fn head_mut(&mut self) -> &mut Head {
+        &mut self.head
+    }
+
     pub(super) fn geometry(&self) -> Option<&Geometry> {
         self.geometry.as_ref()
     }
@@ -152,6 +156,16 @@ impl<R: Read> Recording<R> {
         self.number += 1;
         let entry = self.parse(offset).map_err(|error| malformed(content, error))?;
         Ok(Some(entry))
+    }
+
+    /// Panics if a call cannot be written and read again. For fuzzers.
+    pub(crate) fn check_again(&self, entry: &Entry) {
+        let mut out = Writer::new(self.start);
+        entry.call.encode(&mut out);
+        let mut input = Reader::new(&out.bytes, self.start, self.geometry.clone());
+        let again = Call::decode(entry.call.tag(), &mut input);
+        assert_eq!(again.as_ref(), Ok(&entry.call));
+        assert!(input.rest().is_empty());
     }
 
     fn parse(&mut self, offset: u64) -> Result<Entry, Malformed> {

@@ -12,7 +12,7 @@ use super::code::{Reader, Writer};
 use super::head;
 use super::recording::{Entry, Recording, RecordingError};
 use crate::Swarm;
-use crate::config::Sha1;
+use crate::config::{Sha1, SwarmConfig};
 
 /// The result of a replay.
 #[derive(Debug, Clone, Default)]
@@ -111,7 +111,7 @@ pub(super) struct Step {
 
 impl Step {
     /// Returns true if the answer is another one than that of the recording.
-    fn differs(&self) -> bool {
+    pub(super) fn differs(&self) -> bool {
         // The program that was recorded may have ended in the call.
         !self.entry.answer.is_empty() && self.entry.answer != self.found
     }
@@ -124,14 +124,13 @@ impl<R: Read> Replay<R> {
     /// # Errors
     /// The recording cannot be read, or the function is not among those given.
     pub fn new(start: Instant, source: R, sha1: &[Sha1]) -> Result<Self, ReplayError> {
-        let recording = Recording::new(start, source)?;
-        let head = recording.head();
-        let mut config = head.config.clone();
+        let mut recording = Recording::new(start, source)?;
+        let head = recording.head_mut();
         if let Some(sample) = head.sample {
             let known = sha1.iter().find(|sha1| head::sample(**sha1) == sample);
-            config.sha1 = Some(*known.ok_or(ReplayError::UnknownSha1)?);
+            head.config.sha1 = Some(*known.ok_or(ReplayError::UnknownSha1)?);
         }
-        let swarm = Swarm::new(start, config);
+        let swarm = Swarm::new(start, head.config.clone());
         let replayed = Replayed::default();
         Ok(Self { recording, swarm, start, before: VecDeque::new(), replayed })
     }
@@ -163,23 +162,27 @@ impl<R: Read> Replay<R> {
         &self.replayed
     }
 
-    /// Makes the next call.
-    pub(super) fn step(&mut self) -> Result<Option<Step>, ReplayError> {
-        let Some(entry) = self.recording.next_entry()? else { return Ok(None) };
-        let found = self.make(&entry, entry.call.clone())?;
-        Ok(Some(Step { entry, found }))
+    /// The settings of the engine.
+    pub(super) fn config(&self) -> &SwarmConfig {
+        &self.recording.head().config
     }
 
-    /// Makes a call at the instant of an entry.
-    pub(super) fn make(&mut self, entry: &Entry, call: Call) -> Result<Vec<u8>, ReplayError> {
-        if let Call::SetWanted { wanted } = &call
+    /// Reads the next call, which is not made.
+    pub(super) fn read(&mut self) -> Result<Option<Entry>, ReplayError> {
+        Ok(self.recording.next_entry()?)
+    }
+
+    /// Makes the next call.
+    pub(super) fn step(&mut self) -> Result<Option<Step>, ReplayError> {
+        let Some(entry) = self.read()? else { return Ok(None) };
+        if let Call::SetWanted { wanted } = &entry.call
             && self.swarm.wanted().is_some_and(|now| now.piece_count() != wanted.piece_count())
         {
             return Err(ReplayError::Misfit { offset: entry.offset });
         }
         let mut answer = Writer::new(self.start);
-        call.make(&mut self.swarm, entry.now, &mut answer);
-        Ok(answer.bytes)
+        entry.call.clone().make(&mut self.swarm, entry.now, &mut answer);
+        Ok(Some(Step { entry, found: answer.bytes }))
     }
 
     fn remember(&mut self, step: Step) {
@@ -189,7 +192,7 @@ impl<R: Read> Replay<R> {
         self.before.push_back(step);
     }
 
-    fn parting(&mut self, step: Step) -> Parting {
+    pub(super) fn parting(&mut self, step: Step) -> Parting {
         let before = std::mem::take(&mut self.before);
         let before = before.into_iter().map(|step| {
             let answer = self.show(&step.entry, &step.found);

@@ -5,6 +5,7 @@
     reason = "a story begins at some instant, and sources are read"
 )]
 
+mod masks;
 mod reading;
 mod worlds;
 
