@@ -53,6 +53,10 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub replay: Option<PathBuf>,
 
+    /// Write the recording of --replay with other addresses, ids and names, and no metadata
+    #[arg(long, value_name = "FILE", requires = "replay")]
+    pub mask: Option<PathBuf>,
+
     /// Draw the pieces of each peer over time
     #[arg(long, value_name = "FILE.svg", conflicts_with = "replay")]
     pub plot: Option<PathBuf>,

@@ -1,7 +1,7 @@
 //! Replays of recorded engines.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Instant;
@@ -19,7 +19,9 @@ pub(crate) const SHA1: [Sha1; 2] = [tinytorrent_hash::sha1, scramble];
 
 pub(crate) fn replay(options: &Options, path: &Path) -> Result<(), Failure> {
     let out = options.common.output();
-    let mut replay = open(path)?;
+    let file = File::open(path).map_err(|error| cannot_read(path, &error))?;
+    let replay = Replay::new(now(), BufReader::new(file), &SHA1);
+    let mut replay = replay.map_err(|error| unreadable(path, &error))?;
     // A change of the engine may have it panic, and the place is worth knowing.
     let outcome = catch_unwind(AssertUnwindSafe(|| replay.run()));
     let replayed = replay.replayed();
@@ -44,18 +46,13 @@ pub(crate) fn replay(options: &Options, path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Opens a recording.
-pub(crate) fn open(path: &Path) -> Result<Replay<BufReader<File>>, Failure> {
-    let cannot = |error: &dyn std::error::Error| {
-        Failure::could_not(format!("cannot read {}", path.display()), error)
-    };
-    let file = File::open(path).map_err(|error| cannot(&error))?;
-    Replay::new(now(), BufReader::new(file), &SHA1).map_err(|error| unreadable(path, &error))
-}
-
 /// Any instant will do: a replay has a clock of its own.
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+pub(crate) fn cannot_read(path: &Path, error: &io::Error) -> Failure {
+    Failure::could_not(format!("cannot read {}", path.display()), error)
 }
 
 pub(crate) fn unreadable(path: &Path, error: &ReplayError) -> Failure {
@@ -77,7 +74,8 @@ fn tell_equal(replayed: &Replayed, is_masked: bool, path: &Path, out: &Output) {
     }));
 }
 
-fn tell_parting(parting: &Parting, out: &Output) {
+/// Tells where an engine differs from its recording, and what came before.
+pub(crate) fn tell_parting(parting: &Parting, out: &Output) {
     let line = |entry: &Entry| {
         format!("{:10.6} s  call {}: {:?}", entry.at.as_secs_f64(), entry.number, entry.call)
     };

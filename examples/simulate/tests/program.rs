@@ -123,6 +123,31 @@ fn a_recording_is_equal_and_an_altered_one_is_not() {
 }
 
 #[test]
+fn a_masked_recording_replays_equal_and_says_that_it_is_masked() {
+    let place = tempfile::tempdir().unwrap();
+    let output = simulate(place.path(), &format!("{SMALL} --record a"));
+    assert_eq!(code(&output), 0, "{output:?}");
+    let output = simulate(place.path(), "--replay a --mask b --json");
+    assert_eq!(code(&output), 0, "{output:?}");
+    let told = &events(&output)[0];
+    assert_eq!(told["event"], "masked");
+    assert!(told["calls"].as_u64().unwrap() > 1_000);
+    let output = simulate(place.path(), "--replay b --json");
+    assert_eq!((code(&output), &events(&output)[0]["masked"]), (0, &true.into()));
+    let read = |name| fs::read(place.path().join(name)).unwrap();
+    // The info-hash of these worlds.
+    let hash = [7; 20];
+    let has_hash = |bytes: Vec<u8>| bytes.windows(20).any(|window| window == hash);
+    assert!(has_hash(read("a")) && !has_hash(read("b")));
+    let output = simulate(place.path(), "--replay a --mask b");
+    assert_eq!(code(&output), 1, "it exists");
+    fs::write(place.path().join("c"), "no recording").unwrap();
+    assert_eq!(code(&simulate(place.path(), "--replay c --mask d")), 2);
+    assert_eq!(code(&simulate(place.path(), "--replay missing --mask d")), 1);
+    assert!(!place.path().join("d").exists());
+}
+
+#[test]
 fn what_is_no_recording_is_bad_input() {
     let place = tempfile::tempdir().unwrap();
     fs::write(place.path().join("b"), "tinytorrent recording 2\n").unwrap();
