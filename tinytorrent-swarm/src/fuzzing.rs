@@ -6,6 +6,16 @@ use tinytorrent_wire::HashRequest;
 
 use crate::{PeerKey, hash_fetch};
 
+/// Reads a recording to its end or to its first error. What was read is written and read again, and has to be the
+/// same.
+#[cfg(feature = "record")]
+pub fn read_recording(start: Instant, bytes: &[u8]) {
+    let Ok(mut recording) = crate::record::Recording::new(start, bytes) else { return };
+    while let Ok(Some(entry)) = recording.next_entry() {
+        recording.check_again(&entry);
+    }
+}
+
 /// The fetching of hashes from peers.
 #[derive(Debug)]
 pub struct HashFetch(hash_fetch::HashFetch);

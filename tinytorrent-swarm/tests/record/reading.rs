@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use proptest::prelude::*;
 use tinytorrent_sim::{Behaviour, scramble};
+use tinytorrent_swarm::fuzzing::read_recording;
 use tinytorrent_swarm::record::{Call, Recording, ReplayError, Replayed, replay};
 
 use super::worlds::leech_beside;
@@ -21,6 +22,8 @@ fn play(recording: &[u8]) -> Result<Replayed, ReplayError> {
 
 /// Reads all that can be read.
 fn read(recording: &[u8]) -> Result<u64, String> {
+    // What can be read can be written and read again.
+    read_recording(Instant::now(), recording);
     let mut recording = Recording::new(Instant::now(), recording).map_err(|e| e.to_string())?;
     let mut count = 0;
     while recording.next_entry().map_err(|e| e.to_string())?.is_some() {
