@@ -218,7 +218,7 @@ async fn receive(mut channel: Channel, address: SocketAddr, guest: Guest) {
         reception.note_refused();
         return tracing::debug!(%info_hash, "an incoming handshake names no torrent of ours");
     };
-    if let Err(error) = channel.set_nodelay() {
+    if let Err(error) = channel.configure() {
         return tracing::debug!(%error, "an incoming connection was closed");
     }
     let incoming = Incoming { channel, address, received, info_hash };

@@ -42,8 +42,8 @@ impl Channel {
         self.send.is_some()
     }
 
-    pub(crate) fn set_nodelay(&self) -> io::Result<()> {
-        self.stream.set_nodelay()
+    pub(crate) fn configure(&self) -> io::Result<()> {
+        self.stream.configure()
     }
 
     /// Reads and decrypts the bytes that are there, and appends them.

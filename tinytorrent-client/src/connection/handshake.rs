@@ -54,7 +54,7 @@ async fn open_channel(dial: &Dial) -> Result<Channel, ConnectFailure> {
 }
 
 fn prepare(stream: Stream, place: Place) -> Result<Channel, ConnectFailure> {
-    stream.set_nodelay()?;
+    stream.configure()?;
     Ok(Channel::plain(stream, place))
 }
 
