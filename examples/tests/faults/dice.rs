@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-/// `true` if everything is asked for, however long it takes.
-pub fn is_full() -> bool {
-    std::env::var("TINYTORRENT_FAULTS").is_ok_and(|value| value == "full")
-}
+use crate::support::need::Need;
 
-/// The first number in a full run, and the second one in any other.
+/// The first value in a full run, and the second one in any other.
 pub fn full_or<T>(full: T, share: T) -> T {
-    if is_full() { full } else { share }
+    if Need::Time.is_met() { full } else { share }
 }
 
 /// Pseudorandom numbers, other ones in each run. A test that fails tells their seed.

@@ -10,11 +10,23 @@
 #![allow(unreachable_pub, reason = "`pub` in a test reads better and reaches nobody either way")]
 
 #[cfg(target_os = "linux")]
+mod bad_disk;
+#[cfg(target_os = "linux")]
 mod changes;
+#[cfg(target_os = "linux")]
+mod clock;
+#[cfg(target_os = "linux")]
+mod descriptors;
 #[cfg(target_os = "linux")]
 mod dice;
 #[cfg(target_os = "linux")]
+mod disks;
+#[cfg(target_os = "linux")]
+mod full_disk;
+#[cfg(target_os = "linux")]
 mod kills;
+#[cfg(target_os = "linux")]
+mod network;
 #[cfg(target_os = "linux")]
 mod node;
 #[cfg(target_os = "linux")]
@@ -37,7 +49,16 @@ fn main() -> ExitCode {
     if words.next().as_deref() == Some(program::WORD) {
         return program::main(words);
     }
-    support::runner::main(&[changes::TESTS, kills::TESTS, suspend::TESTS])
+    support::runner::main(&[
+        bad_disk::TESTS,
+        changes::TESTS,
+        clock::TESTS,
+        descriptors::TESTS,
+        full_disk::TESTS,
+        kills::TESTS,
+        network::TESTS,
+        suspend::TESTS,
+    ])
 }
 
 /// They look into the kernel's tables, and at how its processes end.

@@ -93,7 +93,7 @@ impl Node {
                 return;
             }
             assert!(std::time::Instant::now() < deadline, "it is not {state}: {status}");
-            std::thread::sleep(Duration::from_millis(30));
+            std::thread::sleep(Duration::from_millis(100));
         }
     }
 
@@ -125,6 +125,10 @@ impl Node {
     /// Its log so far.
     pub fn log(&self) -> String {
         self.process.stderr()
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     pub fn signal(&self, signal: &str) {

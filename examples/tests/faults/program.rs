@@ -5,7 +5,7 @@
 use std::io::BufRead;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use tinytorrent_client::{CheckScope, Client, ClientOptions, FilesError, Torrent, TorrentOptions};
@@ -107,10 +107,16 @@ fn status(torrent: &Torrent) -> Value {
     let (history, stats, counts) = (torrent.history(), torrent.stats(), torrent.counts());
     let path = torrent.content_path().and_then(|path| Some(path.to_str()?.to_owned()));
     let (state, paused_by) = (torrent.state(), torrent.paused_by());
+    // Before 1970 it is negative.
+    let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let time = time.map_or_else(
+        |error| -error.duration().as_secs().cast_signed(),
+        |time| time.as_secs().cast_signed(),
+    );
     let limit = torrent.limits().and_then(|limits| limits.download);
     json!({
         "status": name(torrent), "state": state, "paused_by": paused_by, "path": path, "limit": limit,
-        "stats": stats, "counts": counts, "history": history,
+        "stats": stats, "counts": counts, "history": history, "time": time,
     })
 }
 

@@ -44,6 +44,11 @@ impl Seeder {
     pub fn sent(&self) -> u64 {
         self.torrents.iter().map(|torrent| torrent.stats().uploaded).sum()
     }
+
+    /// Sends from now on at most so many bytes a second of each content.
+    pub fn set_rate(&self, rate: Option<u64>) {
+        self.torrents.iter().for_each(|torrent| torrent.set_upload_limit(rate));
+    }
 }
 
 fn read(file: &Path) -> Vec<u8> {

@@ -20,6 +20,9 @@ pub enum Need {
     /// The browser, or its variant without a display.
     Chromium,
     Curl,
+    /// A file system of its own in a mount namespace.
+    #[allow(dead_code, reason = "only the suite of faults uses it")]
+    Disk,
     /// A SOCKS5 proxy that relays datagrams.
     Dante,
     Imdl,
@@ -45,6 +48,15 @@ pub enum Need {
     Example(&'static str),
     /// Two network namespaces with a cable between them.
     Hosts,
+    /// A compiler of C, for what is loaded before or stands behind a program.
+    #[allow(dead_code, reason = "only the suite of faults uses it")]
+    Cc,
+    /// A kernel that asks another program before a call.
+    #[allow(dead_code, reason = "only the suite of faults uses it")]
+    Supervision,
+    /// A run that may take minutes.
+    #[allow(dead_code, reason = "only the suite of faults uses it")]
+    Time,
 }
 
 impl Need {
@@ -67,7 +79,7 @@ impl Need {
         Need::Webtorrent,
     ];
 
-    fn is_met(self) -> bool {
+    pub fn is_met(self) -> bool {
         static HOSTS: OnceLock<bool> = OnceLock::new();
         static LIBTORRENT: OnceLock<bool> = OnceLock::new();
         static PYTHON_RUNS: OnceLock<bool> = OnceLock::new();
@@ -76,6 +88,10 @@ impl Need {
             Need::Chromium => chromium().is_some(),
             Need::Curl => on_path("curl").is_some(),
             Need::Dante => on_path("danted").is_some(),
+            Need::Disk => mounts()
+                .args(["mount", "-t", "tmpfs", "none", "/mnt"])
+                .status()
+                .is_ok_and(|status| status.success()),
             Need::Hosts => *HOSTS.get_or_init(super::hosts::can_be_made),
             Need::Imdl => on_path("imdl").is_some(),
             Need::Lftp => on_path("lftp").is_some(),
@@ -98,6 +114,12 @@ impl Need {
                 let opened = namespace().args([PYTHON, "-c", open]).status();
                 opened.is_ok_and(|status| status.success())
             }
+            Need::Time => std::env::var("TINYTORRENT_FAULTS").is_ok_and(|value| value == "full"),
+            Need::Cc => on_path("cc").is_some(),
+            Need::Supervision => {
+                let actions = std::fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail");
+                actions.is_ok_and(|actions| actions.contains("user_notif"))
+            }
             Need::Webtorrent => node_module("webtorrent").is_some(),
             Need::Example(name) => example(name).exists(),
         }
@@ -106,7 +128,14 @@ impl Need {
     /// `true` if a test may be left out although all are required, as no package of the system has it.
     fn is_optional(self) -> bool {
         match self {
-            Need::Hosts | Need::Imdl | Need::Miniupnpd | Need::Namespace | Need::Tunnel => true,
+            Need::Disk
+            | Need::Supervision
+            | Need::Time
+            | Need::Hosts
+            | Need::Imdl
+            | Need::Miniupnpd
+            | Need::Namespace
+            | Need::Tunnel => true,
             Need::Webtorrent => std::env::var_os("TINYTORRENT_NPM").is_none(),
             _ => false,
         }
@@ -127,13 +156,16 @@ impl Need {
             Need::Lighttpd => "lighttpd",
             Need::Mktorrent => "mktorrent",
             Need::Nginx => "nginx-light",
-            Need::Namespace | Need::Tunnel => "util-linux",
+            Need::Disk | Need::Namespace | Need::Tunnel => "util-linux",
             Need::Opentracker => "opentracker",
             Need::Python => "python3",
             Need::Qbittorrent => "qbittorrent-nox",
             Need::Rtorrent => "rtorrent",
             Need::Transmission => "transmission-daemon",
             Need::Webtorrent => WEBTORRENT,
+            Need::Cc => "gcc",
+            Need::Supervision => "linux",
+            Need::Time => "time",
             Need::Example(name) => name,
         }
     }
@@ -144,7 +176,9 @@ impl Need {
         match self {
             Need::Imdl => format!("cargo install {package}"),
             Need::Hosts => "run the tests as root, with iproute2".into(),
-            Need::Namespace => {
+            Need::Time => "TINYTORRENT_FAULTS=full".into(),
+            Need::Supervision => "run the tests on Linux 5.5 or later, with seccomp".into(),
+            Need::Disk | Need::Namespace => {
                 "run the tests as root, or `sysctl -w kernel.unprivileged_userns_clone=1`".into()
             }
             Need::Tunnel => "run the tests as root, with `modprobe tun`".into(),
@@ -164,9 +198,12 @@ impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Need::Example(name) => write!(f, "the example `{name}` is not built"),
+            Need::Time => f.write_str("it takes minutes"),
+            Need::Supervision => f.write_str("no program can be asked before system calls here"),
             Need::Hosts => {
                 f.write_str("no two network namespaces with veth devices can be made here")
             }
+            Need::Disk => f.write_str("no file system can be mounted in a namespace here"),
             Need::Namespace => f.write_str("no network namespace can be made here"),
             Need::Tunnel => f.write_str("no tunnel can be made in a network namespace here"),
             _ => write!(f, "{} is not installed", self.package()),
@@ -217,6 +254,13 @@ pub fn example(name: &str) -> PathBuf {
 pub fn namespace() -> Command {
     let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--net", "--pid", "--fork", "--kill-child"]);
+    command
+}
+
+/// A program in a namespace in which it may mount file systems.
+pub fn mounts() -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--mount"]);
     command
 }
 
