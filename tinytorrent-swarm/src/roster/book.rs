@@ -55,6 +55,12 @@ const MAX_FAILURES: u16 = 5;
 /// Addresses of a network that are tried before further ones of others.
 const FIRST: u16 = 16;
 
+/// Time for which a seed is put aside that is not needed, unless it is recalled.
+const ASIDE: Duration = Duration::from_secs(60 * 60);
+
+/// Addresses that are known at most for one to be put aside: those of leeches are to have room.
+const MOST_PUT_ASIDE: usize = MAX_ENTRIES / 2;
+
 /// Wait for an address whose network has all the places that it gets, or that somebody says is his.
 const PUT_OFF: Duration = Duration::from_secs(5);
 
@@ -138,19 +144,23 @@ impl PeerBook {
         }
     }
 
-    /// The next address to try, busy from now on. With `drop_seeds`, what is known to be a seed
-    /// is forgotten instead.
-    pub(crate) fn next(&mut self, now: Instant, drop_seeds: bool) -> Option<Candidate> {
+    /// The next address to try, busy from now on. With `spare_seeds`, what is known to be a seed is put aside
+    /// instead, until it is recalled.
+    pub(crate) fn next(&mut self, now: Instant, spare_seeds: bool) -> Option<Candidate> {
         while let Some(address) = self.queue.pop(now) {
             self.set_state(address, State::Busy);
             let Some(entry) = self.entries.get(&address) else { continue };
             // Another address of its host may have been banned since it was told.
             let is_banned = self.bans.has_address(address);
-            let is_unwanted = is_banned || (drop_seeds && entry.is_seed);
-            if !is_unwanted {
+            let is_spared = spare_seeds && entry.is_seed;
+            if !is_banned && !is_spared {
                 return Some(entry.candidate(address));
             }
-            self.remove(address);
+            if is_banned || self.entries.len() > MOST_PUT_ASIDE {
+                self.remove(address);
+            } else {
+                self.wait(address, now + ASIDE);
+            }
         }
         None
     }
@@ -272,14 +282,16 @@ impl PeerBook {
     /// Something is wanted again: seeds that had nothing more for us may be gone back to at once. A walk over all
     /// entries.
     pub(crate) fn recall_seeds(&mut self, now: Instant) {
-        // The visit that ended is all that is held against them.
-        let is_due = |entry: &Entry| {
-            let is_waiting = matches!(entry.state, State::Waiting(until, _) if until > now);
-            is_waiting && entry.is_seed && entry.failures <= 1
-        };
-        let seeds = self.entries.iter().filter(|(_, entry)| is_due(entry));
-        for address in seeds.map(|(address, _)| *address).collect::<Vec<_>>() {
-            self.wait(address, now);
+        let seeds = self.entries.iter().filter(|(_, entry)| entry.is_seed);
+        let sooner = seeds.filter_map(|(address, entry)| match entry.state {
+            State::Waiting(until, _) => {
+                let at = now + entry.rest();
+                (at < until).then_some((*address, at))
+            }
+            State::Busy => None,
+        });
+        for (address, at) in sooner.collect::<Vec<_>>() {
+            self.wait(address, at);
         }
     }
 

@@ -47,7 +47,7 @@ impl Roster {
 
     /// Connects to as many as there are places for. Returns a connection that is in the way of the next one
     /// and has had its time; once it is gone, there is more to do. With [`Need::Nothing`], what is known to
-    /// be a seed is forgotten instead.
+    /// be a seed is put aside instead.
     pub(crate) fn dial(
         &mut self,
         now: Instant,
@@ -55,7 +55,7 @@ impl Roster {
         out: &mut Outbox,
         need: Option<Need>,
     ) -> Option<(PeerKey, LeaveReason)> {
-        let drop_seeds = need == Some(Need::Nothing);
+        let spare_seeds = need == Some(Need::Nothing);
         loop {
             // Connections that came in and have not shaken hands hold up no dials: anybody can make them.
             if !self.has_room_for_dial(peers) {
@@ -64,7 +64,7 @@ impl Roster {
                 return self.dials.slowest(now).map(|slowest| (slowest, reason));
             }
             self.places.ready_at(peers, need, now).filter(|&at| at <= now)?;
-            let candidate = self.book.next(now, drop_seeds)?;
+            let candidate = self.book.next(now, spare_seeds)?;
             let address = candidate.address;
             if peers.contacts().any(|contact| contact.dialed() == Some(address)) {
                 continue; // busy until that peer leaves

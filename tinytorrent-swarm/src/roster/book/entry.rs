@@ -111,7 +111,17 @@ impl Entry {
         // changed.
         let was_utp = self.first == Some(Transport::Utp);
         self.first = (has_hung_up && !was_utp).then_some(Transport::Utp);
-        BACK_OFF.saturating_mul(1 << (self.failures - 1).min(16)).min(MAX_BACK_OFF)
+        self.back_off()
+    }
+
+    /// The wait after so many failures; there is one at least.
+    fn back_off(&self) -> Duration {
+        BACK_OFF.saturating_mul(1 << self.failures.saturating_sub(1).min(16)).min(MAX_BACK_OFF)
+    }
+
+    /// The wait of a seed that is needed again: the visit that ended is no reason to wait, failures are.
+    pub(super) fn rest(&self) -> Duration {
+        if self.failures <= 1 { Duration::ZERO } else { self.back_off() }
     }
 
     /// Notes that a visit ended. Returns the time until the next one.

@@ -174,3 +174,28 @@ fn the_hash_that_a_peer_knows_is_remembered() {
     let later = now + Duration::from_secs(60);
     assert_eq!(book.next(later, false).and_then(|candidate| candidate.known_as), Some(hash));
 }
+
+#[test]
+fn seeds_that_are_not_needed_are_put_aside_and_come_back_when_they_are() {
+    let (now, mut book) = (Instant::now(), book());
+    let second = Duration::from_secs(1);
+    book.add(now, address(1), PeerSource::Tracker);
+    book.add(now, address(2), PeerSource::Tracker);
+    for n in [1, 2] {
+        book.take(address(n));
+        book.left(now, address(n), true);
+    }
+    // One of them has refused since.
+    book.take(address(2));
+    book.failed(now, address(2), false);
+    let later = now + 100 * second;
+    assert_eq!(book.next(later, true), None, "nothing is wanted");
+    assert_eq!(book.len(), 2);
+    assert_eq!(book.next(later + 100 * second, true), None);
+    assert_eq!(next(&mut book, later + 100 * second), None, "they are not due");
+    book.recall_seeds(later);
+    assert_eq!(next(&mut book, later), Some(address(1)));
+    assert_eq!(next(&mut book, later), None);
+    assert_eq!(next(&mut book, later + 10 * second), Some(address(2)), "as after its failures");
+    book.check_invariants();
+}
