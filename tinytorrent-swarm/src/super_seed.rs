@@ -294,6 +294,15 @@ impl SuperSeed {
         told.patience = (told.patience / 2).max(LEAST_PATIENCE);
         if told.open.is_empty() {
             told.is_on_its_own = true;
+        } else if !peer.is_interested() {
+            // It has them, in part from others, and tells nobody who has them, too; or it does not want them.
+            let open = std::mem::take(&mut told.open);
+            told.fetched += open.len();
+            for (piece, _) in open.into_iter().filter(|(piece, _)| told.proof != Some(*piece)) {
+                if self.holders.get(&piece) == Some(&peer.key) {
+                    self.holders.remove(&piece);
+                }
+            }
         } else {
             // It is told of no more, and others get what it does not fetch.
             let open = told.pieces().collect();
@@ -406,7 +415,10 @@ impl SuperSeed {
         });
         told.open.push((piece, 0));
         told.since = now;
-        out.send(now, peer, Message::Have(piece.get()));
+        // One that was given up for it before knows of it.
+        if !peer.session.pieces(Side::Us).is_some_and(|told| told.contains(piece)) {
+            out.send(now, peer, Message::Have(piece.get()));
+        }
     }
 
     /// After the end: tells a peer of some pieces that it lacks.

@@ -7,9 +7,9 @@ mod play;
 use std::time::Duration;
 
 use play::{Play, request};
-use tinytorrent_sim::{Behaviour, Node, World};
+use tinytorrent_sim::{Behaviour, Node, WebServer, World};
 use tinytorrent_swarm::LeaveReason;
-use tinytorrent_types::Geometry;
+use tinytorrent_types::{Bitfield, Geometry};
 use tinytorrent_wire::{Feature, Message};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -193,4 +193,22 @@ fn the_user_begins_and_ends_it() {
     let mut leech = Play::new(false, |config| _ = config.super_seeding(true));
     leech.swarm.set_super_seeding(leech.now, true);
     assert!(!is_super_seeding(&leech));
+}
+
+/// A peer that has a piece by others does not tell whoever has it, too, and one that does not want a piece never will.
+#[test]
+fn a_peer_that_fetches_only_a_part_of_a_piece_gets_the_others() {
+    let (mut world, leeches) = world(4, 1, true, false);
+    let mut server = WebServer::new(20_000);
+    server.wrong = 1..2;
+    world.add_web_seed(leeches[0], server);
+    assert!(world.run(3 * MINUTE, World::all_finished));
+
+    let (mut world, leeches) = self::world(4, 1, true, false);
+    let mut wanted = Bitfield::new(4);
+    let geometry = world.nodes[leeches[0]].geometry.clone();
+    // The first one, of which it is told first, is none of them.
+    geometry.pieces().skip(1).for_each(|piece| _ = wanted.insert(piece));
+    world.with(leeches[0], |swarm, now| swarm.set_wanted(now, wanted));
+    assert!(world.run(3 * MINUTE, World::all_finished));
 }
