@@ -15,6 +15,8 @@ pub(crate) struct Serving {
     last_progress: Option<Instant>,
     /// The last block that was sent.
     sent_at: Option<Instant>,
+    /// Blocks that the driver may have at a time, fewer than [`SERVING_BLOCKS`] once the peer is known to be slow.
+    window: Option<usize>,
     /// The peer stands in line for the upload limit.
     pub(crate) is_waiting: bool,
     /// Bytes that the peer was sent.
@@ -29,6 +31,9 @@ pub(crate) const SERVING_WINDOW: u64 = 1 << 20;
 /// holds. Each costs a read, be it of one byte.
 pub(crate) const SERVING_BLOCKS: usize = (SERVING_WINDOW / BLOCK_LENGTH as u64) as usize;
 
+/// Blocks that the driver has of the slowest peer: one on its way, and the next.
+const LEAST_BLOCKS: usize = 2;
+
 /// Longest time that a peer may read nothing of the blocks that it asked for: they wait in memory,
 /// and at 1 KiB a second the largest takes half of this.
 pub(super) const MAX_UNREAD: Duration = Duration::from_secs(240);
@@ -36,7 +41,7 @@ pub(super) const MAX_UNREAD: Duration = Duration::from_secs(240);
 impl Serving {
     /// Returns true if the driver has room for a block, beside so many that it has.
     pub(crate) fn has_room(&self, begun: usize) -> bool {
-        self.bytes < SERVING_WINDOW && begun < SERVING_BLOCKS
+        self.bytes < SERVING_WINDOW && begun < self.window.unwrap_or(SERVING_BLOCKS)
     }
 
     /// Notes that a block is handed to the driver, beside so many that it has.
@@ -55,6 +60,10 @@ impl Serving {
             self.sent_at = Some(now);
             self.slot.note_use(now);
             self.meter.add(now, bytes);
+            let rate = self.meter.bytes_per_second(now);
+            // A second's worth: what the driver has can be cancelled no more, and peers ask others for what is late.
+            let blocks = (rate / u64::from(BLOCK_LENGTH)) as usize;
+            self.window = (rate > 0).then(|| blocks.clamp(LEAST_BLOCKS, SERVING_BLOCKS));
         }
     }
 
@@ -83,6 +92,28 @@ mod tests {
             has_room
         });
         assert_eq!(begun.count(), SERVING_BLOCKS);
+    }
+
+    #[test]
+    fn the_driver_has_a_second_s_worth_of_a_slow_peer() {
+        let mut now = Instant::now();
+        let mut serving = Serving::default();
+        let block = u64::from(BLOCK_LENGTH);
+        let mut send = |serving: &mut Serving, time| {
+            for _ in 0..200 {
+                now += time;
+                serving.note_begun(now, 0, block);
+                serving.note_ended(now, block, true);
+            }
+        };
+        let room = |serving: &Serving| (0..).take_while(|&begun| serving.has_room(begun)).count();
+        assert_eq!(room(&serving), SERVING_BLOCKS, "nothing is known");
+        send(&mut serving, Duration::from_millis(100));
+        assert!((9..=11).contains(&room(&serving)), "{}", room(&serving));
+        send(&mut serving, Duration::from_secs(10));
+        assert_eq!(room(&serving), LEAST_BLOCKS);
+        (0..10).for_each(|_| send(&mut serving, Duration::from_millis(1)));
+        assert_eq!(room(&serving), SERVING_BLOCKS, "it has become quick");
     }
 
     #[test]
