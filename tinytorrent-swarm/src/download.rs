@@ -160,6 +160,7 @@ impl Download {
     /// Bytes came that nobody asked for.
     pub(crate) fn on_waste(&mut self, bytes: u64) {
         self.wasted += bytes;
+        self.end_game.note_late(bytes);
     }
 
     /// A block came that was requested.
@@ -188,7 +189,7 @@ impl Download {
         let length = u64::from(block.length());
         match picker.receive(source, block) {
             Arrival::Unwanted => {
-                self.wasted += length;
+                self.on_waste(length);
                 Received { verdict: BlockVerdict::Discard, other: None }
             }
             Arrival::Accepted { other, is_last } => {

@@ -18,6 +18,8 @@ pub(super) struct EndGame {
     look_at: Option<Instant>,
     /// Peers that found nothing to take over from others, of this turn.
     idle: Vec<PeerKey>,
+    /// Bytes of blocks that came after all, when others had been asked for them.
+    late: u64,
 }
 
 /// In the end game, a peer with fewer requests than this takes over from the slowest.
@@ -36,6 +38,16 @@ const STEAL_PROOF_AFTER: Duration = Duration::from_secs(4);
 /// The same, of one that has sent nothing for so long.
 const STEAL_PROOF_OF_SILENT_AFTER: Duration = Duration::from_millis(1_500);
 
+/// The patience with slow peers is doubled when one byte of so many has come twice, and so on: they send, but they share
+/// a link that is the bottleneck, ours perhaps.
+const LATE: u64 = 16;
+
+/// Bytes of which nothing follows yet.
+const LATE_AT_LEAST: u64 = 1 << 20;
+
+/// The longest patience, as a multiple.
+const MOST_PATIENT: u64 = 16;
+
 /// Requests of one slow peer to look at for one that another peer can take over.
 const STEAL_AMONG: usize = 64;
 
@@ -50,6 +62,17 @@ impl EndGame {
     /// Returns true, once, when it is time to look again.
     pub(super) fn is_due(&mut self, now: Instant) -> bool {
         self.look_at.take_if(|at| *at <= now).is_some()
+    }
+
+    /// Notes bytes that came and were not needed any more.
+    pub(super) fn note_late(&mut self, bytes: u64) {
+        self.late += bytes;
+    }
+
+    /// The multiple of patience with slow peers, as so many bytes came in time.
+    fn caution(&self, total: u64) -> u32 {
+        let late = LATE * self.late / (total + LATE_AT_LEAST);
+        (1 + late).min(MOST_PATIENT) as u32
     }
 
     fn look_again(&mut self, now: Instant) {
@@ -70,9 +93,8 @@ impl EndGame {
         peers: &mut Peers,
         picker: &Picker,
         thief: PeerKey,
+        patience: Duration,
     ) -> Option<(PeerKey, BlockInfo)> {
-        let peer = peers.get_mut(thief)?;
-        let patience = Download::patience(peer);
         let others = peers.iter_mut().filter(|peer| peer.key != thief);
         let owing = others.filter(|peer| peer.requested_count() > 0);
         let mut owing: Vec<_> = owing.map(|peer| (peer.drain_time(now), peer.key)).collect();
@@ -124,7 +146,8 @@ impl Download {
             if !may_steal(now, peer) {
                 return;
             }
-            let slow = self.end_game.slow_request(now, peers, picker, thief);
+            let patience = self.patience(peer);
+            let slow = self.end_game.slow_request(now, peers, picker, thief, patience);
             let Some((victim, block)) = slow else { return self.end_game.idle.push(thief) };
             if !self.take_over(now, thief, victim, block, peers, picker, out) {
                 return;
@@ -143,10 +166,12 @@ impl Download {
     }
 
     /// The longest that others may take for what this peer could send, before it takes over.
-    pub(crate) fn patience(peer: &Peer) -> Duration {
+    pub(crate) fn patience(&self, peer: &Peer) -> Duration {
         let is_failing = peer.pipeline.credit.is_failing();
         let least = if is_failing { STEAL_AFTER_FAILURE } else { STEAL_AFTER };
-        least.max(2 * peer.time_for_one_more())
+        // A reader is worth a few blocks that come twice.
+        let caution = if self.is_read { 1 } else { self.end_game.caution(self.total()) };
+        caution * least.max(2 * peer.time_for_one_more())
     }
 
     /// Takes back half of what each peer would be slow to send of these pieces, for a web seed that has nothing left to
@@ -237,4 +262,23 @@ pub(super) fn may_steal(now: Instant, peer: &Peer) -> bool {
         && !peer.pipeline.credit.is_resting(now)
         // A peer that was found too slow does not take over from others in turn.
         && !peer.pipeline.was_overtaken_within(now, STEAL_AFTER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_grows_with_what_came_twice() {
+        let mut end_game = EndGame::default();
+        let mib = 1 << 20;
+        assert_eq!(end_game.caution(0), 1);
+        end_game.note_late(mib / 32);
+        assert_eq!(end_game.caution(0), 1, "a block or two say nothing");
+        end_game.note_late(mib / 32);
+        assert_eq!((end_game.caution(0), end_game.caution(mib)), (2, 1));
+        end_game.note_late(100 * mib);
+        assert_eq!(end_game.caution(300 * mib), 6);
+        assert_eq!(end_game.caution(100 * mib), MOST_PATIENT as u32);
+    }
 }
