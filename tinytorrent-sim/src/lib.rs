@@ -24,14 +24,21 @@
 //! ```
 
 mod dht;
+mod laws;
 mod node;
+mod plan;
 mod queue;
 pub mod utp;
 mod world;
 
 pub use dht::{DhtNode, DhtWorld, Links, LookUp, Search, SybilIds, TableHealth, torrent};
-pub use node::{Behaviour, Quality, Simulated};
+pub use laws::{Breach, Law, Laws, Terms};
+pub use node::{Access, Behaviour, Quality, Simulated};
+pub use plan::{
+    Choices, Fault, Incident, Member, MemberAccess, NameError, Network, Outcome, Plan, Role,
+    WorldName,
+};
 pub use world::{
-    Cause, Nat, Node, Stranger, Tape, Watch, WebServer, World, address_of, hashes, info, peer_id,
-    scramble,
+    Cause, Disk, Nat, Node, Recovery, Seen, Stranger, Tape, Tracker, TrackerState, Watch,
+    WebServer, Witness, World, address_of, hashes, info, peer_id, scramble,
 };

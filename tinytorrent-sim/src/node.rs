@@ -1,22 +1,26 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tinytorrent_swarm::record::Recorded;
-use tinytorrent_swarm::{AnnounceTask, Event, FetchKey, LeaveReason, PeerKey, WebSeedKey};
+use tinytorrent_swarm::{
+    AnnounceTask, Event, FetchKey, LeaveReason, PeerKey, SwarmConfig, WebSeedKey,
+};
 use tinytorrent_tracker::AnnounceResponse;
-use tinytorrent_types::{BlockInfo, Geometry, PeerId};
+use tinytorrent_types::{Bitfield, BlockInfo, Geometry, PeerId};
 use tinytorrent_wire::Message;
 
 use crate::world::RunningFetch;
-use crate::{Nat, Node, WebServer};
+use crate::{Disk, Nat, Node, WebServer};
 
 /// A swarm in its world, and all that was seen of it.
 #[derive(Debug)]
 pub struct Simulated {
     /// The engine.
     pub swarm: Recorded,
+    /// The configuration with which it begins, at first and after each crash.
+    pub(crate) config: SwarmConfig,
     /// The address at which it listens.
     pub address: SocketAddr,
     /// The shape of the content.
@@ -27,10 +31,20 @@ pub struct Simulated {
     pub behaviour: Behaviour,
     /// Bytes a second from it, over all its links, if not those of the [`World`](crate::World).
     pub uplink: Option<u64>,
+    /// Its place in the network.
+    pub access: Access,
+    /// The speed and the health of its disk.
+    pub disk: Disk,
     /// Blocks that it has served.
     pub served: u32,
     /// The blocks that its disk holds.
     pub received: HashMap<BlockInfo, Quality>,
+    /// The number of its crashes.
+    pub(crate) life: u32,
+    /// All that a crash leaves.
+    pub(crate) kept: Kept,
+    /// All that it was told of others, before it crashed.
+    pub(crate) introduced: Vec<SocketAddr>,
     /// All it told its trackers.
     pub announces: Vec<AnnounceTask>,
     /// Peers that its trackers tell of.
@@ -56,8 +70,49 @@ pub struct Simulated {
     pub(crate) strangers: HashSet<PeerKey>,
     /// The next deadline of the engine.
     pub(crate) due: Option<Instant>,
-    /// The instant at which all that was handed to its uplink is out.
-    pub(crate) uplink_free: Instant,
+}
+
+/// The place of a node in the network, and its state there.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// The time that each message takes beyond the latency of the world, on its way to the node or from it.
+    pub distance: Duration,
+    /// Bytes a second to the node, over all its links; `None` if others are the only limit.
+    pub downlink: Option<u64>,
+    /// Nothing gets through until then. What was sent arrives afterwards.
+    pub(crate) cut_off_until: Option<Instant>,
+    /// Its process does not run until then.
+    pub(crate) asleep_until: Option<Instant>,
+    /// Its process is gone, and its host says so to whoever asks.
+    pub(crate) is_down: bool,
+    /// The blocks that wait for its uplink, behind the one that is being sent.
+    pub(crate) line: VecDeque<InLine>,
+    pub(crate) is_sending: bool,
+    /// The instant at which all that is under way to it is in.
+    pub(crate) downlink_free: Option<Instant>,
+}
+
+/// A block that waits for the uplink, which it takes so long.
+#[derive(Debug, Clone)]
+pub(crate) struct InLine {
+    pub(crate) key: PeerKey,
+    pub(crate) block: BlockInfo,
+    pub(crate) cost: Duration,
+}
+
+/// The content on a disk, as a record of before says, which a crash leaves.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Kept {
+    /// The time between two records, if there are more than the first.
+    pub(crate) every: Option<Duration>,
+    /// Verified pieces; `None` as long as there is no record.
+    pub(crate) have: Option<Bitfield>,
+    /// The blocks of the others.
+    pub(crate) blocks: Vec<BlockInfo>,
+    /// The info dictionary is kept.
+    pub(crate) has_info: bool,
+    /// The pieces that are wanted, if that was chosen.
+    pub(crate) wanted: Option<Bitfield>,
 }
 
 /// The behaviour of a node towards others.
@@ -79,6 +134,8 @@ pub enum Behaviour {
     Rejects,
     /// Chokes as soon as it is asked, answers nothing, and unchokes a moment later.
     Flaps,
+    /// Takes connections, speaks, and reads nothing that it is sent.
+    ReadsNothing,
     /// Chokes as soon as it is asked, and owes what it was asked for from then on.
     ChokesOwing,
     /// Closes the connection as soon as it is asked.
@@ -167,5 +224,17 @@ impl Simulated {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Link {
     pub(crate) to: Node,
+    /// The far end's key of it, and the life to which the key belongs, once it was let in.
     pub(crate) their_key: Option<PeerKey>,
+    pub(crate) their_life: u32,
+    /// The arrival of the last message that was sent: none arrives before those that were sent before.
+    pub(crate) arrived: Option<Instant>,
+    /// Nothing gets through any more, and nobody says so.
+    pub(crate) is_dead: bool,
+}
+
+impl Link {
+    pub(crate) fn to(node: Node) -> Self {
+        Self { to: node, their_key: None, their_life: 0, arrived: None, is_dead: false }
+    }
 }

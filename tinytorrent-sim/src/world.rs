@@ -1,33 +1,45 @@
+mod acting;
+mod crash;
+mod disk;
 mod happening;
+mod links;
 mod nat;
 mod recording;
+mod schedule;
 mod serving;
 mod stranger;
+mod tracking;
 mod watch;
 mod web_seed;
+mod witness;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use tinytorrent_swarm::record::Recorded;
-use tinytorrent_swarm::{
-    Action, Content, Failure, Input, PeerKey, PeerSource, ScrapeOutcome, SwarmConfig,
-};
-use tinytorrent_types::{Bitfield, Geometry, InfoHashV1, InfoHashes, PeerId};
-use tinytorrent_wire::{Handshake, Message};
+use tinytorrent_swarm::{Content, Input, PeerSource, SwarmConfig};
+use tinytorrent_types::{Bitfield, BlockInfo, Geometry, InfoHashV1, InfoHashes, PeerId};
 
-use self::happening::{HASHING, Happening};
+pub use self::crash::Recovery;
+pub use self::disk::Disk;
+use self::happening::Happening;
 pub use self::nat::Nat;
 use self::recording::Sinks;
 pub use self::recording::Tape;
+use self::schedule::{Due, Schedule, Turn};
 pub use self::stranger::Stranger;
+pub use self::tracking::{Tracker, TrackerState};
 use self::watch::Watched;
 pub use self::watch::{Cause, Watch};
 pub(crate) use self::web_seed::Running as RunningFetch;
 pub use self::web_seed::WebServer;
-use crate::node::Link;
+use self::witness::Witnessed;
+pub use self::witness::{Seen, Witness};
+use crate::node::{Access, Kept};
 use crate::{Behaviour, Simulated};
 
 /// The number of a node in its world.
@@ -42,14 +54,19 @@ pub struct World {
     pub start: Instant,
     /// The swarms, by [`Node`].
     pub nodes: Vec<Simulated>,
-    /// The happenings to come, in order of time and then of cause.
-    queue: BTreeMap<(Instant, u64), (Node, Happening)>,
-    sequence: u64,
+    schedule: Schedule,
+    /// The nodes by their addresses.
+    addresses: HashMap<SocketAddr, Node>,
     strangers: Vec<Stranger>,
     /// The strangers by their addresses.
     doors: HashMap<SocketAddr, usize>,
     watched: Option<Watched>,
     sinks: Sinks,
+    witness: Witnessed,
+    /// The trackers that keep a list of those who announce themselves, by URL. Others answer as each node has it.
+    pub trackers: HashMap<String, Tracker>,
+    /// All that links and nodes do by chance.
+    chance: StdRng,
     /// The hashes of the torrent.
     pub hashes: InfoHashes,
     /// The torrent is private.
@@ -59,6 +76,10 @@ pub struct World {
     pub tracker: Option<IpAddr>,
     /// One way, on every link.
     pub latency: Duration,
+    /// The most by which a message may be later than that, each as chance has it.
+    pub jitter: Duration,
+    /// The part of messages that is lost at first, and comes a time-out later, with all that are behind it.
+    pub loss: f64,
     /// Bytes a second from each node, over all its links.
     pub uplink: u64,
     /// Checks the invariants of a node after each so many inputs; zero for never. More makes large worlds
@@ -82,16 +103,21 @@ impl World {
             now,
             start: now,
             nodes: Vec::new(),
-            queue: BTreeMap::new(),
-            sequence: 0,
+            schedule: Schedule::default(),
+            addresses: HashMap::new(),
             strangers: Vec::new(),
             doors: HashMap::new(),
             watched: None,
             sinks: Sinks::default(),
+            witness: Witnessed::default(),
+            trackers: HashMap::new(),
+            chance: StdRng::seed_from_u64(0),
             hashes: hashes(),
             is_private: false,
             tracker: Some([10, 255, 255, 254].into()),
             latency: Duration::from_millis(20),
+            jitter: Duration::ZERO,
+            loss: 0.0,
             uplink: 10_000_000,
             check_every: 1,
             inputs: 0,
@@ -125,6 +151,7 @@ impl World {
     /// A node that does not know the content yet.
     pub fn add_unready(&mut self, geometry: Geometry, tune: impl FnOnce(&mut SwarmConfig)) -> Node {
         let node = self.nodes.len();
+        self.addresses.insert(address_of(node), node);
         let mut config = SwarmConfig::new(self.hashes, peer_id(node), 1_000 + node as u64);
         // The port is that of `address_of`.
         config.listen_port(6881).sha1(scramble);
@@ -132,13 +159,19 @@ impl World {
         let swarm = self.new_engine(node, &config);
         self.nodes.push(Simulated {
             swarm,
+            config,
             address: address_of(node),
             geometry,
             events: Vec::new(),
             behaviour: Behaviour::Honest,
             uplink: None,
+            access: Access::default(),
+            disk: Disk::default(),
             served: 0,
             received: HashMap::new(),
+            life: 0,
+            kept: Kept::default(),
+            introduced: Vec::new(),
             announces: Vec::new(),
             tracker_peers: Vec::new(),
             trackers: HashMap::new(),
@@ -152,20 +185,49 @@ impl World {
             links: HashMap::new(),
             strangers: HashSet::new(),
             due: None,
-            uplink_free: self.now,
         });
+        self.saw(node, Seen::Began);
         self.settle(node);
         node
     }
 
+    /// Moves a node to another address.
+    pub fn set_address(&mut self, node: Node, address: SocketAddr) {
+        let before = std::mem::replace(&mut self.nodes[node].address, address);
+        self.addresses.remove(&before);
+        self.addresses.insert(address, node);
+    }
+
+    /// Has the links, and all else that is left to chance, draw other numbers.
+    pub fn set_chance(&mut self, seed: u64) {
+        self.chance = StdRng::seed_from_u64(seed);
+    }
+
+    /// The node at this address.
+    pub fn node_at(&self, address: SocketAddr) -> Option<Node> {
+        self.addresses.get(&address).copied()
+    }
+
     /// Tells a node what the content is, and what it has of it.
     pub fn ready(&mut self, node: Node, have: Bitfield) {
+        self.recover(node, have, Vec::new(), None);
+    }
+
+    /// The same, with blocks of unfinished pieces, and the pieces that are wanted if not all are.
+    fn recover(
+        &mut self,
+        node: Node,
+        have: Bitfield,
+        partial: Vec<BlockInfo>,
+        wanted: Option<Bitfield>,
+    ) {
         let geometry = self.nodes[node].geometry.clone();
+        self.nodes[node].kept.have.get_or_insert_with(|| have.clone());
         let content = Content {
             have,
-            wanted: Bitfield::full(geometry.piece_count()),
+            wanted: wanted.unwrap_or_else(|| Bitfield::full(geometry.piece_count())),
             geometry,
-            partial: Vec::new(),
+            partial,
             info: self.nodes[node].info.clone(),
             is_private: self.is_private,
         };
@@ -174,7 +236,8 @@ impl World {
 
     /// Tells a node where others are, as the tracker would.
     pub fn introduce(&mut self, node: Node, to: &[Node]) {
-        let addresses = to.iter().map(|&node| self.nodes[node].address).collect();
+        let addresses: Vec<_> = to.iter().map(|&node| self.nodes[node].address).collect();
+        self.nodes[node].introduced.extend(&addresses);
         let source = PeerSource::of_tracker(self.tracker);
         self.input(node, Input::PeersFound { source, addresses });
     }
@@ -182,6 +245,7 @@ impl World {
     /// Something happens to a node.
     pub fn input(&mut self, node: Node, input: Input) {
         let now = self.now;
+        self.saw(node, Seen::Input(&input));
         if self.is_watched(node) {
             // The original is freed by whoever made it.
             self.engine(node, Cause::of(&input), |swarm| {
@@ -220,24 +284,27 @@ impl World {
 
     /// Does what is next. `false` if nothing is, before the end.
     pub fn step(&mut self, end: Instant) -> bool {
-        let next = self.queue.first_key_value().map(|((at, _), _)| *at);
-        let timeouts = self.nodes.iter().enumerate();
-        let timeout = timeouts.filter_map(|(n, s)| Some((s.due?, n))).min();
-        let at = [next, timeout.map(|(at, _)| at)].into_iter().flatten().min();
-        let Some(at) = at.filter(|&at| at <= end) else {
+        let Some((at, turn)) = self.schedule.next(end) else {
             // A quiet world reaches the end too, so that the next run goes on from there.
             self.now = end;
             return false;
         };
         // The deadline of a swarm can be in the past, and the clock must not go back.
         self.now = self.now.max(at);
-        // Deadlines come before happenings of the same instant, so that each run has one order.
-        if let Some((_, node)) = timeout.filter(|(due, _)| *due <= at) {
-            let now = self.now;
-            self.engine(node, Cause::Time, |swarm| swarm.handle_timeout(now));
-            self.settle(node);
-        } else if let Some((_, (node, happening))) = self.queue.pop_first() {
-            self.happen(node, happening);
+        match turn {
+            Turn::Deadline(node) => {
+                let now = self.now;
+                self.saw(node, Seen::Woken);
+                self.engine(node, Cause::Time, |swarm| swarm.handle_timeout(now));
+                self.settle(node);
+            }
+            Turn::Happening(Due { node, life, happening }) => {
+                match self.nodes[node].access.asleep_until {
+                    Some(until) if until > self.now => self.at(until, node, happening),
+                    _ if life == self.nodes[node].life => self.happen(node, happening),
+                    _ => self.is_missed(happening),
+                }
+            }
         }
         true
     }
@@ -257,19 +324,22 @@ impl World {
     }
 
     fn at(&mut self, at: Instant, node: Node, happening: Happening) {
-        // Happenings of one instant keep the order of their causes, so that each run is the same.
-        self.sequence += 1;
-        self.queue.insert((at, self.sequence), (node, happening));
+        // A node may be told of something before it is there.
+        let life = self.nodes.get(node).map_or(0, |simulated| simulated.life);
+        self.schedule.add(at, Due { node, life, happening });
     }
 
     fn settle(&mut self, node: Node) {
         while let Some(action) = self.poll_action(node) {
+            self.saw(node, Seen::Action(&action));
             self.act(node, action);
         }
         while let Some(event) = self.poll_event(node) {
+            self.saw(node, Seen::Event(&event));
             self.nodes[node].events.push(event);
         }
-        self.nodes[node].due = self.engine(node, Cause::Drained, |swarm| swarm.poll_timeout());
+        let due = self.engine(node, Cause::Drained, |swarm| swarm.poll_timeout());
+        self.set_due(node, due);
         // After each input by default, so that a failure points to its cause.
         self.inputs = self.inputs.wrapping_add(1);
         if self.inputs.is_multiple_of(self.check_every) {
@@ -277,93 +347,12 @@ impl World {
         }
     }
 
-    fn act(&mut self, node: Node, action: Action) {
-        match action {
-            Action::Connect { peer, address, route, info_hash } => {
-                let handshake = Handshake { info_hash, ..self.handshake(node) };
-                match self.nodes.iter().position(|other| other.address == address) {
-                    Some(to) => {
-                        // The other node has no key for the connection until it accepts.
-                        self.nodes[node].links.insert(peer, Link { to, their_key: None });
-                        self.dial_node(node, peer, to, route, handshake);
-                    }
-                    None => self.dial_stranger(node, peer, address),
-                }
-            }
-            Action::Send { peer, message } => self.send(node, peer, message),
-            Action::ServeBlock { peer, block } => self.serve(node, peer, block),
-            Action::VerifyPiece { piece, digests } => {
-                self.later(HASHING, node, Happening::Verdict { piece, digests });
-            }
-            Action::CheckMetadata { info } => {
-                self.later(Duration::from_millis(2), node, Happening::Metadata { info });
-            }
-            // There are no hashes here: whoever asks is refused, and whatever comes is wrong.
-            Action::ReadHashes { peer, request } => {
-                self.input(node, Input::HashesRead { peer, request, hashes: None });
-            }
-            Action::CheckHashes { peer, hashes } => {
-                let request = hashes.request;
-                self.input(node, Input::HashesChecked { peer, request, is_right: false });
-            }
-            Action::Announce(task) => {
-                self.nodes[node].announces.push(task.clone());
-                self.later(self.latency, node, Happening::Tracker(task));
-            }
-            Action::Fetch(task) => self.begin_fetch(node, task),
-            Action::GrantFetch { fetch, blocks } => self.grant_fetch(node, fetch, blocks),
-            Action::CancelFetch { fetch } => self.cancel_fetch(node, fetch),
-            Action::DoubtFiles { seed, piece } => self.doubt_files(node, seed, piece),
-            // There is no DHT in these worlds.
-            Action::LookUp(_) => {}
-            Action::Scrape(task) => {
-                let result = Err(Failure::Failed("there are no scrapes here".into()));
-                self.input(node, Input::Scraped(ScrapeOutcome { id: task.id, result }));
-            }
-            Action::Disconnect { peer, reason } => {
-                self.nodes[node].strangers.remove(&peer);
-                if let Some(link) = self.nodes[node].links.remove(&peer) {
-                    let address = self.nodes[link.to].address;
-                    self.nodes[node].disconnected.push((address, reason));
-                    // Without a key it was not answered yet, and then the answer closes the other
-                    // end.
-                    if let Some(key) = link.their_key {
-                        self.later(self.latency, link.to, Happening::Closed { key });
-                    }
-                }
-            }
-        }
-    }
-
-    /// The handshake of a node, with the id that it gives.
-    fn handshake(&self, node: Node) -> Handshake {
-        let ours = self.nodes[node].swarm.handshake();
-        Handshake { peer_id: self.nodes[node].alias.unwrap_or(ours.peer_id), ..ours }
-    }
-
-    fn send(&mut self, node: Node, peer: PeerKey, mut message: Message) {
-        let Some(link) = self.nodes[node].links.get(&peer).copied() else { return };
-        let address = self.nodes[link.to].address;
-        match (self.nodes[node].behaviour, &message) {
-            (Behaviour::Silent, _) | (Behaviour::AsksNothing, Message::Request(_)) => return,
-            _ => {}
-        }
-        // Id 0 is the extension handshake (BEP 10), without which nobody asks for metadata.
-        if self.nodes[node].behaviour == Behaviour::LiesAboutMetadata
-            && let Message::Extended(extended) = &mut message
-            && extended.id != 0
-        {
-            let mut lie = extended.payload.to_vec();
-            if let Some(last) = lie.last_mut() {
-                // The metadata is at the end of the message (BEP 9), behind a dictionary that stays
-                // valid.
-                *last ^= 0x55;
-            }
-            extended.payload = lie.into();
-        }
-        self.nodes[node].sent.push((address, message.clone()));
-        if let Some(key) = link.their_key {
-            self.later(self.latency, link.to, Happening::Arrives { key, message });
+    fn set_due(&mut self, node: Node, due: Option<Instant>) {
+        let asleep = self.nodes[node].access.asleep_until.filter(|until| *until > self.now);
+        let due = due.map(|due| asleep.map_or(due, |until| due.max(until)));
+        let before = std::mem::replace(&mut self.nodes[node].due, due);
+        if before != due {
+            self.schedule.set_deadline(node, before, due);
         }
     }
 }

@@ -4,15 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tinytorrent_swarm::{
-    AnnounceOutcome, AnnounceTask, BlockDigest, BlockVerdict, ConnectionError, FetchKey, Input,
-    PeerKey, Transport,
+    AnnounceTask, BlockVerdict, ConnectionError, FetchKey, Input, PeerKey, Transport,
 };
-use tinytorrent_tracker::{AnnounceResponse, Peer};
 use tinytorrent_types::{Bitfield, BlockInfo, PieceIndex};
 use tinytorrent_wire::{Handshake, Message, PieceHeader};
 
 use super::nat::Dial;
-use super::{Cause, Node, World};
+use super::{Cause, Node, Seen, World};
 use crate::node::Link;
 use crate::{Behaviour, Quality};
 
@@ -23,6 +21,7 @@ pub(super) enum Happening {
         key: PeerKey,
         by: Node,
         their_key: PeerKey,
+        their_life: u32,
         handshake: Handshake,
         transport: Transport,
     },
@@ -85,16 +84,37 @@ pub(super) enum Happening {
     HangsUp {
         key: PeerKey,
     },
+    /// Its driver gives up a peer that does not read.
+    Unreadable {
+        key: PeerKey,
+    },
     /// No handshake came in time.
     TimedOut {
         key: PeerKey,
     },
+    /// A piece was hashed, or the disk has failed since.
     Verdict {
         piece: PieceIndex,
         digests: bool,
+        failures: u32,
     },
+    /// A block was written, or the disk has failed since.
     Written {
-        bytes: u64,
+        block: BlockInfo,
+        failures: u32,
+    },
+    /// A block could not be read.
+    Unread {
+        key: PeerKey,
+        block: BlockInfo,
+    },
+    /// Its user resumes it.
+    Resumes,
+    /// It writes a record of its content.
+    Keeps,
+    /// It comes back after a crash.
+    ComesBack {
+        spoils: bool,
     },
     Metadata {
         info: Bytes,
@@ -102,14 +122,11 @@ pub(super) enum Happening {
     Tracker(AnnounceTask),
 }
 
-/// Time that a disk takes to write a block.
-const WRITING: Duration = Duration::from_millis(1);
-
-/// Time that a disk takes to hash a piece.
-pub(super) const HASHING: Duration = Duration::from_millis(2);
-
 /// The failure of a connection to a node that takes none.
 const REFUSED: ConnectionError = ConnectionError::Io(std::io::ErrorKind::ConnectionRefused);
+
+/// Time that a driver waits for a peer to read.
+const UNREAD: Duration = Duration::from_secs(60);
 
 /// Time that a node waits for a handshake.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -122,8 +139,8 @@ impl World {
                     self.dialled(node, dial);
                 }
             }
-            Happening::Answered { key, by, their_key, handshake, transport } => {
-                if self.answered(node, key, by, their_key) {
+            Happening::Answered { key, by, their_key, their_life, handshake, transport } => {
+                if self.answered(node, key, by, their_key, their_life) {
                     let greeted = Input::HandshakeCompleted { peer: key, transport, handshake };
                     self.input(node, greeted);
                 }
@@ -146,8 +163,8 @@ impl World {
                 self.closed(node, key);
             }
             Happening::Leaves { key } => {
-                if let Some(Link { to, their_key: Some(key) }) = self.closed(node, key) {
-                    self.later(self.latency, to, Happening::Closed { key });
+                if let Some(link) = self.closed(node, key) {
+                    self.hang_up(node, link);
                 }
             }
             Happening::Sends { key, message } => self.send(node, key, message),
@@ -160,21 +177,46 @@ impl World {
                 self.stranger_speaks(node, key, stranger, turn);
             }
             Happening::HangsUp { key } => self.stranger_hangs_up(node, key),
-            Happening::Verdict { piece, digests } => self.verdict(node, piece, digests),
-            Happening::Written { bytes } => self.input(node, Input::BlocksWritten { bytes }),
+            Happening::Unreadable { key } => self.gives_up(node, key),
+            Happening::Verdict { piece, digests, failures } => {
+                self.verdict(node, piece, digests, failures);
+            }
+            Happening::Written { block, failures } => self.written(node, block, failures),
+            Happening::Unread { key, block } => {
+                self.input(node, Input::BlockServed { peer: key, block, sent: false });
+            }
+            Happening::Resumes => self.with(node, |swarm, now| swarm.resume(now)),
+            Happening::Keeps => self.keeps(node),
+            Happening::ComesBack { spoils } => self.comes_back(node, spoils),
             Happening::Metadata { info } => self.checked(node, &info),
             Happening::Tracker(task) => self.announced(node, &task),
         }
     }
 
     /// The node that it connected to has let it in. Returns false if it has given up meanwhile.
-    fn answered(&mut self, node: Node, key: PeerKey, by: Node, their_key: PeerKey) -> bool {
+    fn answered(
+        &mut self,
+        node: Node,
+        key: PeerKey,
+        by: Node,
+        their_key: PeerKey,
+        their_life: u32,
+    ) -> bool {
         let link = self.nodes[node].links.get_mut(&key);
-        let is_there = link.map(|link| link.their_key = Some(their_key)).is_some();
-        if !is_there {
+        let is_there = link.is_some();
+        if let Some(link) = link {
+            (link.their_key, link.their_life) = (Some(their_key), their_life);
+        } else if self.nodes[by].life == their_life {
             self.later(self.latency, by, Happening::Closed { key: their_key });
         }
         is_there
+    }
+
+    /// The caller of a node that is not there is told so.
+    pub(super) fn refuse(&mut self, dial: Dial) {
+        if self.nodes[dial.from].life == dial.from_life {
+            self.later(self.latency, dial.from, Happening::Refused { key: dial.from_key });
+        }
     }
 
     fn came_to_nothing(&mut self, node: Node, key: PeerKey, error: ConnectionError) {
@@ -184,19 +226,33 @@ impl World {
     }
 
     /// A connection is gone. Gives its link if it was there.
-    fn closed(&mut self, node: Node, key: PeerKey) -> Option<Link> {
+    pub(super) fn closed(&mut self, node: Node, key: PeerKey) -> Option<Link> {
         let link = self.nodes[node].links.remove(&key)?;
         let error = ConnectionError::Closed;
         self.input(node, Input::ConnectionClosed { peer: key, error });
         Some(link)
     }
 
+    /// The driver closes a connection over which nothing can be sent.
+    fn gives_up(&mut self, node: Node, key: PeerKey) {
+        if let Some(link) = self.nodes[node].links.remove(&key) {
+            let error = ConnectionError::Unread;
+            self.input(node, Input::ConnectionClosed { peer: key, error });
+            self.hang_up(node, link);
+        }
+    }
+
     /// The uplink is through with a block.
     fn served(&mut self, node: Node, key: PeerKey, block: BlockInfo) {
+        self.send_next(node);
         let Some(link) = self.nodes[node].links.get(&key).copied() else { return };
         let quality = self.nodes[node].quality(block);
-        if let Some(key) = link.their_key {
-            self.later(self.latency, link.to, Happening::Block { key, block, quality });
+        if self.nodes[link.to].behaviour == Behaviour::ReadsNothing {
+            // Its window is full, and stays so until the driver has had enough.
+            return self.later(UNREAD, node, Happening::Unreadable { key });
+        }
+        if let Some(their_key) = link.their_key {
+            self.deliver(node, key, Happening::Block { key: their_key, block, quality });
         }
         self.input(node, Input::BlockServed { peer: key, block, sent: true });
     }
@@ -211,27 +267,20 @@ impl World {
         }
     }
 
-    /// A tracker answers.
-    fn announced(&mut self, node: Node, task: &AnnounceTask) {
-        let simulated = &self.nodes[node];
-        let response =
-            simulated.trackers.get(&task.url.to_string()).cloned().unwrap_or_else(|| {
-                let peers = simulated.tracker_peers.iter();
-                let mut response = AnnounceResponse::default();
-                response.peers = peers.map(|&address| Peer { address, id: None }).collect();
-                response.reached_at = self.tracker;
-                // The interval of most deployed trackers.
-                response.interval = Some(Duration::from_secs(1_800));
-                response
-            });
-        let outcome = AnnounceOutcome { id: task.id, result: Ok(response) };
-        self.input(node, Input::Announced(outcome));
-    }
-
     /// Somebody connects to a node, and has sent its handshake if it ever does.
     fn dialled(&mut self, node: Node, dial: Dial) {
-        let Dial { from, from_key, handshake, transport, .. } = dial;
+        let Dial { from, from_key, handshake, transport, from_life, .. } = dial;
+        // The caller crashed meanwhile.
+        if self.nodes[from].life != from_life {
+            return;
+        }
         let refused = Happening::Refused { key: from_key };
+        if self.is_cut_off(node) || self.is_cut_off(from) {
+            return self.later(PATIENCE, from, Happening::TimedOut { key: from_key });
+        }
+        if self.nodes[node].access.is_down {
+            return self.later(self.latency, from, refused);
+        }
         match self.nodes[node].behaviour {
             Behaviour::Unreachable => return self.later(self.latency, from, refused),
             // The connection opens, so that the caller waits until its timeout.
@@ -250,16 +299,18 @@ impl World {
             self.later(PATIENCE, node, Happening::TimedOut { key });
             return self.later(PATIENCE, from, Happening::TimedOut { key: from_key });
         }
-        self.nodes[node].links.insert(key, Link { to: from, their_key: Some(from_key) });
+        let (their_key, their_life) = (Some(from_key), from_life);
+        self.nodes[node].links.insert(key, Link { their_key, their_life, ..Link::to(from) });
         let handshake_of_node = self.handshake(node);
         let answered = Happening::Answered {
             key: from_key,
             by: node,
             their_key: key,
+            their_life: self.nodes[node].life,
             handshake: handshake_of_node,
             transport,
         };
-        self.later(self.latency, from, answered);
+        self.deliver(node, key, answered);
         self.input(node, Input::HandshakeCompleted { peer: key, transport, handshake });
     }
 
@@ -272,6 +323,7 @@ impl World {
         let header = PieceHeader { index, begin: block.begin(), length: block.length() };
         let cause = Cause::Message(PieceHeader::FRAME_LENGTH);
         let verdict = self.engine(node, cause, |swarm| swarm.handle_block(now, key, header));
+        self.saw(node, Seen::Block(key, header, verdict));
         self.store(node, verdict, quality);
     }
 
@@ -284,40 +336,11 @@ impl World {
         };
         if let Some(block) = stored {
             self.nodes[node].received.insert(block, quality);
-            let bytes = u64::from(block.length());
-            self.later(WRITING, node, Happening::Written { bytes });
+            self.write_later(node, block);
         }
         if let Some((block, digests)) = stored.zip(verify) {
-            let piece = block.piece();
-            self.later(HASHING, node, Happening::Verdict { piece, digests });
+            self.hash_later(node, block.piece(), digests);
         }
         self.settle(node);
-    }
-
-    fn verdict(&mut self, node: Node, piece: PieceIndex, digests: bool) {
-        let simulated = &mut self.nodes[node];
-        let geometry = simulated.geometry.clone();
-        let qualities: Vec<_> = geometry
-            .blocks(piece)
-            .map(|block| *simulated.received.get(&block).expect("every block came before"))
-            .collect();
-        let is_right = qualities.iter().all(|quality| *quality == Quality::Right);
-        let digest = |quality: &Quality| -> BlockDigest {
-            match quality {
-                Quality::Right => BlockDigest::from_bytes([0; 20]),
-                Quality::Wrong(by) => BlockDigest::from_bytes([*by; 20]),
-            }
-        };
-        let all: Vec<BlockDigest> = qualities.iter().map(digest).collect();
-        let input = if is_right {
-            Input::PieceVerified { piece, digests: if digests { all } else { Vec::new() } }
-        } else {
-            for block in geometry.blocks(piece) {
-                // A failed piece is requested again, perhaps from others.
-                simulated.received.remove(&block);
-            }
-            Input::PieceFailed { piece, digests: all }
-        };
-        self.input(node, input);
     }
 }

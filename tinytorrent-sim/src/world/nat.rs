@@ -25,6 +25,8 @@ pub(super) struct Dial {
     pub(super) from_key: PeerKey,
     pub(super) handshake: Handshake,
     pub(super) transport: Transport,
+    /// The life of the caller.
+    pub(super) from_life: u32,
     begun: Instant,
 }
 
@@ -60,8 +62,10 @@ impl World {
         {
             nat.sent.insert(address, now);
         }
-        let dial = Dial { from, from_key, handshake, transport, begun: now };
-        self.later(self.latency, to, Happening::Dialled(dial));
+        let from_life = self.nodes[from].life;
+        let dial = Dial { from, from_key, handshake, transport, from_life, begun: now };
+        let way = self.way(from, to);
+        self.later(way, to, Happening::Dialled(dial));
     }
 
     /// Returns a dial that a NAT lets in to a node. The caller of another one sends its first packet again until its

@@ -8,7 +8,8 @@ use tinytorrent_wire::{Message, Request};
 
 use super::happening::Happening;
 use super::{Node, World};
-use crate::Behaviour;
+use crate::node::InLine;
+use crate::{Behaviour, Simulated};
 
 /// Time that a node that flaps stays choked.
 const FLAP: Duration = Duration::from_millis(50);
@@ -22,6 +23,9 @@ impl World {
         }
         let uplink = self.nodes[node].uplink.unwrap_or(self.uplink);
         let cost = Duration::from_secs_f64(f64::from(block.length()) / uplink as f64);
+        if self.nodes[node].disk.is_unreadable() {
+            return self.later(Duration::ZERO, node, Happening::Unread { key, block });
+        }
         match self.nodes[node].behaviour {
             Behaviour::Stalls => {}
             Behaviour::StallsAfter(count) | Behaviour::Spoils(count)
@@ -55,6 +59,7 @@ impl World {
             | Behaviour::StallsAfter(_)
             | Behaviour::AsksNothing
             | Behaviour::Silent
+            | Behaviour::ReadsNothing
             | Behaviour::NeverGreets
             | Behaviour::Unreachable
             | Behaviour::LiesAboutMetadata => self.upload(node, key, block, cost),
@@ -65,10 +70,23 @@ impl World {
     fn upload(&mut self, node: Node, key: PeerKey, block: BlockInfo, cost: Duration) {
         let simulated = &mut self.nodes[node];
         simulated.served += 1;
-        // Idle time is lost and not saved up, so that a block begins now at the earliest.
-        simulated.uplink_free = simulated.uplink_free.max(self.now) + cost;
-        let at = simulated.uplink_free;
-        self.at(at, node, Happening::Served { key, block });
+        simulated.access.line.push_back(InLine { key, block, cost });
+        if !simulated.access.is_sending {
+            self.send_next(node);
+        }
+    }
+
+    /// Begins to send the next block in the line for the uplink.
+    pub(super) fn send_next(&mut self, node: Node) {
+        let Simulated { access, links, .. } = &mut self.nodes[node];
+        access.is_sending = false;
+        while let Some(InLine { key, block, cost }) = access.line.pop_front() {
+            // What was to go out over a connection goes with it.
+            if links.contains_key(&key) {
+                access.is_sending = true;
+                return self.later(cost, node, Happening::Served { key, block });
+            }
+        }
     }
 
     /// Has the node's engine go on as if it had served the block.

@@ -9,7 +9,7 @@ use tinytorrent_types::PeerId;
 use tinytorrent_wire::{Handshake, Message, Reserved};
 
 use super::happening::{Happening, PATIENCE};
-use super::{Cause, Node, World};
+use super::{Cause, Node, Seen, World};
 
 /// A peer without an engine: over each of its connections it says the same, whatever it hears. It costs nothing,
 /// however large the torrent is.
@@ -120,6 +120,9 @@ impl World {
     pub(super) fn accept(&mut self, node: Node, address: SocketAddr) -> Option<PeerKey> {
         let now = self.now;
         let key = self.engine(node, Cause::Connection, |swarm| swarm.accept(now, address));
+        if let Some(key) = key {
+            self.saw(node, Seen::Accepted(key, address));
+        }
         self.settle(node);
         key
     }

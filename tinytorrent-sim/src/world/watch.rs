@@ -113,7 +113,7 @@ impl World {
         // They may share memory with the engine, and so may what was to happen to it.
         self.nodes[node].announces.clear();
         self.nodes[node].events.clear();
-        self.queue.retain(|_, (at, _)| *at != node);
+        self.schedule.forget(node);
         self.engine(node, Cause::Told, |swarm| *swarm = other);
     }
 

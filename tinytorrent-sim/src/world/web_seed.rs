@@ -10,7 +10,7 @@ use tinytorrent_swarm::{
 use tinytorrent_types::BlockInfo;
 
 use super::happening::Happening;
-use super::{Cause, Node, World};
+use super::{Cause, Node, Seen, World};
 use crate::Quality;
 
 /// A web server, as one node sees it.
@@ -150,6 +150,7 @@ impl World {
         let cause = Cause::Told;
         let verdict: BlockVerdict =
             self.engine(node, cause, |swarm| swarm.handle_fetched(now, fetch, block));
+        self.saw(node, Seen::Fetched(verdict));
         self.store(node, verdict, quality);
         self.later(cost, node, Happening::Fetched { fetch });
     }

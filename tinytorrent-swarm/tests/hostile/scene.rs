@@ -147,7 +147,7 @@ impl<'a> Scene<'a> {
             config.exchange(false);
             tune(config);
         });
-        self.world.nodes[node].address = address;
+        self.world.set_address(node, address);
         self.world.nodes[node].info = info;
         self.world.ready(node, self.pieces(has_all));
         node
