@@ -255,3 +255,56 @@ impl Code for IpRanges {
         Ok(ranges.build())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn again<T: Code>(value: &T) -> Result<T, Malformed> {
+        let start = Instant::now();
+        let mut out = Writer::new(start);
+        value.encode(&mut out);
+        T::decode(&mut Reader::new(&out.bytes, start, None))
+    }
+
+    fn geometry() -> impl Strategy<Value = Geometry> {
+        let files = prop::collection::vec(0..200_000_u64, 1..6);
+        let padding = prop::collection::vec((0..40_u32, 0..40_000_u32), 0..4);
+        (files, padding, prop::sample::select(vec![16_384_u32, 49_152, 65_536]), 0..3_u8).prop_map(
+            |(files, padding, piece_length, kind)| match kind {
+                0 => Geometry::new(files.iter().sum(), piece_length).expect("few pieces"),
+                1 => Geometry::new(files.iter().sum(), piece_length)
+                    .expect("few pieces")
+                    .padded(padding),
+                _ => Geometry::aligned(files, piece_length).expect("few pieces"),
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn contents_of_all_kinds_are_read_as_they_were(geometry in geometry()) {
+            prop_assert_eq!(again(&geometry), Ok(geometry));
+        }
+    }
+
+    #[test]
+    fn a_content_of_more_pieces_than_there_is_memory_for_is_refused() {
+        let most = Geometry::new(u64::from(MAX_PIECES) << 14, 1 << 14).expect("a geometry");
+        assert_eq!(again(&most), Ok(most));
+        let more = Geometry::new((u64::from(MAX_PIECES) << 14) + 1, 1 << 14).expect("a geometry");
+        again(&more).expect_err("it has one piece more");
+    }
+
+    #[test]
+    fn urls_keep_their_passwords_and_ports() {
+        for text in ["http://a:b@c.example/x?y", "https://[::1]:7/announce", "udp://h:1"] {
+            let url: TrackerUrl = text.parse().expect("a URL");
+            assert_eq!(again(&url), Ok(url));
+        }
+    }
+}

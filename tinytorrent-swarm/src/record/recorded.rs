@@ -151,6 +151,9 @@ impl Recorder {
             self.fail(error);
         }
         self.waiting.clear();
+        // An info dictionary has gone by, which comes once.
+        self.waiting.shrink_to(4 * ENOUGH);
+        self.out.bytes.shrink_to(4 * ENOUGH);
     }
 
     /// Nothing is written any more: an entry without those before it says nothing.

@@ -202,3 +202,81 @@ impl Code for Rule {
         RULES.get(usize::from(input.byte()?)).copied().ok_or(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    fn again<T: Code>(value: &T) -> Result<T, Malformed> {
+        let start = Instant::now();
+        let mut out = Writer::new(start);
+        Code::encode(value, &mut out);
+        T::decode(&mut Reader::new(&out.bytes, start, None))
+    }
+
+    /// A message that gets another name would be read as another one.
+    #[test]
+    fn the_names_of_all_messages_are_known() {
+        let (empty, index) = (Bytes::new(), 0);
+        let request = tinytorrent_wire::Request { index, begin: 0, length: 1 };
+        let hashes = HashRequest {
+            pieces_root: [0; 32],
+            base_layer: 0,
+            index: 0,
+            length: 0,
+            proof_layers: 0,
+        };
+        let extended = tinytorrent_wire::Extended { id: 0, payload: empty.clone() };
+        let messages = [
+            Message::KeepAlive,
+            Message::Choke,
+            Message::Unchoke,
+            Message::Interested,
+            Message::NotInterested,
+            Message::Have(index),
+            Message::Bitfield(empty.clone()),
+            Message::Request(request),
+            Message::Piece(Piece { index, begin: 0, data: empty.clone() }),
+            Message::Cancel(request),
+            Message::Port(1),
+            Message::Suggest(index),
+            Message::HaveAll,
+            Message::HaveNone,
+            Message::Reject(request),
+            Message::AllowedFast(index),
+            Message::Extended(extended),
+            Message::HashRequest(hashes),
+            Message::Hashes(Box::new(Hashes { request: hashes, hashes: empty.clone() })),
+            Message::HashReject(hashes),
+            Message::Unknown { id: 99, payload: empty },
+        ];
+        assert_eq!(messages.len() + 1, NAMES.len());
+        for message in messages {
+            assert_eq!(again(&message.name()), Ok(message.name()));
+            assert_eq!(again(&message), Ok(message));
+        }
+    }
+
+    #[test]
+    fn a_block_is_read_as_one_of_zeros_and_a_large_one_is_refused() {
+        let block =
+            |length| Message::Piece(Piece { index: 7, begin: 1, data: vec![9; length].into() });
+        let Ok(Message::Piece(read)) = again(&block(100)) else { panic!("a block") };
+        assert_eq!((read.index, read.begin, &read.data[..]), (7, 1, &[0; 100][..]));
+        again(&block(MAX_BLOCK as usize + 1)).expect_err("no peer sends that");
+    }
+
+    #[test]
+    fn breaches_of_rules_and_of_the_framing_are_read_as_they_were() {
+        for rule in RULES {
+            let violation = Violation { from: Side::Peer, message: "have", rule };
+            assert_eq!(again(&violation), Ok(violation));
+        }
+        for bytes in [&[0, 0, 0, 2, 4, 0][..], &[0, 0, 0, 1, 6], &[0, 0, 0, 1, 7], &[0xff; 4]] {
+            let error = Decoder::new().decode(&mut BytesMut::from(bytes)).expect_err("too short");
+            assert_eq!(again(&error), Ok(error));
+        }
+    }
+}
