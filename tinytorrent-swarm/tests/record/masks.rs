@@ -51,7 +51,7 @@ fn recording() -> Vec<u8> {
         });
     }
     for node in 0..6 {
-        world.nodes[node].address = address_of(node);
+        world.set_address(node, address_of(node));
     }
     world.nodes[1].behaviour = Behaviour::Corrupt(16);
     world.with(leech, |swarm, now| {
