@@ -25,6 +25,10 @@ pub struct Options {
     #[arg(long, default_value_t = 20, value_name = "MS", value_parser = clap::value_parser!(u32).range(..=60_000))]
     pub latency: u32,
 
+    /// Packets of a hundred that are lost, and sent again a timeout later with all that are behind them
+    #[arg(long, default_value_t = 0.0, value_name = "PERCENT", value_parser = percent)]
+    pub loss: f64,
+
     /// Bytes a second that each peer can send
     #[arg(long, default_value = "1MiB", value_name = "RATE", value_parser = parse_rate)]
     pub uplink: u64,
@@ -68,6 +72,12 @@ pub struct Options {
     /// The options of all programs.
     #[command(flatten)]
     pub common: Common,
+}
+
+/// A part in percent that leaves something.
+fn percent(text: &str) -> Result<f64, String> {
+    let percent = text.parse().ok().filter(|percent| (0.0..=50.0).contains(percent));
+    percent.ok_or_else(|| "write a number from 0 to 50".to_owned())
 }
 
 impl Options {

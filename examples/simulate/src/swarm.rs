@@ -94,6 +94,8 @@ impl Swarm {
         let mut random = StdRng::seed_from_u64(options.seed);
         let mut world = World::new();
         world.latency = Duration::from_millis(options.latency.into());
+        world.loss = options.loss / 100.0;
+        world.set_chance(random.random());
         world.uplink = options.uplink.max(1);
         // The tests look at every one.
         world.check_every = 0;

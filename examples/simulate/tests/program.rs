@@ -75,6 +75,21 @@ fn who_had_what_when_is_told() {
 }
 
 #[test]
+fn what_is_lost_takes_time_and_is_lost_alike_with_the_same_seed() {
+    let place = tempfile::tempdir().unwrap();
+    let run = |words: &str| {
+        let output = simulate(place.path(), &format!("{SMALL} {words}"));
+        assert_eq!(code(&output), 0, "{output:?}");
+        let seconds = events(&output).last().unwrap()["seconds"].as_f64().unwrap();
+        (output.stdout, seconds)
+    };
+    let (whole, lossy, again) = (run("--loss 0"), run("--loss 20"), run("--loss 20"));
+    assert!(lossy.1 > whole.1, "{} and {}", lossy.1, whole.1);
+    assert_eq!(lossy, again);
+    assert_ne!(lossy.0, run("--loss 20 --seed 2").0);
+}
+
+#[test]
 fn a_swarm_that_has_no_time_fails() {
     let place = tempfile::tempdir().unwrap();
     let output = simulate(place.path(), &format!("{SMALL} --time 1"));
@@ -156,6 +171,9 @@ fn what_is_no_recording_is_bad_input() {
         ("--replay missing", 1),
         ("--replay b --plot c.svg", 2),
         ("--peers 0", 2),
+        ("--loss 51", 2),
+        ("--loss -1", 2),
+        ("--loss NaN", 2),
         ("--size 1 --piece-length 0", 2),
         ("--size 1024GiB --piece-length 1KiB", 2),
         ("--plot missing/c.svg", 1),
