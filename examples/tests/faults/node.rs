@@ -74,11 +74,12 @@ impl Node {
         assert_eq!(error, None);
     }
 
-    /// The present status of a torrent.
+    /// The present status of a torrent. It has no `state` if there is no such torrent, or it has failed.
     pub fn status(&mut self, name: &str) -> Value {
-        let is_status = |told: &&Value| told["status"] == name;
+        let line = format!("status {name}");
+        let is_status = |told: &&Value| told["status"] == name || told["done"] == *line;
         let before = self.told().iter().filter(is_status).count();
-        self.tell(&format!("status {name}"));
+        self.tell(&line);
         self.process.wait_for("status", PATIENCE, |out| {
             parse_events(out).iter().filter(is_status).nth(before).cloned()
         })

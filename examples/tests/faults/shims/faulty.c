@@ -3,7 +3,7 @@
    faulty RULES FOLDER PROGRAM WORD...
 
    RULES is a file that is read again at each call. Each line is a rule, `KIND FAULT EVERY`: every so-many-th call of
-   this kind has the fault. Kinds are read, write, sync and size; faults are EIO, ENOSPC, EINTR, and SHORT, with which
+   this kind has the fault. Kinds are read, write, sync, of which data is a part, and size; faults are EIO, ENOSPC, EINTR, and SHORT, with which
    a write takes half of the first buffer. Nothing fails with an empty file.
 
    The kernel asks this program for leave before each call (seccomp, user notifications). A library that is loaded
@@ -98,7 +98,7 @@ static int is_below(const char *folder, int process, int descriptor) {
 }
 
 /* The fault of a call; empty if it has none. */
-static const char *fault_of(const char *rules, enum kind kind) {
+static const char *fault_of(const char *rules, enum kind kind, int number) {
     static unsigned long counts[4];
     static char fault[16];
     char name[16];
@@ -108,7 +108,7 @@ static const char *fault_of(const char *rules, enum kind kind) {
     counts[kind]++;
     int is_hit = 0;
     while (!is_hit && fscanf(file, "%15s %15s %lu", name, fault, &every) == 3)
-        is_hit = strcmp(name, kinds[kind]) == 0 && every && counts[kind] % every == 0;
+        is_hit = (!strcmp(name, kinds[kind]) || (number == __NR_fdatasync && !strcmp(name, "data"))) && every && counts[kind] % every == 0;
     fclose(file);
     return is_hit ? fault : "";
 }
@@ -144,7 +144,7 @@ static void answer(int listener, const char *rules, const char *folder) {
     size_t call = 0;
     while (call < CALLS && calls[call].number != (unsigned)asked.data.nr) call++;
     if (call < CALLS && is_below(folder, asked.pid, asked.data.args[0])) {
-        const char *fault = fault_of(rules, calls[call].kind);
+        const char *fault = fault_of(rules, calls[call].kind, asked.data.nr);
         int error = !strcmp(fault, "EIO") ? EIO : !strcmp(fault, "ENOSPC") ? ENOSPC : !strcmp(fault, "EINTR") ? EINTR : 0;
         int has_offset = asked.data.nr == __NR_pwritev || asked.data.nr == __NR_pwrite64;
         long written = !strcmp(fault, "SHORT") && has_offset ? write_half(&asked) : -1;
