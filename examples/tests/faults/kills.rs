@@ -26,8 +26,8 @@ const MIB: u64 = 1 << 20;
 const RATE: u64 = 2 * MIB;
 
 /// The bytes that a kill may cost: blocks that were sent and are on their way, in buffers of sockets, or not yet
-/// written. At [`RATE`] this is what comes in a
-/// quarter of a second, for which a busy machine may leave the program alone. It is 32 KiB as a rule.
+/// written. At [`RATE`] this is what comes in a quarter of a second, for which a busy machine may leave the program
+/// alone. It is 32 KiB as a rule.
 const IN_FLIGHT: u64 = 512 << 10;
 
 // S-15, S-16: what was verified is there after the next start, and is not fetched again.
