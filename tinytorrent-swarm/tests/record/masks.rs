@@ -6,10 +6,11 @@ use bytes::Bytes;
 use tinytorrent_sim::{Behaviour, Tape, World, scramble};
 use tinytorrent_swarm::record::{Call, MaskError, Masked, Recorded, Recording, mask, replay};
 use tinytorrent_swarm::{
-    AnnounceOutcome, AnnounceResponse, Failure, Handshake, Input, Message, PeerId, PeerSource,
-    Transport, Transports,
+    Action, AnnounceOutcome, AnnounceResponse, DiskError, Failure, Handshake, Input, Message,
+    PeerId, PeerKey, PeerSource, Transport, Transports,
 };
 use tinytorrent_types::{Geometry, IpRanges};
+use tinytorrent_wire::extension::ExtendedHandshake;
 use tinytorrent_wire::{Extended, Feature};
 
 /// The address of a node on the internet.
@@ -191,4 +192,98 @@ fn a_mask_that_changes_what_the_engine_does_is_told() {
     let (_, told) = masked(&tape.bytes()).expect("it can be masked");
     // The connection is to one of a hundred, and the same one by chance alone.
     assert!(told.parts_at.is_some(), "of {} calls", told.calls);
+}
+
+/// A peer of a swarm that is driven by the test, and the numbers under which it may send messages of extensions.
+struct Talk {
+    swarm: Recorded,
+    now: Instant,
+    peer: PeerKey,
+    numbers: Vec<(Vec<u8>, u8)>,
+}
+
+impl Talk {
+    fn new(tape: &Tape, peer_id: PeerId) -> Self {
+        let now = Instant::now();
+        let mut config = super::config();
+        config.transports(Transports::Both).tracker_exchange(Some(Vec::new()));
+        let mut swarm = Recorded::with_recording(now, config, tape.clone());
+        let peer = swarm.accept(now, ([61, 1, 1, 1], 9).into()).expect("there is room");
+        let reserved = [Feature::Extended].into_iter().collect();
+        let info_hash = swarm.handshake().info_hash;
+        let handshake = Handshake { reserved, info_hash, peer_id };
+        let transport = Transport::Utp;
+        swarm.handle_input(now, Input::HandshakeCompleted { peer, transport, handshake });
+        let actions = std::iter::from_fn(|| swarm.poll_action());
+        let ours = actions.filter_map(|action| match action {
+            Action::Send { message: Message::Extended(Extended { id: 0, payload }), .. } => {
+                ExtendedHandshake::parse(&payload).ok()
+            }
+            _ => None,
+        });
+        let numbers = ours.last().expect("we say which we speak").extensions;
+        Self { swarm, now, peer, numbers }
+    }
+
+    fn say(&mut self, extension: &str, payload: &[u8]) {
+        let number = self.numbers.iter().find(|(name, _)| name == extension.as_bytes());
+        let id = if extension.is_empty() { 0 } else { number.expect("we speak it").1 };
+        let message = Message::Extended(Extended { id, payload: Bytes::copy_from_slice(payload) });
+        self.swarm.handle_input(self.now, Input::MessageReceived { peer: self.peer, message });
+    }
+}
+
+#[test]
+fn messages_of_extensions_are_masked_in_what_they_say() {
+    let tape = Tape::default();
+    let mut talk = Talk::new(&tape, PeerId::from_bytes(*b"-TR4060-secretsecret"));
+    let address = b"\x5d\x5e\x5f\x60";
+    let with = |before: &[u8], after: &[u8]| [before, address, after].concat();
+    talk.say("", &with(b"d6:yourip4:", b"e"));
+    talk.say("", &with(b"d4:ipv44:", b"6:secret6:secrete"));
+    talk.say(
+        "ut_pex",
+        &with(b"d5:added6:", b"\x01\x017:added.f1:\x007:dropped6:\x5d\x5e\x5f\x60\x01\x01e"),
+    );
+    talk.say("ut_holepunch", &with(b"\x01\x00", b"\x01\x01\x00\x00\x00\x00"));
+    talk.say("lt_tex", b"d5:addedl24:http://secret/announce-xee");
+    talk.say("ut_metadata", b"d8:msg_typei1e5:piecei0e10:total_sizei6eesecret");
+    talk.say("ut_metadata", b"secret, and nothing that can be read");
+    let unknown = Message::Unknown { id: 77, payload: Bytes::from_static(b"secret") };
+    let input = Input::MessageReceived { peer: talk.peer, message: unknown };
+    talk.swarm.handle_input(talk.now, input);
+    let error = DiskError { kind: std::io::ErrorKind::StorageFull, message: "secret".into() };
+    talk.swarm.handle_input(talk.now, Input::DiskFailed { piece: None, error });
+    drop(talk);
+    let real = tape.bytes();
+    let count = |bytes: &[u8], secret: &[u8]| {
+        bytes.windows(secret.len()).filter(|window| *window == secret).count()
+    };
+    assert!(count(&real, address) >= 4 && count(&real, b"secret") >= 8);
+    let (masked, _) = masked(&real).expect("it can be masked");
+    assert_eq!((count(&masked, address), count(&masked, b"secret")), (0, 0));
+    // The name of the program says what a peer is able to.
+    assert!(count(&masked, b"-TR4060-") > 0);
+    let told = |bytes: &[u8]| {
+        let mut recording = Recording::new(Instant::now(), bytes).expect("a recording");
+        let entries = std::iter::from_fn(|| recording.next_entry().expect("it can be read"));
+        let messages = entries.filter_map(|entry| match entry.call {
+            Call::HandleInput { input: Input::MessageReceived { message, .. } } => Some(message),
+            _ => None,
+        });
+        messages.collect::<Vec<_>>()
+    };
+    let lengths = |messages: Vec<Message>| {
+        messages
+            .iter()
+            .map(|message| match message {
+                Message::Extended(extended) => {
+                    (extended.id, ExtendedHandshake::parse(&extended.payload).is_ok())
+                }
+                _ => (0, false),
+            })
+            .collect::<Vec<_>>()
+    };
+    // What was a dictionary is one, and under the same number.
+    assert_eq!(lengths(told(&real)), lengths(told(&masked)));
 }
