@@ -245,7 +245,9 @@ fn messages_of_extensions_are_masked_in_what_they_say() {
         "ut_pex",
         &with(b"d5:added6:", b"\x01\x017:added.f1:\x007:dropped6:\x5d\x5e\x5f\x60\x01\x01e"),
     );
-    talk.say("ut_holepunch", &with(b"\x01\x00", b"\x01\x01\x00\x00\x00\x00"));
+    for kind in 0..3 {
+        talk.say("ut_holepunch", &with(&[kind, 0], b"\x01\x01\x00\x00\x00\x01"));
+    }
     talk.say("lt_tex", b"d5:addedl24:http://secret/announce-xee");
     talk.say("ut_metadata", b"d8:msg_typei1e5:piecei0e10:total_sizei6eesecret");
     talk.say("ut_metadata", b"secret, and nothing that can be read");
