@@ -1,4 +1,4 @@
-//! Who had what when.
+//! The pieces of each peer over time, and the bans.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use tinytorrent_swarm::Event;
 
 use crate::swarm::Swarm;
 
-/// What was seen of a swarm.
+/// The story of a swarm, as far as it was seen.
 pub(crate) struct Story {
     pub(crate) peers: Vec<Peer>,
     /// The first ban of each hostile node: when, and by whom.

@@ -40,7 +40,7 @@ impl World {
 pub struct Tape(Arc<Mutex<Vec<u8>>>);
 
 impl Tape {
-    /// What is on it.
+    /// The bytes that are on it.
     pub fn bytes(&self) -> Vec<u8> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,4 +1,4 @@
-//! What a mask makes of each value of a recording: the same of the same.
+//! Masks of the values in a recording: the same value is masked alike everywhere.
 
 use std::sync::Arc;
 
@@ -210,7 +210,7 @@ impl Disguise {
         Extended { id, payload: payload.unwrap_or_default() }
     }
 
-    /// What a peer says of itself, without what only others understand.
+    /// The extended handshake of a peer, without keys that only others understand.
     fn handshake(&mut self, mut handshake: ExtendedHandshake) -> Option<Bytes> {
         handshake.your_ip = handshake.your_ip.map(|ip| self.addresses.ip(ip));
         // Whatever the family, an address of it stays one.

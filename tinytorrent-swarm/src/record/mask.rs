@@ -143,7 +143,7 @@ impl<R: Read> Masking<R> {
         }
     }
 
-    /// What is left of an answer without what a mask changes, and with masked addresses.
+    /// The parts of an answer that a mask does not change, and masked addresses.
     fn shape(&mut self, tag: u8, answer: &[u8], is_real: bool) -> Option<Vec<u8>> {
         let mut input = Reader::new(answer, self.start, self.real.recording.geometry().cloned());
         let mut out = Writer::new(self.start);

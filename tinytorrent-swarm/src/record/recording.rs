@@ -56,7 +56,7 @@ pub enum RecordingError {
     Malformed {
         /// Offset in bytes.
         offset: u64,
-        /// What should be there.
+        /// The value that should be there.
         expected: &'static str,
     },
 }
