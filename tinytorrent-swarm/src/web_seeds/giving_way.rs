@@ -42,7 +42,7 @@ impl WebSeeds {
         };
         let mut has_given = false;
         for seed in &mut self.seeds {
-            if !seed.give_way(now, &patience, download, picker) {
+            if !seed.give_way(now, patience, download, picker) {
                 continue;
             }
             has_given = true;
