@@ -224,6 +224,10 @@ impl Download {
         picker: &mut Picker,
         out: &mut Outbox,
     ) -> bool {
+        // Whoever is asked, it is the disk that everything waits for.
+        if self.budget.is_spent() {
+            return false;
+        }
         // The peer's queue is full, or it chokes: the rulebook has no place for the request.
         let may_ask = |peer: &Peer| peer.session.may_request(block.piece().get());
         if !peers.get(thief).is_some_and(may_ask) || !picker.reassign(block, thief) {
