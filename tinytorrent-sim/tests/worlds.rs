@@ -1,4 +1,9 @@
 //! Worlds that are drawn from numbers: no engine breaks a law in any of them.
+//!
+//! - `TINYTORRENT_WORLDS=COUNT` plays so many, `TINYTORRENT_FIRST=NUMBER` those from that one on.
+//! - `TINYTORRENT_WORLD=NAME` plays one alone and shows its plan, such as one that was told to break a law;
+//!   `TINYTORRENT_NODE=NUMBER` shows all that a node of it is told and does.
+#![allow(clippy::disallowed_methods, reason = "the environment says which worlds to play")]
 
 use std::env;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +30,6 @@ impl Witness for Onlooker {
     }
 }
 
-/// With `TINYTORRENT_WORLD=NAME` that world alone, and with `TINYTORRENT_NODE=NUMBER` all that a node of it does; with `TINYTORRENT_WORLDS=COUNT` so many.
 #[test]
 fn no_law_is_broken_in_any_world() {
     if let Ok(name) = env::var("TINYTORRENT_WORLD") {

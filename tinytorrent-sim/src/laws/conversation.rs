@@ -16,7 +16,7 @@ use super::engine::{Verdict, demand};
 const REQUEST_QUEUE: usize = 250;
 
 /// A request is answered within this time, however long the line for the uplink is.
-const PATIENCE: Duration = Duration::from_secs(900);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
 pub(super) struct Conversation {
@@ -28,8 +28,10 @@ pub(super) struct Conversation {
     queue: usize,
     /// Our requests without an answer: how often each was made, and whether it is open, or all are cancelled.
     asked: HashMap<Asked, (u32, bool)>,
-    /// Those of the peer, how often it made them, and since when.
-    owed: HashMap<Asked, (u32, Instant)>,
+    /// Those of the peer that have no answer.
+    owed: HashMap<Asked, Owed>,
+    /// Those that have to be answered before the turn of the engine ends, but for so many.
+    due: Vec<(Asked, u32)>,
 }
 
 /// The things that one side has said.
@@ -42,6 +44,23 @@ struct Half {
     has_all: bool,
     pieces: HashSet<u32>,
     allowed: HashSet<u32>,
+}
+
+/// A request of the peer.
+#[derive(Debug)]
+struct Owed {
+    /// The times that it was made and is not answered.
+    count: u32,
+    /// Those of them that the driver has been told to serve.
+    begun: u32,
+    since: Instant,
+}
+
+impl Owed {
+    /// The times that it can be rejected.
+    fn waiting(&self) -> u32 {
+        self.count.saturating_sub(self.begun)
+    }
 }
 
 /// A block by piece, offset and length.
@@ -112,17 +131,43 @@ impl Conversation {
             queue: REQUEST_QUEUE,
             asked: HashMap::new(),
             owed: HashMap::new(),
+            due: Vec::new(),
         }
     }
 
-    pub(super) fn owes(&self, block: Asked) -> bool {
-        !self.is_peer_honest || self.owed.contains_key(&block)
+    /// The turn of the engine has ended.
+    pub(super) fn end_turn(&mut self) -> Verdict {
+        let due = std::mem::take(&mut self.due);
+        let waiting = |asked: &Asked| self.owed.get(asked).map_or(0, Owed::waiting);
+        let late = due.into_iter().find(|(asked, most)| waiting(asked) > *most);
+        match late.filter(|_| self.is_peer_honest) {
+            Some((late, _)) => Err((Law::Answers, format!("neither serves nor rejects {late:?}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// The driver is told to serve a block.
+    pub(super) fn on_serve(&mut self, block: Asked) -> Verdict {
+        let owed = self.owed.get_mut(&block).filter(|owed| owed.waiting() > 0);
+        let is_owed = owed.map(|owed| owed.begun += 1).is_some();
+        demand(is_owed || !self.is_peer_honest, Law::Answers, || {
+            format!("serves {block:?}, which nobody waits for")
+        })
+    }
+
+    /// A block could not be read.
+    pub(super) fn on_unread(&mut self, block: Asked) {
+        if let Some(owed) = self.owed.get_mut(&block) {
+            let waiting = owed.waiting();
+            owed.begun = owed.begun.saturating_sub(1);
+            self.due.push((block, waiting));
+        }
     }
 
     /// An answer that is due for too long.
     pub(super) fn debt(&self, now: Instant) -> Option<String> {
         let is_late = |since: Instant| now.saturating_duration_since(since) > PATIENCE;
-        let late = self.owed.iter().find(|(_, (_, since))| is_late(*since));
+        let late = self.owed.iter().find(|(_, owed)| is_late(owed.since));
         late.filter(|_| self.is_peer_honest).map(|(asked, _)| format!("never answers {asked:?}"))
     }
 
@@ -130,7 +175,15 @@ impl Conversation {
         self.theirs.note(message);
         match message {
             Message::Request(request) => {
-                self.owed.entry((*request).into()).or_insert((0, now)).0 += 1;
+                let owed = Owed { count: 0, begun: 0, since: now };
+                self.owed.entry((*request).into()).or_insert(owed).count += 1;
+            }
+            Message::Cancel(request) => {
+                let asked = (*request).into();
+                let waiting = self.owed.get(&asked).map_or(0, Owed::waiting);
+                if waiting > 0 {
+                    self.due.push((asked, waiting - 1));
+                }
             }
             Message::Reject(request) => self.on_answer((*request).into(), false),
             Message::Extended(extended) if extended.id == 0 => {
@@ -159,14 +212,17 @@ impl Conversation {
     }
 
     pub(super) fn on_sent_block(&mut self, block: Asked) -> Verdict {
+        if let Some(owed) = self.owed.get_mut(&block) {
+            owed.begun = owed.begun.saturating_sub(1);
+        }
         self.answer(block, "sends")
     }
 
     fn answer(&mut self, block: Asked, does: &str) -> Verdict {
         let is_owed = match self.owed.get_mut(&block) {
-            Some((count, _)) => {
-                *count -= 1;
-                if *count == 0 {
+            Some(owed) => {
+                owed.count -= 1;
+                if owed.count == 0 {
                     self.owed.remove(&block);
                 }
                 true
@@ -180,7 +236,13 @@ impl Conversation {
         let words = |holds, what: &str| demand(holds, Law::Words, || what.into());
         let ours = &self.ours;
         match message {
-            Message::Choke => words(!ours.is_choking, "chokes twice")?,
+            Message::Choke => {
+                words(!ours.is_choking, "chokes twice")?;
+                let is_due = |(asked, owed): &(&Asked, &Owed)| {
+                    owed.waiting() > 0 && !ours.allowed.contains(&asked.0)
+                };
+                self.due.extend(self.owed.iter().filter(is_due).map(|(asked, _)| (*asked, 0)));
+            }
             Message::Unchoke => words(ours.is_choking, "unchokes twice")?,
             Message::Interested => words(!ours.is_interested, "is interested twice")?,
             Message::NotInterested => words(ours.is_interested, "loses no interest twice")?,

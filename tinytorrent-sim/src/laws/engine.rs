@@ -52,8 +52,11 @@ impl EngineLaws {
         proofs: &Proofs,
         seen: &Seen<'_>,
     ) -> Verdict {
-        // What is over the limit is left in the same turn.
+        // Whatever has to follow from something follows in the same turn.
         if matches!(seen, Seen::Input(_) | Seen::Woken) {
+            for conversation in self.conversations.values_mut() {
+                conversation.end_turn()?;
+            }
             let count = self.peers.len();
             demand(count <= terms.max_peers, Law::Budgets, || {
                 format!("{count} connections where {} may be", terms.max_peers)
@@ -116,6 +119,11 @@ impl EngineLaws {
                     return conversation.on_sent_block((*block).into());
                 }
             }
+            Input::BlockServed { peer, block, sent: false } => {
+                if let Some(conversation) = self.conversations.get_mut(peer) {
+                    conversation.on_unread((*block).into());
+                }
+            }
             Input::Announced(outcome) => self.announces.on_answer(world.now, outcome),
             _ => {}
         }
@@ -139,10 +147,8 @@ impl EngineLaws {
             }
             Action::ServeBlock { peer, block } => {
                 self.demand_verified(block.piece(), "serves")?;
-                let conversation = self.conversations.get(peer);
-                let is_owed =
-                    conversation.is_none_or(|conversation| conversation.owes((*block).into()));
-                demand(is_owed, Law::Answers, || format!("serves {block:?} that nobody wants"))
+                let conversation = self.conversations.get_mut(peer);
+                conversation.map_or(Ok(()), |conversation| conversation.on_serve((*block).into()))
             }
             Action::Send { peer, message } => self.on_send(*peer, message, terms),
             Action::Announce(task) => self.announces.on_announce(world.now, task),

@@ -114,7 +114,7 @@ impl Plan {
 
     /// Lets the world go on for a while with nothing to do, and then has all leave.
     fn close(&self, world: &mut World, laws: &Laws) {
-        if !run_to(world, laws, world.now + Duration::from_secs(20)) {
+        if !run_to(world, laws, world.now + QUIET) {
             return;
         }
         laws.look_for_debts(world);
@@ -201,6 +201,9 @@ impl Plan {
         field
     }
 }
+
+/// Time in which nothing happens any more, but what goes on by itself.
+const QUIET: Duration = Duration::from_secs(20);
 
 /// Somebody who sees nothing.
 struct Nobody;

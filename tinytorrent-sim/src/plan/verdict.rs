@@ -36,7 +36,7 @@ pub(super) struct Ends {
     finished: Option<Duration>,
     is_quiet: bool,
     super_seed: Option<Node>,
-    /// Bytes that the super seed had sent when it last was one.
+    /// Bytes that the super seed had sent when it was the only seed.
     sent: u64,
 }
 
@@ -70,10 +70,11 @@ impl Ends {
 
     /// Returns true once all downloads have ended that have to.
     pub(super) fn look(&mut self, world: &World) -> bool {
-        if let Some(swarm) = self.super_seed.map(|node| &world.nodes[node].swarm)
-            && swarm.is_super_seeding()
+        // As long as nobody else has everything.
+        if let Some(seed) = self.super_seed
+            && !self.due.iter().any(|&node| world.nodes[node].swarm.is_finished())
         {
-            self.sent = swarm.uploaded();
+            self.sent = world.nodes[seed].swarm.uploaded();
         }
         let has_ended = self.due.iter().all(|&node| world.nodes[node].swarm.is_finished());
         if has_ended && self.finished.is_none() {
@@ -209,6 +210,8 @@ impl Plan {
             });
         let seed = self.members.iter().find(|member| member.role == Role::SuperSeed)?;
         let is_judged = is_alone && is_fair && leeches >= 3;
-        self.node_of(seed.number).filter(|_| is_judged)
+        // Fewer pieces would not go round.
+        let has_many = self.geometry.piece_count() as usize >= 3 * leeches;
+        self.node_of(seed.number).filter(|_| is_judged && has_many)
     }
 }

@@ -25,6 +25,7 @@ pub(super) struct Due {
 
 /// The next thing in a world.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(super) enum Turn {
     Deadline(Node),
     Happening(Due),
