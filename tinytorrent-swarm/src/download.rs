@@ -29,6 +29,7 @@ use crate::outbox::Outbox;
 use crate::peer::{Peer, request_of};
 use crate::peers::Peers;
 use crate::piece::{Arrival, Blame, Picker, PickerPeer};
+use crate::planted::{Bug, is_planted};
 use crate::rate::RateMeter;
 
 /// The requests to all peers, and the answers.
@@ -150,7 +151,10 @@ impl Download {
     /// Says whether we want something of the peer, when that changes (W-25).
     pub(crate) fn update_interest(&mut self, now: Instant, peer: &mut Peer, out: &mut Outbox) {
         let wants = peer.pipeline.interesting > 0;
-        if wants != peer.interests_us() {
+        if wants != peer.interests_us() && is_planted(Bug::SaysNoInterest) {
+            // Its session thinks otherwise.
+            _ = peer.session.handle_sent(&Message::Interested);
+        } else if wants != peer.interests_us() {
             let message = if wants { Message::Interested } else { Message::NotInterested };
             out.send(now, peer, message);
             self.refill.add(peer);

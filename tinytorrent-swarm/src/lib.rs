@@ -98,6 +98,10 @@ mod outbox;
 mod peer;
 mod peers;
 mod piece;
+#[cfg(not(tinytorrent_planted))]
+mod planted;
+#[cfg(tinytorrent_planted)]
+pub mod planted;
 mod punching;
 mod rate;
 mod reading;

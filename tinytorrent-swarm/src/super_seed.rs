@@ -12,6 +12,7 @@ use crate::outbox::Outbox;
 use crate::peer::Peer;
 use crate::peers::Peers;
 use crate::piece::Picker;
+use crate::planted::{Bug, is_planted};
 
 /// The pieces that each peer is told of while we super seed: one that nobody has, and the next one once
 /// another peer shows that it has that.
@@ -151,6 +152,7 @@ impl SuperSeed {
             rest: 0,
         };
         self.peers.insert(peer.key, told);
+        self.is_over |= is_planted(Bug::TellsAll);
         self.tell_more(now, peer, picker, out);
         self.wake(now);
     }

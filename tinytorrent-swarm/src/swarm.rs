@@ -19,7 +19,7 @@ use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use tinytorrent_types::Bitfield;
 use tinytorrent_wire::metadata::Demand as MetadataDemand;
-use tinytorrent_wire::{Handshake, PieceHeader};
+use tinytorrent_wire::{Handshake, Message, PieceHeader};
 
 use self::picking::Picking;
 use crate::config::SwarmConfig;
@@ -32,6 +32,7 @@ use crate::metadata::MetadataFetch;
 use crate::outbox::Outbox;
 use crate::peers::Peers;
 use crate::piece::Picker;
+use crate::planted::{Bug, is_planted};
 use crate::punching::Punching;
 use crate::reading::Readings;
 use crate::roster::{Admission, Need, Roster};
@@ -266,7 +267,14 @@ impl Swarm {
         header: PieceHeader,
     ) -> BlockVerdict {
         self.advance(now);
-        self.on_block(peer, header)
+        let verdict = self.on_block(peer, header);
+        if is_planted(Bug::TellsEarly) && matches!(verdict, BlockVerdict::StoreLast { .. }) {
+            for peer in self.peers.iter() {
+                let message = Message::Have(header.index);
+                self.out.act(Action::Send { peer: peer.key, message });
+            }
+        }
+        verdict
     }
 
     /// Time has passed. Calls that come too early change nothing.

@@ -13,6 +13,7 @@ use crate::announce::{AnnounceTask, ScrapeOutcome, ScrapeTask};
 use crate::config::SwarmConfig;
 use crate::contract::{Action, Event};
 use crate::outbox::Outbox;
+use crate::planted::{Bug, is_planted};
 
 /// The announces to trackers: the schedule, and what is said in each.
 #[derive(Debug)]
@@ -242,6 +243,11 @@ impl Trackers {
             request.downloaded = progress.downloaded - self.before.1;
             request.left = progress.left;
             announce.apply_to(&mut request);
+            if is_planted(Bug::StartsSilently) {
+                request.event = tinytorrent_tracker::AnnounceEvent::None;
+            } else if is_planted(Bug::CompletesAgain) && request.left == Some(0) {
+                request.event = tinytorrent_tracker::AnnounceEvent::Completed;
+            }
             let task = AnnounceTask { id: announce.id, url: announce.url, request };
             out.act(Action::Announce(task));
         }

@@ -22,6 +22,7 @@ use crate::limiter::Limiter;
 use crate::outbox::Outbox;
 use crate::peer::{Peer, request_of};
 use crate::peers::Peers;
+use crate::planted::{Bug, is_planted};
 use crate::rate::RateMeter;
 
 /// The slots, and the blocks in them.
@@ -219,7 +220,7 @@ impl Upload {
         );
         self.rounds.optimistic = choice.optimistic;
         for peer in peers.iter_mut() {
-            if choice.unchoked.contains(&peer.key) {
+            if choice.unchoked.contains(&peer.key) && !is_planted(Bug::KeepsAllChoked) {
                 unchoke(now, peer, out);
             } else {
                 self.choke(now, peer, out);
@@ -255,7 +256,9 @@ impl Upload {
         out: &mut Outbox,
         request: Request,
     ) {
-        reject(now, peer, out, request);
+        if !is_planted(Bug::IgnoresCancels) {
+            reject(now, peer, out, request);
+        }
     }
 
     /// A block went out, or could not be read.
@@ -278,9 +281,14 @@ impl Upload {
             // Only now is the request answered: a choke before would have had it rejected.
             let judged = peer.session.handle_sent_block(request.into());
             debug_assert!(judged.is_ok(), "{judged:?}");
+            if is_planted(Bug::AnswersTwice) {
+                out.act(Action::Send { peer: peer.key, message: Message::Reject(request) });
+            }
         } else {
             peer.session.drop_answer(request);
-            reject(now, peer, out, request);
+            if !is_planted(Bug::ForgetsUnread) {
+                reject(now, peer, out, request);
+            }
         }
         self.serve(now, peer, out);
     }
@@ -337,7 +345,7 @@ impl Upload {
         out.send(now, peer, Message::Choke);
         // Sending takes each of them out of the session, which the list is read from.
         let lost: Vec<Request> = peer.session.requests_to_reject().collect();
-        for request in lost {
+        for request in lost.into_iter().filter(|_| !is_planted(Bug::ForgetsWaiting)) {
             out.send(now, peer, Message::Reject(request));
         }
     }
@@ -360,6 +368,9 @@ fn unchoke(now: Instant, peer: &mut Peer, out: &mut Outbox) {
     if !peer.serving.slot.is_held() {
         peer.serving.slot.give(now);
         out.send(now, peer, Message::Unchoke);
+        if is_planted(Bug::UnchokesTwice) {
+            out.act(Action::Send { peer: peer.key, message: Message::Unchoke });
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use crate::contract::{
 use crate::download::Download;
 use crate::outbox::Outbox;
 use crate::piece::Picker;
+use crate::planted::{Bug, is_planted};
 use crate::rate::RateMeter;
 
 /// The web seeds of a swarm, and what is being fetched from them.
@@ -414,6 +415,9 @@ fn give_back(
     picker: Option<&mut Picker>,
 ) {
     download.repay_fetch(granted as usize);
+    if is_planted(Bug::KeepsFetch) {
+        return;
+    }
     if let Some(picker) = picker
         && !blocks.is_empty()
     {

@@ -1,3 +1,5 @@
+use crate::planted::{Bug, is_planted};
+
 /// The bytes of blocks that may wait for the disk: above, peers are asked for no more.
 #[derive(Debug)]
 pub(super) struct Budget {
@@ -17,7 +19,7 @@ impl Budget {
 
     /// Returns true if nothing more may be asked for.
     pub(super) fn is_spent(&self) -> bool {
-        self.unwritten >= self.limit
+        self.unwritten >= self.limit && !is_planted(Bug::IgnoresBudget)
     }
 
     /// The same, once so many more bytes have come.
@@ -32,6 +34,7 @@ impl Budget {
     /// Bytes are written. Returns true if that makes room where there was none.
     pub(super) fn give_back(&mut self, bytes: u64) -> bool {
         let was_spent = self.is_spent();
+        let bytes = if is_planted(Bug::LeaksBudget) { bytes / 2 } else { bytes };
         debug_assert!(bytes <= self.unwritten, "the disk writes what it was given");
         self.unwritten = self.unwritten.saturating_sub(bytes);
         was_spent && !self.is_spent()

@@ -11,6 +11,7 @@ use crate::outbox::Outbox;
 use crate::peer::{Peer, request_of};
 use crate::peers::Peers;
 use crate::piece::Picker;
+use crate::planted::{Bug, is_planted};
 
 /// The end game (BEP 3): when to look again whether somebody became slow.
 #[derive(Debug, Default)]
@@ -95,6 +96,9 @@ impl EndGame {
         thief: PeerKey,
         patience: Duration,
     ) -> Option<(PeerKey, BlockInfo)> {
+        if is_planted(Bug::StealsNothing) {
+            return None;
+        }
         let others = peers.iter_mut().filter(|peer| peer.key != thief);
         let owing = others.filter(|peer| peer.requested_count() > 0);
         let mut owing: Vec<_> = owing.map(|peer| (peer.drain_time(now), peer.key)).collect();

@@ -11,6 +11,7 @@ use crate::contract::{Action, Event};
 use crate::outbox::Outbox;
 use crate::peers::Peers;
 use crate::piece::Picker;
+use crate::planted::{Bug, is_planted};
 
 impl Download {
     /// Asks for the verification of pieces that were on the disk when we started.
@@ -52,6 +53,12 @@ impl Download {
             }
         });
         self.partial = partial;
+        if is_planted(Bug::TellsTwice) {
+            for peer in peers.iter_mut() {
+                let message = Message::Have(piece.get());
+                out.act(Action::Send { peer: peer.key, message });
+            }
+        }
         if picker.is_finished() && was_wanted {
             self.end_interest(now, peers, out);
         }

@@ -4,6 +4,7 @@ use tinytorrent_types::{BlockDigest, PieceIndex};
 
 use super::Sender;
 use crate::PeerKey;
+use crate::planted::{Bug, is_planted};
 
 /// Finds out who sent the bad blocks of pieces that failed (S-05).
 ///
@@ -42,6 +43,9 @@ impl Blame {
         senders: Vec<Sender>,
         digests: &[BlockDigest],
     ) -> Vec<PeerKey> {
+        if is_planted(Bug::BansSharers) {
+            return senders.into_iter().flatten().collect();
+        }
         if let Some(only) = only_sender(&senders) {
             return vec![only];
         }
@@ -77,8 +81,12 @@ impl Blame {
         right: &[BlockDigest],
     ) -> Vec<PeerKey> {
         let mut guilty = Vec::new();
-        for attempt in self.attempts.remove(&piece).unwrap_or_default() {
+        for mut attempt in self.attempts.remove(&piece).unwrap_or_default() {
             self.blocks -= attempt.blocks.len();
+            if is_planted(Bug::BansNeighbour) {
+                let last = attempt.blocks.len() - 1;
+                (0..last).for_each(|at| attempt.blocks[at].0 = attempt.blocks[at + 1].0);
+            }
             for ((sender, digest), right) in attempt.blocks.iter().zip(right) {
                 if let Some(sender) = sender
                     && *digest != beginning(right)

@@ -13,6 +13,7 @@ use super::downloads::Downloads;
 use super::rarity::{Priorities, Rarity};
 use super::{Blame, Pieces, Search, Urgent};
 use crate::PeerKey;
+use crate::planted::{Bug, is_planted};
 
 /// Decides which block to ask a peer for next, and remembers who was asked for what.
 ///
@@ -175,7 +176,8 @@ impl Picker {
             self.start(piece, None);
         }
         if let Some(download) = self.downloads.get_mut(piece) {
-            download.receive(None, block);
+            let of_peer = is_planted(Bug::BlamesForRecord).then(|| PeerKey::from_bits(0));
+            download.receive(of_peer, block);
             self.settle(piece);
         }
     }
@@ -310,6 +312,9 @@ impl Picker {
     /// The peer will not send this block after all.
     pub(crate) fn release(&mut self, peer: PeerKey, block: BlockInfo) {
         self.given_back += 1;
+        if is_planted(Bug::KeepsReleased) {
+            return;
+        }
         if let Some(download) = self.downloads.get_mut(block.piece()) {
             download.release(peer, block);
             self.settle(block.piece());
@@ -362,7 +367,7 @@ impl Picker {
 
     /// The blocks of the piece could not be stored, and none of them is under way: they are fetched anew.
     pub(crate) fn unstored(&mut self, piece: PieceIndex) {
-        if !self.downloads.lose_blocks(piece, &self.geometry) {
+        if is_planted(Bug::ForgetsUnstored) || !self.downloads.lose_blocks(piece, &self.geometry) {
             return;
         }
         self.given_back += 1;
@@ -375,6 +380,9 @@ impl Picker {
 
     /// The piece is wrong. Gives who sent its blocks, if it was awaited.
     pub(crate) fn failed(&mut self, piece: PieceIndex) -> Option<Vec<Sender>> {
+        if is_planted(Bug::KeepsFailed) {
+            return None;
+        }
         let senders = self.downloads.fail(piece, &self.geometry)?;
         self.given_back += 1;
         if !self.wanted.contains(piece) {

@@ -18,6 +18,7 @@ use super::priority::priority;
 use super::told::Told;
 use crate::PeerKey;
 use crate::contract::{PeerSource, Transport};
+use crate::planted::{Bug, is_planted};
 
 /// Every address that may be a peer, in the order in which to try them, and those never to be tried
 /// again.
@@ -156,7 +157,8 @@ impl PeerBook {
             if !is_banned && !is_spared {
                 return Some(entry.candidate(address));
             }
-            if is_banned || self.entries.len() > MOST_PUT_ASIDE {
+            let is_full = self.entries.len() > MOST_PUT_ASIDE;
+            if is_banned || is_full || is_planted(Bug::ForgetsSeeds) {
                 self.remove(address);
             } else {
                 self.wait(address, now + ASIDE);
@@ -252,7 +254,8 @@ impl PeerBook {
         let Some(entry) = self.entries.get_mut(&address) else { return };
         // A visit that ends at once is as good as a refusal, and must not be repeated each second.
         let wait = entry.note_failure(has_hung_up);
-        if entry.failures >= MAX_FAILURES && entry.source != PeerSource::User {
+        let has_failed_often = entry.failures >= MAX_FAILURES || is_planted(Bug::NeverRetries);
+        if has_failed_often && entry.source != PeerSource::User {
             self.remove(address);
         } else {
             self.wait(address, now + wait);

@@ -9,6 +9,7 @@ use super::turnover::{Kind, Need, Newcomer, Turnover, crowd_of};
 use crate::PeerKey;
 use crate::peer::{Contact, Peer};
 use crate::peers::Peers;
+use crate::planted::{Bug, is_planted};
 
 /// The places, and the shares that hosts and networks have of them.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ impl Places {
 
     /// Returns true if there is a place for one more connection.
     pub(super) fn is_free(&self, peers: &Peers) -> bool {
-        peers.len() < self.max
+        peers.len() < self.max || is_planted(Bug::TakesAll)
     }
 
     /// The instant from which a place may be found for an address that is ready by then, if that may be.

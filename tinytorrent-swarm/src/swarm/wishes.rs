@@ -8,6 +8,7 @@ use tinytorrent_types::{Bitfield, IpRanges};
 use super::{Run, Swarm};
 use crate::contract::{Event, LeaveReason};
 use crate::piece::Priorities;
+use crate::planted::{Bug, is_planted};
 use crate::stage::Stage;
 
 impl Swarm {
@@ -18,15 +19,19 @@ impl Swarm {
             self.run = Run::Paused;
         }
         self.cancel_fetches();
-        self.leave_all(LeaveReason::Stopped);
-        self.trackers.stop(now);
+        if !is_planted(Bug::StaysConnected) {
+            self.leave_all(LeaveReason::Stopped);
+        }
+        if !is_planted(Bug::StopsSilently) {
+            self.trackers.stop(now);
+        }
         self.announce();
     }
 
     /// Goes on after a [`pause`](Self::pause); nothing follows a [`stop`](Self::stop).
     pub fn resume(&mut self, now: Instant) {
         self.advance(now);
-        if self.run == Run::Ended {
+        if self.run == Run::Ended || is_planted(Bug::StaysPaused) {
             return;
         }
         self.run = Run::Running;
