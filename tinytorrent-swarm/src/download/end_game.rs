@@ -39,8 +39,8 @@ const STEAL_PROOF_AFTER: Duration = Duration::from_secs(4);
 /// The same, of one that has sent nothing for so long.
 const STEAL_PROOF_OF_SILENT_AFTER: Duration = Duration::from_millis(1_500);
 
-/// The patience with slow peers is doubled when one byte of so many has come twice, and so on: they send, but they share
-/// a link that is the bottleneck, ours perhaps.
+/// The patience with peers that send slowly is doubled when one byte of so many has come twice, and so on: they share a link
+/// that is the bottleneck, ours perhaps. With silent ones it stays, as they would have us wait for nothing.
 const LATE: u64 = 16;
 
 /// Bytes of which nothing follows yet.
@@ -94,7 +94,7 @@ impl EndGame {
         peers: &mut Peers,
         picker: &Picker,
         thief: PeerKey,
-        patience: Duration,
+        (patience, caution): (Duration, u32),
     ) -> Option<(PeerKey, BlockInfo)> {
         if is_planted(Bug::StealsNothing) {
             return None;
@@ -111,8 +111,12 @@ impl EndGame {
                 self.look_again(now);
                 break;
             }
-            // The last ones are those that it would come to last.
             let victim_peer = peers.get(victim)?;
+            if wait <= caution * patience && is_sending(now, victim_peer, patience) {
+                self.look_again(now);
+                continue;
+            }
+            // The last ones are those that it would come to last.
             let among = STEAL_AMONG.min(looks);
             looks -= victim_peer.requested_count().min(among);
             let mut last = victim_peer.requested().rev().take(among);
@@ -150,7 +154,9 @@ impl Download {
             if !may_steal(now, peer) {
                 return;
             }
-            let patience = self.patience(peer);
+            // A reader is worth a few blocks that come twice.
+            let caution = if self.is_read { 1 } else { self.end_game.caution(self.total()) };
+            let patience = (Download::patience(peer), caution);
             let slow = self.end_game.slow_request(now, peers, picker, thief, patience);
             let Some((victim, block)) = slow else { return self.end_game.idle.push(thief) };
             if !self.take_over(now, thief, victim, block, peers, picker, out) {
@@ -170,12 +176,10 @@ impl Download {
     }
 
     /// The longest that others may take for what this peer could send, before it takes over.
-    pub(crate) fn patience(&self, peer: &Peer) -> Duration {
+    pub(crate) fn patience(peer: &Peer) -> Duration {
         let is_failing = peer.pipeline.credit.is_failing();
         let least = if is_failing { STEAL_AFTER_FAILURE } else { STEAL_AFTER };
-        // A reader is worth a few blocks that come twice.
-        let caution = if self.is_read { 1 } else { self.end_game.caution(self.total()) };
-        caution * least.max(2 * peer.time_for_one_more())
+        least.max(2 * peer.time_for_one_more())
     }
 
     /// Takes back half of what each peer would be slow to send of these pieces, for a web seed that has nothing left to
@@ -257,6 +261,12 @@ impl Download {
 /// Those that have given nothing yet are tried with one request each: one of many may be worth more.
 fn idle_below(peer: &Peer) -> usize {
     if peer.pipeline.pace.total() == 0 { 1 } else { IDLE_BELOW }
+}
+
+/// Returns true if a peer gives what it was asked for, be it slowly: less than two blocks' time ago it gave one.
+fn is_sending(now: Instant, peer: &Peer, patience: Duration) -> bool {
+    let pace = &peer.pipeline.pace;
+    pace.total() > 0 && !peer.is_silent_for(now, patience.max(2 * pace.time_at_best(1)))
 }
 
 /// Returns true if a peer that takes so long for what it owes keeps the pieces that prove what it sends.

@@ -9,7 +9,6 @@ use super::{Fetch, WebSeed, WebSeeds, give_back};
 use crate::PeerKey;
 use crate::download::Download;
 use crate::outbox::Outbox;
-use crate::peer::Peer;
 use crate::peers::Peers;
 use crate::piece::Picker;
 
@@ -34,11 +33,10 @@ impl WebSeeds {
         if idle.is_empty() {
             return false;
         }
-        let idle: Vec<_> = idle.iter().filter_map(|&key| peers.get(key)).collect();
-        let idle: Vec<_> = idle.into_iter().map(|peer| (peer, download.patience(peer))).collect();
         let patience = |piece: PieceIndex| {
-            let has = |peer: &Peer| peer.pieces().is_some_and(|pieces| pieces.contains(piece));
-            idle.iter().filter(|(peer, _)| has(peer)).map(|(_, patience)| *patience).min()
+            let idle = idle.iter().filter_map(|&key| peers.get(key));
+            let able = idle.filter(|peer| peer.pieces().is_some_and(|has| has.contains(piece)));
+            able.map(Download::patience).min()
         };
         let mut has_given = false;
         for seed in &mut self.seeds {
