@@ -16,7 +16,7 @@ const SLACK: Duration = Duration::from_secs(90);
 /// Bytes that may come twice beside once the content: blocks under way that others were asked for as well, as those who
 /// were asked first were slow. So much it is where thirty uplinks of 30 kB/s have eight slots each, or where the own
 /// downlink is the narrowest of all links. Of ten thousand worlds, four have more than half the content.
-const SPARE: u64 = 2 << 20;
+const SPARE: u64 = 3 << 20;
 
 /// The same for each piece where somebody super seeds, and waits until others show it.
 const SLACK_FOR_SUPER_SEEDING: Duration = Duration::from_secs(5);
