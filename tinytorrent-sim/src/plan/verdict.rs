@@ -1,5 +1,6 @@
 //! The laws of a whole world: whether downloads ended, how soon, and at what cost.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::play::Outcome;
@@ -18,6 +19,9 @@ const SLACK: Duration = Duration::from_secs(90);
 /// downlink is the narrowest of all links. Of ten thousand worlds, four have more than half the content.
 const SPARE: u64 = 3 << 20;
 
+/// Time in which all equals are finished that began together, once the first is: a few rounds of choking.
+const SLACK_OF_SHARES: Duration = Duration::from_secs(40);
+
 /// The same for each piece where somebody super seeds, and waits until others show it.
 const SLACK_FOR_SUPER_SEEDING: Duration = Duration::from_secs(5);
 
@@ -34,6 +38,9 @@ pub(super) struct Ends {
     allowed: Duration,
     begun: Option<Instant>,
     finished: Option<Duration>,
+    /// The nodes that are alike in all, and the times at which each was finished.
+    equals: Vec<Node>,
+    times: BTreeMap<Node, Duration>,
     is_quiet: bool,
     super_seed: Option<Node>,
     /// Bytes that the super seed had sent when it was the only seed.
@@ -57,6 +64,8 @@ impl Ends {
             allowed,
             begun: None,
             finished: None,
+            equals: plan.equals(),
+            times: BTreeMap::new(),
             is_quiet: plan.faults.is_empty() && hostile == 0,
             super_seed: plan.lonely_super_seed(),
             sent: 0,
@@ -70,6 +79,11 @@ impl Ends {
 
     /// Returns true once all downloads have ended that have to.
     pub(super) fn look(&mut self, world: &World) -> bool {
+        for &node in &self.equals {
+            if world.nodes[node].swarm.is_finished() {
+                self.times.entry(node).or_insert(world.elapsed());
+            }
+        }
         // As long as nobody else has everything.
         if let Some(seed) = self.super_seed
             && !self.due.iter().any(|&node| world.nodes[node].swarm.is_finished())
@@ -105,6 +119,13 @@ impl Ends {
                 let what = format!("{} bytes came twice or too late", stats.wasted);
                 accuse(world, Law::Proportion, node, what);
             }
+        }
+        let last = self.times.iter().max_by_key(|(_, time)| **time);
+        if let Some((first, (node, last))) = self.times.values().min().zip(last)
+            && *last > *first + SLACK_OF_SHARES
+        {
+            let what = format!("is finished after {last:?}, an equal after {first:?}");
+            accuse(world, Law::Shares, *node, what);
         }
         if let Some(node) = self.super_seed {
             let (total, sent) = (world.nodes[node].geometry.total_length(), self.sent);
@@ -197,6 +218,26 @@ impl Plan {
             _ => last,
         });
         (last.0.unwrap_or(u64::MAX), last.1.unwrap_or(u64::MAX))
+    }
+
+    /// Leeches that differ in nothing but their numbers, if all are, and nothing happens to them.
+    fn equals(&self) -> Vec<Node> {
+        let leeches = || self.members.iter().filter(|member| member.role == Role::Leech(0));
+        let Some(one) = leeches().next() else { return Vec::new() };
+        let is_alike = |member: &Member| {
+            let is_seed = member.role.is_seed() && member.is_honest();
+            is_seed
+                || (member.role == one.role && member.is_honest() && member.arrives.is_zero())
+                    && (member.access, member.choices) == (one.access, one.choices)
+                    && (member.disk.write, member.disk.hash) == (one.disk.write, one.disk.hash)
+                    && member.is_tracked
+                    && !member.is_behind_nat
+                    && member.web_seed.is_none()
+        };
+        if !self.faults.is_empty() || !self.members.iter().all(is_alike) {
+            return Vec::new();
+        }
+        leeches().filter_map(|member| self.node_of(member.number)).collect()
     }
 
     /// A super seed that is the only source, of honest peers that get something from each other.
