@@ -20,7 +20,7 @@ tests![
     a_download_goes_round_files_that_were_changed,
 ];
 
-/// What somebody does to a file.
+/// A deed of somebody to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
     /// It loses its second half.
@@ -49,7 +49,7 @@ const CHANGES: [Change; 6] = [
 /// The file that is changed.
 const VICTIM: &str = "changed/b/victim";
 
-/// What lies outside, and belongs to somebody else.
+/// The files outside, which belong to somebody else.
 const OUTSIDE: &[u8] = b"nobody of ours has to do with this";
 
 fn content() -> Content {

@@ -12,7 +12,7 @@ use crate::support::process::Process;
 pub struct SmallDisk {
     /// A process in the namespace of the disk, which ends with it.
     keeper: Process,
-    /// Where those programs find it.
+    /// The path at which those programs find it.
     pub path: PathBuf,
 }
 

@@ -5,7 +5,7 @@
 //! 200 kills, and the cases that take minutes. A failed test tells the seed of its random moments;
 //! `TINYTORRENT_FAULTS_SEED` draws the same ones again.
 //!
-//! What is hurt is a process of its own, this very file with other words ([`program`]): a client with a kept session.
+//! The victim is a process of its own, this very file with other words ([`program`]): a client with a kept session.
 //! Its peers live in the process of the test.
 #![allow(unreachable_pub, reason = "`pub` in a test reads better and reaches nobody either way")]
 

@@ -112,7 +112,7 @@ impl Node {
         })
     }
 
-    /// What it told so far.
+    /// All that it has told so far.
     pub fn told(&self) -> Vec<Value> {
         parse_events(&self.process.stdout())
     }
@@ -176,7 +176,7 @@ pub fn verified(events: &[Value], content: &Content) -> u64 {
     have
 }
 
-/// Where the content of a torrent is, as the program says.
+/// The place of a torrent's content, as the program says.
 pub fn folder_of(status: &Value) -> Option<PathBuf> {
     Some(Path::new(status["path"].as_str()?).parent()?.to_owned())
 }

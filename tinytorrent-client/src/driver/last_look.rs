@@ -8,8 +8,7 @@ use super::choice::FileChoice;
 use super::patience::Patience;
 use crate::Event;
 
-/// Whether a look is due once all wanted pieces are there, and whether one is under way. The download is finished
-/// after it.
+/// The look that is due once all wanted pieces are there, and is then under way. The download is finished after it.
 ///
 /// Files that are longer than in the torrent are cut then. Others may have been cut, moved or replaced by somebody
 /// else after their pieces were verified. Then all is checked, and what is missing is downloaded again.
@@ -31,7 +30,7 @@ pub(super) enum LastLook {
     Failed,
 }
 
-/// What a look has found.
+/// The finding of a look.
 #[derive(Debug)]
 pub(super) struct Looked {
     /// Events of files that were longer.

@@ -165,7 +165,7 @@ fn worlds_with_attackers_can_be_masked() {
     }
 }
 
-/// Which of many addresses is tried first follows from our own and theirs (BEP 40).
+/// The first of many addresses to be tried follows from our own and theirs (BEP 40).
 #[test]
 fn a_mask_that_changes_what_the_engine_does_is_told() {
     let (now, tape) = (Instant::now(), Tape::default());

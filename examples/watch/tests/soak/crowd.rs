@@ -48,7 +48,7 @@ pub struct Crowd {
     runtime: Runtime,
 }
 
-/// What the peers have done.
+/// The deeds of the peers.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Traffic {
     pub joined: u64,
