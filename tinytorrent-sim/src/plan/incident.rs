@@ -80,11 +80,14 @@ impl Incident {
             Self::StallDisk(time) => world.stall_disk(node, time),
             Self::FailDisk(kind, _) => world.fail_disk(node, kind),
             Self::Pause(_) => world.with(node, |swarm, now| swarm.pause(now)),
-            Self::Select(every, _) => world.with(node, |swarm, now| {
-                if let Some(count) = swarm.have().map(Bitfield::piece_count) {
-                    swarm.set_wanted(now, one_of(count, every));
-                }
-            }),
+            Self::Select(every, _) => {
+                let geometry = &world.nodes[node].geometry;
+                let mut wanted = Bitfield::new(geometry.piece_count());
+                let chosen = geometry.pieces().filter(|piece| piece.get().is_multiple_of(every));
+                chosen.for_each(|piece| _ = wanted.insert(piece));
+                // Does nothing as long as the content is not known.
+                world.with(node, |swarm, now| swarm.set_wanted(now, wanted));
+            }
             Self::Urgent(first) => world.with(node, |swarm, now| {
                 if let Some(count) = swarm.have().map(Bitfield::piece_count) {
                     swarm.set_urgent(now, (first % count)..(first % count + 2).min(count));
@@ -110,11 +113,10 @@ impl Incident {
                 world.with(node, |swarm, now| swarm.resume(now));
             }
             Self::Pause(_) => world.with(node, |swarm, now| swarm.resume(now)),
-            Self::Select(..) => world.with(node, |swarm, now| {
-                if let Some(count) = swarm.have().map(Bitfield::piece_count) {
-                    swarm.set_wanted(now, Bitfield::full(count));
-                }
-            }),
+            Self::Select(..) => {
+                let all = Bitfield::full(world.nodes[node].geometry.piece_count());
+                world.with(node, |swarm, now| swarm.set_wanted(now, all));
+            }
             Self::Tracker(number, ..) => set_tracker(world, number, TrackerState::Up),
             _ => {}
         }
@@ -130,14 +132,4 @@ fn set_tracker(world: &mut World, number: usize, state: TrackerState) {
     if let Some(tracker) = world.trackers.get_mut(&url_of(number)) {
         tracker.state = state;
     }
-}
-
-fn one_of(count: u32, every: u32) -> Bitfield {
-    let mut field = Bitfield::new(count);
-    let geometry = tinytorrent_types::Geometry::new(count.into(), 1).ok();
-    let pieces = geometry.iter().flat_map(|geometry| geometry.pieces());
-    pieces
-        .filter(|piece| piece.get().is_multiple_of(every))
-        .for_each(|piece| _ = field.insert(piece));
-    field
 }

@@ -66,7 +66,7 @@ impl World {
                 self.hang_up(node, link);
             }
         }
-        // What is on its way to this life reaches no later one.
+        // Whatever is on its way to this life reaches no later one.
         self.nodes[node].life += 1;
         let config = self.nodes[node].config.clone();
         let mut gone = Recorded::new(self.now, config);
@@ -102,7 +102,7 @@ impl World {
         };
         simulated.received.retain(|block, _| is_kept(block));
         for block in &kept.blocks {
-            // What was thrown away since the record was written is something else now.
+            // Blocks that were thrown away since the record was written are something else now.
             let quality = simulated.received.entry(*block).or_insert(Quality::Wrong(OF_DISK));
             if spoils {
                 *quality = Quality::Wrong(OF_DISK);

@@ -57,7 +57,7 @@ impl Disk {
 
     /// Returns true if nothing can be read from it.
     pub(super) fn is_unreadable(&self) -> bool {
-        // What is full can be read.
+        // A full disk can be read.
         self.failure.is_some_and(|kind| kind != io::ErrorKind::StorageFull)
     }
 }

@@ -81,7 +81,7 @@ impl World {
         let Simulated { access, links, .. } = &mut self.nodes[node];
         access.is_sending = false;
         while let Some(InLine { key, block, cost }) = access.line.pop_front() {
-            // What was to go out over a connection goes with it.
+            // Blocks that were to go out over a connection go with it.
             if links.contains_key(&key) {
                 access.is_sending = true;
                 return self.later(cost, node, Happening::Served { key, block });

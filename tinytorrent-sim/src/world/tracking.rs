@@ -65,11 +65,10 @@ impl World {
 
     /// A tracker answers, or its time is over.
     pub(super) fn announced(&mut self, node: Node, task: &AnnounceTask) {
-        let (now, simulated) = (self.now, &self.nodes[node]);
+        let (now, is_cut_off) = (self.now, self.is_cut_off(node));
+        let simulated = &self.nodes[node];
         let result = match self.trackers.get_mut(&task.url.to_string()) {
-            Some(_) if simulated.access.cut_off_until.is_some_and(|until| until > now) => {
-                Err(no_answer())
-            }
+            Some(_) if is_cut_off => Err(no_answer()),
             Some(tracker) => match &tracker.state {
                 TrackerState::Gone => Err(no_answer()),
                 TrackerState::Refuses => Err(Refusal::new("not here").into()),
