@@ -294,12 +294,26 @@ const ERRORS: [ErrorKind; 24] = [
 
 impl Code for ErrorKind {
     fn encode(&self, out: &mut Writer) {
-        let at = ERRORS.iter().position(|kind| kind == self).unwrap_or(0);
-        out.bytes.push(at as u8);
+        encode_place(self, &ERRORS, out);
     }
 
     fn decode(input: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let error = input.malformed("a kind of error");
-        ERRORS.get(usize::from(input.byte()?)).copied().ok_or(error)
+        decode_place(&ERRORS, input, "a kind of error")
     }
+}
+
+/// Writes the place of a value in a list, or that of the first one for a value that is in no place.
+pub(super) fn encode_place<T: PartialEq>(value: &T, list: &[T], out: &mut Writer) {
+    let at = list.iter().position(|other| other == value).unwrap_or(0);
+    out.bytes.push(at as u8);
+}
+
+/// Reads a value by its place in a list.
+pub(super) fn decode_place<T: Copy>(
+    list: &[T],
+    input: &mut Reader<'_>,
+    what: &'static str,
+) -> Result<T, Malformed> {
+    let error = input.malformed(what);
+    list.get(usize::from(input.byte()?)).copied().ok_or(error)
 }

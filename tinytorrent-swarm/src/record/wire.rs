@@ -8,6 +8,7 @@ use tinytorrent_wire::{
 };
 
 use super::code::{Code, Malformed, Reader, Writer, code};
+use super::primitives::{decode_place, encode_place};
 
 code! {
     struct PieceHeader { index, begin, length }
@@ -193,13 +194,11 @@ const RULES: [Rule; 25] = [
 
 impl Code for Rule {
     fn encode(&self, out: &mut Writer) {
-        let at = RULES.iter().position(|rule| rule == self).unwrap_or(0);
-        out.bytes.push(at as u8);
+        encode_place(self, &RULES, out);
     }
 
     fn decode(input: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let error = input.malformed("a rule");
-        RULES.get(usize::from(input.byte()?)).copied().ok_or(error)
+        decode_place(&RULES, input, "a rule")
     }
 }
 
