@@ -4,7 +4,7 @@
 //! |---|---|
 //! | to see whether the engine keeps its laws in any world | [`Plan`]: a world that is drawn from a number |
 //! | the same for laws of your own | [`Plan::play_before`] a [`Witness`] |
-//! | a scene of your own, with whom and what you like | [`World`] |
+//! | a scene of your own, with whom and what you like, a DHT and hashes of v2 too | [`World`] |
 //! | a network of the DHT | [`DhtWorld`] |
 //! | a link that uTP and TCP share | [`utp`] |
 //!
@@ -63,8 +63,8 @@ pub use dht::{DhtNode, DhtWorld, Links, LookUp, Search, SybilIds, TableHealth, t
 pub use laws::{Breach, Law, Laws, Terms};
 pub use node::{Access, Behaviour, Quality, Simulated};
 pub use plan::{
-    Choices, Fault, Incident, Member, MemberAccess, NameError, Network, Outcome, Plan, Role,
-    WorldName,
+    Choices, DhtNodes, Fault, Incident, Member, MemberAccess, NameError, Network, Outcome, Plan,
+    Role, WorldName,
 };
 pub use tinytorrent_swarm::record::Recorded;
 pub use tinytorrent_swarm::{

@@ -9,7 +9,7 @@ use tinytorrent_swarm::{
 };
 use tinytorrent_tracker::AnnounceResponse;
 use tinytorrent_types::{Bitfield, BlockInfo, Geometry, PeerId};
-use tinytorrent_wire::Message;
+use tinytorrent_wire::{HashRequest, Message};
 
 use crate::world::RunningFetch;
 use crate::{Disk, Nat, Node, WebServer};
@@ -57,6 +57,8 @@ pub struct Simulated {
     pub sent: Vec<(SocketAddr, Message)>,
     /// The bytes that it takes for the info dictionary.
     pub info: Bytes,
+    /// The hashes that it still needs to look at content.
+    pub(crate) lacking: Vec<HashRequest>,
     /// The NAT in front of it.
     pub nat: Option<Nat>,
     /// The id that it gives in handshakes, if it is not its own.
@@ -150,6 +152,12 @@ pub enum Behaviour {
     Unreachable,
     /// Claims to have metadata, and sends garbage.
     LiesAboutMetadata,
+    /// Sends wrong hashes of pieces (BEP 52).
+    LiesAboutHashes,
+    /// Rejects every request for hashes.
+    RejectsHashes,
+    /// Takes requests for hashes and answers none.
+    HoldsHashesBack,
 }
 
 impl Behaviour {

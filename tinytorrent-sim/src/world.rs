@@ -1,7 +1,9 @@
 mod acting;
 mod crash;
+mod dht;
 mod disk;
 mod happening;
+mod hashing;
 mod links;
 mod nat;
 mod recording;
@@ -21,10 +23,12 @@ use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tinytorrent_swarm::record::Recorded;
-use tinytorrent_swarm::{Content, Input, PeerSource, SwarmConfig};
+use tinytorrent_swarm::{Content, Event, Input, PeerSource, SwarmConfig};
 use tinytorrent_types::{Bitfield, BlockInfo, Geometry, InfoHashV1, InfoHashes, PeerId};
+use tinytorrent_wire::HashRequest;
 
 pub use self::crash::Recovery;
+use self::dht::Dht;
 pub use self::disk::Disk;
 use self::happening::Happening;
 pub use self::nat::Nat;
@@ -63,12 +67,15 @@ pub struct World {
     watched: Option<Watched>,
     sinks: Sinks,
     witness: Witnessed,
+    dht: Option<Dht>,
     /// The trackers that keep a list of those who announce themselves, by URL. Others answer as each node has it.
     pub trackers: HashMap<String, Tracker>,
     /// All that links and nodes do by chance.
     chance: StdRng,
     /// The hashes of the torrent.
     pub hashes: InfoHashes,
+    /// Hashes of its pieces that whoever has only a link needs (BEP 52).
+    layers: Vec<HashRequest>,
     /// The torrent is private.
     pub is_private: bool,
     /// The address at which the nodes reach their tracker, if they know it. It is in their network at
@@ -110,9 +117,11 @@ impl World {
             watched: None,
             sinks: Sinks::default(),
             witness: Witnessed::default(),
+            dht: None,
             trackers: HashMap::new(),
             chance: StdRng::seed_from_u64(0),
             hashes: hashes(),
+            layers: Vec::new(),
             is_private: false,
             tracker: Some([10, 255, 255, 254].into()),
             latency: Duration::from_millis(20),
@@ -178,6 +187,7 @@ impl World {
             disconnected: Vec::new(),
             sent: Vec::new(),
             info: info(),
+            lacking: Vec::new(),
             nat: None,
             alias: None,
             web_seeds: HashMap::new(),
@@ -284,6 +294,10 @@ impl World {
 
     /// Does what is next. `false` if nothing is, before the end.
     pub fn step(&mut self, end: Instant) -> bool {
+        let next = self.schedule.next_at().map_or(end, |at| at.min(end));
+        if self.dht_step(next) {
+            return true;
+        }
         let Some((at, turn)) = self.schedule.next(end) else {
             // A quiet world reaches the end too, so that the next run goes on from there.
             self.now = end;
@@ -336,6 +350,9 @@ impl World {
         }
         while let Some(event) = self.poll_event(node) {
             self.saw(node, Seen::Event(&event));
+            if let Event::DhtNodeFound { address } = event {
+                self.hear_of_dht_node(node, address);
+            }
             self.nodes[node].events.push(event);
         }
         let due = self.engine(node, Cause::Drained, |swarm| swarm.poll_timeout());

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tinytorrent_wire::HashRequest;
 
 use crate::PeerKey;
+use crate::planted::{Bug, is_planted};
 
 /// The fetching of hashes that have to come from peers before the content can be looked at (BEP 52,
 /// "hash request"): the requests, and the peers to ask for them.
@@ -110,7 +111,7 @@ impl HashFetch {
     pub(crate) fn handle_checked(&mut self, peer: PeerKey, request: &HashRequest, is_right: bool) {
         // It was given up on meanwhile, and may be asked of another.
         let Some(request) = self.take(peer, request) else { return };
-        if is_right {
+        if is_right || is_planted(Bug::TrustsHashes) {
             // It made good: its next silence is a first one.
             self.resting.remove(&peer);
         } else {
@@ -126,7 +127,9 @@ impl HashFetch {
         request: &HashRequest,
     ) -> bool {
         let Some(request) = self.take(peer, request) else { return false };
-        self.free.push_back(request);
+        if !is_planted(Bug::KeepsHashRequest) {
+            self.free.push_back(request);
+        }
         self.rest(now, peer);
         true
     }

@@ -9,6 +9,7 @@ use tinytorrent_wire::{HashRequest, Hashes, Message};
 use crate::contract::Action;
 use crate::outbox::Outbox;
 use crate::peer::Peer;
+use crate::planted::{Bug, is_planted};
 
 /// Hashes that a peer gets at one instant: 8 MiB. They are copied, and nobody knows yet whether the
 /// peer reads them.
@@ -35,6 +36,9 @@ pub(crate) fn on_request(
     let is_fair = |pieces: u32| peer.rations.hashes.has_room(now, limit(pieces), AT_ONCE);
     if !matches!(verdict, Verdict::Legal) || !piece_count.is_some_and(is_fair) {
         return out.send(now, peer, Message::HashReject(request));
+    }
+    if is_planted(Bug::IgnoresHashRequests) {
+        return;
     }
     // Counted when it is asked, as the answer is made elsewhere and may come much later.
     peer.rations.hashes.add(now, request.hash_count().into());

@@ -9,6 +9,7 @@ use tinytorrent_types::{InfoHashes, WireInfoHash};
 use crate::config::SwarmConfig;
 use crate::contract::Action;
 use crate::outbox::Outbox;
+use crate::planted::{Bug, is_planted};
 
 /// A look-up of the peers of a torrent in the DHT. They come as
 /// [`Input::PeersFound`](crate::Input::PeersFound), as soon as nodes name them.
@@ -93,7 +94,11 @@ impl LookUps {
         if !self.has_begun || now < self.due {
             return;
         }
+        let is_first = self.last.is_none();
         (self.last, self.due) = (Some(now), now + INTERVAL + self.spread);
+        if is_planted(Bug::LooksUpOnce) && !is_first {
+            return;
+        }
         self.in_vain = if is_hungry { self.in_vain + 1 } else { 0 };
         for hash in self.hashes.wire_hashes() {
             let announce = self.announces;

@@ -75,12 +75,20 @@ pub enum Bug {
     StaysPaused,
     /// Life: peers are not left when the torrent stops.
     StaysConnected,
+    /// Hashes: a request that a peer rejects is not made to others.
+    KeepsHashRequest,
+    /// Hashes: wrong ones count as right.
+    TrustsHashes,
+    /// Hashes: whoever asks gets no answer.
+    IgnoresHashRequests,
+    /// Look-ups: the first one is the last.
+    LooksUpOnce,
 }
 
 impl Bug {
     /// All of them.
     #[cfg(tinytorrent_planted)]
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 36] = [
         Self::KeepsReleased,
         Self::FinishesEarly,
         Self::ForgetsUnstored,
@@ -113,6 +121,10 @@ impl Bug {
         Self::StealsNothing,
         Self::StaysPaused,
         Self::StaysConnected,
+        Self::KeepsHashRequest,
+        Self::TrustsHashes,
+        Self::IgnoresHashRequests,
+        Self::LooksUpOnce,
     ];
 }
 

@@ -201,7 +201,7 @@ impl DhtWorld {
     }
 
     /// Does what is next, if it is not after the end. Returns false if nothing is.
-    fn step(&mut self, end: Instant) -> bool {
+    pub(crate) fn step(&mut self, end: Instant) -> bool {
         let Some((at, happening)) = self.queue.pop(end) else { return false };
         self.now = self.now.max(at);
         match happening {

@@ -51,6 +51,15 @@ impl DhtWorld {
         self.enter(peer, None)
     }
 
+    /// Adds a node at this address, which knows sixteen random ones and stays, and returns its index.
+    pub(crate) fn add_at(&mut self, address: SocketAddr, is_behind_nat: bool) -> usize {
+        let info = NodeInfo { id: NodeId::for_address(address.ip(), &mut self.rng), address };
+        let known = self.some_nodes(info);
+        let mut peer = self.make(self.now, Plan { info, is_behind_nat }, known, |_| {});
+        peer.stays = true;
+        self.enter(peer, None)
+    }
+
     /// Makes nodes come and go from now on: each stays for a random time with this mean, distributed exponentially.
     /// Then another one, of another host, has its place, which knows sixteen random nodes.
     pub fn churn(&mut self, mean: Duration) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tinytorrent_types::BlockInfo;
 use tinytorrent_wire::extension::ExtendedHandshake;
-use tinytorrent_wire::{Message, PieceHeader, Request};
+use tinytorrent_wire::{HashRequest, Message, PieceHeader, Request};
 
 use super::Law;
 use super::engine::{Verdict, demand};
@@ -30,6 +30,8 @@ pub(super) struct Conversation {
     asked: HashMap<Asked, (u32, bool)>,
     /// Those of the peer that have no answer.
     owed: HashMap<Asked, Owed>,
+    /// Its requests for hashes without an answer (BEP 52).
+    hashes: Vec<(HashRequest, Instant)>,
     /// Those that have to be answered before the turn of the engine ends, but for so many.
     due: Vec<(Asked, u32)>,
 }
@@ -131,6 +133,7 @@ impl Conversation {
             queue: REQUEST_QUEUE,
             asked: HashMap::new(),
             owed: HashMap::new(),
+            hashes: Vec::new(),
             due: Vec::new(),
         }
     }
@@ -167,8 +170,11 @@ impl Conversation {
     /// An answer that is due for too long.
     pub(super) fn debt(&self, now: Instant) -> Option<String> {
         let is_late = |since: Instant| now.saturating_duration_since(since) > PATIENCE;
-        let late = self.owed.iter().find(|(_, owed)| is_late(owed.since));
-        late.filter(|_| self.is_peer_honest).map(|(asked, _)| format!("never answers {asked:?}"))
+        let block = self.owed.iter().find(|(_, owed)| is_late(owed.since));
+        let hashes = self.hashes.iter().find(|(_, since)| is_late(*since));
+        let late = block.map(|(asked, _)| format!("{asked:?}"));
+        let late = late.or(hashes.map(|(request, _)| format!("{request:?}")));
+        late.filter(|_| self.is_peer_honest).map(|late| format!("never answers {late}"))
     }
 
     pub(super) fn on_received(&mut self, now: Instant, message: &Message) {
@@ -186,6 +192,7 @@ impl Conversation {
                 }
             }
             Message::Reject(request) => self.on_answer((*request).into(), false),
+            Message::HashRequest(request) => self.hashes.push((*request, now)),
             Message::Extended(extended) if extended.id == 0 => {
                 let handshake = ExtendedHandshake::parse(&extended.payload).ok();
                 if let Some(queue) = handshake.and_then(|handshake| handshake.request_queue) {
@@ -261,10 +268,18 @@ impl Conversation {
                 words(is_open, "cancels what it has not asked for")?;
             }
             Message::Reject(request) => self.answer((*request).into(), "rejects")?,
+            Message::HashReject(request) => self.answer_hashes(request)?,
+            Message::Hashes(hashes) => self.answer_hashes(&hashes.request)?,
             _ => {}
         }
         self.ours.note(message);
         Ok(())
+    }
+
+    fn answer_hashes(&mut self, request: &HashRequest) -> Verdict {
+        let at = self.hashes.iter().position(|(asked, _)| asked == request);
+        at.map(|at| self.hashes.swap_remove(at));
+        demand(at.is_some(), Law::Answers, || format!("answers {request:?}, which nobody asked"))
     }
 
     fn on_request(&mut self, request: Request) -> Verdict {

@@ -196,11 +196,14 @@ impl EngineLaws {
                     format!("bans {address} for {piece:?}, of which it has sent nothing wrong")
                 })
             }
-            Event::PeerLeft { address, reason: LeaveReason::Violation(violation), .. } => {
+            Event::PeerLeft { address, reason, .. } => {
+                let is_accused = matches!(reason, LeaveReason::Violation(_) | LeaveReason::Banned);
                 let other = world.node_at(*address);
                 let is_honest =
                     other.is_some_and(|other| world.nodes[other].behaviour == Behaviour::Honest);
-                demand(!is_honest, Law::Bans, || format!("leaves {address}: {violation}"))
+                demand(!is_honest || !is_accused, Law::Bans, || {
+                    format!("leaves {address}: {reason}")
+                })
             }
             Event::PieceCompleted { piece } => self.demand_verified(*piece, "has"),
             Event::Finished => {

@@ -8,7 +8,9 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use tinytorrent_types::Geometry;
 
-use super::{Choices, Fault, Incident, Member, MemberAccess, Network, Plan, Role, WorldName};
+use super::{
+    Choices, DhtNodes, Fault, Incident, Member, MemberAccess, Network, Plan, Role, WorldName,
+};
 use crate::{Behaviour, Disk, Recovery, TrackerState, WebServer};
 
 /// The character of a world: each kind of trouble is in some worlds only, so that what follows from one is not hidden by
@@ -21,6 +23,8 @@ struct Character {
     has_bad_links: bool,
     has_slow_disks: bool,
     is_tracked: bool,
+    has_dht: bool,
+    has_hashes: bool,
     has_links: bool,
     has_nats: bool,
     has_web_seeds: bool,
@@ -52,11 +56,13 @@ impl Plan {
     fn of(name: &WorldName, character: Character, random: &mut StdRng) -> Self {
         let mut plan = Self {
             name: name.clone(),
-            geometry: draw_geometry(random, character.nodes),
+            geometry: draw_geometry(random, character),
             network: draw_network(random, character),
             members: Vec::new(),
             faults: Vec::new(),
             trackers: Vec::new(),
+            dht: character.has_dht.then(|| draw_dht(random)),
+            pieces_with_hashes: character.has_hashes.then(|| random.random_range(1..20)),
             patience: Duration::from_secs(3_600),
         };
         if character.is_tracked {
@@ -110,13 +116,14 @@ impl Plan {
         };
         let is_hostile = !is_first && character.has_hostile && random.random_bool(0.4);
         let behaviour = match is_hostile {
-            true => draw_behaviour(random),
+            true => draw_behaviour(random, character.has_hashes),
             false => Behaviour::Honest,
         };
         // A hostile peer says that it has everything, or nobody would ask it.
         let role = if is_hostile { Role::Seed } else { role };
         let mut knows: Vec<usize> = Vec::new();
-        if !character.is_tracked || random.random_bool(0.1) {
+        let is_found = character.is_tracked || character.has_dht;
+        if !is_found || random.random_bool(0.1) {
             knows.extend((0..number).filter(|&other| other < 3 || random.random_bool(0.3)));
         }
         Member {
@@ -126,6 +133,7 @@ impl Plan {
             behaviour,
             knows,
             is_tracked: character.is_tracked,
+            is_in_dht: character.has_dht,
             is_behind_nat: !is_first && character.has_nats && random.random_bool(0.4),
             access: draw_access(random),
             disk: draw_disk(random, character.has_slow_disks),
@@ -161,7 +169,7 @@ impl Plan {
         let limit = |random: &mut StdRng| {
             random.random_bool(0.7).then(|| random.random_range(20_000..500_000))
         };
-        match random.random_range(0..16) {
+        match random.random_range(0..17) {
             0 => Incident::CutOff(time(random, 90)),
             1 => Incident::Suspend(time(random, 300)),
             2 => Incident::Reset,
@@ -198,6 +206,7 @@ impl Plan {
                 let tracker = random.random_range(0..self.trackers.len());
                 Incident::Tracker(tracker, state, time(random, 120))
             }
+            16 if self.dht.is_some() => Incident::SilenceDht(time(random, 120)),
             _ => Incident::Reset,
         }
     }
@@ -213,6 +222,7 @@ impl Character {
         };
         let mut often = |part| random.random_bool(part);
         let has_faults = often(0.5);
+        let has_hashes = often(0.15);
         Self {
             nodes,
             has_faults,
@@ -220,7 +230,10 @@ impl Character {
             has_bad_links: often(0.4),
             has_slow_disks: often(0.3),
             is_tracked: often(0.5),
-            has_links: often(0.3),
+            has_dht: often(0.1),
+            has_hashes,
+            // They are nothing to anybody else.
+            has_links: has_hashes || often(0.3),
             has_nats: often(0.2),
             has_web_seeds: often(0.2),
             is_super: often(0.15),
@@ -230,10 +243,14 @@ impl Character {
 }
 
 /// Some dozens of blocks, of pieces of one to a dozen of them.
-fn draw_geometry(random: &mut StdRng, nodes: usize) -> Geometry {
-    let piece_length = (16 << 10) * *[1_u32, 1, 2, 4, 4, 8, 3].choose(random).expect("some");
+fn draw_geometry(random: &mut StdRng, character: Character) -> Geometry {
+    let blocks: &[u32] = match character.has_hashes {
+        true => &[1, 1, 2, 4, 4, 8],
+        false => &[1, 1, 2, 4, 4, 8, 3],
+    };
+    let piece_length = (16 << 10) * blocks.choose(random).expect("some");
     // All of it together is a few thousand blocks, however many nodes there are.
-    let most = (3_000 / nodes as u64).clamp(4, 160);
+    let most = (3_000 / character.nodes as u64).clamp(4, 160);
     let blocks = random.random_range(1..=most);
     let odd = random.random_range(0..16_384);
     let length = (blocks * 16_384).saturating_sub(odd).max(1);
@@ -260,11 +277,22 @@ fn draw_access(random: &mut StdRng) -> MemberAccess {
     }
 }
 
-fn draw_behaviour(random: &mut StdRng) -> Behaviour {
+fn draw_dht(random: &mut StdRng) -> DhtNodes {
+    let minutes = |random: &mut StdRng| Duration::from_secs(60 * random.random_range(5..60));
+    DhtNodes {
+        count: random.random_range(12..40),
+        stay: random.random_bool(0.5).then(|| minutes(random)),
+    }
+}
+
+fn draw_behaviour(random: &mut StdRng, has_hashes: bool) -> Behaviour {
     match random.random_range(0..20) {
         0 => Behaviour::LiesAboutMetadata,
         1 => Behaviour::ReadsNothing,
         2 => Behaviour::AsksNothing,
+        3..6 if has_hashes => Behaviour::LiesAboutHashes,
+        6..8 if has_hashes => Behaviour::RejectsHashes,
+        8..10 if has_hashes => Behaviour::HoldsHashesBack,
         _ => *Behaviour::ATTACKS.choose(random).expect("there are some"),
     }
 }

@@ -51,6 +51,8 @@ pub enum Incident {
     Leave,
     /// A tracker of the world changes for a while.
     Tracker(usize, TrackerState, Duration),
+    /// The nodes of the DHT that are no peers say nothing for a while.
+    SilenceDht(Duration),
 }
 
 impl Incident {
@@ -63,7 +65,8 @@ impl Incident {
             | Self::FailDisk(_, time)
             | Self::Pause(time)
             | Self::Select(_, time)
-            | Self::Tracker(_, _, time) => *time,
+            | Self::Tracker(_, _, time)
+            | Self::SilenceDht(time) => *time,
             Self::Crash(recovery) => recovery.down,
             _ => Duration::ZERO,
         }
@@ -102,6 +105,7 @@ impl Incident {
             Self::Tracker(number, ref state, _) => {
                 set_tracker(world, number, state.clone());
             }
+            Self::SilenceDht(_) => world.silence_dht(true),
         }
     }
 
@@ -118,6 +122,7 @@ impl Incident {
                 world.with(node, |swarm, now| swarm.set_wanted(now, all));
             }
             Self::Tracker(number, ..) => set_tracker(world, number, TrackerState::Up),
+            Self::SilenceDht(_) => world.silence_dht(false),
             _ => {}
         }
     }

@@ -41,6 +41,10 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// The interval of the trackers, by number; there may be none.
     pub trackers: Vec<Duration>,
+    /// The DHT, if there is one.
+    pub dht: Option<DhtNodes>,
+    /// The torrent is one of v1 and v2, with so many pieces in each file.
+    pub pieces_with_hashes: Option<u32>,
     /// The time after the last incident in which downloads may end.
     pub patience: Duration,
 }
@@ -54,6 +58,15 @@ pub struct Network {
     pub jitter: Duration,
     /// The part of messages that is lost at first.
     pub loss: f64,
+}
+
+/// The nodes of a world's DHT that are no peers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DhtNodes {
+    /// Their number.
+    pub count: usize,
+    /// The mean time for which each stays; `None` for ever.
+    pub stay: Option<Duration>,
 }
 
 /// A node of a plan.
@@ -71,6 +84,8 @@ pub struct Member {
     pub knows: Vec<usize>,
     /// It is told of others by the trackers of the world.
     pub is_tracked: bool,
+    /// It looks for others in the DHT of the world.
+    pub is_in_dht: bool,
     /// Nobody can connect to it.
     pub is_behind_nat: bool,
     /// Its place in the network.

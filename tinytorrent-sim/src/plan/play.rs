@@ -7,12 +7,13 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tinytorrent_swarm::SwarmConfig;
 use tinytorrent_types::Bitfield;
+use tinytorrent_types::compact::Family;
 
 use super::incident::url_of;
 use super::verdict::Ends;
-use super::{Fault, Member, Plan, Role};
+use super::{DhtNodes, Fault, Member, Plan, Role};
 use crate::laws::{Breach, Law, Laws, Terms};
-use crate::{Node, Seen, Tracker, Witness, World};
+use crate::{Node, Seen, Tracker, Watch, Witness, World};
 
 /// The outcome of a world.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +48,18 @@ impl Plan {
 
     /// The same, before another witness, who may hold it against laws of his own.
     pub fn play_before(&self, onlooker: impl Witness + 'static) -> Outcome {
-        let laws = Laws::new(self.members.iter().map(terms).collect());
+        self.play_out(self.world(), onlooker)
+    }
+
+    /// The same, with the work of one engine measured: that of the member with this place in the order of arrival.
+    pub fn play_measured(&self, node: Node, by: impl Watch + 'static) -> Outcome {
         let mut world = self.world();
+        world.watch(node, by);
+        self.play_out(world, Nobody)
+    }
+
+    fn play_out(&self, mut world: World, onlooker: impl Witness + 'static) -> Outcome {
+        let laws = Laws::new(self.members.iter().map(terms).collect());
         world.set_witness((laws.clone(), onlooker));
         let played = catch_unwind(AssertUnwindSafe(|| self.play_in(&mut world, &laws)));
         let ends = played.unwrap_or_else(|panic| {
@@ -71,11 +82,17 @@ impl Plan {
         (world.latency, world.jitter) = (self.network.latency, self.network.jitter);
         world.loss = self.network.loss;
         world.set_chance(self.name.seed);
+        if let Some(DhtNodes { count, stay }) = self.dht {
+            world.add_dht(self.name.seed, count, stay);
+        }
         // Large worlds are looked at now and then.
         world.check_every = 1 + self.members.len() as u32 / 4;
         for (number, interval) in self.trackers.iter().enumerate() {
             let tracker = Tracker::new(self.name.seed, *interval, world.now);
             world.add_tracker(url_of(number), tracker);
+        }
+        if let Some(pieces) = self.pieces_with_hashes {
+            world.add_hashes(&self.geometry, pieces);
         }
         world
     }
@@ -231,4 +248,8 @@ fn tune(config: &mut SwarmConfig, member: &Member, tiers: Vec<Vec<String>>) {
     config.exchange(choices.exchange).super_seeding(member.role == Role::SuperSeed);
     config.needs_metadata(member.role == Role::Link);
     config.transports(tinytorrent_swarm::Transports::Both);
+    if member.is_in_dht {
+        // The port of `address_of`, by UDP.
+        config.dht(true).dht_port(Family::V4, 6881);
+    }
 }

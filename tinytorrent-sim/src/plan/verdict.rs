@@ -25,6 +25,13 @@ const SLACK_OF_SHARES: Duration = Duration::from_secs(40);
 /// The same for each piece where somebody super seeds, and waits until others show it.
 const SLACK_FOR_SUPER_SEEDING: Duration = Duration::from_secs(5);
 
+/// The same where peers are looked for in the DHT: who found nobody looks again after one minute, and then after two.
+const SLACK_FOR_DHT: Duration = Duration::from_secs(180);
+
+/// The same where the DHT was silent for a while: who was to be announced then is announced again after a quarter of an
+/// hour.
+const SLACK_AFTER_SILENCE: Duration = Duration::from_secs(16 * 60);
+
 /// The same for each incident, and for each peer that is not honest.
 const SLACK_AFTER_FAULTS: Duration = Duration::from_secs(420);
 const SLACK_FOR_HOSTILE: Duration = Duration::from_secs(20);
@@ -52,6 +59,12 @@ impl Ends {
         let best = plan.best_time();
         let hostile = plan.members.iter().filter(|member| !member.is_honest()).count() as u32;
         let mut allowed = FACTOR * best + SLACK + hostile * SLACK_FOR_HOSTILE;
+        if plan.dht.is_some() {
+            allowed += SLACK_FOR_DHT;
+        }
+        if plan.faults.iter().any(|fault| matches!(fault.incident, Incident::SilenceDht(_))) {
+            allowed += SLACK_AFTER_SILENCE;
+        }
         if !plan.faults.is_empty() {
             allowed += SLACK_AFTER_FAULTS;
         }
@@ -169,10 +182,13 @@ impl Plan {
     /// Returns true if a member can get to a source, or the source to it.
     fn reaches(&self, member: &Member, source: &Member) -> bool {
         let are_tracked = member.is_tracked && source.is_tracked && !self.trackers.is_empty();
+        let are_in_dht = member.is_in_dht && source.is_in_dht;
         let knows = |a: &Member, b: &Member| {
             a.knows.contains(&b.number) && a.arrives >= b.arrives && !b.is_behind_nat
         };
-        (are_tracked && !source.is_behind_nat) || knows(member, source) || knows(source, member)
+        ((are_tracked || are_in_dht) && !source.is_behind_nat)
+            || knows(member, source)
+            || knows(source, member)
     }
 
     /// The nodes whose downloads have to end.

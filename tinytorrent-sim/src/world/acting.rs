@@ -32,14 +32,8 @@ impl World {
             Action::CheckMetadata { info } => {
                 self.later(Duration::from_millis(2), node, Happening::Metadata { info });
             }
-            // There are no hashes here: whoever asks is refused, and whatever comes is wrong.
-            Action::ReadHashes { peer, request } => {
-                self.input(node, Input::HashesRead { peer, request, hashes: None });
-            }
-            Action::CheckHashes { peer, hashes } => {
-                let request = hashes.request;
-                self.input(node, Input::HashesChecked { peer, request, is_right: false });
-            }
+            Action::ReadHashes { peer, request } => self.read_hashes(node, peer, request),
+            Action::CheckHashes { peer, hashes } => self.check_hashes(node, peer, *hashes),
             Action::Announce(task) => {
                 self.nodes[node].announces.push(task.clone());
                 self.announce_later(node, task);
@@ -48,8 +42,7 @@ impl World {
             Action::GrantFetch { fetch, blocks } => self.grant_fetch(node, fetch, blocks),
             Action::CancelFetch { fetch } => self.cancel_fetch(node, fetch),
             Action::DoubtFiles { seed, piece } => self.doubt_files(node, seed, piece),
-            // There is no DHT in these worlds.
-            Action::LookUp(_) => {}
+            Action::LookUp(task) => self.later(Duration::ZERO, node, Happening::LooksUp(task)),
             Action::Scrape(task) => {
                 let result = Err(Failure::Failed("there are no scrapes here".into()));
                 self.input(node, Input::Scraped(ScrapeOutcome { id: task.id, result }));

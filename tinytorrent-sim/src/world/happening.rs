@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tinytorrent_swarm::{
-    AnnounceTask, BlockVerdict, ConnectionError, FetchKey, Input, PeerKey, Transport,
+    AnnounceTask, BlockVerdict, ConnectionError, FetchKey, Input, LookUpTask, PeerKey, Transport,
 };
-use tinytorrent_types::{Bitfield, BlockInfo, PieceIndex};
-use tinytorrent_wire::{Handshake, Message, PieceHeader};
+use tinytorrent_types::{BlockInfo, PieceIndex};
+use tinytorrent_wire::{Handshake, Hashes, Message, PieceHeader};
 
 use super::nat::Dial;
 use super::{Cause, Node, Seen, World};
@@ -119,7 +119,13 @@ pub(super) enum Happening {
     Metadata {
         info: Bytes,
     },
+    /// Hashes of a peer were looked at.
+    Hashes {
+        peer: PeerKey,
+        hashes: Hashes,
+    },
     Tracker(AnnounceTask),
+    LooksUp(LookUpTask),
 }
 
 /// The failure of a connection to a node that takes none.
@@ -189,7 +195,9 @@ impl World {
             Happening::Keeps => self.keeps(node),
             Happening::ComesBack { spoils } => self.comes_back(node, spoils),
             Happening::Metadata { info } => self.checked(node, &info),
+            Happening::Hashes { peer, hashes } => self.hashes_checked(node, peer, &hashes),
             Happening::Tracker(task) => self.announced(node, &task),
+            Happening::LooksUp(task) => self.look_up(node, task),
         }
     }
 
@@ -260,8 +268,7 @@ impl World {
     /// The bytes taken for the info dictionary have been hashed.
     fn checked(&mut self, node: Node, info: &Bytes) {
         if *info == self.nodes[node].info {
-            let count = self.nodes[node].geometry.piece_count();
-            self.ready(node, Bitfield::new(count));
+            self.has_info(node);
         } else {
             self.input(node, Input::MetadataRefused);
         }

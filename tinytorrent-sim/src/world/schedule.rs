@@ -54,14 +54,17 @@ impl Schedule {
         self.queue.retain(|_, due| due.node != node);
     }
 
+    /// The instant of the next thing.
+    pub(super) fn next_at(&self) -> Option<Instant> {
+        let happening = self.queue.first_key_value().map(|((at, _), _)| *at);
+        let deadline = self.deadlines.first().map(|(at, _)| *at);
+        happening.into_iter().chain(deadline).min()
+    }
+
     /// Takes out the next thing, unless it is behind the end.
     pub(super) fn next(&mut self, end: Instant) -> Option<(Instant, Turn)> {
-        let happening = self.queue.first_key_value().map(|((at, _), _)| *at);
+        let at = self.next_at().filter(|at| *at <= end)?;
         let deadline = self.deadlines.first().copied();
-        let at = happening.into_iter().chain(deadline.map(|(at, _)| at)).min()?;
-        if at > end {
-            return None;
-        }
         // Deadlines come before happenings of the same instant, so that each run has one order.
         let turn = match deadline.filter(|(due, _)| *due <= at) {
             Some((_, node)) => Turn::Deadline(node),

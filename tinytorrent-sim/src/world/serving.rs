@@ -62,7 +62,10 @@ impl World {
             | Behaviour::ReadsNothing
             | Behaviour::NeverGreets
             | Behaviour::Unreachable
-            | Behaviour::LiesAboutMetadata => self.upload(node, key, block, cost),
+            | Behaviour::LiesAboutMetadata
+            | Behaviour::LiesAboutHashes
+            | Behaviour::RejectsHashes
+            | Behaviour::HoldsHashesBack => self.upload(node, key, block, cost),
         }
     }
 

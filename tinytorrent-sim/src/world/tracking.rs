@@ -14,6 +14,7 @@ use super::{Node, World};
 #[derive(Debug)]
 pub struct Tracker {
     swarms: Swarms,
+    interval: Duration,
     /// Its behaviour at the moment.
     pub state: TrackerState,
 }
@@ -41,7 +42,7 @@ impl Tracker {
     pub fn new(seed: u64, interval: Duration, now: Instant) -> Self {
         let mut config = ServerConfig::default();
         config.interval(interval).min_interval(interval.min(Duration::from_secs(60)));
-        Self { swarms: Swarms::new(config, seed, now), state: TrackerState::Up }
+        Self { swarms: Swarms::new(config, seed, now), interval, state: TrackerState::Up }
     }
 }
 
@@ -75,6 +76,7 @@ impl World {
                 TrackerState::Lies(addresses) => {
                     let mut response = AnnounceResponse::default();
                     response.peers = addresses.iter().map(peer).collect();
+                    response.interval = Some(tracker.interval);
                     Ok(response)
                 }
                 TrackerState::Up | TrackerState::Slow(_) => {
