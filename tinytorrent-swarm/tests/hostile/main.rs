@@ -7,6 +7,8 @@
 //! - Work is in proportion to what comes: see [`laws::Terms::credit`]. `.ci/run hostile` builds so that steps
 //!   are counted; in other builds what is allocated counts alone.
 //!
+//! The last two hold as well for an engine in each of many worlds of `tinytorrent-sim`: see [`worlds`].
+//!
 //! A crowd is drawn from its number, which is told if it breaks a law. `TINYTORRENT_CROWD=NUMBER` plays that
 //! one alone, and tells its figures with `--nocapture`.
 #![allow(unsafe_code, reason = "an allocator that counts cannot be written without")]
@@ -21,9 +23,11 @@ mod crowd;
 mod laws;
 mod scene;
 mod speech;
+mod worlds;
 
 use std::env;
 use std::fmt;
+use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -104,21 +108,26 @@ impl fmt::Display for Outcome {
 fn play_all() -> Vec<Outcome> {
     let only = env::var("TINYTORRENT_CROWD").ok().map(|number| number.parse().unwrap());
     let numbers = only.map_or(0..CROWDS, |number: u64| number..number + 1);
-    let next = AtomicU64::new(numbers.start);
-    let play = || {
-        let drawn = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
-        drawn.take_while(|number| numbers.contains(number)).map(play).collect::<Vec<_>>()
-    };
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let mut all: Vec<Outcome> = thread::scope(|scope| {
-        let players: Vec<_> = (0..threads).map(|_| scope.spawn(play)).collect();
-        players.into_iter().flat_map(|player| player.join().unwrap()).collect()
-    });
+    let mut all = on_all_cores(numbers, play);
     all.sort_by_key(|outcome| outcome.number);
     if only.is_some() {
         all.iter().for_each(|outcome| println!("{outcome}"));
     }
     all
+}
+
+/// What is made of each of these numbers, in any order.
+fn on_all_cores<T: Send>(numbers: Range<u64>, make: impl Fn(u64) -> T + Sync) -> Vec<T> {
+    let next = AtomicU64::new(numbers.start);
+    let make_some = || {
+        let drawn = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        drawn.take_while(|number| numbers.contains(number)).map(&make).collect::<Vec<_>>()
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        let players: Vec<_> = (0..threads).map(|_| scope.spawn(make_some)).collect();
+        players.into_iter().flat_map(|player| player.join().unwrap()).collect()
+    })
 }
 
 fn play(number: u64) -> Outcome {
