@@ -242,6 +242,16 @@ mod tests {
     }
 
     #[test]
+    fn as_many_hashes_are_under_way_as_two_of_the_largest_requests_have() {
+        let (now, peers) = (Instant::now(), peers(1));
+        for (length, count) in [(512, 2), (256, 4), (128, 8)] {
+            let request = |index| HashRequest { length, index, ..request(0) };
+            let mut fetch = HashFetch::new((0..20).map(|at| request(at * length)).collect());
+            assert_eq!(fetch.poll_requests(now, &peers).len(), count, "{length}");
+        }
+    }
+
+    #[test]
     fn what_one_rejects_is_asked_of_another() {
         let (now, peers) = (Instant::now(), peers(2));
         let mut fetch = fetch(1);

@@ -222,6 +222,8 @@ fn our_address_is_what_peers_of_several_networks_agree_on() {
     assert!(says([20, 1, 13, 7], ours).is_empty());
     assert_eq!(says([20, 1, 14, 7], ours), [IpAddr::from([8, 8, 4, 4])]);
     assert_eq!(says([20, 1, 15, 7], ours).len(), 1, "it is told once");
+    let shown: Vec<_> = play.swarm.external_addresses().collect();
+    assert_eq!(shown, [IpAddr::from([8, 8, 4, 4])]);
 }
 
 #[test]
@@ -299,4 +301,15 @@ fn a_peer_that_named_no_such_piece_before_the_metadata_is_left_when_it_comes() {
     play.open(false);
     assert!(matches!(play.left(liar), Some(LeaveReason::Violation(_))));
     play.swarm.check_invariants();
+}
+
+#[test]
+fn a_connection_without_a_handshake_is_left_in_the_end_and_not_before() {
+    let mut play = Play::new(false, |_| {});
+    let peer = play.swarm.accept(play.now, addresses().1).unwrap();
+    // The driver has a shorter time for it, as a rule.
+    play.wait(MINUTE);
+    assert_eq!((play.left(peer), play.swarm.connecting()), (None, 1));
+    play.wait(5 * MINUTE);
+    assert_eq!((play.left(peer), play.swarm.connecting()), (Some(&LeaveReason::Idle), 0));
 }

@@ -172,6 +172,19 @@ fn priorities_count_before_rarity_and_nothing_is_left_out() {
 }
 
 #[test]
+fn priorities_for_another_number_of_pieces_are_ignored() {
+    let mut play = Play::new(false, |_| {});
+    let odd = Bitfield::full(3);
+    for (low, high) in [(odd.clone(), Bitfield::new(8)), (Bitfield::new(8), odd)] {
+        play.swarm.set_priorities(play.now, low, high);
+        let peer = play.join(&[Feature::Fast]);
+        play.say(peer, Message::HaveAll);
+        play.say(peer, Message::Unchoke);
+        assert!(!requests(&play.heard(peer)).is_empty());
+    }
+}
+
+#[test]
 fn priorities_hold_after_a_check_and_until_they_are_taken_back() {
     let mut play = Play::without_content(|_| {});
     let high = pieces(&play.geometry, |piece| piece == 7);

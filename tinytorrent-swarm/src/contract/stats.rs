@@ -67,3 +67,32 @@ pub struct Introductions {
     /// Peers that we connected to at the word of another, asked for or not.
     pub connected: u32,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures(step: u32) -> Stats {
+        let figure = |n: u32| u64::from(n * step);
+        Stats {
+            downloaded: figure(1),
+            uploaded: figure(2),
+            wasted: figure(3),
+            download_rate: figure(4),
+            upload_rate: figure(5),
+            peers: 6 * step,
+            seeds: 7 * step,
+            known_peers: 8 * step,
+            hash_failures: 9 * step,
+            have_bytes: figure(10),
+            left: figure(11),
+            wanted_left: figure(12),
+        }
+    }
+
+    #[test]
+    fn each_figure_of_two_torrents_is_summed() {
+        assert_eq!(figures(3) + figures(40), figures(43));
+        assert_eq!(figures(1) + Stats::default(), figures(1));
+    }
+}

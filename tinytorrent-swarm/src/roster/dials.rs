@@ -103,4 +103,23 @@ mod tests {
         dials.end(new);
         assert_eq!(dials.slowest(now + 4 * PATIENCE), Some(old));
     }
+
+    #[test]
+    fn each_connection_that_is_begun_costs_credit_and_a_place() {
+        let (now, mut dials) = (Instant::now(), Dials::new(4));
+        let keys = [0, 1, 2, 3].map(|slot| PeerKey::new(slot, 0));
+        dials.begin(now, keys[0], 0);
+        assert_eq!((dials.credit(), dials.room(), dials.len()), (None, 3, 1));
+        dials.set_credit(Some(2));
+        dials.begin(now, keys[1], 0);
+        assert_eq!((dials.credit(), dials.room(), dials.has_room()), (Some(1), 2, true));
+        dials.begin(now, keys[2], 0);
+        assert_eq!((dials.credit(), dials.room(), dials.has_room()), (Some(0), 1, false));
+        dials.begin(now, keys[3], 0);
+        assert_eq!((dials.credit(), dials.room()), (Some(0), 0));
+        dials.set_credit(None);
+        assert!(!dials.has_room(), "there is no place");
+        dials.end(keys[1]);
+        assert_eq!((dials.room(), dials.len(), dials.has_room()), (1, 3, true));
+    }
 }

@@ -42,7 +42,7 @@ impl Swarm {
         self.peers.pending().count()
     }
 
-    /// The connections that we are making, and how many more could be begun now if there is credit
+    /// The connections that we are making, and how many more at most could be begun now if there is credit
     /// ([`set_dial_credit`](Self::set_dial_credit)).
     pub fn dials(&self, now: Instant) -> (usize, usize) {
         let (dials, more) = self.roster.dials(now, &self.peers);
