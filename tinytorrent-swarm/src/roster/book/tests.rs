@@ -98,6 +98,9 @@ fn the_book_has_an_end() {
         book.add(now, SocketAddr::from(([9, a, b, c], 1)), PeerSource::Tracker);
     }
     assert_eq!(book.len(), MAX_ENTRIES);
+    assert!(!book.add(now, address(1), PeerSource::Tracker));
+    assert!(book.add(now, address(1), PeerSource::User), "there is always room for the user's");
+    assert_eq!(book.len(), MAX_ENTRIES + 1);
 }
 
 #[test]
