@@ -119,10 +119,10 @@ pub fn leave_out(missing: Need) -> ! {
     resume_unwind(Box::new(missing))
 }
 
-/// Default number of tests at a time. Most of them wait for timers of other programs, so that two for
+/// Default number of tests at a time. Most of them wait for timers of other programs, so that three for
 /// each core keep it busy.
 fn default_threads() -> usize {
-    2 * thread::available_parallelism().map_or(1, usize::from)
+    3 * thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// In seconds, as libtest writes it.
