@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tinytorrent_sim::{Behaviour, Tape, WebServer, World, scramble};
-use tinytorrent_swarm::record::{Replayed, replay};
+use tinytorrent_swarm::record::{Replay, Replayed, replay};
 use tinytorrent_swarm::{Event, Transports};
 use tinytorrent_types::{Bitfield, Geometry};
 
@@ -45,6 +45,17 @@ fn assert_equal(tapes: &[Tape]) {
         assert!(replayed.parting.is_none(), "{:#?}", replayed.parting);
         assert!(replayed.actions > 0 && !replayed.is_cut);
     }
+}
+
+#[test]
+fn a_replay_shows_how_far_it_came() {
+    let recording = leech_beside(Behaviour::Honest);
+    let mut replay = Replay::new(Instant::now(), &recording[..], &[scramble]).expect("a recording");
+    assert_eq!(replay.replayed().calls, 0);
+    replay.run().expect("it can be read");
+    let (shown, whole) = (replay.replayed(), play(&recording));
+    assert_eq!((shown.calls, shown.actions), (whole.calls, whole.actions));
+    assert!(shown.calls > 1_000 && !replay.is_masked());
 }
 
 #[test]

@@ -202,3 +202,32 @@ fn seeds_that_are_not_needed_are_put_aside_and_come_back_when_they_are() {
     assert_eq!(next(&mut book, later + 10 * second), Some(address(2)), "as after its failures");
     book.check_invariants();
 }
+
+#[test]
+fn networks_have_their_first_addresses_tried_before_the_next_of_any() {
+    let (now, mut book) = (Instant::now(), book());
+    let of = |network: u8, host: u8| SocketAddr::from(([network, 1, 1, host], 6881));
+    let (first, many) = (FIRST as u8, 5 * FIRST as u8);
+    (0..many).for_each(|host| _ = book.add(now, of(20, host), PeerSource::Tracker));
+    (0..first).for_each(|host| _ = book.add(now, of(30, host), PeerSource::Tracker));
+    let tried: Vec<_> = (0..2 * first).filter_map(|_| next(&mut book, now)).collect();
+    let of_few = tried.iter().filter(|address| address.ip() >= of(30, 0).ip()).count();
+    assert_eq!((tried.len(), of_few), (2 * usize::from(first), usize::from(first)));
+}
+
+#[test]
+fn whoever_told_of_an_address_is_asked_for_an_introduction_once() {
+    let (now, mut book) = (Instant::now(), book());
+    let (other, introducer) = (PeerKey::new(2, 0), PeerKey::new(1, 0));
+    book.note_introducer(address(1), introducer);
+    assert_eq!(book.introducer(address(1)), None, "an address that nobody knows");
+    book.add(now, address(1), PeerSource::Exchange);
+    book.note_asked(address(1));
+    assert_eq!(book.introducer(address(1)), None);
+    book.note_introducer(address(1), introducer);
+    assert_eq!(book.introducer(address(1)), Some(introducer));
+    book.note_introducer(address(1), other);
+    assert_eq!(book.introducer(address(1)), Some(other), "the last one is still there most likely");
+    book.note_asked(address(1));
+    assert_eq!(book.introducer(address(1)), None);
+}
