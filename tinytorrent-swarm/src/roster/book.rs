@@ -11,7 +11,7 @@ use tinytorrent_types::{
 };
 
 pub(crate) use self::entry::Candidate;
-use self::entry::{Entry, Introducer, State, class};
+use self::entry::{Entry, Introducer, State, Use, class};
 use self::queue::Queue;
 use super::bans::Bans;
 use super::priority::priority;
@@ -56,8 +56,9 @@ const MAX_FAILURES: u16 = 5;
 /// Addresses of a network that are tried before further ones of others.
 const FIRST: u16 = 16;
 
-/// Time for which a seed is put aside that is not needed, unless it is recalled.
-const ASIDE: Duration = Duration::from_secs(60 * 60);
+/// Time for which a seed is put aside that is not needed, unless it is recalled. Then it is forgotten: a torrent that seeds
+/// for days would collect all who ever had it.
+const ASIDE: Duration = Duration::from_secs(15 * 60);
 
 /// Addresses that are known at most for one to be put aside: those of leeches are to have room.
 const MOST_PUT_ASIDE: usize = MAX_ENTRIES / 2;
@@ -146,21 +147,25 @@ impl PeerBook {
     }
 
     /// The next address to try, busy from now on. With `spare_seeds`, what is known to be a seed is put aside
-    /// instead, until it is recalled.
+    /// instead, until it is recalled, or forgotten after a quarter of an hour.
     pub(crate) fn next(&mut self, now: Instant, spare_seeds: bool) -> Option<Candidate> {
         while let Some(address) = self.queue.pop(now) {
+            let is_full = self.entries.len() > MOST_PUT_ASIDE;
             self.set_state(address, State::Busy);
-            let Some(entry) = self.entries.get(&address) else { continue };
+            let Some(entry) = self.entries.get_mut(&address) else { continue };
             // Another address of its host may have been banned since it was told.
             let is_banned = self.bans.has_address(address);
-            let is_spared = spare_seeds && entry.is_seed;
+            let is_spared = spare_seeds && entry.use_of_it != Use::Any;
             if !is_banned && !is_spared {
                 return Some(entry.candidate(address));
             }
-            let is_full = self.entries.len() > MOST_PUT_ASIDE;
-            if is_banned || is_full || is_planted(Bug::ForgetsSeeds) {
+            // Nobody but the user and his link would tell of theirs again.
+            let is_kept = matches!(entry.source, PeerSource::User | PeerSource::Magnet);
+            let is_over = entry.use_of_it == Use::SpareSeed && !is_kept;
+            if is_banned || is_full || is_over || is_planted(Bug::ForgetsSeeds) {
                 self.remove(address);
             } else {
+                entry.use_of_it = Use::SpareSeed;
                 self.wait(address, now + ASIDE);
             }
         }
@@ -268,7 +273,7 @@ impl PeerBook {
         if let Some(entry) = self.entries.get_mut(&address)
             && entry.state == State::Busy
         {
-            entry.is_seed = is_seed;
+            entry.use_of_it = if is_seed { Use::Seed } else { Use::Any };
             let wait = entry.note_end();
             self.wait(address, now + wait);
         }
@@ -285,13 +290,12 @@ impl PeerBook {
     /// Something is wanted again: seeds that had nothing more for us may be gone back to at once. A walk over all
     /// entries.
     pub(crate) fn recall_seeds(&mut self, now: Instant) {
-        let seeds = self.entries.iter().filter(|(_, entry)| entry.is_seed);
-        let sooner = seeds.filter_map(|(address, entry)| match entry.state {
-            State::Waiting(until, _) => {
-                let at = now + entry.rest();
-                (at < until).then_some((*address, at))
-            }
-            State::Busy => None,
+        let seeds = self.entries.iter_mut().filter(|(_, entry)| entry.use_of_it != Use::Any);
+        let sooner = seeds.filter_map(|(address, entry)| {
+            entry.use_of_it = Use::Seed;
+            let State::Waiting(until, _) = entry.state else { return None };
+            let at = now + entry.rest();
+            (at < until).then_some((*address, at))
         });
         for (address, at) in sooner.collect::<Vec<_>>() {
             self.wait(address, at);

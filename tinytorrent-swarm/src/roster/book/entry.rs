@@ -14,7 +14,7 @@ pub(super) struct Entry {
     /// Visits that came to nothing since it proved useful.
     pub(super) failures: u16,
     pub(super) state: State,
-    pub(super) is_seed: bool,
+    pub(super) use_of_it: Use,
     /// The hash by which the peer knew the torrent at the last visit.
     pub(super) known_as: Option<WireInfoHash>,
     /// The transport to try first: that of the last visit, or the other if the peer hung up on it.
@@ -24,6 +24,17 @@ pub(super) struct Entry {
     pub(super) claimed_since: Option<Instant>,
     /// Addresses of its network that were known before.
     pub(super) neighbours: u16,
+}
+
+/// The use that the peer at an address is of, as the last visit has shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// It wants something, or nobody knows.
+    Any,
+    /// It is a seed.
+    Seed,
+    /// It is a seed, and was not needed when its turn came.
+    SpareSeed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,7 +84,7 @@ impl Entry {
             source,
             failures: 0,
             state: State::Busy,
-            is_seed: false,
+            use_of_it: Use::Any,
             known_as: None,
             first: None,
             introducer: Introducer::Nobody,

@@ -204,6 +204,30 @@ fn seeds_that_are_not_needed_are_put_aside_and_come_back_when_they_are() {
 }
 
 #[test]
+fn seeds_that_nobody_needs_for_long_are_forgotten_but_not_those_of_the_user() {
+    let (now, mut book) = (Instant::now(), book());
+    let sources = [PeerSource::Tracker, PeerSource::User, PeerSource::Magnet, PeerSource::Dht];
+    for (n, source) in (1..).zip(sources) {
+        book.add(now, address(n), source);
+        book.take(address(n));
+        book.left(now, address(n), true);
+    }
+    let soon = now + Duration::from_secs(60);
+    assert_eq!((book.next(soon, true), book.len()), (None, 4));
+    // Something is wanted for a moment, and then they have a quarter of an hour anew.
+    book.recall_seeds(soon);
+    assert_eq!((book.next(soon, true), book.len()), (None, 4));
+    let before = soon + ASIDE - Duration::from_secs(1);
+    assert_eq!((book.next(before, true), book.len()), (None, 4));
+    assert_eq!((book.next(soon + ASIDE, true), book.len()), (None, 2));
+    assert_eq!((book.next(soon + 9 * ASIDE, true), book.len()), (None, 2));
+    book.recall_seeds(soon + 9 * ASIDE);
+    let kept = [(); 2].map(|()| next(&mut book, soon + 9 * ASIDE));
+    assert_eq!(kept, [Some(address(2)), Some(address(3))]);
+    book.check_invariants();
+}
+
+#[test]
 fn networks_have_their_first_addresses_tried_before_the_next_of_any() {
     let (now, mut book) = (Instant::now(), book());
     let of = |network: u8, host: u8| SocketAddr::from(([network, 1, 1, host], 6881));
