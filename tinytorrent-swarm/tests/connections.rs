@@ -313,3 +313,18 @@ fn a_connection_without_a_handshake_is_left_in_the_end_and_not_before() {
     play.wait(5 * MINUTE);
     assert_eq!((play.left(peer), play.swarm.connecting()), (Some(&LeaveReason::Idle), 0));
 }
+
+#[test]
+fn a_silent_peer_is_left_in_time_however_many_came_and_went_meanwhile() {
+    let mut play = Play::new(false, |_| {});
+    let peer = play.join(&[]);
+    for n in 0..5_000_u32 {
+        let [_, _, a, b] = n.to_be_bytes();
+        let address = SocketAddr::from(([30, a, b, 1], 5_000));
+        let passer = play.swarm.accept(play.now, address).expect("there is room");
+        play.tell(Input::ConnectFailed { peer: passer, error: ConnectionError::Closed });
+    }
+    play.wait(5 * MINUTE);
+    assert!(play.heard(peer).contains(&Message::KeepAlive));
+    assert_eq!(play.left(peer), Some(&LeaveReason::Idle));
+}
